@@ -1,0 +1,26 @@
+from . import metrics
+from .cleaning import clean
+from .contract import Shop
+from .errors import PromolabError
+from .features import build_features, build_pairs
+from .model import ResponseModel
+from .profiles import build_profiles
+from .report import run_report
+from .segmentation import Segmenter
+from .sources import load_shop
+
+__all__ = [
+    "PromolabError",
+    "ResponseModel",
+    "Segmenter",
+    "Shop",
+    "build_features",
+    "build_pairs",
+    "build_profiles",
+    "clean",
+    "load_shop",
+    "metrics",
+    "run_report",
+]
+
+__version__: str

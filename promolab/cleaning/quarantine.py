@@ -1,0 +1,259 @@
+"""Quarantine: the rows that go, each under the first rule that it breaks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from promolab.cleaning.flags import FLAGS, count_flags, with_flags
+from promolab.cleaning.report import CleaningReport
+from promolab.contract import TABLES, Shop
+from promolab.contract.checks import hash_of, structure
+from promolab.contract.rules import ROW_RULES, Context, columns_of, context_of
+from promolab.errors import DataError
+from promolab.wording import count, plural
+
+__all__ = ["QUARANTINE_RULES", "clean"]
+
+QUARANTINE_RULES: Mapping[str, str] = {rule.name: rule.meaning for rule in ROW_RULES} | {
+    "duplicate": "equal to another row in every column; one of them is kept",
+    "repeated_key": "another row with the same key stands before it",
+}
+"""Name and meaning of each rule, in the order in which they are tried: the first one counts."""
+
+
+def clean(shop: Shop, now: datetime | None = None) -> tuple[Shop, CleaningReport]:
+    """Clean a shop: quarantine what cannot be used, flag what would mislead, keep the rest.
+
+    Rows that break one of `QUARANTINE_RULES` are left out and stand in the report's quarantine.
+    The others are kept as they are, but for two things: ``events`` gets the text column ``flags``
+    (names of `FLAGS` joined by ``;``, empty where there is none), and the quantity, amount and
+    discounts of returns and cancels become 0 or more, whichever sign the source gives them.
+    Returns are not set against their orders here; that is done where orders are summed up.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop as it was loaded.
+    now : datetime, optional
+        Nothing may have happened later (UTC, or with a zone); by default the present.
+
+    Returns
+    -------
+    shop : Shop
+        The cleaned shop; its tables are computed once and lie in the engine.
+    report : CleaningReport
+        Rows by table and rule, and the quarantine.
+
+    Raises
+    ------
+    DataError
+        If a required table or column is missing, a column is of a wrong type, ``events`` is empty,
+        or none of its rows is left.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> from promolab.contract import Shop
+    >>> when = pd.to_datetime(["2017-03-01", "2017-03-01", None])
+    >>> events = pd.DataFrame({"customer_id": list("AAB"), "ts": when, "kind": "purchase"})
+    >>> shop, report = clean(Shop({"events": ibis.duckdb.connect().create_table("events", events)}))
+    >>> report.to_dict()
+    {'events': {'rows_in': 3, 'rows_kept': 1, 'rows_quarantined': 2}}
+    >>> report.rules["rule"].tolist()
+    ['missing_key', 'duplicate']
+    """
+    problems = structure(shop)
+    if problems:
+        raise DataError("; ".join(problem.sentence for problem in problems))
+    context = context_of(shop, now)
+    done: dict[str, _Cleaned] = {}
+    tables = dict(shop.tables)
+    # What others refer to comes first: an exposure to a quarantined promotion is quarantined too.
+    for name in sorted(tables, key=lambda name: not TABLES[name].key if name in TABLES else True):
+        if name in TABLES:
+            done[name] = _clean_table(shop.with_tables(tables), name, context)
+            tables[name] = done[name].kept
+            if name == "promotions":
+                context = context.with_promotions(tables[name])
+    cleaned = shop.with_tables(tables, cleaned=True)
+    order = [name for name in shop.tables if name in done]
+    return cleaned, _report(cleaned, {name: done[name] for name in order})
+
+
+@dataclass(frozen=True)
+class _Cleaned:
+    kept: Any
+    rows_in: int
+    quarantined: dict[str, int]
+    flagged: dict[str, int]
+    quarantine: list[Any]
+
+
+def _clean_table(shop: Shop, name: str, context: Context) -> _Cleaned:
+    import ibis
+
+    table = shop.tables[name]
+    cases = [(rule.any_broken(name, table, context), rule.name) for rule in ROW_RULES]
+    marked = table.mutate(**{_RULE: _first([(c, rule) for c, rule in cases if c is not None])})
+    counted = marked.group_by(_RULE).aggregate(n=marked.count()).to_pyarrow().to_pylist()
+    counts = {row[_RULE]: int(row["n"]) for row in counted}
+    rows_in = sum(counts.values())
+    if name == "events" and rows_in == 0:
+        raise DataError("the table events is empty; it needs rows")
+    if name == "events" and not counts.get(None):
+        worst = ", ".join(f"{rule}: {count(n)}" for rule, n in sorted(counts.items()))
+        raise DataError(f"no row of events is left: all {count(rows_in)} break a rule ({worst})")
+    gone = [marked.filter(marked[_RULE].notnull())] if set(counts) - {None} else []
+    good = marked.filter(marked[_RULE].isnull()).drop(_RULE)
+    for rule, part in (("duplicate", _without_twins), ("repeated_key", _without_repeated_keys)):
+        good, extra = part(shop, name, good)
+        if extra is not None:
+            counts[rule] = int(extra.count().execute())
+            gone.append(extra.mutate(**{_RULE: ibis.literal(rule)}))
+    columns = table.columns
+    quarantine = [_as_json(shop, name, rows.select(*columns, _RULE)) for rows in gone]
+    if name == "events":
+        good = with_flags(_of_one_sign(good), shop)
+    kept = _stored(shop, name, good)
+    quarantined = {rule: counts[rule] for rule in QUARANTINE_RULES if counts.get(rule)}
+    return _Cleaned(
+        kept, rows_in, quarantined, count_flags(kept) if name == "events" else {}, quarantine
+    )
+
+
+_RULE, _HASH, _COPY = "_rule", "_hash", "_copy"
+
+
+def _first(cases: list[tuple[Any, str]]) -> Any:
+    import ibis
+
+    return ibis.cases(*cases, else_=ibis.null("string")) if cases else ibis.null("string")
+
+
+def _stored(shop: Shop, name: str, expression: Any) -> Any:
+    """Compute a table once; a temporary table leaves a database that is only read as it is."""
+    unique = f"promolab_{name}_{uuid.uuid4().hex[:12]}"
+    return shop.backend.create_table(unique, expression, temp=True)
+
+
+def _without_twins(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
+    """Return the rows, each once, and the copies that go.
+
+    Rows are grouped by a hash, and only those whose hash is not alone are compared as a whole: two
+    different rows with one hash both stay.
+    """
+    import ibis
+
+    columns = rows.columns
+    hashed = rows.mutate(**{_HASH: hash_of(rows, columns)})
+    sizes = hashed.group_by(_HASH).aggregate(n=hashed.count())
+    shared = _stored(shop, "hashes", sizes.filter(sizes.n > 1).select(_HASH))
+    if shared.count().execute() == 0:
+        return rows, None
+    alone = hashed.filter(hashed[_HASH].notin(shared[_HASH])).drop(_HASH)
+    twins = _stored(shop, "twins", hashed.filter(hashed[_HASH].isin(shared[_HASH])).drop(_HASH))
+    window = ibis.window(group_by=columns)
+    extra = twins.mutate(**{_COPY: ibis.row_number().over(window)})
+    return alone.union(twins.distinct()), extra.filter(extra[_COPY] > 0).drop(_COPY)
+
+
+def _without_repeated_keys(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
+    """Return the first row of each key, in the order of all columns, and the rows behind it."""
+    import ibis
+
+    key = TABLES[name].key
+    if not key:
+        return rows, None
+    found = (
+        rows.aggregate(rows=rows.count(), keys=rows[key[0]].nunique()).to_pyarrow().to_pylist()[0]
+    )
+    if found["rows"] == found["keys"]:
+        return rows, None
+    window = ibis.window(group_by=list(key), order_by=list(rows.columns))
+    numbered = _stored(shop, name, rows.mutate(**{_COPY: ibis.row_number().over(window)}))
+    first = numbered.filter(numbered[_COPY] == 0).drop(_COPY)
+    return first, numbered.filter(numbered[_COPY] > 0).drop(_COPY)
+
+
+def _of_one_sign(events: Any) -> Any:
+    import ibis
+
+    back = events.kind.isin(("return", "cancel"))
+    measures = columns_of("events", events, "quantity", "amount", "discount", "coupon_discount")
+    return events.mutate(
+        **{name: ibis.ifelse(back, events[name].abs(), events[name]) for name in measures}
+    )
+
+
+def _as_json(shop: Shop, name: str, rows: Any) -> Any:
+    import ibis
+
+    values = {c: _json_value(rows[c]) for c in rows.columns if c != _RULE}
+    text = ibis.struct(values).cast("json").cast("string")
+    return _stored(
+        shop, "quarantine", rows.select(table=ibis.literal(name), rule=rows[_RULE], row=text)
+    )
+
+
+def _json_value(value: Any) -> Any:
+    """Return a value as it may stand in JSON, which has no word for NaN and infinity."""
+    import ibis
+
+    if not value.type().is_floating():
+        return value
+    quoted = (ibis.literal('"') + value.cast("string") + ibis.literal('"')).cast("json")
+    return ibis.ifelse(value.isnan() | value.isinf(), quoted, value.cast("json"))
+
+
+def _report(shop: Shop, done: Mapping[str, _Cleaned]) -> CleaningReport:
+    import ibis
+    import pandas as pd
+
+    rows, rules, parts = [], [], []
+    meanings = dict(QUARANTINE_RULES) | {flag.name: flag.meaning for flag in FLAGS}
+    for name, table in done.items():
+        out = sum(table.quarantined.values())
+        kept = int(table.kept.count().execute())
+        rows.append((name, table.rows_in, kept, out))
+        for action in ("quarantined", "flagged"):
+            found = getattr(table, action)
+            rules += [(name, rule, action, n, meanings[rule]) for rule, n in found.items()]
+        parts += table.quarantine
+    columns = ["table", "rule", "row"]
+    quarantine = (
+        ibis.union(*parts)
+        if len(parts) > 1
+        else parts[0]
+        if parts
+        else _stored(
+            shop,
+            "quarantine",
+            ibis.memtable({c: [] for c in columns}, schema=dict.fromkeys(columns, "string")),
+        )
+    )
+    return CleaningReport(
+        pd.DataFrame(rows, columns=["table", "rows_in", "rows_kept", "rows_quarantined"]),
+        pd.DataFrame(rules, columns=["table", "rule", "action", "rows", "meaning"]),
+        quarantine.order_by(columns),
+        _notes(shop),
+    )
+
+
+def _notes(shop: Shop) -> tuple[str, ...]:
+    if "customers" not in shop.tables:
+        return ()
+    notes = []
+    for name in ("events", "exposures", "responses"):
+        if name in shop.tables:
+            table = shop.tables[name]
+            unknown = table.filter(table.customer_id.notin(shop.customers.customer_id))
+            n = int(unknown.count().execute())
+            if n:
+                notes.append(
+                    f"{plural(n, 'row')} of {name} kept, of customers that customers lacks."
+                )
+    return tuple(notes)

@@ -1,0 +1,89 @@
+"""What cleaning did, as a result: rows in, kept, quarantined and flagged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promolab.results import Result
+from promolab.wording import count, percent, plural
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["CleaningReport"]
+
+
+@dataclass(frozen=True)
+class CleaningReport(Result):
+    """What cleaning did; rows in = rows kept + rows quarantined, per table.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        table, rows_in, rows_kept, rows_quarantined.
+    rules : DataFrame
+        table, rule, action (``quarantined`` or ``flagged``), rows, meaning; rules that no row
+        breaks are left out. A row has one quarantine rule at most and any number of flags.
+    quarantine : ibis Table
+        table, rule, row (the row as JSON), in a total order.
+    notes : tuple of str
+        Sentences on what was kept and is worth knowing.
+    """
+
+    rows: pd.DataFrame
+    rules: pd.DataFrame
+    quarantine: ir.Table = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per table and rule."""
+        return self.rules
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{table: {rows_in, rows_kept, rows_quarantined}}``."""
+        columns = ("rows_in", "rows_kept", "rows_quarantined")
+        return {row["table"]: {c: int(row[c]) for c in columns} for _, row in self.rows.iterrows()}
+
+    def summary(self) -> str:
+        """Return in plain sentences how many rows were kept, quarantined and flagged."""
+        rows_in, out = int(self.rows.rows_in.sum()), int(self.rows.rows_quarantined.sum())
+        flagged = self.rules[self.rules.action == "flagged"]
+        share = percent(out / rows_in, decimals=2) if rows_in else percent(0.0)
+        text = (
+            f"Of {plural(rows_in, 'row')} in {plural(len(self.rows), 'table')}, {count(out)} "
+            f"({share}) were quarantined and {count(rows_in - out)} kept."
+        )
+        if len(flagged):
+            named = ", ".join(
+                f"{r} {count(n)}" for r, n in zip(flagged["rule"], flagged["rows"], strict=True)
+            )
+            text += f" Kept and flagged: {named}."
+        return " ".join([text, *self.notes])
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the rows by rule, the most first."""
+        from promolab import plots
+
+        shown = self.rules.sort_values(["rows", "table", "rule"], ascending=[False, True, True])
+        colours = [plots.COLOURS[0 if a == "flagged" else 1] for a in shown["action"]]
+        labels = [
+            f"{rule} ({table})" for table, rule in zip(shown["table"], shown["rule"], strict=True)
+        ]
+        text = [f"{count(n)} {a}" for n, a in zip(shown["rows"], shown["action"], strict=True)]
+        ax = plots.bars(
+            labels or ["no rule is broken"],
+            shown["rows"].tolist() or [0],
+            text=text,
+            colours=colours or None,
+            ax=ax,
+        )
+        if len(shown) and shown["rows"].max() > 20 * shown["rows"].min():
+            ax.set_xscale("log")
+            ax.set_xlim(left=1)
+        out, rows_in = int(self.rows["rows_quarantined"].sum()), int(self.rows["rows_in"].sum())
+        title = f"{count(out)} of {plural(rows_in, 'row')} were quarantined"
+        subtitle = "Rows by rule and table; flagged rows are kept"
+        return plots.finish(ax, title=title, subtitle=subtitle, xlabel="rows")

@@ -1,0 +1,197 @@
+"""The command line: ``promolab report``, ``promolab data``, ``promolab lab``.
+
+Exit codes: 0 done, 1 a step failed, 2 the call or the input is wrong. The last two come with a
+sentence on stderr; what the user did wrong never shows a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from promolab import __version__
+from promolab.errors import InputError, MissingExtraError, PromolabError
+
+__all__ = ["main"]
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; by default the process's own.
+
+    Returns
+    -------
+    int
+        0 done, 1 a step failed, 2 the call or the input is wrong.
+
+    Examples
+    --------
+    >>> main(["report", "--week", "2017-W99"])
+    2
+    """
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except (InputError, MissingExtraError) as error:
+        return _say(error, WRONG, options.verbose)
+    except PromolabError as error:
+        return _say(error, FAILED, options.verbose)
+    except KeyboardInterrupt:
+        print("promolab: interrupted; nothing was changed", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        kind = type(error).__name__
+        hint = "" if options.verbose else " (--verbose shows where)"
+        return _say(RuntimeError(f"unexpected {kind}: {error}{hint}"), FAILED, options.verbose)
+
+
+def _say(error: Exception, code: int, verbose: bool) -> int:
+    if verbose:
+        import traceback
+
+        traceback.print_exc()
+    print(f"promolab: {error}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="promolab",
+        description="Which customers should get which promotion, and did last week's work?",
+    )
+    parser.add_argument("--version", action="version", version=f"promolab {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--verbose",
+        action="store_true",
+        default=bool(os.environ.get("PROMOLAB_DEBUG")),
+        help="show the traceback of an error (also: PROMOLAB_DEBUG=1)",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    report = commands.add_parser(
+        "report",
+        parents=[common],
+        help="make the campaign report of a week",
+        description="Make the campaign report of a week; the last line printed is its path.",
+    )
+    report.add_argument(
+        "--source",
+        default="complete_journey",
+        help="a built-in source, or a folder or DuckDB file with the shop's tables (%(default)s)",
+    )
+    report.add_argument("--week", help="ISO week such as 2017-W44 (default: the shop's own)")
+    report.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
+    report.add_argument("--seed", type=int, default=0, help="seed of what is random (%(default)s)")
+    report.add_argument("--shop", metavar="FILE", help="a shop.toml in place of the source's own")
+    report.add_argument(
+        "-p",
+        "--parameter",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a parameter of the notebooks, such as threads=2; may be repeated",
+    )
+    report.set_defaults(run=_report)
+
+    data = commands.add_parser(
+        "data",
+        parents=[common],
+        help="what a source holds, and which checks fail",
+        description="Show what a source holds and which checks fail; exit 2 if it cannot be used.",
+    )
+    data.add_argument("source", help="a built-in source, or a folder or DuckDB file")
+    data.add_argument("--shop", metavar="FILE", help="a shop.toml in place of the source's own")
+    data.set_defaults(run=_data)
+
+    lab = commands.add_parser(
+        "lab",
+        parents=[common],
+        help="open the notebooks in JupyterLab",
+        description="Open ./notebooks in JupyterLab; copied there first if there are none.",
+    )
+    lab.add_argument("arguments", nargs="*", help="handed on to JupyterLab (after --)")
+    lab.set_defaults(run=_lab)
+    return parser
+
+
+def _report(options: argparse.Namespace) -> int:
+    given: dict[str, str] = {}
+    for pair in options.parameter:
+        name, equals, value = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise InputError(f"-p {pair} is not understood; write -p name=value")
+        if name in given:
+            raise InputError(f"-p {name} is given twice")
+        given[name] = value.strip()
+    from promolab.report import run_report
+
+    signal.signal(signal.SIGTERM, _end)
+    page = run_report(
+        source=options.source,
+        week=options.week,
+        out=options.out,
+        seed=options.seed,
+        parameters=given,
+        shop_file=options.shop,
+    )
+    print(page, flush=True)
+    return DONE
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    # Leave through the context managers: the kernel ends and the staging folder goes.
+    raise SystemExit(128 + number)
+
+
+def _data(options: argparse.Namespace) -> int:
+    from promolab import sources
+
+    shop = sources.load_shop(options.source, settings=options.shop)
+    checks = shop.check()
+    print(checks.to_text(), flush=True)
+    if not checks.usable:
+        print(f"promolab: {options.source} cannot be used; {checks.summary()}", file=sys.stderr)
+        return WRONG
+    return DONE
+
+
+def _lab(options: argparse.Namespace) -> int:
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise MissingExtraError("promolab lab", "lab")
+    folder = Path("notebooks")
+    if not any(folder.glob("*.ipynb")):
+        from promolab.report.parameters import find_notebooks
+
+        try:
+            folder.mkdir(exist_ok=True)
+            for path in sorted(find_notebooks().glob("*.ipynb")):
+                shutil.copyfile(path, folder / path.name)
+        except OSError as error:
+            raise InputError(f"the notebooks cannot be copied here: {error.strerror}") from error
+        print(f"copied the notebooks into {folder.absolute()}", file=sys.stderr)
+    call = [sys.executable, "-m", "jupyterlab", str(folder), *options.arguments]
+    return subprocess.call(call)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

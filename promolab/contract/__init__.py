@@ -1,0 +1,7 @@
+"""The table contract: what a shop's tables hold, and the checks on them."""
+
+from promolab.contract.settings import Settings, read_settings
+from promolab.contract.shop import NEEDS, Shop
+from promolab.contract.tables import TABLES, Column, TableSpec
+
+__all__ = ["NEEDS", "TABLES", "Column", "Settings", "Shop", "TableSpec", "read_settings"]

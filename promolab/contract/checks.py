@@ -1,0 +1,384 @@
+"""Checks of a shop against the table contract, computed in the engine and said in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from promolab.contract.rules import ROW_RULES, Context, Rule, columns_of, context_of
+from promolab.contract.shop import Shop
+from promolab.contract.tables import TABLES, Column
+from promolab.errors import nearest
+from promolab.results import Result
+from promolab.wording import count, plural
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+__all__ = ["Checks", "Finding", "check", "hash_of", "structure"]
+
+Level = Literal["stop", "warn", "note"]
+_LEVELS: tuple[Level, ...] = ("stop", "warn", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check that fails.
+
+    Parameters
+    ----------
+    table, check : str
+        Where, and the check's name.
+    level : str
+        ``stop`` (the shop cannot be used), ``warn`` (rows are quarantined or mislead) or ``note``.
+    rows : int
+        Rows concerned.
+    sentence : str
+        What is wrong and what to do.
+    """
+
+    table: str
+    check: str
+    level: Level
+    rows: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Checks(Result):
+    """What the checks found in a shop; returned by `check`.
+
+    Parameters
+    ----------
+    name : str
+        The shop's name.
+    counts : mapping of str to int
+        Rows of each table.
+    findings : tuple of Finding
+        The checks that fail, the ones that stop first.
+    """
+
+    name: str
+    counts: Mapping[str, int]
+    findings: tuple[Finding, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing stops the shop from being used."""
+        return not any(finding.level == "stop" for finding in self.findings)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per failing check: table, check, level, rows, sentence."""
+        import pandas as pd
+
+        names = [field.name for field in fields(Finding)]
+        rows = [[getattr(finding, name) for name in names] for finding in self.findings]
+        return pd.DataFrame(rows, columns=names)
+
+    def summary(self) -> str:
+        """Return in two sentences whether the shop can be used and what the checks found."""
+        found = {level: sum(f.level == level for f in self.findings) for level in _LEVELS}
+        rows = sum(self.counts.values())
+        verdict = "can be used" if self.usable else "cannot be used as it is"
+        return (
+            f"{self.name} {verdict}: {plural(len(self.counts), 'table')}, "
+            f"{plural(rows, 'row')}. "
+            f""
+            f"Checks that stop: {found['stop']}, that warn: {found['warn']}, "
+            f"notes: {found['note']}."
+        )
+
+    def to_text(self) -> str:
+        """Return the checks as an aligned plain-text table for the terminal."""
+        wide = max((len(name) for name in self.counts), default=5)
+        lines = [self.summary(), "", f"{'table':<{wide}}  {'rows':>12}"]
+        lines += [f"{name:<{wide}}  {count(n):>12}" for name, n in self.counts.items()]
+        if self.findings:
+            width = max(len(finding.check) for finding in self.findings)
+            lines += ["", f"level  {'check':<{width}}  {'rows':>12}  what"]
+            lines += [
+                f"{f.level:<5}  {f.check:<{width}}  {count(f.rows):>12}  {f.sentence}"
+                for f in self.findings
+            ]
+        return "\n".join(lines)
+
+
+def check(shop: Shop, now: datetime | None = None) -> Checks:
+    """Check a shop against the contract: one aggregate query per table, no row leaves the engine.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop.
+    now : datetime, optional
+        Nothing may have happened later; by default the present.
+
+    Returns
+    -------
+    Checks
+        The checks that fail. Exact duplicates are counted by a 64-bit hash of the row, so that two
+        different rows in about 10¹³ pairs of rows could be taken for equal; cleaning compares rows.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> from promolab.contract import Settings, Shop
+    >>> when = pd.Timestamp("2017-03-01")
+    >>> events = pd.DataFrame({"customer_id": ["A"], "ts": [when], "kind": ["buy"]})
+    >>> con = ibis.duckdb.connect()
+    >>> checks = check(Shop({"events": con.create_table("events", events)}, Settings(zone="UTC")))
+    >>> checks.usable, [finding.check for finding in checks.findings]
+    (False, ['all_rows_bad', 'unknown_kind'])
+    """
+    context = context_of(shop, now)
+    found = structure(shop)
+    broken = {finding.table for finding in found}
+    if "promotions" in broken:
+        context = context.with_promotions(None)
+    counts = {}
+    for name in shop.tables:
+        if name not in TABLES:
+            continue
+        table = _with_first_response(shop, name, broken)
+        measures = [] if name in broken else list(_measures(shop, name, context, broken))
+        query = {"rows": table.count()}
+        query |= {f"m{i}": measure.rows(table) for i, measure in enumerate(measures)}
+        values = table.aggregate(**query).to_pyarrow().to_pylist()[0]
+        counts[name] = int(values["rows"])
+        if counts[name] == 0:
+            found.append(_empty(name))
+        for i, measure in enumerate(measures):
+            n = int(values[f"m{i}"] or 0)
+            if n and (n == counts[name] or not measure.only_if_all):
+                sentence = measure.sentence.replace("{n}", count(n))
+                found.append(Finding(name, measure.check, measure.level, n, sentence))
+    if shop.settings.zone is None:
+        found.append(Finding("shop.toml", "zone", "stop", 0, _NO_ZONE))
+    found.sort(key=lambda finding: _LEVELS.index(finding.level))
+    return Checks(shop.settings.name, counts, tuple(found))
+
+
+_NO_ZONE = (
+    "the shop states no time zone, so nobody knows when its days and weeks begin; "
+    'write zone = "…" (an IANA name such as "America/New_York") in shop.toml'
+)
+
+
+def structure(shop: Shop) -> list[Finding]:
+    """Return what makes tables unreadable: what is missing, wrong types, ids that differ.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop. No query is run.
+
+    Returns
+    -------
+    list of Finding
+        Each of level ``stop``.
+    """
+    found = []
+    if "events" not in shop.tables:
+        sentence = "the table events is missing; every shop needs it (see data/README.md)"
+        found.append(Finding("events", "missing_table", "stop", 0, sentence))
+    for name, table in shop.tables.items():
+        if name not in TABLES:
+            continue
+        for column in TABLES[name]:
+            place = f"{name}.{column.name}"
+            if column.name in table.columns:
+                wrong = _wrong_type(column, table[column.name].type())
+                if wrong:
+                    found.append(Finding(name, "wrong_type", "stop", 0, f"{place} {wrong}"))
+                elif column.references in shop.tables:
+                    found += _id_differs(shop, name, column)
+            elif column.required:
+                hint = nearest(column.name, table.columns)
+                sentence = f"{name} lacks the required column {column.name!r}; {hint}"
+                found.append(Finding(name, "missing_column", "stop", 0, sentence))
+    return found
+
+
+def _wrong_type(column: Column, kind: Any) -> str | None:
+    """Return what is wrong with a column's type, as the end of a sentence."""
+    if column.type == "id":
+        if kind.is_string() or kind.is_integer():
+            return None
+        if kind.is_floating() or kind.is_decimal():
+            return (
+                f"holds {kind} numbers; an id is text or a whole number (floats lose digits): "
+                "write the column as text or as integers"
+            )
+        return f"is of type {kind}; an id is text or a whole number"
+    if column.type == "time":
+        if kind.is_timestamp() and kind.timezone is None:
+            return None
+        return f"is of type {kind}; expected a timestamp in UTC without a zone"
+    if column.type == "flag":
+        return None if kind.is_boolean() else f"is of type {kind}; expected true or false"
+    if column.type == "text":
+        return None if kind.is_string() else f"is of type {kind}; expected text"
+    number = kind.is_numeric() and not kind.is_boolean()
+    return None if number else f"is of type {kind}; expected a number"
+
+
+def _id_differs(shop: Shop, name: str, column: Column) -> list[Finding]:
+    other = shop.tables[column.references]
+    # The referring column may be named after a role; the one referred to is the table's key.
+    key = TABLES[column.references].key[0]
+    if column.references == name or key not in other.columns:
+        return []
+    mine, theirs = shop.tables[name][column.name].type(), other[key].type()
+    if mine.is_string() == theirs.is_string():
+        return []
+    sentence = (
+        f"{name}.{column.name} is of type {mine} and {column.references}.{key} of type {theirs}, "
+        "so no row would match; write both as text or both as integers"
+    )
+    return [Finding(name, "id_types_differ", "stop", 0, sentence)]
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """Rows that a check concerns, as an aggregate of the table's one query."""
+
+    check: str
+    level: Level
+    rows: Callable[[Any], Any]
+    sentence: str
+    only_if_all: bool = False
+
+
+def _where(condition: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda table: condition(table).fill_null(False).sum()
+
+
+def _measures(shop: Shop, name: str, context: Context, broken: set[str]) -> Iterator[_Measure]:
+    table = shop.tables[name]
+    yield from _by_rule(name, table, context)
+    yield from _by_range(name, table)
+    yield from _by_reference(shop, name, broken)
+    yield _Measure(
+        "duplicate",
+        "warn",
+        lambda t: t.count() - hash_of(t, table.columns).nunique(),
+        f"{name} has {{n}} rows that are equal to another in every column; one of each is kept",
+    )
+    key = TABLES[name].key
+    if key:
+        yield _Measure(
+            "repeated_key",
+            "warn",
+            lambda t: t[key[0]].count() - t[key[0]].nunique(),
+            f"{name} has {{n}} rows more than values of {key[0]}, which must name one row each",
+        )
+    if name == "exposures" and "responses" in shop.tables and "responses" not in broken:
+        yield _Measure(
+            "exposed_after_response",
+            "note",
+            _where(lambda t: t.ts > t[_FIRST]),
+            "exposures has {n} rows later than the customer's first response to that promotion",
+        )
+
+
+def _by_rule(name: str, table: ir.Table, context: Context) -> Iterator[_Measure]:
+    for rule in ROW_RULES:
+        for column in rule.columns(name, table):
+            values = ", ".join(TABLES[name][column].values)
+            yield _Measure(
+                rule.name,
+                "warn",
+                _where(partial(_broken, rule, name, column, context)),
+                rule.sentence.replace("{column}", f"{name}.{column}").replace("{values}", values),
+            )
+
+    def breaks_any(t: Any) -> Any:
+        import ibis
+
+        found = [rule.any_broken(name, t, context) for rule in ROW_RULES]
+        return ibis.or_(*[each for each in found if each is not None])
+
+    if name == "events":
+        sentence = f"no row of {name} is left: every one of its {{n}} rows breaks a rule"
+        yield _Measure("all_rows_bad", "stop", _where(breaks_any), sentence, only_if_all=True)
+
+
+def _broken(rule: Rule, name: str, column: str, context: Context, table: Any) -> Any:
+    return rule.broken(name, table, column, context)
+
+
+def _not_in(column: str, known: Any, table: Any) -> Any:
+    return table[column].notin(known)
+
+
+def _by_range(name: str, table: ir.Table) -> Iterator[_Measure]:
+    for column in TABLES[name]:
+        # Events have rules of their own: what is wrong for a purchase is right for a return.
+        if column.name not in table.columns or name == "events":
+            continue
+        if column.low is not None or column.high is not None:
+            high = f" to {column.high:g}" if column.high is not None else " or more"
+            yield _Measure(
+                "out_of_range",
+                "warn",
+                _where(partial(_out_of_range, column)),
+                f"{name}.{column.name} has {{n}} values outside its range, {column.low:g}{high}",
+            )
+
+
+def _out_of_range(column: Column, table: Any) -> Any:
+    import ibis
+
+    value = table[column.name]
+    ends = []
+    if column.low is not None:
+        ends.append(value < column.low)
+    if column.high is not None:
+        ends.append(value > column.high)  # NaN too: the engine takes it for the greatest number
+    return ibis.or_(*ends)
+
+
+def _by_reference(shop: Shop, name: str, broken: set[str]) -> Iterator[_Measure]:
+    for column in columns_of(name, shop.tables[name], *[c.name for c in TABLES[name]]):
+        other = TABLES[name][column].references
+        if other in ("", "promotions", name) or other not in shop.tables or other in broken:
+            continue
+        key = TABLES[other].key[0]
+        level: Level = "note" if other == "customers" else "warn"
+        known = shop.tables[other]
+        known = known.filter(known[key].notnull())[key]  # noqa: PD004
+        yield _Measure(
+            f"unknown_{key.removesuffix('_id')}",
+            level,
+            _where(partial(_not_in, column, known)),
+            f"{name}.{column} names in {{n}} rows what the table {other} does not have; "
+            "the rows are kept",
+        )
+
+
+def _empty(name: str) -> Finding:
+    level: Level = "stop" if name == "events" else "warn"
+    return Finding(name, "empty_table", level, 0, f"the table {name} is empty; it needs rows")
+
+
+_FIRST = "_first_response"
+
+
+def _with_first_response(shop: Shop, name: str, broken: set[str]) -> Any:
+    table = shop.tables[name]
+    if name != "exposures" or "responses" not in shop.tables or {"responses", name} & broken:
+        return table
+    by = ["promotion_id", "customer_id"]
+    first = shop.tables["responses"].group_by(by).aggregate(**{_FIRST: lambda t: t.ts.min()})
+    return table.left_join(first, by).select(*[table[c] for c in table.columns], first[_FIRST])
+
+
+def hash_of(table: Any, columns: Sequence[str]) -> Any:
+    """Return a 64-bit hash of these columns of a row; nulls are equal to each other."""
+    import ibis
+
+    return ibis.struct({column: table[column] for column in columns}).hash()

@@ -1,0 +1,160 @@
+"""What a shop says about itself: its ``shop.toml``."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from promolab.errors import InputError, nearest
+
+__all__ = ["Settings", "read_settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A shop's own settings, one per key of ``shop.toml``.
+
+    Parameters
+    ----------
+    name : str
+        What readers of the report call the shop.
+    currency : str
+        ISO code of the one currency of all amounts.
+    zone : str, optional
+        IANA time zone in which the shop's days and weeks begin.
+    naive_times : str
+        What a time without a zone means in the source: ``utc`` (the contract) or ``local``.
+    margin_rate : float, optional
+        Margin as a share of sales (0–1), where products do not state their own.
+    channel : str, optional
+        Channel of a contact that states none.
+    default_week : str, optional
+        The week that the report is made for when none is asked for.
+    opened, closed : str, optional
+        First day of the shop's life, and first day after it (``2017-01-01``), local.
+    extreme_orders_per_day : float
+        Customers above this many orders a day are flagged as extreme.
+    evening_from : int
+        Local hour from which an order counts as placed in the evening (0–23).
+    note : str
+        A remark on the data that belongs beside every figure made from them.
+
+    Examples
+    --------
+    >>> Settings(name="Corner shop", zone="Europe/Rome").currency
+    'USD'
+    """
+
+    name: str = "Shop"
+    currency: str = "USD"
+    zone: str | None = None
+    naive_times: str = "utc"
+    margin_rate: float | None = None
+    channel: str | None = None
+    default_week: str | None = None
+    opened: str | None = None
+    closed: str | None = None
+    extreme_orders_per_day: float = 10.0
+    evening_from: int = 17
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.zone is not None:
+            try:
+                ZoneInfo(self.zone)
+            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+                raise InputError(
+                    f"zone = {self.zone!r} is no time zone; write an IANA name such as "
+                    '"America/New_York" or "UTC"'
+                ) from error
+        if self.naive_times not in ("utc", "local"):
+            raise InputError(f'naive_times = {self.naive_times!r}, must be "utc" or "local"')
+        if self.margin_rate is not None and not 0 < self.margin_rate < 1:
+            raise InputError(
+                f"margin_rate = {self.margin_rate}, must be a share between 0 and 1 (0.40, not 40)"
+            )
+        if not 0 <= self.evening_from <= 23:
+            raise InputError(f"evening_from = {self.evening_from}, must be an hour from 0 to 23")
+        for key in ("opened", "closed"):
+            self._day(key)
+
+    def _day(self, key: str) -> datetime | None:
+        text = getattr(self, key)
+        if text is None:
+            return None
+        try:
+            return datetime.fromisoformat(str(text))
+        except ValueError as error:
+            raise InputError(f"{key} = {text!r}, must be a day such as 2017-01-01") from error
+
+    def life(self) -> tuple[datetime | None, datetime | None]:
+        """Return the shop's first instant and the first one after it, UTC-naive, where stated."""
+        zone = ZoneInfo(self.zone or "UTC")
+        ends = (self._day("opened"), self._day("closed"))
+        opened, closed = (
+            None
+            if day is None
+            else day.replace(tzinfo=zone).astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
+            for day in ends
+        )
+        return opened, closed
+
+    def to_toml(self) -> str:
+        """Write the settings as the text of a ``shop.toml``."""
+        lines = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+                lines.append(f"{field.name} = " + (f'"{text}"' if isinstance(value, str) else text))
+        return "\n".join(lines) + "\n"
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "margin_rate": (int, float),
+    "extreme_orders_per_day": (int, float),
+    "evening_from": (int,),
+}
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a ``shop.toml``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is no TOML, or a key or value is not understood.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"there is no settings file {path}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path} cannot be read as TOML: {error}") from error
+    known = [field.name for field in dataclasses.fields(Settings)]
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        if key not in known:
+            raise InputError(f"{path.name} has an unknown key {key!r}; {nearest(key, known)}")
+        if key in ("opened", "closed"):
+            value = str(value)
+        expected = _TYPES.get(key, (str,))
+        if not isinstance(value, expected) or isinstance(value, bool):
+            words = " or ".join(t.__name__ for t in expected)
+            raise InputError(f"{path.name}: {key} = {value!r}, must be of type {words}")
+        values[key] = value
+    return Settings(**values)

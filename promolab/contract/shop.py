@@ -1,0 +1,164 @@
+"""A shop: the contract's tables as Ibis tables, its settings, and what they allow."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from promolab.contract.settings import Settings
+from promolab.contract.tables import TABLES
+from promolab.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from promolab.contract.checks import Checks
+
+__all__ = ["NEEDS", "Shop", "to_utc"]
+
+NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "profiles and segments": ("events",),
+        "interests and price level": ("products", "events.product_id"),
+        "orders and sales": ("events.amount",),
+        "response models": ("promotions", "exposures", "responses"),
+        "past spend on a promotion's products": ("promotion_products", "events.product_id"),
+        "effects": ("decisions",),
+        "consent": ("contact_rights",),
+    }
+)
+"""What the package can do with a shop, and the tables or columns each of these needs."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop's tables, in the contract's columns, and its settings.
+
+    Parameters
+    ----------
+    tables : mapping of str to ibis Table
+        The tables that the shop has. Times are UTC without a zone.
+    settings : Settings
+        What the shop says about itself.
+    fingerprints : mapping of str to str
+        SHA-256 of each input file, for the manifest.
+    left_out : tuple of str
+        Sentences on what the source holds and the contract has no place for.
+    cleaned : bool
+        Whether `promolab.clean` made this shop.
+
+    Examples
+    --------
+    >>> import promolab
+    >>> shop = promolab.load_shop("complete_journey")
+    >>> shop.has("events", "coupon_discount")
+    True
+    >>> shop.lacks("effects")
+    "effects need the table 'decisions', which Complete Journey does not have"
+    """
+
+    tables: Mapping[str, ir.Table]
+    settings: Settings = field(default_factory=Settings)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    cleaned: bool = False
+
+    def __getattr__(self, name: str) -> ir.Table:
+        if name in TABLES:
+            return self[name]
+        raise AttributeError(f"Shop has no attribute {name!r}")
+
+    def __getitem__(self, name: str) -> ir.Table:
+        if name in self.tables:
+            return self.tables[name]
+        if name in TABLES:
+            raise DataError(f"{self.settings.name} has no table {name!r}; see data/README.md")
+        raise DataError(f"{name!r} is no table of the contract; {nearest(name, TABLES)}")
+
+    def __repr__(self) -> str:
+        return f"Shop({self.settings.name!r}, tables: {', '.join(self.tables)})"
+
+    @property
+    def zone(self) -> str:
+        """IANA zone of the shop's days and weeks; UTC where it states none."""
+        return self.settings.zone or "UTC"
+
+    @property
+    def backend(self) -> Any:
+        """The Ibis connection that the tables live on."""
+        return self.tables["events"].get_backend()
+
+    def has(self, table: str, *columns: str) -> bool:
+        """Tell whether a table, and these columns of it, are there."""
+        return table in self.tables and all(c in self.tables[table].columns for c in columns)
+
+    def lacks(self, ability: str) -> str | None:
+        """Say in a sentence what an ability of `NEEDS` misses; None where nothing is missing."""
+        for need in NEEDS[ability]:
+            table, _, column = need.partition(".")
+            if not self.has(table):
+                return f"{ability} need the table {table!r}, which {self.settings.name} does not have"
+            if column and not self.has(table, column):
+                return f"{ability} need the column {need!r}, which {self.settings.name} does not have"
+        return None
+
+    def require(self, ability: str) -> None:
+        """Raise a DataError that says what is missing, if something is."""
+        sentence = self.lacks(ability)
+        if sentence:
+            raise DataError(sentence)
+
+    def local(self, ts: ir.TimestampValue) -> ir.TimestampValue:
+        """Return a UTC time as the shop's wall-clock time (summer time included)."""
+        if self.zone == "UTC":
+            return ts
+        to_naive, to_instant = _builtins()
+        return to_naive(self.zone, to_instant("UTC", ts))
+
+    def span(self) -> tuple[datetime, datetime]:
+        """Return the times of the first and the last event, UTC without a zone."""
+        ts = self["events"].ts
+        first, last = self["events"].aggregate(a=ts.min(), b=ts.max()).execute().iloc[0]
+        if first is None or first != first:
+            raise DataError(f"{self.settings.name}: events has no row with a time")
+        return first.to_pydatetime(), last.to_pydatetime()
+
+    def check(self) -> Checks:
+        """Run the contract's checks in the engine; see `promolab.contract.checks`."""
+        from promolab.contract.checks import check
+
+        return check(self)
+
+    def with_tables(self, tables: Mapping[str, ir.Table], **changes: Any) -> Shop:
+        """Return this shop with other tables."""
+        return replace(self, tables=dict(tables), **changes)
+
+
+def to_utc(local: Any, zone: str) -> Any:
+    """Return a wall-clock time of a zone as UTC without a zone."""
+    to_naive, to_instant = _builtins()
+    return to_naive("UTC", to_instant(zone, local))
+
+
+@functools.cache
+def _builtins() -> tuple[Any, Any]:
+    # Casting to timestamp('America/New_York') moves nothing in DuckDB; its own function does, and
+    # which way depends on whether the argument carries a zone.
+    import ibis
+    import ibis.expr.datatypes as dt
+
+    aware, naive = dt.Timestamp(timezone="UTC"), dt.Timestamp()
+
+    @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, aware), naive))
+    def to_naive(zone, ts):  # type: ignore[no-untyped-def]
+        """Wall-clock time of an instant."""
+
+    @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, naive), aware))
+    def to_instant(zone, ts):  # type: ignore[no-untyped-def]
+        """Instant of a wall-clock time."""
+
+    return to_naive, to_instant

@@ -1,0 +1,57 @@
+"""Errors that say what was given, what is expected and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["DataError", "InputError", "MissingExtraError", "PromolabError", "StepError", "nearest"]
+
+
+class PromolabError(Exception):
+    """The root of every error that promolab raises on purpose."""
+
+
+class InputError(PromolabError, ValueError):
+    """The call is wrong: an argument, a parameter, a path. Exit code 2 on the command line."""
+
+
+class DataError(InputError):
+    """The data cannot be used as they are. Exit code 2 on the command line."""
+
+
+class MissingExtraError(PromolabError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra {extra!r}: pip install 'promolab[{extra}]'")
+
+
+class StepError(PromolabError, RuntimeError):
+    """A step of the report failed while it ran. Exit code 1 on the command line."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """Return a clause that names the options, the nearest one first.
+
+    Parameters
+    ----------
+    name : str
+        What was given.
+    options : iterable of str
+        What would have been accepted.
+
+    Returns
+    -------
+    str
+        A clause to append to a message.
+
+    Examples
+    --------
+    >>> nearest("segmnets", ["segments", "seed"])
+    "did you mean 'segments'? (known: seed, segments)"
+    """
+    known = sorted(set(options))
+    close = difflib.get_close_matches(name, known, n=1)
+    listing = f"known: {', '.join(known)}" if known else "none is known"
+    return f"did you mean {close[0]!r}? ({listing})" if close else listing

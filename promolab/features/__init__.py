@@ -1,0 +1,13 @@
+"""Features: what is known about customers, and customers and promotions, before a date."""
+
+from promolab.features.customers import POSITIVE_RESPONSES, build_features
+from promolab.features.pairs import LABELS, build_candidates, build_pairs, feature_columns
+
+__all__ = [
+    "LABELS",
+    "POSITIVE_RESPONSES",
+    "build_candidates",
+    "build_features",
+    "build_pairs",
+    "feature_columns",
+]

@@ -1,0 +1,311 @@
+"""One row per customer and date: what was known about the customer just before it."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any
+
+from promolab.contract import Shop
+from promolab.features.lines import order_lines, order_movements, orders_before
+from promolab.features.point_in_time import (
+    KEYS,
+    before,
+    fixed,
+    price_percentiles,
+    read_as_of,
+    seconds_between,
+)
+
+__all__ = ["POSITIVE_RESPONSES", "build_features"]
+
+DAY = 86_400
+POSITIVE_RESPONSES = ("click", "claim", "redeem", "purchase", "share")
+"""Kinds of response that count as one; a delivery or a complaint does not."""
+PRIOR_CONTACTS = 2
+"""How many contacts at the shop's own rate a customer's response rate starts from."""
+
+ZERO = {"orders", "amount", "discount", "items", "products", "categories", "stores"} | {
+    f"{name}_{days}d" for name in ("orders", "amount") for days in (28, 84)
+}
+
+
+def build_features(shop: Shop, as_of: Any) -> Any:
+    """Describe each customer by what was known just before a date.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned or not; flags set by `promolab.clean` are heeded.
+    as_of : datetime or ibis Table
+        One moment for everybody (UTC if it has no zone), or a table (customer_id, as_of).
+
+    Returns
+    -------
+    ibis Table
+        One row per customer and ``as_of`` with at least one event before it. Columns, units and
+        meanings stand in `promolab.glossary`. Nothing at or after ``as_of`` is read. Counts and
+        sums over nothing are 0, means and shares of nothing are null.
+
+    Raises
+    ------
+    InputError
+        If ``as_of`` is neither a datetime nor such a table.
+
+    Examples
+    --------
+    >>> import promolab
+    >>> from datetime import datetime
+    >>> shop = promolab.load_shop("complete_journey")
+    >>> features = promolab.build_features(shop, as_of=datetime(2017, 10, 30, 4))
+    >>> int(features.count().execute())
+    2440
+    """
+    as_of = read_as_of(as_of)
+    lines = order_lines(shop)
+    table = _presence(shop, as_of).cache()
+    parts = [
+        _orders(orders_before(order_movements(shop, lines), as_of)),
+        _variety(lines, as_of),
+        _categories(lines, as_of),
+        price_percentiles(_prices(lines), as_of),
+    ]
+    if shop.lacks("response models") is None:
+        parts.append(_responses(shop, as_of, table.select(*KEYS)))
+    browsing = _browsing(shop, as_of)
+    if browsing is not None:
+        parts.append(browsing)
+    # One after the other, each small result kept: all in one query would hold every hash table of
+    # every part in memory at once.
+    for part in (part.cache() for part in parts):
+        new = [c for c in part.columns if c not in KEYS]
+        table = table.left_join(part, list(KEYS)).select(*[table[c] for c in table.columns], *new)
+    return _finish(table, shop, has_browsing=browsing is not None)
+
+
+def _presence(shop: Shop, as_of: Any) -> Any:
+    events = shop.events
+    first = events.group_by("customer_id").aggregate(ts=events.ts.min())
+    seen = before(first, as_of)
+    return seen.select(*KEYS, tenure_days=seconds_between(seen.ts, seen.as_of) / DAY)
+
+
+def _orders(orders: Any) -> Any:
+    import ibis
+
+    kept = orders.kept
+    age = seconds_between(orders.ts, orders.as_of)
+    orders = orders.mutate(age=age)
+    first, last = orders.age.max(where=kept), orders.age.min(where=kept)
+
+    def count(where: Any) -> Any:
+        return where.cast("int64").sum()
+
+    recent = {days: orders.age <= days * DAY for days in (28, 84)}
+    sums = orders.group_by(list(KEYS)).aggregate(
+        recency=last,
+        history=first - last,
+        orders=count(kept),
+        amount=orders.amount.sum(),
+        discount=orders.discount.sum(),
+        items=orders.quantity.sum(),
+        usable_amount=orders.usable_amount.sum(),
+        coupon_orders=count(kept & (orders.coupon_discount > 0)),
+        weekend_orders=count(kept & orders.weekend),
+        evening_orders=count(kept & orders.evening),
+        sine=ibis.ifelse(kept, orders.hour_sine, 0).sum(),
+        cosine=ibis.ifelse(kept, orders.hour_cosine, 0).sum(),
+        **{f"orders_{d}d": count(kept & inside) for d, inside in recent.items()},
+        **{f"amount_{d}d": ibis.ifelse(inside, orders.amount, 0).sum() for d, inside in recent.items()},
+    )
+    n = sums.orders.nullif(0)
+    number = {c: sums[c].cast("float64") for c in ("amount", "discount", "items", "usable_amount")}
+    paid = number["amount"] + number["discount"]
+    sine, cosine = sums.sine.cast("float64"), sums.cosine.cast("float64")
+    hour = sine.atan2(cosine) * (12 / math.pi)
+    return sums.select(
+        *KEYS,
+        "orders",
+        "coupon_orders",
+        *(f"orders_{d}d" for d in recent),
+        recency_days=sums.recency / DAY,
+        amount=number["amount"],
+        discount=number["discount"],
+        discount_share=number["discount"] / ibis.ifelse(paid > 0, paid, None),
+        items=number["items"],
+        days_between_orders=sums.history / DAY / (sums.orders - 1).nullif(0),
+        average_order_amount=number["amount"] / n,
+        average_item_price=number["usable_amount"] / ibis.ifelse(number["items"] > 0, number["items"], None),
+        weekend_share=sums.weekend_orders / n,
+        evening_share=sums.evening_orders / n,
+        hour_of_day=ibis.ifelse(sums.orders == 0, None, ibis.ifelse(hour < 0, hour + 24, hour)),
+        coupon_order_share=sums.coupon_orders / n,
+        **{f"amount_{d}d": sums[f"amount_{d}d"].cast("float64") for d in recent},
+    )
+
+
+def _variety(lines: Any, as_of: Any) -> Any:
+    """Count distinct products, categories and stores from the first time each was seen."""
+    bought = lines.filter(lines.bought)
+    parts = []
+    for column in ("product_id", "category", "store_id"):
+        known = bought.filter(bought[column].notnull())
+        first = known.group_by("customer_id", column).aggregate(ts=known.ts.min())
+        seen = before(first.select("customer_id", "ts"), as_of)
+        parts.append(
+            seen.mutate(
+                **{c: int(c == column) for c in ("product_id", "category", "store_id")}
+            ).drop("ts")
+        )
+    both = parts[0].union(parts[1]).union(parts[2])
+    return both.group_by(list(KEYS)).aggregate(
+        products=both.product_id.sum(), categories=both.category.sum(), stores=both.store_id.sum()
+    )
+
+
+def _categories(lines: Any, as_of: Any) -> Any:
+    import ibis
+
+    known = lines.filter(lines.category.notnull())
+    by_moment = known.group_by("customer_id", "category", "private", "ts").aggregate(
+        amount=known.amount.sum()
+    )
+    spent = before(by_moment, as_of)
+    spent = spent.group_by(*KEYS, "category").aggregate(
+        amount=spent.amount.sum(),
+        private=ibis.ifelse(spent.private, spent.amount, 0).sum(),
+    )
+    spent = spent.filter(spent.amount > 0)
+    window = ibis.window(group_by=list(KEYS))
+    share = spent.amount.cast("float64") / spent.amount.sum().over(window).cast("float64")
+    spent = spent.mutate(term=fixed(-share * share.ln(), 9))
+    # The largest amount; equal ones are told apart by name.
+    rank = ibis.row_number().over(
+        ibis.window(group_by=list(KEYS), order_by=[spent.amount.desc(), spent.category])
+    )
+    spent = spent.mutate(rank=rank)
+    total = spent.group_by(list(KEYS)).aggregate(
+        category_entropy=spent.term.sum().cast("float64"),
+        top_category=spent.category.max(where=spent.rank == 0),
+        private=spent.private.sum().cast("float64"),
+        known=spent.amount.sum().cast("float64"),
+    )
+    return total.select(
+        *KEYS,
+        "category_entropy",
+        "top_category",
+        private_label_share=total.private / total.known.nullif(0),
+    )
+
+
+def _prices(lines: Any) -> Any:
+    paid = lines.filter(
+        lines.bought & lines.usable & (lines.amount > 0) & lines.category.notnull()
+    )
+    price = (paid.amount.cast("float64") * 1000 / paid.quantity.cast("float64")).floor()
+    return paid.select("customer_id", "ts", "category", price=price.cast("int64"))
+
+
+def _responses(shop: Shop, as_of: Any, customers: Any) -> Any:
+    exposures = shop.exposures.select("customer_id", "promotion_id", "ts")
+    positive = shop.responses.filter(shop.responses.kind.isin(POSITIVE_RESPONSES))
+    first = positive.group_by("customer_id", "promotion_id").aggregate(
+        ts=positive.ts.min(), last=positive.ts.max()
+    )
+    contacts = before(exposures, as_of)
+    recent = seconds_between(contacts.ts, contacts.as_of) <= 28 * DAY
+    contacts = contacts.group_by(list(KEYS)).aggregate(
+        contacts=contacts.count(), contacts_28d=recent.cast("int64").sum()
+    )
+    answers = before(first.select("customer_id", "promotion_id", "ts"), as_of)
+    answers = answers.group_by(list(KEYS)).aggregate(responses=answers.count())
+    latest = before(positive.select("customer_id", "ts"), as_of)
+    latest = latest.group_by(list(KEYS)).aggregate(
+        days_since_response=seconds_between(latest.ts.max(), latest.as_of.max()) / DAY
+    )
+    table = customers
+    for part in (contacts, answers, latest):
+        new = [c for c in part.columns if c not in KEYS]
+        table = table.left_join(part, list(KEYS)).select(*[table[c] for c in table.columns], *new)
+    rate = _shop_rate(exposures, first, as_of)
+    # Someone never contacted starts, like everybody, from the shop's own rate.
+    table = table.left_join(rate, "as_of").drop("as_of_right")
+    made, answered = table.contacts.fill_null(0), table.responses.fill_null(0)
+    return table.mutate(
+        response_rate=(answered + PRIOR_CONTACTS * table.shop_rate) / (made + PRIOR_CONTACTS)
+    ).drop("shop_rate")
+
+
+def _shop_rate(exposures: Any, first: Any, as_of: Any) -> Any:
+    """Return the share of all contacts before each date that were answered before it."""
+    import ibis
+
+    if isinstance(as_of, datetime):
+        dates = before(exposures, as_of).select("as_of").distinct()
+    else:
+        dates = as_of.select("as_of").distinct()
+    made = exposures.join(dates, exposures.ts < dates.as_of)
+    made = made.group_by("as_of").aggregate(made=made.count())
+    answered = first.join(dates, first.ts < dates.as_of)
+    answered = answered.group_by("as_of").aggregate(answered=answered.count())
+    both = made.left_join(answered, "as_of")
+    return both.select(
+        "as_of", shop_rate=ibis.least(both.answered.fill_null(0) / both.made, 1.0)
+    )
+
+
+def _browsing(shop: Shop, as_of: Any) -> Any:
+    events = shop.events
+    kinds = {"view": "views", "click": "clicks", "cart": "carts"}
+    present = set(
+        events.filter(events.kind.isin([*kinds, "purchase"])).kind.as_table().distinct()
+        .execute().kind
+    )
+    there = {kind: name for kind, name in kinds.items() if kind in present}
+    if not there:
+        return None
+    table = before(events.select("customer_id", "ts", "kind"), as_of)
+    recent = seconds_between(table.ts, table.as_of) <= 28 * DAY
+
+    def count(where: Any) -> Any:
+        return where.cast("int64").sum()
+
+    sums = table.group_by(list(KEYS)).aggregate(
+        views=count(table.kind == "view"),
+        purchases=count(table.kind == "purchase"),
+        **{f"{name}_28d": count((table.kind == kind) & recent) for kind, name in there.items()},
+    )
+    if "view" not in there:
+        return sums.drop("views", "purchases")
+    return sums.mutate(view_to_purchase_rate=sums.purchases / sums.views.nullif(0)).drop(
+        "views", "purchases"
+    )
+
+
+def _finish(table: Any, shop: Shop, *, has_browsing: bool) -> Any:
+    import ibis
+
+    zero = ZERO | {"coupon_orders", "contacts", "contacts_28d", "responses"}
+    zero |= {"views_28d", "clicks_28d", "carts_28d"} if has_browsing else set()
+    table = table.mutate(**{c: table[c].fill_null(0) for c in table.columns if c in zero})
+    month = table.amount_84d / 3
+    table = table.mutate(
+        amount_trend=table.amount_28d / ibis.ifelse(month > 0, month, None) - 1
+    )
+    gone = [
+        name
+        for column, names in {
+            "discount": ("discount", "discount_share"),
+            "coupon_discount": ("coupon_orders", "coupon_order_share"),
+            "store_id": ("stores",),
+            "product_id": ("products",),
+        }.items()
+        if not shop.has("events", column)
+        for name in names
+    ]
+    if not shop.has("products"):
+        gone += ["categories", "category_entropy", "top_category", "price_level"]
+    if not shop.has("products", "private_label"):
+        gone.append("private_label_share")
+    ordered = [*KEYS, *(c for c in table.columns if c not in KEYS and c not in gone)]
+    return table.select(*ordered).order_by(list(KEYS))

@@ -1,0 +1,266 @@
+"""One row per customer and promotion: features as of the promotion's start, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from promolab.contract import Shop
+from promolab.errors import InputError
+from promolab.features.customers import DAY, POSITIVE_RESPONSES, build_features
+from promolab.features.lines import order_lines
+from promolab.features.point_in_time import before, read_as_of, seconds_between
+
+__all__ = ["LABELS", "PAIR_KEYS", "build_candidates", "build_pairs", "feature_columns"]
+
+PAIR_KEYS = ("customer_id", "promotion_id", "as_of")
+LABELS = ("redeemed", "purchased", "label_complete")
+_NOT_FEATURES = {*PAIR_KEYS, *LABELS, "starts_at", "ends_at"}
+
+
+def feature_columns(pairs: Any) -> list[str]:
+    """Return the columns of a pairs frame that a model may learn from: no keys, times or labels.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> feature_columns(pd.DataFrame(columns=["customer_id", "orders", "redeemed", "starts_at"]))
+    ['orders']
+    """
+    return [c for c in pairs.columns if c not in _NOT_FEATURES]
+
+
+def build_pairs(shop: Shop, as_of: Any) -> Any:
+    """Describe every exposure to a promotion that started before a date, and its outcome.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions, exposures and responses.
+    as_of : datetime
+        UTC if it has no zone.
+
+    Returns
+    -------
+    ibis Table
+        One row per customer and promotion contacted before ``as_of``: the customer's features as
+        of the promotion's own start (a customer without history has nulls), the pair's features,
+        and the outcomes by ``as_of``: ``redeemed`` and ``purchased`` (0 or 1; within the
+        promotion's window), ``label_complete`` false where the window is not over at ``as_of``.
+
+    Raises
+    ------
+    DataError
+        If the shop lacks promotions, exposures or responses.
+    InputError
+        If ``as_of`` is no single moment.
+
+    Examples
+    --------
+    >>> import promolab
+    >>> from datetime import datetime
+    >>> shop = promolab.load_shop("complete_journey")
+    >>> pairs = promolab.build_pairs(shop, as_of=datetime(2017, 10, 30, 4))
+    >>> int(pairs.count().execute())
+    4957
+    """
+    import ibis
+
+    shop.require("response models")
+    moment = read_as_of(as_of)
+    if isinstance(moment, ibis.Table):
+        raise InputError("build_pairs takes one moment as as_of; each promotion brings its own start")
+    now = ibis.literal(moment).cast("timestamp")
+    promotions = shop.promotions.filter(shop.promotions.starts_at < now)
+    exposures = shop.exposures
+    contacted = exposures.filter(exposures.ts < now).select("customer_id", "promotion_id").distinct()
+    pairs = contacted.join(
+        promotions.select("promotion_id", "starts_at", "ends_at"), "promotion_id"
+    ).select("customer_id", "promotion_id", "starts_at", "ends_at", as_of="starts_at")
+    pairs = pairs.cache()
+    described = _describe(shop, pairs)
+    return _with_labels(shop, described, now).order_by("starts_at", "promotion_id", "customer_id")
+
+
+def build_candidates(shop: Shop, as_of: Any, promotion_ids: Any) -> Any:
+    """Describe every customer with history for promotions that are about to start.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions, exposures and responses.
+    as_of : datetime
+        The moment of the decision.
+    promotion_ids : list
+        The promotions to score.
+
+    Returns
+    -------
+    ibis Table
+        As `build_pairs`, without outcomes: every customer of ``build_features(shop, as_of)`` ×
+        promotion, contacted or not.
+
+    Raises
+    ------
+    DataError
+        If the shop lacks promotions, exposures or responses.
+    """
+    import ibis
+
+    shop.require("response models")
+    now = ibis.literal(read_as_of(as_of)).cast("timestamp")
+    first = shop.events.group_by("customer_id").aggregate(ts=shop.events.ts.min())
+    customers = first.filter(first.ts < now).select("customer_id")
+    promotions = shop.promotions.filter(shop.promotions.promotion_id.isin(list(promotion_ids)))
+    pairs = customers.cross_join(promotions.select("promotion_id", "starts_at", "ends_at"))
+    described = _describe(shop, pairs.mutate(as_of=now).cache())
+    return described.order_by("starts_at", "promotion_id", "customer_id")
+
+
+def _describe(shop: Shop, pairs: Any) -> Any:
+    features = build_features(shop, pairs.select("customer_id", "as_of").distinct().cache())
+    table = _join(pairs, features.cache(), ["customer_id", "as_of"])
+    parts = [(_promotion(shop), ["promotion_id"]), (_kind_history(shop, pairs), list(PAIR_KEYS))]
+    if shop.lacks("past spend on a promotion's products") is None:
+        parts.append((_product_history(shop, pairs), list(PAIR_KEYS)))
+    for part, keys in parts:
+        table = _join(table, part.cache(), keys)
+    counted = [
+        c
+        for c in table.columns
+        if c.startswith(("kind_", "type_", "promotion_orders", "promotion_amount", "other_"))
+        or c in ("promotion_products_bought", "coupons_bought")
+    ]
+    return table.mutate(**{c: table[c].fill_null(0) for c in counted if table[c].type().is_numeric()})
+
+
+def _join(left: Any, right: Any, keys: list[str]) -> Any:
+    new = [c for c in right.columns if c not in keys]
+    return left.left_join(right, keys).select(*[left[c] for c in left.columns], *new)
+
+
+def _promotion(shop: Shop) -> Any:
+    """Describe the promotions themselves by what is known before they start."""
+    promotions = shop.promotions
+    columns = [c for c in ("kind", "type", "discount_rate", "threshold", "reduction") if c in promotions.columns]
+    table = promotions.select(
+        "promotion_id",
+        *(promotions[c].name(f"promotion_{c}") for c in columns),
+        promotion_days=seconds_between(promotions.starts_at, promotions.ends_at) / DAY,
+    )
+    if not shop.has("promotion_products"):
+        return table
+    products = shop.promotion_products
+    sizes = products.group_by("promotion_id").aggregate(
+        promotion_products=products.product_id.nunique()
+    )
+    return _join(table, sizes, ["promotion_id"])
+
+
+def _kind_history(shop: Shop, pairs: Any) -> Any:
+    """Count a customer's past contacts with, and responses to, promotions of this kind and type."""
+    import ibis
+
+    promotions = shop.promotions
+    if "type" not in promotions.columns:
+        promotions = promotions.mutate(type=promotions.kind)
+    promotions = promotions.select("promotion_id", "kind", "type", "starts_at", "ends_at")
+    positive = shop.responses.filter(shop.responses.kind.isin(POSITIVE_RESPONSES))
+    answered = positive.group_by("customer_id", "promotion_id").aggregate(answered=positive.ts.min())
+    exposures = shop.exposures.select("customer_id", "promotion_id", "ts")
+    past = exposures.join(
+        promotions.rename(past_kind="kind", past_type="type", past_end="ends_at"), "promotion_id"
+    ).drop("starts_at")
+    past = _join(past, answered, ["customer_id", "promotion_id"]).rename(past_promotion="promotion_id")
+    rows = pairs.select(*PAIR_KEYS).join(promotions.drop("starts_at", "ends_at"), "promotion_id")
+    rows = rows.join(past, [rows.customer_id == past.customer_id, past.ts < rows.as_of])
+    done = rows.answered < rows.as_of
+    same_kind, same_type = rows.past_kind == rows.kind, rows.past_type == rows.type
+
+    def count(where: Any) -> Any:
+        return where.fill_null(False).cast("int64").sum()
+
+    return rows.group_by(list(PAIR_KEYS)).aggregate(
+        kind_contacts=count(same_kind),
+        kind_responses=count(same_kind & done),
+        type_contacts=count(same_type),
+        type_responses=count(same_type & done),
+        other_promotions_running=count(
+            (rows.past_end > rows.as_of) & (rows.past_promotion != rows.promotion_id)
+        ),
+        other_promotions_answered=count(
+            (rows.past_end > rows.as_of) & done & (rows.past_promotion != rows.promotion_id)
+        ),
+    )
+
+
+def _product_history(shop: Shop, pairs: Any) -> Any:
+    """Sum what a customer bought of a promotion's products before; a product counts once."""
+    import ibis
+
+    lines = order_lines(shop)
+    lines = lines.filter(lines.bought)
+    wanted = pairs.select(*PAIR_KEYS)
+    offers = shop.promotion_products.select("promotion_id", "product_id").distinct()
+    offers = offers.semi_join(wanted, "promotion_id")
+    bought = lines.group_by("customer_id", "product_id", "ts").aggregate(
+        amount=lines.amount.sum(), coupon=(lines.coupon_discount > 0).any()
+    )
+    bought = bought.semi_join(wanted, "customer_id")
+    rows = bought.join(offers, "product_id").select(
+        "customer_id", "promotion_id", "product_id", "ts", "amount", "coupon"
+    )
+    rows = rows.join(wanted, ["customer_id", "promotion_id"])
+    rows = rows.filter(rows.ts < rows.as_of)
+    recent = seconds_between(rows.ts, rows.as_of) <= 84 * DAY
+    sums = rows.group_by(list(PAIR_KEYS)).aggregate(
+        promotion_amount=rows.amount.sum().cast("float64"),
+        promotion_amount_84d=ibis.ifelse(recent, rows.amount, 0).sum().cast("float64"),
+        promotion_orders=rows.ts.nunique(),
+        promotion_orders_84d=rows.ts.nunique(where=recent),
+        promotion_products_bought=rows.product_id.nunique(),
+        promotion_coupon_orders=rows.ts.nunique(where=rows.coupon),
+    )
+    sizes = offers.group_by("promotion_id").aggregate(offered=offers.count())
+    sums = _join(sums, sizes, ["promotion_id"])
+    return sums.mutate(promotion_bought_share=sums.promotion_products_bought / sums.offered).drop("offered")
+
+
+def _with_labels(shop: Shop, pairs: Any, now: Any) -> Any:
+    import ibis
+
+    responses = shop.responses
+    keys = pairs.select("customer_id", "promotion_id", "starts_at", "ends_at")
+
+    def happened(kinds: tuple[str, ...], name: str) -> Any:
+        rows = responses.filter(responses.kind.isin(kinds) & (responses.ts < now))
+        rows = rows.select("customer_id", "promotion_id", "ts").join(
+            keys, ["customer_id", "promotion_id"]
+        )
+        rows = rows.filter((rows.ts >= rows.starts_at) & (rows.ts < rows.ends_at))
+        return rows.select("customer_id", "promotion_id").distinct().mutate(**{name: 1})
+
+    bought = responses.filter(responses.kind == "purchase").count().execute()
+    parts = [happened(("redeem",), "redeemed")]
+    if bought or shop.lacks("past spend on a promotion's products") is not None:
+        parts.append(happened(("purchase",), "purchased"))
+    else:
+        parts.append(_purchased(shop, keys, now))
+    for part in parts:
+        pairs = _join(pairs, part.cache(), ["customer_id", "promotion_id"])
+    return pairs.mutate(
+        redeemed=pairs.redeemed.fill_null(0).cast("int8"),
+        purchased=pairs.purchased.fill_null(0).cast("int8"),
+        label_complete=pairs.ends_at <= now,
+    )
+
+
+def _purchased(shop: Shop, keys: Any, now: Any) -> Any:
+    """Find who bought any of a promotion's products in its window, where no response says so."""
+    offers = shop.promotion_products.select("promotion_id", "product_id").distinct()
+    offers = offers.semi_join(keys, "promotion_id")
+    bought = shop.events.filter((shop.events.kind == "purchase") & (shop.events.ts < now))
+    bought = bought.select("customer_id", "product_id", "ts").semi_join(keys, "customer_id")
+    rows = bought.join(offers, "product_id").select("customer_id", "promotion_id", "ts")
+    rows = rows.join(keys, ["customer_id", "promotion_id"])
+    rows = rows.filter((rows.ts >= rows.starts_at) & (rows.ts < rows.ends_at))
+    return rows.select("customer_id", "promotion_id").distinct().mutate(purchased=1)

@@ -1,0 +1,131 @@
+"""The only place that knows what "before ``as_of``" means.
+
+``as_of`` is one moment for everybody, or a table of customers and moments. Everything else in this
+room is written once, for rows keyed by ``(customer_id, as_of)``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from promolab.errors import InputError
+
+__all__ = ["KEYS", "before", "fixed", "price_percentiles", "read_as_of", "seconds_between"]
+
+KEYS = ("customer_id", "as_of")
+
+
+def read_as_of(as_of: Any) -> Any:
+    """Return ``as_of`` as a UTC-naive datetime, or as an Ibis table (customer_id, as_of).
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    if isinstance(as_of, ir.Table):
+        missing = [name for name in KEYS if name not in as_of.columns]
+        if missing:
+            raise InputError(f"as_of lacks the column {missing[0]!r}; expected customer_id and as_of")
+        return as_of.select(*KEYS).distinct()
+    try:
+        moment = pd.Timestamp(as_of)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"as_of = {as_of!r}, must be a datetime or a table (customer_id, as_of)"
+        ) from error
+    if pd.isna(moment):
+        raise InputError("as_of is missing; give a datetime or a table (customer_id, as_of)")
+    if moment.tzinfo is not None:
+        moment = moment.tz_convert("UTC").tz_localize(None)
+    return moment.to_pydatetime()
+
+
+def before(table: Any, as_of: Any) -> Any:
+    """Return the rows of ``table`` whose ``ts`` lies before ``as_of``, which becomes a column.
+
+    Parameters
+    ----------
+    table : ibis Table
+        With ``customer_id`` and ``ts``.
+    as_of : datetime or ibis Table
+        As `read_as_of` returns it; a row stands once for each of its customer's moments.
+    """
+    import ibis
+
+    if isinstance(as_of, datetime):
+        moment = ibis.literal(as_of).cast("timestamp")
+        return table.filter(table.ts < moment).mutate(as_of=moment)
+    joined = table.join(as_of, [table.customer_id == as_of.customer_id, table.ts < as_of.as_of])
+    return joined.select(*[table[c] for c in table.columns], as_of.as_of)
+
+
+def fixed(value: Any, scale: int = 4) -> Any:
+    """Return a number as a fixed-point one: sums of floats change with the number of threads."""
+    return value.cast("float64").cast(f"decimal(18,{scale})")
+
+
+def seconds_between(earlier: Any, later: Any) -> Any:
+    """Return the seconds from one time to another; the engine's own day difference counts midnights."""
+    return later.epoch_seconds() - earlier.epoch_seconds()
+
+
+def price_percentiles(prices: Any, as_of: Any) -> Any:
+    """Return each customer's mean percentile of the unit prices paid, within their category.
+
+    Parameters
+    ----------
+    prices : ibis Table
+        A row per purchase line: customer_id, ts, category, price (a whole number of units).
+    as_of : datetime or ibis Table
+        As `read_as_of` returns it.
+
+    Returns
+    -------
+    ibis Table
+        customer_id, as_of, price_level (0–1). A price's percentile is the share of the category's
+        lines before ``as_of``, of all customers, that cost less, plus half of those that cost the
+        same.
+    """
+    import ibis
+
+    if isinstance(as_of, datetime):
+        paid = (
+            before(prices, as_of)
+            .group_by("customer_id", "as_of", "category", "price")
+            .aggregate(lines=lambda t: t.count())
+        )
+        market = paid.group_by("as_of", "category", "price").aggregate(lines=paid.lines.sum())
+    else:
+        # Lines are first counted between one date and the next, for the market's prices must be
+        # known at every date: joined line by line they would be many times the events.
+        dates = as_of.select("as_of").distinct()
+        ends = dates.rename(until="as_of")
+        lines = prices.asof_join(ends, prices.ts < ends.until)
+        lines = lines.filter(lines.until.notnull())
+        counts = lines.group_by("customer_id", "category", "price", "until").aggregate(
+            lines=lines.count()
+        )
+        between = counts.group_by("category", "price", "until").aggregate(lines=counts.lines.sum())
+        market = between.join(dates, between.until <= dates.as_of)
+        market = market.group_by("as_of", "category", "price").aggregate(lines=market.lines.sum())
+        paid = counts.join(
+            as_of, [counts.customer_id == as_of.customer_id, counts.until <= as_of.as_of]
+        ).select(counts.customer_id, as_of.as_of, counts.category, counts.price, counts.lines)
+    by_price = ibis.cumulative_window(group_by=["as_of", "category"], order_by="price")
+    whole = ibis.window(group_by=["as_of", "category"])
+    upto = market.lines.sum().over(by_price)
+    # A share in millionths, as a whole number, so that its sums are exact.
+    level = ((2 * upto - market.lines) * 500_000) // market.lines.sum().over(whole)
+    market = market.select("as_of", "category", "price", level=level.cast("int64"))
+    joined = paid.join(market, ["as_of", "category", "price"])
+    total = joined.group_by(list(KEYS)).aggregate(
+        level=(joined.level * joined.lines).sum(), lines=joined.lines.sum()
+    )
+    return total.select(
+        *KEYS, price_level=total.level.cast("float64") / total.lines.cast("float64") / 1e6
+    )

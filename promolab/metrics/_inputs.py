@@ -1,0 +1,118 @@
+"""What the measures of ranking accept: labels, scores, groups and clusters, checked once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["check_labels", "check_level", "check_ranking", "check_scores", "codes_of", "renumbered"]
+
+
+def check_labels(y_true: ArrayLike, name: str = "y_true") -> np.ndarray:
+    """Return the labels as booleans of shape (n,), or say what is wrong with them."""
+    y = _flat(y_true, name)
+    if not len(y):
+        raise InputError(f"{name} is empty; give at least one row")
+    if y.dtype == bool:
+        return y
+    try:
+        numbers = y if y.dtype.kind in "iu" else y.astype(float)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} holds {y[0]!r}; code the label as 0 and 1") from None
+    if numbers.dtype.kind == "f" and (missing := int(np.isnan(numbers).sum())):
+        raise InputError(
+            f"{name} has {missing:,} missing values of {len(y):,}; leave out rows whose outcome is "
+            "not known yet"
+        )
+    positive = numbers == 1
+    other = ~positive & (numbers != 0)
+    if other.any():
+        found = ", ".join(str(value) for value in np.unique(numbers[other])[:3])
+        raise InputError(f"{name} holds {found}; code the label as 0 and 1")
+    return positive
+
+
+def check_scores(score: ArrayLike, n: int, name: str = "y_score") -> np.ndarray:
+    """Return the scores as floats of shape (n,); infinite ones are allowed, missing ones not."""
+    values = _flat(score, name)
+    if len(values) != n:
+        raise InputError(f"{name} has {len(values):,} rows and y_true {n:,}; give one per row")
+    try:
+        values = values if values.dtype in (np.float32, np.float64) else values.astype(float)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} holds {values[0]!r}; scores are numbers") from None
+    if missing := int(np.isnan(values).sum()):
+        raise InputError(
+            f"{name} has {missing:,} missing values of {n:,}; give every row a score, or leave the "
+            "row out of both"
+        )
+    return values
+
+
+def check_level(level: float) -> float:
+    """Return the confidence level, a share between 0 and 1."""
+    if not 0 < level < 1:
+        raise InputError(f"level is {level}; give a share between 0 and 1, such as 0.95")
+    return float(level)
+
+
+def check_ranking(
+    y_true: ArrayLike, y_score: ArrayLike, level: float, name: str = "y_score"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and scores of which an AUC can be made."""
+    check_level(level)
+    y = check_labels(y_true)
+    score = check_scores(y_score, len(y), name)
+    positives = int(np.count_nonzero(y))
+    if positives in (0, len(y)):
+        raise InputError(
+            f"y_true holds one class only ({len(y):,} rows, all {int(bool(positives))}); an AUC "
+            "needs both, so choose a period or a promotion with responses and non-responses"
+        )
+    return y, score
+
+
+def codes_of(values: ArrayLike | None, n: int, name: str) -> tuple[np.ndarray | None, np.ndarray]:
+    """Number the distinct values 0, 1, … by first appearance.
+
+    Returns
+    -------
+    codes : ndarray of shape (n,) or None
+        None where ``values`` is None.
+    names : ndarray of shape (number of distinct values,)
+        The values that the codes stand for.
+    """
+    if values is None:
+        return None, np.empty(0, dtype=object)
+    import pandas as pd
+
+    # Strings of Arrow and categoricals are numbered as they are: making objects of them is slow.
+    column: Any = values if isinstance(values, pd.Series) else _flat(values, name)
+    if len(column) != n:
+        raise InputError(f"{name} has {len(column):,} rows and y_true {n:,}; give one per row")
+    codes, names = pd.factorize(column)
+    if missing := int(np.count_nonzero(codes < 0)):
+        raise InputError(
+            f"{name} has {missing:,} missing values of {n:,}; every row belongs to one"
+        )
+    return codes, np.asarray(names)
+
+
+def _flat(values: ArrayLike, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise InputError(f"{name} has shape {array.shape}; give one dimension, one value per row")
+    return array
+
+
+def renumbered(codes: np.ndarray) -> np.ndarray:
+    """Return the codes of a selection of rows, without gaps."""
+    return np.unique(codes, return_inverse=True)[1]

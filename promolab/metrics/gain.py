@@ -1,0 +1,300 @@
+"""What contacting the top of a ranked list brings: capture, lift and response rate at any depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.metrics._cuts import cut_variances, found_at, ranked_rows
+from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
+from promolab.metrics.intervals import share_interval
+from promolab.results import Estimate, Result
+from promolab.wording import count, number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["Lift", "LiftPoint", "lift"]
+
+
+@dataclass(frozen=True)
+class LiftPoint(Result):
+    """The top of a list down to one depth.
+
+    Parameters
+    ----------
+    depth : float
+        Share of the list.
+    rows : float
+        Rows contacted; not whole where the depth cuts through a row or a tie.
+    capture : Estimate
+        Share of all positives that the top holds.
+    lift : Estimate
+        How many times as many positives as a random choice of the same size holds.
+    rate : Estimate
+        Share of positives in the top (the precision, or response rate).
+    """
+
+    depth: float
+    rows: float
+    capture: Estimate
+    lift: Estimate
+    rate: Estimate
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per measure."""
+        import pandas as pd
+
+        names = ("capture", "lift", "rate")
+        return pd.DataFrame([{"measure": x, **getattr(self, x).to_dict()} for x in names])
+
+    def summary(self) -> str:
+        """Say what the top holds in words."""
+        share = percent(self.capture.value, self.capture.ci_low, self.capture.ci_high)
+        times = number(self.lift.value, self.lift.ci_low, self.lift.ci_high)
+        rate = percent(self.rate.value, self.rate.ci_low, self.rate.ci_high)
+        return (
+            f"The top {percent(self.depth, decimals=0)} ({count(self.rows)} rows) holds {share} of "
+            f"the positives, {times} times a random choice; {rate} of it is positive."
+        )
+
+
+@dataclass(frozen=True)
+class Lift(Result):
+    """The gain curve of a ranked list.
+
+    Parameters
+    ----------
+    depths, rows : ndarray of shape (depths,)
+        Shares of the list, rising, and the rows that they are.
+    capture, capture_low, capture_high : ndarray of shape (depths,)
+        Share of the positives found, with its interval.
+    rate, rate_low, rate_high : ndarray of shape (depths,)
+        Share of positives among those contacted, with its interval.
+    n, positives, groups, clusters : int
+        Rows, positive rows, lists that were ranked apart, independent units.
+    level : float
+        Confidence level.
+    """
+
+    depths: np.ndarray = field(repr=False)
+    rows: np.ndarray = field(repr=False)
+    capture: np.ndarray = field(repr=False)
+    capture_low: np.ndarray = field(repr=False)
+    capture_high: np.ndarray = field(repr=False)
+    rate: np.ndarray = field(repr=False)
+    rate_low: np.ndarray = field(repr=False)
+    rate_high: np.ndarray = field(repr=False)
+    n: int
+    positives: int
+    groups: int
+    clusters: int
+    level: float
+
+    @property
+    def lift(self) -> np.ndarray:
+        """Capture divided by depth; its interval is the capture's, divided likewise."""
+        return self.capture / self.depths
+
+    def at(self, depth: float) -> LiftPoint:
+        """Return capture, lift and rate at one depth, straight between the depths computed.
+
+        Parameters
+        ----------
+        depth : float
+            Share of the list, from the smallest depth computed up to 1.
+
+        Raises
+        ------
+        InputError
+            If the depth lies outside.
+        """
+        first, last = float(self.depths[0]), float(self.depths[-1])
+        if not first - 1e-12 <= depth <= last + 1e-12:
+            raise InputError(
+                f"depth is {depth}; this curve runs from {first:.4g} to {last:.4g}, so ask "
+                "inside or pass depths= to lift"
+            )
+
+        def read(values: np.ndarray) -> float:
+            return float(np.interp(depth, self.depths, values))
+
+        shares = [read(x) for x in (self.capture, self.capture_low, self.capture_high)]
+        times = [share / depth for share in shares]
+        rates = [read(x) for x in (self.rate, self.rate_low, self.rate_high)]
+        rows = depth * self.n
+        return LiftPoint(
+            float(depth),
+            rows,
+            Estimate(shares[0], shares[1], shares[2], self.positives),
+            Estimate(times[0], times[1], times[2], self.positives),
+            Estimate(rates[0], rates[1], rates[2], round(rows)),
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per depth: ``depth, rows``, then capture, lift and rate with intervals."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {"depth": self.depths, "rows": self.rows}
+        for end in ("", "_low", "_high"):
+            columns[f"capture{end}"] = getattr(self, f"capture{end}")
+            columns[f"lift{end}"] = getattr(self, f"capture{end}") / self.depths
+            columns[f"rate{end}"] = getattr(self, f"rate{end}")
+        return pd.DataFrame(columns)
+
+    def summary(self) -> str:
+        """Say what the top fifth holds (or the depth computed that is nearest to it)."""
+        return self.at(self._near(0.2)).summary()
+
+    def _near(self, depth: float) -> float:
+        inside = self.depths[0] <= depth <= self.depths[-1]
+        return depth if inside else float(self.depths[np.abs(self.depths - depth).argmin()])
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        depth: float = 0.2,
+        label: str | None = None,
+        colour: str | None = None,
+    ) -> Axes:
+        """Draw the gain chart with its band; the title reads the curve at ``depth``."""
+        from promolab import plots
+
+        first = ax is None or not ax.lines
+        lines = [np.append(0.0, x) for x in (self.capture, self.capture_low, self.capture_high)]
+        ax = plots.curve(
+            np.append(0.0, self.depths),
+            lines[0],
+            low=lines[1],
+            high=lines[2],
+            label=label,
+            colour=colour,
+            ax=ax,
+        )
+        if first:
+            plots.reference_line(ax, "diagonal", label="a list in random order")
+        ax.set(xlim=(0, 1), ylim=(0, 1.02))
+        point = self.at(self._near(depth))
+        share = percent(point.capture.value, point.capture.ci_low, point.capture.ci_high)
+        apart = f", {count(self.groups)} lists ranked apart" if self.groups > 1 else ""
+        return plots.finish(
+            ax,
+            title=f"The top {percent(point.depth, decimals=0)} of the list holds {share} of the "
+            "positives",
+            subtitle=f"share of positives found by depth, {percent(self.level, decimals=0)} band · "
+            f"n = {count(self.n)}, {count(self.positives)} positive{apart}",
+            xlabel="share of the list, best first",
+            ylabel="share of positives found",
+            percent_x=True,
+            percent_y=True,
+        )
+
+
+def lift(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    depths: ArrayLike | None = None,
+    group: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Lift:
+    """Gain curve: what share of the positives the top of the list holds, at each depth.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        The label: 0/1 or booleans; at least one positive.
+    y_score : array-like of shape (n,)
+        Higher is contacted first. A depth that cuts through equal scores takes of them the share
+        that fits, which is what a random order among them gives on average.
+    depths : array-like, optional
+        Shares of the list in (0, 1], by default 0.01, 0.02, …, 1.
+    group : array-like of shape (n,), optional
+        Rank each group (promotion) as a list of its own, to the same depth, and add up.
+    cluster : array-like of shape (n,), optional
+        Which rows belong together (the customer).
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Lift
+
+    Raises
+    ------
+    InputError
+        If lengths differ, labels are not 0/1 or never 1, values are missing, or depths are outside
+        (0, 1].
+
+    Notes
+    -----
+    The variance is that of the influence function, summed within clusters: with q the share of a
+    row that is contacted, C the capture, d the depth, r the response rate at the cut and m
+    positives, a row adds (y(q − C) − r(q − d))/m; the second term is the cut's own variance. The
+    interval is Wilson's at the sample size that the variance amounts to.
+
+    References
+    ----------
+    Jiang & Zhao (2015), "On asymptotic distributions and confidence intervals for LIFT measures in
+    data mining", JASA 110(512); Korn & Graubard (1998), Survey Methodology 24(2).
+
+    Examples
+    --------
+    >>> result = lift([1, 0, 1, 0, 0, 0, 0, 0, 0, 0], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
+    >>> point = result.at(0.3)
+    >>> point.capture.value, round(point.lift.value, 2), round(point.rate.value, 2)
+    (1.0, 3.33, 0.67)
+    """
+    check_level(level)
+    y = check_labels(y_true)
+    score = check_scores(y_score, len(y))
+    if not y.any():
+        raise InputError(
+            f"y_true holds no positive ({len(y):,} rows, all 0); a lift needs at least one, so "
+            "choose a period or a promotion with responses"
+        )
+    at = _checked_depths(depths)
+    groups, names = codes_of(group, len(y), "group")
+    clusters, customers = codes_of(cluster, len(y), "cluster")
+    ranked = ranked_rows(y, score, groups, max(len(names), 1))
+    found, slopes = found_at(ranked, at)
+    n, positives = len(y), int(np.count_nonzero(y))
+    capture, rows = found / positives, at * n
+    rate = np.clip(found / rows, 0, 1)
+    mine = None if clusters is None else clusters[ranked.order]
+    spread = cut_variances(ranked, at, capture, rate, slopes, mine)
+    units = n if clusters is None else len(customers)
+    winners = positives if clusters is None else len(np.unique(clusters[y]))
+    ends = share_interval(capture, spread[0], winners, level)
+    full = at >= 1  # all of the list holds all of the positives, whatever the sample
+    rate_ends = share_interval(rate, spread[1], at * units, level)
+    return Lift(
+        at,
+        rows,
+        capture,
+        np.where(full, 1.0, ends[0]),
+        np.where(full, 1.0, ends[1]),
+        rate,
+        rate_ends[0],
+        rate_ends[1],
+        n,
+        positives,
+        max(len(names), 1),
+        units,
+        level,
+    )
+
+
+def _checked_depths(depths: ArrayLike | None) -> np.ndarray:
+    if depths is None:
+        return np.arange(1, 101) / 100
+    at = np.unique(np.asarray(depths, dtype=float))
+    if not len(at) or not ((at > 0) & (at <= 1)).all():
+        raise InputError(f"depths are {depths}; give shares of the list above 0 and up to 1")
+    return at

@@ -1,0 +1,267 @@
+"""Whether predicted probabilities come true: reliability by bin, and observed against expected."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
+from promolab.metrics.intervals import cluster_sums, normal_quantile, share_interval
+from promolab.results import Estimate, Result
+from promolab.wording import count, number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["Calibration", "calibration"]
+
+
+@dataclass(frozen=True)
+class Calibration(Result):
+    """Predicted probabilities against what happened.
+
+    Parameters
+    ----------
+    bins : DataFrame
+        ``predicted`` (mean probability), ``observed`` (share of positives), ``ci_low, ci_high`` of
+        the observed share, ``n, positives``; one row per bin, from the lowest prediction up.
+    observed_expected : Estimate
+        Positives divided by the sum of probabilities; 1 when right on average.
+    slope : Estimate
+        Cox's calibration slope: below 1 the predictions are too extreme, above 1 too timid; nan
+        where it cannot be estimated (labels of one class, or one prediction for all).
+    ece : float
+        Expected calibration error: mean distance of observed and predicted over the bins, weighted
+        by rows.
+    ece_by_chance : float
+        What the ece of a perfectly calibrated model would be on average, from chance alone.
+    n, positives, clusters : int
+        Rows, positive rows, independent units.
+    level : float
+        Confidence level.
+    """
+
+    bins: pd.DataFrame = field(repr=False)
+    observed_expected: Estimate
+    slope: Estimate
+    ece: float
+    ece_by_chance: float
+    n: int
+    positives: int
+    clusters: int
+    level: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `bins`."""
+        return self.bins
+
+    def summary(self) -> str:
+        """Say in words whether the predictions are too high or too low."""
+        ratio = self.observed_expected
+        verdict = (
+            "More respond than predicted"
+            if ratio.ci_low > 1
+            else "Fewer respond than predicted"
+            if ratio.ci_high < 1
+            else "As many respond as predicted, within noise"
+        )
+        times = number(ratio.value, ratio.ci_low, ratio.ci_high)
+        return (
+            f"{verdict}: observed/expected {times} ({count(self.positives)} of {count(self.n)} "
+            f"rows positive); mean distance by bin {percent(self.ece, decimals=1)}, "
+            f"{percent(self.ece_by_chance, decimals=1)} by chance alone."
+        )
+
+    def plot(self, ax: Axes | None = None, *, colour: str | None = None) -> Axes:
+        """Draw the reliability diagram with intervals."""
+        from promolab import plots
+
+        bins = self.bins
+        ax = plots.points(
+            bins["predicted"],
+            bins["observed"],
+            low=bins["ci_low"],
+            high=bins["ci_high"],
+            colour=colour,
+            ax=ax,
+        )
+        plots.reference_line(ax, "diagonal", label="right on average")
+        end = 1.05 * float(max(bins["predicted"].max(), bins["ci_high"].max()))
+        ax.set(xlim=(-0.02 * end, end), ylim=(-0.02 * end, end))
+        return plots.finish(
+            ax,
+            title=self.summary().split(":")[0],
+            subtitle=f"share of positives by predicted probability, {len(bins)} bins with "
+            f"{percent(self.level, decimals=0)} intervals · n = {count(self.n)}",
+            xlabel="predicted probability",
+            ylabel="observed share",
+            percent_x=True,
+            percent_y=True,
+        )
+
+
+def calibration(
+    y_true: ArrayLike,
+    p: ArrayLike,
+    bins: int = 10,
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Calibration:
+    """Compare predicted probabilities with what happened.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        The label: 0/1 or booleans.
+    p : array-like of shape (n,)
+        Predicted probability of a 1, within [0, 1].
+    bins : int
+        Bins with about as many rows each; equal predictions stay together, so there may be fewer.
+    cluster : array-like of shape (n,), optional
+        Which rows belong together (the customer).
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    InputError
+        If lengths differ, labels are not 0/1, probabilities are missing, outside [0, 1] or all 0,
+        or ``bins`` is below 1.
+
+    Notes
+    -----
+    A bin's interval is Wilson's; with clusters, at the effective sample size (Korn & Graubard
+    1998), never above the number of rows. The interval of observed/expected is symmetric in its
+    logarithm. The slope is that of a logistic regression on the logit of ``p`` with a clustered
+    sandwich variance.
+
+    References
+    ----------
+    Cox (1958), Biometrika 45(3/4). Van Calster et al. (2019), BMC Medicine 17, 230.
+
+    Examples
+    --------
+    >>> result = calibration([0, 0, 1, 0, 1, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], 2)
+    >>> round(result.observed_expected.value, 2), result.bins["observed"].tolist()
+    (1.11, [0.25, 0.75])
+    """
+    check_level(level)
+    y, probability = _checked(y_true, p, bins)
+    codes, names = codes_of(cluster, len(y), "cluster")
+    frame, distance, chance = _binned(y, probability, bins, codes, level)
+    return Calibration(
+        frame,
+        _ratio(y, probability, codes, level),
+        _slope(y, probability, codes, level),
+        distance,
+        chance,
+        len(y),
+        int(np.count_nonzero(y)),
+        len(y) if codes is None else len(names),
+        level,
+    )
+
+
+def _checked(y_true: ArrayLike, p: ArrayLike, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    y = check_labels(y_true)
+    probability = check_scores(p, len(y), "p").astype(float)
+    outside = int(np.count_nonzero((probability < 0) | (probability > 1)))
+    if outside:
+        raise InputError(
+            f"p has {outside:,} of {len(y):,} values outside [0, 1]; give probabilities, not "
+            "scores (a model's predict_proba)"
+        )
+    if not probability.any():
+        raise InputError("p is 0 in every row; nothing can be compared with an expectation of 0")
+    if bins < 1:
+        raise InputError(f"bins is {bins}; give at least 1")
+    return y, probability
+
+
+def _binned(
+    y: np.ndarray, p: np.ndarray, bins: int, cluster: np.ndarray | None, level: float
+) -> tuple[pd.DataFrame, float, float]:
+    """Return the bins, the calibration error, and what it would be by chance."""
+    import pandas as pd
+
+    edges = np.quantile(p, np.arange(1, bins) / bins)
+    bin_of = np.unique(np.searchsorted(edges, p, side="left"), return_inverse=True)[1]
+    n = np.bincount(bin_of)
+    hits = np.bincount(bin_of, weights=y)
+    predicted, observed = np.bincount(bin_of, weights=p) / n, hits / n
+    spread, units = observed * (1 - observed) / n, n
+    if cluster is not None:
+        key = cluster.astype(np.int64) * len(n) + bin_of
+        pairs, pair_of = np.unique(key, return_inverse=True)
+        sums = np.bincount(pair_of, weights=y - observed[bin_of])
+        units = np.bincount(pairs % len(n), minlength=len(n))
+        clustered = np.bincount(pairs % len(n), weights=sums**2, minlength=len(n)) / n**2
+        spread = np.maximum(clustered * units / np.maximum(units - 1, 1), spread)
+    low, high = share_interval(observed, spread, units, level)
+    frame = pd.DataFrame(
+        {
+            "predicted": predicted,
+            "observed": observed,
+            "ci_low": low,
+            "ci_high": high,
+            "n": n,
+            "positives": hits.astype(int),
+        }
+    )
+    binomial = observed * (1 - observed) / n
+    design = np.where(binomial > 0, spread / np.where(binomial > 0, binomial, 1.0), 1.0)
+    noise = np.sqrt(np.bincount(bin_of, weights=p * (1 - p)) * design) / n
+    weights = n / n.sum()
+    error = float((weights * np.abs(observed - predicted)).sum())
+    return frame, error, float(math.sqrt(2 / math.pi) * (weights * noise).sum())
+
+
+def _ratio(y: np.ndarray, p: np.ndarray, cluster: np.ndarray | None, level: float) -> Estimate:
+    expected = float(p.sum())
+    ratio = float(np.count_nonzero(y)) / expected
+    if ratio == 0:  # none seen: as many as leave that a chance of (1 − level)/2
+        return Estimate(0.0, 0.0, -math.log((1 - level) / 2) / expected, len(y))
+    sums = cluster_sums(y - ratio * p, cluster)
+    more = len(sums) / max(len(sums) - 1, 1)
+    error = math.sqrt(more * float(np.square(sums).sum())) / expected
+    factor = math.exp(normal_quantile(level) * error / ratio)
+    return Estimate(ratio, ratio / factor, ratio * factor, len(y))
+
+
+def _slope(y: np.ndarray, p: np.ndarray, cluster: np.ndarray | None, level: float) -> Estimate:
+    unknown = Estimate(math.nan, math.nan, math.nan, len(y))
+    clipped = np.clip(p, 1e-9, 1 - 1e-9)
+    logit = np.log(clipped / (1 - clipped))
+    if y.all() or not y.any() or np.ptp(logit) < 1e-9:
+        return unknown
+    design = np.column_stack([np.ones(len(y)), logit])
+    weights = np.array([0.0, 1.0])
+    for _ in range(50):
+        mean = 1 / (1 + np.exp(-np.clip(design @ weights, -500, 500)))
+        curvature = (design * (mean * (1 - mean))[:, None]).T @ design
+        if np.linalg.cond(curvature) > 1e12:  # separated: the slope has no finite estimate
+            return unknown
+        step = np.linalg.solve(curvature, design.T @ (y - mean))
+        weights = weights + step * min(1.0, 5 / max(float(np.abs(step).max()), 1e-12))
+        if np.abs(step).max() < 1e-10:
+            break
+    else:
+        return unknown
+    scores = design * (y - mean)[:, None]
+    if cluster is not None:
+        scores = np.column_stack([cluster_sums(column, cluster) for column in scores.T])
+    bread = np.linalg.inv(curvature)
+    more = len(scores) / max(len(scores) - 1, 1)
+    error = math.sqrt(more * (bread @ scores.T @ scores @ bread)[1, 1])
+    half = normal_quantile(level) * error
+    return Estimate(float(weights[1]), float(weights[1]) - half, float(weights[1]) + half, len(y))

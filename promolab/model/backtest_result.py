@@ -1,0 +1,265 @@
+"""What a backtest found: predictions beside outcomes, over all promotions and for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.model.spread import Spread, random_effects
+from promolab.results import Estimate, Result, plain
+from promolab.wording import count, number, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from promolab.metrics import AucWithin, Calibration, Lift, Roc
+
+__all__ = ["Backtest", "assemble", "ratio_spread"]
+
+CURVE = ("auc", "ci_low", "ci_high", "std_error")
+
+
+@dataclass(frozen=True)
+class Backtest(Result):
+    """How well responses were predicted, each promotion from those over before it started.
+
+    Parameters
+    ----------
+    outcome : str
+        Label that was predicted.
+    features : tuple of str
+        Source columns used.
+    rows : DataFrame
+        customer_id, promotion_id, starts_at, y, p (predicted), support; one row per exposure
+        predicted, in the order of starts_at, promotion_id, customer_id.
+    by_promotion : DataFrame
+        promotion_id, starts_at, trained_on (promotions), n, positives, expected (Σ p),
+        observed_rate, auc, ci_low, ci_high, std_error (of auc); the last four are nan where nobody
+        or everybody responded.
+    skipped : DataFrame
+        promotion_id, starts_at, n, reason; what was not predicted.
+    pooled : Roc or None
+        All rows together, intervals clustered by customer: mixes "which promotion" with "which
+        customer". None where the rows have a single class.
+    within : AucWithin or None
+        Pair-weighted mean of the AUCs within promotions.
+    calibration : Calibration or None
+    lift : Lift or None
+        Who is found when the top of each promotion's list is taken.
+    auc_spread : Spread
+        Mean of the AUCs by promotion and their standard deviation between promotions.
+    ratio_spread : Spread
+        The same of log(observed / expected).
+    """
+
+    outcome: str
+    features: tuple[str, ...]
+    rows: pd.DataFrame = field(repr=False)
+    by_promotion: pd.DataFrame = field(repr=False)
+    skipped: pd.DataFrame = field(repr=False)
+    pooled: Roc | None = field(repr=False)
+    within: AucWithin | None = field(repr=False)
+    calibration: Calibration | None = field(repr=False)
+    lift: Lift | None = field(repr=False)
+    auc_spread: Spread = field(repr=False)
+    ratio_spread: Spread = field(repr=False)
+
+    def expected_interval(self, expected: float, level: float = 0.95) -> Estimate:
+        """Return how many responses a list of a new promotion will bring.
+
+        With r = log(observed / expected), its mean m, standard error se and standard deviation τ
+        between the k promotions of the backtest, the responses are E·exp(m), between
+        E·exp(m ± t(k − 2) · √(τ² + se² + 1 / (E·exp(m) + ½))): what promotions differ by, what is
+        not known about the mean, and the Poisson noise of the count itself.
+
+        Parameters
+        ----------
+        expected : float
+            E, the sum of the predicted probabilities over the list.
+        level : float
+            Confidence level.
+
+        Returns
+        -------
+        Estimate
+            Median and interval; n is the number of promotions k. The ends are nan with k < 3.
+
+        Raises
+        ------
+        InputError
+            ``expected`` is negative or not finite.
+        """
+        if not (np.isfinite(expected) and expected >= 0):
+            raise InputError(f"expected == {expected}, must be a sum of probabilities (≥ 0)")
+        spread = self.ratio_spread
+        if spread.k == 0:
+            return Estimate(float(expected), float("nan"), float("nan"), 0)
+        median = float(expected * np.exp(spread.mean))
+        low, high = spread.prediction(1 / (median + 0.5), level)
+        return Estimate(
+            median, float(expected * np.exp(low)), float(expected * np.exp(high)), spread.k
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table by promotion."""
+        return self.by_promotion
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the headline figures as plain values, by promotion under ``by_promotion``."""
+        keep = ["ci_low", "ci_high", "n", "positives", "expected", "trained_on"]
+        named = {
+            str(row["promotion_id"]): {
+                "value": plain(row["auc"]),
+                **{c: plain(row[c]) for c in keep},
+            }
+            for row in self.by_promotion.to_dict("records")
+        }
+        return {
+            "outcome": self.outcome,
+            "auc": self.pooled.to_dict() if self.pooled else None,
+            "auc_within": self.within.to_dict() if self.within else None,
+            "auc_spread": self.auc_spread.to_dict(),
+            "ratio_spread": self.ratio_spread.to_dict(),
+            "by_promotion": named,
+        }
+
+    def summary(self) -> str:
+        """Return what was predicted and how well, in up to three sentences."""
+        left = f"{plural(len(self.skipped), 'promotion')} could not be predicted."
+        if self.by_promotion.empty:
+            why = "; ".join(self.skipped["reason"].unique()[:2]) or "there are no pairs"
+            return f"No promotion could be predicted out of time: {why}."
+        n, positives = len(self.rows), self.rows["y"].sum()
+        sentences = [
+            f"{plural(len(self.by_promotion), 'promotion')} predicted, each from those over before "
+            f"it started: {count(positives)} of {count(n)} contacts {self.outcome}"
+            + (f"; AUC {_interval(self.pooled)} over all" if self.pooled else "")
+            + (f", {_interval(self.within)} within promotions" if self.within else "")
+            + "."
+        ]
+        if self.auc_spread.k >= 2:
+            sentences.append(
+                f"Between promotions the AUC has a standard deviation of "
+                f"{number(self.auc_spread.sd)}."
+            )
+        return " ".join([*sentences, *([left] if len(self.skipped) else [])])
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the AUC of each promotion with its interval, the latest start first."""
+        from promolab import plots
+
+        table = self.by_promotion.dropna(subset=["auc"]).iloc[::-1]
+        if table.empty:
+            raise InputError(f"there is no AUC to draw: {self.summary()}")
+        text = [f"{p:,} of {n:,}" for p, n in zip(table["positives"], table["n"], strict=True)]
+        ax = plots.intervals(
+            table["promotion_id"].astype(str).tolist(),
+            table["auc"],
+            table["ci_low"],
+            table["ci_high"],
+            reference=0.5,
+            text=text,
+            ax=ax,
+        )
+        within = _interval(self.within) if self.within else number(self.auc_spread.mean)
+        return plots.finish(
+            ax,
+            title=f"Within promotions, AUC {within}: who responds is predictable out of time"
+            if self.within and self.within.ci_low > 0.5
+            else f"Within promotions, AUC {within}: no better than chance, as far as one can tell",
+            subtitle=f"AUC [95 %] of {plural(len(table), 'promotion')}, latest first, each "
+            f"predicted from those over before; right: {self.outcome} of n; 0.5 is chance",
+            xlabel="AUC",
+        )
+
+
+def assemble(
+    outcome: str,
+    features: list[str],
+    parts: list[pd.DataFrame],
+    promotions: pd.DataFrame,
+    trained_on: dict[Any, int],
+    reasons: dict[Any, str],
+) -> Backtest:
+    """Compute the figures of a backtest from its predictions, one frame per start."""
+    from promolab.metrics import auc_within, calibration, lift, roc
+
+    rows = _ordered(parts)
+    by_promotion = _by_promotion(rows, promotions, trained_on)
+    skipped = promotions.loc[[p for p in promotions.index if p in reasons], ["starts_at", "n"]]
+    skipped = skipped.reset_index(names="promotion_id")
+    skipped["reason"] = [reasons[p] for p in skipped["promotion_id"]]
+    y, p, customer, promotion = (rows[c] for c in ("y", "p", "customer_id", "promotion_id"))
+    both = y.nunique() == 2
+    some_within = bool(by_promotion["auc"].notna().any())
+    return Backtest(
+        outcome,
+        tuple(features),
+        rows,
+        by_promotion,
+        skipped,
+        roc(y, p, cluster=customer) if both else None,
+        auc_within(y, p, promotion, cluster=customer) if some_within else None,
+        calibration(y, p, cluster=customer) if both else None,
+        lift(y, p, group=promotion, cluster=customer) if both else None,
+        random_effects(by_promotion["auc"], by_promotion["std_error"] ** 2),
+        ratio_spread(by_promotion),
+    )
+
+
+def _ordered(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    names = ["customer_id", "promotion_id", "starts_at", "y", "p", "support"]
+    if not parts:
+        return pd.DataFrame({c: pd.Series(dtype=float if c == "p" else object) for c in names})
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.sort_values(
+        ["starts_at", "promotion_id", "customer_id", "p"], kind="stable", ignore_index=True
+    )
+
+
+def _by_promotion(
+    rows: pd.DataFrame, promotions: pd.DataFrame, trained_on: dict[Any, int]
+) -> pd.DataFrame:
+    from promolab.metrics import roc
+
+    records = []
+    for promotion_id in (p for p in promotions.index if p in trained_on):
+        mine = rows[rows["promotion_id"] == promotion_id]
+        n, positives = len(mine), int(mine["y"].sum())
+        # Here a customer stands once, or nearly: rows are independent without a cluster.
+        curve = roc(mine["y"], mine["p"]) if 0 < positives < n else None
+        records.append(
+            {
+                "promotion_id": promotion_id,
+                "starts_at": promotions.loc[promotion_id, "starts_at"],
+                "trained_on": trained_on[promotion_id],
+                "n": n,
+                "positives": positives,
+                "expected": float(mine["p"].sum()),
+                "observed_rate": positives / n,
+                **{c: getattr(curve, c, float("nan")) for c in CURVE},
+            }
+        )
+    names = ["promotion_id", "starts_at", "trained_on", "n", "positives", "expected"]
+    return pd.DataFrame(records, columns=[*names, "observed_rate", *CURVE])
+
+
+def ratio_spread(by_promotion: pd.DataFrame) -> Spread:
+    """Compare what came with what was expected: log(observed / expected) over promotions."""
+    observed = by_promotion["positives"].to_numpy(dtype=float)
+    expected = by_promotion["expected"].to_numpy(dtype=float)
+    if len(observed) == 0:
+        return random_effects([], [])
+    # The variance from what was expected, not from what happened: else promotions that chanced to
+    # do badly would weigh less. ½ keeps a promotion without a response in the comparison.
+    overall = (observed.sum() + 0.5) / (expected.sum() + 0.5)
+    variance = 1 / (expected * overall + 0.5)
+    return random_effects(np.log((observed + 0.5) / (expected + 0.5)), variance)
+
+
+def _interval(area: Roc | AucWithin) -> str:
+    return number(area.auc, area.ci_low, area.ci_high)

@@ -1,0 +1,286 @@
+"""From a frame of features to a matrix of numbers: φ(x), learned on training rows only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.model._inputs import (
+    as_numbers,
+    as_texts,
+    check_present,
+    feature_columns,
+    is_numeric,
+)
+
+__all__ = ["ColumnCode", "Encoder"]
+
+MISSING = "missing"
+OTHER = "other"
+
+SKEWED = 1.0  # |skewness| from which a numeric column is bent
+WORTH_IT = 0.9  # … if that takes at least a tenth of the skewness away
+LIMIT = 5.0  # standard deviations beyond which a value says no more
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnCode:
+    """How one source column becomes encoded columns; everything in it is plain.
+
+    Parameters
+    ----------
+    name : str
+        Source column.
+    kind : str
+        ``numeric`` or ``categorical``.
+    bend : float
+        Numeric: x becomes arcsinh(x / bend); 0 leaves x as it is.
+    median : float
+        Numeric: what a missing value is replaced by, in the column's own unit.
+    mean, sd : float
+        Numeric: what the bent column is standardised with; an sd of 0 drops it.
+    low, high : float
+        Numeric: the range of the standardised training values, beyond which values are clipped.
+    missing_share : float
+        Numeric: share of training rows without a value; 0 makes no ``missing`` column.
+    levels : tuple of str
+        Categorical: levels with an encoded column of their own, ``missing`` and ``other`` apart.
+    shares : tuple of float
+        Categorical: share of training rows per level, then of ``other`` and ``missing``; an
+        encoded column whose share is 0 or 1 says nothing and is dropped.
+    """
+
+    name: str
+    kind: str
+    bend: float = 0.0
+    median: float = 0.0
+    mean: float = 0.0
+    sd: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    missing_share: float = 0.0
+    levels: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the encoded columns."""
+        if self.kind == "numeric":
+            flags = [f"{self.name} = {MISSING}"] if 0 < self.missing_share < 1 else []
+            return ([self.name] if self.sd > 0 else []) + flags
+        labels = [*self.levels, f"({OTHER})", f"({MISSING})"]
+        return [
+            f"{self.name} = {x}"
+            for x, share in zip(labels, self.shares, strict=True)
+            if _says(share)
+        ]
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """Return the encoded columns, shape (n, len(names)), each with training mean 0."""
+        if self.kind == "numeric":
+            return self._encode_numeric(as_numbers(column))
+        texts = as_texts(column)
+        place = pd.Index(self.levels, dtype=object).get_indexer(pd.Index(texts, dtype=object))
+        place = np.where(place < 0, len(self.levels), place)
+        place = np.where(column.isna().to_numpy(), len(self.levels) + 1, place)
+        kept = [j for j, share in enumerate(self.shares) if _says(share)]
+        shares = np.asarray(self.shares)[kept]
+        return (place[:, None] == np.asarray(kept, dtype=np.int64)[None, :]) - shares
+
+    def _encode_numeric(self, values: np.ndarray) -> np.ndarray:
+        absent = np.isnan(values)
+        parts = []
+        if self.sd > 0:
+            bent = _bend(np.where(absent, self.median, values), self.bend)
+            parts.append(np.clip((bent - self.mean) / self.sd, self.low, self.high))
+        if 0 < self.missing_share < 1:
+            parts.append(absent - self.missing_share)
+        return np.column_stack(parts) if parts else np.empty((len(values), 0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """Encodes frames of features as matrices; learned once, from training rows, by `Encoder.fit`.
+
+    A numeric column is bent with arcsinh(x / s), s the lower quartile of its non-zero sizes, if its
+    skewness is beyond ±1 and that takes at least a tenth of it away (arcsinh is linear near 0 and
+    logarithmic far out; s makes the choice of unit irrelevant). It is standardised and clipped to
+    the range seen in training, at most ±5 standard deviations, so that nobody gets a prediction
+    from beyond experience. A missing value becomes the median, with an indicator where training
+    rows had some. A text or category column becomes one column per level with ``min_count``
+    training rows or more, one for the others and one for the missing. Every encoded column has
+    training mean 0, so the intercept of a linear model belongs to the average training row; columns
+    that do not vary are dropped.
+
+    Parameters
+    ----------
+    codes : tuple of ColumnCode
+        One per source column, sorted by name.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"orders": [1, 2, 3, 30], "city": ["a", "a", "b", None]})
+    >>> encoder = Encoder.fit(X, min_count=1)
+    >>> encoder.names
+    ['city = a', 'city = b', 'city = (missing)', 'orders']
+    >>> encoder.transform(X).shape
+    (4, 4)
+    """
+
+    codes: tuple[ColumnCode, ...]
+
+    @classmethod
+    def fit(
+        cls, X: pd.DataFrame, columns: Iterable[str] | None = None, *, min_count: int = 20
+    ) -> Encoder:
+        """Learn the encoding from training rows.
+
+        Parameters
+        ----------
+        X : DataFrame, shape (n, k)
+            Features; more columns than ``columns`` do no harm.
+        columns : iterable of str, optional
+            Source columns to encode; all by default.
+        min_count : int
+            Training rows that a level needs for an encoded column of its own.
+
+        Raises
+        ------
+        InputError
+            No rows or columns, a column that is missing, a time, an id or neither number nor text,
+            infinite values, nothing that varies.
+        """
+        names = feature_columns(X, columns)
+        if len(X) == 0:
+            raise InputError("the training frame has no rows; there is nothing to learn from")
+        encoder = cls(tuple(_learn(X[name], min_count) for name in names))
+        if not encoder.names:
+            raise InputError(
+                f"none of the {len(names)} columns varies over the {len(X)} training rows "
+                f"({', '.join(names[:5])}); give features that differ between rows"
+            )
+        return encoder
+
+    @property
+    def columns(self) -> list[str]:
+        """Source columns, sorted."""
+        return [code.name for code in self.codes]
+
+    @property
+    def names(self) -> list[str]:
+        """Encoded columns, in the order of the matrix."""
+        return [name for code in self.codes for name in code.names]
+
+    @property
+    def sources(self) -> list[str]:
+        """For each encoded column the source column that it comes from."""
+        return [code.name for code in self.codes for _ in code.names]
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Encode rows.
+
+        Parameters
+        ----------
+        X : DataFrame, shape (n, k)
+            Has at least the source columns, in any order.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, p)
+            The columns named in `names`. A row's values depend on that row alone.
+
+        Raises
+        ------
+        InputError
+            A source column is missing, or holds text where training rows held numbers.
+        """
+        check_present(X, self.columns)
+        parts = [np.empty((len(X), 0)), *(code.encode(X[code.name]) for code in self.codes)]
+        return np.ascontiguousarray(np.hstack(parts), dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoding as plain values that JSON can hold."""
+        return {"codes": [dataclasses.asdict(code) for code in self.codes]}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Encoder:
+        """Rebuild an encoder from what `to_dict` gave."""
+        sequences = ("levels", "shares")
+        codes: list[dict[str, Any]] = [
+            {k: tuple(v) if k in sequences else v for k, v in code.items()}
+            for code in state["codes"]
+        ]
+        return cls(tuple(ColumnCode(**code) for code in codes))
+
+
+def _says(share: float) -> bool:
+    return 0 < share < 1
+
+
+def _learn(column: pd.Series, min_count: int) -> ColumnCode:
+    if is_numeric(column):
+        return _learn_numeric(str(column.name), as_numbers(column))
+    n = len(column)
+    counts = pd.Series(as_texts(column)[column.notna().to_numpy()]).value_counts()
+    levels = sorted(counts.index[counts >= min_count])
+    known = [int(counts[level]) for level in levels]
+    tally = [*known, int(counts.sum()) - sum(known), n - int(counts.sum())]
+    shares = tuple(x / n for x in tally)
+    return ColumnCode(str(column.name), "categorical", levels=tuple(levels), shares=shares)
+
+
+def _learn_numeric(name: str, values: np.ndarray) -> ColumnCode:
+    # Sorted, so that sums (and with them every later figure) do not depend on the rows' order.
+    present = np.sort(values[~np.isnan(values)])
+    missing_share = 1 - len(present) / len(values)
+    if len(present) == 0 or present[0] == present[-1]:
+        median = float(present[0]) if len(present) else 0.0
+        return ColumnCode(name, "numeric", median=median, missing_share=missing_share)
+    median = float(np.median(present))
+    bend = _choose_bend(present)
+    bent = _bend(np.sort(np.where(np.isnan(values), median, values)), bend)
+    with np.errstate(over="ignore"):
+        mean, sd = float(bent.mean()), float(bent.std())
+    if not (np.isfinite(sd) and sd > 0):
+        raise InputError(
+            f"column {name!r} has values too large or too close to standardise "
+            f"({present[0]:g} to {present[-1]:g}); give it in another unit"
+        )
+    standard = (bent - mean) / sd
+    return ColumnCode(
+        name,
+        "numeric",
+        bend=bend,
+        median=median,
+        mean=mean,
+        sd=sd,
+        low=float(max(standard[0], -LIMIT)),
+        high=float(min(standard[-1], LIMIT)),
+        missing_share=missing_share,
+    )
+
+
+def _choose_bend(present: np.ndarray) -> float:
+    sizes = np.abs(present[present != 0])
+    scale = float(np.quantile(sizes, 0.25))
+    before, after = abs(_skewness(present)), abs(_skewness(_bend(present, scale)))
+    return scale if before > SKEWED and after < WORTH_IT * before else 0.0
+
+
+def _bend(values: np.ndarray, scale: float) -> np.ndarray:
+    return np.arcsinh(values / scale) if scale > 0 else values
+
+
+def _skewness(values: np.ndarray) -> float:
+    # In units of the largest deviation, so that cubes of large values do not overflow.
+    deviation = values - values.mean()
+    largest = np.abs(deviation).max()
+    if not (np.isfinite(largest) and largest > 0):
+        return 0.0
+    deviation = deviation / largest
+    return float((deviation**3).mean() / (deviation**2).mean() ** 1.5)

@@ -1,0 +1,106 @@
+"""Saved models: one safetensors file of arrays and JSON with a checksum; nothing executes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promolab.errors import InputError
+
+__all__ = ["read_model", "write_model"]
+
+FORMAT = "promolab.response/1"
+
+
+def write_model(path: str | Path, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
+    """Write ``state`` and ``arrays`` to ``path``; a reader sees the old file or the new one.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; its folder must exist.
+    state : dict
+        Plain values.
+    arrays : dict of str to ndarray of float64
+        Numbers, kept bit for bit.
+
+    Raises
+    ------
+    InputError
+        The path is a folder, or cannot be written.
+    """
+    from safetensors.numpy import save
+
+    path = Path(path)
+    # A single metadata entry: safetensors does not keep the order of several.
+    header = {"format": FORMAT, "sha256": _checksum(state, arrays), "state": state}
+    payload = save(arrays, metadata={"promolab": json.dumps(header, sort_keys=True)})
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file to save the model in")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(payload)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"the model cannot be saved as {path}: {error.strerror}") from error
+    return path
+
+
+def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read what `write_model` wrote.
+
+    The checksum finds damage and edits; it is no signature, and whoever can forge a file can forge
+    its checksum too.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is foreign, of another version, damaged or edited.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no model file {path}; give the path that .save(path) wrote")
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get("promolab", "")
+            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged or no model file ({error}); save the model again"
+        ) from error
+    return _verified(path, text, arrays), arrays
+
+
+def _verified(path: Path, text: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+        form, checksum, state = header["format"], header["sha256"], header["state"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds tensors, but no model of promolab") from error
+    if form != FORMAT:
+        raise InputError(f"{path} has format {form!r}, expected {FORMAT!r}; fit the model again")
+    if checksum != _checksum(state, arrays):
+        raise InputError(
+            f"{path} was changed after it was saved (its checksum does not match); use the "
+            "original file or fit the model again"
+        )
+    return state
+
+
+def _checksum(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(json.dumps(state, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,164 @@
+"""The style that all figures share, and the small parts they are drawn with."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+# Okabe & Ito (2008): told apart under every common colour blindness; yellow last, weak on white.
+COLOURS = [
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#F0E442",
+]
+MUTED = "#8A8A8A"
+INK = "#222222"
+PANEL_WIDTH, PANEL_HEIGHT = 7.2, 4.2  # inches, as in promolab.mplstyle
+NAME_WIDTH = 170.0  # points; a longer name goes on in the next line
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@functools.cache
+def _settings() -> dict[str, Any]:
+    import matplotlib
+
+    path = Path(__file__).parents[1] / "promolab.mplstyle"
+    settings: Any = matplotlib.rc_params_from_file(path, use_default_template=False)
+    return dict(settings)
+
+
+def style() -> AbstractContextManager[None]:
+    """Return a context in which figures are made in promolab's style.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> before = matplotlib.rcParams["axes.titlelocation"]
+    >>> with style():
+    ...     matplotlib.rcParams["axes.titlelocation"]
+    'left'
+    >>> matplotlib.rcParams["axes.titlelocation"] == before
+    True
+    """
+    import matplotlib
+
+    settings: Any = _settings()
+    return matplotlib.rc_context(settings)
+
+
+def styled(function: Callable[P, R]) -> Callable[P, R]:
+    @functools.wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        with style():
+            return function(*args, **kwargs)
+
+    return inner
+
+
+def new_axes(ax: Axes | None, *, height: float = PANEL_HEIGHT, width: float = PANEL_WIDTH) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height))[1]
+
+
+def list_height(rows: int) -> float:
+    return float(np.clip(1.6 + 0.34 * rows, 2.4, 14.0))
+
+
+def list_width(text: Sequence[str] | None) -> float:
+    """Return inches for a list with words at its right: names, bars and words side by side."""
+    words = max((text_width(str(x), 9) for x in text), default=0.0) if text is not None else 0.0
+    return max(PANEL_WIDTH, (NAME_WIDTH + 220 + words) / 72)
+
+
+def numbers(values: ArrayLike) -> np.ndarray:
+    return np.asarray(values, dtype=float)
+
+
+def category_axis(ax: Axes, labels: Iterable[Any], which: str) -> None:
+    # A dollar in a product's or segment's name is a dollar, not the start of a formula.
+    axis = ax.yaxis if which == "y" else ax.xaxis
+    room = NAME_WIDTH if which == "y" else 0.6 * NAME_WIDTH
+    names = [wrapped(str(label), room, 9.5) for label in labels]
+    axis.set_ticks(np.arange(len(names)), labels=names)
+    for text in axis.get_ticklabels():
+        text.set_parse_math(False)
+    axis.set_tick_params(length=0)
+
+
+def spans_of(values: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray:
+    # Matplotlib wants lengths and refuses negative ones; an end that is nan is not drawn.
+    return np.stack([values - numbers(low), numbers(high) - values]).clip(min=0)
+
+
+def segment_colours(names: Iterable[Any]) -> dict[str, str]:
+    """Return a colour per name; the order in which the names come does not matter.
+
+    Past eight names the colours come back lighter, past sixteen they repeat.
+
+    Examples
+    --------
+    >>> segment_colours(["Loyal", "At risk"]) == segment_colours(["At risk", "Loyal"])
+    True
+    """
+    from matplotlib.colors import to_hex, to_rgb
+
+    light = []
+    for colour in COLOURS:
+        red, green, blue = to_rgb(colour)
+        light.append(to_hex(((red + 1) / 2, (green + 1) / 2, (blue + 1) / 2)))
+    palette = COLOURS + light
+    known = sorted({str(name) for name in names})
+    return {name: palette[i % len(palette)] for i, name in enumerate(known)}
+
+
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Width in points, measured on the font rather than guessed from the letters."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=size, weight=weight)
+    lines = text.split("\n")
+    return max(text_to_path.get_text_width_height_descent(x, font, ismath=False)[0] for x in lines)
+
+
+def turn_if_crowded(ax: Axes) -> None:
+    """Turn the names under an axis where the widest would not fit above its own column."""
+    names = ax.get_xticklabels()
+    widest = max((text_width(name.get_text(), 9.5) for name in names), default=0.0)
+    shown = sum(bool(name.get_text()) for name in names)
+    # About 70 % of a figure's width is left for the axes beside row names and a colour bar.
+    figure: Any = ax.get_figure(root=True)
+    room = 0.7 * 72 * figure.get_figwidth() / max(shown, 1)
+    if widest + 6 > room:
+        for name in names:
+            name.set(rotation=30, ha="right", rotation_mode="anchor")
+
+
+def wrapped(text: str, room: float, size: float, weight: str = "normal") -> str:
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size, weight) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)

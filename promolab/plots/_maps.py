@@ -1,0 +1,229 @@
+"""Heat maps, bubbles, histograms and maps of points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.plots._base import (
+    COLOURS,
+    INK,
+    MUTED,
+    category_axis,
+    new_axes,
+    numbers,
+    segment_colours,
+    styled,
+    turn_if_crowded,
+    wrapped,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+MISSING = "#E3E3E3"
+LABEL_WIDTH = 130.0  # points; a longer name goes on in the next line
+
+
+@styled
+def heat_map(
+    values: ArrayLike,
+    row_labels: Sequence[Any],
+    column_labels: Sequence[Any],
+    *,
+    text: Sequence[Sequence[str]] | np.ndarray | None = None,
+    centre: float | None = None,
+    label: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a table as colours; with ``centre``, blue lies below it and vermilion above.
+
+    Parameters
+    ----------
+    values : array-like of shape (rows, columns)
+        The figures; nan is drawn grey.
+    row_labels, column_labels : sequence
+        Names; the first row is on top.
+    text : array-like of str of shape (rows, columns), optional
+        Words in the cells.
+    centre : float, optional
+        The neutral value of a diverging scale.
+    label : str, optional
+        What the colours measure, with its unit.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    table = np.ma.masked_invalid(np.atleast_2d(numbers(values)))
+    rows, cells = table.shape
+    ax = new_axes(ax, height=float(np.clip(1.7 + 0.42 * rows, 2.6, 14.0)))
+    if centre is None:
+        scale = LinearSegmentedColormap.from_list("value", ["#F7FAFC", "#9CC9E3", "#00507F"])
+        limits = (float(table.min()), float(table.max())) if table.count() else (0.0, 1.0)
+    else:
+        scale = LinearSegmentedColormap.from_list("change", ["#0072B2", "#FAFAFA", "#D55E00"])
+        reach = (float(np.abs(table - centre).max()) if table.count() else 0.0) or 1.0
+        limits = (centre - reach, centre + reach)
+    image = ax.imshow(
+        table, cmap=scale.with_extremes(bad=MISSING), vmin=limits[0], vmax=limits[1], aspect="auto"
+    )
+    category_axis(ax, row_labels, "y")
+    category_axis(ax, column_labels, "x")
+    turn_if_crowded(ax)
+    if text is not None:
+        _cell_texts(ax, image.to_rgba(table), np.asarray(text, dtype=object).reshape(rows, cells))
+    ax.spines[:].set_visible(False)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02, label=label or "")
+    bar.outline.set_visible(False)
+    return ax
+
+
+def _cell_texts(ax: Axes, colours: np.ndarray, text: np.ndarray) -> None:
+    bright = colours[..., :3] @ np.array([0.299, 0.587, 0.114]) > 0.55
+    for (row, column), words in np.ndenumerate(text):
+        ink = INK if bright[row, column] else "white"
+        ax.text(column, row, str(words), ha="center", va="center", color=ink, fontsize=9)
+
+
+@styled
+def bubbles(
+    x: ArrayLike,
+    y: ArrayLike,
+    size: ArrayLike,
+    labels: Sequence[Any],
+    *,
+    colours: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw labelled circles whose area is proportional to ``size``.
+
+    Labels that would stand on each other are moved apart vertically.
+    """
+    x, y, size = numbers(x), numbers(y), numbers(size)
+    ax = new_axes(ax)
+    names = [str(label) for label in labels]
+    shades = list(colours) if colours is not None else [segment_colours(names)[n] for n in names]
+    largest = np.nanmax(size, initial=0.0) or 1.0
+    area = 60 + 1100 * np.nan_to_num(size) / largest
+    ax.scatter(x, y, s=area, c=shades, alpha=0.75, edgecolors="white", linewidths=1.0)
+    ax.margins(0.22)
+    ax.autoscale_view()
+    ax.grid(True)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    places = _apart(x, y, reach=0.3 * (right - left), gap=0.06 * (top - bottom))
+    for i in np.flatnonzero(np.isfinite(x) & np.isfinite(y)):
+        to_left = x[i] > left + 0.62 * (right - left)
+        aside = (np.sqrt(area[i]) / 2 + 4) * (-1 if to_left else 1)
+        ax.annotate(
+            wrapped(names[i], LABEL_WIDTH, 9),
+            (x[i], places[i]),
+            xytext=(aside, 0),
+            textcoords="offset points",
+            ha="right" if to_left else "left",
+            va="center",
+            fontsize=9,
+        )
+    return ax
+
+
+def _apart(x: np.ndarray, y: np.ndarray, reach: float, gap: float) -> np.ndarray:
+    """Move labels up, from the lowest on, until none is within ``gap`` of one near it in ``x``."""
+    moved = y.astype(float).copy()
+    order = np.argsort(y, kind="stable")
+    for k, i in enumerate(order):
+        below = order[:k][np.abs(x[order[:k]] - x[i]) < reach]
+        for other in below[np.argsort(moved[below], kind="stable")]:
+            if abs(moved[i] - moved[other]) < gap:
+                moved[i] = moved[other] + gap
+    return moved
+
+
+@styled
+def histogram(
+    values: ArrayLike,
+    *,
+    bins: int = 40,
+    low_quantile: float = 0.0,
+    high_quantile: float = 0.995,
+    colour: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how values are spread between two quantiles; says how many lie outside.
+
+    Missing and infinite values are left out.
+    """
+    known = numbers(values)
+    known = known[np.isfinite(known)]
+    ax = new_axes(ax)
+    if not len(known):
+        ax.text(0.5, 0.5, "no values", transform=ax.transAxes, ha="center", color="#666666")
+        return ax
+    low, high = np.quantile(known, [low_quantile, high_quantile])
+    inside = known[(known >= low) & (known <= high)]
+    ax.hist(inside, bins=bins, color=colour or COLOURS[0], alpha=0.85, edgecolor="white")
+    ax.grid(axis="y")
+    if len(inside) < len(known):
+        words = f"{len(known) - len(inside):,} of {len(known):,} lie outside the axis"
+        ax.text(
+            1,
+            0.98,
+            words,
+            transform=ax.transAxes,
+            ha="right",
+            va="top",
+            fontsize=9,
+            color="#666666",
+        )
+    return ax
+
+
+@styled
+def scatter_map(
+    x: ArrayLike,
+    y: ArrayLike,
+    group: ArrayLike,
+    *,
+    colours: dict[Any, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw points coloured by group, each group named at its median.
+
+    Parameters
+    ----------
+    x, y : array-like of shape (n,)
+        Coordinates.
+    group : array-like of shape (n,)
+        The group of each point.
+    colours : dict, optional
+        Colour of each group; by default those of `segment_colours`.
+    """
+    from matplotlib.patheffects import withStroke
+
+    x, y, group = numbers(x), numbers(y), np.asarray(group).astype(str)
+    ax = new_axes(ax, height=4.8)
+    names = np.unique(group)
+    shades = segment_colours(names) if colours is None else {str(k): v for k, v in colours.items()}
+    # One scatter in the rows' own order, so that no group is drawn on top of all others.
+    ax.scatter(x, y, s=9, c=[shades.get(g, MUTED) for g in group], alpha=0.5, linewidths=0)
+    middle = np.array([[np.median(x[group == g]), np.median(y[group == g])] for g in names])
+    middle = middle.reshape(-1, 2)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    reach, gap = 0.3 * (right - left), 0.06 * (top - bottom)
+    places = _apart(middle[:, 0], middle[:, 1], reach, gap)
+    for name, across, up in zip(names, middle[:, 0], places, strict=True):
+        where = (across - left) / (right - left)
+        words = ax.text(
+            across,
+            up,
+            wrapped(str(name), LABEL_WIDTH, 9.5, "bold"),
+            # Near an edge the name stands inwards.
+            ha="left" if where < 0.2 else "right" if where > 0.8 else "center",
+            va="center",
+            fontsize=9.5,
+            weight="bold",
+            color=shades.get(str(name), INK),
+        )
+        words.set_path_effects([withStroke(linewidth=3, foreground="white")])
+    return ax

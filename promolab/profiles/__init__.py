@@ -1,0 +1,19 @@
+"""Customer profiles: interests, purchasing power, loyalty and habits as 0–100 scores."""
+
+from promolab.profiles.axes import AXES, Axis, Component
+from promolab.profiles.cards import CardPair, ProfileCard, compare_cards, profile_card
+from promolab.profiles.columns import customer_frame, numeric
+from promolab.profiles.scores import build_profiles
+
+__all__ = [
+    "AXES",
+    "Axis",
+    "CardPair",
+    "Component",
+    "ProfileCard",
+    "build_profiles",
+    "compare_cards",
+    "customer_frame",
+    "numeric",
+    "profile_card",
+]

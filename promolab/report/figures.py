@@ -1,0 +1,96 @@
+"""Show a figure in a notebook, once, with the text that stands for it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any, cast
+
+from promolab.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["png", "show"]
+
+_DOTS_PER_INCH = 144  # half as fine again as a plain screen: sharp, and still small
+_CSS_PIXELS_PER_INCH = 96
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG, equal bytes for an equal figure.
+
+    Parameters
+    ----------
+    figure : Figure
+
+    Returns
+    -------
+    bytes
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> png(Figure())[:4]
+    b'\\x89PNG'
+    """
+    buffer = io.BytesIO()
+    # The default metadata name Matplotlib's version; the size is the figure's, never a cropped one.
+    figure.savefig(
+        buffer, format="png", dpi=_DOTS_PER_INCH, bbox_inches=None, metadata={"Software": None}
+    )
+    return buffer.getvalue()
+
+
+def show(drawn: Axes | Figure | Any, alt: str) -> None:
+    """Show a figure as the output of the cell, and close it.
+
+    Parameters
+    ----------
+    drawn : Axes, Figure or array of Axes
+        What a result's `plot` returned.
+    alt : str
+        One or two sentences for those who cannot see it: what is drawn, and what it says.
+
+    Raises
+    ------
+    InputError
+        If the text is empty or ``drawn`` belongs to no figure.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> show(Figure(), alt="")
+    Traceback (most recent call last):
+    ...
+    promolab.errors.InputError: alt is empty; say in a sentence what the figure shows
+    """
+    text = " ".join(str(alt).split())
+    if not text:
+        raise InputError("alt is empty; say in a sentence what the figure shows")
+    from IPython.display import display
+    from matplotlib import pyplot
+
+    figure = _figure_of(drawn)
+    image = base64.b64encode(png(figure)).decode("ascii")
+    width = round(figure.get_figwidth() * _CSS_PIXELS_PER_INCH)
+    # Closed before the cell ends, or the inline backend would show it a second time.
+    pyplot.close(figure)
+    display(  # type: ignore[no-untyped-call]
+        {"image/png": image, "text/plain": text},
+        raw=True,
+        metadata={"image/png": {"alt": text, "width": width}},
+    )
+
+
+def _figure_of(drawn: Any) -> Figure:
+    first = drawn
+    while isinstance(first, (list, tuple)) or getattr(first, "ndim", 0) > 0:
+        first = first[0]
+    figure: Any = getattr(first, "figure", None) or first
+    while getattr(figure, "figure", figure) is not figure:  # a subfigure belongs to its figure
+        figure = figure.figure
+    if not hasattr(figure, "savefig"):
+        raise InputError(f"show() takes Axes or a Figure, not {type(drawn).__name__}")
+    return cast("Figure", figure)

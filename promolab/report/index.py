@@ -1,0 +1,106 @@
+"""The list of all weeks, newest first, with their headline numbers and how these changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promolab.report.artifacts import read_json
+from promolab.report.publish import good_weeks, replace_text
+from promolab.report.render import TEMPLATES, stylesheet
+from promolab.wording import percent
+
+__all__ = ["write_index"]
+
+_MOST_LABELS = 6  # and week and status: eight columns
+
+
+@dataclass(frozen=True)
+class _Cell:
+    text: str
+    change: str
+    direction: str
+
+
+@dataclass(frozen=True)
+class _Row:
+    week: str
+    dates: str
+    status: str
+    cells: list[_Cell]
+
+
+def write_index(out: Path) -> Path:
+    """Write ``index.html`` of the reports folder from each week's ``metrics.json``.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    import jinja2
+
+    weeks = good_weeks(out)[::-1]
+    headlines = {week: _headlines(out / str(week)) for week in weeks}
+    labels = list(dict.fromkeys(label for week in weeks for label in headlines[week]))
+    labels = labels[:_MOST_LABELS]
+    rows = [
+        _Row(
+            week=str(week),
+            dates=week.label(),
+            status=_status(out / str(week)),
+            cells=[
+                _cell(headlines[week].get(label), headlines.get(week.previous(), {}).get(label))
+                for label in labels
+            ],
+        )
+        for week in weeks
+    ]
+    source = read_json(out / "source.json")
+    shop = source.get("name", "") if isinstance(source, dict) else ""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string((TEMPLATES / "weeks.html.j2").read_text(encoding="utf-8"))
+    page = template.render(rows=rows, labels=labels, shop=shop, css=stylesheet())
+    replace_text(out / "index.html", page + "\n")
+    return out / "index.html"
+
+
+def _headlines(folder: Path) -> dict[str, Mapping[str, Any]]:
+    metrics = read_json(folder / "metrics.json")
+    tiles = metrics.get("headlines") if isinstance(metrics, dict) else None
+    if not isinstance(tiles, list):
+        return {}
+    return {str(t["label"]): t for t in tiles if isinstance(t, dict) and "label" in t}
+
+
+def _status(folder: Path) -> str:
+    # Until a plan can be released, every week's plan is a draft.
+    metrics = read_json(folder / "metrics.json")
+    return str(metrics.get("status", "draft")) if isinstance(metrics, dict) else "draft"
+
+
+def _cell(tile: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> _Cell:
+    if tile is None:
+        return _Cell("–", "", "same")
+    text = str(tile.get("text", ""))
+    now, then = tile.get("value"), before.get("value") if before else None
+    if not _is_number(now) or not _is_number(then) or then == 0:
+        return _Cell(text, "", "same")
+    assert now is not None and then is not None
+    share = (now - then) / abs(then)
+    if abs(share) < 0.005:
+        return _Cell(text, "unchanged", "same")
+    sign = "+" if share > 0 else ""
+    return _Cell(text, sign + percent(share, decimals=0), "up" if share > 0 else "down")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,192 @@
+"""Blocks of a page: tiles, tables, pictures and callouts, with every value from the data escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError
+from promolab.report.figures import png, show
+from promolab.results import Result
+from promolab.wording import percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Html", "Tile", "join", "picture", "present", "say", "table", "tiles"]
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of HTML that a notebook shows as it is."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.text
+
+    def __add__(self, other: Html) -> Html:
+        return Html(self.text + other.text)
+
+
+def join(pieces: Sequence[Html]) -> Html:
+    """Return the pieces one after the other."""
+    return Html("\n".join(piece.text for piece in pieces))
+
+
+def say(text: str, kind: str = "p", css: str = "") -> Html:
+    """Return a sentence as a paragraph or heading, escaped.
+
+    Examples
+    --------
+    >>> say("bread & butter").text
+    '<p>bread &amp; butter</p>'
+    """
+    name = f' class="{escape(css)}"' if css else ""
+    return Html(f"<{kind}{name}>{escape(text)}</{kind}>")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A headline number: its label, the figure in words, the bare value, and what it is of."""
+
+    label: str
+    text: str
+    value: float | None
+    note: str = ""
+
+
+def tiles(items: Sequence[Tile], before: Mapping[str, float | None] | None = None) -> Html:
+    """Return headline tiles, each with its change against the week before where that is known.
+
+    Parameters
+    ----------
+    items : sequence of Tile
+        What to show.
+    before : mapping of str to float, optional
+        Last week's values by label.
+    """
+    cells = []
+    for tile in items:
+        then = (before or {}).get(tile.label)
+        change = ""
+        if then and tile.value is not None:
+            share = (tile.value - then) / abs(then)
+            words = "unchanged" if abs(share) < 0.005 else percent(share, decimals=0)
+            sign = "+" if share >= 0.005 else ""
+            change = f'<div class="change">{sign}{escape(words)} against the week before</div>'
+        cells.append(
+            f'<div class="tile"><div class="label">{escape(tile.label)}</div>'
+            f'<div class="figure">{escape(tile.text)}</div>'
+            f'<div class="note">{escape(tile.note)}</div>{change}</div>'
+        )
+    return Html(f'<div class="tiles">{"".join(cells)}</div>')
+
+
+def table(
+    frame: pd.DataFrame,
+    columns: Mapping[str, str],
+    formats: Mapping[str, Callable[[Any], str]] | None = None,
+    *,
+    caption: str = "",
+    most: int = 10,
+    file: str = "",
+) -> Html:
+    """Return a table: text on the left, figures on the right, ten rows and a link to the rest.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The rows, in the order to show them.
+    columns : mapping of str to str
+        Columns to show, and their headings.
+    formats : mapping of str to callable, optional
+        Writes a column's values.
+    caption : str
+        What it shows and how it is sorted.
+    most : int
+        Rows to show.
+    file : str
+        Where all rows lie, relative to the page.
+
+    Raises
+    ------
+    InputError
+        If there are more than eight columns.
+    """
+    if len(columns) > 8:
+        raise InputError(f"a table has {len(columns)} columns, at most 8 can be read")
+    from pandas.api.types import is_numeric_dtype
+
+    formats = formats or {}
+    right = {c: is_numeric_dtype(frame[c]) or c in formats for c in columns}
+    head = "".join(
+        f'<th class="{"number" if right[c] else "text"}" scope="col">{escape(title)}</th>'
+        for c, title in columns.items()
+    )
+    body = []
+    for row in frame.head(most).to_dict("records"):
+        cells = "".join(
+            f'<td class="{"number" if right[c] else "text"}">'
+            f"{escape(formats[c](row[c]) if c in formats else _plain(row[c]))}</td>"
+            for c in columns
+        )
+        body.append(f"<tr>{cells}</tr>")
+    more = f"{most} of {len(frame):,} rows. " if len(frame) > most else ""
+    link = f'<a href="{escape(file)}">All rows as a file</a>' if file else ""
+    foot = f'<p class="more">{more}{link}</p>' if more or link else ""
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return Html(
+        f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{foot}"
+    )
+
+
+def _plain(value: Any) -> str:
+    if value is None or value != value:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def picture(drawn: Any, alt: str) -> Html:
+    """Return a figure as an image inside the HTML, and close it."""
+    from matplotlib import pyplot
+
+    figure = drawn.figure
+    data = base64.b64encode(png(figure)).decode("ascii")
+    width = round(figure.get_figwidth() * 96)
+    pyplot.close(figure)
+    text = escape(" ".join(alt.split()))
+    return Html(f'<img src="data:image/png;base64,{data}" alt="{text}" width="{width}">')
+
+
+def present(
+    result: Result | None, alt: str = "", *, otherwise: str = "", drawn: str = "plot"
+) -> None:
+    """Show a result in a notebook: its sentences, then its figure; or a sentence why there is none.
+
+    Parameters
+    ----------
+    result : Result or None
+        What to show.
+    alt : str
+        What the figure shows; the result's own sentences by default.
+    otherwise : str
+        What to say where there is no result.
+    drawn : str
+        The method that draws it.
+    """
+    from IPython.display import display
+
+    if result is None:
+        display(say(otherwise or "Nothing to show here this week."))  # type: ignore[no-untyped-call]
+        return
+    display(say(result.summary()))  # type: ignore[no-untyped-call]
+    try:
+        axes = getattr(result, drawn)()
+    except InputError as error:
+        display(say(f"No figure: {error}"))  # type: ignore[no-untyped-call]
+        return
+    show(axes, alt=alt or result.summary())

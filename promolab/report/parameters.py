@@ -1,0 +1,192 @@
+"""What the notebooks can be told: their parameters, and values checked against the defaults.
+
+Papermill injects a parameter that no notebook knows with no more than a warning; here the call is
+refused, and the nearest name given.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+__all__ = ["Step", "check_parameters", "find_notebooks", "read_steps"]
+
+# These have an argument of their own, so that a week or a source is never said twice.
+_OWN_OPTION = {
+    "source": "--source",
+    "week": "--week",
+    "seed": "--seed",
+    "shop_file": "--shop",
+    "folder": "--out",
+}
+_KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One notebook of the report.
+
+    Parameters
+    ----------
+    stem : str
+        The notebook's name without ``.ipynb``, such as ``03_segments``.
+    title : str
+        Its first heading, without the number.
+    notebook : NotebookNode
+        The notebook, as it lies in the folder.
+    parameters : mapping of str to object
+        Default of each parameter it declares, in order.
+    page : str
+        Name of the HTML page made of it.
+    """
+
+    stem: str
+    title: str
+    notebook: NotebookNode
+    parameters: Mapping[str, Any]
+    page: str
+
+    @property
+    def is_report(self) -> bool:
+        """Whether its page is the one that the week opens with."""
+        return self.page == "index.html"
+
+
+def find_notebooks() -> Path:
+    """Return the folder with the report's notebooks: the checkout's, or the ones in the package.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If the installation has none.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if any(folder.glob("[0-9][0-9]_*.ipynb")):
+            return folder
+    raise InputError(
+        "this installation has no notebooks; install promolab again, or run it in a checkout"
+    )
+
+
+def read_steps(folder: Path) -> list[Step]:
+    """Read the numbered notebooks of a folder, in the order of their names.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``01_….ipynb`` and so on; the last one is the report that people open.
+
+    Returns
+    -------
+    list of Step
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    import nbformat
+    import papermill
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    if not paths:
+        raise InputError(f"{folder} holds no notebook named like 01_data.ipynb")
+    steps = []
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        notebook.metadata.setdefault("kernelspec", dict(_KERNELSPEC))
+        # Given a path, papermill would expand braces in it.
+        declared = papermill.inspect_notebook(notebook)
+        page = "index.html" if path == paths[-1] else f"{path.stem}.html"
+        defaults = {k: _literal(p["default"], p["default"]) for k, p in declared.items()}
+        steps.append(Step(path.stem, _title(notebook, path.stem), notebook, defaults, page))
+    return steps
+
+
+def check_parameters(steps: Sequence[Step], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check parameters against what the notebooks declare.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        The notebooks.
+    given : mapping of str to object
+        Values by name; a text is read as a Python literal where the default is not a text.
+
+    Returns
+    -------
+    dict of str to object
+        The values, in the types of the defaults.
+
+    Raises
+    ------
+    InputError
+        If no notebook knows a name (the nearest is given), or a value has another type than the
+        default's.
+    """
+    known: dict[str, Any] = {}
+    for step in steps:
+        for name, default in step.parameters.items():
+            known.setdefault(name, default)
+    free = [name for name in known if name not in _OWN_OPTION]
+    checked = {}
+    for name, value in given.items():
+        if name in _OWN_OPTION:
+            raise InputError(f"{name} is not set with -p; use {_OWN_OPTION[name]}")
+        if name not in known:
+            raise InputError(f"no notebook has a parameter {name!r}; {nearest(name, free)}")
+        checked[name] = _converted(name, value, known[name])
+    return checked
+
+
+def _converted(name: str, value: Any, default: Any) -> Any:
+    if isinstance(default, str):
+        if isinstance(value, str):
+            return value
+    else:
+        value = _literal(value, value) if isinstance(value, str) else value
+        if default is None or type(value) is type(default):
+            return value
+        if isinstance(default, float) and type(value) is int:
+            return float(value)
+        if isinstance(default, (list, tuple)) and isinstance(value, (list, tuple)):
+            return type(default)(value)
+    raise InputError(
+        f"parameter {name} = {value!r} is of type {type(value).__name__}, "
+        f"must be of type {type(default).__name__} like its default {default!r}"
+    )
+
+
+def _literal(text: str, otherwise: Any) -> Any:
+    word = text.strip().lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return otherwise
+
+
+def _title(notebook: NotebookNode, stem: str) -> str:
+    for cell in notebook.cells:
+        for line in cell.source.splitlines() if cell.cell_type == "markdown" else ():
+            if line.startswith("# "):
+                number, dot, words = line[2:].partition("·")
+                return (words if dot and number.strip().isdigit() else line[2:]).strip()
+    return stem.partition("_")[2].replace("_", " ").capitalize()

@@ -1,0 +1,248 @@
+"""A week's folder appears whole or not at all: lock, staging, swap, and what a killed run left.
+
+A run builds the week in a hidden staging folder inside the reports folder and swaps it in by one
+rename. The lock is the file system's (flock): it ends with the process that holds it, however it
+ends, and so do a dead run's claims on what it left behind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from promolab.errors import InputError, StepError
+from promolab.report.artifacts import read_json
+from promolab.weeks import Week
+
+__all__ = ["good_weeks", "locked", "point_latest", "prepare", "publish", "staging", "tidy"]
+
+_STAGING, _ASIDE, _PART = ".staging-", ".old-", ".part-"
+_WEEK_FOLDER = re.compile(r"\d{4}-W\d{2}", re.ASCII)
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fs.h
+
+
+def prepare(out: str | Path, week: Week | None = None) -> Path:
+    """Make the reports folder, and see that it can be written.
+
+    Parameters
+    ----------
+    out : str or Path
+        The reports folder.
+    week : Week, optional
+        The week that will be published in it.
+
+    Returns
+    -------
+    Path
+        The folder, absolute.
+
+    Raises
+    ------
+    InputError
+        If it is a file, cannot be made or cannot be written.
+    """
+    path = Path(out).expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise InputError(f"--out {out} is a file; give a folder for the reports")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Permission bits say little (root, read-only mounts), so try.
+        probe = path / f"{_PART}{secrets.token_hex(6)}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"--out {out} cannot be written ({error.strerror}); give a folder that can"
+        ) from error
+    if week is not None and (path / str(week)).exists() and not (path / str(week)).is_dir():
+        raise InputError(f"{Path(out) / str(week)} is a file; the week's report goes there")
+    return path
+
+
+@contextmanager
+def locked(out: Path, wait: float = 5.0) -> Iterator[None]:
+    """Hold the reports folder: one run writes into it at a time.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    wait : float
+        Seconds to wait for another run before giving up.
+
+    Raises
+    ------
+    StepError
+        If another run holds it all the while; the message says which.
+    """
+    import fcntl
+
+    with (out / ".lock").open("a+", encoding="utf-8") as file:
+        until = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise StepError(f"{out} cannot be locked: {error.strerror}") from error
+                if time.monotonic() >= until:
+                    file.seek(0)
+                    holder = file.read().strip() or "unknown"
+                    raise StepError(
+                        f"another run is writing into {out} ({holder}); try again when it is done"
+                    ) from None
+                time.sleep(0.1)
+        file.truncate(0)
+        file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        file.flush()
+        yield
+
+
+def tidy(out: Path) -> None:
+    """Finish or undo what a killed run left; call it with the lock held.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    """
+    for left in sorted(out.glob(f"{_ASIDE}*")):
+        target = out / left.name.removeprefix(_ASIDE)
+        if target.exists():
+            shutil.rmtree(left, ignore_errors=True)
+        else:  # killed between the two renames: the earlier report stands again
+            os.rename(left, target)
+    for left in (*out.glob(f"{_STAGING}*"), *out.glob(f"{_PART}*")):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def staging(out: Path, week: Week) -> Iterator[Path]:
+    """Give a fresh hidden folder to build a week in; whatever is left of it in the end goes away.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    week : Week
+        The week to build.
+
+    Yields
+    ------
+    Path
+        The folder, absolute. Its name is never used again: a kernel of a killed run may still
+        write into its own.
+    """
+    path = out / f"{_STAGING}{week}-{secrets.token_hex(6)}"
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def publish(staged: Path, target: Path) -> None:
+    """Put a finished folder in the place of the earlier one.
+
+    Parameters
+    ----------
+    staged, target : Path
+        Where it lies and where it shall appear, on one file system.
+    """
+    if not target.exists():
+        os.rename(staged, target)
+    elif exchange(staged, target):
+        shutil.rmtree(staged, ignore_errors=True)
+    else:
+        aside = target.with_name(f"{_ASIDE}{target.name}")
+        os.rename(target, aside)
+        os.rename(staged, target)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two paths in one step; False where the system or the file system cannot.
+
+    Parameters
+    ----------
+    one, other : Path
+        Both exist.
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    names = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
+    return bool(call(*names, ctypes.c_uint(_RENAME_EXCHANGE)) == 0)
+
+
+def good_weeks(out: Path) -> list[Week]:
+    """Return the weeks whose report is whole, in order of time.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+
+    Returns
+    -------
+    list of Week
+    """
+    weeks = []
+    for path in out.iterdir():
+        if _WEEK_FOLDER.fullmatch(path.name) and (path / "index.html").is_file():
+            manifest = read_json(path / "manifest.json")
+            if isinstance(manifest, dict) and manifest.get("status") == "good":
+                with suppress(InputError):
+                    weeks.append(Week.parse(path.name))
+    return sorted(weeks)
+
+
+def point_latest(out: Path) -> None:
+    """Let ``latest`` point to the newest good week.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    """
+    weeks = good_weeks(out)
+    latest = out / "latest"
+    if not weeks or (latest.exists() and not latest.is_symlink()):
+        return  # a real file or folder of that name is not ours to replace
+    part = out / f"{_PART}{secrets.token_hex(6)}"
+    with suppress(NotImplementedError, PermissionError):  # a file system without symlinks
+        part.symlink_to(str(weeks[-1]), target_is_directory=True)
+        os.replace(part, latest)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : str
+        What it shall hold.
+    """
+    part = path.with_name(f"{_PART}{secrets.token_hex(6)}")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

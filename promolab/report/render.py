@@ -1,0 +1,111 @@
+"""An executed notebook becomes a page that stands alone: no network, no script."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.report.parameters import Step
+from promolab.weeks import Week
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+__all__ = ["TEMPLATES", "render_page", "stylesheet"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+# Best first. Widgets and formulas need a script, and come with a plain form beside it.
+_SHOWN = [
+    "text/html",
+    "text/markdown",
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "text/plain",
+]
+
+
+@dataclass(frozen=True)
+class _Link:
+    text: str
+    href: str
+    here: bool
+
+
+def render_page(
+    notebook: NotebookNode, step: Step, steps: Sequence[Step], *, week: Week, shop: str
+) -> str:
+    """Return the page of a step as HTML, equal bytes for an equal notebook.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The executed notebook.
+    step : Step
+        The step that it is of.
+    steps : sequence of Step
+        All steps of the week, for the links between their pages.
+    week : Week
+        The week.
+    shop : str
+        What readers call the shop.
+
+    Returns
+    -------
+    str
+        One HTML document, everything in it.
+    """
+    from nbconvert.exporters import HTMLExporter
+
+    exporter = HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], template_name="promolab")
+    page = {
+        "title": f"{notebook.metadata.get('title') or step.title} · {shop} · {week}",
+        "shop": shop,
+        "week": str(week),
+        "dates": week.label(),
+        "stem": step.stem,
+        "is_report": step.is_report,
+        "links": _links(step, steps),
+        "css": stylesheet(),
+        "kinds": _SHOWN,
+    }
+    exporter.environment.globals["page"] = page
+    body, _ = exporter.from_notebook_node(_folded(notebook))
+    return str(body)
+
+
+@cache
+def stylesheet() -> str:
+    """Return the style that all pages share."""
+    return (TEMPLATES / "page.css").read_text(encoding="utf-8")
+
+
+def _links(step: Step, steps: Sequence[Step]) -> list[_Link]:
+    ordered = sorted(steps, key=lambda s: (not s.is_report, s.stem))
+    links = [_Link("Report" if s.is_report else s.title, s.page, s is step) for s in ordered]
+    return [*links, _Link("All weeks", "../index.html", False)]
+
+
+def _folded(notebook: NotebookNode) -> NotebookNode:
+    """Join code cells that show nothing with the code cell that follows: one click for all."""
+    folded = copy.copy(notebook)
+    cells: list[Any] = []
+    for cell in notebook.cells:
+        last = cells[-1] if cells else None
+        if cell.cell_type == "code" and last is not None and _shows_nothing(last):
+            cells.pop()
+            cell = copy.copy(cell)
+            cell["source"] = f"{last.source}\n\n{cell.source}"
+        cells.append(cell)
+    folded["cells"] = cells
+    return folded
+
+
+def _shows_nothing(cell: Any) -> bool:
+    return cell.cell_type == "code" and all(
+        output.output_type == "stream" and output.name == "stderr" for output in cell.outputs
+    )

@@ -1,0 +1,332 @@
+"""What each segment is: size, sales, response and the four axes, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.profiles import AXES, build_profiles, customer_frame, numeric
+from promolab.results import Result
+from promolab.segmentation.intervals import grouped_mean, grouped_ratio, wilson
+from promolab.segmentation.preparation import APART
+from promolab.segmentation.rfm import in_a_sentence
+from promolab.wording import count, decimals_for, number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["DESCRIPTIVE", "SegmentProfile", "describe_segments"]
+
+DESCRIPTIVE = "Descriptive: the groups were made from the same data."
+
+MIN_CONTACTS = 30
+"""Contacts from which on a segment may be called the one that responds most."""
+
+_WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+_OUTCOMES = ("responded", "redeemed", "purchased", "y")
+
+
+@dataclass(frozen=True)
+class SegmentProfile(Result):
+    """The profile of each segment.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per segment: ``segment, customers, share_customers, share_sales,
+        sales_per_customer, contacts, response_rate``, the four axes (0–100), and the ends
+        ``…_low``, ``…_high`` of their 95 % intervals. Shares and rates run from 0 to 1; a figure
+        that the data do not give is nan.
+    method : str
+        How the segments were made.
+    customers : int
+        Customers in all segments.
+    note : str
+        What a reader must know, else empty.
+    basis : str
+        How the differences may be read.
+    """
+
+    table: pd.DataFrame
+    method: str
+    customers: int
+    note: str = ""
+    basis: str = DESCRIPTIVE
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per segment."""
+        return self.table.copy()
+
+    def _made(self) -> pd.DataFrame:
+        """The segments that were made, without the named groups apart; all if there is none."""
+        made = self.table[~self.table["segment"].isin(APART)]
+        return self.table if made.empty else made
+
+    def _top(self, column: str, verb: str, n_column: str, noun: str) -> tuple[str, str]:
+        """The segment highest in a share, as a finding and its n; empty where none stands out."""
+        rows = self._made().dropna(subset=[column])
+        rows = rows[rows[n_column] >= MIN_CONTACTS] if n_column == "contacts" else rows
+        if len(rows) < 2 or not rows[column].max() > 0:
+            return "", ""
+        row = rows.iloc[int(rows[column].to_numpy().argmax())]
+        figure = _share(row, column)
+        finding = f"{in_a_sentence(row['segment'])} {verb}: {figure}"
+        return finding, f" (n = {plural(row[n_column], noun)})"
+
+    def _responds(self) -> tuple[str, str]:
+        return self._top("response_rate", "respond most", "contacts", "contact")
+
+    def _sells(self) -> tuple[str, str]:
+        return self._top("share_sales", "bring most sales", "customers", "customer")
+
+    def _differs(self) -> str:
+        """The score furthest from the middle customer, as a finding."""
+        rows = self._made()
+        scores = rows[list(AXES)].to_numpy(dtype=float)
+        if len(rows) < 2 or np.isnan(scores).all():
+            return "The four axes of each segment"
+        place = np.unravel_index(np.nanargmax(np.abs(scores - 50).round(9)), scores.shape)
+        axis = list(AXES.values())[place[1]].label.lower()
+        name = in_a_sentence(rows["segment"].iloc[int(place[0])])
+        return f"{name} stand out most: {number(scores[place], decimals=0)} of 100 in {axis}"
+
+    def summary(self) -> str:
+        """Return how many segments there are and which one stands out."""
+        n = int((~self.table["segment"].isin(APART)).sum())
+        words = _WORDS[n] if n < len(_WORDS) else count(n)
+        found = " ".join(
+            f"{finding}{size}." for finding, size in (self._responds(), self._sells()) if size
+        )
+        if not found:
+            made = self._made()
+            row = made.iloc[int(made["customers"].to_numpy().argmax())]
+            found = f"{row['segment']}: {plural(row['customers'], 'customer')}."
+        text = f"{words} {'segment' if n == 1 else 'segments'}; {found} {self.basis} {self.note}"
+        return text.rstrip()
+
+    def sentences(self) -> list[str]:
+        """Return one sentence per segment: size, share of sales, response."""
+        return [_sentence(dict(row)) for _, row in self.table.iterrows()]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw segments × axes as a heat map around the middle customer and return the Axes."""
+        from promolab import plots
+
+        values = self.table[list(AXES)].to_numpy(dtype=float)
+        text = [[number(v, decimals=0) for v in row] for row in values]
+        labels = self.table["segment"] + " (" + self.table["customers"].map(count) + ")"
+        ax = plots.heat_map(
+            values,
+            labels.tolist(),
+            [axis.label for axis in AXES.values()],
+            text=text,
+            centre=50,
+            label="mean score, 50 = the middle customer",
+            ax=ax,
+        )
+        subtitle = f"mean score per segment (n), descriptive; {plural(self.customers, 'customer')}"
+        return plots.finish(ax, title=self._differs(), subtitle=subtitle)
+
+    def plot_size_value(self, ax: Axes | None = None) -> Axes:
+        """Draw each segment's customers against its sales per customer and return the Axes.
+
+        The area of a bubble is the segment's share of sales.
+        """
+        from promolab import plots
+
+        rows = self.table.dropna(subset=["sales_per_customer"])
+        colours = plots.segment_colours(self.table["segment"])
+        ax = plots.bubbles(
+            100 * rows["share_customers"].to_numpy(),
+            rows["sales_per_customer"].to_numpy(),
+            rows["share_sales"].clip(lower=0).to_numpy(),
+            rows["segment"].tolist(),
+            colours=[colours[name] for name in rows["segment"]],
+            ax=ax,
+        )
+        return plots.finish(
+            ax,
+            title=self._sells()[0] or "How large each segment is, and what a customer of it brings",
+            subtitle=f"area: share of sales; n = {plural(self.customers, 'customer')}, descriptive",
+            xlabel="share of customers, %",
+            ylabel="sales per customer",
+        )
+
+    def plot_response(self, ax: Axes | None = None) -> Axes:
+        """Draw the response rate of each segment with its interval and return the Axes."""
+        from promolab import plots
+
+        rows = self.table.dropna(subset=["response_rate"])
+        parts = ("response_rate", "response_rate_low", "response_rate_high")
+        ax = plots.intervals(
+            rows["segment"].tolist(), *(100 * rows[c].to_numpy(dtype=float) for c in parts), ax=ax
+        )
+        subtitle = (
+            f"responses per contact, 95 % interval by customers, descriptive; "
+            f"n = {plural(rows['contacts'].sum(), 'contact')}"
+        )
+        return plots.finish(
+            ax,
+            title=self._responds()[0] or "Response rate by segment",
+            subtitle=subtitle,
+            xlabel="response rate, %",
+        )
+
+
+def _share(row: Any, name: str) -> str:
+    """A share with its interval, in whole percent where the interval is wide."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    decimals = max(0, decimals_for(100 * low, 100 * high)) if high > low else None
+    return percent(row[name], low, high, decimals=decimals)
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    size = plural(row["customers"], "customer")
+    text = f"{row['segment']}: {size} ({_share(row, 'share_customers')})"
+    if np.isfinite(row["share_sales"]):
+        text += f", {_share(row, 'share_sales')} of sales"
+    if np.isfinite(row["response_rate"]):
+        text += (
+            f", respond to {_share(row, 'response_rate')} of {plural(row['contacts'], 'contact')}"
+        )
+    return text + "."
+
+
+def _responses(features: pd.DataFrame, response: Any | None) -> tuple[np.ndarray, np.ndarray]:
+    """Responses and contacts of each row of features."""
+    if response is None:
+        contacts = np.nan_to_num(numeric(features, "contacts"))
+        # More than one response to a contact counts once, or the rate could pass 1.
+        return np.minimum(np.nan_to_num(numeric(features, "responses")), contacts), contacts
+    if not isinstance(response, pd.DataFrame):
+        flags = np.asarray(response, dtype=float)
+        if flags.shape != (len(features),):
+            raise InputError(
+                f"response has shape {flags.shape}; expected one 0/1 per row of features "
+                f"({count(len(features))}), nan for those not contacted, or a DataFrame"
+            )
+        return np.nan_to_num(flags), np.isfinite(flags).astype(float)
+    outcome = [c for c in _OUTCOMES if c in response]
+    if "customer_id" not in response or not outcome:
+        raise InputError(
+            f"response has the columns {sorted(map(str, response))}; expected customer_id and one "
+            f"of {', '.join(_OUTCOMES)} (0/1), one row per contact"
+        )
+    known = response.dropna(subset=outcome[:1])
+    sums = known.astype({outcome[0]: float}).groupby("customer_id")[outcome[0]].agg(["sum", "size"])
+    matched = sums.reindex(features["customer_id"]).fillna(0.0).to_numpy()
+    return matched[:, 0], matched[:, 1]
+
+
+def _three(table: dict[str, Any], name: str, value: Any, low: Any, high: Any) -> None:
+    table[name], table[f"{name}_low"], table[f"{name}_high"] = value, low, high
+
+
+def describe_segments(
+    features: Any,
+    segment: Sequence[str] | np.ndarray,
+    *,
+    order: Sequence[str] | None = None,
+    absent: Mapping[str, int] | None = None,
+    response: Any | None = None,
+    profiles: pd.DataFrame | None = None,
+    method: str = "given",
+    note: str = "",
+) -> SegmentProfile:
+    """Describe segments, whoever made them.
+
+    Parameters
+    ----------
+    features : DataFrame or ibis.Table of n rows
+        One row per customer.
+    segment : array of str, shape (n,)
+        The segment of each row.
+    order : sequence of str, optional
+        Segments in the order of the rows; by default the largest first, ties by name.
+    absent : dict of str to int, optional
+        Named groups of customers who are not in ``features``, and their sizes.
+    response : DataFrame or array of shape (n,), optional
+        One row per contact with ``customer_id`` and ``responded`` (or ``redeemed``, ``purchased``)
+        0/1; or one 0/1 per row of features, nan where not contacted. By default ``responses`` and
+        ``contacts`` of the features.
+    profiles : DataFrame, optional
+        What `promolab.build_profiles` returned for the same customers; computed by default.
+    method, note : str
+        Shown with the result.
+
+    Returns
+    -------
+    SegmentProfile
+        Intervals: share of customers by Wilson; share of sales and response rate by the linearised
+        variance over customers, in Wilson's form; means of sales and axes by Student's t.
+
+    Raises
+    ------
+    InputError
+        If lengths differ or ``response`` cannot be read.
+
+    Examples
+    --------
+    >>> features = pd.DataFrame({"customer_id": [1, 2, 3], "amount": [60.0, 30.0, 10.0]})
+    >>> profile = describe_segments(features, ["a", "b", "b"])
+    >>> profile.table[["segment", "share_sales"]].values.tolist()
+    [['b', 0.4], ['a', 0.6]]
+    """
+    frame = customer_frame(features)
+    segment = np.asarray(segment, dtype=object)
+    if segment.shape != (len(frame),):
+        raise InputError(
+            f"segment has shape {segment.shape}; expected one name per row of features "
+            f"({count(len(frame))})"
+        )
+    absent = dict(absent or {})
+    if order is None:
+        sizes = pd.Series(segment).value_counts()
+        order = sorted(sizes.index, key=lambda name: (-sizes[name], name))
+    names = [*order, *(name for name in absent if name not in order)]
+    member = (segment[:, None] == np.array(names, dtype=object)[None, :]).astype(float)
+    table = _table(frame, names, member, absent, _responses(frame, response))
+    scores = build_profiles(frame) if profiles is None else profiles
+    if profiles is not None:
+        scores = profiles.set_index("customer_id").reindex(frame["customer_id"])
+    for axis in AXES:
+        _three(table, axis, *grouped_mean(scores[axis].to_numpy(dtype=float), member))
+    total = int(table["customers"].sum())
+    return SegmentProfile(pd.DataFrame(table), method, total, note)
+
+
+def _table(
+    frame: pd.DataFrame,
+    names: list[str],
+    member: np.ndarray,
+    absent: dict[str, int],
+    answers: tuple[np.ndarray, np.ndarray],
+) -> dict[str, Any]:
+    here = member.sum(axis=0)
+    size = here + np.array([absent.get(name, 0) for name in names])
+    table: dict[str, Any] = {"segment": names, "customers": size.astype(int)}
+    everyone = np.full(len(names), size.sum())
+    share = size / np.maximum(everyone, 1)
+    _three(table, "share_customers", share, *wilson(share, everyone))
+
+    amount = numeric(frame, "amount")
+    sales = np.nan_to_num(amount)[:, None]
+    total = np.repeat(sales, len(names), axis=1)
+    shares = grouped_ratio(member * sales, total, everyone)
+    # Nothing is known of the sales of those who are not in the features.
+    _three(table, "share_sales", *(np.where(here > 0, figure, np.nan) for figure in shares))
+    _three(table, "sales_per_customer", *grouped_mean(amount, member))
+
+    responses, contacts = answers
+    contacted = member * contacts[:, None]
+    table["contacts"] = contacted.sum(axis=0).astype(int)
+    customers = (contacted > 0).sum(axis=0).astype(float)
+    _three(
+        table, "response_rate", *grouped_ratio(member * responses[:, None], contacted, customers)
+    )
+    return table

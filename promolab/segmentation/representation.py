@@ -1,0 +1,200 @@
+"""Which segments a list of customers holds more of, and less of, than all customers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.results import Result
+from promolab.segmentation.rfm import in_a_sentence
+from promolab.wording import count, number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["SegmentIndex", "segment_index"]
+
+
+@dataclass(frozen=True)
+class SegmentIndex(Result):
+    """How a list of customers is made up, against all customers.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per segment, the most over-represented first: ``segment, customers, selected,
+        share_all, share_selected`` (0–1), ``index`` (the one share over the other, 1 = as among
+        all) with ``index_low, index_high``, and ``verdict``: over, under or as among all.
+    customers, selected : int
+        All customers, and those in the list.
+    """
+
+    table: pd.DataFrame
+    customers: int
+    selected: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per segment."""
+        return self.table.copy()
+
+    def _named(self, verdict: str, ascending: bool) -> str:
+        rows = self.table[self.table["verdict"] == verdict]
+        rows = rows.sort_values(["index", "segment"], ascending=[ascending, True], kind="stable")
+        return ", ".join(
+            f"{row['segment']} ({number(row['index'], row['index_low'], row['index_high'])} times)"
+            for row in rows.head(3).to_dict("records")
+        )
+
+    def summary(self) -> str:
+        """Return the segments that stand out, with their index."""
+        over, under = self._named("over", False), self._named("under", True)
+        parts = [f"over-represented: {over}"] if over else []
+        parts += [f"under-represented: {under}"] if under else []
+        found = "; ".join(parts) or "no segment stands out from what chance would do"
+        return f"Among {count(self.selected)} of {plural(self.customers, 'customer')}, {found}."
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the index of each segment with its interval and return the Axes."""
+        from promolab import plots
+
+        rows = self.table.dropna(subset=["index"])
+        text = [
+            f"{percent(a, decimals=0)} of the list, {percent(b, decimals=0)} of all"
+            for a, b in zip(rows["share_selected"], rows["share_all"], strict=True)
+        ]
+        ax = plots.intervals(
+            rows["segment"].tolist(),
+            *(rows[c].to_numpy() for c in ("index", "index_low", "index_high")),
+            reference=1.0,
+            text=text,
+            ax=ax,
+        )
+        # A group of a few customers would stretch the axis until nothing else could be read.
+        ax.set_xlim(0, 1.05 * max(1.5, min(rows["index_high"].max(), 1.5 * rows["index"].max())))
+        over = self.table[self.table["verdict"] == "over"]["segment"]
+        title = (
+            f"{in_a_sentence(over.iloc[0])} stand out in the list"
+            if len(over)
+            else "No segment stands out"
+        )
+        return plots.finish(
+            ax,
+            title=title,
+            subtitle=f"share in the list / share of all, 95 % interval; "
+            f"{count(self.selected)} of {plural(self.customers, 'customer')}",
+            xlabel="times the share among all customers (1 = the same)",
+        )
+
+
+def _selection(selected: Any, customer_id: Any | None, n: int) -> np.ndarray:
+    chosen = np.asarray(selected)
+    if chosen.dtype == bool:
+        if chosen.shape != (n,):
+            raise InputError(
+                f"selected has shape {chosen.shape}; expected one flag per customer ({count(n)})"
+            )
+        return chosen
+    if customer_id is None:
+        raise InputError(
+            f"selected holds {chosen.dtype} values and segment no customer_id; expected a boolean "
+            "array, or segment as the frame of Segmenter.assignments() and selected as ids"
+        )
+    ids = pd.Index(customer_id)
+    unknown = int((~pd.Index(chosen).isin(ids)).sum())
+    if unknown:
+        raise InputError(
+            f"{plural(unknown, 'selected customer')} of {count(len(chosen))} are in no segment; "
+            "expected customers that the segments know"
+        )
+    return np.asarray(ids.isin(chosen))
+
+
+def segment_index(
+    segment: pd.DataFrame | Sequence[str] | np.ndarray,
+    selected: Any,
+    *,
+    level: float = 0.95,
+) -> SegmentIndex:
+    """Compare the segments of a list of customers with those of all customers.
+
+    Parameters
+    ----------
+    segment : array of str of shape (n,), or DataFrame
+        Segment of every customer; as a DataFrame with ``customer_id`` and ``segment``
+        (`Segmenter.assignments`).
+    selected : array
+        Boolean of shape (n,): who is in the list; or the ids in it, where ``segment`` is a frame.
+    level : float
+        Level of the intervals.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, ids are unknown, or the list is empty.
+
+    Notes
+    -----
+    The index is (in the list and the segment / in the list) / (in the segment / all); its interval
+    is the delta method's on the log, customers drawn independently (Katz et al. 1978, for a
+    part of the whole). Where no one of a segment is selected, half a customer in each cell gives
+    the upper end.
+
+    Examples
+    --------
+    >>> result = segment_index(["a"] * 50 + ["b"] * 50, [True] * 30 + [False] * 60 + [True] * 10)
+    >>> result.table[["segment", "index"]].values.tolist()
+    [['a', 1.5], ['b', 0.5]]
+    """
+    ids = None
+    if isinstance(segment, pd.DataFrame):
+        ids, segment = segment["customer_id"], segment["segment"].to_numpy()
+    names = np.asarray(segment, dtype=object)
+    chosen = _selection(selected, ids, len(names))
+    if not chosen.any():
+        raise InputError("selected is empty; expected at least one customer in the list")
+    counts = pd.crosstab(names, chosen).reindex(columns=[False, True], fill_value=0)
+    inside = counts[True].to_numpy(dtype=float)
+    size = inside + counts[False].to_numpy(dtype=float)
+    total, listed = float(len(names)), float(chosen.sum())
+    index = (inside / listed) / (size / total)
+    low, high = _index_interval(inside, size, listed, total, level)
+    verdict = np.where(low > 1, "over", np.where(high < 1, "under", "as among all"))
+    table = pd.DataFrame(
+        {
+            "segment": counts.index.to_numpy(dtype=object),
+            "customers": size.astype(int),
+            "selected": inside.astype(int),
+            "share_all": size / total,
+            "share_selected": inside / listed,
+            "index": index,
+            "index_low": low,
+            "index_high": high,
+            "verdict": verdict,
+        }
+    )
+    table = table.sort_values(
+        ["index", "segment"], ascending=[False, True], kind="stable", ignore_index=True
+    )
+    return SegmentIndex(table, int(total), int(listed))
+
+
+def _index_interval(
+    inside: np.ndarray, size: np.ndarray, listed: float | np.ndarray, total: float, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Delta-method interval of log(inside · total / (size · listed)) under multinomial cells."""
+    from scipy.stats import norm
+
+    empty = inside == 0
+    half = np.where(empty, 0.5, 0.0)
+    a = inside + half
+    in_segment, in_list, n = size + 2 * half, listed + 2 * half, total + 4 * half
+    own = 1 / a - 1 / in_segment - 1 / in_list
+    variance = a * own**2 + (in_segment - a) / in_segment**2 + (in_list - a) / in_list**2 - 1 / n
+    width = norm.ppf((1 + level) / 2) * np.sqrt(np.maximum(variance, 0))
+    centre = np.log(a * n / (in_segment * in_list))
+    return np.where(empty, 0.0, np.exp(centre - width)), np.exp(centre + width)

@@ -1,0 +1,134 @@
+"""Figures in words: rounded to what their interval allows, with unit and thousands separators."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["count", "decimals_for", "money", "number", "percent", "plural"]
+
+
+def decimals_for(low: float, high: float) -> int:
+    """Return how many decimals an interval allows; negative numbers round to tens, hundreds, ….
+
+    Examples
+    --------
+    >>> decimals_for(18.2, 24.1), decimals_for(0.83, 0.89), decimals_for(11_000, 13_800)
+    (0, 2, -3)
+    """
+    width = abs(high - low)
+    if not math.isfinite(width) or width == 0:
+        return 2
+    return max(-9, min(6, math.ceil(-math.log10(width))))
+
+
+def _round(value: float, decimals: int) -> str:
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    rounded = round(value, decimals)
+    text = f"{abs(rounded):,.{max(decimals, 0)}f}"
+    return f"−{text}" if rounded < 0 else text
+
+
+def number(
+    value: float,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    decimals: int | None = None,
+    unit: str = "",
+    before: str = "",
+) -> str:
+    """Write a figure, with its interval where there is one.
+
+    Parameters
+    ----------
+    value, low, high : float
+        The figure and the ends of its interval; an end that is missing or nan is left out.
+    decimals : int, optional
+        Decimals to show; by default what the interval allows, else two significant digits.
+    unit, before : str
+        Text behind the figure (after a space) and before it.
+
+    Examples
+    --------
+    >>> number(0.8612, 0.8312, 0.8901)
+    '0.86 [0.83, 0.89]'
+    >>> number(12_345, 11_000, 13_800, before="$")
+    '$12,000 [11,000, 14,000]'
+    >>> number(1234.5678, decimals=0)
+    '1,235'
+    """
+    has_interval = (
+        low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    )
+    if decimals is None:
+        if has_interval:
+            assert low is not None and high is not None
+            decimals = decimals_for(low, high)
+        else:
+            decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    text = before + _round(value, decimals) + (f" {unit}" if unit else "")
+    if has_interval:
+        assert low is not None and high is not None
+        text += f" [{_round(low, decimals)}, {_round(high, decimals)}]"
+    return text
+
+
+def percent(
+    value: float,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    decimals: int | None = None,
+) -> str:
+    """Write a share (0–1) in percent.
+
+    Examples
+    --------
+    >>> percent(0.212, 0.18, 0.243)
+    '21 % [18, 24]'
+    """
+    scale = [None if x is None else 100 * x for x in (low, high)]
+    return number(100 * value, *scale, decimals=decimals, unit="%")
+
+
+def money(
+    value: float,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    currency: str = "USD",
+    decimals: int | None = None,
+) -> str:
+    """Write an amount of money, the currency's code behind it.
+
+    Examples
+    --------
+    >>> money(12_345, 11_000, 13_800, currency="EUR")
+    '12,000 EUR [11,000, 14,000]'
+    >>> money(3.5)
+    '3.50 USD'
+    """
+    return number(value, low, high, decimals=decimals, unit=currency)
+
+
+def count(value: float) -> str:
+    """Write a whole number with thousands separators.
+
+    Examples
+    --------
+    >>> count(1469307)
+    '1,469,307'
+    """
+    return _round(float(value), 0)
+
+
+def plural(n: float, one: str, many: str | None = None) -> str:
+    """Write a number with the noun in the right form.
+
+    Examples
+    --------
+    >>> plural(1, "promotion"), plural(3, "promotion"), plural(0, "delivery", "deliveries")
+    ('1 promotion', '3 promotions', '0 deliveries')
+    """
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"

@@ -1,0 +1,180 @@
+"""The checks on tiny shops whose faults are counted by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import Settings, Shop
+from promolab.contract.checks import check
+
+NOW = datetime(2018, 1, 1)
+UTC = Settings(name="Corner", zone="UTC")
+
+
+def shop_of(settings: Settings = UTC, **tables: pd.DataFrame) -> Shop:
+    con = ibis.duckdb.connect()
+    return Shop({name: con.create_table(name, df) for name, df in tables.items()}, settings)
+
+
+def events(n: int = 3, **columns: object) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"C{i}" for i in range(n)],
+            "ts": pd.date_range("2017-03-01", periods=n),
+            "kind": "purchase",
+            "product_id": "A",
+            "amount": 1.0,
+        }
+    )
+    return frame.assign(**columns)
+
+
+PROMOTIONS = pd.DataFrame(
+    {
+        "promotion_id": ["P1", "P2"],
+        "kind": "coupon",
+        "starts_at": pd.to_datetime(["2017-03-01", "2017-05-01"]),
+        "ends_at": pd.to_datetime(["2017-04-01", "2017-06-01"]),
+    }
+)
+
+
+def found(shop: Shop) -> dict[tuple[str, str], tuple[str, int]]:
+    return {(f.table, f.check): (f.level, f.rows) for f in check(shop, NOW).findings}
+
+
+def test_a_sound_shop_has_no_finding():
+    checks = check(shop_of(events=events(), promotions=PROMOTIONS), NOW)
+    assert checks.usable and checks.findings == ()
+    assert checks.counts == {"events": 3, "promotions": 2}
+    assert "events" in checks.to_text() and "can be used" in checks.summary()
+    assert list(checks.to_frame().columns) == ["table", "check", "level", "rows", "sentence"]
+
+
+def test_negative_amounts_are_said_in_a_sentence():
+    checks = check(shop_of(events=events(4, amount=[1.0, -1.0, -2.0, 0.0])), NOW)
+    assert checks.usable
+    assert [f.sentence for f in checks.findings] == [
+        'events.amount has 2 negative values of kind "purchase"; '
+        'returns belong in kind "return" (see data/README.md)'
+    ]
+
+
+def test_ids_as_floats_stop():
+    checks = check(shop_of(events=events(customer_id=[1.0, 2.0, 3.0])), NOW)
+    assert not checks.usable
+    assert checks.findings[0].check == "wrong_type"
+    assert "events.customer_id holds float64 numbers" in checks.findings[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"ts": "2017-03-01"}, "expected a timestamp"),
+        ({"ts": pd.Timestamp("2017-03-01", tz="UTC")}, "UTC without a zone"),
+        ({"amount": "much"}, "expected a number"),
+        ({"kind": 3}, "expected text"),
+    ],
+)
+def test_a_wrong_type_stops(columns, words):
+    findings = check(shop_of(events=events(**columns)), NOW).findings
+    assert [(f.check, f.level) for f in findings] == [("wrong_type", "stop")]
+    assert words in findings[0].sentence
+
+
+def test_a_missing_column_stops_and_names_the_nearest():
+    findings = check(shop_of(events=events().rename(columns={"ts": "tss"})), NOW).findings
+    assert findings[0].level == "stop" and "did you mean 'tss'" in findings[0].sentence
+
+
+def test_no_events_an_empty_table_and_no_zone_stop():
+    shop = shop_of(Settings(), events=events(1).head(0), promotions=PROMOTIONS.head(0))
+    assert found(shop) == {
+        ("events", "empty_table"): ("stop", 0),
+        ("shop.toml", "zone"): ("stop", 0),
+        ("promotions", "empty_table"): ("warn", 0),
+    }
+    assert found(shop_of(promotions=PROMOTIONS))["events", "missing_table"] == ("stop", 0)
+    assert 'zone = "' in check(shop, NOW).to_text()
+
+
+def test_all_rows_bad_stops():
+    bad = events(kind=["purchase", "buy", "purchase"], amount=[-1.0, 1.0, -1.0])
+    assert found(shop_of(events=bad))["events", "all_rows_bad"] == ("stop", 3)
+    assert ("events", "all_rows_bad") not in found(shop_of(events=events(amount=[1.0, -1, -1])))
+
+
+def test_ids_of_two_types_stop():
+    products = pd.DataFrame({"product_id": [1], "category": "X"})
+    checks = check(shop_of(events=events(), products=products), NOW)
+    assert [f.check for f in checks.findings] == ["id_types_differ"]
+    assert not checks.usable
+
+
+def test_unknown_keys_are_counted_and_nulls_are_not():
+    shop = shop_of(
+        events=events(product_id=["A", "B", None]),
+        products=pd.DataFrame({"product_id": ["A", None], "category": "X"}),
+        customers=pd.DataFrame({"customer_id": ["C0"]}),
+        promotions=PROMOTIONS,
+        exposures=pd.DataFrame(
+            {"promotion_id": ["P1", "P9"], "customer_id": "C0", "ts": pd.Timestamp("2017-03-01")}
+        ),
+    )
+    assert found(shop) == {
+        ("products", "missing_key"): ("warn", 1),
+        ("events", "unknown_product"): ("warn", 1),
+        ("events", "unknown_customer"): ("note", 2),
+        ("exposures", "unknown_promotion"): ("warn", 1),
+    }
+
+
+def test_times_kinds_spans_ranges_and_duplicates_are_counted():
+    settings = Settings(zone="UTC", opened="2017-03-02")
+    twice = pd.concat([events(5), events(5).tail(1)], ignore_index=True)
+    twice.loc[3, "ts"] = pd.Timestamp("2019-01-01")
+    twice.loc[2, "kind"] = "Purchase"
+    promotions = PROMOTIONS.assign(
+        ends_at=pd.to_datetime(["2017-02-01", "2017-06-01"]), discount_rate=[0.5, 40.0]
+    )
+    repeated = pd.concat([promotions, promotions.head(1).assign(discount_rate=0.1)])
+    assert found(shop_of(settings, events=twice, promotions=repeated)) == {
+        ("events", "outside_life"): ("warn", 2),
+        ("events", "unknown_kind"): ("warn", 1),
+        ("events", "duplicate"): ("warn", 1),
+        ("promotions", "ends_before_start"): ("warn", 2),
+        ("promotions", "out_of_range"): ("warn", 1),
+        ("promotions", "repeated_key"): ("warn", 1),
+    }
+
+
+def test_an_exposure_after_the_first_response_is_a_note():
+    times = pd.to_datetime(["2017-03-05", "2017-03-05"])
+    exposures = pd.DataFrame({"promotion_id": "P1", "customer_id": ["C0", "C1"], "ts": times})
+    responses = pd.DataFrame(
+        {
+            "promotion_id": "P1",
+            "customer_id": ["C0", "C0", "C1"],
+            "ts": pd.to_datetime(["2017-03-04", "2017-03-20", "2017-03-06"]),
+            "kind": "redeem",
+        }
+    )
+    shop = shop_of(events=events(), promotions=PROMOTIONS, exposures=exposures, responses=responses)
+    assert found(shop) == {("exposures", "exposed_after_response"): ("note", 1)}
+
+
+def test_not_finite_values_are_counted_for_money_kinds_only():
+    frame = events(4, amount=[1.0, np.nan, np.inf, np.nan], kind=["purchase"] * 3 + ["view"])
+    con = ibis.duckdb.connect()
+    # pandas' NaN would become null on its way in; a parquet file may hold it all the same.
+    con.create_table("base", frame.fillna({"amount": -1.0}))
+    table = con.sql(
+        "SELECT * REPLACE (CASE WHEN amount = -1 THEN 'nan'::DOUBLE ELSE amount END "
+        "AS amount) FROM base"
+    )
+    assert found(Shop({"events": table}, UTC)) == {("events", "not_finite"): ("warn", 2)}

@@ -1,0 +1,109 @@
+"""Nominal 95 % intervals cover a known truth 95 % of the time, and are no wider than that takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promolab.metrics import auc_within, calibration, compare_auc, lift, roc
+
+DRAWS, CUSTOMERS = 1000, 250
+# Three standard errors of a share of 1,000 draws, and a point for the approximation.
+LOWEST, HIGHEST = 0.95 - 3 * np.sqrt(0.95 * 0.05 / DRAWS) - 0.01, 0.985
+
+
+def measures(rows: dict[str, np.ndarray], clustered: bool) -> dict[str, tuple[float, ...]]:
+    y, score, group = rows["y"], rows["score"], rows["group"]
+    cluster = rows["cluster"] if clustered else None
+    area, within = roc(y, score, cluster), auc_within(y, score, group, cluster)
+    better = compare_auc(y, score, rows["other"], cluster)
+    top = lift(y, score, [0.2], cluster=cluster).at(0.2)
+    each = lift(y, score, [0.4], group=group, cluster=cluster).at(0.4)
+    ratio = calibration(y, rows["p"], cluster=cluster).observed_expected
+    found = {
+        "auc": (area.auc, area.ci_low, area.ci_high),
+        "within": (within.auc, within.ci_low, within.ci_high),
+        "difference": (better.difference, better.ci_low, better.ci_high),
+    }
+    for name, x in {
+        "capture": top.capture,
+        "rate": top.rate,
+        "capture by group": each.capture,
+        "observed/expected": ratio,
+    }.items():
+        found[name] = (x.value, x.ci_low, x.ci_high)
+    return found
+
+
+def collect(draws: list[dict[str, tuple[float, ...]]]) -> dict[str, np.ndarray]:
+    return {name: np.array([draw[name] for draw in draws]) for name in draws[0]}
+
+
+@pytest.fixture(scope="module")
+def experiments(simulated):
+    """Truth (of customers beyond number), clustered draws, and draws of one row per customer."""
+    big = simulated(np.random.default_rng(99), 300_000)
+    truth = {name: found[0] for name, found in measures(big, clustered=False).items()}
+    rng = np.random.default_rng(7)
+    clustered, naive, single = [], [], []
+    for _ in range(DRAWS):
+        rows = simulated(rng, CUSTOMERS)
+        clustered.append(measures(rows, clustered=True))
+        if len(naive) < 300:
+            naive.append(measures(rows, clustered=False))
+        rows = simulated(rng, 2 * CUSTOMERS)
+        # A customer's first row: the truth of one row each is that of all rows.
+        first = np.unique(rows["cluster"], return_index=True)[1]
+        single.append(measures({k: v[first] for k, v in rows.items()}, clustered=False))
+    return truth, collect(clustered), collect(naive), collect(single)
+
+
+def coverage(found: np.ndarray, truth: float) -> float:
+    return float(((found[:, 1] <= truth) & (truth <= found[:, 2])).mean())
+
+
+NAMES = ["auc", "within", "difference", "capture", "rate", "capture by group", "observed/expected"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["clustered", "single"])
+def test_intervals_cover(experiments, name, kind):
+    truth = experiments[0][name]
+    found = experiments[1 if kind == "clustered" else 3][name]
+    assert LOWEST <= coverage(found, truth) <= HIGHEST
+    needed = 2 * 1.96 * found[:, 0].std()
+    assert 0.9 * needed <= (found[:, 2] - found[:, 1]).mean() <= 1.15 * needed
+
+
+def test_clusters_matter(experiments):
+    # Where customers repeat, taking rows for independent covers too seldom.
+    truth, clustered, naive, _ = experiments
+    for name in ("auc", "within", "rate", "observed/expected"):
+        assert coverage(naive[name], truth[name]) < 0.925
+        narrow = (naive[name][:, 2] - naive[name][:, 1]).mean()
+        assert narrow < 0.92 * (clustered[name][:, 2] - clustered[name][:, 1]).mean()
+
+
+def test_few_positives_still_cover():
+    # 10 positives of 210 rows, normal scores; the true AUC is Φ(1/√2).
+    rng, covered = np.random.default_rng(11), 0
+    y, truth = np.arange(210) < 10, 0.7602499
+    for _ in range(DRAWS):
+        result = roc(y, rng.normal(size=210) + y)
+        covered += result.ci_low <= truth <= result.ci_high
+    assert 0.92 <= covered / DRAWS <= 0.985
+
+
+def test_bins_cover_their_true_share(simulated):
+    rng, inside, widths = np.random.default_rng(13), [], []
+    for _ in range(300):
+        p = rng.beta(1, 6, 600)
+        y = rng.random(600) < p
+        bins = calibration(y, p, bins=5).bins
+        edges = np.quantile(p, [0.2, 0.4, 0.6, 0.8])
+        truth = [p[np.searchsorted(edges, p) == k].mean() for k in range(5)]
+        inside.append((bins["ci_low"] <= truth) & (truth <= bins["ci_high"]))
+        widths.append(bins["ci_high"] - bins["ci_low"])
+    # 1,500 intervals; conditional on p they are a little wide.
+    assert 0.93 <= np.mean(inside) <= 0.985
+    assert np.mean(widths) < 0.15

@@ -1,0 +1,99 @@
+"""Gain curves against plain sorting, and ties against every order they could stand in."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.metrics import lift
+
+
+def test_without_ties_it_is_a_cumulative_sum(simulated):
+    rows = simulated(np.random.default_rng(1), 100)
+    score = rows["score"] + 1e-6 * np.arange(len(rows["y"]))
+    n = len(score)
+    result = lift(rows["y"], score, np.arange(1, n + 1) / n)
+    hits = pd.Series(rows["y"]).iloc[np.argsort(-score)].cumsum().to_numpy()
+    np.testing.assert_allclose(result.capture, hits / hits[-1])
+    np.testing.assert_allclose(result.rate, hits / np.arange(1, n + 1))
+    np.testing.assert_allclose(result.lift, result.rate / rows["y"].mean())
+    assert (result.n, result.positives, result.groups) == (n, hits[-1], 1)
+
+
+def test_ties_count_as_the_mean_over_their_orders():
+    y, score = np.array([1, 0, 0, 1, 0, 1]), np.array([3, 2, 2, 2, 2, 1])
+    depths = np.arange(1, 7) / 6
+    curves = [
+        np.cumsum(y[list(order)]) / 3
+        for order in itertools.permutations(range(6))
+        if np.all(np.diff(score[list(order)]) <= 0)
+    ]
+    np.testing.assert_allclose(lift(y, score, depths).capture, np.mean(curves, axis=0))
+    again = lift(y[::-1], score[::-1], depths)
+    np.testing.assert_allclose(again.capture, lift(y, score, depths).capture)
+
+
+def test_groups_are_ranked_apart(simulated):
+    rows = simulated(np.random.default_rng(2), 150)
+    score = rows["score"] + 1e-6 * np.arange(len(rows["y"])) + 50 * rows["group"]
+    frame = pd.DataFrame({"y": rows["y"], "score": score, "group": rows["group"]})
+    result = lift(frame["y"], frame["score"], [0.3, 1.0], group=frame["group"])
+    found = 0.0
+    for _, mine in frame.groupby("group"):
+        hits = mine.sort_values("score", ascending=False)["y"].cumsum().to_numpy(dtype=float)
+        cut = 0.3 * len(mine)
+        found += np.interp(cut, np.arange(len(mine) + 1), np.append(0, hits))
+    assert result.capture[0] == pytest.approx(found / frame["y"].sum())
+    shifted = lift(frame["y"], score - 50 * rows["group"], [0.3, 1.0], group=frame["group"])
+    np.testing.assert_allclose(shifted.capture, result.capture)
+    assert result.groups == 5
+
+
+def test_every_depth_can_be_read(simulated):
+    rows = simulated(np.random.default_rng(4), 200)
+    result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
+    exact = lift(rows["y"], rows["score"], [0.37], cluster=rows["cluster"]).at(0.37)
+    point = result.at(0.37)
+    for measure in ("capture", "lift", "rate"):
+        a, b = getattr(point, measure), getattr(exact, measure)
+        assert (a.value, a.ci_low, a.ci_high) == pytest.approx((b.value, b.ci_low, b.ci_high))
+        assert a.ci_low < a.value < a.ci_high
+    assert point.lift.value == pytest.approx(point.capture.value / 0.37)
+    assert point.rate.value == pytest.approx(point.lift.value * rows["y"].mean())
+    whole = result.at(1)
+    assert (whole.capture.value, whole.capture.ci_low, whole.capture.ci_high) == (1, 1, 1)
+    assert whole.rate.value == pytest.approx(rows["y"].mean())
+    assert (result.capture_low <= result.capture).all()
+    assert (result.capture <= result.capture_high).all()
+    assert "37 %" in point.summary() and len(point.to_frame()) == 3
+
+
+def test_a_single_positive_has_a_wide_interval():
+    point = lift([1, 0, 0, 0, 0], [5, 4, 3, 2, 1]).at(0.2)
+    assert point.capture.value == 1 and point.capture.ci_low < 0.25
+
+
+def test_bad_input_is_named():
+    with pytest.raises(InputError, match=r"y_true holds no positive \(2 rows, all 0\)"):
+        lift([0, 0], [1, 2])
+    with pytest.raises(InputError, match=r"depths are \[0, 0.5\]"):
+        lift([0, 1], [1, 2], [0, 0.5])
+    with pytest.raises(InputError, match=r"runs from 0.1 to 0.5"):
+        lift([0, 1], [1, 2], [0.1, 0.5]).at(0.7)
+    with pytest.raises(InputError, match="group has 1 missing values"):
+        lift([0, 1], [1, 2], group=["a", None])
+
+
+def test_it_draws_what_it_says(simulated):
+    rows = simulated(np.random.default_rng(4), 200)
+    result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
+    ax = result.plot(depth=0.4)
+    assert ax.get_title(loc="left").startswith("The top 40 % of the list holds")
+    np.testing.assert_array_equal(ax.lines[0].get_ydata()[1:], result.capture)
+    assert list(result.to_frame().columns[:5]) == ["depth", "rows", "capture", "lift", "rate"]
+    coarse = lift(rows["y"], rows["score"], [0.5])
+    assert "50 %" in coarse.plot().get_title(loc="left") and "50 %" in coarse.summary()

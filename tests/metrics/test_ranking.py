@@ -1,0 +1,224 @@
+"""The AUC against scikit-learn, its variance against the definitions written out pair by pair."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from promolab.errors import InputError
+from promolab.metrics import auc_within, compare_auc, roc
+
+
+def structural_components(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """DeLong's V10 and V01, every pair compared."""
+    x, z = score[y][:, None], score[~y][None, :]
+    wins = (x > z) + 0.5 * (x == z)
+    return wins.mean(axis=1), wins.mean(axis=0)
+
+
+def obuchowski(
+    y: np.ndarray, scores: list[np.ndarray], cluster: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """AUCs and their covariance matrix, cluster by cluster as in Obuchowski (1997)."""
+    parts = [structural_components(y, score) for score in scores]
+    aucs = np.array([v10.mean() for v10, _ in parts])
+    m, n = int(y.sum()), int((~y).sum())
+    ids = np.unique(cluster)
+    v10 = np.array(
+        [[(v - a)[cluster[y] == c].sum() for c in ids] for (v, _), a in zip(parts, aucs)]
+    )
+    v01 = np.array(
+        [[(v - a)[cluster[~y] == c].sum() for c in ids] for (_, v), a in zip(parts, aucs)]
+    )
+    i10, i01, i = len(set(cluster[y])), len(set(cluster[~y])), len(ids)
+    s10 = v10 @ v10.T * i10 / ((i10 - 1) * m)
+    s01 = v01 @ v01.T * i01 / ((i01 - 1) * n)
+    s11 = v10 @ v01.T * i / (i - 1)
+    return aucs, s10 / m + s01 / n + (s11 + s11.T) / (m * n)
+
+
+@pytest.fixture
+def sample(simulated) -> dict[str, np.ndarray]:
+    return simulated(np.random.default_rng(3), 120)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 12])
+def test_curve_and_area_are_those_of_scikit_learn(simulated, decimals):
+    rows = simulated(np.random.default_rng(0), 300)
+    score = np.round(rows["score"] + 1e-3 * np.arange(len(rows["y"])) / 7, decimals)
+    result = roc(rows["y"], score)
+    fpr, tpr, thresholds = roc_curve(rows["y"], score)
+    assert result.auc == pytest.approx(roc_auc_score(rows["y"], score), abs=1e-12)
+    np.testing.assert_allclose(result.fpr, fpr, atol=1e-12)
+    np.testing.assert_allclose(result.tpr, tpr, atol=1e-12)
+    np.testing.assert_allclose(result.thresholds, thresholds)
+    assert (result.n, result.positives) == (len(score), rows["y"].sum())
+
+
+def test_infinite_scores_are_ranked():
+    y, score = [0, 1, 0, 1], [-np.inf, np.inf, np.inf, 0.5]
+    assert roc(y, score).auc == pytest.approx((1 + 0.5 + 1 + 0) / 4)
+
+
+def test_variance_is_delongs(sample):
+    y, score = sample["y"], sample["score"]
+    v10, v01 = structural_components(y, score)
+    expected = v10.var(ddof=1) / len(v10) + v01.var(ddof=1) / len(v01)
+    assert roc(y, score).std_error ** 2 == pytest.approx(expected, rel=1e-10)
+    each_its_own = roc(y, score, cluster=np.arange(len(y)))
+    assert each_its_own.std_error == pytest.approx(roc(y, score).std_error, rel=1e-10)
+
+
+def test_clustered_variance_is_obuchowskis(sample):
+    y, score, cluster = sample["y"], sample["score"], sample["cluster"]
+    aucs, covariance = obuchowski(y, [score], cluster)
+    result = roc(y, score, cluster=cluster)
+    assert result.auc == pytest.approx(aucs[0], rel=1e-12)
+    assert result.std_error**2 == pytest.approx(covariance[0, 0], rel=1e-10)
+    assert result.std_error > 1.05 * roc(y, score).std_error
+    named = roc(y, score, cluster=pd.Series([f"household {c}" for c in cluster]))
+    assert (named.ci_low, named.clusters) == (pytest.approx(result.ci_low), 120)
+
+
+def test_difference_of_two_is_paired(sample):
+    y, cluster = sample["y"], sample["cluster"]
+    scores = [sample["score"], sample["other"]]
+    aucs, covariance = obuchowski(y, scores, cluster)
+    result = compare_auc(y, *scores, cluster=cluster)
+    error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    assert (result.auc_a, result.auc_b) == (pytest.approx(aucs[0]), pytest.approx(aucs[1]))
+    assert result.difference == pytest.approx(aucs[0] - aucs[1])
+    assert result.std_error == pytest.approx(error, rel=1e-10)
+    assert result.ci_low == pytest.approx(result.difference - 1.959964 * error, abs=1e-6)
+    told_apart = result.ci_low > 0 or result.ci_high < 0
+    assert ("cannot be told apart" in result.summary()) is not told_apart
+    assert "first ranks better" in compare_auc(y, y + 0.5 * scores[0], scores[0]).summary()
+    same = compare_auc(y, scores[0], 2 * scores[0] + 1, cluster=cluster)
+    assert (same.difference, same.p_value, same.ci_low, same.ci_high) == (0, 1, 0, 0)
+    back = compare_auc(y, scores[1], scores[0], cluster=cluster)
+    assert back.difference == pytest.approx(-result.difference)
+    assert back.p_value == pytest.approx(result.p_value)
+
+
+def test_within_groups_is_the_mean_weighted_by_pairs(sample):
+    frame = pd.DataFrame(sample)
+    # One group of one class, between the others in order of appearance.
+    frame.loc[frame["group"] == 2, "y"] = False
+    frame["y"] = frame["y"].astype(bool)
+    result = auc_within(frame["y"], frame["score"], frame["group"], cluster=frame["cluster"])
+    assert result.left_out == (2,)
+    used = frame[frame["group"] != 2]
+    aucs, pairs = {}, {}
+    for group, rows in used.groupby("group"):
+        aucs[group] = roc_auc_score(rows["y"], rows["score"])
+        pairs[group] = rows["y"].sum() * (~rows["y"]).sum()
+    expected = sum(aucs[g] * pairs[g] for g in aucs) / sum(pairs.values())
+    assert result.auc == pytest.approx(expected, rel=1e-12)
+    assert (result.n, result.positives) == (len(used), used["y"].sum())
+    by_group = result.by_group.set_index("group")
+    assert by_group["auc"].to_dict() == pytest.approx(aucs)
+    rows = used[used["group"] == 3]
+    alone = roc(rows["y"], rows["score"], cluster=rows["cluster"])
+    assert by_group.loc[3, "ci_low"] == pytest.approx(alone.ci_low)
+    assert by_group.loc[3, "ci_high"] == pytest.approx(alone.ci_high)
+    assert "1 group of one class only left out: 2" in result.summary()
+
+
+def test_within_one_group_is_the_roc(sample):
+    y, score, cluster = sample["y"], sample["score"], sample["cluster"]
+    one, whole = auc_within(y, score, np.zeros(len(y)), cluster), roc(y, score, cluster)
+    for name in ("auc", "std_error", "ci_low", "ci_high"):
+        assert getattr(one, name) == pytest.approx(getattr(whole, name), rel=1e-12)
+
+
+def test_within_groups_ignores_what_differs_between_them(sample):
+    y, score, group = sample["y"], sample["score"], sample["group"]
+    moved = score + 100 * group
+    assert auc_within(y, moved, group).auc == pytest.approx(auc_within(y, score, group).auc)
+    compared = compare_auc(y, moved, score, group=group)
+    assert (compared.difference, compared.p_value) == (pytest.approx(0, abs=1e-12), 1)
+
+
+def test_rows_may_come_in_any_order(sample):
+    again = np.random.default_rng(0).permutation(len(sample["y"]))
+    a = roc(sample["y"], sample["score"], sample["cluster"])
+    b = roc(sample["y"][again], sample["score"][again], sample["cluster"][again])
+    assert (a.auc, a.ci_low, a.std_error) == pytest.approx(
+        (b.auc, b.ci_low, b.std_error), rel=1e-12
+    )
+
+
+def test_perfect_and_tiny_samples_get_honest_intervals():
+    perfect = roc([0, 0, 0, 1, 1], [1, 2, 3, 4, 5])
+    assert (perfect.auc, perfect.ci_high) == (1, 1)
+    assert perfect.ci_low == pytest.approx(0.025 ** (1 / 2))
+    reverse = roc([1, 1, 0, 0, 0], [1, 2, 3, 4, 5])
+    assert (reverse.ci_low, reverse.ci_high) == (0, pytest.approx(1 - 0.025 ** (1 / 2)))
+    single = roc([0, 0, 1, 0], [1, 2, 3, 4])
+    assert (single.ci_low, single.ci_high) == (0, 1)
+    assert np.isnan(single.std_error) and single.to_dict()["std_error"] is None
+
+
+@pytest.mark.parametrize(
+    ("y", "score", "cluster", "message"),
+    [
+        ([0, 0], [1, 2], None, r"y_true holds one class only \(2 rows, all 0\); an AUC needs both"),
+        ([1, 1], [1, 2], None, r"one class only \(2 rows, all 1\)"),
+        ([], [], None, "y_true is empty"),
+        ([0, 1], [1, 2, 3], None, "y_score has 3 rows and y_true 2"),
+        ([0, 1], [1, np.nan], None, "y_score has 1 missing values of 2"),
+        ([0, 1], ["a", "b"], None, "scores are numbers"),
+        ([0, 2], [1, 2], None, "y_true holds 2; code the label as 0 and 1"),
+        (["no", "yes"], [1, 2], None, "code the label as 0 and 1"),
+        ([0, np.nan], [1, 2], None, "y_true has 1 missing values of 2"),
+        ([0, 1], [1, 2], [None, "a"], "cluster has 1 missing values of 2"),
+        ([0, 1], [1, 2], [1.0, np.nan], "cluster has 1 missing values of 2"),
+        ([0, 1], [1, 2], [1], "cluster has 1 rows and y_true 2"),
+        ([[0, 1], [1, 0]], [1, 2], None, "y_true has shape"),
+    ],
+)
+def test_bad_input_is_named(y, score, cluster, message):
+    with pytest.raises(InputError, match=message):
+        roc(y, score, cluster=cluster)
+
+
+def test_bad_groups_and_level_are_named():
+    with pytest.raises(InputError, match="each of the 2 groups holds one class"):
+        auc_within([0, 0, 1, 1], [1, 2, 3, 4], ["a", "a", "b", "b"])
+    with pytest.raises(InputError, match="score_b has 1 rows"):
+        compare_auc([0, 1], [1, 2], [1])
+    with pytest.raises(InputError, match="level is 95"):
+        roc([0, 1], [1, 2], level=95)
+
+
+def test_results_speak_and_draw(sample):
+    y, score, group, cluster = (sample[k] for k in ("y", "score", "group", "cluster"))
+    result = roc(y, score, cluster)
+    assert {"value", "ci_low", "ci_high", "n", "positives"} <= set(result.to_dict())
+    assert "fpr" not in result.to_dict()
+    assert result.estimate.value == result.value == result.auc
+    assert f"{len(y)} rows positive, 120 clusters" in result.summary()
+    ax = result.plot(label="logistic")
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.tpr)
+    assert "pairs" in ax.get_title(loc="left")
+    within = auc_within(y, score, group, cluster)
+    names = [text.get_text() for text in within.plot().get_yticklabels()]
+    assert names == ["0", "1", "2", "3", "4"]
+    assert within.to_dict()["groups"] == 5
+    assert len(compare_auc(y, score, sample["other"]).to_frame()) == 1
+
+
+def test_band_holds_the_true_curve():
+    # Normal scores: the true rate at each false positive rate is known, Φ(1 + Φ⁻¹(fpr)).
+    from scipy.special import ndtr, ndtri
+
+    rng, inside = np.random.default_rng(5), np.zeros(101)
+    truth = ndtr(1 + ndtri(np.linspace(0, 1, 101)))
+    for _ in range(1000):
+        y = np.arange(400) < 80
+        result = roc(y, rng.normal(size=400) + y)
+        inside += (result.band_low <= truth) & (truth <= result.band_high)
+    assert inside[5:96].min() > 910 and inside[5:96].mean() > 935
+    assert inside[5:96].mean() < 975

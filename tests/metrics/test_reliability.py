@@ -1,0 +1,108 @@
+"""Calibration against scikit-learn and statsmodels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from sklearn.calibration import calibration_curve
+
+from promolab.errors import InputError
+from promolab.metrics import calibration, wilson
+
+
+@pytest.fixture
+def rows(simulated) -> dict[str, np.ndarray]:
+    return simulated(np.random.default_rng(8), 500)
+
+
+def test_bins_are_those_of_scikit_learn(rows):
+    bins = calibration(rows["y"], rows["p"]).bins
+    observed, predicted = calibration_curve(rows["y"], rows["p"], n_bins=10, strategy="quantile")
+    np.testing.assert_allclose(bins["observed"], observed)
+    np.testing.assert_allclose(bins["predicted"], predicted)
+    low, high = wilson(bins["positives"], bins["n"])
+    np.testing.assert_allclose(bins["ci_low"], low)
+    np.testing.assert_allclose(bins["ci_high"], high)
+    assert bins["n"].sum() == len(rows["y"])
+
+
+def test_slope_is_that_of_a_logistic_regression(rows):
+    logit = np.log(rows["p"] / (1 - rows["p"]))
+    design = sm.add_constant(logit)
+    fit = sm.Logit(rows["y"].astype(float), design).fit(
+        disp=0, cov_type="cluster", cov_kwds={"groups": rows["cluster"], "df_correction": False}
+    )
+    slope = calibration(rows["y"], rows["p"], cluster=rows["cluster"]).slope
+    assert slope.value == pytest.approx(fit.params[1], rel=1e-6)
+    # statsmodels leaves out K/(K − 1) here.
+    assert (slope.ci_high - slope.ci_low) / 2 == pytest.approx(1.96 * fit.bse[1], rel=3e-3)
+
+
+def test_ratio_and_distance(rows):
+    result = calibration(rows["y"], rows["p"], cluster=rows["cluster"])
+    ratio = result.observed_expected
+    assert ratio.value == pytest.approx(rows["y"].sum() / rows["p"].sum())
+    assert ratio.ci_low > 1 and "More respond than predicted" in result.summary()
+    bins = result.bins
+    distance = (bins["observed"] - bins["predicted"]).abs()
+    assert result.ece == pytest.approx((distance * bins["n"]).sum() / bins["n"].sum())
+    assert result.ece > 1.5 * result.ece_by_chance
+
+
+def test_distance_by_chance_is_what_a_calibrated_model_shows():
+    rng, seen, said = np.random.default_rng(2), [], []
+    for _ in range(200):
+        p = rng.beta(2, 5, 500)
+        result = calibration(rng.random(500) < p, p)
+        seen.append(result.ece)
+        said.append(result.ece_by_chance)
+    assert np.mean(said) == pytest.approx(np.mean(seen), rel=0.05)
+
+
+def test_clusters_widen_bins_and_never_narrow_them(rows):
+    alone = calibration(rows["y"], rows["p"], bins=4).bins
+    apart = calibration(rows["y"], rows["p"], bins=4, cluster=np.arange(len(rows["y"]))).bins
+    np.testing.assert_allclose(apart["ci_low"], alone["ci_low"], atol=2e-3)
+    twice = {k: np.repeat(v, 2) for k, v in rows.items()}
+    doubled = calibration(
+        twice["y"], twice["p"], bins=4, cluster=np.repeat(np.arange(len(rows["y"])), 2)
+    ).bins
+    # Each row twice holds no more than each row once.
+    np.testing.assert_allclose(doubled["ci_low"], alone["ci_low"], atol=2e-3)
+
+
+def test_equal_predictions_share_a_bin():
+    p = np.repeat([0.1, 0.3, 0.9], [50, 3, 7])
+    bins = calibration(np.arange(60) % 2, p, bins=20).bins
+    assert bins["predicted"].to_numpy() == pytest.approx([0.1, 0.3, 0.9])
+    assert bins["n"].tolist() == [50, 3, 7]
+
+
+def test_extremes_are_kept_apart_from_nothing():
+    none = calibration(np.zeros(40), np.full(40, 0.1))
+    assert none.observed_expected.value == 0
+    assert none.observed_expected.ci_high == pytest.approx(-np.log(0.025) / 4)
+    assert np.isnan(none.slope.value) and none.bins["ci_high"].max() < 0.15
+    separated = calibration([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])
+    assert np.isnan(separated.slope.value)
+    assert calibration([0, 1, 1, 0], [0.0, 1.0, 0.5, 0.5]).observed_expected.value == 1
+
+
+def test_bad_input_is_named():
+    with pytest.raises(InputError, match="p has 1 of 2 values outside"):
+        calibration([0, 1], [0.2, 1.2])
+    with pytest.raises(InputError, match="p is 0 in every row"):
+        calibration([0, 1], [0, 0])
+    with pytest.raises(InputError, match="bins is 0"):
+        calibration([0, 1], [0.1, 0.2], bins=0)
+    with pytest.raises(InputError, match="p has 1 missing values of 2"):
+        calibration([0, 1], [0.1, np.nan])
+
+
+def test_it_draws_what_it_says(rows):
+    result = calibration(rows["y"], rows["p"], cluster=rows["cluster"])
+    ax = result.plot()
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.bins["observed"])
+    assert ax.get_title(loc="left") == "More respond than predicted"
+    assert set(result.to_dict()) >= {"observed_expected", "slope", "ece", "n"}

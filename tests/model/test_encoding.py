@@ -1,0 +1,188 @@
+"""The encoding: learned on training rows only, indifferent to order, sane beyond the range."""
+
+import json
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.model.encoding import Encoder
+
+
+def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    amount = np.exp(rng.normal(4, 1.2, n))
+    share = rng.uniform(size=n)
+    share[rng.uniform(size=n) < 0.2] = np.nan
+    return pd.DataFrame(
+        {
+            "amount": amount,
+            "age": rng.normal(50, 10, n),
+            "share": share,
+            "is_member": rng.uniform(size=n) < 0.3,
+            "city": rng.choice(["a", "b", "c"], n, p=[0.6, 0.38, 0.02]),
+        }
+    )
+
+
+def test_columns_are_named_and_centred() -> None:
+    X = frame()
+    X.loc[:9, "city"] = None
+    encoder = Encoder.fit(X)
+    assert encoder.names == [
+        "age",
+        "amount",
+        "city = a",
+        "city = b",
+        "city = (other)",
+        "city = (missing)",
+        "is_member",
+        "share",
+        "share = missing",
+    ]
+    assert encoder.sources.count("city") == 4
+    matrix = encoder.transform(X)
+    assert matrix.dtype == np.float64 and matrix.shape == (400, 9)
+    one_hot = [encoder.names.index(n) for n in encoder.names if " = " in n]
+    np.testing.assert_allclose(matrix[:, one_hot].mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(np.ptp(matrix[:, one_hot], axis=0), 1)
+
+
+def test_only_skewed_columns_are_bent_and_units_do_not_matter() -> None:
+    X = frame()
+    codes = {code.name: code for code in Encoder.fit(X).codes}
+    assert codes["amount"].bend > 0
+    assert codes["age"].bend == codes["is_member"].bend == 0
+    cents = X.assign(amount=X["amount"] * 100)
+    np.testing.assert_allclose(
+        Encoder.fit(X).transform(X), Encoder.fit(cents).transform(cents), atol=1e-9
+    )
+
+
+def test_standardised_like_numpy() -> None:
+    X = frame()
+    encoder = Encoder.fit(X, ["age"])
+    expected = (X["age"] - X["age"].mean()) / X["age"].std(ddof=0)
+    np.testing.assert_allclose(encoder.transform(X)[:, 0], expected, atol=1e-12)
+
+
+def test_values_beyond_the_training_range_are_clipped() -> None:
+    X = frame()
+    encoder = Encoder.fit(X, ["age", "amount"])
+    known, far = encoder.transform(X), X.head(2).assign(age=[1e9, -1e9], amount=[1e12, -1e12])
+    beyond = encoder.transform(far)
+    np.testing.assert_allclose(beyond[0], known.max(axis=0))
+    np.testing.assert_allclose(beyond[1], known.min(axis=0))
+    outlier = X.assign(age=[1e6, *X["age"].iloc[1:]])
+    assert np.abs(Encoder.fit(outlier).transform(outlier)).max() <= 5
+
+
+def test_order_of_rows_and_columns_changes_nothing() -> None:
+    X = frame()
+    order = np.random.default_rng(1).permutation(len(X))
+    shuffled = X.iloc[order][["city", "share", "age", "is_member", "amount"]]
+    encoder = Encoder.fit(X)
+    assert Encoder.fit(shuffled) == encoder
+    np.testing.assert_array_equal(encoder.transform(shuffled), encoder.transform(X)[order])
+
+
+def test_transform_learns_nothing() -> None:
+    X, encoder = frame(), Encoder.fit(frame(seed=3))
+    alone = encoder.transform(X.iloc[[7]])
+    np.testing.assert_array_equal(alone, encoder.transform(X)[[7]])
+
+
+def test_unseen_levels_are_the_others_and_extra_columns_ignored() -> None:
+    X = frame()
+    encoder = Encoder.fit(X)
+    new = X.head(3).assign(city=["c", "nowhere", None], extra=1)
+    matrix = encoder.transform(new)
+    np.testing.assert_array_equal(matrix[0], encoder.transform(X.head(1).assign(city="zz"))[0])
+    other = encoder.names.index("city = (other)")
+    assert matrix[0, other] == matrix[1, other] > 0 > matrix[2, other]
+
+
+def test_missing_only_at_prediction_becomes_the_median() -> None:
+    X = frame()
+    encoder = Encoder.fit(X, ["age"])
+    assert encoder.names == ["age"]
+    gap = encoder.transform(pd.DataFrame({"age": [np.nan, X["age"].median()]}))
+    assert gap[0, 0] == gap[1, 0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Series([1, 2, None, 4] * 10, dtype="Int64"),
+        pd.Series([1.0, 2.0, np.nan, 4.0] * 10),
+        pd.Series([Decimal(1), Decimal(2), None, Decimal(4)] * 10, dtype=object),
+        pd.Series([1, 2, None, 4] * 10, dtype="int64[pyarrow]"),
+        pd.Series([1, 2, pd.NA, 4] * 10, dtype=object),
+    ],
+    ids=["Int64", "float", "Decimal", "arrow", "object"],
+)
+def test_every_number_type_gives_the_same_matrix(values: pd.Series) -> None:
+    X = pd.DataFrame({"x": values})
+    reference = pd.DataFrame({"x": [1.0, 2.0, np.nan, 4.0] * 10})
+    encoder = Encoder.fit(X)
+    assert encoder.names == ["x", "x = missing"]
+    np.testing.assert_array_equal(encoder.transform(X), Encoder.fit(reference).transform(reference))
+
+
+@pytest.mark.parametrize("dtype", ["object", "string", "category"])
+def test_every_text_type_gives_the_same_matrix(dtype: str) -> None:
+    X = pd.DataFrame({"x": pd.Series(["u", "v", None, "u"] * 20, dtype=dtype)})
+    encoder = Encoder.fit(X)
+    assert encoder.names == ["x = u", "x = v", "x = (missing)"]
+    np.testing.assert_array_equal(
+        encoder.transform(X)[:, 0] > 0, np.array([True, False, False, True] * 20)
+    )
+
+
+def test_constant_columns_are_dropped_and_missingness_kept() -> None:
+    X = pd.DataFrame({"one": [1.0] * 40, "known": [5.0, np.nan] * 20, "x": range(40), "t": "a"})
+    assert Encoder.fit(X).names == ["known = missing", "x"]
+    with pytest.raises(InputError, match="none of the 2 columns varies over the 40 training rows"):
+        Encoder.fit(X[["one", "t"]])
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"household_id": [1, 2]}, "column 'household_id' is an id"),
+        ({"as_of": [1, 2]}, "column 'as_of' is a time"),
+        ({"when": pd.to_datetime(["2017-01-01", "2017-01-02"])}, "column 'when' is a time"),
+        ({"wait": pd.to_timedelta([1, 2], unit="D")}, "column 'wait' has type timedelta64"),
+        ({"x": [1.0, np.inf]}, "column 'x' has 1 infinite value;"),
+        ({"x": [1.0, 1e300]}, "too large or too close"),
+    ],
+)
+def test_columns_that_cannot_be_features(column: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Encoder.fit(pd.DataFrame(column))
+
+
+def test_bad_frames() -> None:
+    X = frame()
+    with pytest.raises(InputError, match="lack column 'amuont'; did you mean 'amount'"):
+        Encoder.fit(X, ["amuont"])
+    with pytest.raises(InputError, match="lack column 'amount'"):
+        Encoder.fit(X).transform(X.drop(columns="amount"))
+    with pytest.raises(InputError, match="no rows"):
+        Encoder.fit(X.head(0))
+    with pytest.raises(InputError, match="give a pandas DataFrame"):
+        Encoder.fit(X.to_numpy())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="columns given twice: age"):
+        Encoder.fit(pd.concat([X, X[["age"]]], axis=1))
+    with pytest.raises(InputError, match="'age' holds something else than numbers"):
+        Encoder.fit(X).transform(X.assign(age="old"))
+
+
+def test_survives_json() -> None:
+    X = frame()
+    encoder = Encoder.fit(X)
+    again = Encoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
+    assert again == encoder
+    np.testing.assert_array_equal(again.transform(X), encoder.transform(X))

@@ -1,0 +1,162 @@
+"""The optimum, against scikit-learn."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+
+from promolab.errors import InputError
+from promolab.model.logistic import fit_logistic
+
+
+def simulate(
+    n: int = 1500, p: int = 8, seed: int = 0, intercept: float = -1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) @ np.linalg.cholesky(0.5 * np.eye(p) + 0.5)
+    w = rng.normal(size=p)
+    y = (rng.uniform(size=n) < expit(X @ w + intercept)).astype(float)
+    return X, y
+
+
+def objective(
+    X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, l2: float, weight: float | np.ndarray = 1
+) -> float:
+    return float((weight * np.logaddexp(0, (1 - 2 * y) * (X @ w + b))).sum() + 0.5 * l2 * w @ w)
+
+
+def scikit_learn(
+    X: np.ndarray, y: np.ndarray, l2: float, weight: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1 / l2, tol=1e-12, max_iter=100_000, solver="newton-cholesky")
+    model.fit(X, y, sample_weight=weight)
+    return model.coef_[0], float(model.intercept_[0])
+
+
+@pytest.mark.parametrize("l2", [1e-3, 1.0, 100.0])
+@pytest.mark.parametrize("intercept", [-1.0, -6.0], ids=["usual", "rare"])
+def test_same_optimum_as_scikit_learn(l2: float, intercept: float) -> None:
+    X, y = simulate(n=4000, intercept=intercept)
+    w, b, info = fit_logistic(X, y, l2)
+    reference, reference_b = scikit_learn(X, y, l2)
+    assert info.converged and info.excess <= 1e-10
+    mine, theirs = objective(X, y, w, b, l2), objective(X, y, reference, reference_b, l2)
+    assert mine / len(y) <= theirs / len(y) + 1e-9
+    np.testing.assert_allclose(w, reference, atol=1e-5)
+    assert info.objective == pytest.approx(mine, rel=1e-12)
+
+
+def test_same_log_loss_as_lbfgs() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    X, y = simulate()
+    model = LogisticRegression(C=0.1, tol=1e-10, max_iter=10_000).fit(X, y)
+    w, b, _ = fit_logistic(X, y, l2=10.0)
+    assert log_loss(y, expit(X @ w + b)) == pytest.approx(
+        log_loss(y, model.predict_proba(X)[:, 1]), abs=1e-6
+    )
+
+
+@pytest.mark.filterwarnings("ignore:The inner solver")
+def test_unscaled_columns() -> None:
+    X, y = simulate(p=4)
+    scale = np.array([1e-4, 1.0, 1e3, 1e6])
+    w, b, info = fit_logistic(X * scale + 5 * scale, y, l2=1e-3)
+    reference, reference_b = scikit_learn(X * scale + 5 * scale, y, 1e-3)
+    best = objective(X * scale + 5 * scale, y, reference, reference_b, 1e-3)
+    assert info.converged
+    assert objective(X * scale + 5 * scale, y, w, b, 1e-3) <= best + 1e-6
+
+
+def test_separable_data_converge() -> None:
+    x = np.linspace(-3, 3, 200)[:, None]
+    y = (x[:, 0] > 0).astype(float)
+    for l2 in (1.0, 1e-4, 1e-8):
+        w, b, info = fit_logistic(x, y, l2)
+        assert info.converged and np.isfinite(w).all()
+        assert abs(b) < 1e-6 * max(1, w[0])
+        residual = y - expit(x[:, 0] * w[0] + b)
+        assert l2 * w[0] == pytest.approx(float(residual @ x[:, 0]), rel=1e-3)
+
+
+def test_collinear_and_constant_columns() -> None:
+    X, y = simulate(p=3)
+    doubled = np.column_stack([X, X[:, 0], np.zeros(len(X))])
+    w, _, info = fit_logistic(doubled, y, l2=1e-6)
+    assert info.converged
+    assert w[0] == pytest.approx(w[3], rel=1e-3) and w[4] == 0
+
+
+def test_weights_are_repetitions() -> None:
+    X, y = simulate(n=300)
+    times = np.random.default_rng(1).integers(0, 4, len(y))
+    w, b, _ = fit_logistic(X, y, 1.0, sample_weight=times)
+    repeated, repeated_b, _ = fit_logistic(np.repeat(X, times, axis=0), np.repeat(y, times), 1.0)
+    np.testing.assert_allclose(w, repeated, atol=1e-9)
+    assert b == pytest.approx(repeated_b, abs=1e-9)
+
+
+def test_the_start_on_a_share_of_the_rows_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    import promolab.model.logistic as module
+
+    X, y = simulate(n=5000)
+    w, b, _ = fit_logistic(X, y, 1.0)
+    monkeypatch.setattr(module, "SUBSAMPLE", 500)
+    monkeypatch.setattr(module, "BLOCK", 700)
+    shared, shared_b, info = fit_logistic(X, y, 1.0)
+    np.testing.assert_allclose(shared, w, atol=1e-9)
+    assert shared_b == pytest.approx(b, abs=1e-9)
+    assert info.iterations <= 3
+
+
+def test_same_bits_again_and_on_any_number_of_threads() -> None:
+    X, y = simulate(n=20_000)
+    threads = torch.get_num_threads()
+    results = []
+    try:
+        for k in (1, 2, 2):
+            torch.set_num_threads(k)
+            w, b, _ = fit_logistic(X, y, 1.0)
+            results.append(np.append(w, b))
+            assert torch.get_num_threads() == k
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[1], results[2])
+
+
+def test_read_only_arrays_are_left_alone() -> None:
+    X, y = simulate(n=100)
+    X.setflags(write=False)
+    y.setflags(write=False)
+    before = X.copy()
+    fit_logistic(X, y, 1.0)
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": [0, 0, 0]}, "y has a single class in its 3 rows"),
+        ({"y": [0, 1, 2]}, "values other than 0 and 1"),
+        ({"y": [0, 1]}, r"X has shape \(3, 1\) and y \(2,\)"),
+        ({"X": [[1.0], [np.nan], [2.0]]}, "missing or infinite"),
+        ({"l2": 0.0}, "l2 == 0, must be above 0"),
+        ({"sample_weight": [1, -1, 1]}, "none below 0"),
+    ],
+)
+def test_bad_input(change: dict, message: str) -> None:
+    call = {"X": [[1.0], [2.0], [3.0]], "y": [0, 1, 0], "l2": 1.0} | change
+    with pytest.raises(InputError, match=message):
+        fit_logistic(**call)
+
+
+def test_a_fit_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import promolab.model.logistic as module
+
+    monkeypatch.setattr(module, "MAX_ITERATIONS", 1)
+    with pytest.raises(InputError, match="did not reach its optimum in 1 steps"):
+        fit_logistic(*simulate(n=200), 1e-3)

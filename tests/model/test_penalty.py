@@ -1,0 +1,39 @@
+"""The choice of the penalty leaves out whole groups."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.model.penalty import choose_l2
+
+
+def test_choice_of_the_penalty() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(400, 30))).rename(columns=lambda i: f"x{i}")
+    group = rng.integers(0, 6, 400)
+    noise = (rng.uniform(size=400) < 0.3).astype(int)
+    signal = (X["x0"] * 3 + X["x1"] * 3 > rng.logistic(size=400)).astype(int)
+    grid = [0.1, 1.0, 10.0, 1000.0]
+    assert choose_l2(X, noise, group, grid)[0] == 1000.0
+    l2, table = choose_l2(X, signal, group, grid)
+    assert l2 < 1000.0
+    assert table.loc[table["log_loss"].idxmin(), "l2"] == l2
+    # The order of rows changes nothing; one group cannot be left out.
+    order = rng.permutation(400)
+    again = choose_l2(X.iloc[order], signal.iloc[order], group[order], grid)[1]
+    np.testing.assert_allclose(again, table, rtol=1e-9)
+    with pytest.raises(InputError, match="there is 1 group only"):
+        choose_l2(X, signal, np.zeros(400), grid)
+
+
+def test_groups_are_left_out_whole() -> None:
+    # A feature that names the group is worthless for new groups; leaving out rows would like it.
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(10), 60)
+    effect = rng.normal(0, 2, 10)[group]
+    y = (rng.uniform(size=600) < 1 / (1 + np.exp(-effect))).astype(int)
+    X = pd.DataFrame({"name": np.array([f"g{i}" for i in group])})
+    grid = [0.1, 1000.0]
+    assert choose_l2(X, y, group, grid)[0] == 1000.0
+    assert choose_l2(X, y, np.tile(np.arange(10), 60), grid)[0] == 0.1

@@ -1,0 +1,169 @@
+"""A toy shop and toy notebooks: what the report engine does, in seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PARAMETERS = """\
+source = "complete_journey"  # where the shop comes from
+week = "2017-W44"  # ISO week
+seed = 0
+threads = 1
+folder = "."
+depth = 0.5  # share of the list
+mood = "calm"  # what to do: calm, fail, refuse, hang or die
+"""
+
+DATA = """\
+import os, sys, time
+import pandas as pd
+from promolab.errors import InputError
+from promolab.report.artifacts import open_run
+run = open_run(folder, week=week)
+--
+if mood == "fail":
+    raise KeyError("no such column")
+if mood == "refuse":
+    raise InputError("events has no rows")
+if mood == "hang":
+    open("hanging", "w").close()
+    time.sleep(60)
+if mood == "die":
+    os._exit(9)
+--
+sales = pd.DataFrame({"customer_id": [3, 1, 2], "product": ["<script>alert(1)</script>", "b", "c"]})
+run.write_table("sales", sales, by="customer_id")
+print("noise on stderr", file=sys.stderr)
+--
+sales.head()
+--
+run.record("data", {"sales": {"rows_in": len(sales)}})
+run.finish()
+"""
+
+REPORT = """\
+from IPython.display import Markdown
+from matplotlib import pyplot
+from promolab.report.artifacts import open_run
+from promolab.report.figures import show
+run = open_run(folder, week=week)
+sales = run.read_table("sales")
+--
+figure, ax = pyplot.subplots(figsize=(3, 2))
+ax.plot([0, 1], [0, depth])
+show(ax, alt='Half of the list holds "most" of the redeemers')
+--
+first = run.pseudonym(sales.customer_id)[0]
+Markdown(f"## Customers cost $5, not $6\\n\\nFirst: {first}, by {source}")
+--
+run.record("headlines", [{"label": "Customers", "text": "3", "value": 3 + seed}])
+run.finish()
+"""
+
+
+def notebook(title: str, code: str) -> nbformat.NotebookNode:
+    cells = [nbformat.v4.new_markdown_cell(title), nbformat.v4.new_code_cell(PARAMETERS)]
+    cells[1].metadata["tags"] = ["parameters"]
+    cells += [nbformat.v4.new_code_cell(part.strip()) for part in code.split("\n--\n")]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    made = nbformat.v4.new_notebook(cells=cells)
+    made.metadata["kernelspec"] = {"name": "stale", "display_name": "x", "language": "python"}
+    return made
+
+
+@dataclasses.dataclass(frozen=True)
+class ToySettings:
+    name: str = "Toy & Co"
+    default_week: str | None = "2017-W44"
+
+
+@dataclasses.dataclass(frozen=True)
+class ToyChecks:
+    usable: bool = True
+
+    def summary(self) -> str:
+        return "events is empty"
+
+    def to_text(self) -> str:
+        return "events  3 rows"
+
+
+@dataclasses.dataclass(frozen=True)
+class ToyShop:
+    settings: ToySettings = dataclasses.field(default_factory=ToySettings)
+    zone: str = "America/New_York"
+    fingerprints: dict[str, str] = dataclasses.field(default_factory=lambda: {"events": "ab12"})
+    usable: bool = True
+
+    def check(self) -> ToyChecks:
+        return ToyChecks(self.usable)
+
+    def span(self) -> tuple[datetime, datetime]:
+        return datetime(2017, 1, 1, 15), datetime(2018, 1, 1, 4)
+
+
+def load_toy(source, *, settings=None, threads=None):
+    return ToyShop()
+
+
+@pytest.fixture(scope="session")
+def notebooks(tmp_path_factory) -> Path:
+    """A folder with braces, a blank and an umlaut in its name, which papermill would stumble on."""
+    folder = tmp_path_factory.mktemp("toy") / "note {books} ü"
+    folder.mkdir()
+    nbformat.write(notebook("# 01 · Data\n\nWhat is there?", DATA), folder / "01_data.ipynb")
+    nbformat.write(notebook("# 09 · Campaign report", REPORT), folder / "09_campaign_report.ipynb")
+    nbformat.write(notebook("# Explore", "1/0"), folder / "explore_it.ipynb")
+    return folder
+
+
+@pytest.fixture
+def toy(monkeypatch, notebooks):
+    """Return a function that makes the toy report."""
+    from promolab.report import run_report
+
+    monkeypatch.setattr("promolab.sources.load_shop", load_toy)
+    return lambda out, **options: run_report(out=out, notebooks=notebooks, **options)
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory, notebooks) -> Path:
+    """A reports folder with one week; tests read it and leave it as it is."""
+    from promolab.report import run_report
+
+    out = tmp_path_factory.mktemp("published") / "reports"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("promolab.sources.load_shop", load_toy)
+        run_report(out=out, notebooks=notebooks)
+    return out
+
+
+@pytest.fixture
+def toy_command(tmp_path, notebooks):
+    """Return the command line of ``promolab report`` on the toy shop, and its environment."""
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('toys', {str(Path(__file__))!r})\n"
+        "toys = importlib.util.module_from_spec(spec)\n"
+        "sys.modules['toys'] = toys\n"
+        "spec.loader.exec_module(toys)\n"
+        "import promolab.sources, promolab.report.run as run\n"
+        "from pathlib import Path\n"
+        "promolab.sources.load_shop = toys.load_toy\n"
+        f"run.find_notebooks = lambda: Path({str(notebooks)!r})\n"
+        "from promolab.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n",
+        encoding="utf-8",
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
+    return [sys.executable, str(driver), "report"], environment

@@ -1,0 +1,106 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.profiles import AXES, build_profiles
+from promolab.segmentation import describe_segments
+
+
+@pytest.fixture(scope="module")
+def segment(features: pd.DataFrame) -> np.ndarray:
+    return np.where(features["orders"] > 8, "Many", np.where(features["orders"] > 3, "Some", "Few"))
+
+
+def test_figures_are_those_of_plain_pandas(features: pd.DataFrame, segment: np.ndarray) -> None:
+    table = describe_segments(features, segment).table.set_index("segment")
+    by = features.groupby(segment)
+    assert table["customers"].to_dict() == by.size().to_dict()
+    assert table["customers"].is_monotonic_decreasing
+    share = (by["amount"].sum() / features["amount"].sum()).loc[table.index]
+    np.testing.assert_allclose(table["share_sales"], share)
+    np.testing.assert_allclose(table["share_sales"].sum(), 1)
+    rate = (by["responses"].sum() / by["contacts"].sum()).loc[table.index]
+    np.testing.assert_allclose(table["response_rate"], rate)
+    scores = build_profiles(features).groupby(segment)[list(AXES)].mean().loc[table.index]
+    np.testing.assert_allclose(table[list(AXES)], scores)
+
+
+def test_every_figure_lies_in_its_interval(features: pd.DataFrame, segment: np.ndarray) -> None:
+    table = describe_segments(features, segment).table
+    ends = [c.removesuffix("_low") for c in table if c.endswith("_low")]
+    assert {"share_customers", "share_sales", "response_rate", *AXES} <= set(ends)
+    for name in ends:
+        assert (table[f"{name}_low"] < table[name]).all(), name
+        assert (table[name] < table[f"{name}_high"]).all(), name
+
+
+def test_share_of_sales_interval_is_that_of_the_bootstrap() -> None:
+    rng = np.random.default_rng(0)
+    amount, group = rng.lognormal(3, 1, 800), rng.random(800) < 0.3
+    frame = pd.DataFrame({"customer_id": range(800), "amount": amount})
+    row = describe_segments(frame, np.where(group, "a", "b")).table.set_index("segment").loc["a"]
+    weights = rng.multinomial(800, np.full(800, 1 / 800), size=4000)
+    shares = (weights @ (amount * group)) / (weights @ amount)
+    low, high = np.quantile(shares, [0.025, 0.975])
+    width = high - low
+    assert row["share_sales_low"] == pytest.approx(low, abs=0.1 * width)
+    assert row["share_sales_high"] == pytest.approx(high, abs=0.1 * width)
+
+
+def test_responses_may_be_given_by_contact_or_by_row(
+    features: pd.DataFrame, segment: np.ndarray
+) -> None:
+    ids = features["customer_id"]
+    contacts = pd.DataFrame(
+        {"customer_id": np.repeat(ids, 2), "redeemed": [True, False] * len(ids)}
+    )
+    by_contact = describe_segments(features, segment, response=contacts).table
+    assert by_contact["response_rate"].tolist() == [0.5] * 3
+    assert by_contact["contacts"].tolist() == (2 * by_contact["customers"]).tolist()
+    flags = np.where(np.arange(len(ids)) % 3 == 0, np.nan, 1.0)
+    by_row = describe_segments(features, segment, response=flags).table
+    assert by_row["contacts"].sum() == np.isfinite(flags).sum()
+    assert (by_row["response_rate_low"] < 1).all()
+    with pytest.raises(InputError, match="expected one 0/1 per row"):
+        describe_segments(features, segment, response=[1.0])
+    with pytest.raises(InputError, match="one row per contact"):
+        describe_segments(features, segment, response=features[["customer_id"]])
+
+
+def test_summary_names_the_top_segment_with_its_interval(features: pd.DataFrame) -> None:
+    some = features.sort_values("customer_id", ignore_index=True)
+    segment = np.where(some.index % 2 == 0, "Deal fans", "Others")
+    flags = (segment == "Deal fans") * (some.index % 4 == 0) * 1.0
+    profile = describe_segments(some, segment, response=flags)
+    assert profile.summary().startswith(
+        "Two segments; Deal fans respond most: 50 % [44, 56] (n = 300 contacts)."
+    )
+    assert "made from the same data" in profile.summary()
+    assert len(profile.sentences()) == 2
+
+
+def test_without_sales_or_responses_the_rest_still_stands() -> None:
+    frame = pd.DataFrame({"customer_id": [1, 2, 3], "recency_days": [1, 2, 30]})
+    profile = describe_segments(frame, ["a", "a", "b"], absent={"No history": 4})
+    table = profile.table.set_index("segment")
+    assert table.loc["No history", "customers"] == 4
+    assert profile.customers == 7
+    assert table[["share_sales", "response_rate"]].isna().all(axis=None)
+    assert profile.summary().startswith("Two segments; a: 2 customers.")
+    assert profile.to_dict()["customers"] == 7
+    profile.plot()
+    with pytest.raises(InputError, match="one name per row"):
+        describe_segments(frame, ["a"])
+
+
+def test_figures_show_the_table(features: pd.DataFrame, segment: np.ndarray) -> None:
+    profile = describe_segments(features, segment)
+    heat = profile.plot()
+    shown = {t.get_text() for t in heat.texts}
+    expected = profile.table[list(AXES)].to_numpy().ravel()
+    assert {f"{value:.0f}" for value in expected} <= shown
+    size = profile.plot_size_value()
+    assert size.get_xlabel() == "share of customers, %"
+    assert "Some" in {t.get_text() for t in size.texts}
+    profile.plot_response()

@@ -1,0 +1,64 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.segmentation import segment_index
+from promolab.segmentation.representation import _index_interval
+
+
+def test_index_is_the_ratio_of_shares() -> None:
+    rng = np.random.default_rng(0)
+    segment = rng.choice(["a", "b", "c"], 900, p=[0.5, 0.3, 0.2])
+    selected = rng.random(900) < np.where(segment == "b", 0.4, 0.1)
+    result = segment_index(segment, selected)
+    shares = pd.Series(segment[selected]).value_counts(normalize=True)
+    expected = (shares / pd.Series(segment).value_counts(normalize=True)).sort_values()[::-1]
+    assert result.table["segment"].tolist() == expected.index.tolist()
+    np.testing.assert_allclose(result.table["index"], expected)
+    assert result.table["verdict"].iloc[0] == "over"
+    assert "over-represented: b" in result.summary()
+    result.plot()
+
+
+def test_interval_covers_the_truth() -> None:
+    rng = np.random.default_rng(5)
+    chance = np.array([0.3 * 0.3, 0.3 * 0.7, 0.7 * 0.1, 0.7 * 0.9])
+    inside, left_out, others, _ = rng.multinomial(400, chance, size=4000).T.astype(float)
+    low, high = _index_interval(inside, inside + left_out, inside + others, 400.0, 0.95)
+    truth = chance[0] / (chance[[0, 1]].sum() * chance[[0, 2]].sum())
+    assert 0.935 <= ((low <= truth) & (truth <= high)).mean() <= 0.965
+
+
+def test_everyone_selected_is_as_among_all() -> None:
+    table = segment_index(["a", "a", "b"], np.ones(3, dtype=bool)).table
+    assert table["index"].tolist() == [1.0, 1.0]
+    assert table["index_low"].tolist() == pytest.approx([1.0, 1.0])
+    assert set(table["verdict"]) == {"as among all"}
+
+
+def test_a_segment_without_anyone_selected_has_an_upper_end() -> None:
+    table = segment_index(["a"] * 200 + ["b"] * 100, [True] * 50 + [False] * 250).table
+    row = table.set_index("segment").loc["b"]
+    assert row["index"] == row["index_low"] == 0
+    assert 0 < row["index_high"] < 1
+    assert row["verdict"] == "under"
+
+
+def test_ids_are_found_in_a_frame() -> None:
+    frame = pd.DataFrame({"customer_id": [7, 8, 9, 10], "segment": ["a", "a", "b", "b"]})
+    by_id = segment_index(frame, [9, 7, 8]).table
+    by_flag = segment_index(frame["segment"].to_numpy(), [True, True, True, False]).table
+    pd.testing.assert_frame_equal(by_id, by_flag)
+
+
+def test_bad_lists_are_refused() -> None:
+    frame = pd.DataFrame({"customer_id": [7, 8], "segment": ["a", "b"]})
+    with pytest.raises(InputError, match="1 selected customer of 2 are in no segment"):
+        segment_index(frame, [7, 99])
+    with pytest.raises(InputError, match="expected one flag per customer"):
+        segment_index(["a", "b"], [True])
+    with pytest.raises(InputError, match="selected is empty"):
+        segment_index(["a", "b"], [False, False])
+    with pytest.raises(InputError, match="expected a boolean array"):
+        segment_index(["a", "b"], [7])

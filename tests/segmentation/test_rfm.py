@@ -1,0 +1,74 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.segmentation import RFM_GRID, RFM_ORDER, Segmenter
+from promolab.segmentation.rfm import quintile_scores, rfm_scores
+
+
+def test_fifths_without_ties_are_those_of_pandas() -> None:
+    values = np.random.default_rng(0).permutation(100) * 1.7
+    expected = pd.qcut(values, 5, labels=False) + 1
+    assert (quintile_scores(values) == expected).all()
+
+
+def test_equal_values_get_equal_scores_in_any_order() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.poisson(2, 300).astype(float)
+    scores = quintile_scores(values)
+    assert pd.Series(scores).groupby(values).nunique().eq(1).all()
+    order = rng.permutation(300)
+    assert (quintile_scores(values[order]) == scores[order]).all()
+    middle = pd.Series(values).rank(method="average").sub(0.5).mul(5).div(300)
+    assert (scores == np.floor(middle).astype(int) + 1).all()
+    assert set(quintile_scores(np.ones(7))) == {3}
+
+
+def test_the_grid_is_whole_and_has_the_known_corners() -> None:
+    assert set(RFM_GRID) == {(r, fm) for r in range(1, 6) for fm in range(1, 6)}
+    assert set(RFM_GRID.values()) == set(RFM_ORDER)
+    assert RFM_GRID[5, 5] == "Champions"
+    assert RFM_GRID[1, 1] == "Lost"
+    assert RFM_GRID[5, 1] == "New"
+    assert RFM_GRID[1, 5] == "Cannot lose"
+
+
+def test_grid_counts_and_sales_are_those_of_plain_pandas(features: pd.DataFrame) -> None:
+    n = len(features)
+
+    def fifth(series: pd.Series) -> pd.Series:
+        return np.floor(series.rank().sub(0.5).mul(5).div(n)).astype(int) + 1
+
+    r = fifth(-features["recency_days"])
+    fm = np.floor((fifth(features["orders"]) + fifth(features["amount"])) / 2 + 0.5).astype(int)
+    expected = features.groupby([r.rename("r"), fm.rename("fm")])["amount"].agg(["size", "sum"])
+    grid = Segmenter("rfm").fit(features).grid()
+    cells = grid.to_frame().set_index(["recency_score", "frequency_money_score"])
+    assert cells["customers"].sum() == n
+    filled = cells[cells["customers"] > 0].sort_index()
+    assert filled.index.tolist() == expected.index.tolist()
+    assert filled["customers"].tolist() == expected["size"].tolist()
+    share = expected["sum"] / features["amount"].sum()
+    np.testing.assert_allclose(filled["share_sales"], share)
+    assert (cells["share_sales_low"] <= cells["share_sales"] + 1e-12).all()
+    assert (cells["share_sales_high"] >= cells["share_sales"] - 1e-12).all()
+    assert grid.summary().count("%") == 2
+    grid.plot()
+
+
+def test_labels_follow_the_grid(features: pd.DataFrame) -> None:
+    segmenter = Segmenter("rfm", bootstraps=10).fit(features)
+    r, fm = rfm_scores(features)
+    expected = [RFM_GRID[key] for key in zip(r.tolist(), fm.tolist(), strict=True)]
+    assert segmenter.labels_.tolist() == expected
+    assert segmenter.names_ == [name for name in RFM_ORDER if name in expected]
+    table = segmenter.assignments().set_index("customer_id").loc[features["customer_id"]]
+    assert table["recency_score"].tolist() == r.tolist()
+    stability = segmenter.stability()
+    assert 0.6 < stability.ci_low <= stability.value <= stability.ci_high < 1
+
+
+def test_missing_column_says_what_the_grid_needs(features: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match=r"no 'amount'; the RFM grid needs"):
+        Segmenter("rfm").fit(features.drop(columns="amount"))

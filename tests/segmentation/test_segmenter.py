@@ -1,0 +1,210 @@
+import time
+from collections.abc import Callable
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from promolab.errors import InputError
+from promolab.segmentation import Segmenter
+
+Planted = tuple[pd.DataFrame, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def fitted(planted: Planted) -> Segmenter:
+    return Segmenter(bootstraps=10).fit(planted[0])
+
+
+def test_planted_groups_are_found_and_named(planted: Planted, fitted: Segmenter) -> None:
+    _, group = planted
+    assert fitted.k_ == 3
+    assert adjusted_rand_score(fitted.labels_, group) > 0.98
+    of_group = {g: pd.Series(fitted.labels_[group == g]).mode()[0] for g in range(3)}
+    assert of_group[0] == "Lapsed bargain hunters"
+    assert of_group[2].startswith("Big-basket") or "big-basket" in of_group[2]
+    assert len(set(of_group.values())) == 3
+    assert fitted.silhouette_ > 0.6
+    stability = fitted.stability()
+    assert stability.value > 0.95
+    assert stability.value == pytest.approx(stability.to_frame()["adjusted_rand_index"].mean())
+    assert stability.n == 10
+
+
+def test_choice_shows_both_measures(fitted: Segmenter) -> None:
+    choice = fitted.choice
+    assert choice["k"].tolist() == [3, 4, 5, 6, 7, 8]
+    assert choice.loc[choice["chosen"], "k"].tolist() == [fitted.k_]
+    assert {"silhouette_low", "stability_high", "smallest_share"} <= set(choice)
+    assert fitted.choice_.summary().startswith("3 segments, the best separated")
+    axes = fitted.plot_choice()
+    assert {line.get_label() for line in axes.get_lines()} >= {"silhouette", "stability"}
+
+
+@pytest.mark.parametrize("method", ["kmeans", "dbscan", "rfm"])
+def test_row_order_changes_nothing(method: str, features: pd.DataFrame) -> None:
+    first = Segmenter(method, k=4).fit(features)
+    shuffled = features.sample(frac=1, random_state=1)
+    second = Segmenter(method, k=4).fit(shuffled)
+    pd.testing.assert_frame_equal(first.assignments(), second.assignments())
+    assert first.names_ == second.names_
+    by_row = pd.Series(second.labels_, index=shuffled["customer_id"])
+    assert by_row[features["customer_id"]].tolist() == first.labels_.tolist()
+
+
+def test_an_ibis_table_gives_the_same_segments(planted: Planted, fitted: Segmenter) -> None:
+    again = Segmenter(bootstraps=10).fit(ibis.memtable(planted[0]))
+    pd.testing.assert_frame_equal(again.assignments(), fitted.assignments())
+
+
+def test_refitting_starts_afresh(planted: Planted, features: pd.DataFrame) -> None:
+    segmenter = Segmenter(k=3, bootstraps=5).fit(planted[0])
+    old = segmenter.stability()
+    segmenter.fit(features)
+    assert segmenter.stability().value != old.value
+    assert segmenter.choice["k"].tolist() == [3]
+    assert set(segmenter.labels_) == set(segmenter.names_)
+
+
+def test_segments_come_largest_first(features: pd.DataFrame) -> None:
+    segmenter = Segmenter(k=5).fit(features)
+    sizes = pd.Series(segmenter.labels_).value_counts()[segmenter.names_]
+    assert sizes.is_monotonic_decreasing
+    assert segmenter.profile().table["segment"].tolist() == segmenter.names_
+    assert len(set(segmenter.names_)) == 5
+
+
+def test_customers_without_purchases_or_history_are_named(features: pd.DataFrame) -> None:
+    browsers = features.head(3).assign(customer_id=[1, 2, 3], orders=[0, None, 4])
+    browsers.loc[browsers.index[2], "recency_days"] = np.nan
+    frame = pd.concat([features, browsers], ignore_index=True)
+    segmenter = Segmenter(k=3).fit(frame, customers=[*frame["customer_id"], 9001, 9002])
+    assert segmenter.labels_[-3:].tolist() == ["No purchases yet"] * 3
+    assert segmenter.names_[-1] == "No purchases yet"
+    assert segmenter.k_ == 3
+    without = Segmenter(k=3).fit(features)
+    assert segmenter.labels_[:-3].tolist() == without.labels_.tolist()
+    table = segmenter.assignments()
+    assert table["customer_id"].is_monotonic_increasing
+    assert (
+        table.set_index("customer_id").loc[[9001, 9002], "segment"].tolist() == ["No history"] * 2
+    )
+    profile = segmenter.profile()
+    assert profile.customers == len(frame) + 2
+    assert profile.table["segment"].tolist()[-2:] == ["No purchases yet", "No history"]
+    assert profile.summary().startswith("Three segments")
+    segmenter.map().plot()
+
+
+def test_dbscan_leaves_out_those_unlike_any_group(planted: Planted) -> None:
+    frame, group = planted
+    strange = frame.head(2).assign(customer_id=["x1", "x2"], discount_share=[0.9, 0.0])
+    strange["recency_days"] = [1.0, 400.0]
+    strange["average_order_amount"] = [900.0, 800.0]
+    segmenter = Segmenter("dbscan", bootstraps=5).fit(pd.concat([frame, strange]))
+    assert segmenter.labels_[-2:].tolist() == ["Unlike any group"] * 2
+    inside = segmenter.labels_[:-2] != "Unlike any group"
+    assert inside.mean() > 0.8
+    assert adjusted_rand_score(segmenter.labels_[:-2][inside], group[inside]) > 0.95
+    choice = segmenter.choice
+    assert choice["distance"].is_monotonic_increasing
+    assert choice["chosen"].sum() == 1
+    assert segmenter.stability().value > 0.8
+    segmenter.plot_choice()
+    nothing = Segmenter("dbscan", eps=1e-6).fit(frame)
+    assert set(nothing.labels_) == {"Unlike any group"}
+    assert "try a larger eps" in nothing.note_
+
+
+@pytest.mark.parametrize("method", ["kmeans", "dbscan"])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_too_few_customers_form_one_segment(method: str, rows: int, features: pd.DataFrame) -> None:
+    segmenter = Segmenter(method).fit(features.head(rows))
+    assert segmenter.labels_.tolist() == ["All customers"] * rows
+    assert "single" in segmenter.note_
+    assert np.isnan(segmenter.silhouette_)
+    assert np.isnan(segmenter.stability().value)
+    assert segmenter.profile().summary().startswith("One segment; All customers")
+    assert segmenter.map().to_frame().shape == (rows, 4)
+
+
+def test_equal_rows_and_useless_columns_form_one_segment(features: pd.DataFrame) -> None:
+    same = pd.DataFrame({"customer_id": range(30), "orders": 4, "recency_days": 9, "amount": 5.0})
+    for method in ("kmeans", "dbscan"):
+        segmenter = Segmenter(method).fit(same)
+        assert set(segmenter.labels_) == {"All customers"}
+        assert segmenter.note_
+    assert set(Segmenter(k=4).fit(same).labels_) == {"All customers"}
+    assert set(Segmenter("rfm").fit(same).labels_) == {"Needs attention"}
+    assert set(Segmenter().fit(features[["customer_id"]]).labels_) == {"All customers"}
+    with pytest.raises(InputError, match="had nothing to choose"):
+        Segmenter().fit(same).plot_choice()
+    assert Segmenter().fit(same).choice.empty
+
+
+def test_no_one_has_bought() -> None:
+    frame = pd.DataFrame({"customer_id": [1, 2], "orders": [0, 0]})
+    for method in ("kmeans", "dbscan", "rfm"):
+        segmenter = Segmenter(method).fit(frame)
+        assert segmenter.labels_.tolist() == ["No purchases yet"] * 2
+        assert segmenter.k_ == 0
+        assert segmenter.profile().customers == 2
+        assert np.isnan(segmenter.stability().value)
+    with pytest.raises(InputError, match="none of 2 customers has bought"):
+        segmenter.grid()
+
+
+def test_nulls_everywhere_are_survived(maker: Callable[..., pd.DataFrame]) -> None:
+    frame = maker(200, seed=5)
+    for column in ("category_entropy", "amount_84d", "coupon_order_share"):
+        frame.loc[frame.sample(frac=0.4, random_state=1).index, column] = np.nan
+    frame["private_label_share"] = None
+    segmenter = Segmenter(k=4, bootstraps=3).fit(frame)
+    assert segmenter.k_ == 4
+    assert "private_label_share" not in segmenter.columns_
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "kmean"}, "did you mean 'kmeans'"),
+        ({"k": 0}, "k = 0; expected at least 1"),
+        ({"k_range": (5, 3)}, r"k_range = \(5, 3\)"),
+        ({"bootstraps": -1}, "bootstraps = -1"),
+        ({"eps": 0.0}, "eps = 0.0"),
+        ({"min_samples": 0}, "min_samples = 0"),
+        ({"columns": "orders"}, "expected a list"),
+    ],
+)
+def test_bad_parameters_are_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Segmenter(**arguments)
+
+
+def test_bad_features_are_refused(features: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="did you mean 'orders_84d'"):
+        Segmenter(columns=["orders_84"]).fit(features)
+    with pytest.raises(InputError, match="no rows"):
+        Segmenter().fit(features.head(0))
+    with pytest.raises(InputError, match="not fitted"):
+        Segmenter().profile()
+
+
+def test_map_keeps_the_distances_of_two_features(planted: Planted) -> None:
+    columns = ["recency_days", "discount_share"]
+    plane = Segmenter(k=3, columns=columns).fit(planted[0]).map()
+    assert sum(plane.shares) == pytest.approx(1)
+    points = plane.to_frame()
+    assert np.corrcoef(points["x"], points["y"])[0, 1] == pytest.approx(0, abs=1e-9)
+    assert points["x"].var() >= points["y"].var()
+    assert "recency days" in plane.summary()
+    plane.plot()
+
+
+def test_choosing_k_on_a_shop_of_normal_size_is_quick(maker: Callable[..., pd.DataFrame]) -> None:
+    frame = maker(2500, seed=2)
+    start = time.process_time()
+    Segmenter().fit(frame).stability()
+    assert time.process_time() - start < 6

@@ -1,0 +1,276 @@
+"""The plan of the house: floors, sizes, names and docstrings, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import inspect
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "promolab"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# From the ground up. A room imports only from lower floors, its own folder aside.
+FLOORS = [
+    {"errors", "results", "wording", "weeks", "plots", "glossary"},
+    {"contract", "metrics", "promotions"},
+    {"sources", "cleaning", "features", "profiles", "segmentation"},
+    {"model", "policy", "abtest"},
+    {"campaign", "monitoring"},
+    {"report", "widgets"},
+    {"cli"},
+]
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def room(path: Path) -> str:
+    """Return the folder or module right under the package that ``path`` belongs to."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".pyi").removesuffix(".py")
+
+
+def label(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def is_room(name: str) -> bool:
+    return (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").exists()
+
+
+@cache
+def room_behind() -> dict[str, str]:
+    """Return which room each name of the lazy top level comes from."""
+    behind = {}
+    for node in tree(PACKAGE / "__init__.pyi").body:
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            for alias in node.names:
+                behind[alias.name] = (node.module or alias.name).split(".")[0]
+    return behind
+
+
+def folder_of(path: Path) -> list[str]:
+    return ["promolab", *path.relative_to(PACKAGE).parts[:-1]]
+
+
+def base_of(node: ast.ImportFrom, folder: list[str]) -> list[str]:
+    """Return the dotted name behind ``from``, relative ones resolved."""
+    base = folder[: len(folder) - node.level + 1] if node.level else []
+    return base + (node.module.split(".") if node.module else [])
+
+
+def dotted_imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield what a module imports from promolab, as dotted names, wherever the import stands."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "promolab":
+                    yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            base = base_of(node, folder_of(path))
+            if base[0] == "promolab":
+                for alias in node.names:
+                    yield ".".join([*base, alias.name]), node.lineno
+
+
+def rooms_imported(path: Path) -> Iterator[tuple[str, int]]:
+    for dotted, line in dotted_imports(path):
+        parts = dotted.split(".")
+        if len(parts) == 1:
+            continue  # `import promolab`: what is used of it shows below, in attributes
+        name = parts[1]
+        if name.startswith("__") and not is_room(name):
+            continue  # promolab.__version__
+        yield (name if is_room(name) else room_behind().get(name, name)), line
+    imports_whole = any(dotted == "promolab" for dotted, _ in dotted_imports(path))
+    if imports_whole:
+        for node in ast.walk(tree(path)):
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "promolab"
+                and not node.attr.startswith("__")
+            ):
+                yield room_behind().get(node.attr, node.attr), node.lineno
+
+
+def breaches(path: Path) -> list[str]:
+    """Return one sentence per import that a room may not make."""
+    own = room(path)
+    found = []
+    for other, line in rooms_imported(path):
+        if other == own:
+            continue
+        if other not in FLOOR_OF:
+            found.append(f"{label(path)}:{line} imports {other}, which stands on no floor")
+        elif FLOOR_OF[other] > FLOOR_OF[own]:
+            found.append(f"{label(path)}:{line} imports {other}, a higher floor")
+        elif FLOOR_OF[other] == FLOOR_OF[own] > 0:
+            found.append(f"{label(path)}:{line} imports {other}, a room beside it")
+    return found
+
+
+def test_every_room_stands_on_a_floor():
+    rooms = {room(path) for path in MODULES} - {"__init__"}
+    assert rooms - set(FLOOR_OF) == set()
+    assert {"errors", "contract", "features", "model", "report", "cli"} <= rooms
+
+
+def test_a_room_imports_only_from_lower_floors():
+    found = [
+        sentence for path in MODULES if room(path) != "__init__" for sentence in breaches(path)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from promolab.report import run_report", "imports report, a higher floor"),
+        ("from ..report.run import run_report", "imports report, a higher floor"),
+        ("from promolab import run_report", "imports report, a higher floor"),
+        ("def f():\n    import promolab\n    promolab.run_report()", "a higher floor"),
+        ("from ..profiles import build_profiles", "imports profiles, a room beside it"),
+        ("import promolab.attic", "imports attic, which stands on no floor"),
+        ("from ..errors import InputError\nfrom .pairs import build_pairs", None),
+        ("from promolab.metrics.ranking import roc\nfrom promolab import __version__", None),
+    ],
+)
+def test_the_rule_sees_a_breach_however_it_is_written(monkeypatch, source, expected):
+    inside_features = PACKAGE / "features" / "imagined.py"
+    read = tree
+    monkeypatch.setitem(
+        globals(),
+        "tree",
+        lambda path: ast.parse(source) if path == inside_features else read(path),
+    )
+    found = breaches(inside_features)
+    if expected is None:
+        assert found == []
+    else:
+        assert found and all(expected in sentence for sentence in found)
+
+
+def test_the_ground_floor_has_no_cycle():
+    ground = FLOORS[0]
+    needs = {name: set[str]() for name in ground}
+    for path in MODULES:
+        if room(path) in ground:
+            needs[room(path)] |= {other for other, _ in rooms_imported(path)} - {room(path)}
+    graphlib.TopologicalSorter(needs).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("path", MODULES, ids=label)
+def test_a_module_is_at_most_400_lines(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= 400, f"{label(path)} has {lines} lines: make it a folder"
+
+
+def literal_all(path: Path) -> list[str] | None:
+    for node in tree(path).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == ["__all__"]:
+            return list(ast.literal_eval(node.value))
+    return None
+
+
+def imported_names(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield each name a package's front door brings in, and whether it is the module itself."""
+    for node in tree(path).body:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                is_module = base_of(node, folder_of(path)) == folder_of(path)
+                yield alias.asname or alias.name, is_module
+
+
+@pytest.mark.parametrize("package", sorted({path.parent for path in MODULES}), ids=lambda p: p.name)
+def test_no_public_name_equals_a_modules_name(package):
+    """Importing the submodule would replace the function."""
+    submodules = {p.stem for p in package.glob("*.py")} | {
+        p.name for p in package.iterdir() if (p / "__init__.py").exists()
+    }
+    for front in (package / "__init__.py", package / "__init__.pyi"):
+        if front.exists():
+            taken = {name for name, is_module in imported_names(front) if not is_module}
+            defined = {
+                node.name
+                for node in tree(front).body
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+            }
+            assert (taken | defined) & submodules == set(), label(front)
+
+
+def public_definitions(path: Path) -> list[ast.FunctionDef | ast.ClassDef]:
+    names = literal_all(path)
+    return [
+        node
+        for node in tree(path).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        and (node.name in names if names is not None else not node.name.startswith("_"))
+    ]
+
+
+PUBLIC = [path for path in MODULES if path.stem == "__init__" or not path.stem.startswith("_")]
+
+
+@pytest.mark.parametrize("path", PUBLIC, ids=label)
+def test_whatever_is_public_says_what_it_is(path):
+    assert path.name == "__init__.py" or ast.get_docstring(tree(path)), f"{label(path)}: module"
+    silent = []
+    for node in public_definitions(path):
+        methods = [
+            item
+            for item in node.body
+            if isinstance(node, ast.ClassDef)
+            and isinstance(item, ast.FunctionDef)
+            and not item.name.startswith("_")
+        ]
+        bases = [ast.unparse(base) for base in getattr(node, "bases", [])]
+        inherited = {"to_frame", "to_dict", "summary", "plot"} if "Result" in bases else set()
+        silent += [
+            f"{label(path)}:{item.lineno} {item.name}"
+            for item in [node, *methods]
+            if not ast.get_docstring(item) and item.name not in inherited
+        ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=label)
+def test_all_names_what_the_module_has(path):
+    names = literal_all(path)
+    if names is None:
+        return
+    assert len(names) == len(set(names))
+    bound: set[str] = set()
+    for node in tree(path).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            bound |= {ast.unparse(target) for target in targets}
+    if "__getattr__" not in bound:  # a lazy front door is checked by resolving its names
+        assert set(names) - bound == set()
+
+
+def test_the_names_an_analyst_types_show_an_example():
+    import promolab
+
+    without = []
+    for name in literal_all(PACKAGE / "__init__.pyi") or []:
+        thing = getattr(promolab, name)
+        is_error = inspect.isclass(thing) and issubclass(thing, Exception)
+        if inspect.ismodule(thing) or is_error:
+            continue
+        text = inspect.getdoc(thing) or ""
+        if "Examples\n--------" not in text or ">>> " not in text:
+            without.append(name)
+    assert without == []

@@ -1,0 +1,287 @@
+"""Cleaning: each rule on rows counted by hand, and conservation on any rows."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promolab.cleaning import FLAGS, QUARANTINE_RULES, clean
+from promolab.contract import Settings, Shop
+from promolab.errors import DataError
+
+NOW = datetime(2018, 1, 1)
+DAY = pd.Timestamp("2017-03-01")
+
+
+def shop_of(settings: Settings | None = None, **tables: pd.DataFrame) -> Shop:
+    con = ibis.duckdb.connect()
+    made = {}
+    for name, df in tables.items():
+        table = con.create_table(name, df)
+        marks = [c for c in df.columns if pd.api.types.is_float_dtype(df[c])]
+        # pandas' NaN becomes null on its way in; -999 stands for a NaN that a file may hold.
+        nan = ibis.literal(float("nan"))
+        made[name] = table.mutate(
+            **{c: ibis.ifelse(table[c] == -999, nan, table[c]) for c in marks}
+        )
+    return Shop(made, settings or Settings(zone="UTC"))
+
+
+def events(n: int, **columns: object) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"C{i}" for i in range(n)],
+            "ts": DAY,
+            "kind": "purchase",
+            "product_id": "A",
+            "order_id": [f"O{i}" for i in range(n)],
+            "quantity": 1.0,
+            "amount": 1.0,
+            "discount": 0.0,
+        }
+    )
+    return frame.assign(**columns)
+
+
+def rules(report, action="quarantined") -> dict[tuple[str, str], int]:
+    frame = report.rules[report.rules["action"] == action]
+    return {(r["table"], r["rule"]): int(r["rows"]) for _, r in frame.iterrows()}
+
+
+@pytest.mark.parametrize(
+    ("columns", "rule"),
+    [
+        ({"customer_id": ["C0", None, " "]}, "missing_key"),
+        ({"ts": [DAY, None, None]}, "missing_key"),
+        ({"kind": ["purchase", None, None]}, "missing_key"),
+        ({"kind": ["purchase", "Purchase", "buy"]}, "unknown_kind"),
+        ({"amount": [1.0, np.inf, -999]}, "not_finite"),
+        ({"quantity": [1.0, -np.inf, -999]}, "not_finite"),
+        ({"amount": [0.0, -0.01, -5]}, "negative_amount"),
+        ({"quantity": [0.0, -1, -2]}, "negative_quantity"),
+        ({"discount": [0.0, -1, -2]}, "negative_discount"),
+        ({"ts": [DAY, pd.Timestamp("2018-01-02"), pd.Timestamp("2016-01-01")]}, "outside_life"),
+    ],
+)
+def test_two_of_three_rows_break_the_rule(columns, rule):
+    shop = shop_of(Settings(zone="UTC", opened="2017-01-01"), events=events(3, **columns))
+    cleaned, report = clean(shop, NOW)
+    assert rules(report) == {("events", rule): 2}
+    assert cleaned.cleaned and cleaned.events.customer_id.execute().tolist() == ["C0"]
+    assert report.to_dict() == {"events": {"rows_in": 3, "rows_kept": 1, "rows_quarantined": 2}}
+    quarantine = report.quarantine.execute()
+    assert quarantine["rule"].tolist() == [rule, rule]
+    assert all(set(json.loads(row)) == set(events(1)) for row in quarantine["row"])
+
+
+def test_the_first_rule_counts():
+    shop = shop_of(events=events(2, kind=["purchase", "buy"], amount=[1.0, -999.0], ts=[DAY, None]))
+    assert rules(clean(shop, NOW)[1]) == {("events", "missing_key"): 1}
+
+
+def test_returns_are_brought_to_one_sign_and_views_left_alone():
+    frame = events(
+        4,
+        kind=["purchase", "return", "cancel", "view"],
+        amount=[5.0, -5.0, 5.0, -1.0],
+        quantity=[1.0, -2.0, 3.0, -1.0],
+        discount=[0.0, -1.0, 1.0, 0.0],
+    )
+    kept = clean(shop_of(events=frame), NOW)[0].events.order_by("customer_id").execute()
+    assert kept["amount"].tolist() == [5, 5, 5, -1]
+    assert kept["quantity"].tolist() == [1, 2, 3, -1]
+    assert kept["discount"].tolist() == [0, 1, 1, 0]
+
+
+def test_duplicates_with_nulls_leave_one_each():
+    one = events(2, product_id=["A", None], amount=[1.0, None])
+    frame = pd.concat([one, one, one.tail(1), one.head(1).assign(amount=1.5)], ignore_index=True)
+    cleaned, report = clean(shop_of(events=frame), NOW)
+    assert rules(report) == {("events", "duplicate"): 3}
+    expected = frame.drop_duplicates().sort_values(["customer_id", "amount"])
+    kept = cleaned.events.drop("flags").execute().sort_values(["customer_id", "amount"])
+    pd.testing.assert_frame_equal(
+        kept.reset_index(drop=True), expected.reset_index(drop=True), check_dtype=False
+    )
+
+
+def promotion_tables() -> dict[str, pd.DataFrame]:
+    promotions = pd.DataFrame(
+        {
+            "promotion_id": ["P1", "P2", "P3", "P1"],
+            "kind": "coupon",
+            "starts_at": pd.to_datetime(["2017-03-01", "2017-05-01", "2017-09-01", "2017-03-01"]),
+            "ends_at": pd.to_datetime(["2017-04-01", "2017-04-01", "2019-06-01", "2017-04-02"]),
+        }
+    )
+    exposures = pd.DataFrame(
+        {"promotion_id": ["P1", "P2", "P3", "P9"], "customer_id": "C0", "ts": DAY}
+    )
+    products = pd.DataFrame({"promotion_id": ["P1", "P2"], "product_id": "A"})
+    return {"exposures": exposures, "promotion_products": products, "promotions": promotions}
+
+
+def test_what_belongs_to_a_promotion_goes_with_it():
+    cleaned, report = clean(shop_of(events=events(1), **promotion_tables()), NOW)
+    assert rules(report) == {
+        ("promotions", "ends_before_start"): 1,
+        ("promotions", "repeated_key"): 1,
+        ("exposures", "unknown_promotion"): 2,
+        ("promotion_products", "unknown_promotion"): 1,
+    }
+    assert list(cleaned.tables) == ["events", "exposures", "promotion_products", "promotions"]
+    assert sorted(cleaned.exposures.promotion_id.execute()) == ["P1", "P3"]
+    first = cleaned.promotions.filter(cleaned.promotions.promotion_id == "P1").execute()
+    assert first["ends_at"].tolist() == [pd.Timestamp("2017-04-01")]
+
+
+def test_without_promotions_or_with_empty_tables_nothing_breaks():
+    tables = promotion_tables()
+    assert rules(clean(shop_of(events=events(1), exposures=tables["exposures"]), NOW)[1]) == {}
+    empty = {name: df.head(0) for name, df in tables.items()}
+    cleaned, report = clean(shop_of(events=events(1), **empty), NOW)
+    assert set(report.rows["rows_in"]) == {0, 1} and len(report.quarantine.execute()) == 0
+    assert int(cleaned.exposures.count().execute()) == 0
+
+
+def test_flags_are_joined_and_counted():
+    frame = events(
+        5,
+        quantity=[101.0, 0.0, 100.0, 0.0, 1.0],
+        amount=[1.0, 0.0, 0.0, 0.0, 1.0],
+        product_id=["A", "A", None, "A", "B"],
+        kind=["purchase"] * 3 + ["view", "purchase"],
+    )
+    products = pd.DataFrame({"product_id": ["A"], "category": ["X"]})
+    cleaned, report = clean(shop_of(events=frame, products=products), NOW)
+    kept = cleaned.events.order_by("customer_id").execute()
+    assert kept["flags"].tolist() == [
+        "odd_unit",
+        "zero_quantity;zero_amount",
+        "zero_amount",
+        "",
+        "unknown_product",
+    ]
+    assert rules(report, "flagged") == {
+        ("events", "odd_unit"): 1,
+        ("events", "zero_quantity"): 1,
+        ("events", "zero_amount"): 2,
+        ("events", "unknown_product"): 1,
+    }
+    assert set(report.rules["rule"]) <= set(QUARANTINE_RULES) | {flag.name for flag in FLAGS}
+
+
+def test_an_extreme_customer_is_flagged_by_orders_per_local_day():
+    # 12 orders around midnight UTC are one evening in New York; over two UTC days they are 6 a day.
+    times = pd.date_range("2017-03-01T21:00", periods=12, freq="30min")
+    robot = events(12, customer_id="R", ts=times)
+    frame = pd.concat([robot, events(3)], ignore_index=True)
+    kept = clean(shop_of(Settings(zone="America/New_York"), events=frame), NOW)[0].events.execute()
+    assert set(kept.loc[kept["customer_id"] == "R", "flags"]) == {"extreme_customer"}
+    assert set(kept.loc[kept["customer_id"] != "R", "flags"]) == {""}
+    calm = clean(shop_of(events=frame), NOW)[0].events.execute()
+    assert set(calm["flags"]) == {""}
+
+
+def test_what_cannot_be_read_is_refused():
+    with pytest.raises(DataError, match="floats lose digits"):
+        clean(shop_of(events=events(2, customer_id=[1.0, 2.0])), NOW)
+    with pytest.raises(DataError, match="lacks the required column 'kind'"):
+        clean(shop_of(events=events(2).drop(columns="kind")), NOW)
+    with pytest.raises(DataError, match="events is empty"):
+        clean(shop_of(events=events(1).head(0)), NOW)
+    with pytest.raises(DataError, match=r"no row of events is left.*negative_amount: 2"):
+        clean(shop_of(events=events(2, amount=-1.0)), NOW)
+
+
+def test_now_may_carry_a_zone():
+    shop = shop_of(events=events(2, ts=[DAY, DAY + timedelta(hours=1)]))
+    half_past = datetime(2017, 3, 1, 0, 30)
+    ahead = half_past.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=9)))
+    for now in (half_past, ahead):
+        assert rules(clean(shop, now)[1]) == {("events", "outside_life"): 1}
+
+
+def test_markup_and_not_finite_values_survive_as_json():
+    frame = events(3, product_id='<script>alert("x")</script>', amount=[1.0, np.inf, 1.0])
+    frame.loc[2, "kind"] = "buy"
+    cleaned, report = clean(shop_of(events=frame), NOW)
+    rows = [json.loads(row) for row in report.quarantine.execute()["row"]]
+    assert [row["amount"] for row in rows] == ["inf", 1.0]
+    products = {row["product_id"] for row in rows} | set(cleaned.events.product_id.execute())
+    assert products == {'<script>alert("x")</script>'}
+    assert "<script>" not in report._repr_html_()
+
+
+def test_an_unknown_customer_is_kept_and_noted():
+    customers = pd.DataFrame({"customer_id": ["C0"]})
+    _, report = clean(shop_of(events=events(3), customers=customers), NOW)
+    assert rules(report) == {}
+    assert "2 rows of events kept, of customers that customers lacks" in report.summary()
+
+
+def test_the_figure_says_how_many_rows_went():
+    import matplotlib.pyplot as plt
+
+    ax = clean(shop_of(events=events(3, amount=[1.0, -1.0, 0.0])), NOW)[1].plot()
+    assert "1 of 3 rows" in ax.get_title(loc="left")
+    plt.close(ax.figure)
+    plt.close(clean(shop_of(events=events(1)), NOW)[1].plot().figure)
+
+
+ROW = st.fixed_dictionaries(
+    {
+        "customer_id": st.sampled_from(["C1", "C2", None, ""]),
+        "ts": st.sampled_from([DAY, pd.Timestamp("2019-01-01"), pd.NaT]),
+        "kind": st.sampled_from(["purchase", "return", "view", "buy", None]),
+        "amount": st.sampled_from([1.0, 0.0, -1.0, float("inf"), -999.0, None]),
+        "quantity": st.sampled_from([1.0, -1.0, 101.0]),
+    }
+)
+SOUND = {"customer_id": "C1", "ts": DAY, "kind": "purchase", "amount": 9.0, "quantity": 1.0}
+
+
+def plain_verdict(row: pd.Series) -> str:
+    """Say which rule a row breaks first, in plain Python."""
+    if pd.isna(row["customer_id"]) or row["customer_id"] == "" or pd.isna(row["ts"]):
+        return "missing_key"
+    if pd.isna(row["kind"]):
+        return "missing_key"
+    if row["kind"] == "buy":
+        return "unknown_kind"
+    if row["kind"] != "view" and row["amount"] in (float("inf"), -999.0):
+        return "not_finite"
+    if row["kind"] == "purchase" and row["amount"] < 0:
+        return "negative_amount"
+    if row["kind"] == "purchase" and row["quantity"] < 0:
+        return "negative_quantity"
+    return "outside_life" if row["ts"] > NOW else ""
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(ROW, max_size=25))
+def test_rows_in_are_rows_kept_and_rows_quarantined(rows):
+    frame = pd.DataFrame([*rows, SOUND])
+    frame["ts"] = pd.to_datetime(frame["ts"])
+    frame["amount"] = frame["amount"].astype(float)
+    cleaned, report = clean(shop_of(events=frame), NOW)
+    verdict = frame.apply(plain_verdict, axis=1)
+    good = frame[verdict == ""]
+    expected = verdict[verdict != ""].value_counts().to_dict()
+    twins = int(good.duplicated().sum())
+    expected |= {"duplicate": twins} if twins else {}
+    assert {rule: n for (_, rule), n in rules(report).items()} == expected
+    kept, quarantined = int(cleaned.events.count().execute()), len(report.quarantine.execute())
+    assert kept == len(good) - twins and kept + quarantined == len(frame)
+    assert report.to_dict()["events"] == {
+        "rows_in": len(frame),
+        "rows_kept": kept,
+        "rows_quarantined": quarantined,
+    }

