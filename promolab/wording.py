@@ -13,12 +13,14 @@ def decimals_for(low: float, high: float) -> int:
     Examples
     --------
     >>> decimals_for(18.2, 24.1), decimals_for(0.83, 0.89), decimals_for(11_000, 13_800)
-    (0, 2, -3)
+    (0, 2, -2)
     """
     width = abs(high - low)
     if not math.isfinite(width) or width == 0:
         return 2
-    return max(-9, min(6, math.ceil(-math.log10(width))))
+    decimals = max(-9, min(6, math.ceil(-math.log10(width))))
+    # Above 100 one digit more: "190 [100, 370]", for "200 [100, 400]" says less than is known.
+    return decimals + 1 if decimals < 0 else decimals
 
 
 def _round(value: float, decimals: int) -> str:
@@ -54,7 +56,7 @@ def number(
     >>> number(0.8612, 0.8312, 0.8901)
     '0.86 [0.83, 0.89]'
     >>> number(12_345, 11_000, 13_800, before="$")
-    '$12,000 [11,000, 14,000]'
+    '$12,300 [11,000, 13,800]'
     >>> number(1234.5678, decimals=0)
     '1,235'
     """
@@ -81,14 +83,18 @@ def percent(
     *,
     decimals: int | None = None,
 ) -> str:
-    """Write a share (0–1) in percent.
+    """Write a share (0–1) in percent: whole percents at the coarsest, however wide the interval.
 
     Examples
     --------
     >>> percent(0.212, 0.18, 0.243)
     '21 % [18, 24]'
+    >>> percent(0.5, 0.44, 0.56)
+    '50 % [44, 56]'
     """
     scale = [None if x is None else 100 * x for x in (low, high)]
+    if decimals is None and low is not None and high is not None and math.isfinite(high - low):
+        decimals = max(0, decimals_for(100 * low, 100 * high))
     return number(100 * value, *scale, decimals=decimals, unit="%")
 
 
@@ -105,7 +111,7 @@ def money(
     Examples
     --------
     >>> money(12_345, 11_000, 13_800, currency="EUR")
-    '12,000 EUR [11,000, 14,000]'
+    '12,300 EUR [11,000, 13,800]'
     >>> money(3.5)
     '3.50 USD'
     """

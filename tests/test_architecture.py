@@ -18,7 +18,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     {"errors", "results", "wording", "weeks", "plots", "glossary"},
     {"contract", "metrics", "promotions"},
-    {"sources", "cleaning", "features", "profiles", "segmentation"},
+    {"sources", "cleaning", "features", "profiles"},
+    {"segmentation"},
     {"model", "policy", "abtest"},
     {"campaign", "monitoring"},
     {"report", "widgets"},

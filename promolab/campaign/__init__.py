@@ -1,0 +1,5 @@
+"""Promotions as they are run: what starts, runs, and what became of those that ended."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

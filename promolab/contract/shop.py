@@ -101,9 +101,13 @@ class Shop:
         for need in NEEDS[ability]:
             table, _, column = need.partition(".")
             if not self.has(table):
-                return f"{ability} need the table {table!r}, which {self.settings.name} does not have"
+                return (
+                    f"{ability} need the table {table!r}, which {self.settings.name} does not have"
+                )
             if column and not self.has(table, column):
-                return f"{ability} need the column {need!r}, which {self.settings.name} does not have"
+                return (
+                    f"{ability} need the column {need!r}, which {self.settings.name} does not have"
+                )
         return None
 
     def require(self, ability: str) -> None:

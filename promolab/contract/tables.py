@@ -225,7 +225,9 @@ _SPECS = (
             _CUSTOMER,
             _time("ts", "when", "2017-10-27T04:00:00Z"),
             Column("action", "id", "a promotion_id or none", True, example="none"),
-            Column("propensity", "share", "chance of that action", True, low=0, high=1, example=0.1),
+            Column(
+                "propensity", "share", "chance of that action", True, low=0, high=1, example=0.1
+            ),
             Column("planned_action", "id", "what was planned", example="P18"),
             Column(
                 "holdout",

@@ -7,7 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from promolab.contract import Shop
-from promolab.features.lines import order_lines, order_movements, orders_before
+from promolab.features.lines import (
+    counted_contacts,
+    order_lines,
+    order_movements,
+    orders_before,
+)
 from promolab.features.point_in_time import (
     KEYS,
     before,
@@ -28,6 +33,18 @@ PRIOR_CONTACTS = 2
 ZERO = {"orders", "amount", "discount", "items", "products", "categories", "stores"} | {
     f"{name}_{days}d" for name in ("orders", "amount") for days in (28, 84)
 }
+
+ORDER = (
+    *("recency_days", "orders", "amount", "discount", "discount_share", "items", "products"),
+    *("categories", "stores", "tenure_days", "days_between_orders"),
+    *("orders_28d", "amount_28d", "orders_84d", "amount_84d", "amount_trend"),
+    *("average_order_amount", "average_item_price", "price_level", "private_label_share"),
+    *("category_entropy", "top_category", "weekend_share", "evening_share", "hour_of_day"),
+    *("coupon_orders", "coupon_order_share"),
+    *("contacts", "contacts_28d", "responses", "response_rate", "days_since_response"),
+    *("views_28d", "clicks_28d", "carts_28d", "view_to_purchase_rate"),
+)
+"""Every feature, in the order of the columns."""
 
 
 def build_features(shop: Shop, as_of: Any) -> Any:
@@ -59,7 +76,7 @@ def build_features(shop: Shop, as_of: Any) -> Any:
     >>> shop = promolab.load_shop("complete_journey")
     >>> features = promolab.build_features(shop, as_of=datetime(2017, 10, 30, 4))
     >>> int(features.count().execute())
-    2440
+    2452
     """
     as_of = read_as_of(as_of)
     lines = order_lines(shop)
@@ -116,7 +133,10 @@ def _orders(orders: Any) -> Any:
         sine=ibis.ifelse(kept, orders.hour_sine, 0).sum(),
         cosine=ibis.ifelse(kept, orders.hour_cosine, 0).sum(),
         **{f"orders_{d}d": count(kept & inside) for d, inside in recent.items()},
-        **{f"amount_{d}d": ibis.ifelse(inside, orders.amount, 0).sum() for d, inside in recent.items()},
+        **{
+            f"amount_{d}d": ibis.ifelse(inside, orders.amount, 0).sum()
+            for d, inside in recent.items()
+        },
     )
     n = sums.orders.nullif(0)
     number = {c: sums[c].cast("float64") for c in ("amount", "discount", "items", "usable_amount")}
@@ -135,10 +155,14 @@ def _orders(orders: Any) -> Any:
         items=number["items"],
         days_between_orders=sums.history / DAY / (sums.orders - 1).nullif(0),
         average_order_amount=number["amount"] / n,
-        average_item_price=number["usable_amount"] / ibis.ifelse(number["items"] > 0, number["items"], None),
+        average_item_price=number["usable_amount"]
+        / ibis.ifelse(number["items"] > 0, number["items"], None),
         weekend_share=sums.weekend_orders / n,
         evening_share=sums.evening_orders / n,
-        hour_of_day=ibis.ifelse(sums.orders == 0, None, ibis.ifelse(hour < 0, hour + 24, hour)),
+        # Hours that cancel out, such as 6 and 18, have no mean.
+        hour_of_day=ibis.ifelse(
+            sine.abs() + cosine.abs() < 1e-6, None, ibis.ifelse(hour < 0, hour + 24, hour)
+        ),
         coupon_order_share=sums.coupon_orders / n,
         **{f"amount_{d}d": sums[f"amount_{d}d"].cast("float64") for d in recent},
     )
@@ -178,7 +202,7 @@ def _categories(lines: Any, as_of: Any) -> Any:
     spent = spent.filter(spent.amount > 0)
     window = ibis.window(group_by=list(KEYS))
     share = spent.amount.cast("float64") / spent.amount.sum().over(window).cast("float64")
-    spent = spent.mutate(term=fixed(-share * share.ln(), 9))
+    spent = spent.mutate(term=fixed(-share * share.ln(), 12))
     # The largest amount; equal ones are told apart by name.
     rank = ibis.row_number().over(
         ibis.window(group_by=list(KEYS), order_by=[spent.amount.desc(), spent.category])
@@ -199,15 +223,18 @@ def _categories(lines: Any, as_of: Any) -> Any:
 
 
 def _prices(lines: Any) -> Any:
-    paid = lines.filter(
-        lines.bought & lines.usable & (lines.amount > 0) & lines.category.notnull()
-    )
-    price = (paid.amount.cast("float64") * 1000 / paid.quantity.cast("float64")).floor()
+    paid = lines.filter(lines.bought & lines.usable & (lines.amount > 0) & lines.category.notnull())
+    # Rounded first: 2.30 for two and 1.15 for one are the same price.
+    price = (
+        (paid.amount.cast("float64") * 1000).round().cast("float64") / paid.quantity.cast("float64")
+    ).floor()
     return paid.select("customer_id", "ts", "category", price=price.cast("int64"))
 
 
 def _responses(shop: Shop, as_of: Any, customers: Any) -> Any:
-    exposures = shop.exposures.select("customer_id", "promotion_id", "ts")
+    import ibis
+
+    exposures = counted_contacts(shop)
     positive = shop.responses.filter(shop.responses.kind.isin(POSITIVE_RESPONSES))
     first = positive.group_by("customer_id", "promotion_id").aggregate(
         ts=positive.ts.min(), last=positive.ts.max()
@@ -232,7 +259,9 @@ def _responses(shop: Shop, as_of: Any, customers: Any) -> Any:
     table = table.left_join(rate, "as_of").drop("as_of_right")
     made, answered = table.contacts.fill_null(0), table.responses.fill_null(0)
     return table.mutate(
-        response_rate=(answered + PRIOR_CONTACTS * table.shop_rate) / (made + PRIOR_CONTACTS)
+        response_rate=ibis.least(
+            (answered + PRIOR_CONTACTS * table.shop_rate) / (made + PRIOR_CONTACTS), 1.0
+        )
     ).drop("shop_rate")
 
 
@@ -249,18 +278,21 @@ def _shop_rate(exposures: Any, first: Any, as_of: Any) -> Any:
     answered = first.join(dates, first.ts < dates.as_of)
     answered = answered.group_by("as_of").aggregate(answered=answered.count())
     both = made.left_join(answered, "as_of")
-    return both.select(
-        "as_of", shop_rate=ibis.least(both.answered.fill_null(0) / both.made, 1.0)
-    )
+    return both.select("as_of", shop_rate=ibis.least(both.answered.fill_null(0) / both.made, 1.0))
 
 
 def _browsing(shop: Shop, as_of: Any) -> Any:
+    import ibis
+
     events = shop.events
     kinds = {"view": "views", "click": "clicks", "cart": "carts"}
-    present = set(
-        events.filter(events.kind.isin([*kinds, "purchase"])).kind.as_table().distinct()
-        .execute().kind
-    )
+    # Known by then: a kind that is first recorded later must not add a column.
+    if isinstance(as_of, datetime):
+        moment = ibis.literal(as_of).cast("timestamp")
+    else:
+        moment = as_of.as_of.max().as_scalar()
+    known = events.filter((events.ts < moment) & events.kind.isin(list(kinds)))
+    present = set(known.select("kind").distinct().execute().kind)
     there = {kind: name for kind, name in kinds.items() if kind in present}
     if not there:
         return None
@@ -289,9 +321,7 @@ def _finish(table: Any, shop: Shop, *, has_browsing: bool) -> Any:
     zero |= {"views_28d", "clicks_28d", "carts_28d"} if has_browsing else set()
     table = table.mutate(**{c: table[c].fill_null(0) for c in table.columns if c in zero})
     month = table.amount_84d / 3
-    table = table.mutate(
-        amount_trend=table.amount_28d / ibis.ifelse(month > 0, month, None) - 1
-    )
+    table = table.mutate(amount_trend=table.amount_28d / ibis.ifelse(month > 0, month, None) - 1)
     gone = [
         name
         for column, names in {
@@ -307,5 +337,6 @@ def _finish(table: Any, shop: Shop, *, has_browsing: bool) -> Any:
         gone += ["categories", "category_entropy", "top_category", "price_level"]
     if not shop.has("products", "private_label"):
         gone.append("private_label_share")
-    ordered = [*KEYS, *(c for c in table.columns if c not in KEYS and c not in gone)]
+    there = [c for c in table.columns if c not in KEYS and c not in gone]
+    ordered = [*KEYS, *sorted(there, key=ORDER.index)]
     return table.select(*ordered).order_by(list(KEYS))

@@ -8,7 +8,7 @@ from typing import Any
 from promolab.contract import Shop
 from promolab.features.point_in_time import before, fixed
 
-__all__ = ["order_lines", "orders_before", "order_movements"]
+__all__ = ["counted_contacts", "order_lines", "order_movements", "orders_before"]
 
 MOVING = ("purchase", "return", "cancel")
 
@@ -33,14 +33,14 @@ def order_lines(shop: Shop) -> Any:
             if "private_label" in products.columns
             else ibis.literal(False)
         )
-        products = products.select("product_id", "category", private=private).distinct(
-            on="product_id"
+        # A product that stands twice must not double its sales.
+        products = products.select("product_id", "category", private=private)
+        products = products.group_by("product_id").aggregate(
+            category=products.category.min(), private=products.private.any()
         )
         events = events.left_join(products, "product_id").drop("product_id_right")
     else:
-        events = events.mutate(
-            category=ibis.null("string"), private=ibis.null("boolean")
-        )
+        events = events.mutate(category=ibis.null("string"), private=ibis.null("boolean"))
     bought = events.kind == "purchase"
     sign = ibis.ifelse(bought, 1, -1)
 
@@ -48,15 +48,17 @@ def order_lines(shop: Shop) -> Any:
         return events[name] if name in events.columns else default
 
     def signed(name: str) -> Any:
-        return (fixed(column(name, ibis.literal(0.0)).fill_null(0).abs()) * sign).cast(
-            "decimal(18,4)"
-        )
+        value = fixed(column(name, ibis.literal(0.0)).abs()).fill_null(0)
+        return (value * sign).cast("decimal(18,4)")
 
     order_id = column("order_id", ibis.null("string"))
     quantity = column("quantity", ibis.literal(1)).fill_null(0).abs()
     usable = quantity > 0
+    if "amount" in events.columns:
+        usable &= fixed(events.amount).fill_null(0) != 0
     if "flags" in events.columns:
-        usable &= ~(events.flags.contains("odd_unit") | events.flags.contains("zero_"))
+        flags = events.flags.fill_null("")
+        usable &= ~(flags.contains("odd_unit") | flags.contains("zero_"))
     lines = events.select(
         "customer_id",
         "ts",
@@ -78,6 +80,30 @@ def order_lines(shop: Shop) -> Any:
     )
 
 
+def counted_contacts(shop: Shop) -> Any:
+    """Return every contact, at its own time or its promotion's start, whichever is later.
+
+    Features are taken at a promotion's start: a contact sent out ahead of it would otherwise tell
+    those who were contacted from those who were not.
+
+    Returns
+    -------
+    ibis Table
+        customer_id, promotion_id, ts.
+    """
+    import ibis
+
+    promotions = shop.promotions
+    starts = promotions.group_by("promotion_id").aggregate(starts_at=promotions.starts_at.min())
+    exposures = shop.exposures
+    joined = exposures.left_join(starts, "promotion_id")
+    return joined.select(
+        exposures.customer_id,
+        exposures.promotion_id,
+        ts=ibis.greatest(exposures.ts, joined.starts_at.fill_null(exposures.ts)),
+    ).cache()
+
+
 def order_movements(shop: Shop, lines: Any) -> Any:
     """Return what happened to each order at each moment: the lines of one order and time summed."""
     import ibis
@@ -87,8 +113,8 @@ def order_movements(shop: Shop, lines: Any) -> Any:
     lines = lines.mutate(
         weekend=local.day_of_week.index() >= 5,
         evening=local.hour() >= shop.settings.evening_from,
-        hour_sine=fixed(angle.sin(), 9),
-        hour_cosine=fixed(angle.cos(), 9),
+        hour_sine=fixed(angle.sin(), 12),
+        hour_cosine=fixed(angle.cos(), 12),
     )
     return lines.group_by("customer_id", "order_id", "single_ts", "ts").aggregate(
         bought=lines.bought.any(),

@@ -7,13 +7,19 @@ from typing import Any
 from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features.customers import DAY, POSITIVE_RESPONSES, build_features
-from promolab.features.lines import order_lines
-from promolab.features.point_in_time import before, read_as_of, seconds_between
+from promolab.features.lines import counted_contacts, order_lines
+from promolab.features.point_in_time import read_as_of, seconds_between
 
 __all__ = ["LABELS", "PAIR_KEYS", "build_candidates", "build_pairs", "feature_columns"]
 
 PAIR_KEYS = ("customer_id", "promotion_id", "as_of")
 LABELS = ("redeemed", "purchased", "label_complete")
+_COUNTS = (
+    *("kind_contacts", "kind_responses", "type_contacts", "type_responses"),
+    *("other_promotions_running", "other_promotions_answered"),
+    *("promotion_amount", "promotion_amount_84d", "promotion_orders", "promotion_orders_84d"),
+    *("promotion_products_bought", "promotion_coupon_orders"),
+)
 _NOT_FEATURES = {*PAIR_KEYS, *LABELS, "starts_at", "ends_at"}
 
 
@@ -68,11 +74,15 @@ def build_pairs(shop: Shop, as_of: Any) -> Any:
     shop.require("response models")
     moment = read_as_of(as_of)
     if isinstance(moment, ibis.Table):
-        raise InputError("build_pairs takes one moment as as_of; each promotion brings its own start")
+        raise InputError(
+            "build_pairs takes one moment as as_of; each promotion brings its own start"
+        )
     now = ibis.literal(moment).cast("timestamp")
     promotions = shop.promotions.filter(shop.promotions.starts_at < now)
     exposures = shop.exposures
-    contacted = exposures.filter(exposures.ts < now).select("customer_id", "promotion_id").distinct()
+    contacted = (
+        exposures.filter(exposures.ts < now).select("customer_id", "promotion_id").distinct()
+    )
     pairs = contacted.join(
         promotions.select("promotion_id", "starts_at", "ends_at"), "promotion_id"
     ).select("customer_id", "promotion_id", "starts_at", "ends_at", as_of="starts_at")
@@ -124,13 +134,11 @@ def _describe(shop: Shop, pairs: Any) -> Any:
         parts.append((_product_history(shop, pairs), list(PAIR_KEYS)))
     for part, keys in parts:
         table = _join(table, part.cache(), keys)
-    counted = [
-        c
-        for c in table.columns
-        if c.startswith(("kind_", "type_", "promotion_orders", "promotion_amount", "other_"))
-        or c in ("promotion_products_bought", "coupons_bought")
-    ]
-    return table.mutate(**{c: table[c].fill_null(0) for c in counted if table[c].type().is_numeric()})
+    table = table.mutate(**{c: table[c].fill_null(0) for c in _COUNTS if c in table.columns})
+    if "promotion_products_bought" not in table.columns:
+        return table
+    bought = table.promotion_products_bought / table.promotion_products.nullif(0)
+    return table.mutate(promotion_bought_share=bought)
 
 
 def _join(left: Any, right: Any, keys: list[str]) -> Any:
@@ -141,7 +149,8 @@ def _join(left: Any, right: Any, keys: list[str]) -> Any:
 def _promotion(shop: Shop) -> Any:
     """Describe the promotions themselves by what is known before they start."""
     promotions = shop.promotions
-    columns = [c for c in ("kind", "type", "discount_rate", "threshold", "reduction") if c in promotions.columns]
+    known = ("kind", "type", "discount_rate", "threshold", "reduction")
+    columns = [c for c in known if c in promotions.columns]
     table = promotions.select(
         "promotion_id",
         *(promotions[c].name(f"promotion_{c}") for c in columns),
@@ -158,19 +167,21 @@ def _promotion(shop: Shop) -> Any:
 
 def _kind_history(shop: Shop, pairs: Any) -> Any:
     """Count a customer's past contacts with, and responses to, promotions of this kind and type."""
-    import ibis
-
     promotions = shop.promotions
     if "type" not in promotions.columns:
         promotions = promotions.mutate(type=promotions.kind)
     promotions = promotions.select("promotion_id", "kind", "type", "starts_at", "ends_at")
     positive = shop.responses.filter(shop.responses.kind.isin(POSITIVE_RESPONSES))
-    answered = positive.group_by("customer_id", "promotion_id").aggregate(answered=positive.ts.min())
-    exposures = shop.exposures.select("customer_id", "promotion_id", "ts")
-    past = exposures.join(
+    answered = positive.group_by("customer_id", "promotion_id").aggregate(
+        answered=positive.ts.min()
+    )
+    past = counted_contacts(shop)
+    past = past.join(
         promotions.rename(past_kind="kind", past_type="type", past_end="ends_at"), "promotion_id"
     ).drop("starts_at")
-    past = _join(past, answered, ["customer_id", "promotion_id"]).rename(past_promotion="promotion_id")
+    past = _join(past, answered, ["customer_id", "promotion_id"]).rename(
+        past_promotion="promotion_id"
+    )
     rows = pairs.select(*PAIR_KEYS).join(promotions.drop("starts_at", "ends_at"), "promotion_id")
     rows = rows.join(past, [rows.customer_id == past.customer_id, past.ts < rows.as_of])
     done = rows.answered < rows.as_of
@@ -179,15 +190,19 @@ def _kind_history(shop: Shop, pairs: Any) -> Any:
     def count(where: Any) -> Any:
         return where.fill_null(False).cast("int64").sum()
 
+    def promotions_where(where: Any) -> Any:
+        # A reminder is another contact, but no other promotion.
+        return rows.past_promotion.nunique(where=where.fill_null(False))
+
     return rows.group_by(list(PAIR_KEYS)).aggregate(
         kind_contacts=count(same_kind),
-        kind_responses=count(same_kind & done),
+        kind_responses=promotions_where(same_kind & done),
         type_contacts=count(same_type),
-        type_responses=count(same_type & done),
-        other_promotions_running=count(
+        type_responses=promotions_where(same_type & done),
+        other_promotions_running=promotions_where(
             (rows.past_end > rows.as_of) & (rows.past_promotion != rows.promotion_id)
         ),
-        other_promotions_answered=count(
+        other_promotions_answered=promotions_where(
             (rows.past_end > rows.as_of) & done & (rows.past_promotion != rows.promotion_id)
         ),
     )
@@ -212,7 +227,7 @@ def _product_history(shop: Shop, pairs: Any) -> Any:
     rows = rows.join(wanted, ["customer_id", "promotion_id"])
     rows = rows.filter(rows.ts < rows.as_of)
     recent = seconds_between(rows.ts, rows.as_of) <= 84 * DAY
-    sums = rows.group_by(list(PAIR_KEYS)).aggregate(
+    return rows.group_by(list(PAIR_KEYS)).aggregate(
         promotion_amount=rows.amount.sum().cast("float64"),
         promotion_amount_84d=ibis.ifelse(recent, rows.amount, 0).sum().cast("float64"),
         promotion_orders=rows.ts.nunique(),
@@ -220,14 +235,9 @@ def _product_history(shop: Shop, pairs: Any) -> Any:
         promotion_products_bought=rows.product_id.nunique(),
         promotion_coupon_orders=rows.ts.nunique(where=rows.coupon),
     )
-    sizes = offers.group_by("promotion_id").aggregate(offered=offers.count())
-    sums = _join(sums, sizes, ["promotion_id"])
-    return sums.mutate(promotion_bought_share=sums.promotion_products_bought / sums.offered).drop("offered")
 
 
 def _with_labels(shop: Shop, pairs: Any, now: Any) -> Any:
-    import ibis
-
     responses = shop.responses
     keys = pairs.select("customer_id", "promotion_id", "starts_at", "ends_at")
 
@@ -239,7 +249,8 @@ def _with_labels(shop: Shop, pairs: Any, now: Any) -> Any:
         rows = rows.filter((rows.ts >= rows.starts_at) & (rows.ts < rows.ends_at))
         return rows.select("customer_id", "promotion_id").distinct().mutate(**{name: 1})
 
-    bought = responses.filter(responses.kind == "purchase").count().execute()
+    said = (responses.kind == "purchase") & (responses.ts < now)
+    bought = responses.filter(said).count().execute()
     parts = [happened(("redeem",), "redeemed")]
     if bought or shop.lacks("past spend on a promotion's products") is not None:
         parts.append(happened(("purchase",), "purchased"))

@@ -19,20 +19,34 @@ KEYS = ("customer_id", "as_of")
 def read_as_of(as_of: Any) -> Any:
     """Return ``as_of`` as a UTC-naive datetime, or as an Ibis table (customer_id, as_of).
 
+    A DataFrame is taken as such a table.
+
     Raises
     ------
     InputError
         If it is neither.
     """
+    import ibis
     import ibis.expr.types as ir
     import pandas as pd
 
+    if isinstance(as_of, pd.DataFrame):
+        as_of = ibis.memtable(as_of)
     if isinstance(as_of, ir.Table):
         missing = [name for name in KEYS if name not in as_of.columns]
         if missing:
-            raise InputError(f"as_of lacks the column {missing[0]!r}; expected customer_id and as_of")
-        return as_of.select(*KEYS).distinct()
+            raise InputError(
+                f"as_of lacks the column {missing[0]!r}; expected customer_id and as_of"
+            )
+        moment = as_of.as_of
+        if not (moment.type().is_timestamp() or moment.type().is_date()):
+            raise InputError(f"as_of.as_of is of type {moment.type()}; expected times")
+        if moment.type().is_timestamp() and moment.type().timezone is not None:
+            moment = moment.cast("timestamp('UTC')")
+        return as_of.select("customer_id", as_of=moment.cast("timestamp")).distinct()
     try:
+        if isinstance(as_of, (bool, int, float)):
+            raise TypeError
         moment = pd.Timestamp(as_of)
     except (TypeError, ValueError) as error:
         raise InputError(
@@ -65,12 +79,15 @@ def before(table: Any, as_of: Any) -> Any:
 
 
 def fixed(value: Any, scale: int = 4) -> Any:
-    """Return a number as a fixed-point one: sums of floats change with the number of threads."""
-    return value.cast("float64").cast(f"decimal(18,{scale})")
+    """Return a number as a fixed-point one, NaN and infinity as null.
+
+    Sums of floats change with the number of threads.
+    """
+    return value.cast("float64").try_cast(f"decimal(18,{scale})")
 
 
 def seconds_between(earlier: Any, later: Any) -> Any:
-    """Return the seconds from one time to another; the engine's own day difference counts midnights."""
+    """Return the seconds between two times; the engine's own day difference counts midnights."""
     return later.epoch_seconds() - earlier.epoch_seconds()
 
 
@@ -106,7 +123,7 @@ def price_percentiles(prices: Any, as_of: Any) -> Any:
         dates = as_of.select("as_of").distinct()
         ends = dates.rename(until="as_of")
         lines = prices.asof_join(ends, prices.ts < ends.until)
-        lines = lines.filter(lines.until.notnull())
+        lines = lines.filter(lines.until.notnull())  # noqa: PD004
         counts = lines.group_by("customer_id", "category", "price", "until").aggregate(
             lines=lines.count()
         )

@@ -3,6 +3,7 @@
 from promolab.profiles.axes import AXES, Axis, Component
 from promolab.profiles.cards import CardPair, ProfileCard, compare_cards, profile_card
 from promolab.profiles.columns import customer_frame, numeric
+from promolab.profiles.overview import ProfileOverview, profile_overview
 from promolab.profiles.scores import build_profiles
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "CardPair",
     "Component",
     "ProfileCard",
+    "ProfileOverview",
     "build_profiles",
     "compare_cards",
     "customer_frame",
     "numeric",
     "profile_card",
+    "profile_overview",
 ]

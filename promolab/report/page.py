@@ -80,7 +80,7 @@ def tiles(items: Sequence[Tile], before: Mapping[str, float | None] | None = Non
             change = f'<div class="change">{sign}{escape(words)} against the week before</div>'
         cells.append(
             f'<div class="tile"><div class="label">{escape(tile.label)}</div>'
-            f'<div class="figure">{escape(tile.text)}</div>'
+            f'<div class="figure">{_with_range(tile.text)}</div>'
             f'<div class="note">{escape(tile.note)}</div>{change}</div>'
         )
     return Html(f'<div class="tiles">{"".join(cells)}</div>')
@@ -130,8 +130,7 @@ def table(
     body = []
     for row in frame.head(most).to_dict("records"):
         cells = "".join(
-            f'<td class="{"number" if right[c] else "text"}">'
-            f"{escape(formats[c](row[c]) if c in formats else _plain(row[c]))}</td>"
+            _cell(formats[c](row[c]) if c in formats else _plain(row[c]), right[c])
             for c in columns
         )
         body.append(f"<tr>{cells}</tr>")
@@ -142,6 +141,18 @@ def table(
     return Html(
         f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{foot}"
     )
+
+
+def _cell(text: str, right: bool) -> str:
+    # A code, a name of two words or a figure with its interval reads badly on two lines.
+    short = " short" if len(text) <= 18 else ""
+    return f'<td class="{"number" if right else "text"}{short}">{escape(text)}</td>'
+
+
+def _with_range(text: str) -> str:
+    figure, bracket, interval = text.partition(" [")
+    small = f' <span class="range">[{escape(interval)}</span>' if bracket else ""
+    return escape(figure) + small
 
 
 def _plain(value: Any) -> str:

@@ -23,7 +23,7 @@ def load_shop(
     ----------
     source : str or Path
         ``"complete_journey"``; or a folder of parquet or csv files named after the contract's
-        tables (``events.parquet``, ``products.csv`` …); or a DuckDB file with tables of these names.
+        tables (``events.parquet``, ``products.csv`` …); or a DuckDB file with tables so named.
     settings : str or Path, optional
         A ``shop.toml`` to use instead of the source's own.
     threads : int, optional
@@ -58,6 +58,6 @@ def load_shop(
             f"there is no source {str(source)!r}: {nearest(str(source), BUILT_IN)}; "
             "or give the path of a folder of parquet or csv files, or of a DuckDB file"
         )
-    from promolab.sources.tables import open_folder, open_database
+    from promolab.sources.tables import open_database, open_folder
 
     return (open_folder if path.is_dir() else open_database)(path, stated, threads)

@@ -36,10 +36,10 @@ def conform(name: str, table: Any, settings: Settings) -> Any:
         If a required column is missing, or a column holds another type than the contract's.
     """
     columns = list(table.columns)
-    for column in TABLES[name].required:
-        if column not in columns:
+    for required in TABLES[name].required:
+        if required not in columns:
             raise DataError(
-                f"{name} lacks the required column {column!r}; {nearest(column, columns)}"
+                f"{name} lacks the required column {required!r}; {nearest(required, columns)}"
             )
     changes = {}
     for column in TABLES[name]:
@@ -55,8 +55,11 @@ def _convert(name: str, table: Any, column: Column, settings: Settings) -> Any:
     kind = value.type()
     where = f"{name}.{column.name}"
     if kind.is_null():
-        return value.cast({"id": "string", "time": "timestamp", "text": "string", "flag": "boolean"}
-                          .get(column.type, "float64"))
+        return value.cast(
+            {"id": "string", "time": "timestamp", "text": "string", "flag": "boolean"}.get(
+                column.type, "float64"
+            )
+        )
     if column.type == "id":
         return _id(where, table, value)
     if column.type == "time":

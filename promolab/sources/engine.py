@@ -33,6 +33,8 @@ def connect(threads: int | None = None) -> Any:
         settings["threads"] = int(threads)
     con = ibis.duckdb.connect(**settings)
     con.raw_sql("SET TimeZone = 'UTC'")
+    # In a notebook the engine would draw a widget, which a page cannot show.
+    con.raw_sql("SET enable_progress_bar = false")
     return con
 
 

@@ -1,7 +1,8 @@
-"""A shop in files: a folder of parquet or csv named after the contract's tables, or a DuckDB file."""
+"""A shop in files: a folder of parquet or csv files, one per table, or a DuckDB file."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def _files(folder: Path) -> dict[str, Path]:
             raise DataError(f"{path.name}: write the table's name in lower case, {name.lower()!r}")
         if name in found:
             raise DataError(
-                f"the table {name!r} lies in two files, {found[name].name} and {path.name}; keep one"
+                f"the table {name!r} lies in two files, {found[name].name} and {path.name}; "
+                "keep one"
             )
         if name in TABLES:
             found[name] = path
@@ -44,6 +46,7 @@ def _no_case_twins(table: str, columns: list[str]) -> None:
 def _read(con: Any, table: str, path: Path) -> Any:
     import csv
     import gzip
+    import zlib
 
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -67,8 +70,16 @@ def _read(con: Any, table: str, path: Path) -> Any:
         )
     except (DataError, InputError):
         raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError, *_engine_errors()) as error:
-        first = str(error).strip().splitlines()[0]
+    except (
+        pa.ArrowException,
+        OSError,
+        EOFError,
+        zlib.error,
+        csv.Error,
+        UnicodeDecodeError,
+        *_engine_errors(),
+    ) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(f"{path.name} cannot be read ({first}); is the file whole?") from error
 
 
@@ -96,9 +107,7 @@ def _shop(
     return Shop({n: ready[n] for n in TABLES if n in ready}, settings, fingerprints)
 
 
-def open_folder(
-    folder: Path, settings: Settings | None = None, threads: int | None = None
-) -> Shop:
+def open_folder(folder: Path, settings: Settings | None = None, threads: int | None = None) -> Shop:
     """Open a folder with one parquet or csv file per table, and its ``shop.toml`` if it has one.
 
     Parameters
@@ -133,9 +142,7 @@ def open_folder(
     return _shop(tables, settings, prints, str(folder))
 
 
-def open_database(
-    path: Path, settings: Settings | None = None, threads: int | None = None
-) -> Shop:
+def open_database(path: Path, settings: Settings | None = None, threads: int | None = None) -> Shop:
     """Open a DuckDB file that holds tables named after the contract's; it is only read.
 
     Parameters
@@ -168,16 +175,14 @@ def open_database(
             f"{path} cannot be opened as a DuckDB file ({first}); a file written by DuckDB 2 must "
             "be exported to parquet first"
         ) from error
-    tables = {
-        n: con.table(n, database=("source", "main")) for n in TABLES if n in names
-    }
+    tables = {n: con.table(n, database=("source", "main")) for n in TABLES if n in names}
     if not tables and names:
         raise DataError(f"{path.name} has no table 'events'; {nearest('events', names)}")
     return _shop(tables, settings, {path.name: fingerprint(path)}, path.name)
 
 
 def save_shop(shop: Shop, folder: Path) -> None:
-    """Write a shop as a contract folder: a parquet file per table in total order, and its shop.toml.
+    """Write a shop as a folder: a parquet file per table, in total order, and its shop.toml.
 
     Parameters
     ----------
@@ -201,4 +206,6 @@ def save_shop(shop: Shop, folder: Path) -> None:
         shop.backend.raw_sql(
             f"COPY ({ordered}) TO {quote(folder / f'{name}.parquet')} (FORMAT parquet)"
         )
-    (folder / "shop.toml").write_text(shop.settings.to_toml(), encoding="utf-8")
+    # What was local time in the source is UTC by now.
+    settings = dataclasses.replace(shop.settings, naive_times="utc")
+    (folder / "shop.toml").write_text(settings.to_toml(), encoding="utf-8")

@@ -1,0 +1,355 @@
+"""All customers at a glance: how each axis is spread, and recency against sales.
+
+Scores are mean percentile ranks, so their distribution says little; each axis is shown by the one
+raw figure behind it that a marketer knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.metrics import wilson
+from promolab.profiles.axes import AXES
+from promolab.profiles.columns import customer_frame, numeric
+from promolab.results import Result, plain
+from promolab.wording import count, number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["ProfileOverview", "median_interval", "profile_overview"]
+
+
+class _Figure(NamedTuple):
+    axis: str
+    feature: str
+    words: str
+    sentence: str
+    decimals: int | None = None
+
+
+_FIGURES = (
+    _Figure("interests", "categories", "categories bought", "bought from {} categories", 0),
+    _Figure("purchasing_power", "average_order_amount", "sales per order", "spends {} an order"),
+    _Figure("loyalty", "recency_days", "days since the last order", "ordered {} days ago", 1),
+    _Figure("habits", "hour_of_day", "usual hour of ordering", "orders around {}"),
+)
+
+_RECENCY_ENDS = np.array([7, 14, 28, 56, 84])
+_RECENCY_BANDS = ("≤ 7 days", "8–14", "15–28", "29–56", "57–84", "> 84 days")
+_LATE = 3  # from this band on, a customer is late: more than 28 days
+
+
+def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """Return the median and its confidence interval between two order statistics.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        One value per customer; nan is left out.
+    level : float
+        Least coverage of the interval.
+
+    Returns
+    -------
+    median, low, high : float
+        The ends are nan where there are too few values for the level (fewer than 6 for 95 %).
+
+    Notes
+    -----
+    The number of values below the median is binomial (n, ½), whatever their distribution. The
+    interval runs from the l-th smallest to the l-th largest value, l the largest number with
+    ``P(B < l) ≤ (1 − level) / 2``; so it covers at least at the level, ties included.
+
+    References
+    ----------
+    David & Nagaraja (2003), Order Statistics, 3rd ed., section 7.1.
+
+    Examples
+    --------
+    >>> median_interval(np.arange(1.0, 101.0))
+    (50.5, 40.0, 61.0)
+    """
+    from scipy.stats import binom
+
+    known = np.sort(values[np.isfinite(values)])
+    n = len(known)
+    if n == 0:
+        return (np.nan, np.nan, np.nan)
+    place = int(binom.ppf((1 - level) / 2, n, 0.5))
+    ends = (known[place - 1], known[n - place]) if place >= 1 else (np.nan, np.nan)
+    return float(np.median(known)), float(ends[0]), float(ends[1])
+
+
+def _unrolled(hours: np.ndarray) -> np.ndarray:
+    """Cut the day opposite to its circular mean, so that 23 h and 1 h lie two hours apart."""
+    known = hours[np.isfinite(hours)]
+    mean = np.angle(np.exp(2j * np.pi * known / 24).sum()) * 12 / np.pi
+    return mean + (hours - mean + 12) % 24 - 12
+
+
+def _spread(values: np.ndarray, axis: str, words: str, *, clock: bool = False) -> dict[str, Any]:
+    """Return one row of the table: quartiles, the median's interval, how many are known."""
+    line = _unrolled(values) if clock else values
+    known = line[np.isfinite(line)]
+    quartiles = np.quantile(known, [0.25, 0.75]) if len(known) else np.array([np.nan, np.nan])
+    places = np.array([*median_interval(line), *quartiles])
+    places = places % 24 if clock else places
+    names = ("median", "ci_low", "ci_high", "quartile_1", "quartile_3")
+    row = {"axis": AXES[axis].label, "figure": words}
+    sizes = {"n": len(known), "missing": len(values) - len(known)}
+    return row | dict(zip(names, places.tolist(), strict=True)) | sizes
+
+
+def _amount_bands(amount: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Return the band of each amount and the bands' names: nothing, fifths of the rest, not known.
+
+    The ends of the fifths are rounded to two digits, so that a name says exactly what is in it.
+    """
+    positive = amount[amount > 0]
+    ends = np.quantile(positive, [0.2, 0.4, 0.6, 0.8]) if len(positive) else np.array([])
+    ends = np.unique([float(f"{end:.2g}") for end in ends])
+    words = [number(end, decimals=max(0, 1 - int(np.floor(np.log10(end))))) for end in ends]
+    pairs = [f"{a}–{b}" for a, b in pairwise(words)]
+    fifths = [f"up to {words[0]}", *pairs, f"over {words[-1]}"] if words else []
+    band = 1 + np.searchsorted(ends, amount, side="left")
+    band = np.where(amount > 0, band, np.where(np.isnan(amount), 1 + len(fifths), 0))
+    return band, ["nothing", *fifths, "not known"]
+
+
+def _map(recency: np.ndarray, amount: np.ndarray) -> pd.DataFrame:
+    """Count customers by recency and amount; *no order*, *nothing*, *not known* only if needed."""
+    # searchsorted puts nan behind all ends, among those who ordered long ago.
+    row = np.where(np.isnan(recency), 6, np.searchsorted(_RECENCY_ENDS, recency, side="left"))
+    column, names = _amount_bands(amount)
+    cells = np.zeros((7, len(names)), dtype=int)
+    np.add.at(cells, (row, column), 1)
+    table = pd.DataFrame(cells, index=[*_RECENCY_BANDS, "no order"], columns=names)
+    unused = [name for name in ("nothing", "not known") if len(names) > 2 and not table[name].any()]
+    table = table.drop(columns=unused)
+    return table if table.loc["no order"].any() else table.drop(index="no order")
+
+
+def _late_share(by_band: np.ndarray) -> tuple[int, str, int]:
+    late, n = int(by_band[_LATE:].sum()), int(by_band.sum())
+    low, high = wilson(late, n)
+    return late, percent(late / n, float(low), float(high)), n
+
+
+def _clock(hour: float) -> str:
+    minutes = round(hour * 12) * 5 % 1440
+    return f"{minutes // 60}:{minutes % 60:02d}"
+
+
+@dataclass(frozen=True)
+class ProfileOverview(Result):
+    """All customers at a glance, as `profile_overview` makes it.
+
+    Parameters
+    ----------
+    spread : DataFrame
+        Two rows per axis, its raw figure and its score: ``axis, figure, median, ci_low, ci_high``
+        (95 %), ``quartile_1, quartile_3, n, missing``.
+    cells : DataFrame
+        Customers by days since the last order (rows) and sales (columns).
+    figures : DataFrame
+        The raw figure of each axis per customer.
+    amount_words : str
+        Which sales the columns of ``cells`` are.
+    customers : int
+        All customers.
+    currency : str
+        Code of the currency; empty where unknown.
+    """
+
+    spread: pd.DataFrame
+    cells: pd.DataFrame
+    figures: pd.DataFrame
+    amount_words: str
+    customers: int
+    currency: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return median with interval, quartiles, known and missing of each figure and score."""
+        return self.spread.copy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table and the map as plain values."""
+        tables = {"spread": self.spread.to_dict("records"), "cells": self.cells.to_dict("index")}
+        return super().to_dict() | plain(tables)
+
+    def _median(self, figure: _Figure) -> str:
+        row = self.spread[self.spread["figure"] == figure.words]
+        places = row[["median", "ci_low", "ci_high"]].to_numpy(dtype=float)[0].tolist()
+        if figure.feature == "hour_of_day":
+            value, low, high = (_clock(x) if np.isfinite(x) else "" for x in places)
+            return f"{value} [{low}, {high}]" if low else value
+        return number(*places, decimals=figure.decimals, unit=self._unit(figure))
+
+    def _unit(self, figure: _Figure) -> str:
+        return self.currency if figure.feature == "average_order_amount" else ""
+
+    def _known(self, figure: _Figure) -> int:
+        return int(self.figures[figure.feature].notna().sum())
+
+    def _late(self) -> str:
+        """Say how many have not ordered for long, of all and of those with the highest sales."""
+        ordered = self.cells.loc[list(_RECENCY_BANDS)]
+        if not ordered.to_numpy().any():
+            return ""
+        late, share, n = _late_share(ordered.sum(axis=1).to_numpy())
+        text = (
+            f"{count(late)} of {plural(n, 'customer')} ({share}) {'has' if late == 1 else 'have'} "
+            f"not ordered for more than {_RECENCY_ENDS[_LATE - 1]} days"
+        )
+        sold = ordered.drop(columns=["nothing", "not known"], errors="ignore")
+        sold = sold.loc[:, sold.any()]
+        if sold.shape[1] < 2:
+            return text + "."
+        late, share, n = _late_share(sold.iloc[:, -1].to_numpy())
+        return f"{text}; of those with the highest sales, {count(late)} of {count(n)} ({share})."
+
+    def summary(self) -> str:
+        """Return the middle customer, and how many good customers have not come back for long."""
+        known = [f for f in _FIGURES if self._known(f)]
+        if not known:
+            return f"Of {plural(self.customers, 'customer')} nothing is known that has a figure."
+        parts = [f.sentence.format(self._median(f)) for f in known]
+        list_of = ", ".join(parts[:-1]) + (" and " if parts[:-1] else "") + parts[-1]
+        whole = f"The middle one of {plural(self.customers, 'customer')}"
+        who = whole if self.customers > 1 else "The only customer"
+        least = min(self._known(f) for f in known)
+        note = ["each a median with its 95 % interval"] if least >= 6 else []
+        note += [f"known of {count(least)} or more"] if least < self.customers else []
+        aside = f" ({', '.join(note)})" if note else ""
+        return f"{who} {list_of}{aside}. {self._late()}".strip()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw customers by last order and sales as a heat map and return the Axes."""
+        from promolab import plots
+
+        cells = self.cells.to_numpy()
+        share = cells / max(self.customers, 1)
+        words = [percent(s, decimals=0) if s >= 0.005 else "< 1 %" for s in share.flat]
+        text = [f"{count(c)} · {w}" if c else "0" for c, w in zip(cells.flat, words, strict=True)]
+        ax = plots.heat_map(
+            100 * share,
+            list(self.cells.index),
+            list(self.cells.columns),
+            text=np.array(text, dtype=object).reshape(cells.shape),
+            label="share of customers, %",
+            ax=ax,
+        )
+        return plots.finish(
+            ax,
+            title=self._late().split(";")[0].rstrip(".") or "Customers by last order and sales",
+            subtitle=f"customers · share of all, n = {count(self.customers)}; 95 % interval",
+            xlabel=f"{self.amount_words}{f', {self.currency}' if self.currency else ''}",
+            ylabel="days since the last order",
+        )
+
+    def plot_axes(self) -> np.ndarray:
+        """Draw how the raw figure of each axis is spread; returns the Axes, of shape (2, 2)."""
+        import matplotlib.pyplot as plt
+
+        from promolab import plots
+
+        with plots.style():
+            _, grid = plt.subplots(2, 2, figsize=(11.5, 8.0))
+        for ax, figure in zip(grid.flat, _FIGURES, strict=True):
+            self._draw(figure, ax)
+        return np.asarray(grid)
+
+    def _draw(self, figure: _Figure, ax: Axes) -> None:
+        from promolab import plots
+
+        clock = figure.feature == "hour_of_day"
+        values = self.figures[figure.feature].to_numpy()
+        plots.histogram(values, bins=24, high_quantile=1.0 if clock else 0.995, ax=ax)
+        words, n, unit = "not known", self._known(figure), self._unit(figure)
+        missing = f", {count(self.customers - n)} not known" if n < self.customers else ""
+        if n:
+            row = self.spread[self.spread["figure"] == figure.words]
+            plots.reference_line(ax, kind="vertical", at=float(row["median"].to_numpy()[0]))
+            words = f"the middle customer {figure.sentence.format(self._median(figure))}"
+        plots.finish(
+            ax,
+            title=f"{AXES[figure.axis].label}: {words}",
+            subtitle=f"n = {count(n)}{missing} · line: median [95 % interval]",
+            xlabel=f"{figure.words}, {unit}" if unit else figure.words,
+            ylabel="customers",
+        )
+        if clock:
+            ax.set_xlim(0, 24)
+            ax.set_xticks(range(0, 25, 4))
+
+
+def profile_overview(
+    profiles: pd.DataFrame, features: Any, *, currency: str = ""
+) -> ProfileOverview:
+    """Describe all customers: one raw figure and the score of each axis, recency against sales.
+
+    Parameters
+    ----------
+    profiles : DataFrame
+        What `build_profiles` returned, or some of its rows; they are the customers described.
+    features : DataFrame or ibis.Table
+        The features the profiles were built from; any of them may be absent or null.
+    currency : str
+        Code of the currency of amounts, shown behind them.
+
+    Returns
+    -------
+    ProfileOverview
+
+    Raises
+    ------
+    InputError
+        If ``profiles`` has customers that ``features`` lacks, or a feature is not numeric.
+
+    Notes
+    -----
+    Intervals take the customers as drawn independently from those the shop could have. Hours are
+    put on a line cut opposite to their circular mean before quantiles are taken. The map uses all
+    sales before the date: those of the last 84 days, used only where there are no others, are 0 by
+    definition for whoever ordered before.
+
+    Examples
+    --------
+    >>> from promolab.profiles import build_profiles
+    >>> features = pd.DataFrame({"customer_id": range(9), "recency_days": range(1, 10)})
+    >>> overview = profile_overview(build_profiles(features), features)
+    >>> overview.summary().split(". ")[1]
+    '0 of 9 customers (0 % [0, 30]) have not ordered for more than 28 days.'
+    """
+    people, frame = customer_frame(profiles, "profiles"), customer_frame(features)
+    unknown = int((~people["customer_id"].isin(frame["customer_id"])).sum())
+    if unknown:
+        raise InputError(
+            f"features lack {count(unknown)} of the {plural(len(people), 'customer')} of profiles; "
+            "give the features that the profiles were built from"
+        )
+    frame = frame.set_index("customer_id").loc[people["customer_id"]].reset_index()
+    values = pd.DataFrame({f.feature: numeric(frame, f.feature) for f in _FIGURES})
+    rows = []
+    for f in _FIGURES:
+        raw = values[f.feature].to_numpy()
+        rows.append(_spread(raw, f.axis, f.words, clock=f.feature == "hour_of_day"))
+        rows.append(_spread(numeric(people, f.axis), f.axis, "score, 0–100"))
+    ever = numeric(frame, "amount")
+    has_ever = bool(np.isfinite(ever).any())
+    amount = ever if has_ever else numeric(frame, "amount_84d")
+    return ProfileOverview(
+        spread=pd.DataFrame(rows),
+        cells=_map(values["recency_days"].to_numpy(), amount),
+        figures=values,
+        amount_words="sales so far" if has_ever else "sales of the last 84 days",
+        customers=len(people),
+        currency=currency,
+    )

@@ -1,0 +1,140 @@
+"""The blocks of the page on promotions that run, come or ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from promolab.campaign import PromotionReadout, Readout
+from promolab.report.page import Html, join, picture, say, table
+from promolab.results import Estimate
+from promolab.wording import count, number, percent
+
+__all__ = ["dates", "ended_block", "timeline_block"]
+
+NOT_PROVEN = (
+    "The difference compares those contacted with similar customers who were not. Where it is "
+    "adjusted, it is adjusted for what was known before the start, not proven by a test: those "
+    "contacted were chosen, and may differ in ways that the data do not show."
+)
+
+
+def dates(starts_at: Any, ends_at: Any, zone: str) -> str:
+    """Return a promotion's first and last local day.
+
+    Examples
+    --------
+    >>> dates("2017-10-30 04:00", "2017-12-25 05:00", "America/New_York")
+    '30 Oct – 24 Dec'
+    """
+    first, end = (pd.Timestamp(ts, tz="UTC").tz_convert(zone) for ts in (starts_at, ends_at))
+    return f"{first:%d %b} – {end - pd.Timedelta(seconds=1):%d %b}"
+
+
+def timeline_block(promotions: pd.DataFrame, zone: str) -> Html:
+    """Return the promotions that run or come, a line each.
+
+    Parameters
+    ----------
+    promotions : DataFrame
+        From `promolab.campaign.timeline`.
+    zone : str
+        The shop's.
+    """
+    shown = promotions[promotions["status"].isin(["running", "coming"])]
+    if shown.empty:
+        return say("No promotion is running, and none starts in the four weeks after this one.")
+    rows = shown.to_dict("records")
+    text = shown.assign(
+        valid=[dates(r["starts_at"], r["ends_at"], zone) for r in rows],
+        progress=[
+            f"day {r['day']} of {r['days']}" if r["status"] == "running" else "–" for r in rows
+        ],
+        so_far=[
+            f"{count(r['redeemers'])} of {count(r['contacts'])}"
+            if r["status"] == "running"
+            else "–"
+            for r in rows
+        ],
+    )
+    return table(
+        text,
+        {
+            "name": "promotion",
+            "status": "status",
+            "valid": "valid",
+            "progress": "how far",
+            "so_far": "redeemed so far",
+            "products": "products",
+        },
+        {"products": lambda n: "–" if pd.isna(n) else count(n)},
+        caption="Sorted by status and start; what was known on the morning the week begins.",
+        most=20,
+    )
+
+
+def ended_block(readout: Readout, zone: str) -> Html:
+    """Return what became of the promotions that ended lately.
+
+    Parameters
+    ----------
+    readout : Readout
+        From `promolab.campaign.read_out`.
+    zone : str
+        The shop's.
+    """
+    if not len(readout):
+        return say(readout.summary())
+    rows = readout.promotions
+    currency = rows[0].currency
+    text = pd.DataFrame(
+        {
+            "name": [r.name for r in rows],
+            "valid": [dates(r.starts_at, r.ends_at, zone) for r in rows],
+            "redeemed": [f"{count(r.redeemers)} of {count(r.contacts)}" for r in rows],
+            "rate": [_percent(r.redemption_rate) for r in rows],
+            "cost": [_number(r.discount_cost) for r in rows],
+            "sales": [_number(r.sales) for r in rows],
+            "against": [
+                _number(r.difference.estimate) if r.difference.identified else "–" for r in rows
+            ],
+            "standing": [r.difference.identification for r in rows],
+        }
+    )
+    shown = table(
+        text,
+        {
+            "name": "promotion",
+            "valid": "valid",
+            "redeemed": "redeemed",
+            "rate": "redemption rate",
+            "cost": f"coupon discounts, {currency}",
+            "sales": f"sales per contact, {currency}",
+            "against": f"difference to similar customers, {currency} each",
+            "standing": "difference is",
+        },
+        caption="Sorted by end, the latest first; 95 % intervals; sales and discounts in the window.",
+        most=20,
+    )
+    reasons = [say(_reason(r), css="muted") for r in rows if not r.difference.identified]
+    return join(
+        [
+            shown,
+            picture(readout.plot(), f"Redemption rates. {readout.summary()}"),
+            say(NOT_PROVEN, css="muted"),
+            *reasons,
+        ]
+    )
+
+
+def _reason(row: PromotionReadout) -> str:
+    return f"{row.name}: the difference is not identified; {row.difference.why}"
+
+
+def _percent(e: Estimate) -> str:
+    return percent(e.value, e.ci_low, e.ci_high)
+
+
+def _number(e: Estimate) -> str:
+    return number(e.value, e.ci_low, e.ci_high)

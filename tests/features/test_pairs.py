@@ -1,0 +1,323 @@
+"""Pairs of customer and promotion against plain pandas, on a small shop and on the real one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from promolab.errors import DataError, InputError
+from promolab.features import build_candidates, build_features, build_pairs, feature_columns
+from promolab.features.pairs import LABELS
+
+NOW = datetime(2021, 8, 1)
+POSITIVE = {"click", "claim", "redeem", "purchase", "share"}
+KEYS = ["customer_id", "promotion_id"]
+DAY = pd.Timedelta(days=1)
+COUNTS = [
+    *("promotion_products", "promotion_products_bought", "promotion_bought_share"),
+    *("promotion_amount", "promotion_amount_84d", "promotion_orders", "promotion_orders_84d"),
+    *("promotion_coupon_orders", "kind_contacts", "kind_responses", "type_contacts"),
+    *("type_responses", "other_promotions_running", "other_promotions_answered"),
+]
+
+
+@pytest.fixture(scope="module")
+def pairs(small_shop) -> pd.DataFrame:
+    return build_pairs(small_shop, NOW).execute()
+
+
+def pair_reference(frames: dict[str, pd.DataFrame], now: datetime) -> pd.DataFrame:
+    """Pair features and outcomes, exposure by exposure."""
+    promotions = frames["promotions"].set_index("promotion_id")
+    made = frames["exposures"]
+    asked = made[made.ts < now][KEYS].drop_duplicates()
+    asked = asked[asked.promotion_id.map(promotions.starts_at) < now]
+    since = np.maximum(made.ts, made.promotion_id.map(promotions.starts_at))
+    made = made.assign(since=since).join(promotions, on="promotion_id")
+    rows = []
+    for customer, promotion in asked.itertuples(index=False):
+        it = promotions.loc[promotion]
+        answers = frames["responses"]
+        answers = answers[answers.customer_id == customer]
+        past_answers = answers[answers.kind.isin(POSITIVE) & (answers.ts < it.starts_at)]
+        answered = set(past_answers.promotion_id)
+        past = made[(made.customer_id == customer) & (made.since < it.starts_at)]
+        other = past[(past.ends_at > it.starts_at) & (past.promotion_id != promotion)]
+        row = {"customer_id": customer, "promotion_id": promotion}
+        for name in ("kind", "type"):
+            same = past[past[name] == it[name]] if pd.notna(it[name]) else past.iloc[:0]
+            row[f"{name}_contacts"] = len(same)
+            row[f"{name}_responses"] = len(set(same.promotion_id) & answered)
+        row["other_promotions_running"] = other.promotion_id.nunique()
+        row["other_promotions_answered"] = len(set(other.promotion_id) & answered)
+        row |= product_reference(frames, customer, promotion, it)
+        inside = answers[(answers.promotion_id == promotion) & (answers.ts < now)]
+        inside = inside[(inside.ts >= it.starts_at) & (inside.ts < it.ends_at)]
+        row["redeemed"] = int((inside.kind == "redeem").any())
+        row["purchased"] = int(bought_inside(frames, customer, promotion, it, now))
+        row["label_complete"] = it.ends_at <= now
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values(KEYS, ignore_index=True)
+
+
+def offered(frames: dict[str, pd.DataFrame], promotion: str) -> set[str]:
+    offers = frames["promotion_products"]
+    return set(offers.product_id[offers.promotion_id == promotion])
+
+
+def product_reference(frames, customer, promotion, it) -> dict[str, float]:
+    products = offered(frames, promotion)
+    events = frames["events"]
+    mine = events[(events.customer_id == customer) & (events.kind == "purchase")]
+    mine = mine[(mine.ts < it.starts_at) & mine.product_id.isin(products)]
+    recent = mine[it.starts_at - mine.ts <= 84 * DAY]
+    return {
+        "promotion_products": len(products) or np.nan,
+        "promotion_products_bought": mine.product_id.nunique(),
+        "promotion_bought_share": mine.product_id.nunique() / len(products) if products else np.nan,
+        "promotion_amount": mine.amount.sum(),
+        "promotion_amount_84d": recent.amount.sum(),
+        "promotion_orders": mine.ts.nunique(),
+        "promotion_orders_84d": recent.ts.nunique(),
+        "promotion_coupon_orders": mine.ts[mine.coupon_discount > 0].nunique(),
+    }
+
+
+def bought_inside(frames, customer, promotion, it, now) -> bool:
+    events = frames["events"]
+    mine = events[(events.customer_id == customer) & (events.kind == "purchase")]
+    mine = mine[mine.product_id.isin(offered(frames, promotion)) & (mine.ts < now)]
+    return bool(((mine.ts >= it.starts_at) & (mine.ts < it.ends_at)).any())
+
+
+@pytest.fixture(scope="module")
+def expected(small_shop) -> pd.DataFrame:
+    frames = {name: table.execute() for name, table in small_shop.tables.items()}
+    return pair_reference(frames, NOW)
+
+
+@pytest.fixture(scope="module")
+def aligned(pairs) -> pd.DataFrame:
+    return pairs.sort_values(KEYS, ignore_index=True)
+
+
+def test_one_row_per_customer_and_promotion_contacted(aligned, expected, small_shop):
+    assert not aligned.duplicated(KEYS).any()
+    assert aligned[KEYS].to_numpy().tolist() == expected[KEYS].to_numpy().tolist()
+    # The tables that are joined hold each pair, and each product, more than once.
+    frames = {name: table.execute() for name, table in small_shop.tables.items()}
+    assert frames["exposures"].duplicated(KEYS).any()
+    assert frames["responses"].duplicated(KEYS).any()
+    assert frames["promotion_products"].duplicated(["promotion_id", "product_id"]).any()
+
+
+@pytest.mark.parametrize("column", [*COUNTS, *LABELS])
+def test_pair_column_is_what_plain_pandas_says(aligned, expected, column):
+    got, wanted = aligned[column].astype(float), expected[column].astype(float)
+    np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
+    assert wanted.nunique() > 1
+
+
+def test_customer_features_are_those_at_the_promotions_own_start(pairs, small_shop):
+    assert (pairs.as_of == pairs.starts_at).all()
+    for start, mine in pairs.groupby("starts_at"):
+        alone = build_features(small_shop, start.to_pydatetime()).execute()
+        alone = mine[["customer_id"]].merge(alone, on="customer_id", how="left")
+        columns = alone.columns.drop(["customer_id", "as_of"])
+        wanted = alone[columns].reset_index(drop=True)
+        assert_frame_equal(
+            mine[columns].reset_index(drop=True), wanted, check_exact=True, check_dtype=False
+        )
+
+
+def test_rows_without_history_have_nulls_and_counts_of_zero(pairs):
+    stranger = pairs[pairs.customer_id == "C28"]
+    assert len(stranger) and stranger[["orders", "recency_days", "top_category"]].isna().all().all()
+    assert (stranger[["promotion_amount", "promotion_orders"]] == 0).all().all()
+    assert pairs[[c for c in COUNTS if not c.startswith("promotion_")]].notna().all().all()
+    without = pairs[pairs.promotion_id == "P7"]
+    assert without.empty or without.promotion_bought_share.isna().all()
+
+
+def test_the_own_contact_is_never_counted_even_when_it_is_sent_ahead(frames, to_shop):
+    start = frames["promotions"].starts_at[0]  # the first promotion: nobody was contacted before
+    sent = frames["exposures"][frames["exposures"].promotion_id == "P0"]
+    ahead = sent.assign(ts=start - 5 * DAY)
+    shop = to_shop(frames | {"exposures": ahead})
+    got = build_pairs(shop, start + DAY).execute()
+    assert len(got) == sent.customer_id.nunique()
+    assert got.contacts.fillna(0).eq(0).all() and got.contacts_28d.fillna(0).eq(0).all()
+    assert got.kind_contacts.eq(0).all() and got.type_contacts.eq(0).all()
+
+
+def test_a_redemption_counts_on_its_own_promotion_within_its_window(frames, to_shop):
+    it = frames["promotions"].iloc[0]
+    made = pd.DataFrame({"promotion_id": "P0", "customer_id": list("ABCDEF"), "ts": it.starts_at})
+    answers = pd.DataFrame(
+        [
+            ("P0", "A", it.starts_at),
+            ("P1", "B", it.starts_at),
+            ("P0", "C", it.ends_at),
+            ("P0", "D", it.starts_at - pd.Timedelta(seconds=1)),
+            ("P0", "E", it.ends_at - pd.Timedelta(seconds=1)),
+            ("P0", "G", it.starts_at),
+        ],
+        columns=["promotion_id", "customer_id", "ts"],
+    ).assign(kind="redeem")
+    shop = to_shop(frames | {"exposures": made, "responses": answers})
+    done = build_pairs(shop, it.ends_at).execute().set_index("customer_id")
+    assert done.redeemed.to_dict() == {"A": 1, "B": 0, "C": 0, "D": 0, "E": 1, "F": 0}
+    assert done.label_complete.all()
+    running = build_pairs(shop, it.ends_at - DAY).execute().set_index("customer_id")
+    assert running.redeemed.to_dict() == {"A": 1, "B": 0, "C": 0, "D": 0, "E": 0, "F": 0}
+    assert not running.label_complete.any()
+
+
+def test_purchases_come_from_responses_where_a_shop_records_them(frames, to_shop, pairs):
+    start = frames["promotions"].starts_at[0]
+    said = pd.DataFrame(
+        {"promotion_id": "P0", "customer_id": "C01", "ts": [start], "kind": "purchase"}
+    )
+    shop = to_shop(frames | {"responses": pd.concat([frames["responses"], said])})
+    got = build_pairs(shop, NOW).execute()
+    wanted = int(((got.customer_id == "C01") & (got.promotion_id == "P0")).any())
+    assert got.purchased.sum() == wanted
+    # One that is recorded only later is not known yet.
+    later = to_shop(frames | {"responses": pd.concat([frames["responses"], said.assign(ts=NOW)])})
+    assert build_pairs(later, NOW).execute().purchased.tolist() == pairs.purchased.tolist()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_follows_a_promotions_start_changes_no_feature(frames, to_shop, pairs, seed):
+    rng = np.random.default_rng(seed)
+    last = pairs.starts_at.max()
+    changed = dict(frames)
+    for name in ("events", "responses", "exposures"):
+        table = frames[name]
+        later = table[table.ts >= last]
+        later = later.iloc[rng.permutation(len(later))[: len(later) // 2]]
+        more = table.sample(100, random_state=seed)
+        more = more.assign(ts=last + pd.to_timedelta(rng.integers(0, 900, 100), unit="h"))
+        # Who was contacted is what a pair is: only contacts for other promotions change.
+        keep = table[(table.ts < last) | (name == "exposures")]
+        more = more[more.promotion_id < "P5"] if name == "exposures" else more
+        changed[name] = pd.concat([keep, more, later[:0] if name == "exposures" else later])
+    got = build_pairs(to_shop(changed), NOW).execute()
+    columns = [*KEYS, *feature_columns(pairs)]
+    mine = got.merge(pairs[KEYS], on=KEYS).sort_values(KEYS)[columns]
+    wanted = pairs.sort_values(KEYS)[columns]
+    newest = wanted.promotion_id.isin(pairs.promotion_id[pairs.starts_at == last]).to_numpy()
+    assert newest.any()
+    assert_frame_equal(mine.reset_index(drop=True), wanted.reset_index(drop=True), check_exact=True)
+
+
+def test_nothing_after_the_date_changes_pairs_or_outcomes(frames, to_shop, pairs):
+    past = dict(frames)
+    for name in ("events", "responses", "exposures"):
+        past[name] = frames[name][frames[name].ts < NOW]
+    assert_frame_equal(build_pairs(to_shop(past), NOW).execute(), pairs, check_exact=True)
+
+
+def test_pairs_stand_in_one_order(pairs):
+    assert (
+        pairs[["starts_at", "promotion_id", "customer_id"]]
+        .apply(tuple, axis=1)
+        .is_monotonic_increasing
+    )
+
+
+def test_candidates_are_all_customers_with_history_and_described_alike(small_shop, pairs):
+    it = pairs[pairs.promotion_id == "P3"]
+    start = it.starts_at.iloc[0].to_pydatetime()
+    got = build_candidates(small_shop, start, ["P3", "P4"]).execute()
+    features = build_features(small_shop, start).execute()
+    assert len(got) == 2 * len(features) and not got.duplicated(KEYS).any()
+    assert not set(LABELS) & set(got.columns)
+    both = it[it.customer_id.isin(features.customer_id)]
+    columns = [*KEYS, *feature_columns(pairs)]
+    same = got.merge(both[KEYS], on=KEYS)[columns]
+    assert len(same) == len(both) > 5
+    assert_frame_equal(same, both[columns].reset_index(drop=True), check_dtype=False)
+
+
+def test_feature_columns_hold_no_key_time_or_outcome(pairs):
+    columns = feature_columns(pairs)
+    assert not {*KEYS, *LABELS, "as_of", "starts_at", "ends_at"} & set(columns)
+    assert {"orders", "promotion_amount", "kind_contacts"} <= set(columns)
+
+
+def test_every_column_is_in_the_glossary(pairs):
+    from promolab.glossary import GLOSSARY
+
+    assert set(pairs.columns) <= set(GLOSSARY)
+
+
+def test_a_shop_without_products_of_promotions_or_types_still_has_pairs(frames, to_shop):
+    few = {name: frames[name] for name in ("events", "exposures", "responses")}
+    few["promotions"] = frames["promotions"][["promotion_id", "kind", "starts_at", "ends_at"]]
+    got = build_pairs(to_shop(few), NOW).execute()
+    assert "promotion_amount" not in got and "promotion_products" not in got
+    assert not got.duplicated(KEYS).any() and got.redeemed.sum() > 0
+
+
+def test_what_is_missing_is_said(frames, to_shop, small_shop):
+    few = {name: table for name, table in frames.items() if name != "responses"}
+    with pytest.raises(DataError, match="response models need the table 'responses'"):
+        build_pairs(to_shop(few), NOW)
+    with pytest.raises(InputError, match="one moment"):
+        build_pairs(small_shop, pd.DataFrame({"customer_id": ["C01"], "as_of": [NOW]}))
+
+
+# The real shop.
+
+
+@pytest.fixture(scope="module")
+def real(journey) -> pd.DataFrame:
+    return build_pairs(journey, datetime(2018, 4, 1)).execute()
+
+
+def test_real_pairs_are_the_exposures_and_redemptions_of_their_own_promotion(real):
+    assert len(real) == 6589 and not real.duplicated(KEYS).any()
+    assert real.redeemed.sum() == 792
+    by_type = real.groupby("promotion_type").redeemed.agg(["sum", "size"])
+    assert by_type.to_numpy().tolist() == [[604, 3647], [154, 2368], [34, 574]]
+    assert real.groupby("promotion_type").promotion_id.nunique().tolist() == [4, 17, 6]
+    assert real.label_complete.all()
+
+
+def test_real_pairs_at_a_date_know_which_windows_are_over(journey, real):
+    now = datetime(2017, 10, 30, 4)
+    got = build_pairs(journey, now).execute()
+    assert len(got) == (real.starts_at < now).sum()
+    assert (got.label_complete == (got.ends_at <= now)).all()
+    over = got[got.label_complete].merge(real, on=KEYS, suffixes=("", "_later"))
+    assert (over.redeemed == over.redeemed_later).all()
+    assert (over.promotion_amount == over.promotion_amount_later).all()
+
+
+def test_real_pair_features(journey, real):
+    """Past spend on a promotion's products and past contacts of its type, with one query of SQL."""
+    con = journey.backend.con
+    wanted = con.sql("""
+        WITH offers AS (SELECT DISTINCT promotion_id, product_id FROM promotion_products),
+        pairs AS (SELECT x.promotion_id, customer_id, starts_at, type
+                  FROM exposures x JOIN promotions USING (promotion_id))
+        SELECT p.customer_id, p.promotion_id,
+            (SELECT coalesce(sum(amount), 0) FROM events e JOIN offers o USING (product_id)
+             WHERE e.customer_id = p.customer_id AND o.promotion_id = p.promotion_id
+               AND e.ts < p.starts_at) AS amount,
+            (SELECT count(*) FROM pairs q WHERE q.customer_id = p.customer_id
+               AND q.type = p.type AND q.starts_at < p.starts_at) AS contacts
+        FROM pairs p WHERE p.promotion_id IN ('18', '13', '9')
+    """).df()
+    assert len(wanted) > 100
+    both = real.astype({"customer_id": str, "promotion_id": str}).merge(
+        wanted.astype({"customer_id": str, "promotion_id": str}), on=KEYS
+    )
+    assert len(both) == len(wanted)
+    np.testing.assert_allclose(both.promotion_amount, both.amount_y, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(both.type_contacts, both.contacts_y, rtol=0)

@@ -1,0 +1,104 @@
+"""The glossary covers every column, and the data dictionary is what the code says."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import promolab.glossary as glossary
+from promolab.contract.tables import TABLES, dictionary
+from promolab.errors import InputError
+from promolab.features.customers import ORDER
+from promolab.profiles import AXES
+
+
+def test_every_feature_and_no_other_is_described_in_order():
+    assert tuple(glossary.GROUPS["Customers"]) == ORDER
+
+
+def test_every_axis_and_component_is_described():
+    names = [n for a in AXES for n in (a, *(f"{a}_{c.name}" for c in AXES[a].components))]
+    described = list(glossary.GROUPS["Profiles"])
+    assert described[: len(names)] == names
+    assert glossary.GLOSSARY["loyalty"].meaning.lower().startswith(AXES["loyalty"].meaning)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("p_redeemed", "support", "table", "rule", "row", "AUC", "AUC within promotions"),
+        *("ROC curve", "gain chart", "lift", "calibration", "interval", "Wilson", "silhouette"),
+        *("stability", "adjusted", "not identified", "randomised", "expected redemptions"),
+        *("holdout", "redeemed", "purchased", "label_complete", "as_of"),
+    ],
+)
+def test_word_is_there(name):
+    assert glossary.GLOSSARY[name].meaning
+
+
+def test_terms_are_written_for_readers():
+    assert sum(len(g) for g in glossary.GROUPS.values()) == len(glossary.GLOSSARY)
+    for term in glossary.GLOSSARY.values():
+        assert "_" not in term.label, term
+        assert term.label.strip() and term.meaning.endswith("."), term
+        assert not re.search(r"\s\s|\n", term.meaning), term
+
+
+def test_labels_tell_columns_of_one_group_apart():
+    for name, group in glossary.GROUPS.items():
+        labels = [term.label for term in group.values()]
+        assert len(set(labels)) == len(labels), name
+
+
+def test_label_of_an_unknown_column_has_no_underscores():
+    assert glossary.label("household_size") == "household size"
+
+
+def test_describe_keeps_the_order_and_names_the_nearest():
+    assert glossary.describe(["orders", "AUC"]).name.tolist() == ["orders", "AUC"]
+    assert glossary.describe().name.tolist()[0] == "customer_id"
+    assert len(glossary.describe()) == len(glossary.GLOSSARY)
+    with pytest.raises(InputError, match="did you mean 'orders'"):
+        glossary.describe(["ordres"])
+
+
+def test_markdown_has_a_row_per_term_and_refuses_unknown_groups():
+    rows = [line for line in glossary.to_markdown().splitlines() if line.startswith("| ")]
+    assert len(rows) == len(glossary.GLOSSARY) + len(glossary.GROUPS)
+    assert all(line.count("|") == 5 for line in rows)
+    with pytest.raises(InputError, match="did you mean 'Customers'"):
+        glossary.to_markdown(["Customer"])
+
+
+def between(text: str, marker: str) -> str:
+    found = re.search(rf"<!-- {marker}: [^\n]*-->\n\n(.*?)\n<!-- /{marker} -->", text, re.DOTALL)
+    assert found, f"data/README.md has no part {marker!r}"
+    return found.group(1)
+
+
+def test_data_dictionary_is_what_the_contract_says(repository):
+    text = (repository / "data" / "README.md").read_text(encoding="utf-8")
+    assert between(text, "tables") == dictionary()
+    for name in TABLES:
+        assert f"\n### {name}\n" in text
+
+
+def test_features_in_the_data_dictionary_are_what_the_glossary_says(repository):
+    text = (repository / "data" / "README.md").read_text(encoding="utf-8")
+    groups = ["Keys and times", "Customers", "Customer and promotion"]
+    assert between(text, "features") == glossary.to_markdown(groups)
+
+
+def test_settings_in_the_data_dictionary_are_all_there(repository):
+    import dataclasses
+    import tomllib
+
+    from promolab.contract import Settings
+
+    text = (repository / "data" / "README.md").read_text(encoding="utf-8")
+    table = text.split("## shop.toml")[1].split("```")[0]
+    named = {n for cell in re.findall(r"^\| ([a-z_, ]+) \|", table, re.M) for n in cell.split(", ")}
+    assert named - {"key"} == {field.name for field in dataclasses.fields(Settings)}
+    example = tomllib.loads(re.search(r"```toml\n(.*?)```", text, re.DOTALL).group(1))
+    Settings(**example)

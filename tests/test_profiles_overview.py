@@ -1,0 +1,164 @@
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest, circmean
+
+from promolab.errors import InputError
+from promolab.profiles import AXES, build_profiles, profile_overview
+from promolab.profiles.overview import ProfileOverview, median_interval
+
+matplotlib.use("Agg")
+
+RAW = (
+    "categories bought",
+    "sales per order",
+    "days since the last order",
+    "usual hour of ordering",
+)
+
+
+def make_features(n: int = 400, seed: int = 5) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "customer_id": rng.permutation(n),
+            "categories": rng.poisson(30, n),
+            "average_order_amount": rng.lognormal(3, 0.5, n),
+            "recency_days": rng.exponential(25, n),
+            "hour_of_day": rng.normal(23.5, 2, n) % 24,
+            "amount": rng.lognormal(6, 1, n),
+        }
+    )
+    frame.loc[:9, ["recency_days", "average_order_amount", "hour_of_day"]] = np.nan
+    frame.loc[:9, "amount"] = 0
+    return frame
+
+
+def overview_of(features: pd.DataFrame) -> ProfileOverview:
+    return profile_overview(build_profiles(features), features, currency="EUR")
+
+
+@pytest.fixture(scope="module")
+def features() -> pd.DataFrame:
+    return make_features()
+
+
+@pytest.fixture(scope="module")
+def overview(features: pd.DataFrame) -> ProfileOverview:
+    return overview_of(features)
+
+
+@pytest.mark.parametrize("n", [6, 7, 40, 101, 1000])
+def test_the_medians_interval_holds_what_a_sign_test_does_not_reject(n: int) -> None:
+    values = np.random.default_rng(n).permutation(np.arange(1.0, n + 1))
+    median, low, high = median_interval(np.append(values, np.nan))
+    kept = [m for m in np.arange(n) + 0.5 if binomtest(int((values < m).sum()), n).pvalue > 0.05]
+    # The sign test's interval is open between two values; its ends are those values.
+    assert low == np.ceil(min(kept)) - 1
+    assert high == np.floor(max(kept)) + 1
+    assert median == np.median(values)
+
+
+def test_too_few_values_have_no_interval() -> None:
+    assert np.isnan(median_interval(np.arange(5.0))[1:]).all()
+    assert np.isnan(median_interval(np.array([np.nan]))).all()
+
+
+def test_the_table_agrees_with_pandas(features: pd.DataFrame, overview: ProfileOverview) -> None:
+    frame = overview.to_frame()
+    raw = frame.set_index("figure").loc[list(RAW[:3])]
+    columns = features[["categories", "average_order_amount", "recency_days"]]
+    expected = columns.quantile([0.25, 0.5, 0.75]).T
+    np.testing.assert_allclose(raw[["quartile_1", "median", "quartile_3"]], expected)
+    assert raw["missing"].tolist() == [0, 10, 10]
+    assert (frame["n"] + frame["missing"] == len(features)).all()
+    scores = frame[frame["figure"] == "score, 0–100"]
+    np.testing.assert_allclose(
+        scores["median"], build_profiles(features)[list(AXES)].median().to_numpy()
+    )
+
+
+def test_hours_around_midnight_have_their_median_at_midnight(overview: ProfileOverview) -> None:
+    row = overview.to_frame().set_index("figure").loc["usual hour of ordering"]
+    around = circmean(overview.figures["hour_of_day"].dropna(), high=24)
+    assert abs((row["median"] - around + 12) % 24 - 12) < 0.4
+    assert (row["quartile_3"] - row["quartile_1"]) % 24 == pytest.approx(2 * 2 * 0.674, abs=0.5)
+
+
+def test_the_map_counts_everybody_once(features: pd.DataFrame, overview: ProfileOverview) -> None:
+    cells = overview.cells
+    assert cells.to_numpy().sum() == len(features)
+    ends = [-np.inf, 7, 14, 28, 56, 84, np.inf]
+    by_band = pd.cut(features["recency_days"], ends).value_counts(sort=False)
+    assert cells.sum(axis=1).tolist() == [*by_band, 10]
+    assert cells.loc["no order", "nothing"] == 10
+    fifths = cells.drop(columns="nothing").sum()
+    assert len(fifths) == 5
+    assert fifths.between(0.17 * 390, 0.23 * 390).all()
+    last = float(str(fifths.index[-1]).removeprefix("over ").replace(",", ""))
+    assert fifths.iloc[-1] == (features["amount"] > last).sum()
+
+
+def test_a_value_on_a_bands_end_is_in_the_lower_band() -> None:
+    ends = pd.DataFrame(
+        {"customer_id": range(6), "recency_days": [7, 7.01, 14, 84, 85, None], "amount": [5.0] * 6}
+    )
+    cells = overview_of(ends).cells
+    assert cells["up to 5.0"].tolist() == [1, 2, 0, 0, 1, 1, 1]
+
+
+def test_the_summary_says_what_the_data_say(
+    features: pd.DataFrame, overview: ProfileOverview
+) -> None:
+    text = overview.summary()
+    assert f"bought from {features['categories'].median():.0f} [" in text
+    assert "EUR [" in text
+    assert "known of 390 or more" in text
+    late = (features["recency_days"] > 28).sum()
+    ends = binomtest(int(late), 390).proportion_ci(method="wilson")
+    share = f"{late / 3.9:.0f} % [{100 * ends.low:.0f}, {100 * ends.high:.0f}]"
+    assert f"{late} of 390 customers ({share}) have not ordered for more than 28 days" in text
+    best = overview.cells.iloc[:6, -1]
+    assert f"of those with the highest sales, {best.iloc[3:].sum()} of {best.sum()} (" in text
+    assert overview.plot().get_title("left").startswith(f"{late} of 390")
+
+
+def test_the_axes_are_drawn_each_with_all_its_customers(overview: ProfileOverview) -> None:
+    grid = overview.plot_axes()
+    assert grid.shape == (2, 2)
+    drawn = [sum(bar.get_height() for bar in ax.patches) for ax in grid.flat]
+    assert drawn[3] == 390  # the others leave out what lies outside the axis
+    assert grid[1, 1].get_xlim() == (0, 24)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f: f.head(1),
+        lambda f: f.tail(1),
+        lambda f: f.head(0),
+        lambda f: f[["customer_id"]],
+        lambda f: f.assign(recency_days=None, amount=None),
+        lambda f: f.drop(columns="amount").assign(amount_84d=3.0),
+    ],
+    ids=["never bought", "one", "nobody", "ids only", "nulls", "84 days"],
+)
+def test_little_is_known(features: pd.DataFrame, change) -> None:
+    result = overview_of(change(features))
+    assert "nan" not in result.summary()
+    assert result.cells.to_numpy().sum() == len(change(features))
+    result.plot()
+    result.plot_axes()
+    plt.close("all")
+
+
+def test_customers_without_features_are_refused_and_the_rest_may_be_left_out(
+    features: pd.DataFrame, overview: ProfileOverview
+) -> None:
+    profiles = build_profiles(features)
+    with pytest.raises(InputError, match="features lack 100 of the 400 customers"):
+        profile_overview(profiles, features.head(300))
+    some = profile_overview(profiles.head(50), features.sample(frac=1, random_state=1))
+    pd.testing.assert_frame_equal(some.figures, overview.figures.head(50))

@@ -1,0 +1,53 @@
+"""What the README says is true: its code runs, its files are there, its commands exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from promolab import cli
+
+
+@pytest.fixture(scope="module")
+def readme(repository: Path) -> str:
+    return (repository / "README.md").read_text(encoding="utf-8")
+
+
+def test_python_blocks_run_one_after_the_other(readme: str, capsys: pytest.CaptureFixture[str]):
+    blocks = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    assert len(blocks) == 2
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "respond most" in printed
+    assert "ci_low" in printed
+
+
+def test_files_and_folders_named_are_there(readme: str, repository: Path):
+    linked = re.findall(r"\]\(([\w./-]+)\)", readme)
+    listed = re.findall(r"`((?:promolab|notebooks|data|reports|benchmarks)/[\w./]*)`", readme)
+    generated = {"reports/2017-W44/index.html"}
+    named = set(linked + listed) - generated
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (repository / name).exists()] == []
+
+
+def test_make_targets_named_exist(readme: str, repository: Path):
+    targets = set(re.findall(r"\bmake (\w+)", readme))
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    assert {"report", "test", "lab", "lint", "bench"} <= targets
+    assert [t for t in sorted(targets) if not re.search(rf"^{t}:", makefile, re.MULTILINE)] == []
+
+
+def test_commands_named_exist(readme: str, capsys: pytest.CaptureFixture[str]):
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", readme, flags=re.DOTALL))
+    commands = set(re.findall(r"^promolab (\w+)", blocks, re.MULTILINE))
+    assert commands == {"report", "data"}
+    for command in sorted(commands):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([command, "--help"])
+        assert ended.value.code == 0
+    assert "--week" in capsys.readouterr().out
