@@ -96,6 +96,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         frame = self.to_frame()
-        table = frame.head(10).to_html(escape=True, border=0, index=False, float_format="{:,.4g}".format)
+        table = frame.head(10).to_html(
+            escape=True, border=0, index=False, float_format="{:,.4g}".format
+        )
         more = f"<p>10 of {len(frame):,} rows</p>" if len(frame) > 10 else ""
         return f"<p>{html.escape(self.summary())}</p>{table}{more}"

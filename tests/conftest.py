@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Figures are drawn without a screen, here and in every process that a test starts.
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -18,7 +26,7 @@ MARKUP = "<script>alert('found')</script>"
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Return the folder that holds pyproject.toml."""
-    return Path(__file__).resolve().parents[1]
+    return REPOSITORY
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +49,13 @@ def small_shop(tmp_path_factory) -> Path:
     con = shop.backend.con
     for path in folder.glob("*.parquet"):
         con.execute(f"CREATE TABLE small_{path.stem} AS FROM '{path}'")
-    con.execute("CREATE TABLE kept AS FROM small_customers ORDER BY md5(customer_id) LIMIT 250")
+    con.execute(
+        "CREATE TABLE kept AS FROM small_customers ORDER BY md5(customer_id::VARCHAR) LIMIT 250"
+    )
     for name in ("customers", "events", "exposures", "responses"):
-        con.execute(f"DELETE FROM small_{name} WHERE customer_id NOT IN (SELECT customer_id FROM kept)")
+        con.execute(
+            f"DELETE FROM small_{name} WHERE customer_id NOT IN (SELECT customer_id FROM kept)"
+        )
     con.execute(
         "DELETE FROM small_products WHERE product_id NOT IN (SELECT product_id FROM small_events)"
     )
@@ -62,8 +74,9 @@ def small_shop(tmp_path_factory) -> Path:
     for name in ("promotions", "promotion_products", "exposures", "responses"):
         # 16 runs in week 44 and is over by week 46; 13 was over lately.
         con.execute(
-            f"UPDATE small_{name} SET promotion_id = '{text}' || promotion_id"
-            " WHERE promotion_id IN ('13', '16')"
+            f"CREATE OR REPLACE TABLE small_{name} AS SELECT * REPLACE ("
+            f" CASE WHEN promotion_id IN (13, 16) THEN '{text}' ELSE '' END || promotion_id"
+            f" AS promotion_id) FROM small_{name}"
         )
     for path in folder.glob("*.parquet"):
         con.execute(f"COPY (FROM small_{path.stem} ORDER BY ALL) TO '{path}' (FORMAT parquet)")
@@ -80,12 +93,97 @@ def copied_shop(small_shop, tmp_path) -> Path:
     return Path(shutil.copytree(small_shop, tmp_path / "shop"))
 
 
-@pytest.fixture(scope="session")
-def small_report(small_shop, tmp_path_factory) -> Path:
-    """The small shop's reports folder with the weeks 2017-W44 and, made after it, 2017-W45."""
-    import promolab
+@dataclass(frozen=True)
+class Made:
+    """What a call of ``promolab report`` gave: exit code, both streams, and the reports folder."""
 
-    out = tmp_path_factory.mktemp("small") / "reports"
-    for week in ("2017-W44", "2017-W45"):
-        promolab.run_report(small_shop, week=week, out=out)
-    return out
+    code: int
+    stdout: str
+    stderr: str
+    out: Path
+
+    def page(self, week: str = "2017-W44", name: str = "index") -> str:
+        """Return a page's HTML."""
+        return (self.out / week / f"{name}.html").read_text(encoding="utf-8")
+
+    def metrics(self, week: str = "2017-W44") -> dict[str, Any]:
+        """Return the week's numbers."""
+        return json.loads((self.out / week / "metrics.json").read_text(encoding="utf-8"))
+
+    def table(self, name: str, week: str = "2017-W44") -> Any:
+        """Return one of the week's tables."""
+        import pandas as pd
+
+        return pd.read_parquet(self.out / week / "tables" / f"{name}.parquet")
+
+
+def make_report(source: Path, out: Path, *options: str) -> Made:
+    """Call ``promolab report`` as a user does, in a process of its own."""
+    line = [sys.executable, "-m", "promolab.cli", "report", "--source", str(source)]
+    done = subprocess.run(
+        [*line, "--out", str(out), *options],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    return Made(done.returncode, done.stdout, done.stderr, out)
+
+
+def _spoil(shop: Path, folder: Path, statements: dict[str, str]) -> Path:
+    """Copy a shop, each named table by a query of its own over ``{t}``."""
+    import duckdb
+
+    shutil.copytree(shop, folder)
+    for name, query in statements.items():
+        path = folder / f"{name}.parquet"
+        made = query.format(t=f"'{shop / name}.parquet'", folder=folder)
+        duckdb.sql(f"COPY ({made}) TO '{path}' (FORMAT parquet)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
+    """The small shop's reports, of several weeks and with parts of its data taken away.
+
+    ``first`` holds the weeks 44 and 45, made in this order.
+    """
+    root = tmp_path_factory.mktemp("small")
+    events_only = root / "events_only"
+    events_only.mkdir()
+    for name in ("events.parquet", "shop.toml"):
+        shutil.copy(small_shop / name, events_only)
+    # A redemption after the week is no label of the week's model: all labels are 0.
+    one_class = _spoil(
+        small_shop,
+        root / "one_class",
+        {"responses": "FROM {t} WHERE ts >= TIMESTAMP '2017-10-30 04:00:00' ORDER BY ALL"},
+    )
+    busiest = (
+        "SELECT customer_id FROM '{folder}/exposures.parquet' GROUP BY ALL"
+        " ORDER BY count(*) DESC, customer_id LIMIT 1"
+    )
+    alone = "FROM {t} WHERE customer_id = (" + busiest + ") ORDER BY ALL"
+    tables = ("customers", "events", "responses", "exposures")
+    one_customer = _spoil(small_shop, root / "one_customer", dict.fromkeys(tables, alone))
+    jobs = {
+        "first": (small_shop, ["2017-W44", "2017-W45"], []),
+        "again": (small_shop, ["2017-W44"], []),
+        "one_thread": (small_shop, ["2017-W44"], ["-p", "threads=1"]),
+        "early": (small_shop, ["2017-W19"], []),
+        "last": (small_shop, ["2017-W52"], []),
+        "events_only": (events_only, ["2017-W44"], []),
+        "one_class": (one_class, ["2017-W44"], []),
+        "one_customer": (one_customer, ["2017-W44"], []),
+    }
+
+    def run(name: str) -> Made:
+        source, weeks, options = jobs[name]
+        for week in weeks:
+            made = make_report(source, root / "reports" / name, "--week", week, *options)
+            if made.code:
+                break
+        return made
+
+    # A report keeps one core busy, and there are at least two.
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(jobs, pool.map(run, jobs), strict=True))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from promolab.contract import Shop
@@ -19,12 +20,33 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["DEFAULT_L2", "Launch", "ListOutlook", "launch_week", "list_outlook"]
+__all__ = [
+    "DEFAULT_L2",
+    "TOO_FEW",
+    "Launch",
+    "ListOutlook",
+    "expected_words",
+    "launch_week",
+    "list_outlook",
+]
 
 DEFAULT_L2 = 100.0
 """Penalty of the weekly model: the middle of the range (30–300) over which nothing changes much."""
 _PAIRS = ("customer_id", "promotion_id", "as_of", "starts_at", "ends_at", "redeemed", "purchased")
 _SCORES = ("customer_id", "promotion_id", "p_redeemed", "support")
+
+TOO_FEW = "fewer than three past promotions tell how far such a list misses"
+
+
+def expected_words(expected: float, low: float, high: float) -> str:
+    """Write expected redemptions with their interval, where there is one.
+
+    Examples
+    --------
+    >>> expected_words(183.2, 81.4, 441.9), expected_words(54.9, float("nan"), float("nan"))
+    ('180 [80, 440]', '55')
+    """
+    return number(expected, low, high, decimals=None if np.isfinite(low) else 0)
 
 
 @dataclass(frozen=True)
@@ -49,18 +71,37 @@ class ListOutlook(Result):
     usual: int
     promotions: int
 
+    @property
+    def at_usual(self) -> pd.Series[Any]:
+        """The row of the list of usual size."""
+        nearest_row = (self.table["customers"] - self.usual).abs().to_numpy().argmin()
+        return self.table.iloc[int(nearest_row)]
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per list size."""
         return self.table
 
     def summary(self) -> str:
         """Say what the list of usual size will bring."""
-        row = self.table.loc[(self.table["customers"] - self.usual).abs().idxmin()]
-        text = number(row["expected"], row["ci_low"], row["ci_high"])
-        return (
+        row = self.at_usual
+        text = expected_words(row["expected"], row["ci_low"], row["ci_high"])
+        sentence = (
             f"If the {count(row['customers'])} likeliest are contacted, about {text} of them are "
-            f"expected to redeem ({percent(row['rate'])})."
+            f"expected to redeem ({percent(row['rate'], decimals=0)})."
         )
+        return sentence if np.isfinite(row["ci_low"]) else f"{sentence} {self.interval_note()}"
+
+    def interval_note(self) -> str:
+        """Say where the intervals come from, or why there are none."""
+        if self.promotions < 3:
+            return f"No intervals: {TOO_FEW}."
+        return f"95 % intervals from how far {self.promotions} past promotions missed as a whole."
+
+    def interval_note(self) -> str:
+        """Say where the intervals come from, or why there are none."""
+        if self.promotions < 3:
+            return f"No intervals: {TOO_FEW}."
+        return f"95 % intervals from how far {self.promotions} past promotions missed as a whole."
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the expected redemptions against the size of the list, with the band."""
@@ -73,7 +114,7 @@ class ListOutlook(Result):
         return plots.finish(
             ax,
             title=self.summary(),
-            subtitle=f"95 % prediction interval from how far {self.promotions} past promotions missed",
+            subtitle=self.interval_note(),
             xlabel="customers contacted, likeliest first",
             ylabel="redemptions expected",
         )
@@ -127,7 +168,7 @@ class Launch(Result):
             return "No promotion starts this week; there is nobody to rank."
         supports = self.scores["support"].value_counts(normalize=True)
         return (
-            f"{plural(len(self.promotions), 'promotion')} start this week; "
+            f"{plural(len(self.promotions), 'promotion starts', 'promotions start')} this week; "
             f"{plural(self.scores['customer_id'].nunique(), 'customer')} ranked. "
             f"{percent(float(supports.get('new_customer', 0.0)), decimals=0)} of the scores are of "
             "customers who were never contacted before: nothing tested holds for them."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,8 +111,9 @@ class Settings:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value is not None:
-                text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-                lines.append(f"{field.name} = " + (f'"{text}"' if isinstance(value, str) else text))
+                # A string of JSON is one of TOML, but for DEL, which TOML wants escaped.
+                text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+                lines.append(f"{field.name} = {text}")
         return "\n".join(lines) + "\n"
 
 

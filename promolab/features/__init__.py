@@ -1,6 +1,7 @@
 """Features: what is known about customers, and customers and promotions, before a date."""
 
 from promolab.features.customers import POSITIVE_RESPONSES, build_features
+from promolab.features.favourites import favourite_categories
 from promolab.features.pairs import LABELS, build_candidates, build_pairs, feature_columns
 
 __all__ = [
@@ -9,5 +10,6 @@ __all__ = [
     "build_candidates",
     "build_features",
     "build_pairs",
+    "favourite_categories",
     "feature_columns",
 ]

@@ -71,12 +71,14 @@ def build_features(shop: Shop, as_of: Any) -> Any:
 
     Examples
     --------
-    >>> import promolab
-    >>> from datetime import datetime
-    >>> shop = promolab.load_shop("complete_journey")
-    >>> features = promolab.build_features(shop, as_of=datetime(2017, 10, 30, 4))
-    >>> int(features.count().execute())
-    2452
+    >>> import ibis, pandas as pd
+    >>> from promolab.contract import Shop
+    >>> days = pd.to_datetime(["2017-03-01", "2017-03-05", "2017-03-09"])
+    >>> events = pd.DataFrame({"customer_id": ["A", "A", "B"], "ts": days, "kind": "purchase"})
+    >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
+    >>> features = build_features(shop, as_of=pd.Timestamp("2017-03-08"))
+    >>> features.select("customer_id", "orders", "recency_days").execute().values.tolist()
+    [['A', 2, 3.0]]
     """
     as_of = read_as_of(as_of)
     lines = order_lines(shop)

@@ -62,12 +62,22 @@ def build_pairs(shop: Shop, as_of: Any) -> Any:
 
     Examples
     --------
-    >>> import promolab
-    >>> from datetime import datetime
-    >>> shop = promolab.load_shop("complete_journey")
-    >>> pairs = promolab.build_pairs(shop, as_of=datetime(2017, 10, 30, 4))
-    >>> int(pairs.count().execute())
-    4957
+    >>> import ibis, pandas as pd
+    >>> from promolab.contract import Shop
+    >>> day = {n: pd.Timestamp(2017, 3, n) for n in range(1, 31)}
+    >>> con = ibis.duckdb.connect()
+    >>> rows = {
+    ...     "events": {"customer_id": "A", "ts": day[1], "kind": "purchase"},
+    ...     "promotions": {
+    ...         "promotion_id": "P", "kind": "coupon", "starts_at": day[8], "ends_at": day[20]
+    ...     },
+    ...     "exposures": {"promotion_id": "P", "customer_id": "A", "ts": day[8]},
+    ...     "responses": {"promotion_id": "P", "customer_id": "A", "ts": day[9], "kind": "redeem"},
+    ... }
+    >>> shop = Shop({n: con.create_table(n, pd.DataFrame([row])) for n, row in rows.items()})
+    >>> pairs = build_pairs(shop, as_of=day[15])
+    >>> pairs.select("orders", "contacts", "redeemed", "label_complete").execute().values.tolist()
+    [[1, 0, 1, False]]
     """
     import ibis
 

@@ -16,7 +16,10 @@ __all__ = ["plot_coefficients", "plot_explanation"]
 
 
 def plot_coefficients(
-    model: ResponseModel, labels: dict[str, str] | None = None, most: int = 12, ax: Axes | None = None
+    model: ResponseModel,
+    labels: dict[str, str] | None = None,
+    most: int = 12,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the largest weights with their intervals.
 
@@ -42,7 +45,9 @@ def plot_coefficients(
     from promolab import plots
 
     table = model.coefficients().head(most)
-    names = [_named(f, s, labels or {}) for f, s in zip(table["feature"], table["source"], strict=True)]
+    names = [
+        _named(f, s, labels or {}) for f, s in zip(table["feature"], table["source"], strict=True)
+    ]
     ax = plots.intervals(
         names, table["weight"], table["ci_low"], table["ci_high"], reference=0.0, ax=ax
     )

@@ -114,7 +114,7 @@ def ended_block(readout: Readout, zone: str) -> Html:
             "against": f"difference to similar customers, {currency} each",
             "standing": "difference is",
         },
-        caption="Sorted by end, the latest first; 95 % intervals; sales and discounts in the window.",
+        caption="Sorted by end, the latest first; 95 % intervals; sales and discounts while valid.",
         most=20,
     )
     reasons = [say(_reason(r), css="muted") for r in rows if not r.difference.identified]
@@ -133,7 +133,8 @@ def _reason(row: PromotionReadout) -> str:
 
 
 def _percent(e: Estimate) -> str:
-    return percent(e.value, e.ci_low, e.ci_high)
+    # Of nobody there is no share, and its interval from 0 to 100 % says nothing.
+    return percent(e.value, e.ci_low, e.ci_high) if e.n else "–"
 
 
 def _number(e: Estimate) -> str:

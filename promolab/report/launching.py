@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from promolab import plots
-from promolab.campaign.launch import ListOutlook
+from promolab.campaign.launch import ListOutlook, expected_words
 from promolab.metrics import lift
 from promolab.report.artifacts import RunFolder
 from promolab.report.page import Html, join, picture, say, table
@@ -68,7 +69,7 @@ def gain_block(backtest: pd.DataFrame) -> Html:
 
 
 def launch_block(
-    promotion: dict[str, Any],
+    promotion: Mapping[Any, Any],
     outlook: ListOutlook | None,
     run: RunFolder,
     *,
@@ -112,9 +113,7 @@ def launch_block(
     )
 
 
-def _ranked(
-    ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, currency: str
-) -> Html:
+def _ranked(ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, currency: str) -> Html:
     features = run.read_table("features")[["customer_id", "recency_days", "amount_84d"]]
     top = ranked.head(10).merge(features, on="customer_id", how="left")
     top = top.merge(segments[["customer_id", "segment"]], on="customer_id", how="left")
@@ -151,7 +150,7 @@ def _ranked(
 def _outlook_table(outlook: ListOutlook) -> Html:
     rows = outlook.table.to_dict("records")
     text = outlook.table.assign(
-        found=[number(r["expected"], r["ci_low"], r["ci_high"]) for r in rows],
+        found=[expected_words(r["expected"], r["ci_low"], r["ci_high"]) for r in rows],
         share=[percent(r["rate"], decimals=1) for r in rows],
     )
     return table(
@@ -163,12 +162,12 @@ def _outlook_table(outlook: ListOutlook) -> Html:
             "inside": "contacted before",
         },
         {"customers": count, "inside": lambda x: percent(x, decimals=0)},
-        caption=f"Intervals from how far {outlook.promotions} past promotions missed as a whole.",
+        caption=outlook.interval_note(),
         most=12,
     )
 
 
-def _title(promotion: dict[str, Any], valid: str) -> str:
+def _title(promotion: Mapping[Any, Any], valid: str) -> str:
     products = promotion.get("products")
     offered = "" if pd.isna(products) or not products else f" · {count(products)} products"
     return f"{promotion['name']} · {valid}{offered}"

@@ -1,4 +1,4 @@
-"""Blocks of a page: tiles, tables, pictures and callouts, with every value from the data escaped."""
+"""Blocks of a page: tiles, tables, pictures and sentences; values from the data are escaped."""
 
 from __future__ import annotations
 
@@ -130,8 +130,7 @@ def table(
     body = []
     for row in frame.head(most).to_dict("records"):
         cells = "".join(
-            _cell(formats[c](row[c]) if c in formats else _plain(row[c]), right[c])
-            for c in columns
+            _cell(formats[c](row[c]) if c in formats else _plain(row[c]), right[c]) for c in columns
         )
         body.append(f"<tr>{cells}</tr>")
     more = f"{most} of {len(frame):,} rows. " if len(frame) > most else ""

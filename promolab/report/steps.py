@@ -27,7 +27,6 @@ __all__ = [
     "coefficients",
     "data_overview",
     "explained",
-    "favourite_categories",
     "gain_sentence",
     "leakage_alarm",
     "segment_columns",
@@ -64,11 +63,11 @@ class DataOverview(Result):
 
     def summary(self) -> str:
         """Say what span the events cover and whether days are missing."""
-        gaps = f"{plural(self.missing, 'day')} without any" if self.missing else "no day without any"
-        total = int(self.days["events"].sum())
-        return (
-            f"{count(total)} events from {self.first:%d %b %Y} to {self.last:%d %b %Y}, {gaps}."
+        gaps = (
+            f"{plural(self.missing, 'day')} without any" if self.missing else "no day without any"
         )
+        total = int(self.days["events"].sum())
+        return f"{count(total)} events from {self.first:%d %b %Y} to {self.last:%d %b %Y}, {gaps}."
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the events of each whole week, a line per kind."""
@@ -82,12 +81,18 @@ class DataOverview(Result):
         # A week that the data cover in part would look like a fall in business.
         whole = (week >= self.first) & (week + pd.Timedelta(days=6) <= self.last)
         table = (
-            days[whole].assign(week=week[whole]).groupby(["kind", "week"], as_index=False).events.sum()
+            days[whole]
+            .assign(week=week[whole])
+            .groupby(["kind", "week"], as_index=False)
+            .events.sum()
         )
         for i, (kind, rows) in enumerate(table.groupby("kind")):
             ax = plots.curve(
-                date2num(rows["week"].to_numpy()), rows["events"].to_numpy(), label=str(kind),
-                colour=plots.COLOURS[i % len(plots.COLOURS)], ax=ax,
+                date2num(rows["week"].to_numpy()),
+                rows["events"].to_numpy(),
+                label=str(kind),
+                colour=plots.COLOURS[i % len(plots.COLOURS)],
+                ax=ax,
             )
         ax = ax or plots.curve([], [])
         ax.set_ylim(bottom=0)
@@ -113,7 +118,7 @@ def data_overview(shop: Shop) -> DataOverview:
     """
     import pandas as pd
 
-    events = shop.events.filter(shop.events.ts.notnull())
+    events = shop.events
     by_day = events.group_by(day=shop.local(events.ts).truncate("D"), kind=events.kind).aggregate(
         events=events.count()
     )
@@ -121,27 +126,6 @@ def data_overview(shop: Shop) -> DataOverview:
     days["day"] = pd.to_datetime(days["day"])
     first, last = days["day"].min(), days["day"].max()
     return DataOverview(days, first, last, (last - first).days + 1 - days["day"].nunique())
-
-
-def favourite_categories(shop: Shop, as_of: datetime) -> pd.DataFrame | None:
-    """Return each customer's three largest categories by amount before a moment, if known."""
-    import ibis
-
-    if shop.lacks("interests and price level") or not shop.has("events", "amount"):
-        return None
-    events = shop.events.filter((shop.events.ts < as_of) & (shop.events.kind == "purchase"))
-    products = shop.products.select("product_id", "category").distinct(on="product_id")
-    lines = events.join(products, "product_id")
-    lines = lines.filter(lines.category.notnull())
-    spent = lines.group_by("customer_id", "category").aggregate(
-        amount=lines.amount.cast("decimal(18,4)").sum()
-    )
-    rank = ibis.row_number().over(
-        ibis.window(group_by="customer_id", order_by=[spent.amount.desc(), spent.category])
-    )
-    top = spent.mutate(rank=rank).filter(ibis._.rank < 3).drop("rank")
-    top = top.mutate(amount=top.amount.cast("float64"))
-    return top.order_by("customer_id", "category").execute()
 
 
 def two_unlike_customers(profiles: pd.DataFrame) -> tuple[Any, Any]:
@@ -200,9 +184,9 @@ def explained(launch: Launch, run: RunFolder) -> Html:
 
     if launch.model is None or launch.scores.empty:
         return say("Nobody is ranked this week, so there is no score to explain.")
-    order = launch.scores.sort_values(
-        ["p_redeemed", "customer_id"], ascending=[False, True]
-    ).index[:1]
+    order = launch.scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True]).index[
+        :1
+    ]
     row = launch.candidates.loc[order]
     who = run.pseudonym(row["customer_id"].tolist())[0]
     labels = {c: label(c) for c in launch.model.encoder_.sources}
@@ -221,9 +205,10 @@ def gain_sentence(launch: Launch) -> str:
         low, high = spread.prediction()
         from math import exp
 
+        times = number(exp(spread.mean), exp(low), exp(high), decimals=2)
         text += (
-            f" Whole promotions brought {number(exp(spread.mean), exp(low), exp(high), decimals=2)} times what "
-            f"was predicted (a new one, 95 %; {spread.k} past ones)."
+            f" Whole promotions brought {times} times what was predicted (a new one, 95 %; "
+            f"{spread.k} past ones)."
         )
     return text
 

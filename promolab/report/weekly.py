@@ -1,4 +1,4 @@
-"""The week's report as its readers see it: first the answer, then how sure, then how it was found."""
+"""The week's report as its readers see it: the answer, then how sure, then how it was found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from promolab.campaign import Readout, read_out, timeline
-from promolab.campaign.launch import ListOutlook
+from promolab.campaign.launch import ListOutlook, expected_words
 from promolab.contract import Shop
 from promolab.glossary import describe
 from promolab.metrics import calibration, roc
@@ -173,7 +173,7 @@ class WeeklyReport:
                 "Customers who bought in the last 28 days",
                 count(active),
                 float(active),
-                f"{percent(active / known, decimals=0)} of {count(known)} with any purchase; counted",
+                f"{percent(active / known, decimals=0)} of {count(known)} with any purchase",
             ),
             Tile("Promotions starting this week", count(launching), float(launching), "counted"),
         ]
@@ -181,19 +181,15 @@ class WeeklyReport:
 
     def _expected_tile(self) -> list[Tile]:
         outlooks = [self._outlook_of(p) for p in self._launching()["promotion_id"]]
-        rows = [
-            (o.table.loc[(o.table["customers"] - o.usual).abs().idxmin()], o)
-            for o in outlooks
-            if o is not None
-        ]
+        rows = [outlook.at_usual for outlook in outlooks if outlook is not None]
         if not rows:
             return []
-        row, _ = max(rows, key=lambda r: r[0]["expected"])
+        row = max(rows, key=lambda r: float(r["expected"]))
         name = self._name(row["promotion_id"])
         return [
             Tile(
                 "Expected redemptions",
-                number(row["expected"], row["ci_low"], row["ci_high"]),
+                expected_words(row["expected"], row["ci_low"], row["ci_high"]),
                 float(row["expected"]),
                 f"of {name}, if the {count(row['customers'])} likeliest are contacted",
             )
@@ -259,7 +255,11 @@ class WeeklyReport:
         names = segments["segment"].reindex(features["customer_id"]).to_numpy()
         absent = segments[~segments.index.isin(features["customer_id"])]["segment"].value_counts()
         profile = describe_segments(
-            features, names, absent=absent.to_dict(), profiles=profiles, method="kmeans"
+            features,
+            names,
+            absent={str(k): int(n) for k, n in absent.items()},
+            profiles=profiles,
+            method="kmeans",
         )
         return join(
             [
@@ -272,7 +272,9 @@ class WeeklyReport:
                     most=20,
                 ),
                 picture(profile.plot(), profile.summary()),
-                Html('<p class="more"><a href="03_segments.html">How the segments were made</a></p>'),
+                Html(
+                    '<p class="more"><a href="03_segments.html">How the segments were made</a></p>'
+                ),
             ]
         )
 
@@ -298,6 +300,7 @@ class WeeklyReport:
         """Return rows kept and quarantined, and what was left out and why."""
         data = {k: v for k, v in self.metrics["data"].items() if "rows_in" in v}
         frame = pd.DataFrame(data).T.rename_axis("table").reset_index()
+        frame["table"] = frame["table"].str.replace("_", " ")
         left_out = self.metrics.get("left_out", [])
         return join(
             [
@@ -312,7 +315,9 @@ class WeeklyReport:
                     dict.fromkeys(["rows_in", "rows_kept", "rows_quarantined"], count),
                     caption="Rows in = kept + quarantined.",
                     most=20,
-                    file="tables/quarantine.parquet" if Path(self.run.path, "tables").exists() else "",
+                    file="tables/quarantine.parquet"
+                    if Path(self.run.path, "tables").exists()
+                    else "",
                 ),
                 *(say(sentence, css="muted") for sentence in left_out),
                 Html('<p class="more"><a href="01_data.html">Rule by rule</a></p>'),

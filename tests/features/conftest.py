@@ -74,7 +74,7 @@ def small_frames() -> Frames:
     )
     promotions["ends_at"] = promotions.starts_at + pd.to_timedelta([20, 50] * 4, unit="D")
     offers = pd.DataFrame(
-        [(f"P{p}", f"A{a}") for p in range(7) for a in range(p, p + 6)],
+        [(f"P{p}", f"A{a}") for p in range(7) for a in range(p, p + 4 + p % 3)],
         columns=["promotion_id", "product_id"],
     )
     offers["coupon_id"] = "K1"
@@ -118,7 +118,7 @@ def as_shop(frames: Frames, **settings: object) -> Shop:
     tables = {}
     for name, frame in frames.items():
         times = frame.select_dtypes("datetime").columns
-        frame = frame.astype({c: "datetime64[us]" for c in times})
+        frame = frame.astype(dict.fromkeys(times, "datetime64[us]"))
         tables[name] = con.create_table(name, frame)
     return Shop(tables, Settings(**{"name": "Small", "zone": ZONE} | settings))  # type: ignore[arg-type]
 
@@ -142,4 +142,4 @@ def to_shop() -> Callable[..., Shop]:
 def journey() -> Shop:
     from promolab.sources import load_shop
 
-    return load_shop("complete_journey")
+    return load_shop("complete_journey", threads=2)

@@ -27,10 +27,16 @@ def obuchowski(
     m, n = int(y.sum()), int((~y).sum())
     ids = np.unique(cluster)
     v10 = np.array(
-        [[(v - a)[cluster[y] == c].sum() for c in ids] for (v, _), a in zip(parts, aucs)]
+        [
+            [(v - a)[cluster[y] == c].sum() for c in ids]
+            for (v, _), a in zip(parts, aucs, strict=True)
+        ]
     )
     v01 = np.array(
-        [[(v - a)[cluster[~y] == c].sum() for c in ids] for (_, v), a in zip(parts, aucs)]
+        [
+            [(v - a)[cluster[~y] == c].sum() for c in ids]
+            for (_, v), a in zip(parts, aucs, strict=True)
+        ]
     )
     i10, i01, i = len(set(cluster[y])), len(set(cluster[~y])), len(ids)
     s10 = v10 @ v10.T * i10 / ((i10 - 1) * m)

@@ -1,0 +1,1 @@
+"""Quality, time and memory at full size, each with its bar: what ``make bench`` measures."""

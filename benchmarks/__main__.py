@@ -1,0 +1,61 @@
+"""Measure everything, print one table; exit 1 if a bar is missed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import point_in_time, prediction, small, weekly_report
+from benchmarks.table import Row, render
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmarks; return 0, or 1 if a bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--keep", metavar="FOLDER", help="keep the reports made, in this folder")
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="promolab-bench-") as scratch:
+        rows = list(measure(Path(options.keep or scratch).absolute()))
+    print(render(rows))
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    say(f"{os.cpu_count()} cores{load}; {sum(not row.ok for row in rows)} bars missed")
+    return 0 if all(row.ok for row in rows) else 1
+
+
+def measure(out: Path) -> Iterator[Row]:
+    """Yield every row; the reports made on the way land in ``out``."""
+    # What is quick to time comes first, while this process holds nothing.
+    say("importing promolab")
+    yield small.import_time()
+    reports = []
+    for name, threads in (("first", 2), ("second", 2), ("one_thread", 1)):
+        say(f"promolab report --week {weekly_report.WEEK} -p threads={threads} ({name})")
+        reports.append(weekly_report.make_report(out / name, threads))
+    folders, usages = map(list, zip(*reports, strict=True))
+    yield from weekly_report.time_and_memory(usages[:2], folders)
+    yield weekly_report.repeatable(folders[0], folders[1])
+    yield weekly_report.threads_do_not_matter(folders[2], folders[0])
+    say("features of all exposures, three times")
+    yield from point_in_time.all_dates_against_one(folders[0] / "shop")
+    say("backtests of model and baseline")
+    pairs = prediction.known_pairs(folders[0] / "shop")
+    yield prediction.one_promotion(folders[0], pairs)
+    model, baseline = prediction.backtests(pairs)
+    yield from prediction.against_baseline(model, baseline)
+    yield prediction.no_leakage(model)
+    say("AUC of a million rows")
+    yield small.clustered_auc()
+
+
+def say(text: str) -> None:
+    """Say on stderr what is being done."""
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Run a command and watch what it and all its descendants take."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MB = 2**20
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command printed and took; ``peak_mb`` is of its largest process, not the sum."""
+
+    stdout: str
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def run_watched(arguments: Sequence[str], *, every: float = 0.1) -> Usage:
+    """Run Python with these arguments from the repository's root until it ends.
+
+    The peak is the highest resident memory of any process of the tree: Linux keeps it per process
+    (VmHWM), so looking from time to time misses only what happens after the last look at a process.
+    Elsewhere it is what `RUSAGE_CHILDREN` says: the largest child so far, which starts from the
+    size of this process.
+
+    Raises
+    ------
+    RuntimeError
+        If the command fails; with the end of what it said.
+    """
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.perf_counter()
+    peak = 0.0
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": path},
+            stdout=out,
+            stderr=err,
+        )
+        try:
+            while process.poll() is None:
+                peak = max(peak, _tree_peak_mb(process.pid))
+                time.sleep(every)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        wall = time.perf_counter() - begun
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(arguments)} failed:\n{err.read()[-2000:]}")
+        stdout = out.read()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if not peak:
+        peak = after.ru_maxrss * (1 if sys.platform == "darwin" else 2**10) / MB
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Usage(stdout, wall, cpu, peak)
+
+
+def own_peak_mb() -> float:
+    """Return the highest resident memory of this process so far."""
+    from promolab.report.artifacts import peak_memory_mb
+
+    return peak_memory_mb()
+
+
+def _tree_peak_mb(pid: int) -> float:
+    """Return the highest VmHWM in the process tree under ``pid``; 0 where there is no /proc."""
+    peak, todo = 0.0, [pid]
+    while todo:
+        process = Path("/proc", str(todo.pop()))
+        try:
+            status = (process / "status").read_text(encoding="ascii", errors="replace")
+            for task in (process / "task").iterdir():
+                todo.extend(int(p) for p in (task / "children").read_text().split())
+        except OSError:  # it has just ended
+            continue
+        for line in status.splitlines():
+            if line.startswith("VmHWM"):
+                peak = max(peak, int(line.split()[1]) / 1024)
+    return peak

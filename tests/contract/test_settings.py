@@ -1,0 +1,68 @@
+"""A shop's settings: what is understood and what is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from promolab.contract import Settings, read_settings
+from promolab.errors import InputError
+
+
+def read(tmp_path, text: str) -> Settings:
+    (tmp_path / "shop.toml").write_text(text, encoding="utf-8")
+    return read_settings(tmp_path / "shop.toml")
+
+
+def test_settings_are_read(tmp_path):
+    text = 'name = "Bäcker"\nzone = "Europe/Rome"\nmargin_rate = 0.4\n'
+    text += "opened = 2021-03-28\nevening_from = 18"
+    got = read(tmp_path, text)
+    assert (got.name, got.margin_rate, got.evening_from) == ("Bäcker", 0.4, 18)
+    assert got.life() == (datetime(2021, 3, 27, 23), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('zonne = "UTC"', "unknown key 'zonne'; did you mean 'zone'"),
+        ('zone = "Europe/Roma"', "'Europe/Roma' is no time zone; write an IANA name"),
+        ('zone = "../etc/passwd"', "is no time zone"),
+        (
+            "margin_rate = 40",
+            r"margin_rate = 40, must be a share between 0 and 1 \(0\.40, not 40\)",
+        ),
+        ("margin_rate = 0", "must be a share between 0 and 1"),
+        ("margin_rate = true", "margin_rate = True, must be of type int or float"),
+        ("name = 5", "name = 5, must be of type str"),
+        ('naive_times = "here"', 'naive_times = \'here\', must be "utc" or "local"'),
+        ("evening_from = 24", "evening_from = 24, must be an hour from 0 to 23"),
+        ('opened = "last year"', "opened = 'last year', must be a day such as 2017-01-01"),
+        ("name = ", "cannot be read as TOML"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, text)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(InputError, match="there is no settings file"):
+        read_settings(tmp_path / "shop.toml")
+
+
+@pytest.mark.parametrize(
+    "name", ['A "B" C', "back\\slash", "two\nlines", "tab\there", "Ü–·€", "\x01"]
+)
+def test_settings_survive_being_written_and_read(tmp_path, name):
+    wanted = Settings(
+        name=name, zone="Asia/Tokyo", naive_times="local", margin_rate=0.25, opened="2020-01-01"
+    )
+    assert read(tmp_path, wanted.to_toml()) == wanted
+
+
+def test_life_is_in_utc_across_summer_time():
+    life = Settings(zone="America/New_York", opened="2017-01-01", closed="2017-07-01").life()
+    assert life == (datetime(2017, 1, 1, 5), datetime(2017, 7, 1, 4))
+    assert Settings().life() == (None, None)

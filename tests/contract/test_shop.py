@@ -1,0 +1,89 @@
+"""A shop: its tables by name, what it lacks in words, and its clock."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+
+import pandas as pd
+import pytest
+
+from promolab.contract import Settings, Shop
+from promolab.contract.shop import NEEDS, to_utc
+from promolab.contract.tables import TABLES
+from promolab.errors import DataError
+
+TIMES = ["2021-03-28 00:59", "2021-03-28 01:01", "2021-10-31 00:30", "2021-10-31 01:30"]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    import ibis
+
+    con = ibis.duckdb.connect()
+    con.raw_sql("SET TimeZone = 'UTC'")
+    events = pd.DataFrame({"customer_id": "A", "ts": pd.to_datetime(TIMES), "kind": "view"})
+    events["ts"] = events.ts.astype("datetime64[us]")
+    return Shop(
+        {"events": con.create_table("events", events)}, Settings("Corner", zone="Europe/Rome")
+    )
+
+
+def test_tables_are_attributes_and_items(shop):
+    assert shop.events.equals(shop["events"])
+    assert shop.has("events") and shop.has("events", "ts") and not shop.has("events", "amount")
+    assert not shop.has("products")
+    assert "Corner" in repr(shop) and "events" in repr(shop)
+
+
+def test_a_missing_table_is_said(shop):
+    with pytest.raises(DataError, match=r"Corner has no table 'products'; see data/README\.md"):
+        _ = shop.products
+    with pytest.raises(
+        DataError, match="'evnts' is no table of the contract; did you mean 'events'"
+    ):
+        _ = shop["evnts"]
+    with pytest.raises(AttributeError, match="no attribute 'evnts'"):
+        _ = shop.evnts
+    assert copy.copy(shop).settings == shop.settings
+
+
+def test_abilities_name_tables_and_columns_of_the_contract():
+    for needs in NEEDS.values():
+        for need in needs:
+            table, _, column = need.partition(".")
+            assert table in TABLES and (not column or column in TABLES[table])
+
+
+def test_what_is_lacking_is_said_in_a_sentence(shop):
+    assert shop.lacks("profiles and segments") is None
+    assert "need the table 'products', which Corner" in shop.lacks("interests and price level")
+    assert "need the column 'events.amount'" in shop.lacks("orders and sales")
+    with pytest.raises(DataError, match="response models need the table 'promotions'"):
+        shop.require("response models")
+
+
+def test_the_clock_of_the_shop_has_summer_time(shop):
+    events = shop.events
+    got = events.select("ts", local=shop.local(events.ts)).order_by("ts").execute()
+    wanted = got.ts.dt.tz_localize("UTC").dt.tz_convert("Europe/Rome").dt.tz_localize(None)
+    assert got.local.tolist() == wanted.tolist()
+    assert got.local.dt.hour.tolist() == [1, 3, 2, 2]
+
+
+def test_wall_clock_to_utc(shop):
+    back = shop.events.select(ts=to_utc(shop.local(shop.events.ts), "Europe/Rome")).execute()
+    # The hour that comes twice in autumn has one answer only.
+    assert back.ts.tolist()[:2] == [pd.Timestamp(t) for t in TIMES[:2]]
+
+
+def test_span_is_first_and_last_event(shop):
+    assert shop.span() == (datetime(2021, 3, 28, 0, 59), datetime(2021, 10, 31, 1, 30))
+    empty = shop.with_tables({"events": shop.events.limit(0)})
+    with pytest.raises(DataError, match="events has no row with a time"):
+        empty.span()
+
+
+def test_a_shop_with_other_tables_keeps_its_settings(shop):
+    other = shop.with_tables({"events": shop.events.head(1)}, cleaned=True)
+    assert other.settings == shop.settings and other.cleaned and not shop.cleaned

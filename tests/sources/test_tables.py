@@ -1,0 +1,326 @@
+"""Shops in files: what is read, what is refused and with which words, and what is written."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from promolab.contract import Settings
+from promolab.errors import DataError, InputError
+from promolab.sources import load_shop, save_shop
+
+ROME = 'name = "Corner"\nzone = "Europe/Rome"\n'
+
+
+def events(**columns: object) -> pd.DataFrame:
+    rows = {
+        "customer_id": ["007", "B2"],
+        "ts": pd.to_datetime(["2021-03-01 10:00", "2021-07-01 11:30"]),
+        "kind": ["purchase", "view"],
+        "product_id": ["A1", "A2"],
+        "amount": [2.5, None],
+    }
+    return pd.DataFrame(rows | columns)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.toml").write_text(ROME)
+    return tmp_path
+
+
+def write_csv(folder: Path, text: str, name: str = "events.csv") -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def times(folder: Path) -> list[datetime]:
+    shop = load_shop(folder)
+    return shop.events.order_by("ts").ts.execute().dt.to_pydatetime().tolist()
+
+
+WANTED = [("007", "purchase", 2.5), ("B2", "view", None)]
+
+
+def rows(shop) -> list[tuple]:
+    frame = shop.events.order_by("customer_id").execute()
+    amounts = [None if pd.isna(a) else a for a in frame.amount]
+    return list(zip(frame.customer_id, frame.kind, amounts, strict=True))
+
+
+def test_parquet_csv_zipped_csv_and_duckdb_give_the_same_shop(folder):
+    import duckdb
+
+    for name in ("parquet", "csv", "gz", "db"):
+        (folder / name).mkdir()
+        (folder / name / "shop.toml").write_text(ROME)
+    frame = events()
+    frame.to_parquet(folder / "parquet" / "events.parquet")
+    frame.to_csv(folder / "csv" / "events.csv", index=False)
+    frame.to_csv(folder / "gz" / "events.csv.gz", index=False)
+    file = folder / "db" / "my.duckdb"
+    with duckdb.connect(str(file)) as con:
+        con.execute("CREATE TABLE events AS SELECT * FROM frame")
+    for source in ("parquet", "csv", "gz", "db/my.duckdb"):
+        shop = load_shop(folder / source)
+        assert rows(shop) == WANTED, source
+        assert shop.settings.name == "Corner" and shop.zone == "Europe/Rome"
+        assert shop.customers.order_by("customer_id").customer_id.execute().tolist() == [
+            "007",
+            "B2",
+        ]
+        assert len(shop.fingerprints) == 1
+
+
+def test_a_shop_without_settings_is_named_after_its_folder(tmp_path):
+    (tmp_path / "bakery").mkdir()
+    events().to_parquet(tmp_path / "bakery" / "events.parquet")
+    shop = load_shop(tmp_path / "bakery")
+    assert shop.settings == Settings(name="bakery") and shop.zone == "UTC"
+
+
+def test_columns_and_tables_unknown_to_the_contract(folder):
+    events(colour="red").to_parquet(folder / "events.parquet")
+    events().to_parquet(folder / "weather.parquet")
+    (folder / "notes.txt").write_text("hello")
+    shop = load_shop(folder)
+    assert set(shop.tables) == {"customers", "events"} and "colour" in shop.events.columns
+
+
+# Times.
+
+
+def test_parquet_times_with_a_zone_are_instants(folder):
+    local = pd.to_datetime(["2021-03-01 10:00", "2021-07-01 10:00"]).tz_localize("Europe/Rome")
+    events(ts=local).to_parquet(folder / "events.parquet")
+    assert times(folder) == [datetime(2021, 3, 1, 9), datetime(2021, 7, 1, 8)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2021-03-01T10:00:00Z", "2021-07-01T10:00:00Z"),
+        ("2021-03-01 11:00:00+01:00", "2021-07-01 12:00:00+02:00"),
+        ("2021-03-01 11:00:00+01", "2021-07-01 03:00:00-07"),
+    ],
+)
+def test_csv_times_with_a_zone_are_instants(folder, first, second):
+    write_csv(folder, f"customer_id,ts,kind\nA,{first},view\nB,{second},view\n")
+    assert times(folder) == [datetime(2021, 3, 1, 10), datetime(2021, 7, 1, 10)]
+
+
+LOCAL = "customer_id,ts,kind\nA,2021-03-28 01:30:00,view\nB,2021-03-28 03:30:00,view\n"
+
+
+def test_csv_times_without_a_zone_are_utc_unless_said_otherwise(folder):
+    write_csv(folder, LOCAL)
+    assert times(folder) == [datetime(2021, 3, 28, 1, 30), datetime(2021, 3, 28, 3, 30)]
+
+
+@pytest.mark.parametrize("how", ["csv", "parquet"])
+def test_local_times_are_read_across_the_change_to_summer_time(folder, how):
+    (folder / "shop.toml").write_text(ROME + 'naive_times = "local"\n')
+    if how == "csv":
+        write_csv(folder, LOCAL)
+    else:
+        moments = pd.to_datetime(["2021-03-28 01:30", "2021-03-28 03:30"])
+        events(ts=moments).to_parquet(folder / "events.parquet")
+    # Two hours apart on the wall, one in time.
+    assert times(folder) == [datetime(2021, 3, 28, 0, 30), datetime(2021, 3, 28, 1, 30)]
+
+
+def test_local_times_are_turned_only_once_when_saved_and_loaded(folder, tmp_path):
+    (folder / "shop.toml").write_text(ROME + 'naive_times = "local"\n')
+    write_csv(folder, LOCAL)
+    save_shop(load_shop(folder), tmp_path / "saved")
+    assert times(tmp_path / "saved") == times(folder)
+
+
+def test_days_are_midnights(folder):
+    write_csv(folder, "customer_id,ts,kind\nA,2021-03-01,view\n")
+    assert times(folder) == [datetime(2021, 3, 1)]
+
+
+def test_mixed_zones_are_refused(folder):
+    write_csv(folder, "customer_id,ts,kind\nA,2021-03-01T10:00:00Z,view\nB,2021-03-01 10:00,view\n")
+    with pytest.raises(DataError, match=r"events\.ts mixes 1 times with a zone and 1 without"):
+        load_shop(folder)
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("customer_id", [1.0, 2.0], r"events\.customer_id holds float64 numbers; an id is text"),
+        ("customer_id", ["1.0", "2.0"], r"events\.customer_id looks like ids read as floats"),
+        ("ts", [1, 2], r"events\.ts is of type int64; expected a time such as"),
+        ("ts", ["soon", "2021-03-01"], r"events\.ts has 1 values that are no time, such as 'soon'"),
+        ("amount", ["2.5", "much"], r"events\.amount has 1 values that are no number, .* 'much'"),
+        ("amount", [True, False], r"events\.amount is of type boolean; expected a number"),
+    ],
+)
+def test_wrong_types_are_refused(folder, column, values, message):
+    events(**{column: values}).to_parquet(folder / "events.parquet")
+    with pytest.raises(DataError, match=message):
+        load_shop(folder)
+
+
+def test_ids_as_floats_in_a_csv_are_refused(folder):
+    write_csv(folder, "customer_id,ts,kind\n1.0,2021-03-01,view\n2.0,2021-03-01,view\n")
+    with pytest.raises(
+        DataError, match=r"customer_id looks like ids read as floats \(such as '1\.0'"
+    ):
+        load_shop(folder)
+
+
+def test_ids_and_text_of_a_csv_stay_as_written(folder):
+    write_csv(
+        folder, "customer_id,ts,kind,order_id\n007,2021-03-01,view,1e5\n010,2021-03-02,view,\n"
+    )
+    frame = load_shop(folder).events.order_by("ts").execute()
+    assert frame.customer_id.tolist() == ["007", "010"]
+    assert frame.order_id[0] == "1e5" and pd.isna(frame.order_id[1])
+
+
+def test_flags_are_read_from_words_and_numbers(folder):
+    events().to_parquet(folder / "events.parquet")
+    write_csv(folder, "product_id,category,private_label\nA1,x,TRUE\nA2,x,0\n", "products.csv")
+    got = load_shop(folder).products.order_by("product_id").private_label.execute()
+    assert got.tolist() == [True, False]
+    write_csv(folder, "product_id,category,private_label\nA1,x,perhaps\n", "products.csv")
+    with pytest.raises(
+        DataError, match=r"products\.private_label .* no true or false, such as 'perhaps'"
+    ):
+        load_shop(folder)
+
+
+def test_a_missing_column_names_the_nearest(folder):
+    events().rename(columns={"customer_id": "custmer_id"}).to_parquet(folder / "events.parquet")
+    with pytest.raises(
+        DataError,
+        match=r"events lacks the required column 'customer_id'; did you mean 'custmer_id'",
+    ):
+        load_shop(folder)
+
+
+def test_missing_tables_are_said(tmp_path):
+    with pytest.raises(
+        DataError, match=r"holds no table of the contract; expected events\.parquet"
+    ):
+        load_shop(tmp_path)
+    pd.DataFrame({"product_id": ["A"], "category": ["x"]}).to_parquet(tmp_path / "products.parquet")
+    with pytest.raises(DataError, match=r"has no table 'events' \(tables found: products\)"):
+        load_shop(tmp_path)
+
+
+def test_an_unknown_source_names_the_nearest():
+    with pytest.raises(
+        InputError, match="no source 'complete_journy': did you mean 'complete_journey'"
+    ):
+        load_shop("complete_journy")
+
+
+def test_broken_files_are_said(folder):
+    (folder / "events.parquet").write_bytes(b"PAR1 not really PAR1")
+    with pytest.raises(DataError, match=r"events\.parquet cannot be read .*is the file whole"):
+        load_shop(folder)
+    good = folder / "good.parquet"
+    events().to_parquet(good)
+    (folder / "events.parquet").write_bytes(good.read_bytes()[:-40])
+    with pytest.raises(DataError, match=r"events\.parquet cannot be read"):
+        load_shop(folder)
+    (folder / "events.parquet").write_bytes(b"")
+    with pytest.raises(DataError, match=r"events\.parquet cannot be read"):
+        load_shop(folder)
+
+
+def test_broken_csvs_are_said(folder):
+    (folder / "events.csv").write_bytes(b"")
+    with pytest.raises(DataError, match=r"events\.csv is empty \(0 bytes\)"):
+        load_shop(folder)
+    (folder / "events.csv").write_bytes(b"customer_id,ts,kind\n\xff\xfe,2021-03-01,view\n")
+    with pytest.raises(DataError, match=r"events\.csv cannot be read"):
+        load_shop(folder)
+    (folder / "events.csv").unlink()
+    zipped = gzip.compress(b"customer_id,ts,kind\nA,2021-03-01,view\n" * 50)
+    (folder / "events.csv.gz").write_bytes(zipped[: len(zipped) // 2])
+    with pytest.raises(DataError, match=r"events\.csv\.gz cannot be read"):
+        load_shop(folder)
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path):
+    (tmp_path / "shop.duckdb").write_text("hello " * 1000)
+    with pytest.raises(DataError, match="cannot be opened as a DuckDB file"):
+        load_shop(tmp_path / "shop.duckdb")
+
+
+def test_a_database_without_events_is_said(tmp_path):
+    import duckdb
+
+    with duckdb.connect(str(tmp_path / "my.duckdb")) as con:
+        con.execute("CREATE TABLE event AS SELECT 1 AS x")
+    with pytest.raises(DataError, match="has no table 'events'; did you mean 'event'"):
+        load_shop(tmp_path / "my.duckdb")
+
+
+def test_names_that_differ_only_in_case_are_refused(folder):
+    frame = events()
+    frame["Amount"] = 1.0
+    frame.to_parquet(folder / "events.parquet")
+    with pytest.raises(
+        DataError, match="events has columns whose names differ only in case: Amount, amount"
+    ):
+        load_shop(folder)
+    (folder / "events.parquet").unlink()
+    write_csv(folder, "customer_id,ts,kind,Kind\nA,2021-03-01,view,view\n")
+    with pytest.raises(DataError, match="differ only in case: Kind, kind"):
+        load_shop(folder)
+    (folder / "events.csv").rename(folder / "Events.csv")
+    with pytest.raises(DataError, match=r"Events\.csv: write the table's name in lower case"):
+        load_shop(folder)
+
+
+def test_a_table_in_two_files_is_refused(folder):
+    events().to_parquet(folder / "events.parquet")
+    events().to_csv(folder / "events.csv", index=False)
+    with pytest.raises(DataError, match=r"lies in two files, events\.csv and events\.parquet"):
+        load_shop(folder)
+
+
+# Writing.
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir())}
+
+
+def test_a_saved_shop_is_the_same_shop(folder, tmp_path):
+    events().to_parquet(folder / "events.parquet")
+    shop = load_shop(folder)
+    save_shop(shop, tmp_path / "deep" / "saved")
+    again = load_shop(tmp_path / "deep" / "saved")
+    assert rows(again) == rows(shop) and again.settings == shop.settings
+    assert again.events.schema() == shop.events.schema()
+    assert set(again.tables) == set(shop.tables)
+
+
+def test_the_real_shop_is_saved_in_equal_bytes_on_one_thread_and_two(tmp_path):
+    written = []
+    for i, threads in enumerate((1, 2)):
+        shop = load_shop("complete_journey", threads=threads)
+        save_shop(shop, tmp_path / str(i))
+        written.append(hashes(tmp_path / str(i)))
+    assert written[0] == written[1]
+    again = load_shop(tmp_path / "0", threads=2)
+    counts = {name: table.count().execute() for name, table in again.tables.items()}
+    assert counts == {name: table.count().execute() for name, table in shop.tables.items()}
+    # And what was loaded from files is written again as the same files.
+    save_shop(again, tmp_path / "again")
+    assert hashes(tmp_path / "again") == written[0]
