@@ -97,12 +97,6 @@ class ListOutlook(Result):
             return f"No intervals: {TOO_FEW}."
         return f"95 % intervals from how far {self.promotions} past promotions missed as a whole."
 
-    def interval_note(self) -> str:
-        """Say where the intervals come from, or why there are none."""
-        if self.promotions < 3:
-            return f"No intervals: {TOO_FEW}."
-        return f"95 % intervals from how far {self.promotions} past promotions missed as a whole."
-
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the expected redemptions against the size of the list, with the band."""
         from promolab import plots

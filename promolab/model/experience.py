@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["INSIDE", "NEW_CUSTOMER", "NEW_PROMOTION", "support"]
 
-INSIDE, NEW_CUSTOMER, NEW_PROMOTION = "inside", "new_customer", "new_promotion"
+INSIDE = "inside"
+NEW_CUSTOMER = "new_customer"
+NEW_PROMOTION = "new_promotion"
 PROMOTION_KIND = ("kind", "type", "promotion_kind", "promotion_type", "channel")
 
 
