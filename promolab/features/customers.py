@@ -80,7 +80,13 @@ def build_features(shop: Shop, as_of: Any) -> Any:
     >>> features.select("customer_id", "orders", "recency_days").execute().values.tolist()
     [['A', 2, 3.0]]
     """
+    import ibis
+
     as_of = read_as_of(as_of)
+    if not isinstance(as_of, datetime):
+        # Joined many times below: worked out once, not each time.
+        name = ibis.util.gen_name("promolab_as_of")
+        as_of = shop.backend.create_table(name, as_of, temp=True)
     lines = order_lines(shop)
     table = _presence(shop, as_of).cache()
     parts = [

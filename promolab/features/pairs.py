@@ -137,7 +137,7 @@ def build_candidates(shop: Shop, as_of: Any, promotion_ids: Any) -> Any:
 
 
 def _describe(shop: Shop, pairs: Any) -> Any:
-    features = build_features(shop, pairs.select("customer_id", "as_of").distinct().cache())
+    features = build_features(shop, pairs.select("customer_id", "as_of"))
     table = _join(pairs, features.cache(), ["customer_id", "as_of"])
     parts = [(_promotion(shop), ["promotion_id"]), (_kind_history(shop, pairs), list(PAIR_KEYS))]
     if shop.lacks("past spend on a promotion's products") is None:

@@ -77,7 +77,7 @@ class DataOverview(Result):
         from promolab import plots
 
         days = self.days
-        week = days["day"] - pd.to_timedelta(days["day"].dt.dayofweek, unit="D")
+        week = days["day"] - pd.to_timedelta(days["day"].dt.day_of_week, unit="D")
         # A week that the data cover in part would look like a fall in business.
         whole = (week >= self.first) & (week + pd.Timedelta(days=6) <= self.last)
         table = (

@@ -20,7 +20,7 @@ from promolab.report.launching import gain_block, launch_block, outlook_of
 from promolab.report.page import Html, Tile, join, picture, say, table, tiles
 from promolab.report.steps import segment_columns, segment_formats
 from promolab.segmentation import describe_segments
-from promolab.wording import count, money, number, percent, plural
+from promolab.wording import count, money, percent, plural
 
 __all__ = ["WeeklyReport"]
 

@@ -1,4 +1,4 @@
-"""What is wrong with a call or with the data: a sentence and exit code 2, or quarantined, counted."""
+"""Wrong calls and wrong data: a sentence and exit code 2, or rows quarantined and counted."""
 
 from __future__ import annotations
 

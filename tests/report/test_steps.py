@@ -1,4 +1,4 @@
-"""What the step pages show: overviews, favourite categories, figures with intervals, the alarm."""
+"""What the step pages show: overviews, whom it compares, the alarm."""
 
 from __future__ import annotations
 
@@ -27,19 +27,6 @@ def test_events_are_counted_by_local_day(shop):
     assert overview.missing == span - local.nunique()
     assert f"{len(events):,} events" in overview.summary()
     assert overview.plot().get_ylim()[0] == 0
-
-
-def test_favourite_categories_know_nothing_of_later(shop):
-    as_of = pd.Timestamp("2017-06-01").to_pydatetime()
-    found = steps.favourite_categories(shop, as_of)
-    events = shop.events.execute()
-    early = events[(events["ts"] < as_of) & (events["kind"] == "purchase")]
-    assert set(found["customer_id"]) <= set(early["customer_id"])
-    joined = early.merge(shop.products.execute()[["product_id", "category"]], on="product_id")
-    spent = joined.groupby(["customer_id", "category"])["amount"].sum()
-    first = found["customer_id"].iloc[0]
-    best = spent.loc[first].sort_values(ascending=False).index[0]
-    assert best in set(found.loc[found["customer_id"] == first, "category"])
 
 
 def test_two_unlike_customers_are_the_ends_of_loyalty():
