@@ -15,7 +15,7 @@ import numpy as np
 from promolab.errors import InputError
 from promolab.metrics.intervals import normal_quantile
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent
+from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -306,7 +306,7 @@ def _judged(found: Difference, placebo: Difference | None) -> Difference:
     if found.effective_others < needed:
         reasons.append(
             f"the {count(found.others)} others, weighted to be alike, count as only "
-            f"{number(found.effective_others, decimals=0)} customers ({count(needed)} are needed)"
+            f"{plural(round(found.effective_others), 'customer')} ({count(needed)} are needed)"
         )
     if found.beyond_share > BEYOND:
         reasons.append(

@@ -158,7 +158,9 @@ def _without_twins(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
     twins = _stored(shop, "twins", hashed.filter(hashed[_HASH].isin(shared[_HASH])).drop(_HASH))
     window = ibis.window(group_by=columns)
     extra = twins.mutate(**{_COPY: ibis.row_number().over(window)})
-    return alone.union(twins.distinct()), extra.filter(extra[_COPY] > 0).drop(_COPY)
+    # A stored table states the precision of its times, an expression does not.
+    once = twins.distinct().cast(alone.schema())
+    return alone.union(once), extra.filter(extra[_COPY] > 0).drop(_COPY)
 
 
 def _without_repeated_keys(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:

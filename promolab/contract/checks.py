@@ -80,16 +80,16 @@ class Checks(Result):
         return pd.DataFrame(rows, columns=names)
 
     def summary(self) -> str:
-        """Return in two sentences whether the shop can be used and what the checks found."""
+        """Say whether the shop can be used, what the checks found, and what stops it if it cannot."""
         found = {level: sum(f.level == level for f in self.findings) for level in _LEVELS}
         rows = sum(self.counts.values())
         verdict = "can be used" if self.usable else "cannot be used as it is"
+        reasons = "".join(f" {f.sentence}." for f in self.findings if f.level == "stop")
         return (
             f"{self.name} {verdict}: {plural(len(self.counts), 'table')}, "
             f"{plural(rows, 'row')}. "
-            f""
             f"Checks that stop: {found['stop']}, that warn: {found['warn']}, "
-            f"notes: {found['note']}."
+            f"notes: {found['note']}.{reasons}"
         )
 
     def to_text(self) -> str:

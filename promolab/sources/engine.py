@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ def connect(threads: int | None = None) -> Any:
         settings["threads"] = int(threads)
     con = ibis.duckdb.connect(**settings)
     con.raw_sql("SET TimeZone = 'UTC'")
-    # In a notebook the engine would draw a widget, which a page cannot show.
-    con.raw_sql("SET enable_progress_bar = false")
+    # In a notebook the engine would draw a widget, which a page cannot show. Without ipywidgets
+    # it draws none, and refuses even to be told so.
+    if importlib.util.find_spec("ipywidgets"):
+        con.raw_sql("SET enable_progress_bar = false")
     return con
 
 

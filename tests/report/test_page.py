@@ -71,10 +71,10 @@ def test_a_tile_says_its_change_where_there_is_one(now, before, words):
 def test_a_picture_carries_its_text_and_is_closed():
     from matplotlib import pyplot
 
-    _, ax = pyplot.subplots()
+    figure, ax = pyplot.subplots()
     text = picture(ax, 'a "curve"\n  that rises').text
     assert 'alt="a &quot;curve&quot; that rises"' in text and 'src="data:image/png;base64,' in text
-    assert not pyplot.get_fignums()
+    assert not pyplot.fignum_exists(figure.number)
 
 
 def test_nothing_to_present_is_said(capsys):
