@@ -23,6 +23,15 @@ MARKUP = "<script>alert('found')</script>"
 """What a small shop calls one of its promotions, its type, a category and an income group."""
 
 
+@pytest.fixture(autouse=True)
+def _no_figure_left_open():
+    """Close what a test drew: Matplotlib warns of many open figures, and a warning is an error."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Return the folder that holds pyproject.toml."""

@@ -80,7 +80,7 @@ class Checks(Result):
         return pd.DataFrame(rows, columns=names)
 
     def summary(self) -> str:
-        """Say whether the shop can be used, what the checks found, and what stops it if it cannot."""
+        """Say whether the shop can be used, what the checks found, and what stops it."""
         found = {level: sum(f.level == level for f in self.findings) for level in _LEVELS}
         rows = sum(self.counts.values())
         verdict = "can be used" if self.usable else "cannot be used as it is"
