@@ -2,7 +2,7 @@
 
 from promolab.features.customers import POSITIVE_RESPONSES, build_features
 from promolab.features.favourites import favourite_categories
-from promolab.features.pairs import LABELS, build_candidates, build_pairs, feature_columns
+from promolab.features.pairs import LABELS, build_candidates, build_pairs
 
 __all__ = [
     "LABELS",
@@ -11,5 +11,4 @@ __all__ = [
     "build_features",
     "build_pairs",
     "favourite_categories",
-    "feature_columns",
 ]

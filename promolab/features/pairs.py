@@ -10,7 +10,7 @@ from promolab.features.customers import DAY, POSITIVE_RESPONSES, build_features
 from promolab.features.lines import counted_contacts, order_lines
 from promolab.features.point_in_time import read_as_of, seconds_between
 
-__all__ = ["LABELS", "PAIR_KEYS", "build_candidates", "build_pairs", "feature_columns"]
+__all__ = ["LABELS", "PAIR_KEYS", "build_candidates", "build_pairs"]
 
 PAIR_KEYS = ("customer_id", "promotion_id", "as_of")
 LABELS = ("redeemed", "purchased", "label_complete")
@@ -20,19 +20,6 @@ _COUNTS = (
     *("promotion_amount", "promotion_amount_84d", "promotion_orders", "promotion_orders_84d"),
     *("promotion_products_bought", "promotion_coupon_orders"),
 )
-_NOT_FEATURES = {*PAIR_KEYS, *LABELS, "starts_at", "ends_at"}
-
-
-def feature_columns(pairs: Any) -> list[str]:
-    """Return the columns of a pairs frame that a model may learn from: no keys, times or labels.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> feature_columns(pd.DataFrame(columns=["customer_id", "orders", "redeemed", "starts_at"]))
-    ['orders']
-    """
-    return [c for c in pairs.columns if c not in _NOT_FEATURES]
 
 
 def build_pairs(shop: Shop, as_of: Any) -> Any:

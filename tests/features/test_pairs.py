@@ -10,8 +10,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from promolab.errors import DataError, InputError
-from promolab.features import build_candidates, build_features, build_pairs, feature_columns
+from promolab.features import build_candidates, build_features, build_pairs
 from promolab.features.pairs import LABELS
+from promolab.model import pair_features
 
 NOW = datetime(2021, 8, 1)
 POSITIVE = {"click", "claim", "redeem", "purchase", "share"}
@@ -207,7 +208,7 @@ def test_what_follows_a_promotions_start_changes_no_feature(frames, to_shop, pai
         more = more[more.promotion_id < "P5"] if name == "exposures" else more
         changed[name] = pd.concat([keep, more, later[:0] if name == "exposures" else later])
     got = build_pairs(to_shop(changed), NOW).execute()
-    columns = [*KEYS, *feature_columns(pairs)]
+    columns = [*KEYS, *pair_features(pairs)]
     mine = got.merge(pairs[KEYS], on=KEYS).sort_values(KEYS)[columns]
     wanted = pairs.sort_values(KEYS)[columns]
     newest = wanted.promotion_id.isin(pairs.promotion_id[pairs.starts_at == last]).to_numpy()
@@ -238,14 +239,14 @@ def test_candidates_are_all_customers_with_history_and_described_alike(small_sho
     assert len(got) == 2 * len(features) and not got.duplicated(KEYS).any()
     assert not set(LABELS) & set(got.columns)
     both = it[it.customer_id.isin(features.customer_id)]
-    columns = [*KEYS, *feature_columns(pairs)]
+    columns = [*KEYS, *pair_features(pairs)]
     same = got.merge(both[KEYS], on=KEYS)[columns]
     assert len(same) == len(both) > 5
     assert_frame_equal(same, both[columns].reset_index(drop=True), check_dtype=False)
 
 
-def test_feature_columns_hold_no_key_time_or_outcome(pairs):
-    columns = feature_columns(pairs)
+def test_pair_features_hold_no_key_time_or_outcome(pairs):
+    columns = pair_features(pairs)
     assert not {*KEYS, *LABELS, "as_of", "starts_at", "ends_at"} & set(columns)
     assert {"orders", "promotion_amount", "kind_contacts"} <= set(columns)
 

@@ -1,0 +1,51 @@
+"""The report as a browser draws it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OFFLINE = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --hide-scrollbars"
+)
+
+
+def drawn(page: Path, folder: Path, width: int, height: int) -> np.ndarray:
+    """Return the page's picture, shape (height, width, 3), 0 to 1."""
+    picture = folder / f"{page.stem}-{width}.png"
+    subprocess.run(
+        [
+            str(CHROMIUM),
+            *OFFLINE.split(),
+            f"--user-data-dir={folder / 'profile'}",
+            f"--window-size={width},{height}",
+            f"--screenshot={picture}",
+            page.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    return matplotlib.image.imread(picture)[..., :3]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize("name", ["index", "01_data", "02_customers", "03_segments", "04_response"])
+def test_a_page_is_drawn_from_top_to_bottom_inside_its_margins(journey_report, tmp_path, name):
+    picture = drawn(journey_report / f"{name}.html", tmp_path, 1150, 2400)
+    blank = (picture > 0.99).all(axis=2)
+    ink = ~blank
+    assert ink.any(axis=1).mean() > 0.4, "most of the page is empty"
+    # Nothing is cut off at the right: the outermost columns of pixels stay white.
+    assert blank[:, -8:].all()
+    assert blank[:, :8].all()
+    # Figures are in colour: somewhere the channels differ by much.
+    coloured = np.ptp(picture, axis=2) > 0.3
+    assert coloured.sum() > 2_000
