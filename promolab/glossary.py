@@ -263,10 +263,11 @@ overlap | overlap | | Whether customers who were contacted have their like among
     not.
 likely to redeem | likely to redeem | | A prediction of response; not a claim that contacting
     pays.
-expected redemptions | expected redemptions | customers | The sum of the chances to redeem over
-    the list.
+expected redemptions | expected redemptions | customers | The chances to redeem of all on
+    the list added up, times the share of such sums that past promotions brought.
 redemption rate | redemption rate | share, 0–1 | Customers who redeemed ÷ customers contacted.
-discount cost | discount cost | money | What the promotion's coupons took off.
+discount cost | discount cost | money | Coupon discounts on the promotion's
+    products, to those who redeemed it, while it ran; other coupons on these products count too.
 over-represented | over-represented | | A segment's share of the list is larger than its share of
     all customers.
 quarantined | quarantined | rows | Rows left out by cleaning, each with the rule that it broke;

@@ -95,7 +95,10 @@ class ListOutlook(Result):
         """Say where the intervals come from, or why there are none."""
         if self.promotions < 3:
             return f"No intervals: {TOO_FEW}."
-        return f"95 % intervals from how far {self.promotions} past promotions missed as a whole."
+        return (
+            "The chances of the list added up, times what past promotions brought of that; 95 % "
+            f"intervals from how far {self.promotions} of them missed as a whole."
+        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the expected redemptions against the size of the list, with the band."""

@@ -109,11 +109,12 @@ def ended_block(readout: Readout, zone: str) -> Html:
             "valid": "valid",
             "redeemed": "redeemed",
             "rate": "redemption rate",
-            "cost": f"coupon discounts, {currency}",
+            "cost": f"discounts on its products, {currency}",
             "sales": f"sales per contact, {currency}",
             "against": f"difference to similar customers, {currency} each",
             "standing": "difference is",
         },
+        dict.fromkeys(["redeemed", "rate", "cost", "sales", "against"], str),
         caption="Sorted by end, the latest first; 95 % intervals; sales and discounts while valid.",
         most=20,
     )

@@ -92,7 +92,8 @@ def _cell(tile: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> _
         return _Cell("–", "", "same")
     text = str(tile.get("text", ""))
     now, then = tile.get("value"), before.get("value") if before else None
-    if not _is_number(now) or not _is_number(then) or then == 0:
+    like = before is not None and before.get("of", "") == tile.get("of", "")
+    if not like or not _is_number(now) or not _is_number(then) or then == 0:
         return _Cell(text, "", "same")
     assert now is not None and then is not None
     share = (now - then) / abs(then)

@@ -17,7 +17,7 @@ from promolab.wording import count, number, percent
 
 __all__ = ["gain_block", "launch_block", "outlook_of"]
 
-_TESTED = {"inside": "yes", "new_customer": "never contacted", "new_promotion": "new kind"}
+_BEFORE = {"inside": "yes", "new_customer": "never", "new_promotion": "not for this kind"}
 
 
 def outlook_of(outlook: pd.DataFrame, promotion_id: Any, promotions: int) -> ListOutlook | None:
@@ -104,12 +104,33 @@ def launch_block(
             say(_title(promotion, valid), kind="h3"),
             say(outlook.summary()),
             _outlook_table(outlook),
+            say(_untested(scores)),
             say("Segments over- and under-represented among them", kind="h4"),
             say(index.summary()),
             picture(index.plot(), index.summary()),
             say("Who is likely to redeem", kind="h4"),
+            say(_as_the_model_has_it(ranked, outlook)),
             _ranked(ranked, segments, run, currency),
         ]
+    )
+
+
+def _untested(scores: pd.DataFrame) -> str:
+    share = float((scores["support"] != "inside").mean())
+    return (
+        f"{percent(share, decimals=0)} of all customers were never contacted before: how well the "
+        "ranking holds for them has never been tested."
+    )
+
+
+def _as_the_model_has_it(ranked: pd.DataFrame, outlook: ListOutlook) -> str:
+    """Say how single customers' chances go together with what their list is expected to bring."""
+    row = outlook.at_usual
+    ratio = row["expected"] / ranked["p_redeemed"].head(int(row["customers"])).sum()
+    return (
+        "The chances below are the model's own and serve to rank. Past promotions as a whole "
+        f"brought {number(ratio, decimals=2)} times what such chances add up to; the expected "
+        "redemptions above allow for that."
     )
 
 
@@ -120,7 +141,7 @@ def _ranked(ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, curren
     top = top.assign(
         rank=range(1, len(top) + 1),
         who=run.pseudonym(top["customer_id"]),
-        tested=top["support"].map(_TESTED),
+        before=top["support"].map(_BEFORE),
     )
     shown = table(
         top,
@@ -131,7 +152,7 @@ def _ranked(ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, curren
             "p_redeemed": "chance to redeem",
             "recency_days": "days since last order",
             "amount_84d": f"spent in 84 days, {currency}",
-            "tested": "tested on its like",
+            "before": "contacted before",
         },
         {
             "p_redeemed": lambda p: percent(p, decimals=0),
@@ -161,7 +182,12 @@ def _outlook_table(outlook: ListOutlook) -> Html:
             "share": "of those contacted",
             "inside": "contacted before",
         },
-        {"customers": count, "inside": lambda x: percent(x, decimals=0)},
+        {
+            "customers": count,
+            "found": str,
+            "share": str,
+            "inside": lambda x: percent(x, decimals=0),
+        },
         caption=outlook.interval_note(),
         most=12,
     )

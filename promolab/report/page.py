@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.errors import InputError
 from promolab.report.figures import png, show
 from promolab.results import Result
-from promolab.wording import percent
+from promolab.wording import number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,12 +51,27 @@ def say(text: str, kind: str = "p", css: str = "") -> Html:
 
 @dataclass(frozen=True)
 class Tile:
-    """A headline number: its label, the figure in words, the bare value, and what it is of."""
+    """A headline number.
+
+    Parameters
+    ----------
+    label, text, note : str
+        What it is, the figure in words, and what it is of.
+    value : float or None
+        The bare value.
+    change : str
+        How a change is written: ``percent`` of the value before, ``difference``, or percentage
+        ``points`` of a share.
+    of : str
+        What it is of, where that differs from week to week: only like is compared with like.
+    """
 
     label: str
     text: str
     value: float | None
     note: str = ""
+    change: str = "percent"
+    of: str = ""
 
 
 def tiles(items: Sequence[Tile], before: Mapping[str, float | None] | None = None) -> Html:
@@ -71,13 +86,10 @@ def tiles(items: Sequence[Tile], before: Mapping[str, float | None] | None = Non
     """
     cells = []
     for tile in items:
-        then = (before or {}).get(tile.label)
-        change = ""
-        if then and tile.value is not None:
-            share = (tile.value - then) / abs(then)
-            words = "unchanged" if abs(share) < 0.005 else percent(share, decimals=0)
-            sign = "+" if share >= 0.005 else ""
-            change = f'<div class="change">{sign}{escape(words)} against the week before</div>'
+        words = _change(tile, (before or {}).get(tile.label))
+        change = (
+            f'<div class="change">{escape(words)} against the week before</div>' if words else ""
+        )
         cells.append(
             f'<div class="tile"><div class="label">{escape(tile.label)}</div>'
             f'<div class="figure">{_with_range(tile.text)}</div>'
@@ -146,6 +158,23 @@ def _cell(text: str, right: bool) -> str:
     # A code, a name of two words or a figure with its interval reads badly on two lines.
     short = " short" if len(text) <= 18 else ""
     return f'<td class="{"number" if right else "text"}{short}">{escape(text)}</td>'
+
+
+def _change(tile: Tile, then: float | None) -> str:
+    if then is None or tile.value is None:
+        return ""
+    difference = tile.value - then
+    if tile.change == "difference":
+        words = number(difference, decimals=0)
+    elif tile.change == "points":
+        difference = round(100 * difference, 1)
+        words = number(difference, decimals=1, unit="points")
+    elif then == 0:
+        return ""
+    else:
+        difference = round(difference / abs(then), 2)
+        words = percent(difference, decimals=0)
+    return "unchanged" if difference == 0 else ("+" if difference > 0 else "") + words
 
 
 def _with_range(text: str) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "leakage_alarm",
     "segment_columns",
     "segment_formats",
+    "segment_rows",
     "two_unlike_customers",
 ]
 
@@ -130,7 +131,9 @@ def data_overview(shop: Shop) -> DataOverview:
 
 def two_unlike_customers(profiles: pd.DataFrame) -> tuple[Any, Any]:
     """Return the customers with the most and the least loyalty among those with all four scores."""
-    ranked = profiles.sort_values(["loyalty", "customer_id"])["customer_id"]
+    known = profiles.dropna(subset=["interests", "purchasing_power", "loyalty", "habits"])
+    order = ["loyalty", "customer_id"]
+    ranked = (profiles if known.empty else known).sort_values(order)["customer_id"]
     return ranked.iloc[-1], ranked.iloc[0]
 
 
@@ -148,23 +151,32 @@ def segment_columns() -> dict[str, str]:
     }
 
 
-def segment_formats(profile: SegmentProfile) -> dict[str, Callable[[Any], str]]:
-    """Return what writes each of these figures with its interval."""
+def segment_rows(profile: SegmentProfile) -> pd.DataFrame:
+    """Return a row per segment, each figure written with its interval."""
     frame = profile.to_frame()
-
-    def with_interval(column: str, write: Callable[..., str]) -> Callable[[Any], str]:
-        ends = {
-            row[column]: (row[f"{column}_low"], row[f"{column}_high"])
-            for row in frame.to_dict("records")
+    writers: dict[str, Callable[..., str]] = dict.fromkeys(
+        ("share_sales", "response_rate"), percent
+    )
+    writers |= dict.fromkeys(("interests", "purchasing_power", "loyalty", "habits"), _score)
+    rows = frame.to_dict("records")
+    return frame.assign(
+        **{
+            c: [
+                "–" if row[c] != row[c] else write(row[c], row[f"{c}_low"], row[f"{c}_high"])
+                for row in rows
+            ]
+            for c, write in writers.items()
         }
-        return lambda value: "–" if value != value else write(value, *ends[value])
+    )
 
-    def score(value: float, low: float, high: float) -> str:
-        return number(value, low, high, decimals=0)
 
-    formats = {c: with_interval(c, percent) for c in ("share_sales", "response_rate")}
-    axes = ("interests", "purchasing_power", "loyalty", "habits")
-    return formats | {c: with_interval(c, score) for c in axes} | {"customers": count}
+def _score(value: float, low: float, high: float) -> str:
+    return number(value, low, high, decimals=0)
+
+
+def segment_formats() -> dict[str, Callable[[Any], str]]:
+    """Return how the columns of `segment_rows` are written: as figures, on the right."""
+    return {c: str for c in segment_columns() if c != "segment"} | {"customers": count}
 
 
 def coefficients(launch: Launch) -> Html:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from promolab import plots
 from promolab.campaign import Readout, read_out, timeline
 from promolab.campaign.launch import ListOutlook, expected_words
 from promolab.contract import Shop
@@ -18,9 +19,9 @@ from promolab.report.artifacts import RunFolder
 from promolab.report.ended import dates, ended_block, timeline_block
 from promolab.report.launching import gain_block, launch_block, outlook_of
 from promolab.report.page import Html, Tile, join, picture, say, table, tiles
-from promolab.report.steps import segment_columns, segment_formats
+from promolab.report.steps import segment_columns, segment_formats, segment_rows
 from promolab.segmentation import describe_segments
-from promolab.wording import count, money, percent, plural
+from promolab.wording import count, money, number, percent, plural
 
 __all__ = ["WeeklyReport"]
 
@@ -48,8 +49,9 @@ WORDS_EXPLAINED = (
 
 PROFILES_ONLY = "What the data allow: profiles and segments; nothing can be said about promotions."
 RESPONSE_ONLY = (
-    "What the data allow: responses are predicted out of time; effects are not identified, for no "
-    "random holdout is read. Likely to redeem is not the same as worth sending."
+    "What the data allow: we can say who is likely to redeem, checked on past promotions. We "
+    "cannot say what a promotion itself adds, for nobody was held back at random: likely to redeem "
+    "is not the same as worth sending."
 )
 
 
@@ -160,7 +162,12 @@ class WeeklyReport:
     def tiles(self) -> Html:
         """Return the headline numbers, each with its change against the week before."""
         earlier = self.run.metrics_of(self.run.week.previous()) or {}
-        before = {t["label"]: t["value"] for t in earlier.get("headlines", [])}
+        told = {t["label"]: t for t in earlier.get("headlines", [])}
+        before = {
+            tile.label: told[tile.label]["value"]
+            for tile in self._tiles
+            if tile.label in told and told[tile.label].get("of", "") == tile.of
+        }
         return tiles(self._tiles, before)
 
     @cached_property
@@ -175,7 +182,13 @@ class WeeklyReport:
                 float(active),
                 f"{percent(active / known, decimals=0)} of {count(known)} with any purchase",
             ),
-            Tile("Promotions starting this week", count(launching), float(launching), "counted"),
+            Tile(
+                "Promotions starting this week",
+                count(launching),
+                float(launching),
+                ", ".join(self._launching()["name"]) or "none",
+                change="difference",
+            ),
         ]
         return [*found, *self._expected_tile(), *self._ended_tiles()]
 
@@ -192,6 +205,7 @@ class WeeklyReport:
                 expected_words(row["expected"], row["ci_low"], row["ci_high"]),
                 float(row["expected"]),
                 f"of {name}, if the {count(row['customers'])} likeliest are contacted",
+                of=name,
             )
         ]
 
@@ -207,12 +221,14 @@ class WeeklyReport:
                 percent(rate.value, rate.ci_low, rate.ci_high),
                 rate.value,
                 f"{row.name} ({when}): {count(row.redeemers)} of {count(row.contacts)} contacted",
+                change="points",
+                of=row.name,
             )
         ]
         if cost.value == cost.value:
             text = money(cost.value, cost.ci_low, cost.ci_high, currency=self._currency)
-            label = "Coupon discounts it gave"
-            found.append(Tile(label, text, cost.value, f"{row.name}, in its window"))
+            note = f"to those who redeemed {row.name}, while it ran"
+            found.append(Tile("Discounts on its products", text, cost.value, note, of=row.name))
         return found
 
     def _name(self, promotion_id: Any) -> str:
@@ -265,9 +281,9 @@ class WeeklyReport:
             [
                 say(profile.summary()),
                 table(
-                    profile.to_frame(),
+                    segment_rows(profile),
                     segment_columns(),
-                    segment_formats(profile),
+                    segment_formats(),
                     caption="Largest first. Axes from 0 to 100, 50 is the middle customer.",
                     most=20,
                 ),
@@ -286,11 +302,32 @@ class WeeklyReport:
             return say(str(response.get("backtest") or "Nothing could be predicted yet."))
         curve = roc(rows["y"], rows["p"], cluster=rows["customer_id"])
         right = calibration(rows["y"], rows["p"], cluster=rows["customer_id"])
-        figures = picture(curve.plot(), curve.summary()) + picture(right.plot(), right.summary())
+        ratio = right.observed_expected
+        times = number(ratio.value, ratio.ci_low, ratio.ci_high, decimals=2)
+        ranks = percent(curve.auc, curve.ci_low, curve.ci_high)
+        n = f"{count(curve.n)} contacts, {count(curve.positives)} redeemed"
+        ranking = plots.finish(
+            curve.plot(),
+            title=f"A redeemer ranks above another in {ranks} of pairs",
+            subtitle=f"ROC curve with 95 % band; {n}",
+            xlabel="share of the others taken with them",
+            ylabel="share of redeemers found",
+            percent_x=True,
+            percent_y=True,
+        )
+        chances = plots.finish(
+            right.plot(),
+            title=f"{times} times as many redeemed as predicted",
+            subtitle=f"by tenth of the list, 95 % intervals; {n}",
+            xlabel="chance predicted",
+            ylabel="share that redeemed",
+            percent_x=True,
+            percent_y=True,
+        )
+        figures = picture(ranking, curve.summary()) + picture(chances, right.summary())
         return join(
             [
                 say(str(response["backtest"])),
-                say(right.summary()),
                 Html(f'<div class="side">{figures.text}</div>'),
                 Html('<p class="more"><a href="04_response.html">Promotion by promotion</a></p>'),
             ]
@@ -334,6 +371,8 @@ class WeeklyReport:
 
     def record(self) -> None:
         """Write the headline numbers and the ended promotions to ``metrics.json``."""
-        tiles = [{"label": t.label, "text": t.text, "value": t.value} for t in self._tiles]
+        tiles = [
+            {"label": t.label, "text": t.text, "value": t.value, "of": t.of} for t in self._tiles
+        ]
         self.run.record("headlines", tiles)
         self.run.record("campaigns", {} if self.readout is None else self.readout.to_dict())

@@ -140,13 +140,13 @@ class SegmentProfile(Result):
         from promolab import plots
 
         rows = self.table.dropna(subset=["sales_per_customer"])
-        colours = plots.segment_colours(self.table["segment"])
+        colours = plots.segment_colours(self._made()["segment"])
         ax = plots.bubbles(
             100 * rows["share_customers"].to_numpy(),
             rows["sales_per_customer"].to_numpy(),
             rows["share_sales"].clip(lower=0).to_numpy(),
             rows["segment"].tolist(),
-            colours=[colours[name] for name in rows["segment"]],
+            colours=[colours.get(name, plots.MUTED) for name in rows["segment"]],
             ax=ax,
         )
         return plots.finish(

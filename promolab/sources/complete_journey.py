@@ -39,6 +39,7 @@ _TABLES = {
                household_size, household_comp AS household_composition, kids_count
         FROM (SELECT household_id FROM {transactions}
               UNION SELECT household_id FROM {campaigns}
+              UNION SELECT household_id FROM {coupon_redemptions}
               UNION SELECT household_id FROM {demographics})
         LEFT JOIN {demographics} USING (household_id)""",
     "products": """
