@@ -119,10 +119,12 @@ def ended_block(readout: Readout, zone: str) -> Html:
         most=20,
     )
     reasons = [say(_reason(r), css="muted") for r in rows if not r.difference.identified]
+    # One promotion's rate stands in the table; a figure is for comparing.
+    figure = [picture(readout.plot(), readout.summary())] if len(rows) > 1 else []
     return join(
         [
             shown,
-            picture(readout.plot(), f"Redemption rates. {readout.summary()}"),
+            *figure,
             say(NOT_PROVEN, css="muted"),
             *reasons,
         ]

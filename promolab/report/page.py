@@ -106,6 +106,7 @@ def table(
     caption: str = "",
     most: int = 10,
     file: str = "",
+    file_text: str = "All rows as a file",
 ) -> Html:
     """Return a table: text on the left, figures on the right, ten rows and a link to the rest.
 
@@ -121,8 +122,8 @@ def table(
         What it shows and how it is sorted.
     most : int
         Rows to show.
-    file : str
-        Where all rows lie, relative to the page.
+    file, file_text : str
+        Where all rows lie, relative to the page, and what to call that.
 
     Raises
     ------
@@ -146,7 +147,7 @@ def table(
         )
         body.append(f"<tr>{cells}</tr>")
     more = f"{most} of {len(frame):,} rows. " if len(frame) > most else ""
-    link = f'<a href="{escape(file)}">All rows as a file</a>' if file else ""
+    link = f'<a href="{escape(file)}">{escape(file_text)}</a>' if file else ""
     foot = f'<p class="more">{more}{link}</p>' if more or link else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return Html(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -352,9 +351,8 @@ class WeeklyReport:
                     dict.fromkeys(["rows_in", "rows_kept", "rows_quarantined"], count),
                     caption="Rows in = kept + quarantined.",
                     most=20,
-                    file="tables/quarantine.parquet"
-                    if Path(self.run.path, "tables").exists()
-                    else "",
+                    file="tables/quarantine.parquet",
+                    file_text="The quarantined rows as a file",
                 ),
                 *(say(sentence, css="muted") for sentence in left_out),
                 Html('<p class="more"><a href="01_data.html">Rule by rule</a></p>'),
