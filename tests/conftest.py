@@ -96,12 +96,6 @@ def small_shop(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def copied_shop(small_shop, tmp_path) -> Path:
-    """A copy of the small shop, to be spoilt."""
-    return Path(shutil.copytree(small_shop, tmp_path / "shop"))
-
-
 @dataclass(frozen=True)
 class Made:
     """What a call of ``promolab report`` gave: exit code, both streams, and the reports folder."""

@@ -17,6 +17,7 @@ from promolab.features.point_in_time import (
     KEYS,
     before,
     fixed,
+    joined,
     price_percentiles,
     read_as_of,
     seconds_between,
@@ -103,8 +104,7 @@ def build_features(shop: Shop, as_of: Any) -> Any:
     # One after the other, each small result kept: all in one query would hold every hash table of
     # every part in memory at once.
     for part in (part.cache() for part in parts):
-        new = [c for c in part.columns if c not in KEYS]
-        table = table.left_join(part, list(KEYS)).select(*[table[c] for c in table.columns], *new)
+        table = joined(table, part, list(KEYS))
     return _finish(table, shop, has_browsing=browsing is not None)
 
 
@@ -260,8 +260,7 @@ def _responses(shop: Shop, as_of: Any, customers: Any) -> Any:
     )
     table = customers
     for part in (contacts, answers, latest):
-        new = [c for c in part.columns if c not in KEYS]
-        table = table.left_join(part, list(KEYS)).select(*[table[c] for c in table.columns], *new)
+        table = joined(table, part, list(KEYS))
     rate = _shop_rate(exposures, first, as_of)
     # Someone never contacted starts, like everybody, from the shop's own rate.
     table = table.left_join(rate, "as_of").drop("as_of_right")

@@ -8,7 +8,7 @@ from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features.customers import DAY, POSITIVE_RESPONSES, build_features
 from promolab.features.lines import counted_contacts, order_lines
-from promolab.features.point_in_time import read_as_of, seconds_between
+from promolab.features.point_in_time import joined, read_as_of, seconds_between
 
 __all__ = ["LABELS", "PAIR_KEYS", "build_candidates", "build_pairs"]
 
@@ -125,22 +125,17 @@ def build_candidates(shop: Shop, as_of: Any, promotion_ids: Any) -> Any:
 
 def _describe(shop: Shop, pairs: Any) -> Any:
     features = build_features(shop, pairs.select("customer_id", "as_of"))
-    table = _join(pairs, features.cache(), ["customer_id", "as_of"])
+    table = joined(pairs, features.cache(), ["customer_id", "as_of"])
     parts = [(_promotion(shop), ["promotion_id"]), (_kind_history(shop, pairs), list(PAIR_KEYS))]
     if shop.lacks("past spend on a promotion's products") is None:
         parts.append((_product_history(shop, pairs), list(PAIR_KEYS)))
     for part, keys in parts:
-        table = _join(table, part.cache(), keys)
+        table = joined(table, part.cache(), keys)
     table = table.mutate(**{c: table[c].fill_null(0) for c in _COUNTS if c in table.columns})
     if "promotion_products_bought" not in table.columns:
         return table
     bought = table.promotion_products_bought / table.promotion_products.nullif(0)
     return table.mutate(promotion_bought_share=bought)
-
-
-def _join(left: Any, right: Any, keys: list[str]) -> Any:
-    new = [c for c in right.columns if c not in keys]
-    return left.left_join(right, keys).select(*[left[c] for c in left.columns], *new)
 
 
 def _promotion(shop: Shop) -> Any:
@@ -159,7 +154,7 @@ def _promotion(shop: Shop) -> Any:
     sizes = products.group_by("promotion_id").aggregate(
         promotion_products=products.product_id.nunique()
     )
-    return _join(table, sizes, ["promotion_id"])
+    return joined(table, sizes, ["promotion_id"])
 
 
 def _kind_history(shop: Shop, pairs: Any) -> Any:
@@ -176,7 +171,7 @@ def _kind_history(shop: Shop, pairs: Any) -> Any:
     past = past.join(
         promotions.rename(past_kind="kind", past_type="type", past_end="ends_at"), "promotion_id"
     ).drop("starts_at")
-    past = _join(past, answered, ["customer_id", "promotion_id"]).rename(
+    past = joined(past, answered, ["customer_id", "promotion_id"]).rename(
         past_promotion="promotion_id"
     )
     rows = pairs.select(*PAIR_KEYS).join(promotions.drop("starts_at", "ends_at"), "promotion_id")
@@ -254,7 +249,7 @@ def _with_labels(shop: Shop, pairs: Any, now: Any) -> Any:
     else:
         parts.append(_purchased(shop, keys, now))
     for part in parts:
-        pairs = _join(pairs, part.cache(), ["customer_id", "promotion_id"])
+        pairs = joined(pairs, part.cache(), ["customer_id", "promotion_id"])
     return pairs.mutate(
         redeemed=pairs.redeemed.fill_null(0).cast("int8"),
         purchased=pairs.purchased.fill_null(0).cast("int8"),

@@ -11,7 +11,15 @@ from typing import Any
 
 from promolab.errors import InputError
 
-__all__ = ["KEYS", "before", "fixed", "price_percentiles", "read_as_of", "seconds_between"]
+__all__ = [
+    "KEYS",
+    "before",
+    "fixed",
+    "joined",
+    "price_percentiles",
+    "read_as_of",
+    "seconds_between",
+]
 
 KEYS = ("customer_id", "as_of")
 
@@ -89,6 +97,12 @@ def fixed(value: Any, scale: int = 4) -> Any:
 def seconds_between(earlier: Any, later: Any) -> Any:
     """Return the seconds between two times; the engine's own day difference counts midnights."""
     return later.epoch_seconds() - earlier.epoch_seconds()
+
+
+def joined(left: Any, right: Any, keys: list[str]) -> Any:
+    """Return the rows of ``left`` with what ``right`` adds to them; keys stand once."""
+    new = [c for c in right.columns if c not in keys]
+    return left.left_join(right, keys).select(*[left[c] for c in left.columns], *new)
 
 
 def price_percentiles(prices: Any, as_of: Any) -> Any:
