@@ -1,17 +1,25 @@
-"""The embedded engine: one in-memory DuckDB that reads files where they lie."""
+"""The embedded engine: one in-memory DuckDB that reads files where they lie and spills to disk."""
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import importlib.util
+import itertools
+import os
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-__all__ = ["connect", "fingerprint", "quote"]
+__all__ = ["connect", "fingerprint", "quote", "scratch"]
 
 MEMORY_LIMIT = "900MB"
 """What the engine may hold before it spills to disk; the report's processes stay under 1.5 GB."""
+
+_numbers = itertools.count()
 
 
 def connect(threads: int | None = None) -> Any:
@@ -26,7 +34,8 @@ def connect(threads: int | None = None) -> Any:
 
     settings: dict[str, Any] = {
         "memory_limit": MEMORY_LIMIT,
-        "temp_directory": str(Path(tempfile.gettempdir()) / "promolab-duckdb"),
+        # A folder that two engines spill to would mix their blocks.
+        "temp_directory": str(scratch() / f"spilled-{next(_numbers)}"),
         # A report is made offline: the engine must not try to fetch an extension.
         "autoinstall_known_extensions": False,
     }
@@ -39,6 +48,66 @@ def connect(threads: int | None = None) -> Any:
     if importlib.util.find_spec("ipywidgets"):
         con.raw_sql("SET enable_progress_bar = false")
     return con
+
+
+def scratch() -> Path:
+    """Return this process's own temporary folder, removed when the process ends.
+
+    It is held by a lock of the file system, so that whatever a killed process left is known as
+    such, and removed here.
+
+    Examples
+    --------
+    >>> scratch() == scratch()
+    True
+    """
+    return _scratch(os.getpid())  # a forked process gets a folder of its own
+
+
+@functools.cache
+def _scratch(process: int) -> Path:
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    parent = Path(tempfile.gettempdir()) / f"promolab-{user}"
+    parent.mkdir(mode=0o700, exist_ok=True)
+    for left in parent.iterdir():
+        _remove_if_free(left)
+    folder = Path(tempfile.mkdtemp(prefix=f"{process}-", dir=parent))
+    lock = _hold(folder)
+    atexit.register(_leave, folder, lock, process)
+    return folder
+
+
+def _leave(folder: Path, lock: IO[str] | None, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            lock.close()
+
+
+def _hold(folder: Path) -> IO[str] | None:
+    """Lock a folder for as long as the file returned stays open; None if another holds it."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: there a killed process leaves its folder behind
+        return None
+    file = (folder / ".lock").open("a", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def _remove_if_free(folder: Path) -> None:
+    # A folder without a lock file may be one that is just being made.
+    if not (folder / ".lock").exists():
+        return
+    with suppress(OSError):
+        lock = _hold(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
 
 
 def fingerprint(path: Path) -> str:
