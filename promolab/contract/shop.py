@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,10 @@ class Shop:
         The tables that the shop has. Times are UTC without a zone.
     settings : Settings
         What the shop says about itself.
-    fingerprints : mapping of str to str
-        SHA-256 of each input file, for the manifest.
+    files : tuple of Path
+        The input files; none where the tables live in a warehouse.
     left_out : tuple of str
-        Sentences on what the source holds and the contract has no place for.
+        Sentences on what the source holds and the contract has no place for, or how it was read.
     cleaned : bool
         Whether `promolab.clean` made this shop.
 
@@ -63,7 +64,7 @@ class Shop:
 
     tables: Mapping[str, ir.Table]
     settings: Settings = field(default_factory=Settings)
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
     left_out: tuple[str, ...] = ()
     cleaned: bool = False
 
@@ -91,6 +92,21 @@ class Shop:
     def backend(self) -> Any:
         """The Ibis connection that the tables live on."""
         return self.tables["events"].get_backend()
+
+    @functools.cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of each input file, by its path inside the source; read when first asked for."""
+        import hashlib
+        import os
+
+        paths = [path.absolute() for path in self.files]
+        root = os.path.commonpath([path.parent for path in paths]) if paths else ""
+        found = {}
+        for path in paths:
+            with path.open("rb") as file:
+                name = path.relative_to(root).as_posix()
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        return found
 
     def has(self, table: str, *columns: str) -> bool:
         """Tell whether a table, and these columns of it, are there."""

@@ -46,7 +46,11 @@ WORDS_EXPLAINED = (
     "habits",
 )
 
-PROFILES_ONLY = "What the data allow: profiles and segments; nothing can be said about promotions."
+PROFILES_ONLY = (
+    "What the data allow: profiles and segments; nothing can be said about promotions. The tables "
+    "promotions, exposures and responses (what ran, who was contacted, who redeemed) would add who "
+    "is likely to redeem what starts, how many to expect, and what became of past promotions."
+)
 RESPONSE_ONLY = (
     "What the data allow: we can say who is likely to redeem, checked on past promotions. We "
     "cannot say what a promotion itself adds, for nobody was held back at random: likely to redeem "
@@ -236,6 +240,9 @@ class WeeklyReport:
 
     def launching(self) -> Html:
         """Return a block per promotion that starts: gain chart, outlook, segments, list."""
+        lacking = self.shop.lacks("response models")
+        if lacking:
+            return say(f"No promotions are known: {lacking}.")
         launching = self._launching()
         if launching.empty:
             return say("No promotion starts this week, so there is nobody to rank.")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from promolab.contract import Shop, read_settings
 from promolab.errors import InputError, nearest
-from promolab.sources.tables import save_shop
+from promolab.sources.assembly import save_shop
 
 __all__ = ["BUILT_IN", "load_shop", "save_shop"]
 
 BUILT_IN = ("complete_journey",)
 """Sources that need no path."""
+FILES = (".csv", ".csv.gz", ".tsv", ".parquet", ".xlsx", ".xls", ".ods", ".toml")
 
 
 def load_shop(
@@ -22,10 +23,12 @@ def load_shop(
     Parameters
     ----------
     source : str or Path
-        ``"complete_journey"``; or a folder of parquet or csv files named after the contract's
-        tables (``events.parquet``, ``products.csv`` …); or a DuckDB file with tables so named.
+        ``"complete_journey"``; or a folder of parquet, csv or Excel files, a DuckDB file, or the
+        address of a warehouse (``postgres://host/database``, or any other that Ibis connects to).
+        Tables are named after the contract's (``events.parquet``, ``products.csv`` …), or mapped
+        onto it by a ``shop.toml`` (see ``data/README.md``).
     settings : str or Path, optional
-        A ``shop.toml`` to use instead of the source's own.
+        A ``shop.toml`` to use instead of the source's own; a warehouse has none of its own.
     threads : int, optional
         Threads of the engine; by default as many as there are cores.
 
@@ -39,7 +42,7 @@ def load_shop(
     InputError
         If the source is unknown or the settings cannot be read.
     DataError
-        If a table cannot be read or lacks a required column.
+        If a table cannot be read or lacks a required column, or a warehouse cannot be reached.
 
     Examples
     --------
@@ -51,13 +54,34 @@ def load_shop(
     if str(source) == "complete_journey":
         from promolab.sources.complete_journey import complete_journey
 
+        if stated is not None and stated.mapping:
+            raise InputError(
+                f"{settings}: [{next(iter(stated.mapping))}] maps tables of files or a database; "
+                "complete_journey brings its own mapping"
+            )
         return complete_journey(stated, threads)
+    from promolab.sources.warehouse import is_url
+
+    if is_url(source):
+        from promolab.sources.databases import open_database
+
+        return open_database(str(source), stated, threads)
     path = Path(source).expanduser()
     if not path.exists():
         raise InputError(
             f"there is no source {str(source)!r}: {nearest(str(source), BUILT_IN)}; "
-            "or give the path of a folder of parquet or csv files, or of a DuckDB file"
+            "or give the path of a folder of parquet or csv files, or of a DuckDB file, or the "
+            "address of a warehouse such as postgres://host/database"
         )
-    from promolab.sources.tables import open_database, open_folder
+    if path.is_dir():
+        from promolab.sources.tables import open_folder
 
-    return (open_folder if path.is_dir() else open_database)(path, stated, threads)
+        return open_folder(path, stated, threads)
+    if path.name.lower().endswith(FILES):
+        raise InputError(
+            f"{source} is one file of a shop; give its folder. `promolab init {source}` proposes "
+            "a shop.toml that says which table it is"
+        )
+    from promolab.sources.databases import open_file
+
+    return open_file(path, stated, threads)

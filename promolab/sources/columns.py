@@ -1,29 +1,35 @@
-"""Bring a table's columns to the contract's types, or say in a sentence why it cannot be done."""
+"""Bring one of their tables to the contract's columns and types, or say in a sentence why not."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promolab.contract import TABLES, Settings
 from promolab.contract.tables import Column
 from promolab.errors import DataError, nearest
+from promolab.sources.mapping import Part, Value
+from promolab.sources.parsing import Problem, to_flag, to_id, to_number, to_time
 
-__all__ = ["conform"]
+__all__ = ["conform", "no_case_twins"]
 
-_WITH_ZONE = r"(Z|[+-]\d{2}(:?\d{2})?)$"
+_ABSENT = {"id": "string", "time": "timestamp", "text": "string", "flag": "boolean"}
 
 
-def conform(name: str, table: Any, settings: Settings) -> Any:
-    """Return a table with the contract's types; columns that the contract does not know are kept.
+def conform(part: Part, table: Any, settings: Settings, theirs: str = "the table") -> Any:
+    """Return a table with the contract's columns; columns of theirs that it does not know are kept.
 
     Parameters
     ----------
-    name : str
-        The table's name in the contract.
+    part : Part
+        What ``shop.toml`` says; ``Part("events")`` where it says nothing.
     table : ibis Table
         As the source has it.
     settings : Settings
         Tells what a time without a zone means.
+    theirs : str
+        What errors call the source's table, such as ``invoices.csv``.
 
     Returns
     -------
@@ -33,131 +39,195 @@ def conform(name: str, table: Any, settings: Settings) -> Any:
     Raises
     ------
     DataError
-        If a required column is missing, or a column holds another type than the contract's.
+        If a column is not there, or holds what the contract's column cannot hold.
     """
+    engine = table.get_backend().name
+    found = _found(part, table, theirs)
+    made: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for column in TABLES[part.table]:
+        if column.name in found:
+            how = found[column.name]
+            value, wrong = _converted(part, table, column, how, settings, engine)
+            made[column.name] = value
+            problems += wrong
+    for name, how in part.attributes.items():
+        made[name] = _words(table, _raw(table, how), how)
+    _check(table, problems)
+    if part.distinct:
+        return table.select(**made).distinct()
+    return table.select(**made, **_kept(part, table, found, made))
+
+
+def no_case_twins(table: str, columns: Sequence[str]) -> None:
+    """Refuse names that differ only in case: the engine takes them for one.
+
+    Raises
+    ------
+    DataError
+        If two do.
+    """
+    twins = [name for name, n in Counter(c.lower() for c in columns).items() if n > 1]
+    if twins:
+        both = ", ".join(sorted(c for c in columns if c.lower() == twins[0]))
+        raise DataError(f"{table} has columns whose names differ only in case: {both}; rename one")
+
+
+def _found(part: Part, table: Any, theirs: str) -> dict[str, Value]:
+    """Return how each column of the contract that is there is made, with their names as written."""
     columns = list(table.columns)
-    for required in TABLES[name].required:
-        if required not in columns:
-            raise DataError(
-                f"{name} lacks the required column {required!r}; {nearest(required, columns)}"
-            )
-    changes = {}
-    for column in TABLES[name]:
-        if column.name in columns:
-            changed = _convert(name, table, column, settings)
-            if changed is not None:
-                changes[column.name] = changed
-    return table.mutate(**changes) if changes else table
-
-
-def _convert(name: str, table: Any, column: Column, settings: Settings) -> Any:
-    value = table[column.name]
-    kind = value.type()
-    where = f"{name}.{column.name}"
-    if kind.is_null():
-        return value.cast(
-            {"id": "string", "time": "timestamp", "text": "string", "flag": "boolean"}.get(
-                column.type, "float64"
-            )
+    no_case_twins(theirs, columns)
+    by_lower = {c.lower(): c for c in columns}
+    found = {}
+    for name, how in {**part.columns, **part.attributes}.items():
+        for wanted in how.columns:
+            if wanted.lower() not in by_lower:
+                raise DataError(
+                    f"{part.where} {name}: {theirs} has no column {wanted!r}; "
+                    f"{nearest(wanted, columns)}"
+                )
+        if name in part.columns:
+            found[name] = _named(how, by_lower)
+    if part.currency is not None and part.currency.lower() not in by_lower:
+        raise DataError(
+            f"{part.where} currency: {theirs} has no column {part.currency!r}; "
+            f"{nearest(part.currency, columns)}"
         )
-    if column.type == "id":
-        return _id(where, table, value)
-    if column.type == "time":
-        return _time(where, table, value, settings)
+    for column in TABLES[part.table]:
+        if column.name not in found and column.name in by_lower:
+            found[column.name] = _named(
+                Value(
+                    (column.name,),
+                    decimal=part.default.decimal,
+                    thousands=part.default.thousands,
+                    symbol=part.default.symbol,
+                ),
+                by_lower,
+            )
+        if column.required and column.name not in found:
+            raise DataError(
+                f"{part.table} lacks the required column {column.name!r}; "
+                f"{nearest(column.name, columns)}"
+                + _unnamed(theirs, columns, column.name, part.table)
+            )
+    return found
+
+
+def _unnamed(theirs: str, columns: list[str], name: str, table: str) -> str:
+    if theirs == "the table" or not columns:
+        return ""
+    return f'; if {theirs} calls it otherwise, shop.toml says so: [{table}] {name} = "…"'
+
+
+def _named(how: Value, by_lower: Mapping[str, str]) -> Value:
+    import dataclasses
+
+    return dataclasses.replace(how, columns=tuple(by_lower[c.lower()] for c in how.columns))
+
+
+def _raw(table: Any, how: Value) -> Any:
+    """Return their value: one column, several joined by a space, or a constant."""
+    import ibis
+
+    if not how.columns:
+        return ibis.literal(how.constant)
+    by_lower = {c.lower(): c for c in table.columns}
+    values = [table[by_lower[c.lower()]] for c in how.columns]
+    if len(values) == 1:
+        return values[0]
+    return ibis.literal(" ").join([value.cast("string") for value in values])
+
+
+def _converted(
+    part: Part, table: Any, column: Column, how: Value, settings: Settings, engine: str
+) -> tuple[Any, list[Problem]]:
+    where = f"{part.table}.{column.name}"
     if column.type in ("money", "share", "number"):
-        if kind.is_string():
-            return _number(where, table, value)
-        if not kind.is_numeric() or kind.is_boolean():
-            raise DataError(f"{where} is of type {kind}; expected a number")
-        return None
+        return _number(where, table, how, engine)
+    value = _raw(table, how)
+    if value.type().is_null():
+        return value.cast(_ABSENT[column.type]), []
+    if column.type == "id":
+        made, problems = to_id(where, value, how)
+        return (_words(table, made, how) if how.values else made), problems
+    if column.type == "time":
+        return to_time(where, value, how, settings, engine)
+    value = _words(table, value, how)
     if column.type == "flag":
-        return _flag(where, table, value)
-    return value.cast("string") if not kind.is_string() else None
+        return to_flag(where, value)
+    return (value if value.type().is_string() else value.cast("string")), []
 
 
-def _id(where: str, table: Any, value: Any) -> Any:
-    kind = value.type()
-    if kind.is_floating() or kind.is_decimal():
-        raise DataError(
-            f"{where} holds {kind} numbers; an id is text or a whole number (floats lose digits): "
-            "write the column as text or as integers"
+def _number(where: str, table: Any, how: Value, engine: str) -> tuple[Any, list[Problem]]:
+    import functools
+    import operator
+
+    import ibis
+
+    if not how.columns:
+        return ibis.literal(float(how.constant)), []
+    factors, problems = [], []
+    for name in how.columns:
+        raw = table[name]
+        label = where if len(how.columns) == 1 else f"{where} (from {name})"
+        value, wrong = (
+            (raw.cast("float64"), [])
+            if raw.type().is_null()
+            else to_number(label, raw, how, engine)
         )
-    if kind.is_string():
-        seen = table.filter(value.notnull())[where.split(".")[1]]
-        like_float = seen.re_search(r"^\d+\.0+$")
-        if table.count().execute() and like_float.all().execute() is True:
-            raise DataError(
-                f"{where} looks like ids read as floats (such as {seen.min().execute()!r}); "
-                "export the column as text or as integers"
-            )
-        return None
-    if not kind.is_integer():
-        raise DataError(f"{where} is of type {kind}; an id is text or a whole number")
-    return None
+        factors.append(value)
+        problems += wrong
+    if len(factors) > 1:
+        # A product of decimals may not fit their digits, and money is a float in the contract.
+        factors = [factor.cast("float64") for factor in factors]
+    if how.scale is not None:
+        factors = [factors[0].cast("float64"), *factors[1:], ibis.literal(how.scale)]
+    made = functools.reduce(operator.mul, factors)
+    # 3 × 0.1 is not 0.3 to a float: what was computed is money again, to a hundredth of a cent.
+    return (made.round(4) if len(factors) > 1 else made), problems
 
 
-def _bad(where: str, table: Any, value: Any, parsed: Any, expected: str) -> None:
-    wrong = table.filter(value.notnull() & (value.strip() != "") & parsed.isnull())
-    n, example = (
-        wrong.aggregate(n=wrong.count(), example=wrong[where.split(".")[1]].min()).execute().iloc[0]
-    )
-    if n:
-        raise DataError(f"{where} has {n:,} values that are no {expected}, such as {example!r}")
+def _words(table: Any, value: Any, how: Value) -> Any:
+    """Return what their words mean: by value, by beginning, by a number's sign, or otherwise."""
+    import ibis
 
-
-def _number(where: str, table: Any, value: Any) -> Any:
-    parsed = value.try_cast("float64")
-    _bad(where, table, value, parsed, "number")
-    return parsed
-
-
-def _flag(where: str, table: Any, value: Any) -> Any:
-    kind = value.type()
-    if kind.is_boolean():
-        return None
-    if kind.is_string():
-        parsed = value.lower().try_cast("boolean")
-        _bad(where, table, value, parsed, "true or false")
-        return parsed
-    if kind.is_integer():
-        return value != 0
-    raise DataError(f"{where} is of type {kind}; expected true or false")
-
-
-def _time(where: str, table: Any, value: Any, settings: Settings) -> Any:
-    kind = value.type()
-    if kind.is_timestamp():
-        if kind.timezone is not None:
-            # An instant; the engine's zone is UTC, so dropping the zone keeps it.
-            return value.cast("timestamp('UTC')").cast("timestamp")
-        return _naive(value.cast("timestamp"), settings)
-    if kind.is_date():
-        return _naive(value.cast("timestamp"), settings)
-    if not kind.is_string():
-        raise DataError(f"{where} is of type {kind}; expected a time such as 2017-10-29T17:02:11Z")
-    text = value.strip()
-    zoned = text.re_search(_WITH_ZONE) & text.contains(":")
-    given = text.notnull() & (text != "")
-    with_zone, without = (
-        table.aggregate(a=(given & zoned).sum(), b=(given & ~zoned).sum()).execute().iloc[0]
-    )
-    if with_zone and without:
-        raise DataError(
-            f"{where} mixes {int(with_zone):,} times with a zone and {int(without):,} without one; "
-            "write them all alike"
-        )
-    if with_zone:
-        parsed = text.try_cast("timestamp('UTC')").cast("timestamp")
-        _bad(where, table, value, parsed, "time")
-        return parsed
-    parsed = text.try_cast("timestamp")
-    _bad(where, table, value, parsed, "time")
-    return _naive(parsed, settings)
-
-
-def _naive(value: Any, settings: Settings) -> Any:
-    if settings.naive_times == "utc" or settings.zone in (None, "UTC"):
+    if not (how.values or how.starts_with or how.negative or how.otherwise):
         return value
-    from promolab.contract.shop import to_utc
+    text = value.cast("string")
+    cases = [(text == theirs, ours) for theirs, ours in how.values.items()]
+    cases += [(text.startswith(theirs), ours) for theirs, ours in how.starts_with.items()]
+    if how.negative is not None:
+        below = text.strip().startswith("-") if value.type().is_string() else value < 0
+        cases.append((below, how.negative))
+    rest = text if how.otherwise is None else ibis.ifelse(text.isnull(), text, how.otherwise)
+    return ibis.cases(*cases, else_=rest) if cases else rest
 
-    return to_utc(value, settings.zone)
+
+def _kept(part: Part, table: Any, found: Mapping[str, Value], made: Mapping[str, Any]) -> Any:
+    """Return the columns of theirs that go along unused, under names that nothing else has."""
+    gone = {how.renames for how in (*found.values(), *part.attributes.values())}
+    taken = {name.lower() for name in made} | {c.name for c in TABLES[part.table]}
+    kept = {}
+    for name in table.columns:
+        if name not in gone:
+            kept[name if name.lower() not in taken else f"source_{name}"] = table[name]
+    return kept
+
+
+def _check(table: Any, problems: Sequence[Problem]) -> None:
+    """Look for all problems of a table in one pass; raise the first."""
+    if not problems:
+        return
+    counts = {}
+    for i, problem in enumerate(problems):
+        bad = problem.bad.fill_null(False)
+        counts[f"n{i}"] = bad.cast("int64").sum()
+        if problem.beside is None:
+            counts[f"e{i}"] = problem.example.cast("string").min(where=bad)
+        else:
+            counts[f"e{i}"] = problem.beside.fill_null(False).cast("int64").sum()
+    row = table.aggregate(**counts).to_pyarrow().to_pylist()[0]
+    for i, problem in enumerate(problems):
+        n, other = row[f"n{i}"] or 0, row[f"e{i}"]
+        if n and (problem.beside is None or other):
+            raise DataError(problem.sentence(int(n), other))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from promolab.contract import Settings, Shop, read_settings
 from promolab.errors import InputError
-from promolab.sources.engine import connect, fingerprint, quote
+from promolab.sources.engine import connect, quote
 
 __all__ = ["complete_journey"]
 
@@ -130,6 +130,6 @@ def complete_journey(settings: Settings | None = None, threads: int | None = Non
     return Shop(
         {table: con.table(table) for table in _TABLES},
         settings,
-        {f"{name}.parquet": fingerprint(folder / f"{name}.parquet") for name in FILES},
+        tuple(folder / f"{name}.parquet" for name in FILES),
         LEFT_OUT,
     )

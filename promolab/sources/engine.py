@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import hashlib
 import importlib.util
 import itertools
 import os
@@ -14,7 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["connect", "fingerprint", "quote", "scratch"]
+from promolab.sources.progress import watch
+
+__all__ = ["connect", "quote", "scratch"]
 
 MEMORY_LIMIT = "900MB"
 """What the engine may hold before it spills to disk; the report's processes stay under 1.5 GB."""
@@ -47,6 +48,7 @@ def connect(threads: int | None = None) -> Any:
     # it draws none, and refuses even to be told so.
     if importlib.util.find_spec("ipywidgets"):
         con.raw_sql("SET enable_progress_bar = false")
+    watch(con)
     return con
 
 
@@ -108,12 +110,6 @@ def _remove_if_free(folder: Path) -> None:
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
             lock.close()
-
-
-def fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def quote(path: Path | str) -> str:

@@ -87,10 +87,13 @@ def test_the_last_week_is_as_whole_as_any(small_reports):
     assert set(made.table("scores", "2017-W52")["promotion_id"]) == {"23"}
 
 
-def test_a_shop_with_events_alone_gets_segments_and_the_reason_for_no_more(small_reports):
-    made = small_reports["events_only"]
+def test_an_export_of_invoice_lines_gets_segments_and_the_reason_for_no_more(small_reports):
+    made = small_reports["invoices"]
     page = made.page()
     assert "response models need the table 'promotions'" in page
+    assert "would add who is likely to redeem" in page
+    rows = made.metrics()["data"]["events"]
+    assert rows["rows_quarantined"] >= 2  # no customer, and an adjustment of bad debt
     assert made.metrics()["segments"]["k"] >= 2
     assert made.table("scores").empty and made.table("pairs").empty
     assert made.metrics()["campaigns"] == {}
@@ -111,7 +114,7 @@ def test_one_customer_is_a_report_too(small_reports):
     assert not re.search(r"\b(nan|NaN|NaT)\b", made.page())
 
 
-@pytest.mark.parametrize("name", ["early", "last", "events_only", "one_class", "one_customer"])
+@pytest.mark.parametrize("name", ["early", "last", "invoices", "one_class", "one_customer"])
 def test_rows_are_conserved_whatever_is_missing(small_reports, name):
     made = small_reports[name]
     week = next(path.name for path in made.out.glob("2017-W*"))

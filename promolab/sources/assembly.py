@@ -1,0 +1,205 @@
+"""A shop out of a source's own tables: each mapped, conformed and in one currency."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promolab.contract import TABLES, Settings, Shop
+from promolab.errors import DataError
+from promolab.sources.columns import conform
+from promolab.sources.currency import in_one_currency
+from promolab.sources.engine import quote, scratch
+from promolab.sources.mapping import Part
+from promolab.sources.rates import read_rates
+from promolab.wording import plural
+
+__all__ = ["Found", "assembled", "save_shop"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One of the source's tables, as it lies there.
+
+    Parameters
+    ----------
+    table : ibis Table
+        The table.
+    called : str
+        What errors call it.
+    notes : tuple of str
+        How it was read, where a reader should know.
+    is_text : bool
+        Whether all its columns are text, to be parsed.
+    """
+
+    table: Any
+    called: str
+    notes: tuple[str, ...] = ()
+    is_text: bool = False
+
+
+def assembled(
+    find: Callable[[Part], Found | None],
+    mapping: Mapping[str, Sequence[Part]],
+    settings: Settings,
+    con: Any,
+    *,
+    folder: Path | None = None,
+    where: str,
+) -> Shop:
+    """Make a shop of the source's tables.
+
+    Parameters
+    ----------
+    find : callable
+        Returns what a part stands for; None where the source has nothing of that name.
+    mapping : mapping of str to sequence of Part
+        From `read_mapping`.
+    settings : Settings
+        The shop's.
+    con : ibis backend
+        Where the tables live.
+    folder : Path, optional
+        Where a file of rates lies.
+    where : str
+        What errors call the source.
+
+    Returns
+    -------
+    Shop
+
+    Raises
+    ------
+    DataError
+        If there is no table of events, or a table cannot be brought to the contract.
+    """
+    rates = read_rates(settings, folder, con)
+    tables: dict[str, Any] = {}
+    notes: list[str] = []
+    for name in TABLES:
+        parts = mapping.get(name) or [Part(name)]
+        made = []
+        for part in parts:
+            found = find(part)
+            if found is None:
+                if name in mapping:
+                    raise DataError(
+                        f"{part.where}: {where} has no table {name!r}; say which one it is: "
+                        "files = … in a folder, table = … in a database"
+                    )
+                continue
+            ready = conform(part, found.table, settings, found.called)
+            ready = in_one_currency(part, ready, settings, rates)
+            notes += found.notes
+            if part.distinct:
+                notes.append(_distinct(name, found, ready))
+            made.append(_stored(con, ready) if found.is_text else ready)
+        if made:
+            tables[name] = made[0] if len(made) == 1 else _union(name, made)
+    if "events" not in tables:
+        raise DataError(_no_events(where, list(tables), mapping))
+    if "customers" not in tables:
+        tables["customers"] = _derived_customers(tables["events"])
+    shop = Shop({n: tables[n] for n in TABLES if n in tables}, settings)
+    return dataclasses.replace(shop, left_out=tuple(dict.fromkeys(notes)))
+
+
+def _no_events(where: str, tables: list[str], mapping: Mapping[str, Any]) -> str:
+    if not tables and not mapping:
+        return (
+            f"{where} holds no table of the contract; expected events.parquet or events.csv and "
+            "the like (see data/README.md); `promolab init` proposes a shop.toml for files with "
+            "names and columns of their own"
+        )
+    return (
+        f"{where} has no table 'events' (tables found: {', '.join(tables) or 'none'}); "
+        "see data/README.md for the tables and columns expected"
+    )
+
+
+def _distinct(name: str, found: Found, ready: Any) -> str:
+    before, after = int(found.table.count().execute()), int(ready.count().execute())
+    rows = plural(before, "row")
+    return f"{name}: {after:,} distinct of {rows} of {found.called}, as shop.toml says."
+
+
+def _stored(con: Any, table: Any) -> Any:
+    """Parse text once: later queries read what it means."""
+    path = scratch() / f"parsed-{uuid.uuid4().hex[:12]}.parquet"
+    _write(table, path)
+    return con.read_parquet(str(path))
+
+
+def _write(table: Any, path: Path) -> None:
+    con = table.get_backend()
+    if con.name == "duckdb":
+        con.raw_sql(f"COPY ({table.compile()}) TO {quote(path)} (FORMAT parquet)")
+    else:
+        from promolab.sources.warehouse import write_parquet
+
+        write_parquet(table, path)
+
+
+def _union(name: str, tables: Sequence[Any]) -> Any:
+    """Return the rows of several of their tables as one; a column that one lacks is null there."""
+    import ibis
+
+    types: dict[str, Any] = {}
+    for table in tables:
+        for column, kind in table.schema().items():
+            known = types.setdefault(column, kind)
+            if known.is_numeric() and kind.is_numeric():
+                types[column] = ibis.expr.datatypes.highest_precedence((known, kind))
+            elif known.is_null():
+                types[column] = kind
+            elif not kind.is_null() and known.is_string() != kind.is_string():
+                raise DataError(
+                    f"{name}.{column} is of type {known} in one of the tables mapped onto {name} "
+                    f"and of type {kind} in another; write both as text"
+                )
+    aligned = [
+        table.select(
+            **{
+                column: (table[column] if column in table.columns else ibis.null()).cast(kind)
+                for column, kind in types.items()
+            }
+        )
+        for table in tables
+    ]
+    return ibis.union(*aligned)
+
+
+def _derived_customers(events: Any) -> Any:
+    return events.filter(events.customer_id.notnull()).select("customer_id").distinct()
+
+
+def save_shop(shop: Shop, folder: Path) -> None:
+    """Write a shop as a folder: a parquet file per table, in total order, and its shop.toml.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop.
+    folder : Path
+        Where to write; made if it is not there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from promolab.sources import load_shop
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_shop(load_shop("complete_journey"), Path(folder))
+    ...     load_shop(folder).settings.name
+    'Complete Journey'
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in shop.tables.items():
+        _write(table.order_by(list(table.columns)), folder / f"{name}.parquet")
+    # What was local time in the source is UTC by now, and what was theirs is the contract's.
+    settings = dataclasses.replace(shop.settings, naive_times="utc")
+    (folder / "shop.toml").write_text(settings.to_toml(), encoding="utf-8")

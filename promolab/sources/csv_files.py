@@ -1,0 +1,261 @@
+"""Csv files, read exactly as written: every value is text, an empty one is null.
+
+They are parsed once, straight into a parquet file in the temporary folder, in memory that does not
+grow with them. The parser is Arrow's, which is strict about the number of fields; DuckDB's lets an
+extra empty one pass, and in parallel it stumbles over line breaks inside quotes.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from promolab.errors import DataError
+from promolab.sources.csv_faults import QuoteWatch, find_fault, lines_of
+from promolab.sources.encodings import known_encoding, recognise, utf8_chunks
+from promolab.sources.engine import scratch
+
+__all__ = ["Csv", "check_names", "csv_to_parquet", "new_file", "open_csv"]
+
+SEPARATORS = ",;\t|"
+MOST_COLUMNS = 1000
+BLOCK = 8 << 20
+"""Bytes parsed at a time; also the longest line that can be read."""
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Csv:
+    """A csv file, and how it is written."""
+
+    path: Path
+    encoding: str
+    recognised: str  # "ascii", "utf-8" or "gb18030"; empty if the encoding was stated
+    separator: str
+    columns: tuple[str, ...]
+    has_header: bool
+    has_rows: bool
+
+
+def new_file(stem: str) -> Path:
+    """Return the path of a parquet file that is not there yet, in the temporary folder."""
+    return scratch() / f"{stem}-{next(_numbers)}.parquet"
+
+
+def check_names(file: str, names: Sequence[str]) -> None:
+    """Raise a DataError unless a file's column names are there, differ, and are not too many."""
+    if len(names) > MOST_COLUMNS:
+        raise DataError(
+            f"{file} has {len(names):,} columns; at most {MOST_COLUMNS:,} are read: leave out "
+            "those that are not needed, or turn columns into rows"
+        )
+    empty = next((i for i, name in enumerate(names, start=1) if not name), None)
+    if empty:
+        raise DataError(f"column {empty} of {file} has no name; give it one in the first line")
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise DataError(f"{file} has two columns called {twice!r}; rename one")
+
+
+def open_csv(
+    path: Path,
+    encoding: str | None = None,
+    separator: str | None = None,
+    names: Sequence[str] | None = None,
+) -> Csv:
+    """Find out how a csv file is written, from its bytes and its first line.
+
+    Parameters
+    ----------
+    path : Path
+        The file; unzipped on the way if its name ends in ``.gz``.
+    encoding : str, optional
+        What it is in; otherwise UTF-8 and GB18030 are recognised.
+    separator : str, optional
+        Between its fields; otherwise the one of ``, ; tab |`` that is most frequent outside quotes
+        in the first line.
+    names : sequence of str, optional
+        The columns of a file that has no header line.
+
+    Raises
+    ------
+    DataError
+        If it is empty, in an unknown encoding, or its columns are not to be told apart.
+    """
+    if path.stat().st_size == 0:
+        _is_empty(path)
+    recognised = "" if encoding else recognise(path)
+    encoding = known_encoding(encoding) if encoding else recognised.replace("ascii", "utf-8")
+    if separator is not None and (len(separator.encode()) != 1 or separator in '"\r\n'):
+        raise DataError(
+            f'separator = {separator!r} must be one plain character, such as ";" or "\\t" (a tab)'
+        )
+    first_line = _first_line(path, encoding)
+    separator = separator or _most_frequent(first_line)
+    row, has_more = _first_row(path, encoding, separator)
+    if names is None:
+        columns = tuple(name.strip() for name in row)
+        if not any(columns):
+            raise DataError(
+                f"the first line of {path.name} is blank; a csv starts with its column names"
+            )
+        check_names(path.name, columns)
+        return Csv(path, encoding, recognised, separator, columns, True, has_more)
+    check_names(f"names = [...] for {path.name}", names)
+    has_rows = bool(row) or has_more
+    return Csv(path, encoding, recognised, separator, tuple(names), False, has_rows)
+
+
+def _is_empty(path: Path) -> NoReturn:
+    raise DataError(f"{path.name} is empty (0 bytes); a csv starts with its column names")
+
+
+def _first_line(path: Path, encoding: str) -> str:
+    with lines_of(path, encoding) as file:
+        line = file.readline()
+        if not line:
+            _is_empty(path)
+        while line.count('"') % 2:  # a line break inside quotes
+            more = file.readline() if len(line) < BLOCK else ""
+            if not more:
+                break
+            line += more
+    return line
+
+
+def _most_frequent(line: str) -> str:
+    """Return the separator that a line holds most often outside quotes.
+
+    Examples
+    --------
+    >>> _most_frequent('id;"last, first, middle";city')
+    ';'
+    """
+    bare = re.sub(r'"[^"]*"', "", line)
+    return max(SEPARATORS, key=bare.count)
+
+
+def _first_row(path: Path, encoding: str, separator: str) -> tuple[list[str], bool]:
+    with lines_of(path, encoding) as file:
+        reader = csv.reader(file, delimiter=separator)
+        try:
+            return next(reader, []), any(reader)
+        except csv.Error as error:
+            raise DataError(
+                f"the first lines of {path.name} cannot be read ({error}); is a double quote not "
+                "closed?"
+            ) from error
+
+
+class _Blocks:
+    """A csv file's bytes for Arrow, looked at on their way."""
+
+    closed = False
+
+    def __init__(self, file: Csv, block: int) -> None:
+        self.quotes = QuoteWatch(file.separator)
+        self._chunks = utf8_chunks(file.path, file.encoding, block)
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) <= size and (more := next(self._chunks, b"")):
+            self.quotes.feed(more)
+            self._rest += more
+        # Arrow loses the \n of a \r\n inside quotes where a block ends between the two.
+        cut = self._rest[size - 1 : size + 1] == b"\r\n"
+        block = self._rest[: size - 1 if cut else size]
+        self._rest = self._rest[len(block) :]
+        return block
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def csv_to_parquet(table: str, files: Sequence[Csv], block: int = BLOCK) -> Path:
+    """Write csv files below each other into one parquet file in the temporary folder.
+
+    Parameters
+    ----------
+    table : str
+        What they are a table of.
+    files : sequence of Csv
+        The files, in order; a column that one lacks is null there.
+    block : int
+        Bytes parsed at a time.
+
+    Returns
+    -------
+    Path
+        The file; all its columns are text.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged, names the line.
+    OSError
+        If the disk is full.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = list(dict.fromkeys(name for file in files for name in file.columns))
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    target = new_file(table)
+    try:
+        with pq.ParquetWriter(target, schema) as writer:
+            for file in files:
+                for batch in _batches(file, block):
+                    parts = dict(zip(file.columns, batch.columns, strict=True))
+                    nulls = pa.nulls(batch.num_rows, pa.string())
+                    arrays = [parts.get(name, nulls) for name in columns]
+                    writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+    except BaseException:
+        with suppress(OSError):
+            target.unlink()
+        raise
+    return target
+
+
+def _batches(file: Csv, block: int) -> Iterator[Any]:
+    """Yield a file's rows as Arrow batches; what is wrong with it is raised at the latest after."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    if not file.has_rows:
+        return
+    blocks = _Blocks(file, block)
+    # Names of our own: Arrow would stumble over some of theirs.
+    names = [f"c{i}" for i in range(len(file.columns))]
+    by = "as the first line has" if file.has_header else "as `names` has"
+    expected = (file.path, file.encoding, file.separator, len(names), by)
+    try:
+        yield from arrow.open_csv(
+            pa.PythonFile(blocks, mode="r"),
+            arrow.ReadOptions(
+                block_size=block, column_names=names, skip_rows_after_names=int(file.has_header)
+            ),
+            arrow.ParseOptions(delimiter=file.separator, newlines_in_values=True),
+            arrow.ConvertOptions(
+                column_types={name: pa.string() for name in names},
+                null_values=[""],
+                strings_can_be_null=True,
+                check_utf8=False,  # it was decoded strictly on its way here
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        find_fault(*expected)
+        raise DataError(
+            f"{file.path.name} cannot be read ({str(error).splitlines()[0]}); is the file whole?"
+        ) from error
+    if blocks.quotes.finish():
+        find_fault(*expected)

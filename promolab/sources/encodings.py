@@ -1,0 +1,284 @@
+"""Which encoding a text file is in: UTF-8 and GB18030 are recognised, anything else must be stated.
+
+A wrong guess is worse than none: the strict decoder of GB18030 also reads much of Latin-1, so that
+the characters must be plausible as well as the bytes valid.
+"""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import gzip
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from promolab.errors import DataError
+
+__all__ = ["known_encoding", "raw_chunks", "recognise", "utf8_chunks"]
+
+CHUNK = 1 << 20
+LONGEST_LINE = 16 * CHUNK
+
+EXAMPLES = (
+    'encoding = "latin-1" (Western Europe), "cp1250" (Central Europe), "cp1251" (Cyrillic), '
+    '"cp1253" (Greek), "big5", "shift_jis", "euc_kr" …'
+)
+
+ASCII = rb"[\x00-\x09\x0b-\x7f]*+"
+TWO_BYTES = rb"[\xc2-\xdf][\x80-\xbf]"
+MORE_BYTES = (
+    rb"\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
+    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+UTF8_LINE = re.compile(
+    rb"(?m)^" + ASCII + rb"(?:(?:" + TWO_BYTES + rb"|" + MORE_BYTES + rb")" + ASCII + rb")++$"
+)
+"""A line with characters beyond ASCII, all of them UTF-8."""
+
+GB_CHARACTER = re.compile(rb"[\x81-\xfe](?:[\x40-\x7e\x80-\xfe]|[\x30-\x39][\x81-\xfe][\x30-\x39])")
+GB_COMMON = re.compile(rb"[\xa1-\xa3\xb0-\xd7][\xa1-\xfe]")
+"""Punctuation, full-width forms, and the 3,755 everyday characters of GB 2312's first level."""
+
+COMMON_SHARE = 0.7
+SAMPLE = 64 * CHUNK
+ENOUGH_CHARACTERS = 12
+"""With so many different characters, Chinese text has some from both ends of the alphabet."""
+
+
+def known_encoding(name: str) -> str:
+    """Return Python's name of an encoding that somebody stated.
+
+    Raises
+    ------
+    DataError
+        If Python has no text encoding of this name.
+
+    Examples
+    --------
+    >>> known_encoding("Latin-1"), known_encoding("GBK")
+    ('iso8859-1', 'gbk')
+    """
+    from encodings.aliases import aliases
+
+    try:
+        "a".encode(name)  # also refuses codecs that are not of text, such as base64
+        return codecs.lookup(name).name
+    except (LookupError, ValueError, TypeError):
+        known = {n.replace("_", "-") for n in (*aliases, *aliases.values())}
+        close = difflib.get_close_matches(str(name).lower().replace("_", "-"), sorted(known), n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise DataError(f"encoding = {name!r} is not known; {hint}Examples: {EXAMPLES}") from None
+
+
+def raw_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
+    """Yield a file's bytes, unzipped if its name ends in ``.gz``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or is no whole gzip file.
+    """
+    zipped = path.name.lower().endswith(".gz")
+    try:
+        with gzip.open(path, "rb") if zipped else path.open("rb") as file:
+            while chunk := file.read(size):
+                yield chunk
+    except EOFError as error:
+        raise DataError(
+            f"{path.name} cannot be read: its compressed content ends too early; is the file "
+            "whole? Copy or export it again"
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path.name} cannot be read as gzip ({error}); is the file whole?"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read ({error.strerror or error})") from error
+
+
+def utf8_chunks(path: Path, encoding: str, size: int = CHUNK) -> Iterator[bytes]:
+    """Yield a text file's content as UTF-8 without byte-order mark, strictly decoded.
+
+    Parameters
+    ----------
+    path : Path
+        The file; unzipped on the way if its name ends in ``.gz``.
+    encoding : str
+        Its encoding, one that Python knows.
+    size : int
+        Bytes read at a time.
+
+    Raises
+    ------
+    DataError
+        If a byte is not of this encoding, or the text holds a NUL.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, first = 1, True
+    for chunk in _then_the_end(raw_chunks(path, size)):
+        text = chunk
+        if encoding != "utf-8":
+            text = _decode(decoder, chunk, path, encoding, line).encode()
+        elif not chunk.isascii() or not chunk or decoder.getstate()[0]:
+            _decode(decoder, chunk, path, encoding, line)  # to check; the bytes stay as they are
+        if first and text:
+            text, first = text.removeprefix(codecs.BOM_UTF8), False
+        if b"\0" in text:
+            _holds_nul(path, encoding, line + text.count(b"\n", 0, text.index(b"\0")))
+        line += text.count(b"\n")
+        if text:
+            yield text
+
+
+def _then_the_end(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield from chunks
+    yield b""
+
+
+def _decode(
+    decoder: codecs.IncrementalDecoder, chunk: bytes, path: Path, encoding: str, line: int
+) -> str:
+    state = decoder.getstate()
+    try:
+        return decoder.decode(chunk, final=not chunk)
+    except UnicodeDecodeError as error:
+        # What the decoder held back from the chunk before comes first in the bytes it names.
+        held_back = len(error.object) - len(chunk)
+        decoder.setstate(state)
+        readable = decoder.decode(chunk[: max(error.start - held_back, 0)])
+        raise DataError(
+            f"{path.name} is not {encoding} throughout: line {line + readable.count(chr(10))} "
+            f"holds the byte 0x{error.object[error.start]:02X}, which does not belong there; "
+            f"state the file's encoding in shop.toml, e.g. {EXAMPLES}"
+        ) from error
+
+
+def _holds_nul(path: Path, encoding: str, line: int) -> NoReturn:
+    wide = encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32"))
+    hint = "" if wide else ', or, if the file is UTF-16, write encoding = "utf-16-le" in shop.toml'
+    raise DataError(
+        f"{path.name} holds a NUL byte in line {line}, which no text does; export it again{hint}"
+    )
+
+
+def recognise(path: Path) -> str:
+    """Return ``"ascii"``, ``"utf-8"`` or ``"gb18030"``: what a file is in, beyond doubt.
+
+    Raises
+    ------
+    DataError
+        If it is in anything else, or in two encodings; names the lines that show it.
+    """
+    ascii_only, bad_line, bad_byte = True, 0, 0
+    start = next(raw_chunks(path, 4), b"")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(
+            f'{path.name} looks like UTF-16; write encoding = "utf-16" in shop.toml '
+            "(in this table's section)"
+        )
+    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
+    for chunk in _then_the_end(raw_chunks(path)):
+        if b"\0" in chunk:
+            _holds_nul(path, "utf-8", line + chunk.count(b"\n", 0, chunk.index(b"\0")))
+        if not chunk.isascii() or decoder.getstate()[0]:
+            ascii_only, held_back = False, len(decoder.getstate()[0])
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                bad_line = line + chunk.count(b"\n", 0, max(error.start - held_back, 0))
+                bad_byte = error.object[error.start]
+                break
+        line += chunk.count(b"\n")
+    if bad_line:
+        return _other_than_utf8(path, bad_line, bad_byte)
+    return "ascii" if ascii_only else "utf-8"
+
+
+def _other_than_utf8(path: Path, bad_line: int, bad_byte: int) -> str:
+    seen: Counter[bytes] = Counter()
+    decodes, sampled = True, 0
+    utf8_line = sure_line = 0
+    for line, text in _whole_lines(path):
+        decodes = decodes and _is_gb(text)
+        if sampled < SAMPLE:
+            seen.update(GB_CHARACTER.findall(text))
+            sampled += len(text)
+        elif not (decodes and _chinese(seen)):
+            break  # it will be refused; only the lines named could still change
+        for match in UTF8_LINE.finditer(text):
+            utf8_line = utf8_line or _number(line, match)
+            # Chinese bytes that happen to be UTF-8 as well are one character, or hardly more.
+            if re.search(MORE_BYTES, match[0]) and not _plausible(match[0]):
+                sure_line = _number(line, match)
+            if sure_line or not decodes:
+                break
+        if sure_line or (utf8_line and not decodes):
+            break
+    chinese = decodes and _chinese(seen)
+    mixed_at = sure_line or (0 if chinese else utf8_line)
+    if mixed_at:
+        raise DataError(
+            f"{path.name} mixes encodings: line {mixed_at} is UTF-8, line {bad_line} is not (the "
+            f"byte 0x{bad_byte:02X}); bring the whole file into one encoding, or state the one "
+            f"that it is in in shop.toml, e.g. {EXAMPLES}"
+        )
+    if chinese:
+        return "gb18030"
+    raise DataError(
+        f"{path.name} is neither UTF-8 nor GB18030: line {bad_line} holds the byte "
+        f"0x{bad_byte:02X}, which is not UTF-8; state the encoding in shop.toml, e.g. {EXAMPLES}"
+    )
+
+
+def _number(first_line: int, match: re.Match[bytes]) -> int:
+    return first_line + match.string.count(b"\n", 0, match.start())
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield pieces of a file that end with a line, each with the number of its first line."""
+    line, rest = 1, b""
+    for chunk in raw_chunks(path):
+        rest += chunk
+        end = rest.rfind(b"\n") + 1
+        if not end and len(rest) > LONGEST_LINE:
+            end = len(rest)
+        if end:
+            yield line, rest[:end]
+            line += rest.count(b"\n", 0, end)
+            rest = rest[end:]
+    if rest:
+        yield line, rest
+
+
+def _is_gb(text: bytes) -> bool:
+    try:
+        text.decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _plausible(text: bytes) -> bool:
+    return _is_gb(text) and _share_common(Counter(GB_CHARACTER.findall(text))) >= COMMON_SHARE
+
+
+def _share_common(seen: Counter[bytes]) -> float:
+    common = sum(n for character, n in seen.items() if GB_COMMON.fullmatch(character))
+    return common / max(sum(seen.values()), 1)
+
+
+def _chinese(seen: Counter[bytes]) -> bool:
+    """Say whether characters are those of Chinese text, not of another's that decodes as such."""
+    if not seen or _share_common(seen) < COMMON_SHARE:
+        return False
+    # GB 2312 sorts its everyday characters by sound, over the first bytes B0 to D7. Korean (EUC-KR)
+    # ends at C8, and capital letters in Cyrillic or Greek begin at C0.
+    leads = [c[0] for c in seen if GB_COMMON.fullmatch(c) and c[0] >= 0xB0]
+    if len(leads) < ENOUGH_CHARACTERS:
+        return True
+    early, late = sum(b < 0xC0 for b in leads), sum(b > 0xC8 for b in leads)
+    return min(early, late) >= 0.05 * len(leads)

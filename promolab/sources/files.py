@@ -1,0 +1,203 @@
+"""Files of a table: which they are, and their content as one table."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from promolab.errors import DataError
+from promolab.sources.csv_files import csv_to_parquet, open_csv
+from promolab.sources.excel import excel_to_parquet
+from promolab.sources.finding import find_files, kind_of
+from promolab.sources.parquet_files import check_schemas
+
+__all__ = ["Raw", "find_files", "read_files"]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A table as its files have it.
+
+    Attributes
+    ----------
+    table : ibis Table
+        From csv and Excel every column is text, exactly as written, an empty value null; from
+        parquet the columns have their own types.
+    columns_as_text : bool
+        Whether it came from csv or Excel.
+    notes : tuple of str
+        Sentences for the reader: the encoding recognised, columns that only some files have.
+    """
+
+    table: Any
+    columns_as_text: bool
+    notes: tuple[str, ...] = ()
+
+
+def read_files(
+    con: Any,
+    table: str,
+    paths: Sequence[Path],
+    *,
+    encoding: str | None = None,
+    separator: str | None = None,
+    names: Sequence[str] | None = None,
+    sheet: str | None = None,
+) -> Raw:
+    """Read the files of a table, one below the other, matched by column name.
+
+    Parameters
+    ----------
+    con : ibis connection
+        To DuckDB, where the table will lie.
+    table : str
+        The table's name, for messages.
+    paths : sequence of Path
+        Its files, all csv, all Excel or all parquet.
+    encoding, separator : str, optional
+        Of csv files; otherwise recognised.
+    names : sequence of str, optional
+        The columns of csv or Excel files without a header line.
+    sheet : str, optional
+        The sheet of Excel files.
+
+    Returns
+    -------
+    Raw
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read as it is, or does not fit the others; says which, where, and what
+        to do.
+    MissingExtraError
+        If reading Excel files needs an extra that is not installed.
+    """
+    paths = list(paths)
+    if not paths:
+        raise DataError(f"the table {table!r} has no file")
+    kind = _one_kind(table, paths)
+    stated = {"encoding": encoding, "separator": separator, "names": names, "sheet": sheet}
+    _fits_kind(table, kind, {key for key, value in stated.items() if value is not None})
+    before = [_state(path) for path in paths]
+    notes: tuple[str, ...] = ()
+    try:
+        if kind == "parquet":
+            read, columns = paths, check_schemas(paths)
+        elif kind == "csv":
+            files = [open_csv(path, encoding, separator, names) for path in paths]
+            columns = [file.columns for file in files]
+            _same_case(table, paths, columns)
+            notes = _encodings_said(table, paths, [file.recognised for file in files])
+            read = [csv_to_parquet(table, files)]
+        else:
+            done = [excel_to_parquet(table, path, sheet, names) for path in paths]
+            read, columns = [path for path, _ in done], [names for _, names in done]
+    except OSError as error:
+        _explain(table, error)
+    _same_case(table, paths, columns)
+    for path, state in zip(paths, before, strict=True):
+        if _state(path) != state:
+            raise DataError(f"{path.name} changed while it was read; start again when it is whole")
+    source = con.read_parquet([str(path) for path in read], union_by_name=len(read) > 1)
+    return Raw(source, kind != "parquet", (*notes, *_missing_columns(table, paths, columns)))
+
+
+def _explain(table: str, error: OSError) -> NoReturn:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise DataError(
+            f"no room is left on the disk for reading {table}; make some in the temporary folder, "
+            "or point TMPDIR to a larger disk"
+        ) from error
+    raise DataError(f"{table} cannot be read ({error.strerror or error})") from error
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read ({error.strerror or error})") from error
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _one_kind(table: str, paths: list[Path]) -> str:
+    kinds = [kind_of(path) for path in paths]
+    other = next((i for i, kind in enumerate(kinds) if kind != kinds[0]), None)
+    if other is not None:
+        raise DataError(
+            f"the files of {table} are of two kinds, {paths[0].name} ({kinds[0]}) and "
+            f"{paths[other].name} ({kinds[other]}); bring them into one, or list only those of one "
+            "under `files` in shop.toml"
+        )
+    return kinds[0]
+
+
+def _fits_kind(table: str, kind: str, stated: set[str]) -> None:
+    allowed = {"csv": {"encoding", "separator", "names"}, "excel": {"names", "sheet"}}
+    wrong = sorted(stated - allowed.get(kind, set()))
+    if wrong:
+        raise DataError(
+            f"`{wrong[0]}` does not apply to {table}, whose files are {kind} files; take it out"
+        )
+
+
+def _both(one: Path, other: Path) -> str:
+    if one.name == other.name:
+        return f"{one.parent.name}/{one.name} and {other.parent.name}/{other.name}"
+    return f"{one.name} and {other.name}"
+
+
+def _same_case(table: str, paths: list[Path], columns: list[tuple[str, ...]]) -> None:
+    """Refuse names that differ only in case, which the engine could not tell apart."""
+    owner: dict[str, Path] = {}
+    for path, names in zip(paths, columns, strict=True):
+        for name in names:
+            owner.setdefault(name, path)
+    twins = [name for name, n in Counter(name.lower() for name in owner).items() if n > 1]
+    if twins:
+        same = sorted(name for name in owner if name.lower() == twins[0])
+        where = sorted({owner[name] for name in same})
+        between = f" (in {_both(*where[:2])})" if len(where) > 1 else ""
+        raise DataError(
+            f"{table} has columns whose names differ only in case: {', '.join(same)}{between}; "
+            "rename one"
+        )
+
+
+def _encodings_said(table: str, paths: list[Path], encodings: list[str]) -> tuple[str, ...]:
+    first: dict[str, Path] = {}
+    for path, encoding in zip(paths, encodings, strict=True):
+        if encoding in ("utf-8", "gb18030"):
+            first.setdefault(encoding, path)
+    if len(first) > 1:
+        raise DataError(
+            f"the files of {table} are in different encodings: {first['utf-8'].name} is UTF-8, "
+            f"{first['gb18030'].name} is GB18030; bring them into one"
+        )
+    if "gb18030" not in first:
+        return ()
+    return (
+        f"The encoding of {table} ({first['gb18030'].name}) was recognised as GB18030; if its "
+        "text looks wrong, state `encoding` in shop.toml.",
+    )
+
+
+def _missing_columns(
+    table: str, paths: list[Path], columns: list[tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Say which columns only some of the files have."""
+    sets = [set(names) for names in columns]
+    notes = []
+    for name in dict.fromkeys(name for names in columns for name in names):
+        lacking = [path.name for path, has in zip(paths, sets, strict=True) if name not in has]
+        if lacking:
+            shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" * (len(lacking) > 3))
+            notes.append(
+                f"{table}: {len(lacking)} of {len(paths)} files lack the column {name!r} "
+                f"({shown}); it is empty there."
+            )
+    return tuple(notes)

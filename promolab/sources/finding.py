@@ -1,0 +1,155 @@
+"""Which files of a folder are a table's: by the table's name, or by the patterns of shop.toml."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from promolab.errors import DataError, nearest
+
+__all__ = ["find_files", "kind_of"]
+
+KINDS = {
+    "parquet": (".parquet", ".pq"),
+    "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz"),
+    "excel": (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
+}
+SUFFIXES = {suffix: kind for kind, suffixes in KINDS.items() for suffix in suffixes}
+NOT_TABLES = (".txt", ".txt.gz")
+"""Read if shop.toml names them, but not a table by their name alone: notes, mostly."""
+
+
+def kind_of(path: PurePath) -> str:
+    """Return ``"csv"``, ``"parquet"`` or ``"excel"``, from a file's name.
+
+    Raises
+    ------
+    DataError
+        If the name ends in anything else.
+
+    Examples
+    --------
+    >>> kind_of(PurePath("2011/sales.CSV.gz"))
+    'csv'
+    """
+    suffix = _suffix(path)
+    if suffix is None:
+        raise DataError(f"{path.name} cannot be read; expected one of {', '.join(SUFFIXES)}")
+    return SUFFIXES[suffix]
+
+
+def _suffix(path: PurePath) -> str | None:
+    name = path.name.lower()
+    # Hidden files, and what Excel writes beside a file that is open.
+    if name.startswith((".", "~$")):
+        return None
+    return next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(s)), None)
+
+
+def find_files(folder: Path, table: str, patterns: str | Sequence[str] | None = None) -> list[Path]:
+    """Return the files of a table, sorted by name.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the shop lies.
+    table : str
+        The table's name.
+    patterns : str or sequence of str, optional
+        File names or globs inside the folder, each of which must match something. Without them,
+        the table's own file (``events.csv`` and the like) or every parquet and csv file in the
+        folder of its name; an empty list if there is neither.
+
+    Raises
+    ------
+    DataError
+        If the table lies in two places, a pattern matches nothing, or a file lies outside the
+        folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "events.csv").write_text("customer_id,ts,kind\\n")
+    ...     [path.name for path in find_files(Path(folder), "events")]
+    ['events.csv']
+    """
+    if patterns is None:
+        found = _own_files(folder, table)
+    else:
+        listed = [patterns] if isinstance(patterns, str) else list(patterns)
+        found = [path for pattern in listed for path in _matching(folder, table, pattern)]
+    for path in found:
+        _stays_inside(folder, path)
+    return sorted(set(found), key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _own_files(folder: Path, table: str) -> list[Path]:
+    places: list[list[Path]] = []
+    for path in sorted(folder.iterdir()):
+        suffix = _suffix(path)
+        is_file = suffix is not None and suffix not in NOT_TABLES and not path.is_dir()
+        name = path.name[: -len(suffix)] if is_file and suffix else path.name
+        if name.lower() != table or not (is_file or path.is_dir()):
+            continue
+        inside = [path] if is_file else _files_in(path)
+        if inside and name != table:
+            raise DataError(f"{path.name}: write the table's name in lower case, {table!r}")
+        if inside:
+            places.append(inside)
+    if len(places) > 1:
+        one, other = (p[0] if p[0].parent == folder else p[0].parent for p in places[:2])
+        raise DataError(
+            f"the table {table!r} lies in two files, {one.name} and {other.name}; keep one"
+        )
+    return places[0] if places else []
+
+
+def _files_in(folder: Path) -> list[Path]:
+    wanted = set(KINDS["parquet"] + KINDS["csv"]) - set(NOT_TABLES)
+    return [p for p in sorted(folder.iterdir()) if _suffix(p) in wanted and not p.is_dir()]
+
+
+def _matching(folder: Path, table: str, pattern: str) -> list[Path]:
+    parts = PurePath(pattern)
+    if parts.is_absolute() or ".." in parts.parts or pattern.startswith(("~", "\\")):
+        raise DataError(
+            f"{table}: files = {pattern!r} leads out of the folder; name files inside it, and copy "
+            "there what lies elsewhere"
+        )
+    named = folder / parts
+    if named.is_dir() and parts.parts:
+        found = _files_in(named)
+    elif named.is_file() or named.is_symlink():  # also a name with brackets in it
+        found = [named]
+    else:
+        try:
+            found = [p for p in folder.glob(pattern) if not p.is_dir() and p.name[0] != "."]
+        except (ValueError, NotImplementedError, IndexError) as error:
+            raise DataError(f"{table}: files = {pattern!r} is no pattern ({error})") from error
+    if not found:
+        there = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if _suffix(p)]
+        raise DataError(f"{table}: files = {pattern!r} matches no file; {_near(pattern, there)}")
+    for path in found:
+        kind_of(path)
+    return found
+
+
+def _near(pattern: str, there: list[str]) -> str:
+    if not there:
+        return "the folder holds no csv, parquet or Excel file"
+    close = difflib.get_close_matches(pattern, there, n=1)
+    return nearest(pattern, [*close, *sorted(there)[:20]])
+
+
+def _stays_inside(folder: Path, path: Path) -> None:
+    try:
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # a link to nowhere, or to itself
+        raise DataError(f"{path.name} is a link to a file that is not there") from error
+    if not target.is_relative_to(folder.resolve()):
+        raise DataError(
+            f"{path.name} is a link that leads out of the folder; put the file itself there, "
+            "or give the folder where it lies"
+        )

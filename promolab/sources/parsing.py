@@ -1,0 +1,373 @@
+"""Text into numbers, times, flags and ids, exactly as ``shop.toml`` says they are written.
+
+Nothing is guessed value by value: what does not fit is a `Problem` of the whole column, with its
+number of rows and an example, never a null in silence.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from promolab.contract import Settings
+from promolab.errors import DataError
+from promolab.sources.mapping import Value
+
+__all__ = ["Problem", "to_flag", "to_id", "to_number", "to_time"]
+
+_ZONE = r"(Z|[+-]\d{2}(:?\d{2})?)$"
+_ISO = (
+    r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?$"
+)
+_SPACES = ("\u00a0", "\u202f")  # no-break spaces stand between thousands
+_EXCEL_DAY_0 = datetime(1899, 12, 30)
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows whose value does not fit.
+
+    Parameters
+    ----------
+    bad : ibis BooleanValue
+        Which rows they are.
+    example : ibis Value
+        What to show of one of them.
+    sentence : callable
+        ``(rows, example) -> str``; with ``beside``, ``(rows, rows beside them) -> str``.
+    beside : ibis BooleanValue, optional
+        Rows without which the others are none: a column that is written in two ways.
+    """
+
+    bad: Any
+    example: Any
+    sentence: Callable[[int, Any], str]
+    beside: Any = None
+
+
+def to_id(where: str, value: Any, how: Value) -> tuple[Any, list[Problem]]:
+    """Return a column of ids: text or whole numbers, as they are.
+
+    Parameters
+    ----------
+    where : str
+        ``table.column``, for errors.
+    value : ibis Value
+        As it lies in the source.
+    how : Value
+        What ``shop.toml`` says of it.
+
+    Returns
+    -------
+    column : ibis Value
+    problems : list of Problem
+
+    Raises
+    ------
+    DataError
+        If ids are of a type that loses digits.
+    """
+    kind = value.type()
+    whole = "{ column = …, whole = true } in shop.toml if they are whole numbers"
+    if kind.is_floating() or kind.is_decimal():
+        if how.whole:
+            problem = Problem(
+                value.notnull() & ((value != value.floor()) | (value.abs() >= 2**53)),
+                value.cast("string"),
+                lambda n, example: f"{where} has {n:,} ids that are not whole, such as {example}",
+            )
+            return value.cast("int64"), [problem]
+        raise DataError(
+            f"{where} holds {kind} numbers; an id is text or a whole number (floats lose digits): "
+            f"write the column as text or as integers, or say {whole}"
+        )
+    if kind.is_string():
+        if how.whole:
+            return value.strip().re_replace(r"\.0+$", ""), []
+        problem = Problem(
+            value.re_search(r"^\d+\.0+$"),
+            value,
+            lambda n, example: (
+                f"{where} looks like ids read as floats (such as {example!r}); export the column "
+                f"as text or as integers, or say {whole}"
+            ),
+        )
+        return value, [problem]
+    if not kind.is_integer():
+        raise DataError(f"{where} is of type {kind}; an id is text or a whole number")
+    return value, []
+
+
+def to_number(where: str, value: Any, how: Value, engine: str) -> tuple[Any, list[Problem]]:
+    """Return a column of numbers; text is read as ``shop.toml`` says it is written.
+
+    Parameters
+    ----------
+    where : str
+        ``table.column``, for errors.
+    value : ibis Value
+        Numbers, or text.
+    how : Value
+        Decimal and thousands separators and currency sign.
+    engine : str
+        Name of the Ibis backend.
+
+    Returns
+    -------
+    column : ibis Value
+    problems : list of Problem
+
+    Raises
+    ------
+    DataError
+        If it is neither numbers nor text.
+    """
+    kind = value.type()
+    if not kind.is_string():
+        if not kind.is_numeric() or kind.is_boolean():
+            raise DataError(f"{where} is of type {kind}; expected a number")
+        return value, []
+    text = value.strip()
+    for space in _SPACES:
+        text = text.replace(space, " ")
+    if how.symbol:
+        text = text.replace(how.symbol, "").strip()
+    text = text.lower()
+    fits = text.re_search(_number_pattern(how))
+    plain = text.replace(how.thousands, "") if how.thousands else text
+    if how.decimal != ".":
+        plain = plain.replace(how.decimal, ".")
+    parsed = _cast(plain, fits, "float64", engine)
+    given = value.notnull() & (value.strip() != "")
+    bad = given & (~fits | parsed.isnull())
+
+    def sentence(n: int, example: str) -> str:
+        return f"{where} has {n:,} values that are no number, such as {example!r}" + _number_hint(
+            example, how
+        )
+
+    return parsed, [Problem(bad, value, sentence)]
+
+
+def _number_pattern(how: Value) -> str:
+    decimal, thousands = re.escape(how.decimal), re.escape(how.thousands)
+    grouped = rf"\d{{1,3}}({thousands}\d{{3}})+|" if how.thousands else ""
+    body = rf"({grouped}\d+)({decimal}\d*)?|{decimal}\d+"
+    return rf"^[+-]? ?(({body})(e[+-]?\d+)?|nan|inf|infinity)$"
+
+
+def _number_hint(example: str, how: Value) -> str:
+    sign = re.search(r"[^\d\s.,+\-()'a-zA-Z]|\b[A-Z]{3}\b|\bkr\b", example)
+    if sign and not how.symbol:
+        return f'; if {sign.group()} is a currency sign, say symbol = "{sign.group()}" in shop.toml'
+    if "," in example and how.decimal == "." and not how.thousands:
+        return (
+            '; say what the comma means in shop.toml: decimal = "," (one and a half is 1,5) or '
+            'thousands = "," (a thousand is 1,000)'
+        )
+    written = f"decimal = {how.decimal!r}" + (
+        f", thousands = {how.thousands!r}" if how.thousands else ""
+    )
+    return f" (numbers are read with {written}; shop.toml can say otherwise)"
+
+
+def to_flag(where: str, value: Any) -> tuple[Any, list[Problem]]:
+    """Return a column of true or false, from words or numbers.
+
+    Raises
+    ------
+    DataError
+        If it is neither.
+    """
+    kind = value.type()
+    if kind.is_boolean():
+        return value, []
+    if kind.is_integer():
+        return value != 0, []
+    if not kind.is_string():
+        raise DataError(f"{where} is of type {kind}; expected true or false")
+    import ibis
+
+    word = value.strip().lower()
+    parsed = ibis.cases(
+        (word.isin(_TRUE), True), (word.isin(_FALSE), False), else_=ibis.null("boolean")
+    )
+    bad = value.notnull() & (word != "") & parsed.isnull()
+    problem = Problem(
+        bad,
+        value,
+        lambda n, example: (
+            f"{where} has {n:,} values that are no true or false, such as {example!r}"
+        ),
+    )
+    return parsed, [problem]
+
+
+def to_time(
+    where: str, value: Any, how: Value, settings: Settings, engine: str
+) -> tuple[Any, list[Problem]]:
+    """Return a column of times, UTC without a zone.
+
+    Parameters
+    ----------
+    where : str
+        ``table.column``, for errors.
+    value : ibis Value
+        Times, days, text, or numbers with a format.
+    how : Value
+        Format and zone.
+    settings : Settings
+        What a time without a zone means.
+    engine : str
+        Name of the Ibis backend.
+
+    Returns
+    -------
+    column : ibis Value
+    problems : list of Problem
+
+    Raises
+    ------
+    DataError
+        If it is neither times nor text and no format says what the numbers mean.
+    """
+    kind = value.type()
+    if kind.is_timestamp() or kind.is_date():
+        if kind.is_timestamp() and kind.timezone is not None:
+            # An instant; the engine's zone is UTC, so dropping the zone keeps it.
+            return value.cast("timestamp('UTC')").cast("timestamp"), []
+        return _to_utc(value.cast("timestamp"), how, settings), []
+    if how.format in ("excel", "epoch_s", "epoch_ms"):
+        return _from_number(where, value, how, settings, engine)
+    if not kind.is_string():
+        raise DataError(
+            f"{where} is of type {kind}; expected a time such as 2017-10-29T17:02:11Z{_time_hint()}"
+        )
+    text = value.strip()
+    given = value.notnull() & (text != "")
+    if how.format is not None:
+        parsed = _with_format(text, given, how.format, engine)
+        zoned = "%z" in how.format
+        made = parsed if zoned else _to_utc(parsed, how, settings)
+        return made, [
+            Problem(
+                given & parsed.isnull(),
+                value,
+                lambda n, example: (
+                    f"{where} has {n:,} values that are no time written as {how.format!r}, such as "
+                    f"{example!r}; all values of a column are written alike"
+                ),
+            )
+        ]
+    return _from_iso(where, value, text, given, how, settings, engine)
+
+
+def _from_iso(
+    where: str, value: Any, text: Any, given: Any, how: Value, settings: Settings, engine: str
+) -> tuple[Any, list[Problem]]:
+    import ibis
+
+    fits = text.re_search(_ISO)
+    zoned = text.re_search(_ZONE) & text.contains(":")
+    instant = _cast(text, fits & zoned, "timestamp('UTC')", engine).cast("timestamp")
+    local = _cast(text, fits & ~zoned, "timestamp", engine)
+    parsed = ibis.ifelse(zoned, instant, _to_utc(local, how, settings))
+    return parsed, [
+        Problem(
+            given & parsed.isnull(),
+            value,
+            lambda n, example: (
+                f"{where} has {n:,} values that are no time, such as {example!r}"
+                f"{_time_hint(example)}"
+            ),
+        ),
+        Problem(
+            given & zoned,
+            value,
+            lambda n, others: (
+                f"{where} mixes {n:,} times with a zone and {others:,} without one; "
+                "write them all alike"
+            ),
+            beside=given & ~zoned,
+        ),
+    ]
+
+
+def _time_hint(example: str = "1") -> str:
+    if re.fullmatch(r"\d{5}(\.\d+)?", example):
+        return '; days since 1899-12-30, as Excel counts them, need format = "excel" in shop.toml'
+    if re.fullmatch(r"\d+(\.0*)?", example):
+        return (
+            '; numbers need a format in shop.toml: format = "epoch_s" (or "epoch_ms", "excel"), '
+            'or such as "%Y%m%d"'
+        )
+    if re.match(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}", example):
+        return (
+            "; whether day or month comes first is not guessed: say it in shop.toml, such as "
+            'format = "%d/%m/%Y %H:%M"'
+        )
+    return ""
+
+
+def _from_number(
+    where: str, value: Any, how: Value, settings: Settings, engine: str
+) -> tuple[Any, list[Problem]]:
+    import ibis
+
+    number, problems = to_number(where, value, Value(), engine)
+    if how.format == "excel":
+        seconds = (number.cast("float64") * 86_400).round().cast("int64")
+        start = ibis.literal(_EXCEL_DAY_0).cast("timestamp")
+        return _to_utc(start + seconds.as_interval("s"), how, settings), problems
+    scale = 1_000 if how.format == "epoch_s" else 1
+    milliseconds = (number.cast("float64") * scale).round().cast("int64")
+    start = ibis.literal(datetime(1970, 1, 1)).cast("timestamp")
+    return start + milliseconds.as_interval("ms"), problems
+
+
+def _with_format(text: Any, given: Any, form: str, engine: str) -> Any:
+    import ibis
+
+    if engine == "duckdb":
+        parsed = _try_strptime("%z" in form)(text, form)
+        return parsed.cast("timestamp('UTC')").cast("timestamp") if "%z" in form else parsed
+    return ibis.ifelse(given, text, ibis.null("string")).as_timestamp(form).cast("timestamp")
+
+
+@functools.cache
+def _try_strptime(zoned: bool) -> Any:
+    import ibis
+    import ibis.expr.datatypes as dt
+
+    result = dt.Timestamp(timezone="UTC") if zoned else dt.Timestamp()
+
+    @ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), result))
+    def try_strptime(text, form):  # type: ignore[no-untyped-def]
+        """Null where the text does not fit."""
+
+    return try_strptime
+
+
+def _cast(text: Any, fits: Any, kind: str, engine: str) -> Any:
+    """Return text as another type, null where it does not fit."""
+    import ibis
+
+    fitting = ibis.ifelse(fits, text, ibis.null("string"))
+    # Not every engine can try; elsewhere what fits the pattern and is no value after all,
+    # such as the 30th of February, is the engine's own error.
+    return fitting.try_cast(kind) if engine in ("duckdb", "postgres") else fitting.cast(kind)
+
+
+def _to_utc(value: Any, how: Value, settings: Settings) -> Any:
+    zone = how.zone or (settings.zone if settings.naive_times == "local" else None)
+    if zone in (None, "UTC"):
+        return value
+    from promolab.contract.shop import to_utc
+
+    return to_utc(value, zone)

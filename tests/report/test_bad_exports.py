@@ -1,0 +1,150 @@
+"""Exports as they should not be: refused with a sentence and exit 2, and nothing is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promolab import cli
+
+TOML = 'zone = "UTC"\ncurrency = "EUR"\n'
+SECTION = '[events]\nfiles = "orders*.csv"\ncustomer_id = "who"\nts = "when"\namount = "paid"\n'
+ROW = "A,2021-03-01,purchase,5\n"
+HEADER = "who,when,kind,paid\n"
+
+
+def refused(capsys, folder: Path, out: Path) -> str:
+    """Check that a report is refused and leaves nothing; return what was said."""
+    assert cli.main(["report", "--source", str(folder), "--out", str(out)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and "Traceback" not in printed.err
+    assert printed.err.startswith("promolab: ") and printed.err.count("\n") == 1
+    assert not out.exists() or not [p for p in out.iterdir() if not p.name.startswith(".")]
+    return printed.err
+
+
+def with_format(said: str) -> str:
+    return SECTION.replace('"when"', f'{{ column = "when", format = "{said}" }}')
+
+
+BAD = {
+    "unknown encoding": (
+        (HEADER + "Zoë,2021-03-01,purchase,5\n").encode("cp1252"),
+        SECTION,
+        ["orders.csv", "neither UTF-8 nor GB18030", "encoding ="],
+    ),
+    "an encoding that is none": (
+        HEADER + ROW,
+        SECTION + 'encoding = "latin-11"\n',
+        ["latin-11"],
+    ),
+    "mixed encodings": (
+        (HEADER + "Zoë,2021-03-01,purchase,5\n").encode()
+        + "Zoë,2021-03-01,purchase,5\n".encode("cp1252"),
+        SECTION,
+        ["orders.csv", "line 2", "line 3"],
+    ),
+    "decimal comma": (HEADER + ROW.replace("5", '"12,50"'), SECTION, ["12,50", "decimal"]),
+    "decimal comma read as thousands": (
+        HEADER + ROW.replace("5", '"12,50"'),
+        SECTION + 'thousands = ","\n',
+        ["12,50", "no number"],
+    ),
+    "day first beside month first": (
+        HEADER + "A,31/12/2010,purchase,5\nB,12/31/2010,purchase,5\n",
+        with_format("%d/%m/%Y"),
+        ["12/31/2010", "%d/%m/%Y"],
+    ),
+    "a day first that nobody stated": (
+        HEADER + "A,31/12/2010,purchase,5\n",
+        SECTION,
+        ["31/12/2010", "not guessed"],
+    ),
+    "Excel's serial dates": (
+        HEADER + "A,40513.35,purchase,5\n",
+        SECTION,
+        ["40513.35", 'format = "excel"'],
+    ),
+    "a stray separator": (HEADER + ROW + "B,2021-03-02,purchase,5,7\n", SECTION, ["line 3", "4"]),
+    "a short last line": (HEADER + ROW + "B,2021-03-0", SECTION, ["line 3", "4"]),
+    "an unclosed quote": (
+        HEADER + ROW + '"B,2021-03-02,purchase,5\n',
+        SECTION,
+        ["orders.csv", "quote"],
+    ),
+    "ids read as floats": (
+        HEADER + ROW.replace("A", "12345.0"),
+        SECTION,
+        ["12345.0", "whole = true"],
+    ),
+    "a column that is not there": (
+        HEADER + ROW,
+        SECTION.replace('"who"', '"whom"'),
+        ["no column 'whom'", "did you mean 'who'"],
+    ),
+    "an unknown key": (
+        HEADER + ROW,
+        SECTION.replace("ts =", "tss ="),
+        ["'tss'", "did you mean 'ts'"],
+    ),
+    "an unknown section": (
+        HEADER + ROW,
+        SECTION.replace("[events]", "[event]"),
+        ["'event'", "'events'"],
+    ),
+    "ten thousand columns": (
+        "who,when,kind,paid" + "".join(f",c{i}" for i in range(9_996)) + "\n",
+        SECTION,
+        ["10,000 columns"],
+    ),
+    "an empty file": ("", SECTION, ["orders.csv", "0 bytes"]),
+    "a file outside": (
+        HEADER + ROW,
+        SECTION.replace("orders*.csv", "../orders.csv"),
+        ["leads out of the folder"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_export_is_refused(name, tmp_path, capsys):
+    content, section, words = BAD[name]
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    data = content if isinstance(content, bytes) else content.encode()
+    (shop / "orders.csv").write_bytes(data)
+    (shop / "shop.toml").write_text(TOML + section)
+    message = refused(capsys, shop, tmp_path / "out")
+    assert all(word in message for word in words), message
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path, capsys):
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (tmp_path / "elsewhere.csv").write_text("customer_id,ts,kind\nA,2021-03-01,view\n")
+    (shop / "events.csv").symlink_to(tmp_path / "elsewhere.csv")
+    (shop / "shop.toml").write_text(TOML)
+    message = refused(capsys, shop, tmp_path / "out")
+    assert "events.csv" in message and "link" in message
+
+
+def test_two_tables_that_map_onto_one_are_refused(tmp_path, capsys):
+    (tmp_path / "orders.csv").write_text(HEADER + ROW)
+    (tmp_path / "events.csv").write_text(HEADER + ROW)
+    (tmp_path / "shop.toml").write_text(TOML + SECTION)
+    assert "two tables map onto events" in refused(capsys, tmp_path, tmp_path / "out")
+
+
+def test_quoted_newlines_and_leading_zeros_are_no_fault(tmp_path, capsys):
+    (tmp_path / "orders.csv").write_text(
+        'who,when,kind,paid,note\n007,2021-03-01,purchase,5,"two\nlines, ""quoted"""\n'
+        "010,2021-03-09,purchase,5,\n"
+    )
+    (tmp_path / "shop.toml").write_text(TOML + SECTION)
+    assert cli.main(["data", str(tmp_path)]) == 0
+    from promolab import load_shop
+
+    events = load_shop(tmp_path).events.order_by("ts").execute()
+    assert events.customer_id.tolist() == ["007", "010"]
+    assert events.note[0] == 'two\nlines, "quoted"'

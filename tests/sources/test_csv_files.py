@@ -1,0 +1,211 @@
+"""Csv files: what is read is what Python's own csv module reads, and damage is named."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from promolab.errors import DataError
+from promolab.sources import csv_files
+from promolab.sources.csv_files import csv_to_parquet, open_csv
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return a function that writes csv files and reads them: (columns, rows)."""
+
+    def run(*contents: bytes | str, name: str = "sales.csv", block: int = 1 << 20, **options):
+        files = []
+        for number, content in enumerate(contents):
+            path = tmp_path / (name if len(contents) == 1 else f"{number}{name}")
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+            files.append(open_csv(path, **options))
+        table = pq.read_table(csv_to_parquet("sales", files, block))
+        return table.column_names, [tuple(row.values()) for row in table.to_pylist()]
+
+    return run
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("last", [True, False])
+def test_line_ends_and_byte_order_marks(read, end, mark, last):
+    content = mark + end.join(["id,name", "007,a b", ",x"]) + (end if last else "")
+    assert read(content) == (["id", "name"], [("007", "a b"), (None, "x")])
+
+
+def test_values_are_kept_as_they_are_written(read):
+    values = ["007", "1.50", " 12 ", "NULL", "NA", "nan", "true", "1e3", "2010-12-01", "#x", "\\"]
+    header = ",".join(f"c{i}" for i in range(len(values)))
+    assert read(f"{header}\n{','.join(values)}\n")[1] == [tuple(values)]
+
+
+def test_quotes_and_line_breaks_inside_them(read):
+    content = 'a,"b\nz"\n"x, ""y""\nz",2\n24" screen,3\n"",4\n"p\r\nq",5\n\n\n'
+    assert read(content) == (
+        ["a", "b\nz"],
+        [('x, "y"\nz', "2"), ('24" screen', "3"), (None, "4"), ("p\r\nq", "5")],
+    )
+
+
+def test_line_ends_may_be_mixed(read):
+    assert read("a,b\r\n1,2\n3,4\r5,6")[1] == [("1", "2"), ("3", "4"), ("5", "6")]
+
+
+@pytest.mark.parametrize(
+    ("header", "separator"),
+    [
+        ("a,b", ","),
+        ("a;b", ";"),
+        ("a\tb", "\t"),
+        ("a|b", "|"),
+        ('"x,y,z";b', ";"),
+        ('"x;""y;";z;a,b', ";"),
+        ("alone", ","),
+    ],
+)
+def test_the_separator_is_the_most_frequent_outside_quotes(tmp_path, header, separator):
+    path = tmp_path / "sales.csv"
+    path.write_text(header + "\n")
+    assert open_csv(path).separator == separator
+
+
+def test_a_stated_separator_counts(read):
+    assert read("a,b~c\n1,2~3\n", separator="~") == (["a,b", "c"], [("1,2", "3")])
+    for wrong in ("", "||", '"', "\n", "§"):
+        with pytest.raises(DataError, match="must be one plain character"):
+            read("a,b\n", separator=wrong)
+
+
+def test_names_for_a_file_without_a_header(read):
+    rows = [("1", "2"), ("3", None)]
+    assert read("1,2\n3,\n", names=["x", "y"]) == (["x", "y"], rows)
+    with pytest.raises(DataError, match=r"line 1: 2 fields found, 3 expected .as `names` has"):
+        read("1,2\n3,4\n", names=["x", "y", "z"])
+
+
+def test_a_header_alone_is_an_empty_table(read):
+    for content in ("a,b", "a,b\n", "a,b\r\n\r\n", " a , b \n"):
+        assert read(content) == (["a", "b"], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", r"sales.csv is empty \(0 bytes\); a csv starts with its column names"),
+        ("\ufeff", "is empty"),
+        ("\n1,2\n", "first line of sales.csv is blank"),
+        ("a,b,a\n1,2,3\n", "two columns called 'a'"),
+        ("a,,c\n1,2,3\n", "column 2 of sales.csv has no name"),
+        ("a,b\n1,2\n3,4,5\n", "sales.csv, line 3: 3 fields found, 2 expected.*double quotes"),
+        ("a,b\n1,2,\n", "line 2: 3 fields found, 2 expected .as the first line has"),
+        ("a,b\n1,2,,\n", "line 2: 4 fields found, 2 expected"),
+        ("a;b\n1;2\n3\n5;6\n", "line 3: 1 field found, 2 expected.*lacks a semicolon"),
+        ("a,b\n1,2\n3", "line 3: 1 field found, 2 expected.*cut short"),
+        ('a,b\n"x\ny",2\n3\n', "line 4: 1 field found"),
+        ('a,b\n1,2\n3,"x\n5,6\n', "line 3: a double quote opens a value that is not closed"),
+        ('a,b\n1,"x"\n3,"', "line 3: a double quote opens a value that is not closed"),
+        ('a,b\n1,"x\n5,6\n7,"y"\n', "line 2: a value in double quotes goes on after"),
+        ('a,b\n"x"y,2\n', "line 2: a value in double quotes goes on after"),
+        ('a,b\n24" x,"y\n', "line 2: a double quote opens"),
+    ],
+)
+def test_damage_is_named(read, content, message):
+    with pytest.raises(DataError, match=f"(?s){message}"):
+        read(content)
+
+
+def test_damage_leaves_no_file_behind(read):
+    before = set(csv_files.scratch().iterdir())
+    with pytest.raises(DataError):
+        read("a,b\n1,2\n3\n")
+    assert set(csv_files.scratch().iterdir()) == before
+
+
+def test_too_many_columns_are_refused_at_once(read):
+    header = ",".join(f"c{i}" for i in range(10_000))
+    start = time.perf_counter()
+    with pytest.raises(DataError, match=r"sales.csv has 10,000 columns; at most 1,000 are read"):
+        read(f"{header}\n" + (",".join("1" * 10_000) + "\n") * 50)
+    assert time.perf_counter() - start < 2
+    assert len(read(",".join(f"c{i}" for i in range(1000)) + "\n")[0]) == 1000
+
+
+def test_files_below_each_other_matched_by_name(read):
+    columns, rows = read("a,b\n1,2\n", "b;c\n3;4\n5;6\n", "a,b\n7,8\n")
+    assert columns == ["a", "b", "c"]
+    assert rows == [("1", "2", None), (None, "3", "4"), (None, "5", "6"), ("7", "8", None)]
+
+
+def test_encodings_are_read_on_the_way(read):
+    content = "编号,品名\n1,连衣裙\n2,咖啡，速溶\n"
+    expected = (["编号", "品名"], [("1", "连衣裙"), ("2", "咖啡，速溶")])
+    assert read(content) == expected
+    assert read(content.encode("gb18030")) == expected
+    assert read(content.encode("utf-16"), encoding="utf-16") == expected
+    assert read("a\nCrème\n".encode("latin-1"), encoding="latin-1")[1] == [("Crème",)]
+    with pytest.raises(DataError, match="not gbk throughout: line 3"):
+        read("a\n编\n".encode("gbk") + b"\xff\xff\n", encoding="gbk")
+
+
+def test_rows_stay_in_order_over_many_blocks(read):
+    content = "n,text\n" + "".join(f"{i},{'x' * (i % 37)}\n" for i in range(20_000))
+    rows = read(content, block=4096)[1]
+    assert [int(n) for n, _ in rows] == list(range(20_000))
+
+
+FIELDS = st.text(alphabet='ab ,;"\n\ré中', max_size=6)
+TABLES = st.integers(1, 4).flatmap(
+    lambda width: st.lists(
+        st.lists(FIELDS, min_size=width, max_size=width), min_size=1, max_size=30
+    )
+)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    table=TABLES,
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    separator=st.sampled_from(",;\t"),
+    block=st.integers(70, 400),
+)
+@example(table=[["p\r\nq"]] * 40, end="\r\n", separator=",", block=71)
+def test_the_same_as_pythons_own_csv_module(read, table, end, separator, block):
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL)
+    header = [f"c{i}" for i in range(len(table[0]))]
+    writer.writerows([header, *table])
+    expected = [tuple(value or None for value in row) for row in table]
+    assert read(buffer.getvalue(), separator=separator, block=block) == (header, expected)
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(body=st.text(alphabet='ab,"\n\r', max_size=40))
+def test_any_text_is_read_as_python_does_or_refused_as_python_does(read, body):
+    """No text, however broken, is read in another way than Python's strict reader reads it."""
+    content = f"a,b\n{body}"
+    try:
+        rows = [row for row in csv.reader(io.StringIO(content, newline=""), strict=True) if row]
+        expected = None if any(len(row) != 2 for row in rows) else rows[1:]
+    except csv.Error:
+        expected = None
+    if expected is None:
+        with pytest.raises(DataError, match="line"):
+            read(content, separator=",")
+    else:
+        wanted = [tuple(value or None for value in row) for row in expected]
+        assert read(content, separator=",")[1] == wanted

@@ -1,0 +1,78 @@
+"""Two currencies are never added up."""
+
+from __future__ import annotations
+
+import pytest
+
+from promolab.errors import DataError, InputError
+from promolab.sources import load_shop
+
+HEADER = "customer_id,ts,kind,amount,currency\n"
+ROWS = "A,2021-03-01,purchase,10,GBP\nB,2021-03-01,purchase,10,EUR\nB,2021-04-01,purchase,10,eur\n"
+
+
+@pytest.fixture
+def shop(tmp_path):
+    def write(toml: str, rows: str = ROWS, **files: str):
+        (tmp_path / "events.csv").write_text(HEADER + rows)
+        (tmp_path / "shop.toml").write_text(f'zone = "UTC"\n{toml}')
+        for name, text in files.items():
+            (tmp_path / f"{name}.csv").write_text(text)
+        return load_shop(tmp_path)
+
+    return write
+
+
+def amounts(shop) -> list[float]:
+    return shop.events.order_by("customer_id", "ts").amount.execute().tolist()
+
+
+def test_a_second_currency_without_a_rate_is_refused(shop):
+    with pytest.raises(
+        DataError, match=r"events holds amounts in EUR \(2 rows\) and GBP \(1 row\): two currencies"
+    ):
+        shop('currency = "GBP"\n')
+    with pytest.raises(DataError, match=r"\[rates\] EUR"):
+        shop('currency = "GBP"\n[rates]\nUSD = 0.8\n')
+
+
+def test_another_currency_than_the_stated_one_is_refused(shop):
+    with pytest.raises(DataError, match=r'events is in GBP, and shop\.toml says currency = "USD"'):
+        shop("", ROWS.splitlines(keepends=True)[0])
+
+
+def test_a_stated_rate_converts(shop):
+    assert amounts(shop('currency = "GBP"\n[rates]\nEUR = 0.86\n')) == [10.0, 8.6, 8.6]
+
+
+def test_rates_that_change_convert_by_the_time_of_the_row(shop):
+    toml = 'currency = "GBP"\n[rates]\nfiles = "fx.csv"\n'
+    rates = "currency,rate,starts_at\nEUR,0.9,2021-01-01\nEUR,0.8,2021-03-15\n"
+    assert amounts(shop(toml, fx=rates)) == [10.0, 9.0, 8.0]
+    with pytest.raises(DataError, match="1 amounts older than the first rate"):
+        shop(toml, fx=rates.replace("2021-01-01", "2021-03-10"))
+    with pytest.raises(InputError, match="two rates of EUR at once"):
+        shop(toml, fx="currency,rate\nEUR,0.9\nEUR,0.8\n")
+
+
+def test_rows_in_no_currency_are_refused_beside_a_foreign_one(shop):
+    with pytest.raises(DataError, match=r"events\.currency is empty in 1 row"):
+        shop('currency = "GBP"\n[rates]\nEUR = 0.86\n', ROWS + "C,2021-03-01,purchase,1,\n")
+
+
+def test_the_column_of_the_currency_may_have_a_name_of_its_own(tmp_path):
+    (tmp_path / "events.csv").write_text(
+        "customer_id,ts,kind,amount,Waehrung\nA,2021-03-01,purchase,10,CHF\n"
+    )
+    toml = 'zone = "UTC"\ncurrency = "EUR"\n[events]\ncurrency = "Waehrung"\n'
+    (tmp_path / "shop.toml").write_text(toml)
+    with pytest.raises(DataError, match="events is in CHF"):
+        load_shop(tmp_path)
+    (tmp_path / "shop.toml").write_text(toml + "[rates]\nCHF = 0.95\n")
+    assert amounts(load_shop(tmp_path)) == [9.5]
+
+
+@pytest.mark.parametrize("rate", ["-1", '"much"', "0"])
+def test_a_rate_is_a_number_above_0(shop, rate):
+    with pytest.raises(InputError, match="must be a number above 0"):
+        shop(f'currency = "GBP"\n[rates]\nEUR = {rate}\n')

@@ -1,0 +1,167 @@
+"""Encodings: two are recognised, two in one file are refused, the rest must be stated."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from promolab.errors import DataError
+from promolab.sources.encodings import CHUNK, known_encoding, recognise, utf8_chunks
+
+CHINESE = "编号,品名\n1,女式纯棉短袖连衣裙\n2,“进口”咖啡（速溶），两盒装\n"
+MOSTLY_ASCII = "id,name,price\n" + "1,USB cable 2m,9.90\n" * 5000 + "2,数据线 cable,9.90\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(content: bytes | str, encoding: str = "utf-8", name: str = "sales.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode(encoding) if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def text(path: Path, encoding: str) -> str:
+    return b"".join(utf8_chunks(path, encoding)).decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "expected"),
+    [
+        ("a,b\n1,2\n", "ascii", "ascii"),
+        ("a,b\n1,2\n", "utf-8-sig", "utf-8"),
+        ("a,b\nCrème brûlée,Привет\n", "utf-8", "utf-8"),
+        (CHINESE, "utf-8", "utf-8"),
+        (CHINESE, "gb18030", "gb18030"),
+        (MOSTLY_ASCII, "gb18030", "gb18030"),
+        ("a\n北京\n一\n一月\n㐀的人\n", "gb18030", "gb18030"),
+    ],
+)
+def test_what_is_recognised(file, content, encoding, expected):
+    path = file(content, encoding)
+    assert recognise(path) == expected
+    assert text(path, expected.replace("ascii", "utf-8")) == content
+
+
+SENTENCES = {
+    "latin-1": "Crème brûlée",
+    "cp1252": "Größe: für Mädchen – 5 €",
+    "cp1250": "Zażółć gęślą jaźń",
+    "cp1251": "Чай чёрный крупнолистовой, ШОКОЛАД МОЛОЧНЫЙ",
+    "koi8-r": "Чай чёрный крупнолистовой",
+    "cp1253": "Καλημέρα κόσμε, ΚΑΦΕΣ ΕΛΛΗΝΙΚΟΣ",
+    "big5": "進口咖啡與牛奶巧克力",
+    "shift_jis": "こんにちは世界、牛乳",
+    "euc_jp": "こんにちは世界、コーヒー",
+    "euc_kr": "안녕하세요반갑습니다커피우유초콜릿사과딸기바나나",
+}
+
+
+@pytest.mark.parametrize("encoding", SENTENCES)
+def test_what_must_be_stated_is_refused_and_then_read(file, encoding):
+    content = f"id,name\n1,plain\n2,{SENTENCES[encoding]},x\n"
+    path = file(content, encoding)
+    with pytest.raises(DataError, match=r"sales.csv is neither UTF-8 nor GB18030: line 3 holds "):
+        recognise(path)
+    assert text(path, encoding) == content
+
+
+def test_capital_letters_of_even_length_are_not_taken_for_chinese(file):
+    words = "МОСКВА КАША МЫЛО ЩИ БОРЩ КОФЕ МОЛОКО СЛИВКИ".split()
+    path = file("a\n" + "".join(f"{word}\n" for word in words), "cp1251")
+    path.read_bytes().decode("gb18030")  # the strict decoder would have let it pass
+    with pytest.raises(DataError, match="neither UTF-8 nor GB18030"):
+        recognise(path)
+
+
+def test_the_place_is_right_far_into_a_file_and_across_chunks(file):
+    start = "é,b\n" * (CHUNK // 5 + 7)
+    path = file(start.encode() + b"x,\xe9\n")
+    last = start.count("\n") + 1
+    with pytest.raises(DataError, match=rf"line 1 is UTF-8, line {last} is not .the byte 0xE9"):
+        recognise(path)
+    with pytest.raises(DataError, match=rf"line {last} holds the byte 0xE9"):
+        text(path, "utf-8")
+    cut = file(b"a" * (CHUNK - 1) + "é".encode(), name="cut.csv")
+    assert recognise(cut) == "utf-8"
+    torn = file(b"a\n" + "é".encode()[:1], name="torn.csv")
+    with pytest.raises(DataError, match="line 2 holds the byte 0xC3"):
+        recognise(torn)
+
+
+@pytest.mark.parametrize(
+    ("lines", "utf8", "other"),
+    [
+        ([b"name", "é".encode(), "é".encode("latin-1"), b"x"], 2, 3),
+        (["中文商品".encode("gb18030"), b"a", "中文商品".encode()], 3, 1),
+        (["中文商品".encode(), b"a", "中文商品名".encode("gb18030")], 1, 3),
+        (["Чай".encode("cp1251"), "чай".encode()], 2, 1),
+    ],
+)
+def test_two_encodings_in_one_file(file, lines, utf8, other):
+    with pytest.raises(
+        DataError, match=f"mixes encodings: line {utf8} is UTF-8, line {other} is not"
+    ):
+        recognise(file(b"\n".join(lines) + b"\n"))
+
+
+def test_chinese_lines_that_happen_to_be_utf8_are_not_a_second_encoding(file):
+    path = file("月\n一\n一\n女\n二月十日\n", "gb18030")
+    assert b"\xd2\xbb\n".decode("utf-8")  # 一
+    assert recognise(path) == "gb18030"
+
+
+def test_utf16_is_said(file):
+    with pytest.raises(DataError, match='looks like UTF-16; write encoding = "utf-16"'):
+        recognise(file("a,b\n1,é\n", "utf-16"))
+    with pytest.raises(DataError, match=r'NUL byte in line 1.*encoding = "utf-16-le"'):
+        recognise(file("a,b\n1,2\n", "utf-16-le", "little.csv"))
+    assert text(file("a,b\n1,é\n", "utf-16"), "utf-16") == "a,b\n1,é\n"
+
+
+def test_nul_bytes(file):
+    path = file(b"a,b\n1,2\n3,\0\n")
+    for read in (recognise, lambda path: text(path, "latin-1")):
+        with pytest.raises(DataError, match=r"holds a NUL byte in line 3"):
+            read(path)
+
+
+def test_a_stated_encoding_is_strict(file):
+    path = file("a\nb\né\n", "latin-1")
+    with pytest.raises(DataError, match=r"not utf-8 throughout: line 3 holds the byte 0xE9"):
+        text(path, "utf-8")
+    with pytest.raises(DataError, match=r"not ascii throughout: line 3"):
+        text(path, "ascii")
+    torn = file("中文\n中".encode("gb18030")[:-1], name="torn.csv")
+    with pytest.raises(DataError, match=r"not gb18030 throughout: line 2"):
+        text(torn, "gb18030")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("latin1", "iso8859-1"), ("GB18030", "gb18030"), ("UTF8", "utf-8")]
+)
+def test_known_names(given, expected):
+    assert known_encoding(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"), [("lattin-1", "latin-1"), ("cp12512", "cp125"), ("base64", ""), ("", "")]
+)
+def test_unknown_names(given, hint):
+    with pytest.raises(DataError, match=f"is not known; .*{hint}.*Examples: encoding"):
+        known_encoding(given)
+
+
+def test_gzip(file, tmp_path):
+    whole = gzip.compress(CHINESE.encode("gb18030") * 50)
+    path = file(whole, name="sales.csv.gz")
+    assert recognise(path) == "gb18030" and text(path, "gb18030") == CHINESE * 50
+    with pytest.raises(DataError, match=r"compressed content ends too early; is the file whole"):
+        recognise(file(whole[:-20], name="cut.csv.gz"))
+    with pytest.raises(DataError, match=r"cannot be read as gzip"):
+        recognise(file(b"a,b\n1,2\n", name="not.csv.gz"))
+    with pytest.raises(DataError, match=r"gone.csv cannot be read \(No such file"):
+        recognise(tmp_path / "gone.csv")

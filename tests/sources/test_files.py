@@ -1,0 +1,436 @@
+"""Files of a table: which are found, what they are together, and what does not fit."""
+
+from __future__ import annotations
+
+import builtins
+import datetime as dt
+import errno
+import gzip
+import os
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from promolab.errors import DataError, MissingExtraError
+from promolab.sources import files as files_module
+from promolab.sources.engine import connect
+from promolab.sources.files import find_files, read_files
+
+
+@pytest.fixture(scope="module")
+def con():
+    return connect(threads=1)
+
+
+def put(folder: Path, **contents: str) -> list[Path]:
+    """Write ``a__csv="…"`` as ``a.csv``; ``/`` is written ``___``."""
+    paths = []
+    for name, content in contents.items():
+        path = folder / name.replace("___", "/").replace("__", ".")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def rows(raw) -> list[tuple]:
+    return [tuple(row.values()) for row in raw.table.to_pyarrow().to_pylist()]
+
+
+def names(paths: list[Path], folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+# Which files.
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["events.parquet", "events.csv", "events.csv.gz", "events.tsv", "events.xlsx", "events.CSV"],
+)
+def test_a_tables_own_file(tmp_path, name):
+    for file in (name, "customers.csv", "events.txt", "events.json", ".events.csv", "shop.toml"):
+        (tmp_path / file).write_text("a\n")
+    assert names(find_files(tmp_path, "events"), tmp_path) == [name]
+    assert find_files(tmp_path, "products") == []
+
+
+def test_a_folder_of_the_tables_name(tmp_path):
+    put(tmp_path, events___b__csv="a\n", events___a__csv="a\n", events___notes__txt="a\n")
+    (tmp_path / "products").mkdir()
+    assert names(find_files(tmp_path, "events"), tmp_path) == ["events/a.csv", "events/b.csv"]
+    assert find_files(tmp_path, "products") == []
+
+
+def test_a_table_in_two_places(tmp_path):
+    put(tmp_path, events__csv="a\n", events__tsv="a\n", sales__csv="a\n", sales___a__csv="a\n")
+    with pytest.raises(DataError, match=r"lies in two files, events.csv and events.tsv; keep one"):
+        find_files(tmp_path, "events")
+    with pytest.raises(DataError, match=r"lies in two files, sales and sales.csv; keep one"):
+        find_files(tmp_path, "sales")
+
+
+def test_a_tables_name_is_lower_case(tmp_path):
+    put(tmp_path, Events__csv="a\n", Sales___a__csv="a\n")
+    with pytest.raises(DataError, match=r"Events.csv: write .* in lower case, 'events'"):
+        find_files(tmp_path, "events")
+    with pytest.raises(DataError, match=r"Sales: write .* in lower case, 'sales'"):
+        find_files(tmp_path, "sales")
+
+
+def test_patterns(tmp_path):
+    put(tmp_path, s10__csv="", s9__csv="", t__csv="", sub___s1__csv="", notes__txt="")
+    (tmp_path / "a [2010].csv").write_text("")
+    cases = {
+        "s*.csv": ["s10.csv", "s9.csv"],
+        "sub/*.csv": ["sub/s1.csv"],
+        "sub": ["sub/s1.csv"],
+        "**/s1.csv": ["sub/s1.csv"],
+        "a [2010].csv": ["a [2010].csv"],
+        "notes.txt": ["notes.txt"],
+    }
+    for pattern, expected in cases.items():
+        assert names(find_files(tmp_path, "events", pattern), tmp_path) == expected
+    several = find_files(tmp_path, "events", ["t.csv", "s*.csv", "s9.csv"])
+    assert names(several, tmp_path) == ["s10.csv", "s9.csv", "t.csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("online_retial.csv", "matches no file; did you mean 'online_retail.csv'"),
+        (["*.csv", "*.parquet"], r"'\*.parquet' matches no file"),
+        ("shop.toml", r"shop.toml cannot be read; expected one of .parquet, "),
+        ("../x.csv", "leads out of the folder; name files inside it"),
+        ("/etc/*.csv", "leads out of the folder"),
+        ("a/../../x.csv", "leads out of the folder"),
+        ("", "matches no file|is no pattern"),
+    ],
+)
+def test_patterns_that_do_not_do(tmp_path, pattern, message):
+    put(tmp_path, online_retail__csv="a\n", shop__toml="")
+    with pytest.raises(DataError, match=message):
+        find_files(tmp_path, "events", pattern)
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="the system has no symbolic links")
+def test_links(tmp_path):
+    shop, outside = tmp_path / "shop", tmp_path / "outside"
+    shop.mkdir()
+    outside.mkdir()
+    put(shop, data___a__csv="a\n")
+    put(outside, b__csv="a\n")
+    (shop / "events.csv").symlink_to(shop / "data" / "a.csv")
+    (shop / "sales.csv").symlink_to(outside / "b.csv")
+    (shop / "orders").symlink_to(outside)
+    (shop / "lost.csv").symlink_to(shop / "gone.csv")
+    (shop / "loop.csv").symlink_to(shop / "loop.csv")
+    assert names(find_files(shop, "events"), shop) == ["events.csv"]
+    for table, pattern in [("sales", None), ("orders", None), ("x", "sal*.csv"), ("x", "orders/*")]:
+        with pytest.raises(DataError, match="is a link that leads out of the folder; put the"):
+            find_files(shop, table, pattern)
+    for table in ("lost", "loop"):
+        with pytest.raises(DataError, match=f"{table}.csv is a link to a file that is not there"):
+            find_files(shop, table)
+
+
+# Csv files together.
+
+
+def test_csv_files_are_one_table_and_drift_is_named(tmp_path, con):
+    paths = put(tmp_path, a__csv="id,x\n007,1\n", b__csv="y;id\n2;B\n", c__csv="id,x\nC,\n")
+    raw = read_files(con, "events", paths)
+    assert raw.table.columns == ("id", "x", "y") and raw.columns_as_text
+    assert {str(type_) for type_ in raw.table.schema().types} == {"string"}
+    assert rows(raw) == [("007", "1", None), ("B", None, "2"), ("C", None, None)]
+    assert raw.notes == (
+        "events: 1 of 3 files lack the column 'x' (b.csv); it is empty there.",
+        "events: 2 of 3 files lack the column 'y' (a.csv, c.csv); it is empty there.",
+    )
+
+
+def test_a_csv_file_is_parsed_once(tmp_path, con):
+    path = put(tmp_path, a__csv="id\n1\n")[0]
+    raw = read_files(con, "events", [path])
+    path.unlink()
+    assert rows(raw) == [("1",)] and raw.notes == ()
+
+
+def test_gzip_and_a_stated_encoding(tmp_path, con):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress("id;x\n1;é\n".encode("latin-1")))
+    assert rows(read_files(con, "events", [path], encoding="latin-1")) == [("1", "é")]
+    with pytest.raises(DataError, match=r"a.csv.gz is neither UTF-8 nor GB18030"):
+        read_files(con, "events", [path])
+
+
+def test_two_encodings_in_one_table(tmp_path, con):
+    a, b, c = (tmp_path / f"{name}.csv" for name in "abc")
+    a.write_text("id,x\n1,plain\n")
+    b.write_bytes("id,x\n1,连衣裙\n".encode("gb18030"))
+    c.write_bytes("id,x\n1,连衣裙\n".encode())
+    raw = read_files(con, "events", [a, b])
+    assert rows(raw)[1] == ("1", "连衣裙")
+    assert "events (b.csv) was recognised as GB18030" in raw.notes[0]
+    with pytest.raises(DataError, match=r"different encodings: c.csv is UTF-8, b.csv is GB18030"):
+        read_files(con, "events", [a, b, c])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "where"),
+    [("a,A\n", "a\n", ""), ("a\n", "A\n", r" \(in a.csv and b.csv\)")],
+)
+def test_names_that_differ_only_in_case(tmp_path, con, first, second, where):
+    paths = put(tmp_path, a__csv=first, b__csv=second)
+    message = f"events has columns whose names differ only in case: A, a{where}; rename one"
+    with pytest.raises(DataError, match=message):
+        read_files(con, "events", paths)
+
+
+def test_kinds_and_options_that_do_not_fit(tmp_path, con):
+    csv = put(tmp_path, a__csv="id\n1\n")[0]
+    parquet = tmp_path / "b.parquet"
+    pd.DataFrame({"id": ["1"]}).to_parquet(parquet)
+    with pytest.raises(DataError, match=r"two kinds, a.csv \(csv\) and b.parquet \(parquet\)"):
+        read_files(con, "events", [csv, parquet])
+    with pytest.raises(DataError, match="`sheet` does not apply to events, whose files are csv"):
+        read_files(con, "events", [csv], sheet="x")
+    with pytest.raises(DataError, match="`encoding` does not apply to events"):
+        read_files(con, "events", [parquet], encoding="latin-1")
+    with pytest.raises(DataError, match="'events' has no file"):
+        read_files(con, "events", [])
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path, con, monkeypatch):
+    path = put(tmp_path, a__csv="id\n1\n")[0]
+    read = files_module.csv_to_parquet
+
+    def slowly(*arguments):
+        done = read(*arguments)
+        path.write_text("id\n1\n2\n")
+        return done
+
+    monkeypatch.setattr(files_module, "csv_to_parquet", slowly)
+    with pytest.raises(DataError, match=r"a.csv changed while it was read; start again"):
+        read_files(con, "events", [path])
+
+
+def test_a_full_disk(tmp_path, con, monkeypatch):
+    path = put(tmp_path, a__csv="id\n1\n")[0]
+
+    def full(self, batch):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_batch", full)
+    with pytest.raises(
+        DataError, match=r"no room is left on the disk for reading events; .*TMPDIR"
+    ):
+        read_files(con, "events", [path])
+
+
+# Parquet files together.
+
+
+def parquet(folder: Path, **columns_of: dict) -> list[Path]:
+    paths = []
+    for name, columns in columns_of.items():
+        paths.append(folder / f"{name}.parquet")
+        pq.write_table(pa.table(columns), paths[-1])
+    return paths
+
+
+def test_parquet_keeps_its_types_and_widens_numbers(tmp_path, con):
+    paths = parquet(
+        tmp_path,
+        a={"id": pa.array(["007"]), "n": pa.array([1], pa.int32()), "x": pa.nulls(1)},
+        b={"id": pa.array(["B"]), "n": pa.array([2**40], pa.int64()), "x": pa.array(["x"])},
+        c={"n": pa.array([0.5]), "id": pa.array(["C"]).dictionary_encode()},
+    )
+    raw = read_files(con, "events", paths)
+    assert not raw.columns_as_text
+    assert rows(raw) == [("007", 1, None), ("B", 2**40, "x"), ("C", 0.5, None)]
+    assert raw.notes == (
+        "events: 1 of 3 files lack the column 'x' (c.parquet); it is empty there.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (
+            pa.array(["1"]),
+            pa.array([1]),
+            r"string \(text\) in a.parquet, but int64 \(number\) in b",
+        ),
+        (
+            pa.array([dt.datetime(2020, 1, 1)], pa.timestamp("us")),
+            pa.array([dt.datetime(2020, 1, 1)], pa.timestamp("us", "UTC")),
+            r"\(time without a zone\) in a.parquet, but .* \(time with a zone\) in b.parquet",
+        ),
+        (pa.array([True]), pa.array([1]), "yes or no"),
+    ],
+)
+def test_a_column_of_two_kinds(tmp_path, con, one, other, said):
+    paths = parquet(tmp_path, a={"x": one}, b={"x": other})
+    with pytest.raises(DataError, match=f"the column 'x' is .*{said}"):
+        read_files(con, "events", paths)
+
+
+def test_damaged_or_too_wide_parquet(tmp_path, con):
+    broken = put(tmp_path, a__parquet="not parquet")[0]
+    with pytest.raises(DataError, match=r"a.parquet cannot be read \(.*\); is the file whole\?"):
+        read_files(con, "events", [broken])
+    wide = parquet(tmp_path, wide={f"c{i}": [1] for i in range(1001)})
+    with pytest.raises(DataError, match=r"wide.parquet has 1,001 columns; at most 1,000"):
+        read_files(con, "events", wide)
+    twins = parquet(tmp_path, twins={"a": [1], "A": [1]})
+    with pytest.raises(DataError, match="differ only in case: A, a; rename one"):
+        read_files(con, "events", twins)
+
+
+# Excel.
+
+
+SPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+PACKAGE = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"'
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+DAY, SPAN = 1, 2
+"""Styles of a workbook made here: a date and time, and a span of time."""
+
+
+def cell(place: str, value: object, style: int = 0) -> str:
+    if isinstance(value, str) and value.startswith("#"):
+        return f'<c r="{place}" t="e"><v>{value}</v></c>'
+    if isinstance(value, bool):
+        return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
+    if isinstance(value, str):
+        return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
+    return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
+
+
+def workbook(path: Path, **sheets: dict[str, object]) -> Path:
+    """Write an .xlsx file; a value may be a pair of a number and a style."""
+    entries = links = ""
+    with zipfile.ZipFile(path, "w") as archive:
+        for i, (name, cells) in enumerate(sheets.items(), start=1):
+            lines: dict[str, str] = {}
+            for place, value in cells.items():
+                number = place.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+                pair = value if isinstance(value, tuple) else (value, 0)
+                lines[number] = lines.get(number, "") + cell(place, *pair)
+            body = "".join(f'<row r="{n}">{line}</row>' for n, line in lines.items())
+            archive.writestr(
+                f"xl/worksheets/sheet{i}.xml",
+                f"<worksheet {SPACE}><sheetData>{body}</sheetData></worksheet>",
+            )
+            entries += f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>'
+            links += (
+                f'<Relationship Id="r{i}" Type="{OFFICE}/worksheet" '
+                f'Target="worksheets/sheet{i}.xml"/>'
+            )
+        archive.writestr(
+            "xl/workbook.xml",
+            f'<workbook {SPACE} xmlns:r="{OFFICE}"><sheets>{entries}</sheets></workbook>',
+        )
+        links += f'<Relationship Id="s" Type="{OFFICE}/styles" Target="styles.xml"/>'
+        archive.writestr(
+            "xl/_rels/workbook.xml.rels", f"<Relationships {PACKAGE}>{links}</Relationships>"
+        )
+        archive.writestr(
+            "xl/styles.xml",
+            f'<styleSheet {SPACE}><cellXfs><xf numFmtId="0"/><xf numFmtId="22"/>'
+            '<xf numFmtId="46"/></cellXfs></styleSheet>',
+        )
+        archive.writestr(
+            "_rels/.rels",
+            f'<Relationships {PACKAGE}><Relationship Id="r" Type="{OFFICE}/officeDocument" '
+            'Target="xl/workbook.xml"/></Relationships>',
+        )
+    return path
+
+
+SALES = {
+    **{"B3": "id", "C3": " when ", "D3": "x"},
+    **{"B4": 12345.0, "C4": (40513.5, DAY), "D4": "007"},
+    **{"B5": 0.00001, "C5": (40513, DAY), "D5": True},
+    **{"C8": (0.25, DAY), "D8": (1.5, SPAN)},
+}
+
+
+@pytest.fixture
+def excel():
+    pytest.importorskip("python_calamine", reason="the extra excel is not installed")
+
+
+@pytest.mark.usefixtures("excel")
+def test_cells_become_text(tmp_path, con):
+    path = workbook(tmp_path / "a.xlsx", Sales=SALES, Notes={})
+    raw = read_files(con, "events", [path])
+    assert raw.columns_as_text and raw.table.columns == ("id", "when", "x")
+    assert rows(raw) == [
+        ("12345", "2010-12-01 12:00:00", "007"),
+        ("0.00001", "2010-12-01", "true"),
+        (None, "06:00:00", "36:00:00"),
+    ]
+
+
+@pytest.mark.usefixtures("excel")
+def test_sheets_are_named(tmp_path, con):
+    path = workbook(tmp_path / "a.xlsx", Y2010={"A1": "id", "A2": 1}, Y2011={"A1": "id", "A2": 2})
+    assert rows(read_files(con, "events", [path], sheet="Y2011")) == [("2",)]
+    with pytest.raises(
+        DataError, match=r"2 sheets: 'Y2010', 'Y2011'; name one .* sheet = \"Y2010\""
+    ):
+        read_files(con, "events", [path])
+    with pytest.raises(DataError, match="has no sheet 'Y2012'; did you mean 'Y201"):
+        read_files(con, "events", [path], sheet="Y2012")
+
+
+@pytest.mark.usefixtures("excel")
+def test_excel_files_below_each_other(tmp_path, con):
+    a = workbook(tmp_path / "a.xlsx", Sales={"A1": "id", "B1": "x", "A2": 1, "B2": "x"})
+    b = workbook(tmp_path / "b.xlsx", Sales={"A1": "id", "A2": 2})
+    raw = read_files(con, "events", [a, b])
+    assert rows(raw) == [("1", "x"), ("2", None)] and "lack the column 'x' (b.xlsx)" in raw.notes[0]
+    assert rows(read_files(con, "events", [b], names=["n"])) == [("id",), ("2",)]
+
+
+@pytest.mark.usefixtures("excel")
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (SALES | {"D7": "#DIV/0!"}, "a.xlsx, sheet 'S': the cell D7 holds an error"),
+        (SALES | {"E4": "stray"}, "column 4 of a.xlsx, sheet 'S' has no name"),
+        (SALES | {"E3": "id"}, "two columns called 'id'"),
+        ({}, "a.xlsx is empty"),
+    ],
+)
+def test_sheets_that_do_not_do(tmp_path, con, cells, message):
+    with pytest.raises(DataError, match=message):
+        read_files(con, "events", [workbook(tmp_path / "a.xlsx", S=cells)])
+
+
+@pytest.mark.usefixtures("excel")
+def test_damaged_excel(tmp_path, con):
+    broken, empty = put(tmp_path, a__xlsx="not excel", b__xlsx="")
+    with pytest.raises(DataError, match=r"a.xlsx cannot be read \(.*\); is the file whole"):
+        read_files(con, "events", [broken])
+    with pytest.raises(DataError, match=r"b.xlsx is empty \(0 bytes\)"):
+        read_files(con, "events", [empty])
+
+
+def test_excel_needs_an_extra(tmp_path, con, monkeypatch):
+    load = builtins.__import__
+
+    def without(name, *arguments, **options):
+        if name == "python_calamine":
+            raise ImportError(name)
+        return load(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtraError, match=r"promolab\[excel\]"):
+        read_files(con, "events", put(tmp_path, a__xlsx="x"))

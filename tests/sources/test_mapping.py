@@ -1,0 +1,106 @@
+"""The sections of a shop.toml: what is understood, and the sentence for what is not."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from promolab.contract import read_settings
+from promolab.errors import InputError
+from promolab.sources.mapping import Value, read_mapping
+
+
+def parts(text: str):
+    return read_mapping(tomllib.loads(text))
+
+
+def test_a_section_is_read():
+    (part,) = parts(
+        """
+        [events]
+        files = ["jan.csv", "feb.csv"]
+        encoding = "latin-1"
+        decimal = ","
+        thousands = "."
+        customer_id = "Kunde"
+        ts = { columns = ["Datum", "Zeit"], format = "%d.%m.%Y %H:%M", zone = "Europe/Berlin" }
+        kind = { value = "purchase" }
+        amount = { multiply = ["Menge", "Preis"], symbol = "€", scale = 0.01 }
+        [events.attributes]
+        till = "Kasse"
+        """
+    )["events"]
+    assert part.files == ("jan.csv", "feb.csv") and part.encoding == "latin-1"
+    assert part.columns["customer_id"].columns == ("Kunde",)
+    assert part.columns["ts"].columns == ("Datum", "Zeit")
+    assert part.columns["kind"].constant == "purchase"
+    amount = part.columns["amount"]
+    assert amount.multiply and amount.scale == 0.01
+    assert (amount.decimal, amount.thousands, amount.symbol) == (",", ".", "€")
+    assert part.attributes["till"].columns == ("Kasse",)
+
+
+def test_two_sections_of_a_table_are_two_parts():
+    found = parts('[[events]]\nfiles = "orders.csv"\n[[events]]\nfiles = "views.csv"')["events"]
+    assert [part.files for part in found] == [("orders.csv",), ("views.csv",)]
+    assert [part.where for part in found] == [
+        "shop.toml [events] no. 1",
+        "shop.toml [events] no. 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[events]\ncustomr_id = "K"', r"\[events\] has an unknown key 'customr_id'; did you mean"),
+        ('[events]\nfile = "a.csv"', "did you mean 'files'"),
+        ('[events]\nts = { colum = "K" }', "unknown key 'colum' .* did you mean 'column'"),
+        (
+            '[events]\nquantity = { column = "K", format = "x" }',
+            "unknown key 'format' for a column",
+        ),
+        ("[events]\nts = 3", "ts = 3, must be the name of a column"),
+        ("[events]\nts = { format = '%Y' }", "must say one of column, columns"),
+        (
+            '[events]\namount = { column = "a", value = 3 }',
+            "must say one of column, multiply, value",
+        ),
+        ('[events]\namount = { multiply = ["a"] }', "names no column"),
+        ('[events]\nseparator = ";;"', "must be one character"),
+        ('[events]\ndistinct = "yes"', "must be true or false"),
+        ("[events]\nfiles = 3", "must be text or a list of texts"),
+        ('[events]\nts = { column = "a", zone = "Mars" }', "zone = 'Mars' is no time zone"),
+        ('[events]\namount = { column = "a", scale = 0 }', "must be a number other than 0"),
+        ('[events]\nkind = { column = "a", values = "b" }', "must be such as"),
+        ('events = "a.csv"', "must be a section"),
+    ],
+)
+def test_what_is_not_understood_is_said(text, message):
+    with pytest.raises(InputError, match=message):
+        parts(text)
+
+
+def test_an_unknown_section_of_a_shop_toml_names_the_nearest(tmp_path):
+    (tmp_path / "shop.toml").write_text('[event]\nfiles = "a.csv"\n')
+    with pytest.raises(InputError, match="unknown key 'event'; did you mean 'events'"):
+        read_settings(tmp_path / "shop.toml")
+
+
+def test_sections_are_kept_apart_from_settings_and_not_written_again(tmp_path):
+    (tmp_path / "shop.toml").write_text(
+        'zone = "UTC"\nkeep_personal = ["customers.email"]\n[events]\nfiles = "a.csv"\n'
+    )
+    settings = read_settings(tmp_path / "shop.toml")
+    assert settings.mapping == {"events": {"files": "a.csv"}}
+    assert settings.keep_personal == ("customers.email",)
+    (tmp_path / "again.toml").write_text(settings.to_toml())
+    again = read_settings(tmp_path / "again.toml")
+    assert again == settings and not again.mapping
+
+
+def test_a_renamed_column_goes_and_one_that_is_only_used_stays():
+    assert Value(("a",)).renames == "a"
+    assert Value(("a",), format="%Y").renames == "a"
+    assert Value(("a",), starts_with={"C": "return"}).renames is None
+    assert Value(("a", "b"), multiply=True).renames is None

@@ -1,0 +1,163 @@
+"""Text into numbers, times, flags and ids: as stated, or refused with a sentence."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import ibis
+import pandas as pd
+import pytest
+
+from promolab.contract import Settings
+from promolab.errors import DataError
+from promolab.sources.columns import conform
+from promolab.sources.mapping import read_mapping
+
+
+def events(said: str = "", settings: Settings | None = None, **columns):
+    """Conform a small table of events; ``said`` is the text of its section."""
+    import tomllib
+
+    frame = pd.DataFrame({"customer_id": ["A", "B"], "ts": "2021-03-01", "kind": "purchase"})
+    frame = frame.assign(**columns)
+    table = ibis.duckdb.connect().create_table("t", frame)
+    (part,) = read_mapping({"events": tomllib.loads(said)})["events"]
+    made = conform(part, table, settings or Settings(zone="UTC"), "export.csv")
+    return made.order_by("customer_id").execute()
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "meant"),
+    [
+        ("", ["12.50", "-3"], [12.5, -3.0]),
+        ("", ["1e3", ".5"], [1000.0, 0.5]),
+        ("", [" 7 ", ""], [7.0, None]),
+        ('decimal = ","', ["12,50", "0,5"], [12.5, 0.5]),
+        ('decimal = ","\nthousands = "."', ["1.234,56", "999"], [1234.56, 999.0]),
+        ('thousands = ","', ["1,234", "1,234,567.8"], [1234.0, 1234567.8]),
+        ('decimal = ","\nthousands = " "', ["1\u00a0234,5", "1 234,5"], [1234.5, 1234.5]),
+        ('symbol = "£"', ["£12.50", "-£3"], [12.5, -3.0]),
+        ('symbol = "€"\ndecimal = ","', ["12,50 €", "€ 3"], [12.5, 3.0]),
+        ('amount = { column = "amount", scale = 0.01 }', ["1250", "1"], [12.5, 0.01]),
+        ('amount = { column = "amount", scale = -1 }', ["-3", "4"], [3.0, -4.0]),
+    ],
+)
+def test_numbers_are_read_as_stated(said, written, meant):
+    got = events(said, amount=written)["amount"].tolist()
+    assert [None if pd.isna(x) else x for x in got] == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "message"),
+    [
+        ("", "12,50", r"1 values that are no number, such as '12,50'; say what the comma means"),
+        ("", "1,234", 'decimal = ","'),
+        ("", "1_000", "no number, such as '1_000'"),
+        ("", "£5", 'if £ is a currency sign, say symbol = "£"'),
+        ("", "5 EUR", 'symbol = "EUR"'),
+        # A decimal comma is not a separator of thousands.
+        ('thousands = ","', "12,50", "no number, such as '12,50'"),
+        ('decimal = ","', "1.234", "no number, such as '1.234'"),
+        ('decimal = ","\nthousands = "."', "12.5", "no number, such as '12.5'"),
+        ('symbol = "€"', "$5", "no number"),
+    ],
+)
+def test_numbers_written_otherwise_are_refused(said, written, message):
+    with pytest.raises(DataError, match=rf"events\.amount has {'1 values' if not said else ''}"):
+        events(said, amount=["1", written])
+    with pytest.raises(DataError, match=message):
+        events(said, amount=["1", written])
+
+
+def test_a_product_of_columns_is_money():
+    said = 'amount = { multiply = ["Quantity", "UnitPrice"] }'
+    got = events(said, Quantity=["3", "-2"], UnitPrice=["0.1", "2.55"])
+    assert got["amount"].tolist() == [0.3, -5.1]
+    # What was multiplied stays; the quantity is the contract's own by now.
+    assert got["quantity"].tolist() == [3.0, -2.0] and "UnitPrice" in got.columns
+    with pytest.raises(DataError, match=r"events\.amount \(from UnitPrice\) has 1 values"):
+        events(said, Quantity=["3", "-2"], UnitPrice=["0.1", "x"])
+
+
+@pytest.mark.parametrize(
+    ("form", "written", "meant"),
+    [
+        ("%d/%m/%Y", ["31/12/2010", "1/2/2011"], [(2010, 12, 31), (2011, 2, 1)]),
+        (
+            "%m/%d/%Y %H:%M",
+            ["12/1/2010 8:26", "2/3/2011 9:59"],
+            [(2010, 12, 1, 8, 26), (2011, 2, 3, 9, 59)],
+        ),
+        ("excel", ["40513.35", "40513"], [(2010, 12, 1, 8, 24), (2010, 12, 1)]),
+        ("epoch_s", ["1291190400", "0"], [(2010, 12, 1, 8), (1970, 1, 1)]),
+        ("epoch_ms", ["1291190400000", "1"], [(2010, 12, 1, 8), (1970, 1, 1, 0, 0, 0, 1000)]),
+        (
+            "%Y-%m-%d %H:%M%z",
+            ["2010-12-01 08:00+01:00", "2010-12-01 08:00+00:00"],
+            [(2010, 12, 1, 7), (2010, 12, 1, 8)],
+        ),
+    ],
+)
+def test_times_are_read_as_stated(form, written, meant):
+    got = events(f'ts = {{ column = "when", format = "{form}" }}', when=written)["ts"]
+    assert [t.to_pydatetime() for t in got] == [datetime(*parts) for parts in meant]
+
+
+def test_times_in_two_columns_and_another_zone():
+    said = 'ts = { columns = ["d", "h"], format = "%d.%m.%Y %H:%M", zone = "Europe/Berlin" }'
+    got = events(said, d=["01.07.2021", "01.12.2021"], h=["10:00", "10:00"])["ts"]
+    assert [t.hour for t in got] == [8, 9]
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (["31/12/2010", "01/01/2011"], r"2 values that are no time.*whether day or month comes"),
+        (["40513.35", "40514"], 'as Excel counts them, need format = "excel"'),
+        (["1291190400", "1291190401"], 'format = "epoch_s"'),
+        (["20101201", "20101202"], '"%Y%m%d"'),
+        (["2021-02-30", "2021-02-01"], "1 values that are no time, such as '2021-02-30'"),
+    ],
+)
+def test_times_that_are_not_stated_are_not_guessed(written, message):
+    with pytest.raises(DataError, match=message):
+        events(ts=written)
+
+
+def test_day_first_beside_month_first_is_refused_not_guessed_row_by_row():
+    both = ["31/12/2010", "12/31/2010"]
+    for form, odd in [("%d/%m/%Y", "12/31/2010"), ("%m/%d/%Y", "31/12/2010")]:
+        with pytest.raises(DataError, match=f"1 values that are no time written as .*'{odd}'"):
+            events(f'ts = {{ column = "when", format = "{form}" }}', when=both)
+
+
+def test_ids():
+    assert events(customer_id=["007", "010"])["customer_id"].tolist() == ["007", "010"]
+    with pytest.raises(DataError, match=r"read as floats \(such as '12345\.0'\).*whole = true"):
+        events(customer_id=["12345.0", "12346"])
+    said = 'customer_id = { column = "k", whole = true }'
+    assert events(said, k=["12345.0", "12346"])["customer_id"].tolist() == ["12345", "12346"]
+    assert events(said, k=[12345.0, 12346.0])["customer_id"].tolist() == [12345, 12346]
+    with pytest.raises(DataError, match=r"1 ids that are not whole, such as 1\.5"):
+        events(said, k=[1.5, 2.0])
+
+
+def test_kinds_by_word_by_beginning_and_by_sign():
+    said = 'kind = { column = "k", values = { buy = "purchase", pv = "view" } }'
+    assert events(said, k=["buy", "fav"])["kind"].tolist() == ["purchase", "fav"]
+    said = 'kind = { column = "n", starts_with = { C = "return" }, otherwise = "purchase" }'
+    assert events(said, n=["C536", "536"])["kind"].tolist() == ["return", "purchase"]
+    said = 'kind = { column = "q", negative = "return", otherwise = "purchase" }'
+    assert events(said, q=[-1, 2])["kind"].tolist() == ["return", "purchase"]
+    assert events(said, q=["-1", "2"])["kind"].tolist() == ["return", "purchase"]
+    assert events('kind = { value = "view" }')["kind"].tolist() == ["view", "view"]
+
+
+def test_their_words_for_yes_and_no():
+    (part,) = read_mapping(
+        {"products": {"private_label": {"column": "eigen", "values": {"J": True, "N": False}}}}
+    )["products"]
+    frame = pd.DataFrame({"product_id": ["A", "B"], "category": "x", "eigen": ["J", "N"]})
+    table = ibis.duckdb.connect().create_table("t", frame)
+    got = conform(part, table, Settings()).order_by("product_id").execute()
+    assert got["private_label"].tolist() == [True, False]

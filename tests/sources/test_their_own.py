@@ -1,0 +1,202 @@
+"""What a shop really has: exports with names, words, numbers and files of their own."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import promolab
+from promolab.errors import DataError
+from promolab.sources import load_shop
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ONLINE_RETAIL = '''\
+InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
+536365,85123A,WHITE HANGING HEART T-LIGHT HOLDER,6,12/1/2010 8:26,2.55,17850,United Kingdom
+536365,71053,"LANTERN, WHITE METAL",6,12/1/2010 8:26,3.39,17850,United Kingdom
+536366,22633,HAND WARMER UNION JACK,6,12/1/2010 8:28,1.85,13047,United Kingdom
+C536379,D,Discount,-1,12/1/2010 9:41,27.5,14527,United Kingdom
+C536391,22556,"PLASTERS IN TIN ""CIRCUS PARADE""",-12,12/13/2010 10:24,1.65,13047,France
+536414,22139,,56,7/1/2011 11:52,0,,United Kingdom
+A563185,B,Adjust bad debt,1,8/12/2011 14:50,11062.06,,United Kingdom
+A563186,B,Adjust bad debt,1,8/12/2011 14:51,-11062.06,12346,United Kingdom
+'''
+
+
+def documented() -> str:
+    """The shop.toml that data/README.md shows for such an export."""
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    return next(
+        found
+        for found in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        if "online_retail.csv" in found
+    )
+
+
+@pytest.fixture
+def retail(tmp_path):
+    (tmp_path / "online_retail.csv").write_text(ONLINE_RETAIL)
+    (tmp_path / "shop.toml").write_text(documented())
+    return tmp_path
+
+
+def test_invoice_lines_load_by_twelve_lines(retail):
+    assert len(documented().strip().splitlines()) <= 12
+    events = load_shop(retail).events.order_by("ts", "product_id").execute()
+    assert len(events) == 8
+    first = events.iloc[0]
+    assert (first.customer_id, first.order_id, first.product_id) == ("17850", "536365", "71053")
+    # London's winter is UTC, its summer is an hour ahead.
+    assert first.ts.to_pydatetime() == datetime(2010, 12, 1, 8, 26)
+    assert events.ts.iloc[-1].to_pydatetime() == datetime(2011, 8, 12, 13, 51)
+    assert first.amount == 20.34 and first.quantity == 6
+    kinds = dict(zip(events.order_id, events.kind, strict=True))
+    assert kinds["C536391"] == "return" and kinds["A563185"] == "adjustment"
+    # What the contract does not know goes along, quotes and commas and all.
+    assert 'PLASTERS IN TIN "CIRCUS PARADE"' in set(events.Description)
+
+
+def test_what_cannot_be_used_of_them_is_quarantined_and_counted(retail):
+    shop, report = promolab.clean(load_shop(retail))
+    rows = report.rows.set_index("table").loc["events"]
+    assert rows.to_dict() == {"rows_in": 8, "rows_kept": 5, "rows_quarantined": 3}
+    rules = report.rules[report.rules["action"] == "quarantined"].set_index("rule")["rows"]
+    assert rules.to_dict() == {"missing_key": 2, "unknown_kind": 1}
+    returned = shop.events.filter(shop.events.kind == "return").order_by("order_id").execute()
+    assert returned.amount.tolist() == [27.5, 19.8] and returned.quantity.tolist() == [1, 12]
+
+
+def test_returns_under_numbers_of_their_own_lower_what_was_spent(retail):
+    shop, _ = promolab.clean(load_shop(retail))
+    features = promolab.build_features(shop, datetime(2011, 1, 1)).execute()
+    features = features.set_index("customer_id")
+    assert features.loc["13047", "amount"] == pytest.approx(11.1 - 19.8)
+    assert features.loc["13047", "orders"] == 1
+
+
+def test_german_columns_semicolons_and_decimal_commas(tmp_path):
+    (tmp_path / "Bestellungen.csv").write_text(
+        "Kundennr;Datum;Zeit;Artikel;Menge;Betrag\n"
+        "007;01.07.2021;10:00;A1;2;1.234,50 €\n008;02.07.2021;11:30;A2;1;-9,99 €\n",
+        encoding="utf-8-sig",
+    )
+    (tmp_path / "shop.toml").write_text(
+        'currency = "EUR"\nzone = "Europe/Berlin"\nnaive_times = "local"\n[events]\n'
+        'files = "Bestellungen.csv"\ncustomer_id = "Kundennr"\nproduct_id = "Artikel"\n'
+        'ts = { columns = ["Datum", "Zeit"], format = "%d.%m.%Y %H:%M" }\nquantity = "Menge"\n'
+        'kind = { column = "Betrag", negative = "return", otherwise = "purchase" }\n'
+        'amount = { column = "Betrag", decimal = ",", thousands = ".", symbol = "€" }\n'
+    )
+    events = load_shop(tmp_path).events.order_by("ts").execute()
+    assert events.customer_id.tolist() == ["007", "008"]
+    assert events.amount.tolist() == [1234.5, -9.99]
+    assert events.kind.tolist() == ["purchase", "return"]
+    assert events.ts.iloc[0].to_pydatetime() == datetime(2021, 7, 1, 8)
+
+
+def test_a_chinese_export_in_gb18030(tmp_path):
+    rows = (
+        "客户编号,时间,行为,商品,金额\n"
+        "甲001,2021-06-18 00:00:01,购买,咖啡豆,12.5\n甲002,2021-06-18 09:00:00,浏览,绿茶,\n"
+    )
+    (tmp_path / "用户行为.csv").write_bytes(rows.encode("gb18030"))
+    (tmp_path / "shop.toml").write_text(
+        'currency = "CNY"\nzone = "Asia/Shanghai"\nnaive_times = "local"\n[events]\n'
+        'files = "用户行为.csv"\ncustomer_id = "客户编号"\nts = "时间"\nproduct_id = "商品"\n'
+        'kind = { column = "行为", values = { "购买" = "purchase", "浏览" = "view" } }\n'
+        'amount = "金额"\n',
+        encoding="utf-8",
+    )
+    shop = load_shop(tmp_path)
+    events = shop.events.order_by("ts").execute()
+    assert events.kind.tolist() == ["purchase", "view"] and events.product_id[0] == "咖啡豆"
+    assert events.ts[0].to_pydatetime() == datetime(2021, 6, 17, 16, 0, 1)
+    assert any("GB18030" in note for note in shop.left_out)
+
+
+def test_orders_and_page_views_become_one_table(tmp_path):
+    (tmp_path / "orders.csv").write_text("cust,day,total\nA,2021-03-01,5\n")
+    pd.DataFrame({"visitor": ["A", "B"], "at": ["2021-03-01", "2021-03-02"]}).to_parquet(
+        tmp_path / "views.parquet"
+    )
+    (tmp_path / "shop.toml").write_text(
+        'zone = "UTC"\n'
+        '[[events]]\nfiles = "orders.csv"\ncustomer_id = "cust"\nts = "day"\namount = "total"\n'
+        'kind = { value = "purchase" }\n'
+        '[[events]]\nfiles = "views.parquet"\ncustomer_id = "visitor"\nts = "at"\n'
+        'kind = { value = "view" }\n'
+    )
+    shop = load_shop(tmp_path)
+    events = shop.events.order_by("ts", "kind").execute()
+    assert events.kind.tolist() == ["purchase", "view", "view"]
+    assert events.amount.tolist()[0] == 5 and events.amount.isna().sum() == 2
+    assert set(shop.fingerprints) == {"orders.csv", "views.parquet"}
+
+
+def test_a_table_of_products_made_from_order_lines(tmp_path):
+    (tmp_path / "lines.csv").write_text(
+        "who,when,sku,group\nA,2021-03-01,1,tea\nA,2021-03-02,1,tea\nB,2021-03-03,2,mugs\n"
+    )
+    (tmp_path / "shop.toml").write_text(
+        'zone = "UTC"\n[events]\nfiles = "lines.csv"\ncustomer_id = "who"\nts = "when"\n'
+        'kind = { value = "purchase" }\nproduct_id = "sku"\n[products]\nfiles = "lines.csv"\n'
+        'product_id = "sku"\ncategory = "group"\ndistinct = true\n'
+    )
+    shop = load_shop(tmp_path)
+    assert shop.products.count().execute() == 2 and shop.events.count().execute() == 3
+    assert "products: 2 distinct of 3 rows of lines.csv, as shop.toml says." in shop.left_out
+
+
+# What is refused.
+
+MAPPED = '[events]\nfiles = "orders.csv"\n'
+ROWS = "customer_id,ts,kind\nA,2021-03-01,view\n"
+
+
+def test_two_tables_that_map_onto_one_are_refused(tmp_path):
+    (tmp_path / "orders.csv").write_text(ROWS)
+    (tmp_path / "events.csv").write_text(ROWS)
+    (tmp_path / "shop.toml").write_text(MAPPED)
+    with pytest.raises(DataError, match=r"two tables map onto events: orders\.csv, .*events\.csv"):
+        load_shop(tmp_path)
+    (tmp_path / "shop.toml").write_text('[[events]]\nfiles = "orders.csv"\n[[events]]\nts = "ts"\n')
+    with pytest.raises(DataError, match="two tables map onto events: each"):
+        load_shop(tmp_path)
+    (tmp_path / "shop.toml").write_text(
+        '[[events]]\nfiles = "orders.csv"\n[[events]]\nfiles = "events.csv"\n'
+    )
+    assert load_shop(tmp_path).events.count().execute() == 2
+
+
+def test_a_mapping_to_a_column_or_file_that_is_not_there_names_the_nearest(tmp_path):
+    (tmp_path / "orders.csv").write_text(ROWS)
+    (tmp_path / "shop.toml").write_text(MAPPED + 'product_id = "custmer_id"\n')
+    with pytest.raises(DataError, match="no column 'custmer_id'; did you mean 'customer_id'"):
+        load_shop(tmp_path)
+    (tmp_path / "shop.toml").write_text('[events]\nfiles = "order.csv"\n')
+    with pytest.raises(DataError, match=r"order\.csv.*orders\.csv"):
+        load_shop(tmp_path)
+
+
+def test_a_section_for_a_table_that_is_not_there_is_refused(tmp_path):
+    (tmp_path / "events.csv").write_text(ROWS)
+    (tmp_path / "shop.toml").write_text('[products]\nproduct_id = "sku"\n')
+    with pytest.raises(DataError, match=r"\[products\]: .* has no table 'products'; say which one"):
+        load_shop(tmp_path)
+
+
+def test_ids_that_are_text_in_one_table_and_numbers_in_another_are_refused(tmp_path):
+    (tmp_path / "orders.csv").write_text(ROWS)
+    pd.DataFrame({"customer_id": [1], "ts": ["2021-03-01"], "kind": ["view"]}).to_parquet(
+        tmp_path / "views.parquet"
+    )
+    (tmp_path / "shop.toml").write_text(
+        '[[events]]\nfiles = "orders.csv"\n[[events]]\nfiles = "views.parquet"\n'
+    )
+    with pytest.raises(DataError, match=r"events\.customer_id is of type string in one"):
+        load_shop(tmp_path)
