@@ -1,4 +1,4 @@
-"""The command line: ``promolab report``, ``promolab data``, ``promolab lab``.
+"""The command line: ``promolab report``, ``promolab data``, ``promolab init``, ``promolab lab``.
 
 Exit codes: 0 done, 1 a step failed, 2 the call or the input is wrong. The last two come with a
 sentence on stderr; what the user did wrong never shows a traceback.
@@ -120,7 +120,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument("source", help="a built-in source, or a folder or DuckDB file")
     data.add_argument("--shop", metavar="FILE", help="a shop.toml in place of the source's own")
+    data.add_argument(
+        "--html", metavar="FILE", help="write it as one page as well, with distributions and rows"
+    )
     data.set_defaults(run=_data)
+
+    init = commands.add_parser(
+        "init",
+        parents=[common],
+        help="propose a shop.toml for your own files or tables",
+        description="Look at files or tables and propose a shop.toml, each guess with its reason.",
+    )
+    init.add_argument("path", help="a folder or file, a DuckDB file, or the URL of a warehouse")
+    init.add_argument("--out", metavar="FILE", help="write the proposal there, not to the screen")
+    init.add_argument("--write", action="store_true", help="write it as the source's shop.toml")
+    init.set_defaults(run=_init)
 
     lab = commands.add_parser(
         "lab",
@@ -166,12 +180,36 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 def _data(options: argparse.Namespace) -> int:
     from promolab import sources
 
+    if options.html is not None:
+        from promolab.report import data_page
+
+        data_page.writable_page(options.html)  # said before a long wait, not after it
     shop = sources.load_shop(options.source, settings=options.shop)
     checks = shop.check()
     print(checks.to_text(), flush=True)
+    if options.html is not None:
+        print(data_page.write_data_page(shop, checks, options.html), flush=True)
     if not checks.usable:
         print(f"promolab: {options.source} cannot be used; {checks.summary()}", file=sys.stderr)
         return WRONG
+    return DONE
+
+
+def _init(options: argparse.Namespace) -> int:
+    from promolab.sources.proposal import propose, write_proposal
+
+    if options.write and options.out:
+        raise InputError("--write and --out both say where the proposal goes; give one")
+    proposal = propose(options.path)
+    if options.write or options.out:
+        # What is written is only said once it is there.
+        path = write_proposal(proposal, Path(options.out) if options.out else None)
+        print(path, flush=True)
+    else:
+        path = None
+        print(proposal.text, end="", flush=True)
+    for sentence in (*proposal.summary, proposal.next_step(path)):
+        print(f"promolab: {sentence}", file=sys.stderr)
     return DONE
 
 

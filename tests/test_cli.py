@@ -138,9 +138,69 @@ def test_data_prints_the_checks(monkeypatch, capsys, usable, code):
     assert ("events is empty" in printed.err) is not usable
 
 
+@pytest.fixture
+def shop_folder(tmp_path):
+    """A shop of four events, one of a kind that nobody knows."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    rows = [f"C{n},2017-03-0{n}T12:00:00,{'buy' if n == 4 else 'purchase'}" for n in range(1, 5)]
+    (folder / "events.csv").write_text("\n".join(["customer_id,ts,kind", *rows]) + "\n")
+    (folder / "shop.toml").write_text('name = "Corner"\nzone = "UTC"\n')
+    return folder
+
+
+@pytest.mark.parametrize(("zone", "code"), [('zone = "UTC"', 0), ("", 2)])
+def test_data_writes_a_page_whether_the_shop_can_be_used_or_not(shop_folder, capsys, zone, code):
+    (shop_folder / "shop.toml").write_text(f'name = "Corner"\n{zone}\n')
+    assert cli.main(["data", str(shop_folder)]) == code
+    text = capsys.readouterr().out
+    page = shop_folder / "data.html"
+    assert cli.main(["data", str(shop_folder), "--html", str(page)]) == code
+    printed = capsys.readouterr()
+    assert printed.out == f"{text}{page}\n"
+    assert ("cannot be used" in printed.err) is (code == 2)
+    html = page.read_text(encoding="utf-8")
+    assert "events: 4 rows" in html
+    # Each check of the text stands on the page, with the same number of rows.
+    found = [line.split()[:3] for line in text.splitlines() if line.startswith(("stop", "warn"))]
+    assert ["warn", "unknown_kind", "1"] in found
+    for _, check, rows in found:
+        name, n = check.replace("_", " "), "–" if rows == "0" else rows
+        assert f'<td class="text short">{name}</td><td class="number">{n}</td>' in html
+
+
+def test_a_page_that_cannot_be_written_is_said_before_the_shop_is_opened(capsys, tmp_path):
+    for target, sentence in (
+        (tmp_path, "is a folder; give the name of a file"),
+        (tmp_path / "none" / "data.html", "there is no folder"),
+    ):
+        assert cli.main(["data", "complete_journey", "--html", str(target)]) == 2
+        printed = capsys.readouterr()
+        assert sentence in printed.err and printed.out == ""
+
+
 def test_an_unknown_source_names_what_there_is(capsys):
     assert cli.main(["data", "complete_journy"]) == 2
     assert "did you mean 'complete_journey'?" in capsys.readouterr().err
+
+
+def test_init_proposes_a_shop_toml_and_overwrites_none(tmp_path, capsys):
+    (tmp_path / "sales.csv").write_text("Kunde,Datum,Betrag\n7,2024-01-31,9.95\n")
+    toml = tmp_path / "shop.toml"
+    assert cli.main(["init", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert '[events]\nfiles = "sales.csv"' in printed.out and not toml.exists()
+    assert "promolab: found: events from sales.csv (1 row)" in printed.err
+    assert printed.err.splitlines()[-1].endswith(f"promolab data {tmp_path}")
+    assert cli.main(["init", str(tmp_path), "--write"]) == 0
+    assert toml.read_text(encoding="utf-8") == printed.out
+    assert capsys.readouterr().out == f"{toml}\n"
+    assert cli.main(["init", str(tmp_path), "--write"]) == 2
+    assert "is not overwritten; give another file" in capsys.readouterr().err
+    assert cli.main(["init", str(tmp_path), "--write", "--out", "x"]) == 2
+    (tmp_path / "sales.csv").write_text("Datum,Betrag\n2024-01-31,9.95\n")
+    assert cli.main(["init", str(tmp_path)]) == 2
+    assert "nothing here looks like events" in capsys.readouterr().err
 
 
 def test_lab_copies_the_notebooks_where_there_are_none(monkeypatch, tmp_path, capsys):

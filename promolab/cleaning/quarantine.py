@@ -12,6 +12,7 @@ from promolab.cleaning.flags import FLAGS, count_flags, with_flags
 from promolab.cleaning.report import CleaningReport
 from promolab.contract import TABLES, Shop
 from promolab.contract.checks import hash_of, structure
+from promolab.contract.personal import personal_in
 from promolab.contract.rules import ROW_RULES, Context, columns_of, context_of
 from promolab.errors import DataError
 from promolab.wording import count, plural
@@ -194,7 +195,8 @@ def _of_one_sign(events: Any) -> Any:
 def _as_json(shop: Shop, name: str, rows: Any) -> Any:
     import ibis
 
-    values = {c: _json_value(rows[c]) for c in rows.columns if c != _RULE}
+    hidden = {_RULE, *personal_in(shop, name)}  # compared with, and written nowhere
+    values = {c: _json_value(rows[c]) for c in rows.columns if c not in hidden}
     text = ibis.struct(values).cast("json").cast("string")
     return _stored(
         shop, "quarantine", rows.select(table=ibis.literal(name), rule=rows[_RULE], row=text)

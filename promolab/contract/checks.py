@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from promolab.contract.personal import personal_columns
 from promolab.contract.rules import ROW_RULES, Context, Rule, columns_of, context_of
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES, Column
@@ -158,6 +159,7 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
                 found.append(Finding(name, measure.check, measure.level, n, sentence))
     if shop.settings.zone is None:
         found.append(Finding("shop.toml", "zone", "stop", 0, _NO_ZONE))
+    found += [Finding(*personal) for personal in personal_columns(shop).findings()]
     found.sort(key=lambda finding: _LEVELS.index(finding.level))
     return Checks(shop.settings.name, counts, tuple(found))
 
@@ -254,7 +256,11 @@ class _Measure:
 
 
 def _where(condition: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda table: condition(table).fill_null(False).sum()
+    return partial(_rows_where, condition)
+
+
+def _rows_where(condition: Callable[[Any], Any], table: Any) -> Any:
+    return condition(table).fill_null(False).sum()
 
 
 def _measures(shop: Shop, name: str, context: Context, broken: set[str]) -> Iterator[_Measure]:

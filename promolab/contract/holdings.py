@@ -1,0 +1,316 @@
+"""What each table of a shop holds: rows, span, days without any, kinds, and each column's values.
+
+Everything is counted in the engine: a few aggregate queries per table, whatever its size.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from promolab.contract._numbers import Numbers, numbers_of
+from promolab.contract.personal import PersonalColumns, personal_columns
+from promolab.contract.rules import context_of
+from promolab.contract.shop import Shop
+from promolab.contract.tables import HAPPENED, TABLES
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+__all__ = ["ColumnHolding", "Gap", "TableHolding", "holdings"]
+
+EXACT_ROWS = 20_000_000
+"""Up to this many rows different values are counted one by one; above it, about (to some 20 %)."""
+MOST_VALUES = 5
+MOST_KINDS = 12
+MOST_COLUMNS = 40
+"""Columns of one table that are looked at: the contract's, then others in their order."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Days in a row without any row: the first, the last and how many."""
+
+    first: date
+    last: date
+    days: int
+
+
+@dataclass(frozen=True)
+class ColumnHolding:
+    """What one column holds.
+
+    Parameters
+    ----------
+    name, role : str
+        Its name, and ``id``, ``time``, ``number``, ``flag``, ``text``, ``words`` (of a customer),
+        ``other`` or ``personal``.
+    used : bool
+        Whether the contract names it; others are kept and not used.
+    filled : int
+        Rows with a value.
+    distinct : int
+        Different values.
+    exact : bool
+        Whether they were counted one by one; otherwise the count is good to some 20 %.
+    numbers : Numbers, optional
+        Least, middle and greatest value and a histogram, of a number.
+    frequent : tuple of (str, int)
+        The most frequent values of a text and their rows; none where nearly every row has its own.
+    first, last : datetime, optional
+        Ends of a time, UTC without a zone.
+    true : int
+        Rows where a flag is set.
+    """
+
+    name: str
+    role: str
+    used: bool
+    filled: int = 0
+    distinct: int = 0
+    exact: bool = True
+    numbers: Numbers | None = None
+    frequent: tuple[tuple[str, int], ...] = ()
+    first: datetime | None = None
+    last: datetime | None = None
+    true: int = 0
+
+
+@dataclass(frozen=True)
+class TableHolding:
+    """What one table holds; `holdings` makes it.
+
+    Parameters
+    ----------
+    name : str
+        The table.
+    rows : int
+        Its rows.
+    days : mapping of date to int
+        Rows by local day, in order; empty where the table has no column ``ts`` of times. Of
+        events, exposures and responses, those that lie ahead or outside the shop's life are left
+        out.
+    kinds : tuple of (str or None, int)
+        Rows by kind, the most first; None where the kind is empty.
+    columns : tuple of ColumnHolding
+        In the order of the contract, then of the table.
+    not_shown : int
+        Columns beyond the first 40, which were not looked at.
+    """
+
+    name: str
+    rows: int
+    days: Mapping[date, int]
+    kinds: tuple[tuple[str | None, int], ...]
+    columns: tuple[ColumnHolding, ...]
+    not_shown: int = 0
+
+    @property
+    def span(self) -> int:
+        """Local days from the first to the last with a row, both included."""
+        days = list(self.days)
+        return (days[-1] - days[0]).days + 1 if days else 0
+
+    @property
+    def missing_days(self) -> int:
+        """Days inside the span without any row."""
+        return self.span - len(self.days)
+
+    @property
+    def outside(self) -> int:
+        """Rows whose time is none of these days: it lies ahead or outside the shop's life."""
+        times = [column.filled for column in self.columns if column.name == "ts"]
+        return times[0] - sum(self.days.values()) if times and self.days else 0
+
+    def gaps(self, most: int = 3) -> list[Gap]:
+        """Return the longest runs of days without a row, the longest first."""
+        days = list(self.days)
+        one = timedelta(days=1)
+        found = [
+            Gap(before + one, after - one, (after - before).days - 1)
+            for before, after in itertools.pairwise(days)
+            if (after - before).days > 1
+        ]
+        return sorted(found, key=lambda gap: (-gap.days, gap.first))[:most]
+
+
+def holdings(
+    shop: Shop, personal: PersonalColumns | None = None, now: datetime | None = None
+) -> list[TableHolding]:
+    """Return what each table of a shop holds.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop, usable or not.
+    personal : PersonalColumns, optional
+        Columns whose values are not told; by default those that `personal_columns` finds.
+    now : datetime, optional
+        Days ahead of it are not counted (UTC, or with a zone); by default the present.
+
+    Returns
+    -------
+    list of TableHolding
+        In the shop's order. Values of ids and of what looks personal, kept or not, are never told.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> from promolab.contract import Shop
+    >>> when = pd.to_datetime(["2017-03-01", "2017-03-01", "2017-03-04"])
+    >>> events = pd.DataFrame({"customer_id": list("AAB"), "ts": when, "kind": "view"})
+    >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
+    >>> held = holdings(shop)[0]
+    >>> held.rows, held.span, held.missing_days, held.kinds
+    (3, 4, 2, (('view', 3),))
+    """
+    personal = personal_columns(shop) if personal is None else personal
+    return [
+        _table(shop, name, personal.of(name, kept=True), now)
+        for name in shop.tables
+        if name in TABLES
+    ]
+
+
+def _table(shop: Shop, name: str, personal: Sequence[str], now: datetime | None) -> TableHolding:
+    table = shop.tables[name]
+    spec = TABLES[name]
+    known = [column.name for column in spec if column.name in table.columns]
+    ordered = [*known, *(column for column in table.columns if column not in known)]
+    shown = ordered[:MOST_COLUMNS]
+    table = table.select(*shown)  # ten thousand columns would be written out in each query
+    roles = {
+        column: "personal" if column in personal else _role(name, column, table) for column in shown
+    }
+    rows = int(table.count().execute())
+    facts = _facts(table, roles, rows)
+    columns = []
+    for column, role in roles.items():
+        filled, distinct = facts[f"filled {column}"], facts.get(f"distinct {column}", 0)
+        columns.append(
+            ColumnHolding(
+                column,
+                role,
+                column in known,
+                int(filled),
+                min(int(distinct or 0), int(filled)),
+                rows <= EXACT_ROWS or role == "flag",
+                numbers_of(table, column) if role == "number" and filled else None,
+                _values(
+                    table,
+                    column,
+                    used=column in known,
+                    filled=int(filled),
+                    distinct=int(distinct),
+                )
+                if role == "text"
+                else (),
+                facts.get(f"first {column}"),
+                facts.get(f"last {column}"),
+                int(facts.get(f"true {column}") or 0),
+            )
+        )
+    kinds = _kinds(table) if "kind" in known and "kind" not in personal else ()
+    return TableHolding(
+        name,
+        rows,
+        _days(shop, name, table, now),
+        kinds,
+        tuple(columns),
+        len(ordered) - len(shown),
+    )
+
+
+def _role(name: str, column: str, table: ir.Table) -> str:
+    """Return how to show a column: by what the contract says it is, else by its type."""
+    kind = table[column].type()
+    spec = TABLES[name]
+    is_id = spec[column].type == "id" if column in spec else _ID.search(column) is not None
+    if (name, column) in _OWN_WORDS:
+        return "words"
+    if is_id and not kind.is_boolean():
+        return "id"
+    if kind.is_boolean():
+        return "flag"
+    if kind.is_numeric():
+        return "number"
+    if kind.is_timestamp() or kind.is_date():
+        return "time"
+    return "text" if kind.is_string() else "other"
+
+
+_OWN_WORDS = {("reviews", "text")}  # what a customer wrote is not told
+# A number that only names something has no middle.
+_ID = re.compile(r"(^|[_\W])(id|ids|uuid|guid|code|no|nr)$|[a-z]I[dD]$", re.ASCII)
+
+
+def _facts(table: ir.Table, roles: Mapping[str, str], rows: int) -> dict[str, Any]:
+    """Count each column in one query: values, different ones, ends of times, flags that are set."""
+    query: dict[str, Any] = {}
+    for column, role in roles.items():
+        value = table[column]
+        query[f"filled {column}"] = value.count()
+        if role in ("id", "number", "text"):
+            query[f"distinct {column}"] = (
+                value.nunique() if rows <= EXACT_ROWS else value.approx_nunique()
+            )
+        elif role == "time":
+            query |= {f"first {column}": value.min(), f"last {column}": value.max()}
+        elif role == "flag":
+            query[f"true {column}"] = value.sum()
+    names = {f"f{i}": label for i, label in enumerate(query)}
+    found = table.aggregate(**dict(zip(names, query.values(), strict=True))).to_pyarrow()
+    return {names[short]: value for short, value in found.to_pylist()[0].items()}
+
+
+def _counted(table: ir.Table, column: str, most: int) -> list[tuple[Any, int]]:
+    import ibis
+
+    value = table[column]
+    counts = table.group_by(value=value).aggregate(n=table.count())
+    top = counts.order_by(ibis.desc("n"), "value").limit(most).to_pyarrow().to_pylist()
+    return [(row["value"], int(row["n"])) for row in top]
+
+
+def _values(
+    table: ir.Table, column: str, *, used: bool, filled: int, distinct: int
+) -> tuple[tuple[str, int], ...]:
+    # Words of their own in most rows are free text, or name somebody.
+    if not used and distinct > filled / 2:
+        return ()
+    return tuple(_counted(table.filter(table[column].notnull()), column, MOST_VALUES))
+
+
+def _kinds(table: ir.Table) -> tuple[Any, ...]:
+    return tuple((None if k is None else str(k), n) for k, n in _counted(table, "kind", MOST_KINDS))
+
+
+def _days(shop: Shop, name: str, table: ir.Table, now: datetime | None) -> dict[date, int]:
+    """Count the rows of each local day, by quarters of an hour: a zone is asked once for each."""
+    if "ts" not in TABLES[name] or "ts" not in table.columns or not table.ts.type().is_timestamp():
+        return {}
+    context = context_of(shop, now)
+    inside = table.ts.notnull()
+    if name in HAPPENED:  # one time in the year 2099 would make all days before it missing
+        inside = inside & (table.ts <= context.now)
+    for end, keep in ((context.opened, table.ts.__ge__), (context.closed, table.ts.__lt__)):
+        if end is not None and name in HAPPENED:
+            inside = inside & keep(end)
+    rows = table.filter(inside)
+    quarter = (rows.ts.epoch_seconds().cast("int64") / _QUARTER).floor().cast("int64")
+    counts = rows.group_by(quarter=quarter).aggregate(n=lambda t: t.count()).order_by("quarter")
+    zone, start = ZoneInfo(shop.zone), datetime(1970, 1, 1, tzinfo=UTC)
+    days: dict[date, int] = {}
+    for row in counts.to_pyarrow().to_pylist():
+        moment = start + timedelta(seconds=_QUARTER * int(row["quarter"]))
+        day = moment.astimezone(zone).date()
+        days[day] = days.get(day, 0) + int(row["n"])
+    return dict(sorted(days.items()))
+
+
+_QUARTER = 900

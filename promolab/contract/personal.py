@@ -1,0 +1,260 @@
+"""Personal data: columns that look like e-mail, phone, name or address, and a shop without them.
+
+They are told by their name, in tables about customers, or by a bounded sample of their values. What
+is found stays at the source: cleaning still compares rows with it, and nothing of it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from promolab.contract.personal_looks import by_name, by_value
+from promolab.contract.shop import Shop
+from promolab.contract.tables import TABLES
+from promolab.errors import DataError, InputError, nearest
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+__all__ = ["PersonalColumns", "personal_columns", "personal_in", "without_personal"]
+
+_Finding = tuple[str, str, Literal["stop", "note"], int, str]
+
+SAMPLE_ROWS = 20_000
+"""First rows of a table whose values are looked at."""
+SAMPLE_VALUES = 1_000
+"""Different values of a column that are looked at."""
+
+
+@dataclass(frozen=True)
+class PersonalColumns(Mapping[str, str]):
+    """Columns that look like personal data: ``"table.column"`` to why; `personal_columns` makes it.
+
+    Parameters
+    ----------
+    found : mapping of str to str
+        Place and reason, in the order of the tables.
+    kept : tuple of str
+        Places that look personal as well and may be written, since ``keep_personal`` says so.
+    """
+
+    found: Mapping[str, str]
+    kept: tuple[str, ...] = ()
+
+    def __getitem__(self, place: str) -> str:
+        return self.found[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Places that nothing is written of."""
+        return tuple(place for place in self.found if not _required(place))
+
+    def of(self, table: str, *, kept: bool = False) -> list[str]:
+        """Return the names of a table's personal columns, on request with those that are kept."""
+        places = [*self.found, *(self.kept if kept else ())]
+        parts = [place.partition(".") for place in places]
+        return [column for name, _, column in parts if name == table]
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return place and sentence of each that is personal and cannot be left out."""
+        return [
+            (
+                place,
+                f"{place} {why.replace('looks like', 'holds')}, and every table needs it; use "
+                "another id (a number, or a code made from it), or write "
+                f'keep_personal = ["{place}"] in shop.toml',
+            )
+            for place, why in self.found.items()
+            if _required(place)
+        ]
+
+    def sentences(self) -> list[str]:
+        """Say which columns were left out and how to keep them; which were kept all the same."""
+        said = []
+        if self.left_out:
+            places, looks, one = _listed(self.left_out)
+            listing = ", ".join(f'"{place}"' for place in self.left_out)
+            said.append(
+                f"{places} {looks} like personal data and {'is' if one else 'are'} left out of all "
+                f"that is written; to keep {'it' if one else 'them'}, write keep_personal = "
+                f"[{listing}] in shop.toml."
+            )
+        if self.kept:
+            places, looks, one = _listed(self.kept)
+            said.append(
+                f"{places} {looks} like personal data and {'is' if one else 'are'} kept, since "
+                "keep_personal in shop.toml says so."
+            )
+        return said
+
+    def findings(self) -> list[_Finding]:
+        """Return table, check, level, rows and sentence of each finding of the checks."""
+        stops: list[_Finding] = [
+            (place.partition(".")[0], "personal_id", "stop", 0, sentence)
+            for place, sentence in self.problems()
+        ]
+        notes: list[_Finding] = [
+            ("shop.toml", "personal", "note", 0, s.rstrip(".")) for s in self.sentences()
+        ]
+        return stops + notes
+
+
+def personal_columns(shop: Shop) -> PersonalColumns:
+    """Find the columns of a shop that look like e-mail, phone, name or address.
+
+    A column that the contract does not name is found by its name, in tables with a customer_id, or
+    by its values: at least half of them look like e-mail addresses or phone numbers. An id is found
+    by its values alone. Other columns of the contract are what it says they are.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop, on any engine. The first 20,000 rows of a table are looked at.
+
+    Returns
+    -------
+    PersonalColumns
+        Those of ``keep_personal`` in the shop's settings are not among them.
+
+    Raises
+    ------
+    InputError
+        If ``keep_personal`` names a column that is not there.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> from promolab.contract import Shop
+    >>> customers = pd.DataFrame({"customer_id": [1], "mail": ["a@b.org"], "age": ["25-34"]})
+    >>> shop = Shop({"customers": ibis.duckdb.connect().create_table("customers", customers)})
+    >>> dict(personal_columns(shop))
+    {'customers.mail': 'looks like e-mail addresses'}
+    """
+    keep = _keep(shop)
+    found, kept = {}, []
+    for name, table in shop.tables.items():
+        for column, why in _look(name, table).items():
+            place = f"{name}.{column}"
+            if place in keep:
+                kept.append(place)
+            else:
+                found[place] = why
+    return PersonalColumns(found, tuple(kept))
+
+
+def personal_in(shop: Shop, name: str) -> list[str]:
+    """Return the names of one table's personal columns.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop.
+    name : str
+        One of its tables.
+    """
+    keep = getattr(shop.settings, "keep_personal", ())
+    return [c for c in _look(name, shop.tables[name]) if f"{name}.{c}" not in keep]
+
+
+def without_personal(shop: Shop) -> tuple[Shop, list[str]]:
+    """Return the shop without the columns that look personal, and sentences on what was left out.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop; clean it first, since rows may differ in nothing but such a column.
+
+    Returns
+    -------
+    shop : Shop
+        What may be written.
+    sentences : list of str
+        For the page; empty where nothing looks personal.
+
+    Raises
+    ------
+    DataError
+        If a column that every table needs, such as customer_id, holds personal data.
+    """
+    personal = personal_columns(shop)
+    problems = personal.problems()
+    if problems:
+        raise DataError("; ".join(sentence for _, sentence in problems))
+    tables = {
+        name: table.drop(*personal.of(name)) if personal.of(name) else table
+        for name, table in shop.tables.items()
+    }
+    return shop.with_tables(tables), personal.sentences()
+
+
+def _required(place: str) -> bool:
+    table, _, column = place.partition(".")
+    return table in TABLES and column in TABLES[table].required
+
+
+def _keep(shop: Shop) -> Sequence[str]:
+    keep: Sequence[str] = getattr(shop.settings, "keep_personal", ())
+    places = [f"{name}.{column}" for name, table in shop.tables.items() for column in table.columns]
+    for place in keep:
+        if place not in places:
+            close = nearest(place, places).partition(" (known")[0]
+            hint = close if close.startswith("did you mean") else 'write "table.column"'
+            raise InputError(f"keep_personal names {place!r}, which is no column; {hint}")
+    return keep
+
+
+def _look(name: str, table: ir.Table) -> dict[str, str]:
+    """Return the personal columns of a table and why each is taken for one."""
+    spec = TABLES.get(name)
+    ids = {column.name for column in spec if column.type == "id"} if spec else set()
+    known = {column.name for column in spec} if spec else set()
+    about_customers = "customer_id" in table.columns
+    suspects = {}
+    for column in table.columns:
+        kind = table[column].type()
+        own = column not in known
+        word = by_name(column) if own and about_customers else None
+        if word == "phone numbers" and kind.is_integer():
+            suspects[column] = word
+        elif (own and (kind.is_json() or kind.is_nested())) or (
+            kind.is_string() and (own or column in ids)
+        ):
+            suspects[column] = word or ""
+    if not suspects:
+        return {}
+    samples = _samples(table, list(suspects))
+    found = {}
+    for column, word in suspects.items():
+        what = by_value(samples[column], word, is_id=column in ids)
+        if what:
+            found[column] = f"looks like {what}"
+    return found
+
+
+def _samples(table: ir.Table, columns: list[str]) -> dict[str, list[str]]:
+    """Return up to 1,000 different values of each column, in the table's own order."""
+    texts = table.select(**{column: table[column].cast("string") for column in columns})
+    rows = texts.limit(SAMPLE_ROWS).to_pyarrow()
+    found = {}
+    for column in columns:
+        values: Any = rows[column].drop_null()
+        if not len(values) and rows.num_rows == SAMPLE_ROWS:
+            there = texts.filter(texts[column].notnull())
+            values = there.select(column).limit(SAMPLE_VALUES).to_pyarrow()[column]
+        seen = [value.strip() for value in values.unique()[:SAMPLE_VALUES].to_pylist()]
+        found[column] = [value for value in seen if value]
+    return found
+
+
+def _listed(places: Sequence[str]) -> tuple[str, str, bool]:
+    one = len(places) == 1
+    text = places[0] if one else ", ".join(places[:-1]) + " and " + places[-1]
+    return text, "looks" if one else "look", one

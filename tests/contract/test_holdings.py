@@ -1,0 +1,176 @@
+"""What a table holds, counted by hand on tiny tables."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import Settings, Shop
+from promolab.contract import holdings as module
+from promolab.contract._numbers import numbers_of
+from promolab.contract.holdings import Gap, holdings
+
+NOW = datetime(2018, 1, 1)
+
+
+def shop_of(zone: str = "UTC", **tables: pd.DataFrame) -> Shop:
+    con = ibis.duckdb.connect()
+    made = {name: con.create_table(name, frame) for name, frame in tables.items()}
+    return Shop(made, Settings(name="Corner", zone=zone, opened="2016-01-01"))
+
+
+def events(times: list[str | None], **columns: object) -> pd.DataFrame:
+    frame = pd.DataFrame({"customer_id": "A", "ts": pd.to_datetime(times), "kind": "view"})
+    return frame.assign(**columns)
+
+
+def held(shop: Shop, name: str = "events"):
+    return next(each for each in holdings(shop, now=NOW) if each.name == name)
+
+
+def column(shop: Shop, name: str, table: str = "events"):
+    return next(each for each in held(shop, table).columns if each.name == name)
+
+
+def test_days_are_local_and_gaps_are_named_longest_first():
+    # 04:30 UTC is still the day before in New York in winter, and 03:30 is in summer.
+    times = ["2017-01-02 04:30", "2017-01-02 05:30", "2017-01-04 12:00", "2017-07-02 03:30"]
+    found = held(shop_of("America/New_York", events=events(times)))
+    assert dict(found.days) == {
+        date(2017, 1, 1): 1,
+        date(2017, 1, 2): 1,
+        date(2017, 1, 4): 1,
+        date(2017, 7, 1): 1,
+    }
+    assert (found.span, found.missing_days) == (182, 178)
+    assert found.gaps() == [
+        Gap(date(2017, 1, 5), date(2017, 6, 30), 177),
+        Gap(date(2017, 1, 3), date(2017, 1, 3), 1),
+    ]
+    assert sum(gap.days for gap in found.gaps()) == found.missing_days
+    assert found.gaps(1) == found.gaps()[:1]
+
+
+def test_a_zone_with_half_hours_and_a_time_before_1970():
+    days = held(
+        shop_of("Asia/Kolkata", events=events(["2017-01-01 18:29", "2017-01-01 18:31"]))
+    ).days
+    assert list(days) == [date(2017, 1, 1), date(2017, 1, 2)]
+    shop = shop_of(events=events(["1969-12-31 23:59"]))
+    shop = Shop(shop.tables, Settings(zone="UTC"))
+    assert list(held(shop).days) == [date(1969, 12, 31)]
+
+
+def test_times_ahead_before_the_opening_or_empty_do_not_stretch_the_span():
+    times = ["2017-03-01", "2017-03-02", "2099-01-01", "1900-01-01", None]
+    found = held(shop_of(events=events(times)))
+    assert (found.rows, found.span, found.missing_days, found.outside) == (5, 2, 0, 2)
+    # A promotion may well start tomorrow; it has no ts, and so no days.
+    starts = pd.DataFrame({"promotion_id": [1], "kind": "coupon", "starts_at": [pd.Timestamp(NOW)]})
+    assert held(shop_of(promotions=starts), "promotions").span == 0
+
+
+def test_kinds_have_all_rows_the_empty_one_too():
+    frame = events(["2017-03-01"] * 4, kind=["buy", "view", "view", None])
+    assert held(shop_of(events=frame)).kinds == (("view", 2), ("buy", 1), (None, 1))
+
+
+def test_columns_of_each_role():
+    frame = pd.DataFrame(
+        {
+            "product_id": ["A", "B", "C", None],
+            "category": ["TEA", "TEA", "MUGS", None],
+            "private_label": [True, False, True, None],
+            "margin_rate": [0.1, 0.2, np.nan, None],
+            "since": pd.to_datetime(["2017-01-01", "2017-01-03", None, "2017-01-02"]),
+            "shelf_id": [1, 2, 3, 4],
+            "supplier": ["a@b.org", "c@d.org", None, None],
+        }
+    )
+    shop = shop_of(products=frame)
+    columns = {each.name: each for each in held(shop, "products").columns}
+    assert {n: c.role for n, c in columns.items()} == {
+        "product_id": "id",
+        "category": "text",
+        "private_label": "flag",
+        "margin_rate": "number",
+        "since": "time",
+        "shelf_id": "id",
+        "supplier": "personal",
+    }
+    assert [c.filled for c in columns.values()] == [3, 3, 3, 2, 3, 4, 2]
+    assert columns["category"].frequent == (("TEA", 2), ("MUGS", 1))
+    assert columns["private_label"].true == 2
+    assert columns["since"].first == datetime(2017, 1, 1)
+    assert columns["since"].last == datetime(2017, 1, 3)
+    assert [columns[n].distinct for n in ("product_id", "category", "shelf_id")] == [3, 2, 4]
+    assert columns["supplier"].frequent == () and columns["product_id"].frequent == ()
+    assert [n for n, c in columns.items() if not c.used] == ["since", "shelf_id", "supplier"]
+
+
+def test_words_of_their_own_in_most_rows_are_not_told():
+    texts = [f"remark {n}" for n in range(30)]
+    frame = events(["2017-03-01"] * 30, note=texts, device=["web"] * 30)
+    shop = shop_of(events=frame)
+    assert column(shop, "note").frequent == () and column(shop, "note").distinct == 30
+    assert column(shop, "device").frequent == (("web", 30),)
+
+
+def test_dozens_of_columns_are_looked_at_in_part():
+    wide = pd.DataFrame(np.zeros((2, 60), dtype="int8"), columns=[f"x{n}" for n in range(60)])
+    frame = pd.concat([pd.DataFrame({"product_id": ["A", "B"], "category": "TEA"}), wide], axis=1)
+    found = held(shop_of(products=frame), "products")
+    assert len(found.columns) == module.MOST_COLUMNS
+    assert [c.name for c in found.columns[:2]] == ["product_id", "category"]
+    assert len(found.columns) + found.not_shown == 62
+
+
+def test_large_tables_count_different_values_in_one_sketch(monkeypatch):
+    shop = shop_of(events=events(["2017-03-01"] * 50, product_id=[f"P{n}" for n in range(50)]))
+    assert column(shop, "product_id").exact
+    monkeypatch.setattr(module, "EXACT_ROWS", 49)
+    about = column(shop, "product_id")
+    assert not about.exact and 35 <= about.distinct <= 50
+
+
+def table_of(values: object):
+    return ibis.duckdb.connect().create_table("t", pd.DataFrame({"x": values}))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_numbers_agree_with_numpy_to_half_a_percent(seed):
+    draw = np.random.default_rng(seed)
+    values = np.round(draw.lognormal(3, 1.5, 5_001) * draw.choice([1, 1, 1, -1], 5_001), 2)
+    found = numbers_of(table_of(values), "x")
+    assert found is not None
+    assert (found.least, found.most) == (values.min(), values.max())
+    assert found.middle == pytest.approx(np.median(values), rel=0.005)
+    assert found.low == pytest.approx(np.quantile(values, 0.01, method="inverted_cdf"), rel=0.01)
+    assert found.high == pytest.approx(np.quantile(values, 0.99, method="inverted_cdf"), rel=0.01)
+    inside = ((values >= found.low) & (values <= found.high)).sum()
+    assert sum(found.bars) == pytest.approx(inside, abs=5)
+    counts, _ = np.histogram(values, len(found.bars), (found.low, found.high))
+    # A class may straddle the edge of a bar.
+    assert np.abs(counts - np.array(found.bars)).sum() < 0.06 * len(values)
+
+
+def test_whole_numbers_have_a_bar_each_and_an_exact_median():
+    found = numbers_of(table_of([1, 1, 1, 2, 2, 5]), "x")
+    assert found is not None
+    assert (found.middle, found.exact, found.bars) == (1.0, True, (3, 2, 0, 0, 1))
+
+
+def test_what_is_not_finite_is_left_out_and_nothing_else_is_none():
+    found = numbers_of(table_of([np.nan, np.inf, -np.inf, 2.5]), "x")
+    assert found is not None and (found.least, found.most, sum(found.bars)) == (2.5, 2.5, 1)
+    assert numbers_of(table_of([np.nan, np.inf]), "x") is None
+
+
+def test_an_empty_table_holds_nothing():
+    found = held(shop_of(events=events([]).astype({"customer_id": str, "kind": str})))
+    assert (found.rows, found.span, found.kinds) == (0, 0, ())
+    assert all(c.filled == 0 and c.frequent == () and c.numbers is None for c in found.columns)

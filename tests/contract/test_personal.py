@@ -1,0 +1,222 @@
+"""Personal columns: found by name or value, left out, kept on request, and never written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import ibis
+import pandas as pd
+import pytest
+
+from promolab.contract import Settings, Shop
+from promolab.contract.checks import check
+from promolab.contract.personal import personal_columns, without_personal
+from promolab.contract.personal_looks import by_name, by_value
+from promolab.errors import DataError, InputError
+
+UTC = Settings(name="Corner", zone="UTC")
+
+
+def shop_of(keep: tuple[str, ...] = (), **tables: pd.DataFrame) -> Shop:
+    con = ibis.duckdb.connect()
+    made = {name: con.create_table(name, frame) for name, frame in tables.items()}
+    return Shop(made, replace(UTC, keep_personal=keep))
+
+
+def customers(**columns: object) -> pd.DataFrame:
+    return pd.DataFrame({"customer_id": ["A", "B", "C"], **columns})
+
+
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [
+        *((name, "e-mail") for name in ("email", "E-Mail", "mail_address", "email_2", "邮箱")),
+        *((name, "phone") for name in ("Phone", "phoneNumber", "mobile", "tel", "手机", "电话")),
+        *((name, "names") for name in ("name", "first_name", "FirstName", "surname", "vorname")),
+        *((name, "names") for name in ("customer_name", "billing_full_name", "prenom", "姓名")),
+        *((name, "addresses") for name in ("address_1", "shipping_street", "地址")),
+        *((name, None) for name in ("store_name", "product_name", "brand_name", "campaign_name")),
+        *((name, None) for name in ("file_name", "channel", "email_opt_in", "household_size")),
+        *((name, None) for name in ("age", "home_ownership", "mobile_app", "emailed", "naming")),
+    ],
+)
+def test_a_name_says_what_a_column_holds(column, what):
+    found = by_name(column)
+    assert found is None if what is None else found is not None and what in found
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        *((v, "e-mail addresses") for v in ("ana@example.org", "Ana <a.b@mail.example.co.uk>")),
+        *((v, "phone numbers") for v in ("+49 171 1234567", "+8613812345678", "(555) 123-4567")),
+        *((v, "phone numbers") for v in ("0171/1234567", "555-123-4567", "138 1234 5678")),
+        *((v, None) for v in ("13812345678", "41234567890", "0012345678", "2017-10-29", "50-74K")),
+        *((v, None) for v in ("29.10.2017", "12345-6789", "1 234 567", "978-3-16-148410-0")),
+        *((v, None) for v in ("@handle", "a@b", "2017-10-29 12:00", "3.14159265", "1,234,567")),
+    ],
+)
+def test_a_value_says_what_it_is(value, what):
+    assert by_value([value], "", is_id=False) == what
+
+
+def test_half_of_the_values_are_enough_and_fewer_are_not():
+    assert by_value(["a@b.org", "n/a"], "", is_id=False) == "e-mail addresses"
+    assert by_value(["a@b.org", "n/a", "none"], "", is_id=False) is None
+
+
+def test_columns_are_found_by_name_and_by_value_with_the_reason():
+    shop = shop_of(
+        customers=customers(
+            vorname=["Ana", "Bo", None],
+            contact=["a@b.org", "c@d.org", None],
+            mobile=[13812345678, 13912345678, 0],
+            mobil=["ios", "android", "ios"],
+            details=[{"mail": "a@b.org"}, {"mail": "c@d.org"}, {"mail": "e@f.org"}],
+            age=["25-34", "35-44", "45-54"],
+            email_opt_in=[True, False, True],
+        ),
+        products=pd.DataFrame({"product_id": ["P"], "category": ["TEA"], "name": ["Green tea"]}),
+        calendar=pd.DataFrame({"name": ["Easter"]}),
+    )
+    assert dict(personal_columns(shop)) == {
+        "customers.vorname": "looks like names of people",
+        "customers.contact": "looks like e-mail addresses",
+        "customers.mobile": "looks like phone numbers",
+        "customers.details": "looks like e-mail addresses",
+    }
+
+
+def test_columns_of_the_contract_are_what_it_says():
+    reviews = customers(product_id="P", ts=pd.Timestamp("2017-01-01"), text="mail me: a@b.org")
+    assert not personal_columns(shop_of(reviews=reviews))
+    # An id of eleven digits is an id, and so is one with dashes.
+    assert not personal_columns(
+        shop_of(events=customers(order_id=["555-123-4567"] * 3, store_id=["13812345678"] * 3))
+    )
+
+
+def test_a_column_empty_at_the_top_is_looked_at_further_down():
+    frame = pd.DataFrame(
+        {"customer_id": range(20_002), "extra": [None] * 20_001 + ["a@b.org"]}
+    ).astype({"extra": "string"})
+    assert list(personal_columns(shop_of(customers=frame))) == ["customers.extra"]
+
+
+def test_without_personal_drops_them_and_says_so_once():
+    shop = shop_of(customers=customers(email="a@b.org", phone="+49 171 1234567", age="25-34"))
+    kept, sentences = without_personal(shop)
+    assert list(kept.tables["customers"].columns) == ["customer_id", "age"]
+    assert sentences == [
+        "customers.email and customers.phone look like personal data and are left out of all that "
+        'is written; to keep them, write keep_personal = ["customers.email", "customers.phone"] '
+        "in shop.toml."
+    ]
+    sound = shop_of(customers=customers(age="25-34"))
+    assert without_personal(sound)[1] == []
+
+
+def test_what_keep_personal_names_stays_and_the_page_says_so():
+    frame = customers(email="a@b.org", name="Ana")
+    kept, sentences = without_personal(shop_of(("customers.email",), customers=frame))
+    assert list(kept.tables["customers"].columns) == ["customer_id", "email"]
+    assert [s.partition(" ")[0] for s in sentences] == ["customers.name", "customers.email"]
+    assert "is kept, since keep_personal" in sentences[1]
+
+
+def test_keep_personal_names_the_nearest_column():
+    with pytest.raises(InputError, match=r"did you mean 'customers\.email'"):
+        personal_columns(shop_of(("customers.emial",), customers=customers(email="a@b.org")))
+    with pytest.raises(InputError, match=r'write "table\.column"'):
+        personal_columns(shop_of(("x",), customers=customers(email="a@b.org")))
+
+
+@pytest.mark.parametrize("values", [["a@b.org", "c@d.org", "e@f.org"], ["+49 1711234567"] * 3])
+def test_an_id_that_is_personal_stops_the_shop(values):
+    frame = pd.DataFrame({"customer_id": values, "ts": pd.Timestamp("2017-01-01"), "kind": "view"})
+    shop = shop_of(events=frame)
+    checks = check(shop)
+    assert not checks.usable
+    stops = [f for f in checks.findings if f.level == "stop"]
+    assert [(f.table, f.check) for f in stops] == [("events", "personal_id")]
+    assert 'keep_personal = ["events.customer_id"]' in stops[0].sentence
+    with pytest.raises(DataError, match="use another id"):
+        without_personal(shop)
+    assert check(shop_of(("events.customer_id",), events=frame)).usable
+
+
+SECRETS = {
+    "email": "ana.maria{n}@secret-post.example",
+    "phone": "+49 171 99887{n:02}",
+    "first_name": "Annegret{n}",
+    "notes_to": "bo{n}@other-secret.example",
+}
+
+
+def secret_frame(rows: int) -> pd.DataFrame:
+    """Purchases of one customer a row, with two equal rows and one without a time."""
+    when = [*pd.date_range("2017-03-01", periods=rows - 1), None]
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"C{n}" for n in range(rows)],
+            "ts": when,
+            "kind": "purchase",
+            "amount": 2.5,
+            **{c: [text.format(n=n) for n in range(rows)] for c, text in SECRETS.items()},
+        }
+    )
+    return pd.concat([frame, frame.head(1)], ignore_index=True)
+
+
+def texts_of(path: Path) -> str:
+    """Return all that a file says: a parquet file's cells, another's bytes as text."""
+    if path.suffix == ".parquet":
+        frame = pd.read_parquet(path)
+        return "\n".join([*frame.columns, *frame.astype(str).to_numpy().ravel()])
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
+def run_data_notebook(source: Path, folder: Path, repository: Path) -> None:
+    """Run the code cells of notebook 01 as papermill would, in this process."""
+    import nbformat
+
+    notebook = nbformat.read(repository / "notebooks" / "01_data.ipynb", as_version=4)
+    names: dict[str, object] = {}
+    for cell in (c for c in notebook.cells if c.cell_type == "code"):
+        exec(cell.source, names)
+        if "parameters" in cell.metadata.get("tags", []):
+            names |= {"source": str(source), "folder": str(folder), "threads": 1}
+
+
+def test_nothing_personal_reaches_the_run_folder(tmp_path, repository, capsys):
+    source, folder = tmp_path / "shop", tmp_path / "reports" / "2017-W44"
+    source.mkdir()
+    frame = secret_frame(30)
+    frame.to_parquet(source / "events.parquet")
+    people = frame.drop(columns=["ts", "kind", "amount"]).drop_duplicates("customer_id")
+    people.assign(age="25-34").to_csv(source / "customers.csv", index=False)
+    (source / "shop.toml").write_text('name = "Corner"\nzone = "UTC"\n', encoding="utf-8")
+    run_data_notebook(source, folder, repository)
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    assert {p.name for p in written} >= {"events.parquet", "quarantine.parquet", "metrics.json"}
+    everything = "\n".join(texts_of(path) for path in written) + capsys.readouterr().out
+    for secret in ("secret-post", "99887", "Annegret", "other-secret"):
+        assert secret not in everything
+    # The rows went all the same, and the quarantine shows what may be shown of them.
+    quarantine = pd.read_parquet(folder / "tables" / "quarantine.parquet")
+    assert quarantine["rule"].tolist() == ["duplicate", "missing_key"]
+    assert '"customer_id":"C0"' in quarantine["row"].iloc[0]
+    assert "customers.email, customers.phone" in (folder / "metrics.json").read_text("utf-8")
+    assert "age" in pd.read_parquet(folder / "shop" / "customers.parquet").columns
+
+
+def test_rows_that_differ_in_a_personal_column_alone_are_no_duplicates(tmp_path):
+    import promolab
+
+    frame = secret_frame(3).head(2).assign(customer_id="C", ts=pd.Timestamp("2017-03-01"))
+    cleaned, report = promolab.clean(shop_of(events=frame))
+    assert report.rules.empty
+    shop, _ = without_personal(cleaned)
+    assert shop.events.count().execute() == 2
+    assert "email" not in shop.events.columns
