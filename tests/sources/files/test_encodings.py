@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promolab.errors import DataError
-from promolab.sources.encodings import CHUNK, known_encoding, recognise, utf8_chunks
+from promolab.sources.files.encodings import CHUNK, known_encoding, recognise, utf8_chunks
 
 CHINESE = "编号,品名\n1,女式纯棉短袖连衣裙\n2,“进口”咖啡（速溶），两盒装\n"
 MOSTLY_ASCII = "id,name,price\n" + "1,USB cable 2m,9.90\n" * 5000 + "2,数据线 cable,9.90\n"

@@ -15,7 +15,7 @@ import sqlglot as sg
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.postgres import PostgresCompiler
 
-from promolab.sources.postgres_times import ISO, template_of, time_from
+from promolab.sources.warehouse.postgres_times import ISO, template_of, time_from
 
 __all__ = ["DuckDBCompatible"]
 

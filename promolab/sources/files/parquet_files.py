@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promolab.errors import DataError
-from promolab.sources.csv_files import check_names
+from promolab.sources.files.csv_files import check_names
 
 __all__ = ["check_schemas"]
 

@@ -22,8 +22,8 @@ from ibis.backends.postgres import Backend, NatDumper
 from psycopg.conninfo import conninfo_to_dict
 
 from promolab.errors import DataError, StepError
-from promolab.sources.addresses import filled, sentence, shown
-from promolab.sources.postgres_sql import DuckDBCompatible
+from promolab.sources.warehouse.addresses import filled, sentence, shown
+from promolab.sources.warehouse.postgres_sql import DuckDBCompatible
 
 __all__ = ["Warehouse"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from promolab.errors import DataError
-from promolab.sources.csv_files import csv_to_parquet, open_csv
-from promolab.sources.excel import excel_to_parquet
-from promolab.sources.finding import find_files, kind_of
-from promolab.sources.parquet_files import check_schemas
+from promolab.sources.files.csv_files import csv_to_parquet, open_csv
+from promolab.sources.files.excel import excel_to_parquet
+from promolab.sources.files.finding import find_files, kind_of
+from promolab.sources.files.parquet_files import check_schemas
 
 __all__ = ["Raw", "find_files", "read_files"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from promolab.errors import DataError, InputError, MissingExtraError, nearest
-from promolab.sources.addresses import POSTGRES, checked, filled, is_url, sentence, shown
 from promolab.sources.engine import connect, quote
+from promolab.sources.warehouse.addresses import POSTGRES, checked, filled, is_url, sentence, shown
 
 __all__ = [
     "connect_url",
@@ -100,7 +100,7 @@ def _open_postgres(url: str) -> Any:
         raise MissingExtraError("reading PostgreSQL", "postgres")
     import psycopg
 
-    from promolab.sources.postgres import Warehouse
+    from promolab.sources.warehouse.postgres import Warehouse
 
     try:
         return Warehouse().connect(url)

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from promolab.errors import DataError, MissingExtraError
-from promolab.sources import files as files_module
 from promolab.sources.engine import connect
 from promolab.sources.files import find_files, read_files
+from promolab.sources.files import reading as files_module
 
 
 @pytest.fixture(scope="module")

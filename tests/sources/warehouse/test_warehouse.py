@@ -19,7 +19,6 @@ import pytest
 import promolab
 from promolab.contract import Settings, Shop
 from promolab.errors import DataError, InputError, MissingExtraError, StepError
-from promolab.sources import warehouse
 from promolab.sources.warehouse import (
     connect_url,
     engine_errors,
@@ -30,6 +29,7 @@ from promolab.sources.warehouse import (
     shown,
     write_parquet,
 )
+from promolab.sources.warehouse import connection as warehouse
 from tests._postgres import PASSWORD
 
 NOW = datetime(2022, 1, 1)
@@ -38,7 +38,7 @@ MOMENT = datetime(2021, 7, 1, 3)
 
 def _made_up() -> Any:
     """Return the tests' shop for features, which has in it whatever makes features go wrong."""
-    path = Path(__file__).parents[1] / "features" / "conftest.py"
+    path = Path(__file__).parents[2] / "features" / "conftest.py"
     spec = importlib.util.spec_from_file_location("features_conftest", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -307,7 +307,7 @@ def test_times_in_a_format_are_read_as_in_duckdb(shops, form, texts):
 
 
 def test_a_format_without_a_rule_is_named():
-    from promolab.sources.postgres_times import template_of
+    from promolab.sources.warehouse.postgres_times import template_of
 
     with pytest.raises(InputError, match="not %j"):
         template_of("%Y %j")

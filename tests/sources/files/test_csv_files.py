@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from promolab.errors import DataError
-from promolab.sources import csv_files
-from promolab.sources.csv_files import csv_to_parquet, open_csv
+from promolab.sources.files import csv_files
+from promolab.sources.files.csv_files import csv_to_parquet, open_csv
 
 
 @pytest.fixture

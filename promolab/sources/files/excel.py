@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from promolab.errors import DataError, MissingExtraError, nearest
-from promolab.sources.csv_files import check_names, new_file
+from promolab.sources.files.csv_files import check_names, new_file
 
 __all__ = ["excel_to_parquet"]
 

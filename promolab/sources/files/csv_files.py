@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from promolab.errors import DataError
-from promolab.sources.csv_faults import QuoteWatch, find_fault, lines_of
-from promolab.sources.encodings import known_encoding, recognise, utf8_chunks
 from promolab.sources.engine import scratch
+from promolab.sources.files.csv_faults import QuoteWatch, find_fault, lines_of
+from promolab.sources.files.encodings import known_encoding, recognise, utf8_chunks
 
 __all__ = ["Csv", "check_names", "csv_to_parquet", "new_file", "open_csv"]
 

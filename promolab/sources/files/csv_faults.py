@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promolab.errors import DataError
-from promolab.sources.encodings import utf8_chunks
+from promolab.sources.files.encodings import utf8_chunks
 
 __all__ = ["QuoteWatch", "find_fault", "lines_of"]
 
