@@ -8,7 +8,8 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ __all__ = ["KEY_FILE", "RunFolder", "ensure_key", "open_run", "read_json", "writ
 
 KEY_FILE = ".key"
 STEPS_FOLDER = ".steps"
+METRICS_LOCK = ".metrics.lock"
 STEP_VARIABLE = "PROMOLAB_STEP"  # run.py tells a kernel which step it is
 _ROW_GROUP = 131_072
 _CODE_LENGTH = 10  # 50 bits: a million customers collide once in some two thousand shops
@@ -126,9 +128,8 @@ class RunFolder:
         table = pa.Table.from_pandas(ordered, preserve_index=False).replace_schema_metadata(None)
         path = self.table_path(name)
         path.parent.mkdir(exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        pq.write_table(table, part, compression="zstd", row_group_size=_ROW_GROUP)
-        os.replace(part, path)
+        with _whole(path) as part:
+            pq.write_table(table, part, compression="zstd", row_group_size=_ROW_GROUP)
         return path
 
     def read_table(self, name: str) -> pd.DataFrame:
@@ -181,9 +182,10 @@ class RunFolder:
             What to put there; dicts are merged with what is there, all else replaces it.
             Results' estimates become dicts, nan becomes null.
         """
-        metrics = self.metrics
-        metrics[section] = _merged(metrics.get(section), plain(values))
-        write_json(self.path / "metrics.json", metrics)
+        with _alone(self.path / METRICS_LOCK):  # another step may record at the same time
+            metrics = self.metrics
+            metrics[section] = _merged(metrics.get(section), plain(values))
+            write_json(self.path / "metrics.json", metrics)
 
     def pseudonym(self, ids: ArrayLike) -> NDArray[np.object_]:
         """Return the codes that stand for customers in HTML and pictures.
@@ -258,11 +260,11 @@ def ensure_key(out: Path, fingerprints: Mapping[str, str]) -> None:
 
 
 def _write_key(path: Path, key: bytes) -> None:
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
-    os.replace(part, path)
+    with _whole(path) as part:
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key)
 
 
 def read_json(path: Path) -> Any:
@@ -276,9 +278,32 @@ def read_json(path: Path) -> Any:
 def write_json(path: Path, values: Any) -> None:
     """Write a JSON file whole or not at all, keys sorted, floats in full precision."""
     text = json.dumps(plain(values), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text + "\n", encoding="utf-8")
-    os.replace(part, path)
+    with _whole(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to; what was written replaces the file, or goes away if it failed."""
+    part = path.with_name(f".{path.name.removeprefix('.')}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: there one step runs at a time
+        yield
+        return
+    with lock.open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def peak_memory_mb() -> float:

@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
 import shutil
+import signal
 import site
 import sys
 import tempfile
+import threading
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import promolab
 from promolab import errors
-from promolab.errors import InputError, StepError
+from promolab.errors import PromolabError, StepError
 from promolab.report.artifacts import STEP_VARIABLE
+from promolab.report.failures import (
+    UNCHANGED,
+    disk_is_full,
+    full_disk_error,
+    lost_connection_error,
+    says_full,
+    says_lost,
+)
 from promolab.report.parameters import Step
+from promolab.report.shown import replace_everywhere, told_again
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = ["Kernels", "execute", "kernels"]
 
-_KERNEL = "promolab-report"
 _NOISY = ("papermill", "nbclient", "traitlets", "asyncio")
 
 
-@dataclass(frozen=True)
 class Kernels:
-    """Where kernels come from during one run.
+    """Where kernels come from during one run, and who ends them.
 
     Parameters
     ----------
     folder : Path
-        Temporary folder with the kernelspec and all that Jupyter writes beside it.
+        Temporary folder with the kernelspecs and all that Jupyter writes beside them.
     """
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stopped = False
+        self._groups: set[int] = set()
+        self._lock = threading.Lock()
 
     def prepare(self, step: str) -> str:
         """Write the kernelspec for a step and return its name.
@@ -70,10 +83,51 @@ class Kernels:
             rest = os.environ.get("PYTHONPATH")
             env["PYTHONPATH"] = os.pathsep.join([root, rest] if rest else [root])
         spec = {"argv": argv, "env": env, "display_name": "promolab", "language": "python"}
-        path = self.folder / "kernels" / _KERNEL / "kernel.json"
+        # One of its own for each step: two may start at once. Jupyter allows few letters in a name.
+        name = f"promolab-{step.encode().hex()}"
+        path = self.folder / "kernels" / name / "kernel.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(spec), encoding="utf-8")
-        return _KERNEL
+        return name
+
+    @contextmanager
+    def manager(self) -> Iterator[type]:
+        """Give a class of kernel managers whose kernels `stop` ends, while they run."""
+        from jupyter_client.manager import AsyncKernelManager
+
+        kernels, started = self, list[int]()
+
+        class Manager(AsyncKernelManager):
+            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+                await super().start_kernel(**options)
+                group = getattr(self.provisioner, "pgid", None)
+                if group is not None:
+                    started.append(group)
+                    kernels._add(group)
+
+        try:
+            yield Manager
+        finally:
+            with self._lock:
+                self._groups.difference_update(started)
+
+    def stop(self) -> None:
+        """End all kernels that run, and each one that is about to start."""
+        with self._lock:
+            self.stopped = True
+            for group in self._groups:
+                _kill(group)
+
+    def _add(self, group: int) -> None:
+        with self._lock:
+            self._groups.add(group)
+            if self.stopped:
+                _kill(group)
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 @contextmanager
@@ -122,8 +176,10 @@ def execute(
     failed: Path,
     timeout: int,
     shown: Mapping[str, str],
+    hidden: Mapping[str, str] | None = None,
+    on_cell: Callable[[int, int], object] | None = None,
 ) -> NotebookNode:
-    """Run a notebook inside a folder.
+    """Run a notebook inside a folder. Two may run at once, each on a thread of its own.
 
     Parameters
     ----------
@@ -134,13 +190,17 @@ def execute(
     kernel : Kernels
         From `kernels`.
     folder : Path
-        Working directory of the notebook.
+        Working directory of the notebook: a staging folder inside the reports folder.
     failed : Path
         Where the executed notebook is kept, with its traceback, if it fails.
     timeout : int
         Seconds that one cell may take.
     shown : mapping of str to str
         Machine paths, and what the saved notebook shows in their place.
+    hidden : mapping of str to str, optional
+        Secrets, and what a failed notebook and errors show in their place.
+    on_cell : callable, optional
+        Told, before each code cell, its number (from 1) and how many there are.
 
     Returns
     -------
@@ -149,8 +209,8 @@ def execute(
 
     Raises
     ------
-    InputError
-        If the notebook raised one: the data or a parameter cannot be used.
+    PromolabError
+        Of the class that the notebook raised, if it raised one of promolab's.
     StepError
         If it failed in any other way.
     """
@@ -158,53 +218,106 @@ def execute(
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    saved = kernel.folder / "executed.ipynb"  # papermill would expand braces in any other path
-    saved.unlink(missing_ok=True)
-    kept = f"the notebook as it ran is {failed}"
+    name = kernel.prepare(step.stem)
+    saved = kernel.folder / f"{name}.ipynb"  # papermill would expand braces in any other path
     try:
-        notebook = papermill.execute_notebook(
-            step.notebook,
-            saved,
-            parameters=dict(parameters),
-            kernel_name=kernel.prepare(step.stem),
-            language="python",
-            progress_bar=False,
-            cwd=folder,
-            execution_timeout=timeout,
-            shutdown_kernel="immediate",
-        )
+        with kernel.manager() as manager, _own_loop():
+            notebook = papermill.execute_notebook(
+                step.notebook,
+                saved,
+                parameters=dict(parameters),
+                kernel_name=name,
+                language="python",
+                progress_bar=False,
+                # Papermill's own cwd= moves this whole process, and with it the other step's.
+                resources={"metadata": {"path": str(folder)}},
+                execution_timeout=timeout,
+                shutdown_kernel="immediate",
+                kernel_manager_class=manager,
+                on_cell_execute=_counted(step, parameters, on_cell),
+            )
     except papermill.PapermillExecutionError as error:
-        _keep(saved, failed)
-        if _is_input_error(error.ename):
-            raise InputError(f"{step.stem}: {error.evalue}") from None
-        raise StepError(
-            f"step {step.stem} failed in cell {error.exec_count}: "
-            f"{error.ename}: {error.evalue}; {kept}"
-        ) from None
+        raise _failure(step, error, folder, _keep(saved, failed, hidden or {})) from None
     except CellTimeoutError:
-        _keep(saved, failed)
+        kept = _keep(saved, failed, hidden or {})
         raise StepError(
-            f"step {step.stem}: a cell took more than {timeout} seconds; {kept}"
+            f"step {step.stem}: a cell took more than {timeout} seconds{kept}"
         ) from None
     except DeadKernelError:
-        _keep(saved, failed)
+        if kernel.stopped:
+            raise StepError(f"step {step.stem} was stopped") from None
+        kept = _keep(saved, failed, hidden or {})
+        if disk_is_full(folder):
+            raise full_disk_error(folder.parent, UNCHANGED) from None
         raise StepError(
-            f"step {step.stem}: its kernel died, often for lack of memory; {kept}"
+            f"step {step.stem}: its kernel died, often for lack of memory{kept}"
         ) from None
     except (NoSuchKernel, RuntimeError) as error:
+        if disk_is_full(folder):
+            raise full_disk_error(folder.parent, UNCHANGED) from error
         raise StepError(f"step {step.stem}: its kernel did not start: {error}") from error
+    finally:
+        saved.unlink(missing_ok=True)
     return _settled(notebook, parameters, {str(folder): ".", **shown})
 
 
-def _is_input_error(name: str) -> bool:
-    kind = getattr(errors, name, None)
-    return isinstance(kind, type) and issubclass(kind, InputError)
+def _failure(step: Step, error: Any, folder: Path, kept: str) -> PromolabError:
+    """Return what a notebook's error means outside."""
+    kind = getattr(errors, error.ename, None)
+    if isinstance(kind, type) and issubclass(kind, PromolabError):
+        where = kept if issubclass(kind, StepError) else ""
+        return told_again(kind, f"{step.stem}: {error.evalue}{where}")
+    if says_full(error.evalue):
+        return full_disk_error(folder.parent, UNCHANGED)
+    if "source" in step.parameters and says_lost(error.evalue):
+        return lost_connection_error(error.evalue)
+    said = " ".join(error.evalue.split())
+    return StepError(
+        f"step {step.stem} failed in cell {error.exec_count}: {error.ename}: {said}{kept}"
+    )
 
 
-def _keep(saved: Path, failed: Path) -> None:
-    if saved.exists():
+@contextmanager
+def _own_loop() -> Iterator[None]:
+    """Close the event loop that nbclient made for this thread."""
+    import asyncio
+
+    try:
+        yield
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            with suppress(RuntimeError):
+                asyncio.get_event_loop_policy().get_event_loop().close()
+
+
+def _counted(
+    step: Step, parameters: Mapping[str, Any], on_cell: Callable[[int, int], object] | None
+) -> Callable[..., None]:
+    cells = [c for c in step.notebook.cells if c.cell_type == "code" and c.source.strip()]
+    total = len(cells) + bool(parameters)  # papermill puts in a cell with them
+    numbers = itertools.count(1)
+
+    def tell(**_: Any) -> None:
+        if on_cell is not None:
+            on_cell(next(numbers), total)
+
+    return tell
+
+
+def _keep(saved: Path, failed: Path, hidden: Mapping[str, str]) -> str:
+    """Keep a failed notebook, without secrets; return a clause that says where, if it could be."""
+    import nbformat
+
+    try:
+        notebook = nbformat.read(saved, as_version=4)
+        replace_everywhere(notebook, hidden)
         failed.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(saved, failed)
+        nbformat.write(notebook, failed)
+    except (OSError, ValueError, nbformat.ValidationError):  # none, or no space to keep it
+        with suppress(OSError):
+            failed.unlink(missing_ok=True)
+        return ""
+    return f"; the notebook as it ran is {failed}"
 
 
 def _settled(
@@ -213,7 +326,6 @@ def _settled(
     for key in ("input_path", "output_path", "parameters"):
         notebook.metadata.papermill.pop(key, None)
     notebook.metadata.pop("widgets", None)  # a widget's state shows nothing without a network
-    paths = sorted(shown, key=len, reverse=True)
     for cell in notebook.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell["id"] = "injected-parameters"  # papermill draws it at random
@@ -221,17 +333,5 @@ def _settled(
                 k: shown.get(v, v) if isinstance(v, str) else v for k, v in parameters.items()
             }
             cell["source"] = "\n".join(f"{name} = {value!r}" for name, value in values.items())
-        for output in cell.get("outputs", []):
-            for path in paths:
-                _replace(output, path, shown[path])
+        replace_everywhere(cell.get("outputs", []), shown)
     return notebook
-
-
-def _replace(node: Any, old: str, new: str) -> None:
-    """Replace a text wherever it stands in an output, in place."""
-    for key in list(node) if isinstance(node, dict) else range(len(node)):
-        value = node[key]
-        if isinstance(value, str):
-            node[key] = value.replace(old, new)
-        elif isinstance(value, (dict, list)):
-            _replace(value, old, new)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError, nearest
+from promolab.report.needs import EVERYTHING, Needs, read_needs
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -48,6 +49,8 @@ class Step:
         Default of each parameter it declares, in order.
     page : str
         Name of the HTML page made of it.
+    needs : Needs
+        What it reads and writes in the run folder.
     """
 
     stem: str
@@ -55,6 +58,7 @@ class Step:
     notebook: NotebookNode
     parameters: Mapping[str, Any]
     page: str
+    needs: Needs = EVERYTHING
 
     @property
     def is_report(self) -> bool:
@@ -115,7 +119,8 @@ def read_steps(folder: Path) -> list[Step]:
         declared = papermill.inspect_notebook(notebook)
         page = "index.html" if path == paths[-1] else f"{path.stem}.html"
         defaults = {k: _literal(p["default"], p["default"]) for k, p in declared.items()}
-        steps.append(Step(path.stem, _title(notebook, path.stem), notebook, defaults, page))
+        title, needs = _title(notebook, path.stem), read_needs(notebook)
+        steps.append(Step(path.stem, title, notebook, defaults, page, needs))
     return steps
 
 

@@ -14,10 +14,11 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from promolab.errors import InputError, StepError
 from promolab.report.artifacts import read_json
@@ -27,6 +28,7 @@ __all__ = ["good_weeks", "locked", "point_latest", "prepare", "publish", "stagin
 
 _STAGING, _ASIDE, _PART = ".staging-", ".old-", ".part-"
 _WEEK_FOLDER = re.compile(r"\d{4}-W\d{2}", re.ASCII)
+WAIT = 1800.0  # seconds for which a run waits for another: longer than a report takes
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fs.h
 
 
@@ -69,43 +71,70 @@ def prepare(out: str | Path, week: Week | None = None) -> Path:
 
 
 @contextmanager
-def locked(out: Path, wait: float = 5.0) -> Iterator[None]:
+def locked(
+    out: Path,
+    week: Week | None = None,
+    *,
+    wait: float = WAIT,
+    say: Callable[[str], object] | None = None,
+) -> Iterator[None]:
     """Hold the reports folder: one run writes into it at a time.
 
     Parameters
     ----------
     out : Path
         The reports folder.
+    week : Week, optional
+        The week to be made, for whoever has to wait for it.
     wait : float
         Seconds to wait for another run before giving up.
+    say : callable, optional
+        Told once, before waiting, which run holds the folder.
 
     Raises
     ------
     StepError
         If another run holds it all the while; the message says which.
     """
-    import fcntl
-
     with (out / ".lock").open("a+", encoding="utf-8") as file:
-        until = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise StepError(f"{out} cannot be locked: {error.strerror}") from error
-                if time.monotonic() >= until:
-                    file.seek(0)
-                    holder = file.read().strip() or "unknown"
-                    raise StepError(
-                        f"another run is writing into {out} ({holder}); try again when it is done"
-                    ) from None
-                time.sleep(0.1)
+        if not _taken(file, out):
+            _wait_for(file, out, wait, say)
         file.truncate(0)
-        file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        since = f"since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        file.write(f"process {os.getpid()}, {since}" + (f", week {week}" if week else ""))
         file.flush()
         yield
+
+
+def _taken(file: IO[str], out: Path) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise StepError(f"{out} cannot be locked: {error.strerror}") from error
+        return False
+
+
+def _wait_for(file: IO[str], out: Path, wait: float, say: Callable[[str], object] | None) -> None:
+    # The lock goes with the process that holds it: there is no dead run to wait for.
+    until = time.monotonic() + wait
+    time.sleep(0.05)  # it may just be writing its name
+    held = f"another run is writing into {out} ({_holder(file)})"
+    if say is not None and wait > 0:
+        say(f"{held}; waiting until it is done")
+    while not _taken(file, out):
+        if time.monotonic() >= until:
+            held = f"another run is writing into {out} ({_holder(file)})"
+            raise StepError(f"{held}; try again when it is done")
+        time.sleep(0.1)
+
+
+def _holder(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read().strip() or "unknown"
 
 
 def tidy(out: Path) -> None:
@@ -122,7 +151,7 @@ def tidy(out: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
         else:  # killed between the two renames: the earlier report stands again
             os.rename(left, target)
-    for left in (*out.glob(f"{_STAGING}*"), *out.glob(f"{_PART}*")):
+    for left in (*out.glob(f"{_STAGING}*"), *out.glob(f"{_PART}*"), *out.glob(".*.part")):
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
         else:
@@ -244,5 +273,9 @@ def replace_text(path: Path, text: str) -> None:
         What it shall hold.
     """
     part = path.with_name(f"{_PART}{secrets.token_hex(6)}")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -103,6 +103,7 @@ class ToyShop:
     zone: str = "America/New_York"
     fingerprints: dict[str, str] = dataclasses.field(default_factory=lambda: {"events": "ab12"})
     usable: bool = True
+    files: tuple[Path, ...] = ()
 
     def check(self) -> ToyChecks:
         return ToyChecks(self.usable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -79,6 +80,7 @@ def test_what_dead_runs_left_goes(tmp_path):
     make_week(tmp_path / ".old-2017-W44", "older")
     make_week(tmp_path / ".staging-2017-W44-abc", "half")
     (tmp_path / ".part-x").write_text("half")
+    (tmp_path / ".source.json.part").write_text("half")
     publish.tidy(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["2017-W44"]
     assert (tmp_path / "2017-W44" / "index.html").read_text() == "good"
@@ -114,6 +116,20 @@ def test_two_runs_do_not_write_at_once(tmp_path):
             pass
     with publish.locked(tmp_path, wait=0):
         pass
+
+
+def test_a_run_says_once_whom_it_waits_for_and_goes_on(tmp_path):
+    from threading import Timer
+
+    said = []
+    with ExitStack() as first:
+        first.enter_context(publish.locked(tmp_path, WEEK))
+        leaves = Timer(0.4, first.close)
+        leaves.start()
+        with publish.locked(tmp_path, wait=20, say=said.append):
+            assert len(said) == 1
+        leaves.join()
+    assert said[0].endswith("UTC, week 2017-W44); waiting until it is done")
 
 
 def test_the_lock_of_a_killed_run_is_free(tmp_path):

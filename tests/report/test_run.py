@@ -119,6 +119,24 @@ def test_a_wrong_call_is_refused_before_anything_runs(toy, tmp_path, options, me
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_source_is_told_so_that_it_is_found_from_another_folder(monkeypatch, tmp_path):
+    from promolab.report.run import _located
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop").mkdir()
+    here = str(tmp_path)
+    for given, told in [
+        ("shop", f"{here}/shop"),
+        ("complete_journey", "complete_journey"),
+        ("nowhere", "nowhere"),
+        ("duckdb://shop.duckdb", f"duckdb://{here}/shop.duckdb"),
+        ("duckdb:///shop.duckdb", "duckdb:///shop.duckdb"),
+        ("duckdb://${SHOPS}/a.duckdb", "duckdb://${SHOPS}/a.duckdb"),
+        ("postgres://ann:${WORD}@db/shop", "postgres://ann:${WORD}@db/shop"),
+    ]:
+        assert _located(given, None) == (told, None)
+
+
 @pytest.mark.parametrize("week", ["2017-W01", "2017-W52"])
 def test_first_and_last_week_of_the_data_are_accepted(monkeypatch, toy, tmp_path, week):
     made = []

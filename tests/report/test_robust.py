@@ -1,0 +1,431 @@
+"""What goes wrong outside: full disks, changing files, secrets, a second run. Nothing is harmed."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from promolab import errors
+from promolab.errors import DataError, MissingExtraError, StepError
+from promolab.report import failures, run_report, shown
+from promolab.report.artifacts import write_json
+from promolab.report.inputs import InputFiles
+
+WEEK = "2017-W44"
+SECRET = "pä:ss/w0rd'7"
+PARAMETERS = """\
+source = "complete_journey"
+week = "2017-W44"
+folder = "."
+mood = "calm"
+"""
+CODE = """\
+import os, pathlib, time
+from promolab import errors
+from promolab.report.artifacts import open_run
+run = open_run(folder, week=week)
+--
+if mood == "numbers":  # a file that this process writes
+    pathlib.Path("numbers.bin").write_bytes(bytes(64 << 20))
+if mood == "table":
+    import numpy, pandas
+    frame = pandas.DataFrame({"a": numpy.random.default_rng(0).random(4_000_000)})
+    run.write_table("big", frame.assign(n=range(len(frame))), by="n")
+if mood == "engine":
+    import duckdb
+    duckdb.sql("COPY (SELECT random() FROM range(8000000)) TO 'big.parquet'")
+if mood == "brim":  # all that is left, to the last byte
+    with open("brim.bin", "wb", buffering=0) as file:
+        size = 1 << 20
+        while size:
+            try:
+                file.write(bytes(size))
+            except OSError:
+                size //= 2
+if mood in ("DataError", "StepError"):
+    raise getattr(errors, mood)("the warehouse does not answer")
+if mood == "MissingExtraError":
+    raise errors.MissingExtraError("an Excel file", "excel")
+if mood == "dropped":
+    raise OSError("consuming input failed: server closed the connection unexpectedly\\n\\tThis")
+if mood == "leak":
+    url = source.replace("${SHOP_PASSWORD}", os.environ["SHOP_PASSWORD"])
+    raise ConnectionError(f"cannot connect to {url}; the password is {os.environ['SHOP_PASSWORD']}")
+if mood == "print":
+    print("connected with", os.environ["SHOP_PASSWORD"])
+if mood == "slow":
+    pathlib.Path(source, "begun").touch()
+    for _ in range(600):
+        if pathlib.Path(source, "go").exists():
+            break
+        time.sleep(0.1)
+if mood == "touch":
+    with open(pathlib.Path(source, "events.csv"), "a") as file:
+        file.write("more")
+if mood == "vanish":
+    pathlib.Path(source, "events.csv").unlink()
+    raise FileNotFoundError("No files found that match the pattern")
+--
+run.record("headlines", [])
+run.finish()
+"""
+
+
+def toys():
+    """Return the toy shop of conftest.py, whatever pytest calls that module."""
+    spec = importlib.util.spec_from_file_location(
+        "robust_toys", Path(__file__).with_name("conftest.py")
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["robust_toys"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_with_files(source, *, settings=None, threads=None):
+    """Load the toy shop, from a folder with an ``events.csv``."""
+    found = Path(source) / "events.csv"
+    files = (found,) if found.exists() else ()
+    return dataclasses.replace(toys().load_toy(source), files=files)
+
+
+@pytest.fixture(scope="session")
+def notebooks(tmp_path_factory) -> Path:
+    """One notebook, in which things go wrong as they are told to."""
+    folder = tmp_path_factory.mktemp("robust")
+    v4 = nbformat.v4
+    cells = [v4.new_markdown_cell("# Report"), v4.new_code_cell(PARAMETERS)]
+    cells[1].metadata["tags"] = ["parameters"]
+    cells += [v4.new_code_cell(part.strip()) for part in CODE.split("\n--\n")]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    nbformat.write(v4.new_notebook(cells=cells), folder / "01_report.ipynb")
+    return folder
+
+
+@pytest.fixture
+def make(monkeypatch, notebooks):
+    monkeypatch.setattr("promolab.sources.load_shop", load_with_files)
+
+    def report(out, mood="calm", **options):
+        return run_report(out=out, notebooks=notebooks, parameters={"mood": mood}, **options)
+
+    return report
+
+
+@pytest.fixture
+def shop(tmp_path) -> Path:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "events.csv").write_text("customer_id,ts,kind\n")
+    return folder
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Return all that lies in a reports folder, but for the lock and what failed."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock" and ".failed" not in path.parts
+    }
+
+
+# A full disk.
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 6 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    call = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
+    if subprocess.run(call, capture_output=True).returncode:
+        pytest.skip("mounting is not permitted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_said_and_leaves_the_earlier_report(small_disk, make):
+    out = small_disk / "reports"
+    make(out)
+    before = everything(out)
+    for mood in ("numbers", "table", "engine", "brim"):
+        with pytest.raises(StepError, match=rf"the disk of {out} is full; the reports .* as they"):
+            make(out, mood)
+        assert everything(out) == before, mood
+        assert not list(out.glob(".staging-*")) and not list(out.rglob(".part-*")), mood
+    make(out)
+    assert set(everything(out)) == set(before)
+    assert sorted(p.name for p in out.iterdir() if p.name.startswith(".")) == [".key", ".lock"]
+
+
+@pytest.mark.parametrize("mark", ["publish.publish", "write_json", "publish.point_latest"])
+def test_a_disk_that_is_full_at_the_end_is_said_too(make, monkeypatch, tmp_path, mark):
+    out = tmp_path / "reports"
+    monkeypatch.setattr("promolab.report.run.execute", lambda step, *_, **__: step.notebook)
+    make(out)
+    before = everything(out)
+    real, calls = getattr(__import__("promolab.report.run").report.run, mark.split(".")[0]), []
+
+    def fill(*arguments):
+        calls.append(arguments)
+        if mark == "write_json" and len(calls) < 3:  # the list of weeks comes third
+            return real(*arguments)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"promolab.report.run.{mark}", fill)
+        with pytest.raises(StepError, match=r"the disk of .* is full; ") as said:
+            make(out)
+    if mark == "publish.publish":
+        assert everything(out) == before
+    else:
+        assert "the report of 2017-W44 is there, but the list of weeks is not" in str(said.value)
+    make(out)
+    assert set(everything(out)) == set(before) and not list(out.rglob(".*part*"))
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_no_part(tmp_path, monkeypatch):
+    write_json(tmp_path / "a.json", 1)
+
+    def fill(self, *_, **__):
+        self.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill)
+    with pytest.raises(OSError, match="No space"):
+        write_json(tmp_path / "a.json", 2)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_what_the_engine_says_of_a_full_disk_is_understood(tmp_path):
+    import duckdb
+
+    con = duckdb.connect(config={"memory_limit": "30MB", "threads": 1})
+    con.execute(f"SET temp_directory = '{tmp_path}'")
+    con.execute("SET max_temp_directory_size = '1MB'")
+    with pytest.raises(duckdb.Error) as said:
+        con.execute("SELECT * FROM range(9000000) t(i) ORDER BY hash(i) LIMIT 8000000").fetchone()
+    assert failures.says_full(str(said.value)), said.value
+    assert failures.says_full(str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+    assert failures.says_full(str(OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))))
+    assert not failures.says_full("events.csv: line 28 has no space after the comma")
+    assert not failures.disk_is_full(tmp_path)
+
+
+# What a notebook raises.
+
+
+@pytest.mark.parametrize("name", ["DataError", "StepError", "MissingExtraError"])
+def test_an_error_of_promolab_is_the_same_outside(make, tmp_path, name):
+    kind = getattr(errors, name)
+    with pytest.raises(errors.PromolabError) as said:
+        make(tmp_path / "out", name)
+    assert type(said.value) is kind
+    if kind is MissingExtraError:
+        assert str(said.value) == (
+            "01_report: an Excel file needs the extra 'excel': pip install 'promolab[excel]'"
+        )
+    else:
+        assert str(said.value).startswith("01_report: the warehouse does not answer")
+    assert "Traceback" not in str(said.value) and "failed in cell" not in str(said.value)
+
+
+def test_a_connection_that_drops_is_a_sentence(make, tmp_path, monkeypatch):
+    told = r"^the connection to the shop's tables was lost \(.*server closed the connection "
+    told += r"unexpectedly\); the reports .* Run again when they can be reached$"
+    out = tmp_path / "out"
+    with pytest.raises(StepError, match=told):
+        make(out, "dropped", source="postgres://db.example/shop")
+    assert not (out / WEEK).exists() and not list(out.glob(".staging-*"))
+
+    def load(source, **_):
+        raise OSError("server closed the connection unexpectedly\n\tThis probably means")
+
+    monkeypatch.setattr("promolab.sources.load_shop", load)
+    with pytest.raises(StepError, match=told.replace(".*server", "server")):
+        make(out, source="postgres://db.example/shop")
+    assert not failures.says_lost("the connection between events and products is unclear")
+
+
+# Files that change.
+
+
+@pytest.mark.parametrize(
+    ("mood", "message"),
+    [("touch", "changed while it was read; run again when"), ("vanish", "went away while it was")],
+)
+def test_a_file_that_changes_while_it_is_read_is_said(make, shop, tmp_path, mood, message):
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=rf"events.csv {message}"):
+        make(out, mood, source=shop)
+    assert not (out / WEEK).exists() and not list(out.glob(".staging-*"))
+
+
+def test_a_file_that_changes_while_the_shop_is_opened_is_said(make, shop, tmp_path, monkeypatch):
+    def load(source, **options):
+        opened = load_with_files(source, **options)
+        (shop / "events.csv").write_text("customer_id,ts,kind\n1")
+        return opened
+
+    monkeypatch.setattr("promolab.sources.load_shop", load)
+    with pytest.raises(DataError, match=r"events.csv changed while it was read"):
+        make(tmp_path / "out", source=shop)
+
+
+def test_files_are_told_apart_by_size_time_and_number(tmp_path):
+    path = tmp_path / "a" / "events.csv"
+    path.parent.mkdir()
+    path.write_text("one")
+    for before in (InputFiles.of([path]), InputFiles.under(tmp_path), InputFiles.under(path)):
+        assert before.changed() is None and before.only([path]).changed() is None
+    twin = tmp_path / "twin"
+    twin.write_text("two")
+    os.utime(twin, ns=(0, path.stat().st_mtime_ns))
+    os.replace(twin, path)
+    assert before.changed() == path and before.only([]).changed() is None
+    assert InputFiles.under("postgres://host/shop").states == {}
+
+
+# Secrets.
+
+URL = "postgres://reader:${SHOP_PASSWORD}@db.example:5432/shop"
+
+
+def test_no_secret_is_kept_by_a_step_that_fails(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_PASSWORD", SECRET)
+    out = tmp_path / "out"
+    with pytest.raises(StepError) as said:
+        make(out, "leak", source=URL)
+    assert f"cannot connect to {URL}; the password is ${{SHOP_PASSWORD}}" in str(said.value)
+    kept = (out / ".failed" / WEEK / "01_report.ipynb").read_text(encoding="utf-8")
+    assert "cannot connect to postgres://reader:${SHOP_PASSWORD}@db" in kept
+    for text in (str(said.value), kept):
+        assert not any(form in text for form in (SECRET, "w0rd", json.dumps(SECRET)))
+
+
+def test_no_secret_is_in_a_report(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_PASSWORD", SECRET)
+    out = tmp_path / "out"
+    make(out, "print", source=URL)
+    page = (out / WEEK / "index.html").read_text("utf-8")
+    assert "connected with ${SHOP_PASSWORD}" in page and "reader" not in page
+    assert not any(b"w0rd" in content for content in everything(out).values())
+    manifest = json.loads((out / WEEK / "manifest.json").read_text())
+    assert manifest["parameters"]["source"] == URL
+
+
+def test_no_secret_is_in_an_error_of_a_driver(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_PASSWORD", SECRET)
+
+    def load(source, **_):
+        try:
+            raise ConnectionError(f"no login with {SECRET}")
+        except ConnectionError as error:
+            raise kind("the warehouse refuses the login") from error
+
+    monkeypatch.setattr("promolab.sources.load_shop", load)
+    for kind in (DataError, ValueError):
+        told = kind if kind is DataError else StepError
+        with pytest.raises(told, match="the warehouse refuses the login") as said:
+            make(tmp_path / "out", source=URL)
+        assert said.value.__cause__ is None and said.value.__suppress_context__
+
+
+def test_plain_words_stay_on_a_page():
+    values = {"WHO": "shop", "PORT": "5432", "HOST": "db.example.org", "TOKEN": "abc", "P": "a"}
+    url = "postgres://${WHO}:${P}@${HOST}:${PORT}/x?t=${TOKEN}"
+    hidden = shown.hidden_in(url, values)
+    assert set(hidden) == set(values.values())
+    assert set(shown.telling(hidden, url)) == {"db.example.org", "abc", "a"}
+    assert shown.hidden_in("a folder/${WHO}", values) == {}
+    assert shown.hidden_in("postgres://db/x", {"PGPASSWORD": "abc"}) == {"abc": "${PGPASSWORD}"}
+
+
+# Two runs.
+
+
+def test_a_second_run_waits_for_the_first_and_says_so(notebooks, shop, tmp_path):
+    code = (
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('robust', {str(Path(__file__))!r})\n"
+        "robust = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(robust)\n"
+        "import promolab.sources\n"
+        "promolab.sources.load_shop = robust.load_with_files\n"
+        "from promolab.report import run_report\n"
+        "from promolab.errors import PromolabError\n"
+        "source, out, mood, wait = sys.argv[1:]\n"
+        "try:\n"
+        f"    page = run_report(source, out=out, notebooks={str(notebooks)!r},\n"
+        "        parameters={'mood': mood}, wait=float(wait))\n"
+        "except PromolabError as error:\n"
+        "    sys.exit(f'promolab: {error}')\n"
+        "print(page)\n"
+    )
+    path = os.pathsep.join(p for p in sys.path if p)
+    environment = os.environ | {"PYTHONPATH": path}
+    out = tmp_path / "out"
+
+    def start(mood: str, wait: float) -> subprocess.Popen[str]:
+        call = [sys.executable, "-c", code, str(shop), str(out), mood, str(wait)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(call, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+    first = start("slow", 0)
+    until = time.monotonic() + 60
+    while not (shop / "begun").exists():
+        assert first.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    impatient, patient = start("calm", 0), start("calm", 600)
+    told = impatient.communicate()
+    waits = patient.stderr.readline()
+    (shop / "go").touch()
+    waited, made = patient.communicate(), first.communicate()
+    holder = rf"another run is writing into {out} (process {first.pid}, since 20"
+    assert impatient.returncode == 1 and told[0] == ""
+    assert holder in told[1] and told[1].endswith("week 2017-W44); try again when it is done\n")
+    assert patient.returncode == 0 == first.returncode, waited[1] + made[1]
+    assert holder in waits and waits.endswith("; waiting until it is done\n")
+    assert waited[1] == made[1] == ""
+    assert waited[0] == made[0] == f"{out / WEEK / 'index.html'}\n"
+    left = sorted(p.name for p in out.iterdir() if p.name.startswith("."))
+    assert left == [".key", ".lock"]
+
+
+def test_data_that_changed_while_another_run_was_waited_for_are_read_again(
+    make, shop, tmp_path, monkeypatch
+):
+    from contextlib import contextmanager
+
+    read = []
+
+    def load(source, **options):
+        read.append((shop / "events.csv").read_text())
+        fingerprints = {"e": str(len(read))}
+        return dataclasses.replace(load_with_files(source), fingerprints=fingerprints)
+
+    @contextmanager
+    def locked(*_, **__):
+        (shop / "events.csv").write_text("newer")
+        yield
+
+    monkeypatch.setattr("promolab.sources.load_shop", load)
+    monkeypatch.setattr("promolab.report.publish.locked", locked)
+    monkeypatch.setattr("promolab.report.run.execute", lambda step, *_, **__: step.notebook)
+    page = make(tmp_path / "out", source=shop)
+    assert read[-1] == "newer" and len(read) == 2
+    assert json.loads((page.parent / "manifest.json").read_text())["inputs"] == {"e": "2"}

@@ -1,0 +1,422 @@
+"""Steps that do not wait for each other run at once, and nothing in the report tells."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+from promolab.errors import InputError, StepError
+from promolab.report import schedule_steps
+from promolab.report.artifacts import open_run
+from promolab.report.needs import EVERYTHING, Needs, read_needs, waits_for
+from promolab.report.parameters import find_notebooks, read_steps
+from promolab.report.progress import Progress
+from promolab.report.schedule_steps import run_steps
+
+WEEK = "2017-W44"
+PARAMETERS = """\
+week = "2017-W44"
+seed = 0
+folder = "."
+mood = "calm"  # calm, fail or hang
+"""
+START = """\
+import os, pathlib, time
+from promolab.report.artifacts import open_run
+run = open_run(folder, week=week)
+"""
+# Left waits until right has begun where the two are told to meet: they run at once, or it fails.
+MEET = """\
+meeting = os.environ.get("TOY_MEETING")
+if meeting:
+    pathlib.Path(meeting, "{mine}").write_text(str(os.getpid()))
+    for _ in range(300):
+        if pathlib.Path(meeting, "{other}").exists():
+            break
+        time.sleep(0.1)
+    else:
+        raise TimeoutError("the other one never began")
+"""
+FIRST = """\
+pathlib.Path("shop").mkdir()
+pathlib.Path("shop/events.json").write_text("[1]")
+run.record("data", 1)
+run.finish()
+"""
+LEFT = """\
+if mood == "fail":
+    raise KeyError("left")
+if mood == "hang":
+    time.sleep(120)
+for number in range(25):
+    run.record("left", {str(number): number})
+run.finish()
+"""
+RIGHT = """\
+if mood != "calm":
+    time.sleep(120)
+for number in range(25):
+    run.record("right", {str(number): number})
+run.finish()
+"""
+LAST = """\
+left, right = run.metrics["left"], run.metrics["right"]
+len(left), len(right)
+--
+run.record("headlines", [{"label": "n", "text": "50", "value": len(left) + len(right)}])
+run.finish()
+"""
+
+
+def table(reads: str, writes: str) -> str:
+    return f"| reads | writes |\n|---|---|\n| {reads} | {writes} |"
+
+
+def notebook(title: str, code: str, needs: str = "") -> nbformat.NotebookNode:
+    v4 = nbformat.v4
+    cells = [v4.new_markdown_cell(f"# {title}")]
+    cells += [v4.new_markdown_cell(needs)] if needs else []
+    cells += [v4.new_code_cell(PARAMETERS), v4.new_code_cell(START)]
+    cells[-2].metadata["tags"] = ["parameters"]
+    cells += [v4.new_code_cell(part.strip()) for part in code.split("\n--\n")]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    return v4.new_notebook(cells=cells)
+
+
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory) -> Path:
+    """Notebooks of which two, left and right, do not wait for each other."""
+    folder = tmp_path_factory.mktemp("forked")
+    made = {
+        "01_first": notebook(
+            "01 · First", FIRST, table("the source", "`shop/*`, `data` in `metrics.json`")
+        ),
+        "02_left": notebook(
+            "02 · Left",
+            MEET.format(mine="left", other="right") + LEFT,
+            table("`shop/events.json`", "`left` in `metrics.json`"),
+        ),
+        "03_right": notebook(
+            "03 · Right",
+            MEET.format(mine="right", other="left") + RIGHT,
+            table("`shop/*`", "`right` in `metrics.json`"),
+        ),
+        "09_last": notebook("Last", LAST),
+    }
+    for stem, made_one in made.items():
+        nbformat.write(made_one, folder / f"{stem}.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def notebooks(forked) -> Path:
+    """Let the toy shop's fixtures use these notebooks here."""
+    return forked
+
+
+@pytest.fixture
+def meeting(monkeypatch, tmp_path):
+    """Make the two notebooks in the middle wait for each other."""
+    folder = tmp_path / "meeting"
+    folder.mkdir()
+    monkeypatch.setenv("TOY_MEETING", str(folder))
+    monkeypatch.setattr(schedule_steps, "ROOM", 0.0)
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix in {".json", ".html"} and path.name != "manifest.json"
+    }
+
+
+def ended(pid: int, within: float = 10.0) -> bool:
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_two_at_once_give_the_report_that_one_after_the_other_gives(toy, meeting, monkeypatch):
+    two = toy(meeting / "two", workers=2).parent
+    assert {path.name for path in meeting.iterdir()} == {"left", "right", "two"}
+    monkeypatch.delenv("TOY_MEETING")
+    one = toy(meeting / "one", workers=1).parent
+    assert files(one) == files(two) and len(files(one)) == 6
+    metrics = json.loads((two / "metrics.json").read_text())
+    assert metrics["left"] == metrics["right"] == {str(n): n for n in range(25)}
+    assert metrics["headlines"][0]["value"] == 50
+    for made in (one, two):
+        manifest = json.loads((made / "manifest.json").read_text())
+        assert list(manifest["steps"]) == ["01_first", "02_left", "03_right", "09_last"]
+        assert all(step["peak_memory_mb"] > 10 for step in manifest["steps"].values())
+        assert not [path for path in made.iterdir() if path.name.startswith(".")]
+
+
+def test_a_step_that_fails_ends_the_other_and_what_follows_never_begins(toy, meeting):
+    begun = time.monotonic()
+    with pytest.raises(StepError, match="step 02_left failed in cell 4: KeyError: 'left'"):
+        toy(meeting / "out", workers=2, parameters={"mood": "fail"})
+    assert time.monotonic() - begun < 30
+    assert ended(int((meeting / "right").read_text()))
+    assert [p.name for p in (meeting / "out" / ".failed" / WEEK).iterdir()] == ["02_left.ipynb"]
+    assert not list((meeting / "out").glob(".staging-*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_both_kernels_and_leaves_nothing(toy_command, meeting, number):
+    command, environment = toy_command
+    if schedule_steps.usual_workers() < 2 or not schedule_steps.has_room():
+        pytest.skip("one core, or too little memory: two steps do not run at once here")
+    code = "import sys, promolab.report.schedule_steps as s; s.ROOM = 0.0\n"
+    driver = Path(command[1])
+    driver.write_text(code + driver.read_text(encoding="utf-8"), encoding="utf-8")
+    out = meeting / "out"
+    process = subprocess.Popen(
+        [*command, "--out", str(out), "-p", "mood=hang"],
+        env=environment | {"TOY_MEETING": str(meeting)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while not ((meeting / "left").exists() and (meeting / "right").exists()):
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    time.sleep(0.3)  # a file is there before its text is
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == (130 if number == signal.SIGINT else 128 + number)
+    assert "Traceback" not in said
+    assert all(ended(int((meeting / name).read_text())) for name in ("left", "right"))
+    assert not list(out.glob(".staging-*")) and not (out / WEEK).exists()
+
+
+# The order, without kernels.
+
+
+def step(stem: str, reads: str = "", writes: str = "") -> SimpleNamespace:
+    return SimpleNamespace(stem=stem, needs=Needs(tuple(reads.split()), tuple(writes.split())))
+
+
+STEPS = [step("a", "", "x/*"), step("b", "x/1", "y"), step("c", "y"), step("d", "x/*", "z")]
+
+
+def test_what_reads_waits_for_what_writes():
+    assert waits_for(STEPS) == {
+        "a": frozenset(),
+        "b": {"a"},
+        "c": {"b"},
+        "d": {"a"},
+    }
+    assert Needs(writes=("y",)).must_follow(Needs(reads=("y",)))
+    assert Needs(writes=("m/*",)).must_follow(Needs(writes=("m/a",)))
+    assert not Needs(writes=("m/b",)).must_follow(Needs(writes=("m/a",)))
+    assert EVERYTHING.must_follow(Needs(writes=("y",))) and STEPS[3].needs.must_follow(EVERYTHING)
+
+
+def test_the_table_of_a_notebook_is_read():
+    text = table("`shop/*`, the moon", "`tables/a.parquet`, `b` in `metrics.json`, `c.bin`")
+    assert read_needs(notebook("x", "1", text)) == Needs(
+        ("shop/*",), ("tables/a.parquet", "c.bin", "metrics.json/b")
+    )
+    assert read_needs(notebook("x", "1", table("`metrics.json`", ""))).reads == ("metrics.json/*",)
+    assert read_needs(notebook("x", "1")) == EVERYTHING
+    assert read_needs(notebook("x", "1", "| reads | writes |\n|---|---|")) == EVERYTHING
+
+
+def test_steps_run_at_once_where_they_may():
+    both = threading.Barrier(2, timeout=20)
+    order = []
+
+    def work(s):
+        if s.stem in "bd":
+            both.wait()
+        order.append(s.stem)
+
+    run_steps(STEPS, work, workers=2, stop=lambda: None, room=lambda: True)
+    assert order[0] == "a" and order.index("b") < order.index("c") and len(order) == 4
+
+
+@pytest.mark.parametrize(("workers", "room"), [(1, True), (2, False)])
+def test_without_a_second_worker_or_memory_steps_keep_their_order(workers, room):
+    order, now = [], []
+
+    def work(s):
+        now.append(s.stem)
+        time.sleep(0.02)
+        order.append("".join(now))
+        now.remove(s.stem)
+
+    run_steps(STEPS, work, workers=workers, stop=lambda: None, room=lambda: room)
+    assert order == ["a", "b", "c", "d"]
+
+
+def test_the_first_that_fails_is_the_one_that_is_told():
+    stopped, begun = threading.Event(), []
+
+    def work(s):
+        begun.append(s.stem)
+        if s.stem == "d":
+            raise KeyError("first")
+        if s.stem == "b":
+            assert stopped.wait(20)
+            raise KeyError("its kernel died")
+
+    with pytest.raises(KeyError, match="first"):
+        run_steps(STEPS, work, workers=2, stop=stopped.set, room=lambda: True)
+    assert begun == ["a", "b", "d"]
+
+
+def test_memory_is_what_the_system_and_the_container_leave(tmp_path, monkeypatch):
+    assert schedule_steps.available_memory() > 0
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 300\n")
+    assert schedule_steps._of_the_container(tmp_path) == 400
+    monkeypatch.setattr(schedule_steps, "_CGROUP", tmp_path)
+    assert schedule_steps.available_memory() == 400 and not schedule_steps.has_room()
+    (tmp_path / "memory.max").write_text("max\n")
+    assert schedule_steps.available_memory() > 10_000
+    assert schedule_steps._of_the_container(tmp_path / "none") == float("inf")
+
+
+def test_workers_are_counted_in_whole_numbers(toy, tmp_path):
+    with pytest.raises(InputError, match="workers = 0, must be a whole number from 1"):
+        toy(tmp_path, workers=0)
+
+
+# What two steps share.
+
+
+def test_numbers_that_two_processes_record_are_all_kept(tmp_path):
+    code = (
+        "import sys; from promolab.report.artifacts import open_run\n"
+        f"run = open_run({str(tmp_path)!r}, week='2017-W44')\n"
+        "for i in range(60): run.record(sys.argv[1], {str(i): i})"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    names = ["one", "other"]
+    with ThreadPoolExecutor(2) as pool:
+        calls = [[sys.executable, "-c", code, name] for name in names]
+        list(pool.map(lambda call: subprocess.run(call, env=environment, check=True), calls))
+    metrics = open_run(tmp_path, week="2017-W44").metrics
+    assert {name: len(metrics[name]) for name in names} == {"one": 60, "other": 60}
+
+
+# The real notebooks.
+
+_USES = {
+    "reads": [
+        (re.compile(r"read_table\(\"(\w+)\"\)"), "tables/{}.parquet"),
+        (re.compile(r"load_shop\(Path\(folder\) / \"(shop)\""), "{}/events.parquet"),
+        (re.compile(r"run\.metrics(?:\[\"(\w+)\"\])?"), "metrics.json/{}"),
+    ],
+    "writes": [
+        (re.compile(r"write_table\(\s*\"(\w+)\""), "tables/{}.parquet"),
+        (re.compile(r"save_shop\(\w+, Path\(folder\) / \"(shop)\""), "{}/events.parquet"),
+        (re.compile(r"run\.record\(\s*\"(\w+)\""), "metrics.json/{}"),
+        (re.compile(r"(?<!load_shop\()Path\(folder\) / \"([\w.]+\.\w+)\""), "{}"),
+    ],
+}
+
+
+@pytest.mark.parametrize("made", read_steps(find_notebooks()), ids=lambda made: made.stem)
+def test_the_tables_of_the_notebooks_are_true(made):
+    if made.is_report:
+        assert made.needs == EVERYTHING
+        return
+    code = "\n".join(c.source for c in made.notebook.cells if c.cell_type == "code")
+    for way, uses in _USES.items():
+        used = {form.format(name) for rule, form in uses for name in rule.findall(code)}
+        stated = getattr(made.needs, way)
+        for name in used:
+            assert Needs((name,)).must_follow(Needs((), stated)), f"{way} {name}, not in the table"
+        for name in stated:
+            assert Needs((name,)).must_follow(Needs((), tuple(used))), f"{name} is not in the code"
+
+
+def test_segments_and_responses_do_not_wait_for_each_other():
+    waits = waits_for(read_steps(find_notebooks()))
+    assert waits["04_response"] == {"01_data"}
+    assert waits["03_segments"] == {"01_data", "02_customers"}
+
+
+def test_a_real_report_is_the_same_with_one_worker_and_with_two(
+    small_shop, small_reports, tmp_path, monkeypatch
+):
+    from promolab.report import run_report
+
+    usual = schedule_steps.usual_workers() if schedule_steps.has_room() else 1
+    monkeypatch.setattr(schedule_steps, "ROOM", 0.0)
+    page = run_report(small_shop, week=WEEK, out=tmp_path, workers=3 - usual)
+    first = small_reports["first"].out / WEEK
+
+    def artifacts(folder: Path) -> dict[str, bytes]:
+        found = [p for p in folder.rglob("*") if p.suffix in {".parquet", ".json", ".html"}]
+        return {
+            str(p.relative_to(folder)): p.read_bytes() for p in found if "manifest" not in p.name
+        }
+
+    assert artifacts(page.parent) == artifacts(first)
+
+
+# The line on the terminal.
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_line_moves_each_second_and_says_which_cell(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with Progress(5, every=0.05) as shown:
+        shown.begin("Reading the shop")
+        shown.end("Reading the shop", steps=0)
+        shown.begin("Segments", "cell 2 of 9")
+        shown.begin("Response", "cell 1 of 4")
+        before = screen.getvalue()
+        time.sleep(0.5)
+        assert screen.getvalue().count("\r") - before.count("\r") >= 4
+        shown.say("another run holds the folder")
+        shown.end("Segments")
+    lines = screen.getvalue().replace("\n", "\r").split("\r")
+    assert any(line.startswith("Reading the shop: 0/5") for line in lines)
+    assert any(
+        re.match(r"Segments \(cell 2 of 9\), Response \(cell 1 of 4\): 0/5 \|.* 00:00", line)
+        for line in lines
+    )
+    assert "promolab: another run holds the folder" in lines
+    assert any(line.startswith("Response (cell 1 of 4): 1/5") for line in lines)
+
+
+def test_where_nobody_watches_nothing_is_drawn(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with Progress(5) as shown:
+        shown.begin("Segments", "cell 2 of 9")
+        shown.end("Segments")
+        assert screen.getvalue() == ""
+        shown.say("another run holds the folder")
+    assert screen.getvalue() == "promolab: another run holds the folder\n"
