@@ -1,4 +1,5 @@
 from . import metrics
+from .abtest import assign
 from .cleaning import clean
 from .contract import Shop
 from .errors import PromolabError
@@ -14,6 +15,7 @@ __all__ = [
     "ResponseModel",
     "Segmenter",
     "Shop",
+    "assign",
     "build_features",
     "build_pairs",
     "build_profiles",

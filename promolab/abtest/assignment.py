@@ -1,0 +1,336 @@
+"""Who gets which arm, by a keyed hash: a customer's arm is the same whoever else is there."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.abtest._ids import column_of, texts_of
+from promolab.abtest.hashing import key_of, siphash
+from promolab.errors import InputError
+from promolab.results import Result, plain
+from promolab.wording import count, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["Assignment", "assign"]
+
+SUM_SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Assignment(Result):
+    """The arm of each customer, and how likely it was to be that one; made by `assign`.
+
+    Parameters
+    ----------
+    name : str
+        What is decided.
+    seed : int
+        With the name, what the arms depend on.
+    shares : dict of str to float
+        Arm → planned share; they add up to 1.
+    table : DataFrame of n rows
+        ``customer_id`` as given and in the order given, ``arm`` (categorical, arms in the order of
+        ``shares``) and ``propensity``: the share of that arm.
+    units : int
+        Independent draws: clusters where there are some, else customers.
+    strata : int or None
+        Strata within which the arms are balanced.
+    """
+
+    name: str
+    seed: int
+    shares: Mapping[str, float]
+    table: pd.DataFrame
+    units: int
+    strata: int | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Customers in each arm, those with none included."""
+        found = np.bincount(self.table["arm"].cat.codes, minlength=len(self.shares))
+        return dict(zip(self.shares, map(int, found), strict=True))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per customer: customer_id, arm, propensity."""
+        return self.table.copy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings, the planned shares and the customers in each arm."""
+        return super().to_dict() | {
+            "customers": len(self.table),
+            "shares": plain(dict(self.shares)),
+            "counts": self.counts,
+        }
+
+    def summary(self) -> str:
+        """Return how many customers each arm got, in sentences."""
+        n = len(self.table)
+        arms = ", ".join(
+            f"{arm} {count(got)} ({percent(got / n, decimals=1)}, "
+            f"planned {percent(self.shares[arm], decimals=1)})"
+            for arm, got in self.counts.items()
+        )
+        text = f"“{self.name}” (seed {self.seed}) splits {plural(n, 'customer')} at random: {arms}."
+        if self.units < n:
+            text += f" They were drawn as {plural(self.units, 'unit')}; one unit shares an arm."
+        if self.strata is not None:
+            text += f" The arms are balanced within {plural(self.strata, 'stratum', 'strata')}."
+        return text
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the share of customers in each arm beside the planned one."""
+        from promolab import plots
+
+        n = len(self.table)
+        ax = plots.bars(
+            list(self.shares),
+            [100 * got / n for got in self.counts.values()],
+            text=[f"planned {percent(share, decimals=1)}" for share in self.shares.values()],
+            ax=ax,
+        )
+        return plots.finish(
+            ax,
+            title=f"“{self.name}”: {plural(len(self.shares), 'arm')} by chance",
+            subtitle=f"share of {plural(n, 'customer')}, drawn as {plural(self.units, 'unit')}",
+            xlabel="share of customers, %",
+        )
+
+
+def assign(
+    customers: ArrayLike,
+    name: str,
+    shares: Mapping[str, float],
+    seed: int,
+    cluster: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
+) -> Assignment:
+    """Give each customer an arm by chance, the same one whenever it is asked.
+
+    The hash of a customer is SipHash-2-4 of the UTF-8 text of the id (7 and "7" are one customer;
+    nothing is trimmed or changed in case) under the first 16 bytes of SHA-256 of
+    ``customer:<seed>:<name>``. Hash / 2⁶⁴ lies in [0, 1), where the arms lie one after another in
+    the order of ``shares``: widening the first arm takes nobody out of it. So a customer's arm
+    depends on neither the other customers nor their order, platform or version, and is independent
+    between names and between seeds.
+
+    Parameters
+    ----------
+    customers : array-like of shape (n,)
+        Ids, whole numbers or texts, each once; an index is not looked at.
+    name : str
+        What is decided, such as a promotion and its week: another name, another draw.
+    shares : mapping of str to float
+        Arm → share, 0–1; they add up to 1. Share 0 gets nobody, share 1 everybody.
+    seed : int
+        Another seed, another draw.
+    cluster : array-like of shape (n,), optional
+        Customers with the same id here share one arm (a household), drawn by the hash of that id
+        under ``cluster:<seed>:<name>``. Where it is missing or empty the customer stands alone.
+    strata : array-like of shape (n,), optional
+        Texts, whole numbers or booleans; a missing one is a stratum of its own. In a stratum the
+        units are ordered by their hash and cut at the cumulative shares, from a start drawn for the
+        stratum: each arm has its share of the units, rounded down or up, and the propensity is
+        still the share. The price: a customer's arm depends on who else is in the stratum, so keep
+        the result rather than ask again. A cluster lies in one stratum.
+
+    Returns
+    -------
+    Assignment
+
+    Raises
+    ------
+    InputError
+        Ids that are missing, repeated or neither whole numbers nor texts; no customers; shares that
+        are no shares or do not add up to 1; columns of other lengths; a cluster in two strata.
+
+    References
+    ----------
+    Aumasson & Bernstein (2012), SipHash; Bakshy, Eckles & Bernstein (2014), PlanOut, WWW (keyed
+    hashes for assignment); Madow (1949), Annals of Mathematical Statistics 20 (systematic cut).
+
+    Examples
+    --------
+    >>> found = assign(range(1000), "spring", {"holdout": 0.1, "send": 0.9}, seed=0)
+    >>> found.counts
+    {'holdout': 89, 'send': 911}
+    >>> found.to_frame().head(2).values.tolist()
+    [[0, 'send', 0.9], [1, 'send', 0.9]]
+    >>> alone = assign(["1"], "spring", {"holdout": 0.1, "send": 0.9}, seed=0)
+    >>> alone.to_frame()["arm"].tolist()
+    ['send']
+    """
+    import pandas as pd
+
+    arms = _checked_shares(shares)
+    keys = {role: key_of(role, str(_checked_seed(seed)), _checked_name(name)) for role in _ROLES}
+    column = column_of(customers, "customers")
+    ids = _checked_ids(column)
+    hashed = siphash(ids, keys["customer"])
+    _refuse_repeated(hashed, ids)
+    units = len(hashed)
+    if cluster is not None:
+        groups = texts_of(column_of(cluster, "cluster", len(hashed)), "cluster")
+        alone = groups.is_null().to_numpy()
+        hashed = np.where(alone, hashed, siphash(groups, keys["cluster"]))
+        ordered = np.sort(hashed)
+        units = 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+    if strata is None:
+        codes, layers = _arms_of(hashed, arms), None
+    else:
+        groups = _strata_texts(strata, len(hashed))
+        codes, layers = _balanced(hashed, groups, arms, keys["stratum"])
+    arm = pd.Categorical.from_codes(codes, categories=pd.Index(list(arms), dtype=object))
+    propensity = np.array([float(share) for share in arms.values()])[codes]
+    table = pd.DataFrame({"customer_id": column, "arm": arm, "propensity": propensity})
+    given = {name: float(share) for name, share in arms.items()}
+    return Assignment(name, int(seed), given, table, units, layers)
+
+
+_ROLES = ("customer", "cluster", "stratum")
+
+
+def _checked_shares(shares: Mapping[str, float]) -> dict[str, Fraction]:
+    """Return the shares exactly, divided by their sum (which may be 1e-9 off)."""
+    if not isinstance(shares, Mapping) or not shares:
+        raise InputError(
+            f"shares is {shares!r}; give each arm its share, such as "
+            "{'holdout': 0.1, 'send': 0.9}"
+        )
+    exact = {}
+    for arm, share in shares.items():
+        if not isinstance(arm, str) or not arm.strip():
+            raise InputError(f"shares has an arm called {arm!r}; an arm's name is a text")
+        exact[arm] = Fraction(_checked_share(arm, share))
+    total = sum(exact.values(), Fraction(0))
+    if abs(float(total) - 1) > SUM_SLACK:
+        raise InputError(
+            f"shares adds up to {float(total):g} ({', '.join(exact)}); the arms' shares must add "
+            "up to 1: name the arm that gets the rest as well"
+        )
+    return {arm: share / total for arm, share in exact.items()}
+
+
+def _checked_share(arm: str, share: Any) -> float:
+    is_number = isinstance(share, numbers.Real) and not isinstance(share, bool)
+    value = float(share) if is_number else math.nan
+    if not 0 <= value <= 1:
+        hint = f" (for {value:g} % give {value / 100:g})" if 1 < value <= 100 else ""
+        raise InputError(
+            f"shares gives {arm!r} the share {share!r}; expected a number from 0 to 1{hint}"
+        )
+    return value
+
+
+def _checked_name(name: str) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(
+            f"name is {name!r}; expected a text that says what is decided, such as 'spring-2017'"
+        )
+    return name
+
+
+def _checked_seed(seed: int) -> int:
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
+        raise InputError(f"seed is {seed!r}; expected a whole number, such as 0")
+    return int(seed)
+
+
+def _checked_ids(column: pd.Series) -> pa.ChunkedArray:
+    if not len(column):
+        raise InputError("customers is empty; give at least one customer")
+    ids = texts_of(column, "customers")
+    if ids.null_count:
+        raise InputError(
+            f"customers has {ids.null_count:,} missing ids of {len(ids):,}; leave those rows out"
+        )
+    return ids
+
+
+def _refuse_repeated(hashed: np.ndarray, ids: pa.ChunkedArray) -> None:
+    """Look for repeated ids among repeated hashes: numbers sort faster than texts compare."""
+    ordered = np.sort(hashed)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(twice):
+        return
+    same = ids.filter(np.isin(hashed, twice)).to_pandas()
+    repeated = same[same.duplicated()].unique()
+    if len(repeated):
+        raise InputError(
+            f"customers has {plural(len(repeated), 'id')} more than once, such as "
+            f"{repeated[0]!r}; give each customer once"
+        )
+
+
+def _arms_of(hashed: np.ndarray, arms: Mapping[str, Fraction]) -> np.ndarray:
+    """Return the number of the arm in whose part of [0, 1) hash / 2⁶⁴ lies, in whole numbers."""
+    cuts = [math.ceil(cut * 2**64) for cut in _cuts(arms)]
+    # No hash reaches a cut at 1, which has no place in 64 bits either.
+    inside = np.array([cut for cut in cuts if cut < 2**64], dtype=np.uint64)
+    codes = np.zeros(len(hashed), dtype=np.int32)
+    for cut in inside:
+        codes += hashed >= cut
+    return codes
+
+
+def _cuts(arms: Mapping[str, Fraction]) -> list[Fraction]:
+    """Return where each arm but the last one ends."""
+    return [sum(list(arms.values())[: i + 1], Fraction(0)) for i in range(len(arms) - 1)]
+
+
+def _strata_texts(strata: ArrayLike, n: int) -> pa.ChunkedArray:
+    import pandas as pd
+
+    column = column_of(strata, "strata", n)
+    if pd.api.types.is_bool_dtype(column.dtype):
+        column = column.map({True: "true", False: "false"})
+    return texts_of(column, "strata")
+
+
+def _balanced(
+    hashed: np.ndarray, groups: pa.ChunkedArray, arms: Mapping[str, Fraction], key: bytes
+) -> tuple[np.ndarray, int]:
+    """Cut each stratum's units, in the order of their hashes, at the cumulative shares."""
+    stratum, drawn = _strata_drawn(groups, key)
+    order = np.argsort(hashed)
+    begins_unit = np.r_[True, hashed[order[1:]] != hashed[order[:-1]]]
+    unit = np.empty(len(hashed), dtype=np.int64)
+    unit[order] = np.cumsum(begins_unit) - 1
+    layer = stratum[order[begins_unit]]  # of each unit, in the order of the hashes
+    if len(torn := np.flatnonzero(layer[unit] != stratum)):
+        raise InputError(
+            f"strata has {plural(len(np.unique(unit[torn])), 'cluster')} in more than one "
+            f"stratum (row {torn[0]:,} is one of its customers); give all customers of a cluster "
+            "the same stratum"
+        )
+    order = np.argsort(layer, kind="stable")
+    size = np.bincount(layer, minlength=len(drawn))
+    begins = np.cumsum(size) - size
+    rank = np.empty(len(layer), dtype=np.int64)
+    rank[order] = np.arange(len(layer)) - begins[layer[order]]
+    # 53 bits of the stratum's hash: a start in [0, 1) that a float holds exactly.
+    start = (drawn >> np.uint64(11)).astype(float) / 2.0**53
+    position = (rank + start[layer]) / size[layer]
+    cuts = [float(cut) for cut in _cuts(arms) if cut < 1]
+    return np.searchsorted(cuts, position, side="right").astype(np.int32)[unit], len(drawn)
+
+
+def _strata_drawn(groups: pa.ChunkedArray, key: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each row's stratum, and the hash of each stratum."""
+    import pyarrow as pa
+
+    # The empty text, which no stratum has, stands for a missing one.
+    encoded = groups.fill_null("").combine_chunks().dictionary_encode()
+    names = pa.chunked_array([encoded.dictionary])
+    return encoded.indices.to_numpy(), siphash(names, key)

@@ -1,0 +1,313 @@
+"""What a holdout can show before anything is sent: smallest visible effect, and size needed."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.results import Result
+from promolab.wording import count, number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["HoldoutShare", "SmallestEffect", "share_to_see", "smallest_effect"]
+
+
+@dataclass(frozen=True)
+class SmallestEffect(Result):
+    """The smallest difference that two arms can be relied on to show; by `smallest_effect`.
+
+    Parameters
+    ----------
+    effect : float
+        A share (0–1) where ``rate`` is given, else in the unit of ``sd``; nan where not even a
+        rise to 100 % would show.
+    treated, control : int
+        Units in the two arms.
+    rate, sd : float or None
+        Share in the control arm, or standard deviation in both arms.
+    power, alpha : float
+        How often such an effect is found, and how often one is found that is none.
+    """
+
+    effect: float
+    treated: int
+    control: int
+    rate: float | None
+    sd: float | None
+    power: float
+    alpha: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row with every field."""
+        import pandas as pd
+
+        return pd.DataFrame([self.to_dict()])
+
+    def summary(self) -> str:
+        """Return what would show, in a sentence."""
+        held = f"With {count(self.control)} of {count(self.treated + self.control)} held back"
+        if math.isnan(self.effect):
+            return f"{held}, no effect on a rate of {percent(self.rate or 0.0)} would show."
+        return (
+            f"{held}, a difference of {_worded(self.effect, self.rate)} or more would show "
+            f"{_how_often(self.power)}."
+        )
+
+
+@dataclass(frozen=True)
+class HoldoutShare(Result):
+    """How much to hold back so that an effect shows; by `share_to_see`.
+
+    Parameters
+    ----------
+    share : float or None
+        Smallest share of the customers, at most a half; None where not even a half would do.
+    control : int or None
+        The customers that this is.
+    customers : int
+        Customers in both arms.
+    effect : float
+        The difference that is to be seen, as in `SmallestEffect`.
+    rate, sd, power, alpha : float or None
+        As in `SmallestEffect`.
+    """
+
+    share: float | None
+    control: int | None
+    customers: int
+    effect: float
+    rate: float | None
+    sd: float | None
+    power: float
+    alpha: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row with every field."""
+        import pandas as pd
+
+        return pd.DataFrame([self.to_dict()])
+
+    def summary(self) -> str:
+        """Return the share, or that there is none, in a sentence."""
+        effect, n = _worded(self.effect, self.rate), count(self.customers)
+        if self.share is None or self.control is None:
+            return f"Not even holding back half of all {n} would show a difference of {effect}."
+        return (
+            f"A difference of {effect} would show {_how_often(self.power)} if "
+            f"{count(self.control)} of {n} ({percent(self.share, decimals=1)}) were held back."
+        )
+
+
+def smallest_effect(
+    treated: int,
+    control: int,
+    *,
+    rate: float | None = None,
+    sd: float | None = None,
+    power: float = 0.8,
+    alpha: float = 0.05,
+) -> SmallestEffect:
+    r"""Smallest difference of two arms that a two-sided test finds with the given power.
+
+    Of means, (z₁₋α⸝₂ + z_power) · sd · √(1/n₁ + 1/n₀). Of shares, the rise d above ``rate`` with
+    d = z₁₋α⸝₂ · √(p̄ q̄ (1/n₁ + 1/n₀)) + z_power · √(p₁ q₁/n₁ + p₀ q₀/n₀), where p₁ = p₀ + d and p̄
+    is the share of both arms together. Both are normal approximations for independent units: of
+    clusters, give their number, and the standard deviation of a cluster's mean.
+
+    Parameters
+    ----------
+    treated, control : int
+        Units in the two arms, at least 1 and 1.
+    rate : float
+        Expected share (0–1) in the control arm; give this or ``sd``.
+    sd : float
+        Standard deviation of the outcome, over 0; its unit is the effect's.
+    power, alpha : float
+        0.8 and 0.05 by default.
+
+    Returns
+    -------
+    SmallestEffect
+
+    Raises
+    ------
+    InputError
+        Sizes that are no counts, both or neither of rate and sd, or values out of their range.
+
+    References
+    ----------
+    Cohen (1988), Statistical Power Analysis, 2nd ed., ch. 2 (means); Fleiss, Levin & Paik (2003),
+    Statistical Methods for Rates and Proportions, 3rd ed., ch. 4 (shares, two sizes).
+
+    Examples
+    --------
+    >>> found = smallest_effect(1080, 120, rate=0.05)
+    >>> round(found.effect, 4)
+    0.0807
+    >>> found.summary()[:64]
+    'With 120 of 1,200 held back, a difference of 8.1 points or more '
+    """
+    n1, n0 = _checked_size(treated, "treated"), _checked_size(control, "control")
+    _check_outcome(rate, sd)
+    _check_shares(power, alpha)
+    if sd is not None:
+        effect = (_z(1 - alpha / 2) + _z(power)) * sd * math.sqrt(1 / n1 + 1 / n0)
+    else:
+        assert rate is not None
+        effect = _smallest_rise(n1, n0, rate, power, alpha)
+    return SmallestEffect(effect, n1, n0, rate, sd, power, alpha)
+
+
+def share_to_see(
+    customers: int,
+    effect: float,
+    *,
+    rate: float | None = None,
+    sd: float | None = None,
+    power: float = 0.8,
+    alpha: float = 0.05,
+) -> HoldoutShare:
+    """Smallest share to hold back so that an effect of this size is found with the given power.
+
+    Parameters
+    ----------
+    customers : int
+        Customers in both arms, at least 2.
+    effect : float
+        The difference to be seen, over 0: a share (0–1) with ``rate``, else in the unit of ``sd``.
+    rate, sd, power, alpha : float
+        As in `smallest_effect`, by whose formulas the answer is found.
+
+    Returns
+    -------
+    HoldoutShare
+        ``share`` is None where not even half of the customers would do.
+
+    Raises
+    ------
+    InputError
+        As `smallest_effect`; an effect that is not over 0, or takes the rate over 1.
+
+    Examples
+    --------
+    >>> share_to_see(1200, 0.05, rate=0.05).control
+    308
+    >>> print(share_to_see(1200, 0.03, rate=0.05).summary())
+    Not even holding back half of all 1,200 would show a difference of 3.0 points.
+    """
+    n = _checked_size(customers, "customers")
+    _check_outcome(rate, sd)
+    _check_shares(power, alpha)
+    if n < 2:
+        raise InputError(f"customers is {n}; give at least 2, one for each arm")
+    if not _is_number(effect) or not effect > 0 or (rate is not None and rate + effect > 1):
+        raise InputError(
+            f"effect is {effect!r}; expected a difference over 0"
+            + (f" that leaves the rate of {rate:g} at 1 or below" if rate is not None else "")
+        )
+    # In two steps: from half the customers to one, a grid that grows by ratios, then each between.
+    half = n // 2
+    tried = np.unique(np.geomspace(1, half, 2000).round().astype(np.int64))
+    enough = np.flatnonzero(_shows(n, tried, effect, rate, sd, power, alpha))
+    if not len(enough):
+        return HoldoutShare(None, None, n, effect, rate, sd, power, alpha)
+    below = int(tried[enough[0] - 1]) if enough[0] else 0
+    between = np.arange(below + 1, int(tried[enough[0]]) + 1)
+    control = int(between[np.argmax(_shows(n, between, effect, rate, sd, power, alpha))])
+    return HoldoutShare(control / n, control, n, effect, rate, sd, power, alpha)
+
+
+def _shows(
+    n: int,
+    control: np.ndarray,
+    effect: float,
+    rate: float | None,
+    sd: float | None,
+    power: float,
+    alpha: float,
+) -> np.ndarray:
+    """Return whether the effect is large enough for each size of the control arm."""
+    treated = n - control
+    if sd is not None:
+        return effect >= (_z(1 - alpha / 2) + _z(power)) * sd * np.sqrt(1 / treated + 1 / control)
+    assert rate is not None
+    return _room(effect, treated, control, rate, power, alpha) >= 0
+
+
+def _room(effect: Any, n1: Any, n0: Any, rate: float, power: float, alpha: float) -> Any:
+    """Return the rise less what Fleiss, Levin & Paik need of it; 0 at the smallest one."""
+    risen = np.minimum(rate + effect, 1.0)
+    pooled = (n1 * risen + n0 * rate) / (n1 + n0)
+    null = np.sqrt(np.clip(pooled * (1 - pooled), 0, None) * (1 / n1 + 1 / n0))
+    apart = np.sqrt(risen * (1 - risen) / n1 + rate * (1 - rate) / n0)
+    return effect - _z(1 - alpha / 2) * null - _z(power) * apart
+
+
+def _smallest_rise(n1: int, n0: int, rate: float, power: float, alpha: float) -> float:
+    from scipy.optimize import brentq
+
+    def room(effect: float) -> float:
+        return float(_room(effect, n1, n0, rate, power, alpha))
+
+    # Not from 0, where a rate of 0 leaves no spread: nothing would look like enough.
+    highest = 1 - rate
+    if highest <= 0 or room(highest) < 0:
+        return math.nan
+    return float(brentq(room, 1e-15, highest, xtol=1e-14, rtol=1e-12))
+
+
+def _z(share: float) -> float:
+    return NormalDist().inv_cdf(share)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _checked_size(size: int, name: str) -> int:
+    if not _is_number(size) or size != int(size) or size < 1:
+        raise InputError(f"{name} is {size!r}; expected a whole number of customers, at least 1")
+    return int(size)
+
+
+def _check_outcome(rate: float | None, sd: float | None) -> None:
+    if (rate is None) == (sd is None):
+        both = "neither rate nor sd is" if rate is None else "both rate and sd are"
+        raise InputError(
+            f"{both} given; give rate (0–1) for an outcome that happens or not, or sd for an amount"
+        )
+    if rate is not None and not (_is_number(rate) and 0 <= rate < 1):
+        raise InputError(f"rate is {rate!r}; expected a share from 0 to below 1, such as 0.05")
+    if sd is not None and not (_is_number(sd) and sd > 0):
+        raise InputError(f"sd is {sd!r}; expected a standard deviation over 0")
+
+
+def _check_shares(power: float, alpha: float) -> None:
+    if not _is_number(alpha) or not 0 < alpha < 1:
+        raise InputError(f"alpha is {alpha!r}; expected a share between 0 and 1, such as 0.05")
+    # At a power of alpha / 2 there is nothing left to be seen; below it the formulas turn around.
+    if not _is_number(power) or not alpha < power < 1:
+        raise InputError(f"power is {power!r}; expected a share above alpha, such as 0.8")
+
+
+def _worded(effect: float, rate: float | None) -> str:
+    if rate is None:
+        return number(effect)
+    points = 100 * effect
+    return f"{number(points, decimals=1 if points >= 1 else 2)} points"
+
+
+def _how_often(power: float) -> str:
+    return (
+        "in 4 of 5 such trials"
+        if power == 0.8
+        else f"in {percent(power, decimals=0)} of such trials"
+    )

@@ -1,0 +1,238 @@
+"""Assignment: the same for a customer whoever else is there, in the planned shares, by chance."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import promolab
+from benchmarks.assignment import independent_names, shares_within_noise
+from promolab import assign
+from promolab.errors import InputError
+from tests.abtest.test_hashing import by_the_book
+
+SHARES = {"holdout": 0.1, "send": 0.9}
+
+
+def arms(customers, name="spring", shares=SHARES, seed=0, **more) -> list[str]:
+    return assign(customers, name, shares, seed, **more).table["arm"].tolist()
+
+
+def test_the_recipe_in_the_docstring_gives_the_same_arms_without_promolab():
+    key = hashlib.sha256(b"customer:3:W44: caf\xc3\xa9").digest()[:16]
+    expected = [
+        "holdout" if by_the_book(str(i).encode(), key) / 2**64 < 0.1 else "send" for i in range(300)
+    ]
+    assert arms(range(300), "W44: café", seed=3) == expected
+    assert set(expected) == {"holdout", "send"}
+
+
+def test_an_assignment_never_changes():
+    # Frozen: a release that changes these reassigns every running experiment.
+    table = assign([f"c{i}" for i in range(2000)], "frozen", SHARES, 7).to_frame()
+    digest = hashlib.sha256("".join(table["arm"].str[0]).encode()).hexdigest()
+    assert digest[:16] == FROZEN
+
+
+FROZEN = "6ab63188ab8d35a1"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=30, unique=True), st.data())
+def test_neither_the_others_nor_the_order_matter(ids, data):
+    whole = dict(zip(ids, arms(ids), strict=True))
+    some = data.draw(st.lists(st.sampled_from(ids), min_size=1, unique=True))
+    assert arms(some) == [whole[i] for i in some]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        np.array,
+        lambda ids: np.array(ids, dtype=np.uint16),
+        lambda ids: pd.Series(ids, index=ids[::-1]),
+        lambda ids: pd.Series(ids, dtype="Int64"),
+        lambda ids: pd.Index(ids),
+        lambda ids: [str(i) for i in ids],
+        lambda ids: np.array([str(i) for i in ids]),
+        lambda ids: pd.Series([str(i) for i in ids], dtype=object),
+        lambda ids: pd.Series([str(i) for i in ids], dtype="category"),
+        lambda ids: pa.chunked_array([pa.array(ids[:9]), pa.array(ids[9:])]),
+        lambda ids: pa.array([str(i) for i in ids]),
+        lambda ids: [*ids[:9], *(str(i) for i in ids[9:])],
+    ],
+)
+def test_numbers_and_texts_of_any_kind_are_the_same_customers(make):
+    ids = list(range(40, 240))
+    assert arms(make(ids)) == arms(ids)
+
+
+def test_the_table_keeps_ids_as_given_and_has_the_propensity_of_each_arm():
+    found = assign(pd.Series([5, 3], index=["x", "y"]), "a", {"a": 0.25, "b": 0.75}, 0)
+    table = found.to_frame()
+    assert list(table) == ["customer_id", "arm", "propensity"]
+    assert table["customer_id"].tolist() == [5, 3] and table.index.tolist() == [0, 1]
+    assert list(table["arm"].cat.categories) == ["a", "b"]
+    assert (table["propensity"] == table["arm"].astype(str).map({"a": 0.25, "b": 0.75})).all()
+
+
+def test_shares_lie_within_the_noise_of_chance_and_names_are_independent():
+    assert shares_within_noise(np.arange(200_000)).ok
+    assert independent_names(n=20_000).ok
+
+
+def test_seeds_are_independent_and_so_is_a_name_that_looks_like_another_seed():
+    first = np.array(arms(range(20_000), shares={"a": 0.5, "b": 0.5})) == "a"
+    for name, seed in (("spring", 1), ("0:spring", 0), ("Spring", 0)):
+        second = np.array(arms(range(20_000), name, {"a": 0.5, "b": 0.5}, seed)) == "a"
+        assert abs((first & second).mean() - 0.25) < 4 * np.sqrt(3 / 16 / 20_000)
+
+
+def test_share_0_gets_nobody_and_share_1_everybody():
+    for shares in (
+        {"none": 0, "all": 1},
+        {"all": 1.0, "none": 0.0},
+        {"none": 0, "all": 1, "zero": np.float64(0)},
+    ):
+        assert set(arms(range(5000), shares=shares)) == {"all"}
+        assert assign(range(9), "a", shares, 0).counts == {k: 9 * int(shares[k]) for k in shares}
+
+
+def test_widening_the_first_arm_takes_nobody_out_of_it():
+    narrow = np.array(arms(range(5000))) == "holdout"
+    wide = np.array(arms(range(5000), shares={"holdout": 0.2, "send": 0.8})) == "holdout"
+    assert (wide | ~narrow).all() and wide.sum() > narrow.sum()
+
+
+def test_shares_that_do_not_add_up_by_rounding_alone_are_fine():
+    tenths = {f"arm {i}": 0.1 for i in range(10)}
+    assert sum(tenths.values()) != 1
+    found = assign(range(20_000), "a", tenths, 0)
+    assert min(found.counts.values()) > 1800 and sum(found.counts.values()) == 20_000
+    assert set(arms(range(300), shares={"a": 1 / 3, "b": 1 / 3, "c": 1 / 3})) == {"a", "b", "c"}
+
+
+def test_a_cluster_shares_one_arm_and_who_has_none_stands_alone():
+    rng = np.random.default_rng(0)
+    cluster = pd.Series(rng.integers(0, 700, 3000), dtype="Int64").where(rng.random(3000) < 0.8)
+    found = assign(range(3000), "spring", SHARES, 0, cluster=cluster)
+    table = found.table.assign(cluster=cluster, alone=arms(range(3000)))
+    assert table.dropna().groupby("cluster")["arm"].nunique().max() == 1
+    lonely = table[table["cluster"].isna()]
+    assert len(lonely) > 500 and (lonely["arm"].astype(str) == lonely["alone"]).all()
+    assert found.units == cluster.nunique() + len(lonely)
+    assert 0.06 < found.counts["holdout"] / 3000 < 0.14
+    # As text, with an empty cell for a missing one: the same.
+    text = cluster.astype("string").fillna("")
+    assert arms(range(3000), cluster=text) == table["arm"].tolist()
+    # A household's number is no customer's: customer 7 alone and household 7 are drawn apart.
+    apart = arms(range(500), cluster=list(range(500))) != arms(range(500))
+    assert apart and arms(range(500), cluster=[None] * 500) == arms(range(500))
+
+
+def test_strata_are_balanced_to_one_unit_and_the_propensity_is_still_the_share():
+    shares = {"a": 0.1, "b": 0.35, "c": 0.55}
+    strata = np.arange(30_000) % 9973  # three customers each, four in the first ones
+    found = assign(range(30_000), "a", shares, 0, strata=strata)
+    assert found.strata == 9973
+    counts = pd.crosstab(strata, found.table["arm"])
+    sizes = counts.sum(axis=1)
+    for arm, share in shares.items():
+        assert ((counts[arm] - share * sizes).abs() < 1).all()
+        noise = np.sqrt(share * (1 - share) / 30_000)
+        assert abs(found.counts[arm] / 30_000 - share) < 4 * noise
+        assert set(found.table.loc[found.table["arm"] == arm, "propensity"]) == {share}
+
+
+def test_large_strata_are_balanced_far_below_the_noise_of_chance():
+    strata = pd.Series(["north", "south", None, "west"] * 2500)
+    found = assign(range(10_000), "a", SHARES, 0, strata=strata)
+    held = found.table[found.table["arm"] == "holdout"].index % 4
+    assert np.abs(np.bincount(held) - 250).max() <= 1 and found.strata == 4
+    shuffled = np.random.default_rng(1).permutation(10_000)
+    again = assign(shuffled, "a", SHARES, 0, strata=strata[shuffled]).table
+    assert again["arm"].tolist() == found.table["arm"].iloc[shuffled].tolist()
+    as_text = arms(range(10), strata=["true", "false"] * 5)
+    assert arms(range(10), strata=[True, False] * 5) == as_text
+
+
+def test_clusters_are_balanced_within_strata_as_one():
+    cluster = np.arange(6000) // 3
+    found = assign(range(6000), "a", SHARES, 0, cluster=cluster, strata=cluster % 4)
+    held = found.table.assign(cluster=cluster).drop_duplicates("cluster").query("arm == 'holdout'")
+    assert found.table.groupby(cluster)["arm"].nunique().max() == 1
+    assert np.abs(np.bincount(held["cluster"] % 4) - 50).max() <= 1
+    with pytest.raises(InputError, match=r"1 cluster in more than one stratum"):
+        assign([1, 2, 3], "a", SHARES, 0, cluster=["x", "x", "y"], strata=["n", "s", "s"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"customers": []}, "customers is empty"),
+        ({"customers": "c1"}, "customers is a str"),
+        ({"customers": 7}, "customers is a int"),
+        ({"customers": pd.DataFrame({"a": [1]})}, "customers is a DataFrame"),
+        ({"customers": [[1, 2], [3, 4]]}, "customers holds"),
+        ({"customers": np.ones((2, 2), int)}, "customers is no column"),
+        ({"customers": [1, 2, 1, 2, 3]}, "2 ids more than once, such as '1'"),
+        ({"customers": [7, "7"]}, "1 id more than once, such as '7'"),
+        ({"customers": ["a", None, ""]}, "2 missing ids of 3"),
+        ({"customers": [1.0, 2.0]}, "customers holds 1.0.*Int64"),
+        ({"customers": [1, None]}, "customers holds 1.0.*Int64"),
+        ({"customers": [1, 2.5, "x"]}, r"customers holds 2.5 \(float\)"),
+        ({"customers": [True, False]}, "customers holds True"),
+        ({"customers": [b"a"]}, "customers holds b'a'"),
+        ({"customers": ["\ud800"]}, "customers"),
+        ({"customers": pd.to_datetime(["2017-01-01"])}, "customers holds 2017"),
+        ({"name": 5}, "name is 5"),
+        ({"name": None}, "name is None"),
+        ({"name": " "}, "name is ' '"),
+        ({"seed": "0"}, "seed is '0'"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": True}, "seed is True"),
+        ({"shares": {}}, "shares is {}"),
+        ({"shares": 0.1}, "shares is 0.1"),
+        ({"shares": {"holdout": 0.1}}, "adds up to 0.1"),
+        ({"shares": {"a": 0.5, "b": 0.6}}, "adds up to 1.1"),
+        ({"shares": {"a": 0.5, "b": 0.5 + 1e-8}}, "adds up to 1"),
+        ({"shares": {"a": -0.1, "b": 1.1}}, "'a' the share -0.1"),
+        ({"shares": {"a": 10, "b": 90}}, r"'a' the share 10.*for 10 % give 0.1"),
+        ({"shares": {"a": float("nan"), "b": 1}}, "'a' the share nan"),
+        ({"shares": {"a": "ten", "b": 0.9}}, "'a' the share 'ten'"),
+        ({"shares": {"a": None, "b": 0.9}}, "'a' the share None"),
+        ({"shares": {"a": True, "b": False}}, "'a' the share True"),
+        ({"shares": {1: 0.5, "b": 0.5}}, "an arm called 1"),
+        ({"cluster": ["x"]}, "cluster has 1 rows and customers 3"),
+        ({"cluster": [1.5, 2.5, None]}, "cluster holds 1.5"),
+        ({"strata": ["x"] * 4}, "strata has 4 rows"),
+        ({"strata": [0.1, 0.2, 0.3]}, "strata holds 0.1"),
+    ],
+)
+def test_wrong_calls_say_what_is_wrong(change, message):
+    call = {"customers": [1, 2, 3], "name": "a", "shares": SHARES, "seed": 0} | change
+    with pytest.raises(InputError, match=message):
+        assign(**call)
+
+
+def test_an_assignment_reads_and_draws():
+    import matplotlib.pyplot as plt
+
+    pairs = np.arange(1200) // 2
+    found = assign(range(1200), "spring", SHARES, 0, cluster=pairs, strata=[1] * 1200)
+    told = found.to_dict()
+    assert told["counts"] == found.counts and told["shares"] == SHARES and told["units"] == 600
+    text = found.summary()
+    assert "“spring” (seed 0) splits 1,200 customers" in text and "600 units" in text
+    assert "holdout 120 (10.0 %, planned 10.0 %)" in text and "1 stratum" in text
+    assert "splits 1,200" in found._repr_html_()
+    assert [bar.get_width() for bar in found.plot().patches] == [10.0, 90.0]
+    plt.close("all")
+    assert "assign" in promolab.__all__

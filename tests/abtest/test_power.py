@@ -1,0 +1,125 @@
+"""What a holdout can show agrees with statsmodels, and its inverse with a search by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statsmodels.stats.power import NormalIndPower
+from statsmodels.stats.proportion import power_proportions_2indep, proportion_effectsize
+
+from promolab.abtest import share_to_see, smallest_effect
+from promolab.errors import InputError
+
+SIZES = [(1080, 120), (600, 600), (9500, 500), (50, 50), (100, 900)]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.05, 0.3, 0.5])
+def test_shares_agree_with_statsmodels(sizes, rate):
+    treated, control = sizes
+    effect = smallest_effect(treated, control, rate=rate).effect
+    power = power_proportions_2indep(
+        effect,
+        rate,
+        treated,
+        ratio=control / treated,
+        alpha=0.025,  # one side of 5 %: the other side is never what shows
+        alternative="larger",
+        return_results=False,
+    )
+    assert 0 < effect < 1 and power == pytest.approx(0.8, abs=1e-9)
+    # Cohen's arcsine formula is another approximation: near where no share is rare.
+    if rate >= 0.3:
+        cohen = NormalIndPower().power(
+            proportion_effectsize(rate + effect, rate), treated, 0.05, ratio=control / treated
+        )
+        assert cohen == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize(("power", "alpha"), [(0.8, 0.05), (0.9, 0.01)])
+def test_means_agree_with_statsmodels(sizes, power, alpha):
+    treated, control = sizes
+    found = smallest_effect(treated, control, sd=20, power=power, alpha=alpha)
+    theirs = NormalIndPower().power(found.effect / 20, treated, alpha, control / treated)
+    assert theirs == pytest.approx(power, abs=1e-5)
+
+
+def test_the_smallest_effect_is_found_in_four_of_five_trials():
+    effect = smallest_effect(1080, 120, rate=0.1).effect
+    rng = np.random.default_rng(0)
+    p1, p0 = rng.binomial(1080, 0.1 + effect, 40_000) / 1080, rng.binomial(120, 0.1, 40_000) / 120
+    pooled = 0.9 * p1 + 0.1 * p0
+    z = (p1 - p0) / np.sqrt(pooled * (1 - pooled) * (1 / 1080 + 1 / 120))
+    assert (np.abs(z) > 1.959964).mean() == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("customers", [60, 1201, 40_000])
+@pytest.mark.parametrize("outcome", [{"rate": 0.05}, {"rate": 0.4}, {"sd": 0.3}])
+def test_the_share_needed_is_the_smallest_one_that_does(customers, outcome):
+    for wanted in (0.02, 0.07, 0.3):
+        found = share_to_see(customers, wanted, **outcome)
+        sizes = np.unique(np.r_[1 : min(customers // 2, 1500) + 1, customers // 2])
+        if found.control is None:
+            assert found.share is None
+            sizes = sizes[:: max(1, len(sizes) // 50)]
+            assert not any(shows(customers, int(size), wanted, outcome) for size in sizes)
+        else:
+            assert found.share == found.control / customers
+            assert shows(customers, found.control, wanted, outcome)
+            assert found.control == 1 or not shows(customers, found.control - 1, wanted, outcome)
+
+
+def shows(customers, control, wanted, outcome):
+    return smallest_effect(customers - control, control, **outcome).effect <= wanted * (1 + 1e-9)
+
+
+def test_sentences():
+    held = smallest_effect(1080, 120, rate=0.03)
+    assert held.summary() == (
+        "With 120 of 1,200 held back, a difference of "
+        f"{100 * held.effect:.1f} points or more would show in 4 of 5 such trials."
+    )
+    assert "of 5.39 or more" in smallest_effect(1080, 120, sd=20).summary()
+    assert "in 90 % of such trials" in smallest_effect(9, 9, sd=2, power=0.9).summary()
+    nothing = smallest_effect(2, 1, rate=0.05)
+    assert np.isnan(nothing.effect) and "no effect on a rate of 5" in nothing.summary()
+    assert nothing.to_dict()["effect"] is None
+    half = share_to_see(1200, 0.02, rate=0.03)
+    assert half.summary() == (
+        "Not even holding back half of all 1,200 would show a difference of 2.0 points."
+    )
+    assert half.to_dict()["share"] is None and len(half.to_frame()) == 1
+    some = share_to_see(12_000, 0.03, rate=0.05)
+    assert f"({100 * some.share:.1f} %) were held back" in some.summary()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"treated": 0}, "treated is 0"),
+        ({"control": 1.5}, "control is 1.5"),
+        ({"control": "ten"}, "control is 'ten'"),
+        ({"rate": None}, "neither rate nor sd"),
+        ({"sd": 1.0}, "both rate and sd"),
+        ({"rate": 5}, "rate is 5"),
+        ({"rate": float("nan")}, "rate is nan"),
+        ({"rate": None, "sd": 0}, "sd is 0"),
+        ({"power": 0.01}, "power is 0.01"),
+        ({"power": 80}, "power is 80"),
+        ({"alpha": 0}, "alpha is 0"),
+    ],
+)
+def test_wrong_calls_say_what_is_wrong(change, message):
+    call = {"treated": 90, "control": 10, "rate": 0.05} | change
+    with pytest.raises(InputError, match=message):
+        smallest_effect(**call)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [((1, 0.1), "customers is 1"), ((100, 0), "effect is 0"), ((100, 0.99), "effect is 0.99")],
+)
+def test_a_share_of_nothing_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        share_to_see(*call, rate=0.05)
