@@ -96,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--source",
         default="complete_journey",
-        help="a built-in source, or a folder or DuckDB file with the shop's tables (%(default)s)",
+        help="a built-in source, or a folder of files, a DuckDB file or a warehouse's address with the "
+        "shop's tables (%(default)s)",
     )
     report.add_argument("--week", help="ISO week such as 2017-W44 (default: the shop's own)")
     report.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
@@ -109,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="a parameter of the notebooks, such as threads=2; may be repeated",
+    )
+    report.add_argument(
+        "--wait",
+        type=float,
+        default=1800,
+        metavar="SECONDS",
+        help="how long to wait for another run that writes into the same folder (%(default)s)",
     )
     report.set_defaults(run=_report)
 
@@ -167,6 +175,7 @@ def _report(options: argparse.Namespace) -> int:
         seed=options.seed,
         parameters=given,
         shop_file=options.shop,
+        wait=options.wait,
     )
     print(page, flush=True)
     return DONE

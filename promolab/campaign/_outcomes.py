@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Where products are not given, features leave out variety and price level, which take most of the
 # time and say little about spend beyond recency, frequency, amounts and coupons.
 _NOT_NEEDED = ("products",)
+KINDS = ("redeem", "delivered", "unsubscribe", "complaint")
+"""Kinds of response that a read-out counts."""
 
 
 def lean(shop: Shop) -> Shop:
@@ -23,32 +25,90 @@ def lean(shop: Shop) -> Shop:
     return shop.with_tables({k: v for k, v in shop.tables.items() if k not in _NOT_NEEDED})
 
 
-def responses_in_windows(shop: Shop, promotions: pd.DataFrame, now: datetime) -> pd.DataFrame:
-    """Return contacted customers by promotion, with their redemptions inside the window.
+def contacts_before(shop: Shop, promotions: pd.DataFrame, now: datetime) -> pd.DataFrame:
+    """Return promotion_id, customer_id and ts of the first contact before ``now`` and the end.
+
+    Parameters
+    ----------
+    promotions : DataFrame
+        promotion_id, ends_at.
+    """
+    import ibis
+
+    windows = ibis.memtable(promotions[["promotion_id", "ends_at"]])
+    keys = ["promotion_id", "customer_id"]
+    made = shop.exposures.filter(shop.exposures.ts < ibis.literal(now).cast("timestamp"))
+    made = made.select(*keys, "ts").join(windows, "promotion_id")
+    made = made.filter(made.ts < made.ends_at)
+    return made.group_by(keys).aggregate(ts=made.ts.min()).order_by(keys).execute()
+
+
+def responses_between(shop: Shop, spans: pd.DataFrame, now: datetime) -> pd.DataFrame:
+    """Return how often each customer responded, and when first, by promotion and kind.
+
+    Parameters
+    ----------
+    spans : DataFrame
+        promotion_id, kind, low, high (UTC): low ≤ ts < high, and before ``now``.
 
     Returns
     -------
     DataFrame
-        promotion_id, customer_id, redemptions (rows); one row per customer contacted.
+        promotion_id, kind, customer_id, n, first_ts; whoever was contacted or not.
     """
     import ibis
 
-    moment = ibis.literal(now).cast("timestamp")
-    windows = shop.promotions.select("promotion_id", "starts_at", "ends_at")
-    windows = windows.filter(windows.promotion_id.isin(promotions["promotion_id"].tolist()))
+    table = ibis.memtable(spans)
+    rows = shop.responses.filter(shop.responses.ts < ibis.literal(now).cast("timestamp"))
+    rows = rows.select("promotion_id", "kind", "customer_id", "ts")
+    rows = rows.join(table, ["promotion_id", "kind"])
+    rows = rows.filter((rows.ts >= rows.low) & (rows.ts < rows.high))
+    keys = ["promotion_id", "kind", "customer_id"]
+    found = rows.group_by(keys).aggregate(n=rows.count(), first_ts=rows.ts.min())
+    return found.order_by(keys).execute()
+
+
+def kinds_recorded(shop: Shop, now: datetime) -> frozenset[str]:
+    """Return the kinds of response that the shop has ever recorded before a moment."""
+    import ibis
+
+    rows = shop.responses.filter(shop.responses.ts < ibis.literal(now).cast("timestamp"))
+    return frozenset(rows.select("kind").distinct().execute()["kind"].dropna().astype(str))
+
+
+def answers_of(contacts: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
+    """Return the contacts with how often each responded, a column per kind of `KINDS`."""
     keys = ["promotion_id", "customer_id"]
+    wide = contacts[keys]
+    for kind in KINDS:
+        mine = responses.loc[responses["kind"] == kind, [*keys, "n"]]
+        wide = wide.merge(mine.rename(columns={"n": kind}), on=keys, how="left")
+    return wide.fillna(dict.fromkeys(KINDS, 0)).astype(dict.fromkeys(KINDS, "int64"))
 
-    def inside(table: Any) -> Any:
-        rows = table.filter(table.ts < moment).select(*keys, "ts").join(windows, "promotion_id")
-        return rows.filter(rows.ts < rows.ends_at)
 
-    made = inside(shop.exposures).select(*keys).distinct()
-    redeemed = inside(shop.responses.filter(shop.responses.kind == "redeem"))
-    redeemed = redeemed.filter(redeemed.ts >= redeemed.starts_at)
-    redeemed = redeemed.group_by(keys).aggregate(redemptions=redeemed.count())
-    both = made.left_join(redeemed, keys)
-    both = both.select(*[made[k] for k in keys], redemptions=both.redemptions.fill_null(0))
-    return both.order_by(keys).execute()
+def _placed_lines(shop: Shop) -> Any:
+    """Return signed lines with ``placed``, when what they belong to was bought.
+
+    What comes back counts where it was bought, if its order is known, else when it came back.
+    """
+    import ibis
+
+    lines = order_lines(lean(shop)).select("customer_id", "ts", "order_id", "bought", "amount")
+    bought, back = lines.filter(lines.bought), lines.filter(~lines.bought)
+    keys = ["customer_id", "order_id"]
+    orders = bought.filter(bought.order_id.notnull()).semi_join(back, keys)
+    orders = orders.group_by(keys).aggregate(first_ts=orders.ts.min())
+    joined = back.left_join(orders, keys)
+    placed = ibis.least(joined.first_ts.fill_null(joined.ts), joined.ts)
+    columns = ["customer_id", "ts", "placed", "bought", "amount"]
+    known = joined.select(
+        customer_id=back.customer_id,
+        ts=back.ts,
+        placed=placed,
+        bought=back.bought,
+        amount=back.amount,
+    )
+    return bought.mutate(placed=bought.ts).select(*columns).union(known.select(*columns))
 
 
 def sales_between(shop: Shop, spans: pd.DataFrame) -> pd.DataFrame:
@@ -57,13 +117,15 @@ def sales_between(shop: Shop, spans: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     spans : DataFrame
-        span (a number), low, high (UTC): low ≤ ts < high.
+        span (a number), low, high (UTC): bought at low ≤ ts < high; until (high by default): what
+        came back before it is taken off.
     """
     import ibis
 
-    lines = order_lines(lean(shop)).select("customer_id", "ts", "amount")
-    table = ibis.memtable(spans)
-    rows = lines.join(table, [lines.ts >= table.low, lines.ts < table.high])
+    spans = spans if "until" in spans else spans.assign(until=spans["high"])
+    lines, table = _placed_lines(shop), ibis.memtable(spans)
+    rows = lines.join(table, [lines.placed >= table.low, lines.placed < table.high])
+    rows = rows.filter(rows.bought | (rows.ts < rows.until))
     sums = rows.group_by("span", "customer_id").aggregate(sales=rows.amount.sum().cast("float64"))
     return sums.order_by("span", "customer_id").execute()
 
@@ -76,17 +138,41 @@ def discounts_in_windows(shop: Shop, promotions: pd.DataFrame, column: str) -> p
     DataFrame
         promotion_id, customer_id, discount; who had none has no row.
     """
-    windows = shop.promotions.select("promotion_id", "starts_at", "ends_at")
-    windows = windows.filter(windows.promotion_id.isin(promotions["promotion_id"].tolist()))
-    # A product stands in several coupons of a promotion; its lines count once.
-    offers = shop.promotion_products.select("promotion_id", "product_id").distinct()
-    offers = offers.join(windows, "promotion_id")
     lines = order_lines(lean(shop)).select("customer_id", "ts", "product_id", column)
-    rows = lines.filter(lines[column] != 0).join(offers, "product_id")
-    rows = rows.filter((rows.ts >= rows.starts_at) & (rows.ts < rows.ends_at))
+    rows = _on_offer(shop, promotions, lines.filter(lines[column] != 0))
     keys = ["promotion_id", "customer_id"]
     sums = rows.group_by(keys).aggregate(discount=rows[column].sum().cast("float64"))
     return sums.order_by(keys).execute()
+
+
+def buyers_in_windows(shop: Shop, promotions: pd.DataFrame) -> pd.DataFrame:
+    """Return promotion_id, customer_id of who bought any of a promotion's products in its window.
+
+    Where the shop does not say which products a promotion is for, any purchase counts.
+    """
+    events = shop.events
+    columns = ["customer_id", "ts"]
+    if known := shop.lacks("past spend on a promotion's products") is None:
+        columns.append("product_id")
+    bought = events.filter(events.kind == "purchase").select(*columns)
+    rows = _on_offer(shop, promotions, bought, by_product=known)
+    keys = ["promotion_id", "customer_id"]
+    return rows.select(*keys).distinct().order_by(keys).execute()
+
+
+def _on_offer(
+    shop: Shop, promotions: pd.DataFrame, lines: Any, *, by_product: bool = True
+) -> Any:
+    """Return the lines in each promotion's window, of its products."""
+    import ibis
+
+    windows = ibis.memtable(promotions[["promotion_id", "starts_at", "ends_at"]])
+    if not by_product:
+        return lines.join(windows, [lines.ts >= windows.starts_at, lines.ts < windows.ends_at])
+    # A product stands in several coupons of a promotion; its lines count once.
+    offers = shop.promotion_products.select("promotion_id", "product_id").distinct()
+    rows = lines.join(offers.join(windows, "promotion_id"), "product_id")
+    return rows.filter((rows.ts >= rows.starts_at) & (rows.ts < rows.ends_at))
 
 
 def known_before(shop: Shop, moments: list[datetime]) -> pd.DataFrame:

@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-__all__ = ["ADJUSTED", "NOT_IDENTIFIED", "Difference", "adjusted_difference", "design_matrix"]
+__all__ = [
+    "ADJUSTED",
+    "NOT_IDENTIFIED",
+    "RANDOMISED",
+    "Difference",
+    "adjusted_difference",
+    "design_matrix",
+]
 
+RANDOMISED = "randomised"
 ADJUSTED = "adjusted"
 NOT_IDENTIFIED = "not identified"
 
@@ -38,7 +46,10 @@ FAR_OUT = 0.99  # quantile from which past spend says no more about future spend
 
 @dataclass(frozen=True)
 class Difference(Result):
-    """Mean outcome of the contacted less that of similar customers; by `adjusted_difference`.
+    """Mean outcome of the contacted less that of others like them.
+
+    Made by `adjusted_difference` (of similar customers), or from a holdout by
+    `promolab.campaign.randomised` (of customers held back by chance).
 
     Parameters
     ----------
@@ -46,9 +57,9 @@ class Difference(Result):
         The difference, in the outcome's unit, with its interval; ``n`` is the number of contacted.
         nan where ``identification`` is ``not identified``.
     identification, why : str
-        ``adjusted`` or ``not identified``, and the reason in words.
+        ``randomised``, ``adjusted`` or ``not identified``, and the reason in words.
     contacted, others : int
-        Customers in the two groups.
+        Customers in the two groups; if randomised, those assigned and those held back.
     contacted_mean, similar_mean : float
         Mean outcome of the contacted; what similar customers had (nan if not identified).
     effective_others : float
@@ -76,7 +87,7 @@ class Difference(Result):
     @property
     def identified(self) -> bool:
         """Whether the rules let the difference be shown."""
-        return self.identification == ADJUSTED
+        return self.identification in (RANDOMISED, ADJUSTED)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row: the figure, its interval, and what it rests on."""

@@ -2,119 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from promolab.campaign.outlook import ListOutlook, list_outlook
+from promolab.campaign.outlook_coverage import OutlookCoverage, roll_outlook
 from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
 from promolab.model import Backtest, ResponseModel, pair_features, run_backtest, support
 from promolab.results import Result
-from promolab.wording import count, number, percent, plural
+from promolab.wording import percent, plural
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = [
-    "DEFAULT_L2",
-    "TOO_FEW",
-    "Launch",
-    "ListOutlook",
-    "expected_words",
-    "launch_week",
-    "list_outlook",
-]
+__all__ = ["DEFAULT_L2", "Launch", "launch_week"]
 
 DEFAULT_L2 = 100.0
 """Penalty of the weekly model: the middle of the range (30–300) over which nothing changes much."""
 _PAIRS = ("customer_id", "promotion_id", "as_of", "starts_at", "ends_at", "redeemed", "purchased")
 _SCORES = ("customer_id", "promotion_id", "p_redeemed", "support")
-
-TOO_FEW = "fewer than three past promotions tell how far such a list misses"
-
-
-def expected_words(expected: float, low: float, high: float) -> str:
-    """Write expected redemptions with their interval, where there is one.
-
-    Examples
-    --------
-    >>> expected_words(183.2, 81.4, 441.9), expected_words(54.9, float("nan"), float("nan"))
-    ('180 [80, 440]', '55')
-    """
-    return number(expected, low, high, decimals=None if np.isfinite(low) else 0)
-
-
-@dataclass(frozen=True)
-class ListOutlook(Result):
-    """How many of the likeliest customers will redeem, for lists of several sizes.
-
-    Parameters
-    ----------
-    promotion_id : object
-        The promotion.
-    table : DataFrame
-        customers, expected, ci_low, ci_high (95 % prediction interval), rate (expected /
-        customers), inside (share of the list whose like was contacted before).
-    usual : int
-        Customers that past promotions of its type contacted, in the median.
-    promotions : int
-        Past promotions behind the interval.
-    """
-
-    promotion_id: Any
-    table: pd.DataFrame = field(repr=False)
-    usual: int
-    promotions: int
-
-    @property
-    def at_usual(self) -> pd.Series[Any]:
-        """The row of the list of usual size."""
-        nearest_row = (self.table["customers"] - self.usual).abs().to_numpy().argmin()
-        return self.table.iloc[int(nearest_row)]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per list size."""
-        return self.table
-
-    def summary(self) -> str:
-        """Say what the list of usual size will bring."""
-        row = self.at_usual
-        text = expected_words(row["expected"], row["ci_low"], row["ci_high"])
-        sentence = (
-            f"If the {count(row['customers'])} likeliest are contacted, about {text} of them are "
-            f"expected to redeem ({percent(row['rate'], decimals=0)})."
-        )
-        return sentence if np.isfinite(row["ci_low"]) else f"{sentence} {self.interval_note()}"
-
-    def interval_note(self) -> str:
-        """Say where the intervals come from, or why there are none."""
-        if self.promotions < 3:
-            return f"No intervals: {TOO_FEW}."
-        return (
-            "The chances of the list added up, times what past promotions brought of that; 95 % "
-            f"intervals from how far {self.promotions} of them missed as a whole."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the expected redemptions against the size of the list, with the band."""
-        from promolab import plots
-
-        table = self.table
-        ax = plots.curve(
-            table["customers"], table["expected"], low=table["ci_low"], high=table["ci_high"], ax=ax
-        )
-        return plots.finish(
-            ax,
-            title=self.summary(),
-            subtitle=self.interval_note(),
-            xlabel="customers contacted, likeliest first",
-            ylabel="redemptions expected",
-        )
 
 
 @dataclass(frozen=True)
@@ -137,6 +45,8 @@ class Launch(Result):
         The features behind the scores.
     outlooks : tuple of ListOutlook
         One per promotion that starts.
+    coverage : OutlookCoverage
+        How such outlooks did on past promotions.
     why : str
         What could not be done and why, else empty.
     """
@@ -148,6 +58,7 @@ class Launch(Result):
     scores: pd.DataFrame = field(repr=False)
     candidates: pd.DataFrame = field(repr=False)
     outlooks: tuple[ListOutlook, ...]
+    coverage: OutlookCoverage = field(repr=False)
     why: str = ""
 
     def to_frame(self) -> pd.DataFrame:
@@ -173,7 +84,13 @@ class Launch(Result):
 
 
 def launch_week(
-    shop: Shop, as_of: datetime, until: datetime, *, l2: float = DEFAULT_L2, list_size: int = 0
+    shop: Shop,
+    starts_at: datetime,
+    until: datetime,
+    *,
+    as_of: datetime | None = None,
+    l2: float = DEFAULT_L2,
+    list_size: int = 0,
 ) -> Launch:
     """Fit and test the response model, and rank the customers for what starts in a week.
 
@@ -181,8 +98,11 @@ def launch_week(
     ----------
     shop : Shop
         Cleaned. What it lacks is said in ``why``, not raised.
-    as_of, until : datetime
-        The week, UTC without a zone.
+    starts_at, until : datetime
+        The week, UTC without a zone: promotions that start in [starts_at, until).
+    as_of : datetime, optional
+        When the plan is made, at the latest (and by default) when the week starts. Nothing at or
+        after it is read; past promotions are predicted as long before their own start.
     l2 : float
         Penalty of the model.
     list_size : int
@@ -191,14 +111,22 @@ def launch_week(
     Returns
     -------
     Launch
+
+    Raises
+    ------
+    InputError
+        ``as_of`` lies after the week's start.
     """
+    as_of = starts_at if as_of is None else as_of
+    if as_of > starts_at:
+        raise InputError(f"as_of = {as_of}, after the week's start {starts_at}; plan before it")
     lacking = shop.lacks("response models")
     if lacking:
         return _without(f"No response model: {lacking}.", pd.DataFrame(columns=["promotion_id"]))
     promotions = shop.promotions
-    starting = promotions.filter((promotions.starts_at >= as_of) & (promotions.starts_at < until))
+    starting = promotions.filter((promotions.starts_at >= starts_at) & (promotions.starts_at < until))
     starting = starting.order_by("starts_at", "promotion_id").execute()
-    pairs = build_pairs(shop, as_of).execute()
+    pairs = build_pairs(shop, as_of, **_lead(starts_at - as_of)).execute()
     backtest = run_backtest(pairs, model=lambda: ResponseModel(l2=l2))
     done = pairs[pairs["label_complete"]]
     columns = pair_features(pairs)
@@ -220,7 +148,12 @@ def launch_week(
         for p, row in zip(starting["promotion_id"], starting.to_dict("records"), strict=True)
         if (scores["promotion_id"] == p).any()
     )
-    return Launch(starting, pairs, backtest, model, scores, candidates, outlooks)
+    coverage = roll_outlook(backtest, pairs)
+    return Launch(starting, pairs, backtest, model, scores, candidates, outlooks, coverage)
+
+
+def _lead(lead: timedelta) -> dict[str, timedelta]:
+    return {"lead": lead} if lead else {}
 
 
 def _without(
@@ -232,14 +165,16 @@ def _without(
 ) -> Launch:
     if pairs is None:
         pairs = pd.DataFrame(columns=[*_PAIRS, "label_complete"])
+    backtest = backtest or run_backtest(pairs)
     return Launch(
         promotions=starting,
         pairs=pairs,
-        backtest=backtest or run_backtest(pairs),
+        backtest=backtest,
         model=model,
         scores=pd.DataFrame(columns=_SCORES),
         candidates=pd.DataFrame(columns=_SCORES),
         outlooks=(),
+        coverage=roll_outlook(backtest, pairs),
         why=why,
     )
 
@@ -256,51 +191,3 @@ def _usual(pairs: pd.DataFrame, promotion: dict[Any, Any], list_size: int) -> in
             if len(mine):
                 return int(mine.median())
     return int(past["contacts"].median())
-
-
-def list_outlook(
-    scores: pd.DataFrame, backtest: Backtest, usual: int, sizes: Sequence[int] | None = None
-) -> ListOutlook:
-    """Say how many redemptions lists of several sizes will bring, the likeliest customers first.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Of one promotion: customer_id, promotion_id, p_redeemed, support.
-    backtest : Backtest
-        Gives the interval: how far whole promotions missed before
-        (`promolab.model.Backtest.expected_interval`).
-    usual : int
-        The size of list to speak of.
-    sizes : sequence of int, optional
-        Sizes of lists; by default a quarter, half, once and twice the usual one, and everybody.
-
-    Returns
-    -------
-    ListOutlook
-    """
-    ranked = scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-    everybody = len(ranked)
-    wanted = sizes or [usual // 4, usual // 2, usual, 2 * usual, everybody]
-    wanted = sorted({min(size, everybody) for size in wanted if size > 0})
-    total = ranked["p_redeemed"].cumsum().to_numpy()
-    inside = (ranked["support"] == "inside").cumsum().to_numpy()
-    rows = []
-    for size in wanted:
-        estimate = backtest.expected_interval(float(total[size - 1]))
-        rows.append(
-            {
-                "customers": size,
-                "expected": estimate.value,
-                "ci_low": estimate.ci_low,
-                "ci_high": min(estimate.ci_high, float(size)),
-                "rate": estimate.value / size,
-                "inside": inside[size - 1] / size,
-            }
-        )
-    return ListOutlook(
-        ranked["promotion_id"].iloc[0],
-        pd.DataFrame(rows),
-        min(usual, everybody),
-        backtest.ratio_spread.k,
-    )

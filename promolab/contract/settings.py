@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,10 +16,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
 
-__all__ = ["SECTIONS", "Settings", "read_settings"]
+__all__ = ["OPERATIONS", "SECTIONS", "Settings", "read_settings"]
 
 SECTIONS = (*TABLES, "rates")
 """Sections of a ``shop.toml``: how the source's own tables become the contract's, and rates."""
+
+OPERATIONS = ("contact", "send", "economics", "attribution", "notify")
+"""Sections on the weekly work; `promolab.contract.operations` reads them."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Settings:
         Columns (``customers.email``) that look personal and may be written to the run folder.
     mapping : mapping
         The sections `SECTIONS` as they stand in the file; a source reads them.
+    operations : mapping
+        The sections `OPERATIONS` as they stand in the file.
 
     Examples
     --------
@@ -74,6 +80,7 @@ class Settings:
     note: str = ""
     keep_personal: tuple[str, ...] = ()
     mapping: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    operations: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.zone is not None:
@@ -117,15 +124,48 @@ class Settings:
         return opened, closed
 
     def to_toml(self) -> str:
-        """Write the settings as the text of a ``shop.toml``."""
+        """Write the settings as the text of a ``shop.toml``; `mapping` is the source's, and left.
+
+        Examples
+        --------
+        >>> print(Settings(operations={"send": {"columns": {"customer_id": "Key"}}}).to_toml())
+        name = "Shop"
+        ...
+        [send]
+        columns = {customer_id = "Key"}
+        <BLANKLINE>
+        """
         lines = []
         for key in dataclasses.fields(self):
             value = getattr(self, key.name)
-            if value is not None and key.name != "mapping":
-                # A string of JSON is one of TOML, but for DEL, which TOML wants escaped.
-                text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-                lines.append(f"{key.name} = {text}")
+            if value is not None and key.name not in _SECTION_FIELDS:
+                lines.append(f"{key.name} = {_toml(value)}")
+        for name, section in self.operations.items():
+            lines += ["", f"[{_toml_key(name)}]"]
+            lines += [f"{_toml_key(key)} = {_toml(value)}" for key, value in section.items()]
         return "\n".join(lines) + "\n"
+
+
+_SECTION_FIELDS = ("mapping", "operations")
+
+
+def _toml(value: Any) -> str:
+    """Write a value that TOML can hold on one line."""
+    if isinstance(value, str):
+        # A string of JSON is one of TOML, but for DEL, which TOML wants escaped.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        parts = [f"{_toml_key(key)} = {_toml(part)}" for key, part in value.items()]
+        return "{" + ", ".join(parts) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return value.isoformat() if isinstance(value, (date, time)) else repr(value)
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -159,15 +199,19 @@ def read_settings(path: Path) -> Settings:
         raise InputError(f"there is no settings file {path}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} cannot be read as TOML: {error}") from error
-    known = [key.name for key in dataclasses.fields(Settings) if key.name != "mapping"]
+    known = [key.name for key in dataclasses.fields(Settings) if key.name not in _SECTION_FIELDS]
     values: dict[str, Any] = {}
     mapping: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
     for key, value in content.items():
         if key in SECTIONS:
             mapping[key] = value
             continue
+        if key in OPERATIONS:
+            operations[key] = value
+            continue
         if key not in known:
-            options = [*known, *SECTIONS]
+            options = [*known, *SECTIONS, *OPERATIONS]
             raise InputError(f"{path.name} has an unknown key {key!r}; {nearest(key, options)}")
         if key in ("opened", "closed"):
             value = str(value)
@@ -176,4 +220,13 @@ def read_settings(path: Path) -> Settings:
             words = " or ".join(t.__name__ for t in expected)
             raise InputError(f"{path.name}: {key} = {value!r}, must be of type {words}")
         values[key] = tuple(map(str, value)) if isinstance(value, list) else value
-    return Settings(**values, mapping=mapping)
+    settings = Settings(**values, mapping=mapping, operations=operations)
+    if operations:
+        # Said when the file is read, not in the middle of a report.
+        from promolab.contract.operations import read_operations
+
+        try:
+            read_operations(settings)
+        except InputError as error:
+            raise InputError(f"{path.name}: {error}") from error
+    return settings

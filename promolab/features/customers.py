@@ -16,12 +16,13 @@ from promolab.features.lines import (
 from promolab.features.point_in_time import (
     KEYS,
     before,
-    fixed,
+    dated,
     joined,
-    price_percentiles,
+    keys_of,
     read_as_of,
     seconds_between,
 )
+from promolab.features.purchases import goods, purchases
 
 __all__ = ["POSITIVE_RESPONSES", "build_features"]
 
@@ -90,11 +91,11 @@ def build_features(shop: Shop, as_of: Any) -> Any:
         as_of = shop.backend.create_table(name, as_of, temp=True)
     lines = order_lines(shop)
     table = _presence(shop, as_of).cache()
+    one = isinstance(as_of, datetime)
+    movements = lines if one else order_movements(lines)
     parts = [
-        _orders(orders_before(order_movements(shop, lines), as_of)),
-        _variety(lines, as_of),
-        _categories(lines, as_of),
-        price_percentiles(_prices(lines), as_of),
+        _orders(orders_before(shop, movements, as_of), as_of),
+        *purchases(lines, goods(shop), as_of),
     ]
     if shop.lacks("response models") is None:
         parts.append(_responses(shop, as_of, table.select(*KEYS)))
@@ -115,7 +116,7 @@ def _presence(shop: Shop, as_of: Any) -> Any:
     return seen.select(*KEYS, tenure_days=seconds_between(seen.ts, seen.as_of) / DAY)
 
 
-def _orders(orders: Any) -> Any:
+def _orders(orders: Any, as_of: Any) -> Any:
     import ibis
 
     kept = orders.kept
@@ -127,7 +128,8 @@ def _orders(orders: Any) -> Any:
         return where.cast("int64").sum()
 
     recent = {days: orders.age <= days * DAY for days in (28, 84)}
-    sums = orders.group_by(list(KEYS)).aggregate(
+    keys = keys_of(as_of)
+    sums = orders.group_by(keys).aggregate(
         recency=last,
         history=first - last,
         orders=count(kept),
@@ -151,8 +153,8 @@ def _orders(orders: Any) -> Any:
     paid = number["amount"] + number["discount"]
     sine, cosine = sums.sine.cast("float64"), sums.cosine.cast("float64")
     hour = sine.atan2(cosine) * (12 / math.pi)
-    return sums.select(
-        *KEYS,
+    table = sums.select(
+        *keys,
         "orders",
         "coupon_orders",
         *(f"orders_{d}d" for d in recent),
@@ -174,69 +176,7 @@ def _orders(orders: Any) -> Any:
         coupon_order_share=sums.coupon_orders / n,
         **{f"amount_{d}d": sums[f"amount_{d}d"].cast("float64") for d in recent},
     )
-
-
-def _variety(lines: Any, as_of: Any) -> Any:
-    """Count distinct products, categories and stores from the first time each was seen."""
-    bought = lines.filter(lines.bought)
-    parts = []
-    for column in ("product_id", "category", "store_id"):
-        known = bought.filter(bought[column].notnull())
-        first = known.group_by("customer_id", column).aggregate(ts=known.ts.min())
-        seen = before(first.select("customer_id", "ts"), as_of)
-        parts.append(
-            seen.mutate(
-                **{c: int(c == column) for c in ("product_id", "category", "store_id")}
-            ).drop("ts")
-        )
-    both = parts[0].union(parts[1]).union(parts[2])
-    return both.group_by(list(KEYS)).aggregate(
-        products=both.product_id.sum(), categories=both.category.sum(), stores=both.store_id.sum()
-    )
-
-
-def _categories(lines: Any, as_of: Any) -> Any:
-    import ibis
-
-    known = lines.filter(lines.category.notnull())
-    by_moment = known.group_by("customer_id", "category", "private", "ts").aggregate(
-        amount=known.amount.sum()
-    )
-    spent = before(by_moment, as_of)
-    spent = spent.group_by(*KEYS, "category").aggregate(
-        amount=spent.amount.sum(),
-        private=ibis.ifelse(spent.private, spent.amount, 0).sum(),
-    )
-    spent = spent.filter(spent.amount > 0)
-    window = ibis.window(group_by=list(KEYS))
-    share = spent.amount.cast("float64") / spent.amount.sum().over(window).cast("float64")
-    spent = spent.mutate(term=fixed(-share * share.ln(), 12))
-    # The largest amount; equal ones are told apart by name.
-    rank = ibis.row_number().over(
-        ibis.window(group_by=list(KEYS), order_by=[spent.amount.desc(), spent.category])
-    )
-    spent = spent.mutate(rank=rank)
-    total = spent.group_by(list(KEYS)).aggregate(
-        category_entropy=spent.term.sum().cast("float64"),
-        top_category=spent.category.max(where=spent.rank == 0),
-        private=spent.private.sum().cast("float64"),
-        known=spent.amount.sum().cast("float64"),
-    )
-    return total.select(
-        *KEYS,
-        "category_entropy",
-        "top_category",
-        private_label_share=total.private / total.known.nullif(0),
-    )
-
-
-def _prices(lines: Any) -> Any:
-    paid = lines.filter(lines.bought & lines.usable & (lines.amount > 0) & lines.category.notnull())
-    # Rounded first: 2.30 for two and 1.15 for one are the same price.
-    price = (
-        (paid.amount.cast("float64") * 1000).round().cast("float64") / paid.quantity.cast("float64")
-    ).floor()
-    return paid.select("customer_id", "ts", "category", price=price.cast("int64"))
+    return dated(table, as_of)
 
 
 def _responses(shop: Shop, as_of: Any, customers: Any) -> Any:

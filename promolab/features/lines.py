@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from promolab.contract import Shop
-from promolab.features.point_in_time import before, fixed
+from promolab.features.point_in_time import before, dated, fixed, keys_of
 
 __all__ = ["counted_contacts", "order_lines", "order_movements", "orders_before"]
 
@@ -14,33 +14,18 @@ MOVING = ("purchase", "return", "cancel")
 
 
 def order_lines(shop: Shop) -> Any:
-    """Return purchases, returns and cancels as signed lines, joined with their product.
+    """Return purchases, returns and cancels as signed lines.
 
     Returns
     -------
     ibis Table
         customer_id, ts, order_id, single_ts (the time, where there is no order id), product_id,
-        store_id, category, private, bought, amount, discount, coupon_discount (fixed point; what
-        comes back is negative), quantity (of usable lines, else 0) and usable_amount.
+        store_id, bought, usable, amount, discount, coupon_discount (fixed point; what comes back is
+        negative), quantity (of usable lines, else 0), usable_amount and gross (of purchases).
     """
     import ibis
 
     events = shop.events.filter(shop.events.kind.isin(MOVING))
-    if shop.has("products") and "product_id" in events.columns:
-        products = shop.products
-        private = (
-            products.private_label.fill_null(False)
-            if "private_label" in products.columns
-            else ibis.literal(False)
-        )
-        # A product that stands twice must not double its sales.
-        products = products.select("product_id", "category", private=private)
-        products = products.group_by("product_id").aggregate(
-            category=products.category.min(), private=products.private.any()
-        )
-        events = events.left_join(products, "product_id").drop("product_id_right")
-    else:
-        events = events.mutate(category=ibis.null("string"), private=ibis.null("boolean"))
     bought = events.kind == "purchase"
     sign = ibis.ifelse(bought, 1, -1)
 
@@ -66,8 +51,6 @@ def order_lines(shop: Shop) -> Any:
         single_ts=ibis.ifelse(order_id.isnull(), events.ts, ibis.null("timestamp")),
         product_id=column("product_id", ibis.null("string")),
         store_id=column("store_id", ibis.null("string")),
-        category=events.category,
-        private=events.private,
         bought=bought,
         usable=usable,
         amount=signed("amount"),
@@ -76,7 +59,8 @@ def order_lines(shop: Shop) -> Any:
         quantity=(fixed(ibis.ifelse(usable, quantity, 0), 3) * sign).cast("decimal(18,3)"),
     )
     return lines.mutate(
-        usable_amount=ibis.ifelse(lines.usable, lines.amount, 0).cast("decimal(18,4)")
+        usable_amount=ibis.ifelse(lines.usable, lines.amount, 0).cast("decimal(18,4)"),
+        gross=ibis.ifelse(lines.bought, lines.amount, 0).cast("decimal(18,4)"),
     )
 
 
@@ -104,58 +88,50 @@ def counted_contacts(shop: Shop) -> Any:
     ).cache()
 
 
-def order_movements(shop: Shop, lines: Any) -> Any:
+def order_movements(lines: Any) -> Any:
     """Return what happened to each order at each moment: the lines of one order and time summed."""
-    import ibis
-
-    local = shop.local(lines.ts)
-    angle = (local.hour().cast("float64") + local.minute().cast("float64") / 60) * (math.pi / 12)
-    lines = lines.mutate(
-        weekend=local.day_of_week.index() >= 5,
-        evening=local.hour() >= shop.settings.evening_from,
-        hour_sine=fixed(angle.sin(), 12),
-        hour_cosine=fixed(angle.cos(), 12),
-    )
     return lines.group_by("customer_id", "order_id", "single_ts", "ts").aggregate(
-        bought=lines.bought.any(),
-        amount=lines.amount.sum(),
-        gross=ibis.ifelse(lines.bought, lines.amount, 0).sum(),
-        discount=lines.discount.sum(),
-        coupon_discount=lines.coupon_discount.sum(),
-        quantity=lines.quantity.sum(),
-        usable_amount=lines.usable_amount.sum(),
-        # All lines of a moment share its clock.
-        weekend=lines.weekend.any(),
-        evening=lines.evening.any(),
-        hour_sine=lines.hour_sine.max(),
-        hour_cosine=lines.hour_cosine.max(),
+        bought=lines.bought.any(), **{name: lines[name].sum() for name in _SUMS}
     )
 
 
-def orders_before(movements: Any, as_of: Any) -> Any:
+_SUMS = ("amount", "gross", "discount", "coupon_discount", "quantity", "usable_amount")
+
+
+def orders_before(shop: Shop, movements: Any, as_of: Any) -> Any:
     """Return a row per order as it stood at ``as_of``: later returns are not yet known.
+
+    Parameters
+    ----------
+    shop : Shop
+        Says where the clock stands, and when the evening begins.
+    movements : ibis Table
+        As `order_movements` returns them, or the lines themselves.
+    as_of : datetime or ibis Table
+        As `read_as_of` returns it.
 
     Returns
     -------
     ibis Table
         customer_id, as_of, ts (of its first purchase), kept (false for an order wholly returned or
-        cancelled, or a return without its order), and the sums of its movements.
+        cancelled, or a return without its order), weekend, evening, hour_sine, hour_cosine, and the
+        sums of its movements.
     """
     m = before(movements, as_of)
-    first = m.bought
-    orders = m.group_by("customer_id", "as_of", "order_id", "single_ts").aggregate(
-        ts=m.ts.min(where=first).fill_null(m.ts.min()),
-        bought=m.bought.any(),
-        amount=m.amount.sum(),
-        gross=m.gross.sum(),
-        discount=m.discount.sum(),
-        coupon_discount=m.coupon_discount.sum(),
-        quantity=m.quantity.sum(),
-        usable_amount=m.usable_amount.sum(),
-        weekend=m.weekend.argmin(m.ts, where=first),
-        evening=m.evening.argmin(m.ts, where=first),
-        hour_sine=m.hour_sine.argmin(m.ts, where=first),
-        hour_cosine=m.hour_cosine.argmin(m.ts, where=first),
+    orders = m.group_by(*keys_of(as_of), "order_id", "single_ts").aggregate(
+        ts=m.ts.min(where=m.bought), any_ts=m.ts.min(), **{name: m[name].sum() for name in _SUMS}
     )
+    bought = orders.ts.notnull()
     returned = orders.gross > orders.amount
-    return orders.mutate(kept=orders.bought & ~(returned & (orders.amount <= 0)))
+    # The clock is read once an order, not once a line: to ask for the time in a zone is slow.
+    local = shop.local(orders.ts)
+    angle = (local.hour().cast("float64") + local.minute().cast("float64") / 60) * (math.pi / 12)
+    orders = orders.mutate(
+        ts=orders.ts.fill_null(orders.any_ts),
+        kept=bought & ~(returned & (orders.amount <= 0)),
+        weekend=local.day_of_week.index() >= 5,
+        evening=local.hour() >= shop.settings.evening_from,
+        hour_sine=fixed(angle.sin(), 12),
+        hour_cosine=fixed(angle.cos(), 12),
+    )
+    return dated(orders.drop("any_ts"), as_of)

@@ -85,7 +85,9 @@ def build_pairs(shop: Shop, as_of: Any) -> Any:
     ).select("customer_id", "promotion_id", "starts_at", "ends_at", as_of="starts_at")
     pairs = pairs.cache()
     described = _describe(shop, pairs)
-    return _with_labels(shop, described, now).order_by("starts_at", "promotion_id", "customer_id")
+    return _with_labels(shop, described, pairs, now).order_by(
+        "starts_at", "promotion_id", "customer_id"
+    )
 
 
 def build_candidates(shop: Shop, as_of: Any, promotion_ids: Any) -> Any:
@@ -114,17 +116,19 @@ def build_candidates(shop: Shop, as_of: Any, promotion_ids: Any) -> Any:
     import ibis
 
     shop.require("response models")
-    now = ibis.literal(read_as_of(as_of)).cast("timestamp")
+    moment = read_as_of(as_of)
+    now = ibis.literal(moment).cast("timestamp")
     first = shop.events.group_by("customer_id").aggregate(ts=shop.events.ts.min())
     customers = first.filter(first.ts < now).select("customer_id")
     promotions = shop.promotions.filter(shop.promotions.promotion_id.isin(list(promotion_ids)))
     pairs = customers.cross_join(promotions.select("promotion_id", "starts_at", "ends_at"))
-    described = _describe(shop, pairs.mutate(as_of=now).cache())
+    described = _describe(shop, pairs.mutate(as_of=now).cache(), moment)
     return described.order_by("starts_at", "promotion_id", "customer_id")
 
 
-def _describe(shop: Shop, pairs: Any) -> Any:
-    features = build_features(shop, pairs.select("customer_id", "as_of"))
+def _describe(shop: Shop, pairs: Any, moment: Any = None) -> Any:
+    # One moment for all pairs is quicker than a table of them, and says the same.
+    features = build_features(shop, moment or pairs.select("customer_id", "as_of"))
     table = joined(pairs, features.cache(), ["customer_id", "as_of"])
     parts = [(_promotion(shop), ["promotion_id"]), (_kind_history(shop, pairs), list(PAIR_KEYS))]
     if shop.lacks("past spend on a promotion's products") is None:
@@ -159,6 +163,8 @@ def _promotion(shop: Shop) -> Any:
 
 def _kind_history(shop: Shop, pairs: Any) -> Any:
     """Count a customer's past contacts with, and responses to, promotions of this kind and type."""
+    import ibis
+
     promotions = shop.promotions
     if "type" not in promotions.columns:
         promotions = promotions.mutate(type=promotions.kind)
@@ -177,26 +183,29 @@ def _kind_history(shop: Shop, pairs: Any) -> Any:
     rows = pairs.select(*PAIR_KEYS).join(promotions.drop("starts_at", "ends_at"), "promotion_id")
     rows = rows.join(past, [rows.customer_id == past.customer_id, past.ts < rows.as_of])
     done = rows.answered < rows.as_of
-    same_kind, same_type = rows.past_kind == rows.kind, rows.past_type == rows.type
+    rows = rows.mutate(
+        done=done.fill_null(False),
+        same_kind=(rows.past_kind == rows.kind).fill_null(False),
+        same_type=(rows.past_type == rows.type).fill_null(False),
+        running=(rows.past_end > rows.as_of).fill_null(False)
+        & (rows.past_promotion != rows.promotion_id),
+    )
+    flags = ("done", "same_kind", "same_type", "running")
+    # A reminder is another contact, but no other promotion.
+    past = rows.group_by(*PAIR_KEYS, "past_promotion").aggregate(
+        contacts=rows.count(), **{name: rows[name].any() for name in flags}
+    )
 
-    def count(where: Any) -> Any:
-        return where.fill_null(False).cast("int64").sum()
+    def number(where: Any) -> Any:
+        return where.cast("int64").sum()
 
-    def promotions_where(where: Any) -> Any:
-        # A reminder is another contact, but no other promotion.
-        return rows.past_promotion.nunique(where=where.fill_null(False))
-
-    return rows.group_by(list(PAIR_KEYS)).aggregate(
-        kind_contacts=count(same_kind),
-        kind_responses=promotions_where(same_kind & done),
-        type_contacts=count(same_type),
-        type_responses=promotions_where(same_type & done),
-        other_promotions_running=promotions_where(
-            (rows.past_end > rows.as_of) & (rows.past_promotion != rows.promotion_id)
-        ),
-        other_promotions_answered=promotions_where(
-            (rows.past_end > rows.as_of) & done & (rows.past_promotion != rows.promotion_id)
-        ),
+    return past.group_by(list(PAIR_KEYS)).aggregate(
+        kind_contacts=ibis.ifelse(past.same_kind, past.contacts, 0).sum(),
+        kind_responses=number(past.same_kind & past.done),
+        type_contacts=ibis.ifelse(past.same_type, past.contacts, 0).sum(),
+        type_responses=number(past.same_type & past.done),
+        other_promotions_running=number(past.running),
+        other_promotions_answered=number(past.running & past.done),
     )
 
 
@@ -209,27 +218,39 @@ def _product_history(shop: Shop, pairs: Any) -> Any:
     wanted = pairs.select(*PAIR_KEYS)
     offers = shop.promotion_products.select("promotion_id", "product_id").distinct()
     offers = offers.semi_join(wanted, "promotion_id")
+    lines = lines.semi_join(wanted, "customer_id").semi_join(offers, "product_id")
     bought = lines.group_by("customer_id", "product_id", "ts").aggregate(
         amount=lines.amount.sum(), coupon=(lines.coupon_discount > 0).any()
     )
-    bought = bought.semi_join(wanted, "customer_id")
     rows = bought.join(offers, "product_id").select(
         "customer_id", "promotion_id", "product_id", "ts", "amount", "coupon"
     )
     rows = rows.join(wanted, ["customer_id", "promotion_id"])
-    rows = rows.filter(rows.ts < rows.as_of)
-    recent = seconds_between(rows.ts, rows.as_of) <= 84 * DAY
-    return rows.group_by(list(PAIR_KEYS)).aggregate(
-        promotion_amount=rows.amount.sum().cast("float64"),
-        promotion_amount_84d=ibis.ifelse(recent, rows.amount, 0).sum().cast("float64"),
-        promotion_orders=rows.ts.nunique(),
-        promotion_orders_84d=rows.ts.nunique(where=recent),
-        promotion_products_bought=rows.product_id.nunique(),
-        promotion_coupon_orders=rows.ts.nunique(where=rows.coupon),
+    rows = rows.filter(rows.ts < rows.as_of).select(
+        *PAIR_KEYS, "product_id", "ts", "amount", "coupon"
     )
+    rows = rows.cache()
+    # Counted in two steps each, which can go to disk; a count of distinct values cannot.
+    moments = rows.group_by(*PAIR_KEYS, "ts").aggregate(
+        amount=rows.amount.sum(), coupon=rows.coupon.any()
+    )
+    recent = seconds_between(moments.ts, moments.as_of) <= 84 * DAY
+    sums = moments.group_by(list(PAIR_KEYS)).aggregate(
+        promotion_amount=moments.amount.sum().cast("float64"),
+        promotion_amount_84d=ibis.ifelse(recent, moments.amount, 0).sum().cast("float64"),
+        promotion_orders=moments.count(),
+        promotion_orders_84d=recent.cast("int64").sum(),
+        promotion_coupon_orders=moments.coupon.cast("int64").sum(),
+    )
+    products = rows.select(*PAIR_KEYS, "product_id").distinct()
+    counts = products.group_by(list(PAIR_KEYS)).aggregate(
+        promotion_products_bought=products.count()
+    )
+    both = joined(sums, counts, list(PAIR_KEYS))
+    return both.relocate("promotion_products_bought", before="promotion_coupon_orders")
 
 
-def _with_labels(shop: Shop, pairs: Any, now: Any) -> Any:
+def _with_labels(shop: Shop, described: Any, pairs: Any, now: Any) -> Any:
     responses = shop.responses
     keys = pairs.select("customer_id", "promotion_id", "starts_at", "ends_at")
 
@@ -249,21 +270,24 @@ def _with_labels(shop: Shop, pairs: Any, now: Any) -> Any:
     else:
         parts.append(_purchased(shop, keys, now))
     for part in parts:
-        pairs = joined(pairs, part.cache(), ["customer_id", "promotion_id"])
-    return pairs.mutate(
-        redeemed=pairs.redeemed.fill_null(0).cast("int8"),
-        purchased=pairs.purchased.fill_null(0).cast("int8"),
-        label_complete=pairs.ends_at <= now,
+        described = joined(described, part.cache(), ["customer_id", "promotion_id"])
+    return described.mutate(
+        redeemed=described.redeemed.fill_null(0).cast("int8"),
+        purchased=described.purchased.fill_null(0).cast("int8"),
+        label_complete=described.ends_at <= now,
     )
 
 
 def _purchased(shop: Shop, keys: Any, now: Any) -> Any:
     """Find who bought any of a promotion's products in its window, where no response says so."""
+    windows = keys.select("promotion_id", "starts_at", "ends_at").distinct()
     offers = shop.promotion_products.select("promotion_id", "product_id").distinct()
-    offers = offers.semi_join(keys, "promotion_id")
+    offers = offers.join(windows, "promotion_id")
     bought = shop.events.filter((shop.events.kind == "purchase") & (shop.events.ts < now))
     bought = bought.select("customer_id", "product_id", "ts").semi_join(keys, "customer_id")
-    rows = bought.join(offers, "product_id").select("customer_id", "promotion_id", "ts")
-    rows = rows.join(keys, ["customer_id", "promotion_id"])
+    rows = bought.join(offers, "product_id")
     rows = rows.filter((rows.ts >= rows.starts_at) & (rows.ts < rows.ends_at))
-    return rows.select("customer_id", "promotion_id").distinct().mutate(purchased=1)
+    # Kept before contacts come in: contacts times products would be far more than the events.
+    found = rows.select("customer_id", "promotion_id").distinct().cache()
+    found = found.semi_join(keys, ["customer_id", "promotion_id"])
+    return found.mutate(purchased=1)

@@ -14,8 +14,10 @@ from promolab.errors import InputError
 __all__ = [
     "KEYS",
     "before",
+    "dated",
     "fixed",
     "joined",
+    "keys_of",
     "price_percentiles",
     "read_as_of",
     "seconds_between",
@@ -86,6 +88,21 @@ def before(table: Any, as_of: Any) -> Any:
     return joined.select(*[table[c] for c in table.columns], as_of.as_of)
 
 
+def keys_of(as_of: Any) -> list[str]:
+    """Return what rows before ``as_of`` are grouped by; one date for all need not be a key."""
+    return ["customer_id"] if isinstance(as_of, datetime) else list(KEYS)
+
+
+def dated(table: Any, as_of: Any) -> Any:
+    """Return a table grouped by `keys_of` with `KEYS` in front."""
+    import ibis
+
+    if not isinstance(as_of, datetime):
+        return table
+    rest = [c for c in table.columns if c not in KEYS]
+    return table.select("customer_id", ibis.literal(as_of).cast("timestamp").name("as_of"), *rest)
+
+
 def fixed(value: Any, scale: int = 4) -> Any:
     """Return a number as a fixed-point one, NaN and infinity as null.
 
@@ -122,15 +139,11 @@ def price_percentiles(prices: Any, as_of: Any) -> Any:
         lines before ``as_of``, of all customers, that cost less, plus half of those that cost the
         same.
     """
-    import ibis
-
     if isinstance(as_of, datetime):
-        paid = (
-            before(prices, as_of)
-            .group_by("customer_id", "as_of", "category", "price")
-            .aggregate(lines=lambda t: t.count())
-        )
-        market = paid.group_by("as_of", "category", "price").aggregate(lines=paid.lines.sum())
+        # The lines are read twice; a row per customer and price would be nearly as many.
+        paid = before(prices, as_of)
+        market = paid.group_by("category", "price").aggregate(lines=paid.count())
+        rows = paid.join(_levels(market, []), ["category", "price"])
     else:
         # Lines are first counted between one date and the next, for the market's prices must be
         # known at every date: joined line by line they would be many times the events.
@@ -138,25 +151,24 @@ def price_percentiles(prices: Any, as_of: Any) -> Any:
         ends = dates.rename(until="as_of")
         lines = prices.asof_join(ends, prices.ts < ends.until)
         lines = lines.filter(lines.until.notnull())  # noqa: PD004
-        counts = lines.group_by("customer_id", "category", "price", "until").aggregate(
-            lines=lines.count()
-        )
-        between = counts.group_by("category", "price", "until").aggregate(lines=counts.lines.sum())
+        between = lines.group_by("category", "price", "until").aggregate(lines=lines.count())
         market = between.join(dates, between.until <= dates.as_of)
         market = market.group_by("as_of", "category", "price").aggregate(lines=market.lines.sum())
-        paid = counts.join(
-            as_of, [counts.customer_id == as_of.customer_id, counts.until <= as_of.as_of]
-        ).select(counts.customer_id, as_of.as_of, counts.category, counts.price, counts.lines)
-    by_price = ibis.cumulative_window(group_by=["as_of", "category"], order_by="price")
-    whole = ibis.window(group_by=["as_of", "category"])
+        paid = lines.join(
+            as_of, [lines.customer_id == as_of.customer_id, lines.until <= as_of.as_of]
+        ).select(lines.customer_id, as_of.as_of, lines.category, lines.price)
+        rows = paid.join(_levels(market, ["as_of"]).cache(), ["as_of", "category", "price"])
+    total = rows.group_by(keys_of(as_of)).aggregate(level=rows.level.sum(), lines=rows.count())
+    level = total.level.cast("float64") / total.lines.cast("float64") / 1e6
+    return dated(total.select(*keys_of(as_of), price_level=level), as_of)
+
+
+def _levels(market: Any, dates: list[str]) -> Any:
+    """Return the percentile of each price in its category, in millionths: its sums are exact."""
+    import ibis
+
+    by_price = ibis.cumulative_window(group_by=[*dates, "category"], order_by="price")
+    whole = ibis.window(group_by=[*dates, "category"])
     upto = market.lines.sum().over(by_price)
-    # A share in millionths, as a whole number, so that its sums are exact.
     level = ((2 * upto - market.lines) * 500_000) // market.lines.sum().over(whole)
-    market = market.select("as_of", "category", "price", level=level.cast("int64"))
-    joined = paid.join(market, ["as_of", "category", "price"])
-    total = joined.group_by(list(KEYS)).aggregate(
-        level=(joined.level * joined.lines).sum(), lines=joined.lines.sum()
-    )
-    return total.select(
-        *KEYS, price_level=total.level.cast("float64") / total.lines.cast("float64") / 1e6
-    )
+    return market.select(*dates, "category", "price", level=level.cast("int64"))

@@ -52,13 +52,14 @@ def run_backtest(
     """Predict each promotion from those that had ended when it started, and compare.
 
     A promotion whose label is not complete is neither predicted nor learned from; one that ends
-    exactly when another starts is learned from.
+    exactly when another is predicted is learned from.
 
     Parameters
     ----------
     pairs : DataFrame
         One row per exposure: customer_id, promotion_id, starts_at, ends_at, label_complete, the
-        outcome (0/1) and the features as of the promotion's start (`build_pairs`).
+        outcome (0/1) and the features as of the promotion's start (`build_pairs`), or as of an
+        earlier ``as_of`` where that column is there: then it is the moment of the prediction.
     outcome : str
         Label column.
     columns : sequence of str, optional
@@ -93,8 +94,8 @@ def run_backtest(
     )
     fitted: tuple[list[Any], Any] = ([], None)
     complete = promotions[promotions["complete"]]
-    for start, tests in complete.groupby("starts_at", sort=True):
-        past = complete.index[complete["ends_at"] <= start].tolist()
+    for moment, tests in complete.groupby("predicted_at", sort=True):
+        past = complete.index[complete["ends_at"] <= moment].tolist()
         train = usable["promotion_id"].isin(past)
         reason = _too_little(labels[train.to_numpy()], len(past), min_positives, min_promotions)
         if reason:
@@ -125,6 +126,7 @@ def _promotions(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:
         {
             "starts_at": grouped["starts_at"].min(),
             "ends_at": grouped["ends_at"].max(),
+            "predicted_at": _predicted_at(pairs, grouped),
             "complete": grouped["label_complete"]
             .min()
             .astype("boolean")
@@ -137,6 +139,14 @@ def _promotions(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:
     if several:
         raise InputError(f"promotions {several[:5]} have more than one starts_at in the pairs")
     return table.sort_index().sort_values("starts_at", kind="stable")
+
+
+def _predicted_at(pairs: pd.DataFrame, grouped: Any) -> pd.Series[Any]:
+    """Return when each promotion is predicted: as of its features, at its start at the latest."""
+    starts = grouped["starts_at"].min()
+    if "as_of" not in pairs.columns or not len(pairs):
+        return starts
+    return pd.concat([starts, grouped["as_of"].min()], axis=1).min(axis=1)
 
 
 def _complete_labels(usable: pd.DataFrame, outcome: str) -> np.ndarray:

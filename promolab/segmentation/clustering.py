@@ -15,9 +15,11 @@ __all__ = [
     "bootstrap_counts",
     "choose",
     "dbscan",
+    "dense_groups",
     "distance_knee",
     "kmeans",
     "rand_indices",
+    "sample_rows",
     "silhouette",
 ]
 
@@ -28,6 +30,8 @@ MIN_SHARE = 0.02
 """A segment is worth its name from this share of customers on."""
 
 SILHOUETTE_ROWS = 5_000
+SAMPLE_ROWS = 10_000
+"""Above so many customers, what is refitted again and again is refitted on a sample of so many."""
 
 
 @contextmanager
@@ -40,6 +44,19 @@ def _one_thread() -> Iterator[None]:
         # A resample may hold fewer distinct rows than k; its labels are still comparable.
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
+
+
+def sample_rows(n: int, seed: int) -> np.ndarray:
+    """Return the rows, in order, of a seeded sample of `SAMPLE_ROWS`; all where n is not above it.
+
+    Examples
+    --------
+    >>> sample_rows(3, seed=0).tolist(), len(sample_rows(1_000_000, seed=0))
+    ([0, 1, 2], 10000)
+    """
+    if n <= SAMPLE_ROWS:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, SAMPLE_ROWS, replace=False))
 
 
 def bootstrap_counts(n: int, draws: int, seed: int) -> np.ndarray:
@@ -119,7 +136,11 @@ def middle(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def choose(
-    matrix: np.ndarray, ks: list[int], counts: np.ndarray, seed: int
+    matrix: np.ndarray,
+    ks: list[int],
+    counts: np.ndarray,
+    seed: int,
+    rows: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, dict[int, np.ndarray], dict[int, np.ndarray]]:
     """Fit every k, and choose one.
 
@@ -128,8 +149,11 @@ def choose(
     matrix : ndarray of shape (n, d)
     ks : list of int
         Numbers of segments to try.
-    counts : ndarray of shape (draws, n)
+    counts : ndarray of shape (draws, m)
         The same resamples serve every k.
+    seed : int
+    rows : ndarray of shape (m,), optional
+        The rows that are resampled (`sample_rows`); by default all.
 
     Returns
     -------
@@ -146,17 +170,19 @@ def choose(
     stable one. Ties go to the smaller k.
     """
     labels = {k: kmeans(matrix, k, seed) for k in ks}
-    indices = {k: _refits(matrix, labels[k], k, counts, seed) for k in ks}
-    rows = []
+    rows = np.arange(len(matrix)) if rows is None else rows
+    drawn_from = np.ascontiguousarray(matrix[rows])
+    indices = {k: _refits(drawn_from, labels[k][rows], k, counts, seed) for k in ks}
+    found = []
     for k in ks:
         smallest = np.bincount(labels[k], minlength=k).min() / len(matrix)
         stability = middle(indices[k])
         stable = not stability[0] < MIN_STABILITY
         fits = bool(stable and smallest >= MIN_SHARE)
-        rows.append([k, *silhouette(matrix, labels[k], seed), *stability, smallest, fits])
+        found.append([k, *silhouette(matrix, labels[k], seed), *stability, smallest, fits])
     names = ["silhouette", "silhouette_low", "silhouette_high"]
     names += ["stability", "stability_low", "stability_high", "smallest_share", "fits"]
-    choice = pd.DataFrame(rows, columns=["k", *names])
+    choice = pd.DataFrame(found, columns=["k", *names])
     pool = choice[choice["fits"]]
     by = "silhouette"
     if pool.empty:
@@ -208,3 +234,44 @@ def dbscan(
         model.fit(matrix[rows], sample_weight=None if weights is None else weights[rows])
     labels[rows] = model.labels_
     return labels
+
+
+def dense_groups(
+    matrix: np.ndarray, rows: np.ndarray, min_samples: int, eps: float | None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Group all rows by the density of some of them.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, d)
+    rows : ndarray of shape (m,)
+        The rows that are grouped by `dbscan`; each of the others joins the group of the nearest of
+        them within ``eps``. The neighbours of all rows would not fit into memory.
+    min_samples : int
+    eps : float, optional
+        By default at the knee of the distances.
+
+    Returns
+    -------
+    codes : ndarray of shape (n,)
+        −1 for noise.
+    distances : ndarray of shape (m,)
+        From `distance_knee`.
+    eps : float
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    drawn = matrix[rows]
+    distances, knee = distance_knee(drawn, min_samples)
+    eps = eps or knee
+    codes = dbscan(drawn, eps, min_samples)
+    grouped = codes >= 0
+    found = np.full(len(matrix), -1)
+    if len(rows) < len(matrix) and grouped.any():
+        with _one_thread():
+            tree = NearestNeighbors(n_neighbors=1).fit(drawn[grouped])
+            distance, place = tree.kneighbors(matrix)
+        near = distance[:, 0] <= eps
+        found[near] = codes[grouped][place[near, 0]]
+    found[rows] = codes
+    return found, distances, eps

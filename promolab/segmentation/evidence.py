@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["DistanceCurve", "NumberOfSegments", "SegmentMap", "Stability", "segment_map"]
 
 
+def sampled_note(customers: int) -> str:
+    """Say how groups of a sample were made groups of all customers; nothing where there is none."""
+    if not customers:
+        return ""
+    return (
+        f"Groups were found among {plural(customers, 'customer')} drawn at random; each of the "
+        "others is in the group of the nearest of them within eps."
+    )
+
+
+def _refits(n: int, resampled: int) -> str:
+    text = plural(n, "bootstrap refit")
+    return f"{text} of {plural(resampled, 'customer')} drawn at random" if resampled else text
+
+
 @dataclass(frozen=True)
 class NumberOfSegments(Result):
     """How each number of segments does, and which was chosen (`choose` states the rule).
@@ -30,11 +45,14 @@ class NumberOfSegments(Result):
         ``fits``, ``chosen``.
     customers, bootstraps : int
         Customers grouped, and refits per k.
+    resampled : int
+        How many customers, drawn at random, the refits resample; 0 for all.
     """
 
     table: pd.DataFrame
     customers: int
     bootstraps: int
+    resampled: int = 0
 
     @property
     def chosen(self) -> int:
@@ -60,7 +78,7 @@ class NumberOfSegments(Result):
             why = "as asked"
         return (
             f"{plural(row['k'], 'segment')}, {why}: silhouette {silhouette}, stability {stability} "
-            f"over {plural(self.bootstraps, 'bootstrap refit')} (n = {count(self.customers)})."
+            f"over {_refits(self.bootstraps, self.resampled)} (n = {count(self.customers)})."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -89,7 +107,7 @@ class NumberOfSegments(Result):
             ax,
             title=f"{plural(chosen['k'], 'segment')} chosen",
             subtitle="mean silhouette with 95 % interval; adjusted Rand index of "
-            f"{plural(self.bootstraps, 'bootstrap refit')}, middle 95 %; "
+            f"{_refits(self.bootstraps, self.resampled)}, middle 95 %; "
             f"n = {plural(self.customers, 'customer')}",
             xlabel="number of segments",
             ylabel="silhouette, stability (1 = perfect)",
@@ -153,6 +171,8 @@ class Stability(Result):
         Refits.
     indices : ndarray of shape (n,)
         The index of each refit.
+    resampled : int
+        How many customers, drawn at random, the refits resample; 0 for all.
     """
 
     value: float
@@ -160,6 +180,7 @@ class Stability(Result):
     ci_high: float
     n: int
     indices: np.ndarray
+    resampled: int = 0
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per refit: ``refit, adjusted_rand_index``."""
@@ -174,7 +195,7 @@ class Stability(Result):
         meaning = "the groups come back" if stable else "the groups change much: use them loosely"
         figure = number(self.value, self.ci_low, self.ci_high, decimals=2)
         return (
-            f"Stability {figure} over {plural(self.n, 'bootstrap refit')} "
+            f"Stability {figure} over {_refits(self.n, self.resampled)} "
             f"(1 = the same groups each time): {meaning}."
         )
 
@@ -187,7 +208,7 @@ class Stability(Result):
         return plots.finish(
             ax,
             title=self.summary(),
-            subtitle=f"adjusted Rand index of {plural(self.n, 'bootstrap refit')}",
+            subtitle=f"adjusted Rand index of {_refits(self.n, self.resampled)}",
             xlabel="adjusted Rand index",
             ylabel="refits",
         )

@@ -19,6 +19,7 @@ __all__ = [
     "NO_HISTORY",
     "NO_PURCHASES",
     "Prepared",
+    "Scaling",
     "has_history",
     "prepare",
     "standardise",
@@ -60,11 +61,66 @@ class Prepared:
         The d features; those that are constant or wholly null were left out.
     left_out : tuple of str
         Features that were asked for and say nothing here.
+    scalings : tuple of Scaling
+        How each of the d features was standardised.
     """
 
     matrix: np.ndarray
     columns: tuple[str, ...]
     left_out: tuple[str, ...]
+    scalings: tuple[Scaling, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How one feature is standardised, so that other customers can be, in the same way.
+
+    Parameters
+    ----------
+    column : str
+        The feature.
+    fill : float
+        What stands for a null: the median.
+    curve : {"none", "log1p", "arcsinh"}
+        What unskews it.
+    mean, spread : float
+        Of the filled and unskewed values; a spread of 0 says that they are all alike.
+    """
+
+    column: str
+    fill: float
+    curve: str
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, values: np.ndarray, column: str = "") -> Scaling:
+        """Return the scaling of one feature, shape (n,), nulls as nan; see `standardise`."""
+        known = values[~np.isnan(values)]
+        if known.size == 0 or known.min() == known.max():
+            return cls(column, 0.0, "none", 0.0, 0.0)
+        centred = known - known.mean()
+        skewness = (centred**3).mean() / (centred**2).mean() ** 1.5
+        curve = "none"
+        if abs(skewness) > SKEW_LIMIT:
+            curve = "log1p" if known.min() >= 0 else "arcsinh"
+        fill = float(np.median(known))
+        filled = _unskewed(np.where(np.isnan(values), fill, values), curve)
+        return cls(column, fill, curve, float(filled.mean()), float(filled.std()))
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Return values of the feature, shape (n,), standardised."""
+        if self.spread == 0:
+            return np.zeros(len(values))
+        filled = _unskewed(np.where(np.isnan(values), self.fill, values), self.curve)
+        return np.clip((filled - self.mean) / self.spread, -OUTLIER_LIMIT, OUTLIER_LIMIT)
+
+
+def _unskewed(values: np.ndarray, curve: str) -> np.ndarray:
+    if curve == "log1p":
+        # Of other customers a value may be below 0, where those it was made from have none.
+        return np.log1p(np.maximum(values, 0.0))
+    return np.arcsinh(values) if curve == "arcsinh" else values
 
 
 def has_history(features: pd.DataFrame) -> np.ndarray:
@@ -109,18 +165,7 @@ def standardise(values: np.ndarray) -> np.ndarray:
     >>> standardise(np.array([1.0, 2.0, 3.0])).round(2).tolist()
     [-1.22, 0.0, 1.22]
     """
-    known = values[~np.isnan(values)]
-    if known.size == 0 or known.min() == known.max():
-        return np.zeros(len(values))
-    filled = np.where(np.isnan(values), np.median(known), values)
-    centred = known - known.mean()
-    skewness = (centred**3).mean() / (centred**2).mean() ** 1.5
-    if abs(skewness) > SKEW_LIMIT:
-        filled = np.log1p(filled) if known.min() >= 0 else np.arcsinh(filled)
-    spread = filled.std()
-    if spread == 0:
-        return np.zeros(len(values))
-    return np.clip((filled - filled.mean()) / spread, -OUTLIER_LIMIT, OUTLIER_LIMIT)
+    return Scaling.of(values).apply(values)
 
 
 def prepare(features: pd.DataFrame, columns: Sequence[str] | None = None) -> Prepared:
@@ -152,11 +197,15 @@ def prepare(features: pd.DataFrame, columns: Sequence[str] | None = None) -> Pre
                 near = nearest(column, map(str, features))
                 raise InputError(f"features has no column {column!r} to segment by; {near}")
     matrix = np.zeros((len(features), len(wanted)))
+    scalings = []
     for position, column in enumerate(wanted):
-        matrix[:, position] = standardise(numeric(features, column))
+        values = numeric(features, column)
+        scalings.append(Scaling.of(values, column))
+        matrix[:, position] = scalings[-1].apply(values)
     useful = np.asarray(matrix.any(axis=0), dtype=bool)
     return Prepared(
         matrix[:, useful],
         tuple(c for c, keep in zip(wanted, useful, strict=True) if keep),
         tuple(c for c, keep in zip(wanted, useful, strict=True) if not keep),
+        tuple(s for s, keep in zip(scalings, useful, strict=True) if keep),
     )

@@ -18,6 +18,7 @@ from promolab.segmentation.evidence import (
     NumberOfSegments,
     SegmentMap,
     Stability,
+    sampled_note,
     segment_map,
 )
 from promolab.segmentation.naming import named_groups
@@ -178,6 +179,9 @@ class Segmenter:
         ordered = frame.loc[order].reset_index(drop=True)
         history = has_history(ordered)
         self._active = ordered[history].reset_index(drop=True)
+        # What is refitted often, or looks at all pairs of customers, is made from these.
+        self._rows = clustering.sample_rows(len(self._active), self.seed)
+        self._resampled = len(self._rows) if len(self._rows) < len(self._active) else 0
         self._scores: tuple[np.ndarray, np.ndarray] | None = None
         self._curve: DistanceCurve | None = None
         self._tried: list[int] = []
@@ -231,8 +235,7 @@ class Segmenter:
             return None
         if self.k is not None:
             return clustering.kmeans(self._matrix, self.k, self.seed)
-        # `choice_` fits every k and keeps its labels.
-        chosen = self.choice_.chosen
+        chosen = self.choice_.chosen  # fits every k and keeps its labels
         return self._labels_by_k[chosen]
 
     def _group_dbscan(self) -> np.ndarray | None:
@@ -240,10 +243,11 @@ class Segmenter:
             self.note_ = "All customers are alike, so they form a single segment."
             return None
         self._near = self.min_samples or max(5, 2 * len(self.columns_))
-        distances, knee = clustering.distance_knee(self._matrix, self._near)
-        self._eps = self.eps or knee
+        codes, distances, self._eps = clustering.dense_groups(
+            self._matrix, self._rows, self._near, self.eps
+        )
         self._curve = DistanceCurve(distances, self._eps, self._near, self.eps is not None)
-        codes = clustering.dbscan(self._matrix, self._eps, self._near)
+        self.note_ = sampled_note(self._resampled)
         if len(self._active) < self._near:
             self.note_ = (
                 f"{plural(len(self._active), 'customer')} are fewer than the {self._near} that a "
@@ -259,11 +263,11 @@ class Segmenter:
         """How each number of segments does (k-means), as a result."""
         if self.method != "kmeans" or not self._tried:
             raise InputError(f"{self!r} has chosen no number of segments; use method='kmeans'")
-        counts = clustering.bootstrap_counts(len(self._active), self.bootstraps, self.seed)
+        counts = clustering.bootstrap_counts(len(self._rows), self.bootstraps, self.seed)
         table, self._labels_by_k, self._indices_by_k = clustering.choose(
-            self._matrix, self._tried, counts, self.seed
+            self._matrix, self._tried, counts, self.seed, self._rows
         )
-        return NumberOfSegments(table, len(self._active), self.bootstraps)
+        return NumberOfSegments(table, len(self._active), self.bootstraps, self._resampled)
 
     def _evidence(self) -> NumberOfSegments | DistanceCurve | None:
         self._fitted()
@@ -310,89 +314,18 @@ class Segmenter:
         if single or self._active.empty or not self.bootstraps:
             return Stability(np.nan, np.nan, np.nan, 0, np.zeros(0))
         if self.method == "kmeans":
-            chosen = self.choice_.chosen
-            indices = self._indices_by_k[chosen]
+            indices = self._indices_by_k[self.choice_.chosen]
         else:
-            counts = clustering.bootstrap_counts(len(self._active), self.bootstraps, self.seed)
             density = self.method == "dbscan"
+            counts = clustering.bootstrap_counts(len(self._rows), self.bootstraps, self.seed)
             refit = self._refit_dbscan if density else self._refit_rfm
-            indices = clustering.rand_indices(self._codes, refit, counts, drawn_only=density)
-        value, low, high = clustering.middle(indices)
-        return Stability(value, low, high, len(indices), indices)
+            codes = self._codes[self._rows]
+            indices = clustering.rand_indices(codes, refit, counts, drawn_only=density)
+        return Stability(*clustering.middle(indices), len(indices), indices, self._resampled)
 
     def _refit_rfm(self, drawn: np.ndarray) -> np.ndarray:
-        resample = self._active.iloc[np.repeat(np.arange(len(drawn)), drawn)]
-        return rfm.rfm_segments(*rfm.rfm_scores(self._active, resample))
+        resample = self._active.iloc[np.repeat(self._rows, drawn)]
+        return rfm.rfm_segments(*rfm.rfm_scores(self._active.iloc[self._rows], resample))
 
     def _refit_dbscan(self, drawn: np.ndarray) -> np.ndarray:
-        return clustering.dbscan(self._matrix, self._eps, self._near, weights=drawn)
-
-    def _fitted(self) -> None:
-        if not hasattr(self, "labels_"):
-            raise InputError("the Segmenter is not fitted; call fit(features) first")
-
-    def assignments(self) -> pd.DataFrame:
-        """Return ``customer_id, segment, method`` of every customer, sorted by id.
-
-        The RFM grid adds ``recency_score`` and ``frequency_money_score`` (1–5, null without
-        purchases).
-        """
-        self._fitted()
-        ids = self._frame["customer_id"]
-        table = pd.DataFrame({"customer_id": ids, "segment": self.labels_})
-        if len(self._absent):
-            absent = pd.DataFrame({"customer_id": self._absent, "segment": NO_HISTORY})
-            table = pd.concat([table, absent], ignore_index=True)
-        table["method"] = self.method
-        table = table.sort_values("customer_id", kind="stable", ignore_index=True)
-        if self._scores is not None:
-            names = ("recency_score", "frequency_money_score")
-            scores = dict(zip(names, self._scores, strict=True))
-            scored = pd.DataFrame({"customer_id": self._active["customer_id"], **scores})
-            table = table.merge(scored, on="customer_id", how="left")
-            table = table.astype(dict.fromkeys(names, "Int64"))
-        return table
-
-    def profile(
-        self, response: Any | None = None, profiles: pd.DataFrame | None = None
-    ) -> SegmentProfile:
-        """Return size, share of sales, response rate and the four axes of each segment.
-
-        Parameters
-        ----------
-        response : DataFrame or array of shape (n,), optional
-            Responses to count instead of the features' own; see `describe_segments`.
-        profiles : DataFrame, optional
-            From `promolab.build_profiles`, if they have been computed already.
-        """
-        self._fitted()
-        absent = {NO_HISTORY: len(self._absent)} if len(self._absent) else {}
-        return describe_segments(
-            self._frame,
-            self.labels_,
-            order=self.names_,
-            absent=absent,
-            response=response,
-            profiles=profiles,
-            method=self.method,
-            note=self.note_,
-        )
-
-    def grid(self) -> rfm.RfmGrid:
-        """Return the RFM grid of the customers who bought, whatever the method.
-
-        Raises
-        ------
-        InputError
-            If the features lack recency_days, orders or amount, or no customer has bought.
-        """
-        self._fitted()
-        if self._active.empty:
-            raise InputError(f"none of {count(len(self._frame))} customers has bought; no RFM grid")
-        return rfm.rfm_grid(self._active, *(self._scores or rfm.rfm_scores(self._active)))
-
-    def map(self) -> SegmentMap:
-        """Return the customers who bought on a plane (principal components)."""
-        self._fitted()
-        segment = np.array([*self.names_[: self.k_], NOISE], dtype=object)[self._codes]
-        return segment_map(self._active["customer_id"], self._matrix, self.columns_, segment)
+        return clustering.dbscan(self._matrix[self._rows], self._eps, self._near, weights=drawn)

@@ -7,18 +7,21 @@ import functools
 import importlib.util
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from promolab.errors import InputError
 from promolab.sources.progress import watch
 
-__all__ = ["connect", "quote", "scratch"]
+__all__ = ["connect", "memory_limit", "quote", "scratch"]
 
 MEMORY_LIMIT = "900MB"
 """What the engine may hold before it spills to disk; the report's processes stay under 1.5 GB."""
+MEMORY_VARIABLE = "PROMOLAB_MEMORY"
 
 _numbers = itertools.count()
 
@@ -34,7 +37,7 @@ def connect(threads: int | None = None) -> Any:
     import ibis
 
     settings: dict[str, Any] = {
-        "memory_limit": MEMORY_LIMIT,
+        "memory_limit": memory_limit(),
         # A folder that two engines spill to would mix their blocks.
         "temp_directory": str(scratch() / f"spilled-{next(_numbers)}"),
         # A report is made offline: the engine must not try to fetch an extension.
@@ -50,6 +53,33 @@ def connect(threads: int | None = None) -> Any:
         con.raw_sql("SET enable_progress_bar = false")
     watch(con)
     return con
+
+
+def memory_limit() -> str:
+    """Return what the engine may hold: what ``PROMOLAB_MEMORY`` says, else `MEMORY_LIMIT`.
+
+    Raises
+    ------
+    InputError
+        If the variable holds no size.
+
+    Examples
+    --------
+    >>> import os
+    >>> os.environ["PROMOLAB_MEMORY"] = "4 GB"
+    >>> memory_limit()
+    '4GB'
+    >>> del os.environ["PROMOLAB_MEMORY"]
+    """
+    stated = os.environ.get(MEMORY_VARIABLE, "").strip()
+    if not stated:
+        return MEMORY_LIMIT
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])i?B?", stated, flags=re.IGNORECASE)
+    if found is None or float(found[1]) == 0:
+        raise InputError(
+            f"{MEMORY_VARIABLE} = {stated!r} is no amount of memory; write one such as 4GB or 900MB"
+        )
+    return f"{found[1]}{found[2].upper()}B"
 
 
 def scratch() -> Path:
