@@ -32,7 +32,7 @@ def asked(monkeypatch):
 
 
 def test_report_prints_the_path_last_and_hands_its_options_on(asked, capsys):
-    line = "report --source shop --week 2017-W40 --out o --seed 3 --shop s.toml -p a=1 -p b=c=d"
+    line = "report --source shop --week 2017-W40 --out o --seed 3 --shop s.toml -p a=1 -p b=c=d --wait 5"
     assert cli.main(line.split()) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1] == "reports/2017-W44/index.html" and printed.err == ""
@@ -43,6 +43,7 @@ def test_report_prints_the_path_last_and_hands_its_options_on(asked, capsys):
         "seed": 3,
         "shop_file": "s.toml",
         "parameters": {"a": "1", "b": "c=d"},
+        "wait": 5.0,
     }
 
 

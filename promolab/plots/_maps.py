@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,9 @@ def heat_map(
     if text is not None:
         _cell_texts(ax, image.to_rgba(table), np.asarray(text, dtype=object).reshape(rows, cells))
     ax.spines[:].set_visible(False)
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02, label=label or "")
+    # Beside few rows the bar is too short for a sentence.
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02)
+    bar.set_label(textwrap.fill(label or "", 6 * max(rows, 3)), fontsize="small")
     bar.outline.set_visible(False)
     return ax
 

@@ -132,9 +132,13 @@ def table(
     """
     if len(columns) > 8:
         raise InputError(f"a table has {len(columns)} columns, at most 8 can be read")
+    if not len(frame):
+        return say(f"{caption} There is none.".strip(), css="muted")
     from pandas.api.types import is_numeric_dtype
 
     formats = formats or {}
+    # What a shop does not record is said elsewhere: a column of dashes takes room and says nothing.
+    columns = {c: title for c, title in columns.items() if frame[c].notna().any()}
     right = {c: is_numeric_dtype(frame[c]) or c in formats for c in columns}
     head = "".join(
         f'<th class="{"number" if right[c] else "text"}" scope="col">{escape(title)}</th>'
