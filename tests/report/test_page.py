@@ -39,9 +39,22 @@ def test_a_table_shows_its_first_rows_and_leads_to_the_rest():
 
 
 def test_a_missing_value_is_a_dash():
-    frame = pd.DataFrame({"name": [None], "x": [float("nan")]})
+    frame = pd.DataFrame({"name": [None, "a"], "x": [1.5, float("nan")]})
     text = table(frame, {"name": "name", "x": "x"}).text
     assert text.count("–</td>") == 2 and "nan" not in text and "None" not in text
+
+
+def test_a_column_that_is_empty_in_every_row_is_left_out():
+    frame = pd.DataFrame({"name": ["a"], "rate": [float("nan")]})
+    text = table(frame, {"name": "name", "rate": "response rate"}).text
+    assert "response rate" not in text and "name" in text
+
+
+def test_a_table_without_rows_says_so():
+    assert (
+        "Checks that fail. There is none."
+        in table(pd.DataFrame({"a": []}), {"a": "a"}, caption="Checks that fail.").text
+    )
 
 
 def test_a_table_that_nobody_can_read_is_refused():
