@@ -1,0 +1,155 @@
+"""What `plan_week` returns: the funnel, who is planned, who is held back, and with what chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from promolab.campaign.funnel import STEPS
+from promolab.errors import InputError
+from promolab.results import Result, plain
+from promolab.wording import count, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True)
+class Plan(Result):
+    """Whom to contact in a week, whom not, and who is held back; made by `plan_week`.
+
+    Parameters
+    ----------
+    as_of, sends_at : datetime
+        The decision and the sending, UTC.
+    holdout, standing_holdout : float
+        Shares held back of a promotion's planned customers, and for the long run.
+    seed, standing_seed : int
+        Of the two draws.
+    promotions : DataFrame
+        promotion_id, name, channel, action (its own, or its bundle's), list_size, contact_cost
+        (missing where the promotion states none), starts_at, ends_at.
+    funnel : DataFrame
+        A row per promotion and channel: active customers, those who leave at each step
+        (`promolab.campaign.funnel.STEPS`), and planned (held out or to contact).
+    steps : DataFrame
+        A row per active customer and promotion: customer_id, promotion_id, p_redeemed, step.
+    planned : DataFrame
+        A row per planned customer and promotion: customer_id, promotion_id, channel, action,
+        p_redeemed, holdout (``none`` is to contact), decision_id.
+    decisions : DataFrame
+        The contract's table: a row per eligible customer, those who get nothing included.
+    propensities : DataFrame
+        The contract's `decision_propensities`.
+    notes : tuple of str
+        Sentences on what was not checked, or counted.
+    """
+
+    as_of: datetime
+    sends_at: datetime
+    holdout: float
+    standing_holdout: float
+    seed: int
+    standing_seed: int
+    promotions: pd.DataFrame = field(repr=False)
+    funnel: pd.DataFrame = field(repr=False)
+    steps: pd.DataFrame = field(repr=False)
+    planned: pd.DataFrame = field(repr=False)
+    decisions: pd.DataFrame = field(repr=False)
+    propensities: pd.DataFrame = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def to_contact(self) -> pd.DataFrame:
+        """The rows of ``planned`` that are not held out."""
+        return self.planned[self.planned["holdout"] == "none"].reset_index(drop=True)
+
+    @property
+    def held_out(self) -> pd.DataFrame:
+        """The rows of ``planned`` that are held out."""
+        return self.planned[self.planned["holdout"] != "none"].reset_index(drop=True)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the funnel."""
+        return self.funnel
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings, the customers to contact, and the funnel by promotion_id."""
+        keep = [c for c in self.funnel.columns if c != "promotion_id"]
+        rows = self.funnel.to_dict("records")
+        return super().to_dict() | {
+            "customers_to_contact": int(self.to_contact["customer_id"].nunique()),
+            "customers_held_out": int(self.held_out["customer_id"].nunique()),
+            "funnel": {str(r["promotion_id"]): plain({c: r[c] for c in keep}) for r in rows},
+        }
+
+    def summary(self) -> str:
+        """Say how many are to be contacted and held back for each promotion, then what to know."""
+        if self.funnel.empty:
+            return "No promotion starts this week; nobody is to be contacted."
+        lines = [self._sentence(row) for row in self.funnel.to_dict("records")]
+        if len(lines) > 1:
+            who = plural(self.to_contact["customer_id"].nunique(), "customer is", "customers are")
+            lines.insert(0, f"{who} to be contacted for {plural(len(lines), 'promotion')}.")
+        return "\n".join([*lines, *self.notes])
+
+    def _sentence(self, row: dict[Any, Any]) -> str:
+        held = int(row["held_out_standing"] + row["held_out_promotion"])
+        return (
+            f"{self._name(row['promotion_id'])} ({row['channel']}): {count(row['to_contact'])} of "
+            f"{plural(row['active'], 'active customer')} to contact; {count(held)} of the "
+            f"{count(row['planned'])} planned are held back, so that the effect can be known."
+        )
+
+    def _name(self, promotion_id: Any) -> str:
+        match = self.promotions["promotion_id"] == promotion_id
+        return str(self.promotions.loc[match, "name"].iloc[0])
+
+    def plot(self, ax: Axes | None = None, promotion_id: Any = None) -> Axes:
+        """Draw how many customers are left after each step of a promotion's funnel.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        promotion_id : object, optional
+            The promotion; by default the one with the most customers to contact.
+        """
+        from promolab import plots
+
+        row = self._row(promotion_id)
+        labels, left, words = ["active customers"], [0 if row is None else row["active"]], [""]
+        for step, meaning in list(STEPS.items())[:-1] if row is not None else ():
+            gone = row[step]
+            labels.append(f"− {meaning}")
+            left.append(left[-1] - gone)
+            words.append(f"−{count(gone)}" if gone else "")
+        words = [f"{count(n)}   {word}".rstrip() for n, word in zip(left, words, strict=True)]
+        ax = plots.bars(labels, left, text=words, ax=ax)
+        if row is None:
+            return plots.finish(ax, title=self.summary().splitlines()[0], xlabel="customers")
+        share = percent(row["to_contact"] / row["active"], decimals=0) if row["active"] else "0 %"
+        return plots.finish(
+            ax,
+            title=(
+                f"{self._name(row['promotion_id'])}: {plural(row['to_contact'], 'customer')} "
+                f"to contact by {row['channel']}, {share} of the active"
+            ),
+            subtitle="customers left after each step, and how many it takes out",
+            xlabel="customers",
+        )
+
+    def _row(self, promotion_id: Any) -> Any:
+        rows = self.funnel.to_dict("records")
+        if promotion_id is None:
+            return max(rows, key=lambda row: row["to_contact"], default=None)
+        for row in rows:
+            if str(row["promotion_id"]) == str(promotion_id):
+                return row
+        known = ", ".join(str(row["promotion_id"]) for row in rows) or "none"
+        raise InputError(f"{promotion_id!r} is not in the plan; these are: {known}")

@@ -1,0 +1,386 @@
+"""What a shop says about its weekly work: whom to contact, what it costs, how results are read.
+
+The sections ``[contact]``, ``[send]``, ``[economics]``, ``[attribution]`` and ``[notify]`` of its
+``shop.toml``, checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from promolab.contract._values import (
+    choice_of,
+    group_of,
+    list_of,
+    number_of,
+    table_of,
+    text_of,
+    texts_of,
+    whole_of,
+)
+from promolab.contract.settings import Settings
+from promolab.contract.tables import RESPONSE_KINDS
+from promolab.errors import InputError, nearest
+
+__all__ = [
+    "SEND_FIELDS",
+    "Attribution",
+    "ContactLimit",
+    "ContactRules",
+    "Economics",
+    "Notify",
+    "Operations",
+    "Rate",
+    "SendColumns",
+    "read_operations",
+]
+
+SEND_FIELDS = ("customer_id", "promotion_id", "channel", "starts_at", "ends_at", "decision_id")
+"""What a send file may hold. Nothing in it tells a customer who is held out from one who is not."""
+
+ASSUMED = MappingProxyType({"margin_rate": 0.25, "contact_cost": 0.0, "coupon_cost": 0.0})
+"""What stands for a figure that a shop does not state; wherever it enters it is called assumed."""
+
+OVERLAPPING = ("each in full", "first", "shared")
+NONE = "none"  # the action of whoever gets nothing
+
+
+@dataclass(frozen=True)
+class ContactLimit:
+    """At most so many contacts in so many days.
+
+    Parameters
+    ----------
+    contacts, days : int
+        At least 1 each. A contact exactly so many days before the next one no longer counts.
+    channel : str, optional
+        The channel it holds for; without one the contacts of all channels count together.
+    """
+
+    contacts: int
+    days: int
+    channel: str | None = None
+
+
+@dataclass(frozen=True)
+class ContactRules:
+    """The section ``[contact]``.
+
+    Parameters
+    ----------
+    limits : tuple of ContactLimit
+        Each holds for itself.
+    quiet_days_after_complaint : int
+        Days without any contact, on all channels.
+    quiet_days_after_unsubscribe : int, optional
+        Days without the right to contact on that channel; for good where it is not stated. Consent
+        given anew (`contact_rights.since` after the unsubscribe) ends it.
+    unlisted : str
+        What it means that `contact_rights` does not name a customer on a channel: ``no right`` or
+        ``may be contacted`` (the table lists refusals only).
+    never_statuses : tuple of str
+        Values of `customers.status` that are never contacted, whatever their case.
+    exclusive : tuple of tuple of str
+        Promotions that exclude each other, as text.
+    bundles : mapping of str to tuple of str
+        Actions made of several promotions that one customer gets together.
+    """
+
+    limits: tuple[ContactLimit, ...] = ()
+    quiet_days_after_complaint: int = 90
+    quiet_days_after_unsubscribe: int | None = None
+    unlisted: Literal["no right", "may be contacted"] = "no right"
+    never_statuses: tuple[str, ...] = ("blocked",)
+    exclusive: tuple[tuple[str, ...], ...] = ()
+    bundles: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+    def rivals(self, promotion_id: Any) -> tuple[str, ...]:
+        """Return the promotions, as text, that exclude one."""
+        groups = [group for group in self.exclusive if str(promotion_id) in group]
+        return tuple(sorted({p for group in groups for p in group} - {str(promotion_id)}))
+
+
+@dataclass(frozen=True)
+class SendColumns:
+    """The section ``[send]``: field of `SEND_FIELDS` → its column's name, in the file's order."""
+
+    columns: Mapping[str, str] = field(
+        default_factory=lambda: {name: name for name in SEND_FIELDS[:3]}, hash=False
+    )
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A figure, and whether the shop stated it or it is assumed."""
+
+    value: float
+    assumed: bool
+
+    def marked(self, text: str) -> str:
+        """Return the text of the figure, marked where it is assumed.
+
+        Examples
+        --------
+        >>> Rate(0.25, assumed=True).marked("25 %"), Rate(0.4, assumed=False).marked("40 %")
+        ('25 % (assumed)', '40 %')
+        """
+        return f"{text} (assumed)" if self.assumed else text
+
+
+@dataclass(frozen=True)
+class Economics:
+    """The section ``[economics]``.
+
+    Parameters
+    ----------
+    margin_rate : Rate
+        Margin as a share of sales.
+    contact_cost : Rate
+        Cost of one contact, where the promotion states none.
+    coupon_cost : Rate
+        Cost of one redemption beside its discount.
+    currency : str
+        The shop's.
+    """
+
+    margin_rate: Rate
+    contact_cost: Rate
+    coupon_cost: Rate
+    currency: str
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Names of the figures that are assumed."""
+        return tuple(name for name in ASSUMED if getattr(self, name).assumed)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The section ``[attribution]``.
+
+    Parameters
+    ----------
+    windows : mapping of str to int
+        Kind of response → days after the promotion's start in which one counts; kinds that are not
+        named count until the promotion ends.
+    return_days : int
+        Days in which a purchase may come back.
+    overlapping : str
+        A purchase in the windows of several promotions counts for ``each in full``, for the
+        ``first`` or is ``shared``.
+    """
+
+    windows: Mapping[str, int] = field(default_factory=dict, hash=False)
+    return_days: int = 30
+    overlapping: Literal["each in full", "first", "shared"] = "each in full"
+
+
+@dataclass(frozen=True)
+class Notify:
+    """The section ``[notify]``: a command and its arguments each, or nothing."""
+
+    on_success: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operations:
+    """All that a shop says about its weekly work; made by `read_operations`."""
+
+    contact: ContactRules
+    send: SendColumns
+    economics: Economics
+    attribution: Attribution
+    notify: Notify
+
+
+def read_operations(settings: Settings) -> Operations:
+    """Read what a shop's settings say about its weekly work.
+
+    Parameters
+    ----------
+    settings : Settings
+        ``settings.operations`` holds the sections; what they leave out has a default.
+
+    Returns
+    -------
+    Operations
+
+    Raises
+    ------
+    InputError
+        If a key is unknown (the nearest is named) or a value is not understood.
+
+    Examples
+    --------
+    >>> said = {"contact": {"limits": [{"channel": "email", "contacts": 2, "days": 7}]}}
+    >>> read_operations(Settings(operations=said)).contact.limits
+    (ContactLimit(contacts=2, days=7, channel='email'),)
+    >>> read_operations(Settings(margin_rate=0.4)).economics.assumed
+    ('contact_cost', 'coupon_cost')
+    """
+    said = {
+        name: table_of(f"[{name}]", settings.operations.get(name, {}), keys)
+        for name, keys in _KEYS.items()
+    }
+    unknown = [name for name in settings.operations if name not in _KEYS]
+    if unknown:
+        raise InputError(f"[{unknown[0]}] is no section; {nearest(unknown[0], _KEYS)}")
+    return Operations(
+        contact=_contact(said["contact"]),
+        send=_send(said["send"]),
+        economics=_economics(said["economics"], settings),
+        attribution=_attribution(said["attribution"]),
+        notify=Notify(**{k: _command(f"[notify] {k}", v) for k, v in said["notify"].items()}),
+    )
+
+
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "contact": tuple(ContactRules.__dataclass_fields__),
+    "send": ("columns",),
+    "economics": (*ASSUMED, "currency", "assumed"),
+    "attribution": tuple(Attribution.__dataclass_fields__),
+    "notify": ("on_success", "on_failure"),
+}
+
+
+def _contact(said: dict[str, Any]) -> ContactRules:
+    values: dict[str, Any] = {}
+    for key, value in said.items():
+        place = f"[contact] {key}"
+        if key == "limits":
+            values[key] = tuple(_limit(place, row) for row in list_of(place, value))
+        elif key.startswith("quiet_days"):
+            values[key] = whole_of(place, value, 0)
+        elif key == "unlisted":
+            values[key] = choice_of(place, value, ("no right", "may be contacted"))
+        elif key == "never_statuses":
+            values[key] = texts_of(place, value)
+        elif key == "exclusive":
+            values[key] = tuple(group_of(place, row) for row in list_of(place, value))
+        else:
+            bundles = table_of(place, value, None)
+            values[key] = {name: group_of(f"{place}.{name}", v) for name, v in bundles.items()}
+    rules = ContactRules(**values)
+    _check_bundles(rules)
+    return rules
+
+
+def _limit(place: str, row: Any) -> ContactLimit:
+    given = table_of(place, row, ("channel", "contacts", "days"))
+    missing = [key for key in ("contacts", "days") if key not in given]
+    if missing:
+        raise InputError(
+            f"{place}: {row!r} lacks {missing[0]}; "
+            'write { channel = "email", contacts = 2, days = 7 }'
+        )
+    channel = given.get("channel")
+    return ContactLimit(
+        whole_of(f"{place}: contacts", given["contacts"], 1),
+        whole_of(f"{place}: days", given["days"], 1),
+        None if channel is None else text_of(f"{place}: channel", channel),
+    )
+
+
+def _check_bundles(rules: ContactRules) -> None:
+    seen: dict[str, str] = {}
+    for name, members in rules.bundles.items():
+        place = f"[contact] bundles.{name}"
+        if name == NONE or not name.strip():
+            raise InputError(f'{place}: "{name}" cannot be the name of a bundle; give another')
+        for promotion in members:
+            if promotion in seen:
+                raise InputError(
+                    f"{place} holds {promotion!r}, which {seen[promotion]!r} holds too; a "
+                    "promotion is part of one bundle at most"
+                )
+            seen[promotion] = name
+            both = sorted(set(rules.rivals(promotion)) & set(members))
+            if both:
+                raise InputError(
+                    f"{place} holds {promotion!r} and {both[0]!r}, which [contact] exclusive says "
+                    "exclude each other"
+                )
+
+
+def _send(said: dict[str, Any]) -> SendColumns:
+    if "columns" not in said:
+        return SendColumns()
+    place = "[send] columns"
+    given = table_of(place, said["columns"], SEND_FIELDS)
+    columns = {key: text_of(f"{place}.{key}", name) for key, name in given.items()}
+    if "customer_id" not in columns:
+        raise InputError(f"{place} lacks customer_id; the sending tool needs to know the customer")
+    if len(set(columns.values())) < len(columns):
+        raise InputError(f"{place} gives two columns one name: {', '.join(columns.values())}")
+    for key, name in columns.items():
+        if name[0] in "=+-@" or any(ord(c) < 32 for c in name):
+            raise InputError(
+                f"{place}.{key} = {name!r} would be run as a formula, or breaks the line; give a "
+                "plain name"
+            )
+    return SendColumns(columns)
+
+
+def _economics(said: dict[str, Any], settings: Settings) -> Economics:
+    currency = text_of("[economics] currency", said.get("currency", settings.currency))
+    if currency != settings.currency:
+        raise InputError(
+            f"[economics] currency = {currency!r}, but the shop's amounts are in "
+            f"{settings.currency!r}; state the costs in {settings.currency}"
+        )
+    stated = {name: said[name] for name in ASSUMED if name in said}
+    top = settings.margin_rate
+    if top is not None and stated.setdefault("margin_rate", top) != top:
+        raise InputError(
+            f"[economics] margin_rate = {stated['margin_rate']!r}, but margin_rate = {top!r} stands"
+            " above the sections; state it once"
+        )
+    for name, value in stated.items():
+        _checked_rate(f"[economics] {name}", value, share=name == "margin_rate")
+    called = texts_of("[economics] assumed", said.get("assumed", []))
+    for name in called:
+        if name not in stated:
+            raise InputError(
+                f"[economics] assumed names {name!r}, which is not stated; {nearest(name, stated)}"
+            )
+    rates = {
+        name: Rate(float(stated.get(name, value)), name not in stated or name in called)
+        for name, value in ASSUMED.items()
+    }
+    return Economics(**rates, currency=currency)
+
+
+def _checked_rate(place: str, value: Any, *, share: bool) -> None:
+    number = number_of(place, value)
+    if share and not 0 < number < 1:
+        hint = f" ({number / 100:g}, not {value})" if 1 <= number < 100 else " (0.40, not 40)"
+        raise InputError(f"{place} = {value!r}, must be a share between 0 and 1{hint}")
+    if not share and number < 0:
+        raise InputError(f"{place} = {value!r}, must be an amount of at least 0")
+
+
+def _attribution(said: dict[str, Any]) -> Attribution:
+    values: dict[str, Any] = {}
+    for key, value in said.items():
+        place = f"[attribution] {key}"
+        if key == "windows":
+            windows = table_of(place, value, RESPONSE_KINDS)
+            values[key] = {kind: whole_of(f"{place}.{kind}", v, 1) for kind, v in windows.items()}
+        elif key == "return_days":
+            values[key] = whole_of(place, value, 0)
+        else:
+            values[key] = choice_of(place, value, OVERLAPPING)
+    return Attribution(**values)
+
+
+def _command(place: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise InputError(
+            f'{place} = "{value}" is one text; no shell runs it: give the command and its arguments'
+            ' apart, such as ["notify-team", "--week"]'
+        )
+    return tuple(text_of(place, part, empty=i > 0) for i, part in enumerate(list_of(place, value)))

@@ -1,0 +1,51 @@
+"""Whose list is whose: the likeliest first, one action a customer."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promolab.campaign.funnel import LEFT, STEPS, allot, step_of
+
+
+def one_by_one(p: np.ndarray, eligible: np.ndarray, sizes: np.ndarray) -> list[int]:
+    taken, room = [-1] * len(p), list(sizes)
+    pairs = sorted((-p[i, k], k, i) for i in range(p.shape[0]) for k in range(p.shape[1]))
+    for _, k, i in pairs:
+        if eligible[i, k] and taken[i] < 0 and room[k] > 0:
+            taken[i], room[k] = k, room[k] - 1
+    return taken
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_it_is_the_walk_from_the_likeliest_pair_on(seed):
+    rng = np.random.default_rng(seed)
+    n, k = rng.integers(0, 30), rng.integers(1, 6)
+    p = rng.integers(0, 4, (n, k)) / 4  # many ties
+    eligible, sizes = rng.random((n, k)) < 0.8, rng.integers(0, 12, k)
+    taken = allot(p, eligible, sizes)
+    assert taken.tolist() == one_by_one(p, eligible, sizes)
+    for a in range(k):
+        mine, left = taken == a, eligible[:, a] & (taken < 0)
+        assert mine.sum() <= sizes[a] and eligible[mine, a].all()
+        # Nobody who is left is likelier than anybody planned, and no list is short without need.
+        if left.any():
+            assert mine.sum() == sizes[a]
+            assert not mine.any() or p[mine, a].min() >= p[left, a].max()
+
+
+def test_many_customers_take_no_loop():
+    rng = np.random.default_rng(0)
+    p = rng.random((100_000, 4))
+    taken = allot(p, np.ones(p.shape, bool), np.array([30_000, 30_000, 30_000, 30_000]))
+    assert (taken >= 0).all() and np.bincount(taken).max() <= 30_000
+
+
+def test_the_first_reason_counts():
+    bars = {step: np.arange(6) == i for i, step in enumerate(LEFT)}
+    bars["status"] |= bars["no_right"]
+    planned = np.array([True, True, True, True, True, True])
+    held = np.array(["standing"] * 5 + ["none"])
+    codes = step_of(bars, planned, np.zeros(6, bool), held)
+    assert [list(STEPS)[code] for code in codes] == [*LEFT, "held_out_standing", "to_contact"]

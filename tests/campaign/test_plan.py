@@ -1,0 +1,293 @@
+"""The weekly plan: against one worked out by hand on any small shop, and by what must be true."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promolab.campaign.funnel import LEFT, STEPS
+from promolab.campaign.plan import plan_week
+from promolab.campaign.plan_result import Plan
+from promolab.campaign.rights import quarantined_customers
+from promolab.contract.operations import ContactLimit, ContactRules
+from promolab.errors import InputError
+from tests.campaign.made_up import AS_OF, DAY, Case, by_hand, case_of, shop_of
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_any_plan_is_the_one_worked_out_by_hand_and_adds_up(seed):
+    case = case_of(seed)
+    plan = case.plan()
+    held = ["held_out_standing", "held_out_promotion", "to_contact"]
+    step = plan.steps["step"].astype(str)
+    found = step.where(~step.isin(held), "planned")
+    keys = zip(plan.steps["customer_id"], plan.steps["promotion_id"].astype(str), strict=True)
+    assert dict(zip(keys, found, strict=True)) == by_hand(case)
+    funnel_is_conserved(plan, case)
+    decisions_are_the_contracts(plan)
+    households_are_held_out_as_one(plan, case)
+
+
+def funnel_is_conserved(plan: Plan, case: Case) -> None:
+    active = case.scores["customer_id"].nunique()
+    assert (plan.funnel["active"] == active).all()
+    assert (plan.funnel[list(STEPS)].sum(axis=1) == active).all()
+    held = plan.funnel[["held_out_standing", "held_out_promotion"]].sum(axis=1)
+    assert (plan.funnel["planned"] == held + plan.funnel["to_contact"]).all()
+    counts = plan.to_contact.groupby("promotion_id").size()
+    expected = plan.funnel.set_index("promotion_id")["to_contact"]
+    assert counts.reindex(expected.index, fill_value=0).tolist() == expected.tolist()
+    # One action a customer, and each promotion once.
+    assert plan.planned.groupby("customer_id")["action"].nunique().le(1).all()
+    assert not plan.planned.duplicated(["customer_id", "promotion_id"]).any()
+
+
+def decisions_are_the_contracts(plan: Plan) -> None:
+    decisions = plan.decisions.set_index("decision_id")
+    left = plan.steps[~plan.steps["step"].isin(LEFT)]["customer_id"]
+    barred = set(plan.steps["customer_id"]) - set(decisions["customer_id"])
+    assert set(left) <= set(decisions["customer_id"]) and not barred & set(left)
+    assert decisions.index.is_unique and decisions["customer_id"].is_unique
+    out = decisions["holdout"] != "none"
+    assert (decisions.loc[out, "action"] == "none").all()
+    assert (decisions.loc[out, "planned_action"] != "none").all()
+    assert (decisions.loc[~out, "action"] == decisions.loc[~out, "planned_action"]).all()
+    sums = plan.propensities.groupby("decision_id")["propensity"].sum()
+    assert set(sums.index) == set(decisions.index) and np.allclose(sums, 1)
+    assert (plan.propensities["propensity"] > 0).all()
+    chance = plan.propensities.set_index(["decision_id", "action"])["propensity"]
+    own = chance.loc[list(zip(decisions.index, decisions["action"], strict=True))]
+    assert own.tolist() == decisions["propensity"].tolist()
+    sent = (1 - plan.holdout) * (1 - plan.standing_holdout)
+    assert (decisions.loc[decisions["action"] != "none", "propensity"] == sent).all()
+    assert (decisions["ts"] == AS_OF).all()
+
+
+def households_are_held_out_as_one(plan: Plan, case: Case) -> None:
+    if "customers" in case.frames:
+        homes = case.frames["customers"].dropna(subset="cluster_id")
+        rows = plan.planned.merge(homes, on="customer_id")
+        kinds = rows[["action", "cluster_id", "holdout"]].drop_duplicates()
+        assert not kinds.duplicated(["action", "cluster_id"]).any()
+
+
+@settings(max_examples=6, deadline=None)
+@given(SEEDS, SEEDS)
+def test_the_order_of_rows_and_what_comes_later_change_nothing(seed, other):
+    case = case_of(seed)
+    plan, again = case.plan(), case.shuffled(np.random.default_rng(other)).plan()
+    earlier = {
+        name: frame[frame["ts"] < AS_OF] if name in ("exposures", "responses") else frame
+        for name, frame in case.frames.items()
+    }
+    past = Case(earlier, case.scores, case.rules, case.options, case.settings).plan()
+    for name in ("funnel", "steps", "planned", "decisions", "propensities"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(plan, name))
+        pd.testing.assert_frame_equal(getattr(past, name), getattr(plan, name))
+    assert again.notes == plan.notes
+
+
+# One promotion and many customers.
+
+
+def one_promotion(n: int, **frames: pd.DataFrame):
+    ids = np.arange(n)
+    promotions = pd.DataFrame(
+        {"promotion_id": [7], "kind": "coupon", "channel": "email"}
+        | {"starts_at": AS_OF + DAY, "ends_at": AS_OF + 20 * DAY}
+    )
+    events = pd.DataFrame({"customer_id": ids[:1], "ts": AS_OF - DAY, "kind": "purchase"})
+    shop = shop_of({"events": events, "promotions": promotions} | frames)
+    scores = pd.DataFrame({"customer_id": ids, "promotion_id": 7, "p_redeemed": 1 - ids / n})
+    return shop, scores
+
+
+@pytest.mark.parametrize("household", [1, 3])
+def test_propensities_match_the_shares_drawn(household):
+    n = 30_000
+    homes = pd.DataFrame({"customer_id": np.arange(n), "cluster_id": np.arange(n) // household})
+    shop, scores = one_promotion(n, customers=homes)
+    sizes = {"holdout": 0.2, "standing_holdout": 0.1, "list_size": 24_000}
+    plan = plan_week(shop, scores, AS_OF, [7], seed=3, **sizes)
+    assert plan.funnel["not_planned"].tolist() == [6_000] and len(plan.decisions) == n
+    rows = plan.decisions[plan.decisions["planned_action"] == "7"]
+    assert rows["customer_id"].tolist() == list(range(24_000))
+    for holdout, chance in {"none": 0.72, "standing": 0.1, "promotion": 0.18}.items():
+        noise = np.sqrt(chance * (1 - chance) / (24_000 / household))
+        assert abs((rows["holdout"] == holdout).mean() - chance) < 4 * noise
+    assert rows["propensity"].round(12).unique().tolist() in ([0.72, 0.28], [0.28, 0.72])
+
+
+def test_the_standing_holdout_is_the_same_every_week():
+    shop, scores = one_promotion(500)
+    first = plan_week(shop, scores, AS_OF, [7], list_size=400, standing_holdout=0.3)
+    later = plan_week(
+        shop, scores.head(300), AS_OF + 7 * DAY, [7], list_size=300, standing_holdout=0.3, seed=9
+    )
+    standing = [
+        set(p.planned.query("holdout == 'standing'")["customer_id"]) for p in (first, later)
+    ]
+    assert standing[1] == {c for c in standing[0] if c < 300} and len(standing[1]) > 50
+    of_promotion = [set(p.planned.query("holdout == 'promotion'")["customer_id"])
+                    for p in (first, later)]  # fmt: skip
+    assert of_promotion[1] != {c for c in of_promotion[0] if c < 300}
+
+
+def test_days_are_counted_to_the_sending_by_the_shops_clocks():
+    # Rome's clocks go forward on 28 March 2021, between the contact and the sending.
+    made = pd.DataFrame(
+        {"promotion_id": 7, "customer_id": [0, 1], "channel": "email"}
+        | {"ts": [pd.Timestamp("2021-03-23 23:00"), pd.Timestamp("2021-03-23 23:01")]}
+    )
+    shop, scores = one_promotion(3, exposures=made)
+    rules = ContactRules(limits=(ContactLimit(1, 7, "email"),))
+    zone = shop.with_tables(shop.tables, settings=type(shop.settings)(zone="Europe/Rome"))
+    monday = pd.Timestamp("2021-03-28 22:00")  # as_of; the plan is sent two days later
+    plan = plan_week(zone, scores, monday, [7], rules=rules, list_size=3, lead_days=2)
+    over = plan.steps.query("step == 'over_limit'")["customer_id"].tolist()
+    assert over == [1]  # exactly seven days before is seven days before
+
+
+def test_a_released_contact_counts_once_and_a_promotion_that_ends_then_excludes_nobody():
+    made = pd.DataFrame({"promotion_id": 6, "customer_id": [0, 1], "ts": AS_OF - DAY})
+    others = pd.DataFrame(
+        {"promotion_id": [5, 6, 7], "kind": "coupon", "channel": "email"}
+        | {"starts_at": AS_OF - 9 * DAY, "ends_at": AS_OF + np.array([0, 2, 9]) * DAY}
+    )
+    shop, scores = one_promotion(4, exposures=made, promotions=others)
+    owed = pd.DataFrame({"promotion_id": [6, 6], "customer_id": [1, 2], "ts": AS_OF})
+    options = {"list_size": 4, "lead_days": 1}
+
+    def barred(rules: ContactRules, planned: pd.DataFrame) -> dict[str, list[int]]:
+        plan = plan_week(shop, scores, AS_OF, [7], rules=rules, planned=planned, **options)
+        rows = plan.steps[plan.steps["step"].isin(LEFT)]
+        return rows.groupby(rows["step"].astype(str))["customer_id"].apply(list).to_dict()
+
+    assert barred(ContactRules(limits=(ContactLimit(2, 9),)), owed) == {}
+    assert barred(ContactRules(limits=(ContactLimit(1, 9),)), owed) == {"over_limit": [0, 1, 2]}
+    assert barred(ContactRules(exclusive=(("6", "7"),)), owed) == {"excluded": [0, 1, 2]}
+    options["lead_days"] = 2  # 6 ends at the moment of the sending
+    assert barred(ContactRules(exclusive=(("6", "7"),)), owed) == {}
+
+
+def test_consent_is_said_to_be_checked_or_not():
+    shop, scores = one_promotion(4)
+    plan = plan_week(shop, scores, AS_OF, [7], list_size=4)
+    assert "Consent was not checked: Shop has no table 'contact_rights'." in plan.notes
+    rights = pd.DataFrame(
+        {"customer_id": [0, 0, 1, 2], "channel": ["email", "EMAIL", "email", "sms"]}
+        | {"allowed": [True, False, True, True]}
+    )
+    shop, scores = one_promotion(4, contact_rights=rights)
+    plan = plan_week(shop, scores, AS_OF, [7], list_size=4)
+    assert plan.planned["customer_id"].tolist() == [1]
+    text = plan.summary()
+    assert "Contact rights of 1 active customer contradict each other on email" in text
+    assert "2 active customers without a contact right on email" in text
+    assert "not checked" not in text
+
+
+def test_a_quarantined_customer_is_not_contacted():
+    homes = pd.DataFrame({"customer_id": [1, 0], "status": "ok"})
+    shop, scores = one_promotion(3, customers=homes)
+    rows = ['{"customer_id": 2}', '{"customer_id": 0}', '{"customer_id": null}']
+    table = pd.DataFrame({"table": "customers", "rule": "missing_key", "row": rows})
+    assert quarantined_customers(one_promotion(3)[0], table) == ["0", "2"]
+    found = quarantined_customers(shop, table)
+    assert found == ["2"]  # a row of customer 0 is still there
+    plan = plan_week(shop, scores, AS_OF, [7], list_size=3, quarantined=found)
+    assert plan.steps.query("step == 'status'")["customer_id"].tolist() == [2]
+    assert 2 not in plan.decisions["customer_id"].tolist()
+
+
+def test_a_bundle_that_does_not_start_as_a_whole_is_said():
+    shop, scores = one_promotion(3)
+    rules = ContactRules(bundles={"summer": ("7", "8")})
+    plan = plan_week(shop, scores, AS_OF, [7], rules=rules, list_size=2)
+    assert plan.promotions["action"].tolist() == ["7"]
+    assert any("summer does not start as a whole (8 missing)" in note for note in plan.notes)
+    with pytest.raises(InputError, match="is called like a promotion"):
+        bad = ContactRules(bundles={"Q": ("P", "Q")})
+        case = case_of(1)
+        case.frames["promotions"]["promotion_id"] = [*"QPR", "A", "B"]
+        plan_week(case.shop(), scores.head(0), AS_OF, [*"QP"], rules=bad)
+
+
+def test_a_quiet_week_and_nobody_scored_are_sentences():
+    shop, scores = one_promotion(3)
+    quiet = plan_week(shop, scores, AS_OF, [])
+    assert quiet.summary() == "No promotion starts this week; nobody is to be contacted."
+    assert quiet.funnel.empty and quiet.decisions.empty and quiet.planned.empty
+    assert quiet.plot().get_title(loc="left").startswith("No promotion starts")
+    nobody = plan_week(shop, scores.head(0), AS_OF, [7], list_size=5)
+    assert nobody.funnel["active"].tolist() == [0] and nobody.decisions.empty
+    unknown = plan_week(shop, scores, AS_OF, [7])
+    assert unknown.planned.empty and "state list_size" in unknown.summary()
+
+
+def test_a_plan_speaks_and_draws():
+    shop, scores = one_promotion(200)
+    plan = plan_week(shop, scores, AS_OF, [7], list_size={7: 100})
+    row = plan.funnel.iloc[0]
+    assert plan.summary().startswith(
+        f"Coupons 7 (email): {row['to_contact']} of 200 active customers to contact; "
+        f"{100 - row['to_contact']} of the 100 planned are held back"
+    )
+    ax = plan.plot()
+    assert [bar.get_width() for bar in ax.patches][:: len(STEPS) - 1] == [200, row["to_contact"]]
+    assert plan.to_dict()["funnel"]["7"]["planned"] == 100
+    with pytest.raises(InputError, match="'8' is not in the plan; these are: 7"):
+        plan.plot(promotion_id="8")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"holdout": 0}, "holdout = 0 holds nobody back"),
+        ({"holdout": 1}, "holdout = 1 holds everybody back"),
+        ({"holdout": -0.1}, "holdout = -0.1, must be a share between 0 and 1"),
+        ({"holdout": "ten"}, "holdout = 'ten', must be a share between 0 and 1, such as 0.1"),
+        ({"holdout": 10}, r"holdout = 10, must be a share between 0 and 1 \(0.1, not 10\)"),
+        ({"holdout": float("nan")}, "holdout = nan, must be a share"),
+        ({"holdout": True}, "holdout = True, must be a share"),
+        ({"standing_holdout": 1.0}, "standing_holdout = 1 holds everybody back"),
+        ({"standing_holdout": -1}, "standing_holdout = -1, must be a share"),
+        ({"list_size": -5}, "list_size = -5, must be a whole number of at least 0"),
+        ({"list_size": 2.5}, "list_size = 2.5, must be a whole number"),
+        ({"list_size": {7: "x"}}, "list_size of 7 = 'x', must be a whole number"),
+        ({"seed": "one"}, "seed = 'one', must be a whole number"),
+        ({"lead_days": -1}, "lead_days = -1, must be a whole number of at least 0"),
+    ],
+)
+def test_what_is_wrong_is_said(options, message):
+    shop, scores = one_promotion(3)
+    with pytest.raises(InputError, match=message):
+        plan_week(shop, scores, AS_OF, [7], **options)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.drop(columns="p_redeemed"), "scores lacks 'p_redeemed'"),
+        (lambda s: pd.concat([s, s.head(1)]), "more than once"),
+        (lambda s: s.assign(p_redeemed=1.5), "no chance between 0 and 1"),
+        (lambda s: s.assign(p_redeemed=np.nan), "no chance between 0 and 1"),
+        (lambda s: s.assign(promotion_id=8), "scores lacks 3 pairs"),
+    ],
+)
+def test_scores_that_do_not_fit_are_said(change, message):
+    shop, scores = one_promotion(3)
+    with pytest.raises(InputError, match=message):
+        plan_week(shop, change(scores), AS_OF, [7], list_size=2)
+
+
+def test_a_promotion_that_the_shop_does_not_have_is_said():
+    shop, scores = one_promotion(3)
+    with pytest.raises(InputError, match="promotions names '8', which the shop does not have"):
+        plan_week(shop, scores, AS_OF, [8])

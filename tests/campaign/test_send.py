@@ -1,0 +1,143 @@
+"""What the sending tool loads: the customers to contact and nobody else, and sums that agree."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from promolab.campaign.funnel import LEFT
+from promolab.campaign.plan import plan_week
+from promolab.campaign.send import neutralised, restored, write_send
+from promolab.campaign.send_names import file_names
+from promolab.contract import Settings
+from promolab.errors import InputError
+from tests.campaign.made_up import AS_OF, DAY, case_of, shop_of
+
+CHARACTERS = st.characters(exclude_categories=["Cs"])
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8"), newline="")))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_files_and_funnel_agree_and_nobody_is_sent_who_may_not_be(tmp_path_factory, seed):
+    case = case_of(seed)
+    plan = case.plan()
+    folder = tmp_path_factory.mktemp("send") / "send"
+    control = write_send(plan, folder, case.shop().settings)
+    assert set(control["file"]) == {p.name for p in folder.iterdir()} - {"control.csv"}
+    steps = plan.steps.assign(p=plan.steps["promotion_id"].astype(str))
+    barred = steps[steps["step"].isin([*LEFT, "not_planned"])]
+    barred_pairs = set(zip(barred["customer_id"].astype(str), barred["p"], strict=True))
+    held = [
+        (restored_id(r["customer_id"]), r["promotion_id"]) for r in read(folder / "holdout.csv")
+    ]
+    held_customers = {customer for customer, _ in held}
+    sent = []
+    for name in set(control["file"]) - {"holdout.csv"}:
+        rows = [(restored_id(r["customer_id"]), r["promotion_id"]) for r in read(folder / name)]
+        assert len({customer for customer, _ in rows}) == len(rows)
+        assert len({promotion for _, promotion in rows}) <= 1
+        sent += rows
+    assert not set(sent) & barred_pairs and not {c for c, _ in sent} & held_customers
+    assert not {c for c, _ in sent} & set(case.options["quarantined"])
+    assert len(sent) == len(set(sent)) == plan.funnel["to_contact"].sum()
+    assert len(held) == (plan.funnel["planned"] - plan.funnel["to_contact"]).sum()
+    for row in read(folder / "control.csv"):
+        content = (folder / row["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == row["sha256"]
+        rows = read(folder / row["file"])
+        assert int(row["rows"]) == len(rows)
+        assert int(row["customers"]) == len({r["customer_id"] for r in rows})
+
+
+def restored_id(cell: str) -> str:
+    return restored(pd.Series([cell])).iloc[0]
+
+
+@pytest.fixture(scope="module")
+def plan():
+    promotions = pd.DataFrame(
+        {"promotion_id": ["P/1", "P2"], "kind": "coupon", "channel": ["e mail", "app"]}
+        | {"starts_at": AS_OF + DAY, "ends_at": AS_OF + 20 * DAY, "contact_cost": [0.5, np.nan]}
+    )
+    ids = [f"=c{i}" for i in range(40)]
+    events = pd.DataFrame({"customer_id": ids, "ts": AS_OF - DAY, "kind": "purchase"})
+    scores = pd.DataFrame({"customer_id": ids}).merge(promotions[["promotion_id"]], how="cross")
+    scores["p_redeemed"] = np.linspace(0, 1, len(scores))
+    shop = shop_of({"events": events, "promotions": promotions})
+    return plan_week(shop, scores, AS_OF, promotions, list_size=10, holdout=0.3)
+
+
+def test_columns_and_costs_are_the_shops(plan, tmp_path):
+    said = {
+        "send": {"columns": {"promotion_id": "Campaign", "customer_id": "Key", "ends_at": "Until"}},
+        "economics": {"contact_cost": 0.1, "coupon_cost": 2},
+    }
+    control = write_send(plan, tmp_path / "send", Settings(operations=said))
+    assert control["file"].tolist() == ["P%2F1__e%20mail.csv", "P2__app.csv", "holdout.csv"]
+    rows = read(tmp_path / "send" / "P%2F1__e%20mail.csv")
+    assert list(rows[0]) == ["Campaign", "Key", "Until"]
+    assert rows[0]["Campaign"] == "P/1" and rows[0]["Until"] == "2021-03-21T00:00:00Z"
+    assert all(row["Key"].startswith("'=c") for row in rows)
+    for promotion, each, cost in zip(
+        ["P/1", "P2"], [0.5, 0.1], control["expected_cost"], strict=False
+    ):
+        part = plan.to_contact[plan.to_contact["promotion_id"] == promotion]
+        assert cost == pytest.approx(each * len(part) + 2 * part["p_redeemed"].sum())
+    assert control["expected_cost"].iloc[-1] == 0
+
+
+def test_a_cost_that_nobody_states_is_left_out(plan, tmp_path):
+    write_send(plan, tmp_path / "send", Settings())
+    costs = {row["file"]: row["expected_cost"] for row in read(tmp_path / "send" / "control.csv")}
+    assert costs["P2__app.csv"] == "" and float(costs["P%2F1__e%20mail.csv"]) > 0
+
+
+def test_the_same_plan_gives_the_same_bytes_and_no_file_is_written_over(plan, tmp_path):
+    for name in ("one", "two"):
+        write_send(plan, tmp_path / name, Settings())
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+        assert b"\r" not in path.read_bytes()
+    with pytest.raises(InputError, match="is not empty; the send files go into a folder"):
+        write_send(plan, tmp_path / "one", Settings())
+
+
+def test_a_list_of_nobody_is_a_file_with_a_heading(plan, tmp_path):
+    nobody = replace(plan, planned=plan.planned.head(0))
+    control = write_send(nobody, tmp_path / "send", Settings())
+    assert control["rows"].tolist() == [0, 0, 0]
+    assert (tmp_path / "send" / "P2__app.csv").read_text() == "customer_id,promotion_id,channel\n"
+
+
+@given(st.lists(st.text(CHARACTERS, max_size=5), unique=True))
+@example(["=1", "'=1", "''=1", "'", "", "'a", "+", "-5", "@x", "\tx", "\rx", "\nx", "＝1"])
+def test_a_spreadsheet_runs_no_cell_and_every_id_is_found_again(ids):
+    cells = neutralised(pd.Series(ids, dtype="str"))
+    assert not cells.str.startswith(tuple("=+-@\t\r\n＝＋－＠")).any()
+    assert cells.is_unique and restored(cells).tolist() == ids
+
+
+@given(st.lists(st.tuples(st.text(CHARACTERS, max_size=6), st.text(CHARACTERS, max_size=6)),
+                unique=True, max_size=6))  # fmt: skip
+@example([("a__b", "c"), ("a", "b__c"), ("a_", "_b"), ("a", "b"), ("A", "b"), ("", ""), ("%", "")])
+@example([("../x", "mail"), (".hidden", "-rf"), ("con", "nul"), ("x" * 300, "y"), ("x" * 299, "y")])
+def test_names_are_safe_and_never_one_for_two(pairs):
+    names = file_names(pairs)
+    assert len({name.casefold() for name in names}) == len(pairs)
+    for name in names:
+        assert name.isascii() and len(name) <= 210 and name.endswith(".csv")
+        assert not set(name) & set('/\\:*?"<>|\n ') and name[0] not in ".-"
+        assert name not in ("holdout.csv", "control.csv")

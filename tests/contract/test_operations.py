@@ -1,0 +1,165 @@
+"""What a shop says about its weekly work: understood, refused, and written again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promolab.contract import Settings, read_settings
+from promolab.contract.operations import ContactLimit, Rate, SendColumns, read_operations
+from promolab.contract.settings import _toml
+from promolab.errors import InputError
+
+FULL = """
+currency = "GBP"
+
+[contact]
+limits = [{ channel = "email", contacts = 2, days = 7 }, { contacts = 5, days = 30 }]
+quiet_days_after_complaint = 60
+quiet_days_after_unsubscribe = 365
+never_statuses = ["blocked", "closed"]
+exclusive = [["P18", "P19"], [7, 8]]
+[contact.bundles]
+summer = ["P1", "P2"]
+"in two words" = ["P3", "P4"]
+
+[send]
+columns = { promotion_id = "Campaign", customer_id = "CustomerKey" }
+
+[economics]
+margin_rate = 0.4
+contact_cost = 1
+currency = "GBP"
+assumed = ["margin_rate"]
+
+[attribution]
+windows = { redeem = 28, purchase = 14 }
+return_days = 20
+overlapping = "shared"
+
+[notify]
+on_success = ["tell", "the team", ""]
+"""
+
+
+def read(tmp_path, text: str) -> Settings:
+    (tmp_path / "shop.toml").write_text(text, encoding="utf-8")
+    return read_settings(tmp_path / "shop.toml")
+
+
+def test_all_sections_are_understood(tmp_path):
+    found = read_operations(read(tmp_path, FULL))
+    rules = found.contact
+    assert rules.limits == (ContactLimit(2, 7, "email"), ContactLimit(5, 30))
+    assert (rules.quiet_days_after_complaint, rules.quiet_days_after_unsubscribe) == (60, 365)
+    assert rules.never_statuses == ("blocked", "closed")
+    assert rules.bundles == {"summer": ("P1", "P2"), "in two words": ("P3", "P4")}
+    assert rules.rivals("P18") == ("P19",) and rules.rivals(7) == ("8",) and not rules.rivals("P1")
+    assert list(found.send.columns.items()) == [
+        ("promotion_id", "Campaign"),
+        ("customer_id", "CustomerKey"),
+    ]
+    assert found.economics.margin_rate == Rate(0.4, assumed=True)
+    assert found.economics.contact_cost == Rate(1.0, assumed=False)
+    assert found.economics.assumed == ("margin_rate", "coupon_cost")
+    assert found.attribution.windows == {"redeem": 28, "purchase": 14}
+    assert (found.attribution.return_days, found.attribution.overlapping) == (20, "shared")
+    assert found.notify.on_success == ("tell", "the team", "") and found.notify.on_failure == ()
+
+
+def test_what_is_not_said_has_a_default():
+    found = read_operations(Settings())
+    assert found.contact.never_statuses == ("blocked",)
+    assert found.contact.quiet_days_after_complaint == 90
+    assert found.send == SendColumns()
+    assert list(found.send.columns) == ["customer_id", "promotion_id", "channel"]
+    assert found.economics.assumed == ("margin_rate", "contact_cost", "coupon_cost")
+    assert found.attribution.overlapping == "each in full"
+    # A margin stated above the sections is stated.
+    assert read_operations(Settings(margin_rate=0.3)).economics.margin_rate == Rate(0.3, False)
+
+
+def test_the_saved_shop_keeps_them(tmp_path):
+    settings = read(tmp_path, FULL)
+    again = read(tmp_path, settings.to_toml())
+    assert again == settings and read_operations(again) == read_operations(settings)
+    assert list(again.operations["send"]["columns"]) == ["promotion_id", "customer_id"]
+    assert again.operations and again.to_toml() == settings.to_toml()
+
+
+VALUES = st.recursive(
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_any_value_survives_being_written(value):
+    import tomllib
+
+    assert tomllib.loads(f"key = {_toml(value)}")["key"] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[contct]\n", r"unknown key 'contct'; did you mean 'contact'"),
+        ("[contact]\nlimit = []", r"\[contact\] has an unknown key 'limit'; did you mean 'limits'"),
+        ("[[contact]]\nlimits = []", r"\[contact\] is .*, must be a table of key = value"),
+        ("[contact]\nlimits = 3", r"\[contact\] limits = 3, must be a list"),
+        ("[contact]\nlimits = [{contacts = 2}]", r"lacks days; write \{ channel"),
+        ("[contact]\nlimits = [{contact = 2, days = 7}]", "did you mean 'contacts'"),
+        ("[contact]\nlimits = [{contacts = 0, days = 7}]", "contacts = 0, must be a whole number"),
+        ("[contact]\nlimits = [{contacts = 2, days = 7.5}]", "days = 7.5, must be a whole number"),
+        ("[contact]\nquiet_days_after_complaint = -1", "-1, must be a whole number of at least 0"),
+        ("[contact]\nquiet_days_after_complaint = true", "True, must be a whole number"),
+        ('[contact]\nnever_statuses = "blocked"', "'blocked', must be a list"),
+        ('[contact]\nunlisted = "yes"', "must be one of: 'no right', 'may be contacted'"),
+        ('[contact]\nexclusive = [["P1"]]', "must name two promotions or more"),
+        ('[contact]\nexclusive = [["P1", "P1"]]', "must name two promotions or more, each once"),
+        ('[contact]\nbundles = {none = ["P1", "P2"]}', '"none" cannot be the name of a bundle'),
+        (
+            '[contact]\nbundles = {a = ["P1", "P2"], b = ["P2", "P3"]}',
+            "holds 'P2', which 'a' holds too",
+        ),
+        (
+            '[contact]\nexclusive = [["P1", "P2"]]\nbundles = {a = ["P1", "P2"]}',
+            "exclude each other",
+        ),
+        ('[send]\ncolumns = {custmer_id = "x"}', "did you mean 'customer_id'"),
+        ('[send]\ncolumns = {channel = "x"}', "lacks customer_id"),
+        ('[send]\ncolumns = {customer_id = "x", channel = "x"}', "gives two columns one name"),
+        ('[send]\ncolumns = {customer_id = "=x"}', "run as a formula"),
+        ("[send]\ncolumns = {customer_id = 5}", "must be a text in quotes"),
+        (
+            "[economics]\nmargin_rate = 40",
+            r"margin_rate = 40, must be a share between 0 and 1 \(0\.4, not 40\)",
+        ),
+        ("[economics]\nmargin_rate = 0", "must be a share between 0 and 1"),
+        ("[economics]\nmargin = 0.4", "did you mean 'margin_rate'"),
+        ("margin_rate = 0.3\n[economics]\nmargin_rate = 0.4", "state it once"),
+        ("[economics]\ncontact_cost = -1", "must be an amount of at least 0"),
+        ('[economics]\ncontact_cost = "1"', "must be a number"),
+        ("[economics]\ncoupon_cost = nan", "must be a number"),
+        ('[economics]\ncurrency = "EUR"', "the shop's amounts are in 'USD'"),
+        ('[economics]\nassumed = ["coupon_cost"]', "names 'coupon_cost', which is not stated"),
+        ("[attribution]\nwindows = {redem = 28}", "did you mean 'redeem'"),
+        ("[attribution]\nwindows = {redeem = 0}", "must be a whole number of at least 1"),
+        ('[attribution]\noverlapping = "all"', "must be one of: 'each in full', 'first', 'shared'"),
+        ('[notify]\non_success = "tell me"', "no shell runs it"),
+        ("[notify]\non_failure = [5]", "must be a text in quotes"),
+        ('[notify]\non_sucess = ["a"]', "did you mean 'on_success'"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, text, message):
+    with pytest.raises(InputError, match=message) as raised:
+        read(tmp_path, text)
+    assert str(raised.value).startswith("shop.toml")
