@@ -5,17 +5,21 @@ from promolab.profiles.cards import CardPair, ProfileCard, compare_cards, profil
 from promolab.profiles.columns import customer_frame, numeric
 from promolab.profiles.overview import ProfileOverview, profile_overview
 from promolab.profiles.scores import build_profiles
+from promolab.profiles.stages import STAGES, LifeStages, life_stages
 
 __all__ = [
     "AXES",
+    "STAGES",
     "Axis",
     "CardPair",
     "Component",
+    "LifeStages",
     "ProfileCard",
     "ProfileOverview",
     "build_profiles",
     "compare_cards",
     "customer_frame",
+    "life_stages",
     "numeric",
     "profile_card",
     "profile_overview",

@@ -1,5 +1,6 @@
 """Segments of customers: k-means, DBSCAN and the RFM grid, with names and evidence."""
 
+from promolab.segmentation.advice import SegmentAdvice, segment_advice
 from promolab.segmentation.description import SegmentProfile, describe_segments
 from promolab.segmentation.evidence import (
     DistanceCurve,
@@ -7,6 +8,8 @@ from promolab.segmentation.evidence import (
     SegmentMap,
     Stability,
 )
+from promolab.segmentation.fitted import FittedSegments, SegmentDrift
+from promolab.segmentation.migration import Migration, segment_migration
 from promolab.segmentation.naming import THEMES, Theme
 from promolab.segmentation.preparation import DEFAULT_COLUMNS, standardise
 from promolab.segmentation.representation import SegmentIndex, segment_index
@@ -19,8 +22,12 @@ __all__ = [
     "RFM_ORDER",
     "THEMES",
     "DistanceCurve",
+    "FittedSegments",
+    "Migration",
     "NumberOfSegments",
     "RfmGrid",
+    "SegmentAdvice",
+    "SegmentDrift",
     "SegmentIndex",
     "SegmentMap",
     "SegmentProfile",
@@ -28,6 +35,8 @@ __all__ = [
     "Stability",
     "Theme",
     "describe_segments",
+    "segment_advice",
     "segment_index",
+    "segment_migration",
     "standardise",
 ]

@@ -20,7 +20,7 @@ from promolab.wording import count, decimals_for, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["DESCRIPTIVE", "SegmentProfile", "describe_segments"]
+__all__ = ["DESCRIPTIVE", "SegmentProfile", "describe_segments", "segment_responses"]
 
 DESCRIPTIVE = "Descriptive: the groups were made from the same data."
 
@@ -197,8 +197,10 @@ def _sentence(row: dict[str, Any]) -> str:
     return text + "."
 
 
-def _responses(features: pd.DataFrame, response: Any | None) -> tuple[np.ndarray, np.ndarray]:
-    """Responses and contacts of each row of features."""
+def segment_responses(
+    features: pd.DataFrame, response: Any | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return responses and contacts of each row of features; see `describe_segments`."""
     if response is None:
         contacts = np.nan_to_num(numeric(features, "contacts"))
         # More than one response to a contact counts once, or the rate could pass 1.
@@ -290,7 +292,7 @@ def describe_segments(
         order = sorted(sizes.index, key=lambda name: (-sizes[name], name))
     names = [*order, *(name for name in absent if name not in order)]
     member = (segment[:, None] == np.array(names, dtype=object)[None, :]).astype(float)
-    table = _table(frame, names, member, absent, _responses(frame, response))
+    table = _table(frame, names, member, absent, segment_responses(frame, response))
     scores = build_profiles(frame) if profiles is None else profiles
     if profiles is not None:
         scores = profiles.set_index("customer_id").reindex(frame["customer_id"])

@@ -10,27 +10,18 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.profiles import customer_frame
 from promolab.segmentation import clustering, rfm
-from promolab.segmentation.description import SegmentProfile, describe_segments
+from promolab.segmentation.carried import CarriedSegments
 from promolab.segmentation.evidence import (
     DistanceCurve,
     NumberOfSegments,
-    SegmentMap,
     Stability,
     sampled_note,
-    segment_map,
 )
+from promolab.segmentation.fitted import REACH, FittedSegments, group_means, nearest_centre
 from promolab.segmentation.naming import named_groups
-from promolab.segmentation.preparation import (
-    ALL,
-    NO_HISTORY,
-    NO_PURCHASES,
-    NOISE,
-    has_history,
-    prepare,
-)
-from promolab.wording import count, plural
+from promolab.segmentation.preparation import ALL, prepare
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +31,7 @@ __all__ = ["METHODS", "Segmenter"]
 METHODS = ("kmeans", "dbscan", "rfm")
 
 
-class Segmenter:
+class Segmenter(CarriedSegments):
     """Group customers, and say what each group is.
 
     Parameters
@@ -99,14 +90,15 @@ class Segmenter:
     >>> segmenter = Segmenter("rfm").fit(features)
     >>> sorted(set(segmenter.labels_))
     ['Champions', 'Lost', 'Needs attention']
-    """
 
-    labels_: np.ndarray
-    names_: list[str]
-    k_: int
-    silhouette_: float
-    columns_: tuple[str, ...]
-    note_: str
+    k-means segments can be kept, so that a name means the same next week:
+
+    >>> import tempfile
+    >>> path = Segmenter(k=2, bootstraps=0).fit(features).save(tempfile.mktemp(suffix=".json"))
+    >>> next_week = Segmenter.load(path).assign(features.head(30))
+    >>> sorted(next_week.names_)
+    ['Lapsed occasional visitors', 'Recently seen regulars']
+    """
 
     def __init__(
         self,
@@ -142,6 +134,13 @@ class Segmenter:
         if isinstance(self.columns, str):
             raise InputError(f"columns = {self.columns!r}; expected a list: [{self.columns!r}]")
 
+    @classmethod
+    def _of(cls, fit: FittedSegments) -> Segmenter:
+        columns = None if fit.asked is None else list(fit.asked)
+        segmenter = cls("kmeans", k=len(fit.names), columns=columns, seed=fit.seed)
+        segmenter._fit = fit
+        return segmenter
+
     def __repr__(self) -> str:
         made = f", {plural(self.k_, 'segment')}" if hasattr(self, "k_") else ""
         return f"Segmenter({self.method!r}{made})"
@@ -167,41 +166,24 @@ class Segmenter:
         InputError
             If there is no row, a customer has two, or a column is missing.
         """
-        frame = customer_frame(features)
-        if frame.empty:
-            raise InputError("features has no rows; expected one row per customer")
+        self._begin(features, customers)
+        self._call(*self._group())
+        return self
+
+    def _begin(self, features: Any, customers: Iterable[Any] | None) -> None:
+        super()._begin(features, customers)
         for cached in ("choice_", "_stability"):
             self.__dict__.pop(cached, None)
-        self._frame = frame
-        known = pd.Index([] if customers is None else list(customers)).unique()
-        self._absent = known[~known.isin(frame["customer_id"])].sort_values()
-        order = frame["customer_id"].sort_values(kind="stable").index.to_numpy()
-        ordered = frame.loc[order].reset_index(drop=True)
-        history = has_history(ordered)
-        self._active = ordered[history].reset_index(drop=True)
         # What is refitted often, or looks at all pairs of customers, is made from these.
         self._rows = clustering.sample_rows(len(self._active), self.seed)
         self._resampled = len(self._rows) if len(self._rows) < len(self._active) else 0
-        self._scores: tuple[np.ndarray, np.ndarray] | None = None
         self._curve: DistanceCurve | None = None
         self._tried: list[int] = []
-        self.note_ = ""
-        names, codes = self._group()
-        labels = np.full(len(frame), NO_PURCHASES, dtype=object)
-        labels[history] = np.array([*names, NOISE], dtype=object)[codes]
-        self.labels_ = np.empty(len(frame), dtype=object)
-        self.labels_[order] = labels
-        self._codes, self.k_ = codes, len(names)
-        extra = [name for name in (NOISE, NO_PURCHASES) if (labels == name).any()]
-        self.names_ = [*names, *extra]
-        self.silhouette_ = clustering.silhouette(self._matrix, codes, self.seed)[0]
-        return self
 
     def _group(self) -> tuple[list[str], np.ndarray]:
         """Names of the segments, and the code of each active customer (−1: of none)."""
         active = self._active
         if active.empty:
-            self._matrix, self.columns_ = np.zeros((0, 0)), ()
             self.note_ = "No customer has bought anything yet."
             return [], np.zeros(0, dtype=int)
         if self.method == "rfm":
@@ -212,10 +194,28 @@ class Segmenter:
             found, codes = np.unique(rfm.rfm_segments(*self._scores), return_inverse=True)
             return [rfm.RFM_ORDER[i] for i in found], codes
         distinct = len(np.unique(self._matrix, axis=0)) if self.columns_ else 1
-        grouped = self._group_kmeans(distinct) if self.method == "kmeans" else self._group_dbscan()
-        if grouped is None:
-            return [ALL], np.zeros(len(active), dtype=int)
-        return named_groups(active, grouped)
+        if self.method == "dbscan":
+            grouped = self._group_dbscan()
+            if grouped is None:
+                return [ALL], np.zeros(len(active), dtype=int)
+            return named_groups(active, grouped)
+        grouped = self._group_kmeans(distinct)
+        found = np.zeros(len(active), dtype=int) if grouped is None else grouped
+        centres = group_means(self._matrix, found)
+        # By the centres that are saved, so that a customer is never elsewhere after loading.
+        found, distances = nearest_centre(self._matrix, centres)
+        names, codes = ([ALL], found) if grouped is None else named_groups(active, found)
+        first = [int(np.argmax(codes == code)) for code in range(len(names))]
+        self._fit = FittedSegments(
+            tuple(names),
+            prepared.scalings,
+            centres[found[first]],
+            tuple(np.bincount(codes).tolist()),
+            reach=float(np.quantile(distances, REACH)),
+            seed=self.seed,
+            asked=None if self.columns is None else tuple(self.columns),
+        )
+        return names, codes
 
     def _group_kmeans(self, distinct: int) -> np.ndarray | None:
         n = len(self._active)
@@ -261,6 +261,9 @@ class Segmenter:
     @cached_property
     def choice_(self) -> NumberOfSegments:
         """How each number of segments does (k-means), as a result."""
+        kept = self._kept()
+        if kept is not None and kept.choice is not None:
+            return kept.choice
         if self.method != "kmeans" or not self._tried:
             raise InputError(f"{self!r} has chosen no number of segments; use method='kmeans'")
         counts = clustering.bootstrap_counts(len(self._rows), self.bootstraps, self.seed)
@@ -273,7 +276,8 @@ class Segmenter:
         self._fitted()
         if self._curve is not None:
             return self._curve
-        return self.choice_ if self._tried else None
+        kept = self._kept()
+        return self.choice_ if self._tried or (kept is not None and kept.choice) else None
 
     @property
     def choice(self) -> pd.DataFrame:
@@ -310,11 +314,15 @@ class Segmenter:
 
     @cached_property
     def _stability(self) -> Stability:
+        kept = self._kept()
+        if kept is not None and kept.stability is not None:
+            return kept.stability
         single = self.names_[:1] == [ALL] or (self.k_ < 2 and self.method != "dbscan")
         if single or self._active.empty or not self.bootstraps:
             return Stability(np.nan, np.nan, np.nan, 0, np.zeros(0))
         if self.method == "kmeans":
-            indices = self._indices_by_k[self.choice_.chosen]
+            chosen = self.choice_.chosen  # makes the indices
+            indices = self._indices_by_k[chosen]
         else:
             density = self.method == "dbscan"
             counts = clustering.bootstrap_counts(len(self._rows), self.bootstraps, self.seed)

@@ -5,7 +5,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from promolab.segmentation import clustering
+from promolab.segmentation import Segmenter, clustering
 from promolab.segmentation.preparation import prepare
 
 
@@ -77,3 +77,30 @@ def test_knee_lies_where_distances_shoot_up() -> None:
     codes = clustering.dbscan(matrix, eps, 5)
     assert (codes[:300] == 0).mean() > 0.9
     assert (codes[300:] == -1).all()
+
+
+def test_many_customers_are_resampled_from_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    n = 900
+    features = pd.DataFrame(
+        {
+            "customer_id": range(n),
+            "orders": np.repeat([2, 30, 8], n // 3) + rng.integers(0, 2, n),
+            "amount": np.repeat([20.0, 3_000.0, 240.0], n // 3) * rng.uniform(0.9, 1.1, n),
+            "recency_days": np.repeat([200, 4, 40], n // 3) + rng.integers(0, 4, n),
+        }
+    )
+    whole = Segmenter("kmeans", bootstraps=5).fit(features)
+    dense = Segmenter("dbscan", bootstraps=5).fit(features)
+    monkeypatch.setattr(clustering, "SAMPLE_ROWS", 300)
+    sampled = Segmenter("kmeans", bootstraps=5).fit(features)
+    assert (sampled.labels_ == whole.labels_).all()
+    assert sampled.stability().value > 0.95 and sampled.stability().resampled == 300
+    assert "5 bootstrap refits of 300 customers drawn at random" in sampled.choice_.summary()
+    assert "drawn at random" not in whole.choice_.summary()
+    groups = Segmenter("dbscan", bootstraps=5).fit(features)
+    assert adjusted_rand_score(groups.labels_, dense.labels_) > 0.9
+    assert "among 300 customers drawn at random" in groups.note_ and dense.note_ == ""
+    assert groups.stability().value > 0.9
+    again = Segmenter("dbscan", bootstraps=5).fit(features)
+    assert (again.labels_ == groups.labels_).all()

@@ -1,48 +1,10 @@
-"""Meaning and unit of every column and figure, in one place and in a shopkeeper's words.
+"""Columns: what each of them means.
 
-The report's glossary and the data dictionary are made from this page. "Before" always means before
-the row's ``as_of``; "the last 28 days" are the 28 × 24 hours before it.
+A line is name | label | unit | meaning, and an indented line goes on with the one above: pages like
+these are easier to read and keep than two hundred calls.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from promolab.errors import InputError, nearest
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["GLOSSARY", "GROUPS", "Term", "describe", "label", "to_markdown"]
-
-
-@dataclass(frozen=True)
-class Term:
-    """A column or a word of the report.
-
-    Parameters
-    ----------
-    name : str
-        The column's name, or the word as the report writes it.
-    label : str
-        What a figure or a table calls it; no underscores.
-    unit : str
-        Unit of its values; empty for words that have none.
-    meaning : str
-        What it says, in a sentence.
-    """
-
-    name: str
-    label: str
-    unit: str
-    meaning: str
-
-
-# name | label | unit | meaning, an indented line goes on with the one above: pages like these are
-# easier to read and keep than two hundred calls.
-_KEYS = """
+KEYS = """
 customer_id | customer | id | The customer, by the shop's own id.
 promotion_id | promotion | id | The promotion, by the shop's own id.
 as_of | as of | time, UTC | The moment up to which everything was known; nothing at or after it is
@@ -51,7 +13,7 @@ starts_at | start | time, UTC | First moment at which the promotion is valid.
 ends_at | end | time, UTC | First moment at which the promotion is no longer valid.
 """
 
-_FEATURES = """
+FEATURES = """
 recency_days | days since the last order | days | Time since the last order that was kept (not
     wholly returned or cancelled); null without one.
 orders | orders | orders | Orders before, less those wholly returned or cancelled by then. Lines
@@ -114,7 +76,7 @@ view_to_purchase_rate | purchases per view | ratio | Purchase lines ÷ views, ev
     view.
 """
 
-_PAIRS = """
+PAIRS = """
 promotion_kind | kind of promotion | kind | Coupon, recommendation, limited-time discount or full
     reduction.
 promotion_type | type of promotion | type | The shop's own class of promotion.
@@ -157,7 +119,7 @@ label_complete | outcome final | yes or no | Whether the promotion's window was 
     of the table; other outcomes are not used.
 """
 
-_PROFILES = """
+PROFILES = """
 interests | interests | 0–100 | How broadly and how deeply they buy across the assortment; 50 is
     the middle customer.
 interests_breadth | interests: breadth | 0–100 | Rank by the number of categories.
@@ -192,15 +154,26 @@ favourite_categories | favourite categories | categories | The three categories 
     by the share of sales where it is known.
 """
 
-_SEGMENTS = """
+SEGMENTS = """
 segment | segment | name | The group of similar customers that this customer is in.
 customers | customers | customers | Customers in the segment.
 share_customers | share of customers | share, 0–1 | Customers in the segment ÷ all customers.
 share_sales | share of sales | share, 0–1 | Sales of the segment's customers ÷ all sales.
 sales_per_customer | sales per customer | money | Mean sales of the segment's customers.
+so_do_this | so do this | sentence | What to do with a segment, by fixed rules from what its
+    customers did; no claim of what acting on it adds.
+because | because | figures | The figures that the rule went by, with those of all customers.
+signs | signs | words | What sets the segment apart: late, frequent or rare, dear or cheap, many or
+    no coupons, answers or silent; each against all customers.
+before | segment before | name | The segment in the last good week.
+now | segment now | name | The segment this week.
+customers_before | customers before | customers | Customers of the segment in the last good week.
+stage | stage of life | name | New, returning, lapsed or without history; everybody is in one.
+share_sales_28d | share of recent sales | share, 0–1 | Sales of the last 28 days by customers of the
+    stage ÷ all sales of these days.
 """
 
-_SCORES = """
+SCORES = """
 p_redeemed | chance to redeem | share, 0–1 | Predicted chance that the customer redeems this
     promotion if contacted: a prediction of response, not the effect of contacting.
 support | where the score stands | word | "inside" what the model was tested on, "new_customer"
@@ -208,181 +181,8 @@ support | where the score stands | word | "inside" what the model was tested on,
     never seen).
 """
 
-_QUARANTINE = """
+QUARANTINE = """
 table | table | name | The table that the row was in.
 rule | rule | name | The cleaning rule that the row broke; the first one counts.
 row | row | JSON | The row as it stood in the source.
 """
-
-_WORDS = """
-AUC | AUC | 0–1 | The chance that someone who responded has a higher score than someone who did
-    not: 0.5 is guessing, 1 is perfect order.
-AUC within promotions | AUC within promotions | 0–1 | The AUC of each promotion by itself,
-    averaged by its number of pairs: how well customers are ordered, leaving aside which
-    promotions do well.
-ROC curve | ROC curve | | For every cut of the list: the share of responders that is on it against
-    the share of the others that is on it too.
-gain chart | gain chart | | The share of all responders found in the top part of the list, by how
-    long that part is.
-lift | lift | times | How many times more responders the top part of the list holds than an
-    equally long list drawn by chance.
-calibration | calibration | | Whether chances come true: of those given 20 %, about 20 % should
-    respond.
-interval | 95 % interval | | Written [low, high]: a range made such that it holds the true figure
-    in 95 of 100 repetitions. Customers, not rows, are taken as independent.
-Wilson | Wilson interval | | An interval for a share that stays between 0 and 100 % and holds for
-    small numbers (Wilson 1927).
-DeLong | DeLong interval | | An interval for the AUC, computed without resampling (DeLong et al.
-    1988).
-clustered by customer | clustered by customer | | One customer in many rows counts as one: an
-    interval that ignores it would be too narrow.
-out of time | out of time | | Tested on promotions that started after everything the model learned
-    from was over.
-backtest | backtest | | A replay: each promotion is predicted by a model that knew only promotions
-    over before it started.
-silhouette | silhouette | −1 to 1 | How much closer customers are to their own segment than to the
-    next one: near 0 segments overlap, near 1 they are far apart.
-stability | stability | 0–1 | How much segments agree when made again from resampled customers; 1
-    is the same segments each time.
-descriptive | descriptive | | Describes the data at hand: segments were made from the same data,
-    so their differences are no test.
-RFM | RFM grid | | Customers by recency (how lately), frequency (how often) and monetary value
-    (how much).
-k | number of segments | segments | How many segments were made.
-randomised | randomised | | Who was contacted was drawn by chance, so the difference is the
-    promotion's effect.
-adjusted | adjusted | | Compared with similar customers who were not contacted. What is not in the
-    data may still differ: not a proven effect.
-not identified | not identified | | The data cannot tell what the promotion itself did, so no
-    effect is claimed.
-effect | effect | | What contacting adds, compared with not contacting the same customers.
-holdout | holdout | customers | Customers left out on purpose, by chance, to see what happens
-    without the promotion.
-propensity | propensity | share, 0–1 | The chance with which a customer was chosen for an action.
-overlap | overlap | | Whether customers who were contacted have their like among those who were
-    not.
-likely to redeem | likely to redeem | | A prediction of response; not a claim that contacting
-    pays.
-expected redemptions | expected redemptions | customers | The chances to redeem of all on
-    the list added up, times the share of such sums that past promotions brought.
-redemption rate | redemption rate | share, 0–1 | Customers who redeemed ÷ customers contacted.
-discount cost | discount cost | money | Coupon discounts on the promotion's
-    products, to those who redeemed it, while it ran; other coupons on these products count too.
-over-represented | over-represented | | A segment's share of the list is larger than its share of
-    all customers.
-quarantined | quarantined | rows | Rows left out by cleaning, each with the rule that it broke;
-    none is lost.
-flagged | flagged | rows | Rows kept, but left out where they would mislead, such as fuel in
-    prices per unit.
-provisional | provisional | | The promotion's window is not over yet, so the figure may still
-    change.
-pseudonym | pseudonym | | A made-up id that stands for a customer on pages; files for other
-    systems hold the real one.
-p_value | p-value | 0–1 | How often chance alone would give a difference at least as large.
-"""
-
-
-def _read(page: str) -> dict[str, Term]:
-    terms = {}
-    for line in page.strip().replace("\n    ", " ").splitlines():
-        name, text, unit, meaning = (part.strip() for part in line.split("|"))
-        terms[name] = Term(name, text, unit, meaning)
-    return terms
-
-
-GROUPS: dict[str, dict[str, Term]] = {
-    "Keys and times": _read(_KEYS),
-    "Customers": _read(_FEATURES),
-    "Customer and promotion": _read(_PAIRS),
-    "Profiles": _read(_PROFILES),
-    "Segments": _read(_SEGMENTS),
-    "Scores": _read(_SCORES),
-    "Quarantine": _read(_QUARANTINE),
-    "Words of the report": _read(_WORDS),
-}
-"""Terms by what they belong to, in the order in which they are read."""
-
-# A column's own entry wins over a word of the same name.
-GLOSSARY: dict[str, Term] = {
-    name: term for group in reversed(list(GROUPS.values())) for name, term in group.items()
-}
-"""Every term by its name."""
-
-
-def label(name: str) -> str:
-    """Return what a reader calls a column; an unknown one loses its underscores.
-
-    Examples
-    --------
-    >>> label("recency_days"), label("house_size")
-    ('days since the last order', 'house size')
-    """
-    term = GLOSSARY.get(name)
-    return term.label if term else name.replace("_", " ")
-
-
-def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
-    """Return the terms as a table.
-
-    Parameters
-    ----------
-    names : iterable of str, optional
-        Which terms, in which order; by default all.
-
-    Returns
-    -------
-    DataFrame
-        One row per term: name, label, unit, meaning.
-
-    Raises
-    ------
-    InputError
-        If a name is not in the glossary.
-
-    Examples
-    --------
-    >>> describe(["AUC", "orders"]).label.tolist()
-    ['AUC', 'orders']
-    """
-    import pandas as pd
-
-    if names is None:
-        names = dict.fromkeys(name for group in GROUPS.values() for name in group)
-    rows = []
-    for name in names:
-        if name not in GLOSSARY:
-            raise InputError(f"{name!r} is not in the glossary; {nearest(name, GLOSSARY)}")
-        term = GLOSSARY[name]
-        rows.append((term.name, term.label, term.unit, term.meaning))
-    return pd.DataFrame(rows, columns=["name", "label", "unit", "meaning"])
-
-
-def to_markdown(groups: Iterable[str] | None = None) -> str:
-    """Return the glossary as Markdown, a table per group.
-
-    Parameters
-    ----------
-    groups : iterable of str, optional
-        Names of `GROUPS`; by default all.
-
-    Raises
-    ------
-    InputError
-        If there is no such group.
-
-    Examples
-    --------
-    >>> print(to_markdown(["Quarantine"]).splitlines()[4])
-    | table | table | name | The table that the row was in. |
-    """
-    lines: list[str] = []
-    for group in GROUPS if groups is None else groups:
-        if group not in GROUPS:
-            raise InputError(f"{group!r} is no group of the glossary; {nearest(group, GROUPS)}")
-        lines += [f"### {group}", "", "| name | in words | unit | meaning |", "|---|---|---|---|"]
-        lines += [
-            f"| {term.name} | {term.label} | {term.unit} | {term.meaning} |"
-            for term in GROUPS[group].values()
-        ]
-        lines.append("")
-    return "\n".join(lines)

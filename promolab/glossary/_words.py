@@ -1,0 +1,112 @@
+"""Words of the report: what each of them means; lines as those of the columns."""
+
+WORDS = """
+AUC | AUC | 0–1 | The chance that someone who responded has a higher score than someone who did
+    not: 0.5 is guessing, 1 is perfect order.
+AUC within promotions | AUC within promotions | 0–1 | The AUC of each promotion by itself,
+    averaged by its number of pairs: how well customers are ordered, leaving aside which
+    promotions do well.
+ROC curve | ROC curve | | For every cut of the list: the share of responders that is on it against
+    the share of the others that is on it too.
+gain chart | gain chart | | The share of all responders found in the top part of the list, by how
+    long that part is.
+lift | lift | times | How many times more responders the top part of the list holds than an
+    equally long list drawn by chance.
+calibration | calibration | | Whether chances come true: of those given 20 %, about 20 % should
+    respond.
+interval | 95 % interval | | Written [low, high]: a range made such that it holds the true figure
+    in 95 of 100 repetitions. Customers, not rows, are taken as independent.
+Wilson | Wilson interval | | An interval for a share that stays between 0 and 100 % and holds for
+    small numbers (Wilson 1927).
+DeLong | DeLong interval | | An interval for the AUC, computed without resampling (DeLong et al.
+    1988).
+clustered by customer | clustered by customer | | One customer in many rows counts as one: an
+    interval that ignores it would be too narrow.
+out of time | out of time | | Tested on promotions that started after everything the model learned
+    from was over.
+backtest | backtest | | A replay: each promotion is predicted by a model that knew only promotions
+    over before it started.
+silhouette | silhouette | −1 to 1 | How much closer customers are to their own segment than to the
+    next one: near 0 segments overlap, near 1 they are far apart.
+stability | stability | 0–1 | How much segments agree when made again from resampled customers; 1
+    is the same segments each time.
+descriptive | descriptive | | Describes the data at hand: segments were made from the same data,
+    so their differences are no test.
+RFM | RFM grid | | Customers by recency (how lately), frequency (how often) and monetary value
+    (how much).
+k | number of segments | segments | How many segments were made.
+new | new | customers | Customers whose first order lies at most 28 days back.
+returning | returning | customers | Customers who ordered lately and whose first order is older
+    than 28 days; who has ordered only once counts here until lapsed.
+lapsed | lapsed | customers | Customers without an order for so long that 19 in 20 regular ones
+    would have come back, in whole weeks (84 days where few are regular).
+without history | without history | customers | Customers of whom no order is known.
+migration | migration | customers | Where the customers of last good week's segments are now.
+far | far from every segment | share, 0–1 | Customers further from every segment than 99 % were
+    when the segments were made: many mean that it is time to make them anew.
+randomised | randomised | | Who was contacted and who was held back was drawn by chance, so the
+    difference is the promotion's effect.
+adjusted | adjusted | | Compared with similar customers who were not contacted. What is not in the
+    data may still differ: not a proven effect.
+not identified | not identified | | The data cannot tell what the promotion itself did, so no
+    effect is claimed.
+effect | effect | | What contacting adds, compared with not contacting the same customers.
+holdout | holdout | customers | Customers left out on purpose, by chance, to see what happens
+    without the promotion.
+propensity | propensity | share, 0–1 | The chance with which a customer was chosen for an action.
+overlap | overlap | | Whether customers who were contacted have their like among those who were
+    not.
+likely to redeem | likely to redeem | | A prediction of response; not a claim that contacting
+    pays.
+expected redemptions | expected redemptions | customers | The chances to redeem of all on
+    the list added up, times the share of such sums that past promotions brought.
+prediction interval | 90 % prediction interval | | Of what is still to come, such as expected
+    redemptions: made such that 90 of 100 new promotions fall into it. It holds what promotions
+    differ by, which a 95 % interval of a mean does not.
+expected discount cost | expected discount cost | money | Expected redemptions times what a redeemer
+    of past promotions of the type took off with coupons.
+break-even | break-even extra sales per contact | money | What each contact must bring in extra
+    sales, before discounts come off, to pay for discounts, coupons and contacts: cost ÷ (margin ×
+    contacts).
+smallest effect | smallest effect that a holdout can see | money | The difference in sales per
+    customer that 4 of 5 such trials would show. A smaller one may be there and stay unseen.
+bought anyway | likely to have bought anyway | share, 0–1 | Customers who bought some of the
+    promotion's products in each of the last three periods of its length: a guess from habit, for
+    only a holdout can tell.
+assumed | assumed | | Stands beside a figure that the shop did not state, and beside whatever it
+    enters; state it under [economics] in shop.toml.
+redemption rate | redemption rate | share, 0–1 | Customers who redeemed ÷ customers contacted.
+discount cost | discount cost | money | Coupon discounts on the promotion's
+    products, to those who redeemed it, while it ran; other coupons on these products count too.
+over-represented | over-represented | | A segment's share of the list is larger than its share of
+    all customers.
+quarantined | quarantined | rows | Rows left out by cleaning, each with the rule that it broke;
+    none is lost.
+flagged | flagged | rows | Rows kept, but left out where they would mislead, such as fuel in
+    prices per unit.
+provisional | provisional | | The promotion's window or the days in which purchases may come back
+    are not over yet, so the figure may still change.
+settled | settled | | Windows and return days are over: the figure no longer changes.
+extra net sales | extra net sales | money per customer | Sales of those who got the promotion,
+    whatever they bought, less those of customers held back or alike; after discounts, returns and
+    cancels.
+assigned | assigned | customers | Who was to get the promotion, by decision, whatever was sent or
+    delivered; results are read by it.
+standing holdout | standing holdout | customers | Customers never contacted, drawn by chance: they
+    tell what promotions as a whole are worth.
+unsubscribed or complained | unsubscribed or complained | share, 0–1 | Customers who did, of those
+    contacted, of what the shop records of it; a promotion annoys from 2 % on.
+not recorded | not recorded | | The shop never writes such answers down; that is not the same as
+    none.
+each in full | each in full | | Sales in the windows of several promotions count for each of them:
+    do not add the promotions up.
+verdict | verdict | | Repeat, change, stop or cannot tell, by one rule: whether the whole interval
+    of the extra net sales lies above what pays, and whether too many were annoyed.
+expected to date | expected to date | customers | Redemptions expected in all times the share that
+    past promotions had by this part of their window, with a 90 % prediction interval.
+inside its band | inside its band | | Redemptions so far lie in the interval of those expected to
+    date; above or below it, something is unlike past promotions.
+pseudonym | pseudonym | | A made-up id that stands for a customer on pages; files for other
+    systems hold the real one.
+p_value | p-value | 0–1 | How often chance alone would give a difference at least as large.
+"""

@@ -1,0 +1,251 @@
+"""Stages of a customer's life with the shop: new, returning, lapsed, without history."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.metrics.intervals import share_interval, wilson
+from promolab.profiles.columns import customer_frame, numeric
+from promolab.results import Result, plain
+from promolab.wording import count, number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["NEW_DAYS", "STAGES", "LifeStages", "lapse_days", "life_stages"]
+
+STAGES = ("New", "Returning", "Lapsed", "Without history")
+NEW_DAYS = 28
+USUAL_LAPSE_DAYS = 84
+MOST_LAPSE_DAYS = 364
+MIN_REGULARS = 50
+"""Customers of three orders and more that it takes to speak of the shop's own rhythm."""
+QUANTILE = 0.95
+
+
+@dataclass(frozen=True)
+class LifeStages(Result):
+    """Customers by the stage of their life with the shop.
+
+    Parameters
+    ----------
+    table : DataFrame of 4 rows
+        ``stage, customers, share_customers`` (of all), ``share_sales`` (of all sales so far),
+        ``share_sales_28d`` (of the sales of the last 28 days), each with ``…_low, …_high`` (95 %;
+        nan where unknown), ``meaning``.
+    stages : DataFrame
+        ``customer_id, stage`` of every customer.
+    lapse_days : int
+        Days without an order from which on a customer counts as lapsed.
+    lapse_rule : str
+        How they were chosen.
+    customers : int
+        All customers.
+    note : str
+        What a reader must know, else empty.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    stages: pd.DataFrame = field(repr=False)
+    lapse_days: int
+    lapse_rule: str
+    customers: int
+    note: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per stage."""
+        return self.table.copy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scalar fields and the table as plain values."""
+        return super().to_dict() | {"stages": plain(self.table.to_dict("records"))}
+
+    def assignments(self) -> pd.DataFrame:
+        """Return ``customer_id, stage`` of every customer, sorted by id."""
+        return self.stages.copy()
+
+    def summary(self) -> str:
+        """Return how many customers are in each stage, and when one counts as lapsed."""
+        rows = self.table.set_index("stage")
+        sizes = dict(zip(rows.index, rows["customers"].tolist(), strict=True))
+        parts = [f"{count(sizes[s])} {s[0].lower()}{s[1:]} ({_share(rows.loc[s])})" for s in STAGES]
+        text = f"Of {plural(self.customers, 'customer')}: {', '.join(parts)}. {self.lapse_rule}"
+        return f"{text} {self.note}".rstrip()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the share of customers in each stage and return the Axes."""
+        from promolab import plots
+
+        rows = self.table
+        text = [
+            f"{count(row['customers'])}, {percent(row['share_sales_28d'], decimals=0)} of sales"
+            if np.isfinite(row["share_sales_28d"])
+            else count(row["customers"])
+            for row in rows.to_dict("records")
+        ]
+        names = ("share_customers", "share_customers_low", "share_customers_high")
+        value, low, high = (100 * rows[name].to_numpy() for name in names)
+        ax = plots.bars(rows["stage"].tolist(), value, low=low, high=high, text=text, ax=ax)
+        lapsed = rows.set_index("stage").loc["Lapsed"]
+        return plots.finish(
+            ax,
+            title=f"{_share(lapsed)} of customers have not ordered for more than "
+            f"{self.lapse_days} days",
+            subtitle="share of customers with 95 % interval; customers, share of the sales of the "
+            f"last {NEW_DAYS} days; n = {plural(self.customers, 'customer')}",
+            xlabel="share of customers, %",
+        )
+
+
+def _share(row: Any) -> str:
+    names = ("share_customers", "share_customers_low", "share_customers_high")
+    return percent(*(row[name] for name in names))
+
+
+def lapse_days(features: pd.DataFrame) -> tuple[int, str]:
+    """Return from how many days without an order on a customer counts as lapsed, and the rule.
+
+    Parameters
+    ----------
+    features : DataFrame
+
+    Notes
+    -----
+    19 in 20 of the customers with three orders and more let fewer days pass between orders, on
+    average; in whole weeks, from 28 to 364 days. Where fewer than 50 customers have three orders,
+    84 days.
+
+    Examples
+    --------
+    >>> lapse_days(pd.DataFrame({"orders": [3] * 60, "days_between_orders": [40.0] * 60}))[0]
+    42
+    """
+    days = numeric(features, "days_between_orders")
+    known = days[(np.nan_to_num(numeric(features, "orders")) >= 3) & ~np.isnan(days)]
+    if len(known) < MIN_REGULARS:
+        return USUAL_LAPSE_DAYS, (
+            f"Lapsed: no order for more than {USUAL_LAPSE_DAYS} days, the usual measure, for only "
+            f"{plural(len(known), 'customer')} ordered three times or more."
+        )
+    quantile = float(np.quantile(known, QUANTILE))
+    weeks = math.ceil(round(quantile / 7, 9))
+    chosen = int(min(max(7 * weeks, NEW_DAYS), MOST_LAPSE_DAYS))
+    return chosen, (
+        f"Lapsed: no order for more than {chosen} days; of {plural(len(known), 'customer')} with "
+        f"three orders and more, 19 in 20 let no more than {number(quantile, decimals=0)} days "
+        "pass between orders, on average."
+    )
+
+
+def life_stages(features: Any, customers: Iterable[Any] | None = None) -> LifeStages:
+    """Sort customers into new, returning, lapsed and without history.
+
+    Parameters
+    ----------
+    features : DataFrame or ibis.Table
+        One row per customer, with ``orders`` and ``recency_days``.
+    customers : iterable of ids, optional
+        All customers that the shop knows; those absent from ``features`` have no history.
+
+    Returns
+    -------
+    LifeStages
+        Everybody is in one stage. *New*: the first order lies at most 28 days back. *Lapsed*: no
+        order for more than `lapse_days`. *Returning*: all others with an order. *Without history*:
+        no order that was kept. Intervals: shares of customers by Wilson, shares of sales by the
+        linearised variance over customers in Wilson's form.
+
+    Raises
+    ------
+    InputError
+        If features lack orders or recency_days.
+
+    Examples
+    --------
+    >>> features = pd.DataFrame({
+    ...     "customer_id": [1, 2, 3], "orders": [1, 9, 2], "recency_days": [5.0, 3.0, 200.0],
+    ...     "days_between_orders": [None, 10.0, 20.0], "amount": [10.0, 80.0, 10.0]})
+    >>> life_stages(features, customers=[1, 2, 3, 4]).stages["stage"].tolist()
+    ['New', 'Returning', 'Lapsed', 'Without history']
+    """
+    frame = customer_frame(features)
+    for column in ("orders", "recency_days"):
+        if column not in frame:
+            raise InputError(f"features has no column {column!r}; the stages of customers need it")
+    orders, recency = np.nan_to_num(numeric(frame, "orders")), numeric(frame, "recency_days")
+    bought = (orders > 0) & ~np.isnan(recency)
+    gaps = np.nan_to_num(numeric(frame, "days_between_orders"))
+    # The mean time between orders times their number is the time from the first to the last one.
+    first = np.round(recency + gaps * np.maximum(orders - 1, 0), 6)
+    limit, rule = lapse_days(frame)
+    code = np.where(first <= NEW_DAYS, 0, np.where(recency > limit, 2, 1))
+    code = np.where(bought, code, 3)
+    known = pd.Index([] if customers is None else list(customers)).unique()
+    absent = known[~known.isin(frame["customer_id"])]
+    ids = frame["customer_id"]
+    if len(absent):
+        ids = pd.concat([ids, pd.Series(absent)])
+    codes = np.concatenate([code, np.full(len(absent), 3)])
+    stages = pd.DataFrame(
+        {"customer_id": ids.to_numpy(), "stage": np.array(STAGES, dtype=object)[codes]}
+    ).sort_values("customer_id", kind="stable", ignore_index=True)
+    span = float(np.nanmax(np.where(bought, first, np.nan))) if bought.any() else 0.0
+    return LifeStages(
+        _table(frame, codes, len(absent), limit),
+        stages,
+        limit,
+        rule,
+        len(codes),
+        _reach(span) if bought.any() else "",
+    )
+
+
+def _reach(span: float) -> str:
+    if span >= 2 * NEW_DAYS:
+        return ""
+    return (
+        f"Orders reach back only {plural(math.ceil(span), 'day')}: some of the new customers may "
+        "have ordered before."
+    )
+
+
+def _table(frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int) -> pd.DataFrame:
+    member = (codes[:, None] == np.arange(len(STAGES))).astype(float)
+    n = np.full(len(STAGES), float(len(codes)))
+    customers = member.sum(axis=0)
+    low, high = wilson(customers, n)
+    table: dict[str, Any] = {"stage": list(STAGES), "customers": customers.astype(int)}
+    table |= {"share_customers": customers / np.maximum(n, 1)}
+    table |= {"share_customers_low": low, "share_customers_high": high}
+    for name, column in (("share_sales", "amount"), ("share_sales_28d", "amount_28d")):
+        sales = np.concatenate([np.nan_to_num(numeric(frame, column)), np.zeros(absent)])
+        for end, values in zip(("", "_low", "_high"), _sales_share(member, sales), strict=True):
+            table[name + end] = values
+    table["meaning"] = [
+        f"first order in the last {NEW_DAYS} days",
+        f"ordered in the last {limit} days, and first before the last {NEW_DAYS}",
+        f"no order for more than {limit} days",
+        "no order that was kept, as far as is known",
+    ]
+    return pd.DataFrame(table)
+
+
+def _sales_share(member: np.ndarray, sales: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return each stage's share of sales with its interval; nan where there are no sales."""
+    total, n = sales.sum(), len(sales)
+    if not total > 0:
+        return (np.full(member.shape[1], np.nan),) * 3
+    share = (member * sales[:, None]).sum(axis=0) / total
+    residual = (member - share) * sales[:, None]
+    variance = n / max(n - 1, 1) * (residual**2).sum(axis=0) / total**2
+    low, high = share_interval(share, variance, float(n), 0.95)
+    # Whoever has not ordered has no sales by definition: that nothing is known exactly.
+    none = (member.sum(axis=0) > 0) & ((member * np.abs(sales)[:, None]).sum(axis=0) == 0)
+    return share, np.where(none, 0.0, np.minimum(low, share)), np.where(none, 0.0, high)

@@ -1,0 +1,319 @@
+"""One line per segment, "so do this", by stated rules from what its customers did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.profiles import customer_frame, numeric
+from promolab.profiles.overview import median_interval
+from promolab.results import Result
+from promolab.segmentation.description import MIN_CONTACTS, segment_responses
+from promolab.segmentation.intervals import grouped_mean, grouped_ratio
+from promolab.segmentation.preparation import NO_HISTORY, NO_PURCHASES, NOISE
+from promolab.wording import count, number, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["BASIS", "RULES", "Rule", "SegmentAdvice", "segment_advice"]
+
+BASIS = (
+    "The lines follow from what customers did, by fixed rules, not from a trial: nobody knows yet "
+    "what acting on them adds. “Likely to redeem” is a prediction, “test” means to hold back a "
+    "part drawn at random."
+)
+MIN_CUSTOMERS = 30
+MORE = 1.2
+"""A figure counts as more or less than the shop's if its interval is wholly beyond it and it
+differs by at least a fifth; a price level by at least 0.05."""
+PRICE_STEP = 0.05
+LATE_DAYS = 28
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What to do with a segment whose figures give all these signs; the first rule that fits holds.
+
+    Parameters
+    ----------
+    signs : tuple of str
+        *late*: last order long ago; *frequent*, *rare*: orders; *dear*, *cheap*: price level;
+        *coupons*, *no coupons*: share of orders with one; *answers*, *silent*: response rate.
+        Each against all customers.
+    line : str
+        What to do.
+    """
+
+    signs: tuple[str, ...]
+    line: str
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(("late", "coupons"), "Test winning them back with a coupon."),
+    Rule(("late", "answers"), "Likely to redeem, though long away: test a coupon on them."),
+    Rule(("late",), "Test a reminder without a discount on a part; ask nothing of the rest."),
+    Rule(
+        ("answers", "coupons"),
+        "Likely to redeem, and used to coupons: contact first, and test a smaller coupon.",
+    ),
+    Rule(("answers",), "Likely to redeem: contact first, and hold some back."),
+    Rule(
+        ("frequent", "no coupons"),
+        "Ask nothing of them: they come often and use few coupons. Tell them what is new.",
+    ),
+    Rule(("frequent", "coupons"), "Test smaller coupons: they come often and use many."),
+    Rule(("frequent", "dear"), "Ask nothing of them: they come often and buy the dearer products."),
+    Rule(("silent",), "Write less often: they answer less than others. Test another offer."),
+    Rule(("rare", "coupons"), "Test a coupon from a minimum spend on."),
+    Rule(("rare", "cheap"), "Test low-priced offers on what they already buy."),
+    Rule(("rare",), "Test an offer on what they already buy, against none."),
+    Rule(("coupons",), "Test a coupon against none: they use many already."),
+    Rule(("dear",), "Test news of better products instead of a discount."),
+    Rule(("cheap",), "Test offers at low prices, against none."),
+    Rule(("frequent",), "Ask nothing more of them: they come often."),
+    Rule((), "Nothing sets them apart in these figures: treat them like the average customer."),
+)
+"""The rules, in the order in which they are tried."""
+
+_APART = {
+    NOISE: "No line: they are alike neither among themselves nor to any group.",
+    NO_PURCHASES: "Nothing can be told from purchases: test a welcome offer.",
+    NO_HISTORY: "Nothing is known of them: test a welcome offer.",
+}
+_TOO_FEW = f"Fewer than {MIN_CUSTOMERS} customers: too few for a line of their own."
+
+# figure, its column, the sign for more, the sign for less
+_FIGURES = (
+    ("recency_days", "late", ""),
+    ("orders_84d", "frequent", "rare"),
+    ("price_level", "dear", "cheap"),
+    ("coupon_order_share", "coupons", "no coupons"),
+    ("response_rate", "answers", "silent"),
+)
+_FIGURE_OF = {sign: figure for figure, *signs in _FIGURES for sign in signs if sign}
+
+
+@dataclass(frozen=True)
+class SegmentAdvice(Result):
+    """What to do with each segment, and why.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per segment: ``segment, customers, so_do_this, because, signs`` and the figures
+        ``recency_days, orders_84d`` (medians), ``price_level, coupon_order_share`` (means),
+        ``response_rate``, each with ``…_low, …_high`` (95 %); nan where unknown.
+    shop : dict of str to float
+        The same figures of all customers.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    shop: Mapping[str, float]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per segment."""
+        return self.table.copy()
+
+    def sentences(self) -> list[str]:
+        """Return one sentence per segment: what to do, and the figures behind it."""
+        rows = self.table[["segment", "so_do_this", "because"]].to_dict("records")
+        return [
+            f"{row['segment']}: {row['so_do_this']}"
+            + (f" Because: {row['because']}." if row["because"] else "")
+            for row in rows
+        ]
+
+    def summary(self) -> str:
+        """Return what the lines rest on."""
+        return BASIS
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw which figures of which segment are more or less than the shop's; return the Axes."""
+        from promolab import plots
+        from promolab.glossary import label
+
+        rows = _rows(self.table)
+        shown = [f for f in _FIGURES if self.table[f[0]].notna().any()]
+        signs = [row["signs"].split(", ") for row in rows]
+        values = [
+            [float((more in of) - (bool(less) and less in of)) for _, more, less in shown]
+            for of in signs
+        ]
+        text = [
+            [
+                _figure(f, row).replace(" [", "\n[") if np.isfinite(row[f]) else "–"
+                for f, *_ in shown
+            ]
+            for row in rows
+        ]
+        ax = plots.heat_map(
+            values,
+            [f"{row['segment']} ({count(row['customers'])})" for row in rows],
+            [label(f[0]) for f in shown],
+            text=text,
+            centre=0,
+            label="less, more",
+            ax=ax,
+        )
+        return plots.finish(
+            ax,
+            title="What the lines are made from",
+            subtitle="median days and orders, mean shares [95 %]; coloured: less or more than all "
+            "customers",
+        )
+
+
+def _figure(name: str, row: Mapping[str, Any]) -> str:
+    figures = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    if name in ("coupon_order_share", "response_rate"):
+        return percent(*figures)
+    if name == "price_level":
+        return number(*figures, decimals=2)
+    return number(*figures, decimals=0)
+
+
+def segment_advice(
+    features: Any,
+    segment: Sequence[str] | np.ndarray,
+    *,
+    order: Sequence[str] | None = None,
+    absent: Mapping[str, int] | None = None,
+) -> SegmentAdvice:
+    """Say in a line what to do with each segment, by `RULES`.
+
+    Parameters
+    ----------
+    features : DataFrame or ibis.Table of n rows
+        One row per customer; a figure that is absent gives no sign.
+    segment : array of str, shape (n,)
+        The segment of each row.
+    order : sequence of str, optional
+        Segments in the order of the rows; by default the largest first, ties by name.
+    absent : dict of str to int, optional
+        Named groups of customers who are not in ``features``, and their sizes.
+
+    Returns
+    -------
+    SegmentAdvice
+
+    Raises
+    ------
+    InputError
+        If the lengths differ.
+
+    Examples
+    --------
+    >>> features = pd.DataFrame({
+    ...     "customer_id": range(120), "recency_days": [3.0] * 80 + [90.0] * 40,
+    ...     "coupon_order_share": [0.02, 0.04] * 40 + [0.3, 0.4] * 20})
+    >>> advice = segment_advice(features, ["here"] * 80 + ["gone"] * 40)
+    >>> advice.table.set_index("segment").loc["gone", "so_do_this"]
+    'Test winning them back with a coupon.'
+    """
+    frame = customer_frame(features)
+    labels = np.asarray(segment, dtype=object)
+    if labels.shape != (len(frame),):
+        raise InputError(
+            f"segment has shape {labels.shape}; expected one name per row of features "
+            f"({count(len(frame))})"
+        )
+    absent = dict(absent or {})
+    sizes = {str(name): int(n) for name, n in pd.Series(labels).value_counts().items()}
+    names = list(order if order is not None else sorted(sizes, key=lambda s: (-sizes[s], s)))
+    names += [name for name in absent if name not in names]
+    table = pd.DataFrame({"segment": names})
+    table["customers"] = [sizes.get(name, 0) + absent.get(name, 0) for name in names]
+    shop = _fill(table, frame, labels, names)
+    rows = _rows(table)
+    signs = [_signs(row, shop) for row in rows]
+    lines = [_line(row, found) for row, found in zip(rows, signs, strict=True)]
+    table.insert(2, "so_do_this", [line for line, _ in lines])
+    reasons = [_because(used, row, shop) for (_, used), row in zip(lines, rows, strict=True)]
+    table.insert(3, "because", reasons)
+    table.insert(4, "signs", [", ".join(found) for found in signs])
+    return SegmentAdvice(table, shop)
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _fill(
+    table: pd.DataFrame, frame: pd.DataFrame, labels: np.ndarray, names: list[str]
+) -> dict[str, float]:
+    """Put the figures of each segment into the table; return those of all customers."""
+    member = labels[:, None] == np.array(names, dtype=object)[None, :]
+    everyone = np.ones((len(frame), 1))
+    shop: dict[str, float] = {}
+    for column in ("recency_days", "orders_84d"):
+        values = numeric(frame, column)
+        places = [median_interval(values[inside]) for inside in member.T]
+        _three(table, column, np.array(places).reshape(-1, 3).T)
+        shop[column] = median_interval(values)[0]
+    for column in ("price_level", "coupon_order_share"):
+        values = numeric(frame, column)
+        _three(table, column, grouped_mean(values, member.astype(float)))
+        shop[column] = float(grouped_mean(values, everyone)[0][0])
+    responses, contacts = segment_responses(frame)
+    contacted = member * contacts[:, None]
+    customers = (contacted > 0).sum(axis=0).astype(float)
+    rates = grouped_ratio(member * responses[:, None], contacted, customers)
+    enough = contacted.sum(axis=0) >= MIN_CONTACTS
+    _three(table, "response_rate", [np.where(enough, figure, np.nan) for figure in rates])
+    total = float(contacts.sum())
+    shop["response_rate"] = float(responses.sum()) / total if total else np.nan
+    return shop
+
+
+def _three(table: pd.DataFrame, name: str, figures: Any) -> None:
+    table[name], table[f"{name}_low"], table[f"{name}_high"] = figures
+
+
+def _signs(row: Mapping[str, Any], shop: Mapping[str, float]) -> tuple[str, ...]:
+    found = []
+    for name, more, less in _FIGURES:
+        value, low, high, of = row[name], row[f"{name}_low"], row[f"{name}_high"], shop[name]
+        step = name == "price_level"
+        above = value >= (of + PRICE_STEP if step else of * MORE) and low > of
+        below = value <= (of - PRICE_STEP if step else of / MORE) and high < of
+        if above and (name != "recency_days" or value >= LATE_DAYS):
+            found.append(more)
+        elif below and less:
+            found.append(less)
+    return tuple(found)
+
+
+def _line(row: Mapping[str, Any], signs: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    if row["segment"] in _APART:
+        return _APART[row["segment"]], ()
+    if row["customers"] < MIN_CUSTOMERS:
+        return _TOO_FEW, ()
+    rule = next(rule for rule in RULES if set(rule.signs) <= set(signs))
+    return rule.line, rule.signs
+
+
+def _because(used: tuple[str, ...], row: Mapping[str, Any], shop: Mapping[str, float]) -> str:
+    words = {
+        "recency_days": "last order {} days ago",
+        "orders_84d": "{} orders in 84 days",
+        "price_level": "price level {} of 1",
+        "coupon_order_share": "a coupon in {} of orders",
+        "response_rate": "{} of contacts answered",
+    }
+    figures = [_FIGURE_OF[sign] for sign in used]
+    return "; ".join(
+        f"{words[name].format(_figure(name, row))}, all customers {_bare(name, shop[name])}"
+        for name in figures
+    )
+
+
+def _bare(name: str, value: float) -> str:
+    if name in ("coupon_order_share", "response_rate"):
+        return percent(value, decimals=0 if value >= 0.05 else 1)
+    return number(value, decimals=2 if name == "price_level" else 0)

@@ -1,0 +1,141 @@
+"""A name means the same next week: which segments a week uses, and what it says of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.report.artifacts import RunFolder, open_run
+from promolab.report.segments_model import MODEL_FILE, SegmentsModel, used_segments
+
+
+def customers(shift: float = 0.0, n: int = 240) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    kind = np.arange(n) % 3
+    table = pd.DataFrame(
+        {
+            "customer_id": np.arange(n),
+            "orders": np.array([2, 40, 20])[kind],
+            "recency_days": np.array([80.0, 3.0, 9.0])[kind] * rng.uniform(0.7, 1.3, n) + shift,
+            "orders_84d": np.array([1.0, 30.0, 12.0])[kind] * rng.uniform(0.7, 1.3, n),
+            "average_order_amount": np.array([20.0, 15.0, 150.0])[kind] * rng.uniform(0.7, 1.3, n),
+        }
+    )
+    return table.assign(amount=table["orders"] * table["average_order_amount"])
+
+
+def staged(out: Path, week: str) -> RunFolder:
+    """Return the run folder of a week that is being made, as the notebooks see it."""
+    folder = out / f".staging-{week}-1"
+    folder.mkdir(parents=True, exist_ok=True)
+    return open_run(folder, week=week)
+
+
+def make(out: Path, week: str, *, status: str = "good", shift: float = 0.0, **options):
+    """Make a week's segments and publish the week; return them and the bytes of their file."""
+    run = staged(out, week)
+    model = used_segments(run, customers(shift), **options)
+    run.write_table("segments", model.to_frame(), by="customer_id")
+    migration, text = model.migration, model.summary()
+    model.record()
+    (run.path / "index.html").write_text("<p>")
+    (run.path / "manifest.json").write_text(json.dumps({"status": status}))
+    target = out / week
+    if target.exists():
+        target.rename(out / f".old-{week}-{len(list(out.iterdir()))}")
+    run.path.rename(target)
+    published = SegmentsModel(
+        model.segmenter, model.made_in, model.why, open_run(target, week=week)
+    )
+    return published, migration, text
+
+
+def test_names_come_from_the_latest_earlier_good_week(tmp_path):
+    first, migration, text = make(tmp_path, "2017-W43")
+    assert migration is None and text == "Segments fitted on this week's customers."
+    make(tmp_path, "2017-W45", refit=True, k=3)  # later than the one asked for below
+    make(tmp_path, "2017-W42", status="failed", k=5)
+    second, migration, text = make(tmp_path, "2017-W44", shift=2.0)
+    assert second.is_carried and second.made_in == "2017-W43"
+    assert text.startswith("Segments as fitted in week 2017-W43. ")
+    assert "lie further from every segment" in text
+    files = [(tmp_path / week / MODEL_FILE).read_bytes() for week in ("2017-W43", "2017-W44")]
+    assert files[0] == files[1]
+    assert set(second.segmenter.names_) <= set(first.segmenter.names_)
+    assert migration.since == "2017-W43" and migration.same_fit
+    assert migration.stayed.n == 240 and migration.appeared == migration.gone == 0
+    noted = second.run.metrics["segments"]
+    assert noted["made_in"] == "2017-W43" and noted["migration"]["since"] == "2017-W43"
+    assert noted["model"] == json.loads(files[0])["sha256"] and noted["far"]["n"] == 240
+
+
+def test_a_rerun_uses_what_its_own_week_records(tmp_path):
+    make(tmp_path, "2017-W43", k=3)
+    before, _, told = make(tmp_path, "2017-W44", shift=2.0)
+    make(tmp_path, "2017-W43", refit=True, k=4)
+    again, _, text = make(tmp_path, "2017-W44", shift=2.0, seed=9)
+    pd.testing.assert_frame_equal(before.to_frame(), again.to_frame())
+    assert (again.made_in, text) == ("2017-W43", told)
+    first, _, text = make(tmp_path, "2017-W20")
+    again, _, same = make(tmp_path, "2017-W20")
+    assert not again.is_carried and text == same
+    assert first.segmenter.stability().summary() == again.segmenter.stability().summary()
+    assert first.segmenter.profile().summary() != "" and first.made_in == again.made_in
+
+
+def test_made_anew_when_asked(tmp_path):
+    make(tmp_path, "2017-W43", k=3)
+    same, _, _ = make(tmp_path, "2017-W44", k=3)
+    assert same.is_carried
+    other, migration, text = make(tmp_path, "2017-W45", k=4)
+    assert not other.is_carried and "Those of 2017-W44 are 3; 4 were asked for." in text
+    assert not migration.same_fit and "made anew since" in migration.summary()
+    again, _, text = make(tmp_path, "2017-W46", refit=True)
+    assert not again.is_carried and text == "Segments fitted on this week's customers."
+
+
+def test_a_damaged_file_is_passed_over_and_named(tmp_path):
+    make(tmp_path, "2017-W42", k=3)
+    make(tmp_path, "2017-W43", k=3)
+    (tmp_path / "2017-W43" / MODEL_FILE).write_text("{")
+    found, _, text = make(tmp_path, "2017-W44")
+    assert found.made_in == "2017-W42"
+    assert "Those of 2017-W43 cannot be used: segments_model.json is damaged" in text
+    assert str(tmp_path) not in text
+
+
+def test_features_that_are_gone_ask_for_a_new_fit(tmp_path):
+    make(tmp_path, "2017-W43", k=3)
+    run = staged(tmp_path, "2017-W44")
+    bare = customers()[["customer_id", "orders", "recency_days", "amount"]]
+    found = used_segments(run, bare.assign(price_level=np.linspace(0, 1, 240)))
+    assert not found.is_carried
+    assert "2 of the 3 that the segments look at" in found.summary()
+    assert found.migration is not None and not found.migration.same_fit
+
+
+def test_a_single_segment_is_not_carried_on(tmp_path):
+    run = staged(tmp_path, "2017-W43")
+    few = customers().head(2)
+    used_segments(run, few)
+    (run.path / "index.html").write_text("<p>")
+    (run.path / "manifest.json").write_text('{"status": "good"}')
+    run.path.rename(tmp_path / "2017-W43")
+    found = used_segments(staged(tmp_path, "2017-W44"), customers())
+    assert not found.is_carried and found.segmenter.k_ >= 3
+    assert found.moves().empty and list(found.moves())[:2] == ["before", "now"]
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_nobody_has_bought(tmp_path, k):
+    nobody = customers().assign(orders=0)
+    make(tmp_path, "2017-W43", k=3)
+    found = used_segments(staged(tmp_path, "2017-W44"), nobody, k=k)
+    assert found.segmenter.names_ == ["No purchases yet"] and found.summary()
+    fresh = used_segments(staged(tmp_path / "other", "2017-W44"), nobody)
+    assert "No customer has bought" in fresh.summary()
+    fresh.record()

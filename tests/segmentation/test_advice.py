@@ -1,0 +1,110 @@
+"""The line of each segment: by the stated rules, and without a claim of effect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.segmentation import Segmenter, segment_advice
+from promolab.segmentation.advice import _FIGURE_OF, BASIS, RULES
+
+
+def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
+    """Two segments alike but for what is given of the second one."""
+    rng = np.random.default_rng(0)
+    usual = {
+        "recency_days": 10.0,
+        "orders_84d": 10.0,
+        "price_level": 0.5,
+        "coupon_order_share": 0.10,
+        "answered": 0.2,
+    }
+    parts = []
+    for figures in (usual, usual | of_b):
+        n = 300
+        part = pd.DataFrame({c: v * rng.uniform(0.9, 1.1, n) for c, v in figures.items()})
+        part["contacts"] = 2
+        part["responses"] = rng.binomial(2, part.pop("answered"))
+        parts.append(part)
+    frame = pd.concat([parts[0], parts[0], parts[0], parts[1]], ignore_index=True)
+    frame.insert(0, "customer_id", range(len(frame)))
+    return frame, ["a"] * 900 + ["b"] * 300
+
+
+@pytest.mark.parametrize(
+    ("figures", "line", "because"),
+    [
+        (
+            {"recency_days": 90.0, "coupon_order_share": 0.4},
+            "winning them back",
+            "order 88 [87, 89] days",
+        ),
+        ({"recency_days": 90.0, "answered": 0.6}, "Likely to redeem, though", "contacts answered"),
+        ({"recency_days": 90.0}, "Test a reminder", "days ago, all customers 10"),
+        (
+            {"answered": 0.6, "coupon_order_share": 0.4},
+            "test a smaller coupon",
+            "coupon in 40.1 %",
+        ),
+        ({"answered": 0.6}, "Likely to redeem: contact first", "contacts answered"),
+        ({"orders_84d": 20.0, "coupon_order_share": 0.02}, "Ask nothing of them", "orders in 84"),
+        ({"orders_84d": 20.0, "price_level": 0.8}, "Ask nothing of them", "price level 0.80"),
+        ({"orders_84d": 20.0, "coupon_order_share": 0.3}, "Test smaller coupons", "a coupon in"),
+        ({"answered": 0.05}, "Write less often", "contacts answered"),
+        ({"orders_84d": 3.0}, "Test an offer on what they already buy", "3 [3, 3] orders"),
+        ({"recency_days": 20.0}, "Nothing sets them apart", ""),
+        ({}, "Nothing sets them apart", ""),
+    ],
+)
+def test_the_figures_decide(figures, line, because) -> None:
+    frame, segment = shop(**figures)
+    row = segment_advice(frame, segment).table.set_index("segment").loc["b"]
+    assert line in row["so_do_this"]
+    assert because in row["because"]
+    assert (row["because"] == "") == (because == "")
+
+
+def test_every_rule_is_of_known_signs_and_the_last_one_fits_all() -> None:
+    assert all(sign in _FIGURE_OF for rule in RULES for sign in rule.signs)
+    assert RULES[-1].signs == ()
+    assert len({rule.signs for rule in RULES}) == len(RULES)
+    # No rule stands behind one that always fits before it.
+    for place, rule in enumerate(RULES):
+        assert not any(set(earlier.signs) <= set(rule.signs) for earlier in RULES[:place])
+
+
+def test_no_line_claims_an_effect() -> None:
+    for rule in RULES:
+        assert not any(word in rule.line for word in ("will ", "brings", "increase", "pays"))
+    assert "nobody knows yet what acting on them adds" in BASIS
+
+
+def test_few_customers_and_groups_apart_get_no_line_of_their_own() -> None:
+    frame, _ = shop(recency_days=90.0)
+    segment = ["a"] * 1170 + ["b"] * 29 + ["No purchases yet"]
+    advice = segment_advice(frame, segment, absent={"No history": 7})
+    lines = advice.table.set_index("segment")["so_do_this"]
+    assert lines["b"].startswith("Fewer than 30")
+    assert lines["No history"].startswith("Nothing is known of them")
+    assert "welcome offer" in lines["No purchases yet"]
+    assert advice.table.set_index("segment").loc["No history", "customers"] == 7
+
+
+def test_bare_features_give_no_sign_and_no_nan_in_words() -> None:
+    frame = pd.DataFrame({"customer_id": range(80), "recency_days": [2.0, 3.0] * 40})
+    advice = segment_advice(frame, ["a", "b"] * 40)
+    assert (advice.table["signs"] == "").all()
+    assert not any("nan" in sentence for sentence in advice.sentences())
+    advice.plot()
+    with pytest.raises(InputError, match="one name per row"):
+        segment_advice(frame, ["a"])
+
+
+def test_a_segmenter_gives_its_own_advice(features) -> None:
+    fitted = Segmenter(k=3, bootstraps=0).fit(features, customers=range(990, 1600))
+    advice = fitted.advice()
+    assert advice.table["segment"].tolist() == [*fitted.names_, "No history"]
+    assert len(advice.sentences()) == 4 and "test" in advice.summary()
+    assert advice.to_frame().equals(fitted.advice().to_frame())

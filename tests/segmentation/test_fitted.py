@@ -1,0 +1,73 @@
+"""Segments given other customers: missing and new features, drift."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.segmentation import Segmenter
+
+
+@pytest.fixture(scope="module")
+def fitted(features: pd.DataFrame) -> Segmenter:
+    return Segmenter(k=4, bootstraps=2).fit(features)
+
+
+def test_the_same_customers_do_not_drift(fitted, features) -> None:
+    drift = fitted.assign(features).drift()
+    assert drift.far.value == pytest.approx(0.01, abs=0.005)
+    assert (drift.table["customers"] == drift.table["customers_then"]).all()
+    assert not drift.is_large and drift.summary().endswith("They still fit.")
+    with pytest.raises(InputError, match="was fitted on these customers"):
+        fitted.drift()
+
+
+def test_other_customers_drift(fitted, features) -> None:
+    late = features.assign(recency_days=features["recency_days"] + 300, orders_84d=0, amount_84d=0)
+    drift = fitted.assign(late).drift()
+    assert drift.is_large and "time to make the segments anew" in drift.summary()
+    assert drift.table["customers"].sum() == len(features)
+
+
+def test_a_missing_feature_is_left_out_of_account(fitted, features) -> None:
+    without = features.drop(columns="price_level").assign(coupon_order_share=float("nan"))
+    there = fitted.assign(without)
+    assert there.note_ == (
+        "Price level, share of orders with a coupon are missing now and left out of account."
+    )
+    same = (there.labels_ == fitted.labels_).mean()
+    assert 0.7 < same <= 1
+
+
+def test_without_most_features_it_is_refused(fitted, features) -> None:
+    with pytest.raises(InputError, match=r"8 of the 9 that the segments look at; fit them anew"):
+        fitted.assign(features[["customer_id", "orders", "recency_days"]])
+
+
+def test_a_feature_that_is_new_is_named(features) -> None:
+    early = Segmenter(k=3, bootstraps=0).fit(features.drop(columns="category_entropy"))
+    assert early.assign(features).note_.startswith("Spread over categories is known now but not")
+
+
+def test_who_bought_nothing_stays_apart_and_an_empty_segment_is_not_named(fitted, features) -> None:
+    some = features[fitted.labels_ == fitted.names_[0]].copy()
+    some.loc[some.index[:2], "orders"] = 0
+    there = fitted.assign(some, customers=[*some["customer_id"], 1])
+    assert there.names_ == [fitted.names_[0], "No purchases yet"]
+    found = there.profile().table.set_index("segment")["customers"]
+    assert found.to_dict() == {
+        fitted.names_[0]: len(some) - 2,
+        "No purchases yet": 2,
+        "No history": 1,
+    }
+    nobody = fitted.assign(features.assign(orders=0))
+    assert nobody.names_ == ["No purchases yet"]
+    assert "nothing to compare" in nobody.drift().summary()
+
+
+def test_assigning_changes_nothing_of_the_fit(fitted, features) -> None:
+    before = fitted.assignments()
+    fitted.assign(features.head(50))
+    pd.testing.assert_frame_equal(fitted.assignments(), before)
+    assert fitted.labels_.shape == (len(features),)

@@ -1,0 +1,96 @@
+"""New, returning, lapsed and without history: who is where, and what they bring."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.profiles import STAGES, life_stages
+from promolab.profiles.stages import lapse_days
+
+
+def frame(**columns) -> pd.DataFrame:
+    table = pd.DataFrame(columns)
+    table.insert(0, "customer_id", range(len(table)))
+    return table
+
+
+def test_the_first_order_tells_the_new_ones() -> None:
+    features = frame(
+        orders=[1, 1, 2, 2, 5, 3, 0],
+        recency_days=[28.0, 28.1, 1.0, 1.0, 20.0, 85.0, None],
+        days_between_orders=[None, None, 27.0, 27.1, 2.0, 30.0, None],
+    )
+    stages = life_stages(features).stages["stage"].tolist()
+    assert stages == [
+        *("New", "Returning", "New", "Returning", "New", "Lapsed", "Without history"),
+    ]
+
+
+def test_everybody_is_in_one_stage_and_sales_add_up() -> None:
+    rng = np.random.default_rng(0)
+    n = 400
+    features = frame(
+        orders=rng.integers(0, 9, n),
+        recency_days=rng.exponential(60, n),
+        days_between_orders=rng.exponential(20, n),
+        amount=rng.exponential(50, n),
+        amount_28d=rng.exponential(5, n),
+    )
+    features.loc[features["orders"] == 0, ["amount", "amount_28d"]] = 0
+    found = life_stages(features, customers=range(n + 30))
+    table = found.to_frame().set_index("stage")
+    assert tuple(table.index) == STAGES
+    assert table["customers"].sum() == found.customers == n + 30 == len(found.assignments())
+    assert found.assignments()["customer_id"].is_unique
+    for share in ("share_customers", "share_sales", "share_sales_28d"):
+        assert table[share].sum() == pytest.approx(1)
+        assert (table[f"{share}_low"] <= table[share]).all()
+        assert (table[share] <= table[f"{share}_high"]).all()
+    assert table.loc["Without history", "share_sales_high"] == 0
+    counts = found.stages["stage"].value_counts()
+    assert counts.reindex(STAGES).tolist() == table["customers"].tolist()
+
+
+def test_lapsed_is_told_by_the_shops_own_rhythm() -> None:
+    days = np.linspace(1, 50, 60)
+    limit, rule = lapse_days(frame(orders=[3] * 60, days_between_orders=days))
+    assert limit == 49 and limit % 7 == 0 and np.quantile(days, 0.95) <= limit
+    assert "no order for more than 49 days" in rule
+    limit, rule = lapse_days(frame(orders=[2] * 60, days_between_orders=days))
+    assert limit == 84 and "only 0 customers ordered three times" in rule
+    assert lapse_days(frame(orders=[3] * 60, days_between_orders=[1.0] * 60))[0] == 28
+    assert lapse_days(frame(orders=[3] * 60, days_between_orders=[900.0] * 60))[0] == 364
+
+
+def test_a_short_history_and_missing_sales_are_said() -> None:
+    found = life_stages(frame(orders=[1, 2], recency_days=[3.0, 9.0]))
+    assert "Orders reach back only 9 days" in found.summary()
+    assert found.table["share_sales"].isna().all()
+    assert "nan" not in found.summary()
+    found.plot()
+    with pytest.raises(InputError, match="no column 'recency_days'"):
+        life_stages(frame(orders=[1]))
+
+
+def test_nobody_has_ordered() -> None:
+    found = life_stages(frame(orders=[0, 0], recency_days=[None, None]), customers=[5])
+    assert found.table.set_index("stage").loc["Without history", "customers"] == 3
+    assert "0 new" in found.summary()
+
+
+def test_the_interval_of_a_share_of_sales_covers() -> None:
+    rng = np.random.default_rng(1)
+    inside = 0
+    for _ in range(300):
+        new = rng.random(400) < 0.3
+        features = frame(
+            orders=np.ones(400),
+            recency_days=np.where(new, 5.0, 40.0),
+            amount_28d=rng.lognormal(0, 0.5, 400) * np.where(new, 2, 1),
+        )
+        row = life_stages(features).table.iloc[0]
+        inside += row["share_sales_28d_low"] <= 0.6 / 1.3 <= row["share_sales_28d_high"]
+    assert 0.92 <= inside / 300 <= 0.98
