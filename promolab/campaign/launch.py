@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from promolab.campaign.outlook import ListOutlook, list_outlook
+from promolab.campaign.outlook import ListOutlook, expected_words, list_outlook
 from promolab.campaign.outlook_coverage import OutlookCoverage, roll_outlook
 from promolab.contract import Shop
 from promolab.errors import InputError
@@ -17,7 +17,7 @@ from promolab.model import Backtest, ResponseModel, pair_features, run_backtest,
 from promolab.results import Result
 from promolab.wording import percent, plural
 
-__all__ = ["DEFAULT_L2", "Launch", "launch_week"]
+__all__ = ["DEFAULT_L2", "Launch", "ListOutlook", "expected_words", "launch_week", "list_outlook"]
 
 DEFAULT_L2 = 100.0
 """Penalty of the weekly model: the middle of the range (30–300) over which nothing changes much."""
@@ -124,7 +124,9 @@ def launch_week(
     if lacking:
         return _without(f"No response model: {lacking}.", pd.DataFrame(columns=["promotion_id"]))
     promotions = shop.promotions
-    starting = promotions.filter((promotions.starts_at >= starts_at) & (promotions.starts_at < until))
+    starting = promotions.filter(
+        (promotions.starts_at >= starts_at) & (promotions.starts_at < until)
+    )
     starting = starting.order_by("starts_at", "promotion_id").execute()
     pairs = build_pairs(shop, as_of, **_lead(starts_at - as_of)).execute()
     backtest = run_backtest(pairs, model=lambda: ResponseModel(l2=l2))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from promolab.metrics import AucWithin, Calibration, Lift, Roc
 
-__all__ = ["Backtest", "assemble", "ratio_spread"]
+__all__ = ["Backtest", "assemble", "expected_responses", "ratio_spread"]
 
 CURVE = ("auc", "ci_low", "ci_high", "std_error")
 
@@ -93,16 +93,7 @@ class Backtest(Result):
         InputError
             ``expected`` is negative or not finite.
         """
-        if not (np.isfinite(expected) and expected >= 0):
-            raise InputError(f"expected == {expected}, must be a sum of probabilities (≥ 0)")
-        spread = self.ratio_spread
-        if spread.k == 0:
-            return Estimate(float(expected), float("nan"), float("nan"), 0)
-        median = float(expected * np.exp(spread.mean))
-        low, high = spread.prediction(1 / (median + 0.5), level)
-        return Estimate(
-            median, float(expected * np.exp(low)), float(expected * np.exp(high)), spread.k
-        )
+        return expected_responses(expected, self.ratio_spread, level)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table by promotion."""
@@ -259,6 +250,27 @@ def ratio_spread(by_promotion: pd.DataFrame) -> Spread:
     overall = (observed.sum() + 0.5) / (expected.sum() + 0.5)
     variance = 1 / (expected * overall + 0.5)
     return random_effects(np.log((observed + 0.5) / (expected + 0.5)), variance)
+
+
+def expected_responses(expected: float, spread: Spread, level: float = 0.95) -> Estimate:
+    """Return how many responses a list will bring; see `Backtest.expected_interval`.
+
+    Parameters
+    ----------
+    expected : float
+        The sum of the predicted probabilities over the list.
+    spread : Spread
+        Of log(observed / expected) over past promotions: `Backtest.ratio_spread`.
+    level : float
+        Confidence level.
+    """
+    if not (np.isfinite(expected) and expected >= 0):
+        raise InputError(f"expected == {expected}, must be a sum of probabilities (≥ 0)")
+    if spread.k == 0:
+        return Estimate(float(expected), float("nan"), float("nan"), 0)
+    median = float(expected * np.exp(spread.mean))
+    low, high = spread.prediction(1 / (median + 0.5), level)
+    return Estimate(median, float(expected * np.exp(low)), float(expected * np.exp(high)), spread.k)
 
 
 def _interval(area: Roc | AucWithin) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,6 +42,22 @@ class Spread(Result):
     sd: float
     se: float
     k: int
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any] | None) -> Spread:
+        """Make it from what `to_dict` gave, as ``metrics.json`` holds it; None is no promotion.
+
+        Examples
+        --------
+        >>> Spread.of({"mean": 0.5, "ci_low": None, "ci_high": None, "sd": None, "se": 0.1, "k": 1})
+        Spread(mean=0.5, ci_low=nan, ci_high=nan, sd=nan, se=0.1, k=1)
+        """
+        told = {"k": 0} if fields is None else dict(fields)
+        figures = {
+            name: float("nan") if told.get(name) is None else float(told[name])
+            for name in ("mean", "ci_low", "ci_high", "sd", "se")
+        }
+        return cls(**figures, k=int(told["k"]))
 
     def prediction(self, variance: float = 0.0, level: float = 0.95) -> tuple[float, float]:
         """Return the interval that holds the figure of a new promotion.

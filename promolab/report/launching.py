@@ -1,22 +1,27 @@
-"""The blocks of the page on promotions that start: gain chart, outlook, segments, ranked list."""
+"""The blocks of the page on promotions that start: what to expect, who, the funnel, the list."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import pandas as pd
 
 from promolab import plots
-from promolab.campaign.launch import ListOutlook, expected_words
+from promolab.campaign.economics_result import PromotionEconomics
+from promolab.campaign.funnel import STEPS
+from promolab.campaign.outlook import PREDICTION_LEVEL, ListOutlook, expected_words
 from promolab.metrics import lift
 from promolab.report.artifacts import RunFolder
+from promolab.report.launch_figures import economics_table
 from promolab.report.page import Html, join, picture, say, table
 from promolab.segmentation import segment_index
 from promolab.wording import count, number, percent
 
-__all__ = ["gain_block", "launch_block", "outlook_of"]
+__all__ = ["funnel_table", "gain_block", "launch_block", "outlook_of"]
 
+_LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 _BEFORE = {"inside": "yes", "new_customer": "never", "new_promotion": "not for this kind"}
 
 
@@ -75,6 +80,11 @@ def launch_block(
     *,
     valid: str,
     currency: str,
+    economics: PromotionEconomics | None = None,
+    planned: pd.DataFrame | None = None,
+    gain: Html | None = None,
+    funnel: Html | None = None,
+    files: Sequence[str] = (),
 ) -> Html:
     """Return what there is to know about one promotion that starts.
 
@@ -90,29 +100,92 @@ def launch_block(
         Its days, in words.
     currency : str
         Of the amounts.
+    economics : PromotionEconomics, optional
+        What it may cost and must bring.
+    planned : DataFrame, optional
+        Its planned customers: customer_id, promotion_id, holdout; those with ``none`` are the list.
+        By default the list is the likeliest, as many as past promotions contacted.
+    gain, funnel : Html, optional
+        The gain chart (`gain_block`) and the funnel (`funnel_table`, or a figure of the plan).
+    files : sequence of str
+        The send files, relative to the page.
     """
     if outlook is None:
         return say(f"{promotion['name']}: nobody could be ranked.")
     scores = run.read_table("scores")
     scores = scores[scores["promotion_id"] == promotion["promotion_id"]]
     ranked = scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
+    chosen = _chosen(ranked, outlook, planned)
     segments = run.read_table("segments")
     segments = segments[segments["customer_id"].isin(scores["customer_id"])]
-    index = segment_index(segments, ranked["customer_id"].head(outlook.usual).to_numpy())
+    index = segment_index(segments, chosen["customer_id"].to_numpy())
     return join(
         [
             say(_title(promotion, valid), kind="h3"),
-            say(outlook.summary()),
+            say(outlook.summary() if economics is None else economics.expected_sentence()),
+            *([] if economics is None else [economics_table(economics)]),
+            *([] if gain is None else [gain]),
             _outlook_table(outlook),
             say(_untested(scores)),
             say("Segments over- and under-represented among them", kind="h4"),
             say(index.summary()),
             picture(index.plot(), index.summary()),
+            *([] if funnel is None else [say("Who may be contacted", kind="h4"), funnel]),
             say("Who is likely to redeem", kind="h4"),
             say(_as_the_model_has_it(ranked, outlook)),
-            _ranked(ranked, segments, run, currency),
+            _ranked(chosen, segments, run, currency),
+            _send_links(files),
         ]
     )
+
+
+def _chosen(
+    ranked: pd.DataFrame, outlook: ListOutlook, planned: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return the list, likeliest first: those to contact, or as many as usual."""
+    if planned is None:
+        return ranked.head(outlook.usual)
+    mine = planned["promotion_id"].astype(str) == str(outlook.promotion_id)
+    sent = planned.loc[mine & (planned["holdout"] == "none"), "customer_id"]
+    return ranked[ranked["customer_id"].isin(sent)]
+
+
+def _send_links(files: Sequence[str]) -> Html:
+    links = [f'<a href="{escape(file)}">{escape(file)}</a>' for file in files]
+    return Html(f'<p class="more">To be sent: {", ".join(links)}</p>' if links else "")
+
+
+def funnel_table(funnel: pd.DataFrame, promotion_id: Any) -> Html:
+    """Return where a promotion's customers leave, from all that are active to those to contact.
+
+    Parameters
+    ----------
+    funnel : DataFrame
+        `promolab.campaign.Plan.funnel`: a row per promotion and channel.
+    promotion_id : object
+        The promotion.
+    """
+    rows = funnel[funnel["promotion_id"].astype(str) == str(promotion_id)]
+    if rows.empty:
+        return say("Nobody is planned for it.")
+    pieces = []
+    for row in rows.to_dict("records"):
+        left, lines = int(row["active"]), [("active customers", "", int(row["active"]))]
+        for step in list(STEPS)[:-1]:
+            left -= int(row[step])
+            lines.append((STEPS[step], f"−{count(row[step])}" if row[step] else "0", left))
+        lines.append((STEPS["to_contact"], "", int(row["to_contact"])))
+        frame = pd.DataFrame(lines, columns=["step", "gone", "left"])
+        pieces.append(
+            table(
+                frame,
+                {"step": "step", "gone": "customers that it takes out", "left": "customers left"},
+                {"gone": str, "left": count},
+                caption=f"By {row['channel']}, from all who were ever active to those to contact.",
+                most=len(lines),
+            )
+        )
+    return join(pieces)
 
 
 def _untested(scores: pd.DataFrame) -> str:
@@ -178,7 +251,7 @@ def _outlook_table(outlook: ListOutlook) -> Html:
         text,
         {
             "customers": "customers contacted, likeliest first",
-            "found": "expected redemptions [95 %]",
+            "found": f"expected redemptions [{_LEVEL}]",
             "share": "of those contacted",
             "inside": "contacted before",
         },

@@ -1,12 +1,14 @@
-"""A week's promotions: who is ranked, what a list will bring, and what is said where data lack."""
+"""A week's promotions: who is ranked, by what was known when, and what is said where data lack."""
 
 from __future__ import annotations
 
-import numpy as np
+from datetime import timedelta
+
 import pandas as pd
 import pytest
 
-from promolab.campaign.launch import launch_week, list_outlook
+from promolab.campaign.launch import launch_week
+from promolab.errors import InputError
 from promolab.weeks import Week
 
 
@@ -37,28 +39,40 @@ def test_everybody_with_history_is_ranked(launched, shop):
     assert launched.why == "" and "1 promotion starts this week" in launched.summary()
 
 
-def test_later_rows_change_nothing(launched, shop):
-    as_of = Week.parse("2017-W44").start(shop.zone)
+def cut(shop, as_of):
+    """Return the shop without any row of what happened at a moment or later."""
     tables = {
-        name: table.filter(table.ts < as_of) if name in ("events", "responses") else table
+        name: table.filter(table.ts < as_of) if "ts" in table.columns else table
         for name, table in shop.tables.items()
     }
-    again = launch(shop.with_tables(tables), "2017-W44")
+    return shop.with_tables(tables)
+
+
+def test_later_rows_change_nothing(launched, shop):
+    again = launch(cut(shop, Week.parse("2017-W44").start(shop.zone)), "2017-W44")
     pd.testing.assert_frame_equal(again.scores, launched.scores)
 
 
-def test_a_list_brings_the_sum_of_its_chances(launched):
-    ranked = launched.scores["p_redeemed"].sort_values(ascending=False).to_numpy()
-    found = list_outlook(launched.scores, launched.backtest, 40, sizes=[10, 40, 10_000])
-    table = found.table.set_index("customers")
-    assert list(table.index) == [10, 40, len(ranked)]
-    # Past promotions brought fewer than predicted, and all lists are corrected alike.
-    factor = table["expected"] / [ranked[:n].sum() for n in table.index]
-    np.testing.assert_allclose(factor, factor.iloc[0])
-    assert factor.iloc[0] == pytest.approx(np.exp(launched.backtest.ratio_spread.mean))
-    assert (table["ci_high"] <= table.index).all() and table["inside"].between(0, 1).all()
-    assert "If the 40 likeliest are contacted" in found.summary()
-    assert found.plot().get_title(loc="left")
+def test_a_plan_made_earlier_reads_nothing_later_and_tests_itself_alike(shop):
+    monday = Week.parse("2017-W44").start(shop.zone)
+    early = monday - timedelta(days=3)
+    ahead = launch(shop, "2017-W44", as_of=early)
+    assert ahead.promotions["promotion_id"].tolist() == ["18"] and len(ahead.scores)
+    made = ahead.pairs.drop_duplicates("promotion_id")
+    assert (made["starts_at"] - made["as_of"] == timedelta(days=3)).all()
+    over = ahead.pairs["ends_at"] <= early
+    assert (ahead.pairs["label_complete"] == over).all()
+    again = launch(cut(shop, early), "2017-W44", as_of=early)
+    pd.testing.assert_frame_equal(again.scores, ahead.scores)
+    pd.testing.assert_frame_equal(again.backtest.rows, ahead.backtest.rows)
+    pd.testing.assert_frame_equal(again.coverage.table, ahead.coverage.table)
+    pd.testing.assert_frame_equal(again.to_frame(), ahead.to_frame())
+
+
+def test_a_plan_is_not_made_after_its_week_began(shop):
+    monday = Week.parse("2017-W44").start(shop.zone)
+    with pytest.raises(InputError, match="after the week's start"):
+        launch(shop, "2017-W44", as_of=monday + timedelta(hours=1))
 
 
 def test_the_list_is_as_long_as_asked(shop, launched):

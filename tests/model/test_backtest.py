@@ -195,6 +195,18 @@ def test_features_are_what_is_neither_id_time_nor_label(pairs: pd.DataFrame) -> 
     assert pair_features(more, "clicked") == ["amount", "contacts", "promotion_type"]
 
 
+def test_a_prediction_made_ahead_learns_from_what_was_over_then(pairs: pd.DataFrame) -> None:
+    by_start = run_backtest(pairs).by_promotion.set_index("promotion_id")["trained_on"]
+    same = run_backtest(pairs.assign(as_of=pairs["starts_at"]))
+    pd.testing.assert_frame_equal(same.rows, run_backtest(pairs).rows)
+    ahead = run_backtest(pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK)).by_promotion
+    earlier = ahead.set_index("promotion_id")["trained_on"]
+    assert (earlier < by_start[earlier.index]).all() and len(earlier)
+    # Whatever as_of says, nobody predicts after the start.
+    late = run_backtest(pairs.assign(as_of=pairs["starts_at"] + 9 * WEEK)).by_promotion
+    assert late.set_index("promotion_id")["trained_on"].to_dict() == by_start.to_dict()
+
+
 def test_support_is_part_of_the_rows(pairs: pd.DataFrame) -> None:
     # p2 is predicted from p0, both of type A; p3 (type B) from p0 and p1.
     rows = run_backtest(pairs.assign(contacts=np.where(pairs["customer_id"] < 5, 0, 1))).rows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from promolab.errors import InputError
-from promolab.model.spread import random_effects
+from promolab.model.spread import Spread, random_effects
 
 
 def test_agrees_with_statsmodels() -> None:
@@ -35,6 +35,14 @@ def test_few_or_unusable_promotions() -> None:
     assert "no promotion" in random_effects([], []).summary()
     with pytest.raises(InputError, match=r"expected \(k,\) both"):
         random_effects([1, 2], [1])
+
+
+def test_what_metrics_hold_is_the_same_spread_again() -> None:
+    mine = random_effects([0.7, 0.8, 0.9], [0.01, 0.02, 0.01])
+    assert Spread.of(mine.to_dict()) == mine
+    one = Spread.of(random_effects([0.7], [0.01]).to_dict())
+    assert one.k == 1 and math.isnan(one.sd) and one.mean == 0.7
+    assert Spread.of(None).k == 0
 
 
 @pytest.mark.parametrize("sd", [0.0, 0.5])

@@ -1,0 +1,204 @@
+"""What each contact must bring to pay for the promotion, and whether the holdout can show that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.abtest import smallest_effect
+from promolab.campaign._outcomes import sales_between
+from promolab.contract.operations import Economics, Rate
+from promolab.features.lines import order_lines
+from promolab.results import Estimate
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["Costs", "break_even", "costs_of", "sales_spread", "visible_effect"]
+
+_MARGIN_DAYS = 84  # sales that weigh the products' own margins
+_WINDOWS = 3  # past windows of the promotion's length whose sales tell how customers differ
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What enters a promotion's break-even beside its discounts; made by `costs_of`.
+
+    Parameters
+    ----------
+    margin_rate : Rate
+        Margin as a share of sales.
+    contact_cost : Rate
+        Of one contact.
+    coupon_cost : Rate
+        Of one redemption, beside its discount.
+    funder_share : float
+        Part of the discounts that a supplier pays (0–1).
+    """
+
+    margin_rate: Rate
+    contact_cost: Rate
+    coupon_cost: Rate
+    funder_share: float = 0.0
+
+
+def costs_of(
+    shop: Shop, as_of: datetime, promotion: Mapping[Any, Any], economics: Economics
+) -> Costs:
+    """Return a promotion's costs: its own and its products' where they are stated, else the shop's.
+
+    Parameters
+    ----------
+    shop : Shop
+        ``products.margin_rate``, where it is there, gives the margin: weighed by all customers'
+        net sales in the 84 days before ``as_of``; the shop's rate stands for products without one.
+    as_of : datetime
+        UTC without a zone.
+    promotion : mapping
+        Its row of the shop's table; contact_cost and funder_share count where they are there.
+    economics : Economics
+        The shop's own (`promolab.contract.operations.read_operations`).
+    """
+    contact, funded = _number(promotion, "contact_cost"), _number(promotion, "funder_share")
+    return Costs(
+        _margin(shop, as_of, economics.margin_rate),
+        economics.contact_cost if contact is None else Rate(contact, assumed=False),
+        economics.coupon_cost,
+        funded or 0.0,
+    )
+
+
+def _number(promotion: Mapping[Any, Any], name: str) -> float | None:
+    value: Any = promotion.get(name)
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def _margin(shop: Shop, as_of: datetime, stated: Rate) -> Rate:
+    import ibis
+
+    if not (shop.has("products", "margin_rate") and shop.has("events", "product_id", "amount")):
+        return stated
+    now, first = (
+        ibis.literal(moment).cast("timestamp")
+        for moment in (as_of, as_of - timedelta(days=_MARGIN_DAYS))
+    )
+    lines = order_lines(shop)
+    lines = lines.filter((lines.ts >= first) & (lines.ts < now))
+    sales = lines.group_by("product_id").aggregate(amount=lines.amount.sum().cast("float64"))
+    products = shop.products.select("product_id", "margin_rate")
+    rows = sales.inner_join(products, "product_id").order_by("product_id").execute()
+    amount = rows["amount"].to_numpy(float)
+    own = rows["margin_rate"].to_numpy(float, na_value=np.nan)
+    total, without = math.fsum(amount), np.isnan(own)
+    if total <= 0 or without.all():
+        return stated
+    rate = math.fsum(amount * np.where(without, stated.value, own)) / total
+    # A shop that sells at a loss as a whole has no sales that would pay for a promotion.
+    return Rate(rate, stated.assumed and bool(without.any())) if rate > 0 else stated
+
+
+def break_even(
+    contacts: int, redemptions: Estimate, discount: Estimate, costs: Costs
+) -> tuple[Estimate, Estimate]:
+    """Return what a promotion costs the shop, and the extra sales per contact that pay for it.
+
+    cost = (1 − funder_share) · discount + coupon_cost · redemptions + contact_cost · contacts;
+    break-even = cost ÷ (margin_rate · contacts). Sales are at the prices before the discounts come
+    off. Redemptions and discounts are high together: the ends add up.
+
+    Parameters
+    ----------
+    contacts : int
+        Customers to contact.
+    redemptions, discount : Estimate
+        Expected, in customers and in money.
+    costs : Costs
+        What else enters.
+
+    Returns
+    -------
+    cost, extra_sales : Estimate
+        Intervals at the level of those given; nan without contacts.
+
+    Examples
+    --------
+    >>> costs = Costs(Rate(0.25, True), Rate(0.5, False), Rate(0.0, True))
+    >>> cost, extra = break_even(100, Estimate(20, 10, 40, 9), Estimate(60, 25, 140, 9), costs)
+    >>> cost.value, extra.value, extra.ci_low, round(extra.ci_high, 6)
+    (110.0, 4.4, 3.0, 7.6)
+    """
+    own, fixed = 1 - costs.funder_share, costs.contact_cost.value * contacts
+
+    def total(money: float, redeemed: float) -> float:
+        return own * money + costs.coupon_cost.value * redeemed + fixed
+
+    cost = Estimate(
+        total(discount.value, redemptions.value),
+        total(discount.ci_low, redemptions.ci_low),
+        total(discount.ci_high, redemptions.ci_high),
+        discount.n,
+    )
+    scale = 1 / (costs.margin_rate.value * contacts) if contacts else float("nan")
+    extra = Estimate(scale * cost.value, scale * cost.ci_low, scale * cost.ci_high, contacts)
+    return cost, extra
+
+
+def sales_spread(
+    shop: Shop, as_of: datetime, promotion: Mapping[Any, Any], customers: pd.Series[Any]
+) -> float:
+    """Return how far customers' sales in a window of a promotion's length lie apart.
+
+    Parameters
+    ----------
+    shop : Shop
+        Without amounts the answer is nan.
+    as_of : datetime
+        UTC without a zone; the last three windows before it are read, of those that the data cover.
+    promotion : mapping
+        Its starts_at and ends_at.
+    customers : Series
+        Those who are planned; who bought nothing counts as 0.
+
+    Returns
+    -------
+    float
+        Standard deviation: the root of the windows' mean variance; nan where not even one window
+        lies in the data, or with fewer than two customers.
+    """
+    if shop.lacks("orders and sales") is not None or len(customers) < 2:
+        return float("nan")
+    length = (promotion["ends_at"] - promotion["starts_at"]).to_pytimedelta()
+    first = shop.span()[0]
+    lows = [as_of - k * length for k in range(1, _WINDOWS + 1)]
+    lows = [low for low in lows if low >= first]
+    if not lows:
+        return float("nan")
+    spans = pd.DataFrame({"low": lows}).assign(high=lambda t: t["low"] + length)
+    spans["span"] = range(len(spans))
+    sums = sales_between(shop, spans[["span", "low", "high"]])
+    variances = [
+        customers.map(sums[sums["span"] == span].set_index("customer_id")["sales"])
+        .fillna(0.0)
+        .var(ddof=1)
+        for span in spans["span"]
+    ]
+    return float(np.sqrt(np.mean(variances)))
+
+
+def visible_effect(contacts: int, held: int, sd: float) -> float:
+    """Return the smallest difference in sales per customer seen with 80 % power; nan without any.
+
+    Examples
+    --------
+    >>> round(visible_effect(900, 100, 50.0), 1)
+    14.8
+    """
+    if not (contacts > 0 and held > 0 and math.isfinite(sd) and sd > 0):
+        return float("nan")
+    return float(smallest_effect(contacts, held, sd=sd).effect)

@@ -1,0 +1,232 @@
+"""What a redemption costs in discounts, by past promotions, and what a list will cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign._outcomes import discounts_in_windows, responses_between
+from promolab.campaign.outlook import PREDICTION_LEVEL
+from promolab.results import Estimate, Result
+from promolab.wording import number, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["DiscountPerRedeemer", "discount_per_redeemer", "past_discounts", "product_of"]
+
+
+@dataclass(frozen=True)
+class DiscountPerRedeemer(Result):
+    """What a redeemer of past promotions took off; made by `discount_per_redeemer`.
+
+    Parameters
+    ----------
+    past : DataFrame
+        One row per past promotion of the kind: promotion_id, type, starts_at, redeemers, discount
+        (of theirs, on its products, in its window) and per_redeemer (discount ÷ redeemers).
+    mean, se, sd : float
+        Of log(per_redeemer): mean over promotions of the type, its standard error, and the
+        standard deviation between promotions of one type; nan where there are too few.
+    freedom : int
+        Degrees of freedom of ``sd``: promotions less types, less one.
+    variation : float
+        Variance of single redeemers' discounts ÷ the square of their mean, over all of ``past``.
+    alike : int
+        Promotions behind the mean.
+    basis : str
+        Which promotions these are, in words.
+    currency : str
+        Of the amounts.
+    """
+
+    past: pd.DataFrame = field(repr=False)
+    mean: float
+    se: float
+    sd: float
+    freedom: int
+    variation: float
+    alike: int
+    basis: str
+    currency: str = ""
+
+    def per_redeemer(self, redeemers: float) -> Estimate:
+        """Return a new promotion's mean discount per redeemer, with its prediction interval.
+
+        exp(mean ± t(freedom) · √(sd² + se² + variation / redeemers)), at `PREDICTION_LEVEL`; the
+        ends are nan without a degree of freedom.
+
+        Parameters
+        ----------
+        redeemers : float
+            How many it will have; fewer make the mean vary more.
+        """
+        from scipy.stats import t
+
+        if self.alike == 0:
+            return Estimate(float("nan"), float("nan"), float("nan"), 0)
+        k, value = len(self.past), math.exp(self.mean)
+        if self.freedom < 1:
+            return Estimate(value, float("nan"), float("nan"), k)
+        spread = math.sqrt(self.sd**2 + self.se**2 + self.variation / max(redeemers, 1.0))
+        half = float(t.ppf((1 + PREDICTION_LEVEL) / 2, self.freedom)) * spread
+        return Estimate(value, math.exp(self.mean - half), math.exp(self.mean + half), k)
+
+    def of(self, redemptions: Estimate) -> Estimate:
+        """Return what so many redemptions will cost in discounts, with its prediction interval."""
+        return product_of(redemptions, self.per_redeemer(redemptions.value))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per past promotion."""
+        return self.past
+
+    def summary(self) -> str:
+        """Say what a redeemer took off before, with the interval of a new promotion's mean."""
+        if self.alike == 0:
+            return "What a redemption costs is not known: no past promotion shows a discount."
+        e = self.per_redeemer(math.inf)
+        decimals = 1 if e.value < 10 and math.isfinite(e.ci_low) else None
+        took = number(e.value, e.ci_low, e.ci_high, decimals=decimals, unit=self.currency)
+        return (
+            f"A redeemer took {took} off, by {plural(self.alike, 'past promotion')} ({self.basis})."
+        )
+
+
+def product_of(a: Estimate, b: Estimate) -> Estimate:
+    """Multiply two independent positive figures, their intervals by square-and-add on the logs.
+
+    Each end lies as far from the product, in logs, as the root of the two figures' squared
+    distances (MOVER: Zou & Donner 2008, Statistics in Medicine 27(10)); nan where an end is.
+
+    Examples
+    --------
+    >>> found = product_of(Estimate(100, 50, 200, 9), Estimate(3, 1.5, 6, 4))
+    >>> found.value, round(found.ci_low), round(found.ci_high), found.n
+    (300, 113, 800, 4)
+    """
+    value, n = a.value * b.value, min(a.n, b.n)
+    if not (value > 0 and min(a.ci_low, b.ci_low) > 0 and a.ci_high > 0 and b.ci_high > 0):
+        return Estimate(value, float("nan"), float("nan"), n)
+    down = math.hypot(math.log(a.value / a.ci_low), math.log(b.value / b.ci_low))
+    up = math.hypot(math.log(a.ci_high / a.value), math.log(b.ci_high / b.value))
+    return Estimate(value, value * math.exp(-down), value * math.exp(up), n)
+
+
+def past_discounts(shop: Shop, as_of: datetime) -> pd.DataFrame:
+    """Return what redeemers of each promotion that is over took off on its products.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions, exposures and responses. Coupons count by ``events.coupon_discount``, other
+        kinds by ``events.discount``; a kind without its column has no rows.
+    as_of : datetime
+        UTC without a zone; promotions that ended by then.
+
+    Returns
+    -------
+    DataFrame
+        promotion_id, kind, type, starts_at, redeemers, discount, per_redeemer, squares (of the
+        redeemers' own discounts, added up); by start and id.
+    """
+    columns = ["promotion_id", "kind", "type", "starts_at", "ends_at"]
+    table = shop.promotions
+    table = table.select(*[c for c in columns if c in table.columns]).execute()
+    table = table[table["ends_at"] <= as_of].assign(
+        type=table["type"].fillna("") if "type" in table else "",
+        text=table["promotion_id"].astype(str),
+    )
+    table = table.sort_values(["starts_at", "text"], ignore_index=True)
+    wanted = {
+        "coupon_discount": table[table["kind"] == "coupon"],
+        "discount": table[table["kind"] != "coupon"],
+    }
+    parts = [
+        discounts_in_windows(shop, rows, column)
+        for column, rows in wanted.items()
+        if len(rows) and shop.has("events", column) and shop.has("promotion_products")
+    ]
+    keys = ["promotion_id", "customer_id"]
+    windows = table.rename(columns={"starts_at": "low", "ends_at": "high"})
+    spans = windows[["promotion_id", "low", "high"]].assign(kind="redeem")
+    answers = responses_between(shop, spans, as_of)[keys]
+    rows = answers.merge(pd.concat(parts), on=keys, how="left") if parts else answers.head(0)
+    paid = rows["discount"].fillna(0.0).clip(lower=0.0) if parts else pd.Series(dtype=float)
+    rows = rows[keys].assign(discount=paid, squares=paid**2)
+    sums = rows.groupby("promotion_id").agg(
+        redeemers=("customer_id", "size"), discount=("discount", "sum"), squares=("squares", "sum")
+    )
+    found = table.drop(columns=["ends_at", "text"]).merge(sums, on="promotion_id")
+    return found.assign(per_redeemer=found["discount"] / found["redeemers"])
+
+
+def discount_per_redeemer(
+    past: pd.DataFrame, promotion: Mapping[Any, Any], currency: str = ""
+) -> DiscountPerRedeemer:
+    """Say what a redeemer of a promotion will take off, by past ones of its kind.
+
+    Promotions of one type differ about their type's mean by a standard deviation that is taken to
+    be the same for all types (pooled τ²: Borenstein et al. 2009, Introduction to Meta-Analysis, ch.
+    19): two or three promotions of a type tell its mean, but not how far the next one may lie.
+
+    Parameters
+    ----------
+    past : DataFrame
+        As `past_discounts` returns it.
+    promotion : mapping
+        Its kind and, where the shop has them, its type. Where none of the type was over, all of
+        the kind count as one type. Another kind says nothing about its discounts.
+    currency : str
+        Of the amounts.
+
+    Returns
+    -------
+    DiscountPerRedeemer
+    """
+    mine = past[(past["discount"] > 0) & (past["kind"] == promotion["kind"])]
+    kind, type_ = f"{str(promotion['kind']).replace('_', ' ')}s", promotion.get("type") or ""
+    known = bool((mine["type"] == type_).any())
+    types = mine["type"].to_numpy() if known else np.full(len(mine), "", dtype=object)
+    same = types == (type_ if known else "")
+    shown = ["promotion_id", "type", "starts_at", "redeemers", "discount", "per_redeemer"]
+    basis = f"{kind} of {type_}" if known and type_ else kind
+    nan = float("nan")
+    if mine.empty:
+        return DiscountPerRedeemer(mine[shown], nan, nan, nan, 0, nan, 0, basis, currency)
+    n, total, squares = (mine[c].to_numpy(float) for c in ("redeemers", "discount", "squares"))
+    mean, single = total / n, float((n - 1).sum())
+    # Of all promotions together: a promotion's own variance is a poor one where few redeemed.
+    spread = ((squares - n * mean**2) / mean**2).sum()
+    variation = max(float(spread / single) if single else 1.0, 1e-6)
+    value, variance = np.log(mean), variation / n
+    tau2, freedom = _between(value, variance, types)
+    weight = 1 / (variance[same] + (tau2 if freedom >= 0 else 0.0))
+    return DiscountPerRedeemer(
+        mine[shown].reset_index(drop=True),
+        float(weight @ value[same] / weight.sum()),
+        float(weight.sum() ** -0.5),
+        math.sqrt(tau2) if freedom >= 0 else nan,
+        freedom,
+        variation,
+        int(same.sum()),
+        basis,
+        currency,
+    )
+
+
+def _between(value: np.ndarray, variance: np.ndarray, types: np.ndarray) -> tuple[float, int]:
+    """Return the variance between promotions within types, and its degrees of freedom less one."""
+    q = c = 0.0
+    groups = np.unique(types.astype(str))
+    for name in groups:
+        x, w = value[types == name], 1 / variance[types == name]
+        q += float(w @ (x - (w @ x) / w.sum()) ** 2)
+        c += float(w.sum() - (w @ w) / w.sum())
+    freedom = len(value) - len(groups)
+    return (max(0.0, (q - freedom) / c) if c > 0 else 0.0), freedom - 1

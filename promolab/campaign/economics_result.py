@@ -1,0 +1,232 @@
+"""What one promotion may cost and must bring: the figures, and their words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from promolab.campaign.bought_anyway import BoughtAnyway
+from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
+from promolab.contract.operations import Rate
+from promolab.results import Estimate, Result
+from promolab.wording import count, decimals_for, money, percent, plural
+
+__all__ = ["PromotionEconomics", "amount_words", "flat", "flat_columns", "restored"]
+
+
+def amount_words(e: Estimate, currency: str) -> str:
+    """Write an amount of money with its interval; a small one with the decimals that it needs.
+
+    Examples
+    --------
+    >>> amount_words(Estimate(2.193, 0.822, 5.849, 9), "USD")
+    '2.2 USD [0.8, 5.8]'
+    >>> amount_words(Estimate(507.1, 190.1, 1352.7, 9), "USD")
+    '500 USD [200, 1,400]'
+    """
+    decimals = None
+    if math.isfinite(e.ci_high - e.ci_low) and 0 < abs(e.value) < 10:
+        decimals = max(decimals_for(e.ci_low, e.ci_high), 2 if abs(e.value) < 1 else 1)
+    return money(e.value, e.ci_low, e.ci_high, currency=currency, decimals=decimals)
+
+
+@dataclass(frozen=True)
+class PromotionEconomics(Result):
+    """What one promotion may cost and must bring.
+
+    Parameters
+    ----------
+    promotion_id : object
+        The promotion.
+    name : str
+        What readers call it.
+    contacts, held : int
+        Customers to contact, and those held out of this promotion.
+    redemptions : Estimate
+        Expected of those to contact; 90 % prediction interval, n past promotions.
+    discount : Estimate
+        Expected discounts to them, in money; 90 %.
+    cost : Estimate
+        What the shop pays: its part of the discounts, coupons and contacts; 90 %.
+    break_even : Estimate
+        Extra sales per contact, in money, that pay for it; 90 %.
+    margin_rate, contact_cost, coupon_cost : Rate
+        What entered, stated or assumed.
+    funder_share : float
+        Part of the discounts that a supplier pays.
+    sales_sd : float
+        Standard deviation of the planned customers' sales in past windows of its length.
+    visible : float
+        Smallest effect on sales per customer that the holdout shows with 80 % power; nan without a
+        holdout or without past sales.
+    anyway_list, anyway_redeemers : Estimate
+        Share of those to contact, and of those expected to redeem, likely to have bought anyway.
+    days : float
+        Length of the promotion.
+    discount_basis : str
+        What the discounts are expected from, in a sentence.
+    currency : str
+        Of all amounts.
+    """
+
+    promotion_id: Any
+    name: str
+    contacts: int
+    held: int
+    redemptions: Estimate
+    discount: Estimate
+    cost: Estimate
+    break_even: Estimate
+    margin_rate: Rate
+    contact_cost: Rate
+    coupon_cost: Rate
+    funder_share: float
+    sales_sd: float
+    visible: float
+    anyway_list: Estimate
+    anyway_redeemers: Estimate
+    days: float
+    discount_basis: str
+    currency: str
+
+    @property
+    def anyway(self) -> BoughtAnyway:
+        """Who would likely have bought its products without it."""
+        return BoughtAnyway(self.anyway_list, self.anyway_redeemers, self.days)
+
+    @property
+    def enough(self) -> bool | None:
+        """Whether the holdout can show the break-even effect; None where one is not known."""
+        if not (math.isfinite(self.visible) and math.isfinite(self.break_even.value)):
+            return None
+        return self.visible <= self.break_even.value
+
+    def rates_words(self, *, margin: bool = True) -> str:
+        """Say what the break-even (the cost: without margin) rests on, what is assumed marked."""
+        rates = self._rates() if margin else self._rates()[1:]
+        told = [rate.marked(f"{name} {text}") for name, rate, text in rates]
+        if self.funder_share:
+            told.append(f"suppliers pay {percent(self.funder_share, decimals=0)} of the discounts")
+        return ", ".join(told)
+
+    def assumed_words(self) -> str:
+        """Name what is assumed, to stand behind a figure that it enters; empty if nothing is."""
+        told = [f"{name} {text}" for name, rate, text in self._rates() if rate.assumed]
+        return f"assumed: {', '.join(told)}" if told else ""
+
+    def _rates(self) -> list[tuple[str, Rate, str]]:
+        margin, contact, coupon = self.margin_rate, self.contact_cost, self.coupon_cost
+        costs = [money(r.value, currency=self.currency, decimals=2) for r in (contact, coupon)]
+        return [
+            ("margin", margin, percent(margin.value, decimals=0)),
+            ("contact cost", contact, costs[0]),
+            ("coupon cost", coupon, costs[1]),
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row, each estimate and rate in columns of its own."""
+        return pd.DataFrame([flat(self)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values, rates as value and whether they are assumed."""
+        rates = ("margin_rate", "contact_cost", "coupon_cost")
+        return super().to_dict() | {
+            "promotion_id": str(self.promotion_id),
+            **{name: dataclasses.asdict(getattr(self, name)) for name in rates},
+        }
+
+    def expected_words(self) -> str:
+        """Write the expected redemptions with their interval."""
+        r = self.redemptions
+        return expected_words(r.value, r.ci_low, r.ci_high)
+
+    def expected_sentence(self) -> str:
+        """Say what redemptions and discounts to expect."""
+        if not self.contacts:
+            return f"{self.name}: nobody is to be contacted."
+        known = math.isfinite(self.discount.value)
+        costing = amount_words(self.discount, self.currency)
+        level = percent(PREDICTION_LEVEL, decimals=0)
+        interval = f" ({level} intervals)" if math.isfinite(self.redemptions.ci_low) else ""
+        return (
+            f"{self.name}: of {plural(self.contacts, 'customer')} to contact, about "
+            f"{self.expected_words()} are expected to redeem"
+            + (f", costing {costing} in discounts" if known else "; the discounts are not known")
+            + f"{interval}."
+        )
+
+    def break_even_sentence(self) -> str:
+        """Say what each contact must bring, and whether the holdout can show as much."""
+        if not math.isfinite(self.break_even.value):
+            return "What a contact must bring cannot be said, for what it costs is not known."
+        extra = amount_words(self.break_even, self.currency)
+        return (
+            f"To pay for itself each contact must bring {extra} of extra sales "
+            f"({self.rates_words()})."
+        )
+
+    def visible_sentence(self) -> str:
+        """Say what the holdout can show, against what it should."""
+        if not self.held:
+            return "Nobody is held out of it, so its effect will not be known."
+        if not math.isfinite(self.visible):
+            return f"What the holdout of {count(self.held)} can show is not known: no past sales."
+        sees = money(self.visible, currency=self.currency)
+        text = (
+            f"The holdout of {count(self.held)} can see {sees} per customer or more (in 4 of 5 "
+            "such trials)"
+        )
+        if self.enough is None:
+            return f"{text}."
+        if self.enough:
+            return f"{text}: enough to tell whether it pays for itself."
+        times = count(self.visible / self.break_even.value) if self.break_even.value > 0 else "∞"
+        return (
+            f"{text}, {times} times the break-even: whether it just pays for itself, this holdout "
+            "cannot tell."
+        )
+
+    def summary(self) -> str:
+        """Say what to expect, what it must bring and who would have bought anyway."""
+        if not self.contacts:
+            return self.expected_sentence()
+        parts = [self.expected_sentence(), self.break_even_sentence(), self.visible_sentence()]
+        return " ".join([*parts, self.anyway.summary()])
+
+
+def flat_columns() -> dict[str, tuple[str, str]]:
+    """Return column → (field, part of it) of the flat form of `PromotionEconomics`."""
+    parts = {"Estimate": ("value", "ci_low", "ci_high", "n"), "Rate": ("value", "assumed")}
+    columns = {}
+    for f in dataclasses.fields(PromotionEconomics):
+        for part in parts.get(str(f.type), ("",)):
+            columns[f.name if part in ("", "value") else f"{f.name}_{part}"] = (f.name, part)
+    return columns
+
+
+def flat(row: PromotionEconomics) -> dict[str, Any]:
+    """Return a promotion's figures by `flat_columns`."""
+    return {
+        column: getattr(getattr(row, name), part) if part else getattr(row, name)
+        for column, (name, part) in flat_columns().items()
+    }
+
+
+def restored(row: Mapping[Any, Any]) -> PromotionEconomics:
+    """Make a promotion's economics of what `flat` gave."""
+    kinds: dict[str, Any] = {"Estimate": Estimate, "Rate": Rate}
+    types = {f.name: str(f.type) for f in dataclasses.fields(PromotionEconomics)}
+    parts: dict[str, dict[str, Any]] = {}
+    for column, (name, part) in flat_columns().items():
+        parts.setdefault(name, {})[part] = row[column]
+    return PromotionEconomics(
+        **{
+            name: kinds[types[name]](**told) if types[name] in kinds else told[""]
+            for name, told in parts.items()
+        }
+    )

@@ -1,0 +1,182 @@
+"""How many redemptions a list will bring, and how far such forecasts miss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.model.backtest_result import expected_responses
+from promolab.results import Estimate, Result
+from promolab.wording import count, number, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from promolab.model import Backtest, Spread
+
+__all__ = [
+    "PREDICTION_LEVEL",
+    "TOO_FEW",
+    "ListOutlook",
+    "expected_of",
+    "expected_words",
+    "list_outlook",
+]
+
+PREDICTION_LEVEL = 0.90
+"""How often what is still to come should fall into its interval; of what was measured, 95 %."""
+
+TOO_FEW = "fewer than three past promotions tell how far such a list misses"
+
+
+def expected_words(expected: float, low: float, high: float) -> str:
+    """Write expected redemptions with their interval, where there is one.
+
+    Examples
+    --------
+    >>> expected_words(183.2, 81.4, 441.9), expected_words(54.9, float("nan"), float("nan"))
+    ('180 [80, 440]', '55')
+    """
+    return number(expected, low, high, decimals=None if np.isfinite(low) else 0)
+
+
+@dataclass(frozen=True)
+class ListOutlook(Result):
+    """How many of the likeliest customers will redeem, for lists of several sizes.
+
+    Parameters
+    ----------
+    promotion_id : object
+        The promotion.
+    table : DataFrame
+        customers, expected, ci_low, ci_high (90 % prediction interval), rate (expected /
+        customers), inside (share of the list whose like was contacted before).
+    usual : int
+        Customers that past promotions of its type contacted, in the median.
+    promotions : int
+        Past promotions behind the interval.
+    """
+
+    promotion_id: Any
+    table: pd.DataFrame = field(repr=False)
+    usual: int
+    promotions: int
+
+    @property
+    def at_usual(self) -> pd.Series[Any]:
+        """The row of the list of usual size."""
+        nearest_row = (self.table["customers"] - self.usual).abs().to_numpy().argmin()
+        return self.table.iloc[int(nearest_row)]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per list size."""
+        return self.table
+
+    def summary(self) -> str:
+        """Say what the list of usual size will bring."""
+        row = self.at_usual
+        text = expected_words(row["expected"], row["ci_low"], row["ci_high"])
+        sentence = (
+            f"If the {count(row['customers'])} likeliest are contacted, about {text} of them are "
+            f"expected to redeem ({percent(row['rate'], decimals=0)})."
+        )
+        return sentence if np.isfinite(row["ci_low"]) else f"{sentence} {self.interval_note()}"
+
+    def interval_note(self) -> str:
+        """Say where the intervals come from, or why there are none."""
+        if self.promotions < 3:
+            return f"No intervals: {TOO_FEW}."
+        return (
+            "The chances of the list added up, times what past promotions brought of that; "
+            f"{percent(PREDICTION_LEVEL, decimals=0)} intervals from how far {self.promotions} of "
+            "them missed as a whole."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the expected redemptions against the size of the list, with the band."""
+        from promolab import plots
+
+        table = self.table
+        ax = plots.curve(
+            table["customers"], table["expected"], low=table["ci_low"], high=table["ci_high"], ax=ax
+        )
+        return plots.finish(
+            ax,
+            title=self.summary(),
+            subtitle=self.interval_note(),
+            xlabel="customers contacted, likeliest first",
+            ylabel="redemptions expected",
+        )
+
+
+def expected_of(chances: pd.Series[float], spread: Spread) -> Estimate:
+    """Return how many of a list will redeem, with the interval of a promotion still to come.
+
+    Parameters
+    ----------
+    chances : Series
+        Predicted chances of those who are contacted; their order does not matter.
+    spread : Spread
+        How far whole promotions missed before: `promolab.model.Backtest.ratio_spread`.
+
+    Returns
+    -------
+    Estimate
+        At `PREDICTION_LEVEL`, never more than there are on the list; n is the number of past
+        promotions behind the interval, whose ends are nan with fewer than three.
+    """
+    found = expected_responses(math.fsum(chances), spread, PREDICTION_LEVEL)
+    most = float(len(chances))
+    return Estimate(min(found.value, most), found.ci_low, min(found.ci_high, most), found.n)
+
+
+def list_outlook(
+    scores: pd.DataFrame, backtest: Backtest, usual: int, sizes: Sequence[int] | None = None
+) -> ListOutlook:
+    """Say how many redemptions lists of several sizes will bring, the likeliest customers first.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of one promotion: customer_id, promotion_id, p_redeemed, support.
+    backtest : Backtest
+        Gives the interval: how far whole promotions missed before
+        (`promolab.model.Backtest.expected_interval`).
+    usual : int
+        The size of list to speak of.
+    sizes : sequence of int, optional
+        Sizes of lists; by default a quarter, half, once and twice the usual one, and everybody.
+
+    Returns
+    -------
+    ListOutlook
+    """
+    ranked = scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
+    everybody = len(ranked)
+    wanted = sizes or [usual // 4, usual // 2, usual, 2 * usual, everybody]
+    wanted = sorted({min(size, everybody) for size in wanted if size > 0})
+    inside = (ranked["support"] == "inside").cumsum().to_numpy()
+    rows = []
+    for size in wanted:
+        estimate = expected_of(ranked["p_redeemed"].head(size), backtest.ratio_spread)
+        rows.append(
+            {
+                "customers": size,
+                "expected": estimate.value,
+                "ci_low": estimate.ci_low,
+                "ci_high": estimate.ci_high,
+                "rate": estimate.value / size,
+                "inside": inside[size - 1] / size,
+            }
+        )
+    return ListOutlook(
+        ranked["promotion_id"].iloc[0],
+        pd.DataFrame(rows),
+        min(usual, everybody),
+        backtest.ratio_spread.k,
+    )

@@ -1,0 +1,154 @@
+"""The figures of what starts: headline tiles, what it may cost, and how such forecasts did."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from promolab.campaign.economics_result import PromotionEconomics, amount_words
+from promolab.campaign.economics_total import LaunchEconomics
+from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
+from promolab.campaign.outlook_coverage import OutlookCoverage
+from promolab.report.page import Html, Tile, join, picture, say, table
+from promolab.results import Estimate
+from promolab.wording import count, money, percent, plural
+
+__all__ = ["coverage_block", "economics_table", "launch_tiles"]
+
+_LEVEL = percent(PREDICTION_LEVEL, decimals=0)
+
+
+def launch_tiles(economics: LaunchEconomics, customers: int | None = None) -> list[Tile]:
+    """Return the tiles above the fold: whom, how many redeem, what that costs, what it must bring.
+
+    Parameters
+    ----------
+    economics : LaunchEconomics
+        Of the week.
+    customers : int, optional
+        Different customers to contact, where a customer gets several promotions.
+
+    Returns
+    -------
+    list of Tile
+        Only the first one, 0, where nobody is to be contacted.
+    """
+    rows = [p for p in economics.promotions if p.contacts]
+    names = ", ".join(p.name for p in rows)
+    n = economics.contacts if customers is None else customers
+    tiles = [Tile("Customers to contact", count(n), float(n), names or "nothing starts", of=names)]
+    first = economics.largest
+    if not rows or first is None:
+        return tiles
+    redemptions, discount = economics.total("redemptions"), economics.total("discount")
+    extra = economics.break_even
+    told = f"{_LEVEL} interval, from {plural(redemptions.n, 'past promotion')}"
+    assumed = first.assumed_words()
+    return [
+        *tiles,
+        Tile(
+            "Expected redemptions",
+            expected_words(redemptions.value, redemptions.ci_low, redemptions.ci_high),
+            redemptions.value,
+            told if math.isfinite(redemptions.ci_low) else "too few past promotions: no interval",
+            of=names,
+        ),
+        Tile(
+            "Expected discount cost",
+            amount_words(discount, first.currency),
+            _known(discount.value),
+            f"coupons that they redeem; {_LEVEL} interval" if discount.n else "not known",
+            of=names,
+        ),
+        Tile(
+            "Break-even extra sales per contact",
+            amount_words(extra, first.currency),
+            _known(extra.value),
+            assumed or first.rates_words(),
+            of=names,
+        ),
+    ]
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def economics_table(row: PromotionEconomics) -> Html:
+    """Return what a promotion may cost and must bring, a line each with what it rests on."""
+    visible = money(row.visible, currency=row.currency) if math.isfinite(row.visible) else "–"
+    anyway, costs = row.anyway, f"discounts, {row.rates_words(margin=False)}"
+    lines = [
+        ("customers to contact", count(row.contacts), f"{count(row.held)} more are held out"),
+        ("expected redemptions", row.expected_words(), f"{_LEVEL} interval, {_past(row)}"),
+        (
+            "expected discount cost",
+            amount_words(row.discount, row.currency),
+            f"{_LEVEL} interval. {row.discount_basis}",
+        ),
+        ("cost of all, to the shop", amount_words(row.cost, row.currency), costs),
+        (
+            "break-even extra sales per contact",
+            amount_words(row.break_even, row.currency),
+            f"cost ÷ (margin × contacts); {row.rates_words()}",
+        ),
+        ("smallest effect that the holdout can see", visible, row.visible_sentence()),
+        ("likely to have bought anyway (a guess)", _share(anyway.of_list), anyway.summary()),
+        ("of the redeemers (a guess)", _share(anyway.of_redeemers), "weighed by the chance"),
+    ]
+    frame = pd.DataFrame(lines, columns=["what", "figure", "rests"])
+    return table(
+        frame,
+        {"what": "what", "figure": "figure", "rests": "what it rests on"},
+        {"figure": str},
+        caption="What it may cost, and what it must bring. Nothing here is an effect.",
+        most=len(lines),
+    )
+
+
+def _past(row: PromotionEconomics) -> str:
+    return f"from how far {plural(row.redemptions.n, 'past promotion')} missed as a whole"
+
+
+def _share(e: Estimate) -> str:
+    return percent(e.value, e.ci_low, e.ci_high)
+
+
+def coverage_block(coverage: OutlookCoverage) -> Html:
+    """Return how forecasts of redemptions did: a sentence, a figure and every past promotion."""
+    if coverage.table.empty or coverage.share.n == 0:
+        return say(coverage.summary())
+    rows = coverage.table.iloc[::-1]
+    shown = rows.assign(
+        start=[f"{day:%d %b %Y}" for day in rows["starts_at"]],
+        found=[
+            expected_words(e, low, high)
+            for e, low, high in zip(rows["expected"], rows["ci_low"], rows["ci_high"], strict=True)
+        ],
+        held=[
+            "no interval" if pd.isna(x) else "inside" if x else "outside" for x in rows["inside"]
+        ],
+    )
+    return join(
+        [
+            say(coverage.summary()),
+            picture(coverage.plot(), coverage.summary()),
+            table(
+                shown,
+                {
+                    "promotion_id": "promotion",
+                    "start": "start",
+                    "known": "past ones known",
+                    "contacts": "contacts",
+                    "found": f"expected redemptions [{_LEVEL}]",
+                    "observed": "came",
+                    "held": "inside?",
+                },
+                {"promotion_id": str, "contacts": count, "found": str, "observed": count},
+                caption="Each promotion forecast from those over before it, latest first.",
+                most=10,
+                file="tables/outlook_coverage.parquet",
+            ),
+        ]
+    )

@@ -1,0 +1,153 @@
+"""What a redemption costs: sums of past windows by hand, and intervals against simulations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.discount_cost import (
+    discount_per_redeemer,
+    past_discounts,
+    product_of,
+)
+from promolab.results import Estimate
+from tests.campaign.made_up import shop_of
+
+DAY = pd.Timedelta(days=1)
+NOW = pd.Timestamp("2021-03-01")
+
+
+def small_shop(**more: pd.DataFrame):
+    """Return a shop with two coupon promotions that are over, and one that runs."""
+    promotions = pd.DataFrame(
+        {
+            "promotion_id": ["A", "B", "R"],
+            "kind": "coupon",
+            "type": ["x", "x", "y"],
+            "starts_at": [NOW - 40 * DAY, NOW - 20 * DAY, NOW - 5 * DAY],
+            "ends_at": [NOW - 30 * DAY, NOW - 10 * DAY, NOW + 5 * DAY],
+        }
+    )
+    lines = [
+        # customer, days ago, product, coupon discount
+        ("c1", 35, "p1", 2.0),
+        ("c1", 35, "p9", 9.0),  # not on offer
+        ("c1", 29, "p1", 7.0),  # after the window
+        ("c2", 34, "p1", 4.0),  # did not redeem
+        ("c1", 15, "p2", 1.5),
+        ("c3", 14, "p2", 0.5),
+        ("c3", 13, "p1", 1.0),
+        ("c2", 3, "p3", 5.0),
+    ]
+    events = pd.DataFrame(lines, columns=["customer_id", "ago", "product_id", "coupon_discount"])
+    events = events.assign(ts=NOW - events["ago"] * DAY, kind="purchase", amount=10.0)
+    offers = [("A", "p1", 1), ("A", "p1", 2), ("B", "p1", 1), ("B", "p2", 1), ("R", "p3", 1)]
+    redeemed = [("A", "c1", 35), ("B", "c1", 15), ("B", "c3", 14), ("R", "c2", 3), ("A", "c3", 20)]
+    responses = pd.DataFrame(redeemed, columns=["promotion_id", "customer_id", "ago"])
+    frames = {
+        "events": events.drop(columns="ago"),
+        "promotions": promotions,
+        "promotion_products": pd.DataFrame(
+            offers, columns=["promotion_id", "product_id", "coupon_id"]
+        ),
+        "exposures": pd.DataFrame(
+            {"promotion_id": ["A", "B"], "customer_id": "c1", "ts": promotions["starts_at"][:2]}
+        ),
+        "responses": responses.assign(ts=NOW - responses["ago"] * DAY, kind="redeem").drop(
+            columns="ago"
+        ),
+    }
+    return shop_of({**frames, **more})
+
+
+def test_the_redeemers_own_discounts_in_the_window_on_its_products() -> None:
+    past = past_discounts(small_shop(), NOW.to_pydatetime()).set_index("promotion_id")
+    # Who redeemed after the window is no redeemer of A; R is not over; a product in two coupons
+    # counts once.
+    assert past["redeemers"].to_dict() == {"A": 1, "B": 2}
+    assert past["discount"].to_dict() == {"A": 2.0, "B": 3.0}
+    assert past["squares"].to_dict() == {"A": 4.0, "B": 1.5**2 + 1.5**2}
+    assert past["per_redeemer"].to_dict() == {"A": 2.0, "B": 1.5}
+
+
+def test_what_happens_later_changes_nothing() -> None:
+    shop = small_shop()
+    then = (NOW - 9 * DAY).to_pydatetime()
+    cut = shop.with_tables(
+        {n: t.filter(t.ts < then) if "ts" in t.columns else t for n, t in shop.tables.items()}
+    )
+    pd.testing.assert_frame_equal(past_discounts(shop, then), past_discounts(cut, then))
+    early = past_discounts(shop, (NOW - 12 * DAY).to_pydatetime())
+    assert early["promotion_id"].tolist() == ["A"]
+
+
+def test_a_shop_without_coupon_discounts_knows_nothing() -> None:
+    shop = small_shop()
+    events = shop.events.drop("coupon_discount")
+    past = past_discounts(shop.with_tables({**shop.tables, "events": events}), NOW.to_pydatetime())
+    assert past.empty
+    nothing = discount_per_redeemer(past, {"kind": "coupon", "type": "x"})
+    assert nothing.alike == 0 and "not known" in nothing.summary()
+    assert math.isnan(nothing.of(Estimate(10.0, 5.0, 20.0, 9)).value)
+
+
+def past_of(rng: np.random.Generator, types: dict[str, tuple[int, float]], sd: float = 0.3):
+    """Return promotions: of each type so many, with this mean of the log discount."""
+    rows = []
+    for name, (k, mean) in types.items():
+        for _ in range(k):
+            n = int(rng.integers(4, 60))
+            own = math.exp(rng.normal(mean, sd)) * rng.gamma(1.0, 1.0, n)
+            rows.append((name, n, own.sum(), (own**2).sum()))
+    frame = pd.DataFrame(rows, columns=["type", "redeemers", "discount", "squares"])
+    return frame.assign(
+        promotion_id=range(len(frame)),
+        kind="coupon",
+        starts_at=NOW,
+        per_redeemer=frame["discount"] / frame["redeemers"],
+    )
+
+
+def test_a_type_has_its_own_mean_and_all_share_the_spread() -> None:
+    past = past_of(np.random.default_rng(0), {"x": (12, 0.4), "y": (2, 2.0)})
+    x, y = (discount_per_redeemer(past, {"kind": "coupon", "type": t}) for t in "xy")
+    assert (x.sd, x.freedom) == (y.sd, y.freedom) and x.freedom == 11
+    assert y.per_redeemer(30).value > 2 * x.per_redeemer(30).value
+    assert "2 past promotions (coupons of y)" in y.summary()
+    # A type never seen is taken as one of the kind; another kind says nothing.
+    assert discount_per_redeemer(past, {"kind": "coupon", "type": "z"}).alike == 14
+    assert discount_per_redeemer(past, {"kind": "full_reduction"}).alike == 0
+
+
+def test_one_past_promotion_gives_a_figure_without_an_interval() -> None:
+    past = past_of(np.random.default_rng(1), {"x": (1, 1.0)})
+    found = discount_per_redeemer(past, {"kind": "coupon", "type": "x"}).per_redeemer(10)
+    assert found.value == pytest.approx(past["per_redeemer"].iloc[0]) and math.isnan(found.ci_low)
+
+
+def test_the_interval_holds_a_new_promotions_cost() -> None:
+    rng = np.random.default_rng(3)
+    runs, hits = 300, 0
+    for _ in range(runs):
+        past = past_of(rng, {"x": (9, 0.4), "y": (4, 1.2)})
+        n = int(rng.integers(20, 80))
+        own = math.exp(rng.normal(1.2, 0.3)) * rng.gamma(1.0, 1.0, n)
+        found = discount_per_redeemer(past, {"kind": "coupon", "type": "y"}).per_redeemer(n)
+        hits += found.ci_low <= own.mean() <= found.ci_high
+    assert 0.85 <= hits / runs <= 0.95
+
+
+def test_a_product_of_two_uncertain_figures_holds_the_truth() -> None:
+    rng = np.random.default_rng(4)
+    a, b = (np.exp(rng.normal(0, s, 4000)) for s in (0.4, 0.25))
+    z = 1.645
+
+    def around(x: float, s: float) -> Estimate:
+        return Estimate(x, x * math.exp(-z * s), x * math.exp(z * s), 9)
+
+    found = [product_of(around(x, 0.4), around(y, 0.25)) for x, y in zip(a, b, strict=True)]
+    assert 0.88 <= np.mean([e.ci_low <= 1 <= e.ci_high for e in found]) <= 0.92
+    assert math.isnan(product_of(around(1.0, 0.4), Estimate(2.0, math.nan, math.nan, 1)).ci_low)

@@ -1,0 +1,173 @@
+"""What planned promotions may cost and must bring: figures, words, and a table that reads back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from promolab.abtest import smallest_effect
+from promolab.campaign.economics import LaunchEconomics, PromotionEconomics, weigh_launch
+from promolab.campaign.economics_result import amount_words
+from promolab.campaign.outlook import expected_of
+from promolab.contract.operations import Rate
+from promolab.errors import InputError
+from promolab.model import Spread
+from promolab.results import Estimate
+from tests.campaign.made_up import shop_of
+
+DAY = pd.Timedelta(days=1)
+NOW = pd.Timestamp("2021-03-01")
+SPREAD = Spread(mean=-0.2, ci_low=-0.4, ci_high=0.0, sd=0.2, se=0.1, k=8)
+
+
+def shop(**settings):
+    """Return five past promotions of one type, and two that start: coupons and a suggestion."""
+    past = pd.DataFrame({"promotion_id": [f"P{i}" for i in range(5)], "kind": "coupon"})
+    past["starts_at"] = [NOW - (60 - 10 * i) * DAY for i in range(5)]
+    past["ends_at"] = past["starts_at"] + 10 * DAY
+    start = {"starts_at": NOW + 2 * DAY, "ends_at": NOW + 12 * DAY}
+    new = pd.DataFrame([{"promotion_id": "N", "kind": "coupon", **start}])
+    tip = pd.DataFrame([{"promotion_id": "T", "kind": "recommendation", **start}])
+    promotions = pd.concat([past, new, tip], ignore_index=True)
+    rows = []
+    for i, row in past.iterrows():
+        for c in range(10):
+            rows.append(
+                (f"c{c}", row["starts_at"] + c * 20 * DAY / 24, 20.0 + 9 * c, 1.0 + 0.2 * i)
+            )
+    events = pd.DataFrame(rows, columns=["customer_id", "ts", "amount", "coupon_discount"])
+    redeemed = events.iloc[::2].assign(kind="redeem")
+    redeemed["promotion_id"] = [f"P{i // 5}" for i in range(len(redeemed))]
+    frames = {
+        "events": events.assign(kind="purchase", product_id="p"),
+        "promotions": promotions,
+        "promotion_products": promotions[["promotion_id"]].assign(product_id="p"),
+        "exposures": redeemed[["promotion_id", "customer_id", "ts"]],
+        "responses": redeemed[["promotion_id", "customer_id", "ts", "kind"]],
+    }
+    return shop_of(frames, **settings)
+
+
+def planned(**held: list[str]) -> pd.DataFrame:
+    rows = pd.DataFrame({"customer_id": [f"c{c}" for c in range(10)], "promotion_id": "N"})
+    rows = rows.assign(p_redeemed=[0.05 * (c + 1) for c in range(10)], holdout="none")
+    for kind, who in held.items():
+        rows.loc[rows["customer_id"].isin(who), "holdout"] = kind
+    return rows
+
+
+def weigh(frame: pd.DataFrame, **settings) -> LaunchEconomics:
+    return weigh_launch(shop(**settings), NOW, frame, SPREAD)
+
+
+@pytest.fixture(scope="module")
+def found() -> PromotionEconomics:
+    return weigh(planned(promotion=["c3", "c7"], standing=["c1"])).promotions[0]
+
+
+def test_only_those_to_contact_are_counted(found) -> None:
+    assert (found.contacts, found.held, found.name) == (7, 2, "Coupons N")
+    sent = planned()["p_redeemed"].drop([1, 3, 7])
+    assert found.redemptions == expected_of(sent, SPREAD)
+    # 1.0, 1.2 … 1.8 a redeemer in the five past ones.
+    assert 1.2 < found.discount.value / found.redemptions.value < 1.5
+    assert found.discount.ci_low < found.discount.value < found.discount.ci_high
+
+
+def test_break_even_and_the_holdout(found) -> None:
+    assert found.cost == found.discount  # contact and coupon cost nothing, as is assumed
+    assert found.break_even.value == pytest.approx(found.discount.value / (0.25 * 7))
+    assert found.visible == smallest_effect(7, 2, sd=found.sales_sd).effect
+    assert found.enough is False and "this holdout cannot tell" in found.visible_sentence()
+    assert (
+        replace(found, visible=0.1).enough
+        and "enough" in replace(found, visible=0.1).visible_sentence()
+    )
+    assert "will not be known" in replace(found, held=0).visible_sentence()
+
+
+def test_what_is_assumed_is_marked_wherever_it_enters(found) -> None:
+    assert "margin 25 % (assumed)" in found.break_even_sentence()
+    assert found.assumed_words().startswith("assumed: margin 25 %, contact cost 0.00 USD")
+    stated = {"margin_rate": 0.4, "contact_cost": 0.1, "coupon_cost": 0.05}
+    sure = weigh(planned(), operations={"economics": stated}).promotions[0]
+    assert sure.assumed_words() == "" and "assumed" not in sure.summary()
+    assert sure.cost.value == pytest.approx(
+        sure.discount.value + 0.05 * sure.redemptions.value + 0.1 * 10
+    )
+    assert found.to_dict()["margin_rate"] == {"value": 0.25, "assumed": True}
+
+
+def test_words_call_nothing_worth_sending(found) -> None:
+    week = LaunchEconomics((found,))
+    opening = week.opening()
+    assert opening.startswith("Contact 7 customers about 1 promotion. Expect ")
+    assert "To pay for itself each contact must bring" in opening and "or more." in opening
+    assert "A guess: " in found.summary() and "90 % intervals" in found.summary()
+    for text in (opening, found.summary(), week.summary()):
+        assert "should receive" not in text and "nan" not in text.lower()
+
+
+def test_the_table_reads_back(found) -> None:
+    week = LaunchEconomics((found, replace(found, promotion_id="M", visible=math.nan)))
+    again = LaunchEconomics.from_frame(week.to_frame())
+    assert again.to_frame().equals(week.to_frame()) and again.of("N") == found
+    assert isinstance(again.promotions[0].margin_rate, Rate) and again.of("Z") is None
+    assert LaunchEconomics.from_frame(LaunchEconomics(()).to_frame()) == LaunchEconomics(())
+    with pytest.raises(InputError, match="lacks 'held'"):
+        LaunchEconomics.from_frame(week.to_frame().drop(columns="held"))
+
+
+def test_several_promotions_add_up(found) -> None:
+    other = replace(found, promotion_id="M", contacts=3, break_even=Estimate(10.0, 5.0, 20.0, 3))
+    week = LaunchEconomics((found, other))
+    assert week.contacts == 10 and week.total("discount").value == 2 * found.discount.value
+    assert week.total("discount").ci_high == 2 * found.discount.ci_high
+    assert week.break_even.value == pytest.approx((7 * found.break_even.value + 30) / 10)
+    assert "2 promotions" in week.opening() and "of Coupons N can see" in week.opening()
+    assert week.opening(customers=8).startswith("Contact 8 customers")
+
+
+def test_a_recommendation_takes_nothing_off() -> None:
+    frame = planned().assign(promotion_id="T")
+    found = weigh(frame).promotions[0]
+    assert found.discount.value == 0 and found.break_even.value == 0
+    assert found.enough is None or not found.enough
+
+
+def test_nobody_to_contact_and_nothing_planned() -> None:
+    nobody = weigh(planned(standing=[f"c{c}" for c in range(10)]))
+    assert nobody.promotions[0].summary() == "Coupons N: nobody is to be contacted."
+    assert nobody.opening() == "Nobody is to be contacted this week."
+    nothing = weigh(planned().head(0))
+    assert len(nothing) == 0 and nothing.opening() == nobody.opening()
+    assert nothing.summary() == "No promotion starts this week." and nothing.to_frame().empty
+
+
+def test_nothing_later_is_read() -> None:
+    whole = shop()
+    cut = whole.with_tables(
+        {
+            n: t.filter(t.ts < NOW - 12 * DAY) if "ts" in t.columns else t
+            for n, t in whole.tables.items()
+        }
+    )
+    then, frame = NOW - 12 * DAY, planned(promotion=["c3", "c7"])
+    found, again = (weigh_launch(x, then, frame, SPREAD).promotions[0] for x in (whole, cut))
+    assert found == again and found.sales_sd > 0 and found.redemptions.value > 0
+
+
+def test_a_wrong_table_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="planned lacks 'holdout'"):
+        weigh(planned().drop(columns="holdout"))
+    with pytest.raises(InputError, match="'X', which the shop does not have"):
+        weigh(planned().assign(promotion_id="X"))
+
+
+def test_small_amounts_keep_the_decimals_that_tell_them_apart() -> None:
+    assert amount_words(Estimate(0.234, 0.1, 0.45, 5), "EUR") == "0.23 EUR [0.10, 0.45]"
+    assert amount_words(Estimate(2.2, math.nan, math.nan, 5), "EUR") == "2.20 EUR"
+    assert amount_words(Estimate(0.0, 0.0, 0.0, 5), "EUR").startswith("0.00 EUR")

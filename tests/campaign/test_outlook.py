@@ -1,0 +1,64 @@
+"""What a list brings: its chances, corrected by what past promotions brought of theirs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.outlook import expected_of, expected_words, list_outlook
+from promolab.model import Backtest, Spread, run_backtest
+from promolab.model.backtest_result import expected_responses
+
+SPREAD = Spread(mean=-0.5, ci_low=-0.8, ci_high=-0.2, sd=0.3, se=0.1, k=12)
+
+
+@pytest.fixture(scope="module")
+def backtest() -> Backtest:
+    from dataclasses import replace
+
+    empty = pd.DataFrame(
+        columns=["customer_id", "promotion_id", "starts_at", "ends_at", "label_complete"]
+    )
+    return replace(run_backtest(empty.assign(redeemed=[])), ratio_spread=SPREAD)
+
+
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
+    p = np.random.default_rng(0).beta(1, 6, 200)
+    return pd.DataFrame({"customer_id": range(200), "promotion_id": "P", "p_redeemed": p}).assign(
+        support=np.where(np.arange(200) % 4, "inside", "new_customer")
+    )
+
+
+def test_a_list_brings_its_chances_times_what_past_ones_brought(scores, backtest) -> None:
+    ranked = scores["p_redeemed"].sort_values(ascending=False).to_numpy()
+    found = list_outlook(scores, backtest, 40, sizes=[10, 40, 10_000])
+    table = found.table.set_index("customers")
+    assert list(table.index) == [10, 40, 200]
+    sums = [ranked[:n].sum() for n in table.index]
+    np.testing.assert_allclose(table["expected"], np.array(sums) * math.exp(-0.5))
+    assert (table["ci_high"] <= table.index).all() and table["inside"].between(0, 1).all()
+    assert (table["ci_low"] < table["expected"]).all()
+    assert "If the 40 likeliest are contacted" in found.summary()
+    assert found.plot().get_title(loc="left") and "90 % intervals" in found.interval_note()
+
+
+def test_one_level_of_prediction_and_never_more_than_the_list() -> None:
+    chances = pd.Series([0.2] * 100)
+    found = expected_of(chances, SPREAD)
+    same = expected_responses(20.0, SPREAD, 0.9)
+    assert (found.value, found.ci_low, found.n) == (same.value, same.ci_low, 12)
+    sure = expected_of(pd.Series([0.99] * 5), Spread(0.4, 0.1, 0.7, 0.3, 0.1, 9))
+    assert sure.value == sure.ci_high == 5.0
+    assert expected_of(chances.sample(frac=1, random_state=1), SPREAD) == found
+    nobody = expected_of(chances.head(0), SPREAD)
+    assert nobody.value == nobody.ci_high == 0.0
+
+
+def test_without_past_promotions_there_is_no_interval() -> None:
+    found = expected_of(pd.Series([0.5, 0.5]), Spread.of(None))
+    assert found.value == 1.0 and math.isnan(found.ci_low) and found.n == 0
+    assert expected_words(found.value, found.ci_low, found.ci_high) == "1"

@@ -1,0 +1,103 @@
+"""How forecasts of past promotions did: each from those over before it, and no others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.outlook import PREDICTION_LEVEL
+from promolab.campaign.outlook_coverage import OutlookCoverage, roll_outlook
+from promolab.errors import InputError
+from promolab.model import run_backtest
+from promolab.model.backtest_result import ratio_spread
+
+START, WEEK = pd.Timestamp("2017-01-02"), pd.Timedelta(weeks=1)
+
+
+def made(counts: list[int], expected: list[float]):
+    """Return a backtest of promotions two weeks long, one every three weeks, and its pairs."""
+    k = len(counts)
+    starts = [START + 3 * i * WEEK for i in range(k)]
+    ids = [f"p{i}" for i in range(k)]
+    table = pd.DataFrame(
+        {"promotion_id": ids, "starts_at": starts, "n": 400, "positives": counts}
+        | {"expected": expected}
+    )
+    pairs = pd.DataFrame(
+        {"promotion_id": ids, "starts_at": starts, "ends_at": [s + 2 * WEEK for s in starts]}
+    )
+    empty = pd.DataFrame(columns=["customer_id", *pairs.columns, "label_complete", "redeemed"])
+    return replace(run_backtest(empty), by_promotion=table), pairs
+
+
+def test_each_is_forecast_from_those_over_before_it() -> None:
+    backtest, pairs = made([20, 35, 28, 40, 90, 31], [30.0, 30.0, 30.0, 30.0, 30.0, 30.0])
+    found = roll_outlook(backtest, pairs)
+    table = found.table
+    assert table["known"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert table["inside"].isna().tolist() == [True] * 3 + [False] * 3
+    known = replace(backtest, ratio_spread=ratio_spread(backtest.by_promotion.head(4)))
+    expected = known.expected_interval(30.0, PREDICTION_LEVEL)
+    row = table.iloc[4]
+    assert (row["expected"], row["ci_low"], row["ci_high"]) == (
+        expected.value,
+        expected.ci_low,
+        expected.ci_high,
+    )
+    # What came later changes no forecast.
+    later = backtest.by_promotion.assign(positives=[20, 35, 28, 40, 3, 300])
+    again = roll_outlook(replace(backtest, by_promotion=later), pairs).table
+    columns = ["known", "expected", "ci_low", "ci_high"]
+    pd.testing.assert_frame_equal(again[columns].head(5), table[columns].head(5))
+
+
+def test_a_forecast_made_ahead_knows_less() -> None:
+    backtest, pairs = made([20, 35, 28, 40, 90, 31], [30.0] * 6)
+    ahead = pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK)
+    assert roll_outlook(backtest, ahead).table["known"].tolist() == [0, 0, 1, 2, 3, 4]
+
+
+def test_words_share_and_figure() -> None:
+    backtest, pairs = made([20, 35, 28, 40, 300, 31], [30.0] * 6)
+    found = roll_outlook(backtest, pairs)
+    share = found.share
+    assert share.n == 3 and share.value == pytest.approx(2 / 3)
+    assert share.ci_low < share.value < share.ci_high
+    assert "Of 3 past promotions" in found.summary() and "90 % interval" in found.summary()
+    assert found.to_dict()["level"] == 0.9
+    axes = found.plot()
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["p5", "p4", "p3"]
+
+
+def test_without_forecasts_it_says_so() -> None:
+    backtest, pairs = made([20], [30.0])
+    few = roll_outlook(backtest, pairs)
+    assert few.share.n == 0 and "cannot" not in few.summary() and "No past" in few.summary()
+    with pytest.raises(InputError, match="nothing to draw"):
+        few.plot()
+    nothing, pairs = made([], [])
+    assert roll_outlook(nothing, pairs).table.empty
+    assert OutlookCoverage(few.table).to_frame() is few.table
+
+
+def test_intervals_hold_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(2)
+    inside = []
+    for _ in range(40):
+        expected = rng.uniform(10, 80, 14)
+        counts = rng.poisson(expected * np.exp(rng.normal(-0.3, 0.4, 14)))
+        backtest, pairs = made(counts.tolist(), expected.tolist())
+        inside += roll_outlook(backtest, pairs).table["inside"].dropna().tolist()
+    assert 0.86 <= np.mean(inside) <= 0.96
+
+
+def test_the_benchmark_row_shouts_where_too_few_are_covered() -> None:
+    from benchmarks.outlook import forecasts_hold
+
+    row = forecasts_hold(*made([20, 35, 28, 40, 300, 31], [30.0] * 6))
+    assert not row.ok and "67 % [21, 94] of 3; missed p4" in row.measured
+    assert forecasts_hold(*made([20, 35, 28, 30, 31, 29], [30.0] * 6)).ok
+    assert not forecasts_hold(*made([20], [30.0])).ok

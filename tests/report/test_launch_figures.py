@@ -1,0 +1,110 @@
+"""Tiles, tables and blocks on what starts: what they show, and what they never say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from promolab.campaign.economics_result import PromotionEconomics
+from promolab.campaign.economics_total import LaunchEconomics
+from promolab.campaign.funnel import STEPS
+from promolab.campaign.outlook_coverage import OutlookCoverage
+from promolab.contract.operations import Rate
+from promolab.report.launch_figures import coverage_block, economics_table, launch_tiles
+from promolab.report.launching import funnel_table
+from promolab.results import Estimate
+
+NAN = float("nan")
+ROW = PromotionEconomics(
+    promotion_id=18,
+    name="Coupons 18",
+    contacts=925,
+    held=107,
+    redemptions=Estimate(158.0, 77.0, 322.0, 10),
+    discount=Estimate(507.0, 190.0, 1353.0, 10),
+    cost=Estimate(507.0, 190.0, 1353.0, 10),
+    break_even=Estimate(2.19, 0.82, 5.85, 925),
+    margin_rate=Rate(0.25, True),
+    contact_cost=Rate(0.0, True),
+    coupon_cost=Rate(0.0, False),
+    funder_share=0.0,
+    sales_sd=403.0,
+    visible=115.3,
+    anyway_list=Estimate(0.94, 0.92, 0.95, 925),
+    anyway_redeemers=Estimate(0.97, 0.96, 0.98, 925),
+    days=56.0,
+    discount_basis="A redeemer took 3.21 off in 3 past promotions (coupons of <b>A</b>).",
+    currency="USD",
+)
+
+
+def test_four_tiles_above_the_fold_without_jargon() -> None:
+    tiles = launch_tiles(LaunchEconomics((ROW,)))
+    assert [t.label for t in tiles] == [
+        "Customers to contact",
+        "Expected redemptions",
+        "Expected discount cost",
+        "Break-even extra sales per contact",
+    ]
+    assert [t.text for t in tiles[:3]] == ["925", "160 [80, 320]", "500 USD [200, 1,400]"]
+    assert tiles[3].text == "2.2 USD [0.8, 5.8]" and tiles[3].note.startswith("assumed: margin")
+    assert all(t.of == "Coupons 18" for t in tiles)
+    assert launch_tiles(LaunchEconomics((ROW,)), customers=900)[0].value == 900.0
+
+
+def test_a_quiet_week_has_one_tile_and_unknown_figures_no_value() -> None:
+    (only,) = launch_tiles(LaunchEconomics(()))
+    assert (only.text, only.value, only.note) == ("0", 0.0, "nothing starts")
+    unknown = Estimate(NAN, NAN, NAN, 0)
+    dark = replace(ROW, discount=unknown, cost=unknown, break_even=unknown)
+    tiles = launch_tiles(LaunchEconomics((dark,)))
+    assert tiles[2].value is None and tiles[3].value is None
+    assert not any("nan" in f"{t.text}{t.note}".lower() for t in tiles)
+
+
+def test_the_table_says_what_each_figure_rests_on_and_is_escaped() -> None:
+    text = economics_table(ROW).text
+    assert "margin 25 % (assumed)" in text and "coupon cost 0.00 USD (assumed)" not in text
+    assert "a guess" in text and "this holdout cannot tell" in text
+    assert "<b>A</b>" not in text and "&lt;b&gt;A&lt;/b&gt;" in text
+    assert "should receive" not in text
+    dark = replace(ROW, visible=NAN, anyway_list=Estimate(NAN, NAN, NAN, 0))
+    assert "nan" not in economics_table(dark).text.lower()
+
+
+def test_the_funnel_adds_up_from_the_active_to_those_to_contact() -> None:
+    gone = dict.fromkeys(STEPS, 0) | {"no_right": 30, "held_out_promotion": 7, "to_contact": 63}
+    funnel = pd.DataFrame([{"promotion_id": 18, "channel": "mail", "active": 100, **gone}])
+    text = funnel_table(funnel, "18").text
+    assert "−30" in text and ">70<" in text and ">63<" in text and "By mail" in text
+    assert "Nobody is planned" in funnel_table(funnel, 19).text
+
+
+@pytest.fixture
+def coverage() -> OutlookCoverage:
+    table = pd.DataFrame(
+        {
+            "promotion_id": [4, 8, 9],
+            "starts_at": pd.to_datetime(["2017-03-01", "2017-05-01", "2017-06-01"]),
+            "known": [0, 3, 4],
+            "contacts": [81, 1076, 176],
+            "expected": [11.8, 74.5, 6.0],
+            "ci_low": [NAN, 30.0, 1.6],
+            "ci_high": [NAN, 190.0, 21.9],
+            "observed": [6, 158, 40],
+            "inside": pd.array([pd.NA, True, False], dtype="boolean"),
+        }
+    )
+    return OutlookCoverage(table)
+
+
+def test_forecasts_beside_what_came(coverage) -> None:
+    text = coverage_block(coverage).text
+    assert "Of 2 past promotions" in text and "<img" in text
+    assert ">inside<" in text and ">outside<" in text and ">no interval<" in text
+    assert text.index(">9<") < text.index(">4<") and not math.isnan(coverage.share.value)
+    few = OutlookCoverage(coverage.table.head(1))
+    assert "<table" not in coverage_block(few).text
