@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from promolab.contract import Shop
@@ -22,7 +23,7 @@ _COUNTS = (
 )
 
 
-def build_pairs(shop: Shop, as_of: Any) -> Any:
+def build_pairs(shop: Shop, as_of: Any, *, lead: timedelta = timedelta()) -> Any:
     """Describe every exposure to a promotion that started before a date, and its outcome.
 
     Parameters
@@ -31,12 +32,15 @@ def build_pairs(shop: Shop, as_of: Any) -> Any:
         With promotions, exposures and responses.
     as_of : datetime
         UTC if it has no zone.
+    lead : timedelta
+        How long before each promotion's start its features are taken.
 
     Returns
     -------
     ibis Table
         One row per customer and promotion contacted before ``as_of``: the customer's features as
-        of the promotion's own start (a customer without history has nulls), the pair's features,
+        of the promotion's own start less ``lead`` (``as_of`` of the row; a customer without history
+        by then has nulls), the pair's features,
         and the outcomes by ``as_of``: ``redeemed`` and ``purchased`` (0 or 1; within the
         promotion's window), ``label_complete`` false where the window is not over at ``as_of``.
 
@@ -45,7 +49,7 @@ def build_pairs(shop: Shop, as_of: Any) -> Any:
     DataError
         If the shop lacks promotions, exposures or responses.
     InputError
-        If ``as_of`` is no single moment.
+        If ``as_of`` is no single moment, or ``lead`` is negative.
 
     Examples
     --------
@@ -74,6 +78,8 @@ def build_pairs(shop: Shop, as_of: Any) -> Any:
         raise InputError(
             "build_pairs takes one moment as as_of; each promotion brings its own start"
         )
+    if lead < timedelta():
+        raise InputError(f"lead = {lead}, must not be negative: a plan is made before the start")
     now = ibis.literal(moment).cast("timestamp")
     promotions = shop.promotions.filter(shop.promotions.starts_at < now)
     exposures = shop.exposures
@@ -82,8 +88,9 @@ def build_pairs(shop: Shop, as_of: Any) -> Any:
     )
     pairs = contacted.join(
         promotions.select("promotion_id", "starts_at", "ends_at"), "promotion_id"
-    ).select("customer_id", "promotion_id", "starts_at", "ends_at", as_of="starts_at")
-    pairs = pairs.cache()
+    ).select("customer_id", "promotion_id", "starts_at", "ends_at")
+    ahead = ibis.interval(seconds=int(lead.total_seconds()))
+    pairs = pairs.mutate(as_of=pairs.starts_at - ahead if lead else pairs.starts_at).cache()
     described = _describe(shop, pairs)
     return _with_labels(shop, described, pairs, now).order_by(
         "starts_at", "promotion_id", "customer_id"
