@@ -112,9 +112,22 @@ class Week:
         """Return the week's first day."""
         return date.fromisocalendar(self.year, self.number, 1)
 
-    def start(self, zone: str) -> datetime:
-        """Return the instant of Monday 00:00 in the zone, as UTC without a zone."""
-        return _utc(self.monday(), zone)
+    def start(self, zone: str, lead_days: int = 0) -> datetime:
+        """Return the instant of Monday 00:00 in the zone, or of so many days before it.
+
+        Parameters
+        ----------
+        zone : str
+            IANA zone.
+        lead_days : int
+            Days between the plan for a week and its start.
+
+        Returns
+        -------
+        datetime
+            UTC, without a zone.
+        """
+        return _utc(self.monday() - timedelta(days=lead_days), zone)
 
     def end(self, zone: str) -> datetime:
         """Return the first instant after the week, as UTC without a zone."""

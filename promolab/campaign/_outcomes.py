@@ -35,8 +35,10 @@ def contacts_before(shop: Shop, promotions: pd.DataFrame, now: datetime) -> pd.D
     """
     import ibis
 
-    windows = ibis.memtable(promotions[["promotion_id", "ends_at"]])
     keys = ["promotion_id", "customer_id"]
+    if promotions.empty:
+        return pd.DataFrame(columns=[*keys, "ts"])
+    windows = ibis.memtable(promotions[["promotion_id", "ends_at"]])
     made = shop.exposures.filter(shop.exposures.ts < ibis.literal(now).cast("timestamp"))
     made = made.select(*keys, "ts").join(windows, "promotion_id")
     made = made.filter(made.ts < made.ends_at)
@@ -58,6 +60,8 @@ def responses_between(shop: Shop, spans: pd.DataFrame, now: datetime) -> pd.Data
     """
     import ibis
 
+    if spans.empty:
+        return pd.DataFrame(columns=["promotion_id", "kind", "customer_id", "n", "first_ts"])
     table = ibis.memtable(spans)
     rows = shop.responses.filter(shop.responses.ts < ibis.literal(now).cast("timestamp"))
     rows = rows.select("promotion_id", "kind", "customer_id", "ts")
@@ -96,7 +100,7 @@ def _placed_lines(shop: Shop) -> Any:
     lines = order_lines(lean(shop)).select("customer_id", "ts", "order_id", "bought", "amount")
     bought, back = lines.filter(lines.bought), lines.filter(~lines.bought)
     keys = ["customer_id", "order_id"]
-    orders = bought.filter(bought.order_id.notnull()).semi_join(back, keys)
+    orders = bought.semi_join(back, keys)
     orders = orders.group_by(keys).aggregate(first_ts=orders.ts.min())
     joined = back.left_join(orders, keys)
     placed = ibis.least(joined.first_ts.fill_null(joined.ts), joined.ts)
@@ -160,9 +164,7 @@ def buyers_in_windows(shop: Shop, promotions: pd.DataFrame) -> pd.DataFrame:
     return rows.select(*keys).distinct().order_by(keys).execute()
 
 
-def _on_offer(
-    shop: Shop, promotions: pd.DataFrame, lines: Any, *, by_product: bool = True
-) -> Any:
+def _on_offer(shop: Shop, promotions: pd.DataFrame, lines: Any, *, by_product: bool = True) -> Any:
     """Return the lines in each promotion's window, of its products."""
     import ibis
 

@@ -10,23 +10,27 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from promolab.campaign._outcomes import (
-    discounts_in_windows,
-    known_before,
-    responses_in_windows,
-    sales_between,
-)
+from promolab.campaign._clock import moment_of, shifted
+from promolab.campaign._counts import Counts, read_counts
+from promolab.campaign._outcomes import discounts_in_windows, known_before, sales_between
+from promolab.campaign.attribution import overlap_words, settles_at, shared_sales
+from promolab.campaign.break_even import costs_of
 from promolab.campaign.comparison import (
+    FEWEST,
     Difference,
     adjusted_difference,
     design_matrix,
     not_identified,
 )
+from promolab.campaign.randomised import HoldoutComparison, compare_with_holdout
 from promolab.campaign.readout_result import PromotionReadout, Readout
-from promolab.campaign.schedule import moment_of, promotion_name, shifted
+from promolab.campaign.schedule import promotion_name
+from promolab.campaign.verdict import judge, pays_from
+from promolab.contract.operations import Operations, read_operations
 from promolab.errors import InputError
 from promolab.metrics.intervals import normal_quantile, wilson
 from promolab.results import Estimate
+from promolab.wording import count
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -36,6 +40,7 @@ __all__ = ["read_out"]
 PLACEBO_DAYS = 28
 SPEND = ("amount", "amount_28d", "amount_84d")  # what stands unbent beside the encoded features
 BALANCE = ("amount_28d", "amount_84d")  # what must be alike after weighting
+EACH_IN_FULL = "each in full"
 
 
 def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> Readout:
@@ -44,7 +49,8 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     Parameters
     ----------
     shop : Shop
-        Cleaned, with promotions, exposures and responses.
+        Cleaned, with promotions, exposures and responses; its settings say what counts for which
+        promotion (``[attribution]``) and what it costs (``[economics]``).
     as_of : datetime
         UTC if it has no zone; nothing at or after it is read.
     weeks : int
@@ -55,13 +61,18 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     Returns
     -------
     Readout
-        The difference in sales is *adjusted* for what was known at the promotion's start (orders,
-        spend, recency, discounts, coupons, earlier contacts and responses, other promotions
-        running), or *not identified*; `adjusted_difference` states the rules. Its placebo is the
-        same comparison for the 28 days before the start, with what was known at their beginning;
-        it also turns down a selection by the spend of these very days, which is on the safe side.
-        Other promotions that begin while this one runs are not taken out. It is never proof of an
-        effect: nobody was held back at random.
+        The difference in sales is *randomised* where `shop.decisions` has a holdout of the
+        promotion: planned and assigned against planned and held back, by decision, whatever was
+        sent (`compare_with_holdout`). Else it is *adjusted* for what was known at the promotion's
+        start (orders, spend, recency, discounts, coupons, earlier contacts and responses, other
+        promotions running), or *not identified*; `adjusted_difference` states the rules. Its
+        placebo is the same comparison for the 28 days before the start, with what was known at
+        their beginning; it also turns down a selection by the spend of these very days, which is on
+        the safe side. Other promotions that begin while this one runs are not taken out. It is
+        never proof of an effect: nobody was held back at random.
+
+        Sales are net of what came back within the return days of the window's end; until these are
+        over, all is provisional. The verdict follows `promolab.campaign.verdict.RULE`.
 
     Raises
     ------
@@ -81,33 +92,74 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     now = moment_of(as_of)
     if isinstance(weeks, bool) or int(weeks) != weeks or weeks < 1:
         raise InputError(f"weeks == {weeks!r}, must be a whole number of at least 1")
-    promotions = _ended(shop, now, int(weeks))
+    operations = read_operations(shop.settings)
+    rule = operations.attribution.overlapping
+    promotions = _ended(shop, now, int(weeks), operations)
     if promotions.empty:
-        return Readout(now, int(weeks), ())
-    answers = responses_in_windows(shop, promotions, now)
-    costs = _costs(shop, promotions)
-    windows = _windows(shop, promotions)
+        return Readout(now, int(weeks), (), rule)
+    counts = read_counts(shop, promotions, now, operations)
+    sources = _Sources(
+        shop,
+        operations,
+        now,
+        counts,
+        _costs(shop, promotions),
+        _windows(shop, promotions, counts),
+        _attributed(shop, promotions, counts, rule),
+        level,
+    )
     # Sums of floats split over threads differ in their last digits.
     with threadpool_limits(1, user_api="blas"):
-        rows = [
-            _read_one(
-                shop, p, answers[answers["promotion_id"] == p.promotion_id], costs, windows, level
-            )
-            for p in promotions.itertuples()
-        ]
-    return Readout(now, int(weeks), tuple(rows))
+        rows = tuple(_read_one(p, sources) for p in promotions.itertuples())
+    ended = promotions["promotion_id"].tolist()
+    words = overlap_words(counts.contacts, counts.windows, ended, rule)
+    return Readout(now, int(weeks), rows, rule, words)
 
 
-def _ended(shop: Shop, now: datetime, weeks: int) -> pd.DataFrame:
-    columns = ["promotion_id", "kind", "type", "starts_at", "ends_at"]
+def _ended(shop: Shop, now: datetime, weeks: int, operations: Operations) -> pd.DataFrame:
+    optional = {"type": "", "contact_cost": np.nan, "funder_share": 0.0}
     table = shop.promotions
-    table = table.select(*[c for c in columns if c in table.columns]).execute()
-    if "type" not in table:
-        table["type"] = ""
+    known = ["promotion_id", "kind", "starts_at", "ends_at"]
+    known += [c for c in optional if c in table.columns]
+    table = table.select(*known).execute()
+    for column, value in optional.items():
+        table[column] = table[column].fillna(value) if column in table else value
     first = shifted(now, -7 * weeks, shop.zone)
     table = table[(table["ends_at"] <= now) & (table["ends_at"] > first)]
-    table = table.assign(text=table["promotion_id"].astype(str), type=table["type"].fillna(""))
+    until = [
+        settles_at(p.starts_at, p.ends_at, operations.attribution, shop.zone)
+        for p in table.itertuples()
+    ]
+    returns = [shifted(e, operations.attribution.return_days, shop.zone)
+               for e in table["ends_at"].dt.to_pydatetime()]  # fmt: skip
+    table = table.assign(
+        text=table["promotion_id"].astype(str),
+        settles=pd.to_datetime(pd.Series(until, index=table.index, dtype="datetime64[us]")),
+        until=pd.Series([min(r, now) for r in returns], index=table.index, dtype="datetime64[us]"),
+    )
     return table.sort_values(["ends_at", "text"], ascending=[False, True], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Features by moment, and sales by (low, high); empty where the shop has no amounts."""
+
+    features: dict[datetime, pd.DataFrame]
+    sales: dict[tuple[datetime, datetime], pd.Series[Any]]
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What one promotion's row is made from."""
+
+    shop: Shop
+    operations: Operations
+    now: datetime
+    counts: Counts
+    costs: dict[str, pd.DataFrame]
+    windows: _Windows
+    attributed: pd.DataFrame | None
+    level: float
 
 
 def _costs(shop: Shop, promotions: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -123,66 +175,113 @@ def _costs(shop: Shop, promotions: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """Features by moment, and sales by (low, high); empty where the shop has no amounts."""
-
-    features: dict[datetime, pd.DataFrame]
-    sales: dict[tuple[datetime, datetime], pd.Series]
-
-
 def _before(starts_at: datetime) -> datetime:
     return starts_at - timedelta(days=PLACEBO_DAYS)
 
 
-def _windows(shop: Shop, promotions: pd.DataFrame) -> _Windows:
+def _windows(shop: Shop, promotions: pd.DataFrame, counts: Counts) -> _Windows:
     if shop.lacks("orders and sales") is not None:
         return _Windows({}, {})
-    ends = promotions[["starts_at", "ends_at"]].to_numpy(dtype="datetime64[us]").tolist()
-    spans: list[tuple[datetime, datetime]] = [(low, high) for low, high in ends]
-    spans = sorted({*spans, *((_before(low), low) for low, _ in spans)})
-    frame = pd.DataFrame(spans, columns=["low", "high"]).assign(span=range(len(spans)))
+    times = promotions[["starts_at", "ends_at", "until"]].to_numpy(dtype="datetime64[us]").tolist()
+    # Similar customers are looked for only where no holdout tells, and enough were contacted.
+    contacted = counts.answers.groupby("promotion_id").size()
+    adjusted = [
+        contacted.get(p, 0) >= FEWEST and not counts.randomised(p)
+        for p in promotions["promotion_id"]
+    ]
+    starts = sorted({low for (low, _, _), needed in zip(times, adjusted, strict=True) if needed})
+    until = {(low, high): end for low, high, end in times}
+    # Nothing of the promotion's own days may reach the placebo.
+    until = {(_before(low), low): low for low in starts} | until
+    spans = sorted(until)
+    frame = pd.DataFrame(spans, columns=["low", "high"]).assign(
+        until=[until[span] for span in spans], span=range(len(spans))
+    )
     sums = sales_between(shop, frame)
     sales = {
         span: sums[sums["span"] == i].set_index("customer_id")["sales"]
         for i, span in enumerate(spans)
     }
-    moments = sorted({low for low, _ in spans})
+    if not starts:
+        return _Windows({}, sales)
+    moments = sorted({moment for low in starts for moment in (low, _before(low))})
     table = known_before(shop, moments)
     return _Windows({m: table[table["as_of"] == m] for m in moments}, sales)
 
 
-def _read_one(
-    shop: Shop,
-    promotion: Any,
-    answers: pd.DataFrame,
-    costs: dict[str, pd.DataFrame],
-    windows: _Windows,
-    level: float,
-) -> PromotionReadout:
-    contacts, redeemed = len(answers), answers["redemptions"] > 0
-    redeemers = int(redeemed.sum())
-    low, high = wilson(redeemers, contacts, level)
-    rate = redeemers / contacts if contacts else np.nan
+def _attributed(
+    shop: Shop, promotions: pd.DataFrame, counts: Counts, rule: str
+) -> pd.DataFrame | None:
+    """Return the sales that count for each promotion where several share; None: each in full."""
+    if rule == EACH_IN_FULL or shop.lacks("orders and sales") is not None:
+        return None
+    return shared_sales(shop, promotions, counts.contacts, counts.windows, rule)
+
+
+def _read_one(promotion: Any, sources: _Sources) -> PromotionReadout:
+    counts, level, p = sources.counts, sources.level, promotion.promotion_id
+    answers = counts.answers[counts.answers["promotion_id"] == p]
+    redeemed = answers["redeem"] > 0
     is_coupon = promotion.kind == "coupon"
     paying = answers.loc[redeemed, "customer_id"] if is_coupon else answers["customer_id"]
-    cost = costs.get("coupon_discount" if is_coupon else "discount")
-    window = windows.sales.get((promotion.starts_at, promotion.ends_at))
-    return PromotionReadout(
-        promotion.promotion_id,
-        promotion_name(promotion.kind, promotion.promotion_id),
-        str(promotion.type),
-        promotion.starts_at.to_pydatetime(),
+    cost = sources.costs.get("coupon_discount" if is_coupon else "discount")
+    discount = _total_cost(cost, p, answers["customer_id"], paying, level)
+    harm = _harm(answers, counts.recorded, level)
+    holdout = _against_holdout(promotion, sources)
+    difference = _difference(promotion, answers["customer_id"], holdout, sources)
+    # A recommendation takes nothing off; what its products were reduced by anyway is no cost of it.
+    taken_off = 0.0 if promotion.kind == "recommendation" else discount.value
+    costs = costs_of(
+        sources.shop,
         promotion.ends_at.to_pydatetime(),
-        contacts,
-        redeemers,
-        int(answers["redemptions"].sum()),
-        Estimate(rate, float(low), float(high), contacts),
-        _total_cost(cost, promotion.promotion_id, answers["customer_id"], paying, level),
-        _mean_sales(window, answers["customer_id"], level),
-        _difference(promotion, answers["customer_id"], windows, level),
-        shop.settings.currency,
+        promotion._asdict(),
+        sources.operations.economics,
     )
+    currency = sources.shop.settings.currency
+    needed = pays_from(len(answers), int(answers["redeem"].sum()), taken_off, costs, currency)
+    settles: datetime = promotion.settles.to_pydatetime()
+    return PromotionReadout(
+        promotion_id=p,
+        name=promotion_name(promotion.kind, p),
+        type=str(promotion.type),
+        starts_at=promotion.starts_at.to_pydatetime(),
+        ends_at=promotion.ends_at.to_pydatetime(),
+        contacts=len(answers),
+        delivered=_customers(answers, "delivered", counts.recorded),
+        redeemers=int(redeemed.sum()),
+        redemptions=int(answers["redeem"].sum()),
+        redemption_rate=_share(int(redeemed.sum()), len(answers), level),
+        unsubscribed=_customers(answers, "unsubscribe", counts.recorded),
+        complained=_customers(answers, "complaint", counts.recorded),
+        harm=harm,
+        discount_cost=discount,
+        sales=_mean_sales(promotion, answers["customer_id"], sources),
+        difference=difference,
+        holdout=holdout,
+        pays_from=needed,
+        settles_at=settles,
+        provisional=sources.now < settles,
+        verdict=judge(difference, harm, needed, provisional=sources.now < settles),
+        currency=currency,
+    )
+
+
+def _share(some: int, of: int, level: float) -> Estimate:
+    low, high = wilson(some, of, level)
+    return Estimate(some / of if of else np.nan, float(low), float(high), of)
+
+
+def _customers(answers: pd.DataFrame, kind: str, recorded: frozenset[str]) -> int | None:
+    """Return how many customers responded so; None where the shop never records it."""
+    return int((answers[kind] > 0).sum()) if kind in recorded else None
+
+
+def _harm(answers: pd.DataFrame, recorded: frozenset[str], level: float) -> Estimate:
+    """Return the share of contacts who unsubscribed or complained, of what is recorded of it."""
+    kinds = [kind for kind in ("unsubscribe", "complaint") if kind in recorded]
+    if not kinds:
+        return Estimate(np.nan, np.nan, np.nan, len(answers))
+    return _share(int((answers[kinds] > 0).any(axis=1).sum()), len(answers), level)
 
 
 def _mean(values: np.ndarray, level: float) -> Estimate:
@@ -197,8 +296,8 @@ def _mean(values: np.ndarray, level: float) -> Estimate:
 def _total_cost(
     cost: pd.DataFrame | None,
     promotion_id: Any,
-    contacted: pd.Series,
-    paying: pd.Series,
+    contacted: pd.Series[Any],
+    paying: pd.Series[Any],
     level: float,
 ) -> Estimate:
     """Return the sum over the contacted, as it varies with who was contacted."""
@@ -212,24 +311,46 @@ def _total_cost(
     return Estimate(n * e.value, max(n * e.ci_low, 0.0), n * e.ci_high, n)
 
 
-def _mean_sales(window: pd.Series | None, contacted: pd.Series, level: float) -> Estimate:
-    if window is None:
+def _mean_sales(promotion: Any, contacted: pd.Series[Any], sources: _Sources) -> Estimate:
+    if not sources.windows.sales:
         return Estimate(np.nan, np.nan, np.nan, len(contacted))
-    return _mean(contacted.map(window).fillna(0.0).to_numpy(dtype=float), level)
+    found = sources.windows.sales[promotion.starts_at, promotion.ends_at]
+    if sources.attributed is not None:
+        mine = sources.attributed["promotion_id"] == promotion.promotion_id
+        found = sources.attributed[mine].set_index("customer_id")["sales"]
+    return _mean(contacted.map(found).fillna(0.0).to_numpy(dtype=float), sources.level)
+
+
+def _against_holdout(promotion: Any, sources: _Sources) -> HoldoutComparison:
+    counts, p = sources.counts, promotion.promotion_id
+    return compare_with_holdout(
+        p,
+        counts.decisions_of(p),
+        sources.windows.sales.get((promotion.starts_at, promotion.ends_at)),
+        counts.buyers.loc[counts.buyers["promotion_id"] == p, "customer_id"],
+        counts.redeemers_of(p),
+        sources.level,
+    )
 
 
 def _difference(
-    promotion: Any, contacted: pd.Series, windows: _Windows, level: float
+    promotion: Any, contacted: pd.Series[Any], holdout: HoldoutComparison, sources: _Sources
 ) -> Difference:
+    windows = sources.windows
     if not windows.sales:
         return not_identified("the shop's events have no amounts", len(contacted))
+    if (found := holdout.difference()) is not None:
+        return found
     start, end = promotion.starts_at, promotion.ends_at
-    placebo = _compare(contacted, windows, _before(start), start, None, level)
-    return _compare(contacted, windows, start, end, placebo, level)
+    if start not in windows.features:
+        why = f"only {count(len(contacted))} contacted customers; {FEWEST} are needed in each group"
+        return not_identified(why, len(contacted))
+    placebo = _compare(contacted, windows, _before(start), start, None, sources.level)
+    return _compare(contacted, windows, start, end, placebo, sources.level)
 
 
 def _compare(
-    contacted: pd.Series,
+    contacted: pd.Series[Any],
     windows: _Windows,
     start: datetime,
     end: datetime,

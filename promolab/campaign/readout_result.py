@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.comparison import Difference, not_identified
+from promolab.campaign.comparison import RANDOMISED, Difference, not_identified
+from promolab.campaign.randomised import HoldoutComparison
+from promolab.campaign.verdict import PaysFrom, Verdict
 from promolab.errors import InputError
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, money, percent, plural
@@ -34,17 +36,34 @@ class PromotionReadout(Result):
         Its window, UTC; the end is not included.
     contacts, redeemers, redemptions : int
         Distinct customers contacted; those of them who redeemed in the window; how many times.
+    delivered, unsubscribed, complained : int or None
+        Customers contacted to whom it was delivered, who unsubscribed, who complained; None where
+        the shop never records that.
     redemption_rate : Estimate
         redeemers / contacts, with Wilson's interval.
+    harm : Estimate
+        Share of contacts who unsubscribed or complained, of what is recorded; nan if neither is.
     discount_cost : Estimate
         Money taken off, in total; nan where the data do not tell. Of a coupon: coupon discounts of
         its redeemers, on its products, in its window. Of another kind: all discounts of those
         contacted on its products. Without a record of which coupon a discount belongs to, one of
         another coupon for the same product is counted too.
     sales : Estimate
-        Net sales in the window per customer contacted, whatever was bought.
+        Sales in the window per customer contacted, whatever was bought, net of what came back; as
+        `Readout.overlapping` says where promotions overlap.
     difference : Difference
-        Of these sales to similar customers who were not contacted.
+        Of all sales in the window to customers held back by chance, else to similar ones who were
+        not contacted.
+    holdout : HoldoutComparison
+        The comparison with the holdout, or why there is none.
+    pays_from : PaysFrom or None
+        Extra sales per contact that pay for it; None where its cost is not known.
+    settles_at : datetime
+        When windows and return days are over (UTC).
+    provisional : bool
+        Whether they are not: figures may still change.
+    verdict : Verdict
+        Repeat, change, stop or cannot tell.
     currency : str
         Of all money.
     """
@@ -55,31 +74,45 @@ class PromotionReadout(Result):
     starts_at: datetime
     ends_at: datetime
     contacts: int
+    delivered: int | None
     redeemers: int
     redemptions: int
     redemption_rate: Estimate
+    unsubscribed: int | None
+    complained: int | None
+    harm: Estimate
     discount_cost: Estimate
     sales: Estimate
     difference: Difference
+    holdout: HoldoutComparison
+    pays_from: PaysFrom | None
+    settles_at: datetime
+    provisional: bool
+    verdict: Verdict
     currency: str
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row: keys, counts, and each estimate with ``_low`` and ``_high``."""
-        names = ["promotion_id", "name", "type", "starts_at", "ends_at"]
-        names += ["contacts", "redeemers", "redemptions"]
-        flat: dict[str, Any] = {name: getattr(self, name) for name in names}
-        for name in ("redemption_rate", "discount_cost", "sales"):
+        flat: dict[str, Any] = {name: getattr(self, name) for name in _KEYS}
+        # A count that was never recorded is missing, not 0.
+        flat |= {name: _or_nan(getattr(self, name)) for name in _COUNTS}
+        for name in ("redemption_rate", "harm", "discount_cost", "sales"):
             flat |= _spread(name, getattr(self, name))
         flat |= _spread("difference", self.difference.estimate)
         flat |= {"identification": self.difference.identification, "why": self.difference.why}
+        flat |= {"pays_from": np.nan if self.pays_from is None else self.pays_from.net}
+        flat |= {"verdict": self.verdict.word, "verdict_why": self.verdict.why}
+        flat |= {"provisional": self.provisional, "settles_at": self.settles_at}
         return pd.DataFrame([flat])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, ready for JSON."""
         fields = super().to_dict()
         fields["promotion_id"] = str(self.promotion_id)
-        fields |= {name: getattr(self, name).isoformat() for name in ("starts_at", "ends_at")}
-        fields["difference"] = self.difference.to_dict()
+        fields |= {name: getattr(self, name).isoformat() for name in _TIMES}
+        parts = ("difference", "holdout", "pays_from", "verdict")
+        for name, part in ((name, getattr(self, name)) for name in parts):
+            fields[name] = None if part is None else part.to_dict()
         return plain(fields)
 
     def summary(self) -> str:
@@ -94,12 +127,16 @@ class PromotionReadout(Result):
             parts.append(f"discounts {self._money(cost)}")
         if np.isfinite(sales.value):
             parts.append(f"sales per contact {self._money(sales)}")
-        if self.difference.identified:
-            e = self.difference.estimate
-            parts.append(f"against similar customers {self._money(e)}, adjusted")
+        found = self.difference
+        if found.identified:
+            held = found.identification == RANDOMISED
+            whom = "those held back" if held else "similar customers"
+            text = f"against {whom} {self._money(found.estimate)}, {found.identification}"
+            parts.append(text)
         else:
-            parts.append(f"difference to similar customers not identified: {self.difference.why}")
-        return " · ".join(parts)
+            parts.append(f"difference to similar customers not identified: {found.why}")
+        parts.append(f"{self.verdict.text}: {self.verdict.why}")
+        return " · ".join(parts) + (" · provisional" if self.provisional else "")
 
     def _money(self, e: Estimate) -> str:
         return money(e.value, e.ci_low, e.ci_high, currency=self.currency)
@@ -117,11 +154,18 @@ class Readout(Result):
         How far back.
     promotions : tuple of PromotionReadout
         The latest to end first; equal ends by id.
+    overlapping : str
+        How sales in the windows of several promotions count: ``each in full``, for the ``first``
+        contact, or ``shared`` equally.
+    overlap : str
+        What that means here, in a sentence.
     """
 
     as_of: datetime
     weeks: int
     promotions: tuple[PromotionReadout, ...]
+    overlapping: str = "each in full"
+    overlap: str = ""
 
     def __getitem__(self, promotion_id: Any) -> PromotionReadout:
         for row in self.promotions:
@@ -186,10 +230,20 @@ def _spread(name: str, e: Estimate) -> dict[str, Any]:
     return {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
 
 
+_TIMES = ("starts_at", "ends_at", "settles_at")
+_KEYS = ("promotion_id", "name", "type", "starts_at", "ends_at", "contacts")
+_COUNTS = ("delivered", "redeemers", "redemptions", "unsubscribed", "complained")
+
+
+def _or_nan(value: int | None) -> float:
+    return np.nan if value is None else value
+
+
 def _empty_columns() -> list[str]:
-    nothing = Estimate(np.nan, np.nan, np.nan, 0)
+    nothing, never = Estimate(np.nan, np.nan, np.nan, 0), datetime.min
     row = PromotionReadout(
-        None, "", "", datetime.min, datetime.min, 0, 0, 0, nothing, nothing, nothing,
-        not_identified("", 0), "",
+        None, "", "", never, never, 0, None, 0, 0, nothing, None, None, nothing, nothing, nothing,
+        not_identified("", 0), HoldoutComparison(None, 0, 0, "", np.nan, None, None, None, ""),
+        None, never, False, Verdict("", "", "", False), "",
     )  # fmt: skip
     return list(row.to_frame().columns)

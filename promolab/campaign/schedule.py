@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from promolab.campaign._outcomes import responses_in_windows
-from promolab.errors import InputError
-from promolab.features.point_in_time import read_as_of
+from promolab.campaign._clock import moment_of, shifted
+from promolab.campaign._outcomes import answers_of, contacts_before, responses_between
+from promolab.campaign.attribution import response_spans
+from promolab.contract.operations import read_operations
+from promolab.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["moment_of", "promotion_name", "shifted", "timeline"]
+__all__ = ["EMPTY", "list_of", "moment_of", "promotion_name", "shifted", "timeline"]
 
 _KINDS = {
     "coupon": "Coupons",
@@ -25,6 +28,16 @@ _KINDS = {
     "full_reduction": "Spend-and-save",
 }
 AHEAD = 28  # days after the week in which a promotion is "coming"
+
+EMPTY: Mapping[str, str] = MappingProxyType(
+    {
+        "launching": "No promotion starts this week.",
+        "coming": "No promotion starts in the four weeks after this one.",
+        "running": "No promotion that started earlier is still running.",
+        "ended": "No promotion ended in the last {weeks} weeks.",
+    }
+)
+"""The four lists of promotions, and what is said where one is empty."""
 
 
 def promotion_name(kind: str, promotion_id: Any) -> str:
@@ -39,33 +52,7 @@ def promotion_name(kind: str, promotion_id: Any) -> str:
     return f"{words} {promotion_id}"
 
 
-def moment_of(as_of: Any) -> datetime:
-    """Return one moment as UTC without a zone.
-
-    Raises
-    ------
-    InputError
-        If ``as_of`` is a table or no time.
-    """
-    moment = read_as_of(as_of)
-    if not isinstance(moment, datetime):
-        raise InputError("as_of is a table; give one moment, such as week.start(shop.zone)")
-    return moment
-
-
-def shifted(moment: datetime, days: int, zone: str) -> datetime:
-    """Return the same time of day some days on, by the clocks of a zone.
-
-    Examples
-    --------
-    >>> shifted(datetime(2017, 10, 30, 4), 7, "America/New_York")
-    datetime.datetime(2017, 11, 6, 5, 0)
-    """
-    local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
-    return (local + timedelta(days=days)).astimezone(UTC).replace(tzinfo=None)
-
-
-def timeline(shop: Shop, as_of: Any, weeks: int = 8) -> pd.DataFrame:
+def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.DataFrame:
     """List the promotions around a date, with what had happened before it.
 
     Parameters
@@ -73,9 +60,11 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8) -> pd.DataFrame:
     shop : Shop
         With promotions, exposures and responses.
     as_of : datetime
-        The week's first moment (UTC if it has no zone).
+        Nothing at or after it is read (UTC if it has no zone).
     weeks : int
         How many weeks back an ended promotion is still listed.
+    week : datetime, optional
+        The week's first moment, where the plan is made ahead of it; ``as_of`` by default.
 
     Returns
     -------
@@ -83,15 +72,16 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8) -> pd.DataFrame:
         promotion_id, name, status, starts_at, ends_at (UTC), day and days ("day 12 of 33"; 0 before
         the start), contacts and redeemers (distinct customers, before ``as_of`` only: a promotion
         that starts in the week has as yet none), products (offered; missing if not known).
-        ``status``: ``launching`` (starts within 7 days from ``as_of``), ``running``, ``ended``,
-        ``coming`` (starts in the 4 weeks after these 7 days). In this order, and by start and id.
+        ``status``: ``launching`` (starts within the week's 7 days), ``running`` (started earlier,
+        not over at ``as_of``), ``ended``, ``coming`` (starts in the 4 weeks after these 7 days). In
+        this order, and by start and id.
 
     Raises
     ------
     DataError
         If the shop lacks promotions, exposures or responses.
     InputError
-        If ``as_of`` is no single moment.
+        If ``as_of`` is no single moment, or lies after ``week``.
 
     Examples
     --------
@@ -103,8 +93,11 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8) -> pd.DataFrame:
     """
     shop.require("response models")
     now = moment_of(as_of)
+    first = now if week is None else moment_of(week)
+    if first < now:
+        raise InputError(f"as_of {now} lies after the week's first moment {first}")
     table = shop.promotions.select("promotion_id", "kind", "starts_at", "ends_at").execute()
-    table["status"] = _status(table, now, weeks, shop.zone)
+    table["status"] = _status(table, now, first, weeks, shop.zone)
     table = table[table["status"].notna()].reset_index(drop=True)
     table["name"] = [
         promotion_name(k, i) for k, i in zip(table["kind"], table["promotion_id"], strict=True)
@@ -124,13 +117,44 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8) -> pd.DataFrame:
     return table[[*columns, "contacts", "redeemers", "products"]]
 
 
-def _status(table: pd.DataFrame, now: datetime, weeks: int, zone: str) -> pd.Series:
-    week, horizon = shifted(now, 7, zone), shifted(now, 7 + AHEAD, zone)
+def list_of(promotions: pd.DataFrame, status: str, weeks: int = 8) -> tuple[pd.DataFrame, str]:
+    """Return one of the four lists, and the sentence to say where it is empty.
+
+    Parameters
+    ----------
+    promotions : DataFrame
+        From `timeline`.
+    status : str
+        ``launching``, ``coming``, ``running`` or ``ended``.
+    weeks : int
+        How far back `timeline` looked.
+
+    Returns
+    -------
+    DataFrame, str
+        Its promotions; the sentence ("" where there are any).
+
+    Examples
+    --------
+    >>> nothing = pd.DataFrame(columns=["promotion_id", "status"])
+    >>> list_of(nothing, "launching")[1]
+    'No promotion starts this week.'
+    """
+    if status not in EMPTY:
+        raise InputError(f"{status!r} is no list of promotions; {nearest(status, EMPTY)}")
+    rows = promotions[promotions["status"] == status].reset_index(drop=True)
+    return rows, "" if len(rows) else EMPTY[status].format(weeks=weeks)
+
+
+def _status(
+    table: pd.DataFrame, now: datetime, first: datetime, weeks: int, zone: str
+) -> pd.Series[Any]:
+    week, horizon = shifted(first, 7, zone), shifted(first, 7 + AHEAD, zone)
     starts, ends = table["starts_at"], table["ends_at"]
     status = pd.Series(None, index=table.index, dtype=object)
-    status[(starts < now) & (ends > now)] = "running"
+    status[(starts < first) & (ends > now)] = "running"
     status[(ends <= now) & (ends > shifted(now, -7 * weeks, zone))] = "ended"
-    status[(starts >= now) & (starts < week)] = "launching"
+    status[(starts >= first) & (starts < week)] = "launching"
     status[(starts >= week) & (starts < horizon)] = "coming"
     return status
 
@@ -144,9 +168,11 @@ def _days(earlier: pd.Series, later: pd.Series, zone: str) -> pd.Series:
     return (local(later) - local(earlier)).dt.total_seconds() / 86_400
 
 
-def _counts(shop: Shop, table: pd.DataFrame, now: datetime) -> dict[str, pd.Series]:
-    answers = responses_in_windows(shop, table, now)
-    by_promotion = answers.groupby("promotion_id")["redemptions"]
+def _counts(shop: Shop, table: pd.DataFrame, now: datetime) -> dict[str, pd.Series[Any]]:
+    attribution = read_operations(shop.settings).attribution
+    spans = response_spans(table, attribution, shop.zone, ("redeem",))
+    answers = answers_of(contacts_before(shop, table, now), responses_between(shop, spans, now))
+    by_promotion = answers.groupby("promotion_id")["redeem"]
     counts = {
         "contacts": by_promotion.size(),
         "redeemers": by_promotion.agg(lambda n: int((n > 0).sum())),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from promolab.campaign import PromotionReadout, Readout
+from promolab.campaign.comparison import RANDOMISED
+from promolab.campaign.verdict import RULE
 from promolab.report.page import Html, join, picture, say, table
 from promolab.results import Estimate
 from promolab.wording import count, number, percent
@@ -14,9 +17,9 @@ from promolab.wording import count, number, percent
 __all__ = ["dates", "ended_block", "timeline_block"]
 
 NOT_PROVEN = (
-    "The difference compares those contacted with similar customers who were not. Where it is "
-    "adjusted, it is adjusted for what was known before the start, not proven by a test: those "
-    "contacted were chosen, and may differ in ways that the data do not show."
+    "Extra sales that are not randomised compare those contacted with similar customers who were "
+    "not. Where they are adjusted, they are so for what was known before the start, not proven by "
+    "a test: those contacted were chosen, and may differ in ways that the data do not show."
 )
 
 
@@ -87,12 +90,29 @@ def ended_block(readout: Readout, zone: str) -> Html:
     if not len(readout):
         return say(readout.summary())
     rows = readout.promotions
+    # One promotion's rate stands in the table; a figure is for comparing.
+    figure = [picture(readout.plot(), readout.summary())] if len(rows) > 1 else []
+    adjusted = any(r.difference.identification != RANDOMISED for r in rows)
+    notes = [RULE, *([NOT_PROVEN] if adjusted else []), *_settling(readout, zone), readout.overlap]
+    return join(
+        [
+            _results(rows, zone),
+            *(say(f"{r.name}: {r.verdict.summary()}") for r in rows),
+            _reception(rows),
+            *figure,
+            *(say(text, css="muted") for text in notes),
+            *(say(_reason(r), css="muted") for r in rows),
+        ]
+    )
+
+
+def _results(rows: Sequence[PromotionReadout], zone: str) -> Html:
+    """Return the table of what each promotion brought and cost, and its verdict."""
     currency = rows[0].currency
     text = pd.DataFrame(
         {
             "name": [r.name for r in rows],
             "valid": [dates(r.starts_at, r.ends_at, zone) for r in rows],
-            "redeemed": [f"{count(r.redeemers)} of {count(r.contacts)}" for r in rows],
             "rate": [_percent(r.redemption_rate) for r in rows],
             "cost": [_number(r.discount_cost) for r in rows],
             "sales": [_number(r.sales) for r in rows],
@@ -100,39 +120,73 @@ def ended_block(readout: Readout, zone: str) -> Html:
                 _number(r.difference.estimate) if r.difference.identified else "–" for r in rows
             ],
             "standing": [r.difference.identification for r in rows],
+            "verdict": [r.verdict.text for r in rows],
         }
     )
-    shown = table(
+    return table(
         text,
         {
             "name": "promotion",
             "valid": "valid",
-            "redeemed": "redeemed",
             "rate": "redemption rate",
             "cost": f"discounts on its products, {currency}",
-            "sales": f"sales per contact, {currency}",
-            "against": f"difference to similar customers, {currency} each",
-            "standing": "difference is",
+            "sales": f"net sales per contact, {currency}",
+            "against": f"extra net sales per customer, {currency}",
+            "standing": "extra sales are",
+            "verdict": "verdict",
         },
-        dict.fromkeys(["redeemed", "rate", "cost", "sales", "against"], str),
-        caption="Sorted by end, the latest first; 95 % intervals; sales and discounts while valid.",
+        dict.fromkeys(["rate", "cost", "sales", "against"], str),
+        caption="Sorted by end, the latest first; 95 % intervals; sales and discounts while valid, "
+        "net of returns and cancels.",
         most=20,
     )
-    reasons = [say(_reason(r), css="muted") for r in rows if not r.difference.identified]
-    # One promotion's rate stands in the table; a figure is for comparing.
-    figure = [picture(readout.plot(), readout.summary())] if len(rows) > 1 else []
-    return join(
-        [
-            shown,
-            *figure,
-            say(NOT_PROVEN, css="muted"),
-            *reasons,
-        ]
+
+
+def _reception(rows: Sequence[PromotionReadout]) -> Html:
+    """Return the table of who was reached and how they took it."""
+    text = pd.DataFrame(
+        {
+            "name": [r.name for r in rows],
+            "sent": [count(r.contacts) for r in rows],
+            "delivered": [_counted(r.delivered) for r in rows],
+            "redeemed": [count(r.redeemers) for r in rows],
+            "unsubscribed": [_counted(r.unsubscribed) for r in rows],
+            "complained": [_counted(r.complained) for r in rows],
+            "annoyed": ["–" if r.harm.value != r.harm.value else _percent(r.harm) for r in rows],
+            "state": ["provisional" if r.provisional else "settled" for r in rows],
+        }
     )
+    numbers = ["sent", "delivered", "redeemed", "unsubscribed", "complained", "annoyed"]
+    return table(
+        text,
+        {"name": "promotion"}
+        | {column: column for column in numbers[:-1]}
+        | {"annoyed": "unsubscribed or complained", "state": "figures are"},
+        dict.fromkeys(numbers, str),
+        caption="Customers. What the shop never records is not 0.",
+        most=20,
+    )
+
+
+def _counted(value: int | None) -> str:
+    return "not recorded" if value is None else count(value)
+
+
+def _settling(readout: Readout, zone: str) -> list[str]:
+    """Say which figures may still change, and until when."""
+    open_ones = [r for r in readout.promotions if r.provisional]
+    if not open_ones:
+        return []
+    parts = [
+        f"{r.name} until {pd.Timestamp(r.settles_at, tz='UTC').tz_convert(zone):%d %b %Y}"
+        for r in open_ones
+    ]
+    return [f"Provisional, for purchases may still come back: {'; '.join(parts)}."]
 
 
 def _reason(row: PromotionReadout) -> str:
-    return f"{row.name}: the difference is not identified; {row.difference.why}"
+    found = row.difference
+    return f"{row.name}: the extra sales are {found.identification}; {found.why}."
 
 
 def _percent(e: Estimate) -> str:

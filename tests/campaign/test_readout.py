@@ -12,6 +12,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from promolab.campaign import promotion_name, read_out, timeline
+from promolab.campaign.schedule import list_of
 from promolab.contract import Settings, Shop
 from promolab.errors import DataError, InputError
 from promolab.sources import load_shop
@@ -92,10 +93,11 @@ def make_tables(seed: int) -> dict[str, pd.DataFrame]:
     }
 
 
-def shop_of(tables: dict[str, pd.DataFrame]) -> Shop:
+def shop_of(tables: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Shop:
     con = ibis.duckdb.connect()
     made = {name: con.create_table(name, frame) for name, frame in tables.items()}
-    return Shop(made, Settings(name="Corner", currency="EUR", zone="America/New_York"))
+    settings = Settings(name="Corner", currency="EUR", zone="America/New_York", operations=sections)
+    return Shop(made, settings)
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +163,11 @@ def test_nothing_after_the_date_is_read(tables, readout):
 def test_forms_of_the_result(readout):
     text = readout.summary()
     assert "1 promotion ended in the 8 weeks before 2017-10-30." in text
-    assert "Coupons P1 · " in text and "EUR" in text and text.endswith("adjusted")
+    assert "Coupons P1 · " in text and "EUR" in text and ", adjusted · " in text
+    assert text.endswith(" · provisional")
     frame = readout.to_frame()
     assert len(frame) == 1 and frame.identification[0] == "adjusted"
+    assert np.isnan(frame.unsubscribed[0]) and frame.provisional[0]
     entry = readout.to_dict()["P1"]
     assert set(entry["redemption_rate"]) == {"value", "ci_low", "ci_high", "n"}
     assert {"value", "ci_low", "ci_high", "n", "identification", "why"} <= set(entry["difference"])
@@ -208,6 +212,120 @@ def test_a_promotion_that_is_no_coupon_costs_all_discounts(tables):
     assert row.name == "Spend-and-save P1"
 
 
+def small() -> dict[str, pd.DataFrame]:
+    """Return four customers, two promotions that overlap for two weeks, and all kinds of answer."""
+    promotions = pd.DataFrame(
+        {"promotion_id": [1, 2], "kind": "coupon", "contact_cost": [0.2, None]}
+    )
+    promotions["starts_at"] = times("2017-09-01 04:00", "2017-09-15 04:00")
+    promotions["ends_at"] = times("2017-09-29 04:00", "2017-10-13 04:00")
+    events = pd.DataFrame(
+        [
+            ("a", "2017-09-05", "purchase", 1, 10.0),
+            ("a", "2017-09-20", "purchase", 2, 40.0),  # in both windows
+            ("a", "2017-10-10", "return", 2, 15.0),  # … part of it comes back in return days
+            ("a", "2017-10-30", "return", 1, 10.0),  # after the return days of promotion 1
+            ("b", "2017-09-20", "purchase", 3, 8.0),  # contacted for 1 alone
+            ("b", "2017-10-05", "return", 4, 3.0),  # of an order before the data
+        ],
+        columns=["customer_id", "ts", "kind", "order_id", "amount"],
+    )
+    events["ts"] = pd.to_datetime(events["ts"])
+    exposures = pd.DataFrame({"promotion_id": [1, 1, 1, 2, 2], "customer_id": [*"abcac"]})
+    exposures["ts"] = times(*["2017-09-01 04:00"] * 3, *["2017-09-15 04:00"] * 2)
+    responses = pd.DataFrame(
+        [
+            (1, "a", "2017-09-02", "delivered"),
+            (1, "b", "2017-09-02", "delivered"),
+            (1, "b", "2017-09-03", "unsubscribe"),
+            (1, "a", "2017-10-01", "unsubscribe"),  # after the end
+            (1, "c", "2017-09-30", "redeem"),  # after the end
+            (1, "a", "2017-09-05", "redeem"),
+        ],
+        columns=["promotion_id", "customer_id", "ts", "kind"],
+    )
+    responses["ts"] = pd.to_datetime(responses["ts"])
+    return {
+        "events": events,
+        "promotions": promotions,
+        "exposures": exposures,
+        "responses": responses,
+    }
+
+
+def test_answers_are_counted_and_what_is_never_recorded_is_not_0():
+    row = read_out(shop_of(small()), NOW)["1"]
+    assert (row.contacts, row.delivered, row.redeemers) == (3, 2, 1)
+    assert (row.unsubscribed, row.complained) == (1, None)
+    assert row.harm.value == pytest.approx(1 / 3) and row.harm.n == 3
+    assert read_out(shop_of(small()), NOW)["2"].unsubscribed == 0
+
+
+def test_windows_per_response_count_from_the_start():
+    windows = {"redeem": 35, "unsubscribe": 31}
+    row = read_out(shop_of(small(), attribution={"windows": windows}), NOW)["1"]
+    assert (row.redeemers, row.unsubscribed) == (2, 2)
+    # The 31st day begins on 1 October, 0:00 in New York: 4:00 UTC.
+    short = {"redeem": 35, "unsubscribe": 2}
+    assert read_out(shop_of(small(), attribution={"windows": short}), NOW)["1"].unsubscribed == 1
+
+
+def test_sales_are_net_of_what_comes_back_within_the_return_days():
+    # a: 10 + 40 − 15 (the return of 30 October is too late), b: 8, c: nothing.
+    assert read_out(shop_of(small()), NOW)["1"].sales.value == pytest.approx(43 / 3)
+    longer = read_out(shop_of(small(), attribution={"return_days": 40}), datetime(2017, 11, 8))
+    assert longer["1"].sales.value == pytest.approx(33 / 3)
+    # As of 9 October the return of the 10th is not known.
+    early = read_out(shop_of(small()), datetime(2017, 10, 9))["1"]
+    assert early.sales.value == pytest.approx(58 / 3)
+
+
+def test_provisional_until_the_return_days_are_over():
+    settles = datetime(2017, 10, 29, 4)  # 29 September and 30 local days
+    early = read_out(shop_of(small()), datetime(2017, 10, 29, 3, 59))["1"]
+    settled = read_out(shop_of(small()), settles)["1"]
+    assert early.settles_at == settled.settles_at == settles
+    assert (early.provisional, settled.provisional) == (True, False)
+    assert "provisional" not in settled.summary()
+    long = read_out(shop_of(small(), attribution={"windows": {"complaint": 90}}), settles)["1"]
+    assert long.provisional  # a complaint may still come
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "second", "words"),
+    [
+        ("each in full", 35 + 8, 25, "do not add up"),
+        ("first", 35 + 8, 0, "whose contact came first"),
+        ("shared", 10 + 25 / 2 + 8, 25 / 2, "shared equally"),
+    ],
+)
+def test_how_overlapping_promotions_share(rule, first, second, words):
+    found = read_out(shop_of(small(), attribution={"overlapping": rule}), NOW)
+    assert found["1"].sales.value == pytest.approx(first / 3)
+    assert found["2"].sales.value == pytest.approx(second / 2)
+    # a and c were contacted for both.
+    assert found.overlap.startswith("4 contacts fell") and words in found.overlap
+    assert found.overlapping == rule
+
+
+@pytest.mark.parametrize("rule", ["each in full", "first", "shared"])
+def test_a_promotion_that_nobody_was_contacted_for(rule):
+    nobody = {"exposures": small()["exposures"].head(0)}
+    found = read_out(shop_of(small() | nobody, attribution={"overlapping": rule}), NOW)
+    assert (found["1"].contacts, found["1"].verdict.word) == (0, "cannot tell")
+    assert found.overlap == "No customer was contacted for two promotions at a time."
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_the_promotions_own_contact_cost_enters_what_pays(tables):
+    own = tables["promotions"].assign(contact_cost=0.2)
+    said = {"margin_rate": 0.5, "coupon_cost": 0.1, "contact_cost": 9.0}
+    row = read_out(shop_of(tables | {"promotions": own}, economics=said), NOW)["P1"]
+    cost = (row.discount_cost.value + 0.1 * row.redemptions) / row.contacts + 0.2
+    assert row.pays_from.sales == pytest.approx(cost / 0.5) and row.pays_from.assumed == ()
+    assert row.verdict.word == "repeat" and "adjusted" in row.verdict.text
+
+
 @pytest.mark.parametrize("weeks", [0, 1.5, True])
 def test_weeks_is_a_whole_number(tables, weeks):
     with pytest.raises(InputError, match="weeks"):
@@ -229,6 +347,39 @@ def test_timeline_by_local_days(tables):
     assert table.contacts["P2"] == 20 and table.contacts["P3"] == 0
     assert table["products"]["P1"] == 2 and pd.isna(table["products"]["P2"])
     assert promotion_name("flash_sale", 3) == "Flash sale 3"
+
+
+def test_timeline_of_a_plan_made_ahead_of_the_week(tables):
+    monday = datetime(2017, 11, 6, 5)
+    table = timeline(shop_of(tables), datetime(2017, 11, 3, 4), week=monday)
+    table = table.set_index("promotion_id")
+    # P2 ends before the week begins, but is not over when the plan is made.
+    assert table.status.to_dict() == {
+        "P4": "launching",
+        "P2": "running",
+        "P3": "running",
+        "P1": "ended",
+        "P5": "coming",
+    }
+    with pytest.raises(InputError, match="after the week"):
+        timeline(shop_of(tables), monday, week=datetime(2017, 11, 1))
+
+
+def test_each_of_the_four_lists_has_a_sentence_when_it_is_empty(tables):
+    table = timeline(shop_of(tables), NOW)
+    for status, n in (("launching", 1), ("coming", 1), ("running", 1), ("ended", 1)):
+        rows, sentence = list_of(table, status)
+        assert (len(rows), sentence) == (n, "")
+        rows, sentence = list_of(table.head(0), status, weeks=8)
+        assert rows.empty and sentence.startswith("No promotion") and sentence.endswith(".")
+    assert list_of(table.head(0), "ended")[1] == "No promotion ended in the last 8 weeks."
+    with pytest.raises(InputError, match="running"):
+        list_of(table, "runing")
+
+
+def test_a_shop_without_promotions_has_an_empty_timeline(tables):
+    none = {k: tables[k].head(0) for k in ("promotions", "exposures", "responses")}
+    assert timeline(shop_of(tables | none), NOW).empty
 
 
 def test_complete_journey_promotion_13():

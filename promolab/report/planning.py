@@ -1,0 +1,159 @@
+"""The step that plans a week: whom to contact, who is held back, what it costs, what is sent."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from promolab.abtest import share_to_see, smallest_effect
+from promolab.campaign.economics import weigh_launch
+from promolab.campaign.economics_total import LaunchEconomics
+from promolab.campaign.plan import plan_week
+from promolab.campaign.plan_result import Plan
+from promolab.campaign.rights import quarantined_customers
+from promolab.campaign.send import write_send
+from promolab.report.artifacts import RunFolder
+from promolab.wording import count, money, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["WeekPlan", "make_plan"]
+
+SEND = "send"
+"""Folder of the files for the sending tool, inside the week's."""
+
+
+@dataclass(frozen=True)
+class WeekPlan:
+    """A week's plan, and what it may cost and must bring; made by `make_plan`.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder.
+    shop : Shop
+        The cleaned shop.
+    plan : Plan
+        Who is planned.
+    economics : LaunchEconomics
+        Of the promotions with planned customers.
+    """
+
+    run: RunFolder
+    shop: Shop
+    plan: Plan
+    economics: LaunchEconomics
+
+    def what_shows(self) -> list[str]:
+        """Say the smallest effect that each holdout can show, and what would show half of it."""
+        found = []
+        for row in self.economics.promotions:
+            if row.held and row.contacts and row.sales_sd > 0:
+                sizes = row.contacts, row.held
+                found.append(f"{row.name}: {_shows(*sizes, row.sales_sd, row.currency)}")
+        standing = self._standing()
+        return [*found, standing] if standing else found
+
+    def _standing(self) -> str:
+        share = self.plan.standing_holdout
+        features = self.run.read_table("features")
+        if "amount_28d" not in features or not share:
+            return ""
+        sd = float(features["amount_28d"].std())
+        held = round(share * len(features))
+        if held < 1 or not sd > 0:
+            return ""
+        shown = _shows(len(features) - held, held, sd, self.shop.settings.currency)
+        return f"Standing holdout, sales in any 28 days: {shown}"
+
+    def write(self) -> None:
+        """Write the plan's tables, its send files and its headline numbers."""
+        plan, run = self.plan, self.run
+        run.write_table("decisions", plan.decisions, by="decision_id")
+        propensities = plan.propensities
+        run.write_table("decision_propensities", propensities, by=["decision_id", "action"])
+        run.write_table("planned", plan.planned, by=["promotion_id", "customer_id"])
+        run.write_table("funnel", plan.funnel, by=["promotion_id", "channel"])
+        run.write_table("economics", self.economics.to_frame(), by="promotion_id")
+        shutil.rmtree(run.path / SEND, ignore_errors=True)  # a draft of an earlier try
+        write_send(plan, run.path / SEND, self.shop.settings)
+        run.record("plan", plan.to_dict())
+        run.record("economics", self.economics.to_dict())
+
+
+def make_plan(
+    run: RunFolder,
+    shop: Shop,
+    as_of: datetime,
+    *,
+    holdout: Any = 0.1,
+    standing_holdout: Any = 0.05,
+    list_size: int = 0,
+    seed: int = 0,
+    lead_days: int = 0,
+) -> WeekPlan:
+    """Plan the promotions that start in a run's week, from the scores that step 04 wrote.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the tables ``scores``, ``outlook`` and ``quarantine``.
+    shop : Shop
+        The cleaned shop.
+    as_of : datetime
+        When the plan is made.
+    holdout, standing_holdout : float
+        Shares held back: of each promotion's planned customers, and of all for the long run.
+    list_size : int
+        Customers to plan per promotion; 0 takes what past promotions of its type contacted.
+    seed : int
+        Of the promotions' holdouts. The standing one has no other seed than 0: it stays.
+    lead_days : int
+        Days from the plan to the sending.
+
+    Returns
+    -------
+    WeekPlan
+    """
+    scores = run.read_table("scores")
+    outlook = run.read_table("outlook")
+    promotions = sorted(outlook["promotion_id"].drop_duplicates().tolist(), key=str)
+    usual = outlook.drop_duplicates("promotion_id").set_index("promotion_id")["usual"]
+    sizes: Any = list_size or {p: int(usual[p]) for p in promotions}
+    plan = plan_week(
+        shop,
+        scores[scores["promotion_id"].isin(promotions)],
+        as_of,
+        promotions,
+        holdout=holdout,
+        standing_holdout=standing_holdout,
+        list_size=sizes,
+        seed=seed,
+        lead_days=lead_days,
+        quarantined=quarantined_customers(shop, run.read_table("quarantine")),
+    )
+    spread = (run.metrics.get("response") or {}).get("ratio_spread")
+    economics = (
+        weigh_launch(shop, as_of, plan.planned, spread)
+        if len(plan.planned)
+        else LaunchEconomics(())
+    )
+    return WeekPlan(run, shop, plan, economics)
+
+
+def _shows(treated: int, held: int, sd: float, currency: str) -> str:
+    """Say what a holdout of this size shows of sales per customer, and what half of it takes."""
+    effect = smallest_effect(treated, held, sd=sd).effect
+    half = share_to_see(treated + held, effect / 2, sd=sd)
+    sentence = (
+        f"the {plural(held, 'customer')} held back can show a difference of "
+        f"{money(effect, currency=currency)} per customer or more in 4 of 5 such trials; half of it "
+    )
+    if half.control is None:
+        return sentence + "would not show even if half of all were held back."
+    return sentence + f"would take a holdout of {count(half.control)} of {count(treated + held)}."

@@ -1,0 +1,222 @@
+"""The difference to a promotion's holdout: planted effects, coverage, and when there is none."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.abtest import compare_arms
+from promolab.campaign import read_out
+from promolab.campaign.randomised import compare_with_holdout, read_decisions
+from promolab.contract import Settings, Shop
+
+NOW = datetime(2017, 6, 1)
+START, END = pd.Timestamp("2017-03-06"), pd.Timestamp("2017-04-03")
+N = 1200
+
+
+def decisions_of(arm: np.ndarray, cluster: np.ndarray | None = None) -> pd.DataFrame:
+    """Return what `read_decisions` would, for customers 0 … n − 1."""
+    who = np.arange(len(arm))
+    units = who if cluster is None else cluster
+    frame = pd.DataFrame({"action": "P", "customer_id": who, "cluster": units, "arm": arm})
+    return frame.assign(propensity=np.where(arm == "assigned", 0.9, 0.1))
+
+
+def tables(arm: np.ndarray, effect: float = 30.0) -> dict[str, pd.DataFrame]:
+    """Return a shop in which P was decided so, and whoever was assigned spends so much more."""
+    rng = np.random.default_rng(7)
+    who = np.arange(len(arm))
+    spend = rng.gamma(2.0, 20.0, len(arm)).round(2) + effect * (arm == "assigned")
+    events = pd.DataFrame({"customer_id": who, "ts": START + pd.Timedelta(days=3)})
+    events = events.assign(kind="purchase", order_id=who, product_id="A", quantity=1, amount=spend)
+    decisions = pd.DataFrame({"decision_id": who, "customer_id": who, "ts": START})
+    decisions["planned_action"] = "P"
+    decisions["holdout"] = np.where(arm == "assigned", "none", arm)
+    decisions["action"] = np.where(arm == "assigned", "P", "none")
+    decisions["propensity"] = np.where(arm == "assigned", 0.9, 0.1)
+    assigned = who[arm == "assigned"]
+    exposures = pd.DataFrame({"promotion_id": "P", "customer_id": assigned, "ts": START})
+    responses = exposures.head(60).assign(ts=START + pd.Timedelta(days=3), kind="redeem")
+    promotions = pd.DataFrame({"promotion_id": ["P"], "kind": "coupon"})
+    return {
+        "events": events,
+        "decisions": decisions,
+        "exposures": exposures,
+        "responses": responses,
+        "promotions": promotions.assign(starts_at=START, ends_at=END),
+    }
+
+
+def shop_of(frames: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Shop:
+    con = ibis.duckdb.connect()
+    made = {name: con.create_table(name, frame) for name, frame in frames.items()}
+    return Shop(made, Settings(currency="EUR", operations=sections))
+
+
+def arms(seed: int = 1, n: int = N) -> np.ndarray:
+    order = np.random.default_rng(seed).permutation(n)
+    return np.where(order < n // 10, "promotion", "assigned").astype(object)
+
+
+@pytest.fixture(scope="module")
+def readout():
+    return read_out(shop_of(tables(arms())), NOW, weeks=9)
+
+
+def test_a_planted_effect_is_found_and_called_randomised(readout):
+    row = readout["P"]
+    found = row.difference
+    assert found.identification == "randomised" and found.identified
+    assert (found.contacted, found.others) == (N - N // 10, N // 10)
+    assert found.estimate.ci_low < 30 < found.estimate.ci_high and found.estimate.ci_low > 0
+    assert "held back from it by chance" in found.why and "10 %" in found.why
+    assert "those held back" in row.summary() and row.summary().count("randomised") == 1
+    assert found.similar_mean == pytest.approx(found.contacted_mean - found.estimate.value)
+
+
+def test_the_figures_are_those_of_plain_pandas(readout):
+    arm, frames = arms(), tables(arms())
+    spend = frames["events"]["amount"].to_numpy()
+    expected = spend[arm == "assigned"].mean() - spend[arm != "assigned"].mean()
+    row = readout["P"]
+    assert row.difference.estimate.value == pytest.approx(expected)
+    assert row.holdout.redeemed.difference.value == pytest.approx(60 / (N - N // 10))
+    assert row.holdout.to_frame()["outcome"].tolist() == ["sales", "bought", "redeemed"]
+    assert "randomised" in row.holdout.summary()
+    entry = json.loads(json.dumps(readout.to_dict()["P"], allow_nan=False))
+    assert entry["holdout"]["identification"] == "randomised" and entry["holdout"]["held"] == 120
+
+
+def test_results_are_read_by_assignment_whatever_was_sent():
+    """Half of those assigned were never contacted: they count with those assigned all the same."""
+    frames = tables(arms())
+    frames["exposures"] = frames["exposures"].iloc[::2]
+    row = read_out(shop_of(frames), NOW, weeks=9)["P"]
+    assert row.contacts == (N - N // 10) // 2
+    assert row.difference.contacted == N - N // 10
+
+
+def test_the_standing_holdout_stands_in_only_where_there_is_no_other():
+    arm = arms()
+    arm[np.flatnonzero(arm == "assigned")[:100]] = "standing"
+    both = read_out(shop_of(tables(arm)), NOW, weeks=9)["P"].holdout
+    assert (both.held, both.holdout, both.assigned) == (120, "promotion", N - 220)
+    arm[arm == "promotion"] = "standing"
+    alone = read_out(shop_of(tables(arm)), NOW, weeks=9)["P"].holdout
+    assert (alone.held, alone.holdout) == (220, "standing")
+    assert "standing holdout" in alone.why
+
+
+def test_decisions_at_or_after_the_date_and_of_other_promotions_are_not_read():
+    frames = tables(arms())
+    late = frames["decisions"].head(50).assign(ts=pd.Timestamp(NOW), decision_id=range(9000, 9050))
+    other = late.assign(ts=START, planned_action="Q", action="Q", decision_id=range(9100, 9150))
+    # Decided on again for P a week later: the first decision is the one that counts.
+    again = frames["decisions"].assign(ts=START + pd.Timedelta(days=7), action="none")
+    again = again.assign(decision_id=range(10_000, 10_000 + N), holdout="promotion")
+    more = pd.concat([frames["decisions"], late, other, again], ignore_index=True)
+    read = read_decisions(shop_of(frames | {"decisions": more}), ["P"], NOW)
+    assert read.equals(read_decisions(shop_of(frames), ["P"], NOW)) and len(read) == N
+
+
+def test_a_bundle_is_read_by_its_own_name():
+    frames = tables(arms())
+    as_bundle = {"P": "both"}
+    decisions = frames["decisions"].replace({"planned_action": as_bundle, "action": as_bundle})
+    shop = shop_of(frames | {"decisions": decisions}, contact={"bundles": {"both": ["P", "R"]}})
+    assert read_out(shop, NOW, weeks=9)["P"].difference.identification == "randomised"
+
+
+def test_the_household_is_the_unit_where_there_is_one():
+    """Two of a household count as one: the interval is √2 wider where both always do the same."""
+    arm, homes = arms(n=400), np.repeat(np.arange(400), 2)
+    spend = np.random.default_rng(3).gamma(2, 20, 400)
+    twice, nobody = pd.Series(np.repeat(spend, 2)), pd.Series(dtype=int)
+    double = decisions_of(np.repeat(arm, 2), homes)
+    alone = compare_with_holdout("P", decisions_of(np.repeat(arm, 2)), twice, nobody, nobody)
+    e = compare_with_holdout("P", double, twice, nobody, nobody).sales.difference
+    naive = alone.sales.difference
+    assert e.value == pytest.approx(naive.value)
+    assert (e.ci_high - e.ci_low) / (naive.ci_high - naive.ci_low) == pytest.approx(2**0.5, rel=0.1)
+    frames = tables(arms())
+    homes = pd.DataFrame(
+        {"customer_id": range(N - 2), "cluster_id": [i // 2 for i in range(N - 2)]}
+    )
+    read = read_decisions(shop_of(frames | {"customers": homes}), ["P"], NOW)
+    assert read["cluster"].nunique() == (N - 2) // 2 + 2  # the last two have no household
+
+
+def test_why_there_is_no_randomised_comparison():
+    none = np.full(100, "assigned", dtype=object)
+    few = np.where(np.arange(300) < 5, "promotion", "assigned").astype(object)
+    nobody = pd.Series(dtype=int)
+    assert "nobody planned for it was held back" in _why(decisions_of(none))
+    assert "only 5 independent customers were held back; 20 are needed" in _why(decisions_of(few))
+    assert "no decision for it" in _why(decisions_of(none).head(0))
+    unequal = decisions_of(arms())
+    unequal.loc[unequal.index[::2], "propensity"] *= 0.5
+    assert "chances of being held back differ" in _why(unequal)
+    empty = compare_with_holdout("P", decisions_of(none), None, nobody, nobody)
+    assert empty.difference() is None and empty.identification == "not identified"
+    json.dumps(empty.to_dict(), allow_nan=False)
+
+
+def _why(decisions: pd.DataFrame) -> str:
+    nobody = pd.Series(dtype=int)
+    return compare_with_holdout("P", decisions, None, nobody, nobody).summary()
+
+
+def test_group_sizes_that_do_not_fit_the_chances_are_said():
+    assert "beware" not in _why_of(decisions_of(arms()))
+    off = decisions_of(arms()).assign(propensity=lambda t: np.where(t.arm == "assigned", 0.8, 0.2))
+    assert "beware: 1,080 were assigned where the recorded chance lets expect 960" in _why_of(off)
+
+
+def _why_of(decisions: pd.DataFrame) -> str:
+    nobody = pd.Series(dtype=int)
+    return compare_with_holdout("P", decisions, None, nobody, nobody).why
+
+
+def test_without_a_holdout_the_adjusted_comparison_stands():
+    frames = tables(np.full(N, "assigned", dtype=object))
+    row = read_out(shop_of(frames), NOW, weeks=9)["P"]
+    assert row.difference.identification == "not identified"  # everybody was contacted
+    assert "customers with history" in row.difference.why or "no customer" in row.difference.why
+
+
+def test_the_interval_covers_a_planted_effect_and_is_no_wider_than_it_must_be():
+    """1,000 assignments of the same customers: skewed sales with many zeros, and rare purchases."""
+    rng = np.random.default_rng(11)
+    n, draws, effect = 1500, 1000, 15.0
+    without = np.where(rng.random(n) < 0.75, rng.gamma(0.8, 120.0, n), 0.0).round(2)
+    buys = rng.random(n) < 0.12
+    more = buys | (rng.random(n) < 0.05)
+    outcomes = ((without + effect, without, "mean"), (more, buys, "share"))
+    covered, widths = np.zeros(2), np.zeros(2)
+    for draw in range(draws):
+        arm = np.where(arms(1000 + draw, n) == "promotion", "holdout", "assigned")
+        for k, (treated, control, kind) in enumerate(outcomes):
+            seen = np.where(arm == "holdout", control, treated)
+            e = compare_arms(seen, arm, kind=kind).difference
+            covered[k] += e.ci_low <= np.mean(treated) - np.mean(control) <= e.ci_high
+            widths[k] += (e.ci_high - e.ci_low) / draws
+    assert (covered / draws >= 0.93).all() and (covered / draws <= 0.97).all(), covered / draws
+    sizes = np.array([n - n // 10, n // 10])
+    least = (
+        2
+        * 1.96
+        * np.sqrt(
+            [
+                (without.var() / sizes).sum(),
+                more.mean() * (1 - more.mean()) / sizes[0]
+                + buys.mean() * (1 - buys.mean()) / sizes[1],
+            ]
+        )
+    )
+    assert (widths <= 1.1 * least).all(), (widths, least)

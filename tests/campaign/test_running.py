@@ -1,0 +1,169 @@
+"""Running promotions: days, redemptions so far, and what past ones let expect by now."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.pace import Pace
+from promolab.campaign.running import follow_running
+from promolab.contract import Settings, Shop
+from promolab.errors import DataError, InputError
+from promolab.results import Estimate
+
+ZONE = "America/New_York"
+NOW = datetime(2017, 11, 6, 5)  # a Monday, 0:00 in New York, the day after the clocks changed
+PAST, RATE, DAYS = 8, 0.2, 28
+
+
+def frames(seed: int = 1, own_rate: float = RATE) -> dict[str, pd.DataFrame]:
+    """Return eight past promotions and one on its 15th day; each day 1 of 28 redeems alike."""
+    rng = np.random.default_rng(seed)
+    starts = [pd.Timestamp("2017-01-02 05:00") + pd.Timedelta(days=7 * k) for k in range(PAST)]
+    names = [f"P{k}" for k in range(PAST)]
+    promotions = pd.DataFrame({"promotion_id": [*names, "NOW"], "kind": "coupon", "type": "A"})
+    promotions["starts_at"] = [*starts, pd.Timestamp("2017-10-23 04:00")]
+    promotions["ends_at"] = promotions["starts_at"] + pd.Timedelta(days=DAYS)
+    promotions.loc[PAST, "ends_at"] = pd.Timestamp("2017-11-20 05:00")
+    sent = promotions.loc[np.repeat(np.arange(PAST + 1), 400), ["promotion_id", "starts_at"]]
+    sent = sent.assign(customer_id=np.tile(np.arange(400), PAST + 1)).reset_index(drop=True)
+    rate = np.where(sent["promotion_id"] == "NOW", own_rate, RATE)
+    who = sent[rng.random(len(sent)) < rate]
+    after = pd.to_timedelta(rng.integers(0, DAYS * 86_400, len(who)), "s")
+    responses = who.assign(ts=who["starts_at"] + after, kind="redeem").drop(columns="starts_at")
+    responses = pd.concat([responses, responses.head(9)], ignore_index=True)  # redeemed twice
+    events = pd.DataFrame({"customer_id": [1], "ts": [pd.Timestamp("2017-01-01")]})
+    return {
+        "promotions": promotions,
+        "exposures": sent.rename(columns={"starts_at": "ts"}),
+        "responses": responses,
+        "events": events.assign(kind="purchase", amount=5.0),
+    }
+
+
+def shop_of(tables: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Shop:
+    con = ibis.duckdb.connect()
+    made = {name: con.create_table(name, frame) for name, frame in tables.items()}
+    return Shop(made, Settings(zone=ZONE, operations=sections))
+
+
+@pytest.fixture(scope="module")
+def running():
+    return follow_running(shop_of(frames()), NOW)
+
+
+def test_day_n_of_m_by_local_days_and_the_counts(running):
+    row, tables = running["NOW"], frames()
+    assert (row.day, row.days, row.contacts) == (15, 28, 400)
+    own = tables["responses"].query("promotion_id == 'NOW' and ts < @NOW")
+    assert row.observed == own.customer_id.nunique()
+    assert row.summary().startswith("Coupons NOW · day 15 of 28 · ")
+    assert row.expected.n == PAST and "of its type (A)" in row.source
+
+
+def test_expected_to_date_is_half_of_the_total(running):
+    row = running["NOW"]
+    assert row.expected_total.value == pytest.approx(400 * RATE, rel=0.1)
+    assert row.expected.value == pytest.approx(200 * RATE, rel=0.15)
+    assert row.expected.ci_low < 200 * RATE < row.expected.ci_high
+    assert row.word == "inside its band"
+    assert running.summary() == "1 promotion runs, inside its band."
+
+
+def test_the_course_never_falls_and_ends_at_the_total(running):
+    row = running["NOW"]
+    curve = row.to_frame()
+    for column in ("expected", "ci_low", "ci_high"):
+        assert (curve[column].diff().dropna() >= 0).all() and curve[column].iloc[0] == 0
+    assert curve["expected"].iloc[-1] == pytest.approx(row.expected_total.value)
+    seen = curve[curve["at"] <= NOW]
+    assert seen["observed"].iloc[-1] == row.observed and curve["observed"].iloc[-1:].isna().all()
+    assert len(curve) == 29  # each midnight; today is one of them
+
+
+@pytest.mark.parametrize(("rate", "word"), [(0.5, "above its band"), (0.02, "below its band")])
+def test_far_off_is_called_so(rate, word):
+    assert follow_running(shop_of(frames(own_rate=rate)), NOW)["NOW"].word == word
+
+
+def test_nine_bands_in_ten_hold_what_comes_where_promotions_differ():
+    rng, n, past, draws = np.random.default_rng(0), 300, 9, 300
+    parts, held = np.array([0.15, 0.5, 1.0]), np.zeros(3)
+    for _ in range(draws):
+        rates = 0.15 * np.exp(0.4 * rng.normal(size=past + 1))
+        redeemers = rng.binomial(n, rates.clip(0, 0.9))
+        promotion = np.repeat(np.arange(past), redeemers[:past])
+        pace = Pace(np.full(past, float(n)), promotion, rng.random(len(promotion)))
+        band, total = pace.from_contacts(n, parts)
+        assert total.value == band["expected"].iloc[-1]
+        came = (rng.random(redeemers[past])[:, None] < parts).sum(axis=0)
+        held += (np.floor(band["ci_low"]) <= came) & (came <= np.ceil(band["ci_high"]))
+    assert (held / draws >= 0.85).all() and (held / draws <= 0.99).all(), held / draws
+
+
+def test_a_prediction_made_earlier_is_taken_at_its_word():
+    told = {"NOW": Estimate(200.0, 150.0, 260.0, 9)}
+    row = follow_running(shop_of(frames()), NOW, told, predicted_by="week 2017-W43")["NOW"]
+    assert row.expected_total == told["NOW"]
+    assert row.expected.value == pytest.approx(100.0, rel=0.1)
+    # Neither narrower than the total's own interval nor far wider: the pace is well known.
+    assert row.expected.value / row.expected.ci_low > 200 / 150
+    assert row.expected.ci_high / row.expected.value < 1.7
+    assert row.word == "below its band" and row.source.startswith("week 2017-W43")
+
+
+def test_nothing_after_the_date_is_read(running):
+    tables = frames()
+    for name in ("exposures", "responses"):
+        extra = tables[name].head(60).assign(ts=pd.Timestamp(NOW), promotion_id="NOW")
+        tables[name] = pd.concat([tables[name], extra], ignore_index=True)
+    again = follow_running(shop_of(tables), NOW)
+    assert again.to_dict() == running.to_dict()
+    assert again["NOW"].curve.equals(running["NOW"].curve)
+
+
+def test_too_few_past_promotions_give_no_band():
+    tables = frames()
+    some = tables["promotions"].iloc[[0, 1, PAST]]
+    row = follow_running(shop_of(tables | {"promotions": some}), NOW)["NOW"]
+    assert row.word == "no band yet" and np.isfinite(row.expected.value)
+    assert "–" not in row.expected_words
+    none = follow_running(shop_of(tables | {"promotions": some.tail(1)}), NOW)["NOW"]
+    assert np.isnan(none.expected.value) and none.expected_words == "–"
+    json.dumps(none.to_dict(), allow_nan=False)
+    none.plot()
+
+
+def test_a_promotion_that_began_before_the_data_is_no_measure():
+    tables = frames()
+    late = tables["events"].assign(ts=pd.Timestamp("2017-01-20"))
+    assert follow_running(shop_of(tables | {"events": late}), NOW)["NOW"].expected.n == PAST - 3
+
+
+def test_forms_and_a_quiet_time(running):
+    assert running.to_frame().loc[0, "word"] == "inside its band"
+    entry = json.loads(json.dumps(running.to_dict(), allow_nan=False))["NOW"]
+    assert set(entry["expected"]) == {"value", "ci_low", "ci_high", "n"}
+    ax = running.plot()
+    assert [line.get_label() for line in ax.get_lines()] == ["expected", "observed"]
+    assert "day 15 of 28: inside its band" in ax.get_title(loc="left")
+    quiet = follow_running(shop_of(frames()), datetime(2017, 6, 1))
+    assert quiet.summary() == "No promotion is running." and quiet.to_frame().empty
+    quiet.plot()
+    with pytest.raises(InputError, match="these are: NOW"):
+        running["P1"]
+    with pytest.raises(DataError, match="exposures"):
+        follow_running(shop_of({k: v for k, v in frames().items() if k != "exposures"}), NOW)
+
+
+def test_redeemers_by_part_of_the_window_are_those_of_a_plain_count():
+    rng = np.random.default_rng(0)
+    pace = Pace(np.array([50.0, 80.0, 20.0]), rng.integers(0, 3, 60), rng.random(60))
+    steps = np.array([0.0, 0.25, 0.5, 1.0])
+    plain = [[sum((pace.promotion == k) & (pace.part < s)) for s in steps] for k in range(3)]
+    assert pace.redeemed_by(steps).tolist() == plain

@@ -1,0 +1,91 @@
+"""What pays, by hand, and one case for each verdict of the rule."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from promolab.campaign.break_even import Costs
+from promolab.campaign.comparison import Difference, not_identified
+from promolab.campaign.verdict import RULE, VERDICTS, PaysFrom, judge, pays_from
+from promolab.contract.operations import Rate
+from promolab.results import Estimate
+
+PAYS_FROM = PaysFrom(2.5, 2.0, 0.5, 0.25, (), "EUR")
+CALM = Estimate(0.003, 0.001, 0.009, 900)
+ANNOYED = Estimate(0.05, 0.04, 0.07, 900)
+UNSURE = Estimate(0.01, 0.002, 0.05, 60)
+UNRECORDED = Estimate(np.nan, np.nan, np.nan, 900)
+
+
+def sells(low: float, high: float, identification: str = "randomised") -> Difference:
+    return Difference(Estimate((low + high) / 2, low, high, 900), identification, "", 900, 100)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "harm", "word", "why"),
+    [
+        (2.5, 5.0, CALM, "repeat", "pay from 2.00 EUR on"),
+        (2.5, 5.0, UNRECORDED, "repeat", "whether it annoys is not recorded"),
+        (2.5, 5.0, UNSURE, "cannot tell", "may be over 2 %"),
+        (2.5, 5.0, ANNOYED, "change", "over 2 %"),
+        (0.5, 1.5, CALM, "change", "do not pay"),
+        (-1.0, 1.5, CALM, "stop", "do not pay"),
+        (-3.0, -1.0, CALM, "stop", "do not pay"),
+        (0.5, 1.5, ANNOYED, "stop", "over 2 %"),
+        (-1.0, 5.0, ANNOYED, "stop", "over 2 %"),
+        (1.0, 5.0, CALM, "cannot tell", "may or may not reach"),
+        (-1.0, 5.0, CALM, "cannot tell", "may or may not reach"),
+    ],
+)
+def test_each_verdict(low, high, harm, word, why):
+    found = judge(sells(low, high), harm, PAYS_FROM)
+    assert found.word == word and found.word in VERDICTS
+    assert why in found.why and found.rule == RULE
+    assert found.summary().startswith(word.capitalize())
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_what_is_not_identified_cannot_be_told():
+    found = judge(not_identified("nobody was alike", 900), CALM, PAYS_FROM)
+    assert (found.word, found.text) == ("cannot tell", "cannot tell")
+    assert "not identified" in found.why
+
+
+def test_without_a_break_even_only_a_loss_can_be_told():
+    assert judge(sells(2.5, 5.0), CALM, None).word == "cannot tell"
+    assert judge(sells(-2.5, 5.0), CALM, None).word == "cannot tell"
+    assert judge(sells(-5.0, -0.5), CALM, None).word == "stop"
+
+
+def test_the_words_say_what_a_verdict_rests_on():
+    assumed = PaysFrom(2.5, 2.0, 0.5, 0.25, ("margin_rate",), "EUR")
+    found = judge(sells(2.5, 5.0, "adjusted"), CALM, assumed, provisional=True)
+    assert found.text == "repeat (adjusted, provisional, margin assumed)"
+    assert "2.00 EUR (assumed: margin)" in found.why
+
+
+def test_what_pays_is_that_by_hand():
+    costs = Costs(Rate(0.4, False), Rate(0.5, False), Rate(0.1, False), funder_share=0.2)
+    found = pays_from(100, 30, 150.0, costs, "EUR")
+    assert found.cost == pytest.approx(150 * 0.8 / 100 + 30 * 0.1 / 100 + 0.5)
+    assert found.sales == pytest.approx(found.cost / 0.4) and found.assumed == ()
+    # With just these sales the margin of what is sold, less discounts and costs, is 0.
+    assert found.net == pytest.approx(found.sales - 1.5)
+    assert (found.net + 1.5) * 0.4 - found.cost == pytest.approx(0)
+    assert "40 %" in found.summary() and "assumed" not in found.summary()
+
+
+def test_assumed_figures_are_marked():
+    costs = Costs(Rate(0.25, True), Rate(0.5, False), Rate(0.0, True))
+    found = pays_from(10, 1, 10.0, costs, "EUR")
+    assert found.assumed == ("margin_rate", "coupon_cost")
+    assert found.summary().endswith("(assumed: margin, cost of a redemption).")
+
+
+def test_an_unknown_discount_or_nobody_contacted_has_no_such_figure():
+    costs = Costs(Rate(0.25, True), Rate(0.5, False), Rate(0.0, True))
+    assert pays_from(10, 1, np.nan, costs, "EUR") is None
+    assert pays_from(0, 1, 10.0, costs, "EUR") is None

@@ -1,0 +1,182 @@
+"""The blocks on promotions that run, come and ended: what they say, and when nothing does."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign import Readout
+from promolab.campaign.comparison import Difference, not_identified
+from promolab.campaign.outlook import expected_of
+from promolab.campaign.randomised import HoldoutComparison
+from promolab.campaign.readout_result import PromotionReadout
+from promolab.campaign.running_result import Running, RunningPromotion
+from promolab.campaign.verdict import PaysFrom, judge
+from promolab.contract import Settings, Shop
+from promolab.model.spread import Spread
+from promolab.report.artifacts import RunFolder, write_json
+from promolab.report.ended import ended_block
+from promolab.report.running_block import coming_block, earlier_predictions, running_block
+from promolab.results import Estimate
+from promolab.weeks import Week
+
+ZONE = "America/New_York"
+NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
+AS_OF = datetime(2017, 10, 30, 4)
+
+
+def ended(
+    name: str, difference: Difference, *, recorded: bool, provisional: bool
+) -> PromotionReadout:
+    harm = Estimate(0.004, 0.002, 0.01, 900) if recorded else NOTHING
+    needed = PaysFrom(2.5, 2.0, 0.5, 0.25, (), "EUR")
+    return PromotionReadout(
+        promotion_id=name,
+        name=f"Coupons {name}",
+        type="A",
+        starts_at=datetime(2017, 9, 1, 4),
+        ends_at=datetime(2017, 10, 1, 4),
+        contacts=900,
+        delivered=880 if recorded else None,
+        redeemers=90,
+        redemptions=95,
+        redemption_rate=Estimate(0.1, 0.08, 0.12, 900),
+        unsubscribed=3 if recorded else None,
+        complained=0 if recorded else None,
+        harm=harm,
+        discount_cost=Estimate(450.0, 380.0, 520.0, 900),
+        sales=Estimate(40.0, 37.0, 43.0, 900),
+        difference=difference,
+        holdout=HoldoutComparison(name, 900, 100, "promotion", 0.1, None, None, None, ""),
+        pays_from=needed,
+        settles_at=datetime(2017, 10, 31, 4),
+        provisional=provisional,
+        verdict=judge(difference, harm, needed, provisional=provisional),
+        currency="EUR",
+    )
+
+
+def text_of(html) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.text))
+
+
+def test_ended_promotions_with_their_verdicts():
+    randomised = Difference(Estimate(4.0, 2.5, 5.5, 900), "randomised", "100 held back", 900, 100)
+    rows = (
+        ended("13", randomised, recorded=True, provisional=True),
+        ended("11", not_identified("nobody was alike", 900), recorded=False, provisional=False),
+    )
+    readout = Readout(AS_OF, 8, rows, "each in full", "7 contacts; these do not add up.")
+    text = text_of(ended_block(readout, ZONE))
+    assert "repeat (provisional)" in text and "cannot tell" in text
+    assert "Coupons 13: Repeat (provisional): extra net sales of 4 [2, 6] EUR" in text
+    assert "not recorded" in text and "these do not add up" in text
+    assert "until 31 Oct 2017" in text and "nobody was alike" in text
+    assert "Repeat: the whole interval" in text and "Change" not in text
+    first, second = re.findall(
+        r"Coupons 1[13] 900 (?:880|not recorded) 90 .*?(?:settled|provisional)", text
+    )
+    assert "880" in first and "not recorded" in second and second.endswith("settled")
+
+
+def test_an_effect_that_was_randomised_is_not_called_unproven():
+    randomised = Difference(Estimate(4.0, 2.5, 5.5, 900), "randomised", "100 held back", 900, 100)
+    alone = Readout(AS_OF, 8, (ended("13", randomised, recorded=True, provisional=False),))
+    text = text_of(ended_block(alone, ZONE))
+    assert "not proven by a test" not in text and "Provisional" not in text
+    assert "No promotion ended in the 8 weeks" in text_of(ended_block(Readout(AS_OF, 8, ()), ZONE))
+
+
+def running_row() -> RunningPromotion:
+    day = np.arange(34.0)
+    curve = pd.DataFrame(
+        {"day": day, "at": pd.Timestamp("2017-10-04 04:00") + day * pd.Timedelta("1D")}
+    )
+    curve["observed"] = np.where(day <= 26, np.floor(day * 0.7), np.nan)
+    curve = curve.assign(expected=day * 0.6, ci_low=day * 0.3, ci_high=day * 1.2)
+    return RunningPromotion(
+        "16", "Coupons 16", datetime(2017, 10, 4, 4), datetime(2017, 11, 6, 5), 27, 33, 188, 18,
+        Estimate(15.6, 7.8, 31.2, 9), Estimate(20.0, 10.0, 40.0, 9), "week 2017-W40", 0.9, curve,
+    )  # fmt: skip
+
+
+def test_a_running_promotion_with_its_figure():
+    text = text_of(block := running_block(Running(AS_OF, (running_row(),)), ZONE))
+    assert "1 promotion runs, inside its band." in text and "day 27 of 33" in text
+    assert "18 of 188" in text and "16 [8, 31]" in text and "week 2017-W40" in text
+    assert block.text.count("<img") == 1 and "Coupons 16 · day 27 of 33" in block.text
+
+
+def test_lists_without_a_promotion_say_so():
+    nothing = pd.DataFrame(columns=["promotion_id", "name", "status"])
+    assert "No promotion starts in the four weeks" in text_of(coming_block(nothing, ZONE))
+    assert "No promotion is running" in text_of(running_block(Running(AS_OF, ()), ZONE))
+    assert "None." in text_of(running_block(Running(AS_OF, ()), ZONE, "None."))
+
+
+def test_promotions_that_come_are_listed_by_start():
+    row = {
+        "promotion_id": "18",
+        "name": "Coupons 18",
+        "status": "coming",
+        "days": 56,
+        "products": None,
+    }
+    row |= {
+        "starts_at": pd.Timestamp("2017-11-15 05:00"),
+        "ends_at": pd.Timestamp("2017-12-18 05:00"),
+    }
+    text = text_of(coming_block(pd.DataFrame([row]), ZONE))
+    assert "Coupons 18" in text and "15 Nov – 17 Dec" in text and "–" in text
+
+
+@pytest.fixture
+def reports(tmp_path):
+    """Two weeks beside each other; the earlier one scored customers 0 to 99 for P."""
+    import ibis
+
+    for name in ("2017-W40", "2017-W44"):
+        (tmp_path / name / "tables").mkdir(parents=True)
+    spread = {"mean": 0.1, "ci_low": 0.0, "ci_high": 0.2, "sd": 0.2, "se": 0.05, "k": 9}
+    write_json(tmp_path / "2017-W40" / "metrics.json", {"response": {"ratio_spread": spread}})
+    early = RunFolder(tmp_path / "2017-W40", Week.parse("2017-W40"))
+    scores = pd.DataFrame({"customer_id": range(100), "promotion_id": "P", "p_redeemed": 0.2})
+    early.write_table("scores", scores, by="customer_id")
+    promotions = pd.DataFrame({"promotion_id": ["P"], "kind": "coupon"})
+    promotions["starts_at"], promotions["ends_at"] = (
+        pd.Timestamp("2017-10-04 04:00"),
+        pd.Timestamp("2017-11-06 05:00"),
+    )
+    sent = pd.DataFrame({"promotion_id": "P", "customer_id": range(50, 100)})
+    sent["ts"] = pd.Timestamp("2017-10-04 04:00")
+    con = ibis.duckdb.connect()
+    tables = {"promotions": promotions, "exposures": sent}
+    shop = Shop({k: con.create_table(k, v) for k, v in tables.items()}, Settings(zone=ZONE))
+    run = RunFolder(tmp_path / "2017-W44", Week.parse("2017-W44"))
+    return run, shop, promotions, sent, Spread.of(spread)
+
+
+def test_what_the_earlier_week_expected_of_those_contacted(reports):
+    run, shop, promotions, _, spread = reports
+    found = earlier_predictions(run, shop, promotions, AS_OF)
+    assert found == {"P": expected_of(pd.Series([0.2] * 50), spread)}
+
+
+def test_a_week_that_scored_too_few_of_them_is_no_prediction(reports):
+    run, shop, promotions, sent, _ = reports
+    con = shop["exposures"].get_backend()
+    others = con.create_table("others", sent.assign(customer_id=sent["customer_id"] + 25))
+    changed = shop.with_tables(shop.tables | {"exposures": others})
+    assert earlier_predictions(run, changed, promotions, AS_OF) == {}
+
+
+def test_a_promotion_of_this_week_or_of_a_week_without_report_has_none(reports):
+    run, shop, promotions, _, _ = reports
+    again = RunFolder(run.path.parent / "2017-W40", Week.parse("2017-W40"))
+    assert earlier_predictions(again, shop, promotions, AS_OF) == {}
+    moved = promotions.assign(starts_at=pd.Timestamp("2017-09-01"))
+    assert earlier_predictions(run, shop, moved, AS_OF) == {}
