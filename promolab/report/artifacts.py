@@ -37,6 +37,10 @@ _WRITTEN_BY = {
     "segments": "03_segments",
     "pairs": "04_response",
     "scores": "04_response",
+    "segment_advice": "03_segments",
+    "economics": "06_plan",
+    "funnel": "06_plan",
+    "planned": "06_plan",
 }
 
 

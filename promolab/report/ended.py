@@ -1,4 +1,4 @@
-"""The blocks of the page on promotions that run, come or ended."""
+"""The block of the page on promotions that ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promolab.report.page import Html, join, picture, say, table
 from promolab.results import Estimate
 from promolab.wording import count, number, percent
 
-__all__ = ["dates", "ended_block", "timeline_block"]
+__all__ = ["dates", "ended_block"]
 
 NOT_PROVEN = (
     "Extra sales that are not randomised compare those contacted with similar customers who were "
@@ -33,48 +33,6 @@ def dates(starts_at: Any, ends_at: Any, zone: str) -> str:
     """
     first, end = (pd.Timestamp(ts, tz="UTC").tz_convert(zone) for ts in (starts_at, ends_at))
     return f"{first:%d %b} – {end - pd.Timedelta(seconds=1):%d %b}"
-
-
-def timeline_block(promotions: pd.DataFrame, zone: str) -> Html:
-    """Return the promotions that run or come, a line each.
-
-    Parameters
-    ----------
-    promotions : DataFrame
-        From `promolab.campaign.timeline`.
-    zone : str
-        The shop's.
-    """
-    shown = promotions[promotions["status"].isin(["running", "coming"])]
-    if shown.empty:
-        return say("No promotion is running, and none starts in the four weeks after this one.")
-    rows = shown.to_dict("records")
-    text = shown.assign(
-        valid=[dates(r["starts_at"], r["ends_at"], zone) for r in rows],
-        progress=[
-            f"day {r['day']} of {r['days']}" if r["status"] == "running" else "–" for r in rows
-        ],
-        so_far=[
-            f"{count(r['redeemers'])} of {count(r['contacts'])}"
-            if r["status"] == "running"
-            else "–"
-            for r in rows
-        ],
-    )
-    return table(
-        text,
-        {
-            "name": "promotion",
-            "status": "status",
-            "valid": "valid",
-            "progress": "how far",
-            "so_far": "redeemed so far",
-            "products": "products",
-        },
-        {"products": lambda n: "–" if pd.isna(n) else count(n)},
-        caption="Sorted by status and start; what was known on the morning the week begins.",
-        most=20,
-    )
 
 
 def ended_block(readout: Readout, zone: str) -> Html:

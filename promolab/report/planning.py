@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from promolab.abtest import share_to_see, smallest_effect
 from promolab.campaign.economics import weigh_launch
 from promolab.campaign.economics_total import LaunchEconomics
@@ -82,7 +80,7 @@ class WeekPlan:
         run.write_table("economics", self.economics.to_frame(), by="promotion_id")
         shutil.rmtree(run.path / SEND, ignore_errors=True)  # a draft of an earlier try
         write_send(plan, run.path / SEND, self.shop.settings)
-        run.record("plan", plan.to_dict())
+        run.record("plan", plan.to_dict() | {"notes": list(plan.notes)})
         run.record("economics", self.economics.to_dict())
 
 
@@ -152,7 +150,8 @@ def _shows(treated: int, held: int, sd: float, currency: str) -> str:
     half = share_to_see(treated + held, effect / 2, sd=sd)
     sentence = (
         f"the {plural(held, 'customer')} held back can show a difference of "
-        f"{money(effect, currency=currency)} per customer or more in 4 of 5 such trials; half of it "
+        f"{money(effect, currency=currency)} per customer or more in 4 of 5 such trials; "
+        "half of it "
     )
     if half.control is None:
         return sentence + "would not show even if half of all were held back."

@@ -1,0 +1,155 @@
+"""The week in a mail and on one page: ``summary.md`` and ``one_page.png``."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from promolab import plots
+from promolab.campaign.funnel import STEPS
+from promolab.metrics import lift
+from promolab.report.artifacts import RunFolder
+from promolab.report.opening import FirstScreen
+from promolab.wording import count, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["MOST_WORDS", "summary_text", "write_one_page", "write_summary"]
+
+MOST_WORDS = 120
+
+
+def summary_text(screen: FirstScreen) -> str:
+    """Return the week in at most 120 words of Markdown, to paste in a mail.
+
+    Parameters
+    ----------
+    screen : FirstScreen
+        The first screen of the page.
+    """
+    week = screen.run.week
+    heading = f"**{screen.shop.settings.name}, week {week} ({week.label()})**"
+    lines = [screen.lead(), *(f"- {t.label}: {t.text}" for t in screen.tiles), screen.allow()]
+    text = heading
+    for line in lines:  # the most important first; what would be too long is left to the page
+        longer = f"{text}\n{'' if line.startswith('- ') else chr(10)}{line}"
+        if len(longer.split()) <= MOST_WORDS:
+            text = longer
+    return text + "\n"
+
+
+def write_summary(screen: FirstScreen, path: Path) -> None:
+    """Write ``summary.md``."""
+    path.write_text(summary_text(screen), encoding="utf-8")
+
+
+def write_one_page(
+    screen: FirstScreen,
+    backtest: pd.DataFrame,
+    funnel: pd.DataFrame,
+    run: RunFolder,
+    path: Path,
+) -> None:
+    """Write ``one_page.png``: the first sentences, the tiles, and two figures.
+
+    Parameters
+    ----------
+    screen : FirstScreen
+        The first screen of the page.
+    backtest : DataFrame
+        Past promotions predicted: customer_id, promotion_id, y, p.
+    funnel : DataFrame
+        Of the plan.
+    run : RunFolder
+        With the segments, which stand where nothing is planned.
+    path : Path
+        The file.
+    """
+    import matplotlib.pyplot as plt
+
+    with plots.style():
+        # Text is laid out by hand, so nothing is to be moved for the figures' sake.
+        figure = plt.figure(figsize=(11.7, 8.3), layout="none")
+        week = screen.run.week
+        name = f"{screen.shop.settings.name} · week {week} ({week.label()})"
+        figure.text(0.05, 0.945, name, fontsize=17, fontweight="bold")
+        lead = textwrap.fill(screen.lead(), 118)
+        figure.text(0.05, 0.915, lead, fontsize=11.5, va="top", linespacing=1.35)
+        _tiles(figure, screen)
+        left = figure.add_axes((0.21, 0.1, 0.25, 0.37))
+        right = figure.add_axes((0.6, 0.1, 0.35, 0.37))
+        if len(funnel) and funnel["to_contact"].sum():
+            _funnel(funnel, left)
+        else:
+            _segments(run, left)
+        _gain(backtest, right)
+        foot = f"{screen.status()}. Intervals in brackets. {screen.allow().split('. ')[0]}."
+        figure.text(0.05, 0.025, foot, fontsize=8, color=plots.MUTED)
+        figure.savefig(path, dpi=110, metadata={"Software": None})
+        plt.close(figure)
+
+
+def _tiles(figure: Any, screen: FirstScreen) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    for i, tile in enumerate(screen.tiles):
+        x = 0.05 + i * 0.228
+        box = FancyBboxPatch(
+            (x, 0.6), 0.214, 0.155, boxstyle="round,pad=0,rounding_size=0.008",
+            transform=figure.transFigure, facecolor="white", edgecolor="#d0d4d9", linewidth=1,
+        )  # fmt: skip
+        figure.patches.append(box)
+        figure.text(x + 0.011, 0.738, textwrap.fill(tile.label, 32), fontsize=9, va="top")
+        figure.text(x + 0.011, 0.665, tile.text, fontsize=13.5, fontweight="bold", va="center")
+        note = textwrap.shorten(tile.note, 84, placeholder=" …")
+        figure.text(
+            x + 0.011, 0.642, textwrap.fill(note, 42), fontsize=7, va="top", color=plots.MUTED
+        )
+
+
+def _funnel(funnel: pd.DataFrame, ax: Axes) -> None:
+    row = funnel.sort_values(["to_contact", "promotion_id"], ascending=[False, True]).iloc[0]
+    left, labels, values = int(row["active"]), ["active customers"], [int(row["active"])]
+    for step in list(STEPS)[:-1]:
+        if row[step]:
+            left -= int(row[step])
+            labels.append(f"− {textwrap.fill(STEPS[step], 24)}")
+            values.append(left)
+    plots.bars(labels, values, text=[count(v) for v in values], ax=ax)
+    ax.set_title(f"{count(row['to_contact'])} of {count(row['active'])} to contact", loc="left")
+    ax.set_xlabel("customers left")
+
+
+def _segments(run: RunFolder, ax: Axes) -> None:
+    sizes = run.read_table("segments")["segment"].value_counts().sort_index()
+    sizes = sizes.sort_values(ascending=False, kind="stable")
+    labels = [textwrap.fill(str(name), 24) for name in sizes.index]
+    plots.bars(labels, sizes.to_numpy(), text=[count(n) for n in sizes], ax=ax)
+    ax.set_title("Customers by segment", loc="left")
+    ax.set_xlabel("customers")
+
+
+def _gain(backtest: pd.DataFrame, ax: Axes) -> None:
+    if backtest.empty or backtest["y"].nunique() < 2:
+        ax.axis("off")
+        ax.text(0, 0.5, "No past promotion to test predictions on yet.", fontsize=10)
+        return
+    found = lift(
+        backtest["y"],
+        backtest["p"],
+        group=backtest["promotion_id"],
+        cluster=backtest["customer_id"],
+    )
+    found.plot(ax=ax, depth=0.4)
+    share = found.at(0.4).capture
+    words = percent(share.value, share.ci_low, share.ci_high)
+    for text in list(ax.texts):
+        if text.get_text().startswith("share of positives"):
+            text.remove()  # the subtitle of a figure that stands alone
+    ax.set_title(f"The top 40 % of past lists held\n{words} of redeemers", loc="left")
+    ax.set_xlabel("share of each list, likeliest first")
+    ax.set_ylabel("share of redeemers found")
