@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import point_in_time, prediction, small, weekly_report
+from benchmarks import point_in_time, prediction, size, small, weekly_report
 from benchmarks.table import Row, render
 
 
@@ -18,9 +18,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run the benchmarks; return 0, or 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--keep", metavar="FOLDER", help="keep the reports made, in this folder")
+    parser.add_argument("--no-size", action="store_true", help="leave out the larger shops")
+    parser.add_argument(
+        "--large", action="store_true", help="go up to 10⁸ events: an hour, 20 GB of disk"
+    )
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="promolab-bench-") as scratch:
         rows = list(measure(Path(options.keep or scratch).absolute()))
+        if not options.no_size:
+            say("larger shops")
+            rows += size.measure_size(Path(scratch) / "size", large=options.large)
     print(render(rows))
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     say(f"{os.cpu_count()} cores{load}; {sum(not row.ok for row in rows)} bars missed")

@@ -18,12 +18,17 @@ MB = 2**20
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command printed and took; ``peak_mb`` is of its largest process, not the sum."""
+    """What a command printed and took.
+
+    ``peak_mb`` is of its largest process; ``sum_mb`` is the most that all of its processes held at
+    once (0 where there is no /proc).
+    """
 
     stdout: str
     wall_seconds: float
     cpu_seconds: float
     peak_mb: float
+    sum_mb: float = 0.0
 
 
 def run_watched(arguments: Sequence[str], *, every: float = 0.1) -> Usage:
@@ -42,7 +47,7 @@ def run_watched(arguments: Sequence[str], *, every: float = 0.1) -> Usage:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = time.perf_counter()
-    peak = 0.0
+    peak = total = 0.0
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -53,7 +58,8 @@ def run_watched(arguments: Sequence[str], *, every: float = 0.1) -> Usage:
         )
         try:
             while process.poll() is None:
-                peak = max(peak, _tree_peak_mb(process.pid))
+                largest, together = _tree_mb(process.pid)
+                peak, total = max(peak, largest), max(total, together)
                 time.sleep(every)
         finally:
             if process.poll() is None:
@@ -69,7 +75,7 @@ def run_watched(arguments: Sequence[str], *, every: float = 0.1) -> Usage:
     if not peak:
         peak = after.ru_maxrss * (1 if sys.platform == "darwin" else 2**10) / MB
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Usage(stdout, wall, cpu, peak)
+    return Usage(stdout, wall, cpu, peak, total)
 
 
 def own_peak_mb() -> float:
@@ -79,9 +85,12 @@ def own_peak_mb() -> float:
     return peak_memory_mb()
 
 
-def _tree_peak_mb(pid: int) -> float:
-    """Return the highest VmHWM in the process tree under ``pid``; 0 where there is no /proc."""
-    peak, todo = 0.0, [pid]
+def _tree_mb(pid: int) -> tuple[float, float]:
+    """Return the highest VmHWM in the process tree under ``pid`` and the sum of what is resident.
+
+    Both are 0 where there is no /proc.
+    """
+    peak, total, todo = 0.0, 0.0, [pid]
     while todo:
         process = Path("/proc", str(todo.pop()))
         try:
@@ -93,4 +102,6 @@ def _tree_peak_mb(pid: int) -> float:
         for line in status.splitlines():
             if line.startswith("VmHWM"):
                 peak = max(peak, int(line.split()[1]) / 1024)
-    return peak
+            elif line.startswith("VmRSS"):
+                total += int(line.split()[1]) / 1024
+    return peak, total

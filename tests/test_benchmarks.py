@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from benchmarks import prediction, small, weekly_report
+from benchmarks import prediction, size, small, weekly_report
+from benchmarks.make_events import make_shop
 from benchmarks.processes import run_watched
 from benchmarks.table import Row, render
+from promolab import load_shop
 
 
 def test_every_module_imports(repository: Path) -> None:
@@ -71,3 +76,79 @@ def test_a_model_significantly_below_the_baseline_misses_the_bar() -> None:
     assert not prediction._not_below("worse", prediction._compare(rows)).ok
     swapped = rows.rename(columns={"p": "p_baseline", "p_baseline": "p"})
     assert prediction._not_below("better", prediction._compare(swapped)).ok
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    make_shop(folder, 6_000, 150, seed=1)
+    return folder
+
+
+def test_a_made_shop_is_of_the_size_asked_for_and_the_same_twice(
+    made: Path, tmp_path: Path
+) -> None:
+    written = make_shop(tmp_path, 6_000, 150, seed=1, files=3)
+    first = pd.read_parquet(made / "events.parquet")
+    second = pd.concat([pd.read_parquet(p) for p in sorted((tmp_path / "events").iterdir())])
+    assert written == len(first) and abs(written - 6_000) < 600
+    assert len(list((tmp_path / "events").iterdir())) == 3
+    pd.testing.assert_frame_equal(first, second.reset_index(drop=True))
+    assert first["ts"].is_monotonic_increasing and first["customer_id"].nunique() > 100
+    orders = first.groupby("order_id")
+    assert orders["customer_id"].nunique().max() == 1 and 5 < orders.size().mean() < 15
+    for name in ("promotions", "exposures", "responses"):
+        table = (made / f"{name}.parquet").read_bytes()
+        assert table == (tmp_path / f"{name}.parquet").read_bytes()
+
+
+def test_a_made_shop_passes_the_checks(made: Path) -> None:
+    checks = load_shop(made).check()
+    # The real shop's own lines of coupons stand twice; nothing that is made does.
+    twice = [f.table for f in checks.findings if f.check == "duplicate"]
+    assert checks.usable and twice == ["promotion_products"]
+
+
+@pytest.mark.parametrize("peer", ["sql", "pandas"])
+def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path, peer: str) -> None:
+    shop = tmp_path / "shop"
+    shutil.copytree(made, shop)
+    # Some orders come back, in part or whole, and some lines have no order.
+    events = pd.read_parquet(made / "events.parquet")
+    back = events[events["product_id"] % 9 == 0].copy()
+    back["ts"] += pd.Timedelta(days=3, hours=2)
+    back["kind"] = ["return", "cancel"] * (len(back) // 2) + ["return"] * (len(back) % 2)
+    whole = events[events["order_id"] % 11 == 0].assign(kind="return")
+    whole["ts"] += pd.Timedelta(days=1)
+    events["order_id"] = events["order_id"].astype("Int64").mask(events["product_id"] % 7 == 0)
+    pd.concat([events, back, whole]).sort_values("ts").to_parquet(shop / "events.parquet")
+    ours, theirs = size.features("promolab", shop), size.features(peer, shop)
+    assert len(ours) > 80 and ours["orders"].min() >= 0
+    assert size.differences(ours, theirs) == []
+    theirs["amount"] *= 1 + 1e-8
+    assert size.differences(ours, theirs) == ["amount"]
+
+
+def test_a_fresh_process_measures_a_shop(made: Path) -> None:
+    usage = run_watched(["-m", "benchmarks.size", "promolab", str(made)])
+    found = json.loads(usage.stdout)
+    assert found["seconds"] > 0 and found["rows"] > 80 and found["peak_mb"] > 100
+    assert usage.sum_mb > 100
+
+
+def test_the_rows_of_size_compare_medians(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {"promolab": 3.0, "sql": 2.0, "pandas": 12.0}
+
+    def fresh(what: str, shop_folder: Path) -> dict[str, float]:
+        if what == "compare":
+            return {"rows": 1_000, "columns": 33}
+        more = 10 if shop_folder.name == "larger" else 1
+        return {"seconds": seconds[what] * more, "peak_mb": 5_000}
+
+    monkeypatch.setattr(size, "_fresh", fresh)
+    to_sql, to_pandas = size.against_by_hand(made, 6_000, with_pandas=True)
+    assert to_sql.ok and to_sql.measured.startswith("1.50 × (median of 3: 3.0 s to 2.0 s; 33 col")
+    assert to_pandas.ok and to_pandas.measured.startswith("4.0 × ")
+    time, memory = size.growth({6_000: made, 60_000: Path("larger")})
+    assert time.ok and time.measured == "10.0 × (3.0 s to 30.0 s)"
+    assert not memory.ok and memory.measured == "4.88 GB; 100,000,000 events only with --large"

@@ -1,0 +1,28 @@
+"""How much memory the engine takes before it goes to disk."""
+
+import pytest
+
+from promolab.errors import InputError
+from promolab.sources.engine import MEMORY_LIMIT, connect, memory_limit
+
+
+def _limit() -> str:
+    return connect(1).raw_sql("SELECT current_setting('memory_limit')").fetchone()[0]
+
+
+def test_the_limit_is_the_usual_one_or_as_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PROMOLAB_MEMORY", raising=False)
+    assert memory_limit() == MEMORY_LIMIT and _limit() == "858.3 MiB"
+    monkeypatch.setenv("PROMOLAB_MEMORY", "2 gb")
+    assert memory_limit() == "2GB" and _limit() == "1.8 GiB"
+    monkeypatch.setenv("PROMOLAB_MEMORY", "")
+    assert memory_limit() == MEMORY_LIMIT
+
+
+@pytest.mark.parametrize("stated", ["lots", "0GB", "-1GB", "80%", "4"])
+def test_what_is_no_amount_of_memory_is_said(stated: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMOLAB_MEMORY", stated)
+    with pytest.raises(InputError, match=r"PROMOLAB_MEMORY = .* is no amount of memory; write one"):
+        connect(1)
