@@ -74,7 +74,7 @@ class Eligibility:
             self.notes.append(f"Contact limits were not checked: {name} has no table 'exposures'.")
         if not self.shop.has("contact_rights"):
             name = self.shop.settings.name
-            self.notes.append(f"Consent was not checked: {name} has no table 'contact_rights'.")
+            self.notes.append(f"Consent was not checked: {name} has no table of contact rights.")
         if self.quiet.any():
             days = plural(self.rules.quiet_days_after_complaint, "day")
             who = plural(int(self.quiet.sum()), "active customer")
@@ -141,7 +141,7 @@ class Eligibility:
         if unlisted.any():
             self.notes.append(
                 f"{plural(int(unlisted.sum()), 'active customer')} without a contact right on "
-                f"{channel}: not contacted. Where contact_rights lists refusals only, write "
+                f"{channel}: not contacted. Where the table of contact rights lists refusals only, write "
                 'unlisted = "may be contacted" in [contact] of shop.toml.'
             )
         return gone | refused | unlisted

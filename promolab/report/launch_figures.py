@@ -37,7 +37,8 @@ def launch_tiles(economics: LaunchEconomics, customers: int | None = None) -> li
     rows = [p for p in economics.promotions if p.contacts]
     names = ", ".join(p.name for p in rows)
     n = economics.contacts if customers is None else customers
-    tiles = [Tile("Customers to contact", count(n), float(n), names or "nothing starts", of=names)]
+    note = names or "nothing starts"
+    tiles = [Tile("Customers to contact", count(n), float(n), note, change="difference")]
     first = economics.largest
     if not rows or first is None:
         return tiles
@@ -81,7 +82,7 @@ def economics_table(row: PromotionEconomics) -> Html:
     anyway, costs = row.anyway, f"discounts, {row.rates_words(margin=False)}"
     lines = [
         ("customers to contact", count(row.contacts), f"{count(row.held)} more are held out"),
-        ("expected redemptions", row.expected_words(), f"{_LEVEL} interval, {_past(row)}"),
+        ("expected redemptions", row.expected_words(), _past(row)),
         (
             "expected discount cost",
             amount_words(row.discount, row.currency),
@@ -108,7 +109,10 @@ def economics_table(row: PromotionEconomics) -> Html:
 
 
 def _past(row: PromotionEconomics) -> str:
-    return f"from how far {plural(row.redemptions.n, 'past promotion')} missed as a whole"
+    n = row.redemptions.n
+    if not math.isfinite(row.redemptions.ci_low):
+        return f"no interval: {plural(n, 'past promotion')} to tell how far such sums miss"
+    return f"{_LEVEL} interval, from how far {plural(n, 'past promotion')} missed as a whole"
 
 
 def _share(e: Estimate) -> str:

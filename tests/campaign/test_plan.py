@@ -179,7 +179,7 @@ def test_a_released_contact_counts_once_and_a_promotion_that_ends_then_excludes_
 def test_consent_is_said_to_be_checked_or_not():
     shop, scores = one_promotion(4)
     plan = plan_week(shop, scores, AS_OF, [7], list_size=4)
-    assert "Consent was not checked: Shop has no table 'contact_rights'." in plan.notes
+    assert "Consent was not checked: Shop has no table of contact rights." in plan.notes
     rights = pd.DataFrame(
         {"customer_id": [0, 0, 1, 2], "channel": ["email", "EMAIL", "email", "sms"]}
         | {"allowed": [True, False, True, True]}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SUFFIXES = {".parquet", ".json", ".html"}
-PAGES = ["index", "01_data", "02_customers", "03_segments", "04_response"]
+PAGES = ["index", "01_data", "02_customers", "03_segments", "04_response", "06_plan"]
 
 
 def digests(week: Path, suffixes: set[str]) -> dict[str, str]:
