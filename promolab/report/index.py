@@ -10,6 +10,7 @@ from typing import Any
 
 from promolab.report.artifacts import read_json
 from promolab.report.publish import good_weeks, replace_text
+from promolab.report.records import failures
 from promolab.report.render import TEMPLATES, stylesheet
 from promolab.wording import percent
 
@@ -29,12 +30,16 @@ class _Cell:
 class _Row:
     week: str
     dates: str
+    good: bool
     status: str
+    reason: str
     cells: list[_Cell]
 
 
 def write_index(out: Path) -> Path:
     """Write ``index.html`` of the reports folder from each week's ``metrics.json``.
+
+    A week whose last run failed is in it, with the reason.
 
     Parameters
     ----------
@@ -48,7 +53,8 @@ def write_index(out: Path) -> Path:
     """
     import jinja2
 
-    weeks = good_weeks(out)[::-1]
+    good, failed = good_weeks(out), failures(out)
+    weeks = sorted({*good, *failed}, reverse=True)
     headlines = {week: _headlines(out / str(week)) for week in weeks}
     labels = list(dict.fromkeys(label for week in weeks for label in headlines[week]))
     labels = labels[:_MOST_LABELS]
@@ -56,7 +62,9 @@ def write_index(out: Path) -> Path:
         _Row(
             week=str(week),
             dates=week.label(),
-            status=_status(out / str(week)),
+            good=week in good,
+            status=_status(out / str(week)) if week in good else "failed",
+            reason=_reason(failed.get(week), good=week in good),
             cells=[
                 _cell(headlines[week].get(label), headlines.get(week.previous(), {}).get(label))
                 for label in labels
@@ -66,6 +74,7 @@ def write_index(out: Path) -> Path:
     ]
     source = read_json(out / "source.json")
     shop = source.get("name", "") if isinstance(source, dict) else ""
+    shop = shop or next((str(record.get("shop", "")) for record in failed.values()), "")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((TEMPLATES / "weeks.html.j2").read_text(encoding="utf-8"))
     page = template.render(rows=rows, labels=labels, shop=shop, css=stylesheet())
@@ -82,9 +91,19 @@ def _headlines(folder: Path) -> dict[str, Mapping[str, Any]]:
 
 
 def _status(folder: Path) -> str:
-    # Until a plan can be released, every week's plan is a draft.
-    metrics = read_json(folder / "metrics.json")
-    return str(metrics.get("status", "draft")) if isinstance(metrics, dict) else "draft"
+    """Return the state of a week's plan, and whether its data were stale."""
+    manifest = read_json(folder / "manifest.json")
+    manifest = manifest if isinstance(manifest, dict) else {}
+    fresh = manifest.get("freshness")
+    stale = isinstance(fresh, dict) and fresh.get("stale") is True
+    return str(manifest.get("state", "draft")) + (" · stale data" if stale else "")
+
+
+def _reason(failure: Mapping[str, Any] | None, *, good: bool) -> str:
+    if failure is None:
+        return ""
+    reason = str(failure.get("reason", "")) or "reason unknown"
+    return f"the last run failed: {reason}" if good else reason
 
 
 def _cell(tile: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> _Cell:

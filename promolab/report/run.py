@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from promolab.errors import DataError, InputError, PromolabError
+from promolab.campaign.lifecycle import state_of
+from promolab.errors import InputError, StepError
 from promolab.report import publish
 from promolab.report.artifacts import (
     METRICS_LOCK,
@@ -21,74 +22,42 @@ from promolab.report.artifacts import (
     read_json,
     write_json,
 )
+from promolab.report.call import Call, Request, checked_call, located
 from promolab.report.execute import Kernels, execute, kernels
-from promolab.report.failures import (
-    UNCHANGED,
-    full_disk_said,
-    lost_connection_error,
-    says_lost,
-)
-from promolab.report.inputs import InputFiles
+from promolab.report.failures import UNCHANGED, full_disk_said
+from promolab.report.late_rows import closed_weeks
 from promolab.report.manifest import manifest_of
+from promolab.report.notify import notify
 from promolab.report.parameters import Step, check_parameters, find_notebooks, read_steps
+from promolab.report.plan_files import plan_files
 from promolab.report.progress import Progress
+from promolab.report.records import FAILED, check_owner, forget_failure, note_failure
 from promolab.report.schedule_steps import run_steps, usual_workers
-from promolab.report.shown import hidden_errors, hidden_in, shown_source, telling
+from promolab.report.shown import hidden_errors
 from promolab.weeks import Week
 
-if TYPE_CHECKING:
-    from promolab.contract import Shop
-
-__all__ = ["run_report"]
+__all__ = ["CELL_TIMEOUT", "Made", "make_week", "present", "request_of", "run_report"]
 
 CELL_TIMEOUT = 1800  # seconds; a cell that takes longer hangs
 
 
 @dataclass(frozen=True)
-class _Call:
-    """What a run was asked for, checked."""
+class Made:
+    """A week that stands.
 
-    source: str
-    shop_file: str | None
-    week: Week
-    seed: int
-    parameters: Mapping[str, Any]
-    steps: Sequence[Step]
-    shop: str
-    fingerprints: Mapping[str, str]
-    files: InputFiles
-    timeout: int
+    Parameters
+    ----------
+    call : Call
+        What it was asked for.
+    page : Path
+        The report.
+    kept : str, optional
+        The state of its plan, where that is why nothing was made: the week was released.
+    """
 
-    @property
-    def written_source(self) -> str:
-        """The source as the manifest names it: of a warehouse, not who logs in to it."""
-        from promolab.sources.warehouse import is_url, shown
-
-        return shown(self.source) if is_url(self.source) else self.source
-
-    def parameters_of(self, step: Step) -> dict[str, Any]:
-        """Return what to tell a notebook: of all that is known, what it declares."""
-        # The notebooks run inside the week's folder, so that no page names a path of this machine.
-        known: dict[str, Any] = {
-            "source": self.source,
-            "week": str(self.week),
-            "seed": self.seed,
-            "folder": ".",
-            **self.parameters,
-        }
-        if self.shop_file is not None:
-            known["shop_file"] = self.shop_file
-        return {name: known[name] for name in step.parameters if name in known}
-
-    def shown_paths(self) -> dict[str, str]:
-        """Return this machine's paths, and secrets, and what pages show in their place."""
-        settings = shown_source(self.shop_file) if self.shop_file else {}
-        return {**settings, **shown_source(self.source), **telling(self.hidden, self.source)}
-
-    @property
-    def hidden(self) -> dict[str, str]:
-        """Return the values of the environment that the source names, and what stands for them."""
-        return hidden_in(self.source)
+    call: Call
+    page: Path
+    kept: str | None = None
 
 
 def run_report(
@@ -104,6 +73,7 @@ def run_report(
     timeout: int = CELL_TIMEOUT,
     workers: int | None = None,
     wait: float = publish.WAIT,
+    strict: bool = False,
 ) -> Path:
     """Render the campaign report of one week.
 
@@ -115,8 +85,9 @@ def run_report(
     source : str or Path
         A built-in source's name, or the path of a shop's tables.
     week : str, optional
-        ISO week such as ``2017-W44``; by default the one in the shop's settings, else the last week
-        that begins inside the data.
+        ISO week such as ``2017-W44``; by default the current one of a live source (its data reach
+        into the last 14 days), else the one in the shop's settings, else the last week that begins
+        inside the data.
     out : str or Path
         The reports folder; the week gets a folder of its own in it.
     seed : int
@@ -137,19 +108,22 @@ def run_report(
         is the same to the byte.
     wait : float
         Seconds to wait for another run that writes into the reports folder; 0 does not wait.
+    strict : bool
+        Make nothing, and fail, where the data are stale.
 
     Returns
     -------
     Path
-        The report, ``<out>/<week>/index.html``.
+        The report, ``<out>/<week>/index.html``; that of a released week as it was released.
 
     Raises
     ------
     InputError
-        If the call or the data cannot be used; nothing was written.
+        If the call or the data cannot be used, the reports folder belongs to another shop, or the
+        week was released with other parameters; nothing was written.
     StepError
-        If a notebook failed (the message names the file with its traceback), the disk is full, or
-        another run holds the reports folder all the while.
+        If a notebook failed (the message names the file with its traceback), the disk is full,
+        another run holds the reports folder all the while, or ``strict`` and the data are stale.
 
     Examples
     --------
@@ -158,142 +132,182 @@ def run_report(
     ...
     promolab.errors.InputError: there is no week 2017-W99; the year 2017 has the weeks 01 to 52
     """
+    request = request_of(source, week, seed, parameters, shop_file, notebooks, timeout)
+    made = make_week(
+        request, out, progress=progress, workers=workers, wait=wait, strict=strict, tell=True
+    )
+    return made.page
+
+
+def request_of(
+    source: str | Path,
+    week: str | None,
+    seed: int,
+    parameters: Mapping[str, Any] | None,
+    shop_file: str | Path | None,
+    notebooks: str | Path | None = None,
+    timeout: int = CELL_TIMEOUT,
+) -> Request:
+    """Return what is asked for, checked as far as that needs no look at the shop.
+
+    Raises
+    ------
+    InputError
+        If it is wrong; the arguments are those of `run_report`.
+    """
     asked = None if week is None else Week.parse(str(week))
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise InputError(f"seed = {seed!r}, must be a whole number from 0 to {2**32 - 1}")
-    if workers is not None and (isinstance(workers, bool) or workers < 1):
-        raise InputError(f"workers = {workers!r}, must be a whole number from 1 on")
     steps = read_steps(Path(notebooks) if notebooks else find_notebooks())
     checked = check_parameters(steps, parameters or {})
-    source, settings_file = _located(source, shop_file)
+    where, settings = located(source, shop_file)
+    return Request(where, settings, asked, seed, checked, steps, timeout)
+
+
+def make_week(
+    request: Request,
+    out: str | Path,
+    *,
+    progress: bool | None = None,
+    workers: int | None = None,
+    wait: float = publish.WAIT,
+    strict: bool = False,
+    tell: bool = False,
+    earlier: Call | None = None,
+) -> Made:
+    """Make a week's report, or leave a released one as it is.
+
+    Parameters
+    ----------
+    request : Request
+        By `request_of`.
+    out, progress, workers, wait, strict
+        As for `run_report`.
+    tell : bool
+        Run the commands of ``[notify]``.
+    earlier : Call, optional
+        That of another week made just before.
+
+    Returns
+    -------
+    Made
+
+    Raises
+    ------
+    InputError, StepError
+        As `run_report`.
+    """
+    if workers is not None and (isinstance(workers, bool) or workers < 1):
+        raise InputError(f"workers = {workers!r}, must be a whole number from 1 on")
     with (
-        hidden_errors(hidden_in(source)),
-        full_disk_said(publish.prepare(out, asked), UNCHANGED),
-        Progress(len(steps), progress) as shown,
+        hidden_errors(request.hidden),
+        full_disk_said(publish.prepare(out, request.week), UNCHANGED),
+        Progress(len(request.steps), progress) as shown,
     ):
         shown.begin("Reading the shop")
-        call = _checked_call(source, settings_file, asked, seed, checked, steps, timeout)
+        folder = publish.prepare(out)
+        closed = closed_weeks(folder)
+        call = checked_call(request, present(), closed, earlier)
         shown.end("Reading the shop", steps=0)
-        folder = publish.prepare(out, call.week)
-        with publish.locked(folder, call.week, wait=wait, say=shown.say):
-            publish.tidy(folder)
-            if call.files.changed():  # while another run was waited for
-                call = _checked_call(source, settings_file, asked, seed, checked, steps, timeout)
-            ensure_key(folder, call.fingerprints)
-            _make(call, folder, shown, workers or usual_workers())
-    return folder / str(call.week) / "index.html"
+        publish.prepare(out, call.week)
+        begun = False
+        try:
+            with publish.locked(folder, call.week, wait=wait, say=shown.say):
+                publish.tidy(folder)
+                if call.files.changed():  # while another run was waited for
+                    call = checked_call(request, present(), closed)
+                check_owner(folder, request.written_source, call.shop)
+                for sentence in call.late if earlier is None else ():
+                    shown.say(sentence)
+                made = _kept(call, folder, shown)
+                begun = made is None
+                if made is None:
+                    made = _made(call, folder, shown, workers or usual_workers(), strict)
+        except Exception:
+            if tell and begun:
+                _tell(call.notify.on_failure, call, "failed", folder / "index.html", shown)
+            raise
+        if tell and begun:
+            status = "degraded" if call.freshness.stale else "good"
+            _tell(call.notify.on_success, call, status, made.page, shown)
+    return made
 
 
-def _checked_call(
-    source: str,
-    shop_file: str | None,
-    asked: Week | None,
-    seed: int,
-    parameters: Mapping[str, Any],
-    steps: Sequence[Step],
-    timeout: int,
-) -> _Call:
-    """Look at the shop; its tables do not outlive this, so that the kernels have the memory."""
-    before = InputFiles.under(source)
-    try:
-        shop = _usable_shop(source, shop_file, parameters.get("threads"))
-        files = before.only(shop.files)
-        week, fingerprints = _week_inside(shop, asked), dict(shop.fingerprints)
-    except Exception as error:
-        before.check()  # and if one changed, this is why
-        if not isinstance(error, PromolabError) and says_lost(str(error)):
-            raise lost_connection_error(str(error)) from error
-        raise
-    files.check()
-    return _Call(
-        source=source,
-        shop_file=shop_file,
-        week=week,
-        seed=seed,
-        parameters=parameters,
-        steps=steps,
-        shop=shop.settings.name,
-        fingerprints=fingerprints,
-        files=files,
-        timeout=timeout,
-    )
+def present() -> datetime:
+    """Return the present, UTC without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _located(source: str | Path, shop_file: str | Path | None) -> tuple[str, str | None]:
-    """Return source and settings file as the notebooks need them, which run in another folder."""
-    if shop_file is not None and not Path(shop_file).expanduser().is_file():
-        raise InputError(f"--shop {shop_file}: there is no such file")
-    settings = None if shop_file is None else str(Path(shop_file).expanduser().absolute())
-    from promolab.sources import BUILT_IN
-    from promolab.sources.warehouse import is_url
-
-    if is_url(str(source)):
-        scheme, _, rest = str(source).partition("://")
-        is_file = scheme.lower() == "duckdb" and not rest.startswith(("/", "~", "$"))
-        return (f"{scheme}://{Path(rest).absolute()}" if is_file else str(source)), settings
-    path = Path(source).expanduser()
-    is_path = str(source) not in BUILT_IN and path.exists()
-    return (str(path.absolute()) if is_path else str(source)), settings
+def _tell(command: Any, call: Call, status: str, page: Path, shown: Progress) -> None:
+    sentence = notify(command, str(call.week), status, page)
+    if sentence is not None:
+        shown.say(sentence)
 
 
-def _usable_shop(source: str, shop_file: str | None, threads: int | None) -> Shop:
-    from promolab import sources
-
-    shop = sources.load_shop(source, settings=shop_file, threads=threads)
-    checks = shop.check()
-    if not checks.usable:
-        raise DataError(checks.summary())
-    return shop
-
-
-def _week_inside(shop: Shop, asked: Week | None) -> Week:
-    """Return the week to report on; refuse one that the data say nothing about."""
-    first, last = shop.span()
-    earliest, latest = Week.containing(first, shop.zone), Week.containing(last, shop.zone)
-    if earliest.start(shop.zone) <= first:
-        earliest = earliest.next()
-    if earliest > latest:
-        raise DataError(
-            f"the data of {shop.settings.name} cover {first:%Y-%m-%d} to {last:%Y-%m-%d}: no week "
-            "begins after the first event and before the last"
-        )
-    default = shop.settings.default_week
-    week = asked or (Week.parse(default) if default else latest)
-    if not earliest <= week <= latest:
-        where = "begins before the data do" if week < earliest else "begins after the data end"
+def _kept(call: Call, out: Path, shown: Progress) -> Made | None:
+    """Return a week whose plan was released, as it is; None where there is nothing to keep."""
+    week = call.week
+    if week not in publish.good_weeks(out):
+        return None
+    manifest = read_json(out / str(week) / "manifest.json")
+    state = state_of(manifest)
+    if state == "draft":
+        return None
+    if not call.request.is_like(manifest, week):
         raise InputError(
-            f"the week {week} {where}; the data of {shop.settings.name} cover "
-            f"{earliest} … {latest}: choose one of these"
+            f"the plan of {week} is {state}, and was made from other parameters: it never changes."
+            " Call it with the same ones, or give another --out"
         )
-    return week
+    shown.say(f"the plan of {week} is {state}: the report is as it was")
+    return Made(call, out / str(week) / "index.html", state)
 
 
-def _make(call: _Call, out: Path, progress: Progress, workers: int) -> None:
+def _made(call: Call, out: Path, shown: Progress, workers: int, strict: bool) -> Made:
+    """Make the week; if it fails, the list of weeks says so."""
+    from promolab.report.index import write_index
+
+    if call.freshness.stale:
+        shown.say(call.freshness.summary())
+    try:
+        if strict and call.freshness.stale:
+            raise StepError(f"{call.freshness.summary()} --strict makes no report from them")
+        ensure_key(out, call.fingerprints)
+        _make(call, out, shown, workers)
+    except Exception as error:
+        # Where there is no report yet, wrong input leaves nothing behind that could be seen.
+        seen = (out / "index.html").exists() or not isinstance(error, InputError)
+        with suppress(OSError):
+            note_failure(out, call.week, call.shop, call.told(error, out), present())
+            if seen:
+                write_index(out)
+        raise
+    forget_failure(out, call.week)
+    with full_disk_said(out, f"the report of {call.week} is there, but the list of weeks is not"):
+        write_json(out / "source.json", {"source": call.request.written_source, "name": call.shop})
+        publish.point_latest(out)
+        write_index(out)
+    return Made(call, out / str(call.week) / "index.html")
+
+
+def _make(call: Call, out: Path, progress: Progress, workers: int) -> None:
     """Run all steps in a staging folder and publish it."""
     started = datetime.now(UTC)
     # While the staging folder stands, so that it is seen which disk is full.
     with publish.staging(out, call.week) as staged, full_disk_said(out, UNCHANGED):
-        asked = {"source": call.written_source, "week": str(call.week), "seed": call.seed}
-        asked |= {"shop_file": call.shop_file, **call.parameters}
+        asked = call.request.asked(call.week)
         manifest = manifest_of(asked, call.shop, call.fingerprints, started)
+        manifest |= {"freshness": call.freshness.to_dict(), "late_rows": list(call.late)}
+        manifest |= {"state": "draft"}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
-        failed = out / ".failed" / str(call.week)
+        failed = out / FAILED / str(call.week)
         manifest["steps"] = _run_steps(call, staged, failed, progress, workers)
+        manifest["plan"] = {"files": plan_files(staged)}
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         publish.publish(staged, out / str(call.week))
-    shutil.rmtree(out / ".failed" / str(call.week), ignore_errors=True)
-    with suppress(OSError):  # another week's lies there
-        (out / ".failed").rmdir()
-    with full_disk_said(out, f"the report of {call.week} is there, but the list of weeks is not"):
-        write_json(out / "source.json", {"source": call.written_source, "name": call.shop})
-        publish.point_latest(out)
-        from promolab.report.index import write_index
-
-        write_index(out)
 
 
 def _run_steps(
-    call: _Call, staged: Path, failed: Path, progress: Progress, workers: int
+    call: Call, staged: Path, failed: Path, progress: Progress, workers: int
 ) -> dict[str, dict[str, Any]]:
     """Run the notebooks; a page is drawn while others run."""
     seconds: dict[str, float] = {}
@@ -307,11 +321,11 @@ def _run_steps(
             seconds[step.stem] = round(time.monotonic() - begun, 3)
             pages.append(drawing.submit(_write_page, call, step, notebook, staged))
 
-        run_steps(call.steps, work, workers=workers, stop=kernel.stop)
+        run_steps(call.request.steps, work, workers=workers, stop=kernel.stop)
         for page in pages:
             page.result()
     notes: dict[str, dict[str, Any]] = {}
-    for step in call.steps:
+    for step in call.request.steps:
         noted = read_json(staged / STEPS_FOLDER / f"{step.stem}.json") or {}
         notes[step.stem] = {"seconds": seconds[step.stem], **noted}
     shutil.rmtree(staged / STEPS_FOLDER, ignore_errors=True)
@@ -320,7 +334,7 @@ def _run_steps(
 
 
 def _run_step(
-    call: _Call, step: Step, staged: Path, failed: Path, kernel: Kernels, progress: Progress
+    call: Call, step: Step, staged: Path, failed: Path, kernel: Kernels, progress: Progress
 ) -> Any:
     progress.begin(step.title)
     try:
@@ -330,9 +344,9 @@ def _run_step(
             kernel=kernel,
             folder=staged,
             failed=failed / f"{step.stem}.ipynb",
-            timeout=call.timeout,
+            timeout=call.request.timeout,
             shown=call.shown_paths(),
-            hidden=call.hidden,
+            hidden=call.request.hidden,
             on_cell=lambda cell, of: progress.begin(step.title, f"cell {cell} of {of}"),
         )
     finally:
@@ -341,11 +355,11 @@ def _run_step(
         progress.end(step.title)
 
 
-def _write_page(call: _Call, step: Step, notebook: Any, staged: Path) -> None:
+def _write_page(call: Call, step: Step, notebook: Any, staged: Path) -> None:
     import nbformat
 
     from promolab.report.render import render_page
 
     nbformat.write(notebook, staged / "notebooks" / f"{step.stem}.ipynb")
-    page = render_page(notebook, step, call.steps, week=call.week, shop=call.shop)
+    page = render_page(notebook, step, call.request.steps, week=call.week, shop=call.shop)
     (staged / step.page).write_text(page, encoding="utf-8")

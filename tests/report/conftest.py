@@ -12,6 +12,7 @@ import nbformat
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+os.environ["TOYS"] = str(Path(__file__).parent)  # where a notebook finds toy_plan
 PARAMETERS = """\
 source = "complete_journey"  # where the shop comes from
 week = "2017-W44"  # ISO week
@@ -19,7 +20,7 @@ seed = 0
 threads = 1
 folder = "."
 depth = 0.5  # share of the list
-mood = "calm"  # what to do: calm, fail, refuse, hang or die
+mood = "calm"  # what to do: calm, fail, refuse, hang, die or plan
 """
 
 DATA = """\
@@ -38,6 +39,11 @@ if mood == "hang":
     time.sleep(60)
 if mood == "die":
     os._exit(9)
+--
+if mood == "plan":
+    sys.path.insert(0, os.environ["TOYS"])
+    from toy_plan import write_plan
+    write_plan(run)
 --
 sales = pd.DataFrame({"customer_id": [3, 1, 2], "product": ["<script>alert(1)</script>", "b", "c"]})
 run.write_table("sales", sales, by="customer_id")
@@ -84,6 +90,9 @@ def notebook(title: str, code: str) -> nbformat.NotebookNode:
 class ToySettings:
     name: str = "Toy & Co"
     default_week: str | None = "2017-W44"
+    operations: dict[str, object] = dataclasses.field(default_factory=dict)
+    margin_rate: float | None = None
+    currency: str = "USD"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +113,9 @@ class ToyShop:
     fingerprints: dict[str, str] = dataclasses.field(default_factory=lambda: {"events": "ab12"})
     usable: bool = True
     files: tuple[Path, ...] = ()
+
+    def has(self, table: str, *columns: str) -> bool:
+        return False
 
     def check(self) -> ToyChecks:
         return ToyChecks(self.usable)
@@ -145,6 +157,18 @@ def published(tmp_path_factory, notebooks) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("promolab.sources.load_shop", load_toy)
         run_report(out=out, notebooks=notebooks)
+    return out
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory, notebooks) -> Path:
+    """A reports folder with one week that has a plan; tests read it and leave it as it is."""
+    from promolab.report import run_report
+
+    out = tmp_path_factory.mktemp("planned") / "reports"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("promolab.sources.load_shop", load_toy)
+        run_report(out=out, notebooks=notebooks, parameters={"mood": "plan"})
     return out
 
 

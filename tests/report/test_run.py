@@ -120,7 +120,7 @@ def test_a_wrong_call_is_refused_before_anything_runs(toy, tmp_path, options, me
 
 
 def test_a_source_is_told_so_that_it_is_found_from_another_folder(monkeypatch, tmp_path):
-    from promolab.report.run import _located
+    from promolab.report.call import located
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shop").mkdir()
@@ -134,13 +134,14 @@ def test_a_source_is_told_so_that_it_is_found_from_another_folder(monkeypatch, t
         ("duckdb://${SHOPS}/a.duckdb", "duckdb://${SHOPS}/a.duckdb"),
         ("postgres://ann:${WORD}@db/shop", "postgres://ann:${WORD}@db/shop"),
     ]:
-        assert _located(given, None) == (told, None)
+        assert located(given, None) == (told, None)
 
 
 @pytest.mark.parametrize("week", ["2017-W01", "2017-W52"])
 def test_first_and_last_week_of_the_data_are_accepted(monkeypatch, toy, tmp_path, week):
     made = []
     monkeypatch.setattr("promolab.report.run._make", lambda call, *_: made.append(str(call.week)))
+    monkeypatch.setattr("promolab.report.index.write_index", lambda out: None)
     toy(tmp_path / "out", week=week)
     assert made == [week]
 
@@ -173,15 +174,35 @@ def earlier(published, tmp_path):
 
 
 def test_a_failing_step_leaves_the_earlier_report_and_says_where_to_look(toy, earlier):
-    before = files(earlier)
+    before = files(earlier / WEEK)
     with pytest.raises(StepError, match=r"step 01_data failed in cell 4: KeyError: .*column") as e:
         toy(earlier, parameters={"mood": "fail"})
     kept = earlier / ".failed" / WEEK / "01_data.ipynb"
     assert str(kept) in str(e.value)
     assert "no such column" in kept.read_text()
-    assert files(earlier) == before
+    assert files(earlier / WEEK) == before
     assert visible(earlier) == [WEEK, "index.html", "latest", "source.json"]
     assert not list(earlier.glob(".staging-*"))
+
+
+def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy, earlier):
+    with pytest.raises(StepError):
+        toy(earlier, week="2017-W45", parameters={"mood": "fail"})
+    record = json.loads((earlier / ".failed" / "2017-W45.json").read_text())
+    assert record["week"] == "2017-W45" and "no such column" in record["reason"]
+    assert str(earlier) not in record["reason"] and str(earlier) in str(earlier / record["reason"])
+    page = (earlier / "index.html").read_text()
+    assert "failed · step 01_data failed in cell 4: KeyError" in page
+    assert "2017-W45/index.html" not in page and os.readlink(earlier / "latest") == WEEK
+    with pytest.raises(InputError):
+        toy(earlier, parameters={"mood": "refuse"})
+    assert (
+        "draft · the last run failed: 01_data: events has" in (earlier / "index.html").read_text()
+    )
+    toy(earlier, week="2017-W45")
+    toy(earlier)
+    assert not (earlier / ".failed").exists()
+    assert "failed" not in (earlier / "index.html").read_text()
 
 
 def test_bad_data_found_by_a_notebook_are_the_callers_to_mend(toy, tmp_path):
@@ -195,7 +216,8 @@ def test_a_kernel_that_dies_and_a_cell_that_hangs_fail_the_step(toy, tmp_path):
         toy(tmp_path / "out", parameters={"mood": "die"})
     with pytest.raises(StepError, match="01_data: a cell took more than 3 seconds"):
         toy(tmp_path / "out", parameters={"mood": "hang"}, timeout=3)
-    assert visible(tmp_path / "out") == []
+    assert visible(tmp_path / "out") == ["index.html"]
+    assert "failed · step 01_data: a cell took" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(toy_command, earlier):

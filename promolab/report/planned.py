@@ -1,0 +1,118 @@
+"""What a week's folder holds of its plan, as the later steps of its life need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.contract import Settings, read_settings
+from promolab.contract.operations import NONE, read_operations
+from promolab.errors import InputError
+from promolab.report.plan_files import DECISIONS, PLANNED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Planned", "planned_of"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The plan of one week; `planned_of` reads it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        customer_id, promotion_id, holdout and, where the run wrote it, channel: a row per planned
+        customer and promotion.
+    windows : DataFrame
+        promotion_id, starts_at, ends_at of the planned promotions.
+    customers, promotions : Series
+        All ids that the shop knew.
+    settings : Settings
+        The shop's, as they were.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    windows: pd.DataFrame = field(repr=False)
+    customers: pd.Series[Any] = field(repr=False)
+    promotions: pd.Series[Any] = field(repr=False)
+    settings: Settings
+
+    @property
+    def zone(self) -> str:
+        """IANA zone of the shop's weeks."""
+        return self.settings.zone or "UTC"
+
+    def only(self) -> tuple[str, str] | None:
+        """Return the promotion and its channel, as text, where the plan has a single one."""
+        ids = self.table["promotion_id"].drop_duplicates()
+        if len(ids) != 1:
+            return None
+        channel = self.table["channel"].iloc[0] if "channel" in self.table else ""
+        return str(ids.iloc[0]), str(channel)
+
+
+def planned_of(folder: Path) -> Planned:
+    """Read the plan of a week's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``tables/decisions.parquet``, perhaps ``tables/planned.parquet``, and ``shop/``.
+
+    Returns
+    -------
+    Planned
+
+    Raises
+    ------
+    InputError
+        If a planned promotion is not in ``shop/promotions.parquet``.
+    """
+    import pandas as pd
+
+    tables, shop = folder / "tables", folder / "shop"
+    toml = shop / "shop.toml"
+    settings = read_settings(toml) if toml.is_file() else Settings()
+    decisions = pd.read_parquet(tables / f"{DECISIONS}.parquet")
+    written = tables / f"{PLANNED}.parquet"
+    table = pd.read_parquet(written) if written.is_file() else _from(decisions, settings)
+    offers = shop / "promotions.parquet"
+    columns = ["promotion_id", "starts_at", "ends_at"]
+    there = offers.is_file()
+    known = pd.read_parquet(offers, columns=columns) if there else pd.DataFrame(columns=columns)
+    text = known["promotion_id"].astype("str")
+    named = table["promotion_id"].astype("str").drop_duplicates()
+    unknown = named[~named.isin(text)]
+    if len(unknown):
+        raise InputError(
+            f"promotion {unknown.iloc[0]} of the plan is not in {offers}; make the report again"
+        )
+    windows = known[text.isin(named)].sort_values("promotion_id", ignore_index=True)
+    customers = pd.concat([decisions["customer_id"], table["customer_id"], *_more(folder)])
+    return Planned(table, windows, customers.drop_duplicates(), known["promotion_id"], settings)
+
+
+def _from(decisions: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Return who is planned for what, of the decisions alone; a bundle is all its promotions."""
+    rows = decisions.loc[
+        decisions["planned_action"] != NONE, ["customer_id", "planned_action", "holdout"]
+    ]
+    bundles = read_operations(settings).contact.bundles
+    parts = [list(bundles.get(action, (action,))) for action in rows["planned_action"].unique()]
+    of_action = dict(zip(rows["planned_action"].unique(), parts, strict=True))
+    rows = rows.assign(promotion_id=rows["planned_action"].map(of_action)).explode("promotion_id")
+    return rows.drop(columns="planned_action").reset_index(drop=True)
+
+
+def _more(folder: Path) -> list[pd.Series[Any]]:
+    import pandas as pd
+
+    files = folder / "tables" / "features.parquet", folder / "shop" / "customers.parquet"
+    return [
+        pd.read_parquet(file, columns=["customer_id"])["customer_id"]
+        for file in files
+        if file.is_file()
+    ]
