@@ -11,10 +11,13 @@ import pandas as pd
 from promolab.campaign.economics_total import LaunchEconomics
 from promolab.campaign.running_result import Running
 from promolab.campaign.schedule import list_of
+from promolab.contract.freshness import freshness
 from promolab.report.artifacts import RunFolder
 from promolab.report.ended import dates
+from promolab.report.late_rows import late_rows_of
 from promolab.report.launch_figures import launch_tiles
 from promolab.report.page import Html, Tile, join, say
+from promolab.report.releases import moved_since_release
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
@@ -107,11 +110,22 @@ class FirstScreen:
             return PROFILES_ONLY
         return HELD_BACK if self.shop.has("decisions") else RESPONSE_ONLY
 
+    def warnings(self) -> list[str]:
+        """Say what a reader must know first: stale data, and what changed of weeks that stood."""
+        found = freshness(self.shop, self.as_of)
+        moved = moved_since_release(self.run.path.resolve().parent, self.shop)
+        return [
+            *([f"Degraded: {found.summary()}"] if found.stale else []),
+            *late_rows_of(self.run.path),
+            *(f"Week {week}: {text}" for week, texts in moved.items() for text in texts),
+        ]
+
     def opening(self) -> Html:
         """Return the first sentences of the page."""
         return join(
             [
                 say(self.status(), css="muted"),
+                *(say(sentence, css="allow") for sentence in self.warnings()),
                 say(self.lead(), css="lead"),
                 say(self.allow(), css="allow"),
             ]

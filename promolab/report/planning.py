@@ -15,6 +15,7 @@ from promolab.campaign.plan_result import Plan
 from promolab.campaign.rights import quarantined_customers
 from promolab.campaign.send import write_send
 from promolab.report.artifacts import RunFolder
+from promolab.report.releases import released_contacts
 from promolab.wording import count, money, plural
 
 if TYPE_CHECKING:
@@ -133,9 +134,10 @@ def make_plan(
         list_size=sizes,
         seed=seed,
         lead_days=lead_days,
+        planned=released_contacts(run.path.resolve().parent, run.week),
         quarantined=quarantined_customers(shop, run.read_table("quarantine")),
     )
-    spread = (run.metrics.get("response") or {}).get("ratio_spread")
+    spread = run.metrics.get("response", {}).get("ratio_spread")
     economics = (
         weigh_launch(shop, as_of, plan.planned, spread)
         if len(plan.planned)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import io
 import json
 import os
@@ -329,13 +331,16 @@ _USES = {
     "reads": [
         (re.compile(r"read_table\(\"(\w+)\"\)"), "tables/{}.parquet"),
         (re.compile(r"load_shop\(Path\(folder\) / \"(shop)\""), "{}/events.parquet"),
-        (re.compile(r"run\.metrics(?:\[\"(\w+)\"\])?"), "metrics.json/{}"),
+        (re.compile(r"run\.metrics(?:\[\"(\w+)\"\])(?!\.get)"), "metrics.json/{}"),
+        (re.compile(r"run\.metrics\.get\(\"(\w+)\""), "metrics.json/{}"),
     ],
     "writes": [
         (re.compile(r"write_table\(\s*\"(\w+)\""), "tables/{}.parquet"),
         (re.compile(r"save_shop\(\w+, Path\(folder\) / \"(shop)\""), "{}/events.parquet"),
         (re.compile(r"run\.record\(\s*\"(\w+)\""), "metrics.json/{}"),
         (re.compile(r"(?<!load_shop\()Path\(folder\) / \"([\w.]+\.\w+)\""), "{}"),
+        (re.compile(r"write_send\(plan, run\.path / (SEND)"), "send/*"),
+        (re.compile(r"self\.run\.path / (MODEL_FILE)"), "segments_model.json"),
     ],
 }
 
@@ -346,6 +351,8 @@ def test_the_tables_of_the_notebooks_are_true(made):
         assert made.needs == EVERYTHING
         return
     code = "\n".join(c.source for c in made.notebook.cells if c.cell_type == "code")
+    for name in re.findall(r"from promolab\.report\.(planning|segments_model) import", code):
+        code += inspect.getsource(importlib.import_module(f"promolab.report.{name}"))
     for way, uses in _USES.items():
         used = {form.format(name) for rule, form in uses for name in rule.findall(code)}
         stated = getattr(made.needs, way)
