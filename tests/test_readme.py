@@ -45,7 +45,7 @@ def test_make_targets_named_exist(readme: str, repository: Path):
 def test_commands_named_exist(readme: str, capsys: pytest.CaptureFixture[str]):
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", readme, flags=re.DOTALL))
     commands = set(re.findall(r"^promolab (\w+)", blocks, re.MULTILINE))
-    assert commands == {"report", "data", "init"}
+    assert commands == {"report", "data", "init", "release", "reconcile", "close", "backfill"}
     for command in sorted(commands):
         with pytest.raises(SystemExit) as ended:
             cli.main([command, "--help"])
