@@ -10,7 +10,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import point_in_time, prediction, size, small, weekly_report
+from benchmarks import (
+    assignment,
+    outlook,
+    own_data,
+    point_in_time,
+    prediction,
+    size,
+    small,
+    weekly_report,
+)
 from benchmarks.table import Row, render
 
 
@@ -55,6 +64,12 @@ def measure(out: Path) -> Iterator[Row]:
     model, baseline = prediction.backtests(pairs)
     yield from prediction.against_baseline(model, baseline)
     yield prediction.no_leakage(model)
+    yield outlook.forecasts_hold(model, pairs)
+    say("an export of invoice lines, and a warehouse")
+    yield own_data.an_export_by_a_few_lines(folders[0] / "shop", out / "invoices")
+    yield from own_data.a_warehouse_gives_the_same(folders[0] / "shop")
+    say("holding back of ten million customers")
+    yield from assignment.assignment()
     say("AUC of a million rows")
     yield small.clustered_auc()
 
