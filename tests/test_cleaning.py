@@ -201,6 +201,18 @@ def test_what_cannot_be_read_is_refused():
         clean(shop_of(events=events(2, amount=-1.0)), NOW)
 
 
+def test_times_that_stand_for_none_go_by_default_and_stay_where_the_opening_says_so():
+    times = ["0001-01-01", "1900-01-01", "1970-01-01", "1971-01-01", "2017-03-01", "9999-12-31"]
+    frame = events(6, ts=pd.Series(np.array(times, dtype="datetime64[us]")))
+    cleaned, report = clean(shop_of(events=frame), NOW)
+    assert rules(report) == {("events", "outside_life"): 4}
+    assert cleaned.events.customer_id.execute().tolist() == ["C3", "C4"]
+    assert shop_of(events=frame).span() == (datetime(1971, 1, 1), datetime(2017, 3, 1))
+    old = shop_of(Settings(zone="UTC", opened="1850-01-01"), events=frame)
+    assert rules(clean(old, NOW)[1]) == {("events", "outside_life"): 2}
+    assert old.span()[0] == datetime(1900, 1, 1)
+
+
 def test_now_may_carry_a_zone():
     shop = shop_of(events=events(2, ts=[DAY, DAY + timedelta(hours=1)]))
     half_past = datetime(2017, 3, 1, 0, 30)

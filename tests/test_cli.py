@@ -32,7 +32,8 @@ def asked(monkeypatch):
 
 
 def test_report_prints_the_path_last_and_hands_its_options_on(asked, capsys):
-    line = "report --source shop --week 2017-W40 --out o --seed 3 --shop s.toml -p a=1 -p b=c=d --wait 5"
+    line = "report --source shop --week 2017-W40 --out o --seed 3 --shop s.toml -p a=1 --wait 5"
+    line += " -p b=c=d"
     assert cli.main(line.split()) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1] == "reports/2017-W44/index.html" and printed.err == ""
@@ -184,6 +185,48 @@ def test_a_page_that_cannot_be_written_is_said_before_the_shop_is_opened(capsys,
 def test_an_unknown_source_names_what_there_is(capsys):
     assert cli.main(["data", "complete_journy"]) == 2
     assert "did you mean 'complete_journey'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["data"], ["init"], ["report", "--out", "o", "--source"]])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "host=localhost password=hunter2 dbname=x",
+        "host=localhost PGPASSWORD = 'hunter2 hunter3'",
+        "postgres:ann:hunter2@localhost",
+        "1postgres://ann:hunt@er2@localhost/hunter2@x",
+    ],
+)
+def test_a_mistyped_address_does_not_echo_its_password(
+    capsys, tmp_path, monkeypatch, command, source
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([*command, source]) == 2
+    said = capsys.readouterr().err
+    assert "hunt" not in said and "there is no " in said and "…" in said
+
+
+def test_a_personal_value_is_in_no_sentence(capsys, shop_folder):
+    rows = [f"C{n},2017-03-0{n}T12:00:00,purchase,c{n}@shop.example" for n in range(1, 5)]
+    (shop_folder / "events.csv").write_text("\n".join(["customer_id,ts,kind,mail", *rows]) + "\n")
+    for line in ('amount = "mail"', 'ts = "mail"', 'currency = "mail"\namount = "customer_id"'):
+        (shop_folder / "shop.toml").write_text(f'zone = "UTC"\n[events]\n{line}\n')
+        assert cli.main(["data", str(shop_folder)]) == 2
+        said = capsys.readouterr().err
+        assert "shop.example" not in said and "promolab: events." in said, line
+    assert cli.main(["data", str(shop_folder), "--html", str(shop_folder / "shop.toml")]) == 2
+    assert "is no name of a page" in capsys.readouterr().err
+
+
+def test_many_currencies_are_named_in_part(capsys, shop_folder):
+    codes = ["AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG"]
+    rows = [f"C{n},2017-03-01T12:00:00,purchase,1,{code}" for n, code in enumerate(codes)]
+    text = "\n".join(["customer_id,ts,kind,amount,currency", *rows]) + "\n"
+    (shop_folder / "events.csv").write_text(text)
+    assert cli.main(["data", str(shop_folder)]) == 2
+    said = capsys.readouterr().err
+    assert "AAA (1 row), BBB (1 row), CCC (1 row), DDD (1 row), EEE (1 row), and 2 more" in said
+    assert "FFF" not in said and "GGG" not in said
 
 
 def test_init_proposes_a_shop_toml_and_overwrites_none(tmp_path, capsys):

@@ -141,8 +141,8 @@ class Eligibility:
         if unlisted.any():
             self.notes.append(
                 f"{plural(int(unlisted.sum()), 'active customer')} without a contact right on "
-                f"{channel}: not contacted. Where the table of contact rights lists refusals only, write "
-                'unlisted = "may be contacted" in [contact] of shop.toml.'
+                f"{channel}: not contacted. Where the table of contact rights lists refusals only, "
+                'write unlisted = "may be contacted" in [contact] of shop.toml.'
             )
         return gone | refused | unlisted
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from promolab.contract._cells import rows_of
 from promolab.contract.checks import (
     _FIRST,
     Finding,
@@ -55,8 +56,8 @@ def example_rows(
     >>> events = pd.DataFrame({"customer_id": ["A", "B"], "ts": when, "kind": "view"})
     >>> con = ibis.duckdb.connect()
     >>> shop = Shop({"events": con.create_table("events", events)}, Settings(zone="UTC"))
-    >>> [found.check for found in shop.check().findings]
-    ['missing_key']
+    >>> shop.check().findings[0].check
+    'missing_key'
     >>> example_rows(shop, shop.check().findings[0])
     [{'customer_id': 'B', 'ts': None, 'kind': 'view'}]
     """
@@ -69,7 +70,7 @@ def example_rows(
     columns = [column.name for column in TABLES[finding.table] if column.name in there]
     first = [name for name in (_TWINS,) if name in found.columns]
     rows = found.order_by([*first, *columns]).limit(most).select(*columns)
-    return list(rows.to_pyarrow().to_pylist())
+    return rows_of(rows.to_pyarrow())
 
 
 _TWINS = "_twins"
@@ -87,7 +88,8 @@ def _failing(shop: Shop, finding: Finding, now: datetime | None) -> ir.Table | N
     for measure in _measures(shop, name, context, broken):
         if measure.check != finding.check:
             continue
-        if measure.sentence.replace("{n}", count(finding.rows)) != finding.sentence:
+        # The check may have added to its sentence which words they are.
+        if not finding.sentence.startswith(measure.sentence.replace("{n}", count(finding.rows))):
             continue  # the same check of another column
         if measure.check == "duplicate":
             return _alike(table, hash_of(table, shop.tables[name].columns))

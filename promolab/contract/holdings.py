@@ -13,8 +13,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from promolab.contract._cells import rows_of
 from promolab.contract._numbers import Numbers, numbers_of
 from promolab.contract.personal import PersonalColumns, personal_columns
+from promolab.contract.personal_looks import masked
 from promolab.contract.rules import context_of
 from promolab.contract.shop import Shop
 from promolab.contract.tables import HAPPENED, TABLES
@@ -265,7 +267,7 @@ def _facts(table: ir.Table, roles: Mapping[str, str], rows: int) -> dict[str, An
             query[f"true {column}"] = value.sum()
     names = {f"f{i}": label for i, label in enumerate(query)}
     found = table.aggregate(**dict(zip(names, query.values(), strict=True))).to_pyarrow()
-    return {names[short]: value for short, value in found.to_pylist()[0].items()}
+    return {names[short]: value for short, value in rows_of(found)[0].items()}
 
 
 def _counted(table: ir.Table, column: str, most: int) -> list[tuple[Any, int]]:
@@ -274,7 +276,12 @@ def _counted(table: ir.Table, column: str, most: int) -> list[tuple[Any, int]]:
     value = table[column]
     counts = table.group_by(value=value).aggregate(n=table.count())
     top = counts.order_by(ibis.desc("n"), "value").limit(most).to_pyarrow().to_pylist()
-    return [(row["value"], int(row["n"])) for row in top]
+    counted: dict[Any, int] = {}
+    for row in top:
+        shown = None if row["value"] is None else masked(str(row["value"]))
+        counted[shown] = counted.get(shown, 0) + int(row["n"])
+    # Masked values are counted together.
+    return sorted(counted.items(), key=lambda pair: (-pair[1], pair[0] is None, pair[0]))
 
 
 def _values(
@@ -287,7 +294,7 @@ def _values(
 
 
 def _kinds(table: ir.Table) -> tuple[Any, ...]:
-    return tuple((None if k is None else str(k), n) for k, n in _counted(table, "kind", MOST_KINDS))
+    return tuple(_counted(table, "kind", MOST_KINDS))
 
 
 def _days(shop: Shop, name: str, table: ir.Table, now: datetime | None) -> dict[date, int]:
@@ -301,6 +308,7 @@ def _days(shop: Shop, name: str, table: ir.Table, now: datetime | None) -> dict[
     for end, keep in ((context.opened, table.ts.__ge__), (context.closed, table.ts.__lt__)):
         if end is not None and name in HAPPENED:
             inside = inside & keep(end)
+    inside = inside & (table.ts >= _FIRST_DAY) & (table.ts < _LAST_DAY)
     rows = table.filter(inside)
     quarter = (rows.ts.epoch_seconds().cast("int64") / _QUARTER).floor().cast("int64")
     counts = rows.group_by(quarter=quarter).aggregate(n=lambda t: t.count()).order_by("quarter")
@@ -314,3 +322,5 @@ def _days(shop: Shop, name: str, table: ir.Table, now: datetime | None) -> dict[
 
 
 _QUARTER = 900
+# A day and its zone cannot be told at the ends of all times.
+_FIRST_DAY, _LAST_DAY = datetime(1, 1, 3), datetime(9999, 12, 30)

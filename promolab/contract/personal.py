@@ -1,7 +1,8 @@
 """Personal data: columns that look like e-mail, phone, name or address, and a shop without them.
 
-They are told by their name, in tables about customers, or by a bounded sample of their values. What
-is found stays at the source: cleaning still compares rows with it, and nothing of it is written.
+They are told by their name, in tables about customers, by a bounded sample of their values, or by
+one e-mail address anywhere in the column. What is found stays at the source: cleaning still
+compares rows with it, and nothing of it is written.
 """
 
 from __future__ import annotations
@@ -10,10 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from promolab.contract.personal_looks import by_name, by_value
+from promolab.contract.personal_looks import (
+    ANY_EMAIL,
+    by_name,
+    by_shape,
+    by_value,
+    is_barcode,
+    is_owner,
+)
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES
 from promolab.errors import DataError, InputError, nearest
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -26,6 +35,9 @@ SAMPLE_ROWS = 20_000
 """First rows of a table whose values are looked at."""
 SAMPLE_VALUES = 1_000
 """Different values of a column that are looked at."""
+LEAST_PEOPLE = 5
+"""Fewer different values than this are not taken for the names of people."""
+_WHO = "customer_id"
 
 
 @dataclass(frozen=True)
@@ -111,13 +123,16 @@ def personal_columns(shop: Shop) -> PersonalColumns:
     """Find the columns of a shop that look like e-mail, phone, name or address.
 
     A column that the contract does not name is found by its name, in tables with a customer_id, or
-    by its values: at least half of them look like e-mail addresses or phone numbers. An id is found
-    by its values alone. Other columns of the contract are what it says they are.
+    by its values: at least half of them look like e-mail addresses or phone numbers, one e-mail
+    address stands anywhere in it, or nearly every customer has a text of their own, written as the
+    name of a person. An id is found by its values alone, half of them at least. Other columns
+    of the contract are what it says they are.
 
     Parameters
     ----------
     shop : Shop
-        The shop, on any engine. The first 20,000 rows of a table are looked at.
+        The shop, on any engine. The first 20,000 rows of a table are looked at, and all of them
+        for an e-mail address.
 
     Returns
     -------
@@ -230,18 +245,43 @@ def _look(name: str, table: ir.Table) -> dict[str, str]:
             suspects[column] = word or ""
     if not suspects:
         return {}
-    samples = _samples(table, list(suspects))
+    samples, own_words = _samples(table, list(suspects))
     found = {}
     for column, word in suspects.items():
         what = by_value(samples[column], word, is_id=column in ids)
+        if not what and about_customers and column not in ids and not is_barcode(column):
+            people = column in own_words or is_owner(column)
+            what = by_shape(samples[column], people=people)
         if what:
             found[column] = f"looks like {what}"
-    return found
+    rest = [column for column in suspects if column not in found and column not in ids]
+    for column, rows in _with_email(table, rest).items():
+        found[column] = f"holds e-mail addresses in {plural(rows, 'row')}"
+    return {column: found[column] for column in suspects if column in found}
 
 
-def _samples(table: ir.Table, columns: list[str]) -> dict[str, list[str]]:
-    """Return up to 1,000 different values of each column, in the table's own order."""
-    texts = table.select(**{column: table[column].cast("string") for column in columns})
+def _with_email(table: ir.Table, columns: list[str]) -> dict[str, int]:
+    """Return the columns that hold an e-mail address in any row, and in how many."""
+    if not columns:
+        return {}
+    import ibis
+
+    texts = [table[column].cast("string") for column in columns]
+    counts = {
+        # Most values hold no @, and that is seen at once.
+        f"n{i}": ibis.ifelse(text.contains("@"), text.re_search(ANY_EMAIL), False).sum()
+        for i, text in enumerate(texts)
+    }
+    row = table.aggregate(**counts).to_pyarrow().to_pylist()[0]
+    return {column: int(row[f"n{i}"]) for i, column in enumerate(columns) if row[f"n{i}"]}
+
+
+def _samples(table: ir.Table, columns: list[str]) -> tuple[dict[str, list[str]], set[str]]:
+    """Return up to 1,000 different values of each column, and the columns of words of one's own."""
+    chosen = {column: table[column].cast("string") for column in columns}
+    if _WHO in table.columns:
+        chosen[_WHO] = table[_WHO].cast("string")
+    texts = table.select(**chosen)
     rows = texts.limit(SAMPLE_ROWS).to_pyarrow()
     found = {}
     for column in columns:
@@ -251,7 +291,24 @@ def _samples(table: ir.Table, columns: list[str]) -> dict[str, list[str]]:
             values = there.select(column).limit(SAMPLE_VALUES).to_pyarrow()[column]
         seen = [value.strip() for value in values.unique()[:SAMPLE_VALUES].to_pylist()]
         found[column] = [value for value in seen if value]
-    return found
+    own = {column for column in columns if _WHO in chosen and _of_ones_own(rows, column)}
+    return found, own
+
+
+def _of_ones_own(rows: Any, column: str) -> bool:
+    """Tell whether nearly every row, or nearly every customer, has a value of its own."""
+    if column == _WHO:
+        return False
+    filled = rows.select([_WHO, column]).drop_null()
+    n = filled.num_rows
+    different = len(filled[column].unique())
+    if different < LEAST_PEOPLE or n == 0:
+        return False
+    if different >= 0.6 * n:
+        return True
+    people = len(filled[_WHO].unique())
+    both = filled.group_by([_WHO, column]).aggregate([]).num_rows
+    return both <= 1.2 * people and different >= 0.6 * people
 
 
 def _listed(places: Sequence[str]) -> tuple[str, str, bool]:

@@ -1,11 +1,22 @@
-"""What personal data look like: names that columns of it have, and how its values are written."""
+"""What personal data look like: names of columns, how values are written, and what hides them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["by_name", "by_value"]
+__all__ = [
+    "ANY_EMAIL",
+    "LOOKED_LIKE",
+    "by_name",
+    "by_shape",
+    "by_value",
+    "is_barcode",
+    "is_owner",
+    "looks_personal",
+    "masked",
+    "shown_value",
+]
 
 _EMAILS, _PHONES = "e-mail addresses", "phone numbers"
 
@@ -33,12 +44,17 @@ _OWNERS = frozenset(
     | {"shipping", "billing", "ship", "bill", "to", "home", "work", "private", "primary"}
     | {"secondary", "recipient", "receiver", "kunden", "kunde", "cliente"}
 )
+_PEOPLE = _OWNERS - {"shipping", "billing", "ship", "bill", "to", "home", "work", "private"}
 # "email_opt_in" is about an address, and tells none.
 _ABOUT = frozenset(
     {"opt", "optin", "optout", "in", "allowed", "consent", "verified", "valid", "is", "has"}
     | {"count", "open", "opens", "opened", "clicks", "sent", "status", "type", "channel", "domain"}
     | {"provider", "date", "at", "days", "flag", "subscribed", "app", "os", "device", "version"}
 )
+ANY_EMAIL = r"[^@\s]@[^@\s]+[.][A-Za-z][A-Za-z]"
+"""What an engine looks for in every value of a column."""
+LOOKED_LIKE = ("an e-mail address", "a phone number")
+_LONGEST = 60
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^\W\d_]{2,}")
 _INTERNATIONAL = re.compile(r"(\+[1-9]|00[1-9]\d{0,2}[ /-])[\d ()./-]{6,20}")
 _NATIONAL = re.compile(
@@ -47,6 +63,8 @@ _NATIONAL = re.compile(
     r"|[2-9]\d{2}[-. ]\d{3}[-. ]\d{4}"  # 555-123-4567
     r"|1[3-9]\d[ -]\d{4}[ -]\d{4}"  # 138 1234 5678
 )
+_WRITTEN_TOGETHER = re.compile(r"0[1-9]\d{8,13}|00[1-9]\d{9,12}|\+\d{10,15}")
+_BARCODE = frozenset({"ean", "upc", "gtin", "isbn", "issn", "barcode", "sku", "strichcode"})
 _DATE = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}")
 
 
@@ -130,3 +148,109 @@ def _is_phone(value: str) -> bool:
 
 def _has_digits(value: str) -> bool:
     return sum(character.isdigit() for character in value) >= 5
+
+
+def by_shape(values: Sequence[str], *, people: bool) -> str | None:
+    """Return what a text beside a customer's id holds by its shape: weaker signs than `by_value`'s.
+
+    Parameters
+    ----------
+    values : sequence of str
+        Different values of the column.
+    people : bool
+        Whether they may be names: nearly every customer, or every row, has one of its own.
+
+    Examples
+    --------
+    >>> by_shape(["01701234567"], people=False), by_shape(["Anna Schmidt"], people=True)
+    ('phone numbers', 'names of people')
+    """
+    if _share(values, _WRITTEN_TOGETHER.fullmatch) >= 0.5:
+        return _PHONES
+    if people and _share(values, _is_full_name) >= 0.6:
+        return "names of people"
+    return None
+
+
+def is_barcode(column: str) -> bool:
+    """Tell whether a column's name says that its long numbers are those of goods.
+
+    Examples
+    --------
+    >>> is_barcode("EAN_code"), is_barcode("ref")
+    (True, False)
+    """
+    return bool(_BARCODE & set(re.split(r"[\W\d_]+", column.lower())))
+
+
+def is_owner(column: str) -> bool:
+    """Tell whether a column is called after whoever buys, such as ``user``.
+
+    Examples
+    --------
+    >>> is_owner("User"), is_owner("user_group")
+    (True, False)
+    """
+    return column.strip().lower() in _PEOPLE
+
+
+def looks_personal(value: str, *, is_id: bool = False) -> str | None:
+    """Return what one value looks like, if that is personal.
+
+    Parameters
+    ----------
+    value : str
+        The value.
+    is_id : bool
+        Whether it is an id: then only an e-mail address or a number behind a ``+`` counts.
+
+    Examples
+    --------
+    >>> looks_personal("write to ana@example.org"), looks_personal("1,037.50")
+    ('an e-mail address', None)
+    """
+    text = value.strip()
+    if _EMAIL.search(text):
+        return LOOKED_LIKE[0]
+    if is_id and text[:1] != "+":
+        return None
+    return LOOKED_LIKE[1] if _is_phone(text) or _WRITTEN_TOGETHER.fullmatch(text) else None
+
+
+def masked(value: str, *, is_id: bool = False) -> str:
+    """Return a value as it may be printed: what looks personal is named, not told.
+
+    Parameters
+    ----------
+    value : str
+        The value.
+    is_id : bool
+        As for `looks_personal`.
+
+    Examples
+    --------
+    >>> masked("view"), masked("ana@example.org")
+    ('view', 'a value that looks like an e-mail address')
+    """
+    what = looks_personal(value, is_id=is_id)
+    return value if what is None else f"a value that looks like {what}"
+
+
+def shown_value(value: str) -> str:
+    """Return a value as an error may quote it: masked if it looks personal, 60 characters at most.
+
+    Examples
+    --------
+    >>> shown_value("+49 171 1234567")
+    'a value that looks like a phone number'
+    """
+    text = masked(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _is_full_name(value: str) -> bool:
+    words = value.split()
+    return len(words) in (2, 3) and all(
+        word.istitle() and word.strip(".").replace("-", "").replace("'", "").isalpha()
+        for word in words
+    )

@@ -18,10 +18,26 @@ from promolab.contract.tables import HAPPENED, TABLES
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["MONEY_KINDS", "ROW_RULES", "Context", "Rule", "columns_of", "context_of"]
+__all__ = [
+    "EARLIEST",
+    "LATEST",
+    "MONEY_KINDS",
+    "ROW_RULES",
+    "Context",
+    "Rule",
+    "columns_of",
+    "context_of",
+]
 
 MONEY_KINDS = ("purchase", "return", "cancel")
 """Kinds of event whose quantity and amounts count; those of a view mean nothing."""
+
+EARLIEST = datetime(1971, 1, 1)
+"""Before it nothing has happened in a shop that does not state when it opened: such times stand for
+none (0, as seconds from 1970 on; 1900-01-01; 0001-01-01)."""
+
+LATEST = datetime(3000, 1, 1)
+"""From it on a time stands for none, such as 9999-12-31: no week is asked of it."""
 
 _MEASURES = ("amount", "quantity", "discount", "coupon_discount")
 
@@ -35,7 +51,8 @@ class Context:
     now : datetime
         Nothing has happened later, UTC without a zone.
     opened, closed : datetime, optional
-        The shop's life, ``opened`` included and ``closed`` not.
+        The shop's life, ``opened`` included and ``closed`` not; `context_of` lets a shop that
+        states no opening begin with `EARLIEST`.
     promotions : ibis Table, optional
         The promotions that exist; without it no promotion is unknown.
     """
@@ -101,7 +118,8 @@ def context_of(shop: Shop, now: datetime | None = None) -> Context:
     now = datetime.now(UTC) if now is None else now
     if now.tzinfo is not None:
         now = now.astimezone(UTC).replace(tzinfo=None)
-    return Context(now, *shop.settings.life(), shop.tables.get("promotions"))
+    opened, closed = shop.settings.life()
+    return Context(now, opened or EARLIEST, closed, shop.tables.get("promotions"))
 
 
 def columns_of(name: str, table: Any, *names: str) -> list[str]:
@@ -227,10 +245,10 @@ ROW_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "outside_life",
-        "the time lies ahead, before the shop opened or after it closed",
+        "the time lies ahead, before the shop opened (by default 1971) or after it closed",
         _only(HAPPENED, "ts"),
         _outside,
-        "{column} has {n} times that lie ahead or outside the shop's life; "
+        "{column} has {n} times that lie ahead, before 1971 or outside the shop's life; "
         "check the times, and opened and closed in shop.toml",
     ),
     Rule(

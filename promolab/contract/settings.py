@@ -176,13 +176,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path, name: str | None = None) -> Settings:
     """Read a ``shop.toml``.
 
     Parameters
     ----------
     path : Path
         The file.
+    name : str, optional
+        What the shop is called if the file does not say so.
 
     Returns
     -------
@@ -200,7 +202,7 @@ def read_settings(path: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} cannot be read as TOML: {error}") from error
     known = [key.name for key in dataclasses.fields(Settings) if key.name not in _SECTION_FIELDS]
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"name": name} if name else {}
     mapping: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for key, value in content.items():

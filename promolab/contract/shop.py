@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from promolab.contract.checks import Checks
 
-__all__ = ["NEEDS", "Shop", "to_utc"]
+__all__ = ["NEEDS", "Gap", "Shop", "to_utc"]
 
 NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -33,6 +33,26 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """What the package can do with a shop, and the tables or columns each of these needs."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A column that some of a table's files lack.
+
+    Parameters
+    ----------
+    table, column : str
+        The contract's.
+    rows : int
+        Rows of those files.
+    sentence : str
+        Which files they are, and what to do.
+    """
+
+    table: str
+    column: str
+    rows: int
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +71,8 @@ class Shop:
         Sentences on what the source holds and the contract has no place for, or how it was read.
     cleaned : bool
         Whether `promolab.clean` made this shop.
+    gaps : tuple of Gap
+        Columns that some of a table's files lack.
 
     Examples
     --------
@@ -67,6 +89,7 @@ class Shop:
     files: tuple[Path, ...] = ()
     left_out: tuple[str, ...] = ()
     cleaned: bool = False
+    gaps: tuple[Gap, ...] = ()
 
     def __getattr__(self, name: str) -> ir.Table:
         if name in TABLES:
@@ -140,9 +163,17 @@ class Shop:
         return to_naive(self.zone, to_instant("UTC", ts))
 
     def span(self) -> tuple[datetime, datetime]:
-        """Return the times of the first and the last event, UTC without a zone."""
-        ts = self["events"].ts
-        first, last = self["events"].aggregate(a=ts.min(), b=ts.max()).execute().iloc[0]
+        """Return the times of the first and the last event, UTC without a zone.
+
+        Times that stand for none, such as 0001-01-01 and 9999-12-31, are not counted.
+        """
+        from promolab.contract.rules import EARLIEST, LATEST
+
+        begin = self.settings.life()[0] or EARLIEST
+        events = self["events"]
+        rows = events.filter(events.ts >= begin, events.ts < LATEST)
+        ends = rows.aggregate(a=rows.ts.min(), b=rows.ts.max())
+        first, last = ends.execute().iloc[0]
         if first is None or first != first:
             raise DataError(f"{self.settings.name}: events has no row with a time")
         return first.to_pydatetime(), last.to_pydatetime()

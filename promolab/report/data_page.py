@@ -14,6 +14,7 @@ from promolab.contract.checks import Checks, Finding
 from promolab.contract.examples import example_rows
 from promolab.contract.holdings import TableHolding, holdings
 from promolab.contract.personal import PersonalColumns, personal_columns
+from promolab.contract.personal_looks import masked
 from promolab.contract.shop import NEEDS, Shop
 from promolab.contract.tables import TABLES
 from promolab.errors import InputError
@@ -26,8 +27,9 @@ from promolab.wording import count, plural
 __all__ = ["data_page", "writable_page", "write_data_page"]
 
 _MOST_COLUMNS = 8  # more cannot be read side by side
-_MOST_LETTERS = 40
+_MOST_LETTERS = 44
 _HIDDEN = "…"
+_TITLE_END = "· promolab</title>".encode()  # of every page that promolab writes
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,31 @@ def writable_page(path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If its folder is not there, or it is a folder itself.
+        If its name is not that of a page, its folder is not there, it is a folder itself, or
+        another file that promolab did not write.
     """
     page = Path(path).expanduser()
     if page.is_dir():
         raise InputError(f"--html {path} is a folder; give the name of a file, such as data.html")
     if not page.parent.is_dir():
         raise InputError(f"--html {path}: there is no folder {page.parent}; make it first")
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--html {path} is no name of a page; give one such as data.html")
+    if page.exists() and not _is_ours(page):
+        raise InputError(
+            f"--html {path} is there already, and no page of promolab's: it is not overwritten; "
+            "give another name"
+        )
     return page
+
+
+def _is_ours(page: Path) -> bool:
+    try:
+        with page.open("rb") as file:
+            head = file.read(4_000)
+    except OSError as error:
+        raise InputError(f"--html {page} cannot be read: {error.strerror}") from error
+    return _TITLE_END in head
 
 
 def write_data_page(shop: Shop, checks: Checks, path: str | Path) -> Path:
@@ -177,10 +196,11 @@ def _lead(checks: Checks) -> str:
 
 
 def _checks_title(checks: Checks) -> str:
-    if not checks.findings:
-        return "No check fails"
-    one = len(checks.findings) == 1
-    return f"{plural(len(checks.findings), 'check')} {'fails' if one else 'fail'}"
+    notes = sum(f.level == "note" for f in checks.findings)
+    failing = len(checks.findings) - notes
+    failed = f"{plural(failing, 'check')} {'fails' if failing == 1 else 'fail'}"
+    said = [failed if failing else "No check fails"]
+    return ", ".join([*said, plural(notes, "note")] if notes else said)
 
 
 def _capital(sentence: str) -> str:
@@ -243,7 +263,10 @@ def _examples(
 
     columns = _columns(finding, list(rows[0]))
     hidden = dict.fromkeys(personal.of(finding.table, kept=True), _HIDDEN)
-    cells = [{c: hidden.get(c) or _cell(c, row[c], key, shop) for c in columns} for row in rows]
+    cells = [
+        {c: hidden.get(c) or _cell(finding.table, c, row[c], key, shop) for c in columns}
+        for row in rows
+    ]
     shown = table(
         pd.DataFrame(cells, columns=columns, dtype=object),
         {c: c for c in columns},
@@ -263,7 +286,7 @@ def _columns(finding: Finding, columns: list[str]) -> list[str]:
     return [c for c in columns if c in chosen]
 
 
-def _cell(column: str, value: Any, key: bytes, shop: Shop) -> str:
+def _cell(table_name: str, column: str, value: Any, key: bytes, shop: Shop) -> str:
     if value is None:
         return "(empty)"
     if column in ("customer_id", "cluster_id"):
@@ -273,5 +296,7 @@ def _cell(column: str, value: Any, key: bytes, shop: Shop) -> str:
         return _HIDDEN
     if isinstance(value, datetime):
         return local_text(value, shop.zone)
-    text = "".join(c if c.isprintable() else " " for c in str(value)).strip() or "(blank)"
+    is_id = TABLES[table_name][column].type == "id"
+    text = masked(str(value), is_id=is_id)
+    text = "".join(c if c.isprintable() else " " for c in text).strip() or "(blank)"
     return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 1] + "…"

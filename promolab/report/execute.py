@@ -32,6 +32,7 @@ from promolab.report.failures import (
 )
 from promolab.report.parameters import Step
 from promolab.report.shown import replace_everywhere, told_again
+from promolab.sources.engine import scratch
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -138,7 +139,8 @@ def kernels() -> Iterator[Kernels]:
     ------
     Kernels
     """
-    folder = Path(tempfile.mkdtemp(prefix="promolab-"))
+    # Inside this process's own folder: if it is killed, the next one clears it away.
+    folder = Path(tempfile.mkdtemp(prefix="kernels-", dir=scratch()))
     (folder / "runtime").mkdir(mode=0o700)
     changed = {
         "JUPYTER_PATH": os.pathsep.join(

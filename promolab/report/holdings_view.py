@@ -139,8 +139,8 @@ def _sentence(held: TableHolding) -> str:
             said.append(f"{text}, {count(held.missing_days)} of them without a row: {_gaps(held)}.")
     if held.outside:
         said.append(
-            f"Not among them: {plural(held.outside, 'row')} whose time lies ahead or outside the "
-            "shop's life."
+            f"Not among them: {plural(held.outside, 'row')} whose time lies ahead, before 1971 "
+            "or outside the shop's life."
         )
     return " ".join(said)
 
@@ -216,7 +216,7 @@ def _share(share: float) -> str:
     return percent(share, decimals=0 if share in (0, 1) else 1)
 
 
-def _short(text: str, most: int = 40) -> str:
+def _short(text: str, most: int = 44) -> str:
     clean = "".join(c if c.isprintable() else " " for c in text).strip()
     if not clean:
         return "(blank)"

@@ -24,7 +24,7 @@ from promolab.errors import InputError, StepError
 from promolab.report.artifacts import read_json
 from promolab.weeks import Week
 
-__all__ = ["good_weeks", "locked", "point_latest", "prepare", "publish", "staging", "tidy"]
+__all__ = ["good_weeks", "locked", "point_latest", "prepare", "publish", "staging", "sweep", "tidy"]
 
 _STAGING, _ASIDE, _PART = ".staging-", ".old-", ".part-"
 _WEEK_FOLDER = re.compile(r"\d{4}-W\d{2}", re.ASCII)
@@ -156,6 +156,20 @@ def tidy(out: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
+
+
+def sweep(out: Path) -> None:
+    """Clear away what a killed run left, unless a run is at it; a run that fails early does too.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    """
+    if not any(next(out.glob(f"{name}*"), None) for name in (_STAGING, _ASIDE, _PART)):
+        return
+    with suppress(StepError), locked(out, wait=0):
+        tidy(out)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from promolab.report.progress import Progress
 from promolab.report.records import FAILED, check_owner, forget_failure, note_failure
 from promolab.report.schedule_steps import run_steps, usual_workers
 from promolab.report.shown import hidden_errors
+from promolab.sources.engine import scratch
 from promolab.weeks import Week
 
 __all__ = ["CELL_TIMEOUT", "Made", "make_week", "present", "request_of", "run_report"]
@@ -206,6 +207,8 @@ def make_week(
     ):
         shown.begin("Reading the shop")
         folder = publish.prepare(out)
+        publish.sweep(folder)
+        scratch()  # clears the temporary folders of killed runs, whatever becomes of this one
         closed = closed_weeks(folder)
         call = checked_call(request, present(), closed, earlier)
         shown.end("Reading the shop", steps=0)

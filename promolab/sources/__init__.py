@@ -50,7 +50,9 @@ def load_shop(
     >>> int(shop.exposures.count().execute())
     6589
     """
-    stated = None if settings is None else read_settings(Path(settings).expanduser())
+    stated = None
+    if settings is not None:
+        stated = read_settings(Path(settings).expanduser(), _name_of(str(source)))
     if str(source) == "complete_journey":
         from promolab.sources.complete_journey import complete_journey
 
@@ -61,6 +63,7 @@ def load_shop(
             )
         return complete_journey(stated, threads)
     from promolab.sources.warehouse import is_url
+    from promolab.sources.warehouse.addresses import scrubbed
 
     if is_url(source):
         from promolab.sources.databases import open_database
@@ -69,7 +72,7 @@ def load_shop(
     path = Path(source).expanduser()
     if not path.exists():
         raise InputError(
-            f"there is no source {str(source)!r}: {nearest(str(source), BUILT_IN)}; "
+            f"there is no source {scrubbed(str(source))!r}: {nearest(str(source), BUILT_IN)}; "
             "or give the path of a folder of parquet or csv files, or of a DuckDB file, or the "
             "address of a warehouse such as postgres://host/database"
         )
@@ -85,3 +88,15 @@ def load_shop(
     from promolab.sources.databases import open_file
 
     return open_file(path, stated, threads)
+
+
+def _name_of(source: str) -> str:
+    """Return what a shop is called that says no name: after its folder, file or database."""
+    from promolab.sources.warehouse import is_url, shown
+
+    if source == "complete_journey":
+        return "Complete Journey"
+    if is_url(source):
+        return shown(source).rpartition("/")[2] or "Shop"
+    path = Path(source).expanduser().resolve()
+    return (path.name if path.is_dir() else path.stem) or "Shop"

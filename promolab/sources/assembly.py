@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from promolab.contract import TABLES, Settings, Shop
+from promolab.contract.shop import Gap
 from promolab.errors import DataError
 from promolab.sources.columns import conform
 from promolab.sources.currency import in_one_currency
 from promolab.sources.engine import quote, scratch
+from promolab.sources.files.drift import OneFile
+from promolab.sources.gaps import gaps_between
 from promolab.sources.mapping import Part
 from promolab.sources.rates import read_rates
 from promolab.wording import plural
@@ -35,12 +38,15 @@ class Found:
         How it was read, where a reader should know.
     is_text : bool
         Whether all its columns are text, to be parsed.
+    files : tuple of OneFile
+        Its files, where there are several.
     """
 
     table: Any
     called: str
     notes: tuple[str, ...] = ()
     is_text: bool = False
+    files: tuple[OneFile, ...] = ()
 
 
 def assembled(
@@ -81,6 +87,7 @@ def assembled(
     rates = read_rates(settings, folder, con)
     tables: dict[str, Any] = {}
     notes: list[str] = []
+    gaps: list[Gap] = []
     for name in TABLES:
         parts = mapping.get(name) or [Part(name)]
         made = []
@@ -96,6 +103,7 @@ def assembled(
             ready = conform(part, found.table, settings, found.called)
             ready = in_one_currency(part, ready, settings, rates)
             notes += found.notes
+            gaps += gaps_between(part, found.table.columns, found.called, found.files)
             if part.distinct:
                 notes.append(_distinct(name, found, ready))
             made.append(_stored(con, ready) if found.is_text else ready)
@@ -106,7 +114,7 @@ def assembled(
     if "customers" not in tables:
         tables["customers"] = _derived_customers(tables["events"])
     shop = Shop({n: tables[n] for n in TABLES if n in tables}, settings)
-    return dataclasses.replace(shop, left_out=tuple(dict.fromkeys(notes)))
+    return dataclasses.replace(shop, left_out=tuple(dict.fromkeys(notes)), gaps=tuple(gaps))
 
 
 def _no_events(where: str, tables: list[str], mapping: Mapping[str, Any]) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promolab.contract import TABLES, Settings
+from promolab.contract.personal_looks import shown_value
 from promolab.contract.tables import Column
 from promolab.errors import DataError, nearest
 from promolab.sources.mapping import Part, Value
 from promolab.sources.parsing import Problem, to_flag, to_id, to_number, to_time
 
-__all__ = ["conform", "no_case_twins"]
+__all__ = ["conform", "no_case_twins", "which_columns"]
 
 _ABSENT = {"id": "string", "time": "timestamp", "text": "string", "flag": "boolean"}
 
@@ -42,7 +43,8 @@ def conform(part: Part, table: Any, settings: Settings, theirs: str = "the table
         If a column is not there, or holds what the contract's column cannot hold.
     """
     engine = table.get_backend().name
-    found = _found(part, table, theirs)
+    table = _emptied(part, table)
+    found = which_columns(part, table.columns, theirs)
     made: dict[str, Any] = {}
     problems: list[Problem] = []
     for column in TABLES[part.table]:
@@ -73,19 +75,35 @@ def no_case_twins(table: str, columns: Sequence[str]) -> None:
         raise DataError(f"{table} has columns whose names differ only in case: {both}; rename one")
 
 
-def _found(part: Part, table: Any, theirs: str) -> dict[str, Value]:
-    """Return how each column of the contract that is there is made, with their names as written."""
-    columns = list(table.columns)
+def which_columns(part: Part, columns: Sequence[str], theirs: str) -> dict[str, Value]:
+    """Return how each column of the contract that is there is made, with their names as written.
+
+    Parameters
+    ----------
+    part : Part
+        What ``shop.toml`` says.
+    columns : sequence of str
+        The columns that the source's table has.
+    theirs : str
+        What errors call it.
+
+    Raises
+    ------
+    DataError
+        If a column that ``shop.toml`` names or that the contract requires is not there.
+    """
+    columns = list(columns)
     no_case_twins(theirs, columns)
     by_lower = {c.lower(): c for c in columns}
     found = {}
     for name, how in {**part.columns, **part.attributes}.items():
-        for wanted in how.columns:
-            if wanted.lower() not in by_lower:
-                raise DataError(
-                    f"{part.where} {name}: {theirs} has no column {wanted!r}; "
-                    f"{nearest(wanted, columns)}"
-                )
+        lacking = [wanted for wanted in how.columns if wanted.lower() not in by_lower]
+        if lacking and (not how.any or len(lacking) == len(how.columns)):
+            raise DataError(
+                f"{part.where} {name}: {theirs} has no column "
+                f"{' or '.join(map(repr, lacking if how.any else lacking[:1]))}; "
+                f"{nearest(lacking[0], columns)}"
+            )
         if name in part.columns:
             found[name] = _named(how, by_lower)
     if part.currency is not None and part.currency.lower() not in by_lower:
@@ -122,20 +140,49 @@ def _unnamed(theirs: str, columns: list[str], name: str, table: str) -> str:
 def _named(how: Value, by_lower: Mapping[str, str]) -> Value:
     import dataclasses
 
-    return dataclasses.replace(how, columns=tuple(by_lower[c.lower()] for c in how.columns))
+    there = tuple(by_lower[c.lower()] for c in how.columns if c.lower() in by_lower)
+    return dataclasses.replace(how, columns=there)
 
 
 def _raw(table: Any, how: Value) -> Any:
-    """Return their value: one column, several joined by a space, or a constant."""
+    """Return their value: one column, the first that is not empty, some joined, or a constant."""
     import ibis
 
     if not how.columns:
         return ibis.literal(how.constant)
     by_lower = {c.lower(): c for c in table.columns}
-    values = [table[by_lower[c.lower()]] for c in how.columns]
+    values = [table[by_lower[c.lower()]] for c in how.columns if c.lower() in by_lower]
     if len(values) == 1:
         return values[0]
+    if how.any:
+        return _first_given(values)
     return ibis.literal(" ").join([value.cast("string") for value in values])
+
+
+def _first_given(values: Sequence[Any]) -> Any:
+    """Return the first of several values of a row that is not empty."""
+    import ibis
+
+    values = [value for value in values if not value.type().is_null()] or list(values)
+    if len({value.type().copy(nullable=True) for value in values}) > 1:
+        alike = all(value.type().is_numeric() for value in values)
+        values = [value.cast("float64" if alike else "string") for value in values]
+    if values[0].type().is_string():
+        values = [value.nullif("") for value in values]
+    return ibis.coalesce(*values)
+
+
+def _emptied(part: Part, table: Any) -> Any:
+    """Return the table without the values of text that mean nothing, such as ``N/A``."""
+    import ibis
+
+    if not part.empty:
+        return table
+    nothing = ibis.null("string")
+    texts = [name for name, kind in table.schema().items() if kind.is_string()]
+    return table.mutate(
+        **{n: ibis.ifelse(table[n].strip().isin(part.empty), nothing, table[n]) for n in texts}
+    )
 
 
 def _converted(
@@ -167,9 +214,9 @@ def _number(where: str, table: Any, how: Value, engine: str) -> tuple[Any, list[
     if not how.columns:
         return ibis.literal(float(how.constant)), []
     factors, problems = [], []
-    for name in how.columns:
-        raw = table[name]
-        label = where if len(how.columns) == 1 else f"{where} (from {name})"
+    for name in how.columns[:1] if how.any else how.columns:
+        raw = _raw(table, how) if how.any else table[name]
+        label = where if how.any or len(how.columns) == 1 else f"{where} (from {name})"
         value, wrong = (
             (raw.cast("float64"), [])
             if raw.type().is_null()
@@ -197,7 +244,9 @@ def _words(table: Any, value: Any, how: Value) -> Any:
     cases = [(text == theirs, ours) for theirs, ours in how.values.items()]
     cases += [(text.startswith(theirs), ours) for theirs, ours in how.starts_with.items()]
     if how.negative is not None:
-        below = text.strip().startswith("-") if value.type().is_string() else value < 0
+        # A sign before the digits, or what accountants write for it: (1,037.50).
+        is_text = value.type().is_string()
+        below = text.re_search(r"^[^0-9A-Za-z]*[-(]") if is_text else value < 0
         cases.append((below, how.negative))
     rest = text if how.otherwise is None else ibis.ifelse(text.isnull(), text, how.otherwise)
     return ibis.cases(*cases, else_=rest) if cases else rest
@@ -205,7 +254,7 @@ def _words(table: Any, value: Any, how: Value) -> Any:
 
 def _kept(part: Part, table: Any, found: Mapping[str, Value], made: Mapping[str, Any]) -> Any:
     """Return the columns of theirs that go along unused, under names that nothing else has."""
-    gone = {how.renames for how in (*found.values(), *part.attributes.values())}
+    gone = {name for how in (*found.values(), *part.attributes.values()) for name in how.renames}
     taken = {name.lower() for name in made} | {c.name for c in TABLES[part.table]}
     kept = {}
     for name in table.columns:
@@ -229,5 +278,10 @@ def _check(table: Any, problems: Sequence[Problem]) -> None:
     row = table.aggregate(**counts).to_pyarrow().to_pylist()[0]
     for i, problem in enumerate(problems):
         n, other = row[f"n{i}"] or 0, row[f"e{i}"]
-        if n and (problem.beside is None or other):
+        if n and problem.beside is not None and other:
             raise DataError(problem.sentence(int(n), other))
+        if n and problem.beside is None:
+            example = shown_value(other)
+            said = problem.sentence(int(n), example)
+            # What only stands for a value stands in no quotes.
+            raise DataError(said.replace(repr(example), example) if example != other else said)

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promolab.contract import TABLES, Settings
+from promolab.contract.personal_looks import shown_value
 from promolab.errors import DataError
 from promolab.sources.mapping import Part
 from promolab.wording import count, plural
 
-__all__ = ["in_one_currency"]
+__all__ = ["SHARED_SIGNS", "SIGNS", "in_one_currency"]
 
+SIGNS = {
+    "€": "EUR",
+    "£": "GBP",
+    "$": "USD",
+    "US$": "USD",
+    "¥": "CNY",
+    "元": "CNY",
+    "RMB": "CNY",
+    "R$": "BRL",
+    "zł": "PLN",
+    "Kč": "CZK",
+    "Ft": "HUF",
+    "₹": "INR",
+    "₺": "TRY",
+    "₩": "KRW",
+    "Fr.": "CHF",
+    "lei": "RON",
+}
+"""What the sign of a currency stands for."""
+SHARED_SIGNS = {
+    "$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"),
+    "¥": ("CNY", "JPY"),
+    "kr": ("SEK", "NOK", "DKK", "ISK"),
+}
+"""Signs of several currencies; a shop in one of them means its own."""
+
+_MOST = 5
+_CODE = re.compile(r"[A-Z]{3}|[^\d@]{1,4}")  # EUR, €, US$, KČ, 元
 _TIMES = {"events": "ts", "responses": "ts", "promotions": "starts_at"}
 
 
@@ -22,6 +52,7 @@ def in_one_currency(part: Part, table: Any, settings: Settings, rates: Any) -> A
     ----------
     part : Part
         Names the column that says a row's currency; one called ``currency`` needs no naming.
+        Any other that is called so and holds codes has to be named: nothing is added up unseen.
     table : ibis Table
         In the contract's columns.
     settings : Settings
@@ -40,22 +71,30 @@ def in_one_currency(part: Part, table: Any, settings: Settings, rates: Any) -> A
     """
     money = [c.name for c in TABLES[part.table] if c.type == "money" and c.name in table.columns]
     column = _column(part, table)
-    if column is None or not money:
+    if not money:
         return table
-    code = table[column].cast("string").strip().upper()
-    found = table.group_by(code=code).aggregate(n=table.count()).execute()
-    rows = {str(c): int(n) for c, n in zip(found["code"], found["n"], strict=True) if c == c and c}
-    unsaid = int(found["n"].sum()) - sum(rows.values())
     own = settings.currency.upper()
+    if column is None:
+        _look_for_others(part, table, own)
+        return table
+    code = _code(table[column], own)
+    rows, unsaid = _rows(table, code)
+    known = {own} if rates is None else {own, *rates["currency"]}
+    if odd := [c for c in rows if c not in known and not _CODE.fullmatch(c)]:
+        n = plural(sum(rows[c] for c in odd), "row")
+        raise DataError(
+            f"{part.table}.{column} holds in {n} what is no currency ({shown_value(min(odd))}); a "
+            "currency is three letters such as EUR, or a sign such as €: let shop.toml name the "
+            f'column that says it, [{part.table}] currency = "…"'
+        )
     if unsaid and set(rows) - {own}:
         raise DataError(
             f"{part.table}.{column} is empty in {plural(unsaid, 'row')}, and others are in "
-            f"{', '.join(sorted(rows))}: say the currency of every row"
+            f"{_some(sorted(rows), ', ')}: say the currency of every row"
         )
     foreign = sorted(set(rows) - {own})
     if not foreign:
         return table
-    known = set() if rates is None else set(rates["currency"])
     missing = [c for c in foreign if c not in known]
     if missing:
         raise DataError(_no_rate(part.table, rows, missing[0], own))
@@ -68,16 +107,73 @@ def _no_rate(table: str, rows: Mapping[str, int], missing: str, own: str) -> str
             f'{table} is in {missing}, and shop.toml says currency = "{own}": '
             f'say currency = "{missing}", or a rate: [rates] {missing} = … (one {missing} in {own})'
         )
-    held = " and ".join(f"{code} ({plural(n, 'row')})" for code, n in sorted(rows.items()))
+    held = _some([f"{code} ({plural(n, 'row')})" for code, n in sorted(rows.items())], " and ")
     return (
         f"{table} holds amounts in {held}: two currencies are never added up; say the rate in "
         f"shop.toml, [rates] {missing} = … (one {missing} in {own}), or leave those rows out"
     )
 
 
+def _some(said: Sequence[str], between: str) -> str:
+    """Join the first five, and say how many more there are."""
+    rest = len(said) - _MOST
+    if rest <= 0:
+        return between.join(said)
+    return ", ".join([*said[:_MOST], f"and {count(rest)} more"])
+
+
 def _column(part: Part, table: Any) -> str | None:
     wanted = (part.currency or "currency").lower()
     return next((c for c in table.columns if c.lower() in (wanted, f"source_{wanted}")), None)
+
+
+def _code(value: Any, own: str) -> Any:
+    """Return the code of a currency that is written as a code or as a sign."""
+    import ibis
+
+    means = dict(SIGNS)
+    for sign, codes in SHARED_SIGNS.items():
+        means[sign] = own if own in codes else codes[0]
+    text = value.cast("string").strip().upper()
+    return ibis.cases(*[(text == sign.upper(), code) for sign, code in means.items()], else_=text)
+
+
+def _rows(table: Any, code: Any) -> tuple[dict[str, int], int]:
+    """Return the rows in each currency, and those that state none."""
+    found = table.group_by(code=code).aggregate(n=table.count()).execute()
+    rows = {str(c): int(n) for c, n in zip(found["code"], found["n"], strict=True) if c == c and c}
+    return rows, int(found["n"].sum()) - sum(rows.values())
+
+
+def _look_for_others(part: Part, table: Any, own: str) -> None:
+    """Refuse another currency in a column whose name says so, and that nobody named."""
+    from promolab.sources.proposal.synonyms import CURRENCIES, column_rank
+
+    attributes = {name.lower() for name in part.attributes}
+    for name, kind in table.schema().items():
+        known = name in TABLES[part.table] or name.lower() in attributes
+        if known or not kind.is_string() or column_rank("events", "currency", name) is None:
+            continue
+        every, _ = _rows(table, _code(table[name], own))
+        rows = {code: n for code, n in every.items() if code in CURRENCIES}
+        if set(rows) <= {own} or 2 * sum(rows.values()) < sum(every.values()):
+            continue
+        raise DataError(_unnamed(part.table, name, rows, own))
+
+
+def _unnamed(table: str, name: str, rows: Mapping[str, int], own: str) -> str:
+    other = min(set(rows) - {own})
+    held = _some([f"{code} ({plural(n, 'row')})" for code, n in sorted(rows.items())], " and ")
+    said = f"{table}.{name} says {held}"
+    if len(rows) > 1:
+        said += ", and two currencies are never added up: if that is the amounts' currency,"
+    else:
+        said += f', and shop.toml says currency = "{own}": say currency = "{other}", or'
+    return (
+        f'{said} name it in shop.toml, [{table}] currency = "{name}", and a rate, [rates] {other} '
+        f"= … (one {other} in {own}); if it is not, keep it as an attribute, "
+        f'[{table}.attributes] other_currency = "{name}"'
+    )
 
 
 def _converted(part: Part, table: Any, money: list[str], code: Any, own: str, rates: Any) -> Any:

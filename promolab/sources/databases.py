@@ -43,7 +43,8 @@ def open_file(path: Path, settings: Settings | None = None, threads: int | None 
         If the file is no DuckDB database of a version that can be read, or lacks what is required.
     """
     toml = path.parent / "shop.toml"
-    settings = settings or (read_settings(toml) if toml.exists() else Settings(name=path.stem))
+    name = path.stem
+    settings = settings or (read_settings(toml, name) if toml.exists() else Settings(name=name))
     shop = open_database(f"duckdb://{path.absolute()}", settings, threads)
     return dataclasses.replace(shop, files=(path,))
 

@@ -15,29 +15,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from promolab.contract import TABLES
 from promolab.errors import InputError, nearest
+from promolab.sources.stated import (
+    HOW_WRITTEN,
+    check_format,
+    check_meanings,
+    check_zone,
+    flag_of,
+    marks_of,
+    number_of,
+    text_of,
+    texts_of,
+    word_of,
+    words_of,
+)
 
 __all__ = ["Part", "Value", "read_mapping"]
 
 _NUMBERS = ("money", "share", "number")
 
 # What may be said of a column, by the type that it shall become.
-_HOW_WRITTEN = ("decimal", "thousands", "symbol")
-_WHERE_FROM = ("column", "columns", "multiply", "value")
+_WHERE_FROM = ("column", "columns", "any", "multiply", "value")
 _WORDS = ("values", "starts_with", "negative", "otherwise")
 _KEYS = {
-    "id": (*_WHERE_FROM[:2], "value", "whole", "values"),
-    "time": (*_WHERE_FROM[:2], "format", "zone"),
-    "text": (*_WHERE_FROM[:2], "value", *_WORDS),
-    "flag": ("column", "value", *_WORDS),
-} | dict.fromkeys(_NUMBERS, ("column", "multiply", "value", "scale", *_HOW_WRITTEN))
-_ATTRIBUTE = ("column", "columns", "value", *_WORDS)
+    "id": (*_WHERE_FROM[:3], "value", "whole", "values"),
+    "time": (*_WHERE_FROM[:3], "format", "zone"),
+    "text": (*_WHERE_FROM[:3], "value", *_WORDS),
+    "flag": ("column", "any", "value", *_WORDS),
+} | dict.fromkeys(_NUMBERS, ("column", "any", "multiply", "value", "scale", *HOW_WRITTEN))
+_ATTRIBUTE = ("column", "columns", "any", "value", *_WORDS)
 _OF_A_SECTION = (
     *("files", "table", "sheet", "encoding", "separator", "names", "distinct"),
-    *("currency", "attributes", *_HOW_WRITTEN),
+    *("empty", "currency", "attributes", *HOW_WRITTEN),
 )
 
 
@@ -51,6 +62,9 @@ class Value:
         Their columns; none for a constant.
     multiply : bool
         Whether several columns are multiplied; otherwise they are joined by a space.
+    any : bool
+        Whether they are one column under several names: of those that are there, the first that
+        is not empty counts.
     constant : object
         The value of every row, where there is no column.
     values, starts_with : mapping of str to str
@@ -73,6 +87,7 @@ class Value:
 
     columns: tuple[str, ...] = ()
     multiply: bool = False
+    any: bool = False
     constant: Any = None
     values: Mapping[str, str] = field(default_factory=dict)
     starts_with: Mapping[str, str] = field(default_factory=dict)
@@ -87,10 +102,10 @@ class Value:
     symbol: str = ""
 
     @property
-    def renames(self) -> str | None:
-        """Their column that this one replaces; None where more than its name or writing changes."""
+    def renames(self) -> tuple[str, ...]:
+        """Their columns that this one replaces; none if more than name or writing changes."""
         plain = not (self.values or self.starts_with or self.negative or self.otherwise)
-        return self.columns[0] if len(self.columns) == 1 and plain else None
+        return self.columns if plain and (self.any or len(self.columns) == 1) else ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,8 @@ class Part:
         Where and how it is written.
     distinct : bool
         Whether rows that agree in all mapped columns stand once (a table made from order lines).
+    empty : tuple of str
+        What their text columns hold where they hold nothing, such as ``N/A``.
     currency : str, optional
         Their column that says in which currency a row's money is.
     columns, attributes : mapping of str to Value
@@ -126,6 +143,7 @@ class Part:
     separator: str | None = None
     names: tuple[str, ...] | None = None
     distinct: bool = False
+    empty: tuple[str, ...] = ()
     currency: str | None = None
     columns: Mapping[str, Value] = field(default_factory=dict)
     attributes: Mapping[str, Value] = field(default_factory=dict)
@@ -173,14 +191,12 @@ def _part(table: str, section: Any, where: str) -> Part:
         raise InputError(f"{where} = {section!r}, must be a section of keys such as files")
     spec = TABLES[table]
     columns = {}
-    default = Value(
-        decimal=_text(section, "decimal", where) or ".",
-        thousands=_text(section, "thousands", where) or "",
-        symbol=_text(section, "symbol", where) or "",
-    )
+    decimal, thousands, symbol = marks_of(section, where)
+    default = Value(decimal=decimal, thousands=thousands, symbol=symbol)
     for key, said in section.items():
         if key in spec:
             columns[key] = _value(said, f"{where} {key}", spec[key].type, default)
+            check_meanings(said, spec[key].values, f"{where} {key}")
         elif key not in _OF_A_SECTION:
             options = [*_OF_A_SECTION, *(column.name for column in spec)]
             raise InputError(
@@ -190,20 +206,21 @@ def _part(table: str, section: Any, where: str) -> Part:
     attributes = section.get("attributes", {})
     if not isinstance(attributes, Mapping):
         raise InputError(f"{where} attributes = {attributes!r}, must be a section of names")
-    separator = _text(section, "separator", where)
+    separator = text_of(section, "separator", where)
     if separator is not None and len(separator) != 1:
         raise InputError(f"{where} separator = {separator!r}, must be one character")
     return Part(
         table,
         where,
-        files=_texts(section, "files", where) or (),
-        their_table=_text(section, "table", where),
-        sheet=_text(section, "sheet", where),
-        encoding=_text(section, "encoding", where),
+        files=texts_of(section, "files", where) or (),
+        their_table=text_of(section, "table", where),
+        sheet=text_of(section, "sheet", where),
+        encoding=text_of(section, "encoding", where),
         separator=separator,
-        names=_texts(section, "names", where),
-        distinct=_flag(section, "distinct", where),
-        currency=_text(section, "currency", where),
+        names=texts_of(section, "names", where),
+        distinct=flag_of(section, "distinct", where),
+        empty=texts_of(section, "empty", where) or (),
+        currency=text_of(section, "currency", where),
         columns=columns,
         attributes={
             name: _value(said, f"{where} attributes.{name}", None, default)
@@ -215,11 +232,11 @@ def _part(table: str, section: Any, where: str) -> Part:
 
 def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
     """Read what is said of one column; ``kind`` is its type, None of an attribute."""
-    if isinstance(said, str):
-        said = {"column": said}
+    if isinstance(said, (str, list)):
+        said = {"column" if isinstance(said, str) else "any": said}
     if not isinstance(said, Mapping):
         raise InputError(
-            f"{where} = {said!r}, must be the name of a column, or such as "
+            f"{where} = {said!r}, must be the name of a column, several names of it, or such as "
             '{ column = "…" } or { value = … }'
         )
     allowed = _ATTRIBUTE if kind is None else _KEYS[kind]
@@ -238,83 +255,32 @@ def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
     multiply = "multiply" in said
     columns: tuple[str, ...] = ()
     if "value" not in said:
-        columns = _texts(said, sources[0], where) or ()
+        columns = texts_of(said, sources[0], where) or ()
         if not columns or (len(columns) < 2 and multiply):
             raise InputError(f"{where} {sources[0]} names no column")
-    zone = _text(said, "zone", where)
+    zone = text_of(said, "zone", where)
     if zone is not None:
-        _check_zone(zone, where)
+        check_zone(zone, where)
+    form = text_of(said, "format", where)
+    if form is not None:
+        check_format(form, where)
+    decimal, thousands, symbol = marks_of(
+        said, where, (default.decimal, default.thousands, default.symbol)
+    )
     return Value(
         columns=columns,
         multiply=multiply,
+        any="any" in said,
         constant=said.get("value"),
-        values=_words(said, "values", where),
-        starts_with=_words(said, "starts_with", where),
-        negative=_word(said, "negative"),
-        otherwise=_word(said, "otherwise"),
-        format=_text(said, "format", where),
+        values=words_of(said, "values", where),
+        starts_with=words_of(said, "starts_with", where),
+        negative=word_of(said, "negative"),
+        otherwise=word_of(said, "otherwise"),
+        format=form,
         zone=zone,
-        whole=_flag(said, "whole", where),
-        scale=_number(said, "scale", where),
-        decimal=_text(said, "decimal", where) or default.decimal,
-        thousands=_text(said, "thousands", where) or default.thousands,
-        symbol=_text(said, "symbol", where) or default.symbol,
+        whole=flag_of(said, "whole", where),
+        scale=number_of(said, "scale", where),
+        decimal=decimal,
+        thousands=thousands,
+        symbol=symbol,
     )
-
-
-def _text(section: Mapping[str, Any], key: str, where: str) -> str | None:
-    said = section.get(key)
-    if said is None or (isinstance(said, str) and (said or key in _HOW_WRITTEN)):
-        return said
-    raise InputError(f"{where} {key} = {said!r}, must be text")
-
-
-def _texts(section: Mapping[str, Any], key: str, where: str) -> tuple[str, ...] | None:
-    said = section.get(key)
-    if said is None:
-        return None
-    given = [said] if isinstance(said, str) else said
-    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
-        raise InputError(f"{where} {key} = {said!r}, must be text or a list of texts")
-    return tuple(given)
-
-
-def _flag(section: Mapping[str, Any], key: str, where: str) -> bool:
-    said = section.get(key, False)
-    if not isinstance(said, bool):
-        raise InputError(f"{where} {key} = {said!r}, must be true or false")
-    return said
-
-
-def _number(section: Mapping[str, Any], key: str, where: str) -> float | None:
-    said = section.get(key)
-    if said is None:
-        return None
-    if isinstance(said, bool) or not isinstance(said, (int, float)) or not said:
-        raise InputError(f"{where} {key} = {said!r}, must be a number other than 0")
-    return float(said)
-
-
-def _word(section: Mapping[str, Any], key: str) -> str | None:
-    said = section.get(key)
-    return None if said is None else _as_word(said)
-
-
-def _words(section: Mapping[str, Any], key: str, where: str) -> Mapping[str, str]:
-    said = section.get(key, {})
-    if not isinstance(said, Mapping):
-        raise InputError(f'{where} {key} = {said!r}, must be such as {{ C = "return" }}')
-    return {theirs: _as_word(ours) for theirs, ours in said.items()}
-
-
-def _as_word(said: Any) -> str:
-    return str(said).lower() if isinstance(said, bool) else str(said)
-
-
-def _check_zone(zone: str, where: str) -> None:
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError(
-            f'{where} zone = {zone!r} is no time zone; write an IANA name such as "Europe/London"'
-        ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,7 +90,16 @@ def to_id(where: str, value: Any, how: Value) -> tuple[Any, list[Problem]]:
         )
     if kind.is_string():
         if how.whole:
-            return value.strip().re_replace(r"\.0+$", ""), []
+            plain = value.strip()
+            problem = Problem(
+                plain.re_search(r"^[+-]?\d*\.\d*[1-9]\d*$|^[+-]?\d+(\.\d*)?[eE][+-]?\d+$"),
+                value,
+                lambda n, example: (
+                    f"{where} has {n:,} ids that are not whole, such as {example!r}; whole = true "
+                    "is for ids such as 12345.0: see which column it is, or take whole = true out"
+                ),
+            )
+            return plain.re_replace(r"\.0*$", ""), [problem]
         problem = Problem(
             value.re_search(r"^\d+\.0+$"),
             value,
@@ -139,6 +149,8 @@ def to_number(where: str, value: Any, how: Value, engine: str) -> tuple[Any, lis
     if how.symbol:
         text = text.replace(how.symbol, "").strip()
     text = text.lower()
+    # Accountants write an amount below zero as (1,037.50).
+    text = text.re_replace(r"^\(\s*([^()+-]*[^()\s+-])\s*\)$", r"-\1")
     fits = text.re_search(_number_pattern(how))
     plain = text.replace(how.thousands, "") if how.thousands else text
     if how.decimal != ".":
@@ -163,9 +175,11 @@ def _number_pattern(how: Value) -> str:
 
 
 def _number_hint(example: str, how: Value) -> str:
-    sign = re.search(r"[^\d\s.,+\-()'a-zA-Z]|\b[A-Z]{3}\b|\bkr\b", example)
+    sign = _currency_sign(example)
     if sign and not how.symbol:
-        return f'; if {sign.group()} is a currency sign, say symbol = "{sign.group()}" in shop.toml'
+        return f'; if {sign} is a currency sign, say symbol = "{sign}" in shop.toml'
+    if not re.search(r"\d|^a value that", example):
+        return '; words that mean nothing stand in the section of shop.toml: empty = ["N/A", "-"]'
     if "," in example and how.decimal == "." and not how.thousands:
         return (
             '; say what the comma means in shop.toml: decimal = "," (one and a half is 1,5) or '
@@ -175,6 +189,15 @@ def _number_hint(example: str, how: Value) -> str:
         f", thousands = {how.thousands!r}" if how.thousands else ""
     )
     return f" (numbers are read with {written}; shop.toml can say otherwise)"
+
+
+def _currency_sign(example: str) -> str | None:
+    """Return what looks like a currency beside digits: a sign, or a code of three capitals."""
+    if not re.search(r"\d", example):
+        return None
+    code = re.search(r"\b[A-Z]{3}\b|\bkr\b", example)
+    sign = next((each for each in example if unicodedata.category(each) == "Sc"), None)
+    return sign or (code.group() if code else None)
 
 
 def to_flag(where: str, value: Any) -> tuple[Any, list[Problem]]:

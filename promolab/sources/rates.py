@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from promolab.contract import Settings
+from promolab.contract.personal_looks import shown_value
 from promolab.errors import DataError, InputError, nearest
 
 __all__ = ["read_rates"]
@@ -45,15 +47,16 @@ def read_rates(settings: Settings, folder: Path | None, con: Any) -> Any:
     if "files" in said:
         frame = _from_file(said, settings, folder, con)
     else:
+        _check_stated(said, settings.currency)
         frame = pd.DataFrame({"currency": list(said), "rate": list(said.values())})
     frame["currency"] = frame["currency"].astype("string").str.strip().str.upper()
     rate = pd.to_numeric(frame["rate"], errors="coerce")
-    wrong = frame[~(rate > 0) | frame["currency"].isna()]
+    wrong = frame[~((rate > 0) & (rate < math.inf)) | frame["currency"].isna()]
     if len(wrong):
-        first = wrong.iloc[0]
+        code, given = (shown_value(str(wrong[key].iloc[0])) for key in ("currency", "rate"))
         raise InputError(
-            f"shop.toml [rates] {first['currency']} = {first['rate']!r}, must be a number above 0: "
-            f"one {first['currency']} in {settings.currency}"
+            f"{said['files']}: the rate of {code} is {given!r}, must be a number above 0: "
+            f"one {code} in {settings.currency}"
         )
     if "starts_at" not in frame:
         frame["starts_at"] = pd.NaT
@@ -64,6 +67,17 @@ def read_rates(settings: Settings, folder: Path | None, con: Any) -> Any:
         raise InputError(f"shop.toml [rates] has two rates of {twice['currency'].iloc[0]} at once")
     frame["ends_at"] = frame.groupby("currency")["starts_at"].shift(-1)
     return frame[["currency", "rate", "starts_at", "ends_at"]]
+
+
+def _check_stated(said: Mapping[str, Any], own: str) -> None:
+    """Refuse what TOML does not have as a number above 0; text that looks like one too."""
+    for code, rate in said.items():
+        is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
+        if not is_number or not 0 < rate < math.inf:
+            raise InputError(
+                f"shop.toml [rates] {code} = {rate!r}, must be a number above 0, without quotes: "
+                f"one {code} in {own}"
+            )
 
 
 def _from_file(said: Mapping[str, Any], settings: Settings, folder: Path | None, con: Any) -> Any:

@@ -11,6 +11,7 @@ from promolab.errors import DataError
 from promolab.sources.assembly import Found, assembled
 from promolab.sources.engine import connect
 from promolab.sources.files import find_files, read_files
+from promolab.sources.files.finding import refuse_duckdb
 from promolab.sources.mapping import Part, read_mapping
 
 __all__ = ["open_folder"]
@@ -38,13 +39,16 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
         If a file cannot be read, or a table lacks a required column or holds a wrong type.
     """
     toml = folder / "shop.toml"
-    settings = settings or (read_settings(toml) if toml.exists() else Settings(name=folder.name))
+    name = folder.resolve().name or "Shop"
+    settings = settings or (read_settings(toml, name) if toml.exists() else Settings(name=name))
     con = connect(threads)
     files: list[Path] = []
     own: dict[str, list[Path]] = {name: find_files(folder, name, None) for name in TABLES}
 
     mapping = read_mapping(settings.mapping)
     _check_own_files(own, mapping)
+    if not any(own.values()) and not any(part.files for p in mapping.values() for part in p):
+        refuse_duckdb(folder)
     named = {
         name: [
             path
@@ -76,7 +80,7 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
             sheet=part.sheet,
         )
         called = paths[0].name if len(paths) == 1 else f"{paths[0].name} and the like"
-        return Found(raw.table, called, raw.notes, raw.columns_as_text)
+        return Found(raw.table, called, raw.notes, raw.columns_as_text, raw.files)
 
     shop = assembled(find, mapping, settings, con, folder=folder, where=str(folder))
     return dataclasses.replace(shop, files=tuple(files))

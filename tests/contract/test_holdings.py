@@ -61,8 +61,38 @@ def test_a_zone_with_half_hours_and_a_time_before_1970():
     ).days
     assert list(days) == [date(2017, 1, 1), date(2017, 1, 2)]
     shop = shop_of(events=events(["1969-12-31 23:59"]))
-    shop = Shop(shop.tables, Settings(zone="UTC"))
+    shop = Shop(shop.tables, Settings(zone="UTC", opened="1960-01-01"))
     assert list(held(shop).days) == [date(1969, 12, 31)]
+
+
+def test_a_time_that_stands_for_none_is_no_day_and_the_ends_of_all_times_are_safe():
+    times = ["2017-03-01", "0001-01-01", "1900-01-01", "1970-01-01", "9999-12-31 23:59"]
+    frame = events([None] * 5).assign(ts=[datetime.fromisoformat(t) for t in times])
+    frame["ts"] = frame["ts"].astype("datetime64[us]")
+    shop = shop_of(events=frame)
+    found = held(Shop(shop.tables, Settings(zone="Asia/Tokyo")))
+    assert list(found.days) == [date(2017, 3, 1)] and found.outside == 4
+    # Of another table, whose times may lie ahead, no day is told at the ends either.
+    reviews = frame.drop(columns="kind").assign(product_id="P", rating=5)
+    found = held(Shop(shop_of(reviews=reviews).tables, Settings(zone="Asia/Tokyo")), "reviews")
+    assert list(found.days) == [date(1900, 1, 1), date(1970, 1, 1), date(2017, 3, 1)]
+
+
+def test_values_that_look_personal_are_never_told():
+    kinds = ["view", "ana@example.org", "bo@example.org", "+49 171 1234567"] + ["click"] * 2
+    frame = events(["2017-03-01"] * 6, kind=kinds)
+    goods = pd.DataFrame({"product_id": range(6), "category": ["TEA", "cy@example.org"] * 3})
+    shop = shop_of(events=frame, products=goods)
+    assert held(shop).kinds == (
+        ("a value that looks like an e-mail address", 2),
+        ("click", 2),
+        ("a value that looks like a phone number", 1),
+        ("view", 1),
+    )
+    assert column(shop, "category", "products").frequent == (
+        ("TEA", 3),
+        ("a value that looks like an e-mail address", 3),
+    )
 
 
 def test_times_ahead_before_the_opening_or_empty_do_not_stretch_the_span():

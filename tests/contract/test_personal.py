@@ -12,7 +12,14 @@ import pytest
 from promolab.contract import Settings, Shop
 from promolab.contract.checks import check
 from promolab.contract.personal import personal_columns, without_personal
-from promolab.contract.personal_looks import by_name, by_value
+from promolab.contract.personal_looks import (
+    by_name,
+    by_shape,
+    by_value,
+    looks_personal,
+    masked,
+    shown_value,
+)
 from promolab.errors import DataError, InputError
 
 UTC = Settings(name="Corner", zone="UTC")
@@ -86,6 +93,68 @@ def test_columns_are_found_by_name_and_by_value_with_the_reason():
         "customers.mobile": "looks like phone numbers",
         "customers.details": "looks like e-mail addresses",
     }
+
+
+def test_a_single_address_anywhere_in_a_column_makes_it_personal():
+    n = 20_500  # beyond the sample
+    frame = pd.DataFrame({"customer_id": range(n), "remark": "ok", "size": "2 @ 3.50"})
+    frame.loc[n - 1, "remark"] = "write to ana@example.org please"
+    shop = shop_of(customers=frame, products=pd.DataFrame({"product_id": [1], "category": ["T"]}))
+    assert dict(personal_columns(shop)) == {
+        "customers.remark": "holds e-mail addresses in 1 row",
+    }
+    kept, _ = without_personal(shop)
+    assert list(kept.tables["customers"].columns) == ["customer_id", "size"]
+
+
+FIRST = ("Anna", "Ben", "Clara", "Dirk", "Eva", "Finn")
+
+
+def test_names_of_people_and_numbers_are_told_by_their_shape():
+    full = [f"{first} {last}" for first in FIRST for last in ("Schmidt", "Berg", "O'Neil")]
+    who = [n // 3 for n in range(3 * len(full))]  # three events a customer
+    frame = pd.DataFrame(
+        {
+            "customer_id": who,
+            "buyer_said": [full[n] for n in who],
+            "user": "Anna Schmidt",
+            "ref": [f"0170{1_000_000 + n}" for n in range(len(who))],
+            "ean": [f"0{41_000_000_000 + n}" for n in range(len(who))],
+            "item": [("Green Tea", "Red Mug", "Big Lamp")[n % 3] for n in range(len(who))],
+            "city": [("New York", "San Diego", "Las Vegas")[n % 3] for n in who],
+            "code": [f"A{n}" for n in who],
+        }
+    )
+    products = pd.DataFrame({"product_id": full, "label": full, "ref": "01701234567"})
+    assert dict(personal_columns(shop_of(events=frame, products=products))) == {
+        "events.buyer_said": "looks like names of people",
+        "events.user": "looks like names of people",
+        "events.ref": "looks like phone numbers",
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("ana@example.org", "an e-mail address"),
+        ("write to ana@example.org", "an e-mail address"),
+        (" +49 171 1234567", "a phone number"),
+        ("01701234567", "a phone number"),
+        *((v, None) for v in ("1,037.50", "2017-10-29 12:00", "29.10.2017", "01/03/2017", "@x")),
+        *((v, None) for v in ("0000012345", "13812345678", "-5", "", "12.10 €", "2 @ 3.50")),
+    ],
+)
+def test_a_value_is_masked_where_it_looks_personal(value, what):
+    assert looks_personal(value) == what
+    assert masked(value) == (value if what is None else f"a value that looks like {what}")
+
+
+def test_an_id_of_dashes_is_an_id_and_a_long_value_is_cut():
+    assert masked("555-123-4567") != "555-123-4567" == masked("555-123-4567", is_id=True)
+    assert shown_value("x" * 60) == "x" * 60
+    assert shown_value("x" * 61) == "x" * 59 + "…"
+    assert by_shape(["Anna Schmidt"], people=False) is None
+    assert by_shape(["BIG SALE", "Anna"], people=True) is None
 
 
 def test_columns_of_the_contract_are_what_it_says():

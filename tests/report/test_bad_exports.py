@@ -99,6 +99,28 @@ BAD = {
         ["10,000 columns"],
     ),
     "an empty file": ("", SECTION, ["orders.csv", "0 bytes"]),
+    "a misspelt word of the contract": (
+        HEADER + ROW,
+        SECTION + 'kind = { column = "kind", values = { buy = "purchse" } }\n',
+        ["'purchse'", "did you mean 'purchase'"],
+    ),
+    "a format that is none": (HEADER + ROW, with_format("%q"), ["events] ts", "'%q'", "%d/%m/%Y"]),
+    "one mark for decimals and thousands": (
+        HEADER + ROW,
+        SECTION + 'decimal = "."\nthousands = "."\n',
+        ["decimal and thousands are both"],
+    ),
+    "a second currency that nobody named": (
+        "who,when,kind,paid,Währung\nA,2021-03-01,purchase,5,EUR\nB,2021-03-01,purchase,5,USD\n",
+        SECTION,
+        ["Währung says EUR (1 row) and USD (1 row)", 'currency = "Währung"'],
+    ),
+    "an id with decimals": (
+        HEADER + ROW.replace("A", "12345.5"),
+        SECTION.replace('"who"', '{ column = "who", whole = true }'),
+        ["12345.5", "not whole"],
+    ),
+    "a rate as text": (HEADER + ROW, SECTION + '[rates]\nUSD = "0.9"\n', ["'0.9'", "above 0"]),
     "a file outside": (
         HEADER + ROW,
         SECTION.replace("orders*.csv", "../orders.csv"),

@@ -153,10 +153,66 @@ def test_a_shop_with_a_wrong_type_and_an_empty_table_still_has_a_page():
 def test_it_is_written_whole_and_replaces_an_earlier_one(tmp_path):
     shop = small()
     target = tmp_path / "data.html"
-    target.write_text("old")
+    assert write_data_page(shop, shop.check(), target) == target
     assert write_data_page(shop, shop.check(), target) == target
     assert target.read_text(encoding="utf-8").endswith("</html>\n")
     assert [path.name for path in tmp_path.iterdir()] == ["data.html"]
+
+
+@pytest.mark.parametrize("name", ["shop.toml", "events.csv", "mine.html", "data"])
+def test_what_is_no_page_of_ours_is_never_overwritten(tmp_path, name):
+    target = tmp_path / name
+    target.write_text("<title>mine</title>")
+    shop = small()
+    with pytest.raises(InputError, match=r"no name of a page|is not overwritten"):
+        write_data_page(shop, shop.check(), target)
+    assert target.read_text() == "<title>mine</title>"
+
+
+def test_a_few_personal_values_in_any_column_are_not_on_the_page():
+    n = 120
+    rare = [f"size {i % 9}" for i in range(n - 2)] + [
+        "call ana@hidden.example",
+        "bo@hidden.example",
+    ]
+    phones = [f"os {i % 3}" for i in range(n - 1)] + ["+49 171 998877"]
+    frame = pd.DataFrame(
+        {
+            "customer_id": range(n),
+            "ts": pd.date_range("2017-03-01", periods=n),
+            "kind": ["purchase", "view", "cy@hidden.example", "+49 171 998877"] * (n // 4),
+            "store_id": ["dee@hidden.example", "S1", "S2"] * (n // 3),
+            "channel": phones,
+            "remark": rare,
+            "device": phones,
+            "amount": [-1.0] * n,
+        }
+    )
+    shop = shop_of(Settings(name="Corner", zone="UTC"), events=frame)
+    checks = shop.check()
+    page = data_page(shop, checks)
+    for secret in ("hidden.example", "998877"):
+        assert secret not in page and secret not in checks.to_text()
+    words = words_of(page)
+    assert "a value that looks like an e-mail address not a known kind 30 25.0 %" in words
+    assert 'keep_personal = ["events.remark"]' in words
+    assert "Holds e-mail addresses in 2 rows" in words
+    assert "a value that looks like a phone number (" in words  # of a device, once
+
+
+def test_a_note_is_no_failing_check():
+    frame = events().assign(kind="purchase", amount=1.0).drop(columns="device")
+    shop = shop_of(Settings(name="Corner", zone="UTC"), events=frame)
+    words = words_of(data_page(shop, shop.check()))
+    assert "No check fails, 1 note" in words and "1 check fails" not in words
+
+
+def test_times_at_the_ends_of_all_times_have_a_page():
+    frame = events(4).assign(ts=pd.Series([datetime(1, 1, 1), datetime(9999, 12, 31)] * 2))
+    frame["ts"] = frame["ts"].astype("datetime64[us]")
+    shop = shop_of(Settings(name="Corner", zone="Europe/Berlin"), events=frame)
+    words = words_of(data_page(shop, shop.check()))
+    assert "outside life: 4 rows" in words and "9999-12-31" in words
 
 
 def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):

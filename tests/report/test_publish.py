@@ -144,6 +144,38 @@ def test_the_lock_of_a_killed_run_is_free(tmp_path):
         pass
 
 
+def test_what_a_killed_run_left_is_swept_unless_a_run_is_at_it(tmp_path):
+    left = tmp_path / ".staging-2017-W44-abc"
+    make_week(left, "half")
+    with publish.locked(tmp_path):
+        publish.sweep(tmp_path)
+        assert left.exists()
+    publish.sweep(tmp_path)
+    assert not left.exists() and (tmp_path / ".lock").exists()
+
+
+def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fails(tmp_path):
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    out.mkdir()
+    temporary.mkdir()
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    killed = (
+        "import os; from pathlib import Path; from promolab.report import publish\n"
+        "from promolab.report.execute import kernels; from promolab.weeks import Week\n"
+        f"with publish.staging(Path({str(out)!r}), Week(2017, 44)), kernels():\n"
+        "    os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", killed], env=environment).returncode == -9
+    assert list(temporary.rglob("runtime")) and list(out.glob(".staging-*"))
+    call = [sys.executable, "-m", "promolab.cli", "report", "--source", "none", "--out", str(out)]
+    failed = subprocess.run(call, env=environment, capture_output=True, text=True)
+    assert failed.returncode == 2 and "there is no source 'none'" in failed.stderr
+    assert not list(out.glob(".staging-*"))
+    assert [path for path in temporary.rglob("*") if path.is_dir()] == [
+        temporary / f"promolab-{os.getuid()}"
+    ]
+
+
 def test_staging_goes_whatever_happens(tmp_path):
     with pytest.raises(KeyboardInterrupt), publish.staging(tmp_path, WEEK) as staged:
         (staged / "tables").mkdir()

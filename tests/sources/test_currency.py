@@ -76,3 +76,52 @@ def test_the_column_of_the_currency_may_have_a_name_of_its_own(tmp_path):
 def test_a_rate_is_a_number_above_0(shop, rate):
     with pytest.raises(InputError, match="must be a number above 0"):
         shop(f'currency = "GBP"\n[rates]\nEUR = {rate}\n')
+
+
+@pytest.mark.parametrize("name", ["Währung", "country_currency", "Currency Code", "币种"])
+def test_a_column_of_currencies_that_nobody_named_is_not_passed_over(tmp_path, name):
+    def load(toml: str = "", second: str = "GBP"):
+        rows = f"A,2021-03-01,purchase,10,EUR\nB,2021-03-01,purchase,10,{second}\n"
+        (tmp_path / "events.csv").write_text(f"customer_id,ts,kind,amount,{name}\n{rows}")
+        (tmp_path / "shop.toml").write_text(f'zone = "UTC"\n{toml}', encoding="utf-8")
+        return load_shop(tmp_path)
+
+    with pytest.raises(
+        DataError, match=rf"events\.{name} says EUR \(1 row\) and GBP \(1 row\), and two curr"
+    ):
+        load('currency = "EUR"\n')
+    with pytest.raises(
+        DataError, match=r'says EUR \(2 rows\), and shop\.toml says currency = "USD"'
+    ):
+        load('currency = "USD"\n', "EUR")
+    assert amounts(load('currency = "EUR"\n', "EUR")) == [10, 10]
+    other = f'currency = "EUR"\n[events.attributes]\nother_currency = "{name}"\n'
+    assert amounts(load(other)) == [10, 10]
+    rated = f'currency = "EUR"\n[events]\ncurrency = "{name}"\n[rates]\nGBP = 1.2\n'
+    assert amounts(load(rated)) == [10, 12]
+
+
+def test_signs_are_currencies_too(tmp_path):
+    rows = "A,2021-03-01,purchase,10,€\nB,2021-03-01,purchase,10,£\n"
+    (tmp_path / "events.csv").write_text(f"customer_id,ts,kind,amount,Währung\n{rows}")
+    toml = 'zone = "UTC"\ncurrency = "EUR"\n'
+    (tmp_path / "shop.toml").write_text(toml)
+    with pytest.raises(DataError, match=r"says EUR .* and GBP"):
+        load_shop(tmp_path)
+    (tmp_path / "shop.toml").write_text(
+        f'{toml}[events]\ncurrency = "Währung"\n[rates]\nGBP = 1.2\n', encoding="utf-8"
+    )
+    assert amounts(load_shop(tmp_path)) == [10, 12]
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"), [("-1", "-1"), ('"0.9"', "'0.9'"), ("true", "True"), ("inf", "inf")]
+)
+def test_a_rate_is_shown_as_it_was_written(shop, rate, shown):
+    with pytest.raises(InputError, match=rf"\[rates\] EUR = {shown}, must be a number above 0"):
+        shop(f'currency = "GBP"\n[rates]\nEUR = {rate}\n')
+
+
+def test_a_wrong_rate_in_a_file_is_named(shop):
+    with pytest.raises(InputError, match=r"fx\.csv: the rate of EUR is 'much', must be a number"):
+        shop('currency = "GBP"\n[rates]\nfiles = "fx.csv"\n', fx="currency,rate\nEUR,much\n")

@@ -64,7 +64,7 @@ def test_two_sections_of_a_table_are_two_parts():
         ("[events]\nts = { format = '%Y' }", "must say one of column, columns"),
         (
             '[events]\namount = { column = "a", value = 3 }',
-            "must say one of column, multiply, value",
+            "must say one of column, any, multiply, value",
         ),
         ('[events]\namount = { multiply = ["a"] }', "names no column"),
         ('[events]\nseparator = ";;"', "must be one character"),
@@ -100,7 +100,8 @@ def test_sections_are_kept_apart_from_settings_and_not_written_again(tmp_path):
 
 
 def test_a_renamed_column_goes_and_one_that_is_only_used_stays():
-    assert Value(("a",)).renames == "a"
-    assert Value(("a",), format="%Y").renames == "a"
-    assert Value(("a",), starts_with={"C": "return"}).renames is None
-    assert Value(("a", "b"), multiply=True).renames is None
+    assert Value(("a",)).renames == ("a",)
+    assert Value(("a",), format="%Y").renames == ("a",)
+    assert Value(("a", "b"), any=True).renames == ("a", "b")
+    assert Value(("a",), starts_with={"C": "return"}).renames == ()
+    assert Value(("a", "b"), multiply=True).renames == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import ibis
@@ -38,6 +39,9 @@ def events(said: str = "", settings: Settings | None = None, **columns):
         ('decimal = ","\nthousands = " "', ["1\u00a0234,5", "1 234,5"], [1234.5, 1234.5]),
         ('symbol = "£"', ["£12.50", "-£3"], [12.5, -3.0]),
         ('symbol = "€"\ndecimal = ","', ["12,50 €", "€ 3"], [12.5, 3.0]),
+        ('thousands = "."', ["1.234,56", "1.234"], [1234.56, 1234.0]),
+        ('thousands = ","\nsymbol = "$"', ["($1,037.50)", "$(2)"], [-1037.5, -2.0]),
+        ('empty = ["N/A", "-"]', ["N/A", " - "], [None, None]),
         ('amount = { column = "amount", scale = 0.01 }', ["1250", "1"], [12.5, 0.01]),
         ('amount = { column = "amount", scale = -1 }', ["-3", "4"], [3.0, -4.0]),
     ],
@@ -161,3 +165,33 @@ def test_their_words_for_yes_and_no():
     table = ibis.duckdb.connect().create_table("t", frame)
     got = conform(part, table, Settings()).order_by("product_id").execute()
     assert got["private_label"].tolist() == [True, False]
+
+
+def test_whole_ids_with_decimals_are_refused():
+    said = 'customer_id = { column = "customer_id", whole = true }'
+    for wrong in ("12345.5", "1.2345E+04"):
+        with pytest.raises(
+            DataError, match=f"1 ids that are not whole, such as '{re.escape(wrong)}'"
+        ):
+            events(said, customer_id=["12345.0", wrong])
+    got = events(said, customer_id=["12345.0", "00777.00"])
+    assert got.customer_id.tolist() == ["00777", "12345"]
+
+
+def test_what_means_nothing_is_empty_in_every_column():
+    got = events('empty = "n/a"', product_id=["n/a", "P"], quantity=["n/a", "3"])
+    assert got.product_id.isna().tolist() == [True, False]
+    assert got.quantity.isna().tolist() == [True, False]
+
+
+def test_a_number_in_brackets_is_below_zero_to_its_sign():
+    said = 'kind = { column = "amount", negative = "return", otherwise = "purchase" }'
+    assert events(said, amount=["(5.00)", "5.00"]).kind.tolist() == ["return", "purchase"]
+
+
+@pytest.mark.parametrize("written", ["N/A", "c0@shop.com", "# 5", "n.a."])
+def test_only_what_looks_like_a_currency_is_proposed_as_one(written):
+    with pytest.raises(DataError, match="no number") as error:
+        events("", amount=["1", written])
+    assert "symbol" not in str(error.value)
+    assert ("empty = [" in str(error.value)) == (written in ("N/A", "n.a."))

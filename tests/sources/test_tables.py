@@ -84,6 +84,23 @@ def test_a_shop_without_settings_is_named_after_its_folder(tmp_path):
     assert shop.settings == Settings(name="bakery") and shop.zone == "UTC"
 
 
+def test_a_shop_toml_without_a_name_takes_the_folders_or_files(tmp_path, monkeypatch):
+    import duckdb
+
+    (tmp_path / "bakery").mkdir()
+    frame = events()
+    frame.to_parquet(tmp_path / "bakery" / "events.parquet")
+    (tmp_path / "bakery" / "shop.toml").write_text('zone = "UTC"\n')
+    with duckdb.connect(str(tmp_path / "bakery" / "mill.duckdb")) as con:
+        con.execute("CREATE TABLE events AS SELECT * FROM frame")
+    toml = tmp_path / "bakery" / "shop.toml"
+    assert load_shop(tmp_path / "bakery").settings.name == "bakery"
+    assert load_shop(tmp_path / "bakery", settings=toml).settings.name == "bakery"
+    assert load_shop(tmp_path / "bakery" / "mill.duckdb").settings.name == "mill"
+    monkeypatch.chdir(tmp_path / "bakery")
+    assert load_shop(".").settings.name == "bakery"
+
+
 def test_columns_and_tables_unknown_to_the_contract(folder):
     events(colour="red").to_parquet(folder / "events.parquet")
     events().to_parquet(folder / "weather.parquet")
@@ -257,8 +274,39 @@ def test_broken_csvs_are_said(folder):
 
 def test_a_file_that_is_no_database_is_said(tmp_path):
     (tmp_path / "shop.duckdb").write_text("hello " * 1000)
-    with pytest.raises(DataError, match="cannot be opened as a DuckDB file"):
+    with pytest.raises(DataError, match="is no DuckDB file, or a damaged one") as error:
         load_shop(tmp_path / "shop.duckdb")
+    assert "exported" not in str(error.value)
+
+
+def test_a_duckdb_file_that_another_program_writes_is_said(tmp_path):
+    import subprocess
+    import sys
+
+    path = tmp_path / "shop.duckdb"
+    code = f"import duckdb; con = duckdb.connect({str(path)!r}); print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        with pytest.raises(DataError, match=r"another program has it open .*copy") as error:
+            load_shop(path)
+        other.communicate(b"\n")
+    assert "PID" not in str(error.value) and sys.executable not in str(error.value)
+
+
+def test_a_folder_that_holds_only_a_duckdb_file_says_so(tmp_path):
+    import duckdb
+
+    from promolab.sources.proposal import propose
+
+    duckdb.connect(str(tmp_path / "shop.duckdb")).close()
+    for read in (load_shop, propose):
+        with pytest.raises(DataError, match=r"holds shop\.duckdb .*give that file: .*shop\.duckdb"):
+            read(tmp_path)
+    (tmp_path / "shop.toml").write_text('zone = "UTC"\n[events]\ntable = "orders"\n')
+    with pytest.raises(DataError, match="give that file"):
+        load_shop(tmp_path)
 
 
 def test_a_database_without_events_is_said(tmp_path):
@@ -275,7 +323,7 @@ def test_names_that_differ_only_in_case_are_refused(folder):
     frame["Amount"] = 1.0
     frame.to_parquet(folder / "events.parquet")
     with pytest.raises(
-        DataError, match="events has columns whose names differ only in case: Amount, amount"
+        DataError, match=r"events\.parquet has columns whose names differ only in case: Amount, am"
     ):
         load_shop(folder)
     (folder / "events.parquet").unlink()

@@ -181,7 +181,9 @@ class _Blocks:
         self.closed = True
 
 
-def csv_to_parquet(table: str, files: Sequence[Csv], block: int = BLOCK) -> Path:
+def csv_to_parquet(
+    table: str, files: Sequence[Csv], block: int = BLOCK, rows: list[int] | None = None
+) -> Path:
     """Write csv files below each other into one parquet file in the temporary folder.
 
     Parameters
@@ -192,6 +194,8 @@ def csv_to_parquet(table: str, files: Sequence[Csv], block: int = BLOCK) -> Path
         The files, in order; a column that one lacks is null there.
     block : int
         Bytes parsed at a time.
+    rows : list of int, optional
+        Is given the number of rows of each file.
 
     Returns
     -------
@@ -214,11 +218,15 @@ def csv_to_parquet(table: str, files: Sequence[Csv], block: int = BLOCK) -> Path
     try:
         with pq.ParquetWriter(target, schema) as writer:
             for file in files:
+                n = 0
                 for batch in _batches(file, block):
                     parts = dict(zip(file.columns, batch.columns, strict=True))
                     nulls = pa.nulls(batch.num_rows, pa.string())
                     arrays = [parts.get(name, nulls) for name in columns]
                     writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+                    n += batch.num_rows
+                if rows is not None:
+                    rows.append(n)
     except BaseException:
         with suppress(OSError):
             target.unlink()

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from promolab.errors import DataError, nearest
 
-__all__ = ["find_files", "kind_of"]
+__all__ = ["find_files", "kind_of", "refuse_duckdb"]
 
 KINDS = {
     "parquet": (".parquet", ".pq"),
@@ -83,6 +83,31 @@ def find_files(folder: Path, table: str, patterns: str | Sequence[str] | None = 
     for path in found:
         _stays_inside(folder, path)
     return sorted(set(found), key=lambda path: path.relative_to(folder).as_posix())
+
+
+def refuse_duckdb(folder: Path) -> None:
+    """Say which file to give, where a folder without tables holds a DuckDB file.
+
+    Raises
+    ------
+    DataError
+        If there is one.
+    """
+    found = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_duckdb(path)]
+    if found:
+        names = ", ".join(path.name for path in found[:3])
+        raise DataError(
+            f"the folder {folder.name or folder} holds {names} and no csv, parquet or Excel file of"
+            f" a table; give that file: {folder / found[0].name}"
+        )
+
+
+def _is_duckdb(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(12)[8:] == b"DUCK"
+    except OSError:
+        return False
 
 
 def _own_files(folder: Path, table: str) -> list[Path]:

@@ -48,7 +48,7 @@ def check_schemas(paths: Sequence[Path]) -> list[tuple[str, ...]]:
             kind = _kind(field.type)
             if kind == "nothing":  # a column of nulls alone goes with any
                 continue
-            other, type_, where = seen.setdefault(field.name, (kind, field.type, path))
+            other, type_, where = seen.setdefault(field.name.lower(), (kind, field.type, path))
             if other != kind:
                 raise DataError(
                     f"the column {field.name!r} is {type_} ({other}) in {where.name}, but "

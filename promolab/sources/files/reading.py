@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from promolab.errors import DataError
 from promolab.sources.files.csv_files import csv_to_parquet, open_csv
+from promolab.sources.files.drift import OneFile, missing_said, one_spelling
 from promolab.sources.files.excel import excel_to_parquet
 from promolab.sources.files.finding import find_files, kind_of
 from promolab.sources.files.parquet_files import check_schemas
@@ -31,11 +31,14 @@ class Raw:
         Whether it came from csv or Excel.
     notes : tuple of str
         Sentences for the reader: the encoding recognised, columns that only some files have.
+    files : tuple of OneFile
+        The files, where there are several.
     """
 
     table: Any
     columns_as_text: bool
     notes: tuple[str, ...] = ()
+    files: tuple[OneFile, ...] = ()
 
 
 def read_files(
@@ -85,26 +88,39 @@ def read_files(
     _fits_kind(table, kind, {key for key, value in stated.items() if value is not None})
     before = [_state(path) for path in paths]
     notes: tuple[str, ...] = ()
+    rows: list[int] = []
     try:
         if kind == "parquet":
-            read, columns = paths, check_schemas(paths)
+            read = paths
+            columns, spelled = one_spelling(table, paths, check_schemas(paths))
         elif kind == "csv":
-            files = [open_csv(path, encoding, separator, names) for path in paths]
-            columns = [file.columns for file in files]
-            _same_case(table, paths, columns)
-            notes = _encodings_said(table, paths, [file.recognised for file in files])
-            read = [csv_to_parquet(table, files)]
+            csvs = [open_csv(path, encoding, separator, names) for path in paths]
+            columns, spelled = one_spelling(table, paths, [file.columns for file in csvs])
+            notes = _encodings_said(table, paths, [file.recognised for file in csvs])
+            alike = [replace(f, columns=c) for f, c in zip(csvs, columns, strict=True)]
+            read = [csv_to_parquet(table, alike, rows=rows)]
         else:
             done = [excel_to_parquet(table, path, sheet, names) for path in paths]
-            read, columns = [path for path, _ in done], [names for _, names in done]
+            read = [path for path, _ in done]
+            columns, spelled = one_spelling(table, paths, [names for _, names in done])
+        if len(paths) > 1 and kind != "csv":
+            rows = [_rows(path) for path in read]
     except OSError as error:
         _explain(table, error)
-    _same_case(table, paths, columns)
     for path, state in zip(paths, before, strict=True):
         if _state(path) != state:
             raise DataError(f"{path.name} changed while it was read; start again when it is whole")
     source = con.read_parquet([str(path) for path in read], union_by_name=len(read) > 1)
-    return Raw(source, kind != "parquet", (*notes, *_missing_columns(table, paths, columns)))
+    notes = (*notes, *spelled, *missing_said(table, paths, columns))
+    each = zip(paths, columns, rows, strict=True) if len(paths) > 1 else ()
+    files = tuple(OneFile(path.name, has, n) for path, has, n in each)
+    return Raw(source, kind != "parquet", notes, files)
+
+
+def _rows(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
 
 
 def _explain(table: str, error: OSError) -> NoReturn:
@@ -145,29 +161,6 @@ def _fits_kind(table: str, kind: str, stated: set[str]) -> None:
         )
 
 
-def _both(one: Path, other: Path) -> str:
-    if one.name == other.name:
-        return f"{one.parent.name}/{one.name} and {other.parent.name}/{other.name}"
-    return f"{one.name} and {other.name}"
-
-
-def _same_case(table: str, paths: list[Path], columns: list[tuple[str, ...]]) -> None:
-    """Refuse names that differ only in case, which the engine could not tell apart."""
-    owner: dict[str, Path] = {}
-    for path, names in zip(paths, columns, strict=True):
-        for name in names:
-            owner.setdefault(name, path)
-    twins = [name for name, n in Counter(name.lower() for name in owner).items() if n > 1]
-    if twins:
-        same = sorted(name for name in owner if name.lower() == twins[0])
-        where = sorted({owner[name] for name in same})
-        between = f" (in {_both(*where[:2])})" if len(where) > 1 else ""
-        raise DataError(
-            f"{table} has columns whose names differ only in case: {', '.join(same)}{between}; "
-            "rename one"
-        )
-
-
 def _encodings_said(table: str, paths: list[Path], encodings: list[str]) -> tuple[str, ...]:
     first: dict[str, Path] = {}
     for path, encoding in zip(paths, encodings, strict=True):
@@ -184,20 +177,3 @@ def _encodings_said(table: str, paths: list[Path], encodings: list[str]) -> tupl
         f"The encoding of {table} ({first['gb18030'].name}) was recognised as GB18030; if its "
         "text looks wrong, state `encoding` in shop.toml.",
     )
-
-
-def _missing_columns(
-    table: str, paths: list[Path], columns: list[tuple[str, ...]]
-) -> tuple[str, ...]:
-    """Say which columns only some of the files have."""
-    sets = [set(names) for names in columns]
-    notes = []
-    for name in dict.fromkeys(name for names in columns for name in names):
-        lacking = [path.name for path, has in zip(paths, sets, strict=True) if name not in has]
-        if lacking:
-            shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" * (len(lacking) > 3))
-            notes.append(
-                f"{table}: {len(lacking)} of {len(paths)} files lack the column {name!r} "
-                f"({shown}); it is empty there."
-            )
-    return tuple(notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promolab.sources.currency import SHARED_SIGNS, SIGNS
 from promolab.sources.proposal.event_guesses import Line, alike, listed
 from promolab.sources.proposal.guesses import Choice
 from promolab.sources.proposal.looks import Convention
@@ -9,26 +10,6 @@ from promolab.sources.proposal.synonyms import CURRENCIES, currency_in
 from promolab.sources.proposal.whole import words_in
 
 __all__ = ["currency_of"]
-
-_SIGNS = {
-    "€": "EUR",
-    "£": "GBP",
-    "$": "USD",
-    "US$": "USD",
-    "¥": "CNY",
-    "元": "CNY",
-    "RMB": "CNY",
-    "R$": "BRL",
-    "zł": "PLN",
-    "Kč": "CZK",
-    "Ft": "HUF",
-    "₹": "INR",
-    "₺": "TRY",
-    "₩": "KRW",
-    "Fr.": "CHF",
-    "lei": "RON",
-}
-_SHARED_SIGNS = ("$", "¥", "kr")
 
 
 def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] | None, Line | None]:
@@ -57,8 +38,8 @@ def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] |
         check = f"rows in {listed(others)} need a rate: [rates] {others[0]} = …" if others else ""
         return (first, f"most rows of {name} say so", check) if first else None, line
     if how.symbol:
-        code = how.symbol if how.symbol in CURRENCIES else _SIGNS.get(how.symbol)
-        check = "other currencies share the sign" if how.symbol in _SHARED_SIGNS else ""
+        code = how.symbol if how.symbol in CURRENCIES else SIGNS.get(how.symbol)
+        check = "other currencies share the sign" if how.symbol in SHARED_SIGNS else ""
         if code:
             return (code, f"amounts are written with {how.symbol}", check), None
     for column in ("amount", "price"):

@@ -101,8 +101,9 @@ def take_inventory(source: str | Path) -> Inventory:
     DataError
         If a database cannot be opened.
     """
-    from promolab.sources.files.finding import kind_of
+    from promolab.sources.files.finding import kind_of, refuse_duckdb
     from promolab.sources.warehouse import is_url, shown
+    from promolab.sources.warehouse.addresses import scrubbed
 
     if is_url(source):
         tables, unread = _in_database(str(source))
@@ -111,14 +112,16 @@ def take_inventory(source: str | Path) -> Inventory:
     path = Path(source).expanduser()
     if not path.exists():
         raise InputError(
-            f"there is no file or folder {str(source)!r}; give a folder of csv, parquet or Excel "
-            "files, a DuckDB file, or the address of a warehouse"
+            f"there is no file or folder {scrubbed(str(source))!r}; give a folder of csv, parquet "
+            "or Excel files, a DuckDB file, or the address of a warehouse"
         )
     if path.is_dir():
         try:
             files = _files_below(path)
         except OSError as error:
             raise DataError(f"{source} cannot be read ({error.strerror or error})") from error
+        if not files:
+            refuse_duckdb(path)
         tables, unread = _in_folder(path, files)
         return Inventory(path.resolve().name, str(source), tables, unread, path / "shop.toml")
     toml = path.parent / "shop.toml"

@@ -158,13 +158,18 @@ def _facts(choice: Choice) -> dict[str, int]:
 
 
 def _how_written(choice: Choice, columns: Sequence[str], how: Convention, check: str) -> list[Line]:
-    names = listed([choice.picks[c].name for c in columns])
-    why = f"as {names} {'is' if len(columns) == 1 else 'are'} written"
-    lines = [Line(k, v, why) for k, v in how.keys().items()]
+    texts = [choice.picks[c].look for c in columns if choice.picks[c].look.is_text]
+
+    def why(mark: str) -> str:
+        having = [look.name for look in texts if any(mark in value for value in look.values)]
+        names = having or [look.name for look in texts]
+        return f"as {listed(names)} {'is' if len(names) == 1 else 'are'} written"
+
+    lines = [Line(k, v, why(v)) for k, v in how.keys().items()]
     if check and lines:
         lines[0] = dataclasses.replace(lines[0], check=check)
     elif check:
-        lines.append(Line("decimal", ".", why, check))
+        lines.append(Line("decimal", ".", why("."), check))
     return lines
 
 

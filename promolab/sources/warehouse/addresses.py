@@ -14,12 +14,17 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from promolab.errors import InputError
 
-__all__ = ["POSTGRES", "checked", "filled", "is_url", "sentence", "shown"]
+__all__ = ["POSTGRES", "checked", "filled", "is_url", "scrubbed", "sentence", "shown"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://", re.ASCII)
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_KEY = re.compile(r"pass|pwd|secret|token|credential|signature|(?<!ssl)key$", re.IGNORECASE)
 POSTGRES = ("postgres", "postgresql")
+_SAID = re.compile(
+    r"(\w*(?:pass|pwd|secret|token|credential|signature)\w*\s*[=:]\s*)"
+    r"(?!//)('[^']*'?|\"[^\"]*\"?|[^\s;&]+)",
+    re.IGNORECASE,
+)
 _NO_PASSWORD = (
     "write no password into the address of a warehouse: set PGPASSWORD or use ~/.pgpass for "
     "PostgreSQL, or write ${NAME} in its place, which is filled from the environment variable NAME"
@@ -52,6 +57,18 @@ def shown(url: str) -> str:
     if any("@" in other for other in others):  # perhaps the rest of a password
         return f"{scheme}://…"
     return f"{scheme}://{place.rpartition('@')[2]}"
+
+
+def scrubbed(text: str) -> str:
+    """Return a text that was meant as a source, without what may be a password in it.
+
+    Examples
+    --------
+    >>> scrubbed("host=db password=abc dbname=shop"), scrubbed("postgres:ann:abc@db")
+    ('host=db password=… dbname=shop', 'postgres:…@db')
+    """
+    text = _SAID.sub(r"\1…", text)
+    return re.sub(r":(?!//).*@", ":…@", text, flags=re.DOTALL)
 
 
 def sentence(error: BaseException, url: str) -> str:

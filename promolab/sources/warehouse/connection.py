@@ -88,11 +88,26 @@ def _open_duckdb(url: str, threads: int | None) -> Any:
     try:
         con.raw_sql(f"ATTACH {quote(path)} AS {_ATTACHED} (READ_ONLY)")
     except engine_errors() as error:
-        raise DataError(
-            f"{shown(url)} cannot be opened as a DuckDB file ({sentence(error, url)}); a file "
-            "written by DuckDB 2 must be exported to parquet first"
-        ) from None
+        raise DataError(f"{shown(url)} {_not_opened(sentence(error, url))}") from None
     return con
+
+
+def _not_opened(said: str) -> str:
+    """Say why a DuckDB file cannot be opened, and what to do."""
+    if re.search(r"\block\b", said):
+        # The engine names the other program's path, which is nobody's business.
+        return (
+            "cannot be opened, for another program has it open to write; close that program, or "
+            "copy the file and give the copy"
+        )
+    if "not a valid DuckDB" in said:
+        return "is no DuckDB file, or a damaged one"
+    if re.search(r"version|storage|newer|serializ", said, re.IGNORECASE):
+        return (
+            f"cannot be opened as a DuckDB file ({said}); a file written by a newer DuckDB must be "
+            "exported to parquet first"
+        )
+    return f"cannot be opened as a DuckDB file ({said})"
 
 
 def _open_postgres(url: str) -> Any:

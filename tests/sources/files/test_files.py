@@ -180,15 +180,18 @@ def test_two_encodings_in_one_table(tmp_path, con):
         read_files(con, "events", [a, b, c])
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "where"),
-    [("a,A\n", "a\n", ""), ("a\n", "A\n", r" \(in a.csv and b.csv\)")],
-)
-def test_names_that_differ_only_in_case(tmp_path, con, first, second, where):
-    paths = put(tmp_path, a__csv=first, b__csv=second)
-    message = f"events has columns whose names differ only in case: A, a{where}; rename one"
+def test_names_that_differ_only_in_case(tmp_path, con):
+    twins = put(tmp_path, b__csv="a\n1\n", c__csv="a,A\n1,2\n")
+    message = "^c.csv has columns whose names differ only in case: A, a; rename one"
     with pytest.raises(DataError, match=message):
-        read_files(con, "events", paths)
+        read_files(con, "events", twins)
+    raw = read_files(con, "events", put(tmp_path, a__csv="A\n7\n", b__csv="a\n1\n"))
+    assert rows(raw) == [("7",), ("1",)] and raw.table.columns == ("A",)
+    assert raw.notes == ("events: the column 'A' is spelled 'a' in b.csv; they are read as one.",)
+    assert [(file.name, file.columns, file.rows) for file in raw.files] == [
+        ("a.csv", ("A",), 1),
+        ("b.csv", ("A",), 1),
+    ]
 
 
 def test_kinds_and_options_that_do_not_fit(tmp_path, con):
@@ -209,8 +212,8 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, con, monkeypatch):
     path = put(tmp_path, a__csv="id\n1\n")[0]
     read = files_module.csv_to_parquet
 
-    def slowly(*arguments):
-        done = read(*arguments)
+    def slowly(*arguments, **options):
+        done = read(*arguments, **options)
         path.write_text("id\n1\n2\n")
         return done
 

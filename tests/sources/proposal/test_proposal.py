@@ -346,3 +346,11 @@ def test_a_file_is_never_overwritten(retail, tmp_path):
         write_proposal(proposal, path)
     with pytest.raises(InputError, match="cannot be written"):
         write_proposal(proposal, tmp_path / "no" / "shop.toml")
+
+
+def test_only_columns_in_which_a_sign_occurs_are_the_reason_for_it(tmp_path):
+    rows = [f'{i},2024-01-{i % 28 + 1:02},{i % 3 + 1},"1.{i:03},50 €",{i}' for i in range(40)]
+    write(tmp_path, "sales.csv", ["Kunde,Datum,Menge,Betrag,Rabatt", *rows])
+    text = flat(propose(tmp_path))
+    for key in ("decimal", "thousands", "symbol"):
+        assert re.search(rf"^{key} = .*# as Betrag is written", text, re.MULTILINE), text

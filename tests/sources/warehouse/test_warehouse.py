@@ -469,7 +469,7 @@ def test_a_duckdb_file_is_read_as_a_warehouse(tmp_path):
     with pytest.raises(DataError, match="did you mean 'events'"):
         read_their_table(con, "event")
     (tmp_path / "no.duckdb").write_text("no database")
-    with pytest.raises(DataError, match="cannot be opened as a DuckDB file"):
+    with pytest.raises(DataError, match="is no DuckDB file"):
         connect_url(f"duckdb://{tmp_path}/no.duckdb")
 
 

@@ -1,0 +1,81 @@
+"""What stands behind a key of shop.toml: marks of numbers, formats of times, known words."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from promolab.errors import InputError
+from promolab.sources.mapping import read_mapping
+
+
+def part(text: str):
+    return read_mapping(tomllib.loads(f"[events]\n{text}"))["events"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ('thousands = "."', (",", ".")),
+        ('decimal = ","', (",", "")),
+        ('thousands = ","', (".", ",")),
+        ('decimal = ","\nthousands = "."', (",", ".")),
+        ('amount = { column = "a", thousands = "." }', (",", ".")),
+        ('thousands = ","\namount = { column = "a", decimal = "," }', (",", ".")),
+        ('thousands = "."\namount = { column = "a", thousands = "" }', (",", "")),
+    ],
+)
+def test_a_mark_of_thousands_is_never_the_decimal_one(text, marks):
+    read = part(text if "amount" in text else f'{text}\namount = "a"').columns["amount"]
+    assert (read.decimal, read.thousands) == marks
+
+
+def test_two_marks_alike_are_refused():
+    with pytest.raises(InputError, match=r"\[events\] decimal and thousands are both '\.'"):
+        part('decimal = "."\nthousands = "."')
+    with pytest.raises(InputError, match="amount decimal and thousands are both ','"):
+        part('amount = { column = "a", decimal = ",", thousands = "," }')
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("%q", "has an unknown code '%q'; write such as"),
+        ("%d/%m/%", "has an unknown code '%'"),
+        ("DD.MM.YYYY", "holds no code; write such as"),
+    ],
+)
+def test_a_format_that_is_none_is_refused_when_it_is_read(form, message):
+    with pytest.raises(InputError, match=rf"\[events\] ts format = .* {message}"):
+        part(f'ts = {{ column = "t", format = "{form}" }}')
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["excel", "epoch_ms", "%Y年%m月%d日", "%-d.%-m.%y %I:%M:%S.%f %p %z", "%Y%m%d UTC", "%j%%"],
+)
+def test_formats_are_understood(form):
+    assert part(f'ts = {{ column = "t", format = "{form}" }}').columns["ts"].format == form
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'values = { buy = "purchse" }',
+        'values = { buy = "Purchase" }',
+        'starts_with = { C = "retrun" }',
+        'negative = "returns", otherwise = "purchase"',
+        'otherwise = "purchases"',
+    ],
+)
+def test_a_misspelt_word_of_the_contract_names_the_nearest(said):
+    with pytest.raises(InputError, match=r"kind .* has '.*'; did you mean '(purchase|return)'\?"):
+        part(f'kind = {{ column = "k", {said} }}')
+
+
+def test_a_misspelt_constant_is_refused_and_other_words_are_not():
+    with pytest.raises(InputError, match="kind value has 'veiw'; did you mean 'view'"):
+        part('kind = { value = "veiw" }')
+    kind = part('kind = { column = "k", values = { A = "adjustment", B = "refund" } }')
+    assert kind.columns["kind"].values == {"A": "adjustment", "B": "refund"}
