@@ -12,6 +12,7 @@ import pandas as pd
 
 from promolab.campaign.bought_anyway import BoughtAnyway
 from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
+from promolab.campaign.randomised import FEWEST
 from promolab.contract.operations import Rate
 from promolab.results import Estimate, Result
 from promolab.wording import count, decimals_for, money, percent, plural
@@ -174,6 +175,11 @@ class PromotionEconomics(Result):
         """Say what the holdout can show, against what it should."""
         if not self.held:
             return "Nobody is held out of it, so its effect will not be known."
+        if self.held < FEWEST:
+            return (
+                f"Only {plural(self.held, 'customer is', 'customers are')} held out of it: too few "
+                f"to be read ({FEWEST} are needed). A larger share, -p holdout=…, would tell."
+            )
         if not math.isfinite(self.visible):
             return f"What the holdout of {count(self.held)} can show is not known: no past sales."
         sees = money(self.visible, currency=self.currency)

@@ -16,6 +16,7 @@ from promolab.campaign.economics_result import (
     restored,
 )
 from promolab.campaign.outlook import expected_words
+from promolab.campaign.randomised import FEWEST
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
 from promolab.wording import count, money, plural
@@ -140,9 +141,11 @@ class LaunchEconomics(Result):
         )
         if not first.held:
             return text + "nobody is held out, so whether it did will not be known."
+        if first.held < FEWEST:
+            return text + f"the holdout of {count(first.held)} is too small to tell."
         if not math.isfinite(first.visible):
             return text + f"what the holdout of {count(first.held)} can see is not known."
-        which = f" of {first.name}" if len(self.promotions) > 1 else ""
+        which = f" of {first.name}, the largest," if len(self.promotions) > 1 else ""
         sees = money(first.visible, currency=first.currency)
         return text + f"the holdout of {count(first.held)}{which} can see {sees} or more."
 

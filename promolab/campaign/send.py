@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,9 @@ def restored(cells: pd.Series[Any]) -> pd.Series[str]:
     return text.where(~changed, text.str.slice(1))
 
 
-def write_send(plan: Plan, folder: Path, settings: Settings) -> pd.DataFrame:
+def write_send(
+    plan: Plan, folder: Path, settings: Settings, costs: Mapping[str, float] | None = None
+) -> pd.DataFrame:
     """Write the files that the sending tool loads, the holdout apart, and the control sums.
 
     Parameters
@@ -64,13 +67,16 @@ def write_send(plan: Plan, folder: Path, settings: Settings) -> pd.DataFrame:
         Made if it is missing; must be empty.
     settings : Settings
         The shop's: the columns of ``[send]`` and the costs of ``[economics]``.
+    costs : mapping of str to float, optional
+        What each promotion (its id as text) is expected to cost, discounts included, where that is
+        known (`promolab.campaign.economics.weigh_launch`).
 
     Returns
     -------
     DataFrame
         What ``control.csv`` holds, one row per other file: file, rows (without the heading),
-        customers (distinct), expected_cost (rows × contact cost, and redemptions expected × coupon
-        cost, in the shop's currency; missing where the shop states neither), sha256.
+        customers (distinct), expected_cost (of ``costs``, else rows × contact cost and redemptions
+        expected × coupon cost, in the shop's currency; missing where neither is known), sha256.
 
     Raises
     ------
@@ -108,7 +114,11 @@ def write_send(plan: Plan, folder: Path, settings: Settings) -> pd.DataFrame:
     for name, promotion in sorted(zip(names, offers["promotion_id"], strict=True)):
         part = contacts[contacts["promotion_id"] == promotion]
         columns = {title: _cells(part[field]) for field, title in said.send.columns.items()}
-        cost = _cost(part, offers.loc[offers["promotion_id"] == promotion, "contact_cost"], said)
+        cost = (costs or {}).get(str(promotion), np.nan)
+        if not np.isfinite(cost):
+            cost = _cost(
+                part, offers.loc[offers["promotion_id"] == promotion, "contact_cost"], said
+            )
         rows.append(_written(folder / name, pd.DataFrame(columns), part, cost))
     held = plan.held_out[["customer_id", "promotion_id", "holdout"]]
     table = pd.DataFrame({column: _cells(held[column]) for column in held})

@@ -22,7 +22,7 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["Call", "Request", "checked_call", "located"]
+__all__ = ["Call", "Request", "check_plan_parameters", "checked_call", "located"]
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,7 @@ def checked_call(
         files = before.only(shop.files)
         weeks = known.weeks if known else weeks_of(shop, now, request.lead_days)
         week = weeks.chosen(request.week)
+        _check_history(shop, week, request.lead_days)
         found: dict[str, Any] = {
             "fingerprints": known.fingerprints if known else dict(shop.fingerprints),
             "notify": read_operations(shop.settings).notify,
@@ -239,6 +240,34 @@ def _opened(request: Request) -> Shop:
 
     threads = request.parameters.get("threads")
     return sources.load_shop(request.source, settings=request.shop_file, threads=threads)
+
+
+def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse shares and sizes that no plan can have, before anything is run.
+
+    Raises
+    ------
+    InputError
+        If one is out of its range.
+    """
+    from promolab.campaign.plan_inputs import share_of, whole_of
+
+    for name, none_too in (("holdout", False), ("standing_holdout", True)):
+        if name in parameters:
+            share_of(name, parameters[name], none_too=none_too)
+    for name in ("lead_days", "list_size"):
+        if name in parameters:
+            whole_of(name, parameters[name], 0)
+
+
+def _check_history(shop: Shop, week: Week, lead_days: int) -> None:
+    first = shop.span()[0]
+    if lead_days and _decision(week, shop.zone, lead_days) <= first:
+        most = (week.start(shop.zone) - first).days
+        raise InputError(
+            f"lead_days = {lead_days} leads to before the data begin; for {week} it may be "
+            f"{most} at most"
+        )
 
 
 def _decision(week: Week, zone: str, lead_days: int) -> datetime:

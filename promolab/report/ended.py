@@ -144,7 +144,10 @@ def _settling(readout: Readout, zone: str) -> list[str]:
 
 def _reason(row: PromotionReadout) -> str:
     found = row.difference
-    return f"{row.name}: the extra sales are {found.identification}; {found.why}."
+    told = f"{row.name}: the extra sales are {found.identification}; {found.why}."
+    if found.identification == RANDOMISED or not row.holdout.held:
+        return told
+    return f"{told} Customers were held back at random, but {row.holdout.why}."
 
 
 def _percent(e: Estimate) -> str:

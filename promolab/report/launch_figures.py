@@ -10,6 +10,7 @@ from promolab.campaign.economics_result import PromotionEconomics, amount_words
 from promolab.campaign.economics_total import LaunchEconomics
 from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
 from promolab.campaign.outlook_coverage import OutlookCoverage
+from promolab.campaign.randomised import FEWEST
 from promolab.report.page import Html, Tile, join, picture, say, table
 from promolab.results import Estimate
 from promolab.wording import count, money, percent, plural
@@ -78,7 +79,8 @@ def _known(value: float) -> float | None:
 
 def economics_table(row: PromotionEconomics) -> Html:
     """Return what a promotion may cost and must bring, a line each with what it rests on."""
-    visible = money(row.visible, currency=row.currency) if math.isfinite(row.visible) else "–"
+    readable = row.held >= FEWEST and math.isfinite(row.visible)
+    visible = money(row.visible, currency=row.currency) if readable else "–"
     anyway, costs = row.anyway, f"discounts, {row.rates_words(margin=False)}"
     lines = [
         ("customers to contact", count(row.contacts), f"{count(row.held)} more are held out"),

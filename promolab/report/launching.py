@@ -155,7 +155,7 @@ def _send_links(files: Sequence[str]) -> Html:
     return Html(f'<p class="more">To be sent: {", ".join(links)}</p>' if links else "")
 
 
-def funnel_table(funnel: pd.DataFrame, promotion_id: Any) -> Html:
+def funnel_table(funnel: pd.DataFrame, promotion_id: Any, *, consent: bool = True) -> Html:
     """Return where a promotion's customers leave, from all that are active to those to contact.
 
     Parameters
@@ -164,7 +164,10 @@ def funnel_table(funnel: pd.DataFrame, promotion_id: Any) -> Html:
         `promolab.campaign.Plan.funnel`: a row per promotion and channel.
     promotion_id : object
         The promotion.
+    consent : bool
+        Whether the shop says who may be contacted.
     """
+    words = dict(STEPS) | ({} if consent else {"no_right": f"{STEPS['no_right']} (not checked)"})
     rows = funnel[funnel["promotion_id"].astype(str) == str(promotion_id)]
     if rows.empty:
         return say("Nobody is planned for it.")
@@ -173,7 +176,7 @@ def funnel_table(funnel: pd.DataFrame, promotion_id: Any) -> Html:
         left, lines = int(row["active"]), [("active customers", "", int(row["active"]))]
         for step in list(STEPS)[:-1]:
             left -= int(row[step])
-            lines.append((STEPS[step], f"−{count(row[step])}" if row[step] else "0", left))
+            lines.append((words[step], f"−{count(row[step])}" if row[step] else "0", left))
         lines.append((STEPS["to_contact"], "", int(row["to_contact"])))
         frame = pd.DataFrame(lines, columns=["step", "gone", "left"])
         pieces.append(

@@ -104,7 +104,7 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
         )  # fmt: skip
         figure.patches.append(box)
         figure.text(x + 0.011, 0.738, textwrap.fill(tile.label, 32), fontsize=9, va="top")
-        figure.text(x + 0.011, 0.665, tile.text, fontsize=13.5, fontweight="bold", va="center")
+        figure.text(x + 0.011, 0.665, tile.text, fontsize=12, fontweight="bold", va="center")
         note = textwrap.shorten(tile.note, 84, placeholder=" …")
         figure.text(
             x + 0.011, 0.642, textwrap.fill(note, 42), fontsize=7, va="top", color=plots.MUTED
@@ -117,7 +117,7 @@ def _funnel(funnel: pd.DataFrame, ax: Axes) -> None:
     for step in list(STEPS)[:-1]:
         if row[step]:
             left -= int(row[step])
-            labels.append(f"− {textwrap.fill(STEPS[step], 24)}")
+            labels.append(textwrap.fill(f"less: {STEPS[step]}", 24))
             values.append(left)
     plots.bars(labels, values, text=[count(v) for v in values], ax=ax)
     ax.set_title(f"{count(row['to_contact'])} of {count(row['active'])} to contact", loc="left")

@@ -85,7 +85,7 @@ class FirstScreen:
         """Say what the page is, and how far its data reach."""
         last = pd.Timestamp(self.shop.span()[1], tz="UTC")
         until = min(last, pd.Timestamp(self.as_of, tz="UTC")).tz_convert(self.shop.zone)
-        return f"Draft · data to {until - pd.Timedelta(seconds=1):%d %b %Y}"
+        return f"Draft until released · data to {until - pd.Timedelta(seconds=1):%d %b %Y}"
 
     def lead(self) -> str:
         """Return the first sentences: the answer."""

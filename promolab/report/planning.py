@@ -80,8 +80,10 @@ class WeekPlan:
         run.write_table("funnel", plan.funnel, by=["promotion_id", "channel"])
         run.write_table("economics", self.economics.to_frame(), by="promotion_id")
         shutil.rmtree(run.path / SEND, ignore_errors=True)  # a draft of an earlier try
-        write_send(plan, run.path / SEND, self.shop.settings)
-        run.record("plan", plan.to_dict() | {"notes": list(plan.notes)})
+        costs = {str(row.promotion_id): row.cost.value for row in self.economics.promotions}
+        write_send(plan, run.path / SEND, self.shop.settings, costs)
+        said = {"notes": list(plan.notes), "what_shows": self.what_shows()}
+        run.record("plan", plan.to_dict() | said)
         run.record("economics", self.economics.to_dict())
 
 
@@ -122,8 +124,6 @@ def make_plan(
     scores = run.read_table("scores")
     outlook = run.read_table("outlook")
     promotions = sorted(outlook["promotion_id"].drop_duplicates().tolist(), key=str)
-    usual = outlook.drop_duplicates("promotion_id").set_index("promotion_id")["usual"]
-    sizes: Any = list_size or {p: int(usual[p]) for p in promotions}
     plan = plan_week(
         shop,
         scores[scores["promotion_id"].isin(promotions)],
@@ -131,7 +131,7 @@ def make_plan(
         promotions,
         holdout=holdout,
         standing_holdout=standing_holdout,
-        list_size=sizes,
+        list_size=list_size,
         seed=seed,
         lead_days=lead_days,
         planned=released_contacts(run.path.resolve().parent, run.week),

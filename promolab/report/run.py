@@ -22,7 +22,7 @@ from promolab.report.artifacts import (
     read_json,
     write_json,
 )
-from promolab.report.call import Call, Request, checked_call, located
+from promolab.report.call import Call, Request, check_plan_parameters, checked_call, located
 from promolab.report.execute import Kernels, execute, kernels
 from promolab.report.failures import UNCHANGED, full_disk_said
 from promolab.report.late_rows import closed_weeks
@@ -161,6 +161,7 @@ def request_of(
         raise InputError(f"seed = {seed!r}, must be a whole number from 0 to {2**32 - 1}")
     steps = read_steps(Path(notebooks) if notebooks else find_notebooks())
     checked = check_parameters(steps, parameters or {})
+    check_plan_parameters(checked)
     where, settings = located(source, shop_file)
     return Request(where, settings, asked, seed, checked, steps, timeout)
 

@@ -27,7 +27,7 @@ from promolab.report.launching import funnel_table, gain_block, launch_block, ou
 from promolab.report.opening import FirstScreen
 from promolab.report.page import Html, join, say, tiles
 from promolab.report.planning import SEND
-from promolab.report.released_plans import with_released_decisions
+from promolab.report.released_plans import carried_out, with_released_decisions
 from promolab.report.running_block import coming_block, earlier_predictions, running_block
 
 __all__ = ["WeeklyReport"]
@@ -166,12 +166,16 @@ class WeeklyReport:
                 currency=self.shop.settings.currency,
                 economics=self.economics.of(row["promotion_id"]),
                 planned=planned,
-                funnel=funnel_table(funnel, row["promotion_id"]),
+                funnel=funnel_table(
+                    funnel, row["promotion_id"], consent=self.shop.has("contact_rights")
+                ),
                 files=files.get(str(row["promotion_id"]), []),
             )
             for row in launching.to_dict("records")
         ]
-        notes = [say(note, css="muted") for note in self.metrics["plan"].get("notes", [])]
+        plan = self.metrics["plan"]
+        said = [*plan.get("what_shows", []), *plan.get("notes", [])]
+        notes = [say(note, css="muted") for note in said]
         return join([gain_block(self.backtest), *blocks, *notes])
 
     def _send_files(self) -> dict[str, list[str]]:
@@ -201,7 +205,9 @@ class WeeklyReport:
         """Return what became of the promotions that ended in the last eight weeks."""
         if self.readout is None:
             return say(f"No campaign results: {self.lacking}.")
-        return ended_block(self.readout, self.shop.zone)
+        ended = [row.promotion_id for row in self.readout.promotions]
+        carried = carried_out(self.run, ended)
+        return join([ended_block(self.readout, self.shop.zone), *(say(text) for text in carried)])
 
     def segments(self) -> Html:
         """Return the segments with their figures, what to do with each, and life stages."""

@@ -81,11 +81,12 @@ def test_break_even_and_the_holdout(found) -> None:
     assert found.cost == found.discount  # contact and coupon cost nothing, as is assumed
     assert found.break_even.value == pytest.approx(found.discount.value / (0.25 * 7))
     assert found.visible == smallest_effect(7, 2, sd=found.sales_sd).effect
-    assert found.enough is False and "this holdout cannot tell" in found.visible_sentence()
-    assert (
-        replace(found, visible=0.1).enough
-        and "enough" in replace(found, visible=0.1).visible_sentence()
-    )
+    assert found.enough is False
+    assert "too few to be read (20 are needed)" in found.visible_sentence()
+    large = replace(found, held=40)
+    assert "this holdout cannot tell" in large.visible_sentence()
+    sees = replace(large, visible=0.1)
+    assert sees.enough and "enough" in sees.visible_sentence()
     assert "will not be known" in replace(found, held=0).visible_sentence()
 
 
@@ -102,7 +103,8 @@ def test_what_is_assumed_is_marked_wherever_it_enters(found) -> None:
 
 
 def test_words_call_nothing_worth_sending(found) -> None:
-    week = LaunchEconomics((found,))
+    assert "is too small to tell" in LaunchEconomics((found,)).opening()
+    week = LaunchEconomics((replace(found, held=40),))
     opening = week.opening()
     assert opening.startswith("Contact 7 customers about 1 promotion. Expect ")
     assert "To pay for itself each contact must bring" in opening and "or more." in opening
@@ -122,12 +124,13 @@ def test_the_table_reads_back(found) -> None:
 
 
 def test_several_promotions_add_up(found) -> None:
+    found = replace(found, held=40)
     other = replace(found, promotion_id="M", contacts=3, break_even=Estimate(10.0, 5.0, 20.0, 3))
     week = LaunchEconomics((found, other))
     assert week.contacts == 10 and week.total("discount").value == 2 * found.discount.value
     assert week.total("discount").ci_high == 2 * found.discount.ci_high
     assert week.break_even.value == pytest.approx((7 * found.break_even.value + 30) / 10)
-    assert "2 promotions" in week.opening() and "of Coupons N can see" in week.opening()
+    assert "2 promotions" in week.opening() and "of Coupons N, the largest" in week.opening()
     assert week.opening(customers=8).startswith("Contact 8 customers")
 
 

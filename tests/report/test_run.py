@@ -265,3 +265,29 @@ def test_the_environment_is_left_as_it_was(toy, tmp_path):
     with pytest.raises(InputError):
         toy(tmp_path / "out", parameters={"mood": "refuse"})
     assert dict(os.environ) == before and os.getcwd() == here
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("holdout", 0.0),
+        ("holdout", 1.0),
+        ("holdout", -0.1),
+        ("standing_holdout", 1.0),
+        ("lead_days", -1),
+        ("list_size", -5),
+    ],
+)
+def test_what_no_plan_can_have_is_refused_before_anything_is_run(name, value):
+    from promolab.report.call import check_plan_parameters
+
+    with pytest.raises(InputError, match=name):
+        check_plan_parameters({name: value})
+
+
+def test_a_plan_made_before_the_data_begin_is_refused(small_shop, tmp_path):
+    from promolab.report import run_report
+
+    with pytest.raises(InputError, match="lead_days = 900 leads to before the data begin"):
+        run_report(small_shop, "2017-W44", tmp_path, parameters={"lead_days": "900"})
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
