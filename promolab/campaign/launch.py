@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import pandas as pd
 
 from promolab.campaign.outlook import ListOutlook, expected_words, list_outlook
 from promolab.campaign.outlook_coverage import OutlookCoverage, roll_outlook
+from promolab.campaign.rights import usual_contacts
 from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
@@ -146,8 +146,10 @@ def launch_week(
         p_redeemed=model.probability(candidates), support=support(done, candidates)
     )
     outlooks = tuple(
-        list_outlook(scores[scores["promotion_id"] == p], backtest, _usual(pairs, row, list_size))
-        for p, row in zip(starting["promotion_id"], starting.to_dict("records"), strict=True)
+        list_outlook(scores[scores["promotion_id"] == p], backtest, list_size or usual)
+        for p, usual in zip(
+            starting["promotion_id"], usual_contacts(shop, as_of, starting), strict=True
+        )
         if (scores["promotion_id"] == p).any()
     )
     coverage = roll_outlook(backtest, pairs)
@@ -179,17 +181,3 @@ def _without(
         coverage=roll_outlook(backtest, pairs),
         why=why,
     )
-
-
-def _usual(pairs: pd.DataFrame, promotion: dict[Any, Any], list_size: int) -> int:
-    """Return how many customers promotions of this type contacted, in the median."""
-    if list_size:
-        return list_size
-    past = pairs.groupby("promotion_id").agg(contacts=("customer_id", "nunique"))
-    for name in ("type", "kind"):
-        if name in promotion and f"promotion_{name}" in pairs:
-            like = pairs.loc[pairs[f"promotion_{name}"] == promotion[name], "promotion_id"]
-            mine = past.loc[past.index.isin(like), "contacts"]
-            if len(mine):
-                return int(mine.median())
-    return int(past["contacts"].median())

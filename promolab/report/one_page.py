@@ -144,12 +144,13 @@ def _gain(backtest: pd.DataFrame, ax: Axes) -> None:
         group=backtest["promotion_id"],
         cluster=backtest["customer_id"],
     )
-    found.plot(ax=ax, depth=0.4)
     share = found.at(0.4).capture
     words = percent(share.value, share.ci_low, share.ci_high)
-    for text in list(ax.texts):
-        if text.get_text().startswith("share of positives"):
-            text.remove()  # the subtitle of a figure that stands alone
-    ax.set_title(f"The top 40 % of past lists held\n{words} of redeemers", loc="left")
-    ax.set_xlabel("share of each list, likeliest first")
-    ax.set_ylabel("share of redeemers found")
+    plots.finish(
+        found.plot(ax=ax, depth=0.4),
+        title=f"Top 40 %: {words} of redeemers",
+        xlabel="share of each list, likeliest first",
+        ylabel="share of redeemers found, past promotions",
+        percent_x=True,
+        percent_y=True,
+    )
