@@ -1,63 +1,63 @@
-"""P(response | customer, promotion): a regularised logistic model of encoded features."""
+"""P(response | customer, promotion): one door to every way of predicting it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
 
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.model._inputs import check_beside, check_labels
-from promolab.model.encoding import Encoder
-from promolab.model.penalty import choose_l2
+from promolab.model.learners import Learner, Training, learner_class, make_learner
+from promolab.model.learners.linear import DEFAULT_L2, Logistic
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from promolab.model.logistic import FitInfo
-
 __all__ = ["DEFAULT_L2", "ResponseModel"]
 
-DEFAULT_L2 = 30.0  # a weight of ±0.18 per standard deviation is usual; 10 to 300 differ little
-KINDS = ("logistic",)
+ONE = ("response",)  # what a single outcome without a name is called
 
 
-class ResponseModel:
+class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     r"""Probability that a customer responds to a promotion.
 
-    :math:`P(y = 1 | x) = \sigma(w^T \varphi(x) + b)`: φ is the `Encoder`, learned on the training
-    rows; w and b minimise Σ log-loss + ½ · l2 · ‖w‖² and are solved to the optimum
-    (`fit_logistic`). A prediction of response, not of what a promotion changes.
+    ``logistic``, the simplest: :math:`P(y_{ij} = 1) = \sigma(w^T \varphi(x_{ij}) + b)`, φ the
+    `Encoder`, w and b at the optimum of Σ log-loss + ½ · l2 · ‖w‖². A prediction of response, not
+    of what a promotion changes.
 
     Parameters
     ----------
     kind : str
-        ``logistic``.
-    l2 : float or "cv"
-        Penalty. In units of the standardised features: a weight of sd ``l2 ** -0.5`` is what one
-        expects beforehand, however many rows there are. ``"cv"`` chooses by `choose_l2`, leaving
-        out the groups given to `fit`.
+        One of `promolab.model.learners.KINDS`.
     columns : sequence of str, optional
         Features to use; all columns of X by default.
+    calibration : {None, "platt", "isotonic", "auto"}
+        Correct the probabilities by what the model said of rows it had not seen
+        (`promolab.model.calibration`).
     seed : int
-        Orders the groups into folds for ``l2="cv"``; nothing else is random.
+        Start of every random number.
+    track : {None, "tensorboard"}
+        Write event files while a neural model learns.
+    **options
+        Of the kind, such as ``l2=100.0`` of ``logistic``; see its learner's ``DEFAULTS``.
 
     Attributes
     ----------
-    encoder_ : Encoder
-    weights_, standard_errors_ : ndarray, shape (p,)
-        Per encoded column.
-    intercept_ : float
-        Logit of the average training row.
-    l2_ : float
-        Penalty used.
+    learners_ : list of Learner
+        One per outcome, or a single one that learns all.
+    outcomes_ : tuple of str
+        Names of the outcomes.
     n_, positives_ : int
-        Training rows, and those with y = 1.
-    info_ : FitInfo or None
-        Certificate of the optimum; None for a loaded model.
+        Training rows, and those with y = 1 (of the first outcome).
+    encoder_, weights_, standard_errors_, intercept_, l2_, info_
+        Of a logistic model with one outcome: what encodes, a weight per encoded column and its
+        standard error, the logit of the average training row, the penalty used, the certificate of
+        the optimum (None for a loaded model).
 
     Examples
     --------
@@ -68,21 +68,37 @@ class ResponseModel:
     (40, 2)
     >>> bool(model.probability(X)[-1] > model.probability(X)[0])
     True
+
+    Several outcomes at once, a column each:
+
+    >>> both = pd.DataFrame({"click": y, "purchase": [int(i > 20) for i in range(40)]})
+    >>> ResponseModel("tree", depth=2, min_leaf=5).fit(X, both).predict_proba(X).columns.tolist()
+    ['click', 'purchase']
     """
 
     def __init__(
         self,
         kind: str = "logistic",
         *,
-        l2: float | str = DEFAULT_L2,
         columns: Sequence[str] | None = None,
+        calibration: str | None = None,
         seed: int = 0,
+        track: str | None = None,
+        **options: Any,
     ) -> None:
-        if kind not in KINDS:
-            raise InputError(f"kind={kind!r} is not a response model; {nearest(str(kind), KINDS)}")
-        if l2 != "cv" and not (isinstance(l2, (int, float)) and 0 < l2 < np.inf):
-            raise InputError(f"l2 == {l2!r}, must be a number above 0 or 'cv'")
-        self.kind, self.l2, self.columns, self.seed = kind, l2, columns, seed
+        self.kind, self.columns, self.seed = kind, columns, seed
+        self.calibration, self.track = calibration, track
+        make_learner(kind, options)
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    def _options(self) -> dict[str, Any]:
+        known = learner_class(self.kind).DEFAULTS
+        return {name: vars(self)[name] for name in known if name in vars(self)}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters and the options that were given, as scikit-learn does."""
+        return {**super().get_params(deep), **self._options()}
 
     def fit(
         self,
@@ -90,6 +106,7 @@ class ResponseModel:
         y: ArrayLike,
         cluster: ArrayLike | None = None,
         group: ArrayLike | None = None,
+        time: ArrayLike | None = None,
     ) -> ResponseModel:
         """Learn from rows whose outcome is known.
 
@@ -97,59 +114,136 @@ class ResponseModel:
         ----------
         X : DataFrame, shape (n, k)
             Features, known before the promotion started.
-        y : array of 0 and 1 (or bool), shape (n,)
-            Outcomes.
+        y : array of 0 and 1 (or bool), shape (n,), or DataFrame, shape (n, number of outcomes)
+            Outcomes. In a frame an outcome may be missing where it is not known.
         cluster : array, shape (n,), optional
             Customer of each row, for the intervals of `coefficients`.
         group : array, shape (n,), optional
-            Promotion of each row, left out in turn by ``l2="cv"``; ``cluster`` by default.
+            Promotion of each row, left out in turn by ``l2="cv"`` and by calibration; ``cluster``
+            by default.
+        time : array, shape (n,), optional
+            When each row's promotion started: neural models stop by the latest rows.
 
         Raises
         ------
         InputError
             Lengths that differ, labels other than 0 and 1 or all the same, unusable columns.
         """
-        from promolab.model.covariance import sandwich
-        from promolab.model.logistic import fit_logistic
-
-        labels = check_labels(y, len(X))
-        clusters = check_beside(cluster, "cluster", len(X))
-        groups = check_beside(group, "group", len(X))
-        encoder = Encoder.fit(X, self.columns)
-        if self.l2 == "cv":
-            groups = clusters if groups is None else groups
-            l2, _ = choose_l2(X, labels, groups, columns=self.columns, seed=self.seed)
-        else:
-            l2 = float(self.l2)
-        matrix = encoder.transform(X)
-        weights, intercept, info = fit_logistic(matrix, labels, l2)
-        covariance = sandwich(matrix, labels, weights, intercept, l2, clusters)
-        self.encoder_, self.weights_, self.intercept_ = encoder, weights, intercept
-        self.standard_errors_ = np.sqrt(np.diag(covariance)[:-1])
+        self._forget()
+        labels, self.outcomes_ = self._labels(y, len(X))
+        training = Training(
+            X,
+            labels,
+            self.outcomes_,
+            self.columns,
+            check_beside(cluster, "cluster", len(X)),
+            check_beside(group, "group", len(X)),
+            check_beside(time, "time", len(X)),
+            seed=self.seed,
+            track=self.track,
+        )
+        self.learners_ = self._fitted_learners(training)
+        self.calibrators_ = self._fitted_calibrators(training)
+        self.n_, self.positives_ = len(labels), int(np.nansum(labels[:, 0]))
+        clusters = training.cluster
         self.clusters_ = len(labels) if clusters is None else int(pd.Series(clusters).nunique())
-        self.l2_, self.n_, self.positives_ = l2, len(labels), int(labels.sum())
-        self.info_: FitInfo | None = info
+        self.classes_ = np.array([0, 1])
+        self._expose()
         return self
 
-    def logit(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the log odds of y = 1, shape (n,); each row's depend on that row alone."""
-        self._require_fit()
-        # Not a matrix product: its rounding depends on how many rows are scored together.
-        return (self.encoder_.transform(X) * self.weights_).sum(axis=1) + self.intercept_
+    def _fitted_learners(self, training: Training) -> list[Learner]:
+        """Fit a learner on all outcomes, or one on each where it is known."""
+        if learner_class(self.kind).many:
+            learner = make_learner(self.kind, self._options())
+            learner.fit(training)
+            return [learner]
+        learners = []
+        for k in range(len(training.outcomes)):
+            learner = make_learner(self.kind, self._options())
+            learner.fit(training.only(~np.isnan(training.labels[:, k]), k))
+            learners.append(learner)
+        return learners
 
-    def probability(self, X: pd.DataFrame) -> np.ndarray:
-        """Return P(y = 1), shape (n,)."""
+    def _fitted_calibrators(self, training: Training) -> list[Any]:
+        if self.calibration is None:
+            return []
+        from promolab.model.calibration import cross_fitted_calibrators
+
+        return list(cross_fitted_calibrators(self.calibration, training, self._fitted_learners))
+
+    def _labels(self, y: ArrayLike, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
+        if not isinstance(y, pd.DataFrame):
+            return check_labels(y, n)[:, None], ONE
+        if len(y) != n or y.shape[1] == 0:
+            raise InputError(f"y has shape {y.shape} and X {n} rows; give a column per outcome")
+        columns = []
+        for name in y.columns:
+            known = y[name].notna().to_numpy()
+            values = np.full(n, np.nan)
+            try:
+                values[known] = check_labels(y.loc[known, name], int(known.sum()))
+            except InputError as error:
+                raise InputError(f"outcome {name!r}: {error}") from error
+            columns.append(values)
+        return np.column_stack(columns), tuple(str(c) for c in y.columns)
+
+    def _forget(self) -> None:
+        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+            delattr(self, name)
+
+    def _expose(self) -> None:
+        """Show what a logistic model of one outcome consists of."""
+        first = self.learners_[0]
+        if len(self.learners_) == 1 and isinstance(first, Logistic):
+            self.encoder_, self.weights_, self.intercept_ = (
+                first.encoder,
+                first.weights,
+                first.intercept,
+            )
+            self.standard_errors_, self.l2_, self.info_ = (
+                first.standard_errors,
+                first.l2,
+                first.info,
+            )
+
+    def _logits(self, X: pd.DataFrame) -> np.ndarray:
+        self._require_fit()
+        found = np.hstack([learner.logit(X) for learner in self.learners_])
+        if self.calibrators_:
+            pairs = zip(self.calibrators_, found.T, strict=True)
+            found = np.column_stack([calibrator.apply(column) for calibrator, column in pairs])
+        return found
+
+    def logit(self, X: pd.DataFrame) -> np.ndarray | pd.DataFrame:
+        """Return the log odds of y = 1, shape (n,); each row's depend on that row alone."""
+        return self._named(self._logits(X), X)
+
+    def probability(self, X: pd.DataFrame) -> np.ndarray | pd.DataFrame:
+        """Return P(y = 1), shape (n,), or a DataFrame with a column per outcome."""
         from scipy.special import expit
 
-        return expit(self.logit(X))
+        return self._named(expit(self._logits(X)), X)
 
-    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        """Return P(y = 0) and P(y = 1), shape (n, 2), as scikit-learn's classifiers do."""
+    def _named(self, values: np.ndarray, X: pd.DataFrame) -> np.ndarray | pd.DataFrame:
+        if self.outcomes_ == ONE:
+            return values[:, 0]
+        return pd.DataFrame(values, index=X.index, columns=list(self.outcomes_))
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray | pd.DataFrame:
+        """Return P(y = 0) and P(y = 1), shape (n, 2), as scikit-learn's classifiers do.
+
+        With several outcomes: a DataFrame with P(outcome) in a column each.
+        """
         p = self.probability(X)
-        return np.column_stack([1 - p, p])
+        return p if isinstance(p, pd.DataFrame) else np.column_stack([1 - p, p])
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray | pd.DataFrame:
+        """Return the likelier class of each row; a ranking or a chance usually serves better."""
+        p = self.probability(X)
+        return (p > 0.5).astype(int)
 
     def coefficients(self, level: float = 0.95) -> pd.DataFrame:
-        """Return what each encoded column adds to the log odds, largest first.
+        """Return what each encoded column adds to the log odds, largest first (logistic).
 
         A numeric feature's weight is per standard deviation of its encoded values; a level's or an
         indicator's is for having it against not having it. The intervals are clustered by what
@@ -163,6 +257,8 @@ class ResponseModel:
         from scipy.stats import t
 
         self._require_fit()
+        if not hasattr(self, "weights_"):
+            raise InputError(f"a {self.kind} model has no coefficients; use importance instead")
         half = t.ppf((1 + level) / 2, max(self.clusters_ - 1, 1)) * self.standard_errors_
         frame = pd.DataFrame(
             {
@@ -176,45 +272,50 @@ class ResponseModel:
         order = np.lexsort([np.array(self.encoder_.names), -np.abs(self.weights_)])
         return frame.iloc[order].reset_index(drop=True)
 
-    def explain(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return what each feature adds to a row's log odds, against the average training row.
+    def explain(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return what each feature adds to a row's log odds.
 
         Parameters
         ----------
         X : DataFrame, shape (n, k)
+        background : DataFrame, shape (m, k), optional
+            Rows to compare with, needed by every kind but ``logistic``, whose parts are against
+            the average training row.
 
         Returns
         -------
         DataFrame, shape (n, number of features)
-            Index of X; a row's sum plus ``intercept_`` is its `logit`.
+            Index of X; a row's sum plus ``attrs["base"]`` is its `logit`.
         """
         self._require_fit()
-        parts = self.encoder_.transform(X) * self.weights_
-        sources, columns = self.encoder_.sources, self.encoder_.columns
-        member = np.array([[s == c for c in columns] for s in sources], dtype=float)
-        return pd.DataFrame(parts @ member, index=X.index, columns=columns)
+        if len(self.outcomes_) == 1 and not self.calibrators_:
+            parts = self.learners_[0].parts(X)
+            if parts is not None:
+                return parts
+        from promolab.model.explanation import shapley_parts
+
+        return shapley_parts(self, X, background)
 
     def save(self, path: str | Path) -> Path:
         """Write the fitted model to one file (safetensors: numbers and JSON, nothing executes)."""
         from promolab.model.files import write_model
 
         self._require_fit()
+        saved = [learner.state() for learner in self.learners_]
         state: dict[str, Any] = {
             "kind": self.kind,
-            "l2": self.l2,
+            "options": self._options(),
             "columns": None if self.columns is None else [str(c) for c in self.columns],
+            "calibration": self.calibration,
             "seed": self.seed,
-            "l2_used": self.l2_,
+            "outcomes": list(self.outcomes_),
             "n": self.n_,
             "positives": self.positives_,
             "clusters": self.clusters_,
-            "encoder": self.encoder_.to_dict(),
+            "learners": [plain for plain, _ in saved],
+            "calibrators": [calibrator.to_dict() for calibrator in self.calibrators_],
         }
-        arrays = {
-            "weights": self.weights_,
-            "intercept": np.array([self.intercept_]),
-            "standard_errors": self.standard_errors_,
-        }
+        arrays = {f"{k}.{name}": a for k, (_, some) in enumerate(saved) for name, a in some.items()}
         return write_model(path, state, arrays)
 
     @classmethod
@@ -230,24 +331,42 @@ class ResponseModel:
 
         state, arrays = read_model(path)
         try:
-            model = cls(state["kind"], l2=state["l2"], columns=state["columns"], seed=state["seed"])
-            model.encoder_ = Encoder.from_dict(state["encoder"])
-            model.weights_ = arrays["weights"]
-            model.standard_errors_ = arrays["standard_errors"]
-            model.intercept_ = float(arrays["intercept"][0])
-            model.l2_, model.n_ = state["l2_used"], state["n"]
-            model.positives_, model.clusters_ = state["positives"], state["clusters"]
-        except (KeyError, TypeError, IndexError) as error:
+            model = cls(
+                state["kind"],
+                columns=state["columns"],
+                calibration=state["calibration"],
+                seed=state["seed"],
+                **state["options"],
+            )
+            model._restore(state, arrays)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise InputError(
                 f"{path} is a model of another version of promolab ({error!r}); fit it again"
             ) from error
-        model.info_ = None
         return model
 
+    def _restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        self.learners_ = []
+        for k, plain in enumerate(state["learners"]):
+            learner = make_learner(self.kind, self._options())
+            mine = {n.split(".", 1)[1]: a for n, a in arrays.items() if n.startswith(f"{k}.")}
+            learner.restore(plain, mine)
+            self.learners_.append(learner)
+        self.calibrators_ = []
+        if state["calibrators"]:
+            from promolab.model.calibration import Calibrator
+
+            self.calibrators_ = [Calibrator.from_dict(plain) for plain in state["calibrators"]]
+        self.outcomes_ = tuple(cast(list[str], state["outcomes"]))
+        self.n_, self.positives_ = state["n"], state["positives"]
+        self.clusters_, self.classes_ = state["clusters"], np.array([0, 1])
+        self._expose()
+
     def _require_fit(self) -> None:
-        if not hasattr(self, "encoder_"):
+        if not hasattr(self, "learners_"):
             raise InputError("this ResponseModel is not fitted yet; call .fit(X, y) first")
 
     def __repr__(self) -> str:
+        given = "".join(f", {name}={value!r}" for name, value in self._options().items())
         fitted = f", fitted on {self.n_:,} rows" if hasattr(self, "n_") else ""
-        return f"ResponseModel({self.kind!r}, l2={self.l2!r}{fitted})"
+        return f"ResponseModel({self.kind!r}{given}{fitted})"

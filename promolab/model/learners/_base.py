@@ -1,0 +1,155 @@
+"""What every way of predicting has in common: what it is given, and what it must be able to do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from promolab.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Learner", "State", "Training", "log_odds"]
+
+State = tuple[dict[str, Any], dict[str, np.ndarray]]
+"""Plain values that JSON can hold, and arrays: what a fitted learner is saved as."""
+
+FARTHEST = 1e-6  # a chance of exactly 0 or 1 has no log odds, and nobody is that sure
+
+
+@dataclass(frozen=True)
+class Training:
+    """Rows to learn from.
+
+    Parameters
+    ----------
+    X : DataFrame, shape (n, k)
+        Features, and the column of ``by`` where a learner has one.
+    labels : ndarray of float, shape (n, number of outcomes)
+        0.0 or 1.0; nan where an outcome is not known. A learner of one outcome never sees nan.
+    outcomes : tuple of str
+        Names of the outcomes.
+    columns : sequence of str, optional
+        Features to use; all columns of X by default.
+    cluster, group, time : ndarray of shape (n,), optional
+        Customer, promotion and moment of each row.
+    seed : int
+        Start of every random number.
+    progress : bool
+        Whether to show how far it is, where stderr is a terminal.
+    track : str, optional
+        ``tensorboard``: write event files.
+    """
+
+    X: pd.DataFrame
+    labels: np.ndarray
+    outcomes: tuple[str, ...]
+    columns: Sequence[str] | None = None
+    cluster: np.ndarray | None = None
+    group: np.ndarray | None = None
+    time: np.ndarray | None = None
+    seed: int = 0
+    progress: bool = True
+    track: str | None = None
+
+    def only(self, rows: np.ndarray, outcome: int | None = None) -> Training:
+        """Return some of the rows (a mask or positions), and one of the outcomes if given."""
+        picked: dict[str, Any] = {
+            name: None if values is None else values[rows]
+            for name, values in (
+                ("cluster", self.cluster),
+                ("group", self.group),
+                ("time", self.time),
+            )
+        }
+        labels, outcomes = self.labels[rows], self.outcomes
+        if outcome is not None:
+            labels, outcomes = labels[:, [outcome]], (outcomes[outcome],)
+        frame = self.X[rows] if rows.dtype == bool else self.X.iloc[rows]
+        return replace(self, X=frame, labels=labels, outcomes=outcomes, **picked)
+
+
+class Learner(ABC):
+    """One way of predicting. `promolab.model.ResponseModel` is its door: it checks, names, saves.
+
+    Parameters
+    ----------
+    options : mapping
+        Options of this kind; the others have their `DEFAULTS`.
+    """
+
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {}
+    """Every option and what it is where nothing is said."""
+    many: ClassVar[bool] = False
+    """Whether it learns several outcomes at once; if not, the door fits one for each."""
+
+    columns: list[str]
+    """Source columns used, once fitted."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options: dict[str, Any] = {**self.DEFAULTS, **options}
+        self.check()
+
+    def check(self) -> None:
+        """Refuse options that cannot be; say what is expected."""
+
+    @abstractmethod
+    def fit(self, training: Training) -> None:
+        """Learn."""
+
+    @abstractmethod
+    def logit(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the log odds, shape (n, number of outcomes); a row's depend on that row alone."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Return all that `restore` needs."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Become what `state` described; predictions are the same, bit for bit."""
+
+    def parts(self, X: pd.DataFrame) -> pd.DataFrame | None:
+        """Return what each source column adds to a row's log odds, or None if that is not a sum.
+
+        With ``attrs["base"]``: what is there before any column; the row's sum plus it is the logit.
+        """
+        return None
+
+
+def log_odds(p: np.ndarray) -> np.ndarray:
+    """Return the log odds of chances, those of 0 and 1 as far out as anyone can be sure.
+
+    Examples
+    --------
+    >>> log_odds(np.array([0.5, 1.0])).round(2)
+    array([ 0.  , 13.82])
+    """
+    inside = np.clip(p, FARTHEST, 1 - FARTHEST)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def check_number(
+    options: Mapping[str, Any], name: str, low: float, high: float = np.inf, *, whole: bool = False
+) -> None:
+    """Refuse an option that is no number from ``low`` to ``high``."""
+    value = options[name]
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+        what = "a whole number" if whole else "a number"
+        until = f" to {high:g}" if np.isfinite(high) else " on"
+        raise InputError(f"{name} = {value!r}; expected {what} from {low:g}{until}")
+
+
+def check_word(options: Mapping[str, Any], name: str, known: Sequence[Any]) -> None:
+    """Refuse an option that is none of the words known."""
+    if options[name] not in known:
+        raise InputError(
+            f"{name} = {options[name]!r} is unknown; "
+            f"{nearest(str(options[name]), [str(k) for k in known])}"
+        )
