@@ -7,8 +7,9 @@ from pathlib import Path
 from promolab.contract import Shop, read_settings
 from promolab.errors import InputError, nearest
 from promolab.sources.assembly import save_shop
+from promolab.sources.labelled import load_labelled
 
-__all__ = ["BUILT_IN", "load_shop", "save_shop"]
+__all__ = ["BUILT_IN", "load_labelled", "load_shop", "save_shop"]
 
 BUILT_IN = ("complete_journey",)
 """Sources that need no path."""

@@ -15,15 +15,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
 
 from promolab import __version__
+from promolab.cli.lifecycle import add_lifecycle
+from promolab.cli.score import add_score
+from promolab.cli.shared import DONE, FAILED, INTERRUPTED, WRONG, add_run_options, end, parameters
 from promolab.errors import InputError, MissingExtraError, PromolabError
 
 __all__ = ["main"]
-
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Make the campaign report of a week; the last line printed is its path.",
     )
     report.add_argument("--week", help="ISO week such as 2017-W44 (default: the shop's own)")
-    _add_run_options(report)
+    add_run_options(report)
     report.set_defaults(run=_report)
 
     data = commands.add_parser(
@@ -121,7 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--write", action="store_true", help="write it as the source's shop.toml")
     init.set_defaults(run=_init)
 
-    _add_lifecycle(commands, common)
+    add_lifecycle(commands, common)
+    add_score(commands, common)
 
     lab = commands.add_parser(
         "lab",
@@ -134,97 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `report` and `backfill` share."""
-    parser.add_argument(
-        "--source",
-        default="complete_journey",
-        help="a built-in source, or a folder of files, a DuckDB file or a warehouse's address with "
-        "the shop's tables (%(default)s)",
-    )
-    parser.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of what is random (%(default)s)")
-    parser.add_argument("--shop", metavar="FILE", help="a shop.toml in place of the source's own")
-    parser.add_argument(
-        "-p",
-        "--parameter",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="a parameter of the notebooks, such as threads=2; may be repeated",
-    )
-    parser.add_argument(
-        "--wait",
-        type=float,
-        default=1800,
-        metavar="SECONDS",
-        help="how long to wait for another run that writes into the same folder (%(default)s)",
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="make nothing from stale data, and exit with 1"
-    )
-
-
-def _add_lifecycle(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add the commands on the plans of weeks."""
-    backfill = commands.add_parser(
-        "backfill",
-        parents=[common],
-        help="make the reports of many weeks",
-        description="Make the reports of all weeks from one to another, a line for each. Weeks "
-        "that are there already are not made again; released ones stay as they are.",
-    )
-    backfill.add_argument("--from", dest="first", metavar="WEEK", required=True, help="first week")
-    backfill.add_argument("--to", dest="last", metavar="WEEK", required=True, help="last week")
-    _add_run_options(backfill)
-    backfill.set_defaults(run=_backfill)
-
-    words = {
-        "release": ("freeze a week's plan", _release),
-        "reconcile": ("read back what the sending tool really sent", _reconcile),
-        "close": ("close a week whose response and return windows are over", _close),
-    }
-    for name, (what, run) in words.items():
-        parser = commands.add_parser(
-            name, parents=[common], help=what, description=f"{what[0].upper()}{what[1:]}."
-        )
-        parser.add_argument("week", metavar="WEEK", help="ISO week such as 2017-W44")
-        if name == "reconcile":
-            parser.add_argument("sent", metavar="FILE", help="the sending tool's csv file")
-        else:
-            parser.add_argument("--by", metavar="NAME", help="who does it (default: the user)")
-        if name != "release":
-            parser.add_argument("--source", help="the shop's tables (default: the week's own)")
-            parser.add_argument("--shop", metavar="FILE", help="a shop.toml for --source")
-        parser.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
-        parser.add_argument(
-            "--wait",
-            type=float,
-            default=60,
-            metavar="SECONDS",
-            help="how long to wait for another command on the same folder (%(default)s)",
-        )
-        parser.set_defaults(run=run)
-
-
-def _parameters(options: argparse.Namespace) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for pair in options.parameter:
-        name, equals, value = pair.partition("=")
-        name = name.strip()
-        if not equals or not name:
-            raise InputError(f"-p {pair} is not understood; write -p name=value")
-        if name in given:
-            raise InputError(f"-p {name} is given twice")
-        given[name] = value.strip()
-    return given
-
-
 def _report(options: argparse.Namespace) -> int:
-    given = _parameters(options)
+    given = parameters(options)
     from promolab.report import run_report
 
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, end)
     page = run_report(
         source=options.source,
         week=options.week,
@@ -237,87 +151,6 @@ def _report(options: argparse.Namespace) -> int:
     )
     print(page, flush=True)
     return DONE
-
-
-def _backfill(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from promolab.report.backfill import Backfilled, backfill
-
-    def say(week: Backfilled) -> None:
-        tqdm.write(week.line(), file=sys.stdout)  # above the bar, where there is one
-        sys.stdout.flush()
-
-    signal.signal(signal.SIGTERM, _end)
-    done = backfill(
-        options.first,
-        options.last,
-        source=options.source,
-        out=options.out,
-        seed=options.seed,
-        parameters=_parameters(options),
-        shop_file=options.shop,
-        wait=options.wait,
-        strict=options.strict,
-        on_week=say,
-    )
-    failed = [str(week.week) for week in done if week.outcome == "failed"]
-    if failed:
-        of = f"{len(failed)} of {len(done)} weeks failed: {', '.join(failed)}"
-        print(f"promolab: {of}", file=sys.stderr)
-    return FAILED if failed else DONE
-
-
-def _release(options: argparse.Namespace) -> int:
-    from promolab.report.releases import release_week
-
-    print(release_week(options.week, options.out, options.by, wait=options.wait), flush=True)
-    return DONE
-
-
-def _reconcile(options: argparse.Namespace) -> int:
-    from promolab.report.releases import reconcile_week
-
-    done, moved = reconcile_week(
-        options.week,
-        options.sent,
-        options.out,
-        source=options.source,
-        shop_file=options.shop,
-        wait=options.wait,
-    )
-    print(done.summary())
-    for row in done.to_frame().head(20).to_dict("records"):
-        print(f"  {row['promotion_id']} {row['as_sent']}: {row['outcome']}, {row['rows']} row(s)")
-    rest = len(done.to_frame()) - 20
-    if rest > 0:
-        print(f"  and {rest} more in tables/sent.parquet")
-    sys.stdout.flush()
-    for sentence in moved:
-        print(f"promolab: {sentence}", file=sys.stderr)
-    return DONE
-
-
-def _close(options: argparse.Namespace) -> int:
-    from promolab.report.releases import close_week
-
-    moved = close_week(
-        options.week,
-        options.out,
-        options.by,
-        source=options.source,
-        shop_file=options.shop,
-        wait=options.wait,
-    )
-    for sentence in moved:
-        print(f"promolab: {sentence}", file=sys.stderr)
-    print(f"{options.week} is closed", flush=True)
-    return DONE
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    # Leave through the context managers: the kernel ends and the staging folder goes.
-    raise SystemExit(128 + number)
 
 
 def _data(options: argparse.Namespace) -> int:
@@ -372,7 +205,3 @@ def _lab(options: argparse.Namespace) -> int:
         print(f"copied the notebooks into {folder.absolute()}", file=sys.stderr)
     call = [sys.executable, "-m", "jupyterlab", str(folder), *options.arguments]
     return subprocess.call(call)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,7 @@
+"""``python -m promolab.cli``."""
+
+import sys
+
+from promolab.cli import main
+
+sys.exit(main())

@@ -1,0 +1,220 @@
+"""A plain labelled table: one row per contact, with an id, an outcome and features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import DataError, InputError, nearest
+from promolab.wording import count, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["load_labelled"]
+
+YES = {"1": 1.0, "1.0": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
+NO = {"0": 0.0, "0.0": 0.0, "false": 0.0, "no": 0.0, "n": 0.0, "f": 0.0}
+OURS = ("customer_id", "promotion_id", "starts_at", "ends_at", "label_complete")
+MOST_PERIODS = 36  # finer ones would each hold too few responses to say anything
+PERIODS = (("day", "D"), ("week", "W-SUN"), ("month", "M"), ("quarter", "Q"), ("year", "Y"))
+
+
+def load_labelled(
+    path: str | Path | pd.DataFrame,
+    *,
+    id: str,
+    label: str | Sequence[str],
+    time: str | None = None,
+    promotion: str | None = None,
+) -> pd.DataFrame:
+    """Read a labelled table as the frame that models, backtests and comparisons take.
+
+    Parameters
+    ----------
+    path : str, Path or DataFrame
+        A csv, Excel or parquet file, or a frame.
+    id : str
+        Column of the customer; it may repeat.
+    label : str or sequence of str
+        Outcome columns: 0 and 1, true and false, or yes and no. Where there are several, a row may
+        lack some of them; a single one must be known in every row.
+    time : str, optional
+        Column of the moment as of which the features hold: a date or ISO 8601 time, UTC where no
+        zone is written. With it, later rows can be predicted from earlier ones.
+    promotion : str, optional
+        Column of the promotion. Without it, but with ``time``, the rows of a period (the finest of
+        day, week, month, quarter, year with at most 36 of them) stand for a promotion.
+
+    Returns
+    -------
+    DataFrame of n rows
+        In the order of the file: customer_id; with ``time`` or ``promotion`` promotion_id; with
+        ``time`` also starts_at and ends_at (of the promotion or period, UTC without a zone) and
+        label_complete, as `promolab.build_pairs` has them; the outcomes as 0.0, 1.0 and nan under
+        their own names; every other column as a feature: numbers where all its values are, else
+        text. Codes with leading zeros stay text.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or no such column; the nearest is named.
+    DataError
+        Ids, times or labels that are missing or no such thing; says how many, and which first.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"member": [7, 7, 9], "age": [31, 31, 50], "click": ["yes", "no", "no"],
+    ...                      "sent": ["2024-03-01", "2024-04-02", "2024-04-02"]})
+    >>> frame = load_labelled(rows, id="member", label="click", time="sent")
+    >>> frame[["customer_id", "promotion_id", "click", "age"]].values.tolist()
+    [[7, '2024-03-01', 1.0, 31], [7, '2024-04-02', 0.0, 31], [9, '2024-04-02', 0.0, 50]]
+    """
+    import pandas as pd
+
+    labels = [label] if isinstance(label, str) else list(label)
+    raw = path.copy() if isinstance(path, pd.DataFrame) else _read(Path(path))
+    named = [id, *labels, *([time] if time else []), *([promotion] if promotion else [])]
+    _check_columns(raw, named, labels)
+    out: dict[str, Any] = {"customer_id": _ids(raw[id])}
+    if promotion is not None:
+        out["promotion_id"] = _ids(raw[promotion])
+    if time is not None:
+        out |= _when(_times(raw[time]), out.get("promotion_id"))
+        out["label_complete"] = raw[labels].notna().all(axis=1).to_numpy()
+    out |= {name: _outcome(raw[name], several=len(labels) > 1) for name in labels}
+    features = [str(c) for c in raw.columns if c not in named]
+    clash = sorted(set(features) & set(out))
+    if clash:
+        raise DataError(
+            f"the column {clash[0]!r} has a name that promolab fills from id, time or promotion; "
+            "rename it, or name it there"
+        )
+    return pd.DataFrame({**out, **{name: _numbers(raw[name]) for name in features}})
+
+
+def _read(path: Path) -> pd.DataFrame:
+    from promolab.sources.engine import connect
+    from promolab.sources.files import read_files
+
+    if not path.exists():
+        raise InputError(f"there is no file {path}; give a csv, Excel or parquet file")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give a csv, Excel or parquet file")
+    frame: pd.DataFrame = read_files(connect(), path.name, [path]).table.execute()
+    if frame.empty:
+        raise DataError(f"{path.name} has no rows")
+    return frame
+
+
+def _check_columns(raw: pd.DataFrame, named: list[str], labels: list[str]) -> None:
+    if not labels:
+        raise InputError("label names no column; give at least one outcome")
+    known = [str(c) for c in raw.columns]
+    for name in named:
+        if name not in known:
+            raise InputError(f"the table has no column {name!r}; {nearest(name, known)}")
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise InputError(f"the column {twice[0]!r} is named twice among id, label and the others")
+
+
+def _missing(column: pd.Series) -> None:
+    gone = column.isna().to_numpy()
+    if gone.any():
+        raise DataError(
+            f"the column {column.name!r} has {plural(int(gone.sum()), 'missing value')} of "
+            f"{count(len(column))}, first in row {int(gone.argmax()) + 1}; take those rows out, "
+            "or name another column"
+        )
+
+
+def _ids(column: pd.Series) -> Any:
+    import pandas as pd
+
+    _missing(column)
+    if pd.api.types.is_float_dtype(column.dtype):
+        whole = column == column.round()
+        if not whole.all():
+            raise DataError(
+                f"the column {column.name!r} holds {column[~whole].iloc[0]}; an id is a text or a "
+                "whole number"
+            )
+        return column.astype("int64").to_numpy()
+    # A csv has nothing but text: what a frame or parquet has as a number must be the same id.
+    found = _numbers(column)
+    return found if getattr(found, "dtype", None) == "int64" else column.to_numpy()
+
+
+def _times(column: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    _missing(column)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        raise DataError(
+            f"the column {column.name!r} holds numbers ({column.iloc[0]}); a time is a date or an "
+            "ISO 8601 text such as 2024-03-01 or 2024-03-01T18:30:00+01:00"
+        )
+    found = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
+    wrong = found.isna().to_numpy()
+    if wrong.any():
+        raise DataError(
+            f"the column {column.name!r} has {plural(int(wrong.sum()), 'value')} that no ISO 8601 "
+            f"time can be read from, such as {str(column[wrong].iloc[0])!r}; write 2024-03-01 or "
+            "2024-03-01T18:30:00"
+        )
+    return found.dt.tz_localize(None)
+
+
+def _when(times: pd.Series, promotions: Any) -> dict[str, Any]:
+    """Give each row the promotion or the period that it belongs to, with its start and end."""
+    import pandas as pd
+
+    if promotions is not None:
+        grouped = times.groupby(pd.Series(promotions, index=times.index))
+        return {
+            "starts_at": grouped.transform("min").to_numpy(),
+            "ends_at": grouped.transform("max").to_numpy(),
+        }
+    for _, code in PERIODS:
+        periods = times.dt.to_period(code)
+        if periods.nunique() <= MOST_PERIODS:
+            break
+    starts = periods.dt.start_time
+    return {
+        # A period that lasts no longer than a day is called by its date alone.
+        "promotion_id": periods.astype(str).to_numpy(),
+        "starts_at": starts.to_numpy(),
+        "ends_at": (periods + 1).dt.start_time.to_numpy(),
+    }
+
+
+def _outcome(column: pd.Series, *, several: bool) -> Any:
+    if not several:
+        _missing(column)
+    words = {**YES, **NO}
+    texts = column.map(lambda value: str(value).strip().lower(), na_action="ignore")
+    found = texts.map(words, na_action="ignore").astype(float)
+    wrong = (found.isna() & column.notna()).to_numpy()
+    if wrong.any():
+        raise DataError(
+            f"the label {column.name!r} has {plural(int(wrong.sum()), 'value')} other than 0 and "
+            f"1, such as {str(column[wrong].iloc[0])!r}; code the outcome as 0 and 1"
+        )
+    return found.to_numpy()
+
+
+def _numbers(column: pd.Series) -> Any:
+    """Return a text column as numbers where all its values are; codes with leading zeros stay."""
+    import pandas as pd
+
+    if not pd.api.types.is_string_dtype(column.dtype):
+        return column.to_numpy() if not isinstance(column.dtype, pd.CategoricalDtype) else column
+    given = column.dropna()
+    coded = given.str.match(r"^[+-]?0\d").any()
+    numbers = pd.to_numeric(given, errors="coerce")
+    if coded or given.empty or numbers.isna().any():
+        return column.array
+    return pd.to_numeric(column).to_numpy()

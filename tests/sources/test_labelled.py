@@ -1,0 +1,124 @@
+"""A plain labelled table becomes the frame that models and backtests take."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import DataError, InputError
+from promolab.sources.labelled import load_labelled
+
+
+def rows(n: int = 400, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    orders = rng.poisson(4, n)
+    return pd.DataFrame(
+        {
+            "member": rng.integers(0, 90, n),
+            "orders": orders,
+            "city": rng.choice(["Oslo", "Bergen", ""], n),
+            "postcode": rng.choice(["0150", "5003"], n),
+            "sent": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 180, n), unit="D"),
+            "click": (rng.uniform(size=n) < 1 / (1 + np.exp(2 - 0.4 * orders))).astype(int),
+        }
+    )
+
+
+def test_csv_parquet_and_frame_give_the_same(tmp_path: Path) -> None:
+    table = rows().replace({"city": {"": None}})
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    table.to_parquet(tmp_path / "rows.parquet")
+    say = {"id": "member", "label": "click", "time": "sent"}
+    frames = [load_labelled(tmp_path / name, **say) for name in ("rows.csv", "rows.parquet")]
+    frames.append(load_labelled(table, **say))
+    for other in frames[1:]:
+        pd.testing.assert_frame_equal(frames[0], other, check_dtype=False)
+    first = frames[0]
+    assert len(first) == len(table)
+    assert first["customer_id"].tolist() == table["member"].tolist()
+    assert first["orders"].dtype.kind == "i"
+    assert set(first["postcode"]) == {"0150", "5003"}, "a code with leading zeros is no number"
+
+
+def test_the_finest_period_that_is_not_too_fine(tmp_path: Path) -> None:
+    frame = load_labelled(rows(), id="member", label="click", time="sent")
+    assert frame["promotion_id"].nunique() == 26, "weeks"
+    width = frame["ends_at"] - frame["starts_at"]
+    assert set(width) == {pd.Timedelta(days=7)}
+    inside = (rows()["sent"] >= frame["starts_at"]) & (rows()["sent"] < frame["ends_at"])
+    assert inside.all()
+    few = load_labelled(rows().assign(sent="2024-05-01"), id="member", label="click", time="sent")
+    assert few["promotion_id"].unique().tolist() == ["2024-05-01"]
+
+
+def test_a_backtest_runs_on_it() -> None:
+    from promolab.model import run_backtest
+
+    frame = load_labelled(rows(1_500), id="member", label="click", time="sent")
+    backtest = run_backtest(frame, outcome="click")
+    assert backtest.features == ("city", "orders", "postcode")
+    assert len(backtest.by_promotion) >= 20
+    assert backtest.pooled is not None and backtest.pooled.ci_low > 0.6
+    # nothing later than a row's own period teaches what predicts it
+    assert (backtest.rows["starts_at"] > frame["starts_at"].min()).all()
+
+
+def test_zones_are_read_and_dropped() -> None:
+    table = rows(4).assign(
+        sent=["2024-01-01T23:30:00-02:00", "2024-01-02", "2024-01-03", "2024-01-04"]
+    )
+    frame = load_labelled(table, id="member", label="click", time="sent")
+    assert frame["promotion_id"].iloc[0] == "2024-01-02"
+    assert frame["starts_at"].dt.tz is None
+
+
+def test_promotions_have_a_start_and_an_end() -> None:
+    table = rows().assign(mailing=lambda t: t["sent"].dt.month)
+    frame = load_labelled(table, id="member", label="click", time="sent", promotion="mailing")
+    for promotion, part in frame.groupby("promotion_id"):
+        assert part["starts_at"].nunique() == part["ends_at"].nunique() == 1
+        sent = table.loc[part.index, "sent"]
+        assert (sent.min(), sent.max()) == (part["starts_at"].iloc[0], part["ends_at"].iloc[0])
+        assert (table.loc[part.index, "mailing"] == promotion).all()
+
+
+def test_several_outcomes_may_be_unknown_in_places() -> None:
+    table = rows(60).assign(share=["yes", "No", None] * 20)
+    frame = load_labelled(table, id="member", label=["click", "share"], time="sent")
+    assert frame["share"].isna().sum() == 20 and set(frame["share"].dropna()) == {0.0, 1.0}
+    assert frame["label_complete"].sum() == 40
+
+
+@pytest.mark.parametrize(
+    ("change", "say", "sentence"),
+    [
+        ({}, {"label": "clicked"}, "no column 'clicked'; did you mean 'click'"),
+        ({}, {"label": "member"}, "'member' is named twice"),
+        ({}, {"label": []}, "label names no column"),
+        ({"click": 2}, {}, "'click' has 400 values other than 0 and 1, such as '2'"),
+        ({"click": None}, {}, "'click' has 400 missing values of 400, first in row 1"),
+        ({"member": 1.5}, {}, "an id is a text or a whole number"),
+        ({"sent": "03/01/2024"}, {}, "400 values that no ISO 8601 time can be read from"),
+        ({"sent": 20240301}, {}, "'sent' holds numbers"),
+        ({"ends_at": 1}, {}, "'ends_at' has a name that promolab fills"),
+    ],
+)
+def test_what_is_wrong_is_said(change: dict, say: dict, sentence: str) -> None:
+    call = {"id": "member", "label": "click", "time": "sent", **say}
+    with pytest.raises(InputError, match=sentence.replace("(", r"\(")):
+        load_labelled(rows().assign(**change), **call)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("member,click\n")
+    for path, sentence in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "no.csv", "there is no file"),
+        (tmp_path / "empty.csv", "has no rows"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            load_labelled(path, id="member", label="click")
+    (tmp_path / "rows.json").write_text("{}")
+    with pytest.raises(DataError, match="cannot be read; expected one of"):
+        load_labelled(tmp_path / "rows.json", id="member", label="click")
