@@ -45,6 +45,7 @@ def test_report_prints_the_path_last_and_hands_its_options_on(asked, capsys):
         "shop_file": "s.toml",
         "parameters": {"a": "1", "b": "c=d"},
         "wait": 5.0,
+        "workers": None,
         "strict": False,
     }
 

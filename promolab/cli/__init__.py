@@ -146,6 +146,7 @@ def _report(options: argparse.Namespace) -> int:
         seed=options.seed,
         parameters=given,
         shop_file=options.shop,
+        workers=options.workers,
         wait=options.wait,
         strict=options.strict,
     )

@@ -72,6 +72,7 @@ def _backfill(options: argparse.Namespace) -> int:
         seed=options.seed,
         parameters=parameters(options),
         shop_file=options.shop,
+        workers=options.workers,
         wait=options.wait,
         strict=options.strict,
         on_week=say,

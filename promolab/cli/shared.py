@@ -43,6 +43,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="how long to wait for another run that writes into the same folder (%(default)s)",
     )
     parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="steps at a time; the report is the same (default: two where there is memory for it)",
+    )
+    parser.add_argument(
         "--strict", action="store_true", help="make nothing from stale data, and exit with 1"
     )
 

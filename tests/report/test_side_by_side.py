@@ -368,23 +368,15 @@ def test_segments_and_responses_do_not_wait_for_each_other():
     assert waits["03_segments"] == {"01_data", "02_customers"}
 
 
-def test_a_real_report_is_the_same_with_one_worker_and_with_two(
-    small_shop, small_reports, tmp_path, monkeypatch
-):
-    from promolab.report import run_report
-
-    usual = schedule_steps.usual_workers() if schedule_steps.has_room() else 1
-    monkeypatch.setattr(schedule_steps, "ROOM", 0.0)
-    page = run_report(small_shop, week=WEEK, out=tmp_path, workers=3 - usual)
-    first = small_reports["first"].out / WEEK
-
+def test_a_real_report_is_the_same_with_one_worker_and_with_two(small_reports):
     def artifacts(folder: Path) -> dict[str, bytes]:
         found = [p for p in folder.rglob("*") if p.suffix in {".parquet", ".json", ".html"}]
         return {
             str(p.relative_to(folder)): p.read_bytes() for p in found if "manifest" not in p.name
         }
 
-    assert artifacts(page.parent) == artifacts(first)
+    first, again = (artifacts(small_reports[name].out / WEEK) for name in ("first", "again"))
+    assert first == again
 
 
 # The line on the terminal.
