@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from promolab.contract import Shop, read_settings
 from promolab.errors import InputError, nearest
@@ -11,32 +12,42 @@ from promolab.sources.labelled import load_labelled
 
 __all__ = ["BUILT_IN", "load_labelled", "load_shop", "save_shop"]
 
-BUILT_IN = ("complete_journey",)
+BUILT_IN = ("complete_journey", "simulated")
 """Sources that need no path."""
 FILES = (".csv", ".csv.gz", ".tsv", ".parquet", ".xlsx", ".xls", ".ods", ".toml")
 
 
 def load_shop(
-    source: str | Path, *, settings: str | Path | None = None, threads: int | None = None
+    source: str | Path,
+    *,
+    settings: str | Path | None = None,
+    threads: int | None = None,
+    **world: Any,
 ) -> Shop:
     """Open a shop.
 
     Parameters
     ----------
     source : str or Path
-        ``"complete_journey"``; or a folder of parquet, csv or Excel files, a DuckDB file, or the
-        address of a warehouse (``postgres://host/database``, or any other that Ibis connects to).
-        Tables are named after the contract's (``events.parquet``, ``products.csv`` …), or mapped
-        onto it by a ``shop.toml`` (see ``data/README.md``).
+        ``"complete_journey"``; ``"simulated"``, a made-up shop whose true effects are known (also
+        ``"simulated:customers=20000,variant=hard"``, where no keywords can be given); or a folder
+        of parquet, csv or Excel files, a DuckDB file, or the address of a warehouse
+        (``postgres://host/database``, or any other that Ibis connects to). Tables are named after
+        the contract's (``events.parquet``, ``products.csv`` …), or mapped onto it by a
+        ``shop.toml`` (see ``data/README.md``).
     settings : str or Path, optional
         A ``shop.toml`` to use instead of the source's own; a warehouse has none of its own.
     threads : int, optional
         Threads of the engine; by default as many as there are cores.
+    **world
+        Of ``"simulated"`` alone: customers, weeks, seed, variant, exploration …
+        (`promolab.sources.simulated.World`).
 
     Returns
     -------
     Shop
-        Lazy Ibis tables in the contract's columns; times in UTC without a zone.
+        Lazy Ibis tables in the contract's columns; times in UTC without a zone. A simulated shop
+        has its ``truth`` beside them.
 
     Raises
     ------
@@ -54,6 +65,12 @@ def load_shop(
     stated = None
     if settings is not None:
         stated = read_settings(Path(settings).expanduser(), _name_of(str(source)))
+    if str(source).partition(":")[0] == "simulated":
+        from promolab.sources.simulated import simulated, stated_world
+
+        return simulated(stated, threads, **stated_world(str(source)), **world)
+    if world:
+        raise InputError(f"{next(iter(world))!r} applies to the source 'simulated' alone")
     if str(source) == "complete_journey":
         from promolab.sources.complete_journey import complete_journey
 

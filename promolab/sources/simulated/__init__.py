@@ -1,0 +1,91 @@
+"""A shop whose true effects are known: for tests, benchmarks and teaching."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from promolab.contract import Settings
+from promolab.errors import InputError, nearest
+from promolab.sources.simulated.truth import SimulatedShop, Truth
+from promolab.sources.simulated.world import World
+
+__all__ = ["SimulatedShop", "Truth", "World", "simulated", "stated_world"]
+
+
+def simulated(
+    settings: Settings | None = None, threads: int | None = None, **world: Any
+) -> SimulatedShop:
+    """Make a simulated shop, or open it again where this process made it before.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        In place of its own ``shop.toml``.
+    threads : int, optional
+        Threads of the engine.
+    **world
+        Fields of `World`: customers, weeks, seed, variant, exploration …
+
+    Raises
+    ------
+    InputError
+        A field that is unknown or out of range.
+
+    Examples
+    --------
+    >>> shop = simulated(customers=200, weeks=12)
+    >>> sorted(shop.tables)[:3]
+    ['calendar', 'contact_rights', 'customers']
+    >>> shop.truth.effects("W07-coupon").shape
+    (200, 10)
+    """
+    from promolab.sources.engine import scratch
+    from promolab.sources.simulated.tables import write_shop
+    from promolab.sources.tables import open_folder
+
+    known = [field.name for field in dataclasses.fields(World)]
+    for name in world:
+        if name not in known:
+            raise InputError(f"a simulated shop has no {name!r}; {nearest(name, known)}")
+    made = World(**world)
+    named = hashlib.sha256(repr(made).encode()).hexdigest()[:16]
+    folder = Path(scratch()) / f"simulated-{named}"
+    if not (folder / "shop.toml").exists():  # written last
+        write_shop(made, folder)
+    shop = open_folder(folder, settings, threads)
+    fields = {f.name: getattr(shop, f.name) for f in dataclasses.fields(shop)}
+    return SimulatedShop(**fields, truth=Truth(made))
+
+
+def stated_world(source: str) -> dict[str, Any]:
+    """Read what ``simulated:name=value,…`` states.
+
+    Raises
+    ------
+    InputError
+        What stands behind the colon is not of that form.
+
+    Examples
+    --------
+    >>> stated_world("simulated:customers=20000,variant=hard,exploration=0.5")
+    {'customers': 20000, 'variant': 'hard', 'exploration': 0.5}
+    """
+    stated: dict[str, Any] = {}
+    for part in filter(None, source.partition(":")[2].split(",")):
+        name, equals, text = part.partition("=")
+        if not equals:
+            raise InputError(f"{source}: {part!r} is not understood; write name=value")
+        stated[name.strip()] = _value(text.strip())
+    return stated
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,289 @@
+"""The contract's tables of a simulated shop, written a chunk of customers at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promolab.sources.simulated.decisions import NONE, Decisions, decide
+from promolab.sources.simulated.effects import terms_of
+from promolab.sources.simulated.orders import Orders, draw_orders
+from promolab.sources.simulated.replies import browsing, responses, reviews
+from promolab.sources.simulated.world import (
+    AGES,
+    BEGIN,
+    CATEGORIES,
+    CHANNELS,
+    MARGIN_RATES,
+    TIERS,
+    Customers,
+    World,
+    draw_customers,
+    draw_goods,
+)
+
+__all__ = ["CHUNK", "CONTACT_COST", "write_shop"]
+
+CHUNK = 50_000
+"""Customers drawn at a time: bounds the memory."""
+OFFSET = timedelta(hours=8)
+"""Of Asia/Shanghai, which has no summer time."""
+CONTACT_COST = 0.2
+CHANNEL = "app"
+
+
+def write_shop(world: World, folder: Path) -> None:
+    """Write every table of the contract as parquet, and the shop's ``shop.toml``."""
+    from tqdm import tqdm
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_small(world, folder)
+    firsts = range(0, world.customers, CHUNK)
+    for first in tqdm(
+        firsts, desc="simulating", unit="chunk", disable=None if len(firsts) > 1 else True
+    ):
+        _write_chunk(world, folder, first, min(first + CHUNK, world.customers))
+    (folder / "shop.toml").write_text(_settings(world), "utf-8")
+
+
+def _settings(world: World) -> str:
+    end = world.starts(world.weeks)
+    last = world.starts(world.weeks - 1).isocalendar()
+    return f"""\
+name = "Simulated shop"
+currency = "CNY"
+zone = "Asia/Shanghai"
+channel = "{CHANNEL}"
+default_week = "{last.year}-W{last.week:02d}"
+opened = "{BEGIN:%Y-%m-%d}"
+closed = "{end:%Y-%m-%d}"
+note = "Made up: {world.customers:,} customers, {world.weeks} weeks, seed {world.seed}, \
+variant {world.variant}. Its true effects are known."
+"""
+
+
+def _write(folder: Path, table: str, part: int, columns: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / table
+    path.mkdir(exist_ok=True)
+    pq.write_table(pa.table(dict(columns)), path / f"part-{part:05d}.parquet")
+
+
+def _times(seconds: np.ndarray) -> np.ndarray:
+    """Return local seconds since the world began as UTC times without a zone."""
+    begin = np.datetime64(BEGIN - OFFSET, "us")
+    return begin + np.asarray(seconds, dtype=np.int64) * np.timedelta64(1_000_000, "us")
+
+
+def _write_small(world: World, folder: Path) -> None:
+    goods = draw_goods(world)
+    number = np.arange(len(goods.price)) + 1
+    brand = np.where(number % 4 == 0, "Own brand", [f"Brand {n % 23 + 1}" for n in number])
+    products = {
+        "product_id": number,
+        "category": np.array(CATEGORIES)[goods.category],
+        "department": np.where(goods.category < 6, "everyday", "occasional"),
+        "brand": brand,
+        "private_label": number % 4 == 0,
+        "margin_rate": MARGIN_RATES[goods.category],
+    }
+    _write(folder, "products", 0, products)
+    promotions = world.promotions
+    terms = [terms_of(world, p.kind) for p in promotions]
+    starts = [world.starts(p.week) - OFFSET for p in promotions]
+    _write(
+        folder,
+        "promotions",
+        0,
+        {
+            "promotion_id": [p.id for p in promotions],
+            "kind": [p.kind for p in promotions],
+            "starts_at": starts,
+            "ends_at": [start + timedelta(days=7) for start in starts],
+            "channel": [CHANNEL] * len(promotions),
+            "discount_rate": [t.discount_rate or None for t in terms],
+            "threshold": [t.threshold or None for t in terms],
+            "reduction": [t.reduction or None for t in terms],
+            "contact_cost": [CONTACT_COST] * len(promotions),
+        },
+    )
+    pairs = [(p.id, n) for p in promotions for n in number[goods.category == p.category]]
+    _write(
+        folder,
+        "promotion_products",
+        0,
+        {"promotion_id": [p for p, _ in pairs], "product_id": [n for _, n in pairs]},
+    )
+    days = [
+        (name, datetime(year, month, day) - OFFSET)
+        for year in range(BEGIN.year, world.starts(world.weeks).year + 1)
+        for name, month, day in (("618", 6, 18), ("双11", 11, 11))
+    ]
+    _write(
+        folder,
+        "calendar",
+        0,
+        {
+            "name": [name for name, _ in days],
+            "starts_at": [start for _, start in days],
+            "ends_at": [start + timedelta(days=1) for _, start in days],
+        },
+    )
+
+
+def _write_chunk(world: World, folder: Path, first: int, last: int) -> None:
+    import pyarrow as pa
+
+    goods, factors = draw_goods(world), world.week_factors()
+    customers = draw_customers(world, first, last)
+    decisions = decide(world, customers)
+    orders = draw_orders(world, customers, goods, decisions, factors)
+    part, ids = first // CHUNK, np.array([p.id for p in world.promotions] + [None], dtype=object)
+    _write_customers(folder, part, customers, decisions)
+    _write_decisions(world, folder, part, customers, decisions)
+    _write_events(
+        folder, part, customers, orders, browsing(world, customers, goods, orders, factors)
+    )
+    answers = responses(world, customers, decisions, orders)
+    _write(
+        folder,
+        "responses",
+        part,
+        {
+            "promotion_id": ids[answers["promotion"]],
+            "customer_id": customers.number[answers["owner"]],
+            "ts": _times(answers["second"]),
+            "kind": answers["kind"],
+            "amount": pa.array(answers["amount"], mask=np.isnan(answers["amount"])),
+        },
+    )
+    written = reviews(world, customers, orders)
+    inside = written["second"] < world.weeks * 7 * 86_400
+    written = {name: values[inside] for name, values in written.items()}
+    _write(
+        folder,
+        "reviews",
+        part,
+        {
+            "customer_id": customers.number[written["owner"]],
+            "product_id": written["product"] + 1,
+            "ts": _times(written["second"]),
+            "rating": written["rating"],
+            "text": written["text"],
+            "promotion_id": ids[written["promotion"]],
+            "order_id": _order_ids(part, written["order"]),
+        },
+    )
+
+
+def _order_ids(part: int, order: np.ndarray) -> np.ndarray:
+    return order + 1 + part * 1_000_000_000
+
+
+def _write_customers(folder: Path, part: int, customers: Customers, decisions: Decisions) -> None:
+    n = len(customers.number)
+    since = np.datetime64(BEGIN, "us") - (customers.number * 7919 % 1500) * np.timedelta64(1, "D")
+    columns = {
+        "customer_id": customers.number,
+        "status": np.full(n, "active"),
+        "since": since,
+        "cluster_id": customers.household,
+        "age": np.array(AGES)[customers.age],
+        "tier": np.array(TIERS)[customers.tier],
+        "signup_channel": np.array(CHANNELS)[customers.channel],
+        "interest_in_offers": customers.offers,
+    }
+    _write(folder, "customers", part, columns)
+    rights = {
+        "customer_id": customers.number,
+        "channel": np.full(n, CHANNEL),
+        "allowed": decisions.eligible,
+        "since": np.full(n, np.datetime64(BEGIN, "us")),
+    }
+    _write(folder, "contact_rights", part, rights)
+
+
+def _write_decisions(
+    world: World, folder: Path, part: int, customers: Customers, decisions: Decisions
+) -> None:
+    kinds, rounds = len(world.kinds), len(world.rounds)
+    owner = np.repeat(np.nonzero(decisions.eligible)[0], rounds)
+    number = np.tile(np.arange(rounds), len(owner) // max(rounds, 1))
+    names = np.array([p.id for p in world.promotions[: kinds * rounds]], dtype=object)
+    names = np.column_stack([names.reshape(rounds, kinds), np.full(rounds, "none", dtype=object)])
+    action, planned = decisions.action[owner, number], decisions.planned[owner, number]
+    chances = decisions.propensities[owner, number]
+    decision = np.array([f"D{n}-{r}" for n, r in zip(customers.number[owner], number, strict=True)])
+    start = _times(np.array(world.rounds, dtype=np.int64)[number] * 7 * 86_400)
+    held = np.where((planned != NONE) & (action == NONE), "promotion", "none")
+    rows = {
+        "decision_id": decision,
+        "customer_id": customers.number[owner],
+        "ts": start,
+        "action": names[number, action],
+        "propensity": chances[np.arange(len(owner)), action],
+        "planned_action": names[number, planned],
+        "holdout": np.where(customers.standing[owner], "standing", held),
+    }
+    _write(folder, "decisions", part, rows)
+    _write(
+        folder,
+        "decision_propensities",
+        part,
+        {
+            "decision_id": np.repeat(decision, kinds + 1),
+            "action": names[number].ravel(),
+            "propensity": chances.ravel(),
+        },
+    )
+    sent = action != NONE
+    _write(
+        folder,
+        "exposures",
+        part,
+        {
+            "promotion_id": names[number, action][sent],
+            "customer_id": customers.number[owner][sent],
+            "ts": start[sent],
+            "channel": np.full(int(sent.sum()), CHANNEL),
+        },
+    )
+
+
+def _write_events(
+    folder: Path, part: int, customers: Customers, orders: Orders, browsed: dict[str, np.ndarray]
+) -> None:
+    import pyarrow as pa
+
+    lines, seen = len(orders.line), len(browsed["owner"])
+    empty = np.full(seen, np.nan)
+    owner = np.concatenate([browsed["owner"], orders.owner[orders.line]])
+    second = np.concatenate([browsed["second"], orders.second[orders.line]])
+    order = pa.concat_arrays(
+        [pa.nulls(seen, pa.int64()), pa.array(_order_ids(part, orders.line), pa.int64())]
+    )
+    sorting = np.lexsort([np.arange(seen + lines), second])
+    columns = {
+        "customer_id": customers.number[owner][sorting],
+        "ts": _times(second[sorting]),
+        "kind": np.concatenate([browsed["kind"], np.full(lines, "purchase", dtype=object)])[
+            sorting
+        ],
+        "product_id": np.concatenate([browsed["product"], orders.product])[sorting] + 1,
+        "order_id": order.take(pa.array(sorting)),
+    }
+    for name, values in (
+        ("quantity", orders.quantity),
+        ("amount", orders.amount),
+        ("discount", orders.discount),
+        ("coupon_discount", orders.coupon),
+    ):
+        filled = np.concatenate([empty, values])[sorting]
+        columns[name] = pa.array(filled, mask=np.isnan(filled))
+    _write(folder, "events", part, columns)
