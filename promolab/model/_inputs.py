@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,54 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 TIME_NAMES = frozenset({"as_of", "starts_at", "ends_at"})
+ID_ENDING = re.compile(r"(^|[_\s.-])(id|ID|Id)$|[a-z0-9](Id|ID)$")
+# A whole number under the name of a thing is which one it is, not how many.
+THINGS = frozenset(
+    {"account", "basket", "campaign", "card", "client", "coupon", "customer", "household", "item"}
+    | {"member", "order", "phone", "postcode", "product", "promotion", "shopper", "sku", "store"}
+    | {"user", "zip", "zipcode", "zip_code"}
+)
 
 
-def feature_columns(X: pd.DataFrame, columns: Iterable[str] | None = None) -> list[str]:
+def as_frame(X: Any) -> pd.DataFrame:
+    """Return X as a frame; the columns of an array are called x0, x1, ….
+
+    Raises
+    ------
+    InputError
+        X is sparse, complex or not two-dimensional.
+
+    Examples
+    --------
+    >>> as_frame([[1, 2], [3, 4]]).columns.tolist()
+    ['x0', 'x1']
+    """
+    if isinstance(X, pd.DataFrame):
+        named = all(isinstance(name, str) for name in X.columns)
+        return X if named else X.set_axis([str(name) for name in X.columns], axis=1)
+    if hasattr(X, "toarray"):
+        raise InputError(
+            "the features are a sparse matrix, which is not supported; give a DataFrame, or "
+            "X.toarray() where that fits into memory"
+        )
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise InputError(
+            f"the features are a {type(X).__name__} of shape {array.shape}; give a pandas "
+            "DataFrame with named columns, or a 2-d array. Reshape your data: X.reshape(-1, 1) "
+            "if it is a single feature, X.reshape(1, -1) if it is a single row"
+        )
+    if np.iscomplexobj(array):
+        raise InputError("the features are complex numbers. Complex data not supported")
+    return pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
+
+
+def feature_columns(
+    X: pd.DataFrame, columns: Iterable[str] | None = None, *, as_levels: Collection[str] = ()
+) -> list[str]:
     """Return the names of the source columns, sorted, after checking that each can be a feature.
+
+    An id in ``as_levels`` may stand: there each of its values is a level, none a quantity.
 
     Raises
     ------
@@ -45,12 +90,48 @@ def feature_columns(X: pd.DataFrame, columns: Iterable[str] | None = None) -> li
         raise InputError(f"columns given twice: {', '.join(twice)}; keep one of each")
     for name in names:
         is_time = name in TIME_NAMES or pd.api.types.is_datetime64_any_dtype(X[name].dtype)
-        if is_time or name.endswith("_id"):
+        is_id = name not in as_levels and ID_ENDING.search(name) is not None
+        if is_time or is_id:
             raise InputError(
                 f"column {name!r} is {'a time' if is_time else 'an id'}, not a feature; drop it or "
                 "name the features with columns="
             )
+        if name.lower() in THINGS and name not in as_levels and _counts_up(X[name]):
+            raise InputError(
+                f"column {name!r} holds whole numbers that say which {name} it is: an id, not a "
+                f"quantity; drop it, or make it a category: X[{name!r}].astype('category')"
+            )
     return sorted(names)
+
+
+def _counts_up(column: pd.Series) -> bool:
+    """Whether a column is of more than two numbers, all whole."""
+    if isinstance(column.dtype, pd.CategoricalDtype) or not is_numeric(column):
+        return False
+    values = as_numbers(column)
+    different = np.unique(values[~np.isnan(values)])
+    return len(different) > 2 and bool((different == np.floor(different)).all())
+
+
+def looks_like_id(present: np.ndarray) -> bool:
+    """Whether numbers, sorted, are whole, all different and close together, as running ids are.
+
+    Examples
+    --------
+    >>> looks_like_id(np.arange(500.0)), looks_like_id(np.arange(500.0) ** 2)
+    (True, False)
+    """
+    if len(present) < 100 or present[-1] - present[0] > 3 * len(present):
+        return False
+    return bool((np.diff(present) > 0).all() and (present == np.floor(present)).all())
+
+
+def no_variation(names: list[str], n: int) -> InputError:
+    """Return the error for features of which none tells rows apart."""
+    return InputError(
+        f"none of the {len(names)} columns varies over the {n} training rows "
+        f"({', '.join(names[:5])}); give features that differ between rows"
+    )
 
 
 def check_present(X: pd.DataFrame, names: list[str]) -> None:
@@ -119,12 +200,121 @@ def check_labels(y: ArrayLike, n: int) -> np.ndarray:
     if strange:
         raise InputError(f"y must be 0 or 1 (or bool), and has {', '.join(strange[:3])}")
     labels = values.to_numpy(dtype=np.float64)
-    if len(np.unique(labels)) < 2:
-        only = f"all {n} are {int(labels[0])}" if n else "there are no rows"
-        raise InputError(
-            f"y has a single class ({only}); a response model needs rows with and without response"
-        )
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise single_class(classes.astype(int), n)
     return labels
+
+
+ONE = ("response",)  # what a single outcome without a name is called
+
+
+def outcome_labels(
+    y: ArrayLike | pd.DataFrame, n: int, positive: str | None
+) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+    """Return labels (n, number of outcomes), the outcomes' names, and the two classes."""
+    if positive not in (None, "last"):
+        raise InputError(f"positive = {positive!r}; expected None (y is 0 or 1) or 'last'")
+    if isinstance(y, pd.DataFrame):
+        if positive is not None:
+            raise InputError("positive='last' is for a single outcome; give columns of 0 and 1")
+        return *_outcome_columns(y, n), np.array([0, 1])
+    if positive is None:
+        return check_labels(y, n)[:, None], ONE, np.array([0, 1])
+    labels, classes = two_classes(y, n)
+    return labels[:, None], ONE, classes
+
+
+def _outcome_columns(y: pd.DataFrame, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    if len(y) != n or y.shape[1] == 0:
+        raise InputError(f"y has shape {y.shape} and X {n} rows; give a column per outcome")
+    names = [str(name) for name in y.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"outcomes given twice: {', '.join(twice)}; keep one of each")
+    columns = []
+    for k, name in enumerate(names):
+        column = y.iloc[:, k]
+        known = column.notna().to_numpy()
+        values = np.full(n, np.nan)
+        try:
+            values[known] = check_labels(column[known], int(known.sum()))
+        except InputError as error:
+            raise InputError(f"outcome {name!r}: {error}") from error
+        columns.append(values)
+    return np.column_stack(columns), tuple(names)
+
+
+def two_classes(y: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return n labels as 0.0 and 1.0, and the two classes: the one that sorts last is 1.0."""
+    from sklearn.utils.multiclass import type_of_target
+
+    if y is None:
+        raise InputError("requires y to be passed, but the target y is None; give the outcome")
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        import warnings
+
+        from sklearn.exceptions import DataConversionWarning
+
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected; give y.ravel()",
+            DataConversionWarning,
+            stacklevel=4,
+        )
+        values = values.ravel()
+    if values.shape != (n,):
+        raise InputError(f"y has shape {values.shape} and X {n} rows; they must match")
+    if pd.isna(values).any() or (values.dtype.kind == "f" and np.isinf(values).any()):
+        raise InputError(
+            "Input y contains NaN or infinity; leave out rows whose outcome is unknown"
+        )
+    kind = type_of_target(values, input_name="y")
+    if kind not in ("binary", "multiclass"):
+        raise InputError(f"Unknown label type: {kind}; y must be of two classes")
+    classes = np.unique(values)
+    if len(classes) < 2:
+        raise single_class(classes, n)
+    if len(classes) > 2:
+        raise InputError(
+            f"Only binary classification is supported. The type of the target is {kind}: y has "
+            f"{len(classes)} classes"
+        )
+    return (values == classes[-1]).astype(np.float64), classes
+
+
+def single_class(classes: np.ndarray, n: int) -> InputError:
+    """Return the error for labels that are all the same, or none."""
+    only = f"all {n} are {classes[0]}" if len(classes) else "there are no rows"
+    return InputError(
+        f"y has a single class ({only}); a response model needs rows with and without response, "
+        "and cannot learn from one class"
+    )
+
+
+def check_time(values: ArrayLike | None, n: int) -> np.ndarray | None:
+    """Return the moments of the n rows as dates (UTC) or numbers, in either of which later is more.
+
+    Examples
+    --------
+    >>> check_time(["2017-10-02", "2017-10-09"], 2)
+    array(['2017-10-02T00:00:00.000000', '2017-10-09T00:00:00.000000'],
+          dtype='datetime64[us]')
+    """
+    if values is None:
+        return None
+    array = check_beside(values, "time", n)
+    assert array is not None
+    if array.dtype.kind in "iufM":
+        return array
+    try:
+        # Of moments with different summer times pandas makes objects; in UTC they are one kind.
+        moments = pd.to_datetime(pd.Series(array), utc=True)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"time holds {str(array[0])!r}; expected dates, times or numbers that grow with time"
+        ) from error
+    return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
 
 
 def check_beside(values: ArrayLike | None, what: str, n: int) -> np.ndarray | None:

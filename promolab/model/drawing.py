@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["plot_coefficients", "plot_explanation"]
+__all__ = ["plot_coefficients", "plot_explanation", "plot_tree"]
 
 
 def plot_coefficients(
@@ -96,7 +96,7 @@ def plot_explanation(
         names.append(f"{len(parts) - most} others")
         values.append(float(parts.iloc[most:].sum()))
     ax = plots.bars(names, values, text=[f"{v:+.2f}" for v in values], ax=ax)
-    p = float(model.probability(row)[0])
+    p = float(cast("np.ndarray", model.probability(row))[0])
     return plots.finish(
         ax,
         title=f"{who} is expected to redeem with {100 * p:.0f} %",
@@ -108,3 +108,32 @@ def plot_explanation(
 
 def _named(feature: str, source: str, labels: dict[str, str]) -> str:
     return feature.replace(source, labels.get(source, source), 1)
+
+
+def plot_tree(
+    model: ResponseModel,
+    labels: dict[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a tree from left to right: its questions, and the response rate at each end.
+
+    Thresholds are in the features' own units. The rates are of the training rows, with Wilson
+    intervals (`promolab.model.rules.tree_rules`).
+
+    Parameters
+    ----------
+    model : ResponseModel
+        Of kind ``tree``, fitted.
+    labels : dict of str to str, optional
+        What to call each feature.
+    ax : Axes, optional
+        Where to draw; wants some two inches per question in a row and half an inch per end.
+
+    Raises
+    ------
+    InputError
+        The model is of another kind.
+    """
+    from promolab.model.rules import tree_rules
+
+    return tree_rules(model, labels).plot(ax)

@@ -16,6 +16,8 @@ from promolab.model._inputs import (
     check_present,
     feature_columns,
     is_numeric,
+    looks_like_id,
+    no_variation,
 )
 
 __all__ = ["ColumnCode", "Encoder"]
@@ -53,6 +55,12 @@ class ColumnCode:
     shares : tuple of float
         Categorical: share of training rows per level, then of ``other`` and ``missing``; an
         encoded column whose share is 0 or 1 says nothing and is dropped.
+    pooled : int
+        Categorical: how many different levels are among the others.
+    same_as : str
+        Name of an earlier column that this one repeats row by row; it is dropped then.
+    id_like : bool
+        Numeric: whole numbers, all different and close together, as running ids are.
     """
 
     name: str
@@ -66,10 +74,15 @@ class ColumnCode:
     missing_share: float = 0.0
     levels: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
+    pooled: int = 0
+    same_as: str = ""
+    id_like: bool = False
 
     @property
     def names(self) -> list[str]:
         """Names of the encoded columns."""
+        if self.same_as:
+            return []
         if self.kind == "numeric":
             flags = [f"{self.name} = {MISSING}"] if 0 < self.missing_share < 1 else []
             return ([self.name] if self.sd > 0 else []) + flags
@@ -82,15 +95,26 @@ class ColumnCode:
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """Return the encoded columns, shape (n, len(names)), each with training mean 0."""
+        if self.same_as:
+            return np.empty((len(column), 0))
         if self.kind == "numeric":
             return self._encode_numeric(as_numbers(column))
-        texts = as_texts(column)
-        place = pd.Index(self.levels, dtype=object).get_indexer(pd.Index(texts, dtype=object))
-        place = np.where(place < 0, len(self.levels), place)
-        place = np.where(column.isna().to_numpy(), len(self.levels) + 1, place)
+        place = self._place(column)
         kept = [j for j, share in enumerate(self.shares) if _says(share)]
         shares = np.asarray(self.shares)[kept]
         return (place[:, None] == np.asarray(kept, dtype=np.int64)[None, :]) - shares
+
+    def _place(self, column: pd.Series) -> np.ndarray:
+        """Return the number of each row's level, then that of ``other`` and of ``missing``."""
+        if isinstance(column.dtype, (pd.CategoricalDtype, pd.StringDtype)):
+            codes, values = pd.factorize(column)  # each text is looked up once
+            return np.append(self._place(pd.Series(values, dtype=object)), len(self.levels) + 1)[
+                codes
+            ]
+        texts = as_texts(column)
+        place = pd.Index(self.levels, dtype=object).get_indexer(pd.Index(texts, dtype=object))
+        place = np.where(place < 0, len(self.levels), place)
+        return np.where(column.isna().to_numpy(), len(self.levels) + 1, place)
 
     def _encode_numeric(self, values: np.ndarray) -> np.ndarray:
         absent = np.isnan(values)
@@ -114,8 +138,9 @@ class Encoder:
     from beyond experience. A missing value becomes the median, with an indicator where training
     rows had some. A text or category column becomes one column per level with ``min_count``
     training rows or more, one for the others and one for the missing. Every encoded column has
-    training mean 0, so the intercept of a linear model belongs to the average training row; columns
-    that do not vary are dropped.
+    training mean 0, so the intercept of a linear model belongs to the average training row. Columns
+    that do not vary are dropped, and so is the later (by name) of two that are equal in every
+    training row: a penalty would share one effect out among them.
 
     Parameters
     ----------
@@ -158,12 +183,9 @@ class Encoder:
         names = feature_columns(X, columns)
         if len(X) == 0:
             raise InputError("the training frame has no rows; there is nothing to learn from")
-        encoder = cls(tuple(_learn(X[name], min_count) for name in names))
+        encoder = cls(tuple(_without_copies([_learn(X[name], min_count) for name in names], X)))
         if not encoder.names:
-            raise InputError(
-                f"none of the {len(names)} columns varies over the {len(X)} training rows "
-                f"({', '.join(names[:5])}); give features that differ between rows"
-            )
+            raise no_variation(names, len(X))
         return encoder
 
     @property
@@ -200,8 +222,12 @@ class Encoder:
             A source column is missing, or holds text where training rows held numbers.
         """
         check_present(X, self.columns)
-        parts = [np.empty((len(X), 0)), *(code.encode(X[code.name]) for code in self.codes)]
-        return np.ascontiguousarray(np.hstack(parts), dtype=np.float64)
+        encoded, done = np.empty((len(X), len(self.names))), 0
+        for code in self.codes:
+            part = code.encode(X[code.name])
+            encoded[:, done : done + part.shape[1]] = part
+            done += part.shape[1]
+        return encoded
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoding as plain values that JSON can hold."""
@@ -231,7 +257,32 @@ def _learn(column: pd.Series, min_count: int) -> ColumnCode:
     known = [int(counts[level]) for level in levels]
     tally = [*known, int(counts.sum()) - sum(known), n - int(counts.sum())]
     shares = tuple(x / n for x in tally)
-    return ColumnCode(str(column.name), "categorical", levels=tuple(levels), shares=shares)
+    pooled = len(counts) - len(levels)
+    return ColumnCode(
+        str(column.name), "categorical", levels=tuple(levels), shares=shares, pooled=pooled
+    )
+
+
+def _without_copies(codes: list[ColumnCode], X: pd.DataFrame) -> list[ColumnCode]:
+    """Mark columns that are equal to an earlier one by name, row by row."""
+    seen: dict[ColumnCode, list[str]] = {}
+    marked = []
+    for code in codes:
+        # Equal columns have equal codes, so that few pairs are compared in full.
+        alike = seen.setdefault(dataclasses.replace(code, name=""), [])
+        same = [name for name in alike if code.names and _equal(X[name], X[code.name], code.kind)]
+        if same:
+            code = dataclasses.replace(code, same_as=same[0])
+        else:
+            alike.append(code.name)
+        marked.append(code)
+    return marked
+
+
+def _equal(one: pd.Series, other: pd.Series, kind: str) -> bool:
+    if kind == "numeric":
+        return np.array_equal(as_numbers(one), as_numbers(other), equal_nan=True)
+    return pd.Series(as_texts(one)).equals(pd.Series(as_texts(other)))
 
 
 def _learn_numeric(name: str, values: np.ndarray) -> ColumnCode:
@@ -262,6 +313,7 @@ def _learn_numeric(name: str, values: np.ndarray) -> ColumnCode:
         low=float(max(standard[0], -LIMIT)),
         high=float(min(standard[-1], LIMIT)),
         missing_share=missing_share,
+        id_like=looks_like_id(present),
     )
 
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from promolab.errors import InputError
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["read_model", "versions", "write_model"]
 
-FORMAT = "promolab.response/1"
+FORMAT = "promolab.response/2"
+DEPENDED_ON = ("numpy", "scikit-learn", "skops", "torch")
 
 
 def write_model(path: str | Path, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
@@ -27,7 +28,7 @@ def write_model(path: str | Path, state: dict[str, Any], arrays: dict[str, np.nd
         File to write; its folder must exist.
     state : dict
         Plain values.
-    arrays : dict of str to ndarray of float64
+    arrays : dict of str to ndarray
         Numbers, kept bit for bit.
 
     Raises
@@ -39,7 +40,13 @@ def write_model(path: str | Path, state: dict[str, Any], arrays: dict[str, np.nd
 
     path = Path(path)
     # A single metadata entry: safetensors does not keep the order of several.
-    header = {"format": FORMAT, "sha256": _checksum(state, arrays), "state": state}
+    made_by = versions()
+    header = {
+        "format": FORMAT,
+        "versions": made_by,
+        "sha256": _checksum({"versions": made_by, "state": state}, arrays),
+        "state": state,
+    }
     payload = save(arrays, metadata={"promolab": json.dumps(header, sort_keys=True)})
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file to save the model in")
@@ -88,13 +95,38 @@ def _verified(path: Path, text: str, arrays: dict[str, np.ndarray]) -> dict[str,
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds tensors, but no model of promolab") from error
     if form != FORMAT:
-        raise InputError(f"{path} has format {form!r}, expected {FORMAT!r}; fit the model again")
-    if checksum != _checksum(state, arrays):
+        raise InputError(
+            f"{path} has format {form!r}, and this version of promolab reads {FORMAT!r}; fit the "
+            "model again and save it"
+        )
+    if checksum != _checksum({"versions": header.get("versions"), "state": state}, arrays):
         raise InputError(
             f"{path} was changed after it was saved (its checksum does not match); use the "
             "original file or fit the model again"
         )
     return state
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a model depends on, as its file records them.
+
+    Examples
+    --------
+    >>> sorted(versions())
+    ['numpy', 'promolab', 'python', 'scikit-learn', 'skops', 'torch']
+    """
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from promolab import __version__
+
+    found = {"promolab": __version__, "python": platform.python_version()}
+    for name in DEPENDED_ON:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 def _checksum(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:

@@ -8,27 +8,35 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from promolab.errors import InputError
-from promolab.model._inputs import check_beside, check_labels
+from promolab.model._estimator import Estimator
+from promolab.model._inputs import check_beside, check_time, outcome_labels
 from promolab.model.learners import Learner, Training, learner_class, make_learner
+from promolab.model.learners._base import check_word
 from promolab.model.learners.linear import DEFAULT_L2, Logistic
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from promolab.model.preparation import Preparation
+
 __all__ = ["DEFAULT_L2", "ResponseModel"]
 
-ONE = ("response",)  # what a single outcome without a name is called
+CALIBRATIONS = (None, "platt", "isotonic", "auto")
 
 
-class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ResponseModel(Estimator):
     r"""Probability that a customer responds to a promotion.
 
     ``logistic``, the simplest: :math:`P(y_{ij} = 1) = \sigma(w^T \varphi(x_{ij}) + b)`, φ the
-    `Encoder`, w and b at the optimum of Σ log-loss + ½ · l2 · ‖w‖². A prediction of response, not
-    of what a promotion changes.
+    `Encoder`, w and b at the optimum of Σ log-loss + ½ · l2 · ‖w‖². ``tree`` asks a few questions
+    and can be drawn (`promolab.model.drawing.plot_tree`); ``forest`` and ``boosting`` are many
+    trees together; ``mlp``, ``multitask`` and ``factorization`` are trained in torch. A prediction
+    of response, not of what a promotion changes.
+
+    An estimator of scikit-learn: ``clone``, ``set_params``, pipelines and searches work. What
+    becomes of each column, missing values and rare levels included, `preparation` tells.
 
     Parameters
     ----------
@@ -43,6 +51,9 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Start of every random number.
     track : {None, "tensorboard"}
         Write event files while a neural model learns.
+    positive : {None, "last"}
+        What counts as a response: 1 (or True) of 0 and 1, and nothing else is taken; or, of any two
+        classes, the one that sorts last.
     **options
         Of the kind, such as ``l2=100.0`` of ``logistic``; see its learner's ``DEFAULTS``.
 
@@ -54,6 +65,10 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Names of the outcomes.
     n_, positives_ : int
         Training rows, and those with y = 1 (of the first outcome).
+    classes_ : ndarray, shape (2,)
+        What y may be, the response last.
+    n_features_in_, feature_names_in_
+        Number of columns of X, and their names where X was a frame.
     encoder_, weights_, standard_errors_, intercept_, l2_, info_
         Of a logistic model with one outcome: what encodes, a weight per encoded column and its
         standard error, the logit of the average training row, the penalty used, the certificate of
@@ -84,21 +99,13 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         calibration: str | None = None,
         seed: int = 0,
         track: str | None = None,
+        positive: str | None = None,
         **options: Any,
     ) -> None:
         self.kind, self.columns, self.seed = kind, columns, seed
-        self.calibration, self.track = calibration, track
+        self.calibration, self.track, self.positive = calibration, track, positive
         make_learner(kind, options)
-        for name, value in options.items():
-            setattr(self, name, value)
-
-    def _options(self) -> dict[str, Any]:
-        known = learner_class(self.kind).DEFAULTS
-        return {name: vars(self)[name] for name in known if name in vars(self)}
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters and the options that were given, as scikit-learn does."""
-        return {**super().get_params(deep), **self._options()}
+        self._given = options
 
     def fit(
         self,
@@ -113,7 +120,7 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : DataFrame, shape (n, k)
-            Features, known before the promotion started.
+            Features, known before the promotion started. An array's columns are called x0, x1, ….
         y : array of 0 and 1 (or bool), shape (n,), or DataFrame, shape (n, number of outcomes)
             Outcomes. In a frame an outcome may be missing where it is not known.
         cluster : array, shape (n,), optional
@@ -122,7 +129,8 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Promotion of each row, left out in turn by ``l2="cv"`` and by calibration; ``cluster``
             by default.
         time : array, shape (n,), optional
-            When each row's promotion started: neural models stop by the latest rows.
+            When each row's promotion started (dates or numbers): neural models stop by the latest
+            rows.
 
         Raises
         ------
@@ -130,24 +138,27 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Lengths that differ, labels other than 0 and 1 or all the same, unusable columns.
         """
         self._forget()
-        labels, self.outcomes_ = self._labels(y, len(X))
+        check_word({"calibration": self.calibration}, "calibration", CALIBRATIONS)
+        frame = self._learn_names(X)
+        labels, outcomes, self.classes_ = outcome_labels(y, len(frame), self.positive)
+        self.outcomes_, self.single_ = outcomes, not isinstance(y, pd.DataFrame)
         training = Training(
-            X,
+            frame,
             labels,
-            self.outcomes_,
+            outcomes,
             self.columns,
-            check_beside(cluster, "cluster", len(X)),
-            check_beside(group, "group", len(X)),
-            check_beside(time, "time", len(X)),
+            check_beside(cluster, "cluster", len(frame)),
+            check_beside(group, "group", len(frame)),
+            check_time(time, len(frame)),
             seed=self.seed,
             track=self.track,
         )
-        self.learners_ = self._fitted_learners(training)
+        learners = self._fitted_learners(training)
         self.calibrators_ = self._fitted_calibrators(training)
+        self.learners_ = learners
         self.n_, self.positives_ = len(labels), int(np.nansum(labels[:, 0]))
         clusters = training.cluster
         self.clusters_ = len(labels) if clusters is None else int(pd.Series(clusters).nunique())
-        self.classes_ = np.array([0, 1])
         self._expose()
         return self
 
@@ -158,9 +169,14 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             learner.fit(training)
             return [learner]
         learners = []
-        for k in range(len(training.outcomes)):
+        for k, outcome in enumerate(training.outcomes):
             learner = make_learner(self.kind, self._options())
-            learner.fit(training.only(~np.isnan(training.labels[:, k]), k))
+            try:
+                learner.fit(training.only(~np.isnan(training.labels[:, k]), k))
+            except InputError as error:
+                if self.single_:
+                    raise
+                raise InputError(f"outcome {outcome!r}: {error}") from error
             learners.append(learner)
         return learners
 
@@ -170,26 +186,6 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from promolab.model.calibration import cross_fitted_calibrators
 
         return list(cross_fitted_calibrators(self.calibration, training, self._fitted_learners))
-
-    def _labels(self, y: ArrayLike, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
-        if not isinstance(y, pd.DataFrame):
-            return check_labels(y, n)[:, None], ONE
-        if len(y) != n or y.shape[1] == 0:
-            raise InputError(f"y has shape {y.shape} and X {n} rows; give a column per outcome")
-        columns = []
-        for name in y.columns:
-            known = y[name].notna().to_numpy()
-            values = np.full(n, np.nan)
-            try:
-                values[known] = check_labels(y.loc[known, name], int(known.sum()))
-            except InputError as error:
-                raise InputError(f"outcome {name!r}: {error}") from error
-            columns.append(values)
-        return np.column_stack(columns), tuple(str(c) for c in y.columns)
-
-    def _forget(self) -> None:
-        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
-            delattr(self, name)
 
     def _expose(self) -> None:
         """Show what a logistic model of one outcome consists of."""
@@ -207,8 +203,8 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
 
     def _logits(self, X: pd.DataFrame) -> np.ndarray:
-        self._require_fit()
-        found = np.hstack([learner.logit(X) for learner in self.learners_])
+        frame = self._frame(X)
+        found = np.hstack([learner.logit(frame) for learner in self.learners_])
         if self.calibrators_:
             pairs = zip(self.calibrators_, found.T, strict=True)
             found = np.column_stack([calibrator.apply(column) for calibrator, column in pairs])
@@ -225,9 +221,10 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._named(expit(self._logits(X)), X)
 
     def _named(self, values: np.ndarray, X: pd.DataFrame) -> np.ndarray | pd.DataFrame:
-        if self.outcomes_ == ONE:
+        if self.single_:
             return values[:, 0]
-        return pd.DataFrame(values, index=X.index, columns=list(self.outcomes_))
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return pd.DataFrame(values, index=index, columns=list(self.outcomes_))
 
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray | pd.DataFrame:
         """Return P(y = 0) and P(y = 1), shape (n, 2), as scikit-learn's classifiers do.
@@ -240,7 +237,8 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: pd.DataFrame) -> np.ndarray | pd.DataFrame:
         """Return the likelier class of each row; a ranking or a chance usually serves better."""
         p = self.probability(X)
-        return (p > 0.5).astype(int)
+        likelier = (p > 0.5).astype(int)
+        return likelier if isinstance(likelier, pd.DataFrame) else self.classes_[likelier]
 
     def coefficients(self, level: float = 0.95) -> pd.DataFrame:
         """Return what each encoded column adds to the log odds, largest first (logistic).
@@ -287,7 +285,7 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         DataFrame, shape (n, number of features)
             Index of X; a row's sum plus ``attrs["base"]`` is its `logit`.
         """
-        self._require_fit()
+        X = self._frame(X)
         if len(self.outcomes_) == 1 and not self.calibrators_:
             parts = self.learners_[0].parts(X)
             if parts is not None:
@@ -295,6 +293,16 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from promolab.model.explanation import shapley_parts
 
         return shapley_parts(self, X, background)
+
+    def preparation(self, outcome: str | None = None) -> Preparation:
+        """Return what becomes of each column: missing values, levels, what was dropped and why.
+
+        With several outcomes that know different rows, of one of them (the first by default).
+        """
+        from promolab.model.preparation import prepared
+
+        self._require_fit()
+        return prepared(self, outcome)
 
     def save(self, path: str | Path) -> Path:
         """Write the fitted model to one file (safetensors: numbers and JSON, nothing executes)."""
@@ -308,7 +316,12 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "columns": None if self.columns is None else [str(c) for c in self.columns],
             "calibration": self.calibration,
             "seed": self.seed,
+            "positive": self.positive,
             "outcomes": list(self.outcomes_),
+            "single": self.single_,
+            "classes": self.classes_.tolist(),
+            "features": self.n_features_in_,
+            "feature_names": list(getattr(self, "feature_names_in_", [])),
             "n": self.n_,
             "positives": self.positives_,
             "clusters": self.clusters_,
@@ -336,6 +349,7 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 columns=state["columns"],
                 calibration=state["calibration"],
                 seed=state["seed"],
+                positive=state["positive"],
                 **state["options"],
             )
             model._restore(state, arrays)
@@ -346,12 +360,13 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return model
 
     def _restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        self.learners_ = []
+        learners = []
         for k, plain in enumerate(state["learners"]):
             learner = make_learner(self.kind, self._options())
             mine = {n.split(".", 1)[1]: a for n, a in arrays.items() if n.startswith(f"{k}.")}
             learner.restore(plain, mine)
-            self.learners_.append(learner)
+            learners.append(learner)
+        self.learners_ = learners
         self.calibrators_ = []
         if state["calibrators"]:
             from promolab.model.calibration import Calibrator
@@ -359,14 +374,13 @@ class ResponseModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.calibrators_ = [Calibrator.from_dict(plain) for plain in state["calibrators"]]
         self.outcomes_ = tuple(cast(list[str], state["outcomes"]))
         self.n_, self.positives_ = state["n"], state["positives"]
-        self.clusters_, self.classes_ = state["clusters"], np.array([0, 1])
+        self.clusters_, self.classes_ = state["clusters"], np.array(state["classes"])
+        self.single_, self.n_features_in_ = state["single"], state["features"]
+        if state["feature_names"]:
+            self.feature_names_in_ = np.array(state["feature_names"], dtype=object)
         self._expose()
-
-    def _require_fit(self) -> None:
-        if not hasattr(self, "learners_"):
-            raise InputError("this ResponseModel is not fitted yet; call .fit(X, y) first")
 
     def __repr__(self) -> str:
         given = "".join(f", {name}={value!r}" for name, value in self._options().items())
-        fitted = f", fitted on {self.n_:,} rows" if hasattr(self, "n_") else ""
+        fitted = f", fitted on {self.n_:,} rows" if "n_" in vars(self) else ""
         return f"ResponseModel({self.kind!r}{given}{fitted})"

@@ -186,3 +186,19 @@ def test_survives_json() -> None:
     again = Encoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
     assert again == encoder
     np.testing.assert_array_equal(again.transform(X), encoder.transform(X))
+
+
+def test_the_later_of_two_equal_columns_is_dropped() -> None:
+    X = frame()
+    X = X.assign(town=X["city"], zage=X["age"].astype("Float64"), near=X["age"] + 1e-9)
+    encoder = Encoder.fit(X)
+    assert {code.name: code.same_as for code in encoder.codes if code.same_as} == {
+        "town": "city",
+        "zage": "age",
+    }
+    assert "near" in encoder.names and encoder.transform(X).shape == (400, len(encoder.names))
+    # Of the same shares, but not the same rows: both say something.
+    other = frame().assign(turned=frame()["city"].iloc[::-1].to_numpy())
+    assert not any(code.same_as for code in Encoder.fit(other).codes)
+    order = np.random.default_rng(1).permutation(len(X))
+    assert Encoder.fit(X.iloc[order]) == encoder

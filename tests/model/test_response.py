@@ -1,9 +1,7 @@
 """The response model as its users call it: fit, predict, explain, save, load."""
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -98,13 +96,20 @@ def test_coefficients_are_sorted_and_have_intervals() -> None:
     assert (table["ci_low"] < table["weight"]).all() and (table["weight"] < table["ci_high"]).all()
     top = table.iloc[0]
     assert top["feature"] == "city = a" and top["ci_low"] > 0
-    # Equal weights are ordered by name.
-    twins = X[["amount", "orders"]].rename(columns={"orders": "zebra"}).assign(alpha=X["orders"])
-    assert ResponseModel().fit(twins, y).coefficients()["feature"].tolist() == [
-        "amount",
-        "alpha",
-        "zebra",
-    ]
+    # Equal weights are ordered by name: two columns that mirror each other, and an equal effect.
+    mirror = pd.DataFrame({"zebra": [0, 1, 0, 1] * 50, "alpha": [0, 0, 1, 1] * 50})
+    table = ResponseModel().fit(mirror, [0, 1, 1, 1] * 50).coefficients()
+    assert len(set(table["weight"])) == 1 and table["feature"].tolist() == ["alpha", "zebra"]
+
+
+def test_a_repeated_column_takes_no_share_of_the_weight() -> None:
+    X, y, _ = data()
+    twice = X.assign(zebra=X["orders"], town=X["city"])
+    model, plain = ResponseModel().fit(twice, y), ResponseModel().fit(X, y)
+    np.testing.assert_array_equal(model.probability(twice), plain.probability(X))
+    pd.testing.assert_frame_equal(model.coefficients(), plain.coefficients())
+    parts = model.explain(twice)
+    assert (parts[["town", "zebra"]] == 0).all(axis=None)
 
 
 def test_clustered_intervals_cover_the_truth() -> None:
@@ -169,50 +174,154 @@ def test_bad_calls() -> None:
         ResponseModel(l2="cv").fit(X, y)
 
 
-def test_saved_and_loaded_predicts_the_same_bits(tmp_path: Path) -> None:
-    X, y, customer = data()
-    model = ResponseModel(columns=["amount", "city"], l2=3.0).fit(X, y, cluster=customer)
-    path = model.save(tmp_path / "response.safetensors")
-    again = ResponseModel.load(path)
-    np.testing.assert_array_equal(again.probability(X), model.probability(X))
-    pd.testing.assert_frame_equal(again.coefficients(), model.coefficients(), check_exact=True)
-    assert again.columns == ["amount", "city"] and again.l2_ == 3.0
-    assert again.save(tmp_path / "copy").read_bytes() == path.read_bytes()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["copy", "response.safetensors"]
+def test_parameters_and_options_are_scikit_learns() -> None:
+    from sklearn.base import clone
+
+    model = ResponseModel("forest", trees=7, seed=3)
+    assert model.get_params() == {
+        "kind": "forest",
+        "columns": None,
+        "calibration": None,
+        "seed": 3,
+        "track": None,
+        "positive": None,
+        "trees": 7,
+    }
+    assert model.trees == 7
+    assert clone(model).get_params() == model.get_params()
+    assert model.set_params(depth=2, trees=9)._options() == {"trees": 9, "depth": 2}
+    # An option that the new kind has too stays; the others are forgotten.
+    assert model.set_params(kind="tree")._options() == {"depth": 2}
+    assert repr(model) == "ResponseModel('tree', depth=2)"
+    with pytest.raises(InputError, match="a tree model has no parameter 'tress'"):
+        model.set_params(tress=1)
+    with pytest.raises(InputError, match="depth = 0"):
+        model.set_params(depth=0)
+    assert model.depth == 2
+    with pytest.raises(AttributeError, match="no attribute 'trees'"):
+        _ = model.trees
 
 
-def test_changed_files_are_refused(tmp_path: Path) -> None:
+def test_a_grid_search_tunes_options() -> None:
+    from sklearn.model_selection import GridSearchCV
+
     X, y, _ = data()
-    path = ResponseModel().fit(X, y).save(tmp_path / "model")
-    good = path.read_bytes()
-    rng = np.random.default_rng(0)
-    for at in [*rng.integers(0, len(good), 60).tolist(), len(good) - 1]:
-        path.write_bytes(good[:at] + bytes([good[at] ^ 4]) + good[at + 1 :])
-        with pytest.raises(InputError, match="model"):
-            ResponseModel.load(path)
-    for cut in (0, 5, len(good) // 2, len(good) - 1):
-        path.write_bytes(good[:cut])
-        with pytest.raises(InputError, match="damaged or no model file"):
-            ResponseModel.load(path)
+    found = GridSearchCV(
+        ResponseModel("tree"), {"depth": [1, 4], "min_leaf": [20]}, scoring="roc_auc", cv=2
+    ).fit(X, y)
+    assert found.best_params_ == {"depth": 4, "min_leaf": 20}
 
 
-def test_foreign_files_are_refused(tmp_path: Path) -> None:
-    from safetensors.numpy import save_file
+def test_not_fitted_is_scikit_learns_error_too() -> None:
+    from sklearn.exceptions import NotFittedError
 
-    path = tmp_path / "model"
-    with pytest.raises(InputError, match="there is no model file"):
-        ResponseModel.load(path)
-    path.write_text("not a model")
-    with pytest.raises(InputError, match="damaged or no model file"):
-        ResponseModel.load(path)
-    save_file({"weights": np.zeros(3)}, path)
-    with pytest.raises(InputError, match="holds tensors, but no model of promolab"):
-        ResponseModel.load(path)
-    header = json.dumps({"format": "promolab.response/99", "sha256": "", "state": {}})
-    save_file({"weights": np.zeros(3)}, path, metadata={"promolab": header})
-    with pytest.raises(InputError, match=r"has format 'promolab\.response/99'"):
-        ResponseModel.load(path)
-    with pytest.raises(InputError, match="is a folder"):
-        ResponseModel().fit(*data()[:2]).save(tmp_path)
-    with pytest.raises(InputError, match="cannot be saved"):
-        ResponseModel().fit(*data()[:2]).save(tmp_path / "nowhere" / "model")
+    X, _, _ = data()
+    for call in ("probability", "logit", "predict", "explain"):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            getattr(ResponseModel(), call)(X)
+    with pytest.raises(InputError, match="not fitted yet"):
+        ResponseModel().preparation()
+
+
+def test_arrays_are_taken_by_position_frames_by_name() -> None:
+    X, y, _ = data()
+    numbers = X[["amount", "orders"]]
+    by_name = ResponseModel().fit(numbers, y)
+    by_place = ResponseModel().fit(numbers.to_numpy(), y)
+    assert by_name.feature_names_in_.tolist() == ["amount", "orders"]
+    assert not hasattr(by_place, "feature_names_in_") and by_place.n_features_in_ == 2
+    np.testing.assert_array_equal(by_place.probability(numbers.to_numpy()), by_name.probability(X))
+    with pytest.raises(InputError, match="fitted with feature names; give a DataFrame"):
+        by_name.probability(numbers.to_numpy())
+    with pytest.raises(InputError, match="X has 1 features, but ResponseModel is expecting 2"):
+        by_place.probability(numbers.to_numpy()[:, :1])
+    with pytest.raises(InputError, match="sparse matrix"):
+        from scipy.sparse import csr_array
+
+        ResponseModel().fit(csr_array(numbers.to_numpy()), y)
+
+
+def test_of_any_two_classes_the_last_is_the_response() -> None:
+    X, y, _ = data()
+    texts = np.array(["no", "yes"])[y]
+    model = ResponseModel(positive="last").fit(X, texts)
+    assert model.classes_.tolist() == ["no", "yes"]
+    np.testing.assert_array_equal(model.probability(X), ResponseModel().fit(X, y).probability(X))
+    assert set(model.predict(X)) == {"no", "yes"}
+    with pytest.raises(InputError, match="y must be 0 or 1"):
+        ResponseModel().fit(X, texts)
+    with pytest.raises(InputError, match="Only binary classification is supported"):
+        ResponseModel(positive="last").fit(X, np.arange(len(X)) % 3)
+    with pytest.raises(InputError, match="positive = 'yes'; expected None"):
+        ResponseModel(positive="yes").fit(X, texts)
+
+
+def test_ids_are_no_quantities() -> None:
+    X, y, _ = data()
+    for name in ("household_id", "customerId", "ID", "Order ID"):
+        with pytest.raises(InputError, match=f"column '{name}' is an id"):
+            ResponseModel().fit(X.assign(**{name: 1.5}), y)
+    for fine in ("paid", "is_valid", "bid"):
+        ResponseModel().fit(X.assign(**{fine: X["orders"] + 1}), y)
+    with pytest.raises(InputError, match="say which customer it is: an id, not a quantity"):
+        ResponseModel().fit(X.assign(customer=range(len(X))), y)
+    store = pd.Series(np.arange(len(X)) % 4, dtype="category")
+    model = ResponseModel().fit(X.assign(store=store, member=X["orders"] > 3), y)
+    assert "store = 3" in model.encoder_.names and "member" in model.encoder_.names
+
+
+def test_time_is_dates_or_numbers() -> None:
+    from promolab.model._inputs import check_time
+
+    X, y, _ = data()
+    day = pd.date_range("2017-10-25", periods=len(X), freq="h", tz="Europe/Berlin")
+    moments = check_time(pd.Series(day), len(X))
+    assert moments is not None and moments.dtype == "datetime64[us]"
+    assert (np.diff(moments) == np.timedelta64(1, "h")).all()  # across the end of summer time
+    assert check_time(np.arange(3), 3).tolist() == [0, 1, 2]  # type: ignore[union-attr]
+    with pytest.raises(InputError, match="time holds 'soon'; expected dates, times or numbers"):
+        ResponseModel().fit(X, y, time=["soon"] * len(X))
+    with pytest.raises(InputError, match="time has 1 missing values"):
+        ResponseModel().fit(X, y, time=[None, *day[1:]])
+
+
+def outcomes() -> tuple[pd.DataFrame, pd.DataFrame]:
+    X, y, _ = data()
+    known = np.arange(len(X)) % 3 > 0
+    share = (X["orders"] > 4).to_numpy()
+    return X, pd.DataFrame(
+        {"click": pd.array(y, dtype="boolean"), "share": np.where(known, share, np.nan)}
+    )
+
+
+@pytest.mark.parametrize("kind", ["logistic", "tree"])
+def test_several_outcomes_each_from_the_rows_that_know_it(kind: str) -> None:
+    X, Y = outcomes()
+    model = ResponseModel(kind).fit(X, Y)
+    p = model.probability(X.set_index(np.arange(len(X)) + 7))
+    assert p.columns.tolist() == ["click", "share"] and p.index[0] == 7
+    known = Y["share"].notna().to_numpy()
+    alone = ResponseModel(kind).fit(X[known], Y.loc[known, "share"])
+    np.testing.assert_array_equal(p["share"], alone.probability(X))
+    np.testing.assert_array_equal(p["click"], ResponseModel(kind).fit(X, Y["click"]).probability(X))
+    assert model.predict(X)["share"].isin([0, 1]).all()
+    pd.testing.assert_frame_equal(model.predict_proba(X), model.probability(X))
+    # A single column is an outcome with a name, whatever its name.
+    one = ResponseModel(kind).fit(X, Y[["click"]].set_axis(["response"], axis=1)).probability(X)
+    assert isinstance(one, pd.DataFrame) and one.columns.tolist() == ["response"]
+
+
+def test_errors_name_the_outcome() -> None:
+    X, Y = outcomes()
+    with pytest.raises(InputError, match="outcome 'share': y has a single class"):
+        ResponseModel().fit(X, Y.assign(share=np.where(Y["share"] == 1, 1, np.nan)))
+    with pytest.raises(InputError, match="outcome 'share': y must be 0 or 1"):
+        ResponseModel().fit(X, Y.assign(share=2))
+    with pytest.raises(InputError, match="outcome 'share': none of the 1 columns varies over"):
+        ResponseModel(columns=["fixed"]).fit(X.assign(fixed=Y["share"].isna()), Y)
+    with pytest.raises(InputError, match="outcomes given twice: click"):
+        ResponseModel().fit(X, pd.concat([Y, Y[["click"]]], axis=1))
+    with pytest.raises(InputError, match="give a column per outcome"):
+        ResponseModel().fit(X, Y.iloc[:, :0])
+    with pytest.raises(InputError, match="is for a single outcome"):
+        ResponseModel(positive="last").fit(X, Y)

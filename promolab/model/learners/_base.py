@@ -95,7 +95,7 @@ class Learner(ABC):
         self.options: dict[str, Any] = {**self.DEFAULTS, **options}
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - a kind whose options can be anything needs none
         """Refuse options that cannot be; say what is expected."""
 
     @abstractmethod
@@ -153,3 +153,14 @@ def check_word(options: Mapping[str, Any], name: str, known: Sequence[Any]) -> N
             f"{name} = {options[name]!r} is unknown; "
             f"{nearest(str(options[name]), [str(k) for k in known])}"
         )
+
+
+def check_share(options: Mapping[str, Any], name: str, *, or_word: str | None = None) -> None:
+    """Refuse an option that is neither above 0 and at most 1, nor the word."""
+    value = options[name]
+    if or_word is not None and isinstance(value, str) and value == or_word:
+        return
+    numeric = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not numeric or not 0 < value <= 1:
+        word = "" if or_word is None else f" or {or_word!r}"
+        raise InputError(f"{name} = {value!r}; expected a share above 0 and at most 1{word}")

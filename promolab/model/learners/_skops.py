@@ -1,0 +1,200 @@
+"""Scikit-learn estimators as bytes: skops with an explicit list of what may be inside."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from promolab.errors import InputError
+
+__all__ = ["TRUSTED", "from_bytes", "node_tables_fit", "to_bytes"]
+
+_BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
+TRUSTED = (
+    "builtins.dict",
+    "builtins.int",
+    "builtins.list",
+    "builtins.slice",
+    "builtins.str",
+    "builtins.tuple",
+    "functools.partial",  # of a function that is on this list too
+    "numpy.dtype",
+    "numpy.float64",
+    "numpy.int64",
+    "numpy.ndarray",
+    "numpy.random._generator.Generator",
+    "numpy.uint64",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn.compose._column_transformer.ColumnTransformer",
+    "sklearn.ensemble._forest.RandomForestClassifier",
+    f"{_BOOSTING}.binning._BinMapper",
+    f"{_BOOSTING}.gradient_boosting.HistGradientBoostingClassifier",
+    f"{_BOOSTING}.predictor.TreePredictor",
+    "sklearn.preprocessing._encoders.OrdinalEncoder",
+    "sklearn.preprocessing._function_transformer.FunctionTransformer",
+    "sklearn.preprocessing._label.LabelEncoder",
+    "sklearn.tree._classes.DecisionTreeClassifier",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils.validation.check_array",
+)
+"""Every type and function that a saved model may hold; anything else is refused by name."""
+
+EARLIEST = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # what a zip file can say; the hour of saving is no part of a model
+
+
+def to_bytes(estimator: Any) -> np.ndarray:
+    """Return the estimator as skops bytes, shape (number of bytes,), the same for equal estimators.
+
+    Examples
+    --------
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> fit = lambda: DecisionTreeClassifier(random_state=0).fit([[0], [1]], [0, 1])
+    >>> bool((to_bytes(fit()) == to_bytes(fit())).all())
+    True
+    """
+    from skops.io import dumps
+
+    with zipfile.ZipFile(io.BytesIO(dumps(estimator))) as written:
+        files = {name: written.read(name) for name in written.namelist()}
+    schema, renamed = _renumbered(json.loads(files.pop("schema.json")))
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as rewritten:
+        ordered = sorted((renamed[name], content) for name, content in files.items())
+        for name, content in [*ordered, ("schema.json", json.dumps(schema).encode())]:
+            entry = zipfile.ZipInfo(name, EARLIEST)
+            rewritten.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return np.frombuffer(target.getvalue(), dtype=np.uint8)
+
+
+def _renumbered(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Replace memory addresses, by which skops tells objects and files apart, by 0, 1, 2, …."""
+    numbers: dict[int, int] = {}
+    names: dict[str, str] = {}
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        made: dict[str, Any] = {}
+        for key, value in node.items():
+            if key == "__id__":
+                made[key] = numbers.setdefault(value, len(numbers))
+            elif key == "file" and isinstance(value, str):
+                ending = value.rpartition(".")[2]
+                made[key] = names.setdefault(value, f"{len(names):06d}.{ending}")
+            else:
+                made[key] = walk(value)
+        return made
+
+    return walk(schema), names
+
+
+def from_bytes(payload: np.ndarray, version: str) -> Any:
+    """Rebuild an estimator, if it holds nothing but what is `TRUSTED`.
+
+    Parameters
+    ----------
+    payload : ndarray of uint8
+        What `to_bytes` gave.
+    version : str
+        Of the scikit-learn that wrote it.
+
+    Raises
+    ------
+    InputError
+        Written by another scikit-learn, holding a foreign type or function, or unreadable.
+    """
+    import sklearn
+    from skops.io import loads
+
+    if _minor(version) != _minor(sklearn.__version__):
+        raise InputError(
+            f"the model was saved with scikit-learn {version}, and this is {sklearn.__version__}, "
+            "which need not read it right; fit the model again or install that version"
+        )
+    content = payload.tobytes()
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            named = _named_in(json.loads(archive.read("schema.json")))
+        foreign = sorted(named - set(TRUSTED))
+        if foreign:
+            raise InputError(
+                f"the model file holds {foreign[0]}, which is no part of a response model; nothing "
+                "of it was run. Use a file from a source you trust"
+            )
+        return loads(content, trusted=sorted(named))
+    except InputError:
+        raise
+    except Exception as error:  # whatever a forged archive makes zip, JSON or skops stumble over
+        raise InputError(
+            f"the trees in the model file cannot be read ({type(error).__name__}: {error}); use "
+            "the original file or fit the model again"
+        ) from error
+
+
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]
+
+
+def _named_in(node: Any) -> set[str]:
+    """Return every type and function that a skops schema names, wherever it stands."""
+    if isinstance(node, list):
+        return set().union(*(_named_in(item) for item in node))
+    if not isinstance(node, dict):
+        return set()
+    found = set().union(*(_named_in(value) for value in node.values()))
+    for module, name in (("__module__", "__class__"), ("module_path", "function")):
+        if module in node or name in node:
+            found.add(f"{node.get(module)}.{node.get(name)}")
+    return found
+
+
+def node_tables_fit(estimator: Any, width: int) -> Iterator[bool]:
+    """Yield for each tree whether its nodes lead onwards to nodes, by columns that there are.
+
+    Scikit-learn follows the numbers in a tree without looking: a forged one would read memory that
+    is not its own, or never end.
+    """
+    if hasattr(estimator, "_predictors"):
+        for (tree,) in estimator._predictors:
+            nodes, maps = tree.nodes, len(tree.raw_left_cat_bitsets)
+            inner = nodes["is_leaf"] == 0
+            levels = inner & (nodes["is_categorical"] != 0)
+            bitsets = nodes["bitset_idx"][levels].astype(np.int64)
+            left, right, feature = (
+                nodes[name].astype(np.int64) for name in ("left", "right", "feature_idx")
+            )
+            known = bool((bitsets < maps).all())
+            yield known and _leads_on(left, right, feature, inner, width)
+        return
+    for tree in [one.tree_ for one in getattr(estimator, "estimators_", [estimator])]:
+        inner = tree.children_left != -1
+        yield _leads_on(tree.children_left, tree.children_right, tree.feature, inner, width)
+
+
+def _leads_on(
+    left: np.ndarray, right: np.ndarray, feature: np.ndarray, inner: np.ndarray, width: int
+) -> bool:
+    """Whether each question is of a column that there is, and followed by two later nodes."""
+    place = np.arange(len(inner))[inner]
+    onward = all(
+        bool(((side[inner] > place) & (side[inner] < len(inner))).all()) for side in (left, right)
+    )
+    column = feature[inner]
+    return onward and len(inner) > 0 and bool(((column >= 0) & (column < width)).all())

@@ -1,0 +1,343 @@
+"""Networks: a perceptron for one outcome, and one body with a head per outcome for several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.model.encoding import Encoder
+from promolab.model.forward import encoded, forward
+from promolab.model.history import History
+from promolab.model.learners._base import Learner, State, Training, check_number, check_word
+from promolab.model.tracking import track_folder
+
+if TYPE_CHECKING:
+    from promolab.model.networks import FunnelLoss, MaskedLoss, Perceptron
+
+__all__ = ["Mlp", "Multitask", "total_log_odds"]
+
+USUAL_FUNNEL = ("click", "purchase")
+
+
+class Mlp(Learner):
+    """A perceptron: layers of weighted sums of the encoded features, a rectifier between them.
+
+    Options
+    -------
+    hidden : sequence of int
+        Units of each hidden layer.
+    dropout : float
+        Share of hidden units set to 0 at each step of training.
+    weight_decay : float
+        Pull of the weights towards 0 (AdamW).
+    mixing : float
+        Strength of mixup, 0 for none: rows are mixed in pairs, in shares from Beta(α, α).
+    feature_masking : float
+        Share of features set to their mean in each row at each step.
+    epochs, patience : int
+        Passes over the rows at most, and how many without a lower loss on the held-out slice
+        (`hold_out_latest`) end the training. Without a usable slice all epochs are used.
+    refit : bool
+        Whether the model begins again once the best number of epochs is known, and learns from all
+        rows, the held-out ones too: the latest promotions tell most.
+    batch : int or "auto"
+        Rows in a step; by default a power of two from 16 to 4,096 that makes 50 steps or more.
+    learning_rate : float
+        Size of a step.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``: where it is trained. It is scored on the processor, so that
+        a saved model says the same everywhere.
+
+    Notes
+    -----
+    On the processor the same rows and seed give the same model, bit for bit, whatever the number of
+    threads: one is used. CUDA does not promise it.
+    """
+
+    DEFAULTS = {  # noqa: RUF012
+        "hidden": (64, 32),
+        "dropout": 0.2,
+        "weight_decay": 0.01,
+        "mixing": 0.0,
+        "feature_masking": 0.0,
+        "epochs": 40,
+        "batch": "auto",
+        "learning_rate": 0.002,
+        "patience": 6,
+        "refit": True,
+        "device": "auto",
+    }
+
+    encoder: Encoder
+    history: History
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+
+    def check(self) -> None:
+        """Refuse sizes and shares that cannot be."""
+        check_training(self.options)
+        hidden = self.options["hidden"]
+        sizes = [hidden] if isinstance(hidden, (int, np.integer)) else hidden
+        if not isinstance(sizes, Sequence) or isinstance(sizes, str):
+            raise InputError(f"hidden = {hidden!r}; give the units of each layer, such as (64, 32)")
+        for units in sizes:
+            check_number({"hidden": units}, "hidden", 1, 100_000, whole=True)
+        self.hidden = tuple(int(units) for units in sizes)
+        for name in ("dropout", "feature_masking"):
+            check_number(self.options, name, 0, 0.95)
+        for name in ("weight_decay", "mixing"):
+            check_number(self.options, name, 0)
+
+    def fit(self, training: Training) -> None:
+        """Encode, train, keep the best epoch."""
+        track_folder(training.track)  # refused before the work, not after
+        self.encoder = Encoder.fit(training.X, training.columns)
+        self.columns = self.encoder.columns
+        self.learn(encoded(self.encoder, training.X), training)
+
+    def learn(self, matrix: np.ndarray, training: Training) -> None:
+        """Train a network on encoded rows; labels may be chances to imitate.
+
+        Parameters
+        ----------
+        matrix : ndarray of float32, shape (n, p)
+            What the encoder made of ``training.X``.
+        training : Training
+        """
+        import torch
+
+        from promolab.model.held_out import hold_out_latest
+        from promolab.model.networks import Perceptron
+        from promolab.model.training import device_of, generator_on, train
+
+        device = device_of(self.options["device"])
+        generator = generator_on(device, training.seed)
+        start = self._start(training.labels)
+        network = Perceptron(
+            (matrix.shape[1], *self.hidden, len(start)), start, generator, self.options["dropout"]
+        )
+        sources = pd.factorize(np.array(self.encoder.sources))[0]
+        self.history = train(
+            network,
+            [torch.from_numpy(matrix).to(device)],
+            torch.from_numpy(training.labels.astype(np.float32)).to(device),
+            self._loss(),
+            settings_of(self.options),
+            hold_out_latest(training),
+            generator,
+            sources=sources.tolist(),
+            name=self._name(training),
+            track=training.track,
+            progress=training.progress,
+        )
+        self.adopt(network)
+
+    def adopt(self, network: Perceptron) -> None:
+        """Take a trained network's weights, as arrays."""
+        self.weights = [w.detach().cpu().numpy().copy() for w in network.weights]
+        self.biases = [b.detach().cpu().numpy().copy() for b in network.biases]
+
+    def _name(self, training: Training) -> str:
+        return f"{type(self).__name__.lower()}-{'-'.join(training.outcomes)}"
+
+    def _loss(self) -> MaskedLoss | FunnelLoss:
+        from promolab.model.networks import MaskedLoss
+
+        return MaskedLoss()
+
+    def _start(self, labels: np.ndarray) -> np.ndarray:
+        """Return the log odds of each outcome's mean, where the last biases begin."""
+        return start_of(labels)
+
+    def outputs(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the heads' log odds, shape (n, heads)."""
+        return forward(self.encoder, X, self.weights, self.biases)
+
+    def logit(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the log odds, shape (n, 1)."""
+        return self.outputs(X)
+
+    def state(self) -> State:
+        """Return encoder, weights and history."""
+        layers = zip(self.weights, self.biases, strict=True)
+        arrays = {
+            f"{what}_{k}": array
+            for k, pair in enumerate(layers)
+            for what, array in zip(("weight", "bias"), pair, strict=True)
+        }
+        return {"encoder": self.encoder.to_dict(), "history": self.history.to_dict()}, arrays
+
+    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Become a saved network."""
+        self.encoder = Encoder.from_dict(state["encoder"])
+        self.columns = self.encoder.columns
+        self.history = History.from_dict(state["history"])
+        count = len(arrays) // 2
+        self.weights = [arrays[f"weight_{k}"] for k in range(count)]
+        self.biases = [arrays[f"bias_{k}"] for k in range(count)]
+
+
+class Multitask(Mlp):
+    """One body, one head per outcome: what an outcome teaches serves the others too.
+
+    Rows where an outcome is not known teach the others only. With a funnel (earlier, later) the
+    later outcome has two heads, and
+
+        P(later) = P(earlier) · P(later | earlier) + (1 − P(earlier)) · P(later | not earlier),
+
+    so that its chance lies between the two and the chances are those of one joint distribution.
+
+    Options
+    -------
+    funnel : "auto", None or (earlier, later)
+        Names of two outcomes; ``auto``: ``click`` and ``purchase``, if there are both.
+    others
+        Those of `Mlp`.
+    """
+
+    DEFAULTS = {**Mlp.DEFAULTS, "funnel": "auto"}  # noqa: RUF012
+    many = True
+
+    pair: tuple[int, int] | None = None
+    """Positions of the funnel's earlier and later outcome."""
+
+    def check(self) -> None:
+        """Refuse a funnel that is no pair of names."""
+        super().check()
+        funnel = self.options["funnel"]
+        if funnel is None or funnel == "auto":
+            return
+        if isinstance(funnel, str) or len(tuple(funnel)) != 2 or funnel[0] == funnel[1]:
+            raise InputError(f"funnel = {funnel!r}; give ('click', 'purchase'), 'auto' or None")
+
+    def fit(self, training: Training) -> None:
+        """Find the funnel among the outcomes, encode, train."""
+        self.pair = self._pair(list(training.outcomes))
+        super().fit(training)
+
+    def _pair(self, outcomes: list[str]) -> tuple[int, int] | None:
+        funnel = self.options["funnel"]
+        if funnel is None or (funnel == "auto" and not set(USUAL_FUNNEL) <= set(outcomes)):
+            return None
+        earlier, later = USUAL_FUNNEL if funnel == "auto" else funnel
+        for name in (earlier, later):
+            if name not in outcomes:
+                raise InputError(
+                    f"funnel names {name!r}, and the outcomes are {', '.join(outcomes)}; give two "
+                    "of these"
+                )
+        return outcomes.index(earlier), outcomes.index(later)
+
+    def _loss(self) -> MaskedLoss | FunnelLoss:
+        from promolab.model.networks import FunnelLoss
+
+        return super()._loss() if self.pair is None else FunnelLoss(*self.pair)
+
+    def _start(self, labels: np.ndarray) -> np.ndarray:
+        start = start_of(labels)
+        return start if self.pair is None else np.append(start, start[self.pair[1]])
+
+    def logit(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the log odds, shape (n, number of outcomes)."""
+        heads = self.outputs(X)
+        if self.pair is None:
+            return heads
+        earlier, later = self.pair
+        found = heads[:, :-1].copy()
+        found[:, later] = total_log_odds(heads[:, earlier], heads[:, later], heads[:, -1])
+        return found
+
+    def conditional(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return the chances behind a funnel.
+
+        Returns
+        -------
+        DataFrame, shape (n, 4)
+            P(earlier), P(later | earlier), P(later | not earlier), P(later).
+
+        Raises
+        ------
+        InputError
+            There is no funnel.
+        """
+        from scipy.special import expit
+
+        if self.pair is None:
+            raise InputError("this model has no funnel; fit it with funnel=(earlier, later)")
+        heads = self.outputs(X)
+        earlier, later = (heads[:, k] for k in self.pair)
+        total = total_log_odds(earlier, later, heads[:, -1])
+        names = ("earlier", "later_given_earlier", "later_without_earlier", "later")
+        columns = (earlier, later, heads[:, -1], total)
+        return pd.DataFrame(
+            {name: expit(z) for name, z in zip(names, columns, strict=True)}, index=X.index
+        )
+
+    def state(self) -> State:
+        """Return encoder, weights, history and funnel."""
+        state, arrays = super().state()
+        return {**state, "pair": None if self.pair is None else list(self.pair)}, arrays
+
+    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Become a saved network."""
+        super().restore(state, arrays)
+        self.pair = None if state["pair"] is None else (state["pair"][0], state["pair"][1])
+
+
+def total_log_odds(first: np.ndarray, given: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """Return the log odds of P(first)·P(given) + (1 − P(first))·P(without), all as log odds.
+
+    Examples
+    --------
+    >>> float(total_log_odds(np.array(0.0), np.array(50.0), np.array(-50.0)).round(3))
+    0.0
+    """
+
+    def log_chance(z: np.ndarray) -> np.ndarray:
+        return -np.logaddexp(0, -z)
+
+    came = np.logaddexp(
+        log_chance(first) + log_chance(given), log_chance(-first) + log_chance(without)
+    )
+    stayed = np.logaddexp(
+        log_chance(first) + log_chance(-given), log_chance(-first) + log_chance(-without)
+    )
+    return came - stayed
+
+
+def start_of(labels: np.ndarray) -> np.ndarray:
+    """Return the log odds of each column's mean, as if half a row of either class came on top."""
+    ones, known = np.nansum(labels, axis=0), np.sum(~np.isnan(labels), axis=0)
+    return np.log((ones + 0.5) / (known - ones + 0.5))
+
+
+def check_training(options: dict[str, Any]) -> None:
+    """Refuse options of the training that cannot be."""
+    check_number(options, "epochs", 1, whole=True)
+    check_number(options, "patience", 1, whole=True)
+    check_number(options, "learning_rate", 1e-9, 10)
+    if options["batch"] != "auto":
+        check_number(options, "batch", 1, whole=True)
+    check_word(options, "refit", (True, False))
+    if not isinstance(options["device"], str):
+        raise InputError(f"device = {options['device']!r}; give 'auto', 'cpu' or 'cuda'")
+
+
+def settings_of(options: dict[str, Any]) -> Any:
+    """Return the options as the settings of a training."""
+    from promolab.model.training import Settings
+
+    return Settings(
+        epochs=options["epochs"],
+        batch=options["batch"],
+        learning_rate=options["learning_rate"],
+        weight_decay=options.get("weight_decay", 0.0),
+        patience=options["patience"],
+        refit=options["refit"],
+        mixing=options.get("mixing", 0.0),
+        masking=options.get("feature_masking", 0.0),
+    )

@@ -1,0 +1,270 @@
+"""Trees: one that can be read, a forest of many, and a sum of small ones (boosting)."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.model.learners._base import (
+    Learner,
+    State,
+    Training,
+    check_number,
+    check_share,
+    log_odds,
+)
+from promolab.model.learners._skops import from_bytes, node_tables_fit, to_bytes
+from promolab.model.native import NativeEncoder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Boosting", "Forest", "Tree"]
+
+# Values of a matrix from which on boosting runs on several threads. They wait for each other after
+# every split, at full speed: two on busy cores took ten times as long as one, on idle ones they can
+# save half.
+WORTH_THREADS = 20_000_000
+BATCH = 20_000  # rows that one thread scores at a time
+
+
+class _Trees(Learner):
+    """What the three have in common: native features, a scikit-learn estimator, its saving."""
+
+    by_rate: ClassVar[bool] = True
+    """Whether levels are numbered by their response rate: trees that cut an order need it."""
+
+    def fit(self, training: Training) -> None:
+        """Prepare the features and fit the trees."""
+        labels = training.labels[:, 0]
+        self.encoder = NativeEncoder.fit(
+            training.X, training.columns, labels=labels if self.by_rate else None
+        )
+        self.columns = self.encoder.columns
+        matrix = self.encoder.transform(training.X)
+        self.rows, self.responses = len(labels), int(labels.sum())
+        self.estimator = self.make(training.seed)
+        with self.threads(matrix):
+            self.estimator.fit(matrix, labels.astype(np.int64))
+        self.settle(matrix, labels)
+
+    def make(self, seed: int) -> Any:
+        """Return the scikit-learn estimator, not fitted."""
+        raise NotImplementedError
+
+    def threads(self, matrix: np.ndarray) -> AbstractContextManager[Any]:
+        """Return the context to compute in; it may limit threads, which changes no digit."""
+        return nullcontext()
+
+    def settle(self, matrix: np.ndarray, labels: np.ndarray) -> None:
+        """Keep what else is needed of the training rows."""
+
+    def _shrunk(self, responses: np.ndarray, n: np.ndarray | int) -> np.ndarray:
+        """Return the rates as if one more row had been seen that responds like the average one.
+
+        So that a group without a response is not said to be impossible.
+        """
+        return (responses + self.responses / self.rows) / (n + 1)
+
+    def state(self) -> State:
+        """Return how features are prepared, and the trees as skops bytes."""
+        import sklearn
+
+        # A loaded model is saved as the bytes that it came from.
+        written = getattr(self, "written", None) or (sklearn.__version__, to_bytes(self.estimator))
+        plain = {
+            "encoder": self.encoder.to_dict(),
+            "rows": self.rows,
+            "responses": self.responses,
+            "scikit-learn": written[0],
+        }
+        return plain, {"skops": written[1]}
+
+    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Become a saved model."""
+        self.encoder = NativeEncoder.from_dict(state["encoder"])
+        self.columns = self.encoder.columns
+        self.rows, self.responses = state["rows"], state["responses"]
+        self.written = state["scikit-learn"], arrays["skops"]
+        self.estimator = from_bytes(arrays["skops"], state["scikit-learn"])
+        expected = type(self.make(0))
+        if type(self.estimator) is not expected:
+            raise InputError(
+                f"the file holds a {type(self.estimator).__name__} where a {expected.__name__} "
+                "belongs; use the original file or fit the model again"
+            )
+        width = len(self.encoder.names)
+        fits = self.estimator.n_features_in_ == width
+        self._require(fits and all(node_tables_fit(self.estimator, width)))
+
+    def _require(self, fits: bool) -> None:
+        if not fits:
+            raise InputError(
+                "the parts of the model file do not fit together; use the original file or fit "
+                "the model again"
+            )
+
+
+class Tree(_Trees):
+    """One tree of questions with a response rate at each end; it can be drawn and read aloud.
+
+    Options: ``depth`` (questions one after the other), ``min_leaf`` (training rows at each end).
+    """
+
+    DEFAULTS: ClassVar[dict[str, Any]] = {"depth": 4, "min_leaf": 50}
+
+    def check(self) -> None:
+        """Refuse sizes that cannot be."""
+        check_number(self.options, "depth", 1, 50, whole=True)
+        check_number(self.options, "min_leaf", 1, whole=True)
+
+    def make(self, seed: int) -> Any:
+        """Return the estimator."""
+        from sklearn.tree import DecisionTreeClassifier
+
+        return DecisionTreeClassifier(
+            max_depth=self.options["depth"],
+            min_samples_leaf=self.options["min_leaf"],
+            criterion="log_loss",
+            random_state=seed,
+        )
+
+    def settle(self, matrix: np.ndarray, labels: np.ndarray) -> None:
+        """Count rows and responses of each node."""
+        place = self.estimator.apply(matrix)
+        nodes = self.estimator.tree_.node_count
+        self.n = np.bincount(place, minlength=nodes)
+        self.hits = np.bincount(place, weights=labels, minlength=nodes).astype(np.int64)
+
+    def logit(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the log odds, shape (n, 1)."""
+        place = self.estimator.apply(self.encoder.transform(X))
+        return log_odds(self._shrunk(self.hits, self.n))[place][:, None]
+
+    def state(self) -> State:
+        """Return the tree and the counts at its ends."""
+        plain, arrays = super().state()
+        return plain, {**arrays, "n": self.n, "hits": self.hits}
+
+    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Become a saved tree."""
+        super().restore(state, arrays)
+        self.n, self.hits = arrays["n"], arrays["hits"]
+        nodes = (self.estimator.tree_.node_count,)
+        self._require(self.n.shape == nodes and self.hits.shape == nodes)
+
+
+class Forest(_Trees):
+    """The mean of many trees, each of other rows and other features (Breiman 2001).
+
+    Options: ``trees``, ``depth`` (None: as deep as ``min_leaf`` allows), ``min_leaf`` (training
+    rows at each end), ``features`` (share of the features tried per question, or ``"sqrt"``).
+    """
+
+    DEFAULTS: ClassVar[dict[str, Any]] = {
+        "trees": 300,
+        "depth": None,
+        "min_leaf": 5,
+        "features": "sqrt",
+    }
+
+    def check(self) -> None:
+        """Refuse sizes that cannot be."""
+        check_number(self.options, "trees", 1, 100_000, whole=True)
+        if self.options["depth"] is not None:
+            check_number(self.options, "depth", 1, 1000, whole=True)
+        check_number(self.options, "min_leaf", 1, whole=True)
+        check_share(self.options, "features", or_word="sqrt")
+
+    def make(self, seed: int) -> Any:
+        """Return the estimator."""
+        from sklearn.ensemble import RandomForestClassifier
+
+        share = self.options["features"]
+        return RandomForestClassifier(
+            n_estimators=self.options["trees"],
+            max_depth=self.options["depth"],
+            min_samples_leaf=self.options["min_leaf"],
+            max_features=share if share == "sqrt" else float(share),
+            random_state=seed,
+            n_jobs=-1,  # each tree has a seed of its own: the number of threads changes nothing
+        )
+
+    def settle(self, matrix: np.ndarray, labels: np.ndarray) -> None:
+        """Score with one thread: several would add the trees in an order of chance."""
+        self.estimator.n_jobs = 1
+
+    def logit(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the log odds, shape (n, 1); several threads, each with rows of its own."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from joblib import cpu_count
+
+        matrix = self.encoder.transform(X)
+        pieces = [matrix[i : i + BATCH] for i in range(0, len(matrix), BATCH)] or [matrix]
+        if not len(matrix):
+            return np.empty((0, 1))
+        with ThreadPoolExecutor(min(cpu_count(), len(pieces))) as pool:
+            found = list(pool.map(self.estimator.predict_proba, pieces))
+        rate = np.concatenate(found)[:, 1]
+        return log_odds(self._shrunk(rate * self.rows, self.rows))[:, None]
+
+
+class Boosting(_Trees):
+    """A sum of small trees, each fitted to what those before it left (histogram trees).
+
+    Options: ``iterations`` (trees), ``learning_rate``, ``leaves`` (ends of each tree), ``l2``
+    (penalty on what a leaf adds), ``min_leaf`` (training rows at each end). It stops after that
+    many trees, never early by chance.
+    """
+
+    DEFAULTS: ClassVar[dict[str, Any]] = {
+        "iterations": 150,
+        "learning_rate": 0.05,
+        "leaves": 4,
+        "l2": 10.0,
+        "min_leaf": 20,
+    }
+    by_rate: ClassVar[bool] = False
+
+    def check(self) -> None:
+        """Refuse sizes that cannot be."""
+        check_number(self.options, "iterations", 1, 100_000, whole=True)
+        check_number(self.options, "learning_rate", 1e-6, 1)
+        check_number(self.options, "leaves", 2, 10_000, whole=True)
+        check_number(self.options, "l2", 0)
+        check_number(self.options, "min_leaf", 1, whole=True)
+
+    def make(self, seed: int) -> Any:
+        """Return the estimator."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        encoder = getattr(self, "encoder", None)
+        mask = None if encoder is None or not encoder.categorical.any() else encoder.categorical
+        return HistGradientBoostingClassifier(
+            max_iter=self.options["iterations"],
+            learning_rate=self.options["learning_rate"],
+            max_leaf_nodes=self.options["leaves"],
+            l2_regularization=self.options["l2"],
+            min_samples_leaf=self.options["min_leaf"],
+            categorical_features=mask,
+            early_stopping=False,
+            random_state=seed,
+        )
+
+    def logit(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the log odds, shape (n, 1)."""
+        matrix = self.encoder.transform(X)
+        if not len(matrix):
+            return np.empty((0, 1))
+        with self.threads(matrix):
+            return np.asarray(self.estimator.decision_function(matrix))[:, None]
+
+    def threads(self, matrix: np.ndarray) -> AbstractContextManager[Any]:
+        """Return one thread, unless the data are large."""
+        from threadpoolctl import threadpool_limits
+
+        return threadpool_limits(1, "openmp") if matrix.size < WORTH_THREADS else nullcontext()

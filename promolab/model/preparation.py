@@ -1,0 +1,237 @@
+"""What becomes of each column before a model sees it: the one place where that is told."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError, nearest
+from promolab.model.encoding import ColumnCode, Encoder
+from promolab.model.native import NativeColumn, NativeEncoder
+from promolab.results import Result
+from promolab.wording import number, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.model.response import ResponseModel
+
+__all__ = ["Preparation", "PreparedColumn", "prepared"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedColumn:
+    """What becomes of one source column.
+
+    Parameters
+    ----------
+    column, what : str
+        Its name, and what it is: ``number`` or ``category``.
+    used : str
+        ``yes``, ``no: …`` with the reason, or ``yes, but …`` with what to look at.
+    missing : float
+        Share of training rows without a value; nan for a column whose values have weights of their
+        own (``by``, ``fields``).
+    missing_becomes : str
+        What a missing value is for the model.
+    levels : int
+        Levels that the model tells apart; 0 for a number.
+    in_other : float
+        Share of training rows whose level is too rare to stand alone.
+    unseen_becomes : str
+        What a level that training rows never had is for the model; empty for a number.
+    """
+
+    column: str
+    what: str
+    used: str
+    missing: float
+    missing_becomes: str
+    levels: int
+    in_other: float
+    unseen_becomes: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation(Result):
+    """What becomes of each column of a model's features.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of model.
+    columns : tuple of PreparedColumn
+        One per source column, sorted by name.
+    """
+
+    kind: str
+    columns: tuple[PreparedColumn, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per source column, with the fields of `PreparedColumn`."""
+        import pandas as pd
+
+        names = [field.name for field in dataclasses.fields(PreparedColumn)]
+        rows = [dataclasses.astuple(column) for column in self.columns]
+        return pd.DataFrame(rows, columns=names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rows as plain values."""
+        return {"kind": self.kind, "columns": [dataclasses.asdict(c) for c in self.columns]}
+
+    def summary(self) -> str:
+        """Say how many columns are used, and what was done about the others and about gaps."""
+        left = [c for c in self.columns if c.used.startswith("no")]
+        gaps = [c for c in self.columns if c.missing > 0 and c not in left]
+        texts = [c for c in self.columns if c.what == "category" and c not in left]
+        said = [
+            f"{plural(len(self.columns) - len(left), 'column')} of {len(self.columns)} "
+            f"{'is' if len(self.columns) - len(left) == 1 else 'are'} used"
+        ]
+        if left:
+            some = [f"{c.column} ({c.used.removeprefix('no: ')})" for c in left]
+            said[0] += f", {_some(some)} not"
+        if gaps:
+            most = max(gaps, key=lambda c: (c.missing, c.column))
+            said.append(
+                f"{plural(len(gaps), 'column has', 'columns have')} missing values, "
+                f"{most.column} most ({percent(most.missing)}; a gap there: {most.missing_becomes})"
+            )
+        if texts:
+            said.append(
+                f"{plural(len(texts), 'category', 'categories')} with "
+                f"{plural(sum(c.levels for c in texts), 'level')}"
+            )
+        odd = [c.column for c in self.columns if c.used.startswith("yes, but")]
+        if odd:
+            said.append(f"{_some(odd)} may be an id: look whether it should be a feature")
+        return ". ".join(said) + "."
+
+
+def prepared(model: ResponseModel, outcome: str | None = None) -> Preparation:
+    """Return what becomes of each column before a fitted model sees it.
+
+    Parameters
+    ----------
+    model : ResponseModel
+        Fitted.
+    outcome : str, optional
+        Of a model with one learner per outcome: which; the first by default.
+
+    Raises
+    ------
+    InputError
+        No such outcome.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from promolab.model import ResponseModel
+    >>> X = pd.DataFrame({"orders": range(40), "again": range(40), "city": ["a", "b"] * 20})
+    >>> model = ResponseModel().fit(X, [0] * 10 + [1, 0] * 15)
+    >>> prepared(model).to_frame()[["column", "used"]]
+       column                used
+    0   again                 yes
+    1    city                 yes
+    2  orders  no: same as again
+    """
+    names = model.outcomes_
+    if outcome is not None and outcome not in names:
+        raise InputError(f"there is no outcome {outcome!r}; {nearest(outcome, names)}")
+    place = 0 if outcome is None or len(model.learners_) == 1 else names.index(outcome)
+    learner = model.learners_[place]
+    encoder = getattr(learner, "encoder", None)
+    if isinstance(encoder, Encoder):
+        found = [_encoded(code) for code in encoder.codes]
+    elif isinstance(encoder, NativeEncoder):
+        found = [_native(column) for column in encoder.columns_]
+    else:
+        raise InputError(f"a {model.kind} model does not say how it prepares its columns")
+    found += _by_value(learner)
+    return Preparation(model.kind, tuple(sorted(found, key=lambda column: column.column)))
+
+
+def _by_value(learner: Any) -> list[PreparedColumn]:
+    """Return the columns each of whose values has weights of its own, ids among them."""
+    counts = dict(zip(getattr(learner, "fields", []), getattr(learner, "levels", []), strict=False))
+    if learner.options.get("by"):
+        counts[learner.options["by"]] = learner.groups
+    nothing = "nothing is added for it"
+    return [
+        PreparedColumn(name, "category", "yes", float("nan"), nothing, len(values), 0.0, nothing)
+        for name, values in counts.items()
+    ]
+
+
+def _used(dropped: str, id_like: bool) -> str:
+    if dropped:
+        return f"no: {dropped}"
+    if id_like:
+        return "yes, but every row has another whole number, as running ids do"
+    return "yes"
+
+
+def _encoded(code: ColumnCode) -> PreparedColumn:
+    dropped = f"same as {code.same_as}" if code.same_as else "" if code.names else "constant"
+    if code.kind == "numeric":
+        median = f"the median, {number(code.median)}"
+        flagged = 0 < code.missing_share < 1
+        return PreparedColumn(
+            code.name,
+            "number",
+            _used(dropped, code.id_like),
+            code.missing_share,
+            "–" if dropped else f"{median}, and an indicator" if flagged else median,
+            0,
+            0.0,
+            "",
+        )
+    *_, other, missing = code.shares
+    return PreparedColumn(
+        code.name,
+        "category",
+        _rare(dropped, code.pooled, len(code.levels)),
+        missing,
+        "–" if dropped else "a level of its own" if missing > 0 else "none of the levels",
+        len(code.levels),
+        other,
+        "–" if dropped else "(other)" if other > 0 else "none of the levels",
+    )
+
+
+def _native(column: NativeColumn) -> PreparedColumn:
+    stays = "it stays missing, and each split sends it to the side where it fits"
+    gap = stays if column.missing_share > 0 else "it goes where most training rows went"
+    if column.kind == "numeric":
+        return PreparedColumn(
+            column.name,
+            "number",
+            _used(column.dropped, column.id_like),
+            column.missing_share,
+            "–" if column.dropped else gap,
+            0,
+            0.0,
+            "",
+        )
+    other = column.shares[-1]
+    return PreparedColumn(
+        column.name,
+        "category",
+        _rare(column.dropped, column.pooled, len(column.levels)),
+        column.missing_share,
+        "–" if column.dropped else gap,
+        len(column.levels),
+        other,
+        "–" if column.dropped else "(other)" if other > 0 else gap,
+    )
+
+
+def _rare(dropped: str, pooled: int, levels: int) -> str:
+    if dropped == "constant" and pooled > 1 and not levels:
+        return f"no: each of its {pooled:,} levels is too rare to learn from"
+    return _used(dropped, False)
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -1,0 +1,298 @@
+"""A tree in words: which questions lead to which response rate."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError, nearest
+from promolab.model.native import OTHERS
+from promolab.results import Result, plain
+from promolab.wording import count, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from promolab.model.learners.trees import Tree
+    from promolab.model.native import NativeColumn
+    from promolab.model.response import ResponseModel
+
+__all__ = ["TreeNode", "TreeRules", "tree_rules"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TreeNode:
+    """A question of a tree, or one of its ends.
+
+    Parameters
+    ----------
+    parent, depth : int
+        Position of the node before (-1: none) and how many questions lead here.
+    answer : str
+        What is true here of the question before, in short; empty at the root.
+    rule : str
+        Everything that is true here.
+    n, responses : int
+        Training rows here, and those that responded.
+    rate, ci_low, ci_high : float
+        Their response rate and its Wilson interval.
+    end : bool
+        Whether no question follows.
+    """
+
+    parent: int
+    depth: int
+    answer: str
+    rule: str
+    n: int
+    responses: int
+    rate: float
+    ci_low: float
+    ci_high: float
+    end: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class TreeRules(Result):
+    """A tree's questions, and the response rate at each end, of the training rows.
+
+    The same rows chose the questions: of new rows the highest rates will be a little lower and the
+    lowest a little higher than the intervals say.
+
+    Parameters
+    ----------
+    nodes : tuple of TreeNode
+        From the root, each followed by what is below it.
+    n : int
+        Training rows.
+    rate : float
+        Response rate of all of them.
+    level : float
+        Confidence level.
+    """
+
+    nodes: tuple[TreeNode, ...]
+    n: int
+    rate: float
+    level: float
+
+    @property
+    def ends(self) -> list[TreeNode]:
+        """Nodes without a further question, in the order of the tree."""
+        return [node for node in self.nodes if node.end]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per end, highest rate first: rule, n, responses, rate, ci_low, ci_high."""
+        import pandas as pd
+
+        names = ["rule", "n", "responses", "rate", "ci_low", "ci_high"]
+        frame = pd.DataFrame([[getattr(end, name) for name in names] for end in self.ends])
+        frame.columns = pd.Index(names)
+        order = np.lexsort([frame["rule"].to_numpy(dtype=str), -frame["rate"].to_numpy()])
+        return frame.iloc[order].reset_index(drop=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return overall rate and ends as plain values."""
+        ends = [plain(dataclasses.asdict(end)) for end in self.ends]
+        return {"n": self.n, "rate": self.rate, "level": self.level, "ends": ends}
+
+    def summary(self) -> str:
+        """Say who responds most and least."""
+        table = self.to_frame()
+        if len(table) == 1:
+            return f"The tree asks nothing: {self._share(table.iloc[0])} of all rows responded."
+        best, least = table.iloc[0], table.iloc[-1]
+        return (
+            f"Of {plural(len(table), 'group')}, most respond where {best['rule']}: "
+            f"{self._share(best)} of {count(best['n'])}; least where {least['rule']}: "
+            f"{self._share(least)} of {count(least['n'])}. Rates of the {count(self.n)} training "
+            "rows, which chose the questions: those of new rows lie closer together."
+        )
+
+    def _share(self, end: pd.Series) -> str:
+        return percent(end["rate"], end["ci_low"], end["ci_high"])
+
+    def text(self) -> str:
+        """Return the tree as indented lines.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from promolab.model import ResponseModel
+        >>> X = pd.DataFrame({"orders": range(100)})
+        >>> model = ResponseModel("tree", depth=1).fit(X, [0] * 40 + [1, 0, 1] * 20)
+        >>> print(tree_rules(model).text())
+        all: 40 % of 100
+          orders ≤ 49: 14 % of 50
+          orders ≥ 50: 66 % of 50
+        """
+        return "\n".join(
+            f"{'  ' * node.depth}{node.answer or 'all'}: "
+            f"{percent(node.rate, decimals=0)} of {count(node.n)}"
+            for node in self.nodes
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the tree from left to right, with the rates of its ends."""
+        from promolab.model._tree_figure import draw_tree
+
+        return draw_tree(self, ax)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Range:
+    """What the questions so far leave of one column."""
+
+    column: NativeColumn
+    low: float = -math.inf
+    high: float = math.inf
+    missing: bool = True
+
+    def cut(self, threshold: float, missing: bool, *, below: bool) -> _Range:
+        """Return what is left on one side of a question."""
+        missing = missing and self.missing
+        if below:
+            return dataclasses.replace(self, high=min(self.high, threshold), missing=missing)
+        return dataclasses.replace(self, low=max(self.low, threshold), missing=missing)
+
+    def said(self, name: str, most: int = 6) -> str:
+        """Return the range in words; of many levels the first."""
+        gap = " (or missing)" if self.missing and self.column.missing_share > 0 else ""
+        if self.column.kind == "categorical":
+            levels = self.column.levels_by_code()
+            left = [x for code, x in enumerate(levels) if self.low < code <= self.high]
+            left.sort(key=lambda x: (x == OTHERS, x))
+            return f"{name} is {_listed(left, most)}{gap}"
+        if self.column.whole:
+            low = math.floor(self.low) + 1 if math.isfinite(self.low) else self.low
+            high = math.floor(self.high) if math.isfinite(self.high) else self.high
+            if max(low, self.column.low) == min(high, self.column.high):
+                return f"{name} = {_figure(min(high, self.column.high))}{gap}"
+            above = "≥"
+        else:
+            low, high, above = self.low, self.high, ">"
+        if math.isinf(low) and math.isinf(high):
+            return f"{name} is known" if not gap else f"{name} is anything"
+        if math.isinf(low):
+            return f"{name} ≤ {_figure(high)}{gap}"
+        if math.isinf(high):
+            return f"{name} {above} {_figure(low)}{gap}"
+        between = "≤" if above == "≥" else "<"
+        return f"{_figure(low)} {between} {name} ≤ {_figure(high)}{gap}"
+
+
+def _figure(value: float) -> str:
+    text = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}"
+    return text.replace("-", "−")
+
+
+def _listed(levels: list[str], most: int) -> str:
+    shown = levels[:most]
+    if len(levels) > most:
+        return f"{', '.join(shown)} or {len(levels) - most} more"
+    return " or ".join([*([", ".join(shown[:-1])] if shown[1:] else []), *shown[-1:]])
+
+
+def tree_rules(
+    model: ResponseModel,
+    labels: dict[str, str] | None = None,
+    *,
+    outcome: str | None = None,
+    level: float = 0.95,
+) -> TreeRules:
+    """Return the questions of a fitted tree, and the response rate at each end.
+
+    Parameters
+    ----------
+    model : ResponseModel
+        Of kind ``tree``, fitted.
+    labels : dict of str to str, optional
+        What to call each feature.
+    outcome : str, optional
+        Which, where there are several; the first by default.
+    level : float
+        Confidence level of the Wilson intervals.
+
+    Raises
+    ------
+    InputError
+        The model is of another kind, or has no such outcome.
+    """
+    from promolab.model.learners.trees import Tree
+
+    model._require_fit()
+    names = model.outcomes_
+    if outcome is not None and outcome not in names:
+        raise InputError(f"there is no outcome {outcome!r}; {nearest(outcome, names)}")
+    tree = model.learners_[0 if outcome is None else names.index(outcome)]
+    if not isinstance(tree, Tree):
+        raise InputError(f"a {model.kind} model has no rules to read; fit ResponseModel('tree')")
+    return _rules_of(tree, labels or {}, level)
+
+
+def _rules_of(tree: Tree, labels: dict[str, str], level: float) -> TreeRules:
+    from promolab.metrics.intervals import wilson
+
+    walked = list(_walk(tree, labels))
+    below = _sums_below(tree)
+    places = [place for place, *_ in walked]
+    n, hits = below[places, 0], below[places, 1]
+    low, high = wilson(hits, n, level)
+    position = {place: at for at, place in enumerate(places)}
+    nodes = tuple(
+        TreeNode(
+            position.get(parent, -1),
+            depth,
+            answer,
+            rule,
+            int(n[at]),
+            int(hits[at]),
+            float(hits[at] / n[at]),
+            float(low[at]),
+            float(high[at]),
+            bool(tree.estimator.tree_.children_left[place] < 0),
+        )
+        for at, (place, parent, depth, answer, rule) in enumerate(walked)
+    )
+    return TreeRules(nodes, tree.rows, tree.responses / tree.rows, level)
+
+
+def _walk(tree: Tree, labels: dict[str, str]) -> Iterator[tuple[int, int, int, str, str]]:
+    """Yield place, parent's place, depth, answer and rule of each node, parents first."""
+    inner, columns = tree.estimator.tree_, tree.encoder.used
+    waiting: list[tuple[int, int, int, str, dict[str, _Range]]] = [(0, -1, 0, "", {})]
+    while waiting:
+        place, parent, depth, answer, known = waiting.pop()
+        said = [known[name].said(labels.get(name, name)) for name in known]
+        yield place, parent, depth, answer, " and ".join(said) or "anything"
+        if inner.children_left[place] < 0:
+            continue
+        column = columns[inner.feature[place]]
+        name = labels.get(column.name, column.name)
+        cut, left_gap = float(inner.threshold[place]), bool(inner.missing_go_to_left[place])
+        # Pushed in reverse, so that the lower side comes first.
+        for child, below in (
+            (inner.children_right[place], False),
+            (inner.children_left[place], True),
+        ):
+            gap = left_gap == below
+            alone = _Range(column).cut(cut, gap, below=below)
+            so_far = known.get(column.name, _Range(column)).cut(cut, gap, below=below)
+            waiting.append(
+                (int(child), place, depth + 1, alone.said(name, 2), {**known, column.name: so_far})
+            )
+
+
+def _sums_below(tree: Tree) -> np.ndarray:
+    """Return rows and responses of each node with all below it, shape (nodes, 2)."""
+    inner = tree.estimator.tree_
+    sums = np.column_stack([tree.n, tree.hits])
+    for place in range(inner.node_count - 1, -1, -1):  # children come after their parents
+        if inner.children_left[place] >= 0:
+            sums[place] = sums[inner.children_left[place]] + sums[inner.children_right[place]]
+    return sums

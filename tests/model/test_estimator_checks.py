@@ -1,0 +1,31 @@
+"""scikit-learn's own checks of an estimator, of each kind that needs no optional part."""
+
+from typing import Any
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from promolab.model.response import ResponseModel
+
+MODELS = [
+    ResponseModel("logistic", positive="last", l2=1.0),
+    ResponseModel("tree", positive="last", min_leaf=3),
+    ResponseModel("forest", positive="last", trees=7, min_leaf=2),
+    ResponseModel("boosting", positive="last", iterations=15, learning_rate=0.3, min_leaf=3),
+]
+# The checks of scikit-learn themselves tell that wrong options are refused early.
+pytestmark = pytest.mark.filterwarnings("ignore:InputError occurred during set_params")
+
+REASONS = {
+    "check_do_not_raise_errors_in_init_or_set_params": "a kind or option that does not exist is "
+    "refused where it is typed, before data are read",
+}
+
+
+def _not_met(model: ResponseModel) -> dict[str, str]:
+    return REASONS
+
+
+@parametrize_with_checks(MODELS, expected_failed_checks=_not_met)
+def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
+    check(estimator)

@@ -1,0 +1,112 @@
+"""What becomes of each column, told in one place and true of what the models do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.model.response import ResponseModel
+
+
+def data(n: int = 400) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "amount": rng.normal(50, 9, n),
+            "city": ["a", "b"] * (n // 2 - 5) + ["rare", "rarer"] * 5,
+            "constant": 3.0,
+            "counter": rng.permutation(n),
+            "gap": np.where(rng.uniform(size=n) < 0.25, np.nan, rng.uniform(size=n)),
+            "name": [f"person {k}" for k in range(n)],
+            "zone": ["x", "y"] * (n // 2),
+        }
+    )
+    X["spent"] = X["amount"]
+    return X, (rng.uniform(size=n) < 0.3).astype(int)
+
+
+def table(kind: str, **options: object) -> pd.DataFrame:
+    return ResponseModel(kind, **options).fit(*data()).preparation().to_frame().set_index("column")
+
+
+@pytest.mark.parametrize("kind", ["logistic", "boosting"])
+def test_each_column_has_a_row_that_says_what_it_is(kind: str) -> None:
+    X, _ = data()
+    rows = table(kind)
+    assert rows.index.tolist() == sorted(X.columns)
+    assert rows["what"].to_dict()["city"] == "category" and rows["what"]["gap"] == "number"
+    assert rows["used"].to_dict() == {
+        "amount": "yes",
+        "city": "yes",
+        "constant": "no: constant",
+        "counter": "yes, but every row has another whole number, as running ids do",
+        "gap": "yes",
+        "name": "no: each of its 400 levels is too rare to learn from",
+        "spent": "no: same as amount",
+        "zone": "yes",
+    }
+    assert rows.loc["gap", "missing"] == pytest.approx(X["gap"].isna().mean())
+    assert rows.loc["city", "levels"] == 2
+    assert rows.loc["city", "in_other"] == pytest.approx(10 / 400)
+    assert rows.loc["city", "unseen_becomes"] == "(other)"
+
+
+def test_linear_and_native_gaps_differ_and_are_told() -> None:
+    linear, native = table("logistic"), table("boosting")
+    middle = data()[0]["gap"].median()
+    assert linear.loc["gap", "missing_becomes"] == f"the median, {middle:.2f}, and an indicator"
+    assert native.loc["gap", "missing_becomes"].startswith("it stays missing")
+    assert linear.loc["zone", "unseen_becomes"] == "none of the levels"
+    assert native.loc["zone", "unseen_becomes"] == "it goes where most training rows went"
+
+
+def test_what_is_told_is_what_happens() -> None:
+    X, y = data()
+    linear = ResponseModel().fit(X, y)
+    new = X.head(1)
+    gap = linear.logit(new.assign(gap=np.nan))
+    names = linear.encoder_.names
+    column = linear.encoder_.transform(new.assign(gap=X["gap"].median()))[0, names.index("gap")]
+    filled = linear.encoder_.transform(new.assign(gap=np.nan))[0, names.index("gap")]
+    assert column == filled and np.isfinite(gap).all()
+    for kind in ("logistic", "boosting", "tree"):
+        model = ResponseModel(kind).fit(X, y)
+        for dropped in ("constant", "name", "spent"):
+            changed = model.probability(X.assign(**{dropped: X[dropped].iloc[::-1].to_numpy()}))
+            np.testing.assert_array_equal(changed, model.probability(X))
+        other = [model.probability(new.assign(city=level)) for level in ("rare", "nowhere")]
+        np.testing.assert_array_equal(*other)
+
+
+def test_said_in_sentences_and_plain_values() -> None:
+    X, y = data()
+    told = ResponseModel().fit(X, y).preparation()
+    text = told.summary()
+    assert text.startswith(
+        "5 columns of 8 are used, constant (constant), name (each of its 400 levels is too rare to "
+        "learn from), spent (same as amount) not."
+    )
+    assert "1 column has missing values, gap most (" in text
+    assert "2 categories with 4 levels" in text and "counter may be an id" in text
+    assert told.to_dict()["columns"][0]["column"] == "amount"
+    assert "<table" in told._repr_html_()
+
+
+def test_values_with_weights_of_their_own_are_told_too() -> None:
+    X, y = data()
+    X["promotion_id"] = np.arange(len(X)) % 5
+    model = ResponseModel(by="promotion_id").fit(X, y)
+    row = model.preparation().to_frame().set_index("column").loc["promotion_id"]
+    assert row["levels"] == 5 and row["unseen_becomes"] == "nothing is added for it"
+
+
+def test_each_outcome_has_its_own() -> None:
+    X, y = data()
+    known = np.arange(len(X)) < 200
+    Y = pd.DataFrame({"click": y, "share": np.where(known, y, np.nan)})
+    model = ResponseModel("tree").fit(X.assign(late=np.where(known, 1, 2)), Y)
+    used = {name: model.preparation(name).to_frame().set_index("column") for name in Y.columns}
+    assert used["click"].loc["late", "used"] == "yes"
+    assert used["share"].loc["late", "used"] == "no: constant"
+    with pytest.raises(InputError, match="there is no outcome 'clik'; did you mean 'click'"):
+        model.preparation("clik")

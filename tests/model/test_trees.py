@@ -1,0 +1,213 @@
+"""Tree, forest and boosting behind the door: features as they are, same bits, trees that read."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
+
+from promolab.errors import InputError
+from promolab.model.drawing import plot_tree
+from promolab.model.learners import trees
+from promolab.model.native import NativeEncoder
+from promolab.model.response import ResponseModel
+from promolab.model.rules import tree_rules
+
+KINDS = {
+    "tree": {"min_leaf": 20},
+    "forest": {"trees": 12},
+    "boosting": {"iterations": 25},
+}
+
+
+def data(n: int = 1500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {
+            "orders": rng.poisson(4, n),
+            "share": np.where(rng.uniform(size=n) < 0.2, np.nan, rng.uniform(size=n)),
+            "city": rng.choice(["a", "b", "c", "d"], n),
+            "noise": rng.normal(size=n),
+        }
+    )
+    # No line through these features tells them apart: a step, missingness, two cities of four.
+    logit = -3 + 2 * (X["orders"] > 4) + 2 * X["share"].isna() + 2 * X["city"].isin(["a", "d"])
+    return X, (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
+
+
+def fitted(kind: str, **more: object) -> ResponseModel:
+    return ResponseModel(kind, **{**KINDS[kind], **more}).fit(*data())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_finds_what_no_line_through_the_features_can(kind: str) -> None:
+    X, y = data(3000, seed=1)
+    p = fitted(kind).probability(X)
+    assert roc_auc_score(y, p) > 0.78
+    assert abs(p.mean() - y.mean()) < 0.03
+    assert ((p > 0) & (p < 1)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_score_depends_on_its_row_alone(kind: str) -> None:
+    X, _ = data()
+    model = fitted(kind)
+    whole = model.probability(X)
+    pieces = np.concatenate([model.probability(X.iloc[i : i + 401]) for i in range(0, 1500, 401)])
+    np.testing.assert_array_equal(whole, pieces)
+
+
+def test_several_threads_change_no_digit_of_boosting(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, _ = data()
+    alone = fitted("boosting", iterations=2).probability(X)
+    monkeypatch.setattr(trees, "WORTH_THREADS", 0)
+    np.testing.assert_array_equal(fitted("boosting", iterations=2).probability(X), alone)
+
+
+def test_a_forest_scores_in_batches_and_none_at_all() -> None:
+    X, _ = data(3000)
+    model = fitted("forest", trees=2)
+    many = pd.concat([X] * 8, ignore_index=True)  # more than a batch
+    np.testing.assert_array_equal(model.probability(many)[:3000], model.probability(X))
+    for kind in ("forest", "boosting"):
+        assert fitted(kind).probability(X.head(0)).shape == (0,)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_order_of_columns_changes_nothing_and_seed_only_the_forest(kind: str) -> None:
+    X, y = data()
+    turned = ResponseModel(kind, **KINDS[kind]).fit(X[X.columns[::-1]], y)
+    np.testing.assert_array_equal(turned.probability(X), fitted(kind).probability(X))
+    other = ResponseModel(kind, seed=1, **KINDS[kind]).fit(X, y).probability(X)
+    assert np.array_equal(other, fitted(kind).probability(X)) == (kind != "forest")
+
+
+def test_boosting_takes_missing_and_levels_natively() -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    X, y = data()
+    own = fitted("boosting", learning_rate=0.1, leaves=6, l2=1.0, min_leaf=15)
+    matrix = X[["city", "noise", "orders", "share"]].assign(
+        city=X["city"].map({"a": 0, "b": 1, "c": 2, "d": 3})
+    )
+    reference = HistGradientBoostingClassifier(
+        max_iter=25,
+        learning_rate=0.1,
+        max_leaf_nodes=6,
+        l2_regularization=1.0,
+        min_samples_leaf=15,
+        categorical_features=[0],
+        early_stopping=False,
+    )
+    with threadpool_limits(1):
+        expected = reference.fit(matrix.to_numpy(), y).decision_function(matrix.to_numpy())
+    np.testing.assert_allclose(own.logit(X), expected)
+
+
+def test_levels_that_are_new_or_rare_share_a_code() -> None:
+    X, y = data()
+    X.loc[:4, "city"] = "rare"
+    encoder = NativeEncoder.fit(X, labels=y)
+    codes = encoder.transform(X.head(3).assign(city=["rare", "never seen", None]))[:, 0]
+    assert codes[0] == codes[1] and np.isnan(codes[2])
+    # Without rare levels in training a new one is missing: there is nothing to call it.
+    plain = NativeEncoder.fit(data()[0])
+    assert np.isnan(plain.transform(X.head(1))[0, 0])
+    for kind in KINDS:
+        model = ResponseModel(kind, **KINDS[kind]).fit(X, y)
+        new = X.head(2).assign(city=["nowhere", None], share=[np.nan, 1e300])
+        assert np.isfinite(model.logit(new)).all()
+
+
+def test_levels_are_numbered_by_rate_for_trees_that_cut_an_order() -> None:
+    X = pd.DataFrame({"city": ["a", "b", "c"] * 40, "x": range(120)})
+    y = np.array([1, 0, 1] * 40)
+    y[0] = 0
+    ordered = NativeEncoder.fit(X, labels=y).columns_[0]
+    assert ordered.levels_by_code() == ["b", "a", "c"]
+    assert NativeEncoder.fit(X).columns_[0].levels_by_code() == ["a", "b", "c"]
+
+
+def test_many_levels_keep_the_most_frequent() -> None:
+    level = [f"level {k:03d}" for k in range(300)] * 20
+    level.append("level 007")
+    encoder = NativeEncoder.fit(pd.DataFrame({"level": level}))
+    (column,) = encoder.columns_
+    assert len(column.levels) == 200 and column.pooled == 100
+    assert "level 007" in column.levels and "level 299" not in column.levels
+    codes = encoder.transform(pd.DataFrame({"level": level}))
+    assert np.unique(codes).tolist() == list(range(201))
+
+
+def test_constant_and_repeated_columns_are_dropped() -> None:
+    X, y = data()
+    X = X.assign(one=1.0, again=X["orders"], town=X["city"])
+    encoder = NativeEncoder.fit(X)
+    assert encoder.names == ["again", "city", "noise", "share"]
+    said = {column.name: column.dropped for column in encoder.columns_ if column.dropped}
+    assert said == {"one": "constant", "orders": "same as again", "town": "same as city"}
+    model = ResponseModel("tree", min_leaf=20).fit(X, y)
+    np.testing.assert_array_equal(model.probability(X), fitted("tree").probability(X))
+    with pytest.raises(InputError, match="none of the 1 columns varies"):
+        NativeEncoder.fit(X, ["one"])
+    with pytest.raises(InputError, match="values too large for a tree"):
+        NativeEncoder.fit(pd.DataFrame({"x": [1.0, 1e300]}))
+
+
+def test_a_tree_reads_as_its_rows_say() -> None:
+    X, y = data()
+    rules = tree_rules(fitted("tree", depth=3), {"orders": "orders so far"})
+    table = rules.to_frame()
+    assert table["n"].sum() == 1500 and table["responses"].sum() == y.sum()
+    assert table["rate"].is_monotonic_decreasing
+    assert ((table["ci_low"] < table["rate"]) & (table["rate"] < table["ci_high"])).all()
+    # The rule in words, applied by hand, finds the rows that the tree counts.
+    best = table.iloc[0]
+    assert best["rule"] == "city is a or d and orders so far ≥ 5 and share > 0.981 (or missing)"
+    rows = X["city"].isin(["a", "d"]) & (X["orders"] >= 5) & ~(X["share"] <= 0.981)
+    assert best["n"] == rows.sum() and best["responses"] == y[rows].sum()
+    assert rules.text().splitlines()[0] == f"all: {100 * y.mean():.0f} % of 1,500"
+    assert len(rules.text().splitlines()) == len(rules.nodes)
+    assert "training rows" in rules.summary() and rules.to_dict()["n"] == 1500
+
+
+def test_a_leaf_without_response_is_not_impossible() -> None:
+    X = pd.DataFrame({"x": np.arange(200.0)})
+    y = (X["x"] >= 100).astype(int)
+    p = ResponseModel("tree").fit(X, y).probability(X)
+    assert p[0] == pytest.approx(0.5 / 101) and p[-1] == pytest.approx(100.5 / 101)
+
+
+def test_the_tree_is_drawn_with_every_end() -> None:
+    rules = tree_rules(fitted("tree", depth=3))
+    ax = plot_tree(fitted("tree", depth=3))
+    shown = [text.get_text().replace("\n", " ") for text in ax.texts]
+    for end in rules.ends:
+        assert any(text.endswith(f"of {end.n:,}") for text in shown)
+        assert end.answer in shown
+    assert ax.get_title(loc="left").startswith("Most respond where")
+    figure = ax.figure
+    figure.canvas.draw()
+    box = figure.get_tightbbox()
+    assert box is not None and box.x1 <= figure.get_size_inches()[0] + 0.1
+    mpl.pyplot.close(figure)
+    with pytest.raises(InputError, match="a forest model has no rules"):
+        plot_tree(fitted("forest"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("tree", {"depth": 0}, "depth = 0; expected a whole number from 1 to 50"),
+        ("tree", {"depht": 3}, "tree has no option 'depht'; did you mean 'depth'"),
+        ("forest", {"trees": 2.5}, "trees = 2.5; expected a whole number"),
+        ("forest", {"features": 0}, "features = 0; expected a share above 0"),
+        ("forest", {"features": "all"}, "or 'sqrt'"),
+        ("boosting", {"learning_rate": "fast"}, "learning_rate = 'fast'; expected a number"),
+        ("boosting", {"l2": -1}, "l2 = -1; expected a number from 0 on"),
+    ],
+)
+def test_bad_options(kind: str, options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ResponseModel(kind, **options)
