@@ -1,0 +1,323 @@
+"""Calibration: correct probabilities by what a model said of rows that it had not seen."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError, nearest
+from promolab.wording import plural
+
+if TYPE_CHECKING:
+    from promolab.model.learners import Learner, Training
+
+__all__ = ["METHODS", "Calibrator", "cross_fitted_calibrators"]
+
+METHODS = ("identity", "platt", "isotonic")
+"""From the simplest to the most pliable; ``auto`` takes the first of those that are equally good.
+"""
+FOLDS = 5
+LEAST_SLOPE = 0.01  # a model that ranks no better than chance becomes all but flat, not reversed
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    r"""A rising function from what a model says (log odds) to what comes true (log odds).
+
+    ``platt``: :math:`a z + b` of the log odds z, by logistic regression, its slope at least 0.01 so
+    that no two rows change places. ``isotonic``: the rising steps that fit best, linear between
+    them; rows may become equal, never change places. Both learn from Platt's smoothed labels
+    :math:`(n_1 + 1) / (n_1 + 2)` and :math:`1 / (n_0 + 2)`, so no probability becomes 0 or 1.
+    ``identity`` changes nothing.
+
+    Parameters
+    ----------
+    method : {"identity", "platt", "isotonic"}
+    slope, intercept : float
+        Of ``platt``.
+    knots, heights : tuple of float
+        Of ``isotonic``: log odds that the model says, and what they become.
+
+    References
+    ----------
+    Platt (1999), in Advances in Large Margin Classifiers. Zadrozny & Elkan (2002), KDD. Niculescu-
+    Mizil & Caruana (2005), ICML.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> says = np.array([-4.0, -3.0, -2.0, 2.0, 3.0, 4.0])
+    >>> timid = Calibrator.fit("platt", says, np.array([0, 1, 0, 1, 0, 1]))
+    >>> bool(0 < timid.slope < 1)
+    True
+    >>> Calibrator.from_dict(timid.to_dict()) == timid
+    True
+    """
+
+    method: str = "identity"
+    slope: float = 1.0
+    intercept: float = 0.0
+    knots: tuple[float, ...] = ()
+    heights: tuple[float, ...] = ()
+
+    @classmethod
+    def fit(cls, method: str, logits: np.ndarray, labels: np.ndarray) -> Calibrator:
+        """Learn the function.
+
+        Parameters
+        ----------
+        method : {"identity", "platt", "isotonic"}
+        logits : ndarray, shape (n,)
+            Log odds that a model said of rows it had not seen.
+        labels : ndarray of 0 and 1, shape (n,)
+            What happened; both present.
+
+        Raises
+        ------
+        InputError
+            An unknown method.
+        """
+        if method not in METHODS:
+            raise InputError(
+                f"calibration={method!r} is unknown; {nearest(str(method), [*METHODS, 'auto'])}"
+            )
+        if method == "identity":
+            return cls()
+        low, high = _smoothed(labels)
+        if method == "platt":
+            slope, intercept = _sigmoid(logits, labels, low, high)
+            return cls("platt", slope, intercept)
+        from sklearn.isotonic import IsotonicRegression
+
+        steps = IsotonicRegression().fit(logits, np.where(labels == 1, high, low))
+        share = np.clip(steps.y_thresholds_, low, high)
+        heights = np.log(share) - np.log1p(-share)
+        return cls("isotonic", 1.0, 0.0, _plain(steps.X_thresholds_), _plain(heights))
+
+    def apply(self, logits: np.ndarray) -> np.ndarray:
+        """Return the corrected log odds, of the same shape."""
+        if self.method == "platt":
+            return self.slope * logits + self.intercept
+        if self.method == "isotonic":
+            return np.interp(logits, self.knots, self.heights)
+        return np.asarray(logits, dtype=float)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; floats survive JSON to the last bit."""
+        return {
+            "method": self.method,
+            "slope": self.slope,
+            "intercept": self.intercept,
+            "knots": list(self.knots),
+            "heights": list(self.heights),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Calibrator:
+        """Become what `to_dict` described."""
+        if plain["method"] not in METHODS:
+            raise KeyError(plain["method"])
+        return cls(
+            plain["method"],
+            float(plain["slope"]),
+            float(plain["intercept"]),
+            _plain(plain["knots"]),
+            _plain(plain["heights"]),
+        )
+
+
+def cross_fitted_calibrators(
+    method: str, training: Training, fit: Callable[[Training], list[Learner]]
+) -> list[Calibrator]:
+    """Learn a calibrator per outcome from rows that the models behind it had not seen.
+
+    Whole promotions (``training.group``) are left out, a fifth at a time, dealt out in the order of
+    a hash so that the rows' order changes nothing; whole customers where there are no promotions or
+    too few of them, and single rows where nothing is said of either. ``auto`` takes the method with
+    the least log-loss where each calibrator is scored on the fold it was not fitted on; of equals
+    the simplest. (The models that spoke about the other folds had seen that fold: what is
+    cross-fitted twice is the calibrator.)
+
+    Parameters
+    ----------
+    method : {"identity", "platt", "isotonic", "auto"}
+    training : Training
+        All rows.
+    fit : callable
+        Fits new learners on a part of the rows.
+
+    Returns
+    -------
+    list of Calibrator
+        One per outcome.
+
+    Raises
+    ------
+    InputError
+        An unknown method, or rows that cannot be split so that both parts have both classes.
+    """
+    if method not in (*METHODS, "auto"):
+        raise InputError(
+            f"calibration={method!r} is unknown; {nearest(str(method), [*METHODS, 'auto'])}"
+        )
+    outcomes = range(len(training.outcomes))
+    if method == "identity":
+        return [Calibrator() for _ in outcomes]
+    fold = deal(training)
+    logits = _out_of_fold(training, fold, fit)
+    found = []
+    for k in outcomes:
+        known = np.isfinite(logits[:, k]) & np.isfinite(training.labels[:, k])
+        z, y, part = logits[known, k], training.labels[known, k], fold[known]
+        chosen = best_method(z, y, part) if method == "auto" else method
+        found.append(Calibrator.fit(chosen, z, y))
+    return found
+
+
+def deal(training: Training, folds: int = FOLDS) -> np.ndarray:
+    """Return the fold of each row: whole promotions, else whole customers, else rows.
+
+    Raises
+    ------
+    InputError
+        No way of leaving some out leaves both classes to learn from and to calibrate with.
+    """
+    given = {"promotion": training.group, "customer": training.cluster}
+    units = {what: values for what, values in given.items() if values is not None}
+    tried = []
+    for what, values in (units or {"row": np.arange(len(training.labels))}).items():
+        fold, n = _dealt(values, folds, training.seed)
+        if _serves(fold, training.labels):
+            return fold
+        tried.append(plural(n, what))
+    raise InputError(
+        f"calibration needs rows left out that hold both classes of {_listed(training.outcomes)}, "
+        f"beside others that do: {' and '.join(tried)} cannot be parted so; give more promotions, "
+        "or calibration=None"
+    )
+
+
+def _dealt(units: np.ndarray, folds: int, seed: int) -> tuple[np.ndarray, int]:
+    codes, names = pd.factorize(units)
+    hashes = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in names]
+    rank = np.argsort(np.argsort(np.array(hashes)))
+    return (rank % min(folds, len(names)))[codes], len(names)
+
+
+def _serves(fold: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether at least two folds can be predicted, and these hold both classes of each outcome."""
+    able = [k for k in np.unique(fold) if _both(labels[fold != k])]
+    return len(able) >= 2 and _both(labels[np.isin(fold, able)])
+
+
+def _both(labels: np.ndarray) -> bool:
+    return bool(((labels == 1).any(axis=0) & (labels == 0).any(axis=0)).all())
+
+
+def _listed(outcomes: tuple[str, ...]) -> str:
+    return ", ".join(repr(name) for name in outcomes)
+
+
+def best_method(logits: np.ndarray, labels: np.ndarray, fold: np.ndarray) -> str:
+    """Return the method with the least log-loss on folds that its calibrators did not see."""
+    losses = cross_validated_losses(logits, labels, fold)
+    least = min(losses.values())
+    return next(method for method in METHODS if losses[method] <= least * (1 + 1e-12))
+
+
+def cross_validated_losses(
+    logits: np.ndarray, labels: np.ndarray, fold: np.ndarray
+) -> dict[str, float]:
+    """Return the mean log-loss of each method, its calibrators scored on folds left out."""
+    total, rows = dict.fromkeys(METHODS, 0.0), 0
+    for k in np.unique(fold):
+        test, train = fold == k, fold != k
+        if len(np.unique(labels[train])) < 2:
+            continue
+        rows += int(test.sum())
+        sign = 1 - 2 * labels[test]
+        for method in METHODS:
+            says = Calibrator.fit(method, logits[train], labels[train]).apply(logits[test])
+            total[method] += float(np.logaddexp(0, sign * says).sum())
+    return {method: loss / max(rows, 1) for method, loss in total.items()}
+
+
+def _out_of_fold(
+    training: Training, fold: np.ndarray, fit: Callable[[Training], list[Learner]]
+) -> np.ndarray:
+    """Return what models of the other folds say, shape of the labels; nan where none could."""
+    from tqdm import tqdm
+
+    found = np.full(training.labels.shape, np.nan)
+    folds = np.unique(fold)
+    bar = tqdm(
+        folds,
+        desc="calibrating",
+        unit="fold",
+        leave=False,
+        delay=2,
+        disable=None if training.progress else True,
+    )
+    for k in bar:
+        part = replace(training.only(fold != k), progress=False, track=None)
+        if _both(part.labels):
+            rows = np.flatnonzero(fold == k)
+            held_out = training.X.iloc[rows]
+            found[rows] = np.hstack([learner.logit(held_out) for learner in fit(part)])
+    return found
+
+
+def _smoothed(labels: np.ndarray) -> tuple[float, float]:
+    """Return what Platt learns from instead of 0 and 1."""
+    positives = float(np.sum(labels == 1))
+    return 1 / (len(labels) - positives + 2), (positives + 1) / (positives + 2)
+
+
+def _sigmoid(
+    logits: np.ndarray, labels: np.ndarray, low: float, high: float
+) -> tuple[float, float]:
+    """Return Platt's slope and intercept, the slope at least `LEAST_SLOPE`: Newton's method."""
+    target = np.where(labels == 1, high, low)
+    # Centred and scaled, so that no start is far away; the result is in the log odds' own unit.
+    middle, scale = float(np.mean(logits)), float(np.std(logits))
+    slope, level = 0.0, 0.0
+    z = (logits - middle) / scale if scale > 1e-9 else np.zeros(len(logits))
+    for _ in range(100 if scale > 1e-9 else 0):
+        # Sums, not matrix products: those are split over threads, and their last digits with them.
+        p = 1 / (1 + np.exp(-np.clip(slope * z + level, -500, 500)))
+        miss, weight = target - p, p * (1 - p)
+        curve = np.array([(weight * z * z).sum(), (weight * z).sum(), weight.sum()]) + 1e-12
+        gradient = np.array([(miss * z).sum(), miss.sum()])
+        step = np.linalg.solve(curve[[0, 1, 1, 2]].reshape(2, 2), gradient)
+        step = step * min(1.0, 2 / max(float(np.abs(step).max()), 1e-300))
+        slope, level = slope + float(step[0]), level + float(step[1])
+        if np.abs(step).max() < 1e-10:
+            break
+    if scale > 1e-9:
+        slope, level = slope / scale, level - slope * middle / scale
+    if slope >= LEAST_SLOPE:
+        return slope, level
+    return LEAST_SLOPE, _intercept(LEAST_SLOPE * logits, float(target.sum()))
+
+
+def _intercept(offset: np.ndarray, total: float) -> float:
+    """Return what makes the probabilities of offset + intercept add up to ``total``."""
+    share = total / len(offset)
+    found = math.log(share / (1 - share)) - float(np.mean(offset))
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(offset + found, -500, 500)))
+        step = (total - float(p.sum())) / float((p * (1 - p)).sum())
+        found += float(np.clip(step, -2, 2))
+        if abs(step) < 1e-10:
+            break
+    return found
+
+
+def _plain(values: Any) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)

@@ -1,0 +1,240 @@
+"""Partial dependence: the average chance if everybody had the same value of one feature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.metrics.intervals import cluster_sums, normal_quantile
+from promolab.model._inputs import as_numbers, as_texts, check_beside, check_present, is_numeric
+from promolab.model._shuffling import BLOCK, terms
+from promolab.model.dependence_result import Dependence
+from promolab.model.explanation import logits_of, model_features
+from promolab.results import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from promolab.model.response import ResponseModel
+
+__all__ = ["partial_dependence"]
+
+MOST_ROWS = 2_000  # rows that are enough for an average
+CHEAP = 10  # times as many where the log odds are a sum over features
+
+
+def partial_dependence(
+    model: ResponseModel,
+    X: pd.DataFrame,
+    feature: str,
+    cluster: ArrayLike | None = None,
+    grid: int | Sequence[Any] = 20,
+    *,
+    outcome: str | None = None,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Dependence:
+    r"""Return the mean predicted probability with one feature set to each of several values.
+
+    :math:`\bar p(v) = \frac1n \sum_i p(v, x_{i, -j})`: all rows get value v, their other features
+    stay. Where the feature goes together with others, some of these rows cannot be (nobody has many
+    orders and no sales), and what the model says of them is a guess: look where the data lie.
+
+    Parameters
+    ----------
+    model : ResponseModel
+        Fitted.
+    X : DataFrame, shape (n, k)
+        Rows to average over; of more than 2,000, that many drawn at random (20,000 where the log
+        odds are a sum over features, which is quick).
+    feature : str
+        Source column.
+    cluster : array, shape (n,), optional
+        Customer of each row.
+    grid : int or sequence
+        Values to set, or how many: a numeric feature's quantiles from 2 to 98 %, a text's most
+        frequent levels. Missing is added where X has missing values.
+    outcome : str, optional
+        Which outcome of a model with several.
+    seed : int
+        Of the draw of rows.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Dependence
+
+    Raises
+    ------
+    InputError
+        The model does not read the feature, or there are no rows.
+
+    Notes
+    -----
+    The intervals say how far the average depends on which customers happen to be in X, clustered by
+    customer. The model is taken as it is: what another training sample would have made of it is not
+    in them.
+
+    References
+    ----------
+    Friedman (2001), Annals of Statistics 29(5), section 8.2.
+
+    Examples
+    --------
+    >>> from promolab.model.response import ResponseModel
+    >>> X = pd.DataFrame({"orders": range(60), "noise": [i * 7 % 11 for i in range(60)]})
+    >>> model = ResponseModel().fit(X, [int(i % 4 == 0 or i > 40) for i in range(60)])
+    >>> found = partial_dependence(model, X, "orders", grid=[0, 30, 59])
+    >>> found.table["probability"].is_monotonic_increasing
+    True
+    """
+    features = model_features(model)
+    if feature not in features:
+        check_present(X, [feature])
+        raise InputError(
+            f"the model does not read {feature!r}; it reads {', '.join(features[:8])}"
+            f"{', …' if len(features) > 8 else ''}"
+        )
+    check_present(X, features)
+    if not len(X):
+        raise InputError("X has no rows to average over")
+    customers = check_beside(cluster, "cluster", len(X))
+    column, n = X[feature], len(X)
+    units = np.arange(n) if customers is None else pd.factorize(customers)[0]
+    rows = np.arange(n)
+    most = MOST_ROWS * (1 if terms(model, X.iloc[:1]) is None else CHEAP)
+    if n > most:
+        rows = np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+    numeric = is_numeric(column)
+    values, shares = _values(column, grid, numeric)
+    p = _chances(model, X.iloc[rows], features, feature, values, outcome)
+    averages = _Averages(p, np.unique(units[rows], return_inverse=True)[1], level)
+    table = pd.DataFrame({"value": pd.Series(values, dtype=None if numeric else object)})
+    table[["probability", "ci_low", "ci_high"]] = averages.each()
+    table["share"] = shares
+    known = table["value"].notna().to_numpy()
+    low, high = _ends(table, known, column, numeric)
+    return Dependence(
+        feature,
+        table,
+        numeric,
+        tuple(np.nanquantile(as_numbers(column), np.linspace(0.1, 0.9, 9)).tolist())
+        if numeric and column.notna().any()
+        else (),
+        averages.difference(low, high),
+        low,
+        high,
+        outcome or model.outcomes_[0],
+        len(rows),
+        averages.units,
+        level,
+    )
+
+
+class _Averages:
+    """Means over rows of p, shape (n, values), and their errors, clustered."""
+
+    def __init__(self, p: np.ndarray, unit: np.ndarray, level: float) -> None:
+        self.p, self.unit, self.z = p, unit, normal_quantile(level)
+        self.units = int(unit.max()) + 1
+
+    def _error(self, column: np.ndarray) -> float:
+        sums = cluster_sums(column - column.mean(), self.unit)
+        more = self.units / max(self.units - 1, 1)
+        return float(np.sqrt(more * np.square(sums).sum())) / len(column)
+
+    def each(self) -> np.ndarray:
+        """Mean and ends per value; the ends symmetric in the log odds, and so within [0, 1]."""
+        mean = self.p.mean(axis=0)
+        error = np.array([self._error(column) for column in self.p.T])
+        inside = np.clip(mean, 1e-12, 1 - 1e-12)
+        middle = np.log(inside) - np.log1p(-inside)
+        half = self.z * error / (inside * (1 - inside))
+        ends = [1 / (1 + np.exp(-np.clip(middle + s * half, -700, 700))) for s in (-1, 1)]
+        return np.column_stack([mean, *ends])
+
+    def difference(self, low: int, high: int) -> Estimate:
+        change = self.p[:, high] - self.p[:, low]
+        value, half = float(change.mean()), self.z * self._error(change)
+        return Estimate(value, value - half, value + half, len(change))
+
+
+def _values(
+    column: pd.Series, grid: int | Sequence[Any], numeric: bool
+) -> tuple[list[Any], list[float]]:
+    """Return the values to set, and which share of the rows has each (of a number: nan)."""
+    known = column.dropna()
+    counts = pd.Series(as_texts(known)).value_counts() if not numeric else pd.Series(dtype=float)
+    if not isinstance(grid, (int, np.integer)):
+        values = list(grid)
+    elif numeric:
+        distinct = np.unique(as_numbers(known))
+        middle = np.quantile(as_numbers(known), np.linspace(0.02, 0.98, grid)) if len(known) else []
+        values = (distinct if len(distinct) <= grid else np.unique(middle)).tolist()
+    else:
+        ranked = counts.sort_index().sort_values(ascending=False, kind="stable")
+        values = ranked.index[:grid].tolist()
+    if not values and len(known):
+        raise InputError(f"grid={grid!r} has no values; give at least one, or how many")
+    shares = [float(counts.get(str(v), 0.0)) / len(column) for v in values]
+    if numeric:
+        shares = [float("nan")] * len(values)
+    missing = float(column.isna().mean())
+    if missing and not any(pd.isna(v) for v in values):
+        values, shares = [*values, np.nan if numeric else None], [*shares, missing]
+    return values, shares
+
+
+def _chances(
+    model: ResponseModel,
+    X: pd.DataFrame,
+    features: list[str],
+    feature: str,
+    values: list[Any],
+    outcome: str | None,
+) -> np.ndarray:
+    """Return P of every row with the feature set to every value, shape (n, values)."""
+    n, column = len(X), X[feature]
+    dtype: Any = np.float64 if is_numeric(column) else object
+    parts = terms(model, X)
+    if parts is not None:
+        one = X.iloc[np.zeros(len(values), dtype=np.int64)][features].copy()
+        one[feature] = pd.Series(values, index=one.index, dtype=dtype)
+        set_to = model.learners_[0].parts(one)
+        assert set_to is not None
+        rest = parts.drop(columns=feature).to_numpy().sum(axis=1) + parts.attrs["base"]
+        logits = rest[:, None] + set_to[feature].to_numpy()[None, :]
+        if model.calibrators_:
+            logits = model.calibrators_[0].apply(logits)
+    else:
+        logits = np.empty((n, len(values)))
+        at_once = max(1, BLOCK // n)
+        for first in range(0, len(values), at_once):
+            some = values[first : first + at_once]
+            frame = X[features].iloc[np.tile(np.arange(n), len(some))].reset_index(drop=True)
+            frame[feature] = pd.Series(np.repeat(np.array(some, dtype=dtype), n), dtype=dtype)
+            says = logits_of(model, frame, outcome).reshape(len(some), n)
+            logits[:, first : first + len(some)] = says.T
+    return 1 / (1 + np.exp(-np.clip(logits, -700, 700)))
+
+
+def _ends(
+    table: pd.DataFrame, known: np.ndarray, column: pd.Series, numeric: bool
+) -> tuple[int, int]:
+    """Return which two values to compare: a number's outer deciles, else the extreme levels."""
+    place = np.flatnonzero(known)
+    if not len(place):
+        return 0, 0
+    if not numeric:
+        p = table["probability"].to_numpy()[place]
+        return int(place[p.argmin()]), int(place[p.argmax()])
+    at = table["value"].to_numpy(dtype=float)[place]
+    ends = np.nanquantile(as_numbers(column), [0.1, 0.9])
+    low, high = (int(place[np.abs(at - end).argmin()]) for end in ends)
+    return low, high

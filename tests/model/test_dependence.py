@@ -1,0 +1,108 @@
+"""Partial dependence is the average prediction, with what sampling customers adds to it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.model.dependence import partial_dependence
+from promolab.model.response import ResponseModel
+
+
+def data(n: int = 600, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {
+            "amount": np.exp(rng.normal(size=n)),
+            "orders": rng.poisson(3, n).astype(float),
+            "city": rng.choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1]),
+        }
+    )
+    X.loc[::8, "orders"] = np.nan
+    logit = -1 + 0.5 * X["orders"].fillna(0) - (X["city"] == "b")
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
+    return X, y, rng.integers(0, n // 3, n)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "tree"])
+def test_it_is_the_average_prediction(kind: str) -> None:
+    X, y, customer = data()
+    model = ResponseModel(kind).fit(X, y)
+    found = partial_dependence(model, X, "orders", customer, grid=[0, 2, 5])
+    assert found.table["value"].isna().tolist() == [False, False, False, True]
+    for _, row in found.table.iterrows():
+        expected = model.probability(X.assign(orders=row["value"])).mean()
+        assert row["probability"] == pytest.approx(expected, abs=1e-10)
+        assert row["ci_low"] <= row["probability"] <= row["ci_high"]
+    assert found.table["share"].iloc[-1] == pytest.approx(1 / 8)
+    city = partial_dependence(model, X, "city", customer)
+    assert city.table["value"].tolist() == ["a", "b", "c"]
+    expected = model.probability(X.assign(city="b")).mean()
+    assert city.table["probability"].iloc[1] == pytest.approx(expected, abs=1e-10)
+    assert city.table["value"].iloc[city.low] == "b"
+
+
+def test_calibration_and_several_outcomes_are_followed() -> None:
+    X, y, customer = data()
+    model = ResponseModel(calibration="platt").fit(X, y, cluster=customer)
+    found = partial_dependence(model, X, "orders", grid=[1])
+    expected = model.probability(X.assign(orders=1.0)).mean()
+    assert found.table["probability"].iloc[0] == pytest.approx(expected)
+    both = ResponseModel("tree").fit(X, pd.DataFrame({"click": y, "purchase": 1 - y}))
+    found = partial_dependence(both, X, "orders", grid=[1], outcome="purchase")
+    expected = both.probability(X.assign(orders=1.0))["purchase"].mean()
+    assert found.table["probability"].iloc[0] == pytest.approx(expected)
+
+
+def test_the_interval_covers_the_average_over_other_customers() -> None:
+    # Customers of three rows alike: rows as independent would make it too narrow.
+    X, y, _ = data(2000)
+    model = ResponseModel().fit(X, y)
+    truth = partial_dependence(model, data(20_000, 1)[0], "orders", grid=[3]).table
+    inside = []
+    for seed in range(60):
+        few = data(100, 10 + seed)[0]
+        rows = few.loc[few.index.repeat(3)]
+        customer = np.repeat(np.arange(100), 3)
+        table = partial_dependence(model, rows, "orders", customer, grid=[3]).table
+        inside.append(
+            table["ci_low"].iloc[0] < truth["probability"].iloc[0] < table["ci_high"].iloc[0]
+        )
+    assert 0.87 <= np.mean(inside) <= 1
+
+
+def test_words_and_figures() -> None:
+    X, y, customer = data()
+    model = ResponseModel().fit(X, y)
+    found = partial_dependence(model, X, "orders", customer)
+    assert found.change.ci_low > 0
+    assert found.summary().startswith("P(response) rises from")
+    assert found.to_dict()["curve"][-1]["value"] is None
+    ax = found.plot(label="orders so far")
+    assert ax.get_xlabel() == "orders so far" and len(ax.get_xticks(minor=True)) > 3
+    assert "missing (12 %)" in ax.texts[-1].get_text().replace("\n", " ")
+    city = partial_dependence(model, X, "city", customer)
+    assert [t.get_text() for t in city.plot().get_yticklabels()][-1] == "b"
+
+
+def test_a_few_thousand_rows_stand_for_all() -> None:
+    X, y, _ = data()
+    model = ResponseModel("tree").fit(X, y)
+    many = pd.concat([X] * 8, ignore_index=True)
+    found = partial_dependence(model, many, "orders", grid=[2])
+    assert found.n == 2000
+    expected = model.probability(X.assign(orders=2.0)).mean()
+    assert found.table["ci_low"].iloc[0] < expected < found.table["ci_high"].iloc[0]
+
+
+def test_what_cannot_be_is_said() -> None:
+    X, y, _ = data()
+    model = ResponseModel(columns=["orders", "city"]).fit(X, y)
+    with pytest.raises(InputError, match="does not read 'amount'; it reads city, orders"):
+        partial_dependence(model, X, "amount")
+    with pytest.raises(InputError, match="orders"):
+        partial_dependence(model, X, "order")
+    with pytest.raises(InputError, match="no rows"):
+        partial_dependence(model, X.iloc[:0], "orders")
+    with pytest.raises(InputError, match="at least one"):
+        partial_dependence(model, X, "orders", grid=[])
