@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,7 +18,15 @@ from promolab.model import Backtest, ResponseModel, pair_features, run_backtest,
 from promolab.results import Result
 from promolab.wording import percent, plural
 
-__all__ = ["DEFAULT_L2", "Launch", "ListOutlook", "expected_words", "launch_week", "list_outlook"]
+__all__ = [
+    "DEFAULT_L2",
+    "Launch",
+    "ListOutlook",
+    "expected_words",
+    "launch_week",
+    "list_outlook",
+    "past_pairs",
+]
 
 DEFAULT_L2 = 100.0
 """Penalty of the weekly model: the middle of the range (30–300) over which nothing changes much."""
@@ -91,6 +100,8 @@ def launch_week(
     as_of: datetime | None = None,
     l2: float = DEFAULT_L2,
     list_size: int = 0,
+    model: Callable[[], ResponseModel] | None = None,
+    pairs: pd.DataFrame | None = None,
 ) -> Launch:
     """Fit and test the response model, and rank the customers for what starts in a week.
 
@@ -104,9 +115,13 @@ def launch_week(
         When the plan is made, at the latest (and by default) when the week starts. Nothing at or
         after it is read; past promotions are predicted as long before their own start.
     l2 : float
-        Penalty of the model.
+        Penalty of the logistic model.
     list_size : int
         Customers to contact per promotion; 0 takes what past promotions of its type contacted.
+    model : callable, optional
+        Makes an unfitted model in place of the logistic one.
+    pairs : DataFrame, optional
+        What `past_pairs` gave for the same moments, where it was needed before.
 
     Returns
     -------
@@ -128,22 +143,20 @@ def launch_week(
         (promotions.starts_at >= starts_at) & (promotions.starts_at < until)
     )
     starting = starting.order_by("starts_at", "promotion_id").execute()
-    pairs = build_pairs(shop, as_of, **_lead(starts_at - as_of)).execute()
-    backtest = run_backtest(pairs, model=lambda: ResponseModel(l2=l2))
+    make = model or (lambda: ResponseModel(l2=l2))
+    pairs = past_pairs(shop, starts_at, as_of) if pairs is None else pairs
+    backtest = run_backtest(pairs, model=make)
     done = pairs[pairs["label_complete"]]
-    columns = pair_features(pairs)
     try:
-        model = ResponseModel(l2=l2, columns=columns).fit(
-            done[columns], done["redeemed"], cluster=done["customer_id"]
-        )
+        fitted = _fitted(make(), done)
     except InputError as error:
         why = f"No response model yet: {error}"
         return _without(why, starting, pairs, backtest)
     if starting.empty:
-        return _without("", starting, pairs, backtest, model)
+        return _without("", starting, pairs, backtest, fitted)
     candidates = build_candidates(shop, as_of, starting["promotion_id"].tolist()).execute()
     scores = candidates[["customer_id", "promotion_id"]].assign(
-        p_redeemed=model.probability(candidates), support=support(done, candidates)
+        p_redeemed=fitted.probability(candidates), support=support(done, candidates)
     )
     outlooks = tuple(
         list_outlook(scores[scores["promotion_id"] == p], backtest, list_size or usual)
@@ -153,7 +166,40 @@ def launch_week(
         if (scores["promotion_id"] == p).any()
     )
     coverage = roll_outlook(backtest, pairs)
-    return Launch(starting, pairs, backtest, model, scores, candidates, outlooks, coverage)
+    return Launch(starting, pairs, backtest, fitted, scores, candidates, outlooks, coverage)
+
+
+def past_pairs(shop: Shop, starts_at: datetime, as_of: datetime | None = None) -> pd.DataFrame:
+    """Return what was known of past contacts when the plan of a week is made.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned.
+    starts_at, as_of : datetime
+        When the week starts and when its plan is made, as in `launch_week`.
+
+    Returns
+    -------
+    DataFrame
+        `promolab.build_pairs`, past promotions seen as long before their own start; without a row
+        where the shop lacks what response models need.
+    """
+    if shop.lacks("response models"):
+        return pd.DataFrame(columns=[*_PAIRS, "label_complete"])
+    as_of = starts_at if as_of is None else as_of
+    found: pd.DataFrame = build_pairs(shop, as_of, **_lead(starts_at - as_of)).execute()
+    return found
+
+
+def _fitted(model: ResponseModel, done: pd.DataFrame) -> ResponseModel:
+    """Fit a model on every promotion that is over."""
+    beside = {"cluster": "customer_id", "group": "promotion_id", "time": "starts_at"}
+    return model.fit(
+        done[pair_features(done)],
+        done["redeemed"],
+        **{name: done[column].to_numpy() for name, column in beside.items()},
+    )
 
 
 def _lead(lead: timedelta) -> dict[str, timedelta]:

@@ -180,19 +180,24 @@ def segment_formats() -> dict[str, Callable[[Any], str]]:
 
 
 def coefficients(launch: Launch) -> Html:
-    """Return the figure of the largest weights, or a sentence why there is none."""
-    from promolab.model.drawing import plot_coefficients
+    """Return the figure of the largest weights or of the tree, or say what to look at instead."""
+    from promolab.model.drawing import plot_coefficients, plot_tree
 
-    if launch.model is None:
+    model = launch.model
+    if model is None:
         return say(launch.why)
-    labels = {c: label(c) for c in launch.model.encoder_.sources}
-    axes = plot_coefficients(launch.model, labels)
-    return picture(axes, "The largest weights of the response model with their intervals.")
+    labels = {str(column): label(str(column)) for column in launch.pairs.columns}
+    if model.kind == "logistic":
+        axes = plot_coefficients(model, labels)
+        return picture(axes, "The largest weights of the response model with their intervals.")
+    if model.kind == "tree":
+        return picture(plot_tree(model, labels), "The questions of the tree and what they tell.")
+    return say(f"The method {model.kind} has no weights to show; what it uses stands below.")
 
 
 def explained(launch: Launch, run: RunFolder) -> Html:
-    """Return the figure that explains the likeliest customer, under a pseudonym."""
-    from promolab.model.drawing import plot_explanation
+    """Return what explains the likeliest customer, under a pseudonym."""
+    from promolab.model import explain_row
 
     if launch.model is None or launch.scores.empty:
         return say("Nobody is ranked this week, so there is no score to explain.")
@@ -200,10 +205,16 @@ def explained(launch: Launch, run: RunFolder) -> Html:
         :1
     ]
     row = launch.candidates.loc[order]
-    who = run.pseudonym(row["customer_id"].tolist())[0]
-    labels = {c: label(c) for c in launch.model.encoder_.sources}
-    axes = plot_explanation(launch.model, row, str(who), labels)
-    return picture(axes, f"What each feature adds to the score of customer {who}.")
+    who = f"Customer {run.pseudonym(row['customer_id'].tolist())[0]}"
+    labels = {str(column): label(str(column)) for column in row.columns}
+    # Against some of those whom past promotions contacted; the logistic one needs none.
+    done = launch.pairs[launch.pairs["label_complete"]]
+    past = done.sample(min(200, len(done)), random_state=0)
+    background = None if launch.model.kind == "logistic" else past
+    found = explain_row(launch.model, row, background, who=who, labels=labels)
+    return say(found.summary()) + picture(
+        found.plot(), f"What each feature adds to the score of {who.lower()}."
+    )
 
 
 def gain_sentence(launch: Launch) -> str:

@@ -1,0 +1,303 @@
+"""Which rows are predicted from which: never from what was not known when it was predicted."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError, nearest
+from promolab.wording import plural
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["Fold", "Folds", "customer_folds", "known_labels", "promotion_folds", "time_folds"]
+
+KEYS = ("customer_id", "promotion_id", "starts_at", "ends_at", "label_complete")
+BLOCKS = 5  # of a table without promotions, where nothing is said
+LEFT_OUT = ("promotion_id", "starts_at", "n", "reason")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to predict and the rows to learn from.
+
+    Parameters
+    ----------
+    name : str
+        What is predicted: its promotions, or the fold's number.
+    train, test : ndarray of int
+        Positions of the rows, in their order.
+    promotions : tuple
+        Promotions predicted; empty where there are none.
+    trained_on : int
+        Promotions (or earlier blocks) learned from.
+    """
+
+    name: str
+    train: np.ndarray = field(repr=False)
+    test: np.ndarray = field(repr=False)
+    promotions: tuple[Any, ...] = ()
+    trained_on: int = 0
+
+
+@dataclass(frozen=True)
+class Folds:
+    """A way to predict a table's rows from other rows.
+
+    Parameters
+    ----------
+    parts : tuple of Fold
+        In the order of time, where there is one; their tests do not overlap.
+    words : str
+        How each was predicted, to follow "each".
+    left_out : DataFrame
+        promotion_id, starts_at, n, reason: what is not predicted.
+    """
+
+    parts: tuple[Fold, ...]
+    words: str
+    left_out: pd.DataFrame = field(repr=False)
+
+    @property
+    def tested(self) -> np.ndarray:
+        """Positions of all rows predicted, in their order."""
+        parts = [fold.test for fold in self.parts]
+        return np.sort(np.concatenate(parts)) if parts else np.array([], dtype=int)
+
+
+def promotion_table(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """Return one row per promotion: starts_at, ends_at, predicted_at, complete, n; by start.
+
+    Raises
+    ------
+    InputError
+        A column is missing or is no time; a promotion has two starts.
+    """
+    for name in (*KEYS, outcome):
+        if name not in pairs.columns:
+            known = [str(c) for c in pairs.columns]
+            raise InputError(f"the pairs lack column {name!r}; {nearest(name, known)}")
+    for name in ("starts_at", "ends_at"):
+        if len(pairs) and not pd.api.types.is_datetime64_any_dtype(pairs[name].dtype):
+            raise InputError(f"pairs.{name} has type {pairs[name].dtype}, expected a time")
+        if pairs[name].isna().any():
+            raise InputError(f"pairs.{name} has missing values; a promotion has a start and an end")
+    grouped = pairs.groupby("promotion_id", observed=True)
+    complete = grouped["label_complete"].min().astype("boolean").fillna(False).astype(bool)
+    table = pd.DataFrame(
+        {
+            "starts_at": grouped["starts_at"].min(),
+            "ends_at": grouped["ends_at"].max(),
+            "predicted_at": _predicted_at(pairs, grouped),
+            "complete": complete,
+            "n": grouped.size(),
+        }
+    )
+    several = table.index[grouped["starts_at"].min() < grouped["starts_at"].max()].tolist()
+    if several:
+        raise InputError(f"promotions {several[:5]} have more than one starts_at in the pairs")
+    return table.sort_index().sort_values("starts_at", kind="stable")
+
+
+def _predicted_at(pairs: pd.DataFrame, grouped: Any) -> pd.Series[Any]:
+    """Return when each promotion is predicted: as of its features, at its start at the latest."""
+    starts = grouped["starts_at"].min()
+    if "as_of" not in pairs.columns or not len(pairs):
+        return starts
+    return pd.concat([starts, grouped["as_of"].min()], axis=1).min(axis=1)
+
+
+def known_labels(pairs: pd.DataFrame, outcome: str, rows: np.ndarray) -> np.ndarray:
+    """Return labels as 0.0 and 1.0, shape (len(pairs),); nan outside ``rows`` (a mask).
+
+    Raises
+    ------
+    InputError
+        A label of ``rows`` is neither 0 nor 1.
+    """
+    labels = np.full(len(pairs), np.nan)
+    labels[rows] = pairs.loc[rows, outcome].to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = int((~np.isin(labels[rows], (0.0, 1.0))).sum())
+    if wrong:
+        raise InputError(
+            f"pairs.{outcome} has {plural(wrong, 'value')} other than 0 and 1 in promotions whose "
+            "label is complete"
+        )
+    return labels
+
+
+def promotion_folds(
+    pairs: pd.DataFrame,
+    outcome: str,
+    *,
+    folds: int | None = None,
+    min_positives: int = 20,
+    min_promotions: int = 1,
+) -> tuple[Folds, np.ndarray, pd.DataFrame]:
+    """Predict each promotion from those over when it was predicted.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        As `run_backtest` takes them.
+    outcome : str
+        Label column.
+    folds : int, optional
+        Merge neighbouring starts into at most this many blocks of about as many rows, each
+        predicted from what was over at its first start: fewer models to fit. By default every
+        start is a fold.
+    min_positives, min_promotions : int
+        What the training rows need.
+
+    Returns
+    -------
+    Folds, labels of shape (n,) with nan where not known, and the table of promotions.
+    """
+    table = promotion_table(pairs, outcome)
+    complete = table[table["complete"]]
+    known = pairs["promotion_id"].isin(complete.index).to_numpy()
+    labels = known_labels(pairs, outcome, known)
+    reasons = dict.fromkeys(
+        table.index[~table["complete"]], "its window is not over, so its label is not known"
+    )
+    code = pd.Index(table.index).get_indexer(pairs["promotion_id"])
+    parts: list[Fold] = []
+    past: np.ndarray = np.array([], dtype=int)
+    train = past
+    for tests in _blocks(complete, folds):
+        over = table.index.get_indexer(
+            complete.index[complete["ends_at"] <= tests["predicted_at"].min()]
+        )
+        if not np.array_equal(over, past):
+            past, train = over, np.flatnonzero(np.isin(code, over))
+        reason = _too_little(labels[train], len(past), min_positives, min_promotions)
+        if reason:
+            reasons.update(dict.fromkeys(tests.index, reason))
+            continue
+        rows = np.flatnonzero(np.isin(code, table.index.get_indexer(tests.index)))
+        name = ", ".join(str(p) for p in tests.index)
+        parts.append(Fold(name, train, rows, tuple(tests.index), len(past)))
+    left = table.loc[[p for p in table.index if p in reasons], ["starts_at", "n"]]
+    left = left.reset_index(names="promotion_id")
+    left["reason"] = [reasons[p] for p in left["promotion_id"]]
+    words = "promotion predicted from those over before it started"
+    return Folds(tuple(parts), words, left), labels, table
+
+
+def _blocks(complete: pd.DataFrame, folds: int | None) -> list[pd.DataFrame]:
+    """Return the promotions by moment of prediction, neighbours merged where ``folds`` says so."""
+    moments = [tests for _, tests in complete.groupby("predicted_at", sort=True)]
+    if folds is None or folds >= len(moments):
+        return moments
+    sizes = np.array([tests["n"].sum() for tests in moments], dtype=float)
+    # The middle of each moment's rows says which block it falls into.
+    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
+    block = np.floor(middle * folds).astype(int)
+    return [
+        pd.concat([tests for tests, b in zip(moments, block, strict=True) if b == which])
+        for which in np.unique(block)
+    ]
+
+
+def _too_little(
+    labels: np.ndarray, promotions: int, min_positives: int, min_promotions: int
+) -> str | None:
+    positives = int(labels.sum())
+    if promotions < max(min_promotions, 1):
+        least = plural(max(min_promotions, 1), "promotion")
+        return f"{promotions or 'none'} had ended before it started (at least {least} needed)"
+    if positives < max(min_positives, 1):
+        return (
+            f"the promotions that had ended before it started hold {plural(positives, 'response')} "
+            f"(at least {max(min_positives, 1)} needed)"
+        )
+    if positives == len(labels):
+        return "everyone responded to the promotions that had ended before it started"
+    return None
+
+
+def time_folds(times: ArrayLike, folds: int = BLOCKS) -> Folds:
+    """Cut rows into blocks by time; each but the first is predicted from all before it.
+
+    Rows of the same moment stay together. What a row's outcome was is taken as known by the first
+    moment of the next block.
+
+    Parameters
+    ----------
+    times : array-like, shape (n,)
+        When each row was: a time, or a number that grows with it.
+    folds : int
+        Blocks predicted; fewer where there are fewer moments.
+
+    Raises
+    ------
+    InputError
+        Times are missing, or there is one moment only.
+
+    Examples
+    --------
+    >>> rolling = time_folds([1, 1, 2, 2, 3, 3], folds=2)
+    >>> [(fold.train.tolist(), fold.test.tolist()) for fold in rolling.parts]
+    [([0, 1], [2, 3]), ([0, 1, 2, 3], [4, 5])]
+    """
+    when = pd.Series(np.asarray(times))
+    if when.isna().any():
+        raise InputError(f"{plural(int(when.isna().sum()), 'row')} without a time; leave them out")
+    rank = when.rank(method="dense").to_numpy().astype(int) - 1
+    moments = int(rank.max()) + 1 if len(rank) else 0
+    if moments < 2:
+        raise InputError("all rows are of one moment; time-ordered folds need at least two")
+    sizes = np.bincount(rank)
+    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
+    block = np.unique(
+        np.floor(middle * (min(folds, moments - 1) + 1)).astype(int), return_inverse=True
+    )[1][rank]
+    parts = [
+        Fold(f"block {k}", np.flatnonzero(block < k), np.flatnonzero(block == k), (), k)
+        for k in range(1, int(block.max()) + 1)
+    ]
+    words = "block of time predicted from the rows before it"
+    return Folds(tuple(parts), words, _nothing())
+
+
+def customer_folds(customers: ArrayLike, folds: int = BLOCKS, seed: int = 0) -> Folds:
+    """Cut rows into folds of whole customers; each is predicted from all others.
+
+    Folds are dealt out in the order of a hash of customer and seed, so the rows' order changes
+    nothing. It is no test out of time: what changes from one promotion to the next is in no figure.
+
+    Parameters
+    ----------
+    customers : array-like, shape (n,)
+    folds : int
+        Fewer where there are fewer customers.
+    seed : int
+        Part of the hash.
+
+    Examples
+    --------
+    >>> crossed = customer_folds(["a", "b", "a", "c"], folds=3)
+    >>> sorted(fold.test.tolist() for fold in crossed.parts)
+    [[0, 2], [1], [3]]
+    """
+    codes, names = pd.factorize(np.asarray(customers))
+    if len(names) < 2:
+        raise InputError("folds leave customers out in turn, and there is a single customer")
+    hashes = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in names]
+    rank = np.argsort(np.argsort(np.array(hashes)))
+    fold = (rank % min(folds, len(names)))[codes]
+    parts = [
+        Fold(f"fold {k + 1}", np.flatnonzero(fold != k), np.flatnonzero(fold == k))
+        for k in range(int(fold.max()) + 1)
+    ]
+    words = "fold of customers predicted from the other customers (no test out of time)"
+    return Folds(tuple(parts), words, _nothing())
+
+
+def _nothing() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in LEFT_OUT})

@@ -1,0 +1,218 @@
+"""Curves of several models over each other, and enlarged how they differ from the simplest's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.model.leaderboard_result import Leaderboard
+from promolab.wording import count, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_precision_recall", "plot_roc"]
+
+LINES: tuple[Any, ...] = (
+    "-",
+    "--",
+    ":",
+    "-.",
+    (0, (8, 1.5)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (1, 3)),
+)
+GRID = np.linspace(0, 1, 201)
+
+
+def plot_roc(board: Leaderboard, ax: Axes | None = None) -> Axes:
+    """Draw the ROC curve of each model; the small panel shows the differences.
+
+    Parameters
+    ----------
+    board : Leaderboard
+    ax : Axes, optional
+    """
+    from promolab import plots
+    from promolab.metrics import roc
+
+    y, cluster = _labels(board)
+    found = {m: roc(y, board.scores[m].to_numpy(), cluster, board.level) for m in board.models}
+    curves = {m: np.interp(GRID, one.fpr, one.tpr) for m, one in found.items()}
+    words = {m: f"{m}, {number(r.auc, r.ci_low, r.ci_high)}" for m, r in found.items()}
+    ax = _overlaid(board, curves, words, ax)
+    plots.reference_line(ax, "diagonal", label="a list in random order")
+    _enlarged(board, ax, curves, (0.56, 0.09, 0.42, 0.34), "true positive rate")
+    _finish(
+        board,
+        ax,
+        f"How well each model ranks: AUC {_range([one.auc for one in found.values()])}",
+        "ROC curves; small panel: enlarged differences",
+        "false positive rate",
+        "true positive rate",
+    )
+    _listing(ax, "AUC", {m: one.auc for m, one in found.items()})
+    return ax
+
+
+def plot_precision_recall(board: Leaderboard, ax: Axes | None = None) -> Axes:
+    """Draw the precision–recall curve of each model; the small panel shows the differences.
+
+    Parameters
+    ----------
+    board : Leaderboard
+    ax : Axes, optional
+    """
+    from promolab import plots
+    from promolab.metrics import precision_recall
+
+    y, cluster = _labels(board)
+    found = {
+        m: precision_recall(y, board.scores[m].to_numpy(), cluster, board.level)
+        for m in board.models
+    }
+    curves = {m: np.interp(GRID, one.recall, one.precision) for m, one in found.items()}
+    words = {
+        m: f"{m}, {number(one.average_precision, one.ci_low, one.ci_high)}"
+        for m, one in found.items()
+    }
+    ax = _overlaid(board, curves, words, ax)
+    plots.reference_line(ax, "horizontal", float(y.mean()))
+    with plots.style():
+        ax.annotate(
+            "a list in random order",
+            (0.0, float(y.mean())),
+            xytext=(4, -3),
+            textcoords="offset points",
+            va="top",
+            fontsize=9,
+        )
+    _enlarged(board, ax, curves, (0.56, 0.62, 0.42, 0.34), "precision", start=0.1)
+    averages = {m: one.average_precision for m, one in found.items()}
+    _finish(
+        board,
+        ax,
+        f"How clean the top of each list is: average precision {_range(list(averages.values()))}",
+        "precision–recall curves; small panel: enlarged differences",
+        "recall: share of positives found",
+        "precision: share of positives among those found",
+    )
+    _listing(ax, "average precision", averages)
+    return ax
+
+
+def _labels(board: Leaderboard) -> tuple[np.ndarray, np.ndarray | None]:
+    rows = board.rows
+    cluster = rows["customer_id"].to_numpy() if "customer_id" in rows.columns else None
+    return rows["y"].to_numpy(), cluster
+
+
+def _look(i: int) -> dict[str, Any]:
+    from promolab import plots
+
+    # Both change from one to the next: told apart in grey as well.
+    return {"colour": plots.COLOURS[i % 7], "linestyle": LINES[i % len(LINES)]}
+
+
+def _overlaid(
+    board: Leaderboard, curves: dict[str, np.ndarray], words: dict[str, str], ax: Axes | None
+) -> Axes:
+    from promolab import plots
+
+    with plots.style():
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.subplots(figsize=(8.4, 4.8))[1]
+        for i, name in enumerate(board.models):
+            plots.curve(GRID, curves[name], label=words[name], ax=ax, **_look(i))
+        ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    return ax
+
+
+def _enlarged(
+    board: Leaderboard,
+    ax: Axes,
+    curves: dict[str, np.ndarray],
+    place: tuple[float, float, float, float],
+    what: str,
+    start: float = 0.0,
+) -> None:
+    """Draw each curve minus the simplest model's into a corner that the curves leave empty."""
+    from promolab import plots
+
+    if len(board.models) < 2:
+        return
+    simplest, others = board.models[0], board.models[1:]
+    shown = start <= GRID
+    with plots.style():
+        small = ax.inset_axes(place)
+        plots.reference_line(small, "horizontal", 0.0)
+        for i, name in enumerate(others, start=1):
+            gap = (curves[name] - curves[simplest])[shown]
+            plots.curve(GRID[shown], gap, ax=small, **_look(i))
+            # Each name stands at a place of its own along the axis, on its curve.
+            at = int((i - 0.5) / len(others) * shown.sum())
+            small.annotate(
+                name,
+                (GRID[shown][at], gap[at]),
+                xytext=(0, 3 if gap[at] >= 0 else -3),
+                textcoords="offset points",
+                ha="center",
+                va="bottom" if gap[at] >= 0 else "top",
+                fontsize=7.5,
+                color=_look(i)["colour"],
+                bbox={"facecolor": "white", "alpha": 0.75, "pad": 0.5, "edgecolor": "none"},
+                parse_math=False,
+            )
+        small.margins(y=0.3)
+        small.set_xlim(-0.01, 1.01)
+        small.tick_params(labelsize=7.5)
+        plots.finish(small, title="", percent_x=True, percent_y=True)
+        small.set_title(f"{what} minus that of {simplest}", fontsize=8, fontweight="normal", pad=3)
+
+
+def _finish(board: Leaderboard, ax: Axes, title: str, what: str, x: str, y: str) -> None:
+    from promolab import plots
+
+    n, positives = len(board.rows), int(board.rows["y"].sum())
+    plots.finish(
+        ax,
+        title=title,
+        subtitle=f"{what} to {board.models[0]}, the simplest · n = {count(n)}, {count(positives)} "
+        f"{board.outcome}, each {board.basis}",
+        xlabel=x,
+        ylabel=y,
+        percent_x=True,
+        percent_y=True,
+    )
+
+
+def _listing(ax: Axes, measure: str, values: dict[str, float]) -> None:
+    """Name the curves beside them, the best on top, with a stretch of each line."""
+    from promolab import plots
+
+    lines, words = ax.get_legend_handles_labels()
+    order = np.argsort([-values[name] for name in values], kind="stable")
+    with plots.style():
+        legend = ax.legend(
+            [lines[i] for i in order],
+            [words[i].replace(", ", "\n", 1) for i in order],
+            title=f"{measure} [95 %],\nbest on top",
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.0),
+            handlelength=3.2,
+            alignment="left",
+            title_fontsize=9,
+            labelspacing=0.9,
+        )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _range(values: list[float]) -> str:
+    low, high = min(values), max(values)
+    if f"{low:.2f}" == f"{high:.2f}":
+        return f"{low:.2f}"
+    return f"{low:.2f} to {high:.2f}"
