@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["AucComparison", "compare_auc"]
+__all__ = ["AucComparison", "compare_auc", "two_sided"]
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def compare_auc(
         max(difference - half, -1.0) if math.isfinite(half) else -1.0,
         min(difference + half, 1.0) if math.isfinite(half) else 1.0,
         error,
-        _p_value(difference, error),
+        two_sided(difference, error),
         aucs[0],
         aucs[1],
         len(y),
@@ -176,7 +176,8 @@ def compare_auc(
     )
 
 
-def _p_value(difference: float, error: float) -> float:
+def two_sided(difference: float, error: float) -> float:
+    """Return the two-sided p value of no difference; nan where there is no standard error."""
     if difference == 0:
         return 1.0
     if not error > 0:  # nan with one unit of a class; 0 where a single pattern repeats

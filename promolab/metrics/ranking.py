@@ -198,17 +198,18 @@ def roc(
 
 def _curve(ranked: Placements, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rates at and above each distinct score, from the highest down, corners only."""
-    positives_before, starts = ranked.positives_before, ranked.starts
-    hits = (positives_before[-1] - positives_before[:-1])[::-1]
-    false = (len(score) - starts)[::-1] - hits
-    turn = np.ones(len(hits), dtype=bool)
-    if len(hits) > 2:
-        turn[1:-1] = (np.diff(hits, 2) != 0) | (np.diff(false, 2) != 0)
-    scores = score[ranked.order[starts]][::-1][turn]
+    before, starts = ranked.positives_before, ranked.starts
+    # From the highest score down; a corner is where a run and the next differ in kind.
+    tied, size = np.diff(before)[::-1], np.diff(starts, append=len(score))[::-1]
+    corner = np.ones(len(starts), dtype=bool)
+    corner[1:-1] = (tied[2:] != tied[1:-1]) | (size[2:] != size[1:-1])
+    runs = len(starts) - 1 - np.flatnonzero(corner)
+    hits = before[-1] - before[runs]
+    false = len(score) - starts[runs] - hits
     return (
-        np.append(0.0, false[turn] / ranked.negatives[0]),
-        np.append(0.0, hits[turn] / ranked.positives[0]),
-        np.append(np.inf, scores),
+        np.append(0.0, false / ranked.negatives[0]),
+        np.append(0.0, hits / ranked.positives[0]),
+        np.append(np.inf, score[ranked.order[starts[runs]]]),
     )
 
 

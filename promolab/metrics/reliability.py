@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
+from promolab.metrics._cox import recalibration
+from promolab.metrics._inputs import check_level, codes_of
+from promolab.metrics._probabilities import Gaps, check_probabilities, equal_bins
 from promolab.metrics.intervals import cluster_sums, normal_quantile, share_interval
 from promolab.results import Estimate, Result
 from promolab.wording import count, number, percent
@@ -33,9 +36,13 @@ class Calibration(Result):
         the observed share, ``n, positives``; one row per bin, from the lowest prediction up.
     observed_expected : Estimate
         Positives divided by the sum of probabilities; 1 when right on average.
-    slope : Estimate
-        Cox's calibration slope: below 1 the predictions are too extreme, above 1 too timid; nan
-        where it cannot be estimated (labels of one class, or one prediction for all).
+    intercept, slope : Estimate
+        Cox's calibration intercept and slope, fitted together: 0 and 1 when right; a slope below 1
+        means that the predictions are too extreme, above 1 too timid. nan where they cannot be
+        estimated (labels of one class, or one prediction for all).
+    in_the_large : Estimate
+        The intercept with the slope held at 1: how far the predictions are off on average, on the
+        logit scale; 0 when right, above 0 when too low.
     ece : float
         Expected calibration error: mean distance of observed and predicted over the bins, weighted
         by rows.
@@ -45,17 +52,31 @@ class Calibration(Result):
         Rows, positive rows, independent units.
     level : float
         Confidence level.
+    gaps : Gaps
+        Observed minus predicted by bin and their covariance: what ``distance`` is made of.
     """
 
     bins: pd.DataFrame = field(repr=False)
     observed_expected: Estimate
+    intercept: Estimate
     slope: Estimate
+    in_the_large: Estimate
     ece: float
     ece_by_chance: float
     n: int
     positives: int
     clusters: int
     level: float
+    gaps: Gaps = field(repr=False)
+
+    @cached_property
+    def distance(self) -> Estimate:
+        """The ece without what chance adds to it, with its interval (see `ece`)."""
+        return Estimate(*self.gaps.true_distance(self.level), self.n)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return {**super().to_dict(), "distance": self.distance.to_dict()}
 
     def to_frame(self) -> pd.DataFrame:
         """Return `bins`."""
@@ -142,8 +163,8 @@ def calibration(
     -----
     A bin's interval is Wilson's; with clusters, at the effective sample size (Korn & Graubard
     1998), never above the number of rows. The interval of observed/expected is symmetric in its
-    logarithm. The slope is that of a logistic regression on the logit of ``p`` with a clustered
-    sandwich variance.
+    logarithm. Intercept and slope are those of a logistic regression on the logit of ``p`` with a
+    clustered sandwich variance.
 
     References
     ----------
@@ -156,46 +177,33 @@ def calibration(
     (1.11, [0.25, 0.75])
     """
     check_level(level)
-    y, probability = _checked(y_true, p, bins)
+    y, probability = check_probabilities(y_true, p, bins)
+    if not probability.any():
+        raise InputError("p is 0 in every row; nothing can be compared with an expectation of 0")
     codes, names = codes_of(cluster, len(y), "cluster")
-    frame, distance, chance = _binned(y, probability, bins, codes, level)
+    frame = _binned(y, probability, bins, codes, level)
+    gaps = Gaps.between(y, probability, equal_bins(probability, bins), codes)
     return Calibration(
         frame,
         _ratio(y, probability, codes, level),
-        _slope(y, probability, codes, level),
-        distance,
-        chance,
+        *recalibration(y, probability, codes, level),
+        gaps.distance,
+        gaps.by_chance,
         len(y),
         int(np.count_nonzero(y)),
         len(y) if codes is None else len(names),
         level,
+        gaps,
     )
-
-
-def _checked(y_true: ArrayLike, p: ArrayLike, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    y = check_labels(y_true)
-    probability = check_scores(p, len(y), "p").astype(float)
-    outside = int(np.count_nonzero((probability < 0) | (probability > 1)))
-    if outside:
-        raise InputError(
-            f"p has {outside:,} of {len(y):,} values outside [0, 1]; give probabilities, not "
-            "scores (a model's predict_proba)"
-        )
-    if not probability.any():
-        raise InputError("p is 0 in every row; nothing can be compared with an expectation of 0")
-    if bins < 1:
-        raise InputError(f"bins is {bins}; give at least 1")
-    return y, probability
 
 
 def _binned(
     y: np.ndarray, p: np.ndarray, bins: int, cluster: np.ndarray | None, level: float
-) -> tuple[pd.DataFrame, float, float]:
-    """Return the bins, the calibration error, and what it would be by chance."""
+) -> pd.DataFrame:
+    """Return the bins with their intervals."""
     import pandas as pd
 
-    edges = np.quantile(p, np.arange(1, bins) / bins)
-    bin_of = np.unique(np.searchsorted(edges, p, side="left"), return_inverse=True)[1]
+    bin_of = equal_bins(p, bins)
     n = np.bincount(bin_of)
     hits = np.bincount(bin_of, weights=y)
     predicted, observed = np.bincount(bin_of, weights=p) / n, hits / n
@@ -208,7 +216,7 @@ def _binned(
         clustered = np.bincount(pairs % len(n), weights=sums**2, minlength=len(n)) / n**2
         spread = np.maximum(clustered * units / np.maximum(units - 1, 1), spread)
     low, high = share_interval(observed, spread, units, level)
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "predicted": predicted,
             "observed": observed,
@@ -218,12 +226,6 @@ def _binned(
             "positives": hits.astype(int),
         }
     )
-    binomial = observed * (1 - observed) / n
-    design = np.where(binomial > 0, spread / np.where(binomial > 0, binomial, 1.0), 1.0)
-    noise = np.sqrt(np.bincount(bin_of, weights=p * (1 - p)) * design) / n
-    weights = n / n.sum()
-    error = float((weights * np.abs(observed - predicted)).sum())
-    return frame, error, float(math.sqrt(2 / math.pi) * (weights * noise).sum())
 
 
 def _ratio(y: np.ndarray, p: np.ndarray, cluster: np.ndarray | None, level: float) -> Estimate:
@@ -236,32 +238,3 @@ def _ratio(y: np.ndarray, p: np.ndarray, cluster: np.ndarray | None, level: floa
     error = math.sqrt(more * float(np.square(sums).sum())) / expected
     factor = math.exp(normal_quantile(level) * error / ratio)
     return Estimate(ratio, ratio / factor, ratio * factor, len(y))
-
-
-def _slope(y: np.ndarray, p: np.ndarray, cluster: np.ndarray | None, level: float) -> Estimate:
-    unknown = Estimate(math.nan, math.nan, math.nan, len(y))
-    clipped = np.clip(p, 1e-9, 1 - 1e-9)
-    logit = np.log(clipped / (1 - clipped))
-    if y.all() or not y.any() or np.ptp(logit) < 1e-9:
-        return unknown
-    design = np.column_stack([np.ones(len(y)), logit])
-    weights = np.array([0.0, 1.0])
-    for _ in range(50):
-        mean = 1 / (1 + np.exp(-np.clip(design @ weights, -500, 500)))
-        curvature = (design * (mean * (1 - mean))[:, None]).T @ design
-        if np.linalg.cond(curvature) > 1e12:  # separated: the slope has no finite estimate
-            return unknown
-        step = np.linalg.solve(curvature, design.T @ (y - mean))
-        weights = weights + step * min(1.0, 5 / max(float(np.abs(step).max()), 1e-12))
-        if np.abs(step).max() < 1e-10:
-            break
-    else:
-        return unknown
-    scores = design * (y - mean)[:, None]
-    if cluster is not None:
-        scores = np.column_stack([cluster_sums(column, cluster) for column in scores.T])
-    bread = np.linalg.inv(curvature)
-    more = len(scores) / max(len(scores) - 1, 1)
-    error = math.sqrt(more * (bread @ scores.T @ scores @ bread)[1, 1])
-    half = normal_quantile(level) * error
-    return Estimate(float(weights[1]), float(weights[1]) - half, float(weights[1]) + half, len(y))

@@ -7,6 +7,7 @@ here knows a result of promolab; nothing changes Matplotlib's settings outside i
 from promolab.plots._base import COLOURS, MUTED, segment_colours, style
 from promolab.plots._lines import bars, columns, curve, intervals, points, reference_line
 from promolab.plots._maps import bubbles, heat_map, histogram, scatter_map
+from promolab.plots._spans import span
 from promolab.plots._words import finish
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "reference_line",
     "scatter_map",
     "segment_colours",
+    "span",
     "style",
 ]

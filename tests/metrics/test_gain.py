@@ -72,6 +72,16 @@ def test_every_depth_can_be_read(simulated):
     assert "37 %" in point.summary() and len(point.to_frame()) == 3
 
 
+def test_named_depths_make_a_table(simulated):
+    rows = simulated(np.random.default_rng(4), 200)
+    result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
+    table = result.at_depths([0.1, 0.3])
+    assert table["depth"].tolist() == [0.1] * 3 + [0.3] * 3
+    assert table["measure"].tolist() == ["capture", "lift", "rate"] * 2
+    assert table["ci_low"][4] == result.at(0.3).lift.ci_low
+    assert len(result.at_depths()) == 12 and len(result.at_depths(0.2)) == 3
+
+
 def test_a_single_positive_has_a_wide_interval():
     point = lift([1, 0, 0, 0, 0], [5, 4, 3, 2, 1]).at(0.2)
     assert point.capture.value == 1 and point.capture.ci_low < 0.25

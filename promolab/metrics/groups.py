@@ -1,0 +1,331 @@
+"""Every measure of a prediction for each promotion or segment, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
+from promolab.metrics._probabilities import check_probabilities
+from promolab.metrics.named import Metric, measure, named_metric
+from promolab.results import Result, plain
+from promolab.wording import count, decimals_for, number, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["ByGroup", "by_group"]
+
+MANY = 40  # groups that take more than about two seconds
+SHOWN = 40  # groups in a figure
+ENOUGH = 10  # positives, for a group's figure to enter the finding
+
+
+@dataclass(frozen=True)
+class ByGroup(Result):
+    """Measures of a prediction, group by group.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per group and measure, groups in order: ``group, metric, value, ci_low, ci_high, n,
+        positives, clusters, note``; the note says why a value is missing.
+    overall : DataFrame
+        ``metric, value, ci_low, ci_high``: the same measures over all rows, groups mixed.
+    metrics : tuple of str
+        The measures, by their names.
+    n, positives, clusters : int
+        Rows, positive rows, independent units.
+    level : float
+        Confidence level.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    overall: pd.DataFrame = field(repr=False)
+    metrics: tuple[str, ...]
+    n: int
+    positives: int
+    clusters: int
+    level: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `table`."""
+        return self.table
+
+    def wide(self) -> pd.DataFrame:
+        """Return a row per group: ``group, n, positives, clusters``, then value, low, high."""
+        rows = self.table.drop_duplicates("group")[["group", "n", "positives", "clusters"]]
+        wide = rows.reset_index(drop=True)
+        for name in self.metrics:
+            mine = self.table[self.table["metric"] == name].reset_index(drop=True)
+            for column, end in (("value", ""), ("ci_low", "_low"), ("ci_high", "_high")):
+                wide[f"{name}{end}"] = mine[column]
+        return wide
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts and a list with a dict per group and measure, as plain values."""
+        rows = self.table.to_dict("records")
+        return {**super().to_dict(), "metrics": list(self.metrics), "groups": plain(rows)}
+
+    def summary(self) -> str:
+        """Say over which range the first measure lies and which groups have none."""
+        metric = named_metric(self.metrics[0])
+        mine = self._of(metric)
+        known = mine[mine["value"].notna()]
+        groups = plural(len(mine), "group")
+        if not len(known):
+            return f"No {metric.words} in any of {groups}: {_reasons(mine)}."
+        sure, which = _telling(known)
+        least, most = sure["value"].idxmin(), sure["value"].idxmax()
+        ends = " to ".join(
+            f"{number(row['value'], row['ci_low'], row['ci_high'])} ({row['group']})"
+            for row in sure.loc[[least, most]].to_dict("records")
+        )
+        words = f"Over {which} the {metric.words} ranges from {ends}."
+        return words if len(known) == len(mine) else f"{words} Without one: {_reasons(mine)}."
+
+    def plot(self, ax: Axes | None = None, *, metric: str | None = None) -> Axes:
+        """Draw one measure by group with intervals, that of all rows as a line.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            What to draw on.
+        metric : str, optional
+            One of ``metrics``, by default the first.
+        """
+        from promolab import plots
+
+        if metric is not None and metric not in self.metrics:
+            raise InputError(f"metric is {metric!r}; this table has {', '.join(self.metrics)}")
+        found = named_metric(metric or self.metrics[0])
+        mine = self._of(found)
+        known = mine[mine["value"].notna()]
+        shown = known if len(known) else mine  # names without marks, rather than an empty frame
+        shown = shown.sort_values("n", ascending=False, kind="stable").head(SHOWN).sort_index()
+        whole = dict(zip(self.overall["metric"], self.overall["value"], strict=True))[found.name]
+        ends = shown["value"], shown["ci_low"], shown["ci_high"]
+        text = [
+            f"{_figure(*row[:3])} · {count(row[3])} of {count(row[4])}"
+            for row in zip(*ends, shown["positives"], shown["n"], strict=True)
+        ]
+        ax = plots.intervals(
+            shown["group"].tolist(),
+            *ends,
+            reference=whole if math.isfinite(whole) else None,
+            text=text,
+            ax=ax,
+        )
+        left = f" · {len(mine) - len(known)} without one" if len(known) < len(mine) else ""
+        left += f" · the {SHOWN} largest" if len(known) > SHOWN else ""
+        return plots.finish(
+            ax,
+            title=self._finding(found, known),
+            subtitle=f"{found.words} by group with {percent(self.level, decimals=0)} intervals, "
+            f"positive rows of all · dashed: all rows, groups mixed · n = {count(self.n)}{left}",
+            xlabel=found.words,
+        )
+
+    def _of(self, metric: Metric) -> pd.DataFrame:
+        mine: pd.DataFrame = self.table[self.table["metric"] == metric.name]
+        return mine.reset_index(drop=True)
+
+    def _finding(self, metric: Metric, known: pd.DataFrame) -> str:
+        subject = metric.words[0].upper() + metric.words[1:]
+        if not len(known):
+            return f"No group has {metric.words}"
+        sure, which = _telling(known)
+        low, high = number(sure["value"].min()), number(sure["value"].max())
+        return f"{subject} ranges from {low} to {high} over {which}"
+
+
+def by_group(
+    y_true: ArrayLike,
+    p: ArrayLike,
+    group: ArrayLike,
+    cluster: ArrayLike | None = None,
+    metrics: Sequence[str] = ("auc", "average_precision", "brier", "log_loss", "ece"),
+    level: float = 0.95,
+) -> ByGroup:
+    """Measure a prediction in each promotion or segment.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        The label: 0/1 or booleans.
+    p : array-like of shape (n,)
+        Probability, or any score if all measures are of ranking.
+    group : array-like of shape (n,)
+        The group of each row. Levels of a categorical that have no row are listed as such.
+    cluster : array-like of shape (n,), optional
+        Which rows belong together (the customer).
+    metrics : sequence of str
+        As in `measure`: "auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", ….
+    level : float
+        Confidence level, of each interval by itself.
+
+    Returns
+    -------
+    ByGroup
+
+    Raises
+    ------
+    InputError
+        If lengths differ, labels are not 0/1, values are missing, or a measure is unknown. A group
+        that has no value for a measure, such as the AUC of one class, is no error: its note says
+        why.
+
+    Notes
+    -----
+    Every interval is that of the measure's own function, on the group's rows. Groups with few
+    positives have wide intervals and the extremes among many groups are partly chance: read the
+    intervals, not the order.
+
+    Examples
+    --------
+    >>> y, p = [0, 1, 0, 1, 0, 0], [0.1, 0.2, 0.7, 0.9, 0.8, 0.3]
+    >>> result = by_group(y, p, ["a", "a", "b", "b", "c", "c"], metrics=["auc", "brier"])
+    >>> result.wide()["auc"].tolist(), result.table["note"].tolist()[4]
+    ([1.0, 1.0, nan], 'all 2 rows are negative')
+    """
+    check_level(level)
+    wanted = _wanted(metrics)
+    y = check_labels(y_true)
+    if any(metric.of_probabilities for metric in wanted):
+        score = check_probabilities(y, p)[1]
+    else:
+        score = check_scores(p, len(y), "p")
+    codes, names = codes_of(group, len(y), "group")
+    assert codes is not None
+    clusters, customers = codes_of(cluster, len(y), "cluster")
+    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    records = [
+        record
+        for code in _watched(_in_order(names))
+        for record in _measured(names[code], rows[code], y, score, clusters, wanted, level)
+    ]
+    records += [
+        {"group": name, "metric": metric.name, **_empty("it has no row"), **_counts(0, 0, 0)}
+        for name in _without_rows(group, names)
+        for metric in wanted
+    ]
+    everything = np.arange(len(y))
+    overall = _measured("all", everything, y, score, clusters, wanted, level)
+    return ByGroup(
+        _frame(records, ["group", "metric"]),
+        _frame(overall, ["metric"])[["metric", "value", "ci_low", "ci_high"]],
+        tuple(metric.name for metric in wanted),
+        len(y),
+        int(np.count_nonzero(y)),
+        len(y) if clusters is None else len(customers),
+        level,
+    )
+
+
+def _wanted(metrics: Sequence[str]) -> list[Metric]:
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"metrics are {names}; name at least one, each once")
+    return [named_metric(name) for name in names]
+
+
+def _in_order(names: np.ndarray) -> list[int]:
+    """Return the codes in the order of their names; names of several types go by their text."""
+    codes = range(len(names))
+    try:
+        return sorted(codes, key=lambda code: names[code])
+    except TypeError:
+        return sorted(codes, key=lambda code: str(names[code]))
+
+
+def _watched(codes: list[int]) -> Any:
+    from tqdm import tqdm
+
+    off = True if len(codes) < MANY else None
+    return tqdm(codes, desc="measuring", unit="group", leave=False, disable=off)
+
+
+def _without_rows(group: ArrayLike, names: np.ndarray) -> list[Any]:
+    categories = getattr(getattr(group, "dtype", None), "categories", None)
+    if categories is None:
+        return []
+    seen = set(names.tolist())
+    return [name for name in categories.tolist() if name not in seen]
+
+
+def _measured(
+    name: Any,
+    rows: np.ndarray,
+    y: np.ndarray,
+    p: np.ndarray,
+    cluster: np.ndarray | None,
+    metrics: list[Metric],
+    level: float,
+) -> list[dict[str, Any]]:
+    """Measure one group: a record per measure."""
+    mine, own = y[rows], None if cluster is None else cluster[rows]
+    hits = int(np.count_nonzero(mine))
+    counts = _counts(len(rows), hits, len(rows) if own is None else len(np.unique(own)))
+    records = []
+    for metric in metrics:
+        if note := _why_not(metric, hits, len(rows)):
+            found = _empty(note)
+        else:
+            value = measure(mine, p[rows], metric.name, own, level=level)
+            ends = {x: getattr(value, x) for x in ("value", "ci_low", "ci_high")}
+            found = {**ends, "note": ""}
+        records.append({"group": plain(name), "metric": metric.name, **found, **counts})
+    return records
+
+
+def _why_not(metric: Metric, positives: int, n: int) -> str:
+    """Return why a group has no value of a measure, or an empty string."""
+    if metric.of_probabilities or 0 < positives < n:
+        return ""
+    if positives == 0:
+        return f"all {count(n)} rows are negative" if n > 1 else "its one row is negative"
+    if metric.depth is not None:  # the top of a list of positives is positive
+        return ""
+    return f"all {count(n)} rows are positive" if n > 1 else "its one row is positive"
+
+
+def _counts(n: int, positives: int, clusters: int) -> dict[str, int]:
+    return {"n": n, "positives": positives, "clusters": clusters}
+
+
+def _empty(note: str) -> dict[str, Any]:
+    return {"value": math.nan, "ci_low": math.nan, "ci_high": math.nan, "note": note}
+
+
+def _frame(records: list[dict[str, Any]], keys: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = [*keys, "value", "ci_low", "ci_high", "n", "positives", "clusters", "note"]
+    return pd.DataFrame(records)[columns]
+
+
+def _telling(known: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the groups whose figure is not mostly chance, if there are any, and their name."""
+    sure = known[known["positives"] >= ENOUGH]
+    if len(sure) in (0, len(known)):
+        return known, plural(len(known), "group")
+    return sure, f"the {plural(len(sure), 'group')} with {ENOUGH} positives or more"
+
+
+def _figure(value: float, low: float, high: float) -> str:
+    # Two decimals at least: rows of a figure are compared with each other.
+    return number(value, low, high, decimals=max(decimals_for(low, high), 2))
+
+
+def _reasons(mine: pd.DataFrame) -> str:
+    missing = mine[mine["value"].isna()]
+    each = [f"{row.group} ({row.note})" for row in missing.head(5).itertuples()]
+    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+    return "; ".join(each) + more

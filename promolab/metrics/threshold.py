@@ -1,0 +1,293 @@
+"""From which probability on a contact pays: profit by threshold and by number contacted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.metrics._best_cut import Cuts, cuts_of
+from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
+from promolab.metrics._moments import list_order
+from promolab.metrics.intervals import normal_quantile
+from promolab.results import Estimate, Result
+from promolab.wording import count, decimals_for, number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["ThresholdChart", "threshold_chart"]
+
+
+@dataclass(frozen=True)
+class ThresholdChart(Result):
+    """Profit from contacting all rows above a threshold.
+
+    Profit is about *responses*: every response above the threshold counts as earned by the contact,
+    those that would have come anyway included. What a contact changes is an effect, and needs a
+    comparison with customers held back.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``contacted, share, threshold, responses, profit, profit_low, profit_high``, from nobody
+        (threshold ∞) to everybody.
+    threshold, threshold_low, threshold_high : float
+        The threshold with the most profit, and the range of those that may have it; ∞ where
+        contacting nobody may be best.
+    share, share_low, share_high : float
+        The same as shares of the rows contacted.
+    profit, everybody, gain : Estimate
+        Profit at the best threshold, from contacting everybody, and their difference; from
+        contacting nobody it is 0.
+    optimism : float
+        How far choosing the threshold on these rows flatters the profit, on average.
+    n, positives, clusters : int
+        Rows, positive rows, independent units.
+    level : float
+        Confidence level.
+    unit : str
+        Of the profit, such as a currency's code.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    threshold: float
+    threshold_low: float
+    threshold_high: float
+    share: float
+    share_low: float
+    share_high: float
+    profit: Estimate
+    everybody: Estimate
+    gain: Estimate
+    optimism: float
+    n: int
+    positives: int
+    clusters: int
+    level: float
+    unit: str
+
+    @property
+    def contacted(self) -> int:
+        """Rows at and above the best threshold."""
+        return round(self.share * self.n)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `table`."""
+        return self.table
+
+    def summary(self) -> str:
+        """Say the best threshold, its profit, and what contacting everybody brings."""
+        everybody = self._money(self.everybody)
+        words = "Counted in responses, not in effects: "
+        if not self.contacted:
+            return f"{words}contacting nobody is best; contacting everybody brings {everybody}."
+        rest = f"contacting everybody brings {everybody}, nobody 0"
+        if self.optimism > 0.01 * abs(self.profit.value):
+            decimals = decimals_for(self.profit.ci_low, self.profit.ci_high)
+            luck = number(self.optimism, decimals=max(decimals, -1), unit=self.unit)
+            rest += f"; choosing the threshold on these rows flatters its profit by about {luck}"
+        return (
+            f"{words}contacting the {self._share()} with the highest scores (from "
+            f"{self.threshold:.3g} up) is best and brings {self._money(self.profit)}; {rest}."
+        )
+
+    def plot(self, ax: Axes | None = None, *, by: str = "contacted") -> Axes:
+        """Draw profit with its band, the best threshold with its interval, everybody and nobody.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            What to draw on.
+        by : str
+            "contacted" (share of the rows) or "threshold".
+        """
+        from promolab import plots
+
+        if by not in ("contacted", "threshold"):
+            raise InputError(f"by is {by!r}; give 'contacted' or 'threshold'")
+        table = self.table if by == "contacted" else self.table.iloc[1:]
+        x = table["share" if by == "contacted" else "threshold"]
+        profit, low, high = (table[name] for name in ("profit", "profit_low", "profit_high"))
+        ax = plots.curve(x, profit, low=low, high=high, ax=ax)
+        first, last = float(x.min()), float(x.max())
+        names = ("share", "share_low", "share_high")
+        if by == "threshold":
+            names = ("threshold", "threshold_low", "threshold_high")
+        at, begin, end = (float(np.clip(getattr(self, name), first, last)) for name in names)
+        level = percent(self.level, decimals=0)
+        plots.span(ax, begin, end, at=at, label=f"best threshold, {level} interval")
+        for name, height, look in (("every", self.everybody.value, "--"), ("no", 0.0, ":")):
+            ends, words = [height, height], f"contact {name}body"
+            plots.curve([first, last], ends, label=words, colour="#666666", linestyle=look, ax=ax)
+        # Room for the legend above a curve that fills the frame.
+        lowest, highest = float(low.min()), float(high.max())
+        ax.set_ylim(lowest - 0.05 * (highest - lowest), highest + 0.35 * (highest - lowest))
+        money = f"profit in {self.unit}" if self.unit else "profit"
+        return plots.finish(
+            ax,
+            title=self._finding(),
+            subtitle=f"{money} counted in responses (not effects) by "
+            f"{'share contacted' if by == 'contacted' else 'threshold'}, {level} band · "
+            f"n = {count(self.n)}, {count(self.positives)} responses",
+            xlabel="share contacted, highest scores first" if by == "contacted" else "threshold",
+            ylabel=money,
+            percent_x=by == "contacted",
+        )
+
+    def _finding(self) -> str:
+        if not self.contacted:
+            return "No threshold pays: contacting nobody is best"
+        return (
+            f"Contacting the best {self._share()} brings {self._money(self.profit)}, "
+            f"everybody {self._money(self.everybody)}"
+        )
+
+    def _share(self) -> str:
+        return percent(self.share, self.share_low, self.share_high)
+
+    def _money(self, estimate: Estimate) -> str:
+        return number(estimate.value, estimate.ci_low, estimate.ci_high, unit=self.unit)
+
+
+def threshold_chart(
+    y_true: ArrayLike,
+    p: ArrayLike,
+    benefit: ArrayLike,
+    cost: ArrayLike,
+    cluster: ArrayLike | None = None,
+    *,
+    unit: str = "",
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+) -> ThresholdChart:
+    """Profit by threshold: from which score on does a contact pay?
+
+    Responses are counted, not effects: those who would have responded anyway count as earned.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        Who responded: 0/1 or booleans.
+    p : array-like of shape (n,)
+        Probability or any score; higher is contacted first. Equal scores are contacted together.
+    benefit : float or array-like of shape (n,)
+        What a response earns, before the cost of the contact; one figure, or one per row.
+    cost : float or array-like of shape (n,)
+        What a contact costs, 0 or more; one figure, or one per row.
+    cluster : array-like of shape (n,), optional
+        Which rows belong together (the customer).
+    unit : str
+        Of benefit and cost, such as "USD", for the words.
+    level : float
+        Confidence level.
+    draws, seed : int
+        Draws behind the interval of the best threshold, and their seed.
+
+    Returns
+    -------
+    ThresholdChart
+
+    Raises
+    ------
+    InputError
+        If lengths differ, labels are not 0/1, values are missing or not finite, or a cost is
+        negative.
+
+    Notes
+    -----
+    The band is pointwise, at fixed thresholds, from the sums of each cluster. The interval of the
+    best threshold holds those that no other beats beyond noise (Hsu 1981), on some 100 cuts of the
+    list; it covers the best one at least as often as ``level`` says. A flat top makes it wide:
+    then the choice hardly matters. With calibrated probabilities and one benefit and cost for all
+    the best threshold is cost / benefit (Elkan 2001).
+
+    References
+    ----------
+    Elkan (2001), "The foundations of cost-sensitive learning", IJCAI. Hsu (1981), Annals of
+    Statistics 9(5). Verbraken, Verbeke & Baesens (2013), IEEE TKDE 25(5).
+
+    Examples
+    --------
+    >>> y, p = [1, 1, 0, 1, 0, 0, 0, 0], [0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1]
+    >>> result = threshold_chart(y, p, benefit=10, cost=3)
+    >>> result.threshold, result.contacted, result.profit.value, result.everybody.value
+    (0.6, 4, 18.0, 6.0)
+    """
+    check_level(level)
+    if draws < 50:
+        raise InputError(f"draws is {draws}; give at least 50")
+    y = check_labels(y_true)
+    score = check_scores(p, len(y), "p")
+    codes, names = codes_of(cluster, len(y), "cluster")
+    gains, costs = _money(benefit, len(y), "benefit"), _money(cost, len(y), "cost")
+    if wrong := int(np.count_nonzero(costs < 0)):
+        raise InputError(f"cost is negative in {wrong:,} of {len(y):,} rows; give 0 or more")
+    order, ends = list_order(score)
+    values = (gains * y - costs)[order]
+    cuts = cuts_of(values, ends, None if codes is None else codes[order])
+    possible, optimism = cuts.possible(level, draws, seed)
+    thresholds = np.append(math.inf, score[order][cuts.rows[1:] - 1])
+    shares = cuts.rows / len(y)
+    responses = np.append(0, np.cumsum(y[order]))[cuts.rows]
+    z = normal_quantile(level)
+    best, last = cuts.best, len(cuts.rows) - 1
+    return ThresholdChart(
+        _table(cuts, shares, thresholds, responses, z),
+        float(thresholds[best]),
+        float(thresholds[possible].min()),
+        float(thresholds[possible].max()),
+        float(shares[best]),
+        float(shares[possible].min()),
+        float(shares[possible].max()),
+        _estimate(cuts.totals[best], z * cuts.errors[best], len(y)),
+        _estimate(cuts.totals[last], z * cuts.errors[last], len(y)),
+        _estimate(
+            cuts.totals[best] - cuts.totals[last], z * cuts.difference_error(best, last), len(y)
+        ),
+        optimism,
+        len(y),
+        int(np.count_nonzero(y)),
+        len(y) if codes is None else len(names),
+        level,
+        unit,
+    )
+
+
+def _money(values: ArrayLike, n: int, name: str) -> np.ndarray:
+    array = np.asarray(values, dtype=float)
+    if array.ndim and array.shape != (n,):
+        raise InputError(
+            f"{name} has shape {array.shape}; give one number, or one for each of {n:,} rows"
+        )
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} has values that are missing or not finite; give numbers")
+    return np.broadcast_to(array, (n,))
+
+
+def _estimate(value: float, half: float, n: int) -> Estimate:
+    return Estimate(float(value), float(value - half), float(value + half), n)
+
+
+def _table(
+    cuts: Cuts, shares: np.ndarray, thresholds: np.ndarray, responses: np.ndarray, z: float
+) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "contacted": cuts.rows,
+            "share": shares,
+            "threshold": thresholds,
+            "responses": responses,
+            "profit": cuts.totals,
+            "profit_low": cuts.totals - z * cuts.errors,
+            "profit_high": cuts.totals + z * cuts.errors,
+        }
+    )

@@ -1,0 +1,193 @@
+"""Models compared on the same rows: formulas and plain resampling as oracles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from promolab.errors import InputError
+from promolab.metrics import compare, compare_auc, lift, measure
+
+EVERY = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", "capture@0.2")
+
+
+@pytest.fixture
+def rows(simulated) -> dict[str, np.ndarray]:
+    return simulated(np.random.default_rng(23), 500)
+
+
+@pytest.fixture
+def models(rows) -> dict[str, np.ndarray]:
+    noisy = 1 / (1 + np.exp(1.3 - rows["other"]))
+    return {"plain": rows["p"], "noisy": noisy, "scaled": np.clip(1.25 * rows["p"], 0, 1)}
+
+
+@pytest.mark.parametrize("metric", EVERY)
+def test_values_are_those_of_the_measure(rows, models, metric):
+    result = compare(rows["y"], models, metric, cluster=rows["cluster"], draws=100)
+    table = result.table.set_index("model")
+    for name, p in models.items():
+        value = measure(rows["y"], p, metric, rows["cluster"])
+        assert tuple(table.loc[name, ["value", "ci_low", "ci_high"]]) == (
+            value.value,
+            value.ci_low,
+            value.ci_high,
+        )
+        gap = result.against(name)
+        assert gap.value == table.loc[name, "value"] - table.loc["plain", "value"]
+        assert gap.ci_low <= gap.value <= gap.ci_high
+    assert table.loc["plain", "verdict"] == "reference" and result.against("plain").ci_high == 0
+    sure = table.loc["noisy", "p_holm"] <= 0.05
+    assert table.loc["noisy", "verdict"] == ("worse" if sure else "no difference seen")
+    assert sure or metric in ("ece", "lift@0.1")
+    said = "worse than plain: noisy" if sure else "not told apart from plain: noisy"
+    assert said in result.summary()
+
+
+def test_auc_is_delongs(rows, models):
+    result = compare(rows["y"], models, cluster=rows["cluster"], group=rows["group"])
+    pair = compare_auc(rows["y"], models["noisy"], models["plain"], rows["cluster"], rows["group"])
+    row = result.table.iloc[1]
+    assert (row["difference"], row["std_error"]) == (pair.difference, pair.std_error)
+    assert row["p_value"] == pair.p_value and result.draws == 0
+    # Scaling leaves a ranking as it is.
+    assert result.table["p_value"].iloc[2] == 1
+
+
+def resampled(rows, statistic, draws=200, seed=9):
+    """Differences of two models under a plain bootstrap of customers."""
+    customers = rows["cluster"].max() + 1
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(draws):
+        weights = np.bincount(rng.integers(0, customers, customers), minlength=customers)
+        found.append(statistic(weights[rows["cluster"]].astype(float)))
+    return np.std(found)
+
+
+def weighted_capture(y, score, weights, depth):
+    order = np.argsort(-score, kind="stable")
+    n = np.append(0, np.cumsum(weights[order]))
+    m = np.append(0, np.cumsum((weights * y)[order]))
+    return np.interp(depth * n[-1], n, m) / m[-1]
+
+
+def test_errors_are_those_of_a_plain_bootstrap(rows, models):
+    y, cluster = rows["y"], rows["cluster"]
+    a, b = models["plain"], models["noisy"] + 1e-7 * np.arange(len(y))
+    pair = {"a": a, "b": b}
+
+    def error(metric: str) -> float:
+        return compare(y, pair, metric, cluster=cluster, draws=1500).table["std_error"].iloc[1]
+
+    ap = resampled(
+        rows,
+        lambda w: (
+            average_precision_score(y, b, sample_weight=w)
+            - average_precision_score(y, a, sample_weight=w)
+        ),
+    )
+    assert error("average_precision") == pytest.approx(ap, rel=0.16)
+    squares = (b - y) ** 2 - (a - y) ** 2
+    mean = resampled(rows, lambda w: np.average(squares, weights=w), 2000)
+    assert error("brier") == pytest.approx(mean, rel=0.06)
+    top = resampled(
+        rows, lambda w: weighted_capture(y, b, w, 0.2) - weighted_capture(y, a, w, 0.2), 1000
+    )
+    assert error("capture@0.2") == pytest.approx(top, rel=0.1)
+    assert error("lift@0.2") == pytest.approx(5 * error("capture@0.2"), rel=1e-9)
+
+
+def test_means_have_the_error_that_a_formula_gives(rows, models):
+    y, cluster = rows["y"], rows["cluster"]
+    gaps = (models["noisy"] - y) ** 2 - (models["plain"] - y) ** 2
+    sums = np.bincount(cluster, weights=gaps - gaps.mean())
+    error = np.sqrt(np.square(sums).sum()) / len(y)
+    table = compare(y, models, "brier", cluster=cluster, draws=4000).table
+    assert table["std_error"].iloc[1] == pytest.approx(error, rel=0.05)
+
+
+def test_steps_of_a_long_list_change_little(simulated):
+    # 1,500 steps stand for some 9,000 scores; the same rows in fewer scores than steps are exact.
+    rows = simulated(np.random.default_rng(31), 3000)
+    fine = {"a": rows["p"], "b": rows["score"] + 1e-7 * np.arange(len(rows["y"]))}
+    coarse = {name: np.round(values, 3) for name, values in fine.items()}
+    for metric in ("average_precision", "precision@0.1"):
+        errors = [
+            compare(rows["y"], x, metric, cluster=rows["cluster"], draws=300).table["std_error"][1]
+            for x in (fine, coarse)
+        ]
+        assert errors[0] == pytest.approx(errors[1], rel=0.04)
+
+
+def test_groups_are_ranked_apart(rows):
+    y, score, group = rows["y"], rows["score"] + 1e-6 * np.arange(len(rows["y"])), rows["group"]
+    pair = {"a": score, "shifted": score - 50 * group}
+    apart = compare(y, pair, "lift@0.3", cluster=rows["cluster"], group=group, draws=100)
+    assert apart.against("shifted").value == 0 and apart.against("shifted").ci_high == 0
+    mixed = compare(y, pair, "lift@0.3", cluster=rows["cluster"], draws=100)
+    assert mixed.against("shifted").ci_high < 0
+    expected = lift(y, score, [0.3], group, rows["cluster"]).at(0.3).lift
+    assert apart.table["value"].tolist() == pytest.approx([expected.value] * 2)
+
+
+def test_the_seed_alone_decides(rows, models):
+    import threadpoolctl
+
+    first = compare(rows["y"], models, "ece", cluster=rows["cluster"], draws=130, seed=3)
+    with threadpoolctl.threadpool_limits(1):
+        again = compare(rows["y"], models, "ece", cluster=rows["cluster"], draws=130, seed=3)
+    np.testing.assert_allclose(first.table["std_error"], again.table["std_error"], rtol=1e-9)
+    other = compare(rows["y"], models, "ece", cluster=rows["cluster"], draws=130, seed=4)
+    assert first.table["std_error"][1] != other.table["std_error"][1]
+
+
+def test_weights_are_poisson_to_two_moments():
+    from promolab.metrics._resampled import WEIGHTS
+
+    values = np.frombuffer(WEIGHTS, dtype=np.uint8).astype(float)
+    assert len(values) == 256 and values.mean() == 1 and values.var() == 1
+
+
+def test_many_models_are_held_to_one_rate_of_false_alarms(rows):
+    rng = np.random.default_rng(0)
+    same = {f"m{k}": rows["p"] + 1e-3 * rng.normal(size=len(rows["y"])) for k in range(6)}
+    table = compare(rows["y"], same, "average_precision", cluster=rows["cluster"], draws=200).table
+    p, adjusted = table["p_value"].dropna(), table["p_holm"].dropna()
+    order = np.argsort(p.to_numpy())
+    expected = np.maximum.accumulate(np.minimum(p.to_numpy()[order] * [5, 4, 3, 2, 1], 1))
+    np.testing.assert_allclose(adjusted.to_numpy()[order], expected)
+
+
+def test_bad_input_is_named(rows, models):
+    y = rows["y"]
+    with pytest.raises(InputError, match="did you mean 'log_loss'"):
+        compare(y, models, "logloss")
+    with pytest.raises(InputError, match=r"above 0 and up to 1, such as 'lift@0\.1'"):
+        compare(y, models, "lift@10")
+    with pytest.raises(InputError, match="'scald', which is none of the models; did you mean"):
+        compare(y, models, reference="scald")
+    with pytest.raises(InputError, match="holds 1 models"):
+        compare(y, {"a": models["plain"]})
+    with pytest.raises(InputError, match="holds no names"):
+        compare(y, [models["plain"], models["noisy"]])
+    with pytest.raises(InputError, match="Brier score does not rank inside groups"):
+        compare(y, models, "brier", group=rows["group"])
+    with pytest.raises(InputError, match="give at least 50"):
+        compare(y, models, "brier", draws=5)
+    with pytest.raises(InputError, match="noisy has 3 rows"):
+        compare(y, {"plain": models["plain"], "noisy": [1, 2, 3]})
+    with pytest.raises(InputError, match="there is no model 'plan'; did you mean 'plain'"):
+        compare(y, models).against("plan")
+
+
+def test_it_draws_what_it_says(rows, models):
+    result = compare(rows["y"], models, "brier", cluster=rows["cluster"], reference="noisy")
+    ax = result.plot()
+    title = ax.get_title(loc="left").replace("\n", " ")
+    assert title.startswith("scaled beats noisy: Brier score lower by 0.0")
+    assert "the most of 2 that are better" in title
+    assert result.to_dict()["models"][0]["model"] == "plain"
+    nothing = compare(rows["y"], {"a": rows["p"], "b": rows["p"]}, "ece", draws=50)
+    assert "No model is better than a" in nothing.plot().get_title(loc="left")

@@ -1,0 +1,86 @@
+"""Intervals of precision, probabilities, lists and differences cover a known truth, no wider."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promolab.metrics import brier, calibration, compare, lift, log_loss, precision_recall
+
+DRAWS, CUSTOMERS = 1000, 250
+# Three standard errors of a share of 1,000 draws, and a point for the approximation.
+LOWEST, HIGHEST = 0.95 - 3 * np.sqrt(0.95 * 0.05 / DRAWS) - 0.01, 0.985
+
+
+def measures(rows: dict[str, np.ndarray], clustered: bool = True) -> dict[str, tuple[float, ...]]:
+    y, p = rows["y"], rows["p"]
+    cluster = rows["cluster"] if clustered else None
+    area = precision_recall(y, rows["score"], cluster)
+    loss = log_loss(y, p, cluster)
+    top = lift(y, rows["score"], [0.1], cluster=cluster).at(0.1)
+    found = {
+        "average precision": area.estimate,
+        "log-loss": loss.estimate,
+        "log-loss skill": loss.skill,
+        "lift": top.lift,
+        "precision": top.rate,
+    }
+    at = np.searchsorted(area.recall, 0.5 - 1e-9)
+    place = np.searchsorted(area.band_recall, 0.5 - 1e-9)
+    ends = {name: (x.value, x.ci_low, x.ci_high) for name, x in found.items()}
+    band = float(area.precision[at]), area.band_low[place], area.band_high[place]
+    return {**ends, "precision at half the recall": band}
+
+
+def collect(draws: list[dict[str, tuple[float, ...]]]) -> dict[str, np.ndarray]:
+    return {name: np.array([draw[name] for draw in draws]) for name in draws[0]}
+
+
+@pytest.fixture(scope="module")
+def truth_and_draws(simulated):
+    big = measures(simulated(np.random.default_rng(99), 300_000), clustered=False)
+    truth = {name: found[0] for name, found in big.items()}
+    rng = np.random.default_rng(17)
+    return truth, collect([measures(simulated(rng, CUSTOMERS)) for _ in range(DRAWS)])
+
+
+def coverage(found: np.ndarray, truth: float) -> float:
+    return float(((found[:, 1] <= truth) & (truth <= found[:, 2])).mean())
+
+
+NAMES = [
+    *("average precision", "log-loss", "log-loss skill", "lift", "precision"),
+    "precision at half the recall",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_intervals_cover(truth_and_draws, name):
+    truth, found = truth_and_draws[0][name], truth_and_draws[1][name]
+    assert LOWEST <= coverage(found, truth) <= HIGHEST
+    needed = 2 * 1.96 * found[:, 0].std()
+    assert 0.9 * needed <= (found[:, 2] - found[:, 1]).mean() <= 1.15 * needed
+
+
+def slower(rows: dict[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
+    y, p, cluster = rows["y"], rows["p"], rows["cluster"]
+    score, bins = brier(y, p, cluster), calibration(y, p, cluster=cluster)
+    pair = {"p": p, "other": 1 / (1 + np.exp(1.0 - rows["other"]))}
+    better = compare(y, pair, "brier", cluster=cluster, draws=128).against("other")
+    found = {"Brier": score.estimate, "Brier skill": score.skill, "difference": better}
+    found |= {"intercept": bins.intercept, "slope": bins.slope, "in the large": bins.in_the_large}
+    return {name: (x.value, x.ci_low, x.ci_high) for name, x in found.items()}
+
+
+def test_the_slower_ones_cover_as_well(simulated):
+    # The benchmarks take more draws, and the parts of the Brier score, distances and lists too.
+    draws = 120
+    truth = {k: v[0] for k, v in slower(simulated(np.random.default_rng(98), 60_000)).items()}
+    rng = np.random.default_rng(19)
+    found = collect([slower(simulated(rng, CUSTOMERS)) for _ in range(draws)])
+    lowest = 0.95 - 3 * np.sqrt(0.95 * 0.05 / draws) - 0.01
+    for name, values in found.items():
+        assert lowest <= coverage(values, truth[name]), name
+        needed = 2 * 1.96 * values[:, 0].std()
+        width = (values[:, 2] - values[:, 1]).mean()
+        assert 0.8 * needed <= width <= 1.25 * needed, name

@@ -1,0 +1,186 @@
+"""Log-loss and Brier against scikit-learn and statsmodels; calibration error against chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from sklearn.metrics import brier_score_loss
+from sklearn.metrics import log_loss as log_loss_of_sklearn
+
+from promolab.errors import InputError
+from promolab.metrics import brier, calibration, ece, log_loss
+
+
+@pytest.fixture
+def rows(simulated) -> dict[str, np.ndarray]:
+    return simulated(np.random.default_rng(22), 500)
+
+
+def clustered_error(values: np.ndarray, cluster: np.ndarray | None) -> float:
+    fit = sm.OLS(values, np.ones(len(values)))
+    if cluster is None:
+        return float(fit.fit(cov_type="HC0").bse[0])
+    options = {"groups": cluster, "df_correction": False}
+    return float(fit.fit(cov_type="cluster", cov_kwds=options).bse[0])
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_means_and_errors_are_those_of_the_others(rows, clustered):
+    y, p = rows["y"], rows["p"]
+    cluster = rows["cluster"] if clustered else None
+    score, loss = brier(y, p, cluster), log_loss(y, p, cluster)
+    assert score.value == pytest.approx(brier_score_loss(y, p), rel=1e-12)
+    assert loss.value == pytest.approx(log_loss_of_sklearn(y, p), rel=1e-12)
+    squares, losses = (p - y) ** 2, -np.log(np.where(y, p, 1 - p))
+    assert score.std_error == pytest.approx(clustered_error(squares, cluster), rel=2e-3)
+    assert loss.std_error == pytest.approx(clustered_error(losses, cluster), rel=2e-3)
+    for one in (score, loss):
+        assert one.ci_low < one.value < one.ci_high
+        assert one.ci_high - one.ci_low == pytest.approx(2 * 1.96 * one.std_error, rel=0.05)
+
+
+def test_certainty_is_held_off_as_scikit_learn_does():
+    y, p = [0, 1, 1], [0.0, 1.0, 0.0]
+    result = log_loss(y, p)
+    assert result.value == pytest.approx(log_loss_of_sklearn(y, p))
+    assert result.certain_and_wrong == 1 and "1 rows had been ruled out" in result.summary()
+
+
+def test_skill_is_against_the_base_rate(rows):
+    y, p = rows["y"], rows["p"]
+    base = np.full(len(y), y.mean())
+    assert log_loss(y, base).skill.value == pytest.approx(0, abs=1e-12)
+    assert brier(y, base).skill.value == pytest.approx(0, abs=1e-12)
+    skill = log_loss(y, p).skill
+    assert skill.value == pytest.approx(1 - log_loss(y, p).value / log_loss(y, base).value)
+    assert brier(y, p).skill.value == pytest.approx(1 - brier(y, p).value / brier(y, base).value)
+    one_class = log_loss(np.zeros(9), np.full(9, 0.1))
+    assert one_class.value == pytest.approx(-np.log(0.9)) and np.isnan(one_class.skill.value)
+
+
+def test_skills_errors_are_those_of_resampled_customers(rows):
+    y, p, cluster = rows["y"], rows["p"], rows["cluster"]
+    customers = cluster.max() + 1
+    draws = np.random.default_rng(1).poisson(1.0, (2000, customers))
+    sums = [np.bincount(cluster, weights=x) for x in ((p - y) ** 2, y, np.ones(len(y)))]
+    squares, hits, n = (draws @ x for x in sums)
+    share = hits / n
+    drawn = 1 - squares / n / (share * (1 - share))
+    skill = brier(y, p, cluster).skill
+    assert (skill.ci_high - skill.ci_low) / 2 / 1.96 == pytest.approx(drawn.std(), rel=0.08)
+
+
+def test_parts_add_up_to_the_score(rows):
+    for p, bins in ((rows["p"], 10), (np.round(rows["p"], 1), 10), (rows["p"], 1), (rows["p"], 50)):
+        result = brier(rows["y"], p, rows["cluster"], bins=bins)
+        parts = result.reliability - result.resolution + result.uncertainty + result.within
+        assert parts == pytest.approx(result.value, rel=1e-12)
+        frame = result.parts.set_index("part")
+        assert frame["seen"]["resolution"] == result.resolution
+        assert (frame["seen"] - frame["by_chance"]).clip(lower=0)["resolution"] == (
+            pytest.approx(frame["value"]["resolution"])
+        )
+        assert (frame["ci_low"] <= frame["value"]).all()
+        assert (frame["value"] <= frame["ci_high"]).all()
+
+
+def test_murphys_parts_by_hand():
+    result = brier([0, 1, 1, 1], [0.2, 0.2, 0.6, 0.6], bins=2)
+    assert result.reliability == pytest.approx((0.3**2 + 0.4**2) / 2)
+    assert result.resolution == pytest.approx((0.25**2 + 0.25**2) / 2)
+    assert result.uncertainty == pytest.approx(0.75 * 0.25)
+    assert result.within == pytest.approx(0)  # equal predictions inside every bin
+
+
+def test_what_chance_adds_is_taken_off():
+    # Of a calibrated model the reliability is chance alone; the parts' means are then the truth's.
+    rng, parts, errors = np.random.default_rng(3), [], []
+    for _ in range(80):
+        p = rng.choice([0.1, 0.3, 0.6], 400)
+        y = rng.random(400) < p
+        frame = brier(y, p).parts.set_index("part")
+        parts.append(frame["seen"] - frame["by_chance"])
+        errors.append(frame["ci_low"]["reliability"] <= 1e-12)
+    means = np.mean(parts, axis=0)
+    truth = np.array([0.1, 0.3, 0.6])
+    assert means[0] == pytest.approx(0, abs=1e-4)
+    assert means[1] == pytest.approx(truth.var(), rel=0.06)
+    assert means[2] == pytest.approx(truth.mean() * (1 - truth.mean()), rel=0.02)
+    assert np.mean(errors) > 0.95
+
+
+def test_calibration_error_of_a_calibrated_model_is_chance():
+    rng, found = np.random.default_rng(4), []
+    for _ in range(100):
+        p = rng.beta(1, 6, 800)
+        found.append(ece(rng.random(800) < p, p))
+    assert np.mean([x.value for x in found]) == pytest.approx(
+        np.mean([x.by_chance for x in found]), rel=0.05
+    )
+    assert np.mean([x.debiased.ci_low <= 0 for x in found]) > 0.95
+    assert np.mean([x.debiased.value for x in found]) < 0.4 * np.mean([x.value for x in found])
+
+
+def test_calibration_error_far_from_right_is_what_it_seems(rows):
+    rng = np.random.default_rng(6)
+    p = rng.uniform(0.1, 0.5, 20_000)
+    result = ece(rng.random(20_000) < p + 0.2, p)
+    assert result.debiased.value == pytest.approx(0.2, abs=0.01)
+    assert result.debiased.ci_low < 0.2 < result.debiased.ci_high
+    assert result.debiased.ci_high - result.debiased.ci_low < 0.02
+    bins = calibration(rows["y"], rows["p"], cluster=rows["cluster"])
+    same = ece(rows["y"], rows["p"], rows["cluster"])
+    assert (bins.ece, bins.ece_by_chance) == (same.value, same.by_chance)
+    assert bins.distance == same.debiased and "percentage points" in same.summary()
+
+
+def test_perfect_probabilities_and_single_rows():
+    right = ece([0, 1, 0, 1], [0, 1, 0, 1])
+    assert (right.value, right.debiased.value, right.debiased.ci_low) == (0, 0, 0)
+    assert brier([0, 1], [0, 1]).value == 0
+    one = log_loss([1], [0.5])
+    assert one.value == pytest.approx(np.log(2)) and (one.ci_low, one.ci_high) == (0, np.inf)
+    assert one.to_dict()["ci_high"] is None
+
+
+@pytest.mark.parametrize("function", [brier, log_loss, ece])
+def test_bad_input_is_named(function):
+    with pytest.raises(InputError, match="p has 1 of 2 values outside"):
+        function([0, 1], [0.2, 1.2])
+    with pytest.raises(InputError, match="y_true holds 2"):
+        function([0, 2], [0.2, 0.3])
+    with pytest.raises(InputError, match="cluster has 3 rows and y_true 2"):
+        function([0, 1], [0.2, 0.3], [1, 2, 3])
+    with pytest.raises(InputError, match="level is 95"):
+        function([0, 1], [0.2, 0.3], level=95)
+
+
+def test_intercept_and_slope_are_those_of_a_logistic_regression(rows):
+    logit = np.log(rows["p"] / (1 - rows["p"]))
+    family = sm.families.Binomial()
+    options = {
+        "cov_type": "cluster",
+        "cov_kwds": {"groups": rows["cluster"], "df_correction": False},
+    }
+    both = sm.GLM(rows["y"].astype(float), sm.add_constant(logit), family=family).fit(**options)
+    shift = sm.GLM(rows["y"].astype(float), np.ones(len(logit)), family=family, offset=logit).fit(
+        **options
+    )
+    result = calibration(rows["y"], rows["p"], cluster=rows["cluster"])
+    for mine, fit, k in (
+        (result.intercept, both, 0),
+        (result.slope, both, 1),
+        (result.in_the_large, shift, 0),
+    ):
+        assert mine.value == pytest.approx(fit.params[k], rel=1e-5)
+        assert (mine.ci_high - mine.ci_low) / 2 == pytest.approx(1.96 * fit.bse[k], rel=3e-3)
+    assert result.in_the_large.ci_low > 0  # predictions too low
+
+
+def test_it_draws_what_it_says(rows):
+    result = brier(rows["y"], rows["p"], rows["cluster"])
+    ax = result.plot()
+    assert "below that of the base rate" in ax.get_title(loc="left").replace("\n", " ")
+    widths = [patch.get_width() for patch in ax.patches]
+    assert widths[-1] == pytest.approx(result.value) and widths[1] < 0

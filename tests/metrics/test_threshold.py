@@ -1,0 +1,119 @@
+"""Profit by threshold against plain sums; the best one against a truth that is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promolab.errors import InputError
+from promolab.metrics import threshold_chart
+
+
+@pytest.fixture
+def rows(simulated) -> dict[str, np.ndarray]:
+    return simulated(np.random.default_rng(25), 400)
+
+
+def profit(rows, threshold, benefit=10.0, cost=2.5):
+    taken = rows["p"] >= threshold
+    return float((benefit * rows["y"] - cost)[taken].sum())
+
+
+def test_profit_is_a_plain_sum_and_the_best_is_the_best(rows):
+    result = threshold_chart(rows["y"], rows["p"], 10, 2.5, rows["cluster"])
+    for row in result.table.iloc[1::9].to_dict("records"):
+        assert row["profit"] == pytest.approx(profit(rows, row["threshold"]))
+        assert row["contacted"] == (rows["p"] >= row["threshold"]).sum()
+        assert row["responses"] == rows["y"][rows["p"] >= row["threshold"]].sum()
+    every = [profit(rows, threshold) for threshold in rows["p"]]
+    assert result.profit.value == pytest.approx(max(every))
+    assert profit(rows, result.threshold) == pytest.approx(max(every))
+    first, last = result.table.iloc[0], result.table.iloc[-1]
+    assert (first["threshold"], first["profit"], first["profit_high"]) == (np.inf, 0, 0)
+    assert last["profit"] == result.everybody.value == pytest.approx(profit(rows, 0))
+    assert result.gain.value == pytest.approx(result.profit.value - result.everybody.value)
+    assert result.threshold_low <= result.threshold <= result.threshold_high
+    assert result.contacted == (rows["p"] >= result.threshold).sum()
+
+
+def test_errors_are_those_of_resampled_customers(rows):
+    result = threshold_chart(rows["y"], rows["p"], 10, 2.5, rows["cluster"])
+    draws = np.random.default_rng(2).poisson(1.0, (3000, rows["cluster"].max() + 1))
+    values = 10 * rows["y"] - 2.5
+
+    def drawn(taken: np.ndarray) -> np.ndarray:
+        sums = np.bincount(rows["cluster"], weights=values * taken)
+        total = draws.sum(axis=1)
+        return draws.shape[1] * (draws @ sums) / total
+
+    best, all_of_them = rows["p"] >= result.threshold, np.ones(len(values))
+    for estimate, values_of in (
+        (result.profit, drawn(best)),
+        (result.everybody, drawn(all_of_them)),
+        (result.gain, drawn(best) - drawn(all_of_them)),
+    ):
+        assert (estimate.ci_high - estimate.ci_low) / 3.92 == pytest.approx(
+            values_of.std(), rel=0.06
+        )
+
+
+def test_one_benefit_and_cost_per_row(rows):
+    n = len(rows["y"])
+    one = threshold_chart(rows["y"], rows["p"], 10, 2.5)
+    each = threshold_chart(rows["y"], rows["p"], np.full(n, 10.0), np.full(n, 2.5))
+    assert one.profit == each.profit and one.threshold == each.threshold
+    cheap = threshold_chart(rows["y"], rows["p"], 10, 0)
+    assert cheap.everybody.value == cheap.profit.value == pytest.approx(10 * rows["y"].sum())
+
+
+def test_the_best_threshold_of_calibrated_probabilities_is_cost_over_benefit():
+    rng, inside, luck, flattery = np.random.default_rng(3), [], [], []
+    for _ in range(40):
+        cluster = np.repeat(np.arange(300), rng.integers(1, 5, 300))
+        p = 1 / (1 + np.exp(1.2 - 1.1 * rng.normal(size=300)[cluster]))
+        result = threshold_chart(rng.random(len(p)) < p, p, 10, 3, cluster, draws=300)
+        inside.append(result.threshold_low <= 0.3 <= result.threshold_high)
+        flattery.append(result.profit.value - (10 * p - 3)[p >= result.threshold].sum())
+        luck.append(result.optimism)
+        assert result.share_high - result.share_low < 0.75
+    assert np.mean(inside) >= 0.9
+    assert np.mean(luck) > 0 and 0.3 < np.mean(luck) / np.mean(flattery) < 3
+
+
+def test_where_no_contact_pays():
+    rng = np.random.default_rng(4)
+    p = rng.uniform(0.01, 0.05, 500)
+    result = threshold_chart(rng.random(500) < p, p, 1, 5)
+    assert result.contacted == 0 and result.threshold == np.inf and result.profit.value == 0
+    assert "contacting nobody is best" in result.summary()
+    assert "No threshold pays" in result.plot().get_title(loc="left")
+    assert result.to_dict()["threshold"] is None
+
+
+def test_ties_are_contacted_together():
+    result = threshold_chart([1, 1, 1, 0], [0.5, 0.5, 0.2, 0.2], 2, 1)
+    assert result.table["contacted"].tolist() == [0, 2, 4]
+    assert result.threshold == 0.5  # as good as all four, with fewer contacts
+
+
+def test_bad_input_is_named(rows):
+    y, p = rows["y"], rows["p"]
+    with pytest.raises(InputError, match="cost is negative in"):
+        threshold_chart(y, p, 10, -1)
+    with pytest.raises(InputError, match=r"benefit has shape \(2,\)"):
+        threshold_chart(y, p, [1, 2], 1)
+    with pytest.raises(InputError, match="benefit has values that are missing"):
+        threshold_chart(y, p, np.nan, 1)
+    with pytest.raises(InputError, match="give 'contacted' or 'threshold'"):
+        threshold_chart(y, p, 10, 1).plot(by="rank")
+
+
+def test_it_draws_what_it_says(rows):
+    result = threshold_chart(rows["y"], rows["p"], 10, 2.5, rows["cluster"], unit="EUR")
+    ax = result.plot()
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.table["profit"])
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words[-2:] == ["contact everybody", "contact nobody"]
+    assert "EUR" in ax.get_title(loc="left") and "not in effects" in result.summary()
+    by = result.plot(by="threshold")
+    np.testing.assert_array_equal(by.lines[0].get_xdata(), result.table["threshold"].iloc[1:])
