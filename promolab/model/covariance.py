@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from promolab.model.logistic import Problem, as_array, one_thread, solve
+from promolab.model.logistic import Problem
+from promolab.model.newton import solve
+from promolab.model.passes import Data, as_array, one_thread
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import ArrayLike
 
 __all__ = ["sandwich"]
@@ -51,21 +55,39 @@ def sandwich(
     import torch
 
     n, p = X.shape
-    codes = np.arange(n) if cluster is None else pd.factorize(np.asarray(cluster))[0]
-    groups = int(codes.max()) + 1 if n else 0
-    if groups < 2:
-        return np.full((p + 1, p + 1), np.nan)
     with one_thread():
-        rows, labels = torch.from_numpy(as_array(X)), torch.from_numpy(as_array(y))
-        problem = Problem(rows, labels, torch.ones(n, dtype=torch.float64), l2)
-        theta = torch.from_numpy(np.append(w, b))
-        _, hessian = problem.gradient_and_hessian(theta)
-        residual = torch.sigmoid(problem.linear(theta)) - labels
-        sums = torch.zeros(groups, p + 1, dtype=torch.float64)
-        index = torch.from_numpy(codes.astype(np.int64))
-        for part in problem.blocks():
-            scores = residual[part, None] * problem.with_ones(part)
-            sums.index_add_(0, index[part], scores)
-        half = solve(hessian, sums.T)
-        factor = groups / (groups - 1) * (n - 1) / max(n - p - 1, 1)
-        return (factor * (half @ half.T)).numpy()
+        rows = torch.from_numpy(as_array(X, keep_single=True))
+        data = Data(rows, torch.from_numpy(as_array(y)), torch.ones(n, dtype=torch.float64))
+        problem = Problem(data, l2)
+        linear = problem.evaluate(torch.from_numpy(np.append(w, b))).linear
+        residual = torch.sigmoid(linear) - data.labels
+        scores = ((part, residual[part, None] * data.with_ones(part)) for part in data.pieces())
+        sums = cluster_sums(scores, cluster, p + 1)
+        if sums is None:
+            return np.full((p + 1, p + 1), np.nan)
+        half = solve(problem.hessian(linear), sums.T)
+        return (small_sample_factor(len(sums), n, p + 1) * (half @ half.T)).numpy()
+
+
+def cluster_sums(
+    scores: Iterable[tuple[slice, torch.Tensor]], cluster: ArrayLike | None, size: int
+) -> torch.Tensor | None:
+    """Return the summed scores of each cluster; None if there are fewer than two."""
+    import torch
+
+    if cluster is None:
+        sums = torch.cat([torch.empty(0, size, dtype=torch.float64), *(some for _, some in scores)])
+        return sums if len(sums) > 1 else None
+    codes, names = pd.factorize(np.asarray(cluster))
+    if len(names) < 2:
+        return None
+    index = torch.from_numpy(codes.astype(np.int64))
+    sums = torch.zeros(len(names), size, dtype=torch.float64)
+    for part, some in scores:
+        sums.index_add_(0, index[part], some)
+    return sums
+
+
+def small_sample_factor(clusters: int, n: int, parameters: int) -> float:
+    """Return G/(G−1) · (n−1)/(n−k), k the number of parameters."""
+    return clusters / (clusters - 1) * (n - 1) / max(n - parameters, 1)

@@ -1,9 +1,9 @@
-"""The choice of the penalty: by what it would have meant for promotions not seen yet."""
+"""The choice of penalties: by what they would have meant for rows not seen yet."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +16,10 @@ from promolab.model.encoding import Encoder
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["L2_GRID", "choose_l2"]
+__all__ = ["L2_GRID", "POOLING_GRID", "choose_l2", "choose_pooling"]
 
 L2_GRID = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+POOLING_GRID = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 1e6)  # the last: one model for all
 
 
 def choose_l2(
@@ -28,6 +29,7 @@ def choose_l2(
     grid: Iterable[float] = L2_GRID,
     *,
     columns: Sequence[str] | None = None,
+    l1: float = 0.0,
     folds: int = 5,
     seed: int = 0,
 ) -> tuple[float, pd.DataFrame]:
@@ -45,6 +47,8 @@ def choose_l2(
         Penalties to compare.
     columns : sequence of str, optional
         Features to use; all by default.
+    l1 : float
+        Penalty on Σ |w| beside each.
     folds : int
         Folds; fewer where there are fewer groups.
     seed : int
@@ -72,53 +76,142 @@ def choose_l2(
     """
     labels = check_labels(y, len(X))
     groups = check_beside(group, "group", len(X))
-    penalties = sorted({float(l2) for l2 in grid})
-    if not penalties or penalties[0] <= 0:
-        raise InputError(f"the grid of penalties is {penalties}; give at least one number above 0")
     if groups is None:
         raise InputError("l2='cv' leaves out whole groups: give group= (the rows' promotions)")
-    fold = _folds(groups, folds, seed)
-    losses = np.zeros(len(penalties))
-    rows = 0
-    for k in range(fold.max() + 1):
+
+    def losses(train: np.ndarray, test: np.ndarray, penalties: list[float]) -> list[float]:
+        encoder = Encoder.fit(X[train], columns)
+        matrix, held_out = encoder.transform(X[train]), encoder.transform(X[test])
+        fits = (_fitted(matrix, labels[train], l2, l1) for l2 in penalties)
+        return [_log_loss(labels[test], held_out @ w + b) for w, b in fits]
+
+    return _choose("l2", grid, losses, labels, _folds(groups, folds, seed, "l2"))
+
+
+def choose_pooling(
+    X: pd.DataFrame,
+    y: ArrayLike,
+    promotion: ArrayLike,
+    cluster: ArrayLike | None,
+    l2: float,
+    grid: Iterable[float] = POOLING_GRID,
+    *,
+    columns: Sequence[str] | None = None,
+    folds: int = 5,
+    seed: int = 0,
+) -> tuple[float, pd.DataFrame]:
+    """Choose how far promotions share a model by the log-loss on customers that were left out.
+
+    Customers, as what a promotion has of its own is learned from its other customers. Folds are
+    dealt out in the order of a hash of customer and seed.
+
+    Parameters
+    ----------
+    X : DataFrame, shape (n, k)
+    y : array of 0 and 1, shape (n,)
+    promotion : array, shape (n,)
+        What has weights of its own.
+    cluster : array, shape (n,), optional
+        Customer of each row; each row on its own by default.
+    l2 : float
+        Penalty of what is shared.
+    grid : iterable of float
+        Poolings to compare.
+    columns, folds, seed
+        As for `choose_l2`.
+
+    Returns
+    -------
+    pooling : float
+        That of the least log-loss; of equals the largest.
+    table : DataFrame
+        pooling, log_loss (mean over the rows left out).
+
+    Raises
+    ------
+    InputError
+        As for `choose_l2`.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"orders": range(60)})
+    >>> y = [int(i % 3 == 0 or i > 40) for i in range(60)]
+    >>> pooling, table = choose_pooling(X, y, [i % 2 for i in range(60)], None, 1.0, [1.0, 1e6])
+    >>> table.columns.tolist()
+    ['pooling', 'log_loss']
+    """
+    from promolab.model.partial_pooling import fit_pooled
+
+    labels = check_labels(y, len(X))
+    names = check_beside(promotion, "promotion", len(X))
+    clusters = check_beside(cluster, "cluster", len(X))
+
+    def losses(train: np.ndarray, test: np.ndarray, penalties: list[float]) -> list[float]:
+        encoder = Encoder.fit(X[train], columns)
+        matrix, held_out = encoder.transform(X[train]), encoder.transform(X[test])
+        codes, known = pd.factorize(np.asarray(names)[train])
+        place = pd.Index(known).get_indexer(np.asarray(names)[test])
+        found = []
+        for pooling in penalties:
+            fit = fit_pooled(matrix, labels[train], codes, l2, pooling)
+            own = np.vstack([fit.own_weights, np.zeros(len(fit.weights))])[place]
+            linear = (held_out * (fit.weights + own)).sum(axis=1) + fit.intercept
+            linear += np.append(fit.own_intercepts, 0.0)[place]  # the last is of those not known
+            found.append(_log_loss(labels[test], linear))
+        return found
+
+    units = np.arange(len(X)) if clusters is None else clusters
+    return _choose("pooling", grid, losses, labels, _folds(units, folds, seed, "pooling"))
+
+
+def _choose(
+    name: str,
+    grid: Iterable[float],
+    losses: Callable[[np.ndarray, np.ndarray, list[float]], list[float]],
+    labels: np.ndarray,
+    fold: np.ndarray,
+) -> tuple[float, pd.DataFrame]:
+    from tqdm import tqdm
+
+    penalties = sorted({float(value) for value in grid})
+    if not penalties or penalties[0] <= 0:
+        raise InputError(f"the grid of penalties is {penalties}; give at least one number above 0")
+    total, rows = np.zeros(len(penalties)), 0
+    what = f"choosing {name}"
+    bar = tqdm(range(fold.max() + 1), desc=what, unit="fold", leave=False, delay=2, disable=None)
+    for k in bar:
         train, test = fold != k, fold == k
         if len(np.unique(labels[train])) == 2:
-            losses += _fold_losses(X, labels, train, test, penalties, columns)
+            total += losses(train, test, penalties)
             rows += int(test.sum())
     if rows == 0:
         raise InputError(
-            "no choice of l2: whichever group is left out, the rest has a single class; give l2 "
-            "as a number"
+            f"no choice of {name}: whichever group is left out, the rest has a single class; give "
+            f"{name} as a number"
         )
-    table = pd.DataFrame({"l2": penalties, "log_loss": losses / rows})
+    table = pd.DataFrame({name: penalties, "log_loss": total / rows})
     best = table["log_loss"] <= table["log_loss"].min() * (1 + 1e-12)
-    return float(table.loc[best, "l2"].max()), table
+    return float(table.loc[best, name].max()), table
 
 
-def _fold_losses(
-    X: pd.DataFrame,
-    labels: np.ndarray,
-    train: np.ndarray,
-    test: np.ndarray,
-    penalties: list[float],
-    columns: Sequence[str] | None,
-) -> np.ndarray:
+def _fitted(X: np.ndarray, y: np.ndarray, l2: float, l1: float) -> tuple[np.ndarray, float]:
+    from promolab.model.elastic_net import fit_elastic_net
     from promolab.model.logistic import fit_logistic
 
-    encoder = Encoder.fit(X[train], columns)
-    matrix, held_out = encoder.transform(X[train]), encoder.transform(X[test])
-    sign = 1 - 2 * labels[test]
-    losses = []
-    for l2 in penalties:
-        w, b, _ = fit_logistic(matrix, labels[train], l2)
-        losses.append(np.logaddexp(0, sign * (held_out @ w + b)).sum())
-    return np.array(losses)
+    w, b, _ = fit_elastic_net(X, y, l1, l2) if l1 > 0 else fit_logistic(X, y, l2)
+    return w, b
 
 
-def _folds(groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def _log_loss(labels: np.ndarray, linear: np.ndarray) -> float:
+    return float(np.logaddexp(0, (1 - 2 * labels) * linear).sum())
+
+
+def _folds(groups: np.ndarray, folds: int, seed: int, name: str) -> np.ndarray:
     codes, names = pd.factorize(groups)
     if len(names) < 2:
-        raise InputError(f"l2='cv' leaves out whole groups, and there is {len(names)} group only")
-    hashes = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in names]
+        raise InputError(
+            f"{name}='cv' leaves out whole groups, and there is {len(names)} group only"
+        )
+    hashes = [hashlib.sha256(f"{seed}:{value}".encode()).hexdigest() for value in names]
     rank = np.argsort(np.argsort(np.array(hashes)))
     return (rank % min(folds, len(names)))[codes]

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.model.penalty import choose_l2
+from promolab.model.penalty import choose_l2, choose_pooling
+from promolab.model.response import ResponseModel
 
 
 def test_choice_of_the_penalty() -> None:
@@ -37,3 +38,22 @@ def test_groups_are_left_out_whole() -> None:
     grid = [0.1, 1000.0]
     assert choose_l2(X, y, group, grid)[0] == 1000.0
     assert choose_l2(X, y, np.tile(np.arange(10), 60), grid)[0] == 0.1
+
+
+def test_choice_of_the_pooling() -> None:
+    rng = np.random.default_rng(2)
+    X, group = pd.DataFrame(rng.normal(size=(900, 2)), columns=["a", "b"]), rng.integers(0, 6, 900)
+    slopes = rng.normal(0, 2, 6)
+    grid = [3.0, 1e6]
+    apart = (X["a"] * slopes[group] > rng.logistic(size=900)).astype(int)
+    alike = (X["a"] > rng.logistic(size=900)).astype(int)
+    customer = rng.integers(0, 200, 900)
+    assert choose_pooling(X, apart, group, customer, 1.0, grid)[0] == 3.0
+    pooling, table = choose_pooling(X, alike, group, customer, 1.0, grid)
+    assert pooling == 1e6 and table["pooling"].tolist() == grid
+    # What is left out is predicted by the shared weights where its promotion is new.
+    order = rng.permutation(900)
+    again = choose_pooling(X.iloc[order], alike[order], group[order], customer[order], 1.0, grid)[1]
+    np.testing.assert_allclose(again, table, rtol=1e-8)
+    model = ResponseModel(by="g", pooling="cv").fit(X.assign(g=group), apart, cluster=customer)
+    assert model.learners_[0].pooling == choose_pooling(X, apart, group, customer, 30.0)[0]

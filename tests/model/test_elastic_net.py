@@ -1,0 +1,167 @@
+"""The optimum with an L1 penalty, against scikit-learn and against its dual."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import expit, xlogy
+
+from promolab.errors import InputError
+from promolab.model.elastic_net import elastic_net_path, fit_elastic_net, largest_l1
+from promolab.model.logistic import fit_logistic
+from promolab.model.penalty import choose_l2
+from promolab.model.response import ResponseModel
+
+
+def simulate(
+    n: int = 500, p: int = 12, seed: int = 0, correlation: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) * np.sqrt(1 - correlation)
+    X += rng.normal(size=(n, 1)) * np.sqrt(correlation)
+    w = np.where(rng.uniform(size=p) < 0.4, rng.normal(size=p), 0.0)
+    return X, (rng.uniform(size=n) < expit(X @ w - 1)).astype(float)
+
+
+def objective(X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, l1: float, l2: float) -> float:
+    loss = np.logaddexp(0, (1 - 2 * y) * (X @ w + b)).sum()
+    return float(loss + l1 * np.abs(w).sum() + 0.5 * l2 * w @ w)
+
+
+def dual(X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, l1: float, l2: float) -> float:
+    """Return a lower bound of the minimum (Fenchel): the entropy of p, less what Xᵀ(y − p) costs.
+
+    Any p in (0, 1) with Σ p = Σ y, as the free intercept asks, gives one.
+    """
+    p = expit(X @ w + b)
+    p *= y.sum() / p.sum()
+    entropy = -(xlogy(p, p) + xlogy(1 - p, 1 - p)).sum()
+    over = np.maximum(np.abs(X.T @ (y - p)) - l1, 0.0)
+    return float(entropy - (over**2).sum() / (2 * l2))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(("l1", "l2"), [(5.0, 1.0), (20.0, 1e-3), (0.5, 10.0)])
+def test_same_optimum_as_saga(l1: float, l2: float) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    X, y = simulate()
+    model = LogisticRegression(
+        solver="saga", C=1 / (l1 + l2), l1_ratio=l1 / (l1 + l2), tol=1e-9, max_iter=50_000
+    ).fit(X, y)
+    w, b, info = fit_elastic_net(X, y, l1, l2)
+    theirs = objective(X, y, model.coef_[0], float(model.intercept_[0]), l1, l2)
+    assert info.converged
+    assert info.objective == pytest.approx(objective(X, y, w, b, l1, l2), rel=1e-12)
+    assert info.objective <= theirs + 1e-9
+    np.testing.assert_allclose(w, model.coef_[0], atol=1e-6)
+    np.testing.assert_array_equal(w == 0, np.abs(model.coef_[0]) < 1e-9)
+
+
+@pytest.mark.parametrize("l2", [1.0, 1e-4])
+@pytest.mark.parametrize("share", [0.9, 0.3, 0.03])
+def test_the_dual_certifies_the_optimum(l2: float, share: float) -> None:
+    X, y = simulate(n=400, p=60, correlation=0.9)
+    l1 = share * largest_l1(X, y)
+    w, b, info = fit_elastic_net(X, y, l1, l2)
+    gap = objective(X, y, w, b, l1, l2) - dual(X, y, w, b, l1, l2)
+    assert -1e-9 <= gap <= 1e-6 * len(y)
+    assert info.gradient_norm < 1e-6 and info.excess <= 1e-13
+    # Karush, Kuhn and Tucker: where a weight is 0 the slope is within ±l1, elsewhere it is ±l1.
+    slope = X.T @ (expit(X @ w + b) - y) + l2 * w
+    assert (np.abs(slope[w == 0]) <= l1 * (1 + 1e-9)).all()
+    np.testing.assert_allclose(slope[w != 0], -l1 * np.sign(w[w != 0]), rtol=1e-7)
+
+
+def test_without_l1_it_is_the_ridge() -> None:
+    X, y = simulate()
+    w, b, _ = fit_elastic_net(X, y, 0.0, 2.0)
+    ridge, ridge_b, _ = fit_logistic(X, y, 2.0)
+    np.testing.assert_allclose(w, ridge, atol=1e-7)
+    assert b == pytest.approx(ridge_b, abs=1e-7)
+
+
+def test_all_weights_are_0_from_the_largest_l1_on() -> None:
+    X, y = simulate()
+    limit = largest_l1(X, y)
+    w, b, _ = fit_elastic_net(X, y, limit * (1 + 1e-9), 1.0)
+    assert (w == 0).all() and expit(b) == pytest.approx(y.mean(), rel=1e-9)
+    assert (fit_elastic_net(X, y, limit * 0.999, 1.0)[0] != 0).sum() == 1
+
+
+def test_twins_share_and_constants_stay_out() -> None:
+    X, y = simulate(p=3)
+    w, _, info = fit_elastic_net(np.column_stack([X, X[:, 0], np.zeros(len(y))]), y, 1.0, 1e-3)
+    assert info.converged and w[4] == 0
+    assert w[0] == pytest.approx(w[3], rel=1e-6)
+
+
+def test_a_path_is_what_each_fit_finds() -> None:
+    X, y = simulate()
+    l1s = np.geomspace(largest_l1(X, y), 0.1, 6)
+    weights, intercepts, infos = elastic_net_path(X, y, l1s, 0.5)
+    assert weights.shape == (6, 12) and all(info.converged for info in infos)
+    for k in (2, 5):
+        w, b, _ = fit_elastic_net(X, y, l1s[k], 0.5)
+        np.testing.assert_allclose(weights[k], w, atol=1e-6)
+        assert intercepts[k] == pytest.approx(b, abs=1e-6)
+    empty = elastic_net_path(X, y, [], 0.5)
+    assert empty[0].shape[0] == 0 and empty[2] == []
+
+
+def test_weights_are_repetitions() -> None:
+    X, y = simulate(n=200)
+    times = np.random.default_rng(1).integers(0, 4, len(y))
+    w, b, _ = fit_elastic_net(X, y, 2.0, 0.1, sample_weight=times)
+    again = fit_elastic_net(np.repeat(X, times, axis=0), np.repeat(y, times), 2.0, 0.1)
+    np.testing.assert_allclose(w, again[0], atol=1e-8)
+    assert b == pytest.approx(again[1], abs=1e-8)
+
+
+def test_same_bits_on_any_number_of_threads() -> None:
+    X, y = simulate(n=3000, p=200)
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for k in (1, 2):
+            torch.set_num_threads(k)
+            found.append(fit_elastic_net(X, y, 5.0, 0.1)[0])
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_bad_input() -> None:
+    X, y = simulate(n=50)
+    with pytest.raises(InputError, match="l1 == -1, must be 0 or more"):
+        fit_elastic_net(X, y, -1.0, 1.0)
+    with pytest.raises(InputError, match="l2 == 0, must be above 0"):
+        fit_elastic_net(X, y, 1.0, 0.0)
+
+
+def test_behind_the_door() -> None:
+    X, y = simulate()
+    rows = pd.DataFrame(X).rename(columns=lambda i: f"x{i}")
+    model = ResponseModel(l1=15.0, l2=0.1).fit(rows, y.astype(int))
+    w, b, _ = fit_elastic_net(model.encoder_.transform(rows), y, 15.0, 0.1)
+    np.testing.assert_array_equal(model.weights_, w)
+    assert model.intercept_ == b and 0 < (w == 0).sum() < 12
+    # No interval is better than a false one.
+    assert np.isnan(model.standard_errors_).all()
+    assert model.coefficients()["ci_low"].isna().all()
+    total = model.explain(rows).sum(axis=1) + b
+    np.testing.assert_allclose(total, model.logit(rows), atol=1e-12)
+    with pytest.raises(InputError, match="l1 = -1; expected a number from 0 on"):
+        ResponseModel(l1=-1)
+
+
+def test_l2_is_chosen_beside_an_l1(tmp_path: Path) -> None:
+    X, y = simulate(n=200, p=6)
+    rows = pd.DataFrame(X).rename(columns=lambda i: f"x{i}")
+    group = np.arange(200) % 5
+    model = ResponseModel(l1=3.0, l2="cv").fit(rows, y.astype(int), group=group)
+    assert model.l2_ == choose_l2(rows, y, group, l1=3.0)[0]
+    loaded = ResponseModel.load(model.save(tmp_path / "model.safetensors"))
+    np.testing.assert_array_equal(loaded.logit(rows), model.logit(rows))
