@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["SegmentQuality", "quality_by_segment"]
 
 NONE = "no segment"
+FEWEST = 10
+"""Responses, and rows without one, from which on a segment is spoken of and drawn."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +62,29 @@ class SegmentQuality(Result):
         return {**{key: plain(row[column]) for key, column in keys}, "n": plain(row["n"])}
 
     @property
+    def large(self) -> pd.DataFrame:
+        """Segments with enough responses, and rows without, to be spoken of."""
+        rest = self.table["n"] - self.table["observed"]
+        return self.table[np.minimum(self.table["observed"], rest) >= FEWEST]
+
+    @property
     def apart(self) -> pd.DataFrame:
-        """Segments whose observed / expected is away from 1 with all segments compared (Holm)."""
-        return self.table[self.table["p_holm"] < 1 - self.level]
+        """Large segments whose observed / expected is away from 1 with all compared (Holm)."""
+        return self.large[self.large["p_holm"] < 1 - self.level]
 
     def summary(self) -> str:
         """Say where the model ranks worst, and for whom its expectation does not hold."""
-        known = self.table.dropna(subset=["auc"])
-        words = f"{plural(len(self.table), 'segment')}, {count(self.table['n'].sum())} rows."
+        known, small = self.large, len(self.table) - len(self.large)
+        words = f"{plural(len(self.table), 'segment')}, {count(self.table['n'].sum())} rows"
+        words += f"; {small} with fewer than {FEWEST} responses not shown." if small else "."
         if len(known):
             low = known.iloc[int(np.argmin(known["auc"]))]
             words += (
                 f" Ranking is weakest in {low['segment']}: "
                 f"AUC {number(low['auc'], low['auc_low'], low['auc_high'])}."
             )
+        if known.empty:
+            return words
         if self.apart.empty:
             return f"{words} In every segment as many responded as expected, within noise."
         names = ["segment", "ratio", "ratio_low", "ratio_high"]
@@ -89,7 +100,9 @@ class SegmentQuality(Result):
 
         if by not in ("auc", "ratio"):
             raise InputError(f"by = {by!r}; use 'auc' or 'ratio'")
-        table = self.table
+        table = self.large
+        if table.empty:
+            raise InputError(f"no segment has {FEWEST} responses, too few to draw")
         shown = [f"{p:,} of {n:,}" for p, n in zip(table["observed"], table["n"], strict=True)]
         ax = plots.intervals(
             table["segment"].astype(str).tolist(),
@@ -100,7 +113,7 @@ class SegmentQuality(Result):
             text=shown,
             ax=ax,
         )
-        if by == "ratio" and (table["ratio"] > 0).all():
+        if by == "ratio":
             _log_axis(ax)
         title = (
             "How well responses are ranked within each segment"

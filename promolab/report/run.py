@@ -32,6 +32,7 @@ from promolab.report.parameters import Step, check_parameters, find_notebooks, r
 from promolab.report.plan_files import plan_files
 from promolab.report.progress import Progress
 from promolab.report.records import FAILED, check_owner, forget_failure, note_failure
+from promolab.report.response_choice import check_methods
 from promolab.report.schedule_steps import run_steps, usual_workers
 from promolab.report.shown import hidden_errors
 from promolab.sources.engine import scratch
@@ -162,6 +163,7 @@ def request_of(
     steps = read_steps(Path(notebooks) if notebooks else find_notebooks())
     checked = check_parameters(steps, parameters or {})
     check_plan_parameters(checked)
+    check_methods(checked)
     where, settings = located(source, shop_file)
     return Request(where, settings, asked, seed, checked, steps, timeout)
 

@@ -266,3 +266,18 @@ def test_same_again(pairs: pd.DataFrame, board: Leaderboard) -> None:
     pd.testing.assert_frame_equal(
         again.table.drop(columns=drop), board.table.drop(columns=drop), rtol=1e-6, atol=2e-3
     )
+
+
+def test_a_segment_with_few_responses_is_not_spoken_of() -> None:
+    rng = np.random.default_rng(3)
+    n = 400
+    rows = pd.DataFrame({"customer_id": range(n), "p": rng.uniform(0.05, 0.6, n)})
+    rows["y"] = (rng.uniform(size=n) < rows["p"]).astype(int)
+    segments = pd.Series(np.where(np.arange(n) < 12, "tiny", "rest"), index=np.arange(n))
+    found = quality_by_segment(rows, segments)
+    assert set(found.table["segment"]) == {"tiny", "rest"}, "the table has everybody"
+    assert found.large["segment"].tolist() == ["rest"]
+    assert "1 with fewer than 10 responses not shown" in found.summary()
+    assert [t.get_text() for t in found.plot().get_yticklabels()] == ["rest"]
+    with pytest.raises(InputError, match="too few to draw"):
+        quality_by_segment(rows.head(12), segments).plot()

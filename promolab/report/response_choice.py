@@ -1,0 +1,170 @@
+"""Which response model a week uses: methods compared, one chosen, its options searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError, nearest
+from promolab.model import ResponseModel
+from promolab.model.learners import KINDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.model import Leaderboard, SearchResult
+
+__all__ = ["RECOMMENDED", "ModelChoice", "check_methods", "choose_model", "listed", "recorded"]
+
+RECOMMENDED = "recommended"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which response model a week uses.
+
+    Parameters
+    ----------
+    kind : str
+        One of `promolab.model.learners.KINDS`.
+    options : mapping
+        Its options.
+    board : Leaderboard or None
+        The comparison, where one was made.
+    search : SearchResult or None
+        The search for the options, where one was made.
+    why : str
+        Why this one, in a sentence.
+    """
+
+    kind: str
+    options: Mapping[str, Any]
+    board: Leaderboard | None = field(repr=False)
+    search: SearchResult | None = field(repr=False)
+    why: str
+
+    def make(self) -> ResponseModel:
+        """Return a new model of the kind chosen."""
+        return ResponseModel(self.kind, **self.options)
+
+
+def listed(models: str, model: str = RECOMMENDED) -> list[str]:
+    """Return the methods named in a parameter, from the simplest to the most involved.
+
+    Raises
+    ------
+    InputError
+        One of them, or ``model``, is no method; the nearest is named.
+
+    Examples
+    --------
+    >>> listed("boosting, logistic")
+    ['logistic', 'boosting']
+    """
+    asked = [name.strip() for name in models.split(",") if name.strip()]
+    for name in asked:
+        if name not in KINDS:
+            raise InputError(f"models: {name!r} is no method; {nearest(name, KINDS)}")
+    if model not in (*KINDS, RECOMMENDED):
+        known = [*KINDS, RECOMMENDED]
+        raise InputError(f"model = {model!r} is no method; {nearest(model, known)}")
+    return [kind for kind in KINDS if kind in asked]
+
+
+def choose_model(
+    pairs: pd.DataFrame,
+    model: str = "logistic",
+    models: str = "",
+    *,
+    l2: float,
+    trials: int = 0,
+    seed: int = 0,
+) -> ModelChoice:
+    """Compare the methods asked for on past promotions, and say which one the week uses.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `promolab.build_pairs` at the decision.
+    model : str
+        A method, or ``recommended``: the simplest within noise of the best of ``models``.
+    models : str
+        Methods to compare, between commas; none where it is empty.
+    l2 : float
+        Penalty of ``logistic``.
+    trials : int
+        Trials of a search for the options of the method used; 0 for none.
+    seed : int
+        Start of every random number.
+
+    Returns
+    -------
+    ModelChoice
+    """
+    asked = listed(models, model)
+    board, why = _compared(pairs, asked, l2, seed) if asked else (None, "")
+    kind = model if model != RECOMMENDED else (board.recommended if board else KINDS[0])
+    if not why:
+        why = f"The list is ranked by the method {kind}" + (
+            ", which the comparison recommends." if model == RECOMMENDED else ", as asked for."
+        )
+    options, search = _options(kind, l2, seed), None
+    if trials:
+        search = _searched(pairs, kind, trials, seed)
+        options = {**options, **search.best} if search else options
+    return ModelChoice(kind, options, board, search, why)
+
+
+def _options(kind: str, l2: float, seed: int) -> dict[str, Any]:
+    return {"l2": l2} if kind == "logistic" else {"seed": seed}
+
+
+def _compared(
+    pairs: pd.DataFrame, asked: list[str], l2: float, seed: int
+) -> tuple[Leaderboard | None, str]:
+    from promolab.model import compare_models
+
+    makers: dict[str, Callable[[], ResponseModel]] = {
+        kind: partial(ResponseModel, kind, **_options(kind, l2, seed)) for kind in asked
+    }
+    try:
+        return compare_models(pairs, makers, seed=seed), ""
+    except InputError as error:
+        return None, f"The methods could not be compared: {error}."
+
+
+def _searched(pairs: pd.DataFrame, kind: str, trials: int, seed: int) -> SearchResult | None:
+    from promolab.model import search_options
+
+    try:
+        return search_options(pairs, kind, trials=trials, seed=seed)
+    except InputError:
+        return None
+
+
+def recorded(choice: ModelChoice) -> dict[str, Any]:
+    """Return what ``metrics.json`` keeps of the choice."""
+    kept: dict[str, Any] = {"model": choice.kind, "options": dict(choice.options)}
+    if choice.board is not None:
+        kept["methods"] = choice.board.to_dict()
+    if choice.search is not None:
+        kept["search"] = choice.search.to_dict()
+    return kept
+
+
+def check_methods(parameters: Mapping[str, Any]) -> None:
+    """Refuse methods and options that no model can have, before anything is run.
+
+    Raises
+    ------
+    InputError
+        If one is none, or out of its range.
+    """
+    listed(str(parameters.get("models", "")), str(parameters.get("model", RECOMMENDED)))
+    if "l2" in parameters:
+        ResponseModel(l2=float(parameters["l2"]))
+    trials = parameters.get("search_trials", 0)
+    if int(trials) < 0:
+        raise InputError(f"search_trials = {trials}; expected 0 or more trials")

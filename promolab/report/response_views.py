@@ -1,0 +1,242 @@
+"""What page 04 shows of response models: which are compared, which is used, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from promolab.campaign.launch import Launch
+from promolab.errors import InputError
+from promolab.glossary import label
+from promolab.report.page import Html, join, picture, say, table
+from promolab.report.response_choice import ModelChoice
+from promolab.wording import number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.model import Leaderboard
+
+__all__ = [
+    "curves",
+    "dependence",
+    "history",
+    "importance",
+    "leaderboard",
+    "preparation",
+    "searched",
+    "segment_quality",
+    "selection",
+]
+
+MOST_DEPENDENCES = 2  # features whose dependence is drawn
+_SHOWN = {
+    "model": "method",
+    "auc": "AUC [95 %]",
+    "auc_within": "AUC within promotions [95 %]",
+    "average_precision": "average precision [95 %]",
+    "log_loss": "log-loss [95 %]",
+    "ece": "calibration error [95 %]",
+    "difference": "AUC against the simplest [95 %]",
+}
+
+
+def leaderboard(choice: ModelChoice) -> Html:
+    """Return the comparison of methods: what it says, the differences, all figures."""
+    if choice.board is None:
+        return say(choice.why)
+    board = choice.board
+    frame = board.table
+    rows = frame.assign(
+        **{name: _with_interval(frame, name) for name in _SHOWN if name in frame.columns[1:]},
+        difference=_differences(board),
+    )
+    figures = dict.fromkeys([name for name in _SHOWN if name != "model"], str)
+    shown = {name: text for name, text in _SHOWN.items() if name in rows}
+    return join(
+        [
+            say(board.summary()),
+            picture(board.plot(), "How much better each method is than the simplest one."),
+            table(
+                rows,
+                shown,
+                figures,
+                caption="All on the same contacts, none of which a method had seen; the simplest "
+                "first. Log-loss and calibration error: less is better.",
+            ),
+            say(choice.why),
+        ]
+    )
+
+
+def _with_interval(frame: pd.DataFrame, name: str) -> list[str]:
+    columns = zip(frame[name], frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
+    return [number(value, low, high, decimals=3) for value, low, high in columns]
+
+
+def _differences(board: Leaderboard) -> list[str]:
+    part = board.differences
+    part = part[part["metric"] == board.metric].set_index("model").loc[list(board.models)]
+    return [
+        "–"
+        if row.difference != row.difference or name == board.models[0]
+        else number(row.difference, row.difference_low, row.difference_high)
+        for name, row in part.iterrows()
+    ]
+
+
+def curves(choice: ModelChoice) -> Html:
+    """Return ROC and precision–recall curves of all methods over one another, and reliability."""
+    board = choice.board
+    if board is None:
+        return say("Nothing was compared: name methods with -p models=logistic,boosting.")
+    return join(
+        [
+            picture(board.plot_roc(), "ROC curves of the methods compared."),
+            picture(board.plot_precision_recall(), "Precision–recall curves of the methods."),
+            picture(board.plot_reliability()[0], "Predicted against observed, a panel per method."),
+        ]
+    )
+
+
+def importance(launch: Launch, choice: ModelChoice) -> Html:
+    """Return by how much the AUC on later promotions falls when a feature is shuffled."""
+    from promolab.model import importance_out_of_time
+
+    return _or_why(
+        lambda: importance_out_of_time(launch.pairs, model=choice.make),
+        lambda found: picture(
+            found.plot(labels=_labels(launch)), "Loss of AUC when each feature is shuffled."
+        ),
+    )
+
+
+def dependence(launch: Launch, choice: ModelChoice) -> Html:
+    """Return how the predicted chance moves with the features that matter most."""
+    from promolab.model import importance_out_of_time, partial_dependence
+
+    model = launch.model
+    if model is None:
+        return say(launch.why)
+    known = launch.pairs[launch.pairs["label_complete"]]
+    try:
+        ranked = importance_out_of_time(launch.pairs, model=choice.make).table
+    except InputError as error:
+        return say(f"Not shown: {error}.")
+    pictures = []
+    for feature in ranked["feature"].head(MOST_DEPENDENCES):
+        found = partial_dependence(model, known, str(feature), cluster=known["customer_id"])
+        axes = found.plot(label=label(str(feature)))
+        pictures.append(picture(axes, f"Predicted chance against {label(str(feature))}."))
+    return join(pictures)
+
+
+def selection(launch: Launch, choice: ModelChoice) -> Html:
+    """Return which features would be kept, and what leaving out the others costs in AUC."""
+    from promolab.model import select_features
+
+    return _or_why(
+        lambda: select_features(launch.pairs, model=choice.make),
+        lambda found: join(
+            [
+                say(found.summary()),
+                picture(found.plot(labels=_labels(launch)), "How often each feature is chosen."),
+            ]
+        ),
+    )
+
+
+def history(launch: Launch, choice: ModelChoice) -> Html:
+    """Return how the figures grow with the number of past promotions learned from."""
+    from promolab.model import history_curve
+
+    return _or_why(
+        lambda: history_curve(launch.pairs, choice.make),
+        lambda found: join(
+            [
+                say(found.summary()),
+                picture(found.plot(), "AUC by the number of past promotions learned from."),
+            ]
+        ),
+    )
+
+
+def searched(choice: ModelChoice) -> Html:
+    """Return what a search for the method's options found, where one was asked for."""
+    if choice.search is None:
+        return say(
+            f"The options of {choice.kind} are the usual ones; -p search_trials=30 searches for "
+            "better ones on past promotions.",
+            css="muted",
+        )
+    return say(choice.search.summary()) + picture(choice.search.plot(), "Each trial's log-loss.")
+
+
+def segment_quality(launch: Launch) -> Html:
+    """Return how well responses were predicted in each RFM segment as of the promotions' starts."""
+    from promolab.model import quality_by_segment
+
+    backtest = launch.backtest
+    if not len(backtest.rows):
+        return say(backtest.summary())
+    names = _names_before(launch.pairs)
+    return _or_why(
+        lambda: quality_by_segment(backtest, names),
+        lambda found: join(
+            [
+                say(found.summary()),
+                picture(found.plot(), "AUC in each segment with its interval."),
+                picture(found.plot(by="ratio"), "Redeemed against expected in each segment."),
+            ]
+        ),
+    )
+
+
+def _names_before(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Put each contact into the RFM grid by what was known at the promotion's start."""
+    from promolab.segmentation.preparation import has_history
+    from promolab.segmentation.rfm import RFM_ORDER, rfm_scores, rfm_segments
+
+    bought = has_history(pairs)
+    found = pairs[["customer_id", "promotion_id"]].assign(segment="No purchases yet")
+    if bought.any():
+        codes = rfm_segments(*rfm_scores(pairs[bought]))
+        found.loc[bought, "segment"] = [RFM_ORDER[code] for code in codes]
+    return found
+
+
+def preparation(launch: Launch) -> Html:
+    """Return what becomes of the columns that are not simply used as numbers."""
+    if launch.model is None:
+        return say(launch.why)
+    found = launch.model.preparation()
+    frame = found.to_frame()
+    odd = frame[(frame["used"] != "yes") | (frame["missing"] > 0) | (frame["what"] == "category")]
+    # First what is left out, then categories, then what is missing most.
+    order = ["used", "what", "missing", "column"]
+    odd = odd.sort_values(order, ascending=[True, True, False, True], kind="stable")
+    rows = odd.assign(column=[label(name) for name in odd["column"]])
+    shown = {
+        "column": "column",
+        "what": "what it is",
+        "used": "used",
+        "missing": "without a value",
+        "missing_becomes": "which becomes",
+        "unseen_becomes": "a level never seen becomes",
+    }
+    formats = {"missing": lambda share: "–" if share != share else percent(share, decimals=0)}
+    caption = "Columns with missing values, categories, and those left out; all others are numbers."
+    return say(found.summary()) + table(rows, shown, formats, caption=caption, most=12)
+
+
+def _labels(launch: Launch) -> dict[str, str]:
+    return {str(column): label(str(column)) for column in launch.pairs.columns}
+
+
+def _or_why(make: Callable[[], Any], show: Callable[[Any], Html]) -> Html:
+    """Show a result, or say why there is none: too little history is no error here."""
+    try:
+        found = make()
+    except InputError as error:
+        return say(f"Not shown: {error}.")
+    return show(found)

@@ -1,0 +1,79 @@
+"""Which response model a week uses, and what page 04 says about it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.launch import past_pairs
+from promolab.errors import InputError
+from promolab.report import response_views
+from promolab.report.response_choice import check_methods, choose_model, listed, recorded
+from promolab.sources import load_shop
+from promolab.weeks import Week
+
+
+@pytest.fixture(scope="module")
+def pairs(small_shop) -> pd.DataFrame:
+    shop = load_shop(small_shop)
+    return past_pairs(shop, Week.parse("2017-W44").start(shop.zone))
+
+
+def test_methods_are_listed_from_the_simplest_on() -> None:
+    assert listed(" boosting,tree, logistic,") == ["logistic", "tree", "boosting"]
+    assert listed("") == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"models": "logistic, boostng"}, "did you mean 'boosting'"),
+        ({"model": "recomended"}, "did you mean 'recommended'"),
+        ({"l2": -1.0}, "l2"),
+        ({"search_trials": -1}, "expected 0 or more trials"),
+    ],
+)
+def test_what_no_model_can_have_is_refused_before_anything_runs(parameters, sentence) -> None:
+    with pytest.raises(InputError, match=sentence):
+        check_methods(parameters)
+    check_methods({})
+
+
+def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
+    choice = choose_model(pairs, "recommended", "logistic, tree", l2=100.0)
+    assert choice.board is not None
+    assert choice.kind == choice.board.recommended
+    assert choice.make().kind == choice.kind
+    assert "which the comparison recommends" in choice.why
+    kept = recorded(choice)
+    assert kept["model"] == choice.kind and set(kept["methods"]["models"]) == {"logistic", "tree"}
+    shown = response_views.leaderboard(choice).text
+    for name in ("logistic", "tree"):
+        value = choice.board.table.set_index("model").loc[name, "auc"]
+        assert f"{value:.3f} [" in shown
+    assert response_views.curves(choice).text.count("<img") == 3
+
+
+def test_without_a_comparison_the_page_says_so(pairs: pd.DataFrame) -> None:
+    choice = choose_model(pairs, "tree", l2=100.0)
+    assert choice.board is None and choice.kind == "tree"
+    assert "by the method tree, as asked for" in response_views.leaderboard(choice).text
+    assert "Nothing was compared" in response_views.curves(choice).text
+    nothing = choose_model(pairs.head(0), "recommended", "logistic, tree", l2=100.0)
+    assert nothing.board is None and nothing.kind == "logistic"
+    assert "could not be compared" in nothing.why
+
+
+def test_a_search_sets_the_options(pairs: pd.DataFrame) -> None:
+    pytest.importorskip("optuna")
+    choice = choose_model(pairs, "tree", trials=2, l2=100.0, seed=1)
+    assert choice.search is not None and len(choice.search.table) == 2
+    assert set(choice.search.best) <= set(choice.options)
+    assert "2 trials of tree" in response_views.searched(choice).text
+
+
+def test_segments_are_those_before_the_promotion(pairs: pd.DataFrame) -> None:
+    names = response_views._names_before(pairs)
+    assert len(names) == len(pairs) and names["segment"].notna().all()
+    bought = pairs["orders"].fillna(0).to_numpy() > 0
+    assert (names["segment"][~bought] == "No purchases yet").all()
+    assert np.count_nonzero(names["segment"] == "Champions") > 0
