@@ -35,7 +35,8 @@ from .search_result import SearchResult
 from .segment_quality import SegmentQuality, quality_by_segment
 from .selection import select_features
 from .selection_result import Selection
-from .shrink import shrink
+from .shrink_result import Shrunk
+from .shrinking import shrink
 from .spread import Spread, random_effects
 from .stability import Stability, stability_selection
 from .time_split import split_in_time
@@ -58,6 +59,7 @@ __all__ = [
     "SearchResult",
     "SegmentQuality",
     "Selection",
+    "Shrunk",
     "Spread",
     "Stability",
     "TreeRules",

@@ -198,6 +198,7 @@ def _whole(column: pd.Series) -> pd.Series:
         return column
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     known = values[~np.isnan(values)]
-    if len(known) == 0 or not (np.isfinite(known).all() and (known == np.floor(known)).all()):
+    # From 2⁵³ on a float no longer tells neighbouring ids apart.
+    if len(known) == 0 or not ((known == np.floor(known)) & (np.abs(known) < 2**53)).all():
         return column
     return column.astype("Float64").astype("Int64")

@@ -1,0 +1,257 @@
+"""Networks behind the door: deterministic, consistent, stopped by the latest promotions."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError, MissingExtraError
+from promolab.model.held_out import hold_out_latest
+from promolab.model.learners import Training
+from promolab.model.response import ResponseModel
+
+SMALL = {"hidden": (8, 4), "epochs": 4, "device": "cpu"}
+
+
+def data(n: int = 1200, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, dict[str, np.ndarray]]:
+    """Rows whose log odds hold a product, which no weighted sum has."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 3)), columns=["a", "b", "c"])
+    X["city"] = rng.choice(["x", "y"], n)
+    X.loc[rng.uniform(size=n) < 0.05, "c"] = np.nan
+    logit = 2.5 * X["a"] * X["b"] + (X["city"] == "x") - 0.5
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
+    beside = {
+        "cluster": rng.integers(0, n // 4, n),
+        "group": rng.integers(0, 12, n),
+    }
+    beside["time"] = pd.Timestamp("2025-01-06").to_datetime64() + beside[
+        "group"
+    ] // 2 * np.timedelta64(7, "D")
+    return X, y, beside
+
+
+def log_loss(y: np.ndarray, p: np.ndarray) -> float:
+    return float(-np.mean(np.log(np.where(y == 1, p, 1 - p))))
+
+
+def training(labels: np.ndarray, **beside: np.ndarray) -> Training:
+    frame = pd.DataFrame({"x": np.arange(len(labels))})
+    return Training(frame, labels.reshape(len(labels), -1).astype(float), ("y",), **beside)
+
+
+def test_a_network_learns_what_no_weighted_sum_can() -> None:
+    X, y, beside = data(3000)
+    fresh, truth, _ = data(2000, seed=1)
+    model = ResponseModel("mlp", hidden=(16, 8), dropout=0.0, device="cpu").fit(X, y, **beside)
+    linear = ResponseModel().fit(X, y)
+    own, other = (log_loss(truth, m.probability(fresh)) for m in (model, linear))
+    assert own < other - 0.1
+    history = model.learners_[0].history
+    assert history.held_out[history.kept - 1] == min(history.held_out)
+    assert history.held_out[history.kept - 1] < history.held_out[0]
+
+
+def test_same_bits_again_with_any_number_of_threads_and_no_touch_of_the_global_state() -> None:
+    import torch
+
+    X, y, beside = data()
+    options = {**SMALL, "mixing": 0.4, "feature_masking": 0.2}
+    threads, before = torch.get_num_threads(), torch.get_rng_state()
+    found = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(ResponseModel("mlp", **options).fit(X, y, **beside).probability(X))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(*found)
+    assert torch.equal(before, torch.get_rng_state())
+    other = ResponseModel("mlp", seed=1, **options).fit(X, y, **beside).probability(X)
+    assert not np.array_equal(found[0], other)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "multitask"])
+def test_a_score_depends_on_its_row_alone_and_survives_saving(kind: str, tmp_path: Path) -> None:
+    X, y, beside = data()
+    both = pd.DataFrame({"click": y, "purchase": np.where(X["a"] > 0, y, 0)})
+    model = ResponseModel(kind, **SMALL).fit(X, both, **beside)
+    whole = model.probability(X)
+    pieces = pd.concat([model.probability(X.iloc[i : i + 7]) for i in range(0, len(X), 7)])
+    pd.testing.assert_frame_equal(whole, pieces, check_exact=True)
+    shuffled = X.sample(frac=1, random_state=0)
+    pd.testing.assert_frame_equal(model.probability(shuffled).loc[X.index], whole, check_exact=True)
+    loaded = ResponseModel.load(model.save(tmp_path / "model"))
+    pd.testing.assert_frame_equal(loaded.probability(X), whole, check_exact=True)
+    assert loaded.learners_[0].history == model.learners_[0].history
+    assert model.probability(X.iloc[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": 0.5},
+        {"mixing": 0.4},
+        {"feature_masking": 0.3},
+        {"weight_decay": 1.0},
+        {"batch": 64},
+        {"learning_rate": 0.01},
+        {"hidden": 4},
+        {"hidden": ()},
+    ],
+)
+def test_every_option_matters(options: dict) -> None:
+    X, y, beside = data(600)
+    plain = {**SMALL, "dropout": 0.0, "epochs": 2}
+    expected = ResponseModel("mlp", **plain).fit(X, y, **beside).probability(X)
+    found = ResponseModel("mlp", **{**plain, **options}).fit(X, y, **beside).probability(X)
+    assert np.isfinite(found).all() and np.abs(found - expected).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden": "64"}, "give the units of each layer"),
+        ({"hidden": (0,)}, "hidden = 0"),
+        ({"dropout": 1.0}, r"dropout = 1.0; expected a number from 0 to 0.95"),
+        ({"batch": 0}, "batch = 0"),
+        ({"device": "gpu9"}, "device='gpu9' is none"),
+        ({"learning_rate": 0}, "learning_rate = 0"),
+        ({"layers": 3}, "mlp has no option 'layers'"),
+    ],
+)
+def test_options_that_cannot_be(options: dict, message: str) -> None:
+    X, y, _ = data(100)
+    with pytest.raises(InputError, match=message):
+        ResponseModel("mlp", **options).fit(X, y)
+
+
+def test_the_latest_promotions_are_held_out_whole() -> None:
+    group = np.repeat(np.arange(10), 20)
+    time = (10 - group) // 2  # the first groups are the latest, two at a time
+    labels = np.tile([0, 1], 100)
+    found = hold_out_latest(training(labels, group=group, time=time))
+    assert sorted(set(group[found.rows])) == [0, 1, 2] and found.how == "the latest groups"
+    only_time = hold_out_latest(training(labels, time=time))
+    assert sorted(set(time[only_time.rows])) == [4, 5]
+    only_group = hold_out_latest(training(labels, group=group))
+    assert sorted(set(group[only_group.rows])) == [8, 9]
+
+
+def test_without_time_or_group_some_customers_are_held_out_whole() -> None:
+    labels = np.tile([0, 1], 200)
+    for cluster in (np.repeat(np.arange(100), 4), np.repeat(np.arange(100), 4).astype(str)):
+        found = hold_out_latest(training(labels, cluster=cluster))
+        assert 0.15 <= found.rows.mean() < 0.17 and "customers" in found.how
+        assert not set(cluster[found.rows]) & set(cluster[~found.rows])
+    # A single promotion cannot be split by time.
+    one = np.zeros(400, dtype=int)
+    found = hold_out_latest(training(labels, group=one, cluster=cluster, time=one))
+    assert "customers" in found.how and found.usable
+    assert "rows" in hold_out_latest(training(labels)).how
+
+
+def test_a_slice_with_a_single_class_is_told_and_all_epochs_are_used() -> None:
+    X, y, beside = data(600)
+    last = beside["time"] >= np.unique(beside["time"])[-2]
+    model = ResponseModel("mlp", **SMALL).fit(X, np.where(last, 0, y), **beside)
+    history = model.learners_[0].history
+    assert history.kept == SMALL["epochs"] and history.held_out == ()
+    assert "fewer than 5 rows of either class in it; all epochs were used" in history.how
+
+
+def test_the_funnel_is_one_joint_distribution() -> None:
+    X, y, beside = data()
+    rng = np.random.default_rng(3)
+    both = pd.DataFrame({"view": rng.integers(0, 2, len(y)), "click": y})
+    both["purchase"] = np.where(rng.uniform(size=len(y)) < 0.2 + 0.6 * y, 1, 0)
+    model = ResponseModel("multitask", **SMALL).fit(X, both, **beside)
+    chances = model.learners_[0].conditional(X)
+    first, given, without, total = chances.to_numpy().T
+    np.testing.assert_allclose(total, first * given + (1 - first) * without, atol=1e-14)
+    assert (np.minimum(given, without) <= total + 1e-15).all()
+    assert (total <= np.maximum(given, without) + 1e-15).all()
+    found = model.probability(X)
+    np.testing.assert_array_equal(found["purchase"], total)
+    np.testing.assert_array_equal(found["click"], first)
+    # Both rates are those of the data, within noise, given and without a click.
+    assert abs(given.mean() - 0.8) < 0.08 and abs(without.mean() - 0.2) < 0.08
+    plain = ResponseModel("multitask", funnel=None, **SMALL).fit(X, both, **beside)
+    with pytest.raises(InputError, match="no funnel"):
+        plain.learners_[0].conditional(X)
+    with pytest.raises(InputError, match="funnel names 'order'"):
+        ResponseModel("multitask", funnel=("click", "order"), **SMALL).fit(X, both)
+
+
+def test_the_networks_funnel_loss_is_the_likelihood_of_what_is_known() -> None:
+    import torch
+
+    from promolab.model.learners.neural import total_log_odds
+    from promolab.model.networks import FunnelLoss
+
+    outputs = np.random.default_rng(0).normal(size=(4, 3)) * 2
+    click, buys, buys_without = 1 / (1 + np.exp(-outputs.T))
+    nan = np.nan
+    labels = np.array([[1, 0], [0, 1], [nan, 1], [1, nan]])
+    bought = 1 / (1 + np.exp(-total_log_odds(*outputs.T)))
+    chances = [click[0] * (1 - buys[0]), (1 - click[1]) * buys_without[1], bought[2], click[3]]
+    found = FunnelLoss(0, 1)(torch.from_numpy(outputs), torch.from_numpy(labels))
+    assert float(found) == pytest.approx(-np.log(chances).sum() / 6, abs=1e-12)
+
+
+def test_outcomes_known_for_different_rows_teach_the_same_body() -> None:
+    X, y, beside = data(3000)
+    both = pd.DataFrame({"click": y.astype(float), "purchase": y.astype(float)})
+    first = np.random.default_rng(0).uniform(size=len(X)) < 0.5
+    both.loc[first, "purchase"] = np.nan
+    both.loc[~first, "click"] = np.nan
+    model = ResponseModel("multitask", hidden=(16, 8), dropout=0.0, device="cpu", epochs=12)
+    found = model.fit(X, both, **beside)
+    fresh, truth, _ = data(2000, seed=1)
+    base = log_loss(truth, np.full(len(truth), y.mean()))
+    for name in both:
+        assert log_loss(truth, found.probability(fresh)[name].to_numpy()) < base - 0.1
+
+
+def test_what_is_dropped_and_its_gradient() -> None:
+    import torch
+
+    from promolab.model.networks import Perceptron
+
+    generator = torch.Generator().manual_seed(0)
+    network = Perceptron((1, 2000, 1), [0.0], generator, dropout=0.25)
+    units = torch.randn(50, 2000, requires_grad=True)
+    found, scale = network._dropped(units)
+    left = (found != 0) | (units <= 0)
+    torch.testing.assert_close(found[left], units.clamp(min=0)[left])
+    assert 1 - left[units > 0].float().mean() == pytest.approx(0.25, abs=0.01)
+    assert scale == pytest.approx(4 / 3)
+    found.sum().backward()
+    torch.testing.assert_close(units.grad, (found > 0).float())
+    # On average the outputs are those of the whole network.
+    row = torch.ones(1, 1)
+    with torch.no_grad():
+        drawn = torch.stack([network.train()(row) for _ in range(400)])
+        assert float(drawn.mean()) == pytest.approx(float(network.eval()(row)), abs=0.01)
+
+
+def test_event_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    X, y, beside = data(600)
+    track = f"tensorboard:{tmp_path / 'logs'}"
+    for _ in range(2):
+        model = ResponseModel("mlp", track=track, **SMALL).fit(X, y, **beside)
+    folders = sorted((tmp_path / "logs").iterdir())
+    assert [folder.name for folder in folders] == ["mlp-response-1", "mlp-response-2"]
+    events = EventAccumulator(str(folders[0])).Reload()
+    written = [event.value for event in events.Scalars("log-loss/held out")]
+    np.testing.assert_allclose(written, model.learners_[0].history.held_out, rtol=1e-6)
+    with pytest.raises(InputError, match="track='wandb' is unknown"):
+        ResponseModel("mlp", track="wandb", **SMALL).fit(X, y)
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtraError, match="tensorboard"):
+        ResponseModel("mlp", track=track, **SMALL).fit(X, y)
