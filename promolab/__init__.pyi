@@ -8,7 +8,7 @@ from .model import ResponseModel
 from .profiles import build_profiles
 from .report import run_report
 from .segmentation import Segmenter
-from .sources import load_labelled, load_shop
+from .sources import load_experiment, load_labelled, load_shop
 
 __all__ = [
     "PromolabError",
@@ -20,6 +20,7 @@ __all__ = [
     "build_pairs",
     "build_profiles",
     "clean",
+    "load_experiment",
     "load_labelled",
     "load_shop",
     "metrics",

@@ -40,10 +40,12 @@ ORDER = (
     *("recency_days", "orders", "amount", "discount", "discount_share", "items", "products"),
     *("categories", "stores", "tenure_days", "days_between_orders"),
     *("orders_28d", "amount_28d", "orders_84d", "amount_84d", "amount_trend"),
-    *("average_order_amount", "average_item_price", "price_level", "private_label_share"),
+    *("average_order_amount", "largest_order", "average_item_price", "price_level"),
+    *("private_label_share",),
     *("category_entropy", "top_category", "weekend_share", "evening_share", "hour_of_day"),
     *("coupon_orders", "coupon_order_share"),
-    *("contacts", "contacts_28d", "responses", "response_rate", "days_since_response"),
+    *("contacts", "contacts_28d", "responses", "answers", "response_rate"),
+    *("days_since_response",),
     *("views_28d", "clicks_28d", "carts_28d", "view_to_purchase_rate"),
 )
 """Every feature, in the order of the columns."""
@@ -137,6 +139,7 @@ def _orders(orders: Any, as_of: Any) -> Any:
         discount=orders.discount.sum(),
         items=orders.quantity.sum(),
         usable_amount=orders.usable_amount.sum(),
+        largest=ibis.ifelse(kept, orders.amount, None).max(),
         coupon_orders=count(kept & (orders.coupon_discount > 0)),
         weekend_orders=count(kept & orders.weekend),
         evening_orders=count(kept & orders.evening),
@@ -165,6 +168,7 @@ def _orders(orders: Any, as_of: Any) -> Any:
         items=number["items"],
         days_between_orders=sums.history / DAY / (sums.orders - 1).nullif(0),
         average_order_amount=number["amount"] / n,
+        largest_order=sums.largest.cast("float64"),
         average_item_price=number["usable_amount"]
         / ibis.ifelse(number["items"] > 0, number["items"], None),
         weekend_share=sums.weekend_orders / n,
@@ -196,7 +200,8 @@ def _responses(shop: Shop, as_of: Any, customers: Any) -> Any:
     answers = answers.group_by(list(KEYS)).aggregate(responses=answers.count())
     latest = before(positive.select("customer_id", "ts"), as_of)
     latest = latest.group_by(list(KEYS)).aggregate(
-        days_since_response=seconds_between(latest.ts.max(), latest.as_of.max()) / DAY
+        answers=latest.count(),
+        days_since_response=seconds_between(latest.ts.max(), latest.as_of.max()) / DAY,
     )
     table = customers
     for part in (contacts, answers, latest):
@@ -264,7 +269,7 @@ def _browsing(shop: Shop, as_of: Any) -> Any:
 def _finish(table: Any, shop: Shop, *, has_browsing: bool) -> Any:
     import ibis
 
-    zero = ZERO | {"coupon_orders", "contacts", "contacts_28d", "responses"}
+    zero = ZERO | {"coupon_orders", "contacts", "contacts_28d", "responses", "answers"}
     zero |= {"views_28d", "clicks_28d", "carts_28d"} if has_browsing else set()
     table = table.mutate(**{c: table[c].fill_null(0) for c in table.columns if c in zero})
     month = table.amount_84d / 3

@@ -8,18 +8,19 @@ from typing import Any
 from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features.customers import DAY, POSITIVE_RESPONSES, build_features
-from promolab.features.lines import counted_contacts, order_lines
+from promolab.features.lines import counted_contacts
 from promolab.features.point_in_time import joined, read_as_of, seconds_between
+from promolab.features.promotion_goods import PAIR_KEYS, category_history, product_history
 
 __all__ = ["LABELS", "PAIR_KEYS", "build_candidates", "build_pairs"]
 
-PAIR_KEYS = ("customer_id", "promotion_id", "as_of")
 LABELS = ("redeemed", "purchased", "label_complete")
 _COUNTS = (
     *("kind_contacts", "kind_responses", "type_contacts", "type_responses"),
     *("other_promotions_running", "other_promotions_answered"),
     *("promotion_amount", "promotion_amount_84d", "promotion_orders", "promotion_orders_84d"),
     *("promotion_products_bought", "promotion_coupon_orders"),
+    *("promotion_lines_28d", "promotion_coupon_lines_84d", "promotion_category_amount_84d"),
 )
 
 
@@ -139,7 +140,9 @@ def _describe(shop: Shop, pairs: Any, moment: Any = None) -> Any:
     table = joined(pairs, features.cache(), ["customer_id", "as_of"])
     parts = [(_promotion(shop), ["promotion_id"]), (_kind_history(shop, pairs), list(PAIR_KEYS))]
     if shop.lacks("past spend on a promotion's products") is None:
-        parts.append((_product_history(shop, pairs), list(PAIR_KEYS)))
+        parts.append((product_history(shop, pairs), list(PAIR_KEYS)))
+        by_category = category_history(shop, pairs)
+        parts += [] if by_category is None else [(by_category, list(PAIR_KEYS))]
     for part, keys in parts:
         table = joined(table, part.cache(), keys)
     table = table.mutate(**{c: table[c].fill_null(0) for c in _COUNTS if c in table.columns})
@@ -214,47 +217,6 @@ def _kind_history(shop: Shop, pairs: Any) -> Any:
         other_promotions_running=number(past.running),
         other_promotions_answered=number(past.running & past.done),
     )
-
-
-def _product_history(shop: Shop, pairs: Any) -> Any:
-    """Sum what a customer bought of a promotion's products before; a product counts once."""
-    import ibis
-
-    lines = order_lines(shop)
-    lines = lines.filter(lines.bought)
-    wanted = pairs.select(*PAIR_KEYS)
-    offers = shop.promotion_products.select("promotion_id", "product_id").distinct()
-    offers = offers.semi_join(wanted, "promotion_id")
-    lines = lines.semi_join(wanted, "customer_id").semi_join(offers, "product_id")
-    bought = lines.group_by("customer_id", "product_id", "ts").aggregate(
-        amount=lines.amount.sum(), coupon=(lines.coupon_discount > 0).any()
-    )
-    rows = bought.join(offers, "product_id").select(
-        "customer_id", "promotion_id", "product_id", "ts", "amount", "coupon"
-    )
-    rows = rows.join(wanted, ["customer_id", "promotion_id"])
-    rows = rows.filter(rows.ts < rows.as_of).select(
-        *PAIR_KEYS, "product_id", "ts", "amount", "coupon"
-    )
-    rows = rows.cache()
-    # Counted in two steps each, which can go to disk; a count of distinct values cannot.
-    moments = rows.group_by(*PAIR_KEYS, "ts").aggregate(
-        amount=rows.amount.sum(), coupon=rows.coupon.any()
-    )
-    recent = seconds_between(moments.ts, moments.as_of) <= 84 * DAY
-    sums = moments.group_by(list(PAIR_KEYS)).aggregate(
-        promotion_amount=moments.amount.sum().cast("float64"),
-        promotion_amount_84d=ibis.ifelse(recent, moments.amount, 0).sum().cast("float64"),
-        promotion_orders=moments.count(),
-        promotion_orders_84d=recent.cast("int64").sum(),
-        promotion_coupon_orders=moments.coupon.cast("int64").sum(),
-    )
-    products = rows.select(*PAIR_KEYS, "product_id").distinct()
-    counts = products.group_by(list(PAIR_KEYS)).aggregate(
-        promotion_products_bought=products.count()
-    )
-    both = joined(sums, counts, list(PAIR_KEYS))
-    return both.relocate("promotion_products_bought", before="promotion_coupon_orders")
 
 
 def _with_labels(shop: Shop, described: Any, pairs: Any, now: Any) -> Any:

@@ -39,6 +39,8 @@ amount_84d | sales in the last 84 days | money | Net sales of the orders placed 
 amount_trend | trend of sales | share | Sales of the last 28 days ÷ a third of those of the last
     84, less 1: 0.5 is half as much again as usual; null without sales in the 84 days.
 average_order_amount | average order | money per order | Sales ÷ orders; null without an order.
+largest_order | largest order | money | Net sales of the largest kept order before; null without
+    one.
 average_item_price | average price of an item | money per unit | Net sales ÷ net units of the
     lines that count as items; null without any.
 price_level | price level | share, 0–1 | Mean percentile of the unit prices paid within their
@@ -64,6 +66,8 @@ contacts | contacts | contacts | Contacts for promotions before; a contact count
 contacts_28d | contacts in the last 28 days | contacts | Contacts counted in the last 28 days.
 responses | promotions answered | promotions | Promotions that the customer clicked, claimed,
     redeemed, bought from or shared before.
+answers | answers | answers | Clicks, claims, redemptions, purchases and shares in answer to
+    promotions before, each counted: five coupons redeemed are five.
 response_rate | response rate | share, 0–1 | (Promotions answered + 2 × the shop's own rate by
     then) ÷ (contacts + 2), at most 1: someone never contacted starts at the shop's rate.
 days_since_response | days since the last answer | days | Time since the last answer to a
@@ -101,6 +105,12 @@ promotion_orders_84d | purchases of its products in the last 84 days | purchases
     the last 84 days.
 promotion_coupon_orders | past purchases of its products with a coupon | purchases | Different
     moments at which its products were bought with a coupon before.
+promotion_lines_28d | lines of its products in the last 28 days | lines | Purchases of this
+    promotion's products in the last 28 days, each product counted once at each moment.
+promotion_coupon_lines_84d | coupon lines of its products in the last 84 days | lines | Of the
+    same, in the last 84 days, those from which a coupon took something off.
+promotion_category_amount_84d | spend in its categories in the last 84 days | money | Purchases in
+    the last 84 days of any product of a category that this promotion has a product of.
 kind_contacts | contacts for this kind | contacts | Contacts before for promotions of the same
     kind.
 kind_responses | answers to this kind | promotions | Promotions of the same kind answered before.

@@ -8,9 +8,10 @@ from typing import Any
 from promolab.contract import Shop, read_settings
 from promolab.errors import InputError, nearest
 from promolab.sources.assembly import save_shop
+from promolab.sources.experiments import load_experiment
 from promolab.sources.labelled import load_labelled
 
-__all__ = ["BUILT_IN", "load_labelled", "load_shop", "save_shop"]
+__all__ = ["BUILT_IN", "load_experiment", "load_labelled", "load_shop", "save_shop"]
 
 BUILT_IN = ("complete_journey", "simulated")
 """Sources that need no path."""

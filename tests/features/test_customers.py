@@ -63,10 +63,10 @@ def order_features(mine: pd.DataFrame, now: datetime, zone: str) -> dict[str, fl
         for days in recent:
             recent[days] += net if now - when <= days * DAY else 0.0
         if len(bought) and not (net < gross - 1e-9 and net <= 1e-9):
-            kept.append((when, order.coupon_discount.sum()))
+            kept.append((when, order.coupon_discount.sum(), net))
     out: dict[str, float] = {f"amount_{d}d": v for d, v in recent.items()}
-    times = pd.DatetimeIndex([when for when, _ in kept])
-    coupons = sum(c > 1e-9 for _, c in kept)
+    times = pd.DatetimeIndex([when for when, *_ in kept])
+    coupons = sum(c > 1e-9 for _, c, _ in kept)
     n = len(kept)
     out |= {"orders": n, "coupon_orders": coupons}
     out |= {f"orders_{d}d": int((now - times <= d * DAY).sum()) for d in recent}
@@ -85,6 +85,7 @@ def order_features(mine: pd.DataFrame, now: datetime, zone: str) -> dict[str, fl
         out |= {
             "recency_days": (now - times.max()) / DAY,
             "average_order_amount": amount / n,
+            "largest_order": max(net for *_, net in kept),
             "coupon_order_share": coupons / n,
             "weekend_share": np.mean(local.day_of_week >= 5),
             "evening_share": np.mean(local.hour >= 17),
@@ -121,7 +122,7 @@ def response_features(
     pairs = answers[["customer_id", "promotion_id"]].drop_duplicates()
     mine, my_answers = made[made.customer_id == customer], answers[answers.customer_id == customer]
     n, contacts = int((pairs.customer_id == customer).sum()), len(mine)
-    out = {"contacts": contacts, "responses": n}
+    out = {"contacts": contacts, "responses": n, "answers": len(my_answers)}
     out["contacts_28d"] = int((now - mine.since <= 28 * DAY).sum())
     if len(made):
         rate = min(len(pairs) / len(made), 1)

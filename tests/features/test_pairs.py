@@ -21,6 +21,7 @@ DAY = pd.Timedelta(days=1)
 COUNTS = [
     *("promotion_products", "promotion_products_bought", "promotion_bought_share"),
     *("promotion_amount", "promotion_amount_84d", "promotion_orders", "promotion_orders_84d"),
+    *("promotion_lines_28d", "promotion_coupon_lines_84d", "promotion_category_amount_84d"),
     *("promotion_coupon_orders", "kind_contacts", "kind_responses", "type_contacts"),
     *("type_responses", "other_promotions_running", "other_promotions_answered"),
 ]
@@ -76,7 +77,17 @@ def product_reference(frames, customer, promotion, it) -> dict[str, float]:
     mine = events[(events.customer_id == customer) & (events.kind == "purchase")]
     mine = mine[(mine.ts < it.starts_at) & mine.product_id.isin(products)]
     recent = mine[it.starts_at - mine.ts <= 84 * DAY]
+    lines = mine.groupby(["product_id", "ts"], as_index=False).coupon_discount.max()
+    age = it.starts_at - lines.ts
+    category = frames["products"].set_index("product_id").category
+    kinds = {category.get(product) for product in products} - {None, np.nan}
+    bought = events[(events.customer_id == customer) & (events.kind == "purchase")]
+    bought = bought[(bought.ts < it.starts_at) & (it.starts_at - bought.ts <= 84 * DAY)]
+    bought = bought[bought.product_id.map(category).isin(kinds)]
     return {
+        "promotion_category_amount_84d": bought.amount.sum(),
+        "promotion_lines_28d": int((age <= 28 * DAY).sum()),
+        "promotion_coupon_lines_84d": int(((age <= 84 * DAY) & (lines.coupon_discount > 0)).sum()),
         "promotion_products": len(products) or np.nan,
         "promotion_products_bought": mine.product_id.nunique(),
         "promotion_bought_share": mine.product_id.nunique() / len(products) if products else np.nan,

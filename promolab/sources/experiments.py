@@ -1,0 +1,310 @@
+"""Where an experiment comes from: Hillstrom's e-mails, or anyone's table of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.contract import Experiment
+from promolab.errors import DataError, InputError, nearest
+from promolab.sources.labelled import _numbers, _read
+from promolab.wording import count, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["load_experiment"]
+
+HILLSTROM = "hillstrom"
+CONTROL_WORDS = ("control", "none", "no", "nothing", "holdout", "false", "0")
+"""What a control may be called without being named."""
+ROW = "row"
+"""The column that stands for the customer where none is named."""
+MANY = 50
+"""Different values from which a text that hardly repeats is taken for a key."""
+
+
+def load_experiment(
+    source: str | Path | pd.DataFrame,
+    *,
+    path: str | Path | None = None,
+    arm: str | None = None,
+    outcomes: str | Sequence[str] = (),
+    control: Any = None,
+    propensity: Any = None,
+    covariates: Sequence[str] | None = None,
+    customer_id: str | None = None,
+    placebo: str | Sequence[str] = (),
+    household: str | None = None,
+    block: str | None = None,
+) -> Experiment:
+    """Open an experiment: one row per decision.
+
+    Parameters
+    ----------
+    source : str, Path or DataFrame
+        ``"hillstrom"``, a real randomised e-mail promotion that brings its own columns; or a csv,
+        Excel or parquet file, or a frame.
+    path : str or Path, optional
+        Of ``"hillstrom"`` alone: its file; else it is looked for in the folder that
+        ``PROMOLAB_DATA`` names, then in the cache, then downloaded there.
+    arm : str
+        Column of what was assigned.
+    outcomes : str or sequence of str
+        Columns measured after the decision: numbers, or true and false.
+    control : object, optional
+        The arm that got nothing; known by itself where it is 0, false, ``none`` or ``control``.
+    propensity : optional
+        Chances of the arms. A number: of the one arm beside the control. A mapping of arm to
+        number or to column: one arm may lack, it gets the rest. A column: the chance of *the arm
+        that the row got*, which says all where there are two arms. ``"constant"``: at random, the
+        same for all (of a block), counted in the data. Without it they are to be estimated, and
+        effects are adjusted, not randomised.
+    covariates : sequence of str, optional
+        Columns known before the decision; by default all others but times and keys.
+    customer_id : str, optional
+        Column of the customer, whose rows belong together; without it each row is a customer.
+    placebo : str or sequence of str
+        Columns like the outcomes, measured before the decision.
+    household, block : str, optional
+        Columns of the household, and of the round of decisions.
+
+    Returns
+    -------
+    Experiment
+        Arms as text where they are not numbers.
+
+    Raises
+    ------
+    InputError
+        A column or file that is not there, an outcome among the covariates, no known control.
+    DataError
+        Values that cannot be used; says how many, and which first.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"member": [1, 2, 3, 4], "mail": ["no", "yes", "no", "yes"],
+    ...                      "age": [30, 41, 52, 33], "spend": [0.0, 8.0, 2.0, 0.0]})
+    >>> trial = load_experiment(
+    ...     rows, arm="mail", outcomes="spend", propensity=0.5, customer_id="member"
+    ... )
+    >>> trial.treatments, trial.covariates, trial.randomised
+    (('yes',), ('age',), True)
+    """
+    import pandas as pd
+
+    from promolab.sources.hillstrom import hillstrom
+
+    if not isinstance(source, pd.DataFrame) and str(source) == HILLSTROM:
+        stated = (arm, control, propensity, covariates, customer_id, household, block)
+        if any(value is not None for value in stated) or len(outcomes) or len(placebo):
+            raise InputError(
+                f"{HILLSTROM!r} brings its own columns and chances: give its file by path= alone, "
+                "or any file as the source with columns of your own"
+            )
+        return hillstrom(path)
+    if path is not None:
+        raise InputError(f"path is for {HILLSTROM!r} alone; give the file as the source")
+    if arm is None or not len(outcomes):
+        raise InputError(
+            "say which columns are the arm and the outcomes: arm=…, outcomes=… (only "
+            f"{HILLSTROM!r} brings its own)"
+        )
+    if isinstance(source, pd.DataFrame):
+        given, name = source.reset_index(drop=True), "Experiment"
+    else:
+        given, name = _read(Path(source)), Path(source).name
+    table = pd.DataFrame({str(c): _values(given[c]) for c in given.columns})
+    outcomes = [outcomes] if isinstance(outcomes, str) else list(outcomes)
+    placebo = [placebo] if isinstance(placebo, str) else list(placebo)
+    others = [c for c in (customer_id, household, block) if c is not None]
+    _known([arm, *outcomes, *placebo, *others, *(covariates or ())], table)
+    table[outcomes + placebo] = table[outcomes + placebo].apply(_outcome)
+    arms = sorted(table[arm].dropna().unique().tolist(), key=str)
+    control = _control(control, arms, arm)
+    notes: list[str] = []
+    if customer_id is None:
+        customer_id = ROW
+        table[ROW] = range(1, len(table) + 1)
+        notes.append("No column of the customer is named: every row counts as one of its own.")
+    chances, design, used = _propensity(propensity, table, arm, arms, control)
+    if covariates is None:
+        taken = {arm, *outcomes, *placebo, customer_id, *others, *used}
+        covariates = _usable(table, taken, notes)
+    else:
+        covariates = list(covariates)
+    _no_copies(table, covariates, outcomes)
+    return Experiment(
+        table,
+        arm,
+        control,
+        covariates,
+        outcomes,
+        customer_id=customer_id,
+        propensity=chances,
+        design=design,
+        placebo=placebo,
+        block=block,
+        household=household,
+        arms=[control, *(a for a in arms if a != control)] if chances is not None else (),
+        name=name,
+        notes=notes,
+    )
+
+
+def _values(column: pd.Series) -> Any:
+    """Return numbers where all values are, true and false as they are, else text."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    return _numbers(column)
+
+
+def _outcome(column: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return column.astype(float)
+    words = column.dropna().astype(str).str.strip().str.lower()
+    if len(words) and words.isin(["true", "false"]).all():
+        return (words == "true").astype(float).reindex(column.index)
+    return column
+
+
+def _known(names: Sequence[str], table: pd.DataFrame) -> None:
+    columns = [str(c) for c in table.columns]
+    for name in names:
+        if name not in columns:
+            raise InputError(f"the table has no column {name!r}; {nearest(str(name), columns)}")
+
+
+def _control(control: Any, arms: list[Any], column: str) -> Any:
+    if control is not None:
+        # 0 in a call may be "0" in a file, and the other way round.
+        same = [arm for arm in arms if str(arm) == str(control)]
+        if same:
+            return same[0]
+        raise InputError(
+            f"control is {control!r}, which no row of {column!r} has; "
+            f"{nearest(str(control), map(str, arms))}"
+        )
+    likely = [arm for arm in arms if str(arm).strip().lower() in CONTROL_WORDS]
+    if len(likely) != 1:
+        some = ", ".join(map(str, arms[:10]))
+        raise InputError(f"say which arm of {column!r} got nothing: control=… (its arms: {some})")
+    return likely[0]
+
+
+def _propensity(
+    given: Any, table: pd.DataFrame, column: str, arms: list[Any], control: Any
+) -> tuple[Any, str, list[str]]:
+    """Return the chances (n, K) with the control first, the design, and the columns used."""
+    import pandas as pd
+
+    if given is None:
+        return None, "unknown", []
+    if isinstance(given, str) and given == "constant":
+        return None, "constant", []
+    order = [control, *(arm for arm in arms if arm != control)]
+    if isinstance(given, str):
+        _known([given], table)
+        return _of_own(table[given], table[column], order), "known", [given]
+    if not isinstance(given, Mapping):
+        if len(order) != 2 or isinstance(given, bool) or not 0 < float(given) < 1:
+            raise InputError(
+                f"propensity is {given!r} for the arms {', '.join(map(str, order))}; give the "
+                "chance of the one arm beside the control, or a mapping of arm to chance or column"
+            )
+        given = {order[1]: float(given)}
+    by_name = {str(arm): value for arm, value in given.items()}
+    strange = [name for name in by_name if name not in map(str, order)]
+    if strange:
+        raise InputError(
+            f"propensity names the arm {strange[0]!r}; {nearest(strange[0], map(str, order))}"
+        )
+    lacking = [arm for arm in order if str(arm) not in by_name]
+    if len(lacking) > 1:
+        raise InputError(
+            f"propensity lacks the arms {', '.join(map(str, lacking))}; one may lack at most"
+        )
+    used = [value for value in by_name.values() if isinstance(value, str)]
+    _known(used, table)
+    chances = pd.DataFrame(index=table.index)
+    for arm in order:
+        value = by_name.get(str(arm), 0.0)
+        chances[str(arm)] = _chance(table[value]) if isinstance(value, str) else float(value)
+    for arm in lacking:
+        chances[str(arm)] = 1 - chances.sum(axis=1)
+    return chances.to_numpy(dtype=float), "known", used
+
+
+def _of_own(chance: pd.Series, arm: pd.Series, order: list[Any]) -> Any:
+    """Return the chances of both arms, from the chance of the one that each row got."""
+    import numpy as np
+
+    if len(order) != 2:
+        raise InputError(
+            f"the column {chance.name!r} says the chance of one arm, and there are {len(order)}; "
+            "give propensity as a mapping of arm to column"
+        )
+    own = _chance(chance).to_numpy(dtype=float)
+    treated = (arm == order[1]).to_numpy()
+    first = np.where(treated, 1 - own, own)
+    return np.column_stack([first, 1 - first])
+
+
+def _chance(column: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    values = pd.to_numeric(column, errors="coerce")
+    wrong = ~((values >= 0) & (values <= 1))
+    if wrong.any():
+        raise DataError(
+            f"the column {column.name!r} has {plural(int(wrong.sum()), 'value')} outside 0 to 1, "
+            f"first in row {int(wrong.to_numpy().argmax()) + 1}; a chance lies between them"
+        )
+    return values
+
+
+def _usable(table: pd.DataFrame, taken: set[str], notes: list[str]) -> list[str]:
+    """Return the columns that may be covariates; says which were left out."""
+    import pandas as pd
+
+    found: list[str] = []
+    left: list[str] = []
+    for name in table.columns:
+        if name in taken:
+            continue
+        column = table[name]
+        number = pd.api.types.is_numeric_dtype(column.dtype)
+        kinds = 0 if number else column.nunique()
+        is_time = pd.api.types.is_datetime64_any_dtype(column.dtype)
+        (left if is_time or kinds > max(MANY, len(table) / 2) else found).append(name)
+    if left:
+        notes.append(f"No covariates, being times or keys: {', '.join(left)}.")
+    return found
+
+
+def _no_copies(table: pd.DataFrame, covariates: Sequence[str], outcomes: Sequence[str]) -> None:
+    """Refuse a covariate that is an outcome under another name."""
+    import numpy as np
+    import pandas as pd
+
+    for outcome in outcomes:
+        if not pd.api.types.is_numeric_dtype(table[outcome].dtype):
+            continue
+        values = table[outcome].to_numpy(dtype=float, na_value=np.nan)
+        if len(np.unique(values)) < 2 or len(values) < 20:
+            continue
+        for name in covariates:
+            if name == outcome or not pd.api.types.is_numeric_dtype(table[name].dtype):
+                continue
+            if np.array_equal(table[name].to_numpy(dtype=float, na_value=np.nan), values):
+                raise InputError(
+                    f"the covariate {name!r} equals the outcome {outcome!r} in all "
+                    f"{count(len(values))} rows; it cannot have been known when the decision was "
+                    "made: name the covariates without it"
+                )

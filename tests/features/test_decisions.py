@@ -1,0 +1,297 @@
+"""A shop's decisions as an experiment: outcomes, chances and what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import Experiment, Shop
+from promolab.errors import DataError, InputError
+from promolab.features import build_features, decisions_experiment
+from promolab.sources import load_shop
+
+DAY = pd.Timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Any:
+    return load_shop("simulated", customers=2_000, weeks=12, threads=2)
+
+
+@pytest.fixture(scope="module")
+def trial(simulated) -> Experiment:
+    return decisions_experiment(simulated)
+
+
+def by_hand(shop: Shop, low: pd.Timestamp, high: pd.Timestamp) -> pd.DataFrame:
+    events = shop.events.execute()
+    bought = events[(events["kind"] == "purchase") & events["ts"].between(low, high, "left")]
+    bought = bought.merge(shop.products.execute()[["product_id", "margin_rate"]], "left")
+    amount, discount = bought["amount"], bought["discount"]
+    bought["margin"] = (amount + discount) * bought["margin_rate"] - discount
+    found = bought.groupby("customer_id").agg(
+        margin=("margin", "sum"), sales=("amount", "sum"), orders_placed=("order_id", "nunique")
+    )
+    return found.assign(purchases=(found["orders_placed"] > 0).astype(int))
+
+
+def test_outcomes_equal_those_by_hand(simulated, trial):
+    decided = trial.frame["ts"].iloc[0]
+    length = (7 + 28) * DAY
+    for ending, low in (("", decided), ("_before", decided - length)):
+        expected = by_hand(simulated, low, low + length)
+        expected = expected.reindex(trial.frame["customer_id"]).fillna(0)
+        assert expected["orders_placed"].sum() > 500
+        for name in ("margin", "sales", "purchases", "orders_placed"):
+            np.testing.assert_allclose(trial.y(name + ending), expected[name], atol=1e-4)
+    assert trial.outcomes == ("margin", "sales", "purchases", "orders_placed")
+
+
+def test_everybody_decided_on_is_there_but_those_without_a_choice(simulated, trial):
+    decisions = simulated.decisions.execute()
+    standing = decisions["holdout"] == "standing"
+    assert sorted(trial.frame["decision_id"]) == sorted(decisions["decision_id"][~standing])
+    assert f"{standing.sum()} of them of the standing holdout" in trial.notes[0]
+    own = decisions.set_index("decision_id").loc[trial.frame["decision_id"]]
+    assert trial.frame["arm"].tolist() == own["action"].tolist()
+    np.testing.assert_allclose(
+        trial.propensity[np.arange(trial.n), trial.codes], own["propensity"], atol=1e-9
+    )
+
+
+def test_chances_sum_to_one_and_are_those_of_the_log(simulated, trial):
+    np.testing.assert_allclose(trial.propensity.sum(axis=1), 1)
+    assert (trial.propensity > 0).all()
+    logged = simulated.decision_propensities.execute()
+    logged = logged.pivot_table(index="decision_id", columns="action", values="propensity")
+    logged = logged.loc[trial.frame["decision_id"], list(trial.arms)]
+    np.testing.assert_allclose(trial.propensity, logged, atol=1e-9)
+    # As often as stated: five standard errors of a sum of draws.
+    excess = np.eye(trial.K)[trial.codes] - trial.propensity
+    spread = np.sqrt((trial.propensity * (1 - trial.propensity)).sum(axis=0))
+    assert (np.abs(excess.sum(axis=0)) < 5 * spread).all()
+
+
+def test_reweighted_means_are_the_truth_within_sampling_error(simulated, trial):
+    mine = trial.frame["customer_id"]
+    for place, arm in enumerate(trial.arms):
+        effects = simulated.truth.effects(trial.treatments[0] if place == 0 else arm)
+        effects = effects.set_index("customer_id").loc[mine]
+        for outcome in ("margin", "sales"):
+            weight = (trial.codes == place) / trial.propensity[:, place]
+            true = effects[f"{outcome}_{'with' if place else 'without'}"].mean()
+            found = weight * trial.y(outcome)
+            error = found.std() / np.sqrt(trial.n)
+            assert abs(found.mean() - true) < 4 * error, (arm, outcome)
+
+
+def test_covariates_are_features_as_of_the_decision_and_attributes(simulated, trial):
+    decided = trial.frame["ts"].iloc[0]
+    features = build_features(simulated, as_of=decided).execute().set_index("customer_id")
+    features = features.drop(columns="as_of").reindex(trial.frame["customer_id"])
+    mine = trial.X.set_axis(trial.frame["customer_id"])
+    pd.testing.assert_frame_equal(mine[features.columns], features, check_dtype=False)
+    rest = set(trial.covariates) - set(features.columns)
+    assert rest == {"age", "tier", "signup_channel", "interest_in_offers"}
+    assert trial.household == "cluster_id"
+
+
+def test_arms_of_ones_choice_are_renormalised(simulated, trial):
+    arm = trial.treatments[1]
+    one = decisions_experiment(simulated, arms=arm, outcomes="sales")
+    same = trial.subset(arm)
+    assert one.arms == ("none", arm)
+    assert one.frame["decision_id"].tolist() == same.frame["decision_id"].tolist()
+    np.testing.assert_allclose(one.propensity, same.propensity)
+    np.testing.assert_allclose(one.y(), same.y("sales"))
+
+
+def test_rounds_are_stacked_by_kind():
+    shop = load_shop("simulated", customers=400, weeks=18, threads=2)
+    both = decisions_experiment(shop, outcomes=["sales", "purchases"])
+    assert both.arms == (
+        *("none", "coupon", "full_reduction", "limited_time_discount", "recommendation"),
+    )
+    assert both.block == "round"
+    assert both.frame["round"].nunique() == 2
+    assert both.n == 2 * both.customers
+    moment, rows = list(both.frame.groupby("ts"))[1]
+    one = decisions_experiment(shop, at=moment, outcomes=["sales", "purchases"])
+    assert one.frame["decision_id"].tolist() == rows["decision_id"].tolist()
+    np.testing.assert_allclose(one.y("sales"), rows["sales"])
+    assert [arm.partition("-")[2] or arm for arm in one.arms] == list(both.arms)
+    np.testing.assert_allclose(one.propensity, both.propensity[rows.index])
+
+
+# A shop small enough to be reckoned in the head. -------------------------------------------------
+
+START = pd.Timestamp("2024-03-01")
+
+
+def frames() -> dict[str, pd.DataFrame]:
+    def at(days: float) -> pd.Timestamp:
+        return START + days * DAY
+
+    bought = pd.DataFrame(
+        [
+            # customer, day, kind, product, order, amount, discount
+            ("A", -4.5, "purchase", "P1", "O0", 5.0, 0.0),
+            ("A", -3.0, "purchase", "P1", "O1", 10.0, 0.0),
+            ("A", -1.5, "purchase", "P1", "O2", 7.0, 0.0),
+            ("A", 0.5, "purchase", "P1", "O3", 90.0, 10.0),  # decided, but before the window
+            ("A", 1.0, "purchase", "P1", "O4", 8.0, 2.0),
+            ("A", 1.0, "purchase", "P2", "O4", 20.0, 0.0),
+            ("A", 2.0, "return", "P2", "O4", 20.0, 0.0),
+            ("A", 2.5, "return", "P1", "O2", 7.0, 0.0),  # bought before the span
+            ("B", 2.0, "purchase", "P2", "O5", 30.0, 0.0),
+            ("B", 9.0, "return", "P2", "O5", 30.0, 0.0),  # after the span
+            ("B", 4.0, "purchase", "P2", "O6", 6.0, 0.0),
+            ("B", 4.5, "cancel", "P2", "O6", 6.0, 0.0),
+            ("C", 5.0, "purchase", "P1", "O7", 99.0, 0.0),  # the span's end
+            ("D", 10.0, "view", "P1", None, np.nan, np.nan),
+        ],
+        columns=["customer_id", "day", "kind", "product_id", "order_id", "amount", "discount"],
+    )
+    bought.insert(1, "ts", [at(day) for day in bought.pop("day")])
+    decisions = pd.DataFrame(
+        {
+            "decision_id": ["D1", "D2", "D3", "D4"],
+            "customer_id": ["A", "B", "C", "D"],
+            "ts": START,
+            "action": ["X", "none", "X", "none"],
+            "propensity": [0.5, 0.6, 0.5, 1.0],
+            "holdout": ["none", "promotion", None, "standing"],
+        }
+    )
+    chances = [("D1", 0.5, 0.5), ("D2", 0.4, 0.6), ("D3", 0.5, 0.5), ("D4", 0.0, 1.0)]
+    return {
+        "events": bought,
+        "products": pd.DataFrame(
+            {"product_id": ["P1", "P2"], "category": "c", "margin_rate": [0.5, 0.25]}
+        ),
+        "promotions": pd.DataFrame(
+            {"promotion_id": ["X"], "kind": "coupon", "starts_at": at(1), "ends_at": at(3)}
+        ),
+        "decisions": decisions,
+        "decision_propensities": pd.DataFrame(
+            [(d, a, p) for d, x, none in chances for a, p in (("X", x), ("none", none))],
+            columns=["decision_id", "action", "propensity"],
+        ),
+    }
+
+
+Change = Callable[[dict[str, pd.DataFrame]], Any]
+
+
+def opened(to_shop: Callable[..., Shop], change: Change | None = None, **settings: Any) -> Shop:
+    made = frames()
+    if change is not None:
+        change(made)
+    return to_shop(made, zone=None, **settings)
+
+
+def test_returns_windows_and_ends(to_shop):
+    found = decisions_experiment(opened(to_shop), horizon_days=2)
+    rows = found.frame.set_index("customer_id")
+    assert list(rows.index) == ["A", "B", "C"]  # D, of the standing holdout, had no chance
+    assert rows["sales"].tolist() == [8.0, 30.0, 0.0]
+    assert rows["margin"].tolist() == [(8 + 2) * 0.5 - 2, 30 * 0.25, 0.0]
+    assert rows["orders_placed"].tolist() == [1, 1, 0]
+    assert rows["purchases"].tolist() == [1, 1, 0]
+    # As long before the decision as the span is: four days.
+    assert rows["sales_before"].tolist() == [17.0, 0.0, 0.0]
+    assert rows["orders"].fillna(0).tolist() == [3, 0, 0]
+
+
+def test_nothing_from_the_decision_on_is_known_nor_from_the_end_on_counted(to_shop):
+    def later(made):
+        events = made["events"]
+        after = events["ts"] >= START
+        events.loc[after, "amount"] *= 100
+        made["events"] = pd.concat([events, events[after].assign(customer_id="C")])
+
+    def after_all(made):
+        events = made["events"]
+        events.loc[events["ts"] >= START + 5 * DAY, "amount"] *= 100
+
+    one, other, same = (
+        decisions_experiment(opened(to_shop, change), horizon_days=2, outcomes="sales")
+        for change in (None, later, after_all)
+    )
+    pd.testing.assert_frame_equal(one.X, other.X)
+    assert one.y("sales_before").tolist() == other.y("sales_before").tolist()
+    assert one.y("sales").tolist() != other.y("sales").tolist()
+    pd.testing.assert_frame_equal(one.frame, same.frame)
+
+
+def test_the_shops_own_rate_stands_in_for_products(to_shop):
+    def unrated(made):
+        del made["products"]["margin_rate"]
+
+    found = decisions_experiment(opened(to_shop, unrated, margin_rate=0.3), horizon_days=2)
+    assert found.y("margin").tolist() == pytest.approx([10 * 0.3 - 2, 30 * 0.3, 0])
+    with pytest.raises(DataError, match=r"no margin rate.*shop\.toml"):
+        decisions_experiment(opened(to_shop, unrated), horizon_days=2)
+
+
+def test_a_placebo_before_the_shop_began_is_not_known(to_shop):
+    shop = opened(to_shop, lambda made: made.pop("decision_propensities"), opened="2024-02-28")
+    found = decisions_experiment(shop, horizon_days=2, outcomes="sales")
+    assert found.placebo == ()
+    # Nor is its chance, where only that of the action taken is stated.
+    assert found.design == "unknown"
+    assert "can only be adjusted" in found.notes[0]
+
+
+def set_chance(decision: str, action: str, value: float) -> Change:
+    def change(made):
+        table = made["decision_propensities"]
+        mine = (table["decision_id"] == decision) & (table["action"] == action)
+        table.loc[mine, "propensity"] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "call", "message"),
+    [
+        (None, {"horizon_days": 28}, r"count until 2024-04-01 .* known until 2024-03-12"),
+        (None, {"at": "2024-03-01", "horizon_days": 20}, r"count until 2024-03-24"),
+        (None, {"at": "2024-03-02"}, r"no decisions were made at 2024-03-02 .*2024-03-01 00:00"),
+        (None, {"arms": "Y"}, "there is no arm 'Y' in these rounds; .*X"),
+        (None, {"by": "week"}, "by is 'week'"),
+        (None, {"outcomes": ["profit"]}, "no outcome 'profit'"),
+        (None, {"horizon_days": -1}, "horizon_days = -1"),
+        (None, {"as_of": "2024-02-01"}, "no decisions before 2024-02-01"),
+        (set_chance("D1", "none", 0.4), {}, "1 decision do not sum to 1, such as those of 'D1'"),
+        (set_chance("D1", "none", np.nan), {}, "1 decision do not sum to 1, such as those of 'D1'"),
+        (
+            lambda made: made["decisions"].update({"propensity": [0.4]}),
+            {},
+            "different chances of the action taken, in 1 decision, such as 'D1'",
+        ),
+        (
+            lambda made: made.update(decision_propensities=made["decision_propensities"][2:]),
+            {},
+            "1 decision of 4 have no row in decision_propensities, such as 'D1'",
+        ),
+        (
+            lambda made: made["decisions"].update({"action": ["Z"]}),
+            {},
+            "action 'Z' of decisions is neither",
+        ),
+        (
+            lambda made: made["promotions"].update({"starts_at": [START - DAY]}),
+            {},
+            "for a window that began before",
+        ),
+        (lambda made: made.pop("decisions"), {}, "effects need the table 'decisions'"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence(to_shop, change, call, message):
+    with pytest.raises(InputError, match=message):
+        decisions_experiment(opened(to_shop, change), **({"horizon_days": 2} | call))

@@ -1,0 +1,130 @@
+"""load_experiment on anyone's table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import load_experiment
+from promolab.errors import DataError, InputError
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    n = 90
+    arm = np.array(["none", "mail", "app"])[np.arange(n) % 3]
+    return pd.DataFrame(
+        {
+            "member": [f"M{i % 30:02d}" for i in range(n)],
+            "sent": arm,
+            "p_mail": 0.25,
+            "p_app": np.linspace(0.2, 0.4, n),
+            "age": rng.integers(18, 80, n),
+            "zip": [f"0{i % 7}123" for i in range(n)],
+            "mailed_at": pd.Timestamp("2024-03-01") + pd.to_timedelta(np.arange(n), unit="h"),
+            "note": [f"text {i}" for i in range(n)],
+            "spend": rng.gamma(1, 10, n).round(2),
+            "visit": rng.random(n) < 0.4,
+        }
+    )
+
+
+CALL = {"arm": "sent", "outcomes": ["spend", "visit"], "customer_id": "member"}
+CHANCES = {"mail": "p_mail", "app": "p_app"}
+
+
+def test_a_frame_a_csv_and_a_parquet_file_say_the_same(table, tmp_path):
+    table.to_csv(tmp_path / "trial.csv", index=False)
+    table.astype({"mailed_at": "datetime64[us]"}).to_parquet(tmp_path / "trial.parquet")
+    one = load_experiment(table, **CALL, propensity=CHANCES)
+    assert one.arms == ("none", "app", "mail")
+    assert one.customers == 30
+    assert one.y("visit").tolist() == table["visit"].astype(float).tolist()
+    np.testing.assert_allclose(one.propensity[:, 1], table["p_app"])
+    np.testing.assert_allclose(one.propensity[:, 0], 0.75 - table["p_app"])
+    for name in ("trial.csv", "trial.parquet"):
+        other = load_experiment(tmp_path / name, **CALL, propensity=CHANCES)
+        assert other.name == name
+        assert other.arms == one.arms
+        np.testing.assert_allclose(other.propensity, one.propensity)
+        np.testing.assert_allclose(other.y("spend"), one.y("spend"))
+        np.testing.assert_allclose(other.y("visit"), one.y("visit"))
+        assert other.X["age"].tolist() == one.X["age"].tolist()
+        assert other.X["zip"].tolist() == one.X["zip"].tolist()  # leading zeros stay
+
+
+def test_covariates_are_what_is_left_but_times_keys_and_chances(table):
+    trial = load_experiment(table, **CALL, propensity=CHANCES)
+    assert trial.covariates == ("age", "zip")
+    assert "mailed_at, note" in trial.notes[-1]
+    stated = load_experiment(table, **CALL, covariates=["zip"])
+    assert stated.covariates == ("zip",)
+
+
+def test_without_chances_effects_are_adjusted(table):
+    assert load_experiment(table, **CALL).design == "unknown"
+    shares = load_experiment(table, **CALL, propensity="constant")
+    assert shares.design == "constant"
+    np.testing.assert_allclose(shares.propensity[0], [1 / 3] * 3)
+
+
+def test_two_arms_need_one_number_or_the_chance_of_the_own_arm(table):
+    two = table[table["sent"] != "app"].reset_index(drop=True)
+    half = load_experiment(two, **CALL, propensity=0.4)
+    assert half.propensity[0].tolist() == [0.6, 0.4]
+    two["own"] = np.where(two["sent"] == "mail", 0.3, 0.7)
+    own = load_experiment(two, **CALL, propensity="own")
+    np.testing.assert_allclose(own.propensity, [[0.7, 0.3]] * len(two))
+    assert "own" not in own.covariates
+
+
+def test_rows_without_a_customer_count_as_their_own(table):
+    trial = load_experiment(table, arm="sent", outcomes="spend", covariates=["age"])
+    assert trial.customers == len(table)
+    assert "every row counts as one of its own" in trial.notes[0]
+
+
+def test_a_numeric_control_is_known_by_itself(table):
+    table["sent"] = (table["sent"] != "none").astype(int)
+    assert load_experiment(table, **CALL).arms == (0, 1)
+    assert load_experiment(table, **CALL, control="0").arms == (0, 1)
+    assert load_experiment(table, **CALL, control=1).control == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arm": "sentt"}, "no column 'sentt'; did you mean 'sent'"),
+        ({"arm": None}, "say which columns are the arm and the outcomes"),
+        ({"covariates": ["spend"]}, "'spend' is an outcome and cannot be a covariate"),
+        ({"covariates": ["copy"]}, "covariate 'copy' equals the outcome 'spend'"),
+        ({"control": "nobody"}, "control is 'nobody', which no row of 'sent' has"),
+        ({"propensity": 0.5}, "give the chance of the one arm beside the control"),
+        ({"propensity": "p_mail"}, "says the chance of one arm, and there are 3"),
+        ({"propensity": {"mail": 0.3}}, "propensity lacks the arms none, app"),
+        ({"propensity": {"male": 0.3, "app": 0.2}}, "names the arm 'male'; did you mean 'mail'"),
+        ({"propensity": {"mail": 0.8, "app": 0.4}}, "no chance between 0 and 1"),
+        ({"propensity": {"mail": "age", "app": 0.4}}, "'age' has 90 values outside 0 to 1"),
+        ({"path": "x.csv"}, "path is for 'hillstrom' alone"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence(table, changes, message):
+    table["copy"] = table["spend"]
+    with pytest.raises(InputError, match=message):
+        load_experiment(table, **(CALL | {"covariates": ["age"]} | changes))
+
+
+def test_an_unclear_control_is_asked_for(table):
+    table["sent"] = table["sent"].replace("none", "letter")
+    with pytest.raises(InputError, match=r"say which arm of 'sent' got nothing.*app, letter, mail"):
+        load_experiment(table, **CALL)
+
+
+def test_a_missing_outcome_and_a_missing_file_are_named(table, tmp_path):
+    table.loc[[3, 4], "spend"] = np.nan
+    with pytest.raises(DataError, match=r"'spend' has 2 missing values of 90, first in row 4"):
+        load_experiment(table, **CALL)
+    with pytest.raises(InputError, match="there is no file"):
+        load_experiment(tmp_path / "none.csv", **CALL)

@@ -1,0 +1,162 @@
+"""Hillstrom's experiment: the real file where it is at hand, and the ways to get it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import load_experiment
+from promolab.errors import DataError, InputError
+from promolab.sources import hillstrom as source
+
+FILE = Path(os.environ.get("PROMOLAB_DATA", ".")) / "hillstrom.csv.gz"
+real = pytest.mark.skipif(
+    not FILE.is_file(), reason="PROMOLAB_DATA names no folder with hillstrom.csv.gz"
+)
+
+HEADER = (
+    b"recency,history_segment,history,mens,womens,zip_code,newbie,channel,segment,"
+    b"visit,conversion,spend\r\n"
+)
+ROWS = b"""\
+10,2) $100 - $200,142.44,1,0,Surburban,0,Phone,Womens E-Mail,0,0,0\r
+6,3) $200 - $350,329.08,1,1,Rural,1,Web,No E-Mail,0,0,0\r
+6,3) $200 - $350,329.08,1,1,Rural,1,Web,No E-Mail,0,0,0\r
+7,1) $0 - $100,29.99,0,1,Urban,1,Web,Mens E-Mail,1,1,29.5\r
+"""
+SMALL = HEADER + ROWS
+
+
+@pytest.fixture
+def nowhere(monkeypatch, tmp_path):
+    """Neither a folder of data nor a cache; what is downloaded is counted."""
+    monkeypatch.delenv("PROMOLAB_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked: list[str] = []
+
+    def answer_with(content: bytes | Exception) -> list[str]:
+        def opened(address, timeout):
+            asked.append(address)
+            if isinstance(content, Exception):
+                raise content
+            return io.BytesIO(content)
+
+        monkeypatch.setattr(urllib.request, "urlopen", opened)
+        return asked
+
+    return answer_with
+
+
+@real
+def test_the_published_rates():
+    trial = load_experiment("hillstrom", path=FILE)
+    table = trial.describe().set_index("arm")
+    assert trial.n == trial.customers == 64_000
+    assert trial.arms == ("No E-Mail", "Mens E-Mail", "Womens E-Mail")
+    assert (100 * table["visit"]).round(2).tolist() == [10.62, 18.28, 15.14]
+    assert (100 * table["conversion"]).round(2).tolist() == [0.57, 1.25, 0.88]
+    assert table["spend"].round(2).tolist() == [0.65, 1.42, 1.08]
+    assert table["propensity"].tolist() == pytest.approx([1 / 3] * 3)
+    assert table["n"].tolist() == [21_306, 21_307, 21_387]
+
+
+@real
+def test_what_is_odd_about_the_file_is_said_and_mended():
+    trial = load_experiment("hillstrom", path=FILE)
+    said = " ".join(trial.notes)
+    assert "'Surburban' is read as 'Suburban' (28,776 rows)" in said
+    assert "7,947 customers have the smallest value, 29.99" in said
+    assert "6,562 rows equal an earlier one" in said
+    assert "checksum" not in said
+    assert set(trial.X["zip_code"]) == {"Rural", "Suburban", "Urban"}
+    assert not set(trial.covariates) & {"visit", "conversion", "spend", "history_segment"}
+
+
+@real
+def test_one_mail_against_none_has_chance_one_half():
+    trial = load_experiment("hillstrom", path=FILE).subset("Womens E-Mail")
+    np.testing.assert_allclose(trial.propensity, 0.5)
+    visits = trial.describe().set_index("arm")["visit"]
+    assert visits["Womens E-Mail"] - visits["No E-Mail"] == pytest.approx(0.045, abs=5e-4)
+
+
+@real
+def test_all_published_copies_have_one_of_the_checksums():
+    content = gzip.decompress(FILE.read_bytes())
+    copies = (
+        content,
+        content + b"\r\n",
+        pd.read_csv(io.BytesIO(content)).to_csv(index=False).encode(),
+    )
+    found = {hashlib.sha256(copy).hexdigest() for copy in copies}
+    assert found == set(source.CHECKSUMS)
+
+
+@real
+def test_the_folder_of_data_comes_before_a_download(nowhere, monkeypatch):
+    asked = nowhere(urllib.error.URLError("not to be asked"))
+    monkeypatch.setenv("PROMOLAB_DATA", str(FILE.parent))
+    assert load_experiment("hillstrom").n == 64_000
+    assert asked == []
+
+
+def test_a_download_is_checked_kept_and_used_again(nowhere, monkeypatch, tmp_path):
+    asked = nowhere(SMALL)
+    monkeypatch.setattr(source, "CHECKSUMS", (hashlib.sha256(SMALL).hexdigest(),))
+    trial = load_experiment("hillstrom")
+    assert trial.n == 4
+    assert asked == [source.ADDRESSES[0]]
+    assert [p.name for p in (tmp_path / "cache/promolab").iterdir()] == ["hillstrom.csv.gz"]
+    assert load_experiment("hillstrom").n == 4
+    assert len(asked) == 1
+
+
+def test_a_packed_download_is_unpacked(nowhere, monkeypatch):
+    nowhere(gzip.compress(SMALL))
+    monkeypatch.setattr(source, "CHECKSUMS", (hashlib.sha256(SMALL).hexdigest(),))
+    assert load_experiment("hillstrom").customers == 4  # equal rows are two customers
+
+
+def test_another_file_is_not_kept(nowhere, tmp_path):
+    asked = nowhere(SMALL)
+    with pytest.raises(InputError, match=r"checksum differs.*path=…"):
+        load_experiment("hillstrom")
+    assert asked == list(source.ADDRESSES)
+    assert not (tmp_path / "cache/promolab").exists()
+
+
+def test_without_a_network_the_ways_to_get_it_are_named(nowhere):
+    nowhere(urllib.error.URLError("no route"))
+    with pytest.raises(InputError) as error:
+        load_experiment("hillstrom")
+    for part in ("no route", source.ADDRESSES[0], "path=", "PROMOLAB_DATA"):
+        assert part in str(error.value)
+
+
+def test_a_file_of_ones_own_is_told_from_the_published_one(tmp_path):
+    path = tmp_path / "some.csv"
+    path.write_bytes(SMALL)
+    trial = load_experiment("hillstrom", path=path)
+    assert "not the published file" in trial.notes[0]
+    assert trial.X["zip_code"].tolist() == ["Suburban", "Rural", "Rural", "Urban"]
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"no column 'recency'.*load_experiment\(path, arm"):
+        load_experiment("hillstrom", path=path)
+    with pytest.raises(InputError, match="there is no file"):
+        load_experiment("hillstrom", path=tmp_path / "none.csv")
+
+
+def test_it_brings_its_own_columns():
+    with pytest.raises(InputError, match="brings its own columns"):
+        load_experiment("hillstrom", arm="segment")
+    with pytest.raises(InputError, match="brings its own columns"):
+        load_experiment("hillstrom", outcomes="visit")
