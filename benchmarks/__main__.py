@@ -12,39 +12,59 @@ from pathlib import Path
 
 from benchmarks import (
     assignment,
+    neural,
     outlook,
     own_data,
     point_in_time,
     prediction,
+    quality,
+    ranking,
+    segments,
     size,
     small,
+    training,
     weekly_report,
 )
 from benchmarks.table import Row, render
+
+PARTS = ("report", "models", "metrics", "segments", "size")
+"""What can be measured by itself: ``--only models``."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmarks; return 0, or 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--keep", metavar="FOLDER", help="keep the reports made, in this folder")
+    parser.add_argument(
+        "--only", choices=PARTS, action="append", help="measure this part; may be repeated"
+    )
     parser.add_argument("--no-size", action="store_true", help="leave out the larger shops")
     parser.add_argument(
         "--large", action="store_true", help="go up to 10⁸ events: an hour, 20 GB of disk"
     )
     options = parser.parse_args(argv)
+    parts = [part for part in options.only or PARTS if part != "size" or not options.no_size]
     with tempfile.TemporaryDirectory(prefix="promolab-bench-") as scratch:
-        rows = list(measure(Path(options.keep or scratch).absolute()))
-        if not options.no_size:
-            say("larger shops")
-            rows += size.measure_size(Path(scratch) / "size", large=options.large)
+        out = Path(options.keep or scratch).absolute()
+        made = {
+            "report": lambda: report(out),
+            "models": models,
+            "metrics": metrics,
+            "segments": segments.large_shop,
+            "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
+        }
+        rows: list[Row] = []
+        for part in parts:
+            say(part)
+            rows += made[part]()
     print(render(rows))
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     say(f"{os.cpu_count()} cores{load}; {sum(not row.ok for row in rows)} bars missed")
     return 0 if all(row.ok for row in rows) else 1
 
 
-def measure(out: Path) -> Iterator[Row]:
-    """Yield every row; the reports made on the way land in ``out``."""
+def report(out: Path) -> Iterator[Row]:
+    """Yield what concerns the weekly report; the reports made on the way land in ``out``."""
     # What is quick to time comes first, while this process holds nothing.
     say("importing promolab")
     yield small.import_time()
@@ -64,14 +84,29 @@ def measure(out: Path) -> Iterator[Row]:
     model, baseline = prediction.backtests(pairs)
     yield from prediction.against_baseline(model, baseline)
     yield prediction.no_leakage(model)
+    yield from quality.last_quarter(pairs)
     yield outlook.forecasts_hold(model, pairs)
     say("an export of invoice lines, and a warehouse")
     yield own_data.an_export_by_a_few_lines(folders[0] / "shop", out / "invoices")
     yield from own_data.a_warehouse_gives_the_same(folders[0] / "shop")
     say("holding back of ten million customers")
     yield from assignment.assignment()
-    say("AUC of a million rows")
-    yield small.clustered_auc()
+
+
+def models() -> Iterator[Row]:
+    """Yield how fast models learn and score."""
+    say("logistic models of a million rows")
+    yield from training.training()
+    say("scoring a million customers for twenty promotions")
+    yield from training.scoring()
+    say("neural networks on a million rows")
+    yield from neural.network_epochs()
+    yield neural.network_quality()
+
+
+def metrics() -> Iterator[Row]:
+    """Yield how fast and how right the measures and their intervals are."""
+    yield from ranking.ranking()
 
 
 def say(text: str) -> None:

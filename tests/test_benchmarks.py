@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import prediction, size, small, weekly_report
+from benchmarks import prediction, size, weekly_report
 from benchmarks.make_events import make_shop
 from benchmarks.processes import run_watched
 from benchmarks.table import Row, render
@@ -58,11 +58,6 @@ def test_a_watched_command_has_its_memory_and_its_failure_told() -> None:
     assert 120 < usage.peak_mb < 400 and usage.wall_seconds > 0.3
     with pytest.raises(RuntimeError, match="no such week"):
         run_watched(["-c", "raise SystemExit('no such week')"])
-
-
-def test_the_clustered_auc_agrees_with_scikit_learn() -> None:
-    row = small.clustered_auc(n=2_000, customers=300, runs=1)
-    assert "AUCs 0e+00 apart" in row.measured or "e-1" in row.measured
 
 
 def test_a_model_significantly_below_the_baseline_misses_the_bar() -> None:

@@ -210,11 +210,10 @@ def _responses(shop: Shop, as_of: Any, customers: Any) -> Any:
     # Someone never contacted starts, like everybody, from the shop's own rate.
     table = table.left_join(rate, "as_of").drop("as_of_right")
     made, answered = table.contacts.fill_null(0), table.responses.fill_null(0)
-    return table.mutate(
-        response_rate=ibis.least(
-            (answered + PRIOR_CONTACTS * table.shop_rate) / (made + PRIOR_CONTACTS), 1.0
-        )
-    ).drop("shop_rate")
+    drawn = (answered + PRIOR_CONTACTS * table.shop_rate) / (made + PRIOR_CONTACTS)
+    # The least of 1 and of nothing is 1: before its first contact a shop has no rate.
+    capped = ibis.ifelse(drawn.isnull(), ibis.null("float64"), ibis.least(drawn, 1.0))
+    return table.mutate(response_rate=capped).drop("shop_rate")
 
 
 def _shop_rate(exposures: Any, first: Any, as_of: Any) -> Any:

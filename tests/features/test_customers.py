@@ -464,3 +464,11 @@ def test_real_features_are_the_same_on_one_thread_and_two(real):
 
     one = build_features(load_shop("complete_journey", threads=1), NOW).execute()
     assert_frame_equal(one, real, check_exact=True)
+
+
+def test_before_the_first_contact_nobody_has_a_response_rate(small_shop):
+    first = small_shop.exposures.ts.min().execute().to_pydatetime()
+    early = build_features(small_shop, first).execute()
+    assert len(early) and early["response_rate"].isna().all()
+    later = build_features(small_shop, DATES[-1]).execute()
+    assert len(later) and later["response_rate"].between(0, 1).all()
