@@ -1,18 +1,36 @@
-"""Life stages and advice as tables that a reader can take in."""
+"""What the page on segments shows: tables to read, methods and segments side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from promolab.wording import count, percent
+from promolab.errors import InputError, nearest
+from promolab.segmentation import METHODS, Segmenter
+from promolab.segmentation.method_table import WORDS
+from promolab.segmentation.preparation import APART
+from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.profiles import LifeStages
+    from promolab.segmentation import MethodComparison, ProfilePair, SegmentProfile
 
-__all__ = ["advice_columns", "stage_columns", "stage_formats", "stage_rows"]
+__all__ = [
+    "advice_columns",
+    "fitted_methods",
+    "largest_two",
+    "method_columns",
+    "method_formats",
+    "method_rows",
+    "stage_columns",
+    "stage_formats",
+    "stage_rows",
+]
+
+REFITS = 5
+"""Refits behind a method that is there for comparison."""
 
 _SHARES = ("share_customers", "share_sales", "share_sales_28d")
 
@@ -58,3 +76,90 @@ def advice_columns() -> dict[str, str]:
         "so_do_this": "so do this",
         "because": "because",
     }
+
+
+def fitted_methods(
+    methods: str,
+    fitted: Sequence[Segmenter],
+    features: Any,
+    customers: Iterable[Any] | None = None,
+    *,
+    seed: int = 0,
+) -> list[Segmenter]:
+    """Return the week's customers grouped by each method asked for, and by the one in use.
+
+    Parameters
+    ----------
+    methods : str
+        Names of `promolab.segmentation.METHODS`, commas between them.
+    fitted : sequence of Segmenter
+        The segments that the week uses, and any that are there already and need no fit.
+    features, customers, seed
+        As for `Segmenter`.
+
+    Raises
+    ------
+    InputError
+        If a name is none of them.
+    """
+    names = list(dict.fromkeys(name.strip() for name in methods.split(",") if name.strip()))
+    for name in names:
+        if name not in METHODS:
+            raise InputError(f"methods = {methods!r} holds {name!r}; {nearest(name, METHODS)}")
+    ids = None if customers is None else list(customers)
+    there = {way.method: way for way in reversed(fitted)}
+    used = fitted[0].method
+    return [
+        there[name]
+        if name in there
+        else Segmenter(name, seed=seed, bootstraps=REFITS).fit(features, ids)
+        for name in [used, *(name for name in names if name != used)]
+    ]
+
+
+def method_columns() -> dict[str, str]:
+    """Return the columns of `method_rows` and their headings."""
+    return {
+        "method": "method",
+        "k": "segments",
+        "noise_share": "customers left out",
+        "separation": "separation",
+        "difference": "against the simplest",
+        "stability": "stability",
+        "smallest_share": "smallest segment",
+        "why": "why not",
+    }
+
+
+def method_rows(comparison: MethodComparison) -> pd.DataFrame:
+    """Return a row per method, each figure written with its interval."""
+    frame = comparison.to_frame()
+    for name in ("separation", "difference", "stability"):
+        parts = frame[[name, f"{name}_low", f"{name}_high"]].to_numpy(dtype=float).tolist()
+        same = name == "difference"
+        frame[name] = [
+            "–" if row[0] != row[0] or (same and row[1] == row[2]) else number(*row, decimals=2)
+            for row in parts
+        ]
+    for name in ("noise_share", "smallest_share"):
+        frame[name] = [
+            "–" if not share > 0 else percent(share, decimals=1) for share in frame[name]
+        ]
+    names = [WORDS[name] for name in frame["method"]]
+    chosen = frame["recommended"].tolist()
+    frame["method"] = [f"{n} (recommended)" if r else n for n, r in zip(names, chosen, strict=True)]
+    return frame
+
+
+def method_formats() -> dict[str, Callable[[Any], str]]:
+    """Return how the columns of `method_rows` are written: figures on the right."""
+    return {name: str for name in method_columns() if name not in ("method", "why", "k")}
+
+
+def largest_two(profile: SegmentProfile) -> ProfilePair | None:
+    """Return the two largest segments side by side; None where there are not two."""
+    table = profile.table[~profile.table["segment"].isin(APART)]
+    if len(table) < 2:
+        return None
+    order = table.sort_values(["customers", "segment"], ascending=[False, True])["segment"]
+    return profile.compare(order.iloc[0], order.iloc[1])

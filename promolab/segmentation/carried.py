@@ -23,7 +23,7 @@ __all__ = ["CarriedSegments"]
 
 
 class CarriedSegments(GroupedCustomers):
-    """Customers in k-means segments, which other customers can be put into."""
+    """Customers in segments with centres, which other customers can be put into."""
 
     _fit: FittedSegments | None = None
     _drift: SegmentDrift | None = None
@@ -78,11 +78,11 @@ class CarriedSegments(GroupedCustomers):
         Raises
         ------
         InputError
-            If these are no k-means segments, or the file cannot be written.
+            If these are no segments with centres, or the file cannot be written.
         """
         self._fitted()
         if self._fit is None:
-            raise InputError(f"{self!r} has no centres to save; use method='kmeans'")
+            raise InputError(f"{self!r} has no centres to save; use method='kmeans' or 'minibatch'")
         if self._kept() is None:
             evidence = self._evidence()
             choice = evidence if isinstance(evidence, NumberOfSegments) else None
@@ -115,7 +115,7 @@ class CarriedSegments(GroupedCustomers):
         Raises
         ------
         InputError
-            If these are no k-means segments, or features lack most of what they look at.
+            If these are no segments with centres, or features lack most of what they look at.
         """
         fit = self._centres()
         other = self._of(fit)
@@ -134,7 +134,21 @@ class CarriedSegments(GroupedCustomers):
 
     def predict(self, features: Any) -> np.ndarray:
         """Return the segment of each row of ``features``, shape (n,), without changing anything."""
-        fit, frame = self._centres(), customer_frame(features)
+        return self._predict(customer_frame(features))
+
+    def predict_pairs(self, pairs: pd.DataFrame) -> np.ndarray:
+        """Return the segment of each row of ``pairs``, shape (n,), by the features of the row.
+
+        Parameters
+        ----------
+        pairs : DataFrame
+            A customer may have several rows: `promolab.build_pairs` describes each customer as of
+            each promotion's start, so these are the segments that were known then.
+        """
+        return self._predict(pairs.reset_index(drop=True))
+
+    def _predict(self, frame: pd.DataFrame) -> np.ndarray:
+        fit = self._centres()
         labels = np.full(len(frame), NO_PURCHASES, dtype=object)
         bought = has_history(frame)
         codes = fit.place(frame[bought].reset_index(drop=True)).codes
@@ -166,5 +180,5 @@ class CarriedSegments(GroupedCustomers):
     def _centres(self) -> FittedSegments:
         if self._fit is None:
             self._fitted()
-            raise InputError(f"{self!r} has no centres; use method='kmeans'")
+            raise InputError(f"{self!r} has no centres; use method='kmeans' or 'minibatch'")
         return self._fit

@@ -20,6 +20,8 @@ from promolab.wording import count, decimals_for, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from promolab.segmentation.profile_pair import ProfilePair
+
 __all__ = ["DESCRIPTIVE", "SegmentProfile", "describe_segments", "segment_responses"]
 
 DESCRIPTIVE = "Descriptive: the groups were made from the same data."
@@ -131,6 +133,23 @@ class SegmentProfile(Result):
         )
         subtitle = f"mean score per segment (n), descriptive; {plural(self.customers, 'customer')}"
         return plots.finish(ax, title=self._differs(), subtitle=subtitle)
+
+    def compare(self, a: str, b: str) -> ProfilePair:
+        """Return the profiles of two segments side by side, with their differences.
+
+        Parameters
+        ----------
+        a, b : str
+            Names of two segments.
+
+        Raises
+        ------
+        InputError
+            If there is no such segment, or both are the same.
+        """
+        from promolab.segmentation.profile_pair import compare_segments
+
+        return compare_segments(self, a, b)
 
     def plot_size_value(self, ax: Axes | None = None) -> Axes:
         """Draw each segment's customers against its sales per customer and return the Axes.

@@ -1,8 +1,7 @@
-"""What speaks for a segmentation: the choice behind it, its stability, its map."""
+"""What speaks for a segmentation: the choice of its number of segments, and its stability."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,43 +15,45 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["DistanceCurve", "NumberOfSegments", "SegmentMap", "Stability", "segment_map"]
+__all__ = ["NumberOfSegments", "Stability", "refits_in_words"]
 
 
-def sampled_note(customers: int) -> str:
-    """Say how groups of a sample were made groups of all customers; nothing where there is none."""
-    if not customers:
-        return ""
-    return (
-        f"Groups were found among {plural(customers, 'customer')} drawn at random; each of the "
-        "others is in the group of the nearest of them within eps."
-    )
-
-
-def _refits(n: int, resampled: int) -> str:
+def refits_in_words(n: int, resampled: int) -> str:
+    """Say how many refits there were, and of whom."""
     text = plural(n, "bootstrap refit")
     return f"{text} of {plural(resampled, 'customer')} drawn at random" if resampled else text
 
 
 @dataclass(frozen=True)
 class NumberOfSegments(Result):
-    """How each number of segments does, and which was chosen (`choose` states the rule).
+    """How each number of segments does, and which was chosen.
 
     Parameters
     ----------
     table : DataFrame
         One row per k: ``k, silhouette, stability`` with ``…_low, …_high``, ``smallest_share``,
-        ``fits``, ``chosen``.
+        ``fits``, ``chosen``. Where they were reckoned: ``large_enough``; ``gap, gap_error`` and
+        ``gap_rule``, the k that the gap statistic's rule of one standard error would take;
+        ``bic_above`` with ``…_low, …_high``, by how much the BIC is above the lowest.
     customers, bootstraps : int
         Customers grouped, and refits per k.
     resampled : int
-        How many customers, drawn at random, the refits resample; 0 for all.
+        How many customers, drawn at random, the choice was made on; 0 for all.
+    references : int
+        Sets without groups behind the gap statistic.
+    min_share : float
+        Share of customers below which a segment is too small.
+    rule : {"silhouette", "bic"}
+        What chooses among the k that fit: the highest silhouette, or the lowest BIC.
     """
 
     table: pd.DataFrame
     customers: int
     bootstraps: int
     resampled: int = 0
+    references: int = 0
+    min_share: float = MIN_SHARE
+    rule: str = "silhouette"
 
     @property
     def chosen(self) -> int:
@@ -64,25 +65,73 @@ class NumberOfSegments(Result):
         return self.table.copy()
 
     def summary(self) -> str:
-        """Return the k chosen and why."""
+        """Return the k chosen and why, which k were too small, and what the gap statistic says."""
         row = self.table[self.table["chosen"]].iloc[0]
         silhouette = number(*row[["silhouette", "silhouette_low", "silhouette_high"]], decimals=2)
         stability = number(*row[["stability", "stability_low", "stability_high"]], decimals=2)
-        why = (
-            "the best separated of those that are stable and have no tiny segment"
-            if row["fits"]
-            else f"the most stable; none reached a stability of {MIN_STABILITY} with at least "
-            f"{percent(MIN_SHARE, decimals=0)} of customers in each segment"
-        )
-        if len(self.table) == 1:
-            why = "as asked"
+        refits = refits_in_words(self.bootstraps, self.resampled)
         return (
-            f"{plural(row['k'], 'segment')}, {why}: silhouette {silhouette}, stability {stability} "
-            f"over {_refits(self.bootstraps, self.resampled)} (n = {count(self.customers)})."
+            f"{plural(row['k'], 'segment')}, {self._why(row)}: silhouette {silhouette}, stability "
+            f"{stability} over {refits} (n = {count(self.customers)}).{self._small()}{self._gap()}"
         )
 
+    def _why(self, row: pd.Series) -> str:
+        if len(self.table) == 1:
+            return "as asked"
+        floor = percent(self.min_share, decimals=0)
+        if row["fits"] and self.rule == "bic":
+            return "the lowest BIC of those that are stable and have no tiny segment"
+        if row["fits"]:
+            return "the best separated of those that are stable and have no tiny segment"
+        return (
+            f"the most stable; none reached a stability of {MIN_STABILITY} with at least {floor} "
+            "of customers in each segment"
+        )
+
+    def _small(self) -> str:
+        if "large_enough" not in self.table or len(self.table) == 1:
+            return ""
+        small = self.table.loc[~self.table["large_enough"], "k"]
+        if small.empty:
+            return ""
+        listed = ", ".join(count(k) for k in small)
+        floor = percent(self.min_share, decimals=0)
+        return f" Not chosen for a segment of fewer than {floor} of customers: {listed}."
+
+    def _gap(self) -> str:
+        if "gap_rule" not in self.table or len(self.table) == 1:
+            return ""
+        ruled = self.table.loc[self.table["gap_rule"], "k"]
+        if ruled.empty:
+            last = count(self.table["k"].max())
+            return f" The gap statistic still rises at {last}: it names no number."
+        if int(ruled.iloc[0]) == self.chosen:
+            return " The gap statistic's rule of one standard error takes the same number."
+        return f" The gap statistic's rule of one standard error would take {count(ruled.iloc[0])}."
+
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw silhouette and stability against k and return the Axes."""
+        """Draw what the choice rests on against k and return the Axes.
+
+        On a new figure, panels below show the gap statistic or the BIC and the smallest segment;
+        on an Axes that is given, silhouette and stability alone.
+        """
+        from promolab.plots.panels import stacked
+
+        panels = {
+            "gap": self._plot_gap,
+            "bic_above": self._plot_bic,
+            "large_enough": self._plot_size,
+        }
+        below = [draw for name, draw in panels.items() if name in self.table and ax is None]
+        axes = stacked([4.0, *[1.7] * len(below)]) if below else [self._plot_separation(ax)]
+        if below:
+            self._plot_separation(axes[0])
+        for draw, panel in zip(below, axes[1:], strict=True):
+            draw(panel)
+        axes[-1].set_xlabel("number of segments")
+        return axes[0]
+
+    def _plot_separation(self, ax: Axes | None) -> Axes:
         from promolab import plots
 
         styles = {"silhouette": "-", "stability": "--"}
@@ -106,53 +155,56 @@ class NumberOfSegments(Result):
         return plots.finish(
             ax,
             title=f"{plural(chosen['k'], 'segment')} chosen",
-            subtitle="mean silhouette with 95 % interval; adjusted Rand index of "
-            f"{_refits(self.bootstraps, self.resampled)}, middle 95 %; "
+            subtitle="mean silhouette, 95 %; adjusted Rand index of "
+            f"{refits_in_words(self.bootstraps, self.resampled)}, middle 95 %; "
             f"n = {plural(self.customers, 'customer')}",
-            xlabel="number of segments",
-            ylabel="silhouette, stability (1 = perfect)",
+            ylabel="1 = perfect",
         )
 
-
-@dataclass(frozen=True)
-class DistanceCurve(Result):
-    """The distance of each customer to the ``min_samples``-th neighbour, and the eps chosen."""
-
-    distances: np.ndarray
-    eps: float
-    min_samples: int
-    given: bool
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return ``customers, distance, chosen``: how many have a neighbour this near."""
-        rank = np.arange(1, len(self.distances) + 1)
-        chosen = np.zeros(len(rank), dtype=bool)
-        chosen[max(int(np.searchsorted(self.distances, self.eps, side="right")) - 1, 0)] = True
-        return pd.DataFrame({"customers": rank, "distance": self.distances, "chosen": chosen})
-
-    def summary(self) -> str:
-        """Return the eps and how many customers it holds."""
-        inside = float((self.distances <= self.eps).mean())
-        how = "as asked" if self.given else "at the knee of the distances"
-        return (
-            f"eps = {number(self.eps)} ({how}): {percent(inside)} of "
-            f"{plural(len(self.distances), 'customer')} have {self.min_samples} this near."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the sorted distances with the eps chosen and return the Axes."""
+    def _plot_gap(self, ax: Axes) -> None:
         from promolab import plots
 
-        rank = np.arange(1, len(self.distances) + 1)
-        ax = plots.curve(rank, self.distances, ax=ax)
-        plots.reference_line(ax, "horizontal", self.eps, f"eps = {number(self.eps)}")
-        return plots.finish(
+        k, gap, error = (self.table[c].to_numpy() for c in ("k", "gap", "gap_error"))
+        plots.points(k, gap, low=gap - error, high=gap + error, colour=plots.COLOURS[2], ax=ax)
+        for ruled in self.table.loc[self.table["gap_rule"], "k"]:
+            plots.reference_line(ax, "vertical", float(ruled))
+        plots.finish(
             ax,
-            title="The neighbourhood is cut where distances shoot up",
-            subtitle=f"distance to neighbour {self.min_samples}, in standard deviations; "
-            f"n = {plural(len(self.distances), 'customer')}",
-            xlabel="customers, nearest first",
-            ylabel="distance",
+            title="",
+            subtitle=f"gap ± 1 standard error, {self.references} references; dashed: the first k "
+            "within one error of the next",
+            ylabel="gap",
+        )
+
+    def _plot_bic(self, ax: Axes) -> None:
+        from promolab import plots
+
+        names = ("bic_above", "bic_above_low", "bic_above_high")
+        value, low, high = (self.table[c].to_numpy() for c in names)
+        plots.points(self.table["k"], value, low=low, high=high, colour=plots.COLOURS[2], ax=ax)
+        plots.reference_line(ax, "horizontal", 0.0)
+        plots.finish(
+            ax, title="", subtitle="BIC above the lowest, 95 % interval (0 = best)", ylabel="BIC"
+        )
+
+    def _plot_size(self, ax: Axes) -> None:
+        from promolab import plots
+
+        enough = self.table["large_enough"].to_numpy()
+        k, share = self.table["k"].to_numpy(), 100 * self.table["smallest_share"].to_numpy()
+        plots.points(k[enough], share[enough], colour=plots.COLOURS[0], ax=ax)
+        if not enough.all():
+            plots.points(
+                k[~enough], share[~enough], label="too small", colour=plots.COLOURS[1], ax=ax
+            )
+        floor = percent(self.min_share, decimals=0)
+        plots.reference_line(ax, "horizontal", 100 * self.min_share)
+        ax.set_ylim(bottom=0)
+        plots.finish(
+            ax,
+            title="",
+            subtitle=f"smallest segment, share of customers; dashed: at least {floor}",
+            ylabel="%",
         )
 
 
@@ -195,103 +247,24 @@ class Stability(Result):
         meaning = "the groups come back" if stable else "the groups change much: use them loosely"
         figure = number(self.value, self.ci_low, self.ci_high, decimals=2)
         return (
-            f"Stability {figure} over {_refits(self.n, self.resampled)} "
+            f"Stability {figure} over {refits_in_words(self.n, self.resampled)} "
             f"(1 = the same groups each time): {meaning}."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw how the refits spread and return the Axes."""
+        from matplotlib.ticker import MaxNLocator
+
         from promolab import plots
 
         ax = plots.histogram(self.indices, bins=10, high_quantile=1.0, ax=ax)
-        plots.reference_line(ax, "vertical", self.value, "mean")
+        plots.reference_line(ax, "vertical", self.value)
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         return plots.finish(
             ax,
             title=self.summary(),
-            subtitle=f"adjusted Rand index of {_refits(self.n, self.resampled)}",
+            subtitle=f"adjusted Rand index of {refits_in_words(self.n, self.resampled)}; "
+            "dashed: mean",
             xlabel="adjusted Rand index",
             ylabel="refits",
         )
-
-
-@dataclass(frozen=True)
-class SegmentMap(Result):
-    """Customers on a plane: the first two principal components of what the segments look at.
-
-    Parameters
-    ----------
-    points : DataFrame
-        ``customer_id, x, y, segment``; coordinates in standard deviations.
-    shares : tuple of two floats
-        Share of the differences between customers along x and along y (0–1).
-    directions : tuple of two str
-        The features that each direction mostly follows.
-    """
-
-    points: pd.DataFrame
-    shares: tuple[float, float]
-    directions: tuple[str, str]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per customer."""
-        return self.points.copy()
-
-    def summary(self) -> str:
-        """Return how much of the differences the map shows, and what its directions are."""
-        return (
-            f"The map shows {percent(sum(self.shares), decimals=0)} of the differences between "
-            f"{plural(len(self.points), 'customer')}: across mostly {self.directions[0]}, "
-            f"up mostly {self.directions[1]}."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the customers coloured by segment and return the Axes."""
-        from promolab import plots
-
-        p = self.points
-        x, y, group = (p[c].to_numpy() for c in ("x", "y", "segment"))
-        ax = plots.scatter_map(x, y, group, colours=plots.segment_colours(p["segment"]), ax=ax)
-        labels = [
-            f"{d} ({percent(s, decimals=0)})"
-            for d, s in zip(self.directions, self.shares, strict=True)
-        ]
-        return plots.finish(
-            ax,
-            title=f"The map shows {percent(sum(self.shares), decimals=0)} of the differences",
-            subtitle=f"first two principal components; n = {plural(len(p), 'customer')}",
-            xlabel=labels[0],
-            ylabel=labels[1],
-        )
-
-
-def segment_map(
-    customer_id: pd.Series, matrix: np.ndarray, columns: tuple[str, ...], segment: np.ndarray
-) -> SegmentMap:
-    """Return the map of customers, shape (n,), by their standardised features, shape (n, d)."""
-    n, d = matrix.shape
-    centred = matrix - matrix.mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred) if d else (np.zeros(0), np.zeros((0, 0)))
-    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    # An eigenvector has no sign of its own: the largest loading is made positive.
-    largest = np.abs(vectors).round(9).argmax(axis=0) if d else np.zeros(0, dtype=int)
-    vectors = vectors * np.where(vectors[largest, np.arange(d)] < 0, -1, 1)
-    places = np.zeros((n, 2))
-    places[:, : min(d, 2)] = (centred @ vectors)[:, :2]
-    shares = np.zeros(2)
-    shares[: min(d, 2)] = (values / (values.sum() or 1.0))[:2]
-    words = [_direction(vectors[:, i], columns) if i < d else "nothing" for i in range(2)]
-    points = {"x": places[:, 0], "y": places[:, 1], "segment": segment}
-    return SegmentMap(
-        pd.DataFrame({"customer_id": customer_id.to_numpy(), **points}),
-        (float(shares[0]), float(shares[1])),
-        (words[0], words[1]),
-    )
-
-
-def _direction(loadings: np.ndarray, columns: tuple[str, ...]) -> str:
-    order = np.argsort(-np.abs(loadings).round(9), kind="stable")[:2]
-    words = [re.sub(r" (\d+)d$", r" in \1 days", columns[i].replace("_", " ")) for i in order]
-    return " and ".join(
-        f"{'higher' if loadings[i] > 0 else 'lower'} {word}"
-        for i, word in zip(order, words, strict=True)
-    )

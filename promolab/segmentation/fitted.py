@@ -80,7 +80,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class FittedSegments:
-    """k-means segments, as far as other customers need them; it holds no customer.
+    """Segments with centres, as far as other customers need them; it holds no customer.
 
     Parameters
     ----------
@@ -102,6 +102,8 @@ class FittedSegments:
         The features that were asked for; None for the default ones.
     choice, stability
         The evidence for them from when they were made.
+    method : str
+        How they were made: k-means or its mini-batch kin.
     """
 
     names: tuple[str, ...]
@@ -114,6 +116,7 @@ class FittedSegments:
     asked: tuple[str, ...] | None = None
     choice: NumberOfSegments | None = None
     stability: Stability | None = None
+    method: str = "kmeans"
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from promolab.profiles import customer_frame
 from promolab.segmentation import clustering, rfm
 from promolab.segmentation.advice import SegmentAdvice, segment_advice
 from promolab.segmentation.description import SegmentProfile, describe_segments
-from promolab.segmentation.evidence import SegmentMap, segment_map
+from promolab.segmentation.plane import SegmentMap, segment_map
 from promolab.segmentation.preparation import NO_HISTORY, NO_PURCHASES, NOISE, has_history
 from promolab.wording import count
 

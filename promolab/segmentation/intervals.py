@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["grouped_mean", "grouped_ratio", "wilson"]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["clustered_share", "difference_interval", "grouped_mean", "grouped_ratio", "wilson"]
 
 
 @cache
@@ -73,11 +77,31 @@ def grouped_ratio(
         residual = numerator - ratio * denominator
         correction = np.where(customers > 1, customers / (customers - 1), 1.0)
         variance = correction * (residual**2).sum(axis=0) / total**2
-        trials = ratio * (1 - ratio) / variance
-    # Without variance (all or none answered) the customers themselves are the trials.
+    return ratio, *clustered_share(ratio, variance, customers, level)
+
+
+def clustered_share(
+    share: np.ndarray, variance: np.ndarray, customers: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return Wilson's interval of shares at the number of trials that their variance amounts to.
+
+    Parameters
+    ----------
+    share, variance : ndarray of shape (k,)
+        Shares (0–1) and the variances of their estimates, clustering included.
+    customers : ndarray of shape (k,)
+        Stand for the trials where there is no variance: all or none answered.
+
+    Examples
+    --------
+    >>> low, high = clustered_share(np.array([0.5]), np.array([0.0025]), np.array([100.0]))
+    >>> low.round(3).item(), high.round(3).item()
+    (0.404, 0.596)
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        trials = share * (1 - share) / variance
     trials = np.where(np.isfinite(trials) & (trials > 0), trials, customers)
-    low, high = wilson(ratio, np.where(np.isnan(ratio), np.nan, trials), level)
-    return ratio, low, high
+    return wilson(share, np.where(np.isnan(share), np.nan, trials), level)
 
 
 def grouped_mean(
@@ -114,3 +138,37 @@ def grouped_mean(
         error = np.sqrt(squares / (n - 1) / n)
     half = np.where(n > 1, t.ppf((1 + level) / 2, np.maximum(n - 1, 1)) * error, np.nan)
     return mean, mean - half, mean + half
+
+
+def difference_interval(
+    first: ArrayLike, second: ArrayLike, correlation: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of first − second from the intervals of both.
+
+    Parameters
+    ----------
+    first, second : array-like of shape (3,) or (3, n)
+        Value, lower and upper end.
+    correlation : float
+        Between the two estimates; 0 for groups of different customers.
+
+    Notes
+    -----
+    The square-and-add rule (Newcombe 1998; Zou & Donner 2008): the distance of the lower end is
+    √(a² + b² − 2 ρ a b), a from the first value to its lower end, b from the second to its upper.
+
+    Examples
+    --------
+    >>> low, high = difference_interval([0.5, 0.4, 0.6], [0.3, 0.2, 0.4])
+    >>> low.round(3).item(), high.round(3).item()
+    (0.059, 0.341)
+    """
+    x, x_low, x_high = np.asarray(first, dtype=float)
+    y, y_low, y_high = np.asarray(second, dtype=float)
+    below = _added(x - x_low, y_high - y, correlation)
+    above = _added(x_high - x, y - y_low, correlation)
+    return np.asarray(x - y - below), np.asarray(x - y + above)
+
+
+def _added(a: np.ndarray, b: np.ndarray, correlation: float) -> np.ndarray:
+    return np.sqrt(np.maximum(a**2 + b**2 - 2 * correlation * a * b, 0.0))

@@ -11,9 +11,10 @@ import pandas as pd
 
 from promolab.profiles import customer_frame
 from promolab.results import Estimate, Result, plain
+from promolab.segmentation.agreement import agreement
 from promolab.segmentation.intervals import wilson
 from promolab.segmentation.preparation import APART
-from promolab.wording import count, percent, plural
+from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,7 @@ __all__ = ["APPEARED", "GONE", "Migration", "segment_migration"]
 
 APPEARED = "Not there before"
 GONE = "No longer there"
+NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Migration(Result):
         Share of the customers known at both times who are in the segment of the same name.
     appeared, gone : int
         Customers known only now, and only before.
+    agreement : Estimate
+        Adjusted Rand index of the two groupings of the customers known at both times, whatever the
+        groups are called.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -54,6 +59,7 @@ class Migration(Result):
     stayed: Estimate
     appeared: int
     gone: int
+    agreement: Estimate = NOTHING
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per pair of segments with customers, in the order of the segments."""
@@ -104,7 +110,17 @@ class Migration(Result):
         text += f"Largest moves: {told}." if told else "Nobody moved."
         came = plural(self.appeared, "customer") if self.appeared else "Nobody"
         went = count(self.gone) if self.gone else "nobody"
-        return f"{text} {came} appeared, {went} went."
+        index = number(
+            self.agreement.value, self.agreement.ci_low, self.agreement.ci_high, decimals=2
+        )
+        alike = f" Whatever they are called, the groups agree by {index} (adjusted Rand index)."
+        return f"{text} {came} appeared, {went} went.{alike if self.agreement.n else ''}"
+
+    def plot_flow(self, ax: Axes | None = None) -> Axes:
+        """Draw where customers went as streams and return the Axes."""
+        from promolab.segmentation.track import flow_of
+
+        return flow_of((self,), (self.since or "the earlier week", "now"), ax)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the share of each earlier segment that is in each segment now; return the Axes."""
@@ -186,6 +202,7 @@ def segment_migration(
     both = sides[0].merge(sides[1], on="customer_id", how="outer")
     known = both["before"].notna() & both["now"].notna()
     n, same = int(known.sum()), int((both["before"] == both["now"])[known].sum())
+    cells = pd.crosstab(both["before"][known], both["now"][known]).to_numpy()
     value = np.array([same / n if n else np.nan])
     low, high = wilson(value, np.array([float(n)])) if n else (value, value)
     both = both.fillna({"before": APPEARED, "now": GONE})
@@ -207,6 +224,7 @@ def segment_migration(
         Estimate(float(value[0]), float(low[0]), float(high[0]), n),
         appeared=int((both["before"] == APPEARED).sum()),
         gone=int((both["now"] == GONE).sum()),
+        agreement=agreement(cells) if n else NOTHING,
     )
 
 

@@ -15,8 +15,10 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.results import plain
+from promolab.segmentation.clustering import MIN_SHARE
 from promolab.segmentation.evidence import NumberOfSegments, Stability
 from promolab.segmentation.fitted import FittedSegments
+from promolab.segmentation.methods import METHODS
 from promolab.segmentation.preparation import Scaling
 
 __all__ = ["read_segments", "write_segments"]
@@ -97,9 +99,17 @@ def _checksum(state: Any) -> str:
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
+_DEFAULTS = {"references": 0, "min_share": MIN_SHARE, "rule": "silhouette"}
+"""What files of an earlier version lack is not written either, or the segments of an earlier week
+would have another checksum when they are carried on."""
+
+
 def _state(segments: FittedSegments) -> dict[str, Any]:
     choice, stability = segments.choice, segments.stability
-    return {
+    told = {} if choice is None else choice.to_dict()
+    told = {k: v for k, v in told.items() if k not in _DEFAULTS or v != _DEFAULTS[k]}
+    made_by = {} if segments.method == "kmeans" else {"method": segments.method}
+    return made_by | {
         "names": list(segments.names),
         "scalings": [asdict(scaling) for scaling in segments.scalings],
         "centres": segments.centres.tolist(),
@@ -113,7 +123,7 @@ def _state(segments: FittedSegments) -> dict[str, Any]:
         else {
             "columns": list(choice.table.columns),
             "rows": plain(choice.table.astype(object).to_numpy().tolist()),
-            **choice.to_dict(),
+            **told,
         },
         "stability": None
         if stability is None
@@ -150,6 +160,7 @@ def _segments(state: dict[str, Any]) -> FittedSegments:
         asked=None if asked is None else tuple(asked),
         choice=_choice(state["choice"]),
         stability=_stability(state["stability"]),
+        method=_method(state.get("method", "kmeans")),
     )
 
 
@@ -157,10 +168,21 @@ def _choice(state: dict[str, Any] | None) -> NumberOfSegments | None:
     if state is None:
         return None
     table = pd.DataFrame(state["rows"], columns=state["columns"])
-    kinds = dict.fromkeys(table.columns, float) | {"k": int, "fits": bool, "chosen": bool}
+    flags = [c for c in ("large_enough", "gap_rule", "fits", "chosen") if c in table]
+    kinds = dict.fromkeys(table.columns, float) | {"k": int} | dict.fromkeys(flags, bool)
     return NumberOfSegments(
-        table.astype(kinds), state["customers"], state["bootstraps"], state["resampled"]
+        table.astype(kinds),
+        state["customers"],
+        state["bootstraps"],
+        state["resampled"],
+        **{name: state.get(name, value) for name, value in _DEFAULTS.items()},
     )
+
+
+def _method(name: Any) -> str:
+    if name not in METHODS or not METHODS[name].has_centres:
+        raise ValueError(f"method {name!r} makes no centres")
+    return str(name)
 
 
 def _stability(state: dict[str, Any] | None) -> Stability | None:

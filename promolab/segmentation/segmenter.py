@@ -1,4 +1,4 @@
-"""Segmenter: customers into named groups, by k-means, DBSCAN or the RFM grid."""
+"""Segmenter: customers into named groups, by whichever method."""
 
 from __future__ import annotations
 
@@ -10,25 +10,22 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.segmentation import clustering, rfm
+from promolab.results import Result
+from promolab.segmentation import rfm
 from promolab.segmentation.carried import CarriedSegments
-from promolab.segmentation.evidence import (
-    DistanceCurve,
-    NumberOfSegments,
-    Stability,
-    sampled_note,
-)
+from promolab.segmentation.clustering import MIN_SHARE, middle
+from promolab.segmentation.evidence import Stability
 from promolab.segmentation.fitted import REACH, FittedSegments, group_means, nearest_centre
+from promolab.segmentation.gap import REFERENCES
+from promolab.segmentation.methods import METHODS, Grouped, Method, Settings, Task
 from promolab.segmentation.naming import named_groups
-from promolab.segmentation.preparation import ALL, prepare
+from promolab.segmentation.preparation import ALL, Prepared, prepare
 from promolab.wording import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["METHODS", "Segmenter"]
-
-METHODS = ("kmeans", "dbscan", "rfm")
+__all__ = ["Segmenter"]
 
 
 class Segmenter(CarriedSegments):
@@ -36,15 +33,16 @@ class Segmenter(CarriedSegments):
 
     Parameters
     ----------
-    method : {"kmeans", "dbscan", "rfm"}
-        k-means on standardised features; DBSCAN, which leaves out customers unlike any group; or
-        the RFM grid (recency × frequency and money) with the names that marketers know.
+    method : {"kmeans", "minibatch", "gaussian", "dbscan", "hdbscan", "rfm"}
+        k-means on standardised features, or its mini-batch kin for very many customers; a Gaussian
+        mixture; DBSCAN or HDBSCAN, which leave out customers unlike any group; or the RFM grid
+        (recency × frequency and money) with the names that marketers know.
     k : int, optional
-        Number of segments of k-means; by default chosen from ``k_range``.
+        Number of segments of the first three; by default chosen from ``k_range``.
     k_range : (int, int)
         Smallest and largest k to try.
     columns : sequence of str, optional
-        Features that k-means and DBSCAN look at; by default `DEFAULT_COLUMNS`.
+        Features to look at; by default `DEFAULT_COLUMNS`. The RFM grid has its own.
     seed : int
         Start of every random number.
     bootstraps : int
@@ -54,6 +52,11 @@ class Segmenter(CarriedSegments):
     min_samples : int, optional
         Customers that make a neighbourhood dense; by default two per feature, at least five
         (Sander et al. 1998).
+    min_share : float
+        Share of customers from which on a segment is worth its name: a k with a smaller one is not
+        chosen, and HDBSCAN makes none that is smaller.
+    references : int
+        Sets of customers without groups behind the gap statistic of k-means; 0 leaves it out.
 
     Attributes
     ----------
@@ -110,34 +113,34 @@ class Segmenter(CarriedSegments):
         bootstraps: int = 20,
         eps: float | None = None,
         min_samples: int | None = None,
+        min_share: float = MIN_SHARE,
+        references: int = REFERENCES,
     ) -> None:
+        if method not in METHODS:
+            raise InputError(f"method {method!r} is unknown; {nearest(str(method), list(METHODS))}")
         self.method, self.k, self.k_range = method, k, k_range
         self.columns, self.seed, self.bootstraps = columns, seed, bootstraps
         self.eps, self.min_samples = eps, min_samples
-        self._check()
+        self.min_share, self.references = min_share, references
+        self._settings()
 
-    def _check(self) -> None:
-        if self.method not in METHODS:
-            raise InputError(
-                f"method {self.method!r} is unknown; {nearest(str(self.method), METHODS)}"
-            )
-        if self.k is not None and self.k < 1:
-            raise InputError(f"k = {self.k}; expected at least 1 segment, or None to choose")
-        if not 2 <= self.k_range[0] <= self.k_range[1]:
-            raise InputError(f"k_range = {self.k_range}; expected (smallest, largest), from 2 on")
-        if self.bootstraps < 0:
-            raise InputError(f"bootstraps = {self.bootstraps}; expected 0 or more refits")
-        if self.eps is not None and not self.eps > 0:
-            raise InputError(f"eps = {self.eps}; expected a distance above 0, or None to choose")
-        if self.min_samples is not None and self.min_samples < 1:
-            raise InputError(f"min_samples = {self.min_samples}; expected at least 1 customer")
-        if isinstance(self.columns, str):
-            raise InputError(f"columns = {self.columns!r}; expected a list: [{self.columns!r}]")
+    def _settings(self) -> Settings:
+        return Settings(
+            self.k,
+            self.k_range,
+            self.columns,
+            self.seed,
+            self.bootstraps,
+            self.eps,
+            self.min_samples,
+            self.min_share,
+            self.references,
+        )
 
     @classmethod
     def _of(cls, fit: FittedSegments) -> Segmenter:
         columns = None if fit.asked is None else list(fit.asked)
-        segmenter = cls("kmeans", k=len(fit.names), columns=columns, seed=fit.seed)
+        segmenter = cls(fit.method, k=len(fit.names), columns=columns, seed=fit.seed)
         segmenter._fit = fit
         return segmenter
 
@@ -172,39 +175,37 @@ class Segmenter(CarriedSegments):
 
     def _begin(self, features: Any, customers: Iterable[Any] | None) -> None:
         super()._begin(features, customers)
-        for cached in ("choice_", "_stability"):
-            self.__dict__.pop(cached, None)
-        # What is refitted often, or looks at all pairs of customers, is made from these.
-        self._rows = clustering.sample_rows(len(self._active), self.seed)
-        self._resampled = len(self._rows) if len(self._rows) < len(self._active) else 0
-        self._curve: DistanceCurve | None = None
-        self._tried: list[int] = []
+        self.__dict__.pop("_stability", None)
+        self._method: Method | None = None
 
     def _group(self) -> tuple[list[str], np.ndarray]:
         """Names of the segments, and the code of each active customer (−1: of none)."""
-        active = self._active
+        active, way = self._active, METHODS[self.method]
         if active.empty:
             self.note_ = "No customer has bought anything yet."
             return [], np.zeros(0, dtype=int)
         if self.method == "rfm":
             self._scores = rfm.rfm_scores(active)
-        prepared = prepare(active, rfm.RFM_COLUMNS if self.method == "rfm" else self.columns)
+        prepared = prepare(active, way.fixed_columns or self.columns)
         self._matrix, self.columns_ = prepared.matrix, prepared.columns
-        if self._scores is not None:
-            found, codes = np.unique(rfm.rfm_segments(*self._scores), return_inverse=True)
-            return [rfm.RFM_ORDER[i] for i in found], codes
-        distinct = len(np.unique(self._matrix, axis=0)) if self.columns_ else 1
-        if self.method == "dbscan":
-            grouped = self._group_dbscan()
-            if grouped is None:
-                return [ALL], np.zeros(len(active), dtype=int)
-            return named_groups(active, grouped)
-        grouped = self._group_kmeans(distinct)
-        found = np.zeros(len(active), dtype=int) if grouped is None else grouped
+        self._method = way(Task(active, prepared.matrix, prepared.columns, self._settings()))
+        grouped = self._method.group()
+        self.note_ = grouped.note
+        if way.has_centres:
+            return self._by_centres(grouped, prepared)
+        if grouped.codes is None:
+            return [ALL], np.zeros(len(active), dtype=int)
+        if grouped.names is not None:
+            return grouped.names, grouped.codes
+        return named_groups(active, grouped.codes)
+
+    def _by_centres(self, grouped: Grouped, prepared: Prepared) -> tuple[list[str], np.ndarray]:
+        active = self._active
+        found = np.zeros(len(active), dtype=int) if grouped.codes is None else grouped.codes
         centres = group_means(self._matrix, found)
         # By the centres that are saved, so that a customer is never elsewhere after loading.
         found, distances = nearest_centre(self._matrix, centres)
-        names, codes = ([ALL], found) if grouped is None else named_groups(active, found)
+        names, codes = ([ALL], found) if grouped.codes is None else named_groups(active, found)
         first = [int(np.argmax(codes == code)) for code in range(len(names))]
         self._fit = FittedSegments(
             tuple(names),
@@ -214,83 +215,17 @@ class Segmenter(CarriedSegments):
             reach=float(np.quantile(distances, REACH)),
             seed=self.seed,
             asked=None if self.columns is None else tuple(self.columns),
+            method=self.method,
         )
         return names, codes
 
-    def _group_kmeans(self, distinct: int) -> np.ndarray | None:
-        n = len(self._active)
-        if self.k is not None:
-            self._tried = [self.k] if self.k <= distinct else []
-        else:
-            last = min(self.k_range[1], distinct, n - 1)
-            self._tried = list(range(self.k_range[0], last + 1))
-        if not self._tried:
-            asked = self.k if self.k is not None else self.k_range[0]
-            self.note_ = (
-                f"{plural(n, 'customer')} of {plural(distinct, 'kind')} are too few for "
-                f"{plural(asked, 'segment')}, so they form a single one."
-            )
-            return None
-        if self._tried == [1]:
-            return None
-        if self.k is not None:
-            return clustering.kmeans(self._matrix, self.k, self.seed)
-        chosen = self.choice_.chosen  # fits every k and keeps its labels
-        return self._labels_by_k[chosen]
-
-    def _group_dbscan(self) -> np.ndarray | None:
-        if not self.columns_:
-            self.note_ = "All customers are alike, so they form a single segment."
-            return None
-        self._near = self.min_samples or max(5, 2 * len(self.columns_))
-        codes, distances, self._eps = clustering.dense_groups(
-            self._matrix, self._rows, self._near, self.eps
-        )
-        self._curve = DistanceCurve(distances, self._eps, self._near, self.eps is not None)
-        self.note_ = sampled_note(self._resampled)
-        if len(self._active) < self._near:
-            self.note_ = (
-                f"{plural(len(self._active), 'customer')} are fewer than the {self._near} that a "
-                "group needs, so they form a single segment."
-            )
-            return None
-        if (codes < 0).all():
-            self.note_ = f"No dense group was found at eps = {self._eps:.3g}; try a larger eps."
-        return codes
-
-    @cached_property
-    def choice_(self) -> NumberOfSegments:
-        """How each number of segments does (k-means), as a result."""
-        kept = self._kept()
-        if kept is not None and kept.choice is not None:
-            return kept.choice
-        if self.method != "kmeans" or not self._tried:
-            raise InputError(f"{self!r} has chosen no number of segments; use method='kmeans'")
-        counts = clustering.bootstrap_counts(len(self._rows), self.bootstraps, self.seed)
-        table, self._labels_by_k, self._indices_by_k = clustering.choose(
-            self._matrix, self._tried, counts, self.seed, self._rows
-        )
-        return NumberOfSegments(table, len(self._active), self.bootstraps, self._resampled)
-
-    def _evidence(self) -> NumberOfSegments | DistanceCurve | None:
-        self._fitted()
-        if self._curve is not None:
-            return self._curve
-        kept = self._kept()
-        return self.choice_ if self._tried or (kept is not None and kept.choice) else None
-
     @property
-    def choice(self) -> pd.DataFrame:
-        """What the choice rests on.
+    def choice_(self) -> Result:
+        """What the choice rests on, as a result.
 
-        k-means: one row per k with silhouette, stability, their intervals and which was chosen.
-        DBSCAN: the sorted distances and the eps chosen. RFM, or a single segment: empty.
-        """
-        evidence = self._evidence()
-        return pd.DataFrame() if evidence is None else evidence.to_frame()
-
-    def plot_choice(self, ax: Axes | None = None) -> Axes:
-        """Draw what the choice of k (k-means) or of eps (DBSCAN) rests on.
+        How each number of segments does (`NumberOfSegments`), the distances and what other eps
+        would do (DBSCAN, `DistanceCurve`), or what other smallest groups would (HDBSCAN,
+        `DensitySettings`).
 
         Raises
         ------
@@ -300,40 +235,60 @@ class Segmenter(CarriedSegments):
         evidence = self._evidence()
         if evidence is None:
             raise InputError(f"{self!r} had nothing to choose. {self.note_}".rstrip())
-        return evidence.plot(ax)
+        return evidence
+
+    def _evidence(self) -> Result | None:
+        self._fitted()
+        kept = self._kept()
+        if kept is not None:
+            return kept.choice
+        return None if self._method is None else self._method.evidence
+
+    @property
+    def choice(self) -> pd.DataFrame:
+        """What the choice rests on.
+
+        One row per k with silhouette, stability, their intervals and which was chosen; DBSCAN: the
+        sorted distances and the eps chosen; HDBSCAN: one row per smallest group. RFM, or a single
+        segment: empty.
+        """
+        self._fitted()
+        if self._kept() is None and self._method is not None:
+            return self._method.choice_frame()
+        evidence = self._evidence()
+        return pd.DataFrame() if evidence is None else evidence.to_frame()
+
+    def plot_choice(self, ax: Axes | None = None) -> Axes:
+        """Draw what the choice of k or of eps rests on.
+
+        Raises
+        ------
+        InputError
+            If there was nothing to choose.
+        """
+        return self.choice_.plot(ax)
 
     def stability(self) -> Stability:
         """Return how well the segments are found again in resampled customers.
 
-        Each refit draws as many customers with replacement and makes the segments anew: k-means
-        from new random starts, DBSCAN at the same eps, the RFM grid with the resample's fifths.
-        DBSCAN is compared on the customers drawn, the others on all.
+        Each refit draws as many customers with replacement and makes the segments anew: those with
+        a number of segments from new random starts, DBSCAN at the same eps, the RFM grid with the
+        resample's fifths. DBSCAN and HDBSCAN are compared on the customers drawn, the others on
+        all.
         """
         self._fitted()
         return self._stability
 
     @cached_property
     def _stability(self) -> Stability:
-        kept = self._kept()
+        kept, way = self._kept(), self._method
         if kept is not None and kept.stability is not None:
             return kept.stability
-        single = self.names_[:1] == [ALL] or (self.k_ < 2 and self.method != "dbscan")
-        if single or self._active.empty or not self.bootstraps:
+        if way is None or self._is_single() or not self.bootstraps:
             return Stability(np.nan, np.nan, np.nan, 0, np.zeros(0))
-        if self.method == "kmeans":
-            chosen = self.choice_.chosen  # makes the indices
-            indices = self._indices_by_k[chosen]
-        else:
-            density = self.method == "dbscan"
-            counts = clustering.bootstrap_counts(len(self._rows), self.bootstraps, self.seed)
-            refit = self._refit_dbscan if density else self._refit_rfm
-            codes = self._codes[self._rows]
-            indices = clustering.rand_indices(codes, refit, counts, drawn_only=density)
-        return Stability(*clustering.middle(indices), len(indices), indices, self._resampled)
+        indices = way.indices(self._codes)
+        return Stability(*middle(indices), len(indices), indices, way.task.resampled)
 
-    def _refit_rfm(self, drawn: np.ndarray) -> np.ndarray:
-        resample = self._active.iloc[np.repeat(self._rows, drawn)]
-        return rfm.rfm_segments(*rfm.rfm_scores(self._active.iloc[self._rows], resample))
-
-    def _refit_dbscan(self, drawn: np.ndarray) -> np.ndarray:
-        return clustering.dbscan(self._matrix[self._rows], self._eps, self._near, weights=drawn)
+    def _is_single(self) -> bool:
+        leaves_out = METHODS[self.method].drawn_only
+        return self.names_[:1] == [ALL] or self.k_ < (1 if leaves_out else 2)

@@ -6,6 +6,9 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from promolab.segmentation import Segmenter, clustering
+from promolab.segmentation.centres import kmeans
+from promolab.segmentation.choosing import Fit, choose
+from promolab.segmentation.density import dbscan, distance_knee
 from promolab.segmentation.preparation import prepare
 
 
@@ -15,7 +18,7 @@ def matrix(planted: tuple[pd.DataFrame, np.ndarray]) -> np.ndarray:
 
 
 def test_kmeans_and_silhouette_are_those_of_scikit_learn(matrix: np.ndarray) -> None:
-    codes = clustering.kmeans(matrix, 4, seed=2)
+    codes = kmeans(matrix, 4, seed=2)
     model = KMeans(4, n_init=5, random_state=2).fit(matrix)
     assert adjusted_rand_score(codes, model.labels_) > 0.99
     mean, low, high = clustering.silhouette(matrix, codes, seed=0)
@@ -25,14 +28,14 @@ def test_kmeans_and_silhouette_are_those_of_scikit_learn(matrix: np.ndarray) -> 
 
 def test_silhouette_of_one_group_is_unknown_and_noise_is_left_out(matrix: np.ndarray) -> None:
     assert np.isnan(clustering.silhouette(matrix, np.zeros(len(matrix), int), 0)).all()
-    codes = clustering.kmeans(matrix, 3, seed=0)
+    codes = kmeans(matrix, 3, seed=0)
     codes[:10] = -1
     expected = silhouette_score(matrix[10:], codes[10:])
     assert clustering.silhouette(matrix, codes, 0)[0] == pytest.approx(expected)
 
 
 def test_a_large_frame_is_sampled(monkeypatch: pytest.MonkeyPatch, matrix: np.ndarray) -> None:
-    codes = clustering.kmeans(matrix, 3, seed=0)
+    codes = kmeans(matrix, 3, seed=0)
     whole = clustering.silhouette(matrix, codes, 0)[0]
     monkeypatch.setattr(clustering, "SILHOUETTE_ROWS", 200)
     sampled = clustering.silhouette(matrix, codes, 0)[0]
@@ -41,11 +44,16 @@ def test_a_large_frame_is_sampled(monkeypatch: pytest.MonkeyPatch, matrix: np.nd
     assert sampled == clustering.silhouette(matrix, codes, 0)[0]
 
 
+def fitting(matrix: np.ndarray) -> Fit:
+    return lambda k, drawn: kmeans(matrix, k, seed=0, weights=drawn)
+
+
 def test_planted_k_is_chosen_by_the_stated_rule(
     matrix: np.ndarray, planted: tuple[pd.DataFrame, np.ndarray]
 ) -> None:
     counts = clustering.bootstrap_counts(len(matrix), 12, seed=0)
-    choice, labels, indices = clustering.choose(matrix, [2, 3, 4, 5], counts, seed=0)
+    found = choose(matrix, [2, 3, 4, 5], fitting(matrix), counts, seed=0)
+    choice, labels, indices = found.table, found.labels, found.indices
     assert choice.loc[choice["chosen"], "k"].tolist() == [3]
     assert adjusted_rand_score(labels[3], planted[1]) > 0.98
     fits = choice[(choice["stability"] >= 0.6) & (choice["smallest_share"] >= 0.02)]
@@ -61,7 +69,7 @@ def test_planted_k_is_chosen_by_the_stated_rule(
 def test_where_nothing_is_stable_the_most_stable_is_chosen() -> None:
     noise = np.random.default_rng(0).normal(size=(120, 6))
     counts = clustering.bootstrap_counts(120, 10, seed=0)
-    choice, _, _ = clustering.choose(noise, [4, 5, 6], counts, seed=0)
+    choice = choose(noise, [4, 5, 6], fitting(noise), counts, seed=0).table
     assert not choice["fits"].any()
     assert choice.loc[choice["chosen"], "stability"].item() == choice["stability"].max()
 
@@ -71,10 +79,10 @@ def test_knee_lies_where_distances_shoot_up() -> None:
     dense = rng.normal(0, 0.1, (300, 2))
     far = rng.uniform(-20, 20, (15, 2))
     matrix = np.vstack([dense, far])
-    curve, eps = clustering.distance_knee(matrix, 5)
+    curve, eps = distance_knee(matrix, 5)
     neighbours = NearestNeighbors(n_neighbors=5).fit(matrix).kneighbors(matrix)[0][:, -1]
     np.testing.assert_allclose(curve, np.sort(neighbours))
-    codes = clustering.dbscan(matrix, eps, 5)
+    codes = dbscan(matrix, eps, 5)
     assert (codes[:300] == 0).mean() > 0.9
     assert (codes[300:] == -1).all()
 

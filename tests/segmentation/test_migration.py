@@ -48,7 +48,8 @@ def test_the_largest_moves_are_told_with_their_share() -> None:
     assert moves.summary() == (
         "89 % [81, 94] of 100 customers are in the same segment as in 2017-W43. Largest moves: "
         "10 from Lapsed to Loyal (25 % [14, 40] of these); 1 from Loyal to Lapsed (2 % [0, 9] of "
-        "these). 1 customer appeared, nobody went."
+        "these). 1 customer appeared, nobody went. Whatever they are called, the groups agree by "
+        "0.60 [0.40, 0.80] (adjusted Rand index)."
     )
     assert list(moves.matrix().index) == ["Loyal", "Lapsed", APPEARED]
     assert GONE not in moves.matrix().columns

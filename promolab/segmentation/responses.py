@@ -1,0 +1,279 @@
+"""Response of segments to promotions: rates by cell, compared, corrected for their number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError, nearest
+from promolab.results import Estimate
+from promolab.segmentation.intervals import (
+    clustered_share,
+    difference_interval,
+    grouped_ratio,
+    wilson,
+)
+from promolab.segmentation.response_table import MIN_CUSTOMERS, SegmentResponse
+from promolab.wording import count, plural
+
+__all__ = ["benjamini_hochberg", "segment_response"]
+
+
+def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
+    """Return p-values adjusted so that a bound on them bounds the false discovery rate.
+
+    Parameters
+    ----------
+    p_values : ndarray of shape (m,)
+        nan stays nan and is not counted.
+
+    Notes
+    -----
+    Benjamini & Hochberg (1995): min over j ≥ i of m · p₍ⱼ₎ / j, p sorted upwards.
+
+    Examples
+    --------
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, np.nan])).round(3).tolist()
+    [0.03, 0.04, 0.04, nan]
+    """
+    adjusted = np.full(len(p_values), np.nan)
+    known = np.flatnonzero(~np.isnan(p_values))
+    order = known[np.argsort(p_values[known], kind="stable")]
+    scaled = p_values[order] * len(known) / np.arange(1, len(known) + 1)
+    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return adjusted
+
+
+def segment_response(
+    pairs: pd.DataFrame,
+    segments: pd.DataFrame | Sequence[str] | np.ndarray,
+    outcome: str = "redeemed",
+    *,
+    q: float = 0.05,
+    level: float = 0.95,
+    order: Sequence[str] | None = None,
+    known: str = "",
+) -> SegmentResponse:
+    """Compare the response of segments to each promotion.
+
+    Parameters
+    ----------
+    pairs : DataFrame of n rows
+        One row per customer and promotion (`promolab.build_pairs`): ``customer_id``,
+        ``promotion_id``, the outcome 0/1; where there is ``label_complete``, rows whose window is
+        not over are left out.
+    segments : array of str of shape (n,), or DataFrame
+        The segment of each row **as it was known before the promotion started**; or
+        ``customer_id, promotion_id, segment``, or ``customer_id, segment``. A frame with ``as_of``
+        is refused if a segment is from after the start.
+    outcome : str
+        Column of ``pairs``.
+    q : float
+        False discovery rate among the cells that are said to stand out.
+    level : float
+        Level of the intervals.
+    order : sequence of str, optional
+        Segments in the order to show them; by default the largest first, ties by name.
+    known : str
+        A sentence that says from when the segments are, shown with the result.
+
+    Returns
+    -------
+    SegmentResponse
+
+    Raises
+    ------
+    InputError
+        If a column is missing, lengths differ, a pair comes twice, a segment is from the future, or
+        no outcome is known.
+
+    Notes
+    -----
+    A customer has one row in a promotion, so the rows of a cell are independent: its rate has
+    Wilson's interval. Cell and promotion are compared by cell against the rest of the promotion:
+    p = w · p_cell + (1 − w) · p_rest, so the difference is (1 − w)(p_cell − p_rest), with the
+    square-and-add interval of the two and the two-sided mid-p of Fisher's test. Over all promotions
+    a customer has several rows; those intervals and tests are clustered by customer. The p-values
+    of the cells are adjusted together (Benjamini & Hochberg 1995).
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame({"customer_id": range(200), "promotion_id": "P",
+    ...                       "redeemed": [1, 0, 0, 0] * 25 + [0] * 100})
+    >>> result = segment_response(pairs, ["a"] * 100 + ["b"] * 100)
+    >>> result.table[["segment", "rate", "verdict"]].values.tolist()
+    [['a', 0.25, 'more'], ['b', 0.0, 'less']]
+    """
+    rows, left_out = _rows(pairs, segments, outcome)
+    sizes = rows["segment"].value_counts()
+    names = [name for name in (order or ()) if name in sizes.index]
+    names += sorted(set(sizes.index) - set(names), key=lambda name: (-sizes[name], name))
+    table = _cells(rows, names, level)
+    table["p_adjusted"] = benjamini_hochberg(table["p_value"].to_numpy())
+    table["verdict"] = _verdict(table, q)
+    by_segment = _margins(rows, names, level)
+    by_segment["p_adjusted"] = benjamini_hochberg(by_segment["p_value"].to_numpy())
+    by_segment["verdict"] = _verdict(by_segment, q)
+    return SegmentResponse(
+        table, by_segment, outcome, _overall(rows, level), q, level, left_out, known
+    )
+
+
+def _rows(pairs: pd.DataFrame, segments: Any, outcome: str) -> tuple[pd.DataFrame, int]:
+    """Return ``customer_id, promotion_id, y, segment`` of the rows whose outcome is known."""
+    for column in ("customer_id", "promotion_id", outcome):
+        if column not in pairs:
+            raise InputError(f"pairs has no column {column!r}; {nearest(column, map(str, pairs))}")
+    kept = pairs[["customer_id", "promotion_id"]].copy()
+    kept["segment"] = _segment_of(pairs, segments)
+    kept["y"] = pairs[outcome].to_numpy(dtype=float, na_value=np.nan)
+    if kept.duplicated(["customer_id", "promotion_id"]).any():
+        raise InputError("pairs has a customer twice in a promotion; expected one row for each")
+    over = kept["y"].notna()
+    if "label_complete" in pairs:
+        over &= pairs["label_complete"].to_numpy(dtype=bool)
+    rows = kept[over].reset_index(drop=True)
+    if rows.empty:
+        raise InputError(f"pairs has no row whose {outcome} is known; no promotion is over yet")
+    if not rows["y"].isin([0.0, 1.0]).all():
+        raise InputError(f"pairs.{outcome} holds more than 0 and 1; expected one of the two")
+    return rows, int((~over).sum())
+
+
+def _segment_of(pairs: pd.DataFrame, segments: Any) -> np.ndarray:
+    if not isinstance(segments, pd.DataFrame):
+        found = np.asarray(segments, dtype=object)
+        if found.shape != (len(pairs),):
+            raise InputError(
+                f"segments has shape {found.shape}; expected one name per row of pairs "
+                f"({count(len(pairs))}), or a DataFrame"
+            )
+        return found
+    keys = [c for c in ("customer_id", "promotion_id") if c in segments]
+    if "customer_id" not in keys or "segment" not in segments:
+        raise InputError(
+            f"segments has the columns {sorted(map(str, segments))}; expected customer_id, segment "
+            "and, where they differ by promotion, promotion_id"
+        )
+    if segments.duplicated(keys).any():
+        raise InputError(f"segments repeats {' and '.join(keys)}; expected one row for each")
+    matched = pairs[keys].merge(segments.rename(columns={"as_of": "known_at"}), on=keys, how="left")
+    missing = int(matched["segment"].isna().sum())
+    if missing:
+        raise InputError(f"segments lacks {plural(missing, 'row')} of pairs; expected all of them")
+    if "known_at" in matched and "starts_at" in pairs:
+        late = int((matched["known_at"].to_numpy() > pairs["starts_at"].to_numpy()).sum())
+        if late:
+            raise InputError(
+                f"segments are from after the promotion's start in {plural(late, 'row')}; a "
+                "segment that knows the answer says nothing: assign them as of the start"
+            )
+    return matched["segment"].to_numpy(dtype=object)
+
+
+def _cells(rows: pd.DataFrame, names: list[str], level: float) -> pd.DataFrame:
+    grouped = rows.groupby(["segment", "promotion_id"], observed=True)["y"].agg(["size", "sum"])
+    table = grouped.reset_index().rename(columns={"size": "contacts", "sum": "responses"})
+    place = {name: i for i, name in enumerate(names)}
+    table = table.sort_values(
+        ["segment", "promotion_id"],
+        key=lambda c: c.map(place) if c.name == "segment" else c,
+        ignore_index=True,
+    )
+    table["customers"] = table["contacts"]  # a customer has one row in a promotion
+    whole = table.groupby("promotion_id")[["contacts", "responses"]].transform("sum")
+    n, x = (table[c].to_numpy(dtype=float) for c in ("contacts", "responses"))
+    big_n, big_x = (whole[c].to_numpy(dtype=float) for c in ("contacts", "responses"))
+    rate = x / n
+    table["rate"] = rate
+    table["rate_low"], table["rate_high"] = wilson(rate, n, level)
+    table["promotion_rate"] = big_x / big_n
+    rest_n = big_n - n
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rest = (big_x - x) / rest_n
+        ends = difference_interval(
+            (rate, *wilson(rate, n, level)), (rest, *wilson(rest, rest_n, level))
+        )
+    weight = 1 - n / big_n
+    table["difference"] = rate - table["promotion_rate"]
+    table["difference_low"], table["difference_high"] = weight * ends[0], weight * ends[1]
+    p = _mid_p(x, n, big_x, big_n)
+    table["p_value"] = np.where((n >= MIN_CUSTOMERS) & (rest_n >= MIN_CUSTOMERS), p, np.nan)
+    return table.astype({"responses": int})
+
+
+def _mid_p(x: np.ndarray, n: np.ndarray, big_x: np.ndarray, big_n: np.ndarray) -> np.ndarray:
+    """Two-sided mid-p of Fisher's exact test: twice the smaller tail, half of x itself."""
+    from scipy.stats import hypergeom
+
+    law = hypergeom(big_n.astype(int), big_x.astype(int), n.astype(int))
+    here = law.pmf(x)
+    below, above = law.cdf(x) - here / 2, law.sf(x) + here / 2
+    return np.asarray(np.minimum(2 * np.minimum(below, above), 1.0))
+
+
+def _margins(rows: pd.DataFrame, names: list[str], level: float) -> pd.DataFrame:
+    """Return each segment over all promotions, against what its promotions do with all."""
+    from scipy.stats import norm
+
+    rows = rows.assign(usual=rows.groupby("promotion_id")["y"].transform("mean"))
+    by = rows.groupby("segment")
+    table = by.agg(contacts=("y", "size"), responses=("y", "sum"), expected=("usual", "mean"))
+    table["customers"] = by["customer_id"].nunique()
+    table["rate"] = table["responses"] / table["contacts"]
+    own = rows["y"] - rows["segment"].map(table["rate"])
+    variance = _clustered_variance(rows.assign(residual=own), table)
+    ends = clustered_share(
+        *(table["rate"].to_numpy(), variance, table["customers"].to_numpy(dtype=float)), level
+    )
+    table["rate_low"], table["rate_high"] = ends
+    error = np.sqrt(_clustered_variance(_against_usual(rows), table))
+    table["difference"] = table["rate"] - table["expected"]
+    half = norm.ppf((1 + level) / 2) * error
+    table["difference_low"] = table["difference"] - half
+    table["difference_high"] = table["difference"] + half
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = 2 * norm.sf(np.abs(table["difference"].to_numpy()) / error)
+    tested = (table["customers"] >= MIN_CUSTOMERS) & (error > 0)
+    table["p_value"] = np.where(tested, p, np.nan)
+    return table.loc[names].reset_index().astype({"responses": int})
+
+
+def _against_usual(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a residual for each row and each segment of its promotion.
+
+    A promotion's usual rate holds the segment's own rows, so every row of the promotion weighs on
+    the difference: by 1 less the segment's share of the promotion in the segment, by minus that
+    share outside.
+    """
+    sizes = rows.groupby(["promotion_id", "segment"], as_index=False).agg(n=("y", "size"))
+    sizes["share"] = sizes["n"] / sizes.groupby("promotion_id")["n"].transform("sum")
+    every = rows.rename(columns={"segment": "own"}).merge(sizes, on="promotion_id")
+    weight = (every["own"] == every["segment"]).astype(float) - every["share"]
+    return every.assign(residual=weight * (every["y"] - every["usual"]))
+
+
+def _clustered_variance(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
+    """Return the variance of a mean of residuals of each segment, customers independent."""
+    sums = rows.groupby(["segment", "customer_id"])["residual"].sum()
+    squares = (sums**2).groupby(level="segment").agg(["sum", "size"]).loc[table.index]
+    people = squares["size"].to_numpy(dtype=float)
+    correction = people / np.maximum(people - 1, 1)
+    return correction * squares["sum"].to_numpy() / table["contacts"].to_numpy(dtype=float) ** 2
+
+
+def _overall(rows: pd.DataFrame, level: float) -> Estimate:
+    sums = rows.groupby("customer_id")["y"].agg(["sum", "size"]).to_numpy(dtype=float)
+    parts = grouped_ratio(sums[:, :1], sums[:, 1:], np.array([float(len(sums))]), level)
+    value, low, high = (float(part[0]) for part in parts)
+    return Estimate(value, low, high, len(rows))
+
+
+def _verdict(table: pd.DataFrame, q: float) -> np.ndarray:
+    out = table["p_adjusted"] <= q
+    more = table["difference"] > 0
+    words = np.where(out, np.where(more, "more", "less"), "as all")
+    return np.where(table["p_value"].isna(), "too few", words)

@@ -1,0 +1,46 @@
+"""Methods and segments side by side, as the page shows them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import Segmenter
+from promolab.errors import InputError
+from promolab.report import segment_views as views
+from promolab.segmentation import METHODS, compare_methods
+
+
+@pytest.fixture(scope="module")
+def features() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    orders = rng.poisson(8, 200) + 1
+    told = {"customer_id": range(200), "orders": orders, "recency_days": rng.integers(1, 90, 200)}
+    return pd.DataFrame(told).assign(amount=orders * rng.lognormal(3, 0.5, 200))
+
+
+@pytest.fixture(scope="module")
+def segmenter(features) -> Segmenter:
+    columns = ["orders", "recency_days", "amount"]
+    return Segmenter(k=3, bootstraps=2, references=0, columns=columns).fit(features)
+
+
+def test_the_two_largest_are_compared(segmenter, features) -> None:
+    pair = views.largest_two(segmenter.profile())
+    assert pair is not None and [pair.first, pair.second] == segmenter.names_[:2]
+    single = Segmenter(bootstraps=0).fit(features.head(2))
+    assert views.largest_two(single.profile()) is None
+
+
+def test_methods_that_are_there_are_not_fitted_again(features, segmenter) -> None:
+    rfm = Segmenter("rfm", bootstraps=2).fit(features)
+    ways = views.fitted_methods("rfm, hdbscan", [segmenter, rfm], features)
+    assert [way.method for way in ways] == ["kmeans", "rfm", "hdbscan"]
+    assert ways[0] is segmenter and ways[1] is rfm
+    rows = views.method_rows(compare_methods(ways))
+    assert set(views.method_columns()) <= set(rows)
+    assert rows["separation"].str.contains(r"^–|\[").all()
+    with pytest.raises(InputError, match="did you mean 'kmeans'"):
+        views.fitted_methods("rfm, kmean", [segmenter], features)
+    assert set(METHODS) >= {way.method for way in ways}

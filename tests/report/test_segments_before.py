@@ -1,0 +1,78 @@
+"""What the page on segments looks back at: known then, the same as `build_pairs`, never later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import Segmenter, build_features, build_pairs, load_shop
+from promolab.report import segments_before as looking
+from promolab.report.segments_before import SegmentsBefore, segments_before
+
+AS_OF = pd.Timestamp("2017-10-30 04:00")
+
+
+@pytest.fixture(scope="module")
+def shop(small_shop: Path):
+    return load_shop(small_shop)
+
+
+@pytest.fixture(scope="module")
+def features(shop) -> pd.DataFrame:
+    return build_features(shop, AS_OF).execute()
+
+
+@pytest.fixture(scope="module")
+def segmenter(features) -> Segmenter:
+    return Segmenter(k=3, bootstraps=2, references=0).fit(features)
+
+
+@pytest.fixture(scope="module")
+def before(shop, segmenter, features) -> SegmentsBefore:
+    return segments_before(shop, segmenter, features, shop.customers.customer_id.execute())
+
+
+def test_answers_are_those_of_build_pairs_at_each_promotions_start(shop, segmenter, before) -> None:
+    pairs = build_pairs(shop, as_of=AS_OF).execute()
+    pairs = pairs[pairs["label_complete"]]
+    known = pairs["orders"].notna()
+    pairs["segment"] = np.where(known, segmenter.predict_pairs(pairs), "No history")
+    expected = pairs.groupby(["segment", "promotion_id"])["redeemed"].agg(["size", "sum"])
+    found = before.response.to_frame().set_index(["segment", "promotion_id"])
+    assert found["contacts"].to_dict() == expected["size"].to_dict()
+    assert found["responses"].to_dict() == expected["sum"].to_dict()
+    assert "as of the promotion's start" in before.response.summary()
+
+
+def test_customers_are_followed_from_what_was_known_then(shop, segmenter, features, before) -> None:
+    then = build_features(shop, AS_OF - pd.Timedelta(weeks=4)).execute()
+    was = pd.Series(segmenter.predict(then), index=then["customer_id"])
+    now = pd.Series(segmenter.labels_, index=features["customer_id"])
+    both = was.index.intersection(now.index)
+    moves = before.track.steps[-1].matrix()
+    names = sorted(set(now) - {"No purchases yet"})
+    counted = pd.crosstab(was[both], now[both]).reindex(index=names, columns=names, fill_value=0)
+    shown = moves.reindex(index=names, columns=names, fill_value=0)
+    assert (shown.to_numpy() == counted.to_numpy()).all()
+    assert before.track.times == ("8 weeks before", "4 weeks before", "now")
+
+
+def test_many_customers_are_drawn_and_that_is_said(
+    shop, segmenter, features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "MOST_CUSTOMERS", 60)
+    ids = shop.customers.customer_id.execute()
+    found = segments_before(shop, segmenter, features, ids)
+    assert found.track.table["customers"].tolist() == [60, 60]
+    assert "60 customers drawn at random" in found.response.summary()
+
+
+def test_what_is_lacking_is_said(shop, features) -> None:
+    single = Segmenter(bootstraps=0).fit(features.head(2))
+    ids = features["customer_id"]
+    nothing = segments_before(shop, single, features, ids)
+    assert nothing.track is None and nothing.response is None and nothing.table().empty
+    assert "no two segments" in nothing.why_no_response

@@ -1,0 +1,177 @@
+"""Every method behind the one door: planted groups, noise, choice shown, size floor, files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import HDBSCAN
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
+
+from promolab.errors import InputError
+from promolab.segmentation import METHODS, Segmenter, clustering
+from promolab.segmentation.choosing import mark_chosen
+
+Planted = tuple[pd.DataFrame, np.ndarray]
+QUICK = {"bootstraps": 3, "references": 2, "k_range": (2, 4)}
+
+
+@pytest.mark.parametrize("method", ["minibatch", "gaussian", "hdbscan"])
+def test_planted_groups_are_found(method: str, planted: Planted) -> None:
+    frame, group = planted
+    found = Segmenter(method, **QUICK).fit(frame)
+    grouped = found.labels_ != "Unlike any group"
+    assert found.k_ == 3 and grouped.mean() > 0.9
+    assert adjusted_rand_score(found.labels_[grouped], group[grouped]) > 0.97
+    assert found.stability().value > 0.8
+    assert found.choice["chosen"].sum() == 1
+    assert found.choice_.summary() and found.choice_.plot().get_title(loc="left")
+
+
+@pytest.mark.parametrize("method", ["minibatch", "gaussian", "hdbscan"])
+def test_row_order_changes_nothing(method: str, features: pd.DataFrame) -> None:
+    first = Segmenter(method, k=4, **QUICK).fit(features)
+    second = Segmenter(method, k=4, **QUICK).fit(features.sample(frac=1, random_state=1))
+    pd.testing.assert_frame_equal(first.assignments(), second.assignments())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_few_or_equal_customers_are_no_error(method: str, features: pd.DataFrame) -> None:
+    for frame in (features.head(2), features.head(1)):
+        found = Segmenter(method).fit(frame)
+        assert len(found.labels_) == len(frame) and found.profile().summary()
+        assert found.map().to_frame().shape == (len(frame), 4)
+    nobody = Segmenter(method).fit(pd.DataFrame({"customer_id": [1, 2], "orders": [0, 0]}))
+    assert nobody.names_ == ["No purchases yet"] and np.isnan(nobody.stability().value)
+
+
+def test_noise_is_a_named_group_everywhere(features: pd.DataFrame) -> None:
+    found = Segmenter("hdbscan", **QUICK).fit(features)  # one cloud: no two dense groups in it
+    assert found.names_ == ["Unlike any group"] and found.k_ == 0
+    assert "No dense group of 12 customers was found" in found.note_
+    assert np.isnan(found.stability().value) and np.isnan(found.silhouette_)
+    assert found.profile().table["segment"].tolist() == ["Unlike any group"]
+    assert found.advice().table["so_do_this"].str.startswith("No line").all()
+    assert "100 % of customers unlike any" in found.choice_.summary()
+    found.choice_.plot()
+    found.map().plot()
+    with pytest.raises(InputError, match="no centres"):
+        found.predict(features)
+
+
+def test_hdbscan_is_that_of_scikit_learn(planted: Planted) -> None:
+    found = Segmenter("hdbscan", min_samples=7, min_share=0.05, bootstraps=0).fit(planted[0])
+    model = HDBSCAN(min_cluster_size=23, min_samples=7, copy=True).fit(found._matrix)
+    assert adjusted_rand_score(found._codes, model.labels_) == 1.0
+
+
+def test_gaussian_is_chosen_by_the_bic_of_scikit_learn(planted: Planted) -> None:
+    found = Segmenter("gaussian", **QUICK).fit(planted[0])
+    bic = [
+        GaussianMixture(k, reg_covar=1e-3, n_init=2, random_state=0, max_iter=200)
+        .fit(found._matrix)
+        .bic(found._matrix)
+        for k in (2, 3, 4)
+    ]
+    table = found.choice
+    np.testing.assert_allclose(table["bic_above"], np.array(bic) - min(bic), rtol=1e-6, atol=1e-6)
+    assert (table["bic_above_low"] <= table["bic_above"]).all()
+    fits = table[table["fits"]]
+    assert table.loc[table["chosen"], "k"].item() == fits.loc[fits["bic_above"].idxmin(), "k"]
+    assert "lowest BIC" in found.choice_.summary()
+
+
+def test_a_k_with_a_tiny_segment_is_marked_and_not_chosen() -> None:
+    table = pd.DataFrame({"k": [2, 3, 4], "silhouette": [0.3, 0.9, 0.4], "stability": 0.9})
+    table["smallest_share"] = [0.3, 0.019, 0.02]
+    marked = mark_chosen(table.copy(), 0.02)
+    assert marked["large_enough"].tolist() == [True, False, True]
+    assert marked.loc[marked["chosen"], "k"].item() == 4
+    unstable = mark_chosen(table.assign(stability=[0.2, 0.9, 0.3]), 0.02)
+    assert unstable.loc[unstable["chosen"], "k"].item() == 4  # the most stable large enough
+
+
+def test_the_choice_says_which_were_too_small(planted: Planted) -> None:
+    found = Segmenter(min_share=0.2, k_range=(2, 5), bootstraps=3, references=3).fit(planted[0])
+    assert found.k_ == 3 and found.choice["large_enough"].tolist() == [True, True, False, False]
+    text = found.choice_.summary()
+    assert "Not chosen for a segment of fewer than 20 % of customers: 4, 5." in text
+    assert "rule of one standard error takes the same number" in text
+    figure = found.choice_.plot().figure
+    assert len(figure.axes) == 3
+    fewer = Segmenter(k=3, bootstraps=2, references=0).fit(planted[0])
+    assert len(fewer.plot_choice().figure.axes) == 2
+
+
+def test_dbscan_shows_what_other_neighbourhoods_would_do(planted: Planted) -> None:
+    found = Segmenter("dbscan", bootstraps=2).fit(planted[0])
+    around = found.choice_.around.to_frame()
+    assert around["setting"].is_monotonic_increasing and around["chosen"].tolist().index(True) == 2
+    assert around["noise_share"].is_monotonic_decreasing
+    assert around.loc[2, "k"] == found.k_
+    assert around.loc[2, "noise_share"] == np.mean(found.labels_ == "Unlike any group")
+    assert len(found.plot_choice().figure.axes) == 3
+
+
+@pytest.mark.parametrize("method", ["kmeans", "minibatch", "gaussian", "hdbscan"])
+def test_many_customers_are_chosen_on_a_sample(
+    method: str, planted: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Segmenter(method, **QUICK).fit(planted[0])
+    monkeypatch.setattr(clustering, "SAMPLE_ROWS", 200)
+    sampled = Segmenter(method, **QUICK).fit(planted[0])
+    assert adjusted_rand_score(sampled.labels_, whole.labels_) > 0.9
+    assert "drawn at random" in sampled.note_ and "drawn at random" in sampled.choice_.summary()
+    assert sampled.stability().resampled == 200 and not whole.note_
+    again = Segmenter(method, **QUICK).fit(planted[0])
+    assert (again.labels_ == sampled.labels_).all()
+
+
+def test_minibatch_segments_are_carried(planted: Planted, tmp_path) -> None:
+    made = Segmenter("minibatch", **QUICK).fit(planted[0])
+    loaded = Segmenter.load(made.save(tmp_path / "m.json", made_in="2017-W43"))
+    again = loaded.assign(planted[0])
+    assert again.method == "minibatch" and (again.labels_ == made.labels_).all()
+    assert again.choice_.summary() == made.choice_.summary()
+    with pytest.raises(InputError, match="no centres"):
+        Segmenter("gaussian", k=3, bootstraps=0).fit(planted[0]).save(tmp_path / "g.json")
+
+
+def test_a_file_of_an_earlier_version_keeps_its_bytes(planted: Planted, tmp_path) -> None:
+    """Written before there were gap, floor and method in it; another checksum is another fit."""
+    from promolab.segmentation.saved import _checksum
+
+    made = Segmenter(k_range=(3, 4), bootstraps=2, references=0).fit(planted[0])
+    path = made.save(tmp_path / "a")
+    whole = json.loads(path.read_text())
+    choice = whole["segments"]["choice"]
+    at = choice["columns"].index("large_enough")
+    choice["columns"].pop(at)
+    for row in choice["rows"]:
+        row.pop(at)
+    assert not {"references", "min_share", "rule", "method"} & {*choice, *whole["segments"]}
+    whole["sha256"] = _checksum(whole["segments"])
+    text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8")
+    loaded = Segmenter.load(path).assign(planted[0])
+    assert loaded.choice_.summary() and len(loaded.plot_choice().figure.axes) == 1
+    assert loaded.save(tmp_path / "b").read_text(encoding="utf-8") == text
+
+
+def test_predict_pairs_takes_a_customer_at_several_times(features: pd.DataFrame) -> None:
+    made = Segmenter(k=3, bootstraps=0).fit(features)
+    pairs = pd.concat([features, features.head(5)])
+    assert made.predict_pairs(pairs).tolist() == [*made.labels_, *made.labels_[:5]]
+    unknown = features.head(2).assign(orders=np.nan, recency_days=np.nan)
+    assert made.predict_pairs(unknown).tolist() == ["No purchases yet"] * 2
+    with pytest.raises(InputError, match="repeats customers"):
+        made.predict(pairs)
+
+
+@pytest.mark.parametrize(("name", "value"), [("min_share", 0.7), ("references", -1)])
+def test_bad_settings_are_refused(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{name} = {value}"):
+        Segmenter(**{name: value})

@@ -1,0 +1,192 @@
+"""Segment × promotion: independent implementations, coverage under a known truth, no future."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import fisher_exact, hypergeom
+from statsmodels.stats.multitest import multipletests
+
+from promolab.errors import InputError
+from promolab.segmentation import benjamini_hochberg, segment_response
+from promolab.segmentation.intervals import difference_interval, wilson
+from promolab.segmentation.responses import _mid_p
+
+DRAWS, PEOPLE = 1_200, 160
+RATES = {"a": np.array([0.08, 0.15, 0.25, 0.1]), "b": np.array([0.14, 0.24, 0.36, 0.17])}
+"""Chance of an answer by segment and promotion, the customer's own inclination averaged out."""
+
+
+def simulated(seed: int = 0) -> pd.DataFrame:
+    """Return contacts of many draws in one frame: names of segments and promotions hold the draw.
+
+    A customer answers where a normal score, half of it the customer's own, lies below a threshold:
+    so rows of a customer go together, and the chance of each is the one planted.
+    """
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(seed)
+    draw = np.repeat(np.arange(DRAWS), PEOPLE)
+    segment = rng.random(len(draw)) < 0.4
+    own = rng.normal(size=len(draw))
+    frames = []
+    for promotion in range(4):
+        chance = np.where(segment, RATES["b"][promotion], RATES["a"][promotion])
+        score = np.sqrt(0.5) * own + np.sqrt(0.5) * rng.normal(size=len(draw))
+        told = {"customer_id": np.arange(len(draw)), "draw": draw, "promotion": promotion}
+        told |= {"chance": chance, "redeemed": (score < norm.ppf(chance)).astype(int)}
+        frame = pd.DataFrame(told | {"segment": np.where(segment, "b", "a")})
+        frames.append(frame[rng.random(len(draw)) < 0.6])
+    pairs = pd.concat(frames, ignore_index=True)
+    of_draw = pairs["draw"].astype(str) + "-"
+    pairs["promotion_id"] = of_draw + pairs["promotion"].astype(str)
+    return pairs.assign(segment=of_draw + pairs["segment"])
+
+
+@pytest.fixture(scope="module")
+def truth() -> pd.DataFrame:
+    return simulated()
+
+
+@pytest.fixture(scope="module")
+def result(truth: pd.DataFrame):
+    return segment_response(truth, truth["segment"].to_numpy())
+
+
+def covered(table: pd.DataFrame, name: str, true: pd.Series) -> float:
+    return float(((table[f"{name}_low"] <= true) & (true <= table[f"{name}_high"])).mean())
+
+
+def test_intervals_over_promotions_cover_the_truth(truth, result) -> None:
+    usual = truth.groupby("promotion_id")["chance"].transform("mean")
+    by = truth.assign(expected=usual).groupby("segment")[["chance", "expected"]].mean()
+    table = result.segments.set_index("segment")
+    true = by.loc[table.index]
+    assert 0.935 <= covered(table, "rate", true["chance"]) <= 0.97
+    assert 0.93 <= covered(table, "difference", true["chance"] - true["expected"]) <= 0.97
+    # Rows taken for independent would be too sure of the rates.
+    naive = wilson(table["rate"].to_numpy(), table["contacts"].to_numpy(dtype=float))
+    assert ((naive[0] <= true["chance"]) & (true["chance"] <= naive[1])).mean() < 0.925
+
+
+def test_intervals_of_cells_cover_the_truth(truth, result) -> None:
+    cells = truth.groupby(["segment", "promotion_id"])["chance"].first()
+    whole = truth.groupby("promotion_id")["chance"].mean()
+    table = result.table.set_index(["segment", "promotion_id"])
+    true = cells.loc[table.index]
+    assert 0.935 <= covered(table, "rate", true) <= 0.975
+    against = true - whole.loc[table.index.get_level_values(1)].to_numpy()
+    assert 0.935 <= covered(table, "difference", against) <= 0.975
+
+
+def test_without_differences_few_cells_stand_out(truth) -> None:
+    # Labels shuffled within each promotion: no segment differs in any.
+    shuffled = truth.sample(frac=1, random_state=1).sort_values("promotion_id", kind="stable")
+    pairs = truth.sort_values("promotion_id", kind="stable").assign(
+        redeemed=shuffled["redeemed"].to_numpy()
+    )
+    table = segment_response(pairs, pairs["segment"].to_numpy()).table
+    assert 0.035 <= (table["p_value"].dropna() < 0.05).mean() <= 0.06
+    assert (table["verdict"].isin(["more", "less"])).sum() <= 5
+
+
+def test_adjusted_p_values_are_those_of_statsmodels() -> None:
+    rng = np.random.default_rng(0)
+    p = np.concatenate([rng.random(40), rng.random(10) / 1e3, [0.03, 0.03, 1.0]])
+    expected = multipletests(p, method="fdr_bh")[1]
+    np.testing.assert_allclose(benjamini_hochberg(p), expected, rtol=1e-12)
+    with_gaps = np.insert(p, [0, 7], np.nan)
+    np.testing.assert_allclose(
+        benjamini_hochberg(with_gaps)[~np.isnan(with_gaps)], expected, rtol=1e-12
+    )
+    assert benjamini_hochberg(np.array([])).size == 0
+
+
+def test_p_value_is_the_mid_p_of_fishers_test() -> None:
+    x, n, big_x, big_n = 2, 40, 20, 150
+    table = [[x, n - x], [big_x - x, big_n - n - big_x + x]]
+    less = fisher_exact(table, alternative="less").pvalue
+    here = hypergeom(big_n, big_x, n).pmf(x)
+    found = _mid_p(*(np.array([float(v)]) for v in (x, n, big_x, big_n)))
+    assert found.item() == pytest.approx(2 * (less - here / 2))
+
+
+def test_square_and_add_is_newcombes_interval() -> None:
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    sides = []
+    for hits, of in ((9, 60), (30, 110)):
+        share, n = np.array([hits / of]), np.array([float(of)])
+        sides.append((share, *wilson(share, n)))
+    low, high = difference_interval(*sides)
+    expected = confint_proportions_2indep(9, 60, 30, 110, method="newcomb")
+    np.testing.assert_allclose([low.item(), high.item()], expected, atol=1e-9)
+
+
+def small() -> tuple[pd.DataFrame, np.ndarray]:
+    pairs = pd.DataFrame(
+        {
+            "customer_id": [*range(80), *range(80)],
+            "promotion_id": ["P"] * 80 + ["Q"] * 80,
+            "starts_at": pd.Timestamp("2017-05-01"),
+            "redeemed": [1, 0] * 20 + [0] * 40 + [0, 0, 1, 0] * 20,
+        }
+    )
+    return pairs, np.array((["a"] * 40 + ["Unlike any group"] * 40) * 2, dtype=object)
+
+
+def test_counts_add_up_and_noise_is_a_group() -> None:
+    pairs, segment = small()
+    found = segment_response(pairs, segment, order=["a"])
+    cells = found.to_frame().set_index(["segment", "promotion_id"])
+    assert cells.loc[("a", "P"), ["contacts", "responses", "rate"]].tolist() == [40, 20, 0.5]
+    assert cells["contacts"].sum() == 160 and cells["responses"].sum() == 40
+    assert cells.loc[("a", "P"), "verdict"] == "more"
+    assert cells.loc[("Unlike any group", "Q"), "verdict"] == "as all"
+    over_all = found.segments.set_index("segment")
+    assert over_all["customers"].tolist() == [40, 40]
+    assert over_all.loc["a", "difference"] == pytest.approx(-over_all["difference"].iloc[1])
+    assert "a in promotion P 50 %" in found.summary() and "caused" in found.summary()
+    assert found.overall.n == 160 and found.overall.value == 0.25
+    words = [text.get_text() for text in found.plot().texts]
+    assert "50 % (40) ▲" in words and "0 % (40) ▼" in words
+
+
+def test_rows_that_are_not_over_are_left_out_and_counted() -> None:
+    pairs, segment = small()
+    pairs["label_complete"] = pairs["promotion_id"] == "P"
+    found = segment_response(pairs, segment)
+    assert set(found.table["promotion_id"]) == {"P"} and found.left_out == 80
+    assert "80 contacts not over yet left out" in found.summary()
+    pairs["label_complete"] = False
+    with pytest.raises(InputError, match="no promotion is over yet"):
+        segment_response(pairs, segment)
+
+
+def test_a_frame_of_segments_and_one_from_the_future() -> None:
+    pairs, segment = small()
+    by_customer = pd.DataFrame({"customer_id": range(80), "segment": segment[:80]})
+    direct = segment_response(pairs, segment)
+    pd.testing.assert_frame_equal(segment_response(pairs, by_customer).table, direct.table)
+    early = by_customer.assign(as_of=pd.Timestamp("2017-05-01"))
+    assert len(segment_response(pairs, early).table) == 4
+    late = by_customer.assign(as_of=pd.Timestamp("2017-05-02"))
+    with pytest.raises(InputError, match="after the promotion's start in 160 rows"):
+        segment_response(pairs, late)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p, s: (p.drop(columns="redeemed"), s), "no column 'redeemed'"),
+        (lambda p, s: (p, s[:5]), r"shape \(5,\); expected one name per row"),
+        (lambda p, s: (pd.concat([p, p.head(1)]), np.append(s, "a")), "a customer twice"),
+        (lambda p, s: (p, pd.DataFrame({"customer_id": [1], "segment": ["a"]})), "segments lacks"),
+        (lambda p, s: (p, pd.DataFrame({"segment": ["a"]})), "expected customer_id, segment"),
+        (lambda p, s: (p.assign(redeemed=2), s), "more than 0 and 1"),
+    ],
+)
+def test_bad_input_is_refused(change, words) -> None:
+    with pytest.raises(InputError, match=words):
+        segment_response(*change(*small()))

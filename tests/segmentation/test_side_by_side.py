@@ -1,0 +1,108 @@
+"""Two segments side by side, and methods side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_ind
+
+from promolab.errors import InputError
+from promolab.segmentation import Segmenter, compare_methods, describe_segments
+from promolab.segmentation.clustering import silhouettes
+from promolab.segmentation.intervals import difference_interval, wilson
+from promolab.segmentation.preparation import prepare
+from promolab.segmentation.profile_pair import shares_against
+
+
+def test_differences_of_two_segments(features: pd.DataFrame) -> None:
+    segment = np.where(features["orders"] > 12, "many", "few")
+    profile = describe_segments(features, segment)
+    pair = profile.compare("many", "few")
+    table = pair.to_frame().set_index("figure")
+    amounts = [features.loc[segment == name, "amount"] for name in ("many", "few")]
+    welch = ttest_ind(*amounts, equal_var=False).confidence_interval()
+    row = table.loc["sales_per_customer"]
+    assert row["difference"] == pytest.approx(amounts[0].mean() - amounts[1].mean())
+    assert row["difference_low"] == pytest.approx(welch.low, rel=0.02)
+    assert row["difference_high"] == pytest.approx(welch.high, rel=0.02)
+    assert table.loc["sales_per_customer", "apart"] and table.loc["interests", "apart"]
+    back = profile.compare("few", "many").to_frame().set_index("figure")
+    np.testing.assert_allclose(back["difference_low"], -table["difference_high"])
+    assert "many against few" in pair.summary() and "Descriptive" in pair.summary()
+    assert pair.plot().get_title(loc="left").startswith("many and few differ most in")
+
+
+def test_difference_of_two_shares_of_one_whole_covers_it() -> None:
+    """More customers in one segment are fewer in the other."""
+    p, q, _ = np.random.default_rng(0).multinomial(200, [0.5, 0.3, 0.2], size=4_000).T / 200
+    n = np.full(len(p), 200.0)
+    low, high = difference_interval((p, *wilson(p, n)), (q, *wilson(q, n)), shares_against(p, q))
+    assert 0.935 <= ((low <= 0.2) & (high >= 0.2)).mean() <= 0.965
+    low, high = difference_interval((p, *wilson(p, n)), (q, *wilson(q, n)))
+    assert ((low <= 0.2) & (high >= 0.2)).mean() < 0.9  # as if they were of different customers
+
+
+def test_unknown_or_equal_segments_are_refused(features: pd.DataFrame) -> None:
+    profile = describe_segments(features, ["alpha"] * 300 + ["beta"] * 300)
+    with pytest.raises(InputError, match="did you mean 'alpha'"):
+        profile.compare("alpa", "beta")
+    with pytest.raises(InputError, match="given twice"):
+        profile.compare("beta", "beta")
+
+
+@pytest.fixture(scope="module")
+def ways(planted: tuple[pd.DataFrame, np.ndarray]) -> list[Segmenter]:
+    frame, _ = planted
+    quick = {"bootstraps": 4, "references": 0}
+    return [
+        Segmenter("dbscan", **quick).fit(frame),
+        Segmenter("rfm", **quick).fit(frame),
+        Segmenter(k=3, **quick).fit(frame),
+        Segmenter("gaussian", k=3, **quick).fit(frame),
+    ]
+
+
+def test_methods_are_judged_by_the_same_features(ways, planted) -> None:
+    found = compare_methods(ways)
+    table = found.to_frame().set_index("method")
+    assert table.index.tolist() == ["rfm", "kmeans", "gaussian", "dbscan"]
+    matrix = prepare(ways[0]._active).matrix
+    for way in ways:
+        apart = silhouettes(matrix, way._codes)
+        assert table.loc[way.method, "separation"] == pytest.approx(apart.mean())
+    paired = silhouettes(matrix, ways[3]._codes) - silhouettes(matrix, ways[1]._codes)
+    row = table.loc["gaussian"]
+    half = 1.959964 * paired.std(ddof=1) / np.sqrt(len(paired))
+    assert row["difference"] == pytest.approx(paired.mean())
+    assert row["difference_high"] - row["difference"] == pytest.approx(half)
+    assert table.loc["rfm", "difference"] == 0
+
+
+def test_the_simplest_within_noise_is_recommended(ways) -> None:
+    found = compare_methods(ways)
+    assert found.recommended == "kmeans"  # no worse than the mixture, and simpler
+    assert found.summary().startswith("K-means is recommended, the simplest within noise")
+    assert found.plot().get_title(loc="left") == "K-means is recommended"
+    alone = compare_methods(ways[:2][::-1])
+    assert "RFM grid" in alone.summary()
+
+
+def test_noise_counts_nothing_and_methods_without_groups_are_no_choice(features) -> None:
+    quick = {"bootstraps": 2, "references": 0}
+    ways = [Segmenter("hdbscan", **quick), Segmenter("dbscan", **quick)]
+    found = compare_methods([way.fit(features) for way in ways])
+    assert found.recommended == "" and "HDBSCAN finds no group" in found.summary()
+    assert found.summary().startswith("No method is fit for use.")
+    found.plot()
+    matrix = np.array([[0.0], [0.1], [5.0], [5.1], [9.0]])
+    assert silhouettes(matrix, np.array([0, 0, 1, 1, -1]))[-1] == 0
+
+
+def test_what_cannot_be_compared_is_refused(ways, features) -> None:
+    with pytest.raises(InputError, match="no segmenter"):
+        compare_methods([])
+    with pytest.raises(InputError, match="different customers"):
+        compare_methods([ways[0], Segmenter("rfm").fit(features)])
+    with pytest.raises(InputError, match="not fitted"):
+        compare_methods([Segmenter()])
