@@ -43,10 +43,11 @@ def plain_baseline() -> Any:
 
 def backtests(pairs: pd.DataFrame) -> tuple[Backtest, Backtest]:
     """Return the backtest of the weekly model and that of the baseline, on the same rows."""
-    from promolab.campaign.launch import DEFAULT_L2
     from promolab.model import ResponseModel, run_backtest
+    from promolab.report.feature_choice import choose_features
 
-    model = run_backtest(pairs, model=lambda: ResponseModel(l2=DEFAULT_L2))
+    given = choose_features(pairs)
+    model = run_backtest(pairs, columns=given.columns, model=lambda: ResponseModel(l2=given.l2))
     return model, run_backtest(pairs, columns=BASELINE_FEATURES, model=plain_baseline)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -101,6 +101,7 @@ def launch_week(
     l2: float = DEFAULT_L2,
     list_size: int = 0,
     model: Callable[[], ResponseModel] | None = None,
+    columns: Sequence[str] | None = None,
     pairs: pd.DataFrame | None = None,
 ) -> Launch:
     """Fit and test the response model, and rank the customers for what starts in a week.
@@ -120,6 +121,8 @@ def launch_week(
         Customers to contact per promotion; 0 takes what past promotions of its type contacted.
     model : callable, optional
         Makes an unfitted model in place of the logistic one.
+    columns : sequence of str, optional
+        Features; by default all (`pair_features`).
     pairs : DataFrame, optional
         What `past_pairs` gave for the same moments, where it was needed before.
 
@@ -145,10 +148,10 @@ def launch_week(
     starting = starting.order_by("starts_at", "promotion_id").execute()
     make = model or (lambda: ResponseModel(l2=l2))
     pairs = past_pairs(shop, starts_at, as_of) if pairs is None else pairs
-    backtest = run_backtest(pairs, model=make)
+    backtest = run_backtest(pairs, columns=columns, model=make)
     done = pairs[pairs["label_complete"]]
     try:
-        fitted = _fitted(make(), done)
+        fitted = _fitted(make(), done, list(columns or pair_features(pairs)))
     except InputError as error:
         why = f"No response model yet: {error}"
         return _without(why, starting, pairs, backtest)
@@ -192,11 +195,11 @@ def past_pairs(shop: Shop, starts_at: datetime, as_of: datetime | None = None) -
     return found
 
 
-def _fitted(model: ResponseModel, done: pd.DataFrame) -> ResponseModel:
+def _fitted(model: ResponseModel, done: pd.DataFrame, columns: list[str]) -> ResponseModel:
     """Fit a model on every promotion that is over."""
     beside = {"cluster": "customer_id", "group": "promotion_id", "time": "starts_at"}
     return model.fit(
-        done[pair_features(done)],
+        done[columns],
         done["redeemed"],
         **{name: done[column].to_numpy() for name, column in beside.items()},
     )

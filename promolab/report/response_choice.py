@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.errors import InputError, nearest
 from promolab.model import ResponseModel
 from promolab.model.learners import KINDS
+from promolab.report.feature_choice import FEATURES, FeatureChoice, choose_features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,8 @@ class ModelChoice:
         One of `promolab.model.learners.KINDS`.
     options : mapping
         Its options.
+    features : FeatureChoice
+        What it is given.
     board : Leaderboard or None
         The comparison, where one was made.
     search : SearchResult or None
@@ -41,6 +44,7 @@ class ModelChoice:
 
     kind: str
     options: Mapping[str, Any]
+    features: FeatureChoice
     board: Leaderboard | None = field(repr=False)
     search: SearchResult | None = field(repr=False)
     why: str
@@ -78,7 +82,8 @@ def choose_model(
     model: str = "logistic",
     models: str = "",
     *,
-    l2: float,
+    features: str = "auto",
+    l2: float = 0.0,
     trials: int = 0,
     seed: int = 0,
 ) -> ModelChoice:
@@ -92,8 +97,10 @@ def choose_model(
         A method, or ``recommended``: the simplest within noise of the best of ``models``.
     models : str
         Methods to compare, between commas; none where it is empty.
+    features : str
+        Which features they are given (`choose_features`).
     l2 : float
-        Penalty of ``logistic``.
+        Penalty of ``logistic``; 0 for the one that suits the number of features.
     trials : int
         Trials of a search for the options of the method used; 0 for none.
     seed : int
@@ -103,8 +110,9 @@ def choose_model(
     -------
     ModelChoice
     """
-    asked = listed(models, model)
-    board, why = _compared(pairs, asked, l2, seed) if asked else (None, "")
+    asked, given = listed(models, model), choose_features(pairs, features)
+    l2 = l2 or given.l2
+    board, why = _compared(pairs, asked, given.columns, l2, seed) if asked else (None, "")
     kind = model if model != RECOMMENDED else (board.recommended if board else KINDS[0])
     if not why:
         why = f"The list is ranked by the method {kind}" + (
@@ -112,9 +120,9 @@ def choose_model(
         )
     options, search = _options(kind, l2, seed), None
     if trials:
-        search = _searched(pairs, kind, trials, seed)
+        search = _searched(pairs, kind, given.columns, trials, seed)
         options = {**options, **search.best} if search else options
-    return ModelChoice(kind, options, board, search, why)
+    return ModelChoice(kind, options, given, board, search, why)
 
 
 def _options(kind: str, l2: float, seed: int) -> dict[str, Any]:
@@ -122,7 +130,7 @@ def _options(kind: str, l2: float, seed: int) -> dict[str, Any]:
 
 
 def _compared(
-    pairs: pd.DataFrame, asked: list[str], l2: float, seed: int
+    pairs: pd.DataFrame, asked: list[str], columns: list[str], l2: float, seed: int
 ) -> tuple[Leaderboard | None, str]:
     from promolab.model import compare_models
 
@@ -130,23 +138,30 @@ def _compared(
         kind: partial(ResponseModel, kind, **_options(kind, l2, seed)) for kind in asked
     }
     try:
-        return compare_models(pairs, makers, seed=seed), ""
+        return compare_models(pairs, makers, columns=columns, seed=seed), ""
     except InputError as error:
         return None, f"The methods could not be compared: {error}."
 
 
-def _searched(pairs: pd.DataFrame, kind: str, trials: int, seed: int) -> SearchResult | None:
+def _searched(
+    pairs: pd.DataFrame, kind: str, columns: list[str], trials: int, seed: int
+) -> SearchResult | None:
     from promolab.model import search_options
 
     try:
-        return search_options(pairs, kind, trials=trials, seed=seed)
+        return search_options(pairs, kind, columns=columns, trials=trials, seed=seed)
     except InputError:
         return None
 
 
 def recorded(choice: ModelChoice) -> dict[str, Any]:
     """Return what ``metrics.json`` keeps of the choice."""
-    kept: dict[str, Any] = {"model": choice.kind, "options": dict(choice.options)}
+    kept: dict[str, Any] = {
+        "model": choice.kind,
+        "options": dict(choice.options),
+        "features": choice.features.columns,
+        "features_why": choice.features.why,
+    }
     if choice.board is not None:
         kept["methods"] = choice.board.to_dict()
     if choice.search is not None:
@@ -163,8 +178,11 @@ def check_methods(parameters: Mapping[str, Any]) -> None:
         If one is none, or out of its range.
     """
     listed(str(parameters.get("models", "")), str(parameters.get("model", RECOMMENDED)))
-    if "l2" in parameters:
+    if parameters.get("l2"):
         ResponseModel(l2=float(parameters["l2"]))
+    which = parameters.get("features", FEATURES[0])
+    if which not in FEATURES:
+        raise InputError(f"features = {which!r} is unknown; {nearest(str(which), FEATURES)}")
     trials = parameters.get("search_trials", 0)
     if int(trials) < 0:
         raise InputError(f"search_trials = {trials}; expected 0 or more trials")

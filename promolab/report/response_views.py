@@ -64,7 +64,7 @@ def leaderboard(choice: ModelChoice) -> Html:
                 caption="All on the same contacts, none of which a method had seen; the simplest "
                 "first. Log-loss and calibration error: less is better.",
             ),
-            say(choice.why),
+            say(f"{choice.why} What it is given: {choice.features.why}"),
         ]
     )
 
@@ -104,7 +104,9 @@ def importance(launch: Launch, choice: ModelChoice) -> Html:
     from promolab.model import importance_out_of_time
 
     return _or_why(
-        lambda: importance_out_of_time(launch.pairs, model=choice.make),
+        lambda: importance_out_of_time(
+            launch.pairs, columns=choice.features.columns, model=choice.make
+        ),
         lambda found: picture(
             found.plot(labels=_labels(launch)), "Loss of AUC when each feature is shuffled."
         ),
@@ -120,7 +122,9 @@ def dependence(launch: Launch, choice: ModelChoice) -> Html:
         return say(launch.why)
     known = launch.pairs[launch.pairs["label_complete"]]
     try:
-        ranked = importance_out_of_time(launch.pairs, model=choice.make).table
+        ranked = importance_out_of_time(
+            launch.pairs, columns=choice.features.columns, model=choice.make
+        ).table
     except InputError as error:
         return say(f"Not shown: {error}.")
     pictures = []
@@ -151,7 +155,7 @@ def history(launch: Launch, choice: ModelChoice) -> Html:
     from promolab.model import history_curve
 
     return _or_why(
-        lambda: history_curve(launch.pairs, choice.make),
+        lambda: history_curve(launch.pairs, choice.make, columns=choice.features.columns),
         lambda found: join(
             [
                 say(found.summary()),

@@ -6,6 +6,7 @@ import pytest
 
 from promolab.campaign.launch import past_pairs
 from promolab.errors import InputError
+from promolab.model import pair_features
 from promolab.report import response_views
 from promolab.report.response_choice import check_methods, choose_model, listed, recorded
 from promolab.sources import load_shop
@@ -30,6 +31,7 @@ def test_methods_are_listed_from_the_simplest_on() -> None:
         ({"model": "recomended"}, "did you mean 'recommended'"),
         ({"l2": -1.0}, "l2"),
         ({"search_trials": -1}, "expected 0 or more trials"),
+        ({"features": "few"}, "features"),
     ],
 )
 def test_what_no_model_can_have_is_refused_before_anything_runs(parameters, sentence) -> None:
@@ -77,3 +79,41 @@ def test_segments_are_those_before_the_promotion(pairs: pd.DataFrame) -> None:
     bought = pairs["orders"].fillna(0).to_numpy() > 0
     assert (names["segment"][~bought] == "No purchases yet").all()
     assert np.count_nonzero(names["segment"] == "Champions") > 0
+
+
+def test_features_are_chosen_by_what_they_would_have_done(pairs: pd.DataFrame) -> None:
+    from promolab.features import response_features
+    from promolab.report.feature_choice import choose_features
+
+    few = response_features(pairs)
+    given = choose_features(pairs)
+    assert given.board is not None and given.board.metric == "log_loss"
+    assert given.columns == (few if given.which == "chosen" else pair_features(pairs))
+    assert given.which == given.board.recommended and "log-loss of past promotions" in given.why
+    assert choose_features(pairs, "all").columns == pair_features(pairs)
+    assert choose_features(pairs, "chosen").columns == few
+    # a feature that tells nearly all, and is none of the few, makes all of them the better choice
+    telling = pairs.assign(told=pairs["redeemed"] + np.arange(len(pairs)) % 7 / 7)
+    assert choose_features(telling).which == "all"
+    nothing_over = choose_features(pairs.assign(label_complete=False))
+    assert nothing_over.which == "chosen" and "cannot be told" in nothing_over.why
+    with pytest.raises(InputError, match="did you mean 'chosen'"):
+        choose_features(pairs, "choosen")
+
+
+def test_the_launch_uses_the_features_chosen(small_shop, pairs: pd.DataFrame) -> None:
+    from promolab.campaign.launch import launch_week
+
+    shop, week = load_shop(small_shop), Week.parse("2017-W44")
+    choice = choose_model(pairs, "tree", features="chosen")
+    launch = launch_week(
+        shop,
+        week.start(shop.zone),
+        week.end(shop.zone),
+        model=choice.make,
+        columns=choice.features.columns,
+        pairs=pairs,
+    )
+    assert launch.model is not None and launch.model.kind == "tree"
+    assert set(launch.backtest.features) == set(choice.features.columns)
+    assert set(launch.model.learners_[0].columns) <= set(choice.features.columns)
