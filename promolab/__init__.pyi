@@ -1,4 +1,4 @@
-from . import metrics
+from . import metrics, model
 from .abtest import assign
 from .cleaning import clean
 from .contract import Shop
@@ -24,6 +24,7 @@ __all__ = [
     "load_labelled",
     "load_shop",
     "metrics",
+    "model",
     "run_report",
 ]
 

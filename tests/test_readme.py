@@ -17,18 +17,19 @@ def readme(repository: Path) -> str:
 
 def test_python_blocks_run_one_after_the_other(readme: str, capsys: pytest.CaptureFixture[str]):
     blocks = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "respond most" in printed
     assert "ci_low" in printed
+    assert "Recommended: " in printed
 
 
 def test_files_and_folders_named_are_there(readme: str, repository: Path):
     linked = re.findall(r"\]\(([\w./-]+)\)", readme)
-    listed = re.findall(r"`((?:promolab|notebooks|data|reports|benchmarks)/[\w./]*)`", readme)
+    listed = re.findall(r"`((?:promolab|notebooks|data|reports|benchmarks|docs)/[\w./]*)`", readme)
     generated = {"reports/2017-W44/index.html"}
     named = set(linked + listed) - generated
     assert len(named) > 10
@@ -45,7 +46,8 @@ def test_make_targets_named_exist(readme: str, repository: Path):
 def test_commands_named_exist(readme: str, capsys: pytest.CaptureFixture[str]):
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", readme, flags=re.DOTALL))
     commands = set(re.findall(r"^promolab (\w+)", blocks, re.MULTILINE))
-    assert commands == {"report", "data", "init", "release", "reconcile", "close", "backfill"}
+    made = {"report", "data", "init", "release", "reconcile", "close", "backfill", "score"}
+    assert commands == made
     for command in sorted(commands):
         with pytest.raises(SystemExit) as ended:
             cli.main([command, "--help"])
