@@ -60,7 +60,7 @@ def test_what_is_pinned_is_what_is_installed(name):
 def test_every_library_that_is_imported_is_a_declared_dependency():
     extras = PROJECT["project"]["optional-dependencies"]
     lines = PROJECT["project"]["dependencies"]
-    for extra in ("lab", "excel", "postgres", "search", "tensorboard"):
+    for extra in ("lab", "excel", "postgres", "search", "tensorboard", "uplift"):
         lines += extras[extra]
     declared = {Requirement(line).name.replace("-", "_").lower() for line in lines}
     # Other names of what is declared, and what those bring by design.
@@ -271,7 +271,7 @@ def test_make_report_sets_up_once(checkout):
 def test_make_test_installs_all_and_then_report_needs_nothing_more(checkout):
     checkout.add_python("python3")
     assert checkout.make("test", "ARGS=-x").returncode == 0
-    assert checkout.calls[1:] == [INSTALL + ".[all]", "python -m pytest -x"]
+    assert checkout.calls[1:] == [INSTALL + ".[all]", "python -m pytest -n auto --dist loadgroup -x"]
     assert checkout.make("report").returncode == 0
     assert checkout.calls == ["promolab report"]
 
