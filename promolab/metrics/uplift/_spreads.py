@@ -1,0 +1,116 @@
+"""Standard errors of areas, of the average effect and of their ratio."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from promolab.metrics import _moments
+from promolab.metrics._moments import Spread, around
+from promolab.metrics.intervals import cluster_sums
+from promolab.metrics.uplift._areas import covariance, influence
+from promolab.metrics.uplift._inputs import UpliftRows
+from promolab.metrics.uplift._ranked import Effects, merged
+from promolab.results import Estimate
+
+__all__ = [
+    "estimate_of",
+    "overall_influence",
+    "ratio",
+    "satterthwaite",
+    "spread_of",
+    "spreads_by_rows",
+    "spreads_by_runs",
+]
+
+
+def spreads_by_runs(
+    effects: Effects, weighting: str = "qini"
+) -> tuple[tuple[Spread, Spread], float]:
+    """Spreads of area and average effect, and their covariance, of many independent rows."""
+    found, n = covariance(effects, weighting), effects.ranking.n
+    errors = [math.sqrt(found[k, k]) for k in range(2)]
+    return (Spread(errors[0], n - 1.0, n), Spread(errors[1], n - 1.0, n)), float(found[0, 1])
+
+
+def spreads_by_rows(
+    effects: Effects, cluster: np.ndarray | None, weighting: str = "qini"
+) -> tuple[tuple[Spread, Spread], float]:
+    """As `spreads_by_runs`, from what each row adds, summed within clusters."""
+    n = effects.ranking.n
+    added = [influence(effects, weighting)[1] / n, overall_influence(effects) / n]
+    sums = [cluster_sums(x, cluster) for x in added]
+    units = len(sums[0])
+    both = float(sums[0] @ sums[1]) * units / max(units - 1, 1)
+    return (spread_of(sums[0], None), spread_of(sums[1], None)), both
+
+
+def overall_influence(effects: Effects) -> np.ndarray:
+    """Return what each row adds to the average effect, in the list's order."""
+    total: np.ndarray | None = None
+    for arm in effects.arms:
+        part = effects.outcome - arm.mean[-1]
+        part *= arm.sign * effects.ranking.n / arm.count[-1]
+        total = merged(part, total, arm)
+    assert total is not None
+    return total
+
+
+def spread_of(influence: np.ndarray, cluster: np.ndarray | None) -> Spread:
+    """Return the spread of an estimate from its influence function, summed within clusters.
+
+    The degrees of freedom are Satterthwaite's: those of a normal sample whose variance is known
+    as well. Money has heavy tails, and a few rows make up much of its variance.
+    """
+    found = _moments.spread_of(influence, cluster)
+    return replace(found, degrees=satterthwaite(found.degrees + 1, found.units))
+
+
+def satterthwaite(worth: float, units: int) -> float:
+    """Return 2/(variance of the variance ÷ its square), from Kish's effective number.
+
+    With kurtosis κ, units ÷ worth is κ, and the variance of the variance is (κ − 1)/units of its
+    square.
+    """
+    most = max(units - 1.0, 1.0)
+    if not worth < units:
+        return most
+    return float(np.clip(2 / (1 / worth - 1 / units), 1.0, most))
+
+
+def estimate_of(
+    value: float, added: np.ndarray, cluster: np.ndarray | None, rows: UpliftRows
+) -> Estimate:
+    """Return an estimate with the interval that its influence function gives.
+
+    Parameters
+    ----------
+    value : float
+        The estimate.
+    added : ndarray of shape (n,)
+        Its influence function.
+    cluster : ndarray of int of shape (n,) or None
+        Codes of the customers, in the same order.
+    rows : UpliftRows
+        What the estimate was made of.
+    """
+    return Estimate(value, *around(value, spread_of(added / rows.n, cluster), rows.level), rows.n)
+
+
+def ratio(
+    value: float, effect: float, spreads: tuple[Spread, Spread], both: float, rows: UpliftRows
+) -> Estimate:
+    """Return an area divided by the average effect, with Fieller's interval."""
+    if effect == 0 or not math.isfinite(both):
+        return Estimate(math.nan, -math.inf, math.inf, rows.n)
+    above, below = (x.std_error**2 for x in spreads)
+    few = min(x.degrees for x in spreads)
+    z = around(0.0, Spread(1.0, few, rows.clusters), rows.level)[1]
+    # All ρ with (value − ρ·effect)² ≤ z²·variance: between the roots of a quadratic.
+    a, b, c = effect**2 - z**2 * below, value * effect - z**2 * both, value**2 - z**2 * above
+    if not a > 0:
+        return Estimate(value / effect, -math.inf, math.inf, rows.n)
+    root = math.sqrt(max(b * b - a * c, 0.0))
+    return Estimate(value / effect, (b - root) / a, (b + root) / a, rows.n)

@@ -1,0 +1,192 @@
+"""The effect among the top of a ranked list, at one depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError
+from promolab.metrics.uplift._cuts import cut_at
+from promolab.metrics.uplift._inputs import check_uplift, check_uplift_score
+from promolab.metrics.uplift._ranked import effects_of, ranking_of
+from promolab.metrics.uplift._spreads import estimate_of, overall_influence
+from promolab.results import Estimate, Result, plain
+from promolab.wording import number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["UpliftAt", "uplift_at"]
+
+
+@dataclass(frozen=True)
+class UpliftAt(Result):
+    """Effect among the top of a list, and among the rest.
+
+    Parameters
+    ----------
+    share : float
+        Share of the list that is the top.
+    top, rest, everyone : Estimate
+        Average effect per customer among the top, the rest and all; the rest is nan at share 1.
+    difference : Estimate
+        Top less rest.
+    gain : Estimate
+        Gain per customer of the list when the top is contacted: share × top.
+    n, clusters : int
+        Rows and independent units.
+    level : float
+        Confidence level.
+    """
+
+    share: float
+    top: Estimate
+    rest: Estimate
+    everyone: Estimate
+    difference: Estimate
+    gain: Estimate
+    n: int
+    clusters: int
+    level: float
+    words: str = field(repr=False)
+
+    @property
+    def value(self) -> float:
+        """The effect among the top, under the name that all estimates share."""
+        return self.top.value
+
+    @property
+    def ci_low(self) -> float:
+        """Lower end of its interval."""
+        return self.top.ci_low
+
+    @property
+    def ci_high(self) -> float:
+        """Upper end of its interval."""
+        return self.top.ci_high
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per measure."""
+        import pandas as pd
+
+        names = ("top", "rest", "everyone", "difference", "gain")
+        return pd.DataFrame([{"measure": x, **getattr(self, x).to_dict()} for x in names])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return values, intervals and counts as plain values."""
+        names = ("top", "rest", "everyone", "difference", "gain")
+        parts = {name: getattr(self, name).to_dict() for name in names}
+        shown = {k: v for k, v in super().to_dict().items() if k != "words"}
+        return {"value": plain(self.value), **shown, **parts}
+
+    def summary(self) -> str:
+        """Say the effect among the top in words."""
+        top, rest = (number(x.value, x.ci_low, x.ci_high) for x in (self.top, self.rest))
+        verdict = (
+            "more than among the rest"
+            if self.difference.ci_low > 0
+            else "less than among the rest"
+            if self.difference.ci_high < 0
+            else "which cannot be told from the rest"
+        )
+        if self.share == 1:
+            return f"Contacting everyone changes the outcome by {top} per customer ({self.words})."
+        return (
+            f"Among the top {percent(self.share, decimals=0)} the promotion changes the outcome by "
+            f"{top} per customer, {verdict} ({rest}) ({self.words})."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the effects among the top, the rest and all."""
+        from promolab import plots
+
+        parts = {
+            f"top {percent(self.share, decimals=0)}": self.top,
+            "the rest": self.rest,
+            "everyone": self.everyone,
+        }
+        ends = [[getattr(x, k) for x in parts.values()] for k in ("value", "ci_low", "ci_high")]
+        ax = plots.intervals(list(parts), *ends, reference=0.0, ax=ax)
+        return plots.finish(
+            ax,
+            title=self.summary().split(" (")[0] if self.share == 1 else _title(self),
+            subtitle=f"average effect with {percent(self.level, decimals=0)} intervals · "
+            f"{self.words}",
+            xlabel="effect per customer",
+        )
+
+
+def _title(found: UpliftAt) -> str:
+    more, less = found.difference.ci_low > 0, found.difference.ci_high < 0
+    word = "more than" if more else "less than" if less else "no more, as far as is known, than"
+    return f"The top {percent(found.share, decimals=0)} gains {word} the rest"
+
+
+def uplift_at(
+    y: ArrayLike | None,
+    treated: ArrayLike | None,
+    score: ArrayLike,
+    share: float = 0.3,
+    propensity: ArrayLike | None = None,
+    *,
+    gamma: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
+) -> UpliftAt:
+    """Average effect among the top of a ranked list.
+
+    Parameters
+    ----------
+    y, treated, score, propensity, gamma, cluster, level
+        As `qini`.
+    share : float
+        Share of the list that is the top, in (0, 1]. A cut through equal scores takes of them the
+        part that fits, which is what a random order among them gives on average.
+
+    Returns
+    -------
+    UpliftAt
+
+    Raises
+    ------
+    InputError
+        As `qini`, or if the share is outside (0, 1].
+
+    Notes
+    -----
+    The intervals hold for the top of the population, cut where its share is reached: the cut's
+    own variance is in them. A depth picked because its effect looked largest is not covered.
+
+    Examples
+    --------
+    >>> y, treated = [1, 0, 1, 0, 1, 1, 0, 0], [1, 0, 1, 0, 1, 0, 1, 0]
+    >>> result = uplift_at(y, treated, score=[8, 7, 6, 5, 4, 3, 2, 1], share=0.5)
+    >>> result.value, round(result.rest.value, 2), round(result.gain.value, 2)
+    (1.0, 0.0, 0.5)
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"share is {share}; give a share of the list above 0 and up to 1")
+    rows = check_uplift(y, treated, propensity, gamma, cluster, level)
+    values = check_uplift_score(score, rows.n)
+    effects = effects_of(ranking_of(values, rows.treated if rows.gamma is None else None), rows)
+    customers = None if rows.cluster is None else rows.cluster[effects.ranking.order]
+    cut, overall = cut_at(effects, float(share)), overall_influence(effects)
+    average, left = float(effects.effect[-1]), 1 - share
+    if left > 0:
+        others = ((average - cut.gain) / left, (overall - cut.influence) / left)
+    else:
+        others = (float("nan"), overall * float("nan"))
+    mine = (cut.gain / share, cut.influence / share)
+    parts = {
+        "top": mine,
+        "rest": others,
+        "everyone": (average, overall),
+        "difference": (mine[0] - others[0], mine[1] - others[1]),
+        "gain": (cut.gain, cut.influence),
+    }
+    made = {name: estimate_of(*part, customers, rows) for name, part in parts.items()}
+    return UpliftAt(
+        float(share), **made, n=rows.n, clusters=rows.clusters, level=level, words=rows.words
+    )

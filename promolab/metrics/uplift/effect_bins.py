@@ -1,0 +1,267 @@
+"""Are predicted effects as large as they say? Predicted against observed, by decile."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.metrics._moments import Spread, around
+from promolab.metrics._probabilities import equal_bins
+from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
+from promolab.metrics.uplift._spreads import estimate_of, satterthwaite
+from promolab.results import Estimate, Result
+from promolab.wording import number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["EffectCalibration", "effect_calibration"]
+
+
+@dataclass(frozen=True)
+class EffectCalibration(Result):
+    """Predicted effects against observed ones.
+
+    Parameters
+    ----------
+    bins : DataFrame
+        ``predicted, observed, ci_low, ci_high, n``: mean predicted effect and observed effect per
+        bin, the lowest first.
+    slope : Estimate
+        How much the observed effect rises per unit of the predicted one: 1 is right, 0 says that
+        the predictions tell nobody from anybody; below 1 they are too far apart. nan where all
+        predictions are equal.
+    difference : Estimate
+        Mean predicted less mean observed effect; 0 is right.
+    n, clusters : int
+        Rows and independent units.
+    level : float
+        Confidence level.
+    """
+
+    bins: pd.DataFrame = field(repr=False)
+    slope: Estimate
+    difference: Estimate
+    n: int
+    clusters: int
+    level: float
+    words: str = field(repr=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `bins`."""
+        return self.bins
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return {k: v for k, v in super().to_dict().items() if k != "words"}
+
+    def summary(self) -> str:
+        """Say in words whether the predicted effects are right."""
+        slope = self.slope
+        if not math.isfinite(slope.value):
+            verdict = "All predicted effects are equal"
+        elif slope.ci_low > 1:
+            verdict = "Effects differ more than predicted"
+        elif slope.ci_high < 1:
+            low = slope.ci_low > 0
+            verdict = (
+                "Effects differ less than predicted"
+                if low
+                else "The predicted differences in effect are not seen in the outcomes"
+            )
+        elif slope.ci_low > 0:
+            verdict = "Effects differ as predicted, within noise"
+        else:
+            verdict = "Too few data to say whether effects differ as predicted"
+        rise = number(slope.value, slope.ci_low, slope.ci_high)
+        gap = number(self.difference.value, self.difference.ci_low, self.difference.ci_high)
+        return f"{verdict}: slope {rise}, mean predicted − observed {gap} ({self.words})."
+
+    def plot(self, ax: Axes | None = None, *, colour: str | None = None) -> Axes:
+        """Draw observed against predicted effects, with intervals."""
+        from promolab import plots
+
+        bins = self.bins
+        ax = plots.points(
+            bins["predicted"],
+            bins["observed"],
+            low=bins["ci_low"],
+            high=bins["ci_high"],
+            colour=colour,
+            ax=ax,
+        )
+        plots.reference_line(ax, "horizontal")
+        low, high = float(bins["predicted"].min()), float(bins["predicted"].max())
+        margin = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
+        ends = [low - margin, high + margin]
+        plots.curve(ends, ends, label="right", colour=plots.MUTED, linestyle="--", ax=ax)
+        ax.set(xlim=ends)
+        return plots.finish(
+            ax,
+            title=self.summary().split(":")[0],
+            subtitle=f"observed effect by predicted effect, {len(bins)} bins with "
+            f"{percent(self.level, decimals=0)} intervals · {self.words}",
+            xlabel="predicted effect per customer",
+            ylabel="observed effect per customer",
+        )
+
+
+def effect_calibration(
+    y: ArrayLike | None,
+    treated: ArrayLike | None,
+    effect: ArrayLike,
+    propensity: ArrayLike | None = None,
+    *,
+    gamma: ArrayLike | None = None,
+    bins: int = 10,
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
+) -> EffectCalibration:
+    """Compare predicted effects with observed ones, by bins of the prediction.
+
+    Parameters
+    ----------
+    y, treated, propensity, gamma, cluster, level
+        As `qini`.
+    effect : array-like of shape (n,)
+        Predicted effect, in outcome per customer, from a model that has not seen these outcomes.
+    bins : int
+        Bins with about as many rows each (deciles by default); equal predictions stay together,
+        so there may be fewer.
+
+    Returns
+    -------
+    EffectCalibration
+
+    Raises
+    ------
+    InputError
+        As `qini`; or if ``bins`` is below 1, or a bin has rows of one arm only.
+
+    Notes
+    -----
+    A bin's observed effect is its difference in means, or the mean of its AIPW scores where the
+    propensity varies. The slope is the "best linear predictor" of Chernozhukov et al.: the
+    least-squares slope of the AIPW scores on the predictions, or of the treated's outcomes less
+    that of the control's; robust errors, summed within clusters.
+
+    References
+    ----------
+    Chernozhukov, Demirer, Duflo & Fernández-Val (2018), arXiv 1712.04802.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> effect = np.repeat([0.0, 1.0, 2.0], 50)
+    >>> result = effect_calibration(None, None, effect, gamma=1.5 * effect, bins=3)
+    >>> round(result.slope.value, 2), result.bins["observed"].tolist()
+    (1.5, [0.0, 1.5, 3.0])
+    """
+    if bins < 1:
+        raise InputError(f"bins is {bins}; give at least 1")
+    rows = check_uplift(y, treated, propensity, gamma, cluster, level)
+    predicted = check_uplift_score(effect, rows.n, "effect")
+    if not np.isfinite(predicted).all():
+        raise InputError("effect has infinite values; give finite effects")
+    scores = rows.scores
+    gap = predicted - scores
+    return EffectCalibration(
+        _binned(rows, predicted, bins),
+        estimate_of(*_slope(rows, predicted), rows.cluster, rows),
+        estimate_of(float(gap.mean()), gap - gap.mean(), rows.cluster, rows),
+        rows.n,
+        rows.clusters,
+        level,
+        rows.words,
+    )
+
+
+def _slope(rows: UpliftRows, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the slope of the effect on its prediction, and what each row adds to it."""
+    if rows.gamma is not None:
+        return _line(rows.gamma, predicted, np.ones(rows.n, dtype=bool))
+    # Of each arm its own line: it takes no share treated for a known propensity.
+    assert rows.y is not None and rows.treated is not None
+    one, of_one = _line(rows.y, predicted, rows.treated)
+    other, of_other = _line(rows.y, predicted, ~rows.treated)
+    return one - other, of_one - of_other
+
+
+def _line(y: np.ndarray, x: np.ndarray, member: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the least-squares slope of y on x among members, and what each row adds to it."""
+    away = np.where(member, x - x[member].mean(), 0.0)
+    width = float(np.square(away).mean())
+    if not width > 0:
+        return math.nan, np.full(len(y), math.nan)
+    rest = np.where(member, y - y[member].mean(), 0.0)
+    rise = float((away * rest).mean()) / width
+    return rise, away * (rest - rise * away) / width
+
+
+def _binned(rows: UpliftRows, predicted: np.ndarray, bins: int) -> pd.DataFrame:
+    """Return the bins with their intervals."""
+    import pandas as pd
+
+    bin_of = equal_bins(predicted, bins)
+    sizes = np.bincount(bin_of)
+    observed, added = _effects_by_bin(rows, bin_of, sizes)
+    if rows.cluster is None:
+        sums, home = added, bin_of
+    else:
+        keys = rows.cluster.astype(np.int64) * len(sizes) + bin_of
+        pairs, pair_of = np.unique(keys, return_inverse=True)
+        sums, home = np.bincount(pair_of, weights=added), pairs % len(sizes)
+    units = np.bincount(home, minlength=len(sizes))
+    squares = np.bincount(home, weights=sums**2)
+    fourth = np.bincount(home, weights=sums**4)
+    ends = [
+        around(
+            float(value),
+            Spread(
+                math.sqrt(total * k / (k - 1)) if k > 1 else math.nan,
+                satterthwaite(total**2 / power if power > 0 else float(k), int(k)),
+                int(k),
+            ),
+            rows.level,
+        )
+        for value, total, power, k in zip(observed, squares, fourth, units, strict=True)
+    ]
+    low, high = np.array(ends).T
+    return pd.DataFrame(
+        {
+            "predicted": np.bincount(bin_of, weights=predicted) / sizes,
+            "observed": observed,
+            "ci_low": low,
+            "ci_high": high,
+            "n": sizes,
+        }
+    )
+
+
+def _effects_by_bin(
+    rows: UpliftRows, bin_of: np.ndarray, sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each bin's effect, and what each row adds to that of its bin."""
+    if rows.gamma is not None:
+        means = np.bincount(bin_of, weights=rows.gamma) / sizes
+        return means, (rows.gamma - means[bin_of]) / sizes[bin_of]
+    assert rows.y is not None and rows.treated is not None
+    some = np.bincount(bin_of, weights=rows.treated)
+    if ((some == 0) | (some == sizes)).any():
+        raise InputError(
+            f"one of the {len(sizes)} bins has rows of one arm only; ask for fewer bins"
+        )
+    mine = np.bincount(bin_of, weights=rows.y * rows.treated) / some
+    theirs = np.bincount(bin_of, weights=rows.y * ~rows.treated) / (sizes - some)
+    added = np.where(
+        rows.treated,
+        (rows.y - mine[bin_of]) / some[bin_of],
+        (theirs[bin_of] - rows.y) / (sizes - some)[bin_of],
+    )
+    return mine - theirs, added

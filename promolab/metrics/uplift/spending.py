@@ -1,0 +1,250 @@
+"""The cost curve: what each amount spent down a ranked list brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.metrics._moments import around
+from promolab.metrics.uplift._cuts import gain_curve
+from promolab.metrics.uplift._inputs import check_uplift, check_uplift_score
+from promolab.metrics.uplift._ranked import Effects, effects_of, ranking_of
+from promolab.metrics.uplift._spreads import spread_of
+from promolab.metrics.uplift.scores import checked_outcome
+from promolab.results import Estimate, Result, plain
+from promolab.wording import number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["CostCurve", "cost_curve"]
+
+
+@dataclass(frozen=True)
+class CostCurve(Result):
+    """Gain against cost, down a ranked list.
+
+    Parameters
+    ----------
+    area, ci_low, ci_high, std_error : float
+        How far the curve lies above the straight line to its end, on average over all budgets, in
+        outcome per customer; Qini where every customer costs the same.
+    gain, cost : float
+        Gain and cost per customer when everyone is contacted.
+    curve : DataFrame
+        ``share, cost, gain, ci_low, ci_high``: cost and gain per customer of the list by depth;
+        the interval is the gain's at that depth.
+    n, clusters : int
+        Rows and independent units.
+    level : float
+        Confidence level.
+    """
+
+    area: float
+    ci_low: float
+    ci_high: float
+    std_error: float
+    gain: float
+    cost: float
+    n: int
+    clusters: int
+    level: float
+    words: str = field(repr=False)
+    curve: pd.DataFrame = field(repr=False)
+
+    @property
+    def value(self) -> float:
+        """The area, under the name that all estimates share."""
+        return self.area
+
+    @property
+    def estimate(self) -> Estimate:
+        """The area as an estimate."""
+        return Estimate(self.area, self.ci_low, self.ci_high, self.n)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `curve`."""
+        return self.curve
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return value, interval and counts as plain values."""
+        shown = {k: v for k, v in super().to_dict().items() if k != "words"}
+        return {"value": plain(self.area), **shown}
+
+    def summary(self) -> str:
+        """Say in words whether the order spends better than a random one."""
+        verdict = (
+            "Money spent in this order brings more than in a random one"
+            if self.ci_low > 0
+            else "Money spent in this order brings less than in a random one"
+            if self.ci_high < 0
+            else "Whether money spent in this order brings more than in a random one is not known"
+        )
+        area = number(self.area, self.ci_low, self.ci_high)
+        return (
+            f"{verdict}: {area} per customer on average over all budgets; contacting everyone "
+            f"costs {number(self.cost)} and gains {number(self.gain)} per customer ({self.words})."
+        )
+
+    def plot(
+        self, ax: Axes | None = None, *, label: str | None = None, colour: str | None = None
+    ) -> Axes:
+        """Draw gain against cost with its band; call again to add a model."""
+        from promolab import plots
+
+        first = ax is None or not ax.lines
+        frame = self.curve
+        ax = plots.curve(
+            frame["cost"],
+            frame["gain"],
+            low=frame["ci_low"],
+            high=frame["ci_high"],
+            label=label or ("this order" if first else "another order"),
+            colour=colour,
+            ax=ax,
+        )
+        if first:
+            ends = [[0.0, self.cost], [0.0, self.gain]]
+            plots.curve(*ends, label="random order", colour=plots.MUTED, linestyle="--", ax=ax)
+        return plots.finish(
+            ax,
+            title=self.summary().split(":")[0] if first else "What each order brings for its cost",
+            subtitle="gain against cost, per customer of the list, best first, pointwise "
+            f"{percent(self.level, decimals=0)} band of the gain · {self.words}",
+            xlabel="cost per customer of the list",
+            ylabel="gain per customer of the list",
+        )
+
+
+def cost_curve(
+    y: ArrayLike | None,
+    treated: ArrayLike | None,
+    score: ArrayLike,
+    cost: ArrayLike,
+    propensity: ArrayLike | None = None,
+    *,
+    measured: bool = False,
+    gamma: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
+) -> CostCurve:
+    """Gain against cost when a list is contacted from the top.
+
+    Parameters
+    ----------
+    y, treated, propensity, gamma, cluster, level
+        As `qini`.
+    score : array-like of shape (n,)
+        Higher is contacted first: where costs differ, the effect per unit of cost.
+    cost : float or array-like of shape (n,)
+        What contacting a customer costs, known beforehand. With ``measured`` what each row *did*
+        cost, whichever arm it had (discounts given, rewards paid); the cost of contacting is then
+        estimated as an effect, as the gain is. With ``gamma``, the AIPW scores of that cost.
+    measured : bool
+        See ``cost``.
+
+    Returns
+    -------
+    CostCurve
+
+    Raises
+    ------
+    InputError
+        As `qini`; or if a known cost is negative, or contacting everyone costs nothing.
+
+    Notes
+    -----
+    The area is ∫ (g − g(1)·c/c(1)) dc ÷ c(1), with g gain and c cost per customer of the list, and
+    its variance that of the influence function of the ratio. The usual AUCC (Du, Lee &
+    Ghaffarizadeh 2019) is 0.5 + area/gain and, like all that is divided by a total effect,
+    explodes where the total is near 0.
+
+    References
+    ----------
+    Du, Lee & Ghaffarizadeh (2019), "Improve user retention with causal learning", PMLR 104.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> effect = np.array([3.0, 2.0, 1.0, 0.0])
+    >>> result = cost_curve(None, None, effect, 0.5, gamma=effect)
+    >>> result.area, result.gain, result.cost
+    (0.3125, 1.5, 0.5)
+    """
+    rows = check_uplift(y, treated, propensity, gamma, cluster, level)
+    values = check_uplift_score(score, rows.n)
+    whole = _cost_rows(cost, rows.n, measured)
+    spent = (
+        check_uplift(whole, treated, propensity, None, cluster, level)
+        if measured and rows.y is not None
+        else replace(rows, gamma=whole)
+    )
+    ranking = ranking_of(values, rows.treated if rows.gamma is None else None)
+    gains, costs = effects_of(ranking, rows), effects_of(ranking, spent)
+    total = float(costs.effect[-1])
+    if not total > 0:
+        raise InputError(
+            f"contacting everyone costs {total:g} per customer, so nothing can be spent down the "
+            "list; use qini, which asks what contacting brings"
+        )
+    customers = None if rows.cluster is None else rows.cluster[ranking.order]
+    area, added = _area(gains, costs)
+    spread = spread_of(added / rows.n, customers)
+    low, high = around(area, spread, level)
+    curve = gain_curve(gains, customers, level)[["share", "gain", "ci_low", "ci_high"]]
+    at = np.append(0.0, ranking.share), np.append(0.0, costs.gain)
+    curve.insert(1, "cost", np.interp(curve["share"], *at))
+    average = float(gains.effect[-1])
+    return CostCurve(
+        area,
+        low,
+        high,
+        spread.std_error,
+        average,
+        total,
+        rows.n,
+        rows.clusters,
+        level,
+        rows.words,
+        curve,
+    )
+
+
+def _cost_rows(cost: ArrayLike, n: int, measured: bool) -> np.ndarray:
+    """Return a cost per row, or say what is wrong with it."""
+    whole = np.asarray(cost)
+    whole = checked_outcome(np.full(n, cost) if whole.ndim == 0 else whole, "cost")
+    if len(whole) != n:
+        raise InputError(f"cost has {len(whole):,} rows and y {n:,}; give one per row")
+    if not measured and (whole < 0).any():
+        raise InputError(
+            f"cost is {whole.min():g} in places; a known cost is 0 or more (measured=True is for "
+            "what rows of either arm did cost)"
+        )
+    return whole
+
+
+def _area(gains: Effects, costs: Effects) -> tuple[float, np.ndarray]:
+    """Return the area above the straight line, and its influence function."""
+    ranking = gains.ranking
+    share, gain, cost = ranking.share, gains.gain, costs.gain
+    total = float(cost[-1])
+    before = np.append(0.0, cost[:-1])
+    width = -before
+    width[:-1] += cost[1:]
+    by_gain = width / (2 * total)
+    area = float(by_gain @ gain)
+    by_cost = np.append(0.0, gain[:-1])
+    by_cost[:-1] -= gain[1:]
+    by_cost[-1] += gain[-1]
+    by_cost /= 2 * total
+    by_cost[-1] -= (area + float(gain[-1]) / 2) / total
+    added = gains.pulled(by_gain * share)
+    added += costs.pulled(by_cost * share)
+    added += ranking.moved(by_gain * gains.effect + by_cost * costs.effect)
+    return area, added

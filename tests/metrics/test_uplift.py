@@ -1,0 +1,490 @@
+"""Qini, TOC, AUTOC and their kin against exact cases, plain loops and resampling."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.metrics import (
+    aipw_scores,
+    compare_qini,
+    cost_curve,
+    effect_calibration,
+    qini,
+    rate,
+    uplift_at,
+)
+from promolab.metrics.uplift import gain_curve
+
+
+def experiment(seed: int = 0, n: int = 400, *, ties: bool = False, share: float = 0.4):
+    rng = np.random.default_rng(seed)
+    score = rng.normal(size=n)
+    score = np.round(score, 1) if ties else score
+    treated = rng.random(n) < share
+    y = 1 + rng.normal(size=n) + treated * (0.3 + 0.3 * score)
+    return y, treated, score
+
+
+def plain_gain(y, treated, score):
+    """Points (share, gain) of the curve, a threshold at a time."""
+    points = [(0.0, 0.0)]
+    for cut in np.unique(score)[::-1]:
+        top = score >= cut
+        if treated[top].any() and not treated[top].all():
+            effect = y[top & treated].mean() - y[top & ~treated].mean()
+            points.append((top.mean(), top.mean() * effect))
+    return np.array(points)
+
+
+# ---------------------------------------------------------------- exact cases
+
+
+def test_effects_spread_evenly_have_autoc_one_quarter_and_qini_one_twelfth():
+    effect = (np.arange(100_000) + 0.5) / 100_000
+    found = rate(None, None, effect, gamma=effect)
+    assert found.autoc == pytest.approx(1 / 4, abs=1e-5)
+    assert found.qini == pytest.approx(1 / 12, abs=1e-9)
+    assert qini(None, None, effect, gamma=effect).qini == pytest.approx(1 / 12, abs=1e-9)
+    assert found.effect.value == pytest.approx(0.5)
+
+
+def test_a_constant_score_gives_nothing_whatever_the_order_of_the_rows():
+    y, treated, _ = experiment()
+    for order in (np.arange(len(y)), np.argsort(y), np.argsort(-y)):
+        flat = np.ones(len(y))
+        for found in (
+            qini(y[order], treated[order], flat),
+            qini(None, None, flat, gamma=y[order]),
+        ):
+            assert found.qini == 0 and found.std_error == 0
+            assert found.curve["share"].tolist() == [0, 1]
+        area = rate(y[order], treated[order], flat)
+        assert area.autoc == 0 and area.autoc_ci_low == area.autoc_ci_high == 0
+
+
+def test_the_rows_order_does_not_matter_among_ties():
+    y, treated, score = experiment(ties=True)
+    order = np.random.default_rng(1).permutation(len(y))
+    one, two = (
+        rate(y[k], treated[k], score[k], cluster=np.arange(len(y))[k] // 2)
+        for k in (np.arange(len(y)), order)
+    )
+    assert one.autoc == pytest.approx(two.autoc, abs=1e-12)
+    assert one.autoc_ci_low == pytest.approx(two.autoc_ci_low, abs=1e-12)
+    assert np.allclose(one.toc, two.toc)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_curve_is_what_a_threshold_at_a_time_gives(ties):
+    y, treated, score = experiment(3, 100, ties=ties)
+    points = plain_gain(y, treated, score)
+    found = qini(y, treated, score)
+    share, gain = points.T
+    assert found.qini == pytest.approx(np.trapezoid(gain, share) - gain[-1] / 2)
+    inside = found.curve["share"] >= share[1]
+    assert np.allclose(
+        found.curve["gain"][inside], np.interp(found.curve["share"], share, gain)[inside]
+    )
+    # AUTOC by a fine sum over TOC(q) = g(q)/q − g(1).
+    q = (np.arange(2_000_000) + 0.5) / 2_000_000
+    toc = np.interp(q, share, gain) / q - gain[-1]
+    area = rate(y, treated, score)
+    assert area.autoc == pytest.approx(toc.mean(), abs=1e-6)
+    assert area.qini == pytest.approx((q * toc).mean(), abs=1e-9)
+    assert area.qini == pytest.approx(found.qini, abs=1e-12)
+
+
+def test_scores_and_means_agree_where_the_arms_are_mixed_evenly():
+    # One treated and one control at every score: every top is balanced.
+    rng = np.random.default_rng(2)
+    score = np.repeat(rng.normal(size=300), 2)
+    treated = np.tile([True, False], 300)
+    y = rng.normal(size=600) + treated * score
+    one = qini(y, treated, score)
+    two = qini(None, None, score, gamma=aipw_scores(y, treated, 0.5))
+    assert one.qini == pytest.approx(two.qini, abs=1e-12)
+    assert one.effect.value == pytest.approx(two.effect.value, abs=1e-12)
+
+
+def test_a_propensity_that_varies_is_undone():
+    rng = np.random.default_rng(4)
+    n = 60_000
+    x = rng.normal(size=n)
+    chance = np.where(x > 0, 0.8, 0.2)  # those with the best outcomes are treated more often
+    treated = rng.random(n) < chance
+    y = 2 * x + treated * 0.5 + rng.normal(size=n)
+    naive, right = qini(y, treated, x), qini(y, treated, x, chance)
+    assert naive.effect.ci_low > 1.5
+    assert right.effect.ci_low < 0.5 < right.effect.ci_high
+    assert right.ci_low < 0 < right.ci_high and right.estimator == "AIPW scores"
+
+
+def test_one_number_as_propensity_is_a_difference_in_means():
+    y, treated, score = experiment()
+    assert qini(y, treated, score, 0.4).qini == qini(y, treated, score).qini
+    assert qini(y, treated, score, np.full(len(y), 0.4)).qini == qini(y, treated, score).qini
+
+
+# ---------------------------------------------------------------- intervals
+
+
+def jackknife(statistic, n):
+    full = statistic(np.ones(n, dtype=bool))
+    keep = ~np.eye(n, dtype=bool)
+    return full, (n - 1) * (full - np.array([statistic(k) for k in keep]))
+
+
+@pytest.mark.parametrize("kind", ["means", "scores", "ties"])
+@pytest.mark.parametrize("name", ["qini", "autoc", "cost"])
+def test_standard_errors_are_those_of_the_jackknife(kind, name):
+    n = 250
+    y, treated, score = experiment(5, n, ties=kind == "ties")
+    paid = np.random.default_rng(1).gamma(2.0, size=n) * (0.2 + treated)
+
+    def made(k):
+        data = {"y": y[k], "treated": treated[k], "score": score[k]}
+        if kind == "scores":
+            data |= {"y": None, "treated": None, "gamma": y[k]}
+        if name == "qini":
+            return qini(**data)
+        if name == "autoc":
+            return rate(**data)
+        return cost_curve(**data, cost=paid[k], measured=True)
+
+    _, parts = jackknife(lambda k: made(k).value, n)
+    found = made(np.ones(n, dtype=bool))
+    # A wide level takes out Student's quantile, which is the same for both.
+    half = (found.ci_high - found.ci_low) / 2
+    expected = parts.std(ddof=1) / np.sqrt(n) * 1.97
+    # A row on top weighs log n in AUTOC, so the jackknife's figure is a little larger there.
+    assert half == pytest.approx(expected, rel=0.16 if name == "autoc" else 0.1)
+
+
+def test_the_half_sample_bootstrap_agrees_on_qini_and_autoc():
+    n, draws = 3000, 300
+    y, treated, score = experiment(6, n)
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(draws):
+        half = rng.permutation(n)[: n // 2]
+        area = rate(y[half], treated[half], score[half])
+        found.append((area.qini, area.autoc))
+    spread = np.std(found, axis=0, ddof=1)  # of a half without replacement: that of the whole
+    whole = rate(y, treated, score)
+    mine = np.array(
+        [whole.qini_ci_high - whole.qini_ci_low, whole.autoc_ci_high - whole.autoc_ci_low]
+    ) / (2 * 1.96)
+    assert np.allclose(mine / spread, 1, atol=0.12)  # 4 % of noise in 300 draws, thrice
+
+
+@pytest.mark.parametrize("scores", [False, True])
+def test_rows_twice_with_their_customer_change_no_interval(scores):
+    y, treated, score = experiment(7, 500)
+    twice = np.repeat(np.arange(500), 2)
+
+    def made(rows, cluster=None):
+        data = (None, None) if scores else (y[rows], treated[rows])
+        return qini(*data, score[rows], gamma=y[rows] if scores else None, cluster=cluster)
+
+    once, doubled = made(np.arange(500)), made(twice, twice)
+    assert doubled.qini == pytest.approx(once.qini, rel=0.03)
+    assert doubled.std_error == pytest.approx(once.std_error, rel=0.02)
+    at = [30, 50, 80]
+    width = [(x.curve["ci_high"] - x.curve["ci_low"]).iloc[at].to_numpy() for x in (once, doubled)]
+    assert np.allclose(width[0], width[1], rtol=0.05)
+    assert made(twice).std_error < 0.75 * once.std_error  # what ignoring customers would say
+
+
+@pytest.mark.parametrize("scores", [False, True])
+def test_the_band_is_the_same_however_it_is_reckoned(scores):
+    y, treated, score = experiment(8, 600)
+    data = {"y": None, "treated": None, "gamma": y} if scores else {"y": y, "treated": treated}
+    rows = qini(score=score, **data)
+    customers = qini(score=score, **data, cluster=np.arange(600))
+    assert np.allclose(rows.curve, customers.curve, rtol=1e-9, atol=1e-12)
+    # At a depth the band is the interval that `uplift_at` gives, Student's quantile aside.
+    for share in (0.2, 0.5, 1.0):
+        top, band = uplift_at(score=score, share=share, **data).gain, rows.at(share)
+        assert top.value == pytest.approx(band.value, abs=1e-12)
+        assert top.ci_high - top.ci_low == pytest.approx(band.ci_high - band.ci_low, rel=0.03)
+
+
+@pytest.mark.parametrize("scores", [False, True])
+def test_many_rows_take_a_shorter_way_to_the_same_figures(scores, monkeypatch):
+    y, treated, score = experiment(9, 20_000)
+    data = {"y": None, "treated": None, "gamma": y} if scores else {"y": y, "treated": treated}
+    slow = qini(score=score, **data)
+    monkeypatch.setattr(gain_curve, "MANY_ROWS", 1000)
+    fast = qini(score=score, **data)
+    assert fast.qini == slow.qini and fast.effect.value == slow.effect.value
+    assert fast.std_error == pytest.approx(slow.std_error, rel=1e-4)
+    assert fast.relative.ci_low == pytest.approx(slow.relative.ci_low, rel=1e-2)
+    assert np.allclose(fast.at(0.5).to_dict()["ci_low"], slow.at(0.5).ci_low, rtol=1e-2)
+
+
+def world(rng, n):
+    """Score is the effect, seen with noise; the effect has mean 0.3 and spread 0.3."""
+    x = rng.normal(size=n)
+    score = x + rng.normal(size=n)
+    treated = rng.random(n) < 0.5
+    return x + 2 * rng.normal(size=n) + treated * (0.3 + 0.3 * x), treated, score
+
+
+def test_intervals_cover_the_truth():
+    draws, n = 400, 2000
+    slope = 0.3 / 2  # E[effect | score] = 0.3 + 0.15·score; score has variance 2
+    # ∫ TOC dq = slope·sd·∫ E[z | top q] dq, known of the normal; by a fine grid.
+    u = (np.arange(1_000_000) + 0.5) / 1_000_000
+    from scipy.special import ndtri
+
+    z = -ndtri(u)
+    truth = {
+        "qini": slope * np.sqrt(2) * (z * (0.5 - u)).mean(),
+        "autoc": slope * np.sqrt(2) * (z * -np.log(u)).mean(),
+        "effect": 0.3,
+        "top": 0.3 + slope * np.sqrt(2) * z[u < 0.3].mean(),
+    }
+    rng = np.random.default_rng(11)
+    ends = {name: np.empty((draws, 4)) for name in truth}
+    for k in range(draws):
+        y, treated, score = world(rng, n)
+        area, top = rate(y, treated, score), uplift_at(y, treated, score, 0.3)
+        found = {**area.estimates, "effect": area.effect, "top": top.top}
+        for name, x in found.items():
+            half = (x.ci_high - x.ci_low) / 2
+            ends[name][k] = x.value, x.ci_low, x.ci_high, half / 1.9612
+    for name, value in truth.items():
+        x = ends[name]
+        covered = ((x[:, 1] <= value) & (value <= x[:, 2])).mean()
+        # Three standard errors of a share of 400 draws.
+        assert abs(covered - 0.95) < 3 * np.sqrt(0.95 * 0.05 / draws), (name, covered)
+        assert 0.9 < x[:, 3].mean() / x[:, 0].std(ddof=1) < 1.12, name  # 3.5 % of noise, thrice
+        assert abs(x[:, 0].mean() - value) < 4 * x[:, 0].std() / np.sqrt(draws), name
+
+
+def test_the_ratio_to_the_effect_has_no_bounds_where_the_effects_sign_is_unknown():
+    y, treated, score = experiment(12, 300)
+    known = qini(y, treated, score).relative
+    shifted = qini(y - treated * qini(y, treated, score).effect.value, treated, score).relative
+    assert np.isfinite([known.ci_low, known.ci_high]).all() and known.ci_low < known.value
+    assert np.isinf([shifted.ci_low, shifted.ci_high]).all()
+
+
+# ---------------------------------------------------------------- depth, pairs, cost, calibration
+
+
+def test_the_top_is_a_difference_in_means_and_ties_give_their_share():
+    y, treated, score = experiment(13, 200)
+    top = score >= np.sort(score)[-50]
+    expected = y[top & treated].mean() - y[top & ~treated].mean()
+    found = uplift_at(y, treated, score, 0.25)
+    assert found.value == pytest.approx(expected)
+    parts = 0.25 * found.top.value + 0.75 * found.rest.value
+    assert parts == pytest.approx(found.everyone.value)
+    assert found.difference.value == pytest.approx(found.top.value - found.rest.value)
+    flat = uplift_at(y, treated, np.ones(200), 0.25)
+    assert flat.value == pytest.approx(found.everyone.value)
+    assert uplift_at(y, treated, score, 1.0).value == pytest.approx(found.everyone.value)
+
+
+def test_a_pair_is_told_apart_better_than_two_intervals_suggest():
+    y, treated, score = experiment(14, 3000)
+    worse = score + 0.5 * np.random.default_rng(0).normal(size=3000)
+    pair = compare_qini(y, treated, score, worse)
+    one, two = qini(y, treated, score), qini(y, treated, worse)
+    assert pair.difference == pytest.approx(one.qini - two.qini, abs=1e-12)
+    assert pair.std_error < 0.7 * np.hypot(one.std_error, two.std_error)
+    same = compare_qini(y, treated, score, 3 * score)
+    assert same.difference == 0 and same.std_error == pytest.approx(0, abs=1e-12)
+    swapped = compare_qini(y, treated, worse, score)
+    assert swapped.difference == -pair.difference and swapped.p_value == pair.p_value
+    area = compare_qini(y, treated, score, worse, weighting="autoc")
+    assert area.difference == pytest.approx(
+        rate(y, treated, score).autoc - rate(y, treated, worse).autoc
+    )
+
+
+def test_where_all_cost_the_same_the_cost_curve_is_qini():
+    y, treated, score = experiment(15, 500)
+    area, one = cost_curve(y, treated, score, 2.5), qini(y, treated, score)
+    assert area.area == pytest.approx(one.qini, abs=1e-12)
+    assert area.std_error == pytest.approx(one.std_error, rel=1e-9)
+    assert np.allclose(area.curve["cost"], 2.5 * area.curve["share"])
+
+
+def test_a_list_by_effect_per_cost_spends_better_than_one_by_effect():
+    rng = np.random.default_rng(16)
+    effect, cost = rng.uniform(1, 2, 4000), rng.uniform(0.1, 2, 4000)
+    by_ratio = cost_curve(None, None, effect / cost, cost, gamma=effect)
+    by_effect = cost_curve(None, None, effect, cost, gamma=effect)
+    assert by_ratio.ci_low > by_effect.ci_high
+    order = np.argsort(-effect / cost)
+    spent = np.append(0, np.cumsum(cost[order])) / 4000
+    gain = np.append(0, np.cumsum(effect[order])) / 4000
+    plain = np.trapezoid(gain, spent) / spent[-1] - gain[-1] / 2
+    assert by_ratio.area == pytest.approx(plain)
+
+
+def test_measured_costs_are_estimated_as_effects():
+    y, treated, score = experiment(17, 800)
+    paid = treated * 0.5 + np.random.default_rng(0).normal(size=800) * 0.01
+    found = cost_curve(y, treated, score, paid, measured=True)
+    assert found.cost == pytest.approx(0.5, abs=0.01)
+    chance = np.where(np.arange(800) % 2, 0.4, 0.41)
+    assert cost_curve(y, treated, score, paid, chance, measured=True).cost == pytest.approx(
+        aipw_scores(paid, treated, chance).mean()
+    )
+
+
+def test_right_effects_have_slope_one_and_stretched_ones_less():
+    rng = np.random.default_rng(18)
+    y, treated, score = world(rng, 40_000)
+    right = 0.3 + 0.15 * score
+    good = effect_calibration(y, treated, right)
+    wide = effect_calibration(y, treated, 3 * right, cluster=np.arange(40_000) // 2)
+    assert good.slope.ci_low < 1 < good.slope.ci_high
+    assert good.difference.ci_low < 0 < good.difference.ci_high
+    assert wide.slope.ci_high < 1 and wide.difference.ci_low > 0
+    assert wide.slope.value == pytest.approx(good.slope.value / 3)
+    assert len(good.bins) == 10 and good.bins["n"].sum() == 40_000
+    inside = (good.bins["ci_low"] <= good.bins["predicted"]) & (
+        good.bins["predicted"] <= good.bins["ci_high"]
+    )
+    assert inside.sum() >= 8
+    top = right >= np.quantile(right, 0.9)
+    expected = y[top & treated].mean() - y[top & ~treated].mean()
+    assert good.bins["observed"].iloc[-1] == pytest.approx(expected, rel=0.02)
+    flat = effect_calibration(y, treated, np.ones(40_000))
+    assert np.isnan(flat.slope.value) and "equal" in flat.summary()
+
+
+# ---------------------------------------------------------------- AIPW scores
+
+
+def test_scores_of_several_arms_use_each_rows_own_chances():
+    rng = np.random.default_rng(19)
+    n = 90_000
+    x = rng.normal(size=n)
+    chances = np.where(x[:, None] > 0, [0.5, 0.3, 0.2], [0.2, 0.3, 0.5])
+    arm = (rng.random(n)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+    y = x + np.array([0.0, 0.5, 1.0])[arm] + rng.normal(size=n)
+    plain = aipw_scores(y, arm, chances)
+    helped = aipw_scores(y, arm, chances, mu=x[:, None] + np.array([0.0, 0.5, 1.0]))
+    assert plain.shape == (n, 2)
+    for gamma in (plain, helped):
+        assert np.allclose(gamma.mean(axis=0), [0.5, 1.0], atol=0.06)
+    assert (helped.std(axis=0) < 0.8 * plain.std(axis=0)).all()
+    # Two arms of three are one half each, not one third.
+    two = arm < 2
+    half = chances[two, 1] / chances[two, :2].sum(axis=1)
+    assert aipw_scores(y[two], arm[two], half).mean() == pytest.approx(0.5, abs=0.06)
+
+
+def test_an_impossible_arm_has_no_score():
+    gamma = aipw_scores([1.0, 2.0, 3.0], [0, 1, 2], [[0.5, 0.5, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]])
+    assert np.isnan(gamma).tolist() == [[False, True], [False, True], [True, False]]
+
+
+# ---------------------------------------------------------------- what is refused, said and drawn
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"y": [1.0, np.nan, 0, 1]}, "missing or infinite"),
+        ({"y": ["a", "b", "c", "d"]}, "not numeric"),
+        ({"treated": [1, 1, 1, 1]}, "treated is 1 in all"),
+        ({"treated": [0, 1, 2, 1]}, "code the label as 0 and 1"),
+        ({"treated": [0, 1, 1]}, "treated has 3 rows"),
+        ({"score": [1, 2, 3]}, "score has 3 rows"),
+        ({"score": [1, 2, 3, np.nan]}, "missing"),
+        ({"propensity": [0.5, 0.5, 0.5, 1.0]}, "propensity is 1"),
+        ({"propensity": [0.5, 0.5]}, "propensity has shape"),
+        ({"gamma": [1, 2, 3, 4]}, "either gamma"),
+        ({"y": None}, "y or treated is None"),
+        ({"convention": "qinni"}, "known: causalml, pylift"),
+        ({"convention": "causalml", "propensity": [0.5, 0.5, 0.5, 0.6]}, "ignores propensities"),
+        ({"convention": "scikit-uplift", "y": [1.0, 2.0, 0.0, 1.0]}, "binary outcomes only"),
+        ({"convention": "pylift", "y": [1.0, -2.0, 0.0, 1.0]}, "negative values"),
+        ({"level": 95}, "level is 95"),
+        ({"cluster": ["a", "b", None, "c"]}, "cluster has 1 missing"),
+    ],
+)
+def test_a_wrong_call_is_told_in_words(change, words):
+    call = {"y": [1, 0, 1, 0], "treated": [1, 1, 0, 0], "score": [1, 2, 3, 4]}
+    with pytest.raises(InputError, match=words):
+        qini(**(call | change))
+
+
+def test_other_wrong_calls_are_told_in_words():
+    y, treated, score = [1, 0, 1, 0], [1, 1, 0, 0], [1, 2, 3, 4]
+    for share in (0, 1.2):
+        with pytest.raises(InputError, match="share is"):
+            uplift_at(y, treated, score, share)
+    with pytest.raises(InputError, match="cost is -1"):
+        cost_curve(y, treated, score, -1)
+    with pytest.raises(InputError, match="contacting everyone costs 0"):
+        cost_curve(y, treated, score, 0)
+    with pytest.raises(InputError, match="weighting is 'auto'"):
+        compare_qini(y, treated, score, score, weighting="auto")
+    with pytest.raises(InputError, match="one arm only"):
+        effect_calibration(y, treated, score, bins=2)
+    with pytest.raises(InputError, match="knows no AIPW scores"):
+        qini(None, None, score, gamma=y, convention="pylift")
+    with pytest.raises(InputError, match="no row has arm 2"):
+        aipw_scores(y, [0, 1, 0, 1], np.full((4, 3), 1 / 3))
+    with pytest.raises(InputError, match="calls impossible"):
+        aipw_scores(y, [0, 1, 0, 1], np.tile([1.0, 0.0], (4, 1)))
+    with pytest.raises(InputError, match=r"mu has shape \(4, 3\)"):
+        aipw_scores(y, treated, 0.5, mu=np.ones((4, 3)))
+
+
+def test_results_say_and_draw_what_they_found():
+    y, treated, score = experiment(20, 3000)
+    found = {
+        "finds those whom": qini(y, treated, score),
+        "worse than a random": qini(y, treated, -score),
+        "cannot be told": qini(y, treated, np.random.default_rng(0).random(3000)),
+        "gain more": rate(y, treated, score),
+        "gain less": rate(y, treated, -score),
+        "top 30 %": uplift_at(y, treated, score),
+        "brings more": cost_curve(y, treated, score, 1.0),
+        "first order": compare_qini(y, treated, score, -score),
+        "as predicted": effect_calibration(y, treated, 0.3 + 0.3 * score),
+    }
+    for words, result in found.items():
+        assert words in result.summary(), result.summary()
+        assert isinstance(result.to_frame(), pd.DataFrame) and "words" not in result.to_dict()
+        assert "<table" in result._repr_html_()
+        ax = result.plot()
+        assert ax.get_title(loc="left")
+        if words in ("finds those whom", "gain more", "brings more"):
+            result.plot(ax, label="again")
+            assert len(ax.get_legend().get_texts()) == 3
+        plt.close(ax.get_figure())
+
+
+def test_hillstroms_womens_mail_adds_four_and_a_half_points_of_visits():
+    folder = os.environ.get("PROMOLAB_DATA")
+    path = Path(folder or ".") / "hillstrom.csv.gz"
+    if not folder or not path.exists():
+        pytest.skip("PROMOLAB_DATA names no folder with hillstrom.csv.gz")
+    with gzip.open(path) as file:
+        frame = pd.read_csv(file)
+    frame = frame[frame["segment"] != "Mens E-Mail"]
+    treated = frame["segment"] == "Womens E-Mail"
+    bought = frame["womens"] + 0.5 * (frame["history"] > 200)  # women's goods: a plain guess
+    found = qini(frame["visit"], treated, bought, 0.5)
+    assert found.effect.value == pytest.approx(0.045, abs=0.0005)
+    assert found.effect.ci_high - found.effect.ci_low == pytest.approx(0.0127, abs=0.0003)
+    assert found.ci_low > 0 and 0.05 < found.relative.value < 0.25
+    scores = aipw_scores(frame["visit"], treated, 0.5)
+    assert scores.mean() == pytest.approx(0.045, abs=0.0005)
