@@ -37,6 +37,8 @@ class Cuts:
 
     def difference_error(self, a: int, b: int) -> float:
         """Standard error of the difference of two cuts' sums."""
+        if a != b and np.isnan(self.errors[[a, b]]).any():
+            return float("nan")
         c = self.covariance
         return float(np.sqrt(max(c[a, a] + c[b, b] - 2 * c[a, b], 0.0)))
 
@@ -94,6 +96,8 @@ def cuts_of(values: np.ndarray, ends: np.ndarray, cluster: np.ndarray | None) ->
     more = units / max(units - 1, 1)
     squares = np.append(0.0, down_the_list(values, values, cluster))[rows]
     errors = np.sqrt(np.clip(more * (squares - totals**2 / units), 0.0, None))
+    if units < 2:
+        errors[rows > 0] = np.nan  # a single unit says nothing of how units differ
     covariance = _covariance(values, rows, totals, cluster, units) * more
     return Cuts(rows, totals, errors, covariance, int(np.flatnonzero(kept == best)[0]))
 

@@ -11,7 +11,16 @@ from promolab.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["check_labels", "check_level", "check_ranking", "check_scores", "codes_of", "renumbered"]
+__all__ = [
+    "check_draws",
+    "check_labels",
+    "check_level",
+    "check_ranking",
+    "check_scores",
+    "check_seed",
+    "codes_of",
+    "renumbered",
+]
 
 
 def check_labels(y_true: ArrayLike, name: str = "y_true") -> np.ndarray:
@@ -57,9 +66,22 @@ def check_scores(score: ArrayLike, n: int, name: str = "y_score") -> np.ndarray:
 
 def check_level(level: float) -> float:
     """Return the confidence level, a share between 0 and 1."""
-    if not 0 < level < 1:
-        raise InputError(f"level is {level}; give a share between 0 and 1, such as 0.95")
+    numeric = isinstance(level, (int, float, np.number)) and not isinstance(level, bool)
+    if not numeric or not 0 < level < 1:
+        raise InputError(f"level is {level!r}; give a share between 0 and 1, such as 0.95")
     return float(level)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that is no whole number from 0 on."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"seed is {seed!r}; give a whole number from 0 on")
+
+
+def check_draws(draws: int, least: int, *, advice: str = "") -> None:
+    """Refuse a number of draws that is none, or too few."""
+    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < least:
+        raise InputError(f"draws is {draws!r}; give at least {least}{advice}")
 
 
 def check_ranking(

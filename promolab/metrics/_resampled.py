@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.metrics._inputs import check_seed
 from promolab.metrics._probabilities import Gaps, equal_bins
 from promolab.metrics.scoring import row_losses
 
@@ -88,6 +89,7 @@ def resampled(sums: Sums, draws: int, seed: int, progress: bool | None = None) -
     """
     from tqdm import tqdm
 
+    check_seed(seed)
     units = sums.parts[0].shape[1]
     starts = range(0, units, UNITS)
     pieces = [[part[:, start : start + UNITS] for part in sums.parts] for start in starts]

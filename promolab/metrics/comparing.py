@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError, nearest
-from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
+from promolab.metrics._inputs import (
+    check_draws,
+    check_labels,
+    check_level,
+    check_scores,
+    codes_of,
+)
 from promolab.metrics._probabilities import check_probabilities
 from promolab.metrics._resampled import draws_of
 from promolab.metrics.comparison import compare_auc, two_sided
@@ -222,8 +228,7 @@ def compare(
     found = named_metric(metric)
     check_level(level)
     check_groups(found, group)
-    if draws < 50:
-        raise InputError(f"draws is {draws}; give at least 50, and 1,000 for a figure to publish")
+    check_draws(draws, 50, advice=", and 1,000 for a figure to publish")
     names, columns = _columns(scores)
     against = _position(names, reference)
     y = check_labels(y_true)
@@ -242,6 +247,8 @@ def compare(
     else:
         drawn = draws_of(y, columns, found, clusters, groups, draws, seed, progress)
         errors = np.nanstd(drawn - drawn[against], axis=1, ddof=1).tolist()
+        if clusters is not None and len(customers) < 2:
+            errors = [math.nan] * len(columns)  # a single unit says nothing of how units differ
         method = f"Poisson bootstrap of {'rows' if cluster is None else 'clusters'}"
     return Comparison(
         found.name,

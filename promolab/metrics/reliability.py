@@ -234,7 +234,7 @@ def _ratio(y: np.ndarray, p: np.ndarray, cluster: np.ndarray | None, level: floa
     if ratio == 0:  # none seen: as many as leave that a chance of (1 − level)/2
         return Estimate(0.0, 0.0, -math.log((1 - level) / 2) / expected, len(y))
     sums = cluster_sums(y - ratio * p, cluster)
-    more = len(sums) / max(len(sums) - 1, 1)
+    more = len(sums) / (len(sums) - 1) if len(sums) > 1 else math.nan
     error = math.sqrt(more * float(np.square(sums).sum())) / expected
     factor = math.exp(normal_quantile(level) * error / ratio)
     return Estimate(ratio, ratio / factor, ratio * factor, len(y))

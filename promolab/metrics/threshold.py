@@ -10,7 +10,14 @@ import numpy as np
 
 from promolab.errors import InputError
 from promolab.metrics._best_cut import Cuts, cuts_of
-from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
+from promolab.metrics._inputs import (
+    check_draws,
+    check_labels,
+    check_level,
+    check_scores,
+    check_seed,
+    codes_of,
+)
 from promolab.metrics._moments import list_order
 from promolab.metrics.intervals import normal_quantile
 from promolab.results import Estimate, Result
@@ -221,8 +228,8 @@ def threshold_chart(
     (0.6, 4, 18.0, 6.0)
     """
     check_level(level)
-    if draws < 50:
-        raise InputError(f"draws is {draws}; give at least 50")
+    check_draws(draws, 50)
+    check_seed(seed)
     y = check_labels(y_true)
     score = check_scores(p, len(y), "p")
     codes, names = codes_of(cluster, len(y), "cluster")
@@ -261,7 +268,10 @@ def threshold_chart(
 
 
 def _money(values: ArrayLike, n: int, name: str) -> np.ndarray:
-    array = np.asarray(values, dtype=float)
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {values!r}; give a number, or one for each row") from None
     if array.ndim and array.shape != (n,):
         raise InputError(
             f"{name} has shape {array.shape}; give one number, or one for each of {n:,} rows"

@@ -79,9 +79,7 @@ def feature_columns(
         raise InputError(
             f"the features are a {type(X).__name__}; give a pandas DataFrame with named columns"
         )
-    if isinstance(columns, str):
-        raise InputError(f"columns is the text {columns!r}; give a list of names: [{columns!r}]")
-    names = [str(c) for c in (X.columns if columns is None else columns)]
+    names = [str(c) for c in (X.columns if columns is None else check_columns(columns))]
     if not names:
         raise InputError("there are no feature columns; give at least one")
     check_present(X, names)
@@ -102,6 +100,15 @@ def feature_columns(
                 f"quantity; drop it, or make it a category: X[{name!r}].astype('category')"
             )
     return sorted(names)
+
+
+def check_columns(columns: Any) -> list[Any]:
+    """Return the names of columns as a list; refuse a text, which would be read by its letters."""
+    if isinstance(columns, str):
+        raise InputError(f"columns is the text {columns!r}; give a list of names: [{columns!r}]")
+    if not isinstance(columns, Iterable):
+        raise InputError(f"columns is {columns!r}; give a list of names of columns")
+    return list(columns)
 
 
 def _counts_up(column: pd.Series) -> bool:
@@ -134,19 +141,19 @@ def no_variation(names: list[str], n: int) -> InputError:
     )
 
 
-def check_present(X: pd.DataFrame, names: list[str]) -> None:
+def check_present(X: pd.DataFrame, names: list[str], what: str = "the features") -> None:
     """Refuse a frame without one of the columns; name the nearest."""
     present = set(X.columns)
     for name in names:
         if name not in present:
             known = [str(c) for c in X.columns]
-            raise InputError(f"the features lack column {name!r}; {nearest(name, known)}")
+            raise InputError(f"{what} lack column {name!r}; {nearest(name, known)}")
 
 
 def is_numeric(column: pd.Series) -> bool:
     """Tell numbers from texts and categories; refuse what is neither."""
     dtype = column.dtype
-    if pd.api.types.is_complex_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+    if _is_other(dtype):
         raise InputError(
             f"column {column.name!r} has type {dtype}; a feature is a number, a text or a category"
         )
@@ -157,6 +164,18 @@ def is_numeric(column: pd.Series) -> bool:
     return True
 
 
+def _is_other(dtype: Any) -> bool:
+    """Whether a column holds complex numbers, moments, stretches of time or intervals."""
+    return isinstance(dtype, pd.PeriodDtype | pd.IntervalDtype) or any(
+        test(dtype)
+        for test in (
+            pd.api.types.is_complex_dtype,
+            pd.api.types.is_timedelta64_dtype,
+            pd.api.types.is_datetime64_any_dtype,
+        )
+    )
+
+
 def _holds_numbers(column: pd.Series) -> bool:
     # bool is an int; Decimal registers as a Number, not as a Real.
     present = column.dropna()
@@ -165,6 +184,10 @@ def _holds_numbers(column: pd.Series) -> bool:
 
 def as_numbers(column: pd.Series) -> np.ndarray:
     """Return the column as floats, nan where missing; refuse infinite values."""
+    if _is_other(column.dtype):
+        raise InputError(
+            f"column {column.name!r} has type {column.dtype}; it was numeric in training"
+        )
     try:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -182,13 +205,34 @@ def as_numbers(column: pd.Series) -> np.ndarray:
 
 
 def as_texts(column: pd.Series) -> np.ndarray:
-    """Return the column as texts; what is missing stays so."""
-    return column.astype(object).map(str, na_action="ignore").to_numpy(dtype=object)
+    """Return the column as texts; what is missing stays so.
+
+    A whole number is written as one: a missing value beside it has made a float of it.
+
+    Examples
+    --------
+    >>> as_texts(pd.Series([1.0, 2.5, None])).tolist()
+    ['1', '2.5', nan]
+    """
+    return column.astype(object).map(_text, na_action="ignore").to_numpy(dtype=object)
+
+
+def _text(value: Any) -> str:
+    whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value)) if whole else str(value)
 
 
 def check_labels(y: ArrayLike, n: int) -> np.ndarray:
     """Return n labels as 0.0 and 1.0, both present."""
-    values = pd.Series(np.asarray(y) if not isinstance(y, pd.Series) else y.array)
+    array: Any = y.array if isinstance(y, pd.Series) else np.asarray(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise InputError(
+            f"y has shape {array.shape}; give one outcome per row, or a DataFrame with a column "
+            "per outcome"
+        )
+    values = pd.Series(array)
     if len(values) != n:
         raise InputError(f"y has {len(values)} values and X {n} rows; they must match")
     if values.isna().any():
@@ -196,7 +240,13 @@ def check_labels(y: ArrayLike, n: int) -> np.ndarray:
             f"y has {int(values.isna().sum())} missing values; leave out rows whose outcome is "
             "not known"
         )
-    strange = sorted({repr(v) for v in values.unique() if v not in (0, 1)})
+    strange = sorted(
+        {
+            repr(v.item() if isinstance(v, np.generic) else v)
+            for v in values.unique()
+            if v not in (0, 1)
+        }
+    )
     if strange:
         raise InputError(f"y must be 0 or 1 (or bool), and has {', '.join(strange[:3])}")
     labels = values.to_numpy(dtype=np.float64)

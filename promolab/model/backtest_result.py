@@ -11,7 +11,7 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.model.spread import Spread, random_effects
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, number, plural
+from promolab.wording import count, decimals_for, number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -274,4 +274,5 @@ def expected_responses(expected: float, spread: Spread, level: float = 0.95) -> 
 
 
 def _interval(area: Roc | AucWithin) -> str:
-    return number(area.auc, area.ci_low, area.ci_high)
+    decimals = max(2, decimals_for(area.ci_low, area.ci_high))
+    return number(area.auc, area.ci_low, area.ci_high, decimals=decimals)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
+from promolab.model._inputs import check_labels
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Calibrator:
         Raises
         ------
         InputError
-            An unknown method.
+            An unknown method, logits that are missing or infinite, labels of a single class.
         """
         if method not in METHODS:
             raise InputError(
@@ -89,6 +90,9 @@ class Calibrator:
             )
         if method == "identity":
             return cls()
+        logits, labels = np.asarray(logits, dtype=float), check_labels(labels, len(logits))
+        if logits.ndim != 1 or not np.isfinite(logits).all():
+            raise InputError("the logits must be one finite number per row, and some are not")
         low, high = _smoothed(labels)
         if method == "platt":
             slope, intercept = _sigmoid(logits, labels, low, high)

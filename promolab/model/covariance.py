@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from promolab.errors import InputError
 from promolab.model.logistic import Problem
 from promolab.model.newton import solve
 from promolab.model.passes import Data, as_array, one_thread
@@ -55,6 +56,8 @@ def sandwich(
     import torch
 
     n, p = X.shape
+    if cluster is not None and len(np.asarray(cluster)) != n:
+        raise InputError(f"cluster has {len(np.asarray(cluster))} values and X {n} rows")
     with one_thread():
         rows = torch.from_numpy(as_array(X, keep_single=True))
         data = Data(rows, torch.from_numpy(as_array(y)), torch.ones(n, dtype=torch.float64))

@@ -227,7 +227,7 @@ def _chances(
 def _ends(
     table: pd.DataFrame, known: np.ndarray, column: pd.Series, numeric: bool
 ) -> tuple[int, int]:
-    """Return which two values to compare: a number's outer deciles, else the extreme levels."""
+    """Return which two values to compare: a number's outer deciles or ends, else extreme levels."""
     place = np.flatnonzero(known)
     if not len(place):
         return 0, 0
@@ -237,4 +237,8 @@ def _ends(
     at = table["value"].to_numpy(dtype=float)[place]
     ends = np.nanquantile(as_numbers(column), [0.1, 0.9])
     low, high = (int(place[np.abs(at - end).argmin()]) for end in ends)
+    p = table["probability"].to_numpy()
+    # Of a count that is nearly always 0 both deciles are 0; a tree may ask beyond them only.
+    if low == high or np.isclose(p[low], p[high], rtol=1e-9):
+        low, high = int(place[at.argmin()]), int(place[at.argmax()])
     return low, high

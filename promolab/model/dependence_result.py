@@ -32,8 +32,9 @@ class Dependence(Result):
     change : Estimate
         Probability at ``high`` minus that at ``low``.
     low, high : int
-        Rows of the table that are compared: a number's values nearest to its outer deciles, of
-        levels the least and the most likely.
+        Rows of the table that are compared: a number's values nearest to its outer deciles (where
+        nothing changes between these, the lowest and the highest), of levels the least and the
+        most likely.
     outcome : str
     n, clusters : int
         Rows averaged over, and customers.

@@ -53,7 +53,7 @@ def plot_coefficients(
     )
     return plots.finish(
         ax,
-        title=f"{names[0]} weighs most",
+        title=f"{names[0][:1].upper()}{names[0][1:]} weighs most",
         subtitle=f"the {len(table)} largest weights, 95 % intervals, pulled towards 0; "
         f"{model.n_:,} contacts",
         xlabel="change of the log odds per standard deviation",
@@ -107,7 +107,11 @@ def plot_explanation(
 
 
 def _named(feature: str, source: str, labels: dict[str, str]) -> str:
-    return feature.replace(source, labels.get(source, source), 1)
+    name = labels.get(source, source)
+    # The indicator of a gap: a weight for those of whom the figure is not known.
+    if feature == f"{source} = missing":
+        return f"{name}: not known"
+    return feature.replace(source, name, 1)
 
 
 def plot_tree(

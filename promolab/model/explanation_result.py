@@ -72,7 +72,7 @@ class Explanation(Result):
         )
         return (
             f"{self.who}: P({self.outcome}) {percent(self.probability)} against "
-            f"{percent(self.base_probability)} of {self.against}; most of it by {named} on the "
+            f"{percent(self.base_probability)} for {self.against}; most of it by {named} on the "
             "log odds."
         )
 
@@ -104,7 +104,7 @@ class Explanation(Result):
         return plots.finish(
             ax,
             title=f"{self.who}: P({self.outcome}) is {percent(self.probability)}, against "
-            f"{percent(self.base_probability)} of {self.against}",
+            f"{percent(self.base_probability)} for {self.against}",
             subtitle=f"what each feature adds to the log odds, {number(self.base, decimals=2)} at "
             f"the start, {number(self.logit, decimals=2)} at the end{lines}",
             xlabel="added to the log odds",
@@ -180,7 +180,9 @@ def explain_row(
         _chance(base),
         who,
         outcome or model.outcomes_[0],
-        "the average contact" if background is None else "the average row of the background",
+        "the average contact"
+        if background is None
+        else f"the average of {plural(len(background), 'other')}",
     )
 
 
@@ -193,4 +195,6 @@ def _written(value: Any) -> str:
         return "missing"
     if isinstance(value, bool | np.bool_ | str):
         return str(value)
-    return f"{float(value):,.4g}".replace("-", "−")
+    figure = float(value)
+    text = f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"
+    return text.replace("-", "−")

@@ -88,7 +88,10 @@ def promotion_table(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:
         if pairs[name].isna().any():
             raise InputError(f"pairs.{name} has missing values; a promotion has a start and an end")
     grouped = pairs.groupby("promotion_id", observed=True)
-    complete = grouped["label_complete"].min().astype("boolean").fillna(False).astype(bool)
+    if _row_by_row(pairs, outcome):
+        complete = grouped[outcome].count() > 0
+    else:
+        complete = grouped["label_complete"].min().astype("boolean").fillna(False).astype(bool)
     table = pd.DataFrame(
         {
             "starts_at": grouped["starts_at"].min(),
@@ -110,6 +113,22 @@ def _predicted_at(pairs: pd.DataFrame, grouped: Any) -> pd.Series[Any]:
     if "as_of" not in pairs.columns or not len(pairs):
         return starts
     return pd.concat([starts, grouped["as_of"].min()], axis=1).min(axis=1)
+
+
+def _row_by_row(pairs: pd.DataFrame, outcome: str) -> bool:
+    """Whether an outcome is known or not row by row, as in a table of `load_labelled`.
+
+    In pairs of a shop it is known for all of a promotion at once, when its window is over.
+    """
+    return outcome in pairs.attrs.get("outcomes", ())
+
+
+def known_rows(pairs: pd.DataFrame, outcome: str, table: pd.DataFrame) -> np.ndarray:
+    """Return a mask of the rows whose outcome is known, given the `promotion_table`."""
+    known = pairs["promotion_id"].isin(table.index[table["complete"]])
+    if _row_by_row(pairs, outcome):
+        known &= pairs[outcome].notna()
+    return known.to_numpy(dtype=bool)
 
 
 def known_labels(pairs: pd.DataFrame, outcome: str, rows: np.ndarray) -> np.ndarray:
@@ -160,7 +179,7 @@ def promotion_folds(
     """
     table = promotion_table(pairs, outcome)
     complete = table[table["complete"]]
-    known = pairs["promotion_id"].isin(complete.index).to_numpy()
+    known = known_rows(pairs, outcome, table)
     labels = known_labels(pairs, outcome, known)
     reasons = dict.fromkeys(
         table.index[~table["complete"]], "its window is not over, so its label is not known"
@@ -174,12 +193,12 @@ def promotion_folds(
             complete.index[complete["ends_at"] <= tests["predicted_at"].min()]
         )
         if not np.array_equal(over, past):
-            past, train = over, np.flatnonzero(np.isin(code, over))
+            past, train = over, np.flatnonzero(known & np.isin(code, over))
         reason = _too_little(labels[train], len(past), min_positives, min_promotions)
         if reason:
             reasons.update(dict.fromkeys(tests.index, reason))
             continue
-        rows = np.flatnonzero(np.isin(code, table.index.get_indexer(tests.index)))
+        rows = np.flatnonzero(known & np.isin(code, table.index.get_indexer(tests.index)))
         name = ", ".join(str(p) for p in tests.index)
         parts.append(Fold(name, train, rows, tuple(tests.index), len(past)))
     left = table.loc[[p for p in table.index if p in reasons], ["starts_at", "n"]]

@@ -69,10 +69,15 @@ def score_grid(
     >>> [scores.shape for scores in score_grid(model, rows[["orders"]], offers, batch=25)]
     [(25, 3), (15, 3)]
     """
-    if batch < 1:
+    if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
         raise InputError(f"batch = {batch!r}; give the number of customers scored together")
     scorer = _scorer(model, promotions, outcome)
     frames = [customers] if isinstance(customers, pd.DataFrame) else customers
+    if isinstance(frames, np.ndarray) or not isinstance(frames, Iterable):
+        raise InputError(
+            f"the customers are a {type(customers).__name__}; give a DataFrame with a row per "
+            "customer, or an iterable of them"
+        )
     return (
         scorer.probability(frame.iloc[first : first + batch])
         for frame in frames

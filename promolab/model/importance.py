@@ -10,7 +10,7 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.metrics.intervals import normal_quantile
-from promolab.model._inputs import check_beside, check_labels, check_present
+from promolab.model._inputs import check_beside, check_columns, check_labels, check_present
 from promolab.model._shuffling import Quality, Shuffles, rescored
 from promolab.model.explanation import logits_of, model_features
 from promolab.model.families import feature_families
@@ -119,11 +119,11 @@ def permutation_importance(
         raise InputError(f"metric={metric!r} is unknown; {nearest(str(metric), METRICS)}")
     if metric == "auc_within" and group is None:
         raise InputError("metric='auc_within' needs group= (the rows' promotions)")
-    if repeats < 1:
-        raise InputError(f"repeats is {repeats}; give at least 1")
+    if isinstance(repeats, bool) or not isinstance(repeats, (int, np.integer)) or repeats < 1:
+        raise InputError(f"repeats is {repeats!r}; give at least 1, a whole number")
     labels = check_labels(y, len(X)) == 1
     check_present(X, model_features(model))
-    used = model_features(model) if columns is None else [str(c) for c in columns]
+    used = model_features(model) if columns is None else [str(c) for c in check_columns(columns)]
     check_present(X, used)
     groups = check_beside(group, "group", len(X))
     codes = None if groups is None else pd.factorize(groups)[0]
@@ -195,7 +195,7 @@ def importance_out_of_time(
     InputError
         As `split_in_time` and `permutation_importance`.
     """
-    features = list(columns or pair_features(pairs, outcome))
+    features = check_columns(columns or pair_features(pairs, outcome))
     split = split_in_time(pairs, outcome, since)
     early, late = pairs.iloc[split.before], pairs.iloc[split.after]
     fitted = model().fit(

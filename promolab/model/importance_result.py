@@ -86,15 +86,20 @@ class Importance(Result):
             f"{count(self.promotions_before)} over before"
         )
 
+    def _sure(self) -> str:
+        sure = int((self.table["ci_low"] > 0).sum())
+        verb = "matters" if sure == 1 else "matter"
+        return f"{count(sure)} of {plural(len(self.table), 'feature')} {verb} beyond noise"
+
     def summary(self) -> str:
         """Say what matters most and how many features cannot be told from none."""
-        top, sure = self.table.iloc[0], int((self.table["ci_low"] > 0).sum())
+        top = self.table.iloc[0]
         fall = number(top["importance"], top["ci_low"], top["ci_high"])
         verb = "falls" if self.metric.startswith("auc") else "rises"
         whole = number(self.whole.value, self.whole.ci_low, self.whole.ci_high)
         return (
             f"{top['feature']} matters most: shuffled, the {self.words} of {whole} {verb} by "
-            f"{fall}. {count(sure)} of {plural(len(self.table), 'feature')} matter beyond noise "
+            f"{fall}. {self._sure()} "
             f"(on {self.when})."
         )
 
@@ -111,13 +116,11 @@ class Importance(Result):
         marked = [f"{n} *" if b else n for n, b in zip(names, between, strict=True)]
         ax = plots.intervals(marked, *ends, reference=0.0, ax=ax)
         verb = "fall" if self.metric.startswith("auc") else "rise"
-        sure = int((self.table["ci_low"] > 0).sum())
         inside = "" if (self.table["shuffled"] == "over all rows").all() else " within promotions"
         star = " (* between them: the interval leaves out what promotions differ by)"
         return plots.finish(
             ax,
-            title=f"Most important: {names[0]}; {count(sure)} of "
-            f"{plural(len(self.table), 'feature')} matter beyond noise",
+            title=f"Most important: {names[0]}; {self._sure()}",
             subtitle=f"{verb} of the {self.words} when a feature is shuffled{inside}"
             f"{star if between.any() else ''}; {percent(self.level, decimals=0)} intervals; "
             f"{self.when}",

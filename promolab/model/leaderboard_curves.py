@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.model.leaderboard_result import Leaderboard
-from promolab.wording import count, number
+from promolab.model.leaderboard_result import Leaderboard, in_words
+from promolab.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def plot_roc(board: Leaderboard, ax: Axes | None = None) -> Axes:
     y, cluster = _labels(board)
     found = {m: roc(y, board.scores[m].to_numpy(), cluster, board.level) for m in board.models}
     curves = {m: np.interp(GRID, one.fpr, one.tpr) for m, one in found.items()}
-    words = {m: f"{m}, {number(r.auc, r.ci_low, r.ci_high)}" for m, r in found.items()}
+    words = {m: f"{m}, {in_words(r.auc, r.ci_low, r.ci_high)}" for m, r in found.items()}
     ax = _overlaid(board, curves, words, ax)
     plots.reference_line(ax, "diagonal", label="a list in random order")
     _enlarged(board, ax, curves, (0.56, 0.09, 0.42, 0.34), "true positive rate")
@@ -74,10 +74,12 @@ def plot_precision_recall(board: Leaderboard, ax: Axes | None = None) -> Axes:
     }
     curves = {m: np.interp(GRID, one.recall, one.precision) for m, one in found.items()}
     words = {
-        m: f"{m}, {number(one.average_precision, one.ci_low, one.ci_high)}"
+        m: f"{m}, {in_words(one.average_precision, one.ci_low, one.ci_high)}"
         for m, one in found.items()
     }
     ax = _overlaid(board, curves, words, ax)
+    top = _height(curves)
+    ax.set_ylim(-0.01 * top, 1.01 * top)
     plots.reference_line(ax, "horizontal", float(y.mean()))
     with plots.style():
         ax.annotate(
@@ -100,6 +102,13 @@ def plot_precision_recall(board: Leaderboard, ax: Axes | None = None) -> Axes:
     )
     _listing(ax, "average precision", averages)
     return ax
+
+
+def _height(curves: dict[str, np.ndarray]) -> float:
+    """Return where the precision axis ends: rare positives leave most of 0 to 100 % empty."""
+    found = np.array(list(curves.values()))
+    # The small panel fills the upper right: below it the curves keep to half of the axis.
+    return float(min(1.0, max(1.1 * found.max(), found[:, GRID >= 0.5].max() / 0.55)))
 
 
 def _labels(board: Leaderboard) -> tuple[np.ndarray, np.ndarray | None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.model.leaderboard_result import METRICS, Leaderboard
+from promolab.model.leaderboard_result import METRICS, Leaderboard, in_words
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def plot_differences(board: Leaderboard, metric: str, ax: Axes | None = None) ->
         )
     )
     shown = [
-        number(*figures)
-        for figures in zip(part["value"], part["ci_low"], part["ci_high"], strict=True)
+        in_words(*ends) for ends in zip(part["value"], part["ci_low"], part["ci_high"], strict=True)
     ]
     names = [f"{m} (recommended)" if m == chosen and not alone else m for m in part["model"]]
     colours = [plots.COLOURS[1] if m == chosen else plots.COLOURS[0] for m in part["model"]]
@@ -64,7 +63,7 @@ def plot_differences(board: Leaderboard, metric: str, ax: Axes | None = None) ->
     return plots.finish(
         ax,
         title=_finding(board, metric, chosen),
-        subtitle=f"{word} on {count(len(board.rows))} rows that no model had seen: paired "
+        subtitle=f"{word} on {count(len(board.rows))} {board.unit} that no model had seen: paired "
         f"difference to {simplest} ({better}) and, beside it, each value; {board.interval_words()}",
         xlabel=word if alone else f"difference in {word} to {simplest}",
     )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.results import Result, plain
-from promolab.wording import count, number, percent, plural
+from promolab.wording import count, decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from promolab.model.backtest_result import Backtest
     from promolab.model.segment_quality import SegmentQuality
 
-__all__ = ["METRICS", "Leaderboard"]
+__all__ = ["METRICS", "Leaderboard", "in_words"]
 
 METRICS: Mapping[str, str] = {
     "auc": "AUC",
@@ -78,6 +78,11 @@ class Leaderboard(Result):
     seed: int
     level: float
     backtests: Mapping[str, Backtest] = field(repr=False)
+
+    @property
+    def unit(self) -> str:
+        """What a row is."""
+        return "contacts" if "promotion_id" in self.rows.columns else "rows"
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
@@ -235,7 +240,7 @@ class Leaderboard(Result):
             if "promotion_id" not in self.rows.columns:
                 left = f"; {plural(len(self.left_out), 'fold')} could not be predicted"
         return (
-            f"{plural(len(self.models), 'model')} on the same {count(n)} rows "
+            f"{plural(len(self.models), 'model')} on the same {count(n)} {self.unit} "
             f"({count(positives)} {self.outcome}), each {self.basis}{left}."
         )
 
@@ -244,17 +249,17 @@ class Leaderboard(Result):
         simplest, best, chosen = self.models[0], self.best(), self.recommended
         word = METRICS[self.metric]
         one = self._row(self.metric, best)
-        value = number(one["value"], one["ci_low"], one["ci_high"])
+        value = in_words(one["value"], one["ci_low"], one["ci_high"])
         if len(self.models) == 1:
             return f"{word} of {simplest} {value}."
         first = f"Best {word}: {best}, {value}"
         if best != simplest:
-            gain = number(one["difference"], one["difference_low"], one["difference_high"])
+            gain = in_words(one["difference"], one["difference_low"], one["difference_high"])
             first += f", {gain} against {simplest}"
         why = (
             "no simpler one comes within noise of it"
             if chosen == best != simplest
-            else "and it is the simplest"
+            else "which is the simplest as well"
             if chosen == best
             else f"the simplest whose difference to {best} may be 0"
         )
@@ -275,7 +280,7 @@ class Leaderboard(Result):
             return ""
         part = self.differences[self.differences["metric"] == self.metric]
         left = part["model"][part["p_holm"] < 1 - self.level].tolist()
-        told = ", ".join(left) if left else "none"
+        told = " and ".join([", ".join(left[:-1]), *left[-1:]][len(left) < 2 :]) or "none"
         return (
             f" With {k} models compared at once (Holm), {told} can be told apart from "
             f"{self.models[0]}."
@@ -313,6 +318,11 @@ class Leaderboard(Result):
         from promolab.model.leaderboard_drawing import plot_reliability
 
         return plot_reliability(self, axes)
+
+
+def in_words(value: float, low: float, high: float) -> str:
+    """Write a measure with two decimals or more: 0.5 [0.4, 0.5] would say too little."""
+    return number(value, low, high, decimals=max(2, decimals_for(low, high)))
 
 
 def _higher_is_better(metric: str) -> bool:

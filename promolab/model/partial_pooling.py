@@ -284,7 +284,8 @@ def pooled_covariance(
 
 def _checked_codes(group: ArrayLike, n: int) -> np.ndarray:
     codes = as_array(group).astype(np.int64)
-    if codes.shape != (n,) or (n and not (np.bincount(codes) > 0).all()):
+    shaped = codes.shape == (n,) and (n == 0 or codes.min() >= 0)
+    if not shaped or (n and not (np.bincount(codes) > 0).all()):
         raise InputError(
             f"group must number the {n} rows' groups 0 … M − 1, each present; use pandas.factorize"
         )

@@ -165,6 +165,13 @@ def one_thread() -> Iterator[int]:
 def as_array(values: ArrayLike, *, keep_single: bool = False) -> np.ndarray:
     """Return floats that torch can share: contiguous and writable, copied only if they must be."""
     given = np.asarray(values)
+    if given.dtype.kind not in "biuf":
+        try:
+            given = given.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"numbers are expected, and there is something else: {error}"
+            ) from None
     single = keep_single and given.dtype == np.float32
     return np.require(given, dtype=np.float32 if single else np.float64, requirements=["C", "W"])
 
@@ -197,5 +204,7 @@ def checked(
 
 def check_penalty(l2: float) -> None:
     """Refuse a penalty without which there may be no optimum."""
+    if not isinstance(l2, (int, float, np.number)):
+        raise InputError(f"l2 == {l2!r}, must be a number above 0")
     if not (np.isfinite(l2) and l2 > 0):
         raise InputError(f"l2 == {l2:g}, must be above 0: separable data have no optimum without")

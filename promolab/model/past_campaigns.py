@@ -282,6 +282,10 @@ def history_curve(
         raise InputError(f"no promotion can be predicted: {why or 'there are no pairs'}")
     numbers = _numbers(counts, [fold.trained_on for fold in setting.folds.parts])
     tests = [fold for fold in setting.folds.parts if fold.trained_on >= numbers[-1]]
+    if counts is None and tests and max(fold.trained_on for fold in tests) == numbers[-1]:
+        # No promotion had more behind it: this many is the same as all.
+        numbers = numbers[:-1] or numbers
+        tests = [fold for fold in setting.folds.parts if fold.trained_on >= numbers[-1]]
     if not tests:
         raise InputError(f"no promotion had {numbers[-1]} over before it; give smaller counts")
     scores: dict[str, np.ndarray] = {}
@@ -303,9 +307,11 @@ def _numbers(counts: Iterable[int] | None, past: list[int]) -> list[int]:
     if counts is None:
         most = max(int(np.log2(max(float(np.median(past)), 1.0))), 0)
         return [2**k for k in range(most + 1)]
-    found = sorted(set(counts))
-    if not found or found[0] < 1 or any(int(m) != m for m in found):
-        raise InputError(f"counts = {found}; give whole numbers of promotions from 1 on")
+    found = list(dict.fromkeys(counts)) if isinstance(counts, Iterable) else [counts]
+    whole = all(isinstance(m, (int, np.integer)) and not isinstance(m, bool) for m in found)
+    if not found or not whole or min(found) < 1:
+        raise InputError(f"counts = {counts!r}; give whole numbers of promotions from 1 on")
+    found = sorted(found)
     return [int(m) for m in found]
 
 

@@ -13,7 +13,7 @@ from promolab.errors import InputError
 from promolab.model._estimator import Estimator
 from promolab.model._inputs import check_beside, check_time, outcome_labels
 from promolab.model.learners import Learner, Training, learner_class, make_learner
-from promolab.model.learners._base import check_word
+from promolab.model.learners._base import check_number, check_word
 from promolab.model.learners.linear import DEFAULT_L2, Logistic
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_L2", "ResponseModel"]
 
 CALIBRATIONS = (None, "platt", "isotonic", "auto")
+LARGEST_SEED = 2**32 - 1  # what numpy and scikit-learn take
 
 
 class ResponseModel(Estimator):
@@ -139,6 +140,7 @@ class ResponseModel(Estimator):
         """
         self._forget()
         check_word({"calibration": self.calibration}, "calibration", CALIBRATIONS)
+        check_number({"seed": self.seed}, "seed", 0, LARGEST_SEED, whole=True)
         frame = self._learn_names(X)
         labels, outcomes, self.classes_ = outcome_labels(y, len(frame), self.positive)
         self.outcomes_, self.single_ = outcomes, not isinstance(y, pd.DataFrame)
@@ -254,7 +256,10 @@ class ResponseModel(Estimator):
         """
         from scipy.stats import t
 
+        from promolab.metrics._inputs import check_level
+
         self._require_fit()
+        check_level(level)
         if not hasattr(self, "weights_"):
             raise InputError(f"a {self.kind} model has no coefficients; use importance instead")
         half = t.ppf((1 + level) / 2, max(self.clusters_ - 1, 1)) * self.standard_errors_

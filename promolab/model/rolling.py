@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.model._inputs import TIME_NAMES, feature_columns
+from promolab.model._inputs import TIME_NAMES, check_columns, feature_columns
 from promolab.model.folds import (
     BLOCKS,
     KEYS,
@@ -31,13 +31,17 @@ LABELS = ("redeemed", "purchased")
 def pair_features(pairs: pd.DataFrame, outcome: str = "redeemed") -> list[str]:
     """Return the columns of pairs that can be features: all but ids, times and labels.
 
+    Labels are ``outcome``, those of `promolab.build_pairs` and those of `promolab.load_labelled`,
+    which its frame remembers as ``attrs["outcomes"]``: another outcome of the same contact is no
+    more known beforehand than the one to predict.
+
     Examples
     --------
     >>> pairs = pd.DataFrame(columns=["customer_id", "orders", "starts_at", "redeemed"])
     >>> pair_features(pairs)
     ['orders']
     """
-    out = {*LABELS, *KEYS, *TIME_NAMES, outcome}
+    out = {*LABELS, *KEYS, *TIME_NAMES, *pairs.attrs.get("outcomes", ()), outcome}
     return sorted(
         str(c)
         for c in pairs.columns
@@ -118,7 +122,8 @@ def make_setting(
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"the pairs are a {type(frame).__name__}; give a pandas DataFrame")
-    if folds is not None and (isinstance(folds, bool) or int(folds) != folds or folds < 2):
+    whole = isinstance(folds, (int, np.integer)) and not isinstance(folds, bool)
+    if folds is not None and (not whole or folds < 2):
         raise InputError(f"folds = {folds!r}; expected a whole number from 2 on")
     if time is None and {"promotion_id", "starts_at", "ends_at"} <= set(frame.columns):
         return promotion_setting(
@@ -191,7 +196,7 @@ def _learnable(labels: np.ndarray, min_positives: int) -> bool:
 def _features(
     frame: pd.DataFrame, outcome: str, columns: Iterable[str] | None, time: str | None
 ) -> list[str]:
-    names = list(columns) if columns is not None else pair_features(frame, outcome)
+    names = check_columns(columns) if columns is not None else pair_features(frame, outcome)
     if columns is None:
         names = [name for name in names if name != time]
     return feature_columns(frame, names) if len(frame) else sorted(names)
@@ -240,7 +245,7 @@ def predict_folds(
                 model = fit_rows(make(), setting, fold.train)
             except InputError as error:
                 if refused is None:
-                    raise
+                    raise InputError(f"learning what predicts {fold.name}: {error}") from error
                 why = str(error)
         if model is None and refused is not None:
             refused[fold.name] = why

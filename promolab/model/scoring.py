@@ -129,7 +129,12 @@ def score_file(
     """
     data, out = Path(data), Path(out)
     _check_call(data, out, batch)
-    fitted = model if isinstance(model, ResponseModel) else ResponseModel.load(model)
+    if not isinstance(model, ResponseModel):
+        if out.exists() and Path(model).exists() and out.samefile(model):
+            raise InputError(f"{out} is the model itself; write the scores elsewhere")
+        model = ResponseModel.load(model)
+    model._require_fit()
+    fitted = model
     source, text = _source(data)
     ids = _ids_and_features(fitted, source, data)
     expected = dict.fromkeys(fitted.outcomes_, 0.0)
@@ -156,8 +161,8 @@ def _check_call(data: Path, out: Path, batch: int) -> None:
         raise InputError(f"{out} cannot be written: its folder must exist, and it be no folder")
     if out.exists() and out.samefile(data):
         raise InputError(f"{out} is the data itself; write the scores elsewhere")
-    if batch < 1:
-        raise InputError(f"batch = {batch}; expected at least 1 row")
+    if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
+        raise InputError(f"batch = {batch!r}; expected at least 1 row, a whole number")
 
 
 def _source(data: Path) -> tuple[Path, bool]:
@@ -224,7 +229,7 @@ def _as_learned(
         return frame
     for name in _numeric(model):
         given = frame[name]
-        numbers = pd.to_numeric(given, errors="coerce")
+        numbers = pd.to_numeric(_without_words(given), errors="coerce")
         wrong = (numbers.isna() & given.notna()).to_numpy()
         if wrong.any():
             first = int(wrong.argmax())
@@ -234,6 +239,14 @@ def _as_learned(
             )
         frame[name] = numbers.astype("float64")
     return frame
+
+
+def _without_words(given: pd.Series) -> pd.Series:
+    """Return true and false as 1 and 0 where a column holds nothing else."""
+    words = given.str.strip().str.lower()
+    if given.isna().all() or not (words.isin(("true", "false")) | given.isna()).all():
+        return given
+    return words.map({"true": 1.0, "false": 0.0})
 
 
 @contextlib.contextmanager

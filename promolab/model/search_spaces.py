@@ -112,6 +112,8 @@ def space_of(kind: str, space: Space | None = None, fixed: Sequence[str] = ()) -
     from promolab.model.learners import learner_class
 
     known = learner_class(kind).DEFAULTS
+    if space is not None and not isinstance(space, Mapping):
+        raise InputError(f"space = {space!r}; give a mapping: {{option: Span(low, high)}}")
     found: dict[str, Any] = {}
     for name, where in sorted((SPACES.get(kind, {}) if space is None else space).items()):
         if name not in known:

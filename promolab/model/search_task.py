@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.model._inputs import check_columns
 from promolab.model.folds import Fold, Folds
 from promolab.model.response import ResponseModel
 from promolab.model.rolling import Setting, make_setting, predict_folds, promotion_setting
@@ -120,7 +121,7 @@ def early_and_late(
     InputError
         The table has no times, or one of the two parts is empty.
     """
-    columns = None if columns is None else list(columns)
+    columns = None if columns is None else check_columns(columns)
     common: dict[str, Any] = {"min_positives": min_positives, "seed": seed, "time": time}
     if moment is None:
         return make_setting(pairs, outcome, columns, folds=folds, **common), None

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.model._inputs import check_present
 from promolab.results import Result, plain
 from promolab.wording import count, number, percent, plural
 
@@ -81,7 +82,7 @@ class SegmentQuality(Result):
             low = known.iloc[int(np.argmin(known["auc"]))]
             words += (
                 f" Ranking is weakest in {low['segment']}: "
-                f"AUC {number(low['auc'], low['auc_low'], low['auc_high'])}."
+                f"AUC {number(low['auc'], low['auc_low'], low['auc_high'], decimals=2)}."
             )
         if known.empty:
             return words
@@ -93,6 +94,13 @@ class SegmentQuality(Result):
             for name, *figures in self.apart[names].to_numpy(dtype=object)
         )
         return f"{words} Observed against expected responses is away from 1 in {told}."
+
+    def _ranked(self) -> str:
+        """Say in which segments those who respond can be told from those who do not."""
+        sure, n = int((self.large["auc_low"] > 0.5).sum()), len(self.large)
+        if sure == n:
+            return "Who responds can be told in every segment shown"
+        return f"Who responds can be told beyond chance in {sure} of {plural(n, 'segment')} shown"
 
     def plot(self, ax: Axes | None = None, by: str = "auc") -> Axes:
         """Draw the AUC (``by="auc"``) or observed / expected (``by="ratio"``) of each segment."""
@@ -116,7 +124,7 @@ class SegmentQuality(Result):
         if by == "ratio":
             _log_axis(ax)
         title = (
-            "How well responses are ranked within each segment"
+            self._ranked()
             if by == "auc"
             else "As many respond as expected in every segment, within noise"
             if self.apart.empty
@@ -181,6 +189,7 @@ def quality_by_segment(
     [['a', 2, 1], ['b', 2, 1]]
     """
     rows = predicted if isinstance(predicted, pd.DataFrame) else predicted.rows
+    check_present(rows, ["customer_id", "y", "p"], "the predicted rows")
     if rows.empty:
         raise InputError("there are no predicted rows to cut into segments")
     names = _segment_of(rows, segments)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.metrics.comparison import AucComparison, compare_auc
+from promolab.model._inputs import check_columns
 from promolab.model.backtest import run_backtest
 from promolab.model.importance import importance_out_of_time
 from promolab.model.response import ResponseModel
@@ -92,7 +93,7 @@ def select_features(
     """
     if rule not in RULES:
         raise InputError(f"rule={rule!r} is unknown; {nearest(str(rule), RULES)}")
-    features = sorted(columns or pair_features(pairs, outcome))
+    features = sorted(check_columns(columns or pair_features(pairs, outcome)))
     split = split_in_time(pairs, outcome, since)
     early = pairs.iloc[split.before]
     stability = stability_selection(

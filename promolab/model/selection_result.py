@@ -108,6 +108,10 @@ class Selection(Result):
             return "Doing without the others costs AUC"
         if self.cost.ci_low > 0:
             return "Doing without the others gains AUC"
+        inside = self.cost_within
+        if inside and (inside.ci_high < 0 or inside.ci_low > 0):
+            verb = "costs" if inside.ci_high < 0 else "gains"
+            return f"Doing without the others {verb} AUC within promotions"
         return "What doing without the others costs cannot be told from nothing"
 
     def plot(
@@ -131,8 +135,8 @@ class Selection(Result):
             title=f"{count(len(self.kept))} of {plural(len(self.table), 'feature')} kept; AUC "
             f"{_points(self.cost)} against all of them",
             subtitle=f"picked by a sparse model in this share of {self.stability.halves} halves of "
-            f"{plural(self.stability.clusters, 'customer')} (line: enough; blue: kept); right: "
-            "fall of the AUC out of time when shuffled. Chosen on the "
+            f"{plural(self.stability.clusters, 'customer')} (line: enough; blue, on top: kept); "
+            "right: fall of the AUC out of time when shuffled. Chosen on the "
             f"{plural(self.promotions_before, 'promotion')} over before {self.moment:%d %b %Y}; "
             f"AUC of the {count(self.promotions_after)} after",
             xlabel="picked in",

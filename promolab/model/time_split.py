@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.model.folds import known_labels, promotion_table
+from promolab.model.folds import known_labels, known_rows, promotion_table
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def split_in_time(
     """
     table = promotion_table(pairs, outcome)
     complete = table[table["complete"]]
-    labels = known_labels(pairs, outcome, pairs["promotion_id"].isin(complete.index).to_numpy())
+    known = known_rows(pairs, outcome, table)
+    labels = known_labels(pairs, outcome, known)
     hits = pd.Series(labels).groupby(pairs["promotion_id"].to_numpy()).sum()
     hits = hits.reindex(complete.index)
     if since is None:
@@ -98,7 +99,7 @@ def split_in_time(
         complete.index[complete["ends_at"] <= moment],
         complete.index[complete["predicted_at"] >= moment],
     ]
-    rows = [np.flatnonzero(pairs["promotion_id"].isin(side).to_numpy()) for side in sides]
+    rows = [np.flatnonzero(known & pairs["promotion_id"].isin(side).to_numpy()) for side in sides]
     for place, what in zip(rows, ("over before", "starting from"), strict=True):
         found = int(np.nansum(labels[place]))
         if found < LEAST or found == len(place):

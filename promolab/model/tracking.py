@@ -58,7 +58,13 @@ def event_files(track: str | None, name: str) -> Iterator[Any]:
     number = 1
     while (folder / f"{name}-{number}").exists():
         number += 1
-    with SummaryWriter(str(folder / f"{name}-{number}")) as writer:
+    try:
+        writer = SummaryWriter(str(folder / f"{name}-{number}"))
+    except OSError as error:
+        raise InputError(
+            f"track={track!r}: no event files can be written in {folder} ({error.strerror})"
+        ) from error
+    with writer:
         yield writer
 
 

@@ -54,7 +54,9 @@ def load_labelled(
         ``time`` also starts_at and ends_at (of the promotion or period, UTC without a zone) and
         label_complete, as `promolab.build_pairs` has them; the outcomes as 0.0, 1.0 and nan under
         their own names; every other column as a feature: numbers where all its values are, else
-        text. Codes with leading zeros stay text.
+        text. Codes with leading zeros stay text. ``attrs["outcomes"]`` names the outcomes, so that
+        none of them is taken for a feature of another (`promolab.model.pair_features`), and rows
+        that lack one are left out only where it is the one asked for.
 
     Raises
     ------
@@ -74,8 +76,8 @@ def load_labelled(
     """
     import pandas as pd
 
-    labels = [label] if isinstance(label, str) else list(label)
-    raw = path.copy() if isinstance(path, pd.DataFrame) else _read(Path(path))
+    labels = _names(id, label, time, promotion)
+    raw = _given(path) if isinstance(path, pd.DataFrame) else _read(path)
     named = [id, *labels, *([time] if time else []), *([promotion] if promotion else [])]
     _check_columns(raw, named, labels)
     out: dict[str, Any] = {"customer_id": _ids(raw[id])}
@@ -92,13 +94,43 @@ def load_labelled(
             f"the column {clash[0]!r} has a name that promolab fills from id, time or promotion; "
             "rename it, or name it there"
         )
-    return pd.DataFrame({**out, **{name: _numbers(raw[name]) for name in features}})
+    frame = pd.DataFrame({**out, **{name: _numbers(raw[name]) for name in features}})
+    frame.attrs["outcomes"] = labels
+    return frame
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _names(id: Any, label: Any, time: Any, promotion: Any) -> list[str]:
+    """Return the outcome columns, after checking that every column is named by a text."""
+    labels = list(label) if isinstance(label, (list, tuple)) else [label]
+    for what, name in (("id", id), *(("label", name) for name in labels)):
+        if not isinstance(name, str):
+            raise InputError(f"{what} = {name!r}; give the name of a column")
+    for what, name in (("time", time), ("promotion", promotion)):
+        if name is not None and not isinstance(name, str):
+            raise InputError(f"{what} = {name!r}; give the name of a column, or None")
+    return labels
+
+
+def _given(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of a frame whose columns are texts, each of them once."""
+    names = [str(name) for name in frame.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"the table has two columns called {twice[0]!r}; rename one")
+    if frame.empty:
+        raise DataError("the table has no rows")
+    return frame.set_axis(names, axis=1)
+
+
+def _read(given: str | Path) -> pd.DataFrame:
     from promolab.sources.engine import connect
     from promolab.sources.files import read_files
 
+    if not isinstance(given, (str, Path)):
+        raise InputError(
+            f"the table is a {type(given).__name__}; give the path of a file, or a DataFrame"
+        )
+    path = Path(given)
     if not path.exists():
         raise InputError(f"there is no file {path}; give a csv, Excel or parquet file")
     if path.is_dir():

@@ -7,7 +7,14 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from promolab.errors import InputError
-from promolab.metrics import compare, compare_auc, lift, measure
+from promolab.metrics import (
+    calibration,
+    compare,
+    compare_auc,
+    lift,
+    measure,
+    threshold_chart,
+)
 
 EVERY = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", "capture@0.2")
 
@@ -191,3 +198,30 @@ def test_it_draws_what_it_says(rows, models):
     assert result.to_dict()["models"][0]["model"] == "plain"
     nothing = compare(rows["y"], {"a": rows["p"], "b": rows["p"]}, "ece", draws=50)
     assert "No model is better than a" in nothing.plot().get_title(loc="left")
+
+
+def test_one_customer_has_no_interval() -> None:
+    rng = np.random.default_rng(3)
+    p = rng.uniform(size=200)
+    y = rng.uniform(size=200) < p
+    one = np.zeros(200)
+    found = compare(y, {"a": p, "b": p**2}, "brier", cluster=one, draws=50)
+    assert found.table["difference_low"].isna().all()
+    assert found.table["verdict"].tolist() == ["reference", "no difference seen"]
+    assert np.isnan(calibration(y, p, cluster=one).observed_expected.ci_low)
+    chart = threshold_chart(y, p, 10.0, 1.0, cluster=one)
+    assert np.isnan([x.ci_low for x in (chart.profit, chart.everybody, chart.gain)]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"draws": "many"}, "draws is 'many'; give at least 50"),
+        ({"level": "95"}, "level is '95'; give a share"),
+        ({"seed": -1}, "seed is -1; give a whole number from 0 on"),
+    ],
+)
+def test_settings_that_are_none(change: dict, sentence: str) -> None:
+    scores = {"a": [0.1, 0.9, 0.2, 0.8], "b": [0.5, 0.4, 0.3, 0.6]}
+    with pytest.raises(InputError, match=sentence):
+        compare([0, 1, 0, 1], scores, "brier", **change)

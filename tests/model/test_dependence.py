@@ -85,6 +85,15 @@ def test_words_and_figures() -> None:
     assert [t.get_text() for t in city.plot().get_yticklabels()][-1] == "b"
 
 
+def test_a_feature_that_is_nearly_always_0_is_told_by_its_ends() -> None:
+    X, y, _ = data()
+    rare = X.assign(orders=np.where(np.arange(len(X)) % 20 == 0, X["orders"].fillna(0), 0.0))
+    found = partial_dependence(ResponseModel().fit(X, y), rare, "orders")
+    ends = found.table["value"].iloc[[found.low, found.high]]
+    assert ends.tolist() == [0.0, found.table["value"].max()] and found.change.ci_low > 0
+    assert found.summary().startswith("P(response) rises from")
+
+
 def test_a_few_thousand_rows_stand_for_all() -> None:
     X, y, _ = data()
     model = ResponseModel("tree").fit(X, y)

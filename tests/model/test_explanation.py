@@ -136,9 +136,7 @@ def test_one_row_as_a_table_a_sentence_and_a_figure() -> None:
     assert found.probability == pytest.approx(float(model.probability(row)[0]))
     assert set(table["feature"]) == {"amount", "city", "orders so far"}
     assert table.set_index("feature").loc["orders so far", "value"] == "missing"
-    assert (
-        "C-1: P(response)" in found.summary() and "average row of the background" in found.summary()
-    )
+    assert "C-1: P(response)" in found.summary() and "the average of 50 others" in found.summary()
     assert set(found.to_dict()["contributions"]) == set(table["feature"])
     ax = found.plot(most=2)
     assert [t.get_text() for t in ax.get_yticklabels()][-1] == "1 other"

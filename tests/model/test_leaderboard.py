@@ -239,7 +239,7 @@ def test_quality_by_segment(pairs: pd.DataFrame, board: Leaderboard) -> None:
 
 def test_words_and_figures(board: Leaderboard) -> None:
     words = board.summary()
-    assert words.startswith("3 models on the same 600 rows")
+    assert words.startswith("3 models on the same 600 contacts")
     assert "(Holm)" in words
     plain = board.to_dict()
     assert plain["recommended"] == "logistic"

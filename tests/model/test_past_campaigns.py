@@ -82,6 +82,12 @@ def test_more_history_helps_or_harms(curve: HistoryCurve) -> None:
     assert "log-loss by" in curve.summary() and "600 rows" in curve.summary()
 
 
+def test_a_number_that_is_all_there_is_no_step() -> None:
+    # The last promotion has two before it: from 2 and from all is the same.
+    assert history_curve(make_pairs(promotions=3), min_positives=10).counts == ("1", "all")
+    assert history_curve(make_pairs(promotions=4), min_positives=10).counts == ("1", "2", "all")
+
+
 def test_too_little_to_learn_from() -> None:
     pairs = make_pairs()
     pairs.loc[pairs["customer_id"] > 8, "redeemed"] = 0

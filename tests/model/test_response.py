@@ -325,3 +325,73 @@ def test_errors_name_the_outcome() -> None:
         ResponseModel().fit(X, Y.iloc[:, :0])
     with pytest.raises(InputError, match="is for a single outcome"):
         ResponseModel(positive="last").fit(X, Y)
+
+
+SMALL: dict[str, dict[str, object]] = {
+    "tree": {"depth": 2, "min_leaf": 5},
+    "forest": {"trees": 2},
+    "boosting": {"iterations": 2},
+    "mlp": {"epochs": 1},
+    "factorization": {"epochs": 1},
+    "logistic": {},
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_no_rows_have_no_chances(kind: str) -> None:
+    X = pd.DataFrame({"orders": range(40), "city": ["a", "b"] * 20})
+    model = ResponseModel(kind, **SMALL[kind]).fit(X, [0, 1] * 10 + [1] * 20)
+    assert model.probability(X.head(0)).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        ({"kind": ["tree"]}, r"kind=\['tree'\] is not a response model"),
+        ({"kind": "forest", "seed": -1}, "seed = -1; expected a whole number from 0"),
+        ({"kind": "mlp", "seed": 2**70}, "expected a whole number from 0"),
+        ({"kind": "tree", "seed": None}, "seed = None; expected a whole number"),
+        ({"kind": "boosting", "l2": np.inf}, "l2 = inf; expected a number from 0 on"),
+        ({"kind": "logistic", "l2": True}, "l2 == True, must be a number above 0"),
+        ({"kind": "logistic", "columns": "orders"}, "columns is the text 'orders'; give a list"),
+        ({"kind": "tree", "columns": 3}, "columns is 3; give a list"),
+    ],
+)
+def test_what_no_model_can_be_made_of(made: dict, sentence: str) -> None:
+    X = pd.DataFrame({"orders": range(40)})
+    with pytest.raises(InputError, match=sentence):
+        ResponseModel(**made).fit(X, [0, 1] * 20)
+
+
+def test_a_column_of_labels_a_numpy_penalty_and_a_level() -> None:
+    X = pd.DataFrame({"orders": range(40)})
+    y = np.array([0, 1] * 10 + [1] * 20)
+    model = ResponseModel(l2=np.int64(3)).fit(X, y[:, None])
+    np.testing.assert_array_equal(
+        model.probability(X), ResponseModel(l2=3).fit(X, y).probability(X)
+    )
+    with pytest.raises(InputError, match="give one outcome per row, or a DataFrame"):
+        ResponseModel().fit(X, np.column_stack([y, y]))
+    with pytest.raises(InputError, match=r"y must be 0 or 1 .or bool., and has -1"):
+        ResponseModel().fit(X, 2 * y - 1)
+    with pytest.raises(InputError, match="level is 2"):
+        model.coefficients(level=2)
+
+
+def test_moments_are_no_numbers() -> None:
+    days = pd.Series(pd.period_range("2024-01-01", periods=40, freq="D"))
+    y = [0, 1] * 10 + [1] * 20
+    with pytest.raises(InputError, match="has type period"):
+        ResponseModel().fit(pd.DataFrame({"day": days, "orders": range(40)}), y)
+    model = ResponseModel().fit(pd.DataFrame({"orders": range(40)}), y)
+    with pytest.raises(InputError, match=r"has type datetime64.*it was numeric in training"):
+        model.probability(pd.DataFrame({"orders": days.dt.to_timestamp()}))
+
+
+def test_a_missing_value_makes_no_other_level_of_a_whole_number() -> None:
+    zone = pd.Series([1, 2, 3, 2] * 30)
+    X = pd.DataFrame({"zone": zone.astype("category"), "orders": range(120)})
+    for kind in ("logistic", "tree"):
+        model = ResponseModel(kind).fit(X, (zone == 2).astype(int))
+        as_floats = X.assign(zone=zone.astype(float))
+        np.testing.assert_array_equal(model.probability(as_floats), model.probability(X))

@@ -103,3 +103,22 @@ def test_what_is_wrong_is_said(rows: pd.DataFrame, model: Path, tmp_path: Path) 
     rows.drop(columns="orders").to_parquet(data)
     with pytest.raises(InputError, match="lack column 'orders'"):
         score_file(model, data, tmp_path / "scores.csv")
+
+
+def test_words_for_yes_and_no_and_a_model_that_stays(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame({"orders": rng.poisson(3, 80), "member": rng.uniform(size=80) < 0.5})
+    model = ResponseModel().fit(X, (X["orders"] + X["member"] > 3).astype(int))
+    X.to_csv(tmp_path / "rows.csv", index=False)
+    score_file(model, tmp_path / "rows.csv", tmp_path / "scores.csv")
+    found = pd.read_csv(tmp_path / "scores.csv")["p_response"]
+    np.testing.assert_array_equal(found, model.probability(X))
+    saved = model.save(tmp_path / "model.csv")
+    before = saved.read_bytes()
+    with pytest.raises(InputError, match="is the model itself; write the scores elsewhere"):
+        score_file(saved, tmp_path / "rows.csv", saved)
+    assert saved.read_bytes() == before
+    with pytest.raises(InputError, match="not fitted yet"):
+        score_file(ResponseModel(), tmp_path / "rows.csv", tmp_path / "scores.csv")
+    with pytest.raises(InputError, match=r"batch = 2\.5"):
+        score_file(model, tmp_path / "rows.csv", tmp_path / "scores.csv", batch=2.5)

@@ -122,3 +122,58 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text("{}")
     with pytest.raises(DataError, match="cannot be read; expected one of"):
         load_labelled(tmp_path / "rows.json", id="member", label="click")
+
+
+def several(n: int = 1_500) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    table = rows(n)
+    table["sent"] = table["sent"].dt.to_period("M").dt.start_time
+    table["purchase"] = np.where(rng.uniform(size=n) < 0.8, table["click"], 1 - table["click"])
+    return table
+
+
+def test_an_outcome_is_no_feature_of_another(tmp_path: Path) -> None:
+    from promolab.model import compare_models, pair_features
+
+    frame = load_labelled(several(), id="member", label=["click", "purchase"], time="sent")
+    assert pair_features(frame, "click") == ["city", "orders", "postcode"]
+    frame.to_parquet(tmp_path / "frame.parquet")
+    for same in (
+        frame[frame["orders"] > 1].reset_index(drop=True).assign(more=1.0).drop(columns="more"),
+        pd.read_parquet(tmp_path / "frame.parquet"),
+    ):
+        assert pair_features(same, "purchase") == ["city", "orders", "postcode"]
+    board = compare_models(frame, ["logistic"], outcome="click", folds=2, draws=50)
+    assert board.features == ("city", "orders", "postcode")
+
+
+def test_rows_that_lack_one_outcome_serve_the_other() -> None:
+    from promolab.model import run_backtest, split_in_time
+
+    table = several()
+    whole = load_labelled(table, id="member", label=["click", "purchase"], time="sent")
+    table["purchase"] = table["purchase"].where(np.arange(len(table)) % 5 > 0)
+    frame = load_labelled(table, id="member", label=["click", "purchase"], time="sent")
+    full, same = (run_backtest(x, outcome="click").rows for x in (whole, frame))
+    np.testing.assert_array_equal(full["p"], same["p"])
+    part = run_backtest(frame, outcome="purchase").rows
+    assert 0.75 < len(part) / len(full) < 0.85, "a fifth of the purchases is not known"
+    split = split_in_time(frame, "purchase")
+    assert not np.isnan(split.labels[np.concatenate([split.before, split.after])]).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"id": None}, "id = None; give the name of a column"),
+        ({"label": 3}, "label = 3; give the name of a column"),
+        ({"time": 3}, "time = 3; give the name of a column, or None"),
+        ({"path": [1, 2]}, "the table is a list; give the path of a file, or a DataFrame"),
+        ({"path": rows().head(0)}, "the table has no rows"),
+        ({"path": pd.concat([rows(), rows()[["city"]]], axis=1)}, "two columns called 'city'"),
+    ],
+)
+def test_what_names_no_column_and_what_is_no_table(change: dict, sentence: str) -> None:
+    call = {"path": rows(), "id": "member", "label": "click", **change}
+    with pytest.raises(InputError, match=sentence):
+        load_labelled(call.pop("path"), **call)

@@ -37,7 +37,7 @@ def learner_class(kind: str) -> type[Learner]:
     >>> learner_class("logistic").DEFAULTS["l2"]
     30.0
     """
-    if kind not in _WHERE:
+    if not isinstance(kind, str) or kind not in _WHERE:
         raise InputError(f"kind={kind!r} is not a response model; {nearest(str(kind), KINDS)}")
     module, name = _WHERE[kind].split(":")
     found: type[Learner] = getattr(import_module(f"promolab.model.learners.{module}"), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -140,7 +141,8 @@ def check_number(
     """Refuse an option that is no number from ``low`` to ``high``."""
     value = options[name]
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+    numeric = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+    if not numeric or not low <= value <= high:
         what = "a whole number" if whole else "a number"
         until = f" to {high:g}" if np.isfinite(high) else " on"
         raise InputError(f"{name} = {value!r}; expected {what} from {low:g}{until}")

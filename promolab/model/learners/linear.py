@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.model._inputs import check_present
+from promolab.model._inputs import check_columns, check_present
 from promolab.model.encoding import Encoder
 from promolab.model.learners._base import Learner, State, Training, check_number
 
@@ -56,7 +56,8 @@ class Logistic(Learner):
     def check(self) -> None:
         """Refuse penalties that are none, and what cannot be had together."""
         l2, by = self.options["l2"], self.options["by"]
-        if l2 != "cv" and not (isinstance(l2, (int, float)) and 0 < l2 < np.inf):
+        numeric = isinstance(l2, (int, float, np.number)) and not isinstance(l2, bool)
+        if l2 != "cv" and not (numeric and 0 < l2 < np.inf):
             raise InputError(f"l2 == {l2!r}, must be a number above 0 or 'cv'")
         check_number(self.options, "l1", 0.0)
         if self.options["pooling"] != "cv":
@@ -87,6 +88,7 @@ class Logistic(Learner):
 
     def _features(self, training: Training) -> list[str] | None:
         by, columns = self.options["by"], training.columns
+        columns = None if columns is None else check_columns(columns)
         if by is None:
             return None if columns is None else list(columns)
         check_present(training.X, [by])

@@ -141,7 +141,10 @@ class Tree(_Trees):
 
     def logit(self, X: pd.DataFrame) -> np.ndarray:
         """Return the log odds, shape (n, 1)."""
-        place = self.estimator.apply(self.encoder.transform(X))
+        matrix = self.encoder.transform(X)
+        if not len(matrix):
+            return np.empty((0, 1))
+        place = self.estimator.apply(matrix)
         return log_odds(self._shrunk(self.hits, self.n))[place][:, None]
 
     def state(self) -> State:

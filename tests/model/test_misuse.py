@@ -1,0 +1,61 @@
+"""What is no number, no table and no folder is refused with a sentence, in every corner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import model as room
+from promolab.errors import InputError
+from promolab.model import Calibrator, ResponseModel
+
+N = 60
+X = pd.DataFrame({"orders": np.arange(N) % 7, "share": np.arange(N) % 5 / 5})
+Y = (np.arange(N) % 3 == 0).astype(int)
+OFFERS = pd.DataFrame({"share": [0.2]})
+ROWS = X.assign(customer_id=np.arange(N), click=Y)
+
+
+def fitted() -> ResponseModel:
+    return ResponseModel().fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: room.score_grid(fitted(), X.to_numpy(), OFFERS), "customers are a ndarray"),
+        (lambda: room.score_grid(fitted(), None, OFFERS), "customers are a NoneType"),
+        (lambda: room.score_grid(fitted(), X, OFFERS, batch="all"), "batch = 'all'"),
+        (lambda: room.search_options(ROWS, "tree", outcome="click", space="depth"), "a mapping"),
+        (lambda: room.search_options(ROWS, "tree", outcome="click", folds="two"), "folds = 'two'"),
+        (lambda: room.search_options(ROWS, "tree", outcome="click", columns="share"), "a list"),
+        (lambda: room.permutation_importance(fitted(), X, Y, repeats="five"), "repeats is 'five'"),
+        (lambda: room.permutation_importance(fitted(), X, Y, columns="share"), "give a list"),
+        (lambda: room.quality_by_segment(ROWS, pd.Series({1: "a"})), "rows lack column 'y'"),
+        (lambda: room.fit_pooled(X, Y, ["a", "b"] * (N // 2), 1.0, 1.0), "numbers are expected"),
+        (lambda: room.fit_pooled(X, Y, np.arange(N) % 2 - 1, 1.0, 1.0), "groups 0 … M − 1"),
+        (lambda: room.fit_logistic(X, Y, "much"), "l2 == 'much', must be a number"),
+        (
+            lambda: room.sandwich(X.to_numpy(), Y, np.zeros(2), 0.0, 1.0, np.arange(N - 1)),
+            "cluster has 59 values and X 60 rows",
+        ),
+        (lambda: Calibrator.fit("platt", np.full(N, np.nan), Y), "one finite number per row"),
+        (lambda: Calibrator.fit("isotonic", np.zeros(N), np.ones(N)), "a single class"),
+        (lambda: Calibrator.fit("platt", np.zeros(N - 1), Y), "they must match"),
+    ],
+)
+def test_it_is_said(call: Callable[[], Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        call()
+
+
+def test_a_file_where_the_event_files_should_go(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(InputError, match="no event files can be written"):
+        ResponseModel("mlp", epochs=1, track=f"tensorboard:{tmp_path / 'runs'}").fit(X, Y)
