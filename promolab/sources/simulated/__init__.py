@@ -11,14 +11,34 @@ from promolab.contract import Settings
 from promolab.errors import InputError, nearest
 from promolab.sources.simulated.truth import SimulatedShop, Truth
 from promolab.sources.simulated.world import World
+from promolab.sources.simulated.yardsticks import (
+    added_profit,
+    attainable_oracle,
+    latent_oracle,
+    nobody,
+)
 
-__all__ = ["SimulatedShop", "Truth", "World", "simulated", "stated_world"]
+__all__ = [
+    "SimulatedShop",
+    "Truth",
+    "World",
+    "added_profit",
+    "attainable_oracle",
+    "latent_oracle",
+    "nobody",
+    "simulated",
+    "stated_world",
+]
 
 
 def simulated(
-    settings: Settings | None = None, threads: int | None = None, **world: Any
+    settings: Settings | None = None,
+    threads: int | None = None,
+    *,
+    folder: str | Path | None = None,
+    **world: Any,
 ) -> SimulatedShop:
-    """Make a simulated shop, or open it again where this process made it before.
+    """Make a simulated shop, or open it again where it was made before.
 
     Parameters
     ----------
@@ -26,13 +46,16 @@ def simulated(
         In place of its own ``shop.toml``.
     threads : int, optional
         Threads of the engine.
+    folder : str or Path, optional
+        Where its tables are kept, and opened from the next time; by default they go with the
+        process. The truth is written nowhere.
     **world
-        Fields of `World`: customers, weeks, seed, variant, exploration …
+        Fields of `World`: customers, weeks, seed, variant, exploration, dirt …
 
     Raises
     ------
     InputError
-        A field that is unknown or out of range.
+        A field that is unknown or out of range, or a folder that holds something else.
 
     Examples
     --------
@@ -40,28 +63,36 @@ def simulated(
     >>> sorted(shop.tables)[:3]
     ['calendar', 'contact_rights', 'customers']
     >>> shop.truth.effects("W07-coupon").shape
-    (200, 10)
+    (200, 13)
     """
     from promolab.sources.engine import scratch
     from promolab.sources.simulated.tables import write_shop
+    from promolab.sources.simulated.writing import holds, read_soiled
     from promolab.sources.tables import open_folder
 
     known = [field.name for field in dataclasses.fields(World)]
     for name in world:
         if name not in known:
-            raise InputError(f"a simulated shop has no {name!r}; {nearest(name, known)}")
+            raise InputError(
+                f"a simulated shop has no {name!r}; {nearest(name, [*known, 'folder'])}"
+            )
     made = World(**world)
     named = hashlib.sha256(repr(made).encode()).hexdigest()[:16]
-    folder = Path(scratch()) / f"simulated-{named}"
-    if not (folder / "shop.toml").exists():  # written last
-        write_shop(made, folder)
-    shop = open_folder(folder, settings, threads)
+    place = Path(folder).expanduser() if folder else Path(scratch()) / f"simulated-{named}"
+    if not holds(place, made):
+        write_shop(made, place)
+    shop = open_folder(place, settings, threads)
     fields = {f.name: getattr(shop, f.name) for f in dataclasses.fields(shop)}
-    return SimulatedShop(**fields, truth=Truth(made))
+    return SimulatedShop(**fields, truth=Truth(made), soiled=read_soiled(place))
 
 
 def stated_world(source: str) -> dict[str, Any]:
     """Read what ``simulated:name=value,…`` states.
+
+    Parameters
+    ----------
+    source : str
+        What was given as a source.
 
     Raises
     ------

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.sources.simulated.world import KINDS, Customers, World
+from promolab.sources.simulated.people import Customers
+from promolab.sources.simulated.world import KINDS, World
 
 __all__ = ["NONE", "Decisions", "decide", "recent_contacts"]
 

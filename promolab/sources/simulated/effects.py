@@ -6,9 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.sources.simulated.world import KINDS, Customers, Promotion, World
+from promolab.sources.simulated.people import Customers
+from promolab.sources.simulated.world import KINDS, Promotion, World
 
-__all__ = ["AFTER", "NEAR", "Terms", "changed_rates", "claims", "expected", "terms_of", "topped_up"]
+__all__ = [
+    "AFTER",
+    "NEAR",
+    "Terms",
+    "bounded",
+    "changed_rates",
+    "claims",
+    "expected",
+    "order",
+    "terms_of",
+    "topped_up",
+]
 
 AFTER = 4
 """Weeks of the horizon after a window of one week."""
@@ -19,6 +31,13 @@ ADDED = {
     "coupon": 1.25,
 }
 """f: how many orders a kind adds, against the average promotion."""
+REGULARS = {
+    "recommendation": 0.8,
+    "limited_time_discount": 1.0,
+    "full_reduction": 1.15,
+    "coupon": 1.4,
+}
+"""How much more a kind adds to customers who order often, against World.more_for_regulars."""
 NEAR = 0.75
 """From which share of a threshold on a basket may be filled up to it."""
 
@@ -40,7 +59,7 @@ def terms_of(world: World, kind: str) -> Terms:
     if kind == "full_reduction":
         return Terms(round(1.3 * world.basket, -1), round(0.05 * world.basket * size, 2))
     if kind == "coupon":
-        return Terms(discount_rate=0.05 * size)
+        return Terms(discount_rate=0.045 * size)
     return Terms()
 
 
@@ -67,15 +86,20 @@ def changed_rates(
     k = KINDS.index(promotion.kind)
     rho, sigma = world.visible, world.spread_of_effects
     z = np.sqrt(rho) * customers.visible[:, k] + np.sqrt(1 - rho) * customers.hidden[:, k]
+    gamma = world.more_for_regulars * REGULARS[promotion.kind]
     size = world.effect_scale * world.added_orders * ADDED[promotion.kind]
-    size = size * (customers.rate / world.orders_a_week) ** world.more_for_regulars
-    added = size * np.exp(sigma * z - sigma**2 / 2 - world.fatigue * contacts)
+    of_rate = (customers.rate / world.orders_a_week) ** gamma
+    usual = np.where(customers.settled, 0.0, size * of_rate)
+    added = usual * np.exp(sigma * z - sigma**2 / 2 - world.fatigue * contacts)
     later = np.broadcast_to(-world.pulled_forward * added[:, None] / AFTER, (len(added), AFTER))
     change = np.column_stack([added, later])
-    # Nobody can buy less often than never.
-    change = np.maximum(change, -0.8 * customers.rate[:, None])
     harmed = -min(world.effect_scale, 1.0) * world.put_off_by * customers.rate[:, None]
     return np.where(customers.averse[:, None], harmed, change)
+
+
+def bounded(rates: np.ndarray) -> np.ndarray:
+    """Return rates of which none is below 0: nobody can buy less often than never."""
+    return np.maximum(rates, 0.0)
 
 
 def expected(
@@ -90,18 +114,20 @@ def expected(
     Returns
     -------
     dict of ndarray of shape (n,)
-        orders_without, orders_with, sales_without, sales_with (money taken in), margin_without,
-        margin_with. Contact costs are not in: they belong to the decision.
+        purchase (the chance of an order at all), orders, sales (money taken in) and margin,
+        ``_without`` and ``_with``. Contact costs are not in: they belong to the decision.
     """
     span = slice(promotion.week, promotion.week + 1 + AFTER)
     base = customers.rate[:, None] * factors[span]
-    change = changed_rates(world, customers, promotion, contacts)
-    without, window = base.sum(axis=1), base[:, 0] + change[:, 0]
-    orders = without + change.sum(axis=1)
-    gross, given = _order(world, customers, promotion)
+    rates = bounded(base + changed_rates(world, customers, promotion, contacts))
+    # Nothing changed is the same number to the last bit: the null world has no effect at all.
+    without, orders, window = base.sum(axis=1), rates.sum(axis=1), rates[:, 0]
+    gross, given = order(world, customers, promotion)
     rate = customers.margin_rate
     filled = gross - customers.basket
     return {
+        "purchase_without": -np.expm1(-without),
+        "purchase_with": -np.expm1(-orders),
         "orders_without": without,
         "orders_with": orders,
         "sales_without": without * customers.basket,
@@ -111,10 +137,16 @@ def expected(
     }
 
 
-def _order(
+def order(
     world: World, customers: Customers, promotion: Promotion
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Expected basket before discounts and expected discount of an order under a promotion."""
+    """Return an order's expected basket before discounts and its discount, in the window.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n,)
+        Money of the basket, and money taken off it.
+    """
     terms, basket = terms_of(world, promotion.kind), customers.basket
     none = np.zeros_like(basket)
     if promotion.kind == "limited_time_discount":

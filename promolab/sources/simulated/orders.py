@@ -11,14 +11,21 @@ from promolab.sources.simulated.decisions import NONE, Decisions, recent_contact
 from promolab.sources.simulated.effects import (
     AFTER,
     NEAR,
+    bounded,
     changed_rates,
     claims,
     terms_of,
     topped_up,
 )
-from promolab.sources.simulated.world import CATEGORIES, Customers, Goods, World
+from promolab.sources.simulated.goods import Goods, products_of
+from promolab.sources.simulated.people import Customers
+from promolab.sources.simulated.world import World
 
-__all__ = ["Orders", "draw_orders", "moments", "products_of"]
+__all__ = ["Orders", "draw_orders", "moments"]
+
+
+ON_SALE_DAY = 0.3
+"""Share of a sale week's visits and orders that are on the sale day itself."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ def draw_orders(
     rng = np.random.default_rng([world.seed, 4, int(customers.number[0])])
     counts = rng.poisson(_rates(world, customers, decisions, factors))
     owner, week = (axis.repeat(counts.ravel()) for axis in np.indices(counts.shape).reshape(2, -1))
-    second = moments(rng, customers, owner, week)
+    second = moments(world, rng, customers, owner, week)
     order = np.lexsort([second, owner])
     owner, week, second = owner[order], week[order], second[order]
     promotion = _assigned(world, decisions)[owner, week]
@@ -70,14 +77,14 @@ def draw_orders(
     gross = _filled(world, customers, rng, owner, promotion, gross)
     lines = 1 + rng.poisson(1.2, len(owner))
     line = np.repeat(np.arange(len(owner)), lines)
-    share = rng.exponential(size=len(line))
+    share = 0.02 + rng.exponential(size=len(line))  # nothing is for nothing
     share /= np.bincount(line, weights=share)[line]
     money = np.round(gross[line] * share, 2)
-    product = products_of(rng, customers.interest[owner[line]], goods)
+    product = products_of(rng, customers, owner[line], goods)
     discount = _discounts(
         world, customers, goods, rng, owner, promotion, gross, line, product, money
     )
-    quantity = np.maximum(np.round(money / goods.price[product]), 1).astype(np.int64)
+    quantity = np.clip(np.round(money / goods.price[product]), 1, 60).astype(np.int64)
     by_coupon = np.array([p.kind == "coupon" for p in world.promotions] + [False])[promotion]
     return Orders(
         owner=owner,
@@ -105,7 +112,7 @@ def _rates(
             change = changed_rates(world, customers, promotion, contacts)
             mine = decisions.action[:, number] == place
             rates[:, week : week + 1 + AFTER] += np.where(mine[:, None], change, 0.0)
-    return np.maximum(rates, 0.0)
+    return bounded(rates)
 
 
 def _assigned(world: World, decisions: Decisions) -> np.ndarray:
@@ -160,27 +167,21 @@ def _discounts(
     return np.round(off + reduction[line] * money / gross[line], 2)
 
 
-def products_of(rng: np.random.Generator, interest: np.ndarray, goods: Goods) -> np.ndarray:
-    """Draw a product for each row of interests: first its category, then by popularity."""
-    u = rng.uniform(size=(len(interest), 2))
-    category = (u[:, :1] > np.cumsum(interest, axis=1)).sum(axis=1)
-    category = np.minimum(category, len(CATEGORIES) - 1)
-    ends = goods.category + _within(goods)
-    return np.minimum(np.searchsorted(ends, category + u[:, 1] * (1 - 1e-9)), len(ends) - 1)
-
-
-def _within(goods: Goods) -> np.ndarray:
-    total = np.cumsum(goods.popularity)
-    return total - goods.category  # each category's popularity sums to 1
-
-
 def moments(
-    rng: np.random.Generator, customers: Customers, owner: np.ndarray, week: np.ndarray
+    world: World,
+    rng: np.random.Generator,
+    customers: Customers,
+    owner: np.ndarray,
+    week: np.ndarray,
 ) -> np.ndarray:
-    """Draw a local second within a week by each customer's habits."""
+    """Draw a local second within a week by each customer's habits, or on its sale day."""
     n = len(owner)
     weekend = rng.uniform(size=n) < customers.weekend[owner]
     day = np.where(weekend, rng.integers(5, 7, n), rng.integers(0, 5, n))
+    sale = np.full(world.weeks, -1)
+    for number, weekday in world.sale_days.items():
+        sale[number : number + 1] = weekday
+    day = np.where((sale[week] >= 0) & (rng.uniform(size=n) < ON_SALE_DAY), sale[week], day)
     hour = np.clip(customers.hour[owner] + rng.normal(0, 2, n), 7, 22.99)
     found: Any = (week * 7 + day) * 86_400 + hour * 3600
     return found.astype(np.int64)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from promolab.sources.simulated.decisions import NONE, Decisions
-from promolab.sources.simulated.orders import Orders, moments, products_of
-from promolab.sources.simulated.world import KINDS, Customers, Goods, World
+from promolab.sources.simulated.goods import Goods, products_of
+from promolab.sources.simulated.orders import Orders, moments
+from promolab.sources.simulated.people import Customers
+from promolab.sources.simulated.world import KINDS, World
 
 __all__ = ["browsing", "responses", "reviews"]
 
@@ -21,16 +23,20 @@ WORDS = np.array([*BAD, *FAIR, *GOOD], dtype=object)
 def browsing(
     world: World, customers: Customers, goods: Goods, orders: Orders, factors: np.ndarray
 ) -> Columns:
-    """Draw views, clicks and carts: those that lead to an order line, and those that do not."""
+    """Draw views, clicks, carts and shares.
+
+    Visits lead to views, some of those to a click, some of those to a cart; what is bought was
+    viewed, clicked and put into the cart before. Some of what was bought is shared.
+    """
     rng = np.random.default_rng([world.seed, 5, int(customers.number[0])])
     often = 0.15 + 0.25 * np.sqrt(customers.rate / world.orders_a_week)
     visits = rng.poisson(often[:, None] * factors[None, : world.weeks])
     owner, week = (a.repeat(visits.ravel()) for a in np.indices(visits.shape).reshape(2, -1))
-    second = moments(rng, customers, owner, week)
+    second = moments(world, rng, customers, owner, week)
     views = 1 + rng.poisson(0.8, len(owner))
     seen = np.arange(views.sum()) - np.repeat(np.cumsum(views) - views, views)
     owner, second = owner.repeat(views), second.repeat(views) + 45 * seen
-    product = products_of(rng, customers.interest[owner], goods)
+    product = products_of(rng, customers, owner, goods)
     step = rng.uniform(size=len(owner))
     place = np.arange(len(orders.line)) - np.searchsorted(orders.line, orders.line)
     bought = orders.owner[orders.line], orders.second[orders.line] - 5 * place, orders.product
@@ -42,7 +48,8 @@ def browsing(
         ("click", bought[0], bought[1] - 500, bought[2]),
         ("cart", bought[0], bought[1] - 300, bought[2]),
     ]
-    shares = rng.uniform(size=len(orders.line)) < 0.02
+    # The loyal share more.
+    shares = rng.uniform(size=len(orders.line)) < 0.06 * customers.loyalty[bought[0]]
     parts.append(("share", bought[0][shares], bought[1][shares] + 3_600, bought[2][shares]))
     return {
         "kind": np.concatenate([np.full(len(o), kind, dtype=object) for kind, o, _, _ in parts]),
@@ -80,6 +87,7 @@ def responses(world: World, customers: Customers, decisions: Decisions, orders: 
     ]
     amount = np.bincount(orders.line, weights=orders.amount, minlength=len(orders.owner)).round(2)
     during = orders.promotion != NONE
+    parts.append(_claims(world, rng, orders, (owner, promotion, start + delay + 45), clicked))
     for kind, which in (("purchase", during), ("redeem", during & orders.redeemed)):
         some = orders.owner[which], orders.promotion[which], orders.second[which] + 1
         parts.append((kind, *some, amount[which]))
@@ -90,6 +98,33 @@ def responses(world: World, customers: Customers, decisions: Decisions, orders: 
         "second": np.concatenate([p[3] for p in parts]),
         "amount": np.concatenate([p[4] for p in parts]),
     }
+
+
+def _claims(
+    world: World,
+    rng: np.random.Generator,
+    orders: Orders,
+    sent: tuple[np.ndarray, np.ndarray, np.ndarray],
+    clicked: np.ndarray,
+) -> tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Coupons are claimed by all who use one, just before, and by some who never do."""
+    coupons = np.array([p.kind == "coupon" for p in world.promotions] + [False])
+    used = np.nonzero(coupons[orders.promotion] & orders.redeemed)[0]
+    _, firsts = np.unique(
+        orders.owner[used] * len(coupons) + orders.promotion[used], return_index=True
+    )
+    used = used[firsts]  # orders stand in the order of time
+    idle = coupons[sent[1]] & clicked & (rng.uniform(size=len(clicked)) < 0.5)
+    idle &= ~np.isin(
+        sent[0] * len(coupons) + sent[1],
+        orders.owner[used] * len(coupons) + orders.promotion[used],
+    )
+    parts = (
+        (orders.owner[used], orders.promotion[used], orders.second[used] - 120),
+        tuple(values[idle] for values in sent),
+    )
+    who, which, when = (np.concatenate(both) for both in zip(*parts, strict=True))
+    return "claim", who, which, when, np.full(len(who), np.nan)
 
 
 def reviews(world: World, customers: Customers, orders: Orders) -> Columns:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from promolab.sources.simulated.decisions import NONE, Decisions, decide
 from promolab.sources.simulated.effects import terms_of
+from promolab.sources.simulated.goods import draw_goods
 from promolab.sources.simulated.orders import Orders, draw_orders
+from promolab.sources.simulated.people import Customers, draw_customers
 from promolab.sources.simulated.replies import browsing, responses, reviews
 from promolab.sources.simulated.world import (
     AGES,
@@ -19,12 +19,11 @@ from promolab.sources.simulated.world import (
     CATEGORIES,
     CHANNELS,
     MARGIN_RATES,
+    SALE_DAYS,
     TIERS,
-    Customers,
     World,
-    draw_customers,
-    draw_goods,
 )
+from promolab.sources.simulated.writing import Writer
 
 __all__ = ["CHUNK", "CONTACT_COST", "write_shop"]
 
@@ -37,17 +36,25 @@ CHANNEL = "app"
 
 
 def write_shop(world: World, folder: Path) -> None:
-    """Write every table of the contract as parquet, and the shop's ``shop.toml``."""
+    """Write every table of the contract as parquet, and the shop's ``shop.toml``.
+
+    Parameters
+    ----------
+    world : World
+        The shop's world.
+    folder : Path
+        Where to write; empty, or not there.
+    """
     from tqdm import tqdm
 
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_small(world, folder)
+    writer = Writer(world, folder)
+    _write_small(writer)
     firsts = range(0, world.customers, CHUNK)
     for first in tqdm(
         firsts, desc="simulating", unit="chunk", disable=None if len(firsts) > 1 else True
     ):
-        _write_chunk(world, folder, first, min(first + CHUNK, world.customers))
-    (folder / "shop.toml").write_text(_settings(world), "utf-8")
+        _write_chunk(writer, first, min(first + CHUNK, world.customers))
+    writer.close(_settings(world))
 
 
 def _settings(world: World) -> str:
@@ -66,22 +73,14 @@ variant {world.variant}. Its true effects are known."
 """
 
 
-def _write(folder: Path, table: str, part: int, columns: Mapping[str, Any]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = folder / table
-    path.mkdir(exist_ok=True)
-    pq.write_table(pa.table(dict(columns)), path / f"part-{part:05d}.parquet")
-
-
 def _times(seconds: np.ndarray) -> np.ndarray:
     """Return local seconds since the world began as UTC times without a zone."""
     begin = np.datetime64(BEGIN - OFFSET, "us")
     return begin + np.asarray(seconds, dtype=np.int64) * np.timedelta64(1_000_000, "us")
 
 
-def _write_small(world: World, folder: Path) -> None:
+def _write_small(writer: Writer) -> None:
+    world = writer.world
     goods = draw_goods(world)
     number = np.arange(len(goods.price)) + 1
     brand = np.where(number % 4 == 0, "Own brand", [f"Brand {n % 23 + 1}" for n in number])
@@ -93,12 +92,11 @@ def _write_small(world: World, folder: Path) -> None:
         "private_label": number % 4 == 0,
         "margin_rate": MARGIN_RATES[goods.category],
     }
-    _write(folder, "products", 0, products)
+    writer.write("products", 0, products)
     promotions = world.promotions
     terms = [terms_of(world, p.kind) for p in promotions]
     starts = [world.starts(p.week) - OFFSET for p in promotions]
-    _write(
-        folder,
+    writer.write(
         "promotions",
         0,
         {
@@ -113,9 +111,13 @@ def _write_small(world: World, folder: Path) -> None:
             "contact_cost": [CONTACT_COST] * len(promotions),
         },
     )
-    pairs = [(p.id, n) for p in promotions for n in number[goods.category == p.category]]
-    _write(
-        folder,
+    # Coupons and full reductions are for the whole shop.
+    pairs = [
+        (p.id, n)
+        for p in promotions
+        for n in number[(goods.category == p.category) | (p.kind in ("coupon", "full_reduction"))]
+    ]
+    writer.write(
         "promotion_products",
         0,
         {"promotion_id": [p for p, _ in pairs], "product_id": [n for _, n in pairs]},
@@ -123,10 +125,9 @@ def _write_small(world: World, folder: Path) -> None:
     days = [
         (name, datetime(year, month, day) - OFFSET)
         for year in range(BEGIN.year, world.starts(world.weeks).year + 1)
-        for name, month, day in (("618", 6, 18), ("双11", 11, 11))
+        for name, (month, day) in SALE_DAYS.items()
     ]
-    _write(
-        folder,
+    writer.write(
         "calendar",
         0,
         {
@@ -137,22 +138,22 @@ def _write_small(world: World, folder: Path) -> None:
     )
 
 
-def _write_chunk(world: World, folder: Path, first: int, last: int) -> None:
+def _write_chunk(writer: Writer, first: int, last: int) -> None:
     import pyarrow as pa
 
+    world = writer.world
     goods, factors = draw_goods(world), world.week_factors()
     customers = draw_customers(world, first, last)
     decisions = decide(world, customers)
     orders = draw_orders(world, customers, goods, decisions, factors)
     part, ids = first // CHUNK, np.array([p.id for p in world.promotions] + [None], dtype=object)
-    _write_customers(folder, part, customers, decisions)
-    _write_decisions(world, folder, part, customers, decisions)
+    _write_customers(writer, part, customers, decisions)
+    _write_decisions(writer, part, customers, decisions)
     _write_events(
-        folder, part, customers, orders, browsing(world, customers, goods, orders, factors)
+        writer, part, customers, orders, browsing(world, customers, goods, orders, factors)
     )
     answers = responses(world, customers, decisions, orders)
-    _write(
-        folder,
+    writer.write(
         "responses",
         part,
         {
@@ -166,8 +167,7 @@ def _write_chunk(world: World, folder: Path, first: int, last: int) -> None:
     written = reviews(world, customers, orders)
     inside = written["second"] < world.weeks * 7 * 86_400
     written = {name: values[inside] for name, values in written.items()}
-    _write(
-        folder,
+    writer.write(
         "reviews",
         part,
         {
@@ -186,9 +186,9 @@ def _order_ids(part: int, order: np.ndarray) -> np.ndarray:
     return order + 1 + part * 1_000_000_000
 
 
-def _write_customers(folder: Path, part: int, customers: Customers, decisions: Decisions) -> None:
+def _write_customers(writer: Writer, part: int, customers: Customers, decisions: Decisions) -> None:
     n = len(customers.number)
-    since = np.datetime64(BEGIN, "us") - (customers.number * 7919 % 1500) * np.timedelta64(1, "D")
+    since = np.datetime64(BEGIN - OFFSET, "us") - customers.since * np.timedelta64(1, "D")
     columns = {
         "customer_id": customers.number,
         "status": np.full(n, "active"),
@@ -199,19 +199,18 @@ def _write_customers(folder: Path, part: int, customers: Customers, decisions: D
         "signup_channel": np.array(CHANNELS)[customers.channel],
         "interest_in_offers": customers.offers,
     }
-    _write(folder, "customers", part, columns)
+    writer.write("customers", part, columns)
     rights = {
         "customer_id": customers.number,
         "channel": np.full(n, CHANNEL),
         "allowed": decisions.eligible,
         "since": np.full(n, np.datetime64(BEGIN, "us")),
     }
-    _write(folder, "contact_rights", part, rights)
+    writer.write("contact_rights", part, rights)
 
 
-def _write_decisions(
-    world: World, folder: Path, part: int, customers: Customers, decisions: Decisions
-) -> None:
+def _write_decisions(writer: Writer, part: int, customers: Customers, decisions: Decisions) -> None:
+    world = writer.world
     kinds, rounds = len(world.kinds), len(world.rounds)
     owner = np.repeat(np.nonzero(decisions.eligible)[0], rounds)
     number = np.tile(np.arange(rounds), len(owner) // max(rounds, 1))
@@ -231,9 +230,8 @@ def _write_decisions(
         "planned_action": names[number, planned],
         "holdout": np.where(customers.standing[owner], "standing", held),
     }
-    _write(folder, "decisions", part, rows)
-    _write(
-        folder,
+    writer.write("decisions", part, rows)
+    writer.write(
         "decision_propensities",
         part,
         {
@@ -243,8 +241,7 @@ def _write_decisions(
         },
     )
     sent = action != NONE
-    _write(
-        folder,
+    writer.write(
         "exposures",
         part,
         {
@@ -257,7 +254,7 @@ def _write_decisions(
 
 
 def _write_events(
-    folder: Path, part: int, customers: Customers, orders: Orders, browsed: dict[str, np.ndarray]
+    writer: Writer, part: int, customers: Customers, orders: Orders, browsed: dict[str, np.ndarray]
 ) -> None:
     import pyarrow as pa
 
@@ -269,9 +266,11 @@ def _write_events(
         [pa.nulls(seen, pa.int64()), pa.array(_order_ids(part, orders.line), pa.int64())]
     )
     sorting = np.lexsort([np.arange(seen + lines), second])
+    # Two visits may fall on one second: these microseconds keep their rows apart.
+    apart = np.concatenate([np.arange(seen) % 1_000_000, np.zeros(lines, dtype=np.int64)])
     columns = {
         "customer_id": customers.number[owner][sorting],
-        "ts": _times(second[sorting]),
+        "ts": (_times(second) + apart * np.timedelta64(1, "us"))[sorting],
         "kind": np.concatenate([browsed["kind"], np.full(lines, "purchase", dtype=object)])[
             sorting
         ],
@@ -286,4 +285,4 @@ def _write_events(
     ):
         filled = np.concatenate([empty, values])[sorting]
         columns[name] = pa.array(filled, mask=np.isnan(filled))
-    _write(folder, "events", part, columns)
+    writer.write("events", part, columns)

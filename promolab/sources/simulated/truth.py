@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,13 +13,16 @@ from promolab.contract import Shop
 from promolab.errors import InputError, nearest
 from promolab.sources.simulated.decisions import decide, recent_contacts
 from promolab.sources.simulated.effects import expected
+from promolab.sources.simulated.people import draw_customers
 from promolab.sources.simulated.tables import CHUNK
-from promolab.sources.simulated.world import World, draw_customers
+from promolab.sources.simulated.world import World
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SimulatedShop", "Truth"]
+__all__ = ["OUTCOMES", "SimulatedShop", "Truth"]
+
+OUTCOMES = ("purchase", "orders", "sales", "margin")
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,16 @@ class Truth:
     ----------
     world : World
         What the shop was made from.
+
+    Examples
+    --------
+    >>> truth = Truth(World(customers=1_000, weeks=12))
+    >>> found = truth.effects("W07-full_reduction")
+    >>> bool(found["margin_effect"].mean() > 0)
+    True
+    >>> nothing = Truth(World(customers=1_000, weeks=12, variant="null"))
+    >>> float(nothing.effects("W07-coupon")["margin_effect"].abs().max())
+    0.0
     """
 
     world: World
@@ -44,35 +59,17 @@ class Truth:
         Returns
         -------
         DataFrame of one row per customer
-            customer_id; orders, sales, margin (expected, from the window's start to the end of the
-            horizon) ``_without`` and ``_with``, and ``_effect``, their difference. Money in the
-            shop's currency; the cost of the contact is not in.
+            customer_id; purchase (the chance of at least one), orders, sales and margin (expected,
+            from the window's start to the end of the horizon) ``_without`` and ``_with``, and
+            ``_effect``, their difference. Money in the shop's currency; the cost of the contact is
+            not in.
 
         Raises
         ------
         InputError
             There is no such promotion.
         """
-        import pandas as pd
-
-        places = {p.id: place for place, p in enumerate(self.world.promotions)}
-        if promotion_id not in places:
-            raise InputError(
-                f"there is no promotion {promotion_id!r}; {nearest(str(promotion_id), places)}"
-            )
-        place, factors = places[promotion_id], self.world.week_factors()
-        number = place // len(self.world.kinds)
-        parts = []
-        for first in range(0, self.world.customers, CHUNK):
-            customers = draw_customers(self.world, first, min(first + CHUNK, self.world.customers))
-            contacts = recent_contacts(self.world, decide(self.world, customers).action, number)
-            promotion = self.world.promotions[place]
-            found = expected(self.world, customers, promotion, contacts, factors)
-            parts.append(pd.DataFrame({"customer_id": customers.number, **found}))
-        table = pd.concat(parts, ignore_index=True)
-        for name in ("orders", "sales", "margin"):
-            table[f"{name}_effect"] = table[f"{name}_with"] - table[f"{name}_without"]
-        return table
+        return _effects(self.world, str(promotion_id)).copy()
 
     @property
     def promotions(self) -> list[str]:
@@ -82,9 +79,14 @@ class Truth:
     def types(self, promotion_id: str) -> pd.Series[str]:
         """Return each customer's type, for teaching: the truth behind it is never known in a shop.
 
-        ``put off`` where the expected margin falls because fewer orders come, ``subsidised`` where
-        it falls or stays although orders rise, ``persuadable`` where the margin rises by at least
-        half of the mean rise, ``lost cause`` else.
+        ``put off``: fewer orders come. ``sure buyer``: no more orders come than without, or they
+        do not pay for what is taken off. ``persuadable``: the margin rises by at least half of the
+        mean rise. ``lost cause``: else.
+
+        Parameters
+        ----------
+        promotion_id : str
+            Of the table promotions.
         """
         import pandas as pd
 
@@ -92,11 +94,32 @@ class Truth:
         margin, orders = table["margin_effect"], table["orders_effect"]
         rise = margin[margin > 0].mean() if (margin > 0).any() else np.inf
         names = np.select(
-            [orders < 0, margin <= 0, margin >= rise / 2],
-            ["put off", "subsidised", "persuadable"],
+            [orders < 0, (margin <= 0) & (margin.abs().max() > 0), margin >= rise / 2],
+            ["put off", "sure buyer", "persuadable"],
             "lost cause",
         )
         return pd.Series(names, index=pd.Index(table["customer_id"], name="customer_id"))
+
+
+@functools.lru_cache(maxsize=8)
+def _effects(world: World, promotion_id: str) -> pd.DataFrame:
+    import pandas as pd
+
+    places = {p.id: place for place, p in enumerate(world.promotions)}
+    if promotion_id not in places:
+        raise InputError(f"there is no promotion {promotion_id!r}; {nearest(promotion_id, places)}")
+    place, factors = places[promotion_id], world.week_factors()
+    parts = []
+    for first in range(0, world.customers, CHUNK):
+        customers = draw_customers(world, first, min(first + CHUNK, world.customers))
+        action = decide(world, customers).action
+        contacts = recent_contacts(world, action, place // len(world.kinds))
+        found = expected(world, customers, world.promotions[place], contacts, factors)
+        parts.append(pd.DataFrame({"customer_id": customers.number, **found}))
+    table = pd.concat(parts, ignore_index=True)
+    for name in OUTCOMES:
+        table[f"{name}_effect"] = table[f"{name}_with"] - table[f"{name}_without"]
+    return table
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,8 +131,15 @@ class SimulatedShop(Shop):
     truth : Truth
         Its true effects; `promolab.clean` and step 01 leave it behind.
     soiled : DataFrame or None
-        With ``dirt``: table, row and what was done to it.
+        With ``dirt``: table, row (from 0, in the order of the files), column, what was done to it,
+        and the rule or flag of `promolab.clean` that finds it; empty where none does.
     """
 
     truth: Truth = None  # type: ignore[assignment]
     soiled: pd.DataFrame | None = None
+
+    def with_tables(self, tables: Mapping[str, Any], **changes: Any) -> Shop:
+        """Return a shop with other tables, which knows no truth."""
+        names = ("settings", "files", "left_out", "cleaned", "gaps")
+        kept = {name: getattr(self, name) for name in names}
+        return Shop(tables=dict(tables), **(kept | changes))
