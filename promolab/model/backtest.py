@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,15 +56,21 @@ def run_backtest(
     ------
     InputError
         A column is missing, a promotion has two starts, a label is neither 0 nor 1, or the model
-        refuses its training rows.
+        refuses the training rows of every promotion; those of one alone are told in ``skipped``.
     """
     setting = promotion_setting(
         pairs, outcome, columns, min_positives=min_positives, min_promotions=min_promotions
     )
-    return backtest_of(setting, predict_folds(setting, model))
+    refused: dict[str, str] = {}
+    p = predict_folds(setting, model, refused=refused)
+    if refused and np.isnan(p).all():
+        raise InputError(f"no promotion could be learned for: {next(iter(refused.values()))}")
+    return backtest_of(setting, p, refused)
 
 
-def backtest_of(setting: Setting, p: np.ndarray) -> Backtest:
+def backtest_of(
+    setting: Setting, p: np.ndarray, refused: Mapping[str, str] | None = None
+) -> Backtest:
     """Compare predictions of `predict_folds` with what came.
 
     Parameters
@@ -73,6 +79,8 @@ def backtest_of(setting: Setting, p: np.ndarray) -> Backtest:
         Of promotions.
     p : ndarray, shape (n,)
         Predicted probability of each row; a fold with nan was not predicted and is skipped.
+    refused : mapping of str to str, optional
+        Why a model did not learn for a fold, by the fold's name.
     """
     promotions = setting.promotions
     if promotions is None:
@@ -84,7 +92,8 @@ def backtest_of(setting: Setting, p: np.ndarray) -> Backtest:
     trained_on: dict[Any, int] = {}
     for fold in setting.folds.parts:
         if np.isnan(p[fold.test]).any():
-            reasons.update(dict.fromkeys(fold.promotions, "a model could not learn for it"))
+            why = (refused or {}).get(fold.name, "a model could not learn for it")
+            reasons.update(dict.fromkeys(fold.promotions, why))
             continue
         parts.append(_rows(setting, fold, p))
         trained_on.update(dict.fromkeys(fold.promotions, fold.trained_on))

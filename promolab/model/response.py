@@ -156,7 +156,7 @@ class ResponseModel(Estimator):
             track=self.track,
         )
         learners = self._fitted_learners(training)
-        self.calibrators_ = self._fitted_calibrators(training)
+        self.calibrators_ = self._fitted_calibrators(training, learners)
         self.learners_ = learners
         self.n_, self.positives_ = len(labels), int(np.nansum(labels[:, 0]))
         clusters = training.cluster
@@ -182,9 +182,14 @@ class ResponseModel(Estimator):
             learners.append(learner)
         return learners
 
-    def _fitted_calibrators(self, training: Training) -> list[Any]:
+    def _fitted_calibrators(self, training: Training, learners: list[Learner]) -> list[Any]:
         if self.calibration is None:
             return []
+        if getattr(learners[0], "pair", None) is not None:
+            raise InputError(
+                "calibration corrects each outcome by itself, and a funnel's chances would no "
+                "longer fit together; give calibration=None or funnel=None"
+            )
         from promolab.model.calibration import cross_fitted_calibrators
 
         return list(cross_fitted_calibrators(self.calibration, training, self._fitted_learners))

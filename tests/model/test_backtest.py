@@ -244,3 +244,26 @@ def test_words_and_figure(result: Backtest) -> None:
     axes = result.plot()
     assert isinstance(axes, Axes) and axes.get_xlabel() == "AUC"
     assert [t.get_text() for t in axes.get_yticklabels()][-1:] or axes.get_yticks().size
+
+
+def test_one_promotion_that_cannot_be_learned_for_is_skipped_not_fatal(pairs: pd.DataFrame) -> None:
+    from promolab.errors import InputError
+
+    class Choosy(ResponseModel):
+        def fit(self, X, y, **beside):  # type: ignore[no-untyped-def]
+            if len(X) < most:
+                raise InputError("too few rows to my taste")
+            return super().fit(X, y, **beside)
+
+    most = 0
+    whole = run_backtest(pairs, model=Choosy)
+    first = whole.by_promotion.sort_values("trained_on")["promotion_id"].iloc[0]
+    sizes = pairs[pairs["label_complete"]].groupby("promotion_id").size()
+    most = int(sizes.sum() / 2)
+    part = run_backtest(pairs, model=Choosy)
+    assert 0 < len(part.by_promotion) < len(whole.by_promotion)
+    told = part.skipped.set_index("promotion_id")["reason"]
+    assert told[first] == "too few rows to my taste"
+    most = 10**9
+    with pytest.raises(InputError, match="no promotion could be learned for: too few rows"):
+        run_backtest(pairs, model=Choosy)

@@ -255,3 +255,14 @@ def test_event_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match="tensorboard"):
         ResponseModel("mlp", track=track, **SMALL).fit(X, y)
+
+
+def test_a_funnel_is_not_calibrated_apart() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"orders": rng.poisson(3, 200)})
+    both = pd.DataFrame({name: rng.integers(0, 2, 200) for name in ("click", "purchase")})
+    options = {"epochs": 1, "hidden": (4,), "calibration": "platt"}
+    with pytest.raises(InputError, match="no longer fit together"):
+        ResponseModel("multitask", **options).fit(X, both, cluster=np.arange(200))
+    apart = ResponseModel("multitask", funnel=None, **options).fit(X, both, cluster=np.arange(200))
+    assert len(apart.calibrators_) == 2
