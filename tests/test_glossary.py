@@ -31,6 +31,8 @@ def test_every_axis_and_component_is_described():
         *("ROC curve", "gain chart", "lift", "calibration", "interval", "Wilson", "silhouette"),
         *("stability", "adjusted", "not identified", "randomised", "expected redemptions"),
         *("holdout", "redeemed", "purchased", "label_complete", "as_of"),
+        *("gap statistic", "adjusted Rand index", "false discovery rate", "average precision"),
+        *("log-loss", "calibration error", "permutation importance", "stability selection"),
         *("settled", "extra net sales", "verdict", "inside its band", "standing holdout"),
     ],
 )

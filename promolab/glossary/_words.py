@@ -8,12 +8,29 @@ AUC within promotions | AUC within promotions | 0–1 | The AUC of each promotio
     promotions do well.
 ROC curve | ROC curve | | For every cut of the list: the share of responders that is on it against
     the share of the others that is on it too.
+precision and recall | precision and recall | | Of a list cut somewhere: the share of it that
+    responded (precision), and the share of all responders that is on it (recall).
+average precision | average precision | 0–1 | Precision averaged over all cuts of the list, each
+    weighed by the responders it adds: how clean the top is. A list in random order has the share
+    of responders.
 gain chart | gain chart | | The share of all responders found in the top part of the list, by how
     long that part is.
 lift | lift | times | How many times more responders the top part of the list holds than an
     equally long list drawn by chance.
 calibration | calibration | | Whether chances come true: of those given 20 %, about 20 % should
     respond.
+calibration error | calibration error | share, 0–1 | How far predicted chances are from what
+    happened, averaged over ten groups of contacts, without what chance alone would add.
+log-loss | log-loss | | How surprised a model is by what happened: less is better, and being sure
+    and wrong costs most.
+log odds | log odds | | The logarithm of chance ÷ (1 − chance): what features add to one another on
+    this scale makes up the score; 0 is 50 %.
+permutation importance | permutation importance | | By how much a model gets worse when the values
+    of one feature are shuffled among customers, so that they say nothing any more.
+partial dependence | partial dependence | | The mean predicted chance if everybody had the same
+    value of one feature and kept all others.
+stability selection | stability selection | | A feature is kept if a model that may use few picks
+    it in most of many halves of the customers, drawn by chance (Meinshausen & Bühlmann 2010).
 interval | 95 % interval | | Written [low, high]: a range made such that it holds the true figure
     in 95 of 100 repetitions. Customers, not rows, are taken as independent.
 Wilson | Wilson interval | | An interval for a share that stays between 0 and 100 % and holds for
@@ -28,6 +45,17 @@ backtest | backtest | | A replay: each promotion is predicted by a model that kn
     over before it started.
 silhouette | silhouette | −1 to 1 | How much closer customers are to their own segment than to the
     next one: near 0 segments overlap, near 1 they are far apart.
+gap statistic | gap statistic | | How much closer customers are to their segments than in data
+    without groups (Tibshirani et al. 2001). Its rule takes the first number of segments that the
+    next one does not beat by more than one standard error.
+adjusted Rand index | adjusted Rand index | up to 1 | How much two groupings of the same customers
+    agree: 1 is the same groups, 0 no more than chance would give (Hubert & Arabie 1985).
+false discovery rate | false discovery rate | share, 0–1 | Of the cells said to stand out, the share
+    that may do so by chance alone; kept low although many are compared (Benjamini & Hochberg 1995).
+neighbourhood | neighbourhood (eps) | standard deviations | How near another customer must be to
+    count as a neighbour, where groups are made of customers who lie close together.
+principal component | principal component | | A direction in which customers differ most: several
+    features at once, drawn as one axis.
 stability | stability | 0–1 | How much segments agree when made again from resampled customers; 1
     is the same segments each time.
 descriptive | descriptive | | Describes the data at hand: segments were made from the same data,

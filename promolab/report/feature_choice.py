@@ -104,6 +104,6 @@ def _by_the_past(pairs: pd.DataFrame, found: dict[str, list[str]]) -> FeatureCho
     row = part[(part["metric"] == "log_loss") & (part["model"] == "all")].iloc[0].to_dict()
     change = number(*(row[f"difference{end}"] for end in ("", "_low", "_high")), decimals=3)
     taken = board.recommended
-    told = f"log-loss of past promotions with all {many} against the usual {few}: {change}"
+    told = f"with all {many}, the log-loss of past promotions changes by {change} (less is better)"
     why = f"{len(found[taken])} features ({taken}); {told}."
     return FeatureChoice(taken, found[taken], why, board)

@@ -40,6 +40,8 @@ class ModelChoice:
         The search for the options, where one was made.
     why : str
         Why this one, in a sentence.
+    no_search : str
+        Why a search that was asked for could not be made; empty where there is none.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class ModelChoice:
     board: Leaderboard | None = field(repr=False)
     search: SearchResult | None = field(repr=False)
     why: str
+    no_search: str = ""
 
     def make(self) -> ResponseModel:
         """Return a new model of the kind chosen."""
@@ -111,18 +114,25 @@ def choose_model(
     ModelChoice
     """
     asked, given = listed(models, model), choose_features(pairs, features)
+    # A penalty that was asked for stays; the usual one may be searched for.
+    fixed = {"l2": l2} if l2 else {}
     l2 = l2 or given.l2
-    board, why = _compared(pairs, asked, given.columns, l2, seed) if asked else (None, "")
+    board, failed = _compared(pairs, asked, given.columns, l2, seed) if asked else (None, "")
     kind = model if model != RECOMMENDED else (board.recommended if board else KINDS[0])
-    if not why:
-        why = f"The list is ranked by the method {kind}" + (
-            ", which the comparison recommends." if model == RECOMMENDED else ", as asked for."
-        )
-    options, search = _options(kind, l2, seed), None
+    reason = (
+        "as asked for"
+        if model != RECOMMENDED
+        else "which the comparison recommends"
+        if board
+        else "the simplest: nothing was compared"
+    )
+    why = f"{failed} The list is ranked by the method {kind}, {reason}.".lstrip()
+    options, search, no_search = _options(kind, l2, seed), None, ""
     if trials:
-        search = _searched(pairs, kind, given.columns, trials, seed)
+        fixed = fixed if kind == "logistic" else {}
+        search, no_search = _searched(pairs, kind, given.columns, trials, seed, fixed)
         options = {**options, **search.best} if search else options
-    return ModelChoice(kind, options, given, board, search, why)
+    return ModelChoice(kind, options, given, board, search, why, no_search)
 
 
 def _options(kind: str, l2: float, seed: int) -> dict[str, Any]:
@@ -144,14 +154,20 @@ def _compared(
 
 
 def _searched(
-    pairs: pd.DataFrame, kind: str, columns: list[str], trials: int, seed: int
-) -> SearchResult | None:
+    pairs: pd.DataFrame,
+    kind: str,
+    columns: list[str],
+    trials: int,
+    seed: int,
+    fixed: Mapping[str, Any],
+) -> tuple[SearchResult | None, str]:
     from promolab.model import search_options
 
     try:
-        return search_options(pairs, kind, columns=columns, trials=trials, seed=seed)
-    except InputError:
-        return None
+        found = search_options(pairs, kind, columns=columns, trials=trials, fixed=fixed, seed=seed)
+    except InputError as error:
+        return None, f"No better options could be searched for: {error}."
+    return found, ""
 
 
 def recorded(choice: ModelChoice) -> dict[str, Any]:

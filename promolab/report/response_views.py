@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promolab.campaign.launch import Launch
 from promolab.errors import InputError
-from promolab.glossary import label
+from promolab.glossary import describe, label
+from promolab.model.leaderboard_result import METRICS
 from promolab.report.page import Html, join, picture, say, table
 from promolab.report.response_choice import ModelChoice
-from promolab.wording import number, percent
+from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,32 +30,40 @@ __all__ = [
     "searched",
     "segment_quality",
     "selection",
+    "words",
 ]
 
 MOST_DEPENDENCES = 2  # features whose dependence is drawn
-_SHOWN = {
-    "model": "method",
-    "auc": "AUC [95 %]",
-    "auc_within": "AUC within promotions [95 %]",
-    "average_precision": "average precision [95 %]",
-    "log_loss": "log-loss [95 %]",
-    "ece": "calibration error [95 %]",
-    "difference": "AUC against the simplest [95 %]",
+_WRITTEN: dict[str, Callable[..., str]] = {
+    "auc": partial(number, decimals=2),
+    "auc_within": partial(number, decimals=2),
+    "average_precision": partial(number, decimals=2),
+    "log_loss": partial(number, decimals=3),
+    "ece": partial(percent, decimals=1),
 }
+_WORDS = (
+    *("AUC", "AUC within promotions", "ROC curve", "precision and recall", "average precision"),
+    *("log-loss", "calibration", "calibration error", "gain chart", "lift", "interval"),
+    *("clustered by customer", "out of time", "backtest", "prediction interval"),
+    *("permutation importance", "partial dependence", "stability selection", "log odds"),
+)
 
 
 def leaderboard(choice: ModelChoice) -> Html:
     """Return the comparison of methods: what it says, the differences, all figures."""
+    if not choice.features.columns:
+        return say("There are no past contacts on which methods could be compared.")
     if choice.board is None:
-        return say(choice.why)
+        return _used(choice)
     board = choice.board
-    frame = board.table
+    frame, simplest = board.table, board.models[0]
     rows = frame.assign(
-        **{name: _with_interval(frame, name) for name in _SHOWN if name in frame.columns[1:]},
+        **{name: _with_interval(frame, name) for name in _WRITTEN if name in frame},
         difference=_differences(board),
     )
-    figures = dict.fromkeys([name for name in _SHOWN if name != "model"], str)
-    shown = {name: text for name, text in _SHOWN.items() if name in rows}
+    shown = {"model": "method", "auc": "AUC", "difference": f"AUC less that of {simplest}"}
+    shown |= {name: METRICS[name] for name in _WRITTEN if name != "auc" and name in frame}
+    figures = dict.fromkeys([name for name in shown if name != "model"], str)
     return join(
         [
             say(board.summary()),
@@ -62,16 +73,21 @@ def leaderboard(choice: ModelChoice) -> Html:
                 shown,
                 figures,
                 caption="All on the same contacts, none of which a method had seen; the simplest "
-                "first. Log-loss and calibration error: less is better.",
+                "first; 95 % intervals by customer. Log-loss and calibration error (without what "
+                "chance adds to it): less is better.",
             ),
-            say(f"{choice.why} What it is given: {choice.features.why}"),
+            _used(choice),
         ]
     )
 
 
+def _used(choice: ModelChoice) -> Html:
+    return say(f"{choice.why} What it is given: {choice.features.why}")
+
+
 def _with_interval(frame: pd.DataFrame, name: str) -> list[str]:
     columns = zip(frame[name], frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
-    return [number(value, low, high, decimals=3) for value, low, high in columns]
+    return [_WRITTEN[name](value, low, high) for value, low, high in columns]
 
 
 def _differences(board: Leaderboard) -> list[str]:
@@ -80,7 +96,7 @@ def _differences(board: Leaderboard) -> list[str]:
     return [
         "–"
         if row.difference != row.difference or name == board.models[0]
-        else number(row.difference, row.difference_low, row.difference_high)
+        else number(row.difference, row.difference_low, row.difference_high, decimals=3)
         for name, row in part.iterrows()
     ]
 
@@ -89,7 +105,7 @@ def curves(choice: ModelChoice) -> Html:
     """Return ROC and precision–recall curves of all methods over one another, and reliability."""
     board = choice.board
     if board is None:
-        return say("Nothing was compared: name methods with -p models=logistic,boosting.")
+        return say("No curves: no methods were compared.", css="muted")
     return join(
         [
             picture(board.plot_roc(), "ROC curves of the methods compared."),
@@ -130,6 +146,7 @@ def dependence(launch: Launch, choice: ModelChoice) -> Html:
     pictures = []
     for feature in ranked["feature"].head(MOST_DEPENDENCES):
         found = partial_dependence(model, known, str(feature), cluster=known["customer_id"])
+        found = replace(found, outcome=launch.backtest.outcome)
         axes = found.plot(label=label(str(feature)))
         pictures.append(picture(axes, f"Predicted chance against {label(str(feature))}."))
     return join(pictures)
@@ -143,7 +160,11 @@ def selection(launch: Launch, choice: ModelChoice) -> Html:
         lambda: select_features(launch.pairs, model=choice.make),
         lambda found: join(
             [
-                say(found.summary()),
+                say(
+                    f"The list uses the {plural(len(choice.features.columns), 'feature')} told "
+                    "above. Had the past chosen among all, with no say of those few: "
+                    + found.summary()
+                ),
                 picture(found.plot(labels=_labels(launch)), "How often each feature is chosen."),
             ]
         ),
@@ -167,13 +188,20 @@ def history(launch: Launch, choice: ModelChoice) -> Html:
 
 def searched(choice: ModelChoice) -> Html:
     """Return what a search for the method's options found, where one was asked for."""
+    if not choice.features.columns:
+        return say("There is nothing to search options on either.", css="muted")
+    if choice.no_search:
+        return say(choice.no_search)
     if choice.search is None:
         return say(
             f"The options of {choice.kind} are the usual ones; -p search_trials=30 searches for "
             "better ones on past promotions.",
             css="muted",
         )
-    return say(choice.search.summary()) + picture(choice.search.plot(), "Each trial's log-loss.")
+    told = say(choice.search.summary())
+    return told + _or_why(
+        choice.search.plot, lambda axes: picture(axes, "The log-loss of each trial.")
+    )
 
 
 def segment_quality(launch: Launch) -> Html:
@@ -214,12 +242,15 @@ def preparation(launch: Launch) -> Html:
     if launch.model is None:
         return say(launch.why)
     found = launch.model.preparation()
+    named = tuple(replace(c, column=label(c.column)) for c in found.columns)
+    found = replace(found, columns=named)
     frame = found.to_frame()
     odd = frame[(frame["used"] != "yes") | (frame["missing"] > 0) | (frame["what"] == "category")]
     # First what is left out, then categories, then what is missing most.
     order = ["used", "what", "missing", "column"]
     odd = odd.sort_values(order, ascending=[True, True, False, True], kind="stable")
-    rows = odd.assign(column=[label(name) for name in odd["column"]])
+    # A heading without anything under it is left out.
+    rows = odd.assign(unseen_becomes=odd["unseen_becomes"].where(odd["unseen_becomes"] != ""))
     shown = {
         "column": "column",
         "what": "what it is",
@@ -228,9 +259,21 @@ def preparation(launch: Launch) -> Html:
         "missing_becomes": "which becomes",
         "unseen_becomes": "a level never seen becomes",
     }
-    formats = {"missing": lambda share: "–" if share != share else percent(share, decimals=0)}
-    caption = "Columns with missing values, categories, and those left out; all others are numbers."
+    formats = {
+        "missing": lambda share: "–" if share != share else percent(share, decimals=0),
+        "unseen_becomes": lambda words: words if isinstance(words, str) else "",
+    }
+    caption = (
+        "Columns with missing values, categories, and those left out; all others are numbers. An "
+        "indicator is a column of its own: 1 where the value was missing."
+    )
     return say(found.summary()) + table(rows, shown, formats, caption=caption, most=12)
+
+
+def words() -> Html:
+    """Return the words of the page and what they mean."""
+    frame = describe(list(_WORDS))
+    return table(frame, {"label": "word", "meaning": "meaning"}, most=len(_WORDS))
 
 
 def _labels(launch: Launch) -> dict[str, str]:
@@ -240,7 +283,6 @@ def _labels(launch: Launch) -> dict[str, str]:
 def _or_why(make: Callable[[], Any], show: Callable[[Any], Html]) -> Html:
     """Show a result, or say why there is none: too little history is no error here."""
     try:
-        found = make()
+        return show(make())
     except InputError as error:
         return say(f"Not shown: {error}.")
-    return show(found)

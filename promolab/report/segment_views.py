@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError, nearest
+from promolab.glossary import describe
+from promolab.report.page import Html, picture, table
 from promolab.segmentation import METHODS, Segmenter
 from promolab.segmentation.method_table import WORDS
 from promolab.segmentation.preparation import APART
@@ -15,23 +17,43 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.profiles import LifeStages
-    from promolab.segmentation import MethodComparison, ProfilePair, SegmentProfile
+    from promolab.segmentation import (
+        MethodComparison,
+        ProfilePair,
+        SegmentProfile,
+        SegmentResponse,
+    )
 
 __all__ = [
     "advice_columns",
+    "answers",
     "fitted_methods",
     "largest_two",
     "method_columns",
     "method_formats",
     "method_rows",
+    "size_and_value",
     "stage_columns",
     "stage_formats",
     "stage_rows",
+    "words",
 ]
 
 REFITS = 5
 """Refits behind a method that is there for comparison."""
 
+_VERDICTS = {
+    "more": "more",
+    "less": "less",
+    "as all": "not told apart",
+    "too few": "too few to tell",
+}
+_WORDS = (
+    *("RFM", "silhouette", "stability", "adjusted Rand index", "gap statistic"),
+    *("principal component", "neighbourhood", "false discovery rate", "p_value", "migration"),
+    *("far", "interval", "clustered by customer", "descriptive", "so_do_this"),
+    *("interests", "purchasing_power", "loyalty", "habits"),
+)
 _SHARES = ("share_customers", "share_sales", "share_sales_28d")
 
 
@@ -124,10 +146,9 @@ def method_columns() -> dict[str, str]:
         "k": "segments",
         "noise_share": "customers left out",
         "separation": "separation",
-        "difference": "against the simplest",
+        "difference": "separation against the simplest",
         "stability": "stability",
-        "smallest_share": "smallest segment",
-        "why": "why not",
+        "why": "verdict",
     }
 
 
@@ -141,13 +162,13 @@ def method_rows(comparison: MethodComparison) -> pd.DataFrame:
             "–" if row[0] != row[0] or (same and row[1] == row[2]) else number(*row, decimals=2)
             for row in parts
         ]
-    for name in ("noise_share", "smallest_share"):
-        frame[name] = [
-            "–" if not share > 0 else percent(share, decimals=1) for share in frame[name]
-        ]
-    names = [WORDS[name] for name in frame["method"]]
-    chosen = frame["recommended"].tolist()
-    frame["method"] = [f"{n} (recommended)" if r else n for n, r in zip(names, chosen, strict=True)]
+    frame["noise_share"] = [
+        "–" if share != share else percent(share, decimals=1) if share else "none"
+        for share in frame["noise_share"]
+    ]
+    frame["method"] = [WORDS[name] for name in frame["method"]]
+    frame["why"] = frame["why"].mask(frame["recommended"], "recommended")
+    frame["why"] = frame["why"].mask(frame["why"] == "", "less separated, or more involved")
     return frame
 
 
@@ -156,10 +177,64 @@ def method_formats() -> dict[str, Callable[[Any], str]]:
     return {name: str for name in method_columns() if name not in ("method", "why", "k")}
 
 
+def answers(response: SegmentResponse | None) -> Html:
+    """Return what each segment answered over all promotions, most contacts first."""
+    if response is None:
+        return Html("")
+    frame = response.segments.sort_values("contacts", ascending=False, kind="stable")
+    rows = frame.to_dict("records")
+    shown = frame.assign(
+        rate=[percent(r["rate"], r["rate_low"], r["rate_high"]) for r in rows],
+        expected=[percent(r["expected"], decimals=0) for r in rows],
+        difference=[_points(r) for r in rows],
+        p_adjusted=[_chance(p) for p in frame["p_adjusted"]],
+        verdict=[_VERDICTS.get(r["verdict"], r["verdict"]) for r in rows],
+    )
+    columns = {
+        "segment": "segment",
+        "customers": "customers",
+        "contacts": "contacts",
+        "rate": "answered",
+        "expected": "all, in the same promotions",
+        "difference": "difference, points",
+        "p_adjusted": "p, corrected",
+        "verdict": "answers",
+    }
+    figures = dict.fromkeys(("rate", "expected", "difference", "p_adjusted"), str)
+    return table(
+        shown,
+        columns,
+        {"customers": count, "contacts": count, **figures},
+        caption="All promotions together, most contacts first; 95 % intervals by customer.",
+        most=12,
+        file="tables/segment_response.parquet",
+        file_text="Each segment and promotion, with intervals, as a file",
+    )
+
+
+def _chance(p: float) -> str:
+    return "–" if p != p else "below 0.001" if p < 0.001 else number(p, decimals=3)
+
+
+def _points(row: Mapping[Any, Any]) -> str:
+    ends = (100 * row[f"difference{end}"] for end in ("", "_low", "_high"))
+    return number(*ends, decimals=1)
+
+
+def size_and_value(profile: SegmentProfile) -> Html:
+    """Return the figure of each segment's size and share of sales."""
+    return picture(profile.plot_size_value(), "Segments by size and by share of sales.")
+
+
+def words() -> Html:
+    """Return the words of the page and what they mean."""
+    return table(describe(list(_WORDS)), {"label": "word", "meaning": "meaning"}, most=len(_WORDS))
+
+
 def largest_two(profile: SegmentProfile) -> ProfilePair | None:
     """Return the two largest segments side by side; None where there are not two."""
-    table = profile.table[~profile.table["segment"].isin(APART)]
-    if len(table) < 2:
+    made = profile.table[~profile.table["segment"].isin(APART)]
+    if len(made) < 2:
         return None
-    order = table.sort_values(["customers", "segment"], ascending=[False, True])["segment"]
+    order = made.sort_values(["customers", "segment"], ascending=[False, True])["segment"]
     return profile.compare(order.iloc[0], order.iloc[1])

@@ -16,6 +16,7 @@ from promolab.results import Result
 from promolab.segmentation.description import MIN_CONTACTS, segment_responses
 from promolab.segmentation.intervals import grouped_mean, grouped_ratio
 from promolab.segmentation.preparation import NO_HISTORY, NO_PURCHASES, NOISE
+from promolab.segmentation.response_table import roomy_axes
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
@@ -158,14 +159,16 @@ class SegmentAdvice(Result):
             [label(f[0]) for f in shown],
             text=text,
             centre=0,
-            label="less, more",
-            ax=ax,
+            ax=roomy_axes(len(rows), len(shown) + 1) if ax is None else ax,
         )
+        # Three colours, told in the subtitle: a scale of figures would mean nothing.
+        if (bar := ax.images[0].colorbar) is not None:
+            bar.remove()
         return plots.finish(
             ax,
             title="What the lines are made from",
-            subtitle="median days and orders, mean shares [95 %]; coloured: less or more than all "
-            "customers",
+            subtitle="median days and orders, mean shares [95 %]; blue: less than all customers, "
+            "red: more",
         )
 
 
@@ -258,7 +261,9 @@ def _fill(
         shop[column] = median_interval(values)[0]
     for column in ("price_level", "coupon_order_share"):
         values = numeric(frame, column)
-        _three(table, column, grouped_mean(values, member.astype(float)))
+        # Both lie between 0 and 1, and so do the ends of their intervals.
+        means = [np.clip(part, 0.0, 1.0) for part in grouped_mean(values, member.astype(float))]
+        _three(table, column, means)
         shop[column] = float(grouped_mean(values, everyone)[0][0])
     responses, contacts = segment_responses(frame)
     contacted = member * contacts[:, None]

@@ -199,8 +199,9 @@ class DistanceCurve(Result):
         inside = float((self.distances <= self.eps).mean())
         how = "as asked" if self.given else "at the knee of the distances"
         text = (
-            f"eps = {number(self.eps)} ({how}): {percent(inside)} of "
-            f"{plural(len(self.distances), 'customer')} have {self.min_samples} this near."
+            f"The neighbourhood reaches {number(self.eps)} standard deviations (eps, {how}): "
+            f"{percent(inside, decimals=0)} of {plural(len(self.distances), 'customer')} have "
+            f"{self.min_samples} others this near."
         )
         return text if self.around is None else f"{text} It gives {self.around.found()}"
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["NumberOfSegments", "Stability", "refits_in_words"]
 
 
+BLURRED = 0.25
+"""Below this mean silhouette groups overlap (Kaufman & Rousseeuw 1990, table 4)."""
+
+
 def refits_in_words(n: int, resampled: int) -> str:
     """Say how many refits there were, and of whom."""
     text = plural(n, "bootstrap refit")
@@ -72,8 +76,15 @@ class NumberOfSegments(Result):
         refits = refits_in_words(self.bootstraps, self.resampled)
         return (
             f"{plural(row['k'], 'segment')}, {self._why(row)}: silhouette {silhouette}, stability "
-            f"{stability} over {refits} (n = {count(self.customers)}).{self._small()}{self._gap()}"
+            f"{stability} over {refits} (n = {count(self.customers)})."
+            f"{self._blurred(row)}{self._small()}{self._gap()}"
         )
+
+    def _blurred(self, row: pd.Series) -> str:
+        """Say where segments have no gaps between them: their borders are drawn, not found."""
+        if not row["silhouette_high"] < BLURRED:
+            return ""
+        return " A silhouette this low means that the segments shade into one another."
 
     def _why(self, row: pd.Series) -> str:
         if len(self.table) == 1:
@@ -154,7 +165,7 @@ class NumberOfSegments(Result):
         ax.set_xticks(self.table["k"])
         return plots.finish(
             ax,
-            title=f"{plural(chosen['k'], 'segment')} chosen",
+            title=f"{plural(chosen['k'], 'segment')}: {self._why(chosen)}",
             subtitle="mean silhouette, 95 %; adjusted Rand index of "
             f"{refits_in_words(self.bootstraps, self.resampled)}, middle 95 %; "
             f"n = {plural(self.customers, 'customer')}",
@@ -171,8 +182,12 @@ class NumberOfSegments(Result):
         plots.finish(
             ax,
             title="",
-            subtitle=f"gap ± 1 standard error, {self.references} references; dashed: the first k "
-            "within one error of the next",
+            subtitle=f"gap ± 1 standard error, {self.references} references; "
+            + (
+                "dashed: the first number within one error of the next"
+                if self.table["gap_rule"].any()
+                else "it still rises at the last number"
+            ),
             ylabel="gap",
         )
 
@@ -262,7 +277,7 @@ class Stability(Result):
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         return plots.finish(
             ax,
-            title=self.summary(),
+            title=self.summary().rstrip("."),
             subtitle=f"adjusted Rand index of {refits_in_words(self.n, self.resampled)}; "
             "dashed: mean",
             xlabel="adjusted Rand index",

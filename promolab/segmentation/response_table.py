@@ -81,7 +81,7 @@ class SegmentResponse(Result):
             f"{plural(self.overall.n, 'contact')}. "
         )
         told = "; ".join(
-            f"{row['segment']} in promotion {row['promotion_id']} "
+            f"{row['segment']} in promotion {row['promotion_id']}: "
             f"{percent(row['rate'], row['rate_low'], row['rate_high'])} against "
             f"{percent(row['promotion_rate'], decimals=0)}"
             for row in found.head(3).to_dict("records")
@@ -139,12 +139,19 @@ class SegmentResponse(Result):
         labels = [f"{p} ({percent(rates[p], decimals=0)})" for p in rows]
         labels.append(f"{_EVERY} ({percent(self.overall.value, decimals=0)})")
         ax = plots.heat_map(
-            values, labels, names, text=words, centre=0, label="points above or below", ax=ax
+            values,
+            labels,
+            names,
+            text=words,
+            centre=0,
+            label="points above or below the promotion's own rate",
+            ax=roomy_axes(len(labels), len(names)) if ax is None else ax,
         )
         return plots.finish(
             ax,
             title=self._finding(),
-            subtitle=f"rate (customers); ▲▼ stands out; grey: below {MIN_CUSTOMERS}",
+            subtitle="rate (customers), beside each promotion its own; ▲▼ stands out; grey: below "
+            f"{MIN_CUSTOMERS}",
         )
 
     def _shown(self) -> list[Any]:
@@ -162,9 +169,19 @@ class SegmentResponse(Result):
         return f"{row['segment']} answer {row['verdict']}: {figure}, {would} expected"
 
 
+def roomy_axes(rows: int, columns: int) -> Axes:
+    """Return Axes of a new figure on which two lines of words fit into each cell of a map."""
+    import matplotlib.pyplot as plt
+
+    from promolab import plots
+
+    with plots.style():
+        return plt.subplots(figsize=(max(8.4, 3.4 + 0.86 * columns), 2.0 + 0.46 * rows))[1]
+
+
 def _cell(row: Mapping[Any, Any]) -> str:
     mark = {"more": " ▲", "less": " ▼"}.get(row["verdict"], "")
-    return f"{percent(row['rate'], decimals=0)} ({count(row['customers'])}){mark}"
+    return f"{percent(row['rate'], decimals=0)}{mark}\n({count(row['customers'])})"
 
 
 def _three(estimate: Estimate) -> tuple[float, float, float]:

@@ -1,5 +1,7 @@
 """Which response model a week uses, and what page 04 says about it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,7 +53,8 @@ def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
     shown = response_views.leaderboard(choice).text
     for name in ("logistic", "tree"):
         value = choice.board.table.set_index("model").loc[name, "auc"]
-        assert f"{value:.3f} [" in shown
+        assert f"{value:.2f} [" in shown
+    assert "AUC less that of logistic" in shown
     assert response_views.curves(choice).text.count("<img") == 3
 
 
@@ -59,10 +62,32 @@ def test_without_a_comparison_the_page_says_so(pairs: pd.DataFrame) -> None:
     choice = choose_model(pairs, "tree", l2=100.0)
     assert choice.board is None and choice.kind == "tree"
     assert "by the method tree, as asked for" in response_views.leaderboard(choice).text
-    assert "Nothing was compared" in response_views.curves(choice).text
+    assert "no methods were compared" in response_views.curves(choice).text
     nothing = choose_model(pairs.head(0), "recommended", "logistic, tree", l2=100.0)
     assert nothing.board is None and nothing.kind == "logistic"
     assert "could not be compared" in nothing.why
+    assert "recommends" not in nothing.why
+    alone = choose_model(pairs, "recommended", features="chosen")
+    assert alone.kind == "logistic" and "nothing was compared" in alone.why
+
+
+def test_a_shop_without_contacts_has_nothing_to_compare() -> None:
+    choice = choose_model(pd.DataFrame({"redeemed": [], "label_complete": []}), models="logistic")
+    assert "no past contacts" in response_views.leaderboard(choice).text
+    assert "nothing to search" in response_views.searched(choice).text
+
+
+def test_what_is_too_little_to_draw_is_said(pairs: pd.DataFrame, small_shop) -> None:
+    from promolab.campaign.launch import launch_week
+
+    shop, week = load_shop(small_shop), Week.parse("2017-W44")
+    starts_at, until = week.start(shop.zone), week.end(shop.zone)
+    launch = launch_week(shop, starts_at, until, pairs=pairs, columns=["orders", "recency_days"])
+    few = launch.backtest.rows.groupby("y").head(9)
+    thin = replace(launch, backtest=replace(launch.backtest, rows=few))
+    assert "too few to draw" in response_views.segment_quality(thin).text
+    shown = response_views.preparation(launch).text
+    assert "_" not in shown and "days since the last order" in shown
 
 
 def test_a_search_sets_the_options(pairs: pd.DataFrame) -> None:
@@ -71,6 +96,12 @@ def test_a_search_sets_the_options(pairs: pd.DataFrame) -> None:
     assert choice.search is not None and len(choice.search.table) == 2
     assert set(choice.search.best) <= set(choice.options)
     assert "2 trials of tree" in response_views.searched(choice).text
+    # A penalty that was asked for is not searched away, and a search that cannot be is no secret.
+    asked = choose_model(pairs, "logistic", features="chosen", l2=77.0, trials=1)
+    assert asked.options["l2"] == 77.0 and dict(asked.search.fixed) == {"l2": 77.0}
+    failed = choose_model(pairs.assign(label_complete=False), "tree", features="chosen", trials=1)
+    assert failed.search is None
+    assert "could be searched for" in response_views.searched(failed).text
 
 
 def test_segments_are_those_before_the_promotion(pairs: pd.DataFrame) -> None:

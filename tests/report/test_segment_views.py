@@ -9,7 +9,7 @@ import pytest
 from promolab import Segmenter
 from promolab.errors import InputError
 from promolab.report import segment_views as views
-from promolab.segmentation import METHODS, compare_methods
+from promolab.segmentation import METHODS, compare_methods, segment_response
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,20 @@ def test_the_two_largest_are_compared(segmenter, features) -> None:
     assert pair is not None and [pair.first, pair.second] == segmenter.names_[:2]
     single = Segmenter(bootstraps=0).fit(features.head(2))
     assert views.largest_two(single.profile()) is None
+
+
+def test_answers_have_intervals_and_a_verdict() -> None:
+    half = [1, 0, 0, 0] * 25 + [0] * 100
+    told = {"customer_id": range(200), "promotion_id": "P", "redeemed": half}
+    found = segment_response(pd.DataFrame(told), ["<b>a</b>"] * 100 + ["b"] * 100)
+    shown = views.answers(found).text
+    assert "25 % [18, 34]" in shown and "12.5 [" in shown and "below 0.001" in shown
+    assert "<b>a" not in shown and ">more<" in shown and ">less<" in shown
+    assert views.answers(None).text == ""
+
+
+def test_words_of_the_page_are_explained() -> None:
+    assert "adjusted Rand index" in views.words().text
 
 
 def test_methods_that_are_there_are_not_fitted_again(features, segmenter) -> None:

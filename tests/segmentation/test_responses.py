@@ -147,10 +147,10 @@ def test_counts_add_up_and_noise_is_a_group() -> None:
     over_all = found.segments.set_index("segment")
     assert over_all["customers"].tolist() == [40, 40]
     assert over_all.loc["a", "difference"] == pytest.approx(-over_all["difference"].iloc[1])
-    assert "a in promotion P 50 %" in found.summary() and "caused" in found.summary()
+    assert "a in promotion P: 50 %" in found.summary() and "caused" in found.summary()
     assert found.overall.n == 160 and found.overall.value == 0.25
     words = [text.get_text() for text in found.plot().texts]
-    assert "50 % (40) ▲" in words and "0 % (40) ▼" in words
+    assert "50 % ▲\n(40)" in words and "0 % ▼\n(40)" in words
 
 
 def test_rows_that_are_not_over_are_left_out_and_counted() -> None:
