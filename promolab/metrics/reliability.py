@@ -92,7 +92,7 @@ class Calibration(Result):
             if ratio.ci_high < 1
             else "As many respond as predicted, within noise"
         )
-        times = number(ratio.value, ratio.ci_low, ratio.ci_high)
+        times = number(ratio.value, ratio.ci_low, ratio.ci_high, decimals=2)
         return (
             f"{verdict}: observed/expected {times} ({count(self.positives)} of {count(self.n)} "
             f"rows positive); mean distance by bin {percent(self.ece, decimals=1)}, "
