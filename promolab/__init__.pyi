@@ -4,7 +4,7 @@ from .cleaning import clean
 from .contract import Shop
 from .errors import PromolabError
 from .features import build_features, build_pairs
-from .model import ResponseModel
+from .model import ResponseModel, UpliftModel
 from .profiles import build_profiles
 from .report import run_report
 from .segmentation import Segmenter
@@ -15,6 +15,7 @@ __all__ = [
     "ResponseModel",
     "Segmenter",
     "Shop",
+    "UpliftModel",
     "assign",
     "build_features",
     "build_pairs",

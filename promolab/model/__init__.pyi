@@ -40,6 +40,7 @@ from .shrinking import shrink
 from .spread import Spread, random_effects
 from .stability import Stability, stability_selection
 from .time_split import split_in_time
+from .uplift import UpliftModel
 
 __all__ = [
     "Backtest",
@@ -63,6 +64,7 @@ __all__ = [
     "Spread",
     "Stability",
     "TreeRules",
+    "UpliftModel",
     "calibration_out_of_time",
     "choose_l2",
     "compare_calibration",

@@ -1,0 +1,21 @@
+from .checks import check_experiment
+from .checks_result import Check, Refused, UpliftChecks
+from .effect_importance import EffectImportance
+from .effects_result import AverageEffects, GroupEffects
+from .identification import Identification
+from .model import UpliftModel
+from .sensitivity import Sensitivity, e_value
+
+__all__ = [
+    "AverageEffects",
+    "Check",
+    "EffectImportance",
+    "GroupEffects",
+    "Identification",
+    "Refused",
+    "Sensitivity",
+    "UpliftChecks",
+    "UpliftModel",
+    "check_experiment",
+    "e_value",
+]

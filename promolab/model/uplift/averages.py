@@ -1,0 +1,145 @@
+"""Means of doubly robust scores with errors clustered by customer: over all rows, and by group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Means", "group_means", "ratio_error", "t_quantile", "two_sided", "wald"]
+
+
+@dataclass(frozen=True)
+class Means:
+    """Means of scores, one per group, with the covariance that shared customers give them.
+
+    Parameters
+    ----------
+    value, std_error : ndarray of shape (g,)
+        nan where a group has no row, or a single customer.
+    degrees : ndarray of shape (g,)
+        Degrees of freedom: few where a few customers make up most of the variance.
+    n, customers : ndarray of int of shape (g,)
+    covariance : ndarray of shape (g, g)
+    """
+
+    value: np.ndarray
+    std_error: np.ndarray
+    degrees: np.ndarray
+    n: np.ndarray
+    customers: np.ndarray
+    covariance: np.ndarray
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the intervals, each of shape (g,)."""
+        half = t_quantile(self.degrees, level) * self.std_error
+        return self.value - half, self.value + half
+
+
+def group_means(scores: np.ndarray, group: np.ndarray, groups: int, cluster: np.ndarray) -> Means:
+    """Average scores by group, errors clustered by customer.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        nan leaves a row out.
+    group : ndarray of int of shape (n,)
+        Code of each row's group; a negative one leaves the row out.
+    groups : int
+    cluster : ndarray of int of shape (n,)
+        Customers.
+
+    Examples
+    --------
+    >>> means = group_means(np.array([1.0, 3.0, 5.0, 9.0]), np.array([0, 0, 1, 1]), 2, np.arange(4))
+    >>> means.value.tolist(), means.std_error.tolist()
+    ([2.0, 7.0], [1.0, 2.0])
+    """
+    from scipy import sparse
+
+    mine = np.isfinite(scores) & (group >= 0)
+    scores, group, cluster = scores[mine], group[mine], cluster[mine]
+    n = np.bincount(group, minlength=groups)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.bincount(group, weights=scores, minlength=groups) / n
+        influence = (scores - value[group]) / n[group]
+    size = int(cluster.max()) + 1 if len(cluster) else 1
+    # Rows of a customer in a group are added up: a sparse table of customers × groups.
+    table = sparse.coo_matrix((influence, (cluster, group)), shape=(size, groups)).tocsr()
+    present = sparse.coo_matrix((np.ones(len(group)), (cluster, group)), shape=(size, groups))
+    customers = np.asarray((present.tocsr() > 0).sum(axis=0)).ravel().astype(np.int64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = np.where(customers > 1, customers / (customers - 1.0), np.nan)
+        covariance = np.asarray((table.T @ table).todense()) * np.sqrt(np.outer(factor, factor))
+        variance = np.diag(covariance) / factor
+        fourth = np.asarray(table.multiply(table).power(2).sum(axis=0)).ravel()
+        # As many equal squares have the same sum and sum of squares (Kish's effective number).
+        worth = np.where(fourth > 0, variance**2 / fourth, customers)
+    std_error = np.sqrt(np.diag(covariance))
+    return Means(value, std_error, np.maximum(worth - 1, 1.0), n, customers, covariance)
+
+
+def t_quantile(degrees: np.ndarray, level: float) -> np.ndarray:
+    """Return Student's quantile with ``level`` between it and its negative."""
+    from scipy.special import stdtrit
+
+    return np.asarray(stdtrit(degrees, 0.5 + level / 2))
+
+
+def two_sided(value: np.ndarray, std_error: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """Return two-sided p values of no difference from 0."""
+    from scipy.special import stdtr
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(value == 0, 0.0, np.abs(value) / std_error)
+    return np.asarray(2 * stdtr(degrees, -ratio))
+
+
+def ratio_error(top: np.ndarray, bottom: np.ndarray, cluster: np.ndarray) -> tuple[float, float]:
+    """Return the ratio of two means over the same rows, and its standard error (delta method).
+
+    Parameters
+    ----------
+    top, bottom : ndarray of shape (n,)
+    cluster : ndarray of int of shape (n,)
+
+    Examples
+    --------
+    >>> ratio, error = ratio_error(np.array([1.0, 3.0]), np.array([2.0, 2.0]), np.array([0, 1]))
+    >>> ratio, round(error, 3)
+    (1.0, 0.5)
+    """
+    below = float(bottom.mean()) if len(bottom) else 0.0
+    if not below:
+        return float("nan"), float("nan")
+    ratio = float(top.mean()) / below
+    deviations = group_means((top - ratio * bottom) / below, np.zeros(len(top), int), 1, cluster)
+    return ratio, float(deviations.std_error[0])
+
+
+def wald(difference: np.ndarray, covariance: np.ndarray) -> tuple[float, int, float]:
+    """Return the statistic, degrees of freedom and p value of all differences being 0.
+
+    Directions that the covariance does not know (sums that are fixed) count for nothing.
+
+    Examples
+    --------
+    >>> statistic, degrees, p = wald(np.array([1.96, 0.0]), np.eye(2))
+    >>> round(statistic, 2), degrees, round(p, 3)
+    (3.84, 2, 0.146)
+    """
+    from scipy.stats import chi2
+
+    known = np.isfinite(difference) & np.isfinite(np.diag(covariance))
+    difference, covariance = difference[known], covariance[np.ix_(known, known)]
+    scale = np.sqrt(np.diag(covariance))
+    moving = scale > 0
+    if not moving.any():
+        return float("nan"), 0, float("nan")
+    scaled = covariance[np.ix_(moving, moving)] / np.outer(scale[moving], scale[moving])
+    values, vectors = np.linalg.eigh(scaled)
+    kept = values > 1e-8 * values.max()
+    along = vectors.T[kept] @ (difference[moving] / scale[moving])
+    statistic = float((along**2 / values[kept]).sum())
+    degrees = int(kept.sum())
+    return statistic, degrees, float(chi2.sf(statistic, degrees))

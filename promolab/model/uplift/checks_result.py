@@ -1,0 +1,163 @@
+"""What was checked before an effect is shown, and what the checks say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError
+from promolab.model.uplift.figures import lines
+from promolab.model.uplift.identification import Identification
+from promolab.results import Result, plain
+from promolab.wording import plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Check", "Refused", "UpliftChecks"]
+
+NOTABLE = 0.1
+"""Difference of arms in standard deviations from which on it is told (Stuart 2010)."""
+VERDICTS = ("passed", "warning", "refused", "not possible")
+
+
+class Refused(InputError):  # noqa: N818
+    """The experiment fails a check, so its differences must not be shown as effects."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Parameters
+    ----------
+    name : str
+    verdict : {"passed", "warning", "refused", "not possible"}
+    sentence : str
+        What was found, and what to do about it.
+    value : float
+        The figure behind it; nan where there is none.
+    p_value : float
+        Of the figure where nothing is wrong; nan where there is none.
+    """
+
+    name: str
+    verdict: str
+    sentence: str
+    value: float = float("nan")
+    p_value: float = float("nan")
+
+
+@dataclass(frozen=True)
+class UpliftChecks(Result):
+    """All checks of an experiment.
+
+    Parameters
+    ----------
+    checks : tuple of Check
+    overlap : DataFrame
+        One row per arm: arm, n, customers, lowest and median propensity among those who could get
+        it, kept (share of its rows with overlap), effective_n (Kish's, of these rows weighted),
+        effective_share of them, and even_n (rows of an even experiment of arm and control that
+        would tell as much: 4 / the mean of 1/e_k + 1/e_0, times n).
+    balance : DataFrame
+        One row per arm and covariate column: arm, column, raw and weighted (differences to the
+        control in standard deviations, before and after weighting by the chances).
+    randomised : bool
+        Whether the experiment says that chance alone assigned the arms.
+    """
+
+    checks: tuple[Check, ...]
+    overlap: pd.DataFrame
+    balance: pd.DataFrame
+    randomised: bool
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Names of the checks that refuse."""
+        return tuple(check.name for check in self.checks if check.verdict == "refused")
+
+    @property
+    def identification(self) -> Identification:
+        """By what right a difference between the arms would be called an effect."""
+        failed = [check.sentence for check in self.checks if check.verdict == "refused"]
+        if failed:
+            return Identification("not identified", _clause(failed[0]))
+        if self.randomised:
+            return Identification("randomised", "chance alone assigned the arms")
+        return Identification(
+            "adjusted",
+            "nobody drew who got which arm, so it holds only if the covariates tell all by which "
+            "assignment and outcome hang together",
+        )
+
+    def require(self, despite: tuple[str, ...] = ()) -> None:
+        """Raise an error if a check refuses that is not among those named.
+
+        Parameters
+        ----------
+        despite : tuple of str
+            Checks to go on in spite of; the result is then not identified.
+
+        Raises
+        ------
+        Refused
+            With the sentence of each such check.
+        """
+        left = [c for c in self.checks if c.verdict == "refused" and c.name not in despite]
+        if left:
+            names = ", ".join(repr(check.name) for check in left)
+            raise Refused(
+                " ".join(check.sentence for check in left)
+                + f" To see the differences all the same, as not identified: despite=[{names}]"
+            )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per check."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(check) for check in self.checks])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return verdict, figure and sentence of every check."""
+        shown = self.to_frame().set_index("name").to_dict("index")
+        return {"identification": str(self.identification), "checks": plain(shown)}
+
+    def summary(self) -> str:
+        """Return what the checks that did not pass say, or that all passed."""
+        words = {v: [c for c in self.checks if c.verdict == v] for v in VERDICTS}
+        found = [c.sentence for c in (*words["refused"], *words["warning"])]
+        passed = f"{plural(len(words['passed']), 'check')} passed"
+        if words["not possible"]:
+            names = ", ".join(c.name for c in words["not possible"])
+            passed += f", {len(words['not possible'])} not possible ({names})"
+        return " ".join([f"Identification: {self.identification}; {passed}.", *found])
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the largest differences between arms and control, before and after weighting."""
+        from promolab import plots
+
+        table = self.balance.assign(size=self.balance[["raw", "weighted"]].abs().max(axis=1))
+        table = table.sort_values(["size", "arm", "column"], ascending=[False, True, True]).head(12)
+        several = len(self.balance["arm"].unique()) > 1
+        names = [f"{r.column} ({r.arm})" if several else r.column for r in lines(table)]
+        text = [f"raw {r.raw:+.2f}" for r in lines(table)]
+        ax = plots.intervals(
+            names, table["weighted"], table["weighted"], table["weighted"], reference=0.0,
+            text=text, ax=ax,
+        )  # fmt: skip
+        # However small the largest difference is, it is seen beside one that would matter.
+        reach = max(1.2 * NOTABLE, 1.1 * float(table["weighted"].abs().max() or 0))
+        ax.set_xlim(-reach, reach)
+        worst = float(self.balance["weighted"].abs().max()) if len(self.balance) else 0.0
+        return plots.finish(
+            ax,
+            title=f"Arms and control differ by at most {worst:.2f} standard deviations",
+            subtitle="Difference of each covariate to the control after weighting by the chances "
+            "of the arms; right: before it",
+            xlabel="standard deviations",
+        )
+
+
+def _clause(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].rstrip(".")

@@ -1,0 +1,282 @@
+"""From scores to effects: averages, groups, the best arm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError, nearest
+from promolab.model.uplift.averages import group_means, ratio_error, t_quantile, two_sided, wald
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.contract import Experiment
+    from promolab.model.uplift.nuisance import Nuisance
+
+__all__ = [
+    "average_table",
+    "best_of",
+    "costs_of",
+    "effect_table",
+    "equal_groups",
+    "group_tables",
+    "groups_from",
+]
+
+MOST_GROUPS = 1_000
+
+
+def average_table(
+    nuisance: Nuisance, kept: np.ndarray, cluster: np.ndarray, arms: tuple[Any, ...], level: float
+) -> pd.DataFrame:
+    """Return each arm's average effect, and its size beside the outcome without.
+
+    Parameters
+    ----------
+    nuisance : Nuisance
+    kept : ndarray of bool of shape (n, K − 1)
+        Rows that count.
+    cluster : ndarray of int of shape (n,)
+    arms : tuple
+        The arms but the control.
+    level : float
+    """
+    import pandas as pd
+
+    gamma, rows = nuisance.gamma, []
+    for k, arm in enumerate(arms):
+        mine = kept[:, k]
+        everyone = np.zeros(int(mine.sum()), dtype=np.int64)
+        effect = group_means(gamma[mine, k], everyone, 1, cluster[mine])
+        control = nuisance.psi[mine, 0]
+        lift, error = ratio_error(gamma[mine, k], control, cluster[mine])
+        half = float(t_quantile(effect.degrees, level)[0]) * error
+        low, high = effect.interval(level)
+        rows.append(
+            {
+                "arm": arm,
+                "effect": effect.value[0],
+                "ci_low": low[0],
+                "ci_high": high[0],
+                "std_error": effect.std_error[0],
+                "p_value": two_sided(effect.value, effect.std_error, effect.degrees)[0],
+                "control": control.mean() if len(control) else np.nan,
+                "lift": lift,
+                "lift_low": lift - half,
+                "lift_high": lift + half,
+                "n": int(effect.n[0]),
+                "customers": int(effect.customers[0]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def group_tables(
+    gamma: np.ndarray,
+    kept: np.ndarray,
+    cluster: np.ndarray,
+    arms: tuple[Any, ...],
+    groups: list[tuple[np.ndarray, list[Any]]],
+    level: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the effects by arm and group, and a test per arm of their being equal.
+
+    Parameters
+    ----------
+    gamma : ndarray of shape (n, K − 1)
+    kept : ndarray of bool of shape (n, K − 1)
+    cluster : ndarray of int of shape (n,)
+    arms : tuple
+        The arms but the control.
+    groups : list of (codes, names)
+        Per arm: the group of each row, −1 for none, and what the groups are called.
+    level : float
+    """
+    import pandas as pd
+
+    tables, tests = [], []
+    for k, (arm, (codes, names)) in enumerate(zip(arms, groups, strict=True)):
+        scores = np.where(kept[:, k], gamma[:, k], np.nan)
+        means = group_means(scores, codes, len(names), cluster)
+        low, high = means.interval(level)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "arm": [arm] * len(names),
+                    "group": names,
+                    "effect": means.value,
+                    "ci_low": low,
+                    "ci_high": high,
+                    "std_error": means.std_error,
+                    "n": means.n,
+                    "customers": means.customers,
+                }
+            )
+        )
+        known = np.isfinite(means.std_error)
+        value, covariance = means.value[known], means.covariance[np.ix_(known, known)]
+        if len(value) < 2:
+            statistic, degrees, p = float("nan"), 0, float("nan")
+        else:
+            contrast = np.eye(len(value))[1:] - np.eye(len(value))[:1]
+            statistic, degrees, p = wald(contrast @ value, contrast @ covariance @ contrast.T)
+        tests.append({"arm": arm, "statistic": statistic, "degrees": degrees, "p_value": p})
+    return pd.concat(tables, ignore_index=True), pd.DataFrame(tests)
+
+
+def equal_groups(effect: np.ndarray, fold: np.ndarray, groups: int) -> tuple[np.ndarray, list[str]]:
+    """Cut rows into groups of about equal size by predicted effect, the largest first.
+
+    Rows are ranked within their fold, whose effects come from one model: between folds the models'
+    levels differ by chance, in the other direction than what was held out of them. Equal effects
+    share a group.
+
+    Parameters
+    ----------
+    effect : ndarray of shape (n,)
+        Predicted out of fold; nan is in no group.
+    fold : ndarray of int of shape (n,)
+    groups : int
+
+    Examples
+    --------
+    >>> codes, names = equal_groups(np.array([3.0, 1.0, 2.0, 4.0]), np.zeros(4, int), 2)
+    >>> codes.tolist(), names
+    ([0, 1, 1, 0], ['1 of 2', '2 of 2'])
+    """
+    import pandas as pd
+
+    if not groups >= 2:
+        raise InputError(f"groups = {groups}; expected 2 or more")
+    ranks = pd.Series(-effect).groupby(fold)
+    # The mean of the places that equal effects share, from 0 to 1.
+    place = (ranks.rank(method="average") - 0.5) / ranks.transform("count")
+    codes = np.floor(place.fillna(0).to_numpy() * groups).clip(0, groups - 1).astype(np.int64)
+    codes[np.isnan(effect)] = -1
+    return codes, [f"{g + 1} of {groups}" for g in range(groups)]
+
+
+def costs_of(cost: Any, n: int, arms: tuple[Any, ...]) -> np.ndarray:
+    """Return the costs as an array of shape (n, K − 1).
+
+    Parameters
+    ----------
+    cost : None, number, mapping, or array-like of shape (n, K − 1)
+        Of each arm but the control, in the unit of the outcome.
+    n : int
+    arms : tuple
+
+    Raises
+    ------
+    InputError
+        A shape or an arm that does not fit, or a negative cost.
+    """
+    if isinstance(cost, dict):
+        strange = [arm for arm in cost if arm not in arms]
+        if strange or len(cost) < len(arms):
+            raise InputError(f"cost names {list(cost)}; expected each of the arms {list(arms)}")
+        cost = [cost[arm] for arm in arms]
+    values = np.asarray(0.0 if cost is None else cost, dtype=float)
+    try:
+        values = np.broadcast_to(values, (n, len(arms)))
+    except ValueError as error:
+        raise InputError(
+            f"cost has the shape {values.shape}; expected a number, one per arm, or ({n}, "
+            f"{len(arms)})"
+        ) from error
+    if not (values >= 0).all():
+        raise InputError("cost holds values that are negative or missing; a cost is 0 or more")
+    return values
+
+
+def best_of(gain: np.ndarray, arms: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's best arm and what it gains; the control where no arm gains anything.
+
+    Parameters
+    ----------
+    gain : ndarray of shape (n, K − 1)
+        Effect less cost.
+    arms : tuple
+        All arms, the control first. Of equal arms the earlier one is taken.
+
+    Examples
+    --------
+    >>> arms, gains = best_of(np.array([[1.0, 2.0], [-1.0, 0.0]]), ("none", "a", "b"))
+    >>> arms.tolist(), gains.tolist()
+    (['b', 'none'], [2.0, 0.0])
+    """
+    full = np.column_stack([np.zeros(len(gain)), gain])
+    best = full.argmax(axis=1)
+    return np.asarray(arms, dtype=object)[best], full[np.arange(len(full)), best]
+
+
+def effect_table(
+    values: np.ndarray,
+    errors: np.ndarray | None,
+    quantile: float,
+    arms: tuple[Any, ...],
+    index: pd.Index | None,
+) -> pd.DataFrame:
+    """Return effects and their intervals side by side, columns (arm, figure).
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, K − 1)
+    errors : ndarray of shape (n, K − 1), optional
+        Standard errors; intervals are nan without.
+    quantile : float
+        Half an interval's width in standard errors.
+    arms : tuple
+        The arms but the control.
+    index : Index, optional
+        Of the customers.
+    """
+    import pandas as pd
+
+    half = np.full(values.shape, np.nan) if errors is None else quantile * errors
+    figures = {"effect": values, "ci_low": values - half, "ci_high": values + half}
+    keys = [(arm, name) for arm in arms for name in figures]
+    columns = [figures[name][:, k] for k, _ in enumerate(arms) for name in figures]
+    names = pd.MultiIndex.from_tuples(keys, names=["arm", "figure"])
+    return pd.DataFrame(np.column_stack(columns), index=index, columns=names)
+
+
+def groups_from(experiment: Experiment, groups: Any) -> tuple[str, np.ndarray, list[Any]]:
+    """Return what groups are called, the code of each row's group, and the groups' names.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    groups : str or array-like of shape (n,)
+        A column of the experiment's frame, or the groups themselves.
+
+    Raises
+    ------
+    InputError
+        No such column, or one that the arms may have changed; another length; too many groups.
+    """
+    import pandas as pd
+
+    by = "group"
+    if isinstance(groups, str):
+        frame = experiment.frame
+        later = (*experiment.outcomes, experiment.arm)
+        if groups in later or groups not in frame.columns:
+            allowed = [c for c in map(str, frame.columns) if c not in later]
+            raise InputError(
+                f"groups: {groups!r} is no column known before the decision; "
+                f"{nearest(groups, allowed)}"
+            )
+        by, groups = groups, frame[groups]
+    column = pd.Series(groups.array if isinstance(groups, pd.Series) else np.asarray(groups))
+    if len(column) != experiment.n:
+        raise InputError(
+            f"groups has {len(column)} values and the experiment {experiment.n} decisions; they "
+            "must match"
+        )
+    codes, names = pd.factorize(column, sort=True)
+    if not 1 <= len(names) <= MOST_GROUPS:
+        raise InputError(f"groups has {len(names)} different values; expected 1 to {MOST_GROUPS}")
+    return by, np.asarray(codes, dtype=np.int64), list(names)

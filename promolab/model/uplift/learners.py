@@ -1,0 +1,227 @@
+"""The five ways from outcomes to effects: S, T, X, R and DR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from promolab.model.uplift.design import Design
+from promolab.model.uplift.makers import Linear, Maker, Predictor
+from promolab.model.uplift.nuisance import Nuisance, cross_fit
+from promolab.model.uplift.rows import Rows
+
+__all__ = ["KINDS", "EffectModel", "Setting"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that an effect model learns from.
+
+    Parameters
+    ----------
+    rows : Rows
+    Z : ndarray of shape (n, p)
+        Columns for ``maker``.
+    design : Design
+        What made them.
+    maker : Maker
+        Makes the models of the effect; in "s" and "t" those of the outcome.
+    outcome_columns, outcome_design, outcome_maker
+        The same for the outcome models that are a means to an end.
+    nuisance : Nuisance
+    """
+
+    rows: Rows
+    Z: np.ndarray
+    design: Design
+    maker: Maker
+    outcome_columns: np.ndarray
+    outcome_design: Design
+    outcome_maker: Maker
+    nuisance: Nuisance
+
+    @property
+    def possible(self) -> np.ndarray:
+        """Rows that could have got the arm as well as the control, shape (n, K − 1)."""
+        chances = self.nuisance.propensity
+        return (chances[:, 1:] > 0) & (chances[:, :1] > 0)
+
+    def outcome(self, Z: np.ndarray, which: np.ndarray) -> Predictor:
+        """Fit the outcome of some rows on columns of one's own."""
+        rows = self.rows
+        return self.maker.outcome(Z[which], rows.y[which], rows.binary, self.design, rows.seed)
+
+    def effect(
+        self, which: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None
+    ) -> Predictor:
+        """Fit a stand-in of the effect on some rows."""
+        rows = self.rows
+        return self.maker.effect(
+            self.Z[which], target, self.design, rows.seed, weight, rows.cluster[which]
+        )
+
+
+class EffectModel:
+    """Predicts, per arm but the control, the effect at given columns.
+
+    Parameters
+    ----------
+    setting : Setting
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Work out, once, what every fit needs."""
+
+    def fit(self, which: np.ndarray) -> EffectModel:
+        """Learn from some rows (a mask); fitted parts replace earlier ones."""
+        arms = range(1, self.setting.rows.arms)
+        self.parts = [self.fit_arm(which, arm) for arm in arms]
+        return self
+
+    def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
+        """Learn the effect of one arm."""
+        raise NotImplementedError
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return the effects, shape (n, K − 1)."""
+        return np.column_stack([part.predict(Z) for part in self.parts])
+
+    def std_error(self, Z: np.ndarray) -> np.ndarray | None:
+        """Return their standard errors, shape (n, K − 1); None where there are none."""
+        return None
+
+
+class SLearner(EffectModel):
+    """One model of the outcome with the arm among the columns (Künzel et al. 2019).
+
+    A linear model gets the products of arm and columns too (Lo 2002): without them every customer
+    would have the same effect.
+    """
+
+    def fit(self, which: np.ndarray) -> EffectModel:
+        """Learn the outcome of all arms together."""
+        rows = self.setting.rows
+        every = self._with_arm(self.setting.Z, rows.codes)
+        self.model = self.setting.outcome(every, np.flatnonzero(which))
+        return self
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return the difference that the arm makes to the prediction."""
+        values = [
+            self.model.predict(self._with_arm(Z, np.full(len(Z), arm)))
+            for arm in range(self.setting.rows.arms)
+        ]
+        return np.column_stack(values[1:]) - values[0][:, None]
+
+    def _with_arm(self, Z: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        arms = (codes[:, None] == np.arange(1, self.setting.rows.arms)).astype(float)
+        products = []
+        if isinstance(self.setting.maker, Linear):
+            products = [Z * arm[:, None] for arm in arms.T]
+        return np.column_stack([Z, arms, *products])
+
+
+class TLearner(EffectModel):
+    """A model of the outcome per arm; the effect is their difference (Künzel et al. 2019)."""
+
+    def fit(self, which: np.ndarray) -> EffectModel:
+        """Learn the outcome of each arm."""
+        rows = self.setting.rows
+        self.parts = [
+            self.setting.outcome(self.setting.Z, np.flatnonzero(which & (rows.codes == arm)))
+            for arm in range(rows.arms)
+        ]
+        return self
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return the differences to the control's model."""
+        values = super().predict(Z)
+        return values[:, 1:] - values[:, :1]
+
+
+class XLearner(EffectModel):
+    """Effects imputed in either arm from the other arm's model, then blended (Künzel et al. 2019).
+
+    The weight of the two is the arm's mean chance among the two arms.
+    """
+
+    def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
+        """Learn the effect from the treated and from the control rows."""
+        rows, nuisance = self.setting.rows, self.setting.nuisance
+        which = which & self.setting.possible[:, arm - 1]
+        treated, control = (np.flatnonzero(which & (rows.codes == a)) for a in (arm, 0))
+        of_treated = self.setting.effect(treated, rows.y[treated] - nuisance.mu[treated, 0])
+        of_control = self.setting.effect(control, nuisance.mu[control, arm] - rows.y[control])
+        pair = np.append(treated, control)
+        share = float(nuisance.share(arm)[pair].mean()) if len(pair) else 0.5
+        return _Blend(of_treated, of_control, share)
+
+
+class _Blend:
+    def __init__(self, of_treated: Predictor, of_control: Predictor, share: float) -> None:
+        self.of_treated, self.of_control, self.share = of_treated, of_control, share
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        treated, control = self.of_treated.predict(Z), self.of_control.predict(Z)
+        return np.asarray(self.share * control + (1 - self.share) * treated)
+
+
+class RLearner(EffectModel):
+    """What is left of the outcome on what is left of the assignment (Nie & Wager 2021).
+
+    Pair by pair: the arm and the control, the chances renormalised.
+    """
+
+    def prepare(self) -> None:
+        """Estimate the outcome given the columns alone, for each pair of arm and control."""
+        setting, rows = self.setting, self.setting.rows
+        wide = rows.with_blocks(setting.outcome_columns)
+        maker, design = setting.outcome_maker, setting.outcome_design
+
+        def fit(which: np.ndarray) -> Predictor:
+            return maker.outcome(wide[which], rows.y[which], rows.binary, design, rows.seed)
+
+        pairs = [np.isin(rows.codes, (0, arm)) for arm in range(1, rows.arms)]
+        self.means = [cross_fit(rows, wide, fit, pair) for pair in pairs]
+
+    def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
+        """Learn the effect by weighted squares."""
+        rows = self.setting.rows
+        pair = np.isin(rows.codes, (0, arm)) & self.setting.possible[:, arm - 1]
+        mine = np.flatnonzero(which & pair)
+        left = (rows.codes[mine] == arm) - self.setting.nuisance.share(arm)[mine]
+        target = (rows.y[mine] - self.means[arm - 1][mine]) / left
+        return self.setting.effect(mine, target, left**2)
+
+
+class DRLearner(EffectModel):
+    """The doubly robust score regressed on the columns (Kennedy 2023, on all rows).
+
+    Right on average where either the chances or the outcome models are; of the five the only one.
+    """
+
+    def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
+        """Learn the mean of the score."""
+        mine = np.flatnonzero(which & self.setting.possible[:, arm - 1])
+        return self.setting.effect(mine, self.setting.nuisance.gamma[mine, arm - 1])
+
+    def std_error(self, Z: np.ndarray) -> np.ndarray | None:
+        """Return standard errors where the last stage is least squares."""
+        if not isinstance(self.setting.maker, Linear):
+            return None
+        errors = [part.std_error(Z) for part in self.parts]  # type: ignore[attr-defined]
+        return None if any(e is None for e in errors) else np.column_stack(errors)
+
+
+KINDS: dict[str, type[EffectModel]] = {
+    "s": SLearner,
+    "t": TLearner,
+    "x": XLearner,
+    "r": RLearner,
+    "dr": DRLearner,
+}

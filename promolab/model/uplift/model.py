@@ -1,0 +1,179 @@
+"""The one door to models of what a promotion adds: several arms against one control."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from promolab.contract import Experiment
+from promolab.errors import InputError, nearest
+from promolab.model.uplift.checks import check_experiment
+from promolab.model.uplift.design import Design, folds_of
+from promolab.model.uplift.fitted import Fitted
+from promolab.model.uplift.learners import KINDS, EffectModel, Setting
+from promolab.model.uplift.makers import maker_of
+from promolab.model.uplift.nuisance import estimate_propensity, fit_nuisance, kept_rows
+from promolab.model.uplift.rows import rows_of, steady
+
+__all__ = ["UpliftModel"]
+
+FOREST = "forest"
+
+
+class UpliftModel(Fitted):
+    """What each arm of an experiment adds to an outcome, per customer, on average and by group.
+
+    Parameters
+    ----------
+    kind : {"dr", "s", "t", "x", "r", "forest"}
+        How effects are learned (Künzel et al. 2019, Nie & Wager 2021, Kennedy 2023; ``"forest"``
+        is EconML's causal forest, Athey, Tibshirani & Wager 2019, and needs the extra ``uplift``).
+        Averages and groups come from doubly robust scores whichever it is.
+    learner : optional
+        What learns the effect: ``"linear"`` (the default; with ``"dr"`` each customer's effect has
+        an interval), ``"ridge"`` (shrunk, without one), ``"boosting"``, or any estimator of
+        scikit-learn, or a function that returns one.
+    outcome_learner : optional
+        What learns expected outcomes on the way; as ``learner`` by default.
+    folds : int
+        Of customers: everything estimated on the way comes from models that did not see the
+        customer.
+    seed : int
+        Of the folds and the learners.
+    clip : float
+        Lowest estimated chance of an arm; those below are raised to it and counted.
+    trim : "auto", "optimal", float or None
+        Rows that averages leave out for lack of overlap: ``"optimal"`` those that would make them
+        less certain (Crump et al. 2009), a number those with a chance below it. ``"auto"`` is
+        ``"optimal"`` where chances are estimated and nothing where they are known.
+
+    Attributes
+    ----------
+    arms_ : tuple
+        The control first.
+    outcome_ : str
+    checks_ : UpliftChecks
+        What was checked before.
+    identification_ : Identification
+        ``randomised``, ``adjusted`` or ``not identified``.
+    scores_ : DataFrame of shape (n, K − 1)
+        Doubly robust scores of the effects: what metrics and policies take.
+    fold_, cluster_ : ndarray of int of shape (n,)
+    nuisance_ : Nuisance
+        Expected outcomes, chances, and how many were clipped.
+    kept_ : ndarray of bool of shape (n, K − 1)
+        Rows that count in averages.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> rows = pd.DataFrame({"customer_id": range(2000), "orders": rng.normal(size=2000)})
+    >>> rows["mail"] = rng.choice(["no", "yes"], 2000)
+    >>> rows["spend"] = rng.normal(size=2000) + (rows["mail"] == "yes") * (1 + rows["orders"])
+    >>> even = [[0.5, 0.5]] * 2000
+    >>> trial = Experiment(rows, "mail", "no", ["orders"], ["spend"], propensity=even)
+    >>> model = UpliftModel("dr").fit(trial)
+    >>> model.average().summary()
+    'yes adds 1.0 [0.9, 1.1] to spend per decision.'
+    >>> model.effect(pd.DataFrame({"orders": [1.0, 3.0]})).round()["yes"]["effect"].tolist()
+    [2.0, 4.0]
+    """
+
+    def __init__(
+        self,
+        kind: str = "dr",
+        learner: Any = None,
+        *,
+        outcome_learner: Any = None,
+        folds: int = 5,
+        seed: int = 0,
+        clip: float = 0.01,
+        trim: float | str | None = "auto",
+    ) -> None:
+        if kind not in (*KINDS, FOREST):
+            raise InputError(f"kind {kind!r} is unknown; {nearest(str(kind), [*KINDS, FOREST])}")
+        if not (isinstance(folds, int) and folds >= 2):
+            raise InputError(f"folds = {folds!r}; expected a whole number, 2 or more")
+        if not 0 < clip < 0.5:
+            raise InputError(f"clip = {clip!r}; expected a chance between 0 and 0.5")
+        if isinstance(trim, str) and trim not in ("auto", "optimal"):
+            raise InputError(f"trim = {trim!r}; expected 'auto', 'optimal', a chance or None")
+        self.kind, self.learner, self.outcome_learner = kind, learner, outcome_learner
+        self.folds, self.seed, self.clip, self.trim = folds, seed, clip, trim
+        self._maker = maker_of("linear" if learner is None else learner)
+        self._outcome_maker = self._maker if outcome_learner is None else maker_of(outcome_learner)
+
+    def __repr__(self) -> str:
+        learner = "" if self.learner is None else f", learner={self.learner!r}"
+        return f"UpliftModel({self.kind!r}{learner}, folds={self.folds}, seed={self.seed})"
+
+    def fit(
+        self, experiment: Experiment, outcome: str | None = None, *, despite: Sequence[str] = ()
+    ) -> UpliftModel:
+        """Check the experiment, then learn what its arms add.
+
+        Parameters
+        ----------
+        experiment : Experiment
+        outcome : str, optional
+            The first by default.
+        despite : sequence of str
+            Names of checks to go on in spite of; the result is then ``not identified``.
+
+        Raises
+        ------
+        Refused
+            A check refuses.
+        InputError
+            There is no such outcome, or the learner cannot learn it.
+        """
+        if not isinstance(experiment, Experiment):
+            raise InputError(
+                f"fit takes an Experiment, and got a {type(experiment).__name__}; make one with "
+                "promolab.load_experiment"
+            )
+        X = experiment.X
+        fold = folds_of(experiment.frame[experiment.customer_id], self.folds, self.seed)
+        rows = rows_of(experiment, outcome, fold, self.folds, self.seed)
+        encoded = {self._maker.style, self._outcome_maker.style}
+        if not experiment.randomised:
+            encoded.add("encoded")
+        designs = {style: Design.learn(X, style) for style in sorted(encoded)}
+        matrices = {style: design.matrix(X) for style, design in designs.items()}
+        with steady(rows.n * X.shape[1]):
+            chances, clipped = experiment.propensity, 0
+            if chances is None:
+                chances, clipped = estimate_propensity(rows, matrices["encoded"], self.clip)
+            kept = kept_rows(chances, self._trim(experiment))
+            self.checks_ = check_experiment(experiment, outcome, propensity=chances, kept=kept)
+            self.checks_.require(tuple(despite))
+            style, outcome_style = self._maker.style, self._outcome_maker.style
+            there, design = matrices[outcome_style], designs[outcome_style]
+            nuisance = fit_nuisance(rows, there, design, self._outcome_maker, chances, clipped)
+            setting = Setting(
+                rows, matrices[style], designs[style], self._maker, there, design,
+                self._outcome_maker, nuisance,
+            )  # fmt: skip
+            self._model = self._effect_model(setting).fit(np.ones(rows.n, dtype=bool))
+        self._setting, self.experiment_ = setting, experiment
+        self._effects = None
+        self.arms_ = tuple(experiment.arms)
+        self.outcome_ = outcome or experiment.outcomes[0]
+        self.fold_, self.cluster_, self.nuisance_ = fold, rows.cluster, nuisance
+        self.kept_ = kept
+        return self
+
+    def _trim(self, experiment: Experiment) -> float | str | None:
+        if self.trim != "auto":
+            return self.trim
+        return None if experiment.randomised else "optimal"
+
+    def _effect_model(self, setting: Setting) -> EffectModel:
+        if self.kind == FOREST:
+            from promolab.model.uplift.forest import ForestLearner
+
+            return ForestLearner(setting)
+        return KINDS[self.kind](setting)
