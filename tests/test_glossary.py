@@ -33,6 +33,7 @@ def test_every_axis_and_component_is_described():
         *("holdout", "redeemed", "purchased", "label_complete", "as_of"),
         *("gap statistic", "adjusted Rand index", "false discovery rate", "average precision"),
         *("log-loss", "calibration error", "permutation importance", "stability selection"),
+        *("uplift", "Qini", "AUTOC", "AIPW", "E-value", "sample-ratio mismatch", "placebo"),
         *("settled", "extra net sales", "verdict", "inside its band", "standing holdout"),
     ],
 )

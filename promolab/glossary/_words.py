@@ -84,6 +84,28 @@ holdout | holdout | customers | Customers left out on purpose, by chance, to see
 propensity | propensity | share, 0–1 | The chance with which a customer was chosen for an action.
 overlap | overlap | | Whether customers who were contacted have their like among those who were
     not.
+uplift | uplift | | What contacting a customer adds to what the customer would have done anyway:
+    the effect, looked at customer by customer.
+uplift curve | uplift curve | | For every length of a list: what contacting that part of it adds,
+    per customer of the whole list. A straight line is random order.
+Qini | Qini | outcome per decision | How far the uplift curve lies above random order, on average
+    over all lengths: what ranking adds to drawing customers by chance. 0 is no better than
+    chance.
+AUTOC | AUTOC | outcome per decision | By how much more the top of a list is changed than all, on
+    average over all lengths of the top: it looks at the first few customers most.
+AIPW | AIPW score | | A stand-in for a customer's effect, from what followed, the chances of the
+    arms and predicted outcomes; its mean is right if either chances or predictions are (Robins et
+    al. 1994).
+sample-ratio mismatch | sample-ratio mismatch | | Arms that do not come as often as their chances
+    say: rows were lost or mixed up, and no difference between the arms can be trusted.
+balance | balance | standard deviations | How far arms differ in what was known before: chance
+    leaves little.
+placebo | placebo | | The same comparison for the time before the promotion, which it cannot have
+    changed: a difference there says that the comparison is not fair.
+E-value | E-value | times | How many times as frequent a hidden cause would have to be among the
+    contacted, and raise the outcome as much, to explain an effect away (VanderWeele & Ding 2017).
+response ranking | order by predicted response | | Customers most likely to buy first, whether or
+    not the promotion is what makes them buy.
 likely to redeem | likely to redeem | | A prediction of response; not a claim that contacting
     pays.
 expected redemptions | expected redemptions | customers | The chances to redeem of all on

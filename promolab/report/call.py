@@ -147,6 +147,7 @@ class Call:
         """Return this machine's paths, and secrets, and what pages show in their place."""
         source, file = self.request.source, self.request.shop_file
         settings = shown_source(file) if file else {}
+        settings |= shown_source(str(self.request.parameters.get("experiment", "")))
         return {**settings, **shown_source(source), **telling(self.request.hidden, source)}
 
     def told(self, error: Exception, out: Path) -> str:

@@ -41,6 +41,10 @@ HELD_BACK = (
     "promotion itself adds is told by those who were held back at random, where there were any; "
     "likely to redeem is not the same as worth sending."
 )
+MEASURED = (
+    "What the data allow: we can say what promotions add (page Uplift) and, as far as past ones "
+    "tell, who is likely to redeem. {found}"
+)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,9 @@ class FirstScreen:
         """Say what the data allow."""
         if self.lacking:
             return PROFILES_ONLY
+        found = (self.run.metrics.get("uplift") or {}).get("allows")
+        if found:
+            return MEASURED.format(found=found)
         return HELD_BACK if self.shop.has("decisions") else RESPONSE_ONLY
 
     def warnings(self) -> list[str]:

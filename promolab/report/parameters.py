@@ -137,7 +137,7 @@ def check_parameters(steps: Sequence[Step], given: Mapping[str, Any]) -> dict[st
     Returns
     -------
     dict of str to object
-        The values, in the types of the defaults.
+        The values, in the types of the defaults; of the file ``experiment`` the whole path.
 
     Raises
     ------
@@ -157,7 +157,15 @@ def check_parameters(steps: Sequence[Step], given: Mapping[str, Any]) -> dict[st
         if name not in known:
             raise InputError(f"no notebook has a parameter {name!r}; {nearest(name, free)}")
         checked[name] = _converted(name, value, known[name])
-    return checked
+    return {name: _found(name, value) for name, value in checked.items()}
+
+
+def _found(name: str, value: Any) -> Any:
+    """Return a file's whole path: notebooks run in a folder of their own."""
+    if name != "experiment" or not value:
+        return value
+    path = Path(value).expanduser()
+    return str(path.absolute()) if path.is_file() else value
 
 
 def _converted(name: str, value: Any, default: Any) -> Any:

@@ -14,7 +14,7 @@ import pytest
 LAUNCHED = 18
 PLAIN_BASELINE = 0.845  # of recency, frequency and money alone, on the same rows
 ALARM = 0.90
-PAGES = ["index", "01_data", "02_customers", "03_segments", "04_response", "06_plan"]
+PAGES = ["index", "01_data", "02_customers", "03_segments", "04_response", "05_uplift", "06_plan"]
 VOID = {"img", "br", "hr", "meta", "link", "input", "col", "wbr"}
 
 
@@ -302,6 +302,7 @@ def test_the_executed_notebooks_are_clean(journey_report):
         "02_customers",
         "03_segments",
         "04_response",
+        "05_uplift",
         "06_plan",
         "09_campaign_report",
     ]

@@ -1,0 +1,108 @@
+"""A promotion that is over as an experiment: who is in it, what is known, what counts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import promolab
+from promolab.campaign.contacted import contacted_experiment, known_at, promotions_over
+from promolab.errors import DataError, InputError
+from promolab.features.outcomes import outcomes_between
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return promolab.load_shop("simulated", customers=1500, weeks=12)
+
+
+@pytest.fixture(scope="module")
+def trial(shop):
+    return contacted_experiment(shop)
+
+
+def test_the_promotion_with_the_largest_smaller_arm_is_taken(shop, trial):
+    over = promotions_over(shop)
+    smaller = over[["contacted", "others"]].min(axis=1)
+    assert smaller.is_monotonic_decreasing
+    assert over["promotion_id"].iloc[0] in trial.notes[0]
+    sizes = trial.describe().set_index("arm")["customers"]
+    assert sizes.to_dict() == {
+        "none": over["others"].iloc[0],
+        "contacted": over["contacted"].iloc[0],
+    }
+
+
+def test_arms_are_those_exposed_and_all_others_with_history(shop, trial):
+    promotion = promotions_over(shop).iloc[0]
+    exposures = shop.exposures.execute()
+    exposed = exposures.loc[exposures["promotion_id"] == promotion["promotion_id"], "customer_id"]
+    events = shop.events.select("customer_id", "ts").execute()
+    there = set(events.loc[events["ts"] < promotion["starts_at"], "customer_id"])
+    frame = trial.frame
+    assert set(frame["customer_id"]) == there and frame["customer_id"].is_unique
+    assert set(frame.loc[frame["arm"] == "contacted", "customer_id"]) == set(exposed) & there
+
+
+def test_outcomes_count_from_the_start_to_the_end_of_the_horizon(shop, trial):
+    promotion = promotions_over(shop).iloc[0]
+    high = promotion["ends_at"] + timedelta(days=28)
+    span = pd.DataFrame({"span": [0], "low": [promotion["starts_at"]], "high": [high]})
+    found = outcomes_between(shop, span).execute().set_index("customer_id")
+    mine = trial.frame.set_index("customer_id")
+    for name in trial.outcomes:
+        expected = found[name].reindex(mine.index).fillna(0).astype(float)
+        np.testing.assert_allclose(mine[name].astype(float), expected, atol=1e-6)
+
+
+def test_nothing_after_the_start_is_a_covariate(shop, trial):
+    promotion = promotions_over(shop).iloc[0]
+    known = known_at(shop, promotion["starts_at"]).set_index("customer_id")
+    mine = trial.frame.set_index("customer_id")
+    assert {"orders", "recency_days", "other_promotions", "tier"} <= set(trial.covariates)
+    assert not set(trial.covariates) & {*trial.outcomes, *trial.placebo, "arm", "cluster_id"}
+    cut = shop.with_tables(
+        {**shop.tables, "events": shop.events.filter(shop.events.ts < promotion["starts_at"])}
+    )
+    before = known_at(cut, promotion["starts_at"]).set_index("customer_id")
+    pd.testing.assert_frame_equal(known, before)
+    columns = list(trial.covariates)
+    pd.testing.assert_frame_equal(mine[columns], known.loc[mine.index, columns])
+
+
+def test_chances_are_not_known_and_the_effect_is_adjusted(trial):
+    model = promolab.model.uplift.UpliftModel("dr").fit(trial)
+    assert trial.design == "unknown" and str(model.identification_) == "adjusted"
+    row = model.sensitivity().table.iloc[0]
+    assert row["raw"] > row["effect"]  # the simulated policy contacts those who buy anyway
+
+
+def test_a_promotion_is_taken_by_its_name_and_only_when_its_horizon_is_over(shop):
+    over = promotions_over(shop)
+    other = over["promotion_id"].iloc[1]
+    assert other in contacted_experiment(shop, promotion_id=other).name
+    early = over["ends_at"].min() + timedelta(days=27)
+    assert promotions_over(shop, early).empty
+    with pytest.raises(InputError, match="no promotion of Simulated shop is over"):
+        contacted_experiment(shop, early)
+    with pytest.raises(InputError, match="did you mean"):
+        contacted_experiment(shop, promotion_id=f"{other}x")
+
+
+def test_too_few_in_an_arm_and_missing_tables_are_said(shop):
+    few = shop.exposures.filter(shop.exposures.customer_id < 60)
+    with pytest.raises(InputError, match="either needs 100; no other promotion"):
+        contacted_experiment(shop.with_tables({**shop.tables, "exposures": few}))
+    bare = {name: table for name, table in shop.tables.items() if name == "events"}
+    with pytest.raises(DataError, match="has no promotions and no exposures"):
+        contacted_experiment(shop.with_tables(bare))
+
+
+def test_without_margin_rates_sales_are_compared(shop):
+    products = shop.products.drop("margin_rate")
+    found = contacted_experiment(shop.with_tables({**shop.tables, "products": products}))
+    assert found.outcomes[0] == "sales"
+    assert "Margin rates are not known: sales are compared." in found.notes

@@ -1,0 +1,248 @@
+"""Page 05: which experiment it takes, when it shows an effect, and what it says of targeting."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import promolab
+from promolab.errors import InputError
+from promolab.report import uplift_views
+from promolab.report.artifacts import open_run
+from promolab.report.parameters import check_parameters, find_notebooks, read_steps
+from promolab.report.uplift_groups import (
+    COLUMNS,
+    GROUP_COLUMNS,
+    group_table,
+    segments_of,
+    starting,
+    week_table,
+)
+from promolab.report.uplift_step import choose_experiment, measure_uplift, recorded
+from promolab.report.uplift_targeting import sequential_effects
+from promolab.report.uplift_teaching import types_table
+
+WORDS = {"arm": "mail", "outcomes": "spend, visits", "customer": "member"}
+
+
+def trial_rows(strength: float, n: int = 3000, seed: int = 0) -> pd.DataFrame:
+    """Return an experiment: older members are changed more, and spend less anyway."""
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame({"member": np.arange(n), "age": rng.uniform(20, 80, n)})
+    rows["city"] = rng.choice(["Bath", "York"], n)
+    rows["mail"] = rng.choice(["none", "paper", "app"], n, p=[0.5, 0.25, 0.25])
+    away = (rows["age"] - 50) / 10
+    effect = np.where(rows["mail"] == "paper", strength * away, 0.0)
+    rows["spend"] = 20 - 2 * away + effect + rng.normal(0, 4, n)
+    return rows.assign(visits=rng.poisson(1, n))
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return promolab.load_shop("simulated", customers=1500, weeks=12)
+
+
+@pytest.fixture(scope="module")
+def step(shop):
+    return measure_uplift(choose_experiment(shop, shop.span()[1]))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("trial") / "mails.csv"
+    trial_rows(2.0).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def strong(shop, file):
+    stated = {**WORDS, "propensity": "paper=0.25, app=0.25"}
+    return measure_uplift(choose_experiment(shop, None, str(file), stated))
+
+
+def text(html) -> str:
+    return html.text
+
+
+# Which experiment.
+
+
+def test_the_shops_own_decisions_come_first(step):
+    assert step.choice.source == "decisions"
+    assert str(step.checks.identification) == "randomised"
+    assert set(step.arms) == {"coupon", "full_reduction", "limited_time_discount", "recommendation"}
+
+
+def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop):
+    tables = {k: v for k, v in shop.tables.items() if not k.startswith("decision")}
+    choice = choose_experiment(shop.with_tables(tables), shop.span()[1])
+    assert choice.source == "contacted" and "no decisions drawn by chance" in choice.why
+    found = measure_uplift(choice)
+    assert "adjusted, not randomised" in found.summary() and found.allows() == ""
+    assert "E-value" in text(uplift_views.selection(found))
+
+
+def test_a_shop_of_events_only_is_told_what_is_missing(shop):
+    bare = shop.with_tables({"events": shop.events})
+    found = measure_uplift(choose_experiment(bare, shop.span()[1]))
+    assert found.model is None
+    assert "has no decisions" in found.summary() and "promotions and exposures" in found.summary()
+    views = ("compared", "checks", "average", "selection", "curves", "calibration", "segments")
+    for name in (*views, "meaning", "sure"):
+        assert "<p" in text(getattr(uplift_views, name)(found))
+    assert week_table(None, bare, None, pd.DataFrame()).columns.tolist() == list(COLUMNS)
+    assert group_table(None, None).columns.tolist() == list(GROUP_COLUMNS)
+    assert json.dumps(recorded(found))
+
+
+def test_decisions_whose_horizon_is_not_over_are_passed_over_with_the_reason(shop):
+    early = shop.promotions.ends_at.min().execute()
+    choice = choose_experiment(shop, early)
+    assert choice.experiment is None and "decisions cannot be used" in choice.why
+
+
+@pytest.mark.parametrize(
+    ("experiment", "stated", "sentence"),
+    [
+        ("", {"arm": "mail"}, "arm is for an experiment file"),
+        ("gone.csv", WORDS, "gone.csv"),
+        ("", {"covariates": "age"}, "covariates is for an experiment file"),
+    ],
+)
+def test_what_does_not_fit_is_refused(shop, experiment, stated, sentence):
+    with pytest.raises(InputError, match=sentence):
+        choose_experiment(shop, None, experiment, stated)
+
+
+def test_a_files_control_and_chances_are_read(shop, file):
+    stated = {**WORDS, "arm": "mail=none", "propensity": "paper=0.25,app=0.25", "covariates": "age"}
+    trial = choose_experiment(shop, None, str(file), stated).experiment
+    assert trial.control == "none" and trial.covariates == ("age",)
+    np.testing.assert_allclose(trial.propensity[0], [0.5, 0.25, 0.25])
+    with pytest.raises(InputError, match="is not understood"):
+        choose_experiment(shop, None, str(file), {**stated, "propensity": "paper=0.25, app"})
+
+
+# What is said.
+
+
+def test_something_to_target_is_said_where_it_is_there_and_of_the_right_arm(strong):
+    found = strong.targeting
+    assert found.found and "There is something to target" in strong.summary()
+    assert found.arms_found == ["paper"]
+    assert found.difference.ci_low > 0 and "wastes money" in found.summary()
+    assert abs(found.by_effect.qini - 0.5 * found.arms["qini"][1]) < 0.3
+    assert strong.arms == () and strong.allows() == ""  # a file says nothing of the shop
+    assert "Something to target: paper" in text(uplift_views.curves(strong))
+
+
+def test_nothing_to_target_is_said_where_nothing_is_there(shop):
+    said = []
+    for seed in range(12):
+        trial = promolab.load_experiment(
+            trial_rows(0.0, 800, seed), arm="mail", outcomes="spend", customer_id="member",
+            propensity={"paper": 0.25, "app": 0.25},
+        )  # fmt: skip
+        from promolab.report.uplift_step import Choice
+
+        said.append(measure_uplift(Choice(trial, "file", "")).targeting)
+    assert sum(found.found for found in said) <= 1
+    spread = np.std([f.by_effect.qini / f.by_effect.std_error for f in said])
+    assert spread < 1.6
+    assert all("Nothing to target is seen" in f.summary() for f in said if not f.found)
+
+
+def test_no_effect_is_shown_where_a_check_refuses(shop, file):
+    stated = {**WORDS, "propensity": "paper=0.4, app=0.3"}  # they were 0.25
+    found = measure_uplift(choose_experiment(shop, None, str(file), stated))
+    assert found.model is None and found.checks.refused == ("sample ratio",)
+    assert "Refused: sample ratio" in text(uplift_views.checks(found))
+    for view in (uplift_views.average, uplift_views.curves, uplift_views.segments):
+        assert text(view(found)) == text(uplift_views.average(found))
+    assert "must not be called an effect" in text(uplift_views.meaning(found))
+    assert recorded(found)["identification"] == "not identified"
+
+
+def test_a_fold_is_predicted_by_the_folds_before_it_alone(strong):
+    model = strong.model
+    effects = sequential_effects(model)
+    assert np.isnan(effects[model.fold_ == 0]).all()
+    assert np.isfinite(effects[model.fold_ > 0]).all()
+    known = strong.pooled.known
+    assert (known == (model.fold_ > 0)).all()
+    # Of all folds before, the last one is predicted as the usual cross-fit does.
+    last = model.fold_ == model.folds - 1
+    np.testing.assert_allclose(effects[last], model.effects_.to_numpy()[last])
+
+
+def test_the_first_page_says_it_without_jargon(step):
+    assert "Effects are randomised" in step.allows()
+    assert "Qini" not in step.allows() and "to target" in step.allows()
+
+
+# Segments and tables.
+
+
+def test_segments_are_rfm_or_a_column_of_few_values(step, strong):
+    assert step.segments.by == "RFM segment at the decision"
+    assert (step.segments.table["customers"] >= 30).all()
+    assert strong.segments.by == "city" and len(strong.segments.table) == 2
+    nothing = strong.experiment.frame.drop(columns="city")
+    trial = promolab.load_experiment(
+        nothing, arm="mail", outcomes="spend", customer_id="member", covariates=["age"]
+    )
+    assert segments_of(trial) is None
+
+
+def test_effects_of_what_starts_this_week_are_written_per_customer(shop, step, tmp_path):
+    run = open_run(tmp_path, week="2024-W33")
+    starts = shop.promotions.starts_at.max().execute()
+    promotions = starting(shop, step.arms, starts, starts + pd.Timedelta(days=7))
+    assert sorted(promotions["kind"]) == sorted(step.arms)
+    rows = week_table(step.model, shop, starts, promotions)
+    assert len(rows) == 4 * rows["customer_id"].nunique()
+    assert np.isfinite(rows[["effect", "ci_low", "ci_high"]].to_numpy()).all()
+    assert (rows["ci_low"] < rows["effect"]).all()
+    order = ["arm", "promotion_id", "customer_id", "decision"]
+    run.write_table("uplift", rows, by=order)
+    assert "W12-coupon" in text(uplift_views.this_week(step, rows))
+    past = week_table(step.model, shop, starts, promotions.head(0))
+    run.write_table("uplift", past, by=order)
+    assert len(past) == 4 * step.experiment.n and (past["decision"] >= 0).all()
+    groups = group_table(step.model, step.segments)
+    run.write_table("uplift_groups", groups, by=["by", "arm", "group"])
+    assert groups.groupby("by")["arm"].nunique().to_dict() == {
+        "RFM segment at the decision": 1,
+        "predicted effect (out of fold)": 4,
+    }
+
+
+def test_the_four_types_are_shown_of_a_simulated_source_alone(shop, step, tmp_path):
+    run = open_run(tmp_path, week="2024-W33")
+    assert "no shop can know" in text(uplift_views.customer_types(step, run))
+    source = {"parameters": {"source": "simulated:customers=1500,weeks=12"}}
+    (tmp_path / "manifest.json").write_text(json.dumps(source))
+    shown = text(uplift_views.customer_types(step, run))
+    assert "For teaching" in shown and "persuadable" in shown
+    _, table = types_table(step, shop.truth)
+    table = table.set_index("type")
+    assert table.loc["persuadable", "truth"] > 0 > table.loc["put off", "truth"]
+    assert table["customers"].sum() <= 1500
+
+
+# The notebook.
+
+
+def test_the_notebook_can_be_told_its_file(file, monkeypatch):
+    steps = [s for s in read_steps(find_notebooks()) if s.stem == "05_uplift"]
+    assert steps[0].title == "Uplift"
+    assert {"arm", "propensity", "covariates", "customer", "outcomes"} <= set(steps[0].parameters)
+    assert "tables/uplift.parquet" in steps[0].needs.writes
+    assert steps[0].needs.reads == ("shop/*",)
+    monkeypatch.chdir(file.parent)
+    given = {"experiment": file.name, "arm": "mail"}
+    assert check_parameters(steps, given)["experiment"] == str(file)
+    assert check_parameters(steps, {"experiment": "hillstrom"})["experiment"] == "hillstrom"
