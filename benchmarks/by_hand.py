@@ -22,15 +22,17 @@ COLUMNS = (
     *("customer_id", "recency_days", "orders", "amount", "discount", "discount_share", "items"),
     *("products", "categories", "stores", "tenure_days", "days_between_orders"),
     *("orders_28d", "amount_28d", "orders_84d", "amount_84d", "amount_trend"),
-    *("average_order_amount", "average_item_price", "price_level", "private_label_share"),
-    *("category_entropy", "top_category", "weekend_share", "evening_share", "hour_of_day"),
+    *("average_order_amount", "largest_order", "average_item_price", "price_level"),
+    *("private_label_share", "category_entropy", "top_category", "weekend_share"),
+    *("evening_share", "hour_of_day"),
     *("coupon_orders", "coupon_order_share"),
-    *("contacts", "contacts_28d", "responses", "response_rate", "days_since_response"),
+    *("contacts", "contacts_28d", "responses", "answers", "response_rate"),
+    *("days_since_response",),
 )
 ZERO = (
     *("orders", "amount", "discount", "items", "products", "categories", "stores"),
     *("orders_28d", "amount_28d", "orders_84d", "amount_84d", "coupon_orders"),
-    *("contacts", "contacts_28d", "responses"),
+    *("contacts", "contacts_28d", "responses", "answers"),
 )
 DAY = 86_400
 
@@ -69,6 +71,7 @@ customers AS (
            max(age) FILTER (kept) - min(age) FILTER (kept) AS history,
            sum(amount)::DOUBLE AS amount, sum(discount)::DOUBLE AS discount,
            sum(quantity)::DOUBLE AS items, sum(usable)::DOUBLE AS usable,
+           max(amount) FILTER (kept)::DOUBLE AS largest_order,
            count(*) FILTER (kept AND age <= 28 * 86400) AS orders_28d,
            count(*) FILTER (kept AND age <= 84 * 86400) AS orders_84d,
            coalesce(sum(amount) FILTER (age <= 28 * 86400), 0)::DOUBLE AS amount_28d,
@@ -84,7 +87,7 @@ SELECT customer_id, recency / 86400 AS recency_days, orders, amount, discount,
        history / 86400 / nullif(orders - 1, 0) AS days_between_orders,
        orders_28d, amount_28d, orders_84d, amount_84d,
        amount_28d / if(amount_84d > 0, amount_84d / 3, NULL) - 1 AS amount_trend,
-       amount / nullif(orders, 0) AS average_order_amount,
+       amount / nullif(orders, 0) AS average_order_amount, largest_order,
        usable / if(items > 0, items, NULL) AS average_item_price,
        weekend / nullif(orders, 0) AS weekend_share, evening / nullif(orders, 0) AS evening_share,
        if(abs(sine) + abs(cosine) < 1e-6, NULL, (atan2(sine, cosine) * 12 / pi() + 24) % 24)
@@ -151,7 +154,7 @@ made AS (
            count(*) FILTER (epoch(TIMESTAMP '{as_of}') - epoch(ts) <= 28 * 86400) AS contacts_28d
     FROM contacts GROUP BY customer_id),
 answered AS (
-    SELECT customer_id, count(DISTINCT promotion_id) AS responses,
+    SELECT customer_id, count(DISTINCT promotion_id) AS responses, count(*) AS answers,
            (epoch(TIMESTAMP '{as_of}') - epoch(max(ts))) / 86400 AS days_since_response
     FROM read_parquet('{folder}/responses.parquet')
     WHERE ts < TIMESTAMP '{as_of}' AND kind IN {responses} GROUP BY customer_id)
@@ -273,6 +276,7 @@ def _orders(
     by_customer = rows.groupby("customer_id")
     sums = [*flags, "amount", "discount", "quantity", "usable", "amount_28d", "amount_84d"]
     table = by_customer[[*sums, "sine", "cosine"]].sum()
+    largest = rows["amount"].where(kept).groupby(rows["customer_id"]).max()
     ages = by_customer["age"].agg(["min", "max"])
     n, paid = table["orders"].where(table["orders"] > 0), table["amount"] + table["discount"]
     month = table["amount_84d"] / 3
@@ -286,6 +290,7 @@ def _orders(
         days_between_orders=(ages["max"] - ages["min"]) / DAY / (n - 1).where(n > 1),
         amount_trend=table["amount_28d"] / month.where(month > 0) - 1,
         average_order_amount=table["amount"] / n,
+        largest_order=largest,
         average_item_price=table["usable"] / table["quantity"].where(table["quantity"] > 0),
         weekend_share=table["weekend"] / n,
         evening_share=table["evening"] / n,
@@ -365,6 +370,7 @@ def _contacts(folder: Path, moment: pd.Timestamp) -> pd.DataFrame:
             "contacts": contacts.groupby("customer_id").size(),
             "contacts_28d": recent.groupby(contacts["customer_id"]).sum(),
             "responses": answered.groupby("customer_id").size(),
+            "answers": answers.groupby("customer_id").size(),
             "days_since_response": (
                 moment - answers.groupby("customer_id")["ts"].max()
             ).dt.total_seconds()
