@@ -19,7 +19,7 @@ report: .venv/.report  ## the weekly campaign report, into reports/
 	.venv/bin/promolab report $(ARGS)
 
 test: .venv/.all  ## every test and every example in a docstring
-	.venv/bin/python -m pytest -n auto --dist loadgroup $(ARGS)
+	.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lab: .venv/.all  ## JupyterLab on the notebooks
 	.venv/bin/promolab lab $(ARGS)

@@ -25,17 +25,6 @@ MARKUP = "<script>alert('found')</script>"
 """What a small shop calls one of its promotions, its type, a category and an income group."""
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which tests one process runs where several share the work (``-n``, by groups).
-
-    What takes long to make is made once: reports for all who look at them, the rest by file.
-    """
-    dear = [
-        f for f in ("small_reports", "journey_report") if f in getattr(item, "fixturenames", ())
-    ]
-    item.add_marker(pytest.mark.xdist_group(dear[0] if dear else str(item.path)))
-
-
 @pytest.fixture(autouse=True)
 def _no_figure_left_open():
     """Close what a test drew: Matplotlib warns of many open figures, and a warning is an error."""

@@ -271,7 +271,7 @@ def test_make_report_sets_up_once(checkout):
 def test_make_test_installs_all_and_then_report_needs_nothing_more(checkout):
     checkout.add_python("python3")
     assert checkout.make("test", "ARGS=-x").returncode == 0
-    ran = "python -m pytest -n auto --dist loadgroup -x"
+    ran = "python -m pytest -n auto --dist loadfile -x"
     assert checkout.calls[1:] == [INSTALL + ".[all]", ran]
     assert checkout.make("report").returncode == 0
     assert checkout.calls == ["promolab report"]

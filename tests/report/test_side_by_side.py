@@ -368,17 +368,6 @@ def test_segments_and_responses_do_not_wait_for_each_other():
     assert waits["03_segments"] == {"01_data", "02_customers"}
 
 
-def test_a_real_report_is_the_same_with_one_worker_and_with_two(small_reports):
-    def artifacts(folder: Path) -> dict[str, bytes]:
-        found = [p for p in folder.rglob("*") if p.suffix in {".parquet", ".json", ".html"}]
-        return {
-            str(p.relative_to(folder)): p.read_bytes() for p in found if "manifest" not in p.name
-        }
-
-    first, again = (artifacts(small_reports[name].out / WEEK) for name in ("first", "again"))
-    assert first == again
-
-
 # The line on the terminal.
 
 

@@ -33,7 +33,7 @@ def test_every_report_succeeds_quietly_and_prints_its_path_last(small_reports):
         assert not list(made.out.glob(".staging-*")) and not (made.out / ".failed").exists()
 
 
-def test_two_runs_are_equal_to_the_byte(small_reports):
+def test_two_runs_are_equal_to_the_byte_one_made_a_step_at_a_time(small_reports):
     first = digests(small_reports["first"].out / "2017-W44", SUFFIXES)
     again = digests(small_reports["again"].out / "2017-W44", SUFFIXES)
     assert len(first) > 20 and {Path(name).suffix for name in first} == SUFFIXES
