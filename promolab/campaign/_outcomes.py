@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # Where products are not given, features leave out variety and price level, which take most of the
 # time and say little about spend beyond recency, frequency, amounts and coupons.
 _NOT_NEEDED = ("products",)
+# Features for response models that say again what orders, amounts and responses say: with them the
+# Complete Journey's promotion 19 leaves earlier spend 0.13 standard deviations apart, without 0.06.
+_REPEATS = ("answers", "largest_order")
 KINDS = ("redeem", "delivered", "unsubscribe", "complaint")
 """Kinds of response that a read-out counts."""
 
@@ -182,7 +185,8 @@ def known_before(shop: Shop, moments: list[datetime]) -> pd.DataFrame:
 
     Beside `promolab.build_features`: other_promotions, for how many promotions that run at the
     moment the customer had been contacted before it. Those that start at the moment itself are
-    decided together with the one compared and are left out.
+    decided together with the one compared and are left out. So are features that serve response
+    models only and repeat others: weights that tell those apart leave earlier spend less alike.
     """
     import ibis
 
@@ -198,5 +202,6 @@ def known_before(shop: Shop, moments: list[datetime]) -> pd.DataFrame:
     keys = ["customer_id", "as_of"]
     table = table.merge(running.execute(), on=keys, how="left")
     table["other_promotions"] = table["other_promotions"].fillna(0)
-    numeric = [c for c in table.columns if c not in keys and table[c].dtype.kind in "iuf"]
+    left_out = {*keys, *_REPEATS}
+    numeric = [c for c in table.columns if c not in left_out and table[c].dtype.kind in "iuf"]
     return table[keys + numeric].sort_values(["as_of", "customer_id"], ignore_index=True)
