@@ -20,14 +20,20 @@ from benchmarks import (
     quality,
     ranking,
     segments,
+    simulated,
     size,
     small,
     training,
+    uplift_coverage,
+    uplift_experiments,
+    uplift_metrics,
+    uplift_models,
+    uplift_policies,
     weekly_report,
 )
 from benchmarks.table import Row, render
 
-PARTS = ("report", "models", "metrics", "segments", "size")
+PARTS = ("report", "models", "metrics", "segments", "simulated", "uplift", "size")
 """What can be measured by itself: ``--only models``."""
 
 
@@ -40,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--no-size", action="store_true", help="leave out the larger shops")
     parser.add_argument(
-        "--large", action="store_true", help="go up to 10⁸ events: an hour, 20 GB of disk"
+        "--large",
+        action="store_true",
+        help="go up to 10⁸ events and 1,000,000 simulated customers: an hour, 20 GB of disk",
     )
     options = parser.parse_args(argv)
     parts = [part for part in options.only or PARTS if part != "size" or not options.no_size]
@@ -51,6 +59,8 @@ def main(argv: list[str] | None = None) -> int:
             "models": models,
             "metrics": metrics,
             "segments": segments.large_shop,
+            "simulated": lambda: simulated_shops(large=options.large),
+            "uplift": uplift,
             "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
         }
         rows: list[Row] = []
@@ -107,6 +117,35 @@ def models() -> Iterator[Row]:
 def metrics() -> Iterator[Row]:
     """Yield how fast and how right the measures and their intervals are."""
     yield from ranking.ranking()
+
+
+def simulated_shops(*, large: bool) -> Iterator[Row]:
+    """Yield what simulated shops take, and whether they keep their promises."""
+    say("a simulated shop of 100,000 customers")
+    yield from simulated.a_shop_in_a_minute()
+    if large:
+        say("a simulated shop of a million customers")
+        yield simulated.a_large_shop_in_bounded_memory()
+    say("ten simulated shops of 20,000 customers")
+    yield from simulated.promises()
+
+
+def uplift() -> Iterator[Row]:
+    """Yield what uplift models and their measures are worth against a known truth."""
+    say("measures of uplift")
+    yield from uplift_metrics.uplift_metrics()
+    for seed in (1, 2):
+        say(f"coverage of effects, seed {seed}")
+        yield from uplift_coverage.coverage_holds(seed=seed)
+    yield from uplift_coverage.money()
+    say("a boosted uplift model of a million rows")
+    yield from uplift_models.boosted_against_econml()
+    say("Hillstrom's e-mails, ten cross-validations")
+    yield from uplift_experiments.hillstrom()
+    say("a hundred shops without any effect")
+    yield uplift_experiments.null_shops()
+    say("policies in five shops of 100,000 customers")
+    yield from uplift_policies.policies()
 
 
 def say(text: str) -> None:

@@ -190,7 +190,11 @@ def test_a_signal_ends_both_kernels_and_leaves_nothing(toy_command, meeting, num
     command, environment = toy_command
     if schedule_steps.usual_workers() < 2 or not schedule_steps.has_room():
         pytest.skip("one core, or too little memory: two steps do not run at once here")
-    code = "import sys, promolab.report.schedule_steps as s; s.ROOM = 0.0\n"
+    # Started in the background, these tests inherit that SIGINT is ignored.
+    code = (
+        "import signal, sys, promolab.report.schedule_steps as s; s.ROOM = 0.0\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    )
     driver = Path(command[1])
     driver.write_text(code + driver.read_text(encoding="utf-8"), encoding="utf-8")
     out = meeting / "out"

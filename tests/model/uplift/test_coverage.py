@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.uplift_models import coverage
+from benchmarks.uplift_coverage import coverage
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,118 @@
+"""Is there something to target? In shops without any effect, and in Hillstrom's e-mails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.table import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NULL_SHOPS, NULL_CUSTOMERS, MOST_FALSE = 100, 4_000, 5
+REPEATS = 10
+WOMEN, MEN = "Womens E-Mail", "Mens E-Mail"
+LEAST_SHARE = 0.14
+
+
+def null_shops(shops: int = NULL_SHOPS, customers: int = NULL_CUSTOMERS) -> Row:
+    """Count the shops without any effect of which page 05 says that there is something to target.
+
+    Its interval for Qini has 95 %, so that of 100 shops 2.5 are expected.
+    """
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(something_to_target, range(shops), [customers] * shops))
+    return Row(
+        f"null shops, {shops} seeds of {customers:,} customers: something to target",
+        f"≤ {MOST_FALSE} at 2.5 %, one-sided",
+        f"{sum(found)} of {shops}",
+        sum(found) <= MOST_FALSE * shops / NULL_SHOPS,
+    )
+
+
+def something_to_target(seed: int, customers: int) -> bool:
+    """Return whether page 05 sees something to target in a null shop's own decisions."""
+    import torch
+
+    from promolab import load_shop
+    from promolab.report.uplift_step import choose_experiment, measure_uplift
+
+    torch.set_num_threads(1)  # the shops run side by side
+    shop = load_shop("simulated", customers=customers, variant="null", seed=seed)
+    step = measure_uplift(choose_experiment(shop, None), seed=seed)
+    if step.targeting is None:
+        raise RuntimeError(f"null shop {seed}: {step.why or step.choice.why}")
+    return step.targeting.found
+
+
+def hillstrom(repeats: int = REPEATS, learner: str = "linear") -> Iterator[Row]:
+    """Order Hillstrom's customers by effect and by response, for each e-mail on visits."""
+    table = cross_validated(repeats, learner)
+    for arm in (WOMEN, MEN):
+        mine = table[table["arm"] == arm]
+        mean = mine.drop(columns="arm").mean()
+        low, high = mean["difference"] - mean["half"], mean["difference"] + mean["half"]
+        told = (
+            f"{mean['qini'] / mean['effect']:.3f} (Qini {mean['qini']:.5f} "
+            f"[{mean['qini_low']:.5f}, {mean['qini_high']:.5f}]); {mean['difference']:+.5f} "
+            f"[{low:+.5f}, {high:+.5f}], above 0 in {int((mine['difference'] > 0).sum())}"
+        )
+        share = mean["qini"] / mean["effect"]
+        if arm == WOMEN:
+            bar, ok = f"≥ {LEAST_SHARE}; > 0", share >= LEAST_SHARE and mean["difference"] > 0
+        else:
+            bar, ok = "where within noise, page 05 says so", says_what_its_interval_says()
+        what = f"Hillstrom, {arm} on visits, {repeats} cross-validations: "
+        yield Row(what + "Qini / effect; less that by response", bar, told, bool(ok))
+
+
+def cross_validated(repeats: int, learner: str) -> pd.DataFrame:
+    """Return one row per repeat and e-mail: Qini by effect, the effect, and the paired difference.
+
+    Intervals are those of one repeat: the repeats share their customers, so that averaging them
+    takes away what the folds owe to chance, and hardly anything of what the customers do.
+    """
+    import pandas as pd
+
+    from promolab import UpliftModel, load_experiment
+    from promolab.metrics import compare_qini, qini
+
+    trial, rows = load_experiment("hillstrom"), []
+    for seed in range(repeats):
+        model = UpliftModel("dr", learner, seed=seed).fit(trial, "visit")
+        ranks, scores = model.ranks(), model.scores_
+        for k, arm in enumerate(model.treatments_):
+            response = pd.Series(model.nuisance_.mu[:, k + 1]).groupby(model.fold_).rank(pct=True)
+            how: dict[str, Any] = {"gamma": scores[arm].to_numpy(), "cluster": model.cluster_}
+            effect = ranks[arm].to_numpy()
+            found = qini(None, None, effect, **how)
+            paired = compare_qini(None, None, effect, response.to_numpy(), **how)
+            rows.append(
+                {
+                    "arm": arm,
+                    "qini": found.qini,
+                    "qini_low": found.ci_low,
+                    "qini_high": found.ci_high,
+                    "effect": found.effect.value,
+                    "difference": paired.difference,
+                    "half": (paired.ci_high - paired.ci_low) / 2,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def says_what_its_interval_says() -> bool:
+    """Return whether page 05 sees nothing in the men's e-mail where Qini's interval holds 0."""
+    from promolab import load_experiment
+    from promolab.report.uplift_step import Choice, measure_uplift
+
+    trial = load_experiment("hillstrom")
+    alone = trial.subset(MEN)
+    found = measure_uplift(Choice(alone, "file", "The men's e-mail alone.")).targeting
+    assert found is not None
+    within_noise = found.by_effect.ci_low <= 0 <= found.by_effect.ci_high
+    return within_noise == ("cannot be told from a random one" in found.verdict())

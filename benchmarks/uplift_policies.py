@@ -1,0 +1,102 @@
+"""What a choice of customers by predicted effect is truly worth, in simulated shops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.table import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OF_ATTAINABLE, OF_THE_GAP = 0.85, 0.60
+TOP = 0.3
+
+
+def policy(
+    customers: int = 100_000, seed: int = 0, rounds: int = 8, learner: str = "ridge"
+) -> dict[str, float]:
+    """Let models choose whom to contact in a simulated shop, and add up what that is truly worth.
+
+    Half-and-half rounds of one promotion; then the next one goes to the top 30 %.
+
+    Returns
+    -------
+    dict
+        True expected profit added over ``nobody``: of the ``latent`` and the ``attainable`` oracle,
+        of the ``uplift`` model (doubly robust), of a ``response`` ranking (margin expected with the
+        promotion), and of a choice at ``random``.
+    """
+    import pandas as pd
+
+    from promolab.features import decisions_experiment
+    from promolab.model import UpliftModel
+    from promolab.model.uplift.design import Design
+    from promolab.model.uplift.makers import maker_of
+    from promolab.sources.simulated import simulated
+    from promolab.sources.simulated.yardsticks import attainable_oracle, chosen, latent_oracle
+
+    weeks = 5 * rounds + 6
+    shop = simulated(customers=customers, weeks=weeks, kinds="coupon", exploration=1.0, seed=seed)
+    experiment = decisions_experiment(shop)
+    last = shop.truth.promotions[-1]
+
+    def known(of: Any, moment: Any) -> pd.DataFrame:
+        return _known(of, moment, list(experiment.covariates))
+
+    starts = shop.promotions.execute().set_index("promotion_id")["starts_at"]
+    X = known(shop, starts[last].to_pydatetime()).set_index("customer_id").sort_index()
+    model = UpliftModel("dr", learner, seed=seed).fit(experiment)
+    with_it, design = experiment.codes == 1, Design.learn(experiment.X, "encoded")
+    Z = design.matrix(experiment.X)[with_it]
+    response = maker_of("ridge").outcome(Z, experiment.y()[with_it], False, design, seed)
+    scores = {
+        "uplift": model.predict(X)[:, 0],
+        "response": response.predict(design.matrix(X)),
+        "random": np.random.default_rng(seed).random(len(X)),
+    }
+    worth = {
+        name: chosen(shop, last, pd.Series(score, index=X.index), share=TOP).added_profit
+        for name, score in scores.items()
+    }
+    worth["latent"] = latent_oracle(shop, last, TOP).added_profit
+    worth["attainable"] = attainable_oracle(shop, last, TOP, features=known).added_profit
+    return worth
+
+
+def _known(shop: Any, moment: Any, columns: list[str]) -> pd.DataFrame:
+    from promolab.features import build_features
+
+    features = build_features(shop, as_of=moment).execute()
+    attributes = shop.customers.execute()
+    new = [c for c in attributes.columns if c not in features.columns]
+    table = features.merge(attributes[["customer_id", *new]], on="customer_id", how="left")
+    return table[["customer_id", *columns]]
+
+
+def policies(customers: int = 100_000, seeds: int = 5, learner: str = "ridge") -> list[Row]:
+    """Return whether the uplift policy comes near enough to what can be attained."""
+    found = [policy(customers, seed, learner=learner) for seed in range(seeds)]
+    mean = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+    share = mean["uplift"] / mean["attainable"]
+    gap = (mean["uplift"] - mean["response"]) / (mean["attainable"] - mean["response"])
+    what = f"simulated shop, {customers:,} customers, 8 rounds, top {TOP:.0%}, {seeds} seeds"
+    others = ", ".join(
+        f"{name} {mean[name] / mean['attainable']:.2f}" for name in ("response", "random", "latent")
+    )
+    return [
+        Row(
+            f"{what}: uplift policy",
+            f"≥ {OF_ATTAINABLE} × attainable oracle",
+            f"{share:.3f} × ({others})",
+            share >= OF_ATTAINABLE,
+        ),
+        Row(
+            f"{what}: gap to it that is closed from the response ranking",
+            f"≥ {OF_THE_GAP:.0%}",
+            f"{gap:.0%}",
+            gap >= OF_THE_GAP,
+        ),
+    ]
