@@ -8,7 +8,14 @@ import numpy as np
 
 from promolab.metrics.intervals import cluster_sums
 
-__all__ = ["RankedRows", "cut_variances", "found_at", "ranked_rows"]
+__all__ = [
+    "RankedRows",
+    "cut_variances",
+    "found_at",
+    "ranked_rows",
+    "reach_of",
+    "slope_around",
+]
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,21 @@ def found_at(ranked: RankedRows, at: np.ndarray) -> tuple[np.ndarray, np.ndarray
         rows = np.append(0, np.cumsum(ranked.size[runs]))
         hits = np.append(0, np.cumsum(ranked.hits[runs]))
         found += np.interp(at * size, rows, hits)
-        reach = min(max(0.05, 5 / size), 0.5)
-        left, right = np.clip(at - reach, 0, 1) * size, np.clip(at + reach, 0, 1) * size
-        slopes[g] = (np.interp(right, rows, hits) - np.interp(left, rows, hits)) / (right - left)
+        slopes[g] = slope_around(at, reach_of(size), rows, hits, size)
     return found, slopes
+
+
+def reach_of(rows: int) -> float:
+    """Return how far from a cut, in shares of a list, its neighbourhood reaches."""
+    return min(max(0.05, 5 / rows), 0.5)
+
+
+def slope_around(
+    at: np.ndarray, reach: float, x: np.ndarray, y: np.ndarray, unit: float = 1.0
+) -> np.ndarray:
+    """Return the slope of a curve over the stretch around each share, x counted in ``unit``."""
+    left, right = np.clip(at - reach, 0, 1) * unit, np.clip(at + reach, 0, 1) * unit
+    return (np.interp(right, x, y) - np.interp(left, x, y)) / (right - left)
 
 
 def cut_variances(

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = [
-    "check_draws",
     "check_labels",
     "check_level",
     "check_ranking",
     "check_scores",
     "check_seed",
+    "check_whole",
     "codes_of",
     "renumbered",
 ]
@@ -78,10 +78,10 @@ def check_seed(seed: int) -> None:
         raise InputError(f"seed is {seed!r}; give a whole number from 0 on")
 
 
-def check_draws(draws: int, least: int, *, advice: str = "") -> None:
-    """Refuse a number of draws that is none, or too few."""
-    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < least:
-        raise InputError(f"draws is {draws!r}; give at least {least}{advice}")
+def check_whole(value: int, least: int, name: str, *, advice: str = "") -> None:
+    """Refuse a number of draws or bins that is none, or too small."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"{name} is {value!r}; give at least {least} (a whole number){advice}")
 
 
 def check_ranking(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.metrics._inputs import check_labels, check_scores
+from promolab.metrics._inputs import check_labels, check_scores, check_whole
+from promolab.metrics._moments import Spread, around, positive_interval, spread_of
+from promolab.results import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["Gaps", "check_probabilities", "equal_bins"]
+__all__ = ["Gaps", "check_probabilities", "equal_bins", "mean_loss", "skill_of", "sums_by_bin"]
 
 NOISE = 2048  # draws behind the interval of a distance
 DENSE = 2_000_000  # cells of clusters × bins, up to which a table is quicker than a sparse one
@@ -32,8 +35,7 @@ def check_probabilities(
             f"p has {outside:,} of {len(y):,} values outside [0, 1]; give probabilities, not "
             "scores (a model's predict_proba)"
         )
-    if bins < 1:
-        raise InputError(f"bins is {bins}; give at least 1")
+    check_whole(bins, 1, "bins")
     return y, probability
 
 
@@ -42,6 +44,54 @@ def equal_bins(p: np.ndarray, bins: int) -> np.ndarray:
     edges = np.quantile(p, np.arange(1, bins) / bins)
     place = np.searchsorted(edges, p, side="left")
     return (np.cumsum(np.bincount(place, minlength=bins) > 0) - 1)[place]
+
+
+def sums_by_bin(
+    values: np.ndarray, bin_of: np.ndarray, cluster: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add values up within clusters in a bin; return the sums and the bin of each."""
+    if cluster is None:
+        return values, bin_of
+    bins = int(bin_of.max()) + 1
+    pairs, pair_of = np.unique(cluster.astype(np.int64) * bins + bin_of, return_inverse=True)
+    return np.bincount(pair_of, weights=values), pairs % bins
+
+
+def mean_loss(
+    losses: np.ndarray, cluster: np.ndarray | None, level: float
+) -> tuple[Estimate, Spread]:
+    """Return the mean of rows' losses with its interval, and its spread."""
+    value = float(losses.mean())
+    spread = spread_of((losses - value) / len(losses), cluster)
+    return Estimate(value, *positive_interval(value, spread, level), len(losses)), spread
+
+
+def skill_of(
+    losses: np.ndarray,
+    of_base: float,
+    base_added: np.ndarray,
+    cluster: np.ndarray | None,
+    level: float,
+) -> Estimate:
+    """Return 1 − mean loss ÷ that of the base rate given to every row.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n,)
+        Of the predictions.
+    of_base : float
+        Mean loss of the base rate; where it is 0 the labels are of one class and the skill is nan.
+    base_added : ndarray of shape (n,)
+        What each row adds to it: the base rate is estimated too.
+    """
+    n = len(losses)
+    if not of_base > 0:
+        return Estimate(math.nan, math.nan, math.nan, n)
+    value = float(losses.mean())
+    influence = -((losses - value) - value / of_base * base_added) / of_base / n
+    skill = 1 - value / of_base
+    low, high = around(skill, spread_of(influence, cluster), level)
+    return Estimate(skill, low, min(high, 1.0), n)
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError, nearest
+from promolab.metrics._figures import OF_LOSSES, figure
 from promolab.metrics._inputs import (
-    check_draws,
     check_labels,
     check_level,
     check_scores,
+    check_whole,
     codes_of,
 )
 from promolab.metrics._probabilities import check_probabilities
 from promolab.metrics._resampled import draws_of
-from promolab.metrics.comparison import compare_auc, two_sided
+from promolab.metrics.comparison import compare_auc, holm, two_sided
 from promolab.metrics.intervals import normal_quantile
 from promolab.metrics.named import check_groups, measure, named_metric
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent
+from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +112,7 @@ class Comparison(Result):
             ("no difference seen", "not told apart from"),
         ):
             rows = self.table[self.table["verdict"] == verdict].to_dict("records")
-            each = ", ".join(f"{row['model']} ({_apart(row)})" for row in rows)
+            each = ", ".join(f"{row['model']} ({self._apart(row)})" for row in rows)
             if rows:
                 parts.append(f"{said} {self.reference}: {each}")
         words = "; ".join(parts)
@@ -126,7 +127,7 @@ class Comparison(Result):
 
         rows = self.table[self.table["verdict"] != "reference"]
         ends = rows["difference"], rows["difference_low"], rows["difference_high"]
-        text = [f"{_apart(row)} · {row['verdict']}" for row in rows.to_dict("records")]
+        text = [f"{self._apart(row)} · {row['verdict']}" for row in rows.to_dict("records")]
         ax = plots.intervals(rows["model"].tolist(), *ends, reference=0.0, text=text, ax=ax)
         side = "right" if self.higher_is_better else "left"
         return plots.finish(
@@ -138,6 +139,10 @@ class Comparison(Result):
             xlabel=f"difference in {self.words}",
         )
 
+    def _apart(self, row: Mapping[Any, Any]) -> str:
+        value, low, high = _ends(row)
+        return figure(value, low, high, OF_LOSSES)
+
     def _finding(self) -> str:
         others = self.table[self.table["verdict"] != "reference"]
         better = others[others["verdict"] == "better"]
@@ -146,13 +151,12 @@ class Comparison(Result):
         order = better.sort_values("difference", ascending=not self.higher_is_better, kind="stable")
         row = order.to_dict("records")[0]
         many = f", the most of {len(better)} that are better" if len(better) > 1 else ""
-        ends = [row[x] for x in ("difference", "difference_low", "difference_high")]
+        value, low, high = _ends(row)
         if not self.higher_is_better:
-            ends = [-ends[0], -ends[2], -ends[1]]
+            value, low, high = -value, -high, -low
         side = "higher" if self.higher_is_better else "lower"
-        return (
-            f"{row['model']} beats {self.reference}: {self.words} {side} by {number(*ends)}{many}"
-        )
+        by = figure(value, low, high, OF_LOSSES)
+        return f"{row['model']} beats {self.reference}: {self.words} {side} by {by}{many}"
 
 
 def compare(
@@ -228,7 +232,7 @@ def compare(
     found = named_metric(metric)
     check_level(level)
     check_groups(found, group)
-    check_draws(draws, 50, advice=", and 1,000 for a figure to publish")
+    check_whole(draws, 50, "draws", advice=", and 1,000 for a figure to publish")
     names, columns = _columns(scores)
     against = _position(names, reference)
     y = check_labels(y_true)
@@ -314,7 +318,7 @@ def _table(
     frame["p_value"] = [two_sided(d, e) for d, e in zip(frame["difference"], errors, strict=True)]
     others = np.arange(len(names)) != reference
     frame["p_holm"] = math.nan
-    frame.loc[others, "p_holm"] = _holm(frame.loc[others, "p_value"].to_numpy())
+    frame.loc[others, "p_holm"] = holm(frame.loc[others, "p_value"].to_numpy())
     frame.loc[~others, "p_value"] = math.nan
     apart = (frame["p_holm"] <= 1 - level).to_numpy()
     better = (frame["difference"] > 0).to_numpy() == higher_is_better
@@ -323,14 +327,5 @@ def _table(
     return frame
 
 
-def _apart(row: Mapping[Any, Any]) -> str:
-    return number(row["difference"], row["difference_low"], row["difference_high"])
-
-
-def _holm(p: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p values; a missing one counts as a test and stays missing."""
-    order = np.argsort(np.where(np.isnan(p), 2.0, p), kind="stable")
-    scaled = np.minimum(p[order] * np.arange(len(p), 0, -1), 1.0)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.maximum.accumulate(np.where(np.isnan(scaled), 1.0, scaled))
-    return np.where(np.isnan(p), math.nan, adjusted)
+def _ends(row: Mapping[Any, Any]) -> tuple[float, float, float]:
+    return row["difference"], row["difference_low"], row["difference_high"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.metrics._figures import OF_LOSSES, figure
 from promolab.metrics._inputs import check_ranking, check_scores, codes_of, renumbered
 from promolab.metrics._placements import (
     placements,
@@ -16,14 +17,14 @@ from promolab.metrics._placements import (
 )
 from promolab.metrics.intervals import normal_quantile
 from promolab.results import Result
-from promolab.wording import count, number
+from promolab.wording import count
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["AucComparison", "compare_auc", "two_sided"]
+__all__ = ["AucComparison", "compare_auc", "holm", "two_sided"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class AucComparison(Result):
             if apart
             else "The two cannot be told apart"
         )
-        points = number(self.difference, self.ci_low, self.ci_high)
+        points = figure(self.difference, self.ci_low, self.ci_high, OF_LOSSES)
         return (
             f"{verdict}: AUC {self.auc_a:.3f} against {self.auc_b:.3f}, difference {points} "
             f"(n = {count(self.n)}, {count(self.positives)} positive)."
@@ -176,10 +177,34 @@ def compare_auc(
     )
 
 
-def two_sided(difference: float, error: float) -> float:
-    """Return the two-sided p value of no difference; nan where there is no standard error."""
+def two_sided(difference: float, error: float, degrees: float = math.inf) -> float:
+    """Return the two-sided p value of no difference; nan where there is no standard error.
+
+    Student's with so many degrees of freedom, without them the normal one.
+    """
     if difference == 0:
         return 1.0
     if not error > 0:  # nan with one unit of a class; 0 where a single pattern repeats
         return float("nan")
-    return math.erfc(abs(difference) / error / math.sqrt(2))
+    if math.isinf(degrees):
+        return math.erfc(abs(difference) / error / math.sqrt(2))
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(degrees, -abs(difference) / error))
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p values adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6).
+
+    A missing one counts as a test and stays missing.
+
+    Examples
+    --------
+    >>> holm(np.array([0.01, 0.04, np.nan, 0.02]))
+    array([0.04, 0.08,  nan, 0.06])
+    """
+    order = np.argsort(np.where(np.isnan(p), 2.0, p), kind="stable")
+    scaled = np.minimum(p[order] * np.arange(len(p), 0, -1), 1.0)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(np.where(np.isnan(scaled), 1.0, scaled))
+    return np.where(np.isnan(p), np.nan, adjusted)

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.metrics._figures import OF_LOSSES, figure
 from promolab.metrics._inputs import check_level, codes_of
-from promolab.metrics._moments import Spread, around, positive_interval, spread_of
-from promolab.metrics._probabilities import Gaps, check_probabilities, equal_bins
+from promolab.metrics._moments import around, spread_of
+from promolab.metrics._probabilities import (
+    Gaps,
+    check_probabilities,
+    equal_bins,
+    mean_loss,
+    skill_of,
+)
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent
+from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +81,7 @@ class Brier(Result):
     def summary(self) -> str:
         """Say the score in words, and what it is made of."""
         words = (
-            f"Brier score {number(self.value, self.ci_low, self.ci_high)} "
+            f"Brier score {figure(self.value, self.ci_low, self.ci_high, OF_LOSSES)} "
             f"({count(self.positives)} of {count(self.n)} rows positive)"
         )
         if math.isfinite(self.skill.value):
@@ -101,7 +108,7 @@ class Brier(Result):
         labels = [*words.values(), "Brier score"]
         values = np.append(sign * parts["value"], self.value)
         low, high = np.append(ends[0], self.ci_low), np.append(ends[1], self.ci_high)
-        text = [number(*row) for row in zip(values, low, high, strict=True)]
+        text = [figure(*row, OF_LOSSES) for row in zip(values, low, high, strict=True)]
         ax = plots.bars(labels, values, low=low, high=high, text=text, ax=ax)
         gain = percent(self.skill.value, self.skill.ci_low, self.skill.ci_high)
         return plots.finish(
@@ -174,19 +181,12 @@ def brier(
     codes, names = codes_of(cluster, len(y), "cluster")
     n, base = len(y), float(y.mean())
     errors = np.square(probability - y)
-    score, spread = _mean(errors, codes, level)
-    value = score.value
-    skill = Estimate(math.nan, math.nan, math.nan, n)
-    chance = base * (1 - base)
-    if chance > 0:
-        of_chance = (1 - 2 * base) * (y - base)
-        influence = -((errors - value) - value / chance * of_chance) / chance / n
-        low, high = around(1 - value / chance, spread_of(influence, codes), level)
-        skill = Estimate(1 - value / chance, low, min(high, 1.0), n)
+    score, spread = mean_loss(errors, codes, level)
+    skill = skill_of(errors, base * (1 - base), (1 - 2 * base) * (y - base), codes, level)
     frame, bin_count = _parts(y, probability, bins, codes, level)
     seen = frame.set_index("part")["seen"]
     return Brier(
-        value,
+        score.value,
         score.ci_low,
         score.ci_high,
         spread.std_error,
@@ -210,13 +210,7 @@ def brier_estimate(
     """Return the Brier score alone, as `brier` does, without its parts."""
     y, probability = check_probabilities(y_true, p)
     codes, _ = codes_of(cluster, len(y), "cluster")
-    return _mean(np.square(probability - y), codes, level)[0]
-
-
-def _mean(errors: np.ndarray, cluster: np.ndarray | None, level: float) -> tuple[Estimate, Spread]:
-    value = float(errors.mean())
-    spread = spread_of((errors - value) / len(errors), cluster)
-    return Estimate(value, *positive_interval(value, spread, level), len(errors)), spread
+    return mean_loss(np.square(probability - y), codes, level)[0]
 
 
 def _parts(

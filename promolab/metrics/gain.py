@@ -314,7 +314,10 @@ def lift(
 def _checked_depths(depths: ArrayLike | None) -> np.ndarray:
     if depths is None:
         return np.arange(1, 101) / 100
-    at = np.unique(np.asarray(depths, dtype=float))
+    try:
+        at = np.unique(np.asarray(depths, dtype=float))
+    except (TypeError, ValueError):
+        at = np.empty(0)
     if not len(at) or not ((at > 0) & (at <= 1)).all():
         raise InputError(f"depths are {depths}; give shares of the list above 0 and up to 1")
     return at

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.metrics._figures import figure
 from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
 from promolab.metrics._probabilities import check_probabilities
 from promolab.metrics.named import Metric, measure, named_metric
 from promolab.results import Result, plain
-from promolab.wording import count, decimals_for, number, percent, plural
+from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +86,8 @@ class ByGroup(Result):
         sure, which = _telling(known)
         least, most = sure["value"].idxmin(), sure["value"].idxmax()
         ends = " to ".join(
-            f"{number(row['value'], row['ci_low'], row['ci_high'])} ({row['group']})"
+            f"{figure(row['value'], row['ci_low'], row['ci_high'], metric.decimals)} "
+            f"({row['group']})"
             for row in sure.loc[[least, most]].to_dict("records")
         )
         words = f"Over {which} the {metric.words} ranges from {ends}."
@@ -113,7 +115,7 @@ class ByGroup(Result):
         whole = dict(zip(self.overall["metric"], self.overall["value"], strict=True))[found.name]
         ends = shown["value"], shown["ci_low"], shown["ci_high"]
         text = [
-            f"{_figure(*row[:3])} · {count(row[3])} of {count(row[4])}"
+            f"{figure(*row[:3], found.decimals)} · {count(row[3])} of {count(row[4])}"
             for row in zip(*ends, shown["positives"], shown["n"], strict=True)
         ]
         ax = plots.intervals(
@@ -142,7 +144,9 @@ class ByGroup(Result):
         if not len(known):
             return f"No group has {metric.words}"
         sure, which = _telling(known)
-        low, high = number(sure["value"].min()), number(sure["value"].max())
+        low, high = (
+            number(x, decimals=metric.decimals) for x in (sure["value"].min(), sure["value"].max())
+        )
         return f"{subject} ranges from {low} to {high} over {which}"
 
 
@@ -317,11 +321,6 @@ def _telling(known: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if len(sure) in (0, len(known)):
         return known, plural(len(known), "group")
     return sure, f"the {plural(len(sure), 'group')} with {ENOUGH} positives or more"
-
-
-def _figure(value: float, low: float, high: float) -> str:
-    # Two decimals at least: rows of a figure are compared with each other.
-    return number(value, low, high, decimals=max(decimals_for(low, high), 2))
 
 
 def _reasons(mine: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promolab.errors import InputError, nearest
+from promolab.metrics._figures import OF_LOSSES
 from promolab.metrics._inputs import check_level
 from promolab.metrics.decomposition import brier_estimate
 from promolab.metrics.gain import lift
@@ -28,7 +29,7 @@ METRICS = {
     "log_loss": ("log-loss", False),
     "ece": ("calibration error", False),
 }
-AT_DEPTH = {"lift": "lift", "capture": "capture", "precision": "precision"}
+AT_DEPTH = ("lift", "capture", "precision")
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,6 @@ class Metric:
         What it is called in a sentence.
     higher_is_better : bool
         Whether more of it is better.
-    of_probabilities : bool
-        Whether it asks for probabilities; the others take any score.
     """
 
     name: str
@@ -59,6 +58,11 @@ class Metric:
     def of_probabilities(self) -> bool:
         """Whether it asks for probabilities; the others take any score."""
         return self.kind in ("brier", "log_loss", "ece")
+
+    @property
+    def decimals(self) -> int:
+        """Decimals in words, at least."""
+        return OF_LOSSES if self.of_probabilities else 2
 
 
 def named_metric(name: str) -> Metric:
@@ -92,7 +96,7 @@ def named_metric(name: str) -> Metric:
                 f"metric is {name!r}; write the share of the list behind the @, above 0 and up to "
                 f"1, such as '{kind}@0.1'"
             )
-        words = f"{AT_DEPTH[kind]} in the top {100 * share:g} %"
+        words = f"{kind} in the top {100 * share:g} %"
         return Metric(str(name), kind, share, words, True)
     known = [*METRICS, *(f"{x}@0.1" for x in AT_DEPTH)]
     raise InputError(f"there is no metric {name!r}; {nearest(str(name), known)}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.metrics._cuts import slope_around
+from promolab.metrics._figures import figure
 from promolab.metrics._inputs import check_ranking, codes_of
 from promolab.metrics._placements import (
     Placements,
@@ -18,7 +20,7 @@ from promolab.metrics._placements import (
 )
 from promolab.metrics.intervals import share_interval
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, number, percent
+from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +93,7 @@ class Roc(Result):
         apart = "" if self.clusters == self.n else f", {count(self.clusters)} clusters"
         share = percent(self.auc, self.ci_low, self.ci_high)
         return (
-            f"AUC {number(self.auc, self.ci_low, self.ci_high)} ({of}{apart}): a positive row "
+            f"AUC {figure(self.auc, self.ci_low, self.ci_high)} ({of}{apart}): a positive row "
             f"scores above a negative one in {share} of pairs."
         )
 
@@ -101,7 +103,7 @@ class Roc(Result):
         """Draw the curve with its pointwise band, over the diagonal; call again to add a model."""
         from promolab import plots
 
-        words = f"{label} · AUC {number(self.auc, self.ci_low, self.ci_high)}" if label else None
+        words = f"{label} · AUC {figure(self.auc, self.ci_low, self.ci_high)}" if label else None
         low, high = (np.interp(self.fpr, self.band_fpr, y) for y in (self.band_low, self.band_high))
         first = ax is None or not ax.lines
         ax = plots.curve(self.fpr, self.tpr, low=low, high=high, label=words, colour=colour, ax=ax)
@@ -223,8 +225,7 @@ def _band(
     positives = ranked.positives[0] / variance.design[0]
     negatives = ranked.negatives[0] / variance.design[1]
     reach = float(np.clip(negatives ** (-1 / 3) / 2, 0.01, 0.1))
-    left, right = np.clip(at - reach, 0, 1), np.clip(at + reach, 0, 1)
-    slope = (np.interp(right, fpr, tpr) - np.interp(left, fpr, tpr)) / (right - left)
+    slope = slope_around(at, reach, fpr, tpr)
     spread = share * (1 - share) / positives + slope**2 * at * (1 - at) / negatives
     low, high = share_interval(share, spread, positives, level)
     low[-1] = high[-1] = 1.0

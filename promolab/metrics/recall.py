@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.metrics._figures import figure
 from promolab.metrics._inputs import check_ranking, codes_of
 from promolab.metrics._moments import down_the_list, list_order, spread_of
 from promolab.metrics._placements import Variance, auc_interval
 from promolab.metrics.intervals import share_interval
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, number, percent
+from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,10 +94,10 @@ class PrecisionRecall(Result):
         """Say the average precision in words, beside what a random order has."""
         of = f"{count(self.positives)} of {count(self.n)} rows positive"
         apart = "" if self.clusters == self.n else f", {count(self.clusters)} clusters"
-        area = number(self.average_precision, self.ci_low, self.ci_high)
+        area = figure(self.average_precision, self.ci_low, self.ci_high)
         return (
             f"Average precision {area} ({of}{apart}): a list in random order has "
-            f"{number(self.prevalence)}."
+            f"{self.prevalence:.3f}."
         )
 
     def plot(
@@ -105,7 +106,7 @@ class PrecisionRecall(Result):
         """Draw the curve with its pointwise band; call again to add a model."""
         from promolab import plots
 
-        area = number(self.average_precision, self.ci_low, self.ci_high)
+        area = figure(self.average_precision, self.ci_low, self.ci_high)
         first = ax is None or not ax.lines
         low, high = (
             np.interp(self.recall, self.band_recall, x) for x in (self.band_low, self.band_high)
@@ -121,7 +122,7 @@ class PrecisionRecall(Result):
         ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         return plots.finish(
             ax,
-            title=f"Average precision is {area}, a random order's {number(self.prevalence)}"
+            title=f"Average precision is {area}, a random order's {self.prevalence:.3f}"
             if first
             else "How clean the top of each model's list is",
             subtitle=f"share of positives above each threshold, pointwise "

@@ -12,7 +12,7 @@ import numpy as np
 from promolab.errors import InputError
 from promolab.metrics._cox import recalibration
 from promolab.metrics._inputs import check_level, codes_of
-from promolab.metrics._probabilities import Gaps, check_probabilities, equal_bins
+from promolab.metrics._probabilities import Gaps, check_probabilities, equal_bins, sums_by_bin
 from promolab.metrics.intervals import cluster_sums, normal_quantile, share_interval
 from promolab.results import Estimate, Result
 from promolab.wording import count, number, percent
@@ -181,10 +181,10 @@ def calibration(
     if not probability.any():
         raise InputError("p is 0 in every row; nothing can be compared with an expectation of 0")
     codes, names = codes_of(cluster, len(y), "cluster")
-    frame = _binned(y, probability, bins, codes, level)
-    gaps = Gaps.between(y, probability, equal_bins(probability, bins), codes)
+    bin_of = equal_bins(probability, bins)
+    gaps = Gaps.between(y, probability, bin_of, codes)
     return Calibration(
-        frame,
+        _binned(y, probability, bin_of, codes, level),
         _ratio(y, probability, codes, level),
         *recalibration(y, probability, codes, level),
         gaps.distance,
@@ -198,22 +198,19 @@ def calibration(
 
 
 def _binned(
-    y: np.ndarray, p: np.ndarray, bins: int, cluster: np.ndarray | None, level: float
+    y: np.ndarray, p: np.ndarray, bin_of: np.ndarray, cluster: np.ndarray | None, level: float
 ) -> pd.DataFrame:
     """Return the bins with their intervals."""
     import pandas as pd
 
-    bin_of = equal_bins(p, bins)
     n = np.bincount(bin_of)
     hits = np.bincount(bin_of, weights=y)
     predicted, observed = np.bincount(bin_of, weights=p) / n, hits / n
     spread, units = observed * (1 - observed) / n, n
     if cluster is not None:
-        key = cluster.astype(np.int64) * len(n) + bin_of
-        pairs, pair_of = np.unique(key, return_inverse=True)
-        sums = np.bincount(pair_of, weights=y - observed[bin_of])
-        units = np.bincount(pairs % len(n), minlength=len(n))
-        clustered = np.bincount(pairs % len(n), weights=sums**2, minlength=len(n)) / n**2
+        sums, home = sums_by_bin(y - observed[bin_of], bin_of, cluster)
+        units = np.bincount(home)
+        clustered = np.bincount(home, weights=sums**2) / n**2
         spread = np.maximum(clustered * units / np.maximum(units - 1, 1), spread)
     low, high = share_interval(observed, spread, units, level)
     return pd.DataFrame(

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.metrics._figures import OF_LOSSES, figure
 from promolab.metrics._inputs import check_level, codes_of
-from promolab.metrics._moments import around, positive_interval, spread_of
-from promolab.metrics._probabilities import Gaps, check_probabilities, equal_bins
-from promolab.results import Estimate, Result, plain
-from promolab.wording import count, number, percent
+from promolab.metrics._probabilities import (
+    Gaps,
+    check_probabilities,
+    equal_bins,
+    mean_loss,
+    skill_of,
+)
+from promolab.metrics.intervals import normal_quantile
+from promolab.results import Estimate, Result
+from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 __all__ = ["CalibrationError", "LogLoss", "ece", "log_loss"]
@@ -68,14 +76,34 @@ class LogLoss(Result):
     def summary(self) -> str:
         """Say the log-loss in words, beside that of the base rate."""
         words = (
-            f"Log-loss {number(self.value, self.ci_low, self.ci_high)} "
+            f"Log-loss {figure(self.value, self.ci_low, self.ci_high, OF_LOSSES)} "
             f"({count(self.positives)} of {count(self.n)} rows positive)"
         )
         if math.isfinite(self.skill.value):
             gain = percent(self.skill.value, self.skill.ci_low, self.skill.ci_high)
             words += f": {gain} less than the base rate given to every row"
         wrong = self.certain_and_wrong
-        return words + (f". {count(wrong)} rows had been ruled out." if wrong else ".")
+        return words + (f". {plural(wrong, 'row')} had been ruled out." if wrong else ".")
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the log-loss with its interval beside that of the base rate."""
+        from promolab import plots
+
+        base = _entropy(self.positives / self.n)
+        text = [figure(self.value, self.ci_low, self.ci_high, OF_LOSSES)]
+        ends = [self.value], [self.ci_low], [self.ci_high]
+        ax = plots.intervals(["predictions"], *ends, reference=base, text=text, ax=ax)
+        skill = self.skill
+        gain = percent(skill.value, skill.ci_low, skill.ci_high)
+        return plots.finish(
+            ax,
+            title=f"Log-loss is {gain} below that of the base rate"
+            if math.isfinite(skill.value)
+            else f"Log-loss is {text[0]}",
+            subtitle=f"mean log-loss with {percent(self.level, decimals=0)} interval · dashed: the "
+            f"base rate given to every row · n = {count(self.n)}, {count(self.positives)} positive",
+            xlabel="log-loss, in nats",
+        )
 
 
 def log_loss(
@@ -123,15 +151,17 @@ def log_loss(
     y, probability = check_probabilities(y_true, p)
     codes, names = codes_of(cluster, len(y), "cluster")
     losses = row_losses(y, probability)
-    value = float(losses.mean())
-    spread = spread_of((losses - value) / len(y), codes)
-    base = float(y.mean())
+    loss, spread = mean_loss(losses, codes, level)
+    base, entropy = float(y.mean()), _entropy(float(y.mean()))
+    # The entropy's derivative is the logit of its complement.
+    added = math.log((1 - base) / base) * (y - base) if entropy else np.zeros(len(y))
     given = np.where(y, probability, 1 - probability)
     return LogLoss(
-        value,
-        *positive_interval(value, spread, level),
+        loss.value,
+        loss.ci_low,
+        loss.ci_high,
         spread.std_error,
-        _skill(y, losses, base, codes, level),
+        skill_of(losses, entropy, added, codes, level),
         int(np.count_nonzero(given <= 0)),
         len(y),
         int(np.count_nonzero(y)),
@@ -146,19 +176,11 @@ def row_losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.asarray(-np.log(np.where(y, held, 1 - held)))
 
 
-def _skill(
-    y: np.ndarray, losses: np.ndarray, base: float, cluster: np.ndarray | None, level: float
-) -> Estimate:
+def _entropy(base: float) -> float:
+    """Log-loss of a base rate given to every row; 0 where all labels are equal."""
     if base in (0.0, 1.0):
-        return Estimate(math.nan, math.nan, math.nan, len(y))
-    entropy = -base * math.log(base) - (1 - base) * math.log(1 - base)
-    value = float(losses.mean())
-    # The base rate is estimated too: the entropy's derivative is the logit of its complement.
-    of_entropy = math.log((1 - base) / base) * (y - base)
-    influence = -((losses - value) - value / entropy * of_entropy) / entropy / len(y)
-    skill = 1 - value / entropy
-    low, high = around(skill, spread_of(influence, cluster), level)
-    return Estimate(skill, low, min(high, 1.0), len(y))
+        return 0.0
+    return -base * math.log(base) - (1 - base) * math.log(1 - base)
 
 
 @dataclass(frozen=True)
@@ -203,10 +225,6 @@ class CalibrationError(Result):
 
         return pd.DataFrame({"share": self.gaps.weights, "gap": self.gaps.gaps})
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
-        return {name: plain(value) for name, value in super().to_dict().items()}
-
     def summary(self) -> str:
         """Say the distance in words, with and without what chance adds."""
         true = self.debiased
@@ -216,6 +234,23 @@ class CalibrationError(Result):
             f"Predictions are {points} percentage points from the observed shares on average"
             f"{near}; {number(100 * self.value)} as seen over {self.bins} bins, of which chance "
             f"alone makes {number(100 * self.by_chance)} (n = {count(self.n)})."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how far each bin's observed share is from the predicted one, with intervals."""
+        from promolab import plots
+
+        gaps = self.gaps.gaps
+        half = normal_quantile(self.level) * np.sqrt(self.gaps.spread)
+        labels = [f"bin {k + 1}" for k in range(self.bins)]
+        ax = plots.intervals(labels, gaps, gaps - half, gaps + half, reference=0.0, ax=ax)
+        return plots.finish(
+            ax,
+            title=self.summary().split(";")[0],
+            subtitle="observed − predicted share by bin, lowest predictions first, "
+            f"{percent(self.level, decimals=0)} intervals · n = {count(self.n)}",
+            xlabel="observed − predicted share",
+            percent_x=True,
         )
 
 

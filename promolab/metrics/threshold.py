@@ -11,11 +11,11 @@ import numpy as np
 from promolab.errors import InputError
 from promolab.metrics._best_cut import Cuts, cuts_of
 from promolab.metrics._inputs import (
-    check_draws,
     check_labels,
     check_level,
     check_scores,
     check_seed,
+    check_whole,
     codes_of,
 )
 from promolab.metrics._moments import list_order
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = ["ThresholdChart", "threshold_chart"]
+
+MOST = 1e15  # of a benefit or cost; the sums' squares must not overflow
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ def threshold_chart(
     (0.6, 4, 18.0, 6.0)
     """
     check_level(level)
-    check_draws(draws, 50)
+    check_whole(draws, 50, "draws")
     check_seed(seed)
     y = check_labels(y_true)
     score = check_scores(p, len(y), "p")
@@ -278,6 +280,8 @@ def _money(values: ArrayLike, n: int, name: str) -> np.ndarray:
         )
     if not np.isfinite(array).all():
         raise InputError(f"{name} has values that are missing or not finite; give numbers")
+    if (most := float(np.abs(array).max(initial=0.0))) > MOST:
+        raise InputError(f"{name} has values up to {most:g}; give amounts up to {MOST:g}")
     return np.broadcast_to(array, (n,))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.metrics._figures import figure
 from promolab.metrics._inputs import check_ranking, codes_of, renumbered
 from promolab.metrics._placements import (
     Placements,
@@ -16,7 +17,7 @@ from promolab.metrics._placements import (
     variance_of,
 )
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, number, percent, plural
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,10 +84,10 @@ class AucWithin(Result):
         """Say the AUC, its range over the groups and what was left out in words."""
         each = self.by_group["auc"]
         words = (
-            f"Within groups the AUC is {number(self.auc, self.ci_low, self.ci_high)} "
+            f"Within groups the AUC is {figure(self.auc, self.ci_low, self.ci_high)} "
             f"({count(self.positives)} of {count(self.n)} rows positive); over "
-            f"{plural(len(each), 'group')} it ranges from {number(each.min())} to "
-            f"{number(each.max())}."
+            f"{plural(len(each), 'group')} it ranges from {each.min():.3f} to "
+            f"{each.max():.3f}."
         )
         if self.left_out:
             names = ", ".join(str(name) for name in self.left_out[:5])
@@ -104,7 +105,7 @@ class AucWithin(Result):
         columns = zip(
             *(each[name] for name in ("auc", "ci_low", "ci_high", "positives")), strict=True
         )
-        text = [f"{number(*row[:3], decimals=2)} · {count(row[3])}" for row in columns]
+        text = [f"{figure(*row[:3])} · {count(row[3])}" for row in columns]
         ax = plots.intervals(
             each["group"].tolist(),
             each["auc"],
@@ -116,7 +117,7 @@ class AucWithin(Result):
         )
         return plots.finish(
             ax,
-            title=f"Within groups the AUC is {number(self.auc, self.ci_low, self.ci_high)}",
+            title=f"Within groups the AUC is {figure(self.auc, self.ci_low, self.ci_high)}",
             subtitle=f"AUC by group with {percent(self.level, decimals=0)} intervals and positive "
             f"rows · dashed: mean weighted by pairs · n = {count(self.n)}",
             xlabel="AUC",
@@ -174,7 +175,6 @@ def auc_within(
     assert codes is not None
     customers, _ = codes_of(cluster, len(y), "cluster")
     kept, used, ranked = placements_within(y, score, codes, len(names))
-    assert used is not None
     y = y[kept]
     customers = None if customers is None else renumbered(customers[kept])
     auc = float(ranked.concordant.sum() / ranked.pairs.sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from promolab.metrics import brier, calibration, compare, lift, log_loss, precision_recall
+from promolab.metrics import calibration, compare, lift, log_loss, measure, precision_recall
 
 DRAWS, CUSTOMERS = 1000, 250
 # Three standard errors of a share of 1,000 draws, and a point for the approximation.
@@ -18,7 +18,15 @@ def measures(rows: dict[str, np.ndarray], clustered: bool = True) -> dict[str, t
     area = precision_recall(y, rows["score"], cluster)
     loss = log_loss(y, p, cluster)
     top = lift(y, rows["score"], [0.1], cluster=cluster).at(0.1)
+    bins = calibration(y, p, 1, cluster)
+    pair = {"p": p, "other": 1 / (1 + np.exp(1.0 - rows["other"]))}
+    apart = compare(y, pair, "brier", cluster=cluster, draws=50)
     found = {
+        "Brier": measure(y, p, "brier", cluster),
+        "difference in Brier": apart.against("other"),
+        "intercept": bins.intercept,
+        "slope": bins.slope,
+        "in the large": bins.in_the_large,
         "average precision": area.estimate,
         "log-loss": loss.estimate,
         "log-loss skill": loss.skill,
@@ -38,7 +46,7 @@ def collect(draws: list[dict[str, tuple[float, ...]]]) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def truth_and_draws(simulated):
-    big = measures(simulated(np.random.default_rng(99), 300_000), clustered=False)
+    big = measures(simulated(np.random.default_rng(99), 200_000), clustered=False)
     truth = {name: found[0] for name, found in big.items()}
     rng = np.random.default_rng(17)
     return truth, collect([measures(simulated(rng, CUSTOMERS)) for _ in range(DRAWS)])
@@ -50,7 +58,8 @@ def coverage(found: np.ndarray, truth: float) -> float:
 
 NAMES = [
     *("average precision", "log-loss", "log-loss skill", "lift", "precision"),
-    "precision at half the recall",
+    *("precision at half the recall", "Brier", "difference in Brier"),
+    *("intercept", "slope", "in the large"),
 ]
 
 
@@ -60,27 +69,3 @@ def test_intervals_cover(truth_and_draws, name):
     assert LOWEST <= coverage(found, truth) <= HIGHEST
     needed = 2 * 1.96 * found[:, 0].std()
     assert 0.9 * needed <= (found[:, 2] - found[:, 1]).mean() <= 1.15 * needed
-
-
-def slower(rows: dict[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
-    y, p, cluster = rows["y"], rows["p"], rows["cluster"]
-    score, bins = brier(y, p, cluster), calibration(y, p, cluster=cluster)
-    pair = {"p": p, "other": 1 / (1 + np.exp(1.0 - rows["other"]))}
-    better = compare(y, pair, "brier", cluster=cluster, draws=128).against("other")
-    found = {"Brier": score.estimate, "Brier skill": score.skill, "difference": better}
-    found |= {"intercept": bins.intercept, "slope": bins.slope, "in the large": bins.in_the_large}
-    return {name: (x.value, x.ci_low, x.ci_high) for name, x in found.items()}
-
-
-def test_the_slower_ones_cover_as_well(simulated):
-    # The benchmarks take more draws, and the parts of the Brier score, distances and lists too.
-    draws = 120
-    truth = {k: v[0] for k, v in slower(simulated(np.random.default_rng(98), 60_000)).items()}
-    rng = np.random.default_rng(19)
-    found = collect([slower(simulated(rng, CUSTOMERS)) for _ in range(draws)])
-    lowest = 0.95 - 3 * np.sqrt(0.95 * 0.05 / draws) - 0.01
-    for name, values in found.items():
-        assert lowest <= coverage(values, truth[name]), name
-        needed = 2 * 1.96 * values[:, 0].std()
-        width = (values[:, 2] - values[:, 1]).mean()
-        assert 0.8 * needed <= width <= 1.25 * needed, name

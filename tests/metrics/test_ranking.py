@@ -165,6 +165,7 @@ def test_perfect_and_tiny_samples_get_honest_intervals():
     single = roc([0, 0, 1, 0], [1, 2, 3, 4])
     assert (single.ci_low, single.ci_high) == (0, 1)
     assert np.isnan(single.std_error) and single.to_dict()["std_error"] is None
+    assert single.summary().startswith("AUC 0.67 [0.00, 1.00]")
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ def world(rng, n):
 
 
 def test_intervals_cover_the_truth():
-    draws, n = 400, 2000
+    draws, n = 1000, 1000
     slope = 0.3 / 2  # E[effect | score] = 0.3 + 0.15·score; score has variance 2
     # ∫ TOC dq = slope·sd·∫ E[z | top q] dq, known of the normal; by a fine grid.
     u = (np.arange(1_000_000) + 0.5) / 1_000_000
@@ -251,22 +251,27 @@ def test_intervals_cover_the_truth():
         "autoc": slope * np.sqrt(2) * (z * -np.log(u)).mean(),
         "effect": 0.3,
         "top": 0.3 + slope * np.sqrt(2) * z[u < 0.3].mean(),
+        "slope": 1.0,
     }
+    truth["difference"] = truth["qini"] * (1 - np.sqrt(2 / 3))  # the other score: variance 3
     rng = np.random.default_rng(11)
     ends = {name: np.empty((draws, 4)) for name in truth}
     for k in range(draws):
         y, treated, score = world(rng, n)
         area, top = rate(y, treated, score), uplift_at(y, treated, score, 0.3)
+        other = score + rng.normal(size=n)
         found = {**area.estimates, "effect": area.effect, "top": top.top}
+        found["difference"] = compare_qini(y, treated, score, other).estimate
+        found["slope"] = effect_calibration(y, treated, 0.3 + slope * score, bins=1).slope
         for name, x in found.items():
             half = (x.ci_high - x.ci_low) / 2
             ends[name][k] = x.value, x.ci_low, x.ci_high, half / 1.9612
     for name, value in truth.items():
         x = ends[name]
         covered = ((x[:, 1] <= value) & (value <= x[:, 2])).mean()
-        # Three standard errors of a share of 400 draws.
+        # Three standard errors of a share of so many draws.
         assert abs(covered - 0.95) < 3 * np.sqrt(0.95 * 0.05 / draws), (name, covered)
-        assert 0.9 < x[:, 3].mean() / x[:, 0].std(ddof=1) < 1.12, name  # 3.5 % of noise, thrice
+        assert 0.9 < x[:, 3].mean() / x[:, 0].std(ddof=1) < 1.12, name  # 2 % of noise, thrice
         assert abs(x[:, 0].mean() - value) < 4 * x[:, 0].std() / np.sqrt(draws), name
 
 
@@ -304,6 +309,8 @@ def test_a_pair_is_told_apart_better_than_two_intervals_suggest():
     assert pair.std_error < 0.7 * np.hypot(one.std_error, two.std_error)
     same = compare_qini(y, treated, score, 3 * score)
     assert same.difference == 0 and same.std_error == pytest.approx(0, abs=1e-12)
+    at_its_end = compare_qini(y, treated, score, worse, level=1 - pair.p_value)
+    assert at_its_end.ci_low == pytest.approx(0, abs=1e-9)  # Student's, as the interval is
     swapped = compare_qini(y, treated, worse, score)
     assert swapped.difference == -pair.difference and swapped.p_value == pair.p_value
     area = compare_qini(y, treated, score, worse, weighting="autoc")
@@ -426,7 +433,7 @@ def test_a_wrong_call_is_told_in_words(change, words):
 
 def test_other_wrong_calls_are_told_in_words():
     y, treated, score = [1, 0, 1, 0], [1, 1, 0, 0], [1, 2, 3, 4]
-    for share in (0, 1.2):
+    for share in (0, 1.2, "top"):
         with pytest.raises(InputError, match="share is"):
             uplift_at(y, treated, score, share)
     with pytest.raises(InputError, match="cost is -1"):

@@ -6,7 +6,7 @@ import numpy as np
 
 from promolab.metrics.uplift._ranked import Effects
 
-__all__ = ["area", "area_slopes", "covariance", "influence"]
+__all__ = ["area_slopes", "influence", "qini_area", "qini_covariance"]
 
 
 def area_slopes(effects: Effects, weighting: str) -> tuple[np.ndarray, np.ndarray]:
@@ -19,17 +19,10 @@ def area_slopes(effects: Effects, weighting: str) -> tuple[np.ndarray, np.ndarra
     return made(effects.effect, effects.ranking.share, effects.gain)
 
 
-def area(effects: Effects, weighting: str) -> float:
-    """Return the area between the curve and random order."""
-    if weighting == "qini":
-        return float(np.trapezoid(effects.gain, effects.ranking.share)) + _first_and_line(effects)
-    by_effect, _ = area_slopes(effects, weighting)
-    return float(by_effect @ effects.effect)
-
-
-def _first_and_line(effects: Effects) -> float:
-    first = float(effects.ranking.share[0] * effects.gain[0])
-    return (first - float(effects.gain[-1])) / 2
+def qini_area(effects: Effects) -> float:
+    """Return Qini alone: the area between the curve and random order."""
+    share, gain = effects.ranking.share, effects.gain
+    return float(np.trapezoid(gain, share)) + float(share[0] * gain[0] - gain[-1]) / 2
 
 
 def influence(effects: Effects, weighting: str) -> tuple[float, np.ndarray]:
@@ -72,13 +65,13 @@ def _autoc(
     return by_effect, by_share
 
 
-def covariance(effects: Effects, weighting: str) -> np.ndarray:
-    """Return the covariance of an area and the average effect, shape (2, 2), of single rows.
+def qini_covariance(effects: Effects) -> np.ndarray:
+    """Return the covariance of Qini and the average effect, shape (2, 2), of single rows.
 
     What a row adds is straight in its value within an arm and a run, so the runs' sums and sums
     of squares suffice; no figure per row is made.
     """
-    by_effect, by_share = area_slopes(effects, weighting)
+    by_effect, by_share = area_slopes(effects, "qini")
     n, cuts = effects.ranking.n, by_share
     cuts[-1] = 0.0
     moved = np.cumsum(cuts[::-1])[::-1] - cuts @ effects.ranking.share

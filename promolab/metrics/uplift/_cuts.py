@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.metrics._cuts import reach_of, slope_around
 from promolab.metrics.uplift._ranked import Arm, Effects
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ def cut_at(effects: Effects, share: float) -> Cut:
 def _slopes(effects: Effects, share: np.ndarray) -> np.ndarray:
     """Return the effect around each depth."""
     ends, gain = np.append(0.0, effects.ranking.share), np.append(0.0, effects.gain)
-    reach = min(max(0.05, 5 / effects.ranking.n), 0.5)
-    left, right = np.clip(share - reach, 0, 1), np.clip(share + reach, 0, 1)
-    return (np.interp(right, ends, gain) - np.interp(left, ends, gain)) / (right - left)
+    return slope_around(share, reach_of(effects.ranking.n), ends, gain)
 
 
 def gain_curve(effects: Effects, cluster: np.ndarray | None, level: float) -> pd.DataFrame:

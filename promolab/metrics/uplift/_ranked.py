@@ -83,6 +83,10 @@ class Ranking:
         added -= slopes @ self.share
         return added
 
+    def listed(self, values: np.ndarray | None) -> np.ndarray | None:
+        """Return values of rows, if there are any, in the list's order."""
+        return None if values is None else values[self.order]
+
     def restored(self, values: np.ndarray) -> np.ndarray:
         """Return values in the order in which the rows came."""
         back = np.empty_like(values)
@@ -195,20 +199,21 @@ def merged(part: np.ndarray, rest: np.ndarray | None, arm: Arm) -> np.ndarray:
     return rest
 
 
-def ranking_of(score: np.ndarray, treated: np.ndarray | None) -> Ranking:
+def ranking_of(score: np.ndarray, rows: UpliftRows) -> Ranking:
     """Rank rows, the highest score first.
 
-    The first run reaches down to where both arms are seen: above that there is nothing to compare.
+    Where arms are compared the first run reaches down to where both are seen.
     """
     order = np.argsort(-score)
     ranked = score[order]
     new = ranked[1:] != ranked[:-1]
     n = len(score)
     ends = np.arange(n) if new.all() else np.append(np.flatnonzero(new), n - 1)
-    if treated is not None:
-        first = treated[order[: ends[0] + 1]]
+    if rows.gamma is None:
+        assert rows.treated is not None
+        first = rows.treated[order[: ends[0] + 1]]
         if first.all() or not first.any():
-            arms = treated[order]
+            arms = rows.treated[order]
             ends = ends[np.searchsorted(ends, int(np.argmax(arms != arms[0]))) :]
     return Ranking(order, ends)
 

@@ -10,7 +10,7 @@ import numpy as np
 from promolab.metrics import _moments
 from promolab.metrics._moments import Spread, around
 from promolab.metrics.intervals import cluster_sums
-from promolab.metrics.uplift._areas import covariance, influence
+from promolab.metrics.uplift._areas import influence, qini_covariance
 from promolab.metrics.uplift._inputs import UpliftRows
 from promolab.metrics.uplift._ranked import Effects, merged
 from promolab.results import Estimate
@@ -26,21 +26,19 @@ __all__ = [
 ]
 
 
-def spreads_by_runs(
-    effects: Effects, weighting: str = "qini"
-) -> tuple[tuple[Spread, Spread], float]:
-    """Spreads of area and average effect, and their covariance, of many independent rows."""
-    found, n = covariance(effects, weighting), effects.ranking.n
+def spreads_by_runs(effects: Effects) -> tuple[tuple[Spread, Spread], float]:
+    """Spreads of Qini and average effect, and their covariance, of many independent rows."""
+    found, n = qini_covariance(effects), effects.ranking.n
     errors = [math.sqrt(found[k, k]) for k in range(2)]
     return (Spread(errors[0], n - 1.0, n), Spread(errors[1], n - 1.0, n)), float(found[0, 1])
 
 
 def spreads_by_rows(
-    effects: Effects, cluster: np.ndarray | None, weighting: str = "qini"
+    effects: Effects, cluster: np.ndarray | None
 ) -> tuple[tuple[Spread, Spread], float]:
     """As `spreads_by_runs`, from what each row adds, summed within clusters."""
     n = effects.ranking.n
-    added = [influence(effects, weighting)[1] / n, overall_influence(effects) / n]
+    added = [influence(effects, "qini")[1] / n, overall_influence(effects) / n]
     sums = [cluster_sums(x, cluster) for x in added]
     units = len(sums[0])
     both = float(sums[0] @ sums[1]) * units / max(units - 1, 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.metrics._moments import list_order
 from promolab.metrics.uplift._inputs import UpliftRows
 from promolab.metrics.uplift.scores import checked_propensity
 
@@ -131,16 +132,17 @@ def scikit_uplift(rows: UpliftRows, score: np.ndarray, propensity: object) -> Co
             "y is not binary, and scikit-uplift's Qini is of binary outcomes only; use "
             "convention='radcliffe' for money"
         )
-    order = np.argsort(-score, kind="stable")
-    ranked = score[order]
-    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(y) - 1)
+    order, ends = list_order(score)
     counts = _counts(y, treated, order, ends, np.ones(len(y)))
     gain = _uplift_curve(counts) * (ends + 1.0)
     perfect = _perfect_uplift(y, treated)
     chord = len(y) * gain[-1] / 2
     shares = np.append(0.0, ends + 1.0)
     auuc = _quotient(np.trapezoid(np.append(0.0, gain), shares) - chord, perfect - chord)
-    return _against_perfect(counts, "qini_auc_score", {"uplift_auc_score": auuc})
+    share = (ends + 1.0) / len(y)
+    weights = (np.append(share[1:], 1.0) - np.append(0.0, share[:-1])) / 2
+    figures = {"uplift_auc_score": auuc}
+    return _against_perfect(counts, "qini_auc_score", weights, _perfect, figures)
 
 
 def pylift(rows: UpliftRows, score: np.ndarray, propensity: object) -> Convention:
@@ -173,7 +175,9 @@ def pylift(rows: UpliftRows, score: np.ndarray, propensity: object) -> Conventio
         # Every row is one step of 1/N, whatever it weighs.
         area = float((curve.sum() - curve[-1] / 2) / all_rows - end / 2)
         figures |= {f"Q_{name}": area, f"q1_{name}": _quotient(area, float(most))}
-    return _against_perfect(counts, "q1_aqini", figures)
+    weights = np.full(n, 1 / all_rows)
+    weights[-1] /= 2
+    return _against_perfect(counts, "q1_aqini", weights, _pylift_perfect, figures, stairs=True)
 
 
 def _arms(rows: UpliftRows, name: str, *, varying: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -202,20 +206,23 @@ def _uplift_curve(counts: Counts) -> np.ndarray:
     return means[0] - means[1]
 
 
-def _against_perfect(counts: Counts, name: str, figures: dict[str, float]) -> Convention:
-    """Area under the curve ÷ that of the perfect ranking, both above the straight line."""
-    all_rows = counts.some[-1] + counts.other[-1]
+def _against_perfect(
+    counts: Counts,
+    name: str,
+    weights: np.ndarray,
+    perfect: Callable[[np.ndarray], np.ndarray],
+    figures: dict[str, float],
+    *,
+    stairs: bool = False,
+) -> Convention:
+    """Area under the curve ÷ that of the perfect ranking, both above the straight line.
+
+    ``weights`` are those of the curve's points in the area, for ``stairs`` see `_area_influence`.
+    """
     curve = counts.curve
-    if name == "q1_aqini":
-        weights = np.full(len(curve), 1 / all_rows)
-        weights[-1] /= 2
-    else:
-        share = (counts.some + counts.other) / all_rows
-        weights = (np.append(share[1:], 1.0) - np.append(0.0, share[:-1])) / 2
     area = float(weights @ curve - curve[-1] / 2)
-    perfect = _pylift_perfect if name == "q1_aqini" else _perfect
     most = perfect(_cells(counts))
-    added = _area_influence(counts, curve, weights, stairs=name == "q1_aqini")
+    added = _area_influence(counts, curve, weights, stairs=stairs)
     value = _quotient(area, float(most))
     slopes = np.array([_slope(perfect, _cells(counts), k) for k in range(4)])
     cell = 2 * (1 - counts.treated.astype(int)) + (1 - (counts.y > 0).astype(int))
@@ -262,8 +269,7 @@ def _perfect_uplift(y: np.ndarray, treated: np.ndarray) -> float:
     """Area under scikit-uplift's perfect uplift curve."""
     many = np.count_nonzero((y == 1) & ~treated) > np.count_nonzero((y == 0) & treated)
     best = 2 * (y == treated) + (y if many else treated)
-    order = np.argsort(-best, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(best[order])), len(y) - 1)
+    order, ends = list_order(best)
     counts = _counts(y, treated, order, ends, np.ones(len(y)))
     gain = np.append(0.0, _uplift_curve(counts) * (ends + 1.0))
     return float(np.trapezoid(gain, np.append(0.0, ends + 1.0)))

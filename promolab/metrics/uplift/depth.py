@@ -166,12 +166,12 @@ def uplift_at(
     >>> result.value, round(result.rest.value, 2), round(result.gain.value, 2)
     (1.0, 0.0, 0.5)
     """
-    if not 0 < share <= 1:
+    if isinstance(share, str) or not 0 < share <= 1:
         raise InputError(f"share is {share}; give a share of the list above 0 and up to 1")
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
     values = check_uplift_score(score, rows.n)
-    effects = effects_of(ranking_of(values, rows.treated if rows.gamma is None else None), rows)
-    customers = None if rows.cluster is None else rows.cluster[effects.ranking.order]
+    effects = effects_of(ranking_of(values, rows), rows)
+    customers = effects.ranking.listed(rows.cluster)
     cut, overall = cut_at(effects, float(share)), overall_influence(effects)
     average, left = float(effects.effect[-1]), 1 - share
     if left > 0:

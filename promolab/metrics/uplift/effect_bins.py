@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.metrics._inputs import check_whole
 from promolab.metrics._moments import Spread, around
-from promolab.metrics._probabilities import equal_bins
+from promolab.metrics._probabilities import equal_bins, sums_by_bin
 from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
 from promolab.metrics.uplift._spreads import estimate_of, satterthwaite
 from promolab.results import Estimate, Result
@@ -163,8 +164,7 @@ def effect_calibration(
     >>> round(result.slope.value, 2), result.bins["observed"].tolist()
     (1.5, [0.0, 1.5, 3.0])
     """
-    if bins < 1:
-        raise InputError(f"bins is {bins}; give at least 1")
+    check_whole(bins, 1, "bins")
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
     predicted = check_uplift_score(effect, rows.n, "effect")
     if not np.isfinite(predicted).all():
@@ -211,13 +211,8 @@ def _binned(rows: UpliftRows, predicted: np.ndarray, bins: int) -> pd.DataFrame:
     bin_of = equal_bins(predicted, bins)
     sizes = np.bincount(bin_of)
     observed, added = _effects_by_bin(rows, bin_of, sizes)
-    if rows.cluster is None:
-        sums, home = added, bin_of
-    else:
-        keys = rows.cluster.astype(np.int64) * len(sizes) + bin_of
-        pairs, pair_of = np.unique(keys, return_inverse=True)
-        sums, home = np.bincount(pair_of, weights=added), pairs % len(sizes)
-    units = np.bincount(home, minlength=len(sizes))
+    sums, home = sums_by_bin(added, bin_of, rows.cluster)
+    units = np.bincount(home)
     squares = np.bincount(home, weights=sums**2)
     fourth = np.bincount(home, weights=sums**4)
     ends = [

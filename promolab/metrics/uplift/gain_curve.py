@@ -9,7 +9,7 @@ import numpy as np
 
 from promolab.errors import InputError, nearest
 from promolab.metrics._moments import around
-from promolab.metrics.uplift._areas import area
+from promolab.metrics.uplift._areas import qini_area
 from promolab.metrics.uplift._cuts import gain_curve
 from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
 from promolab.metrics.uplift._ranked import effects_of, ranking_of
@@ -261,9 +261,9 @@ def qini(
 def _measured(
     rows: UpliftRows, score: np.ndarray, convention: str, library: Convention | None
 ) -> Qini:
-    effects = effects_of(ranking_of(score, rows.treated if rows.gamma is None else None), rows)
-    value = area(effects, "qini")
-    customers = None if rows.cluster is None else rows.cluster[effects.ranking.order]
+    effects = effects_of(ranking_of(score, rows), rows)
+    value = qini_area(effects)
+    customers = effects.ranking.listed(rows.cluster)
     if customers is None and rows.n > MANY_ROWS:
         effects = effects.coarse(FINE)
         spreads, both = spreads_by_runs(effects)

@@ -167,9 +167,7 @@ def compare_qini(
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
     values, added = [], []
     for name, score in (("score_a", score_a), ("score_b", score_b)):
-        ranking = ranking_of(
-            check_uplift_score(score, rows.n, name), rows.treated if rows.gamma is None else None
-        )
+        ranking = ranking_of(check_uplift_score(score, rows.n, name), rows)
         value, parts = influence(effects_of(ranking, rows), weighting)
         values.append(value)
         added.append(ranking.restored(parts))
@@ -181,7 +179,7 @@ def compare_qini(
         low,
         high,
         spread.std_error,
-        two_sided(difference, spread.std_error),
+        two_sided(difference, spread.std_error, spread.degrees),
         values[0],
         values[1],
         weighting,

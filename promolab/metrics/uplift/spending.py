@@ -184,7 +184,7 @@ def cost_curve(
         if measured and rows.y is not None
         else replace(rows, gamma=whole)
     )
-    ranking = ranking_of(values, rows.treated if rows.gamma is None else None)
+    ranking = ranking_of(values, rows)
     gains, costs = effects_of(ranking, rows), effects_of(ranking, spent)
     total = float(costs.effect[-1])
     if not total > 0:
@@ -192,7 +192,7 @@ def cost_curve(
             f"contacting everyone costs {total:g} per customer, so nothing can be spent down the "
             "list; use qini, which asks what contacting brings"
         )
-    customers = None if rows.cluster is None else rows.cluster[ranking.order]
+    customers = ranking.listed(rows.cluster)
     area, added = _area(gains, costs)
     spread = spread_of(added / rows.n, customers)
     low, high = around(area, spread, level)

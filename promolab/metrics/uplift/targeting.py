@@ -193,8 +193,8 @@ def rate(
     """
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
     values = check_uplift_score(score, rows.n)
-    effects = effects_of(ranking_of(values, rows.treated if rows.gamma is None else None), rows)
-    customers = None if rows.cluster is None else rows.cluster[effects.ranking.order]
+    effects = effects_of(ranking_of(values, rows), rows)
+    customers = effects.ranking.listed(rows.cluster)
     autoc, area = (
         estimate_of(*influence(effects, weighting), customers, rows)
         for weighting in ("autoc", "qini")
