@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 __all__ = ["Estimate", "Result", "plain"]
 
@@ -89,10 +88,6 @@ class Result:
             for name, value in fields.items()
             if isinstance(value, scalar) or (hasattr(value, "ndim") and value.ndim == 0)
         }
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the result on ``ax`` (a new one by default) and return it."""
-        raise NotImplementedError(f"{type(self).__name__} has no figure")
 
     def _repr_html_(self) -> str:
         frame = self.to_frame()

@@ -11,6 +11,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from promolab import plots
+from promolab.plots.flows import alluvial
+from promolab.plots.pairs import legend_below, side_by_side
 
 LONG = "Lapsed bargain hunters who bought $5 and $6 coupons"
 
@@ -25,6 +27,7 @@ def _close_figures():
 
 def draw_each() -> dict[str, object]:
     x, names = np.linspace(0, 1, 20), [LONG, "Champions", "At risk"]
+    tiny = np.diag([900, *[1] * 9])  # the names of small groups need more room than their bars
     drawn = {
         "curve": plots.curve(x, x**0.5, low=x**0.5 - 0.1, high=x**0.5 + 0.1, label="model"),
         "points": plots.points(x, x, low=x - 0.1, high=x + 0.1),
@@ -39,6 +42,9 @@ def draw_each() -> dict[str, object]:
         "bubbles": plots.bubbles([1, 2, 3], [1, 1, 1], [10, 20, 5], names),
         "histogram": plots.histogram(np.arange(1000.0)),
         "scatter_map": plots.scatter_map(np.arange(30), np.arange(30), np.repeat(names, 10)),
+        "alluvial": alluvial(["$8 then", "$9 now"], [f"{i} {LONG}" for i in range(10)], [tiny]),
+        "side_by_side": side_by_side(names, [[[1] * 3, [0] * 3, [2] * 3]] * 2, names[:2]),
+        "span": plots.span(plots.curve(x, x), 0.2, 0.4, at=0.3, label="interval"),
     }
     for ax in drawn.values():
         plots.finish(
@@ -56,6 +62,8 @@ def draw_each() -> dict[str, object]:
 def test_nothing_is_clipped_and_dollars_stay_dollars():
     for name, ax in draw_each().items():
         figure = ax.figure
+        if name == "side_by_side":
+            legend_below(ax)
         figure.canvas.draw()
         words = [
             *ax.texts,
@@ -138,6 +146,24 @@ def test_heat_map_centre_is_neutral_and_missing_is_grey():
     assert image.get_clim() == (-3, 3)
     red, green, blue, _ = image.to_rgba(image.get_array())[1, 1]
     assert red == green == blue < 0.95
+
+
+def test_a_map_without_a_label_has_no_scale_beside_it():
+    plain = plots.heat_map([[1.0]], ["a"], ["c"])
+    told = plots.heat_map([[1.0]], ["a"], ["c"], label="share, %")
+    assert [len(ax.figure.axes) for ax in (plain, told)] == [1, 2]
+
+
+def test_names_on_a_map_are_dark_enough_to_be_read():
+    pale = plots.scatter_map([0.0, 1], [0.0, 1], ["a", "b"], colours={"a": "#F0E442", "b": "#000"})
+    for text in pale.texts:
+        red, green, blue = mpl.colors.to_rgb(text.get_color())
+        assert 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+
+
+def test_grey_streams_have_grey_names():
+    ax = alluvial(["a", "b"], ["x", "y"], [np.eye(2)], colours={"y": plots.MUTED})
+    assert [text.get_color() == plots.MUTED for text in ax.texts] == [False, True] * 2
 
 
 def test_bubbles_have_areas_and_labels_that_keep_apart():

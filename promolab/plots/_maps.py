@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MISSING = "#E3E3E3"
 LABEL_WIDTH = 130.0  # points; a longer name goes on in the next line
+MANY = 5  # names from which on a map of points or bubbles needs more room for them
+READABLE = 0.48  # brightness of words on white, 0 black
 
 
 @styled
@@ -53,7 +55,7 @@ def heat_map(
     centre : float, optional
         The neutral value of a diverging scale.
     label : str, optional
-        What the colours measure, with its unit.
+        What the colours measure, with its unit; without it there is no scale beside the map.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -76,10 +78,11 @@ def heat_map(
     if text is not None:
         _cell_texts(ax, image.to_rgba(table), np.asarray(text, dtype=object).reshape(rows, cells))
     ax.spines[:].set_visible(False)
-    # Beside few rows the bar is too short for a sentence.
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02)
-    bar.set_label(textwrap.fill(label or "", 6 * max(rows, 3)), fontsize="small")
-    bar.outline.set_visible(False)
+    if label is not None:
+        bar = ax.figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02)
+        # Beside few rows the bar is too short for a sentence.
+        bar.set_label(textwrap.fill(label, 6 * max(rows, 3)), fontsize="small")
+        bar.outline.set_visible(False)
     return ax
 
 
@@ -105,8 +108,8 @@ def bubbles(
     Labels that would stand on each other are moved apart vertically.
     """
     x, y, size = numbers(x), numbers(y), numbers(size)
-    ax = new_axes(ax)
     names = [str(label) for label in labels]
+    ax = new_axes(ax, width=9.6, height=6.4) if len(names) > MANY else new_axes(ax)
     shades = list(colours) if colours is not None else [segment_colours(names)[n] for n in names]
     largest = np.nanmax(size, initial=0.0) or 1.0
     area = 60 + 1100 * np.nan_to_num(size) / largest
@@ -205,8 +208,9 @@ def scatter_map(
     from matplotlib.patheffects import withStroke
 
     x, y, group = numbers(x), numbers(y), np.asarray(group).astype(str)
-    ax = new_axes(ax, height=4.8)
     names = np.unique(group)
+    width, height = (9.6, 6.2) if len(names) > MANY else (7.2, 4.8)
+    ax = new_axes(ax, width=width, height=height)
     shades = segment_colours(names) if colours is None else {str(k): v for k, v in colours.items()}
     # One scatter in the rows' own order, so that no group is drawn on top of all others.
     ax.scatter(x, y, s=9, c=[shades.get(g, MUTED) for g in group], alpha=0.5, linewidths=0)
@@ -226,7 +230,17 @@ def scatter_map(
             va="center",
             fontsize=9.5,
             weight="bold",
-            color=shades.get(str(name), INK),
+            color=_darkened(shades.get(str(name), INK)),
         )
         words.set_path_effects([withStroke(linewidth=3, foreground="white")])
     return ax
+
+
+def _darkened(colour: str) -> tuple[float, float, float]:
+    """Return the colour itself, or a dark one of the same hue where it is too pale to be read."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = to_rgb(colour)
+    bright = 0.299 * red + 0.587 * green + 0.114 * blue
+    share = min(1.0, READABLE / bright) if bright else 1.0
+    return share * red, share * green, share * blue

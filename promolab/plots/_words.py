@@ -51,7 +51,7 @@ def finish(
     below = wrapped(subtitle, room, 9.5)
     lines = below.count("\n") + 1 if below else 0
     ax.set_title(
-        wrapped(title, room, 12, weight="bold"), loc="left", pad=8 + 13 * lines, parse_math=False
+        wrapped(title, room, 12, weight="bold"), loc="left", pad=11 + 13 * lines, parse_math=False
     )
     for earlier in [text for text in ax.texts if text.get_gid() == "subtitle"]:
         earlier.remove()

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.plots._base import INK, MUTED, new_axes, segment_colours, styled, wrapped
+from promolab.plots._base import (
+    INK,
+    MUTED,
+    category_axis,
+    new_axes,
+    segment_colours,
+    styled,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +26,8 @@ BAR = 0.06  # width of a stage's bar, where stages are 1 apart
 GAP = 0.015  # between two groups, as a share of all
 LABEL_ROOM = 0.62  # beside the first and the last stage
 LABEL_WIDTH = 120.0  # points
+LINE = 0.045  # height of a line of a label, as a share of all, on a figure of HEIGHT
+HEIGHT, ROOM = 5.2, 1.15  # inches, and how much of all (1, and the gaps) they have room for
 
 
 @styled
@@ -49,22 +59,26 @@ def alluvial(
     >>> [text.get_text() for text in ax.get_xticklabels()]
     ['before', 'now']
     """
-    shades = dict(segment_colours(names)) | dict(colours or {})
+    known = segment_colours(names) | dict(colours or {})
+    shades = [known[str(name)] for name in names]
     totals = [moves[0].sum(axis=1), *(move.sum(axis=0) for move in moves)]
     most = max(float(total.sum()) for total in totals) or 1.0
-    ax = new_axes(ax, height=5.2)
+    given, ax = ax, new_axes(ax, height=HEIGHT)
     tops = [_tops(total / most) for total in totals]
     for stage, (total, top) in enumerate(zip(totals, tops, strict=True)):
-        _bars(ax, stage, total / most, top, [shades[str(name)] for name in names])
+        _bars(ax, stage, total / most, top, shades)
     for stage, move in enumerate(moves):
-        _streams(ax, stage, move / most, tops, [shades[str(name)] for name in names])
-    _labels(ax, 0, names, totals[0], tops[0], most, "right")
-    _labels(ax, len(stages) - 1, names, totals[-1], tops[-1], most, "left")
-    ax.set_xticks(range(len(stages)), labels=[str(stage) for stage in stages])
-    ax.set_yticks([])
-    ax.tick_params(length=0)
-    ax.set_xlim(-LABEL_ROOM * (len(stages) - 1), (1 + LABEL_ROOM) * (len(stages) - 1))
+        _streams(ax, stage, move / most, tops, shades)
     lowest = max(float((top + total / most).max()) for top, total in zip(tops, totals, strict=True))
+    for stage, side in ((0, "right"), (len(stages) - 1, "left")):
+        middles = tops[stage] + totals[stage] / most / 2
+        lowest = max(lowest, _labels(ax, stage, names, totals[stage], middles, shades, side))
+    if given is None and lowest > ROOM:  # many small groups: their names need a taller figure
+        figure: Any = ax.get_figure(root=True)
+        figure.set_figheight(HEIGHT * lowest / ROOM)
+    category_axis(ax, stages, "x")
+    ax.set_yticks([])
+    ax.set_xlim(-LABEL_ROOM * (len(stages) - 1), (1 + LABEL_ROOM) * (len(stages) - 1))
     ax.set_ylim(lowest + 0.02, -0.02)
     ax.spines[:].set_visible(False)
     return ax
@@ -106,18 +120,20 @@ def _labels(
     stage: int,
     names: Sequence[str],
     total: np.ndarray,
-    top: np.ndarray,
-    most: float,
+    middles: np.ndarray,
+    shades: list[str],
     side: str,
-) -> None:
+) -> float:
+    """Write names and sizes beside a stage, and return where the last of them ends."""
     there = [i for i, n in enumerate(total) if n > 0]
     words = [wrapped(f"{names[i]} ({total[i]:,.0f})", LABEL_WIDTH, 9) for i in there]
-    heights = np.array([0.045 * (text.count("\n") + 1) for text in words])
-    places = _spread(top[there] + total[there] / most / 2, heights)
+    heights = np.array([LINE * (text.count("\n") + 1) for text in words])
+    places = _spread(middles[there], heights)
     aside = stage + (-0.03 - BAR / 2 if side == "right" else 0.03 + BAR / 2)
-    for place, text in zip(places, words, strict=True):
-        ink = MUTED if text.startswith("No ") else INK
+    for i, place, text in zip(there, places, words, strict=True):
+        ink = MUTED if shades[i] == MUTED else INK
         ax.text(aside, place, text, ha=side, va="center", fontsize=9, color=ink)
+    return float((places + heights / 2).max(initial=0.0))
 
 
 def _spread(places: np.ndarray, heights: np.ndarray) -> np.ndarray:

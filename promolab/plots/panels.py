@@ -1,4 +1,4 @@
-"""Panels under each other that share what runs across."""
+"""Figures with room: panels under each other, and maps with words in their cells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,21 @@ from promolab.plots._base import PANEL_WIDTH, styled
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["stacked"]
+__all__ = ["roomy", "stacked"]
+
+
+@styled
+def roomy(rows: int, columns: int) -> Axes:
+    """Return Axes of a new figure on which two lines of words fit into each cell of a heat map.
+
+    Examples
+    --------
+    >>> float(roomy(4, 5).figure.get_figwidth())
+    8.4
+    """
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(max(8.4, 3.4 + 0.86 * columns), 2.0 + 0.46 * rows))[1]
 
 
 @styled

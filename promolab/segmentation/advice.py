@@ -16,7 +16,6 @@ from promolab.results import Result
 from promolab.segmentation.description import MIN_CONTACTS, segment_responses
 from promolab.segmentation.intervals import grouped_mean, grouped_ratio
 from promolab.segmentation.preparation import NO_HISTORY, NO_PURCHASES, NOISE
-from promolab.segmentation.response_table import roomy_axes
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
@@ -138,6 +137,7 @@ class SegmentAdvice(Result):
         """Draw which figures of which segment are more or less than the shop's; return the Axes."""
         from promolab import plots
         from promolab.glossary import label
+        from promolab.plots.panels import roomy
 
         rows = _rows(self.table)
         shown = [f for f in _FIGURES if self.table[f[0]].notna().any()]
@@ -158,12 +158,9 @@ class SegmentAdvice(Result):
             [f"{row['segment']} ({count(row['customers'])})" for row in rows],
             [label(f[0]) for f in shown],
             text=text,
-            centre=0,
-            ax=roomy_axes(len(rows), len(shown) + 1) if ax is None else ax,
+            centre=0,  # three colours, told in the subtitle: a scale would mean nothing
+            ax=roomy(len(rows), len(shown) + 1) if ax is None else ax,
         )
-        # Three colours, told in the subtitle: a scale of figures would mean nothing.
-        if (bar := ax.images[0].colorbar) is not None:
-            bar.remove()
         return plots.finish(
             ax,
             title="What the lines are made from",

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from promolab.segmentation.intervals import mean_interval
+
 __all__ = [
     "MIN_SHARE",
     "MIN_STABILITY",
@@ -64,13 +66,14 @@ def bootstrap_counts(n: int, draws: int, seed: int) -> np.ndarray:
 def silhouettes(matrix: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return the silhouette (Rousseeuw 1987) of each row, shape (n,).
 
-    Rows of code −1 are in no group and get 0; all are nan where there are fewer than two groups.
+    Rows of code −1 are in no group and get 0; all are nan where there are fewer than two groups, or
+    nothing that tells customers apart.
     """
     from sklearn.metrics import silhouette_samples
 
     rows = codes >= 0
     groups = len(np.unique(codes[rows]))
-    if groups < 2 or groups >= rows.sum():
+    if groups < 2 or groups >= rows.sum() or not matrix.shape[1]:
         return np.full(len(codes), np.nan)
     values = np.zeros(len(codes))
     with one_thread():
@@ -87,11 +90,8 @@ def silhouette(matrix: np.ndarray, codes: np.ndarray, seed: int) -> tuple[float,
     rows = np.flatnonzero(codes >= 0)
     if len(rows) > SILHOUETTE_ROWS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, SILHOUETTE_ROWS, replace=False))
-    values = silhouettes(matrix[rows], codes[rows])
-    if len(values) == 0 or np.isnan(values[0]):
-        return np.nan, np.nan, np.nan
-    mean, half = values.mean(), 1.959964 * values.std(ddof=1) / np.sqrt(len(values))
-    return float(mean), float(mean - half), float(mean + half)
+    mean, low, high = mean_interval(silhouettes(matrix[rows], codes[rows]))
+    return float(mean), float(low), float(high)
 
 
 def rand_indices(

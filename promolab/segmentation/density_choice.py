@@ -66,7 +66,9 @@ class DensitySettings(Result):
     def summary(self) -> str:
         """Return what the setting chosen gives, and what the others would."""
         row = self.table[self.table["chosen"]].iloc[0]
-        return f"{self.what} {number(row['setting'])}, {self.how}: {self.found()}"
+        whole = float(row["setting"]).is_integer()  # a count, not a distance
+        setting = number(row["setting"], decimals=0 if whole else None)
+        return f"Set to {setting} ({self.what}; {self.how}): {self.found()}"
 
     def found(self) -> str:
         """Return what the setting chosen gives, and what the others would, without the setting."""
@@ -165,7 +167,7 @@ def _span(low: float, high: float) -> str:
 
 @dataclass(frozen=True)
 class DistanceCurve(Result):
-    """The distance of each customer to the ``min_samples``-th neighbour, and the eps chosen.
+    """The distance within which each customer has enough neighbours, and the eps chosen.
 
     Parameters
     ----------
@@ -174,7 +176,7 @@ class DistanceCurve(Result):
     eps : float
         The neighbourhood.
     min_samples : int
-        Customers that make a neighbourhood dense.
+        Customers that make a neighbourhood dense, the one in its middle among them.
     given : bool
         Whether eps was asked for.
     around : DensitySettings, optional
@@ -186,6 +188,11 @@ class DistanceCurve(Result):
     min_samples: int
     given: bool
     around: DensitySettings | None = None
+
+    @property
+    def others(self) -> int:
+        """Neighbours that each needs beside themselves."""
+        return self.min_samples - 1
 
     def to_frame(self) -> pd.DataFrame:
         """Return ``customers, distance, chosen``: how many have a neighbour this near."""
@@ -201,7 +208,7 @@ class DistanceCurve(Result):
         text = (
             f"The neighbourhood reaches {number(self.eps)} standard deviations (eps, {how}): "
             f"{percent(inside, decimals=0)} of {plural(len(self.distances), 'customer')} have "
-            f"{self.min_samples} others this near."
+            f"{count(self.others)} others this near."
         )
         return text if self.around is None else f"{text} It gives {self.around.found()}"
 
@@ -231,7 +238,7 @@ class DistanceCurve(Result):
             title="The neighbourhood is cut where distances shoot up"
             if not self.given
             else "The neighbourhood was asked for",
-            subtitle=f"distance to neighbour {self.min_samples}, in standard deviations; "
+            subtitle=f"distance to neighbour {self.others}, in standard deviations; "
             f"n = {plural(len(self.distances), 'customer')}",
             xlabel="customers, nearest first",
             ylabel="distance",

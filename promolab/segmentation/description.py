@@ -26,7 +26,6 @@ __all__ = ["DESCRIPTIVE", "SegmentProfile", "describe_segments", "segment_respon
 
 DESCRIPTIVE = "Descriptive: the groups were made from the same data."
 
-MANY = 5  # segments from which on a figure needs more room for their names
 MIN_CONTACTS = 30
 """Contacts from which on a segment may be called the one that responds most."""
 
@@ -161,11 +160,6 @@ class SegmentProfile(Result):
 
         rows = self.table.dropna(subset=["sales_per_customer"])
         colours = plots.segment_colours(self._made()["segment"])
-        if ax is None and len(rows) > MANY:
-            import matplotlib.pyplot as plt
-
-            with plots.style():  # names of many segments need room
-                ax = plt.subplots(figsize=(9.6, 6.4))[1]
         ax = plots.bubbles(
             100 * rows["share_customers"].to_numpy(),
             rows["sales_per_customer"].to_numpy(),

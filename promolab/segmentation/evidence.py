@@ -90,10 +90,13 @@ class NumberOfSegments(Result):
         if len(self.table) == 1:
             return "as asked"
         floor = percent(self.min_share, decimals=0)
-        if row["fits"] and self.rule == "bic":
-            return "the lowest BIC of those that are stable and have no tiny segment"
         if row["fits"]:
-            return "the best separated of those that are stable and have no tiny segment"
+            best = "the lowest BIC" if self.rule == "bic" else "the best separated"
+            # Without refits nothing is known of stability.
+            stable = "are stable and " if self.bootstraps else ""
+            return f"{best} of those that {stable}have no tiny segment"
+        if not self.bootstraps:
+            return f"the best separated; none has at least {floor} of customers in each segment"
         return (
             f"the most stable; none reached a stability of {MIN_STABILITY} with at least {floor} "
             "of customers in each segment"
@@ -102,7 +105,8 @@ class NumberOfSegments(Result):
     def _small(self) -> str:
         if "large_enough" not in self.table or len(self.table) == 1:
             return ""
-        small = self.table.loc[~self.table["large_enough"], "k"]
+        # Where none is large enough, one of them was chosen all the same.
+        small = self.table.loc[~self.table["large_enough"] & ~self.table["chosen"], "k"]
         if small.empty:
             return ""
         listed = ", ".join(count(k) for k in small)
@@ -116,9 +120,11 @@ class NumberOfSegments(Result):
         if ruled.empty:
             last = count(self.table["k"].max())
             return f" The gap statistic still rises at {last}: it names no number."
-        if int(ruled.iloc[0]) == self.chosen:
-            return " The gap statistic's rule of one standard error takes the same number."
-        return f" The gap statistic's rule of one standard error would take {count(ruled.iloc[0])}."
+        k = int(ruled.iloc[0])
+        takes = "takes the same number" if k == self.chosen else f"would take {count(k)}"
+        # Below the smallest tried the rule was not asked.
+        least = ", the smallest tried" if k == self.table["k"].min() else ""
+        return f" The gap statistic's rule of one standard error {takes}{least}."
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw what the choice rests on against k and return the Axes.

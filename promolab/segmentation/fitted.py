@@ -25,8 +25,8 @@ SIZE_LIMIT = 0.10
 
 
 def group_means(matrix: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return the mean row of each code 0 … k−1, shape (k, d)."""
-    return np.array([matrix[codes == c].mean(axis=0) for c in range(codes.max() + 1)])
+    """Return the mean row of each code that a row has, shape (k, d), codes in ascending order."""
+    return np.array([matrix[codes == c].mean(axis=0) for c in np.unique(codes)])
 
 
 def nearest_centre(matrix: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

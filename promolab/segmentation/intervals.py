@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.metrics import intervals as shares
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["clustered_share", "difference_interval", "grouped_mean", "grouped_ratio", "wilson"]
-
-
-@cache
-def _normal_quantile(level: float) -> float:
-    from scipy.stats import norm
-
-    return float(norm.ppf((1 + level) / 2))
+__all__ = [
+    "clustered_share",
+    "difference_interval",
+    "grouped_mean",
+    "grouped_ratio",
+    "mean_interval",
+    "wilson",
+]
 
 
 def wilson(share: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -34,11 +35,9 @@ def wilson(share: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple[np.nd
     >>> low.round(3).item(), high.round(3).item()
     (0.404, 0.596)
     """
-    z2 = _normal_quantile(level) ** 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-        half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    known = ~np.isnan(share) & (n > 0)
+    low, high = shares.wilson(np.where(known, share, 0.0) * np.where(known, n, 0.0), n, level)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
 def grouped_ratio(
@@ -98,10 +97,10 @@ def clustered_share(
     >>> low.round(3).item(), high.round(3).item()
     (0.404, 0.596)
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        trials = share * (1 - share) / variance
-    trials = np.where(np.isfinite(trials) & (trials > 0), trials, customers)
-    return wilson(share, np.where(np.isnan(share), np.nan, trials), level)
+    known = ~np.isnan(share)
+    filled = np.where(known, share, 0.0), np.where(known, variance, 0.0)
+    low, high = shares.share_interval(*filled, customers, level)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
 def grouped_mean(
@@ -137,6 +136,33 @@ def grouped_mean(
         squares = (((value[:, None] - np.nan_to_num(mean)) * member) ** 2).sum(axis=0)
         error = np.sqrt(squares / (n - 1) / n)
     half = np.where(n > 1, t.ppf((1 + level) / 2, np.maximum(n - 1, 1)) * error, np.nan)
+    return mean, mean - half, mean + half
+
+
+def mean_interval(
+    values: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean of each row with its normal interval; nan where a value is, or of one value.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,) or (k, n)
+
+    Returns
+    -------
+    mean, low, high : ndarray of shape () or (k,)
+
+    Examples
+    --------
+    >>> mean, low, high = mean_interval(np.array([1.0, 3.0]))
+    >>> mean.item(), round(low.item(), 2), round(high.item(), 2)
+    (2.0, 0.04, 3.96)
+    """
+    n = values.shape[-1]
+    if n < 2:
+        return (np.full(values.shape[:-1], np.nan),) * 3
+    mean = np.asarray(values.mean(axis=-1))
+    half = shares.normal_quantile(level) * values.std(axis=-1, ddof=1) / np.sqrt(n)
     return mean, mean - half, mean + half
 
 

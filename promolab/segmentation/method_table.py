@@ -17,6 +17,7 @@ from promolab.segmentation.clustering import (
     SILHOUETTE_ROWS,
     silhouettes,
 )
+from promolab.segmentation.intervals import mean_interval
 from promolab.segmentation.preparation import prepare
 from promolab.wording import number, percent, plural
 
@@ -40,7 +41,6 @@ SIMPLEST_FIRST = tuple(WORDS)
 
 MAX_NOISE = 0.2
 """A method that leaves out more customers than that groups too few of them."""
-Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def compare_methods(segmenters: Sequence[Segmenter]) -> MethodComparison:
     )
     table = pd.DataFrame([_row(way, apart) for way, apart in zip(ways, values, strict=True)])
     base = next((i for i, known in enumerate(np.isfinite(values).all(axis=1)) if known), 0)
-    _put(table, "difference", *_mean(values - values[base]))
+    _put(table, "difference", *mean_interval(values - values[base]))
     table["recommended"] = _recommended(table, values)
     sampled = len(rows) if len(rows) < n else 0
     return MethodComparison(table, n, sampled, len(prepared.columns))
@@ -209,7 +209,7 @@ def _row(way: Segmenter, apart: np.ndarray) -> dict[str, Any]:
     sizes = np.bincount(codes[codes >= 0], minlength=way.k_) / max(len(codes), 1)
     found = {"method": way.method, "k": way.k_}
     found["noise_share"] = float((codes < 0).mean()) if len(codes) else np.nan
-    value, low, high = (float(part[0]) for part in _mean(apart[None, :]))
+    value, low, high = (float(part[0]) for part in mean_interval(apart[None, :]))
     found |= {"separation": value, "separation_low": low, "separation_high": high}
     found |= {"stability": stability.value}
     found |= {"stability_low": stability.ci_low, "stability_high": stability.ci_high}
@@ -230,16 +230,6 @@ def _why_not(row: Mapping[str, Any]) -> str:
     return ""
 
 
-def _mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean of each row with its normal interval; nan where a value is."""
-    n = values.shape[1]
-    if n < 2:
-        nothing = np.full(len(values), np.nan)
-        return nothing, nothing, nothing
-    mean, half = values.mean(axis=1), Z * values.std(axis=1, ddof=1) / np.sqrt(n)
-    return mean, mean - half, mean + half
-
-
 def _put(table: pd.DataFrame, name: str, value: Any, low: Any, high: Any) -> None:
     table[name], table[f"{name}_low"], table[f"{name}_high"] = value, low, high
 
@@ -250,7 +240,7 @@ def _recommended(table: pd.DataFrame, values: np.ndarray) -> np.ndarray:
         return np.zeros(len(table), dtype=bool)
     score = np.where(fit, table["separation"].fillna(-1.0).round(9), -np.inf)
     best = int(score.argmax())
-    _, low, _ = _mean(values[best] - values)
+    _, low, _ = mean_interval(values[best] - values)
     within = fit & ~(low > 0)
     within[best] = True
     return np.arange(len(table)) == int(within.argmax())

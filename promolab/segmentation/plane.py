@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,7 @@ from promolab.wording import percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["SegmentMap", "darkened", "segment_map"]
-
-MANY = 5
-READABLE = 0.48  # brightness of words on white, 0 black
+__all__ = ["SegmentMap", "segment_map"]
 
 
 @dataclass(frozen=True)
@@ -57,15 +54,7 @@ class SegmentMap(Result):
 
         p = self.points
         x, y, group = (p[c].to_numpy() for c in ("x", "y", "segment"))
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            with plots.style():  # names of many segments need room
-                size = (9.6, 6.2) if p["segment"].nunique() > MANY else (7.2, 4.8)
-                ax = plt.subplots(figsize=size)[1]
         ax = plots.scatter_map(x, y, group, colours=plots.segment_colours(p["segment"]), ax=ax)
-        for name in ax.texts:
-            name.set_color(darkened(name.get_color()))
         labels = [
             f"{d} ({percent(s, decimals=0)})"
             for d, s in zip(self.directions, self.shares, strict=True)
@@ -77,16 +66,6 @@ class SegmentMap(Result):
             xlabel=labels[0],
             ylabel=labels[1],
         )
-
-
-def darkened(colour: Any) -> tuple[float, float, float]:
-    """Return the colour itself, or a dark one of the same hue where it is too pale to be read."""
-    from matplotlib.colors import to_rgb
-
-    red, green, blue = to_rgb(colour)
-    bright = 0.299 * red + 0.587 * green + 0.114 * blue
-    share = min(1.0, READABLE / bright) if bright else 1.0
-    return share * red, share * green, share * blue
 
 
 def segment_map(

@@ -120,6 +120,7 @@ class SegmentResponse(Result):
         The largest promotions are shown, all segments; the last row is all promotions.
         """
         from promolab import plots
+        from promolab.plots.panels import roomy
 
         rows, names = self._shown(), self.segments["segment"].tolist()
         every = self.segments.assign(promotion_id=_EVERY)
@@ -145,7 +146,7 @@ class SegmentResponse(Result):
             text=words,
             centre=0,
             label="points above or below the promotion's own rate",
-            ax=roomy_axes(len(labels), len(names)) if ax is None else ax,
+            ax=roomy(len(labels), len(names)) if ax is None else ax,
         )
         return plots.finish(
             ax,
@@ -167,16 +168,6 @@ class SegmentResponse(Result):
         figure = percent(row["rate"], row["rate_low"], row["rate_high"])
         would = percent(row["expected"], decimals=0)
         return f"{row['segment']} answer {row['verdict']}: {figure}, {would} expected"
-
-
-def roomy_axes(rows: int, columns: int) -> Axes:
-    """Return Axes of a new figure on which two lines of words fit into each cell of a map."""
-    import matplotlib.pyplot as plt
-
-    from promolab import plots
-
-    with plots.style():
-        return plt.subplots(figsize=(max(8.4, 3.4 + 0.86 * columns), 2.0 + 0.46 * rows))[1]
 
 
 def _cell(row: Mapping[Any, Any]) -> str:

@@ -87,8 +87,8 @@ def segment_response(
     Raises
     ------
     InputError
-        If a column is missing, lengths differ, a pair comes twice, a segment is from the future, or
-        no outcome is known.
+        If a column is missing, lengths differ, a pair comes twice or without a segment, a segment
+        is from the future, no outcome is known or it is not 0 or 1, or ``q`` is no share.
 
     Notes
     -----
@@ -107,6 +107,8 @@ def segment_response(
     >>> result.table[["segment", "rate", "verdict"]].values.tolist()
     [['a', 0.25, 'more'], ['b', 0.0, 'less']]
     """
+    if not 0 < q < 1:
+        raise InputError(f"q = {q}; expected a share of false findings between 0 and 1, as 0.05")
     rows, left_out = _rows(pairs, segments, outcome)
     sizes = rows["segment"].value_counts()
     names = [name for name in (order or ()) if name in sizes.index]
@@ -129,7 +131,12 @@ def _rows(pairs: pd.DataFrame, segments: Any, outcome: str) -> tuple[pd.DataFram
             raise InputError(f"pairs has no column {column!r}; {nearest(column, map(str, pairs))}")
     kept = pairs[["customer_id", "promotion_id"]].copy()
     kept["segment"] = _segment_of(pairs, segments)
-    kept["y"] = pairs[outcome].to_numpy(dtype=float, na_value=np.nan)
+    if nameless := int(kept["segment"].isna().sum()):
+        raise InputError(f"segments has no name in {plural(nameless, 'row')}; expected one in each")
+    try:
+        kept["y"] = pairs[outcome].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"pairs.{outcome} is not numeric ({error}); expected 0 or 1") from error
     if kept.duplicated(["customer_id", "promotion_id"]).any():
         raise InputError("pairs has a customer twice in a promotion; expected one row for each")
     over = kept["y"].notna()
@@ -225,12 +232,12 @@ def _margins(rows: pd.DataFrame, names: list[str], level: float) -> pd.DataFrame
     table["customers"] = by["customer_id"].nunique()
     table["rate"] = table["responses"] / table["contacts"]
     own = rows["y"] - rows["segment"].map(table["rate"])
-    variance = _clustered_variance(rows.assign(residual=own), table)
+    variance = _variance_of_rate(rows.assign(residual=own), table)
     ends = clustered_share(
         *(table["rate"].to_numpy(), variance, table["customers"].to_numpy(dtype=float)), level
     )
     table["rate_low"], table["rate_high"] = ends
-    error = np.sqrt(_clustered_variance(_against_usual(rows), table))
+    error = np.sqrt(_variance_against_usual(rows, table))
     table["difference"] = table["rate"] - table["expected"]
     half = norm.ppf((1 + level) / 2) * error
     table["difference_low"] = table["difference"] - half
@@ -242,22 +249,33 @@ def _margins(rows: pd.DataFrame, names: list[str], level: float) -> pd.DataFrame
     return table.loc[names].reset_index().astype({"responses": int})
 
 
-def _against_usual(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a residual for each row and each segment of its promotion.
+def _variance_against_usual(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
+    """Return the variance of rate less expected rate of each segment, customers independent.
 
     A promotion's usual rate holds the segment's own rows, so every row of the promotion weighs on
     the difference: by 1 less the segment's share of the promotion in the segment, by minus that
     share outside.
     """
-    sizes = rows.groupby(["promotion_id", "segment"], as_index=False).agg(n=("y", "size"))
-    sizes["share"] = sizes["n"] / sizes.groupby("promotion_id")["n"].transform("sum")
-    every = rows.rename(columns={"segment": "own"}).merge(sizes, on="promotion_id")
-    weight = (every["own"] == every["segment"]).astype(float) - every["share"]
-    return every.assign(residual=weight * (every["y"] - every["usual"]))
+    person, promotion = (pd.factorize(rows[c])[0] for c in ("customer_id", "promotion_id"))
+    code = table.index.get_indexer(pd.Index(rows["segment"]))
+    sizes = np.zeros((promotion.max() + 1, len(table)))
+    np.add.at(sizes, (promotion, code), 1.0)
+    shares = sizes / sizes.sum(axis=1, keepdims=True)
+    residual = (rows["y"] - rows["usual"]).to_numpy()
+    ends = np.cumsum(np.bincount(promotion))[:-1]
+    of_promotion = np.split(np.argsort(promotion, kind="stable"), ends)
+    found = np.zeros(len(table))
+    for own in range(len(table)):
+        at = np.concatenate([of_promotion[p] for p in np.flatnonzero(sizes[:, own])])
+        weight = (code[at] == own) - shares[promotion[at], own]
+        sums = np.bincount(person[at], weights=weight * residual[at])
+        people = int(np.count_nonzero(np.bincount(person[at])))
+        found[own] = people / max(people - 1, 1) * (sums**2).sum()
+    return found / table["contacts"].to_numpy(dtype=float) ** 2
 
 
-def _clustered_variance(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
-    """Return the variance of a mean of residuals of each segment, customers independent."""
+def _variance_of_rate(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
+    """Return the variance of the rate of each segment, customers independent."""
     sums = rows.groupby(["segment", "customer_id"])["residual"].sum()
     squares = (sums**2).groupby(level="segment").agg(["sum", "size"]).loc[table.index]
     people = squares["size"].to_numpy(dtype=float)

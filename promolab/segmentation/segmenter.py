@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.results import Result
 from promolab.segmentation import rfm
 from promolab.segmentation.carried import CarriedSegments
 from promolab.segmentation.clustering import MIN_SHARE, middle
 from promolab.segmentation.evidence import Stability
 from promolab.segmentation.fitted import REACH, FittedSegments, group_means, nearest_centre
 from promolab.segmentation.gap import REFERENCES
-from promolab.segmentation.methods import METHODS, Grouped, Method, Settings, Task
+from promolab.segmentation.methods import METHODS, Evidence, Grouped, Method, Settings, Task
 from promolab.segmentation.naming import named_groups
 from promolab.segmentation.preparation import ALL, Prepared, prepare
 from promolab.wording import plural
@@ -220,7 +219,7 @@ class Segmenter(CarriedSegments):
         return names, codes
 
     @property
-    def choice_(self) -> Result:
+    def choice_(self) -> Evidence:
         """What the choice rests on, as a result.
 
         How each number of segments does (`NumberOfSegments`), the distances and what other eps
@@ -237,7 +236,7 @@ class Segmenter(CarriedSegments):
             raise InputError(f"{self!r} had nothing to choose. {self.note_}".rstrip())
         return evidence
 
-    def _evidence(self) -> Result | None:
+    def _evidence(self) -> Evidence | None:
         self._fitted()
         kept = self._kept()
         if kept is not None:

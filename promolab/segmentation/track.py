@@ -34,11 +34,14 @@ class SegmentTrack(Result):
         The times, the earliest first.
     steps : tuple of Migration
         From each time to the next.
+    note : str
+        What a reader must know, else empty.
     """
 
     table: pd.DataFrame = field(repr=False)
     times: tuple[str, ...]
     steps: tuple[Migration, ...] = field(repr=False)
+    note: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per step."""
@@ -53,7 +56,7 @@ class SegmentTrack(Result):
             f"{number(row['agreement'], row['agreement_low'], row['agreement_high'], decimals=2)}"
             for row in self.table.to_dict("records")
         )
-        return f"{told}. The segments are the same ones at each time."
+        return f"{told}. The segments are the same ones at each time. {self.note}".rstrip()
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw where customers went from each time to the next and return the Axes."""
@@ -88,7 +91,7 @@ def flow_of(steps: Sequence[Migration], times: Sequence[str], ax: Axes | None = 
 
 
 def segment_track(
-    segments: Mapping[str, pd.DataFrame], *, order: Sequence[str] = ()
+    segments: Mapping[str, pd.DataFrame], *, order: Sequence[str] = (), note: str = ""
 ) -> SegmentTrack:
     """Follow customers through the same segments at several times.
 
@@ -99,6 +102,8 @@ def segment_track(
         (`assign`).
     order : sequence of str
         Segments in the order to show them.
+    note : str
+        Shown with the result.
 
     Raises
     ------
@@ -129,4 +134,4 @@ def segment_track(
         }
         for i, step in enumerate(steps)
     ]
-    return SegmentTrack(pd.DataFrame(rows), times, steps)
+    return SegmentTrack(pd.DataFrame(rows), times, steps, note)

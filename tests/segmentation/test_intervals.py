@@ -24,15 +24,16 @@ def test_one_contact_each_is_nearly_wilson() -> None:
 
 
 def test_ratio_covers_the_truth_when_customers_differ() -> None:
-    rng = np.random.default_rng(4)
-    covered = 0
-    for _ in range(400):
-        contacts = rng.integers(1, 9, 150).astype(float)
-        # Some customers answer everything they get: rows of one customer are alike.
-        answers = rng.binomial(contacts.astype(int), rng.beta(0.5, 1.5, 150))
-        _, low, high = grouped_ratio(answers[:, None] * 1.0, contacts[:, None], np.array([150.0]))
-        covered += low[0] <= 0.25 <= high[0]
-    assert 0.92 <= covered / 400 <= 0.98
+    rng, shape = np.random.default_rng(4), (150, 4_000)  # a draw is a column
+    contacts = rng.integers(1, 9, shape)
+    # Some customers answer everything they get: rows of one customer are alike.
+    answers = rng.binomial(contacts, rng.beta(0.5, 1.5, shape))
+    customers = np.full(shape[1], 150.0)
+    _, low, high = grouped_ratio(answers.astype(float), contacts.astype(float), customers)
+    assert 0.935 <= ((low <= 0.25) & (high >= 0.25)).mean() <= 0.965
+    sums = answers.sum(axis=0), contacts.sum(axis=0).astype(float)
+    low, high = wilson(sums[0] / sums[1], sums[1])  # as if each contact were another customer's
+    assert ((low <= 0.25) & (high >= 0.25)).mean() < 0.8
 
 
 def test_extremes_have_a_width_and_nothing_is_nan() -> None:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import HDBSCAN
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
@@ -14,6 +15,7 @@ from sklearn.mixture import GaussianMixture
 from promolab.errors import InputError
 from promolab.segmentation import METHODS, Segmenter, clustering
 from promolab.segmentation.choosing import mark_chosen
+from promolab.segmentation.evidence import NumberOfSegments
 
 Planted = tuple[pd.DataFrame, np.ndarray]
 QUICK = {"bootstraps": 3, "references": 2, "k_range": (2, 4)}
@@ -55,7 +57,9 @@ def test_noise_is_a_named_group_everywhere(features: pd.DataFrame) -> None:
     assert np.isnan(found.stability().value) and np.isnan(found.silhouette_)
     assert found.profile().table["segment"].tolist() == ["Unlike any group"]
     assert found.advice().table["so_do_this"].str.startswith("No line").all()
-    assert "100 % of customers unlike any" in found.choice_.summary()
+    told = found.choice_.summary()
+    assert told.startswith("Set to 12 (customers of the smallest group; at least 2 % of customers)")
+    assert "100 % of customers unlike any" in told
     found.choice_.plot()
     found.map().plot()
     with pytest.raises(InputError, match="no centres"):
@@ -90,6 +94,13 @@ def test_a_k_with_a_tiny_segment_is_marked_and_not_chosen() -> None:
     marked = mark_chosen(table.copy(), 0.02)
     assert marked["large_enough"].tolist() == [True, False, True]
     assert marked.loc[marked["chosen"], "k"].item() == 4
+    ends = {f"{name}_{end}": 0.5 for name in ("silhouette", "stability") for end in ("low", "high")}
+    small = mark_chosen(table.assign(smallest_share=0.01, **ends), 0.02)
+    told = NumberOfSegments(small, 100, 10).summary()
+    assert told.startswith("2 segments, the most stable; none reached")
+    assert "fewer than 2 % of customers: 3, 4." in told  # and not the one that was chosen
+    told = NumberOfSegments(mark_chosen(table.assign(stability=np.nan, **ends), 0.02), 100, 0)
+    assert "the best separated of those that have no tiny segment" in told.summary()
     unstable = mark_chosen(table.assign(stability=[0.2, 0.9, 0.3]), 0.02)
     assert unstable.loc[unstable["chosen"], "k"].item() == 4  # the most stable large enough
 
@@ -114,6 +125,15 @@ def test_dbscan_shows_what_other_neighbourhoods_would_do(planted: Planted) -> No
     assert around.loc[2, "k"] == found.k_
     assert around.loc[2, "noise_share"] == np.mean(found.labels_ == "Unlike any group")
     assert len(found.plot_choice().figure.axes) == 3
+    chosen = around.loc[2, ["stability", "stability_low", "stability_high"]].tolist()
+    stability = found.stability()
+    assert [stability.value, stability.ci_low, stability.ci_high] == chosen
+    gaps = np.sort(squareform(pdist(found._matrix)), axis=1)  # the first is to themselves
+    near = (gaps[:, found.choice_.others] <= found.choice_.eps).mean()
+    told = f"{near:.0%} of 450 customers have {found.choice_.others} others".replace("%", " %")
+    assert told in found.choice_.summary()
+    asked = Segmenter("dbscan", eps=1.0, bootstraps=0).fit(planted[0]).choice_
+    assert "as asked" in asked.around.summary() and "as asked" in asked.summary()
 
 
 @pytest.mark.parametrize("method", ["kmeans", "minibatch", "gaussian", "hdbscan"])

@@ -99,6 +99,12 @@ def test_noise_counts_nothing_and_methods_without_groups_are_no_choice(features)
     assert silhouettes(matrix, np.array([0, 0, 1, 1, -1]))[-1] == 0
 
 
+def test_groups_that_no_shared_feature_tells_apart_have_no_separation(features) -> None:
+    frame = features[["customer_id", "orders", "amount"]].assign(recency_days=9.0)
+    table = compare_methods([Segmenter("rfm", bootstraps=2).fit(frame)]).to_frame()
+    assert table["k"].item() > 1 and np.isnan(table["separation"].item())
+
+
 def test_what_cannot_be_compared_is_refused(ways, features) -> None:
     with pytest.raises(InputError, match="no segmenter"):
         compare_methods([])

@@ -12,16 +12,20 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.results import Result
 from promolab.segmentation.clustering import (
     MIN_SHARE,
     bootstrap_counts,
     rand_indices,
     sample_rows,
 )
+from promolab.segmentation.density_choice import DensitySettings, DistanceCurve
+from promolab.segmentation.evidence import NumberOfSegments
 from promolab.segmentation.gap import REFERENCES
 
-__all__ = ["Grouped", "Method", "Settings", "Task"]
+__all__ = ["Evidence", "Grouped", "Method", "Settings", "Task"]
+
+Evidence = NumberOfSegments | DensitySettings | DistanceCurve
+"""What the choice of a setting rests on."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ class Method(ABC):
         """Return the labels of the task's `rows`, of shape (m,), made from a resample of them."""
 
     @property
-    def evidence(self) -> Result | None:
+    def evidence(self) -> Evidence | None:
         """What the choice of its setting rests on; None where nothing was chosen."""
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -10,8 +11,8 @@ import pandas as pd
 from promolab.segmentation import density
 from promolab.segmentation.clustering import middle, rand_indices, silhouette
 from promolab.segmentation.density_choice import DensitySettings, DistanceCurve, sampled_note
-from promolab.segmentation.methods._base import Grouped, Method
-from promolab.wording import plural
+from promolab.segmentation.methods._base import Grouped, Method, Task
+from promolab.wording import percent, plural
 
 __all__ = ["Dbscan", "Hdbscan"]
 
@@ -26,7 +27,17 @@ class ByDensity(Method):
 
     drawn_only = True
     what = ""
-    how = ""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        # The setting chosen is asked for three times: grouped, shown among others, judged.
+        self._groups: dict[float, np.ndarray] = {}
+        self._agreement: dict[float, np.ndarray] = {}
+
+    @property
+    def how(self) -> str:
+        """How the setting was chosen."""
+        raise NotImplementedError
 
     @property
     def near(self) -> int:
@@ -49,6 +60,23 @@ class ByDensity(Method):
     def refit(self, drawn: np.ndarray) -> np.ndarray:
         """Return the labels of a resample at the same setting."""
         return self.labels(self.setting, drawn)
+
+    def indices(self, codes: np.ndarray) -> np.ndarray:
+        """Return the adjusted Rand indices of refits at the setting."""
+        return self._refits(self.setting)
+
+    def _whole(self, setting: float) -> np.ndarray:
+        if setting not in self._groups:
+            self._groups[setting] = self.labels(setting)
+        return self._groups[setting]
+
+    def _refits(self, setting: float) -> np.ndarray:
+        if setting not in self._agreement:
+            codes, refit = self._whole(setting), partial(self.labels, setting)
+            # Where no group is found there is none to find again.
+            counts = self.task.counts if (codes >= 0).any() else self.task.counts[:0]
+            self._agreement[setting] = rand_indices(codes, refit, counts, drawn_only=True)
+        return self._agreement[setting]
 
     def _alone(self) -> Grouped | None:
         """The customers as a single segment, where they are too few or alike."""
@@ -77,21 +105,18 @@ class ByDensity(Method):
             self.settings.bootstraps,
             self.task.resampled,
             self.settings.min_share,
-            self.how if self.settings.eps is None else "as asked",
+            self.how,
         )
 
     def _row(self, setting: float) -> dict[str, float]:
-        codes = self.labels(setting)
+        codes = self._whole(setting)
         sizes = np.bincount(codes[codes >= 0]) / len(codes)
         smallest = float(sizes.min()) if len(sizes) else np.nan
         found = {"setting": setting, "k": len(sizes), "noise_share": float((codes < 0).mean())}
         found |= {"smallest_share": smallest, "large_enough": smallest >= self.settings.min_share}
-        # Where no group is found there is none to find again.
-        counts = self.task.counts if len(sizes) else self.task.counts[:0]
-        refits = rand_indices(codes, partial(self.labels, setting), counts, drawn_only=True)
         for name, three in (
             ("silhouette", silhouette(self.task.drawn, codes, self.settings.seed)),
-            ("stability", middle(refits)),
+            ("stability", middle(self._refits(setting))),
         ):
             found |= dict(zip((name, f"{name}_low", f"{name}_high"), three, strict=True))
         return found
@@ -101,7 +126,11 @@ class Dbscan(ByDensity):
     """DBSCAN (Ester et al. 1996), its neighbourhood at the knee of the distances."""
 
     what = "eps (standard deviations)"
-    how = "at the knee of the distances"
+
+    @property
+    def how(self) -> str:
+        """How eps was chosen."""
+        return "at the knee of the distances" if self.settings.eps is None else "as asked"
 
     @cached_property
     def _distances(self) -> tuple[np.ndarray, float]:
@@ -125,7 +154,7 @@ class Dbscan(ByDensity):
         alone = self._alone()
         if alone is not None:
             return alone
-        codes = self.labels(self.setting)
+        codes = self._whole(self.setting)
         found = density.joined(self.task.matrix, self.task.rows, codes, self.setting)
         note = sampled_note(self.task.resampled)
         if (found < 0).all():
@@ -145,9 +174,7 @@ class Dbscan(ByDensity):
         curve = self._curve
         if curve is None or self._alone() is not None:
             return curve
-        return DistanceCurve(
-            curve.distances, curve.eps, curve.min_samples, curve.given, self.around
-        )
+        return replace(curve, around=self.around)
 
     def choice_frame(self) -> pd.DataFrame:
         """Return the sorted distances and the eps chosen."""
@@ -158,7 +185,11 @@ class Hdbscan(ByDensity):
     """HDBSCAN (Campello et al. 2013): dense groups of whatever density, none below the floor."""
 
     what = "customers of the smallest group"
-    how = "the share from which on a segment is worth its name"
+
+    @property
+    def how(self) -> str:
+        """How the floor was chosen."""
+        return f"at least {percent(self.settings.min_share, decimals=0)} of customers"
 
     @property
     def setting(self) -> float:
@@ -188,7 +219,7 @@ class Hdbscan(ByDensity):
         alone = self._alone()
         if alone is not None:
             return alone
-        task, codes = self.task, self.labels(self.setting)
+        task, codes = self.task, self._whole(self.setting)
         found = codes
         if task.resampled and (codes >= 0).any():
             reach = density.nearest_distances(task.drawn, codes)

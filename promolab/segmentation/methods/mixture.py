@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from promolab.metrics.intervals import normal_quantile
 from promolab.segmentation.choosing import Chosen, choose
 from promolab.segmentation.clustering import one_thread
 from promolab.segmentation.methods._base import Task
@@ -75,7 +76,7 @@ class Gaussian(ByNumber):
             logs = np.array([self._models[k].score_samples(matrix) for k in self.tried])
         best = int(bic.argmin())
         # Of two models on the same customers (Vuong 1989): −2 Σ of the differences of their logs.
-        half = 1.959964 * 2 * (logs - logs[best]).std(axis=1) * np.sqrt(len(matrix))
+        half = normal_quantile(0.95) * 2 * (logs - logs[best]).std(axis=1) * np.sqrt(len(matrix))
         above = bic - bic[best]
         table["bic_above"] = above
         table["bic_above_low"], table["bic_above_high"] = above - half, above + half
