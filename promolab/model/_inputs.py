@@ -359,10 +359,12 @@ def check_time(values: ArrayLike | None, n: int) -> np.ndarray | None:
         return array
     try:
         # Of moments with different summer times pandas makes objects; in UTC they are one kind.
-        moments = pd.to_datetime(pd.Series(array), utc=True)
+        # Other ways to write a date would be guessed at: is 3.4. in March or in April?
+        moments = pd.to_datetime(pd.Series(array), utc=True, format="ISO8601")
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"time holds {str(array[0])!r}; expected dates, times or numbers that grow with time"
+            f"time holds {str(array[0])!r}; expected dates, times or numbers that grow with time; "
+            "write 2017-10-01"
         ) from error
     return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
 

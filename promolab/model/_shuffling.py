@@ -10,12 +10,10 @@ import pandas as pd
 
 from promolab.metrics._placements import placements, placements_within, variance_of
 from promolab.metrics.intervals import cluster_sums
-from promolab.model.explanation import logits_of
+from promolab.model.explanation import BLOCK, logits_of
 
 if TYPE_CHECKING:
     from promolab.model.response import ResponseModel
-
-BLOCK = 200_000  # rows scored at once: bounds the working memory
 
 
 class Quality:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,22 @@ from promolab.model.backtest_result import Backtest, assemble
 from promolab.model.experience import support
 from promolab.model.folds import Fold
 from promolab.model.response import ResponseModel
-from promolab.model.rolling import LABELS, Setting, pair_features, predict_folds, promotion_setting
+from promolab.model.rolling import (
+    Setting,
+    model_maker,
+    pair_features,
+    predict_folds,
+    promotion_setting,
+)
 
-__all__ = ["LABELS", "Backtest", "backtest_of", "pair_features", "run_backtest"]
+__all__ = ["Backtest", "backtest_of", "pair_features", "run_backtest"]
 
 
 def run_backtest(
     pairs: pd.DataFrame,
     outcome: str = "redeemed",
     columns: Sequence[str] | None = None,
-    model: Callable[[], Any] = ResponseModel,
+    model: Any = ResponseModel,
     *,
     min_positives: int = 20,
     min_promotions: int = 1,
@@ -42,8 +48,9 @@ def run_backtest(
         Label column.
     columns : sequence of str, optional
         Features; by default `pair_features`.
-    model : callable
-        Makes a new model: something with ``fit(X, y)`` and ``predict_proba(X)``.
+    model : callable, model or str
+        Makes a new model: something with ``fit(X, y)`` and ``predict_proba(X)``. Or an unfitted
+        model, or a kind's name.
     min_positives, min_promotions : int
         What the training rows need: this many with the outcome, from this many promotions.
 
@@ -62,7 +69,7 @@ def run_backtest(
         pairs, outcome, columns, min_positives=min_positives, min_promotions=min_promotions
     )
     refused: dict[str, str] = {}
-    p = predict_folds(setting, model, refused=refused)
+    p = predict_folds(setting, model_maker(model), refused=refused)
     if refused and np.isnan(p).all():
         raise InputError(f"no promotion could be learned for: {next(iter(refused.values()))}")
     return backtest_of(setting, p, refused)

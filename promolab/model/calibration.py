@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.model._inputs import check_labels
+from promolab.model.folds import dealt
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ def deal(training: Training, folds: int = FOLDS) -> np.ndarray:
     units = {what: values for what, values in given.items() if values is not None}
     tried = []
     for what, values in (units or {"row": np.arange(len(training.labels))}).items():
-        fold, n = _dealt(values, folds, training.seed)
+        fold, n = dealt(values, folds, training.seed)
         if _serves(fold, training.labels):
             return fold
         tried.append(plural(n, what))
@@ -205,13 +204,6 @@ def deal(training: Training, folds: int = FOLDS) -> np.ndarray:
         f"beside others that do: {' and '.join(tried)} cannot be parted so; give more promotions, "
         "or calibration=None"
     )
-
-
-def _dealt(units: np.ndarray, folds: int, seed: int) -> tuple[np.ndarray, int]:
-    codes, names = pd.factorize(units)
-    hashes = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in names]
-    rank = np.argsort(np.argsort(np.array(hashes)))
-    return (rank % min(folds, len(names)))[codes], len(names)
 
 
 def _serves(fold: np.ndarray, labels: np.ndarray) -> bool:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from promolab.errors import InputError
 from promolab.metrics.intervals import cluster_sums, normal_quantile
 from promolab.model._inputs import as_numbers, as_texts, check_beside, check_present, is_numeric
-from promolab.model._shuffling import BLOCK, terms
+from promolab.model._shuffling import terms
 from promolab.model.dependence_result import Dependence
-from promolab.model.explanation import logits_of, model_features
+from promolab.model.explanation import BLOCK, logits_of, model_features
+from promolab.model.learners._base import check_number
 from promolab.results import Estimate
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ def partial_dependence(
     check_present(X, features)
     if not len(X):
         raise InputError("X has no rows to average over")
+    check_number({"seed": seed}, "seed", 0, whole=True)
     customers = check_beside(cluster, "cluster", len(X))
     column, n = X[feature], len(X)
     units = np.arange(n) if customers is None else pd.factorize(customers)[0]
@@ -156,8 +159,7 @@ class _Averages:
         inside = np.clip(mean, 1e-12, 1 - 1e-12)
         middle = np.log(inside) - np.log1p(-inside)
         half = self.z * error / (inside * (1 - inside))
-        ends = [1 / (1 + np.exp(-np.clip(middle + s * half, -700, 700))) for s in (-1, 1)]
-        return np.column_stack([mean, *ends])
+        return np.column_stack([mean, expit(middle - half), expit(middle + half)])
 
     def difference(self, low: int, high: int) -> Estimate:
         change = self.p[:, high] - self.p[:, low]
@@ -171,18 +173,20 @@ def _values(
     """Return the values to set, and which share of the rows has each (of a number: nan)."""
     known = column.dropna()
     counts = pd.Series(as_texts(known)).value_counts() if not numeric else pd.Series(dtype=float)
-    if not isinstance(grid, (int, np.integer)):
-        values = list(grid)
+    many = max(int(grid), 0) if isinstance(grid, (int, np.integer)) else None
+    if many is None:
+        values = list(grid)  # type: ignore[arg-type]
     elif numeric:
         distinct = np.unique(as_numbers(known))
-        middle = np.quantile(as_numbers(known), np.linspace(0.02, 0.98, grid)) if len(known) else []
-        values = (distinct if len(distinct) <= grid else np.unique(middle)).tolist()
+        middle = np.quantile(as_numbers(known), np.linspace(0.02, 0.98, many)) if len(known) else []
+        values = (distinct if len(distinct) <= many else np.unique(middle)).tolist()
     else:
         ranked = counts.sort_index().sort_values(ascending=False, kind="stable")
-        values = ranked.index[:grid].tolist()
+        values = ranked.index[:many].tolist()
     if not values and len(known):
         raise InputError(f"grid={grid!r} has no values; give at least one, or how many")
-    shares = [float(counts.get(str(v), 0.0)) / len(column) for v in values]
+    texts = as_texts(pd.Series(values, dtype=object))
+    shares = [float(counts.get(text, 0.0)) / len(column) for text in texts]
     if numeric:
         shares = [float("nan")] * len(values)
     missing = float(column.isna().mean())
@@ -221,7 +225,8 @@ def _chances(
             frame[feature] = pd.Series(np.repeat(np.array(some, dtype=dtype), n), dtype=dtype)
             says = logits_of(model, frame, outcome).reshape(len(some), n)
             logits[:, first : first + len(some)] = says.T
-    return 1 / (1 + np.exp(-np.clip(logits, -700, 700)))
+    found: np.ndarray = expit(logits)
+    return found
 
 
 def _ends(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from promolab.model.explanation_result import written
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, percent, plural
 
@@ -68,7 +69,7 @@ class Dependence(Result):
 
     def _finding(self, name: str) -> str:
         ends = [self.table.iloc[k] for k in (self.low, self.high)]
-        low, high = (_written(row["value"]) for row in ends)
+        low, high = (written(row["value"]) for row in ends)
         chances = [percent(row["probability"], row["ci_low"], row["ci_high"]) for row in ends]
         if self.change.value == 0:
             return f"P({self.outcome}) does not change with {name}: {chances[0]}"
@@ -114,7 +115,7 @@ class Dependence(Result):
         else:
             rows = self.table.head(most).sort_values("probability", ascending=False, kind="stable")
             ax = plots.intervals(
-                [_written(v) for v in rows["value"]],
+                [written(v) for v in rows["value"]],
                 rows["probability"],
                 rows["ci_low"],
                 rows["ci_high"],
@@ -136,9 +137,3 @@ class Dependence(Result):
             percent_y=self.numeric,
             **words,
         )
-
-
-def _written(value: Any) -> str:
-    if value is None or value != value:
-        return "missing"
-    return value if isinstance(value, str) else f"{float(value):,.3g}".replace("-", "−")

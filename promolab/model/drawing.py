@@ -1,18 +1,15 @@
-"""Figures of a fitted response model: what it weighs, and why one customer scores as they do."""
+"""Figures of a fitted response model: what it weighs, and which questions a tree asks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from promolab.model.response import ResponseModel
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["plot_coefficients", "plot_explanation", "plot_tree"]
+__all__ = ["plot_coefficients", "plot_tree"]
 
 
 def plot_coefficients(
@@ -57,52 +54,6 @@ def plot_coefficients(
         subtitle=f"the {len(table)} largest weights, 95 % intervals, pulled towards 0; "
         f"{model.n_:,} contacts",
         xlabel="change of the log odds per standard deviation",
-    )
-
-
-def plot_explanation(
-    model: ResponseModel,
-    row: pd.DataFrame,
-    who: str,
-    labels: dict[str, str] | None = None,
-    most: int = 10,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw what each feature adds to one customer's log odds, against the average contact.
-
-    Parameters
-    ----------
-    model : ResponseModel
-        Fitted.
-    row : DataFrame, shape (1, …)
-        The customer's features.
-    who : str
-        What to call the customer: a pseudonym, wherever the figure is shared.
-    labels : dict of str to str, optional
-        What to call each feature.
-    most : int
-        How many features to draw; the others are one bar.
-    ax : Axes, optional
-        Where to draw.
-    """
-    from promolab import plots
-
-    parts = model.explain(row).iloc[0]
-    order = np.lexsort([parts.index.to_numpy(dtype=str), -parts.abs().to_numpy()])
-    parts = parts.iloc[order]
-    names = [(labels or {}).get(str(name), str(name)) for name in parts.index[:most]]
-    values = list(parts.iloc[:most])
-    if len(parts) > most:
-        names.append(f"{len(parts) - most} others")
-        values.append(float(parts.iloc[most:].sum()))
-    ax = plots.bars(names, values, text=[f"{v:+.2f}" for v in values], ax=ax)
-    p = float(cast("np.ndarray", model.probability(row))[0])
-    return plots.finish(
-        ax,
-        title=f"{who} is expected to redeem with {100 * p:.0f} %",
-        subtitle="what each feature adds to the log odds, against the average contact "
-        f"({100 / (1 + np.exp(-model.intercept_)):.0f} %)",
-        xlabel="added to the log odds",
     )
 
 

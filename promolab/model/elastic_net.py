@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from promolab.model.newton import Point, Stepper
 
-__all__ = ["elastic_net_path", "fit_elastic_net", "largest_l1"]
+__all__ = ["fit_elastic_net", "largest_l1"]
 
 TOLERANCE = 1e-13
 LIFT = 1e-12  # of a column's curvature: what makes a model of near-twins definite
@@ -86,51 +85,21 @@ def fit_elastic_net(
     >>> info.converged, w.round(3).tolist()
     (True, [0.65, 0.0])
     """
+    import torch
+    from threadpoolctl import threadpool_limits
+
     rows, labels, weights = checked(X, y, sample_weight)
-    return _Path(rows, labels, weights).fit(l1, l2, start, tol)
-
-
-def elastic_net_path(
-    X: ArrayLike,
-    y: ArrayLike,
-    l1s: Iterable[float],
-    l2: float,
-    sample_weight: ArrayLike | None = None,
-    *,
-    start: tuple[np.ndarray, float] | None = None,
-    tol: float = TOLERANCE,
-) -> tuple[np.ndarray, np.ndarray, list[FitInfo]]:
-    """Solve `fit_elastic_net` for several ``l1``, each started from the one before.
-
-    Parameters
-    ----------
-    X, y, l2, sample_weight, start, tol
-        As for `fit_elastic_net`.
-    l1s : iterable of float
-        Penalties; from the largest down is quickest.
-
-    Returns
-    -------
-    weights : ndarray, shape (number of l1s, p)
-    intercepts : ndarray, shape (number of l1s,)
-    infos : list of FitInfo
-
-    Examples
-    --------
-    >>> X = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0], [5.0, 0.0]]
-    >>> weights, _, _ = elastic_net_path(X, [0, 0, 1, 0, 1, 1], [4.5, 1.0], l2=0.1)
-    >>> (weights != 0).sum(axis=1).tolist()
-    [0, 1]
-    """
-    path = _Path(*checked(X, y, sample_weight))
-    found, infos = [], []
-    for l1 in l1s:
-        w, b, info = path.fit(l1, l2, start, tol)
-        start = (w, b)
-        found.append(np.append(w, b))
-        infos.append(info)
-    table = np.array(found).reshape(len(infos), path.arrays[0].shape[1] + 1)
-    return table[:, :-1], table[:, -1], infos
+    check_penalty(l2)
+    if not (np.isfinite(l1) and l1 >= 0):
+        raise InputError(f"l1 == {l1:g}, must be 0 or more")
+    with one_thread() as threads, threadpool_limits(1, user_api="blas"):
+        data = Data.of(rows, labels, weights, threads)
+        begun = None if start is None else torch.from_numpy(np.append(*start))
+        theta = smooth_start(data, l2) if begun is None else begun
+        theta, info = minimise(Sparse(data, l2, l1), theta, tol)
+    advice = f"raise l2 (now {l2:g}) or standardise the columns"
+    require_optimum(info, "logistic regression with an l1 penalty", advice)
+    return theta[:-1].numpy().copy(), float(theta[-1]), info
 
 
 def largest_l1(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -145,31 +114,6 @@ def largest_l1(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = Non
     rows, labels, weights = checked(X, y, sample_weight)
     residual = weights * (labels - weights @ labels / weights.sum())
     return float(np.abs(residual @ rows).max(initial=0.0))
-
-
-class _Path:
-    """The rows of one fit or of several."""
-
-    def __init__(self, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> None:
-        self.arrays = rows, labels, weights
-
-    def fit(
-        self, l1: float, l2: float, begin: tuple[np.ndarray, float] | None, tol: float
-    ) -> tuple[np.ndarray, float, FitInfo]:
-        import torch
-        from threadpoolctl import threadpool_limits
-
-        check_penalty(l2)
-        if not (np.isfinite(l1) and l1 >= 0):
-            raise InputError(f"l1 == {l1:g}, must be 0 or more")
-        with one_thread() as threads, threadpool_limits(1, user_api="blas"):
-            data = Data.of(*self.arrays, threads)
-            begun = None if begin is None else torch.from_numpy(np.append(*begin))
-            theta = smooth_start(data, l2) if begun is None else begun
-            theta, info = minimise(Sparse(data, l2, l1), theta, tol)
-        advice = f"raise l2 (now {l2:g}) or standardise the columns"
-        require_optimum(info, "logistic regression with an l1 penalty", advice)
-        return theta[:-1].numpy().copy(), float(theta[-1]), info
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ __all__ = ["LearningByEpoch", "learning_by_epoch", "plot_epochs"]
 
 @dataclass(frozen=True)
 class LearningByEpoch(Result):
-    """Log-loss after each epoch, and the epoch whose weights the model has.
+    """Log-loss after each epoch, and the epoch that was best.
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ class LearningByEpoch(Result):
         Mean log-loss after each epoch, of rows learned from and of the held-out slice (empty if
         there was none).
     kept : int
-        The epoch kept, counted from 1.
+        The epoch, counted from 1, whose weights the model has or, with ``refit``, for as many of
+        which it learned from all rows.
     rows_learning, rows_held_out : int
         Rows learned from, and held out.
     how : str
@@ -96,7 +97,7 @@ class LearningByEpoch(Result):
             colour = str(ax.get_lines()[-1].get_color())
             plots.points([self.kept], [self.held_out[self.kept - 1]], colour=colour, ax=ax)
             plots.reference_line(ax, "vertical", self.kept, "kept")
-            title = f"The model is that of epoch {self.kept}"
+            title = f"On rows held out, epoch {self.kept} was best"
             title += (
                 ", the last" if self.kept == self.epochs else ": later ones only learn by heart"
             )

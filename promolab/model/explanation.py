@@ -9,6 +9,7 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.model._inputs import check_present
+from promolab.model.learners._base import check_number
 
 if TYPE_CHECKING:
     from promolab.model.response import ResponseModel
@@ -92,6 +93,7 @@ def shapley_parts(
             )
         return exact
     check_present(background, features)
+    check_number({"seed": seed}, "seed", 0, whole=True)
     if not len(background) or permutations < 2:
         raise InputError(
             f"the background has {len(background)} rows and permutations is {permutations}; give "

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.metrics.intervals import normal_quantile
 from promolab.model.explanation import logits_of, shapley_parts
 from promolab.results import Estimate, Result, plain
 from promolab.wording import number, percent, plural
@@ -154,20 +155,23 @@ def explain_row(
     >>> explain_row(model, X.tail(1)).table["feature"].tolist()
     ['orders', 'visits']
     """
+    from scipy.special import expit
+
     if len(row) != 1:
         raise InputError(f"row has {len(row)} rows; explain_row explains one (row.iloc[[0]])")
     parts = shapley_parts(model, row, background, permutations, seed, outcome=outcome)
     values = parts.iloc[0].to_numpy()
     errors = parts.attrs.get("std_error")
     error = np.zeros(len(values)) if errors is None else np.array([e[0] for e in errors.values()])
+    half = normal_quantile(0.95) * error
     names = [str(c) for c in parts.columns]
     table = pd.DataFrame(
         {
             "feature": [(labels or {}).get(c, c) for c in names],
-            "value": [_written(row[c].iloc[0]) for c in names],
+            "value": [written(row[c].iloc[0]) for c in names],
             "contribution": values,
-            "ci_low": values - 1.96 * error,
-            "ci_high": values + 1.96 * error,
+            "ci_low": values - half,
+            "ci_high": values + half,
         }
     ).iloc[np.lexsort([np.array(names), -np.abs(values)])]
     logit = float(logits_of(model, row, outcome)[0])
@@ -176,8 +180,8 @@ def explain_row(
         table.reset_index(drop=True),
         base,
         logit,
-        _chance(logit),
-        _chance(base),
+        float(expit(logit)),
+        float(expit(base)),
         who,
         outcome or model.outcomes_[0],
         "the average contact"
@@ -186,11 +190,8 @@ def explain_row(
     )
 
 
-def _chance(logit: float) -> float:
-    return float(1 / (1 + np.exp(-np.clip(logit, -700, 700))))
-
-
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """Return the value of a feature as a person would write it."""
     if pd.isna(value):
         return "missing"
     if isinstance(value, bool | np.bool_ | str):

@@ -15,7 +15,15 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["Fold", "Folds", "customer_folds", "known_labels", "promotion_folds", "time_folds"]
+__all__ = [
+    "Fold",
+    "Folds",
+    "customer_folds",
+    "dealt",
+    "known_labels",
+    "promotion_folds",
+    "time_folds",
+]
 
 KEYS = ("customer_id", "promotion_id", "starts_at", "ends_at", "label_complete")
 BLOCKS = 5  # of a table without promotions, where nothing is said
@@ -140,12 +148,14 @@ def known_labels(pairs: pd.DataFrame, outcome: str, rows: np.ndarray) -> np.ndar
         A label of ``rows`` is neither 0 nor 1.
     """
     labels = np.full(len(pairs), np.nan)
-    labels[rows] = pairs.loc[rows, outcome].to_numpy(dtype=np.float64, na_value=np.nan)
+    # What is no number becomes missing, and is counted with the other values that are no label.
+    given = pd.to_numeric(pairs.loc[rows, outcome], errors="coerce")
+    labels[rows] = given.to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = int((~np.isin(labels[rows], (0.0, 1.0))).sum())
     if wrong:
         raise InputError(
-            f"pairs.{outcome} has {plural(wrong, 'value')} other than 0 and 1 in promotions whose "
-            "label is complete"
+            f"{outcome} has {plural(wrong, 'value')} other than 0 and 1 in rows whose label should "
+            "be known; code the outcome as 0 and 1"
         )
     return labels
 
@@ -182,7 +192,10 @@ def promotion_folds(
     known = known_rows(pairs, outcome, table)
     labels = known_labels(pairs, outcome, known)
     reasons = dict.fromkeys(
-        table.index[~table["complete"]], "its window is not over, so its label is not known"
+        table.index[~table["complete"]],
+        "its outcome is known of nobody"
+        if _row_by_row(pairs, outcome)
+        else "its window is not over, so its label is not known",
     )
     code = pd.Index(table.index).get_indexer(pairs["promotion_id"])
     parts: list[Fold] = []
@@ -213,14 +226,17 @@ def _blocks(complete: pd.DataFrame, folds: int | None) -> list[pd.DataFrame]:
     moments = [tests for _, tests in complete.groupby("predicted_at", sort=True)]
     if folds is None or folds >= len(moments):
         return moments
-    sizes = np.array([tests["n"].sum() for tests in moments], dtype=float)
-    # The middle of each moment's rows says which block it falls into.
-    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    block = np.floor(middle * folds).astype(int)
+    block = _block_of(np.array([tests["n"].sum() for tests in moments], dtype=float), folds)
     return [
         pd.concat([tests for tests, b in zip(moments, block, strict=True) if b == which])
         for which in np.unique(block)
     ]
+
+
+def _block_of(sizes: np.ndarray, blocks: int) -> np.ndarray:
+    """Return the block of each moment, given its rows: where the middle of them falls."""
+    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
+    return np.floor(middle * blocks).astype(int)
 
 
 def _too_little(
@@ -271,11 +287,8 @@ def time_folds(times: ArrayLike, folds: int = BLOCKS) -> Folds:
     moments = int(rank.max()) + 1 if len(rank) else 0
     if moments < 2:
         raise InputError("all rows are of one moment; time-ordered folds need at least two")
-    sizes = np.bincount(rank)
-    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    block = np.unique(
-        np.floor(middle * (min(folds, moments - 1) + 1)).astype(int), return_inverse=True
-    )[1][rank]
+    blocks = _block_of(np.bincount(rank), min(folds, moments - 1) + 1)
+    block = np.unique(blocks, return_inverse=True)[1][rank]
     parts = [
         Fold(f"block {k}", np.flatnonzero(block < k), np.flatnonzero(block == k), (), k)
         for k in range(1, int(block.max()) + 1)
@@ -304,18 +317,36 @@ def customer_folds(customers: ArrayLike, folds: int = BLOCKS, seed: int = 0) -> 
     >>> sorted(fold.test.tolist() for fold in crossed.parts)
     [[0, 2], [1], [3]]
     """
-    codes, names = pd.factorize(np.asarray(customers))
-    if len(names) < 2:
+    fold, units = dealt(customers, folds, seed)
+    if units < 2:
         raise InputError("folds leave customers out in turn, and there is a single customer")
-    hashes = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in names]
-    rank = np.argsort(np.argsort(np.array(hashes)))
-    fold = (rank % min(folds, len(names)))[codes]
     parts = [
         Fold(f"fold {k + 1}", np.flatnonzero(fold != k), np.flatnonzero(fold == k))
         for k in range(int(fold.max()) + 1)
     ]
     words = "fold of customers predicted from the other customers (no test out of time)"
     return Folds(tuple(parts), words, _nothing())
+
+
+def dealt(units: ArrayLike, folds: int, seed: int) -> tuple[np.ndarray, int]:
+    """Deal whole units out to folds in the order of a hash, whatever the order of the rows.
+
+    Returns
+    -------
+    fold : ndarray of int, shape (n,)
+        0, 1, …: ``folds`` of them, or as many as there are units.
+    units : int
+        How many there are.
+
+    Examples
+    --------
+    >>> dealt(["a", "b", "a"], folds=5, seed=0)
+    (array([0, 1, 0]), 2)
+    """
+    codes, names = pd.factorize(np.asarray(units))
+    hashes = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in names]
+    rank = np.argsort(np.argsort(np.array(hashes)))
+    return (rank % max(min(folds, len(names)), 1))[codes], len(names)
 
 
 def _nothing() -> pd.DataFrame:

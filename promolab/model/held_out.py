@@ -58,10 +58,9 @@ def hold_out_latest(training: Training) -> HeldOut:
     found = _by_order(training)
     if found is None:
         who = np.arange(len(training.labels)) if training.cluster is None else training.cluster
-        hashed = pd.util.hash_array(pd.factorize(who)[1] if who.dtype == object else np.unique(who))
-        codes = pd.factorize(who, sort=who.dtype != object)[0]
+        codes, ids = pd.factorize(who)
         what = "rows" if training.cluster is None else "customers"
-        found = HeldOut(_last(codes, hashed), f"some of the {what}, by a hash")
+        found = HeldOut(_last(codes, pd.util.hash_array(ids)), f"some of the {what}, by a hash")
     for side, which in ((found.rows, "in"), (~found.rows, "outside")):
         if _scarcest(training.labels[side]) < FEWEST:
             nobody = np.zeros(len(training.labels), dtype=bool)

@@ -10,7 +10,7 @@ __all__ = ["History"]
 
 @dataclass(frozen=True)
 class History:
-    """Log-loss by epoch, and the epoch whose weights were kept.
+    """Log-loss by epoch, and the epoch that was best.
 
     Parameters
     ----------
@@ -18,7 +18,8 @@ class History:
         Mean log-loss per known outcome after each epoch, without noise: of rows learned from (at
         most 20,000 of them), and of the held-out slice; empty if there was none.
     kept : int
-        The epoch, counted from 1, whose weights the model has.
+        The epoch, counted from 1, with the lowest held-out loss, or the last: the model has its
+        weights or, with ``refit``, learned from all rows for as many epochs.
     rows_learning, rows_held_out : int
         Rows learned from, and held out.
     how : str

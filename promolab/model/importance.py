@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from promolab.model._shuffling import Quality, Shuffles, rescored
 from promolab.model.explanation import logits_of, model_features
 from promolab.model.families import feature_families
 from promolab.model.importance_result import Importance
+from promolab.model.learners._base import check_number
 from promolab.model.response import ResponseModel
-from promolab.model.rolling import pair_features
+from promolab.model.rolling import chosen_features, model_maker
 from promolab.model.time_split import split_in_time
 from promolab.results import Estimate
 
@@ -99,9 +100,10 @@ def permutation_importance(
     -----
     The interval is that of a paired comparison on the same rows (DeLong for an AUC, the mean of
     paired losses else), clustered by customer, each row's part averaged over the shuffles, plus the
-    shuffles' own variance / repeats. It is for this model and these promotions: what another
-    training sample would have made of it is not in it, nor, for a feature exchanged between
-    promotions, that there might have been other promotions.
+    shuffles' own variance / repeats. Some of that is in the first as well, so it is a little wide:
+    the standard error said was 1.1 times the spread over 300 simulated samples of 1,200 rows. It is
+    for this model and these promotions: what another training sample would have made of it is not
+    in it, nor, for a feature exchanged between promotions, that there might have been others.
 
     References
     ----------
@@ -121,6 +123,7 @@ def permutation_importance(
         raise InputError("metric='auc_within' needs group= (the rows' promotions)")
     if isinstance(repeats, bool) or not isinstance(repeats, (int, np.integer)) or repeats < 1:
         raise InputError(f"repeats is {repeats!r}; give at least 1, a whole number")
+    check_number({"seed": seed}, "seed", 0, whole=True)
     labels = check_labels(y, len(X)) == 1
     check_present(X, model_features(model))
     used = model_features(model) if columns is None else [str(c) for c in check_columns(columns)]
@@ -168,7 +171,7 @@ def importance_out_of_time(
     pairs: pd.DataFrame,
     outcome: str = "redeemed",
     columns: Sequence[str] | None = None,
-    model: Callable[[], ResponseModel] = ResponseModel,
+    model: Any = ResponseModel,
     *,
     since: datetime | None = None,
     **options: Any,
@@ -183,8 +186,8 @@ def importance_out_of_time(
         Label column.
     columns : sequence of str, optional
         Features; by default `pair_features`.
-    model : callable
-        Makes a new model.
+    model : callable, model or str
+        Makes a new model, or is an unfitted one or a kind's name.
     since : datetime, optional
         The moment; chosen by `split_in_time` otherwise.
     **options
@@ -195,14 +198,15 @@ def importance_out_of_time(
     InputError
         As `split_in_time` and `permutation_importance`.
     """
-    features = check_columns(columns or pair_features(pairs, outcome))
+    features = chosen_features(pairs, outcome, columns)
     split = split_in_time(pairs, outcome, since)
     early, late = pairs.iloc[split.before], pairs.iloc[split.after]
-    fitted = model().fit(
+    fitted = model_maker(model)().fit(
         early[features],
         split.labels[split.before],
         cluster=early["customer_id"].to_numpy(),
         group=early["promotion_id"].to_numpy(),
+        time=early["starts_at"].to_numpy(),
     )
     found = permutation_importance(
         fitted,

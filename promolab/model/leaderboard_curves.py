@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.model.leaderboard_result import Leaderboard, in_words
-from promolab.wording import count
+from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def plot_roc(board: Leaderboard, ax: Axes | None = None) -> Axes:
         "false positive rate",
         "true positive rate",
     )
-    _listing(ax, "AUC", {m: one.auc for m, one in found.items()})
+    _listing(board, ax, "AUC", {m: one.auc for m, one in found.items()})
     return ax
 
 
@@ -100,7 +100,7 @@ def plot_precision_recall(board: Leaderboard, ax: Axes | None = None) -> Axes:
         "recall: share of positives found",
         "precision: share of positives among those found",
     )
-    _listing(ax, "average precision", averages)
+    _listing(board, ax, "average precision", averages)
     return ax
 
 
@@ -198,7 +198,7 @@ def _finish(board: Leaderboard, ax: Axes, title: str, what: str, x: str, y: str)
     )
 
 
-def _listing(ax: Axes, measure: str, values: dict[str, float]) -> None:
+def _listing(board: Leaderboard, ax: Axes, measure: str, values: dict[str, float]) -> None:
     """Name the curves beside them, the best on top, with a stretch of each line."""
     from promolab import plots
 
@@ -208,7 +208,7 @@ def _listing(ax: Axes, measure: str, values: dict[str, float]) -> None:
         legend = ax.legend(
             [lines[i] for i in order],
             [words[i].replace(", ", "\n", 1) for i in order],
-            title=f"{measure} [95 %],\nbest on top",
+            title=f"{measure} [{percent(board.level, decimals=0)}],\nbest on top",
             loc="upper left",
             bbox_to_anchor=(1.0, 1.0),
             handlelength=3.2,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.model.leaderboard_result import METRICS, Leaderboard, in_words
+from promolab.model.leaderboard_result import METRICS, Leaderboard, higher_is_better, in_words
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def plot_differences(board: Leaderboard, metric: str, ax: Axes | None = None) ->
         ax=ax,
     )
     ax.locator_params(axis="x", nbins=6)
-    higher = metric in ("auc", "auc_within", "average_precision")
-    better = "right is better" if higher else "left is better"
+    better = f"{'right' if higher_is_better(metric) else 'left'} is better"
     return plots.finish(
         ax,
         title=_finding(board, metric, chosen),

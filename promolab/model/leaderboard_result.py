@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from promolab.model.backtest_result import Backtest
     from promolab.model.segment_quality import SegmentQuality
 
-__all__ = ["METRICS", "Leaderboard", "in_words"]
+__all__ = ["METRICS", "Leaderboard", "higher_is_better", "in_words"]
 
 METRICS: Mapping[str, str] = {
     "auc": "AUC",
@@ -154,7 +154,7 @@ class Leaderboard(Result):
         """Return the model of the best value, the simplest of equals."""
         metric = self._known(metric)
         part = self.differences[self.differences["metric"] == metric]
-        values = part["value"].to_numpy() * (1 if _higher_is_better(metric) else -1)
+        values = part["value"].to_numpy() * (1 if higher_is_better(metric) else -1)
         return str(part["model"].iloc[int(np.argmax(values))])
 
     def recommend(self, metric: str | None = None) -> str:
@@ -325,5 +325,8 @@ def in_words(value: float, low: float, high: float) -> str:
     return number(value, low, high, decimals=max(2, decimals_for(low, high)))
 
 
-def _higher_is_better(metric: str) -> bool:
-    return metric in ("auc", "auc_within", "average_precision")
+def higher_is_better(metric: str) -> bool:
+    """Whether more of one of the `METRICS` is better."""
+    from promolab.metrics.named import named_metric
+
+    return named_metric(metric.removesuffix("_within")).higher_is_better

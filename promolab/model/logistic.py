@@ -15,16 +15,15 @@ from promolab.model.newton import (
     Point,
     minimise,
     require_optimum,
-    solve,
     solver,
 )
-from promolab.model.passes import Data, as_array, check_penalty, checked, one_thread
+from promolab.model.passes import Data, check_penalty, checked, one_thread
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike
 
-__all__ = ["FitInfo", "Problem", "as_array", "fit_logistic", "one_thread", "solve"]
+__all__ = ["FitInfo", "Problem", "fit_logistic", "start"]
 
 SUBSAMPLE = 50_000  # rows that are enough to start close to the optimum
 ROWS_PER_COLUMN = 20  # fewer say too little

@@ -20,7 +20,7 @@ from promolab.model.rolling import (
     promotion_setting,
 )
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, number, plural
+from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -166,9 +166,13 @@ class HistoryCurve(Result):
             f"AUC better by {number(auc.value, auc.ci_low, auc.ci_high)}, log-loss by "
             f"{number(loss.value, loss.ci_low, loss.ci_high)}"
         )
-        if auc.ci_low > 0 or loss.ci_low > 0:
+        better = auc.ci_low > 0 or loss.ci_low > 0
+        worse = auc.ci_high < 0 or loss.ci_high < 0
+        if better and worse:
+            return f"Older history helped by one measure and harmed by the other: {step}, {told}."
+        if better:
             return f"More history still helped: {step}, {told}."
-        if auc.ci_high < 0 or loss.ci_high < 0:
+        if worse:
             return f"Older history did harm: {step}, {told}."
         return f"The curve is flat at its end, as far as one can tell: {step}, {told}."
 
@@ -202,8 +206,9 @@ class HistoryCurve(Result):
             ax,
             title=f"{self.verdict().split(':')[0]}",
             subtitle=f"{MEASURES[metric]} on the same {count(len(self.rows))} rows of "
-            f"{plural(self.rows['promotion_id'].nunique(), 'promotion')}; 95 % intervals clustered "
-            f"by customer; last step better by {gain}, paired",
+            f"{plural(self.rows['promotion_id'].nunique(), 'promotion')}; "
+            f"{percent(self.level, decimals=0)} intervals clustered by customer; last step better "
+            f"by {gain}, paired",
             xlabel=f"past promotions learned from (the {self.which} over before; log scale)",
             ylabel=MEASURES[metric],
         )

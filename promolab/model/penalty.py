@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.model._inputs import check_beside, check_labels
 from promolab.model.encoding import Encoder
+from promolab.model.folds import dealt
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -207,11 +207,7 @@ def _log_loss(labels: np.ndarray, linear: np.ndarray) -> float:
 
 
 def _folds(groups: np.ndarray, folds: int, seed: int, name: str) -> np.ndarray:
-    codes, names = pd.factorize(groups)
-    if len(names) < 2:
-        raise InputError(
-            f"{name}='cv' leaves out whole groups, and there is {len(names)} group only"
-        )
-    hashes = [hashlib.sha256(f"{seed}:{value}".encode()).hexdigest() for value in names]
-    rank = np.argsort(np.argsort(np.array(hashes)))
-    return (rank % min(folds, len(names)))[codes]
+    fold, units = dealt(groups, folds, seed)
+    if units < 2:
+        raise InputError(f"{name}='cv' leaves out whole groups, and there is {units} group only")
+    return fold

@@ -37,6 +37,7 @@ def fewer_trees(learner: Learner, count: int) -> Forest:
     small.estimator = copy.copy(learner.estimator)
     small.estimator.estimators_ = learner.estimator.estimators_[:count]
     small.estimator.n_estimators = count
+    small.written = None  # a loaded forest's bytes hold all of its trees
     return small
 
 
@@ -67,6 +68,7 @@ def fewer_units(learner: Learner, training: Training, share: float) -> Mlp:
         Of the units to keep, at least one a layer.
     """
     import torch
+    from scipy.special import expit
 
     from promolab.model.held_out import hold_out_latest
     from promolab.model.networks import MaskedLoss, Perceptron
@@ -74,7 +76,7 @@ def fewer_units(learner: Learner, training: Training, share: float) -> Mlp:
 
     assert isinstance(learner, Mlp)
     matrix = encoded(learner.encoder, training.X)
-    wanted = 1 / (1 + np.exp(-layers(matrix, learner.weights, learner.biases)))
+    wanted = expit(layers(matrix, learner.weights, learner.biases))
     weights, biases = _cut(learner, matrix, share)
     device = device_of(learner.options["device"])
     generator = generator_on(device, training.seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from promolab.errors import InputError
+from promolab.errors import InputError, PromolabError
 from promolab.model._estimator import Estimator
 from promolab.model._inputs import check_beside, check_time, outcome_labels
 from promolab.model.learners import Learner, Training, learner_class, make_learner
@@ -39,6 +39,10 @@ class ResponseModel(Estimator):
     An estimator of scikit-learn: ``clone``, ``set_params``, pipelines and searches work. What
     becomes of each column, missing values and rare levels included, `preparation` tells.
 
+    The same rows, in the same order, and the same seed give the same model, bit for bit. In another
+    order the rows give ``forest``, ``mlp``, ``multitask`` and ``factorization`` other random draws,
+    as another seed would; ``logistic``, ``tree`` and ``boosting`` stay the same, but for rounding.
+
     Parameters
     ----------
     kind : str
@@ -50,7 +54,7 @@ class ResponseModel(Estimator):
         (`promolab.model.calibration`).
     seed : int
         Start of every random number.
-    track : {None, "tensorboard"}
+    track : {None, "tensorboard", "tensorboard:FOLDER"}
         Write event files while a neural model learns.
     positive : {None, "last"}
         What counts as a response: 1 (or True) of 0 and 1, and nothing else is taken; or, of any two
@@ -198,16 +202,8 @@ class ResponseModel(Estimator):
         """Show what a logistic model of one outcome consists of."""
         first = self.learners_[0]
         if len(self.learners_) == 1 and isinstance(first, Logistic):
-            self.encoder_, self.weights_, self.intercept_ = (
-                first.encoder,
-                first.weights,
-                first.intercept,
-            )
-            self.standard_errors_, self.l2_, self.info_ = (
-                first.standard_errors,
-                first.l2,
-                first.info,
-            )
+            for name in ("encoder", "weights", "intercept", "standard_errors", "l2", "info"):
+                setattr(self, f"{name}_", getattr(first, name))
 
     def _logits(self, X: pd.DataFrame) -> np.ndarray:
         frame = self._frame(X)
@@ -280,7 +276,9 @@ class ResponseModel(Estimator):
         order = np.lexsort([np.array(self.encoder_.names), -np.abs(self.weights_)])
         return frame.iloc[order].reset_index(drop=True)
 
-    def explain(self, X: pd.DataFrame, background: pd.DataFrame | None = None) -> pd.DataFrame:
+    def explain(
+        self, X: pd.DataFrame, background: pd.DataFrame | None = None, outcome: str | None = None
+    ) -> pd.DataFrame:
         """Return what each feature adds to a row's log odds.
 
         Parameters
@@ -289,6 +287,8 @@ class ResponseModel(Estimator):
         background : DataFrame, shape (m, k), optional
             Rows to compare with, needed by every kind but ``logistic``, whose parts are against
             the average training row.
+        outcome : str, optional
+            Which, where there are several.
 
         Returns
         -------
@@ -296,13 +296,13 @@ class ResponseModel(Estimator):
             Index of X; a row's sum plus ``attrs["base"]`` is its `logit`.
         """
         X = self._frame(X)
-        if len(self.outcomes_) == 1 and not self.calibrators_:
+        if len(self.outcomes_) == 1 and outcome is None and not self.calibrators_:
             parts = self.learners_[0].parts(X)
             if parts is not None:
                 return parts
         from promolab.model.explanation import shapley_parts
 
-        return shapley_parts(self, X, background)
+        return shapley_parts(self, X, background, outcome=outcome)
 
     def preparation(self, outcome: str | None = None) -> Preparation:
         """Return what becomes of each column: missing values, levels, what was dropped and why.
@@ -363,7 +363,9 @@ class ResponseModel(Estimator):
                 **state["options"],
             )
             model._restore(state, arrays)
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
+        except PromolabError:
+            raise
+        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
             raise InputError(
                 f"{path} is a model of another version of promolab ({error!r}); fit it again"
             ) from error

@@ -11,19 +11,28 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.model._inputs import TIME_NAMES, check_columns, feature_columns
+from promolab.model._inputs import TIME_NAMES, check_columns, check_time, feature_columns
 from promolab.model.folds import (
     BLOCKS,
     KEYS,
     Fold,
     Folds,
     customer_folds,
+    known_labels,
     promotion_folds,
     time_folds,
 )
 from promolab.model.response import ResponseModel
 
-__all__ = ["LABELS", "Setting", "make_setting", "pair_features", "predict_folds"]
+__all__ = [
+    "LABELS",
+    "Setting",
+    "chosen_features",
+    "make_setting",
+    "model_maker",
+    "pair_features",
+    "predict_folds",
+]
 
 LABELS = ("redeemed", "purchased")
 
@@ -150,7 +159,7 @@ def promotion_setting(
     split, labels, table = promotion_folds(
         pairs, outcome, folds=folds, min_positives=min_positives, min_promotions=min_promotions
     )
-    features = _features(pairs, outcome, columns, None)
+    features = chosen_features(pairs, outcome, columns)
     return Setting(pairs, outcome, features, labels, split, pairs["starts_at"].to_numpy(), table)
 
 
@@ -173,19 +182,17 @@ def _plain_setting(
     known = frame[outcome].notna().to_numpy()
     if not known.all():
         frame = frame[known].reset_index(drop=True)
-    labels = frame[outcome].to_numpy(dtype=np.float64)
-    if not np.isin(labels, (0.0, 1.0)).all():
-        raise InputError(f"{outcome} has values other than 0 and 1; code the outcome as 0 and 1")
-    if time is not None:
-        split = time_folds(frame[time], folds)
+    labels = known_labels(frame, outcome, np.ones(len(frame), dtype=bool))
+    moments = None if time is None else check_time(frame[time], len(frame))
+    if moments is not None:
+        split = time_folds(moments, folds)
     elif "customer_id" in frame.columns:
         split = customer_folds(frame["customer_id"], folds, seed)
     else:
         split = customer_folds(np.arange(len(frame)), folds, seed)
     kept = [fold for fold in split.parts if _learnable(labels[fold.train], min_positives)]
     split = Folds(tuple(kept), split.words, split.left_out)
-    features = _features(frame, outcome, columns, time)
-    moments = frame[time].to_numpy() if time is not None else None
+    features = chosen_features(frame, outcome, columns, time)
     return Setting(frame, outcome, features, labels, split, moments, None)
 
 
@@ -193,9 +200,10 @@ def _learnable(labels: np.ndarray, min_positives: int) -> bool:
     return max(min_positives, 1) <= labels.sum() < len(labels)
 
 
-def _features(
-    frame: pd.DataFrame, outcome: str, columns: Iterable[str] | None, time: str | None
+def chosen_features(
+    frame: pd.DataFrame, outcome: str, columns: Iterable[str] | None, time: str | None = None
 ) -> list[str]:
+    """Return the features asked for, checked and sorted; by default `pair_features`."""
     names = check_columns(columns) if columns is not None else pair_features(frame, outcome)
     if columns is None:
         names = [name for name in names if name != time]
@@ -259,6 +267,10 @@ def predict_folds(
 
 def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
     """Fit a model on some rows, told of customers, promotions and times where it can use them."""
+    if not hasattr(model, "predict_proba"):
+        raise InputError(
+            f"a {type(model).__name__} has no predict_proba(X); give a model that predicts chances"
+        )
     X, y = setting.frame.iloc[rows][_columns(model, setting)], setting.labels[rows]
     if not isinstance(model, ResponseModel):
         return model.fit(X, y)

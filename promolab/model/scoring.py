@@ -134,18 +134,20 @@ def score_file(
             raise InputError(f"{out} is the model itself; write the scores elsewhere")
         model = ResponseModel.load(model)
     model._require_fit()
-    fitted = model
+    kinds = _kinds(model)
     source, text = _source(data)
-    ids = _ids_and_features(fitted, source, data)
-    expected = dict.fromkeys(fitted.outcomes_, 0.0)
+    ids = _ids(kinds, source, data)
+    numeric = [name for name, what in kinds.items() if text and what == "number"]
+    expected = dict.fromkeys(model.outcomes_, 0.0)
     done = 0
     with _writer(out) as write:
-        for rows in _batches(source, fitted, ids, batch, data.name):
-            frame = _as_learned(rows, fitted, text, done)
-            p = np.asarray(fitted.probability(frame)).reshape(len(frame), -1)
-            scores = {f"p_{name}": p[:, k] for k, name in enumerate(expected)}
-            kept = frame[ids] if ids else pd.DataFrame({"row": np.arange(done, done + len(p)) + 1})
-            write(kept.assign(**scores))
+        for rows in _batches(source, sorted({*ids, *kinds}), batch, data.name):
+            frame = _as_learned(rows, numeric, done)
+            p = np.asarray(model.probability(frame)).reshape(len(frame), -1)
+            # As they are in the file: in pandas a missing id would make floats of the others.
+            kept = {name: rows.column(name) for name in ids}
+            kept = kept or {"row": np.arange(done + 1, done + len(p) + 1)}
+            write({**kept, **{f"p_{name}": p[:, k] for k, name in enumerate(expected)}})
             done += len(p)
             for k, name in enumerate(expected):
                 expected[name] += float(p[:, k].sum())
@@ -181,23 +183,16 @@ def _source(data: Path) -> tuple[Path, bool]:
     return copy, raw.columns_as_text
 
 
-def _ids_and_features(model: ResponseModel, source: Path, data: Path) -> list[str]:
+def _ids(kinds: dict[str, str], source: Path, data: Path) -> list[str]:
+    """Return the columns that are ids, after checking that the features are there."""
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(source)
     names = file.schema_arrow.names
     if file.metadata.num_rows == 0:
         raise DataError(f"{data.name} has no rows")
-    check_present(pd.DataFrame(columns=names), _used(model))
+    check_present(pd.DataFrame(columns=names), sorted(kinds))
     return [name for name in names if name.endswith("_id")]
-
-
-def _used(model: ResponseModel) -> list[str]:
-    return sorted(_kinds(model))
-
-
-def _numeric(model: ResponseModel) -> list[str]:
-    return sorted(name for name, what in _kinds(model).items() if what == "number")
 
 
 def _kinds(model: ResponseModel) -> dict[str, str]:
@@ -206,28 +201,21 @@ def _kinds(model: ResponseModel) -> dict[str, str]:
     return {column.column: column.what for columns in prepared for column in columns}
 
 
-def _batches(
-    source: Path, model: ResponseModel, ids: list[str], batch: int, name: str
-) -> Iterator[pa.RecordBatch]:
+def _batches(source: Path, columns: list[str], batch: int, name: str) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
     from tqdm import tqdm
 
     file = pq.ParquetFile(source)
-    wanted = sorted({*ids, *_used(model)})
     with tqdm(total=file.metadata.num_rows, desc=name, unit=" rows", disable=None) as bar:
-        for rows in file.iter_batches(batch_size=batch, columns=wanted):
+        for rows in file.iter_batches(batch_size=batch, columns=columns):
             yield rows
             bar.update(rows.num_rows)
 
 
-def _as_learned(
-    rows: pa.RecordBatch, model: ResponseModel, text: bool, before: int
-) -> pd.DataFrame:
+def _as_learned(rows: pa.RecordBatch, numeric: list[str], before: int) -> pd.DataFrame:
     """Turn texts of a csv into numbers where the model learned numbers."""
     frame: pd.DataFrame = rows.to_pandas()
-    if not text:
-        return frame
-    for name in _numeric(model):
+    for name in numeric:
         given = frame[name]
         numbers = pd.to_numeric(_without_words(given), errors="coerce")
         wrong = (numbers.isna() & given.notna()).to_numpy()
@@ -251,7 +239,7 @@ def _without_words(given: pd.Series) -> pd.Series:
 
 @contextlib.contextmanager
 def _writer(out: Path) -> Iterator[Any]:
-    """Append frames to a hidden file beside ``out``, which takes its place when all are there."""
+    """Append columns to a hidden file beside ``out``, which takes its place when all are there."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -259,15 +247,19 @@ def _writer(out: Path) -> Iterator[Any]:
     parquet: list[pq.ParquetWriter] = []
     started: list[bool] = []
 
-    def write(frame: pd.DataFrame) -> None:
+    def whole(kind: pa.DataType) -> pd.ArrowDtype | None:
+        return pd.ArrowDtype(kind) if pa.types.is_integer(kind) else None
+
+    def write(columns: dict[str, Any]) -> None:
+        table = pa.table(columns)
         if out.suffix.lower() == ".csv":
+            frame = table.to_pandas(types_mapper=whole)
             frame.to_csv(hidden, mode="a", header=not started, index=False)
             started.append(True)
             return
-        table = pa.Table.from_pandas(frame, preserve_index=False)
         if not parquet:
             parquet.append(pq.ParquetWriter(hidden, table.schema))
-        parquet[0].write_table(table.cast(parquet[0].schema))
+        parquet[0].write_table(table)
 
     try:
         yield write

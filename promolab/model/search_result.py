@@ -176,8 +176,8 @@ class SearchResult(Result):
             if not self.best:
                 return "What was tried and rejected does not bias the defaults' figure."
             return (
-                "That figure is the best of many tried on the same rows, so it is optimistic: test "
-                "it on later promotions (holdout_from=)."
+                "That figure is the best of many tried on the same rows, so it is optimistic: what "
+                "it is worth, later ones will show."
             )
         gain = self.later["advantage"]
         if not self.best:

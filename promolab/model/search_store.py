@@ -150,6 +150,8 @@ class Store:
             raise InputError(
                 "another process goes on with the same search in the same file; let one finish"
             ) from error
+        except sqlite3.Error as error:
+            raise InputError(f"the trial cannot be kept in store= ({error})") from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -172,15 +174,15 @@ def _open(path: Path) -> sqlite3.Connection:
         raise InputError(f"there is no folder {path.parent} to keep the search in; make it first")
     if path.is_dir():
         raise InputError(f"{path} is a folder; store= is the name of a file")
-    file = sqlite3.connect(path, timeout=30)
     try:
+        file = sqlite3.connect(path, timeout=30)
         with file:
             file.execute(
                 "CREATE TABLE IF NOT EXISTS trials "
                 "(search TEXT, number INTEGER, trial TEXT, PRIMARY KEY (search, number))"
             )
+            file.execute("SELECT search, number, trial FROM trials LIMIT 1")
     except sqlite3.Error as error:
-        file.close()
         raise InputError(
             f"{path} is no store of a search ({error}); name another file in store="
         ) from error

@@ -15,6 +15,7 @@ from promolab.model.folds import Fold, Folds
 from promolab.model.response import ResponseModel
 from promolab.model.rolling import Setting, make_setting, predict_folds, promotion_setting
 from promolab.model.search_result import OBJECTIVES
+from promolab.model.time_split import moment_among
 from promolab.results import Estimate
 
 __all__ = ["Task", "compared_later", "early_and_late"]
@@ -128,40 +129,31 @@ def early_and_late(
     of_promotions = time is None and {"starts_at", "ends_at"} <= set(pairs.columns)
     if not of_promotions and time is None:
         raise InputError("holdout_from needs times: promotions with a start, or time=")
-    when = pairs["starts_at"] if of_promotions else pairs[str(time)]
-    at = _moment(moment, when)
     if of_promotions:
         whole = promotion_setting(pairs, outcome, columns, min_positives=min_positives)
-        assert whole.promotions is not None
-        starts = whole.promotions["starts_at"]
-        late = tuple(
-            fold for fold in whole.folds.parts if (starts[list(fold.promotions)] >= at).all()
-        )
-        known = (pairs["ends_at"] <= at).to_numpy()
+        table = whole.promotions
+        assert table is not None
+        at = moment_among(moment, table["predicted_at"], "holdout_from")
+        later = table.index[table["predicted_at"] >= at]
+        late = tuple(fold for fold in whole.folds.parts if set(fold.promotions) <= set(later))
+        over = table.index[table["ends_at"] <= at]
+        known = whole.frame["promotion_id"].isin(over).to_numpy()
     else:
         whole = make_setting(pairs, outcome, columns, **common)
-        after = (whole.frame[str(time)] >= at).to_numpy()
+        times = pd.Series(whole.times)
+        after = (times >= moment_among(moment, times, "holdout_from")).to_numpy()
         last = Fold("later rows", np.flatnonzero(~after), np.flatnonzero(after), (), 1)
         late = (last,) if after.any() else ()
-        known = (when < at).to_numpy()
+        known = ~after
     if not known.any() or not late:
         raise InputError(
             f"holdout_from = {moment} leaves nothing to {'test' if known.any() else 'search'} on; "
             "choose another moment"
         )
     early = make_setting(
-        pairs[known].reset_index(drop=True), outcome, columns, folds=folds, **common
+        whole.frame[known].reset_index(drop=True), outcome, columns, folds=folds, **common
     )
     return early, replace(whole, folds=Folds(late, whole.folds.words, whole.folds.left_out))
-
-
-def _moment(moment: Any, when: pd.Series) -> Any:
-    if when.dtype.kind != "M":
-        return moment
-    try:
-        return pd.Timestamp(moment)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"holdout_from = {moment!r} is no time; write 2017-10-01") from error
 
 
 def compared_later(task: Task, later: Setting, best: Mapping[str, Any]) -> dict[str, Any]:

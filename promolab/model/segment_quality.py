@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.metrics.comparison import holm, two_sided
 from promolab.model._inputs import check_present
 from promolab.results import Result, plain
 from promolab.wording import count, number, percent, plural
@@ -34,7 +35,8 @@ class SegmentQuality(Result):
     table : DataFrame
         segment, n, positives, customers, auc, auc_low, auc_high (rows of the segment among
         themselves; nan where nobody or everybody responded), expected (Σ p), observed, ratio
-        (observed / expected), ratio_low, ratio_high; by the segments' names.
+        (observed / expected), ratio_low, ratio_high, p_holm (of a ratio of 1, with all segments
+        compared at once; Holm 1979); by the segments' names.
     level : float
         Confidence level; intervals are clustered by customer.
     """
@@ -87,7 +89,8 @@ class SegmentQuality(Result):
         if known.empty:
             return words
         if self.apart.empty:
-            return f"{words} In every segment as many responded as expected, within noise."
+            every = "every segment shown" if small else "every segment"
+            return f"{words} In {every} as many responded as expected, within noise."
         names = ["segment", "ratio", "ratio_low", "ratio_high"]
         told = "; ".join(
             f"{name}: {number(*figures, decimals=2)}"
@@ -126,7 +129,7 @@ class SegmentQuality(Result):
         title = (
             self._ranked()
             if by == "auc"
-            else "As many respond as expected in every segment, within noise"
+            else "As many respond as expected in every segment shown, within noise"
             if self.apart.empty
             else f"Expected responses do not hold in {_listed(self.apart['segment'])}"
         )
@@ -198,7 +201,7 @@ def quality_by_segment(
         _record(name, names == name, y, p, customer, level) for name in sorted(set(names), key=str)
     ]
     table = pd.DataFrame(records)
-    table["p_holm"] = _holm(table.pop("p_value").to_numpy())
+    table["p_holm"] = holm(table.pop("p_value").to_numpy())
     return SegmentQuality(table, level)
 
 
@@ -206,7 +209,11 @@ def _segment_of(rows: pd.DataFrame, segments: pd.Series | pd.DataFrame) -> np.nd
     frame = segments
     if isinstance(segments, pd.Series):
         frame = segments.rename("segment").rename_axis("customer_id").reset_index()
-    assert isinstance(frame, pd.DataFrame)
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"segments are a {type(segments).__name__}; give a Series (index: customer) or a "
+            "DataFrame with customer_id and the segment"
+        )
     keys = [c for c in ("customer_id", "promotion_id") if c in frame.columns]
     others = [c for c in frame.columns if c not in keys]
     if keys[:1] != ["customer_id"] or (len(others) != 1 and "segment" not in others):
@@ -254,20 +261,10 @@ def _record(
 
 def _p_of_one(ratio: float, low: float, high: float, level: float) -> float:
     """Two-sided p-value of a ratio of 1, from its interval (symmetric in the logarithm)."""
-    from math import erfc, log, sqrt
+    from math import log
 
     from promolab.metrics.intervals import normal_quantile
 
     if not ratio > 0:
         return float(1 - level) if high < 1 else 1.0
-    error = log(high / low) / 2 / normal_quantile(level)
-    return erfc(abs(log(ratio)) / error / sqrt(2)) if error > 0 else float("nan")
-
-
-def _holm(p: np.ndarray) -> np.ndarray:
-    order = np.argsort(p, kind="stable")
-    k = len(p)
-    adjusted = np.maximum.accumulate(np.minimum(p[order] * (k - np.arange(k)), 1.0))
-    found = np.empty(k)
-    found[order] = adjusted
-    return found
+    return two_sided(log(ratio), log(high / low) / 2 / normal_quantile(level))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +10,10 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.metrics.comparison import AucComparison, compare_auc
-from promolab.model._inputs import check_columns
 from promolab.model.backtest import run_backtest
 from promolab.model.importance import importance_out_of_time
 from promolab.model.response import ResponseModel
-from promolab.model.rolling import pair_features
+from promolab.model.rolling import chosen_features
 from promolab.model.selection_result import Selection
 from promolab.model.stability import Stability, stability_selection
 from promolab.model.time_split import TimeSplit, split_in_time
@@ -33,7 +32,7 @@ def select_features(
     pairs: pd.DataFrame,
     outcome: str = "redeemed",
     columns: Sequence[str] | None = None,
-    model: Callable[[], ResponseModel] = ResponseModel,
+    model: Any = ResponseModel,
     *,
     rule: str = "either",
     since: datetime | None = None,
@@ -66,8 +65,9 @@ def select_features(
         Label column.
     columns : sequence of str, optional
         Features to choose from; by default `pair_features`.
-    model : callable
-        Makes the models that importance and cost are measured with.
+    model : callable, model or str
+        Makes the models that importance and cost are measured with; or an unfitted one, or a
+        kind's name.
     rule : {"either", "both", "stable", "important"}
         What keeps a feature.
     since : datetime, optional
@@ -93,7 +93,7 @@ def select_features(
     """
     if rule not in RULES:
         raise InputError(f"rule={rule!r} is unknown; {nearest(str(rule), RULES)}")
-    features = sorted(check_columns(columns or pair_features(pairs, outcome)))
+    features = chosen_features(pairs, outcome, columns)
     split = split_in_time(pairs, outcome, since)
     early = pairs.iloc[split.before]
     stability = stability_selection(
@@ -127,7 +127,7 @@ def _importance(
     early: pd.DataFrame,
     outcome: str,
     features: list[str],
-    model: Callable[[], ResponseModel],
+    model: Any,
     repeats: int,
     seed: int,
     level: float,
@@ -187,7 +187,7 @@ def _cost(
     outcome: str,
     features: list[str],
     kept: list[str],
-    model: Callable[[], ResponseModel],
+    model: Any,
     split: TimeSplit,
     level: float,
 ) -> tuple[AucComparison, AucComparison | None]:

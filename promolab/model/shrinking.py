@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
+from promolab.metrics._inputs import check_level
 from promolab.model._inputs import check_beside, outcome_labels
+from promolab.model.folds import customer_folds
 from promolab.model.learners import Learner, Training
 from promolab.model.shrink_result import Shrunk
 
@@ -112,7 +115,8 @@ def shrink(
     >>> small.met, small.model.kind, small.times_smaller > 1.5
     (True, 'forest', True)
     """
-    model._require_fit()
+    X = model._frame(X)
+    check_level(level)
     methods = _methods(model.kind, method)
     if not (isinstance(most_loss, (int, float)) and most_loss >= 0):
         raise InputError(f"most_loss = {most_loss!r}; give a number of nats from 0 on")
@@ -123,15 +127,15 @@ def shrink(
             f"{', '.join(model.outcomes_)}; give the same"
         )
     who = check_beside(cluster, "cluster", len(X))
-    codes = np.arange(len(X)) if who is None else pd.factorize(who)[0]
-    checked = pd.util.hash_array(codes.astype(np.int64)) % 2 == 0
-    check = _Check(model, X[checked], labels[checked], pd.factorize(codes[checked])[0], level)
+    who = np.arange(len(X)) if who is None else who
+    half = customer_folds(who, 2, model.seed).parts[0]
+    check = _Check(model, X.iloc[half.test], labels[half.test], who[half.test], level)
     training = Training(
-        X[~checked],
-        labels[~checked],
+        X.iloc[half.train],
+        labels[half.train],
         outcomes,
         model.columns,
-        cluster=codes[~checked],
+        cluster=who[half.train],
         seed=model.seed,
         progress=progress,
     )
@@ -196,10 +200,11 @@ def _candidates(
                 for share in SHARES
             ]
         else:
+            wanted = replace(training, labels=_chances(model, training.X))
             found += [
                 _Candidate(
                     f"network of {' and '.join(map(str, hidden))} units",
-                    _imitator(model, training, hidden),
+                    _imitator(model, wanted, hidden),
                 )
                 for hidden in NETWORKS
             ]
@@ -216,8 +221,7 @@ def _forest_maker(model: ResponseModel, count: int) -> Callable[[], ResponseMode
 
     def make() -> ResponseModel:
         learners = [fewer_trees(learner, count) for learner in model.learners_]
-        options = {**model._options(), "trees": count}
-        return _model_of(model, model.kind, options, learners, same_output=True)
+        return _model_of(model, model.kind, {"trees": count}, learners)
 
     return make
 
@@ -227,53 +231,35 @@ def _pruner(model: ResponseModel, training: Training, share: float) -> Callable[
 
     def make() -> ResponseModel:
         learners = [fewer_units(learner, training, share) for learner in model.learners_]
-        options = {**model._options(), "hidden": learners[0].hidden}
-        return _model_of(model, model.kind, options, learners, same_output=True)
+        return _model_of(model, model.kind, {"hidden": learners[0].hidden}, learners)
 
     return make
 
 
 def _imitator(
-    model: ResponseModel, training: Training, hidden: tuple[int, ...]
+    model: ResponseModel, wanted: Training, hidden: tuple[int, ...]
 ) -> Callable[[], ResponseModel]:
     from promolab.model.pruning import imitated
 
     def make() -> ResponseModel:
-        chances = _chances(model, training.X)
-        wanted = replace(training, labels=chances)
-        everyone = np.ones(len(chances), dtype=bool)
-        learners = [imitated(wanted.only(everyone, k), hidden) for k in range(chances.shape[1])]
-        options = {"hidden": hidden}
-        return _model_of(model, "mlp", options, learners, same_output=False)
+        everyone = np.arange(len(wanted.labels))
+        outcomes = range(len(wanted.outcomes))
+        learners = [imitated(wanted.only(everyone, k), hidden) for k in outcomes]
+        small = _model_of(model, "mlp", learners[0].options, learners)
+        # They imitate what the model said after its calibration.
+        small.calibration, small.calibrators_ = None, []
+        return small
 
     return make
 
 
 def _model_of(
-    model: ResponseModel,
-    kind: str,
-    options: dict[str, Any],
-    learners: Sequence[Learner],
-    *,
-    same_output: bool,
+    model: ResponseModel, kind: str, options: dict[str, Any], learners: Sequence[Learner]
 ) -> ResponseModel:
-    """Return a fitted model like the original, with other learners.
-
-    ``same_output``: they imitate what the original's learners said, before its calibration.
-    """
-    small = type(model)(
-        kind,
-        columns=model.columns,
-        calibration=model.calibration if same_output else None,
-        seed=model.seed,
-        positive=model.positive,
-        **options,
-    )
-    for name, value in vars(model).items():
-        if name.endswith("_") and not name.startswith("_"):
-            setattr(small, name, value)
+    """Return a fitted model like the original, with other learners."""
+    small = copy.copy(model)
+    small.set_params(kind=kind, **options)
     small.learners_ = list(learners)
-    small.calibrators_ = model.calibrators_ if same_output else []
     return small
 
 
@@ -294,7 +280,7 @@ class _Check:
         level: float,
     ) -> None:
         self.X, self.labels, self.cluster, self.level = X, labels, cluster, level
-        self.n, self.clusters = len(X), int(cluster.max(initial=-1)) + 1
+        self.n, self.clusters = len(X), len(pd.unique(cluster))
         self.before = _chances(model, X)
 
     def row(self, what: str, model: ResponseModel) -> dict[str, Any]:

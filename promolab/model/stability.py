@@ -13,6 +13,7 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.model._inputs import check_beside, check_labels
 from promolab.model.encoding import Encoder
+from promolab.model.learners._base import check_number
 from promolab.results import Result
 from promolab.wording import count, number, percent, plural
 
@@ -174,6 +175,7 @@ def stability_selection(
             f"threshold is {threshold}, halvings {halvings} and expected_false {expected_false}; "
             "give a threshold above 0.5 and at most 1, at least 2 halvings, and a number above 0"
         )
+    check_number({"seed": seed}, "seed", 0, whole=True)
     labels = check_labels(y, len(X))
     customers = check_beside(cluster, "cluster", len(X))
     unit = np.arange(len(X)) if customers is None else pd.factorize(customers)[0]

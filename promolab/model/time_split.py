@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["TimeSplit", "split_in_time"]
+__all__ = ["TimeSplit", "moment_among", "split_in_time"]
 
 LEAST = 10  # responses that either side needs
 
@@ -94,7 +95,7 @@ def split_in_time(
             raise InputError("no promotion's label is complete, so nothing can be cut in time")
         moment = pd.Timestamp(moments[int(np.argmax(least))])
     else:
-        moment = pd.Timestamp(since)
+        moment = moment_among(since, table["predicted_at"], "since")
     sides: list[Any] = [
         complete.index[complete["ends_at"] <= moment],
         complete.index[complete["predicted_at"] >= moment],
@@ -109,3 +110,30 @@ def split_in_time(
                 "either side: give another moment, or more promotions"
             )
     return TimeSplit(moment, rows[0], rows[1], labels, len(sides[0]), len(sides[1]))
+
+
+def moment_among(value: Any, times: pd.Series, name: str) -> Any:
+    """Return a moment that can be compared with a column of times (or of numbers).
+
+    Without a zone it is one of the column's; times without a zone are UTC.
+
+    Examples
+    --------
+    >>> moment_among("2017-10-01", pd.Series(pd.to_datetime(["2017-10-02"], utc=True)), "since")
+    Timestamp('2017-10-01 00:00:00+0000', tz='UTC')
+    """
+    if times.dtype.kind != "M":
+        if isinstance(value, numbers.Real) and value == value:
+            return value
+        raise InputError(f"{name} = {value!r} is no number, as the times here are")
+    try:
+        moment, zone = pd.Timestamp(value), times.dt.tz
+        if moment.tz is None:
+            moment = moment.tz_localize(zone)
+        elif zone is None:
+            moment = moment.tz_convert(None)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{name} = {value!r} is no time; write 2017-10-01") from error
+    if moment is pd.NaT:
+        raise InputError(f"{name} = {value!r} is no time; write 2017-10-01")
+    return moment

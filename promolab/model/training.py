@@ -21,7 +21,7 @@ __all__ = ["Settings", "device_of", "generator_on", "train"]
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
-WATCHED = 20_000  # rows learned from whose loss is told after each epoch
+WATCHED = 20_000  # rows learned from, evenly spread, whose loss is told after each epoch
 BLOCK = 65_536  # rows in one pass when the loss is told
 STEPS = 50  # batches an epoch should have where the size of a batch is left open
 TABLE_RATE = 10  # a level is met rarely and Adagrad slows down: its steps are larger
@@ -74,7 +74,7 @@ def device_of(name: str) -> torch.device:
     Raises
     ------
     InputError
-        A device that torch does not know, or CUDA where there is none.
+        Another device, or CUDA where there is none.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -82,8 +82,10 @@ def device_of(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise InputError(f"device={name!r} is none; give 'auto', 'cpu' or 'cuda'") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device={name!r}, but torch sees no CUDA here; give 'auto' or 'cpu'")
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device={name!r} cannot be used here; give 'auto', 'cpu' or 'cuda'")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device={name!r}, but torch sees no such CUDA here; give 'auto' or 'cpu'")
     return device
 
 
@@ -140,7 +142,8 @@ def train(
         history = run.whole(name, writer, progress)
         if settings.refit and held_out.usable:
             _put(network, begun)
-            shorter = dataclasses.replace(settings, epochs=history.kept)
+            # The same batches: with others an epoch would have another number of steps.
+            shorter = dataclasses.replace(settings, epochs=history.kept, batch=run.batch)
             everything = HeldOut(np.zeros(len(labels), dtype=bool), held_out.how)
             again = _Run(network, inputs, labels, loss, shorter, everything, generator, sources)
             again.whole(f"{name}, all rows", None, progress)
@@ -199,7 +202,7 @@ class _Run:
         best, best_epoch, kept = np.inf, 0, None
         for epoch in (bar := epochs_of(self.settings.epochs, name, progress)):
             self._epoch()
-            learning.append(self._told(self.learned[:WATCHED]))
+            learning.append(self._told(self.learned[:: -(-len(self.learned) // WATCHED)]))
             if stops:
                 unseen.append(self._told(self.watched))
             self._write(writer, epoch, learning, unseen)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import expit
+from scipy.stats import t
 
 from promolab.model.covariance import sandwich
 from promolab.model.logistic import fit_logistic
@@ -28,6 +29,31 @@ def test_sandwich_agrees_with_statsmodels(clustered: bool) -> None:
     np.testing.assert_allclose(np.append(w, b), reference.params, atol=1e-6)
     mine = sandwich(X, y, w, b, l2, cluster if clustered else None)
     np.testing.assert_allclose(mine, reference.cov_params(), rtol=1e-5)
+
+
+def test_clustered_intervals_cover_the_truth() -> None:
+    # Every customer stands in four rows that share a feature and a random effect: rows are far from
+    # independent, and intervals that ignore it cover much less.
+    rng = np.random.default_rng(0)
+    runs, customers, truth = 1000, 150, 0.5
+    # The random effect shrinks the population-averaged slope (Zeger, Liang & Albert 1988).
+    marginal = truth / np.sqrt(1 + (16 * np.sqrt(3) / (15 * np.pi)) ** 2)
+    customer = np.repeat(np.arange(customers), 4)
+    slopes = np.empty(runs)
+    errors = {"clustered": np.empty(runs), "by row": np.empty(runs)}
+    for k in range(runs):
+        x = rng.normal(size=customers)
+        logit = np.repeat(truth * x + rng.normal(size=customers), 4)
+        X, y = np.repeat(x, 4)[:, None], (rng.uniform(size=len(logit)) < expit(logit)).astype(float)
+        w, b, _ = fit_logistic(X, y, 1e-3)
+        slopes[k] = w[0]
+        for name, cluster in (("clustered", customer), ("by row", None)):
+            errors[name][k] = np.sqrt(sandwich(X, y, w, b, 1e-3, cluster)[0, 0])
+    half = t.ppf(0.975, customers - 1)
+    inside = {k: np.mean(np.abs(slopes - marginal) <= half * e) for k, e in errors.items()}
+    assert 0.925 <= inside["clustered"] <= 0.97
+    assert 0.9 <= errors["clustered"].mean() / slopes.std() <= 1.1
+    assert inside["by row"] < 0.91
 
 
 def test_sandwich_needs_two_clusters() -> None:

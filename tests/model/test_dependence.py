@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.model.dependence import partial_dependence
+from promolab.model.dependence import _Averages, partial_dependence
 from promolab.model.response import ResponseModel
 
 
@@ -58,17 +58,19 @@ def test_the_interval_covers_the_average_over_other_customers() -> None:
     # Customers of three rows alike: rows as independent would make it too narrow.
     X, y, _ = data(2000)
     model = ResponseModel().fit(X, y)
-    truth = partial_dependence(model, data(20_000, 1)[0], "orders", grid=[3]).table
-    inside = []
-    for seed in range(60):
-        few = data(100, 10 + seed)[0]
-        rows = few.loc[few.index.repeat(3)]
-        customer = np.repeat(np.arange(100), 3)
-        table = partial_dependence(model, rows, "orders", customer, grid=[3]).table
-        inside.append(
-            table["ci_low"].iloc[0] < truth["probability"].iloc[0] < table["ci_high"].iloc[0]
-        )
-    assert 0.87 <= np.mean(inside) <= 1
+    many, customer = data(20_000, 1)[0], np.repeat(np.arange(100), 3)
+    p = model.probability(many.assign(orders=3.0))
+    drawn = np.random.default_rng(0).integers(0, len(p), (100, 2000))
+    rows = np.repeat(p[drawn], 3, axis=0)  # a column per draw of a hundred customers
+    for unit, least, most in ((customer, 0.93, 0.96), (np.arange(300), 0.68, 0.78)):
+        _, low, high = _Averages(rows, unit, 0.95).each().T
+        assert least <= np.mean((low < p.mean()) & (p.mean() < high)) <= most
+    first = many.iloc[drawn[:, 0]].iloc[customer]
+    table = partial_dependence(model, first, "orders", customer, grid=[3]).table
+    expected = _Averages(rows[:, :1], customer, 0.95).each()[0]
+    np.testing.assert_allclose(
+        table.loc[0, ["probability", "ci_low", "ci_high"]].astype(float), expected, rtol=1e-9
+    )
 
 
 def test_words_and_figures() -> None:
@@ -77,6 +79,13 @@ def test_words_and_figures() -> None:
     found = partial_dependence(model, X, "orders", customer)
     assert found.change.ci_low > 0
     assert found.summary().startswith("P(response) rises from")
+    spent = partial_dependence(
+        ResponseModel().fit(X.assign(amount=1e4 * X["amount"]), y),
+        X.assign(amount=1e4 * X["amount"]),
+        "amount",
+        grid=[1234.0, 45678.0],
+    )
+    assert "from 1,234 to 45,678" in spent.summary()
     assert found.to_dict()["curve"][-1]["value"] is None
     ax = found.plot(label="orders so far")
     assert ax.get_xlabel() == "orders so far" and len(ax.get_xticks(minor=True)) > 3

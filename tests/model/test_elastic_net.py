@@ -9,7 +9,7 @@ import torch
 from scipy.special import expit, xlogy
 
 from promolab.errors import InputError
-from promolab.model.elastic_net import elastic_net_path, fit_elastic_net, largest_l1
+from promolab.model.elastic_net import fit_elastic_net, largest_l1
 from promolab.model.logistic import fit_logistic
 from promolab.model.penalty import choose_l2
 from promolab.model.response import ResponseModel
@@ -98,17 +98,17 @@ def test_twins_share_and_constants_stay_out() -> None:
     assert w[0] == pytest.approx(w[3], rel=1e-6)
 
 
-def test_a_path_is_what_each_fit_finds() -> None:
+def test_another_start_ends_at_the_same_optimum() -> None:
     X, y = simulate()
     l1s = np.geomspace(largest_l1(X, y), 0.1, 6)
-    weights, intercepts, infos = elastic_net_path(X, y, l1s, 0.5)
-    assert weights.shape == (6, 12) and all(info.converged for info in infos)
-    for k in (2, 5):
-        w, b, _ = fit_elastic_net(X, y, l1s[k], 0.5)
-        np.testing.assert_allclose(weights[k], w, atol=1e-6)
-        assert intercepts[k] == pytest.approx(b, abs=1e-6)
-    empty = elastic_net_path(X, y, [], 0.5)
-    assert empty[0].shape[0] == 0 and empty[2] == []
+    begin: tuple[np.ndarray, float] | None = None
+    for l1 in l1s:
+        w, b, info = fit_elastic_net(X, y, float(l1), 0.5, start=begin)
+        begin = w, b
+        assert info.converged
+    alone, intercept, _ = fit_elastic_net(X, y, float(l1s[-1]), 0.5)
+    np.testing.assert_allclose(w, alone, atol=1e-6)
+    assert b == pytest.approx(intercept, abs=1e-6)
 
 
 def test_weights_are_repetitions() -> None:

@@ -271,7 +271,9 @@ def test_what_is_trusted_is_no_more_than_the_kinds_need() -> None:
         estimator = ResponseModel(kind, **options).fit(X, y).learners_[0].estimator
         archive = zipfile.ZipFile(io.BytesIO(_skops.to_bytes(estimator).tobytes()))
         needed |= _skops._named_in(json.loads(archive.read("schema.json")))
-    assert needed <= set(_skops.TRUSTED)
+    trusted = set(_skops.TRUSTED)
+    # Two plain types are named by other versions of what writes the file.
+    assert needed <= trusted and trusted - needed <= {"builtins.int", "numpy.dtype"}
     roots = {name.split(".")[0] for name in _skops.TRUSTED}
     assert roots == {"builtins", "functools", "numpy", "sklearn"}
     assert not any("pickle" in name or "eval" in name for name in _skops.TRUSTED)

@@ -1,5 +1,7 @@
 """Models compared on the same rows, none of which any had seen, and the one that is recommended."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,6 +150,15 @@ def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
     assert "each block of time predicted from the rows before it" in by_time.summary()
     assert "auc_within" not in by_time.metrics and not by_time.backtests
     assert by_time.rows["fold"].nunique() == 3
+    text = plain.assign(when=plain["when"].dt.strftime("%Y-%m-%d"))
+    same = compare_models(text, models, "click", time="when", draws=100, folds=3)
+    pd.testing.assert_frame_equal(same.scores, by_time.scores, check_exact=True)
+    for wrong, sentence in (
+        ({"when": plain["when"].dt.strftime("%d.%m.%Y")}, "expected dates, times or numbers"),
+        ({"click": np.where(plain["click"] == 1, "yes", "no")}, "click has 1,050 values other"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            compare_models(plain.assign(**wrong), models, "click", time="when")
     by_customer = compare_models(plain, models, "click", draws=100)
     assert len(by_customer.rows) == len(plain)
     assert "no test out of time" in by_customer.summary()
@@ -255,6 +266,8 @@ def test_words_and_figures(board: Leaderboard) -> None:
         assert {text.get_text() for text in small.texts} >= set(board.models[1:])
         looks = {(line.get_linestyle(), line.get_color()) for line in ax.get_lines()[:3]}
         assert len({style for style, _ in looks}) == 3  # told apart without colour
+    at_ninety = replace(board, level=0.9).plot_roc().get_legend().get_title().get_text()
+    assert at_ninety.startswith("AUC [90 %]")
     assert len(board.plot_reliability()) == 3
     with pytest.raises(InputError, match="there is no measure 'lift'"):
         board.recommend("lift")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from promolab import model as room
 from promolab.errors import InputError
@@ -35,8 +36,23 @@ def fitted() -> ResponseModel:
         (lambda: room.search_options(ROWS, "tree", outcome="click", folds="two"), "folds = 'two'"),
         (lambda: room.search_options(ROWS, "tree", outcome="click", columns="share"), "a list"),
         (lambda: room.permutation_importance(fitted(), X, Y, repeats="five"), "repeats is 'five'"),
+        (lambda: room.permutation_importance(fitted(), X, Y, seed=-1), "seed = -1; expected"),
+        (lambda: room.partial_dependence(fitted(), X, "share", seed=-1), "seed = -1; expected"),
+        (lambda: room.shapley_parts(fitted(), X, X, seed=-1), "seed = -1; expected"),
+        (lambda: room.stability_selection(X, Y, seed=-1), "seed = -1; expected"),
+        (lambda: room.partial_dependence(fitted(), X, "share", grid=-1), "grid=-1 has no values"),
+        (
+            lambda: room.compare_models(
+                ROWS, {"a line": LinearRegression()}, "click", min_positives=5
+            ),
+            "a LinearRegression has no predict_proba",
+        ),
         (lambda: room.permutation_importance(fitted(), X, Y, columns="share"), "give a list"),
         (lambda: room.quality_by_segment(ROWS, pd.Series({1: "a"})), "rows lack column 'y'"),
+        (
+            lambda: room.quality_by_segment(ROWS.assign(y=Y, p=0.3), {1: "a"}),
+            "segments are a dict; give a Series",
+        ),
         (lambda: room.fit_pooled(X, Y, ["a", "b"] * (N // 2), 1.0, 1.0), "numbers are expected"),
         (lambda: room.fit_pooled(X, Y, np.arange(N) % 2 - 1, 1.0, 1.0), "groups 0 … M − 1"),
         (lambda: room.fit_logistic(X, Y, "much"), "l2 == 'much', must be a number"),

@@ -118,6 +118,8 @@ def test_every_option_matters(options: dict) -> None:
         ({"dropout": 1.0}, r"dropout = 1.0; expected a number from 0 to 0.95"),
         ({"batch": 0}, "batch = 0"),
         ({"device": "gpu9"}, "device='gpu9' is none"),
+        ({"device": "meta"}, "device='meta' cannot be used"),
+        ({"device": "cuda:99"}, "device='cuda:99', but torch sees no such CUDA"),
         ({"learning_rate": 0}, "learning_rate = 0"),
         ({"layers": 3}, "mlp has no option 'layers'"),
     ],
@@ -183,6 +185,9 @@ def test_the_funnel_is_one_joint_distribution() -> None:
         plain.learners_[0].conditional(X)
     with pytest.raises(InputError, match="funnel names 'order'"):
         ResponseModel("multitask", funnel=("click", "order"), **SMALL).fit(X, both)
+    for wrong in (5, "click", ("click",), ("click", "click")):
+        with pytest.raises(InputError, match="give \\('click', 'purchase'\\), 'auto' or None"):
+            ResponseModel("multitask", funnel=wrong)
 
 
 def test_the_networks_funnel_loss_is_the_likelihood_of_what_is_known() -> None:
@@ -250,11 +255,40 @@ def test_event_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = EventAccumulator(str(folders[0])).Reload()
     written = [event.value for event in events.Scalars("log-loss/held out")]
     np.testing.assert_allclose(written, model.learners_[0].history.held_out, rtol=1e-6)
-    with pytest.raises(InputError, match="track='wandb' is unknown"):
-        ResponseModel("mlp", track="wandb", **SMALL).fit(X, y)
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match="tensorboard"):
         ResponseModel("mlp", track=track, **SMALL).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "tree", "mlp", "factorization"])
+def test_a_wrong_way_to_track_is_refused_by_every_kind(kind: str) -> None:
+    X, y, _ = data(100)
+    with pytest.raises(InputError, match="track='tensorbord' is unknown"):
+        ResponseModel(kind, track="tensorbord").fit(X, y)
+
+
+def test_the_loss_told_is_of_rows_from_all_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    from promolab.model import training as room
+
+    X, y, _ = data(800)
+    late = np.where(np.arange(800) < 400, 0, y)  # the first rows are no sample of all
+    options = {**SMALL, "refit": False}
+    told = []
+    for watched in (800, 200):
+        monkeypatch.setattr(room, "WATCHED", watched)
+        told.append(ResponseModel("mlp", **options).fit(X, late).learners_[0].history.learning)
+    np.testing.assert_allclose(*told, atol=0.1)
+
+
+def test_all_rows_are_learned_in_batches_of_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    from promolab.model import training as room
+
+    sizes = []
+    epoch = room._Run._epoch
+    monkeypatch.setattr(room._Run, "_epoch", lambda run: sizes.append(run.batch) or epoch(run))
+    X, y, beside = data(1700)  # 1,445 of them would be cut in other batches than all
+    ResponseModel("mlp", **SMALL).fit(X, y, **beside)
+    assert len(sizes) > SMALL["epochs"] and set(sizes) == {16}
 
 
 def test_a_funnel_is_not_calibrated_apart() -> None:

@@ -1,5 +1,7 @@
 """How much more history would help: the same promotions predicted from fewer of those before."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +84,15 @@ def test_more_history_helps_or_harms(curve: HistoryCurve) -> None:
     assert "log-loss by" in curve.summary() and "600 rows" in curve.summary()
 
 
+def test_measures_that_contradict_each_other_are_both_told(curve: HistoryCurve) -> None:
+    mixed, table = replace(curve), curve.table.copy()
+    for metric, value in (("auc", 0.02), ("log_loss", -0.02)):
+        at = table.index[table["metric"] == metric][-1]
+        table.loc[at, ["step", "step_low", "step_high"]] = [value, value - 0.01, value + 0.01]
+    mixed.__dict__["table"] = table
+    assert mixed.verdict().startswith("Older history helped by one measure and harmed by the other")
+
+
 def test_a_number_that_is_all_there_is_no_step() -> None:
     # The last promotion has two before it: from 2 and from all is the same.
     assert history_curve(make_pairs(promotions=3), min_positives=10).counts == ("1", "all")
@@ -110,5 +121,7 @@ def test_words_and_figure(curve: HistoryCurve) -> None:
     ax = curve.plot(metric="log_loss")
     assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "4", "all (6)"]
     assert ax.get_ylabel() == "log-loss"
+    shown = replace(curve, level=0.9).plot().texts[-1].get_text().replace("\n", " ")
+    assert "90 % intervals clustered by customer" in shown
     with pytest.raises(InputError, match="use one of"):
         curve.plot(metric="lift")

@@ -59,6 +59,18 @@ def test_a_score_depends_on_its_row_alone() -> None:
     np.testing.assert_array_equal(whole, pieces)
 
 
+@pytest.mark.parametrize("kind", ["tree", "boosting", "forest"])
+def test_order_of_rows_matters_to_random_draws_alone(kind: str) -> None:
+    X, y, _ = data()
+    order = np.random.default_rng(1).permutation(len(X))
+    found = [
+        ResponseModel(kind, **SMALL[kind]).fit(X.iloc[rows], y[rows]).probability(X)
+        for rows in (np.arange(len(X)), order)
+    ]
+    apart = np.abs(found[0] - found[1]).max()
+    assert apart > 1e-3 if kind == "forest" else apart < 1e-10
+
+
 def test_same_bits_again() -> None:
     X, y, customer = data()
     first, second = (ResponseModel(l2="cv").fit(X, y, cluster=customer) for _ in range(2))
@@ -112,25 +124,19 @@ def test_a_repeated_column_takes_no_share_of_the_weight() -> None:
     assert (parts[["town", "zebra"]] == 0).all(axis=None)
 
 
-def test_clustered_intervals_cover_the_truth() -> None:
-    # Every customer stands in four rows that share features and a random effect: rows are far from
-    # independent, and intervals that ignore it cover much less.
-    truth, inside = 0.5, {"clustered": 0, "by row": 0}
-    rng = np.random.default_rng(0)
-    runs, customers = 120, 150
-    # The random effect shrinks the population-averaged slope (Zeger, Liang & Albert 1988).
-    effect_sd = 1.0
-    marginal = truth / np.sqrt(1 + (16 * np.sqrt(3) / (15 * np.pi)) ** 2 * effect_sd**2)
-    for _ in range(runs):
-        x = rng.normal(size=customers)
-        logit = np.repeat(truth * x + effect_sd * rng.normal(size=customers), 4)
-        y = rng.uniform(size=4 * customers) < 1 / (1 + np.exp(-logit))
-        X, customer = pd.DataFrame({"x": np.repeat(x, 4)}), np.repeat(np.arange(customers), 4)
-        for name, cluster in (("clustered", customer), ("by row", None)):
-            row = ResponseModel(l2=1e-3).fit(X, y, cluster=cluster).coefficients().iloc[0]
-            inside[name] += row["ci_low"] <= marginal * x.std() <= row["ci_high"]
-    assert 0.90 <= inside["clustered"] / runs <= 0.99
-    assert inside["by row"] < inside["clustered"] - 0.05 * runs
+def test_intervals_are_those_of_the_clustered_covariance() -> None:
+    from scipy.stats import t
+
+    from promolab.model.covariance import sandwich
+
+    X, y, customer = data()
+    model = ResponseModel(l2=3.0).fit(X, y, cluster=customer)
+    matrix = model.encoder_.transform(X)
+    covariance = sandwich(matrix, y, model.weights_, model.intercept_, 3.0, customer)
+    half = t.ppf(0.95, len(np.unique(customer)) - 1) * np.sqrt(np.diag(covariance)[:-1])
+    table = model.coefficients(level=0.9).set_index("feature").loc[model.encoder_.names]
+    np.testing.assert_allclose(table["ci_high"] - table["weight"], half, rtol=1e-9)
+    np.testing.assert_allclose(table["weight"] - table["ci_low"], half, rtol=1e-9)
 
 
 def test_unseen_city_and_missing_column() -> None:

@@ -58,6 +58,23 @@ def test_rows_without_an_id_are_numbered(rows: pd.DataFrame, model: Path, tmp_pa
     assert scores["row"].tolist() == list(range(1, len(rows) + 1))
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_missing_id_changes_no_other(model: Path, tmp_path: Path, form: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids = [2**53 + 1, None, 3, 4]  # the first is none that a float can hold
+    columns = {"customer_id": ids, "amount": [1.0] * 4, "orders": [2] * 4, "city": ["Oslo"] * 4}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    out = tmp_path / f"scores.{form}"
+    score_file(model, tmp_path / "rows.parquet", out, batch=3)
+    if form == "parquet":
+        assert pq.read_table(out)["customer_id"].to_pylist() == ids
+    else:
+        said = [line.split(",")[0] for line in out.read_text().splitlines()]
+        assert said == ["customer_id", "9007199254740993", "", "3", "4"]
+
+
 def test_several_outcomes_get_a_column_each(rows: pd.DataFrame, tmp_path: Path) -> None:
     y = pd.DataFrame({"click": rows["orders"] > 3, "purchase": rows["orders"] > 5})
     fitted = ResponseModel(columns=["orders", "city"]).fit(rows, y)

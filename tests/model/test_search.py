@@ -1,5 +1,7 @@
 """The search for options: never on what comes later, the same again, resumed as if unbroken."""
 
+import contextlib
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,18 @@ def test_later_promotions_reach_only_the_test_after(pairs: pd.DataFrame) -> None
         search_options(pairs, "logistic", **{**call, "holdout_from": "soon"})
 
 
+def test_what_was_predicted_before_the_moment_is_no_test_after_it(pairs: pd.DataFrame) -> None:
+    moment = START + 4 * WEEK
+    call = {"trials": 1, "space": SPACE, "min_positives": 5, "holdout_from": moment}
+    whole = search_options(pairs, "logistic", **call)
+    ahead = search_options(pairs.assign(as_of=pairs["starts_at"] - WEEK), "logistic", **call)
+    assert whole.later is not None and ahead.later is not None
+    # The one that starts right then had been predicted a week earlier.
+    assert whole.later["advantage"].n - ahead.later["advantage"].n == 60
+    zone = {name: pairs[name].dt.tz_localize("UTC") for name in ("starts_at", "ends_at")}
+    assert search_options(pairs.assign(**zone), "logistic", **call).later == whole.later
+
+
 def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
     plain = pairs.drop(columns=["promotion_id", "ends_at", "label_complete"])
     plain = plain.rename(columns={"redeemed": "click", "starts_at": "when"})
@@ -132,6 +146,16 @@ def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
     by_customer = search_options(plain, metric="auc", folds=3, **call)
     assert "no test out of time" in by_customer.summary()
     assert 0.5 < by_customer.default_value < 1
+    text = plain.assign(when=plain["when"].dt.strftime("%Y-%m-%d"))
+    same = search_options(text, time="when", holdout_from="2017-02-06", **call)
+    assert same.later == by_time.later
+    with pytest.raises(InputError, match="holdout_from = '2017-02-06' is no number"):
+        search_options(
+            plain.assign(when=plain["when"].dt.day_of_year),
+            time="when",
+            holdout_from="2017-02-06",
+            **call,
+        )
     with pytest.raises(InputError, match="needs times"):
         search_options(plain, holdout_from="2017-02-01", **call)
 
@@ -195,6 +219,11 @@ def test_calls_that_cannot_be(pairs: pd.DataFrame, tmp_path: Path) -> None:
         search_options(pairs.head(60))
     with pytest.raises(InputError, match="no folder"):
         search_options(pairs, trials=1, store=tmp_path / "no" / "search.db")
+    foreign = tmp_path / "foreign.db"
+    with contextlib.closing(sqlite3.connect(foreign)) as file, file:
+        file.execute("CREATE TABLE trials (another INTEGER)")
+    with pytest.raises(InputError, match="no store of a search"):
+        search_options(pairs, trials=1, store=foreign, min_positives=5)
     strange = tmp_path / "notes.txt"
     strange.write_text("not a database, and long enough to look into")
     with pytest.raises(InputError, match="no store of a search"):
@@ -220,6 +249,7 @@ def test_every_space_is_of_options_that_the_kind_takes() -> None:
 def test_words_and_figure(found: SearchResult) -> None:
     words = found.summary()
     assert words.startswith("10 trials of logistic") and "optimistic" in words
+    assert "=)" not in words  # a page's reader has no parameters to set
     plain = found.to_dict()
     assert plain["later"] is None and plain["trials"] == 10
     assert plain["advantage"]["ci_low"] < plain["advantage"]["ci_high"]

@@ -113,6 +113,12 @@ def test_a_forest_becomes_a_network_or_fewer_trees(forest: ResponseModel, tmp_pa
     trees = fewer.model.learners_[0].estimator
     assert len(trees.estimators_) == fewer.model.get_params()["trees"]
     assert len(forest.learners_[0].estimator.estimators_) == 60
+    # Of a loaded forest too, what is saved is the smaller one.
+    again = ResponseModel.load(forest.save(tmp_path / "forest"))
+    cut = shrink(again, X, y, cluster=who, most_loss=0.02, method="prune").model
+    saved = ResponseModel.load(cut.save(tmp_path / "fewer"))
+    assert len(saved.learners_[0].estimator.estimators_) == len(trees.estimators_)
+    np.testing.assert_array_equal(saved.probability(X), cut.probability(X))
     # It is the same trees: their mean, not another forest's.
     matrix = forest.learners_[0].encoder.transform(X)
     some = forest.learners_[0].estimator.estimators_[: len(trees.estimators_)]
@@ -147,6 +153,8 @@ def test_mistakes_are_told(forest: ResponseModel, network: ResponseModel) -> Non
         shrink(network, X, y, method="distil")
     with pytest.raises(InputError, match="most_loss = -1"):
         shrink(network, X, y, most_loss=-1)
+    with pytest.raises(InputError, match="level is 95"):
+        shrink(network, X, y, level=95)
     with pytest.raises(InputError, match="y has the outcomes click"):
         shrink(network, X, pd.DataFrame({"click": y}))
     with pytest.raises(InputError, match="not fitted"):

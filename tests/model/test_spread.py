@@ -45,13 +45,14 @@ def test_what_metrics_hold_is_the_same_spread_again() -> None:
     assert Spread.of(None).k == 0
 
 
-@pytest.mark.parametrize("sd", [0.0, 0.5])
-def test_prediction_covers_a_new_promotion(sd: float) -> None:
+# Without spread the estimate of it is above 0 half of the time: the interval is a little wide.
+@pytest.mark.parametrize(("sd", "least", "most"), [(0.0, 0.97, 0.995), (0.5, 0.925, 0.965)])
+def test_prediction_covers_a_new_promotion(sd: float, least: float, most: float) -> None:
     rng = np.random.default_rng(4)
-    runs, k, hits = 600, 12, 0
+    runs, k, hits = 2000, 12, 0
     for _ in range(runs):
         variances = rng.uniform(0.01, 0.1, k)
         seen = rng.normal(0, sd, k) + rng.normal(0, np.sqrt(variances))
         low, high = random_effects(seen, variances).prediction(0.02)
         hits += low <= rng.normal(0, math.hypot(sd, math.sqrt(0.02))) <= high
-    assert 0.92 <= hits / runs <= 0.99
+    assert least <= hits / runs <= most

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from promolab.errors import InputError, nearest
+from promolab.model.tracking import track_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,12 @@ class Training:
     progress : bool
         Whether to show how far it is, where stderr is a terminal.
     track : str, optional
-        ``tensorboard``: write event files.
+        ``tensorboard`` or ``tensorboard:FOLDER``: a network writes event files.
+
+    Raises
+    ------
+    InputError
+        ``track`` is anything else, whether or not there is a network to follow.
     """
 
     X: pd.DataFrame
@@ -57,6 +63,9 @@ class Training:
     seed: int = 0
     progress: bool = True
     track: str | None = None
+
+    def __post_init__(self) -> None:
+        track_folder(self.track)
 
     def only(self, rows: np.ndarray, outcome: int | None = None) -> Training:
         """Return some of the rows (a mask or positions), and one of the outcomes if given."""

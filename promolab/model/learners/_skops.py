@@ -47,14 +47,8 @@ TRUSTED = (
 )
 """Every type and function that a saved model may hold; anything else is refused by name."""
 
-EARLIEST = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # what a zip file can say; the hour of saving is no part of a model
+# The first moment that a zip file can name: the hour of saving is no part of a model.
+EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
 def to_bytes(estimator: Any) -> np.ndarray:

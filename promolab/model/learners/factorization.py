@@ -17,7 +17,6 @@ from promolab.model.history import History
 from promolab.model.learners._base import Learner, State, Training, check_number
 from promolab.model.learners.linear import DEFAULT_L2
 from promolab.model.learners.neural import check_training, settings_of, start_of
-from promolab.model.tracking import track_folder
 
 __all__ = ["Factorization"]
 
@@ -86,7 +85,6 @@ class Factorization(Learner):
         from promolab.model.networks import FactorNetwork, MaskedLoss
         from promolab.model.training import device_of, generator_on, train
 
-        track_folder(training.track)
         held_out = hold_out_latest(training)
         learned = ~held_out.rows
         used = learned | bool(self.options["refit"])
@@ -137,7 +135,7 @@ class Factorization(Learner):
         self.columns = sorted([*self.encoder.columns, *self.fields])
         self.levels = []
         for name in self.fields:
-            texts = as_texts(pd.Series(_whole(X[name])[rows].dropna().unique()))
+            texts = as_texts(pd.Series(X[name][rows].dropna().unique()))
             self.levels.append(sorted(set(texts)))
 
     def _codes(self, X: pd.DataFrame) -> np.ndarray:
@@ -146,7 +144,7 @@ class Factorization(Learner):
         codes = np.zeros((len(X), len(self.fields)), dtype=np.int64)
         begin = 1
         for k, (name, levels) in enumerate(zip(self.fields, self.levels, strict=True)):
-            place, values = pd.factorize(_whole(X[name]))
+            place, values = pd.factorize(X[name])
             known = pd.Index(levels, dtype=object).get_indexer(
                 pd.Index(as_texts(pd.Series(values)), dtype=object)
             )
@@ -190,15 +188,3 @@ class Factorization(Learner):
         self.columns = sorted([*self.encoder.columns, *self.fields])
         self.levels = [json.loads(arrays[f"levels_{k}"].tobytes()) for k in range(len(self.fields))]
         self.arrays = {name: arrays[name] for name in ("bias", "linear", "factors", "table")}
-
-
-def _whole(column: pd.Series) -> pd.Series:
-    """Return ids that became floats, because some are missing, as whole numbers again."""
-    if not pd.api.types.is_float_dtype(column.dtype):
-        return column
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    known = values[~np.isnan(values)]
-    # From 2⁵³ on a float no longer tells neighbouring ids apart.
-    if len(known) == 0 or not ((known == np.floor(known)) & (np.abs(known) < 2**53)).all():
-        return column
-    return column.astype("Float64").astype("Int64")

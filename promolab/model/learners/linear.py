@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.model._inputs import check_columns, check_present
+from promolab.model._inputs import as_texts, check_columns, check_present
 from promolab.model.encoding import Encoder
 from promolab.model.learners._base import Learner, State, Training, check_number
 
@@ -228,8 +228,4 @@ class Logistic(Learner):
 def _names_of_groups(column: pd.Series) -> pd.Index:
     """Return groups as texts, missing where they are; 7, 7.0 and "7" are the same one."""
     codes, values = pd.factorize(column)
-    texts = [
-        str(int(v)) if isinstance(v, (float, np.floating)) and float(v).is_integer() else str(v)
-        for v in values
-    ]
-    return pd.Index([*texts, None], dtype=object)[codes]
+    return pd.Index([*as_texts(pd.Series(values)), None], dtype=object)[codes]

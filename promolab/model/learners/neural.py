@@ -13,7 +13,6 @@ from promolab.model.encoding import Encoder
 from promolab.model.forward import encoded, forward
 from promolab.model.history import History
 from promolab.model.learners._base import Learner, State, Training, check_number, check_word
-from promolab.model.tracking import track_folder
 
 if TYPE_CHECKING:
     from promolab.model.networks import FunnelLoss, MaskedLoss, Perceptron
@@ -45,7 +44,8 @@ class Mlp(Learner):
         Whether the model begins again once the best number of epochs is known, and learns from all
         rows, the held-out ones too: the latest promotions tell most.
     batch : int or "auto"
-        Rows in a step; by default a power of two from 16 to 4,096 that makes 50 steps or more.
+        Rows in a step; by default a power of two from 16 to 4,096 that makes 50 steps or more
+        (fewer with less than 800 rows).
     learning_rate : float
         Size of a step.
     device : str
@@ -93,21 +93,7 @@ class Mlp(Learner):
             check_number(self.options, name, 0)
 
     def fit(self, training: Training) -> None:
-        """Encode, train, keep the best epoch."""
-        track_folder(training.track)  # refused before the work, not after
-        self.encoder = Encoder.fit(training.X, training.columns)
-        self.columns = self.encoder.columns
-        self.learn(encoded(self.encoder, training.X), training)
-
-    def learn(self, matrix: np.ndarray, training: Training) -> None:
-        """Train a network on encoded rows; labels may be chances to imitate.
-
-        Parameters
-        ----------
-        matrix : ndarray of float32, shape (n, p)
-            What the encoder made of ``training.X``.
-        training : Training
-        """
+        """Encode, train, keep the best epoch; labels may be chances to imitate."""
         import torch
 
         from promolab.model.held_out import hold_out_latest
@@ -116,6 +102,9 @@ class Mlp(Learner):
 
         device = device_of(self.options["device"])
         generator = generator_on(device, training.seed)
+        self.encoder = Encoder.fit(training.X, training.columns)
+        self.columns = self.encoder.columns
+        matrix = encoded(self.encoder, training.X)
         start = self._start(training.labels)
         network = Perceptron(
             (matrix.shape[1], *self.hidden, len(start)), start, generator, self.options["dropout"]
@@ -211,7 +200,8 @@ class Multitask(Mlp):
         funnel = self.options["funnel"]
         if funnel is None or funnel == "auto":
             return
-        if isinstance(funnel, str) or len(tuple(funnel)) != 2 or funnel[0] == funnel[1]:
+        pair = isinstance(funnel, (tuple, list)) and len(funnel) == 2
+        if not pair or funnel[0] == funnel[1]:
             raise InputError(f"funnel = {funnel!r}; give ('click', 'purchase'), 'auto' or None")
 
     def fit(self, training: Training) -> None:

@@ -36,6 +36,8 @@ class _Trees(Learner):
 
     by_rate: ClassVar[bool] = True
     """Whether levels are numbered by their response rate: trees that cut an order need it."""
+    written: tuple[str, np.ndarray] | None = None
+    """Of a loaded model: the scikit-learn that wrote the trees, and the bytes they came from."""
 
     def fit(self, training: Training) -> None:
         """Prepare the features and fit the trees."""
@@ -73,8 +75,7 @@ class _Trees(Learner):
         """Return how features are prepared, and the trees as skops bytes."""
         import sklearn
 
-        # A loaded model is saved as the bytes that it came from.
-        written = getattr(self, "written", None) or (sklearn.__version__, to_bytes(self.estimator))
+        written = self.written or (sklearn.__version__, to_bytes(self.estimator))
         plain = {
             "encoder": self.encoder.to_dict(),
             "rows": self.rows,
@@ -207,9 +208,9 @@ class Forest(_Trees):
         from joblib import cpu_count
 
         matrix = self.encoder.transform(X)
-        pieces = [matrix[i : i + BATCH] for i in range(0, len(matrix), BATCH)] or [matrix]
         if not len(matrix):
             return np.empty((0, 1))
+        pieces = [matrix[i : i + BATCH] for i in range(0, len(matrix), BATCH)]
         with ThreadPoolExecutor(min(cpu_count(), len(pieces))) as pool:
             found = list(pool.map(self.estimator.predict_proba, pieces))
         rate = np.concatenate(found)[:, 1]
@@ -245,15 +246,14 @@ class Boosting(_Trees):
         """Return the estimator."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        encoder = getattr(self, "encoder", None)
-        mask = None if encoder is None or not encoder.categorical.any() else encoder.categorical
+        mask = self.encoder.categorical
         return HistGradientBoostingClassifier(
             max_iter=self.options["iterations"],
             learning_rate=self.options["learning_rate"],
             max_leaf_nodes=self.options["leaves"],
             l2_regularization=self.options["l2"],
             min_samples_leaf=self.options["min_leaf"],
-            categorical_features=mask,
+            categorical_features=mask if mask.any() else None,
             early_stopping=False,
             random_state=seed,
         )

@@ -66,13 +66,12 @@ def group_means(scores: np.ndarray, group: np.ndarray, groups: int, cluster: np.
     size = int(cluster.max()) + 1 if len(cluster) else 1
     # Rows of a customer in a group are added up: a sparse table of customers × groups.
     table = sparse.coo_matrix((influence, (cluster, group)), shape=(size, groups)).tocsr()
-    present = sparse.coo_matrix((np.ones(len(group)), (cluster, group)), shape=(size, groups))
-    customers = np.asarray((present.tocsr() > 0).sum(axis=0)).ravel().astype(np.int64)
+    customers = table.getnnz(axis=0).astype(np.int64)  # sums of 0 are kept, and counted
     with np.errstate(invalid="ignore", divide="ignore"):
         factor = np.where(customers > 1, customers / (customers - 1.0), np.nan)
         covariance = np.asarray((table.T @ table).todense()) * np.sqrt(np.outer(factor, factor))
         variance = np.diag(covariance) / factor
-        fourth = np.asarray(table.multiply(table).power(2).sum(axis=0)).ravel()
+        fourth = np.bincount(table.indices, np.square(np.square(table.data)), minlength=groups)
         # As many equal squares have the same sum and sum of squares (Kish's effective number).
         worth = np.where(fourth > 0, variance**2 / fourth, customers)
     std_error = np.sqrt(np.diag(covariance))

@@ -8,7 +8,8 @@ import numpy as np
 
 from promolab.model.uplift.checks_result import NOTABLE, Check
 from promolab.model.uplift.contrasts import arm_contrast, comparable_columns
-from promolab.model.uplift.figures import p_words
+from promolab.model.uplift.figures import p_words, signed
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def check_balance(
         return Check(name, "not possible", "There is no covariate that varies.")
     size = balance["weighted"].abs()
     worst = balance.iloc[int(size.argmax())]
-    told = f"{worst['column']} differs most, by {worst['weighted']:+.2f} sd in {worst['arm']}"
+    told = f"{worst['column']} differs most, by {signed(worst['weighted'])} sd in {worst['arm']}"
     value = float(size.max())
     if not experiment.randomised:
         raw = float(balance["raw"].abs().max())
@@ -117,9 +118,8 @@ def check_placebo(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
         return Check(name, "not possible", "What was measured before does not vary.")
     least, off, arm, column = min(found, key=lambda one: (one[0], str(one[2]), one[3]))
     chance = min(1.0, least * len(found))
-    told = (
-        f'{column} "differs" by {off:+.3f} sd in {arm} ({p_words(chance)}, of {len(found)} tests)'
-    )
+    words = f"{p_words(chance)}, of {plural(len(found), 'test')}"
+    told = f'{column} "differs" by {signed(off, 3)} sd in {arm} ({words})'
     if chance < UNLIKELY and (experiment.randomised or abs(off) > NOTABLE):
         return Check(
             name, "refused",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError
-from promolab.model.uplift.figures import lines
+from promolab.model.uplift.figures import lines, signed
 from promolab.model.uplift.identification import Identification
 from promolab.results import Result, plain
 from promolab.wording import plural
@@ -141,7 +141,7 @@ class UpliftChecks(Result):
         table = table.sort_values(["size", "arm", "column"], ascending=[False, True, True]).head(12)
         several = len(self.balance["arm"].unique()) > 1
         names = [f"{r.column} ({r.arm})" if several else r.column for r in lines(table)]
-        text = [f"raw {r.raw:+.2f}" for r in lines(table)]
+        text = [f"raw {signed(r.raw)}" for r in lines(table)]
         ax = plots.intervals(
             names, table["weighted"], table["weighted"], table["weighted"], reference=0.0,
             text=text, ax=ax,

@@ -50,7 +50,7 @@ def average_table(
         mine = kept[:, k]
         everyone = np.zeros(int(mine.sum()), dtype=np.int64)
         effect = group_means(gamma[mine, k], everyone, 1, cluster[mine])
-        control = nuisance.psi[mine, 0]
+        control = nuisance.control[mine]
         lift, error = ratio_error(gamma[mine, k], control, cluster[mine])
         half = float(t_quantile(effect.degrees, level)[0]) * error
         low, high = effect.interval(level)

@@ -11,7 +11,7 @@ from promolab.wording import decimals_for, number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["figure", "lines", "p_words"]
+__all__ = ["figure", "lines", "p_words", "signed"]
 
 
 def figure(value: float, low: float | None = None, high: float | None = None) -> str:
@@ -45,6 +45,17 @@ def p_words(value: float) -> str:
     if value < 0.001:
         return "p < 0.001"
     return f"p = {value:.2f}" if value >= 0.01 else f"p = {value:.3f}"
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """Write a difference with its sign.
+
+    Examples
+    --------
+    >>> signed(0.123), signed(-0.1234, 3)
+    ('+0.12', '−0.123')
+    """
+    return f"{value:+.{decimals}f}".replace("-", "−")
 
 
 def lines(table: pd.DataFrame) -> Iterator[Any]:

@@ -83,6 +83,25 @@ class Fitted:
             self._effects = self._predict_folds(lambda fold: self.fold_ != fold)
         return pd.DataFrame(self._effects, columns=list(self.treatments_))
 
+    def forward_effects(self) -> pd.DataFrame:
+        """Return effects predicted for the training rows, each by a model of earlier folds.
+
+        The first fold is nan: nothing comes before it. Where every fold is predicted from all
+        others, folds that are alike by chance confirm each other: where there is nothing to find,
+        the standard deviation of a Qini is up to √2 times its standard error. Forward it is not, at
+        the price of less data: use it to test whether there is anything to target.
+
+        References
+        ----------
+        Luedtke & van der Laan (2016), Annals of Statistics 44(2); Wager (2024), "Sequential
+        validation of treatment heterogeneity", arXiv 2405.05534.
+        """
+        import pandas as pd
+
+        self._fitted()
+        values = self._predict_folds(lambda fold: self.fold_ < fold, first=1)
+        return pd.DataFrame(values, columns=list(self.treatments_))
+
     def ranks(self, *, forward: bool = False) -> pd.DataFrame:
         """Return the place of each training row by its predicted effect within its fold, 1 highest.
 
@@ -93,11 +112,7 @@ class Fitted:
         Parameters
         ----------
         forward : bool
-            Predict each fold from earlier folds alone; the first has no rank (nan). Where every
-            fold is predicted from all others, folds that are alike by chance confirm each other:
-            where there is nothing to find, the standard deviation of a Qini is up to √2 times its
-            standard error. Forward it is not (Luedtke & van der Laan 2016), at the price of less
-            data: use it to test whether there is anything to target, and the others to describe it.
+            By `forward_effects`; the first fold has no rank (nan).
 
         Examples
         --------
@@ -111,14 +126,8 @@ class Fitted:
         >>> int(ranks.isna().sum()), float(ranks.max())
         (180, 1.0)
         """
-        import pandas as pd
-
-        effects = self.effects_
-        if forward:
-            values = self._predict_folds(lambda fold: self.fold_ < fold, first=1)
-            effects = pd.DataFrame(values, columns=effects.columns)
-        grouped = effects.groupby(self.fold_)
-        return grouped.rank(method="average", pct=True)
+        effects = self.forward_effects() if forward else self.effects_
+        return effects.groupby(self.fold_).rank(method="average", pct=True)
 
     def _predict_folds(self, train: Callable[[int], np.ndarray], first: int = 0) -> np.ndarray:
         effects = np.full((len(self.fold_), len(self.treatments_)), np.nan)

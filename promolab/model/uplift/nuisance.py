@@ -7,12 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promolab.metrics.uplift.scores import aipw_scores
 from promolab.model.uplift.design import Design
 from promolab.model.uplift.makers import Maker, Predictor
 from promolab.model.uplift.rows import Rows
-from promolab.model.uplift.scores import crump_cutoff, effect_scores, potential_scores
 
-__all__ = ["Nuisance", "cross_fit", "estimate_propensity", "fit_nuisance", "kept_rows"]
+__all__ = [
+    "Nuisance",
+    "cross_fit",
+    "crump_cutoff",
+    "estimate_propensity",
+    "fit_nuisance",
+    "kept_rows",
+]
 
 PENALTY = 1.0
 """Of the multinomial logistic regression of the arms."""
@@ -30,19 +37,18 @@ class Nuisance:
         Chances of the arms, known or estimated.
     clipped : int
         Rows of which an estimated chance was raised to the lowest allowed.
-    psi : ndarray of shape (n, K)
-        Doubly robust scores of the outcome under each arm.
+    gamma : ndarray of shape (n, K − 1)
+        Doubly robust scores of the effects (`promolab.metrics.aipw_scores`); nan where a row could
+        not have got the arm or the control.
+    control : ndarray of shape (n,)
+        Doubly robust scores of the outcome under the control; nan where a row could not get it.
     """
 
     mu: np.ndarray
     propensity: np.ndarray
     clipped: int
-    psi: np.ndarray
-
-    @property
-    def gamma(self) -> np.ndarray:
-        """Doubly robust scores of the effects, shape (n, K − 1)."""
-        return effect_scores(self.psi)
+    gamma: np.ndarray
+    control: np.ndarray
 
     def share(self, arm: int) -> np.ndarray:
         """Return the chance of an arm among the arm and the control, shape (n,)."""
@@ -100,7 +106,13 @@ def fit_nuisance(
 
     for arm in range(rows.arms):
         mu[:, arm] = cross_fit(rows, wide, fit, rows.codes == arm)
-    return Nuisance(mu, chances, clipped, potential_scores(rows.y, rows.codes, chances, mu))
+    gamma = aipw_scores(rows.y, rows.codes, chances, mu)
+    return Nuisance(mu, chances, clipped, gamma, _control_scores(rows, chances[:, 0], mu[:, 0]))
+
+
+def _control_scores(rows: Rows, chance: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    weight = (rows.codes == 0) / np.where(chance > 0, chance, np.nan)
+    return np.asarray(mu + weight * (rows.y - mu))
 
 
 def estimate_propensity(rows: Rows, Z: np.ndarray, clip: float) -> tuple[np.ndarray, int]:
@@ -164,3 +176,33 @@ def kept_rows(chances: np.ndarray, trim: float | str | None) -> np.ndarray:
         factor = variance.sum(axis=1)
         kept[mine, arm - 1] = factor <= crump_cutoff(factor)
     return kept
+
+
+def crump_cutoff(variance: np.ndarray) -> float:
+    r"""Return the largest variance factor that a row may have and stay in the average.
+
+    With :math:`v = 1/e_k + 1/e_0` the average effect over the rows with :math:`v \le \gamma` has
+    a variance in proportion to :math:`E[v \mid v \le \gamma] / P(v \le \gamma)`: the γ of the
+    smallest, or infinity where all rows may stay.
+
+    Parameters
+    ----------
+    variance : ndarray of shape (n,)
+        v of each row.
+
+    References
+    ----------
+    Crump, Hotz, Imbens & Mitnik (2009), Biometrika 96(1).
+
+    Examples
+    --------
+    >>> crump_cutoff(np.array([4.0, 4.2, 5.0, 4.1]))
+    inf
+    >>> crump_cutoff(np.array([4.0, 4.2, 5.0, 4.1, 900.0]))
+    5.0
+    """
+    ranked = np.sort(variance)
+    if not len(ranked):
+        return float("inf")
+    best = int(np.argmin(np.cumsum(ranked) / np.arange(1, len(ranked) + 1) ** 2.0))
+    return float("inf") if best == len(ranked) - 1 else float(ranked[best])

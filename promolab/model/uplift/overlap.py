@@ -68,13 +68,6 @@ def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:
             name, "refused",
             f"Arms and control hardly overlap: {told}, and {EFFECTIVE} are the least.", value,
         )  # fmt: skip
-    lost = overlap.iloc[int(overlap["kept"].argmin())]
-    if not experiment.randomised and lost["kept"] < MOST_KEPT:
-        return Check(
-            name, "warning",
-            f"Only {percent(lost['kept'])} of the rows of {lost['arm']} have their like in the "
-            "other arm; the effect is told for these alone.", value,
-        )  # fmt: skip
     few = overlap.iloc[int(overlap["even_n"].fillna(np.inf).argmin())]
     if few["even_n"] < 2 * EFFECTIVE:
         return Check(
@@ -82,6 +75,13 @@ def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:
             f"Hardly anyone could have got {few['arm']} as well as {experiment.control}: all is "
             f"worth an even experiment on {plural(int(few['even_n']), 'row')}. Compare those alone "
             "who could have got either: trim='optimal'.", float(few["even_n"]),
+        )  # fmt: skip
+    lost = overlap.iloc[int(overlap["kept"].argmin())]
+    if not experiment.randomised and lost["kept"] < MOST_KEPT:
+        return Check(
+            name, "warning",
+            f"Only {percent(lost['kept'])} of the rows of {lost['arm']} have their like in the "
+            "other arm; the effect is told for these alone.", value,
         )  # fmt: skip
     thin = overlap.iloc[int(overlap["effective_share"].argmin())]
     if thin["effective_share"] < THIN:

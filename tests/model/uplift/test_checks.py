@@ -9,6 +9,7 @@ import pytest
 
 from promolab.contract import Experiment
 from promolab.model.uplift import Refused, UpliftModel, check_experiment
+from promolab.model.uplift.overlap import check_overlap
 from tests.model.uplift.made_up import assign, frame, targeted_chances, trial
 
 
@@ -173,6 +174,10 @@ def test_an_observed_shop_is_adjusted_or_refused_for_what_weighting_cannot_mend(
     checks = check_experiment(seen)
     assert str(checks.identification) == "adjusted" and checks.refused == ()
     assert "nobody drew" in checks.identification.because
+    # Rows left out are a warning; that what is left tells next to nothing comes before it.
+    thin = checks.overlap.assign(kept=0.5, effective_n=80.0)
+    assert check_overlap(seen, thin).verdict == "warning"
+    assert check_overlap(seen, thin.assign(even_n=[np.nan, 60.0])).verdict == "refused"
     hidden = Experiment(rows, "arm", "none", ["age", "visits"], ["y"], **how)
     assert check_experiment(hidden).refused == ("placebo",)
 

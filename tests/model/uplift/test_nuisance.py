@@ -9,8 +9,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from promolab.model.uplift import UpliftModel
 from promolab.model.uplift.design import folds_of
-from promolab.model.uplift.nuisance import kept_rows
-from promolab.model.uplift.scores import crump_cutoff, effect_scores, potential_scores
+from promolab.model.uplift.nuisance import crump_cutoff, kept_rows
 from tests.model.uplift.made_up import assign, frame, targeted_chances, trial
 
 
@@ -89,23 +88,19 @@ def test_trim_may_be_a_chance_or_nothing():
     assert kept_rows(chances, None).all()
 
 
-def test_scores_are_those_of_the_metrics():
-    metrics = pytest.importorskip("promolab.metrics")
-    if not hasattr(metrics, "aipw_scores"):
-        pytest.skip("the metrics of uplift are not there")
-    experiment = trial(600)
+def test_scores_are_written_out_as_in_the_paper():
+    chances = np.tile([0.5, 0.25, 0.25], (600, 1))
+    chances[:300] = [0.5, 0.5, 0.0]
+    experiment = trial(600, chances=chances)
     model = UpliftModel().fit(experiment)
-    other = metrics.aipw_scores(
-        experiment.y(), experiment.codes, experiment.propensity, model.nuisance_.mu
-    )
-    assert model.scores_.to_numpy() == pytest.approx(np.asarray(other), abs=1e-12)
-
-
-def test_scores_average_to_each_arms_mean_where_models_know_nothing():
-    y, codes = np.array([1.0, 3.0, 5.0, 9.0]), np.array([0, 0, 1, 1])
-    psi = potential_scores(y, codes, np.full((4, 2), 0.5), np.zeros((4, 2)))
-    assert psi.mean(axis=0).tolist() == [2.0, 7.0]
-    assert effect_scores(psi).mean() == 5.0
+    y, codes, mu = experiment.y(), experiment.codes, model.nuisance_.mu
+    left = [np.where(codes == k, y - mu[:, k], 0.0) for k in range(3)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        psi = [np.where(e > 0, mu[:, k] + left[k] / e, np.nan) for k, e in enumerate(chances.T)]
+    expected = np.column_stack([psi[1] - psi[0], psi[2] - psi[0]])
+    assert model.scores_.to_numpy() == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    assert model.nuisance_.control == pytest.approx(psi[0], abs=1e-12)
+    assert np.isnan(expected[:300, 1]).all() and np.isfinite(expected[:300, 0]).all()
 
 
 def test_folds_hold_whole_customers_whatever_the_order_of_the_rows():
