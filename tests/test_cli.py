@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_report_prints_the_path_last_and_hands_its_options_on(asked, capsys):
         (StepError("step 03 failed"), 1, "promolab: step 03 failed\n"),
         (MissingExtraError("x", "lab"), 2, "pip install 'promolab[lab]'\n"),
         (KeyError("boom"), 1, "promolab: unexpected KeyError: 'boom' (--verbose shows where)\n"),
-        (KeyboardInterrupt(), 130, "promolab: interrupted; nothing was changed\n"),
+        (KeyboardInterrupt(), 130, "promolab: interrupted; nothing half done is left\n"),
     ],
 )
 def test_errors_become_exit_codes_and_sentences(asked, capsys, error, code, sentence):
@@ -65,6 +66,19 @@ def test_errors_become_exit_codes_and_sentences(asked, capsys, error, code, sent
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.endswith(sentence)
     assert "Traceback" not in printed.err
+
+
+def test_every_command_leaves_through_its_context_managers_when_it_is_ended(monkeypatch):
+    seen: list[object] = []
+    told = "promolab.report.releases.release_week"
+    monkeypatch.setattr(told, lambda *_, **__: seen.append(signal.getsignal(signal.SIGTERM)))
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        assert cli.main(["release", "2017-W44"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with pytest.raises(SystemExit, match="143"):
+        seen[0](signal.SIGTERM, None)
 
 
 def test_verbose_shows_where(asked, capsys, monkeypatch):

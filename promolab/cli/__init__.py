@@ -19,7 +19,7 @@ from pathlib import Path
 from promolab import __version__
 from promolab.cli.lifecycle import add_lifecycle
 from promolab.cli.score import add_score
-from promolab.cli.shared import DONE, FAILED, INTERRUPTED, WRONG, add_run_options, end, parameters
+from promolab.cli.shared import DONE, FAILED, INTERRUPTED, WRONG, add_run_options, end, run_options
 from promolab.errors import InputError, MissingExtraError, PromolabError
 
 __all__ = ["main"]
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     2
     """
     options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, end)
     try:
         return int(options.run(options))
     except (InputError, MissingExtraError) as error:
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PromolabError as error:
         return _say(error, FAILED, options.verbose)
     except KeyboardInterrupt:
-        print("promolab: interrupted; nothing was changed", file=sys.stderr)
+        print("promolab: interrupted; nothing half done is left", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -135,22 +136,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(options: argparse.Namespace) -> int:
-    given = parameters(options)
+    given = run_options(options)
     from promolab.report import run_report
 
-    signal.signal(signal.SIGTERM, end)
-    page = run_report(
-        source=options.source,
-        week=options.week,
-        out=options.out,
-        seed=options.seed,
-        parameters=given,
-        shop_file=options.shop,
-        workers=options.workers,
-        wait=options.wait,
-        strict=options.strict,
-    )
-    print(page, flush=True)
+    print(run_report(week=options.week, **given), flush=True)
     return DONE
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from typing import Any
 
-from promolab.cli.shared import DONE, FAILED, add_run_options, end, parameters
+from promolab.cli.shared import DONE, FAILED, add_run_options, run_options
 
 __all__ = ["add_lifecycle"]
 
@@ -63,20 +62,7 @@ def _backfill(options: argparse.Namespace) -> int:
         tqdm.write(week.line(), file=sys.stdout)  # above the bar, where there is one
         sys.stdout.flush()
 
-    signal.signal(signal.SIGTERM, end)
-    done = backfill(
-        options.first,
-        options.last,
-        source=options.source,
-        out=options.out,
-        seed=options.seed,
-        parameters=parameters(options),
-        shop_file=options.shop,
-        workers=options.workers,
-        wait=options.wait,
-        strict=options.strict,
-        on_week=say,
-    )
+    done = backfill(options.first, options.last, on_week=say, **run_options(options))
     failed = [str(week.week) for week in done if week.outcome == "failed"]
     if failed:
         of = f"{len(failed)} of {len(done)} weeks failed: {', '.join(failed)}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from promolab.errors import InputError
 
-__all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG", "add_run_options", "end", "parameters"]
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG", "add_run_options", "end", "run_options"]
 
 DONE = 0
 FAILED = 1
@@ -53,7 +53,21 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parameters(options: argparse.Namespace) -> dict[str, str]:
+def run_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what `add_run_options` added as `run_report` and `backfill` take it."""
+    return {
+        "source": options.source,
+        "out": options.out,
+        "seed": options.seed,
+        "parameters": _parameters(options),
+        "shop_file": options.shop,
+        "workers": options.workers,
+        "wait": options.wait,
+        "strict": options.strict,
+    }
+
+
+def _parameters(options: argparse.Namespace) -> dict[str, str]:
     """Return the parameters given with -p, as they were written."""
     given: dict[str, str] = {}
     for pair in options.parameter:
