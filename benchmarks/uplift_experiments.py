@@ -42,7 +42,8 @@ def something_to_target(seed: int, customers: int) -> bool | None:
     import torch
 
     from promolab import load_shop
-    from promolab.report.uplift_step import choose_experiment, measure_uplift
+    from promolab.report.uplift_choice import choose_experiment
+    from promolab.report.uplift_step import measure_uplift
 
     torch.set_num_threads(1)  # the shops run side by side
     shop = load_shop("simulated", customers=customers, variant="null", seed=seed)
@@ -109,7 +110,8 @@ def cross_validated(repeats: int, learner: str) -> pd.DataFrame:
 def says_what_its_interval_says() -> bool:
     """Return whether page 05 sees nothing in the men's e-mail where Qini's interval holds 0."""
     from promolab import load_experiment
-    from promolab.report.uplift_step import Choice, measure_uplift
+    from promolab.report.uplift_choice import Choice
+    from promolab.report.uplift_step import measure_uplift
 
     trial = load_experiment("hillstrom")
     alone = trial.subset(MEN)

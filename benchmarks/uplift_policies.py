@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,19 +16,31 @@ OF_ATTAINABLE, OF_THE_GAP = 0.85, 0.60
 TOP = 0.3
 
 
+RECOMMENDED = {"uplift": ("dr", "ridge")}
+
+
 def policy(
-    customers: int = 100_000, seed: int = 0, rounds: int = 8, learner: str = "ridge"
+    customers: int = 100_000,
+    seed: int = 0,
+    rounds: int = 8,
+    models: Mapping[str, tuple[str, str]] = RECOMMENDED,
 ) -> dict[str, float]:
     """Let models choose whom to contact in a simulated shop, and add up what that is truly worth.
 
     Half-and-half rounds of one promotion; then the next one goes to the top 30 %.
 
+    Parameters
+    ----------
+    customers, seed, rounds : int
+    models : mapping of str to (str, str)
+        Kind and learner of `promolab.UpliftModel`, by a name.
+
     Returns
     -------
     dict
         True expected profit added over ``nobody``: of the ``latent`` and the ``attainable`` oracle,
-        of the ``uplift`` model (doubly robust), of a ``response`` ranking (margin expected with the
-        promotion), and of a choice at ``random``.
+        of each of the ``models``, of a ``response`` ranking (margin expected with the promotion),
+        and of a choice at ``random``.
     """
     import pandas as pd
 
@@ -48,12 +61,14 @@ def policy(
 
     starts = shop.promotions.execute().set_index("promotion_id")["starts_at"]
     X = known(shop, starts[last].to_pydatetime()).set_index("customer_id").sort_index()
-    model = UpliftModel("dr", learner, seed=seed).fit(experiment)
     with_it, design = experiment.codes == 1, Design.learn(experiment.X, "encoded")
     Z = design.matrix(experiment.X)[with_it]
     response = maker_of("ridge").outcome(Z, experiment.y()[with_it], False, design, seed)
     scores = {
-        "uplift": model.predict(X)[:, 0],
+        name: UpliftModel(kind, learner, seed=seed).fit(experiment).predict(X)[:, 0]
+        for name, (kind, learner) in models.items()
+    }
+    scores |= {
         "response": response.predict(design.matrix(X)),
         "random": np.random.default_rng(seed).random(len(X)),
     }
@@ -76,9 +91,9 @@ def _known(shop: Any, moment: Any, columns: list[str]) -> pd.DataFrame:
     return table[["customer_id", *columns]]
 
 
-def policies(customers: int = 100_000, seeds: int = 5, learner: str = "ridge") -> list[Row]:
+def policies(customers: int = 100_000, seeds: int = 5) -> list[Row]:
     """Return whether the uplift policy comes near enough to what can be attained."""
-    found = [policy(customers, seed, learner=learner) for seed in range(seeds)]
+    found = [policy(customers, seed) for seed in range(seeds)]
     mean = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
     share = mean["uplift"] / mean["attainable"]
     gap = (mean["uplift"] - mean["response"]) / (mean["attainable"] - mean["response"])
@@ -100,3 +115,16 @@ def policies(customers: int = 100_000, seeds: int = 5, learner: str = "ridge") -
             gap >= OF_THE_GAP,
         ),
     ]
+
+
+def kinds(customers: int = 40_000, seeds: int = 2) -> pd.DataFrame:
+    """Return the share of the attainable oracle's profit that each kind and learner reaches."""
+    import pandas as pd
+
+    models = {
+        f"{kind}, {learner}": (kind, learner)
+        for kind in ("s", "t", "x", "r", "dr")
+        for learner in ("linear", "ridge", "boosting")
+    }
+    found = pd.DataFrame([policy(customers, seed, models=models) for seed in range(seeds)])
+    return (found.div(found["attainable"], axis=0)).agg(["mean", "min", "max"]).T

@@ -20,9 +20,9 @@ from promolab.contract import Experiment
 from promolab.contract.operations import NONE
 from promolab.errors import DataError, InputError, nearest
 from promolab.features import build_features
-from promolab.features._rounds import known_until
-from promolab.features.decisions import _attributes, _measured
+from promolab.features.decisions import attributes_of, with_outcomes
 from promolab.features.outcomes import OUTCOMES, whole_margin_rate
+from promolab.features.rounds import known_until
 from promolab.wording import count
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def promotions_over(shop: Shop, as_of: Any = None, *, horizon_days: int = 28) ->
             "comparing contacted customers with others needs the tables promotions and exposures; "
             f"{shop.settings.name} has no {' and no '.join(lacking)}"
         )
-    now = known_until(shop) if as_of is None else min(moment_of(as_of), known_until(shop))
+    now = known_until(shop, as_of)
     table = shop.promotions.select("promotion_id", "kind", "starts_at", "ends_at").execute()
     table = table[table["ends_at"] + timedelta(days=horizon_days) <= now]
     events = shop.events
@@ -194,7 +194,7 @@ def known_at(shop: Shop, moment: Any) -> pd.DataFrame:
     now = moment_of(moment)
     frame = build_features(shop, now).execute().drop(columns="as_of")
     if shop.has("customers"):
-        names = _attributes(shop)
+        names = attributes_of(shop)
         household = ["cluster_id"] if shop.has("customers", "cluster_id") else []
         known = shop.customers.select("customer_id", *names, *household).execute()
         clash = {name: f"customer_{name}" for name in names if name in frame.columns}
@@ -235,13 +235,13 @@ def _why(row: pd.Series[Any], over: pd.DataFrame, asked: Any) -> str:
     name = promotion_name(row["kind"], row["promotion_id"])
     sizes = f"{count(row['contacted'])} contacted, {count(row['others'])} not"
     chosen = (
-        "as asked for"
+        ""
         if asked is not None
-        else f"of {count(len(over))} promotions that are over the one with the most customers in "
+        else f", of {count(len(over))} promotions that are over the one with the most customers in "
         "its smaller group"
     )
     return (
-        f"{name}, {row['starts_at']:%-d %b %Y} to {row['ends_at']:%-d %b %Y}, {chosen} ({sizes}). "
+        f"{name}, {row['starts_at']:%-d %b %Y} to {row['ends_at']:%-d %b %Y}{chosen} ({sizes}). "
         "Who was contacted was chosen, not drawn; other promotions of the time are in both groups."
     )
 
@@ -269,14 +269,14 @@ def _outcomes(
         if name not in OUTCOMES:
             raise InputError(f"there is no outcome {name!r}; {nearest(str(name), OUTCOMES)}")
     if asked is not None:
-        return *_measured(shop, arms, spans, names), names, ()
+        return *with_outcomes(shop, arms, spans, names), names, ()
     if whole_margin_rate(shop) is not None or shop.has("products", "margin_rate"):
         # Products without a rate are found only where they were bought.
         with suppress(DataError):
-            return *_measured(shop, arms, spans, names), names, ()
+            return *with_outcomes(shop, arms, spans, names), names, ()
     names = tuple(name for name in OUTCOMES if name != "margin")
     note = "Margin rates are not known: sales are compared."
-    return *_measured(shop, arms, spans, names), names, (note,)
+    return *with_outcomes(shop, arms, spans, names), names, (note,)
 
 
 def _other_promotions(shop: Shop, start: datetime) -> pd.DataFrame:

@@ -235,43 +235,6 @@ class Experiment:
         kept = tuple(self.arms[p] for p in places)
         return replace(self, frame=self.frame[mine], arms=kept, propensity=chances, notes=notes)
 
-    @classmethod
-    def stack(cls, experiments: Sequence[Experiment]) -> Experiment:
-        """Return several experiments as one; an arm that one of them lacks has no chance there.
-
-        Parameters
-        ----------
-        experiments : sequence of Experiment
-            With the same columns in the same roles, and the same control.
-
-        Raises
-        ------
-        InputError
-            They do not fit together.
-        """
-        import pandas as pd
-
-        if not experiments:
-            raise InputError("there is no experiment to stack")
-        first = experiments[0]
-        same = ("arm", "control", "covariates", "outcomes", "customer_id", "placebo")
-        for other in experiments[1:]:
-            for field in (*same, "block", "household", "design"):
-                if getattr(other, field) != getattr(first, field):
-                    raise InputError(
-                        f"{first.name} and {other.name} differ in {field}: "
-                        f"{getattr(first, field)!r} and {getattr(other, field)!r}"
-                    )
-        arms = tuple(dict.fromkeys(arm for e in experiments for arm in e.arms))
-        chances = None
-        if first.propensity is not None:
-            parts = [pd.DataFrame(e.propensity, columns=list(e.arms)) for e in experiments]
-            wide = [part.reindex(columns=list(arms), fill_value=0.0) for part in parts]
-            chances = np.concatenate([part.to_numpy() for part in wide])
-        frame = pd.concat([e.frame for e in experiments], ignore_index=True)
-        notes = tuple(dict.fromkeys(note for e in experiments for note in e.notes))
-        return replace(first, frame=frame, arms=arms, propensity=chances, notes=notes)
-
     def describe(self) -> pd.DataFrame:
         """Return one row per arm: decisions, customers, share, mean chance, outcomes' means.
 

@@ -14,9 +14,11 @@ from promolab.features.lines import (
     orders_before,
 )
 from promolab.features.point_in_time import (
+    DAY,
     KEYS,
     before,
     dated,
+    how_many,
     joined,
     keys_of,
     read_as_of,
@@ -26,7 +28,6 @@ from promolab.features.purchases import goods, purchases
 
 __all__ = ["POSITIVE_RESPONSES", "build_features"]
 
-DAY = 86_400
 POSITIVE_RESPONSES = ("click", "claim", "redeem", "purchase", "share")
 """Kinds of response that count as one; a delivery or a complaint does not."""
 PRIOR_CONTACTS = 2
@@ -126,26 +127,23 @@ def _orders(orders: Any, as_of: Any) -> Any:
     orders = orders.mutate(age=age)
     first, last = orders.age.max(where=kept), orders.age.min(where=kept)
 
-    def count(where: Any) -> Any:
-        return where.cast("int64").sum()
-
     recent = {days: orders.age <= days * DAY for days in (28, 84)}
     keys = keys_of(as_of)
     sums = orders.group_by(keys).aggregate(
         recency=last,
         history=first - last,
-        orders=count(kept),
+        orders=how_many(kept),
         amount=orders.amount.sum(),
         discount=orders.discount.sum(),
         items=orders.quantity.sum(),
         usable_amount=orders.usable_amount.sum(),
         largest=ibis.ifelse(kept, orders.amount, None).max(),
-        coupon_orders=count(kept & (orders.coupon_discount > 0)),
-        weekend_orders=count(kept & orders.weekend),
-        evening_orders=count(kept & orders.evening),
+        coupon_orders=how_many(kept & (orders.coupon_discount > 0)),
+        weekend_orders=how_many(kept & orders.weekend),
+        evening_orders=how_many(kept & orders.evening),
         sine=ibis.ifelse(kept, orders.hour_sine, 0).sum(),
         cosine=ibis.ifelse(kept, orders.hour_cosine, 0).sum(),
-        **{f"orders_{d}d": count(kept & inside) for d, inside in recent.items()},
+        **{f"orders_{d}d": how_many(kept & inside) for d, inside in recent.items()},
         **{
             f"amount_{d}d": ibis.ifelse(inside, orders.amount, 0).sum()
             for d, inside in recent.items()
@@ -194,7 +192,7 @@ def _responses(shop: Shop, as_of: Any, customers: Any) -> Any:
     contacts = before(exposures, as_of)
     recent = seconds_between(contacts.ts, contacts.as_of) <= 28 * DAY
     contacts = contacts.group_by(list(KEYS)).aggregate(
-        contacts=contacts.count(), contacts_28d=recent.cast("int64").sum()
+        contacts=contacts.count(), contacts_28d=how_many(recent)
     )
     answers = before(first.select("customer_id", "promotion_id", "ts"), as_of)
     answers = answers.group_by(list(KEYS)).aggregate(responses=answers.count())
@@ -250,13 +248,10 @@ def _browsing(shop: Shop, as_of: Any) -> Any:
     table = before(events.select("customer_id", "ts", "kind"), as_of)
     recent = seconds_between(table.ts, table.as_of) <= 28 * DAY
 
-    def count(where: Any) -> Any:
-        return where.cast("int64").sum()
-
     sums = table.group_by(list(KEYS)).aggregate(
-        views=count(table.kind == "view"),
-        purchases=count(table.kind == "purchase"),
-        **{f"{name}_28d": count((table.kind == kind) & recent) for kind, name in there.items()},
+        views=how_many(table.kind == "view"),
+        purchases=how_many(table.kind == "purchase"),
+        **{f"{name}_28d": how_many((table.kind == kind) & recent) for kind, name in there.items()},
     )
     if "view" not in there:
         return sums.drop("views", "purchases")

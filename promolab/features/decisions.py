@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import Experiment
+from promolab.contract.experiment import CERTAIN
 from promolab.contract.operations import NONE
 from promolab.errors import DataError, InputError, nearest
-from promolab.features._rounds import before_them, chances_of, complete, known_until, rounds_of
 from promolab.features.customers import build_features
 from promolab.features.outcomes import OUTCOMES, outcomes_between
-from promolab.features.point_in_time import joined, read_as_of
+from promolab.features.point_in_time import joined
+from promolab.features.rounds import before_them, chances_of, complete, known_until, rounds_of
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["decisions_experiment"]
+__all__ = ["attributes_of", "decisions_experiment", "with_outcomes"]
 
 BEFORE = "_before"
 """Ending of the placebo outcomes."""
@@ -30,7 +31,6 @@ NO_ATTRIBUTES = ("customer_id", "status", "since", "cluster_id")
 BY = ("promotion", "kind")
 KEYS = ("decision_id", "customer_id", "ts", "action", "holdout", "arm", "span", "round")
 ORDER = ("ts", "customer_id", "decision_id")
-CERTAIN = 1 - 1e-9
 
 
 def decisions_experiment(
@@ -96,9 +96,7 @@ def decisions_experiment(
     outcomes = _outcomes(outcomes)
     if not 0 <= horizon_days <= 3650:
         raise InputError(f"horizon_days = {horizon_days}, must be a number of days from 0 on")
-    until = known_until(shop) if as_of is None else read_as_of(as_of)
-    if not isinstance(until, datetime):
-        raise InputError("as_of is a table; expected one moment")
+    until = known_until(shop, as_of)
     rounds = rounds_of(shop, at, until)
     horizon = timedelta(days=horizon_days)
     if at is None:
@@ -112,8 +110,8 @@ def decisions_experiment(
     rounds = rounds[rounds["ts"].isin(spans["ts"])]
     chosen = _decisions(shop, rounds, spans)
     chosen, chances, notes = _with_a_choice(shop, chosen, rounds)
-    measured, placebo = _measured(shop, chosen, spans, outcomes)
-    attributes = _attributes(shop)
+    measured, placebo = with_outcomes(shop, chosen, spans, outcomes)
+    attributes = attributes_of(shop)
     described = _described(shop, measured, attributes)
     frame = described.order_by(ORDER).execute()
     frame["round"] = frame["ts"].dt.strftime("%Y-%m-%d %H:%M")
@@ -207,7 +205,7 @@ def _with_a_choice(
     return chosen.anti_join(left, "decision_id").cache(), chances[~certain], notes
 
 
-def _measured(
+def with_outcomes(
     shop: Shop, chosen: Any, spans: pd.DataFrame, outcomes: Sequence[str]
 ) -> tuple[Any, tuple[str, ...]]:
     """Add the outcomes, and those before the decision where any round has them."""
@@ -225,7 +223,7 @@ def _measured(
     return table, placebo
 
 
-def _attributes(shop: Shop) -> list[str]:
+def attributes_of(shop: Shop) -> list[str]:
     """Return the columns of customers that describe them, personal ones left out."""
     from promolab.contract.personal import personal_in
 

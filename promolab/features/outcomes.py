@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.contract.operations import read_operations
 from promolab.errors import DataError
 from promolab.features.lines import order_lines
-from promolab.features.point_in_time import fixed
+from promolab.features.point_in_time import fixed, joined
 from promolab.wording import count
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def placed_lines(shop: Shop) -> Any:
     bought, back = lines.filter(lines.bought), lines.filter(~lines.bought)
     orders = bought.semi_join(back, keys)
     orders = orders.group_by(keys).aggregate(first_ts=orders.ts.min())
-    known = back.left_join(orders, keys).select(
-        *[back[c] for c in back.columns], first_ts=orders.first_ts
-    )
+    known = joined(back, orders, keys)
     placed = ibis.least(known.first_ts.fill_null(known.ts), known.ts)
     known = known.mutate(placed=placed).drop("first_ts")
     return bought.mutate(placed=bought.ts).union(known.select(*bought.columns, "placed"))
@@ -119,8 +117,7 @@ def _with_margin(shop: Shop, rows: Any) -> Any:
         # A stored NaN is a missing rate as well.
         own = products.margin_rate
         products = products.mutate(margin_rate=ibis.ifelse(own.isnan(), None, own))
-        joined = rows.left_join(products, "product_id")
-        rows = joined.select(*[rows[c] for c in rows.columns], products.margin_rate)
+        rows = joined(rows, products, ["product_id"])
         rows = rows.mutate(rate=rows.margin_rate.fill_null(default)).drop("margin_rate")
     else:
         rows = rows.mutate(rate=default)

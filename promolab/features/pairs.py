@@ -6,11 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 from promolab.contract import Shop
+from promolab.contract.tables import PROMOTION_KINDS
 from promolab.errors import InputError
-from promolab.features.customers import DAY, POSITIVE_RESPONSES, build_features
+from promolab.features.customers import POSITIVE_RESPONSES, build_features
 from promolab.features.lines import counted_contacts
-from promolab.features.point_in_time import joined, read_as_of, seconds_between
+from promolab.features.point_in_time import (
+    DAY,
+    how_many,
+    joined,
+    read_as_of,
+    seconds_between,
+)
 from promolab.features.promotion_goods import PAIR_KEYS, category_history, product_history
+from promolab.wording import answer_to
 
 __all__ = ["LABELS", "PAIR_KEYS", "build_candidates", "build_pairs"]
 
@@ -41,9 +49,9 @@ def build_pairs(shop: Shop, as_of: Any, *, lead: timedelta = timedelta()) -> Any
     ibis Table
         One row per customer and promotion contacted before ``as_of``: the customer's features as
         of the promotion's own start less ``lead`` (``as_of`` of the row; a customer without history
-        by then has nulls), the pair's features,
-        and the outcomes by ``as_of``: ``redeemed`` and ``purchased`` (0 or 1; within the
-        promotion's window), ``label_complete`` false where the window is not over at ``as_of``.
+        by then has nulls), the pair's features, and the outcomes by ``as_of``: ``redeemed`` (of a
+        recommendation: bought) and ``purchased`` (0 or 1; within the promotion's window),
+        ``label_complete`` false where the window is not over at ``as_of``.
 
     Raises
     ------
@@ -206,20 +214,19 @@ def _kind_history(shop: Shop, pairs: Any) -> Any:
         contacts=rows.count(), **{name: rows[name].any() for name in flags}
     )
 
-    def number(where: Any) -> Any:
-        return where.cast("int64").sum()
-
     return past.group_by(list(PAIR_KEYS)).aggregate(
         kind_contacts=ibis.ifelse(past.same_kind, past.contacts, 0).sum(),
-        kind_responses=number(past.same_kind & past.done),
+        kind_responses=how_many(past.same_kind & past.done),
         type_contacts=ibis.ifelse(past.same_type, past.contacts, 0).sum(),
-        type_responses=number(past.same_type & past.done),
-        other_promotions_running=number(past.running),
-        other_promotions_answered=number(past.running & past.done),
+        type_responses=how_many(past.same_type & past.done),
+        other_promotions_running=how_many(past.running),
+        other_promotions_answered=how_many(past.running & past.done),
     )
 
 
 def _with_labels(shop: Shop, described: Any, pairs: Any, now: Any) -> Any:
+    import ibis
+
     responses = shop.responses
     keys = pairs.select("customer_id", "promotion_id", "starts_at", "ends_at")
 
@@ -240,9 +247,14 @@ def _with_labels(shop: Shop, described: Any, pairs: Any, now: Any) -> Any:
         parts.append(_purchased(shop, keys, now))
     for part in parts:
         described = joined(described, part.cache(), ["customer_id", "promotion_id"])
+    redeemed, bought = (
+        described[name].fill_null(0).cast("int8") for name in ("redeemed", "purchased")
+    )
+    # What takes nothing off has nothing to redeem: a purchase is the answer to it.
+    kinds = [kind for kind in PROMOTION_KINDS if answer_to(kind).response == "purchase"]
     return described.mutate(
-        redeemed=described.redeemed.fill_null(0).cast("int8"),
-        purchased=described.purchased.fill_null(0).cast("int8"),
+        redeemed=ibis.ifelse(described.promotion_kind.isin(kinds), bought, redeemed),
+        purchased=bought,
         label_complete=described.ends_at <= now,
     )
 

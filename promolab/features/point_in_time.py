@@ -12,10 +12,12 @@ from typing import Any
 from promolab.errors import InputError
 
 __all__ = [
+    "DAY",
     "KEYS",
     "before",
     "dated",
     "fixed",
+    "how_many",
     "joined",
     "keys_of",
     "price_percentiles",
@@ -23,6 +25,8 @@ __all__ = [
     "seconds_between",
 ]
 
+DAY = 86_400
+"""Seconds."""
 KEYS = ("customer_id", "as_of")
 
 
@@ -109,6 +113,11 @@ def fixed(value: Any, scale: int = 4) -> Any:
     Sums of floats change with the number of threads.
     """
     return value.cast("float64").try_cast(f"decimal(18,{scale})")
+
+
+def how_many(where: Any) -> Any:
+    """Return in how many rows of a group a condition holds."""
+    return where.cast("int64").sum()
 
 
 def seconds_between(earlier: Any, later: Any) -> Any:

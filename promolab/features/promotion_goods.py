@@ -6,12 +6,11 @@ from typing import Any
 
 from promolab.contract import Shop
 from promolab.features.lines import order_lines
-from promolab.features.point_in_time import KEYS, joined, seconds_between
+from promolab.features.point_in_time import DAY, KEYS, how_many, joined, seconds_between
 from promolab.features.purchases import goods
 
 __all__ = ["PAIR_KEYS", "category_history", "product_history"]
 
-DAY = 86_400
 PAIR_KEYS = ("customer_id", "promotion_id", "as_of")
 
 
@@ -33,8 +32,8 @@ def product_history(shop: Shop, pairs: Any) -> Any:
     rows = _bought(shop, pairs.select(*PAIR_KEYS)).cache()
     # Counted in two steps each, which can go to disk; a count of distinct values cannot.
     counts = rows.group_by(*PAIR_KEYS, "product_id").aggregate(
-        lines_28d=_number(rows.age <= 28 * DAY),
-        coupon_lines_84d=_number(rows.coupon & (rows.age <= 84 * DAY)),
+        lines_28d=how_many(rows.age <= 28 * DAY),
+        coupon_lines_84d=how_many(rows.coupon & (rows.age <= 84 * DAY)),
     )
     counts = counts.group_by(list(PAIR_KEYS)).aggregate(
         promotion_products_bought=counts.count(),
@@ -115,10 +114,6 @@ def _sums(rows: Any) -> Any:
         promotion_amount=moments.amount.sum().cast("float64"),
         promotion_amount_84d=ibis.ifelse(recent, moments.amount, 0).sum().cast("float64"),
         promotion_orders=moments.count(),
-        promotion_orders_84d=_number(recent),
-        promotion_coupon_orders=_number(moments.coupon),
+        promotion_orders_84d=how_many(recent),
+        promotion_coupon_orders=how_many(moments.coupon),
     )
-
-
-def _number(where: Any) -> Any:
-    return where.cast("int64").sum()

@@ -69,7 +69,7 @@ def load_shop(
     if str(source).partition(":")[0] == "simulated":
         from promolab.sources.simulated import simulated, stated_world
 
-        return simulated(stated, threads, **stated_world(str(source)), **world)
+        return simulated(stated, threads, **(stated_world(str(source)) | world))
     if world:
         raise InputError(f"{next(iter(world))!r} applies to the source 'simulated' alone")
     if str(source) == "complete_journey":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import Experiment
 from promolab.errors import DataError, InputError, nearest
-from promolab.sources.labelled import _numbers, _read
+from promolab.sources.labelled import as_numbers, read_table
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
@@ -97,9 +98,10 @@ def load_experiment(
 
     from promolab.sources.hillstrom import hillstrom
 
+    outcomes, placebo = _listed(outcomes), _listed(placebo)
     if not isinstance(source, pd.DataFrame) and str(source) == HILLSTROM:
         stated = (arm, control, propensity, covariates, customer_id, household, block)
-        if any(value is not None for value in stated) or len(outcomes) or len(placebo):
+        if any(value is not None for value in stated) or outcomes or placebo:
             raise InputError(
                 f"{HILLSTROM!r} brings its own columns and chances: give its file by path= alone, "
                 "or any file as the source with columns of your own"
@@ -107,34 +109,31 @@ def load_experiment(
         return hillstrom(path)
     if path is not None:
         raise InputError(f"path is for {HILLSTROM!r} alone; give the file as the source")
-    if arm is None or not len(outcomes):
+    if arm is None or not outcomes:
         raise InputError(
             "say which columns are the arm and the outcomes: arm=…, outcomes=… (only "
             f"{HILLSTROM!r} brings its own)"
         )
-    if isinstance(source, pd.DataFrame):
-        given, name = source.reset_index(drop=True), "Experiment"
-    else:
-        given, name = _read(Path(source)), Path(source).name
-    table = pd.DataFrame({str(c): _values(given[c]) for c in given.columns})
-    outcomes = [outcomes] if isinstance(outcomes, str) else list(outcomes)
-    placebo = [placebo] if isinstance(placebo, str) else list(placebo)
+    given = read_table(source)
+    table = pd.DataFrame({c: _values(given[c]) for c in given.columns})
     others = [c for c in (customer_id, household, block) if c is not None]
-    _known([arm, *outcomes, *placebo, *others, *(covariates or ())], table)
+    _known([arm, *outcomes, *placebo, *others, *_listed(covariates)], table)
     table[outcomes + placebo] = table[outcomes + placebo].apply(_outcome)
     arms = sorted(table[arm].dropna().unique().tolist(), key=str)
     control = _control(control, arms, arm)
     notes: list[str] = []
     if customer_id is None:
         customer_id = ROW
-        table[ROW] = range(1, len(table) + 1)
+        while customer_id in table:
+            customer_id += "_"
+        table[customer_id] = range(1, len(table) + 1)
         notes.append("No column of the customer is named: every row counts as one of its own.")
     chances, design, used = _propensity(propensity, table, arm, arms, control)
     if covariates is None:
         taken = {arm, *outcomes, *placebo, customer_id, *others, *used}
         covariates = _usable(table, taken, notes)
     else:
-        covariates = list(covariates)
+        covariates = _listed(covariates)
     _no_copies(table, covariates, outcomes)
     return Experiment(
         table,
@@ -149,9 +148,14 @@ def load_experiment(
         block=block,
         household=household,
         arms=[control, *(a for a in arms if a != control)] if chances is not None else (),
-        name=name,
+        name="Experiment" if isinstance(source, pd.DataFrame) else Path(source).name,
         notes=notes,
     )
+
+
+def _listed(names: str | Sequence[str] | None) -> list[str]:
+    """Return one name, several or none as a list."""
+    return [names] if isinstance(names, str) else list(() if names is None else names)
 
 
 def _values(column: pd.Series) -> Any:
@@ -160,7 +164,7 @@ def _values(column: pd.Series) -> Any:
 
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
-    return _numbers(column)
+    return as_numbers(column)
 
 
 def _outcome(column: pd.Series) -> pd.Series:
@@ -213,9 +217,11 @@ def _propensity(
         _known([given], table)
         return _of_own(table[given], table[column], order), "known", [given]
     if not isinstance(given, Mapping):
-        if len(order) != 2 or isinstance(given, bool) or not 0 < float(given) < 1:
+        number = _is_number(given)
+        if len(order) != 2 or not number or not 0 < float(given) < 1:
+            shown = given if number else f"a {type(given).__name__}"
             raise InputError(
-                f"propensity is {given!r} for the arms {', '.join(map(str, order))}; give the "
+                f"propensity is {shown} for the arms {', '.join(map(str, order))}; give the "
                 "chance of the one arm beside the control, or a mapping of arm to chance or column"
             )
         given = {order[1]: float(given)}
@@ -232,6 +238,12 @@ def _propensity(
         )
     used = [value for value in by_name.values() if isinstance(value, str)]
     _known(used, table)
+    for name, value in by_name.items():
+        if not isinstance(value, str) and not _is_number(value):
+            raise InputError(
+                f"propensity of the arm {name!r} is {value!r}; give a number from 0 to 1, or the "
+                "name of a column"
+            )
     chances = pd.DataFrame(index=table.index)
     for arm in order:
         value = by_name.get(str(arm), 0.0)
@@ -239,6 +251,10 @@ def _propensity(
     for arm in lacking:
         chances[str(arm)] = 1 - chances.sum(axis=1)
     return chances.to_numpy(dtype=float), "known", used
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _of_own(chance: pd.Series, arm: pd.Series, order: list[Any]) -> Any:

@@ -142,7 +142,13 @@ def _downloaded() -> Path:
             problems.append(f"{host}: {getattr(error, 'reason', error)}")
             continue
         if hashlib.sha256(content).hexdigest() in CHECKSUMS:
-            return _kept(content)
+            try:
+                return _kept(content)
+            except OSError as error:
+                raise InputError(
+                    f"Hillstrom's file was downloaded, but {_cache()} cannot be written: {error}; "
+                    f"{_ways()}"
+                ) from error
         problems.append(f"{host}: another file than the published one came (its checksum differs)")
     raise InputError(
         f"Hillstrom's file is not here and could not be downloaded ({'; '.join(problems)}); "

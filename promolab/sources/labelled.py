@@ -12,13 +12,12 @@ from promolab.wording import count, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["load_labelled"]
+__all__ = ["as_numbers", "load_labelled", "read_table"]
 
 YES = {"1": 1.0, "1.0": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
 NO = {"0": 0.0, "0.0": 0.0, "false": 0.0, "no": 0.0, "n": 0.0, "f": 0.0}
-OURS = ("customer_id", "promotion_id", "starts_at", "ends_at", "label_complete")
 MOST_PERIODS = 36  # finer ones would each hold too few responses to say anything
-PERIODS = (("day", "D"), ("week", "W-SUN"), ("month", "M"), ("quarter", "Q"), ("year", "Y"))
+PERIODS = ("D", "W-SUN", "M", "Q", "Y")
 
 
 def load_labelled(
@@ -77,7 +76,7 @@ def load_labelled(
     import pandas as pd
 
     labels = _names(id, label, time, promotion)
-    raw = _given(path) if isinstance(path, pd.DataFrame) else _read(path)
+    raw = read_table(path)
     named = [id, *labels, *([time] if time else []), *([promotion] if promotion else [])]
     _check_columns(raw, named, labels)
     out: dict[str, Any] = {"customer_id": _ids(raw[id])}
@@ -94,7 +93,7 @@ def load_labelled(
             f"the column {clash[0]!r} has a name that promolab fills from id, time or promotion; "
             "rename it, or name it there"
         )
-    frame = pd.DataFrame({**out, **{name: _numbers(raw[name]) for name in features}})
+    frame = pd.DataFrame({**out, **{name: as_numbers(raw[name]) for name in features}})
     frame.attrs["outcomes"] = labels
     return frame
 
@@ -111,8 +110,22 @@ def _names(id: Any, label: Any, time: Any, promotion: Any) -> list[str]:
     return labels
 
 
-def _given(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy of a frame whose columns are texts, each of them once."""
+def read_table(given: str | Path | pd.DataFrame) -> pd.DataFrame:
+    """Return the table in a file, or a frame, with columns that are texts, each of them once.
+
+    Raises
+    ------
+    InputError
+        There is no such file.
+    DataError
+        It has no rows, or two columns of one name.
+    """
+    import pandas as pd
+
+    return _named(given) if isinstance(given, pd.DataFrame) else _read(given)
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
     names = [str(name) for name in frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -176,7 +189,7 @@ def _ids(column: pd.Series) -> Any:
             )
         return column.astype("int64").to_numpy()
     # A csv has nothing but text: what a frame or parquet has as a number must be the same id.
-    found = _numbers(column)
+    found = as_numbers(column)
     return found if getattr(found, "dtype", None) == "int64" else column.to_numpy()
 
 
@@ -210,7 +223,7 @@ def _when(times: pd.Series, promotions: Any) -> dict[str, Any]:
             "starts_at": grouped.transform("min").to_numpy(),
             "ends_at": grouped.transform("max").to_numpy(),
         }
-    for _, code in PERIODS:
+    for code in PERIODS:
         periods = times.dt.to_period(code)
         if periods.nunique() <= MOST_PERIODS:
             break
@@ -238,8 +251,11 @@ def _outcome(column: pd.Series, *, several: bool) -> Any:
     return found.to_numpy()
 
 
-def _numbers(column: pd.Series) -> Any:
-    """Return a text column as numbers where all its values are; codes with leading zeros stay."""
+def as_numbers(column: pd.Series) -> Any:
+    """Return a text column as numbers where all its values are; codes with leading zeros stay.
+
+    Any other column comes back as it is.
+    """
     import pandas as pd
 
     if not pd.api.types.is_string_dtype(column.dtype):

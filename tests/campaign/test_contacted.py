@@ -10,6 +10,7 @@ import pytest
 
 import promolab
 from promolab.campaign.contacted import contacted_experiment, known_at, promotions_over
+from promolab.campaign.schedule import promotion_name
 from promolab.errors import DataError, InputError
 from promolab.features.outcomes import outcomes_between
 
@@ -28,7 +29,7 @@ def test_the_promotion_with_the_largest_smaller_arm_is_taken(shop, trial):
     over = promotions_over(shop)
     smaller = over[["contacted", "others"]].min(axis=1)
     assert smaller.is_monotonic_decreasing
-    assert over["promotion_id"].iloc[0] in trial.notes[0]
+    assert trial.notes[0].startswith(promotion_name(*over[["kind", "promotion_id"]].iloc[0]))
     sizes = trial.describe().set_index("arm")["customers"]
     assert sizes.to_dict() == {
         "none": over["others"].iloc[0],
@@ -74,7 +75,7 @@ def test_nothing_after_the_start_is_a_covariate(shop, trial):
 
 
 def test_chances_are_not_known_and_the_effect_is_adjusted(trial):
-    model = promolab.model.uplift.UpliftModel("dr").fit(trial)
+    model = promolab.UpliftModel("dr").fit(trial)
     assert trial.design == "unknown" and str(model.identification_) == "adjusted"
     row = model.sensitivity().table.iloc[0]
     assert row["raw"] > row["effect"]  # the simulated policy contacts those who buy anyway
@@ -83,7 +84,9 @@ def test_chances_are_not_known_and_the_effect_is_adjusted(trial):
 def test_a_promotion_is_taken_by_its_name_and_only_when_its_horizon_is_over(shop):
     over = promotions_over(shop)
     other = over["promotion_id"].iloc[1]
-    assert other in contacted_experiment(shop, promotion_id=other).name
+    found = contacted_experiment(shop, promotion_id=other)
+    assert found.name == promotion_name(over["kind"].iloc[1], other)
+    assert "the one with the most customers" not in found.notes[0]
     early = over["ends_at"].min() + timedelta(days=27)
     assert promotions_over(shop, early).empty
     with pytest.raises(InputError, match="no promotion of Simulated shop is over"):

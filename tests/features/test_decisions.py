@@ -260,6 +260,7 @@ def set_chance(decision: str, action: str, value: float) -> Change:
     ("change", "call", "message"),
     [
         (None, {"horizon_days": 28}, r"count until 2024-04-01 .* known until 2024-03-12"),
+        (None, {"horizon_days": 28, "as_of": "2030-01-01"}, r"known until 2024-03-12"),
         (None, {"at": "2024-03-01", "horizon_days": 20}, r"count until 2024-03-24"),
         (None, {"at": "2024-03-02"}, r"no decisions were made at 2024-03-02 .*2024-03-01 00:00"),
         (None, {"arms": "Y"}, "there is no arm 'Y' in these rounds; .*X"),

@@ -166,8 +166,10 @@ def test_the_own_contact_is_never_counted_even_when_it_is_sent_ahead(frames, to_
     assert got.kind_contacts.eq(0).all() and got.type_contacts.eq(0).all()
 
 
-def test_a_redemption_counts_on_its_own_promotion_within_its_window(frames, to_shop):
+@pytest.mark.parametrize(("kind", "answer"), [("coupon", "redeem"), ("recommendation", "purchase")])
+def test_an_answer_counts_on_its_own_promotion_within_its_window(frames, to_shop, kind, answer):
     it = frames["promotions"].iloc[0]
+    promotions = frames["promotions"].assign(kind=kind)  # from a recommendation customers buy
     made = pd.DataFrame({"promotion_id": "P0", "customer_id": list("ABCDEF"), "ts": it.starts_at})
     answers = pd.DataFrame(
         [
@@ -179,8 +181,9 @@ def test_a_redemption_counts_on_its_own_promotion_within_its_window(frames, to_s
             ("P0", "G", it.starts_at),
         ],
         columns=["promotion_id", "customer_id", "ts"],
-    ).assign(kind="redeem")
-    shop = to_shop(frames | {"exposures": made, "responses": answers})
+    ).assign(kind=answer)
+    changed = {"promotions": promotions, "exposures": made, "responses": answers}
+    shop = to_shop(frames | changed)
     done = build_pairs(shop, it.ends_at).execute().set_index("customer_id")
     assert done.redeemed.to_dict() == {"A": 1, "B": 0, "C": 0, "D": 0, "E": 1, "F": 0}
     assert done.label_complete.all()

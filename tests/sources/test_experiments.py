@@ -61,6 +61,7 @@ def test_covariates_are_what_is_left_but_times_keys_and_chances(table):
     assert "mailed_at, note" in trial.notes[-1]
     stated = load_experiment(table, **CALL, covariates=["zip"])
     assert stated.covariates == ("zip",)
+    assert load_experiment(table, **CALL, covariates="zip").covariates == ("zip",)
 
 
 def test_without_chances_effects_are_adjusted(table):
@@ -84,6 +85,9 @@ def test_rows_without_a_customer_count_as_their_own(table):
     trial = load_experiment(table, arm="sent", outcomes="spend", covariates=["age"])
     assert trial.customers == len(table)
     assert "every row counts as one of its own" in trial.notes[0]
+    table["row"] = 5  # a column of the file's own stays what it is
+    trial = load_experiment(table, arm="sent", outcomes="spend", covariates="row")
+    assert trial.customers == len(table) and set(trial.X["row"]) == {5}
 
 
 def test_a_numeric_control_is_known_by_itself(table):
@@ -102,6 +106,8 @@ def test_a_numeric_control_is_known_by_itself(table):
         ({"covariates": ["copy"]}, "covariate 'copy' equals the outcome 'spend'"),
         ({"control": "nobody"}, "control is 'nobody', which no row of 'sent' has"),
         ({"propensity": 0.5}, "give the chance of the one arm beside the control"),
+        ({"propensity": [0.5, 0.3]}, "propensity is a list for the arms"),
+        ({"propensity": {"mail": None, "app": 0.2}}, "of the arm 'mail' is None; give a number"),
         ({"propensity": "p_mail"}, "says the chance of one arm, and there are 3"),
         ({"propensity": {"mail": 0.3}}, "propensity lacks the arms none, app"),
         ({"propensity": {"male": 0.3, "app": 0.2}}, "names the arm 'male'; did you mean 'mail'"),
@@ -128,3 +134,7 @@ def test_a_missing_outcome_and_a_missing_file_are_named(table, tmp_path):
         load_experiment(table, **CALL)
     with pytest.raises(InputError, match="there is no file"):
         load_experiment(tmp_path / "none.csv", **CALL)
+    with pytest.raises(InputError, match="the table is a NoneType"):
+        load_experiment(None, **CALL)
+    with pytest.raises(DataError, match="two columns called 'age'"):
+        load_experiment(pd.concat([table, table[["age"]]], axis=1), **CALL)

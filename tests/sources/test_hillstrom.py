@@ -134,6 +134,16 @@ def test_another_file_is_not_kept(nowhere, tmp_path):
     assert not (tmp_path / "cache/promolab").exists()
 
 
+def test_a_cache_that_cannot_be_written_is_said(nowhere, monkeypatch, tmp_path):
+    nowhere(SMALL)
+    monkeypatch.setattr(source, "CHECKSUMS", (hashlib.sha256(SMALL).hexdigest(),))
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(
+        InputError, match=r"was downloaded, but .* cannot be written.*PROMOLAB_DATA"
+    ):
+        load_experiment("hillstrom")
+
+
 def test_without_a_network_the_ways_to_get_it_are_named(nowhere):
     nowhere(urllib.error.URLError("no route"))
     with pytest.raises(InputError) as error:

@@ -34,6 +34,7 @@ __all__ = [
 def simulated(
     settings: Settings | None = None,
     threads: int | None = None,
+    /,
     *,
     folder: str | Path | None = None,
     **world: Any,
@@ -55,7 +56,8 @@ def simulated(
     Raises
     ------
     InputError
-        A field that is unknown or out of range, or a folder that holds something else.
+        A field that is unknown or out of range, or a folder that holds something else or cannot be
+        written.
 
     Examples
     --------
@@ -78,9 +80,12 @@ def simulated(
             )
     made = World(**world)
     named = hashlib.sha256(repr(made).encode()).hexdigest()[:16]
-    place = Path(folder).expanduser() if folder else Path(scratch()) / f"simulated-{named}"
-    if not holds(place, made):
-        write_shop(made, place)
+    place = Path(str(folder)).expanduser() if folder else Path(scratch()) / f"simulated-{named}"
+    try:
+        if not holds(place, made):
+            write_shop(made, place)
+    except OSError as error:
+        raise InputError(f"{place} cannot be written: {error}; give another folder") from error
     shop = open_folder(place, settings, threads)
     fields = {f.name: getattr(shop, f.name) for f in dataclasses.fields(shop)}
     return SimulatedShop(**fields, truth=Truth(made), soiled=read_soiled(place))

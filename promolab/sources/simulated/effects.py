@@ -81,7 +81,7 @@ def changed_rates(
     Parameters
     ----------
     contacts : ndarray of shape (n,)
-        Earlier contacts within ten weeks: fatigue.
+        Contacts in the two rounds before: fatigue.
     """
     k = KINDS.index(promotion.kind)
     rho, sigma = world.visible, world.spread_of_effects
@@ -93,7 +93,7 @@ def changed_rates(
     added = usual * np.exp(sigma * z - sigma**2 / 2 - world.fatigue * contacts)
     later = np.broadcast_to(-world.pulled_forward * added[:, None] / AFTER, (len(added), AFTER))
     change = np.column_stack([added, later])
-    harmed = -min(world.effect_scale, 1.0) * world.put_off_by * customers.rate[:, None]
+    harmed = -world.effect_scale * world.put_off_by * customers.rate[:, None]
     return np.where(customers.averse[:, None], harmed, change)
 
 

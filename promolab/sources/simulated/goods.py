@@ -11,6 +11,7 @@ from promolab.sources.simulated.world import CATEGORIES, World
 
 __all__ = ["Goods", "draw_goods", "products_of"]
 
+PER_CATEGORY = 60
 GOLDEN, PLASTIC = 0.6180339887498949, 0.7548776662466927
 """Steps that fill 0 to 1 evenly: which product of a category is whose favourite."""
 
@@ -24,11 +25,11 @@ class Goods:
     popularity: np.ndarray
 
 
-def draw_goods(world: World, per_category: int = 60) -> Goods:
+def draw_goods(world: World) -> Goods:
     """Draw the products."""
     rng = np.random.default_rng([world.seed, 2])
-    n = per_category * len(CATEGORIES)
-    category = np.repeat(np.arange(len(CATEGORIES)), per_category)
+    category = np.repeat(np.arange(len(CATEGORIES)), PER_CATEGORY)
+    n = len(category)
     price = np.round(world.basket / 6 * np.exp(rng.normal(0, 0.5, n)), 2)
     weight = rng.pareto(1.5, n) + 0.1
     popularity = weight / np.bincount(category, weights=weight)[category]

@@ -204,7 +204,7 @@ def _write_customers(writer: Writer, part: int, customers: Customers, decisions:
         "customer_id": customers.number,
         "channel": np.full(n, CHANNEL),
         "allowed": decisions.eligible,
-        "since": np.full(n, np.datetime64(BEGIN, "us")),
+        "since": np.full(n, np.datetime64(BEGIN - OFFSET, "us")),
     }
     writer.write("contact_rights", part, rights)
 

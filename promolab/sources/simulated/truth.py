@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,6 +141,5 @@ class SimulatedShop(Shop):
 
     def with_tables(self, tables: Mapping[str, Any], **changes: Any) -> Shop:
         """Return a shop with other tables, which knows no truth."""
-        names = ("settings", "files", "left_out", "cleaned", "gaps")
-        kept = {name: getattr(self, name) for name in names}
-        return Shop(tables=dict(tables), **(kept | changes))
+        plain = Shop(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Shop)})
+        return plain.with_tables(tables, **changes)

@@ -18,6 +18,7 @@ it with the reasons):
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,10 +109,12 @@ class World:
     shock: float = 0.08
 
     def __post_init__(self) -> None:
-        if isinstance(self.kinds, str):  # as it stands on a command line: "coupon+recommendation"
-            object.__setattr__(self, "kinds", tuple(self.kinds.split("+")))
+        # On a command line they stand as "coupon+recommendation".
+        kinds = self.kinds.split("+") if isinstance(self.kinds, str) else self.kinds
+        kinds = tuple(kinds) if isinstance(kinds, Iterable) else (kinds,)
+        object.__setattr__(self, "kinds", kinds)
         for field in dataclasses.fields(self):
-            _check(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
         if self.variant not in VARIANTS:
             raise InputError(
                 f"variant {self.variant!r} is unknown; {nearest(str(self.variant), VARIANTS)}"
@@ -195,13 +198,17 @@ class Promotion:
     category: int
 
 
-def _check(field: dataclasses.Field[Any], value: Any) -> None:
-    """Raise an InputError where a value is no number of the field's type, or below 0."""
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return a number as one of the field's type; raise an InputError where it is none, or below 0.
+
+    A world is hashed and written down: 1 and 1.0, or numpy's, must not be different worlds.
+    """
     if field.type not in ("int", "float"):
-        return
+        return value
     whole = field.type == "int"
     right = isinstance(value, (int, np.integer) if whole else (int, float, np.number))
     if not right or isinstance(value, bool) or not 0 <= value < np.inf:
         raise InputError(
             f"{field.name} = {value!r}; expected a {'whole ' if whole else ''}number, 0 or more"
         )
+    return int(value) if whole else float(value)

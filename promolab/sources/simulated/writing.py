@@ -38,6 +38,8 @@ class Writer:
         self.rows: dict[str, int] = {}
         self.done: list[tuple[int, Stain]] = []
         folder.mkdir(parents=True, exist_ok=True)
+        # Written first: what was not finished is known for this world's, and made again.
+        (folder / WORLD).write_text(_described(world), "utf-8")
 
     def write(self, table: str, part: int, columns: Mapping[str, Any]) -> None:
         """Write a part of a table; its parts must come in order."""
@@ -56,12 +58,11 @@ class Writer:
         pq.write_table(rows, path / f"part-{part:05d}.parquet")
 
     def close(self, settings: str) -> None:
-        """Write the list of what was soiled, what the shop was made from, and its shop.toml."""
+        """Write the list of what was soiled, and the shop's shop.toml."""
         if self.world.dirt:
             frame = _as_frame(self.done)
             frame.to_parquet(self.folder / SOILED, index=False)
-        (self.folder / WORLD).write_text(_described(self.world), "utf-8")
-        # Written last: a folder without it was not finished.
+        # Written last: a folder without it is not finished.
         (self.folder / "shop.toml").write_text(settings, "utf-8")
 
 
@@ -95,9 +96,8 @@ def holds(folder: Path, world: World) -> bool:
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; a simulated shop is written to a folder")
     made = folder / WORLD
-    same = made.exists() and made.read_text("utf-8") == _described(world)
-    if same and (folder / "shop.toml").exists():
-        return True
+    if made.exists() and made.read_text("utf-8") == _described(world):
+        return (folder / "shop.toml").exists()
     if any(folder.iterdir()):
         raise InputError(
             f"{folder} holds something other than this simulated shop; give an empty folder, or "

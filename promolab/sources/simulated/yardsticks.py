@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def contactable(shop: SimulatedShop, promotion_id: str) -> np.ndarray:
         One of its promotions; whom its round's ``promotion`` holdout kept out may be chosen, for a
         policy is drawn a holdout of its own.
     """
-    _place(shop, promotion_id)
+    _check_promotion(shop, promotion_id)
     rights = shop.contact_rights
     allowed = rights.filter(rights.allowed).select("customer_id")
     decisions = shop.decisions
@@ -125,7 +125,6 @@ def chosen(
     *,
     share: float | None = None,
     budget: float | None = None,
-    only_gains: bool = False,
     name: str = "policy",
 ) -> Choice:
     """Let the allocator choose: those of the largest effects, as many as share or budget allow.
@@ -139,14 +138,12 @@ def chosen(
     promotion_id : str
         The promotion.
     effects : Series
-        A score per customer, indexed by customer_id: in money where ``only_gains`` is used. Who is
-        not `contactable` is left out; ties go by customer_id.
+        A score per customer, indexed by customer_id. Who is not `contactable` is left out; ties go
+        by customer_id.
     share : float, optional
         Of the contactable customers; either this or a budget.
     budget : float, optional
         For the contacts, in the shop's currency.
-    only_gains : bool
-        Leave out those whose effect does not exceed the contact's cost.
     name : str
         What the choice is called.
 
@@ -166,27 +163,29 @@ def chosen(
     scores = effects.reindex(may).to_numpy(dtype=float)
     order = np.lexsort([may, np.where(np.isnan(scores), np.inf, -scores)])
     order = order[~np.isnan(scores[order])]
-    if only_gains:
-        order = order[scores[order] > CONTACT_COST]
     ids = may[order[:many]]
     return Choice(name, ids, added_profit(shop, promotion_id, ids))
 
 
 def nobody(shop: SimulatedShop, promotion_id: str) -> Choice:
     """Return the yardstick of contacting nobody: 0 by definition."""
-    _place(shop, promotion_id)
+    _check_promotion(shop, promotion_id)
     return Choice("nobody", np.array([], dtype=np.int64), 0.0)
 
 
 def latent_oracle(
-    shop: SimulatedShop, promotion_id: str, share: float | None = None, **how: Any
+    shop: SimulatedShop,
+    promotion_id: str,
+    share: float | None = None,
+    *,
+    budget: float | None = None,
 ) -> Choice:
     """Return the choice of one who knows each customer's effect.
 
     Parameters
     ----------
-    shop, promotion_id, share
-        As in `chosen`; ``budget`` and ``only_gains`` too.
+    shop, promotion_id, share, budget
+        As in `chosen`.
 
     Examples
     --------
@@ -196,7 +195,7 @@ def latent_oracle(
     (100,)
     """
     truth = shop.truth.effects(promotion_id).set_index("customer_id")["margin_effect"]
-    return chosen(shop, promotion_id, truth, share=share, name="latent oracle", **how)
+    return chosen(shop, promotion_id, truth, share=share, budget=budget, name="latent oracle")
 
 
 def attainable_oracle(
@@ -206,19 +205,19 @@ def attainable_oracle(
     *,
     features: Features,
     independent: SimulatedShop | None = None,
-    **how: Any,
+    budget: float | None = None,
 ) -> Choice:
     """Return the choice of one who knows all about effects that can be seen.
 
     Parameters
     ----------
-    shop, promotion_id, share
-        As in `chosen`; ``budget`` and ``only_gains`` too.
+    shop, promotion_id, share, budget
+        As in `chosen`.
     features, independent
         As in `attainable_effects`.
     """
     effects = attainable_effects(shop, promotion_id, features=features, independent=independent)
-    return chosen(shop, promotion_id, effects, share=share, name="attainable oracle", **how)
+    return chosen(shop, promotion_id, effects, share=share, budget=budget, name="attainable oracle")
 
 
 def attainable_effects(
@@ -302,7 +301,7 @@ def _starts(shop: SimulatedShop, promotion_id: str) -> datetime:
     return found.execute()["starts_at"].iloc[0].to_pydatetime()
 
 
-def _place(shop: SimulatedShop, promotion_id: str) -> None:
+def _check_promotion(shop: SimulatedShop, promotion_id: str) -> None:
     shop.truth.effects(promotion_id)  # says which promotions there are, where it is none of them
 
 

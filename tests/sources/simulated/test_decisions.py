@@ -43,11 +43,14 @@ def test_frequencies_match_the_chances(log):
     did = drawn.set_index("decision_id").action
     hit = (listed.decision_id.map(did) == listed.action).to_numpy()
     # By action, and by how likely it was.
+    compared = set()
     for _, rows in listed.groupby(["action", listed.propensity.round(6)]):
         p, n = rows.propensity.iloc[0], len(rows)
         if n * p * (1 - p) > 25:
             z = (hit[listed.index.get_indexer(rows.index)].mean() - p) / np.sqrt(p * (1 - p) / n)
             assert abs(z) < 4
+            compared.add(rows.action.iloc[0])
+    assert compared == set(listed.action)
 
 
 def test_at_least_a_fifth_of_decisions_explore(shop, log):

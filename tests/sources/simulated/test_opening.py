@@ -46,6 +46,26 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_what_was_not_finished_is_made_again(tmp_path):
+    whole = simulated(**SMALL, folder=tmp_path / "kept")
+    events = whole.events.count().execute()
+    (tmp_path / "kept" / "shop.toml").unlink()  # written last
+    (tmp_path / "kept" / "events" / "part-00000.parquet").write_bytes(b"PAR1")
+    again = simulated(**SMALL, folder=tmp_path / "kept")
+    assert again.events.count().execute() == events
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="cannot be written"):
+        simulated(**SMALL, folder=tmp_path / "file" / "shop")
+
+
+def test_keywords_go_before_what_the_source_states():
+    shop = load_shop("simulated:customers=300,weeks=11", customers=200)
+    assert shop.truth.world == World(customers=200, weeks=11)
+
+
 def test_chunks_follow_one_another(tmp_path, monkeypatch):
     """Customers of later chunks have ids, orders and truths of their own."""
     for module in ("tables", "truth"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,12 @@ def test_no_table_has_a_column_of_it(shop, cleaned):
             assert not set(one[name].columns) & {*TELLING, *LATENT}
 
 
-def test_features_and_pairs_have_no_column_of_it(cleaned):
-    moment = cleaned.span()[1]
-    for table in (build_features(cleaned, moment), build_pairs(cleaned, as_of=moment)):
+def test_features_and_pairs_are_made_without_asking_for_it(shop, monkeypatch):
+    """Even of the shop that knows its truth, and no column has it."""
+    monkeypatch.setattr(Truth, "effects", lambda *_: pytest.fail("the truth was asked for"))
+    moment = shop.span()[1]
+    features, pairs = build_features(shop, moment), build_pairs(shop, as_of=moment)
+    for table in (features, pairs):
         assert not set(table.columns) & {*TELLING, *LATENT}
 
 
@@ -79,11 +83,13 @@ def test_it_is_written_nowhere(tmp_path):
 
 def test_features_import_nothing_of_the_simulation():
     rooms = ("features", "profiles", "cleaning", "segmentation", "model", "metrics", "campaign")
+    rooms += ("abtest", "contract", "plots")
     package = Path(__file__).resolve().parents[3] / "promolab"
+    telling = re.compile(r"sources\.simulated|import simulated|\.truth\b|[\"']truth[\"']")
     for room in rooms:
         for path in (package / room).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
-            assert "sources.simulated" not in text and ".truth" not in text, path
+            assert not telling.search(text), path
 
 
 def test_a_world_that_is_sent_elsewhere_tells_the_same():

@@ -69,6 +69,7 @@ def test_weeks_share_shocks_beside_season_trend_and_sale_days():
         ({"kinds": ("gift",)}, "recommendation"),
         ({"kinds": ()}, "recommendation"),
         ({"kinds": "coupon+coupon"}, "recommendation"),
+        ({"kinds": 3}, "recommendation"),
         ({"every": 4}, "five weeks"),
         ({"weeks": 12, "every": 7}, "expected 5 to 6"),
     ],
@@ -78,6 +79,12 @@ def test_what_cannot_be_is_refused_in_words(given, says):
         load_shop("simulated", **given)
 
 
+def test_the_same_world_is_the_same_however_it_is_written():
+    one = World(customers=500, exploration=1.0, kinds=("coupon",))
+    other = World(customers=np.int64(500), exploration=1, kinds=["coupon"])
+    assert one == other and repr(one) == repr(other) and hash(one) == hash(other)
+
+
 def test_a_world_can_be_stated_on_a_command_line():
     stated = stated_world("simulated:customers=20000, variant=hard,kinds=coupon+recommendation")
     assert World(**stated) == World(
@@ -85,5 +92,7 @@ def test_a_world_can_be_stated_on_a_command_line():
     )
     with pytest.raises(InputError, match="name=value"):
         load_shop("simulated:20000")
+    with pytest.raises(InputError, match="no 'settings'"):
+        load_shop("simulated:settings=shop.toml")
     with pytest.raises(InputError, match="'simulated' alone"):
         load_shop("complete_journey", customers=10)

@@ -18,11 +18,29 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
+__all__ = ["before_them", "chances_of", "complete", "known_until", "rounds_of"]
+
 SAME = 1e-6  # chances that differ by less are one chance, written with rounding
 
 
-def known_until(shop: Shop) -> datetime:
-    """Return the moment up to which the shop's events are known: the end of its last day."""
+def known_until(shop: Shop, as_of: Any = None) -> datetime:
+    """Return up to when events are known: the end of the shop's last day, or an earlier ``as_of``.
+
+    Raises
+    ------
+    InputError
+        ``as_of`` is no single moment.
+    """
+    whole = _end(shop)
+    if as_of is None:
+        return whole
+    moment = read_as_of(as_of)
+    if not isinstance(moment, datetime):
+        raise InputError("as_of is a table; expected one moment")
+    return min(moment, whole)
+
+
+def _end(shop: Shop) -> datetime:
     import ibis
 
     closed = shop.settings.life()[1]
