@@ -3,8 +3,59 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-__all__ = ["count", "decimals_for", "money", "number", "percent", "plural"]
+__all__ = ["Answer", "answer_to", "count", "decimals_for", "money", "number", "percent", "plural"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What customers do about a promotion, in words.
+
+    Parameters
+    ----------
+    verb, past, done : str
+        What a customer does, did, and what then was done to the promotion: redeem, redeemed,
+        redeemed.
+    noun, who : str
+        What that is called, and who did it: redemption, redeemer.
+    response : str
+        The kind of response of the contract that is counted.
+    """
+
+    verb: str
+    past: str
+    done: str
+    noun: str
+    who: str
+    response: str = "redeem"
+
+
+_REDEEM = Answer("redeem", "redeemed", "redeemed", "redemption", "redeemer")
+_RESPOND = Answer("respond", "responded", "responded to", "response", "responder")
+# It takes nothing off, so that there is nothing to redeem.
+_BUY = Answer("buy", "bought", "bought from", "purchase", "buyer", response="purchase")
+
+
+def answer_to(kinds: str | Iterable[str]) -> Answer:
+    """Return the words for what customers do about promotions of these kinds.
+
+    Parameters
+    ----------
+    kinds : str or iterable of str
+        Kinds of the contract. Coupons are redeemed, from a recommendation customers buy; all else,
+        and a mixture, is responded to.
+
+    Examples
+    --------
+    >>> answer_to("coupon").past, answer_to("recommendation").past, answer_to("full_reduction").past
+    ('redeemed', 'bought', 'responded')
+    >>> answer_to(["coupon", "full_reduction"]).noun, answer_to([]).noun
+    ('response', 'redemption')
+    """
+    every = {kinds} if isinstance(kinds, str) else set(kinds)
+    return _REDEEM if every <= {"coupon"} else _BUY if every == {"recommendation"} else _RESPOND
 
 
 def decimals_for(low: float, high: float) -> int:

@@ -178,7 +178,8 @@ def _as_invoices(shop: Path, folder: Path) -> Path:
 def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     """The small shop's reports, of several weeks and with parts of its data taken away.
 
-    ``first`` holds the weeks 44 and 45, made in this order; ``again`` is made a step at a time.
+    ``first`` holds the weeks 44 and 45, made in this order; ``again`` is made a step at a time, on
+    one thread.
     """
     root = tmp_path_factory.mktemp("small")
     invoices = _as_invoices(small_shop, root / "invoices")
@@ -196,9 +197,8 @@ def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     tables = ("customers", "events", "responses", "exposures")
     one_customer = _spoil(small_shop, root / "one_customer", dict.fromkeys(tables, alone))
     jobs = {
-        "first": (small_shop, ["2017-W44", "2017-W45"], []),
-        "again": (small_shop, ["2017-W44"], ["--workers", "1"]),
-        "one_thread": (small_shop, ["2017-W44"], ["-p", "threads=1"]),
+        "first": (small_shop, ["2017-W44", "2017-W45"], ["-p", "threads=2"]),
+        "again": (small_shop, ["2017-W44"], ["--workers", "1", "-p", "threads=1"]),
         "early": (small_shop, ["2017-W19"], []),
         "last": (small_shop, ["2017-W52"], []),
         "invoices": (invoices, ["2017-W44"], []),

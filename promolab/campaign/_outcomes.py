@@ -9,6 +9,7 @@ import pandas as pd
 
 from promolab.features import build_features
 from promolab.features.lines import order_lines
+from promolab.features.outcomes import placed_lines
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -54,7 +55,8 @@ def responses_between(shop: Shop, spans: pd.DataFrame, now: datetime) -> pd.Data
     Parameters
     ----------
     spans : DataFrame
-        promotion_id, kind, low, high (UTC): low ≤ ts < high, and before ``now``.
+        promotion_id, kind, low, high (UTC): low ≤ ts < high, and before ``now``; counted, where
+        another kind of response counts as this one (`response_spans`).
 
     Returns
     -------
@@ -65,14 +67,33 @@ def responses_between(shop: Shop, spans: pd.DataFrame, now: datetime) -> pd.Data
 
     if spans.empty:
         return pd.DataFrame(columns=["promotion_id", "kind", "customer_id", "n", "first_ts"])
-    table = ibis.memtable(spans)
+    spans = spans if "counted" in spans else spans.assign(counted=spans["kind"])
     rows = shop.responses.filter(shop.responses.ts < ibis.literal(now).cast("timestamp"))
-    rows = rows.select("promotion_id", "kind", "customer_id", "ts")
-    rows = rows.join(table, ["promotion_id", "kind"])
+    rows = rows.select("promotion_id", "customer_id", "ts", counted="kind")
+    rows = rows.join(ibis.memtable(spans), ["promotion_id", "counted"])
     rows = rows.filter((rows.ts >= rows.low) & (rows.ts < rows.high))
     keys = ["promotion_id", "kind", "customer_id"]
+    rows = rows.select(*keys, "ts")
+    bought = spans[spans["counted"] == "purchase"]
+    offered = shop.lacks("past spend on a promotion's products") is None
+    if len(bought) and offered and "purchase" not in kinds_recorded(shop, now):
+        # Then its products that were bought tell, as they do for response models.
+        made = _purchases(shop, bought.rename(columns={"low": "starts_at", "high": "ends_at"}))
+        made = made.filter(made.ts < ibis.literal(now).cast("timestamp"))
+        made = made.mutate(kind=ibis.literal("redeem")).select(*keys, "ts")
+        rows = rows.union(made.distinct())
     found = rows.group_by(keys).aggregate(n=rows.count(), first_ts=rows.ts.min())
     return found.order_by(keys).execute()
+
+
+def _purchases(shop: Shop, promotions: pd.DataFrame) -> Any:
+    """Return purchases in each promotion's window, of its products where the shop says which."""
+    events = shop.events
+    columns = ["customer_id", "ts"]
+    if known := shop.lacks("past spend on a promotion's products") is None:
+        columns.append("product_id")
+    bought = events.filter(events.kind == "purchase").select(*columns)
+    return _on_offer(shop, promotions, bought, by_product=known)
 
 
 def kinds_recorded(shop: Shop, now: datetime) -> frozenset[str]:
@@ -93,31 +114,6 @@ def answers_of(contacts: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
     return wide.fillna(dict.fromkeys(KINDS, 0)).astype(dict.fromkeys(KINDS, "int64"))
 
 
-def _placed_lines(shop: Shop) -> Any:
-    """Return signed lines with ``placed``, when what they belong to was bought.
-
-    What comes back counts where it was bought, if its order is known, else when it came back.
-    """
-    import ibis
-
-    lines = order_lines(lean(shop)).select("customer_id", "ts", "order_id", "bought", "amount")
-    bought, back = lines.filter(lines.bought), lines.filter(~lines.bought)
-    keys = ["customer_id", "order_id"]
-    orders = bought.semi_join(back, keys)
-    orders = orders.group_by(keys).aggregate(first_ts=orders.ts.min())
-    joined = back.left_join(orders, keys)
-    placed = ibis.least(joined.first_ts.fill_null(joined.ts), joined.ts)
-    columns = ["customer_id", "ts", "placed", "bought", "amount"]
-    known = joined.select(
-        customer_id=back.customer_id,
-        ts=back.ts,
-        placed=placed,
-        bought=back.bought,
-        amount=back.amount,
-    )
-    return bought.mutate(placed=bought.ts).select(*columns).union(known.select(*columns))
-
-
 def sales_between(shop: Shop, spans: pd.DataFrame) -> pd.DataFrame:
     """Return net sales per customer in each span; who bought nothing has no row.
 
@@ -130,7 +126,7 @@ def sales_between(shop: Shop, spans: pd.DataFrame) -> pd.DataFrame:
     import ibis
 
     spans = spans if "until" in spans else spans.assign(until=spans["high"])
-    lines, table = _placed_lines(shop), ibis.memtable(spans)
+    lines, table = placed_lines(lean(shop)), ibis.memtable(spans)
     rows = lines.join(table, [lines.placed >= table.low, lines.placed < table.high])
     rows = rows.filter(rows.bought | (rows.ts < rows.until))
     sums = rows.group_by("span", "customer_id").aggregate(sales=rows.amount.sum().cast("float64"))
@@ -157,12 +153,7 @@ def buyers_in_windows(shop: Shop, promotions: pd.DataFrame) -> pd.DataFrame:
 
     Where the shop does not say which products a promotion is for, any purchase counts.
     """
-    events = shop.events
-    columns = ["customer_id", "ts"]
-    if known := shop.lacks("past spend on a promotion's products") is None:
-        columns.append("product_id")
-    bought = events.filter(events.kind == "purchase").select(*columns)
-    rows = _on_offer(shop, promotions, bought, by_product=known)
+    rows = _purchases(shop, promotions)
     keys = ["promotion_id", "customer_id"]
     return rows.select(*keys).distinct().order_by(keys).execute()
 

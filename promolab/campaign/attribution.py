@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.campaign._clock import shifted
 from promolab.campaign._outcomes import KINDS, sales_between
-from promolab.wording import plural
+from promolab.wording import answer_to, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -23,18 +23,20 @@ __all__ = ["overlap_words", "response_spans", "settles_at", "shared_sales"]
 def response_spans(
     promotions: pd.DataFrame, attribution: Attribution, zone: str, kinds: Sequence[str] = KINDS
 ) -> pd.DataFrame:
-    """Return promotion_id, kind, low, high: when a response of a kind counts for a promotion.
+    """Return promotion_id, kind, counted, low, high: when a response counts for a promotion.
 
     From the promotion's start: for as many local days as ``[attribution] windows`` says of the
-    kind, else until the promotion ends.
+    kind, else until the promotion ends. ``counted`` is the kind itself, but for ``redeem`` of
+    promotions (by their kind, where it is there) that have nothing to redeem: a purchase.
     """
     rows = []
     for p in promotions.to_dict("records"):
         for kind in kinds:
-            days = attribution.windows.get(kind)
+            counted = answer_to(p.get("kind", "coupon")).response if kind == "redeem" else kind
+            days = attribution.windows.get(counted)
             high = p["ends_at"] if days is None else shifted(_moment(p["starts_at"]), days, zone)
-            rows.append((p["promotion_id"], kind, p["starts_at"], pd.Timestamp(high)))
-    frame = pd.DataFrame(rows, columns=["promotion_id", "kind", "low", "high"])
+            rows.append((p["promotion_id"], kind, counted, p["starts_at"], pd.Timestamp(high)))
+    frame = pd.DataFrame(rows, columns=["promotion_id", "kind", "counted", "low", "high"])
     return frame.astype({"promotion_id": promotions["promotion_id"].dtype})
 
 

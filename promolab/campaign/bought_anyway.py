@@ -13,7 +13,7 @@ import pandas as pd
 from promolab.features.lines import order_lines
 from promolab.metrics.intervals import share_interval
 from promolab.results import Estimate, Result
-from promolab.wording import percent
+from promolab.wording import answer_to, percent
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -35,15 +35,22 @@ class BoughtAnyway(Result):
         back `PERIODS` periods, or do not say which products are offered.
     days : float
         Length of a period.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
     """
 
     of_list: Estimate
     of_redeemers: Estimate
     days: float
+    kind: str = "coupon"
+
+    @property
+    def _expected(self) -> str:
+        return f"those expected to {answer_to(self.kind).verb}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return two rows: the list, and those expected to redeem."""
-        rows = {"the list": self.of_list, "those expected to redeem": self.of_redeemers}
+        rows = {"the list": self.of_list, self._expected: self.of_redeemers}
         return pd.DataFrame([{"of": k, **v.to_dict()} for k, v in rows.items()])
 
     def summary(self) -> str:
@@ -58,7 +65,7 @@ class BoughtAnyway(Result):
             percent(e.value, e.ci_low, e.ci_high) for e in (self.of_list, self.of_redeemers)
         )
         return (
-            f"A guess: {mine} of the list, and {redeemers} of those expected to redeem, would "
+            f"A guess: {mine} of the list, and {redeemers} of {self._expected}, would "
             f"likely have bought anyway, for they bought some of its products in {periods}."
         )
 

@@ -61,15 +61,17 @@ def costs_of(
     as_of : datetime
         UTC without a zone.
     promotion : mapping
-        Its row of the shop's table; contact_cost and funder_share count where they are there.
+        Its row of the shop's table; contact_cost and funder_share count where they are there. One
+        of another kind than a coupon has none to handle.
     economics : Economics
         The shop's own (`promolab.contract.operations.read_operations`).
     """
     contact, funded = _number(promotion, "contact_cost"), _number(promotion, "funder_share")
+    is_coupon = promotion.get("kind", "coupon") == "coupon"
     return Costs(
         _margin(shop, as_of, economics.margin_rate),
         economics.contact_cost if contact is None else Rate(contact, assumed=False),
-        economics.coupon_cost,
+        economics.coupon_cost if is_coupon else Rate(0.0, assumed=False),
         funded or 0.0,
     )
 

@@ -14,7 +14,7 @@ import pandas as pd
 from promolab.campaign._outcomes import discounts_in_windows, responses_between
 from promolab.campaign.outlook import PREDICTION_LEVEL
 from promolab.results import Estimate, Result
-from promolab.wording import number, plural
+from promolab.wording import answer_to, number, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -44,6 +44,8 @@ class DiscountPerRedeemer(Result):
         Which promotions these are, in words.
     currency : str
         Of the amounts.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
     """
 
     past: pd.DataFrame = field(repr=False)
@@ -55,6 +57,7 @@ class DiscountPerRedeemer(Result):
     alike: int
     basis: str
     currency: str = ""
+    kind: str = "coupon"
 
     def per_redeemer(self, redeemers: float) -> Estimate:
         """Return a new promotion's mean discount per redeemer, with its prediction interval.
@@ -88,13 +91,15 @@ class DiscountPerRedeemer(Result):
 
     def summary(self) -> str:
         """Say what a redeemer took off before, with the interval of a new promotion's mean."""
+        words = answer_to(self.kind)
         if self.alike == 0:
-            return "What a redemption costs is not known: no past promotion shows a discount."
+            return f"What a {words.noun} costs is not known: no past promotion shows a discount."
         e = self.per_redeemer(math.inf)
         decimals = 1 if e.value < 10 and math.isfinite(e.ci_low) else None
         took = number(e.value, e.ci_low, e.ci_high, decimals=decimals, unit=self.currency)
         return (
-            f"A redeemer took {took} off, by {plural(self.alike, 'past promotion')} ({self.basis})."
+            f"A {words.who} took {took} off, by {plural(self.alike, 'past promotion')} "
+            f"({self.basis})."
         )
 
 
@@ -190,15 +195,16 @@ def discount_per_redeemer(
     DiscountPerRedeemer
     """
     mine = past[(past["discount"] > 0) & (past["kind"] == promotion["kind"])]
-    kind, type_ = f"{str(promotion['kind']).replace('_', ' ')}s", promotion.get("type") or ""
+    kind, type_ = str(promotion["kind"]), promotion.get("type") or ""
+    kinds = f"{kind.replace('_', ' ')}s"
     known = bool((mine["type"] == type_).any())
     types = mine["type"].to_numpy() if known else np.full(len(mine), "", dtype=object)
     same = types == (type_ if known else "")
     shown = ["promotion_id", "type", "starts_at", "redeemers", "discount", "per_redeemer"]
-    basis = f"{kind} of {type_}" if known and type_ else kind
+    basis = f"{kinds} of {type_}" if known and type_ else kinds
     nan = float("nan")
     if mine.empty:
-        return DiscountPerRedeemer(mine[shown], nan, nan, nan, 0, nan, 0, basis, currency)
+        return DiscountPerRedeemer(mine[shown], nan, nan, nan, 0, nan, 0, basis, currency, kind)
     n, total, squares = (mine[c].to_numpy(float) for c in ("redeemers", "discount", "squares"))
     mean, single = total / n, float((n - 1).sum())
     # Of all promotions together: a promotion's own variance is a poor one where few redeemed.
@@ -217,6 +223,7 @@ def discount_per_redeemer(
         int(same.sum()),
         basis,
         currency,
+        kind,
     )
 
 

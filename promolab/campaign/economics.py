@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LaunchEconomics", "PromotionEconomics", "weigh_launch"]
 
 _DAY = 86_400
+NOTHING_OFF = "A recommendation takes nothing off."
 
 
 def weigh_launch(
@@ -111,7 +112,6 @@ def _weigh_one(
     chances = sent.set_index("customer_id")["p_redeemed"].astype(float)
     redemptions = expected_of(chances, spread)
     per = discount_per_redeemer(past, row, told.currency)
-    # A recommendation takes nothing off.
     nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
     discount = nothing if row["kind"] == "recommendation" or sent.empty else per.of(redemptions)
     costs = costs_of(shop, now, row, told)
@@ -137,6 +137,7 @@ def _weigh_one(
         anyway_list=anyway.of_list,
         anyway_redeemers=anyway.of_redeemers,
         days=days,
-        discount_basis=per.summary(),
+        discount_basis=NOTHING_OFF if row["kind"] == "recommendation" else per.summary(),
         currency=told.currency,
+        kind=str(row["kind"]),
     )

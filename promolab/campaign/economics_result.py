@@ -15,7 +15,7 @@ from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
 from promolab.campaign.randomised import FEWEST
 from promolab.contract.operations import Rate
 from promolab.results import Estimate, Result
-from promolab.wording import count, decimals_for, money, percent, plural
+from promolab.wording import answer_to, count, decimals_for, money, percent, plural
 
 __all__ = ["PromotionEconomics", "amount_words", "flat", "flat_columns", "restored"]
 
@@ -73,6 +73,8 @@ class PromotionEconomics(Result):
         What the discounts are expected from, in a sentence.
     currency : str
         Of all amounts.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
     """
 
     promotion_id: Any
@@ -94,11 +96,12 @@ class PromotionEconomics(Result):
     days: float
     discount_basis: str
     currency: str
+    kind: str = "coupon"
 
     @property
     def anyway(self) -> BoughtAnyway:
         """Who would likely have bought its products without it."""
-        return BoughtAnyway(self.anyway_list, self.anyway_redeemers, self.days)
+        return BoughtAnyway(self.anyway_list, self.anyway_redeemers, self.days, self.kind)
 
     @property
     def enough(self) -> bool | None:
@@ -115,19 +118,18 @@ class PromotionEconomics(Result):
             told.append(f"suppliers pay {percent(self.funder_share, decimals=0)} of the discounts")
         return ", ".join(told)
 
-    def assumed_words(self) -> str:
-        """Name what is assumed, to stand behind a figure that it enters; empty if nothing is."""
-        told = [f"{name} {text}" for name, rate, text in self._rates() if rate.assumed]
-        return f"assumed: {', '.join(told)}" if told else ""
+    def assumed(self) -> list[str]:
+        """Name what is assumed, to stand behind a figure that it enters."""
+        return [f"{name} {text}" for name, rate, text in self._rates() if rate.assumed]
 
     def _rates(self) -> list[tuple[str, Rate, str]]:
         margin, contact, coupon = self.margin_rate, self.contact_cost, self.coupon_cost
         costs = [money(r.value, currency=self.currency, decimals=2) for r in (contact, coupon)]
-        return [
+        rates = [
             ("margin", margin, percent(margin.value, decimals=0)),
             ("contact cost", contact, costs[0]),
-            ("coupon cost", coupon, costs[1]),
         ]
+        return [*rates, ("coupon cost", coupon, costs[1])] if self.kind == "coupon" else rates
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row, each estimate and rate in columns of its own."""
@@ -150,15 +152,17 @@ class PromotionEconomics(Result):
         """Say what redemptions and discounts to expect."""
         if not self.contacts:
             return f"{self.name}: nobody is to be contacted."
-        known = math.isfinite(self.discount.value)
-        costing = amount_words(self.discount, self.currency)
+        cost = f", costing {amount_words(self.discount, self.currency)} in discounts"
+        if not math.isfinite(self.discount.value):
+            cost = "; the discounts are not known"
+        elif self.discount.ci_high == 0:
+            cost = "; it takes nothing off"
         level = percent(PREDICTION_LEVEL, decimals=0)
         interval = f" ({level} intervals)" if math.isfinite(self.redemptions.ci_low) else ""
         return (
             f"{self.name}: of {plural(self.contacts, 'customer')} to contact, about "
-            f"{self.expected_words()} are expected to redeem"
-            + (f", costing {costing} in discounts" if known else "; the discounts are not known")
-            + f"{interval}."
+            f"{self.expected_words()} are expected to {answer_to(self.kind).verb}"
+            f"{cost}{interval}."
         )
 
     def break_even_sentence(self) -> str:

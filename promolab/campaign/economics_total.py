@@ -19,7 +19,7 @@ from promolab.campaign.outlook import expected_words
 from promolab.campaign.randomised import FEWEST
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
-from promolab.wording import count, money, plural
+from promolab.wording import Answer, answer_to, count, money, plural
 
 __all__ = ["LaunchEconomics"]
 
@@ -50,9 +50,19 @@ class LaunchEconomics(Result):
         return max(self.promotions, key=lambda p: p.contacts, default=None)
 
     @property
+    def words(self) -> Answer:
+        """What customers do about those of them that contact anybody, in words."""
+        return answer_to(p.kind for p in self.promotions if p.contacts)
+
+    @property
     def contacts(self) -> int:
         """Contacts of all promotions: a customer of two of a bundle counts twice."""
         return sum(p.contacts for p in self.promotions)
+
+    def assumed_words(self) -> str:
+        """Name what is assumed of any, to stand behind a figure that it enters; may be empty."""
+        told = dict.fromkeys(name for p in self.promotions if p.contacts for name in p.assumed())
+        return f"assumed: {', '.join(told)}" if told else ""
 
     def total(self, name: str) -> Estimate:
         """Add redemptions, discount or cost up over the promotions.
@@ -126,7 +136,7 @@ class LaunchEconomics(Result):
         who = plural(self.contacts if customers is None else customers, "customer")
         return (
             f"Contact {who} about {plural(len(rows), 'promotion')}. Expect "
-            f"{expected_words(r.value, r.ci_low, r.ci_high)} redemptions, {costing}. "
+            f"{expected_words(r.value, r.ci_low, r.ci_high)} {self.words.noun}s, {costing}. "
             + self._must_bring(first)
         )
 
@@ -134,7 +144,7 @@ class LaunchEconomics(Result):
         extra = self.break_even
         if not math.isfinite(extra.value):
             return "What each contact must bring is not known."
-        assumed = first.assumed_words()
+        assumed = self.assumed_words()
         text = (
             f"To pay for itself each contact must bring {amount_words(extra, first.currency)} of "
             f"extra sales{f' ({assumed})' if assumed else ''}; "

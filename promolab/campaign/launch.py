@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pandas as pd
 
 from promolab.campaign.outlook import ListOutlook, expected_words, list_outlook
-from promolab.campaign.outlook_coverage import OutlookCoverage, roll_outlook
+from promolab.campaign.outlook_coverage import OutlookCoverage, kinds_of, roll_outlook
 from promolab.campaign.rights import usual_contacts
 from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
 from promolab.model import Backtest, ResponseModel, pair_features, run_backtest, support
 from promolab.results import Result
-from promolab.wording import percent, plural
+from promolab.wording import Answer, answer_to, percent, plural
 
 __all__ = [
     "DEFAULT_L2",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 DEFAULT_L2 = 100.0
-"""Penalty of the weekly model: the middle of the range (30–300) over which nothing changes much."""
+"""Penalty with all features: the middle of the range (30–300) over which nothing changes much."""
 _PAIRS = ("customer_id", "promotion_id", "as_of", "starts_at", "ends_at", "redeemed", "purchased")
 _SCORES = ("customer_id", "promotion_id", "p_redeemed", "support")
 
@@ -69,6 +69,11 @@ class Launch(Result):
     outlooks: tuple[ListOutlook, ...]
     coverage: OutlookCoverage = field(repr=False)
     why: str = ""
+
+    @property
+    def words(self) -> Answer:
+        """What customers did about past promotions, in words."""
+        return answer_to(kinds_of(self.pairs))
 
     def to_frame(self) -> pd.DataFrame:
         """Return the outlooks of all promotions, one row per promotion and list size."""
@@ -149,6 +154,7 @@ def launch_week(
     make = model or (lambda: ResponseModel(l2=l2))
     pairs = past_pairs(shop, starts_at, as_of) if pairs is None else pairs
     backtest = run_backtest(pairs, columns=columns, model=make)
+    backtest = replace(backtest, outcome=answer_to(kinds_of(pairs)).past)
     done = pairs[pairs["label_complete"]]
     try:
         fitted = _fitted(make(), done, list(columns or pair_features(pairs)))
@@ -162,9 +168,14 @@ def launch_week(
         p_redeemed=fitted.probability(candidates), support=support(done, candidates)
     )
     outlooks = tuple(
-        list_outlook(scores[scores["promotion_id"] == p], backtest, list_size or usual)
-        for p, usual in zip(
-            starting["promotion_id"], usual_contacts(shop, as_of, starting), strict=True
+        list_outlook(
+            scores[scores["promotion_id"] == p], backtest, list_size or usual, kind=str(kind)
+        )
+        for p, kind, usual in zip(
+            starting["promotion_id"],
+            starting["kind"],
+            usual_contacts(shop, as_of, starting),
+            strict=True,
         )
         if (scores["promotion_id"] == p).any()
     )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from promolab.model.backtest_result import expected_responses
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent
+from promolab.wording import answer_to, count, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,12 +60,15 @@ class ListOutlook(Result):
         Customers that past promotions of its type contacted, in the median.
     promotions : int
         Past promotions behind the interval.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
     """
 
     promotion_id: Any
     table: pd.DataFrame = field(repr=False)
     usual: int
     promotions: int
+    kind: str = "coupon"
 
     @property
     def at_usual(self) -> pd.Series[Any]:
@@ -83,7 +86,7 @@ class ListOutlook(Result):
         text = expected_words(row["expected"], row["ci_low"], row["ci_high"])
         sentence = (
             f"If the {count(row['customers'])} likeliest are contacted, about {text} of them are "
-            f"expected to redeem ({percent(row['rate'], decimals=0)})."
+            f"expected to {answer_to(self.kind).verb} ({percent(row['rate'], decimals=0)})."
         )
         return sentence if np.isfinite(row["ci_low"]) else f"{sentence} {self.interval_note()}"
 
@@ -110,7 +113,7 @@ class ListOutlook(Result):
             title=self.summary(),
             subtitle=self.interval_note(),
             xlabel="customers contacted, likeliest first",
-            ylabel="redemptions expected",
+            ylabel=f"{answer_to(self.kind).noun}s expected",
         )
 
 
@@ -136,7 +139,11 @@ def expected_of(chances: pd.Series[float], spread: Spread) -> Estimate:
 
 
 def list_outlook(
-    scores: pd.DataFrame, backtest: Backtest, usual: int, sizes: Sequence[int] | None = None
+    scores: pd.DataFrame,
+    backtest: Backtest,
+    usual: int,
+    sizes: Sequence[int] | None = None,
+    kind: str = "coupon",
 ) -> ListOutlook:
     """Say how many redemptions lists of several sizes will bring, the likeliest customers first.
 
@@ -151,6 +158,8 @@ def list_outlook(
         The size of list to speak of.
     sizes : sequence of int, optional
         Sizes of lists; by default a quarter, half, once and twice the usual one, and everybody.
+    kind : str
+        Of the promotion.
 
     Returns
     -------
@@ -179,4 +188,5 @@ def list_outlook(
         pd.DataFrame(rows),
         min(usual, everybody),
         backtest.ratio_spread.k,
+        kind,
     )

@@ -14,7 +14,7 @@ from promolab.errors import InputError
 from promolab.metrics.intervals import wilson
 from promolab.model.backtest_result import ratio_spread
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent, plural
+from promolab.wording import answer_to, count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,9 +47,12 @@ class OutlookCoverage(Result):
         behind the forecast: over before it was made), contacts, expected, ci_low, ci_high (90 %
         prediction interval; nan where fewer than three were known), observed (who redeemed) and
         inside (missing where there is no interval).
+    kinds : tuple of str
+        Kinds of promotions among them: choose the words (`promolab.wording.answer_to`).
     """
 
     table: pd.DataFrame = field(repr=False)
+    kinds: tuple[str, ...] = ()
 
     @property
     def share(self) -> Estimate:
@@ -72,10 +75,11 @@ class OutlookCoverage(Result):
     def summary(self) -> str:
         """Say how often past promotions fell into their interval."""
         share, level = self.share, percent(PREDICTION_LEVEL, decimals=0)
+        words = answer_to(self.kinds)
         if share.n == 0:
             return (
                 "No past promotion had three before it that were over, so no forecast of "
-                "redemptions can be checked."
+                f"{words.noun}s can be checked."
             )
         held = percent(share.value, share.ci_low, share.ci_high)
         told = self.table[self.table["inside"].notna()]
@@ -84,7 +88,7 @@ class OutlookCoverage(Result):
         return (
             f"Of {plural(share.n, 'past promotion')}, each forecast from those over before it, "
             f"{count(round(share.value * share.n))} fell into the {level} interval: {held}. In "
-            f"{count(more)} of them more redeemed than expected, in {rest} as many or fewer."
+            f"{count(more)} of them more {words.past} than expected, in {rest} as many or fewer."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -100,6 +104,7 @@ class OutlookCoverage(Result):
         rows = self.table[self.table["inside"].notna()].iloc[::-1]
         if rows.empty:
             raise InputError(f"there is nothing to draw: {self.summary()}")
+        words = answer_to(self.kinds)
         # On a scale of ratios, for a forecast of 5 misses by as many times as one of 500.
         shown = rows[["expected", "ci_low", "ci_high", "observed"]].clip(lower=0.5)
         logs = shown.transform(np.log10)
@@ -120,10 +125,10 @@ class OutlookCoverage(Result):
         axes = plots.finish(
             ax,
             title=self.summary().split(". ")[0],
-            subtitle=f"redeemers: came (solid), expected (hollow) with its "
+            subtitle=f"{words.who}s: came (solid), expected (hollow) with its "
             f"{percent(PREDICTION_LEVEL, decimals=0)} interval, latest promotion first; "
-            "right: redeemed of contacted",
-            xlabel="customers who redeem (each step is so many times more)",
+            f"right: {words.past} of contacted",
+            xlabel=f"customers who {words.verb} (each step is so many times more)",
         )
         _label_in_customers(axes, float(logs.to_numpy().min()), float(logs.to_numpy().max()))
         return axes
@@ -148,15 +153,16 @@ def roll_outlook(backtest: Backtest, pairs: pd.DataFrame) -> OutlookCoverage:
         By promotion: expected and observed redemptions of all who were contacted.
     pairs : DataFrame
         What it was made from: promotion_id, ends_at, and as_of (by default starts_at), the moment
-        at which each promotion was predicted.
+        at which each promotion was predicted; and promotion_kind, where it is there.
 
     Returns
     -------
     OutlookCoverage
     """
     table = backtest.by_promotion
+    kinds = kinds_of(pairs)
     if table.empty:
-        return OutlookCoverage(_typed(pd.DataFrame(columns=list(_COLUMNS))))
+        return OutlookCoverage(_typed(pd.DataFrame(columns=list(_COLUMNS))), kinds)
     moment = "as_of" if "as_of" in pairs else "starts_at"
     grouped = pairs.groupby("promotion_id", observed=True)
     ends = table["promotion_id"].map(grouped["ends_at"].max())
@@ -181,7 +187,14 @@ def roll_outlook(backtest: Backtest, pairs: pd.DataFrame) -> OutlookCoverage:
                 "inside": low <= row["positives"] <= high if told else pd.NA,
             }
         )
-    return OutlookCoverage(_typed(pd.DataFrame(rows)))
+    return OutlookCoverage(_typed(pd.DataFrame(rows)), kinds)
+
+
+def kinds_of(pairs: pd.DataFrame) -> tuple[str, ...]:
+    """Return the kinds of the promotions in pairs, where these tell them."""
+    if "promotion_kind" not in pairs:
+        return ()
+    return tuple(sorted(pairs["promotion_kind"].dropna().astype(str).unique()))
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:

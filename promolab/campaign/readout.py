@@ -263,6 +263,7 @@ def _read_one(promotion: Any, sources: _Sources) -> PromotionReadout:
         provisional=sources.now < settles,
         verdict=judge(difference, harm, needed, provisional=sources.now < settles),
         currency=currency,
+        kind=str(promotion.kind),
     )
 
 

@@ -14,7 +14,7 @@ from promolab.campaign.randomised import HoldoutComparison
 from promolab.campaign.verdict import PaysFrom, Verdict
 from promolab.errors import InputError
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, money, percent, plural
+from promolab.wording import Answer, answer_to, count, money, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,6 +66,8 @@ class PromotionReadout(Result):
         Repeat, change, stop or cannot tell.
     currency : str
         Of all money.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
     """
 
     promotion_id: Any
@@ -90,6 +92,7 @@ class PromotionReadout(Result):
     provisional: bool
     verdict: Verdict
     currency: str
+    kind: str = "coupon"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row: keys, counts, and each estimate with ``_low`` and ``_high``."""
@@ -120,7 +123,7 @@ class PromotionReadout(Result):
         rate, cost, sales = self.redemption_rate, self.discount_cost, self.sales
         parts = [
             self.name,
-            f"{count(self.redeemers)} of {count(self.contacts)} redeemed "
+            f"{count(self.redeemers)} of {count(self.contacts)} {answer_to(self.kind).past} "
             f"({percent(rate.value, rate.ci_low, rate.ci_high)})",
         ]
         if np.isfinite(cost.value):
@@ -179,6 +182,11 @@ class Readout(Result):
     def __len__(self) -> int:
         return len(self.promotions)
 
+    @property
+    def words(self) -> Answer:
+        """What customers did about them, in words."""
+        return answer_to(row.kind for row in self.promotions)
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
         if not self.promotions:
@@ -201,6 +209,7 @@ class Readout(Result):
         """Draw the redemption rates with their intervals."""
         from promolab import plots
 
+        past = self.words.past
         rates = [row.redemption_rate for row in self.promotions]
         nothing = [np.nan]  # an empty row where no promotion ended
         ax = plots.intervals(
@@ -214,14 +223,14 @@ class Readout(Result):
         title = "No promotion ended lately"
         if rates:
             best = max(self.promotions, key=lambda row: row.redemption_rate.value)
-            title = f"{best.name}: {percent(best.redemption_rate.value, decimals=0)} redeemed"
+            title = f"{best.name}: {percent(best.redemption_rate.value, decimals=0)} {past}"
             if len(rates) > 1:
                 title += ", the most of those that ended"
         return plots.finish(
             ax,
             title=title,
-            subtitle=f"share of those contacted who redeemed, 95 % intervals · {self.weeks} weeks",
-            xlabel="redeemed",
+            subtitle=f"share of those contacted who {past}, 95 % intervals · {self.weeks} weeks",
+            xlabel=past,
             percent_x=True,
         )
 

@@ -18,6 +18,7 @@ from promolab.campaign.running_result import Running, RunningPromotion
 from promolab.campaign.schedule import promotion_name
 from promolab.contract.operations import read_operations
 from promolab.results import Estimate
+from promolab.wording import answer_to
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -149,7 +150,8 @@ def _follow(
         source = f"what {len(past)} {words} brought per contact" if len(past) else "nothing yet"
     else:
         band = pace.from_total(total, own.contacts, part)
-        source = f"{predicted_by}, and how fast {len(past)} {words} were redeemed"
+        done = answer_to(past["kind"]).done
+        source = f"{predicted_by}, and how fast {len(past)} {words} were {done}"
     times = np.sort(first.loc[first["promotion_id"] == own.promotion_id, "first_ts"].to_numpy())
     so_far = np.searchsorted(times, ends.to_numpy(), side="left").astype(float)
     curve = band.assign(at=ends, day=(ends - own.starts_at) / pd.Timedelta(days=1))
@@ -171,4 +173,5 @@ def _follow(
         source=source,
         level=PREDICTION_LEVEL,
         curve=curve[["day", "at", "observed", "expected", "ci_low", "ci_high"]],
+        kind=str(own.kind),
     )

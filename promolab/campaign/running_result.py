@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, number, percent, plural
+from promolab.wording import answer_to, count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +47,8 @@ class RunningPromotion(Result):
         Of the intervals.
     curve : DataFrame
         day (since the start), at, observed (nan after today), expected, ci_low, ci_high.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
     """
 
     promotion_id: Any
@@ -62,6 +64,7 @@ class RunningPromotion(Result):
     source: str
     level: float
     curve: pd.DataFrame = field(repr=False)
+    kind: str = "coupon"
 
     @property
     def word(self) -> str:
@@ -88,8 +91,8 @@ class RunningPromotion(Result):
         """Return the promotion in one line."""
         return (
             f"{self.name} · day {self.day} of {self.days} · {count(self.observed)} of "
-            f"{count(self.contacts)} redeemed · {self.expected_words} expected to date · "
-            f"{self.word}"
+            f"{count(self.contacts)} {answer_to(self.kind).past} · {self.expected_words} expected "
+            f"to date · {self.word}"
         )
 
     @property
@@ -107,14 +110,14 @@ class RunningPromotion(Result):
                          linestyle=":", label="expected", ax=ax)  # fmt: skip
         seen = c[c["observed"].notna()]
         ax = plots.curve(seen["day"], seen["observed"], step=True, label="observed", ax=ax)
-        level = percent(self.level, decimals=0)
+        level, past = percent(self.level, decimals=0), answer_to(self.kind).past
         return plots.finish(
             ax,
             title=f"{self.name}, day {self.day} of {self.days}: {self.word}",
-            subtitle=f"customers who redeemed, of {count(self.contacts)} contacted; {level} "
+            subtitle=f"customers who {past}, of {count(self.contacts)} contacted; {level} "
             f"band from {self.source}",
             xlabel="days since the start",
-            ylabel="redeemed so far",
+            ylabel=f"{past} so far",
         )
 
 

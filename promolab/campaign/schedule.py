@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -41,15 +42,19 @@ EMPTY: Mapping[str, str] = MappingProxyType(
 
 
 def promotion_name(kind: str, promotion_id: Any) -> str:
-    """Return what readers call a promotion: its kind in words, and its id.
+    """Return what readers call a promotion: its kind in words, and its id without the kind.
 
     Examples
     --------
     >>> promotion_name("coupon", 13), promotion_name("full_reduction", "P7")
     ('Coupons 13', 'Spend-and-save P7')
+    >>> promotion_name("recommendation", "W26-recommendation")
+    'Recommendation W26'
     """
     words = _KINDS.get(str(kind), str(kind).replace("_", " ").capitalize())
-    return f"{words} {promotion_id}"
+    kind = re.escape(str(kind))
+    text = re.sub(rf"^{kind}[-_ .:/]+|[-_ .:/]+{kind}$", "", str(promotion_id))
+    return f"{words} {text}"
 
 
 def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.DataFrame:
@@ -69,9 +74,10 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
     Returns
     -------
     DataFrame
-        promotion_id, name, status, starts_at, ends_at (UTC), day and days ("day 12 of 33"; 0 before
-        the start), contacts and redeemers (distinct customers, before ``as_of`` only: a promotion
-        that starts in the week has as yet none), products (offered; missing if not known).
+        promotion_id, kind, name, status, starts_at, ends_at (UTC), day and days ("day 12 of 33"; 0
+        before the start), contacts and redeemers (distinct customers, before ``as_of`` only: a
+        promotion that starts in the week has as yet none), products (offered; missing if not
+        known).
         ``status``: ``launching`` (starts within the week's 7 days), ``running`` (started earlier,
         not over at ``as_of``), ``ended``, ``coming`` (starts in the 4 weeks after these 7 days). In
         this order, and by start and id.
@@ -113,7 +119,7 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
     order = pd.Categorical(table["status"], ["launching", "running", "ended", "coming"])
     table = table.assign(order=order.codes, text=table["promotion_id"].astype(str))
     table = table.sort_values(["order", "starts_at", "text"], ignore_index=True)
-    columns = ["promotion_id", "name", "status", "starts_at", "ends_at", "day", "days"]
+    columns = ["promotion_id", "kind", "name", "status", "starts_at", "ends_at", "day", "days"]
     return table[[*columns, "contacts", "redeemers", "products"]]
 
 

@@ -66,8 +66,8 @@ contacts | contacts | contacts | Contacts for promotions before; a contact count
 contacts_28d | contacts in the last 28 days | contacts | Contacts counted in the last 28 days.
 responses | promotions answered | promotions | Promotions that the customer clicked, claimed,
     redeemed, bought from or shared before.
-answers | answers | answers | Clicks, claims, redemptions, purchases and shares in answer to
-    promotions before, each counted: five coupons redeemed are five.
+answers | answers to promotions | answers | Clicks, claims, redemptions, purchases and shares in
+    answer to promotions before, each counted: five coupons redeemed are five.
 response_rate | response rate | share, 0–1 | (Promotions answered + 2 × the shop's own rate by
     then) ÷ (contacts + 2), at most 1: someone never contacted starts at the shop's rate.
 days_since_response | days since the last answer | days | Time since the last answer to a
@@ -121,8 +121,8 @@ other_promotions_running | other promotions running | promotions | Other promoti
     customer was contacted for and that are not over.
 other_promotions_answered | running ones already answered | promotions | Of those, the ones
     already answered.
-redeemed | redeemed | 0 or 1 | Whether the customer redeemed a coupon of this promotion within its
-    window (an outcome).
+redeemed | redeemed | 0 or 1 | Whether the customer redeemed this promotion within its window; of a
+    recommendation, which takes nothing off, whether the customer bought (an outcome).
 purchased | bought | 0 or 1 | Whether the customer bought any of this promotion's products within
     its window (an outcome).
 label_complete | outcome final | yes or no | Whether the promotion's window was over by the date

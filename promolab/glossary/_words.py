@@ -110,6 +110,14 @@ likely to redeem | likely to redeem | | A prediction of response; not a claim th
     pays.
 expected redemptions | expected redemptions | customers | The chances to redeem of all on
     the list added up, times the share of such sums that past promotions brought.
+likely to respond | likely to respond | | A prediction: to use what the promotion takes off or,
+    where it takes nothing off, to buy; not a claim that contacting pays.
+expected responses | expected responses | customers | The chances to respond of all on the list
+    added up, times the share of such sums that past promotions brought.
+likely to buy | likely to buy | | A prediction of a purchase in answer to a recommendation; not a
+    claim that contacting pays.
+expected purchases | expected purchases | customers | The chances to buy of all on the list added
+    up, times the share of such sums that past promotions brought.
 prediction interval | 90 % prediction interval | | Of what is still to come, such as expected
     redemptions: made such that 90 of 100 new promotions fall into it. It holds what promotions
     differ by, which a 95 % interval of a mean does not.

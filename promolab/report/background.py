@@ -23,13 +23,11 @@ from promolab.report.segment_views import (
 from promolab.report.steps import segment_columns, segment_formats, segment_rows
 from promolab.segmentation import describe_segments
 from promolab.segmentation.advice import BASIS
-from promolab.wording import count, number, percent
+from promolab.wording import Answer, count, number, percent
 
 __all__ = ["data_block", "glossary_block", "quality_block", "segments_block"]
 
 WORDS_EXPLAINED = (
-    "likely to redeem",
-    "expected redemptions",
     "interval",
     "out of time",
     "gain chart",
@@ -100,7 +98,7 @@ def segments_block(run: RunFolder) -> Html:
     )
 
 
-def quality_block(backtest: pd.DataFrame, response: Mapping[str, Any]) -> Html:
+def quality_block(backtest: pd.DataFrame, response: Mapping[str, Any], words: Answer) -> Html:
     """Return ROC and calibration of past predictions."""
     rows = backtest
     if rows.empty or rows["y"].nunique() < 2:
@@ -110,22 +108,22 @@ def quality_block(backtest: pd.DataFrame, response: Mapping[str, Any]) -> Html:
     ratio = right.observed_expected
     times = number(ratio.value, ratio.ci_low, ratio.ci_high, decimals=2)
     ranks = percent(curve.auc, curve.ci_low, curve.ci_high)
-    n = f"{count(curve.n)} contacts, {count(curve.positives)} redeemed"
+    n = f"{count(curve.n)} contacts, {count(curve.positives)} {words.past}"
     ranking = plots.finish(
         curve.plot(),
-        title=f"A redeemer ranks above another in {ranks} of pairs",
+        title=f"A {words.who} ranks above another in {ranks} of pairs",
         subtitle=f"ROC curve with 95 % band; {n}",
         xlabel="share of the others taken with them",
-        ylabel="share of redeemers found",
+        ylabel=f"share of {words.who}s found",
         percent_x=True,
         percent_y=True,
     )
     chances = plots.finish(
         right.plot(),
-        title=f"{times} times as many redeemed as predicted",
+        title=f"{times} times as many {words.past} as predicted",
         subtitle=f"by tenth of the list, 95 % intervals; {n}",
         xlabel="chance predicted",
-        ylabel="share that redeemed",
+        ylabel=f"share that {words.past}",
         percent_x=True,
         percent_y=True,
     )
@@ -167,10 +165,8 @@ def data_block(metrics: Mapping[str, Any]) -> Html:
     )
 
 
-def glossary_block() -> Html:
+def glossary_block(words: Answer) -> Html:
     """Return the words of the page and what they mean."""
-    return table(
-        describe(list(WORDS_EXPLAINED)),
-        {"label": "word", "meaning": "meaning"},
-        most=len(WORDS_EXPLAINED),
-    )
+    own = (f"likely to {words.verb}", f"expected {words.noun}s")
+    explained = describe([*own, *WORDS_EXPLAINED])
+    return table(explained, {"label": "word", "meaning": "meaning"}, most=len(explained))

@@ -13,7 +13,7 @@ from promolab.contract.operations import Notify, read_operations
 from promolab.errors import DataError, InputError, PromolabError
 from promolab.report.choose_week import Weeks, weeks_of
 from promolab.report.failures import lost_connection_error, says_lost
-from promolab.report.inputs import InputFiles
+from promolab.report.inputs import InputFiles, fingerprint
 from promolab.report.late_rows import Closed, late_rows
 from promolab.report.parameters import Step
 from promolab.report.shown import hidden_in, replaced, shown_source, telling
@@ -22,7 +22,7 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["Call", "Request", "check_plan_parameters", "checked_call", "located"]
+__all__ = ["Call", "Request", "checked_call", "located"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,12 @@ class Request:
         return whole
 
     @property
+    def experiment(self) -> list[Path]:
+        """The file of decisions that page 05 is about, where one is given."""
+        path = Path(str(self.parameters.get("experiment") or ""))
+        return [path] if path.is_file() else []
+
+    @property
     def lead_days(self) -> int:
         """Days from the decision to the week's start."""
         defaults = (s.parameters["lead_days"] for s in self.steps if "lead_days" in s.parameters)
@@ -108,7 +114,9 @@ class Call:
     shop : str
         What readers call the shop.
     fingerprints : mapping of str to str
-        SHA-256 of each input file.
+        SHA-256 of each input file of the shop.
+    experiment : mapping of str to str
+        The same of an experiment's file, where one is given.
     files : InputFiles
         How the input files were.
     notify : Notify
@@ -124,6 +132,7 @@ class Call:
     weeks: Weeks
     shop: str
     fingerprints: Mapping[str, str] = field(repr=False)
+    experiment: Mapping[str, str] = field(repr=False)
     files: InputFiles = field(repr=False)
     notify: Notify
     freshness: Freshness
@@ -217,12 +226,13 @@ def checked_call(
             checks = shop.check()
             if not checks.usable:
                 raise DataError(checks.summary())
-        files = before.only(shop.files)
+        files = before.only([*shop.files, *request.experiment])
         weeks = known.weeks if known else weeks_of(shop, now, request.lead_days)
         week = weeks.chosen(request.week)
         _check_history(shop, week, request.lead_days)
         found: dict[str, Any] = {
             "fingerprints": known.fingerprints if known else dict(shop.fingerprints),
+            "experiment": {f"experiment/{p.name}": fingerprint(p) for p in request.experiment},
             "notify": read_operations(shop.settings).notify,
             "freshness": freshness(shop, _decision(week, shop.zone, request.lead_days)),
             "late": known.late if known else late_rows(shop, closed),
@@ -241,24 +251,6 @@ def _opened(request: Request) -> Shop:
 
     threads = request.parameters.get("threads")
     return sources.load_shop(request.source, settings=request.shop_file, threads=threads)
-
-
-def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
-    """Refuse shares and sizes that no plan can have, before anything is run.
-
-    Raises
-    ------
-    InputError
-        If one is out of its range.
-    """
-    from promolab.campaign.plan_inputs import share_of, whole_of
-
-    for name, none_too in (("holdout", False), ("standing_holdout", True)):
-        if name in parameters:
-            share_of(name, parameters[name], none_too=none_too)
-    for name in ("lead_days", "list_size"):
-        if name in parameters:
-            whole_of(name, parameters[name], 0)
 
 
 def _check_history(shop: Shop, week: Week, lead_days: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -54,9 +53,9 @@ def ended_block(readout: Readout, zone: str) -> Html:
     notes = [RULE, *([NOT_PROVEN] if adjusted else []), *_settling(readout, zone), readout.overlap]
     return join(
         [
-            _results(rows, zone),
+            _results(readout, zone),
             *(say(f"{r.name}: {r.verdict.summary()}") for r in rows),
-            _reception(rows),
+            _reception(readout),
             *figure,
             *(say(text, css="muted") for text in notes),
             *(say(_reason(r), css="muted") for r in rows),
@@ -64,8 +63,9 @@ def ended_block(readout: Readout, zone: str) -> Html:
     )
 
 
-def _results(rows: Sequence[PromotionReadout], zone: str) -> Html:
+def _results(readout: Readout, zone: str) -> Html:
     """Return the table of what each promotion brought and cost, and its verdict."""
+    rows = readout.promotions
     currency = rows[0].currency
     text = pd.DataFrame(
         {
@@ -86,7 +86,7 @@ def _results(rows: Sequence[PromotionReadout], zone: str) -> Html:
         {
             "name": "promotion",
             "valid": "valid",
-            "rate": "redemption rate",
+            "rate": f"{readout.words.noun} rate",
             "cost": f"discounts on its products, {currency}",
             "sales": f"net sales per contact, {currency}",
             "against": f"extra net sales per customer, {currency}",
@@ -100,21 +100,22 @@ def _results(rows: Sequence[PromotionReadout], zone: str) -> Html:
     )
 
 
-def _reception(rows: Sequence[PromotionReadout]) -> Html:
+def _reception(readout: Readout) -> Html:
     """Return the table of who was reached and how they took it."""
+    rows, past = readout.promotions, readout.words.past
     text = pd.DataFrame(
         {
             "name": [r.name for r in rows],
             "sent": [count(r.contacts) for r in rows],
             "delivered": [_counted(r.delivered) for r in rows],
-            "redeemed": [count(r.redeemers) for r in rows],
+            past: [count(r.redeemers) for r in rows],
             "unsubscribed": [_counted(r.unsubscribed) for r in rows],
             "complained": [_counted(r.complained) for r in rows],
             "annoyed": ["–" if r.harm.value != r.harm.value else _percent(r.harm) for r in rows],
             "state": ["provisional" if r.provisional else "settled" for r in rows],
         }
     )
-    numbers = ["sent", "delivered", "redeemed", "unsubscribed", "complained", "annoyed"]
+    numbers = ["sent", "delivered", past, "unsubscribed", "complained", "annoyed"]
     return table(
         text,
         {"name": "promotion"}

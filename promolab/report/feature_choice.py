@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from promolab.campaign.launch import DEFAULT_L2
 from promolab.errors import InputError, nearest
 from promolab.features import response_features
 from promolab.model import ResponseModel, pair_features
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FEATURES", "FeatureChoice", "choose_features"]
 
 FEATURES = ("auto", "chosen", "all")
-L2 = {"chosen": 30.0, "all": 100.0}
+L2 = {"chosen": 30.0, "all": DEFAULT_L2}
 """Penalties of ``logistic``: many features need a stronger one."""
 
 
@@ -77,8 +78,7 @@ def choose_features(pairs: pd.DataFrame, which: str = "auto") -> FeatureChoice:
     >>> choose_features(pd.DataFrame({"orders": [1, 2], "redeemed": [0, 1]})).which
     'all'
     """
-    if which not in FEATURES:
-        raise InputError(f"features = {which!r} is unknown; {nearest(str(which), FEATURES)}")
+    check_features(which)
     everything, chosen = pair_features(pairs), response_features(pairs)
     if chosen is None:
         why = f"All {len(everything)} features: the shop lacks some of the usual few."
@@ -88,6 +88,12 @@ def choose_features(pairs: pd.DataFrame, which: str = "auto") -> FeatureChoice:
         why = f"{len(found[which])} features ({which}), as asked for."
         return FeatureChoice(which, found[which], why, None)
     return _by_the_past(pairs, found)
+
+
+def check_features(which: str) -> None:
+    """Refuse what is none of `FEATURES`."""
+    if which not in FEATURES:
+        raise InputError(f"features = {which!r} is unknown; {nearest(str(which), FEATURES)}")
 
 
 def _by_the_past(pairs: pd.DataFrame, found: dict[str, list[str]]) -> FeatureChoice:

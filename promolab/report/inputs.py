@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from promolab.errors import DataError
 
-__all__ = ["InputFiles"]
+__all__ = ["InputFiles", "fingerprint"]
 
 _State = tuple[int, int, int]
 
@@ -63,6 +64,12 @@ class InputFiles:
         if not path.exists():
             raise DataError(f"{path} went away while it was read; run again when it is back")
         raise DataError(f"{path} changed while it was read; run again when it is complete")
+
+
+def fingerprint(path: str | Path) -> str:
+    """Return a file's SHA-256."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _state(path: Path) -> _State | None:

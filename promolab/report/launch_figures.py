@@ -13,15 +13,20 @@ from promolab.campaign.outlook_coverage import OutlookCoverage
 from promolab.campaign.randomised import FEWEST
 from promolab.report.page import Html, Tile, join, picture, say, table
 from promolab.results import Estimate
-from promolab.wording import count, money, percent, plural
+from promolab.wording import answer_to, count, money, percent, plural
 
 __all__ = ["coverage_block", "economics_table", "launch_tiles"]
 
 _LEVEL = percent(PREDICTION_LEVEL, decimals=0)
+_TAKEN_OFF = {
+    "redeem": "coupons that they redeem",
+    "respond": "what is taken off for those who respond",
+    "buy": "a recommendation takes nothing off",
+}
 
 
 def launch_tiles(economics: LaunchEconomics, customers: int | None = None) -> list[Tile]:
-    """Return the tiles above the fold: whom, how many redeem, what that costs, what it must bring.
+    """Return the tiles above the fold: whom, how many answer, what that costs, what it must bring.
 
     Parameters
     ----------
@@ -44,13 +49,14 @@ def launch_tiles(economics: LaunchEconomics, customers: int | None = None) -> li
     if not rows or first is None:
         return tiles
     redemptions, discount = economics.total("redemptions"), economics.total("discount")
+    words = economics.words
     extra = economics.break_even
     told = f"{_LEVEL} interval, from {plural(redemptions.n, 'past promotion')}"
-    assumed = first.assumed_words()
+    assumed = economics.assumed_words()
     return [
         *tiles,
         Tile(
-            "Expected redemptions",
+            f"Expected {words.noun}s",
             expected_words(redemptions.value, redemptions.ci_low, redemptions.ci_high),
             redemptions.value,
             told if math.isfinite(redemptions.ci_low) else "too few past promotions: no interval",
@@ -60,7 +66,7 @@ def launch_tiles(economics: LaunchEconomics, customers: int | None = None) -> li
             "Expected discount cost",
             amount_words(discount, first.currency),
             _known(discount.value),
-            f"coupons that they redeem; {_LEVEL} interval" if discount.n else "not known",
+            f"{_TAKEN_OFF[words.verb]}; {_LEVEL} interval" if discount.n else "not known",
             of=names,
         ),
         Tile(
@@ -81,14 +87,17 @@ def economics_table(row: PromotionEconomics) -> Html:
     """Return what a promotion may cost and must bring, a line each with what it rests on."""
     readable = row.held >= FEWEST and math.isfinite(row.visible)
     visible = money(row.visible, currency=row.currency) if readable else "–"
+    words = answer_to(row.kind)
     anyway, costs = row.anyway, f"discounts, {row.rates_words(margin=False)}"
     lines = [
         ("customers to contact", count(row.contacts), f"{count(row.held)} more are held out"),
-        ("expected redemptions", row.expected_words(), _past(row)),
+        (f"expected {words.noun}s", row.expected_words(), _past(row)),
         (
             "expected discount cost",
             amount_words(row.discount, row.currency),
-            f"{_LEVEL} interval. {row.discount_basis}",
+            f"{_LEVEL} interval. {row.discount_basis}"
+            if row.discount.ci_high
+            else row.discount_basis,
         ),
         ("cost of all, to the shop", amount_words(row.cost, row.currency), costs),
         (
@@ -98,7 +107,7 @@ def economics_table(row: PromotionEconomics) -> Html:
         ),
         ("smallest effect that the holdout can see", visible, row.visible_sentence()),
         ("likely to have bought anyway (a guess)", _share(anyway.of_list), anyway.summary()),
-        ("of the redeemers (a guess)", _share(anyway.of_redeemers), "weighed by the chance"),
+        (f"of the {words.who}s (a guess)", _share(anyway.of_redeemers), "weighed by the chance"),
     ]
     frame = pd.DataFrame(lines, columns=["what", "figure", "rests"])
     return table(
@@ -122,7 +131,7 @@ def _share(e: Estimate) -> str:
 
 
 def coverage_block(coverage: OutlookCoverage) -> Html:
-    """Return how forecasts of redemptions did: a sentence, a figure and every past promotion."""
+    """Return how forecasts of responses did: a sentence, a figure and every past promotion."""
     if coverage.table.empty or coverage.share.n == 0:
         return say(coverage.summary())
     rows = coverage.table.iloc[::-1]
@@ -147,7 +156,7 @@ def coverage_block(coverage: OutlookCoverage) -> Html:
                     "start": "start",
                     "known": "past ones known",
                     "contacts": "contacts",
-                    "found": f"expected redemptions [{_LEVEL}]",
+                    "found": f"expected {answer_to(coverage.kinds).noun}s [{_LEVEL}]",
                     "observed": "came",
                     "held": "inside?",
                 },

@@ -17,15 +17,18 @@ from promolab.report.artifacts import RunFolder
 from promolab.report.launch_figures import economics_table
 from promolab.report.page import Html, join, picture, say, table
 from promolab.segmentation import segment_index
-from promolab.wording import count, number, percent
+from promolab.wording import Answer, answer_to, count, number, percent
 
 __all__ = ["funnel_table", "gain_block", "launch_block", "outlook_of"]
 
 _LEVEL = percent(PREDICTION_LEVEL, decimals=0)
+_ANSWER = answer_to(())
 _BEFORE = {"inside": "yes", "new_customer": "never", "new_promotion": "not for this kind"}
 
 
-def outlook_of(outlook: pd.DataFrame, promotion_id: Any, promotions: int) -> ListOutlook | None:
+def outlook_of(
+    outlook: pd.DataFrame, promotion_id: Any, promotions: int, kind: str = "coupon"
+) -> ListOutlook | None:
     """Return a promotion's part of the table ``outlook``; None where nobody was ranked.
 
     Parameters
@@ -36,20 +39,24 @@ def outlook_of(outlook: pd.DataFrame, promotion_id: Any, promotions: int) -> Lis
         The promotion.
     promotions : int
         Past promotions behind the intervals.
+    kind : str
+        Of the promotion.
     """
     rows = outlook[outlook["promotion_id"] == promotion_id]
     if rows.empty:
         return None
-    return ListOutlook(promotion_id, rows, int(rows["usual"].iloc[0]), promotions)
+    return ListOutlook(promotion_id, rows, int(rows["usual"].iloc[0]), promotions, kind)
 
 
-def gain_block(backtest: pd.DataFrame) -> Html:
+def gain_block(backtest: pd.DataFrame, words: Answer = _ANSWER) -> Html:
     """Return the gain chart over past promotions, each ranked within its own list.
 
     Parameters
     ----------
     backtest : DataFrame
         customer_id, promotion_id, y, p.
+    words : Answer
+        What customers did about these promotions.
     """
     rows = backtest
     if rows.empty or rows["y"].nunique() < 2:
@@ -58,15 +65,16 @@ def gain_block(backtest: pd.DataFrame) -> Html:
     found = gain.at(0.4).capture
     sentence = (
         "In past promotions, the top 40 % of the list held "
-        f"{percent(found.value, found.ci_low, found.ci_high)} of those who redeemed."
+        f"{percent(found.value, found.ci_low, found.ci_high)} of those who {words.past}."
     )
     axes = plots.finish(
         gain.plot(depth=0.4),
-        title=f"The top 40 % held {percent(found.value, found.ci_low, found.ci_high)} of redeemers",
-        subtitle=f"{count(rows['y'].sum())} redeemers among {count(len(rows))} contacts of "
+        title=f"The top 40 % held {percent(found.value, found.ci_low, found.ci_high)} of "
+        f"{words.who}s",
+        subtitle=f"{count(rows['y'].sum())} {words.who}s among {count(len(rows))} contacts of "
         f"{rows['promotion_id'].nunique()} past promotions, 95 % band",
         xlabel="share of each promotion's list, likeliest first",
-        ylabel="share of redeemers found",
+        ylabel=f"share of {words.who}s found",
         percent_x=True,
         percent_y=True,
     )
@@ -131,9 +139,9 @@ def launch_block(
             say(index.summary()),
             picture(index.plot(), index.summary()),
             *([] if funnel is None else [say("Who may be contacted", kind="h4"), funnel]),
-            say("Who is likely to redeem", kind="h4"),
+            say(f"Who is likely to {answer_to(outlook.kind).verb}", kind="h4"),
             say(_as_the_model_has_it(ranked, outlook)),
-            _ranked(chosen, segments, run, currency),
+            _ranked(chosen, segments, run, currency, answer_to(outlook.kind).verb),
             _send_links(files),
         ]
     )
@@ -206,11 +214,13 @@ def _as_the_model_has_it(ranked: pd.DataFrame, outlook: ListOutlook) -> str:
     return (
         "The chances below are the model's own and serve to rank. Past promotions as a whole "
         f"brought {number(ratio, decimals=2)} times what such chances add up to; the expected "
-        "redemptions above allow for that."
+        f"{answer_to(outlook.kind).noun}s above allow for that."
     )
 
 
-def _ranked(ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, currency: str) -> Html:
+def _ranked(
+    ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, currency: str, verb: str
+) -> Html:
     features = run.read_table("features")[["customer_id", "recency_days", "amount_84d"]]
     top = ranked.head(10).merge(features, on="customer_id", how="left")
     top = top.merge(segments[["customer_id", "segment"]], on="customer_id", how="left")
@@ -225,7 +235,7 @@ def _ranked(ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, curren
             "rank": "rank",
             "who": "customer",
             "segment": "segment",
-            "p_redeemed": "chance to redeem",
+            "p_redeemed": f"chance to {verb}",
             "recency_days": "days since last order",
             "amount_84d": f"spent in 84 days, {currency}",
             "before": "contacted before",
@@ -235,7 +245,7 @@ def _ranked(ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, curren
             "recency_days": lambda d: number(d, decimals=0),
             "amount_84d": lambda a: number(a, decimals=0),
         },
-        caption="Sorted by the chance to redeem, likeliest first; pseudonyms stand for customers.",
+        caption=f"Sorted by the chance to {verb}, likeliest first; pseudonyms stand for customers.",
     )
     more = (
         f'<p class="more">First {len(top)} of {len(ranked):,}. '
@@ -254,7 +264,7 @@ def _outlook_table(outlook: ListOutlook) -> Html:
         text,
         {
             "customers": "customers contacted, likeliest first",
-            "found": f"expected redemptions [{_LEVEL}]",
+            "found": f"expected {answer_to(outlook.kind).noun}s [{_LEVEL}]",
             "share": "of those contacted",
             "inside": "contacted before",
         },

@@ -80,13 +80,13 @@ def write_one_page(
         lead = textwrap.fill(screen.lead(), 118)
         figure.text(0.05, 0.915, lead, fontsize=11.5, va="top", linespacing=1.35)
         _tiles(figure, screen)
-        left = figure.add_axes((0.21, 0.1, 0.25, 0.37))
+        left = figure.add_axes((0.24, 0.1, 0.22, 0.37))  # names need the room at its left
         right = figure.add_axes((0.6, 0.1, 0.35, 0.37))
         if len(funnel) and funnel["to_contact"].sum():
             _funnel(funnel, left)
         else:
             _segments(run, left)
-        _gain(backtest, right)
+        _gain(backtest, right, screen.words.who)
         foot = f"{screen.status()}. Intervals in brackets. {screen.allow().split('. ')[0]}."
         figure.text(0.05, 0.025, foot, fontsize=8, color=plots.MUTED)
         figure.savefig(path, dpi=110, metadata={"Software": None})
@@ -105,9 +105,9 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
         figure.patches.append(box)
         figure.text(x + 0.011, 0.738, textwrap.fill(tile.label, 32), fontsize=9, va="top")
         figure.text(x + 0.011, 0.665, tile.text, fontsize=12, fontweight="bold", va="center")
-        note = textwrap.shorten(tile.note, 84, placeholder=" …")
+        note = textwrap.shorten(tile.note, 76, placeholder=" …")
         figure.text(
-            x + 0.011, 0.642, textwrap.fill(note, 42), fontsize=7, va="top", color=plots.MUTED
+            x + 0.011, 0.642, textwrap.fill(note, 38), fontsize=7, va="top", color=plots.MUTED
         )
 
 
@@ -117,7 +117,7 @@ def _funnel(funnel: pd.DataFrame, ax: Axes) -> None:
     for step in list(STEPS)[:-1]:
         if row[step]:
             left -= int(row[step])
-            labels.append(textwrap.fill(f"less: {STEPS[step]}", 24))
+            labels.append(f"less: {STEPS[step]}")
             values.append(left)
     plots.bars(labels, values, text=[count(v) for v in values], ax=ax)
     ax.set_title(f"{count(row['to_contact'])} of {count(row['active'])} to contact", loc="left")
@@ -127,13 +127,12 @@ def _funnel(funnel: pd.DataFrame, ax: Axes) -> None:
 def _segments(run: RunFolder, ax: Axes) -> None:
     sizes = run.read_table("segments")["segment"].value_counts().sort_index()
     sizes = sizes.sort_values(ascending=False, kind="stable")
-    labels = [textwrap.fill(str(name), 24) for name in sizes.index]
-    plots.bars(labels, sizes.to_numpy(), text=[count(n) for n in sizes], ax=ax)
+    plots.bars(sizes.index.tolist(), sizes.to_numpy(), text=[count(n) for n in sizes], ax=ax)
     ax.set_title("Customers by segment", loc="left")
     ax.set_xlabel("customers")
 
 
-def _gain(backtest: pd.DataFrame, ax: Axes) -> None:
+def _gain(backtest: pd.DataFrame, ax: Axes, who: str) -> None:
     if backtest.empty or backtest["y"].nunique() < 2:
         ax.axis("off")
         ax.text(0, 0.5, "No past promotion to test predictions on yet.", fontsize=10)
@@ -148,9 +147,9 @@ def _gain(backtest: pd.DataFrame, ax: Axes) -> None:
     words = percent(share.value, share.ci_low, share.ci_high)
     plots.finish(
         found.plot(ax=ax, depth=0.4),
-        title=f"Top 40 %: {words} of redeemers",
+        title=f"Top 40 %: {words} of {who}s",
         xlabel="share of each list, likeliest first",
-        ylabel="share of redeemers found, past promotions",
+        ylabel=f"share of {who}s found, past promotions",
         percent_x=True,
         percent_y=True,
     )

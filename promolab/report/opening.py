@@ -18,7 +18,7 @@ from promolab.report.late_rows import late_rows_of
 from promolab.report.launch_figures import launch_tiles
 from promolab.report.page import Html, Tile, join, say
 from promolab.report.releases import moved_since_release
-from promolab.wording import count, percent, plural
+from promolab.wording import Answer, answer_to, count, percent, plural
 
 if TYPE_CHECKING:
     from promolab.campaign import Readout
@@ -32,18 +32,18 @@ PROFILES_ONLY = (
     "is likely to redeem what starts, how many to expect, and what became of past promotions."
 )
 RESPONSE_ONLY = (
-    "What the data allow: we can say who is likely to redeem, checked on past promotions. We "
-    "cannot say what a promotion itself adds, for nobody was held back at random: likely to redeem "
+    "What the data allow: we can say who is likely to {verb}, checked on past promotions. We "
+    "cannot say what a promotion itself adds, for nobody was held back at random: likely to {verb} "
     "is not the same as worth sending."
 )
 HELD_BACK = (
-    "What the data allow: we can say who is likely to redeem, checked on past promotions. What a "
+    "What the data allow: we can say who is likely to {verb}, checked on past promotions. What a "
     "promotion itself adds is told by those who were held back at random, where there were any; "
-    "likely to redeem is not the same as worth sending."
+    "likely to {verb} is not the same as worth sending."
 )
 MEASURED = (
     "What the data allow: we can say what promotions add (page Uplift) and, as far as past ones "
-    "tell, who is likely to redeem. {found}"
+    "tell, who is likely to {verb}. {found}"
 )
 
 
@@ -69,6 +69,8 @@ class FirstScreen:
         What runs.
     readout : Readout or None
         What ended.
+    words : Answer
+        What customers do about the shop's promotions.
     """
 
     run: RunFolder
@@ -79,6 +81,7 @@ class FirstScreen:
     economics: LaunchEconomics = field(repr=False)
     running: Running | None = field(repr=False)
     readout: Readout | None = field(repr=False)
+    words: Answer
 
     @cached_property
     def customers(self) -> int:
@@ -113,9 +116,8 @@ class FirstScreen:
         if self.lacking:
             return PROFILES_ONLY
         found = (self.run.metrics.get("uplift") or {}).get("allows")
-        if found:
-            return MEASURED.format(found=found)
-        return HELD_BACK if self.shop.has("decisions") else RESPONSE_ONLY
+        told = HELD_BACK if self.shop.has("decisions") else RESPONSE_ONLY
+        return (MEASURED if found else told).format(verb=self.words.verb, found=found)
 
     def warnings(self) -> list[str]:
         """Say what a reader must know first: stale data, and what changed of weeks that stood."""
@@ -159,7 +161,7 @@ class FirstScreen:
         when = dates(row.starts_at, row.ends_at, self.shop.zone)
         return [
             Tile(
-                "Redeemed, of the largest promotion that ended",
+                f"{answer_to(row.kind).past.capitalize()}, of the largest promotion that ended",
                 percent(rate.value, rate.ci_low, rate.ci_high),
                 rate.value,
                 f"{row.name} ({when}): {count(row.redeemers)} of {count(row.contacts)} contacted",

@@ -19,7 +19,14 @@ from promolab.report.needs import EVERYTHING, Needs, read_needs
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["Step", "check_parameters", "find_notebooks", "read_steps"]
+__all__ = [
+    "Step",
+    "check_parameters",
+    "check_plan_parameters",
+    "check_uplift_parameters",
+    "find_notebooks",
+    "read_steps",
+]
 
 # These have an argument of their own, so that a week or a source is never said twice.
 _OWN_OPTION = {
@@ -158,6 +165,53 @@ def check_parameters(steps: Sequence[Step], given: Mapping[str, Any]) -> dict[st
             raise InputError(f"no notebook has a parameter {name!r}; {nearest(name, free)}")
         checked[name] = _converted(name, value, known[name])
     return {name: _found(name, value) for name, value in checked.items()}
+
+
+def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse shares and sizes that no plan can have, before anything is run.
+
+    Raises
+    ------
+    InputError
+        If one is out of its range.
+    """
+    from promolab.campaign.plan_inputs import share_of, whole_of
+
+    for name, none_too in (("holdout", False), ("standing_holdout", True)):
+        if name in parameters:
+            share_of(name, parameters[name], none_too=none_too)
+    for name in ("lead_days", "list_size"):
+        if name in parameters:
+            whole_of(name, parameters[name], 0)
+
+
+def check_uplift_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse what no effects can be learned with, before anything is run.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind, learner or file, or columns are named without a file.
+    """
+    from promolab.campaign.plan_inputs import whole_of
+    from promolab.sources.experiments import HILLSTROM
+
+    if "horizon_days" in parameters:
+        whole_of("horizon_days", parameters["horizon_days"], 0)
+    if {"kind", "learner"} & set(parameters):
+        from promolab.model.uplift import UpliftModel
+
+        UpliftModel(parameters.get("kind", "dr"), parameters.get("learner") or None)
+    experiment = str(parameters.get("experiment") or "")
+    if experiment not in ("", HILLSTROM) and not Path(experiment).is_file():
+        raise InputError(
+            f"experiment = {experiment!r}: there is no such file; give a csv, Excel or parquet "
+            f"file of decisions, or {HILLSTROM}"
+        )
+    columns = ("arm", "outcomes", "customer", "propensity", "covariates")
+    named = [name for name in columns if str(parameters.get(name) or "").strip()]
+    if named and not experiment:
+        raise InputError(f"{named[0]} is for an experiment file; give it with -p experiment=FILE")
 
 
 def _found(name: str, value: Any) -> Any:

@@ -12,6 +12,7 @@ from promolab.campaign.economics import weigh_launch
 from promolab.campaign.economics_total import LaunchEconomics
 from promolab.campaign.plan import plan_week
 from promolab.campaign.plan_result import Plan
+from promolab.campaign.randomised import FEWEST
 from promolab.campaign.rights import quarantined_customers
 from promolab.campaign.send import write_send
 from promolab.report.artifacts import RunFolder
@@ -52,7 +53,8 @@ class WeekPlan:
         """Say the smallest effect that each holdout can show, and what would show half of it."""
         found = []
         for row in self.economics.promotions:
-            if row.held and row.contacts and row.sales_sd > 0:
+            # Of fewer, the promotion's own block says that they are too few to be read.
+            if row.held >= FEWEST and row.contacts and row.sales_sd > 0:
                 sizes = row.contacts, row.held
                 found.append(f"{row.name}: {_shows(*sizes, row.sales_sd, row.currency)}")
         standing = self._standing()

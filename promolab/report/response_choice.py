@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from promolab.campaign.outlook_coverage import kinds_of
 from promolab.errors import InputError, nearest
 from promolab.model import ResponseModel
 from promolab.model.learners import KINDS
-from promolab.report.feature_choice import FEATURES, FeatureChoice, choose_features
+from promolab.report.feature_choice import (
+    FEATURES,
+    FeatureChoice,
+    check_features,
+    choose_features,
+)
+from promolab.wording import answer_to
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +155,8 @@ def _compared(
         kind: partial(ResponseModel, kind, **_options(kind, l2, seed)) for kind in asked
     }
     try:
-        return compare_models(pairs, makers, columns=columns, seed=seed), ""
+        board = compare_models(pairs, makers, columns=columns, seed=seed)
+        return replace(board, outcome=answer_to(kinds_of(pairs)).past), ""
     except InputError as error:
         return None, f"The methods could not be compared: {error}."
 
@@ -196,9 +204,7 @@ def check_methods(parameters: Mapping[str, Any]) -> None:
     listed(str(parameters.get("models", "")), str(parameters.get("model", RECOMMENDED)))
     if parameters.get("l2"):
         ResponseModel(l2=float(parameters["l2"]))
-    which = parameters.get("features", FEATURES[0])
-    if which not in FEATURES:
-        raise InputError(f"features = {which!r} is unknown; {nearest(str(which), FEATURES)}")
+    check_features(parameters.get("features", FEATURES[0]))
     trials = parameters.get("search_trials", 0)
     if int(trials) < 0:
         raise InputError(f"search_trials = {trials}; expected 0 or more trials")

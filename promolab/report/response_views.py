@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -116,35 +116,37 @@ def curves(choice: ModelChoice) -> Html:
 
 
 def importance(launch: Launch, choice: ModelChoice) -> Html:
-    """Return by how much the AUC on later promotions falls when a feature is shuffled."""
+    """Return what the AUC on later promotions loses when a feature is shuffled.
+
+    After it, how the predicted chance moves with the features that matter most.
+    """
     from promolab.model import importance_out_of_time
 
     return _or_why(
         lambda: importance_out_of_time(
             launch.pairs, columns=choice.features.columns, model=choice.make
         ),
-        lambda found: picture(
-            found.plot(labels=_labels(launch)), "Loss of AUC when each feature is shuffled."
+        lambda found: join(
+            [
+                picture(
+                    found.plot(labels=_labels(launch)), "Loss of AUC when each feature is shuffled."
+                ),
+                dependence(launch, found.table["feature"].head(MOST_DEPENDENCES).tolist()),
+            ]
         ),
     )
 
 
-def dependence(launch: Launch, choice: ModelChoice) -> Html:
-    """Return how the predicted chance moves with the features that matter most."""
-    from promolab.model import importance_out_of_time, partial_dependence
+def dependence(launch: Launch, features: Sequence[str]) -> Html:
+    """Return how the predicted chance moves with each of these features."""
+    from promolab.model import partial_dependence
 
     model = launch.model
     if model is None:
         return say(launch.why)
     known = launch.pairs[launch.pairs["label_complete"]]
-    try:
-        ranked = importance_out_of_time(
-            launch.pairs, columns=choice.features.columns, model=choice.make
-        ).table
-    except InputError as error:
-        return say(f"Not shown: {error}.")
     pictures = []
-    for feature in ranked["feature"].head(MOST_DEPENDENCES):
+    for feature in features:
         found = partial_dependence(model, known, str(feature), cluster=known["customer_id"])
         found = replace(found, outcome=launch.backtest.outcome)
         axes = found.plot(label=label(str(feature)))
@@ -176,7 +178,10 @@ def history(launch: Launch, choice: ModelChoice) -> Html:
     from promolab.model import history_curve
 
     return _or_why(
-        lambda: history_curve(launch.pairs, choice.make, columns=choice.features.columns),
+        lambda: replace(
+            history_curve(launch.pairs, choice.make, columns=choice.features.columns),
+            outcome=launch.backtest.outcome,
+        ),
         lambda found: join(
             [
                 say(found.summary()),
@@ -218,7 +223,7 @@ def segment_quality(launch: Launch) -> Html:
             [
                 say(found.summary()),
                 picture(found.plot(), "AUC in each segment with its interval."),
-                picture(found.plot(by="ratio"), "Redeemed against expected in each segment."),
+                picture(found.plot(by="ratio"), "Observed against expected in each segment."),
             ]
         ),
     )

@@ -22,13 +22,20 @@ from promolab.report.artifacts import (
     read_json,
     write_json,
 )
-from promolab.report.call import Call, Request, check_plan_parameters, checked_call, located
+from promolab.report.call import Call, Request, checked_call, located
 from promolab.report.execute import Kernels, execute, kernels
 from promolab.report.failures import UNCHANGED, full_disk_said
 from promolab.report.late_rows import closed_weeks
 from promolab.report.manifest import manifest_of
 from promolab.report.notify import notify
-from promolab.report.parameters import Step, check_parameters, find_notebooks, read_steps
+from promolab.report.parameters import (
+    Step,
+    check_parameters,
+    check_plan_parameters,
+    check_uplift_parameters,
+    find_notebooks,
+    read_steps,
+)
 from promolab.report.plan_files import plan_files
 from promolab.report.progress import Progress
 from promolab.report.records import FAILED, check_owner, forget_failure, note_failure
@@ -163,6 +170,7 @@ def request_of(
     steps = read_steps(Path(notebooks) if notebooks else find_notebooks())
     checked = check_parameters(steps, parameters or {})
     check_plan_parameters(checked)
+    check_uplift_parameters(checked)
     check_methods(checked)
     where, settings = located(source, shop_file)
     return Request(where, settings, asked, seed, checked, steps, timeout)
@@ -301,7 +309,8 @@ def _make(call: Call, out: Path, progress: Progress, workers: int) -> None:
     # While the staging folder stands, so that it is seen which disk is full.
     with publish.staging(out, call.week) as staged, full_disk_said(out, UNCHANGED):
         asked = call.request.asked(call.week)
-        manifest = manifest_of(asked, call.shop, call.fingerprints, started)
+        inputs = {**call.fingerprints, **call.experiment}
+        manifest = manifest_of(asked, call.shop, inputs, started)
         manifest |= {"freshness": call.freshness.to_dict(), "late_rows": list(call.late)}
         manifest |= {"state": "draft"}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
@@ -356,7 +365,7 @@ def _run_step(
             on_cell=lambda cell, of: progress.begin(step.title, f"cell {cell} of {of}"),
         )
     finally:
-        if "source" in step.parameters and not kernel.stopped:
+        if {"source", "experiment"} & set(step.parameters) and not kernel.stopped:
             call.files.check()  # and if it failed, this is why
         progress.end(step.title)
 

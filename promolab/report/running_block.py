@@ -18,7 +18,7 @@ from promolab.report.ended import dates
 from promolab.report.page import Html, join, picture, say, table
 from promolab.results import Estimate
 from promolab.weeks import Week
-from promolab.wording import count, percent
+from promolab.wording import answer_to, count, percent
 
 __all__ = ["coming_block", "earlier_predictions", "running_block"]
 
@@ -99,6 +99,7 @@ def running_block(running: Running, zone: str, empty: str = "") -> Html:
     )
     level = percent(rows[0].level, decimals=0)
     most = max(rows, key=lambda r: r.contacts)
+    words = answer_to(r.kind for r in rows)
     sources = dict.fromkeys(f"{r.name}: expected from {r.source}." for r in rows)
     return join(
         [
@@ -109,9 +110,9 @@ def running_block(running: Running, zone: str, empty: str = "") -> Html:
                     "name": "promotion",
                     "valid": "valid",
                     "progress": "how far",
-                    "observed": "redeemed so far",
+                    "observed": f"{words.past} so far",
                     "expected": "expected to date",
-                    "word": "redemptions are",
+                    "word": f"{words.noun}s are",
                 },
                 dict.fromkeys(["observed", "expected"], str),
                 caption=f"Sorted by end; what was known on the morning of the report; {level} "

@@ -109,9 +109,9 @@ def segments_before(
     frames = {when: _at(then, moment, ids) for when, moment in times.items()}
     frames = {when: f for when, f in frames.items() if (f["segment"] != NO_HISTORY).any()}
     frames["now"] = _named(segmenter.assignments(), ids)
-    said = f" Of {plural(len(ids), 'customer')} drawn at random." if drawn else ""
+    said = f"Of {plural(len(ids), 'customer')} drawn at random." if drawn else ""
     return SegmentsBefore(
-        segment_track(frames, order=segmenter.names_) if len(frames) > 1 else None,
+        segment_track(frames, order=segmenter.names_, note=said) if len(frames) > 1 else None,
         None if contacts is None else _answers(contacts, then, segmenter, said),
         "" if len(frames) > 1 else "The shop's history is too short to look back.",
         why,
@@ -134,6 +134,7 @@ def _contacts_over(
 ) -> tuple[pd.DataFrame | None, str]:
     """Return each contact of promotions that are over, and whether it was answered in time."""
     import ibis
+    import pandas as pd
 
     lacking = shop.lacks("response models")
     if lacking:
@@ -142,15 +143,18 @@ def _contacts_over(
     over = shop.promotions.filter(shop.promotions.ends_at <= now)
     windows = over.select("promotion_id", "starts_at", "ends_at")
     exposed = shop.exposures.filter(shop.exposures.ts < now)
+    if ids is not None:  # before anything is read: contacts may be far more than those drawn
+        drawn = ibis.memtable(pd.DataFrame({"customer_id": ids}))
+        exposed = exposed.semi_join(drawn, "customer_id")
     contacts = exposed.select("customer_id", "promotion_id").distinct()
     contacts = contacts.join(windows, "promotion_id")
     said = shop.responses.filter(shop.responses.kind.isin(POSITIVE_RESPONSES))
     said = said.select("customer_id", "promotion_id", "ts").join(windows, "promotion_id")
     said = said.filter((said.ts >= said.starts_at) & (said.ts < said.ends_at))
-    answered = said.select("customer_id", "promotion_id").distinct().execute().assign(responded=1)
+    said = said.select("customer_id", "promotion_id").distinct()
+    said = said.semi_join(contacts, ["customer_id", "promotion_id"])
+    answered = said.execute().assign(responded=1)
     rows = contacts.select("customer_id", "promotion_id", "starts_at").execute()
-    if ids is not None:
-        rows = rows[rows["customer_id"].isin(ids)]
     if rows.empty:
         return None, "No promotion is over yet, so nothing is known of any answer."
     rows = rows.merge(answered, on=["customer_id", "promotion_id"], how="left")
@@ -176,12 +180,12 @@ def _answers(
     made = f"in {segmenter.made_in}" if segmenter.made_in else "this week"
     known = (
         "Each customer counts in the segment where the features as of the promotion's start put "
-        f"them. The segments' borders were drawn {made}.{said}"
+        f"them. The segments' borders were drawn {made}. {said}"
     )
     return segment_response(
         rows,
         rows["segment"].fillna(NO_HISTORY).to_numpy(dtype=object),
         "responded",
         order=segmenter.names_,
-        known=known,
+        known=known.rstrip(),
     )

@@ -14,7 +14,7 @@ from promolab.model import Backtest
 from promolab.report.artifacts import RunFolder
 from promolab.report.page import Html, picture, say
 from promolab.results import Result
-from promolab.wording import count, number, percent, plural
+from promolab.wording import Answer, answer_to, count, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,7 @@ __all__ = [
     "explained",
     "gain_sentence",
     "leakage_alarm",
+    "meaning",
     "segment_columns",
     "segment_formats",
     "segment_rows",
@@ -37,6 +38,7 @@ __all__ = [
 
 ALARM_AUC = 0.90
 ALARM_POSITIVES = 100
+_ANSWER = answer_to(())
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ def coefficients(launch: Launch) -> Html:
 
 def explained(launch: Launch, run: RunFolder) -> Html:
     """Return what explains the likeliest customer, under a pseudonym."""
+    from promolab import plots
     from promolab.model import explain_row
 
     if launch.model is None or launch.scores.empty:
@@ -212,8 +215,34 @@ def explained(launch: Launch, run: RunFolder) -> Html:
     past = done.sample(min(200, len(done)), random_state=0)
     background = None if launch.model.kind == "logistic" else past
     found = explain_row(launch.model, row, background, who=who, labels=labels)
-    return say(found.summary()) + picture(
-        found.plot(), f"What each feature adds to the score of {who.lower()}."
+    chance, usual = (percent(p, decimals=1) for p in (found.probability, found.base_probability))
+    verb = answer_to(row["promotion_kind"]).verb if "promotion_kind" in row else "respond"
+    title = f"{who} is expected to {verb} with {chance}, {found.against} with {usual}"
+    most = " and ".join(found.table["feature"].head(2))
+    exact = (found.table["ci_low"] == found.table["ci_high"]).all()
+    axes = plots.finish(
+        found.plot(),
+        title=title,
+        subtitle=f"what each feature adds to the log odds, {number(found.base, decimals=2)} at the "
+        f"start, {number(found.logit, decimals=2)} at the end"
+        + ("" if exact else "; lines: error of the calculation, 95 %"),
+        xlabel="added to the log odds",
+    )
+    return say(f"{title}. Most of the difference comes from {most}.") + picture(
+        axes, f"What each feature adds to the score of {who.lower()}."
+    )
+
+
+def meaning(launch: Launch) -> Html:
+    """Return what the list says and what it does not."""
+    verb = launch.words.verb
+    what = "a coupon" if verb == "redeem" else "a promotion"
+    return say(
+        f"The list says who is likely to {verb}, not whom {what} changes: many of the "
+        "likeliest would have bought anyway. The ranking is tested on customers of the kind that "
+        "were contacted before; for those who never were, it is a guess. Expect whole promotions "
+        "to miss the forecast by more than chance alone would do: the interval says by how much "
+        "they did before."
     )
 
 
@@ -236,7 +265,7 @@ def gain_sentence(launch: Launch) -> str:
     return text
 
 
-def leakage_alarm(backtest: Backtest) -> str:
+def leakage_alarm(backtest: Backtest, words: Answer = _ANSWER) -> str:
     """Say whether a figure is too good to be true: an AUC above 0.90 would mean leakage."""
     rows = backtest.by_promotion
     high = rows[(rows["auc"] > ALARM_AUC) & (rows["positives"] >= ALARM_POSITIVES)]
@@ -244,6 +273,6 @@ def leakage_alarm(backtest: Backtest) -> str:
     if pooled or len(high):
         return "Alarm: an AUC above 0.90 on real promotions means that the future leaked in."
     return (
-        "No AUC above 0.90, pooled or on a promotion with at least 100 redeemers: no sign that "
-        "features know what came later."
+        f"No AUC above 0.90, pooled or on a promotion with at least {ALARM_POSITIVES} "
+        f"{words.who}s: no sign that features know what came later."
     )

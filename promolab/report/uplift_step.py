@@ -1,170 +1,25 @@
-"""What page 05 rests on: which experiment, whether it may be believed, and what was measured."""
+"""What page 05 rests on: whether an experiment may be believed, and what was measured of it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from promolab.campaign.contacted import contacted_experiment
-from promolab.contract import Experiment
-from promolab.errors import InputError, PromolabError, nearest
+from promolab.report.uplift_choice import DECISIONS, Choice
 from promolab.report.uplift_groups import segment_effects
 from promolab.report.uplift_targeting import Pooled, Targeting, pooled, targeting
-from promolab.wording import count, plural
+from promolab.wording import plural
 
 if TYPE_CHECKING:
-    from promolab.contract import Shop
+    from promolab.campaign.comparison import Difference
+    from promolab.contract import Experiment
     from promolab.metrics import EffectCalibration
     from promolab.model.uplift import GroupEffects, UpliftChecks, UpliftModel
 
-__all__ = ["Choice", "UpliftStep", "choose_experiment", "measure_uplift", "recorded"]
-
-DECISIONS, OBSERVED, FILE = "decisions", "contacted", "file"
-HILLSTROM = "hillstrom"
-LACKS = (
-    "What a promotion adds cannot be said: {name} has no decisions (who was assigned what, those "
-    "who got nothing included, and with which chance), nor {lacking} to compare the contacted of "
-    "past promotions with others."
-)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which experiment the page is about.
-
-    Parameters
-    ----------
-    experiment : Experiment or None
-    source : str
-        ``decisions`` (the shop's own, drawn by chance), ``contacted`` (of a past promotion, against
-        others), ``file``, or empty where there is none.
-    why : str
-        Which one it is and why, or what is missing, in sentences.
-    """
-
-    experiment: Experiment | None = field(repr=False)
-    source: str
-    why: str
-
-
-def choose_experiment(
-    shop: Shop,
-    as_of: Any,
-    experiment: str = "",
-    file: Mapping[str, str] | None = None,
-    *,
-    horizon_days: int = 28,
-) -> Choice:
-    """Take the experiment asked for, else the shop's own decisions, else a promotion that is over.
-
-    Parameters
-    ----------
-    shop : Shop
-    as_of : datetime
-        Nothing of the shop at or after it is read.
-    experiment : str
-        A csv, Excel or parquet file of decisions, ``hillstrom``, or empty.
-    file : mapping of str to str, optional
-        Of a file: arm (a column, and after ``=`` its control where that is not known by its name),
-        outcomes, customer, propensity, covariates; lists between commas, propensity as
-        `promolab.load_experiment` takes it, a mapping as ``mail=0.3, call=0.2``.
-    horizon_days : int
-        Days after a window in which outcomes count.
-
-    Raises
-    ------
-    InputError
-        The file or its columns cannot be used, or columns are named without a file.
-    """
-    stated = {name: text.strip() for name, text in (file or {}).items() if text.strip()}
-    if experiment:
-        return _from_file(experiment, stated)
-    if stated:
-        name = next(iter(stated))
-        raise InputError(f"{name} is for an experiment file; give it with -p experiment=FILE")
-    missed = []
-    if shop.has("decisions"):
-        try:
-            return _from_decisions(shop, as_of, horizon_days)
-        except PromolabError as error:
-            missed.append(f"The shop's decisions cannot be used: {error}.")
-    lacking = [name for name in ("promotions", "exposures") if not shop.has(name)]
-    if lacking:
-        names = " and ".join(lacking)
-        why = LACKS.format(name=shop.settings.name, lacking=names) if not missed else ""
-        return Choice(None, "", " ".join([*missed, why]).strip())
-    try:
-        trial = contacted_experiment(shop, as_of, horizon_days=horizon_days)
-    except PromolabError as error:
-        missed.append(f"Nothing can be compared: {error}.")
-        return Choice(None, "", " ".join(missed))
-    if not missed:
-        missed.append(f"{shop.settings.name} has no decisions drawn by chance.")
-    return Choice(trial, OBSERVED, " ".join([*missed, "Compared instead:", *trial.notes]))
-
-
-def _from_file(experiment: str, stated: Mapping[str, str]) -> Choice:
-    from promolab import load_experiment
-
-    if experiment == HILLSTROM and set(stated) <= {"outcomes"}:
-        trial = load_experiment(HILLSTROM)
-        first = _listed(stated.get("outcomes", ""))
-        for name in first:
-            if name not in trial.outcomes:
-                raise InputError(f"there is no outcome {name!r}; {nearest(name, trial.outcomes)}")
-        rest = [name for name in trial.outcomes if name not in first]
-        trial = dataclasses.replace(trial, outcomes=(*first, *rest))
-    else:
-        arm, _, control = stated.get("arm", "").partition("=")
-        trial = load_experiment(
-            experiment,
-            arm=arm.strip() or None,
-            outcomes=_listed(stated.get("outcomes", "")),
-            control=control.strip() or None,
-            propensity=_chances(stated.get("propensity", "")),
-            covariates=_listed(stated["covariates"]) if "covariates" in stated else None,
-            customer_id=stated.get("customer"),
-        )
-    return Choice(trial, FILE, " ".join([trial.summary(), *trial.notes]))
-
-
-def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> Choice:
-    from promolab.features import decisions_experiment
-
-    trial = decisions_experiment(shop, by="kind", as_of=as_of, horizon_days=horizon_days)
-    rounds = trial.frame[trial.block].nunique() if trial.block else 1
-    why = (
-        f"The shop's own decisions: {count(trial.n)} in {plural(rounds, 'round')}, of "
-        f"{plural(trial.customers, 'customer')}. An arm is a kind of promotion."
-    )
-    return Choice(trial, DECISIONS, " ".join([why, *trial.notes]))
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _chances(text: str) -> Any:
-    """Read a number, a column, ``constant``, or ``arm=number or column, …``."""
-    if not text:
-        return None
-    if "=" not in text:
-        return _number(text)
-    parts = [part.partition("=") for part in _listed(text)]
-    for name, equals, value in parts:
-        if not (equals and name.strip() and value.strip()):
-            raise InputError(f"propensity = {text!r} is not understood; write arm=chance, arm=…")
-    return {name.strip(): _number(value.strip()) for name, _, value in parts}
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+__all__ = ["UpliftStep", "measure_uplift", "recorded"]
 
 
 @dataclass(frozen=True)
@@ -194,8 +49,9 @@ class UpliftStep:
     @property
     def arms(self) -> tuple[Any, ...]:
         """The arms but the control, of a shop's own promotions: empty for a file."""
-        known = self.model is not None and self.choice.source == DECISIONS
-        return self.model.treatments_ if known and self.model else ()
+        if self.model is None or self.choice.source != DECISIONS:
+            return ()
+        return self.model.treatments_
 
     @cached_property
     def pooled(self) -> Pooled | None:
@@ -272,19 +128,32 @@ def measure_uplift(
     InputError
         There is no such kind or learner.
     """
-    from promolab.model.uplift import Refused, UpliftModel, check_experiment
+    from promolab.model.uplift import Refused, UpliftModel
 
     model = UpliftModel(kind, learner or None, seed=seed)
     trial = choice.experiment
     if trial is None:
         return UpliftStep(choice)
-    try:
+    with suppress(Refused):  # the checks say why
         model.fit(trial)
-    except Refused:
-        checks = check_experiment(trial, seed=seed)
-        failed = [check.sentence for check in checks.checks if check.verdict == "refused"]
-        return UpliftStep(choice, checks, None, " ".join(failed))
-    return UpliftStep(choice, model.checks_, model)
+    checks = _with_similar(model.checks_, choice.similar)
+    failed = [check.sentence for check in checks.checks if check.verdict == "refused"]
+    return UpliftStep(choice, checks, None if failed else model, " ".join(failed))
+
+
+def _with_similar(checks: UpliftChecks, similar: Difference | None) -> UpliftChecks:
+    """Add the rule of the read-out, so that no two pages differ in what they call an effect."""
+    from promolab.model.uplift import Check
+
+    if similar is None:
+        return checks
+    rule = "by the rule for promotions that ended"
+    check = (
+        Check("similar customers", "passed", f"Identified {rule} as well: {similar.why}.")
+        if similar.identified
+        else Check("similar customers", "refused", f"Not identified {rule}: {similar.why}.")
+    )
+    return dataclasses.replace(checks, checks=(*checks.checks, check))
 
 
 def recorded(step: UpliftStep) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 """Is there something to target? An order by predicted effect beside one by predicted response.
 
-Effects are predicted one fold after the other, by a model of the folds before it. Were every fold
-predicted by all others, what each fold owes to chance would stand in the predictions of the others
-with the opposite sign: where there is no effect Qini would spread 1.3 times as far as its interval
-says.
+Effects are predicted one fold after the other, by a model of the folds before it: predicted by all
+others, where there is no effect Qini would spread further than its interval says
+(`UpliftModel.forward_effects`).
 """
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,6 @@ import numpy as np
 from promolab.model.uplift.averages import group_means
 from promolab.model.uplift.figures import figure
 from promolab.model.uplift.identification import Identification
-from promolab.model.uplift.rows import steady
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, percent
 
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
     from promolab.metrics import Qini, QiniComparison
     from promolab.model.uplift import UpliftModel
 
-__all__ = ["Pooled", "Targeting", "pooled", "sequential_effects", "targeting"]
+__all__ = ["Pooled", "Targeting", "pooled", "targeting"]
 
 TOP = 0.3
 """Share of the list at which the two orders are compared in words."""
@@ -43,8 +40,8 @@ class Pooled:
     gamma : ndarray of shape (n,)
         Doubly robust scores of the effect; nan where a row counts for no arm.
     effect, response : ndarray of shape (n,)
-        Predicted effect (`sequential_effects`, nan in the first fold), and predicted outcome with
-        the arm, from models that saw other customers.
+        Predicted effect (`UpliftModel.forward_effects`, nan in the first fold), and predicted
+        outcome with the arm, from models that saw other customers.
     by_arm : ndarray of shape (n, K − 1)
         Predicted effects of the arms.
     """
@@ -58,28 +55,6 @@ class Pooled:
     def known(self) -> np.ndarray:
         """Rows with a score and a prediction, shape (n,)."""
         return np.isfinite(self.gamma) & np.isfinite(self.effect)
-
-
-def sequential_effects(model: UpliftModel) -> np.ndarray:
-    """Predict the effects of each fold by a model of the folds before it, shape (n, K − 1).
-
-    Parameters
-    ----------
-    model : UpliftModel
-        Fitted. The first fold is nan: nothing comes before it.
-
-    References
-    ----------
-    Wager (2024), "Sequential validation of treatment heterogeneity", arXiv 2405.05534.
-    """
-    setting, fold = model._setting, model.fold_
-    effects = np.full((len(fold), len(model.treatments_)), np.nan)
-    with steady(setting.Z.size):
-        for number in range(1, model.folds):
-            there = fold == number
-            earlier = copy.copy(model._model).fit(fold < number)
-            effects[there] = earlier.predict(setting.Z[there])
-    return effects
 
 
 def pooled(model: UpliftModel) -> Pooled:
@@ -98,7 +73,7 @@ def pooled(model: UpliftModel) -> Pooled:
     def together(values: np.ndarray) -> np.ndarray:
         return np.asarray((weight * np.where(weight == 0, 0.0, values)).sum(axis=1))
 
-    by_arm = sequential_effects(model)
+    by_arm = model.forward_effects().to_numpy()
     return Pooled(
         together(model.nuisance_.gamma),
         together(by_arm),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.model.uplift.figures import figure
 from promolab.report.page import Html, join, picture, say, table
-from promolab.report.uplift_step import FILE, OBSERVED, UpliftStep
+from promolab.report.uplift_choice import FILE, OBSERVED
+from promolab.report.uplift_step import UpliftStep
 from promolab.report.uplift_teaching import customer_types
 from promolab.wording import count, number, percent, plural
 

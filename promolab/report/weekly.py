@@ -29,10 +29,11 @@ from promolab.report.page import Html, join, say, tiles
 from promolab.report.planning import SEND
 from promolab.report.released_plans import carried_out, with_released_decisions
 from promolab.report.running_block import coming_block, earlier_predictions, running_block
+from promolab.wording import Answer, answer_to
 
 __all__ = ["WeeklyReport"]
 
-_NO_PROMOTIONS = pd.DataFrame(columns=["promotion_id", "name", "status"])
+_NO_PROMOTIONS = pd.DataFrame(columns=["promotion_id", "kind", "name", "status"])
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,13 @@ class WeeklyReport:
         return self.shop.lacks("response models")
 
     @cached_property
+    def words(self) -> Answer:
+        """What customers do about the shop's promotions, in words."""
+        if self.lacking:
+            return answer_to(())
+        return answer_to(self.shop.promotions.select("kind").distinct().execute()["kind"])
+
+    @cached_property
     def promotions(self) -> pd.DataFrame:
         """Promotions launching, running, ended and coming, as known when the plan is made."""
         if self.lacking:
@@ -99,7 +107,7 @@ class WeeklyReport:
 
     @cached_property
     def outlook(self) -> pd.DataFrame:
-        """Expected redemptions by promotion and size of list."""
+        """Expected responses by promotion and size of list."""
         return self.run.read_table("outlook")
 
     @cached_property
@@ -119,15 +127,16 @@ class WeeklyReport:
             economics=self.economics,
             running=self.running,
             readout=self.readout,
+            words=self.words,
         )
 
     @property
     def _as_of(self) -> Any:
         return self.run.week.start(self.shop.zone, self.lead_days)
 
-    def _outlook_of(self, promotion_id: Any) -> ListOutlook | None:
+    def _outlook_of(self, promotion_id: Any, kind: str) -> ListOutlook | None:
         past = int((self.metrics["response"].get("ratio_spread") or {}).get("k") or 0)
-        return outlook_of(self.outlook, promotion_id, past)
+        return outlook_of(self.outlook, promotion_id, past, kind)
 
     # The blocks of the page, from the top.
 
@@ -160,7 +169,7 @@ class WeeklyReport:
         blocks = [
             launch_block(
                 row,
-                self._outlook_of(row["promotion_id"]),
+                self._outlook_of(row["promotion_id"], row["kind"]),
                 self.run,
                 valid=dates(row["starts_at"], row["ends_at"], self.shop.zone),
                 currency=self.shop.settings.currency,
@@ -176,7 +185,7 @@ class WeeklyReport:
         plan = self.metrics["plan"]
         said = [*plan.get("what_shows", []), *plan.get("notes", [])]
         notes = [say(note, css="muted") for note in said]
-        return join([gain_block(self.backtest), *blocks, *notes])
+        return join([gain_block(self.backtest, self.words), *blocks, *notes])
 
     def _send_files(self) -> dict[str, list[str]]:
         from promolab.campaign.send_names import file_names
@@ -215,7 +224,7 @@ class WeeklyReport:
 
     def quality(self) -> Html:
         """Return ROC and calibration of past predictions."""
-        return quality_block(self.backtest, self.metrics.get("response", {}))
+        return quality_block(self.backtest, self.metrics.get("response", {}), self.words)
 
     def data(self) -> Html:
         """Return rows kept and quarantined, and what was left out and why."""
@@ -223,7 +232,7 @@ class WeeklyReport:
 
     def glossary(self) -> Html:
         """Return the words of this page and what they mean."""
-        return glossary_block()
+        return glossary_block(self.words)
 
     def record(self) -> None:
         """Write the headline numbers and what became of promotions to ``metrics.json``."""

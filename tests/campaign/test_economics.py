@@ -92,14 +92,24 @@ def test_break_even_and_the_holdout(found) -> None:
 
 def test_what_is_assumed_is_marked_wherever_it_enters(found) -> None:
     assert "margin 25 % (assumed)" in found.break_even_sentence()
-    assert found.assumed_words().startswith("assumed: margin 25 %, contact cost 0.00 USD")
+    week = LaunchEconomics((found,))
+    assert week.assumed_words().startswith("assumed: margin 25 %, contact cost 0.00 USD")
     stated = {"margin_rate": 0.4, "contact_cost": 0.1, "coupon_cost": 0.05}
     sure = weigh(planned(), operations={"economics": stated}).promotions[0]
-    assert sure.assumed_words() == "" and "assumed" not in sure.summary()
+    assert sure.assumed() == [] and "assumed" not in sure.summary()
     assert sure.cost.value == pytest.approx(
         sure.discount.value + 0.05 * sure.redemptions.value + 0.1 * 10
     )
     assert found.to_dict()["margin_rate"] == {"value": 0.25, "assumed": True}
+
+
+def test_a_recommendation_is_not_spoken_of_as_a_coupon() -> None:
+    frame = planned().assign(promotion_id="T")
+    (tip,) = weigh(frame, operations={"economics": {"coupon_cost": 3.0}}).promotions
+    told = " ".join([tip.summary(), tip.discount_basis, LaunchEconomics((tip,)).opening()])
+    assert "are expected to buy" in told and "takes nothing off" in told
+    assert "purchases" in told and "redee" not in told and "coupon" not in told.lower()
+    assert tip.cost.value == tip.discount.value == 0.0  # there is no coupon to handle
 
 
 def test_words_call_nothing_worth_sending(found) -> None:

@@ -66,6 +66,23 @@ def test_day_n_of_m_by_local_days_and_the_counts(running):
     assert row.expected.n == PAST and "of its type (A)" in row.source
 
 
+def test_from_a_recommendation_customers_buy(running):
+    tables = frames()
+    kinds = {"promotions": tables["promotions"].assign(kind="recommendation")}
+    bought = {"responses": tables["responses"].assign(kind="purchase")}
+    row = follow_running(shop_of(tables | kinds | bought), NOW)["NOW"]
+    assert (row.observed, row.expected) == (running["NOW"].observed, running["NOW"].expected)
+    assert "of 400 bought ·" in row.summary() and "redeem" not in row.summary()
+    assert row.name == "Recommendation NOW"
+    # Where no response tells, purchases of the products do; redemptions are none of it.
+    offers = kinds["promotions"][["promotion_id"]].assign(product_id="A")
+    lines = bought["responses"][["customer_id", "ts"]].assign(kind="purchase", product_id="A")
+    said = {"promotion_products": offers[offers["promotion_id"] == "NOW"], "events": lines}
+    row = follow_running(shop_of(tables | kinds | said), NOW)["NOW"]
+    inside = lines[(lines["ts"] >= row.starts_at) & (lines["ts"] < NOW)]
+    assert row.observed == inside["customer_id"].nunique() > 0
+
+
 def test_expected_to_date_is_half_of_the_total(running):
     row = running["NOW"]
     assert row.expected_total.value == pytest.approx(400 * RATE, rel=0.1)
@@ -92,7 +109,7 @@ def test_far_off_is_called_so(rate, word):
 
 
 def test_nine_bands_in_ten_hold_what_comes_where_promotions_differ():
-    rng, n, past, draws = np.random.default_rng(0), 300, 9, 300
+    rng, n, past, draws = np.random.default_rng(0), 300, 9, 1_000
     parts, held = np.array([0.15, 0.5, 1.0]), np.zeros(3)
     for _ in range(draws):
         rates = 0.15 * np.exp(0.4 * rng.normal(size=past + 1))
@@ -103,7 +120,7 @@ def test_nine_bands_in_ten_hold_what_comes_where_promotions_differ():
         assert total.value == band["expected"].iloc[-1]
         came = (rng.random(redeemers[past])[:, None] < parts).sum(axis=0)
         held += (np.floor(band["ci_low"]) <= came) & (came <= np.ceil(band["ci_high"]))
-    assert (held / draws >= 0.85).all() and (held / draws <= 0.99).all(), held / draws
+    assert (held / draws >= 0.88).all() and (held / draws <= 0.97).all(), held / draws
 
 
 def test_a_prediction_made_earlier_is_taken_at_its_word():

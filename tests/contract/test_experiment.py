@@ -104,18 +104,6 @@ def test_constant_chances_are_the_shares_of_each_block():
     assert not made(propensity=None).randomised
 
 
-def test_stacked_experiments_give_an_absent_arm_no_chance():
-    both = made()
-    one = both.subset("a")
-    stacked = Experiment.stack([both, one])
-    assert stacked.n == both.n + one.n
-    assert stacked.arms == both.arms
-    assert (stacked.propensity[both.n :, 2] == 0).all()
-    np.testing.assert_allclose(stacked.propensity.sum(axis=1), 1)
-    with pytest.raises(InputError, match="differ in covariates"):
-        Experiment.stack([both, made(covariates=["age"])])
-
-
 def test_describe_counts_by_arm():
     table = made().describe().set_index("arm")
     frame = rows()

@@ -105,6 +105,15 @@ def test_skipped_promotions_say_why(result: Backtest) -> None:
     assert set(result.by_promotion["promotion_id"]).isdisjoint(reasons.index)
 
 
+def test_an_outcome_that_nobody_has_is_not_said_to_come_later(pairs):
+    told = pairs.assign(y=pairs["redeemed"].where(pairs["promotion_id"] != "p6").astype(float))
+    told = told[told["label_complete"]].copy()
+    told.attrs["outcomes"] = ["y"]  # as `load_labelled` has it: known row by row
+    skipped = run_backtest(told.drop(columns="redeemed"), "y").skipped
+    reasons = skipped.set_index("promotion_id")["reason"]
+    assert reasons["p6"] == "its outcome is known of nobody"
+
+
 def test_too_few_positives_are_named(pairs: pd.DataFrame) -> None:
     result = run_backtest(pairs, min_positives=60, min_promotions=2)
     reasons = result.skipped.set_index("promotion_id")["reason"]

@@ -55,6 +55,15 @@ def test_four_tiles_above_the_fold_without_jargon() -> None:
     assert launch_tiles(LaunchEconomics((ROW,)), customers=900)[0].value == 900.0
 
 
+def test_tiles_and_table_use_the_words_of_the_kind() -> None:
+    discount = replace(ROW, promotion_id=19, name="Discount 19", kind="limited_time_discount")
+    both = launch_tiles(LaunchEconomics((ROW, discount)))
+    assert both[1].label == "Expected responses" and "coupon" not in both[2].note
+    assert "coupons that they redeem" in launch_tiles(LaunchEconomics((ROW,)))[2].note
+    shown = economics_table(replace(discount, discount_basis="")).text
+    assert "expected responses" in shown and "redee" not in shown and "coupon" not in shown
+
+
 def test_a_quiet_week_has_one_tile_and_unknown_figures_no_value() -> None:
     (only,) = launch_tiles(LaunchEconomics(()))
     assert (only.text, only.value, only.note) == ("0", 0.0, "nothing starts")

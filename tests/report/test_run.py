@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import DataError, InputError, StepError
+from tests.report.conftest import load_toy
 
 WEEK = "2017-W44"
 
@@ -279,10 +281,46 @@ def test_the_environment_is_left_as_it_was(toy, tmp_path):
     ],
 )
 def test_what_no_plan_can_have_is_refused_before_anything_is_run(name, value):
-    from promolab.report.call import check_plan_parameters
+    from promolab.report.parameters import check_plan_parameters
 
     with pytest.raises(InputError, match=name):
         check_plan_parameters({name: value})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"kind": "drr"}, "kind 'drr' is unknown; did you mean 'dr'"),
+        ({"learner": "lineal"}, "did you mean 'linear'"),
+        ({"horizon_days": -1}, "horizon_days = -1"),
+        ({"experiment": "/nowhere/mail.csv"}, "there is no such file; give a csv"),
+        ({"outcomes": "spend"}, "give it with -p experiment=FILE"),
+    ],
+)
+def test_what_no_effect_can_be_learned_with_is_refused_before_anything_is_run(
+    capsys, tmp_path, parameters, message
+):
+    from promolab import cli
+
+    given = [part for name, value in parameters.items() for part in ("-p", f"{name}={value}")]
+    assert cli.main(["report", "--out", str(tmp_path / "out"), *given]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):
+    from promolab.report.call import checked_call
+    from promolab.report.run import present, request_of
+
+    monkeypatch.setattr("promolab.sources.load_shop", load_toy)
+    path = tmp_path / "mail.csv"
+    path.write_text("arm,spend\n0,1\n", encoding="utf-8")
+    given = {"experiment": str(path), "arm": "arm", "outcomes": "spend"}
+    call = checked_call(request_of("toy", None, 0, given, None), present())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert call.experiment == {"experiment/mail.csv": digest}
+    assert "experiment/mail.csv" not in call.fingerprints  # pseudonyms are the shop's alone
+    path.write_text("arm,spend\n0,2\n1,3\n", encoding="utf-8")
+    assert not call.unchanged()
 
 
 def test_a_plan_made_before_the_data_begin_is_refused(small_shop, tmp_path):

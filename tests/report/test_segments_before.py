@@ -67,7 +67,8 @@ def test_many_customers_are_drawn_and_that_is_said(
     ids = shop.customers.customer_id.execute()
     found = segments_before(shop, segmenter, features, ids)
     assert found.track.table["customers"].tolist() == [60, 60]
-    assert "60 customers drawn at random" in found.response.summary()
+    for result in (found.response, found.track):
+        assert "60 customers drawn at random" in result.summary()
 
 
 def test_what_is_lacking_is_said(shop, features) -> None:

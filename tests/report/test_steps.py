@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from promolab.model import ResponseModel
 from promolab.report import steps
+from promolab.wording import answer_to
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,28 @@ def backtest(auc: float, positives: int, pooled: float) -> SimpleNamespace:
 )
 def test_too_good_an_auc_raises_the_alarm(auc, positives, pooled, alarm):
     assert steps.leakage_alarm(backtest(auc, positives, pooled)).startswith("Alarm") is alarm
+
+
+def test_words_are_those_of_the_promotions_kind():
+    quiet = backtest(0.8, 500, 0.8)
+    assert "100 redeemers" in steps.leakage_alarm(quiet)
+    assert "100 responders" in steps.leakage_alarm(quiet, answer_to(["coupon", "full_reduction"]))
+    launch = SimpleNamespace(words=answer_to("recommendation"))
+    assert "likely to buy, not whom a promotion changes" in steps.meaning(launch).text
+
+
+def test_a_customer_is_explained_in_plain_words():
+    orders = [i % 7 for i in range(60)]
+    rows = pd.DataFrame({"customer_id": range(60), "orders": orders, "promotion_kind": "coupon"})
+    model = ResponseModel().fit(rows[["orders"]], [int(i > 4) for i in orders])
+    chances = rows[["customer_id"]].assign(p_redeemed=model.probability(rows))
+    pairs = rows.assign(label_complete=True)
+    launch = SimpleNamespace(model=model, scores=chances, candidates=rows, pairs=pairs)
+    shown = steps.explained(launch, SimpleNamespace(pseudonym=lambda ids: ["C-1"])).text
+    assert (
+        f"Customer C-1 is expected to redeem with {100 * chances.p_redeemed.max():.1f} %" in shown
+    )
+    assert "P(" not in shown.split("<img")[0] and shown.count("<img") == 1
 
 
 def test_without_a_model_a_sentence_stands_for_the_figures():

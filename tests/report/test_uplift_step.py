@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import promolab
+from promolab.campaign.comparison import not_identified
 from promolab.errors import InputError
 from promolab.report import uplift_views
 from promolab.report.artifacts import open_run
 from promolab.report.parameters import check_parameters, find_notebooks, read_steps
+from promolab.report.uplift_choice import choose_experiment
 from promolab.report.uplift_groups import (
     COLUMNS,
     GROUP_COLUMNS,
@@ -21,8 +24,7 @@ from promolab.report.uplift_groups import (
     starting,
     week_table,
 )
-from promolab.report.uplift_step import choose_experiment, measure_uplift, recorded
-from promolab.report.uplift_targeting import sequential_effects
+from promolab.report.uplift_step import measure_uplift, recorded
 from promolab.report.uplift_teaching import types_table
 
 WORDS = {"arm": "mail", "outcomes": "spend, visits", "customer": "member"}
@@ -83,6 +85,14 @@ def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop
     found = measure_uplift(choice)
     assert "adjusted, not randomised" in found.summary() and found.allows() == ""
     assert "E-value" in text(uplift_views.selection(found))
+    assert "Identified by the rule for promotions that ended" in text(uplift_views.checks(found))
+    # What that rule turns down, this page does not call an effect either.
+    turned_down = replace(choice, similar=not_identified("nobody is alike", 200))
+    refused = measure_uplift(turned_down)
+    assert refused.model is None and refused.checks.refused == ("similar customers",)
+    assert "promotions that ended: nobody is alike." in refused.summary()
+    assert "Refused: similar customers" in text(uplift_views.checks(refused))
+    assert recorded(refused)["identification"] == "not identified"
 
 
 def test_a_shop_of_events_only_is_told_what_is_missing(shop):
@@ -146,7 +156,7 @@ def test_nothing_to_target_is_said_where_nothing_is_there(shop):
             trial_rows(0.0, 800, seed), arm="mail", outcomes="spend", customer_id="member",
             propensity={"paper": 0.25, "app": 0.25},
         )  # fmt: skip
-        from promolab.report.uplift_step import Choice
+        from promolab.report.uplift_choice import Choice
 
         said.append(measure_uplift(Choice(trial, "file", "")).targeting)
     assert sum(found.found for found in said) <= 1
@@ -168,7 +178,7 @@ def test_no_effect_is_shown_where_a_check_refuses(shop, file):
 
 def test_a_fold_is_predicted_by_the_folds_before_it_alone(strong):
     model = strong.model
-    effects = sequential_effects(model)
+    effects = model.forward_effects().to_numpy()
     assert np.isnan(effects[model.fold_ == 0]).all()
     assert np.isfinite(effects[model.fold_ > 0]).all()
     known = strong.pooled.known

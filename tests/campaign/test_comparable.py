@@ -1,0 +1,80 @@
+"""Which promotion that is over may be compared: what the read-out says of it holds everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import promolab
+from promolab.campaign import comparable, read_out
+from promolab.campaign.comparable import comparable_promotion, similar_difference
+from promolab.campaign.comparison import ADJUSTED, not_identified
+from promolab.campaign.contacted import promotions_over
+from promolab.results import Estimate
+
+
+@pytest.fixture(scope="module")
+def shop():
+    made = promolab.load_shop("simulated", customers=900, weeks=12)
+    undrawn = {k: v for k, v in made.tables.items() if not k.startswith("decision")}
+    return made.with_tables(undrawn)
+
+
+def test_the_difference_is_the_one_that_the_read_out_shows(shop):
+    promotion = next(promotions_over(shop).itertuples())
+    rows = read_out(shop, promotion.ends_at, weeks=1).promotions
+    shown = next(row for row in rows if row.promotion_id == promotion.promotion_id)
+    found = similar_difference(shop, promotion)
+    assert found == shown.difference
+    assert found.identification in ("adjusted", "not identified") and found.why
+
+
+def test_without_amounts_nothing_is_identified(shop):
+    bare = shop.with_tables({**shop.tables, "events": shop.events.drop("amount")})
+    found = similar_difference(bare, next(promotions_over(shop).itertuples()))
+    assert not found.identified and "no amounts" in found.why
+
+
+def over(*sizes: int) -> pd.DataFrame:
+    names = [f"P{place}" for place in range(len(sizes))]
+    rows = {"promotion_id": names, "kind": "coupon", "contacted": sizes, "others": 1_000}
+    return pd.DataFrame(rows)
+
+
+def ruled(monkeypatch, *words: str) -> list[str]:
+    """Let the rule say these words, promotion by promotion; empty is identified."""
+    asked: list[str] = []
+
+    def rule(shop, row):
+        asked.append(row.promotion_id)
+        found = not_identified(words[int(row.promotion_id[1:])], row.contacted)
+        nothing = Estimate(np.nan, np.nan, np.nan, row.contacted)
+        return found if found.why else replace(found, identification=ADJUSTED, estimate=nothing)
+
+    monkeypatch.setattr(comparable, "similar_difference", rule)
+    return asked
+
+
+def test_the_largest_that_is_identified_is_taken_and_the_others_are_told(monkeypatch):
+    asked = ruled(monkeypatch, "too few alike", "", "")
+    found = comparable_promotion(None, over(500, 400, 300))
+    assert found.promotion_id == "P1" and asked == ["P0", "P1"]
+    assert found.difference.identified
+    assert "largest" in found.why and "P0 (too few alike)" in found.why
+    alone = comparable_promotion(None, over(500).assign(promotion_id="P2"))
+    assert "Not identified" not in alone.why
+
+
+def test_where_none_is_identified_the_largest_stands_with_its_reason(monkeypatch):
+    asked = ruled(monkeypatch, "too few alike", *["apart"] * 9)
+    found = comparable_promotion(None, over(*range(900, 800, -10)))
+    assert found.promotion_id == "P0" and found.difference.why == "too few alike"
+    assert "of the 5 largest none is identified" in found.why and len(asked) == 5
+
+
+def test_small_promotions_are_not_tried(monkeypatch):
+    asked = ruled(monkeypatch, "apart", "")
+    assert comparable_promotion(None, over(99, 50)) is None and asked == []
