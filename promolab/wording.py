@@ -6,7 +6,17 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Answer", "answer_to", "count", "decimals_for", "money", "number", "percent", "plural"]
+__all__ = [
+    "Answer",
+    "answer_to",
+    "capital",
+    "count",
+    "decimals_for",
+    "money",
+    "number",
+    "percent",
+    "plural",
+]
 
 
 @dataclass(frozen=True)
@@ -189,3 +199,14 @@ def plural(n: float, one: str, many: str | None = None) -> str:
     ('1 promotion', '3 promotions', '0 deliveries')
     """
     return f"{count(n)} {one if n == 1 else many or one + 's'}"
+
+
+def capital(text: str) -> str:
+    """Return a text with its first letter large, the others as they are.
+
+    Examples
+    --------
+    >>> capital("share of orders with a coupon, in USD")
+    'Share of orders with a coupon, in USD'
+    """
+    return text[:1].upper() + text[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promolab.model.response import ResponseModel
+from promolab.wording import capital
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +51,7 @@ def plot_coefficients(
     )
     return plots.finish(
         ax,
-        title=f"{names[0][:1].upper()}{names[0][1:]} weighs most",
+        title=f"{capital(names[0])} weighs most",
         subtitle=f"the {len(table)} largest weights, 95 % intervals, pulled towards 0; "
         f"{model.n_:,} contacts",
         xlabel="change of the log odds per standard deviation",

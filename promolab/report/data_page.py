@@ -22,7 +22,7 @@ from promolab.report.holdings_view import TableView, day_text, local_text, view
 from promolab.report.page import Html, Tile, table, tiles
 from promolab.report.publish import replace_text
 from promolab.report.render import TEMPLATES, stylesheet
-from promolab.wording import count, plural
+from promolab.wording import capital, count, plural
 
 __all__ = ["data_page", "writable_page", "write_data_page"]
 
@@ -205,7 +205,7 @@ def _checks_title(checks: Checks) -> str:
 
 def _capital(sentence: str) -> str:
     # The name of a column stays as it is.
-    return sentence[0].upper() + sentence[1:] if sentence.startswith("the ") else sentence
+    return capital(sentence) if sentence.startswith("the ") else sentence
 
 
 def _row(finding: Finding) -> dict[str, str]:

@@ -15,7 +15,7 @@ from promolab.segmentation import (
     segment_track,
 )
 from promolab.segmentation.preparation import NO_HISTORY
-from promolab.wording import plural
+from promolab.wording import capital, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,7 @@ def _contacts_over(
 
     lacking = shop.lacks("response models")
     if lacking:
-        return None, f"{lacking[:1].upper()}{lacking[1:]}."
+        return None, f"{capital(lacking)}."
     now = ibis.literal(as_of.to_pydatetime()).cast("timestamp")
     over = shop.promotions.filter(shop.promotions.ends_at <= now)
     windows = over.select("promotion_id", "starts_at", "ends_at")

@@ -19,7 +19,7 @@ from promolab.segmentation.clustering import (
 )
 from promolab.segmentation.intervals import mean_interval
 from promolab.segmentation.preparation import prepare
-from promolab.wording import number, percent, plural
+from promolab.wording import capital, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +90,7 @@ class MethodComparison(Result):
         )
         made = f"{plural(row['k'], 'segment')}, separation {_three(row, 'separation')}"
         stable = f"stability {_three(row, 'stability')}"
-        text = f"{_upper(WORDS[row['method']])} is recommended, {how}: {made}, {stable}."
+        text = f"{capital(WORDS[row['method']])} is recommended, {how}: {made}, {stable}."
         return f"{text}{left}"
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -124,10 +124,6 @@ class MethodComparison(Result):
             xlabel="1 = the same groups each time, or far apart",
         )
         return legend_below(ax)
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _three(row: Mapping[str, Any], name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.results import Estimate, Result
-from promolab.wording import count, percent, plural
+from promolab.wording import capital, count, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ class SegmentResponse(Result):
         tested = int(self.table["p_value"].notna().sum())
         found = self.found()
         head = (
-            f"{_upper(self.outcome)}: {percent(*_three(self.overall))} of "
+            f"{capital(self.outcome)}: {percent(*_three(self.overall))} of "
             f"{plural(self.overall.n, 'contact')}. "
         )
         told = "; ".join(
@@ -177,7 +177,3 @@ def _cell(row: Mapping[Any, Any]) -> str:
 
 def _three(estimate: Estimate) -> tuple[float, float, float]:
     return estimate.value, estimate.ci_low, estimate.ci_high
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
