@@ -13,7 +13,7 @@ from benchmarks.table import Row
 if TYPE_CHECKING:
     import pandas as pd
 
-NULL_SHOPS, NULL_CUSTOMERS, MOST_FALSE = 100, 4_000, 5
+NULL_SHOPS, NULL_CUSTOMERS, MOST_FALSE = 100, 5_000, 5
 REPEATS = 10
 WOMEN, MEN = "Womens E-Mail", "Mens E-Mail"
 LEAST_SHARE = 0.14
