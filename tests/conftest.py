@@ -42,11 +42,21 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def journey_report(tmp_path_factory) -> Path:
-    """Complete Journey's report of 2017-W44, made once; tests read it and leave it as it is."""
+    """Complete Journey's report of 2017-W44, made once; tests read it and leave it as it is.
+
+    Once for all of pytest-xdist's processes: whoever comes second waits for it.
+    """
+    from filelock import FileLock
+
     import promolab
 
-    page = promolab.run_report(week="2017-W44", out=tmp_path_factory.mktemp("journey") / "reports")
-    return page.parent
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with FileLock(shared / "journey.lock"):
+        made = shared / "journey" / "reports" / "2017-W44"
+        if not made.exists():
+            promolab.run_report(week="2017-W44", out=made.parent)
+    return made
 
 
 @pytest.fixture(scope="session")

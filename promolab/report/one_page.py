@@ -13,7 +13,7 @@ from promolab.campaign.funnel import STEPS
 from promolab.metrics import lift
 from promolab.report.artifacts import RunFolder
 from promolab.report.opening import FirstScreen
-from promolab.wording import count, percent
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,7 +121,8 @@ def _funnel(funnel: pd.DataFrame, ax: Axes) -> None:
             values.append(left)
     plots.bars(labels, values, text=[count(v) for v in values], ax=ax)
     ax.set_title(f"{count(row['to_contact'])} of {count(row['active'])} to contact", loc="left")
-    ax.set_xlabel("customers left")
+    which = f" on the largest of {plural(len(funnel), 'list')}" if len(funnel) > 1 else ""
+    ax.set_xlabel(f"customers left{which}")
 
 
 def _segments(run: RunFolder, ax: Axes) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.model.uplift.averages import group_means
-from promolab.model.uplift.figures import figure
+from promolab.model.uplift.figures import figure, spoken
 from promolab.model.uplift.identification import Identification
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, percent
@@ -187,7 +187,7 @@ class Targeting(Result):
     def arms_found(self) -> list[str]:
         """Arms that by themselves have something to target, if all together have."""
         rows = self.arms[self.arms["qini_low"] > 0] if self.found else self.arms.head(0)
-        return rows["arm"].astype(str).tolist()
+        return rows["arm"].map(spoken).tolist()
 
     def to_frame(self) -> pd.DataFrame:
         """Return `arms`."""

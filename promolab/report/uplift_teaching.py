@@ -63,7 +63,12 @@ def customer_types(step: UpliftStep, run: RunFolder) -> Html:
         f"never is. Promotion {promotion}, of all decided about in its round; a random order would "
         f"put {percent(TOP, decimals=0)} of every type into its top."
     )
-    return say(words) + table(rows, shown, formats, caption="True types, most worth first.")
+    caption = (
+        "True types, most worth first. Customers' true effects have a standard deviation of "
+        f"{figure(rows.attrs['truth'])}, the predicted ones of {figure(rows.attrs['predicted'])}: "
+        "what spreads further than the truth is noise."
+    )
+    return say(words) + table(rows, shown, formats, caption=caption)
 
 
 def types_table(step: UpliftStep, truth: Truth) -> tuple[str, pd.DataFrame]:
@@ -79,7 +84,8 @@ def types_table(step: UpliftStep, truth: Truth) -> tuple[str, pd.DataFrame]:
     -------
     str, DataFrame
         type, customers, truth and predicted (mean effects), by_effect and by_response (shares of
-        the type in the top of each order).
+        the type in the top of each order). Its attrs hold the standard deviations of truth and
+        predicted over all customers.
     """
     import pandas as pd
 
@@ -108,4 +114,6 @@ def types_table(step: UpliftStep, truth: Truth) -> tuple[str, pd.DataFrame]:
     )
     groups = rows.groupby("type")
     table = groups.mean().assign(customers=groups.size())
-    return promotion, table.reindex([t for t in ORDER if t in table.index]).reset_index()
+    table = table.reindex([t for t in ORDER if t in table.index]).reset_index()
+    table.attrs |= {name: float(rows[name].std()) for name in ("truth", "predicted")}
+    return promotion, table

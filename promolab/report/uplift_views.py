@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promolab.model.uplift.figures import figure
+from promolab.campaign.schedule import promotion_name
+from promolab.model.uplift.figures import figure, spoken
 from promolab.report.page import Html, join, picture, say, table
 from promolab.report.uplift_choice import FILE, OBSERVED
 from promolab.report.uplift_step import UpliftStep
@@ -59,7 +60,7 @@ def compared(step: UpliftStep, currency: str = "") -> Html:
     named, own = trial.outcomes[:4], step.choice.source != FILE
     shown = {"arm": "arm", "n": "decisions", "customers": "customers", "share": "share"}
     shown |= {name: OUTCOMES.get(name, "") if own else f"mean {name}" for name in named}
-    formats: dict[str, Any] = {"n": count, "customers": count, "share": percent}
+    formats: dict[str, Any] = {"arm": spoken, "n": count, "customers": count, "share": percent}
     formats |= dict.fromkeys(named, number)
     if own:
         formats |= {name: percent for name in named if name == "purchases"}
@@ -67,7 +68,7 @@ def compared(step: UpliftStep, currency: str = "") -> Html:
     if step.choice.source == OBSERVED:
         caption += " Who got what was not the same kind of customer: these means tell no effect."
     money = f", in {currency}" if own and currency and trial.outcomes[0] in MONEY else ""
-    outcome = say(f"The outcome below is {trial.outcomes[0]}{money}.", css="muted")
+    outcome = say(f"The outcome below is {spoken(trial.outcomes[0])}{money}.", css="muted")
     return join(
         [
             say(step.summary()),
@@ -102,7 +103,8 @@ def checks(step: UpliftStep) -> Html:
         "kept": "with overlap",
         "effective_n": "worth, weighted",
     }
-    formats: dict[str, Any] = {"n": count, "lowest": percent, "median": percent, "kept": percent}
+    formats: dict[str, Any] = {"arm": spoken, "n": count, "kept": percent}
+    formats |= {"lowest": percent, "median": percent}
     formats["effective_n"] = count
     caption = (
         "Chances of the arms among those who could get them; how many equally weighted decisions "
@@ -159,7 +161,7 @@ def _e_values(arms: pd.DataFrame, outcome: str) -> Html:
         "e_value": "E-value",
         "e_value_ci": "E-value of the interval",
     }
-    formats: dict[str, Any] = {"plain": str, "left": str, "selection": figure}
+    formats: dict[str, Any] = {"arm": spoken, "plain": str, "left": str, "selection": figure}
     formats |= {"e_value": number, "e_value_ci": number}
     caption = (
         f"In {outcome}. E-value: how many times as frequent among the contacted a hidden cause "
@@ -196,7 +198,8 @@ def _arms(arms: pd.DataFrame, outcome: str) -> Html:
         "order": "Qini [all at once]",
         "against": "against an order by response",
     }
-    formats: dict[str, Any] = {"n": count, "average": str, "order": str, "against": str}
+    formats: dict[str, Any] = {"arm": spoken, "n": count, "average": str, "order": str}
+    formats["against"] = str
     caption = f"In {outcome} per decision; Qini is what the order adds to a random one."
     return table(rows, shown, formats, caption=caption, most=20)
 
@@ -254,6 +257,9 @@ def this_week(step: UpliftStep, rows: pd.DataFrame) -> Html:
         customers=("effect", "size"), mean=("effect", "mean"), above=("above", "mean")
     ).reset_index()
     low, high = (groups["effect"].quantile(end).to_numpy() for end in (0.1, 0.9))
+    told["promotion_id"] = [
+        promotion_name(*row) for row in told[["arm", "promotion_id"]].to_numpy().tolist()
+    ]
     told["spread"] = [f"{figure(a)} to {figure(b)}" for a, b in zip(low, high, strict=True)]
     shown = {
         "promotion_id": "promotion",
@@ -263,7 +269,8 @@ def this_week(step: UpliftStep, rows: pd.DataFrame) -> Html:
         "spread": "8 of 10 customers",
         "above": "whole interval above 0",
     }
-    formats: dict[str, Any] = {"customers": count, "mean": figure, "spread": str, "above": percent}
+    formats: dict[str, Any] = {"arm": spoken, "customers": count, "mean": figure, "spread": str}
+    formats["above"] = percent
     found = step.targeting
     assert found is not None
     use = (

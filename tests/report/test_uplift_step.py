@@ -218,7 +218,7 @@ def test_effects_of_what_starts_this_week_are_written_per_customer(shop, step, t
     assert (rows["ci_low"] < rows["effect"]).all()
     order = ["arm", "promotion_id", "customer_id", "decision"]
     run.write_table("uplift", rows, by=order)
-    assert "W12-coupon" in text(uplift_views.this_week(step, rows))
+    assert "Coupons W12" in text(uplift_views.this_week(step, rows))
     past = week_table(step.model, shop, starts, promotions.head(0))
     run.write_table("uplift", past, by=order)
     assert len(past) == 4 * step.experiment.n and (past["decision"] >= 0).all()

@@ -8,7 +8,7 @@ import numpy as np
 
 from promolab.model.uplift.checks_result import NOTABLE, Check
 from promolab.model.uplift.contrasts import arm_contrast, comparable_columns
-from promolab.model.uplift.figures import p_words, signed
+from promolab.model.uplift.figures import p_words, signed, spoken
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def check_balance(
         return Check(name, "not possible", "There is no covariate that varies.")
     size = balance["weighted"].abs()
     worst = balance.iloc[int(size.argmax())]
-    told = f"{worst['column']} differs most, by {signed(worst['weighted'])} sd in {worst['arm']}"
+    told = (
+        f"{spoken(worst['column'])} differs most, by {signed(worst['weighted'])} sd in "
+        f"{spoken(worst['arm'])}"
+    )
     value = float(size.max())
     if not experiment.randomised:
         raw = float(balance["raw"].abs().max())
@@ -119,7 +122,7 @@ def check_placebo(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
     least, off, arm, column = min(found, key=lambda one: (one[0], str(one[2]), one[3]))
     chance = min(1.0, least * len(found))
     words = f"{p_words(chance)}, of {plural(len(found), 'test')}"
-    told = f'{column} "differs" by {signed(off, 3)} sd in {arm} ({words})'
+    told = f"{spoken(column)} differs most, by {signed(off, 3)} sd in {spoken(arm)} ({words})"
     if chance < UNLIKELY and (experiment.randomised or abs(off) > NOTABLE):
         return Check(
             name, "refused",

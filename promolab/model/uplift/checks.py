@@ -15,7 +15,7 @@ from promolab.model.uplift.before import (
 )
 from promolab.model.uplift.checks_result import Check, UpliftChecks
 from promolab.model.uplift.design import Design, folds_of
-from promolab.model.uplift.figures import p_words
+from promolab.model.uplift.figures import p_words, spoken
 from promolab.model.uplift.nuisance import estimate_propensity, kept_rows
 from promolab.model.uplift.overlap import check_overlap, overlap_table
 from promolab.model.uplift.rows import rows_of
@@ -113,7 +113,7 @@ def _arm_sizes(experiment: Experiment, outcome: str | None) -> Check:
     customers = pd.Series(experiment.cluster).groupby(codes).nunique()
     size = customers.reindex(range(experiment.K), fill_value=0).to_numpy()
     least = int(size.argmin())
-    told = f"the arm {arms[least]} has {plural(int(size[least]), 'customer')}"
+    told = f"the arm {spoken(arms[least])} has {plural(int(size[least]), 'customer')}"
     if size[least] < FEWEST:
         return Check(
             name, "refused",
@@ -128,8 +128,9 @@ def _arm_sizes(experiment: Experiment, outcome: str | None) -> Check:
             arm = int(rare.argmin())
             return Check(
                 name, "warning",
-                f"The outcome hardly varies in {arms[arm]} ({plural(int(rare[arm]), 'row')} of the "
-                "rarer kind): its interval is rough.", float(rare[arm]),
+                f"The outcome hardly varies in {spoken(arms[arm])} "
+                f"({plural(int(rare[arm]), 'row')} of the rarer kind): its interval is rough.",
+                float(rare[arm]),
             )  # fmt: skip
     verdict = "warning" if size[least] < FEW else "passed"
     words = f"The smallest arm is small: {told}." if verdict == "warning" else f"Smallest: {told}."
@@ -155,8 +156,8 @@ def _sample_ratio(experiment: Experiment) -> Check:
     expected = chances.mean(axis=0)
     worst = int(np.abs(found - expected).argmax())
     told = (
-        f"{experiment.arms[worst]} came to {percent(found[worst], decimals=2)} of decisions, and "
-        f"its chances say {percent(expected[worst], decimals=2)}"
+        f"{spoken(experiment.arms[worst])} came to {percent(found[worst], decimals=2)} of "
+        f"decisions, and its chances say {percent(expected[worst], decimals=2)}"
     )
     if p < UNLIKELY:
         return Check(

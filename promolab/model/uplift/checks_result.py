@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError
-from promolab.model.uplift.figures import lines, signed
+from promolab.model.uplift.figures import lines, signed, spoken
 from promolab.model.uplift.identification import Identification
 from promolab.results import Result, plain
 from promolab.wording import plural
@@ -140,7 +140,7 @@ class UpliftChecks(Result):
         table = self.balance.assign(size=self.balance[["raw", "weighted"]].abs().max(axis=1))
         table = table.sort_values(["size", "arm", "column"], ascending=[False, True, True]).head(12)
         several = len(self.balance["arm"].unique()) > 1
-        names = [f"{r.column} ({r.arm})" if several else r.column for r in lines(table)]
+        names = [spoken(f"{r.column} ({r.arm})" if several else r.column) for r in lines(table)]
         text = [f"raw {signed(r.raw)}" for r in lines(table)]
         ax = plots.intervals(
             names, table["weighted"], table["weighted"], table["weighted"], reference=0.0,

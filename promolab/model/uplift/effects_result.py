@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError, nearest
-from promolab.model.uplift.figures import figure, lines, p_words
+from promolab.model.uplift.figures import figure, lines, p_words, spoken
 from promolab.model.uplift.identification import Identification
 from promolab.results import Result, plain
-from promolab.wording import count, percent, plural
+from promolab.wording import capital, count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,22 +69,22 @@ class AverageEffects(Result):
         return self.identification.qualified(words)
 
     def _sentence(self, row: Any) -> str:
-        shown = figure(row.effect, row.ci_low, row.ci_high)
+        shown, arm = figure(row.effect, row.ci_low, row.ci_high), capital(spoken(row.arm))
         if not np.isfinite(row.effect):
-            return f"{row.arm}: no decision could have got it as well as {self.control}."
+            return f"{arm}: no decision could have got it as well as {self.control}."
         if not self.identification.causal:
-            return f"{row.arm} and {self.control} differ by {shown} in {self.outcome}."
+            return f"{arm} and {self.control} differ by {shown} in {self.outcome}."
         lift = ""
         if row.control > 0 and row.lift_high - row.lift_low < UNTOLD:
             share = percent(row.lift, row.lift_low, row.lift_high)
             lift = f" ({share} of the {figure(row.control)} without)"
         if row.ci_low <= 0 <= row.ci_high:
-            return f"{row.arm}: its effect on {self.outcome}, {shown}, is {NOISE}."
+            return f"{arm}: its effect on {self.outcome}, {shown}, is {NOISE}."
         verb = "adds" if row.effect > 0 else "takes away"
         if row.effect < 0:
             shown = figure(-row.effect, -row.ci_high, -row.ci_low)
         side = "to" if row.effect > 0 else "from"
-        return f"{row.arm} {verb} {shown} {side} {self.outcome} per decision{lift}."
+        return f"{arm} {verb} {shown} {side} {self.outcome} per decision{lift}."
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw each arm's effect with its interval."""
@@ -92,13 +92,14 @@ class AverageEffects(Result):
 
         table = self.table
         ax = plots.intervals(
-            table["arm"].astype(str).tolist(), table["effect"], table["ci_low"], table["ci_high"],
+            table["arm"].map(spoken).tolist(), table["effect"], table["ci_low"], table["ci_high"],
             reference=0.0, ax=ax,
         )  # fmt: skip
         best = table.iloc[int(table["effect"].argmax())]
         beyond = (table["ci_low"] > 0).sum()
+        shown = figure(best["effect"], best["ci_low"], best["ci_high"])
         title = (
-            f"{best['arm']} adds most: {figure(best['effect'], best['ci_low'], best['ci_high'])}"
+            f"{capital(spoken(best['arm']))} adds most: {shown}"
             if beyond
             else "No arm adds more than noise"
         )
@@ -166,13 +167,13 @@ class GroupEffects(Result):
         return self.identification.qualified(" ".join(words))
 
     def _sentence(self, test: Any) -> str:
-        rows = self.of(test.arm).dropna(subset=["effect"])
+        rows, arm = self.of(test.arm).dropna(subset=["effect"]), capital(spoken(test.arm))
         what = "effect" if self.identification.causal else "difference to the control"
         if len(rows) < 2:
-            return f"{test.arm}: {plural(len(rows), 'group')} with a figure."
+            return f"{arm}: {plural(len(rows), 'group')} with a figure."
         if not test.p_value < 1 - self.level:
             return (
-                f"{test.arm}: its {what} on {self.outcome} does not differ between "
+                f"{arm}: its {what} on {self.outcome} does not differ between "
                 f"{plural(len(rows), 'group')} by more than noise ({p_words(test.p_value)})."
             )
         ends = [rows.iloc[int(rows["effect"].argmax())], rows.iloc[int(rows["effect"].argmin())]]
@@ -181,7 +182,7 @@ class GroupEffects(Result):
             for end in ends
         )
         return (
-            f"{test.arm}: its {what} on {self.outcome} is largest in {most} and smallest in "
+            f"{arm}: its {what} on {self.outcome} is largest in {most} and smallest in "
             f"{least}; groups differ ({p_words(test.p_value)})."
         )
 
@@ -199,10 +200,10 @@ class GroupEffects(Result):
             reference=overall, ax=ax, text=[f"n = {count(size)}" for size in n],
         )  # fmt: skip
         differ = test["p_value"] < 1 - self.level
+        told = "groups differ" if differ else "no difference beyond noise"
         return plots.finish(
             ax,
-            title=f"{arm}: {'groups differ' if differ else 'no difference beyond noise'} "
-            f"({p_words(test['p_value'])})",
+            title=f"{capital(spoken(arm))}: {told} ({p_words(test['p_value'])})",
             subtitle=f"{_measure(self.identification)} on {self.outcome} per decision against "
             f"{self.control}, by {self.by}; {self.level:.0%} intervals, dashed: the average",
             xlabel=self.outcome,

@@ -11,7 +11,7 @@ from promolab.wording import decimals_for, number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["figure", "lines", "p_words", "signed"]
+__all__ = ["figure", "lines", "p_words", "signed", "spoken"]
 
 
 def figure(value: float, low: float | None = None, high: float | None = None) -> str:
@@ -56,6 +56,17 @@ def signed(value: float, decimals: int = 2) -> str:
     ('+0.12', '−0.123')
     """
     return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def spoken(name: object) -> str:
+    """Write the name of an arm or a column as one says it.
+
+    Examples
+    --------
+    >>> spoken("limited_time_discount")
+    'limited time discount'
+    """
+    return str(name).replace("_", " ")
 
 
 def lines(table: pd.DataFrame) -> Iterator[Any]:

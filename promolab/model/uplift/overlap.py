@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.model.uplift.checks_result import Check
-from promolab.model.uplift.figures import figure
+from promolab.model.uplift.figures import figure, spoken
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:
     name = "overlap"
     worst = overlap.iloc[int(overlap["effective_n"].argmin())]
     told = (
-        f"the {count(worst['n'])} rows of {worst['arm']} are worth {count(worst['effective_n'])} "
-        f"after weighting (lowest chance {figure(worst['lowest'])})"
+        f"the {count(worst['n'])} rows of {spoken(worst['arm'])} are worth "
+        f"{count(worst['effective_n'])} after weighting (lowest chance {figure(worst['lowest'])})"
     )
     value = float(worst["effective_n"])
     if value < EFFECTIVE:
@@ -72,22 +72,22 @@ def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:
     if few["even_n"] < 2 * EFFECTIVE:
         return Check(
             name, "refused",
-            f"Hardly anyone could have got {few['arm']} as well as {experiment.control}: all is "
-            f"worth an even experiment on {plural(int(few['even_n']), 'row')}. Compare those alone "
-            "who could have got either: trim='optimal'.", float(few["even_n"]),
+            f"Hardly anyone could have got {spoken(few['arm'])} as well as {experiment.control}: "
+            f"all is worth an even experiment on {plural(int(few['even_n']), 'row')}. Compare "
+            "those alone who could have got either: trim='optimal'.", float(few["even_n"]),
         )  # fmt: skip
     lost = overlap.iloc[int(overlap["kept"].argmin())]
     if not experiment.randomised and lost["kept"] < MOST_KEPT:
         return Check(
             name, "warning",
-            f"Only {percent(lost['kept'])} of the rows of {lost['arm']} have their like in the "
-            "other arm; the effect is told for these alone.", value,
+            f"Only {percent(lost['kept'])} of the rows of {spoken(lost['arm'])} have their like in "
+            "the other arm; the effect is told for these alone.", value,
         )  # fmt: skip
     thin = overlap.iloc[int(overlap["effective_share"].argmin())]
     if thin["effective_share"] < THIN:
         return Check(
             name, "warning",
-            f"Few rows carry much of the weight: the {count(thin['n'])} rows of {thin['arm']} are "
-            f"worth {count(thin['effective_n'])}.", value,
+            f"Few rows carry much of the weight: the {count(thin['n'])} rows of "
+            f"{spoken(thin['arm'])} are worth {count(thin['effective_n'])}.", value,
         )  # fmt: skip
     return Check(name, "passed", f"Least: {told}.", value)

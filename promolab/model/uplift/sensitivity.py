@@ -9,7 +9,7 @@ import numpy as np
 
 from promolab.metrics.intervals import normal_quantile
 from promolab.model.uplift.averages import group_means
-from promolab.model.uplift.figures import figure, lines
+from promolab.model.uplift.figures import figure, lines, spoken
 from promolab.model.uplift.identification import Identification
 from promolab.results import Result, plain
 from promolab.wording import percent, plural
@@ -103,8 +103,8 @@ class Sensitivity(Result):
             share = percent(row.trimmed / (row.n + row.trimmed))
             out = f" ({share} of decisions left out for lack of overlap)"
         words = (
-            f"Those who got {row.arm} and those who did not differ by {raw} in {self.outcome}; "
-            f"{left} is left once covariates are alike{out}."
+            f"Those who got {spoken(row.arm)} and those who did not differ by {raw} in "
+            f"{self.outcome}; {left} is left once covariates are alike{out}."
         )
         if self.identification.name != "adjusted":
             return words
@@ -125,7 +125,7 @@ class Sensitivity(Result):
         low: list[float] = []
         high: list[float] = []
         for row in lines(self.table):
-            labels += [f"{row.arm}: raw", f"{row.arm}: adjusted"]
+            labels += [f"{spoken(row.arm)}: {what}" for what in ("raw", "adjusted")]
             values += [row.raw, row.effect]
             low += [row.raw_low, row.ci_low]
             high += [row.raw_high, row.ci_high]
@@ -135,7 +135,7 @@ class Sensitivity(Result):
         return plots.finish(
             ax,
             title=f"Selection makes up {figure(first['selection'])} of the {figure(first['raw'])} "
-            f"by which {first['arm']} and {self.control} differ",
+            f"by which {spoken(first['arm'])} and {self.control} differ",
             subtitle=f"Difference in {self.outcome} per decision to {self.control}, "
             f"{self.level:.0%} intervals; {self.identification}",
             xlabel=self.outcome,

@@ -204,7 +204,7 @@ def test_importance_finds_what_effects_hang_on(model):
     best = found.table.groupby("arm").first()
     assert (best["ci_low"] > 0).all() and (best["used"] > 0.6).all()
     assert found.table.groupby("arm")["used"].sum().to_numpy() == pytest.approx([1.0, 1.0])
-    assert "coupon: its predicted effects move most with orders" in found.summary()
+    assert "Coupon: its predicted effects move most with orders" in found.summary()
     assert "orders moves the predicted effect most" in found.plot().get_title(loc="left")
     assert found.to_dict()["arms"]["mail"]["age"]["used"] > 0.6
 
@@ -238,11 +238,11 @@ def test_e_values_are_those_of_the_paper():
 
 def test_results_say_and_draw_what_was_found(model):
     average = model.average()
-    assert average.summary().startswith("coupon adds 0.") and "mail adds 0." in average.summary()
-    assert average.plot().get_title(loc="left").startswith("coupon adds most")
+    assert average.summary().startswith("Coupon adds 0.") and "Mail adds 0." in average.summary()
+    assert average.plot().get_title(loc="left").startswith("Coupon adds most")
     assert average.to_dict()["arms"]["mail"]["n"] == 3_000
     groups = model.by_group(4)
-    assert groups.plot(arm="mail").get_title(loc="left") == "mail: groups differ (p < 0.001)"
+    assert groups.plot(arm="mail").get_title(loc="left") == "Mail: groups differ (p < 0.001)"
     assert groups.to_dict()["coupon"]["groups"]["1 of 4"]["n"] == 750
     with pytest.raises(InputError, match="there is no arm 'male'; did you mean 'mail'"):
         groups.of("male")
