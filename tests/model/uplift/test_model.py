@@ -247,7 +247,7 @@ def test_results_say_and_draw_what_was_found(model):
     with pytest.raises(InputError, match="there is no arm 'male'; did you mean 'mail'"):
         groups.of("male")
     worse = replace(average, table=average.table.assign(effect=-1.0, ci_low=-1.2, ci_high=-0.8))
-    assert "coupon takes away 1.0 [0.8, 1.2] from y" in worse.summary()
+    assert "Coupon takes away 1.0 [0.8, 1.2] from y" in worse.summary()
     unsure = replace(average, table=average.table.assign(ci_low=-1.0))
     assert "its effect on y, " in unsure.summary() and "is within noise" in unsure.summary()
 
