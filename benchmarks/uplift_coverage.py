@@ -143,7 +143,7 @@ def coverage_holds(draws: int = 2_000, n: int = 5_000, seed: int = 0) -> list[Ro
                     f"effects, {what}: {name}, seed {seed}, {draws:,} draws of {n:,}",
                     f"{low} – {high}",
                     f"{ends[0]:.3f} – {ends[1]:.3f}",
-                    low <= ends[0] and ends[1] <= high,
+                    bool(low <= ends[0] and ends[1] <= high),
                 )
             )
     return listed
