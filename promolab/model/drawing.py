@@ -8,6 +8,7 @@ from promolab.model.response import ResponseModel
 from promolab.wording import capital
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = ["plot_coefficients", "plot_tree"]
@@ -42,10 +43,12 @@ def plot_coefficients(
     """
     from promolab import plots
 
-    table = model.coefficients().head(most)
-    names = [
-        _named(f, s, labels or {}) for f, s in zip(table["feature"], table["source"], strict=True)
+    table, names = model.coefficients(), labels or {}
+    table["name"] = [
+        _named(f, s, names) for f, s in zip(table["feature"], table["source"], strict=True)
     ]
+    table = _gaps_together(table).head(most)
+    names = table["name"].tolist()
     ax = plots.intervals(
         names, table["weight"], table["ci_low"], table["ci_high"], reference=0.0, ax=ax
     )
@@ -56,6 +59,19 @@ def plot_coefficients(
         f"{model.n_:,} contacts",
         xlabel="change of the log odds per standard deviation",
     )
+
+
+def _gaps_together(table: pd.DataFrame) -> pd.DataFrame:
+    """Make one row of the features whose values are missing in the same rows.
+
+    Their indicators are one column, over which the penalty spreads the weight evenly.
+    """
+    gap = table["feature"] == table["source"] + " = missing"
+    group = table["weight"].where(gap)
+    size = group.groupby(group).transform("size")
+    several = size > 1
+    name = table["name"].mask(several, size.map("{:.0f} features: not known, each".format))
+    return table.assign(name=name)[~several | ~group.duplicated()]
 
 
 def _named(feature: str, source: str, labels: dict[str, str]) -> str:

@@ -60,7 +60,7 @@ def compared(step: UpliftStep, currency: str = "") -> Html:
     named, own = trial.outcomes[:4], step.choice.source != FILE
     shown = {"arm": "arm", "n": "decisions", "customers": "customers", "share": "share"}
     shown |= {name: OUTCOMES.get(name, "") if own else f"mean {name}" for name in named}
-    formats: dict[str, Any] = {"arm": spoken, "n": count, "customers": count, "share": percent}
+    formats: dict[str, Any] = {"n": count, "customers": count, "share": percent}
     formats |= dict.fromkeys(named, number)
     if own:
         formats |= {name: percent for name in named if name == "purchases"}
@@ -72,7 +72,7 @@ def compared(step: UpliftStep, currency: str = "") -> Html:
     return join(
         [
             say(step.summary()),
-            table(trial.describe(), shown, formats, caption=caption, most=20),
+            table(_spoken(trial.describe()), shown, formats, caption=caption, most=20),
             outcome,
         ]
     )
@@ -103,14 +103,14 @@ def checks(step: UpliftStep) -> Html:
         "kept": "with overlap",
         "effective_n": "worth, weighted",
     }
-    formats: dict[str, Any] = {"arm": spoken, "n": count, "kept": percent}
+    formats: dict[str, Any] = {"n": count, "kept": percent}
     formats |= {"lowest": percent, "median": percent}
     formats["effective_n"] = count
     caption = (
         "Chances of the arms among those who could get them; how many equally weighted decisions "
         "each arm is worth."
     )
-    return join([*pieces, table(overlap, columns, formats, caption=caption, most=20)])
+    return join([*pieces, table(_spoken(overlap), columns, formats, caption=caption, most=20)])
 
 
 def average(step: UpliftStep) -> Html:
@@ -161,14 +161,14 @@ def _e_values(arms: pd.DataFrame, outcome: str) -> Html:
         "e_value": "E-value",
         "e_value_ci": "E-value of the interval",
     }
-    formats: dict[str, Any] = {"arm": spoken, "plain": str, "left": str, "selection": figure}
+    formats: dict[str, Any] = {"plain": str, "left": str, "selection": figure}
     formats |= {"e_value": number, "e_value_ci": number}
     caption = (
         f"In {outcome}. E-value: how many times as frequent among the contacted a hidden cause "
         "would have to be, and raise the outcome as much, to explain the effect away; 1 means that "
         "none is needed."
     )
-    return table(rows, shown, formats, caption=caption, most=20)
+    return table(_spoken(rows), shown, formats, caption=caption, most=20)
 
 
 def curves(step: UpliftStep) -> Html:
@@ -198,10 +198,14 @@ def _arms(arms: pd.DataFrame, outcome: str) -> Html:
         "order": "Qini [all at once]",
         "against": "against an order by response",
     }
-    formats: dict[str, Any] = {"arm": spoken, "n": count, "average": str, "order": str}
+    formats: dict[str, Any] = {"n": count, "average": str, "order": str}
     formats["against"] = str
     caption = f"In {outcome} per decision; Qini is what the order adds to a random one."
-    return table(rows, shown, formats, caption=caption, most=20)
+    return table(_spoken(rows), shown, formats, caption=caption, most=20)
+
+
+def _spoken(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(arm=frame["arm"].map(spoken))
 
 
 def _written(frame: pd.DataFrame, *names: str) -> list[str]:
@@ -269,7 +273,7 @@ def this_week(step: UpliftStep, rows: pd.DataFrame) -> Html:
         "spread": "8 of 10 customers",
         "above": "whole interval above 0",
     }
-    formats: dict[str, Any] = {"arm": spoken, "customers": count, "mean": figure, "spread": str}
+    formats: dict[str, Any] = {"customers": count, "mean": figure, "spread": str}
     formats["above"] = percent
     found = step.targeting
     assert found is not None
@@ -284,7 +288,7 @@ def this_week(step: UpliftStep, rows: pd.DataFrame) -> Html:
         "contact is not in."
     )
     return say(use) + table(
-        told, shown, formats, caption=caption, most=20,
+        _spoken(told), shown, formats, caption=caption, most=20,
         file="tables/uplift.parquet", file_text="Every customer as a file",
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from promolab.model.uplift.averages import group_means
 from promolab.model.uplift.figures import figure, lines, spoken
 from promolab.model.uplift.identification import Identification
 from promolab.results import Result, plain
-from promolab.wording import percent, plural
+from promolab.wording import capital, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,8 +103,8 @@ class Sensitivity(Result):
             share = percent(row.trimmed / (row.n + row.trimmed))
             out = f" ({share} of decisions left out for lack of overlap)"
         words = (
-            f"Those who got {spoken(row.arm)} and those who did not differ by {raw} in "
-            f"{self.outcome}; {left} is left once covariates are alike{out}."
+            f"{capital(spoken(row.arm))} and {self.control} differ by {raw} in {self.outcome} as "
+            f"they are; {left} is left once covariates are alike{out}."
         )
         if self.identification.name != "adjusted":
             return words
@@ -132,10 +132,16 @@ class Sensitivity(Result):
         colours = [plots.COLOURS[1], plots.COLOURS[0]] * len(self.table)
         ax = plots.intervals(labels, values, low, high, reference=0.0, colour=colours, ax=ax)
         first = self.table.iloc[0]
+        raw = figure(first["raw"], first["raw_low"], first["raw_high"])
+        apart = f"by which {spoken(first['arm'])} and {self.control} differ"
+        if first["raw_low"] <= 0 <= first["raw_high"]:
+            title = f"The {raw} {apart} are within noise"
+        else:
+            share = percent(first["selection"] / first["raw"])
+            title = f"Selection makes up {share} of the {raw} {apart}"
         return plots.finish(
             ax,
-            title=f"Selection makes up {figure(first['selection'])} of the {figure(first['raw'])} "
-            f"by which {spoken(first['arm'])} and {self.control} differ",
+            title=title,
             subtitle=f"Difference in {self.outcome} per decision to {self.control}, "
             f"{self.level:.0%} intervals; {self.identification}",
             xlabel=self.outcome,
