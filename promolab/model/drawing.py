@@ -70,7 +70,7 @@ def _gaps_together(table: pd.DataFrame) -> pd.DataFrame:
     group = table["weight"].where(gap)
     size = group.groupby(group).transform("size")
     several = size > 1
-    name = table["name"].mask(several, size.map("{:.0f} features: not known, each".format))
+    name = table["name"].mask(several, size.map("not known: {:.0f} features, each".format))
     return table.assign(name=name)[~several | ~group.duplicated()]
 
 

@@ -21,10 +21,10 @@ def test_features_that_are_missing_together_are_one_row():
     y = (rng.random(400) < 0.2 + 0.4 * X["orders"].isna()).astype(int)
     ax = plot_coefficients(ResponseModel(l2=1.0).fit(X, y), {"age": "age of the customer"})
     names = names_in(ax)
-    assert "2 features: not known, each" in names
+    assert "not known: 2 features, each" in names
     assert "age of the customer: not known" in names
     assert len(names) == 6  # four features, and what is not known of two together and of one
-    assert ax.get_title(loc="left").startswith("2 features: not known, each weighs most")
+    assert ax.get_title(loc="left").startswith("Not known: 2 features, each weighs most")
 
 
 def test_only_the_largest_are_drawn():
