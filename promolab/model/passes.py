@@ -21,8 +21,8 @@ __all__ = ["Data", "as_array", "checked", "one_thread"]
 Piece = TypeVar("Piece")
 Found = TypeVar("Found")
 
-RUN = 16  # pieces that a thread does at a time
-PIECE = 81_920  # numbers in one piece of rows: in double precision it fits in a core's cache
+PIECE = 1_310_720
+"""Numbers in one piece of rows: of much smaller ones the threads wait for each other."""
 
 
 @dataclass(frozen=True)
@@ -135,15 +135,13 @@ class Data:
         import torch
 
         todo = list(pieces)
-        runs = [todo[i : i + RUN] for i in range(0, len(todo), RUN)]
-        if self.threads == 1 or len(runs) < 2:
+        if self.threads == 1 or len(todo) < 2:
             yield from map(work, todo)
             return
         with ThreadPoolExecutor(
             self.threads, initializer=torch.set_num_threads, initargs=(1,)
         ) as pool:
-            for found in pool.map(lambda run: [work(piece) for piece in run], runs):
-                yield from found
+            yield from pool.map(work, todo)
 
 
 @contextmanager
