@@ -43,9 +43,9 @@ def plot_coefficients(
     """
     from promolab import plots
 
-    table, names = model.coefficients(), labels or {}
+    table = model.coefficients()
     table["name"] = [
-        _named(f, s, names) for f, s in zip(table["feature"], table["source"], strict=True)
+        _named(f, s, labels or {}) for f, s in zip(table["feature"], table["source"], strict=True)
     ]
     table = _gaps_together(table).head(most)
     names = table["name"].tolist()
