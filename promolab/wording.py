@@ -30,8 +30,6 @@ class Answer:
         redeemed.
     noun, who : str
         What that is called, and who did it: redemption, redeemer.
-    response : str
-        The kind of response of the contract that is counted.
     """
 
     verb: str
@@ -39,13 +37,11 @@ class Answer:
     done: str
     noun: str
     who: str
-    response: str = "redeem"
 
 
 _REDEEM = Answer("redeem", "redeemed", "redeemed", "redemption", "redeemer")
 _RESPOND = Answer("respond", "responded", "responded to", "response", "responder")
-# It takes nothing off, so that there is nothing to redeem.
-_BUY = Answer("buy", "bought", "bought from", "purchase", "buyer", response="purchase")
+_BUY = Answer("buy", "bought", "bought from", "purchase", "buyer")
 
 
 def answer_to(kinds: str | Iterable[str]) -> Answer:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from promolab.campaign._clock import shifted
 from promolab.campaign._outcomes import KINDS, sales_between
-from promolab.wording import answer_to, plural
+from promolab.contract.tables import BOUGHT_FROM
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -32,7 +33,8 @@ def response_spans(
     rows = []
     for p in promotions.to_dict("records"):
         for kind in kinds:
-            counted = answer_to(p.get("kind", "coupon")).response if kind == "redeem" else kind
+            bought = kind == "redeem" and p.get("kind") in BOUGHT_FROM
+            counted = "purchase" if bought else kind
             days = attribution.windows.get(counted)
             high = p["ends_at"] if days is None else shifted(_moment(p["starts_at"]), days, zone)
             rows.append((p["promotion_id"], kind, counted, p["starts_at"], pd.Timestamp(high)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 __all__ = [
+    "BOUGHT_FROM",
     "EVENT_KINDS",
     "HAPPENED",
     "PROMOTION_KINDS",
@@ -24,6 +25,8 @@ Type = Literal["id", "time", "text", "money", "share", "number", "flag"]
 
 EVENT_KINDS = ("view", "click", "cart", "purchase", "return", "cancel", "share")
 PROMOTION_KINDS = ("recommendation", "limited_time_discount", "full_reduction", "coupon")
+BOUGHT_FROM = ("recommendation",)
+"""Kinds that take nothing off, so that there is nothing to redeem: a purchase answers them."""
 RESPONSE_KINDS = (
     "delivered",
     "open",

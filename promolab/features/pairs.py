@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from promolab.contract import Shop
-from promolab.contract.tables import PROMOTION_KINDS
+from promolab.contract.tables import BOUGHT_FROM
 from promolab.errors import InputError
 from promolab.features.customers import POSITIVE_RESPONSES, build_features
 from promolab.features.lines import counted_contacts
@@ -18,7 +18,6 @@ from promolab.features.point_in_time import (
     seconds_between,
 )
 from promolab.features.promotion_goods import PAIR_KEYS, category_history, product_history
-from promolab.wording import answer_to
 
 __all__ = ["LABELS", "PAIR_KEYS", "build_candidates", "build_pairs"]
 
@@ -250,10 +249,8 @@ def _with_labels(shop: Shop, described: Any, pairs: Any, now: Any) -> Any:
     redeemed, bought = (
         described[name].fill_null(0).cast("int8") for name in ("redeemed", "purchased")
     )
-    # What takes nothing off has nothing to redeem: a purchase is the answer to it.
-    kinds = [kind for kind in PROMOTION_KINDS if answer_to(kind).response == "purchase"]
     return described.mutate(
-        redeemed=ibis.ifelse(described.promotion_kind.isin(kinds), bought, redeemed),
+        redeemed=ibis.ifelse(described.promotion_kind.isin(list(BOUGHT_FROM)), bought, redeemed),
         purchased=bought,
         label_complete=described.ends_at <= now,
     )

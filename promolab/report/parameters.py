@@ -209,9 +209,10 @@ def check_uplift_parameters(parameters: Mapping[str, Any]) -> None:
             f"file of decisions, or {HILLSTROM}"
         )
     columns = ("arm", "outcomes", "customer", "propensity", "covariates")
-    named = [name for name in columns if str(parameters.get(name) or "").strip()]
-    if named and not experiment:
-        raise InputError(f"{named[0]} is for an experiment file; give it with -p experiment=FILE")
+    if not experiment and set(columns) & set(parameters):
+        from promolab.report.uplift_choice import check_no_columns
+
+        check_no_columns({name: str(parameters.get(name) or "") for name in columns})
 
 
 def _found(name: str, value: Any) -> Any:

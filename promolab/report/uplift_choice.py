@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from promolab.campaign.comparison import Difference
     from promolab.contract import Shop
 
-__all__ = ["DECISIONS", "FILE", "OBSERVED", "Choice", "choose_experiment"]
+__all__ = ["DECISIONS", "FILE", "OBSERVED", "Choice", "check_no_columns", "choose_experiment"]
 
 DECISIONS = "decisions"
 OBSERVED = "contacted"
@@ -85,9 +85,7 @@ def choose_experiment(
     stated = {name: text.strip() for name, text in (file or {}).items() if text.strip()}
     if experiment:
         return _from_file(experiment, stated)
-    if stated:
-        name = next(iter(stated))
-        raise InputError(f"{name} is for an experiment file; give it with -p experiment=FILE")
+    check_no_columns(stated)
     missed = []
     if shop.has("decisions"):
         try:
@@ -111,6 +109,24 @@ def choose_experiment(
     assert found is not None  # with too few customers there is no trial either
     said = [*missed, "Compared instead:", trial.notes[0], found.why, *trial.notes[1:]]
     return Choice(trial, OBSERVED, " ".join(said), found.difference)
+
+
+def check_no_columns(stated: Mapping[str, str]) -> None:
+    """Refuse columns that are named where there is no file to have them.
+
+    Parameters
+    ----------
+    stated : mapping of str to str
+        What is stated of a file; empty texts state nothing.
+
+    Raises
+    ------
+    InputError
+        Something is stated.
+    """
+    for name, text in stated.items():
+        if text.strip():
+            raise InputError(f"{name} is for an experiment file; give it with -p experiment=FILE")
 
 
 def _from_file(experiment: str, stated: Mapping[str, str]) -> Choice:
