@@ -184,15 +184,26 @@ def known_before(shop: Shop, moments: list[datetime]) -> pd.DataFrame:
     customers = shop.events.select("customer_id").distinct()
     dates = ibis.memtable(pd.DataFrame({"as_of": pd.to_datetime(moments)}))
     table = build_features(lean(shop), customers.cross_join(dates)).execute()
+    keys = ["customer_id", "as_of"]
+    table = table.merge(running_contacts(shop, moments), on=keys, how="left")
+    table["other_promotions"] = table["other_promotions"].fillna(0)
+    left_out = {*keys, *_REPEATS}
+    numeric = [c for c in table.columns if c not in left_out and table[c].dtype.kind in "iuf"]
+    return table[keys + numeric].sort_values(["as_of", "customer_id"], ignore_index=True)
+
+
+def running_contacts(shop: Shop, moments: list[datetime]) -> pd.DataFrame:
+    """Return customer_id, as_of and other_promotions of those contacted for what runs at a moment.
+
+    other_promotions counts the promotions that run then for which they had been contacted before.
+    """
+    import ibis
+
+    dates = ibis.memtable(pd.DataFrame({"as_of": pd.to_datetime(moments)}))
     windows = shop.promotions.select("promotion_id", "ends_at")
     made = shop.exposures.select("customer_id", "promotion_id", "ts").join(windows, "promotion_id")
     running = made.join(dates, [made.ts < dates.as_of, made.ends_at > dates.as_of])
     running = running.group_by("customer_id", "as_of").aggregate(
         other_promotions=running.promotion_id.nunique()
     )
-    keys = ["customer_id", "as_of"]
-    table = table.merge(running.execute(), on=keys, how="left")
-    table["other_promotions"] = table["other_promotions"].fillna(0)
-    left_out = {*keys, *_REPEATS}
-    numeric = [c for c in table.columns if c not in left_out and table[c].dtype.kind in "iuf"]
-    return table[keys + numeric].sort_values(["as_of", "customer_id"], ignore_index=True)
+    return running.execute()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.campaign._clock import moment_of
-from promolab.campaign._outcomes import contacts_before
+from promolab.campaign._outcomes import contacts_before, running_contacts
 from promolab.campaign.schedule import promotion_name
 from promolab.contract import Experiment
 from promolab.contract.operations import NONE
@@ -201,7 +201,8 @@ def known_at(shop: Shop, moment: Any) -> pd.DataFrame:
         known = known.drop_duplicates("customer_id").rename(columns=clash)
         frame = frame.merge(known, on="customer_id", how="left")
     if all(shop.has(name) for name in NEEDED):
-        frame = frame.merge(_other_promotions(shop, now), on="customer_id", how="left")
+        running = running_contacts(shop, [now]).drop(columns="as_of")
+        frame = frame.merge(running, on="customer_id", how="left")
         frame["other_promotions"] = frame["other_promotions"].fillna(0).astype("int64")
     return frame.sort_values("customer_id", ignore_index=True)
 
@@ -277,19 +278,3 @@ def _outcomes(
     names = tuple(name for name in OUTCOMES if name != "margin")
     note = "Margin rates are not known: sales are compared."
     return *with_outcomes(shop, arms, spans, names), names, (note,)
-
-
-def _other_promotions(shop: Shop, start: datetime) -> pd.DataFrame:
-    """Return for how many promotions that run at the start customers had been contacted."""
-    import ibis
-
-    now = ibis.literal(start).cast("timestamp")
-    windows = shop.promotions.select("promotion_id", "ends_at")
-    made = shop.exposures.select("customer_id", "promotion_id", "ts")
-    made = made.filter(made.ts < now).join(windows, "promotion_id")
-    made = made.filter(made.ends_at > now)
-    return (
-        made.group_by("customer_id")
-        .aggregate(other_promotions=made.promotion_id.nunique())
-        .execute()
-    )

@@ -217,7 +217,7 @@ def explained(launch: Launch, run: RunFolder) -> Html:
     found = explain_row(launch.model, row, background, who=who, labels=labels)
     chance, usual = (percent(p, decimals=1) for p in (found.probability, found.base_probability))
     verb = answer_to(row["promotion_kind"]).verb if "promotion_kind" in row else "respond"
-    title = f"{who} is expected to {verb} with {chance}, {found.against} with {usual}"
+    title = f"{who} has a chance of {chance} to {verb}, {found.against} of {usual}"
     most = " and ".join(found.table["feature"].head(2))
     exact = (found.table["ci_low"] == found.table["ci_high"]).all()
     axes = plots.finish(

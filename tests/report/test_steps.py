@@ -72,9 +72,7 @@ def test_a_customer_is_explained_in_plain_words():
     pairs = rows.assign(label_complete=True)
     launch = SimpleNamespace(model=model, scores=chances, candidates=rows, pairs=pairs)
     shown = steps.explained(launch, SimpleNamespace(pseudonym=lambda ids: ["C-1"])).text
-    assert (
-        f"Customer C-1 is expected to redeem with {100 * chances.p_redeemed.max():.1f} %" in shown
-    )
+    assert f"Customer C-1 has a chance of {100 * chances.p_redeemed.max():.1f} % to redeem" in shown
     assert "P(" not in shown.split("<img")[0] and shown.count("<img") == 1
 
 
