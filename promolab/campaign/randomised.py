@@ -12,18 +12,26 @@ import pandas as pd
 
 from promolab.abtest import ArmDifference, compare_arms
 from promolab.campaign.comparison import RANDOMISED, Difference
+from promolab.model.uplift.before import DOUBTFUL, UNLIKELY
+from promolab.model.uplift.figures import p_words
 from promolab.results import Estimate, Result
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["HoldoutComparison", "compare_with_holdout", "obstacle", "read_decisions"]
+__all__ = [
+    "HoldoutComparison",
+    "broken_ratio",
+    "compare_with_holdout",
+    "obstacle",
+    "read_decisions",
+    "sample_ratio",
+]
 
 ASSIGNED, HELD = "assigned", "holdout"
 FEWEST = 20  # independent units in the smaller group; below, one large basket makes the figure
 NONE = "none"
-UNLIKELY = 3.3  # standard errors; by chance once in a thousand
 SAME = 1e-6  # chances that differ by less are one chance, written with rounding
 
 
@@ -192,8 +200,10 @@ def compare_with_holdout(
     Returns
     -------
     HoldoutComparison
-        Not identified if nobody was held back, if a group is smaller than 20 independent units, or
-        if chances differ within a group: then the plain difference is not what the promotion did.
+        Not identified if nobody was held back, if a group is smaller than 20 independent units, if
+        the groups' sizes are not those of the recorded chance (p < 0.001; below 0.01 it is said),
+        or if chances differ within a group: then the plain difference is not what the promotion
+        did.
     """
     rows, holdout = _groups(decisions)
     treated = rows["arm"] == ASSIGNED
@@ -233,22 +243,74 @@ def _groups(decisions: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return decisions[(arm == ASSIGNED) | (arm == holdout)], holdout
 
 
-def _mismatch(decisions: pd.DataFrame) -> str:
-    """Say if there are many more or fewer of those assigned than their recorded chance lets expect.
+def sample_ratio(assigned: np.ndarray, chance: np.ndarray, cluster: np.ndarray) -> float:
+    """Return the p value of how many were assigned, given each one's chance of it.
 
-    It is said beside the figure: the log, the sending or the chances written down may be wrong.
+    The sum of (assigned − chance) against its standard deviation, normal, with a continuity
+    correction. Whole clusters are drawn, so that the deviations of their members add up.
+
+    Parameters
+    ----------
+    assigned : ndarray of bool, shape (n,)
+    chance : ndarray, shape (n,)
+    cluster : ndarray, shape (n,)
+        Who was drawn together.
+
+    Examples
+    --------
+    >>> assigned = np.repeat([True, False], [560, 440])
+    >>> round(sample_ratio(assigned, np.full(1000, 0.5), np.arange(1000)), 5)
+    0.00017
     """
-    treated = (decisions["arm"] == ASSIGNED).to_numpy()
-    chance = float(decisions.loc[treated, "propensity"].astype(float).mean())
-    sizes = decisions.groupby("cluster").size().to_numpy(dtype=float)
-    # Whole clusters are drawn: the count varies with the squares of their sizes.
-    error = np.sqrt(chance * (1 - chance) * (sizes**2).sum())
-    expected = chance * len(decisions)
-    if abs(treated.sum() - expected) <= UNLIKELY * error + 0.5:
+    from scipy.stats import norm
+
+    codes, _ = pd.factorize(cluster)
+    spread = np.bincount(codes, weights=np.sqrt(chance * (1 - chance)))
+    error = float(np.sqrt((spread**2).sum()))
+    off = max(abs(float((assigned - chance).sum())) - 0.5, 0.0)
+    return float(2 * norm.sf(off / error)) if error > 0 else float(off == 0)
+
+
+def _ratio(decisions: pd.DataFrame) -> tuple[float, str]:
+    """Return the sample ratio's p value, 1 where the chances do not tell, and what was found."""
+    assigned = (decisions["arm"] == ASSIGNED).to_numpy()
+    chances = decisions["propensity"].to_numpy(dtype=float)
+    if not assigned.any() or assigned.all():
+        return 1.0, ""
+    chance = np.where(assigned, chances, 1 - chances)
+    if np.ptp(chance) > SAME:
+        # Another action was possible, too: what each had of this one is not told by its own chance.
+        return 1.0, ""
+    p = sample_ratio(assigned, chance, decisions["cluster"].to_numpy())
+    return p, (
+        f"{count(assigned.sum())} were assigned where the recorded chance lets expect "
+        f"{count(chance.sum())} ({p_words(p)})"
+    )
+
+
+def _mismatch(decisions: pd.DataFrame) -> str:
+    """Say beside the figure if there are more or fewer of those assigned than is likely."""
+    p, told = _ratio(decisions)
+    return f"; beware: {told}" if p < DOUBTFUL else ""
+
+
+def broken_ratio(decisions: pd.DataFrame) -> str:
+    """Say that so many assigned cannot be chance; empty where they can.
+
+    Then the log, the sending or the chances written down are wrong, and no comparison of these
+    customers is to be believed, an adjusted one included.
+
+    Parameters
+    ----------
+    decisions : DataFrame
+        From `read_decisions`: those of one action.
+    """
+    p, told = _ratio(decisions)
+    if p >= UNLIKELY:
         return ""
     return (
-        f"; beware: {count(treated.sum())} were assigned where the recorded chance lets expect "
-        f"{count(expected)}"
+        f"the groups are not as large as their recorded chance says: {told}; rows were lost or "
+        "groups mixed up on the way"
     )
 
 
@@ -270,6 +332,8 @@ def obstacle(decisions: pd.DataFrame) -> str:
     if min(units) < FEWEST:
         who = ("assigned", "held back")[int(np.argmin(units))]
         return f"only {min(units)} independent customers were {who}; {FEWEST} are needed"
+    if why := broken_ratio(decisions):
+        return why
     chances = rows["propensity"].astype(float).groupby(treated)
     if (chances.max() - chances.min()).max() > SAME:
         return "the chances of being held back differ between customers, which needs weights"

@@ -22,7 +22,11 @@ from promolab.campaign.comparison import (
     design_matrix,
     not_identified,
 )
-from promolab.campaign.randomised import HoldoutComparison, compare_with_holdout
+from promolab.campaign.randomised import (
+    HoldoutComparison,
+    broken_ratio,
+    compare_with_holdout,
+)
 from promolab.campaign.readout_result import PromotionReadout, Readout
 from promolab.campaign.schedule import promotion_name
 from promolab.campaign.verdict import judge, pays_from
@@ -342,6 +346,8 @@ def _difference(
         return not_identified("the shop's events have no amounts", len(contacted))
     if (found := holdout.difference()) is not None:
         return found
+    if why := broken_ratio(sources.counts.decisions_of(promotion.promotion_id)):
+        return not_identified(why, len(contacted))
     start, end = promotion.starts_at, promotion.ends_at
     if start not in windows.features:
         why = f"only {count(len(contacted))} contacted customers; {FEWEST} are needed in each group"

@@ -12,7 +12,7 @@ import pytest
 
 from promolab.abtest import compare_arms
 from promolab.campaign import read_out
-from promolab.campaign.randomised import compare_with_holdout, read_decisions
+from promolab.campaign.randomised import compare_with_holdout, read_decisions, sample_ratio
 from promolab.contract import Settings, Shop
 
 NOW = datetime(2017, 6, 1)
@@ -39,7 +39,9 @@ def tables(arm: np.ndarray, effect: float = 30.0) -> dict[str, pd.DataFrame]:
     decisions["planned_action"] = "P"
     decisions["holdout"] = np.where(arm == "assigned", "none", arm)
     decisions["action"] = np.where(arm == "assigned", "P", "none")
-    decisions["propensity"] = np.where(arm == "assigned", 0.9, 0.1)
+    # As the house's plan writes it: those of either holdout have the chance of getting nothing.
+    sent = (arm == "assigned").mean()
+    decisions["propensity"] = np.where(arm == "assigned", sent, 1 - sent)
     assigned = who[arm == "assigned"]
     exposures = pd.DataFrame({"promotion_id": "P", "customer_id": assigned, "ts": START})
     responses = exposures.head(60).assign(ts=START + pd.Timedelta(days=3), kind="redeem")
@@ -172,10 +174,45 @@ def _why(decisions: pd.DataFrame) -> str:
     return compare_with_holdout("P", decisions, None, nobody, nobody).summary()
 
 
-def test_group_sizes_that_do_not_fit_the_chances_are_said():
+def stated(chance: float) -> pd.DataFrame:
+    """Return decisions, nine of ten assigned, that say another chance of it."""
+    decisions = decisions_of(arms())
+    return decisions.assign(propensity=np.where(decisions["arm"] == "assigned", chance, 1 - chance))
+
+
+def test_group_sizes_that_hardly_fit_the_chances_are_said_with_their_p_value():
     assert "beware" not in _why_of(decisions_of(arms()))
-    off = decisions_of(arms()).assign(propensity=lambda t: np.where(t.arm == "assigned", 0.8, 0.2))
-    assert "beware: 1,080 were assigned where the recorded chance lets expect 960" in _why_of(off)
+    # 1,080 of 1,200: z = (35.4 − 0.5) / 11.56 = 3.02 where 0.8705 is stated, 2.62 where 0.874 is.
+    for chance, told in ((0.8705, "1,045 (p = 0.003)"), (0.874, "1,049 (p = 0.008)")):
+        why = _why_of(stated(chance))
+        assert f"beware: 1,080 were assigned where the recorded chance lets expect {told}" in why
+    assert "beware" not in _why_of(stated(0.876))  # p = 0.013
+
+
+def test_group_sizes_that_cannot_be_chance_identify_nothing():
+    off = stated(0.8)
+    why = _why_of(off)
+    assert "1,080 were assigned where the recorded chance lets expect 960 (p < 0.001)" in why
+    nobody = pd.Series(dtype=int)
+    assert compare_with_holdout("P", off, None, nobody, nobody).bought is None
+    frames = tables(arms())
+    frames["decisions"]["propensity"] = off["propensity"].to_numpy()
+    row = read_out(shop_of(frames), NOW, weeks=9)["P"]
+    # Nor are these customers compared with others: a broken log tells nothing of either.
+    assert row.difference.identification == row.holdout.identification == "not identified"
+    assert "p < 0.001" in row.difference.why and "p < 0.001" in row.summary()
+
+
+def test_the_sample_ratio_is_the_binomial_one_for_customers_drawn_one_by_one():
+    from scipy.stats import binomtest
+
+    for found in (520, 540, 560):
+        assigned = np.arange(1000) < found
+        p = sample_ratio(assigned, np.full(1000, 0.5), np.arange(1000))
+        assert p == pytest.approx(binomtest(found, 1000, 0.5).pvalue, rel=0.05)
+    # Drawn two by two, half as many draws say half as much.
+    pairs = sample_ratio(np.arange(2000) < 1120, np.full(2000, 0.5), np.arange(2000) // 2)
+    assert pairs == pytest.approx(binomtest(560, 1000, 0.5).pvalue, rel=0.05)
 
 
 def _why_of(decisions: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from promolab.model.uplift.averages import wald
 from promolab.model.uplift.before import (
+    DOUBTFUL,
     UNLIKELY,
     balance_table,
     check_balance,
@@ -61,10 +62,11 @@ def check_experiment(
     Returns
     -------
     UpliftChecks
-        ``sample ratio``: do the arms come as often as their chances say? ``balance``: are
-        covariates alike in the arms, given the chances? ``overlap``: could everyone have got every
-        arm, and how many rows are the weighted arms worth? ``placebo``: is there an "effect" on
-        what was measured before? ``arm sizes``, and ``spillover`` between members of a household.
+        ``sample ratio``: do the arms come as often as their chances say (a warning below p = 0.01,
+        refused below 0.001)? ``balance``: are covariates alike in the arms, given the chances?
+        ``overlap``: could everyone have got every arm, and how many rows are the weighted arms
+        worth? ``placebo``: is there an "effect" on what was measured before? ``arm sizes``, and
+        ``spillover`` between members of a household.
 
     Examples
     --------
@@ -165,9 +167,16 @@ def _sample_ratio(experiment: Experiment) -> Check:
             f"The arms do not come as often as their chances say ({p_words(p)}): {told}. Rows were "
             "lost or arms mixed up on the way; find out where.", statistic, p,
         )  # fmt: skip
+    if p < DOUBTFUL:
+        return Check(
+            name, "warning",
+            f"The arms hardly come as often as their chances say ({p_words(p)}): {told}. Look for "
+            "rows that were lost on the way.", statistic, p,
+        )  # fmt: skip
     return Check(
-        name, "passed", f"The arms come as often as their chances say: {told}.", statistic, p
-    )
+        name, "passed",
+        f"The arms come as often as their chances say ({p_words(p)}): {told}.", statistic, p,
+    )  # fmt: skip
 
 
 def _spillover(experiment: Experiment) -> Check:

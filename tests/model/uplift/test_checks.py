@@ -9,6 +9,7 @@ import pytest
 
 from promolab.contract import Experiment
 from promolab.model.uplift import Refused, UpliftModel, check_experiment
+from promolab.model.uplift.figures import p_words
 from promolab.model.uplift.overlap import check_overlap
 from tests.model.uplift.made_up import assign, frame, targeted_chances, trial
 
@@ -55,6 +56,22 @@ def test_the_sample_ratio_is_pearsons_chi_squared_where_all_have_the_same_chance
     other = chisquare(found, experiment.propensity.sum(axis=0))
     check = verdict(check_experiment(experiment), "sample ratio")
     assert (check.value, check.p_value) == pytest.approx((other.statistic, other.pvalue))
+
+
+def test_an_unlikely_sample_ratio_is_a_warning_and_its_p_value_is_said():
+    # 5,145 of 10,000 where half are expected: chi-squared 8.41, p = 0.0037.
+    rows = frame(10_000).assign(y=1.0)
+    rows["arm"] = np.where(np.arange(10_000) < 5_145, "coupon", "none")
+    made = Experiment(rows, "arm", "none", [], ["y"], propensity=np.full((10_000, 2), 0.5))
+    checks = check_experiment(made)
+    check = verdict(checks, "sample ratio")
+    assert check.verdict == "warning" and "(p = 0.004)" in check.sentence
+    assert check.sentence in checks.summary() and checks.refused == ()
+    for coupons, passes in ((5_100, "passed"), (5_170, "refused")):
+        rows["arm"] = np.where(np.arange(10_000) < coupons, "coupon", "none")
+        made = Experiment(rows, "arm", "none", [], ["y"], propensity=np.full((10_000, 2), 0.5))
+        check = verdict(check_experiment(made), "sample ratio")
+        assert check.verdict == passes and f"({p_words(check.p_value)})" in check.sentence
 
 
 def test_a_customer_whose_rounds_go_together_counts_once():
