@@ -12,7 +12,7 @@ from promolab.contract.personal import personal_columns
 from promolab.contract.rules import ROW_RULES, Context, Rule, columns_of, context_of
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES, Column
-from promolab.contract.unsaid import NO_AMOUNT, lacking, unknown_words
+from promolab.contract.unsaid import NO_AMOUNT, lacking, unknown_words, unmatched
 from promolab.errors import nearest
 from promolab.results import Result
 from promolab.wording import count, plural
@@ -161,6 +161,8 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
                 sentence = measure.sentence.replace("{n}", count(n))
                 if measure.check == "unknown_kind":
                     sentence += unknown_words(table.kind, TABLES[name]["kind"].values)
+                if measure.refers is not None:
+                    sentence += unmatched(table[measure.refers[0]], measure.refers[1], n)
                 found.append(Finding(name, measure.check, measure.level, n, sentence))
     if shop.settings.zone is None:
         found.append(Finding("shop.toml", "zone", "stop", 0, _NO_ZONE))
@@ -259,6 +261,7 @@ class _Measure:
     rows: Callable[[Any], Any]
     sentence: str
     only_if_all: bool = False
+    refers: tuple[str, Any] | None = None  # a column of ids, and the ids of the other table
 
 
 def _where(condition: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -372,6 +375,7 @@ def _by_reference(shop: Shop, name: str, broken: set[str]) -> Iterator[_Measure]
             _where(partial(_not_in, column, known)),
             f"{name}.{column} names in {{n}} rows what the table {other} does not have; "
             "the rows are kept",
+            refers=(column, known),
         )
 
 

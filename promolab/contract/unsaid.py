@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from promolab.contract.personal_looks import looks_personal
 from promolab.contract.shop import Shop
-from promolab.wording import plural
+from promolab.wording import count, plural
 
-__all__ = ["NO_AMOUNT", "lacking", "unknown_words"]
+__all__ = ["NO_AMOUNT", "lacking", "unknown_words", "unmatched", "without_zeros"]
 
 NO_AMOUNT = "events has no amount: no sales, and no money in profiles"
 _NO_PRODUCT = (
@@ -79,6 +79,53 @@ def unknown_words(column: Any, known: Sequence[str]) -> str:
         return f"; it holds {plural(more, 'other word')}"
     rest = f", and {plural(more, 'word')} more" if more else ""
     return f"; the most frequent: {', '.join(plain)}{rest}"
+
+
+def without_zeros(ids: Any) -> Any:
+    """Return ids, as text, without the zeros that they start with.
+
+    Parameters
+    ----------
+    ids : ibis StringColumn
+        The ids; one of zeros alone stays empty.
+    """
+    return ids.re_replace("^0+", "")
+
+
+def unmatched(ids: Any, known: Any, rows: int) -> str:
+    """Return a clause on why ids have no match in another table; empty where some simply lack.
+
+    Parameters
+    ----------
+    ids, known : ibis Column
+        The ids of one table, and those that the other has.
+    rows : int
+        Rows of the first whose id the other does not have.
+
+    Returns
+    -------
+    str
+        Says whether most of these rows match once leading zeros are dropped, or whether no row at
+        all matches.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> mine, theirs = ibis.memtable({"id": ["007"]}).id, ibis.memtable({"id": ["7"]}).id
+    >>> unmatched(mine, theirs, 1)[:44]
+    '; 1 of them would match without leading zero'
+    """
+    if ids.type().is_string() and known.type().is_string():
+        bare = without_zeros(ids).isin(without_zeros(known)) & ids.notin(known)
+        zeros = int(bare.sum().execute() or 0)
+        if zeros > rows / 2:
+            return (
+                f"; {count(zeros)} of them would match without leading zeros: one of the two "
+                "tables has lost its zeros (a spreadsheet does that); export it again, ids as text"
+            )
+    if rows == int(ids.count().execute()):
+        return "; not one matches: are they the same ids?"
+    return ""
 
 
 def _tells(each: dict[str, Any]) -> bool:

@@ -105,7 +105,10 @@ def load_shop(
             "a shop.toml that says which table it is"
         )
     from promolab.sources.databases import open_file
+    from promolab.sources.files.finding import kind_of
 
+    if path.name.lower().endswith(".zip"):
+        kind_of(path)  # says what to do with it
     return open_file(path, stated, threads)
 
 

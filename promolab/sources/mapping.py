@@ -23,6 +23,7 @@ from promolab.sources.stated import (
     check_format,
     check_meanings,
     check_zone,
+    count_of,
     flag_of,
     marks_of,
     number_of,
@@ -47,7 +48,7 @@ _KEYS = {
 } | dict.fromkeys(_NUMBERS, ("column", "any", "multiply", "value", "scale", *HOW_WRITTEN))
 _ATTRIBUTE = ("column", "columns", "any", "value", *_WORDS)
 _OF_A_SECTION = (
-    *("files", "table", "sheet", "encoding", "separator", "names", "distinct"),
+    *("files", "table", "sheet", "encoding", "separator", "names", "skip", "distinct"),
     *("empty", "currency", "attributes", *HOW_WRITTEN),
 )
 
@@ -120,7 +121,7 @@ class Part:
         What errors call it, such as ``shop.toml [events]``.
     files : tuple of str
         Globs inside the folder; none for the table's own files.
-    their_table, sheet, encoding, separator, names
+    their_table, sheet, encoding, separator, names, skip
         Where and how it is written.
     distinct : bool
         Whether rows that agree in all mapped columns stand once (a table made from order lines).
@@ -142,6 +143,7 @@ class Part:
     encoding: str | None = None
     separator: str | None = None
     names: tuple[str, ...] | None = None
+    skip: int = 0
     distinct: bool = False
     empty: tuple[str, ...] = ()
     currency: str | None = None
@@ -218,6 +220,7 @@ def _part(table: str, section: Any, where: str) -> Part:
         encoding=text_of(section, "encoding", where),
         separator=separator,
         names=texts_of(section, "names", where),
+        skip=count_of(section, "skip", where),
         distinct=flag_of(section, "distinct", where),
         empty=texts_of(section, "empty", where) or (),
         currency=text_of(section, "currency", where),

@@ -15,6 +15,7 @@ __all__ = [
     "check_format",
     "check_meanings",
     "check_zone",
+    "count_of",
     "flag_of",
     "marks_of",
     "number_of",
@@ -58,6 +59,14 @@ def flag_of(section: Mapping[str, Any], key: str, where: str) -> bool:
     said = section.get(key, False)
     if not isinstance(said, bool):
         raise InputError(f"{where} {key} = {said!r}, must be true or false")
+    return said
+
+
+def count_of(section: Mapping[str, Any], key: str, where: str) -> int:
+    """Return a whole number of 0 or more; 0 if the key is not there."""
+    said = section.get(key, 0)
+    if isinstance(said, bool) or not isinstance(said, int) or said < 0:
+        raise InputError(f"{where} {key} = {said!r}, must be a whole number, 0 or more")
     return said
 
 

@@ -11,7 +11,7 @@ from promolab.errors import DataError
 from promolab.sources.assembly import Found, assembled
 from promolab.sources.engine import connect
 from promolab.sources.files import find_files, read_files
-from promolab.sources.files.finding import refuse_duckdb
+from promolab.sources.files.finding import refuse_duckdb, zips_in
 from promolab.sources.mapping import Part, read_mapping
 
 __all__ = ["open_folder"]
@@ -78,12 +78,19 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
             separator=part.separator,
             names=part.names,
             sheet=part.sheet,
+            skip=part.skip,
         )
         called = paths[0].name if len(paths) == 1 else f"{paths[0].name} and the like"
         return Found(raw.table, called, raw.notes, raw.columns_as_text, raw.files)
 
-    shop = assembled(find, mapping, settings, con, folder=folder, where=str(folder))
-    return dataclasses.replace(shop, files=tuple(files))
+    zips = zips_in(folder)
+    try:
+        shop = assembled(find, mapping, settings, con, folder=folder, where=str(folder))
+    except DataError as error:
+        if zips and not files:
+            raise DataError(f"{error}. {' '.join(zips)}") from error
+        raise
+    return dataclasses.replace(shop, files=tuple(files), left_out=(*shop.left_out, *zips))
 
 
 def _check_own_files(

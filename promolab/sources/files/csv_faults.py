@@ -74,13 +74,15 @@ class _Bytes(io.RawIOBase):
         return n
 
 
-def lines_of(path: Path, encoding: str) -> io.TextIOWrapper:
-    """Return a text file as the ``csv`` module wants it, its line ends untouched."""
-    raw = _Bytes(utf8_chunks(path, encoding))
+def lines_of(path: Path, encoding: str, skip: int = 0) -> io.TextIOWrapper:
+    """Return a text file as the ``csv`` module wants it: its line ends untouched."""
+    raw = _Bytes(utf8_chunks(path, encoding, skip=skip))
     return io.TextIOWrapper(io.BufferedReader(raw), encoding="utf-8", newline="")
 
 
-def find_fault(path: Path, encoding: str, separator: str, expected: int, by: str) -> None:
+def find_fault(
+    path: Path, encoding: str, separator: str, expected: int, by: str, skip: int = 0
+) -> None:
     """Read a csv file slowly and exactly, and raise what is wrong with it first.
 
     Parameters
@@ -93,6 +95,8 @@ def find_fault(path: Path, encoding: str, separator: str, expected: int, by: str
         Fields that a line must have.
     by : str
         What says so, for the message.
+    skip : int
+        Lines above the one with the column names.
 
     Raises
     ------
@@ -100,17 +104,17 @@ def find_fault(path: Path, encoding: str, separator: str, expected: int, by: str
         Names the line, the fields found and expected, and what to do. Nothing is raised for a
         file that is right.
     """
-    with lines_of(path, encoding) as file:
+    with lines_of(path, encoding, skip) as file:
         reader = csv.reader(file, delimiter=separator, strict=True)
-        line = 1
+        line = 1 + skip
         try:
             # The one loop over rows: it only runs for a file that is already under suspicion.
             for row in reader:
                 if row and len(row) != expected:
                     raise DataError(_wrong_length(path, line, row, expected, by, separator))
-                line = reader.line_num + 1
+                line = reader.line_num + 1 + skip
         except csv.Error as error:
-            raise DataError(_wrong_quote(path, line, reader.line_num, str(error))) from error
+            raise DataError(_wrong_quote(path, line, reader.line_num + skip, str(error))) from error
 
 
 def _wrong_length(

@@ -19,7 +19,13 @@ from typing import Any, NoReturn
 from promolab.errors import DataError
 from promolab.sources.engine import scratch
 from promolab.sources.files.csv_faults import QuoteWatch, find_fault, lines_of
-from promolab.sources.files.encodings import known_encoding, recognise, utf8_chunks
+from promolab.sources.files.encodings import (
+    check_stated,
+    known_encoding,
+    recognise,
+    utf8_chunks,
+)
+from promolab.sources.files.titles import LOOKED_AT, check_titles, title_rows
 
 __all__ = ["Csv", "check_names", "csv_to_parquet", "new_file", "open_csv"]
 
@@ -42,6 +48,7 @@ class Csv:
     columns: tuple[str, ...]
     has_header: bool
     has_rows: bool
+    skip: int = 0  # lines above the column names
 
 
 def new_file(stem: str) -> Path:
@@ -69,6 +76,7 @@ def open_csv(
     encoding: str | None = None,
     separator: str | None = None,
     names: Sequence[str] | None = None,
+    skip: int = 0,
 ) -> Csv:
     """Find out how a csv file is written, from its bytes and its first line.
 
@@ -83,23 +91,31 @@ def open_csv(
         in the first line.
     names : sequence of str, optional
         The columns of a file that has no header line.
+    skip : int
+        Lines at its beginning that are none of the table's, such as a title.
 
     Raises
     ------
     DataError
-        If it is empty, in an unknown encoding, or its columns are not to be told apart.
+        If it is empty, in an unknown encoding or another than stated, starts with a title that is
+        not skipped, or its columns are not to be told apart.
     """
     if path.stat().st_size == 0:
         _is_empty(path)
     recognised = "" if encoding else recognise(path)
-    encoding = known_encoding(encoding) if encoding else recognised.replace("ascii", "utf-8")
+    stated, encoding = encoding, recognised.replace("ascii", "utf-8")
+    if stated:
+        encoding = known_encoding(stated)
+        check_stated(path, stated, encoding)
     if separator is not None and (len(separator.encode()) != 1 or separator in '"\r\n'):
         raise DataError(
             f'separator = {separator!r} must be one plain character, such as ";" or "\\t" (a tab)'
         )
-    first_line = _first_line(path, encoding)
+    first_line = _first_line(path, encoding, skip)
+    if names is None and not skip:
+        check_titles(path.name, _title_lines(path, encoding, separator or SEPARATORS))
     separator = separator or _most_frequent(first_line)
-    row, has_more = _first_row(path, encoding, separator)
+    row, has_more = _first_row(path, encoding, separator, skip)
     if names is None:
         columns = tuple(name.strip() for name in row)
         if not any(columns):
@@ -107,18 +123,18 @@ def open_csv(
                 f"the first line of {path.name} is blank; a csv starts with its column names"
             )
         check_names(path.name, columns)
-        return Csv(path, encoding, recognised, separator, columns, True, has_more)
+        return Csv(path, encoding, recognised, separator, columns, True, has_more, skip)
     check_names(f"names = [...] for {path.name}", names)
     has_rows = bool(row) or has_more
-    return Csv(path, encoding, recognised, separator, tuple(names), False, has_rows)
+    return Csv(path, encoding, recognised, separator, tuple(names), False, has_rows, skip)
 
 
 def _is_empty(path: Path) -> NoReturn:
     raise DataError(f"{path.name} is empty (0 bytes); a csv starts with its column names")
 
 
-def _first_line(path: Path, encoding: str) -> str:
-    with lines_of(path, encoding) as file:
+def _first_line(path: Path, encoding: str, skip: int) -> str:
+    with lines_of(path, encoding, skip) as file:
         line = file.readline()
         if not line:
             _is_empty(path)
@@ -142,8 +158,19 @@ def _most_frequent(line: str) -> str:
     return max(SEPARATORS, key=bare.count)
 
 
-def _first_row(path: Path, encoding: str, separator: str) -> tuple[list[str], bool]:
+def _title_lines(path: Path, encoding: str, separators: str) -> int:
+    """Return how many lines stand above the column names: by the separator that splits most."""
     with lines_of(path, encoding) as file:
+        lines = [line for line in itertools.islice(file, LOOKED_AT) if len(line) < BLOCK]
+    most = max(separators, key=lambda mark: sum(line.count(mark) for line in lines))
+    try:
+        return title_rows([next(csv.reader([line], delimiter=most), []) for line in lines])
+    except csv.Error:
+        return 0
+
+
+def _first_row(path: Path, encoding: str, separator: str, skip: int) -> tuple[list[str], bool]:
+    with lines_of(path, encoding, skip) as file:
         reader = csv.reader(file, delimiter=separator)
         try:
             return next(reader, []), any(reader)
@@ -161,7 +188,7 @@ class _Blocks:
 
     def __init__(self, file: Csv, block: int) -> None:
         self.quotes = QuoteWatch(file.separator)
-        self._chunks = utf8_chunks(file.path, file.encoding, block)
+        self._chunks = utf8_chunks(file.path, file.encoding, block, file.skip)
         self._rest = b""
 
     def read(self, size: int) -> bytes:
@@ -245,7 +272,7 @@ def _batches(file: Csv, block: int) -> Iterator[Any]:
     # Names of our own: Arrow would stumble over some of theirs.
     names = [f"c{i}" for i in range(len(file.columns))]
     by = "as the first line has" if file.has_header else "as `names` has"
-    expected = (file.path, file.encoding, file.separator, len(names), by)
+    expected = (file.path, file.encoding, file.separator, len(names), by, file.skip)
     try:
         yield from arrow.open_csv(
             pa.PythonFile(blocks, mode="r"),

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from promolab.errors import DataError
 
-__all__ = ["known_encoding", "raw_chunks", "recognise", "utf8_chunks"]
+__all__ = ["check_stated", "known_encoding", "raw_chunks", "recognise", "utf8_chunks"]
 
 CHUNK = 1 << 20
 LONGEST_LINE = 16 * CHUNK
@@ -42,6 +42,9 @@ UTF8_LINE = re.compile(
 GB_CHARACTER = re.compile(rb"[\x81-\xfe](?:[\x40-\x7e\x80-\xfe]|[\x30-\x39][\x81-\xfe][\x30-\x39])")
 GB_COMMON = re.compile(rb"[\xa1-\xa3\xb0-\xd7][\xa1-\xfe]")
 """Punctuation, full-width forms, and the 3,755 everyday characters of GB 2312's first level."""
+
+CONTROLS = re.compile(rb"[\x80-\x9f]")
+"""No characters in ISO 8859, characters in Windows' code pages."""
 
 COMMON_SHARE = 0.7
 SAMPLE = 64 * CHUNK
@@ -100,7 +103,50 @@ def raw_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
         raise DataError(f"{path.name} cannot be read ({error.strerror or error})") from error
 
 
-def utf8_chunks(path: Path, encoding: str, size: int = CHUNK) -> Iterator[bytes]:
+def check_stated(path: Path, stated: str, encoding: str) -> None:
+    """Refuse a stated encoding that a file cannot be in, though every byte would decode.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    stated, encoding : str
+        What ``shop.toml`` says, and Python's name of it.
+
+    Raises
+    ------
+    DataError
+        If what is not ASCII is UTF-8 throughout (no text of another encoding is, but by chance), or
+        holds control characters where the encoding's Windows kin has letters and quotes.
+    """
+    if encoding.startswith(("utf", "ascii")):
+        return
+    decoder, beyond = codecs.getincrementaldecoder("utf-8")(), 0
+    controls, is_utf8 = 0, True
+    for chunk in _then_the_end(raw_chunks(path)):
+        if is_utf8:
+            try:
+                beyond += sum(c > "\x7f" for c in set(decoder.decode(chunk, final=not chunk)))
+            except UnicodeDecodeError:
+                is_utf8 = False
+        if encoding.startswith("iso8859"):
+            controls += len(CONTROLS.findall(chunk))
+        elif not is_utf8:
+            return
+    if is_utf8 and beyond:
+        raise DataError(
+            f"{path.name} is stated to be {stated}, but it is UTF-8: read as {stated}, its letters "
+            "beyond ASCII would turn into others; take `encoding` out of shop.toml"
+        )
+    if controls:
+        raise DataError(
+            f"{path.name} is stated to be {stated}, but {controls:,} of its bytes (0x80 to 0x9F) "
+            f"are no characters of {stated}; they are letters, quotes or the euro sign of Windows: "
+            'is it encoding = "cp1252"?'
+        )
+
+
+def utf8_chunks(path: Path, encoding: str, size: int = CHUNK, skip: int = 0) -> Iterator[bytes]:
     """Yield a text file's content as UTF-8 without byte-order mark, strictly decoded.
 
     Parameters
@@ -111,12 +157,27 @@ def utf8_chunks(path: Path, encoding: str, size: int = CHUNK) -> Iterator[bytes]
         Its encoding, one that Python knows.
     size : int
         Bytes read at a time.
+    skip : int
+        Lines to leave out at its beginning.
 
     Raises
     ------
     DataError
         If a byte is not of this encoding, or the text holds a NUL.
     """
+    chunks = _decoded(path, encoding, size)
+    head = b""
+    while skip:
+        more = next(chunks, b"")
+        head += more
+        lines = head.splitlines(keepends=True)
+        if len(lines) > skip or not more:
+            yield b"".join(lines[skip:])
+            break
+    yield from chunks
+
+
+def _decoded(path: Path, encoding: str, size: int) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)()
     line, first = 1, True
     for chunk in _then_the_end(raw_chunks(path, size)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from xml.etree import ElementTree
 
 from promolab.errors import DataError, MissingExtraError, nearest
 from promolab.sources.files.csv_files import check_names, new_file
+from promolab.sources.files.titles import LOOKED_AT, check_titles, title_rows
 
 __all__ = ["excel_to_parquet"]
 
@@ -22,7 +24,11 @@ ERROR_CELL = re.compile(rb'<c\b(?=[^>]*\bt="e")[^>]*\br="([A-Z]+[0-9]+)"')
 
 
 def excel_to_parquet(
-    table: str, path: Path, sheet: str | None = None, names: Sequence[str] | None = None
+    table: str,
+    path: Path,
+    sheet: str | None = None,
+    names: Sequence[str] | None = None,
+    skip: int = 0,
 ) -> tuple[Path, tuple[str, ...]]:
     """Write one sheet of an Excel file as a parquet file in the temporary folder.
 
@@ -36,6 +42,8 @@ def excel_to_parquet(
         The sheet's name; may be left out if only one holds anything.
     names : sequence of str, optional
         The columns of a sheet that has no header line.
+    skip : int
+        Rows at its top that are none of the table's, such as a title.
 
     Returns
     -------
@@ -60,6 +68,9 @@ def excel_to_parquet(
     where = f"{path.name}, sheet {page.name!r}"
     _no_error_cells(path, page.name)
     top, left = page.start or (0, 0)
+    if names is None and not skip:
+        _no_title(where, page, top)
+    top = max(top, skip)
     rows = page.iter_rows()
     for _ in range(top):  # the rows above the first that holds anything
         next(rows)
@@ -82,6 +93,12 @@ def excel_to_parquet(
             arrays = [pa.array(column, pa.string()) for column in cells]
             writer.write_table(_without_empty_rows(pa.Table.from_arrays(arrays, schema=schema)))
     return target, tuple(columns)
+
+
+def _no_title(where: str, page: Any, top: int) -> None:
+    first = itertools.islice(page.iter_rows(), top, top + LOOKED_AT)
+    above = title_rows([[_text(cell) for cell in row[: page.width]] for row in first])
+    check_titles(where, top + above if above else 0)
 
 
 def _open(path: Path) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from promolab.errors import DataError, nearest
 
-__all__ = ["find_files", "kind_of", "refuse_duckdb"]
+__all__ = ["find_files", "kind_of", "refuse_duckdb", "zips_in"]
 
 KINDS = {
     "parquet": (".parquet", ".pq"),
@@ -34,6 +34,8 @@ def kind_of(path: PurePath) -> str:
     'csv'
     """
     suffix = _suffix(path)
+    if path.name.lower().endswith(".zip"):
+        raise DataError(f"{path.name} is a zip archive; unzip it, and give the files in it")
     if suffix is None:
         raise DataError(f"{path.name} cannot be read; expected one of {', '.join(SUFFIXES)}")
     return SUFFIXES[suffix]
@@ -83,6 +85,24 @@ def find_files(folder: Path, table: str, patterns: str | Sequence[str] | None = 
     for path in found:
         _stays_inside(folder, path)
     return sorted(set(found), key=lambda path: path.relative_to(folder).as_posix())
+
+
+def zips_in(folder: Path) -> list[str]:
+    """Return sentences on the zip archives of a folder: what is in them is not read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "sales.zip").write_bytes(b"PK")
+    ...     zips_in(Path(folder))
+    ['sales.zip is a zip archive, which is not read; unzip it if it holds a table.']
+    """
+    return [
+        f"{path.name} is a zip archive, which is not read; unzip it if it holds a table."
+        for path in sorted(folder.iterdir())
+        if path.name.lower().endswith(".zip") and path.is_file()
+    ]
 
 
 def refuse_duckdb(folder: Path) -> None:

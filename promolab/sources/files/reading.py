@@ -50,6 +50,7 @@ def read_files(
     separator: str | None = None,
     names: Sequence[str] | None = None,
     sheet: str | None = None,
+    skip: int = 0,
 ) -> Raw:
     """Read the files of a table, one below the other, matched by column name.
 
@@ -67,6 +68,8 @@ def read_files(
         The columns of csv or Excel files without a header line.
     sheet : str, optional
         The sheet of Excel files.
+    skip : int
+        Lines above the column names of csv or Excel files.
 
     Returns
     -------
@@ -85,6 +88,7 @@ def read_files(
         raise DataError(f"the table {table!r} has no file")
     kind = _one_kind(table, paths)
     stated = {"encoding": encoding, "separator": separator, "names": names, "sheet": sheet}
+    stated["skip"] = skip or None
     _fits_kind(table, kind, {key for key, value in stated.items() if value is not None})
     before = [_state(path) for path in paths]
     notes: tuple[str, ...] = ()
@@ -94,13 +98,13 @@ def read_files(
             read = paths
             columns, spelled = one_spelling(table, paths, check_schemas(paths))
         elif kind == "csv":
-            csvs = [open_csv(path, encoding, separator, names) for path in paths]
+            csvs = [open_csv(path, encoding, separator, names, skip) for path in paths]
             columns, spelled = one_spelling(table, paths, [file.columns for file in csvs])
             notes = _encodings_said(table, paths, [file.recognised for file in csvs])
             alike = [replace(f, columns=c) for f, c in zip(csvs, columns, strict=True)]
             read = [csv_to_parquet(table, alike, rows=rows)]
         else:
-            done = [excel_to_parquet(table, path, sheet, names) for path in paths]
+            done = [excel_to_parquet(table, path, sheet, names, skip) for path in paths]
             read = [path for path, _ in done]
             columns, spelled = one_spelling(table, paths, [names for _, names in done])
         if len(paths) > 1 and kind != "csv":
@@ -153,7 +157,10 @@ def _one_kind(table: str, paths: list[Path]) -> str:
 
 
 def _fits_kind(table: str, kind: str, stated: set[str]) -> None:
-    allowed = {"csv": {"encoding", "separator", "names"}, "excel": {"names", "sheet"}}
+    allowed = {
+        "csv": {"encoding", "separator", "names", "skip"},
+        "excel": {"names", "sheet", "skip"},
+    }
     wrong = sorted(stated - allowed.get(kind, set()))
     if wrong:
         raise DataError(

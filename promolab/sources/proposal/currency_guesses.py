@@ -44,5 +44,7 @@ def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] |
             return (code, f"amounts are written with {how.symbol}", check), None
     for column in ("amount", "price"):
         if choice.has(column) and (code := currency_in(choice.picks[column].name)):
-            return (code, f"{choice.picks[column].name} says so", ""), None
+            name = choice.picks[column].name
+            check = "" if code == "EUR" or code in name.upper() else "others are called so as well"
+            return (code, f"{name} says so", check), None
     return None, None

@@ -15,7 +15,7 @@ from promolab.sources.proposal.kind_words import kind_of_word
 from promolab.sources.proposal.looks import Look, clock_of, look_at, numbers_of, times_of
 from promolab.sources.proposal.synonyms import column_rank, key, table_rank
 
-__all__ = ["Choice", "Pick", "choose_columns", "choose_tables"]
+__all__ = ["Choice", "Pick", "choose_columns", "choose_tables", "is_id"]
 
 MOST_LOOKED_AT = 400
 """Columns of a table that are looked at; beyond, those with a known name."""
@@ -48,7 +48,7 @@ class Pick:
     look : Look
         The column.
     by : str
-        ``name`` or ``content``.
+        ``name``, ``content``, or what else speaks for it.
     """
 
     look: Look
@@ -76,6 +76,10 @@ class Choice:
         By the contract's column; ``price``, ``status``, ``time_of_day`` and ``currency`` as well.
     rank : int, optional
         How well its name fits; None where the content alone speaks for it.
+    lacks : tuple of str
+        Columns that must be there and were not found.
+    doubts : tuple of str
+        What is doubtful about it as a whole.
     """
 
     table: str
@@ -84,6 +88,7 @@ class Choice:
     picks: Mapping[str, Pick]
     rank: int | None = None
     lacks: tuple[str, ...] = field(default=())
+    doubts: tuple[str, ...] = ()
 
     def has(self, *columns: str) -> bool:
         """Tell whether columns of the contract were found."""
@@ -214,7 +219,7 @@ def choose_columns(table: str, looks: Sequence[Look]) -> dict[str, Pick]:
 def _holds(table: str, column: Column, look: Look) -> bool:
     """Tell whether a column of theirs can hold what the contract's does."""
     if column.type == "id":
-        return _is_id(look)
+        return is_id(look)
     if column.type == "time":
         return bool(times_of(look))
     if column.type in _NUMBERS:
@@ -230,7 +235,8 @@ def _holds(table: str, column: Column, look: Look) -> bool:
     return True
 
 
-def _is_id(look: Look) -> bool:
+def is_id(look: Look) -> bool:
+    """Tell whether a column can hold ids."""
     if look.type.is_temporal() or look.type.is_boolean() or look.type.is_nested():
         return False
     if look.type.is_floating() or look.type.is_decimal():
@@ -253,7 +259,7 @@ def _by_their_content(picks: dict[str, Pick], left: Sequence[Look]) -> None:
         for look in left:
             unclaimed = all(look.name != pick.name for pick in picks.values())
             repeats = look.filled > 20 and 20 < look.distinct < 0.9 * look.filled
-            if unclaimed and repeats and _ID_LIKE.search(key(look.name)) and _is_id(look):
+            if unclaimed and repeats and _ID_LIKE.search(key(look.name)) and is_id(look):
                 picks["customer_id"] = Pick(look, "content")
                 break
 

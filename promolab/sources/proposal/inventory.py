@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def take_inventory(source: str | Path) -> Inventory:
     DataError
         If a database cannot be opened.
     """
-    from promolab.sources.files.finding import kind_of, refuse_duckdb
+    from promolab.sources.files.finding import kind_of, refuse_duckdb, zips_in
     from promolab.sources.warehouse import is_url, shown
     from promolab.sources.warehouse.addresses import scrubbed
 
@@ -123,11 +124,14 @@ def take_inventory(source: str | Path) -> Inventory:
         if not files:
             refuse_duckdb(path)
         tables, unread = _in_folder(path, files)
+        unread = (*unread, *zips_in(path))
         return Inventory(path.resolve().name, str(source), tables, unread, path / "shop.toml")
     toml = path.parent / "shop.toml"
     try:
         kind_of(path)
     except DataError:
+        if path.name.lower().endswith(".zip"):
+            raise
         tables, unread = _in_database(f"duckdb://{path}")
         return Inventory(path.stem, str(source), tables, unread, toml)
     tables, unread = _in_folder(path.parent, [path])
@@ -256,10 +260,10 @@ def _read(con: Any, folder: Path, group: list[Path], stated: Mapping[str, Any]) 
         stem = _bare(group[0])
     if group[0].parent != folder and (not stem or _tells(group[0].parent.name)):
         stem = group[0].parent.name
-    raw, encoding = _read_somehow(con, group, dict(stated))
-    where = {"files": files, **stated, **({"encoding": encoding} if encoding else {})}
+    raw, stated = _read_somehow(con, group, stated)
+    where = {"files": files, **stated}
     named = group[0].parent.name if group[0].parent != folder else _stem(group[0])
-    plain = not stated and not encoding and kind_of(group[0]) is not None
+    plain = not stated and kind_of(group[0]) is not None
     own = plain and named in TABLES and (group[0].parent != folder or len(group) == 1)
     name = files if isinstance(files, str) else f"{files[0]} and the like"
     if "sheet" in stated:
@@ -267,22 +271,28 @@ def _read(con: Any, folder: Path, group: list[Path], stated: Mapping[str, Any]) 
     return Theirs(name, stem, where, raw.table, own, raw.notes)
 
 
-def _read_somehow(con: Any, group: list[Path], stated: dict[str, Any]) -> tuple[Any, str | None]:
-    """Read files; in another encoding where they are in none that is recognised."""
+def _read_somehow(
+    con: Any, group: list[Path], stated: Mapping[str, Any]
+) -> tuple[Any, Mapping[str, Any]]:
+    """Read files, as they are or as the error that they cause says; return what had to be said."""
     from promolab.sources.files import read_files
 
     try:
-        return read_files(con, "table", group, **stated), None
+        return read_files(con, "table", group, **stated), stated
     except DataError as error:
-        if "encoding" not in str(error):
-            raise
-        tried = ("utf-16",) if "UTF-16" in str(error) else ENCODINGS
-        for encoding in tried:
-            try:
-                return read_files(con, "table", group, encoding=encoding, **stated), encoding
-            except DataError:
-                continue
+        for key, value in _remedies(str(error)):
+            if key not in stated:
+                with suppress(DataError):
+                    return _read_somehow(con, group, {**stated, key: value})
         raise
+
+
+def _remedies(error: str) -> list[tuple[str, Any]]:
+    if title := re.search(r"skip = (\d+)", error):
+        return [("skip", int(title[1]))]
+    if "encoding" not in error:
+        return []
+    return [("encoding", name) for name in (("utf-16",) if "UTF-16" in error else ENCODINGS)]
 
 
 def _pattern(folder: Path, group: list[Path]) -> str | list[str]:

@@ -54,7 +54,8 @@ def _order(choice: Choice) -> tuple[Any, ...]:
     worth = choice.has("amount") or choice.has("price")
     events = (not choice.has("product_id"), not worth, not choice.has("order_id"))
     rank = 9_999 if choice.rank is None else choice.rank
-    return (*(events if choice.table == "events" else ()), not choice.theirs.own, rank)
+    rest = (bool(choice.doubts), not choice.theirs.own, rank)
+    return (*(events if choice.table == "events" else ()), *rest)
 
 
 def _shape(choice: Choice) -> tuple[str, ...]:

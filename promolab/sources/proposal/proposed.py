@@ -13,6 +13,7 @@ from typing import Any
 
 from promolab.contract import NEEDS, TABLES
 from promolab.errors import DataError, InputError
+from promolab.sources.proposal.customer_ids import match_customers
 from promolab.sources.proposal.event_guesses import Line, listed
 from promolab.sources.proposal.guesses import Choice, choose_tables
 from promolab.sources.proposal.inventory import Inventory, take_inventory
@@ -24,6 +25,10 @@ from promolab.wording import plural
 __all__ = ["Proposal", "propose", "write_proposal"]
 
 WIDTH = 100
+_WHERE_SAID = {
+    "encoding": ("neither UTF-8 nor GB18030", "which one it is cannot be told for sure"),
+    "skip": ("lines above the column names, a title by their looks",),
+}
 _ZONES = {
     "GBP": "Europe/London",
     "USD": "America/New_York",
@@ -136,7 +141,7 @@ def propose(source: str | Path) -> Proposal:
     True
     """
     inventory = take_inventory(source)
-    chosen, incomplete = choose_tables(inventory.tables)
+    chosen, incomplete = match_customers(*choose_tables(inventory.tables))
     chosen_by_table, remarks = combined(chosen)
     if "events" not in chosen_by_table:
         raise DataError(_no_events(inventory, incomplete))
@@ -235,9 +240,7 @@ def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
     if section.is_needed:
         yield f"[[{table}]]" if several else f"[{table}]"
         for key, value in section.where.items():
-            check = "which one it is cannot be told for sure" if key == "encoding" else ""
-            why = "neither UTF-8 nor GB18030" if key == "encoding" else ""
-            yield from _line(Line(key, value, why, check))
+            yield from _line(Line(key, value, *_WHERE_SAID.get(key, ())))
         for line in section.lines:
             yield from _line(line)
     else:

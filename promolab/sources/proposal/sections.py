@@ -93,7 +93,7 @@ def section_of(choice: Choice, *, several: bool = False, skip: tuple[str, ...] =
         # The sample did not show all ways in which numbers are written.
         section = _section(choice, several, skip, whole=True)
         checks = _tried(section)
-    return dataclasses.replace(section, checks=checks)
+    return dataclasses.replace(section, checks=(*choice.doubts, *checks))
 
 
 def _section(

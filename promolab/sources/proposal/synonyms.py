@@ -24,6 +24,8 @@ CURRENCIES = words_of(
 )
 """Codes that are looked for in names of columns."""
 
+_SPOKEN = {"DOLLAR": "USD", "DOLLARS": "USD", "EURO": "EUR", "EUROS": "EUR"}
+
 _TABLE_WORDS: Mapping[str, str] = {
     "promotion_products": "promotionproducts promotionitems campaignproducts campaignitems "
     "offerproducts couponproducts coupons",
@@ -104,7 +106,8 @@ _AMOUNT = (
     "amount totalamount lineamount linetotal totalprice ordertotal ordervalue orderamount "
     "salesvalue salesamount revenue turnover netamount grossamount netsales grosssales "
     "paymentvalue paidamount amountpaid spend total sales sale payment value subtotal "
-    "extendedprice grandtotal gesamtbetrag gesamtpreis umsatz betrag summe gesamt nettobetrag "
+    "extendedprice grandtotal dollars dollar dollarsales salesdollars euros euro "
+    "gesamtbetrag gesamtpreis umsatz betrag summe gesamt nettobetrag "
     "bruttobetrag nettoumsatz bruttoumsatz positionsbetrag rechnungsbetrag bestellwert warenwert "
     "montanttotal montantttc montant prixtotal chiffreaffaires importetotal importe montototal "
     "monto preciototal ventas 实付金额 支付金额 付款金额 成交金额 交易金额 订单金额 销售金额 "
@@ -356,10 +359,11 @@ def currency_in(name: str) -> str | None:
 
     Examples
     --------
-    >>> currency_in("Betrag (EUR)"), currency_in("amount_usd"), currency_in("Amount")
+    >>> currency_in("Betrag (EUR)"), currency_in("dollars"), currency_in("Amount")
     ('EUR', 'USD', None)
     """
-    words = {word.upper() for word in re.split(r"[\W\d_]+", name)} & CURRENCIES
+    words = {word.upper() for word in re.split(r"[\W\d_]+", name)}
+    words = (words & CURRENCIES) | {_SPOKEN[word] for word in words if word in _SPOKEN}
     if not words and re.search(r"[(（]元[)）]", name):
         return "CNY"
     return words.pop() if len(words) == 1 else None

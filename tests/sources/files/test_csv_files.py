@@ -209,3 +209,42 @@ def test_any_text_is_read_as_python_does_or_refused_as_python_does(read, body):
     else:
         wanted = [tuple(value or None for value in row) for row in expected]
         assert read(content, separator=",")[1] == wanted
+
+
+TITLED = "Sales report\n\nid;amount\n7;9,95\n8;3,00\n"
+
+
+def test_a_title_is_named_and_skipped_where_it_is_said(read):
+    with pytest.raises(
+        DataError, match=r"sales.csv has its column names in line 3; write skip = 2"
+    ):
+        read(TITLED)
+    assert read(TITLED, skip=2) == (["id", "amount"], [("7", "9,95"), ("8", "3,00")])
+
+
+@pytest.mark.parametrize("content", [",a,b\n0,1,x\n1,2,y\n", "a,,c\n1,2,3\nx,y,z\n", "a,b\n"])
+def test_what_may_be_column_names_is_not_taken_for_a_title(read, content):
+    try:
+        read(content)
+    except DataError as error:
+        assert "skip" not in str(error)
+
+
+def test_lines_are_numbered_with_those_skipped(read):
+    with pytest.raises(DataError, match="line 5: 3 fields found"):
+        read("a title\n\nid,x\n1,2\n3,4,5\n", skip=2)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_skipped_lines_end_as_any_line_may(read, end):
+    content = end.join(["title", "more", "id,x", "1,2", ""])
+    assert read(content, skip=2) == (["id", "x"], [("1", "2")])
+
+
+def test_an_encoding_that_the_file_cannot_be_in_is_refused(read):
+    with pytest.raises(DataError, match="stated to be latin-1, but it is UTF-8"):
+        read("id,name\n1,Müller\n", encoding="latin-1")
+    with pytest.raises(DataError, match='is it encoding = "cp1252"'):
+        read("id,name\n1,“Müller”\n".encode("cp1252"), encoding="latin-1")
+    assert read("id,name\n1,Müller\n".encode("latin-1"), encoding="latin-1")[1] == [("1", "Müller")]
+    assert read("id,name\n1,Muller\n", encoding="latin-1")[1] == [("1", "Muller")]

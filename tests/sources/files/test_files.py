@@ -437,3 +437,12 @@ def test_excel_needs_an_extra(tmp_path, con, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"promolab\[excel\]"):
         read_files(con, "events", put(tmp_path, a__xlsx="x"))
+
+
+@pytest.mark.usefixtures("excel")
+def test_a_sheet_s_title_is_named_and_skipped_where_it_is_said(tmp_path, con):
+    cells = {"A1": "Sales of all shops", "A3": "id", "B3": "x", "A4": 7.0, "B4": "a"}
+    path = workbook(tmp_path / "a.xlsx", Sales=cells)
+    with pytest.raises(DataError, match="has its column names in line 3; write skip = 2"):
+        read_files(con, "events", [path])
+    assert rows(read_files(con, "events", [path], skip=2)) == [("7", "a")]

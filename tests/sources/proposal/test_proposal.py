@@ -354,3 +354,67 @@ def test_only_columns_in_which_a_sign_occurs_are_the_reason_for_it(tmp_path):
     text = flat(propose(tmp_path))
     for key in ("decimal", "thousands", "symbol"):
         assert re.search(rf"^{key} = .*# as Betrag is written", text, re.MULTILINE), text
+
+
+SALES = [
+    "Customer No,date,dollars",
+    *(f"{i % 40:04d},2024-01-{1 + i % 28:02d},{i}.50" for i in range(1, 200)),
+]
+
+
+def test_lines_of_a_title_are_skipped_and_an_archive_is_named(tmp_path):
+    write(tmp_path, "sales.csv", ["Weekly sales, all shops", "", *SALES])
+    (tmp_path / "older.zip").write_bytes(b"PK")
+    proposal = propose(tmp_path)
+    assert said(proposal)["events"]["skip"] == 2
+    assert "older.zip is a zip archive" in flat(proposal)
+    shop = loaded(tmp_path, tmp_path)
+    assert by_kind(shop)["purchase"][0] == 199
+    assert any("older.zip" in sentence for sentence in shop.left_out)
+
+
+def test_money_called_dollars_is_an_amount_and_names_its_currency_with_a_doubt(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    proposal = propose(tmp_path)
+    assert said(proposal)["events"]["amount"] == "dollars" and said(proposal)["currency"] == "USD"
+    assert "CHECK: others are called so as well" in proposal.text
+
+
+def test_a_customer_that_no_name_tells_is_found_by_its_values(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    write(tmp_path, "members.csv", ["ref,city", *(f"{i:04d},Leeds" for i in range(50))])
+    proposal = propose(tmp_path)
+    assert said(proposal)["customers"]["customer_id"] == "ref"
+    assert "those of Customer No in sales.csv" in flat(proposal)
+    assert loaded(tmp_path, tmp_path).customers.count().execute() == 50
+
+
+def test_another_column_than_the_name_says_is_taken_where_its_values_match(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    people = ["customer_id,card,city", *(f"c{i},{i:04d},Leeds" for i in range(50))]
+    write(tmp_path, "people.csv", people)
+    assert said(propose(tmp_path))["customers"]["customer_id"] == "card"
+
+
+def test_ids_that_lost_their_zeros_in_one_file_are_seen_before_and_after(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    write(tmp_path, "customers.csv", ["customer_id,city", *(f"{i},Leeds" for i in range(50))])
+    assert "agree only without their leading zeros" in flat(propose(tmp_path))
+    found = loaded(tmp_path, tmp_path).check().to_frame().set_index("check").sentence
+    assert "would match without leading zeros" in found["unknown_customer"]
+
+
+def test_ids_that_match_nowhere_are_doubted(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    write(tmp_path, "customers.csv", ["customer_id,city", *(f"x{i},Leeds" for i in range(50))])
+    assert "is it the same id?" in flat(propose(tmp_path))
+    found = loaded(tmp_path, tmp_path).check().to_frame().set_index("check").sentence
+    assert "not one matches" in found["unknown_customer"]
+
+
+@pytest.mark.parametrize("open_it", [propose, promolab.load_shop])
+def test_a_zip_is_named_not_taken_for_a_database(tmp_path, open_it):
+    (tmp_path / "sales.zip").write_bytes(b"PK")
+    for source in (tmp_path, tmp_path / "sales.zip"):
+        with pytest.raises(DataError, match="unzip it"):
+            open_it(source)
