@@ -87,8 +87,13 @@ def read_files(
     if not paths:
         raise DataError(f"the table {table!r} has no file")
     kind = _one_kind(table, paths)
-    stated = {"encoding": encoding, "separator": separator, "names": names, "sheet": sheet}
-    stated["skip"] = skip or None
+    stated: dict[str, Any] = {
+        "encoding": encoding,
+        "separator": separator,
+        "names": names,
+        "sheet": sheet,
+    }
+    stated |= {"skip": skip or None}
     _fits_kind(table, kind, {key for key, value in stated.items() if value is not None})
     before = [_state(path) for path in paths]
     notes: tuple[str, ...] = ()

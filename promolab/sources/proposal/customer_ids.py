@@ -39,7 +39,7 @@ def match_customers(
     if events is None:
         return list(chosen), list(incomplete)
     found = [choice if choice is events else _matched(choice, events) for choice in chosen]
-    left = []
+    left: list[Choice] = []
     for choice in incomplete:
         mended = _matched(choice, events) if choice.lacks == ("customer_id",) else choice
         (found if mended.has("customer_id") and not mended.lacks else left).append(mended)
