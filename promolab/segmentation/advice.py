@@ -25,13 +25,14 @@ __all__ = ["BASIS", "RULES", "Rule", "SegmentAdvice", "segment_advice"]
 
 BASIS = (
     "The lines follow from what customers did, by fixed rules, not from a trial: nobody knows yet "
-    "what acting on them adds. “Likely to redeem” is a prediction, “test” means to hold back a "
+    "what acting on them adds. “Likelier to answer” is a prediction, “test” means to hold back a "
     "part drawn at random."
 )
 MIN_CUSTOMERS = 30
 MORE = 1.2
 """A figure counts as more or less than the shop's if its interval is wholly beyond it and it
-differs by at least a fifth; a price level by at least 0.05."""
+differs by at least a fifth; a share by at least 3 points as well, a price level by 0.05."""
+SHARE_STEP = 0.03
 PRICE_STEP = 0.05
 LATE_DAYS = 28
 
@@ -56,27 +57,35 @@ class Rule:
 
 RULES: tuple[Rule, ...] = (
     Rule(("late", "coupons"), "Test winning them back with a coupon."),
-    Rule(("late", "answers"), "Likely to redeem, though long away: test a coupon on them."),
+    Rule(("late", "answers"), "Answer more often than others, though away: test a coupon on them."),
     Rule(("late",), "Test a reminder without a discount on a part; ask nothing of the rest."),
     Rule(
         ("answers", "coupons"),
-        "Likely to redeem, and used to coupons: contact first, and test a smaller coupon.",
+        "Likelier to answer than others, and used to coupons: contact first, and test a smaller "
+        "coupon.",
     ),
-    Rule(("answers",), "Likely to redeem: contact first, and hold some back."),
+    Rule(("answers",), "Likelier to answer than others: contact first, and hold some back."),
     Rule(
         ("frequent", "no coupons"),
-        "Ask nothing of them: they come often and use few coupons. Tell them what is new.",
+        "Ask nothing of them: they come more often than others and use fewer coupons. Tell them "
+        "what is new.",
     ),
-    Rule(("frequent", "coupons"), "Test smaller coupons: they come often and use many."),
-    Rule(("frequent", "dear"), "Ask nothing of them: they come often and buy the dearer products."),
+    Rule(
+        ("frequent", "coupons"),
+        "Test smaller coupons: they come more often than others and use more of them.",
+    ),
+    Rule(
+        ("frequent", "dear"),
+        "Ask nothing of them: they come more often than others, for dearer products.",
+    ),
     Rule(("silent",), "Write less often: they answer less than others. Test another offer."),
     Rule(("rare", "coupons"), "Test a coupon from a minimum spend on."),
     Rule(("rare", "cheap"), "Test low-priced offers on what they already buy."),
     Rule(("rare",), "Test an offer on what they already buy, against none."),
-    Rule(("coupons",), "Test a coupon against none: they use many already."),
+    Rule(("coupons",), "Test a coupon against none: they use more than others already."),
     Rule(("dear",), "Test news of better products instead of a discount."),
     Rule(("cheap",), "Test offers at low prices, against none."),
-    Rule(("frequent",), "Ask nothing more of them: they come often."),
+    Rule(("frequent",), "Ask nothing more of them: they come more often than others."),
     Rule((), "Nothing sets them apart in these figures: treat them like the average customer."),
 )
 """The rules, in the order in which they are tried."""
@@ -96,6 +105,7 @@ _FIGURES = (
     ("coupon_order_share", "coupons", "no coupons"),
     ("response_rate", "answers", "silent"),
 )
+_SHARES = ("coupon_order_share", "response_rate")
 _FIGURE_OF = {sign: figure for figure, *signs in _FIGURES for sign in signs if sign}
 
 
@@ -171,7 +181,7 @@ class SegmentAdvice(Result):
 
 def _figure(name: str, row: Mapping[str, Any]) -> str:
     figures = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    if name in ("coupon_order_share", "response_rate"):
+    if name in _SHARES:
         return percent(*figures)
     if name == "price_level":
         return number(*figures, decimals=2)
@@ -281,9 +291,11 @@ def _signs(row: Mapping[str, Any], shop: Mapping[str, float]) -> tuple[str, ...]
     found = []
     for name, more, less in _FIGURES:
         value, low, high, of = row[name], row[f"{name}_low"], row[f"{name}_high"], shop[name]
-        step = name == "price_level"
-        above = value >= (of + PRICE_STEP if step else of * MORE) and low > of
-        below = value <= (of - PRICE_STEP if step else of / MORE) and high < of
+        factor, step = (1.0, PRICE_STEP) if name == "price_level" else (MORE, 0.0)
+        if name in _SHARES:
+            step = SHARE_STEP
+        above = value >= max(of * factor, of + step) and low > of
+        below = value <= min(of / factor, of - step) and high < of
         if above and (name != "recency_days" or value >= LATE_DAYS):
             found.append(more)
         elif below and less:
@@ -316,6 +328,6 @@ def _because(used: tuple[str, ...], row: Mapping[str, Any], shop: Mapping[str, f
 
 
 def _bare(name: str, value: float) -> str:
-    if name in ("coupon_order_share", "response_rate"):
+    if name in _SHARES:
         return percent(value, decimals=0 if value >= 0.05 else 1)
     return number(value, decimals=2 if name == "price_level" else 0)

@@ -16,6 +16,7 @@ from promolab.segmentation.description import SegmentProfile
 from promolab.segmentation.evidence import NumberOfSegments, Stability
 from promolab.segmentation.fitted import FittedSegments, SegmentDrift
 from promolab.segmentation.grouped import GroupedCustomers
+from promolab.segmentation.naming import untrue_names
 from promolab.segmentation.preparation import NO_PURCHASES, has_history
 from promolab.segmentation.saved import read_segments, write_segments
 
@@ -126,10 +127,11 @@ class CarriedSegments(GroupedCustomers):
         place = np.argsort(order)
         names = [fit.names[code] for code in order if sizes[code]]
         other._matrix, other.columns_ = placed.matrix, fit.columns
-        other.note_ = " ".join(placed.notes)
+        codes = place[placed.codes]
+        other.note_ = " ".join([*placed.notes, *untrue_names(other._active, codes, names)])
         other._fit = fit
         other._drift = fit.drift(placed.codes, placed.distances)
-        other._call(names, place[placed.codes])
+        other._call(names, codes)
         return other
 
     def predict(self, features: Any) -> np.ndarray:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from promolab.glossary import label
 from promolab.profiles import numeric
 from promolab.segmentation.preparation import standardise
 
-__all__ = ["MIN_DEVIATION", "THEMES", "Theme", "name_segments", "named_groups"]
+__all__ = ["MIN_DEVIATION", "THEMES", "Theme", "name_segments", "named_groups", "untrue_names"]
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,17 @@ MIN_DEVIATION = 0.3
 COMMON = "Typical shoppers"
 
 
+def _feature_of(theme: Theme, features: pd.DataFrame) -> tuple[str, int] | None:
+    """Return the feature that tells a theme here, and whether it is turned round (-1)."""
+    there = [f for f in theme.features if f.lstrip("-") in features]
+    return (there[0].lstrip("-"), -1 if there[0].startswith("-") else 1) if there else None
+
+
 def theme_deviations(features: pd.DataFrame, codes: np.ndarray) -> np.ndarray:
     """Return how far each segment's mean lies from the average customer, in standard deviations.
+
+    Skewed features are unskewed first, as for the segments themselves, so that a mean of theirs may
+    be on the other side of the shop's: what mean and median do not both bear out is 0.
 
     Parameters
     ----------
@@ -130,11 +141,36 @@ def theme_deviations(features: pd.DataFrame, codes: np.ndarray) -> np.ndarray:
     member = (codes[:, None] == np.arange(codes.max() + 1)).astype(float)
     columns = np.zeros((len(features), len(THEMES)))
     for position, theme in enumerate(THEMES):
-        there = [f for f in theme.features if f.lstrip("-") in features]
-        if there:
-            sign = -1 if there[0].startswith("-") else 1
-            columns[:, position] = sign * standardise(numeric(features, there[0].lstrip("-")))
-    return (member.T @ columns) / member.sum(axis=0)[:, None]
+        found = _feature_of(theme, features)
+        if found:
+            columns[:, position] = found[1] * standardise(numeric(features, found[0]))
+    deviations = (member.T @ columns) / member.sum(axis=0)[:, None]
+    sides = _sides(features, codes)
+    return np.where(np.sign(deviations) == sides, deviations, 0.0)
+
+
+def _sides(features: pd.DataFrame, codes: np.ndarray) -> np.ndarray:
+    """Return 1 or -1 where mean and median of a segment lie above or below all customers', else 0.
+
+    A median that is the shop's own stands against neither.
+    """
+    sides = np.zeros((codes.max() + 1, len(THEMES)))
+    inside = codes >= 0
+    for position, theme in enumerate(THEMES):
+        found = _feature_of(theme, features)
+        if found is None:
+            continue
+        values = pd.Series(numeric(features, found[0]))
+        by = values[inside].groupby(codes[inside])
+        apart = {
+            name: getattr(by, name)().reindex(range(len(sides))).to_numpy()
+            - getattr(values, name)()
+            for name in ("mean", "median")
+        }
+        above = (apart["mean"] > 0) & (apart["median"] >= 0)
+        below = (apart["mean"] < 0) & (apart["median"] <= 0)
+        sides[:, position] = found[1] * (above.astype(float) - below)
+    return sides
 
 
 def _candidates(deviations: np.ndarray) -> list[str]:
@@ -192,6 +228,56 @@ def name_segments(features: pd.DataFrame, codes: np.ndarray) -> list[str]:
             name, copy = f"{fitting[0]} ({copy})", copy + 1
         names.append(name)
     return names
+
+
+def untrue_names(features: pd.DataFrame, codes: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Say which names claim what is not so of the customers who are in the segments now.
+
+    Parameters
+    ----------
+    features : DataFrame of n rows
+    codes : ndarray of shape (n,)
+        Segment of each row, a position in ``names``; -1 is in none.
+    names : sequence of str
+        As `name_segments` gave them, to these customers or to others.
+
+    Returns
+    -------
+    list of str
+        A sentence for each name that no longer fits.
+
+    Examples
+    --------
+    >>> features = pd.DataFrame({"recency_days": [3.0, 4.0, 90.0]})
+    >>> untrue_names(features, np.array([0, 0, 1]), ["Lapsed customers", "Recent visitors"])[0]
+    'The name “Lapsed customers” no longer fits: its customers are below average in days since ...'
+    """
+    if not len(codes) or codes.max() < 0:
+        return []
+    sides, said = _sides(features, codes), []
+    for row, name in zip(sides, names, strict=False):
+        for theme, side in zip(THEMES, row, strict=True):
+            found = _feature_of(theme, features)
+            claimed = _claim(theme, name)
+            if found and claimed and side == -claimed:
+                where = "below" if side * found[1] < 0 else "above"
+                said.append(
+                    f"The name “{name}” no longer fits: its customers are {where} average in "
+                    f"{label(found[0])}."
+                )
+    return said
+
+
+def _claim(theme: Theme, name: str) -> int:
+    """Return 1 or -1 where a name says more or less of a theme, 0 where it says nothing of it."""
+    for phrase, side in ((theme.high, 1), (theme.low, -1)):
+        if phrase is not None:
+            adjective, noun = (word.lower() for word in phrase)
+            if name.lower().startswith(f"{adjective} ") or name.lower().split(" (")[0].endswith(
+                noun
+            ):
+                return side
+    return 0
 
 
 def named_groups(features: pd.DataFrame, codes: np.ndarray) -> tuple[list[str], np.ndarray]:

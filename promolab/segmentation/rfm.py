@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from promolab.errors import InputError
 from promolab.profiles import numeric
 from promolab.results import Result
 from promolab.segmentation.intervals import grouped_ratio, wilson
-from promolab.wording import count, percent, plural
+from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,6 +52,10 @@ RFM_GRID: Mapping[tuple[int, int], str] = {
 """(recency score, frequency-and-money score) → segment; 5 is the best fifth, 1 the worst.
 
 The usual grid of ten segments, with its emptiest corner (1, 1) named *Lost*."""
+
+ASLEEP = ("Cannot lose", "At risk")
+"""Segments of good customers who have not come back."""
+RFM_GAPS = ("recency_days", "days_between_orders")
 
 _PLURAL = ("Champions", "Potential loyalists")
 
@@ -163,10 +167,15 @@ class RfmGrid(Result):
         (0–1, sales nan where unknown) and the ends ``…_low``, ``…_high`` of their 95 % intervals.
     customers : int
         Customers in the grid.
+    last_order, usual_gap : float
+        Of the good customers who have not come back (*Cannot lose*, *At risk*): the median days
+        since their last order and between their orders; nan where unknown.
     """
 
     cells: pd.DataFrame
     customers: int
+    last_order: float = np.nan
+    usual_gap: float = np.nan
 
     def to_frame(self) -> pd.DataFrame:
         """Return the 25 cells."""
@@ -176,14 +185,24 @@ class RfmGrid(Result):
         """Return where the sales are, and how much of them is at risk."""
         by = self.cells.groupby("segment")[["customers", "share_sales"]].sum()
         top = by.sort_values(["share_sales", "customers"], ascending=False, kind="stable").index[0]
-        asleep = by.reindex(["Cannot lose", "At risk"]).sum()
         return (
             f"{in_a_sentence(top)}, {count(by.loc[top, 'customers'])} of "
             f"{count(self.customers)}, bring {percent(by.loc[top, 'share_sales'], decimals=0)} of "
-            f"sales; {plural(asleep['customers'], 'good customer')} with "
-            f"{percent(asleep['share_sales'], decimals=0)} of sales have not come back for long "
-            "(cannot lose, at risk)."
+            f"sales; {self._asleep(by.reindex(list(ASLEEP)).sum())}."
         )
+
+    def _asleep(self, sums: pd.Series[Any]) -> str:
+        """Say how long the good customers have stayed away, by the days and by their own rhythm."""
+        if not sums["customers"]:
+            return "no good customer stays away (cannot lose, at risk)"
+        words = (
+            f"{plural(sums['customers'], 'good customer')} with "
+            f"{percent(sums['share_sales'], decimals=0)} of sales (cannot lose, at risk) ordered "
+            f"last {plural(round(self.last_order), 'day')} ago (median)"
+        )
+        if np.isfinite(self.usual_gap):
+            words += f", and used to order every {number(self.usual_gap, decimals=0)} days"
+        return words
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the grid as a heat map of the share of sales and return the Axes."""
@@ -241,4 +260,11 @@ def rfm_grid(features: pd.DataFrame, recency: np.ndarray, frequency_money: np.nd
             "share_sales_high": sales_high,
         }
     )
-    return RfmGrid(cells, n)
+    asleep = np.isin(cells["segment"].to_numpy()[cell], ASLEEP)
+    medians = [_median(numeric(features, c)[asleep]) for c in RFM_GAPS]
+    return RfmGrid(cells, n, *medians)
+
+
+def _median(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else np.nan

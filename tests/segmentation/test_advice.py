@@ -41,14 +41,18 @@ def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
             "winning them back",
             "order 88 [87, 89] days",
         ),
-        ({"recency_days": 90.0, "answered": 0.6}, "Likely to redeem, though", "contacts answered"),
+        (
+            {"recency_days": 90.0, "answered": 0.6},
+            "Answer more often than others, though",
+            "contacts answered",
+        ),
         ({"recency_days": 90.0}, "Test a reminder", "days ago, all customers 10"),
         (
             {"answered": 0.6, "coupon_order_share": 0.4},
             "test a smaller coupon",
             "coupon in 40.1 %",
         ),
-        ({"answered": 0.6}, "Likely to redeem: contact first", "contacts answered"),
+        ({"answered": 0.6}, "Likelier to answer than others: contact first", "contacts answered"),
         ({"orders_84d": 20.0, "coupon_order_share": 0.02}, "Ask nothing of them", "orders in 84"),
         ({"orders_84d": 20.0, "price_level": 0.8}, "Ask nothing of them", "price level 0.80"),
         ({"orders_84d": 20.0, "coupon_order_share": 0.3}, "Test smaller coupons", "a coupon in"),
@@ -108,3 +112,10 @@ def test_a_segmenter_gives_its_own_advice(features) -> None:
     assert advice.table["segment"].tolist() == [*fitted.names_, "No history"]
     assert len(advice.sentences()) == 4 and "test" in advice.summary()
     assert advice.to_frame().equals(fitted.advice().to_frame())
+
+
+def test_a_point_more_is_not_said_to_be_more() -> None:
+    frame, segment = shop(orders_84d=20.0, coupon_order_share=0.125)
+    row = segment_advice(frame, segment).table.set_index("segment").loc["b"]
+    assert row["coupon_order_share_low"] > 0.11  # beyond doubt above the others' 10 %, by a fifth
+    assert "coupons" not in row["signs"] and "coupon" not in row["so_do_this"]

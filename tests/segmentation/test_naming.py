@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.segmentation import THEMES
-from promolab.segmentation.naming import COMMON, name_segments, named_groups
+from promolab.segmentation.naming import COMMON, name_segments, named_groups, untrue_names
 
 
 def test_names_say_what_sets_a_segment_apart() -> None:
@@ -46,3 +46,22 @@ def test_the_phrase_table_has_each_word_once() -> None:
     phrases = [p for theme in THEMES for p in (theme.high, theme.low) if p is not None]
     assert len({adjective for adjective, _ in phrases}) == len(phrases)
     assert len({noun for _, noun in phrases}) == len(phrases)
+
+
+def test_a_name_holds_for_the_figures_themselves_not_only_for_their_logarithms() -> None:
+    # Skewed sales: the middle segment is above the average logarithm and below the average sales.
+    sales = np.r_[np.full(60, 1.0), np.full(30, 40.0), np.full(10, 2000.0)]
+    codes = np.repeat([0, 1, 2], [60, 30, 10])
+    frame = pd.DataFrame({"amount_84d": sales})
+    assert sales[codes == 1].mean() < sales.mean()
+    low, middle, high = name_segments(frame, codes)
+    assert (low, high) == ("Light buyers", "Big spenders") and middle == COMMON
+
+
+def test_a_name_that_no_longer_fits_is_said() -> None:
+    frame = pd.DataFrame({"amount_84d": [10.0, 12.0, 100.0, 90.0], "recency_days": [5.0] * 4})
+    codes = np.array([0, 0, 1, 1])
+    names = ["Recently seen big spenders", "Light buyers (2)"]
+    said = untrue_names(frame, codes, names)
+    assert len(said) == 2 and "below average in sales in the last 84 days" in said[0]
+    assert untrue_names(frame, codes, name_segments(frame, codes)) == []

@@ -72,3 +72,19 @@ def test_labels_follow_the_grid(features: pd.DataFrame) -> None:
 def test_missing_column_says_what_the_grid_needs(features: pd.DataFrame) -> None:
     with pytest.raises(InputError, match=r"no 'amount'; the RFM grid needs"):
         Segmenter("rfm").fit(features.drop(columns="amount"))
+
+
+def test_who_stays_away_is_told_in_days_and_by_their_own_rhythm(features: pd.DataFrame) -> None:
+    recency, frequency = rfm_scores(features)
+    away = np.array(
+        [
+            RFM_GRID[r, f] in ("Cannot lose", "At risk")
+            for r, f in zip(recency, frequency, strict=True)
+        ]
+    )
+    days = features.loc[away, "recency_days"].median()
+    summary = Segmenter("rfm").fit(features).grid().summary()
+    assert f"ordered last {round(days)} days ago (median)" in summary
+    assert "for long" not in summary
+    same = pd.DataFrame({"customer_id": range(9), "recency_days": 3.0, "orders": 2, "amount": 5.0})
+    assert "no good customer stays away" in Segmenter("rfm").fit(same).grid().summary()
