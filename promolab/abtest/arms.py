@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from promolab.abtest._ids import column_of
 from promolab.errors import InputError, nearest
 from promolab.metrics.intervals import share_interval
+from promolab.metrics.two_arms import ArmMean, TwoArms, compare_means
 from promolab.results import Estimate, Result
 from promolab.wording import count, number, percent
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ArmDifference", "compare_arms"]
 
 KINDS = ("share", "mean")
+MOST = 0.5  # of the variance: a unit that makes up more is named
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ class ArmDifference(Result):
         Independent units in both arms.
     level : float
         Confidence level.
+    correlation : float
+        Of outcome and earlier figure within the arms; 0 without one.
+    heaviest : float
+        Share of the variance that one unit makes up.
+    without : Estimate or None
+        The difference without that unit, where it makes up more than half.
+    scores : ndarray of shape (clusters,)
+        What each unit adds to the difference's error, in the order of the clusters' first rows of
+        these two arms.
     """
 
     difference: Estimate
@@ -52,6 +63,10 @@ class ArmDifference(Result):
     kind: str
     clusters: int
     level: float
+    correlation: float = 0.0
+    heaviest: float = 0.0
+    without: Estimate | None = None
+    scores: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
     @property
     def identification(self) -> str:
@@ -86,8 +101,21 @@ class ArmDifference(Result):
         chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
         return (
             f"{self.treated_arm} {means[0]} (n = {count(one.n)}) against {self.control_arm} "
-            f"{means[1]} (n = {count(other.n)}): a difference of {scaled}{chance} (randomised)."
+            f"{means[1]} (n = {count(other.n)}): a difference of {scaled}{chance} "
+            f"(randomised{self.weight_of_one()})."
         )
+
+    def weight_of_one(self) -> str:
+        """Say if one unit makes up most of the variance, and what is found without it."""
+        if self.heaviest <= MOST:
+            return ""
+        text = f"; one customer makes up {percent(self.heaviest, decimals=0)} of the variance"
+        if self.without is None:
+            return text
+        e, points = self.without, self.kind == "share"
+        scale = 100 if points else 1
+        found = number(scale * e.value, scale * e.ci_low, scale * e.ci_high)
+        return f"{text}; without it {found}{' points' if points else ''}"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the difference with its interval against 0."""
@@ -117,6 +145,8 @@ def compare_arms(
     control: str = "holdout",
     treated: str | None = None,
     cluster: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    earlier: ArrayLike | None = None,
     kind: str | None = None,
     level: float = 0.95,
 ) -> ArmDifference:
@@ -137,6 +167,12 @@ def compare_arms(
         The other arm; needed where there are more than two.
     cluster : array-like of shape (n,), optional
         Which rows were assigned together (the household), or belong to one customer.
+    weight : array-like of shape (n,), optional
+        Above 0. Where chances of the arms differ between customers, the inverse of the chance of
+        the arm that each got: the means are Hájek's.
+    earlier : array-like of shape (n,), optional
+        A figure of each row from before the arms were drawn, such as earlier sales: the difference
+        is adjusted for it (CUPED), and its variance falls by the square of their correlation.
     kind : {"share", "mean"}, optional
         By default ``share`` where every outcome is 0 or 1, else ``mean``. Say ``mean`` for amounts
         that may all be 0.
@@ -155,8 +191,9 @@ def compare_arms(
     60 %. Over draws of the same customers the steps are coarse where few have the outcome (92 %
     with 5 of 500), and an effect that is large against the rate is covered more often. Means:
     Welch's t interval, with clusters that of the clustered sandwich variance (Satterthwaite's
-    degrees of freedom over clusters). A cluster in both arms, as when a customer is drawn anew each
-    week, enters with its covariance.
+    degrees of freedom over clusters); `promolab.metrics.two_arms` has the formulas. A cluster in
+    both arms, as when a customer is drawn anew each week, enters with its covariance. Where one
+    unit makes up more than half of the variance it is said, with the difference without it.
 
     Raises
     ------
@@ -167,7 +204,8 @@ def compare_arms(
     References
     ----------
     Newcombe (1998), Statistics in Medicine 17, method 10; Zou & Donner (2008), Statistics in
-    Medicine 27 (with covariance); Welch (1947), Biometrika 34; Satterthwaite (1946).
+    Medicine 27 (with covariance); Welch (1947), Biometrika 34; Satterthwaite (1946); Deng, Xu,
+    Kohavi & Walker (2013), WSDM (CUPED); Hájek (1971).
 
     Examples
     --------
@@ -182,86 +220,84 @@ def compare_arms(
     is_share = _is_share(y, kind)
     codes, treated_arm = _checked_arms(arm, len(y), control, treated)
     groups = None if cluster is None else _cluster_codes(cluster, len(y))
+    beside = {
+        "weight": _checked_beside(weight, "weight", len(y)),
+        "earlier": _checked_beside(earlier, "earlier", len(y)),
+    }
+    if is_share and earlier is not None:
+        raise InputError("earlier figures adjust means: say kind='mean', or leave them out")
     kept = codes >= 0
-    y, codes = y[kept], codes[kept]
-    if groups is not None:
-        groups = np.unique(groups[kept], return_inverse=True)[1]
-    else:
-        groups = np.arange(len(y))
-    sides = [
-        _side(y, codes == side, groups, name) for side, name in ((1, treated_arm), (0, control))
-    ]
-    covariance = float(sides[0].scores @ sides[1].scores)
-    one, other = (_estimate(side, is_share, level) for side in sides)
-    low, high = (
-        _newcombe(sides, (one, other), covariance) if is_share else _welch(sides, covariance, level)
-    )
-    value = one.value - other.value
-    difference = Estimate(value, low, high, len(y))
-    found = KINDS[0] if is_share else KINDS[1]
+    y, mine = y[kept], codes[kept] == 1
+    beside = {name: None if v is None else v[kept] for name, v in beside.items()}
+    unit = np.arange(len(y)) if groups is None else np.unique(groups[kept], return_inverse=True)[1]
+    for side, name in ((mine, treated_arm), (~mine, control)):
+        _check_units(unit[side], name)
+    arms = compare_means(y, mine, unit, **beside)
+    one, other = (_estimate(side, is_share, level) for side in (arms.treated, arms.control))
+    low, high = _newcombe(arms, (one, other)) if is_share else arms.interval(level)
+    heaviest, share = arms.heaviest()
     return ArmDifference(
-        difference, one, other, treated_arm, control, found, int(groups.max()) + 1, level
+        Estimate(one.value - other.value, low, high, len(y)),
+        one,
+        other,
+        treated_arm,
+        control,
+        KINDS[0] if is_share else KINDS[1],
+        int(unit.max()) + 1,
+        level,
+        correlation=arms.correlation,
+        heaviest=share,
+        without=None if share <= MOST else _without(heaviest, y, mine, unit, beside, level),
+        scores=arms.treated.scores - arms.control.scores,
     )
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One arm: its mean, that mean's variance, and each cluster's part in its error."""
+def _without(
+    heaviest: int,
+    y: np.ndarray,
+    mine: np.ndarray,
+    unit: np.ndarray,
+    beside: dict[str, np.ndarray | None],
+    level: float,
+) -> Estimate | None:
+    """Return the difference without one unit; None where too little is left of its arm."""
+    rest = unit != heaviest
+    if min(len(np.unique(unit[rest & side])) for side in (mine, ~mine)) < 2:
+        return None
+    left = {name: None if v is None else v[rest] for name, v in beside.items()}
+    found = compare_means(y[rest], mine[rest], unit[rest], **left)
+    return Estimate(found.value, *found.interval(level), int(rest.sum()))
 
-    mean: float
-    variance: float
-    rows: int
-    clusters: int
-    scores: np.ndarray
 
-
-def _side(y: np.ndarray, mine: np.ndarray, groups: np.ndarray, name: str) -> _Side:
-    rows = int(mine.sum())
-    clusters = int(np.count_nonzero(np.bincount(groups[mine])))
-    if clusters < 2:
+def _check_units(unit: np.ndarray, name: str) -> None:
+    units = len(np.unique(unit))
+    if units < 2:
         raise InputError(
-            f"arm {name!r} has {clusters} independent unit ({rows} rows); an interval needs at "
+            f"arm {name!r} has {units} independent unit ({len(unit)} rows); an interval needs at "
             "least 2"
         )
-    mean = float(y[mine].mean())
-    scores = np.bincount(groups, weights=np.where(mine, y - mean, 0.0)) / rows
-    variance = float(scores @ scores) * clusters / (clusters - 1)
-    return _Side(mean, variance, rows, clusters, scores)
 
 
-def _estimate(side: _Side, is_share: bool, level: float) -> Estimate:
+def _estimate(side: ArmMean, is_share: bool, level: float) -> Estimate:
     if is_share:
         # The sandwich divides by one less; alone, each customer counts as just one trial.
-        plain_variance = side.variance * (side.clusters - 1) / side.clusters
-        low, high = share_interval(side.mean, plain_variance, side.clusters, level)
-        return Estimate(side.mean, float(low), float(high), side.rows)
-    half = _t(level, side.clusters - 1) * math.sqrt(side.variance)
-    return Estimate(side.mean, side.mean - half, side.mean + half, side.rows)
+        plain_variance = side.variance * (side.units - 1) / side.units
+        low, high = share_interval(side.value, plain_variance, side.worth, level)
+        return Estimate(side.value, float(low), float(high), side.rows)
+    half = _t(level, max(side.worth - 1, 1.0)) * math.sqrt(side.level_variance)
+    return Estimate(side.value, side.value - half, side.value + half, side.rows)
 
 
-def _newcombe(
-    sides: list[_Side], shares: tuple[Estimate, Estimate], covariance: float
-) -> tuple[float, float]:
+def _newcombe(arms: TwoArms, shares: tuple[Estimate, Estimate]) -> tuple[float, float]:
     one, other = shares
     value = one.value - other.value
-    spread = math.sqrt(sides[0].variance * sides[1].variance)
-    together = covariance / spread if spread > 0 else 0.0
+    spread = math.sqrt(arms.treated.variance * arms.control.variance)
+    together = arms.covariance / spread if spread > 0 else 0.0
     down, up = one.value - one.ci_low, one.ci_high - one.value
     other_down, other_up = other.value - other.ci_low, other.ci_high - other.value
     low = value - math.sqrt(max(down**2 + other_up**2 - 2 * together * down * other_up, 0.0))
     high = value + math.sqrt(max(up**2 + other_down**2 - 2 * together * up * other_down, 0.0))
     return low, high
-
-
-def _welch(sides: list[_Side], covariance: float, level: float) -> tuple[float, float]:
-    one, other = sides
-    variance = max(one.variance + other.variance - 2 * covariance, 0.0)
-    parts = [(side.variance, side.clusters - 1) for side in sides]
-    below = sum(v**2 / df for v, df in parts)
-    df = sum(v for v, _ in parts) ** 2 / below if below > 0 else min(df for _, df in parts)
-    half = _t(level, df) * math.sqrt(variance)
-    value = one.mean - other.mean
-    return value - half, value + half
 
 
 def _t(level: float, df: float) -> float:
@@ -282,6 +318,24 @@ def _checked_outcome(outcome: ArrayLike) -> np.ndarray:
             "assigned count: one who did nothing has 0"
         )
     return y
+
+
+def _checked_beside(values: ArrayLike | None, name: str, n: int) -> np.ndarray | None:
+    """Return weights or earlier figures, one per row and finite; weights above 0."""
+    if values is None:
+        return None
+    column = column_of(values, name)
+    if len(column) != n:
+        raise InputError(f"{name} has {len(column):,} rows and outcome {n:,}; give one per row")
+    try:
+        found = column.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} holds {column.iloc[0]!r}; expected numbers") from None
+    if wrong := int(np.count_nonzero(~np.isfinite(found))):
+        raise InputError(f"{name} has {wrong:,} missing or infinite values of {n:,}")
+    if name == "weight" and not (found > 0).all():
+        raise InputError(f"weight holds {found.min():g}; weights are above 0, such as 1 ÷ chance")
+    return found
 
 
 def _is_share(y: np.ndarray, kind: str | None) -> bool:

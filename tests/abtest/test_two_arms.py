@@ -1,0 +1,139 @@
+"""Arms with earlier figures, chances that differ and one huge row: against least squares, truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promolab.abtest import compare_arms
+from promolab.errors import InputError
+from promolab.metrics.two_arms import welch_degrees
+
+N, DRAWS = 1200, 1000
+
+
+def drawn(seed: int, chance=0.9, n: int = N) -> np.ndarray:
+    return np.where(np.random.default_rng(seed).random(n) < chance, "send", "holdout")
+
+
+@pytest.fixture(scope="module")
+def shop() -> tuple[np.ndarray, np.ndarray]:
+    """Earlier sales and sales without a promotion of 1,200 customers; correlated about 0.8."""
+    rng = np.random.default_rng(0)
+    habit = rng.gamma(1.2, 150.0, N)
+    earlier, later = (habit * rng.gamma(5.0, 0.2, N) for _ in range(2))
+    return earlier.round(2), later.round(2)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_earlier_figure_and_weights_are_those_of_least_squares(shop, weighted):
+    """Pooled θ is the slope of y on arm and x (Frisch & Waugh), weights those of WLS."""
+    import statsmodels.api as sm
+
+    x, y = shop
+    arm = drawn(1)
+    y = y + 12 * (arm == "send")
+    w = np.random.default_rng(2).uniform(1, 5, N) if weighted else np.ones(N)
+    found = compare_arms(y, arm, earlier=x, weight=w if weighted else None)
+    design = np.column_stack([np.ones(N), arm == "send", x])
+    fit = sm.WLS(y, design, weights=w).fit(cov_type="HC1")
+    assert found.difference.value == pytest.approx(fit.params[1], rel=1e-9)
+    width = found.difference.ci_high - found.difference.ci_low
+    assert width == pytest.approx(2 * 1.97 * fit.bse[1], rel=0.03)
+
+
+def test_centring_moves_neither_the_level_nor_a_lift_of_ten_percent(shop):
+    x, y = shop
+    arm = drawn(3, 0.5)
+    found = compare_arms(np.where(arm == "send", 1.1 * y, y), arm, earlier=x)
+    assert found.control.value == pytest.approx(y.mean(), rel=0.05)
+    assert found.difference.value / found.control.value == pytest.approx(0.1, abs=0.06)
+    # Another origin or unit of the earlier figure changes nothing.
+    other = compare_arms(np.where(arm == "send", 1.1 * y, y), arm, earlier=100 * x + 1e4)
+    assert other.difference.value == pytest.approx(found.difference.value, rel=1e-9)
+
+
+def test_the_slope_is_that_of_both_arms_together():
+    """Opposite slopes in arms of one size cancel; that of a single arm would move the figure."""
+    x = np.tile(np.arange(10.0), 20)
+    arm = np.repeat(["send", "holdout"], 100)
+    found = compare_arms(np.where(arm == "send", x, -x), arm, earlier=x)
+    assert found.correlation == pytest.approx(0.0, abs=1e-12)
+    assert found.difference.value == pytest.approx(9.0)
+
+
+def test_adjusted_intervals_cover_and_are_narrower_by_the_correlation(shop):
+    x, y = shop
+    r = np.corrcoef(x, y)[0, 1]
+    covered, widths, values = np.zeros(2), np.zeros(2), []
+    for draw in range(DRAWS):
+        arm = drawn(10 + draw)
+        seen = y + 20 * (arm == "send")
+        for k, earlier in enumerate((None, x)):
+            e = compare_arms(seen, arm, earlier=earlier).difference
+            covered[k] += e.ci_low <= 20 <= e.ci_high
+            widths[k] += e.ci_high - e.ci_low
+        values.append(e.value)
+    assert (covered / DRAWS >= 0.93).all() and (covered / DRAWS <= 0.97).all(), covered
+    assert (widths[1] / widths[0]) ** 2 == pytest.approx(1 - r**2, rel=0.05)
+    assert abs(np.mean(values) - 20) < 4 * np.std(values) / np.sqrt(DRAWS)
+    assert widths[1] / DRAWS <= 1.06 * 2 * 1.96 * np.std(values)
+
+
+def test_weights_of_one_over_the_chance_cover_where_chances_differ(shop):
+    """Good customers are contacted four times as often: the plain difference is off."""
+    x, y = shop
+    chance = np.where(x > np.median(x), 0.8, 0.2)
+    home = np.arange(N) // 2  # drawn by household, which shares a chance
+    chance = chance[2 * home]
+    covered, plain, widths, values = 0, 0, 0.0, []
+    for draw in range(DRAWS):
+        send = (np.random.default_rng(draw).random(N)[2 * home]) < chance
+        seen, arm = y + 15 * send, np.where(send, "send", "holdout")
+        weight = 1 / np.where(send, chance, 1 - chance)
+        e = compare_arms(seen, arm, weight=weight, earlier=x, cluster=home).difference
+        covered += e.ci_low <= 15 <= e.ci_high
+        widths += (e.ci_high - e.ci_low) / DRAWS
+        values.append(e.value)
+        if draw < 50:
+            p = compare_arms(seen, arm, cluster=home).difference
+            plain += p.ci_low <= 15 <= p.ci_high
+    assert 0.93 <= covered / DRAWS <= 0.97
+    assert plain == 0
+    assert widths <= 1.08 * 2 * 1.96 * np.std(values)
+
+
+def test_one_row_neither_takes_the_degrees_of_freedom_nor_goes_unsaid():
+    rng = np.random.default_rng(4)
+    y = rng.gamma(2.0, 20.0, 400)
+    y[0] = 60_000.0
+    arm = np.repeat(["send", "holdout"], 200)
+    found = compare_arms(y, arm)
+    variances = [y[:200].var(ddof=1) / 200, y[200:].var(ddof=1) / 200]
+    assert welch_degrees(variances, [200, 200]) > 190
+    half = (found.difference.ci_high - found.difference.ci_low) / 2
+    assert half < 2.1 * np.sqrt(sum(variances))  # with one degree of freedom it is 12.7
+    rest = compare_arms(y[1:], arm[1:]).difference
+    assert found.heaviest > 0.99
+    assert found.without.value == pytest.approx(rest.value)
+    assert found.without.ci_low == pytest.approx(rest.ci_low)
+    assert "one customer makes up 100 % of the variance; without it" in found.summary()
+    assert "variance" not in compare_arms(y[1:], arm[1:]).summary()
+    few = compare_arms([0.0, 900.0, 1.0, 1.1], ["send", "send", "holdout", "holdout"])
+    assert few.without is None or np.isfinite(few.without.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weight": [1, 1, 0, 1]}, "weights are above 0"),
+        ({"weight": [1, 1]}, "weight has 2 rows and outcome 4"),
+        ({"earlier": [1, None, 2, 3]}, "earlier has 1 missing"),
+        ({"earlier": ["a"] * 4}, "earlier holds 'a'"),
+        ({"outcome": [0, 1, 0, 1], "earlier": [1, 2, 3, 4]}, "earlier figures adjust means"),
+    ],
+)
+def test_wrong_calls_say_what_is_wrong(change, message):
+    call = {"outcome": [1.5, 2, 3, 4], "arm": ["send", "send", "holdout", "holdout"]} | change
+    with pytest.raises(InputError, match=message):
+        compare_arms(**call)
