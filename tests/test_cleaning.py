@@ -75,7 +75,8 @@ def test_two_of_three_rows_break_the_rule(columns, rule):
     cleaned, report = clean(shop, NOW)
     assert rules(report) == {("events", rule): 2}
     assert cleaned.cleaned and cleaned.events.customer_id.execute().tolist() == ["C0"]
-    assert report.to_dict() == {"events": {"rows_in": 3, "rows_kept": 1, "rows_quarantined": 2}}
+    counts = {"rows_in": 3, "rows_dated_later": 0, "rows_kept": 1, "rows_quarantined": 2}
+    assert report.to_dict() == {"events": counts}
     quarantine = report.quarantine.execute()
     assert quarantine["rule"].tolist() == [rule, rule]
     assert all(set(json.loads(row)) == set(events(1)) for row in quarantine["row"])
@@ -294,6 +295,7 @@ def test_rows_in_are_rows_kept_and_rows_quarantined(rows):
     assert kept == len(good) - twins and kept + quarantined == len(frame)
     assert report.to_dict()["events"] == {
         "rows_in": len(frame),
+        "rows_dated_later": 0,
         "rows_kept": kept,
         "rows_quarantined": quarantined,
     }

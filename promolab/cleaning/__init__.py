@@ -5,7 +5,16 @@ only brought to one sign (0 or more), and the features set them against their or
 """
 
 from promolab.cleaning.flags import FLAGS, ODD_QUANTITY, Flag
+from promolab.cleaning.later import known_by
 from promolab.cleaning.quarantine import QUARANTINE_RULES, clean
 from promolab.cleaning.report import CleaningReport
 
-__all__ = ["FLAGS", "ODD_QUANTITY", "QUARANTINE_RULES", "CleaningReport", "Flag", "clean"]
+__all__ = [
+    "FLAGS",
+    "ODD_QUANTITY",
+    "QUARANTINE_RULES",
+    "CleaningReport",
+    "Flag",
+    "clean",
+    "known_by",
+]

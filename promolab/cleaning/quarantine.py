@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from promolab.cleaning.flags import FLAGS, count_flags, with_flags
-from promolab.cleaning.report import CleaningReport
+from promolab.cleaning.later import dated_later
+from promolab.cleaning.report import COUNTS, CleaningReport
 from promolab.contract import TABLES, Shop
 from promolab.contract.checks import hash_of, structure
 from promolab.contract.personal import personal_in
@@ -63,7 +64,7 @@ def clean(shop: Shop, now: datetime | None = None) -> tuple[Shop, CleaningReport
     >>> events = pd.DataFrame({"customer_id": list("AAB"), "ts": when, "kind": "purchase"})
     >>> shop, report = clean(Shop({"events": ibis.duckdb.connect().create_table("events", events)}))
     >>> report.to_dict()
-    {'events': {'rows_in': 3, 'rows_kept': 1, 'rows_quarantined': 2}}
+    {'events': {'rows_in': 3, 'rows_dated_later': 0, 'rows_kept': 1, 'rows_quarantined': 2}}
     >>> report.rules["rule"].tolist()
     ['missing_key', 'duplicate']
     """
@@ -222,7 +223,8 @@ def _report(shop: Shop, done: Mapping[str, _Cleaned]) -> CleaningReport:
     for name, table in done.items():
         out = sum(table.quarantined.values())
         kept = int(table.kept.count().execute())
-        rows.append((name, table.rows_in, kept, out))
+        later = shop.later.get(name, 0)
+        rows.append((name, table.rows_in + later, later, kept, out))
         for action in ("quarantined", "flagged"):
             found = getattr(table, action)
             rules += [(name, rule, action, n, meanings[rule]) for rule, n in found.items()]
@@ -240,7 +242,7 @@ def _report(shop: Shop, done: Mapping[str, _Cleaned]) -> CleaningReport:
         )
     )
     return CleaningReport(
-        pd.DataFrame(rows, columns=["table", "rows_in", "rows_kept", "rows_quarantined"]),
+        pd.DataFrame(rows, columns=["table", *COUNTS]),
         pd.DataFrame(rules, columns=["table", "rule", "action", "rows", "meaning"]),
         quarantine.order_by(columns),
         _notes(shop),
@@ -248,9 +250,9 @@ def _report(shop: Shop, done: Mapping[str, _Cleaned]) -> CleaningReport:
 
 
 def _notes(shop: Shop) -> tuple[str, ...]:
+    notes = list(filter(None, [dated_later(shop.later)]))
     if "customers" not in shop.tables:
-        return ()
-    notes = []
+        return tuple(notes)
     for name in ("events", "exposures", "responses"):
         if name in shop.tables:
             table = shop.tables[name]

@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["CleaningReport"]
+__all__ = ["COUNTS", "CleaningReport"]
+
+COUNTS = ("rows_in", "rows_dated_later", "rows_kept", "rows_quarantined")
+"""The first is the sum of the others."""
 
 
 @dataclass(frozen=True)
 class CleaningReport(Result):
-    """What cleaning did; rows in = rows kept + rows quarantined, per table.
+    """What cleaning did; rows in = rows dated later + rows kept + rows quarantined, per table.
 
     Parameters
     ----------
     rows : DataFrame
-        table, rows_in, rows_kept, rows_quarantined.
+        table, and `COUNTS`; rows are dated later where the shop was cut by `known_by`.
     rules : DataFrame
         table, rule, action (``quarantined`` or ``flagged``), rows, meaning; rules that no row
         breaks are left out. A row has one quarantine rule at most and any number of flags.
@@ -43,13 +46,21 @@ class CleaningReport(Result):
         return self.rules
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``{table: {rows_in, rows_kept, rows_quarantined}}``."""
-        columns = ("rows_in", "rows_kept", "rows_quarantined")
-        return {row["table"]: {c: int(row[c]) for c in columns} for _, row in self.rows.iterrows()}
+        """Return `COUNTS` by table."""
+        return {row["table"]: {c: int(row[c]) for c in COUNTS} for _, row in self.rows.iterrows()}
+
+    @property
+    def by_then(self) -> pd.DataFrame:
+        """The rows of each table that were known by then: table, rows, rows_kept, rows_quarantined.
+
+        Without those that are dated later, which change no figure.
+        """
+        known = self.rows.assign(rows=self.rows["rows_in"] - self.rows["rows_dated_later"])
+        return known[["table", "rows", "rows_kept", "rows_quarantined"]]
 
     def summary(self) -> str:
         """Return in plain sentences how many rows were kept, quarantined and flagged."""
-        rows_in, out = int(self.rows.rows_in.sum()), int(self.rows.rows_quarantined.sum())
+        rows_in, out = int(self.by_then["rows"].sum()), int(self.rows.rows_quarantined.sum())
         flagged = self.rules[self.rules.action == "flagged"]
         share = percent(out / rows_in, decimals=2) if rows_in else percent(0.0)
         text = (
@@ -83,7 +94,7 @@ class CleaningReport(Result):
         if len(shown) and shown["rows"].max() > 20 * shown["rows"].min():
             ax.set_xscale("log")
             ax.set_xlim(left=1)
-        out, rows_in = int(self.rows["rows_quarantined"].sum()), int(self.rows["rows_in"].sum())
+        out, rows_in = int(self.rows["rows_quarantined"].sum()), int(self.by_then["rows"].sum())
         title = f"{count(out)} of {plural(rows_in, 'row')} were quarantined"
         subtitle = "Rows by rule and table; flagged rows are kept"
         return plots.finish(ax, title=title, subtitle=subtitle, xlabel="rows")

@@ -73,6 +73,10 @@ class Shop:
         Whether `promolab.clean` made this shop.
     gaps : tuple of Gap
         Columns that some of a table's files lack.
+    seen : ibis Table, optional
+        Where the source has no table of customers: customer_id and ts, when each was first seen.
+    later : mapping of str to int
+        Rows by table that `promolab.cleaning.known_by` left out, for they are dated later.
 
     Examples
     --------
@@ -90,6 +94,8 @@ class Shop:
     left_out: tuple[str, ...] = ()
     cleaned: bool = False
     gaps: tuple[Gap, ...] = ()
+    seen: ir.Table | None = field(default=None, repr=False)
+    later: Mapping[str, int] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> ir.Table:
         if name in TABLES:

@@ -142,6 +142,7 @@ def data_block(metrics: Mapping[str, Any]) -> Html:
     data = {k: v for k, v in metrics["data"].items() if "rows_in" in v}
     frame = pd.DataFrame(data).T.rename_axis("table").reset_index()
     frame["table"] = frame["table"].str.replace("_", " ")
+    frame["rows"] = frame["rows_kept"] + frame["rows_quarantined"]
     left_out = metrics.get("left_out", [])
     return join(
         [
@@ -149,12 +150,12 @@ def data_block(metrics: Mapping[str, Any]) -> Html:
                 frame,
                 {
                     "table": "table",
-                    "rows_in": "rows in",
+                    "rows": "rows by then",
                     "rows_kept": "kept",
                     "rows_quarantined": "quarantined",
                 },
-                dict.fromkeys(["rows_in", "rows_kept", "rows_quarantined"], count),
-                caption="Rows in = kept + quarantined.",
+                dict.fromkeys(["rows", "rows_kept", "rows_quarantined"], count),
+                caption="On the morning of the plan: rows by then = kept + quarantined.",
                 most=20,
                 file="tables/quarantine.parquet",
                 file_text="The quarantined rows as a file",

@@ -111,9 +111,11 @@ def assembled(
             tables[name] = made[0] if len(made) == 1 else _union(name, made)
     if "events" not in tables:
         raise DataError(_no_events(where, list(tables), mapping))
+    seen = None
     if "customers" not in tables:
-        tables["customers"] = _derived_customers(tables["events"])
-    shop = Shop({n: tables[n] for n in TABLES if n in tables}, settings)
+        seen = _first_seen(tables["events"])
+        tables["customers"] = seen.select("customer_id")
+    shop = Shop({n: tables[n] for n in TABLES if n in tables}, settings, seen=seen)
     return dataclasses.replace(shop, left_out=tuple(dict.fromkeys(notes)), gaps=tuple(gaps))
 
 
@@ -182,8 +184,10 @@ def _union(name: str, tables: Sequence[Any]) -> Any:
     return ibis.union(*aligned)
 
 
-def _derived_customers(events: Any) -> Any:
-    return events.filter(events.customer_id.notnull()).select("customer_id").distinct()
+def _first_seen(events: Any) -> Any:
+    """Return everybody whom events name, and when they were first seen."""
+    known = events.filter(events.customer_id.notnull())
+    return known.group_by("customer_id").aggregate(ts=known.ts.min())
 
 
 def save_shop(shop: Shop, folder: Path) -> None:

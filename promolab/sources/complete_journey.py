@@ -71,6 +71,16 @@ _TABLES = {
 }
 
 
+# Everybody but those of the demographics, which have no dates.
+_SEEN = """
+    SELECT customer_id, min(ts) AS ts
+    FROM (SELECT customer_id, ts FROM events
+          UNION ALL SELECT customer_id, ts FROM exposures
+          UNION ALL SELECT customer_id, ts FROM responses)
+    WHERE customer_id NOT IN (SELECT household_id FROM {demographics})
+    GROUP BY customer_id"""
+
+
 def _instant(local: str, zone: str) -> str:
     return f"timezone('UTC', timezone('{zone}', {local}))"
 
@@ -127,9 +137,11 @@ def complete_journey(settings: Settings | None = None, threads: int | None = Non
     }
     for table, query in _TABLES.items():
         con.raw_sql(f"CREATE VIEW {table} AS {query.format(**names)}")
+    con.raw_sql(f"CREATE VIEW seen AS {_SEEN.format(**names)}")
     return Shop(
         {table: con.table(table) for table in _TABLES},
         settings,
         tuple(folder / f"{name}.parquet" for name in FILES),
         LEFT_OUT,
+        seen=con.table("seen"),
     )

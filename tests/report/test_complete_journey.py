@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from html.parser import HTMLParser
 
 import nbformat
@@ -175,12 +176,17 @@ def test_the_tables_hold_what_the_readme_promises(tables):
         assert isinstance(json.loads(row), dict)
 
 
-def test_rows_in_are_rows_kept_and_quarantined(metrics, tables, shop):
+def test_rows_in_are_rows_dated_later_kept_and_quarantined(metrics, tables, shop):
+    moment = datetime(2017, 10, 30, 4)
     data = {name: rows for name, rows in metrics["data"].items() if "rows_in" in rows}
     assert set(data) == set(shop.tables)
     for name, rows in data.items():
         assert rows["rows_in"] == int(shop.tables[name].count().execute())
-        assert rows["rows_in"] == rows["rows_kept"] + rows["rows_quarantined"]
+        later = rows["rows_dated_later"]
+        assert rows["rows_in"] == later + rows["rows_kept"] + rows["rows_quarantined"]
+        if "ts" in shop.tables[name].columns:
+            ts = shop.tables[name].ts
+            assert later == int(shop.tables[name].filter(ts >= moment).count().execute()) > 0
         assert rows["rows_quarantined"] == (tables["quarantine"]["table"] == name).sum()
 
 

@@ -1,0 +1,157 @@
+"""Changing any row that is dated later changes nothing in a run: not a table, not a page."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+
+from promolab.contract import TABLES
+from promolab.sources import load_shop, save_shop
+from promolab.weeks import Week
+
+WEEK = "2024-W33"  # a week in which promotions start, the last but one of the made-up shop
+STEPS = sorted((Path(__file__).parents[2] / "notebooks").glob("0*.ipynb"))
+LATER = re.compile(r"Dated later, and not read: [^.]*\.")
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory) -> dict[str, Path]:
+    """The week's run on a shop without a table of customers, and on one with another future."""
+    root = tmp_path_factory.mktemp("future")
+    shop = load_shop("simulated", customers=90, weeks=12)
+    as_of = Week.parse(WEEK).start(shop.zone)
+    save_shop(shop, root / "plain")
+    (root / "plain" / "customers.parquet").unlink()
+    shutil.copytree(root / "plain", root / "changed")
+    for name in ("events", "exposures", "responses", "decisions", "contact_rights", "reviews"):
+        path = root / "changed" / f"{name}.parquet"
+        frame = pd.read_parquet(path, dtype_backend="numpy_nullable")
+        _with_another_future(name, frame, as_of).to_parquet(path)
+    runs = {}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("plain", "changed"):
+            runs[name] = _run(root / name, root / "reports" / name / WEEK, patch)
+    return runs
+
+
+def _with_another_future(name: str, frame: pd.DataFrame, as_of: Any) -> pd.DataFrame:
+    """Take most later rows away, change the others, and add some of customers never seen before."""
+    ts = "ts" if "ts" in TABLES[name] else "since"
+    later = frame[ts] >= as_of
+    kept = frame[~later]
+    changed = frame[later].iloc[::3]
+    new = frame.sample(40, replace=True, random_state=0)
+    new = new.assign(customer_id=[10**6 + i % 7 for i in range(len(new))])
+    new[ts] = [as_of + timedelta(minutes=i * i) for i in range(len(new))]
+    for column in {"amount", "quantity", "rating"} & set(frame):
+        changed[column], new[column] = changed[column] * 1000 + 1, 1e6
+    for column in {"allowed"} & set(frame):
+        changed[column], new[column] = ~changed[column].astype(bool), False
+    for column in {"decision_id", "order_id"} & set(frame):
+        numbers = range(10**9, 10**9 + len(new))
+        new[column] = pd.Series(numbers, new.index).astype(frame[column].dtype)
+    return pd.concat([new, kept, changed], ignore_index=True).astype(frame.dtypes)
+
+
+def _run(source: Path, folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Run the notebooks' cells in this process; what each shows goes to a file beside the tables.
+
+    Figures are told by what they draw: to paint them takes longer than all else.
+    """
+    folder.mkdir(parents=True)
+    (folder.parent / ".key").write_bytes(b"k" * 32)
+    parameters = {"source": str(source), "week": WEEK, "folder": str(folder), "threads": 1}
+    shown: list[Any] = []
+    patch.setattr("promolab.report.figures.png", _drawn)
+    patch.setattr("promolab.report.page.png", _drawn)
+    patch.setattr("IPython.display.display", lambda value, **_: shown.append(value))
+    for step in STEPS:
+        shown.clear()
+        known: dict[str, Any] = {}
+        for cell in nbformat.read(step, as_version=4).cells:
+            if cell.cell_type == "code":
+                shown.append(_value_of(cell.source, known))
+            if "parameters" in cell.metadata.get("tags", []):
+                known.update({k: v for k, v in parameters.items() if k in known})
+        text = "\n".join(_html(each) for each in shown)
+        (folder / f"{step.stem}.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def _value_of(source: str, known: dict[str, Any]) -> Any:
+    tree = ast.parse(source)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "cell", "exec"), known)
+    return last and eval(compile(ast.Expression(last.value), "cell", "eval"), known)
+
+
+def _html(value: Any) -> str:
+    shown = getattr(value, "_repr_html_", None)
+    return "" if value is None else shown() if shown else str(value)
+
+
+def _drawn(figure: Any) -> bytes:
+    """Return what a figure draws: its lines, bars, points and words."""
+    said = []
+    for ax in figure.axes:
+        said += [line.get_xydata().tolist() for line in ax.lines]
+        said += [patch.get_path().vertices.tolist() for patch in ax.patches]
+        said += [each.get_offsets().tolist() for each in ax.collections]
+        said += [(text.get_text(), text.get_position()) for text in ax.texts]
+        said += [ax.get_title(), ax.get_xlim(), ax.get_ylim()]
+    return repr(said).encode()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {name: data for name, data in found.items() if not name.startswith(".")}
+
+
+def test_every_table_file_and_page_is_the_same(two_runs):
+    plain, changed = (_files(folder) for folder in two_runs.values())
+    assert set(plain) == set(changed)
+    assert {f"{step.stem}.txt" for step in STEPS} < set(plain)
+    assert {"tables/features.parquet", "tables/planned.parquet", "shop/events.parquet"} < set(plain)
+    for name in plain.keys() - {"metrics.json"}:
+        told = [plain[name], changed[name]]
+        if name.endswith((".txt", ".md")):
+            texts = [data.decode() for data in told]
+            assert name != "01_data.txt" or all(map(LATER.search, texts))
+            told = [LATER.sub("", text) for text in texts]
+        assert told[0] == told[1], name
+
+
+def test_every_number_is_the_same_but_the_rows_dated_later(two_runs):
+    found = [json.loads((folder / "metrics.json").read_text()) for folder in two_runs.values()]
+    for metrics in found:
+        metrics["left_out"] = [LATER.sub("", said) for said in metrics["left_out"]]
+    counted = [
+        {
+            name: (rows.pop("rows_in"), rows.pop("rows_dated_later"))
+            for name, rows in m["data"].items()
+        }
+        for m in found
+    ]
+    assert found[0] == found[1]
+    differs = {name for name in counted[0] if counted[0][name] != counted[1][name]}
+    assert differs >= {"events", "exposures", "responses", "decisions", "customers"}
+    for rows in counted:
+        assert rows["customers"][1] < rows["customers"][0]
+
+
+def test_the_run_has_something_to_compare(two_runs):
+    plain = two_runs["plain"]
+    tables = {path.stem: pd.read_parquet(path) for path in (plain / "tables").glob("*.parquet")}
+    assert all(len(tables[name]) for name in ("features", "segments", "pairs", "planned"))
+    assert (tables["features"]["as_of"] == tables["features"]["as_of"][0]).all()
+    events = pd.read_parquet(plain / "shop" / "events.parquet")
+    assert events["ts"].max() < tables["features"]["as_of"][0]

@@ -1,0 +1,97 @@
+"""What was known by a moment: rows dated later are counted, and everything else stays."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import ibis
+import pandas as pd
+import pytest
+
+from promolab.cleaning import clean, known_by
+from promolab.contract import TABLES, Settings, Shop
+from promolab.sources import load_shop
+
+NOW = pd.Timestamp("2017-03-01")
+BEFORE, LATER = NOW - pd.Timedelta(1, "us"), NOW
+WHEN = [BEFORE, LATER, None]
+
+
+def shop_of(**tables: pd.DataFrame) -> Shop:
+    con = ibis.duckdb.connect()
+    return Shop({n: con.create_table(n, t) for n, t in tables.items()}, Settings(zone="UTC"))
+
+
+def rows(n: int = 3, **columns: object) -> pd.DataFrame:
+    return pd.DataFrame({"customer_id": list("ABCDEF"[:n])} | columns)
+
+
+def ids(table, column="customer_id") -> list[str]:
+    return sorted(table[column].execute())
+
+
+@pytest.mark.parametrize("name", ["events", "exposures", "responses", "decisions", "reviews"])
+def test_a_row_at_the_moment_is_later_and_one_without_a_date_stays(name):
+    shop = shop_of(**({"events": rows(ts=BEFORE)} | {name: rows(ts=WHEN)}))
+    known = known_by(shop, NOW)
+    assert ids(known[name]) == ["A", "C"] and known.later[name] == 1
+
+
+def test_every_table_with_times_is_cut_or_is_a_plan():
+    dated = {name for name, spec in TABLES.items() if {"ts", "since"} & {c.name for c in spec}}
+    shop = shop_of(
+        **{
+            name: rows(**{("ts" if "ts" in TABLES[name] else "since"): WHEN})
+            for name in dated - {"customers"}
+        },
+        customers=pd.DataFrame({"customer_id": ["A", "Z"], "since": [BEFORE, LATER]}),
+        promotions=pd.DataFrame({"promotion_id": ["P"], "starts_at": [LATER], "ends_at": [LATER]}),
+    )
+    known = known_by(shop, NOW)
+    assert set(known.later) == dated and set(known.later.values()) == {1}
+    assert int(known.promotions.count().execute()) == 1
+
+
+def test_a_customer_who_joins_later_is_not_known_unless_seen_before():
+    customers = rows(4, since=[LATER, LATER, BEFORE, None])
+    shop = shop_of(events=rows(3, ts=[BEFORE, LATER, LATER], kind="view"), customers=customers)
+    known = known_by(shop, NOW)
+    assert ids(known.customers) == ["A", "C", "D"]
+    assert known.later == {"events": 2, "customers": 1}
+
+
+def test_derived_customers_are_those_seen_by_then(tmp_path):
+    frame = rows(4, ts=[BEFORE, LATER, LATER, BEFORE], kind="view")
+    frame = pd.concat([frame, rows(2, ts=LATER + pd.Timedelta(days=1), kind="view")])
+    frame.to_parquet(tmp_path / "events.parquet")
+    shop = load_shop(tmp_path)
+    assert ids(shop.customers) == ["A", "B", "C", "D"]
+    known = known_by(shop, NOW)
+    assert ids(known.customers) == ["A", "D"] and known.later == {"customers": 2, "events": 4}
+
+
+def test_the_chances_of_later_decisions_are_later_too():
+    decisions = rows(ts=[BEFORE, LATER, LATER], decision_id=["1", "2", "1"])
+    chances = pd.DataFrame({"decision_id": ["1", "1", "2", "9"], "propensity": 0.5})
+    shop = shop_of(events=rows(ts=BEFORE), decisions=decisions, decision_propensities=chances)
+    known = known_by(shop, NOW)
+    assert ids(known.decision_propensities, "decision_id") == ["1", "1", "9"]
+    assert known.later["decision_propensities"] == 1
+
+
+def test_the_moment_may_have_a_zone_and_a_second_cut_adds_up():
+    shop = shop_of(events=rows(ts=[BEFORE, LATER, LATER + timedelta(hours=3)]))
+    zone = timezone(timedelta(hours=2))
+    first = known_by(shop, datetime(2017, 3, 1, 4, tzinfo=zone))
+    assert first.later == {"events": 1}
+    assert known_by(first, NOW).later == {"events": 2}
+
+
+def test_cleaning_conserves_the_rows_and_says_which_were_dated_later():
+    frame = rows(ts=[BEFORE, LATER, None], kind="purchase", amount=1.0)
+    _, report = clean(known_by(shop_of(events=frame), NOW))
+    counts = {"rows_in": 3, "rows_dated_later": 1, "rows_kept": 1, "rows_quarantined": 1}
+    assert report.to_dict() == {"events": counts}
+    assert report.by_then["rows"].tolist() == [2]
+    assert report.summary().startswith("Of 2 rows in 1 table, 1 (50.00 %) were quarantined")
+    assert report.notes == ("Dated later, and not read: 1 row of events.",)
