@@ -38,6 +38,7 @@ _WRITTEN_BY = {
     "pairs": "04_response",
     "scores": "04_response",
     "segment_advice": "03_segments",
+    "segment_profile": "03_segments",
     "economics": "06_plan",
     "funnel": "06_plan",
     "planned": "06_plan",

@@ -21,7 +21,7 @@ from promolab.report.segment_views import (
     stage_rows,
 )
 from promolab.report.steps import segment_columns, segment_formats, segment_rows
-from promolab.segmentation import describe_segments
+from promolab.segmentation import SegmentProfile
 from promolab.segmentation.advice import BASIS
 from promolab.wording import Answer, count, number, percent
 
@@ -59,24 +59,16 @@ WORDS_EXPLAINED = (
 
 def segments_block(run: RunFolder) -> Html:
     """Return the segments, a line each, with their figures."""
-    features, profiles = run.read_table("features"), run.read_table("profiles")
-    segments = run.read_table("segments").set_index("customer_id")
-    names = segments["segment"].reindex(features["customer_id"]).to_numpy()
-    absent = segments[~segments.index.isin(features["customer_id"])]["segment"].value_counts()
-    profile = describe_segments(
-        features,
-        names,
-        absent={str(k): int(n) for k, n in absent.items()},
-        profiles=profiles,
-        method="kmeans",
-    )
+    told = run.read_table("segment_profile")
+    profile = SegmentProfile(told, "kmeans", int(told["customers"].sum()))
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
     if made_in != str(run.week):
         basis = (
             f"Descriptive: the groups were made in week {made_in}, from mostly the same customers."
         )
         profile = dataclasses.replace(profile, basis=basis)
-    stages = life_stages(features, segments.index)
+    features = run.read_table("features")
+    stages = life_stages(features, run.read_table("segments")["customer_id"])
     return join(
         [
             say(profile.summary()),

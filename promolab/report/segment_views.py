@@ -194,7 +194,7 @@ def answers(response: SegmentResponse | None) -> Html:
         "segment": "segment",
         "customers": "customers",
         "contacts": "contacts",
-        "rate": "answered",
+        "rate": response.outcome,
         "expected": "all, in the same promotions",
         "difference": "difference, points",
         "p_adjusted": "p, corrected",

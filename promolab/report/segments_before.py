@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promolab.features import POSITIVE_RESPONSES, build_features
+from promolab.campaign._outcomes import contacts_before, kinds_recorded, responses_between
+from promolab.campaign.attribution import response_spans
+from promolab.contract.operations import read_operations
+from promolab.features import build_features
 from promolab.segmentation import (
     Segmenter,
     SegmentResponse,
@@ -15,7 +18,7 @@ from promolab.segmentation import (
     segment_track,
 )
 from promolab.segmentation.preparation import NO_HISTORY
-from promolab.wording import capital, plural
+from promolab.wording import answer_to, capital, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +30,8 @@ __all__ = ["SegmentsBefore", "segments_before"]
 WEEKS_BEFORE = (8, 4)
 MOST_CUSTOMERS = 20_000
 """Of more customers, so many are drawn at random to look back at."""
+CLICK, CLICKED = "click", "clicked"
+_KEYS = ["promotion_id", "customer_id"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,28 @@ class SegmentsBefore:
     track : SegmentTrack or None
         Customers weeks before and now.
     response : SegmentResponse or None
-        Response to promotions that are over, by the segment at each one's start.
+        Redemptions (purchases, where there is nothing to redeem) of promotions that are over, by
+        the segment at each one's start: what ``response rate`` means of a segment, on every page.
+    clicks : SegmentResponse or None
+        The same of clicks; None where the shop records none.
     why_no_track, why_no_response : str
         Why there is none; empty where there is one.
     """
 
     track: SegmentTrack | None
     response: SegmentResponse | None
+    clicks: SegmentResponse | None = None
     why_no_track: str = ""
     why_no_response: str = ""
+
+    def rates(self) -> pd.DataFrame:
+        """Return segment and click rate with its interval; without rows where none is recorded."""
+        import pandas as pd
+
+        parts = {"rate": "click_rate", "rate_low": "click_rate_low", "rate_high": "click_rate_high"}
+        if self.clicks is None:
+            return pd.DataFrame({"segment": []} | {name: [] for name in parts.values()})
+        return self.clicks.segments[["segment", *parts]].rename(columns=parts)
 
     def table(self) -> pd.DataFrame:
         """Return the response as a table; without rows where there is none."""
@@ -89,7 +107,7 @@ def segments_before(
     """
     if segmenter.fitted_ is None or segmenter.k_ < 2 or "as_of" not in features:
         why = "There are no two segments to follow."
-        return SegmentsBefore(None, None, why, why)
+        return SegmentsBefore(None, None, None, why, why)
     import ibis
     import pandas as pd
 
@@ -112,7 +130,7 @@ def segments_before(
     said = f"Of {plural(len(ids), 'customer')} drawn at random." if drawn else ""
     return SegmentsBefore(
         segment_track(frames, order=segmenter.names_, note=said) if len(frames) > 1 else None,
-        None if contacts is None else _answers(contacts, then, segmenter, said),
+        *_answers(contacts, then, segmenter, said),
         "" if len(frames) > 1 else "The shop's history is too short to look back.",
         why,
     )
@@ -132,35 +150,46 @@ def _looked_back_at(customers: Iterable[Any], seed: int) -> tuple[pd.Index, bool
 def _contacts_over(
     shop: Shop, as_of: pd.Timestamp, ids: pd.Index | None
 ) -> tuple[pd.DataFrame | None, str]:
-    """Return each contact of promotions that are over, and whether it was answered in time."""
+    """Return each contact of promotions that are over, and whether it was answered in time.
+
+    Answered is what the read-out of ended promotions counts: a redemption, or a purchase where
+    there is nothing to redeem. A click is told apart. Of promotions that started before the data
+    do, answers are known in part only.
+    """
     import ibis
     import pandas as pd
 
     lacking = shop.lacks("response models")
     if lacking:
         return None, f"{capital(lacking)}."
-    now = ibis.literal(as_of.to_pydatetime()).cast("timestamp")
-    over = shop.promotions.filter(shop.promotions.ends_at <= now)
-    windows = over.select("promotion_id", "starts_at", "ends_at")
-    exposed = shop.exposures.filter(shop.exposures.ts < now)
+    now = as_of.to_pydatetime()
+    columns = ["promotion_id", "kind", "starts_at", "ends_at"]
+    promotions = shop.promotions.select(*columns).execute()
+    attribution = read_operations(shop.settings).attribution
+    spans = response_spans(promotions, attribution, shop.zone, ("redeem",))
+    spans = pd.concat([spans, spans.assign(kind=CLICK, counted=CLICK)], ignore_index=True)
+    until = promotions["promotion_id"].map(spans.groupby("promotion_id")["high"].max())
+    opened = shop.settings.life()[0] or shop.span()[0]
+    over = (until <= as_of) & (promotions["ends_at"] <= as_of) & (promotions["starts_at"] >= opened)
+    promotions = promotions[over]
     if ids is not None:  # before anything is read: contacts may be far more than those drawn
         drawn = ibis.memtable(pd.DataFrame({"customer_id": ids}))
-        exposed = exposed.semi_join(drawn, "customer_id")
-    contacts = exposed.select("customer_id", "promotion_id").distinct()
-    contacts = contacts.join(windows, "promotion_id")
-    said = shop.responses.filter(shop.responses.kind.isin(POSITIVE_RESPONSES))
-    said = said.select("customer_id", "promotion_id", "ts").join(windows, "promotion_id")
-    said = said.filter((said.ts >= said.starts_at) & (said.ts < said.ends_at))
-    said = said.select("customer_id", "promotion_id").distinct()
-    said = said.semi_join(contacts, ["customer_id", "promotion_id"])
-    answered = said.execute().assign(responded=1)
-    rows = contacts.select("customer_id", "promotion_id", "starts_at").execute()
+        part = {"exposures": shop.exposures.semi_join(drawn, "customer_id")}
+        shop = shop.with_tables({**shop.tables, **part})
+    rows = contacts_before(shop, promotions, now)
     if rows.empty:
         return None, "No promotion is over yet, so nothing is known of any answer."
-    rows = rows.merge(answered, on=["customer_id", "promotion_id"], how="left")
-    rows["responded"] = rows["responded"].fillna(0).astype(int)
+    spans = spans[spans["promotion_id"].isin(promotions["promotion_id"])]
+    answers = responses_between(shop, spans, now)
+    rows = rows[_KEYS].merge(promotions[["promotion_id", "starts_at"]], on="promotion_id")
+    answered = answer_to(promotions["kind"]).past
+    for kind, name in (("redeem", answered), (CLICK, CLICKED)):
+        mine = answers.loc[answers["kind"] == kind, _KEYS].assign(**{name: 1})
+        rows = rows.merge(mine, on=_KEYS, how="left").fillna({name: 0})
+    if CLICK not in kinds_recorded(shop, now):
+        rows = rows.drop(columns=CLICKED)
     rows["starts_at"] = rows["starts_at"].astype("datetime64[us]")
-    return rows.sort_values(["promotion_id", "customer_id"], ignore_index=True), ""
+    return rows.sort_values(_KEYS, ignore_index=True), ""
 
 
 def _at(then: pd.DataFrame, moment: pd.Timestamp, ids: pd.Index) -> pd.DataFrame:
@@ -173,8 +202,11 @@ def _named(frame: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
 
 
 def _answers(
-    contacts: pd.DataFrame, then: pd.DataFrame, segmenter: Segmenter, said: str
-) -> SegmentResponse:
+    contacts: pd.DataFrame | None, then: pd.DataFrame, segmenter: Segmenter, said: str
+) -> tuple[SegmentResponse | None, SegmentResponse | None]:
+    """Return what segments answered, and what they clicked; None what is not known."""
+    if contacts is None:
+        return None, None
     started = then.rename(columns={"as_of": "starts_at"})
     rows = contacts.merge(started, on=["customer_id", "starts_at"], how="left")
     made = f"in {segmenter.made_in}" if segmenter.made_in else "this week"
@@ -182,10 +214,8 @@ def _answers(
         "Each customer counts in the segment where the features as of the promotion's start put "
         f"them. The segments' borders were drawn {made}. {said}"
     )
-    return segment_response(
-        rows,
-        rows["segment"].fillna(NO_HISTORY).to_numpy(dtype=object),
-        "responded",
-        order=segmenter.names_,
-        known=known.rstrip(),
-    )
+    names = rows["segment"].fillna(NO_HISTORY).to_numpy(dtype=object)
+    told = {"order": segmenter.names_, "known": known.rstrip()}
+    outcome = next(c for c in contacts if c not in (*_KEYS, "starts_at", CLICKED))
+    clicks = segment_response(rows, names, CLICKED, **told) if CLICKED in contacts else None
+    return segment_response(rows, names, outcome, **told), clicks

@@ -13,13 +13,15 @@ from promolab.errors import InputError
 from promolab.profiles import customer_frame, numeric
 from promolab.profiles.overview import median_interval
 from promolab.results import Result
-from promolab.segmentation.description import MIN_CONTACTS, segment_responses
-from promolab.segmentation.intervals import grouped_mean, grouped_ratio
+from promolab.segmentation.description import MIN_CONTACTS, rates_of
+from promolab.segmentation.intervals import grouped_mean
 from promolab.segmentation.preparation import NO_HISTORY, NO_PURCHASES, NOISE
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from promolab.segmentation.response_table import SegmentResponse
 
 __all__ = ["BASIS", "RULES", "Rule", "SegmentAdvice", "segment_advice"]
 
@@ -194,6 +196,7 @@ def segment_advice(
     *,
     order: Sequence[str] | None = None,
     absent: Mapping[str, int] | None = None,
+    response: SegmentResponse | None = None,
 ) -> SegmentAdvice:
     """Say in a line what to do with each segment, by `RULES`.
 
@@ -207,6 +210,8 @@ def segment_advice(
         Segments in the order of the rows; by default the largest first, ties by name.
     absent : dict of str to int, optional
         Named groups of customers who are not in ``features``, and their sizes.
+    response : SegmentResponse, optional
+        What the segments answered (`segment_response`); without it nothing is said of answers.
 
     Returns
     -------
@@ -239,7 +244,7 @@ def segment_advice(
     names += [name for name in absent if name not in names]
     table = pd.DataFrame({"segment": names})
     table["customers"] = [sizes.get(name, 0) + absent.get(name, 0) for name in names]
-    shop = _fill(table, frame, labels, names)
+    shop = _fill(table, frame, labels, names, response)
     rows = _rows(table)
     signs = [_signs(row, shop) for row in rows]
     lines = [_line(row, found) for row, found in zip(rows, signs, strict=True)]
@@ -255,7 +260,11 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _fill(
-    table: pd.DataFrame, frame: pd.DataFrame, labels: np.ndarray, names: list[str]
+    table: pd.DataFrame,
+    frame: pd.DataFrame,
+    labels: np.ndarray,
+    names: list[str],
+    response: SegmentResponse | None,
 ) -> dict[str, float]:
     """Put the figures of each segment into the table; return those of all customers."""
     member = labels[:, None] == np.array(names, dtype=object)[None, :]
@@ -272,14 +281,10 @@ def _fill(
         means = [np.clip(part, 0.0, 1.0) for part in grouped_mean(values, member.astype(float))]
         _three(table, column, means)
         shop[column] = float(grouped_mean(values, everyone)[0][0])
-    responses, contacts = segment_responses(frame)
-    contacted = member * contacts[:, None]
-    customers = (contacted > 0).sum(axis=0).astype(float)
-    rates = grouped_ratio(member * responses[:, None], contacted, customers)
-    enough = contacted.sum(axis=0) >= MIN_CONTACTS
-    _three(table, "response_rate", [np.where(enough, figure, np.nan) for figure in rates])
-    total = float(contacts.sum())
-    shop["response_rate"] = float(responses.sum()) / total if total else np.nan
+    rates = rates_of(names, response)
+    rates = rates.drop(columns="contacts").where(rates["contacts"] >= MIN_CONTACTS)
+    _three(table, "response_rate", rates.to_numpy(dtype=float).T)
+    shop["response_rate"] = np.nan if response is None else response.overall.value
     return shop
 
 

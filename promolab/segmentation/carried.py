@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from promolab.segmentation.grouped import GroupedCustomers
 from promolab.segmentation.naming import untrue_names
 from promolab.segmentation.preparation import NO_PURCHASES, has_history
 from promolab.segmentation.saved import read_segments, write_segments
+
+if TYPE_CHECKING:
+    from promolab.segmentation.response_table import SegmentResponse
 
 __all__ = ["CarriedSegments"]
 
@@ -49,7 +52,7 @@ class CarriedSegments(GroupedCustomers):
         return self._fit if self._drift is not None else None
 
     def profile(
-        self, response: Any | None = None, profiles: pd.DataFrame | None = None
+        self, response: SegmentResponse | None = None, profiles: pd.DataFrame | None = None
     ) -> SegmentProfile:
         """Return size, share of sales, response rate and the four axes of each segment.
 

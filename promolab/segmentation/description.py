@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from promolab.segmentation.profile_pair import ProfilePair
+    from promolab.segmentation.response_table import SegmentResponse
 
-__all__ = ["DESCRIPTIVE", "SegmentProfile", "describe_segments", "segment_responses"]
+__all__ = ["DESCRIPTIVE", "SegmentProfile", "describe_segments"]
 
 DESCRIPTIVE = "Descriptive: the groups were made from the same data."
 
@@ -30,7 +31,6 @@ MIN_CONTACTS = 30
 """Contacts from which on a segment may be called the one that responds most."""
 
 _WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
-_OUTCOMES = ("responded", "redeemed", "purchased", "y")
 
 
 @dataclass(frozen=True)
@@ -216,32 +216,16 @@ def _sentence(row: dict[str, Any]) -> str:
     return text + "."
 
 
-def segment_responses(
-    features: pd.DataFrame, response: Any | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return responses and contacts of each row of features; see `describe_segments`."""
+def rates_of(names: Sequence[str], response: SegmentResponse | None) -> pd.DataFrame:
+    """Return contacts and response rate with its interval of each segment; nan where unknown."""
+    columns = {"rate": "response_rate", "rate_low": "response_rate_low"}
+    columns |= {"rate_high": "response_rate_high"}
     if response is None:
-        contacts = np.nan_to_num(numeric(features, "contacts"))
-        # More than one response to a contact counts once, or the rate could pass 1.
-        return np.minimum(np.nan_to_num(numeric(features, "responses")), contacts), contacts
-    if not isinstance(response, pd.DataFrame):
-        flags = np.asarray(response, dtype=float)
-        if flags.shape != (len(features),):
-            raise InputError(
-                f"response has shape {flags.shape}; expected one 0/1 per row of features "
-                f"({count(len(features))}), nan for those not contacted, or a DataFrame"
-            )
-        return np.nan_to_num(flags), np.isfinite(flags).astype(float)
-    outcome = [c for c in _OUTCOMES if c in response]
-    if "customer_id" not in response or not outcome:
-        raise InputError(
-            f"response has the columns {sorted(map(str, response))}; expected customer_id and one "
-            f"of {', '.join(_OUTCOMES)} (0/1), one row per contact"
-        )
-    known = response.dropna(subset=outcome[:1])
-    sums = known.astype({outcome[0]: float}).groupby("customer_id")[outcome[0]].agg(["sum", "size"])
-    matched = sums.reindex(features["customer_id"]).fillna(0.0).to_numpy()
-    return matched[:, 0], matched[:, 1]
+        nothing = pd.DataFrame(np.nan, index=list(names), columns=list(columns.values()))
+        return nothing.assign(contacts=0)
+    rows = response.segments.set_index("segment").rename(columns=columns)
+    rows = rows[["contacts", *columns.values()]].reindex(list(names))
+    return rows.fillna({"contacts": 0}).astype({"contacts": int})
 
 
 def _three(table: dict[str, Any], name: str, value: Any, low: Any, high: Any) -> None:
@@ -254,7 +238,7 @@ def describe_segments(
     *,
     order: Sequence[str] | None = None,
     absent: Mapping[str, int] | None = None,
-    response: Any | None = None,
+    response: SegmentResponse | None = None,
     profiles: pd.DataFrame | None = None,
     method: str = "given",
     note: str = "",
@@ -271,10 +255,9 @@ def describe_segments(
         Segments in the order of the rows; by default the largest first, ties by name.
     absent : dict of str to int, optional
         Named groups of customers who are not in ``features``, and their sizes.
-    response : DataFrame or array of shape (n,), optional
-        One row per contact with ``customer_id`` and ``responded`` (or ``redeemed``, ``purchased``)
-        0/1; or one 0/1 per row of features, nan where not contacted. By default ``responses`` and
-        ``contacts`` of the features.
+    response : SegmentResponse, optional
+        What the segments answered: `segment_response`. Without it no response rate is told:
+        today's segment and promotions that still run would give another one.
     profiles : DataFrame, optional
         What `promolab.build_profiles` returned for the same customers; computed by default.
     method, note : str
@@ -283,13 +266,14 @@ def describe_segments(
     Returns
     -------
     SegmentProfile
-        Intervals: share of customers by Wilson; share of sales and response rate by the linearised
-        variance over customers, in Wilson's form; means of sales and axes by Student's t.
+        Intervals: share of customers by Wilson; share of sales by the linearised variance over
+        customers, in Wilson's form; response rates as `segment_response` gives them; means of sales
+        and axes by Student's t.
 
     Raises
     ------
     InputError
-        If lengths differ or ``response`` cannot be read.
+        If lengths differ.
 
     Examples
     --------
@@ -311,7 +295,9 @@ def describe_segments(
         order = sorted(sizes.index, key=lambda name: (-sizes[name], name))
     names = [*order, *(name for name in absent if name not in order)]
     member = (segment[:, None] == np.array(names, dtype=object)[None, :]).astype(float)
-    table = _table(frame, names, member, absent, segment_responses(frame, response))
+    table = _table(frame, names, member, absent)
+    told = ["contacts", "response_rate", "response_rate_low", "response_rate_high"]
+    table |= rates_of(names, response)[told].to_dict("list")
     scores = build_profiles(frame) if profiles is None else profiles
     if profiles is not None:
         scores = profiles.set_index("customer_id").reindex(frame["customer_id"])
@@ -326,7 +312,6 @@ def _table(
     names: list[str],
     member: np.ndarray,
     absent: dict[str, int],
-    answers: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, Any]:
     here = member.sum(axis=0)
     size = here + np.array([absent.get(name, 0) for name in names])
@@ -342,12 +327,4 @@ def _table(
     # Nothing is known of the sales of those who are not in the features.
     _three(table, "share_sales", *(np.where(here > 0, figure, np.nan) for figure in shares))
     _three(table, "sales_per_customer", *grouped_mean(amount, member))
-
-    responses, contacts = answers
-    contacted = member * contacts[:, None]
-    table["contacts"] = contacted.sum(axis=0).astype(int)
-    customers = (contacted > 0).sum(axis=0).astype(float)
-    _three(
-        table, "response_rate", *grouped_ratio(member * responses[:, None], contacted, customers)
-    )
     return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from promolab.segmentation.description import SegmentProfile, describe_segments
 from promolab.segmentation.plane import SegmentMap, segment_map
 from promolab.segmentation.preparation import NO_HISTORY, NO_PURCHASES, NOISE, has_history
 from promolab.wording import count
+
+if TYPE_CHECKING:
+    from promolab.segmentation.response_table import SegmentResponse
 
 __all__ = ["GroupedCustomers"]
 
@@ -101,14 +104,14 @@ class GroupedCustomers:
         return table
 
     def profile(
-        self, response: Any | None = None, profiles: pd.DataFrame | None = None
+        self, response: SegmentResponse | None = None, profiles: pd.DataFrame | None = None
     ) -> SegmentProfile:
         """Return size, share of sales, response rate and the four axes of each segment.
 
         Parameters
         ----------
-        response : DataFrame or array of shape (n,), optional
-            Responses to count instead of the features' own; see `describe_segments`.
+        response : SegmentResponse, optional
+            What the segments answered; without it no response rate is told.
         profiles : DataFrame, optional
             From `promolab.build_profiles`, if they have been computed already.
         """
@@ -124,11 +127,21 @@ class GroupedCustomers:
             note=self.note_,
         )
 
-    def advice(self) -> SegmentAdvice:
-        """Return one line per segment, "so do this", by the rules of `segment_advice`."""
+    def advice(self, response: SegmentResponse | None = None) -> SegmentAdvice:
+        """Return one line per segment, "so do this", by the rules of `segment_advice`.
+
+        Parameters
+        ----------
+        response : SegmentResponse, optional
+            What the segments answered; without it nothing is said of answers.
+        """
         self._fitted()
         return segment_advice(
-            self._frame, self.labels_, order=self.names_, absent=self._sizes_of_absent()
+            self._frame,
+            self.labels_,
+            order=self.names_,
+            absent=self._sizes_of_absent(),
+            response=response,
         )
 
     def _sizes_of_absent(self) -> dict[str, int]:

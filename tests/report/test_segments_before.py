@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,7 +38,9 @@ def before(shop, segmenter, features) -> SegmentsBefore:
 
 def test_answers_are_those_of_build_pairs_at_each_promotions_start(shop, segmenter, before) -> None:
     pairs = build_pairs(shop, as_of=AS_OF).execute()
-    pairs = pairs[pairs["label_complete"]]
+    # Of what started before the data do, answers are known in part only.
+    opened = shop.settings.life()[0]
+    pairs = pairs[pairs["label_complete"] & (pairs["starts_at"] >= opened)]
     known = pairs["orders"].notna()
     pairs["segment"] = np.where(known, segmenter.predict_pairs(pairs), "No history")
     expected = pairs.groupby(["segment", "promotion_id"])["redeemed"].agg(["size", "sum"])
@@ -45,6 +48,27 @@ def test_answers_are_those_of_build_pairs_at_each_promotions_start(shop, segment
     assert found["contacts"].to_dict() == expected["size"].to_dict()
     assert found["responses"].to_dict() == expected["sum"].to_dict()
     assert "as of the promotion's start" in before.response.summary()
+
+
+def test_a_click_is_no_response_and_has_a_rate_of_its_own(shop, segmenter, features, before):
+    assert before.clicks is None and before.rates().empty
+    contacts = shop.exposures.select("promotion_id", "customer_id", "ts")
+    clicks = contacts.mutate(kind=ibis.literal("click"))
+    own = shop.responses.select(*clicks.columns)
+    changed = shop.with_tables(shop.tables | {"responses": own.union(clicks)})
+    found = segments_before(changed, segmenter, features, features["customer_id"])
+    pd.testing.assert_frame_equal(found.response.table, before.response.table)
+    assert found.response.outcome == "redeemed"
+    # Of nearly all a click, as written; those contacted before a promotion's start have none in it.
+    assert found.clicks.overall.value > 0.9 > found.response.overall.value
+    assert found.rates()["segment"].tolist() == found.clicks.segments["segment"].tolist()
+
+
+def test_a_promotion_that_still_runs_has_no_response_rate(shop, before) -> None:
+    running = shop.promotions.filter(shop.promotions.ends_at > AS_OF.to_pydatetime())
+    ids = set(running.promotion_id.execute())
+    contacted = set(shop.exposures.filter(shop.exposures.ts < AS_OF).promotion_id.execute())
+    assert ids & contacted and not ids & set(before.response.table["promotion_id"])
 
 
 def test_customers_are_followed_from_what_was_known_then(shop, segmenter, features, before) -> None:

@@ -7,7 +7,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.segmentation import SegmentResponse, segment_response
+
 matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="session")
+def answered() -> Callable[[pd.DataFrame, np.ndarray], SegmentResponse]:
+    """Return a function that makes the response of segments from counts by customer."""
+    return _answered
+
+
+def _answered(frame: pd.DataFrame, segment: np.ndarray) -> SegmentResponse:
+    contacts = frame["contacts"].to_numpy()
+    row = np.repeat(np.arange(len(frame)), contacts)
+    turn = np.arange(len(row)) - np.repeat(np.cumsum(contacts) - contacts, contacts)
+    pairs = pd.DataFrame({"customer_id": frame["customer_id"].to_numpy()[row]})
+    pairs["promotion_id"] = turn
+    pairs["redeemed"] = turn < frame["responses"].to_numpy()[row]
+    return segment_response(pairs, np.asarray(segment, dtype=object)[row])
 
 
 def make_features(n: int = 600, seed: int = 0) -> pd.DataFrame:

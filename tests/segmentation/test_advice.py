@@ -62,9 +62,10 @@ def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
         ({}, "Nothing sets them apart", ""),
     ],
 )
-def test_the_figures_decide(figures, line, because) -> None:
+def test_the_figures_decide(answered, figures, line, because) -> None:
     frame, segment = shop(**figures)
-    row = segment_advice(frame, segment).table.set_index("segment").loc["b"]
+    response = answered(frame, segment)
+    row = segment_advice(frame, segment, response=response).table.set_index("segment").loc["b"]
     assert line in row["so_do_this"]
     assert because in row["because"]
     assert (row["because"] == "") == (because == "")

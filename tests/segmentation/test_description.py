@@ -12,8 +12,9 @@ def segment(features: pd.DataFrame) -> np.ndarray:
     return np.where(features["orders"] > 8, "Many", np.where(features["orders"] > 3, "Some", "Few"))
 
 
-def test_figures_are_those_of_plain_pandas(features: pd.DataFrame, segment: np.ndarray) -> None:
-    table = describe_segments(features, segment).table.set_index("segment")
+def test_figures_are_those_of_plain_pandas(features, segment, answered) -> None:
+    response = answered(features, segment)
+    table = describe_segments(features, segment, response=response).table.set_index("segment")
     by = features.groupby(segment)
     assert table["customers"].to_dict() == by.size().to_dict()
     assert table["customers"].is_monotonic_decreasing
@@ -26,8 +27,8 @@ def test_figures_are_those_of_plain_pandas(features: pd.DataFrame, segment: np.n
     np.testing.assert_allclose(table[list(AXES)], scores)
 
 
-def test_every_figure_lies_in_its_interval(features: pd.DataFrame, segment: np.ndarray) -> None:
-    table = describe_segments(features, segment).table
+def test_every_figure_lies_in_its_interval(features, segment, answered) -> None:
+    table = describe_segments(features, segment, response=answered(features, segment)).table
     ends = [c.removesuffix("_low") for c in table if c.endswith("_low")]
     assert {"share_customers", "share_sales", "response_rate", *AXES} <= set(ends)
     for name in ends:
@@ -48,31 +49,28 @@ def test_share_of_sales_interval_is_that_of_the_bootstrap() -> None:
     assert row["share_sales_high"] == pytest.approx(high, abs=0.1 * width)
 
 
-def test_responses_may_be_given_by_contact_or_by_row(
-    features: pd.DataFrame, segment: np.ndarray
+def test_a_response_rate_is_that_of_segment_response_and_of_nothing_else(
+    features: pd.DataFrame, segment: np.ndarray, answered
 ) -> None:
-    ids = features["customer_id"]
-    contacts = pd.DataFrame(
-        {"customer_id": np.repeat(ids, 2), "redeemed": [True, False] * len(ids)}
-    )
-    by_contact = describe_segments(features, segment, response=contacts).table
-    assert by_contact["response_rate"].tolist() == [0.5] * 3
-    assert by_contact["contacts"].tolist() == (2 * by_contact["customers"]).tolist()
-    flags = np.where(np.arange(len(ids)) % 3 == 0, np.nan, 1.0)
-    by_row = describe_segments(features, segment, response=flags).table
-    assert by_row["contacts"].sum() == np.isfinite(flags).sum()
-    assert (by_row["response_rate_low"] < 1).all()
-    with pytest.raises(InputError, match="expected one 0/1 per row"):
-        describe_segments(features, segment, response=[1.0])
-    with pytest.raises(InputError, match="one row per contact"):
-        describe_segments(features, segment, response=features[["customer_id"]])
+    # A customer's own count of contacts and responses knows neither the segment at the start nor
+    # whether a promotion is over.
+    assert describe_segments(features, segment).table["response_rate"].isna().all()
+    found = answered(features, segment)
+    table = describe_segments(features, segment, response=found).table.set_index("segment")
+    told = found.segments.set_index("segment").loc[table.index]
+    assert table["response_rate"].tolist() == told["rate"].tolist()
+    assert table["response_rate_low"].tolist() == told["rate_low"].tolist()
+    assert table["contacts"].tolist() == told["contacts"].tolist()
+    without = features[segment != "Few"]
+    part = describe_segments(without, segment[segment != "Few"], absent={"No history": 3})
+    assert part.table["contacts"].eq(0).all()
 
 
-def test_summary_names_the_top_segment_with_its_interval(features: pd.DataFrame) -> None:
-    some = features.sort_values("customer_id", ignore_index=True)
+def test_summary_names_the_top_segment_with_its_interval(features, answered) -> None:
+    some = features.sort_values("customer_id", ignore_index=True).assign(contacts=1)
     segment = np.where(some.index % 2 == 0, "Deal fans", "Others")
-    flags = (segment == "Deal fans") * (some.index % 4 == 0) * 1.0
-    profile = describe_segments(some, segment, response=flags)
+    some["responses"] = (segment == "Deal fans") * (some.index % 4 == 0)
+    profile = describe_segments(some, segment, response=answered(some, segment))
     assert profile.summary().startswith(
         "Two segments; Deal fans respond most: 50 % [44, 56] (n = 300 contacts)."
     )
@@ -94,8 +92,8 @@ def test_without_sales_or_responses_the_rest_still_stands() -> None:
         describe_segments(frame, ["a"])
 
 
-def test_figures_show_the_table(features: pd.DataFrame, segment: np.ndarray) -> None:
-    profile = describe_segments(features, segment)
+def test_figures_show_the_table(features, segment, answered) -> None:
+    profile = describe_segments(features, segment, response=answered(features, segment))
     heat = profile.plot()
     shown = {t.get_text() for t in heat.texts}
     expected = profile.table[list(AXES)].to_numpy().ravel()
