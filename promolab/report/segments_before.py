@@ -215,7 +215,7 @@ def _answers(
         f"them. The segments' borders were drawn {made}. {said}"
     )
     names = rows["segment"].fillna(NO_HISTORY).to_numpy(dtype=object)
-    told = {"order": segmenter.names_, "known": known.rstrip()}
-    outcome = next(c for c in contacts if c not in (*_KEYS, "starts_at", CLICKED))
+    told: dict[str, Any] = {"order": segmenter.names_, "known": known.rstrip()}
+    outcome = next(str(c) for c in contacts if c not in (*_KEYS, "starts_at", CLICKED))
     clicks = segment_response(rows, names, CLICKED, **told) if CLICKED in contacts else None
     return segment_response(rows, names, outcome, **told), clicks

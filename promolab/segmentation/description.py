@@ -297,7 +297,8 @@ def describe_segments(
     member = (segment[:, None] == np.array(names, dtype=object)[None, :]).astype(float)
     table = _table(frame, names, member, absent)
     told = ["contacts", "response_rate", "response_rate_low", "response_rate_high"]
-    table |= rates_of(names, response)[told].to_dict("list")
+    rates = rates_of(names, response)
+    table |= {name: rates[name].to_numpy() for name in told}
     scores = build_profiles(frame) if profiles is None else profiles
     if profiles is not None:
         scores = profiles.set_index("customer_id").reindex(frame["customer_id"])
