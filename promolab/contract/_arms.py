@@ -47,6 +47,9 @@ def check_columns(experiment: Experiment) -> None:
             if name in taken and not free:
                 raise InputError(_two_roles(name, taken[name], role))
             taken.setdefault(name, role)
+    for name in experiment.assumed:
+        if name not in experiment.covariates:
+            raise InputError(f"assumed names {name!r}, which is not among the covariates")
     for name in (experiment.arm, experiment.customer_id):
         _complete(frame[name], "take those rows out")
     for name in experiment.outcomes:

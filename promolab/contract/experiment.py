@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.contract._arms import arms_of, chances_for, check_columns, shares_in
+from promolab.contract.roles import as_whole
 from promolab.errors import InputError, nearest
 from promolab.wording import count, plural
 
@@ -33,7 +34,7 @@ class Experiment:
     frame : DataFrame of n rows
         One row per decision; it gets the index 0 to n - 1.
     arm : str
-        Column of the arm that was assigned.
+        Column of the arm that was assigned; floats that are all whole are whole numbers.
     control : object
         The arm that got nothing.
     covariates : sequence of str
@@ -62,6 +63,9 @@ class Experiment:
         What readers call it.
     notes : sequence of str
         Sentences that belong beside every figure made from it.
+    assumed : sequence of str
+        Those of the covariates that nobody named: that they were known before the decision is
+        assumed, said beside every figure, and doubted where it can be.
 
     Raises
     ------
@@ -96,12 +100,13 @@ class Experiment:
     arms: Sequence[Any] = ()
     name: str = "Experiment"
     notes: Sequence[str] = ()
+    assumed: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        for name in ("covariates", "outcomes", "placebo", "notes"):
+        for name in ("covariates", "outcomes", "placebo", "notes", "assumed"):
             given = getattr(self, name)
             put(name, (given,) if isinstance(given, str) else tuple(given))
         put("frame", self.frame.reset_index(drop=True))
@@ -110,6 +115,7 @@ class Experiment:
             raise InputError(f"design is {design!r}; {nearest(str(design), DESIGNS)}")
         put("design", design)
         check_columns(self)
+        put("frame", self.frame.assign(**{self.arm: as_whole(self.frame[self.arm])}))
         put("arms", arms_of(self.frame[self.arm], self.control, self.arms))
         if self.propensity is not None:
             if design == "unknown":
@@ -267,11 +273,12 @@ class Experiment:
             "constant": "at random, with chances that are the shares found",
             "unknown": "in a way that is not stated: effects can only be adjusted",
         }[self.design or "unknown"]
+        assumed = f", named by nobody: {', '.join(self.assumed)}" if self.assumed else ""
         return (
             f"{self.name}: {plural(self.n, 'decision')} on {plural(self.customers, 'customer')} "
             f"({', '.join(each)}; {self.control} is the control), assigned {how}. "
             f"{plural(len(self.outcomes), 'outcome')}: {', '.join(self.outcomes)}; "
-            f"{plural(len(self.covariates), 'covariate')}."
+            f"{plural(len(self.covariates), 'covariate')}{assumed}."
         )
 
     def _repr_html_(self) -> str:

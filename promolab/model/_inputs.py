@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import numbers
-import re
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.contract.roles import TIME_NAMES, counts_up, kind_of, names_a_thing, names_an_id
 from promolab.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-TIME_NAMES = frozenset({"as_of", "starts_at", "ends_at"})
-ID_ENDING = re.compile(r"(^|[_\s.-])(id|ID|Id)$|[a-z0-9](Id|ID)$")
-# A whole number under the name of a thing is which one it is, not how many.
-THINGS = frozenset(
-    {"account", "basket", "campaign", "card", "client", "coupon", "customer", "household", "item"}
-    | {"member", "order", "phone", "postcode", "product", "promotion", "shopper", "sku", "store"}
-    | {"user", "zip", "zipcode", "zip_code"}
-)
 
 
 def as_frame(X: Any) -> pd.DataFrame:
@@ -87,17 +78,19 @@ def feature_columns(
     if twice:
         raise InputError(f"columns given twice: {', '.join(twice)}; keep one of each")
     for name in names:
+        # What is stated, or has levels, is not read from the name.
+        free = name in as_levels or kind_of(X, name) is not None
         is_time = name in TIME_NAMES or pd.api.types.is_datetime64_any_dtype(X[name].dtype)
-        is_id = name not in as_levels and ID_ENDING.search(name) is not None
-        if is_time or is_id:
+        if is_time or (not free and names_an_id(name)):
             raise InputError(
                 f"column {name!r} is {'a time' if is_time else 'an id'}, not a feature; drop it or "
                 "name the features with columns="
             )
-        if name.lower() in THINGS and name not in as_levels and _counts_up(X[name]):
+        if not free and names_a_thing(name) and _counts_up(X[name]):
             raise InputError(
                 f"column {name!r} holds whole numbers that say which {name} it is: an id, not a "
-                f"quantity; drop it, or make it a category: X[{name!r}].astype('category')"
+                f"quantity; drop it, make it a category: X[{name!r}].astype('category'), or, if "
+                f"it counts something, say so: kinds={{{name!r}: 'number'}}"
             )
     return sorted(names)
 
@@ -115,9 +108,7 @@ def _counts_up(column: pd.Series) -> bool:
     """Whether a column is of more than two numbers, all whole."""
     if isinstance(column.dtype, pd.CategoricalDtype) or not is_numeric(column):
         return False
-    values = as_numbers(column)
-    different = np.unique(values[~np.isnan(values)])
-    return len(different) > 2 and bool((different == np.floor(different)).all())
+    return counts_up(as_numbers(column))
 
 
 def looks_like_id(present: np.ndarray) -> bool:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from promolab.contract.roles import TIME_NAMES
 from promolab.errors import InputError
-from promolab.model._inputs import TIME_NAMES, check_columns, check_time, feature_columns
+from promolab.model._inputs import check_columns, check_time, feature_columns
 from promolab.model.folds import (
     BLOCKS,
     KEYS,

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import Experiment
+from promolab.contract.roles import as_whole, with_kinds
 from promolab.errors import DataError, InputError, nearest
+from promolab.sources.covariates import left_over, no_copies
 from promolab.sources.labelled import as_numbers, read_table
-from promolab.wording import count, plural
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +24,6 @@ CONTROL_WORDS = ("control", "none", "no", "nothing", "holdout", "false", "0")
 """What a control may be called without being named."""
 ROW = "row"
 """The column that stands for the customer where none is named."""
-MANY = 50
-"""Different values from which a text that hardly repeats is taken for a key."""
 
 
 def load_experiment(
@@ -39,6 +39,7 @@ def load_experiment(
     placebo: str | Sequence[str] = (),
     household: str | None = None,
     block: str | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Experiment:
     """Open an experiment: one row per decision.
 
@@ -63,18 +64,23 @@ def load_experiment(
         same for all (of a block), counted in the data. Without it they are to be estimated, and
         effects are adjusted, not randomised.
     covariates : sequence of str, optional
-        Columns known before the decision; by default all others but times and keys.
+        Columns known before the decision. By default all others but times, keys and ids (numbers
+        that differ from row to row, or are one per customer): that they were known before is then
+        an assumption, which `promolab.UpliftModel` names in its ``checks_``, and it refuses one
+        that looks as if it was measured afterwards.
     customer_id : str, optional
         Column of the customer, whose rows belong together; without it each row is a customer.
     placebo : str or sequence of str
         Columns like the outcomes, measured before the decision.
     household, block : str, optional
         Columns of the household, and of the round of decisions.
+    kinds : mapping of str to {"number", "category"}, optional
+        What columns are that would be read otherwise, such as ``{"campaign": "number"}``.
 
     Returns
     -------
     Experiment
-        Arms as text where they are not numbers.
+        Arms as text where they are not numbers; whole numbers where they are (1.0 is 1).
 
     Raises
     ------
@@ -100,7 +106,7 @@ def load_experiment(
 
     outcomes, placebo = _listed(outcomes), _listed(placebo)
     if not isinstance(source, pd.DataFrame) and str(source) == HILLSTROM:
-        stated = (arm, control, propensity, covariates, customer_id, household, block)
+        stated = (arm, control, propensity, covariates, customer_id, household, block, kinds)
         if any(value is not None for value in stated) or outcomes or placebo:
             raise InputError(
                 f"{HILLSTROM!r} brings its own columns and chances: give its file by path= alone, "
@@ -115,11 +121,12 @@ def load_experiment(
             f"{HILLSTROM!r} brings its own)"
         )
     given = read_table(source)
-    table = pd.DataFrame({c: _values(given[c]) for c in given.columns})
+    table = with_kinds(pd.DataFrame({c: _values(given[c]) for c in given.columns}), kinds)
     others = [c for c in (customer_id, household, block) if c is not None]
     _known([arm, *outcomes, *placebo, *others, *_listed(covariates)], table)
     table[outcomes + placebo] = table[outcomes + placebo].apply(_outcome)
-    arms = sorted(table[arm].dropna().unique().tolist(), key=str)
+    arms = sorted(as_whole(table[arm].dropna()).unique().tolist(), key=str)
+    table[arm] = as_whole(table[arm])
     control = _control(control, arms, arm)
     notes: list[str] = []
     if customer_id is None:
@@ -129,17 +136,18 @@ def load_experiment(
         table[customer_id] = range(1, len(table) + 1)
         notes.append("No column of the customer is named: every row counts as one of its own.")
     chances, design, used = _propensity(propensity, table, arm, arms, control)
+    assumed: list[str] = []
     if covariates is None:
         taken = {arm, *outcomes, *placebo, customer_id, *others, *used}
-        covariates = _usable(table, taken, notes)
-    else:
-        covariates = _listed(covariates)
-    _no_copies(table, covariates, outcomes)
+        assumed, left = left_over(table, taken, customer_id)
+        notes += [left] if left else []
+    before = assumed or _listed(covariates)
+    no_copies(table, before, outcomes)
     return Experiment(
         table,
         arm,
         control,
-        covariates,
+        before,
         outcomes,
         customer_id=customer_id,
         propensity=chances,
@@ -150,6 +158,7 @@ def load_experiment(
         arms=[control, *(a for a in arms if a != control)] if chances is not None else (),
         name="Experiment" if isinstance(source, pd.DataFrame) else Path(source).name,
         notes=notes,
+        assumed=assumed,
     )
 
 
@@ -283,44 +292,3 @@ def _chance(column: pd.Series) -> pd.Series:
             f"first in row {int(wrong.to_numpy().argmax()) + 1}; a chance lies between them"
         )
     return values
-
-
-def _usable(table: pd.DataFrame, taken: set[str], notes: list[str]) -> list[str]:
-    """Return the columns that may be covariates; says which were left out."""
-    import pandas as pd
-
-    found: list[str] = []
-    left: list[str] = []
-    for name in table.columns:
-        if name in taken:
-            continue
-        column = table[name]
-        number = pd.api.types.is_numeric_dtype(column.dtype)
-        kinds = 0 if number else column.nunique()
-        is_time = pd.api.types.is_datetime64_any_dtype(column.dtype)
-        (left if is_time or kinds > max(MANY, len(table) / 2) else found).append(name)
-    if left:
-        notes.append(f"No covariates, being times or keys: {', '.join(left)}.")
-    return found
-
-
-def _no_copies(table: pd.DataFrame, covariates: Sequence[str], outcomes: Sequence[str]) -> None:
-    """Refuse a covariate that is an outcome under another name."""
-    import numpy as np
-    import pandas as pd
-
-    for outcome in outcomes:
-        if not pd.api.types.is_numeric_dtype(table[outcome].dtype):
-            continue
-        values = table[outcome].to_numpy(dtype=float, na_value=np.nan)
-        if len(np.unique(values)) < 2 or len(values) < 20:
-            continue
-        for name in covariates:
-            if name == outcome or not pd.api.types.is_numeric_dtype(table[name].dtype):
-                continue
-            if np.array_equal(table[name].to_numpy(dtype=float, na_value=np.nan), values):
-                raise InputError(
-                    f"the covariate {name!r} equals the outcome {outcome!r} in all "
-                    f"{count(len(values))} rows; it cannot have been known when the decision was "
-                    "made: name the covariates without it"
-                )

@@ -136,7 +136,28 @@ def test_a_files_control_and_chances_are_read(shop, file):
         choose_experiment(shop, None, str(file), {**stated, "propensity": "paper=0.25, app"})
 
 
+def test_covariates_that_nobody_named_are_named_and_a_result_among_them_is_refused(shop, tmp_path):
+    rows = trial_rows(2.0).rename(columns={"visits": "visits_after"})
+    rows.to_csv(tmp_path / "mails.csv", index=False)
+    stated = {**WORDS, "outcomes": "spend", "propensity": "paper=0.25, app=0.25"}
+    found = measure_uplift(choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated))
+    assert found.model is None and found.checks.refused == ("covariates",)
+    shown = text(uplift_views.checks(found))
+    assert "Refused: covariates. No effect is shown." in shown
+    assert "visits_after, which is named like something measured after it" in shown
+    assert recorded(found)["identification"] == "not identified"
+    stated["covariates"] = "age, city"
+    named = measure_uplift(choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated))
+    assert str(named.checks.identification) == "randomised"
+
+
 # What is said.
+
+
+def test_the_page_names_the_covariates_that_nobody_named(strong):
+    told = "for nobody named the covariates: age, city."
+    assert told in text(uplift_views.checks(strong))
+    assert "2 covariates, named by nobody: age, city." in text(uplift_views.compared(strong))
 
 
 def test_something_to_target_is_said_where_it_is_there_and_of_the_right_arm(strong):

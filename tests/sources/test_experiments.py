@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from promolab import load_experiment
+from promolab.contract import Experiment
 from promolab.errors import DataError, InputError
 
 
@@ -62,6 +63,35 @@ def test_covariates_are_what_is_left_but_times_keys_and_chances(table):
     stated = load_experiment(table, **CALL, covariates=["zip"])
     assert stated.covariates == ("zip",)
     assert load_experiment(table, **CALL, covariates="zip").covariates == ("zip",)
+
+
+def test_numbers_that_tell_rows_or_customers_apart_are_ids_unless_they_are_named(table):
+    rng = np.random.default_rng(8)
+    table["ticket"] = rng.permutation(90) + 5_000  # one per row
+    table["card_no"] = table["member"].str[1:].astype(int) * 7 + 300  # one per customer
+    table["store_id"] = rng.integers(1, 4, 90)
+    table["campaign"] = rng.integers(1, 4, 90)
+    table["income"] = rng.integers(20, 60, 90) * 1_000
+    table["score"] = rng.normal(size=90)  # ids are whole
+    left = load_experiment(table, **CALL, propensity=CHANCES)
+    assert left.covariates == left.assumed == ("age", "zip", "income", "score")
+    assert "keys or ids: mailed_at, note, ticket, card_no, store_id, campaign." in left.notes[-1]
+    stated = load_experiment(table, **CALL, kinds={"campaign": "number", "store_id": "category"})
+    assert {"campaign", "store_id"} < set(stated.covariates)
+    named = load_experiment(table, **CALL, covariates=["ticket", "age"])
+    assert named.covariates == ("ticket", "age") and named.assumed == ()
+
+
+def test_arms_stored_as_floats_are_whole_numbers(table, tmp_path):
+    table["sent"] = (table["sent"] != "none").astype(float)
+    table.to_csv(tmp_path / "trial.csv", index=False)
+    for source in (table, tmp_path / "trial.csv"):
+        trial = load_experiment(source, **CALL, propensity={1: 0.5})
+        assert trial.arms == (0, 1) and [type(arm) for arm in trial.arms] == [int, int]
+        assert "(0 30, 1 60; 0 is the control)" in trial.summary()
+    assert load_experiment(table, **CALL, control=1).control == 1
+    made = Experiment(table, "sent", 0, ["age"], ["spend"], customer_id="member")
+    assert made.arms == (0, 1) and type(made.treatments[0]) is int
 
 
 def test_without_chances_effects_are_adjusted(table):

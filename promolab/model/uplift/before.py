@@ -39,8 +39,7 @@ def balance_table(
     """
     import pandas as pd
 
-    values, names = comparable_columns(experiment.X)
-
+    values, names, sources = comparable_columns(experiment.X)
     tables, joint = [], []
     size = np.bincount(experiment.codes, minlength=experiment.K)
     for arm in range(1, experiment.K):
@@ -50,10 +49,11 @@ def balance_table(
         raw, weighted, p_values, test = arm_contrast(
             values, experiment.codes, chances, arm, experiment.cluster, kept[:, arm - 1]
         )
-        columns = {"column": names, "raw": raw, "weighted": weighted, "p_value": p_values}
+        columns = {"column": names, "source": sources, "raw": raw, "weighted": weighted}
+        columns |= {"p_value": p_values}
         tables.append(pd.DataFrame({"arm": experiment.arms[arm], **columns}))
         joint.append(test)
-    empty = pd.DataFrame(columns=["arm", "column", "raw", "weighted", "p_value"])
+    empty = pd.DataFrame(columns=["arm", "column", "source", "raw", "weighted", "p_value"])
     return (pd.concat(tables, ignore_index=True) if tables else empty), joint
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.model.uplift.assumed import check_assumed
 from promolab.model.uplift.averages import wald
 from promolab.model.uplift.before import (
     DOUBTFUL,
@@ -66,7 +67,8 @@ def check_experiment(
         refused below 0.001)? ``balance``: are covariates alike in the arms, given the chances?
         ``overlap``: could everyone have got every arm, and how many rows are the weighted arms
         worth? ``placebo``: is there an "effect" on what was measured before? ``arm sizes``, and
-        ``spillover`` between members of a household.
+        ``spillover`` between members of a household. Where nobody named the covariates,
+        ``covariates`` names those that were taken, and refuses what looks measured afterwards.
 
     Examples
     --------
@@ -89,7 +91,9 @@ def check_experiment(
         kept = kept_rows(chances, None if experiment.randomised else "optimal")
     overlap = overlap_table(experiment, chances, kept)
     balance, joint = balance_table(experiment, chances, kept)
+    assumed = (check_assumed(experiment, balance),) if experiment.assumed else ()
     checks = (
+        *assumed,
         _arm_sizes(experiment, outcome),
         _sample_ratio(experiment),
         check_balance(experiment, balance, joint),

@@ -18,6 +18,8 @@ __all__ = ["Check", "Refused", "UpliftChecks"]
 
 NOTABLE = 0.1
 """Difference of arms in standard deviations from which on it is told (Stuart 2010)."""
+ASSUMED = "covariates"
+"""The check whose sentence is said although it passed: it names what rests on nobody's word."""
 VERDICTS = ("passed", "warning", "refused", "not possible")
 
 
@@ -61,8 +63,9 @@ class UpliftChecks(Result):
         effective_share of them, and even_n (rows of an even experiment of arm and control that
         would tell as much: 4 / the mean of 1/e_k + 1/e_0, times n).
     balance : DataFrame
-        One row per arm and covariate column: arm, column, raw and weighted (differences to the
-        control in standard deviations, before and after weighting by the chances).
+        One row per arm and covariate column: arm, column, source (its covariate), raw and weighted
+        (differences to the control in standard deviations, before and after weighting by the
+        chances), p_value (of the weighted one).
     randomised : bool
         Whether the experiment says that chance alone assigned the arms.
     """
@@ -124,9 +127,10 @@ class UpliftChecks(Result):
         return {"identification": str(self.identification), "checks": plain(shown)}
 
     def summary(self) -> str:
-        """Return what the checks that did not pass say, or that all passed."""
+        """Return what the checks that did not pass say, what is assumed, or that all passed."""
         words = {v: [c for c in self.checks if c.verdict == v] for v in VERDICTS}
-        found = [c.sentence for c in (*words["refused"], *words["warning"])]
+        assumed = [c for c in words["passed"] if c.name == ASSUMED]
+        found = [c.sentence for c in (*words["refused"], *words["warning"], *assumed)]
         passed = f"{plural(len(words['passed']), 'check')} passed"
         if words["not possible"]:
             names = ", ".join(c.name for c in words["not possible"])

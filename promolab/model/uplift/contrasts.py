@@ -20,35 +20,36 @@ LEVELS = 20
 """Most levels of a covariate that are compared."""
 
 
-def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
-    """Return standardised columns for comparison, shape (n, q), and their names.
+def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:
+    """Return standardised columns for comparison, shape (n, q), their names, and their covariates.
 
     Numbers as they are, with a column for missing ones; texts as one column per frequent level.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> comparable_columns(pd.DataFrame({"age": [1.0, 2.0, None], "town": ["a", "b", "b"]}))[1]
-    ['age', 'age missing', 'town = b']
+    >>> comparable_columns(pd.DataFrame({"age": [1.0, 2.0, None], "town": ["a", "b", "b"]}))[1:]
+    (['age', 'age missing', 'town = b'], ['age', 'age', 'town'])
     """
-    columns, names = [], []
+    columns, names, sources = [], [], []
 
     def add(values: np.ndarray, name: str) -> None:
         sd = values.std()
         if np.isfinite(sd) and sd > 1e-12:
             columns.append(np.clip((values - values.mean()) / sd, -FAR, FAR))
             names.append(name)
+            sources.append(source)
 
-    for name in X.columns:
-        column = X[name]
+    for label in X.columns:
+        column, source = X[label], str(label)
         if is_numeric(column):
             values = as_numbers(column)
             absent = np.isnan(values)
             if absent.all():
                 continue
-            add(np.where(absent, values[~absent].mean(), values), str(name))
+            add(np.where(absent, values[~absent].mean(), values), source)
             if absent.any():
-                add(absent.astype(float), f"{name} missing")
+                add(absent.astype(float), f"{source} missing")
             continue
         import pandas as pd
 
@@ -58,9 +59,9 @@ def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
         # Of levels that share all rows out, one says nothing that the others do not.
         rest = (codes < 0).any() or len(levels) > LEVELS
         for level in sorted(often) if rest else sorted(often)[1:]:
-            add((codes == level).astype(float), f"{name} = {levels[level]}")
+            add((codes == level).astype(float), f"{source} = {levels[level]}")
     matrix = np.column_stack(columns) if columns else np.empty((len(X), 0))
-    return matrix, names
+    return matrix, names, sources
 
 
 def arm_contrast(

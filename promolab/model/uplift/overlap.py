@@ -51,7 +51,8 @@ def overlap_table(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
                 "even_n": float(even),
             }
         )
-    return pd.DataFrame(rows)
+    # As objects: beside figures alone, an arm called 1 would become 1.0 in a row.
+    return pd.DataFrame(rows).astype({"arm": object})
 
 
 def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:

@@ -1,0 +1,201 @@
+"""What a column is, told by its name and by how its numbers run: a time, an id, a result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "CATEGORY",
+    "NUMBER",
+    "TIME_NAMES",
+    "as_whole",
+    "counts_up",
+    "kind_of",
+    "names_a_result",
+    "names_a_thing",
+    "names_an_id",
+    "tells_units_apart",
+    "with_kinds",
+]
+
+NUMBER = "number"
+CATEGORY = "category"
+"""What a column may be stated to be, where its name and values would be read otherwise."""
+
+TIME_NAMES = frozenset({"as_of", "starts_at", "ends_at"})
+_ID_ENDING = re.compile(r"(^|[_\s.-])(id|ID|Id)$|[a-z0-9](Id|ID)$")
+# A whole number under the name of a thing is which one it is, not how many.
+THINGS = frozenset(
+    {"account", "basket", "campaign", "card", "client", "coupon", "customer", "household", "item"}
+    | {"member", "order", "phone", "postcode", "product", "promotion", "shopper", "sku", "store"}
+    | {"user", "zip", "zipcode", "zip_code"}
+)
+_AFTERWARDS = frozenset(
+    {"after", "afterward", "afterwards", "during", "endline", "followup", "following", "future"}
+    | {"later", "next", "outcome", "post", "subsequent"}
+)
+_NOT_AFTERWARDS = re.compile(r"post[\s_.-]?(code|al|office|box)", re.IGNORECASE)
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+FEWEST = 20
+"""Values from which on numbers that are all different say something about what they are."""
+
+
+def names_an_id(name: str) -> bool:
+    """Whether a name ends as an id's does.
+
+    Examples
+    --------
+    >>> [name for name in ("store_id", "userId", "paid", "grid", "id") if names_an_id(name)]
+    ['store_id', 'userId', 'id']
+    """
+    return _ID_ENDING.search(name) is not None
+
+
+def names_a_thing(name: str) -> bool:
+    """Whether a name is that of a thing, so that a whole number under it says which one it is.
+
+    Examples
+    --------
+    >>> [name for name in ("Campaign", "zip", "age") if names_a_thing(name)]
+    ['Campaign', 'zip']
+    """
+    return name.lower() in THINGS
+
+
+def names_a_result(name: str) -> bool:
+    """Whether a name is that of something measured after a decision.
+
+    Examples
+    --------
+    >>> names = ["trans_after", "post_spend", "visitsAfter", "follow-up", "postcode", "post_code"]
+    >>> [name for name in names if names_a_result(name)]
+    ['trans_after', 'post_spend', 'visitsAfter', 'follow-up']
+    """
+    parts = [part.lower() for part in _PARTS.findall(_NOT_AFTERWARDS.sub("", name))]
+    return bool(_AFTERWARDS.intersection(parts)) or {"follow", "up"} <= set(parts)
+
+
+def counts_up(values: np.ndarray) -> bool:
+    """Whether numbers are whole, more than two of them different.
+
+    Examples
+    --------
+    >>> [counts_up(np.array(values)) for values in ([1.0, 2.0, 3.0], [0.0, 1.0], [0.5, 1.0, 2.0])]
+    [True, False, False]
+    """
+    different = np.unique(values[~np.isnan(values)])
+    return len(different) > 2 and bool((different == np.floor(different)).all())
+
+
+def as_whole(column: pd.Series) -> pd.Series:
+    """Return floats that are all whole as the whole numbers that they stand for.
+
+    A file that lacked a value somewhere holds 0.0 and 1.0 where 0 and 1 are meant. Any other column
+    comes back as it is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> as_whole(pd.Series([0.0, 1.0])).tolist(), as_whole(pd.Series([0.5, 1.0])).tolist()
+    ([0, 1], [0.5, 1.0])
+    """
+    if column.dtype.kind != "f":
+        return column
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    fits = np.isfinite(values) & (np.abs(values) < 2**53)
+    return column.astype("int64") if fits.all() and (values == np.floor(values)).all() else column
+
+
+def tells_units_apart(column: pd.Series, unit: pd.Series) -> bool:
+    """Whether whole numbers differ from row to row, or are one per unit, as ids are.
+
+    Parameters
+    ----------
+    column : Series
+        Numbers; those that are missing are left aside.
+    unit : Series
+        Whom each row is about.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> card, member = pd.Series([901, 733, 815] * 10), pd.Series(["a", "b", "c"] * 10)
+    >>> tells_units_apart(pd.Series(range(30)), member), tells_units_apart(card % 2, member)
+    (True, False)
+    """
+    import pandas as pd
+
+    known = column.notna().to_numpy()
+    values = column[known].to_numpy(dtype=float)
+    if len(values) < FEWEST or not np.isfinite(values).all() or (values != np.floor(values)).any():
+        return False
+    different = len(np.unique(values))
+    if different == len(values):
+        return True
+    units = unit.to_numpy()[known]
+    pairs = pd.DataFrame({"value": values, "unit": units})
+    return different == pairs["unit"].nunique() >= FEWEST and (
+        len(pairs.drop_duplicates()) == different
+    )
+
+
+def with_kinds(frame: pd.DataFrame, kinds: Mapping[str, str] | None) -> pd.DataFrame:
+    """Return a frame whose columns are what they are stated to be; it remembers that.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    kinds : mapping of str to {"number", "category"}, optional
+        By column. What is not stated is told by names and values.
+
+    Raises
+    ------
+    InputError
+        A column that is not there, another kind, or a number that holds none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> calls = with_kinds(pd.DataFrame({"campaign": [1, 2, 5]}), {"campaign": "number"})
+    >>> kind_of(calls, "campaign"), kind_of(calls, "age")
+    ('number', None)
+    """
+    import pandas as pd
+
+    if not kinds:
+        return frame
+    if not isinstance(kinds, Mapping):
+        raise InputError(f"kinds is {kinds!r}; give a mapping such as {{'campaign': 'number'}}")
+    made: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        if name not in frame.columns:
+            raise InputError(
+                f"kinds: there is no column {name!r}; {nearest(str(name), map(str, frame.columns))}"
+            )
+        if kind not in (NUMBER, CATEGORY):
+            raise InputError(f"kinds: {name!r} is {kind!r}; say 'number' or 'category'")
+        if kind == CATEGORY:
+            made[name] = frame[name].astype("category")
+        elif not pd.api.types.is_numeric_dtype(frame[name].dtype):
+            try:
+                made[name] = pd.to_numeric(frame[name])
+            except (TypeError, ValueError) as error:
+                raise InputError(f"kinds: {name!r} is no number ({error})") from None
+    frame = frame.assign(**made)
+    frame.attrs["kinds"] = {**frame.attrs.get("kinds", {}), **kinds}
+    return frame
+
+
+def kind_of(frame: pd.DataFrame, name: str) -> str | None:
+    """Return what a column was stated to be by `with_kinds`; None where nothing was."""
+    kind: str | None = frame.attrs.get("kinds", {}).get(name)
+    return kind
