@@ -80,7 +80,9 @@ class Eligibility:
             who = plural(int(self.quiet.sum()), "active customer")
             self.notes.append(f"{who} complained in the {days} before the sending: not contacted.")
 
-    def bars(self, promotion_id: Any, channel: str, messages: int = 1) -> dict[str, np.ndarray]:
+    def bars(
+        self, promotion_id: Any, channel: str, messages: int = 1, ends_at: Any = None
+    ) -> dict[str, np.ndarray]:
         """Return whom a promotion may not contact, by step of the funnel.
 
         Parameters
@@ -91,6 +93,8 @@ class Eligibility:
             Its channel, or `UNKNOWN`.
         messages : int
             How many contacts on this channel it brings, with what is sent together with it.
+        ends_at : datetime, optional
+            When it ends, where that is known.
 
         Returns
         -------
@@ -109,7 +113,8 @@ class Eligibility:
         rivals = self.rules.rivals(promotion_id)
         excluded = np.zeros(len(self.customers), dtype=bool)
         if rivals and self.contacts is not None:
-            touched = rights.in_touch_for(self.shop, self.contacts, rivals, self.sends_at)
+            end = None if pd.isna(ends_at) else ends_at
+            touched = rights.in_touch_for(self.shop, self.contacts, rivals, self.sends_at, end)
             excluded = self._marked(touched)
         return {
             "no_right": self._without_right[known],

@@ -78,7 +78,8 @@ def plan_week(
     rules : ContactRules, optional
         By default those of the shop's settings.
     planned : DataFrame, optional
-        customer_id, promotion_id, ts: contacts of released plans that `exposures` may not hold yet.
+        customer_id, promotion_id, ts, perhaps channel: contacts of released plans, earlier and
+        later ones, that `exposures` may not hold yet.
     quarantined : sequence of str
         Customers, as text, whose own row was quarantined
         (`promolab.campaign.rights.quarantined_customers`).
@@ -127,7 +128,7 @@ def plan_week(
     offers["list_size"] = list_sizes(shop, moment, offers, list_size, len(customers), notes)
     able = Eligibility(shop, customers, moment, sends_at, rules, planned, quarantined)
     bars = [
-        able.bars(row["promotion_id"], row["channel"], row["messages"])
+        able.bars(row["promotion_id"], row["channel"], row["messages"], row["ends_at"])
         for row in offers.to_dict("records")
     ]
     actions = offers["action"].drop_duplicates().tolist()

@@ -18,16 +18,16 @@ from promolab.wording import count, plural
 __all__ = ["OUTCOMES", "Reconciliation", "read_sent", "reconcile_sent"]
 
 OUTCOMES: Mapping[str, str] = {
-    "as planned": "as planned",
     "held out": "held out, but sent (wrong)",
     "not planned": "not planned for it, but sent (wrong)",
-    "other channel": "planned on another channel",
-    "another week's promotion": "of a promotion that this week does not plan",
-    "unknown promotion": "of a promotion that nobody knows",
     "unknown customer": "to a customer that nobody knows",
+    "unknown promotion": "of a promotion that nobody knows",
+    "another week's promotion": "of a promotion that this week does not plan",
+    "other channel": "planned on another channel",
+    "as planned": "as planned",
     "missing": "planned, but not sent",
 }
-"""What became of a customer and promotion → what it means."""
+"""What became of a customer and promotion → what it means; what is wrong stands first."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,40 @@ class Reconciliation(Result):
         """Whether exactly the planned ones were sent, each once."""
         return len(self.table) == self.counts["as planned"] == self.rows
 
+    def doubts(self) -> tuple[str, ...]:
+        """Say why the file may be another one than that of this plan; nothing where it may not.
+
+        It holds no planned contact, or fewer than half of them, or more customers that nobody knows
+        than customers of the shop.
+        """
+        said, sent = [], self.table[self.table["rows"] > 0]
+        to_contact = self._to_contact()
+        planned = len(to_contact)
+        found = int((to_contact["rows"] > 0).sum())
+        if planned and not found:
+            said.append(f"it holds none of the {plural(planned, 'planned contact')}")
+        elif 2 * found < planned:
+            said.append(
+                f"it holds {count(found)} of the {plural(planned, 'planned contact')}, fewer than "
+                "half"
+            )
+        unknown = sent.loc[sent["outcome"] == "unknown customer", "as_sent"].nunique()
+        known = sent.loc[sent["customer_id"].notna(), "as_sent"].nunique()
+        if unknown > known:
+            said.append(
+                f"{plural(unknown, 'customer')} of it are known to nobody, and {count(known)} are "
+                "the shop's"
+            )
+        return tuple(said)
+
+    def _to_contact(self) -> pd.DataFrame:
+        """Return a row per planned contact, with how often it was sent, on whatever channel."""
+        mine = self.table["outcome"].isin(["as planned", "missing", "other channel"])
+        keys = ["as_sent", "promotion_id"]
+        return self.table[mine].groupby(keys, as_index=False)[["rows"]].sum()
+
     def to_frame(self) -> pd.DataFrame:
-        """Return what did not go as planned, the wrong ones first."""
+        """Return what did not go as planned: wrong rows, what was sent twice, what is missing."""
         order = pd.Categorical(self.table["outcome"], list(OUTCOMES), ordered=True)
         table = self.table.assign(order=order)
         table = table[(table["outcome"] != "as planned") | (table["rows"] > 1)]
@@ -77,8 +109,7 @@ class Reconciliation(Result):
 
     def summary(self) -> str:
         """Say how many went as planned, and what did not."""
-        to_contact = self.table["outcome"].isin(["as planned", "missing", "other channel"])
-        planned = len(self.table[to_contact].drop_duplicates(["as_sent", "promotion_id"]))
+        planned = len(self._to_contact())
         first = (
             f"{count(self.counts['as planned'])} of the {plural(planned, 'planned contact')} were "
             f"sent; the file has {plural(self.rows, 'row')}."

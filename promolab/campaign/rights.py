@@ -49,8 +49,9 @@ def contacts_before(shop: Shop, as_of: datetime, planned: pd.DataFrame | None = 
     as_of : datetime
         The decision.
     planned : DataFrame, optional
-        customer_id, promotion_id, ts: contacts of released plans. One of a customer and promotion
-        that `exposures` already holds is that contact, and counts once.
+        customer_id, promotion_id (missing where nobody knows it), ts, perhaps channel: contacts of
+        released plans, earlier and later ones. One of a customer and promotion that `exposures`
+        already holds is that contact, and counts once.
 
     Returns
     -------
@@ -66,8 +67,12 @@ def contacts_before(shop: Shop, as_of: datetime, planned: pd.DataFrame | None = 
         made = _with_channel(shop, rows)
     if planned is None or planned.empty:
         return made
-    rows = ibis.memtable(planned[["customer_id", "promotion_id", "ts"]].reset_index(drop=True))
-    rows = rows.mutate(ts=rows.ts.cast("timestamp"))
+    columns = [c for c in ("customer_id", "promotion_id", "ts", "channel") if c in planned]
+    rows = ibis.memtable(planned[columns].reset_index(drop=True))
+    types = {"customer_id": shop.events.customer_id.type(), "ts": "timestamp", "channel": "string"}
+    if shop.has("promotions"):
+        types["promotion_id"] = shop.promotions.promotion_id.type()
+    rows = rows.cast({name: types[name] for name in columns if name in types})
     if made is None:
         return _with_channel(shop, rows)
     owed = _with_channel(shop, rows.anti_join(made, ["customer_id", "promotion_id"]))
@@ -104,31 +109,67 @@ def contacts_within(
 ) -> pd.Series[int]:
     """Count each customer's contacts that a limit looks at; who had none is left out.
 
+    One more contact at the sending lies in many spans of the limit's days: that which ends with it,
+    and those which end with a contact after it that is promised already. The fullest one counts.
     A contact whose channel is not known counts against the limit of every channel.
     """
     import ibis
 
-    since = ibis.literal(shifted(sends_at, -limit.days, zone)).cast("timestamp")
-    until = ibis.literal(sends_at).cast("timestamp")
-    rows = contacts.filter((contacts.ts > since) & (contacts.ts <= until))
+    since, until = (shifted(sends_at, days, zone) for days in (-limit.days, limit.days))
+    since, until = (ibis.literal(moment).cast("timestamp") for moment in (since, until))
+    rows = contacts.filter((contacts.ts > since) & (contacts.ts < until))
     if limit.channel is not None:
         rows = rows.filter(_channel_is(rows, limit.channel))
-    counts = rows.group_by("customer_id").aggregate(n=rows.count()).order_by("customer_id")
-    return counts.execute().set_index("customer_id")["n"]
+    later = rows.ts > ibis.literal(sends_at).cast("timestamp")
+    rows = rows.select("customer_id", "ts", later=later)
+    found = rows.order_by("customer_id", "ts").execute()
+    if not found["later"].any():
+        return found.groupby("customer_id").size()
+    return _fullest(found, limit.days, sends_at, zone)
+
+
+def _fullest(rows: pd.DataFrame, days: int, sends_at: datetime, zone: str) -> pd.Series[int]:
+    """Return each customer's contacts in the fullest span of so many days that holds the sending.
+
+    Days are counted by the clocks of the zone. ``rows``: customer_id, ts, later (than the sending).
+    """
+    local = rows["ts"].dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
+    own = pd.Timestamp(sends_at, tz="UTC").tz_convert(zone).tz_localize(None)
+    ends = rows.assign(end=local.where(rows["later"], own))[["customer_id", "end"]]
+    ends = pd.concat([ends, ends.assign(end=own)]).drop_duplicates()
+    pairs = ends.merge(rows.assign(local=local)[["customer_id", "local"]], on="customer_id")
+    inside = (pairs["local"] > pairs["end"] - pd.Timedelta(days=days)) & (
+        pairs["local"] <= pairs["end"]
+    )
+    counts = inside.astype("int64").groupby([pairs["customer_id"], pairs["end"]]).sum()
+    return counts.groupby("customer_id").max()
 
 
 def in_touch_for(
-    shop: Shop, contacts: Any, promotions: Iterable[str], sends_at: datetime
+    shop: Shop,
+    contacts: Any,
+    promotions: Iterable[str],
+    sends_at: datetime,
+    ends_at: datetime | None = None,
 ) -> pd.Index:
-    """Return the customers contacted for one of these promotions (as text) that still runs."""
+    """Return who was contacted for one of these promotions (as text), and it runs beside another.
+
+    The other one is sent at ``sends_at`` and runs until ``ends_at`` (without end where that is not
+    known): a contact made before counts while its promotion still runs then, a later one while the
+    other still runs.
+    """
     import ibis
 
+    moment = ibis.literal(sends_at).cast("timestamp")
     rivals = shop.promotions.filter(
         shop.promotions.promotion_id.cast("string").isin(list(promotions))
-        & (shop.promotions.ends_at > ibis.literal(sends_at).cast("timestamp"))
-    ).select("promotion_id")
-    rows = contacts.semi_join(rivals, "promotion_id").select("customer_id").distinct()
-    return pd.Index(rows.execute()["customer_id"])
+    ).select("promotion_id", "ends_at")
+    rows = contacts.join(rivals, "promotion_id")
+    beside = rows.ends_at > moment
+    if ends_at is not None:
+        beside = beside & (rows.ts < ibis.literal(ends_at).cast("timestamp"))
+    found = rows.filter(beside).select("customer_id").distinct()
+    return pd.Index(found.execute()["customer_id"])
 
 
 def quiet_after_complaint(shop: Shop, as_of: datetime, sends_at: datetime, days: int) -> pd.Index:

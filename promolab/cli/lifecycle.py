@@ -37,6 +37,12 @@ def add_lifecycle(commands: Any, common: argparse.ArgumentParser) -> None:
         parser.add_argument("week", metavar="WEEK", help="ISO week such as 2017-W44")
         if name == "reconcile":
             parser.add_argument("sent", metavar="FILE", help="the sending tool's csv file")
+            parser.add_argument(
+                "--force",
+                action="store_true",
+                help="take a file that holds under half of the planned contacts, or more unknown "
+                "customers than known ones",
+            )
         else:
             parser.add_argument("--by", metavar="NAME", help="who does it (default: the user)")
         if name != "release":
@@ -86,6 +92,7 @@ def _reconcile(options: argparse.Namespace) -> int:
         options.out,
         source=options.source,
         shop_file=options.shop,
+        force=options.force,
         wait=options.wait,
     )
     print(done.summary())

@@ -7,12 +7,25 @@ from pathlib import Path
 
 from promolab.errors import InputError
 
-__all__ = ["DECISIONS", "PLANNED", "SEND", "check_plan", "plan_files"]
+__all__ = [
+    "DECISIONS",
+    "DROPPED",
+    "PLANNED",
+    "SEND",
+    "SENT",
+    "check_plan",
+    "plan_files",
+    "sha256_of",
+]
 
 SEND = "send"
 DECISIONS = "decisions"
 PLANNED = "planned"
-_TABLES = (DECISIONS, "decision_propensities", PLANNED)
+DROPPED = "dropped"
+"""Table of those taken out of a plan at its release."""
+SENT = "tables/sent.parquet"
+"""What was really sent, once that is read back."""
+_TABLES = (DECISIONS, "decision_propensities", PLANNED, DROPPED)
 
 
 def plan_files(folder: Path) -> dict[str, str]:
@@ -32,10 +45,11 @@ def plan_files(folder: Path) -> dict[str, str]:
         return {}
     tables = [folder / "tables" / f"{name}.parquet" for name in _TABLES]
     files = sorted(path for path in [*(folder / SEND).rglob("*"), *tables] if path.is_file())
-    return {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

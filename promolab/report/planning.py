@@ -16,7 +16,7 @@ from promolab.campaign.randomised import FEWEST
 from promolab.campaign.rights import quarantined_customers
 from promolab.campaign.send import write_send
 from promolab.report.artifacts import RunFolder
-from promolab.report.releases import released_contacts
+from promolab.report.released_plans import released_contacts
 from promolab.wording import count, money, plural
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def make_plan(
         list_size=list_size,
         seed=seed,
         lead_days=lead_days,
-        planned=released_contacts(run.path.resolve().parent, run.week),
+        planned=released_contacts(run.path.resolve().parent, run.week, standing=True),
         quarantined=quarantined_customers(shop, run.read_table("quarantine")),
     )
     spread = run.metrics.get("response", {}).get("ratio_spread")

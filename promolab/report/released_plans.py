@@ -1,22 +1,161 @@
-"""What earlier weeks of a reports folder released: whom they assigned what, whatever was sent."""
+"""What the weeks of a reports folder released, each verified against its release as it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from promolab.campaign.lifecycle import check_unchanged, state_of
+from promolab.contract.operations import NONE
+from promolab.errors import InputError
 from promolab.report.artifacts import RunFolder, read_json
+from promolab.report.plan_files import SENT, plan_files, sha256_of
+from promolab.report.planned import planned_of
 from promolab.report.publish import good_weeks
+from promolab.weeks import Week
 from promolab.wording import count
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["carried_out", "with_released_decisions"]
+__all__ = [
+    "ReleasedPlan",
+    "carried_out",
+    "released_contacts",
+    "released_plans",
+    "with_released_decisions",
+]
 
-RELEASED = ("released", "sent", "closed")
+
+@dataclass(frozen=True)
+class ReleasedPlan:
+    """A plan that was released, and is as it was released; `released_plans` finds them.
+
+    Parameters
+    ----------
+    week : Week
+        Its week.
+    folder : RunFolder
+        The week's folder.
+    manifest : mapping
+        What its manifest says.
+    """
+
+    week: Week
+    folder: RunFolder
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def release(self) -> Mapping[str, Any]:
+        """What the release froze."""
+        frozen: Mapping[str, Any] = self.manifest["release"]
+        return frozen
+
+    def contacts(self) -> pd.DataFrame:
+        """Return whom it contacts: as planned until what was sent is read back, then as sent.
+
+        Returns
+        -------
+        DataFrame
+            customer_id, promotion_id (missing where nobody knows it), channel (missing where it is
+            not known), ts. Whoever was sent it twice has two rows. Those held out for the long run
+            are in it with what they were planned for, and ``standing`` is true: so they leave later
+            lists by the limit that those contacted leave by, and the two stay comparable.
+        """
+        planned = planned_of(self.folder.path)
+        table, columns = planned.table, ["customer_id", "promotion_id", "channel"]
+        table = table if "channel" in table else table.assign(channel=None)
+        standing = table.loc[table["holdout"] == "standing", columns].assign(standing=True)
+        if self.manifest.get("sent"):
+            sent = self.folder.read_table("sent")
+            sent = sent[(sent["rows"] > 0) & sent["customer_id"].notna()]
+            sent = sent.loc[sent.index.repeat(sent["rows"])]
+            ids = planned.promotions
+            whole = "Int64" if ids.dtype.kind in "iu" else ids.dtype  # with gaps, never as floats
+            known = pd.Series(ids.to_numpy(), index=ids.astype("str"), dtype=whole)
+            sent = sent.assign(
+                customer_id=sent["customer_id"].astype(table["customer_id"].dtype),
+                promotion_id=sent["promotion_id"].map(known),
+            )
+            real = sent[columns]
+        else:
+            real = table.loc[table["holdout"] == NONE, columns]
+        rows = pd.concat([real.assign(standing=False), standing], ignore_index=True)
+        rows["channel"] = rows["channel"].where(~rows["channel"].isin(["", "unknown"]))
+        return rows.assign(ts=pd.Timestamp(self.release["sends_at"]).as_unit("us"))
+
+
+def released_plans(out: str | Path) -> list[ReleasedPlan]:
+    """Return the plans that a reports folder released, in order of time.
+
+    Parameters
+    ----------
+    out : str or Path
+        The reports folder.
+
+    Raises
+    ------
+    InputError
+        If a file of one is not what was released, or read back as sent: it names the first. Such a
+        plan is neither used nor passed over, for limits and results would silently differ.
+    """
+    path, found = Path(out), []
+    for week in good_weeks(path) if path.is_dir() else ():
+        folder = RunFolder(path / str(week), week)
+        manifest = read_json(folder.path / "manifest.json") or {}
+        if state_of(manifest) == "draft":
+            continue
+        try:
+            check_unchanged(manifest["release"]["files"], plan_files(folder.path), "the release")
+            if manifest.get("sent"):
+                _check_sent(folder.path, manifest["sent"])
+        except InputError as error:
+            raise InputError(
+                f"the plan that {week} released cannot be relied on: {error}"
+            ) from error
+        found.append(ReleasedPlan(week, folder, manifest))
+    return found
+
+
+def _check_sent(folder: Path, sent: Mapping[str, Any]) -> None:
+    told = sent.get("table")
+    if told is not None:
+        there = {SENT: sha256_of(folder / SENT)} if (folder / SENT).is_file() else {}
+        check_unchanged({SENT: told}, there, "it was read back")
+
+
+def released_contacts(out: str | Path, week: Week, *, standing: bool = False) -> pd.DataFrame:
+    """Return whom the released plans of all other weeks contact, earlier and later ones.
+
+    For `promolab.campaign.plan.plan_week`: the shop's exposures may not hold them yet. Of a week
+    whose sending was read back it is those who were sent something.
+
+    Parameters
+    ----------
+    out : str or Path
+        The reports folder.
+    week : Week
+        The week that is planned; its own plan is left out.
+    standing : bool
+        Whether those held out for the long run are counted as if they had been contacted.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, promotion_id, channel, ts (the start of the plan's week, UTC).
+    """
+    found = [plan.contacts() for plan in released_plans(out) if plan.week != week]
+    found = [rows for rows in found if len(rows)]
+    if not found:
+        nothing: dict[str, Any] = {"customer_id": [], "promotion_id": [], "channel": []}
+        return pd.DataFrame(nothing | {"ts": pd.to_datetime([])})
+    rows = pd.concat(found, ignore_index=True)
+    rows = rows if standing else rows[~rows["standing"]]
+    return rows.drop(columns="standing").reset_index(drop=True)
 
 
 def with_released_decisions(run: RunFolder, shop: Shop) -> Shop:
@@ -34,11 +173,7 @@ def with_released_decisions(run: RunFolder, shop: Shop) -> Shop:
     """
     import ibis
 
-    frames = [
-        folder.read_table("decisions")
-        for folder, _ in _released_before(run)
-        if folder.table_path("decisions").exists()
-    ]
+    frames = [plan.folder.read_table("decisions") for plan in _released_before(run)]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return shop
@@ -69,27 +204,21 @@ def carried_out(run: RunFolder, promotions: Iterable[Any]) -> list[str]:
         Ids of promotions.
     """
     wanted, said = {str(p) for p in promotions}, []
-    for folder, manifest in _released_before(run):
-        if not folder.table_path("planned").exists():
-            continue
-        planned = folder.read_table("planned")
+    for plan in _released_before(run):
+        planned = planned_of(plan.folder.path).table
         planned = planned[planned["promotion_id"].astype(str).isin(wanted)]
         if planned.empty:
             continue
-        held = int((planned["holdout"] != "none").sum())
+        held = int((planned["holdout"] != NONE).sum())
         names = ", ".join(sorted(planned["promotion_id"].astype(str).unique()))
-        sent = (manifest.get("sent") or {}).get("summary", "What was sent was not read back.")
+        sent = (plan.manifest.get("sent") or {}).get("summary", "What was sent was not read back.")
         said.append(
-            f"Plan of {folder.week} (promotion {names}): {count(len(planned) - held)} assigned, "
+            f"Plan of {plan.week} (promotion {names}): {count(len(planned) - held)} assigned, "
             f"{count(held)} held back. {sent}"
         )
     return said
 
 
-def _released_before(run: RunFolder) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
-    out = run.path.resolve().parent
-    for week in good_weeks(out) if out.is_dir() else []:
-        folder = RunFolder(out / str(week), week)
-        manifest = read_json(folder.path / "manifest.json") or {}
-        if week < run.week and manifest.get("state") in RELEASED:
-            yield folder, manifest
+def _released_before(run: RunFolder) -> list[ReleasedPlan]:
+    plans = released_plans(run.path.resolve().parent)
+    return [plan for plan in plans if plan.week < run.week]

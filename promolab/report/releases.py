@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,17 +19,17 @@ from promolab.campaign.lifecycle import (
     frozen_windows,
     moved_windows,
     settled_at,
-    state_of,
 )
 from promolab.campaign.reconcile import Reconciliation, read_sent, reconcile_sent
 from promolab.contract.arrivals import arriving, by_week
 from promolab.contract.operations import Operations, read_operations
 from promolab.errors import InputError, PromolabError
 from promolab.report import publish
-from promolab.report.artifacts import open_run, read_json, write_json
-from promolab.report.plan_files import check_plan, plan_files
+from promolab.report.artifacts import open_run, write_json
+from promolab.report.plan_files import check_plan, plan_files, sha256_of
 from promolab.report.planned import Planned, planned_of
 from promolab.report.records import reports_folder, week_folder
+from promolab.report.released_plans import released_contacts, released_plans
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -127,9 +126,13 @@ def reconcile_week(
     *,
     source: str | Path | None = None,
     shop_file: str | Path | None = None,
+    force: bool = False,
     wait: float = WAIT,
 ) -> tuple[Reconciliation, tuple[str, ...]]:
-    """Read back what the sending tool really sent; results stay read by assignment.
+    """Read back what the sending tool really sent.
+
+    From then on the contact limits of other weeks count what was sent, also to those never planned,
+    in place of what was planned; results stay read by assignment.
 
     Parameters
     ----------
@@ -141,6 +144,8 @@ def reconcile_week(
         The reports folder.
     source, shop_file : optional
         Where the shop's promotions are now; by default where the week was made from.
+    force : bool
+        Take a file that does not look like that of this plan.
     wait : float
         Seconds to wait for another command that holds the reports folder.
 
@@ -154,8 +159,8 @@ def reconcile_week(
     Raises
     ------
     InputError
-        If the week is not released or closed, its plan is not what was released, or the file
-        cannot be read.
+        If the week is not released or closed, its plan is not what was released, the file cannot
+        be read, or does not look like that of this plan (`Reconciliation.doubts`).
     """
     path = Path(sent).expanduser()
     with _opened(week, out, wait) as opened:
@@ -164,16 +169,28 @@ def reconcile_week(
         planned = planned_of(opened.folder)
         rows = read_sent(path, _operations(planned).send.columns, planned.only())
         done = reconcile_sent(planned.table, rows, planned.customers, planned.promotions)
+        if done.doubts() and not force:
+            raise InputError(_not_taken(path.name, done, opened.manifest.get("sent")))
         try:
             moved = _moved(frozen, _shop(opened, source, shop_file))
         except PromolabError as error:
             moved = (f"whether a promotion's window moved cannot be told: {error}",)
         run = open_run(opened.folder, week=opened.week)
-        run.write_table("sent", done.table, by=["as_sent", "promotion_id", "channel"])
+        table = run.write_table("sent", done.table, by=["as_sent", "promotion_id", "channel"])
         said = {"at": _at(), "file": path.name, "summary": done.summary(), "moved": list(moved)}
-        said["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        said |= {"sha256": sha256_of(path), "table": sha256_of(table)}
         opened.note(state="sent", sent=done.to_dict() | said)
         return done, moved
+
+
+def _not_taken(name: str, done: Reconciliation, before: Mapping[str, Any] | None) -> str:
+    stands = "what was planned still counts as sent"
+    if before:
+        stands = f"what {before.get('file', 'a file')} told on {str(before.get('at'))[:10]} stands"
+    return (
+        f"{name} does not look like the file of this plan: {'; '.join(done.doubts())}. Nothing was "
+        f"changed, {stands}. If this is what was sent, give --force"
+    )
 
 
 def close_week(
@@ -239,37 +256,6 @@ def close_week(
         return moved
 
 
-def released_contacts(out: str | Path, before: Week) -> pd.DataFrame:
-    """Return whom the released plans of earlier weeks contact.
-
-    For `promolab.campaign.plan.plan_week`: the shop's exposures may not hold them yet.
-
-    Parameters
-    ----------
-    out : str or Path
-        The reports folder.
-    before : Week
-        The week that is planned.
-
-    Returns
-    -------
-    DataFrame
-        customer_id, promotion_id, ts (the start of the plan's week, UTC); held out left out.
-    """
-    import pandas as pd
-
-    path, found = Path(out), []
-    for week, manifest in _released(path):
-        if week >= before:
-            continue
-        table = planned_of(path / str(week)).table
-        rows = table.loc[table["holdout"] == "none", ["customer_id", "promotion_id"]]
-        found.append(rows.assign(ts=pd.Timestamp(manifest["release"]["sends_at"]).as_unit("us")))
-    if not found:
-        return pd.DataFrame({"customer_id": [], "promotion_id": [], "ts": pd.to_datetime([])})
-    return pd.concat(found, ignore_index=True)
-
-
 def moved_since_release(out: str | Path, shop: Shop) -> dict[str, tuple[str, ...]]:
     """Return which promotions of released plans no longer run when the plan says they do.
 
@@ -285,16 +271,8 @@ def moved_since_release(out: str | Path, shop: Shop) -> dict[str, tuple[str, ...
     dict of str to tuple of str
         Sentences by week; weeks of which nothing moved are left out.
     """
-    frozen = [(str(week), manifest["release"]) for week, manifest in _released(Path(out))]
-    said = {week: _moved(release, shop) for week, release in frozen}
+    said = {str(plan.week): _moved(plan.release, shop) for plan in released_plans(out)}
     return {week: sentences for week, sentences in said.items() if sentences}
-
-
-def _released(out: Path) -> Iterator[tuple[Week, dict[str, Any]]]:
-    for week in publish.good_weeks(out) if out.is_dir() else ():
-        manifest = read_json(out / str(week) / "manifest.json") or {}
-        if state_of(manifest) != "draft":
-            yield week, manifest
 
 
 @contextmanager

@@ -39,6 +39,7 @@ from promolab.report.parameters import (
 from promolab.report.plan_files import plan_files
 from promolab.report.progress import Progress
 from promolab.report.records import FAILED, check_owner, forget_failure, note_failure
+from promolab.report.released_plans import released_plans
 from promolab.report.response_choice import check_methods
 from promolab.report.schedule_steps import run_steps, usual_workers
 from promolab.report.shown import hidden_errors
@@ -231,6 +232,7 @@ def make_week(
                 if call.files.changed():  # while another run was waited for
                     call = checked_call(request, present(), closed)
                 check_owner(folder, request.written_source, call.shop)
+                released_plans(folder)  # refuses one that was changed, before anything is run
                 for sentence in call.late if earlier is None else ():
                     shown.say(sentence)
                 made = _kept(call, folder, shown)

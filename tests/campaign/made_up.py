@@ -122,7 +122,7 @@ def case_of(seed: int) -> Case:
         promotions[["promotion_id"]].head(3), how="cross"
     )
     scores["p_redeemed"] = rng.integers(0, 6, len(scores)) / 5
-    owed = some(2).assign(ts=AS_OF + DAY)
+    owed = some(3).assign(ts=AS_OF + rng.integers(-9, 10, 3) * DAY)
     return Case(
         frames,
         scores,
@@ -231,16 +231,17 @@ def _bar(case: Case, customer: Any, promotion: Any, action: dict[Any, str]) -> s
         wanted = None if limit.channel is None else limit.channel.lower()
         if wanted is not None and channel is not None and wanted != channel:
             continue
-        counted = [
-            ts for _, ts, c in contacts
-            if sends_at - limit.days * DAY < ts <= sends_at and (None in (wanted, c) or c == wanted)
-        ]  # fmt: skip
-        if len(counted) + messages > limit.contacts:
-            return "over_limit"
+        mine = [ts for _, ts, c in contacts if None in (wanted, c) or c == wanted]
+        days = limit.days * DAY
+        # Any span of so many days that holds the sending, and ends with a contact.
+        for last in [sends_at, *(ts for ts in mine if sends_at < ts < sends_at + days)]:
+            if sum(last - days < ts <= last for ts in mine) + messages > limit.contacts:
+                return "over_limit"
     ends = frames["promotions"].set_index("promotion_id")["ends_at"]
     rivals = rules.rivals(promotion)
-    if any(str(p) in rivals and ends[p] > sends_at for p, _, _ in contacts):
-        return "excluded"
+    for p, ts, _ in contacts:
+        if str(p) in rivals and ends[p] > sends_at and ts < ends[promotion]:
+            return "excluded"
     return None
 
 

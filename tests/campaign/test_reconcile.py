@@ -68,8 +68,9 @@ def test_each_row_has_one_outcome():
     assert done.to_dict()["outcomes"]["missing"] == 2
     assert done.summary().startswith("1 of the 4 planned contacts were sent; the file has 9 rows.")
     assert "1 held out, but sent (wrong)" in done.summary()
-    assert done.to_frame()["outcome"].iloc[0] == "as planned"  # sent twice
-    assert len(done.to_frame()) == 10
+    outcomes = done.to_frame()["outcome"].tolist()
+    assert outcomes[0] == "held out" and len(outcomes) == 10
+    assert outcomes[-3:] == ["as planned", "missing", "missing"]  # the first was sent twice
 
 
 def test_what_was_sent_as_planned_agrees_whatever_its_order():
@@ -80,6 +81,25 @@ def test_what_was_sent_as_planned_agrees_whatever_its_order():
     assert done.summary() == "4 of the 4 planned contacts were sent; the file has 4 rows."
     without = reconcile_sent(PLAN.drop(columns="channel"), file, CUSTOMERS, PROMOTIONS)
     assert without.agrees
+
+
+@pytest.mark.parametrize(
+    ("rows", "doubts"),
+    [
+        ([], ["it holds none of the 4 planned contacts"]),
+        ([("1", "18")], ["it holds 1 of the 4 planned contacts, fewer than half"]),
+        ([("1", "18"), ("5", "19")], []),
+        ([("1", "18"), ("5", "19"), ("88", "18"), ("89", "18")], []),
+        (
+            [("1", "18"), ("5", "19"), ("88", "18"), ("89", "18"), ("90", "18"), ("90", "17")],
+            ["3 customers of it are known to nobody, and 2 are the shop's"],
+        ),
+    ],
+)
+def test_a_file_that_may_be_of_another_plan_is_doubted(rows, doubts):
+    file = pd.DataFrame(rows, columns=["customer_id", "promotion_id"], dtype="str")
+    assert list(reconcile_sent(PLAN, file, CUSTOMERS, PROMOTIONS).doubts()) == doubts
+    assert reconcile_sent(planned([]), file[:0], CUSTOMERS, PROMOTIONS).doubts() == ()
 
 
 def test_an_empty_file_is_all_missing():

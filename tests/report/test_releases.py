@@ -16,14 +16,19 @@ import pytest
 from promolab import cli
 from promolab.contract import Shop
 from promolab.errors import InputError, StepError
+from promolab.report.artifacts import RunFolder
 from promolab.report.late_rows import late_rows_of
 from promolab.report.plan_files import plan_files
+from promolab.report.released_plans import (
+    carried_out,
+    released_contacts,
+    with_released_decisions,
+)
 from promolab.report.releases import (
     close_week,
     moved_since_release,
     reconcile_week,
     release_week,
-    released_contacts,
 )
 from promolab.weeks import Week
 from tests.report.toy_plan import END, SETTINGS, promotions
@@ -119,7 +124,75 @@ def test_who_is_contacted_by_released_plans_is_known_to_later_ones(reports):
     rows = released_contacts(reports, Week.parse("2017-W45"))
     assert rows["customer_id"].tolist() == [1, 2] and set(rows["promotion_id"]) == {18}
     assert set(rows["ts"]) == {pd.Timestamp("2017-10-30 04:00")}
+    assert set(rows["channel"]) == {"mail"}
+    earlier = released_contacts(reports, Week.parse("2017-W43"))
+    pd.testing.assert_frame_equal(earlier, rows)  # a later week's plan is promised as well
     assert len(released_contacts(reports, Week.parse(WEEK))) == 0
+    as_if = released_contacts(reports, Week.parse("2017-W45"), standing=True)
+    assert as_if["customer_id"].tolist() == [1, 2, 3]
+
+
+def test_what_was_sent_counts_in_place_of_what_was_planned(reports, source, tmp_path):
+    release_week(WEEK, reports)
+    text = "Key,Offer\n1,18\n1,18\n4,18\n9,17\n77,18\n9,99\n"
+    reconcile_week(WEEK, sent_file(tmp_path, text), reports)
+    rows = released_contacts(reports, Week.parse("2017-W45")).sort_values("customer_id")
+    assert rows["customer_id"].tolist() == [1, 1, 4, 9, 9]  # 2 was not sent, 77 nobody knows
+    assert set(rows["promotion_id"].dropna()) == {17, 18} and rows["promotion_id"].isna().sum() == 1
+    assert set(rows["ts"]) == {pd.Timestamp("2017-10-30 04:00")}
+
+
+@pytest.mark.parametrize(
+    "text", ["Key,Offer\n", "Key,Offer\n9,17\n", "Key,Offer\n1,18\n77,1\n78,1\n"]
+)
+def test_a_wrong_file_does_not_take_the_place_of_a_good_one(
+    reports, source, tmp_path, capsys, text
+):
+    release_week(WEEK, reports)
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text(text)
+    with pytest.raises(InputError, match="what was planned still counts as sent"):
+        reconcile_week(WEEK, wrong, reports)
+    assert manifest(reports)["state"] == "released"
+    reconcile_week(WEEK, sent_file(tmp_path), reports)
+    before = everything(reports / WEEK)
+    call = ["reconcile", WEEK, str(wrong), "--out", str(reports)]
+    assert cli.main(call) == 2
+    assert "Nothing was changed, what sent.csv told on" in capsys.readouterr().err
+    assert everything(reports / WEEK) == before
+    assert cli.main([*call, "--force"]) == 0
+    assert manifest(reports)["sent"]["file"] == "wrong.csv"
+
+
+@pytest.mark.parametrize(
+    "name", ["send/18__mail.csv", "tables/planned.parquet", "tables/decisions.parquet"]
+)
+def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy, name, capsys):
+    release_week(WEEK, reports)
+    (reports / WEEK / name).write_bytes((reports / WEEK / name).read_bytes() + b" ")
+    later = RunFolder(reports / "2017-W50", Week.parse("2017-W50"))
+    for use in (
+        lambda: released_contacts(reports, later.week),
+        lambda: with_released_decisions(later, small_shop()),
+        lambda: carried_out(later, [18]),
+        lambda: moved_since_release(reports, small_shop()),
+        lambda: toy(reports, week="2017-W45"),
+        lambda: toy(reports, week="2017-W20"),
+    ):
+        with pytest.raises(InputError, match=rf"2017-W44 released cannot be relied on: {name} was"):
+            use()
+    assert not (reports / "2017-W45").exists() and not (reports / "2017-W20").exists()
+
+
+def test_what_was_read_back_as_sent_is_verified_too(reports, source, tmp_path):
+    release_week(WEEK, reports)
+    reconcile_week(WEEK, sent_file(tmp_path), reports)
+    sent = reports / WEEK / "tables" / "sent.parquet"
+    pd.read_parquet(sent).head(1).to_parquet(sent)
+    with pytest.raises(
+        InputError, match=r"tables/sent\.parquet was changed since it was read back"
+    ):
+        released_contacts(reports, Week.parse("2017-W45"))
 
 
 def test_two_releases_at_once(reports):
