@@ -64,6 +64,10 @@ def answer_to(kinds: str | Iterable[str]) -> Answer:
     return _REDEEM if every <= {"coupon"} else _BUY if every == {"recommendation"} else _RESPOND
 
 
+COARSE = 3
+"""Steps of the last digit that an interval must span at least."""
+
+
 def decimals_for(low: float, high: float) -> int:
     """Return how many decimals an interval allows; negative numbers round to tens, hundreds, ….
 
@@ -71,13 +75,17 @@ def decimals_for(low: float, high: float) -> int:
     --------
     >>> decimals_for(18.2, 24.1), decimals_for(0.83, 0.89), decimals_for(11_000, 13_800)
     (0, 2, -2)
+    >>> decimals_for(1.02, 2.11)
+    1
     """
     width = abs(high - low)
     if not math.isfinite(width) or width == 0:
         return 2
     decimals = max(-9, min(6, math.ceil(-math.log10(width))))
-    # Above 100 one digit more: "190 [100, 370]", for "200 [100, 400]" says less than is known.
-    return decimals + 1 if decimals < 0 else decimals
+    # Above 100 one digit more: "190 [100, 370]", for "200 [100, 400]" says less than is known; and
+    # where the interval is hardly wider than the last digit: "1.4 [1.0, 2.1]", not "1 [1, 2]".
+    coarse = decimals < 0 or width * 10.0**decimals < COARSE
+    return decimals + 1 if coarse else decimals
 
 
 def _round(value: float, decimals: int) -> str:
@@ -97,14 +105,15 @@ def number(
     unit: str = "",
     before: str = "",
 ) -> str:
-    """Write a figure, with its interval where there is one.
+    """Write a figure, with its interval where there is one that is wider than nothing.
 
     Parameters
     ----------
     value, low, high : float
         The figure and the ends of its interval; an end that is missing or nan is left out.
     decimals : int, optional
-        Decimals to show; by default what the interval allows, else two significant digits.
+        Decimals to show, more where the interval would shrink to a point; by default what the
+        interval allows, else two significant digits.
     unit, before : str
         Text behind the figure (after a space) and before it.
 
@@ -114,22 +123,20 @@ def number(
     '0.86 [0.83, 0.89]'
     >>> number(12_345, 11_000, 13_800, before="$")
     '$12,300 [11,000, 13,800]'
-    >>> number(1234.5678, decimals=0)
-    '1,235'
+    >>> number(1234.5678, decimals=0), number(104.4, 104.4, 104.4)
+    ('1,235', '104')
     """
-    has_interval = (
-        low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
-    )
+    ends = None
+    if low is not None and high is not None and math.isfinite(low - high) and low != high:
+        ends = low, high
+        allowed = decimals_for(low, high)
+        if decimals is None or _round(low, decimals) == _round(high, decimals):
+            decimals = allowed
     if decimals is None:
-        if has_interval:
-            assert low is not None and high is not None
-            decimals = decimals_for(low, high)
-        else:
-            decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+        decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     text = before + _round(value, decimals) + (f" {unit}" if unit else "")
-    if has_interval:
-        assert low is not None and high is not None
-        text += f" [{_round(low, decimals)}, {_round(high, decimals)}]"
+    if ends is not None:
+        text += f" [{_round(ends[0], decimals)}, {_round(ends[1], decimals)}]"
     return text
 
 

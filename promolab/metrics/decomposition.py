@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.metrics._figures import OF_LOSSES, figure
+from promolab.metrics._figures import OF_LOSSES, against_base, figure
 from promolab.metrics._inputs import check_level, codes_of
 from promolab.metrics._moments import around, spread_of
 from promolab.metrics._probabilities import (
@@ -85,8 +85,7 @@ class Brier(Result):
             f"({count(self.positives)} of {count(self.n)} rows positive)"
         )
         if math.isfinite(self.skill.value):
-            gain = percent(self.skill.value, self.skill.ci_low, self.skill.ci_high)
-            words += f": {gain} less than the base rate given to every row"
+            words += f": {against_base(self.skill)}"
         return (
             f"{words}. Of the base rate's {self.uncertainty:.2g}, telling rows apart takes away "
             f"{self.resolution:.2g}; wrong probabilities cost {self.reliability:.2g}."
@@ -110,10 +109,11 @@ class Brier(Result):
         low, high = np.append(ends[0], self.ci_low), np.append(ends[1], self.ci_high)
         text = [figure(*row, OF_LOSSES) for row in zip(values, low, high, strict=True)]
         ax = plots.bars(labels, values, low=low, high=high, text=text, ax=ax)
-        gain = percent(self.skill.value, self.skill.ci_low, self.skill.ci_high)
         return plots.finish(
             ax,
-            title=f"Squared error is {gain} below that of the base rate",
+            title=f"Squared error is {against_base(self.skill)}"
+            if math.isfinite(self.skill.value)
+            else f"Brier score {text[-1]}",
             subtitle=f"Brier score and its parts, {self.bins} bins, what chance adds taken off, "
             f"{percent(self.level, decimals=0)} intervals · n = {count(self.n)}, "
             f"{count(self.positives)} positive",

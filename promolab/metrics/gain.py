@@ -9,10 +9,11 @@ import numpy as np
 
 from promolab.errors import InputError
 from promolab.metrics._cuts import cut_variances, found_at, ranked_rows
+from promolab.metrics._figures import figure
 from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
 from promolab.metrics.intervals import share_interval
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent
+from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ class LiftPoint(Result):
     def summary(self) -> str:
         """Say what the top holds in words."""
         share = percent(self.capture.value, self.capture.ci_low, self.capture.ci_high)
-        times = number(self.lift.value, self.lift.ci_low, self.lift.ci_high)
+        times = figure(self.lift.value, self.lift.ci_low, self.lift.ci_high, least=1)
         rate = percent(self.rate.value, self.rate.ci_low, self.rate.ci_high)
         return (
             f"The top {percent(self.depth, decimals=0)} ({count(self.rows)} rows) holds {share} of "

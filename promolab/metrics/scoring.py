@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.metrics._figures import OF_LOSSES, figure
+from promolab.metrics._figures import OF_LOSSES, against_base, figure
 from promolab.metrics._inputs import check_level, codes_of
 from promolab.metrics._probabilities import (
     Gaps,
@@ -80,8 +80,7 @@ class LogLoss(Result):
             f"({count(self.positives)} of {count(self.n)} rows positive)"
         )
         if math.isfinite(self.skill.value):
-            gain = percent(self.skill.value, self.skill.ci_low, self.skill.ci_high)
-            words += f": {gain} less than the base rate given to every row"
+            words += f": {against_base(self.skill)}"
         wrong = self.certain_and_wrong
         return words + (f". {plural(wrong, 'row')} had been ruled out." if wrong else ".")
 
@@ -94,10 +93,9 @@ class LogLoss(Result):
         ends = [self.value], [self.ci_low], [self.ci_high]
         ax = plots.intervals(["predictions"], *ends, reference=base, text=text, ax=ax)
         skill = self.skill
-        gain = percent(skill.value, skill.ci_low, skill.ci_high)
         return plots.finish(
             ax,
-            title=f"Log-loss is {gain} below that of the base rate"
+            title=f"Log-loss is {against_base(skill)}"
             if math.isfinite(skill.value)
             else f"Log-loss is {text[0]}",
             subtitle=f"mean log-loss with {percent(self.level, decimals=0)} interval · dashed: the "
@@ -229,7 +227,7 @@ class CalibrationError(Result):
         """Say the distance in words, with and without what chance adds."""
         true = self.debiased
         near = " (no distance at all is possible)" if true.ci_low <= 0 else ""
-        points = number(100 * true.value, 100 * true.ci_low, 100 * true.ci_high)
+        points = figure(100 * true.value, 100 * true.ci_low, 100 * true.ci_high, least=1)
         return (
             f"Predictions are {points} percentage points from the observed shares on average"
             f"{near}; {number(100 * self.value)} as seen over {self.bins} bins, of which chance "

@@ -197,7 +197,7 @@ def test_intercept_and_slope_are_those_of_a_logistic_regression(rows):
 def test_it_draws_what_it_says(rows):
     result = brier(rows["y"], rows["p"], rows["cluster"])
     ax = result.plot()
-    assert "below that of the base rate" in ax.get_title(loc="left").replace("\n", " ")
+    assert "less than the base rate" in ax.get_title(loc="left").replace("\n", " ")
     widths = [patch.get_width() for patch in ax.patches]
     assert widths[-1] == pytest.approx(result.value) and widths[1] < 0
 
@@ -209,7 +209,7 @@ def test_distances_draw_what_they_say(rows):
     base = rows["y"].mean()
     entropy = -base * np.log(base) - (1 - base) * np.log(1 - base)
     assert ax.lines[0].get_xdata()[0] == pytest.approx(entropy)
-    assert "below that of the base rate" in ax.get_title(loc="left").replace("\n", " ")
+    assert "less than the base rate" in ax.get_title(loc="left").replace("\n", " ")
     one_class = log_loss(np.zeros(9), np.full(9, 0.1)).plot()
     assert one_class.get_title(loc="left").startswith("Log-loss is 0.105")
     distance = ece(rows["y"], rows["p"], rows["cluster"])

@@ -77,7 +77,7 @@ class UpliftModel(Fitted):
     >>> trial = Experiment(rows, "mail", "no", ["orders"], ["spend"], propensity=even)
     >>> model = UpliftModel("dr").fit(trial)
     >>> model.average().summary()
-    'Yes adds 1.0 [0.9, 1.1] to spend per decision.'
+    'Yes adds 1.03 [0.93, 1.12] to spend per decision.'
     >>> model.effect(pd.DataFrame({"orders": [1.0, 3.0]})).round()["yes"]["effect"].tolist()
     [2.0, 4.0]
     """
