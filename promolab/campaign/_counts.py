@@ -17,7 +17,7 @@ from promolab.campaign._outcomes import (
     responses_between,
 )
 from promolab.campaign.attribution import response_spans
-from promolab.campaign.randomised import obstacle, read_decisions
+from promolab.campaign.decided import obstacle, read_decisions
 
 if TYPE_CHECKING:
     from promolab.contract import Shop

@@ -1,4 +1,4 @@
-"""What each contact must bring to pay for the promotion, and whether the holdout can show that."""
+"""What each contact must bring to pay for the promotion."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.abtest import smallest_effect
-from promolab.campaign._outcomes import sales_between
 from promolab.contract.operations import Economics, Rate
 from promolab.features.lines import order_lines
 from promolab.results import Estimate
@@ -20,10 +18,9 @@ from promolab.results import Estimate
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["Costs", "break_even", "costs_of", "sales_spread", "visible_effect"]
+__all__ = ["Costs", "break_even", "costs_of"]
 
 _MARGIN_DAYS = 84  # sales that weigh the products' own margins
-_WINDOWS = 3  # past windows of the promotion's length whose sales tell how customers differ
 
 
 @dataclass(frozen=True)
@@ -149,58 +146,3 @@ def break_even(
     scale = 1 / (costs.margin_rate.value * contacts) if contacts else float("nan")
     extra = Estimate(scale * cost.value, scale * cost.ci_low, scale * cost.ci_high, contacts)
     return cost, extra
-
-
-def sales_spread(
-    shop: Shop, as_of: datetime, promotion: Mapping[Any, Any], customers: pd.Series[Any]
-) -> float:
-    """Return how far customers' sales in a window of a promotion's length lie apart.
-
-    Parameters
-    ----------
-    shop : Shop
-        Without amounts the answer is nan.
-    as_of : datetime
-        UTC without a zone; the last three windows before it are read, of those that the data cover.
-    promotion : mapping
-        Its starts_at and ends_at.
-    customers : Series
-        Those who are planned; who bought nothing counts as 0.
-
-    Returns
-    -------
-    float
-        Standard deviation: the root of the windows' mean variance; nan where not even one window
-        lies in the data, or with fewer than two customers.
-    """
-    if shop.lacks("orders and sales") is not None or len(customers) < 2:
-        return float("nan")
-    length = (promotion["ends_at"] - promotion["starts_at"]).to_pytimedelta()
-    first = shop.span()[0]
-    lows = [as_of - k * length for k in range(1, _WINDOWS + 1)]
-    lows = [low for low in lows if low >= first]
-    if not lows:
-        return float("nan")
-    spans = pd.DataFrame({"low": lows}).assign(high=lambda t: t["low"] + length)
-    spans["span"] = range(len(spans))
-    sums = sales_between(shop, spans[["span", "low", "high"]])
-    variances = [
-        customers.map(sums[sums["span"] == span].set_index("customer_id")["sales"])
-        .fillna(0.0)
-        .var(ddof=1)
-        for span in spans["span"]
-    ]
-    return float(np.sqrt(np.mean(variances)))
-
-
-def visible_effect(contacts: int, held: int, sd: float) -> float:
-    """Return the smallest difference in sales per customer seen with 80 % power; nan without any.
-
-    Examples
-    --------
-    >>> round(visible_effect(900, 100, 50.0), 1)
-    14.8
-    """
-    if not (contacts > 0 and held > 0 and math.isfinite(sd) and sd > 0):
-        return float("nan")
-    return float(smallest_effect(contacts, held, sd=sd).effect)

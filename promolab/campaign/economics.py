@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.campaign.bought_anyway import habitual_buyers, share_bought_anyway
-from promolab.campaign.break_even import break_even, costs_of, sales_spread, visible_effect
+from promolab.campaign.break_even import break_even, costs_of
 from promolab.campaign.discount_cost import discount_per_redeemer, past_discounts
+from promolab.campaign.earlier_sales import sales_spread, visible_effect
 from promolab.campaign.economics_result import PromotionEconomics
 from promolab.campaign.economics_total import LaunchEconomics
 from promolab.campaign.outlook import expected_of
@@ -116,7 +117,7 @@ def _weigh_one(
     discount = nothing if row["kind"] == "recommendation" or sent.empty else per.of(redemptions)
     costs = costs_of(shop, now, row, told)
     cost, extra = break_even(len(sent), redemptions, discount, costs)
-    sd = sales_spread(shop, now, row, pd.concat([sent, held])["customer_id"])
+    sales = sales_spread(shop, now, row, pd.concat([sent, held])["customer_id"])
     days = (row["ends_at"] - row["starts_at"]).total_seconds() / _DAY
     anyway = share_bought_anyway(chances, habitual.get(row["promotion_id"]), days)
     return PromotionEconomics(
@@ -132,8 +133,9 @@ def _weigh_one(
         contact_cost=costs.contact_cost,
         coupon_cost=costs.coupon_cost,
         funder_share=costs.funder_share,
-        sales_sd=sd,
-        visible=visible_effect(len(sent), len(held), sd),
+        sales_sd=sales.sd,
+        sales_correlation=sales.correlation,
+        visible=visible_effect(len(sent), len(held), sales.adjusted),
         anyway_list=anyway.of_list,
         anyway_redeemers=anyway.of_redeemers,
         days=days,

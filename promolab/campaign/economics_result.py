@@ -11,13 +11,15 @@ from typing import Any
 import pandas as pd
 
 from promolab.campaign.bought_anyway import BoughtAnyway
+from promolab.campaign.decided import FEWEST
 from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
-from promolab.campaign.randomised import FEWEST
 from promolab.contract.operations import Rate
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, decimals_for, money, percent, plural
 
 __all__ = ["PromotionEconomics", "amount_words", "flat", "flat_columns", "restored"]
+
+YEAR = 52  # weeks of holdouts, read together; what takes more is no help in time
 
 
 def amount_words(e: Estimate, currency: str) -> str:
@@ -62,9 +64,11 @@ class PromotionEconomics(Result):
         Part of the discounts that a supplier pays.
     sales_sd : float
         Standard deviation of the planned customers' sales in past windows of its length.
+    sales_correlation : float
+        Of these sales and those before each window, which the read-out allows for.
     visible : float
-        Smallest effect on sales per customer that the holdout shows with 80 % power; nan without a
-        holdout or without past sales.
+        Smallest effect on sales per customer that the holdout shows with 80 % power, earlier sales
+        allowed for; nan without a holdout or without past sales.
     anyway_list, anyway_redeemers : Estimate
         Share of those to contact, and of those expected to redeem, likely to have bought anyway.
     days : float
@@ -90,6 +94,7 @@ class PromotionEconomics(Result):
     coupon_cost: Rate
     funder_share: float
     sales_sd: float
+    sales_correlation: float
     visible: float
     anyway_list: Estimate
     anyway_redeemers: Estimate
@@ -102,6 +107,18 @@ class PromotionEconomics(Result):
     def anyway(self) -> BoughtAnyway:
         """Who would likely have bought its products without it."""
         return BoughtAnyway(self.anyway_list, self.anyway_redeemers, self.days, self.kind)
+
+    @property
+    def adjusted_sd(self) -> float:
+        """Standard deviation of sales once earlier ones are allowed for."""
+        return self.sales_sd * math.sqrt(1 - self.sales_correlation**2)
+
+    @property
+    def weeks_needed(self) -> float:
+        """Holdouts like this one that, read together, show the break-even; nan if not known."""
+        if self.enough is None or not self.break_even.value > 0:
+            return math.nan
+        return max(math.ceil((self.visible / self.break_even.value) ** 2), 1)
 
     @property
     def enough(self) -> bool | None:
@@ -186,19 +203,43 @@ class PromotionEconomics(Result):
             )
         if not math.isfinite(self.visible):
             return f"What the holdout of {count(self.held)} can show is not known: no past sales."
-        sees = money(self.visible, currency=self.currency)
         text = (
-            f"The holdout of {count(self.held)} can see {sees} per customer or more (in 4 of 5 "
-            "such trials)"
+            f"The holdout of {count(self.held)} can see {self.sees_words()} per customer or more "
+            f"(in 4 of 5 such trials{self._allowed_for()})"
         )
         if self.enough is None:
             return f"{text}."
         if self.enough:
             return f"{text}: enough to tell whether it pays for itself."
-        times = count(self.visible / self.break_even.value) if self.break_even.value > 0 else "∞"
+        if not self.break_even.value > 0:
+            return f"{text}; as it costs nothing, smaller effects pay too, and stay unseen."
+        times = count(self.visible / self.break_even.value)
         return (
-            f"{text}, {times} times the break-even: whether it just pays for itself, this holdout "
-            "cannot tell."
+            f"{text}, {times} times the break-even: by itself it cannot tell whether it pays for "
+            f"itself. {self.pooling_words()}"
+        )
+
+    def sees_words(self) -> str:
+        """Write what the holdout can see."""
+        return money(self.visible, currency=self.currency)
+
+    def _allowed_for(self) -> str:
+        if not self.sales_correlation > 0:
+            return ""
+        plain = money(
+            self.visible / math.sqrt(1 - self.sales_correlation**2), currency=self.currency
+        )
+        return f"; earlier sales are allowed for, without them {plain}"
+
+    def pooling_words(self) -> str:
+        """Say what such holdouts of several weeks see when they are read together."""
+        needed = self.weeks_needed
+        if needed <= YEAR:
+            return f"{count(needed)} such holdouts of different weeks, read together, can."
+        sees = money(self.visible / math.sqrt(YEAR), currency=self.currency)
+        return (
+            f"A year of such holdouts, read together, sees {sees} or more; it takes "
+            f"{count(needed)} to see the break-even."
         )
 
     def summary(self) -> str:

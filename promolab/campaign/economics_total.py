@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from promolab.campaign.decided import FEWEST
 from promolab.campaign.economics_result import (
+    YEAR,
     PromotionEconomics,
     amount_words,
     flat,
@@ -16,10 +18,9 @@ from promolab.campaign.economics_result import (
     restored,
 )
 from promolab.campaign.outlook import expected_words
-from promolab.campaign.randomised import FEWEST
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
-from promolab.wording import Answer, answer_to, count, money, plural
+from promolab.wording import Answer, answer_to, count, plural
 
 __all__ = ["LaunchEconomics"]
 
@@ -156,8 +157,16 @@ class LaunchEconomics(Result):
         if not math.isfinite(first.visible):
             return text + f"what the holdout of {count(first.held)} can see is not known."
         which = f" of {first.name}, the largest," if len(self.promotions) > 1 else ""
-        sees = money(first.visible, currency=first.currency)
-        return text + f"the holdout of {count(first.held)}{which} can see {sees} or more."
+        text += f"the holdout of {count(first.held)}{which} can see {first.sees_words()} or more"
+        needed = first.weeks_needed
+        if first.enough is not False or not needed > 1:
+            return f"{text}."
+        if needed <= YEAR:
+            return f"{text}: too little by itself, enough with {count(needed)} such weeks together."
+        return (
+            f"{text}: it will not tell whether it pays, and a year of such weeks read together "
+            "would not either."
+        )
 
     def summary(self) -> str:
         """Say it of each promotion."""

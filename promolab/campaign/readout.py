@@ -22,11 +22,9 @@ from promolab.campaign.comparison import (
     design_matrix,
     not_identified,
 )
-from promolab.campaign.randomised import (
-    HoldoutComparison,
-    broken_ratio,
-    compare_with_holdout,
-)
+from promolab.campaign.decided import broken_ratio
+from promolab.campaign.earlier_sales import earlier_span
+from promolab.campaign.randomised import HoldoutComparison, compare_with_holdout
 from promolab.campaign.readout_result import PromotionReadout, Readout
 from promolab.campaign.schedule import promotion_name
 from promolab.campaign.verdict import judge, pays_from
@@ -183,6 +181,13 @@ def _before(starts_at: datetime) -> datetime:
     return starts_at - timedelta(days=PLACEBO_DAYS)
 
 
+def _earlier(promotion: Any, counts: Counts) -> tuple[datetime, datetime]:
+    """Return the time whose sales are allowed for: before anything was decided."""
+    decided = counts.decisions_of(promotion.promotion_id)["ts"].min()
+    end = min(promotion.starts_at, decided).to_pydatetime()
+    return earlier_span(end, (promotion.ends_at - promotion.starts_at).to_pytimedelta())
+
+
 def _windows(shop: Shop, promotions: pd.DataFrame, counts: Counts) -> _Windows:
     if shop.lacks("orders and sales") is not None:
         return _Windows({}, {})
@@ -195,8 +200,12 @@ def _windows(shop: Shop, promotions: pd.DataFrame, counts: Counts) -> _Windows:
     ]
     starts = sorted({low for (low, _, _), needed in zip(times, adjusted, strict=True) if needed})
     until = {(low, high): end for low, high, end in times}
-    # Nothing of the promotion's own days may reach the placebo.
-    until = {(_before(low), low): low for low in starts} | until
+    # Nothing of the promotion's own days may reach the placebo, or what is allowed for.
+    before = [(_before(low), low) for low in starts]
+    before += [
+        _earlier(p, counts) for p in promotions.itertuples() if counts.randomised(p.promotion_id)
+    ]
+    until = {(low, high): high for low, high in before} | until
     spans = sorted(until)
     frame = pd.DataFrame(spans, columns=["low", "high"]).assign(
         until=[until[span] for span in spans], span=range(len(spans))
@@ -327,14 +336,17 @@ def _mean_sales(promotion: Any, contacted: pd.Series[Any], sources: _Sources) ->
 
 
 def _against_holdout(promotion: Any, sources: _Sources) -> HoldoutComparison:
-    counts, p = sources.counts, promotion.promotion_id
+    counts, p, sales = sources.counts, promotion.promotion_id, sources.windows.sales
+    earlier = _earlier(promotion, counts) if sales and counts.randomised(p) else None
     return compare_with_holdout(
         p,
         counts.decisions_of(p),
-        sources.windows.sales.get((promotion.starts_at, promotion.ends_at)),
+        sales.get((promotion.starts_at, promotion.ends_at)),
         counts.buyers.loc[counts.buyers["promotion_id"] == p, "customer_id"],
         counts.redeemers_of(p),
         sources.level,
+        earlier=None if earlier is None else sales.get(earlier),
+        days=np.nan if earlier is None else (earlier[1] - earlier[0]) / timedelta(days=1),
     )
 
 

@@ -6,11 +6,11 @@ import math
 
 import pandas as pd
 
+from promolab.campaign.decided import FEWEST
 from promolab.campaign.economics_result import PromotionEconomics, amount_words
 from promolab.campaign.economics_total import LaunchEconomics
 from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
 from promolab.campaign.outlook_coverage import OutlookCoverage
-from promolab.campaign.randomised import FEWEST
 from promolab.report.page import Html, Tile, join, picture, say, table
 from promolab.results import Estimate
 from promolab.wording import answer_to, count, money, percent, plural

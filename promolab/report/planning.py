@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from promolab.abtest import share_to_see, smallest_effect
+from promolab.campaign.decided import FEWEST
 from promolab.campaign.economics import weigh_launch
 from promolab.campaign.economics_total import LaunchEconomics
 from promolab.campaign.plan import plan_week
 from promolab.campaign.plan_result import Plan
-from promolab.campaign.randomised import FEWEST
 from promolab.campaign.rights import quarantined_customers
 from promolab.campaign.send import write_send
 from promolab.report.artifacts import RunFolder
@@ -54,9 +54,9 @@ class WeekPlan:
         found = []
         for row in self.economics.promotions:
             # Of fewer, the promotion's own block says that they are too few to be read.
-            if row.held >= FEWEST and row.contacts and row.sales_sd > 0:
+            if row.held >= FEWEST and row.contacts and row.adjusted_sd > 0:
                 sizes = row.contacts, row.held
-                found.append(f"{row.name}: {_shows(*sizes, row.sales_sd, row.currency)}")
+                found.append(f"{row.name}: {_shows(*sizes, row.adjusted_sd, row.currency)}")
         standing = self._standing()
         return [*found, standing] if standing else found
 

@@ -1,4 +1,4 @@
-"""What a contact must bring, by hand: costs, margins, past sales, and what a holdout shows."""
+"""What a contact must bring, by hand: costs and margins."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.abtest import smallest_effect
-from promolab.campaign.break_even import (
-    Costs,
-    break_even,
-    costs_of,
-    sales_spread,
-    visible_effect,
-)
+from promolab.campaign.break_even import Costs, break_even, costs_of
 from promolab.contract import Settings
 from promolab.contract.operations import Rate, read_operations
 from promolab.results import Estimate
@@ -86,21 +79,3 @@ def test_break_even_by_hand() -> None:
     assert math.isnan(break_even(100, redemptions, unknown, costs)[1].value)
     nobody = Estimate(0.0, 0.0, 0.0, 9)
     assert math.isnan(break_even(0, nobody, nobody, costs)[1].value)
-
-
-def test_past_sales_of_windows_as_long_as_the_promotion() -> None:
-    row = {"starts_at": NOW + 3 * DAY, "ends_at": NOW + 13 * DAY}
-    customers = pd.Series(["a", "b", "c", "d"])
-    windows = [[30, 10, 0, 0], [10, 0, 0, 0], [0, 0, 50, 0]]
-    expected = math.sqrt(np.mean([np.var(w, ddof=1) for w in windows]))
-    found = sales_spread(shop(), NOW.to_pydatetime(), row, customers)
-    assert found == pytest.approx(expected)
-    long = {"starts_at": NOW, "ends_at": NOW + 200 * DAY}
-    assert math.isnan(sales_spread(shop(), NOW.to_pydatetime(), long, customers))
-    assert math.isnan(sales_spread(shop(), NOW.to_pydatetime(), row, customers.head(1)))
-
-
-def test_what_the_holdout_sees_is_the_tests_own_formula() -> None:
-    assert visible_effect(900, 100, 50.0) == smallest_effect(900, 100, sd=50.0).effect
-    for contacts, held, sd in [(0, 5, 1.0), (5, 0, 1.0), (5, 5, 0.0), (5, 5, math.nan)]:
-        assert math.isnan(visible_effect(contacts, held, sd))

@@ -80,11 +80,16 @@ def test_only_those_to_contact_are_counted(found) -> None:
 def test_break_even_and_the_holdout(found) -> None:
     assert found.cost == found.discount  # contact and coupon cost nothing, as is assumed
     assert found.break_even.value == pytest.approx(found.discount.value / (0.25 * 7))
-    assert found.visible == smallest_effect(7, 2, sd=found.sales_sd).effect
+    assert found.visible == smallest_effect(7, 2, sd=found.adjusted_sd).effect
     assert found.enough is False
     assert "too few to be read (20 are needed)" in found.visible_sentence()
     large = replace(found, held=40)
-    assert "this holdout cannot tell" in large.visible_sentence()
+    assert "by itself it cannot tell" in large.visible_sentence()
+    assert "A year of such holdouts, read together, sees" in large.visible_sentence()
+    near = replace(large, visible=3 * large.break_even.value)
+    assert "9 such holdouts of different weeks, read together, can." in near.visible_sentence()
+    free = replace(large, break_even=Estimate(0.0, 0.0, 0.0, 7))
+    assert "costs nothing" in free.visible_sentence() and math.isnan(free.weeks_needed)
     sees = replace(large, visible=0.1)
     assert sees.enough and "enough" in sees.visible_sentence()
     assert "will not be known" in replace(found, held=0).visible_sentence()
@@ -117,7 +122,10 @@ def test_words_call_nothing_worth_sending(found) -> None:
     week = LaunchEconomics((replace(found, held=40),))
     opening = week.opening()
     assert opening.startswith("Contact 7 customers about 1 promotion. Expect ")
-    assert "To pay for itself each contact must bring" in opening and "or more." in opening
+    assert "To pay for itself each contact must bring" in opening
+    assert "a year of such weeks read together would not either." in opening
+    near = replace(found, held=40, visible=3 * found.break_even.value)
+    assert "enough with 9 such weeks together." in LaunchEconomics((near,)).opening()
     assert "A guess: " in found.summary() and "90 % intervals" in found.summary()
     for text in (opening, found.summary(), week.summary()):
         assert "should receive" not in text and "nan" not in text.lower()

@@ -12,7 +12,8 @@ import pytest
 
 from promolab.abtest import compare_arms
 from promolab.campaign import read_out
-from promolab.campaign.randomised import compare_with_holdout, read_decisions, sample_ratio
+from promolab.campaign.decided import read_decisions, sample_ratio
+from promolab.campaign.randomised import compare_with_holdout
 from promolab.contract import Settings, Shop
 
 NOW = datetime(2017, 6, 1)
@@ -25,7 +26,13 @@ def decisions_of(arm: np.ndarray, cluster: np.ndarray | None = None) -> pd.DataF
     who = np.arange(len(arm))
     units = who if cluster is None else cluster
     frame = pd.DataFrame({"action": "P", "customer_id": who, "cluster": units, "arm": arm})
-    return frame.assign(propensity=np.where(arm == "assigned", 0.9, 0.1))
+    return with_chance(frame, 0.9)
+
+
+def with_chance(decisions: pd.DataFrame, chance: float) -> pd.DataFrame:
+    """Return decisions that state this chance of being assigned, the same for all."""
+    own = np.where(decisions["arm"] == "assigned", chance, 1 - chance)
+    return decisions.assign(propensity=own, chance=chance, weight=1.0, ts=START)
 
 
 def tables(arm: np.ndarray, effect: float = 30.0) -> dict[str, pd.DataFrame]:
@@ -161,9 +168,9 @@ def test_why_there_is_no_randomised_comparison():
     assert "nobody planned for it was held back" in _why(decisions_of(none))
     assert "only 5 independent customers were held back; 20 are needed" in _why(decisions_of(few))
     assert "no decision for it" in _why(decisions_of(none).head(0))
-    unequal = decisions_of(arms())
-    unequal.loc[unequal.index[::2], "propensity"] *= 0.5
-    assert "chances of being held back differ" in _why(unequal)
+    heavy = decisions_of(np.where(arms() == "assigned", "assigned", "chance"))
+    heavy.loc[heavy.index[heavy["arm"] == "chance"][:3], "weight"] = 500.0
+    assert "weighted by their chances, count as only 3 customers" in _why(heavy)
     empty = compare_with_holdout("P", decisions_of(none), None, nobody, nobody)
     assert empty.difference() is None and empty.identification == "not identified"
     json.dumps(empty.to_dict(), allow_nan=False)
@@ -176,8 +183,7 @@ def _why(decisions: pd.DataFrame) -> str:
 
 def stated(chance: float) -> pd.DataFrame:
     """Return decisions, nine of ten assigned, that say another chance of it."""
-    decisions = decisions_of(arms())
-    return decisions.assign(propensity=np.where(decisions["arm"] == "assigned", chance, 1 - chance))
+    return with_chance(decisions_of(arms()), chance)
 
 
 def test_group_sizes_that_hardly_fit_the_chances_are_said_with_their_p_value():
@@ -257,3 +263,112 @@ def test_the_interval_covers_a_planted_effect_and_is_no_wider_than_it_must_be():
         )
     )
     assert (widths <= 1.1 * least).all(), (widths, least)
+
+
+def chance_tables(seed: int, n: int = 2400) -> tuple[dict[str, pd.DataFrame], np.ndarray]:
+    """Return a log of a planner that prefers some customers, as the simulated shop has it.
+
+    P, Q or nothing is planned with chances by customer, then a tenth of those planned are held
+    back. P brings the preferred 40, others nothing. Earlier spend tells most of later spend.
+    """
+    rng = np.random.default_rng(seed)
+    who, good = np.arange(n), rng.random(n) < 0.5
+    plan = np.where(good[:, None], [0.6, 0.1, 0.3], [0.1, 0.3, 0.6])
+    planned = (rng.random((n, 1)) > plan.cumsum(axis=1)).sum(axis=1)
+    action = np.where(rng.random(n) < 0.1, 2, planned)
+    chances = plan * 0.9
+    chances[:, 2] = 1 - chances[:, :2].sum(axis=1)
+    names = np.array(["P", "Q", "none"], dtype=object)
+    habit = rng.gamma(2.0, 20.0, n) + 60 * good
+    amounts = [habit * rng.gamma(8.0, 1 / 8, n), habit * rng.gamma(8.0, 1 / 8, n)]
+    amounts[1] += 40.0 * (good & (action == 0))
+    days = (START - pd.Timedelta(days=9), START + pd.Timedelta(days=3))
+    events = pd.concat(
+        [pd.DataFrame({"customer_id": who, "ts": ts, "amount": amount.round(2)})
+         for ts, amount in zip(days, amounts, strict=True)]
+    )  # fmt: skip
+    events["order_id"] = np.arange(2 * n)
+    frames = tables(arms(n=40))
+    decisions = pd.DataFrame({"decision_id": who, "customer_id": who, "ts": START})
+    decisions["action"], decisions["planned_action"] = names[action], names[planned]
+    decisions["propensity"] = chances[who, action]
+    decisions["holdout"] = np.where((action == 2) & (planned != 2), "promotion", "none")
+    got = who[action == 0]
+    exposures = pd.DataFrame({"promotion_id": "P", "customer_id": got, "ts": START})
+    frames |= {
+        "events": events.assign(kind="purchase", product_id="A", quantity=1),
+        "decisions": decisions,
+        "decision_propensities": pd.DataFrame(
+            {"decision_id": np.repeat(who, 3), "action": np.tile(names, n)}
+            | {"propensity": chances.ravel()}
+        ),
+        "exposures": exposures,
+        "responses": exposures.head(60).assign(ts=START + pd.Timedelta(days=3), kind="redeem"),
+    }
+    return frames, good[got].mean() * 40.0
+
+
+def test_where_chances_differ_the_weighted_difference_is_a_reading():
+    frames, truth = chance_tables(0)
+    row = read_out(shop_of(frames), NOW, weeks=9)["P"]
+    e = row.difference.estimate
+    assert row.difference.identification == "randomised" and row.holdout.holdout == "chance"
+    assert e.ci_low < truth < e.ci_high and e.ci_low > 0
+    assert "chances that differ between customers" in row.difference.why
+    assert "sales in the 56 days before are allowed for (correlation 0." in row.difference.why
+    assert row.verdict.identification == "randomised" and "extra net sales of" in row.verdict.why
+    rows = read_decisions(shop_of(frames), ["P"], NOW)
+    # Those planned for another promotion and held back could have got P, too.
+    others = frames["decisions"].query("planned_action == 'Q' and action == 'none'")["customer_id"]
+    assert len(others) and others.isin(rows["customer_id"]).all()
+    worth = rows.loc[rows["arm"] == "chance", "weight"].sum() / (rows["arm"] == "assigned").sum()
+    assert worth == pytest.approx(1, abs=0.15)
+    # The plain difference of the same groups is what the planner chose, not what P brought.
+    spend = frames["events"].tail(2400).set_index("customer_id")["amount"]
+    means = rows["customer_id"].map(spend).groupby(rows["arm"]).mean()
+    assert means["assigned"] - means["chance"] > e.ci_high
+
+
+def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
+    """The weights of `read_decisions`, over 1,000 draws of the decisions of the same customers."""
+    from promolab.campaign.decided import _weighed
+
+    frames, _ = chance_tables(3, 1200)
+    spend = frames["events"]["amount"].to_numpy().reshape(2, 1200)
+    chance = frames["decision_propensities"]["propensity"].to_numpy().reshape(-1, 3)
+    good, c = chance[:, 0] > 0.3, chance[:, 0] / (chance[:, 0] + chance[:, 2])
+    before, without = spend[0], spend[1] - 40.0 * (good & (frames["decisions"]["action"] == "P"))
+    rng, covered, widths, values = np.random.default_rng(4), 0, [], []
+    for _ in range(1000):
+        action = (rng.random((1200, 1)) > chance.cumsum(axis=1)).sum(axis=1)
+        kept = action != 1
+        arm = np.where(action == 0, "assigned", "chance")[kept]
+        rows = _weighed(pd.DataFrame({"arm": arm, "chance": c[kept]}))
+        seen = (without + 40.0 * (good & (action == 0)))[kept]
+        e = compare_arms(
+            seen, arm, control="chance", weight=rows["weight"], earlier=before[kept]
+        ).difference
+        truth = 40.0 * good[action == 0].mean()
+        covered += e.ci_low <= truth <= e.ci_high
+        widths.append(e.ci_high - e.ci_low)
+        values.append(e.value - truth)
+    assert 0.93 <= covered / 1000 <= 0.97
+    assert np.mean(widths) <= 1.1 * 2 * 1.96 * np.std(values)
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(1000)
+
+
+def test_without_the_other_chances_two_actions_are_weighed_by_their_own():
+    frames, _ = chance_tables(1)
+    kept = frames["decisions"].query("planned_action == 'P'")
+    both = {k: v for k, v in frames.items() if k != "decision_propensities"}
+    # Planned for it, and held back with a chance of its own that differs: two actions.
+    chance = np.where(kept["customer_id"] % 2, 0.8, 0.6)
+    drawn = np.random.default_rng(2).random(len(kept)) < chance
+    told = kept.assign(action=np.where(drawn, "P", "none"))
+    told["propensity"] = np.where(drawn, chance, 1 - chance)
+    rows = read_decisions(shop_of(both | {"decisions": told}), ["P"], NOW)
+    held = rows[rows["arm"] != "assigned"]
+    assert held["weight"].round(3).isin([4.0, 1.5]).all() and len(rows) == len(kept)
+    # Chances of a wider choice fit no two actions: nothing is compared by them.
+    row = read_out(shop_of(both), NOW, weeks=9)["P"]
+    assert row.holdout.identification == "not identified"

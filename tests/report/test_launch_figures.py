@@ -32,6 +32,7 @@ ROW = PromotionEconomics(
     coupon_cost=Rate(0.0, False),
     funder_share=0.0,
     sales_sd=403.0,
+    sales_correlation=0.0,
     visible=115.3,
     anyway_list=Estimate(0.94, 0.92, 0.95, 925),
     anyway_redeemers=Estimate(0.97, 0.96, 0.98, 925),
@@ -77,7 +78,7 @@ def test_a_quiet_week_has_one_tile_and_unknown_figures_no_value() -> None:
 def test_the_table_says_what_each_figure_rests_on_and_is_escaped() -> None:
     text = economics_table(ROW).text
     assert "margin 25 % (assumed)" in text and "coupon cost 0.00 USD (assumed)" not in text
-    assert "a guess" in text and "this holdout cannot tell" in text
+    assert "a guess" in text and "by itself it cannot tell" in text
     assert "<b>A</b>" not in text and "&lt;b&gt;A&lt;/b&gt;" in text
     assert "should receive" not in text
     dark = replace(ROW, visible=NAN, anyway_list=Estimate(NAN, NAN, NAN, 0))
