@@ -154,9 +154,22 @@ def table(
     link = f'<a href="{escape(file)}">{escape(file_text)}</a>' if file else ""
     foot = f'<p class="more">{more}{link}</p>' if more or link else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return Html(
-        f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{foot}"
-    )
+    rows = f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return scrolling(f"<table>{title}{rows}</table>", caption) + Html(foot)
+
+
+def scrolling(table_html: str, label: str) -> Html:
+    """Return a table in a frame that scrolls sideways where the screen is narrow, by keys as well.
+
+    Parameters
+    ----------
+    table_html : str
+        The table, as HTML.
+    label : str
+        What a screen reader calls the frame.
+    """
+    named = f'role="region" aria-label="{escape(label or "Table")}"'
+    return Html(f'<div class="scroll" tabindex="0" {named}>{table_html}</div>')
 
 
 def _cell(text: str, right: bool) -> str:
