@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.bought_anyway import habitual_buyers, share_bought_anyway
+from promolab.campaign.bought_anyway import buying_chances, share_bought_anyway
 from promolab.campaign.break_even import break_even, costs_of
 from promolab.campaign.discount_cost import discount_per_redeemer, past_discounts
 from promolab.campaign.earlier_sales import sales_spread, visible_effect
@@ -74,12 +74,12 @@ def weigh_launch(
     if promotions.empty:
         return LaunchEconomics(())
     past = past_discounts(shop, now)
-    habitual = habitual_buyers(shop, now, promotions)
+    buying = buying_chances(shop, now, promotions)
     rows = []
     for row in promotions.to_dict("records"):
         mine = planned[planned["promotion_id"].astype(str) == str(row["promotion_id"])]
         mine = mine.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-        rows.append(_weigh_one(shop, now, row, mine, spread, past, habitual, told))
+        rows.append(_weigh_one(shop, now, row, mine, spread, past, buying, told))
     return LaunchEconomics(tuple(rows))
 
 
@@ -105,7 +105,7 @@ def _weigh_one(
     mine: pd.DataFrame,
     spread: Spread,
     past: pd.DataFrame,
-    habitual: dict[Any, list[Any] | None],
+    buying: dict[Any, pd.Series[float] | None],
     told: Economics,
 ) -> PromotionEconomics:
     sent = mine[mine["holdout"] == "none"]
@@ -119,7 +119,7 @@ def _weigh_one(
     cost, extra = break_even(len(sent), redemptions, discount, costs)
     sales = sales_spread(shop, now, row, pd.concat([sent, held])["customer_id"])
     days = (row["ends_at"] - row["starts_at"]).total_seconds() / _DAY
-    anyway = share_bought_anyway(chances, habitual.get(row["promotion_id"]), days)
+    anyway = share_bought_anyway(chances, buying.get(row["promotion_id"]), days)
     return PromotionEconomics(
         promotion_id=row["promotion_id"],
         name=promotion_name(row["kind"], row["promotion_id"]),

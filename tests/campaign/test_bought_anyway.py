@@ -1,80 +1,189 @@
-"""Who bought a promotion's products in each of the last periods, counted by hand."""
+"""The chance to buy a promotion's products anyway: by hand, on made-up rhythms, in any window."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.bought_anyway import habitual_buyers, share_bought_anyway
+from promolab.campaign.bought_anyway import PEERS, buying_chances, share_bought_anyway
+from promolab.contract import Shop
 from tests.campaign.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
 NOW = pd.Timestamp("2021-03-01")
 SECOND = pd.Timedelta(seconds=1)
+LENGTHS = (7, 28, 56)
+
+
+def promotions_of(*days: int) -> pd.DataFrame:
+    names = [f"P{n}" for n in days]
+    ends = [NOW + (2 + n) * DAY for n in days]
+    starts = NOW + 2 * DAY
+    return pd.DataFrame({"promotion_id": names, "starts_at": starts, "ends_at": ends})
+
+
+def shop_with(events: pd.DataFrame, promotions: pd.DataFrame) -> Shop:
+    offers = promotions[["promotion_id"]].merge(
+        pd.DataFrame({"product_id": ["p1", "p1", "p3"], "coupon_id": [1, 2, 1]}), how="cross"
+    )
+    whole = {"kind": "purchase", "amount": 1.0}
+    events = events.assign(**{c: v for c, v in whole.items() if c not in events})
+    promotions = promotions.assign(kind="coupon")
+    tables = {"events": events, "promotions": promotions, "promotion_products": offers}
+    return shop_of(tables)
+
+
+def chances(shop: Shop, promotions: pd.DataFrame) -> dict[str, pd.Series]:
+    return buying_chances(shop, NOW.to_pydatetime(), promotions)
 
 
 @pytest.fixture(scope="module")
-def shop():
+def few() -> pd.DataFrame:
     lines = {
-        # Each of the last three periods of ten days; the ends of a period are in it.
-        "always": [NOW - SECOND, NOW - 20 * DAY, NOW - 30 * DAY],
-        "gap": [NOW - 1 * DAY, NOW - 2 * DAY, NOW - 25 * DAY],
-        "other": [NOW - 5 * DAY, NOW - 15 * DAY, NOW - 25 * DAY],
-        "late": [NOW, NOW - 15 * DAY, NOW - 25 * DAY],
-        "old": [NOW - 95 * DAY],
+        "often": [NOW - SECOND, NOW - 4 * DAY, NOW - 4 * DAY, NOW - 11 * DAY, NOW - 30 * DAY],
+        "lapsed": [NOW - 29 * DAY, NOW - 31 * DAY],
+        "once": [NOW - 9 * DAY],
+        "other": [NOW - 20 * DAY, NOW - 3 * DAY],
+        "late": [NOW, NOW - 15 * DAY],
     }
     rows = [(c, ts, "p2" if c == "other" else "p1") for c, times in lines.items() for ts in times]
-    events = pd.DataFrame(rows, columns=["customer_id", "ts", "product_id"])
-    # What was brought back was bought all the same; a view is no purchase.
-    more = [("gap", NOW - 15 * DAY, "p1", "view"), ("always", NOW - 2 * DAY, "p1", "return")]
-    events = pd.concat(
-        [
-            events.assign(kind="purchase"),
-            pd.DataFrame(more, columns=["customer_id", "ts", "product_id", "kind"]),
-        ]
-    )
-    promotions = pd.DataFrame(
-        {"promotion_id": ["P", "L"], "kind": "coupon"}
-        | {"starts_at": NOW + 2 * DAY, "ends_at": [NOW + 12 * DAY, NOW + 42 * DAY]}
-    )
-    offers = [("P", "p1", 1), ("P", "p1", 2), ("P", "p3", 1), ("L", "p1", 1)]
-    return shop_of(
-        {
-            "events": events.assign(amount=1.0),
-            "promotions": promotions,
-            "promotion_products": pd.DataFrame(
-                offers, columns=["promotion_id", "product_id", "coupon_id"]
-            ),
-        }
-    )
+    events = pd.DataFrame(rows, columns=["customer_id", "ts", "product_id"]).assign(kind="purchase")
+    # What was brought back was bought all the same; a view is no purchase, but they were there.
+    more = [("once", NOW - 40 * DAY, "p1", "view"), ("often", NOW - 2 * DAY, "p1", "return")]
+    return pd.concat([events, pd.DataFrame(more, columns=events.columns)], ignore_index=True)
 
 
-def test_bought_in_each_period_and_before_now(shop) -> None:
-    promotions = shop.promotions.execute()
-    found = habitual_buyers(shop, NOW.to_pydatetime(), promotions)
-    # Three times 40 days are not in the data.
-    assert found == {"P": ["always"], "L": None}
-    assert habitual_buyers(shop, NOW.to_pydatetime(), promotions.head(0)) == {}
+def by_hand(events: pd.DataFrame, length: int) -> dict[str, float]:
+    """Work the chances out day by day, in plain Python."""
+    events = events[events["ts"] < NOW]
+    back = (((NOW - events["ts"]).dt.total_seconds() - 1) // 86_400).astype(int)
+    events = events.assign(day=-1 - back)
+    bought = events[(events["kind"] == "purchase") & (events["product_id"] == "p1")]
+    days = {
+        c: sorted(set(bought.loc[bought["customer_id"] == c, "day"])) for c in events.customer_id
+    }
+    start = events.groupby("customer_id")["day"].min().to_dict()
+
+    def lasts(again: bool, more_than: int) -> float:
+        """Return the share of gaps (or of first waits) that last longer, step by step."""
+        over, going_on = [], []
+        for customer, mine in days.items():
+            if again:
+                over += [b - a for a, b in pairwise(mine)]
+                going_on += [-1 - mine[-1]] if mine else []
+            else:
+                over += [mine[0] - start[customer] + 1] if mine else []
+                going_on += [] if mine else [-start[customer]]
+        share = 1.0
+        for k in range(1, more_than + 1):
+            at_risk = sum(gap >= k for gap in over + going_on)
+            share *= 1 - over.count(k) / at_risk if at_risk else 1
+        return share
+
+    found = {}
+    for customer, mine in days.items():
+        away = -1 - mine[-1] if mine else -start[customer]
+        peers = 1 - lasts(bool(mine), away + length) / lasts(bool(mine), away)
+        window = min(length, max(-start[customer] // 2, 1))
+        starts = range(start[customer], -window + 1)
+        held = np.mean([any(s <= d < s + window for d in mine) for s in starts])
+        own = 1 - (1 - held) ** (length / window)
+        longer = sum(b - a > away for a, b in pairwise(mine))
+        found[customer] = (longer * own + PEERS * peers) / (longer + PEERS)
+    return found
 
 
-def test_without_products_it_is_not_known(shop) -> None:
+@pytest.mark.parametrize("length", [1, 4, 10, 18])
+def test_the_chances_are_those_worked_out_by_hand(few, length) -> None:
+    promotions = promotions_of(length)
+    found = chances(shop_with(few, promotions), promotions)[f"P{length}"]
+    expected = by_hand(few, length)
+    assert found.to_dict() == pytest.approx({c: expected[c] for c in found.index}, abs=1e-9)
+    assert set(found.index) == set(few["customer_id"])
+
+
+def test_nothing_is_said_where_the_data_do_not_reach_back(few) -> None:
+    promotions = promotions_of(20, 21)
+    found = chances(shop_with(few, promotions), promotions)
+    assert found["P20"] is not None and found["P21"] is None
+    assert chances(shop_with(few, promotions), promotions.head(0)) == {}
+
+
+def rhythm(customers: int, days: int, seed: int) -> pd.DataFrame:
+    """Return purchases of customers whose gaps are gamma, more even than chance, some lapsed."""
+    rng = np.random.default_rng(seed)
+    mean = rng.gamma(2.0, 10.0, customers) + 2
+    gaps = rng.gamma(1.5, mean[:, None] / 1.5, (customers, 200))
+    at = np.cumsum(gaps, axis=1) - rng.uniform(0, 60, customers)[:, None]
+    stops = rng.exponential(900, customers) + 60
+    kept = (at > 0) & (at < np.minimum(days + 60, stops)[:, None])
+    who, where = np.nonzero(kept)
+    ts = NOW + pd.to_timedelta(at[who, where] - days, unit="D").floor("s")
+    return pd.DataFrame({"customer_id": who, "ts": ts, "product_id": "p1"})
+
+
+def test_as_many_buy_as_the_chances_say_in_windows_of_any_length() -> None:
+    events, promotions = rhythm(1_500, 300, seed=1), promotions_of(*LENGTHS)
+    found = chances(shop_with(events, promotions), promotions)
+    for length in LENGTHS:
+        until = NOW + length * DAY
+        bought = events[(events["ts"] >= NOW) & (events["ts"] < until)]["customer_id"]
+        mine = found[f"P{length}"]
+        really = mine.index.isin(bought)
+        assert mine.mean() == pytest.approx(really.mean(), abs=0.04)
+        # Among the likelier half and the others, too.
+        for half in (mine > mine.median(), mine <= mine.median()):
+            assert mine[half].mean() == pytest.approx(really[half].mean(), abs=0.06)
+    shares = [found[f"P{n}"].mean() for n in LENGTHS]
+    assert 0.1 < shares[0] < shares[1] < shares[2] < 0.95
+
+
+def test_a_longer_window_never_has_the_smaller_chance() -> None:
+    lengths = (1, 2, 3, 5, 8, 13, 21, 34, 55, 60)
+    events, promotions = rhythm(300, 130, seed=2), promotions_of(*lengths)
+    found = pd.DataFrame(chances(shop_with(events, promotions), promotions))
+    assert found.notna().all(axis=None) and found.min(axis=None) >= 0 and found.max(axis=None) <= 1
+    assert (found.diff(axis=1).iloc[:, 1:] >= -1e-12).all(axis=None)
+
+
+def test_nothing_from_now_on_is_read() -> None:
+    events, promotions = rhythm(100, 90, seed=3), promotions_of(28)
+    whole = chances(shop_with(events, promotions), promotions)["P28"]
+    past = chances(shop_with(events[events["ts"] < NOW], promotions), promotions)["P28"]
+    pd.testing.assert_series_equal(whole, past)
+
+
+def test_without_products_it_is_not_known(few) -> None:
+    promotions = promotions_of(10)
+    shop = shop_with(few, promotions)
     tables = {n: t for n, t in shop.tables.items() if n != "promotion_products"}
-    found = habitual_buyers(
-        shop.with_tables(tables), NOW.to_pydatetime(), shop.promotions.execute()
-    )
-    assert found == {"P": None, "L": None}
+    assert chances(shop.with_tables(tables), promotions) == {"P10": None}
     share = share_bought_anyway(pd.Series([0.5], index=["always"]), None, 10)
     assert math.isnan(share.of_list.value) and "cannot even be guessed" in share.summary()
 
 
 def test_shares_of_the_list_and_by_chance_to_redeem() -> None:
-    chances = pd.Series([0.9, 0.5, 0.1, 0.1], index=[*"abcd"])
-    share = share_bought_anyway(chances, ["a", "d", "z"], 10)
-    assert share.of_list.value == 0.5 and share.of_redeemers.value == pytest.approx(1.0 / 1.6)
+    redeem = pd.Series([0.9, 0.5, 0.1, 0.1], index=[*"abcd"])
+    share = share_bought_anyway(redeem, pd.Series({"a": 1.0, "d": 0.8, "b": 0.2, "z": 1.0}), 10)
+    assert share.of_list.value == 0.5 and share.of_redeemers.value == pytest.approx(1.08 / 1.6)
     for e in (share.of_list, share.of_redeemers):
         assert 0 <= e.ci_low < e.value < e.ci_high <= 1 and e.n == 4
-    assert share.summary().startswith("A guess: ") and "3 periods of 10 days" in share.summary()
+    assert share.summary().startswith("A guess: ") and "within 10 days anyway" in share.summary()
     assert len(share.to_frame()) == 2
-    assert share_bought_anyway(chances * 0, ["a"], 10).of_list.value == 0.25
+    nobody = share_bought_anyway(redeem * 0, pd.Series({"a": 1.0}), 10)
+    assert nobody.of_list.value == 0.25 and "nan" not in nobody.summary()
+
+
+def test_the_interval_holds_the_share_that_buys() -> None:
+    rng = np.random.default_rng(4)
+    held = 0
+    for _ in range(400):
+        chance = pd.Series(rng.beta(0.5, 0.5, 80))
+        e = share_bought_anyway(chance * 0 + 1, chance, 10).of_list
+        held += e.ci_low <= (rng.random(80) < chance).mean() <= e.ci_high
+        assert e.ci_high - e.ci_low < 0.25
+    assert held / 400 >= 0.93
