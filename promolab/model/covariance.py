@@ -10,7 +10,7 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.model.logistic import Problem
-from promolab.model.newton import solve
+from promolab.model.newton import solver
 from promolab.model.passes import Data, as_array, one_thread
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = ["sandwich"]
+
+BLOCK = 200_000  # clusters whose scores are multiplied out at a time
 
 
 def sandwich(
@@ -58,18 +60,30 @@ def sandwich(
     n, p = X.shape
     if cluster is not None and len(np.asarray(cluster)) != n:
         raise InputError(f"cluster has {len(np.asarray(cluster))} values and X {n} rows")
-    with one_thread():
-        rows = torch.from_numpy(as_array(X, keep_single=True))
-        data = Data(rows, torch.from_numpy(as_array(y)), torch.ones(n, dtype=torch.float64))
+    with one_thread() as threads:
+        data = Data.of(as_array(X, keep_single=True), as_array(y), np.ones(n), threads)
         problem = Problem(data, l2)
         linear = problem.evaluate(torch.from_numpy(np.append(w, b))).linear
         residual = torch.sigmoid(linear) - data.labels
-        scores = ((part, residual[part, None] * data.with_ones(part)) for part in data.pieces())
-        sums = cluster_sums(scores, cluster, p + 1)
-        if sums is None:
+
+        def scores(part: slice) -> torch.Tensor:
+            return residual[part, None] * data.with_ones(part)
+
+        clusters, sums = n, scores
+        if cluster is not None:
+            summed = cluster_sums(((part, scores(part)) for part in data.pieces()), cluster, p + 1)
+            clusters, sums = (0, scores) if summed is None else (len(summed), summed.__getitem__)
+        if clusters < 2:
             return np.full((p + 1, p + 1), np.nan)
-        half = solve(problem.hessian(linear), sums.T)
-        return (small_sample_factor(len(sums), n, p + 1) * (half @ half.T)).numpy()
+        inverse = solver(problem.hessian(linear))
+
+        def squared(part: slice) -> torch.Tensor:
+            half = inverse(sums(part).T)
+            return half @ half.T
+
+        blocks = [slice(i, min(i + BLOCK, clusters)) for i in range(0, clusters, BLOCK)]
+        total = torch.stack(list(data.each(squared, blocks))).sum(dim=0)
+        return (small_sample_factor(clusters, n, p + 1) * total).numpy()
 
 
 def cluster_sums(

@@ -19,6 +19,7 @@ from promolab.model._inputs import (
     looks_like_id,
     no_variation,
 )
+from promolab.model.pieces import by_pieces, each
 
 __all__ = ["ColumnCode", "Encoder"]
 
@@ -93,16 +94,21 @@ class ColumnCode:
             if _says(share)
         ]
 
-    def encode(self, column: pd.Series) -> np.ndarray:
-        """Return the encoded columns, shape (n, len(names)), each with training mean 0."""
-        if self.same_as:
-            return np.empty((len(column), 0))
+    def read(self, column: pd.Series) -> np.ndarray:
+        """Return the column as numbers, shape (n,), or as the places of its levels."""
+        return as_numbers(column) if self.kind == "numeric" else self._place(column)
+
+    def encode(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Write the encoded columns of what `read` gave into ``out``, shape (n, len(names)).
+
+        Each has training mean 0.
+        """
         if self.kind == "numeric":
-            return self._encode_numeric(as_numbers(column))
-        place = self._place(column)
+            self._encode_numeric(values, out)
+            return
         kept = [j for j, share in enumerate(self.shares) if _says(share)]
-        shares = np.asarray(self.shares)[kept]
-        return (place[:, None] == np.asarray(kept, dtype=np.int64)[None, :]) - shares
+        for j, level in enumerate(kept):
+            np.subtract(values == level, self.shares[level], out=out[:, j])
 
     def _place(self, column: pd.Series) -> np.ndarray:
         """Return the number of each row's level, then that of ``other`` and of ``missing``."""
@@ -116,15 +122,14 @@ class ColumnCode:
         place = np.where(place < 0, len(self.levels), place)
         return np.where(column.isna().to_numpy(), len(self.levels) + 1, place)
 
-    def _encode_numeric(self, values: np.ndarray) -> np.ndarray:
+    def _encode_numeric(self, values: np.ndarray, out: np.ndarray) -> None:
         absent = np.isnan(values)
-        parts = []
         if self.sd > 0:
-            bent = _bend(np.where(absent, self.median, values), self.bend)
-            parts.append(np.clip((bent - self.mean) / self.sd, self.low, self.high))
+            bent = _bend(np.where(absent, self.median, values), self.bend) - self.mean
+            bent /= self.sd
+            np.clip(bent, self.low, self.high, out=out[:, 0])
         if 0 < self.missing_share < 1:
-            parts.append(absent - self.missing_share)
-        return np.column_stack(parts) if parts else np.empty((len(values), 0))
+            np.subtract(absent, self.missing_share, out=out[:, -1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +188,8 @@ class Encoder:
         names = feature_columns(X, columns)
         if len(X) == 0:
             raise InputError("the training frame has no rows; there is nothing to learn from")
-        encoder = cls(tuple(_without_copies([_learn(X[name], min_count) for name in names], X)))
+        codes = each(lambda name: _learn(X[name], min_count), names, len(X))
+        encoder = cls(tuple(_without_copies(codes, X)))
         if not encoder.names:
             raise no_variation(names, len(X))
         return encoder
@@ -221,13 +227,22 @@ class Encoder:
         InputError
             A source column is missing, or holds text where training rows held numbers.
         """
-        check_present(X, self.columns)
-        encoded, done = np.empty((len(X), len(self.names))), 0
-        for code in self.codes:
-            part = code.encode(X[code.name])
-            encoded[:, done : done + part.shape[1]] = part
-            done += part.shape[1]
+        columns, encoded = self.read(X), np.empty((len(X), len(self.names)))
+        by_pieces(lambda part: self.encode(columns, part, encoded[part]), len(X))
         return encoded
+
+    def read(self, X: pd.DataFrame) -> list[np.ndarray]:
+        """Return each source column as an array, for `encode`; raises what `transform` does."""
+        check_present(X, self.columns)
+        return [code.read(X[code.name]) for code in self.codes if not code.same_as]
+
+    def encode(self, columns: list[np.ndarray], rows: slice, out: np.ndarray) -> None:
+        """Write the encoded columns of some rows of what `read` gave into ``out``."""
+        done = 0
+        for code, values in zip((c for c in self.codes if not c.same_as), columns, strict=True):
+            width = len(code.names)
+            code.encode(values[rows], out[:, done : done + width])
+            done += width
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoding as plain values that JSON can hold."""
@@ -288,13 +303,15 @@ def _equal(one: pd.Series, other: pd.Series, kind: str) -> bool:
 def _learn_numeric(name: str, values: np.ndarray) -> ColumnCode:
     # Sorted, so that sums (and with them every later figure) do not depend on the rows' order.
     present = np.sort(values[~np.isnan(values)])
+    missing = len(values) - len(present)
     missing_share = 1 - len(present) / len(values)
     if len(present) == 0 or present[0] == present[-1]:
         median = float(present[0]) if len(present) else 0.0
         return ColumnCode(name, "numeric", median=median, missing_share=missing_share)
     median = float(np.median(present))
     bend = _choose_bend(present)
-    bent = _bend(np.sort(np.where(np.isnan(values), median, values)), bend)
+    filled = np.insert(present, np.searchsorted(present, median), np.full(missing, median))
+    bent = _bend(filled, bend)
     with np.errstate(over="ignore"):
         mean, sd = float(bent.mean()), float(bent.std())
     if not (np.isfinite(sd) and sd > 0):
@@ -302,7 +319,7 @@ def _learn_numeric(name: str, values: np.ndarray) -> ColumnCode:
             f"column {name!r} has values too large or too close to standardise "
             f"({present[0]:g} to {present[-1]:g}); give it in another unit"
         )
-    standard = (bent - mean) / sd
+    standard = (bent[[0, -1]] - mean) / sd
     return ColumnCode(
         name,
         "numeric",
@@ -318,10 +335,15 @@ def _learn_numeric(name: str, values: np.ndarray) -> ColumnCode:
 
 
 def _choose_bend(present: np.ndarray) -> float:
+    before = abs(_skewness(present))
+    if before <= SKEWED:
+        return 0.0
     sizes = np.abs(present[present != 0])
+    if present[0] < 0:
+        sizes.sort()  # a quantile of what is sorted is found at once
     scale = float(np.quantile(sizes, 0.25))
-    before, after = abs(_skewness(present)), abs(_skewness(_bend(present, scale)))
-    return scale if before > SKEWED and after < WORTH_IT * before else 0.0
+    after = abs(_skewness(_bend(present, scale)))
+    return scale if after < WORTH_IT * before else 0.0
 
 
 def _bend(values: np.ndarray, scale: float) -> np.ndarray:
@@ -334,5 +356,7 @@ def _skewness(values: np.ndarray) -> float:
     largest = np.abs(deviation).max()
     if not (np.isfinite(largest) and largest > 0):
         return 0.0
-    deviation = deviation / largest
-    return float((deviation**3).mean() / (deviation**2).mean() ** 1.5)
+    deviation /= largest
+    squares = deviation * deviation
+    deviation *= squares  # twenty times as fast as **3
+    return float(deviation.mean() / squares.mean() ** 1.5)

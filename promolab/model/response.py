@@ -168,15 +168,21 @@ class ResponseModel(Estimator):
         self._expose()
         return self
 
-    def _fitted_learners(self, training: Training) -> list[Learner]:
-        """Fit a learner on all outcomes, or one on each where it is known."""
+    def _fitted_learners(self, training: Training, *, predicting: bool = False) -> list[Learner]:
+        """Fit a learner on all outcomes, or one on each where it is known.
+
+        With ``predicting`` it is for predictions alone, and no intervals are needed.
+        """
+        options = self._options()
+        if predicting and "intervals" in learner_class(self.kind).DEFAULTS:
+            options["intervals"] = False
         if learner_class(self.kind).many:
-            learner = make_learner(self.kind, self._options())
+            learner = make_learner(self.kind, options)
             learner.fit(training)
             return [learner]
         learners = []
         for k, outcome in enumerate(training.outcomes):
-            learner = make_learner(self.kind, self._options())
+            learner = make_learner(self.kind, options)
             try:
                 learner.fit(training.only(~np.isnan(training.labels[:, k]), k))
             except InputError as error:
@@ -196,7 +202,10 @@ class ResponseModel(Estimator):
             )
         from promolab.model.calibration import cross_fitted_calibrators
 
-        return list(cross_fitted_calibrators(self.calibration, training, self._fitted_learners))
+        def fit(part: Training) -> list[Learner]:
+            return self._fitted_learners(part, predicting=True)
+
+        return list(cross_fitted_calibrators(self.calibration, training, fit))
 
     def _expose(self) -> None:
         """Show what a logistic model of one outcome consists of."""
@@ -248,7 +257,8 @@ class ResponseModel(Estimator):
 
         A numeric feature's weight is per standard deviation of its encoded values; a level's or an
         indicator's is for having it against not having it. The intervals are clustered by what
-        `fit` was given (`sandwich`) and describe the penalised weight, which is pulled towards 0.
+        `fit` was given (`sandwich`) and describe the penalised weight, which is pulled towards 0;
+        with ``intervals=False`` they are nan.
 
         Returns
         -------

@@ -31,6 +31,16 @@ def test_sandwich_agrees_with_statsmodels(clustered: bool) -> None:
     np.testing.assert_allclose(mine, reference.cov_params(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("clustered", [True, False])
+def test_many_clusters_are_taken_block_by_block(clustered: bool, monkeypatch) -> None:
+    X, y = simulate(n=900, p=3)
+    cluster = np.random.default_rng(2).integers(0, 120, len(y)) if clustered else None
+    w, b, _ = fit_logistic(X, y, 1.0)
+    whole = sandwich(X, y, w, b, 1.0, cluster)
+    monkeypatch.setattr("promolab.model.covariance.BLOCK", 50)
+    np.testing.assert_allclose(sandwich(X, y, w, b, 1.0, cluster), whole, rtol=1e-12)
+
+
 def test_clustered_intervals_cover_the_truth() -> None:
     # Every customer stands in four rows that share a feature and a random effect: rows are far from
     # independent, and intervals that ignore it cover much less.

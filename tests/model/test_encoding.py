@@ -88,6 +88,37 @@ def test_order_of_rows_and_columns_changes_nothing() -> None:
     np.testing.assert_array_equal(encoder.transform(shuffled), encoder.transform(X)[order])
 
 
+def test_of_many_rows_each_counts_and_their_order_changes_nothing(monkeypatch) -> None:
+    # Every third customer has done nothing yet: many rows are equal in every column.
+    rng = np.random.default_rng(2)
+    n = 250_000
+    active = rng.random(n) > 1 / 3
+    X = pd.DataFrame(
+        {
+            "orders": np.where(active, rng.poisson(3, n), 0),
+            "amount": np.where(active, np.exp(rng.normal(3, 1, n)), 0),
+            "recency": np.where(active, rng.uniform(0, 300, n), np.nan),
+        }
+    )
+    encoder = Encoder.fit(X)
+    order = rng.permutation(n)
+    assert Encoder.fit(X.iloc[order]) == encoder
+    codes = {code.name: code for code in encoder.codes}
+    for name, values in X.items():
+        assert codes[name].median == values.median()
+    np.testing.assert_allclose(
+        codes["recency"].mean, X["recency"].fillna(X["recency"].median()).mean()
+    )
+    np.testing.assert_allclose(
+        codes["amount"].bend, X.loc[X["amount"] > 0, "amount"].quantile(0.25)
+    )
+    matrix = encoder.transform(X)
+    np.testing.assert_allclose(matrix.mean(axis=0), 0, atol=0.01)
+    monkeypatch.setattr("promolab.model.pieces.WORTH_THREADS", 10 * n)  # all on one thread
+    assert Encoder.fit(X) == encoder
+    np.testing.assert_array_equal(encoder.transform(X), matrix)
+
+
 def test_transform_learns_nothing() -> None:
     X, encoder = frame(), Encoder.fit(frame(seed=3))
     alone = encoder.transform(X.iloc[[7]])

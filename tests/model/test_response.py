@@ -51,12 +51,47 @@ def test_order_of_rows_and_columns_changes_nothing() -> None:
     pd.testing.assert_frame_equal(again.coefficients(), model.coefficients(), rtol=1e-8)
 
 
-def test_a_score_depends_on_its_row_alone() -> None:
+@pytest.mark.parametrize("by", [None, "city"])
+def test_a_score_depends_on_its_row_alone(by: str | None, monkeypatch) -> None:
     X, y, _ = data()
-    model = ResponseModel().fit(X, y)
+    model = ResponseModel(by=by).fit(X, y)
     whole = model.probability(X)
     pieces = np.concatenate([model.probability(X.iloc[i : i + 7]) for i in range(0, len(X), 7)])
     np.testing.assert_array_equal(whole, pieces)
+    monkeypatch.setattr("promolab.model.pieces.ROWS", 7)
+    monkeypatch.setattr("promolab.model.pieces.WORTH_THREADS", 0)
+    np.testing.assert_array_equal(model.probability(X), whole)
+    sums = model.explain(X).sum(axis=1) + model.intercept_
+    np.testing.assert_allclose(sums, model.logit(X), atol=1e-12)
+
+
+@pytest.mark.parametrize("by", [None, "city"])
+def test_without_intervals_all_but_the_standard_errors_is_the_same(by: str | None) -> None:
+    X, y, customer = data()
+    model = ResponseModel(by=by).fit(X, y, cluster=customer)
+    quick = ResponseModel(by=by, intervals=False).fit(X, y, cluster=customer)
+    np.testing.assert_array_equal(quick.predict_proba(X), model.predict_proba(X))
+    weights = quick.coefficients()
+    assert weights[["ci_low", "ci_high"]].isna().all(axis=None) and weights["weight"].notna().all()
+    assert model.coefficients().notna().all(axis=None)
+    with pytest.raises(InputError, match="intervals = 'no' is unknown"):
+        ResponseModel(intervals="no")
+    with pytest.raises(InputError, match="tree has no option 'intervals'"):
+        ResponseModel("tree", intervals=False)
+
+
+def test_the_door_takes_less_than_the_pipeline_one_would_write() -> None:
+    """Processor time of 60,000 rows; `benchmarks/doors.py` times a million."""
+    from benchmarks.doors import customers, pipeline, processor_seconds
+
+    X, y, _ = customers(60_000)
+    model, usual = ResponseModel(intervals=False), pipeline()
+    fits = processor_seconds({"door": lambda: model.fit(X, y), "usual": lambda: usual.fit(X, y)})
+    assert fits["door"] <= 0.8 * fits["usual"]
+    scores = processor_seconds(
+        {"door": lambda: model.predict_proba(X), "usual": lambda: usual.predict_proba(X)}
+    )
+    assert scores["door"] <= scores["usual"]
 
 
 @pytest.mark.parametrize("kind", ["tree", "boosting", "forest"])

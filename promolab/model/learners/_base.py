@@ -80,7 +80,10 @@ class Training:
         labels, outcomes = self.labels[rows], self.outcomes
         if outcome is not None:
             labels, outcomes = labels[:, [outcome]], (outcomes[outcome],)
-        frame = self.X[rows] if rows.dtype == bool else self.X.iloc[rows]
+        if rows.dtype == bool and rows.all():
+            frame = self.X  # a copy of all of it would say the same
+        else:
+            frame = self.X[rows] if rows.dtype == bool else self.X.iloc[rows]
         return replace(self, X=frame, labels=labels, outcomes=outcomes, **picked)
 
 
