@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ import numpy as np
 
 from promolab.abtest._ids import column_of
 from promolab.errors import InputError, nearest
-from promolab.metrics.intervals import share_interval
-from promolab.metrics.two_arms import ArmMean, TwoArms, compare_means
+from promolab.metrics.differences import intervals_of
+from promolab.metrics.two_arms import compare_means
 from promolab.results import Estimate, Result
 from promolab.wording import count, number, percent
 
@@ -233,8 +232,7 @@ def compare_arms(
     for side, name in ((mine, treated_arm), (~mine, control)):
         _check_units(unit[side], name)
     arms = compare_means(y, mine, unit, **beside)
-    one, other = (_estimate(side, is_share, level) for side in (arms.treated, arms.control))
-    low, high = _newcombe(arms, (one, other)) if is_share else arms.interval(level)
+    one, other, (low, high) = intervals_of(arms, level, share=is_share)
     heaviest, share = arms.heaviest()
     return ArmDifference(
         Estimate(one.value - other.value, low, high, len(y)),
@@ -276,34 +274,6 @@ def _check_units(unit: np.ndarray, name: str) -> None:
             f"arm {name!r} has {units} independent unit ({len(unit)} rows); an interval needs at "
             "least 2"
         )
-
-
-def _estimate(side: ArmMean, is_share: bool, level: float) -> Estimate:
-    if is_share:
-        # The sandwich divides by one less; alone, each customer counts as just one trial.
-        plain_variance = side.variance * (side.units - 1) / side.units
-        low, high = share_interval(side.value, plain_variance, side.worth, level)
-        return Estimate(side.value, float(low), float(high), side.rows)
-    half = _t(level, max(side.worth - 1, 1.0)) * math.sqrt(side.level_variance)
-    return Estimate(side.value, side.value - half, side.value + half, side.rows)
-
-
-def _newcombe(arms: TwoArms, shares: tuple[Estimate, Estimate]) -> tuple[float, float]:
-    one, other = shares
-    value = one.value - other.value
-    spread = math.sqrt(arms.treated.variance * arms.control.variance)
-    together = arms.covariance / spread if spread > 0 else 0.0
-    down, up = one.value - one.ci_low, one.ci_high - one.value
-    other_down, other_up = other.value - other.ci_low, other.ci_high - other.value
-    low = value - math.sqrt(max(down**2 + other_up**2 - 2 * together * down * other_up, 0.0))
-    high = value + math.sqrt(max(up**2 + other_down**2 - 2 * together * up * other_down, 0.0))
-    return low, high
-
-
-def _t(level: float, df: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, 0.5 + level / 2))
 
 
 def _checked_outcome(outcome: ArrayLike) -> np.ndarray:

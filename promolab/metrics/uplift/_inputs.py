@@ -57,6 +57,17 @@ class UpliftRows:
         assert self.y is not None and self.treated is not None
         return aipw_scores(self.y, self.treated)
 
+    def only(self, mask: np.ndarray) -> UpliftRows:
+        """Return some of the rows, of which either arm must have some."""
+        y, treated, gamma = (
+            None if x is None else x[mask] for x in (self.y, self.treated, self.gamma)
+        )
+        names, codes = None, None
+        if self.cluster is not None:
+            names, codes = np.unique(self.cluster[mask], return_inverse=True)
+        units = int(mask.sum()) if names is None else len(names)
+        return UpliftRows(y, treated, gamma, codes, units, self.level)
+
     @property
     def words(self) -> str:
         """Rows, and what stands behind them, in words."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from promolab.metrics import _moments
 from promolab.metrics._moments import Spread, around
+from promolab.metrics.differences import difference_of
 from promolab.metrics.intervals import cluster_sums
 from promolab.metrics.uplift._areas import influence, qini_covariance
 from promolab.metrics.uplift._inputs import UpliftRows
@@ -16,14 +18,19 @@ from promolab.metrics.uplift._ranked import Effects, merged
 from promolab.results import Estimate
 
 __all__ = [
+    "NO_ORDER",
+    "degrees_of",
     "estimate_of",
+    "overall_estimate",
     "overall_influence",
     "ratio",
-    "satterthwaite",
     "spread_of",
     "spreads_by_rows",
     "spreads_by_runs",
 ]
+
+NO_ORDER = "There is nothing to rank by: all scores are equal"
+"""Where an area and its interval are 0 by definition."""
 
 
 def spreads_by_runs(effects: Effects) -> tuple[tuple[Spread, Spread], float]:
@@ -59,23 +66,50 @@ def overall_influence(effects: Effects) -> np.ndarray:
 def spread_of(influence: np.ndarray, cluster: np.ndarray | None) -> Spread:
     """Return the spread of an estimate from its influence function, summed within clusters.
 
-    The degrees of freedom are Satterthwaite's: those of a normal sample whose variance is known
-    as well. Money has heavy tails, and a few rows make up much of its variance.
+    Money has heavy tails, and a few rows make up much of its variance (`degrees_of`).
     """
     found = _moments.spread_of(influence, cluster)
-    return replace(found, degrees=satterthwaite(found.degrees + 1, found.units))
+    squares = np.square(cluster_sums(influence, cluster))
+    sums = (squares.sum(), np.square(squares).sum(), squares.max(initial=0.0))
+    return replace(found, degrees=float(degrees_of(*sums, found.units)))
 
 
-def satterthwaite(worth: float, units: int) -> float:
-    """Return 2/(variance of the variance ÷ its square), from Kish's effective number.
+def degrees_of(second: Any, fourth: Any, largest: Any, units: Any) -> np.ndarray:
+    """Return Satterthwaite's degrees of freedom: 2 ÷ (variance of the variance ÷ its square).
 
-    With kurtosis κ, units ÷ worth is κ, and the variance of the variance is (κ − 1)/units of its
-    square.
+    With kurtosis κ the variance of a variance is (κ − 1)/units of its square. The kurtosis is that
+    of all units but the largest: one row alone, however large, takes no certainty from the rest.
+
+    Parameters
+    ----------
+    second, fourth, largest : float or ndarray
+        Sum of the units' squares, sum of the squares' squares, and the largest square.
+    units : int or ndarray of int
+        Independent units.
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2(6).
+
+    Examples
+    --------
+    >>> degrees_of(4.0, 4.0, 1.0, 4).tolist(), degrees_of(104.0, 10_004.0, 100.0, 5).tolist()
+    (3.0, 4.0)
     """
-    most = max(units - 1.0, 1.0)
-    if not worth < units:
-        return most
-    return float(np.clip(2 / (1 / worth - 1 / units), 1.0, most))
+    units = np.asarray(units, dtype=float)
+    rest, most = units - 1, np.maximum(units - 1, 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variety = (fourth - np.square(largest)) / np.square(second - largest) - 1 / rest
+        degrees = np.where(variety > 1e-12, 2 / variety, most)
+    return np.clip(np.nan_to_num(degrees, nan=1.0), 1.0, most)
+
+
+def overall_estimate(value: float, spread: Spread, rows: UpliftRows) -> Estimate:
+    """Return the average effect: of arms their plain difference, of ready scores their mean."""
+    if rows.gamma is None:
+        assert rows.y is not None and rows.treated is not None
+        return difference_of(rows.y, rows.treated, rows.cluster, rows.level).estimate
+    return Estimate(value, *around(value, spread, rows.level), rows.n)
 
 
 def estimate_of(

@@ -5,11 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from promolab.errors import InputError
+from promolab.metrics.differences import Dominant, all_shares, dominant_of
+from promolab.metrics.intervals import cluster_sums
 from promolab.metrics.uplift._cuts import cut_at
-from promolab.metrics.uplift._inputs import check_uplift, check_uplift_score
+from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
 from promolab.metrics.uplift._ranked import effects_of, ranking_of
-from promolab.metrics.uplift._spreads import estimate_of, overall_influence
+from promolab.metrics.uplift._spreads import (
+    estimate_of,
+    overall_estimate,
+    overall_influence,
+    spread_of,
+)
 from promolab.results import Estimate, Result, plain
 from promolab.wording import number, percent
 
@@ -39,6 +48,8 @@ class UpliftAt(Result):
         Rows and independent units.
     level : float
         Confidence level.
+    dominant : Dominant or None
+        The one customer who makes up most of the variance among the top, if there is one.
     """
 
     share: float
@@ -51,6 +62,7 @@ class UpliftAt(Result):
     clusters: int
     level: float
     words: str = field(repr=False)
+    dominant: Dominant | None = None
 
     @property
     def value(self) -> float:
@@ -91,11 +103,15 @@ class UpliftAt(Result):
             if self.difference.ci_high < 0
             else "which cannot be told from the rest"
         )
+        alone = f" {self.dominant.words()}" if self.dominant else ""
         if self.share == 1:
-            return f"Contacting everyone changes the outcome by {top} per customer ({self.words})."
+            return (
+                f"Contacting everyone changes the outcome by {top} per customer ({self.words})."
+                f"{alone}"
+            )
         return (
             f"Among the top {percent(self.share, decimals=0)} the promotion changes the outcome by "
-            f"{top} per customer, {verdict} ({rest}) ({self.words})."
+            f"{top} per customer, {verdict} ({rest}) ({self.words}).{alone}"
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -170,9 +186,33 @@ def uplift_at(
         raise InputError(f"share is {share}; give a share of the list above 0 and up to 1")
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
     values = check_uplift_score(score, rows.n)
-    effects = effects_of(ranking_of(values, rows), rows)
+    made, added = _parts(rows, values, float(share))
+    dominant = None
+    if rows.y is None or not all_shares(rows.y):
+        # Of a rare share the few who have it make up the variance, as they should.
+        dominant = dominant_of(
+            cluster_sums(added, rows.cluster),
+            rows.cluster,
+            lambda rest: _parts(rows.only(rest), values[rest], float(share))[0]["top"],
+        )
+    return UpliftAt(
+        float(share),
+        **made,
+        n=rows.n,
+        clusters=rows.clusters,
+        level=level,
+        words=rows.words,
+        dominant=dominant,
+    )
+
+
+def _parts(
+    rows: UpliftRows, score: np.ndarray, share: float
+) -> tuple[dict[str, Estimate], np.ndarray]:
+    """Return the estimates by name, and what each row adds to that of the top."""
+    effects = effects_of(ranking_of(score, rows), rows)
     customers = effects.ranking.listed(rows.cluster)
-    cut, overall = cut_at(effects, float(share)), overall_influence(effects)
+    cut, overall = cut_at(effects, share), overall_influence(effects)
     average, left = float(effects.effect[-1]), 1 - share
     if left > 0:
         others = ((average - cut.gain) / left, (overall - cut.influence) / left)
@@ -182,11 +222,12 @@ def uplift_at(
     parts = {
         "top": mine,
         "rest": others,
-        "everyone": (average, overall),
         "difference": (mine[0] - others[0], mine[1] - others[1]),
         "gain": (cut.gain, cut.influence),
     }
     made = {name: estimate_of(*part, customers, rows) for name, part in parts.items()}
-    return UpliftAt(
-        float(share), **made, n=rows.n, clusters=rows.clusters, level=level, words=rows.words
-    )
+    spread = spread_of(overall / rows.n, customers)
+    made["everyone"] = overall_estimate(average, spread, rows)
+    if left == 0:
+        made |= {"top": made["everyone"], "gain": made["everyone"]}
+    return made, effects.ranking.restored(mine[1])

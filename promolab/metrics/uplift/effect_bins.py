@@ -10,10 +10,11 @@ import numpy as np
 
 from promolab.errors import InputError
 from promolab.metrics._inputs import check_whole
-from promolab.metrics._moments import Spread, around
+from promolab.metrics._moments import around
 from promolab.metrics._probabilities import equal_bins, sums_by_bin
+from promolab.metrics.differences import difference_of
 from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
-from promolab.metrics.uplift._spreads import estimate_of, satterthwaite
+from promolab.metrics.uplift._spreads import estimate_of, spread_of
 from promolab.results import Estimate, Result
 from promolab.wording import number, percent
 
@@ -210,24 +211,8 @@ def _binned(rows: UpliftRows, predicted: np.ndarray, bins: int) -> pd.DataFrame:
 
     bin_of = equal_bins(predicted, bins)
     sizes = np.bincount(bin_of)
-    observed, added = _effects_by_bin(rows, bin_of, sizes)
-    sums, home = sums_by_bin(added, bin_of, rows.cluster)
-    units = np.bincount(home)
-    squares = np.bincount(home, weights=sums**2)
-    fourth = np.bincount(home, weights=sums**4)
-    ends = [
-        around(
-            float(value),
-            Spread(
-                math.sqrt(total * k / (k - 1)) if k > 1 else math.nan,
-                satterthwaite(total**2 / power if power > 0 else float(k), int(k)),
-                int(k),
-            ),
-            rows.level,
-        )
-        for value, total, power, k in zip(observed, squares, fourth, units, strict=True)
-    ]
-    low, high = np.array(ends).T
+    found = _of_scores(rows, bin_of, sizes) if rows.y is None else _of_arms(rows, bin_of, sizes)
+    observed, low, high = np.array([(e.value, e.ci_low, e.ci_high) for e in found]).T
     return pd.DataFrame(
         {
             "predicted": np.bincount(bin_of, weights=predicted) / sizes,
@@ -239,24 +224,33 @@ def _binned(rows: UpliftRows, predicted: np.ndarray, bins: int) -> pd.DataFrame:
     )
 
 
-def _effects_by_bin(
-    rows: UpliftRows, bin_of: np.ndarray, sizes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return each bin's effect, and what each row adds to that of its bin."""
-    if rows.gamma is not None:
-        means = np.bincount(bin_of, weights=rows.gamma) / sizes
-        return means, (rows.gamma - means[bin_of]) / sizes[bin_of]
+def _of_arms(rows: UpliftRows, bin_of: np.ndarray, sizes: np.ndarray) -> list[Estimate]:
+    """Return each bin's plain difference of the arms."""
     assert rows.y is not None and rows.treated is not None
     some = np.bincount(bin_of, weights=rows.treated)
     if ((some == 0) | (some == sizes)).any():
         raise InputError(
             f"one of the {len(sizes)} bins has rows of one arm only; ask for fewer bins"
         )
-    mine = np.bincount(bin_of, weights=rows.y * rows.treated) / some
-    theirs = np.bincount(bin_of, weights=rows.y * ~rows.treated) / (sizes - some)
-    added = np.where(
-        rows.treated,
-        (rows.y - mine[bin_of]) / some[bin_of],
-        (theirs[bin_of] - rows.y) / (sizes - some)[bin_of],
-    )
-    return mine - theirs, added
+    found = []
+    for each in range(len(sizes)):
+        mine = bin_of == each
+        customers = rows.cluster
+        if customers is not None:
+            customers = np.unique(customers[mine], return_inverse=True)[1]
+        plain = difference_of(rows.y[mine], rows.treated[mine], customers, rows.level)
+        found.append(plain.estimate)
+    return found
+
+
+def _of_scores(rows: UpliftRows, bin_of: np.ndarray, sizes: np.ndarray) -> list[Estimate]:
+    """Return each bin's mean of the scores."""
+    scores = rows.scores
+    means = np.bincount(bin_of, weights=scores) / sizes
+    added = (scores - means[bin_of]) / sizes[bin_of]
+    sums, home = sums_by_bin(added, bin_of, rows.cluster)
+    ends = [spread_of(sums[home == each], None) for each in range(len(sizes))]
+    return [
+        Estimate(float(value), *around(float(value), spread, rows.level), int(n))
+        for value, spread, n in zip(means, ends, sizes, strict=True)
+    ]

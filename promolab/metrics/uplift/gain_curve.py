@@ -13,7 +13,14 @@ from promolab.metrics.uplift._areas import qini_area
 from promolab.metrics.uplift._cuts import gain_curve
 from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
 from promolab.metrics.uplift._ranked import effects_of, ranking_of
-from promolab.metrics.uplift._spreads import ratio, spread_of, spreads_by_rows, spreads_by_runs
+from promolab.metrics.uplift._spreads import (
+    NO_ORDER,
+    overall_estimate,
+    ratio,
+    spread_of,
+    spreads_by_rows,
+    spreads_by_runs,
+)
 from promolab.metrics.uplift.conventions import CONVENTIONS, Convention
 from promolab.results import Estimate, Result, plain
 from promolab.wording import number, percent
@@ -116,6 +123,9 @@ class Qini(Result):
 
     def summary(self) -> str:
         """Say in words whether the ranking beats random order."""
+        effect = number(self.effect.value, self.effect.ci_low, self.effect.ci_high)
+        if self.ci_low == self.ci_high == 0:
+            return f"{NO_ORDER}; average effect {effect} ({self.words})."
         verdict = (
             "This order finds those whom the promotion changes"
             if self.ci_low > 0
@@ -125,7 +135,6 @@ class Qini(Result):
         )
         name = "Qini" if self.convention == "radcliffe" else f"Qini as {self.convention} counts it"
         figure = number(self.qini, self.ci_low, self.ci_high)
-        effect = number(self.effect.value, self.effect.ci_low, self.effect.ci_high)
         return f"{verdict}: {name} {figure}, average effect {effect} ({self.words})."
 
     def plot(
@@ -271,9 +280,10 @@ def _measured(
         spreads, both = spreads_by_rows(effects, customers)
     spread = spreads[0]
     average = float(effects.effect[-1])
-    effect = Estimate(average, *around(average, spreads[1], rows.level), rows.n)
+    effect = overall_estimate(average, spreads[1], rows)
     relative = ratio(value, average, spreads, both, rows)
     curve = gain_curve(effects, customers, rows.level)
+    curve.loc[len(curve) - 1, ["ci_low", "ci_high"]] = effect.ci_low, effect.ci_high
     if library is not None:
         value, spread = library.value, spread_of(library.influence / rows.n, rows.cluster)
     low, high = around(value, spread, rows.level)

@@ -83,11 +83,15 @@ class QiniComparison(Result):
             if self.ci_low > 0
             else "The second order finds them better"
             if self.ci_high < 0
+            else "The two orders are the same"
+            if self.std_error == 0
             else "The two orders cannot be told apart"
         )
         name = "Qini" if self.weighting == "qini" else "AUTOC"
         decimals = decimals_for(self.ci_low, self.ci_high)
         figures = [number(x, decimals=decimals) for x in (self.qini_a, self.qini_b)]
+        if self.std_error == 0:
+            return f"{verdict}: {name} {figures[0]} ({self.words})."
         points = number(self.difference, self.ci_low, self.ci_high)
         return (
             f"{verdict}: {name} {figures[0]} against {figures[1]}, difference {points} "

@@ -11,7 +11,13 @@ from promolab.metrics.uplift._areas import influence
 from promolab.metrics.uplift._cuts import gain_curve
 from promolab.metrics.uplift._inputs import check_uplift, check_uplift_score
 from promolab.metrics.uplift._ranked import Effects, effects_of, ranking_of
-from promolab.metrics.uplift._spreads import estimate_of, overall_influence
+from promolab.metrics.uplift._spreads import (
+    NO_ORDER,
+    estimate_of,
+    overall_estimate,
+    overall_influence,
+    spread_of,
+)
 from promolab.results import Estimate, Result, plain
 from promolab.wording import number, percent
 
@@ -94,6 +100,9 @@ class Rate(Result):
 
     def summary(self) -> str:
         """Say in words whether the top gains more than the average."""
+        effect = number(self.effect.value, self.effect.ci_low, self.effect.ci_high)
+        if self.autoc_ci_low == self.autoc_ci_high == 0:
+            return f"{NO_ORDER}; average effect {effect} ({self.words})."
         verdict = (
             "Those on top gain more from the promotion than the average customer"
             if self.autoc_ci_low > 0
@@ -103,7 +112,6 @@ class Rate(Result):
         )
         area = number(self.autoc, self.autoc_ci_low, self.autoc_ci_high)
         other = number(self.qini, self.qini_ci_low, self.qini_ci_high)
-        effect = number(self.effect.value, self.effect.ci_low, self.effect.ci_high)
         return f"{verdict}: AUTOC {area}, Qini {other}, average effect {effect} ({self.words})."
 
     def plot(
@@ -199,7 +207,7 @@ def rate(
         estimate_of(*influence(effects, weighting), customers, rows)
         for weighting in ("autoc", "qini")
     )
-    overall = overall_influence(effects)
+    overall = spread_of(overall_influence(effects) / rows.n, customers)
     return Rate(
         autoc.value,
         autoc.ci_low,
@@ -207,7 +215,7 @@ def rate(
         area.value,
         area.ci_low,
         area.ci_high,
-        estimate_of(float(effects.effect[-1]), overall, customers, rows),
+        overall_estimate(float(effects.effect[-1]), overall, rows),
         "difference in means" if rows.gamma is None else "AIPW scores",
         rows.n,
         rows.clusters,

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["Means", "group_means", "ratio_error", "t_quantile", "two_sided", "wald"]
+from promolab.metrics.differences import Dominant, dominant_of
+from promolab.metrics.uplift._spreads import degrees_of
+from promolab.results import Estimate
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = [
+    "Mean",
+    "Means",
+    "group_means",
+    "mean_of",
+    "ratio_error",
+    "t_quantile",
+    "two_sided",
+    "wald",
+]
 
 
 @dataclass(frozen=True)
@@ -70,12 +87,67 @@ def group_means(scores: np.ndarray, group: np.ndarray, groups: int, cluster: np.
     with np.errstate(invalid="ignore", divide="ignore"):
         factor = np.where(customers > 1, customers / (customers - 1.0), np.nan)
         covariance = np.asarray((table.T @ table).todense()) * np.sqrt(np.outer(factor, factor))
-        variance = np.diag(covariance) / factor
-        fourth = np.bincount(table.indices, np.square(np.square(table.data)), minlength=groups)
-        # As many equal squares have the same sum and sum of squares (Kish's effective number).
-        worth = np.where(fourth > 0, variance**2 / fourth, customers)
     std_error = np.sqrt(np.diag(covariance))
-    return Means(value, std_error, np.maximum(worth - 1, 1.0), n, customers, covariance)
+    squares, largest = np.square(table.data), np.zeros(groups)
+    np.maximum.at(largest, table.indices, squares)
+    second, fourth = (
+        np.bincount(table.indices, power, minlength=groups) for power in (squares, squares**2)
+    )
+    degrees = degrees_of(second, fourth, largest, customers)
+    return Means(value, std_error, degrees, n, customers, covariance)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of scores with its interval; as `promolab.metrics.differences.Difference`.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    std_error, degrees : float
+    dominant : Dominant or None
+        Where one customer makes up most of the variance.
+    """
+
+    estimate: Estimate
+    std_error: float
+    degrees: float
+    dominant: Dominant | None = None
+
+
+def mean_of(scores: np.ndarray, cluster: np.ndarray, level: float) -> Mean:
+    """Average scores, errors clustered by customer.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        None missing.
+    cluster : ndarray of int of shape (n,)
+        Customers: 0, 1, …, each of them there.
+    level : float
+
+    Examples
+    --------
+    >>> mean = mean_of(np.array([1.0, 3.0, 1.0, 3.0]), np.arange(4), 0.95)
+    >>> mean.estimate.value, round(mean.std_error, 3), mean.degrees
+    (2.0, 0.577, 3.0)
+    """
+    means = group_means(scores, np.zeros(len(scores), dtype=np.int64), 1, cluster)
+    low, high = means.interval(level)
+    value = float(means.value[0])
+    added = np.bincount(cluster, weights=scores - value, minlength=1)
+
+    def without(rest: np.ndarray) -> Estimate:
+        return mean_of(
+            scores[rest], np.unique(cluster[rest], return_inverse=True)[1], level
+        ).estimate
+
+    return Mean(
+        Estimate(value, float(low[0]), float(high[0]), len(scores)),
+        float(means.std_error[0]),
+        float(means.degrees[0]),
+        dominant_of(added, cluster, without),
+    )
 
 
 def t_quantile(degrees: np.ndarray, level: float) -> np.ndarray:
@@ -85,10 +157,11 @@ def t_quantile(degrees: np.ndarray, level: float) -> np.ndarray:
     return np.asarray(stdtrit(degrees, 0.5 + level / 2))
 
 
-def two_sided(value: np.ndarray, std_error: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+def two_sided(value: ArrayLike, std_error: ArrayLike, degrees: ArrayLike) -> np.ndarray:
     """Return two-sided p values of no difference from 0."""
     from scipy.special import stdtr
 
+    value = np.asarray(value)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(value == 0, 0.0, np.abs(value) / std_error)
     return np.asarray(2 * stdtr(degrees, -ratio))

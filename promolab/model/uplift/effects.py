@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError, nearest
-from promolab.model.uplift.averages import group_means, ratio_error, t_quantile, two_sided, wald
+from promolab.metrics.differences import Difference, Dominant, difference_of
+from promolab.model.uplift.averages import (
+    group_means,
+    mean_of,
+    ratio_error,
+    t_quantile,
+    two_sided,
+    wald,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.contract import Experiment
     from promolab.model.uplift.nuisance import Nuisance
+    from promolab.model.uplift.rows import Rows
 
 __all__ = [
     "average_table",
@@ -29,48 +38,63 @@ MOST_GROUPS = 1_000
 
 
 def average_table(
-    nuisance: Nuisance, kept: np.ndarray, cluster: np.ndarray, arms: tuple[Any, ...], level: float
-) -> pd.DataFrame:
-    """Return each arm's average effect, and its size beside the outcome without.
+    rows: Rows, nuisance: Nuisance, kept: np.ndarray, arms: tuple[Any, ...], level: float
+) -> tuple[pd.DataFrame, dict[Any, Dominant]]:
+    """Return each arm's average effect, and where one customer makes up most of its variance.
 
     Parameters
     ----------
+    rows : Rows
     nuisance : Nuisance
     kept : ndarray of bool of shape (n, K − 1)
         Rows that count.
-    cluster : ndarray of int of shape (n,)
     arms : tuple
         The arms but the control.
     level : float
     """
     import pandas as pd
 
-    gamma, rows = nuisance.gamma, []
+    listed, alone = [], {}
     for k, arm in enumerate(arms):
         mine = kept[:, k]
-        everyone = np.zeros(int(mine.sum()), dtype=np.int64)
-        effect = group_means(gamma[mine, k], everyone, 1, cluster[mine])
-        control = nuisance.control[mine]
-        lift, error = ratio_error(gamma[mine, k], control, cluster[mine])
-        half = float(t_quantile(effect.degrees, level)[0]) * error
-        low, high = effect.interval(level)
-        rows.append(
+        scores, control = nuisance.gamma[mine, k], nuisance.control[mine]
+        cluster, customers = _renumbered(rows.cluster[mine])
+        of_scores = mean_of(scores, cluster, level)
+        found = _plain(rows, k + 1, level) if nuisance.plain else of_scores
+        estimate = found.estimate
+        lift, error = ratio_error(scores, control, cluster)
+        half = float(t_quantile(np.asarray(of_scores.degrees), level)) * error
+        listed.append(
             {
                 "arm": arm,
-                "effect": effect.value[0],
-                "ci_low": low[0],
-                "ci_high": high[0],
-                "std_error": effect.std_error[0],
-                "p_value": two_sided(effect.value, effect.std_error, effect.degrees)[0],
+                "effect": estimate.value,
+                "ci_low": estimate.ci_low,
+                "ci_high": estimate.ci_high,
+                "std_error": found.std_error,
+                "p_value": float(two_sided(estimate.value, found.std_error, found.degrees)),
                 "control": control.mean() if len(control) else np.nan,
                 "lift": lift,
                 "lift_low": lift - half,
                 "lift_high": lift + half,
-                "n": int(effect.n[0]),
-                "customers": int(effect.customers[0]),
+                "n": len(scores),
+                "customers": customers,
             }
         )
-    return pd.DataFrame(rows)
+        if found.dominant is not None:
+            alone[arm] = found.dominant
+    return pd.DataFrame(listed), alone
+
+
+def _plain(rows: Rows, arm: int, level: float) -> Difference:
+    """Return the plain difference of an arm and the control."""
+    pair = np.isin(rows.codes, (0, arm))
+    cluster, _ = _renumbered(rows.cluster[pair])
+    return difference_of(rows.y[pair], rows.codes[pair] == arm, cluster, level)
+
+
+def _renumbered(cluster: np.ndarray) -> tuple[np.ndarray, int]:
+    names, codes = np.unique(cluster, return_inverse=True)
+    return codes, len(names)
 
 
 def group_tables(

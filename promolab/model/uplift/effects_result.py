@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from promolab.wording import capital, count, percent, plural
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from promolab.metrics.differences import Dominant
 
 __all__ = ["AverageEffects", "GroupEffects"]
 
@@ -41,6 +43,8 @@ class AverageEffects(Result):
     level : float
         Of the intervals, which are clustered by customer.
     identification : Identification
+    dominant : mapping of arm to Dominant
+        Where one customer makes up most of the variance.
     """
 
     table: pd.DataFrame
@@ -48,6 +52,7 @@ class AverageEffects(Result):
     control: Any
     level: float
     identification: Identification
+    dominant: dict[Any, Dominant] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm, and by what right it is called an effect."""
@@ -78,13 +83,15 @@ class AverageEffects(Result):
         if row.control > 0 and row.lift_high - row.lift_low < UNTOLD:
             share = percent(row.lift, row.lift_low, row.lift_high)
             lift = f" ({share} of the {figure(row.control)} without)"
+        dominant = self.dominant.get(row.arm)
+        alone = f" {dominant.words(figure)}" if dominant else ""
         if row.ci_low <= 0 <= row.ci_high:
-            return f"{arm}: its effect on {self.outcome}, {shown}, is {NOISE}."
+            return f"{arm}: its effect on {self.outcome}, {shown}, is {NOISE}.{alone}"
         verb = "adds" if row.effect > 0 else "takes away"
         if row.effect < 0:
             shown = figure(-row.effect, -row.ci_high, -row.ci_low)
         side = "to" if row.effect > 0 else "from"
-        return f"{arm} {verb} {shown} {side} {self.outcome} per decision{lift}."
+        return f"{arm} {verb} {shown} {side} {self.outcome} per decision{lift}.{alone}"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw each arm's effect with its interval."""

@@ -188,8 +188,11 @@ class Fitted:
         """
         self._fitted()
         normal_quantile(level)
-        table = average_table(self.nuisance_, self.kept_, self.cluster_, self.treatments_, level)
-        return AverageEffects(table, self.outcome_, self.arms_[0], level, self.identification_)
+        table, alone = average_table(
+            self._setting.rows, self.nuisance_, self.kept_, self.treatments_, level
+        )
+        control, right = self.arms_[0], self.identification_
+        return AverageEffects(table, self.outcome_, control, level, right, alone)
 
     def by_group(self, groups: Any, level: float = 0.95) -> GroupEffects:
         """Return the average effect of each arm in each group.

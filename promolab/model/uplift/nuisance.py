@@ -42,6 +42,9 @@ class Nuisance:
         not have got the arm or the control.
     control : ndarray of shape (n,)
         Doubly robust scores of the outcome under the control; nan where a row could not get it.
+    plain : bool
+        Whether nothing is adjusted for: everybody had the same chances, and no column varies. The
+        scores' means are the plain differences of the arms' means then.
     """
 
     mu: np.ndarray
@@ -49,6 +52,7 @@ class Nuisance:
     clipped: int
     gamma: np.ndarray
     control: np.ndarray
+    plain: bool = False
 
     def share(self, arm: int) -> np.ndarray:
         """Return the chance of an arm among the arm and the control, shape (n,)."""
@@ -100,14 +104,19 @@ def fit_nuisance(
     """
     wide = rows.with_blocks(Z)
     mu = np.empty((rows.n, rows.arms))
+    plain = not wide.shape[1] and bool((chances == chances[:1]).all())
 
     def fit(which: np.ndarray) -> Predictor:
         return maker.outcome(wide[which], rows.y[which], rows.binary, design, rows.seed)
 
     for arm in range(rows.arms):
-        mu[:, arm] = cross_fit(rows, wide, fit, rows.codes == arm)
+        mine = rows.codes == arm
+        # Of a mean a row's own part is what every mean has of it: there is nothing to cross-fit.
+        alone = plain and mine.any()
+        mu[:, arm] = rows.y[mine].mean() if alone else cross_fit(rows, wide, fit, mine)
     gamma = aipw_scores(rows.y, rows.codes, chances, mu)
-    return Nuisance(mu, chances, clipped, gamma, _control_scores(rows, chances[:, 0], mu[:, 0]))
+    control = _control_scores(rows, chances[:, 0], mu[:, 0])
+    return Nuisance(mu, chances, clipped, gamma, control, plain)
 
 
 def _control_scores(rows: Rows, chance: np.ndarray, mu: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.metrics.differences import difference_of
 from promolab.metrics.intervals import normal_quantile
-from promolab.model.uplift.averages import group_means
 from promolab.model.uplift.figures import figure, lines, spoken
 from promolab.model.uplift.identification import Identification
 from promolab.results import Result, plain
@@ -164,10 +164,9 @@ def sensitivity_of(model: Fitted, level: float) -> Sensitivity:
     binary = bool(np.isin(y, (0.0, 1.0)).all())
     for k, row in enumerate(lines(average)):
         pair = np.isin(codes, (0, k + 1))
-        means = group_means(y[pair], (codes[pair] > 0).astype(int), 2, model.cluster_[pair])
-        raw = float(means.value[1] - means.value[0])
-        contrast = np.array([-1.0, 1.0])
-        half = z * float(np.sqrt(contrast @ means.covariance @ contrast))
+        cluster = np.unique(model.cluster_[pair], return_inverse=True)[1]
+        plainly = difference_of(y[pair], codes[pair] > 0, cluster, level).estimate
+        raw = plainly.value
         if binary:
             ratios = [1 + row.lift, 1 + row.lift_low, 1 + row.lift_high]
         else:
@@ -185,8 +184,8 @@ def sensitivity_of(model: Fitted, level: float) -> Sensitivity:
                 "ci_low": row.ci_low,
                 "ci_high": row.ci_high,
                 "raw": raw,
-                "raw_low": raw - half,
-                "raw_high": raw + half,
+                "raw_low": plainly.ci_low,
+                "raw_high": plainly.ci_high,
                 "selection": raw - row.effect,
                 "e_value": e_value(ratios[0]),
                 "e_value_ci": 1.0 if crosses else e_value(near),
