@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,19 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["auc_alone", "r_squared_alone"]
+__all__ = [
+    "ALARM_AUC",
+    "FEWEST",
+    "auc_alone",
+    "columns_too_good",
+    "r_squared_alone",
+    "told_too_good",
+]
+
+ALARM_AUC = 0.90
+"""Above it responses to real promotions are not predicted, unless by something that came later."""
+FEWEST = 20
+"""Rows of either class that an alarm needs."""
 
 ROWS = 50_000
 """Rows that are enough, evenly spread over those there are."""
@@ -52,6 +65,49 @@ def auc_alone(column: pd.Series, y: np.ndarray) -> float:
         auc = _auc(np.where(np.isnan(values), end, values), y)
         found += [auc, 1 - auc]
     return max(found)
+
+
+def columns_too_good(
+    frame: pd.DataFrame, columns: Iterable[str], y: np.ndarray
+) -> dict[str, float]:
+    """Return the columns that rank an outcome by themselves, with their AUC, the best first.
+
+    Parameters
+    ----------
+    frame : DataFrame of n rows
+    columns : iterable of str
+        Which of its columns.
+    y : ndarray of 0 and 1, shape (n,)
+        nan where not known.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> clicked = np.arange(100) % 2
+    >>> frame = pd.DataFrame({"age": range(100), "seconds_on_page": 30.0 * clicked})
+    >>> columns_too_good(frame, ["age", "seconds_on_page"], clicked)
+    {'seconds_on_page': 1.0}
+    """
+    if min((y == 1).sum(), (y == 0).sum()) < FEWEST:
+        return {}
+    found = {name: auc_alone(frame[name], y) for name in columns}
+    high = [(name, auc) for name, auc in found.items() if auc > ALARM_AUC]
+    return dict(sorted(high, key=lambda pair: (-pair[1], pair[0])))
+
+
+def told_too_good(alone: Mapping[str, float], outcome: str, most: int = 5) -> str:
+    """Say which columns rank an outcome by themselves.
+
+    Examples
+    --------
+    >>> told_too_good({"seconds_on_page": 0.98}, "click")
+    'seconds_on_page (AUC 0.98) ranks click by itself'
+    """
+    named = [f"{name} (AUC {auc:.2f})" for name, auc in alone.items()]
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    ranks = "ranks" if len(named) == 1 else "rank"
+    alone_word = "itself" if len(named) == 1 else "themselves"
+    return f"{', '.join(named[:most])}{more} {ranks} {outcome} by {alone_word}"
 
 
 def r_squared_alone(column: pd.Series, y: np.ndarray) -> float:

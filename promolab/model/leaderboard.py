@@ -14,6 +14,7 @@ from promolab.errors import InputError, nearest
 from promolab.model.backtest import backtest_of
 from promolab.model.folds import Folds
 from promolab.model.leaderboard_result import METRICS, Leaderboard
+from promolab.model.leakage import leakage_alarm
 from promolab.model.rolling import (
     Setting,
     make_setting,
@@ -137,6 +138,7 @@ def compare_models(
         {name: backtest_of(setting, p) for name, p in scores.items()}
         if setting.promotions is not None
         else {},
+        leakage_alarm(setting, scores),
     )
 
 

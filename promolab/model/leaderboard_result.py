@@ -63,6 +63,8 @@ class Leaderboard(Result):
         Confidence level of every interval.
     backtests : mapping of str to Backtest
         By model, where there are promotions; else empty.
+    leakage : str
+        What is too good to be true, in a sentence; empty where nothing is.
     """
 
     outcome: str
@@ -78,6 +80,7 @@ class Leaderboard(Result):
     seed: int
     level: float
     backtests: Mapping[str, Backtest] = field(repr=False)
+    leakage: str = ""
 
     @property
     def unit(self) -> str:
@@ -226,11 +229,12 @@ class Leaderboard(Result):
             "recommended": self.recommended,
             "best": self.best(),
             "models": models,
+            "leakage": self.leakage,
         }
 
     def summary(self) -> str:
-        """Say which model to take and why, and on what it was tested."""
-        return " ".join([self._tested(), self.verdict()])
+        """Say which model to take and why, on what it was tested, and what is too good."""
+        return " ".join(filter(None, [self._tested(), self.leakage, self.verdict()]))
 
     def _tested(self) -> str:
         n, positives = len(self.rows), int(self.rows["y"].sum())

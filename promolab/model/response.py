@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.errors import InputError, PromolabError
-from promolab.model._estimator import Estimator
+from promolab.contract.roles import with_kinds
+from promolab.errors import InputError
 from promolab.model._inputs import check_beside, check_time, outcome_labels
+from promolab.model._saved import Saved
 from promolab.model.learners import Learner, Training, learner_class, make_learner
 from promolab.model.learners._base import check_number, check_word
 from promolab.model.learners.linear import DEFAULT_L2, Logistic
@@ -27,7 +27,7 @@ CALIBRATIONS = (None, "platt", "isotonic", "auto")
 LARGEST_SEED = 2**32 - 1  # what numpy and scikit-learn take
 
 
-class ResponseModel(Estimator):
+class ResponseModel(Saved):
     r"""Probability that a customer responds to a promotion.
 
     ``logistic``, the simplest: :math:`P(y_{ij} = 1) = \sigma(w^T \varphi(x_{ij}) + b)`, φ the
@@ -56,6 +56,9 @@ class ResponseModel(Estimator):
         Start of every random number.
     track : {None, "tensorboard", "tensorboard:FOLDER"}
         Write event files while a neural model learns.
+    kinds : mapping of str to {"number", "category"}, optional
+        What columns are that would be read otherwise by their names and values: a ``campaign`` that
+        counts calls, a ``zip`` written in digits.
     positive : {None, "last"}
         What counts as a response: 1 (or True) of 0 and 1, and nothing else is taken; or, of any two
         classes, the one that sorts last.
@@ -105,10 +108,12 @@ class ResponseModel(Estimator):
         seed: int = 0,
         track: str | None = None,
         positive: str | None = None,
+        kinds: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
         self.kind, self.columns, self.seed = kind, columns, seed
         self.calibration, self.track, self.positive = calibration, track, positive
+        self.kinds = kinds
         make_learner(kind, options)
         self._given = options
 
@@ -145,7 +150,7 @@ class ResponseModel(Estimator):
         self._forget()
         check_word({"calibration": self.calibration}, "calibration", CALIBRATIONS)
         check_number({"seed": self.seed}, "seed", 0, LARGEST_SEED, whole=True)
-        frame = self._learn_names(X)
+        frame = with_kinds(self._learn_names(X), self.kinds)
         labels, outcomes, self.classes_ = outcome_labels(y, len(frame), self.positive)
         self.outcomes_, self.single_ = outcomes, not isinstance(y, pd.DataFrame)
         training = Training(
@@ -323,84 +328,6 @@ class ResponseModel(Estimator):
 
         self._require_fit()
         return prepared(self, outcome)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the fitted model to one file (safetensors: numbers and JSON, nothing executes)."""
-        from promolab.model.files import write_model
-
-        self._require_fit()
-        saved = [learner.state() for learner in self.learners_]
-        state: dict[str, Any] = {
-            "kind": self.kind,
-            "options": self._options(),
-            "columns": None if self.columns is None else [str(c) for c in self.columns],
-            "calibration": self.calibration,
-            "seed": self.seed,
-            "positive": self.positive,
-            "outcomes": list(self.outcomes_),
-            "single": self.single_,
-            "classes": self.classes_.tolist(),
-            "features": self.n_features_in_,
-            "feature_names": list(getattr(self, "feature_names_in_", [])),
-            "n": self.n_,
-            "positives": self.positives_,
-            "clusters": self.clusters_,
-            "learners": [plain for plain, _ in saved],
-            "calibrators": [calibrator.to_dict() for calibrator in self.calibrators_],
-        }
-        arrays = {f"{k}.{name}": a for k, (_, some) in enumerate(saved) for name, a in some.items()}
-        return write_model(path, state, arrays)
-
-    @classmethod
-    def load(cls, path: str | Path) -> ResponseModel:
-        """Read a model that `save` wrote; it predicts the same, bit for bit.
-
-        Raises
-        ------
-        InputError
-            There is no such file, it is no response model, or it was changed or cut short.
-        """
-        from promolab.model.files import read_model
-
-        state, arrays = read_model(path)
-        try:
-            model = cls(
-                state["kind"],
-                columns=state["columns"],
-                calibration=state["calibration"],
-                seed=state["seed"],
-                positive=state["positive"],
-                **state["options"],
-            )
-            model._restore(state, arrays)
-        except PromolabError:
-            raise
-        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-            raise InputError(
-                f"{path} is a model of another version of promolab ({error!r}); fit it again"
-            ) from error
-        return model
-
-    def _restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        learners = []
-        for k, plain in enumerate(state["learners"]):
-            learner = make_learner(self.kind, self._options())
-            mine = {n.split(".", 1)[1]: a for n, a in arrays.items() if n.startswith(f"{k}.")}
-            learner.restore(plain, mine)
-            learners.append(learner)
-        self.learners_ = learners
-        self.calibrators_ = []
-        if state["calibrators"]:
-            from promolab.model.calibration import Calibrator
-
-            self.calibrators_ = [Calibrator.from_dict(plain) for plain in state["calibrators"]]
-        self.outcomes_ = tuple(cast(list[str], state["outcomes"]))
-        self.n_, self.positives_ = state["n"], state["positives"]
-        self.clusters_, self.classes_ = state["clusters"], np.array(state["classes"])
-        self.single_, self.n_features_in_ = state["single"], state["features"]
-        if state["feature_names"]:
-            self.feature_names_in_ = np.array(state["feature_names"], dtype=object)
-        self._expose()
 
     def __repr__(self) -> str:
         given = "".join(f", {name}={value!r}" for name, value in self._options().items())

@@ -12,6 +12,7 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.model.folds import Fold
+from promolab.model.leakage import leakage_alarm
 from promolab.model.learners import learner_class
 from promolab.model.response import ResponseModel
 from promolab.model.rolling import predict_folds, progress_bar
@@ -168,6 +169,7 @@ def search_options(
         seed,
         None if later is None else compared_later(task, later, best),
         str(holdout_from) if holdout_from is not None else None,
+        leakage_alarm(task.setting, {kind: p}),
     )
 
 

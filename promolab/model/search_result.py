@@ -102,6 +102,8 @@ class SearchResult(Result):
     later : mapping or None
         best, defaults (values) and advantage (Estimate) on what started from ``holdout_from`` on.
     holdout_from : str or None
+    leakage : str
+        What is too good to be true, in a sentence; empty where nothing is.
     """
 
     kind: str
@@ -122,6 +124,7 @@ class SearchResult(Result):
     seed: int
     later: Mapping[str, Any] | None
     holdout_from: str | None
+    leakage: str = ""
 
     def model(self) -> ResponseModel:
         """Return a new, unfitted model with the best options."""
@@ -146,6 +149,7 @@ class SearchResult(Result):
             "advantage": self.advantage.to_dict(),
             "trials": len(self.table),
             "later": plain(later),
+            "leakage": self.leakage,
         }
 
     def summary(self) -> str:
@@ -158,7 +162,8 @@ class SearchResult(Result):
         short = f" of {count(self.wanted)}" if len(self.table) < self.wanted else ""
         tried = f"{count(len(self.table))}{short} {'trial' if len(self.table) == 1 else 'trials'}"
         aside = f" ({', '.join(told)})" if told else ""
-        return f"{tried} of {self.kind}{aside}, each {self.basis}. {self._found()} {self._worth()}"
+        told = [f"{tried} of {self.kind}{aside}, each {self.basis}.", self._found(), self._worth()]
+        return " ".join(filter(None, [*told, self.leakage]))
 
     def _found(self) -> str:
         word = OBJECTIVES[self.metric].words

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.campaign.launch import Launch
 from promolab.contract import Shop
 from promolab.glossary import label
+from promolab.metrics.alone import ALARM_AUC
 from promolab.model import Backtest
 from promolab.report.artifacts import RunFolder
 from promolab.report.page import Html, picture, say
@@ -36,7 +37,6 @@ __all__ = [
     "two_unlike_customers",
 ]
 
-ALARM_AUC = 0.90
 ALARM_POSITIVES = 100
 _ANSWER = answer_to(())
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promolab.contract.roles import with_kinds
 from promolab.errors import DataError, InputError, nearest
+from promolab.metrics.alone import ALARM_AUC, columns_too_good, told_too_good
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ def load_labelled(
     label: str | Sequence[str],
     time: str | None = None,
     promotion: str | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Read a labelled table as the frame that models, backtests and comparisons take.
 
@@ -45,6 +49,9 @@ def load_labelled(
     promotion : str, optional
         Column of the promotion. Without it, but with ``time``, the rows of a period (the finest of
         day, week, month, quarter, year with at most 36 of them) stand for a promotion.
+    kinds : mapping of str to {"number", "category"}, optional
+        What features are that would be read otherwise by their names, such as
+        ``{"campaign": "number"}``: models that are given the frame know it.
 
     Returns
     -------
@@ -63,6 +70,11 @@ def load_labelled(
         There is no such file, or no such column; the nearest is named.
     DataError
         Ids, times or labels that are missing or no such thing; says how many, and which first.
+
+    Warns
+    -----
+    UserWarning
+        A feature ranks an outcome by itself, with an AUC above 0.90: it came later, as a rule.
 
     Examples
     --------
@@ -94,8 +106,21 @@ def load_labelled(
             "rename it, or name it there"
         )
     frame = pd.DataFrame({**out, **{name: as_numbers(raw[name]) for name in features}})
+    frame = with_kinds(frame, kinds)
     frame.attrs["outcomes"] = labels
+    _warn_of_leakage(frame, labels, features)
     return frame
+
+
+def _warn_of_leakage(frame: pd.DataFrame, labels: list[str], features: list[str]) -> None:
+    for label in labels:
+        if alone := columns_too_good(frame, features, frame[label].to_numpy()):
+            warnings.warn(
+                f"{told_too_good(alone, label)}: above {ALARM_AUC:.2f} it came later, as a rule. "
+                f"Take out what was not known beforehand: frame.drop(columns={list(alone)})",
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 def _names(id: Any, label: Any, time: Any, promotion: Any) -> list[str]:

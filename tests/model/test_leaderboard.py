@@ -294,3 +294,19 @@ def test_a_segment_with_few_responses_is_not_spoken_of() -> None:
     assert [t.get_text() for t in found.plot().get_yticklabels()] == ["rest"]
     with pytest.raises(InputError, match="too few to draw"):
         quality_by_segment(rows.head(12), segments).plot()
+
+
+def test_a_leak_is_alarmed_in_the_summary_with_the_column_that_tells_it(
+    pairs: pd.DataFrame, board: Leaderboard
+) -> None:
+    assert board.leakage == "" and "Alarm" not in board.summary()
+    rng = np.random.default_rng(3)
+    leaky = pairs.assign(opened=pairs["redeemed"] * 3.0 + rng.normal(0, 0.5, len(pairs)))
+    told = compare_models(leaky, ["logistic", "tree"], draws=50)
+    assert told.leakage in told.summary() and told.leakage == told.to_dict()["leakage"]
+    assert told.leakage.startswith("Alarm: logistic has an AUC of 1.00; opened (AUC 1.00) ranks")
+    # No column by itself, but two together.
+    rest = leaky["opened"] - 3.0 * leaky["shape"]
+    both = pairs.assign(one=rest, other=3.0 * leaky["shape"]).drop(columns=["shape", "spend"])
+    told = compare_models(both, ["logistic"], draws=50)
+    assert "logistic has an AUC of" in told.leakage and "by itself" not in told.leakage

@@ -226,6 +226,7 @@ def test_parameters_and_options_are_scikit_learns() -> None:
         "seed": 3,
         "track": None,
         "positive": None,
+        "kinds": None,
         "trees": 7,
     }
     assert model.trees == 7
@@ -436,3 +437,22 @@ def test_a_missing_value_makes_no_other_level_of_a_whole_number() -> None:
         model = ResponseModel(kind).fit(X, (zone == 2).astype(int))
         as_floats = X.assign(zone=zone.astype(float))
         np.testing.assert_array_equal(model.probability(as_floats), model.probability(X))
+
+
+def test_a_whole_number_under_the_name_of_a_thing_may_be_a_quantity(tmp_path: Path) -> None:
+    X, y, _ = make_rows(400)
+    X = X.assign(campaign=np.arange(400) % 7 + 1)
+    with pytest.raises(InputError, match=r"say so: kinds=\{'campaign': 'number'\}"):
+        ResponseModel().fit(X, y)
+    for kind, count in (("number", 1), ("category", 7)):
+        for learner in ("logistic", "tree"):
+            model = ResponseModel(learner, kinds={"campaign": kind}).fit(X, y)
+            what = model.preparation().to_frame().set_index("column").loc["campaign"]
+            assert (what["what"], what["levels"]) == (kind, 0 if count == 1 else 7)
+        model = ResponseModel(kinds={"campaign": kind}).fit(X, y)
+        assert sum(source == "campaign" for source in model.encoder_.sources) == count
+        again = ResponseModel.load(model.save(tmp_path / "model"))
+        assert again.kinds == {"campaign": kind}
+        np.testing.assert_array_equal(again.logit(X), model.logit(X))
+    with pytest.raises(InputError, match="kinds: there is no column 'campain'; did you mean"):
+        ResponseModel(kinds={"campain": "number"}).fit(X, y)

@@ -257,3 +257,11 @@ def test_words_and_figure(found: SearchResult) -> None:
     named = [text.get_text() for text in ax.get_legend().get_texts()]
     assert named[:2] == ["a trial", "the best so far"] and ax.get_ylabel() == "log-loss"
     assert "<table" in found._repr_html_()
+
+
+def test_a_leak_is_alarmed_with_its_column(pairs: pd.DataFrame, found: SearchResult) -> None:
+    assert found.leakage == "" and "Alarm" not in found.summary()
+    leaky = pairs.assign(opened=pairs["redeemed"] + 0.1 * pairs["customer_id"].mod(3))
+    told = search_options(leaky, "tree", trials=1, folds=2)
+    assert "Alarm: tree has an AUC of" in told.summary()
+    assert "opened (AUC 1.00) ranks redeemed by itself" in told.summary()

@@ -177,3 +177,47 @@ def test_what_names_no_column_and_what_is_no_table(change: dict, sentence: str) 
     call = {"path": rows(), "id": "member", "label": "click", **change}
     with pytest.raises(InputError, match=sentence):
         load_labelled(call.pop("path"), **call)
+
+
+def test_a_column_that_ranks_the_outcome_by_itself_is_warned_of_by_name(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    table = rows()
+    clicked = table["click"] == 1
+    table["redeemed_days"] = np.where(clicked, rng.integers(1, 9, len(table)), np.nan)
+    table["page"] = np.where(clicked, "thanks", rng.choice(["home", "offer"], len(table)))
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    for source in (table, tmp_path / "rows.csv"):
+        with pytest.warns(
+            UserWarning, match=r"page \(AUC 1.00\), redeemed_days \(AUC 1.00\)"
+        ) as told:
+            load_labelled(source, id="member", label="click")
+        (mine,) = (w for w in told if "by themselves" in str(w.message))
+        assert "frame.drop(columns=['page', 'redeemed_days'])" in str(mine.message)
+        assert mine.filename == __file__, "it points to the call"
+    load_labelled(rows(), id="member", label="click")  # a warning would be an error
+
+
+def test_what_a_column_is_can_be_said_and_models_know_it() -> None:
+    from promolab import ResponseModel
+    from promolab.model import compare_models
+
+    table = rows(600).assign(
+        campaign=lambda t: t["orders"] % 5 + 1, store=lambda t: t["orders"] % 3
+    )
+    call = {"id": "member", "label": "click"}
+    frame = load_labelled(table, **call)
+    with pytest.raises(InputError, match=r"say so: kinds=\{'campaign': 'number'\}"):
+        compare_models(frame, ["logistic"], outcome="click")
+    said = load_labelled(table, **call, kinds={"campaign": "number", "store": "category"})
+    board = compare_models(said, ["logistic", "tree"], outcome="click", draws=50)
+    assert {"campaign", "store"} < set(board.features)
+    model = ResponseModel().fit(said[list(board.features)], said["click"])
+    what = model.preparation().to_frame().set_index("column")["what"]
+    assert (what["campaign"], what["store"]) == ("number", "category")
+    for kinds, sentence in (
+        ({"campain": "number"}, "no column 'campain'; did you mean 'campaign'"),
+        ({"campaign": "quantity"}, "'campaign' is 'quantity'; say 'number' or 'category'"),
+        ({"city": "number"}, "'city' is no number"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            load_labelled(table, **call, kinds=kinds)
