@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -440,7 +441,7 @@ def test_a_missing_value_makes_no_other_level_of_a_whole_number() -> None:
 
 
 def test_a_whole_number_under_the_name_of_a_thing_may_be_a_quantity(tmp_path: Path) -> None:
-    X, y, _ = make_rows(400)
+    X, y, _ = data(400)
     X = X.assign(campaign=np.arange(400) % 7 + 1)
     with pytest.raises(InputError, match=r"say so: kinds=\{'campaign': 'number'\}"):
         ResponseModel().fit(X, y)
