@@ -74,7 +74,7 @@ def render_page(
         "kinds": _SHOWN,
     }
     exporter.environment.globals["page"] = page
-    body, _ = exporter.from_notebook_node(_folded(notebook))
+    body, _ = exporter.from_notebook_node(_arranged(_folded(notebook)))
     return str(body)
 
 
@@ -103,6 +103,41 @@ def _folded(notebook: NotebookNode) -> NotebookNode:
         cells.append(cell)
     folded["cells"] = cells
     return folded
+
+
+def _arranged(notebook: NotebookNode) -> NotebookNode:
+    """Bring the answer to the top, reads and writes to the end, and fold what is tagged a detail.
+
+    A notebook computes before it answers, and a page answers before it explains. Tags of cells say
+    what is what: ``answer``, ``reads_writes``, and ``detail`` on the markdown cell that heads a
+    section; a folded section ends where the next heading is.
+    """
+    arranged = copy.copy(notebook)
+    first, *rest = notebook.cells or [None]
+    places = {"answer": 0, "reads_writes": 2}
+    rest.sort(key=lambda cell: next((places[t] for t in _tags(cell) if t in places), 1))
+    cells = [copy.deepcopy(cell) for cell in (first, *rest) if cell is not None]
+    inside = False
+    for number, cell in enumerate(cells):
+        if _is_heading(cell) or "reads_writes" in _tags(cell):
+            if inside:
+                cells[number - 1].metadata["fold_ends"] = True
+            inside = "detail" in _tags(cell)
+        if inside and _is_heading(cell):
+            title, _, text = cell["source"].partition("\n")
+            cell.metadata["fold"], cell["source"] = title.lstrip("# "), text.strip()
+    if inside:
+        cells[-1].metadata["fold_ends"] = True
+    arranged["cells"] = cells
+    return arranged
+
+
+def _tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def _is_heading(cell: Any) -> bool:
+    return cell.cell_type == "markdown" and cell.source.startswith("## ")
 
 
 def _shows_nothing(cell: Any) -> bool:

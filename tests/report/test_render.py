@@ -196,3 +196,29 @@ def test_a_figure_needs_its_text():
     from PIL import Image
 
     assert Image.open(io.BytesIO(png(figure))).size == (288, 144)
+
+
+def headed(source, *tags):
+    cell = nbformat.v4.new_markdown_cell(source)
+    cell.metadata["tags"] = list(tags)
+    return cell
+
+
+def test_the_answer_comes_first_details_are_folded_and_what_is_read_stands_last():
+    answer = code("2", shown(text_html="<p>the answer</p>"))
+    answer.metadata["tags"] = ["answer"]
+    page = render(
+        headed("# 03 · Segments"),
+        headed("| reads | writes |\n|---|---|\n| a | b |", "reads_writes"),
+        code("1", shown(text_html="<p>the way</p>")),
+        headed("## How it was found\n\nIn words.", "detail"),
+        code("3", shown(text_html="<p>a detail</p>")),
+        headed("## Plain"),
+        answer,
+    )
+    order = ["03 · Segments", "the answer", "the way", "a detail", "Plain", "reads"]
+    places = [page.index(text, page.index("<main>")) for text in order]
+    assert places == sorted(places)
+    folded = [text for stack, text in Page(page).text if stack.count("details") and text.strip()]
+    assert "How it was found" in folded and "a detail" in folded and "In words." in folded
+    assert not {"Plain", "the answer", "reads"} & set(folded)
