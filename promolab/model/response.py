@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from promolab.contract.roles import with_kinds
 from promolab.errors import InputError
 from promolab.model._inputs import check_beside, check_time, outcome_labels
 from promolab.model._saved import Saved
-from promolab.model.learners import Learner, Training, learner_class, make_learner
+from promolab.model.learners import Learner, Training, fitted_learners, make_learner
 from promolab.model.learners._base import check_number, check_word
 from promolab.model.learners.linear import DEFAULT_L2, Logistic
 
@@ -164,7 +165,7 @@ class ResponseModel(Saved):
             seed=self.seed,
             track=self.track,
         )
-        learners = self._fitted_learners(training)
+        learners = fitted_learners(self.kind, self._options(), training, named=not self.single_)
         self.calibrators_ = self._fitted_calibrators(training, learners)
         self.learners_ = learners
         self.n_, self.positives_ = len(labels), int(np.nansum(labels[:, 0]))
@@ -172,30 +173,6 @@ class ResponseModel(Saved):
         self.clusters_ = len(labels) if clusters is None else int(pd.Series(clusters).nunique())
         self._expose()
         return self
-
-    def _fitted_learners(self, training: Training, *, predicting: bool = False) -> list[Learner]:
-        """Fit a learner on all outcomes, or one on each where it is known.
-
-        With ``predicting`` it is for predictions alone, and no intervals are needed.
-        """
-        options = self._options()
-        if predicting and "intervals" in learner_class(self.kind).DEFAULTS:
-            options["intervals"] = False
-        if learner_class(self.kind).many:
-            learner = make_learner(self.kind, options)
-            learner.fit(training)
-            return [learner]
-        learners = []
-        for k, outcome in enumerate(training.outcomes):
-            learner = make_learner(self.kind, options)
-            try:
-                learner.fit(training.only(~np.isnan(training.labels[:, k]), k))
-            except InputError as error:
-                if self.single_:
-                    raise
-                raise InputError(f"outcome {outcome!r}: {error}") from error
-            learners.append(learner)
-        return learners
 
     def _fitted_calibrators(self, training: Training, learners: list[Learner]) -> list[Any]:
         if self.calibration is None:
@@ -207,9 +184,10 @@ class ResponseModel(Saved):
             )
         from promolab.model.calibration import cross_fitted_calibrators
 
-        def fit(part: Training) -> list[Learner]:
-            return self._fitted_learners(part, predicting=True)
-
+        options = self._options()
+        if "intervals" in learners[0].DEFAULTS:
+            options["intervals"] = False  # the folds' models predict, and no more
+        fit = partial(fitted_learners, self.kind, options, named=not self.single_)
         return list(cross_fitted_calibrators(self.calibration, training, fit))
 
     def _expose(self) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from promolab.errors import InputError, nearest
 from promolab.model.learners._base import Learner, State, Training, log_odds
 
-__all__ = ["KINDS", "Learner", "State", "Training", "learner_class", "log_odds", "make_learner"]
+__all__ = ["KINDS", "Learner", "State", "Training"]
+__all__ += ["fitted_learners", "learner_class", "log_odds", "make_learner"]
 
 _WHERE = {
     "logistic": "linear:Logistic",
@@ -57,3 +60,36 @@ def make_learner(kind: str, options: Mapping[str, Any]) -> Learner:
         if name not in made.DEFAULTS:
             raise InputError(f"{kind} has no option {name!r}; {nearest(name, made.DEFAULTS)}")
     return made(options)
+
+
+def fitted_learners(
+    kind: str, options: Mapping[str, Any], training: Training, *, named: bool
+) -> list[Learner]:
+    """Return a learner of all outcomes, or one of each, fitted where it is known.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    options : mapping
+        Options of this kind.
+    training : Training
+        Rows to learn from.
+    named : bool
+        Whether the caller gave the outcomes names, so that errors can say which one it was.
+    """
+    if learner_class(kind).many:
+        learner = make_learner(kind, options)
+        learner.fit(training)
+        return [learner]
+    learners = []
+    for k, outcome in enumerate(training.outcomes):
+        learner = make_learner(kind, options)
+        try:
+            learner.fit(training.only(~np.isnan(training.labels[:, k]), k))
+        except InputError as error:
+            if not named:
+                raise
+            raise InputError(f"outcome {outcome!r}: {error}") from error
+        learners.append(learner)
+    return learners
