@@ -329,10 +329,6 @@ def _broken(rule: Rule, name: str, column: str, context: Context, table: Any) ->
     return rule.broken(name, table, column, context)
 
 
-def _not_in(column: str, known: Any, table: Any) -> Any:
-    return table[column].notin(known)
-
-
 def _by_range(name: str, table: ir.Table) -> Iterator[_Measure]:
     for column in TABLES[name]:
         # Events have rules of their own: what is wrong for a purchase is right for a return.
@@ -372,7 +368,7 @@ def _by_reference(shop: Shop, name: str, broken: set[str]) -> Iterator[_Measure]
         yield _Measure(
             f"unknown_{key.removesuffix('_id')}",
             level,
-            _where(partial(_not_in, column, known)),
+            _where(lambda t, column=column, known=known: t[column].notin(known)),
             f"{name}.{column} names in {{n}} rows what the table {other} does not have; "
             "the rows are kept",
             refers=(column, known),
