@@ -96,6 +96,7 @@ def report(out: Path) -> Iterator[Row]:
     yield prediction.no_leakage(model)
     yield from quality.last_quarter(pairs)
     yield outlook.forecasts_hold(model, pairs)
+    yield outlook.costs_hold(folders[0] / "shop")
     say("an export of invoice lines, and a warehouse")
     yield own_data.an_export_by_a_few_lines(folders[0] / "shop", out / "invoices")
     yield from own_data.a_warehouse_gives_the_same(folders[0] / "shop")

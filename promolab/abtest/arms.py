@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from promolab.abtest._ids import column_of
 from promolab.errors import InputError, nearest
-from promolab.metrics.differences import intervals_of
+from promolab.metrics.differences import Dominant, dominant_of, intervals_of
 from promolab.metrics.two_arms import compare_means
 from promolab.results import Estimate, Result
 from promolab.wording import count, number, percent
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["ArmDifference", "compare_arms"]
 
 KINDS = ("share", "mean")
-MOST = 0.5  # of the variance: a unit that makes up more is named
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,8 @@ class ArmDifference(Result):
         Confidence level.
     correlation : float
         Of outcome and earlier figure within the arms; 0 without one.
-    heaviest : float
-        Share of the variance that one unit makes up.
-    without : Estimate or None
-        The difference without that unit, where it makes up more than half.
+    dominant : Dominant or None
+        Of means, the one customer who makes up most of the variance, and what is found without.
     scores : ndarray of shape (clusters,)
         What each unit adds to the difference's error, in the order of the clusters' first rows of
         these two arms.
@@ -63,8 +61,7 @@ class ArmDifference(Result):
     clusters: int
     level: float
     correlation: float = 0.0
-    heaviest: float = 0.0
-    without: Estimate | None = None
+    dominant: Dominant | None = None
     scores: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
     @property
@@ -106,15 +103,10 @@ class ArmDifference(Result):
 
     def weight_of_one(self) -> str:
         """Say if one unit makes up most of the variance, and what is found without it."""
-        if self.heaviest <= MOST:
+        if self.dominant is None:
             return ""
-        text = f"; one customer makes up {percent(self.heaviest, decimals=0)} of the variance"
-        if self.without is None:
-            return text
-        e, points = self.without, self.kind == "share"
-        scale = 100 if points else 1
-        found = number(scale * e.value, scale * e.ci_low, scale * e.ci_high)
-        return f"{text}; without it {found}{' points' if points else ''}"
+        told = self.dominant.words().rstrip(".")
+        return f"; {told[:1].lower()}{told[1:]}"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the difference with its interval against 0."""
@@ -233,7 +225,11 @@ def compare_arms(
         _check_units(unit[side], name)
     arms = compare_means(y, mine, unit, **beside)
     one, other, (low, high) = intervals_of(arms, level, share=is_share)
-    heaviest, share = arms.heaviest()
+
+    def without(rest: np.ndarray) -> Estimate:
+        return _mean_without(rest, y, mine, unit, beside, level)
+
+    added = arms.treated.scores - arms.control.scores
     return ArmDifference(
         Estimate(one.value - other.value, low, high, len(y)),
         one,
@@ -244,26 +240,26 @@ def compare_arms(
         int(unit.max()) + 1,
         level,
         correlation=arms.correlation,
-        heaviest=share,
-        without=None if share <= MOST else _without(heaviest, y, mine, unit, beside, level),
-        scores=arms.treated.scores - arms.control.scores,
+        # Of a rare share the few who have it make up the variance, as they should.
+        dominant=None if is_share else dominant_of(added, unit, without),
+        scores=added,
     )
 
 
-def _without(
-    heaviest: int,
+def _mean_without(
+    rest: np.ndarray,
     y: np.ndarray,
     mine: np.ndarray,
     unit: np.ndarray,
     beside: dict[str, np.ndarray | None],
     level: float,
-) -> Estimate | None:
-    """Return the difference without one unit; None where too little is left of its arm."""
-    rest = unit != heaviest
+) -> Estimate:
+    """Return the difference of some rows; without an interval where too few are left in an arm."""
     if min(len(np.unique(unit[rest & side])) for side in (mine, ~mine)) < 2:
-        return None
+        return Estimate(math.nan, math.nan, math.nan, int(rest.sum()))
     left = {name: None if v is None else v[rest] for name, v in beside.items()}
-    found = compare_means(y[rest], mine[rest], unit[rest], **left)
+    codes = np.unique(unit[rest], return_inverse=True)[1]
+    found = compare_means(y[rest], mine[rest], codes, **left)
     return Estimate(found.value, *found.interval(level), int(rest.sum()))
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from promolab.campaign._outcomes import discounts_in_windows, responses_between
 from promolab.campaign.outlook import PREDICTION_LEVEL
+from promolab.model.credibility import PastRatios, past_ratios
 from promolab.results import Estimate, Result
-from promolab.wording import answer_to, number, plural
+from promolab.wording import answer_to, count, number, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -31,17 +31,12 @@ class DiscountPerRedeemer(Result):
     past : DataFrame
         One row per past promotion of the kind: promotion_id, type, starts_at, redeemers, discount
         (of theirs, on its products, in its window) and per_redeemer (discount ÷ redeemers).
-    mean, se, sd : float
-        Of log(per_redeemer): mean over promotions of the type, its standard error, and the
-        standard deviation between promotions of one type; nan where there are too few.
-    freedom : int
-        Degrees of freedom of ``sd``: promotions less types, less one.
+    ratios : PastRatios
+        Their means by type, weighted by redeemers, and how far promotions differ.
+    type_ : str
+        Type of the promotion that is to come.
     variation : float
         Variance of single redeemers' discounts ÷ the square of their mean, over all of ``past``.
-    alike : int
-        Promotions behind the mean.
-    basis : str
-        Which promotions these are, in words.
     currency : str
         Of the amounts.
     kind : str
@@ -49,37 +44,25 @@ class DiscountPerRedeemer(Result):
     """
 
     past: pd.DataFrame = field(repr=False)
-    mean: float
-    se: float
-    sd: float
-    freedom: int
+    ratios: PastRatios
+    type_: str
     variation: float
-    alike: int
-    basis: str
     currency: str = ""
     kind: str = "coupon"
 
     def per_redeemer(self, redeemers: float) -> Estimate:
         """Return a new promotion's mean discount per redeemer, with its prediction interval.
 
-        exp(mean ± t(freedom) · √(sd² + se² + variation / redeemers)), at `PREDICTION_LEVEL`; the
-        ends are nan without a degree of freedom.
+        The mean of past ones of the kind, drawn to its type (`promolab.model.credibility`), at
+        `PREDICTION_LEVEL`; the ends are nan where too few promotions tell how far it may lie.
 
         Parameters
         ----------
         redeemers : float
             How many it will have; fewer make the mean vary more.
         """
-        from scipy.stats import t
-
-        if self.alike == 0:
-            return Estimate(float("nan"), float("nan"), float("nan"), 0)
-        k, value = len(self.past), math.exp(self.mean)
-        if self.freedom < 1:
-            return Estimate(value, float("nan"), float("nan"), k)
-        spread = math.sqrt(self.sd**2 + self.se**2 + self.variation / max(redeemers, 1.0))
-        half = float(t.ppf((1 + PREDICTION_LEVEL) / 2, self.freedom)) * spread
-        return Estimate(value, math.exp(self.mean - half), math.exp(self.mean + half), k)
+        noise = self.variation / max(redeemers, 1.0)
+        return self.ratios.predict(noise, self.type_, PREDICTION_LEVEL)
 
     def of(self, redemptions: Estimate) -> Estimate:
         """Return what so many redemptions will cost in discounts, with its prediction interval."""
@@ -90,16 +73,19 @@ class DiscountPerRedeemer(Result):
         return self.past
 
     def summary(self) -> str:
-        """Say what a redeemer took off before, with the interval of a new promotion's mean."""
+        """Say what a redeemer takes off in the mean, with the interval of a new promotion's."""
         words = answer_to(self.kind)
-        if self.alike == 0:
+        if not self.ratios.k:
             return f"What a {words.noun} costs is not known: no past promotion shows a discount."
         e = self.per_redeemer(math.inf)
         decimals = 1 if e.value < 10 and math.isfinite(e.ci_low) else None
         took = number(e.value, e.ci_low, e.ci_high, decimals=decimals, unit=self.currency)
+        weighted = " weighted by size" if self.ratios.k > 1 else ""
+        alike = int((self.past["type"] == self.type_).sum())
+        of_type = f", {count(alike) if alike else 'none'} of them of {self.type_}"
         return (
-            f"A {words.who} took {took} off, by {plural(self.alike, 'past promotion')} "
-            f"({self.basis})."
+            f"A {words.who} takes {took} off in the mean, by "
+            f"{plural(self.ratios.k, 'past promotion')}{weighted}{of_type if self.type_ else ''}."
         )
 
 
@@ -176,17 +162,13 @@ def discount_per_redeemer(
 ) -> DiscountPerRedeemer:
     """Say what a redeemer of a promotion will take off, by past ones of its kind.
 
-    Promotions of one type differ about their type's mean by a standard deviation that is taken to
-    be the same for all types (pooled τ²: Borenstein et al. 2009, Introduction to Meta-Analysis, ch.
-    19): two or three promotions of a type tell its mean, but not how far the next one may lie.
-
     Parameters
     ----------
     past : DataFrame
         As `past_discounts` returns it.
     promotion : mapping
-        Its kind and, where the shop has them, its type. Where none of the type was over, all of
-        the kind count as one type. Another kind says nothing about its discounts.
+        Its kind and, where the shop has them, its type. Another kind says nothing about its
+        discounts.
     currency : str
         Of the amounts.
 
@@ -195,45 +177,19 @@ def discount_per_redeemer(
     DiscountPerRedeemer
     """
     mine = past[(past["discount"] > 0) & (past["kind"] == promotion["kind"])]
-    kind, type_ = str(promotion["kind"]), promotion.get("type") or ""
-    kinds = f"{kind.replace('_', ' ')}s"
-    known = bool((mine["type"] == type_).any())
-    types = mine["type"].to_numpy() if known else np.full(len(mine), "", dtype=object)
-    same = types == (type_ if known else "")
-    shown = ["promotion_id", "type", "starts_at", "redeemers", "discount", "per_redeemer"]
-    basis = f"{kinds} of {type_}" if known and type_ else kinds
-    nan = float("nan")
-    if mine.empty:
-        return DiscountPerRedeemer(mine[shown], nan, nan, nan, 0, nan, 0, basis, currency, kind)
+    kind, told = str(promotion["kind"]), promotion.get("type")
     n, total, squares = (mine[c].to_numpy(float) for c in ("redeemers", "discount", "squares"))
     mean, single = total / n, float((n - 1).sum())
     # Of all promotions together: a promotion's own variance is a poor one where few redeemed.
     spread = ((squares - n * mean**2) / mean**2).sum()
-    variation = max(float(spread / single) if single else 1.0, 1e-6)
-    value, variance = np.log(mean), variation / n
-    tau2, freedom = _between(value, variance, types)
-    weight = 1 / (variance[same] + (tau2 if freedom >= 0 else 0.0))
+    variation = max(float(spread / single) if single > 0 else 1.0, 1e-6)
+    ratios = past_ratios(total, n, mine["type"].tolist(), variance=lambda _: variation / n, half=0)
+    shown = ["promotion_id", "type", "starts_at", "redeemers", "discount", "per_redeemer"]
     return DiscountPerRedeemer(
         mine[shown].reset_index(drop=True),
-        float(weight @ value[same] / weight.sum()),
-        float(weight.sum() ** -0.5),
-        math.sqrt(tau2) if freedom >= 0 else nan,
-        freedom,
+        ratios,
+        told if isinstance(told, str) else "",
         variation,
-        int(same.sum()),
-        basis,
         currency,
         kind,
     )
-
-
-def _between(value: np.ndarray, variance: np.ndarray, types: np.ndarray) -> tuple[float, int]:
-    """Return the variance between promotions within types, and its degrees of freedom less one."""
-    q = c = 0.0
-    groups = np.unique(types.astype(str))
-    for name in groups:
-        x, w = value[types == name], 1 / variance[types == name]
-        q += float(w @ (x - (w @ x) / w.sum()) ** 2)
-        c += float(w.sum() - (w @ w) / w.sum())
-    freedom = len(value) - len(groups)
-    return (max(0.0, (q - freedom) / c) if c > 0 else 0.0), freedom - 1

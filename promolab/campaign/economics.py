@@ -14,11 +14,11 @@ from promolab.campaign.discount_cost import discount_per_redeemer, past_discount
 from promolab.campaign.earlier_sales import sales_spread, visible_effect
 from promolab.campaign.economics_result import PromotionEconomics
 from promolab.campaign.economics_total import LaunchEconomics
-from promolab.campaign.outlook import expected_of
+from promolab.campaign.outlook import expected_of, type_of
 from promolab.campaign.schedule import moment_of, promotion_name
 from promolab.contract.operations import Economics, read_operations
 from promolab.errors import InputError, nearest
-from promolab.model import Spread
+from promolab.model.credibility import PastRatios
 from promolab.results import Estimate
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def weigh_launch(
     shop: Shop,
     as_of: Any,
     planned: pd.DataFrame,
-    ratio_spread: Spread | Mapping[str, Any] | None,
+    ratios: PastRatios | Mapping[str, Any] | None,
     economics: Economics | None = None,
 ) -> LaunchEconomics:
     """Say what planned promotions may cost and must bring.
@@ -49,8 +49,8 @@ def weigh_launch(
         A row per planned customer and promotion: customer_id, promotion_id, p_redeemed and holdout:
         ``none`` is to contact, ``promotion`` is held out of it, others are left aside
         (`promolab.campaign.Plan.planned`).
-    ratio_spread : Spread or mapping
-        `Backtest.ratio_spread` of the response model, or its fields from ``metrics.json``.
+    ratios : PastRatios or mapping
+        `Backtest.past_ratios` of the response model, or its fields from ``metrics.json``.
     economics : Economics, optional
         By default those of the shop's settings.
 
@@ -69,7 +69,7 @@ def weigh_launch(
         if name not in planned.columns:
             raise InputError(f"planned lacks {name!r}; {nearest(name, map(str, planned.columns))}")
     told = read_operations(shop.settings).economics if economics is None else economics
-    spread = ratio_spread if isinstance(ratio_spread, Spread) else Spread.of(ratio_spread)
+    known = ratios if isinstance(ratios, PastRatios) else PastRatios.of(ratios)
     promotions = _promotions(shop, planned)
     if promotions.empty:
         return LaunchEconomics(())
@@ -79,7 +79,7 @@ def weigh_launch(
     for row in promotions.to_dict("records"):
         mine = planned[planned["promotion_id"].astype(str) == str(row["promotion_id"])]
         mine = mine.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-        rows.append(_weigh_one(shop, now, row, mine, spread, past, buying, told))
+        rows.append(_weigh_one(shop, now, row, mine, known, past, buying, told))
     return LaunchEconomics(tuple(rows))
 
 
@@ -103,7 +103,7 @@ def _weigh_one(
     now: datetime,
     row: dict[Any, Any],
     mine: pd.DataFrame,
-    spread: Spread,
+    ratios: PastRatios,
     past: pd.DataFrame,
     buying: dict[Any, pd.Series[float] | None],
     told: Economics,
@@ -111,7 +111,7 @@ def _weigh_one(
     sent = mine[mine["holdout"] == "none"]
     held = mine[mine["holdout"] == "promotion"]
     chances = sent.set_index("customer_id")["p_redeemed"].astype(float)
-    redemptions = expected_of(chances, spread)
+    redemptions = expected_of(chances, ratios, type_of(row))
     per = discount_per_redeemer(past, row, told.currency)
     nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
     discount = nothing if row["kind"] == "recommendation" or sent.empty else per.of(redemptions)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from promolab.campaign.outlook import ListOutlook, expected_words, list_outlook
+from promolab.campaign.outlook import ListOutlook, expected_words, list_outlook, type_of
 from promolab.campaign.outlook_coverage import OutlookCoverage, kinds_of, roll_outlook
 from promolab.campaign.rights import usual_contacts
 from promolab.contract import Shop
@@ -169,15 +169,18 @@ def launch_week(
     )
     outlooks = tuple(
         list_outlook(
-            scores[scores["promotion_id"] == p], backtest, list_size or usual, kind=str(kind)
+            scores[scores["promotion_id"] == row["promotion_id"]],
+            backtest,
+            list_size or usual,
+            kind=str(row["kind"]),
+            type_=type_of(row),
         )
-        for p, kind, usual in zip(
-            starting["promotion_id"],
-            starting["kind"],
+        for row, usual in zip(
+            starting.to_dict("records"),
             usual_contacts(shop, as_of, starting),
             strict=True,
         )
-        if (scores["promotion_id"] == p).any()
+        if (scores["promotion_id"] == row["promotion_id"]).any()
     )
     coverage = roll_outlook(backtest, pairs)
     return Launch(starting, pairs, backtest, fitted, scores, candidates, outlooks, coverage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from promolab.wording import answer_to, count, number, percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from promolab.model import Backtest, Spread
+    from promolab.model import Backtest
+    from promolab.model.credibility import PastRatios
 
 __all__ = [
     "PREDICTION_LEVEL",
@@ -26,6 +27,7 @@ __all__ = [
     "expected_of",
     "expected_words",
     "list_outlook",
+    "type_of",
 ]
 
 PREDICTION_LEVEL = 0.90
@@ -95,7 +97,8 @@ class ListOutlook(Result):
         if self.promotions < 3:
             return f"No intervals: {TOO_FEW}."
         return (
-            "The chances of the list added up, times what past promotions brought of that; "
+            "The chances of the list added up, times what past promotions brought of that, "
+            "weighted by size and type; "
             f"{percent(PREDICTION_LEVEL, decimals=0)} intervals from how far {self.promotions} of "
             "them missed as a whole."
         )
@@ -117,23 +120,37 @@ class ListOutlook(Result):
         )
 
 
-def expected_of(chances: pd.Series[float], spread: Spread) -> Estimate:
+def type_of(promotion: Mapping[Any, Any]) -> str:
+    """Return what a promotion is compared by: its type, else its kind.
+
+    Examples
+    --------
+    >>> type_of({"kind": "coupon", "type": "A"}), type_of({"kind": "coupon", "type": None})
+    ('A', 'coupon')
+    """
+    told = promotion.get("type")
+    return told if isinstance(told, str) and told else str(promotion.get("kind") or "")
+
+
+def expected_of(chances: pd.Series[float], ratios: PastRatios, type_: str = "") -> Estimate:
     """Return how many of a list will redeem, with the interval of a promotion still to come.
 
     Parameters
     ----------
     chances : Series
         Predicted chances of those who are contacted; their order does not matter.
-    spread : Spread
-        How far whole promotions missed before: `promolab.model.Backtest.ratio_spread`.
+    ratios : PastRatios
+        How far whole promotions missed before: `promolab.model.Backtest.past_ratios`.
+    type_ : str
+        The promotion's (`type_of`).
 
     Returns
     -------
     Estimate
-        At `PREDICTION_LEVEL`, never more than there are on the list; n is the number of past
-        promotions behind the interval, whose ends are nan with fewer than three.
+        The mean, at `PREDICTION_LEVEL`, never more than there are on the list; n is the number of
+        past promotions behind the interval, whose ends are nan with fewer than three.
     """
-    found = expected_responses(math.fsum(chances), spread, PREDICTION_LEVEL)
+    found = expected_responses(math.fsum(chances), ratios, PREDICTION_LEVEL, type_)
     most = float(len(chances))
     return Estimate(min(found.value, most), found.ci_low, min(found.ci_high, most), found.n)
 
@@ -144,6 +161,7 @@ def list_outlook(
     usual: int,
     sizes: Sequence[int] | None = None,
     kind: str = "coupon",
+    type_: str = "",
 ) -> ListOutlook:
     """Say how many redemptions lists of several sizes will bring, the likeliest customers first.
 
@@ -158,8 +176,8 @@ def list_outlook(
         The size of list to speak of.
     sizes : sequence of int, optional
         Sizes of lists; by default a quarter, half, once and twice the usual one, and everybody.
-    kind : str
-        Of the promotion.
+    kind, type_ : str
+        Of the promotion (`type_of`).
 
     Returns
     -------
@@ -172,7 +190,7 @@ def list_outlook(
     inside = (ranked["support"] == "inside").cumsum().to_numpy()
     rows = []
     for size in wanted:
-        estimate = expected_of(ranked["p_redeemed"].head(size), backtest.ratio_spread)
+        estimate = expected_of(ranked["p_redeemed"].head(size), backtest.past_ratios, type_)
         rows.append(
             {
                 "customers": size,
@@ -187,6 +205,6 @@ def list_outlook(
         ranked["promotion_id"].iloc[0],
         pd.DataFrame(rows),
         min(usual, everybody),
-        backtest.ratio_spread.k,
+        backtest.past_ratios.k,
         kind,
     )

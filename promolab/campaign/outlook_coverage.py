@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,8 @@ import pandas as pd
 from promolab.campaign.outlook import PREDICTION_LEVEL
 from promolab.errors import InputError
 from promolab.metrics.intervals import wilson
-from promolab.model.backtest_result import ratio_spread
-from promolab.results import Estimate, Result
+from promolab.model.backtest_result import expected_responses, response_ratios
+from promolab.results import Estimate, Result, plain
 from promolab.wording import answer_to, count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -64,13 +64,20 @@ class OutlookCoverage(Result):
         low, high = wilson(hits, n)
         return Estimate(hits / n, float(low), float(high), n)
 
+    @property
+    def bias(self) -> float:
+        """Expected ÷ observed, all that have an interval together; nan where nothing came."""
+        told = self.table[self.table["inside"].notna()]
+        came = float(told["observed"].sum())
+        return float(told["expected"].sum()) / came if came else float("nan")
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per past promotion."""
         return self.table
 
     def to_dict(self) -> dict[str, Any]:
         """Return the level of the intervals and how often they held."""
-        return {"level": PREDICTION_LEVEL, "share": self.share.to_dict()}
+        return {"level": PREDICTION_LEVEL, "share": self.share.to_dict(), "bias": plain(self.bias)}
 
     def summary(self) -> str:
         """Say how often past promotions fell into their interval."""
@@ -85,10 +92,12 @@ class OutlookCoverage(Result):
         told = self.table[self.table["inside"].notna()]
         more = int((told["observed"] > told["expected"]).sum())
         rest = count(share.n - more)
+        came, expected = told["observed"].sum(), told["expected"].sum()
         return (
             f"Of {plural(share.n, 'past promotion')}, each forecast from those over before it, "
             f"{count(round(share.value * share.n))} fell into the {level} interval: {held}. In "
-            f"{count(more)} of them more {words.past} than expected, in {rest} as many or fewer."
+            f"{count(more)} of them more {words.past} than expected, in {rest} as many or fewer; "
+            f"together {count(came)} did where {count(expected)} were expected."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -170,8 +179,12 @@ def roll_outlook(backtest: Backtest, pairs: pd.DataFrame) -> OutlookCoverage:
     rows = []
     for position, row in enumerate(table.to_dict("records")):
         past = table[(ends <= made.iloc[position]).to_numpy()]
-        then = replace(backtest, ratio_spread=ratio_spread(past))
-        found = then.expected_interval(float(row["expected"]), PREDICTION_LEVEL)
+        found = expected_responses(
+            float(row["expected"]),
+            response_ratios(past),
+            PREDICTION_LEVEL,
+            str(row.get("type", "")),
+        )
         low, high = found.ci_low, min(found.ci_high, float(row["n"]))
         told = bool(np.isfinite(low))
         rows.append(

@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook import PREDICTION_LEVEL
-from promolab.model.spread import Spread, random_effects
+from promolab.model.credibility import past_ratios
 from promolab.results import Estimate
 
 __all__ = ["Pace"]
-
-FEWEST = 3  # promotions; fewer give no interval
 
 
 @dataclass(frozen=True)
@@ -71,10 +69,8 @@ class Pace:
     def from_contacts(self, contacts: float, parts: np.ndarray) -> tuple[pd.DataFrame, Estimate]:
         """Return the redeemers expected by each part of the window, and in total, per contact made.
 
-        With c the redeemers of a past promotion by then, n its contacts and q = Σc ÷ Σn, the ratios
-        log((c + ½) ÷ (n·q + ½)) have mean m, standard error se and standard deviation τ between
-        promotions (`promolab.model.spread.random_effects`). Expected are E = contacts · q · exp(m),
-        between E · exp(± t(k − 2) · √(τ² + se² + 1 ÷ (E + ½))).
+        Of past promotions the redeemers by then over their contacts, Σc ÷ Σn: a mean, large
+        promotions weighing more. `promolab.model.credibility` has the interval.
 
         Returns
         -------
@@ -97,8 +93,8 @@ class Pace:
 
         The share of redeemers by then is estimated over past promotions as in `from_contacts`, with
         the redeemers of each in the place of its contacts. The interval adds, on the scale of
-        logarithms, the half width of the total's, and of the share's: t(k − 2) · √(τ² + se² +
-        1 ÷ (E + ½) − 1 ÷ (T + ½)), for the total T holds the noise of the whole count already.
+        logarithms, the distances of its ends for the total and for the share; the share's own noise
+        is 1 ÷ (E + ½) − 1 ÷ (T + ½), for the total T holds that of the whole count already.
 
         Returns
         -------
@@ -118,11 +114,9 @@ _UNKNOWN = (float("nan"), float("nan"), float("nan"))
 def _scaled(counts: np.ndarray, of: np.ndarray, mine: float) -> tuple[float, float, float]:
     if not of.sum():
         return _UNKNOWN
-    rate = counts.sum() / of.sum()
-    spread = _ratios(counts, of * rate, 1.0)
-    expected = float(mine * rate * np.exp(spread.mean))
-    half = _half(spread, 1 / (expected + 0.5))
-    return expected, expected * np.exp(-half), expected * np.exp(half)
+    past = past_ratios(counts, of)
+    e = past.predict(1 / (mine * past.mean() + 0.5), level=PREDICTION_LEVEL)
+    return mine * e.value, mine * e.ci_low, mine * e.ci_high
 
 
 def _share_of(
@@ -130,29 +124,18 @@ def _share_of(
 ) -> tuple[float, float, float]:
     if not len(redeemers):
         return _UNKNOWN
-    share = counts.sum() / redeemers.sum()
-    spread = _ratios(counts, redeemers * share, 1 - share)
-    expected = float(total.value * min(share * np.exp(spread.mean), 1.0))
+    noise = max(1 - counts.sum() / redeemers.sum(), 1e-9)
+    past = past_ratios(counts, redeemers, variance=lambda expected: noise / (expected + 0.5))
+    expected = total.value * min(past.mean(), 1.0)
     own = max(1 / (expected + 0.5) - 1 / (total.value + 0.5), 0.0)
-    half = _half(spread, own)
-    low, high = (
-        np.hypot(half, np.log(end / total.value)) if end > 0 and total.value > 0 else np.nan
-        for end in (total.ci_low, total.ci_high)
+    share = past.predict(own, level=PREDICTION_LEVEL)
+    if not (expected > 0 and total.ci_low > 0 and share.ci_low > 0):
+        return expected, np.nan, np.nan
+    down, up = (
+        np.hypot(np.log(a / total.value), np.log(b / share.value))
+        for a, b in ((total.ci_low, share.ci_low), (total.ci_high, share.ci_high))
     )
-    return expected, expected * np.exp(-low), expected * np.exp(high)
-
-
-def _ratios(counts: np.ndarray, expected: np.ndarray, noise: float) -> Spread:
-    """Compare what past promotions had with what their size lets expect, as logarithms."""
-    variance = max(noise, 1e-9) / (expected + 0.5)
-    return random_effects(np.log((counts + 0.5) / (expected + 0.5)), variance)
-
-
-def _half(spread: Spread, own: float) -> float:
-    if spread.k < FEWEST:
-        return float("nan")
-    low, high = spread.prediction(own, PREDICTION_LEVEL)
-    return (high - low) / 2
+    return expected, expected * np.exp(-down), expected * np.exp(up)
 
 
 def _band(

@@ -92,19 +92,13 @@ class TwoArms:
         half = float(stdtrit(self.degrees, 0.5 + level / 2)) * math.sqrt(self.variance)
         return self.value - half, self.value + half
 
-    def heaviest(self) -> tuple[int, float]:
-        """Return the unit that adds most to the variance, and its share of it."""
-        squares = (self.treated.scores - self.control.scores) ** 2
-        unit, total = int(np.argmax(squares)), float(squares.sum())
-        return unit, float(squares[unit]) / total if total > 0 else 0.0
-
 
 def welch_degrees(variances: list[float], units: list[float]) -> float:
     """Return the degrees of freedom of a sum of independent means (Welch–Satterthwaite).
 
     By the number of units in each, not by how their squares are spread: one row that makes up most
     of the variance leaves 1 or 2 of those and an interval that says nothing. Such a row is named
-    instead (`TwoArms.heaviest`).
+    instead (`promolab.metrics.differences.dominant_of`).
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from .calibration_result import (
     compare_calibration,
 )
 from .covariance import sandwich
+from .credibility import PastRatios, past_ratios
 from .dependence import partial_dependence
 from .dependence_result import Dependence
 from .drawing import plot_tree
@@ -54,6 +55,7 @@ __all__ = [
     "Leaderboard",
     "LearningByEpoch",
     "NativeEncoder",
+    "PastRatios",
     "Preparation",
     "ResponseModel",
     "Scored",
@@ -79,6 +81,7 @@ __all__ = [
     "learning_by_epoch",
     "pair_features",
     "partial_dependence",
+    "past_ratios",
     "permutation_importance",
     "plot_epochs",
     "plot_tree",

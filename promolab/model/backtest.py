@@ -92,6 +92,7 @@ def backtest_of(
     promotions = setting.promotions
     if promotions is None:
         raise InputError("a backtest is of promotions; this table has none with a start and an end")
+    promotions = promotions.assign(type=_types(setting.frame).reindex(promotions.index).fillna(""))
     reasons = dict(
         zip(setting.folds.left_out["promotion_id"], setting.folds.left_out["reason"], strict=True)
     )
@@ -105,6 +106,16 @@ def backtest_of(
         parts.append(_rows(setting, fold, p))
         trained_on.update(dict.fromkeys(fold.promotions, fold.trained_on))
     return assemble(setting.outcome, setting.features, parts, promotions, trained_on, reasons)
+
+
+def _types(pairs: pd.DataFrame) -> pd.Series[str]:
+    """Return each promotion's type, else its kind, where the pairs tell them."""
+    told = pd.Series("", index=pairs.index, dtype=object)
+    for name in ("promotion_kind", "promotion_type"):
+        if name in pairs:
+            said = pairs[name].notna() & (pairs[name].astype(str) != "")
+            told = told.where(~said, pairs[name].astype(str))
+    return told.groupby(pairs["promotion_id"].to_numpy()).first()
 
 
 def _rows(setting: Setting, fold: Fold, p: np.ndarray) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.model.credibility import PastRatios, past_ratios
 from promolab.model.spread import Spread, random_effects
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, decimals_for, number, plural
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from promolab.metrics import AucWithin, Calibration, Lift, Roc
 
-__all__ = ["Backtest", "assemble", "expected_responses", "ratio_spread"]
+__all__ = ["Backtest", "assemble", "expected_responses", "response_ratios"]
 
 CURVE = ("auc", "ci_low", "ci_high", "std_error")
 
@@ -37,9 +38,9 @@ class Backtest(Result):
         customer_id, promotion_id, starts_at, y, p (predicted), support; one row per exposure
         predicted, in the order of starts_at, promotion_id, customer_id.
     by_promotion : DataFrame
-        promotion_id, starts_at, trained_on (promotions), n, positives, expected (Σ p),
-        observed_rate, auc, ci_low, ci_high, std_error (of auc); the last four are nan where nobody
-        or everybody responded.
+        promotion_id, starts_at, type (else its kind), trained_on (promotions), n, positives,
+        expected (Σ p), observed_rate, auc, ci_low, ci_high, std_error (of auc); the last four are
+        nan where nobody or everybody responded.
     skipped : DataFrame
         promotion_id, starts_at, n, reason; what was not predicted.
     pooled : Roc or None
@@ -52,8 +53,8 @@ class Backtest(Result):
         Who is found when the top of each promotion's list is taken.
     auc_spread : Spread
         Mean of the AUCs by promotion and their standard deviation between promotions.
-    ratio_spread : Spread
-        The same of log(observed / expected).
+    past_ratios : PastRatios
+        Observed ÷ expected, by type of promotion.
     """
 
     outcome: str
@@ -66,34 +67,37 @@ class Backtest(Result):
     calibration: Calibration | None = field(repr=False)
     lift: Lift | None = field(repr=False)
     auc_spread: Spread = field(repr=False)
-    ratio_spread: Spread = field(repr=False)
+    past_ratios: PastRatios = field(repr=False)
 
-    def expected_interval(self, expected: float, level: float = 0.95) -> Estimate:
+    def expected_interval(self, expected: float, level: float = 0.95, type_: str = "") -> Estimate:
         """Return how many responses a list of a new promotion will bring.
 
-        With r = log(observed / expected), its mean m, standard error se and standard deviation τ
-        between the k promotions of the backtest, the responses are E·exp(m), between
-        E·exp(m ± t(k − 2) · √(τ² + se² + 1 / (E·exp(m) + ½))): what promotions differ by, what is
-        not known about the mean, and the Poisson noise of the count itself.
+        E, the sum of the predicted probabilities over the list, times what past promotions brought
+        of theirs: the ratio of the sums, drawn to the promotion's type as far as that is known
+        (`promolab.model.credibility`). It is a mean: over many lists what is expected adds up to
+        what comes. The interval holds what promotions differ by, what is not known about the mean,
+        and the Poisson noise of the count itself.
 
         Parameters
         ----------
         expected : float
-            E, the sum of the predicted probabilities over the list.
+            E.
         level : float
             Confidence level.
+        type_ : str
+            The promotion's type, else its kind.
 
         Returns
         -------
         Estimate
-            Median and interval; n is the number of promotions k. The ends are nan with k < 3.
+            Mean and interval; n is the number of promotions. The ends are nan with fewer than 3.
 
         Raises
         ------
         InputError
             ``expected`` is negative or not finite.
         """
-        return expected_responses(expected, self.ratio_spread, level)
+        return expected_responses(expected, self.past_ratios, level, type_)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table by promotion."""
@@ -114,7 +118,7 @@ class Backtest(Result):
             "auc": self.pooled.to_dict() if self.pooled else None,
             "auc_within": self.within.to_dict() if self.within else None,
             "auc_spread": self.auc_spread.to_dict(),
-            "ratio_spread": self.ratio_spread.to_dict(),
+            "past_ratios": self.past_ratios.to_dict(),
             "by_promotion": named,
         }
 
@@ -198,7 +202,7 @@ def assemble(
         calibration(y, p, cluster=customer) if both else None,
         lift(y, p, group=promotion, cluster=customer) if both else None,
         random_effects(by_promotion["auc"], by_promotion["std_error"] ** 2),
-        ratio_spread(by_promotion),
+        response_ratios(by_promotion),
     )
 
 
@@ -227,6 +231,7 @@ def _by_promotion(
             {
                 "promotion_id": promotion_id,
                 "starts_at": promotions.loc[promotion_id, "starts_at"],
+                "type": promotions.loc[promotion_id, "type"],
                 "trained_on": trained_on[promotion_id],
                 "n": n,
                 "positives": positives,
@@ -235,42 +240,45 @@ def _by_promotion(
                 **{c: getattr(curve, c, float("nan")) for c in CURVE},
             }
         )
-    names = ["promotion_id", "starts_at", "trained_on", "n", "positives", "expected"]
+    names = ["promotion_id", "starts_at", "type", "trained_on", "n", "positives", "expected"]
     return pd.DataFrame(records, columns=[*names, "observed_rate", *CURVE])
 
 
-def ratio_spread(by_promotion: pd.DataFrame) -> Spread:
-    """Compare what came with what was expected: log(observed / expected) over promotions."""
-    observed = by_promotion["positives"].to_numpy(dtype=float)
-    expected = by_promotion["expected"].to_numpy(dtype=float)
-    if len(observed) == 0:
-        return random_effects([], [])
-    # The variance from what was expected, not from what happened: else promotions that chanced to
-    # do badly would weigh less. ½ keeps a promotion without a response in the comparison.
-    overall = (observed.sum() + 0.5) / (expected.sum() + 0.5)
-    variance = 1 / (expected * overall + 0.5)
-    return random_effects(np.log((observed + 0.5) / (expected + 0.5)), variance)
+def response_ratios(by_promotion: pd.DataFrame) -> PastRatios:
+    """Compare what came with what was expected, observed ÷ expected, over promotions by type.
+
+    Parameters
+    ----------
+    by_promotion : DataFrame
+        positives and expected, and type where promotions are told apart by it.
+    """
+    types = by_promotion["type"].tolist() if "type" in by_promotion else None
+    return past_ratios(by_promotion["positives"], by_promotion["expected"], types)
 
 
-def expected_responses(expected: float, spread: Spread, level: float = 0.95) -> Estimate:
+def expected_responses(
+    expected: float, ratios: PastRatios, level: float = 0.95, type_: str = ""
+) -> Estimate:
     """Return how many responses a list will bring; see `Backtest.expected_interval`.
 
     Parameters
     ----------
     expected : float
         The sum of the predicted probabilities over the list.
-    spread : Spread
-        Of log(observed / expected) over past promotions: `Backtest.ratio_spread`.
+    ratios : PastRatios
+        Observed ÷ expected of past promotions: `Backtest.past_ratios`.
     level : float
         Confidence level.
+    type_ : str
+        The promotion's type, else its kind.
     """
     if not (np.isfinite(expected) and expected >= 0):
         raise InputError(f"expected == {expected}, must be a sum of probabilities (≥ 0)")
-    if spread.k == 0:
+    if ratios.k == 0:
         return Estimate(float(expected), float("nan"), float("nan"), 0)
-    median = float(expected * np.exp(spread.mean))
-    low, high = spread.prediction(1 / (median + 0.5), level)
-    return Estimate(median, float(expected * np.exp(low)), float(expected * np.exp(high)), spread.k)
+    mean = expected * ratios.mean(type_)
+    e = ratios.predict(1 / (mean + 0.5), type_, level)
+    return Estimate(float(mean), float(expected * e.ci_low), float(expected * e.ci_high), ratios.k)
 
 
 def _interval(area: Roc | AucWithin) -> str:

@@ -112,7 +112,7 @@ def quality_block(backtest: pd.DataFrame, response: Mapping[str, Any], words: An
     )
     chances = plots.finish(
         right.plot(),
-        title=f"{times} times as many {words.past} as predicted",
+        title=f"Over all past contacts {times} times as many {words.past} as predicted",
         subtitle=f"by tenth of the list, 95 % intervals; {n}",
         xlabel="chance predicted",
         ylabel=f"share that {words.past}",

@@ -212,9 +212,10 @@ def _as_the_model_has_it(ranked: pd.DataFrame, outlook: ListOutlook) -> str:
     row = outlook.at_usual
     ratio = row["expected"] / ranked["p_redeemed"].head(int(row["customers"])).sum()
     return (
-        "The chances below are the model's own and serve to rank. Past promotions as a whole "
-        f"brought {number(ratio, decimals=2)} times what such chances add up to; the expected "
-        f"{answer_to(outlook.kind).noun}s above allow for that."
+        "The chances below are the model's own and serve to rank. For the expected "
+        f"{answer_to(outlook.kind).noun}s above their sum is multiplied by "
+        f"{number(ratio, decimals=2)}, the correction by what past promotions brought as wholes, "
+        "weighted by size and type."
     )
 
 

@@ -139,9 +139,9 @@ def make_plan(
         planned=released_contacts(run.path.resolve().parent, run.week, standing=True),
         quarantined=quarantined_customers(shop, run.read_table("quarantine")),
     )
-    spread = run.metrics.get("response", {}).get("ratio_spread")
+    ratios = run.metrics.get("response", {}).get("past_ratios")
     economics = (
-        weigh_launch(shop, as_of, plan.planned, spread)
+        weigh_launch(shop, as_of, plan.planned, ratios)
         if len(plan.planned)
         else LaunchEconomics(())
     )

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from promolab.campaign._outcomes import contacts_before
-from promolab.campaign.outlook import expected_of
+from promolab.campaign.outlook import expected_of, type_of
 from promolab.campaign.running_result import Running
 from promolab.campaign.schedule import list_of
 from promolab.contract import Shop
-from promolab.model.spread import Spread
+from promolab.model.credibility import PastRatios
 from promolab.report.artifacts import RunFolder, read_json
 from promolab.report.ended import dates
 from promolab.report.page import Html, join, picture, say, table
@@ -47,21 +47,23 @@ def earlier_predictions(
     """
     found: dict[Any, Estimate] = {}
     contacts = contacts_before(shop, running, now)
+    told = shop.promotions.filter(shop.promotions.starts_at < now).execute().to_dict("records")
+    types = {str(row["promotion_id"]): type_of(row) for row in told}
     for row in running.to_dict("records"):
         started = pd.Timestamp(row["starts_at"], tz="UTC").to_pydatetime()
         week = Week.containing(started, shop.zone)
         folder = RunFolder(run.path.resolve().parent / str(week), week)
         who = contacts.loc[contacts["promotion_id"] == row["promotion_id"], "customer_id"]
         metrics = read_json(folder.path / "metrics.json") or {}
-        spread = (metrics.get("response") or {}).get("ratio_spread")
-        if week == run.week or spread is None or not folder.table_path("scores").exists():
+        ratios = (metrics.get("response") or {}).get("past_ratios")
+        if week == run.week or ratios is None or not folder.table_path("scores").exists():
             continue
         scores = folder.read_table("scores")
         mine = scores[scores["promotion_id"].astype(str) == str(row["promotion_id"])]
         chances = mine.loc[mine["customer_id"].isin(who), "p_redeemed"]
         if len(who) and len(chances) >= ENOUGH * len(who):
             # Those without history then had no chance predicted; they count as the others do.
-            e = expected_of(chances, Spread.of(spread))
+            e = expected_of(chances, PastRatios.of(ratios), types[str(row["promotion_id"])])
             more = len(who) / len(chances)
             found[row["promotion_id"]] = Estimate(
                 e.value * more, e.ci_low * more, e.ci_high * more, e.n

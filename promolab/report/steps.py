@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from promolab.campaign.launch import Launch
+from promolab.campaign.outlook import PREDICTION_LEVEL, type_of
 from promolab.contract import Shop
 from promolab.glossary import label
 from promolab.metrics.alone import ALARM_AUC
@@ -251,16 +253,18 @@ def gain_sentence(launch: Launch) -> str:
     found = launch.backtest.lift
     if found is None:
         return launch.backtest.summary()
-    spread = launch.backtest.ratio_spread
     text = found.at(0.4).summary()
-    if spread.k >= 3:
-        low, high = spread.prediction()
-        from math import exp
-
-        times = number(exp(spread.mean), exp(low), exp(high), decimals=2)
+    ratios = launch.backtest.past_ratios
+    rows = launch.promotions.to_dict("records")
+    for type_ in dict.fromkeys(type_of(row) for row in rows) or [""]:
+        e = ratios.predict(0.0, type_, PREDICTION_LEVEL)
+        if not isfinite(e.ci_low):
+            continue
+        times = number(e.value, e.ci_low, e.ci_high, decimals=2)
         text += (
-            f" Whole promotions brought {times} times what was predicted (a new one, 95 %; "
-            f"{spread.k} past ones)."
+            f" A forecast of a whole promotion{f' ({type_})' if type_ else ''} is the sum of its "
+            f"chances times {times}: the correction by {ratios.k} past ones, weighted by size and "
+            f"type ({percent(PREDICTION_LEVEL, decimals=0)} for a new one)."
         )
     return text
 

@@ -135,7 +135,7 @@ class WeeklyReport:
         return self.run.week.start(self.shop.zone, self.lead_days)
 
     def _outlook_of(self, promotion_id: Any, kind: str) -> ListOutlook | None:
-        past = int((self.metrics["response"].get("ratio_spread") or {}).get("k") or 0)
+        past = int((self.metrics["response"].get("past_ratios") or {}).get("k") or 0)
         return outlook_of(self.outlook, promotion_id, past, kind)
 
     # The blocks of the page, from the top.

@@ -114,13 +114,15 @@ def test_one_row_neither_takes_the_degrees_of_freedom_nor_goes_unsaid():
     half = (found.difference.ci_high - found.difference.ci_low) / 2
     assert half < 2.1 * np.sqrt(sum(variances))  # with one degree of freedom it is 12.7
     rest = compare_arms(y[1:], arm[1:]).difference
-    assert found.heaviest > 0.99
-    assert found.without.value == pytest.approx(rest.value)
-    assert found.without.ci_low == pytest.approx(rest.ci_low)
-    assert "one customer makes up 99 % of the variance; without it" in found.summary()
+    assert found.dominant.share > 0.99
+    assert found.dominant.without.value == pytest.approx(rest.value)
+    assert found.dominant.without.ci_low == pytest.approx(rest.ci_low)
+    assert "one customer makes up 99 % of the variance; without them it is 4" in found.summary()
     assert "variance" not in compare_arms(y[1:], arm[1:]).summary()
     few = compare_arms([0.0, 900.0, 1.0, 1.1], ["send", "send", "holdout", "holdout"])
-    assert few.without is None or np.isfinite(few.without.value)
+    assert few.dominant is None or "nothing can be said" in few.summary()
+    # A single buyer among many is no such customer.
+    assert compare_arms([1] + [0] * 399, arm).dominant is None
 
 
 @pytest.mark.parametrize(

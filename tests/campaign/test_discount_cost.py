@@ -90,7 +90,7 @@ def test_a_shop_without_coupon_discounts_knows_nothing() -> None:
     past = past_discounts(shop.with_tables({**shop.tables, "events": events}), NOW.to_pydatetime())
     assert past.empty
     nothing = discount_per_redeemer(past, {"kind": "coupon", "type": "x"})
-    assert nothing.alike == 0 and "not known" in nothing.summary()
+    assert nothing.ratios.k == 0 and "not known" in nothing.summary()
     assert math.isnan(nothing.of(Estimate(10.0, 5.0, 20.0, 9)).value)
 
 
@@ -114,12 +114,33 @@ def past_of(rng: np.random.Generator, types: dict[str, tuple[int, float]], sd: f
 def test_a_type_has_its_own_mean_and_all_share_the_spread() -> None:
     past = past_of(np.random.default_rng(0), {"x": (12, 0.4), "y": (2, 2.0)})
     x, y = (discount_per_redeemer(past, {"kind": "coupon", "type": t}) for t in "xy")
-    assert (x.sd, x.freedom) == (y.sd, y.freedom) and x.freedom == 11
+    assert x.ratios == y.ratios and x.ratios.freedom == 11
     assert y.per_redeemer(30).value > 2 * x.per_redeemer(30).value
-    assert "2 past promotions (coupons of y)" in y.summary()
-    # A type never seen is taken as one of the kind; another kind says nothing.
-    assert discount_per_redeemer(past, {"kind": "coupon", "type": "z"}).alike == 14
-    assert discount_per_redeemer(past, {"kind": "full_reduction"}).alike == 0
+    assert "14 past promotions weighted by size, 2 of them of y." in y.summary()
+    # A type never seen may differ as types do; another kind says nothing.
+    z = discount_per_redeemer(past, {"kind": "coupon", "type": "z"})
+    assert "none of them of z" in z.summary()
+    new, known = z.per_redeemer(30), x.per_redeemer(30)
+    assert new.ci_high / new.ci_low > known.ci_high / known.ci_low
+    assert discount_per_redeemer(past, {"kind": "full_reduction"}).ratios.k == 0
+
+
+def test_the_cost_of_a_redemption_is_a_mean_weighted_by_size() -> None:
+    """Complete Journey before promotion 18: 600 USD for 187 redemptions was a geometric mean."""
+    a = [(36, 57.75, 147.17), (158, 557.14, 5612.82), (196, 951.88, 13668.68)]
+    b = [(1, 0.4, 0.16), (12, 21.3, 49.89), (1, 2.0, 4.0), (2, 7.6, 44.56), (6, 8.6, 18.76)]
+    b += [(8, 22.0, 138.0), (5, 4.5, 5.25), (20, 32.5, 96.13), (10, 15.5, 60.25), (6, 7.1, 10.62)]
+    b += [(11, 11.1, 33.21)]
+    past = pd.DataFrame(a + b, columns=["redeemers", "discount", "squares"]).assign(
+        type=["A"] * 3 + ["B"] * 11, kind="coupon", starts_at=NOW
+    )
+    past["promotion_id"], past["per_redeemer"] = past.index, past["discount"] / past["redeemers"]
+    found = discount_per_redeemer(past, {"kind": "coupon", "type": "A"}, "USD").per_redeemer(187)
+    of_type = sum(x[1] for x in a) / sum(x[0] for x in a)
+    assert of_type == pytest.approx(4.02, abs=0.01)
+    # The mean of the type, drawn a little to that of the kind; the geometric one is 3.02.
+    assert 0.85 * of_type < found.value < of_type
+    assert found.ci_low < 6.65 < found.ci_high  # what promotion 18 took then
 
 
 def test_one_past_promotion_gives_a_figure_without_an_interval() -> None:

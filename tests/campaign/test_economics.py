@@ -14,13 +14,13 @@ from promolab.campaign.economics_result import amount_words
 from promolab.campaign.outlook import expected_of
 from promolab.contract.operations import Rate
 from promolab.errors import InputError
-from promolab.model import Spread
+from promolab.model import past_ratios
 from promolab.results import Estimate
 from tests.campaign.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
 NOW = pd.Timestamp("2021-03-01")
-SPREAD = Spread(mean=-0.2, ci_low=-0.4, ci_high=0.0, sd=0.2, se=0.1, k=8)
+RATIOS = past_ratios([17, 20, 9, 30, 22, 20, 28, 9], [20.0, 30, 10, 40, 25, 20, 35, 12])
 
 
 def shop(**settings):
@@ -60,7 +60,7 @@ def planned(**held: list[str]) -> pd.DataFrame:
 
 
 def weigh(frame: pd.DataFrame, **settings) -> LaunchEconomics:
-    return weigh_launch(shop(**settings), NOW, frame, SPREAD)
+    return weigh_launch(shop(**settings), NOW, frame, RATIOS)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def found() -> PromotionEconomics:
 def test_only_those_to_contact_are_counted(found) -> None:
     assert (found.contacts, found.held, found.name) == (7, 2, "Coupons N")
     sent = planned()["p_redeemed"].drop([1, 3, 7])
-    assert found.redemptions == expected_of(sent, SPREAD)
+    assert found.redemptions == expected_of(sent, RATIOS)
     # 1.0, 1.2 … 1.8 a redeemer in the five past ones.
     assert 1.2 < found.discount.value / found.redemptions.value < 1.5
     assert found.discount.ci_low < found.discount.value < found.discount.ci_high
@@ -177,7 +177,7 @@ def test_nothing_later_is_read() -> None:
         }
     )
     then, frame = NOW - 12 * DAY, planned(promotion=["c3", "c7"])
-    found, again = (weigh_launch(x, then, frame, SPREAD).promotions[0] for x in (whole, cut))
+    found, again = (weigh_launch(x, then, frame, RATIOS).promotions[0] for x in (whole, cut))
     assert found == again and found.sales_sd > 0 and found.redemptions.value > 0
 
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.outlook import expected_of, expected_words, list_outlook
-from promolab.model import Backtest, Spread, run_backtest
+from promolab.model import Backtest, PastRatios, past_ratios, run_backtest
 from promolab.model.backtest_result import expected_responses
 
-SPREAD = Spread(mean=-0.5, ci_low=-0.8, ci_high=-0.2, sd=0.3, se=0.1, k=12)
+RATIOS = past_ratios([24, 20, 9, 30, 20, 6], [30.0, 40.0, 25.0, 40.0, 40.0, 20.0])
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def backtest() -> Backtest:
     empty = pd.DataFrame(
         columns=["customer_id", "promotion_id", "starts_at", "ends_at", "label_complete"]
     )
-    return replace(run_backtest(empty.assign(redeemed=[])), ratio_spread=SPREAD)
+    return replace(run_backtest(empty.assign(redeemed=[])), past_ratios=RATIOS)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_list_brings_its_chances_times_what_past_ones_brought(scores, backtest
     table = found.table.set_index("customers")
     assert list(table.index) == [10, 40, 200]
     sums = [ranked[:n].sum() for n in table.index]
-    np.testing.assert_allclose(table["expected"], np.array(sums) * math.exp(-0.5))
+    np.testing.assert_allclose(table["expected"], np.array(sums) * 109 / 195)
     assert (table["ci_high"] <= table.index).all() and table["inside"].between(0, 1).all()
     assert (table["ci_low"] < table["expected"]).all()
     assert "If the 40 likeliest are contacted" in found.summary()
@@ -48,17 +48,19 @@ def test_a_list_brings_its_chances_times_what_past_ones_brought(scores, backtest
 
 def test_one_level_of_prediction_and_never_more_than_the_list() -> None:
     chances = pd.Series([0.2] * 100)
-    found = expected_of(chances, SPREAD)
-    same = expected_responses(20.0, SPREAD, 0.9)
-    assert (found.value, found.ci_low, found.n) == (same.value, same.ci_low, 12)
-    sure = expected_of(pd.Series([0.99] * 5), Spread(0.4, 0.1, 0.7, 0.3, 0.1, 9))
+    found = expected_of(chances, RATIOS)
+    same = expected_responses(20.0, RATIOS, 0.9)
+    assert (found.value, found.ci_low, found.n) == (same.value, same.ci_low, 6)
+    sure = expected_of(
+        pd.Series([0.99] * 5), past_ratios([30, 45, 60, 50], [20.0, 30.0, 40.0, 30.0])
+    )
     assert sure.value == sure.ci_high == 5.0
-    assert expected_of(chances.sample(frac=1, random_state=1), SPREAD) == found
-    nobody = expected_of(chances.head(0), SPREAD)
+    assert expected_of(chances.sample(frac=1, random_state=1), RATIOS) == found
+    nobody = expected_of(chances.head(0), RATIOS)
     assert nobody.value == nobody.ci_high == 0.0
 
 
 def test_without_past_promotions_there_is_no_interval() -> None:
-    found = expected_of(pd.Series([0.5, 0.5]), Spread.of(None))
+    found = expected_of(pd.Series([0.5, 0.5]), PastRatios.of(None))
     assert found.value == 1.0 and math.isnan(found.ci_low) and found.n == 0
     assert expected_words(found.value, found.ci_low, found.ci_high) == "1"

@@ -12,7 +12,7 @@ from promolab.campaign.outlook import PREDICTION_LEVEL
 from promolab.campaign.outlook_coverage import OutlookCoverage, roll_outlook
 from promolab.errors import InputError
 from promolab.model import run_backtest
-from promolab.model.backtest_result import ratio_spread
+from promolab.model.backtest_result import response_ratios
 
 START, WEEK = pd.Timestamp("2017-01-02"), pd.Timedelta(weeks=1)
 
@@ -39,7 +39,7 @@ def test_each_is_forecast_from_those_over_before_it() -> None:
     table = found.table
     assert table["known"].tolist() == [0, 1, 2, 3, 4, 5]
     assert table["inside"].isna().tolist() == [True] * 3 + [False] * 3
-    known = replace(backtest, ratio_spread=ratio_spread(backtest.by_promotion.head(4)))
+    known = replace(backtest, past_ratios=response_ratios(backtest.by_promotion.head(4)))
     expected = known.expected_interval(30.0, PREDICTION_LEVEL)
     row = table.iloc[4]
     assert (row["expected"], row["ci_low"], row["ci_high"]) == (
@@ -66,6 +66,9 @@ def test_words_share_and_figure() -> None:
     share = found.share
     assert share.n == 3 and share.value == pytest.approx(2 / 3)
     assert share.ci_low < share.value < share.ci_high
+    told = found.table.tail(3)
+    assert found.bias == pytest.approx(told["expected"].sum() / 371)
+    assert "together 371 did where" in found.summary() and found.to_dict()["bias"] == found.bias
     assert "Of 3 past promotions" in found.summary() and "90 % interval" in found.summary()
     assert found.to_dict()["level"] == 0.9
     axes = found.plot()
@@ -101,3 +104,18 @@ def test_the_benchmark_row_shouts_where_too_few_are_covered() -> None:
     assert not row.ok and "67 % [21, 94] of 3; missed p4" in row.measured
     assert forecasts_hold(*made([20, 35, 28, 30, 31, 29], [30.0] * 6)).ok
     assert not forecasts_hold(*made([20], [30.0])).ok
+
+
+def test_the_costs_of_past_promotions_are_forecast_from_those_before_them() -> None:
+    from benchmarks.outlook import rolling_costs
+
+    starts = pd.Series([START + 3 * i * WEEK for i in range(6)], index=[f"p{i}" for i in range(6)])
+    past = pd.DataFrame(
+        {"promotion_id": starts.index, "kind": "coupon", "type": "", "starts_at": starts.to_numpy()}
+        | {"redeemers": 40, "discount": [80.0, 100, 90, 85, 400, 95], "squares": 300.0}
+    )
+    past["per_redeemer"] = past["discount"] / past["redeemers"]
+    found = rolling_costs(past, starts + 2 * WEEK).set_index("promotion_id")
+    assert found.index.tolist() == ["p3", "p4", "p5"]
+    assert found["inside"].tolist() == [True, False, True]
+    assert found.loc["p4", "expected"] == pytest.approx((80 + 100 + 90 + 85) / 4)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from promolab.errors import InputError
 from promolab.model.backtest import pair_features, run_backtest
-from promolab.model.backtest_result import Backtest, ratio_spread
+from promolab.model.backtest_result import Backtest, response_ratios
 from promolab.model.response import ResponseModel
 
 WEEK = pd.Timedelta(weeks=1)
@@ -239,7 +239,9 @@ def test_intervals_of_expected_responses_cover() -> None:
         expected = rng.uniform(8, 80, 13)
         observed = rng.poisson(expected * np.exp(rng.normal(-0.2, 0.4, 13)))
         seen = pd.DataFrame({"positives": observed[1:], "expected": expected[1:]})
-        estimate = replace(template, ratio_spread=ratio_spread(seen)).expected_interval(expected[0])
+        estimate = replace(template, past_ratios=response_ratios(seen)).expected_interval(
+            expected[0]
+        )
         assert estimate.ci_low < estimate.value < estimate.ci_high
         hits += estimate.ci_low <= observed[0] <= estimate.ci_high
     assert 0.92 <= hits / runs <= 0.965

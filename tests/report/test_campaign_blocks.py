@@ -17,7 +17,7 @@ from promolab.campaign.readout_result import PromotionReadout
 from promolab.campaign.running_result import Running, RunningPromotion
 from promolab.campaign.verdict import PaysFrom, judge
 from promolab.contract import Settings, Shop
-from promolab.model.spread import Spread
+from promolab.model import past_ratios
 from promolab.report.artifacts import RunFolder, write_json
 from promolab.report.ended import ended_block
 from promolab.report.running_block import coming_block, earlier_predictions, running_block
@@ -141,8 +141,9 @@ def reports(tmp_path):
 
     for name in ("2017-W40", "2017-W44"):
         (tmp_path / name / "tables").mkdir(parents=True)
-    spread = {"mean": 0.1, "ci_low": 0.0, "ci_high": 0.2, "sd": 0.2, "se": 0.05, "k": 9}
-    write_json(tmp_path / "2017-W40" / "metrics.json", {"response": {"ratio_spread": spread}})
+    ratios = past_ratios([22, 30, 9, 41, 25], [20.0, 30.0, 10.0, 40.0, 25.0])
+    told = {"response": {"past_ratios": ratios.to_dict()}}
+    write_json(tmp_path / "2017-W40" / "metrics.json", told)
     early = RunFolder(tmp_path / "2017-W40", Week.parse("2017-W40"))
     scores = pd.DataFrame({"customer_id": range(100), "promotion_id": "P", "p_redeemed": 0.2})
     early.write_table("scores", scores, by="customer_id")
@@ -157,13 +158,13 @@ def reports(tmp_path):
     tables = {"promotions": promotions, "exposures": sent}
     shop = Shop({k: con.create_table(k, v) for k, v in tables.items()}, Settings(zone=ZONE))
     run = RunFolder(tmp_path / "2017-W44", Week.parse("2017-W44"))
-    return run, shop, promotions, sent, Spread.of(spread)
+    return run, shop, promotions, sent, ratios
 
 
 def test_what_the_earlier_week_expected_of_those_contacted(reports):
-    run, shop, promotions, _, spread = reports
+    run, shop, promotions, _, ratios = reports
     found = earlier_predictions(run, shop, promotions, AS_OF)
-    assert found == {"P": expected_of(pd.Series([0.2] * 50), spread)}
+    assert found == {"P": expected_of(pd.Series([0.2] * 50), ratios)}
 
 
 def test_a_week_that_scored_too_few_of_them_is_no_prediction(reports):
