@@ -65,7 +65,10 @@ orders AS (
            timezone('{zone}', timezone('UTC', ts)) AS clock
     FROM sums),
 timed AS (
-    SELECT *, (hour(clock) + minute(clock) / 60) * pi() / 12 AS angle FROM orders),
+    SELECT *, (hour(clock) + minute(clock) / 60) * pi() / 12 AS angle,
+           kept AND clock <> date_trunc('day', clock) AS timed,
+           kept AND ts <> date_trunc('day', ts) AS in_utc
+    FROM orders),
 customers AS (
     SELECT customer_id, count(*) FILTER (kept) AS orders, min(age) FILTER (kept) AS recency,
            max(age) FILTER (kept) - min(age) FILTER (kept) AS history,
@@ -78,9 +81,10 @@ customers AS (
            coalesce(sum(amount) FILTER (age <= 84 * 86400), 0)::DOUBLE AS amount_84d,
            count(*) FILTER (kept AND coupon > 0) AS coupon_orders,
            count(*) FILTER (kept AND isodow(clock) >= 6) AS weekend,
-           count(*) FILTER (kept AND hour(clock) >= {evening_from}) AS evening,
-           sum(sin(angle)::DECIMAL(18, 12)) FILTER (kept)::DOUBLE AS sine,
-           sum(cos(angle)::DECIMAL(18, 12)) FILTER (kept)::DOUBLE AS cosine
+           if(bool_or(in_utc), count(*) FILTER (timed), 0) AS timed,
+           count(*) FILTER (timed AND hour(clock) >= {evening_from}) AS evening,
+           sum(sin(angle)::DECIMAL(18, 12)) FILTER (timed)::DOUBLE AS sine,
+           sum(cos(angle)::DECIMAL(18, 12)) FILTER (timed)::DOUBLE AS cosine
     FROM timed GROUP BY customer_id)
 SELECT customer_id, recency / 86400 AS recency_days, orders, amount, discount,
        discount / if(amount + discount > 0, amount + discount, NULL) AS discount_share, items,
@@ -89,8 +93,9 @@ SELECT customer_id, recency / 86400 AS recency_days, orders, amount, discount,
        amount_28d / if(amount_84d > 0, amount_84d / 3, NULL) - 1 AS amount_trend,
        amount / nullif(orders, 0) AS average_order_amount, largest_order,
        usable / if(items > 0, items, NULL) AS average_item_price,
-       weekend / nullif(orders, 0) AS weekend_share, evening / nullif(orders, 0) AS evening_share,
-       if(abs(sine) + abs(cosine) < 1e-6, NULL, (atan2(sine, cosine) * 12 / pi() + 24) % 24)
+       weekend / nullif(orders, 0) AS weekend_share, evening / nullif(timed, 0) AS evening_share,
+       if(timed = 0 OR abs(sine) + abs(cosine) < 1e-6, NULL,
+          (atan2(sine, cosine) * 12 / pi() + 24) % 24)
            AS hour_of_day,
        coupon_orders, coupon_orders / nullif(orders, 0) AS coupon_order_share
 FROM customers;
@@ -258,19 +263,22 @@ def _orders(
     kept = orders["ts"].notna() & ~returned
     age = (moment - orders["ts"]).dt.total_seconds()
     clock = orders["ts"].dt.tz_localize("UTC").dt.tz_convert(zone)
+    timed = kept & (clock != clock.dt.normalize())
+    in_utc = (kept & (orders["ts"] != orders["ts"].dt.normalize())).groupby(orders["customer_id"])
     angle = (clock.dt.hour + clock.dt.minute / 60) * (np.pi / 12)
     flags = {
         "orders": kept,
         "coupon_orders": kept & (orders["coupon"] > 0),
         "weekend": kept & (clock.dt.day_of_week >= 5),
-        "evening": kept & (clock.dt.hour >= evening_from),
+        "timed": timed,
+        "evening": timed & (clock.dt.hour >= evening_from),
         **{f"orders_{d}d": kept & (age <= d * DAY) for d in (28, 84)},
     }
     rows = orders.assign(
         **{name: flag.astype("int64") for name, flag in flags.items()},
         **{f"amount_{d}d": orders["amount"].where(age <= d * DAY, 0.0) for d in (28, 84)},
-        sine=np.sin(angle).round(12).where(kept, 0.0),
-        cosine=np.cos(angle).round(12).where(kept, 0.0),
+        sine=np.sin(angle).round(12).where(timed, 0.0),
+        cosine=np.cos(angle).round(12).where(timed, 0.0),
         age=age.where(kept),
     )
     by_customer = rows.groupby("customer_id")
@@ -278,11 +286,12 @@ def _orders(
     table = by_customer[[*sums, "sine", "cosine"]].sum()
     largest = rows["amount"].where(kept).groupby(rows["customer_id"]).max()
     ages = by_customer["age"].agg(["min", "max"])
+    table["timed"] = table["timed"].where(in_utc.any(), 0)
     n, paid = table["orders"].where(table["orders"] > 0), table["amount"] + table["discount"]
     month = table["amount_84d"] / 3
     turned = np.arctan2(table["sine"].to_numpy(), table["cosine"].to_numpy())
     hour = pd.Series(turned * (12 / np.pi), index=table.index)
-    sure = table["sine"].abs() + table["cosine"].abs() >= 1e-6
+    sure = (table["timed"] > 0) & (table["sine"].abs() + table["cosine"].abs() >= 1e-6)
     return table.assign(
         recency_days=ages["min"] / DAY,
         discount_share=table["discount"] / paid.where(paid > 0),
@@ -293,10 +302,10 @@ def _orders(
         largest_order=largest,
         average_item_price=table["usable"] / table["quantity"].where(table["quantity"] > 0),
         weekend_share=table["weekend"] / n,
-        evening_share=table["evening"] / n,
+        evening_share=table["evening"] / table["timed"].where(table["timed"] > 0),
         hour_of_day=(hour % 24).where(sure),
         coupon_order_share=table["coupon_orders"] / n,
-    ).drop(columns=["quantity", "usable", "sine", "cosine", "weekend", "evening"])
+    ).drop(columns=["quantity", "usable", "sine", "cosine", "weekend", "timed", "evening"])
 
 
 def _variety(lines: pd.DataFrame) -> pd.DataFrame:

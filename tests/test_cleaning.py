@@ -161,7 +161,8 @@ def test_flags_are_joined_and_counted():
         kind=["purchase"] * 3 + ["view", "purchase"],
     )
     products = pd.DataFrame({"product_id": ["A"], "category": ["X"]})
-    cleaned, report = clean(shop_of(events=frame, products=products), NOW)
+    stated = Settings(zone="UTC", odd_quantity=100)
+    cleaned, report = clean(shop_of(stated, events=frame, products=products), NOW)
     kept = cleaned.events.order_by("customer_id").execute()
     assert kept["flags"].tolist() == [
         "odd_unit",
@@ -177,6 +178,70 @@ def test_flags_are_joined_and_counted():
         ("events", "unknown_product"): 1,
     }
     assert set(report.rules["rule"]) <= set(QUARANTINE_RULES) | {flag.name for flag in FLAGS}
+
+
+def odd_lines(settings: Settings | None = None, **columns: object) -> list[int]:
+    """Return the places of the lines whose unit is odd."""
+    frame = events(len(columns["quantity"]), **columns)  # type: ignore[arg-type]
+    frame["customer_id"] = [f"C{i:05}" for i in range(len(frame))]
+    kept = clean(shop_of(settings, events=frame), NOW)[0].events.order_by("customer_id").execute()
+    return kept.index[kept["flags"].str.contains("odd_unit")].tolist()
+
+
+def test_hundreds_on_a_line_are_usual_in_wholesale():
+    rng = np.random.default_rng(0)
+    quantity = rng.choice([144.0, 288.0, 500.0, 1_000.0, 6.0], 400)
+    product = [f"P{i % 20}" for i in range(400)]
+    assert odd_lines(quantity=quantity, product_id=product) == []
+    slip = np.append(quantity, 144_000.0)
+    assert odd_lines(quantity=slip, product_id=[*product, "P3"]) == [400]
+    assert (
+        len(odd_lines(Settings(odd_quantity=100), quantity=slip, product_id=[*product, "P3"])) > 300
+    )
+
+
+def test_a_product_that_is_sold_in_a_unit_like_no_other_is_odd():
+    groceries = [float(1 + i % 3) for i in range(60)]
+    product = [f"P{i % 12}" for i in range(60)]
+    fuel = [9_000.0, 12_000.0, 700.0, 15_000.0, 80.0]
+    places = odd_lines(quantity=groceries + fuel, product_id=product + ["FUEL"] * 5)
+    # A little fuel is no more than many of something else could be.
+    assert places == [60, 61, 62, 63]
+    # One line alone of a product never sold before.
+    assert odd_lines(quantity=[*groceries, 99_999.0], product_id=[*product, "NEW"]) == [60]
+    # Without a product all lines are of one.
+    unknown = odd_lines(quantity=[*groceries, 99_999.0, 2.0], product_id="X")
+    assert unknown == [60]
+    frame = events(62, quantity=[*groceries, 99_999.0, 2.0]).drop(columns="product_id")
+    assert (
+        clean(shop_of(events=frame), NOW)[0].events.execute()["flags"].tolist().count("odd_unit")
+        == 1
+    )
+
+
+def test_the_grocer_states_its_limit_and_its_fuel_stays_what_it_was():
+    from promolab.cleaning.flags import with_flags
+    from promolab.sources import load_shop
+
+    shop = load_shop("complete_journey")
+    assert shop.settings.odd_quantity == 100
+    flagged = with_flags(shop.events.select("customer_id", "ts", "kind", "quantity"), shop)
+    assert int(flagged.filter(flagged.flags.contains("odd_unit")).count().execute()) == 13_510
+
+
+def test_purchases_without_a_time_of_day_are_said_so():
+    days = pd.to_datetime([f"2017-03-{d:02}" for d in range(1, 11)])
+    zone = Settings(zone="America/New_York")
+    local = days + pd.Timedelta(hours=5)
+    said = clean(shop_of(zone, events=events(10, ts=local)), NOW)[1].notes
+    assert said == ("Purchases have a date and no time of day: the hours of orders are not known.",)
+    as_utc = clean(shop_of(zone, events=events(10, ts=days)), NOW)[1].notes
+    assert as_utc[0].startswith(said[0]) and 'naive_times = "local"' in as_utc[0]
+    mixed = local.where(np.arange(10) < 3, local + pd.Timedelta("3h 1s"))
+    some = clean(shop_of(zone, events=events(10, ts=mixed)), NOW)[1].notes[0]
+    assert some.startswith("30 % of purchases have a date and no time of day")
+    timed = local + pd.Timedelta("3h")
+    assert clean(shop_of(zone, events=events(10, ts=timed)), NOW)[1].notes == ()
 
 
 def test_an_extreme_customer_is_flagged_by_orders_per_local_day():

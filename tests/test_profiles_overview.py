@@ -1,3 +1,5 @@
+import re
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -162,3 +164,18 @@ def test_customers_without_features_are_refused_and_the_rest_may_be_left_out(
         profile_overview(profiles, features.head(300))
     some = profile_overview(profiles.head(50), features.sample(frac=1, random_state=1))
     pd.testing.assert_frame_equal(some.figures, overview.figures.head(50))
+
+
+def test_without_hours_habits_are_told_by_weekends(features: pd.DataFrame) -> None:
+    rng = np.random.default_rng(1)
+    weekend = rng.integers(0, 5, len(features)) / 4
+    bare = features.assign(hour_of_day=np.nan, evening_share=np.nan, weekend_share=weekend)
+    profiles = build_profiles(bare)
+    # The axis is the mean of what there is.
+    assert profiles["habits_evenings"].isna().all()
+    assert (profiles["habits"] == profiles["habits_weekends"]).all()
+    overview = profile_overview(profiles, bare, currency="EUR")
+    assert "orders around" not in overview.summary()
+    assert np.median(weekend) == 0.5
+    assert re.search(r"places 50( \[\d+, \d+\])? % of orders on weekends", overview.summary())
+    assert "on weekends" in overview.plot_axes().flat[3].get_title()

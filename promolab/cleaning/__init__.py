@@ -4,14 +4,14 @@ This room alone removes rows. It nets nothing: amounts and quantities of returns
 only brought to one sign (0 or more), and the features set them against their orders.
 """
 
-from promolab.cleaning.flags import FLAGS, ODD_QUANTITY, Flag
+from promolab.cleaning.flags import FLAGS, ODD_TIMES, Flag
 from promolab.cleaning.later import known_by
 from promolab.cleaning.quarantine import QUARANTINE_RULES, clean
 from promolab.cleaning.report import CleaningReport
 
 __all__ = [
     "FLAGS",
-    "ODD_QUANTITY",
+    "ODD_TIMES",
     "QUARANTINE_RULES",
     "CleaningReport",
     "Flag",

@@ -9,10 +9,10 @@ from typing import Any
 from promolab.contract import Shop
 from promolab.contract.rules import MONEY_KINDS
 
-__all__ = ["FLAGS", "ODD_QUANTITY", "Flag", "count_flags", "with_flags"]
+__all__ = ["FLAGS", "ODD_TIMES", "Flag", "count_flags", "with_flags"]
 
-ODD_QUANTITY = 100
-"""Units of one order line above which the unit is taken for an odd one, such as fuel's."""
+ODD_TIMES = 100
+"""How many times the usual quantity a line holds whose unit is taken for an odd one."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,36 @@ def _unknown_product(events: Any, shop: Shop) -> Any:
     return events.product_id.notin(shop.products.product_id)
 
 
+def _odd_unit(events: Any, shop: Shop) -> Any:
+    """Flag lines above the shop's own limit, or far above what is usual.
+
+    What is usual is the upper quartile: of the lines of a product, and of these quartiles over all
+    products. A line is odd above `ODD_TIMES` the first (a slip of the pen), and where it and its
+    product are both above `ODD_TIMES` the second (a unit like no other's, such as fuel in
+    millilitres). Wholesale, where hundreds are usual, is neither. Up to a quarter of a product's
+    lines, and of the products, may be odd before the quartiles are.
+    """
+    import ibis
+
+    limit = shop.settings.odd_quantity
+    if limit is not None:
+        return _of_money(events) & (events.quantity > limit)
+    product = events.product_id if "product_id" in events.columns else ibis.null("string")
+    product = product.cast("string").fill_null("")
+    # Rows cannot be looked up by two columns: the two as one text.
+    line = product + " × " + events.quantity.cast("string")
+    known = _of_money(events) & (events.quantity > 0)
+    lines = events.filter(known).select(product=product, line=line, quantity=events.quantity)
+    usual = lines.group_by("product").aggregate(usual=lines.quantity.quantile(0.75))
+    most = ODD_TIMES * usual.usual.quantile(0.75).as_scalar()
+    lines = lines.join(usual, "product")
+    odd = lines.filter(
+        (lines.quantity > ODD_TIMES * lines.usual)
+        | (ibis.least(lines.quantity, lines.usual) > most)
+    )
+    return known & line.isin(odd.line)
+
+
 def _extreme_customer(events: Any, shop: Shop) -> Any:
     """Flag customers whose orders per local day with an order exceed the shop's limit."""
     bought = events.filter(events.kind == "purchase")
@@ -63,9 +93,9 @@ def _extreme_customer(events: Any, shop: Shop) -> Any:
 FLAGS: tuple[Flag, ...] = (
     Flag(
         "odd_unit",
-        f"more than {ODD_QUANTITY} units on one line: an odd unit, such as fuel",
+        "far more units on one line than is usual: an odd unit, such as fuel's, or a slip",
         ("quantity",),
-        lambda t, _: _of_money(t) & (t.quantity > ODD_QUANTITY),
+        _odd_unit,
     ),
     Flag(
         "zero_quantity",

@@ -16,7 +16,7 @@ from promolab.contract.checks import hash_of, structure
 from promolab.contract.personal import personal_in
 from promolab.contract.rules import ROW_RULES, Context, columns_of, context_of
 from promolab.errors import DataError
-from promolab.wording import count, plural
+from promolab.wording import count, percent, plural
 
 __all__ = ["QUARANTINE_RULES", "clean"]
 
@@ -25,6 +25,8 @@ QUARANTINE_RULES: Mapping[str, str] = {rule.name: rule.meaning for rule in ROW_R
     "repeated_key": "another row with the same key stands before it",
 }
 """Name and meaning of each rule, in the order in which they are tried: the first one counts."""
+FEW_WITHOUT_CLOCK = 0.01
+"""Up to this share of purchases at midnight are nothing to speak of."""
 
 
 def clean(shop: Shop, now: datetime | None = None) -> tuple[Shop, CleaningReport]:
@@ -250,7 +252,7 @@ def _report(shop: Shop, done: Mapping[str, _Cleaned]) -> CleaningReport:
 
 
 def _notes(shop: Shop) -> tuple[str, ...]:
-    notes = list(filter(None, [dated_later(shop.later)]))
+    notes = list(filter(None, [dated_later(shop.later), _without_clock(shop)]))
     if "customers" not in shop.tables:
         return tuple(notes)
     for name in ("events", "exposures", "responses"):
@@ -263,3 +265,28 @@ def _notes(shop: Shop) -> tuple[str, ...]:
                     f"{plural(n, 'row')} of {name} kept, of customers that customers lacks."
                 )
     return tuple(notes)
+
+
+def _without_clock(shop: Shop) -> str:
+    """Say that purchases have a date and no time of day, where more than a few have none."""
+    bought = shop.events.filter(shop.events.kind == "purchase")
+    # The clock of a zone is slow to ask for; a midnight of any zone is a whole quarter of an hour.
+    quarters = bought.filter(bought.ts.epoch_seconds() % 900 == 0)
+    local = shop.local(quarters.ts)
+    here, as_utc = local == local.truncate("D"), quarters.ts == quarters.ts.truncate("D")
+    found = quarters.aggregate(n=(here | as_utc).sum(), utc=as_utc.sum()).to_pyarrow()
+    found = {name: values[0] or 0 for name, values in found.to_pydict().items()}
+    n, whole = found["n"], int(bought.count().execute())
+    if n <= FEW_WITHOUT_CLOCK * whole:
+        return ""
+    hint = (
+        ' They are read as days of UTC: if they are the shop\'s, write naive_times = "local" in '
+        "shop.toml."
+    )
+    hint = hint if shop.zone != "UTC" and found["utc"] > n / 2 else ""
+    if n == whole:
+        return f"Purchases have a date and no time of day: the hours of orders are not known.{hint}"
+    return (
+        f"{percent(n / whole, decimals=0)} of purchases have a date and no time of day: the hours "
+        f"of orders come from the others.{hint}"
+    )

@@ -49,6 +49,9 @@ class Settings:
         First day of the shop's life, and first day after it (``2017-01-01``), local.
     extreme_orders_per_day : float
         Customers above this many orders a day are flagged as extreme.
+    odd_quantity : float, optional
+        Units of one order line above which the unit is an odd one, such as fuel's; where it is not
+        stated, each product's usual quantity tells (`promolab.cleaning.ODD_TIMES`).
     evening_from : int
         Local hour from which an order counts as placed in the evening (0–23).
     note : str
@@ -76,6 +79,7 @@ class Settings:
     opened: str | None = None
     closed: str | None = None
     extreme_orders_per_day: float = 10.0
+    odd_quantity: float | None = None
     evening_from: int = 17
     note: str = ""
     keep_personal: tuple[str, ...] = ()
@@ -97,6 +101,8 @@ class Settings:
             raise InputError(
                 f"margin_rate = {self.margin_rate}, must be a share between 0 and 1 (0.40, not 40)"
             )
+        if self.odd_quantity is not None and not self.odd_quantity > 0:
+            raise InputError(f"odd_quantity = {self.odd_quantity}, must be more than 0 units")
         if not 0 <= self.evening_from <= 23:
             raise InputError(f"evening_from = {self.evening_from}, must be an hour from 0 to 23")
         for key in ("opened", "closed"):
@@ -171,6 +177,7 @@ def _toml_key(key: str) -> str:
 _TYPES: dict[str, tuple[type, ...]] = {
     "margin_rate": (int, float),
     "extreme_orders_per_day": (int, float),
+    "odd_quantity": (int, float),
     "evening_from": (int,),
     "keep_personal": (list,),
 }

@@ -122,7 +122,7 @@ def _presence(shop: Shop, as_of: Any) -> Any:
 def _orders(orders: Any, as_of: Any) -> Any:
     import ibis
 
-    kept = orders.kept
+    kept, timed = orders.kept, orders.kept & orders.timed
     age = seconds_between(orders.ts, orders.as_of)
     orders = orders.mutate(age=age)
     first, last = orders.age.max(where=kept), orders.age.min(where=kept)
@@ -140,9 +140,11 @@ def _orders(orders: Any, as_of: Any) -> Any:
         largest=ibis.ifelse(kept, orders.amount, None).max(),
         coupon_orders=how_many(kept & (orders.coupon_discount > 0)),
         weekend_orders=how_many(kept & orders.weekend),
-        evening_orders=how_many(kept & orders.evening),
-        sine=ibis.ifelse(kept, orders.hour_sine, 0).sum(),
-        cosine=ibis.ifelse(kept, orders.hour_cosine, 0).sum(),
+        timed_orders=how_many(timed),
+        timed_in_utc=how_many(kept & orders.timed_in_utc),
+        evening_orders=how_many(timed & orders.evening),
+        sine=ibis.ifelse(timed, orders.hour_sine, 0).sum(),
+        cosine=ibis.ifelse(timed, orders.hour_cosine, 0).sum(),
         **{f"orders_{d}d": how_many(kept & inside) for d, inside in recent.items()},
         **{
             f"amount_{d}d": ibis.ifelse(inside, orders.amount, 0).sum()
@@ -154,6 +156,8 @@ def _orders(orders: Any, as_of: Any) -> Any:
     paid = number["amount"] + number["discount"]
     sine, cosine = sums.sine.cast("float64"), sums.cosine.cast("float64")
     hour = sine.atan2(cosine) * (12 / math.pi)
+    timed_orders = ibis.ifelse(sums.timed_in_utc > 0, sums.timed_orders, 0).nullif(0)
+    unclear = timed_orders.isnull() | (sine.abs() + cosine.abs() < 1e-6)
     table = sums.select(
         *keys,
         "orders",
@@ -170,11 +174,9 @@ def _orders(orders: Any, as_of: Any) -> Any:
         average_item_price=number["usable_amount"]
         / ibis.ifelse(number["items"] > 0, number["items"], None),
         weekend_share=sums.weekend_orders / n,
-        evening_share=sums.evening_orders / n,
+        evening_share=sums.evening_orders / timed_orders,
         # Hours that cancel out, such as 6 and 18, have no mean.
-        hour_of_day=ibis.ifelse(
-            sine.abs() + cosine.abs() < 1e-6, None, ibis.ifelse(hour < 0, hour + 24, hour)
-        ),
+        hour_of_day=ibis.ifelse(unclear, None, ibis.ifelse(hour < 0, hour + 24, hour)),
         coupon_order_share=sums.coupon_orders / n,
         **{f"amount_{d}d": sums[f"amount_{d}d"].cast("float64") for d in recent},
     )

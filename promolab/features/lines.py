@@ -117,8 +117,8 @@ def orders_before(shop: Shop, movements: Any, as_of: Any) -> Any:
     -------
     ibis Table
         customer_id, as_of, ts (of its first purchase), kept (false for an order wholly returned or
-        cancelled, or a return without its order), weekend, evening, hour_sine, hour_cosine, and the
-        sums of its movements.
+        cancelled, or a return without its order), weekend, timed and timed_in_utc (not
+        exactly midnight), evening, hour_sine, hour_cosine, and the sums of its movements.
     """
     m = before(movements, as_of)
     orders = m.group_by(*keys_of(as_of), "order_id", "single_ts").aggregate(
@@ -133,6 +133,10 @@ def orders_before(shop: Shop, movements: Any, as_of: Any) -> Any:
         ts=orders.ts.fill_null(orders.any_ts),
         kept=bought & ~(returned & (orders.amount <= 0)),
         weekend=local.day_of_week.index() >= 5,
+        # Midnight stands for a date alone, and so does midnight UTC where all of a customer's are:
+        # that is how a date without a zone is read, unless shop.toml says otherwise.
+        timed=local != local.truncate("D"),
+        timed_in_utc=orders.ts != orders.ts.truncate("D"),
         evening=local.hour() >= shop.settings.evening_from,
         hour_sine=fixed(angle.sin(), 12),
         hour_cosine=fixed(angle.cos(), 12),

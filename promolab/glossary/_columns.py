@@ -55,9 +55,10 @@ top_category | favourite category | category | The category with the largest net
 weekend_share | weekend orders | share of orders, 0–1 | Share of kept orders placed on a Saturday
     or Sunday, shop time.
 evening_share | evening orders | share of orders, 0–1 | Share of kept orders placed from the
-    shop's evening hour (17, unless it says otherwise) to midnight, shop time.
+    shop's evening hour (17, unless it says otherwise) to midnight, shop time, among those with a
+    time of day: exactly midnight stands for a date alone. Null without any.
 hour_of_day | usual hour | hour, 0–24 | Circular mean of the shop time of kept orders, to the
-    minute: 23 and 1 give 0, not 12; null where hours cancel out.
+    minute: 23 and 1 give 0, not 12; null where hours cancel out, or no order has a time of day.
 coupon_orders | orders with a coupon | orders | Kept orders in which a coupon took something off.
 coupon_order_share | share of orders with a coupon | share of orders, 0–1 | Orders with a coupon ÷
     orders; null without an order.

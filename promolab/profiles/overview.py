@@ -40,6 +40,9 @@ _FIGURES = (
     _Figure("loyalty", "recency_days", "days since the last order", "ordered {} days ago", 1),
     _Figure("habits", "hour_of_day", "usual hour of ordering", "orders around {}"),
 )
+_WEEKENDS = ("orders on weekends, %", "places {} % of orders on weekends")
+_WITHOUT_HOURS = (*_FIGURES[:-1], _Figure("habits", "weekend_share", *_WEEKENDS, 0))
+"""Where dates have no time of day."""
 
 _RECENCY_ENDS = np.array([7, 14, 28, 56, 84])
 _RECENCY_BANDS = ("≤ 7 days", "8–14", "15–28", "29–56", "57–84", "> 84 days")
@@ -184,6 +187,10 @@ class ProfileOverview(Result):
         tables = {"spread": self.spread.to_dict("records"), "cells": self.cells.to_dict("index")}
         return super().to_dict() | plain(tables)
 
+    @property
+    def _shown(self) -> tuple[_Figure, ...]:
+        return _FIGURES if "hour_of_day" in self.figures else _WITHOUT_HOURS
+
     def _median(self, figure: _Figure) -> str:
         row = self.spread[self.spread["figure"] == figure.words]
         places = row[["median", "ci_low", "ci_high"]].to_numpy(dtype=float)[0].tolist()
@@ -217,7 +224,7 @@ class ProfileOverview(Result):
 
     def summary(self) -> str:
         """Return the middle customer, and how many good customers have not come back for long."""
-        known = [f for f in _FIGURES if self._known(f)]
+        known = [f for f in self._shown if self._known(f)]
         if not known:
             return f"Of {plural(self.customers, 'customer')} nothing is known that has a figure."
         parts = [f.sentence.format(self._median(f)) for f in known]
@@ -262,7 +269,7 @@ class ProfileOverview(Result):
 
         with plots.style():
             _, grid = plt.subplots(2, 2, figsize=(11.5, 8.0))
-        for ax, figure in zip(grid.flat, _FIGURES, strict=True):
+        for ax, figure in zip(grid.flat, self._shown, strict=True):
             self._draw(figure, ax)
         return np.asarray(grid)
 
@@ -336,9 +343,13 @@ def profile_overview(
             "give the features that the profiles were built from"
         )
     frame = frame.set_index("customer_id").loc[people["customer_id"]].reset_index()
-    values = pd.DataFrame({f.feature: numeric(frame, f.feature) for f in _FIGURES})
+    hours = np.isfinite(numeric(frame, "hour_of_day")).any()
+    figures = _FIGURES if hours else _WITHOUT_HOURS
+    values = pd.DataFrame({f.feature: numeric(frame, f.feature) for f in figures})
+    if not hours:
+        values["weekend_share"] *= 100
     rows = []
-    for f in _FIGURES:
+    for f in figures:
         raw = values[f.feature].to_numpy()
         rows.append(_spread(raw, f.axis, f.words, clock=f.feature == "hour_of_day"))
         rows.append(_spread(numeric(people, f.axis), f.axis, "score, 0–100"))

@@ -37,6 +37,7 @@ def test_settings_are_read(tmp_path):
         ("margin_rate = true", "margin_rate = True, must be of type int or float"),
         ("name = 5", "name = 5, must be of type str"),
         ('naive_times = "here"', 'naive_times = \'here\', must be "utc" or "local"'),
+        ("odd_quantity = 0", "odd_quantity = 0, must be more than 0 units"),
         ("evening_from = 24", "evening_from = 24, must be an hour from 0 to 23"),
         ('opened = "last year"', "opened = 'last year', must be a day such as 2017-01-01"),
         ("name = ", "cannot be read as TOML"),

@@ -313,13 +313,32 @@ def test_weekend_and_evening_follow_the_clock_of_the_shop(to_shop):
     times = [
         datetime(2021, 3, 28, 15, 30),
         datetime(2021, 3, 26, 15, 30),
-        datetime(2021, 3, 28, 22),
+        datetime(2021, 3, 28, 22, 1),
     ]
     events = pd.DataFrame({"customer_id": list("ABC"), "ts": times, "kind": "purchase"})
     got = build_features(to_shop({"events": events}), datetime(2021, 5, 1)).execute()
     assert got.weekend_share.tolist() == [1.0, 0.0, 0.0]  # for C it is Monday already
     assert got.evening_share.tolist() == [1.0, 0.0, 0.0]
-    np.testing.assert_allclose(got.hour_of_day, [17.5, 16.5, 0.0], atol=1e-9)
+    np.testing.assert_allclose(got.hour_of_day, [17.5, 16.5, 1 / 60], atol=1e-9)
+
+
+@pytest.mark.parametrize("clock", ["local", "utc"])
+def test_dates_without_a_time_of_day_tell_no_hour(to_shop, clock):
+    # A midnight of Rome's, before and after summer time begins, or one of UTC's.
+    times = [datetime(2021, 3, 27, 23), datetime(2021, 3, 29, 22)]
+    times = times if clock == "local" else [datetime(2021, 3, d) for d in (27, 29)]
+    timed = [datetime(2021, 3, 28, 16, 30), datetime(2021, 3, 29, 10)]
+    events = pd.DataFrame({"customer_id": [*"AABB"], "ts": times * 2, "kind": "purchase"})
+    more = pd.DataFrame({"customer_id": "B", "ts": timed, "kind": "purchase"})
+    events = pd.concat([events, more])
+    got = build_features(to_shop({"events": events}), datetime(2021, 5, 1)).execute()
+    got = got.set_index("customer_id")
+    assert got.loc["A", ["evening_share", "hour_of_day"]].isna().all()
+    assert got.orders.tolist() == [2, 4] and got.loc["B"].notna()["hour_of_day"]
+    if clock == "local":
+        # Of B's orders, the two with a time of day count: 18:30 and 12:00.
+        assert got.loc["B", "evening_share"] == 0.5
+        assert got.loc["B", "hour_of_day"] == pytest.approx(15.25)
 
 
 def test_hours_are_averaged_around_the_clock_and_cancel_out(to_shop):
