@@ -178,4 +178,5 @@ def test_without_hours_habits_are_told_by_weekends(features: pd.DataFrame) -> No
     assert "orders around" not in overview.summary()
     assert np.median(weekend) == 0.5
     assert re.search(r"places 50( \[\d+, \d+\])? % of orders on weekends", overview.summary())
-    assert "on weekends" in overview.plot_axes().flat[3].get_title()
+    title = overview.plot_axes().flat[3].get_title(loc="left")
+    assert "% of orders on weekends" in " ".join(title.split())
