@@ -15,6 +15,7 @@ from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
 from promolab.model import Backtest, ResponseModel, pair_features, run_backtest, support
+from promolab.model.unseen import unseen_expected
 from promolab.results import Result
 from promolab.wording import Answer, answer_to, percent, plural
 
@@ -164,8 +165,10 @@ def launch_week(
     if starting.empty:
         return _without("", starting, pairs, backtest, fitted)
     candidates = build_candidates(shop, as_of, starting["promotion_id"].tolist()).execute()
+    with unseen_expected():  # what past promotions say of these, `support` tells
+        chances = fitted.probability(candidates)
     scores = candidates[["customer_id", "promotion_id"]].assign(
-        p_redeemed=fitted.probability(candidates), support=support(done, candidates)
+        p_redeemed=chances, support=support(done, candidates)
     )
     outlooks = tuple(
         list_outlook(

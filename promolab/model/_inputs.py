@@ -11,6 +11,7 @@ import pandas as pd
 
 from promolab.contract.roles import TIME_NAMES, counts_up, kind_of, names_a_thing, names_an_id
 from promolab.errors import InputError, nearest
+from promolab.model._alignment import along
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -213,8 +214,9 @@ def _text(value: Any) -> str:
     return str(int(value)) if whole else str(value)
 
 
-def check_labels(y: ArrayLike, n: int) -> np.ndarray:
-    """Return n labels as 0.0 and 1.0, both present."""
+def check_labels(y: ArrayLike, rows: Any) -> np.ndarray:
+    """Return the labels of some rows (the frame, or how many) as 0.0 and 1.0, both present."""
+    y, n = _along(rows, y, "y")
     array: Any = y.array if isinstance(y, pd.Series) else np.asarray(y)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -333,8 +335,8 @@ def single_class(classes: np.ndarray, n: int) -> InputError:
     )
 
 
-def check_time(values: ArrayLike | None, n: int) -> np.ndarray | None:
-    """Return the moments of the n rows as dates (UTC) or numbers, in either of which later is more.
+def check_time(values: ArrayLike | None, rows: Any) -> np.ndarray | None:
+    """Return the rows' moments as dates (UTC) or numbers, in either of which later is more.
 
     Examples
     --------
@@ -344,7 +346,7 @@ def check_time(values: ArrayLike | None, n: int) -> np.ndarray | None:
     """
     if values is None:
         return None
-    array = check_beside(values, "time", n)
+    array = check_beside(values, "time", rows)
     assert array is not None
     if array.dtype.kind in "iufM":
         return array
@@ -360,13 +362,23 @@ def check_time(values: ArrayLike | None, n: int) -> np.ndarray | None:
     return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
 
 
-def check_beside(values: ArrayLike | None, what: str, n: int) -> np.ndarray | None:
-    """Return what belongs to the n rows (their customers, promotions) as an array."""
+def check_beside(values: ArrayLike | None, what: str, rows: Any) -> np.ndarray | None:
+    """Return what belongs to rows (their customers, promotions) as an array in their order.
+
+    The rows are a frame, whose index is matched, an array, or how many there are.
+    """
     if values is None:
         return None
+    values, n = _along(rows, values, what)
     array = np.asarray(values)
     if array.shape != (n,):
         raise InputError(f"{what} has shape {array.shape} and X {n} rows; they must match")
     if pd.isna(array).any():
         raise InputError(f"{what} has {int(pd.isna(array).sum())} missing values")
     return array
+
+
+def _along(rows: Any, values: Any, what: str) -> tuple[Any, int]:
+    """Return values in the order of the rows, and how many rows there are."""
+    whole = isinstance(rows, (int, np.integer))
+    return (values, int(rows)) if whole else (along(rows, values, what), len(rows))

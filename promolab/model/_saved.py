@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -84,6 +85,7 @@ class Saved(Estimator):
         return model
 
     def _restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        _require_finite({"learners": state["learners"], "calibrators": state["calibrators"]})
         learners = []
         for k, plain in enumerate(state["learners"]):
             learner = make_learner(self.kind, self._options())
@@ -103,3 +105,14 @@ class Saved(Estimator):
         if state["feature_names"]:
             self.feature_names_in_ = np.array(state["feature_names"], dtype=object)
         self._expose()
+
+
+def _require_finite(state: dict[str, Any]) -> None:
+    """Refuse a file whose encoding or calibration holds what is no number."""
+    try:
+        json.dumps(state, allow_nan=False)
+    except ValueError as error:
+        raise InputError(
+            "the model file holds missing or infinite numbers where its columns are described; use "
+            "the original file or fit the model again"
+        ) from error

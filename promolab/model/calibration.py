@@ -12,6 +12,7 @@ import numpy as np
 from promolab.errors import InputError, nearest
 from promolab.model._inputs import check_labels
 from promolab.model.folds import dealt
+from promolab.model.unseen import unseen_expected
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -265,7 +266,8 @@ def _out_of_fold(
         if _both(part.labels):
             rows = np.flatnonzero(fold == k)
             held_out = training.X.iloc[rows]
-            found[rows] = np.hstack([learner.logit(held_out) for learner in fit(part)])
+            with unseen_expected():
+                found[rows] = np.hstack([learner.logit(held_out) for learner in fit(part)])
     return found
 
 

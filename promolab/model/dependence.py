@@ -107,7 +107,7 @@ def partial_dependence(
     if not len(X):
         raise InputError("X has no rows to average over")
     check_number({"seed": seed}, "seed", 0, whole=True)
-    customers = check_beside(cluster, "cluster", len(X))
+    customers = check_beside(cluster, "cluster", X)
     column, n = X[feature], len(X)
     units = np.arange(n) if customers is None else pd.factorize(customers)[0]
     rows = np.arange(n)

@@ -20,6 +20,7 @@ from promolab.model._inputs import (
     no_variation,
 )
 from promolab.model.pieces import by_pieces, each
+from promolab.model.unseen import warn_if_unseen
 
 __all__ = ["ColumnCode", "Encoder"]
 
@@ -96,7 +97,12 @@ class ColumnCode:
 
     def read(self, column: pd.Series) -> np.ndarray:
         """Return the column as numbers, shape (n,), or as the places of its levels."""
-        return as_numbers(column) if self.kind == "numeric" else self._place(column)
+        if self.kind == "numeric":
+            return as_numbers(column)
+        place = self._place(column)
+        if self.names:
+            warn_if_unseen(column, place, self.levels, self.shares[-2])
+        return place
 
     def encode(self, values: np.ndarray, out: np.ndarray) -> None:
         """Write the encoded columns of what `read` gave into ``out``, shape (n, len(names)).

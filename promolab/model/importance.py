@@ -124,13 +124,13 @@ def permutation_importance(
     if isinstance(repeats, bool) or not isinstance(repeats, (int, np.integer)) or repeats < 1:
         raise InputError(f"repeats is {repeats!r}; give at least 1, a whole number")
     check_number({"seed": seed}, "seed", 0, whole=True)
-    labels = check_labels(y, len(X)) == 1
+    labels = check_labels(y, X) == 1
     check_present(X, model_features(model))
     used = model_features(model) if columns is None else [str(c) for c in check_columns(columns)]
     check_present(X, used)
-    groups = check_beside(group, "group", len(X))
+    groups = check_beside(group, "group", X)
     codes = None if groups is None else pd.factorize(groups)[0]
-    customers = check_beside(cluster, "cluster", len(X))
+    customers = check_beside(cluster, "cluster", X)
     units = None if customers is None else pd.factorize(customers)[0]
     quality = Quality(metric, labels, codes)
     before, parts = quality(logits_of(model, X, outcome))

@@ -19,6 +19,7 @@ from promolab.model._inputs import (
     looks_like_id,
     no_variation,
 )
+from promolab.model.unseen import warn_if_unseen
 
 __all__ = ["NativeColumn", "NativeEncoder"]
 
@@ -78,6 +79,7 @@ class NativeColumn:
         texts = as_texts(column)
         place = pd.Index(self.levels, dtype=object).get_indexer(pd.Index(texts, dtype=object))
         place = np.where(place < 0, len(self.levels), place)
+        warn_if_unseen(column, place, self.levels, self.shares[-1])
         codes = np.where(np.asarray(self.codes) < 0, np.nan, self.codes)[place]
         codes[column.isna().to_numpy()] = np.nan
         return codes

@@ -12,6 +12,7 @@ from promolab.errors import InputError
 from promolab.model._inputs import check_beside, check_labels
 from promolab.model.encoding import Encoder
 from promolab.model.folds import dealt
+from promolab.model.unseen import unseen_expected
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -37,12 +38,13 @@ def choose_l2(
 
     Give the promotions as groups: the choice then reflects promotions not seen yet. Folds are whole
     groups, dealt out in the order of a hash of group and seed, so rows' order changes nothing.
+    Without groups rows are dealt out, and the choice is for other rows of the same promotions.
 
     Parameters
     ----------
     X : DataFrame, shape (n, k)
     y : array of 0 and 1, shape (n,)
-    group : array, shape (n,)
+    group : array, shape (n,), optional
     grid : iterable of float
         Penalties to compare.
     columns : sequence of str, optional
@@ -64,7 +66,7 @@ def choose_l2(
     Raises
     ------
     InputError
-        No groups, fewer than two, or no fold that leaves both classes to learn from.
+        Fewer than two groups, or no fold that leaves both classes to learn from.
 
     Examples
     --------
@@ -74,10 +76,10 @@ def choose_l2(
     >>> table.columns.tolist()
     ['l2', 'log_loss']
     """
-    labels = check_labels(y, len(X))
-    groups = check_beside(group, "group", len(X))
+    labels = check_labels(y, X)
+    groups = check_beside(group, "group", X)
     if groups is None:
-        raise InputError("l2='cv' leaves out whole groups: give group= (the rows' promotions)")
+        groups = np.arange(len(X))
 
     def losses(train: np.ndarray, test: np.ndarray, penalties: list[float]) -> list[float]:
         encoder = Encoder.fit(X[train], columns)
@@ -142,9 +144,9 @@ def choose_pooling(
     """
     from promolab.model.partial_pooling import fit_pooled
 
-    labels = check_labels(y, len(X))
-    names = check_beside(promotion, "promotion", len(X))
-    clusters = check_beside(cluster, "cluster", len(X))
+    labels = check_labels(y, X)
+    names = check_beside(promotion, "promotion", X)
+    clusters = check_beside(cluster, "cluster", X)
 
     def losses(train: np.ndarray, test: np.ndarray, penalties: list[float]) -> list[float]:
         encoder = Encoder.fit(X[train], columns)
@@ -182,7 +184,8 @@ def _choose(
     for k in bar:
         train, test = fold != k, fold == k
         if len(np.unique(labels[train])) == 2:
-            total += losses(train, test, penalties)
+            with unseen_expected():
+                total += losses(train, test, penalties)
             rows += int(test.sum())
     if rows == 0:
         raise InputError(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from promolab.contract.roles import with_kinds
 from promolab.errors import InputError
+from promolab.model._alignment import along
 from promolab.model._inputs import check_beside, check_time, outcome_labels
 from promolab.model._saved import Saved
 from promolab.model.learners import Learner, Training, fitted_learners, make_learner
@@ -133,12 +134,13 @@ class ResponseModel(Saved):
         X : DataFrame, shape (n, k)
             Features, known before the promotion started. An array's columns are called x0, x1, ….
         y : array of 0 and 1 (or bool), shape (n,), or DataFrame, shape (n, number of outcomes)
-            Outcomes. In a frame an outcome may be missing where it is not known.
+            Outcomes. In a frame an outcome may be missing where it is not known. Where both X and
+            y (or what else belongs to the rows) have an index, rows are matched by it.
         cluster : array, shape (n,), optional
             Customer of each row, for the intervals of `coefficients`.
         group : array, shape (n,), optional
             Promotion of each row, left out in turn by ``l2="cv"`` and by calibration; ``cluster``
-            by default.
+            by default, and else single rows.
         time : array, shape (n,), optional
             When each row's promotion started (dates or numbers): neural models stop by the latest
             rows.
@@ -146,22 +148,25 @@ class ResponseModel(Saved):
         Raises
         ------
         InputError
-            Lengths that differ, labels other than 0 and 1 or all the same, unusable columns.
+            Lengths or indexes that differ, labels other than 0 and 1 or all the same, columns that
+            cannot be used.
         """
         self._forget()
         check_word({"calibration": self.calibration}, "calibration", CALIBRATIONS)
         check_number({"seed": self.seed}, "seed", 0, LARGEST_SEED, whole=True)
         frame = with_kinds(self._learn_names(X), self.kinds)
-        labels, outcomes, self.classes_ = outcome_labels(y, len(frame), self.positive)
+        labels, outcomes, self.classes_ = outcome_labels(
+            along(X, y, "y"), len(frame), self.positive
+        )
         self.outcomes_, self.single_ = outcomes, not isinstance(y, pd.DataFrame)
         training = Training(
             frame,
             labels,
             outcomes,
             self.columns,
-            check_beside(cluster, "cluster", len(frame)),
-            check_beside(group, "group", len(frame)),
-            check_time(time, len(frame)),
+            check_beside(cluster, "cluster", X),
+            check_beside(group, "group", X),
+            check_time(time, X),
             seed=self.seed,
             track=self.track,
         )

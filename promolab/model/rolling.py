@@ -24,6 +24,7 @@ from promolab.model.folds import (
     time_folds,
 )
 from promolab.model.response import ResponseModel
+from promolab.model.unseen import unseen_expected
 
 __all__ = [
     "LABELS",
@@ -260,7 +261,8 @@ def predict_folds(
             refused[fold.name] = why
         else:
             rows = setting.frame.iloc[fold.test][_columns(model, setting)]
-            p[fold.test] = np.asarray(model.predict_proba(rows))[:, 1]
+            with unseen_expected():
+                p[fold.test] = np.asarray(model.predict_proba(rows))[:, 1]
         if done is not None:
             done(fold)
     return p

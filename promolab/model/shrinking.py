@@ -126,7 +126,7 @@ def shrink(
             f"y has the outcomes {', '.join(outcomes)}, and the model predicts "
             f"{', '.join(model.outcomes_)}; give the same"
         )
-    who = check_beside(cluster, "cluster", len(X))
+    who = check_beside(cluster, "cluster", X)
     who = np.arange(len(X)) if who is None else who
     half = customer_folds(who, 2, model.seed).parts[0]
     check = _Check(model, X.iloc[half.test], labels[half.test], who[half.test], level)

@@ -176,8 +176,8 @@ def stability_selection(
             "give a threshold above 0.5 and at most 1, at least 2 halvings, and a number above 0"
         )
     check_number({"seed": seed}, "seed", 0, whole=True)
-    labels = check_labels(y, len(X))
-    customers = check_beside(cluster, "cluster", len(X))
+    labels = check_labels(y, X)
+    customers = check_beside(cluster, "cluster", X)
     unit = np.arange(len(X)) if customers is None else pd.factorize(customers)[0]
     rng = np.random.default_rng(seed)
     if len(X) > MOST_ROWS:

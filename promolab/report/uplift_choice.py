@@ -57,7 +57,7 @@ def choose_experiment(
     shop: Shop,
     as_of: Any,
     experiment: str = "",
-    file: Mapping[str, str] | None = None,
+    file: Mapping[str, Any] | None = None,
     *,
     horizon_days: int = 28,
 ) -> Choice:
@@ -70,10 +70,11 @@ def choose_experiment(
         Nothing of the shop at or after it is read.
     experiment : str
         A csv, Excel or parquet file of decisions, ``hillstrom``, or empty.
-    file : mapping of str to str, optional
-        Of a file: arm (a column, and after ``=`` its control where that is not known by its name),
-        outcomes, customer, propensity, covariates; lists between commas, propensity as
-        `promolab.load_experiment` takes it, a mapping as ``mail=0.3, call=0.2``.
+    file : mapping of str to object, optional
+        Of a file, as text: arm (a column, and after ``=`` its control where that is not known by
+        its name), outcomes, customer, propensity, covariates; lists between commas, propensity as
+        `promolab.load_experiment` takes it, a mapping as ``mail=0.3, call=0.2``. A number, a list
+        of columns or a mapping of arms does as well.
     horizon_days : int
         Days after a window in which outcomes count.
 
@@ -82,7 +83,7 @@ def choose_experiment(
     InputError
         The file or its columns cannot be used, or columns are named without a file.
     """
-    stated = {name: text.strip() for name, text in (file or {}).items() if text.strip()}
+    stated = {name: text for name, value in (file or {}).items() if (text := _text(value))}
     if experiment:
         return _from_file(experiment, stated)
     check_no_columns(stated)
@@ -111,12 +112,12 @@ def choose_experiment(
     return Choice(trial, OBSERVED, " ".join(said), found.difference)
 
 
-def check_no_columns(stated: Mapping[str, str]) -> None:
+def check_no_columns(stated: Mapping[str, Any]) -> None:
     """Refuse columns that are named where there is no file to have them.
 
     Parameters
     ----------
-    stated : mapping of str to str
+    stated : mapping of str to object
         What is stated of a file; empty texts state nothing.
 
     Raises
@@ -125,7 +126,7 @@ def check_no_columns(stated: Mapping[str, str]) -> None:
         Something is stated.
     """
     for name, text in stated.items():
-        if text.strip():
+        if _text(text):
             raise InputError(f"{name} is for an experiment file; give it with -p experiment=FILE")
 
 
@@ -164,6 +165,15 @@ def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> Choice:
         f"{plural(trial.customers, 'customer')}. An arm is a kind of promotion."
     )
     return Choice(trial, DECISIONS, " ".join([why, *trial.notes]))
+
+
+def _text(value: Any) -> str:
+    """Return what a notebook's parameter says as a text, empty where it says nothing."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{arm}={chance}" for arm, chance in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value).strip()
 
 
 def _listed(text: str) -> list[str]:

@@ -277,3 +277,50 @@ def test_what_is_trusted_is_no_more_than_the_kinds_need() -> None:
     roots = {name.split(".")[0] for name in _skops.TRUSTED}
     assert roots == {"builtins", "functools", "numpy", "sklearn"}
     assert not any("pickle" in name or "eval" in name for name in _skops.TRUSTED)
+
+
+def spoil(name: str, how: str) -> object:
+    """Return a change that takes a number of an array away, or makes it none."""
+
+    def change(header: dict, arrays: dict) -> None:
+        arrays[name] = arrays[name].copy()
+        if how == "short":
+            arrays[name] = np.ascontiguousarray(arrays[name][:-1])
+        else:
+            arrays[name].flat[0] = np.nan
+
+    return change
+
+
+@pytest.mark.parametrize("how", ["short", "nan"])
+@pytest.mark.parametrize(
+    ("kind", "options", "names"),
+    [
+        ("logistic", {}, ["0.weights", "0.own_weights", "0.own_intercepts"]),
+        ("mlp", {"epochs": 1, "hidden": (4,)}, ["0.weight_0", "0.bias_0", "0.weight_1"]),
+        ("factorization", {"epochs": 1, "fields": ["city"]}, ["0.linear", "0.factors", "0.table"]),
+    ],
+)
+def test_files_with_missing_or_short_numbers_are_refused(
+    kind: str, options: dict, names: list[str], how: str, tmp_path: Path
+) -> None:
+    X, y, _ = data(200)
+    whole = ResponseModel(kind, **options).fit(X, y).save(tmp_path / "whole")
+    for name in names:
+        path = tmp_path / name
+        path.write_bytes(whole.read_bytes())
+        forge(path, spoil(name, how))
+        with pytest.raises(InputError, match="the model file's"):
+            ResponseModel.load(path)
+
+
+def test_a_file_whose_encoding_is_no_number_is_refused(tmp_path: Path) -> None:
+    X, y, _ = data(200)
+    path = ResponseModel().fit(X, y).save(tmp_path / "model")
+
+    def change(header: dict, arrays: dict) -> None:
+        header["state"]["learners"][0]["encoder"]["codes"][0]["mean"] = float("nan")
+
+    forge(path, change)
+    with pytest.raises(InputError, match="missing or infinite numbers where its columns"):
+        ResponseModel.load(path)

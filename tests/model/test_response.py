@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -212,8 +213,8 @@ def test_bad_calls() -> None:
         ResponseModel().probability(X)
     with pytest.raises(InputError, match="cluster has shape"):
         ResponseModel().fit(X, y, cluster=[1, 2])
-    with pytest.raises(InputError, match="leaves out whole groups: give group="):
-        ResponseModel(l2="cv").fit(X, y)
+    with pytest.raises(InputError, match="and there is 1 group only"):
+        ResponseModel(l2="cv").fit(X, y, group=np.zeros(len(X)))
 
 
 def test_parameters_and_options_are_scikit_learns() -> None:
@@ -457,3 +458,67 @@ def test_a_whole_number_under_the_name_of_a_thing_may_be_a_quantity(tmp_path: Pa
         np.testing.assert_array_equal(again.logit(X), model.logit(X))
     with pytest.raises(InputError, match="kinds: there is no column 'campain'; did you mean"):
         ResponseModel(kinds={"campain": "number"}).fit(X, y)
+
+
+def test_rows_are_matched_by_index_where_both_have_one() -> None:
+    X, y, customer = data()
+    X.index = [f"row {k}" for k in range(len(X))]
+    beside = pd.DataFrame({"y": y, "customer": customer}, index=X.index)
+    there = ResponseModel().fit(X, y, cluster=customer)
+    other = beside.sample(frac=1, random_state=3)
+    for cluster in (other["customer"], beside["customer"], customer):
+        again = ResponseModel().fit(X, other["y"], cluster=cluster)
+        np.testing.assert_array_equal(again.logit(X), there.logit(X))
+        np.testing.assert_array_equal(again.standard_errors_, there.standard_errors_)
+    both = ResponseModel("tree").fit(X, other[["y"]])
+    np.testing.assert_array_equal(
+        both.logit(X), ResponseModel("tree").fit(X, beside[["y"]]).logit(X)
+    )
+    # Shuffled rows beside an outcome that nobody shuffled: the usual slip.
+    plain = X.reset_index(drop=True)
+    shuffled = plain.sample(frac=1, random_state=4)
+    slip = ResponseModel().fit(shuffled, pd.Series(y))
+    np.testing.assert_allclose(slip.logit(X), there.logit(X), rtol=1e-8)
+    # Without an index of its own it is in X's order.
+    np.testing.assert_array_equal(ResponseModel().fit(plain, pd.Series(y)).logit(X), there.logit(X))
+
+
+def test_indexes_that_do_not_match_are_refused() -> None:
+    X, y, customer = data(100)
+    far = pd.Series(y, index=np.arange(100) + 40)
+    with pytest.raises(InputError, match=r"40 of X's 100 rows \(such as 0\).* give y.to_numpy"):
+        ResponseModel().fit(X, far)
+    with pytest.raises(InputError, match="cluster has as many rows as X, but another index"):
+        ResponseModel().fit(X, y, cluster=pd.Series(customer, index=far.index))
+    twice = X.set_axis(np.arange(100) // 2)
+    with pytest.raises(InputError, match="y and X have indexes that repeat and are not equal"):
+        ResponseModel().fit(twice, pd.Series(y, index=twice.index[::-1]))
+    ResponseModel().fit(twice, pd.Series(y, index=twice.index))
+    ResponseModel().fit(X, far.to_numpy())
+
+
+def test_the_penalty_can_be_chosen_where_nothing_is_said_of_groups() -> None:
+    from promolab.model.penalty import choose_l2
+
+    X, y, _ = data()
+    model = ResponseModel(l2="cv").fit(X, y)
+    assert model.l2_ == choose_l2(X, y, np.arange(len(X)))[0]
+
+
+@pytest.mark.parametrize("kind", ["logistic", "boosting"])
+def test_a_column_without_any_known_category_is_warned_of(kind: str) -> None:
+    X, y, _ = data()
+    model = ResponseModel(kind).fit(X, y)
+    upper = X.assign(city=X["city"].str.upper())
+    said = (
+        r"none of the values of 'city' \(.*'A'.*\) is one the model learned from \('a', 'b', 'c'\)"
+    )
+    with pytest.warns(UserWarning, match=said) as told:
+        model.predict_proba(upper)
+    assert {warning.filename for warning in told} == {__file__}
+    warnings.simplefilter("error")
+    for fine in (X, upper.head(1), X.head(3).assign(city=None), X.assign(city=["a", *["Z"] * 799])):
+        model.predict_proba(fine)
+    # Rare levels are none that the model knows, and no slip.
+    rare = X.assign(city=np.where(np.arange(800) % 2, "a", np.arange(800).astype(str)))
+    ResponseModel(kind).fit(rare, y).predict_proba(rare.assign(city=["801", "803"] * 400).head(6))

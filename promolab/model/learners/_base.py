@@ -16,7 +16,7 @@ from promolab.model.tracking import track_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Learner", "State", "Training", "log_odds"]
+__all__ = ["Learner", "State", "Training", "log_odds", "require_numbers"]
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 """Plain values that JSON can hold, and arrays: what a fitted learner is saved as."""
@@ -133,6 +133,26 @@ class Learner(ABC):
         With ``attrs["base"]``: what is there before any column; the row's sum plus it is the logit.
         """
         return None
+
+
+def require_numbers(
+    arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Refuse arrays of a file that lack one, are of another shape, or hold what is no number.
+
+    A checksum tells that a file is as it was written, not that what was written makes sense.
+    """
+    for name, shape in shapes.items():
+        array, found = arrays.get(name), ""
+        if array is None or array.shape != shape:
+            found = "none" if array is None else f"shape {array.shape}"
+        elif wrong := int(np.count_nonzero(~np.isfinite(array))):
+            found = f"{wrong} of {array.size} values missing or infinite"
+        if found:
+            raise InputError(
+                f"the model file's {name} cannot be used ({found}; expected {shape} finite "
+                "numbers); use the original file or fit the model again"
+            )
 
 
 def log_odds(p: np.ndarray) -> np.ndarray:

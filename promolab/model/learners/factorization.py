@@ -14,7 +14,7 @@ from promolab.model._inputs import as_texts, check_present
 from promolab.model.encoding import Encoder
 from promolab.model.forward import encoded, parts_of, product
 from promolab.model.history import History
-from promolab.model.learners._base import Learner, State, Training, check_number
+from promolab.model.learners._base import Learner, State, Training, check_number, require_numbers
 from promolab.model.learners.linear import DEFAULT_L2
 from promolab.model.learners.neural import check_training, settings_of, start_of
 
@@ -187,4 +187,8 @@ class Factorization(Learner):
         self.history = History.from_dict(state["history"])
         self.columns = sorted([*self.encoder.columns, *self.fields])
         self.levels = [json.loads(arrays[f"levels_{k}"].tobytes()) for k in range(len(self.fields))]
-        self.arrays = {name: arrays[name] for name in ("bias", "linear", "factors", "table")}
+        width, rank = len(self.encoder.names), int(self.options["rank"])
+        table = (1 + sum(map(len, self.levels)), 1 + rank)
+        shapes = {"bias": (1,), "linear": (width,), "factors": (width, rank), "table": table}
+        require_numbers(arrays, shapes)
+        self.arrays = {name: arrays[name] for name in shapes}

@@ -11,7 +11,14 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.model._inputs import as_texts, check_columns, check_present
 from promolab.model.encoding import Encoder
-from promolab.model.learners._base import Learner, State, Training, check_number, check_word
+from promolab.model.learners._base import (
+    Learner,
+    State,
+    Training,
+    check_number,
+    check_word,
+    require_numbers,
+)
 from promolab.model.pieces import by_pieces
 
 if TYPE_CHECKING:
@@ -241,6 +248,11 @@ class Logistic(Learner):
         by = self.options["by"]
         self.encoder = Encoder.from_dict(state["encoder"])
         self.columns = [*self.encoder.columns, *([by] if by else [])]
+        width, groups = len(self.encoder.names), len(state["groups"]) + 1
+        shapes = {"weights": (width,), "intercept": (1,), "own_weights": (groups, width)}
+        require_numbers(arrays, shapes | {"own_intercepts": (groups,)})
+        errors = np.nan_to_num(arrays["standard_errors"])  # nan where there are no intervals
+        require_numbers({"standard_errors": errors}, {"standard_errors": (width,)})
         self.weights, self.standard_errors = arrays["weights"], arrays["standard_errors"]
         self.own_weights, self.own_intercepts = arrays["own_weights"], arrays["own_intercepts"]
         self.intercept, self.l2 = float(arrays["intercept"][0]), state["l2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,14 @@ from promolab.errors import InputError
 from promolab.model.encoding import Encoder
 from promolab.model.forward import encoded, forward
 from promolab.model.history import History
-from promolab.model.learners._base import Learner, State, Training, check_number, check_word
+from promolab.model.learners._base import (
+    Learner,
+    State,
+    Training,
+    check_number,
+    check_word,
+    require_numbers,
+)
 
 if TYPE_CHECKING:
     from promolab.model.networks import FunnelLoss, MaskedLoss, Perceptron
@@ -166,6 +174,10 @@ class Mlp(Learner):
         self.columns = self.encoder.columns
         self.history = History.from_dict(state["history"])
         count = len(arrays) // 2
+        sizes = [len(self.encoder.names), *(len(arrays[f"bias_{k}"]) for k in range(count))]
+        for k, (width, units) in enumerate(pairwise(sizes)):
+            shapes = {f"weight_{k}": (width, units), f"bias_{k}": (units,)}
+            require_numbers(arrays, shapes)
         self.weights = [arrays[f"weight_{k}"] for k in range(count)]
         self.biases = [arrays[f"bias_{k}"] for k in range(count)]
 
