@@ -19,7 +19,7 @@ FLOORS = [
     {"errors", "results", "wording", "weeks", "plots", "glossary"},
     {"contract", "metrics", "promotions"},
     {"sources", "cleaning", "features", "profiles"},
-    {"segmentation"},
+    {"segmentation", "sales"},
     {"model", "policy", "abtest"},
     {"campaign", "monitoring"},
     {"report", "widgets"},

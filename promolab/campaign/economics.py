@@ -24,7 +24,7 @@ from promolab.results import Estimate
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["LaunchEconomics", "PromotionEconomics", "weigh_launch"]
+__all__ = ["LaunchEconomics", "PromotionEconomics", "launched", "weigh_launch"]
 
 _DAY = 86_400
 NOTHING_OFF = "A recommendation takes nothing off."
@@ -70,7 +70,7 @@ def weigh_launch(
             raise InputError(f"planned lacks {name!r}; {nearest(name, map(str, planned.columns))}")
     told = read_operations(shop.settings).economics if economics is None else economics
     known = ratios if isinstance(ratios, PastRatios) else PastRatios.of(ratios)
-    promotions = _promotions(shop, planned)
+    promotions = launched(shop, planned)
     if promotions.empty:
         return LaunchEconomics(())
     past = past_discounts(shop, now)
@@ -83,7 +83,8 @@ def weigh_launch(
     return LaunchEconomics(tuple(rows))
 
 
-def _promotions(shop: Shop, planned: pd.DataFrame) -> pd.DataFrame:
+def launched(shop: Shop, planned: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the planned promotions, in the order of start and id."""
     wanted = sorted(planned["promotion_id"].astype(str).unique())
     table = shop.promotions
     found = (

@@ -24,6 +24,8 @@ from promolab.wording import Answer, answer_to, count, plural
 
 __all__ = ["LaunchEconomics"]
 
+MOST_NAMED = 3  # promotions; of more, the first sentence gives the number
+
 
 @dataclass(frozen=True)
 class LaunchEconomics(Result):
@@ -136,10 +138,17 @@ class LaunchEconomics(Result):
         )
         who = plural(self.contacts if customers is None else customers, "customer")
         return (
-            f"Contact {who} about {plural(len(rows), 'promotion')}. Expect "
+            f"Contact {who} about {self._named(rows)}. Expect "
             f"{expected_words(r.value, r.ci_low, r.ci_high)} {self.words.noun}s, {costing}. "
             + self._must_bring(first)
         )
+
+    def _named(self, rows: list[PromotionEconomics]) -> str:
+        """Return the promotions by name, or how many they are."""
+        if len(rows) > MOST_NAMED:
+            return plural(len(rows), "promotion")
+        *first, last = (row.name for row in rows)
+        return f"{', '.join(first)} and {last}" if first else last
 
     def _must_bring(self, first: PromotionEconomics) -> str:
         extra = self.break_even
@@ -148,7 +157,7 @@ class LaunchEconomics(Result):
         assumed = self.assumed_words()
         text = (
             f"To pay for itself each contact must bring {amount_words(extra, first.currency)} of "
-            f"extra sales{f' ({assumed})' if assumed else ''}; "
+            f"extra sales{' (in part assumed)' if assumed else ''}; "
         )
         if not first.held:
             return text + "nobody is held out, so whether it did will not be known."

@@ -59,6 +59,7 @@ class Eligibility:
     planned: pd.DataFrame | None = None
     quarantined: Sequence[str] = ()
     notes: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.contacts = rights.contacts_before(self.shop, self.as_of, self.planned)
@@ -71,10 +72,14 @@ class Eligibility:
         self._status = self._barred_by_status()
         if self.contacts is None and self.rules.limits:
             name = self.shop.settings.name
-            self.notes.append(f"Contact limits were not checked: {name} has no table 'exposures'.")
+            self.unchecked.append(
+                f"Contact limits were not checked: {name} has no table 'exposures'."
+            )
         if not self.shop.has("contact_rights"):
             name = self.shop.settings.name
-            self.notes.append(f"Consent was not checked: {name} has no table of contact rights.")
+            self.unchecked.append(
+                f"Consent was not checked: {name} has no table of contact rights."
+            )
         if self.quiet.any():
             days = plural(self.rules.quiet_days_after_complaint, "day")
             who = plural(int(self.quiet.sum()), "active customer")

@@ -163,7 +163,8 @@ def plan_week(
         planned=_planned(steps, offers, decisions),
         decisions=decisions,
         propensities=chances,
-        notes=(*notes, *able.notes),
+        notes=(*notes, *able.unchecked, *able.notes),
+        unchecked=tuple(able.unchecked),
     )
 
 

@@ -48,6 +48,8 @@ class Plan(Result):
         The contract's `decision_propensities`.
     notes : tuple of str
         Sentences on what was not checked, or counted.
+    unchecked : tuple of str
+        Those of them on what was not checked: to be read before anything is sent.
     """
 
     as_of: datetime
@@ -63,6 +65,7 @@ class Plan(Result):
     decisions: pd.DataFrame = field(repr=False)
     propensities: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
     @property
     def to_contact(self) -> pd.DataFrame:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Running", "RunningPromotion"]
 
 INSIDE, ABOVE, BELOW = "inside its band", "above its band", "below its band"
-UNKNOWN = "no band yet"
+UNKNOWN, LITTLE = "no band yet", "too little known"
+_PLURAL = {INSIDE: "inside their band", ABOVE: "above their band", BELOW: "below their band"}
+
+TELLING = 4.0
+"""A band from 0 to this many times the expected says nothing: whatever is likely to come lies in
+it."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,21 @@ class RunningPromotion(Result):
 
     @property
     def word(self) -> str:
-        """``inside its band``, ``above its band``, ``below its band`` or ``no band yet``."""
+        """``inside``, ``above`` or ``below its band``; ``too little known`` or ``no band yet``.
+
+        A band that holds none at all as well as `TELLING` times the expected (or everybody who was
+        contacted) excludes nothing, so lying inside it is no finding.
+        """
         e = self.expected
         if not np.isfinite([e.ci_low, e.ci_high]).all():
             return UNKNOWN
         # As a reader sees it: redemptions are whole, and so are the ends of the band.
         if self.observed > np.ceil(e.ci_high):
             return ABOVE
-        return BELOW if self.observed < np.floor(e.ci_low) else INSIDE
+        if self.observed < np.floor(e.ci_low):
+            return BELOW
+        much = min(TELLING * e.value, float(self.contacts))
+        return LITTLE if e.ci_low < 1 and e.ci_high >= much else INSIDE
 
     def to_frame(self) -> pd.DataFrame:
         """Return the course: observed and expected redeemers by day."""
@@ -172,14 +184,20 @@ class Running(Result):
         if not n:
             return "No promotion is running."
         runs = plural(n, "promotion runs", "promotions run")
+        alike = len({row.word for row in self.promotions}) == 1
+        return f"{runs}{',' if alike else ':'} {self.found()}."
+
+    def found(self) -> str:
+        """Say how they do: ``both inside their band``, ``3 inside their band, 1 above``."""
         words = [row.word for row in self.promotions]
-        if n == 1:
-            return f"{runs}, {words[0]}."
+        if len(words) < 2:
+            return "".join(words)
         if len(set(words)) == 1:
-            every = "both" if n == 2 else "all"
-            return f"{runs}, {every} {words[0].replace('its', 'their')}."
-        counts = [f"{words.count(w)} {w}" for w in (INSIDE, ABOVE, BELOW, UNKNOWN) if w in words]
-        return f"{runs}: {', '.join(counts)}."
+            every = "both" if len(words) == 2 else "all"
+            return f"{every} {_PLURAL.get(words[0], words[0])}"
+        order = (INSIDE, ABOVE, BELOW, LITTLE, UNKNOWN)
+        counts = [(words.count(word), word) for word in order if word in words]
+        return ", ".join(f"{k} {w if k == 1 else _PLURAL.get(w, w)}" for k, w in counts)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the course of the promotion with the most contacts."""

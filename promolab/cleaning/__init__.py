@@ -6,6 +6,7 @@ only brought to one sign (0 or more), and the features set them against their or
 
 from promolab.cleaning.flags import FLAGS, ODD_TIMES, Flag
 from promolab.cleaning.later import known_by
+from promolab.cleaning.losses import LeftOut, left_out
 from promolab.cleaning.quarantine import QUARANTINE_RULES, clean
 from promolab.cleaning.report import CleaningReport
 
@@ -15,6 +16,8 @@ __all__ = [
     "QUARANTINE_RULES",
     "CleaningReport",
     "Flag",
+    "LeftOut",
     "clean",
     "known_by",
+    "left_out",
 ]

@@ -41,6 +41,7 @@ _WRITTEN_BY = {
     "segment_profile": "03_segments",
     "economics": "06_plan",
     "funnel": "06_plan",
+    "list_sizes": "06_plan",
     "planned": "06_plan",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from promolab.campaign import PromotionReadout, Readout
 from promolab.campaign.comparison import RANDOMISED
 from promolab.campaign.verdict import RULE
-from promolab.report.page import Html, join, picture, say, table
+from promolab.report.page import Html, fold, join, picture, say, table
 from promolab.results import Estimate
 from promolab.wording import count, number, percent
 
@@ -34,7 +35,7 @@ def dates(starts_at: Any, ends_at: Any, zone: str) -> str:
     return f"{first:%d %b} – {end - pd.Timedelta(seconds=1):%d %b}"
 
 
-def ended_block(readout: Readout, zone: str) -> Html:
+def ended_block(readout: Readout, zone: str, told: Sequence[str] = ()) -> Html:
     """Return what became of the promotions that ended lately.
 
     Parameters
@@ -43,9 +44,9 @@ def ended_block(readout: Readout, zone: str) -> Html:
         From `promolab.campaign.read_out`.
     zone : str
         The shop's.
+    told : sequence of str
+        What more is to be said of how they were carried out.
     """
-    if not len(readout):
-        return say(readout.summary())
     rows = readout.promotions
     # One promotion's rate stands in the table; a figure is for comparing.
     figure = [picture(readout.plot(), readout.summary())] if len(rows) > 1 else []
@@ -54,11 +55,15 @@ def ended_block(readout: Readout, zone: str) -> Html:
     return join(
         [
             _results(readout, zone),
-            *(say(f"{r.name}: {r.verdict.summary()}") for r in rows),
-            _reception(readout),
-            *figure,
-            *(say(text, css="muted") for text in notes),
-            *(say(_reason(r), css="muted") for r in rows),
+            fold(
+                "How these were judged, and who was reached",
+                [
+                    *(say(f"{r.name}: {r.verdict.summary()}") for r in rows),
+                    _reception(readout),
+                    *figure,
+                    *(say(text, css="muted") for text in [*notes, *map(_reason, rows), *told]),
+                ],
+            ),
         ]
     )
 
@@ -69,8 +74,8 @@ def _results(readout: Readout, zone: str) -> Html:
     currency = rows[0].currency
     text = pd.DataFrame(
         {
-            "name": [r.name for r in rows],
-            "valid": [dates(r.starts_at, r.ends_at, zone) for r in rows],
+            "name": [f"{r.name} · {dates(r.starts_at, r.ends_at, zone)}" for r in rows],
+            "answered": [f"{count(r.redeemers)} of {count(r.contacts)}" for r in rows],
             "rate": [_percent(r.redemption_rate) for r in rows],
             "cost": [_number(r.discount_cost) for r in rows],
             "sales": [_number(r.sales) for r in rows],
@@ -85,17 +90,17 @@ def _results(readout: Readout, zone: str) -> Html:
         text,
         {
             "name": "promotion",
-            "valid": "valid",
+            "answered": readout.words.past,
             "rate": f"{readout.words.noun} rate",
-            "cost": f"discounts on its products, {currency}",
+            "cost": f"discounts, {currency}",
             "sales": f"net sales per contact, {currency}",
             "against": f"extra net sales per customer, {currency}",
             "standing": "extra sales are",
             "verdict": "verdict",
         },
-        dict.fromkeys(["rate", "cost", "sales", "against"], str),
-        caption="Sorted by end, the latest first; 95 % intervals; sales and discounts while valid, "
-        "net of returns and cancels.",
+        dict.fromkeys(["answered", "rate", "cost", "sales", "against"], str),
+        caption="Latest end first; 95 % intervals; sales and discounts while valid, net of "
+        "returns.",
         most=20,
     )
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 
 from promolab.campaign.decided import FEWEST
 from promolab.campaign.economics_result import PromotionEconomics, amount_words
 from promolab.campaign.economics_total import LaunchEconomics
+from promolab.campaign.forecasts import TrackRecord
 from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
 from promolab.campaign.outlook_coverage import OutlookCoverage
-from promolab.report.page import Html, Tile, join, picture, say, table
+from promolab.report.page import Html, Tile, join, link, picture, say, table
 from promolab.results import Estimate
 from promolab.wording import answer_to, count, money, percent, plural
 
-__all__ = ["coverage_block", "economics_table", "launch_tiles"]
+__all__ = ["coverage_block", "economics_table", "launch_tiles", "record_block"]
+
+MOST_FORECASTS = 3
 
 _LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 _TAKEN_OFF = {
@@ -130,6 +134,49 @@ def _share(e: Estimate) -> str:
     return percent(e.value, e.ci_low, e.ci_high)
 
 
+def record_block(record: TrackRecord) -> Html:
+    """Return the last forecasts and what came, a row each, with how often they held.
+
+    Parameters
+    ----------
+    record : TrackRecord
+        Of `promolab.campaign.forecasts.track_record`.
+    """
+    rows = record.table.head(MOST_FORECASTS)
+    shown = rows.assign(
+        said=[
+            expected_words(e, low, high)
+            for e, low, high in zip(rows["expected"], rows["ci_low"], rows["ci_high"], strict=True)
+        ],
+        held=_held(rows["inside"]),
+    )
+    noun = answer_to(record.kinds).noun
+    return join(
+        [
+            say(record.summary()),
+            table(
+                shown,
+                {
+                    "name": "promotion",
+                    "source": "forecast",
+                    "said": f"{noun}s expected [{_LEVEL}]",
+                    "observed": "came",
+                    "held": "inside?",
+                },
+                {"said": str, "observed": count},
+                caption="Latest start first, of those that are over.",
+            )
+            if len(rows)
+            else Html(""),
+            link("04_response.html", "All forecasts, and how good the ranking was"),
+        ]
+    )
+
+
+def _held(inside: pd.Series[Any]) -> list[str]:
+    return ["no interval" if pd.isna(x) else "inside" if x else "outside" for x in inside]
+
+
 def coverage_block(coverage: OutlookCoverage) -> Html:
     """Return how forecasts of responses did: a sentence, a figure and every past promotion."""
     if coverage.table.empty or coverage.share.n == 0:
@@ -141,9 +188,7 @@ def coverage_block(coverage: OutlookCoverage) -> Html:
             expected_words(e, low, high)
             for e, low, high in zip(rows["expected"], rows["ci_low"], rows["ci_high"], strict=True)
         ],
-        held=[
-            "no interval" if pd.isna(x) else "inside" if x else "outside" for x in rows["inside"]
-        ],
+        held=_held(rows["inside"]),
     )
     return join(
         [

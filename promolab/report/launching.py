@@ -1,4 +1,4 @@
-"""The blocks of the page on promotions that start: what to expect, who, the funnel, the list."""
+"""The blocks of the first page on promotions that start: how long a list, at what cost, to whom."""
 
 from __future__ import annotations
 
@@ -8,275 +8,122 @@ from typing import Any
 
 import pandas as pd
 
-from promolab import plots
-from promolab.campaign.economics_result import PromotionEconomics
-from promolab.campaign.funnel import STEPS
-from promolab.campaign.outlook import PREDICTION_LEVEL, ListOutlook, expected_words
-from promolab.metrics import lift
-from promolab.report.artifacts import RunFolder
-from promolab.report.launch_figures import economics_table
-from promolab.report.page import Html, join, picture, say, table
+from promolab.campaign.economics_result import PromotionEconomics, amount_words
+from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
+from promolab.report.page import Html, join, say, table
+from promolab.results import Estimate
 from promolab.segmentation import segment_index
-from promolab.wording import Answer, answer_to, count, number, percent
+from promolab.wording import answer_to, count, percent, plural
 
-__all__ = ["funnel_table", "gain_block", "launch_block", "outlook_of"]
-
-_LEVEL = percent(PREDICTION_LEVEL, decimals=0)
-_ANSWER = answer_to(())
-_BEFORE = {"inside": "yes", "new_customer": "never", "new_promotion": "not for this kind"}
-
-
-def outlook_of(
-    outlook: pd.DataFrame, promotion_id: Any, promotions: int, kind: str = "coupon"
-) -> ListOutlook | None:
-    """Return a promotion's part of the table ``outlook``; None where nobody was ranked.
-
-    Parameters
-    ----------
-    outlook : DataFrame
-        What step 04 wrote.
-    promotion_id : object
-        The promotion.
-    promotions : int
-        Past promotions behind the intervals.
-    kind : str
-        Of the promotion.
-    """
-    rows = outlook[outlook["promotion_id"] == promotion_id]
-    if rows.empty:
-        return None
-    return ListOutlook(promotion_id, rows, int(rows["usual"].iloc[0]), promotions, kind)
-
-
-def gain_block(backtest: pd.DataFrame, words: Answer = _ANSWER) -> Html:
-    """Return the gain chart over past promotions, each ranked within its own list.
-
-    Parameters
-    ----------
-    backtest : DataFrame
-        customer_id, promotion_id, y, p.
-    words : Answer
-        What customers did about these promotions.
-    """
-    rows = backtest
-    if rows.empty or rows["y"].nunique() < 2:
-        return say("There are no past promotions yet to show how good the ranking is.")
-    gain = lift(rows["y"], rows["p"], group=rows["promotion_id"], cluster=rows["customer_id"])
-    found = gain.at(0.4).capture
-    sentence = (
-        "In past promotions, the top 40 % of the list held "
-        f"{percent(found.value, found.ci_low, found.ci_high)} of those who {words.past}."
-    )
-    axes = plots.finish(
-        gain.plot(depth=0.4),
-        title=f"The top 40 % held {percent(found.value, found.ci_low, found.ci_high)} of "
-        f"{words.who}s",
-        subtitle=f"{count(rows['y'].sum())} {words.who}s among {count(len(rows))} contacts of "
-        f"{rows['promotion_id'].nunique()} past promotions, 95 % band",
-        xlabel="share of each promotion's list, likeliest first",
-        ylabel=f"share of {words.who}s found",
-        percent_x=True,
-        percent_y=True,
-    )
-    return join([say(sentence), picture(axes, f"Gain chart. {sentence}")])
+__all__ = ["decision_table", "launch_block"]
 
 
 def launch_block(
     promotion: Mapping[Any, Any],
-    outlook: ListOutlook | None,
-    run: RunFolder,
+    economics: PromotionEconomics | None,
+    sizes: pd.DataFrame,
+    planned: pd.DataFrame,
+    segments: pd.DataFrame,
     *,
     valid: str,
-    currency: str,
-    economics: PromotionEconomics | None = None,
-    planned: pd.DataFrame | None = None,
-    gain: Html | None = None,
-    funnel: Html | None = None,
     files: Sequence[str] = (),
 ) -> Html:
-    """Return what there is to know about one promotion that starts.
+    """Return one promotion that starts: its lists side by side, whom they hold, what to send.
 
     Parameters
     ----------
-    promotion : dict
+    promotion : mapping
         Its row of `promolab.campaign.timeline`.
-    outlook : ListOutlook or None
-        Expected redemptions.
-    run : RunFolder
-        Holds scores, segments and features.
+    economics : PromotionEconomics or None
+        What it may cost and must bring; None where nobody is planned for it.
+    sizes : DataFrame
+        Of `promolab.campaign.sizes.ListSteps`, of all promotions.
+    planned : DataFrame
+        The planned customers of all promotions: customer_id, promotion_id, holdout.
+    segments : DataFrame
+        customer_id, segment of every customer ranked.
     valid : str
         Its days, in words.
-    currency : str
-        Of the amounts.
-    economics : PromotionEconomics, optional
-        What it may cost and must bring.
-    planned : DataFrame, optional
-        Its planned customers: customer_id, promotion_id, holdout; those with ``none`` are the list.
-        By default the list is the likeliest, as many as past promotions contacted.
-    gain, funnel : Html, optional
-        The gain chart (`gain_block`) and the funnel (`funnel_table`, or a figure of the plan).
     files : sequence of str
         The send files, relative to the page.
     """
-    if outlook is None:
-        return say(f"{promotion['name']}: nobody could be ranked.")
-    scores = run.read_table("scores")
-    scores = scores[scores["promotion_id"] == promotion["promotion_id"]]
-    ranked = scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-    chosen = _chosen(ranked, outlook, planned)
-    segments = run.read_table("segments")
-    segments = segments[segments["customer_id"].isin(scores["customer_id"])]
-    index = segment_index(segments, chosen["customer_id"].to_numpy())
+    title = say(_title(promotion, valid), kind="h3")
+    if economics is None or not economics.contacts:
+        return join([title, say("Nobody is to be contacted for it.")])
+    mine = planned["promotion_id"].astype(str) == str(promotion["promotion_id"])
+    sent = planned.loc[mine & (planned["holdout"] == "none"), "customer_id"]
+    index = segment_index(segments, sent.to_numpy())
     return join(
         [
-            say(_title(promotion, valid), kind="h3"),
-            say(outlook.summary() if economics is None else economics.expected_sentence()),
-            *([] if economics is None else [economics_table(economics)]),
-            *([] if gain is None else [gain]),
-            _outlook_table(outlook),
-            say(_untested(scores)),
-            say("Segments over- and under-represented among them", kind="h4"),
-            say(index.summary()),
-            picture(index.plot(), index.summary()),
-            *([] if funnel is None else [say("Who may be contacted", kind="h4"), funnel]),
-            say(f"Who is likely to {answer_to(outlook.kind).verb}", kind="h4"),
-            say(_as_the_model_has_it(ranked, outlook)),
-            _ranked(chosen, segments, run, currency, answer_to(outlook.kind).verb),
-            _send_links(files),
+            title,
+            decision_table(sizes, economics),
+            say(index.line()),
+            _links(files, economics),
         ]
     )
 
 
-def _chosen(
-    ranked: pd.DataFrame, outlook: ListOutlook, planned: pd.DataFrame | None
-) -> pd.DataFrame:
-    """Return the list, likeliest first: those to contact, or as many as usual."""
-    if planned is None:
-        return ranked.head(outlook.usual)
-    mine = planned["promotion_id"].astype(str) == str(outlook.promotion_id)
-    sent = planned.loc[mine & (planned["holdout"] == "none"), "customer_id"]
-    return ranked[ranked["customer_id"].isin(sent)]
-
-
-def _send_links(files: Sequence[str]) -> Html:
-    links = [f'<a href="{escape(file)}">{escape(file)}</a>' for file in files]
-    return Html(f'<p class="more">To be sent: {", ".join(links)}</p>' if links else "")
-
-
-def funnel_table(funnel: pd.DataFrame, promotion_id: Any, *, consent: bool = True) -> Html:
-    """Return where a promotion's customers leave, from all that are active to those to contact.
+def decision_table(sizes: pd.DataFrame, economics: PromotionEconomics) -> Html:
+    """Return a promotion's lists of several sizes, the planned one marked.
 
     Parameters
     ----------
-    funnel : DataFrame
-        `promolab.campaign.Plan.funnel`: a row per promotion and channel.
-    promotion_id : object
-        The promotion.
-    consent : bool
-        Whether the shop says who may be contacted.
+    sizes : DataFrame
+        Of `promolab.campaign.sizes.ListSteps`, of all promotions.
+    economics : PromotionEconomics
+        Gives the currency and the words of its kind.
     """
-    words = dict(STEPS) | ({} if consent else {"no_right": f"{STEPS['no_right']} (not checked)"})
-    rows = funnel[funnel["promotion_id"].astype(str) == str(promotion_id)]
-    if rows.empty:
-        return say("Nobody is planned for it.")
-    pieces = []
-    for row in rows.to_dict("records"):
-        left, lines = int(row["active"]), [("active customers", "", int(row["active"]))]
-        for step in list(STEPS)[:-1]:
-            left -= int(row[step])
-            lines.append((words[step], f"−{count(row[step])}" if row[step] else "0", left))
-        lines.append((STEPS["to_contact"], "", int(row["to_contact"])))
-        frame = pd.DataFrame(lines, columns=["step", "gone", "left"])
-        pieces.append(
-            table(
-                frame,
-                {"step": "step", "gone": "customers that it takes out", "left": "customers left"},
-                {"gone": str, "left": count},
-                caption=f"By {row['channel']}, from all who were ever active to those to contact.",
-                most=len(lines),
-            )
-        )
-    return join(pieces)
+    rows = sizes[sizes["promotion_id"].astype(str) == str(economics.promotion_id)]
+    noun, currency = answer_to(economics.kind).noun, economics.currency
 
+    def amounts(name: str) -> list[str]:
+        return [amount_words(e, currency) for e in _estimates(rows, name)]
 
-def _untested(scores: pd.DataFrame) -> str:
-    share = float((scores["support"] != "inside").mean())
-    return (
-        f"{percent(share, decimals=0)} of all customers were never contacted before: how well the "
-        "ranking holds for them has never been tested."
-    )
-
-
-def _as_the_model_has_it(ranked: pd.DataFrame, outlook: ListOutlook) -> str:
-    """Say how single customers' chances go together with what their list is expected to bring."""
-    row = outlook.at_usual
-    ratio = row["expected"] / ranked["p_redeemed"].head(int(row["customers"])).sum()
-    return (
-        "The chances below are the model's own and serve to rank. For the expected "
-        f"{answer_to(outlook.kind).noun}s above their sum is multiplied by "
-        f"{number(ratio, decimals=2)}, the correction by what past promotions brought as wholes, "
-        "weighted by size and type."
-    )
-
-
-def _ranked(
-    ranked: pd.DataFrame, segments: pd.DataFrame, run: RunFolder, currency: str, verb: str
-) -> Html:
-    features = run.read_table("features")[["customer_id", "recency_days", "amount_84d"]]
-    top = ranked.head(10).merge(features, on="customer_id", how="left")
-    top = top.merge(segments[["customer_id", "segment"]], on="customer_id", how="left")
-    top = top.assign(
-        rank=range(1, len(top) + 1),
-        who=run.pseudonym(top["customer_id"]),
-        before=top["support"].map(_BEFORE),
-    )
-    shown = table(
-        top,
+    shown = pd.DataFrame(
         {
-            "rank": "rank",
-            "who": "customer",
-            "segment": "segment",
-            "p_redeemed": f"chance to {verb}",
-            "recency_days": "days since last order",
-            "amount_84d": f"spent in 84 days, {currency}",
-            "before": "contacted before",
-        },
-        {
-            "p_redeemed": lambda p: percent(p, decimals=0),
-            "recency_days": lambda d: number(d, decimals=0),
-            "amount_84d": lambda a: number(a, decimals=0),
-        },
-        caption=f"Sorted by the chance to {verb}, likeliest first; pseudonyms stand for customers.",
+            "size": [
+                f"{count(r['contacts'])}{' · planned' if r['planned'] else ''}"
+                for r in rows.to_dict("records")
+            ],
+            "redemptions": [
+                expected_words(e.value, e.ci_low, e.ci_high)
+                for e in _estimates(rows, "redemptions")
+            ],
+            "cost": amounts("cost"),
+            "break_even": amounts("break_even"),
+            "adds": [r["whom"] or plural(r["added"], "customer") for r in rows.to_dict("records")],
+            "never": [percent(share, decimals=0) for share in rows["never"]],
+            "planned": rows["planned"].to_numpy(),
+        }
     )
-    more = (
-        f'<p class="more">First {len(top)} of {len(ranked):,}. '
-        '<a href="tables/scores.parquet">The whole list as a file</a></p>'
-    )
-    return shown + Html(more)
-
-
-def _outlook_table(outlook: ListOutlook) -> Html:
-    rows = outlook.table.to_dict("records")
-    text = outlook.table.assign(
-        found=[expected_words(r["expected"], r["ci_low"], r["ci_high"]) for r in rows],
-        share=[percent(r["rate"], decimals=1) for r in rows],
-    )
+    level = percent(PREDICTION_LEVEL, decimals=0)
     return table(
-        text,
+        shown,
         {
-            "customers": "customers contacted, likeliest first",
-            "found": f"expected {answer_to(outlook.kind).noun}s [{_LEVEL}]",
-            "share": "of those contacted",
-            "inside": "contacted before",
+            "size": "contacts",
+            "redemptions": f"expected {noun}s",
+            "cost": "cost",
+            "break_even": "break-even",
+            "adds": "adds mostly",
+            "never": "never contacted",
         },
-        {
-            "customers": count,
-            "found": str,
-            "share": str,
-            "inside": lambda x: percent(x, decimals=0),
-        },
-        caption=outlook.interval_note(),
-        most=12,
+        dict.fromkeys(["size", "redemptions", "cost", "break_even", "never"], str),
+        caption=f"Shortest list first; {level} prediction interval.",
+        marked="planned",
+    )
+
+
+def _estimates(rows: pd.DataFrame, name: str) -> list[Estimate]:
+    columns = (rows[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return [Estimate(a, low, high, 0) for a, low, high in zip(*columns, strict=True)]
+
+
+def _links(files: Sequence[str], economics: PromotionEconomics) -> Html:
+    links = [f'<a href="{escape(file)}">{escape(file)}</a>' for file in files]
+    sent = f"Send: {', '.join(links)}. " if links else ""
+    return Html(
+        f'<p class="more">{sent}{count(economics.held)} are held out. '
+        '<a href="06_plan.html">List, funnel, costs</a></p>'
     )
 
 

@@ -17,14 +17,17 @@ from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["MOST_WORDS", "summary_text", "write_one_page", "write_summary"]
+__all__ = ["MOST_WORDS", "one_page", "summary_text", "write_one_page", "write_summary"]
 
-MOST_WORDS = 120
+MOST_WORDS = 180
 
 
 def summary_text(screen: FirstScreen) -> str:
-    """Return the week in at most 120 words of Markdown, to paste in a mail.
+    """Return the week in Markdown, to paste in a mail: what to know first, then the answer.
+
+    Caveats and answer always stand there; tiles as far as some 180 words allow.
 
     Parameters
     ----------
@@ -33,10 +36,9 @@ def summary_text(screen: FirstScreen) -> str:
     """
     week = screen.run.week
     heading = f"**{screen.shop.settings.name}, week {week} ({week.label()})**"
-    lines = [screen.lead(), *(f"- {t.label}: {t.text}" for t in screen.tiles), screen.allow()]
-    text = heading
-    for line in lines:  # the most important first; what would be too long is left to the page
-        longer = f"{text}\n{'' if line.startswith('- ') else chr(10)}{line}"
+    text = "\n\n".join([heading, screen.status(), *screen.caveats(), screen.lead()])
+    for number, tile in enumerate(screen.tiles):
+        longer = f"{text}\n{'' if number else chr(10)}- {tile.label}: {tile.text}"
         if len(longer.split()) <= MOST_WORDS:
             text = longer
     return text + "\n"
@@ -47,27 +49,13 @@ def write_summary(screen: FirstScreen, path: Path) -> None:
     path.write_text(summary_text(screen), encoding="utf-8")
 
 
-def write_one_page(
-    screen: FirstScreen,
-    backtest: pd.DataFrame,
-    funnel: pd.DataFrame,
-    run: RunFolder,
-    path: Path,
-) -> None:
-    """Write ``one_page.png``: the first sentences, the tiles, and two figures.
+def one_page(screen: FirstScreen) -> Figure:
+    """Draw the week on one page: what to know first, the answer, the tiles, and two figures.
 
     Parameters
     ----------
     screen : FirstScreen
-        The first screen of the page.
-    backtest : DataFrame
-        Past promotions predicted: customer_id, promotion_id, y, p.
-    funnel : DataFrame
-        Of the plan.
-    run : RunFolder
-        With the segments, which stand where nothing is planned.
-    path : Path
-        The file.
+        The first screen of the page. Where nothing is planned, segments stand for the funnel.
     """
     import matplotlib.pyplot as plt
 
@@ -76,21 +64,40 @@ def write_one_page(
         figure = plt.figure(figsize=(11.7, 8.3), layout="none")
         week = screen.run.week
         name = f"{screen.shop.settings.name} · week {week} ({week.label()})"
-        figure.text(0.05, 0.945, name, fontsize=17, fontweight="bold")
-        lead = textwrap.fill(screen.lead(), 118)
-        figure.text(0.05, 0.915, lead, fontsize=11.5, va="top", linespacing=1.35)
+        figure.text(0.05, 0.955, name, fontsize=16, fontweight="bold")
+        first = [textwrap.fill(text, 150) for text in [screen.status(), *screen.caveats()]]
+        low = _written(figure, "\n".join(first), 0.94, fontsize=8.8, color="#8a3a00")
+        _written(figure, textwrap.fill(screen.lead(), 124), low - 0.012, fontsize=11)
         _tiles(figure, screen)
-        left = figure.add_axes((0.24, 0.1, 0.22, 0.37))  # names need the room at its left
-        right = figure.add_axes((0.6, 0.1, 0.35, 0.37))
+        left = figure.add_axes((0.24, 0.1, 0.22, 0.33))  # names need the room at its left
+        right = figure.add_axes((0.6, 0.1, 0.35, 0.33))
+        funnel = screen.run.read_table("funnel")
         if len(funnel) and funnel["to_contact"].sum():
             _funnel(funnel, left)
         else:
-            _segments(run, left)
-        _gain(backtest, right, screen.words.who)
-        foot = f"{screen.status()}. Intervals in brackets. {screen.allow().split('. ')[0]}."
-        figure.text(0.05, 0.025, foot, fontsize=8, color=plots.MUTED)
+            _segments(screen.run, left)
+        if screen.sales is not None:
+            screen.sales.plot(right)
+        else:
+            _gain(screen.backtest, right, screen.words.who)
+        figure.text(0.05, 0.025, "Intervals in brackets.", fontsize=8, color=plots.MUTED)
+    return figure
+
+
+def write_one_page(screen: FirstScreen, path: Path) -> None:
+    """Write ``one_page.png``: `one_page` as a picture, to show in a meeting."""
+    import matplotlib.pyplot as plt
+
+    figure = one_page(screen)
+    with plots.style():
         figure.savefig(path, dpi=110, metadata={"Software": None})
-        plt.close(figure)
+    plt.close(figure)
+
+
+def _written(figure: Any, text: str, top: float, *, fontsize: float, **style: Any) -> float:
+    """Write lines below a height, and return the height of their end."""
+    figure.text(0.05, top, text, fontsize=fontsize, va="top", linespacing=1.35, **style)
+    return top - (text.count("\n") + 1) * fontsize * 1.35 * 1.2 / (72 * figure.get_figheight())
 
 
 def _tiles(figure: Any, screen: FirstScreen) -> None:
@@ -99,15 +106,15 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
     for i, tile in enumerate(screen.tiles):
         x = 0.05 + i * 0.228
         box = FancyBboxPatch(
-            (x, 0.6), 0.214, 0.155, boxstyle="round,pad=0,rounding_size=0.008",
+            (x, 0.54), 0.214, 0.145, boxstyle="round,pad=0,rounding_size=0.008",
             transform=figure.transFigure, facecolor="white", edgecolor="#d0d4d9", linewidth=1,
         )  # fmt: skip
         figure.patches.append(box)
-        figure.text(x + 0.011, 0.738, textwrap.fill(tile.label, 32), fontsize=9, va="top")
-        figure.text(x + 0.011, 0.665, tile.text, fontsize=12, fontweight="bold", va="center")
+        figure.text(x + 0.011, 0.67, textwrap.fill(tile.label, 32), fontsize=9, va="top")
+        figure.text(x + 0.011, 0.6, tile.text, fontsize=12, fontweight="bold", va="center")
         note = textwrap.shorten(tile.note, 76, placeholder=" …")
         figure.text(
-            x + 0.011, 0.642, textwrap.fill(note, 38), fontsize=7, va="top", color=plots.MUTED
+            x + 0.011, 0.578, textwrap.fill(note, 38), fontsize=7, va="top", color=plots.MUTED
         )
 
 

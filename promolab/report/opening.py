@@ -13,11 +13,14 @@ from promolab.campaign.running_result import Running
 from promolab.campaign.schedule import list_of
 from promolab.contract.freshness import freshness
 from promolab.report.artifacts import RunFolder
+from promolab.report.caveats import PROFILES_ONLY, what_data_allow
 from promolab.report.ended import dates
 from promolab.report.late_rows import late_rows_of
 from promolab.report.launch_figures import launch_tiles
 from promolab.report.page import Html, Tile, join, say
 from promolab.report.releases import moved_since_release
+from promolab.report.shop_page import sales_tiles
+from promolab.sales import WeeklySales
 from promolab.wording import Answer, answer_to, count, percent, plural
 
 if TYPE_CHECKING:
@@ -25,26 +28,6 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 __all__ = ["FirstScreen"]
-
-PROFILES_ONLY = (
-    "What the data allow: profiles and segments; nothing can be said about promotions. The tables "
-    "promotions, exposures and responses (what ran, who was contacted, who redeemed) would add who "
-    "is likely to redeem what starts, how many to expect, and what became of past promotions."
-)
-RESPONSE_ONLY = (
-    "What the data allow: we can say who is likely to {verb}, checked on past promotions. We "
-    "cannot say what a promotion itself adds, for nobody was held back at random: likely to {verb} "
-    "is not the same as worth sending."
-)
-HELD_BACK = (
-    "What the data allow: we can say who is likely to {verb}, checked on past promotions. What a "
-    "promotion itself adds is told by those who were held back at random, where there were any; "
-    "likely to {verb} is not the same as worth sending."
-)
-MEASURED = (
-    "What the data allow: we can say what promotions add (page Uplift) and, as far as past ones "
-    "tell, who is likely to {verb}. {found}"
-)
 
 
 @dataclass(frozen=True)
@@ -71,6 +54,10 @@ class FirstScreen:
         What ended.
     words : Answer
         What customers do about the shop's promotions.
+    backtest : DataFrame
+        Past promotions predicted from those before them.
+    sales : WeeklySales, optional
+        What the shop sold, where it has no promotions to speak of.
     """
 
     run: RunFolder
@@ -82,6 +69,8 @@ class FirstScreen:
     running: Running | None = field(repr=False)
     readout: Readout | None = field(repr=False)
     words: Answer
+    backtest: pd.DataFrame = field(repr=False)
+    sales: WeeklySales | None = None
 
     @cached_property
     def customers(self) -> int:
@@ -96,28 +85,36 @@ class FirstScreen:
 
     def lead(self) -> str:
         """Return the first sentences: the answer."""
-        if self.lacking:
-            return f"This report holds segments and quality only: {self.lacking}."
+        if self.sales is not None:
+            return self.sales.summary()
         launching, _ = list_of(self.promotions, "launching")
         running = "" if self.running is None else self.running.summary()
         if launching.empty:
             coming, _ = list_of(self.promotions, "coming")
-            then = plural(len(coming), "promotion")
-            return f"Nothing starts this week. {running} {then} coming in the four weeks after."
+            then = plural(len(coming), "promotion starts", "promotions start")
+            return f"Nothing starts this week. {running} {then} in the four weeks after."
+        if self.economics.contacts:
+            return self.economics.opening(self.customers)
         names = ", ".join(launching["name"])
         starts = f"{names} {'starts' if len(launching) == 1 else 'start'} this week."
-        if not self.economics.contacts:
-            why = self.run.metrics.get("response", {}).get("summary", "")
-            return f"{starts} Nobody is to be contacted. {why}".strip()
-        return f"{self.economics.opening(self.customers)} {starts}"
+        why = self.run.metrics.get("response", {}).get("summary", "")
+        return f"{starts} Nobody is to be contacted. {why}".strip()
 
     def allow(self) -> str:
-        """Say what the data allow."""
+        """Say what the data allow, and what was tested of it."""
         if self.lacking:
             return PROFILES_ONLY
-        found = (self.run.metrics.get("uplift") or {}).get("allows")
-        told = HELD_BACK if self.shop.has("decisions") else RESPONSE_ONLY
-        return (MEASURED if found else told).format(verb=self.words.verb, found=found)
+        return what_data_allow(
+            self.backtest,
+            self.words,
+            decisions=self.shop.has("decisions"),
+            measured=(self.run.metrics.get("uplift") or {}).get("allows") or "",
+        )
+
+    def caveats(self) -> list[str]:
+        """Say what must be known before the figures: the same on the page, in mail and picture."""
+        unchecked = (self.run.metrics.get("plan") or {}).get("unchecked") if self.customers else []
+        return [*self.warnings(), *(unchecked or []), self.allow()]
 
     def warnings(self) -> list[str]:
         """Say what a reader must know first: stale data, and what changed of weeks that stood."""
@@ -130,20 +127,22 @@ class FirstScreen:
         ]
 
     def opening(self) -> Html:
-        """Return the first sentences of the page."""
+        """Return the first sentences of the page: what it is, the answer, what to know first."""
+        notes = "".join(say(sentence).text for sentence in self.caveats())
         return join(
             [
-                say(self.status(), css="muted"),
-                *(say(sentence, css="allow") for sentence in self.warnings()),
+                say(self.status(), css="status"),
                 say(self.lead(), css="lead"),
-                say(self.allow(), css="allow"),
+                Html(f'<div class="allow">{notes}</div>'),
             ]
         )
 
     @cached_property
     def tiles(self) -> tuple[Tile, ...]:
         """The headline numbers: four, or fewer where fewer are known."""
-        planned = [] if self.lacking else launch_tiles(self.economics, self.customers)
+        if self.sales is not None:
+            return tuple(sales_tiles(self.sales))
+        planned = launch_tiles(self.economics, self.customers)
         return tuple([*planned, self._active(), *self._ended()][:4])
 
     def _active(self) -> Tile:

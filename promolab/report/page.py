@@ -16,7 +16,19 @@ from promolab.wording import number, percent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Html", "Tile", "join", "picture", "present", "say", "table", "tiles"]
+__all__ = [
+    "Html",
+    "Tile",
+    "beside",
+    "fold",
+    "join",
+    "link",
+    "picture",
+    "present",
+    "say",
+    "table",
+    "tiles",
+]
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,31 @@ def say(text: str, kind: str = "p", css: str = "") -> Html:
     """
     name = f' class="{escape(css)}"' if css else ""
     return Html(f"<{kind}{name}>{escape(text)}</{kind}>")
+
+
+def link(address: str, text: str) -> Html:
+    """Return a link on a line of its own, to a page or file of the week.
+
+    Examples
+    --------
+    >>> link("06_plan.html", "the plan").text
+    '<p class="more"><a href="06_plan.html">the plan</a></p>'
+    """
+    return Html(f'<p class="more"><a href="{escape(address)}">{escape(text)}</a></p>')
+
+
+def fold(title: str, pieces: Sequence[Html]) -> Html:
+    """Return pieces behind a line that opens with a click; nothing where there are none."""
+    body = join([piece for piece in pieces if piece.text])
+    if not body.text:
+        return body
+    return Html(f"<details><summary>{escape(title)}</summary>{body.text}</details>")
+
+
+def beside(pieces: Sequence[Html]) -> Html:
+    """Return pieces side by side where the screen is wide enough."""
+    cells = "".join(f"<div>{piece.text}</div>" for piece in pieces if piece.text)
+    return Html(f'<div class="side">{cells}</div>' if cells else "")
 
 
 @dataclass(frozen=True)
@@ -107,6 +144,7 @@ def table(
     most: int = 10,
     file: str = "",
     file_text: str = "All rows as a file",
+    marked: str = "",
 ) -> Html:
     """Return a table: text on the left, figures on the right, ten rows and a link to the rest.
 
@@ -124,6 +162,8 @@ def table(
         Rows to show.
     file, file_text : str
         Where all rows lie, relative to the page, and what to call that.
+    marked : str
+        A column that tells which rows are to stand out.
 
     Raises
     ------
@@ -149,10 +189,10 @@ def table(
         cells = "".join(
             _cell(formats[c](row[c]) if c in formats else _plain(row[c]), right[c]) for c in columns
         )
-        body.append(f"<tr>{cells}</tr>")
+        body.append(f"<tr{' class=marked' if marked and row[marked] else ''}>{cells}</tr>")
     more = f"{most} of {len(frame):,} rows. " if len(frame) > most else ""
-    link = f'<a href="{escape(file)}">{escape(file_text)}</a>' if file else ""
-    foot = f'<p class="more">{more}{link}</p>' if more or link else ""
+    rest = f'<a href="{escape(file)}">{escape(file_text)}</a>' if file else ""
+    foot = f'<p class="more">{more}{rest}</p>' if more or rest else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     rows = f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
     return scrolling(f"<table>{title}{rows}</table>", caption) + Html(foot)
@@ -172,7 +212,9 @@ def scrolling(table_html: str, label: str) -> Html:
     return Html(f'<div class="scroll" tabindex="0" {named}>{table_html}</div>')
 
 
-def _cell(text: str, right: bool) -> str:
+def _cell(text: str | Html, right: bool) -> str:
+    if isinstance(text, Html):
+        return f'<td class="{"number" if right else "text"}">{text.text}</td>'
     # A code, a name of two words or a figure with its interval reads badly on two lines.
     short = " short" if len(text) <= 18 else ""
     return f'<td class="{"number" if right else "text"}{short}">{escape(text)}</td>'
@@ -201,7 +243,9 @@ def _with_range(text: str) -> str:
     return escape(figure) + small
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any) -> str | Html:
+    if isinstance(value, Html):
+        return value
     if value is None or value != value:
         return "–"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -15,6 +15,8 @@ from promolab.campaign.plan import plan_week
 from promolab.campaign.plan_result import Plan
 from promolab.campaign.rights import quarantined_customers
 from promolab.campaign.send import write_send
+from promolab.campaign.sizes import ListSteps, list_steps
+from promolab.model.credibility import PastRatios
 from promolab.report.artifacts import RunFolder
 from promolab.report.released_plans import released_contacts
 from promolab.wording import count, money, plural
@@ -42,12 +44,15 @@ class WeekPlan:
         Who is planned.
     economics : LaunchEconomics
         Of the promotions with planned customers.
+    sizes : ListSteps
+        Longer and shorter lists of them.
     """
 
     run: RunFolder
     shop: Shop
     plan: Plan
     economics: LaunchEconomics
+    sizes: ListSteps
 
     def what_shows(self) -> list[str]:
         """Say the smallest effect that each holdout can show, and what would show half of it."""
@@ -81,10 +86,12 @@ class WeekPlan:
         run.write_table("planned", plan.planned, by=["promotion_id", "customer_id"])
         run.write_table("funnel", plan.funnel, by=["promotion_id", "channel"])
         run.write_table("economics", self.economics.to_frame(), by="promotion_id")
+        run.write_table("list_sizes", self.sizes.table, by=["promotion_id", "contacts"])
         shutil.rmtree(run.path / SEND, ignore_errors=True)  # a draft of an earlier try
         costs = {str(row.promotion_id): row.cost.value for row in self.economics.promotions}
         write_send(plan, run.path / SEND, self.shop.settings, costs)
-        said = {"notes": list(plan.notes), "what_shows": self.what_shows()}
+        said = {"notes": list(plan.notes), "unchecked": list(plan.unchecked)}
+        said |= {"what_shows": self.what_shows()}
         run.record("plan", plan.to_dict() | said)
         run.record("economics", self.economics.to_dict())
 
@@ -145,7 +152,9 @@ def make_plan(
         if len(plan.planned)
         else LaunchEconomics(())
     )
-    return WeekPlan(run, shop, plan, economics)
+    told = PastRatios.of(ratios)
+    sizes = list_steps(shop, plan, scores, run.read_table("segments"), told)
+    return WeekPlan(run, shop, plan, economics, sizes)
 
 
 def _shows(treated: int, held: int, sd: float, currency: str) -> str:

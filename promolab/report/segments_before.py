@@ -169,8 +169,8 @@ def _contacts_over(
     spans = response_spans(promotions, attribution, shop.zone, ("redeem",))
     spans = pd.concat([spans, spans.assign(kind=CLICK, counted=CLICK)], ignore_index=True)
     until = promotions["promotion_id"].map(spans.groupby("promotion_id")["high"].max())
-    opened = shop.settings.life()[0] or shop.span()[0]
-    over = (until <= as_of) & (promotions["ends_at"] <= as_of) & (promotions["starts_at"] >= opened)
+    over = (until <= as_of) & (promotions["ends_at"] <= as_of)
+    over &= promotions["starts_at"] >= shop.span()[0]
     promotions = promotions[over]
     if ids is not None:  # before anything is read: contacts may be far more than those drawn
         drawn = ibis.memtable(pd.DataFrame({"customer_id": ids}))

@@ -93,7 +93,8 @@ class UpliftStep:
         right = self.checks.identification
         said = {
             "randomised": "Effects are randomised: chance decided who got what.",
-            "adjusted": "Effects are adjusted, not randomised: nobody drew who got what.",
+            "adjusted": "Effects are adjusted, not randomised: by which chance each got what is "
+            "not stated (propensity=).",
         }[right.name]
         return f"{self.choice.why} {said} {self.targeting.verdict()}"
 

@@ -10,28 +10,37 @@ import pandas as pd
 
 from promolab.campaign import Readout, read_out, timeline
 from promolab.campaign.economics_total import LaunchEconomics
-from promolab.campaign.outlook import ListOutlook
+from promolab.campaign.forecasts import TrackRecord, track_record
 from promolab.campaign.running import follow_running
 from promolab.campaign.running_result import Running
-from promolab.campaign.schedule import list_of
+from promolab.campaign.schedule import list_of, moment_of
 from promolab.contract import Shop
 from promolab.report.artifacts import RunFolder
-from promolab.report.background import (
-    data_block,
-    glossary_block,
-    quality_block,
-    segments_block,
-)
+from promolab.report.background import data_block, segments_block, segments_finding
+from promolab.report.earlier_weeks import earlier_forecasts
 from promolab.report.ended import dates, ended_block
-from promolab.report.launching import funnel_table, gain_block, launch_block, outlook_of
+from promolab.report.hover import explained
+from promolab.report.launch_figures import record_block
+from promolab.report.launching import launch_block
 from promolab.report.opening import FirstScreen
-from promolab.report.page import Html, join, say, tiles
+from promolab.report.page import Html, beside, join, say, tiles
 from promolab.report.planning import SEND
 from promolab.report.released_plans import carried_out, with_released_decisions
-from promolab.report.running_block import coming_block, earlier_predictions, running_block
+from promolab.report.running_block import coming_block, running_block
+from promolab.report.shop_page import more_would_tell, sales_block
+from promolab.report.since import since_last_week
+from promolab.results import Estimate
+from promolab.sales import WeeklySales, monthly_cohorts, weekly_sales
 from promolab.wording import Answer, answer_to
 
 __all__ = ["WeeklyReport"]
+
+EXPLAINED = (
+    *("prediction interval", "break-even", "holdout", "over-represented", "expected to date"),
+    *("inside its band", "adjusted", "not identified", "randomised", "provisional", "verdict"),
+    *("extra net sales", "expected redemptions", "expected responses", "backtest"),
+)
+"""Words of the first page that are explained where they first stand."""
 
 _NO_PROMOTIONS = pd.DataFrame(columns=["promotion_id", "kind", "name", "status"])
 
@@ -92,23 +101,36 @@ class WeeklyReport:
         return None if self.lacking else read_out(self.shop, self._as_of)
 
     @cached_property
+    def forecasts(self) -> dict[Any, tuple[str, Estimate]]:
+        """What earlier weeks' reports expected of promotions that have started: week and figure."""
+        rows = self.shop.promotions.select("promotion_id", "starts_at", "ends_at").execute()
+        rows = rows[rows["starts_at"] < self._now]
+        return earlier_forecasts(self.run, self.shop, rows, self._now)
+
+    @cached_property
     def running(self) -> Running | None:
         """How the promotions that run do against what was expected."""
         if self.lacking:
             return None
-        rows, _ = list_of(self.promotions, "running")
-        predicted = earlier_predictions(self.run, self.shop, rows, self._as_of)
-        return follow_running(self.shop, self._as_of, predicted)
+        told = {promotion: e for promotion, (_, e) in self.forecasts.items()}
+        return follow_running(self.shop, self._as_of, told)
+
+    @cached_property
+    def sales(self) -> WeeklySales:
+        """What the shop sold in the weeks before."""
+        return weekly_sales(self.shop, self._as_of)
+
+    @cached_property
+    def record_of_forecasts(self) -> TrackRecord:
+        """What the last forecasts said, and what came."""
+        kinds = self.shop.promotions.select("promotion_id", "kind").execute()
+        kinds = dict(zip(kinds["promotion_id"], kinds["kind"], strict=True))
+        return track_record(self.run.read_table("outlook_coverage"), kinds, self.forecasts)
 
     @cached_property
     def economics(self) -> LaunchEconomics:
         """What the promotions of the week may cost and must bring."""
         return LaunchEconomics.from_frame(self.run.read_table("economics"))
-
-    @cached_property
-    def outlook(self) -> pd.DataFrame:
-        """Expected responses by promotion and size of list."""
-        return self.run.read_table("outlook")
 
     @cached_property
     def backtest(self) -> pd.DataFrame:
@@ -128,15 +150,17 @@ class WeeklyReport:
             running=self.running,
             readout=self.readout,
             words=self.words,
+            backtest=self.backtest,
+            sales=self.sales if self.lacking else None,
         )
 
     @property
     def _as_of(self) -> Any:
         return self.run.week.start(self.shop.zone, self.lead_days)
 
-    def _outlook_of(self, promotion_id: Any, kind: str) -> ListOutlook | None:
-        past = int((self.metrics["response"].get("past_ratios") or {}).get("k") or 0)
-        return outlook_of(self.outlook, promotion_id, past, kind)
+    @property
+    def _now(self) -> Any:
+        return moment_of(self._as_of)
 
     # The blocks of the page, from the top.
 
@@ -155,37 +179,46 @@ class WeeklyReport:
         }
         return tiles(list(self.first_screen.tiles), before)
 
-    def launching(self) -> Html:
-        """Return a block per promotion that starts: what to expect, who, the funnel, the list."""
+    def since(self) -> Html:
+        """Return what changed since last week, beside the last forecasts and what came."""
         if self.lacking:
-            return say(f"No promotions are known: {self.lacking}.")
-        launching, empty = list_of(self.promotions, "launching")
+            cohorts = monthly_cohorts(self.shop, self._as_of)
+            return sales_block(self.sales, cohorts)
+        told = self.sales, self.promotions, self.running, self._now, self.shop.zone
+        changed = since_last_week(self.run, *told)
+        return beside(
+            [
+                say("Since last week", kind="h2") + changed,
+                say("Track record", kind="h2") + self._told(record_block(self.record_of_forecasts)),
+            ]
+        )
+
+    def launching(self) -> Html:
+        """Return the promotions that start: lists side by side, whom they hold, what to send."""
+        if self.lacking:
+            return Html("")
+        rows, empty = list_of(self.promotions, "launching")
         if empty:
             return say(f"{empty} There is nobody to rank and nobody to contact.")
-        if self.outlook.empty:
-            return say(str(self.metrics.get("response", {}).get("summary", "")))
-        planned, funnel = self.run.read_table("planned"), self.run.read_table("funnel")
-        files = self._send_files()
-        blocks = [
-            launch_block(
-                row,
-                self._outlook_of(row["promotion_id"], row["kind"]),
-                self.run,
-                valid=dates(row["starts_at"], row["ends_at"], self.shop.zone),
-                currency=self.shop.settings.currency,
-                economics=self.economics.of(row["promotion_id"]),
-                planned=planned,
-                funnel=funnel_table(
-                    funnel, row["promotion_id"], consent=self.shop.has("contact_rights")
-                ),
-                files=files.get(str(row["promotion_id"]), []),
-            )
-            for row in launching.to_dict("records")
-        ]
-        plan = self.metrics["plan"]
-        said = [*plan.get("what_shows", []), *plan.get("notes", [])]
-        notes = [say(note, css="muted") for note in said]
-        return join([gain_block(self.backtest, self.words), *blocks, *notes])
+        title = say(f"Launching ({len(rows)})", kind="h2")
+        if not len(self.economics):
+            why = str(self.metrics.get("response", {}).get("summary", ""))
+            return title + say(why or "Nobody is to be contacted.")
+        return self._told(join([title, *(self._launch(row) for row in rows.to_dict("records"))]))
+
+    def _launch(self, row: dict[Any, Any]) -> Html:
+        scores = self.run.read_table("scores")
+        ranked = scores.loc[scores["promotion_id"] == row["promotion_id"], "customer_id"]
+        segments = self.run.read_table("segments")
+        return launch_block(
+            row,
+            self.economics.of(row["promotion_id"]),
+            self.run.read_table("list_sizes"),
+            self.run.read_table("planned"),
+            segments[segments["customer_id"].isin(ranked)],
+            valid=dates(row["starts_at"], row["ends_at"], self.shop.zone),
+            files=self._send_files().get(str(row["promotion_id"]), []),
+        )
 
     def _send_files(self) -> dict[str, list[str]]:
         from promolab.campaign.send_names import file_names
@@ -200,39 +233,51 @@ class WeeklyReport:
     def coming(self) -> Html:
         """Return the promotions that start in the four weeks after this one, a line each."""
         if self.lacking:
-            return say(f"No promotions are known: {self.lacking}.")
-        return coming_block(self.promotions, self.shop.zone)
+            return Html("")
+        rows, empty = list_of(self.promotions, "coming")
+        if empty:
+            return say(empty)
+        return say(f"Coming ({len(rows)})", kind="h2") + coming_block(rows, self.shop.zone)
 
     def followed(self) -> Html:
         """Return the promotions that run: observed against expected to date."""
         if self.running is None:
-            return say(f"No promotions are known: {self.lacking}.")
-        _, empty = list_of(self.promotions, "running")
-        return running_block(self.running, self.shop.zone, empty)
+            return Html("")
+        if not len(self.running):
+            return say(list_of(self.promotions, "running")[1] or self.running.summary())
+        title = f"Running ({len(self.running)}): {self.running.found()}"
+        return say(title, kind="h2") + self._told(running_block(self.running, self.shop.zone))
 
     def ended(self) -> Html:
         """Return what became of the promotions that ended in the last eight weeks."""
         if self.readout is None:
-            return say(f"No campaign results: {self.lacking}.")
+            return Html("")
         ended = [row.promotion_id for row in self.readout.promotions]
-        carried = carried_out(self.run, ended)
-        return join([ended_block(self.readout, self.shop.zone), *(say(text) for text in carried)])
+        if not ended:
+            return say(self.readout.summary())
+        block = ended_block(self.readout, self.shop.zone, carried_out(self.run, ended))
+        return say(f"Ended ({len(ended)})", kind="h2") + self._told(block)
 
     def segments(self) -> Html:
-        """Return the segments with their figures, what to do with each, and life stages."""
-        return segments_block(self.run)
-
-    def quality(self) -> Html:
-        """Return ROC and calibration of past predictions."""
-        return quality_block(self.backtest, self.metrics.get("response", {}), self.words)
+        """Return the segments, a row each: what they bring, how they answer, what to do."""
+        found = segments_finding(self.run, self.words)
+        title = say(f"Segments: {found}" if found else "Segments", kind="h2")
+        return title + segments_block(self.run, self.words)
 
     def data(self) -> Html:
-        """Return rows kept and quarantined, and what was left out and why."""
-        return data_block(self.metrics)
+        """Return what was left out, and what more tables would tell where none is of promotions."""
+        more = [more_would_tell(self.shop)] if self.lacking else []
+        return join([*more, say("What was left out", kind="h2"), data_block(self.run)])
 
-    def glossary(self) -> Html:
-        """Return the words of this page and what they mean."""
-        return glossary_block(self.words)
+    def _told(self, block: Html) -> Html:
+        """Explain each of the glossary's words where it first stands on the page."""
+        wanted = [word for word in EXPLAINED if word not in self._explained]
+        self._explained.update(word for word in wanted if word.lower() in block.text.lower())
+        return explained(block, wanted)
+
+    @cached_property
+    def _explained(self) -> set[str]:
+        return set()
 
     def record(self) -> None:
         """Write the headline numbers and what became of promotions to ``metrics.json``."""
@@ -245,5 +290,4 @@ class WeeklyReport:
         from promolab.report.one_page import write_one_page, write_summary
 
         write_summary(self.first_screen, self.run.path / "summary.md")
-        funnel, path = self.run.read_table("funnel"), self.run.path / "one_page.png"
-        write_one_page(self.first_screen, self.backtest, funnel, self.run, path)
+        write_one_page(self.first_screen, self.run.path / "one_page.png")

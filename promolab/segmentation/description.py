@@ -80,8 +80,8 @@ class SegmentProfile(Result):
         finding = f"{in_a_sentence(row['segment'])} {verb}: {figure}"
         return finding, f" (n = {plural(row[n_column], noun)})"
 
-    def _responds(self) -> tuple[str, str]:
-        return self._top("response_rate", "respond most", "contacts", "contact")
+    def _responds(self, verb: str = "respond") -> tuple[str, str]:
+        return self._top("response_rate", f"{verb} most", "contacts", "contact")
 
     def _sells(self) -> tuple[str, str]:
         return self._top("share_sales", "bring most sales", "customers", "customer")
@@ -96,6 +96,16 @@ class SegmentProfile(Result):
         axis = list(AXES.values())[place[1]].label.lower()
         name = in_a_sentence(rows["segment"].iloc[int(place[0])])
         return f"{name} stand out most: {number(scores[place], decimals=0)} of 100 in {axis}"
+
+    def finding(self, verb: str = "respond") -> str:
+        """Return which segment stands out, in a line: it responds most, or brings most sales.
+
+        Parameters
+        ----------
+        verb : str
+            What customers do about the shop's promotions.
+        """
+        return self._responds(verb)[0] or self._sells()[0]
 
     def summary(self) -> str:
         """Return how many segments there are and which one stands out."""

@@ -42,13 +42,27 @@ class SegmentIndex(Result):
         """Return one row per segment."""
         return self.table.copy()
 
-    def _named(self, verdict: str, ascending: bool) -> str:
+    def _named(self, verdict: str, ascending: bool, most: int = 3) -> str:
         rows = self.table[self.table["verdict"] == verdict]
         rows = rows.sort_values(["index", "segment"], ascending=[ascending, True], kind="stable")
         return ", ".join(
             f"{row['segment']} ({number(row['index'], row['index_low'], row['index_high'])} times)"
-            for row in rows.head(3).to_dict("records")
+            for row in rows.head(most).to_dict("records")
         )
+
+    def line(self, most: int = 2) -> str:
+        """Return the segments that stand out most, in a line.
+
+        Parameters
+        ----------
+        most : int
+            How many on either side.
+        """
+        over, under = self._named("over", False, most), self._named("under", True, most)
+        told = [
+            f"{word}-represented: {of}" for word, of in (("Over", over), ("Under", under)) if of
+        ]
+        return f"{'. '.join(told) or 'No segment stands out from what chance would do'}."
 
     def summary(self) -> str:
         """Return the segments that stand out, with their index."""

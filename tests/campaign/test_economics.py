@@ -121,7 +121,7 @@ def test_words_call_nothing_worth_sending(found) -> None:
     assert "is too small to tell" in LaunchEconomics((found,)).opening()
     week = LaunchEconomics((replace(found, held=40),))
     opening = week.opening()
-    assert opening.startswith("Contact 7 customers about 1 promotion. Expect ")
+    assert opening.startswith("Contact 7 customers about Coupons N. Expect ")
     assert "To pay for itself each contact must bring" in opening
     assert "a year of such weeks read together would not either." in opening
     near = replace(found, held=40, visible=3 * found.break_even.value)
@@ -148,7 +148,10 @@ def test_several_promotions_add_up(found) -> None:
     assert week.contacts == 10 and week.total("discount").value == 2 * found.discount.value
     assert week.total("discount").ci_high == 2 * found.discount.ci_high
     assert week.break_even.value == pytest.approx((7 * found.break_even.value + 30) / 10)
-    assert "2 promotions" in week.opening() and "of Coupons N, the largest" in week.opening()
+    assert (
+        "about Coupons N and Coupons N." in week.opening()
+        and "of Coupons N, the largest" in week.opening()
+    )
     assert week.opening(customers=8).startswith("Contact 8 customers")
 
 

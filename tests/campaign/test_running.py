@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import datetime
 
@@ -106,6 +107,24 @@ def test_the_course_never_falls_and_ends_at_the_total(running):
 @pytest.mark.parametrize(("rate", "word"), [(0.5, "above its band"), (0.02, "below its band")])
 def test_far_off_is_called_so(rate, word):
     assert follow_running(shop_of(frames(own_rate=rate)), NOW)["NOW"].word == word
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "observed", "word"),
+    [
+        (0.2, 2.0, 9.0, 3, "too little known"),  # none, and four times as many, lie in it
+        (0.2, 9.0, 20.0, 12, "too little known"),  # none, and everybody of 20
+        (0.2, 9.0, 19.0, 12, "inside its band"),
+        (1.2, 2.0, 9.0, 3, "inside its band"),
+        (0.2, 2.0, 9.0, 11, "above its band"),
+    ],
+)
+def test_a_band_that_excludes_nothing_is_no_finding(running, low, value, high, observed, word):
+    told = Estimate(value, low, high, 9)
+    row = dataclasses.replace(running["NOW"], contacts=20, observed=observed, expected=told)
+    assert row.word == word
+    both = dataclasses.replace(running, promotions=(row, dataclasses.replace(row, name="B")))
+    assert "its" not in both.summary() and "both" in both.summary()
 
 
 def test_nine_bands_in_ten_hold_what_comes_where_promotions_differ():

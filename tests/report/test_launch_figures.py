@@ -14,7 +14,7 @@ from promolab.campaign.funnel import STEPS
 from promolab.campaign.outlook_coverage import OutlookCoverage
 from promolab.contract.operations import Rate
 from promolab.report.launch_figures import coverage_block, economics_table, launch_tiles
-from promolab.report.launching import funnel_table
+from promolab.report.plan_views import funnel_table
 from promolab.results import Estimate
 
 NAN = float("nan")

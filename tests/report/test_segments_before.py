@@ -39,8 +39,7 @@ def before(shop, segmenter, features) -> SegmentsBefore:
 def test_answers_are_those_of_build_pairs_at_each_promotions_start(shop, segmenter, before) -> None:
     pairs = build_pairs(shop, as_of=AS_OF).execute()
     # Of what started before the data do, answers are known in part only.
-    opened = shop.settings.life()[0]
-    pairs = pairs[pairs["label_complete"] & (pairs["starts_at"] >= opened)]
+    pairs = pairs[pairs["label_complete"] & (pairs["starts_at"] >= shop.span()[0])]
     known = pairs["orders"].notna()
     pairs["segment"] = np.where(known, segmenter.predict_pairs(pairs), "No history")
     expected = pairs.groupby(["segment", "promotion_id"])["redeemed"].agg(["size", "sum"])

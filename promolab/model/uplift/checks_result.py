@@ -90,8 +90,8 @@ class UpliftChecks(Result):
             return Identification("randomised", "chance alone assigned the arms")
         return Identification(
             "adjusted",
-            "nobody drew who got which arm, so it holds only if the covariates tell all by which "
-            "assignment and outcome hang together",
+            "by which chance each row got its arm is not stated (propensity=), so it holds only if "
+            "the covariates tell all by which assignment and outcome hang together",
         )
 
     def require(self, despite: tuple[str, ...] = ()) -> None:

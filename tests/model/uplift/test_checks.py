@@ -190,7 +190,7 @@ def test_an_observed_shop_is_adjusted_or_refused_for_what_weighting_cannot_mend(
     seen = Experiment(rows, "arm", "none", ["orders", "age", "visits"], ["y"], **how)
     checks = check_experiment(seen)
     assert str(checks.identification) == "adjusted" and checks.refused == ()
-    assert "nobody drew" in checks.identification.because
+    assert "not stated (propensity=)" in checks.identification.because
     # Rows left out are a warning; that what is left tells next to nothing comes before it.
     thin = checks.overlap.assign(kept=0.5, effective_n=80.0)
     assert check_overlap(seen, thin).verdict == "warning"

@@ -1,0 +1,254 @@
+"""The shop's weeks: sales, orders, basket and repeat customers, against last week and last year."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.features.lines import order_lines
+from promolab.metrics import wilson
+from promolab.results import Estimate, Result, plain
+from promolab.wording import money, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from promolab.contract import Shop
+
+__all__ = ["WeeklySales", "weekly_sales"]
+
+YEAR = 52
+"""Weeks after which the same days of the week and season come again."""
+_FIGURES = ("sales", "orders", "customers", "repeat_customers")
+
+
+@dataclass(frozen=True)
+class WeeklySales(Result):
+    """What the shop sold week by week; made by `weekly_sales`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per whole week, the latest first: ago (0 is the last one), first_day, last_day
+        (local), sales (net of what came back in it), orders, customers (who ordered),
+        repeat_customers (those of them who had ordered before it).
+    basket : Estimate
+        Sales per order of the last week, with its 95 % interval (customers independent); n orders.
+    repeat_rate : Estimate
+        Share of the last week's customers who had ordered before it, with Wilson's interval.
+    currency : str
+        Of the amounts.
+    since : date
+        First local day of the data.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    basket: Estimate
+    repeat_rate: Estimate
+    currency: str
+    since: date
+
+    def at(self, name: str, ago: int = 0) -> float:
+        """Return a figure of the week so many weeks ago; nan where that week is not known."""
+        rows = self.table.loc[self.table["ago"] == ago]
+        if rows.empty:
+            return float("nan")
+        if name == "basket":
+            return self.at("sales", ago) / self.at("orders", ago) if self.at("orders", ago) else 0.0
+        if name == "repeat_rate":
+            n = self.at("customers", ago)
+            return self.at("repeat_customers", ago) / n if n else float("nan")
+        return float(rows[name].iloc[0])
+
+    def change(self, name: str, ago: int) -> float:
+        """Return by what share a figure of the last week lies above that of an earlier one.
+
+        Parameters
+        ----------
+        name : str
+            sales, orders, customers, basket or repeat_rate.
+        ago : int
+            How many weeks before the last one: 1, or `YEAR`.
+        """
+        now, then = self.at(name), self.at(name, ago)
+        return now / then - 1 if then > 0 else float("nan")
+
+    def change_words(self, name: str, ago: int) -> str:
+        """Return a change in words; empty where it is not known."""
+        share = self.change(name, ago)
+        when = "the week before" if ago == 1 else "the same week a year before"
+        if not math.isfinite(share):
+            return ""
+        if abs(share) < 0.005:
+            return f"as in {when}"
+        return f"{'+' if share > 0 else ''}{percent(share, decimals=0)} on {when}"
+
+    @property
+    def days(self) -> str:
+        """The last week's days, in words."""
+        if self.table.empty:
+            return ""
+        first, last = self.table[["first_day", "last_day"]].iloc[0]
+        return f"{first:%d %b} – {last:%d %b}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per week."""
+        return self.table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the last week's figures and their changes."""
+        changes = {
+            f"{name}_change_{ago}": self.change(name, ago) for name in _FIGURES for ago in (1, YEAR)
+        }
+        return plain(
+            {name: self.at(name) for name in _FIGURES}
+            | {"basket": self.basket, "repeat_rate": self.repeat_rate, "days": self.days}
+            | changes
+        )
+
+    def sales_sentence(self) -> str:
+        """Say what was sold last week, against the week and the year before."""
+        if self.table.empty:
+            return "The data hold no whole week yet."
+        if not self.at("orders"):
+            return f"Nothing was sold in the last week ({self.days})."
+        told = [self.change_words("sales", ago) for ago in (1, YEAR)]
+        text = ", ".join([money(self.at("sales"), currency=self.currency), *filter(None, told)])
+        return (
+            f"Sales of {self.days}: {text}; {plural(self.at('orders'), 'order')} by "
+            f"{plural(self.at('customers'), 'customer')}."
+        )
+
+    def summary(self) -> str:
+        """Say it, and what an order and a customer of the last week are like."""
+        if self.table.empty or not self.at("orders"):
+            return self.sales_sentence()
+        b, r = self.basket, self.repeat_rate
+        text = (
+            f"{self.sales_sentence()} An order is "
+            f"{money(b.value, b.ci_low, b.ci_high, currency=self.currency)}; "
+            f"{percent(r.value, r.ci_low, r.ci_high)} of these customers had ordered before."
+        )
+        if math.isnan(self.at("sales", YEAR)):
+            text += f" Of a year before nothing is known: the data begin on {self.since:%d %b %Y}."
+        return text
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the sales of each week, solid, and of the same weeks a year before, dotted."""
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+
+        from promolab import plots
+
+        table = self.table
+        now, then = table[table["ago"] <= YEAR], table[table["ago"] >= YEAR]
+        ax = plots.curve(date2num(now["last_day"]), now["sales"], label="sales", ax=ax)
+        if len(then) > 1:
+            moved = [day + timedelta(weeks=YEAR) for day in then["last_day"]]
+            ax = plots.curve(
+                date2num(moved), then["sales"], label="a year before", linestyle=":", ax=ax
+            )
+        ax.set_ylim(bottom=0)
+        locator = AutoDateLocator()
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        change = self.change_words("sales", 1)
+        return plots.finish(
+            ax,
+            title=f"Sales of the last week: {change}" if change else "Sales by week",
+            subtitle=f"whole weeks, net of returns, {self.currency}",
+            ylabel=f"sales, {self.currency}",
+        )
+
+
+def weekly_sales(shop: Shop, as_of: datetime, weeks: int = 2 * YEAR + 1) -> WeeklySales:
+    """Add up what the shop sold in each of the weeks before a date.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned; without amounts all sales are 0.
+    as_of : datetime
+        UTC if it has no zone; the weeks end with the local day before it. Nothing at or after it is
+        read.
+    weeks : int
+        How many weeks back at most; a week that the data cover in part is left out.
+
+    Returns
+    -------
+    WeeklySales
+
+    Examples
+    --------
+    >>> import ibis
+    >>> from promolab.contract import Shop
+    >>> rows = [("A", "2017-03-01", 10.0), ("A", "2017-03-08", 30.0), ("B", "2017-03-09", 5.0)]
+    >>> events = pd.DataFrame(rows, columns=["customer_id", "ts", "amount"])
+    >>> events = events.assign(ts=pd.to_datetime(events["ts"]), kind="purchase")
+    >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
+    >>> found = weekly_sales(shop, datetime(2017, 3, 15))
+    >>> found.table[["sales", "orders", "customers", "repeat_customers"]].values.tolist()
+    [[35.0, 2.0, 2.0, 1.0], [10.0, 1.0, 1.0, 0.0]]
+    """
+    import ibis
+
+    moment = pd.Timestamp(as_of)
+    moment = moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+    today = moment.tz_convert(shop.zone).date()
+    lines = order_lines(shop)
+    lines = lines.filter(lines.ts < ibis.literal(moment.tz_localize(None).to_pydatetime()))
+    day = shop.local(lines.ts).date()
+    back = ibis.literal(today).delta(day, unit="day")
+    lines = lines.mutate(ago=((back - 1) // 7).cast("int64"))
+    orders = lines.group_by("customer_id", "ago", "order_id", "single_ts")
+    orders = orders.aggregate(amount=lines.amount.sum(), bought=lines.bought.any())
+    people = orders.group_by("customer_id", "ago")
+    people = people.aggregate(amount=orders.amount.sum(), orders=orders.bought.sum())
+    first = people.filter(people.orders > 0).group_by("customer_id")
+    first = first.aggregate(first=lambda t: t.ago.max())
+    people = people.left_join(first, "customer_id").drop("customer_id_right")
+    ordered = people.orders > 0
+    sums = people.filter(people.ago < weeks).group_by("ago")
+    sums = sums.aggregate(
+        sales=people.amount.sum().cast("float64"),
+        orders=people.orders.sum(),
+        customers=ordered.sum(),
+        repeat_customers=(ordered & (people["first"] > people.ago)).sum(),
+    )
+    since = pd.Timestamp(shop.span()[0], tz="UTC").tz_convert(shop.zone).date()
+    table = _whole_weeks(sums.execute(), today, since, weeks)
+    last = people.filter(people.ago == 0).order_by("customer_id")
+    rows = last.select(people.amount.cast("float64").name("amount"), "orders").execute()
+    n = int((rows["orders"] > 0).sum())
+    repeat = int(table["repeat_customers"].iloc[0]) if len(table) else 0
+    ends = wilson(repeat, n) if n else (np.nan, np.nan)
+    rate = Estimate(repeat / n if n else np.nan, float(ends[0]), float(ends[1]), n)
+    return WeeklySales(table, _basket(rows), rate, shop.settings.currency, since)
+
+
+def _whole_weeks(sums: pd.DataFrame, today: date, since: date, weeks: int) -> pd.DataFrame:
+    """Return a row for every whole week of the data, those without a sale included."""
+    whole = min(weeks, max(0, (today - since).days // 7))
+    table = pd.DataFrame({"ago": np.arange(whole)}).merge(sums, on="ago", how="left").fillna(0.0)
+    table["last_day"] = [today - timedelta(days=7 * int(k) + 1) for k in table["ago"]]
+    table["first_day"] = [day - timedelta(days=6) for day in table["last_day"]]
+    return table[["ago", "first_day", "last_day", *_FIGURES]].astype(
+        dict.fromkeys(_FIGURES, "float64")
+    )
+
+
+def _basket(rows: pd.DataFrame) -> Estimate:
+    """Return sales per order, its variance linearised over customers (Cochran 1977, ch. 2.11)."""
+    amount, orders = (rows[name].to_numpy(dtype=float) for name in ("amount", "orders"))
+    n, total = len(rows), float(orders.sum())
+    if not total:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    ratio = float(amount.sum()) / total
+    if n < 2:
+        return Estimate(ratio, np.nan, np.nan, int(total))
+    half = 1.96 * math.sqrt(n / (n - 1) * float(((amount - ratio * orders) ** 2).sum())) / total
+    return Estimate(ratio, ratio - half, ratio + half, int(total))

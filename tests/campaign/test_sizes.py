@@ -1,0 +1,64 @@
+"""Lists of several sizes: the planned one is the plan's, longer ones add the next likeliest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.economics import weigh_launch
+from promolab.campaign.plan import plan_week
+from promolab.campaign.sizes import list_steps
+from tests.campaign.test_economics import NOW, RATIOS, shop
+
+
+@pytest.fixture(scope="module")
+def made():
+    rng = np.random.default_rng(0)
+    n = 400
+    scores = pd.DataFrame({"customer_id": [f"c{i}" for i in range(n)], "promotion_id": "N"})
+    scores["p_redeemed"] = rng.uniform(0.01, 0.6, n)
+    scores["support"] = np.where(np.arange(n) % 4 == 0, "new_customer", "inside")
+    segments = scores[["customer_id"]].assign(
+        segment=np.where(scores["p_redeemed"] > 0.35, "Keen", "Slow")
+    )
+    own = shop()
+    plan = plan_week(own, scores, NOW, ["N"], list_size=120, holdout=0.2, standing_holdout=0.0)
+    return own, plan, scores, segments
+
+
+def test_the_planned_size_has_the_figures_of_the_plan(made) -> None:
+    own, plan, scores, segments = made
+    table = list_steps(own, plan, scores, segments, RATIOS).table
+    (row,) = weigh_launch(own, NOW, plan.planned, RATIOS).promotions
+    (planned,) = table[table["planned"]].to_dict("records")
+    assert planned["contacts"] == row.contacts
+    for name in ("redemptions", "cost", "break_even"):
+        e = getattr(row, name)
+        found = [planned[f"{name}{end}"] for end in ("", "_low", "_high")]
+        assert found == pytest.approx([e.value, e.ci_low, e.ci_high])
+
+
+def test_each_step_adds_the_next_likeliest_who_may_be_contacted(made) -> None:
+    own, plan, scores, segments = made
+    table = list_steps(own, plan, scores, segments, RATIOS).table
+    n = len(plan.to_contact)
+    held = len(plan.held_out)
+    assert table["contacts"].tolist() == [n // 2, n, 2 * n, 400 - held]
+    assert table["added"].sum() == 400 - held and table["added"].tolist()[0] == n // 2
+    assert table["redemptions"].is_monotonic_increasing
+    assert table["whom"].iloc[0] == "100 % Keen" and table["whom"].iloc[-1].endswith("Slow")
+    assert table["never"].between(0, 1).all() and 0.15 < table["never"].mean() < 0.35
+    ranked = scores[~scores["customer_id"].isin(plan.held_out["customer_id"])]
+    best = ranked.nlargest(2 * n, "p_redeemed")["p_redeemed"].sum()
+    double = table.loc[table["contacts"] == 2 * n, "redemptions"].iloc[0]
+    first = ranked.nlargest(n, "p_redeemed")["p_redeemed"].sum()
+    once = table.loc[table["planned"], "redemptions"].iloc[0]
+    assert double / once == pytest.approx(best / first)
+
+
+def test_a_quiet_week_has_no_lists(made) -> None:
+    own, _, scores, segments = made
+    plan = plan_week(own, scores.head(0), NOW, [])
+    found = list_steps(own, plan, scores, segments, RATIOS)
+    assert found.table.empty and found.summary() == "Nobody is to be contacted."

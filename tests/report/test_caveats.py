@@ -1,0 +1,110 @@
+"""What a reader must know stands first: on the page, in the mail and in the picture."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.economics_total import LaunchEconomics
+from promolab.report.artifacts import RunFolder
+from promolab.report.caveats import how_tested, what_data_allow
+from promolab.report.one_page import one_page, summary_text
+from promolab.report.opening import FirstScreen
+from promolab.weeks import Week
+from promolab.wording import answer_to
+from tests.campaign.made_up import shop_of
+from tests.report.test_launch_figures import ROW
+
+WORDS = answer_to("coupon")
+NOW = pd.Timestamp("2021-03-01")
+CONSENT = "Consent was not checked: Shop has no table of contact rights."
+
+
+def backtest(n: int = 600, *, skill: float = 2.0, rate: float = 0.2) -> pd.DataFrame:
+    """Past contacts of three promotions, ranked as well as ``skill`` says."""
+    rng = np.random.default_rng(0)
+    y = (rng.random(n) < rate).astype(int)
+    p = 1 / (1 + np.exp(1.5 - skill * y - rng.normal(size=n)))
+    return pd.DataFrame({"customer_id": range(n), "promotion_id": np.arange(n) % 3, "y": y, "p": p})
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (backtest(), "was tested on 3 past promotions: the top 40 % of their lists held"),
+        (backtest(skill=0.0), "cannot be told: on 3 past promotions the ranking is not shown"),
+        (backtest(skill=-2.0), "cannot be told"),
+        (backtest(20, rate=0.1), "has hardly been tested"),
+        (backtest(60, rate=0.0), "has hardly been tested: on 3 past promotions with 0 redeemers"),
+        (backtest().head(0), "has not been tested: no past promotion could be predicted"),
+    ],
+)
+def test_what_is_said_of_tests_follows_from_them(rows, words) -> None:
+    told = how_tested(rows, WORDS)
+    assert words in told and "nan" not in told
+    assert told.count("tested on") == (1 if "was tested" in words else 0)
+
+
+def test_that_nobody_was_held_back_is_never_said_for_want_of_a_record() -> None:
+    told = what_data_allow(backtest(), WORDS, decisions=False)
+    assert "nothing states who was held back by chance" in told
+    assert "nobody" not in told.lower() and told.endswith("does not mean worth sending to.")
+    assert "held back at random" in what_data_allow(backtest(), WORDS, decisions=True)
+    assert "It adds 3." in what_data_allow(backtest(), WORDS, decisions=True, measured="It adds 3.")
+
+
+@pytest.fixture
+def screen(tmp_path) -> FirstScreen:
+    """The first screen of a week with a plan whose consent was not checked, on stale data."""
+    week = Week.parse("2021-W09")
+    folder = tmp_path / str(week)
+    (folder / "tables").mkdir(parents=True)
+    plan = {"customers_to_contact": 925, "unchecked": [CONSENT]}
+    known = {"plan": plan, "customers": {"active_28d": 5, "customers": 9}}
+    (folder / "metrics.json").write_text(json.dumps(known), encoding="utf-8")
+    run = RunFolder(folder, week)
+    funnel = {"promotion_id": "18", "channel": "mail", "active": 1000, "to_contact": 925}
+    steps = ("no_right", "status", "over_limit", "excluded", "not_planned")
+    held = ("held_out_standing", "held_out_promotion")
+    frame = pd.DataFrame([funnel | dict.fromkeys([*steps, *held], 0)])
+    run.write_table("funnel", frame, by="promotion_id")
+    events = pd.DataFrame({"customer_id": ["A"], "ts": [NOW - pd.Timedelta(days=90)]})
+    return FirstScreen(
+        run=run,
+        shop=shop_of({"events": events.assign(kind="purchase")}),
+        as_of=NOW.to_pydatetime(),
+        lacking=None,
+        promotions=pd.DataFrame({"status": ["launching"], "name": ["Coupons 18"]}),
+        economics=LaunchEconomics((ROW,)),
+        running=None,
+        readout=None,
+        words=WORDS,
+        backtest=backtest(),
+    )
+
+
+def test_caveats_stand_first_in_the_mail_and_are_never_cut(screen) -> None:
+    text = summary_text(screen)
+    places = [text.index(part) for part in ("Degraded", CONSENT, "was tested on", "Contact 925")]
+    assert places == sorted(places)
+    assert "- Customers to contact: 925" in text and len(text.split()) <= 220
+
+
+def test_caveats_stand_first_in_the_picture(screen) -> None:
+    drawn = sorted(one_page(screen).texts, key=lambda text: -text.get_position()[1])
+    words = " ".join(" ".join(text.get_text().split()) for text in drawn)
+    places = [words.index(part) for part in ("Degraded", CONSENT, "was tested on", "Contact 925")]
+    assert places == sorted(places)
+    # Nothing is written over anything else: the answer ends above the tiles.
+    figure = one_page(screen)
+    figure.canvas.draw()
+    low = min(t.get_window_extent().y0 for t in figure.texts if "Contact 925" in t.get_text())
+    assert low > figure.bbox.height * (0.54 + 0.145)
+
+
+def test_caveats_stand_above_the_tiles_on_the_page(screen) -> None:
+    text = screen.opening().text
+    assert text.index("Contact 925") < text.index(CONSENT) < text.index("was tested on")

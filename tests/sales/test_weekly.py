@@ -1,0 +1,127 @@
+"""The shop's weeks and cohorts against plain pandas, and what they say of odd shops."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.sales import YEAR, monthly_cohorts, weekly_sales
+from tests.campaign.made_up import shop_of
+
+NOW = pd.Timestamp("2021-03-01")  # a Monday
+DAY = pd.Timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def events() -> pd.DataFrame:
+    """Orders of two lines each over two years, some of which come back."""
+    rng = np.random.default_rng(0)
+    n = 3000
+    table = pd.DataFrame({"customer_id": rng.integers(0, 150, n), "order_id": np.arange(n)})
+    table["ts"] = NOW - DAY * rng.uniform(-20, 760, n)
+    table = pd.concat([table, table], ignore_index=True)
+    table["amount"] = rng.uniform(1, 50, len(table)).round(2)
+    back = table.sample(200, random_state=1).assign(kind="return")
+    back["ts"] += 9 * DAY
+    return pd.concat([table.assign(kind="purchase"), back], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def shop(events):
+    return shop_of({"events": events}, currency="EUR")
+
+
+def test_weeks_are_those_of_plain_pandas(events, shop) -> None:
+    found = weekly_sales(shop, NOW.to_pydatetime())
+    rows = events[events["ts"] < NOW]
+    ago = (NOW - rows["ts"].dt.normalize()).dt.days.sub(1) // 7
+    signed = rows["amount"].where(rows["kind"] == "purchase", -rows["amount"])
+    bought = rows[rows["kind"] == "purchase"]
+    first = bought.assign(ago=ago).groupby("customer_id")["ago"].max()
+    for week in (0, 1, 17, YEAR, 100):
+        mine = bought[ago[bought.index] == week]
+        assert found.at("sales", week) == pytest.approx(signed[ago == week].sum())
+        assert found.at("orders", week) == mine["order_id"].nunique()
+        who = mine["customer_id"].unique()
+        assert found.at("customers", week) == len(who)
+        assert found.at("repeat_customers", week) == (first.loc[who] > week).sum()
+    change = found.at("sales") / found.at("sales", YEAR) - 1
+    assert found.change("sales", YEAR) == pytest.approx(change)
+    assert found.table["ago"].is_monotonic_increasing and found.at("sales", 0) > 0
+    # A week that the data cover in part is none.
+    assert found.table["first_day"].min() >= events["ts"].min().date()
+
+
+def test_sales_per_order_and_repeat_rate_have_their_intervals(events, shop) -> None:
+    found = weekly_sales(shop, NOW.to_pydatetime())
+    assert found.basket.value == pytest.approx(found.at("sales") / found.at("orders"))
+    assert found.basket.ci_low < found.basket.value < found.basket.ci_high
+    # Half a width is 1.96 standard errors, those of the jackknife over customers.
+    last = events[(events["ts"] < NOW) & (events["ts"] >= NOW - 7 * DAY)]
+    signed = last["amount"].where(last["kind"] == "purchase", -last["amount"])
+    amount = signed.groupby(last["customer_id"]).sum()
+    bought = last[last["kind"] == "purchase"].groupby("customer_id")["order_id"].nunique()
+    orders = bought.reindex(amount.index, fill_value=0)
+    without = (amount.sum() - amount) / (orders.sum() - orders)
+    error = np.sqrt((len(without) - 1) * without.var(ddof=0))
+    half = (found.basket.ci_high - found.basket.ci_low) / 2
+    assert half == pytest.approx(1.96 * error, rel=0.1)
+    assert found.repeat_rate.n == found.at("customers")
+    text = found.summary()
+    assert "EUR" in text and "on the week before" in text and "a year before" in text
+    assert found.plot().get_ylabel() == "sales, EUR"
+
+
+def test_a_later_row_changes_no_week(events) -> None:
+    later = events[events["ts"] < NOW]
+    now = NOW.to_pydatetime()
+    kept = weekly_sales(shop_of({"events": later}), now).table
+    pd.testing.assert_frame_equal(kept, weekly_sales(shop_of({"events": events}), now).table)
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [([3], "no whole week"), ([60, 20], "Nothing was sold"), ([9, 3], "1 order by 1 customer")],
+)
+def test_a_few_rows_are_sentences(days, words) -> None:
+    rows = pd.DataFrame({"customer_id": "A", "ts": [NOW - d * DAY for d in days], "amount": 5.0})
+    found = weekly_sales(shop_of({"events": rows.assign(kind="purchase")}), NOW.to_pydatetime())
+    assert words in found.summary() and "nan" not in found.summary()
+    assert "–" not in found.summary().replace(" – ", "")
+    assert found.to_dict()["sales"] == (5.0 if "order" in words else None if "no" in words else 0.0)
+
+
+def test_cohorts_are_those_of_plain_pandas(events, shop) -> None:
+    found = monthly_cohorts(shop, NOW.to_pydatetime())
+    bought = events[(events["kind"] == "purchase") & (events["ts"] < NOW)]
+    month = bought["ts"].dt.to_period("M")
+    first = month.groupby(bought["customer_id"]).transform("min")
+    wanted = bought.assign(month=month, first=first)
+    for row in found.table.head(40).to_dict("records"):
+        cohort = pd.Period(row["cohort"], "M")
+        mine = wanted[wanted["first"] == cohort]
+        assert row["customers"] == mine["customer_id"].nunique()
+        active = mine[mine["month"] == cohort + row["after"]]["customer_id"].nunique()
+        assert row["active"] == active and row["share"] == active / row["customers"]
+    assert (found.table["share_low"] <= found.table["share"]).all()
+    # March has only begun, and February is the last month that is over.
+    months = [pd.Period(c, "M") + k for c, k in found.table[["cohort", "after"]].to_numpy()]
+    assert not months or max(months) <= pd.Period("2021-02", "M")
+
+
+def test_new_customers_that_come_back_are_a_sentence() -> None:
+    new = pd.DataFrame({"customer_id": range(80), "ts": pd.Timestamp("2021-01-10")})
+    old = pd.DataFrame({"customer_id": range(100, 140), "ts": pd.Timestamp("2020-11-30")})
+    again = new.head(20).assign(ts=pd.Timestamp("2021-02-03"))
+    events = pd.concat([old, new, again]).assign(kind="purchase")
+    found = monthly_cohorts(shop_of({"events": events}), datetime(2021, 3, 1))
+    assert "Of 80 new customers of January 2021, 25 % [17, 35] ordered again" in found.summary()
+    found.plot()
+    nothing = monthly_cohorts(
+        shop_of({"events": old.assign(kind="purchase")}), datetime(2020, 12, 2)
+    )
+    assert "cannot be told yet" in nothing.summary()
+    nothing.plot()
