@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     assignment,
+    first_page,
     neural,
     outlook,
     own_data,
@@ -97,6 +98,8 @@ def report(out: Path) -> Iterator[Row]:
     yield from quality.last_quarter(pairs)
     yield outlook.forecasts_hold(model, pairs)
     yield outlook.costs_hold(folders[0] / "shop")
+    say("first pages in a browser")
+    yield from first_page.first_pages(out / "first_pages")
     say("an export of invoice lines, and a warehouse")
     yield own_data.an_export_by_a_few_lines(folders[0] / "shop", out / "invoices")
     yield from own_data.a_warehouse_gives_the_same(folders[0] / "shop")

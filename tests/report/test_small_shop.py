@@ -58,7 +58,9 @@ def test_markup_in_the_data_appears_only_escaped(small_reports):
 def test_a_second_week_says_what_changed_and_is_listed(small_reports):
     made = small_reports["first"]
     assert "against the week before" not in made.page("2017-W44")
+    assert "No report of 2017-W43 lies in this folder" in made.page("2017-W44")
     assert "against the week before" in made.page("2017-W45")
+    assert "in the report of 2017-W44" in made.page("2017-W45")
     index = (made.out / "index.html").read_text("utf-8")
     assert 0 < index.index('href="2017-W45/index.html"') < index.index('href="2017-W44/index.html"')
     assert (made.out / "latest").resolve().name == "2017-W45"
@@ -74,7 +76,7 @@ def test_a_week_in_which_nothing_starts_says_so(small_reports):
 def test_an_early_week_says_what_it_lacks(small_reports):
     made = small_reports["early"]
     page = made.page("2017-W19")
-    assert "no past promotions yet" in page
+    assert "tested" in page and "top 40 %" not in page
     assert "far 0 past promotions" not in page
     assert not re.search(r"\b(nan|NaN|None|NaT)\b", page)
     assert (
@@ -92,8 +94,11 @@ def test_the_last_week_is_as_whole_as_any(small_reports):
 def test_an_export_of_invoice_lines_gets_segments_and_the_reason_for_no_more(small_reports):
     made = small_reports["invoices"]
     page = made.page()
-    assert "response models need the table 'promotions'" in page
-    assert "would add who is likely to redeem" in page
+    assert "no table says what ran" in page and "who is likely to answer what starts" in page
+    for part in ("Sales per order", "Repeat rate", "Trend", "Who comes back", "without customer"):
+        assert part in page, part
+    for part in ("Launching", "Running", "Track record", "redemption", "response rate"):
+        assert part not in page, part
     rows = made.metrics()["data"]["events"]
     assert rows["rows_quarantined"] >= 2  # no customer, and an adjustment of bad debt
     assert made.metrics()["segments"]["k"] >= 2
