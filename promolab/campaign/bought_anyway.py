@@ -145,7 +145,8 @@ def _rhythms(shop: Shop, as_of: datetime, spans: pd.DataFrame) -> tuple[Any, Any
 
     def back(ts: Any) -> Any:
         # A whole day ago, to the second, is still in the last one.
-        return ibis.greatest(now.epoch_seconds() - ts.epoch_seconds() - 1, 0) // _DAY
+        seconds = now.epoch_seconds() - ts.epoch_seconds() - 1
+        return ibis.greatest(seconds.cast("int64"), 0) // _DAY
 
     events = shop.events.filter(shop.events.ts < now)
     seen = events.group_by("customer_id").aggregate(ts=events.ts.min())

@@ -271,7 +271,7 @@ def _without_clock(shop: Shop) -> str:
     """Say that purchases have a date and no time of day, where more than a few have none."""
     bought = shop.events.filter(shop.events.kind == "purchase")
     # The clock of a zone is slow to ask for; a midnight of any zone is a whole quarter of an hour.
-    quarters = bought.filter(bought.ts.epoch_seconds() % 900 == 0)
+    quarters = bought.filter(bought.ts.epoch_seconds().cast("int64") % 900 == 0)
     local = shop.local(quarters.ts)
     here, as_utc = local == local.truncate("D"), quarters.ts == quarters.ts.truncate("D")
     found = quarters.aggregate(n=(here | as_utc).sum(), utc=as_utc.sum()).to_pyarrow()

@@ -195,7 +195,7 @@ def test_segments_and_campaigns_are_recorded(metrics, tables):
     assert segments["k"] >= 2 and -1 <= segments["silhouette"] <= 1
     assert 0 <= segments["stability"] <= 1
     assert set(segments["names"]) <= set(tables["segments"]["segment"])
-    assert tables["segments"]["customer_id"].is_unique and len(tables["segments"]) == 2469
+    assert tables["segments"]["customer_id"].is_unique and len(tables["segments"]) == 2453
     campaign = metrics["campaigns"]["13"]
     rate = campaign["redemption_rate"]
     assert rate["value"] == campaign["redeemers"] / campaign["contacts"] == 196 / 1077
