@@ -62,7 +62,7 @@ class TrackRecord(Result):
             return "Each was in the report of the week in which it started."
         rest = "recomputed from what was known at each start"
         if not own:
-            return f"None was in an earlier report of this folder: {rest}."
+            return f"No earlier report of this folder made one: {rest}."
         return f"{count(own)} of them by earlier reports, the others {rest}."
 
 

@@ -69,8 +69,9 @@ responses | promotions answered | promotions | Promotions that the customer clic
     redeemed, bought from or shared before.
 answers | answers to promotions | answers | Clicks, claims, redemptions, purchases and shares in
     answer to promotions before, each counted: five coupons redeemed are five.
-response_rate | response rate | share, 0–1 | (Promotions answered + 2 × the shop's own rate by
-    then) ÷ (contacts + 2), at most 1: someone never contacted starts at the shop's rate.
+response_rate | answer rate | share, 0–1 | (Promotions answered, if only by a click, + 2 × the
+    shop's own rate by then) ÷ (contacts + 2), at most 1: someone never contacted starts at the
+    shop's rate.
 days_since_response | days since the last answer | days | Time since the last answer to a
     promotion; null without one.
 views_28d | views in the last 28 days | events | Product pages viewed in the last 28 days.

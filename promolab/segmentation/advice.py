@@ -168,7 +168,7 @@ class SegmentAdvice(Result):
         ax = plots.heat_map(
             values,
             [f"{row['segment']} ({count(row['customers'])})" for row in rows],
-            [label(f[0]) for f in shown],
+            ["response rate" if f[0] == "response_rate" else label(f[0]) for f in shown],
             text=text,
             centre=0,  # three colours, told in the subtitle: a scale would mean nothing
             ax=roomy(len(rows), len(shown) + 1) if ax is None else ax,
