@@ -83,7 +83,11 @@ def list_steps(
         The row of the planned size has the figures of `promolab.campaign.weigh_launch`.
     """
     told = read_operations(shop.settings).economics
-    past = past_discounts(shop, plan.as_of) if len(plan.planned) else pd.DataFrame()
+    ends = [f"{name}{end}" for name in _FIGURES for end in ("", "_low", "_high")]
+    columns = ["promotion_id", "contacts", "planned", *ends, "added", "never", "whom"]
+    if plan.planned.empty:
+        return ListSteps(pd.DataFrame(columns=columns))
+    past = past_discounts(shop, plan.as_of)
     named = segments.set_index("customer_id")["segment"]
     rows: list[dict[str, Any]] = []
     for promotion in launched(shop, plan.planned).to_dict("records"):
@@ -105,8 +109,6 @@ def list_steps(
                 | {k: v for name, e in figures for k, v in _spread(name, e).items()}
                 | _added(ranked.iloc[low:size])
             )
-    ends = [f"{name}{end}" for name in _FIGURES for end in ("", "_low", "_high")]
-    columns = ["promotion_id", "contacts", "planned", *ends, "added", "never", "whom"]
     return ListSteps(pd.DataFrame(rows, columns=columns))
 
 

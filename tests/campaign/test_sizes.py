@@ -62,3 +62,5 @@ def test_a_quiet_week_has_no_lists(made) -> None:
     plan = plan_week(own, scores.head(0), NOW, [])
     found = list_steps(own, plan, scores, segments, RATIOS)
     assert found.table.empty and found.summary() == "Nobody is to be contacted."
+    bare = own.with_tables({"events": own.tables["events"]})
+    assert list_steps(bare, plan, scores, segments, RATIOS).table.empty
