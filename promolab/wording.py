@@ -157,6 +157,8 @@ def percent(
     '50 % [44, 56]'
     """
     scale = [None if x is None else 100 * x for x in (low, high)]
+    if value == 0 and (low is None or high is None or not math.isfinite(high - low)):
+        return number(0.0, decimals=decimals or 0, unit="%")
     if decimals is None and low is not None and high is not None and math.isfinite(high - low):
         decimals = max(0, decimals_for(100 * low, 100 * high))
     return number(100 * value, *scale, decimals=decimals, unit="%")

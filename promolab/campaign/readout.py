@@ -321,8 +321,9 @@ def _total_cost(
     own = cost[cost["promotion_id"] == promotion_id].set_index("customer_id")["discount"]
     own = own[own.index.isin(paying)]
     e = _mean(contacted.map(own).fillna(0.0).to_numpy(dtype=float), level)
-    # A discount is never negative, as a normal interval of a few large ones might be.
-    return Estimate(n * e.value, max(n * e.ci_low, 0.0), n * e.ci_high, n)
+    # A discount is hardly ever negative, as a normal interval of a few large ones might be; where
+    # more was taken back than off, nothing is cut from its own figure.
+    return Estimate(n * e.value, max(n * e.ci_low, min(n * e.value, 0.0)), n * e.ci_high, n)
 
 
 def _mean_sales(promotion: Any, contacted: pd.Series[Any], sources: _Sources) -> Estimate:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.comparison import RANDOMISED, Difference, not_identified
+from promolab.campaign.pooled import PooledHoldouts, pool_holdouts
 from promolab.campaign.randomised import HoldoutComparison
 from promolab.campaign.verdict import PaysFrom, Verdict
 from promolab.errors import InputError
@@ -183,6 +184,12 @@ class Readout(Result):
         return len(self.promotions)
 
     @property
+    def pooled(self) -> PooledHoldouts | None:
+        """What the holdouts show together; None with fewer than two that could be read."""
+        currency = self.promotions[0].currency if self.promotions else ""
+        return pool_holdouts((row.holdout for row in self.promotions), currency=currency)
+
+    @property
     def words(self) -> Answer:
         """What customers did about them, in words."""
         return answer_to(row.kind for row in self.promotions)
@@ -203,7 +210,9 @@ class Readout(Result):
         if not self.promotions:
             return f"No promotion ended {span}."
         lines = [f"{plural(len(self), 'promotion')} ended {span}."]
-        return "\n".join(lines + [row.summary() for row in self.promotions])
+        lines += [row.summary() for row in self.promotions]
+        pooled = self.pooled
+        return "\n".join(lines if pooled is None else [*lines, pooled.summary()])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the redemption rates with their intervals."""

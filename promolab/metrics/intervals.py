@@ -13,7 +13,7 @@ from promolab.metrics._inputs import check_level
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["cluster_sums", "normal_quantile", "share_interval", "wilson"]
+__all__ = ["cluster_sums", "normal_quantile", "part_of_total", "share_interval", "wilson"]
 
 
 def normal_quantile(level: float) -> float:
@@ -103,3 +103,57 @@ def share_interval(
     flat = (variance <= 1e-15) | (spread <= 1e-15)
     effective = np.where(flat, n, spread / np.where(flat, 1.0, variance))
     return wilson(np.clip(share, 0, 1) * effective, effective, level)
+
+
+def part_of_total(
+    values: np.ndarray, member: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return each group's part of a total of amounts, such as net sales, with its interval.
+
+    Amounts may be negative (what came back), and so may a part be, or be more than all. Then the
+    interval is that of a ratio of sums, part ± Student's quantile × linearised error (the delta
+    method), and it is cut off nowhere. Where no amount is negative a part lies within 0 and 1, and
+    so does the interval: Wilson's, at the number of trials of the same variance.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Amount of each customer.
+    member : ndarray of shape (n, k)
+        1.0 where a customer is in a group, else 0.0.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    part, low, high : ndarray of shape (k,)
+        nan where the total is not above 0. A group of nothing but zeros has the part 0 by
+        definition, and no interval: its ends are nan.
+
+    References
+    ----------
+    Cochran (1977), Sampling Techniques, 3rd ed., section 6.4; `share_interval`.
+
+    Examples
+    --------
+    >>> sales = np.array([50.0, 60.0, 40.0, -60.0, 30.0, -5.0])
+    >>> member = np.repeat(np.eye(2), 3, axis=0)
+    >>> part, low, high = part_of_total(sales, member)
+    >>> [round(float(x), 2) for x in (part[1], low[1], high[1])]
+    [-0.3, -2.55, 1.94]
+    """
+    total, n = float(values.sum()), len(values)
+    if not total > 0:
+        return (np.full(member.shape[1], np.nan),) * 3
+    part = values @ member / total
+    residual = (member - part) * values[:, None]
+    variance = n / max(n - 1, 1) * (residual**2).sum(axis=0) / total**2
+    if (values < 0).any():
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(max(n - 1, 1), 0.5 + level / 2)) * np.sqrt(variance)
+        low, high = part - half, part + half
+    else:
+        low, high = share_interval(part, variance, float(n), level)
+    none = np.abs(values) @ member == 0
+    return part, np.where(none, np.nan, low), np.where(none, np.nan, high)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.metrics.intervals import share_interval, wilson
+from promolab.metrics.intervals import part_of_total, wilson
 from promolab.profiles.columns import customer_frame, numeric
 from promolab.results import Result, plain
 from promolab.wording import count, number, percent, plural
@@ -226,7 +226,7 @@ def _table(frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int) -> p
     table |= {"share_customers_low": low, "share_customers_high": high}
     for name, column in (("share_sales", "amount"), ("share_sales_28d", "amount_28d")):
         sales = np.concatenate([np.nan_to_num(numeric(frame, column)), np.zeros(absent)])
-        for end, values in zip(("", "_low", "_high"), _sales_share(member, sales), strict=True):
+        for end, values in zip(("", "_low", "_high"), part_of_total(sales, member), strict=True):
             table[name + end] = values
     table["meaning"] = [
         f"first order in the last {NEW_DAYS} days",
@@ -235,17 +235,3 @@ def _table(frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int) -> p
         "no order that was kept, as far as is known",
     ]
     return pd.DataFrame(table)
-
-
-def _sales_share(member: np.ndarray, sales: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return each stage's share of sales with its interval; nan where there are no sales."""
-    total, n = sales.sum(), len(sales)
-    if not total > 0:
-        return (np.full(member.shape[1], np.nan),) * 3
-    share = (member * sales[:, None]).sum(axis=0) / total
-    residual = (member - share) * sales[:, None]
-    variance = n / max(n - 1, 1) * (residual**2).sum(axis=0) / total**2
-    low, high = share_interval(share, variance, float(n), 0.95)
-    # Whoever has not ordered has no sales by definition: that nothing is known exactly.
-    none = (member.sum(axis=0) > 0) & ((member * np.abs(sales)[:, None]).sum(axis=0) == 0)
-    return share, np.where(none, 0.0, np.minimum(low, share)), np.where(none, 0.0, high)

@@ -55,6 +55,7 @@ def ended_block(readout: Readout, zone: str, told: Sequence[str] = ()) -> Html:
     return join(
         [
             _results(readout, zone),
+            *([] if readout.pooled is None else [say(readout.pooled.summary())]),
             fold(
                 "How these were judged, and who was reached",
                 [

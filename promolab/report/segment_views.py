@@ -82,7 +82,7 @@ def _written(value: float, low: float, high: float) -> str:
     if value != value:
         return "–"
     # Nothing by definition has no interval.
-    return percent(value, decimals=0) if low == high else percent(value, low, high)
+    return percent(value, low, high) if low < high else percent(value, decimals=0)
 
 
 def stage_formats() -> dict[str, Callable[[Any], str]]:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.metrics.intervals import part_of_total
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
 from promolab.results import Result
-from promolab.segmentation.intervals import grouped_mean, grouped_ratio, wilson
+from promolab.segmentation.intervals import grouped_mean, wilson
 from promolab.segmentation.preparation import APART
 from promolab.segmentation.rfm import in_a_sentence
 from promolab.wording import count, decimals_for, number, percent, plural
@@ -42,8 +43,8 @@ class SegmentProfile(Result):
     table : DataFrame
         One row per segment: ``segment, customers, share_customers, share_sales,
         sales_per_customer, contacts, response_rate``, the four axes (0–100), and the ends
-        ``…_low``, ``…_high`` of their 95 % intervals. Shares and rates run from 0 to 1; a figure
-        that the data do not give is nan.
+        ``…_low``, ``…_high`` of their 95 % intervals. Shares and rates run from 0 to 1, but a share
+        of net sales may be negative; a figure that the data do not give is nan.
     method : str
         How the segments were made.
     customers : int
@@ -332,9 +333,7 @@ def _table(
     _three(table, "share_customers", share, *wilson(share, everyone))
 
     amount = numeric(frame, "amount")
-    sales = np.nan_to_num(amount)[:, None]
-    total = np.repeat(sales, len(names), axis=1)
-    shares = grouped_ratio(member * sales, total, everyone)
+    shares = part_of_total(np.nan_to_num(amount), member)
     # Nothing is known of the sales of those who are not in the features.
     _three(table, "share_sales", *(np.where(here > 0, figure, np.nan) for figure in shares))
     _three(table, "sales_per_customer", *grouped_mean(amount, member))

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.metrics.intervals import part_of_total
 from promolab.profiles import numeric
 from promolab.results import Result
-from promolab.segmentation.intervals import grouped_ratio, wilson
+from promolab.segmentation.intervals import wilson
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -241,9 +242,7 @@ def rfm_grid(features: pd.DataFrame, recency: np.ndarray, frequency_money: np.nd
     customers = member.sum(axis=0)
     share = customers / max(n, 1)
     low, high = wilson(share, np.full(25, float(n)))
-    sales, sales_low, sales_high = grouped_ratio(
-        member * amount[:, None], np.repeat(amount[:, None], 25, axis=1), np.full(25, float(n))
-    )
+    sales, sales_low, sales_high = part_of_total(amount, member)
     cells = pd.DataFrame(
         {
             "recency_score": r.ravel(),

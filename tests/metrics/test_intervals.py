@@ -8,6 +8,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from promolab.errors import InputError
 from promolab.metrics import wilson
+from promolab.metrics.intervals import part_of_total
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
@@ -29,3 +30,48 @@ def test_wilson_names_bad_counts():
         wilson([3, 1], [2, 2])
     with pytest.raises(InputError, match="level is 1"):
         wilson(1, 2, level=1)
+
+
+def returns(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return net sales, some negative, and who of them brings back more than was bought."""
+    back = rng.random(n) < 0.2
+    sales = rng.gamma(2.0, 20.0, n) * np.where(back, -0.6, 1.0) + rng.normal(0, 5, n)
+    return sales, np.column_stack([back, ~back]).astype(float)
+
+
+def test_a_negative_part_of_net_sales_lies_in_its_own_interval_and_is_covered():
+    rng = np.random.default_rng(0)
+    sales, member = returns(rng, 400_000)
+    truth = float(sales @ member[:, 0] / sales.sum())
+    assert truth < -0.1
+    inside, widths, values = 0, [], []
+    for _ in range(1_000):
+        sales, member = returns(rng, 400)
+        part, low, high = part_of_total(sales, member)
+        assert (low < part).all() and (part < high).all() and part.sum() == pytest.approx(1)
+        inside += low[0] <= truth <= high[0]
+        widths.append(high[0] - low[0])
+        values.append(part[0])
+    assert 0.93 <= inside / 1_000 <= 0.97
+    assert np.mean(widths) <= 1.1 * 2 * 1.96 * np.std(values)
+    # More than all: the others sold less than nothing.
+    assert part[1] > 1 and high[1] > part[1]
+
+
+def test_the_ratio_interval_is_that_of_least_squares_on_the_shares_residuals():
+    """The delta method by hand, and against a clustered ratio of statsmodels' mean of residuals."""
+    import statsmodels.api as sm
+
+    sales, member = returns(np.random.default_rng(1), 300)
+    part, low, high = part_of_total(sales, member)
+    residual = (member[:, 0] - part[0]) * sales / sales.mean()
+    fit = sm.OLS(residual, np.ones(300)).fit()
+    assert (high[0] - low[0]) / 2 == pytest.approx(fit.bse[0] * 1.968, rel=2e-3)
+
+
+def test_without_a_negative_amount_a_part_stays_within_0_and_1_and_nothing_has_no_interval():
+    sales = np.array([5.0, 3.0, 0.0, 0.0, 900.0])
+    part, low, high = part_of_total(sales, np.eye(5)[:, [0, 2, 4]])
+    assert low[0] >= 0 and high[2] <= 1
+    assert part[1] == 0 and np.isnan(low[1]) and np.isnan(high[1])
+    assert np.isnan(part_of_total(-sales, np.eye(5))[0]).all()

@@ -1,0 +1,84 @@
+"""Holdouts read together: against inverse variances by hand, shared customers, and coverage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.abtest import compare_arms
+from promolab.campaign.pooled import pool_holdouts
+from promolab.campaign.randomised import HoldoutComparison
+from promolab.metrics.two_arms import compare_means
+from promolab.results import Estimate
+
+
+def compared(y: np.ndarray, arm: np.ndarray, who: np.ndarray) -> HoldoutComparison:
+    arm = np.where(arm, "assigned", "holdout")
+    sales = compare_arms(y, arm, cluster=who, kind="mean")
+    n1, n0 = int((arm == "assigned").sum()), int((arm == "holdout").sum())
+    units = pd.unique(who)
+    return HoldoutComparison("P", n1, n0, "promotion", 0.1, sales, None, None, "", units=units)
+
+
+def some(seed: int, n: int, who: np.ndarray, effect: float = 5.0) -> HoldoutComparison:
+    rng = np.random.default_rng(seed)
+    arm = rng.permutation(n) >= n // 10
+    return compared(rng.gamma(2.0, 20.0, n) + effect * arm, arm, who)
+
+
+def test_different_customers_are_weighed_by_the_inverse_of_their_variances() -> None:
+    parts = [some(0, 400, np.arange(400)), some(1, 1000, np.arange(1000, 2000))]
+    found = pool_holdouts(parts, currency="EUR")
+    v = np.array([p.sales.scores @ p.sales.scores for p in parts])
+    d = np.array([p.sales.difference.value for p in parts])
+    assert found.difference.value == pytest.approx((d / v).sum() / (1 / v).sum())
+    half = (found.difference.ci_high - found.difference.ci_low) / 2
+    assert half == pytest.approx(1.98 * (1 / (1 / v).sum()) ** 0.5, rel=0.02)
+    assert found.promotions == 2 and found.difference.n == 1400
+    assert "The holdouts of 2 promotions, read together: extra net sales of" in found.summary()
+
+
+def test_customers_of_both_count_once() -> None:
+    """The same outcomes and arms twice are no more than once."""
+    once = some(2, 500, np.arange(500))
+    twice = pool_holdouts([once, once]).difference
+    width = once.sales.difference.ci_high - once.sales.difference.ci_low
+    assert twice.value == pytest.approx(once.sales.difference.value)
+    assert twice.ci_high - twice.ci_low == pytest.approx(width, rel=0.03)
+
+
+def test_nothing_to_pool() -> None:
+    one = some(3, 300, np.arange(300))
+    none = HoldoutComparison("Q", 5, 0, "", 0.0, None, None, None, "nobody was held back")
+    flat = compared(np.zeros(100), np.arange(100) >= 50, np.arange(100))
+    assert pool_holdouts([one, none, flat]) is None
+
+
+def test_four_together_cover_and_are_half_as_wide() -> None:
+    """Customers differ and come again: 1,000 times four promotions to the same 600."""
+    rng = np.random.default_rng(4)
+    taste, who = rng.gamma(1.5, 30.0, 600), np.arange(600)
+    template = compared(taste, who >= 60, who)
+    covered, widths, single, values = 0, [], [], []
+    for _ in range(1000):
+        parts = []
+        for _ in range(4):
+            arm = rng.permutation(600) >= 60
+            arms = compare_means(taste + rng.gamma(2.0, 20.0, 600) + 5 * arm, arm, who)
+            sales = replace(
+                template.sales,
+                difference=Estimate(arms.value, *arms.interval(0.95), 600),
+                scores=arms.treated.scores - arms.control.scores,
+            )
+            parts.append(replace(template, sales=sales))
+        e = pool_holdouts(parts).difference
+        covered += e.ci_low <= 5 <= e.ci_high
+        widths.append(e.ci_high - e.ci_low)
+        values.append(e.value)
+        single.append(parts[0].sales.difference.ci_high - parts[0].sales.difference.ci_low)
+    assert 0.93 <= covered / 1000 <= 0.97
+    assert np.mean(widths) / np.mean(single) == pytest.approx(0.5, abs=0.03)
+    assert np.mean(widths) <= 1.08 * 2 * 1.96 * np.std(values)
