@@ -63,6 +63,9 @@ class Release:
         starts_at and ends_at of each planned promotion, ISO 8601 in UTC.
     sends_at : str
         When the week begins, ISO 8601 in UTC.
+    since_draft : mapping
+        What was found that the draft did not know, and who was taken out
+        (`promolab.campaign.recheck.Recheck.to_dict`).
     """
 
     by: str
@@ -70,6 +73,7 @@ class Release:
     files: Mapping[str, str] = field(repr=False)
     promotions: Mapping[str, Mapping[str, str]] = field(repr=False)
     sends_at: str
+    since_draft: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a manifest holds it."""
@@ -185,9 +189,9 @@ def frozen_windows(promotions: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 
 def moved_windows(
-    frozen: Mapping[str, Mapping[str, str]], promotions: pd.DataFrame
+    frozen: Mapping[str, Mapping[str, str]], promotions: pd.DataFrame, done: str = "released"
 ) -> tuple[str, ...]:
-    """Say which promotions no longer run when the released plan says they do.
+    """Say which promotions no longer run when a plan says they do.
 
     Parameters
     ----------
@@ -195,6 +199,8 @@ def moved_windows(
         By `frozen_windows`, at the release.
     promotions : DataFrame
         promotion_id, starts_at, ends_at as the shop states them now.
+    done : str
+        What was done with the plan: ``released`` or ``planned``.
 
     Returns
     -------
@@ -212,13 +218,13 @@ def moved_windows(
     said = []
     for promotion, window in frozen.items():
         if promotion not in now:
-            said.append(f"promotion {promotion} was released and is no longer in the data")
+            said.append(f"promotion {promotion} was {done} and is no longer in the data")
             continue
         for key, word in (("starts_at", "start"), ("ends_at", "end")):
             then, today = pd.Timestamp(window[key]), pd.Timestamp(now[promotion][key])
             if then != today:
                 said.append(
-                    f"promotion {promotion} was released with the {word} {_minute(then)} and now "
+                    f"promotion {promotion} was {done} with the {word} {_minute(then)} and now "
                     f"has {_minute(today)}"
                 )
     return tuple(said)

@@ -21,7 +21,7 @@ from promolab.contract.operations import NONE, ContactRules, read_operations
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["plan_week"]
+__all__ = ["STEP", "plan_week"]
 
 _SEND = "send"
 _HELD = "hold out"
@@ -276,12 +276,13 @@ def _steps(
             "customer_id": customers,
             "promotion_id": offer["promotion_id"],
             "p_redeemed": chance,
-            "step": pd.Categorical.from_codes(codes, dtype=_STEP),
+            "step": pd.Categorical.from_codes(codes, dtype=STEP),
         }
     )
 
 
-_STEP = pd.CategoricalDtype(list(STEPS), ordered=True)
+STEP = pd.CategoricalDtype(list(STEPS), ordered=True)
+"""What the steps of a plan are, in their order."""
 
 
 def _no_steps(customers: pd.Index) -> pd.DataFrame:

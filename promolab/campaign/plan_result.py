@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from promolab.campaign.funnel import STEPS
+from promolab.contract.operations import NONE
 from promolab.errors import InputError
 from promolab.results import Result, plain
 from promolab.wording import count, percent, plural
@@ -101,6 +102,52 @@ class Plan(Result):
             lines.insert(0, f"{who} to be contacted for {plural(len(lines), 'promotion')}.")
         return "\n".join([*lines, *self.notes])
 
+    def without(self, gone: pd.DataFrame, note: str = "") -> Plan:
+        """Return the plan without some of its customers: as if they had never been on its lists.
+
+        Whoever is taken out has a decision all the same: ``none``, with chance 1, planned for
+        nothing. The chances of the others stay, for who is held out was drawn one by one.
+
+        Parameters
+        ----------
+        gone : DataFrame
+            customer_id, promotion_id, step (of `STEPS`): planned rows, held out or not, and the
+            step of the funnel at which they leave now.
+        note : str
+            A sentence to put before the notes.
+
+        Examples
+        --------
+        >>> from promolab.campaign.plan import plan_week
+        >>> from promolab.contract import Shop
+        >>> nobody = pd.DataFrame({"customer_id": [], "promotion_id": [], "p_redeemed": []})
+        >>> plan = plan_week(Shop({}), nobody, "2017-03-06", [])
+        >>> gone = pd.DataFrame({"customer_id": [], "promotion_id": [], "step": []})
+        >>> plan.without(gone, "Nobody was taken out.").notes[0]
+        'Nobody was taken out.'
+        """
+        keys = ["customer_id", "promotion_id"]
+        if gone.empty:
+            return replace(self, notes=(note, *self.notes) if note else self.notes)
+        rows = self.planned.merge(gone[[*keys, "step"]], on=keys)
+        kept = self.planned.merge(gone[keys], on=keys, how="left", indicator=True)["_merge"]
+        decisions, chances = self.decisions.copy(), self.propensities
+        out = decisions["decision_id"].isin(rows["decision_id"])
+        decisions.loc[out, ["action", "planned_action", "holdout"]] = NONE
+        decisions.loc[out, "propensity"] = 1.0
+        mine = chances["decision_id"].isin(rows["decision_id"])
+        chances = chances[~mine | (chances["action"] == NONE)].reset_index(drop=True)
+        chances.loc[chances["decision_id"].isin(rows["decision_id"]), "propensity"] = 1.0
+        return replace(
+            self,
+            funnel=_moved(self.funnel, rows),
+            steps=_left(self.steps, gone),
+            planned=self.planned[(kept == "left_only").to_numpy()].reset_index(drop=True),
+            decisions=decisions,
+            propensities=chances,
+            notes=(note, *self.notes) if note else self.notes,
+        )
+
     def _sentence(self, row: dict[Any, Any]) -> str:
         held = int(row["held_out_standing"] + row["held_out_promotion"])
         return (
@@ -156,3 +203,27 @@ class Plan(Result):
                 return row
         known = ", ".join(str(row["promotion_id"]) for row in rows) or "none"
         raise InputError(f"{promotion_id!r} is not in the plan; these are: {known}")
+
+
+_HELD = {"none": "to_contact", "standing": "held_out_standing", "promotion": "held_out_promotion"}
+
+
+def _moved(funnel: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a funnel in which planned rows leave at their step instead."""
+    moved = funnel.set_index("promotion_id")
+    left = rows.assign(left=rows["holdout"].map(_HELD))
+    for column, sign in (("left", -1), ("step", 1)):
+        change = pd.crosstab(left["promotion_id"], left[column])
+        change = change.reindex(index=moved.index, columns=list(STEPS), fill_value=0)
+        moved[list(STEPS)] += sign * change.to_numpy()
+    moved["planned"] -= rows.groupby("promotion_id").size().reindex(moved.index, fill_value=0)
+    return moved.reset_index()[list(funnel.columns)]
+
+
+def _left(steps: pd.DataFrame, gone: pd.DataFrame) -> pd.DataFrame:
+    """Return the steps of all with those of the customers taken out as they are now."""
+    keys = ["customer_id", "promotion_id"]
+    now = steps[keys].merge(gone[[*keys, "step"]], on=keys, how="left")["step"]
+    then = steps["step"].astype("object").reset_index(drop=True)
+    step = now.where(now.notna(), then).astype(steps["step"].dtype)
+    return steps.assign(step=step.to_numpy())

@@ -45,9 +45,14 @@ def add_lifecycle(commands: Any, common: argparse.ArgumentParser) -> None:
             )
         else:
             parser.add_argument("--by", metavar="NAME", help="who does it (default: the user)")
-        if name != "release":
-            parser.add_argument("--source", help="the shop's tables (default: the week's own)")
-            parser.add_argument("--shop", metavar="FILE", help="a shop.toml for --source")
+        if name == "release":
+            parser.add_argument(
+                "--drop",
+                action="store_true",
+                help="take out who may no longer be contacted since the draft was made",
+            )
+        parser.add_argument("--source", help="the shop's tables (default: the week's own)")
+        parser.add_argument("--shop", metavar="FILE", help="a shop.toml for --source")
         parser.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
         parser.add_argument(
             "--wait",
@@ -79,7 +84,16 @@ def _backfill(options: argparse.Namespace) -> int:
 def _release(options: argparse.Namespace) -> int:
     from promolab.report.releases import release_week
 
-    print(release_week(options.week, options.out, options.by, wait=options.wait), flush=True)
+    folder = release_week(
+        options.week,
+        options.out,
+        options.by,
+        source=options.source,
+        shop_file=options.shop,
+        drop=options.drop,
+        wait=options.wait,
+    )
+    print(folder, flush=True)
     return DONE
 
 

@@ -43,6 +43,7 @@ _WRITTEN_BY = {
     "funnel": "06_plan",
     "list_sizes": "06_plan",
     "planned": "06_plan",
+    "steps": "06_plan",
 }
 
 

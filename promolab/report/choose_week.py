@@ -12,7 +12,7 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["LIVE", "Weeks", "weeks_of"]
+__all__ = ["LIVE", "Weeks", "is_live", "weeks_of"]
 
 LIVE = timedelta(days=14)
 """A source whose last event is not longer ago is live."""
@@ -84,7 +84,7 @@ def weeks_of(shop: Shop, now: datetime, lead_days: int = 0) -> Weeks:
         If the data cover no week.
     """
     first, last = shop.span()
-    live = _last_until(shop, last, now) >= now - LIVE
+    live = is_live(shop, now)
     earliest, latest = Week.containing(first, shop.zone), Week.containing(last, shop.zone)
     if earliest.start(shop.zone) <= first:
         earliest = earliest.next()
@@ -101,6 +101,19 @@ def weeks_of(shop: Shop, now: datetime, lead_days: int = 0) -> Weeks:
     if live:
         default = max(current, earliest)
     return Weeks(shop.settings.name, earliest, latest, default)
+
+
+def is_live(shop: Shop, now: datetime) -> bool:
+    """Tell whether a shop's data reach into the last days: they go on while it is worked with.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop.
+    now : datetime
+        The present, UTC without a zone.
+    """
+    return _last_until(shop, shop.span()[1], now) >= now - LIVE
 
 
 def _last_until(shop: Shop, last: datetime, now: datetime) -> datetime:

@@ -14,7 +14,7 @@ from promolab.report.plan_files import DECISIONS, PLANNED
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Planned", "planned_of"]
+__all__ = ["Planned", "planned_of", "settings_of"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,18 @@ class Planned:
         return str(ids.iloc[0]), str(channel)
 
 
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of the shop that a week's folder holds.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+    """
+    toml = folder / "shop" / "shop.toml"
+    return read_settings(toml) if toml.is_file() else Settings()
+
+
 def planned_of(folder: Path) -> Planned:
     """Read the plan of a week's folder.
 
@@ -74,8 +86,7 @@ def planned_of(folder: Path) -> Planned:
     import pandas as pd
 
     tables, shop = folder / "tables", folder / "shop"
-    toml = shop / "shop.toml"
-    settings = read_settings(toml) if toml.is_file() else Settings()
+    settings = settings_of(folder)
     decisions = pd.read_parquet(tables / f"{DECISIONS}.parquet")
     written = tables / f"{PLANNED}.parquet"
     table = pd.read_parquet(written) if written.is_file() else _from(decisions, settings)

@@ -11,20 +11,24 @@ from promolab.abtest import share_to_see, smallest_effect
 from promolab.campaign.decided import FEWEST
 from promolab.campaign.economics import weigh_launch
 from promolab.campaign.economics_total import LaunchEconomics
-from promolab.campaign.plan import plan_week
+from promolab.campaign.plan import STEP, plan_week
+from promolab.campaign.plan_inputs import offers_of
 from promolab.campaign.plan_result import Plan
 from promolab.campaign.rights import quarantined_customers
 from promolab.campaign.send import write_send
 from promolab.campaign.sizes import ListSteps, list_steps
+from promolab.contract.operations import read_operations
 from promolab.model.credibility import PastRatios
 from promolab.report.artifacts import RunFolder
 from promolab.report.released_plans import released_contacts
 from promolab.wording import count, money, plural
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from promolab.contract import Shop
 
-__all__ = ["WeekPlan", "make_plan"]
+__all__ = ["WeekPlan", "make_plan", "plan_without"]
 
 SEND = "send"
 """Folder of the files for the sending tool, inside the week's."""
@@ -84,6 +88,8 @@ class WeekPlan:
         propensities = plan.propensities
         run.write_table("decision_propensities", propensities, by=["decision_id", "action"])
         run.write_table("planned", plan.planned, by=["promotion_id", "customer_id"])
+        steps = plan.steps.astype({"step": "str"})
+        run.write_table("steps", steps, by=["promotion_id", "customer_id"])
         run.write_table("funnel", plan.funnel, by=["promotion_id", "channel"])
         run.write_table("economics", self.economics.to_frame(), by="promotion_id")
         run.write_table("list_sizes", self.sizes.table, by=["promotion_id", "contacts"])
@@ -92,8 +98,12 @@ class WeekPlan:
         write_send(plan, run.path / SEND, self.shop.settings, costs)
         said = {"notes": list(plan.notes), "unchecked": list(plan.unchecked)}
         said |= {"what_shows": self.what_shows()}
-        run.record("plan", plan.to_dict() | said)
-        run.record("economics", self.economics.to_dict())
+        for section, values in (
+            ("plan", plan.to_dict() | said),
+            ("economics", self.economics.to_dict()),
+        ):
+            run.record(section, None)  # a promotion of an earlier try would stay in it
+            run.record(section, values)
 
 
 def make_plan(
@@ -146,15 +156,54 @@ def make_plan(
         planned=released_contacts(run.path.resolve().parent, run.week, standing=True),
         quarantined=quarantined_customers(shop, run.read_table("quarantine")),
     )
-    ratios = run.metrics.get("response", {}).get("past_ratios")
-    economics = (
-        weigh_launch(shop, as_of, plan.planned, ratios)
-        if len(plan.planned)
-        else LaunchEconomics(())
+    return _priced(run, shop, plan)
+
+
+def plan_without(run: RunFolder, shop: Shop, gone: pd.DataFrame, note: str) -> WeekPlan:
+    """Return the plan that a run wrote without some of its customers.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the plan's tables.
+    shop : Shop
+        The cleaned shop that it was made from.
+    gone : DataFrame
+        Whom to take out (`promolab.campaign.plan_result.Plan.without`).
+    note : str
+        A sentence that says so.
+
+    Returns
+    -------
+    WeekPlan
+    """
+    told, funnel = run.metrics["plan"], run.read_table("funnel")
+    decisions = run.read_table("decisions")
+    offers = offers_of(shop, funnel, read_operations(shop.settings).contact, [])
+    written = Plan(
+        as_of=decisions["ts"].iloc[0].to_pydatetime(),
+        sends_at=run.week.start(shop.zone),
+        **{name: told[name] for name in ("holdout", "standing_holdout", "seed", "standing_seed")},
+        promotions=offers.drop(columns="messages").assign(list_size=0),
+        funnel=funnel,
+        steps=run.read_table("steps").astype({"step": STEP}),
+        planned=run.read_table("planned"),
+        decisions=decisions,
+        propensities=run.read_table("decision_propensities"),
+        notes=tuple(told.get("notes", ())),
+        unchecked=tuple(told.get("unchecked", ())),
     )
-    told = PastRatios.of(ratios)
-    sizes = list_steps(shop, plan, scores, run.read_table("segments"), told)
-    return WeekPlan(run, shop, plan, economics, sizes)
+    return _priced(run, shop, written.without(gone, note))
+
+
+def _priced(run: RunFolder, shop: Shop, plan: Plan) -> WeekPlan:
+    """Return a plan with what it may cost and must bring, and with lists of other sizes."""
+    told = PastRatios.of(run.metrics.get("response", {}).get("past_ratios"))
+    economics = LaunchEconomics(())
+    if len(plan.planned):
+        economics = weigh_launch(shop, plan.as_of, plan.planned, told)
+    scores, segments = run.read_table("scores"), run.read_table("segments")
+    return WeekPlan(run, shop, plan, economics, list_steps(shop, plan, scores, segments, told))
 
 
 def _shows(treated: int, held: int, sd: float, currency: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,17 +18,21 @@ from promolab.campaign.lifecycle import (
     moved_windows,
     settled_at,
 )
+from promolab.campaign.recheck import Recheck
 from promolab.campaign.reconcile import Reconciliation, read_sent, reconcile_sent
 from promolab.contract.arrivals import arriving, by_week
 from promolab.contract.operations import Operations, read_operations
 from promolab.errors import InputError, PromolabError
 from promolab.report import publish
 from promolab.report.artifacts import open_run, write_json
-from promolab.report.plan_files import check_plan, plan_files, sha256_of
+from promolab.report.dropping import drop_customers
+from promolab.report.held_week import WAIT, HeldWeek, held, say, stamp, user_of
+from promolab.report.plan_files import DROPPED, check_plan, plan_files, sha256_of
 from promolab.report.planned import Planned, planned_of
-from promolab.report.records import reports_folder, week_folder
+from promolab.report.rechecking import recheck_draft
 from promolab.report.released_plans import released_contacts, released_plans
 from promolab.weeks import Week
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,36 +47,22 @@ __all__ = [
     "released_contacts",
 ]
 
-WAIT = 60.0  # seconds to wait for another command on the same reports folder
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A week's folder, held."""
-
-    out: Path
-    week: Week
-    folder: Path
-    manifest: dict[str, Any] = field(repr=False)
-
-    def release(self) -> Mapping[str, Any]:
-        """Return what its release froze; refuse files that are not what was released."""
-        frozen: Mapping[str, Any] = self.manifest["release"]
-        check_unchanged(frozen["files"], plan_files(self.folder), "the release")
-        return frozen
-
-    def note(self, **changes: Any) -> None:
-        """Write changes into the manifest, and the list of weeks anew."""
-        from promolab.report.index import write_index
-
-        write_json(self.folder / "manifest.json", self.manifest | changes)
-        write_index(self.out)
-
 
 def release_week(
-    week: str, out: str | Path = "reports", by: str | None = None, *, wait: float = WAIT
+    week: str,
+    out: str | Path = "reports",
+    by: str | None = None,
+    *,
+    source: str | Path | None = None,
+    shop_file: str | Path | None = None,
+    drop: bool = False,
+    now: datetime | None = None,
+    wait: float = WAIT,
 ) -> Path:
     """Freeze the plan of a week: from now on it never changes.
+
+    The shop is opened again: whom the plan may no longer contact, by rights, status, limits and
+    exclusions, and with what the other weeks released, earlier and later ones, is not released.
 
     Parameters
     ----------
@@ -84,6 +72,14 @@ def release_week(
         The reports folder.
     by : str, optional
         Who releases it; by default the user of this process.
+    source, shop_file : optional
+        Where the shop's tables are now; by default where the week was made from.
+    drop : bool
+        Take those out who may no longer be contacted, held out or not, and release the rest; a
+        promotion that was added, or limits that changed, are said. Where lists would be others
+        (a promotion moved, columns of ``[send]`` changed) the report has to be made again.
+    now : datetime, optional
+        The present (UTC without a zone).
     wait : float
         Seconds to wait for another command that holds the reports folder.
 
@@ -95,28 +91,78 @@ def release_week(
     Raises
     ------
     InputError
-        If there is no such week, it failed, it has no plan, its plan was released already, or a
-        file of it is not what the run wrote.
+        If there is no such week, it failed, it has no plan, its plan was released already, a file
+        of it is not what the run wrote, or something is not as it was when the draft was made: a
+        sentence for each kind of finding.
     StepError
-        If another command holds the reports folder all the while.
+        If another command holds the reports folder all the while, or a page could not be made.
     """
-    who = _who(by)
-    with _opened(week, out, wait) as opened:
+    who = user_of(by)
+    with held(week, out, wait) as opened:
         check_advance(opened.manifest, "released", str(opened.week))
         check_plan(opened.folder, str(opened.week))
         made = opened.manifest.get("plan", {}).get("files", {})
-        files = plan_files(opened.folder)
-        check_unchanged(made, files, "the plan was made")
+        check_unchanged(made, plan_files(opened.folder), "the plan was made")
         planned = planned_of(opened.folder)
+        shop = opened.shop(source, shop_file)
+        present = now or datetime.now(UTC).replace(tzinfo=None)
+        found, since = recheck_draft(
+            opened.out, opened.week, opened.folder, opened.manifest, planned, shop, present
+        )
+        if found.stops or not (found.clear or drop):
+            raise InputError(_not_released(str(opened.week), found, since))
         frozen = Release(
             by=who,
-            at=_at(),
-            files=files,
+            at=stamp(),
+            files={},
             promotions=frozen_windows(planned.windows),
             sends_at=opened.week.start(planned.zone).isoformat(),
+            since_draft={} if found.clear else found.to_dict() | {"said": found.summary()},
         )
-        opened.note(state="released", release=frozen.to_dict())
+        _freeze(opened, frozen, found)
         return opened.folder / "send"
+
+
+def _not_released(week: str, found: Recheck, since: Sequence[str]) -> str:
+    said = "\n  ".join(found.sentences())
+    others = f" Released or sent since: {', '.join(since)}." if since else ""
+    todo = "Make the report again" + (
+        "" if found.stops else f", or release it without those concerned: promolab release {week} "
+        "--drop"
+    )  # fmt: skip
+    return f"{week} cannot be released as it is, for since this draft:{others}\n  {said}\n{todo}"
+
+
+def _freeze(opened: HeldWeek, frozen: Release, found: Recheck) -> None:
+    """Write the release, without those who may not be contacted any more; whole or not at all."""
+    from promolab.report.index import write_index
+
+    with publish.staging(opened.out, opened.week) as staged:
+        folder = opened.folder
+        if len(found.concerned):
+            folder = shutil.copytree(opened.folder, staged, symlinks=True, dirs_exist_ok=True)
+            note = f"Released without some of the draft's customers: {found.summary()}."
+            drop_customers(folder, opened.week, opened.manifest, found.concerned, note)
+        release = replace(frozen, files=plan_files(folder)).to_dict()
+        changed = opened.manifest | {"state": "released", "release": release}
+        write_json(folder / "manifest.json", changed)
+        if folder is not opened.folder:
+            publish.publish(folder, opened.folder)
+    write_index(opened.out)
+    if not found.clear:
+        say(_dropped(found))
+
+
+def _dropped(found: Recheck) -> str:
+    """Say what was found since the draft, and what was done about it."""
+    said = found.summary()
+    gone = found.concerned["customer_id"].nunique()
+    if gone:
+        said += (
+            f"; {plural(gone, 'customer is', 'customers are')} taken out, listed in "
+            f"tables/{DROPPED}.parquet"
+        )
+    return said
 
 
 def reconcile_week(
@@ -163,7 +209,7 @@ def reconcile_week(
         be read, or does not look like that of this plan (`Reconciliation.doubts`).
     """
     path = Path(sent).expanduser()
-    with _opened(week, out, wait) as opened:
+    with held(week, out, wait) as opened:
         check_advance(opened.manifest, "sent", str(opened.week))
         frozen = opened.release()
         planned = planned_of(opened.folder)
@@ -172,12 +218,12 @@ def reconcile_week(
         if done.doubts() and not force:
             raise InputError(_not_taken(path.name, done, opened.manifest.get("sent")))
         try:
-            moved = _moved(frozen, _shop(opened, source, shop_file))
+            moved = _moved(frozen, opened.shop(source, shop_file))
         except PromolabError as error:
             moved = (f"whether a promotion's window moved cannot be told: {error}",)
         run = open_run(opened.folder, week=opened.week)
         table = run.write_table("sent", done.table, by=["as_sent", "promotion_id", "channel"])
-        said = {"at": _at(), "file": path.name, "summary": done.summary(), "moved": list(moved)}
+        said = {"at": stamp(), "file": path.name, "summary": done.summary(), "moved": list(moved)}
         said |= {"sha256": sha256_of(path), "table": sha256_of(table)}
         opened.note(state="sent", sent=done.to_dict() | said)
         return done, moved
@@ -233,11 +279,11 @@ def close_week(
         If the week is not sent, its windows are not over (it says when they are), the data do not
         reach so far, or its plan is not what was released.
     """
-    who = _who(by)
-    with _opened(week, out, wait) as opened:
+    who = user_of(by)
+    with held(week, out, wait) as opened:
         check_advance(opened.manifest, "closed", str(opened.week))
         frozen = opened.release()
-        shop = _shop(opened, source, shop_file)
+        shop = opened.shop(source, shop_file)
         moved = _moved(frozen, shop)
         said = read_operations(shop.settings).attribution
         windows = [frozen["promotions"], _windows_now(frozen, shop)]
@@ -248,7 +294,7 @@ def close_week(
         since, until = _span(opened.week, settled, shop.zone)
         _check_reach(shop, settled, str(opened.week))
         counted = by_week(arriving(shop, since, until), since, until)
-        closed: dict[str, Any] = {"by": who, "at": _at(), "moved": list(moved)}
+        closed: dict[str, Any] = {"by": who, "at": stamp(), "moved": list(moved)}
         closed["arrivals"] = counted
         closed |= {"since": str(since), "until": str(until)}
         closed["settled_at"] = None if settled is None else settled.isoformat()
@@ -275,46 +321,8 @@ def moved_since_release(out: str | Path, shop: Shop) -> dict[str, tuple[str, ...
     return {week: sentences for week, sentences in said.items() if sentences}
 
 
-@contextmanager
-def _opened(week: str, out: str | Path, wait: float) -> Iterator[_Opened]:
-    asked, path = Week.parse(week), reports_folder(out)
-    week_folder(path, asked)  # said before a long wait, not after it
-    with publish.locked(path, asked, wait=wait, say=_say):
-        publish.tidy(path)
-        folder, manifest = week_folder(path, asked)
-        yield _Opened(path, asked, folder, manifest)
-
-
-def _say(sentence: str) -> None:
-    print(f"promolab: {sentence}", file=sys.stderr)
-
-
-def _who(by: str | None) -> str:
-    if by is not None:
-        if not by.strip():
-            raise InputError("--by is empty; say who it is")
-        return by.strip()
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container without a table of users
-        return "unknown"
-
-
-def _at() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def _operations(planned: Planned) -> Operations:
     return read_operations(planned.settings)
-
-
-def _shop(opened: _Opened, source: str | Path | None, shop_file: str | Path | None) -> Shop:
-    from promolab import sources
-
-    told = opened.manifest.get("parameters", {})
-    where = source if source is not None else told.get("source", "complete_journey")
-    file = shop_file if shop_file is not None or source is not None else told.get("shop_file")
-    return sources.load_shop(where, settings=file)
 
 
 def _promotions(shop: Shop) -> pd.DataFrame:

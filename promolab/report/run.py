@@ -36,8 +36,8 @@ from promolab.report.parameters import (
     find_notebooks,
     read_steps,
 )
-from promolab.report.plan_files import plan_files
 from promolab.report.progress import Progress
+from promolab.report.rechecking import plan_record
 from promolab.report.records import FAILED, check_owner, forget_failure, note_failure
 from promolab.report.released_plans import released_plans
 from promolab.report.response_choice import check_methods
@@ -318,7 +318,7 @@ def _make(call: Call, out: Path, progress: Progress, workers: int) -> None:
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
         failed = out / FAILED / str(call.week)
         manifest["steps"] = _run_steps(call, staged, failed, progress, workers)
-        manifest["plan"] = {"files": plan_files(staged)}
+        manifest["plan"] = plan_record(staged, call.week, out)
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         publish.publish(staged, out / str(call.week))
 

@@ -56,6 +56,7 @@ def small_shop(end=END, rows=100, **changes):
     days = pd.date_range("2017-10-01 12:00", periods=rows)
     events = pd.DataFrame({"customer_id": 1, "ts": days, "kind": "purchase", "amount": 2.0})
     tables = {"events": events, "promotions": promotions(end)}
+    tables["customers"] = pd.DataFrame({"customer_id": range(1, 10)})
     for name, frame in changes.items():
         tables[name] = frame
     return Shop({name: con.create_table(name, table) for name, table in tables.items()}, SETTINGS)
@@ -67,6 +68,13 @@ def source(monkeypatch):
     shops = [small_shop()]
     monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shops[-1])
     return shops.append
+
+
+def release(reports, by=None):
+    """Release the week, from the small shop as it was drafted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("promolab.sources.load_shop", lambda *_, **__: small_shop())
+        return release_week(WEEK, reports, by)
 
 
 def sent_file(tmp_path, text="Key,Offer\n1,18\n2,18\n"):
@@ -90,7 +98,7 @@ def test_a_run_notes_its_plan_and_is_a_draft(planned):
 
 def test_a_release_says_who_when_and_what(reports):
     before = everything(reports / WEEK)
-    assert release_week(WEEK, reports, "ann") == reports / WEEK / "send"
+    assert release(reports, "ann") == reports / WEEK / "send"
     frozen = manifest(reports)["release"]
     assert manifest(reports)["state"] == "released" and frozen["by"] == "ann"
     assert datetime.fromisoformat(frozen["at"]).tzinfo is not None
@@ -104,7 +112,7 @@ def test_a_release_says_who_when_and_what(reports):
 
 
 def test_a_released_week_is_never_made_again(reports, toy, capsys):
-    release_week(WEEK, reports)
+    release(reports)
     before = everything(reports / WEEK)
     page = toy(reports, parameters={"mood": "plan", "depth": 0.5})  # the default, said
     assert page == reports / WEEK / "index.html"
@@ -120,7 +128,7 @@ def test_a_released_week_is_never_made_again(reports, toy, capsys):
 
 def test_who_is_contacted_by_released_plans_is_known_to_later_ones(reports):
     assert len(released_contacts(reports, Week.parse("2017-W45"))) == 0
-    release_week(WEEK, reports)
+    release(reports)
     rows = released_contacts(reports, Week.parse("2017-W45"))
     assert rows["customer_id"].tolist() == [1, 2] and set(rows["promotion_id"]) == {18}
     assert set(rows["ts"]) == {pd.Timestamp("2017-10-30 04:00")}
@@ -133,7 +141,7 @@ def test_who_is_contacted_by_released_plans_is_known_to_later_ones(reports):
 
 
 def test_what_was_sent_counts_in_place_of_what_was_planned(reports, source, tmp_path):
-    release_week(WEEK, reports)
+    release(reports)
     text = "Key,Offer\n1,18\n1,18\n4,18\n9,17\n77,18\n9,99\n"
     reconcile_week(WEEK, sent_file(tmp_path, text), reports)
     rows = released_contacts(reports, Week.parse("2017-W45")).sort_values("customer_id")
@@ -148,7 +156,7 @@ def test_what_was_sent_counts_in_place_of_what_was_planned(reports, source, tmp_
 def test_a_wrong_file_does_not_take_the_place_of_a_good_one(
     reports, source, tmp_path, capsys, text
 ):
-    release_week(WEEK, reports)
+    release(reports)
     wrong = tmp_path / "wrong.csv"
     wrong.write_text(text)
     with pytest.raises(InputError, match="what was planned still counts as sent"):
@@ -168,7 +176,7 @@ def test_a_wrong_file_does_not_take_the_place_of_a_good_one(
     "name", ["send/18__mail.csv", "tables/planned.parquet", "tables/decisions.parquet"]
 )
 def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy, name, capsys):
-    release_week(WEEK, reports)
+    release(reports)
     (reports / WEEK / name).write_bytes((reports / WEEK / name).read_bytes() + b" ")
     later = RunFolder(reports / "2017-W50", Week.parse("2017-W50"))
     for use in (
@@ -185,7 +193,7 @@ def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy, name, ca
 
 
 def test_what_was_read_back_as_sent_is_verified_too(reports, source, tmp_path):
-    release_week(WEEK, reports)
+    release(reports)
     reconcile_week(WEEK, sent_file(tmp_path), reports)
     sent = reports / WEEK / "tables" / "sent.parquet"
     pd.read_parquet(sent).head(1).to_parquet(sent)
@@ -195,7 +203,7 @@ def test_what_was_read_back_as_sent_is_verified_too(reports, source, tmp_path):
         released_contacts(reports, Week.parse("2017-W45"))
 
 
-def test_two_releases_at_once(reports):
+def test_two_releases_at_once(reports, source):
     said = []
 
     def release(name):
@@ -251,7 +259,7 @@ def test_send_files_changed_by_hand_are_not_released(reports, name):
 def test_what_was_sent_is_read_back(reports, source, tmp_path):
     with pytest.raises(InputError, match="cannot be reconciled: it is a draft"):
         reconcile_week(WEEK, sent_file(tmp_path), reports)
-    release_week(WEEK, reports)
+    release(reports)
     frozen = plan_files(reports / WEEK)
     rows = "Key,Offer\n1,18\n1,18\n3,18\n9,18\n77,18\n2,17\n"
     done, moved = reconcile_week(WEEK, sent_file(tmp_path, rows), reports)
@@ -274,14 +282,14 @@ def test_what_was_sent_is_read_back(reports, source, tmp_path):
 
 
 def test_a_plan_that_changed_after_its_release_is_not_read_against(reports, source, tmp_path):
-    release_week(WEEK, reports)
+    release(reports)
     (reports / WEEK / "tables" / "planned.parquet").unlink()
     with pytest.raises(InputError, match=r"tables/planned\.parquet went away since the release"):
         reconcile_week(WEEK, sent_file(tmp_path), reports)
 
 
 def test_a_week_is_closed_when_its_windows_are_over(reports, source, tmp_path):
-    release_week(WEEK, reports)
+    release(reports)
     with pytest.raises(InputError, match="what was sent is not known; read that back first"):
         close_week(WEEK, reports)
     reconcile_week(WEEK, sent_file(tmp_path), reports)
@@ -304,7 +312,7 @@ def test_a_week_is_closed_when_its_windows_are_over(reports, source, tmp_path):
 def test_a_window_that_moved_after_the_release_is_said_and_waited_for(reports, source, tmp_path):
     moved_shop = small_shop(END + timedelta(days=7))
     assert moved_since_release(reports, moved_shop) == {}  # a draft
-    release_week(WEEK, reports)
+    release(reports)
     assert moved_since_release(reports, small_shop()) == {}
     source(moved_shop)
     _, moved = reconcile_week(WEEK, sent_file(tmp_path), reports)
@@ -321,7 +329,7 @@ def test_a_window_that_moved_after_the_release_is_said_and_waited_for(reports, s
 def test_rows_that_come_after_the_close_are_said_and_not_folded_in(
     reports, toy, source, tmp_path, monkeypatch, capsys
 ):
-    release_week(WEEK, reports)
+    release(reports)
     reconcile_week(WEEK, sent_file(tmp_path), reports)
     close_week(WEEK, reports, now=SETTLED)
     before = everything(reports / WEEK)
@@ -359,7 +367,7 @@ def test_the_commands_say_what_they_did(reports, source, tmp_path, capsys):
 
 def test_a_run_in_another_process_keeps_a_released_week(reports, toy_command):
     command, environment = toy_command
-    release_week(WEEK, reports)
+    release(reports)
     before = everything(reports / WEEK)
     call = [*command, "--out", str(reports), "-p"]
     same = subprocess.run([*call, "mood=plan"], env=environment, capture_output=True, text=True)

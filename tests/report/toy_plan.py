@@ -30,7 +30,7 @@ PLANNED = pd.DataFrame(
 def promotions(end: pd.Timestamp = END) -> pd.DataFrame:
     """Return the toy's promotions: 18 is the week's own."""
     ids = {"promotion_id": [17, 18], "kind": "coupon"}
-    return pd.DataFrame(ids | {"starts_at": START, "ends_at": end})
+    return pd.DataFrame(ids | {"channel": "mail", "starts_at": START, "ends_at": end})
 
 
 def write_plan(run) -> None:

@@ -1,0 +1,178 @@
+"""A made-up shop with a promotion or two a week, and its weeks planned in process, without a page.
+
+Everything is the real thing: the shop lies in a folder of parquet files and is opened, cut at the
+plan's morning and cleaned; the plan is made, written and noted as a run does it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.cleaning import clean, known_by
+from promolab.model import past_ratios
+from promolab.report.artifacts import RunFolder, open_run, read_json, write_json
+from promolab.report.planning import make_plan
+from promolab.report.rechecking import plan_record
+from promolab.sources import load_shop, save_shop
+from promolab.weeks import Week
+
+FIRST = Week.parse("2021-W10")
+DAY = pd.Timedelta(days=1)
+SETTINGS = """\
+name = "Corner shop"
+zone = "America/New_York"
+margin_rate = 0.3
+opened = 2021-01-01
+
+[contact]
+limits = {limits}
+{more}
+[attribution]
+return_days = 14
+"""
+
+
+@dataclass
+class MadeShop:
+    """A source folder and a reports folder, and what is done with them."""
+
+    root: Path
+    customers: int = 40
+    weeks: int = 4
+    limits: str = "[{ contacts = 1, days = 14 }]"
+    more: str = ""
+    seed: int = 0
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    reports: str = "reports"
+    cut: dict[tuple[int, int], Path] | None = None
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.seed)
+        ids, monday = np.arange(self.customers), pd.Timestamp(FIRST.start("America/New_York"))
+        starts = [monday + 7 * k * DAY + pd.Timedelta(hours=k) for k in range(-6, self.weeks)]
+        promotions = pd.DataFrame(
+            {"promotion_id": range(1, len(starts) + 1), "kind": "coupon", "starts_at": starts}
+        )
+        promotions["ends_at"] = promotions["starts_at"] + 10 * DAY
+        promotions["channel"] = rng.choice(["email", "app"], len(starts))
+        past = promotions.iloc[:4].merge(pd.DataFrame({"customer_id": ids[::3]}), how="cross")
+        past = past.rename(columns={"starts_at": "ts"})
+        events = pd.DataFrame({"customer_id": np.repeat(ids, 6), "kind": "purchase"})
+        events["ts"] = monday - rng.integers(10, 1800, len(events)) * pd.Timedelta(hours=1)
+        events["product_id"], events["amount"] = "p", rng.integers(1, 50, len(events)) * 1.0
+        events["quantity"], events["discount"] = 1, 0.5
+        events["order_id"] = np.arange(len(events))
+        self.frames = {
+            "events": events,
+            "customers": pd.DataFrame({"customer_id": ids, "status": "active"}),
+            "products": pd.DataFrame({"product_id": ["p"], "category": ["c"]}),
+            "promotions": promotions,
+            "promotion_products": promotions[["promotion_id"]].assign(product_id="p"),
+            "exposures": past[["promotion_id", "customer_id", "ts", "channel"]],
+            "responses": past[["promotion_id", "customer_id", "ts"]]
+            .iloc[::4]
+            .assign(kind="redeem"),
+            "contact_rights": pd.DataFrame({"customer_id": ids}).merge(
+                pd.DataFrame({"channel": ["email", "app"], "allowed": True}), how="cross"
+            ),
+        }
+        cut = self.cut
+        self.write()
+        self._cut = self._cut if cut is None else cut
+
+    @property
+    def source(self) -> Path:
+        """Return the folder of the shop's tables."""
+        return self.root / "shop"
+
+    @property
+    def out(self) -> Path:
+        """Return the reports folder."""
+        return self.root / self.reports
+
+    def write(self) -> None:
+        """Write the shop as it is now."""
+        self._cut = {}
+        self.source.mkdir(parents=True, exist_ok=True)
+        for name, frame in self.frames.items():
+            frame.to_parquet(self.source / f"{name}.parquet", index=False)
+        self.write_settings()
+
+    def write_settings(self) -> None:
+        """Write the shop.toml as it is now."""
+        self.out.mkdir(exist_ok=True)
+        text = SETTINGS.format(limits=self.limits, more=self.more)
+        (self.source / "shop.toml").write_text(text, encoding="utf-8")
+
+    def week(self, number: int) -> Week:
+        """Return a week by its number from 0."""
+        week = FIRST
+        for _ in range(number):
+            week = week.next()
+        return week
+
+    def draft(self, number: int, lead_days: int = 0, **options: Any) -> RunFolder:
+        """Make the draft of a week, in place of an earlier one."""
+        week = self.week(number)
+        whole = load_shop(self.source)
+        as_of = week.start(whole.zone, lead_days)
+        target = self.out / str(week)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self._first_step(number, lead_days, whole, as_of), target)
+        run = open_run(target, week=week)
+        (run.path / "shop" / "shop.toml").write_text(whole.settings.to_toml(), encoding="utf-8")
+        shop = load_shop(run.path / "shop")
+        promotions = shop.promotions.execute()
+        starts = promotions["starts_at"]
+        mine = promotions[(starts >= week.start(shop.zone)) & (starts < week.end(shop.zone))]
+        run.write_table("outlook", mine[["promotion_id"]], by="promotion_id")
+        ids = pd.DataFrame({"customer_id": np.arange(self.customers)})
+        scores = ids.merge(mine[["promotion_id"]], how="cross")
+        rng = np.random.default_rng([self.seed, number])
+        scores["p_redeemed"] = rng.random(len(scores))
+        scores["support"] = "inside"
+        run.write_table("scores", scores, by=["customer_id", "promotion_id"])
+        run.write_table("segments", ids.assign(segment="All"), by="customer_id")
+        run.write_table("features", ids.assign(amount_28d=1.0), by="customer_id")
+        ratios = past_ratios([18, 40, 21], [20.0, 30.0, 25.0])
+        run.record("response", {"past_ratios": ratios.to_dict()})
+        made = make_plan(run, shop, as_of, lead_days=lead_days, **options)
+        made.write()
+        told = {"source": str(self.source), "week": str(week), "lead_days": lead_days}
+        manifest = {"parameters": told, "status": "good", "state": "draft", "shop": "Corner shop"}
+        manifest |= {"inputs": whole.fingerprints, "plan": plan_record(run.path, week, self.out)}
+        (run.path / "index.html").write_text("<p>the week</p>")
+        write_json(run.path / "manifest.json", manifest)
+        return run
+
+    def _first_step(self, number: int, lead_days: int, whole: Any, as_of: Any) -> Path:
+        """Return a folder with the shop as of a morning, cleaned: made once, the limits apart."""
+        if (number, lead_days) not in self._cut:
+            folder = Path(tempfile.mkdtemp(dir=self.root.parent))
+            run = open_run(folder, week=self.week(number))
+            shop, report = clean(known_by(whole, as_of))
+            save_shop(shop, folder / "shop")
+            quarantine = report.quarantine.execute().reset_index(names="number")
+            run.write_table("quarantine", quarantine, by="number")
+            self._cut[number, lead_days] = folder
+        return self._cut[number, lead_days]
+
+    def manifest(self, number: int) -> dict[str, Any]:
+        """Return a week's manifest."""
+        return read_json(self.out / str(self.week(number)) / "manifest.json")
+
+    def table(self, number: int, name: str) -> pd.DataFrame:
+        """Return a table of a week."""
+        return RunFolder(self.out / str(self.week(number)), self.week(number)).read_table(name)
+
+    def files(self, number: int) -> pd.DataFrame:
+        """Return what the send files of a week hold: customer_id, promotion_id, channel as text."""
+        paths = sorted((self.out / str(self.week(number)) / "send").glob("*__*.csv"))
+        return pd.concat([pd.read_csv(path, dtype=str) for path in paths], ignore_index=True)
