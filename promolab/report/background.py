@@ -42,6 +42,7 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
             r["click_rate"], r["click_rate_low"], r["click_rate_high"])
         for r in told.to_dict("records")
     ]  # fmt: skip
+    answered = bool(told["response_rate"].notna().any())
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
     return join(
         [
@@ -51,7 +52,7 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
                     "segment": "segment",
                     "customers": "customers",
                     "share_sales": "share of sales",
-                    "response_rate": f"{words.noun} rate",
+                    **({"response_rate": f"{words.noun} rate"} if answered else {}),
                     "click_rate": "click rate",
                     "so_do_this": "so do this",
                 },
@@ -86,8 +87,9 @@ def data_block(run: RunFolder) -> Html:
     data = [v for v in metrics["data"].values() if isinstance(v, dict) and "rows_in" in v]
     kept = sum(v["rows_kept"] for v in data)
     out = sum(v["rows_quarantined"] for v in data)
-    share = percent(out / (kept + out), decimals=2) if out else "0 %"
-    first = f"{count(kept + out)} rows were known by then; {count(out)} ({share}) were left out."
+    share = percent(out / (kept + out), decimals=2) if 10_000 * out >= kept + out else "< 0.01 %"
+    gone = f"{count(out)} ({share}) were left out" if out else "none was left out"
+    first = f"{count(kept + out)} rows were known by then; {gone}."
     told = (metrics.get("quarantined") or {}).get("sentences", [])
     items = "".join(say(sentence, kind="li").text for sentence in told[:4])
     return join(

@@ -77,8 +77,8 @@ def sales_block(sales: WeeklySales, cohorts: Cohorts) -> Html:
     trend = join(
         [
             say("Trend", kind="h2"),
-            say(sales.sales_sentence()),
-            picture(sales.plot(), f"Sales by week. {sales.sales_sentence()}")
+            say(sales.trend_sentence()),
+            picture(sales.plot(), f"Sales by week. {sales.trend_sentence()}")
             if len(sales.table) > 1
             else Html(""),
         ]

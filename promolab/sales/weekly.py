@@ -124,6 +124,27 @@ class WeeklySales(Result):
             f"{plural(self.at('customers'), 'customer')}."
         )
 
+    def trend_sentence(self) -> str:
+        """Say how the last four weeks compare with those before, and with those of a year ago."""
+        parts = []
+        for ago, words in ((4, "the four before"), (YEAR, "the same four a year before")):
+            before = self._mean(ago)
+            if not before > 0:
+                continue
+            change = self._mean(0) / before - 1
+            if abs(change) < 0.005:
+                parts.append(f"as much as {words}")
+            else:
+                less = "more" if change > 0 else "less"
+                parts.append(f"{percent(abs(change), decimals=0)} {less} than {words}")
+        if not parts:
+            return "The data hold no eight whole weeks, so no trend can be told."
+        return f"The last four weeks sold {', '.join(parts)}."
+
+    def _mean(self, ago: int) -> float:
+        """Return the mean weekly sales of four weeks; nan where one of them is not known."""
+        return sum(self.at("sales", ago + k) for k in range(4)) / 4
+
     def summary(self) -> str:
         """Say it, and what an order and a customer of the last week are like."""
         if self.table.empty or not self.at("orders"):
@@ -159,7 +180,7 @@ class WeeklySales(Result):
         change = self.change_words("sales", 1)
         return plots.finish(
             ax,
-            title=f"Sales of the last week: {change}" if change else "Sales by week",
+            title=f"Sales: {change}" if change else "Sales by week",
             subtitle=f"whole weeks, net of returns, {self.currency}",
             ylabel=f"sales, {self.currency}",
         )

@@ -50,6 +50,10 @@ def test_weeks_are_those_of_plain_pandas(events, shop) -> None:
         assert found.at("repeat_customers", week) == (first.loc[who] > week).sum()
     change = found.at("sales") / found.at("sales", YEAR) - 1
     assert found.change("sales", YEAR) == pytest.approx(change)
+    four = [sum(found.at("sales", k) for k in range(at, at + 4)) for at in (0, 4, YEAR)]
+    more = [abs(four[0] / other - 1) for other in four[1:]]
+    words = [f"{share:.0%}".replace("%", " %") for share in more]
+    assert all(part in found.trend_sentence() for part in words)
     assert found.table["ago"].is_monotonic_increasing and found.at("sales", 0) > 0
     # A week that the data cover in part is none.
     assert found.table["first_day"].min() >= events["ts"].min().date()
@@ -90,6 +94,7 @@ def test_a_few_rows_are_sentences(days, words) -> None:
     rows = pd.DataFrame({"customer_id": "A", "ts": [NOW - d * DAY for d in days], "amount": 5.0})
     found = weekly_sales(shop_of({"events": rows.assign(kind="purchase")}), NOW.to_pydatetime())
     assert words in found.summary() and "nan" not in found.summary()
+    assert "nan" not in found.trend_sentence() and "inf" not in found.trend_sentence()
     assert "–" not in found.summary().replace(" – ", "")
     assert found.to_dict()["sales"] == (5.0 if "order" in words else None if "no" in words else 0.0)
 
