@@ -64,14 +64,15 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     -------
     Readout
         The difference in sales is *randomised* where `shop.decisions` has a holdout of the
-        promotion: planned and assigned against planned and held back, by decision, whatever was
-        sent (`compare_with_holdout`). Else it is *adjusted* for what was known at the promotion's
-        start (orders, spend, recency, discounts, coupons, earlier contacts and responses, other
-        promotions running), or *not identified*; `adjusted_difference` states the rules. Its
-        placebo is the same comparison for the 28 days before the start, with what was known at
-        their beginning; it also turns down a selection by the spend of these very days, which is on
-        the safe side. Other promotions that begin while this one runs are not taken out. It is
-        never proof of an effect: nobody was held back at random.
+        promotion, or `shop.decision_propensities` the chances of those who got nothing: by
+        decision, whatever was sent, adjusted for earlier sales (`compare_with_holdout`). Else it is
+        *adjusted* for what was known at the promotion's start (orders, spend, recency, discounts,
+        coupons, earlier contacts and responses, other promotions running), or *not identified*;
+        `adjusted_difference` states the rules. Its placebo is the same comparison for the 28 days
+        before the start, with what was known at their beginning; it also turns down a selection by
+        the spend of these very days, which is on the safe side. Other promotions that begin while
+        this one runs are not taken out. It is never proof of an effect: nobody was held back at
+        random.
 
         Sales are net of what came back within the return days of the window's end; until these are
         over, all is provisional. The verdict follows `promolab.campaign.verdict.RULE`.
