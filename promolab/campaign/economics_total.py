@@ -129,7 +129,6 @@ class LaunchEconomics(Result):
         first = self.largest
         if first is None or not first.contacts:
             return "Nobody is to be contacted this week."
-        rows = [p for p in self.promotions if p.contacts]
         r, d = self.total("redemptions"), self.total("discount")
         costing = (
             f"costing {amount_words(d, first.currency)} in discounts"
@@ -138,17 +137,17 @@ class LaunchEconomics(Result):
         )
         who = plural(self.contacts if customers is None else customers, "customer")
         return (
-            f"Contact {who} about {self._named(rows)}. Expect "
+            f"Contact {who} about {self.named()}. Expect "
             f"{expected_words(r.value, r.ci_low, r.ci_high)} {self.words.noun}s, {costing}. "
             + self._must_bring(first)
         )
 
-    def _named(self, rows: list[PromotionEconomics]) -> str:
-        """Return the promotions by name, or how many they are."""
-        if len(rows) > MOST_NAMED:
-            return plural(len(rows), "promotion")
-        *first, last = (row.name for row in rows)
-        return f"{', '.join(first)} and {last}" if first else last
+    def named(self) -> str:
+        """Return the promotions that contact anybody by name, or how many they are."""
+        names = [p.name for p in self.promotions if p.contacts]
+        if len(names) > MOST_NAMED or not names:
+            return plural(len(names), "promotion")
+        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
     def _must_bring(self, first: PromotionEconomics) -> str:
         extra = self.break_even

@@ -47,7 +47,7 @@ def launch_tiles(economics: LaunchEconomics, customers: int | None = None) -> li
     rows = [p for p in economics.promotions if p.contacts]
     names = ", ".join(p.name for p in rows)
     n = economics.contacts if customers is None else customers
-    note = names or "nothing starts"
+    note = economics.named() if rows else "nothing starts"
     tiles = [Tile("Customers to contact", count(n), float(n), note, change="difference")]
     first = economics.largest
     if not rows or first is None:

@@ -50,15 +50,9 @@ class SegmentIndex(Result):
             for row in rows.head(most).to_dict("records")
         )
 
-    def line(self, most: int = 2) -> str:
-        """Return the segments that stand out most, in a line.
-
-        Parameters
-        ----------
-        most : int
-            How many on either side.
-        """
-        over, under = self._named("over", False, most), self._named("under", True, most)
+    def line(self) -> str:
+        """Return the two most over-represented segments and the most under-represented one."""
+        over, under = self._named("over", False, 2), self._named("under", True, 1)
         told = [
             f"{word}-represented: {of}" for word, of in (("Over", over), ("Under", under)) if of
         ]
