@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.metrics.differences import dominant_of
 from promolab.metrics.intervals import normal_quantile
 from promolab.results import Estimate, Result
 from promolab.wording import count, number, percent, plural
@@ -193,10 +194,10 @@ def adjusted_difference(
         return replace(not_identified(why, n1, n0), contacted_mean=mean)
     propensity, expected = _cross_fit(y, a, X, _folds(customers, folds), l2)
     odds = np.where(a, 0.0, propensity / (1 - propensity))
-    difference, error = _augmented(y - expected, a, odds)
-    half = normal_quantile(level) * error
+    rest, z = y - expected, normal_quantile(level)
+    difference, influence = _augmented(rest, a, odds)
     found = Difference(
-        Estimate(difference, difference - half, difference + half, n1),
+        _around(difference, influence, z, n1),
         ADJUSTED,
         "",
         n1,
@@ -208,7 +209,17 @@ def adjusted_difference(
         imbalance=_imbalance(b, a, odds),
         placebo=placebo.estimate if placebo else None,
     )
-    return _judged(found, placebo)
+    judged = _judged(found, placebo)
+
+    def without(kept: np.ndarray) -> Estimate:
+        # The models stand: one customer of many hardly moves them.
+        return _around(*_augmented(rest[kept], a[kept], odds[kept]), z, int(a[kept].sum()))
+
+    dominant = dominant_of(influence, None, without) if judged.identified else None
+    if dominant is None:
+        return judged
+    told = dominant.words().rstrip(".")
+    return replace(judged, why=f"{judged.why}; {told[:1].lower()}{told[1:]}")
 
 
 def not_identified(why: str, contacted: int, others: int = 0) -> Difference:
@@ -295,12 +306,16 @@ def _ridge(X: np.ndarray, y: np.ndarray, l2: float) -> tuple[np.ndarray, float]:
     return slope, mean - float(centre @ slope)
 
 
-def _augmented(r: np.ndarray, a: np.ndarray, odds: np.ndarray) -> tuple[float, float]:
-    """Return the difference of the residuals' means, and its standard error."""
-    n = len(r)
+def _augmented(r: np.ndarray, a: np.ndarray, odds: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the difference of the residuals' means, and what each row adds to its error."""
     ours, theirs = float(r[a].mean()), float(odds @ r / odds.sum())
     influence = a * (r - ours) / a.mean() - odds * (r - theirs) / odds.mean()
-    return ours - theirs, float(np.sqrt((influence**2).mean() / n))
+    return ours - theirs, influence / len(r)
+
+
+def _around(difference: float, influence: np.ndarray, z: float, n: int) -> Estimate:
+    half = z * float(np.sqrt((influence**2).sum()))
+    return Estimate(difference, difference - half, difference + half, n)
 
 
 def _imbalance(b: np.ndarray, a: np.ndarray, odds: np.ndarray) -> float:

@@ -180,3 +180,15 @@ def test_bad_input_is_said(change, words):
     good = {"outcome": [0.0, 1.0], "contacted": [True, False], "covariates": np.zeros((2, 1))}
     with pytest.raises(InputError, match=words):
         adjusted_difference(**(good | {"customers": [1, 2]} | change))
+
+
+def test_one_customer_who_makes_up_most_of_the_variance_is_named() -> None:
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(1500, 2))
+    asked = rng.random(1500) < 1 / (1 + np.exp(-0.5 * x[:, 0]))
+    spend = 30 + 3 * x[:, 0] + 2 * asked + rng.normal(size=1500)
+    plain = adjusted_difference(spend, asked, x, np.arange(1500))
+    assert "variance" not in plain.why
+    spend[np.flatnonzero(asked)[0]] += 5_000.0
+    found = adjusted_difference(spend, asked, x, np.arange(1500))
+    assert "; one customer makes up " in found.why and "without them it is 1.97" in found.why
