@@ -56,8 +56,13 @@ class TrackRecord(Result):
             f"{count(told['observed'].sum())} came. {self._made()}"
         )
 
+    @property
+    def told(self) -> int:
+        """How many of the forecasts earlier reports made."""
+        return int((self.table["source"] != RECOMPUTED).sum())
+
     def _made(self) -> str:
-        own = int((self.table["source"] != RECOMPUTED).sum())
+        own = self.told
         if own == len(self.table):
             return "Each was in the report of the week in which it started."
         rest = "recomputed from what was known at each start"

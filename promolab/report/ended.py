@@ -14,7 +14,7 @@ from promolab.report.page import Html, fold, join, picture, say, table
 from promolab.results import Estimate
 from promolab.wording import count, number, percent
 
-__all__ = ["dates", "ended_block"]
+__all__ = ["dates", "ended_block", "until"]
 
 NOT_PROVEN = (
     "Extra sales that are not randomised compare those contacted with similar customers who were "
@@ -33,6 +33,18 @@ def dates(starts_at: Any, ends_at: Any, zone: str) -> str:
     """
     first, end = (pd.Timestamp(ts, tz="UTC").tz_convert(zone) for ts in (starts_at, ends_at))
     return f"{first:%d %b} – {end - pd.Timedelta(seconds=1):%d %b}"
+
+
+def until(ends_at: Any, zone: str) -> str:
+    """Return a promotion's last local day, in words.
+
+    Examples
+    --------
+    >>> until("2017-12-25 05:00", "America/New_York")
+    'until 24 Dec'
+    """
+    end = pd.Timestamp(ends_at, tz="UTC").tz_convert(zone)
+    return f"until {end - pd.Timedelta(seconds=1):%d %b}"
 
 
 def ended_block(readout: Readout, zone: str, told: Sequence[str] = ()) -> Html:
@@ -60,7 +72,7 @@ def ended_block(readout: Readout, zone: str, told: Sequence[str] = ()) -> Html:
                 "How these were judged, and who was reached",
                 [
                     *(say(f"{r.name}: {r.verdict.summary()}") for r in rows),
-                    _reception(readout),
+                    _reception(readout, zone),
                     *figure,
                     *(say(text, css="muted") for text in [*notes, *map(_reason, rows), *told]),
                 ],
@@ -75,7 +87,7 @@ def _results(readout: Readout, zone: str) -> Html:
     currency = rows[0].currency
     text = pd.DataFrame(
         {
-            "name": [f"{r.name} · {dates(r.starts_at, r.ends_at, zone)}" for r in rows],
+            "name": [f"{r.name} {until(r.ends_at, zone)}" for r in rows],
             "answered": [f"{count(r.redeemers)} of {count(r.contacts)}" for r in rows],
             "rate": [_percent(r.redemption_rate) for r in rows],
             "cost": [_number(r.discount_cost) for r in rows],
@@ -106,12 +118,12 @@ def _results(readout: Readout, zone: str) -> Html:
     )
 
 
-def _reception(readout: Readout) -> Html:
+def _reception(readout: Readout, zone: str) -> Html:
     """Return the table of who was reached and how they took it."""
     rows, past = readout.promotions, readout.words.past
     text = pd.DataFrame(
         {
-            "name": [r.name for r in rows],
+            "name": [f"{r.name} · {dates(r.starts_at, r.ends_at, zone)}" for r in rows],
             "sent": [count(r.contacts) for r in rows],
             "delivered": [_counted(r.delivered) for r in rows],
             past: [count(r.redeemers) for r in rows],

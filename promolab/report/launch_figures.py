@@ -158,13 +158,13 @@ def record_block(record: TrackRecord) -> Html:
                 shown,
                 {
                     "name": "promotion",
-                    "source": "forecast",
+                    **({"source": "forecast"} if record.told else {}),
                     "said": f"{noun}s expected [{_LEVEL}]",
                     "observed": "came",
                     "held": "inside?",
                 },
                 {"said": str, "observed": count},
-                caption="Latest start first, of those that are over.",
+                caption="Latest start first.",
             )
             if len(rows)
             else Html(""),

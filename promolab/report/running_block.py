@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from promolab.campaign.running_result import Running
-from promolab.report.ended import dates
+from promolab.report.ended import dates, until
 from promolab.report.page import Html, fold, join, picture, say, table
 from promolab.report.sparkline import sparkline
 from promolab.wording import answer_to, count, percent, plural
@@ -26,7 +26,7 @@ def running_block(running: Running, zone: str) -> Html:
     rows = running.promotions
     text = pd.DataFrame(
         {
-            "name": [f"{r.name} · {dates(r.starts_at, r.ends_at, zone)}" for r in rows],
+            "name": [f"{r.name} {until(r.ends_at, zone)}" for r in rows],
             "progress": [f"day {r.day} of {r.days}" for r in rows],
             "observed": [f"{count(r.observed)} of {count(r.contacts)}" for r in rows],
             "expected": [r.expected_words for r in rows],
@@ -37,7 +37,9 @@ def running_block(running: Running, zone: str) -> Html:
     level = percent(rows[0].level, decimals=0)
     most = max(rows, key=lambda r: r.contacts)
     words = answer_to(r.kind for r in rows)
-    sources = dict.fromkeys(f"{r.name}: expected from {r.source}." for r in rows)
+    sources = [
+        f"{r.name} ({dates(r.starts_at, r.ends_at, zone)}): expected from {r.source}." for r in rows
+    ]
     return join(
         [
             table(
