@@ -378,6 +378,20 @@ def check_beside(values: ArrayLike | None, what: str, rows: Any) -> np.ndarray |
     return array
 
 
+def check_weight(values: ArrayLike | None, rows: Any) -> np.ndarray:
+    """Return how many rows each of them counts for, in their order; 1 where nothing is said."""
+    whole = isinstance(rows, (int, np.integer))
+    if values is None:
+        return np.ones(int(rows) if whole else len(rows))
+    weight = check_beside(values, "sample_weight", rows)
+    assert weight is not None
+    if weight.dtype.kind not in "biuf" or not np.isfinite(weight).all() or (weight < 0).any():
+        raise InputError("sample_weight holds what is no finite number from 0 on")
+    if not (weight > 0).any():
+        raise InputError("sample_weight is zero in all rows; there is nothing to learn from")
+    return weight.astype(np.float64)
+
+
 def _along(rows: Any, values: Any, what: str) -> tuple[Any, int]:
     """Return values in the order of the rows, and how many rows there are."""
     whole = isinstance(rows, (int, np.integer))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError, nearest
-from promolab.model._inputs import check_labels
+from promolab.model._inputs import check_labels, check_weight
 from promolab.model.folds import dealt
 from promolab.model.unseen import unseen_expected
 from promolab.wording import plural
@@ -68,7 +68,13 @@ class Calibrator:
     heights: tuple[float, ...] = ()
 
     @classmethod
-    def fit(cls, method: str, logits: np.ndarray, labels: np.ndarray) -> Calibrator:
+    def fit(
+        cls,
+        method: str,
+        logits: np.ndarray,
+        labels: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+    ) -> Calibrator:
         """Learn the function.
 
         Parameters
@@ -78,6 +84,8 @@ class Calibrator:
             Log odds that a model said of rows it had not seen.
         labels : ndarray of 0 and 1, shape (n,)
             What happened; both present.
+        sample_weight : ndarray, shape (n,), optional
+            How many rows each counts for.
 
         Raises
         ------
@@ -93,13 +101,15 @@ class Calibrator:
         logits, labels = np.asarray(logits, dtype=float), check_labels(labels, len(logits))
         if logits.ndim != 1 or not np.isfinite(logits).all():
             raise InputError("the logits must be one finite number per row, and some are not")
-        low, high = _smoothed(labels)
+        weight = check_weight(sample_weight, len(logits))
+        low, high = _smoothed(labels, weight)
         if method == "platt":
-            slope, intercept = _sigmoid(logits, labels, low, high)
+            slope, intercept = _sigmoid(logits, np.where(labels == 1, high, low), weight)
             return cls("platt", slope, intercept)
         from sklearn.isotonic import IsotonicRegression
 
-        steps = IsotonicRegression().fit(logits, np.where(labels == 1, high, low))
+        targets = np.where(labels == 1, high, low)
+        steps = IsotonicRegression().fit(logits, targets, sample_weight=sample_weight)
         share = np.clip(steps.y_thresholds_, low, high)
         heights = np.log(share) - np.log1p(-share)
         return cls("isotonic", 1.0, 0.0, _plain(steps.X_thresholds_), _plain(heights))
@@ -175,12 +185,13 @@ def cross_fitted_calibrators(
         return [Calibrator() for _ in outcomes]
     fold = deal(training)
     logits = _out_of_fold(training, fold, fit)
+    weight = check_weight(training.weight, len(logits))
     found = []
     for k in outcomes:
         known = np.isfinite(logits[:, k]) & np.isfinite(training.labels[:, k])
-        z, y, part = logits[known, k], training.labels[known, k], fold[known]
-        chosen = best_method(z, y, part) if method == "auto" else method
-        found.append(Calibrator.fit(chosen, z, y))
+        z, y, part, w = logits[known, k], training.labels[known, k], fold[known], weight[known]
+        chosen = best_method(z, y, part, w) if method == "auto" else method
+        found.append(Calibrator.fit(chosen, z, y, None if training.weight is None else w))
     return found
 
 
@@ -221,27 +232,31 @@ def _listed(outcomes: tuple[str, ...]) -> str:
     return ", ".join(repr(name) for name in outcomes)
 
 
-def best_method(logits: np.ndarray, labels: np.ndarray, fold: np.ndarray) -> str:
+def best_method(
+    logits: np.ndarray, labels: np.ndarray, fold: np.ndarray, weight: np.ndarray | None = None
+) -> str:
     """Return the method with the least log-loss on folds that its calibrators did not see."""
-    losses = cross_validated_losses(logits, labels, fold)
+    losses = cross_validated_losses(logits, labels, fold, weight)
     least = min(losses.values())
     return next(method for method in METHODS if losses[method] <= least * (1 + 1e-12))
 
 
 def cross_validated_losses(
-    logits: np.ndarray, labels: np.ndarray, fold: np.ndarray
+    logits: np.ndarray, labels: np.ndarray, fold: np.ndarray, weight: np.ndarray | None = None
 ) -> dict[str, float]:
     """Return the mean log-loss of each method, its calibrators scored on folds left out."""
-    total, rows = dict.fromkeys(METHODS, 0.0), 0
+    weight = check_weight(weight, len(logits))
+    total, rows = dict.fromkeys(METHODS, 0.0), 0.0
     for k in np.unique(fold):
         test, train = fold == k, fold != k
         if len(np.unique(labels[train])) < 2:
             continue
-        rows += int(test.sum())
+        rows += float(weight[test].sum())
         sign = 1 - 2 * labels[test]
         for method in METHODS:
-            says = Calibrator.fit(method, logits[train], labels[train]).apply(logits[test])
-            total[method] += float(np.logaddexp(0, sign * says).sum())
+            fitted = Calibrator.fit(method, logits[train], labels[train], weight[train])
+            says = fitted.apply(logits[test])
+            total[method] += float((weight[test] * np.logaddexp(0, sign * says)).sum())
     return {method: loss / max(rows, 1) for method, loss in total.items()}
 
 
@@ -271,17 +286,14 @@ def _out_of_fold(
     return found
 
 
-def _smoothed(labels: np.ndarray) -> tuple[float, float]:
+def _smoothed(labels: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Return what Platt learns from instead of 0 and 1."""
-    positives = float(np.sum(labels == 1))
-    return 1 / (len(labels) - positives + 2), (positives + 1) / (positives + 2)
+    positives = float(weight[labels == 1].sum())
+    return 1 / (float(weight.sum()) - positives + 2), (positives + 1) / (positives + 2)
 
 
-def _sigmoid(
-    logits: np.ndarray, labels: np.ndarray, low: float, high: float
-) -> tuple[float, float]:
+def _sigmoid(logits: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Return Platt's slope and intercept, the slope at least `LEAST_SLOPE`: Newton's method."""
-    target = np.where(labels == 1, high, low)
     # Centred and scaled, so that no start is far away; the result is in the log odds' own unit.
     middle, scale = float(np.mean(logits)), float(np.std(logits))
     slope, level = 0.0, 0.0
@@ -289,8 +301,8 @@ def _sigmoid(
     for _ in range(100 if scale > 1e-9 else 0):
         # Sums, not matrix products: those are split over threads, and their last digits with them.
         p = 1 / (1 + np.exp(-np.clip(slope * z + level, -500, 500)))
-        miss, weight = target - p, p * (1 - p)
-        curve = np.array([(weight * z * z).sum(), (weight * z).sum(), weight.sum()]) + 1e-12
+        miss, bend = weight * (target - p), weight * (p * (1 - p))
+        curve = np.array([(bend * z * z).sum(), (bend * z).sum(), bend.sum()]) + 1e-12
         gradient = np.array([(miss * z).sum(), miss.sum()])
         step = np.linalg.solve(curve[[0, 1, 1, 2]].reshape(2, 2), gradient)
         step = step * min(1.0, 2 / max(float(np.abs(step).max()), 1e-300))
@@ -301,16 +313,16 @@ def _sigmoid(
         slope, level = slope / scale, level - slope * middle / scale
     if slope >= LEAST_SLOPE:
         return slope, level
-    return LEAST_SLOPE, _intercept(LEAST_SLOPE * logits, float(target.sum()))
+    return LEAST_SLOPE, _intercept(LEAST_SLOPE * logits, float((weight * target).sum()), weight)
 
 
-def _intercept(offset: np.ndarray, total: float) -> float:
+def _intercept(offset: np.ndarray, total: float, weight: np.ndarray) -> float:
     """Return what makes the probabilities of offset + intercept add up to ``total``."""
-    share = total / len(offset)
+    share = total / float(weight.sum())
     found = math.log(share / (1 - share)) - float(np.mean(offset))
     for _ in range(100):
         p = 1 / (1 + np.exp(-np.clip(offset + found, -500, 500)))
-        step = (total - float(p.sum())) / float((p * (1 - p)).sum())
+        step = (total - float((weight * p).sum())) / float((weight * (p * (1 - p))).sum())
         found += float(np.clip(step, -2, 2))
         if abs(step) < 1e-10:
             break

@@ -23,7 +23,13 @@ BLOCK = 200_000  # clusters whose scores are multiplied out at a time
 
 
 def sandwich(
-    X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, l2: float, cluster: ArrayLike | None
+    X: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    b: float,
+    l2: float,
+    cluster: ArrayLike | None,
+    sample_weight: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the cluster-robust covariance of (w, b).
 
@@ -41,6 +47,8 @@ def sandwich(
         Penalty.
     cluster : array, shape (n,), optional
         Which rows belong together, usually customers; each row on its own by default.
+    sample_weight : array, shape (n,), optional
+        Weights with which the model was fitted: of scores and Hessian (a pseudo-likelihood).
 
     Returns
     -------
@@ -61,10 +69,11 @@ def sandwich(
     if cluster is not None and len(np.asarray(cluster)) != n:
         raise InputError(f"cluster has {len(np.asarray(cluster))} values and X {n} rows")
     with one_thread() as threads:
-        data = Data.of(as_array(X, keep_single=True), as_array(y), np.ones(n), threads)
+        weights = np.ones(n) if sample_weight is None else as_array(sample_weight)
+        data = Data.of(as_array(X, keep_single=True), as_array(y), weights, threads)
         problem = Problem(data, l2)
         linear = problem.evaluate(torch.from_numpy(np.append(w, b))).linear
-        residual = torch.sigmoid(linear) - data.labels
+        residual = (torch.sigmoid(linear) - data.labels) * data.weights
 
         def scores(part: slice) -> torch.Tensor:
             return residual[part, None] * data.with_ones(part)

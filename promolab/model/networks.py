@@ -171,11 +171,15 @@ class FactorNetwork(torch.nn.Module):
 class MaskedLoss:
     """Mean log-loss over the outcomes that are known; labels may lie between 0 and 1."""
 
-    def __call__(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return the loss of outputs and labels, both of shape (n, K), nan where not known."""
+    def __call__(
+        self, outputs: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the loss of outputs and labels, both of shape (n, K), nan where not known.
+
+        Weights, of shape (n, 1), are about 1 on average.
+        """
         known = ~labels.isnan()
-        total = torch.where(known, _log_loss(outputs, labels.nan_to_num()), 0.0).sum()
-        return total / known.sum().clamp(min=1)
+        return _mean(_log_loss(outputs, labels.nan_to_num()), known, weights)
 
 
 class FunnelLoss:
@@ -194,7 +198,9 @@ class FunnelLoss:
     def __init__(self, earlier: int, later: int) -> None:
         self.earlier, self.later = earlier, later
 
-    def __call__(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, outputs: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return the loss of outputs of shape (n, K + 1) and labels of shape (n, K)."""
         known, y = ~labels.isnan(), labels.nan_to_num()
         first, given, without = outputs[:, self.earlier], outputs[:, self.later], outputs[:, -1]
@@ -205,7 +211,12 @@ class FunnelLoss:
         column = torch.where(known[:, self.earlier], paired, alone)
         position = torch.arange(losses.shape[1], device=losses.device) == self.later
         losses = torch.where(position, column[:, None], losses)
-        return torch.where(known, losses, 0.0).sum() / known.sum().clamp(min=1)
+        return _mean(losses, known, weights)
+
+
+def _mean(losses: torch.Tensor, known: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    losses = losses if weights is None else losses * weights
+    return torch.where(known, losses, 0.0).sum() / known.sum().clamp(min=1)
 
 
 def _log_loss(log_odds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

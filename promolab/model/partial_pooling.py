@@ -230,6 +230,7 @@ def pooled_covariance(
     l2: float,
     pooling: float,
     cluster: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
 ) -> np.ndarray:
     """Return the cluster-robust covariance of what is shared, (w, b).
 
@@ -246,6 +247,8 @@ def pooled_covariance(
         What it found.
     cluster : array, shape (n,), optional
         Which rows belong together, usually customers; each row on its own by default.
+    sample_weight : array, shape (n,), optional
+        What `fit_pooled` was given.
 
     Returns
     -------
@@ -256,7 +259,7 @@ def pooled_covariance(
 
     from promolab.model.covariance import cluster_sums, small_sample_factor
 
-    rows, labels, weights = checked(X, y, None)
+    rows, labels, weights = checked(X, y, sample_weight)
     codes = _checked_codes(group, len(labels))
     order = np.argsort(codes, kind="stable")
     bounds = np.concatenate([[0], np.cumsum(np.bincount(codes))])
@@ -270,7 +273,7 @@ def pooled_covariance(
         own, schur = problem.eliminated(problem.hessians(linear))
         # A score enters the shared weights as far as its group's own do not take it up.
         through = pooling * own(torch.eye(size, dtype=torch.float64).expand(len(own_theta), -1, -1))
-        residual = torch.sigmoid(linear) - data.labels
+        residual = (torch.sigmoid(linear) - data.labels) * data.weights
         scores = (
             (part, residual[part, None] * (data.with_ones(part) @ through[j]))
             for j, part in problem.pieces()

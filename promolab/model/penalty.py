@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.model._inputs import check_beside, check_labels
+from promolab.model._inputs import check_beside, check_labels, check_weight
 from promolab.model.encoding import Encoder
 from promolab.model.folds import dealt
 from promolab.model.unseen import unseen_expected
@@ -31,6 +31,7 @@ def choose_l2(
     *,
     columns: Sequence[str] | None = None,
     l1: float = 0.0,
+    sample_weight: ArrayLike | None = None,
     folds: int = 5,
     seed: int = 0,
 ) -> tuple[float, pd.DataFrame]:
@@ -51,6 +52,8 @@ def choose_l2(
         Features to use; all by default.
     l1 : float
         Penalty on Σ |w| beside each.
+    sample_weight : array, shape (n,), optional
+        How many rows each counts for.
     folds : int
         Folds; fewer where there are fewer groups.
     seed : int
@@ -81,13 +84,15 @@ def choose_l2(
     if groups is None:
         groups = np.arange(len(X))
 
+    weight = check_weight(sample_weight, X)
+
     def losses(train: np.ndarray, test: np.ndarray, penalties: list[float]) -> list[float]:
         encoder = Encoder.fit(X[train], columns)
         matrix, held_out = encoder.transform(X[train]), encoder.transform(X[test])
-        fits = (_fitted(matrix, labels[train], l2, l1) for l2 in penalties)
-        return [_log_loss(labels[test], held_out @ w + b) for w, b in fits]
+        fits = (_fitted(matrix, labels[train], l2, l1, weight[train]) for l2 in penalties)
+        return [_log_loss(labels[test], held_out @ w + b, weight[test]) for w, b in fits]
 
-    return _choose("l2", grid, losses, labels, _folds(groups, folds, seed, "l2"))
+    return _choose("l2", grid, losses, labels, _folds(groups, folds, seed, "l2"), weight)
 
 
 def choose_pooling(
@@ -99,6 +104,7 @@ def choose_pooling(
     grid: Iterable[float] = POOLING_GRID,
     *,
     columns: Sequence[str] | None = None,
+    sample_weight: ArrayLike | None = None,
     folds: int = 5,
     seed: int = 0,
 ) -> tuple[float, pd.DataFrame]:
@@ -119,7 +125,7 @@ def choose_pooling(
         Penalty of what is shared.
     grid : iterable of float
         Poolings to compare.
-    columns, folds, seed
+    columns, sample_weight, folds, seed
         As for `choose_l2`.
 
     Returns
@@ -148,6 +154,8 @@ def choose_pooling(
     names = check_beside(promotion, "promotion", X)
     clusters = check_beside(cluster, "cluster", X)
 
+    weight = check_weight(sample_weight, X)
+
     def losses(train: np.ndarray, test: np.ndarray, penalties: list[float]) -> list[float]:
         encoder = Encoder.fit(X[train], columns)
         matrix, held_out = encoder.transform(X[train]), encoder.transform(X[test])
@@ -155,15 +163,15 @@ def choose_pooling(
         place = pd.Index(known).get_indexer(np.asarray(names)[test])
         found = []
         for pooling in penalties:
-            fit = fit_pooled(matrix, labels[train], codes, l2, pooling)
+            fit = fit_pooled(matrix, labels[train], codes, l2, pooling, weight[train])
             own = np.vstack([fit.own_weights, np.zeros(len(fit.weights))])[place]
             linear = (held_out * (fit.weights + own)).sum(axis=1) + fit.intercept
             linear += np.append(fit.own_intercepts, 0.0)[place]  # the last is of those not known
-            found.append(_log_loss(labels[test], linear))
+            found.append(_log_loss(labels[test], linear, weight[test]))
         return found
 
     units = np.arange(len(X)) if clusters is None else clusters
-    return _choose("pooling", grid, losses, labels, _folds(units, folds, seed, "pooling"))
+    return _choose("pooling", grid, losses, labels, _folds(units, folds, seed, "pooling"), weight)
 
 
 def _choose(
@@ -172,13 +180,14 @@ def _choose(
     losses: Callable[[np.ndarray, np.ndarray, list[float]], list[float]],
     labels: np.ndarray,
     fold: np.ndarray,
+    weight: np.ndarray,
 ) -> tuple[float, pd.DataFrame]:
     from tqdm import tqdm
 
     penalties = sorted({float(value) for value in grid})
     if not penalties or penalties[0] <= 0:
         raise InputError(f"the grid of penalties is {penalties}; give at least one number above 0")
-    total, rows = np.zeros(len(penalties)), 0
+    total, rows = np.zeros(len(penalties)), 0.0
     what = f"choosing {name}"
     bar = tqdm(range(fold.max() + 1), desc=what, unit="fold", leave=False, delay=2, disable=None)
     for k in bar:
@@ -186,7 +195,7 @@ def _choose(
         if len(np.unique(labels[train])) == 2:
             with unseen_expected():
                 total += losses(train, test, penalties)
-            rows += int(test.sum())
+            rows += float(weight[test].sum())
     if rows == 0:
         raise InputError(
             f"no choice of {name}: whichever group is left out, the rest has a single class; give "
@@ -197,16 +206,19 @@ def _choose(
     return float(table.loc[best, name].max()), table
 
 
-def _fitted(X: np.ndarray, y: np.ndarray, l2: float, l1: float) -> tuple[np.ndarray, float]:
+def _fitted(
+    X: np.ndarray, y: np.ndarray, l2: float, l1: float, weight: np.ndarray
+) -> tuple[np.ndarray, float]:
     from promolab.model.elastic_net import fit_elastic_net
     from promolab.model.logistic import fit_logistic
 
-    w, b, _ = fit_elastic_net(X, y, l1, l2) if l1 > 0 else fit_logistic(X, y, l2)
-    return w, b
+    if l1 > 0:
+        return fit_elastic_net(X, y, l1, l2, weight)[:2]
+    return fit_logistic(X, y, l2, weight)[:2]
 
 
-def _log_loss(labels: np.ndarray, linear: np.ndarray) -> float:
-    return float(np.logaddexp(0, (1 - 2 * labels) * linear).sum())
+def _log_loss(labels: np.ndarray, linear: np.ndarray, weight: np.ndarray) -> float:
+    return float((weight * np.logaddexp(0, (1 - 2 * labels) * linear)).sum())
 
 
 def _folds(groups: np.ndarray, folds: int, seed: int, name: str) -> np.ndarray:

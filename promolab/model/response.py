@@ -12,7 +12,7 @@ import pandas as pd
 from promolab.contract.roles import with_kinds
 from promolab.errors import InputError
 from promolab.model._alignment import along
-from promolab.model._inputs import check_beside, check_time, outcome_labels
+from promolab.model._inputs import check_beside, check_time, check_weight, outcome_labels
 from promolab.model._saved import Saved
 from promolab.model.learners import Learner, Training, fitted_learners, make_learner
 from promolab.model.learners._base import check_number, check_word
@@ -126,6 +126,7 @@ class ResponseModel(Saved):
         cluster: ArrayLike | None = None,
         group: ArrayLike | None = None,
         time: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> ResponseModel:
         """Learn from rows whose outcome is known.
 
@@ -144,6 +145,10 @@ class ResponseModel(Saved):
         time : array, shape (n,), optional
             When each row's promotion started (dates or numbers): neural models stop by the latest
             rows.
+        sample_weight : array, shape (n,), optional
+            How many rows each counts for in the loss that a model minimises, in its penalty's unit,
+            in calibration and in the sandwich of intervals; a row of weight 0 is left out. How
+            columns are prepared (scale, levels that are rare) is told by the rows as they are.
 
         Raises
         ------
@@ -155,6 +160,7 @@ class ResponseModel(Saved):
         check_word({"calibration": self.calibration}, "calibration", CALIBRATIONS)
         check_number({"seed": self.seed}, "seed", 0, LARGEST_SEED, whole=True)
         frame = with_kinds(self._learn_names(X), self.kinds)
+        rows = X if isinstance(X, pd.DataFrame) else len(frame)  # an array has no index to match
         labels, outcomes, self.classes_ = outcome_labels(
             along(X, y, "y"), len(frame), self.positive
         )
@@ -164,18 +170,19 @@ class ResponseModel(Saved):
             labels,
             outcomes,
             self.columns,
-            check_beside(cluster, "cluster", X),
-            check_beside(group, "group", X),
-            check_time(time, X),
+            check_beside(cluster, "cluster", rows),
+            check_beside(group, "group", rows),
+            check_time(time, rows),
+            None if sample_weight is None else check_weight(sample_weight, rows),
             seed=self.seed,
             track=self.track,
-        )
+        ).counted()
         learners = fitted_learners(self.kind, self._options(), training, named=not self.single_)
         self.calibrators_ = self._fitted_calibrators(training, learners)
         self.learners_ = learners
-        self.n_, self.positives_ = len(labels), int(np.nansum(labels[:, 0]))
+        self.n_, self.positives_ = len(training.labels), int(np.nansum(training.labels[:, 0]))
         clusters = training.cluster
-        self.clusters_ = len(labels) if clusters is None else int(pd.Series(clusters).nunique())
+        self.clusters_ = self.n_ if clusters is None else int(pd.Series(clusters).nunique())
         self._expose()
         return self
 

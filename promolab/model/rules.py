@@ -259,7 +259,7 @@ def _rules_of(tree: Tree, labels: dict[str, str], level: float) -> TreeRules:
         )
         for at, (place, parent, depth, answer, rule) in enumerate(walked)
     )
-    return TreeRules(nodes, tree.rows, tree.responses / tree.rows, level)
+    return TreeRules(nodes, round(tree.rows), tree.responses / tree.rows, level)
 
 
 def _walk(tree: Tree, labels: dict[str, str]) -> Iterator[tuple[int, int, int, str, str]]:

@@ -19,7 +19,7 @@ from promolab.model.tracking import epochs_of, event_files
 
 __all__ = ["Settings", "device_of", "generator_on", "train"]
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 WATCHED = 20_000  # rows learned from, evenly spread, whose loss is told after each epoch
 BLOCK = 65_536  # rows in one pass when the loss is told
@@ -103,6 +103,7 @@ def train(
     held_out: HeldOut,
     generator: torch.Generator,
     *,
+    weights: np.ndarray | None = None,
     sources: Sequence[int] | None = None,
     name: str = "network",
     track: str | None = None,
@@ -120,11 +121,13 @@ def train(
     labels : Tensor, shape (n, K)
         0, 1 or a chance; nan where not known.
     loss : callable
-        Outputs and labels of a batch → its mean loss.
+        Outputs, labels and weights (or None) of a batch → its mean loss.
     held_out : HeldOut
         Rows whose loss decides when to stop; with none, all epochs are used.
     generator : Generator
         Draws the order of the rows and all noise.
+    weights : ndarray, shape (n,), optional
+        How many rows each counts for; only what they are to each other matters.
     sources : sequence of int, optional
         For each encoded column the number of its feature: masked together.
     track : str, optional
@@ -137,7 +140,7 @@ def train(
     """
     on_cpu = labels.device.type == "cpu"
     begun = [p.detach().clone() for p in network.parameters()]
-    run = _Run(network, inputs, labels, loss, settings, held_out, generator, sources)
+    run = _Run(network, inputs, labels, loss, settings, held_out, generator, sources, weights)
     with one_thread() if on_cpu else nullcontext(), event_files(track, name) as writer:
         history = run.whole(name, writer, progress)
         if settings.refit and held_out.usable:
@@ -145,7 +148,9 @@ def train(
             # The same batches: with others an epoch would have another number of steps.
             shorter = dataclasses.replace(settings, epochs=history.kept, batch=run.batch)
             everything = HeldOut(np.zeros(len(labels), dtype=bool), held_out.how)
-            again = _Run(network, inputs, labels, loss, shorter, everything, generator, sources)
+            again = _Run(
+                network, inputs, labels, loss, shorter, everything, generator, sources, weights
+            )
             again.whole(f"{name}, all rows", None, progress)
     return history
 
@@ -169,6 +174,7 @@ class _Run:
         held_out: HeldOut,
         generator: torch.Generator,
         sources: Sequence[int] | None,
+        weights: np.ndarray | None,
     ) -> None:
         self.network, self.inputs, self.labels, self.loss = network, inputs, labels, loss
         self.settings, self.generator = settings, generator
@@ -176,6 +182,10 @@ class _Run:
         self.learned = torch.from_numpy(np.flatnonzero(~held_out.rows)).to(device)
         self.watched = torch.from_numpy(np.flatnonzero(held_out.rows)).to(device)
         self.batch = settings.batch_of(len(self.learned))
+        self.weights = None
+        if weights is not None:
+            even = (weights / weights.mean()).astype(np.float32)[:, None]
+            self.weights = torch.from_numpy(even).to(device)
         self.sources = None if sources is None else torch.tensor(sources, device=device)
         seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
         self.shares = np.random.default_rng(seed)
@@ -242,18 +252,19 @@ class _Run:
 
     def _loss_of(self, rows: torch.Tensor) -> torch.Tensor:
         features, *others = self._some(rows)
-        labels = self.labels.index_select(0, rows)
+        labels, weights = self._labels_of(rows)
         if self.settings.masking:
             features = self._masked(features)
         if not self.settings.mixing:
-            loss = self.loss(self.network(features, *others), labels)
+            loss = self.loss(self.network(features, *others), labels, weights)
         else:
             share = float(self.shares.beta(self.settings.mixing, self.settings.mixing))
             # Neighbours in a shuffled order are pairs drawn at random.
             mixed = share * features + (1 - share) * features.roll(1, 0)
             outputs = self.network(mixed, *others)
-            loss = share * self.loss(outputs, labels)
-            loss = loss + (1 - share) * self.loss(outputs, labels.roll(1, 0))
+            other = None if weights is None else weights.roll(1, 0)
+            loss = share * self.loss(outputs, labels, weights)
+            loss = loss + (1 - share) * self.loss(outputs, labels.roll(1, 0), other)
         if hasattr(self.network, "penalty"):
             loss = loss + self.network.penalty(*others)
         return loss
@@ -269,15 +280,19 @@ class _Run:
     def _some(self, rows: torch.Tensor) -> list[torch.Tensor]:
         return [tensor.index_select(0, rows) for tensor in self.inputs]
 
+    def _labels_of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        weights = None if self.weights is None else self.weights.index_select(0, rows)
+        return self.labels.index_select(0, rows), weights
+
     def _told(self, rows: torch.Tensor) -> float:
         """Return the mean loss of rows as they are, without noise."""
         self.network.eval()
         total, count = 0.0, 0
         with torch.no_grad():
             for part in rows.split(BLOCK):
-                labels = self.labels.index_select(0, part)
+                labels, weights = self._labels_of(part)
                 known = int((~labels.isnan()).sum())
-                total += float(self.loss(self.network(*self._some(part)), labels)) * known
+                total += float(self.loss(self.network(*self._some(part)), labels, weights)) * known
                 count += known
         return total / max(count, 1)
 

@@ -125,6 +125,7 @@ def test_transform_learns_nothing() -> None:
     np.testing.assert_array_equal(alone, encoder.transform(X)[[7]])
 
 
+@pytest.mark.filterwarnings("ignore::promolab.model.unseen.UnseenLevels")
 def test_unseen_levels_are_the_others_and_extra_columns_ignored() -> None:
     X = frame()
     encoder = Encoder.fit(X)

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:InputError occurred during set_p
 REASONS = {
     "check_do_not_raise_errors_in_init_or_set_params": "a kind or option that does not exist is "
     "refused where it is typed, before data are read",
+    "check_sample_weight_equivalence_on_dense_data": "a weight counts in the loss; how columns are "
+    "scaled, how many rows a leaf needs and what a forest draws are told by the rows as they are",
 }
 
 

@@ -102,6 +102,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         ResponseModel().fit(*data()[:2]).save(tmp_path / "nowhere" / "model")
 
 
+@pytest.mark.filterwarnings("ignore::promolab.model.unseen.UnseenLevels")
 @pytest.mark.parametrize("kind", TREES)
 def test_saved_trees_predict_the_same_bits(kind: str, tmp_path: Path) -> None:
     X, y, _ = data()

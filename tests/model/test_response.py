@@ -176,6 +176,7 @@ def test_intervals_are_those_of_the_clustered_covariance() -> None:
     np.testing.assert_allclose(table["weight"] - table["ci_low"], half, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::promolab.model.unseen.UnseenLevels")
 def test_unseen_city_and_missing_column() -> None:
     X, y, _ = data()
     model = ResponseModel().fit(X, y)

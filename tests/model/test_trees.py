@@ -105,6 +105,7 @@ def test_boosting_takes_missing_and_levels_natively() -> None:
     np.testing.assert_allclose(own.logit(X), expected)
 
 
+@pytest.mark.filterwarnings("ignore::promolab.model.unseen.UnseenLevels")
 def test_levels_that_are_new_or_rare_share_a_code() -> None:
     X, y = data()
     X.loc[:4, "city"] = "rare"

@@ -40,6 +40,8 @@ class Training:
         Features to use; all columns of X by default.
     cluster, group, time : ndarray of shape (n,), optional
         Customer, promotion and moment of each row.
+    weight : ndarray of shape (n,), optional
+        How many rows each counts for in the loss, above 0; 1 by default.
     seed : int
         Start of every random number.
     progress : bool
@@ -60,12 +62,32 @@ class Training:
     cluster: np.ndarray | None = None
     group: np.ndarray | None = None
     time: np.ndarray | None = None
+    weight: np.ndarray | None = None
     seed: int = 0
     progress: bool = True
     track: str | None = None
 
     def __post_init__(self) -> None:
         track_folder(self.track)
+
+    def counted(self) -> Training:
+        """Return the rows that count: those whose weight is not 0.
+
+        Raises
+        ------
+        InputError
+            An outcome has a single class among them.
+        """
+        if self.weight is None or (self.weight > 0).all():
+            return self
+        kept = self.only(self.weight > 0)
+        for outcome, labels in zip(kept.outcomes, kept.labels.T, strict=True):
+            if len(np.unique(labels[~np.isnan(labels)])) < 2:
+                raise InputError(
+                    f"{outcome!r} has a single class in the {len(kept.labels):,} rows whose "
+                    "sample_weight is above 0; a model learns from rows with and without it"
+                )
+        return kept
 
     def only(self, rows: np.ndarray, outcome: int | None = None) -> Training:
         """Return some of the rows (a mask or positions), and one of the outcomes if given."""
@@ -75,6 +97,7 @@ class Training:
                 ("cluster", self.cluster),
                 ("group", self.group),
                 ("time", self.time),
+                ("weight", self.weight),
             )
         }
         labels, outcomes = self.labels[rows], self.outcomes

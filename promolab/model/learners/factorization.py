@@ -116,6 +116,7 @@ class Factorization(Learner):
             generator,
             name=f"factorization-{training.outcomes[0]}",
             track=training.track,
+            weights=training.weight,
             progress=training.progress,
         )
         self.arrays = {

@@ -104,7 +104,7 @@ class Logistic(Learner):
         if by:
             self._fit_pooled(matrix, labels, training, chosen)
         else:
-            self._fit_shared(matrix, labels, training.cluster)
+            self._fit_shared(matrix, labels, training)
 
     def _features(self, training: Training) -> list[str] | None:
         by, columns = self.options["by"], training.columns
@@ -126,21 +126,35 @@ class Logistic(Learner):
         groups = training.cluster if training.group is None else training.group
         labels = training.labels[:, 0]
         return choose_l2(
-            training.X, labels, groups, columns=columns, l1=self.l1, seed=training.seed
+            training.X,
+            labels,
+            groups,
+            columns=columns,
+            l1=self.l1,
+            sample_weight=training.weight,
+            seed=training.seed,
         )[0]
 
-    def _fit_shared(self, matrix: np.ndarray, labels: np.ndarray, cluster: Any) -> None:
+    def _fit_shared(self, matrix: np.ndarray, labels: np.ndarray, training: Training) -> None:
         from promolab.model.covariance import sandwich
         from promolab.model.elastic_net import fit_elastic_net
         from promolab.model.logistic import fit_logistic
 
         if self.l1 > 0:
-            found = fit_elastic_net(matrix, labels, self.l1, self.l2)
+            found = fit_elastic_net(matrix, labels, self.l1, self.l2, training.weight)
         else:
-            found = fit_logistic(matrix, labels, self.l2)
+            found = fit_logistic(matrix, labels, self.l2, training.weight)
         self.weights, self.intercept, self.info = found
         if self.l1 == 0 and self.options["intervals"]:
-            covariance = sandwich(matrix, labels, self.weights, self.intercept, self.l2, cluster)
+            covariance = sandwich(
+                matrix,
+                labels,
+                self.weights,
+                self.intercept,
+                self.l2,
+                training.cluster,
+                training.weight,
+            )
             self.standard_errors = np.sqrt(np.diag(covariance)[:-1])
 
     def _fit_pooled(
@@ -170,18 +184,26 @@ class Logistic(Learner):
                 training.cluster,
                 self.l2,
                 columns=columns,
+                sample_weight=training.weight,
                 seed=training.seed,
             )
         else:
             self.pooling = float(self.options["pooling"])
-        fit = fit_pooled(matrix, labels, codes, self.l2, self.pooling)
+        fit = fit_pooled(matrix, labels, codes, self.l2, self.pooling, training.weight)
         self.groups = [str(group) for group in groups]
         self.weights, self.intercept, self.info = fit.weights, fit.intercept, fit.info
         self.own_weights = np.vstack([fit.own_weights, self.own_weights])
         self.own_intercepts = np.append(fit.own_intercepts, 0.0)
         if self.options["intervals"]:
             covariance = pooled_covariance(
-                matrix, labels, codes, fit, self.l2, self.pooling, training.cluster
+                matrix,
+                labels,
+                codes,
+                fit,
+                self.l2,
+                self.pooling,
+                training.cluster,
+                training.weight,
             )
             self.standard_errors = np.sqrt(np.diag(covariance)[:-1])
 

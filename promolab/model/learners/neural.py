@@ -129,6 +129,7 @@ class Mlp(Learner):
             sources=sources.tolist(),
             name=self._name(training),
             track=training.track,
+            weights=training.weight,
             progress=training.progress,
         )
         self.adopt(network)

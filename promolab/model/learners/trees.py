@@ -47,11 +47,11 @@ class _Trees(Learner):
         )
         self.columns = self.encoder.columns
         matrix = self.encoder.transform(training.X)
-        self.rows, self.responses = len(labels), int(labels.sum())
+        self.rows, self.responses = _counts(labels, training.weight)
         self.estimator = self.make(training.seed)
         with self.threads(matrix):
-            self.estimator.fit(matrix, labels.astype(np.int64))
-        self.settle(matrix, labels)
+            self.estimator.fit(matrix, labels.astype(np.int64), sample_weight=training.weight)
+        self.settle(matrix, labels, training.weight)
 
     def make(self, seed: int) -> Any:
         """Return the scikit-learn estimator, not fitted."""
@@ -61,10 +61,10 @@ class _Trees(Learner):
         """Return the context to compute in; it may limit threads, which changes no digit."""
         return nullcontext()
 
-    def settle(self, matrix: np.ndarray, labels: np.ndarray) -> None:
+    def settle(self, matrix: np.ndarray, labels: np.ndarray, weight: np.ndarray | None) -> None:
         """Keep what else is needed of the training rows."""
 
-    def _shrunk(self, responses: np.ndarray, n: np.ndarray | int) -> np.ndarray:
+    def _shrunk(self, responses: np.ndarray, n: np.ndarray | float) -> np.ndarray:
         """Return the rates as if one more row had been seen that responds like the average one.
 
         So that a group without a response is not said to be impossible.
@@ -109,6 +109,13 @@ class _Trees(Learner):
             )
 
 
+def _counts(labels: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
+    """Return how many rows, and how many responses, were learned from."""
+    if weight is None:
+        return len(labels), int(labels.sum())
+    return float(weight.sum()), float(weight @ labels)
+
+
 class Tree(_Trees):
     """One tree of questions with a response rate at each end; it can be drawn and read aloud.
 
@@ -133,12 +140,13 @@ class Tree(_Trees):
             random_state=seed,
         )
 
-    def settle(self, matrix: np.ndarray, labels: np.ndarray) -> None:
-        """Count rows and responses of each node."""
+    def settle(self, matrix: np.ndarray, labels: np.ndarray, weight: np.ndarray | None) -> None:
+        """Count rows and responses of each node, each with its weight."""
         place = self.estimator.apply(matrix)
         nodes = self.estimator.tree_.node_count
-        self.n = np.bincount(place, minlength=nodes)
-        self.hits = np.bincount(place, weights=labels, minlength=nodes).astype(np.int64)
+        self.n = np.bincount(place, weights=weight, minlength=nodes)
+        hits = labels if weight is None else labels * weight
+        self.hits = np.bincount(place, weights=hits, minlength=nodes).astype(self.n.dtype)
 
     def logit(self, X: pd.DataFrame) -> np.ndarray:
         """Return the log odds, shape (n, 1)."""
@@ -197,7 +205,7 @@ class Forest(_Trees):
             n_jobs=-1,  # each tree has a seed of its own: the number of threads changes nothing
         )
 
-    def settle(self, matrix: np.ndarray, labels: np.ndarray) -> None:
+    def settle(self, matrix: np.ndarray, labels: np.ndarray, weight: np.ndarray | None) -> None:
         """Score with one thread: several would add the trees in an order of chance."""
         self.estimator.n_jobs = 1
 
