@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from promolab.report.uplift_choice import DECISIONS, Choice
 from promolab.report.uplift_groups import segment_effects
 from promolab.report.uplift_targeting import Pooled, Targeting, pooled, targeting
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from promolab.campaign.comparison import Difference
     from promolab.contract import Experiment
     from promolab.metrics import EffectCalibration
-    from promolab.model.uplift import GroupEffects, UpliftChecks, UpliftModel
+    from promolab.model.uplift import BestArmValue, GroupEffects, UpliftChecks, UpliftModel
 
 __all__ = ["UpliftStep", "measure_uplift", "recorded"]
 
@@ -67,16 +69,25 @@ class UpliftStep:
 
     @cached_property
     def calibration(self) -> EffectCalibration | None:
-        """Whether predicted effects come true, by tenths of them."""
+        """Whether the effects that are shown come true, by tenths of them; None if all are equal.
+
+        Of each fifth as the fifths before it calibrate them.
+        """
         from promolab.metrics import effect_calibration
 
-        if self.model is None or self.pooled is None:
+        if self.model is None or self.pooled is None or not self.model.calibrated_.told_apart:
             return None
-        rows, known = self.pooled, self.pooled.known
+        rows = self.pooled
+        known = np.isfinite(rows.gamma) & np.isfinite(rows.drawn)
         cluster = self.model.cluster_[known]
         return effect_calibration(
-            None, None, rows.effect[known], gamma=rows.gamma[known], cluster=cluster, bins=10
+            None, None, rows.drawn[known], gamma=rows.gamma[known], cluster=cluster, bins=10
         )
+
+    @cached_property
+    def best_arm(self) -> BestArmValue | None:
+        """What giving each customer the best arm is worth, beside all and none."""
+        return None if self.model is None else self.model.best_arm_value()
 
     @cached_property
     def segments(self) -> GroupEffects | None:
@@ -112,7 +123,7 @@ class UpliftStep:
 
 
 def measure_uplift(
-    choice: Choice, kind: str = "dr", learner: str = "linear", *, seed: int = 0
+    choice: Choice, kind: str = "dr", learner: str = "", *, seed: int = 0
 ) -> UpliftStep:
     """Check an experiment, and measure what its arms add if the checks allow it.
 
@@ -120,7 +131,7 @@ def measure_uplift(
     ----------
     choice : Choice
     kind, learner : str
-        Of `promolab.UpliftModel`.
+        Of `promolab.UpliftModel`; without a learner the best of several is taken.
     seed : int
         Start of every random number.
 
@@ -167,8 +178,11 @@ def recorded(step: UpliftStep) -> dict[str, Any]:
     }
     if step.checks is not None:
         kept["checks"] = step.checks.to_dict()["checks"]
-    if step.model is not None and step.targeting is not None and step.calibration is not None:
+    if step.model is not None and step.targeting is not None and step.best_arm is not None:
         kept["average"] = step.model.average().to_dict()
         kept["targeting"] = step.targeting.to_dict()
+        kept["calibrated"] = step.model.calibrated_.to_dict()
+        kept["best_arm"] = step.best_arm.to_dict()
+    if step.calibration is not None:
         kept["calibration"] = step.calibration.to_dict()
     return kept

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.model.uplift.averages import group_means
+from promolab.model.uplift.averages import mean_of
 from promolab.model.uplift.figures import figure, spoken
+from promolab.model.uplift.forward import place_within
+from promolab.model.uplift.forward import pooled as together
 from promolab.model.uplift.identification import Identification
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, percent
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pooled", "Targeting", "pooled", "targeting"]
 
+EVERYBODY = "So everybody is given the average effect."
 TOP = 0.3
 """Share of the list at which the two orders are compared in words."""
 
@@ -40,21 +43,19 @@ class Pooled:
     gamma : ndarray of shape (n,)
         Doubly robust scores of the effect; nan where a row counts for no arm.
     effect, response : ndarray of shape (n,)
-        Predicted effect (`UpliftModel.forward_effects`, nan in the first fold), and predicted
-        outcome with the arm, from models that saw other customers.
+        What ranks customers by effect (`promolab.model.uplift.forward`, nan in the first fold), and
+        predicted outcome with the arm, from models that saw other customers.
+    drawn : ndarray of shape (n,)
+        Effects as earlier folds calibrate them; nan in the first two folds.
     by_arm : ndarray of shape (n, K − 1)
-        Predicted effects of the arms.
+        What ranks customers by the effect of each arm.
     """
 
     gamma: np.ndarray
     effect: np.ndarray
     response: np.ndarray
+    drawn: np.ndarray
     by_arm: np.ndarray
-
-    @property
-    def known(self) -> np.ndarray:
-        """Rows with a score and a prediction, shape (n,)."""
-        return np.isfinite(self.gamma) & np.isfinite(self.effect)
 
 
 def pooled(model: UpliftModel) -> Pooled:
@@ -64,31 +65,21 @@ def pooled(model: UpliftModel) -> Pooled:
     ----------
     model : UpliftModel
     """
-    codes, kept = model.experiment_.codes, model.kept_
-    size = np.bincount(codes, minlength=kept.shape[1] + 1)[1:].astype(float)
-    weight = np.where(kept, size, 0.0)
-    with np.errstate(invalid="ignore"):
-        weight = weight / weight.sum(axis=1, keepdims=True)
-
-    def together(values: np.ndarray) -> np.ndarray:
-        return np.asarray((weight * np.where(weight == 0, 0.0, values)).sum(axis=1))
-
-    by_arm = model.forward_effects().to_numpy()
-    return Pooled(
-        together(model.nuisance_.gamma),
-        together(by_arm),
-        together(model.nuisance_.mu[:, 1:]),
-        by_arm,
-    )
+    codes, kept, forward = model.experiment_.codes, model.kept_, model.forward_
+    # Of the second fold nobody has measured yet how far its predictions come true.
+    drawn = np.where((model.fold_ > 1)[:, None], forward.drawn, np.nan)
+    columns = model.nuisance_.gamma, forward.scaled, model.nuisance_.mu[:, 1:], drawn
+    gamma, effect, response, drawn = together(kept, codes, *columns)
+    return Pooled(gamma, effect, response, drawn, forward.order)
 
 
-def targeting(model: UpliftModel, together: Pooled, level: float = 0.95) -> Targeting:
+def targeting(model: UpliftModel, rows: Pooled, level: float = 0.95) -> Targeting:
     """Measure both orders on the same rows, all arms together and each by itself.
 
     Parameters
     ----------
     model : UpliftModel
-    together : Pooled
+    rows : Pooled
     level : float
         Of the intervals; those of the arms hold for all of them at once (Bonferroni).
     """
@@ -98,22 +89,22 @@ def targeting(model: UpliftModel, together: Pooled, level: float = 0.95) -> Targ
 
     experiment, m = model.experiment_, len(model.treatments_)
     average = model.average().table
-    fold, cluster, rows = model.fold_, model.cluster_, []
+    fold, cluster, listed = model.fold_, model.cluster_, []
 
     def compared(effect: np.ndarray, response: np.ndarray, gamma: np.ndarray, level: float) -> Any:
         mine = np.isfinite(gamma) & np.isfinite(effect)
         known: dict[str, Any] = {"cluster": cluster[mine], "gamma": gamma[mine], "level": level}
-        scores = [_place(values[mine], fold[mine]) for values in (effect, response)]
+        scores = [place_within(values[mine], fold[mine]) for values in (effect, response)]
         curves = [qini(None, None, score, **known) for score in scores]
         return *curves, compare_qini(None, None, *scores, **known)
 
-    everyone = compared(together.effect, together.response, together.gamma, level)
+    everyone = compared(rows.effect, rows.response, rows.gamma, level)
     by_effect, by_response, difference = everyone
     for k, arm in enumerate(model.treatments_):
         gamma = np.where(model.kept_[:, k], model.nuisance_.gamma[:, k], np.nan)
         mu = model.nuisance_.mu[:, k + 1]
-        found, _, own = compared(together.by_arm[:, k], mu, gamma, 1 - (1 - level) / m)
-        rows.append(
+        found, _, own = compared(rows.by_arm[:, k], mu, gamma, 1 - (1 - level) / m)
+        listed.append(
             {
                 "arm": arm,
                 "n": int((experiment.codes == k + 1).sum()),
@@ -126,28 +117,17 @@ def targeting(model: UpliftModel, together: Pooled, level: float = 0.95) -> Targ
                 "difference_high": own.ci_high,
             }
         )
-    whole = group_means(together.gamma, np.zeros(len(cluster), dtype=int), 1, cluster)
-    low, high = whole.interval(level)
+    known = np.isfinite(rows.gamma)
+    _, customers = np.unique(cluster[known], return_inverse=True)
     return Targeting(
         by_effect,
         by_response,
         difference,
-        Estimate(float(whole.value[0]), float(low[0]), float(high[0]), int(whole.n[0])),
-        pd.DataFrame(rows),
+        mean_of(rows.gamma[known], customers, level).estimate,
+        pd.DataFrame(listed),
         model.outcome_,
         model.identification_,
     )
-
-
-def _place(score: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Return each row's place within its fold, 0–1.
-
-    The models of two folds differ in level by chance, against what was held out of them: between
-    folds scores are no order.
-    """
-    import pandas as pd
-
-    return pd.Series(score).groupby(fold).rank(method="average", pct=True).to_numpy(dtype=float)
 
 
 @dataclass(frozen=True)
@@ -214,10 +194,10 @@ class Targeting(Result):
                 f"promotion changes ({shown} above a random order)."
             )
         told = "is worse than a random one" if q.ci_high < 0 else "cannot be told from a random one"
-        return (
-            f"Nothing to target is seen: an order by predicted effect {told} ({shown}). "
-            f"{self.on_average()}"
-        )
+        seen = f"Nothing to target is seen: an order by predicted effect {told} ({shown})."
+        if q.ci_low == q.ci_high == 0:
+            seen = "There is nothing to rank by: no covariate tells one customer from another."
+        return f"{seen} {EVERYBODY} {self.on_average()}"
 
     def plainly(self) -> str:
         """Say whether there is something to target, in a shopkeeper's words."""
@@ -257,9 +237,8 @@ class Targeting(Result):
             )
         if d.ci_high < 0:
             return f"Here an order by predicted response gains more (difference {shown})."
-        return (
-            "Whether it beats an order by predicted response cannot be told from these data "
-            f"(difference {shown})."
+        return "Whether it beats an order by predicted response cannot be told from these data" + (
+            "." if d.ci_low == d.ci_high else f" (difference {shown})."
         )
 
     def _at_the_top(self) -> str:

@@ -65,8 +65,7 @@ def customer_types(step: UpliftStep, run: RunFolder) -> Html:
     )
     caption = (
         "True types, most worth first. Customers' true effects have a standard deviation of "
-        f"{figure(rows.attrs['truth'])}, the predicted ones of {figure(rows.attrs['predicted'])}: "
-        "what spreads further than the truth is noise."
+        f"{figure(rows.attrs['truth'])}, the predicted ones of {figure(rows.attrs['predicted'])}."
     )
     return say(words) + table(rows, shown, formats, caption=caption)
 
@@ -108,8 +107,8 @@ def types_table(step: UpliftStep, truth: Truth) -> tuple[str, pd.DataFrame]:
             "type": who.map(truth.types(promotion)).to_numpy(),
             "truth": who.map(known).to_numpy(),
             "predicted": effect,
-            "by_effect": effect >= np.quantile(effect, 1 - TOP),
-            "by_response": response >= np.quantile(response, 1 - TOP),
+            "by_effect": in_top(effect),
+            "by_response": in_top(response),
         }
     )
     groups = rows.groupby("type")
@@ -117,3 +116,17 @@ def types_table(step: UpliftStep, truth: Truth) -> tuple[str, pd.DataFrame]:
     table = table.reindex([t for t in ORDER if t in table.index]).reset_index()
     table.attrs |= {name: float(rows[name].std()) for name in ("truth", "predicted")}
     return promotion, table
+
+
+def in_top(score: np.ndarray) -> np.ndarray:
+    """Return which part of each row is in the top of an order; equal ones share what fits.
+
+    Examples
+    --------
+    >>> in_top(np.ones(4)).tolist()
+    [0.3, 0.3, 0.3, 0.3]
+    """
+    cut = np.quantile(score, 1 - TOP)
+    above, level = score > cut, score == cut
+    room = TOP * len(score) - int(above.sum())
+    return np.asarray(above + level * (room / max(int(level.sum()), 1)))

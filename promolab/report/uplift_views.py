@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "average",
+    "best_arm",
     "calibration",
     "checks",
     "compared",
@@ -213,13 +214,53 @@ def _written(frame: pd.DataFrame, *names: str) -> list[str]:
 
 
 def calibration(step: UpliftStep) -> Html:
-    """Return observed against predicted effects, by tenths."""
-    found = step.calibration
+    """Return how far effects are drawn to the average, and whether what is shown comes true."""
+    if step.model is None:
+        return _absent(step)
+    drawn, found = step.model.calibrated_, step.calibration
+    if found is None:
+        return say(drawn.summary())
+    rows = drawn.table.assign(
+        average=_written(drawn.table, "effect", "ci_low", "ci_high"),
+        true=_written(drawn.table, "slope", "slope_low", "slope_high"),
+    )
+    shown = {
+        "arm": "arm",
+        "learner": "predicted by",
+        "average": "average effect [95 %]",
+        "true": "comes true of a difference [95 %]",
+        "spread": "standard deviation shown",
+    }
+    formats: dict[str, Any] = {"average": str, "true": str, "spread": figure}
+    caption = (
+        f"In {drawn.outcome}. Of those tried the learner is taken whose prediction came nearest to "
+        "what followed, each fifth of the customers predicted from the fifths before it; constant: "
+        "everybody has the average."
+    )
+    pieces = [say(found.summary()), table(_spoken(rows), shown, formats, caption=caption, most=20)]
+    pieces.append(
+        picture(found.plot(), "Observed against shown effect, by tenth of what is shown.")
+    )
+    return join(pieces)
+
+
+def best_arm(step: UpliftStep) -> Html:
+    """Return what giving each customer the best arm is worth, beside all and none."""
+    found = step.best_arm
     if found is None:
         return _absent(step)
-    return say(found.summary()) + picture(
-        found.plot(), "Observed against predicted effect, by tenth of the prediction."
+    frame = found.to_frame()
+    rows = frame.assign(
+        policy=frame["policy"].map(spoken), gain=_written(frame, "value", "ci_low", "ci_high")
     )
+    shown = {"policy": "who gets what", "gain": "gain over none [95 %]", "n": "decisions"}
+    caption = (
+        f"In {found.outcome} per decision, before the cost of contacts. Best arm: each customer "
+        "gets the arm that the other fifths of the customers show to be best, or none; all: "
+        "everybody gets it."
+    )
+    formats: dict[str, Any] = {"gain": str, "n": count}
+    return say(found.summary()) + table(rows, shown, formats, caption=caption, most=20)
 
 
 def segments(step: UpliftStep) -> Html:
@@ -264,12 +305,15 @@ def this_week(step: UpliftStep, rows: pd.DataFrame) -> Html:
     told["promotion_id"] = [
         promotion_name(*row) for row in told[["arm", "promotion_id"]].to_numpy().tolist()
     ]
-    told["spread"] = [f"{figure(a)} to {figure(b)}" for a, b in zip(low, high, strict=True)]
+    told["spread"] = [
+        "all the same" if a == b else f"{figure(a)} to {figure(b)}"
+        for a, b in zip(low, high, strict=True)
+    ]
     shown = {
         "promotion_id": "promotion",
         "arm": "kind",
         "customers": "customers",
-        "mean": "mean predicted effect",
+        "mean": "mean effect",
         "spread": "8 of 10 customers",
         "above": "whole interval above 0",
     }
@@ -280,12 +324,12 @@ def this_week(step: UpliftStep, rows: pd.DataFrame) -> Html:
     use = (
         "The order in the file may be used to choose whom to contact."
         if found.found
-        else "As nothing to target is seen, the order in the file is no better than chance; these "
-        "figures say how far a model spreads noise."
+        else "As nothing to target is seen, everybody has the average effect, and the file holds "
+        "no order."
     )
     caption = (
-        f"Effects on {found.outcome} predicted for every customer with history. The cost of a "
-        "contact is not in."
+        f"Effects on {found.outcome}, calibrated, of every customer with history; the interval is "
+        "that of the average among customers predicted alike. The cost of a contact is not in."
     )
     return say(use) + table(
         _spoken(told), shown, formats, caption=caption, most=20,
@@ -323,7 +367,7 @@ def meaning(step: UpliftStep) -> Html:
 def sure(step: UpliftStep) -> Html:
     """Return how sure the figures are, in a few sentences."""
     found, trial = step.targeting, step.experiment
-    if found is None or trial is None or step.calibration is None or step.checks is None:
+    if found is None or trial is None or step.model is None or step.checks is None:
         return _absent(step)
     q = found.by_effect
     warned = [check.name for check in step.checks.checks if check.verdict == "warning"]
@@ -331,10 +375,12 @@ def sure(step: UpliftStep) -> Html:
         f"Intervals hold 95 of 100 times, customers (not decisions) taken as independent: "
         f"{count(q.clusters)} of them with {plural(q.n, 'decision')}.",
         "Every prediction was made by a model that had not seen the customer, and for Qini by one "
-        "of the fifths of customers before; the first fifth only teaches.",
+        "of the fifths of customers before, the choice of the model included; the first fifth only "
+        "teaches.",
         f"Warnings: {', '.join(warned)}." if warned else "No check warns.",
-        step.calibration.summary(),
     ]
+    if step.calibration is not None:
+        words.append(step.calibration.summary())
     if step.choice.source == FILE:
         words.append("The experiment is a file of its own: it says nothing of this shop's week.")
     return say(" ".join(words))

@@ -101,6 +101,7 @@ def test_a_shop_of_events_only_is_told_what_is_missing(shop):
     assert found.model is None
     assert "has no decisions" in found.summary() and "promotions and exposures" in found.summary()
     views = ("compared", "checks", "average", "selection", "curves", "calibration", "segments")
+    views = (*views, "best_arm")
     for name in (*views, "meaning", "sure"):
         assert "<p" in text(getattr(uplift_views, name)(found))
     assert week_table(None, bare, None, pd.DataFrame()).columns.tolist() == list(COLUMNS)
@@ -215,11 +216,43 @@ def test_a_fold_is_predicted_by_the_folds_before_it_alone(strong):
     effects = model.forward_effects().to_numpy()
     assert np.isnan(effects[model.fold_ == 0]).all()
     assert np.isfinite(effects[model.fold_ > 0]).all()
-    known = strong.pooled.known
-    assert (known == (model.fold_ > 0)).all()
-    # Of all folds before, the last one is predicted as the usual cross-fit does.
-    last = model.fold_ == model.folds - 1
-    np.testing.assert_allclose(effects[last], model.effects_.to_numpy()[last])
+    assert (np.isfinite(strong.pooled.effect) == (model.fold_ > 0)).all()
+    assert (np.isfinite(strong.pooled.drawn) == (model.fold_ > 1)).all()
+    # What the page finds is what decides whether anybody is told apart.
+    assert strong.targeting.by_effect.estimate == model.calibrated_.qini
+    assert model.calibrated_.told_apart == strong.targeting.found
+
+
+def test_what_is_shown_saved_and_ranked_is_calibrated(shop, step, strong):
+    model = strong.model
+    table = model.calibrated_.table.set_index("arm")
+    assert table.loc["paper", "spread"] == pytest.approx(2.0 * 1.73, rel=0.15)
+    assert table.loc["app", "spread"] < 0.5  # nothing is there
+    shown = text(uplift_views.calibration(strong))
+    assert "comes true of a difference" in shown and "tenth of what is shown" in shown
+    assert 0.8 < strong.calibration.slope.value < 1.5
+    past = week_table(model, shop, None, pd.DataFrame())
+    for arm, rows in past.groupby("arm"):
+        assert rows["effect"].mean() == pytest.approx(table.loc[arm, "effect"], rel=1e-6)
+    assert recorded(strong)["calibrated"]["told_apart"] is True
+    # In a week in which nothing can be told apart everybody has the average, and it is said.
+    assert not step.targeting.found and step.calibration is None
+    assert "everybody is given the average effect" in text(uplift_views.calibration(step))
+    assert "So everybody is given the average effect." in step.summary()
+    rows = week_table(step.model, shop, None, pd.DataFrame())
+    assert rows.groupby("arm")["effect"].agg(np.ptp).tolist() == [0] * 4
+    average = step.model.average().table.set_index("arm")["effect"]
+    assert rows.groupby("arm")["effect"].first().to_dict() == pytest.approx(average.to_dict())
+
+
+def test_the_best_arm_stands_beside_all_and_none(step, strong):
+    for found in (step, strong):
+        shown = text(uplift_views.best_arm(found))
+        assert "giving none 0" in shown and "all: " in shown and "gain over none" in shown
+        kept = recorded(found)["best_arm"]
+        assert kept["none"] == 0 and set(kept["all"]) == set(map(str, found.model.treatments_))
+    best = strong.best_arm
+    assert best.more.ci_low > 0 and best.best.ci_low < 1.5 < best.best.ci_high  # E max(0, effect)
 
 
 def test_the_first_page_says_it_without_jargon(step):

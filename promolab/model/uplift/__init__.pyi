@@ -1,3 +1,5 @@
+from .best_arm import BestArmValue
+from .calibrated import CalibratedEffects
 from .checks import check_experiment
 from .checks_result import Check, Refused, UpliftChecks
 from .effect_importance import EffectImportance
@@ -8,6 +10,8 @@ from .sensitivity import Sensitivity, e_value
 
 __all__ = [
     "AverageEffects",
+    "BestArmValue",
+    "CalibratedEffects",
     "Check",
     "EffectImportance",
     "GroupEffects",

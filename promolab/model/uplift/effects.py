@@ -16,6 +16,8 @@ from promolab.model.uplift.averages import (
     two_sided,
     wald,
 )
+from promolab.model.uplift.effects_result import ALIKE
+from promolab.model.uplift.forward import place_within
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,7 +157,7 @@ def equal_groups(effect: np.ndarray, fold: np.ndarray, groups: int) -> tuple[np.
 
     Rows are ranked within their fold, whose effects come from one model: between folds the models'
     levels differ by chance, in the other direction than what was held out of them. Equal effects
-    share a group.
+    share a group, and where all are equal there is one.
 
     Parameters
     ----------
@@ -170,15 +172,14 @@ def equal_groups(effect: np.ndarray, fold: np.ndarray, groups: int) -> tuple[np.
     >>> codes.tolist(), names
     ([0, 1, 1, 0], ['1 of 2', '2 of 2'])
     """
-    import pandas as pd
-
     if not groups >= 2:
         raise InputError(f"groups = {groups}; expected 2 or more")
-    ranks = pd.Series(-effect).groupby(fold)
-    # The mean of the places that equal effects share, from 0 to 1.
-    place = (ranks.rank(method="average") - 0.5) / ranks.transform("count")
-    codes = np.floor(place.fillna(0).to_numpy() * groups).clip(0, groups - 1).astype(np.int64)
-    codes[np.isnan(effect)] = -1
+    known = np.isfinite(effect)
+    if known.any() and (effect[known] == effect[known][0]).all():
+        return np.where(known, 0, -1), [ALIKE]
+    place = np.nan_to_num(place_within(-effect, fold))
+    codes = np.floor(place * groups).clip(0, groups - 1).astype(np.int64)
+    codes[~known] = -1
     return codes, [f"{g + 1} of {groups}" for g in range(groups)]
 
 
@@ -215,8 +216,8 @@ def costs_of(cost: Any, n: int, arms: tuple[Any, ...]) -> np.ndarray:
     return values
 
 
-def best_of(gain: np.ndarray, arms: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's best arm and what it gains; the control where no arm gains anything.
+def best_of(gain: np.ndarray, arms: tuple[Any, ...]) -> np.ndarray:
+    """Return each row's best arm; the control where no arm gains anything.
 
     Parameters
     ----------
@@ -227,19 +228,16 @@ def best_of(gain: np.ndarray, arms: tuple[Any, ...]) -> tuple[np.ndarray, np.nda
 
     Examples
     --------
-    >>> arms, gains = best_of(np.array([[1.0, 2.0], [-1.0, 0.0]]), ("none", "a", "b"))
-    >>> arms.tolist(), gains.tolist()
-    (['b', 'none'], [2.0, 0.0])
+    >>> best_of(np.array([[1.0, 2.0], [-1.0, 0.0]]), ("none", "a", "b")).tolist()
+    ['b', 'none']
     """
     full = np.column_stack([np.zeros(len(gain)), gain])
-    best = full.argmax(axis=1)
-    return np.asarray(arms, dtype=object)[best], full[np.arange(len(full)), best]
+    return np.asarray(arms, dtype=object)[full.argmax(axis=1)]
 
 
 def effect_table(
     values: np.ndarray,
-    errors: np.ndarray | None,
-    quantile: float,
+    half: np.ndarray | None,
     arms: tuple[Any, ...],
     index: pd.Index | None,
 ) -> pd.DataFrame:
@@ -248,10 +246,8 @@ def effect_table(
     Parameters
     ----------
     values : ndarray of shape (n, K − 1)
-    errors : ndarray of shape (n, K − 1), optional
-        Standard errors; intervals are nan without.
-    quantile : float
-        Half an interval's width in standard errors.
+    half : ndarray of shape (n, K − 1), optional
+        Half the widths of the intervals, which are nan without.
     arms : tuple
         The arms but the control.
     index : Index, optional
@@ -259,7 +255,7 @@ def effect_table(
     """
     import pandas as pd
 
-    half = np.full(values.shape, np.nan) if errors is None else quantile * errors
+    half = np.full(values.shape, np.nan) if half is None else half
     figures = {"effect": values, "ci_low": values - half, "ci_high": values + half}
     keys = [(arm, name) for arm in arms for name in figures]
     columns = [figures[name][:, k] for k, _ in enumerate(arms) for name in figures]

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from promolab.metrics.differences import Dominant
 
-__all__ = ["AverageEffects", "GroupEffects"]
+__all__ = ["ALIKE", "AverageEffects", "GroupEffects"]
 
+ALIKE = "all alike"
+"""The one group where nobody can be told apart by the predicted effect."""
 NOISE = "within noise"
 UNTOLD = 2.0
 """Width of the interval of an effect in units of the control from which on it says nothing."""
@@ -176,6 +178,8 @@ class GroupEffects(Result):
     def _sentence(self, test: Any) -> str:
         rows, arm = self.of(test.arm).dropna(subset=["effect"]), capital(spoken(test.arm))
         what = "effect" if self.identification.causal else "difference to the control"
+        if rows["group"].tolist() == [ALIKE]:
+            return f"{arm}: there is nothing to rank by, everybody has the same predicted {what}."
         if len(rows) < 2:
             return f"{arm}: {plural(len(rows), 'group')} with a figure."
         if not test.p_value < 1 - self.level:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from promolab.contract import Experiment
 from promolab.errors import InputError
 from promolab.metrics.intervals import normal_quantile
 from promolab.model._inputs import as_frame
+from promolab.model.uplift.best_arm import BestArmValue, best_arm_value
+from promolab.model.uplift.calibrated import ALL_ALIKE, CalibratedEffects
 from promolab.model.uplift.effects import (
     average_table,
     best_of,
@@ -22,15 +23,18 @@ from promolab.model.uplift.effects import (
     groups_from,
 )
 from promolab.model.uplift.effects_result import AverageEffects, GroupEffects
+from promolab.model.uplift.forward import place_within
 from promolab.model.uplift.identification import Identification
 from promolab.model.uplift.rows import steady
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from promolab.model.uplift.candidates import Candidates, DrawnEffects
     from promolab.model.uplift.checks_result import UpliftChecks
     from promolab.model.uplift.effect_importance import EffectImportance
-    from promolab.model.uplift.learners import EffectModel, Setting
+    from promolab.model.uplift.forward import Forward
+    from promolab.model.uplift.learners import EffectModel
     from promolab.model.uplift.nuisance import Nuisance
     from promolab.model.uplift.sensitivity import Sensitivity
 
@@ -50,14 +54,10 @@ class Fitted:
     fold_: np.ndarray
     cluster_: np.ndarray
     kept_: np.ndarray
-    _setting: Setting
+    identification_: Identification
     _model: EffectModel
-    _effects: np.ndarray | None
-
-    @property
-    def identification_(self) -> Identification:
-        """By what right differences are called effects."""
-        return self.checks_.identification
+    _candidates: Candidates | None
+    _saved: tuple[DrawnEffects, AverageEffects]
 
     @property
     def treatments_(self) -> tuple[Any, ...]:
@@ -70,49 +70,49 @@ class Fitted:
         """Doubly robust scores of the effects; nan where a row could not have got the arm."""
         import pandas as pd
 
-        self._fitted()
+        self._rows()
         return pd.DataFrame(self.nuisance_.gamma, columns=list(self.treatments_))
 
     @property
     def effects_(self) -> pd.DataFrame:
-        """Effects predicted for the training rows, each by a model of the other folds."""
+        """Calibrated effects of the training rows, each predicted by a model of the other folds."""
         import pandas as pd
 
+        return pd.DataFrame(self._rows().out_of_fold, columns=list(self.treatments_))
+
+    @property
+    def calibrated_(self) -> CalibratedEffects:
+        """How far predicted effects come true, and so how far they are drawn to the average."""
         self._fitted()
-        if self._effects is None:
-            self._effects = self._predict_folds(lambda fold: self.fold_ != fold)
-        return pd.DataFrame(self._effects, columns=list(self.treatments_))
+        return self._drawn().result
+
+    @property
+    def forward_(self) -> Forward:
+        """Effects predicted forward, each fold of customers by models of the folds before it."""
+        return self._rows().forward
 
     def forward_effects(self) -> pd.DataFrame:
         """Return effects predicted for the training rows, each by a model of earlier folds.
 
-        The first fold is nan: nothing comes before it. Where every fold is predicted from all
-        others, folds that are alike by chance confirm each other: where there is nothing to find,
-        the standard deviation of a Qini is up to √2 times its standard error. Forward it is not, at
-        the price of less data: use it to test whether there is anything to target.
-
-        References
-        ----------
-        Luedtke & van der Laan (2016), Annals of Statistics 44(2); Wager (2024), "Sequential
-        validation of treatment heterogeneity", arXiv 2405.05534.
+        As the learner predicts them that did best in folds before: to rank by, within a fold. The
+        first fold is nan: nothing comes before it. Use it to test whether there is anything to
+        target (`promolab.model.uplift.forward` says why).
         """
         import pandas as pd
 
-        self._fitted()
-        values = self._predict_folds(lambda fold: self.fold_ < fold, first=1)
-        return pd.DataFrame(values, columns=list(self.treatments_))
+        return pd.DataFrame(self.forward_.order, columns=list(self.treatments_))
 
-    def ranks(self, *, forward: bool = False) -> pd.DataFrame:
-        """Return the place of each training row by its predicted effect within its fold, 1 highest.
+    def percentiles(self, *, forward: bool = False) -> pd.DataFrame:
+        """Return the place of each training row within its fold by its effect, 0 to 1.
 
-        What ranks customers in an evaluation: the levels of two folds' models differ by chance,
-        in the other direction than what was held out of them, so effects of several folds in one
-        list look worse than they are.
+        The highest is near 1, equal effects share the mean place, and where all are equal everybody
+        has 0.5. What ranks customers in an evaluation: the levels of two folds' models differ by
+        chance, so that effects of several folds in one list look worse than they are.
 
         Parameters
         ----------
         forward : bool
-            By `forward_effects`; the first fold has no rank (nan).
+            By `forward_effects`; the first fold has no place (nan).
 
         Examples
         --------
@@ -122,37 +122,62 @@ class Fitted:
         >>> rows = pd.DataFrame({"customer_id": range(900), "age": rng.normal(size=900)})
         >>> rows["mail"], rows["y"] = np.arange(900) % 2, rng.normal(size=900)
         >>> trial = Experiment(rows, "mail", 0, ["age"], ["y"], propensity=[[0.5, 0.5]] * 900)
-        >>> ranks = UpliftModel().fit(trial).ranks(forward=True)[1]
-        >>> int(ranks.isna().sum()), float(ranks.max())
-        (180, 1.0)
+        >>> places = UpliftModel().fit(trial).percentiles(forward=True)[1]
+        >>> int(places.isna().sum()), round(float(places.max()), 3)
+        (180, 0.997)
         """
         effects = self.forward_effects() if forward else self.effects_
-        return effects.groupby(self.fold_).rank(method="average", pct=True)
+        return effects.apply(lambda column: place_within(column.to_numpy(), self.fold_))
 
-    def _predict_folds(self, train: Callable[[int], np.ndarray], first: int = 0) -> np.ndarray:
-        effects = np.full((len(self.fold_), len(self.treatments_)), np.nan)
-        with steady(self._setting.Z.size):
-            for fold in range(first, self.folds):
-                there = self.fold_ == fold
-                model = copy.copy(self._model).fit(train(fold))
-                effects[there] = model.predict(self._setting.Z[there])
-        return effects
+    def ranks(self, *, forward: bool = False) -> pd.DataFrame:
+        """Return the rank of each training row by its effect: whole numbers, 1 the highest.
 
-    def predict(self, X: Any) -> np.ndarray:
+        Equal effects have equal ranks, across folds as well; where all effects are equal, all rank
+        1, and a warning says that there is nothing to rank by. Shares are `percentiles`.
+
+        Parameters
+        ----------
+        forward : bool
+            By the place within the fold of `forward_effects`; the first fold has no rank.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from promolab import UpliftModel
+        >>> rng = np.random.default_rng(0)
+        >>> rows = pd.DataFrame({"customer_id": range(900), "age": rng.normal(size=900)})
+        >>> rows["mail"] = np.arange(900) % 2
+        >>> rows["y"] = rows["mail"] * rows["age"] + rng.normal(size=900)
+        >>> trial = Experiment(rows, "mail", 0, ["age"], ["y"], propensity=[[0.5, 0.5]] * 900)
+        >>> ranks = UpliftModel().fit(trial).ranks()[1]
+        >>> int(ranks.min()), int(ranks.max()), round(float(rows.loc[ranks.idxmin(), "age"]), 1)
+        (1, 900, 3.1)
+        """
+        places = self.percentiles(forward=True) if forward else self.effects_
+        known = places
+        if not forward:
+            # What differs by rounding alone is equal.
+            unit = 1e-6 * self.average().table["std_error"].to_numpy()
+            known = places.div(np.where(unit > 0, unit, 1.0)).round()
+        if (known.max() == known.min()).all():
+            warnings.warn(f"nothing to rank by: {ALL_ALIKE}", stacklevel=2)
+        return known.rank(ascending=False, method="min").astype("Int64" if forward else "int64")
+
+    def predict(self, X: Any, *, calibrated: bool = True) -> np.ndarray:
         """Return the effect of each arm but the control, shape (n, K − 1).
 
         Parameters
         ----------
         X : DataFrame or Experiment
             With the covariates, in any order.
+        calibrated : bool
+            Drawn to the average as far as predictions come true (`calibrated_`); False gives what
+            the learner (``"linear"`` by default) says as it is.
         """
-        self._fitted()
-        Z = self._matrix(X)
-        with steady(Z.size):
-            return self._model.predict(Z)
+        return self._effects(X, calibrated)[0]
 
-    def effect(self, X: Any, level: float = 0.95) -> pd.DataFrame:
-        """Return the effect of each arm per customer, with an interval where there is one.
+    def effect(self, X: Any, level: float = 0.95, *, calibrated: bool = True) -> pd.DataFrame:
+        """Return the effect of each arm per customer, with its interval.
 
         Parameters
         ----------
@@ -160,23 +185,41 @@ class Fitted:
             With the covariates, in any order.
         level : float
             Of the intervals, each for itself.
+        calibrated : bool
+            As `predict`.
 
         Returns
         -------
         DataFrame of n rows
             Columns (arm, ``effect``), (arm, ``ci_low``) and (arm, ``ci_high``), in the outcome's
-            unit per decision. Intervals are those of kind ``"dr"`` with a linear learner (robust
-            to unequal spread and clustered by customer: they hold where the effect is linear in
-            the columns) and of ``"forest"``; else nan.
+            unit per decision. The interval is that of the average effect among customers with the
+            same prediction (Chernozhukov et al. 2018, arXiv 1712.04802), clustered by customer;
+            where nobody can be told apart, that of the average effect. Not calibrated, it is that
+            of the customer's own effect, where kind ``"dr"`` with a linear learner (where the
+            effect is linear in the columns) or ``"forest"`` has one; else nan.
         """
         import pandas as pd
 
+        normal_quantile(level)
+        values, half = self._effects(X, calibrated, level)
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return effect_table(values, half, self.treatments_, index)
+
+    def _effects(
+        self, X: Any, calibrated: bool, level: float = 0.95
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return effects and half the widths of their intervals."""
         self._fitted()
-        Z, z = self._matrix(X), normal_quantile(level)
+        X = as_frame(X.X if isinstance(X, Experiment) else X)
+        if calibrated:
+            drawn = self._drawn()
+            away = drawn.away(X)
+            return drawn.drawing.effects(away), drawn.drawing.half(away, level)
+        setting = self._rows().setting
+        Z = setting.design.matrix(X)
         with steady(Z.size):
             values, errors = self._model.predict(Z), self._model.std_error(Z)
-        index = X.index if isinstance(X, pd.DataFrame) else None
-        return effect_table(values, errors, z, self.treatments_, index)
+        return values, None if errors is None else normal_quantile(level) * errors
 
     def average(self, level: float = 0.95) -> AverageEffects:
         """Return the average effect of each arm, over all rows that could have got it.
@@ -188,9 +231,10 @@ class Fitted:
         """
         self._fitted()
         normal_quantile(level)
-        table, alone = average_table(
-            self._setting.rows, self.nuisance_, self.kept_, self.treatments_, level
-        )
+        if self._candidates is None and level == self._saved[1].level:
+            return self._saved[1]
+        rows = self._rows().setting.rows
+        table, alone = average_table(rows, self.nuisance_, self.kept_, self.treatments_, level)
         control, right = self.arms_[0], self.identification_
         return AverageEffects(table, self.outcome_, control, level, right, alone)
 
@@ -210,7 +254,7 @@ class Fitted:
         InputError
             No such column, another length, or groups that an outcome could have made.
         """
-        self._fitted()
+        self._rows()
         normal_quantile(level)
         if isinstance(groups, int) and not isinstance(groups, bool):
             effects = self.effects_.to_numpy()
@@ -224,8 +268,11 @@ class Fitted:
         )
         return GroupEffects(*tables, self.outcome_, self.arms_[0], level, self.identification_, by)
 
-    def best_arm(self, X: Any, cost: Any = None) -> pd.DataFrame:
-        """Return for each customer the arm that gains most, which may be none.
+    def best_arm(self, X: Any, cost: Any = None) -> pd.Series:
+        """Return for each customer the arm with the largest effect less cost, which may be none.
+
+        What that gains is another question, and `best_arm_value` answers it: the effects by which
+        the best was chosen are too good to be true of it.
 
         Parameters
         ----------
@@ -236,16 +283,33 @@ class Fitted:
 
         Returns
         -------
-        DataFrame of n rows
-            arm, and gain: its effect less its cost. Of equal arms the earlier; the control where
-            none gains more than 0.
+        Series of n arms
+            Of equal arms the earlier; the control where none is worth more than its cost.
         """
         import pandas as pd
 
         effect = self.predict(X)
-        arm, gain = best_of(effect - costs_of(cost, len(effect), self.treatments_), self.arms_)
+        arm = best_of(effect - costs_of(cost, len(effect), self.treatments_), self.arms_)
         index = X.index if isinstance(X, pd.DataFrame) else None
-        return pd.DataFrame({"arm": arm, "gain": gain}, index=index)
+        return pd.Series(arm, index=index, name="arm")
+
+    def best_arm_value(self, cost: Any = None, level: float = 0.95) -> BestArmValue:
+        """Return what the best arm gains over none, beside giving everybody the same.
+
+        Each fold of customers is decided by what the other folds tell: of a choice made on the same
+        rows neither the gain nor its interval would be right.
+
+        Parameters
+        ----------
+        cost : number, {arm: number} or array-like of shape (n, K − 1), optional
+            Of each arm but the control, ≥ 0, in the unit of the outcome; n the training rows.
+        level : float
+            Of the intervals.
+        """
+        rows = self._rows()
+        costs = costs_of(cost, rows.setting.rows.n, self.treatments_)
+        average = self.average(level)
+        return best_arm_value(rows, costs, average, self.arms_)
 
     def importance(self, *, rows: int = 20_000, level: float = 0.95) -> EffectImportance:
         """Return how much each covariate moves the predicted effects, and what that is good for.
@@ -259,8 +323,7 @@ class Fitted:
         """
         from promolab.model.uplift.effect_importance import importance_of
 
-        self._fitted()
-        return importance_of(self, self._setting, self._model, rows, level)
+        return importance_of(self, self._rows().setting, self._model, rows, level)
 
     def sensitivity(self, level: float = 0.95) -> Sensitivity:
         """Return what selection did, and how strong a hidden cause would explain the effect away.
@@ -272,13 +335,23 @@ class Fitted:
         """
         from promolab.model.uplift.sensitivity import sensitivity_of
 
-        self._fitted()
+        self._rows()
         return sensitivity_of(self, level)
 
-    def _matrix(self, X: Any) -> np.ndarray:
-        X = as_frame(X.X if isinstance(X, Experiment) else X)
-        return self._setting.design.matrix(X)
+    def _drawn(self) -> DrawnEffects:
+        self._fitted()
+        return self._saved[0] if self._candidates is None else self._candidates.drawn
+
+    def _rows(self) -> Candidates:
+        """Return what was learned from; a model that was loaded has no rows."""
+        self._fitted()
+        if self._candidates is None:
+            raise InputError(
+                "a saved uplift model holds no rows of its experiment: it predicts effects, knows "
+                "the averages, and chooses the best arm; for the rest fit it again"
+            )
+        return self._candidates
 
     def _fitted(self) -> None:
-        if not hasattr(self, "_setting"):
+        if not hasattr(self, "arms_"):
             raise InputError("the uplift model has not learned yet; call fit(experiment) first")

@@ -70,9 +70,20 @@ class EffectModel:
     setting : Setting
     """
 
+    parts: list[Predictor]
+
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
+        self.arms = setting.rows.arms
+        self.products = isinstance(setting.maker, Linear)
         self.prepare()
+
+    @classmethod
+    def restored(cls, parts: list[Predictor], arms: int, products: bool) -> EffectModel:
+        """Return a model of fitted parts, which predicts and learns no more."""
+        model = cls.__new__(cls)
+        model.parts, model.arms, model.products = parts, arms, products
+        return model
 
     def prepare(self) -> None:
         """Work out, once, what every fit needs."""
@@ -107,22 +118,20 @@ class SLearner(EffectModel):
         """Learn the outcome of all arms together."""
         rows = self.setting.rows
         every = self._with_arm(self.setting.Z, rows.codes)
-        self.model = self.setting.outcome(every, np.flatnonzero(which))
+        self.parts = [self.setting.outcome(every, np.flatnonzero(which))]
         return self
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
         """Return the difference that the arm makes to the prediction."""
         values = [
-            self.model.predict(self._with_arm(Z, np.full(len(Z), arm)))
-            for arm in range(self.setting.rows.arms)
+            self.parts[0].predict(self._with_arm(Z, np.full(len(Z), arm)))
+            for arm in range(self.arms)
         ]
         return np.column_stack(values[1:]) - values[0][:, None]
 
     def _with_arm(self, Z: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        arms = (codes[:, None] == np.arange(1, self.setting.rows.arms)).astype(float)
-        products = []
-        if isinstance(self.setting.maker, Linear):
-            products = [Z * arm[:, None] for arm in arms.T]
+        arms = (codes[:, None] == np.arange(1, self.arms)).astype(float)
+        products = [Z * arm[:, None] for arm in arms.T] if self.products else []
         return np.column_stack([Z, arms, *products])
 
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from promolab.contract import Experiment
 from promolab.errors import InputError, nearest
+from promolab.model.uplift.candidates import Candidates
 from promolab.model.uplift.checks import check_experiment
 from promolab.model.uplift.design import Design, folds_of
 from promolab.model.uplift.fitted import Fitted
 from promolab.model.uplift.learners import KINDS, EffectModel, Setting
-from promolab.model.uplift.makers import maker_of
+from promolab.model.uplift.makers import Maker, maker_of
 from promolab.model.uplift.nuisance import estimate_propensity, fit_nuisance, kept_rows
 from promolab.model.uplift.rows import rows_of, steady
 
@@ -103,8 +104,18 @@ class UpliftModel(Fitted):
             raise InputError(f"trim = {trim!r}; expected 'auto', 'optimal', a chance or None")
         self.kind, self.learner, self.outcome_learner = kind, learner, outcome_learner
         self.folds, self.seed, self.clip, self.trim = folds, seed, clip, trim
-        self._maker = maker_of("linear" if learner is None else learner)
-        self._outcome_maker = self._maker if outcome_learner is None else maker_of(outcome_learner)
+        self._makers()
+
+    def _makers(self) -> tuple[Maker, Maker]:
+        """Return what makes the models of effects and of outcomes."""
+        maker = maker_of("linear" if self.learner is None else self.learner)
+        return maker, maker if self.outcome_learner is None else maker_of(self.outcome_learner)
+
+    def _named(self) -> str | None:
+        """Return what the learner is called, if one was named."""
+        if self.kind == FOREST or isinstance(self.learner, str):
+            return FOREST if self.kind == FOREST else self.learner
+        return None if self.learner is None else type(self.learner).__name__
 
     def __repr__(self) -> str:
         learner = "" if self.learner is None else f", learner={self.learner!r}"
@@ -138,7 +149,8 @@ class UpliftModel(Fitted):
         X = experiment.X
         fold = folds_of(experiment.frame[experiment.customer_id], self.folds, self.seed)
         rows = rows_of(experiment, outcome, fold, self.folds, self.seed)
-        encoded = {self._maker.style, self._outcome_maker.style}
+        maker, outcome_maker = self._makers()
+        encoded = {maker.style, outcome_maker.style}
         if not experiment.randomised:
             encoded.add("encoded")
         designs = {style: Design.learn(X, style) for style in sorted(encoded)}
@@ -150,18 +162,20 @@ class UpliftModel(Fitted):
             kept = kept_rows(chances, self._trim(experiment))
             self.checks_ = check_experiment(experiment, outcome, propensity=chances, kept=kept)
             self.checks_.require(tuple(despite))
-            style, outcome_style = self._maker.style, self._outcome_maker.style
+            style, outcome_style = maker.style, outcome_maker.style
             there, design = matrices[outcome_style], designs[outcome_style]
-            nuisance = fit_nuisance(rows, there, design, self._outcome_maker, chances, clipped)
+            nuisance = fit_nuisance(rows, there, design, outcome_maker, chances, clipped)
             setting = Setting(
-                rows, matrices[style], designs[style], self._maker, there, design,
-                self._outcome_maker, nuisance,
+                rows, matrices[style], designs[style], maker, there, design, outcome_maker,
+                nuisance,
             )  # fmt: skip
             self._model = self._effect_model(setting).fit(np.ones(rows.n, dtype=bool))
-        self._setting, self.experiment_ = setting, experiment
-        self._effects = None
-        self.arms_ = tuple(experiment.arms)
+        self.experiment_, self.arms_ = experiment, tuple(experiment.arms)
         self.outcome_ = outcome or experiment.outcomes[0]
+        self.identification_ = self.checks_.identification
+        self._candidates = Candidates(
+            experiment, setting, self._effect_model, self._named(), kept, self.outcome_
+        )
         self.fold_, self.cluster_, self.nuisance_ = fold, rows.cluster, nuisance
         self.kept_ = kept
         return self

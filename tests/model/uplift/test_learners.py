@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeRegressor
 from promolab.contract import Experiment
 from promolab.errors import InputError
 from promolab.model.uplift import UpliftModel
+from promolab.model.uplift.candidates import predict_folds
 from tests.model.uplift.made_up import assign, frame, targeted_chances, trial
 
 KINDS = ("s", "t", "x", "r", "dr")
@@ -31,7 +32,7 @@ def test_every_learner_finds_linear_effects_of_two_arms(randomised, kind, learne
         pytest.skip("a line without products has the same effect for all")
     model = UpliftModel(kind, learner).fit(randomised)
     truth = randomised.frame[["effect_coupon", "effect_mail"]].to_numpy()
-    found = model.predict(randomised)
+    found = model.predict(randomised, calibrated=False)
     assert np.sqrt(((found - truth) ** 2).mean()) < 0.2
     assert np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.9
     # Averages are those of the scores, whichever learner ranks.
@@ -45,7 +46,8 @@ def test_boosting_finds_an_effect_that_is_no_line(kind):
     rows = experiment.frame
     rows["y"] += (rows["arm"] == "coupon") * (2.0 * (rows["age"].abs() > 1) - 0.4 * rows["orders"])
     truth = 0.5 + 2.0 * (rows["age"].abs() > 1)
-    found = UpliftModel(kind, "boosting", folds=2).fit(experiment).predict(experiment)[:, 0]
+    model = UpliftModel(kind, "boosting", folds=2).fit(experiment)
+    found = model.predict(experiment, calibrated=False)[:, 0]
     assert np.corrcoef(found, truth)[0, 1] > 0.7
 
 
@@ -58,7 +60,10 @@ def test_effects_of_training_rows_come_from_models_that_did_not_see_them(kind):
     y, got = experiment.y(), experiment.codes == 1
     seen, unseen = (
         np.corrcoef(effects[got, 0], y[got])[0, 1]
-        for effects in (model.predict(experiment), model.effects_.to_numpy())
+        for effects in (
+            model.predict(experiment, calibrated=False),
+            predict_folds(model._model, lambda fold: model.fold_ != fold),
+        )
     )
     assert seen > unseen + 0.2
 
@@ -85,7 +90,7 @@ def test_dr_survives_either_broken_part_and_the_others_do_not():
         without_outcomes = UpliftModel(kind, **how).fit(right, despite=CHECKS)
         without_chances = UpliftModel(kind).fit(wrong, despite=CHECKS)
         off[kind] = [
-            abs(model.predict(right).mean() - truth)
+            abs(model.predict(right, calibrated=False).mean() - truth)
             for model in (without_outcomes, without_chances)
         ]
     se = UpliftModel("dr", outcome_learner=nothing).fit(right, despite=CHECKS).average().table
@@ -107,7 +112,7 @@ def test_averages_from_scores_survive_either_broken_part_whichever_learner_ranks
 def test_with_both_parts_broken_nothing_is_right():
     _, wrong, truth = broken()
     model = UpliftModel("dr", outcome_learner=DummyRegressor()).fit(wrong, despite=CHECKS)
-    assert abs(model.predict(wrong).mean() - truth) > 0.8
+    assert abs(model.predict(wrong, calibrated=False).mean() - truth) > 0.8
     assert str(model.identification_) == "not identified"
 
 
@@ -123,7 +128,7 @@ def test_outcomes_of_0_and_1(kind):
     assert (np.abs(table["effect"] - truth) < 4 * table["std_error"]).all()
     mu = model.nuisance_.mu
     assert mu.min() >= 0 and mu.max() <= 1
-    assert np.abs(model.predict(experiment)).max() < 1
+    assert np.abs(model.predict(experiment, calibrated=False)).max() < 1
 
 
 def test_a_classifier_may_learn_outcomes_but_no_effects():
@@ -157,7 +162,7 @@ def test_a_forest_needs_its_extra():
         return
     experiment = trial(2_000, seed=6)
     model = UpliftModel("forest").fit(experiment)
-    found = model.effect(experiment)
+    found = model.effect(experiment, calibrated=False)
     truth = experiment.frame["effect_coupon"]
     assert np.corrcoef(found["coupon"]["effect"], truth)[0, 1] > 0.6
     inside = (found["coupon"]["ci_low"] < truth) & (truth < found["coupon"]["ci_high"])
