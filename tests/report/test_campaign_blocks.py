@@ -79,7 +79,8 @@ def test_ended_promotions_with_their_verdicts():
     assert "until 31 Oct 2017" in text and "nobody was alike" in text
     assert "Repeat: the whole interval" in text and "Change" not in text
     first, second = re.findall(
-        r"Coupons 1[13] 900 (?:880|not recorded) 90 .*?(?:settled|provisional)", text
+        r"Coupons 1[13] · 01 Sep – 30 Sep 900 (?:880|not recorded) 90 .*?(?:settled|provisional)",
+        text,
     )
     assert "880" in first and "not recorded" in second and second.endswith("settled")
 
