@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     assignment,
+    doors,
     first_page,
     neural,
     outlook,
@@ -109,8 +110,12 @@ def report(out: Path) -> Iterator[Row]:
 
 def models() -> Iterator[Row]:
     """Yield how fast models learn and score."""
-    say("logistic models of a million rows")
-    yield from training.training()
+    say("logistic models of a million rows, against a pipeline and a loop")
+    yield from doors.logistic()
+    yield training.training()
+    say("trees and segments against what they are made of")
+    yield from doors.trees()
+    yield doors.kmeans()
     say("scoring a million customers for twenty promotions")
     yield from training.scoring()
     say("neural networks on a million rows")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 import tracemalloc
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.doors import log_loss, seconds, single_precision
 from benchmarks.table import Row
 
 if TYPE_CHECKING:
@@ -16,73 +15,34 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROWS, COLUMNS = 1_000_000, 20
-MAX_RATIO = 0.5
-CLOSE = 1e-6  # log-loss per row above the optimum: scikit-learn's quality
 LEAST_TIMES_FASTER = 250
 EPOCHS, LOOP_BATCH, RATE = 10, 32, 0.05
 MAX_GRID_SECONDS = 2.0
 PROMOTIONS, GRID_BATCH = 20, 50_000
 MAX_GRID_MEMORY = 100e6  # bytes beyond the customers' frame; the scores alone are 160 MB
 
-KINDS = {
-    "usual": "standard columns, 4 in 10 positive",
-    "rare": "2 in 1,000 positive",
-    "unscaled": "correlated columns, scales 0.01 to 1,000, means of twice that",
-}
 
-
-def training(runs: int = 3, epochs: int = 1) -> Iterator[Row]:
-    """Yield logistic regression against lbfgs on each kind of data, and against the loop."""
-    for kind in KINDS:
-        yield against_lbfgs(kind, runs)
-    yield against_the_loop(runs, epochs)
-
-
-def against_lbfgs(kind: str, runs: int = 3, n: int = ROWS) -> Row:
-    """Time `fit_logistic` and scikit-learn's lbfgs as they come, in turn, on the same float32."""
-    from sklearn.linear_model import LogisticRegression
-
-    from promolab.model.logistic import fit_logistic
-
-    X, y = simulated(kind, n)
-    fit_logistic(X[:1000], y[:1000], 1.0)
-    ours, theirs = [], []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says itself where its 100 steps do not suffice
-        for _ in range(runs):  # in turn, so that a busy machine slows both
-            theirs.append(_timed(lambda: LogisticRegression().fit(X, y)))
-            ours.append(_timed(lambda: fit_logistic(X, y, 1.0)))
-    w, b, _ = fit_logistic(X, y, 1.0, tol=1e-15)
-    best = objective(X, y, w, b)
-    model, (w, b, info) = theirs[0][1], ours[0][1]
-    above = objective(X, y, w, b) - best
-    their_above = objective(X, y, model.coef_[0], float(model.intercept_[0])) - best
-    own, other = _median(ours), _median(theirs)
-    return Row(
-        f"logistic, {n:,} × {COLUMNS}, {KINDS[kind]}",
-        f"≤ {MAX_RATIO} × lbfgs, loss within {CLOSE:.0e}",
-        f"{own / other:.2f} × ({own:.2f} s to {other:.2f} s, median of {runs}; loss above the "
-        f"optimum {max(above, 0):.0e} to {max(their_above, 0):.0e}; certified {info.excess:.0e})",
-        own <= MAX_RATIO * other and above <= CLOSE and info.converged,
-    )
-
-
-def against_the_loop(runs: int = 3, epochs: int = 1, n: int = ROWS) -> Row:
-    """Time `fit_logistic` against a `DataLoader` of batches of 32 and SGD, for 10 epochs.
+def training(runs: int = 3, epochs: int = 1, n: int = ROWS) -> Row:
+    """Time the logistic model against a `DataLoader` of batches of 32 and SGD, for 10 epochs.
 
     The loop runs for ``epochs`` of them, and its time is scaled up: an epoch is as long as the
     next. Its loss can be no lower after all 10 than the certified optimum, whatever it does there.
     """
-    from promolab.model.logistic import fit_logistic
+    import numpy as np
+    from scipy.special import expit
 
-    X, y = simulated("usual", n)
-    fit_logistic(X[:1000], y[:1000], 1.0)
-    ours = [_timed(lambda: fit_logistic(X, y, 1.0)) for _ in range(runs)]
-    seconds, (w, b) = _timed(lambda: textbook_loop(X, y, epochs))
-    ours += [_timed(lambda: fit_logistic(X, y, 1.0)) for _ in range(runs)]  # as busy a machine
-    whole = seconds / epochs * EPOCHS
-    own, (fitted_w, fitted_b, _) = _median(ours), ours[0][1]
-    loss, loop_loss = log_loss(X, y, fitted_w, fitted_b), log_loss(X, y, w, b)
+    from promolab import ResponseModel
+
+    frame, y = single_precision("usual", n)
+    model = ResponseModel("logistic", l2=1.0, intervals=False)
+    calls = {"ours": lambda: model.fit(frame, y)}
+    before = seconds(calls, runs)["ours"]
+    X, labels = frame.to_numpy(), y.astype(np.float32)
+    begun = time.perf_counter()
+    w, b = textbook_loop(X, labels, epochs)
+    whole = (time.perf_counter() - begun) / epochs * EPOCHS
+    own = (before + seconds(calls, runs)["ours"]) / 2  # as busy a machine
+    loss, loop_loss = log_loss(y, model.probability(frame)), log_loss(y, expit(X @ w + b))
     ran = f"{whole:.0f} s" if epochs == EPOCHS else f"{EPOCHS} × the {whole / EPOCHS:.0f} s of one"
     return Row(
         f"logistic, {n:,} × {COLUMNS}, against DataLoader, batches of {LOOP_BATCH}, SGD, "
@@ -134,7 +94,7 @@ def scoring(n: int = ROWS, runs: int = 3) -> Iterator[Row]:
             grid = score_grid(model, people, offers, batch=GRID_BATCH)
             return sum(float(scores[0, 0]) for scores in grid)
 
-        seconds = _median([_timed(score) for _ in range(runs)])
+        took = seconds({"score": score}, runs)["score"]
         tracemalloc.start()
         score()
         peak = tracemalloc.get_traced_memory()[1]
@@ -142,27 +102,10 @@ def scoring(n: int = ROWS, runs: int = 3) -> Iterator[Row]:
         yield Row(
             f"scoring {n:,} customers × {PROMOTIONS} promotions, logistic, {name}",
             f"≤ {MAX_GRID_SECONDS:.0f} s, ≤ {MAX_GRID_MEMORY / 1e6:.0f} MB",
-            f"{seconds:.2f} s (median of {runs}), {peak / 1e6:.0f} MB in batches of "
+            f"{took:.2f} s (median of {runs}), {peak / 1e6:.0f} MB in batches of "
             f"{GRID_BATCH:,}, {people.shape[1]} columns",
-            seconds <= MAX_GRID_SECONDS and peak <= MAX_GRID_MEMORY,
+            took <= MAX_GRID_SECONDS and peak <= MAX_GRID_MEMORY,
         )
-
-
-def simulated(kind: str, n: int = ROWS, p: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 features and labels of one of `KINDS`."""
-    import numpy as np
-    from scipy.special import expit
-
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, p), dtype=np.float32)
-    if kind == "unscaled":
-        X = np.sqrt(0.3) * X + np.sqrt(0.7) * rng.standard_normal((n, 1), dtype=np.float32)
-    z = X @ rng.normal(0, 0.5, p) + (-9.0 if kind == "rare" else -1.0)
-    y = (rng.random(n) < expit(z)).astype(np.float32)
-    if kind == "unscaled":
-        scale = np.logspace(-2, 3, p)
-        return np.ascontiguousarray(X * scale + 2 * scale, dtype=np.float32), y
-    return X, y
 
 
 def customers(n: int) -> pd.DataFrame:
@@ -205,26 +148,3 @@ def observed(people: pd.DataFrame, offers: pd.DataFrame) -> tuple[pd.DataFrame, 
     pairs = pd.concat([people.reset_index(drop=True), offered], axis=1)
     z = pairs["rate_0"] + 3 * pairs["discount"] - 2
     return pairs, (rng.random(len(pairs)) < 1 / (1 + np.exp(-z))).astype(int).to_numpy()
-
-
-def log_loss(X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float) -> float:
-    """Return the mean log-loss, in double precision."""
-    import numpy as np
-
-    z = X.astype(float) @ np.asarray(w, dtype=float) + float(b)
-    return float(np.logaddexp(0, (1 - 2 * y.astype(float)) * z).mean())
-
-
-def objective(X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, l2: float = 1.0) -> float:
-    """Return what both minimise, per row: the log-loss and the penalty."""
-    return log_loss(X, y, w, b) + 0.5 * l2 * float(w.astype(float) @ w.astype(float)) / len(y)
-
-
-def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    begun = time.perf_counter()
-    value = call()
-    return time.perf_counter() - begun, value
-
-
-def _median(timed: list[tuple[float, Any]]) -> float:
-    return statistics.median(seconds for seconds, _ in timed)

@@ -147,3 +147,21 @@ def test_the_rows_of_size_compare_medians(made: Path, monkeypatch: pytest.Monkey
     time, memory = size.growth({6_000: made, 60_000: Path("larger")})
     assert time.ok and time.measured == "10.0 × (3.0 s to 30.0 s)"
     assert not memory.ok and memory.measured == "4.88 GB; 100,000,000 events only with --large"
+
+
+def test_the_doors_are_timed_against_pipelines_of_equal_loss() -> None:
+    import sklearn.ensemble  # noqa: F401 - only the threads of what is loaded can be limited
+    from threadpoolctl import threadpool_limits
+
+    from benchmarks import doors
+
+    with threadpool_limits(1):
+        rows = [*doors.logistic(1, 4_000), *doors.trees(1, 2_000, 500), doors.kmeans(1, 3_000)]
+    assert [row.what.split(",")[0] for row in rows[:3]] == ["logistic"] * 3
+    assert len(rows) == 3 + len(doors.KINDS) + 3
+    assert all(row.bar.startswith("≤ 1") and "s to" in row.measured for row in rows)
+    slow = doors._row("slow", 1.0, own=3.0, usual=2.0)
+    assert not slow.ok and slow.measured == "1.50 × (3.00 s to 2.00 s)"
+    fits = {"door": 1.0, "usual": 2.0}
+    assert doors._fit_row("fit", 1.0, fits, "door", (0.5, 0.5)).ok
+    assert not doors._fit_row("worse", 1.0, fits, "door", (0.6, 0.5)).ok

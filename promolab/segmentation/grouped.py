@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +48,6 @@ class GroupedCustomers:
     labels_: np.ndarray
     names_: list[str]
     k_: int
-    silhouette_: float
     columns_: tuple[str, ...]
     note_: str
 
@@ -76,11 +76,17 @@ class GroupedCustomers:
         self._codes, self.k_ = codes, len(names)
         extra = [name for name in (NOISE, NO_PURCHASES) if (labels == name).any()]
         self.names_ = [*names, *extra]
-        self.silhouette_ = clustering.silhouette(self._matrix, codes, self.seed)[0]
+        self.__dict__.pop("silhouette_", None)
 
     def _fitted(self) -> None:
         if not hasattr(self, "labels_"):
             raise InputError("the Segmenter is not fitted; call fit(features) first")
+
+    @cached_property
+    def silhouette_(self) -> float:
+        """Mean silhouette of the customers grouped, reckoned when it is first asked for."""
+        self._fitted()
+        return clustering.silhouette(self._matrix, self._codes, self.seed)[0]
 
     def assignments(self) -> pd.DataFrame:
         """Return ``customer_id, segment, method`` of every customer, sorted by id.

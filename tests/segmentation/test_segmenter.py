@@ -208,3 +208,25 @@ def test_choosing_k_on_a_shop_of_normal_size_is_quick(maker: Callable[..., pd.Da
     start = time.process_time()
     Segmenter().fit(frame).stability()
     assert time.process_time() - start < 6
+
+
+def test_a_stated_number_takes_no_longer_than_ten_starts_of_k_means() -> None:
+    """Of the processor, one thread each; `benchmarks/doors.py` has a million customers."""
+    from sklearn.cluster import KMeans
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    from benchmarks.doors import processor_seconds
+    from benchmarks.segments import customers
+
+    features = customers(20_000)
+    columns = [c for c in features if c.startswith("x")]
+    usual = make_pipeline(StandardScaler(), KMeans(6, n_init=10, random_state=0))
+    door = Segmenter(k=6, columns=columns)
+    with threadpool_limits(1):
+        took = processor_seconds(
+            {"door": lambda: door.fit(features), "usual": lambda: usual.fit(features[columns])}
+        )
+    assert took["door"] <= took["usual"]
+    assert door.silhouette_ == door.silhouette_ > 0  # reckoned only now

@@ -27,7 +27,7 @@ __all__ = ["Boosting", "Forest", "Tree"]
 # Values of a matrix from which on boosting runs on several threads. They wait for each other after
 # every split, at full speed: two on busy cores took ten times as long as one, on idle ones they can
 # save half.
-WORTH_THREADS = 20_000_000
+WORTH_THREADS = 10_000_000
 BATCH = 20_000  # rows that one thread scores at a time
 
 
