@@ -209,6 +209,7 @@ def compare_arms(
     """
     y = _checked_outcome(outcome)
     is_share = _is_share(y, kind)
+    control, treated = _arm_name(control), None if treated is None else _arm_name(treated)
     codes, treated_arm = _checked_arms(arm, len(y), control, treated)
     groups = None if cluster is None else _cluster_codes(cluster, len(y))
     beside = {
@@ -327,7 +328,7 @@ def _checked_arms(
     codes, found = pd.factorize(column)
     if missing := int(np.count_nonzero(codes < 0)):
         raise InputError(f"arm has {missing:,} missing values of {n:,}; every row was assigned")
-    names = [str(name) for name in found]
+    names = [_arm_name(name) for name in found]
     if control not in names:
         raise InputError(f"arm has no {control!r}: {nearest(str(control), names)}")
     others = sorted(set(names) - {control})
@@ -339,6 +340,12 @@ def _checked_arms(
     name = treated if treated is not None else others[0]
     sides = np.array([1 if one == name else 0 if one == control else -1 for one in names])
     return sides[codes], name
+
+
+def _arm_name(arm: Any) -> str:
+    """Return an arm as text; stored as a float, 1.0, it is 1."""
+    whole = isinstance(arm, (float, np.floating)) and float(arm).is_integer()
+    return str(int(arm) if whole else arm)
 
 
 def _cluster_codes(cluster: ArrayLike, n: int) -> np.ndarray:

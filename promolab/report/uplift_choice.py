@@ -177,6 +177,9 @@ def _text(value: Any) -> str:
 
 
 def _listed(text: str) -> list[str]:
+    """Read names between commas; also as Python lists them, which is how a refusal writes them."""
+    if text.startswith("[") and text.endswith("]"):
+        return [part.strip().strip("'\"") for part in text[1:-1].split(",") if part.strip()]
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

@@ -185,3 +185,13 @@ def test_wrong_calls_say_what_is_wrong(change, message):
     call = {"outcome": [1, 0, 0, 1], "arm": ["send", "send", "holdout", "holdout"]} | change
     with pytest.raises(InputError, match=message):
         compare_arms(**call)
+
+
+def test_arms_may_be_numbers_and_floats_are_the_whole_ones() -> None:
+    bought = [1] * 5 + [0] * 95 + [1] * 99 + [0] * 801
+    named = compare_arms(bought, ["0"] * 100 + ["1"] * 900, control="0")
+    for arm in (np.repeat([0, 1], [100, 900]), np.repeat([0.0, 1.0], [100, 900])):
+        for control in (0, 0.0, "0"):
+            found = compare_arms(bought, arm, control=control)
+            assert found.difference == named.difference
+            assert (found.treated_arm, found.control_arm) == ("1", "0")

@@ -147,7 +147,7 @@ def test_covariates_that_nobody_named_are_named_and_a_result_among_them_is_refus
     assert "Refused: covariates. No effect is shown." in shown
     assert "visits_after, which is named like something measured after it" in shown
     assert recorded(found)["identification"] == "not identified"
-    stated["covariates"] = "age, city"
+    stated["covariates"] = "['age', 'city']"  # as the refusal writes them
     named = measure_uplift(choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated))
     assert str(named.checks.identification) == "randomised"
 
