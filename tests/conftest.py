@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # Figures are drawn without a screen, here and in every process that a test starts.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+SECRET = "what pseudonyms are made from where two folders shall be equal"
 MARKUP = "<script>alert('found')</script>"
 """What a small shop calls one of its promotions, its type, a category and an income group."""
 
@@ -137,7 +138,7 @@ def make_report(source: Path, out: Path, *options: str) -> Made:
     line = [sys.executable, "-m", "promolab.cli", "report", "--source", str(source)]
     done = subprocess.run(
         [*line, "--out", str(out), *options],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PROMOLAB_KEY": SECRET},
         capture_output=True,
         text=True,
     )

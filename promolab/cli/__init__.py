@@ -54,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("promolab: interrupted; nothing half done is left", file=sys.stderr)
         return INTERRUPTED
+    except SystemExit as ended:  # by `end`, on its way out through the context managers
+        print("promolab: ended by SIGTERM; nothing half done is left", file=sys.stderr)
+        return int(str(ended.code))
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

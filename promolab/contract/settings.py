@@ -208,6 +208,10 @@ def read_settings(path: Path, name: str | None = None) -> Settings:
         raise InputError(f"there is no settings file {path}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} cannot be read as TOML: {error}") from error
+    except RecursionError:
+        raise InputError(
+            f"{path} cannot be read as TOML: lists or tables stand in each other hundreds deep"
+        ) from None
     known = [key.name for key in dataclasses.fields(Settings) if key.name not in _SECTION_FIELDS]
     values: dict[str, Any] = {"name": name} if name else {}
     mapping: dict[str, Any] = {}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
 import os
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError, StepError, nearest
+from promolab.report.private import keep_private
+from promolab.report.pseudonyms import codes, key_of
+from promolab.report.run_record import RunRecord, mark_in, record_of
+from promolab.report.whole_files import read_json, whole, write_json
 from promolab.results import plain
 from promolab.weeks import Week
 
@@ -22,14 +22,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["KEY_FILE", "RunFolder", "ensure_key", "open_run", "read_json", "write_json"]
+__all__ = ["RunFolder", "open_run", "read_json", "write_json"]
 
-KEY_FILE = ".key"
 STEPS_FOLDER = ".steps"
 METRICS_LOCK = ".metrics.lock"
 STEP_VARIABLE = "PROMOLAB_STEP"  # run.py tells a kernel which step it is
 _ROW_GROUP = 131_072
-_CODE_LENGTH = 10  # 50 bits: a million customers collide once in some two thousand shops
 _WRITTEN_BY = {
     "quarantine": "01_data",
     "features": "02_customers",
@@ -47,8 +45,10 @@ _WRITTEN_BY = {
 }
 
 
-def open_run(folder: str | Path = ".", *, week: str | Week) -> RunFolder:
-    """Open a run folder, made if it is not there yet.
+def open_run(
+    folder: str | Path = ".", *, week: str | Week, lead_days: int | None = None
+) -> RunFolder:
+    """Open a run folder that is there.
 
     Parameters
     ----------
@@ -56,10 +56,17 @@ def open_run(folder: str | Path = ".", *, week: str | Week) -> RunFolder:
         The week's folder; under `promolab report` the notebooks run inside it.
     week : str or Week
         The week that the run is for.
+    lead_days : int, optional
+        Days before the week at which the plan is made, where they matter.
 
     Returns
     -------
     RunFolder
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or what lies in it is of another week or another morning.
 
     Examples
     --------
@@ -69,16 +76,20 @@ def open_run(folder: str | Path = ".", *, week: str | Week) -> RunFolder:
     >>> run.metrics
     {'segments': {'k': 5}}
     """
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path} cannot be used as a run folder: {error.strerror}") from error
-    return RunFolder(path, week if isinstance(week, Week) else Week.parse(week))
+    path, asked = Path(folder), week if isinstance(week, Week) else Week.parse(week)
+    if not path.is_dir():
+        raise InputError(f"there is no run folder {path}; run 01_data.ipynb first, it makes one")
+    if (path / "tables").is_dir() and not (path / "manifest.json").exists():
+        raise InputError(
+            f"{path} does not say of which week its tables are; run 01_data.ipynb again"
+        )
+    run = RunFolder(path, asked)
+    run.check(lead_days)
+    return run
 
 
 class RunFolder:
-    """One week's folder. `open_run` makes it.
+    """One week's folder; `open_run` opens it, `promolab.report.beginning.begin_run` makes it.
 
     Parameters
     ----------
@@ -94,6 +105,41 @@ class RunFolder:
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r}, week={str(self.week)!r})"
+
+    @property
+    def as_of(self) -> datetime:
+        """Nothing at or after it is known to the run: UTC, without a zone."""
+        record = record_of(self.path)
+        if record is None or record.as_of is None:
+            raise InputError(f"{self.path} does not say as of when it is; run 01_data.ipynb first")
+        return record.as_of
+
+    def check(self, lead_days: int | None = None) -> RunRecord:
+        """Refuse a folder that is of another week by now; return what it is of.
+
+        Parameters
+        ----------
+        lead_days : int, optional
+            Days before the week at which the plan is made, where they matter.
+
+        Raises
+        ------
+        InputError
+            It says what the folder is of, and what to do.
+        """
+        record = record_of(self.path)
+        if record is None:
+            return RunRecord(self.week)
+        record.check(self.week, self.path, lead_days)
+        return record
+
+    def _claimed(self) -> RunRecord:
+        """Return what the folder is of; one that belongs to no week yet is of this one now."""
+        record = self.check()
+        if not (self.path / "manifest.json").exists():
+            told = {"parameters": {"week": str(self.week)}, "status": "lab"}
+            write_json(self.path / "manifest.json", told)
+        return record
 
     def write_table(self, name: str, frame: pd.DataFrame, *, by: str | Sequence[str]) -> Path:
         """Write ``tables/<name>.parquet``: equal bytes for equal rows, in whatever order they come.
@@ -132,11 +178,13 @@ class RunFolder:
                 f"tables/{name}: {repeated} rows repeat another's {', '.join(columns)}; "
                 "give columns in by= that tell all rows apart"
             )
-        table = pa.Table.from_pandas(ordered, preserve_index=False).replace_schema_metadata(None)
+        table = pa.Table.from_pandas(ordered, preserve_index=False)
+        table = table.replace_schema_metadata(self._claimed().mark())
         path = self.table_path(name)
         path.parent.mkdir(exist_ok=True)
-        with _whole(path) as part:
+        with whole(path) as part:
             pq.write_table(table, part, compression="zstd", row_group_size=_ROW_GROUP)
+        keep_private(self.path, "tables")
         return path
 
     def read_table(self, name: str) -> pd.DataFrame:
@@ -154,15 +202,17 @@ class RunFolder:
         Raises
         ------
         InputError
-            If it is not there; the message names the step that writes it.
+            If it is not there, or of another week or other data than the folder; the message names
+            the step that writes it.
         """
         import pandas as pd
 
-        path = self.table_path(name)
+        record, path = self.check(), self.table_path(name)
         if not path.exists():
             step = _WRITTEN_BY.get(name)
             writer = f"the notebook {step} writes it" if step else "an earlier notebook writes it"
             raise InputError(f"tables/{name}.parquet is not in {self.path}; {writer}, run it first")
+        record.check_mark(mark_in(path), name, _WRITTEN_BY.get(name, "the notebook that writes it"))
         return pd.read_parquet(path)
 
     def table_path(self, name: str) -> Path:
@@ -189,6 +239,7 @@ class RunFolder:
             What to put there; dicts are merged with what is there, all else replaces it.
             Results' estimates become dicts, nan becomes null.
         """
+        self._claimed()
         with _alone(self.path / METRICS_LOCK):  # another step may record at the same time
             metrics = self.metrics
             metrics[section] = _merged(metrics.get(section), plain(values))
@@ -197,8 +248,8 @@ class RunFolder:
     def pseudonym(self, ids: ArrayLike) -> NDArray[np.object_]:
         """Return the codes that stand for customers in HTML and pictures.
 
-        A code is a keyed hash (HMAC-SHA-256, RFC 2104) of the id in base 32: the same customer has
-        the same code in all weeks of a reports folder, and without its ``.key`` nothing leads back.
+        The same customer has the same code in all weeks of a reports folder, and without its
+        ``.key`` nothing leads back.
 
         Parameters
         ----------
@@ -213,92 +264,22 @@ class RunFolder:
         import numpy as np
         import pandas as pd
 
-        codes, unique = pd.factorize(np.asarray(ids))
-        key = self._key()
-        digests = [
-            base64.b32encode(hmac.digest(key, str(i).encode(), "sha256")).decode()
-            for i in unique.tolist()
-        ]
-        length = _CODE_LENGTH
-        while len({digest[:length] for digest in digests}) < len(digests):
-            length += 1  # a collision: one character more for all of this call
-        names = np.array([f"C-{digest[:length]}" for digest in digests] + [""], dtype=object)
-        return names[codes]  # a missing id has the code -1: the empty text at the end
+        places, unique = pd.factorize(np.asarray(ids))
+        names = np.array([*codes(key_of(self.path), unique.tolist()), ""], dtype=object)
+        return names[places]  # a missing id has the place -1: the empty text at the end
 
     def finish(self) -> None:
-        """Note this step's peak memory for the manifest; a notebook's last cell calls it."""
+        """Close what holds ids to others, and note this step's peak memory for the manifest.
+
+        A notebook's last cell calls it.
+        """
+        keep_private(self.path)
         step = os.environ.get(STEP_VARIABLE)
         if step is None:
             return  # in JupyterLab there is no manifest to write
         (self.path / STEPS_FOLDER).mkdir(exist_ok=True)
         note = {"peak_memory_mb": round(peak_memory_mb(), 1)}
         write_json(self.path / STEPS_FOLDER / f"{step}.json", note)
-
-    def _key(self) -> bytes:
-        # The week's folder and its staging folder both lie in the reports folder, beside the key.
-        beside = self.path.resolve().parent / KEY_FILE
-        own = self.path / KEY_FILE
-        if not beside.exists() and not own.exists():
-            # An analyst's scratch folder: a key of its own, which nobody else can compute.
-            _write_key(own, secrets.token_bytes(32))
-        return (beside if beside.exists() else own).read_bytes()
-
-
-def ensure_key(out: Path, fingerprints: Mapping[str, str]) -> None:
-    """Make the reports folder's ``.key`` if it has none.
-
-    The key is computed from the fingerprints of the first run's input, so that two fresh folders
-    given equal input hold equal pages. Whoever could compute it holds all the data already.
-
-    Parameters
-    ----------
-    out : Path
-        The reports folder.
-    fingerprints : mapping of str to str
-        SHA-256 of each input file.
-    """
-    path = out / KEY_FILE
-    if path.exists():
-        return
-    if not fingerprints:  # then anyone could compute it
-        return _write_key(path, secrets.token_bytes(32))
-    lines = ["promolab pseudonym key", *(f"{k} {v}" for k, v in sorted(fingerprints.items()))]
-    _write_key(path, hashlib.sha256("\n".join(lines).encode()).digest())
-
-
-def _write_key(path: Path, key: bytes) -> None:
-    with _whole(path) as part:
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-
-
-def read_json(path: Path) -> Any:
-    """Return what a JSON file holds, None where there is none or it is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write a JSON file whole or not at all, keys sorted, floats in full precision."""
-    text = json.dumps(plain(values), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    with _whole(path) as part:
-        part.write_text(text + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to; what was written replaces the file, or goes away if it failed."""
-    part = path.with_name(f".{path.name.removeprefix('.')}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from promolab.report.call import Call, Request, checked_call
 from promolab.report.late_rows import closed_weeks
 from promolab.report.progress import Progress
 from promolab.report.records import check_owner
+from promolab.report.redraw import draw_again
 from promolab.report.run import CELL_TIMEOUT, make_week, present, request_of
 from promolab.report.shown import hidden_errors
 from promolab.weeks import Week
@@ -110,13 +111,14 @@ def backfill(
         shown.end("Reading the shop", steps=0)
         for sentence in call.late:
             shown.say(sentence)
+        options = {"workers": workers, "wait": wait, "strict": strict, "progress": False}
         for week in weeks:
             shown.begin(str(week))
-            options = {"workers": workers, "wait": wait, "strict": strict}
             done.append(_one(replace(request, week=week), week, folder, call, options))
             shown.end(str(week))
             if on_week is not None:
                 on_week(done[-1])
+        draw_again(folder, request, lambda draft: make_week(draft, folder, **options), shown.say)
     return done
 
 
@@ -141,7 +143,7 @@ def _one(
             return Backfilled(week, "there already")
     begun = time.monotonic()
     try:
-        made = make_week(request, out, progress=False, earlier=call, **options)
+        made = make_week(request, out, earlier=call, **options)
     except Exception as error:  # the others are made all the same
         return Backfilled(week, "failed", call.told(error, out))
     if made.kept is not None:

@@ -16,13 +16,14 @@ from promolab.report.failures import lost_connection_error, says_lost
 from promolab.report.inputs import InputFiles, fingerprint
 from promolab.report.late_rows import Closed, late_rows
 from promolab.report.parameters import Step
+from promolab.report.run_record import RunRecord
 from promolab.report.shown import hidden_in, replaced, shown_source, telling
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["Call", "Request", "checked_call", "located"]
+__all__ = ["Call", "Request", "checked_call", "located", "written"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,8 @@ class Request:
 
     @property
     def written_source(self) -> str:
-        """The source as the manifest names it: of a warehouse, not who logs in to it."""
-        from promolab.sources.warehouse import is_url, shown
-
-        return shown(self.source) if is_url(self.source) else self.source
+        """The source as the manifest names it."""
+        return written(self.source)
 
     @property
     def hidden(self) -> dict[str, str]:
@@ -125,6 +124,8 @@ class Call:
         How fresh the data are, against what the week needs.
     late : tuple of str
         Sentences on closed weeks whose data changed.
+    zone : str
+        IANA zone of the shop's weeks.
     """
 
     request: Request
@@ -137,6 +138,13 @@ class Call:
     notify: Notify
     freshness: Freshness
     late: tuple[str, ...] = ()
+    zone: str = "UTC"
+
+    @property
+    def record(self) -> RunRecord:
+        """What the week's folder is of."""
+        lead = self.request.lead_days
+        return RunRecord(self.week, as_of=self.week.start(self.zone, lead), lead_days=lead)
 
     def parameters_of(self, step: Step) -> dict[str, Any]:
         """Return what to tell a notebook: of all that is known, what it declares."""
@@ -194,6 +202,13 @@ def located(source: str | Path, shop_file: str | Path | None) -> tuple[str, str 
     return (str(path.absolute()) if is_path else str(source)), settings
 
 
+def written(source: str) -> str:
+    """Return a located source as a manifest names it: of a warehouse, not who logs in to it."""
+    from promolab.sources.warehouse import is_url, shown
+
+    return shown(source) if is_url(source) else source
+
+
 def checked_call(
     request: Request, now: datetime, closed: Sequence[Closed] = (), earlier: Call | None = None
 ) -> Call:
@@ -234,8 +249,9 @@ def checked_call(
             "fingerprints": known.fingerprints if known else dict(shop.fingerprints),
             "experiment": {f"experiment/{p.name}": fingerprint(p) for p in request.experiment},
             "notify": read_operations(shop.settings).notify,
-            "freshness": freshness(shop, _decision(week, shop.zone, request.lead_days)),
+            "freshness": freshness(shop, week.start(shop.zone, request.lead_days)),
             "late": known.late if known else late_rows(shop, closed),
+            "zone": shop.zone,
         }
     except Exception as error:
         before.check()  # and if one changed, this is why
@@ -255,15 +271,9 @@ def _opened(request: Request) -> Shop:
 
 def _check_history(shop: Shop, week: Week, lead_days: int) -> None:
     first = shop.span()[0]
-    if lead_days and _decision(week, shop.zone, lead_days) <= first:
+    if lead_days and week.start(shop.zone, lead_days) <= first:
         most = (week.start(shop.zone) - first).days
         raise InputError(
             f"lead_days = {lead_days} leads to before the data begin; for {week} it may be "
             f"{most} at most"
         )
-
-
-def _decision(week: Week, zone: str, lead_days: int) -> datetime:
-    from promolab.campaign._clock import shifted
-
-    return shifted(week.start(zone), -lead_days, zone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from promolab.errors import DataError, InputError
 from promolab.weeks import Week
@@ -60,7 +61,8 @@ class Weeks:
 def weeks_of(shop: Shop, now: datetime, lead_days: int = 0) -> Weeks:
     """Return the weeks that a shop can be reported on.
 
-    A week begins after the first event and not after the last one. Of a live source a week may
+    A week begins after the first event and not after the last one; data that end on a Sunday allow
+    the Monday after, of which they tell all that can be known then. Of a live source a week may
     also begin after the last event, if its decision (``lead_days`` before) is not after ``now``:
     what is missing then is said by `promolab.contract.freshness`.
 
@@ -85,10 +87,12 @@ def weeks_of(shop: Shop, now: datetime, lead_days: int = 0) -> Weeks:
     """
     first, last = shop.span()
     live = is_live(shop, now)
-    earliest, latest = Week.containing(first, shop.zone), Week.containing(last, shop.zone)
+    earliest, inside = Week.containing(first, shop.zone), Week.containing(last, shop.zone)
     if earliest.start(shop.zone) <= first:
         earliest = earliest.next()
     current = Week.containing(now, shop.zone)
+    is_sunday = last.replace(tzinfo=UTC).astimezone(ZoneInfo(shop.zone)).isoweekday() == 7
+    latest = inside.next() if is_sunday else inside
     if live:
         latest = max(latest, Week.containing(now + timedelta(days=lead_days), shop.zone))
     if earliest > latest:
@@ -97,7 +101,7 @@ def weeks_of(shop: Shop, now: datetime, lead_days: int = 0) -> Weeks:
             "begins after the first event and before the last"
         )
     stated = shop.settings.default_week
-    default = Week.parse(stated) if stated else latest
+    default = Week.parse(stated) if stated else max(inside, earliest)
     if live:
         default = max(current, earliest)
     return Weeks(shop.settings.name, earliest, latest, default)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +18,7 @@ from promolab.contract.tables import TABLES
 from promolab.errors import InputError
 from promolab.report.holdings_view import TableView, day_text, local_text, view
 from promolab.report.page import Html, Tile, table, tiles
+from promolab.report.pseudonyms import codes
 from promolab.report.publish import replace_text
 from promolab.report.render import TEMPLATES, stylesheet
 from promolab.wording import capital, count, plural
@@ -290,8 +289,7 @@ def _cell(table_name: str, column: str, value: Any, key: bytes, shop: Shop) -> s
     if value is None:
         return "(empty)"
     if column in ("customer_id", "cluster_id"):
-        digest = hmac.digest(key, str(value).encode(), "sha256")
-        return f"C-{base64.b32encode(digest).decode()[:10]}"
+        return codes(key, [value])[0]
     if column == "text":  # what a customer wrote
         return _HIDDEN
     if isinstance(value, datetime):

@@ -31,6 +31,7 @@ from promolab.report.failures import (
     says_lost,
 )
 from promolab.report.parameters import Step
+from promolab.report.pseudonyms import SECRET, SECRET_FILE
 from promolab.report.shown import replace_everywhere, told_again
 from promolab.sources.engine import scratch
 
@@ -77,6 +78,7 @@ class Kernels:
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's
             STEP_VARIABLE: step,
+            **dict.fromkeys((SECRET, SECRET_FILE), ""),  # the folder's key is there already
         }
         root = str(Path(promolab.__file__).resolve().parents[1])
         if root not in map(os.path.realpath, [*site.getsitepackages(), site.getusersitepackages()]):

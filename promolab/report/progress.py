@@ -7,20 +7,28 @@ import threading
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "say"]
 
 _FORM = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}"
 
 
+def say(sentence: str) -> None:
+    """Write a sentence on stderr, above a progress bar where there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"promolab: {sentence}", file=sys.stderr)
+
+
 class Progress:
-    """A progress bar over steps, two of which may run at once.
+    """A progress bar over steps, two of which may run at once; a line a step where none is drawn.
 
     Parameters
     ----------
     total : int
         How many steps there are.
     show : bool, optional
-        Whether to draw; by default only where stderr is a terminal.
+        Whether to draw; by default only where stderr is a terminal. Lines are written where it is
+        none, and nothing at all where this is False.
     every : float
         Seconds between two redraws.
     """
@@ -31,6 +39,8 @@ class Progress:
         # None: where stderr is no terminal.
         disable = None if show is None else not show
         self._bar: Any = tqdm(total=total, bar_format=_FORM, disable=disable, leave=False)
+        self._lines = show is None and self._bar.disable
+        self._total, self._begun = total, 0
         self._every = every
         self._running: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -67,11 +77,17 @@ class Progress:
         self._bar.update(steps)
         self._draw()
 
+    def line(self, text: str) -> None:
+        """Say in a log that a step begins; where there is a bar, that says it."""
+        with self._lock:
+            self._begun += 1
+            number = self._begun
+        if self._lines:
+            say(f"{text} ({number} of {self._total})")
+
     def say(self, sentence: str) -> None:
         """Write a sentence on stderr, above the bar where there is one."""
-        from tqdm import tqdm
-
-        tqdm.write(f"promolab: {sentence}", file=sys.stderr)
+        say(sentence)
 
     def _draw(self) -> None:
         with self._lock:

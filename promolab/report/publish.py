@@ -190,7 +190,7 @@ def staging(out: Path, week: Week) -> Iterator[Path]:
         write into its own.
     """
     path = out / f"{_STAGING}{week}-{secrets.token_hex(6)}"
-    path.mkdir()
+    path.mkdir(mode=0o700)  # what holds ids is closed to others only when it is written
     try:
         yield path
     finally:
@@ -205,6 +205,7 @@ def publish(staged: Path, target: Path) -> None:
     staged, target : Path
         Where it lies and where it shall appear, on one file system.
     """
+    staged.chmod(target.parent.stat().st_mode & 0o775)  # as open as the reports folder
     if not target.exists():
         os.rename(staged, target)
     elif exchange(staged, target):

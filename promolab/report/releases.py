@@ -30,6 +30,7 @@ from promolab.report.held_week import WAIT, HeldWeek, held, say, stamp, user_of
 from promolab.report.plan_files import DROPPED, check_plan, plan_files, sha256_of
 from promolab.report.planned import Planned, planned_of
 from promolab.report.rechecking import recheck_draft
+from promolab.report.redraw import check_codes
 from promolab.report.released_plans import released_contacts, released_plans
 from promolab.weeks import Week
 from promolab.wording import plural
@@ -101,6 +102,7 @@ def release_week(
     with held(week, out, wait) as opened:
         check_advance(opened.manifest, "released", str(opened.week))
         check_plan(opened.folder, str(opened.week))
+        check_codes(opened.out, opened.week)
         made = opened.manifest.get("plan", {}).get("files", {})
         check_unchanged(made, plan_files(opened.folder), "the plan was made")
         planned = planned_of(opened.folder)

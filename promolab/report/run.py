@@ -15,13 +15,7 @@ from typing import Any
 from promolab.campaign.lifecycle import state_of
 from promolab.errors import InputError, StepError
 from promolab.report import publish
-from promolab.report.artifacts import (
-    METRICS_LOCK,
-    STEPS_FOLDER,
-    ensure_key,
-    read_json,
-    write_json,
-)
+from promolab.report.artifacts import METRICS_LOCK, STEPS_FOLDER, read_json, write_json
 from promolab.report.call import Call, Request, checked_call, located
 from promolab.report.execute import Kernels, execute, kernels
 from promolab.report.failures import UNCHANGED, full_disk_said
@@ -36,9 +30,11 @@ from promolab.report.parameters import (
     find_notebooks,
     read_steps,
 )
-from promolab.report.progress import Progress
+from promolab.report.private import keep_private
+from promolab.report.progress import Progress, say
 from promolab.report.rechecking import plan_record
 from promolab.report.records import FAILED, check_owner, forget_failure, note_failure
+from promolab.report.redraw import draw_again, drawn, renew_key
 from promolab.report.released_plans import released_plans
 from promolab.report.response_choice import check_methods
 from promolab.report.schedule_steps import run_steps, usual_workers
@@ -105,7 +101,7 @@ def run_report(
     parameters : mapping of str to object, optional
         Further parameters of the notebooks, by name.
     progress : bool, optional
-        A progress bar on stderr; by default only where that is a terminal.
+        A progress bar on stderr; by default only where that is a terminal, elsewhere a line a step.
     shop_file : str or Path, optional
         A ``shop.toml`` in place of the source's own.
     notebooks : str or Path, optional
@@ -143,9 +139,9 @@ def run_report(
     promolab.errors.InputError: there is no week 2017-W99; the year 2017 has the weeks 01 to 52
     """
     request = request_of(source, week, seed, parameters, shop_file, notebooks, timeout)
-    made = make_week(
-        request, out, progress=progress, workers=workers, wait=wait, strict=strict, tell=True
-    )
+    options = {"progress": progress, "workers": workers, "wait": wait, "strict": strict}
+    made = make_week(request, out, tell=True, **options)
+    draw_again(made.page.parents[1], request, lambda draft: make_week(draft, out, **options), say)
     return made.page
 
 
@@ -235,6 +231,8 @@ def make_week(
                 released_plans(folder)  # refuses one that was changed, before anything is run
                 for sentence in call.late if earlier is None else ():
                     shown.say(sentence)
+                for sentence in renew_key(folder, call.fingerprints):
+                    shown.say(sentence)
                 made = _kept(call, folder, shown)
                 begun = made is None
                 if made is None:
@@ -287,7 +285,6 @@ def _made(call: Call, out: Path, shown: Progress, workers: int, strict: bool) ->
     try:
         if strict and call.freshness.stale:
             raise StepError(f"{call.freshness.summary()} --strict makes no report from them")
-        ensure_key(out, call.fingerprints)
         _make(call, out, shown, workers)
     except Exception as error:
         # Where there is no report yet, wrong input leaves nothing behind that could be seen.
@@ -300,6 +297,7 @@ def _made(call: Call, out: Path, shown: Progress, workers: int, strict: bool) ->
     forget_failure(out, call.week)
     with full_disk_said(out, f"the report of {call.week} is there, but the list of weeks is not"):
         write_json(out / "source.json", {"source": call.request.written_source, "name": call.shop})
+        drawn(out, call.week)
         publish.point_latest(out)
         write_index(out)
     return Made(call, out / str(call.week) / "index.html")
@@ -314,10 +312,11 @@ def _make(call: Call, out: Path, progress: Progress, workers: int) -> None:
         inputs = {**call.fingerprints, **call.experiment}
         manifest = manifest_of(asked, call.shop, inputs, started)
         manifest |= {"freshness": call.freshness.to_dict(), "late_rows": list(call.late)}
-        manifest |= {"state": "draft"}
+        manifest |= call.record.to_manifest() | {"state": "draft"}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
         failed = out / FAILED / str(call.week)
         manifest["steps"] = _run_steps(call, staged, failed, progress, workers)
+        keep_private(staged)  # whatever a notebook of one's own wrote
         manifest["plan"] = plan_record(staged, call.week, out)
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         publish.publish(staged, out / str(call.week))
@@ -353,6 +352,7 @@ def _run_steps(
 def _run_step(
     call: Call, step: Step, staged: Path, failed: Path, kernel: Kernels, progress: Progress
 ) -> Any:
+    progress.line(f"{step.stem}: {step.title}")
     progress.begin(step.title)
     try:
         return execute(

@@ -15,6 +15,7 @@ __all__ = [
     "check_format",
     "check_meanings",
     "check_zone",
+    "constant_of",
     "count_of",
     "flag_of",
     "marks_of",
@@ -80,10 +81,21 @@ def number_of(section: Mapping[str, Any], key: str, where: str) -> float | None:
     return float(said)
 
 
-def word_of(section: Mapping[str, Any], key: str) -> str | None:
+def word_of(section: Mapping[str, Any], key: str, where: str) -> str | None:
     """Return a word of the contract, None if the key is not there."""
     said = section.get(key)
-    return None if said is None else _as_word(said)
+    return None if said is None else _as_word(said, f"{where} {key}")
+
+
+def constant_of(section: Mapping[str, Any], where: str, *, number: bool) -> Any:
+    """Return the one value of all rows, None if there is none; a number where it must be one."""
+    said = section.get("value")
+    wrong = isinstance(said, bool) or not isinstance(said, (int, float)) if number else _nests(said)
+    if said is not None and wrong:
+        raise InputError(
+            f"{where} value = {said!r}, must be {'a number' if number else 'one text or number'}"
+        )
+    return said
 
 
 def words_of(section: Mapping[str, Any], key: str, where: str) -> Mapping[str, str]:
@@ -91,10 +103,16 @@ def words_of(section: Mapping[str, Any], key: str, where: str) -> Mapping[str, s
     said = section.get(key, {})
     if not isinstance(said, Mapping):
         raise InputError(f'{where} {key} = {said!r}, must be such as {{ C = "return" }}')
-    return {theirs: _as_word(ours) for theirs, ours in said.items()}
+    return {theirs: _as_word(ours, f"{where} {key} {theirs}") for theirs, ours in said.items()}
 
 
-def _as_word(said: Any) -> str:
+def _nests(said: Any) -> bool:
+    return isinstance(said, (list, Mapping))
+
+
+def _as_word(said: Any, where: str) -> str:
+    if _nests(said):
+        raise InputError(f"{where} = {said!r}, must be one text")
     return str(said).lower() if isinstance(said, bool) else str(said)
 
 

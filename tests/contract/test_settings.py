@@ -41,6 +41,8 @@ def test_settings_are_read(tmp_path):
         ("evening_from = 24", "evening_from = 24, must be an hour from 0 to 23"),
         ('opened = "last year"', "opened = 'last year', must be a day such as 2017-01-01"),
         ("name = ", "cannot be read as TOML"),
+        ("name = " + "[" * 5000 + "]" * 5000, "TOML: lists or tables stand in each other"),
+        ("name = " + "{a=" * 5000 + "1" + "}" * 5000, "TOML: lists or tables stand in each other"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, text, message):

@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.conftest import SECRET
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 os.environ["TOYS"] = str(Path(__file__).parent)  # where a notebook finds toy_plan
 PARAMETERS = """\
@@ -156,6 +158,7 @@ def published(tmp_path_factory, notebooks) -> Path:
     out = tmp_path_factory.mktemp("published") / "reports"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("promolab.sources.load_shop", load_toy)
+        patch.setenv("PROMOLAB_KEY", SECRET)
         run_report(out=out, notebooks=notebooks)
     return out
 

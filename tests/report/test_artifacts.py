@@ -9,15 +9,20 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError, StepError
-from promolab.report import artifacts
-from promolab.report.artifacts import ensure_key, open_run
+from promolab.report import pseudonyms
+from promolab.report.artifacts import open_run
 from promolab.results import Estimate
 from promolab.weeks import Week
 
 
+def opened(folder, week="2017-W44"):
+    folder.mkdir(parents=True)
+    return open_run(folder, week=week)
+
+
 @pytest.fixture
 def run(tmp_path):
-    return open_run(tmp_path / "reports" / "2017-W44", week="2017-W44")
+    return opened(tmp_path / "reports" / "2017-W44")
 
 
 @pytest.fixture
@@ -85,45 +90,15 @@ def test_numbers_are_merged_sorted_and_keep_their_digits(run):
 
 def test_another_weeks_metrics_are_read_where_there_are_any(run):
     run.record("a", {"b": 1})
-    later = open_run(run.path.parent / "2017-W45", week="2017-W45")
+    later = opened(run.path.parent / "2017-W45", "2017-W45")
     assert later.metrics_of(later.week.previous()) == {"a": {"b": 1}}
     assert later.metrics_of(Week(2016, 1)) is None
 
 
-def test_pseudonyms_are_stable_distinct_and_lead_nowhere_without_the_key(tmp_path):
-    codes = []
-    for name, fingerprint in [("one", "a"), ("two", "a"), ("three", "b")]:
-        run = open_run(tmp_path / name / "2017-W44", week="2017-W44")
-        ensure_key(run.path.parent, {"events": fingerprint})
-        ensure_key(run.path.parent, {"events": "later data"})  # made once
-        codes.append(run.pseudonym(np.arange(100_000)))
-    assert (codes[0] == codes[1]).all() and (codes[0] != codes[2]).all()
-    assert len(set(codes[0])) == 100_000
-    assert all(len(code) == 12 and code.startswith("C-") for code in codes[0][:100])
-    run = open_run(tmp_path / "one" / "2017-W45", week="2017-W45")
-    assert run.pseudonym([5, 3, 5]).tolist() == [codes[0][5], codes[0][3], codes[0][5]]
-    assert run.pseudonym(pd.Series([5.0, None]).astype("Int64"))[1] == ""
-    assert run.pseudonym(["ü", None]).tolist()[1] == ""
-    assert (tmp_path / "one" / ".key").stat().st_mode & 0o777 == 0o600
-
-
 def test_a_collision_lengthens_the_codes(run, monkeypatch):
-    monkeypatch.setattr(artifacts, "_CODE_LENGTH", 1)
+    monkeypatch.setattr(pseudonyms, "_CODE_LENGTH", 1)
     codes = run.pseudonym(range(500))
     assert len(set(codes)) == 500 and len({len(code) for code in codes}) == 1
-
-
-def test_a_scratch_folder_has_a_secret_key_of_its_own(tmp_path):
-    one = open_run(tmp_path / "a" / "scratch", week="2017-W44")
-    other = open_run(tmp_path / "b" / "scratch", week="2017-W44")
-    assert one.pseudonym([1])[0] == one.pseudonym([1])[0] != other.pseudonym([1])[0]
-
-
-def test_a_key_is_secret_even_where_the_input_has_no_fingerprint(tmp_path):
-    for name in "ab":
-        (tmp_path / name).mkdir()
-        ensure_key(tmp_path / name, {})
-    assert (tmp_path / "a" / ".key").read_bytes() != (tmp_path / "b" / ".key").read_bytes()
 
 
 def test_finish_notes_memory_only_inside_a_report(run, monkeypatch):
@@ -133,9 +108,3 @@ def test_finish_notes_memory_only_inside_a_report(run, monkeypatch):
     run.finish()
     note = json.loads((run.path / ".steps" / "01_data.json").read_text())
     assert 10 < note["peak_memory_mb"] < 10_000
-
-
-def test_a_run_folder_below_a_file_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be used as a run folder"):
-        open_run(tmp_path / "file" / "week", week="2017-W44")

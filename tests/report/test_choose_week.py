@@ -61,6 +61,28 @@ def test_one_event_far_ahead_makes_no_source_old_or_live():
     assert chosen(of_days([pd.Timestamp("2029-01-01"), ahead]))[0] == "2031-W01"
 
 
+@pytest.mark.parametrize(
+    ("last", "zone", "latest"),
+    [
+        ("2021-02-21 20:15", "UTC", "2021-W08"),  # Sunday evening: Monday can be planned
+        ("2021-02-21 00:00", "UTC", "2021-W08"),  # days without a time of day
+        ("2021-02-20 23:59", "UTC", "2021-W07"),
+        ("2021-02-22 00:00", "UTC", "2021-W08"),
+        ("2021-02-21 20:15", "Asia/Shanghai", "2021-W08"),  # Monday there
+        ("2021-02-20 20:15", "Asia/Shanghai", "2021-W08"),  # Sunday there
+        ("2021-02-21 04:30", "America/New_York", "2021-W07"),  # Saturday there
+    ],
+)
+def test_data_that_end_on_a_sunday_allow_the_monday_after(last, zone, latest):
+    shop = of_days(pd.to_datetime(["2021-01-01", last]))
+    shop = Shop(shop.tables, Settings(zone=zone))
+    weeks = weeks_of(shop, NOW)
+    assert str(weeks.latest) == latest
+    assert weeks.chosen(Week.parse(latest)) == weeks.latest
+    # Where none is asked for, the last week that begins inside the data is meant, as before.
+    assert weeks.default.start(zone) <= pd.Timestamp(last)
+
+
 def test_weeks_outside_are_refused():
     weeks = weeks_of(shop_of("2021-01-01", "2021-03-16"), NOW)
     assert weeks.chosen(Week(2021, 5)) == Week(2021, 5)

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import DataError, InputError, StepError
+from tests.conftest import SECRET
 from tests.report.conftest import load_toy
 
 WEEK = "2017-W44"
@@ -71,7 +72,8 @@ def test_the_manifest_says_how_it_was_made(published):
     assert (published / ".key").stat().st_mode & 0o777 == 0o600
 
 
-def test_two_runs_are_equal_to_the_byte(published, toy, tmp_path):
+def test_two_runs_are_equal_to_the_byte(published, toy, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMOLAB_KEY", SECRET)
     out = tmp_path / "a {b} ü" / "deep"
     page = toy(out, week=WEEK)
     assert page == out / WEEK / "index.html"
@@ -243,7 +245,10 @@ def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(to
         [*command, "--out", str(earlier)], env=environment, capture_output=True, text=True
     )
     assert again.returncode == 0, again.stderr
-    assert again.stderr == ""
+    assert again.stderr.splitlines() == [
+        "promolab: 01_data: Data (1 of 2)",
+        "promolab: 09_campaign_report: Campaign report (2 of 2)",
+    ]
     assert again.stdout == f"{earlier / WEEK / 'index.html'}\n"
     assert files(earlier) == before
     assert not list(earlier.glob(".staging-*"))
@@ -252,13 +257,23 @@ def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(to
 def test_sigterm_leaves_no_staging_folder(toy_command, tmp_path):
     command, environment = toy_command
     out = tmp_path / "out"
-    process = subprocess.Popen([*command, "--out", str(out), "-p", "mood=hang"], env=environment)
+    process = subprocess.Popen(
+        [*command, "--out", str(out), "-p", "mood=hang"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     until = time.monotonic() + 30
     while not list(out.glob(".staging-*/hanging")):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 128 + signal.SIGTERM
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert said.splitlines() == [
+        "promolab: 01_data: Data (1 of 2)",
+        "promolab: ended by SIGTERM; nothing half done is left",
+    ]
     assert visible(out) == [] and not list(out.glob(".staging-*"))
 
 

@@ -160,6 +160,7 @@ def ended(pid: int, within: float = 10.0) -> bool:
 
 
 def test_two_at_once_give_the_report_that_one_after_the_other_gives(toy, meeting, monkeypatch):
+    monkeypatch.setenv("PROMOLAB_KEY", "one secret for both")
     two = toy(meeting / "two", workers=2).parent
     assert {path.name for path in meeting.iterdir()} == {"left", "right", "two"}
     monkeypatch.delenv("TOY_MEETING")

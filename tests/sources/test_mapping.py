@@ -74,6 +74,13 @@ def test_two_sections_of_a_table_are_two_parts():
         ('[events]\namount = { column = "a", scale = 0 }', "must be a number other than 0"),
         ('[events]\nkind = { column = "a", values = "b" }', "must be such as"),
         ('events = "a.csv"', "must be a section"),
+        ("[events]\namount = { value = [1] }", r"amount value = \[1\], must be a number"),
+        ("[events]\nkind = { value = { a = 1 } }", "kind value = .*must be one text or number"),
+        (
+            "[events.kind]\ncolumn = 'k'\nvalues = { a = { b = 1 } }",
+            "values a = .*must be one text",
+        ),
+        ("[events.kind]\ncolumn = 'k'\notherwise = ['a']", "otherwise = .*must be one text"),
     ],
 )
 def test_what_is_not_understood_is_said(text, message):
