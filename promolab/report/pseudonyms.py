@@ -30,7 +30,8 @@ __all__ = [
 ]
 
 KEY_FILE = ".key"
-SECRET, SECRET_FILE = "PROMOLAB_KEY", "PROMOLAB_KEY_FILE"
+SECRET = "PROMOLAB_KEY"
+SECRET_FILE = "PROMOLAB_KEY_FILE"
 _CODE_LENGTH = 10  # 50 bits: a million customers collide once in some two thousand shops
 
 

@@ -74,7 +74,7 @@ def test_one_event_far_ahead_makes_no_source_old_or_live():
     ],
 )
 def test_data_that_end_on_a_sunday_allow_the_monday_after(last, zone, latest):
-    shop = of_days(pd.to_datetime(["2021-01-01", last]))
+    shop = of_days([pd.Timestamp("2021-01-01"), pd.Timestamp(last)])
     shop = Shop(shop.tables, Settings(zone=zone))
     weeks = weeks_of(shop, NOW)
     assert str(weeks.latest) == latest
