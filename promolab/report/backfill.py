@@ -111,7 +111,8 @@ def backfill(
         shown.end("Reading the shop", steps=0)
         for sentence in call.late:
             shown.say(sentence)
-        options = {"workers": workers, "wait": wait, "strict": strict, "progress": False}
+        options: dict[str, Any] = {"workers": workers, "wait": wait, "strict": strict}
+        options["progress"] = False
         for week in weeks:
             shown.begin(str(week))
             done.append(_one(replace(request, week=week), week, folder, call, options))

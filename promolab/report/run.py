@@ -139,7 +139,12 @@ def run_report(
     promolab.errors.InputError: there is no week 2017-W99; the year 2017 has the weeks 01 to 52
     """
     request = request_of(source, week, seed, parameters, shop_file, notebooks, timeout)
-    options = {"progress": progress, "workers": workers, "wait": wait, "strict": strict}
+    options: dict[str, Any] = {
+        "progress": progress,
+        "workers": workers,
+        "wait": wait,
+        "strict": strict,
+    }
     made = make_week(request, out, tell=True, **options)
     draw_again(made.page.parents[1], request, lambda draft: make_week(draft, out, **options), say)
     return made.page
