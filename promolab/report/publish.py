@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import IO
 
 from promolab.errors import InputError, StepError
-from promolab.report.artifacts import read_json
+from promolab.report.private import keep_private
+from promolab.report.whole_files import read_json
 from promolab.weeks import Week
 
 __all__ = ["good_weeks", "locked", "point_latest", "prepare", "publish", "staging", "sweep", "tidy"]
@@ -190,7 +191,7 @@ def staging(out: Path, week: Week) -> Iterator[Path]:
         write into its own.
     """
     path = out / f"{_STAGING}{week}-{secrets.token_hex(6)}"
-    path.mkdir(mode=0o700)  # what holds ids is closed to others only when it is written
+    path.mkdir()
     try:
         yield path
     finally:
@@ -198,14 +199,14 @@ def staging(out: Path, week: Week) -> Iterator[Path]:
 
 
 def publish(staged: Path, target: Path) -> None:
-    """Put a finished folder in the place of the earlier one.
+    """Put a finished folder in the place of the earlier one, what holds ids closed to others.
 
     Parameters
     ----------
     staged, target : Path
         Where it lies and where it shall appear, on one file system.
     """
-    staged.chmod(target.parent.stat().st_mode & 0o775)  # as open as the reports folder
+    keep_private(staged)
     if not target.exists():
         os.rename(staged, target)
     elif exchange(staged, target):

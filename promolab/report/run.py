@@ -30,7 +30,6 @@ from promolab.report.parameters import (
     find_notebooks,
     read_steps,
 )
-from promolab.report.private import keep_private
 from promolab.report.progress import Progress, say
 from promolab.report.rechecking import plan_record
 from promolab.report.records import FAILED, check_owner, forget_failure, note_failure
@@ -321,7 +320,6 @@ def _make(call: Call, out: Path, progress: Progress, workers: int) -> None:
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
         failed = out / FAILED / str(call.week)
         manifest["steps"] = _run_steps(call, staged, failed, progress, workers)
-        keep_private(staged)  # whatever a notebook of one's own wrote
         manifest["plan"] = plan_record(staged, call.week, out)
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         publish.publish(staged, out / str(call.week))
