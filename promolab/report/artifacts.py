@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
+    from promolab.report.written import Written
+
 __all__ = ["RunFolder", "open_run", "read_json", "write_json"]
 
 STEPS_FOLDER = ".steps"
@@ -102,6 +104,8 @@ class RunFolder:
     def __init__(self, path: Path, week: Week) -> None:
         self.path = path
         self.week = week
+        self._files: list[Path] = []
+        self._sections: dict[str, None] = {}  # in the order in which they were recorded
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r}, week={str(self.week)!r})"
@@ -185,6 +189,7 @@ class RunFolder:
         with whole(path) as part:
             pq.write_table(table, part, compression="zstd", row_group_size=_ROW_GROUP)
         keep_private(self.path, "tables")
+        self.wrote(path)
         return path
 
     def read_table(self, name: str) -> pd.DataFrame:
@@ -244,6 +249,18 @@ class RunFolder:
             metrics = self.metrics
             metrics[section] = _merged(metrics.get(section), plain(values))
             write_json(self.path / "metrics.json", metrics)
+        self._sections[section] = None
+
+    def wrote(self, path: str | Path | None) -> None:
+        """Note a file or folder that others than `write_table` wrote, for `finish` to list.
+
+        Parameters
+        ----------
+        path : str, Path or None
+            Where it lies in the run folder; None where nothing was written.
+        """
+        if path is not None:
+            self._files.append(Path(path).resolve())
 
     def pseudonym(self, ids: ArrayLike) -> NDArray[np.object_]:
         """Return the codes that stand for customers in HTML and pictures.
@@ -268,18 +285,28 @@ class RunFolder:
         names = np.array([*codes(key_of(self.path), unique.tolist()), ""], dtype=object)
         return names[places]  # a missing id has the place -1: the empty text at the end
 
-    def finish(self) -> None:
-        """Close what holds ids to others, and note this step's peak memory for the manifest.
+    def finish(self) -> Written:
+        """Close what holds ids to others, and say what this step wrote.
 
-        A notebook's last cell calls it.
+        A notebook's last cell calls it. Under `promolab report` it notes the step's peak memory for
+        the manifest as well.
+
+        Returns
+        -------
+        Written
+            The files and sections, with how much they hold by now.
         """
+        from promolab.report.written import what_was_written
+
         keep_private(self.path)
         step = os.environ.get(STEP_VARIABLE)
-        if step is None:
-            return  # in JupyterLab there is no manifest to write
-        (self.path / STEPS_FOLDER).mkdir(exist_ok=True)
-        note = {"peak_memory_mb": round(peak_memory_mb(), 1)}
-        write_json(self.path / STEPS_FOLDER / f"{step}.json", note)
+        if step is not None:  # in JupyterLab there is no manifest to write
+            (self.path / STEPS_FOLDER).mkdir(exist_ok=True)
+            note = {"peak_memory_mb": round(peak_memory_mb(), 1)}
+            write_json(self.path / STEPS_FOLDER / f"{step}.json", note)
+        metrics = self.metrics
+        sections = {name: metrics.get(name) for name in self._sections}
+        return what_was_written(self.path, self._files, sections)
 
 
 @contextmanager

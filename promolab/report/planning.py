@@ -96,6 +96,7 @@ class WeekPlan:
         shutil.rmtree(run.path / SEND, ignore_errors=True)  # a draft of an earlier try
         costs = {str(row.promotion_id): row.cost.value for row in self.economics.promotions}
         write_send(plan, run.path / SEND, self.shop.settings, costs)
+        run.wrote(run.path / SEND)
         said = {"notes": list(plan.notes), "unchecked": list(plan.unchecked)}
         said |= {"what_shows": self.what_shows()}
         for section, values in (

@@ -106,17 +106,21 @@ def _folded(notebook: NotebookNode) -> NotebookNode:
 
 
 def _arranged(notebook: NotebookNode) -> NotebookNode:
-    """Bring the answer to the top, reads and writes to the end, and fold what is tagged a detail.
+    """Bring the answer to the top, what was read to the end, and fold what is tagged a detail.
 
     A notebook computes before it answers, and a page answers before it explains. Tags of cells say
     what is what: ``answer``, ``reads_writes``, and ``detail`` on the markdown cell that heads a
-    section; a folded section ends where the next heading is.
+    section; a folded section ends where the next heading is. Of reads and writes the page says the
+    reads: what was written is listed as it was found.
     """
     arranged = copy.copy(notebook)
     first, *rest = notebook.cells or [None]
     places = {"answer": 0, "reads_writes": 2}
     rest.sort(key=lambda cell: next((places[t] for t in _tags(cell) if t in places), 1))
     cells = [copy.deepcopy(cell) for cell in (first, *rest) if cell is not None]
+    for cell in cells:
+        if "reads_writes" in _tags(cell):
+            cell["source"] = _reads(cell["source"])
     inside = False
     for number, cell in enumerate(cells):
         if _is_heading(cell) or "reads_writes" in _tags(cell):
@@ -130,6 +134,11 @@ def _arranged(notebook: NotebookNode) -> NotebookNode:
         cells[-1].metadata["fold_ends"] = True
     arranged["cells"] = cells
     return arranged
+
+
+def _reads(table: str) -> str:
+    rows = [line.split("|") for line in table.split("\n")[2:] if line.count("|") == 3]
+    return f"Made from {', '.join(row[1].strip() for row in rows)}." if rows else table
 
 
 def _tags(cell: Any) -> list[str]:

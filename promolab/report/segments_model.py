@@ -167,11 +167,11 @@ def used_segments(
             missed.append(f"Those of {week} are {count(there)}; {count(k)} were asked for.")
             break
         if there > 1:  # a single one says nothing of anybody
-            placed.save(run.path / MODEL_FILE)
+            run.wrote(placed.save(run.path / MODEL_FILE))
             return SegmentsModel(placed, placed.made_in, " ".join(missed), run)
     fitted = Segmenter("kmeans", k=k or None, seed=seed).fit(features, ids)
     if fitted.k_:
-        fitted.save(run.path / MODEL_FILE, made_in=str(run.week))
+        run.wrote(fitted.save(run.path / MODEL_FILE, made_in=str(run.week)))
     return SegmentsModel(fitted, str(run.week), " ".join(missed), run)
 
 

@@ -108,3 +108,26 @@ def test_finish_notes_memory_only_inside_a_report(run, monkeypatch):
     run.finish()
     note = json.loads((run.path / ".steps" / "01_data.json").read_text())
     assert 10 < note["peak_memory_mb"] < 10_000
+
+
+def test_finish_lists_what_was_written_with_its_rows(run, tmp_path):
+    run.write_table("one", pd.DataFrame({"a": [3, 1, 2]}), by="a")
+    (run.path / "send").mkdir()
+    (run.path / "send" / "x.csv").write_text('id,name\n1,"two\nlines"\n')
+    (run.path / "send" / "nobody.csv").write_text("id,name\n")
+    (run.path / "not_noted.json").write_text("{}")
+    run.wrote(run.path / "send")
+    run.wrote(None)
+    run.record("data", {"rows": 3, "tables": {"a": 1, "b": [1, 2]}})
+    run.record("data", {"rows": 4})
+    written = run.finish()
+    assert written.summary() == "This step wrote 3 files and 1 section of metrics.json."
+    told = written.to_frame().set_index("what")["holds"].to_dict()
+    assert told == {
+        "tables/one.parquet": "3 rows",
+        "send/nobody.csv": "0 rows",
+        "send/x.csv": "1 row",
+        "data": "4 values",
+    }
+    assert 'href="tables/one.parquet"' in written._repr_html_()
+    assert open_run(run.path, week="2017-W44").finish().summary() == "Nothing was written."
