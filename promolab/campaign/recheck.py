@@ -28,7 +28,7 @@ REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "opted out": ("no_right", "may no longer be contacted"),
         "blocked": ("status", "have a status that is never contacted, or are no longer known"),
         "complained": ("over_limit", "complained, and are left in peace"),
-        "over the limit": ("over_limit", "are over the contact limit with what is released"),
+        "over the limit": ("over_limit", "are over the contact limit"),
         "excluded": ("excluded", "got a promotion that excludes this one"),
     }
 )

@@ -126,13 +126,16 @@ def release_week(
 
 
 def _not_released(week: str, found: Recheck, since: Sequence[str]) -> str:
-    said = "\n  ".join(found.sentences())
-    others = f" Released or sent since: {', '.join(since)}." if since else ""
+    said = list(found.sentences())
+    if since:
+        said.append(f"Released, or read back as sent: {', '.join(since)}.")
     todo = "Make the report again" + (
         "" if found.stops else f", or release it without those concerned: promolab release {week} "
         "--drop"
     )  # fmt: skip
-    return f"{week} cannot be released as it is, for since this draft:{others}\n  {said}\n{todo}"
+    return (
+        "\n  ".join([f"{week} cannot be released as it is. Since this draft:", *said]) + f"\n{todo}"
+    )
 
 
 def _freeze(opened: HeldWeek, frozen: Release, found: Recheck) -> None:

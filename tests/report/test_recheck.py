@@ -6,6 +6,7 @@ import functools
 import json
 from dataclasses import replace
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +28,25 @@ PLAN = {"list_size": 20, "holdout": 0.2, "standing_holdout": 0.1}
 def cut():
     """The made-up shop as of each morning, cleaned, for all tests that leave its tables alone."""
     return {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cleaned_once():
+    """Clean equal tables once for each moment: most tests change plans and limits alone."""
+    known, clean = {}, rechecking._cleaned
+
+    def cleaned(whole, planned, *moments):
+        files = sorted(item for item in whole.fingerprints.items() if "toml" not in item[0])
+        everybody = replace(planned, table=whole.customers.select("customer_id").execute())
+        key = (*files, *moments)
+        if key not in known:
+            known[key] = clean(whole, everybody, *moments)
+        shop, quarantined = known[key]
+        return replace(shop, settings=whole.settings), quarantined
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rechecking, "_cleaned", cleaned)
+        yield
 
 
 @pytest.fixture
@@ -63,9 +83,6 @@ def test_two_drafts_released_one_after_the_other_keep_the_limit(made, capsys):
     assert frozen["since_draft"]["to_contact"] == {"over the limit": len(both)}
     assert frozen["files"] == plan_files(made.out / second)
     consistent(made, 1)
-    made.draft(2, **PLAN)
-    assert set(made.manifest(2)["plan"]["released"]) == {first, second}
-    release_week(str(made.week(2)), made.out)  # it took both in
 
 
 def consistent(made: MadeShop, number: int) -> None:
@@ -121,12 +138,11 @@ def test_an_earlier_week_released_after_a_later_one_respects_it(made):
 
 
 def test_what_changed_in_the_shop_is_said_by_kind_and_those_concerned_are_taken_out(made, capsys):
-    made.draft(0, **PLAN)
+    with_pages(made.draft(0, **PLAN).path)
     ids = made.table(0, "planned").query("holdout == 'none'")["customer_id"].tolist()
     held = made.table(0, "planned").query("holdout != 'none'")["customer_id"].tolist()
     promotions, week = made.frames["promotions"], str(made.week(0))
     new = promotions.tail(4).head(1).assign(promotion_id=99)
-    assert str(made.frames["promotions"]["starts_at"].iloc[6])[:10] == "2021-03-08"
     rights, late = made.frames["contact_rights"], pd.Timestamp("2021-03-30")
     refused = pd.DataFrame({"customer_id": ids[:2], "channel": "email", "allowed": False})
     refused = pd.concat([refused, refused.assign(channel="app")])
@@ -160,6 +176,33 @@ def test_what_changed_in_the_shop_is_said_by_kind_and_those_concerned_are_taken_
     ) in capsys.readouterr().err
     assert set(made.table(0, "dropped")["customer_id"]) == {*ids[:4], held[0]}
     consistent(made, 0)
+    folder = made.out / week
+    assert f"{len(made.files(0))} on the list" in (folder / "index.html").read_text()
+    page = (folder / "06_plan.html").read_text()
+    assert "Released without some of the draft" in page and "2 opted out, 1 blocked" in page
+    assert "The counts below are the draft's" in page.replace("&#39;", "'")
+    assert not (folder / ".steps").exists() and not list(made.out.glob(".staging*"))
+
+
+def with_pages(folder):
+    """Put notebooks as they ran beside a plan: that of the plan, and one that counts its list."""
+    table = "| reads | writes |\n|---|---|\n| {} | {} |"
+    plan, report = "`tables/planned.parquet`", "`index`"
+    code = (
+        "import pandas as pd\n"
+        "planned = pd.read_parquet('tables/planned.parquet')\n"
+        "print((planned['holdout'] == 'none').sum(), 'on the list')"
+    )
+    (folder / "notebooks").mkdir()
+    for stem, needs, cell in (
+        ("06_plan", table.format("`shop/*`", plan), "'as drafted'"),
+        ("09_campaign_report", table.format(plan, report), code),
+    ):
+        cells = [nbformat.v4.new_markdown_cell(text) for text in (f"# {stem}", needs)]
+        told = nbformat.v4.new_code_cell('week = "2021-W10"\nfolder = "."')
+        told.metadata["tags"] = ["parameters"]
+        made = nbformat.v4.new_notebook(cells=[*cells, told, nbformat.v4.new_code_cell(cell)])
+        nbformat.write(made, folder / "notebooks" / f"{stem}.ipynb")
 
 
 def test_lists_that_would_be_others_are_made_again_not_mended(made):
@@ -171,12 +214,11 @@ def test_lists_that_would_be_others_are_made_again_not_mended(made):
         (before.assign(ends_at=before["ends_at"] + DAY), "was planned with the end"),
         (before.assign(channel="letter"), "was planned with the channel"),
     ):
-        exposures = made.frames["exposures"]
         made.frames["promotions"] = change
         made.write()
         with pytest.raises(InputError, match=sentence) as refused:
             release_week(week, made.out, drop=True)
-        assert str(refused.value).endswith("Make the report again") and len(exposures)
+        assert str(refused.value).endswith("Make the report again")
     made.frames["promotions"] = before
     made.more = '[send]\ncolumns = { customer_id = "Key" }\n'
     made.write()
@@ -190,19 +232,6 @@ def test_lists_that_would_be_others_are_made_again_not_mended(made):
         release_week(week, made.out, drop=True)
 
 
-def test_a_promotion_that_excludes_another_is_seen_in_both_orders(made):
-    made.limits, made.more = "[]", 'exclusive = [["7", "8"]]\n'
-    made.write()
-    for k in (0, 1):
-        made.draft(k, lead_days=7, **PLAN)
-    assert set(made.files(0)["customer_id"]) & set(made.files(1)["customer_id"])
-    release_week(str(made.week(1)), made.out)
-    with pytest.raises(InputError, match="Excluded: "):
-        release_week(str(made.week(0)), made.out)
-    release_week(str(made.week(0)), made.out, drop=True)
-    assert not set(made.files(0)["customer_id"]) & set(made.files(1)["customer_id"])
-
-
 def test_a_week_that_is_played_back_reads_nothing_later_and_one_that_goes_on_does(made):
     """Of data as they were at the draft what is dated after the sending is not read."""
     rights = made.frames["contact_rights"].assign(since=pd.Timestamp("2021-01-02"))
@@ -210,60 +239,42 @@ def test_a_week_that_is_played_back_reads_nothing_later_and_one_that_goes_on_doe
     made.frames["contact_rights"] = pd.concat([rights, late])
     made.write()
     made.draft(0, **PLAN)
-    events = made.frames["events"]
-    now = events["ts"].max().to_pydatetime() + 300 * DAY
-    release_week(str(made.week(0)), made.out, now=now)  # its data ended long ago
-    made.draft(1, lead_days=7, **PLAN)
+    last, week = made.frames["events"]["ts"].max(), str(made.week(0))
     with pytest.raises(InputError, match="Opted out: "):
-        release_week(str(made.week(1)), made.out, now=pd.Timestamp("2021-03-16").to_pydatetime())
+        release_week(week, made.out, now=(last + 13 * DAY).to_pydatetime())
+    release_week(week, made.out, now=(last + 300 * DAY).to_pydatetime())  # it ended long ago
 
 
 # Whatever the order.
 
-LIMIT = st.tuples(st.sampled_from([1, 1, 2]), st.sampled_from([7, 8, 14, 20]),
-                  st.sampled_from([None, None, "email", "app"]))  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def any_order(tmp_path_factory, cut):
-    """The shop, of which only the limits change: it is cleaned once for each week."""
-    made, known = MadeShop(tmp_path_factory.mktemp("any"), cut=cut), {}
-    once = rechecking._cleaned
-
-    def cleaned(whole, planned, *moments):
-        if moments not in known:
-            known[moments] = once(whole, planned, *moments)
-        shop, quarantined = known[moments]
-        return replace(shop, settings=whole.settings), quarantined
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rechecking, "_cleaned", cleaned)
-        yield made
+    return MadeShop(tmp_path_factory.mktemp("any"), cut=cut)
 
 
-@settings(
-    max_examples=6, deadline=None, derandomize=True,
-)  # fmt: skip
-@given(
-    st.lists(LIMIT, min_size=1, max_size=2, unique_by=lambda limit: limit[2]),
-    st.permutations([0, 0, 0, 1, 1, 1, 2, 2, 2]),
-    st.lists(st.sampled_from([0, 7, 7, 14]), min_size=3, max_size=3),
-    st.integers(0, 2**16),
-)
-def test_no_customer_is_ever_beyond_a_limit(any_order, limits, order, lead, seed):
+@settings(max_examples=3, deadline=None, derandomize=True)
+@given(st.integers(1, 2**32 - 1))
+def test_no_customer_is_ever_beyond_a_limit(any_order, seed):
     """Drafts, releases and sendings read back, in any order, against a ledger kept by hand."""
     made, rng = any_order, np.random.default_rng(seed)
-    made.reports = f"reports-{seed}-{len(list(made.root.iterdir()))}"
-    made.limits = json.dumps([
-        {"contacts": n, "days": days} | ({"channel": channel} if channel else {})
+    channels = rng.permutation(["", "email", "app"])[: rng.integers(1, 3)]
+    limits = [(int(rng.choice([1, 1, 2])), int(rng.choice([7, 8, 14, 20])), c) for c in channels]
+    made.limits = ", ".join(
+        f"{{ contacts = {n}, days = {days}" + (f', channel = "{channel}" }}' if channel else " }")
         for n, days, channel in limits
-    ]).replace(":", " =")  # fmt: skip
+    )
+    made.limits, made.reports = (
+        f"[{made.limits}]",
+        f"reports-{seed}-{len(list(made.root.iterdir()))}",
+    )
     made.write_settings()
-    ledger = History(made, limits)
+    ledger, order = History(made, limits), rng.permutation([0, 0, 0, 1, 1, 1, 2, 2, 2]).tolist()
     for place, k in enumerate(order):
         week, done = str(made.week(k)), order[:place].count(k)
         if done == 0:
-            made.draft(k, lead_days=lead[k], list_size=16, holdout=0.2, standing_holdout=0.1)
+            sizes = {"list_size": 24, "holdout": 0.2, "standing_holdout": 0.1}
+            made.draft(k, lead_days=int(rng.choice([0, 7])), **sizes)
         elif done == 1:
             try:
                 release_week(week, made.out)
@@ -273,12 +284,9 @@ def test_no_customer_is_ever_beyond_a_limit(any_order, limits, order, lead, seed
             ledger.sent[k] = made.files(k)[["customer_id", "channel"]].astype(str)
             ledger.check(k)
         else:
-            sent = made.files(k)
-            sent = sent[rng.random(len(sent)) < 0.8]
-            other = sent.head(3).assign(
-                customer_id=rng.choice(24, 3, replace=False).astype(str)[: len(sent)]
-            )
-            sent = pd.concat([sent, other]) if rng.random() < 0.5 else sent
+            sent = made.files(k)[rng.random(len(made.files(k))) < 0.8]
+            wrong = rng.choice(40, min(3, len(sent)), replace=False).astype(str)
+            sent = pd.concat([sent, sent.head(len(wrong)).assign(customer_id=wrong)])
             sent.to_csv(made.root / "sent.csv", index=False)
             reconcile_week(week, made.root / "sent.csv", made.out, force=True)
             ledger.sent[k] = sent[["customer_id", "channel"]].astype(str)
@@ -303,8 +311,8 @@ class History:
         rows = pd.concat([self.before, *(t.assign(at=at[k]) for k, t in self.sent.items())])
         mine = self.sent[number]
         for contacts, days, channel in self.limits:
-            counted = rows if channel is None else rows[rows["channel"] == channel]
-            own = mine if channel is None else mine[mine["channel"] == channel]
+            counted = rows if not channel else rows[rows["channel"] == channel]
+            own = mine if not channel else mine[mine["channel"] == channel]
             for customer in own["customer_id"].unique():
                 days_of = counted.loc[counted["customer_id"] == customer, "at"]
                 for end in days_of[(days_of >= at[number]) & (days_of < at[number] + days * DAY)]:
