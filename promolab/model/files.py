@@ -19,7 +19,9 @@ FORMAT = "promolab.response/2"
 DEPENDED_ON = ("numpy", "scikit-learn", "skops", "torch")
 
 
-def write_model(path: str | Path, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
+def write_model(
+    path: str | Path, state: dict[str, Any], arrays: dict[str, np.ndarray], form: str = FORMAT
+) -> Path:
     """Write ``state`` and ``arrays`` to ``path``; a reader sees the old file or the new one.
 
     Parameters
@@ -30,6 +32,8 @@ def write_model(path: str | Path, state: dict[str, Any], arrays: dict[str, np.nd
         Plain values.
     arrays : dict of str to ndarray
         Numbers, kept bit for bit.
+    form : str
+        The format's name and version.
 
     Raises
     ------
@@ -42,7 +46,7 @@ def write_model(path: str | Path, state: dict[str, Any], arrays: dict[str, np.nd
     # A single metadata entry: safetensors does not keep the order of several.
     made_by = versions()
     header = {
-        "format": FORMAT,
+        "format": form,
         "versions": made_by,
         "sha256": _checksum({"versions": made_by, "state": state}, arrays),
         "state": state,
@@ -61,8 +65,10 @@ def write_model(path: str | Path, state: dict[str, Any], arrays: dict[str, np.nd
     return path
 
 
-def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read what `write_model` wrote.
+def read_model(
+    path: str | Path, form: str = FORMAT
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read what `write_model` wrote in the format ``form``.
 
     The checksum finds damage and edits; it is no signature, and whoever can forge a file can forge
     its checksum too.
@@ -85,18 +91,20 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]
         raise InputError(
             f"{path} is damaged or no model file ({error}); save the model again"
         ) from error
-    return _verified(path, text, arrays), arrays
+    return _verified(path, text, arrays, form), arrays
 
 
-def _verified(path: Path, text: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _verified(
+    path: Path, text: str, arrays: dict[str, np.ndarray], expected: str
+) -> dict[str, Any]:
     try:
         header = json.loads(text)
         form, checksum, state = header["format"], header["sha256"], header["state"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds tensors, but no model of promolab") from error
-    if form != FORMAT:
+    if form != expected:
         raise InputError(
-            f"{path} has format {form!r}, and this version of promolab reads {FORMAT!r}; fit the "
+            f"{path} has format {form!r}, and this version of promolab reads {expected!r}; fit the "
             "model again and save it"
         )
     if checksum != _checksum({"versions": header.get("versions"), "state": state}, arrays):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 
 from promolab.errors import InputError
 
-__all__ = ["TRUSTED", "from_bytes", "node_tables_fit", "to_bytes"]
+__all__ = ["OF_EFFECTS", "TRUSTED", "from_bytes", "node_tables_fit", "to_bytes"]
 
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
 TRUSTED = (
@@ -46,6 +46,15 @@ TRUSTED = (
     "sklearn.utils.validation.check_array",
 )
 """Every type and function that a saved model may hold; anything else is refused by name."""
+
+OF_EFFECTS = (
+    *TRUSTED,
+    "sklearn._loss._loss.CyHalfSquaredError",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.loss.HalfSquaredError",
+    f"{_BOOSTING}.gradient_boosting.HistGradientBoostingRegressor",
+)
+"""The same for a saved uplift model."""
 
 # The first moment that a zip file can name: the hour of saving is no part of a model.
 EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -99,7 +108,9 @@ def _renumbered(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]
     return walk(schema), names
 
 
-def from_bytes(payload: np.ndarray, version: str) -> Any:
+def from_bytes(
+    payload: np.ndarray, version: str, trusted: Collection[str] = TRUSTED, what: str = "a response"
+) -> Any:
     """Rebuild an estimator, if it holds nothing but what is `TRUSTED`.
 
     Parameters
@@ -108,6 +119,10 @@ def from_bytes(payload: np.ndarray, version: str) -> Any:
         What `to_bytes` gave.
     version : str
         Of the scikit-learn that wrote it.
+    trusted : collection of str
+        What it may hold.
+    what : str
+        Of which kind of model it is a part.
 
     Raises
     ------
@@ -126,10 +141,10 @@ def from_bytes(payload: np.ndarray, version: str) -> Any:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             named = _named_in(json.loads(archive.read("schema.json")))
-        foreign = sorted(named - set(TRUSTED))
+        foreign = sorted(named - set(trusted))
         if foreign:
             raise InputError(
-                f"the model file holds {foreign[0]}, which is no part of a response model; nothing "
+                f"the model file holds {foreign[0]}, which is no part of {what} model; nothing "
                 "of it was run. Use a file from a source you trust"
             )
         return loads(content, trusted=sorted(named))

@@ -12,7 +12,7 @@ from promolab.errors import InputError
 from promolab.metrics.intervals import normal_quantile
 from promolab.model._inputs import as_frame
 from promolab.model.uplift.best_arm import BestArmValue, best_arm_value
-from promolab.model.uplift.calibrated import ALL_ALIKE, CalibratedEffects
+from promolab.model.uplift.calibrated import ALL_ALIKE, CONSTANT, CalibratedEffects
 from promolab.model.uplift.effects import (
     average_table,
     best_of,
@@ -23,6 +23,7 @@ from promolab.model.uplift.effects import (
     groups_from,
 )
 from promolab.model.uplift.effects_result import AverageEffects, GroupEffects
+from promolab.model.uplift.figures import lines
 from promolab.model.uplift.forward import place_within
 from promolab.model.uplift.identification import Identification
 from promolab.model.uplift.rows import steady
@@ -203,7 +204,16 @@ class Fitted:
         normal_quantile(level)
         values, half = self._effects(X, calibrated, level)
         index = X.index if isinstance(X, pd.DataFrame) else None
-        return effect_table(values, half, self.treatments_, index)
+        table = effect_table(values, half, self.treatments_, index)
+        if calibrated and (self._candidates is not None or level == self._saved[1].level):
+            # Where everybody has the average, there is one interval of it.
+            for row, learner in zip(
+                lines(self.average(level).table), self._drawn().drawing.learners, strict=True
+            ):
+                if learner == CONSTANT:
+                    ends = [row.effect, row.ci_low, row.ci_high]
+                    table[row.arm] = np.tile(ends, (len(table), 1))
+        return table
 
     def _effects(
         self, X: Any, calibrated: bool, level: float = 0.95

@@ -11,7 +11,7 @@ from promolab.model.uplift.makers import Linear, Maker, Predictor
 from promolab.model.uplift.nuisance import Nuisance, cross_fit
 from promolab.model.uplift.rows import Rows
 
-__all__ = ["KINDS", "EffectModel", "Setting"]
+__all__ = ["KINDS", "Blend", "EffectModel", "Setting"]
 
 
 @dataclass(frozen=True)
@@ -168,14 +168,19 @@ class XLearner(EffectModel):
         of_control = self.setting.effect(control, nuisance.mu[control, arm] - rows.y[control])
         pair = np.append(treated, control)
         share = float(nuisance.share(arm)[pair].mean()) if len(pair) else 0.5
-        return _Blend(of_treated, of_control, share)
+        return Blend(of_treated, of_control, share)
 
 
-class _Blend:
-    def __init__(self, of_treated: Predictor, of_control: Predictor, share: float) -> None:
-        self.of_treated, self.of_control, self.share = of_treated, of_control, share
+@dataclass(frozen=True)
+class Blend:
+    """Two models of an effect, each weighing as the other arm was likely."""
+
+    of_treated: Predictor
+    of_control: Predictor
+    share: float
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return their weighted mean, shape (n,)."""
         treated, control = self.of_treated.predict(Z), self.of_control.predict(Z)
         return np.asarray(self.share * control + (1 - self.share) * treated)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from promolab.model.uplift.linear import LinearFit, least_squares, ridge
 if TYPE_CHECKING:
     from promolab.model.uplift.design import Design
 
-__all__ = ["MAKERS", "Maker", "Predictor", "maker_of"]
+__all__ = ["MAKERS", "Chance", "Constant", "Logistic", "Maker", "Predictor", "maker_of"]
 
 L2 = 10.0
 """Penalty of the logistic regression, on standardised columns."""
@@ -59,24 +60,37 @@ class Maker:
         raise NotImplementedError
 
 
-class _Constant:
-    def __init__(self, value: float) -> None:
-        self.value = value
+@dataclass(frozen=True)
+class Constant:
+    """The same number for every row."""
+
+    value: float
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return it, shape (n,)."""
         return np.full(len(Z), self.value)
 
 
-class _Logistic:
-    def __init__(self, Z: np.ndarray, y: np.ndarray) -> None:
+@dataclass(frozen=True)
+class Logistic:
+    """Chances by logistic regression: weights of the columns, and the intercept."""
+
+    weights: np.ndarray
+    intercept: float
+
+    @classmethod
+    def fit(cls, Z: np.ndarray, y: np.ndarray) -> Logistic:
+        """Learn outcomes of 0 and 1."""
         from promolab.model.logistic import fit_logistic
 
-        self.w, self.b, _ = fit_logistic(Z, y, l2=L2)
+        weights, intercept, _ = fit_logistic(Z, y, l2=L2)
+        return cls(weights, intercept)
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return the chances, shape (n,)."""
         from scipy.special import expit
 
-        return np.asarray(expit(Z @ self.w + self.b))
+        return np.asarray(expit(Z @ self.weights + self.intercept))
 
 
 class Linear(Maker):
@@ -90,8 +104,8 @@ class Linear(Maker):
     ) -> Predictor:
         """Fit logistic regression for 0 and 1, ridge for anything else."""
         if _constant(y):
-            return _Constant(_mean(y))
-        return _Logistic(Z, y) if binary and Z.shape[1] else ridge(Z, y)
+            return Constant(_mean(y))
+        return Logistic.fit(Z, y) if binary and Z.shape[1] else ridge(Z, y)
 
     def effect(
         self,
@@ -134,11 +148,11 @@ class Boosting(Maker):
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         if _constant(y) or not Z.shape[1]:
-            return _Constant(_mean(y))
+            return Constant(_mean(y))
         how = {**BOOSTING, "min_samples_leaf": 20, "random_state": seed}
         how["categorical_features"] = design.categorical_or_none(Z.shape[1])
         if binary:
-            return _Chance(HistGradientBoostingClassifier(**how).fit(Z, y.astype(np.int64)))
+            return Chance(HistGradientBoostingClassifier(**how).fit(Z, y.astype(np.int64)))
         return HistGradientBoostingRegressor(**how).fit(Z, y)
 
     def effect(
@@ -154,20 +168,21 @@ class Boosting(Maker):
         from sklearn.ensemble import HistGradientBoostingRegressor
 
         if _constant(y) or not Z.shape[1]:
-            return _Constant(_mean(y, weight))
+            return Constant(_mean(y, weight))
         leaf = int(np.clip(len(y) // 50, 20, 500))
         how = {**OF_EFFECTS, "min_samples_leaf": leaf, "random_state": seed}
         how["categorical_features"] = design.categorical_or_none(Z.shape[1])
         return HistGradientBoostingRegressor(**how).fit(Z, y, sample_weight=weight)
 
 
-class _Chance:
+@dataclass(frozen=True)
+class Chance:
     """A classifier as a model of the mean of 0 and 1."""
 
-    def __init__(self, classifier: Any) -> None:
-        self.classifier = classifier
+    classifier: Any
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return the chances of 1, shape (n,)."""
         return np.asarray(self.classifier.predict_proba(Z))[:, 1]
 
 
@@ -198,14 +213,14 @@ class Given(Maker):
     ) -> Predictor:
         """Fit the estimator: a classifier for 0 and 1 alone, a regressor for either."""
         if _constant(y) or not Z.shape[1]:
-            return _Constant(_mean(y))
+            return Constant(_mean(y))
         if self.classifies and not binary:
             raise InputError(
                 f"the learner {type(self.make()).__name__} is a classifier and the outcome is not "
                 "0 or 1; give a regressor"
             )
         fitted = self._new(seed).fit(Z, y.astype(np.int64) if self.classifies else y)
-        return _Chance(fitted) if self.classifies else fitted
+        return Chance(fitted) if self.classifies else fitted
 
     def effect(
         self,
@@ -223,7 +238,7 @@ class Given(Maker):
                 "give a regressor as learner, and the classifier as outcome_learner"
             )
         if _constant(y) or not Z.shape[1]:
-            return _Constant(_mean(y, weight))
+            return Constant(_mean(y, weight))
         estimator = self._new(seed)
         if weight is None:
             return estimator.fit(Z, y)

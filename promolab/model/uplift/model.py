@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from promolab.contract import Experiment
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError, PromolabError, nearest
 from promolab.model.uplift.candidates import Candidates
 from promolab.model.uplift.checks import check_experiment
 from promolab.model.uplift.design import Design, folds_of
 from promolab.model.uplift.fitted import Fitted
 from promolab.model.uplift.learners import KINDS, EffectModel, Setting
-from promolab.model.uplift.makers import Maker, maker_of
+from promolab.model.uplift.makers import MAKERS, Maker, maker_of
 from promolab.model.uplift.nuisance import estimate_propensity, fit_nuisance, kept_rows
 from promolab.model.uplift.rows import rows_of, steady
 
@@ -23,7 +25,7 @@ __all__ = ["UpliftModel"]
 FOREST = "forest"
 
 
-class UpliftModel(Fitted):
+class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
     """What each arm of an experiment adds to an outcome, per customer, on average and by group.
 
     Parameters
@@ -94,6 +96,13 @@ class UpliftModel(Fitted):
         clip: float = 0.01,
         trim: float | str | None = "auto",
     ) -> None:
+        self.kind, self.learner, self.outcome_learner = kind, learner, outcome_learner
+        self.folds, self.seed, self.clip, self.trim = folds, seed, clip, trim
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse parameters that cannot be; they may have been set one by one."""
+        kind, folds, clip, trim = self.kind, self.folds, self.clip, self.trim
         if kind not in (*KINDS, FOREST):
             raise InputError(f"kind {kind!r} is unknown; {nearest(str(kind), [*KINDS, FOREST])}")
         if not (isinstance(folds, int) and folds >= 2):
@@ -102,8 +111,6 @@ class UpliftModel(Fitted):
             raise InputError(f"clip = {clip!r}; expected a chance between 0 and 0.5")
         if isinstance(trim, str) and trim not in ("auto", "optimal"):
             raise InputError(f"trim = {trim!r}; expected 'auto', 'optimal', a chance or None")
-        self.kind, self.learner, self.outcome_learner = kind, learner, outcome_learner
-        self.folds, self.seed, self.clip, self.trim = folds, seed, clip, trim
         self._makers()
 
     def _makers(self) -> tuple[Maker, Maker]:
@@ -146,6 +153,7 @@ class UpliftModel(Fitted):
                 f"fit takes an Experiment, and got a {type(experiment).__name__}; make one with "
                 "promolab.load_experiment"
             )
+        self._check()
         X = experiment.X
         fold = folds_of(experiment.frame[experiment.customer_id], self.folds, self.seed)
         rows = rows_of(experiment, outcome, fold, self.folds, self.seed)
@@ -179,6 +187,69 @@ class UpliftModel(Fitted):
         self.fold_, self.cluster_, self.nuisance_ = fold, rows.cluster, nuisance
         self.kept_ = kept
         return self
+
+    def save(self, path: str | Path) -> Path:
+        """Write what the fitted model shows to one file (safetensors: numbers and JSON).
+
+        Effects, averages and the best arm; no row of the experiment is in it. Trees are written by
+        skops, and read back under a list of what they may hold; nothing executes.
+
+        Raises
+        ------
+        InputError
+            The path cannot be written, or the learner is none of promolab's.
+
+        Examples
+        --------
+        >>> import tempfile, pandas as pd
+        >>> rows = pd.DataFrame({"customer_id": range(400), "age": np.arange(400.0) % 50})
+        >>> rows["mail"], rows["y"] = np.arange(400) % 2, np.arange(400) % 2 * rows["age"]
+        >>> trial = Experiment(rows, "mail", 0, ["age"], ["y"], propensity=[[0.5, 0.5]] * 400)
+        >>> model = UpliftModel("dr", "ridge").fit(trial)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     again = UpliftModel.load(model.save(f"{folder}/model"))
+        >>> bool((again.predict(trial.X) == model.predict(trial.X)).all())
+        True
+        """
+        from promolab.model.files import write_model
+        from promolab.model.uplift.saved import FORMAT, state_of
+
+        self._fitted()
+        for learner in (self.learner, self.outcome_learner):
+            if self.kind == FOREST or not (learner is None or isinstance(learner, str)):
+                raise InputError(
+                    f"an uplift model of {FOREST if self.kind == FOREST else repr(learner)} cannot "
+                    f"be saved; take one of the learners {', '.join(map(repr, MAKERS))}"
+                )
+        state, arrays = state_of(self._drawn(), self.average())
+        return write_model(path, {"parameters": self.get_params(), **state}, arrays, FORMAT)
+
+    @classmethod
+    def load(cls, path: str | Path) -> UpliftModel:
+        """Read a model that `save` wrote: it predicts the same, knows the averages and best arms.
+
+        Raises
+        ------
+        InputError
+            There is no such file, it is no uplift model, or it was changed or cut short.
+        """
+        from promolab.model.files import read_model
+        from promolab.model.uplift.saved import FORMAT, restored
+
+        state, arrays = read_model(path, FORMAT)
+        try:
+            model = cls(**state["parameters"])
+            model._saved = restored(model.kind, state, arrays)
+            model.arms_, model.outcome_ = tuple(state["arms"]), state["outcome"]
+            model.identification_ = model._saved[1].identification
+        except PromolabError:
+            raise
+        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+            raise InputError(
+                f"{path} is a model of another version of promolab ({error!r}); fit it again"
+            ) from error
+        model._candidates = None
+        return model
 
     def _trim(self, experiment: Experiment) -> float | str | None:
         if self.trim != "auto":

@@ -60,7 +60,7 @@ def test_the_mean_of_shown_effects_is_the_doubly_robust_average(experiment, mode
 def test_shown_effects_come_true_where_predicted_ones_do_not():
     # As the learner says them, effects spread further than they are; drawn, as far as they are.
     slopes = []
-    for seed in range(30):
+    for seed in range(25):
         there, later = made(seed, 1_000, 0.5), made(1_000 + seed, 4_000, 0.5)
         model = UpliftModel("dr", "linear").fit(there, despite=["balance", "sample ratio"])
         if not model.calibrated_.told_apart:
@@ -72,7 +72,7 @@ def test_shown_effects_come_true_where_predicted_ones_do_not():
             row.append(np.cov(truth, shown)[0, 1] / shown.var())
         slopes.append(row)
     drawn, said = np.mean(slopes, axis=0)
-    assert len(slopes) > 15 and 0.85 < drawn < 1.15 and said < drawn - 0.05
+    assert len(slopes) > 12 and 0.85 < drawn < 1.15 and said < drawn - 0.05
 
 
 def test_the_best_learner_is_taken_for_each_arm(experiment, model):
@@ -107,7 +107,7 @@ def test_where_nothing_can_be_told_apart_everybody_has_the_average_and_it_is_sai
 def test_intervals_hold_the_average_effect_of_customers_predicted_alike():
     inside, width, many = [], [], made(10_000, 5_000, 0.6)
     x = np.linspace(-1.5, 1.5, 7)
-    for seed in range(50):
+    for seed in range(30):
         there = made(seed, 2_000, 0.6)
         model = UpliftModel("dr", "ridge").fit(there, despite=["balance", "sample ratio"])
         new = pd.DataFrame({"a": 0.0, "b": x, "c": 0.0, "d": 0.0})
@@ -117,8 +117,8 @@ def test_intervals_hold_the_average_effect_of_customers_predicted_alike():
         expected = np.polyval(line, model._candidates.drawn.away(new)[:, 0])
         inside.append(((shown["ci_low"] <= expected) & (expected <= shown["ci_high"])).mean())
         width.append((shown["ci_high"] - shown["ci_low"]).iloc[3])
-    # Several points of one line hang together: three standard errors of 50 lines are 0.09.
-    assert 0.86 < np.mean(inside) <= 0.99
+    # Several points of one line hang together: three standard errors of 30 lines are 0.12.
+    assert 0.83 < np.mean(inside) <= 0.995
     assert np.mean(width) < 0.5
 
 

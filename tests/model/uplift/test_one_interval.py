@@ -102,3 +102,12 @@ def test_a_zero_by_definition_has_no_interval_in_words():
     order = np.arange(200.0)
     same = compare_qini(y, treated, order, 2 * order).summary()
     assert same.startswith("The two orders are the same: Qini") and "[" not in same
+
+
+def test_where_everybody_has_the_average_there_is_one_interval_of_it():
+    rows = plain_trial("share")
+    trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
+    model = UpliftModel().fit(trial)
+    compared = compare_arms(rows["y"], rows["arm"], level=0.9).difference
+    shown = model.effect(trial, level=0.9)["send"].iloc[7]
+    assert tuple(shown) == pytest.approx(ends(compared))
