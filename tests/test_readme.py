@@ -22,7 +22,7 @@ def test_python_blocks_run_one_after_the_other(readme: str, capsys: pytest.Captu
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     printed = capsys.readouterr().out
-    assert "respond most" in printed
+    assert "bring most sales" in printed
     assert "ci_low" in printed
     assert "margin per decision" in printed or "effect on margin" in printed
     assert "Recommended: " in printed
