@@ -174,7 +174,9 @@ def recheck_plan(
     """
     rules = read_operations(shop.settings).contact
     ids = planned["promotion_id"].drop_duplicates()
-    table = shop.promotions.select("promotion_id", "starts_at", "ends_at").execute()
+    table = windows.head(0)
+    if shop.has("promotions"):
+        table = shop.promotions.select("promotion_id", "starts_at", "ends_at").execute()
     stops = list(moved_windows(frozen_windows(windows), table, "planned")) if len(ids) else []
     there = ids[ids.astype("str").isin(table["promotion_id"].astype("str"))]
     offers = offers_of(shop, there, rules, [])

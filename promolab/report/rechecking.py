@@ -15,6 +15,7 @@ import pandas as pd
 from promolab.campaign.lifecycle import check_unchanged, frozen_windows
 from promolab.campaign.recheck import Recheck, recheck_plan
 from promolab.campaign.rights import quarantined_customers
+from promolab.errors import InputError
 from promolab.report.choose_week import is_live
 from promolab.report.plan_files import plan_files, sha256_of
 from promolab.report.planned import Planned, settings_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["plan_record", "recheck_draft"]
 
 _SETTINGS = "shop/shop.toml"
+_NEEDED = ("events", "customers", "promotions", "exposures", "responses", "contact_rights")
+"""Tables that rights and limits are read from."""
 
 
 def plan_record(folder: Path, week: Week, out: Path) -> dict[str, Any]:
@@ -109,14 +112,20 @@ def recheck_draft(
     Raises
     ------
     InputError
-        If the settings that the draft was made with are not what they were, or a released plan is
-        not.
+        If the settings that the draft was made with are not what they were, a released plan is not,
+        or the shop lacks a table that the draft was made with.
     """
     record = manifest.get("plan", {})
     if record.get("settings"):
         file = folder / _SETTINGS
         there = {_SETTINGS: sha256_of(file)} if file.is_file() else {}
         check_unchanged({_SETTINGS: record["settings"]}, there, "the plan was made")
+    for name in _NEEDED:
+        if (folder / "shop" / f"{name}.parquet").is_file() and not whole.has(name):
+            raise InputError(
+                f"{week} cannot be released: the draft was made with the table {name}, which "
+                f"{whole.settings.name} lacks now, so that it cannot be checked; give --source"
+            )
     sends_at = week.start(planned.zone)
     moves = is_live(whole, now)
     inputs = manifest.get("inputs", {})
@@ -124,7 +133,8 @@ def recheck_draft(
     moment = max(sends_at, now) if moves or not same or not inputs else sends_at
     shop, quarantined = _cleaned(whole, planned, moment, moment if moves else sends_at)
     before = record.get("promotions")
-    now_starting = _starting(shop.promotions.execute(), week, planned.zone)
+    promotions = shop.promotions.execute() if shop.has("promotions") else None
+    now_starting = {} if promotions is None else _starting(promotions, week, planned.zone)
     found = recheck_plan(
         shop,
         planned.table,
@@ -151,9 +161,8 @@ def _cleaned(
 
     from promolab.cleaning import clean, known_by
 
-    needed = ("events", "customers", "promotions", "exposures", "responses", "contact_rights")
     shop = known_by(whole, moment)
-    tables = {name: shop.tables[name] for name in needed if name in shop.tables}
+    tables = {name: shop.tables[name] for name in _NEEDED if name in shop.tables}
     customer = tables["events"].customer_id
     mine = ibis.memtable(planned.table[["customer_id"]].drop_duplicates())
     mine = mine.mutate(customer_id=mine.customer_id.cast(customer.type()))

@@ -45,7 +45,7 @@ class MadeShop:
 
     root: Path
     customers: int = 40
-    weeks: int = 4
+    weeks: int = 3
     limits: str = "[{ contacts = 1, days = 14 }]"
     more: str = ""
     seed: int = 0

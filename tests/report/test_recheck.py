@@ -51,7 +51,7 @@ def _cleaned_once():
 
 @pytest.fixture
 def made(tmp_path_factory, cut):
-    """A shop with a limit of one contact in 14 days, and nothing planned yet."""
+    """A shop with a limit of one contact in 14 days; a promotion starts in each of three weeks."""
     return MadeShop(tmp_path_factory.mktemp("made"), cut=cut)
 
 
@@ -142,7 +142,7 @@ def test_what_changed_in_the_shop_is_said_by_kind_and_those_concerned_are_taken_
     ids = made.table(0, "planned").query("holdout == 'none'")["customer_id"].tolist()
     held = made.table(0, "planned").query("holdout != 'none'")["customer_id"].tolist()
     promotions, week = made.frames["promotions"], str(made.week(0))
-    new = promotions.tail(4).head(1).assign(promotion_id=99)
+    new = promotions.tail(3).head(1).assign(promotion_id=99)
     rights, late = made.frames["contact_rights"], pd.Timestamp("2021-03-30")
     refused = pd.DataFrame({"customer_id": ids[:2], "channel": "email", "allowed": False})
     refused = pd.concat([refused, refused.assign(channel="app")])
@@ -230,6 +230,17 @@ def test_lists_that_would_be_others_are_made_again_not_mended(made):
     toml.write_text(toml.read_text().replace("days = 14", "days = 13"))
     with pytest.raises(InputError, match=r"shop/shop.toml was changed since the plan was made"):
         release_week(week, made.out, drop=True)
+
+
+def test_a_quiet_week_is_released_but_not_without_the_tables_it_was_made_with(made):
+    made.draft(3, **PLAN)
+    rights = made.source / "contact_rights.parquet"
+    aside = rights.rename(rights.with_suffix(".away"))
+    with pytest.raises(InputError, match="made with the table contact_rights, which Corner shop"):
+        release_week(str(made.week(3)), made.out, drop=True)
+    aside.rename(rights)
+    release_week(str(made.week(3)), made.out)
+    assert made.table(3, "planned").empty and made.manifest(3)["state"] == "released"
 
 
 def test_a_week_that_is_played_back_reads_nothing_later_and_one_that_goes_on_does(made):
