@@ -12,9 +12,9 @@ from promolab.cleaning.flags import FLAGS, count_flags, with_flags
 from promolab.cleaning.later import dated_later
 from promolab.cleaning.report import COUNTS, CleaningReport
 from promolab.contract import TABLES, Shop
-from promolab.contract.checks import hash_of, structure
+from promolab.contract.checks import structure
 from promolab.contract.personal import personal_in
-from promolab.contract.rules import ROW_RULES, Context, columns_of, context_of
+from promolab.contract.rules import ROW_RULES, Context, columns_of, context_of, hash_of
 from promolab.errors import DataError
 from promolab.wording import count, percent, plural
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from promolab.contract.personal import personal_columns
-from promolab.contract.rules import ROW_RULES, Context, Rule, columns_of, context_of
+from promolab.contract.rules import ROW_RULES, Context, Rule, columns_of, context_of, hash_of
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES, Column
 from promolab.contract.unsaid import NO_AMOUNT, lacking, unknown_words, unmatched
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-__all__ = ["Checks", "Finding", "check", "hash_of", "structure"]
+__all__ = ["Checks", "Finding", "check", "structure"]
 
 Level = Literal["stop", "warn", "note"]
 _LEVELS: tuple[Level, ...] = ("stop", "warn", "note")
@@ -356,6 +356,10 @@ def _out_of_range(column: Column, table: Any) -> Any:
     return ibis.or_(*ends)
 
 
+def _not_in(column: str, known: Any, table: Any) -> Any:
+    return table[column].notin(known)
+
+
 def _by_reference(shop: Shop, name: str, broken: set[str]) -> Iterator[_Measure]:
     for column in columns_of(name, shop.tables[name], *[c.name for c in TABLES[name]]):
         other = TABLES[name][column].references
@@ -368,7 +372,7 @@ def _by_reference(shop: Shop, name: str, broken: set[str]) -> Iterator[_Measure]
         yield _Measure(
             f"unknown_{key.removesuffix('_id')}",
             level,
-            _where(lambda t, column=column, known=known: t[column].notin(known)),
+            _where(partial(_not_in, column, known)),
             f"{name}.{column} names in {{n}} rows what the table {other} does not have; "
             "the rows are kept",
             refers=(column, known),
@@ -390,10 +394,3 @@ def _with_first_response(shop: Shop, name: str, broken: set[str]) -> Any:
     by = ["promotion_id", "customer_id"]
     first = shop.tables["responses"].group_by(by).aggregate(**{_FIRST: lambda t: t.ts.min()})
     return table.left_join(first, by).select(*[table[c] for c in table.columns], first[_FIRST])
-
-
-def hash_of(table: Any, columns: Sequence[str]) -> Any:
-    """Return a 64-bit hash of these columns of a row; nulls are equal to each other."""
-    import ibis
-
-    return ibis.struct({column: table[column] for column in columns}).hash()

@@ -12,10 +12,9 @@ from promolab.contract.checks import (
     Finding,
     _measures,
     _with_first_response,
-    hash_of,
     structure,
 )
-from promolab.contract.rules import context_of
+from promolab.contract.rules import context_of, hash_of
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES
 from promolab.wording import count

@@ -27,6 +27,7 @@ __all__ = [
     "Rule",
     "columns_of",
     "context_of",
+    "hash_of",
 ]
 
 MONEY_KINDS = ("purchase", "return", "cancel")
@@ -268,3 +269,10 @@ ROW_RULES: tuple[Rule, ...] = (
     ),
 )
 """In the order in which they are tried: a row is counted under the first rule that it breaks."""
+
+
+def hash_of(table: Any, columns: Sequence[str]) -> Any:
+    """Return a 64-bit hash of these columns of a row; nulls are equal to each other."""
+    import ibis
+
+    return ibis.struct({column: table[column] for column in columns}).hash()

@@ -52,7 +52,8 @@ class Written(Result):
         if self.table.empty:
             return say(self.summary()).text
         names = zip(self.table["what"], self.table["section"], strict=True)
-        rows = self.table.assign(what=[_linked(name, section) for name, section in names])
+        links: Any = [_linked(name, section) for name, section in names]
+        rows = self.table.assign(what=links)
         return table(
             rows, {"what": "what", "holds": "holds"}, caption=self.summary(), most=_MOST
         ).text
