@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -33,7 +32,7 @@ from benchmarks import (
     uplift_policies,
     weekly_report,
 )
-from benchmarks.table import Row, render
+from benchmarks.table import MISSED, UNKNOWN, Row, render, surroundings
 
 PARTS = ("report", "models", "metrics", "segments", "simulated", "uplift", "size")
 """What can be measured by itself: ``--only models``."""
@@ -68,11 +67,14 @@ def main(argv: list[str] | None = None) -> int:
         rows: list[Row] = []
         for part in parts:
             say(part)
-            rows += made[part]()
+            for row in made[part]():
+                say(f"{row.what}: {row.measured} (bar {row.bar}): {row.state}")
+                rows.append(row)
     print(render(rows))
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    say(f"{os.cpu_count()} cores{load}; {sum(not row.ok for row in rows)} bars missed")
-    return 0 if all(row.ok for row in rows) else 1
+    print(f"\n{surroundings()}")
+    missed, unknown = (sum(row.state == state for row in rows) for state in (MISSED, UNKNOWN))
+    say(f"{missed} bars missed, {unknown} not measured")
+    return 1 if missed else 0
 
 
 def report(out: Path) -> Iterator[Row]:

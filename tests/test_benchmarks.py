@@ -7,13 +7,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import prediction, size, weekly_report
 from benchmarks.make_events import make_shop
 from benchmarks.processes import run_watched
-from benchmarks.table import Row, render
+from benchmarks.table import Row, render, surroundings
 from promolab import load_shop
 
 
@@ -30,6 +31,9 @@ def test_the_table_is_aligned_and_shouts_where_a_bar_is_missed() -> None:
     assert len({len(head), len(rule), len(good), len(bad)}) == 1
     assert [cell.strip() for cell in good.split("|")[1:-1]] == ["a", "≤ 1", "0.5", "yes"]
     assert bad.endswith("| NO  |")
+    assert render([Row("b", "≤ 1", "no server", None)]).endswith("| not measured |")
+    date, processor, versions = surroundings().split("; ")
+    assert len(date) == 10 and "cores" in processor and f"numpy {np.__version__}" in versions
 
 
 def test_files_that_differ_or_are_missing_are_named(tmp_path: Path) -> None:
