@@ -128,9 +128,12 @@ def test_bad_demographics_are_refused(features: pd.DataFrame) -> None:
 
 
 def test_card_shows_the_customer_and_escapes_everything(features: pd.DataFrame) -> None:
-    demographics = pd.DataFrame({"customer_id": [5], "note": ["<script>alert(1)</script>"]})
+    people = features["customer_id"].head(50)
+    demographics = pd.DataFrame({"customer_id": people, "note": "<script>alert(1)</script>"})
     features = features.assign(top_category="<i>TEA</i>", orders=3, recency_days=7)
-    card = profile_card(build_profiles(features, demographics), 5, features, shown_as="<u>A1</u>")
+    card = profile_card(
+        build_profiles(features, demographics), people.iloc[0], features, shown_as="<u>A1</u>"
+    )
     page = card._repr_html_()
     for tag in ("<script", "<i>", "<u>"):
         assert tag not in page

@@ -17,6 +17,7 @@ from promolab.campaign._clock import moment_of
 from promolab.campaign._outcomes import contacts_before, running_contacts
 from promolab.campaign.schedule import promotion_name
 from promolab.contract import Experiment
+from promolab.contract.attributes import pooled
 from promolab.contract.operations import NONE
 from promolab.errors import DataError, InputError, nearest
 from promolab.features import build_features
@@ -196,7 +197,8 @@ def known_at(shop: Shop, moment: Any) -> pd.DataFrame:
     if shop.has("customers"):
         names = attributes_of(shop)
         household = ["cluster_id"] if shop.has("customers", "cluster_id") else []
-        known = shop.customers.select("customer_id", *names, *household).execute()
+        described = pooled(shop.customers, names, shop.settings)
+        known = shop.customers.select("customer_id", *household, **described).execute()
         clash = {name: f"customer_{name}" for name in names if name in frame.columns}
         known = known.drop_duplicates("customer_id").rename(columns=clash)
         frame = frame.merge(known, on="customer_id", how="left")

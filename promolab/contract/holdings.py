@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from promolab.contract._cells import rows_of
 from promolab.contract._numbers import Numbers, numbers_of
+from promolab.contract.attributes import attributes_in
 from promolab.contract.personal import PersonalColumns, personal_columns
 from promolab.contract.personal_looks import masked
 from promolab.contract.rules import context_of
@@ -51,7 +52,7 @@ class ColumnHolding:
     ----------
     name, role : str
         Its name, and ``id``, ``time``, ``number``, ``flag``, ``text``, ``words`` (of a customer),
-        ``other`` or ``personal``.
+        ``withheld`` (an attribute that points at few customers), ``other`` or ``personal``.
     used : bool
         Whether the contract names it; others are kept and not used.
     filled : int
@@ -158,7 +159,8 @@ def holdings(
     Returns
     -------
     list of TableHolding
-        In the shop's order. Values of ids and of what looks personal, kept or not, are never told.
+        In the shop's order. Values of ids and of what looks personal, kept or not, are never told,
+        nor those of a customer's attribute that `promolab.contract.attributes` keeps off pages.
 
     Examples
     --------
@@ -172,23 +174,28 @@ def holdings(
     (3, 4, 2, (('view', 3),))
     """
     personal = personal_columns(shop) if personal is None else personal
+    rare: Sequence[str] = ()
+    if shop.has("customers", "customer_id"):
+        found = dict.fromkeys(personal.of("customers", kept=True), "personal")
+        rare = attributes_in(shop.customers, shop.settings, found).rare
     return [
-        _table(shop, name, personal.of(name, kept=True), now)
+        _table(shop, name, personal.of(name, kept=True), now, rare if name == "customers" else ())
         for name in shop.tables
         if name in TABLES
     ]
 
 
-def _table(shop: Shop, name: str, personal: Sequence[str], now: datetime | None) -> TableHolding:
+def _table(
+    shop: Shop, name: str, personal: Sequence[str], now: datetime | None, rare: Sequence[str] = ()
+) -> TableHolding:
     table = shop.tables[name]
     spec = TABLES[name]
     known = [column.name for column in spec if column.name in table.columns]
     ordered = [*known, *(column for column in table.columns if column not in known)]
     shown = ordered[:MOST_COLUMNS]
     table = table.select(*shown)  # ten thousand columns would be written out in each query
-    roles = {
-        column: "personal" if column in personal else _role(name, column, table) for column in shown
-    }
+    hidden = dict.fromkeys(rare, "withheld") | dict.fromkeys(personal, "personal")
+    roles = {column: hidden.get(column) or _role(name, column, table) for column in shown}
     rows = int(table.count().execute())
     facts = _facts(table, roles, rows)
     columns = []

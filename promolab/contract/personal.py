@@ -1,4 +1,4 @@
-"""Personal data: columns that look like e-mail, phone, name or address, and a shop without them.
+"""Personal data: columns that look like e-mail, phone, name, birth or tax id; a shop without them.
 
 They are told by their name, in tables about customers, by a bounded sample of their values, or by
 one e-mail address anywhere in the column. What is found stays at the source: cleaning still
@@ -7,18 +7,19 @@ compares rows with it, and nothing of it is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from promolab.contract.personal_looks import (
     ANY_EMAIL,
-    by_name,
+    by_number,
     by_shape,
     by_value,
-    is_barcode,
-    is_owner,
+    is_one_of_each,
 )
+from promolab.contract.personal_names import PHONES, by_name, is_barcode, is_owner
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES
 from promolab.errors import DataError, InputError, nearest
@@ -27,7 +28,13 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["PersonalColumns", "personal_columns", "personal_in", "without_personal"]
+__all__ = [
+    "PersonalColumns",
+    "personal_columns",
+    "personal_in",
+    "personal_in_customers",
+    "without_personal",
+]
 
 _Finding = tuple[str, str, Literal["stop", "note"], int, str]
 
@@ -37,6 +44,7 @@ SAMPLE_VALUES = 1_000
 """Different values of a column that are looked at."""
 LEAST_PEOPLE = 5
 """Fewer different values than this are not taken for the names of people."""
+ONE_OF_EACH = "an id of each customer's own"
 _WHO = "customer_id"
 
 
@@ -120,12 +128,14 @@ class PersonalColumns(Mapping[str, str]):
 
 
 def personal_columns(shop: Shop) -> PersonalColumns:
-    """Find the columns of a shop that look like e-mail, phone, name or address.
+    """Find the columns of a shop that tell who a customer is.
 
     A column that the contract does not name is found by its name, in tables with a customer_id, or
     by its values: at least half of them look like e-mail addresses or phone numbers, one e-mail
     address stands anywhere in it, or nearly every customer has a text of their own, written as the
-    name of a person. An id is found by its values alone, half of them at least. Other columns
+    name of a person. So are birth dates and national numbers of persons, nine in ten of which look
+    so (`by_number`), and ids of which each customer has one that no other has (`is_one_of_each`).
+    An id of the contract is found by its values alone, half of them at least. Other columns
     of the contract are what it says they are.
 
     Parameters
@@ -156,7 +166,7 @@ def personal_columns(shop: Shop) -> PersonalColumns:
     keep = _keep(shop)
     found, kept = {}, []
     for name, table in shop.tables.items():
-        for column, why in _look(name, table).items():
+        for column, why in _look(name, table, lambda: _latest_year(shop)).items():
             place = f"{name}.{column}"
             if place in keep:
                 kept.append(place)
@@ -165,7 +175,7 @@ def personal_columns(shop: Shop) -> PersonalColumns:
     return PersonalColumns(found, tuple(kept))
 
 
-def personal_in(shop: Shop, name: str) -> list[str]:
+def personal_in(shop: Shop, name: str, *, kept: bool = False) -> list[str]:
     """Return the names of one table's personal columns.
 
     Parameters
@@ -174,9 +184,24 @@ def personal_in(shop: Shop, name: str) -> list[str]:
         The shop.
     name : str
         One of its tables.
+    kept : bool
+        Those of ``keep_personal`` as well: they may be written, and are never shown.
     """
-    keep = getattr(shop.settings, "keep_personal", ())
-    return [c for c in _look(name, shop.tables[name]) if f"{name}.{c}" not in keep]
+    keep = () if kept else getattr(shop.settings, "keep_personal", ())
+    found = _look(name, shop.tables[name], lambda: _latest_year(shop))
+    return [c for c in found if f"{name}.{c}" not in keep]
+
+
+def personal_in_customers(customers: ir.Table) -> dict[str, str]:
+    """Return the personal columns of customers, kept or not, and why each is taken for one."""
+    return _look("customers", customers, lambda: datetime.now(UTC).year)
+
+
+def _latest_year(shop: Shop) -> int:
+    try:
+        return shop.span()[1].year
+    except DataError:  # no event has a time
+        return datetime.now(UTC).year
 
 
 def without_personal(shop: Shop) -> tuple[Shop, list[str]]:
@@ -226,35 +251,42 @@ def _keep(shop: Shop) -> Sequence[str]:
     return keep
 
 
-def _look(name: str, table: ir.Table) -> dict[str, str]:
+def _look(name: str, table: ir.Table, latest: Callable[[], int]) -> dict[str, str]:
     """Return the personal columns of a table and why each is taken for one."""
     spec = TABLES.get(name)
     ids = {column.name for column in spec if column.type == "id"} if spec else set()
     known = {column.name for column in spec} if spec else set()
-    about_customers = "customer_id" in table.columns
-    suspects = {}
-    for column in table.columns:
-        kind = table[column].type()
-        own = column not in known
-        word = by_name(column) if own and about_customers else None
-        if word == "phone numbers" and kind.is_integer():
-            suspects[column] = word
-        elif (own and (kind.is_json() or kind.is_nested())) or (
-            kind.is_string() and (own or column in ids)
-        ):
-            suspects[column] = word or ""
+    about_customers = _WHO in table.columns
+    kinds = dict(table.schema().items())
+    suspects = {
+        column: (by_name(column) or "") if about_customers and column not in known else ""
+        for column, kind in kinds.items()
+        if (kind.is_string() and (column not in known or column in ids))
+        or (column not in known and (kind.is_json() or kind.is_nested()))
+        or (column not in known and about_customers and (kind.is_numeric() or kind.is_temporal()))
+    }
     if not suspects:
         return {}
-    samples, own_words = _samples(table, list(suspects))
+    samples, own_words, one_each = _samples(table, list(suspects), is_customers=name == "customers")
     found = {}
     for column, word in suspects.items():
-        what = by_value(samples[column], word, is_id=column in ids)
+        values, is_text = samples[column], not (
+            kinds[column].is_numeric() or kinds[column].is_temporal()
+        )  # fmt: skip
+        what = ""
+        if is_text or word == PHONES:
+            what = by_value(values, word, is_id=column in ids) or ""
         if not what and about_customers and column not in ids and not is_barcode(column):
-            people = column in own_words or is_owner(column)
-            what = by_shape(samples[column], people=people)
+            what = by_number(values, word, latest) or ""
+            if not what and is_text:
+                people = column in own_words or is_owner(column)
+                what = by_shape(values, people=people) or ""
+            if not what and column in one_each and is_one_of_each(values, column):
+                what = ONE_OF_EACH
         if what:
             found[column] = f"looks like {what}"
-    rest = [column for column in suspects if column not in found and column not in ids]
+    texts = [c for c in suspects if not (kinds[c].is_numeric() or kinds[c].is_temporal())]
+    rest = [column for column in texts if column not in found and column not in ids]
     for column, rows in _with_email(table, rest).items():
         found[column] = f"holds e-mail addresses in {plural(rows, 'row')}"
     return {column: found[column] for column in suspects if column in found}
@@ -276,8 +308,14 @@ def _with_email(table: ir.Table, columns: list[str]) -> dict[str, int]:
     return {column: int(row[f"n{i}"]) for i, column in enumerate(columns) if row[f"n{i}"]}
 
 
-def _samples(table: ir.Table, columns: list[str]) -> tuple[dict[str, list[str]], set[str]]:
-    """Return up to 1,000 different values of each column, and the columns of words of one's own."""
+def _samples(
+    table: ir.Table, columns: list[str], *, is_customers: bool
+) -> tuple[dict[str, list[str]], set[str], set[str]]:
+    """Return up to 1,000 different values of each column, and two sets of columns.
+
+    Those with words of nearly each row's, or each customer's, own; and those that have one value
+    for each customer, which no other shares.
+    """
     chosen = {column: table[column].cast("string") for column in columns}
     if _WHO in table.columns:
         chosen[_WHO] = table[_WHO].cast("string")
@@ -290,25 +328,46 @@ def _samples(table: ir.Table, columns: list[str]) -> tuple[dict[str, list[str]],
             there = texts.filter(texts[column].notnull())
             values = there.select(column).limit(SAMPLE_VALUES).to_pyarrow()[column]
         seen = [value.strip() for value in values.unique()[:SAMPLE_VALUES].to_pylist()]
+        if table[column].type().is_floating():  # whole numbers, where some are missing
+            seen = [value.removesuffix(".0") for value in seen]
         found[column] = [value for value in seen if value]
-    own = {column for column in columns if _WHO in chosen and _of_ones_own(rows, column)}
-    return found, own
+    bonds = {c: _bond(rows, c) for c in columns if c != _WHO and _WHO in chosen}
+    own = {column for column, bond in bonds.items() if bond.own}
+    each = {column for column, bond in bonds.items() if bond.one_of_each(is_customers=is_customers)}
+    return found, own, each
 
 
-def _of_ones_own(rows: Any, column: str) -> bool:
-    """Tell whether nearly every row, or nearly every customer, has a value of its own."""
-    if column == _WHO:
-        return False
+class _Bond(NamedTuple):
+    """How the values of a column go with customers: rows, values, customers, pairs of both."""
+
+    rows: int
+    values: int
+    people: int
+    pairs: int
+
+    @property
+    def own(self) -> bool:
+        """Whether nearly every row, or nearly every customer, has a value of its own."""
+        if self.values < LEAST_PEOPLE:
+            return False
+        if self.values >= 0.6 * self.rows:
+            return True
+        return self.pairs <= 1.2 * self.people and self.values >= 0.6 * self.people
+
+    def one_of_each(self, *, is_customers: bool) -> bool:
+        """Whether every customer has one value, which no other has, a hundredth apart."""
+        told = is_customers or self.rows >= 2 * self.people  # where each has a row, each row has
+        return told and self.people > 0 and max(
+            self.pairs - self.people, self.people - self.values
+        ) <= 0.01 * self.people  # fmt: skip
+
+
+def _bond(rows: Any, column: str) -> _Bond:
     filled = rows.select([_WHO, column]).drop_null()
-    n = filled.num_rows
-    different = len(filled[column].unique())
-    if different < LEAST_PEOPLE or n == 0:
-        return False
-    if different >= 0.6 * n:
-        return True
-    people = len(filled[_WHO].unique())
-    both = filled.group_by([_WHO, column]).aggregate([]).num_rows
-    return both <= 1.2 * people and different >= 0.6 * people
+    pairs = filled.group_by([_WHO, column]).aggregate([])
+    return _Bond(
+        filled.num_rows, len(pairs[column].unique()), len(pairs[_WHO].unique()), pairs.num_rows
+    )
 
 
 def _listed(places: Sequence[str]) -> tuple[str, str, bool]:

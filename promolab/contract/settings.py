@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
 
-__all__ = ["OPERATIONS", "SECTIONS", "Settings", "read_settings"]
+__all__ = ["OPERATIONS", "SECTIONS", "Settings", "read_settings", "toml_line"]
 
 SECTIONS = (*TABLES, "rates")
 """Sections of a ``shop.toml``: how the source's own tables become the contract's, and rates."""
@@ -145,14 +145,19 @@ class Settings:
         for key in dataclasses.fields(self):
             value = getattr(self, key.name)
             if value is not None and key.name not in _SECTION_FIELDS:
-                lines.append(f"{key.name} = {_toml(value)}")
+                lines.append(toml_line(key.name, value))
         for name, section in self.operations.items():
             lines += ["", f"[{_toml_key(name)}]"]
-            lines += [f"{_toml_key(key)} = {_toml(value)}" for key, value in section.items()]
+            lines += [toml_line(key, value) for key, value in section.items()]
         return "\n".join(lines) + "\n"
 
 
 _SECTION_FIELDS = ("mapping", "operations")
+
+
+def toml_line(key: str, value: Any) -> str:
+    """Return a line of TOML: a key and its value."""
+    return f"{_toml_key(key)} = {_toml(value)}"
 
 
 def _toml(value: Any) -> str:

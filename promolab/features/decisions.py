@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import Experiment
+from promolab.contract.attributes import pooled
 from promolab.contract.experiment import CERTAIN
 from promolab.contract.operations import NONE
 from promolab.errors import DataError, InputError, nearest
@@ -224,12 +225,12 @@ def with_outcomes(
 
 
 def attributes_of(shop: Shop) -> list[str]:
-    """Return the columns of customers that describe them, personal ones left out."""
+    """Return the columns of customers that describe them; personal ones, kept or not, left out."""
     from promolab.contract.personal import personal_in
 
     if not shop.has("customers"):
         return []
-    personal = personal_in(shop, "customers")
+    personal = personal_in(shop, "customers", kept=True)
     columns = shop.customers.schema().items()
     return [
         name
@@ -248,5 +249,7 @@ def _described(shop: Shop, measured: Any, attributes: list[str]) -> Any:
         return table
     clash = [name for name in attributes if name in (*table.columns, "round")]
     customers = shop.customers.distinct(on="customer_id", keep="first")
-    named = {f"customer_{n}" if n in clash else n: customers[n] for n in (*attributes, *household)}
+    described = pooled(customers, attributes, shop.settings)
+    described |= {name: customers[name] for name in household}
+    named = {f"customer_{n}" if n in clash else n: value for n, value in described.items()}
     return joined(table, customers.select("customer_id", **named), ["customer_id"])

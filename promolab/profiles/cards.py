@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
+from promolab.contract.attributes import Attributes, attributes_in
 from promolab.errors import InputError
 from promolab.profiles.axes import AXES
 from promolab.profiles.columns import customer_frame, numeric
@@ -18,6 +21,8 @@ from promolab.wording import count, number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from promolab.contract import Shop
 
 __all__ = ["CardPair", "ProfileCard", "compare_cards", "profile_card"]
 
@@ -37,11 +42,13 @@ class ProfileCard(Result):
     favourites : tuple of str
         Favourite categories, the first one first.
     demographics : dict
-        Attribute → value, those that are known.
+        Attribute → value, those that are known and may be shown.
     facts : dict
         What the features say in plain words.
     customers : int
         Customers that the ranks compare with.
+    withheld : str
+        A sentence on attributes that are not shown; empty where all are.
     """
 
     customer: str
@@ -51,6 +58,7 @@ class ProfileCard(Result):
     demographics: dict[str, str]
     facts: dict[str, str]
     customers: int
+    withheld: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per axis and per component: ``axis, component, meaning, score``."""
@@ -104,6 +112,9 @@ class ProfileCard(Result):
         )
 
     def _repr_html_(self) -> str:
+        return self._box() + _withheld(self.withheld)
+
+    def _box(self) -> str:
         escape = html.escape
         bars = "".join(_bar(AXES[name].label, score) for name, score in self.scores.items())
         pairs = {"Buys most from": ", ".join(self.favourites)} if self.favourites else {}
@@ -119,6 +130,10 @@ class ProfileCard(Result):
         )
 
 
+def _withheld(sentence: str) -> str:
+    return f"<p>{html.escape(sentence)}</p>" if sentence else ""
+
+
 def _bar(label: str, score: float) -> str:
     width = 0.0 if np.isnan(score) else score
     fill = f"display:block;background:#0072B2;height:.7em;width:{width:.0f}%"
@@ -130,23 +145,32 @@ def _bar(label: str, score: float) -> str:
     )
 
 
+# What of a profile is no attribute, and what the contract itself says of a customer.
+_OWN = {"customer_id", "as_of", "favourite_category", "favourite_categories", *AXES}
+_OWN |= {f"{name}_{part.name}" for name, axis in AXES.items() for part in axis.components}
+_SAID = ("status", "since")
+_MONEY = "money"  # the shop's currency takes its place
 # The facts of a card: feature, its words, unit, decimals.
 _FACTS = (
     ("recency_days", "Last order", "days ago", 0),
     ("orders", "Orders", "", 0),
-    ("amount", "Sales", "", 0),
-    ("average_order_amount", "Sales per order", "", 2),
+    ("amount", "Sales", _MONEY, 0),
+    ("average_order_amount", "Sales per order", _MONEY, 2),
     ("contacts", "Promotions received", "", 0),
     ("responses", "Responses", "", 0),
 )
 
 
-def _facts(features: Any, customer_id: Hashable) -> dict[str, str]:
+def _facts(features: Any, customer_id: Hashable, currency: str) -> dict[str, str]:
     frame = customer_frame(features)
     row = frame[frame["customer_id"] == customer_id]
     values = {feature: numeric(row, feature) for feature, *_ in _FACTS}
     return {
-        label: number(float(values[feature][0]), decimals=decimals, unit=unit)
+        label: number(
+            float(values[feature][0]),
+            decimals=decimals,
+            unit=currency if unit == _MONEY else unit,
+        )
         for feature, label, unit, decimals in _FACTS
         if len(row) and np.isfinite(values[feature][0])
     }
@@ -158,8 +182,13 @@ def profile_card(
     features: Any | None = None,
     *,
     shown_as: str | None = None,
+    shop: Shop | None = None,
 ) -> ProfileCard:
     """Return the profile card of one customer.
+
+    Of the attributes those stand on it that `promolab.contract.attributes` lets a page show: never
+    a birth date, a tax id or an id of the customer's own; others where the shop declares them, or
+    where 10 customers or more share each value.
 
     Parameters
     ----------
@@ -171,6 +200,8 @@ def profile_card(
         Adds the plain facts (last order, orders, sales …).
     shown_as : str, optional
         A pseudonym to show instead of the id.
+    shop : Shop, optional
+        Adds the currency of money, the zone of days, and which attributes are declared.
 
     Raises
     ------
@@ -184,6 +215,29 @@ def profile_card(
     >>> profile_card(build_profiles(features), 2).scores["loyalty"]
     25.0
     """
+    return _card(profiles, customer_id, features, shown_as, shop, _attributes(profiles, shop))
+
+
+def _attributes(profiles: pd.DataFrame, shop: Shop | None) -> Attributes:
+    """Return what may be shown of the columns that are none of the profiles' own."""
+    import ibis
+
+    names = [column for column in map(str, profiles) if column not in _OWN]
+    if not names:
+        return Attributes()
+    frame = profiles[["customer_id", *names]]
+    frame = frame.astype({name: "string" for name in names if frame[name].dtype == object})
+    return attributes_in(ibis.memtable(frame), None if shop is None else shop.settings)
+
+
+def _card(
+    profiles: pd.DataFrame,
+    customer_id: Hashable,
+    features: Any | None,
+    shown_as: str | None,
+    shop: Shop | None,
+    attributes: Attributes,
+) -> ProfileCard:
     rows = profiles[profiles["customer_id"] == customer_id]
     if rows.empty:
         kind = profiles["customer_id"].dtype
@@ -199,18 +253,41 @@ def profile_card(
     )
     several = row.get("favourite_categories")
     favourites = str(several).split(" · ") if pd.notna(several) else [row["favourite_category"]]
-    own = {"customer_id", "as_of", "favourite_category", "favourite_categories", *AXES}
-    own |= {col for *_, col in columns}
-    known = {str(c): row[c] for c in map(str, profiles) if c not in own and pd.notna(row[c])}
+    zone = "UTC" if shop is None else shop.zone
+    named = [c for c in (*_SAID, *attributes.shown) if c in profiles and pd.notna(row[c])]
     return ProfileCard(
         customer=str(customer_id) if shown_as is None else shown_as,
         scores={name: float(row[name]) for name in AXES},
         components=components,
         favourites=tuple(str(f) for f in favourites if pd.notna(f)),
-        demographics={c.replace("_", " ").capitalize(): str(v) for c, v in known.items()},
-        facts={} if features is None else _facts(features, customer_id),
+        demographics={
+            c.replace("_", " ").capitalize(): _said(row[c], _zone_of(profiles[c], zone))
+            for c in named
+        },
+        facts=(
+            {}
+            if features is None
+            else _facts(features, customer_id, "" if shop is None else shop.settings.currency)
+        ),
         customers=len(profiles),
+        withheld=attributes.sentence(),
     )
+
+
+def _zone_of(values: pd.Series[Any], zone: str) -> str:
+    """Return the zone in which a column's days are read: days without a time of day stand as is."""
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        return zone
+    known = values.dropna()
+    return "UTC" if bool((known == known.dt.normalize()).all()) else zone
+
+
+def _said(value: Any, zone: str) -> str:
+    """Return an attribute in words; a moment is a day of the shop's."""
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        value = moment.astimezone(ZoneInfo(zone)).date()
+    return f"{value.day} {value:%b} {value.year}" if isinstance(value, date) else str(value)
 
 
 @dataclass(frozen=True)
@@ -242,7 +319,8 @@ class CardPair(Result):
         )
 
     def _repr_html_(self) -> str:
-        return f"<div>{self.first._repr_html_()}{self.second._repr_html_()}</div>"
+        both = self.first._box() + self.second._box()
+        return f"<div>{both}{_withheld(self.first.withheld)}</div>"
 
 
 def compare_cards(
@@ -252,8 +330,9 @@ def compare_cards(
     features: Any | None = None,
     *,
     shown_as: tuple[str, str] | None = None,
+    shop: Shop | None = None,
 ) -> CardPair:
-    """Return two customers' cards, to be shown side by side.
+    """Return two customers' cards, to be shown side by side; the arguments are `profile_card`'s.
 
     Examples
     --------
@@ -262,8 +341,8 @@ def compare_cards(
     >>> compare_cards(build_profiles(features), 1, 2).summary()
     'Customers 1 and 2 differ most in loyalty: 75 against 25 of 100.'
     """
-    names = shown_as or (None, None)
+    names, attributes = shown_as or (None, None), _attributes(profiles, shop)
     return CardPair(
-        profile_card(profiles, a, features, shown_as=names[0]),
-        profile_card(profiles, b, features, shown_as=names[1]),
+        _card(profiles, a, features, names[0], shop, attributes),
+        _card(profiles, b, features, names[1], shop, attributes),
     )

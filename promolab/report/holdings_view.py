@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from promolab.contract.attributes import FEWEST
 from promolab.contract.holdings import ColumnHolding, TableHolding
 from promolab.contract.personal import PersonalColumns
 from promolab.contract.tables import TABLES
@@ -232,7 +233,8 @@ def _column(
         tag = "left out" if f"{table}.{held.name}" in personal.left_out else "personal"
     elif not held.used:
         # Demographics stand on the cards of single customers.
-        tag = "kept, shown on profile cards" if table == "customers" else "kept, not used"
+        tag = "kept, not used" if table != "customers" else "kept, shown on profile cards"
+        tag = "kept, not shown" if held.role == "withheld" else tag
     counted = held.role in ("id", "number", "text") and held.filled
     about = "" if held.exact else "about "
     drawn, low, high = _histogram(held)
@@ -255,6 +257,11 @@ def _holds(place: str, held: ColumnHolding, zone: str, personal: PersonalColumns
         return why[0].upper() + why[1:]
     if held.filled == 0:
         return "Empty"
+    if held.role == "withheld":
+        return (
+            f"Not shown: some value is shared by fewer than {FEWEST} customers, and "
+            "[customers.attributes] does not declare it"
+        )
     if held.role == "flag":
         return f"true {_share(held.true / held.filled)}"
     if held.numbers is not None:

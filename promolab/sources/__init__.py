@@ -75,9 +75,11 @@ def load_shop(
     if str(source) == "complete_journey":
         from promolab.sources.complete_journey import complete_journey
 
-        if stated is not None and stated.mapping:
+        said = stated.mapping if stated is not None else {}
+        mapped = [table for table, section in said.items() if [*section] != ["attributes"]]
+        if mapped:
             raise InputError(
-                f"{settings}: [{next(iter(stated.mapping))}] maps tables of files or a database; "
+                f"{settings}: [{mapped[0]}] maps tables of files or a database; "
                 "complete_journey brings its own mapping"
             )
         return complete_journey(stated, threads)

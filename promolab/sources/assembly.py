@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from promolab.contract import TABLES, Settings, Shop
+from promolab.contract.attributes import declaration, declared_in
 from promolab.contract.shop import Gap
 from promolab.errors import DataError
 from promolab.sources.columns import conform
@@ -193,6 +194,8 @@ def _first_seen(events: Any) -> Any:
 def save_shop(shop: Shop, folder: Path) -> None:
     """Write a shop as a folder: a parquet file per table, in total order, and its shop.toml.
 
+    Attributes of customers that were declared stay declared.
+
     Parameters
     ----------
     shop : Shop
@@ -214,4 +217,7 @@ def save_shop(shop: Shop, folder: Path) -> None:
         _write(table.order_by(list(table.columns)), folder / f"{name}.parquet")
     # What was local time in the source is UTC by now, and what was theirs is the contract's.
     settings = dataclasses.replace(shop.settings, naive_times="utc")
-    (folder / "shop.toml").write_text(settings.to_toml(), encoding="utf-8")
+    there = shop["customers"].columns if shop.has("customers") else ()
+    declared = [column for column in there if column in declared_in(shop.settings)]
+    text = settings.to_toml() + declaration(declared)
+    (folder / "shop.toml").write_text(text, encoding="utf-8")

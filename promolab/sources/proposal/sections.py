@@ -295,11 +295,12 @@ def _not_used(choice: Choice, lines: Sequence[Line]) -> tuple[tuple[str, ...], t
     left = [x for x in choice.looks if x.name.lower() not in used | known]
     personal = {}
     if choice.has("customer_id"):
-        from promolab.contract.personal_looks import by_name, by_value
+        from promolab.contract.personal_looks import by_value
+        from promolab.contract.personal_names import BIRTHS, IDENTITY, PHONES, by_name
 
         for look in left:
             word = by_value(look.values, by_name(look.name) or "", is_id=False)
-            if word and (look.is_text or word == "phone numbers"):
+            if word and (look.is_text or word in (BIRTHS, IDENTITY, PHONES)):
                 personal[look.name] = f"{look.name} ({word})"
     kept = tuple(look.name for look in left if look.name not in personal)
     return kept, tuple(personal.values())
