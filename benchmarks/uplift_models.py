@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,12 @@ import numpy as np
 from benchmarks.table import Row
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from promolab.contract import Experiment
 
-MOST_OF_ECONML = 0.7
+MOST_OF_ECONML, MOST_OF_LINEAR = 0.7, 0.8
+ROUNDS = 5
 
 
 def large_experiment(n: int = 1_000_000, columns: int = 20, seed: int = 0) -> Experiment:
@@ -92,3 +96,66 @@ def _econml(experiment: Experiment, propensity: Any, folds: int) -> tuple[float,
     model.fit(experiment.y(), experiment.codes, X=X)
     effects = np.array([float(model.ate(X, T0=0, T1=k)) for k in (1, 2)])
     return time.perf_counter() - start, effects
+
+
+def linear_against_econml(n: int = 200_000) -> list[Row]:
+    """Time ``UpliftModel("dr")`` at its door against EconML's linear DR-learner.
+
+    On the same folds, with the same models (least squares, logistic regression of the arms, whose
+    chances nobody stated) and one thread each: checks, scores, averages and customers' effects with
+    intervals here; effects with intervals there. One warm-up, then in turn; medians.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from promolab.contract import Experiment
+    from promolab.model.uplift import UpliftModel
+
+    made = large_experiment(n)
+    trial = Experiment(made.frame, "arm", 0, list(made.covariates), ["y"], arms=made.arms)
+    fold = UpliftModel("dr").fit(trial).fold_
+    new = trial.X.head(1_000)
+
+    def ours(calibrated: bool) -> None:
+        model = UpliftModel("dr", "linear" if calibrated else None).fit(trial)
+        model.average()
+        model.effect(new, calibrated=calibrated)
+
+    what = f"linear DR-learner, {n:,} × {len(trial.covariates)}, three arms, chances learned"
+    bar = f"≤ {MOST_OF_LINEAR} × EconML's LinearDRLearner"
+    seconds: list[list[float]] = []
+    with threadpool_limits(1):
+        for _ in range(ROUNDS + 1):
+            row = [_seconds(lambda: ours(False)), _seconds(lambda: ours(True))]
+            try:
+                row.append(_seconds(lambda: _linear_econml(trial, fold, new)))
+            except ImportError:
+                return [Row(what, bar, f"{row[0]:.2f} s; EconML is not installed", True)]
+            seconds.append(row)
+    plain, drawn, theirs = np.median(seconds[1:], axis=0)
+    return [
+        Row(what, bar, f"{plain:.2f} s and {theirs:.2f} s: {plain / theirs:.2f} ×",
+            bool(plain <= MOST_OF_LINEAR * theirs)),
+        Row("the same, calibrated by forward prediction", "shown apart",
+            f"{drawn:.2f} s: {drawn / theirs:.2f} ×", True),
+    ]  # fmt: skip
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _linear_econml(experiment: Experiment, fold: np.ndarray, new: pd.DataFrame) -> None:
+    from econml.dr import LinearDRLearner
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    numbers = range(int(fold.max()) + 1)
+    folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in numbers]
+    model = LinearDRLearner(
+        model_regression=LinearRegression(), model_propensity=LogisticRegression(), cv=folds,
+        random_state=0,
+    )  # fmt: skip
+    model.fit(experiment.y(), experiment.codes, X=experiment.X.to_numpy())
+    for arm in (1, 2):
+        model.effect_interval(new.to_numpy(), T0=0, T1=arm)

@@ -129,8 +129,8 @@ class BestArmValue(Result):
         if self.more.ci_low > 0:
             return f"Choosing is worth {self._written(self.more)} more than giving all the same."
         if self.best.ci_low > 0:
-            return "That choosing is worth more than giving all the same is not known."
-        return "That any of it gains more than giving none is not known."
+            return "Whether choosing is worth more than giving all the same is not known."
+        return "Whether choosing gains anything is not known."
 
     def _written(self, e: Estimate) -> str:
         if e.ci_low == e.ci_high == e.value:

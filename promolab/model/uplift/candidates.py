@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from promolab.contract import Experiment
 
-__all__ = ["TRIED", "Candidates", "DrawnEffects", "predict_folds"]
+__all__ = ["DEFAULT", "TRIED", "Candidates", "DrawnEffects", "predict_folds"]
 
+DEFAULT = "linear"
+"""The learner of what is fitted at once where none is named."""
 TRIED = ("ridge", "linear", "boosting")
 """Learners tried where none is named; the first serves until a fold tells which is best."""
 
@@ -71,8 +73,8 @@ class Candidates:
     Parameters
     ----------
     experiment : Experiment
-    setting : Setting
-        Of the learner that was named, or of the default.
+    fitted : EffectModel
+        Of the learner that was named, or of the default, on all rows.
     make : callable
         Makes an effect model of the kind from a setting.
     learner : str or None
@@ -85,13 +87,14 @@ class Candidates:
     def __init__(
         self,
         experiment: Experiment,
-        setting: Setting,
+        fitted: EffectModel,
         make: Callable[[Setting], EffectModel],
         learner: str | None,
         kept: np.ndarray,
         outcome: str,
     ) -> None:
-        self.experiment, self.setting, self.make = experiment, setting, make
+        self.experiment, self.fitted, self.make = experiment, fitted, make
+        self.setting = fitted.setting
         self.learner, self.kept, self.outcome = learner, kept, outcome
         self._models: dict[str, EffectModel] = {}
         self._away: dict[str, np.ndarray] = {}
@@ -100,14 +103,15 @@ class Candidates:
         """Return a learner's effect model, not fitted."""
         if learner not in self._models:
             setting = self.setting
-            if self.learner is None:
+            if self.learner is None and learner != DEFAULT:
                 maker = maker_of(learner)
                 design, Z = setting.design, setting.Z
                 if maker.style != setting.maker.style:
                     design = Design.learn(self.experiment.X, maker.style)
                     Z = design.matrix(self.experiment.X)
                 setting = replace(setting, Z=Z, design=design, maker=maker)
-            self._models[learner] = self.make(setting)
+            same = setting is self.setting
+            self._models[learner] = self.fitted if same else self.make(setting)
         return self._models[learner]
 
     @cached_property
@@ -148,10 +152,13 @@ class Candidates:
         everyone = np.ones(self.setting.rows.n, dtype=bool)
         models, centre = {}, np.zeros(len(drawing.slope))
         for name in self.used:
-            model = copy.copy(self.model(name))
-            with steady(model.setting.Z.size):
-                models[name] = (model.setting.design, model.fit(everyone))
-                predicted = model.predict(model.setting.Z)
+            setting = self.model(name).setting
+            with steady(setting.Z.size):
+                model = self.model(name)
+                if model is not self.fitted:
+                    model = copy.copy(model).fit(everyone)
+                models[name] = (setting.design, model)
+                predicted = model.predict(setting.Z)
             for k, learner in enumerate(drawing.learners):
                 if learner == name:
                     centre[k] = predicted[self.kept[:, k], k].mean()
@@ -207,5 +214,7 @@ def predict_folds(model: EffectModel, train: Callable[[int], Any], first: int = 
         for fold in range(first, rows.folds):
             there = rows.fold == fold
             if there.any():
-                effects[there] = copy.copy(model).fit(train(fold)).predict(Z[there])
+                part = copy.copy(model)
+                part.errors = False
+                effects[there] = part.fit(train(fold)).predict(Z[there])
     return effects

@@ -60,7 +60,8 @@ def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str
         rest = (codes < 0).any() or len(levels) > LEVELS
         for level in sorted(often) if rest else sorted(often)[1:]:
             add((codes == level).astype(float), f"{source} = {levels[level]}")
-    matrix = np.column_stack(columns) if columns else np.empty((len(X), 0))
+    # Column by column in memory, as it is read.
+    matrix = np.array(columns).T if columns else np.empty((len(X), 0))
     return matrix, names, sources
 
 

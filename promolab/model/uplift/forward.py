@@ -101,7 +101,14 @@ class Forward:
 
     def away(self, learner: str) -> np.ndarray:
         """Return predictions less their fold's mean over the rows that count, shape (n, K − 1)."""
-        return centred(self.predicted[learner], self.kept, self.fold, self.folds)
+        return self._away[learner]
+
+    @cached_property
+    def _away(self) -> dict[str, np.ndarray]:
+        return {
+            name: centred(values, self.kept, self.fold, self.folds)
+            for name, values in self.predicted.items()
+        }
 
     @cached_property
     def _sums(self) -> tuple[np.ndarray, np.ndarray]:

@@ -53,13 +53,18 @@ class Setting:
         return self.maker.outcome(Z[which], rows.y[which], rows.binary, self.design, rows.seed)
 
     def effect(
-        self, which: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None
+        self,
+        which: np.ndarray,
+        target: np.ndarray,
+        weight: np.ndarray | None = None,
+        *,
+        errors: bool = False,
     ) -> Predictor:
-        """Fit a stand-in of the effect on some rows."""
+        """Fit a stand-in of the effect on some rows, with standard errors if they are wanted."""
         rows = self.rows
-        return self.maker.effect(
-            self.Z[which], target, self.design, rows.seed, weight, rows.cluster[which]
-        )
+        Z = self.Z if len(which) == rows.n else self.Z[which]
+        cluster = rows.cluster[which] if errors else None
+        return self.maker.effect(Z, target, self.design, rows.seed, weight, cluster)
 
 
 class EffectModel:
@@ -71,6 +76,8 @@ class EffectModel:
     """
 
     parts: list[Predictor]
+    errors: bool = True
+    """Whether standard errors are wanted, where there are any."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -222,7 +229,8 @@ class DRLearner(EffectModel):
     def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
         """Learn the mean of the score."""
         mine = np.flatnonzero(which & self.setting.possible[:, arm - 1])
-        return self.setting.effect(mine, self.setting.nuisance.gamma[mine, arm - 1])
+        gamma = self.setting.nuisance.gamma[mine, arm - 1]
+        return self.setting.effect(mine, gamma, errors=self.errors)
 
     def std_error(self, Z: np.ndarray) -> np.ndarray | None:
         """Return standard errors where the last stage is least squares."""

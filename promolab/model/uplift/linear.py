@@ -53,6 +53,8 @@ def least_squares(
     y: np.ndarray,
     weight: np.ndarray | None = None,
     cluster: np.ndarray | None = None,
+    *,
+    errors: bool = True,
 ) -> LinearFit:
     r"""Fit by least squares, with a covariance that assumes neither equal spread nor single rows.
 
@@ -69,6 +71,8 @@ def least_squares(
         Weights ≥ 0 of the squares.
     cluster : ndarray of int of shape (n,), optional
         Which rows belong together.
+    errors : bool
+        False spares the covariance.
 
     Examples
     --------
@@ -78,19 +82,26 @@ def least_squares(
     """
     w = np.ones(len(y)) if weight is None else weight
     centre = _centre(Z, w)
-    rows = np.column_stack([np.ones(len(y)), Z - centre])
-    weighted = rows * w[:, None]
+    rows = np.empty((len(y), Z.shape[1] + 1))
+    rows[:, 0] = 1.0
+    np.subtract(Z, centre, out=rows[:, 1:])
+    weighted = rows if weight is None else rows * w[:, None]
     inverse = np.linalg.pinv(weighted.T @ rows, rcond=RANK, hermitian=True)
     theta = inverse @ (weighted.T @ y)
-    scores = weighted * (y - rows @ theta)[:, None]
+    if not errors:
+        return LinearFit(centre, theta[1:], float(theta[0]))
+    residual = y - rows @ theta
     rank = int(np.linalg.matrix_rank(inverse, hermitian=True, tol=None)) if len(y) else 0
+    # The rows are needed no more, and many of them are large: what they add takes their place.
+    scores = weighted
+    scores *= residual[:, None]
     sums = _summed(scores, cluster)
     units, n = len(sums), len(y)
     if units < 2:
         covariance = np.full((len(theta), len(theta)), np.nan)
     else:
-        half = inverse @ sums.T
-        covariance = half @ half.T * (units / (units - 1)) * ((n - 1) / max(n - rank, 1))
+        factor = (units / (units - 1)) * ((n - 1) / max(n - rank, 1))
+        covariance = inverse @ (sums.T @ sums) @ inverse * factor
     return LinearFit(centre, theta[1:], float(theta[0]), covariance)
 
 
@@ -123,7 +134,7 @@ def ridge(Z: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Lin
     rows, deviation = Z - centre, y - level
     if Z.shape[1] == 0:
         return LinearFit(centre, np.zeros(0), level)
-    weighted = rows * w[:, None]
+    weighted = rows if weight is None else rows * w[:, None]
     values, vectors = np.linalg.eigh(weighted.T @ rows)
     values = np.maximum(values, 0.0)
     along = vectors.T @ (weighted.T @ deviation)
@@ -148,9 +159,9 @@ def _centre(Z: np.ndarray, w: np.ndarray) -> np.ndarray:
 def _summed(scores: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
     if cluster is None:
         return scores
+    if len(cluster) and np.bincount(cluster).max() == 1:
+        return scores
     _, codes = np.unique(cluster, return_inverse=True)
     size = int(codes.max()) + 1 if len(codes) else 0
-    if size == len(codes):
-        return scores
     columns = [np.bincount(codes, weights=column, minlength=size) for column in scores.T]
     return np.column_stack(columns)

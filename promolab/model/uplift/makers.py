@@ -56,7 +56,7 @@ class Maker:
         weight: np.ndarray | None = None,
         cluster: np.ndarray | None = None,
     ) -> Predictor:
-        """Fit the mean of an effect's noisy stand-in."""
+        """Fit the mean of an effect's noisy stand-in; with customers, its errors if it has any."""
         raise NotImplementedError
 
 
@@ -117,7 +117,7 @@ class Linear(Maker):
         cluster: np.ndarray | None = None,
     ) -> LinearFit:
         """Fit least squares with a robust covariance."""
-        return least_squares(Z, y, weight, cluster)
+        return least_squares(Z, y, weight, cluster, errors=cluster is not None)
 
 
 class Ridge(Linear):

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from promolab.contract import Experiment
 from promolab.errors import InputError, PromolabError, nearest
-from promolab.model.uplift.candidates import Candidates
+from promolab.model.uplift.candidates import DEFAULT, Candidates
 from promolab.model.uplift.checks import check_experiment
 from promolab.model.uplift.design import Design, folds_of
 from promolab.model.uplift.fitted import Fitted
@@ -115,7 +115,7 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
 
     def _makers(self) -> tuple[Maker, Maker]:
         """Return what makes the models of effects and of outcomes."""
-        maker = maker_of("linear" if self.learner is None else self.learner)
+        maker = maker_of(DEFAULT if self.learner is None else self.learner)
         return maker, maker if self.outcome_learner is None else maker_of(self.outcome_learner)
 
     def _named(self) -> str | None:
@@ -182,7 +182,7 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
         self.outcome_ = outcome or experiment.outcomes[0]
         self.identification_ = self.checks_.identification
         self._candidates = Candidates(
-            experiment, setting, self._effect_model, self._named(), kept, self.outcome_
+            experiment, self._model, self._effect_model, self._named(), kept, self.outcome_
         )
         self.fold_, self.cluster_, self.nuisance_ = fold, rows.cluster, nuisance
         self.kept_ = kept

@@ -42,7 +42,7 @@ def overlap_table(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
             {
                 "arm": experiment.arms[arm],
                 "n": int(mine.sum()),
-                "customers": len(np.unique(experiment.cluster[mine])),
+                "customers": int(np.count_nonzero(np.bincount(experiment.cluster[mine]))),
                 "lowest": float(possible.min()) if len(possible) else np.nan,
                 "median": float(np.median(possible)) if len(possible) else np.nan,
                 "kept": len(weight) / max(mine.sum(), 1),
