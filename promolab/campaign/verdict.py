@@ -155,6 +155,8 @@ class Verdict(Result):
         Whether returns may still change it.
     assumed : tuple of str
         Assumed figures that it rests on.
+    though : str
+        What is known all the same, where the word is that one cannot tell.
     """
 
     word: str
@@ -162,6 +164,7 @@ class Verdict(Result):
     identification: str
     provisional: bool
     assumed: tuple[str, ...] = ()
+    though: str = ""
 
     @property
     def rule(self) -> str:
@@ -172,7 +175,7 @@ class Verdict(Result):
     def text(self) -> str:
         """The word, with what it rests on: ``repeat (adjusted, provisional)``."""
         if self.word == UNCLEAR:
-            return self.word
+            return f"{self.word} ({self.though})" if self.though else self.word
         marks = [self.identification] if self.identification != "randomised" else []
         marks += ["provisional"] if self.provisional else []
         marks += ["margin assumed"] if "margin_rate" in self.assumed else []
@@ -229,6 +232,7 @@ def judge(
     pays = bool(known and needed is not None and e.ci_low > needed.net)
     loses = bool(known and e.ci_high < (0.0 if needed is None else needed.net))
     sells = bool(known and e.ci_low > 0)
+    though = ""
     harm_text = percent(harm.value, harm.ci_low, harm.ci_high)
     limit = f"{100 * most_harm:g} %"
     too_many = f"{harm_text} unsubscribed or complained, over {limit}"
@@ -236,7 +240,7 @@ def judge(
         word = CHANGE if pays else STOP
         why = f"{too_many}, {_gain(difference, needed, bool(known))}"
     elif pays and recorded and harm.ci_high > most_harm:
-        word = UNCLEAR
+        word, though = UNCLEAR, "pays, may annoy"
         why = (
             f"{_gain(difference, needed, True)}, but {harm_text} unsubscribed or complained: "
             f"of {count(harm.n)} contacts, that may be over {limit}"
@@ -247,7 +251,7 @@ def judge(
         if pays and not recorded:
             why += "; whether it annoys is not recorded"
     assumed = () if needed is None else needed.assumed
-    return Verdict(word, why, difference.identification, provisional, assumed)
+    return Verdict(word, why, difference.identification, provisional, assumed, though)
 
 
 def _gain(difference: Difference, needed: PaysFrom | None, known: bool) -> str:

@@ -89,3 +89,7 @@ def test_an_unknown_discount_or_nobody_contacted_has_no_such_figure():
     costs = Costs(Rate(0.25, True), Rate(0.5, False), Rate(0.0, True))
     assert pays_from(10, 1, np.nan, costs, "EUR") is None
     assert pays_from(0, 1, 10.0, costs, "EUR") is None
+
+
+def test_what_pays_and_may_annoy_says_both():
+    assert judge(sells(2.5, 5.0), UNSURE, PAYS_FROM).text == "cannot tell (pays, may annoy)"
