@@ -102,11 +102,10 @@ def difference_of(
     >>> found.value, round(found.ci_low, 2), round(found.ci_high, 2)
     (0.0, -3.93, 3.93)
     """
-    unit = np.arange(len(y)) if cluster is None else cluster
-    if min(len(np.unique(unit[side])) for side in (treated, ~treated)) < 2:
+    if min(_units(side, cluster) for side in (treated, ~treated)) < 2:
         value = float(y[treated].mean() - y[~treated].mean())
         return Difference(Estimate(value, -math.inf, math.inf, len(y)), math.inf, 1.0)
-    share, arms = all_shares(y), compare_means(y, treated, unit)
+    share, arms = all_shares(y), compare_means(y, treated, cluster)
     _, _, (low, high) = intervals_of(arms, level, share=share)
 
     def without(rest: np.ndarray) -> Estimate:
@@ -118,6 +117,11 @@ def difference_of(
     dominant = None if share else dominant_of(added, cluster, without)
     estimate = Estimate(arms.value, low, high, len(y))
     return Difference(estimate, math.sqrt(arms.variance), arms.degrees, dominant)
+
+
+def _units(mine: np.ndarray, cluster: np.ndarray | None) -> int:
+    found = mine if cluster is None else np.bincount(cluster[mine])
+    return int(np.count_nonzero(found))
 
 
 def intervals_of(

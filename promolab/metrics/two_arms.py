@@ -124,7 +124,7 @@ def welch_degrees(variances: list[float], units: list[float]) -> float:
 def compare_means(
     y: np.ndarray,
     treated: np.ndarray,
-    unit: np.ndarray,
+    unit: np.ndarray | None = None,
     *,
     weight: np.ndarray | None = None,
     earlier: np.ndarray | None = None,
@@ -145,8 +145,8 @@ def compare_means(
         Outcomes.
     treated : ndarray of bool of shape (n,)
         Arm of each row.
-    unit : ndarray of int of shape (n,)
-        Codes 0, 1, … of the independent units.
+    unit : ndarray of int of shape (n,), optional
+        Codes 0, 1, … of the independent units; by default each row is one.
     weight : ndarray of shape (n,), optional
         Above 0, such as the inverse of the chance of the arm that the row is in.
     earlier : ndarray of shape (n,), optional
@@ -169,9 +169,11 @@ def compare_means(
     >>> arms.slope, arms.value, arms.variance
     (2.0, 1.0, 0.0)
     """
-    w = np.ones(len(y)) if weight is None else weight
-    x = np.zeros(len(y)) if earlier is None else earlier
     sides = [treated, ~treated]
+    if earlier is None:
+        one, other = (_mean(y, mine, unit, weight, None) for mine in sides)
+        return TwoArms(one, other)
+    w, x = np.ones(len(y)) if weight is None else weight, earlier
     slope, correlation = _slope(y, x, w, sides)
     centred = x - float(w @ x / w.sum())
     adjusted = y - slope * centred
@@ -197,17 +199,26 @@ def _slope(
 
 
 def _mean(
-    y: np.ndarray, mine: np.ndarray, unit: np.ndarray, w: np.ndarray, shared: np.ndarray
+    y: np.ndarray,
+    mine: np.ndarray,
+    unit: np.ndarray | None,
+    weight: np.ndarray | None,
+    shared: np.ndarray | None,
 ) -> ArmMean:
-    found = np.bincount(unit[mine])
-    units, rows = int(np.count_nonzero(found)), int(mine.sum())
+    rows = int(np.count_nonzero(mine))
+    units = rows if unit is None else int(np.count_nonzero(np.bincount(unit[mine])))
     if units < 2:
         raise InputError(
             f"an arm has {units} independent unit ({rows} rows); an interval needs at least 2"
         )
-    part = w[mine]
-    value = float(part @ y[mine] / part.sum())
-    own = np.bincount(unit, weights=np.where(mine, w * (y - value), 0.0) / part.sum())
-    level = own + np.bincount(unit, weights=shared)
-    worth = units * float(part.sum() ** 2 / (part @ part)) / rows
+    w = mine.astype(float) if weight is None else weight * mine
+    total = float(w.sum())
+    value = float(w @ y) / total
+    own = _summed((y - value) * (w / total), unit)
+    level = own if shared is None else own + _summed(shared, unit)
+    worth = float(units) if weight is None else units * total**2 / float(w @ w) / rows
     return ArmMean(value, own, float(level @ level) * units / (units - 1), rows, units, worth)
+
+
+def _summed(values: np.ndarray, unit: np.ndarray | None) -> np.ndarray:
+    return values if unit is None else np.bincount(unit, weights=values)

@@ -60,7 +60,7 @@ def average_table(
     for k, arm in enumerate(arms):
         mine = kept[:, k]
         scores, control = nuisance.gamma[mine, k], nuisance.control[mine]
-        cluster, customers = _renumbered(rows.cluster[mine])
+        cluster, customers = _renumbered(rows.cluster, mine)
         of_scores = mean_of(scores, cluster, level)
         found = _plain(rows, k + 1, level) if nuisance.plain else of_scores
         estimate = found.estimate
@@ -90,12 +90,15 @@ def average_table(
 def _plain(rows: Rows, arm: int, level: float) -> Difference:
     """Return the plain difference of an arm and the control."""
     pair = np.isin(rows.codes, (0, arm))
-    cluster, _ = _renumbered(rows.cluster[pair])
+    cluster, _ = _renumbered(rows.cluster, pair)
     return difference_of(rows.y[pair], rows.codes[pair] == arm, cluster, level)
 
 
-def _renumbered(cluster: np.ndarray) -> tuple[np.ndarray, int]:
-    names, codes = np.unique(cluster, return_inverse=True)
+def _renumbered(cluster: np.ndarray, mine: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the customers of some rows as codes without gaps, and how many they are."""
+    if mine.all():
+        return cluster, int(cluster.max(initial=-1)) + 1
+    names, codes = np.unique(cluster[mine], return_inverse=True)
     return codes, len(names)
 
 
