@@ -149,10 +149,10 @@ def _bar(label: str, score: float) -> str:
 _OWN = {"customer_id", "as_of", "favourite_category", "favourite_categories", *AXES}
 _OWN |= {f"{name}_{part.name}" for name, axis in AXES.items() for part in axis.components}
 _SAID = ("status", "since")
-_MONEY = "money"  # the shop's currency takes its place
+_DAYS, _MONEY = "days", "money"  # of money the shop's currency takes its place
 # The facts of a card: feature, its words, unit, decimals.
 _FACTS = (
-    ("recency_days", "Last order", "days ago", 0),
+    ("recency_days", "Last order", _DAYS, 0),
     ("orders", "Orders", "", 0),
     ("amount", "Sales", _MONEY, 0),
     ("average_order_amount", "Sales per order", _MONEY, 2),
@@ -166,14 +166,16 @@ def _facts(features: Any, customer_id: Hashable, currency: str) -> dict[str, str
     row = frame[frame["customer_id"] == customer_id]
     values = {feature: numeric(row, feature) for feature, *_ in _FACTS}
     return {
-        label: number(
-            float(values[feature][0]),
-            decimals=decimals,
-            unit=currency if unit == _MONEY else unit,
-        )
+        label: _fact(float(values[feature][0]), unit, decimals, currency)
         for feature, label, unit, decimals in _FACTS
         if len(row) and np.isfinite(values[feature][0])
     }
+
+
+def _fact(value: float, unit: str, decimals: int, currency: str) -> str:
+    if unit == _DAYS:
+        return f"{plural(round(value), 'day')} ago"
+    return number(value, decimals=decimals, unit=currency if unit == _MONEY else unit)
 
 
 def profile_card(
