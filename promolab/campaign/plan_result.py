@@ -95,12 +95,20 @@ class Plan(Result):
     def summary(self) -> str:
         """Say how many are to be contacted and held back for each promotion, then what to know."""
         if self.funnel.empty:
-            return "No promotion starts this week; nobody is to be contacted."
+            return self.opening()
         lines = [self._sentence(row) for row in self.funnel.to_dict("records")]
         if len(lines) > 1:
-            who = plural(self.to_contact["customer_id"].nunique(), "customer is", "customers are")
-            lines.insert(0, f"{who} to be contacted for {plural(len(lines), 'promotion')}.")
+            lines.insert(0, self.opening())
         return "\n".join([*lines, *self.notes])
+
+    def opening(self) -> str:
+        """Say in one sentence how many are to be contacted."""
+        if self.funnel.empty:
+            return "No promotion starts this week; nobody is to be contacted."
+        if len(self.funnel) == 1:
+            return self._sentence(self.funnel.to_dict("records")[0])
+        who = plural(self.to_contact["customer_id"].nunique(), "customer is", "customers are")
+        return f"{who} to be contacted for {plural(len(self.funnel), 'promotion')}."
 
     def without(self, gone: pd.DataFrame, note: str = "") -> Plan:
         """Return the plan without some of its customers: as if they had never been on its lists.
@@ -150,11 +158,16 @@ class Plan(Result):
 
     def _sentence(self, row: dict[Any, Any]) -> str:
         held = int(row["held_out_standing"] + row["held_out_promotion"])
-        return (
+        text = (
             f"{self._name(row['promotion_id'])} ({row['channel']}): {count(row['to_contact'])} of "
-            f"{plural(row['active'], 'active customer')} to contact; {count(held)} of the "
-            f"{count(row['planned'])} planned are held back, so that the effect can be known."
+            f"{plural(row['active'], 'active customer')} to contact"
         )
+        if not held:
+            return f"{text}; nobody is held back, so the effect will not be known."
+        back = (
+            f"{count(held)} of the {count(row['planned'])} planned {'is' if held == 1 else 'are'}"
+        )
+        return f"{text}; {back} held back, so that the effect can be known."
 
     def _name(self, promotion_id: Any) -> str:
         match = self.promotions["promotion_id"] == promotion_id

@@ -62,14 +62,17 @@ class CleaningReport(Result):
         """Return in plain sentences how many rows were kept, quarantined and flagged."""
         rows_in, out = int(self.by_then["rows"].sum()), int(self.rows.rows_quarantined.sum())
         flagged = self.rules[self.rules.action == "flagged"]
-        share = percent(out / rows_in, decimals=2) if rows_in else percent(0.0)
-        text = (
-            f"Of {plural(rows_in, 'row')} in {plural(len(self.rows), 'table')}, {count(out)} "
-            f"({share}) were quarantined and {count(rows_in - out)} kept."
-        )
+        text = f"Of {plural(rows_in, 'row')} in {plural(len(self.rows), 'table')}, "
+        if not out:
+            text += "none was quarantined." if rows_in else "there was nothing to keep."
+        else:
+            share = percent(out / rows_in, decimals=2 if out / rows_in >= 0.0001 else 4)
+            were = "was" if out == 1 else "were"
+            text += f"{count(out)} ({share}) {were} quarantined and {count(rows_in - out)} kept."
         if len(flagged):
             named = ", ".join(
-                f"{r} {count(n)}" for r, n in zip(flagged["rule"], flagged["rows"], strict=True)
+                f"{r.replace('_', ' ')} {count(n)}"
+                for r, n in zip(flagged["rule"], flagged["rows"], strict=True)
             )
             text += f" Kept and flagged: {named}."
         return " ".join([text, *self.notes])
@@ -95,6 +98,9 @@ class CleaningReport(Result):
             ax.set_xscale("log")
             ax.set_xlim(left=1)
         out, rows_in = int(self.rows["rows_quarantined"].sum()), int(self.by_then["rows"].sum())
-        title = f"{count(out)} of {plural(rows_in, 'row')} were quarantined"
+        title = (
+            f"{count(out) if out else 'None'} of {plural(rows_in, 'row')} "
+            f"{'were' if out > 1 else 'was'} quarantined"
+        )
         subtitle = "Rows by rule and table; flagged rows are kept"
         return plots.finish(ax, title=title, subtitle=subtitle, xlabel="rows")

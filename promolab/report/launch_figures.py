@@ -118,7 +118,7 @@ def economics_table(row: PromotionEconomics) -> Html:
         frame,
         {"what": "what", "figure": "figure", "rests": "what it rests on"},
         {"figure": str},
-        caption="What it may cost, and what it must bring. Nothing here is an effect.",
+        caption=f"{row.name}: what it may cost and must bring. Nothing here is an effect.",
         most=len(lines),
     )
 

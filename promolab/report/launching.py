@@ -108,7 +108,7 @@ def decision_table(sizes: pd.DataFrame, economics: PromotionEconomics) -> Html:
             "never": "never contacted",
         },
         dict.fromkeys(["size", "redemptions", "cost", "break_even", "never"], str),
-        caption=f"Shortest list first; {level} prediction interval.",
+        caption=f"{economics.name}: shortest list first; {level} prediction interval.",
         marked="planned",
     )
 

@@ -145,6 +145,7 @@ def table(
     file: str = "",
     file_text: str = "All rows as a file",
     marked: str = "",
+    otherwise: str = "",
 ) -> Html:
     """Return a table: text on the left, figures on the right, ten rows and a link to the rest.
 
@@ -164,6 +165,8 @@ def table(
         Where all rows lie, relative to the page, and what to call that.
     marked : str
         A column that tells which rows are to stand out.
+    otherwise : str
+        What to say where there is no row; the caption is of rows, and not shown then.
 
     Raises
     ------
@@ -173,7 +176,7 @@ def table(
     if len(columns) > 8:
         raise InputError(f"a table has {len(columns)} columns, at most 8 can be read")
     if not len(frame):
-        return say(f"{caption} There is none.".strip(), css="muted")
+        return say(otherwise or "Nothing to list.", css="muted")
     from pandas.api.types import is_numeric_dtype
 
     formats = formats or {}

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.economics_result import PromotionEconomics
+from promolab.campaign.economics_result import PromotionEconomics, amount_words
 from promolab.campaign.funnel import STEPS
+from promolab.campaign.outlook import PREDICTION_LEVEL
 from promolab.glossary import describe
 from promolab.report.launch_figures import economics_table
 from promolab.report.launching import decision_table
-from promolab.report.page import Html, join, picture, say, table
+from promolab.report.page import Html, fold, join, picture, say, table
 from promolab.segmentation import segment_index
 from promolab.wording import answer_to, count, number, percent
 
 if TYPE_CHECKING:
     from promolab.report.planning import WeekPlan
 
-__all__ = ["funnel_table", "funnels", "likeliest", "prices", "words"]
+__all__ = ["funnel_table", "funnels", "funnels_table", "likeliest", "opening", "prices", "words"]
+
+_SIDE_BY_SIDE = 7  # promotions; of more, each has a table of its own
 
 _BEFORE = {"inside": "yes", "new_customer": "never", "new_promotion": "not for this kind"}
 _WORDS = (
@@ -28,54 +32,99 @@ _WORDS = (
 )
 
 
+def opening(made: WeekPlan) -> Html:
+    """Return whom to contact about what, a row per promotion, and what was not checked."""
+    rows = made.economics.promotions
+    nouns = {answer_to(row.kind).noun for row in rows}
+    what = f"expected {nouns.pop()}s" if len(nouns) == 1 else "expected answers"
+    shown = pd.DataFrame(
+        {
+            "name": [row.name for row in rows],
+            "contacts": [row.contacts for row in rows],
+            "held": [row.held for row in rows],
+            "expected": [row.expected_words() for row in rows],
+            "cost": [amount_words(row.cost, row.currency) for row in rows],
+            "break_even": [amount_words(row.break_even, row.currency) for row in rows],
+        }
+    )
+    told = table(
+        shown,
+        {
+            "name": "promotion",
+            "contacts": "to contact",
+            "held": "held out of it",
+            "expected": f"{what} [{percent(PREDICTION_LEVEL, decimals=0)}]",
+            "cost": "cost",
+            "break_even": "break-even per contact",
+        },
+        dict.fromkeys(["expected", "cost", "break_even"], str) | {"contacts": count, "held": count},
+        caption="What each promotion may cost, and the extra sales that each contact must bring.",
+        most=len(shown),
+    )
+    words = [made.plan.opening(), *made.plan.unchecked]
+    return join([*(say(sentence) for sentence in words), *([told] if len(shown) else [])])
+
+
 def funnels(made: WeekPlan) -> Html:
     """Return where the customers of each promotion leave, from all active to those to contact."""
-    consent = made.shop.has("contact_rights")
-    planned = made.plan.promotions["promotion_id"]
-    return join([funnel_table(made.plan.funnel, p, consent=consent) for p in planned])
+    plan, consent = made.plan, made.shop.has("contact_rights")
+    if plan.funnel.empty:
+        return say("Nobody: no promotion starts.")
+    largest = picture(plan.plot(), "Customers left after each step of the funnel.")
+    names = dict(zip(plan.promotions["promotion_id"], plan.promotions["name"], strict=True))
+    rows = [row | {"name": names[row["promotion_id"]]} for row in plan.funnel.to_dict("records")]
+    if 1 < len(rows) <= _SIDE_BY_SIDE:
+        return largest + funnels_table(rows, consent=consent)
+    return join([largest, *(funnel_table(row, consent=consent) for row in rows)])
 
 
 def prices(made: WeekPlan) -> Html:
     """Return what each promotion may cost and must bring, and what longer lists would."""
-    pieces = []
-    for row in made.economics.promotions:
-        pieces += [say(row.name, kind="h3"), economics_table(row)]
-        pieces += [decision_table(made.sizes.table, row)] if row.contacts else []
-    return join(pieces)
+    rows = made.economics.promotions
+    if not rows:
+        return say("Nothing: nobody is planned for a promotion.")
+    lists = [decision_table(made.sizes.table, row) if row.contacts else Html("") for row in rows]
+    tables = zip(map(economics_table, rows), lists, strict=True)
+    return _one_by_one([row.name for row in rows], tables)
 
 
 def likeliest(made: WeekPlan) -> Html:
     """Return the ten likeliest customers on each list, under pseudonyms, and whom a list holds."""
+    rows = [row for row in made.economics.promotions if row.contacts]
+    if not rows:
+        return say("Nobody.")
     scores = made.run.read_table("scores")
     segments = made.run.read_table("segments")
-    return join(
-        [
-            _list_of(made, row, scores[scores["promotion_id"] == row.promotion_id], segments)
-            for row in made.economics.promotions
-            if row.contacts
-        ]
+    lists = (
+        _list_of(made, row, scores[scores["promotion_id"] == row.promotion_id], segments)
+        for row in rows
     )
+    return say(_untested(scores)) + _one_by_one([row.name for row in rows], lists)
+
+
+def _one_by_one(names: Sequence[str], pieces: Iterable[Sequence[Html]]) -> Html:
+    """Return what there is of each promotion: of several, each behind a line that opens."""
+    each = list(zip(names, pieces, strict=True))
+    if len(each) == 1:
+        return join(each[0][1])
+    return join([fold(name, parts) for name, parts in each])
 
 
 def _list_of(
     made: WeekPlan, row: PromotionEconomics, scores: pd.DataFrame, segments: pd.DataFrame
-) -> Html:
+) -> list[Html]:
     sent = made.plan.to_contact
     sent = sent.loc[sent["promotion_id"] == row.promotion_id, "customer_id"]
     known = segments[segments["customer_id"].isin(scores["customer_id"])]
     index = segment_index(known, sent.to_numpy())
     ranked = scores[scores["customer_id"].isin(sent)]
     ranked = ranked.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-    return join(
-        [
-            say(row.name, kind="h3"),
-            say(index.summary()),
-            picture(index.plot(), index.summary()),
-            say(_as_the_model_has_it(ranked, row)),
-            say(_untested(scores)),
-            _ranked(made, ranked, segments, row),
-        ]
-    )
+    return [
+        say(index.summary()),
+        picture(index.plot(), index.summary()),
+        say(_as_the_model_has_it(ranked, row)),
+        _ranked(made, ranked, segments, row),
+    ]
 
 
 def _as_the_model_has_it(ranked: pd.DataFrame, row: PromotionEconomics) -> str:
@@ -124,7 +173,7 @@ def _ranked(
             "recency_days": lambda d: number(d, decimals=0),
             "amount_84d": lambda a: number(a, decimals=0),
         },
-        caption=f"Sorted by the chance to {verb}, likeliest first; pseudonyms stand for customers.",
+        caption=f"{row.name}: likeliest to {verb} first; pseudonyms stand for customers.",
     )
     more = (
         f'<p class="more">First {len(top)} of {len(ranked):,}. '
@@ -133,40 +182,60 @@ def _ranked(
     return shown + Html(more)
 
 
-def funnel_table(funnel: pd.DataFrame, promotion_id: Any, *, consent: bool = True) -> Html:
+def funnels_table(rows: Sequence[Mapping[Any, Any]], *, consent: bool = True) -> Html:
+    """Return how many customers of several promotions are left after each step, side by side.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Rows of `promolab.campaign.Plan.funnel`, each with the promotion's ``name``.
+    consent : bool
+        Whether the shop says who may be contacted.
+    """
+    lines = [_steps_of(row, consent) for row in rows]
+    frame = pd.DataFrame({"step": [step for step, _, _ in lines[0]]})
+    for place, line in enumerate(lines):
+        frame[str(place)] = [left for _, _, left in line]
+    return table(
+        frame,
+        {"step": "step"} | {str(n): f"{r['name']} ({r['channel']})" for n, r in enumerate(rows)},
+        dict.fromkeys(map(str, range(len(rows))), count),
+        caption="Customers left after each step, from all ever active to those to contact.",
+        most=len(frame),
+    )
+
+
+def funnel_table(row: Mapping[Any, Any], *, consent: bool = True) -> Html:
     """Return where a promotion's customers leave, from all that are active to those to contact.
 
     Parameters
     ----------
-    funnel : DataFrame
-        `promolab.campaign.Plan.funnel`: a row per promotion and channel.
-    promotion_id : object
-        The promotion.
+    row : mapping
+        A row of `promolab.campaign.Plan.funnel`, with the promotion's ``name``.
     consent : bool
         Whether the shop says who may be contacted.
     """
+    lines = _steps_of(row, consent)
+    frame = pd.DataFrame(lines, columns=["step", "gone", "left"])
+    frame["gone"] = ["" if n is None else f"−{count(n)}" if n else "0" for n in frame["gone"]]
+    return table(
+        frame,
+        {"step": "step", "gone": "customers that it takes out", "left": "customers left"},
+        {"gone": str, "left": count},
+        caption=f"{row['name']}, by {row['channel']}: from all ever active to those to contact.",
+        most=len(lines),
+    )
+
+
+def _steps_of(row: Mapping[Any, Any], consent: bool) -> list[tuple[str, int | None, int]]:
+    """Return each step in words, how many it takes out, and how many are left."""
     words = dict(STEPS) | ({} if consent else {"no_right": f"{STEPS['no_right']} (not checked)"})
-    rows = funnel[funnel["promotion_id"].astype(str) == str(promotion_id)]
-    if rows.empty:
-        return say("Nobody is planned for it.")
-    pieces = []
-    for row in rows.to_dict("records"):
-        left, lines = int(row["active"]), [("active customers", "", int(row["active"]))]
-        for step in list(STEPS)[:-1]:
-            left -= int(row[step])
-            lines.append((words[step], f"−{count(row[step])}" if row[step] else "0", left))
-        lines.append((STEPS["to_contact"], "", int(row["to_contact"])))
-        frame = pd.DataFrame(lines, columns=["step", "gone", "left"])
-        pieces.append(
-            table(
-                frame,
-                {"step": "step", "gone": "customers that it takes out", "left": "customers left"},
-                {"gone": str, "left": count},
-                caption=f"By {row['channel']}, from all who were ever active to those to contact.",
-                most=len(lines),
-            )
-        )
-    return join(pieces)
+    left = int(row["active"])
+    lines: list[tuple[str, int | None, int]] = [("active customers", None, left)]
+    for step in list(STEPS)[:-1]:
+        left -= int(row[step])
+        lines.append((words[step], int(row[step]), left))
+    return [*lines, (STEPS["to_contact"], None, int(row["to_contact"]))]
 
 
 def words() -> Html:

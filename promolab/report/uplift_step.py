@@ -97,9 +97,13 @@ class UpliftStep:
         return segment_effects(self.model, self.pooled)
 
     def summary(self) -> str:
-        """Say what may be said of effects, in a few sentences."""
+        """Say what may be said of effects, then what they are of."""
+        return " ".join(filter(None, [self.answer(), self.choice.why]))
+
+    def answer(self) -> str:
+        """Say what may be said of effects; empty where nothing is compared."""
         if self.checks is None or self.model is None:
-            return " ".join(filter(None, [self.choice.why, self.why]))
+            return f"No effect is shown. {self.why}" if self.why else ""
         assert self.targeting is not None
         right = self.checks.identification
         said = {
@@ -107,7 +111,7 @@ class UpliftStep:
             "adjusted": "Effects are adjusted, not randomised: by which chance each got what is "
             "not stated (propensity=).",
         }[right.name]
-        return f"{self.choice.why} {said} {self.targeting.verdict()}"
+        return f"{self.targeting.verdict()} {said}"
 
     def allows(self) -> str:
         """Say for the first page what the shop's own decisions tell; empty where they do not."""

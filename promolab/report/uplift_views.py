@@ -72,7 +72,8 @@ def compared(step: UpliftStep, currency: str = "") -> Html:
     outcome = say(f"The outcome below is {spoken(trial.outcomes[0])}{money}.", css="muted")
     return join(
         [
-            say(step.summary()),
+            say(step.answer()),
+            say(step.choice.why, css="muted"),
             table(_spoken(trial.describe()), shown, formats, caption=caption, most=20),
             outcome,
         ]
@@ -92,7 +93,12 @@ def checks(step: UpliftStep) -> Html:
         if found.refused
         else f"No check refuses: effects are shown, and are {found.identification}."
     )
-    pieces = [say(lead), table(frame, shown, caption="Each may refuse.", most=len(frame))]
+    pieces = [
+        say(lead),
+        table(
+            frame, shown, caption="What each check found; any of them may refuse.", most=len(frame)
+        ),
+    ]
     if len(found.balance):
         pieces.append(picture(found.plot(), "How far arms and control differ in each covariate."))
     overlap = found.overlap

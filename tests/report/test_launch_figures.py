@@ -14,7 +14,7 @@ from promolab.campaign.funnel import STEPS
 from promolab.campaign.outlook_coverage import OutlookCoverage
 from promolab.contract.operations import Rate
 from promolab.report.launch_figures import coverage_block, economics_table, launch_tiles
-from promolab.report.plan_views import funnel_table
+from promolab.report.plan_views import funnel_table, funnels_table
 from promolab.results import Estimate
 
 NAN = float("nan")
@@ -87,10 +87,13 @@ def test_the_table_says_what_each_figure_rests_on_and_is_escaped() -> None:
 
 def test_the_funnel_adds_up_from_the_active_to_those_to_contact() -> None:
     gone = dict.fromkeys(STEPS, 0) | {"no_right": 30, "held_out_promotion": 7, "to_contact": 63}
-    funnel = pd.DataFrame([{"promotion_id": 18, "channel": "mail", "active": 100, **gone}])
-    text = funnel_table(funnel, "18").text
-    assert "−30" in text and ">70<" in text and ">63<" in text and "By mail" in text
-    assert "Nobody is planned" in funnel_table(funnel, 19).text
+    row = {"promotion_id": 18, "name": "Coupons 18", "channel": "mail", "active": 100, **gone}
+    text = funnel_table(row).text
+    assert "−30" in text and ">70<" in text and ">63<" in text and "Coupons 18, by mail" in text
+    other = row | {"name": "Discount 7", "no_right": 20, "to_contact": 73}
+    both = funnels_table([row, other]).text
+    assert "Coupons 18 (mail)" in both and ">63<" in both and ">73<" in both
+    assert both.count("<caption>") == 1
 
 
 @pytest.fixture
