@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = [
     "Answer",
     "answer_to",
+    "arm_words",
     "capital",
     "count",
     "decimals_for",
+    "is_one",
     "money",
+    "more_or_less",
     "number",
     "percent",
     "plural",
@@ -79,13 +83,19 @@ def decimals_for(low: float, high: float) -> int:
     1
     """
     width = abs(high - low)
-    if not math.isfinite(width) or width == 0:
+    if not _apart(low, high):
         return 2
     decimals = max(-9, min(6, math.ceil(-math.log10(width))))
     # Above 100 one digit more: "190 [100, 370]", for "200 [100, 400]" says less than is known; and
     # where the interval is hardly wider than the last digit: "1.4 [1.0, 2.1]", not "1 [1, 2]".
     coarse = decimals < 0 or width * 10.0**decimals < COARSE
     return decimals + 1 if coarse else decimals
+
+
+def _apart(low: float, high: float) -> bool:
+    """Tell whether an interval is wider than what rounding in computation makes of a point."""
+    width = abs(high - low)
+    return math.isfinite(width) and width > max(1e-6, 1e-6 * max(abs(low), abs(high)))
 
 
 def _round(value: float, decimals: int) -> str:
@@ -115,7 +125,8 @@ def number(
         Decimals to show, more where the interval would shrink to a point; by default what the
         interval allows, else two significant digits.
     unit, before : str
-        Text behind the figure (after a space) and before it.
+        Text behind the figure (after a space) and before it; of a unit in the plural, such as
+        points, one is in the singular.
 
     Examples
     --------
@@ -125,19 +136,50 @@ def number(
     '$12,300 [11,000, 13,800]'
     >>> number(1234.5678, decimals=0), number(104.4, 104.4, 104.4)
     ('1,235', '104')
+    >>> number(1.2, -11, 7, unit="points"), number(20.334, 20.334, 20.334 + 1e-9)
+    ('1 point [−11, 7]', '20.3')
     """
     ends = None
-    if low is not None and high is not None and math.isfinite(low - high) and low != high:
+    if low is not None and high is not None and _apart(low, high):
         ends = low, high
         allowed = decimals_for(low, high)
         if decimals is None or _round(low, decimals) == _round(high, decimals):
             decimals = allowed
     if decimals is None:
         decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    text = before + _round(value, decimals) + (f" {unit}" if unit else "")
+    figure = _round(value, decimals)
+    unit = unit.removesuffix("s") if figure.lstrip("−") == "1" else unit
+    text = before + figure + (f" {unit}" if unit else "")
     if ends is not None:
         text += f" [{_round(ends[0], decimals)}, {_round(ends[1], decimals)}]"
     return text
+
+
+def more_or_less(
+    value: float, low: float, high: float, unit: str = "", *, scale: float = 1, what: str = ""
+) -> str:
+    """Write a difference with its interval as so much more, or so much less: never as minus more.
+
+    Parameters
+    ----------
+    value, low, high : float
+        The difference and the ends of its interval.
+    unit : str
+        As for `number`.
+    scale : float
+        What the three are multiplied by, such as 100 for points of a share.
+    what : str
+        What there is more or less of.
+
+    Examples
+    --------
+    >>> more_or_less(-3.2, -5.1, -1.3), more_or_less(0.012, 0.003, 0.021, "points", scale=100)
+    ('3 [1, 5] less', '1.2 points [0.3, 2.1] more')
+    """
+    less = value < 0
+    ends = (-high, -low) if less else (low, high)
+    figure = number(scale * abs(value), *(scale * end for end in ends), unit=unit)
+    return " ".join(filter(None, [figure, "less" if less else "more", what]))
 
 
 def percent(
@@ -157,9 +199,10 @@ def percent(
     '50 % [44, 56]'
     """
     scale = [None if x is None else 100 * x for x in (low, high)]
-    if value == 0 and (low is None or high is None or not math.isfinite(high - low)):
+    known = low is not None and high is not None and _apart(low, high)
+    if value == 0 and not known:
         return number(0.0, decimals=decimals or 0, unit="%")
-    if decimals is None and low is not None and high is not None and math.isfinite(high - low):
+    if decimals is None and known and low is not None and high is not None:
         decimals = max(0, decimals_for(100 * low, 100 * high))
     return number(100 * value, *scale, decimals=decimals, unit="%")
 
@@ -195,6 +238,17 @@ def count(value: float) -> str:
     return _round(float(value), 0)
 
 
+def is_one(figure: str) -> bool:
+    """Tell whether a figure in words, its interval aside, is one: its noun is in the singular.
+
+    Examples
+    --------
+    >>> is_one("1 [0, 3]"), is_one("1.4 [1.0, 2.1]"), is_one("160 [80, 320]")
+    (True, False, False)
+    """
+    return figure.partition(" ")[0] == "1"
+
+
 def plural(n: float, one: str, many: str | None = None) -> str:
     """Write a number with the noun in the right form.
 
@@ -203,7 +257,20 @@ def plural(n: float, one: str, many: str | None = None) -> str:
     >>> plural(1, "promotion"), plural(3, "promotion"), plural(0, "delivery", "deliveries")
     ('1 promotion', '3 promotions', '0 deliveries')
     """
-    return f"{count(n)} {one if n == 1 else many or one + 's'}"
+    text = count(n)
+    return f"{text} {one if text == '1' else many or one + 's'}"
+
+
+def arm_words(name: object) -> str:
+    """Write what an arm is called as one says it: a number or a truth value is no name.
+
+    Examples
+    --------
+    >>> arm_words("limited_time_discount"), arm_words(1), arm_words("0")
+    ('limited time discount', 'arm 1', 'arm 0')
+    """
+    text = str(name).replace("_", " ")
+    return f"arm {text}" if re.fullmatch(r"[-−]?[\d.]+|True|False", text) else text
 
 
 def capital(text: str) -> str:

@@ -13,7 +13,7 @@ from promolab.errors import InputError, nearest
 from promolab.metrics.differences import Dominant, dominant_of, intervals_of
 from promolab.metrics.two_arms import compare_means
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent
+from promolab.wording import arm_words, capital, count, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +95,10 @@ class ArmDifference(Result):
             scaled = number(e.value, e.ci_low, e.ci_high)
             means = number(one.value), number(other.value)
         chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
+        treated, control = map(arm_words, (self.treated_arm, self.control_arm))
         return (
-            f"{self.treated_arm} {means[0]} (n = {count(one.n)}) against {self.control_arm} "
-            f"{means[1]} (n = {count(other.n)}): a difference of {scaled}{chance} "
+            f"{capital(treated)} {means[0]} (n = {count(one.n)}) against {control} {means[1]} "
+            f"(n = {count(other.n)}): a difference of {scaled}{chance} "
             f"(randomised{self.weight_of_one()})."
         )
 

@@ -15,7 +15,7 @@ from promolab.abtest._ids import column_of, texts_of
 from promolab.abtest.hashing import key_of, siphash
 from promolab.errors import InputError
 from promolab.results import Result, plain
-from promolab.wording import count, percent, plural
+from promolab.wording import arm_words, count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ class Assignment(Result):
         """Return how many customers each arm got, in sentences."""
         n = len(self.table)
         arms = ", ".join(
-            f"{arm} {count(got)} ({percent(got / n, decimals=1)}, "
+            f"{arm_words(arm)} {count(got)} ({percent(got / n, decimals=1)}, "
             f"planned {percent(self.shares[arm], decimals=1)})"
             for arm, got in self.counts.items()
         )

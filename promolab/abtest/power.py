@@ -302,7 +302,7 @@ def _worded(effect: float, rate: float | None) -> str:
     if rate is None:
         return number(effect)
     points = 100 * effect
-    return f"{number(points, decimals=1 if points >= 1 else 2)} points"
+    return number(points, decimals=1 if points >= 1 else 2, unit="points")
 
 
 def _how_often(power: float) -> str:

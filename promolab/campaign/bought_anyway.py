@@ -12,7 +12,7 @@ import pandas as pd
 from promolab.features.lines import order_lines
 from promolab.metrics.intervals import share_interval
 from promolab.results import Estimate, Result
-from promolab.wording import answer_to, percent
+from promolab.wording import answer_to, percent, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -60,15 +60,15 @@ class BoughtAnyway(Result):
         if np.isnan(self.of_list.value):
             return (
                 "How many would have bought anyway cannot even be guessed: the data do not show "
-                f"purchases of its products over {WINDOWS} times {self.days:.0f} days."
+                f"purchases of its products over {WINDOWS} times {plural(self.days, 'day')}."
             )
         told = [self.of_list, self.of_redeemers]
         mine, redeemers = (percent(e.value, e.ci_low, e.ci_high) for e in told)
         who = f", and {redeemers} of {self._expected}," if np.isfinite(told[1].value) else ""
         return (
             f"A guess: {mine} of the list{who} would likely have bought some of its products "
-            f"within {self.days:.0f} days anyway, by how often each of them bought before and, "
-            "where that tells little, by what others did who had been away as long."
+            f"within {plural(self.days, 'day')} anyway, by how often each of them bought before "
+            "and, where that tells little, by what others did who had been away as long."
         )
 
 

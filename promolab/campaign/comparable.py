@@ -13,7 +13,7 @@ from promolab.campaign.comparison import Difference, not_identified
 from promolab.campaign.contacted import FEWEST
 from promolab.campaign.readout import _before, _compare, _Windows
 from promolab.campaign.schedule import promotion_name
-from promolab.wording import count, plural
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -72,7 +72,9 @@ def comparable_promotion(shop: Shop, over: pd.DataFrame) -> Comparable | None:
 def _why(over: int, tried: list[tuple[Any, Difference]]) -> str:
     if over == 1:
         return "It is the only promotion that is over."
-    largest = f"Of {count(over)} promotions that are over it is the largest, by its smaller group"
+    largest = (
+        f"Of {plural(over, 'promotion')} that are over it is the largest, by its smaller group"
+    )
     if not tried[-1][1].identified:
         return f"{largest}; of the {plural(len(tried), 'largest', 'largest')} none is identified."
     left = [f"{promotion_name(row.kind, row.promotion_id)} ({d.why})" for row, d in tried[:-1]]

@@ -6,6 +6,7 @@ is found is a difference between customers alike in what is recorded, never proo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from promolab.errors import InputError
 from promolab.metrics.differences import dominant_of
 from promolab.metrics.intervals import normal_quantile
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent, plural
+from promolab.wording import count, more_or_less, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,13 +105,14 @@ class Difference(Result):
     def summary(self) -> str:
         """Return the difference, or why there is none, in a sentence."""
         if not self.identified:
-            return f"Not identified: {self.why}."
+            return f"Not identified{f': {self.why}' if self.why else ''}."
         e = self.estimate
-        return (
-            f"{count(self.contacted)} contacted customers had "
-            f"{number(e.value, e.ci_low, e.ci_high)} more than similar ones who were not contacted "
-            f"(adjusted; {self.why})."
-        )
+        who = f"{plural(self.contacted, 'contacted customer')} had"
+        why = "; ".join(filter(None, ["adjusted", self.why]))
+        if not math.isfinite(e.value):
+            return f"What {who} more than similar ones is not known ({why})."
+        told = more_or_less(e.value, e.ci_low, e.ci_high)
+        return f"{who} {told} than similar ones who were not contacted ({why})."
 
 
 def adjusted_difference(
@@ -331,7 +333,7 @@ def _judged(found: Difference, placebo: Difference | None) -> Difference:
     reasons = []
     if found.effective_others < needed:
         reasons.append(
-            f"the {count(found.others)} others, weighted to be alike, count as only "
+            f"the {plural(found.others, 'other')}, weighted to be alike, count as only "
             f"{plural(round(found.effective_others), 'customer')} ({count(needed)} are needed)"
         )
     if found.beyond_share > BEYOND:

@@ -24,7 +24,7 @@ from promolab.features import build_features
 from promolab.features.decisions import attributes_of, with_outcomes
 from promolab.features.outcomes import OUTCOMES, whole_margin_rate
 from promolab.features.rounds import known_until
-from promolab.wording import count
+from promolab.wording import count, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -228,8 +228,9 @@ def _chosen(over: pd.DataFrame, promotion_id: Any, shop: Shop, horizon_days: int
     if min(row["contacted"], row["others"]) < FEWEST:
         raise InputError(
             f"{promotion_name(row['kind'], row['promotion_id'])} has {count(row['contacted'])} "
-            f"contacted customers with history and {count(row['others'])} others, and either needs "
-            f"{FEWEST}" + ("; no other promotion that is over has more" * (promotion_id is None))
+            f"contacted customers with history and {plural(row['others'], 'other')}, and either "
+            f"needs {FEWEST}"
+            + ("; no other promotion that is over has more" * (promotion_id is None))
         )
     return row
 
@@ -240,8 +241,8 @@ def _why(row: pd.Series[Any], over: pd.DataFrame, asked: Any) -> str:
     chosen = (
         ""
         if asked is not None
-        else f", of {count(len(over))} promotions that are over the one with the most customers in "
-        "its smaller group"
+        else f", of {plural(len(over), 'promotion')} that are over the one with the most customers "
+        "in its smaller group"
     )
     return (
         f"{name}, {row['starts_at']:%-d %b %Y} to {row['ends_at']:%-d %b %Y}{chosen} ({sizes}). "

@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.model.uplift.before import DOUBTFUL, UNLIKELY
 from promolab.model.uplift.figures import p_words
-from promolab.wording import count
+from promolab.wording import count, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -266,6 +266,6 @@ def obstacle(decisions: pd.DataFrame) -> str:
     if (worth := float(weight.sum() ** 2 / (weight @ weight))) < FEWEST:
         return (
             f"the {count(len(weight))} who got nothing, weighted by their chances, count as only "
-            f"{count(worth)} customers; {FEWEST} are needed"
+            f"{plural(worth, 'customer')}; {FEWEST} are needed"
         )
     return ""

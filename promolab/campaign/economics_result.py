@@ -15,7 +15,7 @@ from promolab.campaign.decided import FEWEST
 from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
 from promolab.contract.operations import Rate
 from promolab.results import Estimate, Result
-from promolab.wording import answer_to, count, decimals_for, money, percent, plural
+from promolab.wording import answer_to, count, decimals_for, is_one, money, percent, plural
 
 __all__ = ["PromotionEconomics", "amount_words", "flat", "flat_columns", "restored"]
 
@@ -176,9 +176,10 @@ class PromotionEconomics(Result):
             cost = "; it takes nothing off"
         level = percent(PREDICTION_LEVEL, decimals=0)
         interval = f" ({level} intervals)" if math.isfinite(self.redemptions.ci_low) else ""
+        expected, verb = self.expected_words(), answer_to(self.kind).verb
         return (
             f"{self.name}: of {plural(self.contacts, 'customer')} to contact, about "
-            f"{self.expected_words()} are expected to {answer_to(self.kind).verb}"
+            f"{expected} {'is' if is_one(expected) else 'are'} expected to {verb}"
             f"{cost}{interval}."
         )
 

@@ -20,7 +20,7 @@ from promolab.campaign.economics_result import (
 from promolab.campaign.outlook import expected_words
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
-from promolab.wording import Answer, answer_to, count, plural
+from promolab.wording import Answer, answer_to, count, is_one, plural
 
 __all__ = ["LaunchEconomics"]
 
@@ -136,9 +136,10 @@ class LaunchEconomics(Result):
             else "what they cost in discounts is not known"
         )
         who = plural(self.contacts if customers is None else customers, "customer")
+        expected = expected_words(r.value, r.ci_low, r.ci_high)
+        noun = self.words.noun if is_one(expected) else f"{self.words.noun}s"
         return (
-            f"Contact {who} about {self.named()}. Expect "
-            f"{expected_words(r.value, r.ci_low, r.ci_high)} {self.words.noun}s, {costing}. "
+            f"Contact {who} about {self.named()}. Expect {expected} {noun}, {costing}. "
             + self._must_bring(first)
         )
 

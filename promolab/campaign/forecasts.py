@@ -11,7 +11,7 @@ import pandas as pd
 from promolab.campaign.outlook import PREDICTION_LEVEL
 from promolab.campaign.schedule import promotion_name
 from promolab.results import Estimate, Result
-from promolab.wording import answer_to, count, percent, plural
+from promolab.wording import answer_to, count, is_one, percent, plural
 
 __all__ = ["RECOMPUTED", "TrackRecord", "track_record"]
 
@@ -49,10 +49,10 @@ class TrackRecord(Result):
             return f"No forecast of {words.noun}s with an interval can be held against what came."
         hits = int(told["inside"].astype(bool).sum())
         level = percent(PREDICTION_LEVEL, decimals=0)
+        expected = plural(told["expected"].sum(), words.noun)
         return (
             f"{count(hits)} of {plural(len(told), 'forecast')} held in the {level} interval; in "
-            "all "
-            f"{count(told['expected'].sum())} {words.noun}s were expected and "
+            f"all {expected} {'was' if is_one(expected) else 'were'} expected and "
             f"{count(told['observed'].sum())} came. {self._made()}"
         )
 

@@ -14,7 +14,7 @@ from promolab.errors import InputError
 from promolab.metrics.intervals import wilson
 from promolab.model.backtest_result import expected_responses, response_ratios
 from promolab.results import Estimate, Result, plain
-from promolab.wording import answer_to, count, number, percent, plural
+from promolab.wording import answer_to, count, is_one, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,8 @@ class OutlookCoverage(Result):
             f"Of {plural(share.n, 'past promotion')}, each forecast from those over before it, "
             f"{count(round(share.value * share.n))} fell into the {level} interval: {held}. In "
             f"{count(more)} of them more {words.past} than expected, in {rest} as many or fewer; "
-            f"together {count(came)} did where {count(expected)} were expected."
+            f"together {count(came)} did where {count(expected)} "
+            f"{'was' if is_one(count(expected)) else 'were'} expected."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:

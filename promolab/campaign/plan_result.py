@@ -107,7 +107,8 @@ class Plan(Result):
             return "No promotion starts this week; nobody is to be contacted."
         if len(self.funnel) == 1:
             return self._sentence(self.funnel.to_dict("records")[0])
-        who = plural(self.to_contact["customer_id"].nunique(), "customer is", "customers are")
+        n = self.to_contact["customer_id"].nunique()
+        who = plural(n, "customer is", "customers are") if n else "Nobody is"
         return f"{who} to be contacted for {plural(len(self.funnel), 'promotion')}."
 
     def without(self, gone: pd.DataFrame, note: str = "") -> Plan:
@@ -159,9 +160,13 @@ class Plan(Result):
     def _sentence(self, row: dict[Any, Any]) -> str:
         held = int(row["held_out_standing"] + row["held_out_promotion"])
         text = (
-            f"{self._name(row['promotion_id'])} ({row['channel']}): {count(row['to_contact'])} of "
+            f"{self._name(row['promotion_id'])} ({row['channel'].strip()}): "
+            f"{count(row['to_contact'])} of "
             f"{plural(row['active'], 'active customer')} to contact"
         )
+        if not row["to_contact"]:
+            name = f"{self._name(row['promotion_id'])} ({row['channel'].strip()})"
+            return f"{name}: none of {plural(row['active'], 'active customer')} is to be contacted."
         if not held:
             return f"{text}; nobody is held back, so the effect will not be known."
         back = (

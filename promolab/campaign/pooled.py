@@ -11,7 +11,7 @@ import pandas as pd
 from promolab.campaign.randomised import HoldoutComparison
 from promolab.metrics.two_arms import welch_degrees
 from promolab.results import Estimate, Result
-from promolab.wording import count, money
+from promolab.wording import money, plural
 
 __all__ = ["PooledHoldouts", "pool_holdouts"]
 
@@ -45,8 +45,8 @@ class PooledHoldouts(Result):
         text = money(e.value, e.ci_low, e.ci_high, currency=self.currency)
         chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
         return (
-            f"The holdouts of {count(self.promotions)} promotions, read together: extra net sales "
-            f"of {text} per customer{chance} (randomised; the better known weigh more)."
+            f"The holdouts of {plural(self.promotions, 'promotion')}, read together: extra net "
+            f"sales of {text} per customer{chance} (randomised; the better known weigh more)."
         )
 
 

@@ -17,7 +17,7 @@ from promolab.campaign.decided import (
     obstacle,
 )
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent, plural
+from promolab.wording import count, more_or_less, number, percent, plural
 
 __all__ = ["HoldoutComparison", "compare_with_holdout"]
 
@@ -103,13 +103,14 @@ class HoldoutComparison(Result):
     def summary(self) -> str:
         """Return what was found, or why nothing could be."""
         if self.bought is None:
-            return f"No randomised comparison: {self.why}."
+            return f"No randomised comparison{f': {self.why}' if self.why else ''}."
         e = self.bought.difference
-        points = number(100 * e.value, 100 * e.ci_low, 100 * e.ci_high, unit="points")
-        text = f"{points} more bought than of those held back"
+        text = more_or_less(e.value, e.ci_low, e.ci_high, "points", scale=100, what="bought")
+        text += " than of those held back"
         if self.sales is not None:
             s = self.sales.difference
-            text = f"{number(s.value, s.ci_low, s.ci_high)} more sales per customer, {text}"
+            sales = more_or_less(s.value, s.ci_low, s.ci_high, what="sales per customer")
+            text = f"{sales}, {text}"
         return f"{text} (randomised: {self.why})."
 
 
@@ -203,12 +204,12 @@ def _who(assigned: int, held: int, share: float, holdout: str) -> str:
     """Say who is compared with whom, and that chance decided it."""
     if holdout == "chance":
         return (
-            f"{count(assigned)} customers got it and {count(held)} who could have got it got "
+            f"{plural(assigned, 'customer')} got it and {count(held)} who could have got it got "
             "nothing, by chances that differ between customers and weigh those who got nothing"
         )
     name = "held back from it" if holdout == "promotion" else "in the standing holdout"
     return (
-        f"of {count(assigned + held)} customers planned for it, {count(held)} "
+        f"of {plural(assigned + held, 'customer')} planned for it, {count(held)} "
         f"({percent(share, decimals=0)}) were {name} by chance"
     )
 

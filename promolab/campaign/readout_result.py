@@ -122,11 +122,11 @@ class PromotionReadout(Result):
     def summary(self) -> str:
         """Return the promotion in one line."""
         rate, cost, sales = self.redemption_rate, self.discount_cost, self.sales
-        parts = [
-            self.name,
+        answered = (
             f"{count(self.redeemers)} of {count(self.contacts)} {answer_to(self.kind).past} "
-            f"({percent(rate.value, rate.ci_low, rate.ci_high)})",
-        ]
+            f"({percent(rate.value, rate.ci_low, rate.ci_high)})"
+        )
+        parts = [self.name, answered if self.contacts else "nobody was contacted"]
         if np.isfinite(cost.value):
             parts.append(f"discounts {self._money(cost)}")
         if np.isfinite(sales.value):

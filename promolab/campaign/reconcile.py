@@ -84,8 +84,8 @@ class Reconciliation(Result):
         known = sent.loc[sent["customer_id"].notna(), "as_sent"].nunique()
         if unknown > known:
             said.append(
-                f"{plural(unknown, 'customer')} of it are known to nobody, and {count(known)} are "
-                "the shop's"
+                f"{plural(unknown, 'customer')} of it {'is' if unknown == 1 else 'are'} known to "
+                f"nobody, and {count(known)} {'is' if known == 1 else 'are'} the shop's"
             )
         return tuple(said)
 
@@ -110,9 +110,12 @@ class Reconciliation(Result):
     def summary(self) -> str:
         """Say how many went as planned, and what did not."""
         planned = len(self._to_contact())
+        sent, rows = self.counts["as planned"], f"the file has {plural(self.rows, 'row')}."
         first = (
-            f"{count(self.counts['as planned'])} of the {plural(planned, 'planned contact')} were "
-            f"sent; the file has {plural(self.rows, 'row')}."
+            f"{count(sent)} of the {plural(planned, 'planned contact')} "
+            f"{'was' if sent == 1 else 'were'} sent; {rows}"
+            if planned
+            else f"No contact was planned; {rows}"
         )
         parts = [
             f"{count(n)} {OUTCOMES[name]}"

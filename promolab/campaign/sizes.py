@@ -16,7 +16,7 @@ from promolab.campaign.plan_result import Plan
 from promolab.contract.operations import read_operations
 from promolab.model.credibility import PastRatios
 from promolab.results import Estimate, Result
-from promolab.wording import percent
+from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -49,7 +49,9 @@ class ListSteps(Result):
     def summary(self) -> str:
         """Say how many sizes stand side by side."""
         n = self.table["promotion_id"].nunique()
-        return f"{len(self.table)} lists of {n} promotions." if n else "Nobody is to be contacted."
+        if not n:
+            return "Nobody is to be contacted."
+        return f"{plural(len(self.table), 'list')} of {plural(n, 'promotion')}."
 
 
 def list_steps(

@@ -11,7 +11,7 @@ import pandas as pd
 from promolab.campaign.break_even import Costs, break_even
 from promolab.campaign.comparison import Difference
 from promolab.results import Estimate, Result
-from promolab.wording import count, money, number, percent
+from promolab.wording import money, number, percent, plural
 
 __all__ = ["MOST_HARM", "RULE", "VERDICTS", "PaysFrom", "Verdict", "judge", "pays_from"]
 
@@ -243,7 +243,7 @@ def judge(
         word, though = UNCLEAR, "pays, may annoy"
         why = (
             f"{_gain(difference, needed, True)}, but {harm_text} unsubscribed or complained: "
-            f"of {count(harm.n)} contacts, that may be over {limit}"
+            f"of {plural(harm.n, 'contact')}, that may be over {limit}"
         )
     else:
         word = REPEAT if pays else UNCLEAR if not loses else CHANGE if sells else STOP

@@ -110,7 +110,8 @@ def _clean_table(shop: Shop, name: str, context: Context) -> _Cleaned:
         raise DataError("the table events is empty; it needs rows")
     if name == "events" and not counts.get(None):
         worst = ", ".join(f"{rule}: {count(n)}" for rule, n in sorted(counts.items()))
-        raise DataError(f"no row of events is left: all {count(rows_in)} break a rule ({worst})")
+        all_of_them = "the only one breaks" if rows_in == 1 else f"all {count(rows_in)} break"
+        raise DataError(f"no row of events is left: {all_of_them} a rule ({worst})")
     gone = [marked.filter(marked[_RULE].notnull())] if set(counts) - {None} else []
     good = marked.filter(marked[_RULE].isnull()).drop(_RULE)
     for rule, part in (("duplicate", _without_twins), ("repeated_key", _without_repeated_keys)):

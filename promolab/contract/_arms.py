@@ -112,7 +112,7 @@ def arms_of(column: pd.Series, control: Any, stated: Sequence[Any]) -> tuple[Any
     everything = list(dict.fromkeys(stated)) or found
     if len(everything) > MOST_ARMS:
         raise DataError(
-            f"the column {column.name!r} has {count(len(everything))} arms; expected at most "
+            f"the column {column.name!r} has {plural(len(everything), 'arm')}; expected at most "
             f"{MOST_ARMS}. Is it the right column?"
         )
     if control not in everything:

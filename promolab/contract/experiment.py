@@ -13,7 +13,7 @@ import numpy as np
 from promolab.contract._arms import arms_of, chances_for, check_columns, shares_in
 from promolab.contract.roles import as_whole
 from promolab.errors import InputError, nearest
-from promolab.wording import count, plural
+from promolab.wording import arm_words, count, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -267,7 +267,9 @@ class Experiment:
     def summary(self) -> str:
         """Return who was assigned what, and how, in two sentences."""
         sizes = np.bincount(self.codes, minlength=self.K)
-        each = [f"{arm} {count(size)}" for arm, size in zip(self.arms, sizes, strict=True)]
+        each = [
+            f"{arm_words(arm)} {count(size)}" for arm, size in zip(self.arms, sizes, strict=True)
+        ]
         how = {
             "known": "at random, with chances that are stated",
             "constant": "at random, with chances that are the shares found",
@@ -276,7 +278,7 @@ class Experiment:
         assumed = f", named by nobody: {', '.join(self.assumed)}" if self.assumed else ""
         return (
             f"{self.name}: {plural(self.n, 'decision')} on {plural(self.customers, 'customer')} "
-            f"({', '.join(each)}; {self.control} is the control), assigned {how}. "
+            f"({', '.join(each)}; {arm_words(self.control)} is the control), assigned {how}. "
             f"{plural(len(self.outcomes), 'outcome')}: {', '.join(self.outcomes)}; "
             f"{plural(len(self.covariates), 'covariate')}{assumed}."
         )

@@ -24,7 +24,7 @@ from promolab.metrics.comparison import compare_auc, holm, two_sided
 from promolab.metrics.intervals import normal_quantile
 from promolab.metrics.named import check_groups, measure, named_metric
 from promolab.results import Estimate, Result
-from promolab.wording import count, percent
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,7 @@ class Comparison(Result):
         words = "; ".join(parts)
         return (
             f"By {self.words}, {words} (n = {count(self.n)}, {count(self.positives)} positive, "
-            f"{count(self.clusters)} independent units)."
+            f"{plural(self.clusters, 'independent unit')})."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:

@@ -19,7 +19,7 @@ from promolab.metrics._probabilities import (
     skill_of,
 )
 from promolab.results import Estimate, Result
-from promolab.wording import count, percent
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,13 +82,13 @@ class Brier(Result):
         """Say the score in words, and what it is made of."""
         words = (
             f"Brier score {figure(self.value, self.ci_low, self.ci_high, OF_LOSSES)} "
-            f"({count(self.positives)} of {count(self.n)} rows positive)"
+            f"({count(self.positives)} of {plural(self.n, 'row')} positive)"
         )
         if math.isfinite(self.skill.value):
             words += f": {against_base(self.skill)}"
         return (
-            f"{words}. Of the base rate's {self.uncertainty:.2g}, telling rows apart takes away "
-            f"{self.resolution:.2g}; wrong probabilities cost {self.reliability:.2g}."
+            f"{words}. Of the base rate's {_two(self.uncertainty)}, telling rows apart takes away "
+            f"{_two(self.resolution)}; wrong probabilities cost {_two(self.reliability)}."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -119,6 +119,11 @@ class Brier(Result):
             f"{count(self.positives)} positive",
             xlabel="mean squared error",
         )
+
+
+def _two(part: float) -> str:
+    """Write a part of a score with two digits; what is only rounding in computation is 0."""
+    return "0" if abs(part) < 1e-9 else f"{part:.2g}".replace("-", "−")
 
 
 def brier(

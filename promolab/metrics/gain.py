@@ -13,7 +13,7 @@ from promolab.metrics._figures import figure
 from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
 from promolab.metrics.intervals import share_interval
 from promolab.results import Estimate, Result
-from promolab.wording import count, percent
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,8 +60,8 @@ class LiftPoint(Result):
         times = figure(self.lift.value, self.lift.ci_low, self.lift.ci_high, least=1)
         rate = percent(self.rate.value, self.rate.ci_low, self.rate.ci_high)
         return (
-            f"The top {percent(self.depth, decimals=0)} ({count(self.rows)} rows) holds {share} of "
-            f"the positives, {times} times a random choice; {rate} of it is positive."
+            f"The top {percent(self.depth, decimals=0)} ({plural(self.rows, 'row')}) holds {share} "
+            f"of the positives, {times} times a random choice; {rate} of it is positive."
         )
 
 
@@ -203,7 +203,7 @@ class Lift(Result):
         ax.set(xlim=(0, 1), ylim=(0, 1.02))
         point = self.at(self._near(depth))
         share = percent(point.capture.value, point.capture.ci_low, point.capture.ci_high)
-        apart = f", {count(self.groups)} lists ranked apart" if self.groups > 1 else ""
+        apart = f", {plural(self.groups, 'list')} ranked apart" if self.groups > 1 else ""
         return plots.finish(
             ax,
             title=f"The top {percent(point.depth, decimals=0)} of the list holds {share} of the "

@@ -294,10 +294,10 @@ def _why_not(metric: Metric, positives: int, n: int) -> str:
     if metric.of_probabilities or 0 < positives < n:
         return ""
     if positives == 0:
-        return f"all {count(n)} rows are negative" if n > 1 else "its one row is negative"
+        return f"all {plural(n, 'row')} are negative" if n > 1 else "its one row is negative"
     if metric.depth is not None:  # the top of a list of positives is positive
         return ""
-    return f"all {count(n)} rows are positive" if n > 1 else "its one row is positive"
+    return f"all {plural(n, 'row')} are positive" if n > 1 else "its one row is positive"
 
 
 def _counts(n: int, positives: int, clusters: int) -> dict[str, int]:

@@ -20,7 +20,7 @@ from promolab.metrics._placements import (
 )
 from promolab.metrics.intervals import share_interval
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, percent
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,8 +89,8 @@ class Roc(Result):
 
     def summary(self) -> str:
         """Say the AUC in words."""
-        of = f"{count(self.positives)} of {count(self.n)} rows positive"
-        apart = "" if self.clusters == self.n else f", {count(self.clusters)} clusters"
+        of = f"{count(self.positives)} of {plural(self.n, 'row')} positive"
+        apart = "" if self.clusters == self.n else f", {plural(self.clusters, 'cluster')}"
         share = percent(self.auc, self.ci_low, self.ci_high)
         return (
             f"AUC {figure(self.auc, self.ci_low, self.ci_high)} ({of}{apart}): a positive row "

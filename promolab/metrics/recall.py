@@ -14,7 +14,7 @@ from promolab.metrics._moments import down_the_list, list_order, spread_of
 from promolab.metrics._placements import Variance, auc_interval
 from promolab.metrics.intervals import share_interval
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, percent
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,8 +92,8 @@ class PrecisionRecall(Result):
 
     def summary(self) -> str:
         """Say the average precision in words, beside what a random order has."""
-        of = f"{count(self.positives)} of {count(self.n)} rows positive"
-        apart = "" if self.clusters == self.n else f", {count(self.clusters)} clusters"
+        of = f"{count(self.positives)} of {plural(self.n, 'row')} positive"
+        apart = "" if self.clusters == self.n else f", {plural(self.clusters, 'cluster')}"
         area = figure(self.average_precision, self.ci_low, self.ci_high)
         return (
             f"Average precision {area} ({of}{apart}): a list in random order has "

@@ -15,7 +15,7 @@ from promolab.metrics._inputs import check_level, codes_of
 from promolab.metrics._probabilities import Gaps, check_probabilities, equal_bins, sums_by_bin
 from promolab.metrics.intervals import cluster_sums, normal_quantile, share_interval
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent
+from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,9 +94,10 @@ class Calibration(Result):
         )
         times = number(ratio.value, ratio.ci_low, ratio.ci_high, decimals=2)
         return (
-            f"{verdict}: observed/expected {times} ({count(self.positives)} of {count(self.n)} "
-            f"rows positive); mean distance by bin {percent(self.ece, decimals=1)}, "
-            f"{percent(self.ece_by_chance, decimals=1)} by chance alone."
+            f"{verdict}: observed/expected {times} ({count(self.positives)} of "
+            f"{plural(self.n, 'row')} positive); mean distance by bin "
+            f"{percent(self.ece, decimals=1)}, {percent(self.ece_by_chance, decimals=1)} by chance "
+            "alone."
         )
 
     def plot(self, ax: Axes | None = None, *, colour: str | None = None) -> Axes:

@@ -77,7 +77,7 @@ class LogLoss(Result):
         """Say the log-loss in words, beside that of the base rate."""
         words = (
             f"Log-loss {figure(self.value, self.ci_low, self.ci_high, OF_LOSSES)} "
-            f"({count(self.positives)} of {count(self.n)} rows positive)"
+            f"({count(self.positives)} of {plural(self.n, 'row')} positive)"
         )
         if math.isfinite(self.skill.value):
             words += f": {against_base(self.skill)}"
@@ -230,8 +230,8 @@ class CalibrationError(Result):
         points = figure(100 * true.value, 100 * true.ci_low, 100 * true.ci_high, least=1)
         return (
             f"Predictions are {points} percentage points from the observed shares on average"
-            f"{near}; {number(100 * self.value)} as seen over {self.bins} bins, of which chance "
-            f"alone makes {number(100 * self.by_chance)} (n = {count(self.n)})."
+            f"{near}; {number(100 * self.value)} as seen over {plural(self.bins, 'bin')}, of "
+            f"which chance alone makes {number(100 * self.by_chance)} (n = {count(self.n)})."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:

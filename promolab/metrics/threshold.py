@@ -21,7 +21,7 @@ from promolab.metrics._inputs import (
 from promolab.metrics._moments import list_order
 from promolab.metrics.intervals import normal_quantile
 from promolab.results import Estimate, Result
-from promolab.wording import count, decimals_for, number, percent
+from promolab.wording import count, decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +143,7 @@ class ThresholdChart(Result):
             title=self._finding(),
             subtitle=f"{money} counted in responses (not effects) by "
             f"{'share contacted' if by == 'contacted' else 'threshold'}, {level} band · "
-            f"n = {count(self.n)}, {count(self.positives)} responses",
+            f"n = {count(self.n)}, {plural(self.positives, 'response')}",
             xlabel="share contacted, highest scores first" if by == "contacted" else "threshold",
             ylabel=money,
             percent_x=by == "contacted",

@@ -85,7 +85,7 @@ class AucWithin(Result):
         each = self.by_group["auc"]
         words = (
             f"Within groups the AUC is {figure(self.auc, self.ci_low, self.ci_high)} "
-            f"({count(self.positives)} of {count(self.n)} rows positive); over "
+            f"({count(self.positives)} of {plural(self.n, 'row')} positive); over "
             f"{plural(len(each), 'group')} it ranges from {each.min():.3f} to "
             f"{each.max():.3f}."
         )

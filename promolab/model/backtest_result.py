@@ -129,9 +129,10 @@ class Backtest(Result):
             why = "; ".join(self.skipped["reason"].unique()[:2]) or "there are no pairs"
             return f"No promotion could be predicted out of time: {why}."
         n, positives = len(self.rows), self.rows["y"].sum()
+        told = f"{count(positives)} of {plural(n, 'contact')}" if n else "none had a contact that"
         sentences = [
             f"{plural(len(self.by_promotion), 'promotion')} predicted, each from those over before "
-            f"it started: {count(positives)} of {count(n)} contacts {self.outcome}"
+            f"it started: {told} {self.outcome}"
             + (f"; AUC {_interval(self.pooled)} over all" if self.pooled else "")
             + (f", {_interval(self.within)} within promotions" if self.within else "")
             + "."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.model.explanation_result import written
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, percent, plural
+from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,7 @@ class Dependence(Result):
         known = self.table[self.table["value"].notna()]
         missing = self.table[self.table["value"].isna()]
         what = (
-            f"mean prediction if all {count(self.n)} contacts had the same {name}; "
+            f"mean prediction if all {plural(self.n, 'contact')} had the same {name}; "
             f"{percent(self.level, decimals=0)} intervals over customers, the model as it is"
         )
         if self.numeric:

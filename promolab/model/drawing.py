@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promolab.model.response import ResponseModel
-from promolab.wording import capital
+from promolab.wording import capital, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def plot_coefficients(
         ax,
         title=f"{capital(names[0])} weighs most",
         subtitle=f"the {len(table)} largest weights, 95 % intervals, pulled towards 0; "
-        f"{model.n_:,} contacts",
+        f"{plural(model.n_, 'contact')}",
         xlabel="change of the log odds per standard deviation",
     )
 

@@ -68,7 +68,7 @@ class LearningByEpoch(Result):
         if not self.held_out:
             return (
                 f"All {plural(self.epochs, 'epoch')} were used: {self.how}. Log-loss {told:.3f} on "
-                f"{count(self.rows_learning)} rows learned from."
+                f"{plural(self.rows_learning, 'row')} learned from."
             )
         unseen = self.held_out[self.kept - 1]
         ran_out = self.kept == self.epochs

@@ -79,10 +79,10 @@ class Importance(Result):
     def when(self) -> str:
         """What it was measured on, in words."""
         if self.moment is None:
-            return f"{count(self.n)} contacts"
+            return f"{plural(self.n, 'contact')}"
         return (
             f"{plural(self.promotions_after, 'promotion')} starting from "
-            f"{self.moment:%d %b %Y} ({count(self.n)} contacts), by a model of the "
+            f"{self.moment:%d %b %Y} ({plural(self.n, 'contact')}), by a model of the "
             f"{count(self.promotions_before)} over before"
         )
 

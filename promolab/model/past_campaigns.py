@@ -144,7 +144,7 @@ class HistoryCurve(Result):
         """Say whether the last step of history still helped."""
         promotions = self.rows["promotion_id"].nunique()
         words = (
-            f"{plural(promotions, 'promotion')} ({count(len(self.rows))} rows, "
+            f"{plural(promotions, 'promotion')} ({plural(len(self.rows), 'row')}, "
             f"{count(self.rows['y'].sum())} {self.outcome}) predicted from the {self.which} "
             f"{', '.join(self.counts[:-1])} and from all promotions over before them."
         )
@@ -205,7 +205,7 @@ class HistoryCurve(Result):
         return plots.finish(
             ax,
             title=f"{self.verdict().split(':')[0]}",
-            subtitle=f"{MEASURES[metric]} on the same {count(len(self.rows))} rows of "
+            subtitle=f"{MEASURES[metric]} on the same {plural(len(self.rows), 'row')} of "
             f"{plural(self.rows['promotion_id'].nunique(), 'promotion')}; "
             f"{percent(self.level, decimals=0)} intervals clustered by customer; last step better "
             f"by {gain}, paired",

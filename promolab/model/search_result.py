@@ -212,4 +212,6 @@ class SearchResult(Result):
 
 
 def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return count(value) if 1000 <= abs(value) < 1e15 else f"{value:.3g}"

@@ -12,7 +12,7 @@ from promolab.errors import InputError
 from promolab.metrics.comparison import holm, two_sided
 from promolab.model._inputs import check_present
 from promolab.results import Result, plain
-from promolab.wording import count, number, percent, plural
+from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ class SegmentQuality(Result):
     def summary(self) -> str:
         """Say where the model ranks worst, and for whom its expectation does not hold."""
         known, small = self.large, len(self.table) - len(self.large)
-        words = f"{plural(len(self.table), 'segment')}, {count(self.table['n'].sum())} rows"
+        words = f"{plural(len(self.table), 'segment')}, {plural(self.table['n'].sum(), 'row')}"
         words += f"; {small} with fewer than {FEWEST} responses not shown." if small else "."
         if len(known):
             low = known.iloc[int(np.argmin(known["auc"]))]

@@ -161,7 +161,7 @@ class Selection(Result):
         return plots.finish(
             ax,
             title=self._finding(),
-            subtitle=f"AUC with the {count(len(self.kept))} features kept minus that with all "
+            subtitle=f"AUC with the {plural(len(self.kept), 'feature')} kept minus that with all "
             f"{count(len(self.table))}; {percent(self.cost.level, decimals=0)} intervals; "
             f"{plural(self.promotions_after, 'promotion')} starting from {self.moment:%d %b %Y} "
             f"({plural(self.cost.n, 'contact')})",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from promolab.results import Estimate, Result
-from promolab.wording import count, number
+from promolab.wording import number, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ class Shrunk(Result):
             tried = len(self.table) - 1
             return (
                 f"The model stays as it is: none of {tried} smaller ones was shown to raise the "
-                f"log-loss by {self.most_loss:g} or less ({count(self.n)} rows). Allow more, or "
+                f"log-loss by {self.most_loss:g} or less ({plural(self.n, 'row')}). Allow more, or "
                 "give more rows."
             )
         rise = number(after["rise"], after["rise_low"], after["rise_high"], decimals=4)
@@ -92,7 +92,7 @@ class Shrunk(Result):
             f"({size_in_words(before['bytes'])} to {size_in_words(after['bytes'])}), "
             f"{self.times_faster:,.1f} times as fast. Log-loss {before['log_loss']:.4f} to "
             f"{after['log_loss']:.4f}, difference {rise}, {self.most_loss:g} allowed; AUC "
-            f"{before['auc']:.3f} to {after['auc']:.3f} ({count(self.n)} rows)."
+            f"{before['auc']:.3f} to {after['auc']:.3f} ({plural(self.n, 'row')})."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -118,7 +118,7 @@ class Shrunk(Result):
             ax,
             title=title[0].upper() + title[1:],
             subtitle=f"rise of the log-loss and {100 * self.level:.0f} % interval, size of the "
-            f"file; {count(self.n)} rows, {count(self.clusters)} independent units",
+            f"file; {plural(self.n, 'row')}, {plural(self.clusters, 'independent unit')}",
             xlabel="log-loss, smaller model − original (nats)",
         )
 

@@ -17,7 +17,7 @@ from promolab.errors import InputError
 from promolab.profiles.axes import AXES
 from promolab.profiles.columns import customer_frame, numeric
 from promolab.results import Result, plain
-from promolab.wording import count, number, plural
+from promolab.wording import number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -244,7 +244,7 @@ def _card(
     if rows.empty:
         kind = profiles["customer_id"].dtype
         raise InputError(
-            f"customer {customer_id!r} is not among the {count(len(profiles))} customers of "
+            f"customer {customer_id!r} is not among the {plural(len(profiles), 'customer')} of "
             f"profiles; expected one of profiles.customer_id ({kind})"
         )
     row = rows.iloc[0]

@@ -130,9 +130,10 @@ def lapse_days(features: pd.DataFrame) -> tuple[int, str]:
     days = numeric(features, "days_between_orders")
     known = days[(np.nan_to_num(numeric(features, "orders")) >= 3) & ~np.isnan(days)]
     if len(known) < MIN_REGULARS:
+        few = f"only {plural(len(known), 'customer')}" if len(known) else "no customer"
         return USUAL_LAPSE_DAYS, (
-            f"Lapsed: no order for more than {USUAL_LAPSE_DAYS} days, the usual measure, for only "
-            f"{plural(len(known), 'customer')} ordered three times or more."
+            f"Lapsed: no order for more than {USUAL_LAPSE_DAYS} days, the usual measure, for {few} "
+            "ordered three times or more."
         )
     quantile = float(np.quantile(known, QUANTILE))
     weeks = math.ceil(round(quantile / 7, 9))

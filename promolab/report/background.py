@@ -9,7 +9,7 @@ from promolab.report.page import Html, join, link, say, table
 from promolab.report.steps import segment_formats, segment_rows
 from promolab.segmentation import SegmentProfile
 from promolab.segmentation.preparation import APART
-from promolab.wording import Answer, count, percent
+from promolab.wording import Answer, count, percent, plural
 
 __all__ = ["data_block", "segments_block", "segments_finding"]
 
@@ -70,7 +70,7 @@ def _rate_words(rows: pd.DataFrame) -> str:
     if not (rows["contacts"] > 0).any():
         return ""
     return (
-        f"Rates of {count(rows['contacts'].sum())} contacts for promotions that are over, by "
+        f"Rates of {plural(rows['contacts'].sum(), 'contact')} for promotions that are over, by "
         "segment at the start. "
     )
 
@@ -89,7 +89,7 @@ def data_block(run: RunFolder) -> Html:
     out = sum(v["rows_quarantined"] for v in data)
     share = percent(out / (kept + out), decimals=2) if 10_000 * out >= kept + out else "< 0.01 %"
     gone = f"{count(out)} ({share}) were left out" if out else "none was left out"
-    first = f"{count(kept + out)} rows were known by then; {gone}."
+    first = f"{plural(kept + out, 'row')} were known by then; {gone}."
     told = (metrics.get("quarantined") or {}).get("sentences", [])
     items = "".join(say(sentence, kind="li").text for sentence in told[:4])
     return join(

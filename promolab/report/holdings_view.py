@@ -151,7 +151,7 @@ def _gaps(held: TableHolding) -> str:
     words = [
         day_text(gap.first)
         if gap.days == 1
-        else f"{day_text(gap.first)} to {day_text(gap.last)} ({count(gap.days)} days)"
+        else f"{day_text(gap.first)} to {day_text(gap.last)} ({plural(gap.days, 'day')})"
         for gap in gaps
     ]
     longest = "" if sum(gap.days for gap in gaps) == held.missing_days else "the longest gaps "

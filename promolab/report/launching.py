@@ -129,5 +129,5 @@ def _links(files: Sequence[str], economics: PromotionEconomics) -> Html:
 
 def _title(promotion: Mapping[Any, Any], valid: str) -> str:
     products = promotion.get("products")
-    offered = "" if pd.isna(products) or not products else f" · {count(products)} products"
+    offered = "" if pd.isna(products) or not products else f" · {plural(products, 'product')}"
     return f"{promotion['name']} · {valid}{offered}"

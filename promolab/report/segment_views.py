@@ -205,7 +205,8 @@ def answers(response: SegmentResponse | None) -> Html:
         shown,
         columns,
         {"customers": count, "contacts": count, **figures},
-        caption="All promotions together, most contacts first; 95 % intervals by customer.",
+        caption=f"Who {response.outcome}, all promotions together, most contacts first; 95 % "
+        "intervals by customer.",
         most=12,
         file="tables/segment_response.parquet",
         file_text="Each segment and promotion, with intervals, as a file",

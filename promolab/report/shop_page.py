@@ -9,7 +9,7 @@ import pandas as pd
 from promolab.contract import Shop
 from promolab.report.page import Html, Tile, beside, join, picture, say, table
 from promolab.sales import YEAR, Cohorts, WeeklySales
-from promolab.wording import count, money, percent
+from promolab.wording import count, money, percent, plural
 
 __all__ = ["more_would_tell", "sales_block", "sales_tiles"]
 
@@ -49,9 +49,9 @@ def sales_tiles(sales: WeeklySales) -> list[Tile]:
     }
     notes = {
         "Sales": f"{days}, net of returns",
-        "Orders": f"by {count(sales.at('customers'))} customers",
-        "Sales per order": f"of {count(basket.n)} orders",
-        "Repeat rate": f"of {count(repeat.n)} customers, those who had ordered before",
+        "Orders": f"by {plural(sales.at('customers'), 'customer')}",
+        "Sales per order": f"of {plural(basket.n, 'order')}",
+        "Repeat rate": f"of {plural(repeat.n, 'customer')}, those who had ordered before",
     }
     return [
         Tile(

@@ -72,7 +72,9 @@ class DataOverview(Result):
             f"{plural(self.missing, 'day')} without any" if self.missing else "no day without any"
         )
         total = int(self.days["events"].sum())
-        return f"{count(total)} events from {self.first:%d %b %Y} to {self.last:%d %b %Y}, {gaps}."
+        return (
+            f"{plural(total, 'event')} from {self.first:%d %b %Y} to {self.last:%d %b %Y}, {gaps}."
+        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the events of each whole week, a line per kind."""

@@ -18,7 +18,7 @@ from promolab.model.uplift.forward import place_within
 from promolab.model.uplift.forward import pooled as together
 from promolab.model.uplift.identification import Identification
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, percent
+from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -255,7 +255,9 @@ class Targeting(Result):
     def of_arms(self) -> str:
         """Say which arms have something to target by themselves."""
         m = len(self.arms)
-        how = f"With {count(m)} arms one may look good by chance: intervals hold for all at once."
+        how = (
+            f"With {plural(m, 'arm')} one may look good by chance: intervals hold for all at once."
+        )
         if not self.found:
             return f"{how} As nothing to target is seen with all together, none is singled out."
         names = self.arms_found
@@ -286,7 +288,7 @@ class Targeting(Result):
             title=self._title(),
             subtitle=f"gain in {self.outcome} per customer of the list by share contacted, all "
             f"arms together; {percent(d.level, decimals=0)} bands; "
-            f"{count(d.clusters)} customers, {self.identification}",
+            f"{plural(d.clusters, 'customer')}, {self.identification}",
             xlabel="share of the list contacted, best first",
             ylabel=f"{self.outcome} gained per customer of the list",
             percent_x=True,

@@ -10,7 +10,7 @@ from promolab.report.page import Html, join, picture, say, table
 from promolab.report.uplift_choice import FILE, OBSERVED
 from promolab.report.uplift_step import UpliftStep
 from promolab.report.uplift_teaching import customer_types
-from promolab.wording import count, number, percent, plural
+from promolab.wording import arm_words, count, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def compared(step: UpliftStep, currency: str = "") -> Html:
     formats |= dict.fromkeys(named, number)
     if own:
         formats |= {name: percent for name in named if name == "purchases"}
-    caption = f"Who got what, and what followed; {trial.control} is the control."
+    caption = f"Who got what, and what followed; {arm_words(trial.control)} is the control."
     if step.choice.source == OBSERVED:
         caption += " Who got what was not the same kind of customer: these means tell no effect."
     money = f", in {currency}" if own and currency and trial.outcomes[0] in MONEY else ""

@@ -61,8 +61,8 @@ class Cohorts(Result):
         rows = self._next_month()
         if rows.empty:
             return (
-                f"No month that lies a month back has brought {count(FEWEST)} new customers: how "
-                "many come back cannot be told yet."
+                f"No month that lies a month back has brought {plural(FEWEST, 'new customer')}: "
+                "how many come back cannot be told yet."
             )
         last = rows.iloc[-1]
         text = (

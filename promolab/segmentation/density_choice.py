@@ -162,7 +162,7 @@ class DensitySettings(Result):
 
 
 def _span(low: float, high: float) -> str:
-    return plural(low, "group") if low == high else f"{count(low)} to {count(high)} groups"
+    return plural(low, "group") if low == high else f"{count(low)} to {plural(high, 'group')}"
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class DistanceCurve(Result):
         text = (
             f"The neighbourhood reaches {number(self.eps)} standard deviations (eps, {how}): "
             f"{percent(inside, decimals=0)} of {plural(len(self.distances), 'customer')} have "
-            f"{count(self.others)} others this near."
+            f"{plural(self.others, 'other')} this near."
         )
         return text if self.around is None else f"{text} It gives {self.around.found()}"
 

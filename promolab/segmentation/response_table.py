@@ -100,7 +100,7 @@ class SegmentResponse(Result):
         end = " A rate says who answered, not what the promotion caused."
         promotions = self.table["promotion_id"].nunique()
         if promotions > SHOWN:
-            end += f" The figure shows the {SHOWN} largest of {count(promotions)} promotions."
+            end += f" The figure shows the {SHOWN} largest of {plural(promotions, 'promotion')}."
         over_all = self._over_all()
         return f"{head}{over_all}{text}{f': {told}' if told else ''}. {self.known}{left}{end}"
 

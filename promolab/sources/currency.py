@@ -201,7 +201,7 @@ def _converted(part: Part, table: Any, money: list[str], code: Any, own: str, ra
     n = int(early.count().execute())
     if n:
         raise DataError(
-            f"{part.table} has {count(n)} amounts older than the first rate of their currency; "
+            f"{part.table} has {plural(n, 'amount')} older than the first rate of their currency; "
             "add an earlier rate to [rates]"
         )
     # Money is a number of hundredths at least; a hundredth of a cent keeps what a rate makes of it.

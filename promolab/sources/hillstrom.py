@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.contract import Experiment
 from promolab.errors import DataError, InputError
-from promolab.wording import count
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,16 +200,16 @@ def _mended(table: pd.DataFrame) -> list[str]:
     wrong = table["zip_code"] == "Surburban"
     if wrong.any():
         table.loc[wrong, "zip_code"] = "Suburban"
-        notes.append(f"zip_code: 'Surburban' is read as 'Suburban' ({count(wrong.sum())} rows).")
+        notes.append(f"zip_code: 'Surburban' is read as 'Suburban' ({plural(wrong.sum(), 'row')}).")
     floor = table["history"].min()
     notes.append(
-        f"history has a floor: {count((table['history'] == floor).sum())} customers have the "
+        f"history has a floor: {plural((table['history'] == floor).sum(), 'customer')} have the "
         f"smallest value, {floor:g}."
     )
     twins = int(table.drop(columns="customer_id").duplicated().sum())
     if twins:
         notes.append(
-            f"{count(twins)} rows equal an earlier one: the file has no ids, and they are taken "
+            f"{plural(twins, 'row')} equal an earlier one: the file has no ids, and they are taken "
             "for different customers."
         )
     return notes

@@ -152,7 +152,7 @@ def test_a_comparison_reads_and_draws():
     import matplotlib.pyplot as plt
 
     found = counted((99, 900), (5, 100))
-    assert "send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in found.summary()
+    assert "Send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in found.summary()
     assert "chance alone could have made" in found.summary()
     told = found.to_dict()
     assert told["identification"] == "randomised" and told["kind"] == "share" and told["n"] == 1000

@@ -53,6 +53,15 @@ def test_so_is_that_of_other_weeks_and_of_a_shop_without_promotions(small_report
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_step_page_is_twelve_screens_at_most(journey_report):
+    pages = sorted(journey_report.glob("0*.html"))
+    assert len(pages) == 6
+    for page in pages:
+        height, _ = measured(str(CHROMIUM), page)
+        assert height <= 12 * 900, (page, height)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize("name", ["index", "01_data", "02_customers", "03_segments", "04_response"])
 def test_a_page_is_drawn_from_top_to_bottom_inside_its_margins(journey_report, tmp_path, name):
     picture = drawn(journey_report / f"{name}.html", tmp_path, 1150, 2400)

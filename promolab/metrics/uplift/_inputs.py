@@ -71,12 +71,14 @@ class UpliftRows:
     @property
     def words(self) -> str:
         """Rows, and what stands behind them, in words."""
-        from promolab.wording import count
+        from promolab.wording import count, plural
 
         words = f"n = {count(self.n)}"
         if self.treated is not None:
             words += f", {count(int(np.count_nonzero(self.treated)))} treated"
-        return words + (f", {count(self.clusters)} customers" if self.cluster is not None else "")
+        return words + (
+            f", {plural(self.clusters, 'customer')}" if self.cluster is not None else ""
+        )
 
 
 def check_uplift(

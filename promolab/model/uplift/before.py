@@ -9,7 +9,7 @@ import numpy as np
 from promolab.model.uplift.checks_result import NOTABLE, Check
 from promolab.model.uplift.contrasts import arm_contrast, comparable_columns
 from promolab.model.uplift.figures import p_words, signed, spoken
-from promolab.wording import plural
+from promolab.wording import arm_words, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def check_balance(
     worst = balance.iloc[int(size.argmax())]
     told = (
         f"{spoken(worst['column'])} differs most, by {signed(worst['weighted'])} sd in "
-        f"{spoken(worst['arm'])}"
+        f"{arm_words(worst['arm'])}"
     )
     value = float(size.max())
     if not experiment.randomised:
@@ -122,7 +122,7 @@ def check_placebo(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
     least, off, arm, column = min(found, key=lambda one: (one[0], str(one[2]), one[3]))
     chance = min(1.0, least * len(found))
     words = f"{p_words(chance)}, of {plural(len(found), 'test')}"
-    told = f"{spoken(column)} differs most, by {signed(off, 3)} sd in {spoken(arm)} ({words})"
+    told = f"{spoken(column)} differs most, by {signed(off, 3)} sd in {arm_words(arm)} ({words})"
     if chance < UNLIKELY and (experiment.randomised or abs(off) > NOTABLE):
         return Check(
             name, "refused",

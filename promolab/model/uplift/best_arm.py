@@ -12,7 +12,7 @@ from promolab.model.uplift.effects import best_of
 from promolab.model.uplift.figures import figure, lines, spoken
 from promolab.model.uplift.identification import Identification
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count
+from promolab.wording import arm_words, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,7 @@ class BestArmValue(Result):
         everyone = self.everyone[arm]
         words = (
             f"Giving each customer the arm that other customers show to be best gains "
-            f"{self._written(self.best)}; giving everybody {spoken(arm)} "
+            f"{self._written(self.best)}; giving everybody {arm_words(arm)} "
             f"{self._written(everyone)}; giving none 0. {self._verdict()}"
         )
         return self.identification.qualified(words)

@@ -12,7 +12,7 @@ from promolab.model.uplift.averages import mean_of, t_quantile
 from promolab.model.uplift.figures import figure, lines, spoken
 from promolab.model.uplift.forward import MOST, Forward, place_within, pooled
 from promolab.results import Estimate, Result, plain
-from promolab.wording import capital, count
+from promolab.wording import arm_words, capital, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +110,7 @@ class CalibratedEffects(Result):
         return " ".join(self._sentence(row) for row in lines(self.table))
 
     def _sentence(self, row: Any) -> str:
-        arm = capital(spoken(row.arm))
+        arm = capital(arm_words(row.arm))
         average = figure(row.effect, row.ci_low, row.ci_high)
         if row.learner == CONSTANT:
             return f"{arm}: everybody has the average effect, {average}."

@@ -21,7 +21,7 @@ from promolab.model.uplift.figures import p_words, spoken
 from promolab.model.uplift.nuisance import estimate_propensity, kept_rows
 from promolab.model.uplift.overlap import check_overlap, overlap_table
 from promolab.model.uplift.rows import rows_of
-from promolab.wording import percent, plural
+from promolab.wording import arm_words, percent, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Experiment
@@ -134,7 +134,7 @@ def _arm_sizes(experiment: Experiment, outcome: str | None) -> Check:
             arm = int(rare.argmin())
             return Check(
                 name, "warning",
-                f"The outcome hardly varies in {spoken(arms[arm])} "
+                f"The outcome hardly varies in {arm_words(arms[arm])} "
                 f"({plural(int(rare[arm]), 'row')} of the rarer kind): its interval is rough.",
                 float(rare[arm]),
             )  # fmt: skip
@@ -162,7 +162,7 @@ def _sample_ratio(experiment: Experiment) -> Check:
     expected = chances.mean(axis=0)
     worst = int(np.abs(found - expected).argmax())
     told = (
-        f"{spoken(experiment.arms[worst])} came to {percent(found[worst], decimals=2)} of "
+        f"{arm_words(experiment.arms[worst])} came to {percent(found[worst], decimals=2)} of "
         f"decisions, and its chances say {percent(expected[worst], decimals=2)}"
     )
     if p < UNLIKELY:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.model.uplift.averages import group_means
-from promolab.model.uplift.figures import lines, spoken
+from promolab.model.uplift.figures import lines
 from promolab.results import Result, plain
-from promolab.wording import capital, number, percent
+from promolab.wording import arm_words, capital, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ class EffectImportance(Result):
                 f"beyond noise help {', '.join(sure[:5])}" if sure else "none helps beyond noise"
             )
             words.append(
-                f"{capital(spoken(arm))}: its predicted effects move most with {used}; {known}."
+                f"{capital(arm_words(arm))}: its predicted effects move most with {used}; {known}."
             )
         return " ".join(words)
 
@@ -86,7 +86,7 @@ class EffectImportance(Result):
         sure = int((rows["ci_low"] > 0).sum())
         return plots.finish(
             ax,
-            title=f"{capital(spoken(arm))}: {rows['column'].iloc[0]} moves the predicted effect "
+            title=f"{capital(arm_words(arm))}: {rows['column'].iloc[0]} moves the predicted effect "
             "most; "
             f"{number(sure, decimals=0)} of {len(rows)} covariates help beyond noise",
             subtitle=f"How much worse effects on {self.outcome} are predicted with the covariate "

@@ -11,7 +11,7 @@ from promolab.errors import InputError, nearest
 from promolab.model.uplift.figures import figure, lines, p_words, spoken
 from promolab.model.uplift.identification import Identification
 from promolab.results import Result, plain
-from promolab.wording import capital, count, percent, plural
+from promolab.wording import arm_words, capital, count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,11 +76,11 @@ class AverageEffects(Result):
         return self.identification.qualified(words)
 
     def _sentence(self, row: Any) -> str:
-        shown, arm = figure(row.effect, row.ci_low, row.ci_high), capital(spoken(row.arm))
+        shown, arm = figure(row.effect, row.ci_low, row.ci_high), capital(arm_words(row.arm))
         if not np.isfinite(row.effect):
-            return f"{arm}: no decision could have got it as well as {self.control}."
+            return f"{arm}: no decision could have got it as well as {arm_words(self.control)}."
         if not self.identification.causal:
-            return f"{arm} and {self.control} differ by {shown} in {self.outcome}."
+            return f"{arm} and {arm_words(self.control)} differ by {shown} in {self.outcome}."
         lift = ""
         if row.control > 0 and row.lift_high - row.lift_low < UNTOLD:
             share = percent(row.lift, row.lift_low, row.lift_high)
@@ -108,7 +108,7 @@ class AverageEffects(Result):
         beyond = (table["ci_low"] > 0).sum()
         shown = figure(best["effect"], best["ci_low"], best["ci_high"])
         title = (
-            f"{capital(spoken(best['arm']))} adds most: {shown}"
+            f"{capital(arm_words(best['arm']))} adds most: {shown}"
             if beyond
             else "No arm adds more than noise"
         )
@@ -118,7 +118,7 @@ class AverageEffects(Result):
             ax,
             title=title,
             subtitle=f"{_measure(self.identification)} on {self.outcome} per decision against "
-            f"{self.control}, {self.level:.0%} intervals; n = {count(table['n'].max())}",
+            f"{arm_words(self.control)}, {self.level:.0%} intervals; n = {count(table['n'].max())}",
             xlabel=self.outcome,
         )
 
@@ -176,7 +176,7 @@ class GroupEffects(Result):
         return self.identification.qualified(" ".join(words))
 
     def _sentence(self, test: Any) -> str:
-        rows, arm = self.of(test.arm).dropna(subset=["effect"]), capital(spoken(test.arm))
+        rows, arm = self.of(test.arm).dropna(subset=["effect"]), capital(arm_words(test.arm))
         what = "effect" if self.identification.causal else "difference to the control"
         if rows["group"].tolist() == [ALIKE]:
             return f"{arm}: there is nothing to rank by, everybody has the same predicted {what}."
@@ -214,9 +214,10 @@ class GroupEffects(Result):
         told = "groups differ" if differ else "no difference beyond noise"
         return plots.finish(
             ax,
-            title=f"{capital(spoken(arm))}: {told} ({p_words(test['p_value'])})",
+            title=f"{capital(arm_words(arm))}: {told} ({p_words(test['p_value'])})",
             subtitle=f"{_measure(self.identification)} on {self.outcome} per decision against "
-            f"{self.control}, by {self.by}; {self.level:.0%} intervals, dashed: the average",
+            f"{arm_words(self.control)}, by {self.by}; {self.level:.0%} intervals, dashed: "
+            "the average",
             xlabel=self.outcome,
         )
 

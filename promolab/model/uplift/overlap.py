@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.model.uplift.checks_result import Check
-from promolab.model.uplift.figures import figure, spoken
-from promolab.wording import count, percent, plural
+from promolab.model.uplift.figures import figure
+from promolab.wording import arm_words, count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:
     name = "overlap"
     worst = overlap.iloc[int(overlap["effective_n"].argmin())]
     told = (
-        f"the {count(worst['n'])} rows of {spoken(worst['arm'])} are worth "
+        f"the {plural(worst['n'], 'row')} of {arm_words(worst['arm'])} are worth "
         f"{count(worst['effective_n'])} after weighting (lowest chance {figure(worst['lowest'])})"
     )
     value = float(worst["effective_n"])
@@ -73,22 +73,23 @@ def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:
     if few["even_n"] < 2 * EFFECTIVE:
         return Check(
             name, "refused",
-            f"Hardly anyone could have got {spoken(few['arm'])} as well as {experiment.control}: "
-            f"all is worth an even experiment on {plural(int(few['even_n']), 'row')}. Compare "
-            "those alone who could have got either: trim='optimal'.", float(few["even_n"]),
+            f"Hardly anyone could have got {arm_words(few['arm'])} as well as "
+            f"{arm_words(experiment.control)}: all is worth an even experiment on "
+            f"{plural(int(few['even_n']), 'row')}. Compare those alone who could have got "
+            "either: trim='optimal'.", float(few["even_n"]),
         )  # fmt: skip
     lost = overlap.iloc[int(overlap["kept"].argmin())]
     if not experiment.randomised and lost["kept"] < MOST_KEPT:
         return Check(
             name, "warning",
-            f"Only {percent(lost['kept'])} of the rows of {spoken(lost['arm'])} have their like in "
-            "the other arm; the effect is told for these alone.", value,
+            f"Only {percent(lost['kept'])} of the rows of {arm_words(lost['arm'])} have their like "
+            "in the other arm; the effect is told for these alone.", value,
         )  # fmt: skip
     thin = overlap.iloc[int(overlap["effective_share"].argmin())]
     if thin["effective_share"] < THIN:
         return Check(
             name, "warning",
-            f"Few rows carry much of the weight: the {count(thin['n'])} rows of "
-            f"{spoken(thin['arm'])} are worth {count(thin['effective_n'])}.", value,
+            f"Few rows carry much of the weight: the {plural(thin['n'], 'row')} of "
+            f"{arm_words(thin['arm'])} are worth {count(thin['effective_n'])}.", value,
         )  # fmt: skip
     return Check(name, "passed", f"Least: {told}.", value)

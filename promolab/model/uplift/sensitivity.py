@@ -9,10 +9,10 @@ import numpy as np
 
 from promolab.metrics.differences import difference_of
 from promolab.metrics.intervals import normal_quantile
-from promolab.model.uplift.figures import figure, lines, spoken
+from promolab.model.uplift.figures import figure, lines
 from promolab.model.uplift.identification import Identification
 from promolab.results import Result, plain
-from promolab.wording import capital, percent, plural
+from promolab.wording import arm_words, capital, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,8 +103,8 @@ class Sensitivity(Result):
             share = percent(row.trimmed / (row.n + row.trimmed))
             out = f" ({share} of decisions left out for lack of overlap)"
         words = (
-            f"{capital(spoken(row.arm))} and {self.control} differ by {raw} in {self.outcome} as "
-            f"they are; {left} is left once covariates are alike{out}."
+            f"{capital(arm_words(row.arm))} and {arm_words(self.control)} differ by {raw} in "
+            f"{self.outcome} as they are; {left} is left once covariates are alike{out}."
         )
         if self.identification.name != "adjusted":
             return words
@@ -125,7 +125,7 @@ class Sensitivity(Result):
         low: list[float] = []
         high: list[float] = []
         for row in lines(self.table):
-            labels += [f"{spoken(row.arm)}: {what}" for what in ("raw", "adjusted")]
+            labels += [f"{arm_words(row.arm)}: {what}" for what in ("raw", "adjusted")]
             values += [row.raw, row.effect]
             low += [row.raw_low, row.ci_low]
             high += [row.raw_high, row.ci_high]
@@ -133,7 +133,7 @@ class Sensitivity(Result):
         ax = plots.intervals(labels, values, low, high, reference=0.0, colour=colours, ax=ax)
         first = self.table.iloc[0]
         raw = figure(first["raw"], first["raw_low"], first["raw_high"])
-        apart = f"by which {spoken(first['arm'])} and {self.control} differ"
+        apart = f"by which {arm_words(first['arm'])} and {arm_words(self.control)} differ"
         if first["raw_low"] <= 0 <= first["raw_high"]:
             title = f"The {raw} {apart} are within noise"
         else:
@@ -142,7 +142,7 @@ class Sensitivity(Result):
         return plots.finish(
             ax,
             title=title,
-            subtitle=f"Difference in {self.outcome} per decision to {self.control}, "
+            subtitle=f"Difference in {self.outcome} per decision to {arm_words(self.control)}, "
             f"{self.level:.0%} intervals; {self.identification}",
             xlabel=self.outcome,
         )

@@ -159,7 +159,7 @@ def _chosen(
         check = f"{count(bad)} of {plural(given, 'value')} do not fit and will be refused"
         if others:
             check += f"; {others[0]} fits as many"
-        return Written(how, f"{count(given - bad)} values fit", check)
+        return Written(how, f"{plural(given - bad, 'value')} fit", check)
     why = f"all {plural(given, 'value')} fit"
     if others:
         return Written(

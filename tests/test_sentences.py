@@ -1,0 +1,214 @@
+"""Sentences read well whatever the figures: none, one, negative, thousands, a single row."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+import promolab
+from promolab import metrics
+from promolab.abtest import compare_arms
+from promolab.campaign.bought_anyway import BoughtAnyway
+from promolab.campaign.comparison import Difference
+from promolab.campaign.economics_total import LaunchEconomics
+from promolab.campaign.outlook_coverage import OutlookCoverage
+from promolab.cleaning import left_out
+from promolab.contract import Shop
+from promolab.errors import PromolabError
+from promolab.profiles import life_stages
+from promolab.results import Estimate, Result
+from promolab.wording import money, more_or_less, number, percent
+from tests.report.test_launch_figures import ROW
+from tests.wording_lint import nonsense, nonsense_of, visible
+
+NAN = math.nan
+SPANS = [
+    *((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (1.0, NAN, NAN), (0.0, NAN, NAN), (NAN, NAN, NAN)),
+    *((1.2, 0.4, 1.9), (-1.0, -11.0, 7.0), (-3.0, -5.0, -1.0), (-0.001, -0.003, 0.001)),
+    *((104.4, 104.4, 104.4 + 1e-9), (20.3340668, 20.3340667, 20.3340669), (1e-9, -1e-9, 3e-9)),
+    *((12_345.6, 11_000.0, 13_800.0), (-54_321.0, -60_000.0, -50_000.0), (1.0, 0.98, 1.02)),
+]
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_figures(span):
+    told = [number(*span), number(*span, unit="points"), percent(*span), money(*span)]
+    told += [number(*span, decimals=d) for d in (0, 1, 3)] + [f"{more_or_less(*span)} than others."]
+    assert nonsense("\n".join(told)) == []
+
+
+def scored() -> Iterator[tuple[Any, Any]]:
+    """Yield labels and chances of the odd kinds."""
+    yield [1], [0.4]
+    yield [0, 1], [0.5, 0.5]
+    yield [0, 1], [0.0, 1.0]
+    yield [1, 0], [0.0, 1.0]
+    yield [0] * 5 + [1], np.linspace(0.1, 0.6, 6)
+    yield [0, 1] * 30, [0.5] * 60
+    yield [1] * 4, [0.2, 0.4, 0.6, 0.8]
+    rng = np.random.default_rng(0)
+    y = (rng.random(3_000) < 0.2).astype(int)
+    yield y, np.full(len(y), y.mean())
+    yield y, np.clip(0.2 + 0.1 * rng.standard_normal(len(y)), 0.001, 0.999)
+    yield y, 0.98 - 0.95 * y  # as wrong as can be
+
+
+SCORES = {
+    "roc": metrics.roc,
+    "log_loss": metrics.log_loss,
+    "brier": metrics.brier,
+    "ece": metrics.ece,
+    "calibration": metrics.calibration,
+    "lift": metrics.lift,
+    "precision_recall": metrics.precision_recall,
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_metrics_of_scores(name):
+    said = [made(SCORES[name], y, p) for y, p in scored()]
+    assert any(said) and nonsense("\n".join(said)) == []
+    assert not any(" less than the base" in s and "−" in s.split(" % ")[0] for s in said)
+
+
+def made(how: Callable[..., Any], *given: Any, **options: Any) -> str:
+    """Return what a result says, and its figure's words; nothing where the input is refused."""
+    import matplotlib.pyplot as plt
+
+    try:
+        found = how(*given, **options)
+    except PromolabError:
+        return ""
+    told = [found.summary()]
+    try:
+        axes = found.plot()
+        told += [axes.get_title(loc) for loc in ("left", "center")]
+    except (PromolabError, AttributeError):
+        pass
+    plt.close("all")
+    return "\n".join(told)
+
+
+def trials() -> Iterator[tuple[Any, Any]]:
+    """Yield outcomes and arms (called 0 and 1) of the odd kinds."""
+    rng = np.random.default_rng(1)
+    for n in (4, 60, 2_000):
+        arm = np.arange(n) % 2
+        yield np.zeros(n), arm
+        yield np.ones(n), arm
+        yield arm.astype(float), arm
+        yield 5.0 - 3.0 * arm + 0.1 * rng.standard_normal(n), arm
+        yield np.where(np.arange(n) == 1, 1e5, 0.0), arm
+        yield (rng.random(n) < 0.02).astype(float), arm
+
+
+def test_arms_called_by_numbers():
+    said = [made(compare_arms, y, arm, control=0) for y, arm in trials()]
+    said += [made(compare_arms, y, arm.astype(str), control="0") for y, arm in trials()]
+    told = "\n".join(said)
+    assert nonsense(told) == [] and "Arm 1 " in told and "arm 0 " in told
+    assert not [line for line in told.splitlines() if line[:2] in ("1 ", "0 ")]
+
+
+def test_effects_of_arms_called_by_numbers():
+    rng = np.random.default_rng(2)
+    n = 400
+    frame = pd.DataFrame({"member": np.arange(n), "sent": np.arange(n) % 2})
+    frame["age"] = rng.integers(18, 80, n)
+    frame["spend"] = 9.0 - 2.0 * frame["sent"] + rng.standard_normal(n)
+    names = {"customer_id": "member", "arm": "sent", "outcomes": ["spend"], "propensity": 0.5}
+    trial = promolab.load_experiment(frame, **names, covariates=["age"])
+    model = promolab.UpliftModel("dr").fit(trial)
+    told = [trial.summary(), model.checks_.summary(), model.average().summary()]
+    told += [model.sensitivity().summary(), model.average().plot().get_title(loc="left")]
+    assert nonsense("\n".join(told)) == []
+    assert "Arm 1 takes" in told[2]
+
+
+def economics() -> Iterator[LaunchEconomics]:
+    """Yield what promotions of nobody, of one and of many may cost."""
+    for contacts, held, value in itertools.product((0, 1, 40_000), (0, 1, 60), (0.0, 1.0, 9e6)):
+        for low, high in ((NAN, NAN), (value, value), (value / 2, 2 * value + 1)):
+            e = Estimate(value, low, high, 1)
+            row = replace(ROW, contacts=contacts, held=held, redemptions=e, discount=e, cost=e)
+            row = replace(row, break_even=e, visible=NAN if held < 2 else 1.0, days=1.0)
+            yield LaunchEconomics((row,))
+            yield LaunchEconomics((row, replace(row, promotion_id=7, name="Discount 7")))
+
+
+def test_what_promotions_may_cost():
+    for each in economics():
+        assert nonsense(f"{each.opening()}\n{each.summary()}") == [], each
+        first = each.promotions[0]
+        told = [first.expected_words(), first.visible_sentence(), first.break_even_sentence()]
+        assert nonsense("\n".join(told)) == [], first
+
+
+def small_results() -> Iterator[Result]:
+    """Yield results of single rows, of none and of differences below 0."""
+    for span in SPANS:
+        e = Estimate(*span, 1)
+        for why in ("", "alike in what is recorded"):
+            for right in ("adjusted", "not identified"):
+                yield Difference(e, right, why, 1, 1)
+        if not 0 <= span[0] <= 1:
+            continue
+        yield BoughtAnyway(e, e, 1.0)
+    day = pd.Timestamp("2024-01-01")
+    forecast = {"promotion_id": 1, "starts_at": day, "known": 3, "contacts": 1, "expected": 1.0}
+    forecast |= {"ci_low": 0.0, "ci_high": 2.0, "observed": 1, "inside": True}
+    for rows in (0, 1, 2):
+        table = pd.DataFrame([forecast] * rows, columns=list(forecast))
+        yield OutlookCoverage(table.astype({"inside": "boolean"}))
+    for rows in (0, 1, 40):
+        orders = pd.DataFrame({"customer_id": np.arange(rows), "orders": 1, "orders_28d": 1})
+        orders["recency_days"], orders["days_between_orders"] = 3.0, np.nan
+        orders["tenure_days"], orders["amount"], orders["amount_28d"] = 3.0, 1.0, 1.0
+        yield life_stages(orders)
+
+
+def test_results_of_a_single_row():
+    for found in small_results():
+        assert nonsense(found.summary()) == [], found
+
+
+@pytest.mark.parametrize(("good", "bad"), [(1, 0), (2, 0), (1, 1), (2_000, 1), (3, 2_000)])
+def test_what_was_left_out(good, bad):
+    ids = [*map(str, range(good)), *[None] * bad]
+    events = pd.DataFrame({"customer_id": pd.Series(ids, dtype="object"), "kind": "purchase"})
+    events["ts"], events["amount"] = pd.Timestamp("2024-01-01 10:00"), 1.0
+    schema = {"customer_id": "string", "kind": "string", "ts": "timestamp", "amount": "float64"}
+    rows = ibis.memtable(events[list(schema)], schema=schema)
+    table = ibis.duckdb.connect(threads=1).create_table("events", rows)
+    shop, report = promolab.clean(Shop({"events": table}))
+    told = [report.summary(), report.plot().get_title(loc="left"), left_out(report, shop).summary()]
+    assert nonsense("\n".join(told)) == []
+
+
+def test_no_page_says_nonsense(small_reports, journey_report):
+    pages = sorted(journey_report.glob("*.html"))
+    for made_ in small_reports.values():
+        pages += sorted(made_.out.rglob("*.html"))
+    assert len(pages) > 50
+    found = [f"{page}: {wrong}" for page in pages for wrong in nonsense_of(page)]
+    assert found == []
+
+
+def test_every_step_opens_with_its_answer_and_ends_with_what_it_wrote(small_reports):
+    for name, made_ in small_reports.items():
+        for page in sorted(made_.out.glob("2*/0*.html")):
+            html = page.read_text(encoding="utf-8")
+            before, *sections = re.split(r"<h2|<details class=.more", html.split("<main>")[1])
+            outputs = visible(before).split("?", 1)[1]
+            assert len(outputs.split()) > 5, (name, page, outputs)
+            last = visible(sections[-1])
+            assert "This step wrote" in last and "Made from" in last, (name, page)
