@@ -66,7 +66,7 @@ def test_each_row_has_one_outcome():
     assert done.table["customer_id"].dtype == "Int64"
     assert done.table.loc[done.table["as_sent"] == "88", "customer_id"].isna().all()
     assert done.to_dict()["outcomes"]["missing"] == 2
-    assert done.summary().startswith("1 of the 4 planned contacts were sent; the file has 9 rows.")
+    assert done.summary().startswith("1 of the 4 planned contacts was sent; the file has 9 rows.")
     assert "1 held out, but sent (wrong)" in done.summary()
     outcomes = done.to_frame()["outcome"].tolist()
     assert outcomes[0] == "held out" and len(outcomes) == 10
