@@ -13,7 +13,7 @@ from promolab.campaign.economics_total import LaunchEconomics
 from promolab.campaign.forecasts import TrackRecord
 from promolab.campaign.outlook import PREDICTION_LEVEL, expected_words
 from promolab.campaign.outlook_coverage import OutlookCoverage
-from promolab.report.page import Html, Tile, join, link, picture, say, table
+from promolab.report.page import Html, Tile, absent, join, link, picture, say, table
 from promolab.results import Estimate
 from promolab.wording import answer_to, count, money, percent, plural
 
@@ -180,7 +180,7 @@ def _held(inside: pd.Series[Any]) -> list[str]:
 def coverage_block(coverage: OutlookCoverage) -> Html:
     """Return how forecasts of responses did: a sentence, a figure and every past promotion."""
     if coverage.table.empty or coverage.share.n == 0:
-        return say(coverage.summary())
+        return absent(coverage.summary())
     rows = coverage.table.iloc[::-1]
     shown = rows.assign(
         start=[f"{day:%d %b %Y}" for day in rows["starts_at"]],

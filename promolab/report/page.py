@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Html",
     "Tile",
+    "absent",
     "beside",
     "fold",
     "join",
@@ -59,6 +60,17 @@ def say(text: str, kind: str = "p", css: str = "") -> Html:
     """
     name = f' class="{escape(css)}"' if css else ""
     return Html(f"<{kind}{name}>{escape(text)}</{kind}>")
+
+
+def absent(text: str) -> Html:
+    """Return why there is nothing to show: a section of nothing else becomes a line of its page.
+
+    Examples
+    --------
+    >>> absent("Nobody is ranked.").text
+    '<p class="absent">Nobody is ranked.</p>'
+    """
+    return say(text, css="absent")
 
 
 def link(address: str, text: str) -> Html:
@@ -176,7 +188,7 @@ def table(
     if len(columns) > 8:
         raise InputError(f"a table has {len(columns)} columns, at most 8 can be read")
     if not len(frame):
-        return say(otherwise or "Nothing to list.", css="muted")
+        return absent(otherwise or "Nothing to list.")
     from pandas.api.types import is_numeric_dtype
 
     formats = formats or {}
@@ -285,7 +297,7 @@ def present(
     from IPython.display import display
 
     if result is None:
-        display(say(otherwise or "Nothing to show here this week."))  # type: ignore[no-untyped-call]
+        display(absent(otherwise or "Nothing to show here this week."))  # type: ignore[no-untyped-call]
         return
     display(say(result.summary()))  # type: ignore[no-untyped-call]
     try:

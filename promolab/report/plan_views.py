@@ -13,7 +13,7 @@ from promolab.campaign.outlook import PREDICTION_LEVEL
 from promolab.glossary import describe
 from promolab.report.launch_figures import economics_table
 from promolab.report.launching import decision_table
-from promolab.report.page import Html, fold, join, picture, say, table
+from promolab.report.page import Html, absent, fold, join, picture, say, table
 from promolab.segmentation import segment_index
 from promolab.wording import answer_to, count, number, percent
 
@@ -69,7 +69,7 @@ def funnels(made: WeekPlan) -> Html:
     """Return where the customers of each promotion leave, from all active to those to contact."""
     plan, consent = made.plan, made.shop.has("contact_rights")
     if plan.funnel.empty:
-        return say("Nobody: no promotion starts.")
+        return absent("No promotion starts.")
     largest = picture(plan.plot(), "Customers left after each step of the funnel.")
     names = dict(zip(plan.promotions["promotion_id"], plan.promotions["name"], strict=True))
     rows = [row | {"name": names[row["promotion_id"]]} for row in plan.funnel.to_dict("records")]
@@ -82,7 +82,7 @@ def prices(made: WeekPlan) -> Html:
     """Return what each promotion may cost and must bring, and what longer lists would."""
     rows = made.economics.promotions
     if not rows:
-        return say("Nothing: nobody is planned for a promotion.")
+        return absent("Nobody is planned for a promotion.")
     lists = [decision_table(made.sizes.table, row) if row.contacts else Html("") for row in rows]
     tables = zip(map(economics_table, rows), lists, strict=True)
     return _one_by_one([row.name for row in rows], tables)
@@ -92,7 +92,7 @@ def likeliest(made: WeekPlan) -> Html:
     """Return the ten likeliest customers on each list, under pseudonyms, and whom a list holds."""
     rows = [row for row in made.economics.promotions if row.contacts]
     if not rows:
-        return say("Nobody.")
+        return absent("Nobody is to be contacted.")
     scores = made.run.read_table("scores")
     segments = made.run.read_table("segments")
     lists = (

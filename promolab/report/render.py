@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.report.parameters import Step
 from promolab.weeks import Week
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = ["TEMPLATES", "render_page", "stylesheet"]
 
+_REASON = re.compile(r'<p class="absent">(.*?)</p>', re.DOTALL)
+_ABSENT = re.compile(r'(?:\s*<p class="absent">(?:(?!</p>).)*</p>\s*)+', re.DOTALL)
 TEMPLATES = Path(__file__).with_name("templates")
 # Best first. Widgets and formulas need a script, and come with a plain form beside it.
 _SHOWN = [
@@ -118,6 +123,7 @@ def _arranged(notebook: NotebookNode) -> NotebookNode:
     places = {"answer": 0, "reads_writes": 2}
     rest.sort(key=lambda cell: next((places[t] for t in _tags(cell) if t in places), 1))
     cells = [copy.deepcopy(cell) for cell in (first, *rest) if cell is not None]
+    cells = _without_empty_sections(cells)
     for cell in cells:
         if "reads_writes" in _tags(cell):
             cell["source"] = _reads(cell["source"])
@@ -134,6 +140,52 @@ def _arranged(notebook: NotebookNode) -> NotebookNode:
         cells[-1].metadata["fold_ends"] = True
     arranged["cells"] = cells
     return arranged
+
+
+def _without_empty_sections(cells: list[Any]) -> list[Any]:
+    """Make one line, which opens, of all sections that show nothing but why there is nothing."""
+    from nbformat.v4 import new_code_cell, new_output
+
+    sections: list[list[Any]] = [[]]
+    for cell in cells:
+        if _is_heading(cell) or "reads_writes" in _tags(cell):
+            sections.append([])
+        sections[-1].append(cell)
+    empty = {number: why for number, part in enumerate(sections) if (why := _why_empty(part))}
+    if not empty:
+        return cells
+    named = "".join(
+        f"<p><b>{escape(sections[number][0].source.partition(chr(10))[0].lstrip('# '))}.</b> "
+        f"{why}</p>"
+        for number, why in empty.items()
+    )
+    told = f"Nothing to show for {plural(len(empty), 'section')}"
+    line = f'<details class="more"><summary>{told}</summary>{named}</details>'
+    shown = new_code_cell("", outputs=[new_output("display_data", data={"text/html": line})])
+    kept = [part for number, part in enumerate(sections) if number not in empty]
+    ends = next((n for n, part in enumerate(kept) if n and _is_end(part[0])), len(kept))
+    return [cell for part in [*kept[:ends], [shown], *kept[ends:]] for cell in part]
+
+
+def _why_empty(section: list[Any]) -> str:
+    """Return why a section holds nothing, as HTML; empty where it holds something."""
+    if not section or not _is_heading(section[0]):
+        return ""
+    outputs = [
+        output
+        for cell in section
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if not (output.output_type == "stream" and output.name == "stderr")
+    ]
+    texts = [str(output.get("data", {}).get("text/html", "")).strip() for output in outputs]
+    if not texts or not all(_ABSENT.fullmatch(text) for text in texts):
+        return ""
+    return " ".join(dict.fromkeys(why for text in texts for why in _REASON.findall(text)))
+
+
+def _is_end(cell: Any) -> bool:
+    return "reads_writes" in _tags(cell) or cell.source.startswith("## What was written")
 
 
 def _reads(table: str) -> str:

@@ -11,7 +11,7 @@ from promolab.campaign.launch import Launch
 from promolab.errors import InputError
 from promolab.glossary import describe, label
 from promolab.model.leaderboard_result import METRICS
-from promolab.report.page import Html, join, picture, say, table
+from promolab.report.page import Html, absent, join, picture, say, table
 from promolab.report.response_choice import ModelChoice
 from promolab.wording import number, percent, plural
 
@@ -52,7 +52,7 @@ _WORDS = (
 def leaderboard(choice: ModelChoice) -> Html:
     """Return the comparison of methods: what it says, the differences, all figures."""
     if not choice.features.columns:
-        return say("There are no past contacts on which methods could be compared.")
+        return absent("There are no past contacts on which methods could be compared.")
     if choice.board is None:
         return _used(choice)
     board = choice.board
@@ -105,7 +105,7 @@ def curves(choice: ModelChoice) -> Html:
     """Return ROC and precision–recall curves of all methods over one another, and reliability."""
     board = choice.board
     if board is None:
-        return say("No curves: no methods were compared.", css="muted")
+        return absent("No curves: no methods were compared.")
     return join(
         [
             picture(board.plot_roc(), "ROC curves of the methods compared."),
@@ -143,7 +143,7 @@ def dependence(launch: Launch, features: Sequence[str]) -> Html:
 
     model = launch.model
     if model is None:
-        return say(launch.why)
+        return absent(launch.why)
     known = launch.pairs[launch.pairs["label_complete"]]
     pictures = []
     for feature in features:
@@ -194,7 +194,7 @@ def history(launch: Launch, choice: ModelChoice) -> Html:
 def searched(choice: ModelChoice) -> Html:
     """Return what a search for the method's options found, where one was asked for."""
     if not choice.features.columns:
-        return say("There is nothing to search options on either.", css="muted")
+        return absent("There is nothing to search options on either.")
     if choice.no_search:
         return say(choice.no_search)
     if choice.search is None:
@@ -215,7 +215,7 @@ def segment_quality(launch: Launch) -> Html:
 
     backtest = launch.backtest
     if not len(backtest.rows):
-        return say(backtest.summary())
+        return absent(backtest.summary())
     names = _names_before(launch.pairs)
     return _or_why(
         lambda: quality_by_segment(backtest, names),
@@ -245,7 +245,7 @@ def _names_before(pairs: pd.DataFrame) -> pd.DataFrame:
 def preparation(launch: Launch) -> Html:
     """Return what becomes of the columns that are not simply used as numbers."""
     if launch.model is None:
-        return say(launch.why)
+        return absent(launch.why)
     found = launch.model.preparation()
     named = tuple(replace(c, column=label(c.column)) for c in found.columns)
     found = replace(found, columns=named)
@@ -290,4 +290,4 @@ def _or_why(make: Callable[[], Any], show: Callable[[Any], Html]) -> Html:
     try:
         return show(make())
     except InputError as error:
-        return say(f"Not shown: {error}.")
+        return absent(f"Not shown: {error}.")

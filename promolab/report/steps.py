@@ -15,7 +15,7 @@ from promolab.glossary import label
 from promolab.metrics.alone import ALARM_AUC
 from promolab.model import Backtest
 from promolab.report.artifacts import RunFolder
-from promolab.report.page import Html, picture, say
+from promolab.report.page import Html, absent, picture, say
 from promolab.results import Result
 from promolab.wording import Answer, answer_to, count, number, percent, plural
 
@@ -191,7 +191,7 @@ def coefficients(launch: Launch) -> Html:
 
     model = launch.model
     if model is None:
-        return say(launch.why)
+        return absent(launch.why)
     labels = {str(column): label(str(column)) for column in launch.pairs.columns}
     if model.kind == "logistic":
         axes = plot_coefficients(model, labels)
@@ -207,7 +207,7 @@ def explained(launch: Launch, run: RunFolder) -> Html:
     from promolab.model import explain_row
 
     if launch.model is None or launch.scores.empty:
-        return say("Nobody is ranked this week, so there is no score to explain.")
+        return absent("Nobody is ranked this week, so there is no score to explain.")
     order = launch.scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True]).index[
         :1
     ]

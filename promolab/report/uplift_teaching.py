@@ -8,7 +8,7 @@ import numpy as np
 
 from promolab.model.uplift.figures import figure
 from promolab.report.artifacts import RunFolder, read_json
-from promolab.report.page import Html, say, table
+from promolab.report.page import Html, absent, say, table
 from promolab.wording import count, percent
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def customer_types(step: UpliftStep, run: RunFolder) -> Html:
     manifest = read_json(run.path / "manifest.json") or {}
     source = str((manifest.get("parameters") or {}).get("source", ""))
     if source.partition(":")[0] != SIMULATED or step.choice.source != "decisions":
-        return say(UNKNOWN, css="muted")
+        return absent(UNKNOWN)
     if step.model is None:
-        return say("Not shown: the checks above do not allow an effect.", css="muted")
+        return absent("Not shown: the checks above do not allow an effect.")
     stated = {k: v for k, v in stated_world(source).items() if k != "folder"}
     promotion, rows = types_table(step, Truth(World(**stated)))
     shown = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.campaign.schedule import promotion_name
 from promolab.model.uplift.figures import figure, spoken
-from promolab.report.page import Html, join, picture, say, table
+from promolab.report.page import Html, absent, join, picture, say, table
 from promolab.report.uplift_choice import FILE, OBSERVED
 from promolab.report.uplift_step import UpliftStep
 from promolab.report.uplift_teaching import customer_types
@@ -84,7 +84,7 @@ def checks(step: UpliftStep) -> Html:
     """Return every check in words, balance and overlap."""
     found = step.checks
     if found is None:
-        return say(NOTHING)
+        return absent(NOTHING)
     frame = found.to_frame()
     frame = frame.assign(verdict=frame["verdict"].map(WORTH))
     shown = {"name": "check", "verdict": "verdict", "sentence": "what was found"}
@@ -393,4 +393,4 @@ def sure(step: UpliftStep) -> Html:
 
 
 def _absent(step: UpliftStep) -> Html:
-    return say(NOTHING if step.checks is None else NOT_SHOWN, css="muted")
+    return absent(NOTHING if step.checks is None else NOT_SHOWN)

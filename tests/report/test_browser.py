@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,6 +62,52 @@ def test_a_step_page_is_twelve_screens_at_most(journey_report):
     for page in pages:
         height, _ = measured(str(CHROMIUM), page)
         assert height <= 12 * 900, (page, height)
+
+
+PHONE = 400  # pixels; chromium's own window is never narrower than 500, a frame in it is
+_WIDTHS = """<script>addEventListener("load", () => {
+  const found = [...document.querySelectorAll("iframe")].map(frame => {
+    const page = frame.contentDocument, wide = page.documentElement.scrollWidth;
+    const frames = [...page.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth);
+    return [wide, frames.length, frames.every(e => e.tabIndex === 0)];
+  });
+  document.body.dataset.found = JSON.stringify(found);
+})</script>"""
+
+
+def on_a_phone(pages: list[Path], folder: Path) -> list[tuple[int, int, bool]]:
+    """Return each page's width on a phone, its tables that scroll, and whether keys reach them."""
+    frames = [
+        f'<iframe width={PHONE} height=800 srcdoc="{html.escape(unguarded(page))}"></iframe>'
+        for page in pages
+    ]
+    sheet = folder / "phone.html"
+    sheet.write_text(f"<body>{''.join(frames)}{_WIDTHS}</body>", encoding="utf-8")
+    line = [str(CHROMIUM), *OFFLINE.split(), f"--user-data-dir={folder / 'phone'}", "--dump-dom"]
+    done = subprocess.run(
+        [*line, sheet.as_uri()], check=True, capture_output=True, text=True, timeout=120
+    )
+    found = re.search(r'data-found="([^"]*)"', done.stdout)
+    assert found
+    return [tuple(each) for each in json.loads(html.unescape(found[1]))]
+
+
+_DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+
+
+def unguarded(page: Path) -> str:
+    """Return a page without the policy that forbids scripts, its pictures a dot as wide."""
+    text = re.sub(r"<meta[^>]*Content-Security-Policy[^>]*>", "", page.read_text("utf-8"))
+    return re.sub(r"data:image/png;base64,[\w+/=]+", _DOT, text)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_no_page_is_wider_than_a_phone_and_wide_tables_scroll(journey_report, tmp_path):
+    found = on_a_phone(sorted(journey_report.glob("*.html")), tmp_path)
+    assert len(found) == 7
+    assert all(width <= PHONE for width, _, _ in found), found
+    assert sum(scrolling for _, scrolling, _ in found) > 5
+    assert all(by_keys for _, _, by_keys in found)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -357,7 +357,7 @@ def test_the_commands_say_what_they_did(reports, source, tmp_path, capsys):
     sent = sent_file(tmp_path, "Key,Offer\n1,18\n4,18\n")
     assert cli.main(["reconcile", WEEK, str(sent), *out]) == 0
     printed = capsys.readouterr().out
-    assert "1 of the 2 planned contacts were sent" in printed
+    assert "1 of the 2 planned contacts was sent" in printed
     assert "18 4: held out, 1 row(s)" in printed and "18 2: missing, 0 row(s)" in printed
     assert cli.main(["close", WEEK, *out]) == 0
     assert capsys.readouterr().out == "2017-W44 is closed\n"

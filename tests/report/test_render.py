@@ -204,6 +204,32 @@ def headed(source, *tags):
     return cell
 
 
+def test_sections_without_anything_to_show_are_one_line():
+    nothing = '<p class="absent">Not shown: &lt;nothing&gt; to compare.</p>'
+    page = render(
+        headed("# 05 · Uplift"),
+        code("1", shown(text_html="<p>the answer</p>")),
+        headed("## What selection did\n\nIn words."),
+        code("2", shown(text_html=nothing)),
+        headed("## Whom it changes", "detail"),
+        code("3", shown(text_html=nothing)),
+        headed("## In part"),
+        code("4", shown(text_html=nothing)),
+        code("5", shown(text_html="<p>a figure</p>")),
+        headed("## What was written"),
+        code("6", shown(text_html="<p>files</p>")),
+    )
+    main = page[page.index("<main>") :]
+    assert main.count("<h2") == 2 and "In words." not in main
+    assert main.count("Nothing to show for 2 sections") == 1
+    order = ["the answer", "In part", "a figure", "Nothing to show", "What was written", "files"]
+    places = [main.index(text) for text in order]
+    assert places == sorted(places)
+    folded = [text for stack, text in Page(page).text if stack.count("details") and text.strip()]
+    assert "What selection did." in folded and "Whom it changes." in folded
+    assert main.count("Not shown: &lt;nothing&gt; to compare.") == 3
+
+
 def test_the_answer_comes_first_details_are_folded_and_what_is_read_stands_last():
     answer = code("2", shown(text_html="<p>the answer</p>"))
     answer.metadata["tags"] = ["answer"]
