@@ -53,7 +53,7 @@ def opening(made: WeekPlan) -> Html:
             "name": "promotion",
             "contacts": "to contact",
             "held": "held out of it",
-            "expected": f"{what} [{percent(PREDICTION_LEVEL, decimals=0)}]",
+            "expected": f"{what}, {percent(PREDICTION_LEVEL, decimals=0)} interval",
             "cost": "cost",
             "break_even": "break-even per contact",
         },

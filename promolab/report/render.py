@@ -22,6 +22,7 @@ __all__ = ["TEMPLATES", "render_page", "stylesheet"]
 
 _REASON = re.compile(r'<p class="absent">(.*?)</p>', re.DOTALL)
 _ABSENT = re.compile(r'(?:\s*<p class="absent">(?:(?!</p>).)*</p>\s*)+', re.DOTALL)
+_APART = "apart"  # of no section: a fold ends before it
 TEMPLATES = Path(__file__).with_name("templates")
 # Best first. Widgets and formulas need a script, and come with a plain form beside it.
 _SHOWN = [
@@ -129,7 +130,7 @@ def _arranged(notebook: NotebookNode) -> NotebookNode:
             cell["source"] = _reads(cell["source"])
     inside = False
     for number, cell in enumerate(cells):
-        if _is_heading(cell) or "reads_writes" in _tags(cell):
+        if _is_heading(cell) or {"reads_writes", _APART} & set(_tags(cell)):
             if inside:
                 cells[number - 1].metadata["fold_ends"] = True
             inside = "detail" in _tags(cell)
@@ -162,6 +163,7 @@ def _without_empty_sections(cells: list[Any]) -> list[Any]:
     told = f"Nothing to show for {plural(len(empty), 'section')}"
     line = f'<details class="more"><summary>{told}</summary>{named}</details>'
     shown = new_code_cell("", outputs=[new_output("display_data", data={"text/html": line})])
+    shown.metadata["tags"] = [_APART]
     kept = [part for number, part in enumerate(sections) if number not in empty]
     ends = next((n for n, part in enumerate(kept) if n and _is_end(part[0])), len(kept))
     return [cell for part in [*kept[:ends], [shown], *kept[ends:]] for cell in part]

@@ -233,12 +233,14 @@ def explained(launch: Launch, run: RunFolder) -> Html:
         xlabel="added to the log odds",
     )
     return say(f"{title}. Most of the difference comes from {most}.") + picture(
-        axes, f"What each feature adds to the score of {who.lower()}."
+        axes, f"What each feature adds to the score of {who[:1].lower()}{who[1:]}."
     )
 
 
 def meaning(launch: Launch) -> Html:
     """Return what the list says and what it does not."""
+    if launch.model is None:
+        return absent(launch.why)
     verb = launch.words.verb
     what = "a coupon" if verb == "redeem" else "a promotion"
     return say(

@@ -216,6 +216,8 @@ def test_sections_without_anything_to_show_are_one_line():
         headed("## In part"),
         code("4", shown(text_html=nothing)),
         code("5", shown(text_html="<p>a figure</p>")),
+        headed("## Words", "detail"),
+        code("7", shown(text_html="<p>a word</p>")),
         headed("## What was written"),
         code("6", shown(text_html="<p>files</p>")),
     )
@@ -225,6 +227,7 @@ def test_sections_without_anything_to_show_are_one_line():
     order = ["the answer", "In part", "a figure", "Nothing to show", "What was written", "files"]
     places = [main.index(text) for text in order]
     assert places == sorted(places)
+    assert main.index("a word") < main.index("</details>", main.index("a word")) < places[3]
     folded = [text for stack, text in Page(page).text if stack.count("details") and text.strip()]
     assert "What selection did." in folded and "Whom it changes." in folded
     assert main.count("Not shown: &lt;nothing&gt; to compare.") == 3
