@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from promolab.metrics.intervals import cluster_sums
 
-__all__ = ["Spread", "around", "down_the_list", "list_order", "positive_interval", "spread_of"]
+__all__ = [
+    "Spread",
+    "around",
+    "degrees_of",
+    "down_the_list",
+    "list_order",
+    "positive_interval",
+    "spread_of",
+]
 
 
 @dataclass(frozen=True)
@@ -47,9 +56,38 @@ def spread_of(influence: np.ndarray, cluster: np.ndarray | None) -> Spread:
         return Spread(math.nan, math.nan, units)
     squares = np.square(sums)
     total = float(squares.sum())
-    # As many equal squares have the same sum and sum of squares (Kish's effective number).
-    worth = total**2 / float(np.square(squares).sum()) if total > 0 else float(units)
-    return Spread(math.sqrt(total * units / (units - 1)), max(worth - 1, 1.0), units)
+    degrees = degrees_of(total, np.square(squares).sum(), squares.max(), units)
+    return Spread(math.sqrt(total * units / (units - 1)), float(degrees), units)
+
+
+def degrees_of(second: Any, fourth: Any, largest: Any, units: Any) -> np.ndarray:
+    """Return Satterthwaite's degrees of freedom: 2 ÷ (variance of the variance ÷ its square).
+
+    With kurtosis κ the variance of a variance is (κ − 1)/units of its square. The kurtosis is that
+    of all units but the largest: one row alone, however large, takes no certainty from the rest.
+
+    Parameters
+    ----------
+    second, fourth, largest : float or ndarray
+        Sum of the units' squares, sum of the squares' squares, and the largest square.
+    units : int or ndarray of int
+        Independent units.
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2(6).
+
+    Examples
+    --------
+    >>> degrees_of(4.0, 4.0, 1.0, 4).tolist(), degrees_of(104.0, 10_004.0, 100.0, 5).tolist()
+    (3.0, 4.0)
+    """
+    units = np.asarray(units, dtype=float)
+    rest, most = units - 1, np.maximum(units - 1, 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variety = (fourth - np.square(largest)) / np.square(second - largest) - 1 / rest
+        degrees = np.where(variety > 1e-12, 2 / variety, most)
+    return np.clip(np.nan_to_num(degrees, nan=1.0), 1.0, most)
 
 
 def around(value: float, spread: Spread, level: float) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from promolab.errors import InputError
 from promolab.metrics import wilson
+from promolab.metrics._moments import spread_of
 from promolab.metrics.intervals import part_of_total
 
 
@@ -75,3 +76,14 @@ def test_without_a_negative_amount_a_part_stays_within_0_and_1_and_nothing_has_n
     assert low[0] >= 0 and high[2] <= 1
     assert part[1] == 0 and np.isnan(low[1]) and np.isnan(high[1])
     assert np.isnan(part_of_total(-sales, np.eye(5))[0]).all()
+
+
+def test_one_row_does_not_take_all_degrees_of_freedom():
+    ordinary = np.random.default_rng(0).normal(size=400)
+    for largest in (1e3, 1e9):
+        one = np.append(ordinary, largest)
+        assert spread_of(one - one.mean(), None).degrees > 200  # 1 by Kish's effective number
+    # Where few rows of many say anything, few degrees are left.
+    few = np.zeros(400)
+    few[:12] = ordinary[:12]
+    assert spread_of(few - few.mean(), None).degrees < 20

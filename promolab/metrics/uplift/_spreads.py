@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from promolab.metrics import _moments
-from promolab.metrics._moments import Spread, around
+from promolab.metrics._moments import Spread, around, spread_of
 from promolab.metrics.differences import difference_of
 from promolab.metrics.intervals import cluster_sums
 from promolab.metrics.uplift._areas import influence, qini_covariance
@@ -19,7 +16,6 @@ from promolab.results import Estimate
 
 __all__ = [
     "NO_ORDER",
-    "degrees_of",
     "estimate_of",
     "overall_estimate",
     "overall_influence",
@@ -61,47 +57,6 @@ def overall_influence(effects: Effects) -> np.ndarray:
         total = merged(part, total, arm)
     assert total is not None
     return total
-
-
-def spread_of(influence: np.ndarray, cluster: np.ndarray | None) -> Spread:
-    """Return the spread of an estimate from its influence function, summed within clusters.
-
-    Money has heavy tails, and a few rows make up much of its variance (`degrees_of`).
-    """
-    found = _moments.spread_of(influence, cluster)
-    squares = np.square(cluster_sums(influence, cluster))
-    sums = (squares.sum(), np.square(squares).sum(), squares.max(initial=0.0))
-    return replace(found, degrees=float(degrees_of(*sums, found.units)))
-
-
-def degrees_of(second: Any, fourth: Any, largest: Any, units: Any) -> np.ndarray:
-    """Return Satterthwaite's degrees of freedom: 2 ÷ (variance of the variance ÷ its square).
-
-    With kurtosis κ the variance of a variance is (κ − 1)/units of its square. The kurtosis is that
-    of all units but the largest: one row alone, however large, takes no certainty from the rest.
-
-    Parameters
-    ----------
-    second, fourth, largest : float or ndarray
-        Sum of the units' squares, sum of the squares' squares, and the largest square.
-    units : int or ndarray of int
-        Independent units.
-
-    References
-    ----------
-    Satterthwaite (1946), Biometrics Bulletin 2(6).
-
-    Examples
-    --------
-    >>> degrees_of(4.0, 4.0, 1.0, 4).tolist(), degrees_of(104.0, 10_004.0, 100.0, 5).tolist()
-    (3.0, 4.0)
-    """
-    units = np.asarray(units, dtype=float)
-    rest, most = units - 1, np.maximum(units - 1, 1.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variety = (fourth - np.square(largest)) / np.square(second - largest) - 1 / rest
-        degrees = np.where(variety > 1e-12, 2 / variety, most)
-    return np.clip(np.nan_to_num(degrees, nan=1.0), 1.0, most)
 
 
 def overall_estimate(value: float, spread: Spread, rows: UpliftRows) -> Estimate:

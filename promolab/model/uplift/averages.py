@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.metrics._moments import degrees_of
 from promolab.metrics.differences import Dominant, dominant_of
-from promolab.metrics.uplift._spreads import degrees_of
 from promolab.results import Estimate
 
 if TYPE_CHECKING:
