@@ -99,12 +99,11 @@ class WeekPlan:
         run.wrote(run.path / SEND)
         said = {"notes": list(plan.notes), "unchecked": list(plan.unchecked)}
         said |= {"what_shows": self.what_shows()}
-        for section, values in (
-            ("plan", plan.to_dict() | said),
-            ("economics", self.economics.to_dict()),
-        ):
-            run.record(section, None)  # a promotion of an earlier try would stay in it
-            run.record(section, values)
+        # Empty first: a promotion of an earlier try would stay in it.
+        run.record("plan", None)
+        run.record("plan", plan.to_dict() | said)
+        run.record("economics", None)
+        run.record("economics", self.economics.to_dict())
 
 
 def make_plan(

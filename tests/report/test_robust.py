@@ -402,7 +402,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(notebooks, shop, tmp_path)
     assert holder in told[1] and told[1].endswith("week 2017-W44); try again when it is done\n")
     assert patient.returncode == 0 == first.returncode, waited[1] + made[1]
     assert holder in waits and waits.endswith("; waiting until it is done\n")
-    assert waited[1] == made[1] == ""
+    assert waited[1] == made[1] == "promolab: 01_report: Report (1 of 1)\n"
     assert waited[0] == made[0] == f"{out / WEEK / 'index.html'}\n"
     left = sorted(p.name for p in out.iterdir() if p.name.startswith("."))
     assert left == [".key", ".lock"]
