@@ -299,9 +299,15 @@ def this_week(step: UpliftStep, rows: pd.DataFrame) -> Html:
         return _absent(step)
     starts = rows[rows["promotion_id"] != ""]
     if starts.empty:
+        held = (
+            "the effects predicted for past decisions, each by a model of other customers"
+            if step.model.calibrated_.told_apart
+            else "past decisions with the average effect, which everybody is given"
+        )
         return say(
-            "Nothing that starts this week is of a kind that was compared; the file holds the "
-            "effects predicted for past decisions, each by a model of other customers."
+            "Nothing that starts this week is of a kind that was compared; the file holds "
+            + held
+            + "."
         )
     groups = starts.assign(above=starts["ci_low"] > 0).groupby(["promotion_id", "arm"])
     told = groups.agg(
