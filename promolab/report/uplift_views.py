@@ -8,6 +8,14 @@ from promolab.campaign.schedule import promotion_name
 from promolab.model.uplift.figures import figure, spoken
 from promolab.report.page import Html, absent, join, picture, say, table
 from promolab.report.uplift_choice import FILE, OBSERVED
+from promolab.report.uplift_effects import (
+    NOTHING,
+    best_arm,
+    calibration,
+    not_shown,
+    spoken_arms,
+    written,
+)
 from promolab.report.uplift_step import UpliftStep
 from promolab.report.uplift_teaching import customer_types
 from promolab.wording import arm_words, count, number, percent, plural
@@ -30,8 +38,6 @@ __all__ = [
     "this_week",
 ]
 
-NOT_SHOWN = "Not shown: the checks above do not allow an effect."
-NOTHING = "Not shown: there is nothing to compare."
 HOW_COUNTED = (
     "Per decision, over all products, from the window's start to the end of the horizon: what is "
     "bought earlier because of a promotion, and missing later, is in."
@@ -74,7 +80,7 @@ def compared(step: UpliftStep, currency: str = "") -> Html:
         [
             say(step.answer()),
             say(step.choice.why, css="muted"),
-            table(_spoken(trial.describe()), shown, formats, caption=caption, most=20),
+            table(spoken_arms(trial.describe()), shown, formats, caption=caption, most=20),
             outcome,
         ]
     )
@@ -117,13 +123,13 @@ def checks(step: UpliftStep) -> Html:
         "Chances of the arms among those who could get them; how many equally weighted decisions "
         "each arm is worth."
     )
-    return join([*pieces, table(_spoken(overlap), columns, formats, caption=caption, most=20)])
+    return join([*pieces, table(spoken_arms(overlap), columns, formats, caption=caption, most=20)])
 
 
 def average(step: UpliftStep) -> Html:
     """Return the average effect of each arm with its interval."""
     if step.model is None:
-        return _absent(step)
+        return not_shown(step)
     found = step.model.average()
     pieces = [say(found.summary()), picture(found.plot(), "Average effect of each arm.")]
     if step.choice.source != FILE:
@@ -140,7 +146,7 @@ def average(step: UpliftStep) -> Html:
 def selection(step: UpliftStep) -> Html:
     """Return the plain difference beside the effect: what choosing whom to contact did."""
     if step.model is None:
-        return _absent(step)
+        return not_shown(step)
     trial = step.model.experiment_
     chances = trial.propensity
     if chances is not None and float(chances.std(axis=0).max()) < 1e-9:
@@ -157,8 +163,8 @@ def selection(step: UpliftStep) -> Html:
 
 def _e_values(arms: pd.DataFrame, outcome: str) -> Html:
     rows = arms.assign(
-        plain=_written(arms, "raw", "raw_low", "raw_high"),
-        left=_written(arms, "effect", "ci_low", "ci_high"),
+        plain=written(arms, "raw", "raw_low", "raw_high"),
+        left=written(arms, "effect", "ci_low", "ci_high"),
     )
     shown = {
         "arm": "arm",
@@ -175,14 +181,14 @@ def _e_values(arms: pd.DataFrame, outcome: str) -> Html:
         "would have to be, and raise the outcome as much, to explain the effect away; 1 means that "
         "none is needed."
     )
-    return table(_spoken(rows), shown, formats, caption=caption, most=20)
+    return table(spoken_arms(rows), shown, formats, caption=caption, most=20)
 
 
 def curves(step: UpliftStep) -> Html:
     """Return the uplift curve beside that of the order by response, and each arm by itself."""
     found = step.targeting
     if found is None:
-        return _absent(step)
+        return not_shown(step)
     pieces = [
         say(found.summary()),
         picture(found.plot(), "Gain by share contacted, by predicted effect and by response."),
@@ -194,9 +200,9 @@ def curves(step: UpliftStep) -> Html:
 
 def _arms(arms: pd.DataFrame, outcome: str) -> Html:
     rows = arms.assign(
-        average=_written(arms, "effect", "ci_low", "ci_high"),
-        order=_written(arms, "qini", "qini_low", "qini_high"),
-        against=_written(arms, "difference", "difference_low", "difference_high"),
+        average=written(arms, "effect", "ci_low", "ci_high"),
+        order=written(arms, "qini", "qini_low", "qini_high"),
+        against=written(arms, "difference", "difference_low", "difference_high"),
     )
     shown = {
         "arm": "arm",
@@ -208,71 +214,13 @@ def _arms(arms: pd.DataFrame, outcome: str) -> Html:
     formats: dict[str, Any] = {"n": count, "average": str, "order": str}
     formats["against"] = str
     caption = f"In {outcome} per decision; Qini is what the order adds to a random one."
-    return table(_spoken(rows), shown, formats, caption=caption, most=20)
-
-
-def _spoken(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(arm=frame["arm"].map(spoken))
-
-
-def _written(frame: pd.DataFrame, *names: str) -> list[str]:
-    return [figure(*row) for row in frame[list(names)].to_numpy(dtype=float).tolist()]
-
-
-def calibration(step: UpliftStep) -> Html:
-    """Return how far effects are drawn to the average, and whether what is shown comes true."""
-    if step.model is None:
-        return _absent(step)
-    drawn, found = step.model.calibrated_, step.calibration
-    if found is None:
-        return say(drawn.summary())
-    rows = drawn.table.assign(
-        average=_written(drawn.table, "effect", "ci_low", "ci_high"),
-        true=_written(drawn.table, "slope", "slope_low", "slope_high"),
-    )
-    shown = {
-        "arm": "arm",
-        "learner": "predicted by",
-        "average": "average effect [95 %]",
-        "true": "comes true of a difference [95 %]",
-        "spread": "standard deviation shown",
-    }
-    formats: dict[str, Any] = {"average": str, "true": str, "spread": figure}
-    caption = (
-        f"In {drawn.outcome}. Of those tried the learner is taken whose prediction came nearest to "
-        "what followed, each fifth of the customers predicted from the fifths before it; constant: "
-        "everybody has the average."
-    )
-    pieces = [say(found.summary()), table(_spoken(rows), shown, formats, caption=caption, most=20)]
-    pieces.append(
-        picture(found.plot(), "Observed against shown effect, by tenth of what is shown.")
-    )
-    return join(pieces)
-
-
-def best_arm(step: UpliftStep) -> Html:
-    """Return what giving each customer the best arm is worth, beside all and none."""
-    found = step.best_arm
-    if found is None:
-        return _absent(step)
-    frame = found.to_frame()
-    rows = frame.assign(
-        policy=frame["policy"].map(spoken), gain=_written(frame, "value", "ci_low", "ci_high")
-    )
-    shown = {"policy": "who gets what", "gain": "gain over none [95 %]", "n": "decisions"}
-    caption = (
-        f"In {found.outcome} per decision, before the cost of contacts. Best arm: each customer "
-        "gets the arm that the other fifths of the customers show to be best, or none; all: "
-        "everybody gets it."
-    )
-    formats: dict[str, Any] = {"gain": str, "n": count}
-    return say(found.summary()) + table(rows, shown, formats, caption=caption, most=20)
+    return table(spoken_arms(rows), shown, formats, caption=caption, most=20)
 
 
 def segments(step: UpliftStep) -> Html:
     """Return the effect in each segment, and what many intervals mean."""
     if step.model is None:
-        return _absent(step)
+        return not_shown(step)
     found = step.segments
     if found is None:
         return say(
@@ -296,7 +244,7 @@ def segments(step: UpliftStep) -> Html:
 def this_week(step: UpliftStep, rows: pd.DataFrame) -> Html:
     """Return what is predicted for the promotions that start this week."""
     if step.model is None:
-        return _absent(step)
+        return not_shown(step)
     starts = rows[rows["promotion_id"] != ""]
     if starts.empty:
         held = (
@@ -344,7 +292,7 @@ def this_week(step: UpliftStep, rows: pd.DataFrame) -> Html:
         "that of the average among customers predicted alike. The cost of a contact is not in."
     )
     return say(use) + table(
-        _spoken(told), shown, formats, caption=caption, most=20,
+        spoken_arms(told), shown, formats, caption=caption, most=20,
         file="tables/uplift.parquet", file_text="Every customer as a file",
     )  # fmt: skip
 
@@ -380,7 +328,7 @@ def sure(step: UpliftStep) -> Html:
     """Return how sure the figures are, in a few sentences."""
     found, trial = step.targeting, step.experiment
     if found is None or trial is None or step.model is None or step.checks is None:
-        return _absent(step)
+        return not_shown(step)
     q = found.by_effect
     warned = [check.name for check in step.checks.checks if check.verdict == "warning"]
     words = [
@@ -396,7 +344,3 @@ def sure(step: UpliftStep) -> Html:
     if step.choice.source == FILE:
         words.append("The experiment is a file of its own: it says nothing of this shop's week.")
     return say(" ".join(words))
-
-
-def _absent(step: UpliftStep) -> Html:
-    return absent(NOTHING if step.checks is None else NOT_SHOWN)
