@@ -182,15 +182,25 @@ class RunFolder:
                 f"tables/{name}: {repeated} rows repeat another's {', '.join(columns)}; "
                 "give columns in by= that tell all rows apart"
             )
+        record = self._claimed()
         table = pa.Table.from_pandas(ordered, preserve_index=False)
-        table = table.replace_schema_metadata(self._claimed().mark())
+        table = table.replace_schema_metadata(record.mark())
         path = self.table_path(name)
         path.parent.mkdir(exist_ok=True)
         with whole(path) as part:
             pq.write_table(table, part, compression="zstd", row_group_size=_ROW_GROUP)
         keep_private(self.path, "tables")
+        if name in record.stale:
+            self._made_again(name)
         self.wrote(path)
         return path
+
+    def _made_again(self, name: str) -> None:
+        """Note that a table which another run had left is this run's by now."""
+        with _alone(self.path / METRICS_LOCK):
+            manifest = read_json(self.path / "manifest.json")
+            manifest["stale"] = [other for other in manifest["stale"] if other != name]
+            write_json(self.path / "manifest.json", manifest)
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Read ``tables/<name>.parquet``.
@@ -217,7 +227,9 @@ class RunFolder:
             step = _WRITTEN_BY.get(name)
             writer = f"the notebook {step} writes it" if step else "an earlier notebook writes it"
             raise InputError(f"tables/{name}.parquet is not in {self.path}; {writer}, run it first")
-        record.check_mark(mark_in(path), name, _WRITTEN_BY.get(name, "the notebook that writes it"))
+        record.check_table(
+            mark_in(path), name, _WRITTEN_BY.get(name, "the notebook that writes it")
+        )
         return pd.read_parquet(path)
 
     def table_path(self, name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,8 +81,13 @@ def begin_run(
     told = {"source": written(located(source, None)[0]), "week": str(asked)}
     manifest = manifest_of(told, shop.settings.name, shop.fingerprints, datetime.now(UTC))
     record = RunRecord(asked, as_of=asked.start(shop.zone, lead_days), lead_days=lead_days)
+    manifest |= record.to_manifest() | {"status": "lab"}
     before = record_of(path)
-    write_json(path / "manifest.json", manifest | record.to_manifest() | {"status": "lab"})
-    if before != record_of(path):
+    write_json(path / "manifest.json", manifest)
+    stale = before.stale if before else ()
+    if before is None or replace(before, stale=()) != record_of(path):
         (path / "metrics.json").unlink(missing_ok=True)
+        stale = tuple(sorted(table.stem for table in path.glob("tables/*.parquet")))
+    if stale:
+        write_json(path / "manifest.json", manifest | {"stale": list(stale)})
     return RunFolder(path, asked)

@@ -20,7 +20,6 @@ _MARK = b"promolab"
 _DIFFERS = {
     "week": "{there}, not of {own}",
     "as_of": "what was known at {there} UTC, not at {own} UTC",
-    "inputs": "other input files than this run's",
 }
 
 
@@ -41,6 +40,8 @@ class RunRecord:
         Days from then to the week's start.
     inputs : str
         A digest of the input files; empty where the source has none.
+    stale : tuple of str
+        Tables that lie in the folder from a run on another source, or on files that changed since.
 
     Examples
     --------
@@ -56,14 +57,18 @@ class RunRecord:
     as_of: datetime | None = None
     lead_days: int = 0
     inputs: str = ""
+    stale: tuple[str, ...] = ()
 
     def to_manifest(self) -> dict[str, Any]:
         """Return what a manifest says of it beside the run's parameters and inputs."""
-        as_of = None if self.as_of is None else self.as_of.isoformat()
-        return {"as_of": as_of, "lead_days": self.lead_days}
+        stale = {"stale": list(self.stale)} if self.stale else {}
+        return self._moment() | stale
 
     def mark(self) -> dict[bytes, bytes]:
-        """Return what each of the run's tables carries in its parquet file."""
+        """Return what each of the run's tables carries in its parquet file.
+
+        Nothing of the input is in it: what came in later changes no table.
+        """
         return {_MARK: json.dumps(self._said(), sort_keys=True).encode()}
 
     def check(self, week: Week, folder: str | Path, lead_days: int | None = None) -> None:
@@ -96,7 +101,7 @@ class RunRecord:
                 f"lead_days = {lead_days}, or set lead_days = {self.lead_days} here"
             )
 
-    def check_mark(self, mark: Mapping[str, Any], name: str, step: str) -> None:
+    def check_table(self, mark: Mapping[str, Any], name: str, step: str) -> None:
         """Refuse a table that another run left in the folder.
 
         Parameters
@@ -122,9 +127,18 @@ class RunRecord:
                     f"tables/{name}.parquet is of {words.format(there=mark[key], own=own[key])}: "
                     f"run {step} again"
                 )
+        if name in self.stale:
+            raise InputError(
+                f"tables/{name}.parquet is of another source, or of files that changed since: "
+                f"run {step} again"
+            )
 
     def _said(self) -> dict[str, Any]:
-        return {"week": str(self.week), "inputs": self.inputs, **self.to_manifest()}
+        return {"week": str(self.week), **self._moment()}
+
+    def _moment(self) -> dict[str, Any]:
+        as_of = None if self.as_of is None else self.as_of.isoformat()
+        return {"as_of": as_of, "lead_days": self.lead_days}
 
 
 def record_of(folder: Path) -> RunRecord | None:
@@ -146,6 +160,7 @@ def record_of(folder: Path) -> RunRecord | None:
         datetime.fromisoformat(as_of) if as_of else None,
         int(manifest.get("lead_days") or 0),
         _digest(manifest.get("inputs") or {}),
+        tuple(manifest.get("stale", ())),
     )
 
 

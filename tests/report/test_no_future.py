@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import io
 import json
 import re
 import shutil
@@ -13,7 +12,6 @@ from typing import Any
 
 import nbformat
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from promolab.contract import TABLES
@@ -114,17 +112,9 @@ def _drawn(figure: Any) -> bytes:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """Return the files but for the fingerprints of the input: a manifest, and a mark in tables."""
-    found = {str(p.relative_to(folder)): _bytes(p) for p in folder.rglob("*") if p.is_file()}
+    """Return the files but for the manifest, which holds the fingerprints of the input."""
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     return {n: data for n, data in found.items() if not n.startswith(".") and n != "manifest.json"}
-
-
-def _bytes(path: Path) -> bytes:
-    if path.suffix != ".parquet":
-        return path.read_bytes()
-    sink = io.BytesIO()
-    pq.write_table(pq.read_table(path).replace_schema_metadata(None), sink)
-    return sink.getvalue()
 
 
 def test_every_table_file_and_page_is_the_same(two_runs):

@@ -94,7 +94,8 @@ def test_an_empty_folder_belongs_to_whom_writes_first(tmp_path):
             {"week": "2017-W45"},
             "features.parquet is of 2017-W44, not of 2017-W45: run 02",
         ),
-        ({"events": "cd34"}, "features.parquet is of other input files .*: run 02"),
+        ({"source": "other"}, "features.parquet is of another source, or .*: run 02"),
+        ({"events": "cd34"}, "features.parquet is of another source, or .*: run 02"),
     ],
 )
 def test_begun_anew_the_tables_before_are_refused_until_made_again(lab, changed, sentence):
@@ -104,6 +105,9 @@ def test_begun_anew_the_tables_before_are_refused_until_made_again(lab, changed,
         run.read_table("features")
     with pytest.raises(InputError, match="of"):
         lab.record("segments", {"k": 5}) if "week" in changed else lab.read_table("features")
+    again = begin(lab.path, **{"events": "ab12", **changed})
+    with pytest.raises(InputError, match=sentence):  # 01 again makes it no fresher
+        again.read_table("features")
     run.write_table("features", FEATURES, by="customer_id")
     assert len(run.read_table("features")) == 2
 
