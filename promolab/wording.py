@@ -13,11 +13,13 @@ __all__ = [
     "arm_words",
     "capital",
     "count",
+    "counted",
     "decimals_for",
     "is_one",
     "money",
     "more_or_less",
     "number",
+    "part_of",
     "percent",
     "plural",
 ]
@@ -271,6 +273,32 @@ def arm_words(name: object) -> str:
     """
     text = str(name).replace("_", " ")
     return f"arm {text}" if re.fullmatch(r"[-−]?[\d.]+|True|False", text) else text
+
+
+def counted(template: str, n: float) -> str:
+    """Write a sentence about so many rows or values, in the singular where it is one.
+
+    Examples
+    --------
+    >>> counted("events has {n} rows that are equal", 1), counted("empty in {n} rows", 3)
+    ('events has 1 row that is equal', 'empty in 3 rows')
+    """
+    text = template.replace("{n}", count(n))
+    if count(n) != "1":
+        return text
+    text = re.sub(r"\b1 (row|value)s that are\b", r"1 \1 that is", text)
+    return re.sub(r"\b1 (row|value)s\b", r"1 \1", text)
+
+
+def part_of(part: float, whole: float) -> str:
+    """Write how many of how many, such as answers of contacts.
+
+    Examples
+    --------
+    >>> part_of(58, 1402), part_of(0, 0)
+    ('58 of 1,402', 'nobody')
+    """
+    return f"{count(part)} of {count(whole)}" if whole else "nobody"
 
 
 def capital(text: str) -> str:

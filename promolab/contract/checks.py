@@ -15,7 +15,7 @@ from promolab.contract.tables import TABLES, Column
 from promolab.contract.unsaid import NO_AMOUNT, lacking, unknown_words, unmatched
 from promolab.errors import nearest
 from promolab.results import Result
-from promolab.wording import count, plural
+from promolab.wording import count, counted, plural
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -158,7 +158,7 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
         for i, measure in enumerate(measures):
             n = int(values[f"m{i}"] or 0)
             if n and (n == counts[name] or not measure.only_if_all):
-                sentence = measure.sentence.replace("{n}", count(n))
+                sentence = counted(measure.sentence, n)
                 if measure.check == "unknown_kind":
                     sentence += unknown_words(table.kind, TABLES[name]["kind"].values)
                 if measure.refers is not None:

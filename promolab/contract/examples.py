@@ -17,7 +17,7 @@ from promolab.contract.checks import (
 from promolab.contract.rules import context_of, hash_of
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES
-from promolab.wording import count
+from promolab.wording import counted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -88,7 +88,7 @@ def _failing(shop: Shop, finding: Finding, now: datetime | None) -> ir.Table | N
         if measure.check != finding.check:
             continue
         # The check may have added to its sentence which words they are.
-        if not finding.sentence.startswith(measure.sentence.replace("{n}", count(finding.rows))):
+        if not finding.sentence.startswith(counted(measure.sentence, finding.rows)):
             continue  # the same check of another column
         if measure.check == "duplicate":
             return _alike(table, hash_of(table, shop.tables[name].columns))

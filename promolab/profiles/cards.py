@@ -174,7 +174,7 @@ def _facts(features: Any, customer_id: Hashable, currency: str) -> dict[str, str
 
 def _fact(value: float, unit: str, decimals: int, currency: str) -> str:
     if unit == _DAYS:
-        return f"{plural(round(value), 'day')} ago"
+        return f"{plural(round(value), 'day')} ago" if round(value) else "less than a day ago"
     return number(value, decimals=decimals, unit=currency if unit == _MONEY else unit)
 
 

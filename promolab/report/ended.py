@@ -12,7 +12,7 @@ from promolab.campaign.comparison import RANDOMISED
 from promolab.campaign.verdict import RULE
 from promolab.report.page import Html, fold, join, picture, say, table
 from promolab.results import Estimate
-from promolab.wording import count, number, percent
+from promolab.wording import count, number, part_of, percent
 
 __all__ = ["dates", "ended_block", "until"]
 
@@ -88,7 +88,7 @@ def _results(readout: Readout, zone: str) -> Html:
     text = pd.DataFrame(
         {
             "name": [f"{r.name} {until(r.ends_at, zone)}" for r in rows],
-            "answered": [f"{count(r.redeemers)} of {count(r.contacts)}" for r in rows],
+            "answered": [part_of(r.redeemers, r.contacts) for r in rows],
             "rate": [_percent(r.redemption_rate) for r in rows],
             "cost": [_number(r.discount_cost) for r in rows],
             "sales": [_number(r.sales) for r in rows],

@@ -8,7 +8,7 @@ from promolab.campaign.running_result import Running
 from promolab.report.ended import dates, until
 from promolab.report.page import Html, fold, join, picture, say, table
 from promolab.report.sparkline import sparkline
-from promolab.wording import answer_to, count, percent, plural
+from promolab.wording import answer_to, part_of, percent, plural
 
 __all__ = ["coming_block", "running_block"]
 
@@ -28,7 +28,7 @@ def running_block(running: Running, zone: str) -> Html:
         {
             "name": [f"{r.name} {until(r.ends_at, zone)}" for r in rows],
             "progress": [f"day {r.day} of {r.days}" for r in rows],
-            "observed": [f"{count(r.observed)} of {count(r.contacts)}" for r in rows],
+            "observed": [part_of(r.observed, r.contacts) for r in rows],
             "expected": [r.expected_words for r in rows],
             "course": [sparkline(r) for r in rows],
             "word": [r.word for r in rows],
