@@ -60,7 +60,7 @@ def test_words_are_those_of_the_promotions_kind():
     quiet = backtest(0.8, 500, 0.8)
     assert "100 redeemers" in steps.leakage_alarm(quiet)
     assert "100 responders" in steps.leakage_alarm(quiet, answer_to(["coupon", "full_reduction"]))
-    launch = SimpleNamespace(words=answer_to("recommendation"))
+    launch = SimpleNamespace(words=answer_to("recommendation"), model=object())
     assert "likely to buy, not whom a promotion changes" in steps.meaning(launch).text
 
 
@@ -78,5 +78,6 @@ def test_a_customer_is_explained_in_plain_words():
 
 def test_without_a_model_a_sentence_stands_for_the_figures():
     launch = SimpleNamespace(model=None, why="No response model yet: <too> few.", scores=None)
-    assert steps.coefficients(launch).text == "<p>No response model yet: &lt;too&gt; few.</p>"
+    text = steps.coefficients(launch).text
+    assert text == '<p class="absent">No response model yet: &lt;too&gt; few.</p>'
     assert "Nobody is ranked" in steps.explained(launch, None).text

@@ -49,7 +49,7 @@ def test_rates_that_change_convert_by_the_time_of_the_row(shop):
     toml = 'currency = "GBP"\n[rates]\nfiles = "fx.csv"\n'
     rates = "currency,rate,starts_at\nEUR,0.9,2021-01-01\nEUR,0.8,2021-03-15\n"
     assert amounts(shop(toml, fx=rates)) == [10.0, 9.0, 8.0]
-    with pytest.raises(DataError, match="1 amounts older than the first rate"):
+    with pytest.raises(DataError, match="1 amount older than the first rate"):
         shop(toml, fx=rates.replace("2021-01-01", "2021-03-10"))
     with pytest.raises(InputError, match="two rates of EUR at once"):
         shop(toml, fx="currency,rate\nEUR,0.9\nEUR,0.8\n")

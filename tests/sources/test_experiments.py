@@ -88,7 +88,7 @@ def test_arms_stored_as_floats_are_whole_numbers(table, tmp_path):
     for source in (table, tmp_path / "trial.csv"):
         trial = load_experiment(source, **CALL, propensity={1: 0.5})
         assert trial.arms == (0, 1) and [type(arm) for arm in trial.arms] == [int, int]
-        assert "(0 30, 1 60; 0 is the control)" in trial.summary()
+        assert "(arm 0 30, arm 1 60; arm 0 is the control)" in trial.summary()
     assert load_experiment(table, **CALL, control=1).control == 1
     made = Experiment(table, "sent", 0, ["age"], ["spend"], customer_id="member")
     assert made.arms == (0, 1) and type(made.treatments[0]) is int
