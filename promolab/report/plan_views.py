@@ -217,7 +217,9 @@ def funnel_table(row: Mapping[Any, Any], *, consent: bool = True) -> Html:
     """
     lines = _steps_of(row, consent)
     frame = pd.DataFrame(lines, columns=["step", "gone", "left"])
-    frame["gone"] = ["" if n is None else f"−{count(n)}" if n else "0" for n in frame["gone"]]
+    # A column of numbers holds nan where a step takes nobody out by its nature.
+    gone = frame["gone"].tolist()
+    frame["gone"] = ["" if n is None or n != n else f"−{count(n)}" if n else "0" for n in gone]
     return table(
         frame,
         {"step": "step", "gone": "customers that it takes out", "left": "customers left"},

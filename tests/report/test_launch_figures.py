@@ -89,6 +89,7 @@ def test_the_funnel_adds_up_from_the_active_to_those_to_contact() -> None:
     gone = dict.fromkeys(STEPS, 0) | {"no_right": 30, "held_out_promotion": 7, "to_contact": 63}
     row = {"promotion_id": 18, "name": "Coupons 18", "channel": "mail", "active": 100, **gone}
     text = funnel_table(row).text
+    assert "−–" not in text  # the first and the last step take nobody out
     assert "−30" in text and ">70<" in text and ">63<" in text and "Coupons 18, by mail" in text
     other = row | {"name": "Discount 7", "no_right": 20, "to_contact": 73}
     both = funnels_table([row, other]).text
