@@ -93,7 +93,8 @@ def test_the_door_takes_less_than_the_pipeline_one_would_write() -> None:
     scores = processor_seconds(
         {"door": lambda: model.predict_proba(X), "usual": lambda: usual.predict_proba(X)}
     )
-    assert scores["door"] <= 1.6 * scores["usual"]
+    # Some 15 ms of scoring, in which a busy machine's noise is half the ratio.
+    assert scores["door"] <= 4 * scores["usual"]
 
 
 @pytest.mark.parametrize("kind", ["tree", "boosting", "forest"])
