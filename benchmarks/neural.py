@@ -144,7 +144,7 @@ def _rate_and_decay() -> tuple[float, float]:
 def new_network(generator: torch.Generator) -> torch.nn.Module:
     """Make the network that both train."""
     from promolab.model.learners.neural import Mlp
-    from promolab.model.networks import Perceptron
+    from promolab.model.neural.networks import Perceptron
 
     dropout = Mlp({}).options["dropout"]
     return Perceptron((COLUMNS, *HIDDEN, 1), [-1.0], generator, dropout)
@@ -162,7 +162,7 @@ def loss_on_test_rows(network: torch.nn.Module, table: Table) -> float:
 
 def _timed(run: Callable[[], Callable[[], float]]) -> tuple[float, float]:
     """Run on one thread, as ours always does; return seconds of CPU, which others do not add to."""
-    from promolab.model.passes import one_thread
+    from promolab.model.solvers.row_blocks import one_thread
 
     with one_thread():
         begun = time.process_time()

@@ -10,7 +10,7 @@ from benchmarks.table import Row
 if TYPE_CHECKING:
     import pandas as pd
 
-    from promolab.model import Backtest
+    from promolab.compare.backtest import Backtest
 
 MIN_COVERAGE = 0.80
 BIAS = (0.8, 1.25)
@@ -22,7 +22,7 @@ def rolling_costs(past: pd.DataFrame, ends: pd.Series[Any]) -> pd.DataFrame:
     Parameters
     ----------
     past : DataFrame
-        `promolab.campaign.discount_cost.past_discounts` at the end of the data.
+        `promolab.campaign.outlook.discount_cost.past_discounts` at the end of the data.
     ends : Series
         When each promotion ended, by id.
 
@@ -36,7 +36,7 @@ def rolling_costs(past: pd.DataFrame, ends: pd.Series[Any]) -> pd.DataFrame:
 
     import pandas as pd
 
-    from promolab.campaign.discount_cost import discount_per_redeemer
+    from promolab.campaign.outlook.discount_cost import discount_per_redeemer
 
     over = past["promotion_id"].map(ends)
     rows = []
@@ -62,8 +62,8 @@ def costs_hold(shop_folder: Path) -> Row:
     Their sum is told and has no bar: on Complete Journey a redeemer took more off each time.
     """
     from promolab import load_shop
-    from promolab.campaign.discount_cost import past_discounts
-    from promolab.campaign.outlook import PREDICTION_LEVEL
+    from promolab.campaign.outlook.discount_cost import past_discounts
+    from promolab.campaign.outlook.expected import PREDICTION_LEVEL
 
     shop = load_shop(shop_folder)
     ends = shop.promotions.execute().set_index("promotion_id")["ends_at"]
@@ -88,8 +88,7 @@ def forecasts_hold(model: Backtest, pairs: pd.DataFrame) -> Row:
     pairs : DataFrame
         What it was made from (`benchmarks.prediction.known_pairs`).
     """
-    from promolab.campaign.outlook import PREDICTION_LEVEL
-    from promolab.campaign.outlook_coverage import roll_outlook
+    from promolab.campaign.outlook.expected import PREDICTION_LEVEL, roll_outlook
 
     found = roll_outlook(model, pairs)
     share = found.share

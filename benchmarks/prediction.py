@@ -11,8 +11,8 @@ from benchmarks.table import Row
 if TYPE_CHECKING:
     import pandas as pd
 
+    from promolab.compare.backtest import Backtest
     from promolab.metrics import AucComparison
-    from promolab.model import Backtest
 
 PROMOTION = 18
 MIN_AUC = 0.855
@@ -43,8 +43,9 @@ def plain_baseline() -> Any:
 
 def backtests(pairs: pd.DataFrame) -> tuple[Backtest, Backtest]:
     """Return the backtest of the weekly model and that of the baseline, on the same rows."""
-    from promolab.model import ResponseModel, run_backtest
-    from promolab.report.feature_choice import choose_features
+    from promolab.compare.backtest import run_backtest
+    from promolab.model import ResponseModel
+    from promolab.report.pages.feature_choice import choose_features
 
     given = choose_features(pairs)
     model = run_backtest(pairs, columns=given.columns, model=lambda: ResponseModel(l2=given.l2))
@@ -92,7 +93,7 @@ def against_baseline(model: Backtest, baseline: Backtest) -> Iterator[Row]:
 
 def no_leakage(backtest: Backtest) -> Row:
     """Check that no AUC is too good to be true."""
-    from promolab.report.steps import ALARM_AUC, ALARM_POSITIVES, leakage_alarm
+    from promolab.report.pages.steps import ALARM_AUC, ALARM_POSITIVES, leakage_alarm
 
     table = backtest.by_promotion
     sure = table[table["positives"] >= ALARM_POSITIVES].sort_values("auc", kind="stable")

@@ -15,8 +15,8 @@ from benchmarks.table import Row
 if TYPE_CHECKING:
     import pandas as pd
 
+    from promolab.compare.backtest import Backtest
     from promolab.metrics import AucWithin, Roc
-    from promolab.model import Backtest
 
 CHOSEN_BEFORE = "2017-10-01"
 L2 = 30.0
@@ -43,8 +43,9 @@ class Quality:
 
 def rolling(pairs: pd.DataFrame) -> Backtest:
     """Predict each promotion from those over before it, with the chosen features and penalty."""
+    from promolab.compare.backtest import run_backtest
     from promolab.features import response_features
-    from promolab.model import ResponseModel, run_backtest
+    from promolab.model import ResponseModel
 
     columns = response_features(pairs)
     return run_backtest(pairs, columns=columns, model=lambda: ResponseModel(l2=L2))

@@ -61,7 +61,7 @@ def textbook_loop(X: np.ndarray, y: np.ndarray, epochs: int) -> tuple[np.ndarray
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
-    from promolab.model.passes import one_thread
+    from promolab.model.solvers.row_blocks import one_thread
 
     torch.manual_seed(0)
     rows = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
@@ -81,7 +81,7 @@ def textbook_loop(X: np.ndarray, y: np.ndarray, epochs: int) -> tuple[np.ndarray
 def scoring(n: int = ROWS, runs: int = 3) -> Iterator[Row]:
     """Yield time and memory of scoring every customer with every promotion."""
     from promolab import ResponseModel
-    from promolab.model.grid import score_grid
+    from promolab.scoring.grid import score_grid
 
     people, offers = customers(n), promotions()
     pairs, y = observed(people.head(20_000), offers)

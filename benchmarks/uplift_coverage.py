@@ -79,12 +79,11 @@ def _truths() -> list[tuple[str, str, float]]:
 
 def _one_draw(rng: np.random.Generator, n: int, tail: float) -> list[tuple[float, float, Any]]:
     """Return estimate, standard error and half-widths of every figure, from one experiment."""
-    from promolab.model.uplift.averages import group_means, t_quantile
-    from promolab.model.uplift.design import Design
-    from promolab.model.uplift.learners import KINDS, Setting
-    from promolab.model.uplift.makers import maker_of
-    from promolab.model.uplift.nuisance import fit_nuisance
-    from promolab.model.uplift.rows import Rows
+    from promolab.effects.contrasts import group_means, t_quantile
+    from promolab.effects.learners.learners import KINDS, Setting
+    from promolab.effects.learners.makers import maker_of
+    from promolab.effects.learners.nuisance import fit_nuisance
+    from promolab.effects.learners.rows import Design, Rows
 
     rows, Z, group, chances = _experiment_arrays(rng, n, tail, Rows)
     design, maker = Design(None, ()), maker_of("linear")

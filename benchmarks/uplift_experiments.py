@@ -62,8 +62,8 @@ def seen_in_a_null_shop(seed: int, customers: int) -> tuple[bool, bool] | None:
     import torch
 
     from promolab import load_shop
-    from promolab.report.uplift_choice import choose_experiment
-    from promolab.report.uplift_step import measure_uplift
+    from promolab.report.pages.uplift_choice import choose_experiment
+    from promolab.report.pages.uplift_step import measure_uplift
 
     torch.set_num_threads(1)  # the shops run side by side
     shop = load_shop("simulated", customers=customers, variant="null", seed=seed)
@@ -104,9 +104,9 @@ def cross_validated(repeats: int, learner: str) -> pd.DataFrame:
     import pandas as pd
 
     from promolab import UpliftModel, load_experiment
-    from promolab.metrics import compare_qini, qini
-    from promolab.model.uplift.candidates import predict_folds
-    from promolab.model.uplift.forward import place_within
+    from promolab.effects.calibrated import place_within
+    from promolab.effects.candidates import predict_folds
+    from promolab.metrics.uplift import compare_qini, qini
 
     trial, rows = load_experiment("hillstrom"), []
     for seed in range(repeats):
@@ -140,8 +140,8 @@ def _others(fold: np.ndarray) -> Callable[[int], np.ndarray]:
 def says_what_its_interval_says() -> bool:
     """Return whether page 05 sees nothing in the men's e-mail where Qini's interval holds 0."""
     from promolab import load_experiment
-    from promolab.report.uplift_choice import Choice
-    from promolab.report.uplift_step import measure_uplift
+    from promolab.report.pages.uplift_choice import Choice
+    from promolab.report.pages.uplift_step import measure_uplift
 
     trial = load_experiment("hillstrom")
     alone = trial.subset(MEN)

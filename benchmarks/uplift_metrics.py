@@ -30,7 +30,7 @@ def uplift_metrics(seeds: tuple[int, ...] = (1, 2)) -> Iterator[Row]:
 
 def exact_cases() -> Row:
     """Effects equal to the score, spread evenly over 0–1."""
-    from promolab.metrics import rate
+    from promolab.metrics.uplift import rate
 
     effect = (np.arange(ROWS) + 0.5) / ROWS
     found = rate(None, None, effect, gamma=effect)
@@ -70,7 +70,7 @@ def sort_and_sum(y: np.ndarray, treated: np.ndarray, score: np.ndarray) -> float
 
 def qini_against_sort_and_sum() -> Iterator[Row]:
     """Time Qini with curve, bands and intervals against a plain point estimate of the same."""
-    from promolab.metrics import qini
+    from promolab.metrics.uplift import qini
 
     rng = np.random.default_rng(0)
     score, treated = rng.normal(size=ROWS), rng.random(ROWS) < 0.5
@@ -133,7 +133,7 @@ def measures(
     y: np.ndarray, treated: np.ndarray, score: np.ndarray, other: np.ndarray, **how: Any
 ) -> dict[str, Any]:
     """Everything whose coverage is checked."""
-    from promolab.metrics import compare_qini, effect_calibration, rate, uplift_at
+    from promolab.metrics.uplift import compare_qini, effect_calibration, rate, uplift_at
 
     area = rate(y, treated, score, **how)
     bins = effect_calibration(y, treated, AVERAGE + SLOPE * score, **how)

@@ -45,8 +45,8 @@ def boosted_against_econml(experiment: Experiment | None = None, folds: int = 5)
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    from promolab.model.uplift import UpliftModel
-    from promolab.model.uplift.makers import BOOSTING
+    from promolab.effects.learners.makers import BOOSTING
+    from promolab.effects.model import UpliftModel
 
     experiment = large_experiment() if experiment is None else experiment
     small = large_experiment(2_000)  # both are called on it first: imports are not compared
@@ -85,7 +85,7 @@ def _econml(experiment: Experiment, propensity: Any, folds: int) -> tuple[float,
     from econml.dr import DRLearner
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    from promolab.model.uplift.makers import BOOSTING, OF_EFFECTS
+    from promolab.effects.learners.makers import BOOSTING, OF_EFFECTS
 
     X = experiment.X.to_numpy()
     start = time.perf_counter()
@@ -111,7 +111,7 @@ def linear_against_econml(n: int = 200_000) -> list[Row]:
     from threadpoolctl import threadpool_limits
 
     from promolab.contract import Experiment
-    from promolab.model.uplift import UpliftModel
+    from promolab.effects.model import UpliftModel
 
     made = large_experiment(n)
     trial = Experiment(made.frame, "arm", 0, list(made.covariates), ["y"], arms=made.arms)

@@ -44,12 +44,12 @@ def policy(
     """
     import pandas as pd
 
+    from promolab.effects import UpliftModel
+    from promolab.effects.learners.makers import maker_of
+    from promolab.effects.learners.rows import Design
     from promolab.features import decisions_experiment
-    from promolab.model import UpliftModel
-    from promolab.model.uplift.design import Design
-    from promolab.model.uplift.makers import maker_of
-    from promolab.sources.simulated import simulated
-    from promolab.sources.simulated.yardsticks import attainable_oracle, chosen, latent_oracle
+    from promolab.simulated.yardsticks import attainable_oracle, chosen, latent_oracle
+    from promolab.sources.simulated_shop import simulated
 
     weeks = 5 * rounds + 6
     shop = simulated(customers=customers, weeks=weeks, kinds="coupon", exploration=1.0, seed=seed)

@@ -1,10 +1,11 @@
-from . import metrics, model
+from . import compare, explain, metrics, model
 from .abtest import assign
 from .cleaning import clean
 from .contract import Shop
+from .effects import UpliftModel
 from .errors import PromolabError
 from .features import build_features, build_pairs
-from .model import ResponseModel, UpliftModel
+from .model import ResponseModel
 from .profiles import build_profiles
 from .report import run_report
 from .segmentation import Segmenter
@@ -21,6 +22,8 @@ __all__ = [
     "build_pairs",
     "build_profiles",
     "clean",
+    "compare",
+    "explain",
     "load_experiment",
     "load_labelled",
     "load_shop",

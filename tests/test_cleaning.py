@@ -220,7 +220,7 @@ def test_a_product_that_is_sold_in_a_unit_like_no_other_is_odd():
 
 
 def test_the_grocer_states_its_limit_and_its_fuel_stays_what_it_was():
-    from promolab.cleaning.flags import with_flags
+    from promolab.cleaning.quarantine import with_flags
     from promolab.sources import load_shop
 
     shop = load_shop("complete_journey")

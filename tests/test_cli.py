@@ -28,7 +28,7 @@ def asked(monkeypatch):
             raise seen["raise"]
         return Path("reports/2017-W44/index.html")
 
-    monkeypatch.setattr("promolab.report.run_report", run_report)
+    monkeypatch.setattr("promolab.report.running.run_report", run_report)
     return seen
 
 
@@ -70,7 +70,7 @@ def test_errors_become_exit_codes_and_sentences(asked, capsys, error, code, sent
 
 def test_every_command_leaves_through_its_context_managers_when_it_is_ended(monkeypatch):
     seen: list[object] = []
-    told = "promolab.report.releases.release_week"
+    told = "promolab.report.running.releases.release_week"
     monkeypatch.setattr(told, lambda *_, **__: seen.append(signal.getsignal(signal.SIGTERM)))
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
@@ -267,7 +267,7 @@ def test_lab_copies_the_notebooks_where_there_are_none(monkeypatch, tmp_path, ca
     packaged = tmp_path / "packaged"
     packaged.mkdir()
     (packaged / "01_data.ipynb").write_text("{}")
-    parameters = importlib.import_module("promolab.report.parameters")
+    parameters = importlib.import_module("promolab.report.running.parameters")
     monkeypatch.setattr(parameters, "find_notebooks", lambda: packaged)
     calls: list[list[str]] = []
     monkeypatch.setattr(subprocess, "call", lambda line: calls.append(line) or 0)

@@ -16,13 +16,13 @@ import pytest
 
 import promolab
 from promolab import metrics
-from promolab.abtest import compare_arms
-from promolab.campaign.bought_anyway import BoughtAnyway
-from promolab.campaign.comparison import Difference
-from promolab.campaign.economics_total import LaunchEconomics
-from promolab.campaign.outlook_coverage import OutlookCoverage
+from promolab.campaign.outlook.bought_anyway import BoughtAnyway
+from promolab.campaign.outlook.economics import LaunchEconomics
+from promolab.campaign.outlook.expected import OutlookCoverage
 from promolab.cleaning import left_out
 from promolab.contract import Shop
+from promolab.effects.arms import compare_arms
+from promolab.effects.comparison import Difference
 from promolab.errors import PromolabError
 from promolab.profiles import life_stages
 from promolab.results import Estimate, Result

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.abtest._ids import column_of, texts_of
-from promolab.abtest.hashing import key_of, siphash
+from promolab.abtest.hashing import key_of, siphash, texts_of
+from promolab.checks import column_of
 from promolab.errors import InputError
 from promolab.results import Result, plain
 from promolab.wording import arm_words, count, percent, plural

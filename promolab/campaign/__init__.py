@@ -1,5 +1,1 @@
-"""Promotions as they are run: what starts, runs, and what became of those that ended."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+"""Planning a week, what it will bring and cost, and what promotions brought."""

@@ -4,20 +4,6 @@ This room alone removes rows. It nets nothing: amounts and quantities of returns
 only brought to one sign (0 or more), and the features set them against their orders.
 """
 
-from promolab.cleaning.flags import FLAGS, ODD_TIMES, Flag
-from promolab.cleaning.later import known_by
-from promolab.cleaning.losses import LeftOut, left_out
-from promolab.cleaning.quarantine import QUARANTINE_RULES, clean
-from promolab.cleaning.report import CleaningReport
+from promolab._faces import attach
 
-__all__ = [
-    "FLAGS",
-    "ODD_TIMES",
-    "QUARANTINE_RULES",
-    "CleaningReport",
-    "Flag",
-    "LeftOut",
-    "clean",
-    "known_by",
-    "left_out",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

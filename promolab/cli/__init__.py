@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _report(options: argparse.Namespace) -> int:
     given = run_options(options)
-    from promolab.report import run_report
+    from promolab.report.running import run_report
 
     print(run_report(week=options.week, **given), flush=True)
     return DONE
@@ -150,14 +150,14 @@ def _data(options: argparse.Namespace) -> int:
     from promolab import sources
 
     if options.html is not None:
-        from promolab.report import data_page
+        from promolab.report.data import writable_page, write_data_page
 
-        data_page.writable_page(options.html)  # said before a long wait, not after it
+        writable_page(options.html)  # said before a long wait, not after it
     shop = sources.load_shop(options.source, settings=options.shop)
     checks = shop.check()
     print(checks.to_text(), flush=True)
     if options.html is not None:
-        print(data_page.write_data_page(shop, checks, options.html), flush=True)
+        print(write_data_page(shop, checks, options.html), flush=True)
     if not checks.usable:
         print(f"promolab: {options.source} cannot be used; {checks.summary()}", file=sys.stderr)
         return WRONG
@@ -165,7 +165,7 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from promolab.sources.proposal import propose, write_proposal
+    from promolab.onboarding import propose, write_proposal
 
     if options.write and options.out:
         raise InputError("--write and --out both say where the proposal goes; give one")
@@ -187,7 +187,7 @@ def _lab(options: argparse.Namespace) -> int:
         raise MissingExtraError("promolab lab", "lab")
     folder = Path("notebooks")
     if not any(folder.glob("*.ipynb")):
-        from promolab.report.parameters import find_notebooks
+        from promolab.report.running import find_notebooks
 
         try:
             folder.mkdir(exist_ok=True)

@@ -67,7 +67,7 @@ def add_lifecycle(commands: Any, common: argparse.ArgumentParser) -> None:
 def _backfill(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from promolab.report.backfill import Backfilled, backfill
+    from promolab.report.running import Backfilled, backfill
 
     def say(week: Backfilled) -> None:
         tqdm.write(week.line(), file=sys.stdout)  # above the bar, where there is one
@@ -82,7 +82,7 @@ def _backfill(options: argparse.Namespace) -> int:
 
 
 def _release(options: argparse.Namespace) -> int:
-    from promolab.report.releases import release_week
+    from promolab.report.running import release_week
 
     folder = release_week(
         options.week,
@@ -98,7 +98,7 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _reconcile(options: argparse.Namespace) -> int:
-    from promolab.report.releases import reconcile_week
+    from promolab.report.running import reconcile_week
 
     done, moved = reconcile_week(
         options.week,
@@ -122,7 +122,7 @@ def _reconcile(options: argparse.Namespace) -> int:
 
 
 def _close(options: argparse.Namespace) -> int:
-    from promolab.report.releases import close_week
+    from promolab.report.running import close_week
 
     moved = close_week(
         options.week,

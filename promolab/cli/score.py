@@ -30,7 +30,7 @@ def add_score(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from promolab.model.scoring import score_file
+    from promolab.scoring import score_file
 
     done = score_file(options.model, options.data, options.out, batch=options.batch)
     print(done.summary(), flush=True)

@@ -1,17 +1,5 @@
 """The table contract: what a shop's tables hold, and the checks on them."""
 
-from promolab.contract.experiment import Experiment
-from promolab.contract.settings import Settings, read_settings
-from promolab.contract.shop import NEEDS, Shop
-from promolab.contract.tables import TABLES, Column, TableSpec
+from promolab._faces import attach
 
-__all__ = [
-    "NEEDS",
-    "TABLES",
-    "Column",
-    "Experiment",
-    "Settings",
-    "Shop",
-    "TableSpec",
-    "read_settings",
-]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

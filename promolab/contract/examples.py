@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from promolab.contract._cells import rows_of
 from promolab.contract.checks import (
     _FIRST,
     Finding,
@@ -16,6 +15,7 @@ from promolab.contract.checks import (
 )
 from promolab.contract.rules import context_of, hash_of
 from promolab.contract.shop import Shop
+from promolab.contract.table_holdings import rows_of
 from promolab.contract.tables import TABLES
 from promolab.wording import counted
 
@@ -50,7 +50,8 @@ def example_rows(
     Examples
     --------
     >>> import ibis, pandas as pd
-    >>> from promolab.contract import Settings, Shop
+    >>> from promolab.contract.settings import Settings
+    >>> from promolab.contract.shop import Shop
     >>> when = pd.to_datetime(["2017-03-01", None])
     >>> events = pd.DataFrame({"customer_id": ["A", "B"], "ts": when, "kind": "view"})
     >>> con = ibis.duckdb.connect()

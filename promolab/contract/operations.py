@@ -6,21 +6,12 @@ The sections ``[contact]``, ``[send]``, ``[economics]``, ``[attribution]`` and `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from promolab.contract._values import (
-    choice_of,
-    group_of,
-    list_of,
-    number_of,
-    table_of,
-    text_of,
-    texts_of,
-    whole_of,
-)
 from promolab.contract.settings import Settings
 from promolab.contract.tables import RESPONSE_KINDS
 from promolab.errors import InputError, nearest
@@ -33,10 +24,70 @@ __all__ = [
     "Economics",
     "Notify",
     "Operations",
-    "Rate",
     "SendColumns",
+    "StatedRate",
     "read_operations",
 ]
+
+
+def table_of(place: str, value: Any, keys: Sequence[str] | None) -> dict[str, Any]:
+    """Return a table of TOML with no other keys than these (None: any)."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{place} is {value!r}, must be a table of key = value")
+    for key in value if keys is not None else ():
+        if key not in (keys or ()):
+            raise InputError(f"{place} has an unknown key {key!r}; {nearest(key, keys or ())}")
+    return dict(value)
+
+
+def list_of(place: str, value: Any) -> Sequence[Any]:
+    """Return a list."""
+    if not isinstance(value, (list, tuple)):
+        raise InputError(f"{place} = {value!r}, must be a list: [ … ]")
+    return value
+
+
+def text_of(place: str, value: Any, *, empty: bool = False) -> str:
+    """Return a text that says something, unless it may be empty."""
+    if not isinstance(value, str) or not (empty or value.strip()):
+        raise InputError(f"{place} = {value!r}, must be a text in quotes")
+    return value
+
+
+def texts_of(place: str, value: Any) -> tuple[str, ...]:
+    """Return a list of texts."""
+    return tuple(text_of(place, part) for part in list_of(place, value))
+
+
+def group_of(place: str, value: Any) -> tuple[str, ...]:
+    """Return two promotions or more, as text: ids may be whole numbers."""
+    numbered = [str(p) if type(p) is int else p for p in list_of(place, value)]
+    group = texts_of(place, numbered)
+    if len(set(group)) < max(2, len(group)):
+        raise InputError(f"{place}: {list(group)} must name two promotions or more, each once")
+    return group
+
+
+def choice_of(place: str, value: Any, options: Sequence[str]) -> Any:
+    """Return one of the options."""
+    if value not in options:
+        raise InputError(f"{place} = {value!r}, must be one of: {', '.join(map(repr, options))}")
+    return value
+
+
+def number_of(place: str, value: Any) -> float:
+    """Return a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InputError(f"{place} = {value!r}, must be a number")
+    return float(value)
+
+
+def whole_of(place: str, value: Any, least: int) -> int:
+    """Return a whole number that is not below the least."""
+    if type(value) is not int or value < least:
+        raise InputError(f"{place} = {value!r}, must be a whole number of at least {least}")
+    return value
+
 
 SEND_FIELDS = ("customer_id", "promotion_id", "channel", "starts_at", "ends_at", "decision_id")
 """What a send file may hold. Nothing in it tells a customer who is held out from one who is not."""
@@ -113,7 +164,7 @@ class SendColumns:
 
 
 @dataclass(frozen=True)
-class Rate:
+class StatedRate:
     """A figure, and whether the shop stated it or it is assumed."""
 
     value: float
@@ -124,7 +175,8 @@ class Rate:
 
         Examples
         --------
-        >>> Rate(0.25, assumed=True).marked("25 %"), Rate(0.4, assumed=False).marked("40 %")
+        >>> assumed, stated = StatedRate(0.25, assumed=True), StatedRate(0.4, assumed=False)
+        >>> assumed.marked("25 %"), stated.marked("40 %")
         ('25 % (assumed)', '40 %')
         """
         return f"{text} (assumed)" if self.assumed else text
@@ -136,19 +188,19 @@ class Economics:
 
     Parameters
     ----------
-    margin_rate : Rate
+    margin_rate : StatedRate
         Margin as a share of sales.
-    contact_cost : Rate
+    contact_cost : StatedRate
         Cost of one contact, where the promotion states none.
-    coupon_cost : Rate
+    coupon_cost : StatedRate
         Cost of one redemption beside its discount.
     currency : str
         The shop's.
     """
 
-    margin_rate: Rate
-    contact_cost: Rate
-    coupon_cost: Rate
+    margin_rate: StatedRate
+    contact_cost: StatedRate
+    coupon_cost: StatedRate
     currency: str
 
     @property
@@ -348,7 +400,7 @@ def _economics(said: dict[str, Any], settings: Settings) -> Economics:
                 f"[economics] assumed names {name!r}, which is not stated; {nearest(name, stated)}"
             )
     rates = {
-        name: Rate(float(stated.get(name, value)), name not in stated or name in called)
+        name: StatedRate(float(stated.get(name, value)), name not in stated or name in called)
         for name, value in ASSUMED.items()
     }
     return Economics(**rates, currency=currency)

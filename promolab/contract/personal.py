@@ -7,19 +7,23 @@ compares rows with it, and nothing of it is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from promolab.contract.personal_looks import (
     ANY_EMAIL,
+    PHONES,
+    by_name,
     by_number,
     by_shape,
     by_value,
+    is_barcode,
     is_one_of_each,
+    is_owner,
 )
-from promolab.contract.personal_names import PHONES, by_name, is_barcode, is_owner
+from promolab.contract.settings import Settings, toml_line
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES
 from promolab.errors import DataError, InputError, nearest
@@ -29,12 +33,19 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 __all__ = [
+    "FEWEST_SHARING",
+    "Attributes",
     "PersonalColumns",
+    "attributes_in",
+    "declaration",
+    "declared_in",
     "personal_columns",
     "personal_in",
     "personal_in_customers",
+    "pooled_values",
     "without_personal",
 ]
+
 
 _Finding = tuple[str, str, Literal["stop", "note"], int, str]
 
@@ -157,7 +168,7 @@ def personal_columns(shop: Shop) -> PersonalColumns:
     Examples
     --------
     >>> import ibis, pandas as pd
-    >>> from promolab.contract import Shop
+    >>> from promolab.contract.shop import Shop
     >>> customers = pd.DataFrame({"customer_id": [1], "mail": ["a@b.org"], "age": ["25-34"]})
     >>> shop = Shop({"customers": ibis.duckdb.connect().create_table("customers", customers)})
     >>> dict(personal_columns(shop))
@@ -374,3 +385,166 @@ def _listed(places: Sequence[str]) -> tuple[str, str, bool]:
     one = len(places) == 1
     text = places[0] if one else ", ".join(places[:-1]) + " and " + places[-1]
     return text, "looks" if one else "look", one
+
+
+FEWEST_SHARING = 10
+"""Customers that share a value, at least, where the shop does not declare the attribute."""
+_OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What may be shown of customers' attributes; `attributes_in` makes it.
+
+    Parameters
+    ----------
+    shown : tuple of str
+        Columns whose values may stand on a page.
+    personal : mapping of str to str
+        Columns that are personal, and why: never shown, whatever the shop declares.
+    rare : tuple of str
+        Columns of which some value is shared by fewer than 10 customers, not declared.
+    """
+
+    shown: tuple[str, ...] = ()
+    personal: Mapping[str, str] = field(default_factory=dict)
+    rare: tuple[str, ...] = ()
+
+    def sentence(self) -> str:
+        """Say how many attributes are not shown, which, and what shows them; empty if all are."""
+        withheld = len(self.personal) + len(self.rare)
+        if not withheld:
+            return ""
+        said = [f"{name} {why}" for name, why in self.personal.items()]
+        if self.rare:
+            holds, it_is = ("holds", "it is") if len(self.rare) == 1 else ("hold", "they are")
+            said.append(
+                f"{_and(self.rare)} {holds} values that fewer than {FEWEST_SHARING} customers "
+                "share "
+                f"(declared in [customers.attributes] of shop.toml, {it_is} shown)"
+            )
+        return f"{plural(withheld, 'attribute')} of customers not shown: {'; '.join(said)}."
+
+
+def attributes_in(
+    customers: ir.Table,
+    settings: Settings | None = None,
+    personal: Mapping[str, str] | None = None,
+) -> Attributes:
+    """Tell which attributes of customers a page may show.
+
+    Birth dates, national numbers, ids of each customer's own and all else that
+    `promolab.contract.personal` finds are never shown, whether they may be written or not. Any
+    other column that the contract does not name is shown if ``[customers.attributes]`` declares it,
+    or if each of its values is shared by 10 customers or more.
+
+    Parameters
+    ----------
+    customers : ibis Table
+        One row per customer, with customer_id.
+    settings : Settings, optional
+        The shop's; without them nothing is declared.
+    personal : mapping of str to str, optional
+        Columns that are personal, and why, where they were looked for already.
+
+    Returns
+    -------
+    Attributes
+
+    References
+    ----------
+    Sweeney (2002), k-anonymity: a model for protecting privacy, with k = 10 for each column.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> rows = [{"customer_id": i, "tier": "ab"[i % 2], "town": f"T{i // 4}"} for i in range(20)]
+    >>> found = attributes_in(ibis.memtable(rows))
+    >>> found.shown, found.rare
+    (('tier',), ('town',))
+    """
+    known = {column.name for column in TABLES["customers"]} | {"flags"}
+    personal = personal_in_customers(customers) if personal is None else personal
+    declared = declared_in(settings)
+    others = [c for c in customers.columns if c not in known and c not in personal]
+    asked = [c for c in others if c not in declared]
+    least = {column: _least_shared(customers, column) for column in asked}
+    rare = tuple(column for column in asked if least[column] < FEWEST_SHARING)
+    shown = tuple(column for column in others if column not in rare)
+    return Attributes(shown, {c: why for c, why in personal.items() if c not in known}, rare)
+
+
+def _least_shared(customers: ir.Table, column: str) -> int:
+    """Return how many customers share the rarest value; as many as needed where there is none."""
+    rows = customers.filter(customers[column].notnull())
+    counts = rows.group_by(value=rows[column].cast("string")).aggregate(
+        n=rows.customer_id.nunique()
+    )
+    found = counts.n.min().to_pyarrow().as_py()
+    return FEWEST_SHARING if found is None else int(found)
+
+
+def pooled_values(
+    customers: ir.Table, columns: Iterable[str], settings: Settings
+) -> dict[str, Any]:
+    """Return attributes for a model, whose pages name values: rare texts become ``other``.
+
+    Parameters
+    ----------
+    customers : ibis Table
+        One row per customer.
+    columns : iterable of str
+        Some of its columns.
+    settings : Settings
+        What they declare stays as it is.
+
+    Returns
+    -------
+    dict of str to ibis Column
+
+    Examples
+    --------
+    >>> import ibis
+    >>> table = ibis.memtable({"customer_id": list(range(12)), "town": ["A"] * 11 + ["B"]})
+    >>> towns = table.mutate(**pooled_values(table, ["town"], Settings())).town
+    >>> towns.value_counts().execute().size
+    4
+    """
+    import ibis
+
+    declared = declared_in(settings)
+    made: dict[str, Any] = {}
+    for name in columns:
+        value = customers[name]
+        if value.type().is_string() and name not in declared:
+            shared = value.count().over(ibis.window(group_by=value)) >= FEWEST_SHARING
+            value = ibis.ifelse(value.notnull() & ~shared, _OTHER, value)
+        made[name] = value
+    return made
+
+
+def declared_in(settings: Settings | None) -> frozenset[str]:
+    """Return the names that ``[customers.attributes]`` of a shop's settings declares."""
+    said = settings.mapping.get("customers", {}) if settings is not None else {}
+    sections = said if isinstance(said, list) else [said]
+    return frozenset(name for section in sections for name in section.get("attributes", {}))
+
+
+def declaration(names: Iterable[str]) -> str:
+    """Return the section of a ``shop.toml`` that declares columns under their own names.
+
+    Examples
+    --------
+    >>> print(declaration(["age"]))
+    <BLANKLINE>
+    [customers.attributes]
+    age = "age"
+    <BLANKLINE>
+    """
+    lines = [toml_line(name, name) for name in names]
+    return "\n".join(["", "[customers.attributes]", *lines, ""]) if lines else ""
+
+
+def _and(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

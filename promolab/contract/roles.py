@@ -19,10 +19,10 @@ __all__ = [
     "TIME_NAMES",
     "as_whole",
     "counts_up",
-    "kind_of",
     "names_a_result",
     "names_a_thing",
     "names_an_id",
+    "role_of",
     "tells_units_apart",
     "with_kinds",
 ]
@@ -166,7 +166,7 @@ def with_kinds(frame: pd.DataFrame, kinds: Mapping[str, str] | None) -> pd.DataF
     --------
     >>> import pandas as pd
     >>> calls = with_kinds(pd.DataFrame({"campaign": [1, 2, 5]}), {"campaign": "number"})
-    >>> kind_of(calls, "campaign"), kind_of(calls, "age")
+    >>> role_of(calls, "campaign"), role_of(calls, "age")
     ('number', None)
     """
     import pandas as pd
@@ -195,7 +195,7 @@ def with_kinds(frame: pd.DataFrame, kinds: Mapping[str, str] | None) -> pd.DataF
     return frame
 
 
-def kind_of(frame: pd.DataFrame, name: str) -> str | None:
+def role_of(frame: pd.DataFrame, name: str) -> str | None:
     """Return what a column was stated to be by `with_kinds`; None where nothing was."""
     kind: str | None = frame.attrs.get("kinds", {}).get(name)
     return kind

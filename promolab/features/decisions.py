@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from promolab.contract import Experiment
-from promolab.contract.attributes import pooled
-from promolab.contract.experiment import CERTAIN
-from promolab.contract.operations import NONE
+from promolab.contract import CERTAIN, NONE, Experiment
+from promolab.contract import pooled_values as pooled
 from promolab.errors import DataError, InputError, nearest
 from promolab.features.customers import build_features
 from promolab.features.outcomes import OUTCOMES, outcomes_between
@@ -226,7 +224,7 @@ def with_outcomes(
 
 def attributes_of(shop: Shop) -> list[str]:
     """Return the columns of customers that describe them; personal ones, kept or not, left out."""
-    from promolab.contract.personal import personal_in
+    from promolab.contract import personal_in
 
     if not shop.has("customers"):
         return []

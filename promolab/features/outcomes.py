@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promolab.contract.operations import read_operations
+from promolab.contract import read_operations
 from promolab.errors import DataError
 from promolab.features.lines import order_lines
 from promolab.features.point_in_time import fixed, joined

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from promolab.contract import Shop
-from promolab.contract.tables import BOUGHT_FROM
+from promolab.contract import BOUGHT_FROM, Shop
 from promolab.errors import InputError
 from promolab.features.customers import POSITIVE_RESPONSES, build_features
 from promolab.features.lines import counted_contacts

@@ -159,7 +159,7 @@ def price_percentiles(prices: Any, as_of: Any) -> Any:
         dates = as_of.select("as_of").distinct()
         ends = dates.rename(until="as_of")
         lines = prices.asof_join(ends, prices.ts < ends.until)
-        lines = lines.filter(lines.until.notnull())  # noqa: PD004
+        lines = lines.filter(lines.until.notnull())
         between = lines.group_by("category", "price", "until").aggregate(lines=lines.count())
         market = between.join(dates, between.until <= dates.as_of)
         market = market.group_by("as_of", "category", "price").aggregate(lines=market.lines.sum())

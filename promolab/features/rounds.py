@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.contract.operations import NONE, read_operations
-from promolab.contract.shop import to_utc
+from promolab.contract import NONE, read_operations, to_utc
 from promolab.errors import DataError, InputError
 from promolab.features.point_in_time import fixed, read_as_of
 from promolab.wording import count, plural

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.metrics._inputs import check_seed
-from promolab.metrics._probabilities import Gaps, equal_bins
-from promolab.metrics.scoring import row_losses
+from promolab.metrics.scoring import Gaps, equal_bins, row_losses
 
 if TYPE_CHECKING:
     from promolab.metrics.named import Metric

@@ -9,8 +9,7 @@ import numpy as np
 
 from promolab.errors import InputError
 from promolab.metrics._cuts import cut_variances, found_at, ranked_rows
-from promolab.metrics._figures import figure
-from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
+from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of, figure
 from promolab.metrics.intervals import share_interval
 from promolab.results import Estimate, Result
 from promolab.wording import count, percent, plural

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.metrics._figures import figure
-from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
-from promolab.metrics._probabilities import check_probabilities
+from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of, figure
 from promolab.metrics.named import Metric, measure, named_metric
+from promolab.metrics.scoring import check_probabilities
 from promolab.results import Result, plain
 from promolab.wording import count, number, percent, plural
 

@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.errors import InputError
 from promolab.metrics._cuts import slope_around
-from promolab.metrics._figures import figure
-from promolab.metrics._inputs import check_ranking, codes_of
-from promolab.metrics._placements import (
-    Placements,
-    Variance,
-    auc_interval,
-    placements,
-    variance_of,
-)
-from promolab.metrics.intervals import share_interval
+from promolab.metrics._inputs import check_ranking, codes_of, figure
+from promolab.metrics.intervals import cluster_sums, share_interval
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, percent, plural
 
@@ -27,7 +20,219 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["Roc", "roc"]
+__all__ = [
+    "Placements",
+    "Roc",
+    "Variance",
+    "auc_interval",
+    "placements",
+    "placements_within",
+    "roc",
+    "variance_of",
+]
+
+
+@dataclass(frozen=True)
+class Placements:
+    """Counts of pairs (positive, negative) that the scores put in the right order.
+
+    Parameters
+    ----------
+    won : ndarray of shape (n,)
+        Of each row, the rows of the other class in its group that it is on the right side of; ties
+        count one half.
+    positives, negatives, concordant : ndarray of shape (groups,)
+        Rows by class and concordant pairs, per group.
+    order, starts : ndarray
+        The rows by group and score, and where each run of equal scores begins.
+    positives_before : ndarray of shape (runs + 1,)
+        Positives in all runs before this one, over all groups.
+    """
+
+    won: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
+    concordant: np.ndarray
+    order: np.ndarray
+    starts: np.ndarray
+    positives_before: np.ndarray
+
+    @property
+    def pairs(self) -> np.ndarray:
+        """Pairs of a positive and a negative, per group."""
+        return self.positives * self.negatives
+
+    def deviations(self, y: np.ndarray, auc: float, group: np.ndarray | None) -> np.ndarray:
+        """Each row's contribution to (estimate − ``auc``); a positive's and a negative's alike.
+
+        In a single group it is (V10 − auc)/m for positives and (V01 − auc)/n for negatives, in
+        DeLong's words; with groups, the derivative of the pooled share of concordant pairs.
+        """
+        if group is None:
+            others = np.where(y, self.negatives[0], self.positives[0])
+        else:
+            others = np.where(y, self.negatives[group], self.positives[group])
+        return (self.won - auc * others) / self.pairs.sum()
+
+
+def placements(
+    y: np.ndarray, score: np.ndarray, group: np.ndarray | None = None, groups: int = 1
+) -> Placements:
+    """Sort once, then count; O(n log n), after Sun & Xu (2014).
+
+    Parameters
+    ----------
+    y : ndarray of bool of shape (n,)
+        The label.
+    score : ndarray of shape (n,)
+        Higher means more likely positive.
+    group : ndarray of int of shape (n,), optional
+        Codes below ``groups``; pairs are formed within a group only.
+    """
+    n = len(y)
+    order = np.argsort(score) if group is None else np.lexsort((score, group))
+    sorted_score, sorted_y = score[order], y[order]
+    new = np.ones(n, dtype=bool)
+    np.not_equal(sorted_score[1:], sorted_score[:-1], out=new[1:])
+    first = np.zeros(groups, dtype=np.int64)  # where each group begins in the order
+    if group is not None:
+        sizes = np.bincount(group, minlength=groups)
+        first[1:] = np.cumsum(sizes)[:-1]
+        new[first[sizes > 0]] = True
+    starts = np.flatnonzero(new)
+    ends = np.append(starts[1:], n)
+    seen = np.concatenate([[0], np.cumsum(sorted_y)])
+    positives = np.diff(np.append(seen[first], seen[-1]))
+    negatives = np.diff(np.append(first, n)) - positives
+    before, tied = seen[starts], seen[ends] - seen[starts]
+    base, total, negatives_before = 0, positives[0], starts - before
+    if group is not None:
+        mine = group[order[starts]]
+        base, total = seen[first][mine], positives[mine]
+        negatives_before = negatives_before - (first - seen[first])[mine]
+    of_positives = negatives_before + (ends - starts - tied) / 2
+    of_negatives = total - (before - base) - tied / 2
+    won = np.empty(n)
+    run = np.cumsum(new) - 1
+    won[order] = np.where(sorted_y, of_positives[run], of_negatives[run])
+    weights = tied * of_positives
+    concordant = np.array([weights.sum()])
+    if group is not None:
+        concordant = np.bincount(mine, weights=weights, minlength=groups)
+    return Placements(
+        won, positives, negatives, concordant, order, starts, np.append(before, seen[-1])
+    )
+
+
+def placements_within(
+    y: np.ndarray, score: np.ndarray, group: np.ndarray, groups: int
+) -> tuple[np.ndarray, np.ndarray, Placements]:
+    """Rows of the groups that hold both classes, those groups renumbered, and the placements."""
+    hits = np.bincount(group, weights=y, minlength=groups)
+    both = (hits > 0) & (hits < np.bincount(group, minlength=groups))
+    if not both.any():
+        raise InputError(
+            f"each of the {groups:,} groups holds one class of y_true only; an AUC within groups "
+            "needs one with both, so choose wider groups or use roc"
+        )
+    kept = both[group]
+    used = (np.cumsum(both) - 1)[group[kept]]
+    return kept, used, placements(y[kept], score[kept], used, int(both.sum()))
+
+
+@dataclass(frozen=True)
+class Variance:
+    """A variance, what positives and negatives add to it, and what stands behind it.
+
+    Parameters
+    ----------
+    value : float
+        nan where fewer than two clusters hold a positive, or a negative.
+    degrees : float
+        Degrees of freedom after Satterthwaite.
+    units : int
+        Clusters that hold a positive, or those that hold a negative, whichever are fewer.
+    design : tuple of float
+        By how much clustering multiplies the variance from positives, and from negatives.
+    """
+
+    value: float
+    degrees: float
+    units: int
+    design: tuple[float, float]
+
+
+def variance_of(
+    y: np.ndarray, deviations: np.ndarray, cluster: np.ndarray | None = None
+) -> Variance:
+    """Variance of a sum of deviations (DeLong 1988); summed within clusters (Obuchowski 1997).
+
+    Parameters
+    ----------
+    y : ndarray of bool of shape (n,)
+        The label.
+    deviations : ndarray of shape (n,)
+        Of `Placements.deviations`, or the difference of two.
+    cluster : ndarray of int of shape (n,), optional
+        Codes 0, 1, ….
+    """
+    # Sums, not dot products: those are split over threads, and their last digits with them.
+    parts = np.where(y, deviations, 0.0), np.where(y, 0.0, deviations)
+    alone = np.array([float(np.square(part).sum()) for part in parts])
+    if cluster is None:
+        counts = np.array([np.count_nonzero(y), len(y) - np.count_nonzero(y)])
+        squares, cross = alone, 0.0
+    else:
+        rows = np.bincount(cluster)
+        hits = np.bincount(cluster, weights=y)
+        counts = np.array([np.count_nonzero(hits), np.count_nonzero(rows - hits)])
+        sums = [cluster_sums(part, cluster) for part in parts]
+        squares = np.array([float(np.square(total).sum()) for total in sums])
+        clusters = int(np.count_nonzero(rows))
+        cross = 2 * float((sums[0] * sums[1]).sum()) * clusters / max(clusters - 1, 1)
+    units = int(counts.min())
+    if units < 2:
+        return Variance(float("nan"), float("nan"), units, (1.0, 1.0))
+    spread = squares * counts / (counts - 1)
+    # Clusters that hold both classes can make the cross term outweigh the rest by rounding alone.
+    value = max(float(spread.sum()) + cross, 0.0)
+    degrees = float(spread.sum() ** 2 / max((spread**2 / (counts - 1)).sum(), 1e-300))
+    design = np.where(alone > 0, squares / np.where(alone > 0, alone, 1.0), 1.0)
+    return Variance(
+        value, max(degrees, 1.0) if value else units - 1.0, units, (design[0], design[1])
+    )
+
+
+def auc_interval(auc: float, variance: Variance, level: float) -> tuple[float, float]:
+    """Confidence interval of an AUC, symmetric on the logit scale, with Student's quantile.
+
+    Where the variance is 0 (all pairs concordant, or none) one end is exact and the other what as
+    many independent successes as there are units leave possible; where there is no variance the
+    interval is [0, 1].
+
+    Notes
+    -----
+    In 6,000 simulated samples of normal scores with 300 negatives, a 95 % interval of this kind
+    covered an AUC of 0.70, 0.85 in 94, 91 % (5 positives), 96, 93 % (10), 96, 94 % (20) and
+    95, 95 % (50); the plain one (± 1.96 standard errors) 86, 79 %, 91, 87 %, 93, 91 % and 94, 94 %.
+    Of an AUC of 0.95 both cover less (86 and 69 % at 5 positives, 94 and 91 % at 50).
+    """
+    from scipy.special import stdtrit
+
+    if not np.isfinite(variance.value):
+        return 0.0, 1.0
+    tail = (1 - level) / 2
+    if variance.value <= 1e-15 or auc <= 0 or auc >= 1:
+        unlikely = tail ** (1 / max(variance.units, 1))
+        if auc >= 1:
+            return unlikely, 1.0
+        return (0.0, 1 - unlikely) if auc <= 0 else (auc, auc)
+    scale = np.sqrt(variance.value) / (auc * (1 - auc))
+    half = stdtrit(variance.degrees, 1 - tail) * scale
+    middle = np.log(auc / (1 - auc))
+    low, high = 1 / (1 + np.exp(-np.array([middle - half, middle + half])))
+    return float(low), float(high)
+
 
 BAND_POINTS = 101
 

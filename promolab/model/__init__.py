@@ -1,5 +1,5 @@
 """Models of response: encoding, logistic regression, its test out of time."""
 
-import lazy_loader
+from promolab._faces import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

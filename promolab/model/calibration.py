@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError, nearest
-from promolab.model._inputs import check_labels, check_weight
-from promolab.model.folds import dealt
-from promolab.model.unseen import unseen_expected
+from promolab.model.inputs.encoding import unseen_expected
+from promolab.model.inputs.folds import dealt
+from promolab.model.inputs.reading import check_labels, check_weight
 from promolab.wording import plural
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.model._inputs import check_present
+from promolab.model.inputs.reading import check_present
 from promolab.model.learners._base import check_number
 
 if TYPE_CHECKING:

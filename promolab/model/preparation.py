@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError, nearest
-from promolab.model.encoding import ColumnCode, Encoder
-from promolab.model.native import NativeColumn, NativeEncoder
+from promolab.model.inputs.encoding import ColumnCode, Encoder
+from promolab.model.inputs.native import NativeColumn, NativeEncoder
 from promolab.results import Result
 from promolab.wording import number, percent, plural
 
@@ -126,7 +126,7 @@ def prepared(model: ResponseModel, outcome: str | None = None) -> Preparation:
     Examples
     --------
     >>> import pandas as pd
-    >>> from promolab.model import ResponseModel
+    >>> from promolab.model.response import ResponseModel
     >>> X = pd.DataFrame({"orders": range(40), "again": range(40), "city": ["a", "b"] * 20})
     >>> model = ResponseModel().fit(X, [0] * 10 + [1, 0] * 15)
     >>> prepared(model).to_frame()[["column", "used"]]

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.contract.roles import with_kinds
+from promolab.contract import with_kinds
 from promolab.errors import InputError
-from promolab.model._alignment import along
-from promolab.model._inputs import check_beside, check_time, check_weight, outcome_labels
-from promolab.model._saved import Saved
+from promolab.model.inputs.reading import (
+    along,
+    check_beside,
+    check_time,
+    check_weight,
+    outcome_labels,
+)
 from promolab.model.learners import Learner, Training, fitted_learners, make_learner
 from promolab.model.learners._base import check_number, check_word
 from promolab.model.learners.linear import DEFAULT_L2, Logistic
+from promolab.model.saved import Saved
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -34,7 +39,7 @@ class ResponseModel(Saved):
 
     ``logistic``, the simplest: :math:`P(y_{ij} = 1) = \sigma(w^T \varphi(x_{ij}) + b)`, φ the
     `Encoder`, w and b at the optimum of Σ log-loss + ½ · l2 · ‖w‖². ``tree`` asks a few questions
-    and can be drawn (`promolab.model.drawing.plot_tree`); ``forest`` and ``boosting`` are many
+    and can be drawn (`promolab.explain.plot_tree`); ``forest`` and ``boosting`` are many
     trees together; ``mlp``, ``multitask`` and ``factorization`` are trained in torch. A prediction
     of response, not of what a promotion changes.
 
@@ -262,7 +267,7 @@ class ResponseModel(Saved):
         """
         from scipy.stats import t
 
-        from promolab.metrics._inputs import check_level
+        from promolab.metrics import check_level
 
         self._require_fit()
         check_level(level)

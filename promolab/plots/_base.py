@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
+__all__ = ["roomy", "stacked"]
+
+
 # Okabe & Ito (2008): told apart under every common colour blindness; yellow last, weak on white.
 COLOURS = [
     "#0072B2",
@@ -162,3 +165,77 @@ def wrapped(text: str, room: float, size: float, weight: str = "normal") -> str:
         else:
             lines.append(word)
     return "\n".join(lines)
+
+
+@styled
+def span(
+    ax: Axes,
+    low: float,
+    high: float,
+    *,
+    at: float | None = None,
+    label: str | None = None,
+    colour: str = MUTED,
+) -> Axes:
+    """Shade a stretch of the x axis, and draw a line at the value that it is the interval of.
+
+    Parameters
+    ----------
+    ax : Axes
+        What to draw on.
+    low, high : float
+        Where the stretch begins and ends.
+    at : float, optional
+        Where a solid upright line stands.
+    label : str, optional
+        Name in the legend that `finish` draws.
+    colour : str
+        Of the stretch.
+    """
+    ax.axvspan(low, high, color=colour, alpha=0.16, linewidth=0, zorder=0, label=label)
+    if at is not None:
+        ax.axvline(at, color=COLOURS[1], linewidth=1.4, zorder=2)
+    return ax
+
+
+@styled
+def roomy(rows: int, columns: int) -> Axes:
+    """Return Axes of a new figure on which two lines of words fit into each cell of a heat map.
+
+    Examples
+    --------
+    >>> float(roomy(4, 5).figure.get_figwidth())
+    8.4
+    """
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(max(8.4, 3.4 + 0.86 * columns), 2.0 + 0.46 * rows))[1]
+
+
+@styled
+def stacked(heights: Sequence[float], *, share: bool = True) -> list[Axes]:
+    """Return panels of one new figure, the first on top.
+
+    Parameters
+    ----------
+    heights : sequence of float
+        Height of each panel in inches.
+    share : bool
+        Whether all have the same horizontal axis.
+
+    Examples
+    --------
+    >>> len(stacked([3.0, 1.5]))
+    2
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(
+        len(heights),
+        1,
+        sharex=share,
+        squeeze=False,
+        figsize=(PANEL_WIDTH, sum(heights)),
+        height_ratios=list(heights),
+    )
+    return list(axes[:, 0])

@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from promolab.contract.attributes import Attributes, attributes_in
+from promolab.contract import Attributes, attributes_in
 from promolab.errors import InputError
-from promolab.profiles.axes import AXES
-from promolab.profiles.columns import customer_frame, numeric
+from promolab.profiles.scores import AXES, customer_frame, numeric
 from promolab.results import Result, plain
 from promolab.wording import number, plural
 
@@ -188,7 +187,7 @@ def profile_card(
 ) -> ProfileCard:
     """Return the profile card of one customer.
 
-    Of the attributes those stand on it that `promolab.contract.attributes` lets a page show: never
+    Of the attributes those stand on it that `promolab.contract.personal` lets a page show: never
     a birth date, a tax id or an id of the customer's own; others where the shop declares them, or
     where 10 customers or more share each value.
 
@@ -212,7 +211,7 @@ def profile_card(
 
     Examples
     --------
-    >>> from promolab.profiles import build_profiles
+    >>> from promolab.profiles.scores import build_profiles
     >>> features = pd.DataFrame({"customer_id": [1, 2], "recency_days": [3, 40]})
     >>> profile_card(build_profiles(features), 2).scores["loyalty"]
     25.0
@@ -338,7 +337,7 @@ def compare_cards(
 
     Examples
     --------
-    >>> from promolab.profiles import build_profiles
+    >>> from promolab.profiles.scores import build_profiles
     >>> features = pd.DataFrame({"customer_id": [1, 2], "recency_days": [3, 40]})
     >>> compare_cards(build_profiles(features), 1, 2).summary()
     'Customers 1 and 2 differ most in loyalty: 75 against 25 of 100.'

@@ -15,8 +15,7 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.metrics import wilson
-from promolab.profiles.axes import AXES
-from promolab.profiles.columns import customer_frame, numeric
+from promolab.profiles.scores import AXES, customer_frame, numeric
 from promolab.results import Result, plain
 from promolab.wording import count, number, percent, plural
 
@@ -329,7 +328,7 @@ def profile_overview(
 
     Examples
     --------
-    >>> from promolab.profiles import build_profiles
+    >>> from promolab.profiles.scores import build_profiles
     >>> features = pd.DataFrame({"customer_id": range(9), "recency_days": range(1, 10)})
     >>> overview = profile_overview(build_profiles(features), features)
     >>> overview.summary().split(". ")[1]

@@ -6,16 +6,164 @@ no threshold: each component is a percentile rank, an axis is the mean of its co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.profiles.axes import AXES, Component
-from promolab.profiles.columns import customer_frame, numeric
+from promolab.wording import plural
 
-__all__ = ["build_profiles"]
+__all__ = ["AXES", "Axis", "Component", "build_profiles", "customer_frame", "numeric"]
+
+
+@dataclass(frozen=True)
+class Component:
+    """One ingredient of an axis.
+
+    Parameters
+    ----------
+    name : str
+        Its column in the profiles is ``<axis>_<name>``.
+    feature : str
+        The feature that is ranked.
+    meaning : str
+        What a high rank says.
+    direction : {1, -1}
+        1 where more of the feature ranks higher, −1 where less does.
+    per : str, optional
+        A feature to divide by before ranking.
+    """
+
+    name: str
+    feature: str
+    meaning: str
+    direction: int = 1
+    per: str | None = None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a profile: its name in words, what a high score means, and its components."""
+
+    label: str
+    meaning: str
+    components: tuple[Component, ...]
+
+
+AXES: Mapping[str, Axis] = {
+    "interests": Axis(
+        "Interests",
+        "how broadly and how deeply they buy across the assortment",
+        (
+            Component("breadth", "categories", "buys from many categories"),
+            Component("variety", "category_entropy", "spreads purchases evenly over categories"),
+            Component("depth", "products", "knows many products of a category", per="categories"),
+            Component("browsing", "views_28d", "looked at many products in the last 28 days"),
+        ),
+    ),
+    "purchasing_power": Axis(
+        "Purchasing power",
+        "how much they spend, and how little the price matters to them",
+        (
+            Component("spend", "amount_84d", "spent much in the last 84 days"),
+            Component("basket", "average_order_amount", "spends much in one order"),
+            Component("item_price", "average_item_price", "buys expensive items"),
+            Component("price_level", "price_level", "picks the dearer products of a category"),
+            Component("brands", "private_label_share", "buys few of the shop's own brands", -1),
+        ),
+    ),
+    "loyalty": Axis(
+        "Loyalty",
+        "how recently, how often, how regularly and for how long they have been buying",
+        (
+            Component("recency", "recency_days", "bought lately", -1),
+            Component("frequency", "orders_84d", "ordered often in the last 84 days"),
+            Component("rhythm", "days_between_orders", "lets few days pass between orders", -1),
+            Component("tenure", "tenure_days", "has been a customer for long"),
+        ),
+    ),
+    "habits": Axis(
+        "Habits",
+        "how much offers, weekends and evenings shape what and when they buy",
+        (
+            Component("coupons", "coupon_order_share", "uses coupons in many orders"),
+            Component("discounts", "discount_share", "buys much at a discount"),
+            Component("response", "response_rate", "answers many of the promotions received"),
+            Component("weekends", "weekend_share", "orders mostly on weekends"),
+            Component("evenings", "evening_share", "orders mostly in the evening"),
+        ),
+    ),
+}
+"""The four axes of a profile, each with the components that its score is the mean of."""
+
+
+def customer_frame(table: Any, what: str = "features") -> pd.DataFrame:
+    """Return ``table`` as a DataFrame with one row per customer.
+
+    Parameters
+    ----------
+    table : DataFrame or ibis.Table
+        Has ``customer_id``. A DataFrame keeps its row order; an Ibis table, which has none, is
+        executed once and sorted by ``customer_id``.
+    what : str
+        Its name in messages.
+
+    Raises
+    ------
+    InputError
+        If it is no table, lacks ``customer_id``, or has a customer twice or without an id.
+
+    Examples
+    --------
+    >>> customer_frame(pd.DataFrame({"customer_id": [7, 3]})).customer_id.tolist()
+    [7, 3]
+    """
+    if isinstance(table, pd.DataFrame):
+        frame = table.reset_index(drop=True)
+    elif hasattr(table, "execute"):
+        frame = table.execute()
+        if "customer_id" in frame:
+            frame = frame.sort_values("customer_id", kind="stable", ignore_index=True)
+    else:
+        raise InputError(f"{what} is a {type(table).__name__}; expected a DataFrame or Ibis table")
+    if "customer_id" not in frame:
+        raise InputError(
+            f"{what} has no column 'customer_id'; {nearest('customer_id', map(str, frame))}"
+        )
+    if frame["customer_id"].isna().any():
+        raise InputError(f"{what}.customer_id is missing in some rows; every row needs a customer")
+    repeated = int(frame["customer_id"].duplicated().sum())
+    if repeated:
+        raise InputError(
+            f"{what} repeats customers in {plural(repeated, 'row')}; "
+            "expected one row per customer, at one as_of"
+        )
+    return frame
+
+
+def numeric(frame: pd.DataFrame, column: str) -> np.ndarray:
+    """Return a column as floats of shape (n,), nan where it is absent, null or infinite.
+
+    Raises
+    ------
+    InputError
+        If the column holds text.
+
+    Examples
+    --------
+    >>> numeric(pd.DataFrame({"orders": [3, None]}), "orders").tolist()
+    [3.0, nan]
+    """
+    if column not in frame:
+        return np.full(len(frame), np.nan)
+    try:
+        values = pd.to_numeric(frame[column]).to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"features.{column} is not numeric ({error}); expected numbers") from error
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _percentile(values: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.metrics.intervals import part_of_total, wilson
-from promolab.profiles.columns import customer_frame, numeric
+from promolab.metrics import part_of_total, wilson
+from promolab.profiles.scores import customer_frame, numeric
 from promolab.results import Result, plain
 from promolab.wording import count, number, percent, plural
 

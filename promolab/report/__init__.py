@@ -1,5 +1,5 @@
-"""The weekly report: run folder, execution of the notebooks, pages, publication."""
+"""The weekly report: the run of its notebooks, their pages, what is kept of them."""
 
-from promolab.report.run import run_report
+from promolab._faces import attach
 
-__all__ = ["run_report"]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,6 +1,5 @@
 """What the shop sells, promotions or not: its weeks, and the customers of each month."""
 
-from promolab.sales.cohorts import Cohorts, monthly_cohorts
-from promolab.sales.weekly import YEAR, WeeklySales, weekly_sales
+from promolab._faces import attach
 
-__all__ = ["YEAR", "Cohorts", "WeeklySales", "monthly_cohorts", "weekly_sales"]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

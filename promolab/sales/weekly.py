@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.features.lines import order_lines
+from promolab.features import order_lines
 from promolab.metrics import wilson
 from promolab.results import Estimate, Result, plain
 from promolab.wording import money, percent, plural

@@ -10,18 +10,17 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.profiles import customer_frame, numeric
-from promolab.profiles.overview import median_interval
+from promolab.profiles import customer_frame, median_interval, numeric
 from promolab.results import Result
 from promolab.segmentation.description import MIN_CONTACTS, rates_of
-from promolab.segmentation.intervals import grouped_mean
-from promolab.segmentation.preparation import NO_HISTORY, NO_PURCHASES, NOISE
+from promolab.segmentation.groups.clustering import grouped_mean
+from promolab.segmentation.groups.preparation import NO_HISTORY, NO_PURCHASES, NOISE
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from promolab.segmentation.response_table import SegmentResponse
+    from promolab.segmentation.responses import SegmentResponse
 
 __all__ = ["BASIS", "RULES", "Rule", "SegmentAdvice", "segment_advice"]
 
@@ -149,7 +148,7 @@ class SegmentAdvice(Result):
         """Draw which figures of which segment are more or less than the shop's; return the Axes."""
         from promolab import plots
         from promolab.glossary import label
-        from promolab.plots.panels import roomy
+        from promolab.plots import roomy
 
         rows = _rows(self.table)
         shown = [f for f in _FIGURES if self.table[f[0]].notna().any()]

@@ -11,15 +11,15 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.profiles import customer_frame
-from promolab.segmentation import clustering, rfm
 from promolab.segmentation.advice import SegmentAdvice, segment_advice
 from promolab.segmentation.description import SegmentProfile, describe_segments
-from promolab.segmentation.plane import SegmentMap, segment_map
-from promolab.segmentation.preparation import NO_HISTORY, NO_PURCHASES, NOISE, has_history
+from promolab.segmentation.groups import clustering, rfm
+from promolab.segmentation.groups.preparation import NO_HISTORY, NO_PURCHASES, NOISE, has_history
+from promolab.segmentation.groups.representation import SegmentMap, segment_map
 from promolab.wording import count
 
 if TYPE_CHECKING:
-    from promolab.segmentation.response_table import SegmentResponse
+    from promolab.segmentation.responses import SegmentResponse
 
 __all__ = ["GroupedCustomers"]
 

@@ -11,14 +11,14 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.results import Result
-from promolab.segmentation.clustering import (
+from promolab.segmentation.groups.clustering import (
     MIN_SHARE,
     MIN_STABILITY,
     SILHOUETTE_ROWS,
+    mean_interval,
     silhouettes,
 )
-from promolab.segmentation.intervals import mean_interval
-from promolab.segmentation.preparation import prepare
+from promolab.segmentation.groups.preparation import prepare
 from promolab.wording import capital, number, percent, plural
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class MethodComparison(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw separation and stability of each method with their intervals; return the Axes."""
         from promolab import plots
-        from promolab.plots.pairs import legend_below, side_by_side
+        from promolab.plots import legend_below, side_by_side
 
         rows = self.table
         series = [
@@ -162,7 +162,7 @@ def compare_methods(segmenters: Sequence[Segmenter]) -> MethodComparison:
 
     Examples
     --------
-    >>> from promolab.segmentation import Segmenter
+    >>> from promolab.segmentation.segmenter import Segmenter
     >>> features = pd.DataFrame({
     ...     "customer_id": range(60), "orders": [1, 20, 5] * 20, "amount": [9.0, 900.0, 90.0] * 20,
     ...     "recency_days": [200, 2, 30] * 20})

@@ -2,24 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.errors import InputError
 from promolab.profiles import customer_frame
 from promolab.results import Estimate, Result, plain
-from promolab.segmentation.agreement import agreement
-from promolab.segmentation.intervals import wilson
-from promolab.segmentation.preparation import APART
+from promolab.segmentation.groups.clustering import wilson
+from promolab.segmentation.groups.preparation import APART
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["APPEARED", "GONE", "Migration", "segment_migration"]
+__all__ = [
+    "APPEARED",
+    "GONE",
+    "Migration",
+    "SegmentTrack",
+    "adjusted_rand",
+    "agreement",
+    "flow_of",
+    "segment_migration",
+    "segment_track",
+]
+
+
+DRAWS = 1_000
+
+
+def adjusted_rand(tables: np.ndarray) -> np.ndarray:
+    """Return the adjusted Rand index (Hubert & Arabie 1985) of each table of counts.
+
+    Parameters
+    ----------
+    tables : ndarray of shape (…, k, l)
+        Customers in group i of the one and group j of the other.
+
+    Returns
+    -------
+    ndarray of shape (…)
+        1 where the groups are the same, 0 where they are no more alike than by chance; 1 where both
+        have a single group, or each customer one of their own.
+
+    Examples
+    --------
+    >>> adjusted_rand(np.array([[4, 0], [0, 4]])).item()
+    1.0
+    """
+    counts = np.asarray(tables, dtype=float)
+    both = _pairs(counts).sum(axis=(-2, -1))
+    rows, columns = (_pairs(counts.sum(axis=axis)).sum(axis=-1) for axis in (-1, -2))
+    total = _pairs(counts.sum(axis=(-2, -1)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        chance = rows * columns / total
+        index = (both - chance) / ((rows + columns) / 2 - chance)
+    return np.where(np.isfinite(index), index, 1.0)
+
+
+def _pairs(n: np.ndarray) -> np.ndarray:
+    return n * (n - 1) / 2
+
+
+def agreement(table: np.ndarray, seed: int = 0, level: float = 0.95) -> Estimate:
+    """Return the adjusted Rand index of a table of counts with its bootstrap interval.
+
+    Parameters
+    ----------
+    table : ndarray of shape (k, l)
+        Customers in group i of the one and group j of the other.
+    seed : int
+        Start of the random numbers.
+    level : float
+        Level of the interval.
+
+    Returns
+    -------
+    Estimate
+        Customers are drawn 1,000 times with replacement, which draws the cells from a multinomial;
+        the interval is the middle of the draws. nan without a customer.
+
+    Examples
+    --------
+    >>> found = agreement(np.array([[40, 5], [3, 52]]))
+    >>> found.ci_low < found.value < found.ci_high
+    True
+    """
+    n = int(table.sum())
+    if not n:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    draws = np.random.default_rng(seed).multinomial(n, table.ravel() / n, size=DRAWS)
+    ends = np.quantile(
+        adjusted_rand(draws.reshape(-1, *table.shape)), [0.5 - level / 2, 0.5 + level / 2]
+    )
+    value = float(adjusted_rand(table))
+    return Estimate(value, float(min(ends[0], value)), float(max(ends[1], value)), n)
+
 
 APPEARED = "Not there before"
 GONE = "No longer there"
@@ -118,7 +200,6 @@ class Migration(Result):
 
     def plot_flow(self, ax: Axes | None = None) -> Axes:
         """Draw where customers went as streams and return the Axes."""
-        from promolab.segmentation.track import flow_of
 
         return flow_of((self,), (self.since or "the earlier week", "now"), ax)
 
@@ -232,3 +313,119 @@ def _ordered(pairs: pd.DataFrame, order: Sequence[str]) -> tuple[str, ...]:
     there = (set(pairs["before"]) | set(pairs["now"])) - {APPEARED, GONE}
     first = [name for name in order if name in there]
     return tuple(first + sorted(there - set(first), key=lambda name: (name in APART, name)))
+
+
+@dataclass(frozen=True)
+class SegmentTrack(Result):
+    """Segments of the same customers at several times.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per step: ``before, now, customers`` known at both times, ``stayed`` (share in the
+        same segment, 0–1) and ``agreement`` (adjusted Rand index), each with ``…_low, …_high``.
+    times : tuple of str
+        The times, the earliest first.
+    steps : tuple of Migration
+        From each time to the next.
+    note : str
+        What a reader must know, else empty.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    times: tuple[str, ...]
+    steps: tuple[Migration, ...] = field(repr=False)
+    note: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per step."""
+        return self.table.copy()
+
+    def summary(self) -> str:
+        """Return how many stayed from each time to the next, and how alike the groups are."""
+        told = "; ".join(
+            f"{row['before']} to {row['now']}: "
+            f"{percent(row['stayed'], row['stayed_low'], row['stayed_high'])} of "
+            f"{plural(row['customers'], 'customer')} stayed, adjusted Rand index "
+            f"{number(row['agreement'], row['agreement_low'], row['agreement_high'], decimals=2)}"
+            for row in self.table.to_dict("records")
+        )
+        return f"{told}. The segments are the same ones at each time. {self.note}".rstrip()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw where customers went from each time to the next and return the Axes."""
+        return flow_of(self.steps, self.times, ax)
+
+
+def flow_of(steps: Sequence[Migration], times: Sequence[str], ax: Axes | None = None) -> Axes:
+    """Draw migrations one after the other as streams; a stream has the colour of its origin."""
+    from promolab import plots
+    from promolab.plots import alluvial
+
+    order = list(dict.fromkeys(name for step in steps for name in step.order))
+    names = [*order, APPEARED, GONE]
+    moves = [
+        step.matrix().reindex(index=names, columns=names, fill_value=0).to_numpy() for step in steps
+    ]
+    there = sum(move.sum(axis=0) + move.sum(axis=1) for move in moves) > 0
+    names = [name for name, used in zip(names, there, strict=True) if used]
+    moves = [move[np.ix_(there, there)] for move in moves]
+    # A segment keeps the colour that it has on the other figures.
+    colours = plots.segment_colours(name for name in order if name not in APART)
+    colours |= dict.fromkeys((*APART, APPEARED, GONE), plots.MUTED)
+    ax = alluvial(times, names, moves, colours=colours, ax=ax)
+    stayed = steps[-1].stayed
+    share = percent(stayed.value, stayed.ci_low, stayed.ci_high)
+    return plots.finish(
+        ax,
+        title=f"{share} of customers are in the segment of {times[-2]}",
+        subtitle=f"customers; a stream has the colour of where it comes from, pale where they "
+        f"stayed; n = {plural(stayed.n, 'customer')}",
+    )
+
+
+def segment_track(
+    segments: Mapping[str, pd.DataFrame], *, order: Sequence[str] = (), note: str = ""
+) -> SegmentTrack:
+    """Follow customers through the same segments at several times.
+
+    Parameters
+    ----------
+    segments : mapping of str to DataFrame
+        By time, the earliest first: ``customer_id, segment``, made by the same `Segmenter`
+        (`assign`).
+    order : sequence of str
+        Segments in the order to show them.
+    note : str
+        Shown with the result.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two times, or a table cannot be read.
+
+    Examples
+    --------
+    >>> before = pd.DataFrame({"customer_id": [1, 2, 3], "segment": ["a", "a", "b"]})
+    >>> now = pd.DataFrame({"customer_id": [1, 2, 3], "segment": ["a", "b", "b"]})
+    >>> segment_track({"W43": before, "W44": now}).table["stayed"].round(2).tolist()
+    [0.67]
+    """
+    times = tuple(segments)
+    if len(times) < 2:
+        raise InputError(f"segments are of {plural(len(times), 'time')}; expected two or more")
+    frames = list(segments.values())
+    steps = tuple(
+        segment_migration(frames[i], frames[i + 1], since=times[i], order=order)
+        for i in range(len(times) - 1)
+    )
+    rows = [
+        {"before": times[i], "now": times[i + 1], "customers": step.stayed.n}
+        | {
+            f"{name}{end}": getattr(figure, part)
+            for name, figure in (("stayed", step.stayed), ("agreement", step.agreement))
+            for end, part in (("", "value"), ("_low", "ci_low"), ("_high", "ci_high"))
+        }
+        for i, step in enumerate(steps)
+    ]
+    return SegmentTrack(pd.DataFrame(rows), times, steps, note)

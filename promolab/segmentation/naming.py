@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.glossary import label
 from promolab.profiles import numeric
-from promolab.segmentation.preparation import standardise
+from promolab.segmentation.groups.preparation import standardise
 
 __all__ = ["MIN_DEVIATION", "THEMES", "Theme", "name_segments", "named_groups", "untrue_names"]
 

@@ -15,11 +15,11 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.results import plain
-from promolab.segmentation.clustering import MIN_SHARE
-from promolab.segmentation.evidence import NumberOfSegments, Stability
-from promolab.segmentation.fitted import FittedSegments
+from promolab.segmentation.groups.clustering import MIN_SHARE
+from promolab.segmentation.groups.evidence import NumberOfSegments, Stability
+from promolab.segmentation.groups.fitted import FittedSegments
+from promolab.segmentation.groups.preparation import Scaling
 from promolab.segmentation.methods import METHODS
-from promolab.segmentation.preparation import Scaling
 
 __all__ = ["read_segments", "write_segments"]
 

@@ -3,26 +3,72 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promolab.contract import TABLES, Settings, Shop
-from promolab.contract.attributes import declaration, declared_in
-from promolab.contract.shop import Gap
+from promolab.contract import TABLES, Gap, Settings, Shop, declaration, declared_in
+from promolab.engines import quote, scratch
 from promolab.errors import DataError
-from promolab.sources.columns import conform
-from promolab.sources.currency import in_one_currency
-from promolab.sources.engine import quote, scratch
-from promolab.sources.files.drift import OneFile
-from promolab.sources.gaps import gaps_between
-from promolab.sources.mapping import Part
-from promolab.sources.rates import read_rates
+from promolab.sources.columns import conform, which_columns
+from promolab.sources.currency import in_one_currency, read_rates
+from promolab.sources.files.finding import OneFile, listed_files
+from promolab.sources.mapping import Part, Value
 from promolab.wording import plural
 
-__all__ = ["Found", "assembled", "save_shop"]
+__all__ = ["Found", "assembled", "gaps_between", "save_shop"]
+
+
+def gaps_between(
+    part: Part, columns: Sequence[str], called: str, files: Sequence[OneFile]
+) -> list[Gap]:
+    """Return which columns of the contract some of a table's files lack.
+
+    Parameters
+    ----------
+    part : Part
+        What ``shop.toml`` says of the table.
+    columns : sequence of str
+        The columns of all its files.
+    called : str
+        What errors call the table.
+    files : sequence of OneFile
+        Its files; nothing lacks in a single one.
+
+    Returns
+    -------
+    list of Gap
+        In the order of the contract.
+    """
+    if len(files) < 2:
+        return []
+    found = which_columns(part, columns, called)
+    return [gap for name, how in found.items() if (gap := _gap(part, name, how, files))]
+
+
+def _gap(part: Part, name: str, how: Value, files: Sequence[OneFile]) -> Gap | None:
+    enough = any if how.any else all
+    has = [enough(column in file.columns for column in how.columns) for file in files]
+    lacking = [file for file, there in zip(files, has, strict=True) if not there]
+    if not lacking:
+        return None
+    rows = sum(file.rows for file in lacking)
+    said = (
+        f"{part.table}.{name} is missing in {len(lacking)} of {len(files)} files "
+        f"({listed_files([file.name for file in lacking])}): {plural(rows, 'row')} without it"
+    )
+    elsewhere = {c for file, there in zip(files, has, strict=True) if there for c in file.columns}
+    shared = set.intersection(*(set(file.columns) for file in lacking)) - elsewhere
+    only = [column for column in lacking[0].columns if column in shared]
+    if only:
+        said += f"; only there: {', '.join(only[:5])}"
+        if how.any or len(how.columns) == 1:
+            names = json.dumps([*how.columns, only[0]], ensure_ascii=False)
+            said += f". If that is it, shop.toml can say both: [{part.table}] {name} = {names}"
+    return Gap(part.table, name, rows, said)
 
 
 @dataclass(frozen=True)
@@ -151,7 +197,7 @@ def _write(table: Any, path: Path) -> None:
     if con.name == "duckdb":
         con.raw_sql(f"COPY ({table.compile()}) TO {quote(path)} (FORMAT parquet)")
     else:
-        from promolab.sources.warehouse import write_parquet
+        from promolab.engines import write_parquet
 
         write_parquet(table, path)
 
@@ -206,7 +252,7 @@ def save_shop(shop: Shop, folder: Path) -> None:
     Examples
     --------
     >>> import tempfile
-    >>> from promolab.sources import load_shop
+    >>> from promolab.sources.opening import load_shop
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_shop(load_shop("complete_journey"), Path(folder))
     ...     load_shop(folder).settings.name

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promolab.contract import TABLES, Settings
-from promolab.contract.personal_looks import shown_value
-from promolab.contract.tables import Column
+from promolab.contract import TABLES, Column, Settings, shown_value
 from promolab.errors import DataError, nearest
 from promolab.sources.mapping import Part, Value
 from promolab.sources.parsing import Problem, to_flag, to_id, to_number, to_time

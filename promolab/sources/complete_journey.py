@@ -10,8 +10,8 @@ import importlib.util
 from pathlib import Path
 
 from promolab.contract import Settings, Shop, read_settings
+from promolab.engines import connect, quote
 from promolab.errors import InputError
-from promolab.sources.engine import connect, quote
 
 __all__ = ["complete_journey"]
 

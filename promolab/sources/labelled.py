@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.contract.roles import with_kinds
+from promolab.contract import with_kinds
 from promolab.errors import DataError, InputError, nearest
-from promolab.metrics.alone import ALARM_AUC, columns_too_good, told_too_good
+from promolab.metrics import ALARM_AUC, columns_too_good, told_too_good
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def load_labelled(
         label_complete, as `promolab.build_pairs` has them; the outcomes as 0.0, 1.0 and nan under
         their own names; every other column as a feature: numbers where all its values are, else
         text. Codes with leading zeros stay text. ``attrs["outcomes"]`` names the outcomes, so that
-        none of them is taken for a feature of another (`promolab.model.pair_features`), and rows
+        none of them is taken for a feature of another (`promolab.compare.pair_features`), and rows
         that lack one are left out only where it is the one asked for.
 
     Raises
@@ -161,7 +161,7 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read(given: str | Path) -> pd.DataFrame:
-    from promolab.sources.engine import connect
+    from promolab.engines import connect
     from promolab.sources.files import read_files
 
     if not isinstance(given, (str, Path)):

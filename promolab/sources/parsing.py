@@ -391,6 +391,6 @@ def _to_utc(value: Any, how: Value, settings: Settings) -> Any:
     zone = how.zone or (settings.zone if settings.naive_times == "local" else None)
     if zone in (None, "UTC"):
         return value
-    from promolab.contract.shop import to_utc
+    from promolab.contract import to_utc
 
     return to_utc(value, zone)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from promolab.abtest import compare_arms
+from promolab.effects.arms import compare_arms
 from promolab.errors import InputError
-from promolab.metrics.two_arms import welch_degrees
+from promolab.metrics.intervals import welch_degrees
 
 N, DRAWS = 1200, 1000
 

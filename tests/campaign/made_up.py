@@ -10,8 +10,8 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.plan import plan_week
-from promolab.campaign.plan_result import Plan
+from promolab.campaign.plan.planning import plan_week
+from promolab.campaign.plan.result import Plan
 from promolab.contract import Settings, Shop
 from promolab.contract.operations import ContactLimit, ContactRules
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.bought_anyway import PEERS, buying_chances, share_bought_anyway
+from promolab.campaign.outlook.bought_anyway import PEERS, buying_chances, share_bought_anyway
 from promolab.contract import Shop
 from tests.campaign.made_up import shop_of
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.break_even import Costs, break_even, costs_of
+from promolab.campaign.outlook.discount_cost import Costs, break_even, costs_of
 from promolab.contract import Settings
-from promolab.contract.operations import Rate, read_operations
+from promolab.contract.operations import StatedRate as Rate
+from promolab.contract.operations import read_operations
 from promolab.results import Estimate
 from tests.campaign.made_up import shop_of
 

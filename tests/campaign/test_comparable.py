@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 import promolab
-from promolab.campaign import comparable, read_out
-from promolab.campaign.comparable import comparable_promotion, similar_difference
-from promolab.campaign.comparison import ADJUSTED, not_identified
-from promolab.campaign.contacted import promotions_over
+from promolab.campaign.past.contacted import promotions_over
+from promolab.campaign.readout import comparable
+from promolab.campaign.readout.comparable import comparable_promotion, similar_difference
+from promolab.campaign.readout.reading import read_out
+from promolab.effects.comparison import ADJUSTED, not_identified
 from promolab.results import Estimate
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import promolab
-from promolab.campaign.contacted import contacted_experiment, known_at, promotions_over
-from promolab.campaign.schedule import promotion_name
+from promolab.campaign.past.contacted import contacted_experiment, known_at, promotions_over
+from promolab.campaign.past.schedule import promotion_name
 from promolab.errors import DataError, InputError
 from promolab.features.outcomes import outcomes_between
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.discount_cost import (
+from promolab.campaign.outlook.discount_cost import (
     discount_per_redeemer,
     past_discounts,
     product_of,

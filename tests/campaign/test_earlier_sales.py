@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.abtest import compare_arms, smallest_effect
-from promolab.campaign.earlier_sales import earlier_span, sales_spread, visible_effect
+from promolab.abtest import smallest_effect
+from promolab.campaign.past.earlier_sales import earlier_span, sales_spread, visible_effect
+from promolab.effects.arms import compare_arms
 from tests.campaign.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from promolab.abtest import smallest_effect
-from promolab.campaign.economics import LaunchEconomics, PromotionEconomics, weigh_launch
-from promolab.campaign.economics_result import amount_words
-from promolab.campaign.outlook import expected_of
-from promolab.contract.operations import Rate
+from promolab.campaign.outlook.economics import LaunchEconomics, PromotionEconomics, weigh_launch
+from promolab.campaign.outlook.economics_result import amount_words
+from promolab.campaign.outlook.expected import expected_of
+from promolab.contract.operations import StatedRate as Rate
 from promolab.errors import InputError
-from promolab.model import past_ratios
+from promolab.metrics.pooling import past_ratios
 from promolab.results import Estimate
 from tests.campaign.made_up import shop_of
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promolab.campaign.funnel import LEFT, STEPS, allot, step_of
+from promolab.campaign.plan.result import LEFT, STEPS, allot, step_of
 
 
 def one_by_one(p: np.ndarray, eligible: np.ndarray, sizes: np.ndarray) -> list[int]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from promolab.campaign.launch import launch_week
+from promolab.campaign.outlook.launch import launch_week
 from promolab.errors import InputError
 from promolab.weeks import Week
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook import expected_of, expected_words, list_outlook
-from promolab.model import Backtest, PastRatios, past_ratios, run_backtest
-from promolab.model.backtest_result import expected_responses
+from promolab.campaign.outlook.expected import expected_of, expected_words, list_outlook
+from promolab.compare.backtest import Backtest, expected_responses, run_backtest
+from promolab.metrics.pooling import PastRatios, past_ratios
 
 RATIOS = past_ratios([24, 20, 9, 30, 20, 6], [30.0, 40.0, 25.0, 40.0, 40.0, 20.0])
 

@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook import PREDICTION_LEVEL
-from promolab.campaign.outlook_coverage import OutlookCoverage, roll_outlook
+from promolab.campaign.outlook.expected import PREDICTION_LEVEL, OutlookCoverage, roll_outlook
+from promolab.compare.backtest import response_ratios, run_backtest
 from promolab.errors import InputError
-from promolab.model import run_backtest
-from promolab.model.backtest_result import response_ratios
 
 START, WEEK = pd.Timestamp("2017-01-02"), pd.Timedelta(weeks=1)
 

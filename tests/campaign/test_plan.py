@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promolab.campaign.funnel import LEFT, STEPS
-from promolab.campaign.plan import plan_week
-from promolab.campaign.plan_result import Plan
-from promolab.campaign.rights import quarantined_customers
+from promolab.campaign.plan.planning import plan_week
+from promolab.campaign.plan.result import LEFT, STEPS, Plan
+from promolab.campaign.plan.rights import quarantined_customers
 from promolab.contract.operations import ContactLimit, ContactRules
 from promolab.errors import InputError
 from tests.campaign.made_up import AS_OF, DAY, Case, by_hand, case_of, shop_of

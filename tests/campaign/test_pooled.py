@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.abtest import compare_arms
-from promolab.campaign.pooled import pool_holdouts
-from promolab.campaign.randomised import HoldoutComparison
-from promolab.metrics.two_arms import compare_means
+from promolab.campaign.readout.randomised import HoldoutComparison, pool_holdouts
+from promolab.effects.arms import compare_arms
+from promolab.metrics.intervals import compare_means
 from promolab.results import Estimate
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.abtest import compare_arms
-from promolab.campaign import read_out
-from promolab.campaign.decided import read_decisions, sample_ratio
-from promolab.campaign.randomised import compare_with_holdout
+from promolab.campaign.past.decided import read_decisions, sample_ratio
+from promolab.campaign.readout.randomised import compare_with_holdout
+from promolab.campaign.readout.reading import read_out
 from promolab.contract import Settings, Shop
+from promolab.effects.arms import compare_arms
 
 NOW = datetime(2017, 6, 1)
 START, END = pd.Timestamp("2017-03-06"), pd.Timestamp("2017-04-03")
@@ -331,7 +331,7 @@ def test_where_chances_differ_the_weighted_difference_is_a_reading():
 
 def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
     """The weights of `read_decisions`, over 1,000 draws of the decisions of the same customers."""
-    from promolab.campaign.decided import _weighed
+    from promolab.campaign.past.decided import _weighed
 
     frames, _ = chance_tables(3, 1200)
     spend = frames["events"]["amount"].to_numpy().reshape(2, 1200)

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from promolab.campaign import promotion_name, read_out, timeline
-from promolab.campaign.schedule import list_of
+from promolab.campaign.past.schedule import list_of, promotion_name, timeline
+from promolab.campaign.readout.reading import read_out
 from promolab.contract import Settings, Shop
 from promolab.errors import DataError, InputError
 from promolab.sources import load_shop

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from promolab.campaign.funnel import LEFT
-from promolab.campaign.plan import plan_week
-from promolab.campaign.send import neutralised, restored, write_send
-from promolab.campaign.send_names import file_names
+from promolab.campaign.plan.planning import plan_week
+from promolab.campaign.plan.result import LEFT
+from promolab.campaign.plan.send import file_names, neutralised, restored, write_send
 from promolab.contract import Settings
 from promolab.errors import InputError
 from tests.campaign.made_up import AS_OF, DAY, case_of, shop_of

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.economics import weigh_launch
-from promolab.campaign.plan import plan_week
-from promolab.campaign.sizes import list_steps
+from promolab.campaign.outlook.economics import weigh_launch
+from promolab.campaign.outlook.sizes import list_steps
+from promolab.campaign.plan.planning import plan_week
 from tests.campaign.test_economics import NOW, RATIOS, shop
 
 

@@ -11,16 +11,19 @@ import pytest
 
 import promolab
 from promolab.contract import Settings, Shop
-from promolab.contract.attributes import attributes_in, declared_in
-from promolab.contract.holdings import holdings
 from promolab.contract.national_ids import is_national_id
-from promolab.contract.personal import personal_columns, without_personal
-from promolab.contract.personal_looks import by_number, is_one_of_each
-from promolab.contract.personal_names import by_name
+from promolab.contract.personal import (
+    attributes_in,
+    declared_in,
+    personal_columns,
+    without_personal,
+)
+from promolab.contract.personal_looks import by_name, by_number, is_one_of_each
+from promolab.contract.table_holdings import holdings
 from promolab.features import build_features
 from promolab.features.decisions import attributes_of
 from promolab.profiles import build_profiles, compare_cards, profile_card
-from promolab.report.data_page import data_page
+from promolab.report.data.data_page import data_page
 
 N = 120
 DECLARED = {"customers": {"attributes": {"shoe_size": "shoe_size", "dob": "dob", "joined": "x"}}}
@@ -152,7 +155,7 @@ def test_the_data_page_shows_no_value_that_points_at_anybody(shop):
 
 def test_models_take_what_few_share_as_other(shop):
     assert set(attributes_of(shop)) == {"postcode", "shoe_size", "points", "tier"}
-    from promolab.contract.attributes import pooled
+    from promolab.contract.personal import pooled_values as pooled
 
     made = shop.customers.select(**pooled(shop.customers, attributes_of(shop), shop.settings))
     frame = made.execute()

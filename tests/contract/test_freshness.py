@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
-from promolab.contract.arrivals import arriving, by_week, changed_since
-from promolab.contract.freshness import freshness
+from promolab.contract.data_age import arriving, by_week, changed_since, freshness
 
 AS_OF = datetime(2021, 3, 1)  # a Monday
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promolab.contract import Settings, read_settings
-from promolab.contract.operations import ContactLimit, Rate, SendColumns, read_operations
+from promolab.contract.operations import ContactLimit, SendColumns, read_operations
+from promolab.contract.operations import StatedRate as Rate
 from promolab.contract.settings import _toml
 from promolab.errors import InputError
 

@@ -8,8 +8,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from promolab.errors import InputError
 from promolab.metrics import wilson
-from promolab.metrics._moments import spread_of
 from promolab.metrics.intervals import part_of_total
+from promolab.metrics.within import spread_of
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])

@@ -12,16 +12,16 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.metrics import (
+from promolab.metrics.uplift import (
     aipw_scores,
     compare_qini,
     cost_curve,
     effect_calibration,
+    gain_curve,
     qini,
     rate,
     uplift_at,
 )
-from promolab.metrics.uplift import gain_curve
 
 
 def experiment(seed: int = 0, n: int = 400, *, ties: bool = False, share: float = 0.4):

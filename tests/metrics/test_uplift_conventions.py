@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.metrics import qini
+from promolab.metrics.uplift import qini
 from promolab.metrics.uplift._inputs import check_uplift
 from promolab.metrics.uplift.conventions import CONVENTIONS
 

@@ -5,8 +5,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import t
 
-from promolab.model.covariance import sandwich
-from promolab.model.logistic import fit_logistic
+from promolab.model.solvers.logistic import fit_logistic, sandwich
 
 
 def simulate(n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +36,7 @@ def test_many_clusters_are_taken_block_by_block(clustered: bool, monkeypatch) ->
     cluster = np.random.default_rng(2).integers(0, 120, len(y)) if clustered else None
     w, b, _ = fit_logistic(X, y, 1.0)
     whole = sandwich(X, y, w, b, 1.0, cluster)
-    monkeypatch.setattr("promolab.model.covariance.BLOCK", 50)
+    monkeypatch.setattr("promolab.model.solvers.logistic.BLOCK", 50)
     np.testing.assert_allclose(sandwich(X, y, w, b, 1.0, cluster), whole, rtol=1e-12)
 
 

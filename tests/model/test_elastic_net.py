@@ -9,10 +9,10 @@ import torch
 from scipy.special import expit, xlogy
 
 from promolab.errors import InputError
-from promolab.model.elastic_net import fit_elastic_net, largest_l1
-from promolab.model.logistic import fit_logistic
-from promolab.model.penalty import choose_l2
 from promolab.model.response import ResponseModel
+from promolab.model.solvers.elastic_net import fit_elastic_net, largest_l1
+from promolab.model.solvers.logistic import fit_logistic
+from promolab.model.solvers.penalty import choose_l2
 
 
 def simulate(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.model.encoding import Encoder
+from promolab.model.inputs.encoding import Encoder
 
 
 def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def test_of_many_rows_each_counts_and_their_order_changes_nothing(monkeypatch) -
     )
     matrix = encoder.transform(X)
     np.testing.assert_allclose(matrix.mean(axis=0), 0, atol=0.01)
-    monkeypatch.setattr("promolab.model.pieces.WORTH_THREADS", 10 * n)  # all on one thread
+    monkeypatch.setattr("promolab.model.inputs.encoding.WORTH_THREADS", 10 * n)  # all on one thread
     assert Encoder.fit(X) == encoder
     np.testing.assert_array_equal(encoder.transform(X), matrix)
 
@@ -125,7 +125,7 @@ def test_transform_learns_nothing() -> None:
     np.testing.assert_array_equal(alone, encoder.transform(X)[[7]])
 
 
-@pytest.mark.filterwarnings("ignore::promolab.model.unseen.UnseenLevels")
+@pytest.mark.filterwarnings("ignore::promolab.model.inputs.encoding.UnseenLevels")
 def test_unseen_levels_are_the_others_and_extra_columns_ignored() -> None:
     X = frame()
     encoder = Encoder.fit(X)

@@ -71,7 +71,7 @@ def test_the_fast_formula_is_the_sum_over_pairs(fitted: tuple) -> None:
 def test_training_and_scoring_use_the_same_formula(fitted: tuple) -> None:
     import torch
 
-    from promolab.model.networks import FactorNetwork
+    from promolab.model.neural.networks import FactorNetwork
 
     model, X = fitted
     learner = model.learners_[0]
@@ -117,8 +117,8 @@ def test_saved_rows_alone_and_again(fitted: tuple, tmp_path: Path) -> None:
 def test_a_step_touches_only_the_levels_in_its_batch() -> None:
     import torch
 
-    from promolab.model.networks import FactorNetwork
-    from promolab.model.optimisers import SparseAdagrad
+    from promolab.model.neural.networks import FactorNetwork
+    from promolab.model.neural.training import SparseAdagrad
 
     generator = torch.Generator().manual_seed(0)
     network = FactorNetwork(2, torch.ones(1001, dtype=torch.int64), 3, 0.0, 1.0, 1.0, 9, generator)
@@ -133,7 +133,7 @@ def test_a_step_touches_only_the_levels_in_its_batch() -> None:
 def test_the_penalty_of_a_batch_is_unbiased() -> None:
     import torch
 
-    from promolab.model.networks import FactorNetwork
+    from promolab.model.neural.networks import FactorNetwork
 
     codes = torch.from_numpy(np.random.default_rng(0).integers(1, 30, (500, 2)))
     counts = torch.bincount(codes.ravel(), minlength=31)

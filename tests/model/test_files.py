@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from promolab.errors import InputError
-from promolab.model import files
+from promolab.model import saved as files
 from promolab.model.learners import _skops
 from promolab.model.response import ResponseModel
 
@@ -102,7 +102,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         ResponseModel().fit(*data()[:2]).save(tmp_path / "nowhere" / "model")
 
 
-@pytest.mark.filterwarnings("ignore::promolab.model.unseen.UnseenLevels")
+@pytest.mark.filterwarnings("ignore::promolab.model.inputs.encoding.UnseenLevels")
 @pytest.mark.parametrize("kind", TREES)
 def test_saved_trees_predict_the_same_bits(kind: str, tmp_path: Path) -> None:
     X, y, _ = data()

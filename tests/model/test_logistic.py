@@ -6,8 +6,8 @@ import torch
 from scipy.special import expit
 
 from promolab.errors import InputError
-from promolab.model.logistic import fit_logistic
-from promolab.model.passes import Data
+from promolab.model.solvers.logistic import fit_logistic
+from promolab.model.solvers.row_blocks import Data
 
 
 def simulate(
@@ -101,7 +101,8 @@ def test_weights_are_repetitions() -> None:
 
 
 def test_the_start_on_a_share_of_the_rows_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from promolab.model import logistic, passes
+    from promolab.model.solvers import logistic
+    from promolab.model.solvers import row_blocks as passes
 
     X, y = simulate(n=5000)
     w, b, _ = fit_logistic(X, y, 1.0)
@@ -114,7 +115,7 @@ def test_the_start_on_a_share_of_the_rows_changes_nothing(monkeypatch: pytest.Mo
 
 
 def test_same_bits_again_and_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from promolab.model import passes
+    from promolab.model.solvers import row_blocks as passes
 
     monkeypatch.setattr(passes, "PIECE", 2000)  # enough pieces that threads share them out
     X, y = simulate(n=20_000)
@@ -192,7 +193,7 @@ def test_bad_input(change: dict, message: str) -> None:
 
 
 def test_a_fit_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from promolab.model import newton
+    from promolab.model.solvers import newton
 
     monkeypatch.setattr(newton, "MAX_ITERATIONS", 1)
     with pytest.raises(InputError, match="did not reach its optimum in 1 steps"):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError, MissingExtraError
-from promolab.model.held_out import hold_out_latest
 from promolab.model.learners import Training
+from promolab.model.neural.held_out import hold_out_latest
 from promolab.model.response import ResponseModel
 
 SMALL = {"hidden": (8, 4), "epochs": 4, "device": "cpu"}
@@ -194,7 +194,7 @@ def test_the_networks_funnel_loss_is_the_likelihood_of_what_is_known() -> None:
     import torch
 
     from promolab.model.learners.neural import total_log_odds
-    from promolab.model.networks import FunnelLoss
+    from promolab.model.neural.networks import FunnelLoss
 
     outputs = np.random.default_rng(0).normal(size=(4, 3)) * 2
     click, buys, buys_without = 1 / (1 + np.exp(-outputs.T))
@@ -223,7 +223,7 @@ def test_outcomes_known_for_different_rows_teach_the_same_body() -> None:
 def test_what_is_dropped_and_its_gradient() -> None:
     import torch
 
-    from promolab.model.networks import Perceptron
+    from promolab.model.neural.networks import Perceptron
 
     generator = torch.Generator().manual_seed(0)
     network = Perceptron((1, 2000, 1), [0.0], generator, dropout=0.25)
@@ -268,7 +268,7 @@ def test_a_wrong_way_to_track_is_refused_by_every_kind(kind: str) -> None:
 
 
 def test_the_loss_told_is_of_rows_from_all_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    from promolab.model import training as room
+    from promolab.model.neural import training as room
 
     X, y, _ = data(800)
     late = np.where(np.arange(800) < 400, 0, y)  # the first rows are no sample of all
@@ -281,7 +281,7 @@ def test_the_loss_told_is_of_rows_from_all_over(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_all_rows_are_learned_in_batches_of_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    from promolab.model import training as room
+    from promolab.model.neural import training as room
 
     sizes = []
     epoch = room._Run._epoch

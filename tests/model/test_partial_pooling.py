@@ -9,10 +9,9 @@ import torch
 from scipy.special import expit
 
 from promolab.errors import InputError
-from promolab.model.covariance import sandwich
-from promolab.model.logistic import fit_logistic
-from promolab.model.partial_pooling import PooledFit, fit_pooled, pooled_covariance
 from promolab.model.response import ResponseModel
+from promolab.model.solvers.logistic import fit_logistic, sandwich
+from promolab.model.solvers.partial_pooling import PooledFit, fit_pooled, pooled_covariance
 
 
 def simulate(

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.model.penalty import choose_l2, choose_pooling
 from promolab.model.response import ResponseModel
+from promolab.model.solvers.penalty import choose_l2, choose_pooling
 
 
 def test_choice_of_the_penalty() -> None:

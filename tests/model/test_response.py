@@ -60,8 +60,8 @@ def test_a_score_depends_on_its_row_alone(by: str | None, monkeypatch) -> None:
     whole = model.probability(X)
     pieces = np.concatenate([model.probability(X.iloc[i : i + 7]) for i in range(0, len(X), 7)])
     np.testing.assert_array_equal(whole, pieces)
-    monkeypatch.setattr("promolab.model.pieces.ROWS", 7)
-    monkeypatch.setattr("promolab.model.pieces.WORTH_THREADS", 0)
+    monkeypatch.setattr("promolab.model.inputs.encoding.ROWS", 7)
+    monkeypatch.setattr("promolab.model.inputs.encoding.WORTH_THREADS", 0)
     np.testing.assert_array_equal(model.probability(X), whole)
     sums = model.explain(X).sum(axis=1) + model.intercept_
     np.testing.assert_allclose(sums, model.logit(X), atol=1e-12)
@@ -165,7 +165,7 @@ def test_a_repeated_column_takes_no_share_of_the_weight() -> None:
 def test_intervals_are_those_of_the_clustered_covariance() -> None:
     from scipy.stats import t
 
-    from promolab.model.covariance import sandwich
+    from promolab.model.solvers.logistic import sandwich
 
     X, y, customer = data()
     model = ResponseModel(l2=3.0).fit(X, y, cluster=customer)
@@ -177,7 +177,7 @@ def test_intervals_are_those_of_the_clustered_covariance() -> None:
     np.testing.assert_allclose(table["weight"] - table["ci_low"], half, rtol=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore::promolab.model.unseen.UnseenLevels")
+@pytest.mark.filterwarnings("ignore::promolab.model.inputs.encoding.UnseenLevels")
 def test_unseen_city_and_missing_column() -> None:
     X, y, _ = data()
     model = ResponseModel().fit(X, y)
@@ -317,7 +317,7 @@ def test_ids_are_no_quantities() -> None:
 
 
 def test_time_is_dates_or_numbers() -> None:
-    from promolab.model._inputs import check_time
+    from promolab.model.inputs.reading import check_time
 
     X, y, _ = data()
     day = pd.date_range("2017-10-25", periods=len(X), freq="h", tz="Europe/Berlin")
@@ -500,7 +500,7 @@ def test_indexes_that_do_not_match_are_refused() -> None:
 
 
 def test_the_penalty_can_be_chosen_where_nothing_is_said_of_groups() -> None:
-    from promolab.model.penalty import choose_l2
+    from promolab.model.solvers.penalty import choose_l2
 
     X, y, _ = data()
     model = ResponseModel(l2="cv").fit(X, y)

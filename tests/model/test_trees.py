@@ -8,11 +8,10 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from promolab.errors import InputError
-from promolab.model.drawing import plot_tree
+from promolab.explain.rules import plot_tree, tree_rules
+from promolab.model.inputs.native import NativeEncoder
 from promolab.model.learners import trees
-from promolab.model.native import NativeEncoder
 from promolab.model.response import ResponseModel
-from promolab.model.rules import tree_rules
 
 KINDS = {
     "tree": {"min_leaf": 20},
@@ -105,7 +104,7 @@ def test_boosting_takes_missing_and_levels_natively() -> None:
     np.testing.assert_allclose(own.logit(X), expected)
 
 
-@pytest.mark.filterwarnings("ignore::promolab.model.unseen.UnseenLevels")
+@pytest.mark.filterwarnings("ignore::promolab.model.inputs.encoding.UnseenLevels")
 def test_levels_that_are_new_or_rare_share_a_code() -> None:
     X, y = data()
     X.loc[:4, "city"] = "rare"

@@ -13,10 +13,9 @@ from sklearn.tree import DecisionTreeClassifier
 from promolab import ResponseModel
 from promolab.errors import InputError
 from promolab.model.calibration import Calibrator, best_method
-from promolab.model.covariance import sandwich, small_sample_factor
-from promolab.model.logistic import fit_logistic
-from promolab.model.partial_pooling import fit_pooled, pooled_covariance
-from promolab.model.penalty import choose_l2
+from promolab.model.solvers.logistic import fit_logistic, sandwich, small_sample_factor
+from promolab.model.solvers.partial_pooling import fit_pooled, pooled_covariance
+from promolab.model.solvers.penalty import choose_l2
 
 SMALL = {
     "logistic": {},

@@ -29,7 +29,7 @@ DATA = """\
 import os, sys, time
 import pandas as pd
 from promolab.errors import InputError
-from promolab.report.artifacts import open_run
+from promolab.folder.artifacts import open_run
 run = open_run(folder, week=week)
 --
 if mood == "fail":
@@ -60,8 +60,8 @@ run.finish()
 REPORT = """\
 from IPython.display import Markdown
 from matplotlib import pyplot
-from promolab.report.artifacts import open_run
-from promolab.report.figures import show
+from promolab.folder.artifacts import open_run
+from promolab.display.figures import show
 run = open_run(folder, week=week)
 sales = run.read_table("sales")
 --
@@ -144,7 +144,7 @@ def notebooks(tmp_path_factory) -> Path:
 @pytest.fixture
 def toy(monkeypatch, notebooks):
     """Return a function that makes the toy report."""
-    from promolab.report import run_report
+    from promolab.report.running.run import run_report
 
     monkeypatch.setattr("promolab.sources.load_shop", load_toy)
     return lambda out, **options: run_report(out=out, notebooks=notebooks, **options)
@@ -153,7 +153,7 @@ def toy(monkeypatch, notebooks):
 @pytest.fixture(scope="session")
 def published(tmp_path_factory, notebooks) -> Path:
     """A reports folder with one week; tests read it and leave it as it is."""
-    from promolab.report import run_report
+    from promolab.report.running.run import run_report
 
     out = tmp_path_factory.mktemp("published") / "reports"
     with pytest.MonkeyPatch.context() as patch:
@@ -166,7 +166,7 @@ def published(tmp_path_factory, notebooks) -> Path:
 @pytest.fixture(scope="session")
 def planned(tmp_path_factory, notebooks) -> Path:
     """A reports folder with one week that has a plan; tests read it and leave it as it is."""
-    from promolab.report import run_report
+    from promolab.report.running.run import run_report
 
     out = tmp_path_factory.mktemp("planned") / "reports"
     with pytest.MonkeyPatch.context() as patch:
@@ -185,7 +185,7 @@ def toy_command(tmp_path, notebooks):
         "toys = importlib.util.module_from_spec(spec)\n"
         "sys.modules['toys'] = toys\n"
         "spec.loader.exec_module(toys)\n"
-        "import promolab.sources, promolab.report.run as run\n"
+        "import promolab.sources, promolab.report.running.run as run\n"
         "from pathlib import Path\n"
         "promolab.sources.load_shop = toys.load_toy\n"
         f"run.find_notebooks = lambda: Path({str(notebooks)!r})\n"

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.cleaning import clean, known_by
-from promolab.model import past_ratios
-from promolab.report.artifacts import RunFolder, open_run, read_json, write_json
-from promolab.report.planning import make_plan
-from promolab.report.rechecking import plan_record
+from promolab.folder.artifacts import RunFolder, open_run, read_json, write_json
+from promolab.loop.rechecking import plan_record
+from promolab.metrics.pooling import past_ratios
+from promolab.report.pages.planning import make_plan
 from promolab.sources import load_shop, save_shop
 from promolab.weeks import Week
 

@@ -9,19 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign import Readout
-from promolab.campaign.comparison import Difference, not_identified
-from promolab.campaign.outlook import expected_of
-from promolab.campaign.randomised import HoldoutComparison
-from promolab.campaign.readout_result import PromotionReadout
-from promolab.campaign.running_result import Running, RunningPromotion
-from promolab.campaign.verdict import PaysFrom, judge
+from promolab.campaign.outlook.expected import expected_of
+from promolab.campaign.readout.randomised import HoldoutComparison
+from promolab.campaign.readout.result import PromotionReadout, Readout
+from promolab.campaign.readout.running import Running, RunningPromotion
+from promolab.campaign.readout.verdict import PaysFrom, judge
 from promolab.contract import Settings, Shop
-from promolab.model import past_ratios
-from promolab.report.artifacts import RunFolder, write_json
-from promolab.report.earlier_weeks import earlier_forecasts
-from promolab.report.ended import ended_block
-from promolab.report.running_block import coming_block, running_block
+from promolab.effects.comparison import Difference, not_identified
+from promolab.folder.artifacts import RunFolder, write_json
+from promolab.metrics.pooling import past_ratios
+from promolab.report.pages.earlier_weeks import earlier_forecasts
+from promolab.report.pages.ended import ended_block
+from promolab.report.pages.running_block import coming_block, running_block
 from promolab.results import Estimate
 from promolab.weeks import Week
 

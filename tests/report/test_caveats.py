@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.economics_total import LaunchEconomics
-from promolab.report.artifacts import RunFolder
-from promolab.report.caveats import how_tested, what_data_allow
-from promolab.report.one_page import one_page, summary_text
-from promolab.report.opening import FirstScreen
+from promolab.campaign.outlook.economics import LaunchEconomics
+from promolab.folder.artifacts import RunFolder
+from promolab.report.pages.one_page import one_page, summary_text
+from promolab.report.pages.opening import FirstScreen, how_tested, what_data_allow
 from promolab.weeks import Week
 from promolab.wording import answer_to
 from tests.campaign.made_up import shop_of

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from promolab.campaign.economics_result import PromotionEconomics
-from promolab.campaign.economics_total import LaunchEconomics
-from promolab.campaign.funnel import STEPS
-from promolab.campaign.outlook_coverage import OutlookCoverage
-from promolab.contract.operations import Rate
-from promolab.report.launch_figures import coverage_block, economics_table, launch_tiles
-from promolab.report.plan_views import funnel_table, funnels_table
+from promolab.campaign.outlook.economics import LaunchEconomics
+from promolab.campaign.outlook.economics_result import PromotionEconomics
+from promolab.campaign.outlook.expected import OutlookCoverage
+from promolab.campaign.plan.result import STEPS
+from promolab.contract.operations import StatedRate as Rate
+from promolab.report.pages.launch_figures import coverage_block, economics_table, launch_tiles
+from promolab.report.pages.plan_views import funnel_table, funnels_table
 from promolab.results import Estimate
 
 NAN = float("nan")

@@ -71,8 +71,8 @@ def _run(source: Path, folder: Path, patch: pytest.MonkeyPatch) -> Path:
     (folder.parent / ".key").write_bytes(b"k" * 32)
     parameters = {"source": str(source), "week": WEEK, "folder": str(folder), "threads": 1}
     shown: list[Any] = []
-    patch.setattr("promolab.report.figures.png", _drawn)
-    patch.setattr("promolab.report.page.png", _drawn)
+    patch.setattr("promolab.display.figures.png", _drawn)
+    patch.setattr("promolab.display.page.png", _drawn)
     patch.setattr("IPython.display.display", lambda value, **_: shown.append(value))
     for step in STEPS:
         shown.clear()

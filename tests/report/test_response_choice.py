@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.launch import past_pairs
+from promolab.campaign.outlook.launch import past_pairs
+from promolab.compare.backtest import pair_features
 from promolab.errors import InputError
-from promolab.model import pair_features
-from promolab.report import response_views
-from promolab.report.response_choice import check_methods, choose_model, listed, recorded
+from promolab.report.pages import response_views
+from promolab.report.pages.response_choice import check_methods, choose_model, listed, recorded
 from promolab.sources import load_shop
 from promolab.weeks import Week
 
@@ -78,7 +78,7 @@ def test_a_shop_without_contacts_has_nothing_to_compare() -> None:
 
 
 def test_what_is_too_little_to_draw_is_said(pairs: pd.DataFrame, small_shop) -> None:
-    from promolab.campaign.launch import launch_week
+    from promolab.campaign.outlook.launch import launch_week
 
     shop, week = load_shop(small_shop), Week.parse("2017-W44")
     starts_at, until = week.start(shop.zone), week.end(shop.zone)
@@ -114,7 +114,7 @@ def test_segments_are_those_before_the_promotion(pairs: pd.DataFrame) -> None:
 
 def test_features_are_chosen_by_what_they_would_have_done(pairs: pd.DataFrame) -> None:
     from promolab.features import response_features
-    from promolab.report.feature_choice import choose_features
+    from promolab.report.pages.feature_choice import choose_features
 
     few = response_features(pairs)
     given = choose_features(pairs)
@@ -133,7 +133,7 @@ def test_features_are_chosen_by_what_they_would_have_done(pairs: pd.DataFrame) -
 
 
 def test_the_launch_uses_the_features_chosen(small_shop, pairs: pd.DataFrame) -> None:
-    from promolab.campaign.launch import launch_week
+    from promolab.campaign.outlook.launch import launch_week
 
     shop, week = load_shop(small_shop), Week.parse("2017-W44")
     choice = choose_model(pairs, "tree", features="chosen")

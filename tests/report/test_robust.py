@@ -18,9 +18,10 @@ import pytest
 
 from promolab import errors
 from promolab.errors import DataError, MissingExtraError, StepError
-from promolab.report import failures, run_report, shown
-from promolab.report.artifacts import write_json
-from promolab.report.inputs import InputFiles
+from promolab.folder.artifacts import write_json
+from promolab.report.running import failures, shown
+from promolab.report.running.call import InputFiles
+from promolab.report.running.run import run_report
 
 WEEK = "2017-W44"
 SECRET = "pä:ss/w0rd'7"
@@ -33,7 +34,7 @@ mood = "calm"
 CODE = """\
 import os, pathlib, time
 from promolab import errors
-from promolab.report.artifacts import open_run
+from promolab.folder.artifacts import open_run
 run = open_run(folder, week=week)
 --
 if mood == "numbers":  # a file that this process writes
@@ -177,10 +178,13 @@ def test_a_full_disk_is_said_and_leaves_the_earlier_report(small_disk, make):
 @pytest.mark.parametrize("mark", ["publish.publish", "write_json", "publish.point_latest"])
 def test_a_disk_that_is_full_at_the_end_is_said_too(make, monkeypatch, tmp_path, mark):
     out = tmp_path / "reports"
-    monkeypatch.setattr("promolab.report.run.execute", lambda step, *_, **__: step.notebook)
+    monkeypatch.setattr("promolab.report.running.run.execute", lambda step, *_, **__: step.notebook)
     make(out)
     before = everything(out)
-    real, calls = getattr(__import__("promolab.report.run").report.run, mark.split(".")[0]), []
+    real, calls = (
+        getattr(__import__("promolab.report.running.run").report.run, mark.split(".")[0]),
+        [],
+    )
 
     def fill(*arguments):
         calls.append(arguments)
@@ -189,7 +193,7 @@ def test_a_disk_that_is_full_at_the_end_is_said_too(make, monkeypatch, tmp_path,
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"promolab.report.run.{mark}", fill)
+        patch.setattr(f"promolab.report.running.run.{mark}", fill)
         with pytest.raises(StepError, match=r"the disk of .* is full; ") as said:
             make(out)
     if mark == "publish.publish":
@@ -368,7 +372,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(notebooks, shop, tmp_path)
         "spec.loader.exec_module(robust)\n"
         "import promolab.sources\n"
         "promolab.sources.load_shop = robust.load_with_files\n"
-        "from promolab.report import run_report\n"
+        "from promolab.report.running.run import run_report\n"
         "from promolab.errors import PromolabError\n"
         "source, out, mood, wait = sys.argv[1:]\n"
         "try:\n"
@@ -426,8 +430,8 @@ def test_data_that_changed_while_another_run_was_waited_for_are_read_again(
         yield
 
     monkeypatch.setattr("promolab.sources.load_shop", load)
-    monkeypatch.setattr("promolab.report.publish.locked", locked)
-    monkeypatch.setattr("promolab.report.run.execute", lambda step, *_, **__: step.notebook)
+    monkeypatch.setattr("promolab.folder.publication.locked", locked)
+    monkeypatch.setattr("promolab.report.running.run.execute", lambda step, *_, **__: step.notebook)
     page = make(tmp_path / "out", source=shop)
     assert read[-1] == "newer" and len(read) == 2
     assert json.loads((page.parent / "manifest.json").read_text())["inputs"] == {"e": "2"}

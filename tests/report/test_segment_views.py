@@ -8,8 +8,9 @@ import pytest
 
 from promolab import Segmenter
 from promolab.errors import InputError
-from promolab.report import segment_views as views
-from promolab.segmentation import METHODS, compare_methods, segment_response
+from promolab.report.pages import segment_views as views
+from promolab.segmentation import compare_methods, segment_response
+from promolab.segmentation.methods import METHODS
 
 
 @pytest.fixture(scope="module")

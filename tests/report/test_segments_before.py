@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from promolab import Segmenter, build_features, build_pairs, load_shop
-from promolab.report import segments_before as looking
-from promolab.report.segments_before import SegmentsBefore, segments_before
+from promolab.report.pages import segments_before as looking
+from promolab.report.pages.segments_before import SegmentsBefore, segments_before
 
 AS_OF = pd.Timestamp("2017-10-30 04:00")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.report.artifacts import RunFolder, open_run
-from promolab.report.segments_model import MODEL_FILE, SegmentsModel, used_segments
+from promolab.folder.artifacts import RunFolder, open_run
+from promolab.report.pages.segments_model import MODEL_FILE, SegmentsModel, used_segments
 
 
 def customers(shift: float = 0.0, n: int = 240) -> pd.DataFrame:

@@ -21,12 +21,18 @@ import nbformat
 import pytest
 
 from promolab.errors import InputError, StepError
-from promolab.report import schedule_steps
-from promolab.report.artifacts import open_run
-from promolab.report.needs import EVERYTHING, Needs, read_needs, waits_for
-from promolab.report.parameters import find_notebooks, read_steps
-from promolab.report.progress import Progress
-from promolab.report.schedule_steps import run_steps
+from promolab.folder.artifacts import open_run
+from promolab.report.running import parameters as schedule_steps
+from promolab.report.running.parameters import (
+    EVERYTHING,
+    Needs,
+    find_notebooks,
+    read_needs,
+    read_steps,
+    run_steps,
+    waits_for,
+)
+from promolab.report.running.progress import Progress
 
 WEEK = "2017-W44"
 PARAMETERS = """\
@@ -37,7 +43,7 @@ mood = "calm"  # calm, fail or hang
 """
 START = """\
 import os, pathlib, time
-from promolab.report.artifacts import open_run
+from promolab.folder.artifacts import open_run
 run = open_run(folder, week=week)
 """
 # Left waits until right has begun where the two are told to meet: they run at once, or it fails.
@@ -193,7 +199,7 @@ def test_a_signal_ends_both_kernels_and_leaves_nothing(toy_command, meeting, num
         pytest.skip("one core, or too little memory: two steps do not run at once here")
     # Started in the background, these tests inherit that SIGINT is ignored.
     code = (
-        "import signal, sys, promolab.report.schedule_steps as s; s.ROOM = 0.0\n"
+        "import signal, sys, promolab.report.running.parameters as s; s.ROOM = 0.0\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     )
     driver = Path(command[1])
@@ -317,7 +323,7 @@ def test_workers_are_counted_in_whole_numbers(toy, tmp_path):
 
 def test_numbers_that_two_processes_record_are_all_kept(tmp_path):
     code = (
-        "import sys; from promolab.report.artifacts import open_run\n"
+        "import sys; from promolab.folder.artifacts import open_run\n"
         f"run = open_run({str(tmp_path)!r}, week='2017-W44')\n"
         "for i in range(60): run.record(sys.argv[1], {str(i): i})"
     )

@@ -8,9 +8,9 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from promolab.campaign.running_result import Running
-from promolab.report.artifacts import RunFolder
-from promolab.report.since import since_last_week
+from promolab.campaign.readout.running import Running
+from promolab.folder.artifacts import RunFolder
+from promolab.report.pages.since import since_last_week
 from promolab.results import Estimate
 from promolab.sales import WeeklySales
 from promolab.weeks import Week

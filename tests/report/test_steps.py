@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from promolab.model import ResponseModel
-from promolab.report import steps
+from promolab.report.pages import steps
 from promolab.wording import answer_to
 
 

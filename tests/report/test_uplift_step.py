@@ -10,13 +10,12 @@ import pandas as pd
 import pytest
 
 import promolab
-from promolab.campaign.comparison import not_identified
+from promolab.effects.comparison import not_identified
 from promolab.errors import InputError
-from promolab.report import uplift_views
-from promolab.report.artifacts import open_run
-from promolab.report.parameters import check_parameters, find_notebooks, read_steps
-from promolab.report.uplift_choice import choose_experiment
-from promolab.report.uplift_groups import (
+from promolab.folder.artifacts import open_run
+from promolab.report.pages import uplift_views
+from promolab.report.pages.uplift_choice import choose_experiment
+from promolab.report.pages.uplift_groups import (
     COLUMNS,
     GROUP_COLUMNS,
     group_table,
@@ -24,8 +23,9 @@ from promolab.report.uplift_groups import (
     starting,
     week_table,
 )
-from promolab.report.uplift_step import measure_uplift, recorded
-from promolab.report.uplift_teaching import types_table
+from promolab.report.pages.uplift_step import measure_uplift, recorded
+from promolab.report.pages.uplift_teaching import types_table
+from promolab.report.running.parameters import check_parameters, find_notebooks, read_steps
 
 WORDS = {"arm": "mail", "outcomes": "spend, visits", "customer": "member"}
 
@@ -191,7 +191,7 @@ def test_nothing_to_target_is_said_where_nothing_is_there(shop):
             trial_rows(0.0, 800, seed), arm="mail", outcomes="spend", customer_id="member",
             propensity={"paper": 0.25, "app": 0.25},
         )  # fmt: skip
-        from promolab.report.uplift_choice import Choice
+        from promolab.report.pages.uplift_choice import Choice
 
         said.append(measure_uplift(Choice(trial, "file", "")).targeting)
     assert sum(found.found for found in said) <= 1

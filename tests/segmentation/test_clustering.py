@@ -5,11 +5,12 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from promolab.segmentation import Segmenter, clustering
-from promolab.segmentation.centres import kmeans
-from promolab.segmentation.choosing import Fit, choose
-from promolab.segmentation.density import dbscan, distance_knee
-from promolab.segmentation.preparation import prepare
+from promolab.segmentation import Segmenter
+from promolab.segmentation.groups import clustering
+from promolab.segmentation.groups.choosing import Fit, choose
+from promolab.segmentation.groups.density_choice import dbscan, distance_knee
+from promolab.segmentation.groups.preparation import prepare
+from promolab.segmentation.methods.by_number import kmeans
 
 
 @pytest.fixture(scope="module")

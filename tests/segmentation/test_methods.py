@@ -13,9 +13,11 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from promolab.errors import InputError
-from promolab.segmentation import METHODS, Segmenter, clustering
-from promolab.segmentation.choosing import mark_chosen
-from promolab.segmentation.evidence import NumberOfSegments
+from promolab.segmentation import Segmenter
+from promolab.segmentation.groups import clustering
+from promolab.segmentation.groups.choosing import mark_chosen
+from promolab.segmentation.groups.evidence import NumberOfSegments
+from promolab.segmentation.methods import METHODS
 
 Planted = tuple[pd.DataFrame, np.ndarray]
 QUICK = {"bootstraps": 3, "references": 2, "k_range": (2, 4)}

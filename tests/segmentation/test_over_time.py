@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from promolab.errors import InputError
 from promolab.plots.flows import alluvial
 from promolab.segmentation import segment_migration, segment_track
-from promolab.segmentation.agreement import adjusted_rand, agreement
+from promolab.segmentation.migration import adjusted_rand, agreement
 
 
 def segments(n: int = 300, seed: int = 0, moved: float = 0.2) -> list[pd.DataFrame]:

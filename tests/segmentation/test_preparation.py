@@ -5,7 +5,7 @@ from scipy.stats import skew
 from sklearn.preprocessing import StandardScaler
 
 from promolab.errors import InputError
-from promolab.segmentation.preparation import has_history, prepare, standardise
+from promolab.segmentation.groups.preparation import has_history, prepare, standardise
 
 
 def test_a_symmetric_column_is_what_scikit_learn_makes() -> None:

@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from promolab.errors import InputError
 from promolab.segmentation import benjamini_hochberg, segment_response
-from promolab.segmentation.intervals import difference_interval, wilson
+from promolab.segmentation.groups.clustering import difference_interval, wilson
 from promolab.segmentation.responses import _mid_p
 
 DRAWS, PEOPLE = 1_200, 160

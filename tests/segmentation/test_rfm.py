@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.segmentation import RFM_GRID, RFM_ORDER, Segmenter
-from promolab.segmentation.rfm import quintile_scores, rfm_scores
+from promolab.segmentation import Segmenter
+from promolab.segmentation.groups.rfm import RFM_GRID, RFM_ORDER, quintile_scores, rfm_scores
 
 
 def test_fifths_without_ties_are_those_of_pandas() -> None:

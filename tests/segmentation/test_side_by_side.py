@@ -9,10 +9,9 @@ from scipy.stats import ttest_ind
 
 from promolab.errors import InputError
 from promolab.segmentation import Segmenter, compare_methods, describe_segments
-from promolab.segmentation.clustering import silhouettes
-from promolab.segmentation.intervals import difference_interval, wilson
-from promolab.segmentation.preparation import prepare
-from promolab.segmentation.profile_pair import shares_against
+from promolab.segmentation.description import shares_against
+from promolab.segmentation.groups.clustering import difference_interval, silhouettes, wilson
+from promolab.segmentation.groups.preparation import prepare
 
 
 def test_differences_of_two_segments(features: pd.DataFrame) -> None:

@@ -53,7 +53,7 @@ def test_the_finest_period_that_is_not_too_fine(tmp_path: Path) -> None:
 
 
 def test_a_backtest_runs_on_it() -> None:
-    from promolab.model import run_backtest
+    from promolab.compare.backtest import run_backtest
 
     frame = load_labelled(rows(1_500), id="member", label="click", time="sent")
     backtest = run_backtest(frame, outcome="click")
@@ -133,7 +133,8 @@ def several(n: int = 1_500) -> pd.DataFrame:
 
 
 def test_an_outcome_is_no_feature_of_another(tmp_path: Path) -> None:
-    from promolab.model import compare_models, pair_features
+    from promolab.compare.backtest import pair_features
+    from promolab.compare.leaderboard import compare_models
 
     frame = load_labelled(several(), id="member", label=["click", "purchase"], time="sent")
     assert pair_features(frame, "click") == ["city", "orders", "postcode"]
@@ -148,7 +149,8 @@ def test_an_outcome_is_no_feature_of_another(tmp_path: Path) -> None:
 
 
 def test_rows_that_lack_one_outcome_serve_the_other() -> None:
-    from promolab.model import run_backtest, split_in_time
+    from promolab.compare.backtest import run_backtest
+    from promolab.model.inputs.folds import split_in_time
 
     table = several()
     whole = load_labelled(table, id="member", label=["click", "purchase"], time="sent")
@@ -199,7 +201,7 @@ def test_a_column_that_ranks_the_outcome_by_itself_is_warned_of_by_name(tmp_path
 
 def test_what_a_column_is_can_be_said_and_models_know_it() -> None:
     from promolab import ResponseModel
-    from promolab.model import compare_models
+    from promolab.compare.leaderboard import compare_models
 
     table = rows(600).assign(
         campaign=lambda t: t["orders"] % 5 + 1, store=lambda t: t["orders"] % 3

@@ -2,8 +2,8 @@
 
 import pytest
 
+from promolab.engines.engine import MEMORY_LIMIT, connect, memory_limit
 from promolab.errors import InputError
-from promolab.sources.engine import MEMORY_LIMIT, connect, memory_limit
 
 
 def _limit() -> str:

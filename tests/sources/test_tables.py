@@ -298,7 +298,7 @@ def test_a_duckdb_file_that_another_program_writes_is_said(tmp_path):
 def test_a_folder_that_holds_only_a_duckdb_file_says_so(tmp_path):
     import duckdb
 
-    from promolab.sources.proposal import propose
+    from promolab.onboarding.proposed import propose
 
     duckdb.connect(str(tmp_path / "shop.duckdb")).close()
     for read in (load_shop, propose):

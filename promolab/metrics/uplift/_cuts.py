@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.metrics._cuts import reach_of, slope_around
-from promolab.metrics.uplift._ranked import Arm, Effects
+from promolab.metrics.uplift._inputs import Arm, Effects
 
 if TYPE_CHECKING:
     import pandas as pd

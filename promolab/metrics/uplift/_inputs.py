@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,16 @@ from promolab.metrics.uplift.scores import aipw_scores, checked_outcome, checked
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["UpliftRows", "check_uplift"]
+__all__ = [
+    "Arm",
+    "Effects",
+    "Ranking",
+    "UpliftRows",
+    "check_uplift",
+    "effects_of",
+    "merged",
+    "ranking_of",
+]
 
 
 @dataclass(frozen=True)
@@ -128,3 +138,232 @@ def check_arms(treated: np.ndarray, n: int) -> None:
 def check_uplift_score(score: ArrayLike, n: int, name: str = "score") -> np.ndarray:
     """Return a score per row as float64."""
     return np.asarray(check_scores(score, n, name), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Rows from the highest score down, in runs of equal scores.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n,)
+        Rows, the best first.
+    ends : ndarray of shape (runs,)
+        Place of each run's last row.
+    """
+
+    order: np.ndarray
+    ends: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.order)
+
+    @cached_property
+    def share(self) -> np.ndarray:
+        """Share of the rows down to each run's end, shape (runs,)."""
+        return (self.ends + 1) / self.n
+
+    @property
+    def tied(self) -> bool:
+        """Whether a run holds more than one row."""
+        return len(self.ends) < self.n
+
+    def at_ends(self, sums: np.ndarray) -> np.ndarray:
+        """Return running sums of rows at the ends of the runs."""
+        return sums[self.ends] if self.tied else sums
+
+    def from_here_on(self, weights: np.ndarray) -> np.ndarray:
+        """Give every row, in the list's order, the sum of its run's weight and of all below it.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (runs,)
+            One per run.
+        """
+        at = weights
+        if self.tied:
+            at = np.zeros(self.n)
+            at[self.ends] = weights
+        return np.cumsum(at[::-1])[::-1]
+
+    def to_rows(self, values: np.ndarray) -> np.ndarray:
+        """Give every row, in the list's order, its run's value."""
+        return np.repeat(values, np.diff(self.ends, prepend=-1)) if self.tied else values
+
+    def moved(self, slopes: np.ndarray) -> np.ndarray:
+        """Return what a row adds to an estimate by moving the cuts.
+
+        Parameters
+        ----------
+        slopes : ndarray of shape (runs,)
+            Derivative of the estimate by the share at each run's end; the last share is always 1,
+            so its derivative is overwritten with 0.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In the list's order; its sum is 0.
+        """
+        slopes[-1] = 0.0
+        added = self.from_here_on(slopes)
+        added -= slopes @ self.share
+        return added
+
+    def listed(self, values: np.ndarray | None) -> np.ndarray | None:
+        """Return values of rows, if there are any, in the list's order."""
+        return None if values is None else values[self.order]
+
+    def restored(self, values: np.ndarray) -> np.ndarray:
+        """Return values in the order in which the rows came."""
+        back = np.empty_like(values)
+        back[self.order] = values
+        return back
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of a difference: running means down the list.
+
+    Parameters
+    ----------
+    sign : float
+        1 for the treated, −1 for the control.
+    member : ndarray of bool of shape (n,) or None
+        Rows of the arm in the list's order; None for all.
+    count, mean : ndarray of shape (runs,)
+        Rows of the arm down to each run's end, and their mean.
+    """
+
+    sign: float
+    member: np.ndarray | None
+    count: np.ndarray
+    mean: np.ndarray
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Effect among the top of a ranked list, at the end of every run.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        The list.
+    outcome : ndarray of shape (n,)
+        Outcomes or scores in the list's order.
+    arms : tuple of Arm
+        Treated and control, or one arm of ready scores.
+    effect : ndarray of shape (runs,)
+        Mean effect among the top.
+    """
+
+    ranking: Ranking
+    outcome: np.ndarray = field(repr=False)
+    arms: tuple[Arm, ...] = field(repr=False)
+    effect: np.ndarray = field(repr=False)
+
+    @cached_property
+    def gain(self) -> np.ndarray:
+        """Gain per customer of the list when the top is contacted: share × effect."""
+        return self.ranking.share * self.effect
+
+    @cached_property
+    def squares(self) -> tuple[np.ndarray, ...]:
+        """Per arm, squared distances to the arm's mean summed down to each run's end, (runs,)."""
+        starts = np.append(0, self.ranking.ends[:-1] + 1)
+        found = []
+        for arm in self.arms:
+            away = self.outcome - arm.mean[-1]
+            away *= away
+            if arm.member is not None:
+                away *= arm.member
+            found.append(np.cumsum(np.add.reduceat(away, starts)))
+        return tuple(found)
+
+    def coarse(self, every: int) -> Effects:
+        """Return the same list with every so many runs taken for one."""
+        ends = np.arange(every - 1, len(self.effect), every)
+        ends = (
+            ends
+            if len(ends) and ends[-1] == len(self.effect) - 1
+            else np.append(ends, len(self.effect) - 1)
+        )
+        ranking = Ranking(self.ranking.order, self.ranking.ends[ends])
+        arms = (replace(arm, count=arm.count[ends], mean=arm.mean[ends]) for arm in self.arms)
+        return Effects(ranking, self.outcome, tuple(arms), self.effect[ends])
+
+    def pulled(self, weights: np.ndarray) -> np.ndarray:
+        """Return what a row adds to a weighted sum of the effects through the arms' means.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (runs,)
+            Derivative of the estimate by the effect at each run's end.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In the list's order; its sum is 0.
+        """
+        total: np.ndarray | None = None
+        for arm in self.arms:
+            per_row = weights / arm.count
+            per_row *= arm.sign * self.ranking.n
+            part = self.ranking.from_here_on(per_row)
+            part *= self.outcome
+            per_row *= arm.mean
+            part -= self.ranking.from_here_on(per_row)
+            total = merged(part, total, arm)
+        assert total is not None
+        return total
+
+
+def merged(part: np.ndarray, rest: np.ndarray | None, arm: Arm) -> np.ndarray:
+    """Put the arm's rows of ``part`` over what the arm before it has left."""
+    if rest is None or arm.member is None:
+        return part
+    np.copyto(rest, part, where=arm.member)
+    return rest
+
+
+def ranking_of(score: np.ndarray, rows: UpliftRows) -> Ranking:
+    """Rank rows, the highest score first.
+
+    Where arms are compared the first run reaches down to where both are seen.
+    """
+    order = np.argsort(-score)
+    ranked = score[order]
+    new = ranked[1:] != ranked[:-1]
+    n = len(score)
+    ends = np.arange(n) if new.all() else np.append(np.flatnonzero(new), n - 1)
+    if rows.gamma is None:
+        assert rows.treated is not None
+        first = rows.treated[order[: ends[0] + 1]]
+        if first.all() or not first.any():
+            arms = rows.treated[order]
+            ends = ends[np.searchsorted(ends, int(np.argmax(arms != arms[0]))) :]
+    return Ranking(order, ends)
+
+
+def effects_of(ranking: Ranking, rows: UpliftRows) -> Effects:
+    """Return the effect among the top: a difference in means, or the mean of ready scores."""
+    if rows.gamma is not None:
+        values = rows.gamma[ranking.order]
+        count = ranking.ends + 1.0
+        mean = ranking.at_ends(np.cumsum(values)) / count
+        return Effects(ranking, values, (Arm(1.0, None, count, mean),), mean)
+    assert rows.y is not None and rows.treated is not None
+    values, treated = rows.y[ranking.order], rows.treated[ranking.order]
+    some = ranking.at_ends(np.cumsum(treated, dtype=np.float64))
+    other = ranking.share * ranking.n
+    other -= some
+    mine = values * treated
+    upper = ranking.at_ends(np.cumsum(mine))
+    np.subtract(values, mine, out=mine)
+    lower = ranking.at_ends(np.cumsum(mine))
+    upper /= some
+    lower /= other
+    # The control first: the treated are written over it.
+    arms = (Arm(-1.0, ~treated, other, lower), Arm(1.0, treated, some, upper))
+    return Effects(ranking, values, arms, upper - lower)

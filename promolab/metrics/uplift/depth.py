@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.metrics.differences import Dominant, all_shares, dominant_of
-from promolab.metrics.intervals import cluster_sums
-from promolab.metrics.uplift._cuts import cut_at
-from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
-from promolab.metrics.uplift._ranked import effects_of, ranking_of
-from promolab.metrics.uplift._spreads import (
+from promolab.metrics.intervals import Dominant, all_shares, cluster_sums, dominant_of
+from promolab.metrics.uplift._areas import (
     estimate_of,
     overall_estimate,
     overall_influence,
     spread_of,
+)
+from promolab.metrics.uplift._cuts import cut_at
+from promolab.metrics.uplift._inputs import (
+    UpliftRows,
+    check_uplift,
+    check_uplift_score,
+    effects_of,
+    ranking_of,
 )
 from promolab.results import Estimate, Result, plain
 from promolab.wording import number, percent

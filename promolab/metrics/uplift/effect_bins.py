@@ -10,11 +10,11 @@ import numpy as np
 
 from promolab.errors import InputError
 from promolab.metrics._inputs import check_whole
-from promolab.metrics._moments import around
-from promolab.metrics._probabilities import equal_bins, sums_by_bin
-from promolab.metrics.differences import difference_of
+from promolab.metrics.intervals import difference_of
+from promolab.metrics.scoring import equal_bins, sums_by_bin
+from promolab.metrics.uplift._areas import estimate_of, spread_of
 from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
-from promolab.metrics.uplift._spreads import estimate_of, spread_of
+from promolab.metrics.within import around
 from promolab.results import Estimate, Result
 from promolab.wording import number, percent
 

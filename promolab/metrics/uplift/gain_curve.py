@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError, nearest
-from promolab.metrics._moments import around
-from promolab.metrics.uplift._areas import qini_area
-from promolab.metrics.uplift._cuts import gain_curve
-from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
-from promolab.metrics.uplift._ranked import effects_of, ranking_of
-from promolab.metrics.uplift._spreads import (
+from promolab.metrics.uplift._areas import (
     NO_ORDER,
     overall_estimate,
+    qini_area,
     ratio,
     spread_of,
     spreads_by_rows,
     spreads_by_runs,
 )
+from promolab.metrics.uplift._cuts import gain_curve
+from promolab.metrics.uplift._inputs import (
+    UpliftRows,
+    check_uplift,
+    check_uplift_score,
+    effects_of,
+    ranking_of,
+)
 from promolab.metrics.uplift.conventions import CONVENTIONS, Convention
+from promolab.metrics.within import around
 from promolab.results import Estimate, Result, plain
 from promolab.wording import number, percent
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError, nearest
-from promolab.metrics._moments import around
-from promolab.metrics.comparison import two_sided
-from promolab.metrics.uplift._areas import influence
-from promolab.metrics.uplift._inputs import check_uplift, check_uplift_score
-from promolab.metrics.uplift._ranked import effects_of, ranking_of
-from promolab.metrics.uplift._spreads import spread_of
+from promolab.metrics.comparing import two_sided
+from promolab.metrics.uplift._areas import influence, spread_of
+from promolab.metrics.uplift._inputs import check_uplift, check_uplift_score, effects_of, ranking_of
+from promolab.metrics.within import around
 from promolab.results import Estimate, Result
 from promolab.wording import decimals_for, number, percent
 

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.metrics._moments import around
+from promolab.metrics.uplift._areas import spread_of
 from promolab.metrics.uplift._cuts import gain_curve
-from promolab.metrics.uplift._inputs import check_uplift, check_uplift_score
-from promolab.metrics.uplift._ranked import Effects, effects_of, ranking_of
-from promolab.metrics.uplift._spreads import spread_of
+from promolab.metrics.uplift._inputs import (
+    Effects,
+    check_uplift,
+    check_uplift_score,
+    effects_of,
+    ranking_of,
+)
 from promolab.metrics.uplift.scores import checked_outcome
+from promolab.metrics.within import around
 from promolab.results import Estimate, Result, plain
 from promolab.wording import number, percent
 

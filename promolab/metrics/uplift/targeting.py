@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.metrics.uplift._areas import influence
-from promolab.metrics.uplift._cuts import gain_curve
-from promolab.metrics.uplift._inputs import check_uplift, check_uplift_score
-from promolab.metrics.uplift._ranked import Effects, effects_of, ranking_of
-from promolab.metrics.uplift._spreads import (
+from promolab.metrics.uplift._areas import (
     NO_ORDER,
     estimate_of,
+    influence,
     overall_estimate,
     overall_influence,
     spread_of,
+)
+from promolab.metrics.uplift._cuts import gain_curve
+from promolab.metrics.uplift._inputs import (
+    Effects,
+    check_uplift,
+    check_uplift_score,
+    effects_of,
+    ranking_of,
 )
 from promolab.results import Estimate, Result, plain
 from promolab.wording import number, percent

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from promolab.errors import InputError, nearest
-from promolab.model.tracking import track_folder
+from promolab.model.neural.training import track_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +111,7 @@ class Training:
 
 
 class Learner(ABC):
-    """One way of predicting. `promolab.model.ResponseModel` is its door: it checks, names, saves.
+    """One way of predicting. `promolab.ResponseModel` is its door: it checks, names, saves.
 
     Parameters
     ----------

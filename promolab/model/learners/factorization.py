@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.model._inputs import as_texts, check_present
-from promolab.model.encoding import Encoder
-from promolab.model.forward import encoded, parts_of, product
-from promolab.model.history import History
+from promolab.model.inputs.encoding import Encoder
+from promolab.model.inputs.reading import as_texts, check_present
 from promolab.model.learners._base import Learner, State, Training, check_number, require_numbers
 from promolab.model.learners.linear import DEFAULT_L2
 from promolab.model.learners.neural import check_training, settings_of, start_of
+from promolab.model.neural.networks import encoded, parts_of, product
+from promolab.model.neural.training import History
 
 __all__ = ["Factorization"]
 
@@ -81,9 +81,9 @@ class Factorization(Learner):
         """Encode, look the levels up, train."""
         import torch
 
-        from promolab.model.held_out import hold_out_latest
-        from promolab.model.networks import FactorNetwork, MaskedLoss
-        from promolab.model.training import device_of, generator_on, train
+        from promolab.model.neural.held_out import hold_out_latest
+        from promolab.model.neural.networks import FactorNetwork, MaskedLoss
+        from promolab.model.neural.training import device_of, generator_on, train
 
         held_out = hold_out_latest(training)
         learned = ~held_out.rows

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.model._inputs import as_texts, check_columns, check_present
-from promolab.model.encoding import Encoder
+from promolab.model.inputs.encoding import Encoder, by_pieces
+from promolab.model.inputs.reading import as_texts, check_columns, check_present
 from promolab.model.learners._base import (
     Learner,
     State,
@@ -19,10 +19,9 @@ from promolab.model.learners._base import (
     check_word,
     require_numbers,
 )
-from promolab.model.pieces import by_pieces
 
 if TYPE_CHECKING:
-    from promolab.model.newton import FitInfo
+    from promolab.model.solvers.newton import FitInfo
 
 __all__ = ["DEFAULT_L2", "Logistic"]
 
@@ -119,7 +118,7 @@ class Logistic(Learner):
         return list(columns)
 
     def _chosen_l2(self, training: Training, columns: list[str] | None) -> float:
-        from promolab.model.penalty import choose_l2
+        from promolab.model.solvers.penalty import choose_l2
 
         if self.options["l2"] != "cv":
             return float(self.options["l2"])
@@ -136,9 +135,8 @@ class Logistic(Learner):
         )[0]
 
     def _fit_shared(self, matrix: np.ndarray, labels: np.ndarray, training: Training) -> None:
-        from promolab.model.covariance import sandwich
-        from promolab.model.elastic_net import fit_elastic_net
-        from promolab.model.logistic import fit_logistic
+        from promolab.model.solvers.elastic_net import fit_elastic_net
+        from promolab.model.solvers.logistic import fit_logistic, sandwich
 
         if self.l1 > 0:
             found = fit_elastic_net(matrix, labels, self.l1, self.l2, training.weight)
@@ -164,8 +162,8 @@ class Logistic(Learner):
         training: Training,
         columns: list[str] | None,
     ) -> None:
-        from promolab.model.partial_pooling import fit_pooled, pooled_covariance
-        from promolab.model.penalty import choose_pooling
+        from promolab.model.solvers.partial_pooling import fit_pooled, pooled_covariance
+        from promolab.model.solvers.penalty import choose_pooling
 
         by = self.options["by"]
         names = _names_of_groups(training.X[by])

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.model.encoding import Encoder
-from promolab.model.forward import encoded, forward
-from promolab.model.history import History
+from promolab.model.inputs.encoding import Encoder
 from promolab.model.learners._base import (
     Learner,
     State,
@@ -21,9 +19,11 @@ from promolab.model.learners._base import (
     check_word,
     require_numbers,
 )
+from promolab.model.neural.networks import encoded, forward
+from promolab.model.neural.training import History
 
 if TYPE_CHECKING:
-    from promolab.model.networks import FunnelLoss, MaskedLoss, Perceptron
+    from promolab.model.neural.networks import FunnelLoss, MaskedLoss, Perceptron
 
 __all__ = ["Mlp", "Multitask", "total_log_odds"]
 
@@ -104,9 +104,9 @@ class Mlp(Learner):
         """Encode, train, keep the best epoch; labels may be chances to imitate."""
         import torch
 
-        from promolab.model.held_out import hold_out_latest
-        from promolab.model.networks import Perceptron
-        from promolab.model.training import device_of, generator_on, train
+        from promolab.model.neural.held_out import hold_out_latest
+        from promolab.model.neural.networks import Perceptron
+        from promolab.model.neural.training import device_of, generator_on, train
 
         device = device_of(self.options["device"])
         generator = generator_on(device, training.seed)
@@ -143,7 +143,7 @@ class Mlp(Learner):
         return f"{type(self).__name__.lower()}-{'-'.join(training.outcomes)}"
 
     def _loss(self) -> MaskedLoss | FunnelLoss:
-        from promolab.model.networks import MaskedLoss
+        from promolab.model.neural.networks import MaskedLoss
 
         return MaskedLoss()
 
@@ -236,7 +236,7 @@ class Multitask(Mlp):
         return outcomes.index(earlier), outcomes.index(later)
 
     def _loss(self) -> MaskedLoss | FunnelLoss:
-        from promolab.model.networks import FunnelLoss
+        from promolab.model.neural.networks import FunnelLoss
 
         return super()._loss() if self.pair is None else FunnelLoss(*self.pair)
 
@@ -332,7 +332,7 @@ def check_training(options: dict[str, Any]) -> None:
 
 def settings_of(options: dict[str, Any]) -> Any:
     """Return the options as the settings of a training."""
-    from promolab.model.training import Settings
+    from promolab.model.neural.training import Schedule as Settings
 
     return Settings(
         epochs=options["epochs"],

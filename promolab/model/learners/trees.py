@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.model.inputs.native import NativeEncoder
 from promolab.model.learners._base import (
     Learner,
     State,
@@ -17,7 +18,6 @@ from promolab.model.learners._base import (
     log_odds,
 )
 from promolab.model.learners._skops import from_bytes, node_tables_fit, to_bytes
-from promolab.model.native import NativeEncoder
 
 if TYPE_CHECKING:
     import pandas as pd

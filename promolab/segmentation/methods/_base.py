@@ -12,24 +12,24 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.segmentation.clustering import (
+from promolab.segmentation.groups.choosing import REFERENCES
+from promolab.segmentation.groups.clustering import (
     MIN_SHARE,
     bootstrap_counts,
     rand_indices,
     sample_rows,
 )
-from promolab.segmentation.density_choice import DensitySettings, DistanceCurve
-from promolab.segmentation.evidence import NumberOfSegments
-from promolab.segmentation.gap import REFERENCES
+from promolab.segmentation.groups.density_choice import DensitySettings, DistanceCurve
+from promolab.segmentation.groups.evidence import NumberOfSegments
 
-__all__ = ["Evidence", "Grouped", "Method", "Settings", "Task"]
+__all__ = ["Evidence", "Grouped", "Method", "Request", "Task"]
 
 Evidence = NumberOfSegments | DensitySettings | DistanceCurve
 """What the choice of a setting rests on."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class Request:
     """What a `Segmenter` was asked for; see there."""
 
     k: int | None = None
@@ -75,13 +75,13 @@ class Task:
         Their features, standardised.
     columns : tuple of str
         The d features.
-    settings : Settings
+    settings : Request
     """
 
     active: pd.DataFrame = field(repr=False)
     matrix: np.ndarray = field(repr=False)
     columns: tuple[str, ...]
-    settings: Settings
+    settings: Request
 
     @cached_property
     def rows(self) -> np.ndarray:

@@ -8,9 +8,9 @@ from functools import cached_property, partial
 import numpy as np
 import pandas as pd
 
-from promolab.segmentation import density
-from promolab.segmentation.clustering import middle, rand_indices, silhouette
-from promolab.segmentation.density_choice import DensitySettings, DistanceCurve, sampled_note
+from promolab.segmentation.groups import density_choice as density
+from promolab.segmentation.groups.clustering import middle, rand_indices, silhouette
+from promolab.segmentation.groups.density_choice import DensitySettings, DistanceCurve, sampled_note
 from promolab.segmentation.methods._base import Grouped, Method, Task
 from promolab.wording import percent, plural
 

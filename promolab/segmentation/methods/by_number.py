@@ -3,15 +3,81 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from promolab.segmentation.choosing import Chosen, choose
-from promolab.segmentation.evidence import NumberOfSegments
-from promolab.segmentation.methods._base import Grouped, Method
+from promolab.metrics import normal_quantile
+from promolab.segmentation.groups import rfm
+from promolab.segmentation.groups.choosing import Chosen, choose
+from promolab.segmentation.groups.clustering import one_thread
+from promolab.segmentation.groups.evidence import NumberOfSegments
+from promolab.segmentation.groups.fitted import group_means
+from promolab.segmentation.methods import by_number as centres
+from promolab.segmentation.methods._base import Grouped, Method, Task
 from promolab.wording import plural
 
-__all__ = ["ByNumber"]
+__all__ = [
+    "ByNumber",
+    "Gaussian",
+    "KMeans",
+    "MiniBatch",
+    "Rfm",
+    "kmeans",
+    "kmeans_from",
+    "minibatch",
+    "minibatch_from",
+]
+
+
+BATCH = 4_096
+
+
+def kmeans(
+    matrix: np.ndarray, k: int, seed: int, weights: np.ndarray | None = None, starts: int = 5
+) -> np.ndarray:
+    """Return the k-means labels of all rows, fitted on rows weighted by ``weights``."""
+    from sklearn.cluster import KMeans
+
+    model = KMeans(n_clusters=k, n_init=starts, random_state=seed, max_iter=200)
+    with one_thread():
+        model.fit(matrix, sample_weight=weights)
+        return np.asarray(model.predict(matrix) if weights is not None else model.labels_)
+
+
+def kmeans_from(matrix: np.ndarray, centres: np.ndarray, seed: int) -> np.ndarray:
+    """Return the k-means labels of all rows, started at centres that a sample of them gave."""
+    from sklearn.cluster import KMeans
+
+    model = KMeans(len(centres), init=centres, n_init=1, random_state=seed, max_iter=200)
+    with one_thread():
+        return np.asarray(model.fit(matrix).labels_)
+
+
+def minibatch(
+    matrix: np.ndarray, k: int, seed: int, weights: np.ndarray | None = None, starts: int = 5
+) -> np.ndarray:
+    """Return the labels of mini-batch k-means (Sculley 2010); else as `kmeans`."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    # Small batches and patience: else it stops long before a few thousand customers are settled.
+    model = MiniBatchKMeans(
+        k, n_init=starts, random_state=seed, batch_size=256, max_iter=200, max_no_improvement=100
+    )
+    with one_thread():
+        model.fit(matrix, sample_weight=weights)
+        return np.asarray(model.predict(matrix) if weights is not None else model.labels_)
+
+
+def minibatch_from(matrix: np.ndarray, centres: np.ndarray, seed: int) -> np.ndarray:
+    """Return the labels of mini-batch k-means, started at centres that a sample gave."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    model = MiniBatchKMeans(
+        len(centres), init=centres, n_init=1, random_state=seed, batch_size=BATCH
+    )
+    with one_thread():
+        return np.asarray(model.fit(matrix).labels_)
 
 
 class ByNumber(Method):
@@ -102,3 +168,123 @@ class ByNumber(Method):
     def indices(self, codes: np.ndarray) -> np.ndarray:
         """Return the adjusted Rand indices that the choice has reckoned already."""
         return self.chosen.indices[self.k_chosen] if self.tried else np.zeros(0)
+
+
+class Rfm(Method):
+    """Recency against frequency and money, in fifths; the names are the usual ones."""
+
+    fixed_columns = rfm.RFM_COLUMNS
+
+    def group(self) -> Grouped:
+        """Group the customers by the grid."""
+        found, codes = np.unique(
+            rfm.rfm_segments(*rfm.rfm_scores(self.task.active)), return_inverse=True
+        )
+        return Grouped(codes, names=[rfm.RFM_ORDER[i] for i in found])
+
+    def refit(self, drawn: np.ndarray) -> np.ndarray:
+        """Return the segments of the task's rows in the fifths of a resample."""
+        active, rows = self.task.active, self.task.rows
+        resample = active.iloc[np.repeat(rows, drawn)]
+        return rfm.rfm_segments(*rfm.rfm_scores(active.iloc[rows], resample))
+
+
+class KMeans(ByNumber):
+    """k-means on standardised features (Lloyd 1982; starts by Arthur & Vassilvitskii 2007).
+
+    Where k was chosen on a sample, the segments of all customers start from the sample's centres.
+    """
+
+    has_centres = True
+    references = 1
+    labels = staticmethod(centres.kmeans)
+    labels_from = staticmethod(centres.kmeans_from)
+
+    def fit(self, k: int, drawn: np.ndarray | None = None) -> np.ndarray:
+        """Return the labels of the task's rows; a resample weighs each as often as it is drawn."""
+        if drawn is None:
+            return self.labels(self.task.drawn, k, self.settings.seed)
+        weights = drawn.astype(float)
+        return self.labels(self.task.drawn, k, self.settings.seed, weights=weights, starts=3)
+
+    def spread(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels of all customers, started at the centres of those drawn."""
+        start = group_means(self.task.drawn, labels)
+        return self.labels_from(self.task.matrix, start, self.settings.seed)
+
+
+class MiniBatch(KMeans):
+    """Mini-batch k-means (Sculley 2010): centres follow small batches, so a million are quick."""
+
+    labels = staticmethod(centres.minibatch)
+    labels_from = staticmethod(centres.minibatch_from)
+
+
+RIDGE = 1e-3
+"""Added to each variance, in squared standard deviations: customers who share a value, such as no
+coupon at all, would else make a segment without width, of infinite likelihood."""
+
+
+class Gaussian(ByNumber):
+    """A Gaussian mixture with full covariances (Dempster, Laird & Rubin 1977).
+
+    Of the k that fit, the lowest BIC (Schwarz 1978) is chosen: −2 log-likelihood + parameters ·
+    log n. Each customer is in the segment that is likeliest.
+    """
+
+    rule = "bic"
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self._models: dict[int, Any] = {}
+
+    def fit(self, k: int, drawn: np.ndarray | None = None) -> np.ndarray:
+        """Return the labels of the task's rows."""
+        from sklearn.mixture import GaussianMixture
+
+        matrix = self.task.drawn
+        # It knows no weights: a customer drawn twice is there twice.
+        rows = matrix if drawn is None else np.repeat(matrix, drawn, axis=0)
+        model = GaussianMixture(
+            k,
+            reg_covar=RIDGE,
+            n_init=2 if drawn is None else 1,
+            random_state=self.settings.seed,
+            max_iter=200,
+        )
+        with one_thread():
+            model.fit(rows)
+            if drawn is None:
+                self._models[k] = model
+            return np.asarray(model.predict(matrix))
+
+    def spread(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels of all customers by the mixture of those drawn."""
+        k = self.settings.k if self.settings.k is not None else self.k_chosen
+        with one_thread():
+            return np.asarray(self._models[k].predict(self.task.matrix))
+
+    @cached_property
+    def chosen(self) -> Chosen:
+        """Every k with its measures and its BIC, and the one chosen."""
+        found = choose(
+            self.task.drawn,
+            self.tried,
+            self.fit,
+            self.task.counts,
+            self.settings.seed,
+            min_share=self.settings.min_share,
+        )
+        table, matrix = found.table, self.task.drawn
+        with one_thread():
+            bic = np.array([self._models[k].bic(matrix) for k in self.tried])
+            logs = np.array([self._models[k].score_samples(matrix) for k in self.tried])
+        best = int(bic.argmin())
+        # Of two models on the same customers (Vuong 1989): −2 Σ of the differences of their logs.
+        half = normal_quantile(0.95) * 2 * (logs - logs[best]).std(axis=1) * np.sqrt(len(matrix))
+        above = bic - bic[best]
+        table["bic_above"] = above
+        table["bic_above_low"], table["bic_above_high"] = above - half, above + half
+        if table["fits"].any():
+            table["chosen"] = table.index == int(np.where(table["fits"], bic, np.inf).argmin())
+        return found

@@ -1,6 +1,5 @@
 """Files of a folder as tables: found, decoded and read exactly as they are written."""
 
-from promolab.sources.files.finding import find_files
-from promolab.sources.files.reading import Raw, read_files
+from promolab._faces import attach
 
-__all__ = ["Raw", "find_files", "read_files"]
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

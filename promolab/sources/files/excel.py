@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from promolab.errors import DataError, MissingExtraError, nearest
 from promolab.sources.files.csv_files import check_names, new_file
-from promolab.sources.files.titles import LOOKED_AT, check_titles, title_rows
+from promolab.sources.files.finding import LOOKED_AT, check_titles, title_rows
 
 __all__ = ["excel_to_parquet"]
 

@@ -3,12 +3,204 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from promolab.errors import DataError, nearest
 
-__all__ = ["find_files", "kind_of", "refuse_duckdb", "zips_in"]
+__all__ = [
+    "LOOKED_AT",
+    "OneFile",
+    "check_titles",
+    "find_files",
+    "kind_of",
+    "listed_files",
+    "missing_said",
+    "one_spelling",
+    "refuse_duckdb",
+    "title_rows",
+    "zips_in",
+]
+
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class OneFile:
+    """A file among several of one table.
+
+    Parameters
+    ----------
+    name : str
+        The file's.
+    columns : tuple of str
+        Its columns, spelled as in the table.
+    rows : int
+        Its rows.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: int
+
+
+def listed_files(names: Sequence[str]) -> str:
+    """Name some files, and say how many more there are.
+
+    Examples
+    --------
+    >>> listed_files(["1.csv", "2.csv", "3.csv", "4.csv"])
+    '1.csv, 2.csv, 3.csv and 1 more'
+    """
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def one_spelling(
+    table: str, paths: Sequence[Path], columns: Sequence[tuple[str, ...]]
+) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    """Spell alike what differs only in case from file to file: the first file's way counts.
+
+    Parameters
+    ----------
+    table : str
+        The table's name.
+    paths : sequence of Path
+        Its files.
+    columns : sequence of tuple of str
+        The columns of each.
+
+    Returns
+    -------
+    columns : list of tuple of str
+        The columns of each, spelled alike.
+    notes : tuple of str
+        Sentences on those that were spelled otherwise.
+
+    Raises
+    ------
+    DataError
+        If two columns of one file differ only in case: the engine could not tell them apart.
+    """
+    first: dict[str, str] = {}
+    others: dict[tuple[str, str], list[str]] = {}
+    alike = []
+    for path, names in zip(paths, columns, strict=True):
+        twins = [name for name, n in Counter(map(str.lower, names)).items() if n > 1]
+        if twins:
+            both = ", ".join(sorted(name for name in names if name.lower() == twins[0]))
+            raise DataError(
+                f"{path.name} has columns whose names differ only in case: {both}; rename one"
+            )
+        spelled = [first.setdefault(name.lower(), name) for name in names]
+        alike.append(tuple(spelled))
+        for name, known in zip(names, spelled, strict=True):
+            if name != known:
+                others.setdefault((known, name), []).append(path.name)
+    notes = tuple(
+        f"{table}: the column {known!r} is spelled {name!r} in {listed_files(where)}; they are "
+        "read as one."
+        for (known, name), where in others.items()
+    )
+    return alike, notes
+
+
+def missing_said(
+    table: str, paths: Sequence[Path], columns: Sequence[tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Say which columns only some of the files have.
+
+    Parameters
+    ----------
+    table : str
+        The table's name.
+    paths : sequence of Path
+        Its files.
+    columns : sequence of tuple of str
+        The columns of each, spelled alike.
+    """
+    sets = [set(names) for names in columns]
+    notes = []
+    for name in dict.fromkeys(name for names in columns for name in names):
+        lacking = [path.name for path, has in zip(paths, sets, strict=True) if name not in has]
+        if lacking:
+            notes.append(
+                f"{table}: {len(lacking)} of {len(paths)} files lack the column {name!r} "
+                f"({listed_files(lacking)}); it is empty there."
+            )
+    return tuple(notes)
+
+
+LOOKED_AT = 30
+"""Rows of a file that are looked at."""
+
+_NUMBER = re.compile(r"[\d\s.,:/%+-]+")
+
+
+def title_rows(rows: Sequence[Sequence[str | None]]) -> int:
+    """Return how many rows stand above the one that holds the column names.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        The first rows of a file, split into fields.
+
+    Returns
+    -------
+    int
+        0 where the first row may hold the names, or where none does.
+
+    Examples
+    --------
+    >>> title_rows([["Sales report"], [], ["id", "amount"], ["7", "9.95"], ["8", "3.00"]])
+    2
+    >>> title_rows([["", "id", "amount"], ["0", "7", "9.95"]])  # a column without a name
+    0
+    """
+    width = Counter(map(len, rows[len(rows) // 2 :])).most_common(1)[0][0] if rows else 0
+    for above, row in enumerate(rows):
+        names = [cell.strip() for cell in row if cell and cell.strip()]
+        if len(names) == len(row) == width > 1:
+            plain = len(set(names)) == width and not any(map(_NUMBER.fullmatch, names))
+            return above if plain and _holds_numbers(rows[above + 1 :], width) else 0
+        if len(row) == width and len(names) > width // 2:
+            return 0
+    return 0
+
+
+def _holds_numbers(rows: Sequence[Sequence[str | None]], width: int) -> bool:
+    """Tell whether a column is numbers or dates throughout: its name stands above them."""
+    whole = [row for row in rows if len(row) == width]
+    columns = ([cell for cell in column if cell] for column in zip(*whole, strict=True))
+    return any(column and all(map(_NUMBER.fullmatch, column)) for column in columns)
+
+
+def check_titles(where: str, above: int) -> None:
+    """Refuse a file whose first rows are a title, and say which key skips them.
+
+    Parameters
+    ----------
+    where : str
+        The file, or its sheet.
+    above : int
+        Of `title_rows`.
+
+    Raises
+    ------
+    DataError
+        If there is one.
+    """
+    if above:
+        lines = "first line looks" if above == 1 else f"first {above} lines look"
+        raise DataError(
+            f"the {lines} like a title: {where} has its column names in line {above + 1}; write "
+            f"skip = {above} in this table's section of shop.toml"
+        )
+
 
 KINDS = {
     "parquet": (".parquet", ".pq"),

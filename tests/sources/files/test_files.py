@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from promolab.engines.engine import connect
 from promolab.errors import DataError, MissingExtraError
-from promolab.sources.engine import connect
 from promolab.sources.files import find_files, read_files
 from promolab.sources.files import reading as files_module
 

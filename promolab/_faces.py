@@ -1,0 +1,30 @@
+"""How a folder's face is opened: names are imported when they are first asked for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lazy_loader
+
+__all__ = ["attach"]
+
+
+def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], Any]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package, as its stub says them.
+
+    ``__all__`` of the stub beside ``file`` is what an analyst is offered; whatever else the stub
+    imports (``from .module import name as name``) is for other rooms.
+
+    Parameters
+    ----------
+    package, file : str
+        The package's ``__name__`` and ``__file__``.
+    """
+    find, _, _ = lazy_loader.attach_stub(package, file)
+    stub = ast.parse(Path(file).with_suffix(".pyi").read_text(encoding="utf-8"))
+    said = [node.value for node in stub.body if isinstance(node, (ast.Assign, ast.AnnAssign))]
+    offered: list[str] = ast.literal_eval(said[-1]) if said and said[-1] else []
+    return find, lambda: list(offered), offered

@@ -1,0 +1,277 @@
+"""Who would likely have bought a promotion's products without it: a guess from their rhythm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.features import order_lines
+from promolab.metrics import share_interval
+from promolab.results import Estimate, Result
+from promolab.wording import answer_to, percent, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["PEERS", "BoughtAnyway", "buying_chances", "share_bought_anyway"]
+
+PEERS = 6
+"""As how many gaps of one's own the others count, who had been away as long."""
+WINDOWS = 2
+"""The data must reach back over so many windows of the promotion's own length."""
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class BoughtAnyway(Result):
+    """Share of a list, and of those expected to redeem, that likely would have bought anyway.
+
+    Parameters
+    ----------
+    of_list, of_redeemers : Estimate
+        Shares (0–1) with 95 % intervals, customers as independent; nan where the data do not reach
+        back over `WINDOWS` windows, or do not say which products are offered.
+    days : float
+        Length of the window.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
+    """
+
+    of_list: Estimate
+    of_redeemers: Estimate
+    days: float
+    kind: str = "coupon"
+
+    @property
+    def _expected(self) -> str:
+        return f"those expected to {answer_to(self.kind).verb}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return two rows: the list, and those expected to redeem."""
+        rows = {"the list": self.of_list, self._expected: self.of_redeemers}
+        return pd.DataFrame([{"of": k, **v.to_dict()} for k, v in rows.items()])
+
+    def summary(self) -> str:
+        """Say the two shares, and that they are a guess."""
+        if np.isnan(self.of_list.value):
+            return (
+                "How many would have bought anyway cannot even be guessed: the data do not show "
+                f"purchases of its products over {WINDOWS} times {plural(self.days, 'day')}."
+            )
+        told = [self.of_list, self.of_redeemers]
+        mine, redeemers = (percent(e.value, e.ci_low, e.ci_high) for e in told)
+        who = f", and {redeemers} of {self._expected}," if np.isfinite(told[1].value) else ""
+        return (
+            f"A guess: {mine} of the list{who} would likely have bought some of its products "
+            f"within {plural(self.days, 'day')} anyway, by how often each of them bought before "
+            "and, where that tells little, by what others did who had been away as long."
+        )
+
+
+def buying_chances(
+    shop: Shop, as_of: datetime, promotions: pd.DataFrame
+) -> dict[Any, pd.Series[float] | None]:
+    """Return each customer's chance to buy any of a promotion's products in a window of its length.
+
+    Parameters
+    ----------
+    shop : Shop
+        Needs promotion_products and purchases.
+    as_of : datetime
+        UTC without a zone; nothing at or after it is read.
+    promotions : DataFrame
+        promotion_id, starts_at, ends_at: the window is as long as the promotion, in whole days.
+
+    Returns
+    -------
+    dict
+        promotion_id → chance (0–1) by customer_id, of everybody with an event before; None where
+        the data do not reach back far enough, or do not say what was offered or bought.
+
+    Notes
+    -----
+    A customer's chance is ``(k · own + PEERS · peers) / (k + PEERS)``, k being how many of the
+    customer's gaps between days with such a purchase were longer than the one that goes on now:
+    who was never away for as long shows nothing of what comes after it.
+
+    *own* is the share of all windows of that length, from the customer's first event to now, that
+    hold such a day, worked out from the gaps; windows longer than half of that time
+    are too few, and their share follows from windows of half of it as if one came after the other
+    by chance. *peers* is the chance that who has bought nothing of it for as long as this customer
+    buys within the window: ``1 − S(a + L) / S(a)``, S the Kaplan–Meier curve of the gaps of all
+    customers, a gap that still goes on being censored (Kaplan & Meier 1958); of those who never
+    bought any, the curve of the time from the first event to the first such day. The mean of both
+    is the posterior mean of a share under a beta prior around the peers' (Efron & Morris 1975).
+    Each part rises with the length of the window, and so does the chance.
+
+    `PEERS` was chosen on Complete Journey: at four dates and for six sets of products, the mean
+    chance and the share that bought differed by 1 point on average and by 5 at most at 7, 28 and
+    56 days. Of made-up customers who buy by chance they differ by up to 2 points, of those who buy
+    far more evenly it is up to 5 too high.
+    """
+    seconds = (promotions["ends_at"] - promotions["starts_at"]).dt.total_seconds()
+    days = np.maximum((seconds / _DAY).round(), 1).astype("int64")
+    spans = promotions[["promotion_id"]].assign(days=days)
+    if shop.lacks("past spend on a promotion's products") is not None or promotions.empty:
+        return dict.fromkeys(promotions["promotion_id"])
+    people, gaps = _rhythms(shop, as_of, spans)
+    known = (as_of - shop.span()[0]).total_seconds() / _DAY
+    return {
+        promotion: _chances(
+            people[people["promotion_id"] == promotion].set_index("customer_id"),
+            gaps[gaps["promotion_id"] == promotion],
+            days,
+        )
+        if WINDOWS * days <= known
+        else None
+        for promotion, days in zip(spans["promotion_id"], spans["days"], strict=True)
+    }
+
+
+def _rhythms(shop: Shop, as_of: datetime, spans: pd.DataFrame) -> tuple[Any, Any]:
+    """Return what is known of each customer and promotion, and how often each gap occurred.
+
+    Days are counted back from ``as_of``, the last one being 0. The first frame has span (days since
+    the first event, that day included), n (days with a purchase), age and first (the last and the
+    first of them), longer (gaps longer than age) and empty (windows in gaps without a purchase).
+    """
+    import ibis
+
+    now = ibis.literal(as_of).cast("timestamp")
+
+    def back(ts: Any) -> Any:
+        # A whole day ago, to the second, is still in the last one.
+        seconds = now.epoch_seconds() - ts.epoch_seconds() - 1
+        return ibis.greatest(seconds.cast("int64"), 0) // _DAY
+
+    events = shop.events.filter(shop.events.ts < now)
+    seen = events.group_by("customer_id").aggregate(ts=events.ts.min())
+    seen = seen.select("customer_id", span=back(seen.ts) + 1)
+    whole = seen.cross_join(ibis.memtable(spans))
+    # More than half of the time leaves too few windows to count.
+    half = ibis.greatest(whole.span // 2, 1)
+    whole = whole.mutate(window=ibis.least(whole.days, half)).cache()
+
+    lines = order_lines(shop)
+    lines = lines.filter(lines.bought & (lines.ts < now))
+    offers = shop.promotion_products.select("promotion_id", "product_id").distinct()
+    wanted = ibis.memtable(spans[["promotion_id"]])
+    days = lines.join(offers.semi_join(wanted, "promotion_id"), "product_id")
+    days = days.select("promotion_id", "customer_id", back=back(days.ts)).distinct()
+    keys = ["promotion_id", "customer_id"]
+    order = ibis.window(group_by=keys, order_by=ibis.desc("back"))
+    days = days.mutate(
+        gap=days.back.lag().over(order) - days.back,
+        age=days.back.min().over(ibis.window(group_by=keys)),
+    )
+    days = days.join(whole.select(*keys, "window"), keys)
+    sums = days.group_by(keys).aggregate(
+        n=days.count(),
+        longer=(days.gap > days.age).cast("int64").sum(),
+        age=days.back.min(),
+        first=days.back.max(),
+        empty=ibis.greatest(days.gap - days.window, 0).fill_null(0).sum(),
+    )
+    people = whole.left_join(sums, keys)
+    people = people.select(
+        *[whole[c] for c in (*keys, "span", "window")], "n", "longer", "age", "first", "empty"
+    )
+    gaps = days.filter(days.gap >= 1).group_by("promotion_id", "gap")
+    gaps = gaps.aggregate(n=lambda t: t.count())
+    return people.order_by(keys).execute(), gaps.execute()
+
+
+def _chances(people: pd.DataFrame, gaps: pd.DataFrame, days: int) -> pd.Series[float]:
+    span, window = (people[name].to_numpy(np.int64) for name in ("span", "window"))
+    n = people["n"].fillna(0).to_numpy(np.int64)
+    bought = n > 0
+    # Who never bought has waited all the time.
+    age = people["age"].fillna(people["span"]).to_numpy(np.int64)
+    wait = np.where(bought, span - 1 - people["first"].fillna(0).to_numpy(np.int64), 0)
+    empty = people["empty"].fillna(0).to_numpy(np.float64)
+    empty = empty + np.maximum(age - window + 1, 0) + np.maximum(wait - window + 1, 0)
+    own = 1 - empty / (span - window + 1)
+    own = 1 - (1 - np.clip(own, 0.0, 1.0)) ** (days / window)
+
+    size = int(span.max(initial=0)) + days + 2
+    between = np.bincount(gaps["gap"], gaps["n"], minlength=size)
+    again = _survival(between, age[bought], size)
+    first = _survival(np.bincount(wait[bought] + 1, minlength=size), span[~bought], size)
+    peers = 1 - np.where(bought, again[age + days] / again[age], first[age + days] / first[age])
+    longer = people["longer"].fillna(0).to_numpy(np.float64)
+    chance = (longer * own + PEERS * peers) / (longer + PEERS)
+    return pd.Series(chance, people.index)
+
+
+def _survival(ended: np.ndarray, going_on: np.ndarray, size: int) -> np.ndarray:
+    """Return the Kaplan–Meier curve: the share of gaps that last longer than 0, 1, 2 … days.
+
+    Parameters
+    ----------
+    ended : ndarray
+        Gaps by length.
+    going_on : ndarray
+        Days that gaps have lasted which still go on.
+    size : int
+        Length of the curve.
+    """
+    ended = ended[:size].astype(float)
+    last = ended + np.bincount(going_on, minlength=size)[:size]
+    under_way = last[::-1].cumsum()[::-1]
+    # A hair above 0 where all ended: who has been away for longer still has a chance of 0 / 0.
+    left = np.maximum(1 - ended / np.maximum(under_way, 1), 1e-12)
+    return np.asarray(np.cumprod(left))
+
+
+def share_bought_anyway(
+    chances: pd.Series[float], buying: pd.Series[float] | None, days: float
+) -> BoughtAnyway:
+    """Return the share of a list expected to buy anyway, plain and by the chance to redeem.
+
+    Parameters
+    ----------
+    chances : Series
+        Chance to redeem, by customer_id.
+    buying : Series or None
+        Chance to buy anyway, by customer_id, as `buying_chances` returns it; who is not in it has
+        none. None where it is not known.
+    days : float
+        Length of the window.
+
+    Returns
+    -------
+    BoughtAnyway
+        The intervals take the customers as drawn at random, each of whom buys or not by chance.
+
+    Examples
+    --------
+    >>> share = share_bought_anyway(
+    ...     pd.Series([0.6, 0.2], index=["A", "B"]), pd.Series([0.9, 0.1], index=["A", "B"]), 28
+    ... )
+    >>> share.of_list.value, round(share.of_redeemers.value, 2)
+    (0.5, 0.7)
+    """
+    n = len(chances)
+    if buying is None or n == 0:
+        unknown = Estimate(float("nan"), float("nan"), float("nan"), n)
+        return BoughtAnyway(unknown, unknown, days)
+    anyway = buying.reindex(chances.index).fillna(0.0).to_numpy(float)
+    shares = [_weighted(anyway, w) for w in (np.ones(n), chances.to_numpy(float))]
+    return BoughtAnyway(shares[0], shares[1], days)
+
+
+def _weighted(values: np.ndarray, weights: np.ndarray) -> Estimate:
+    n, total = len(values), float(weights.sum())
+    if total <= 0:
+        return Estimate(float("nan"), float("nan"), float("nan"), n)
+    share = float(np.clip(weights @ values / total, 0.0, 1.0))
+    # E (y - share)² of one who buys, y = 1, with the chance given.
+    spread = values * (1 - 2 * share) + share**2
+    variance = float((weights**2 * spread).sum() / total**2)
+    effective = total**2 / float((weights**2).sum())
+    low, high = share_interval(share, variance, effective, 0.95)
+    return Estimate(share, float(low), float(high), n)

@@ -1,0 +1,335 @@
+"""What a redemption costs in discounts, by past promotions, and what a list will cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.outlook.expected import PREDICTION_LEVEL
+from promolab.campaign.past.outcomes import discounts_in_windows, responses_between
+from promolab.contract import Economics
+from promolab.contract import StatedRate as Rate
+from promolab.features import order_lines
+from promolab.metrics import PastRatios, past_ratios
+from promolab.results import Estimate, Result
+from promolab.wording import answer_to, count, number, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = [
+    "Costs",
+    "DiscountPerRedeemer",
+    "break_even",
+    "costs_of",
+    "discount_per_redeemer",
+    "past_discounts",
+    "product_of",
+]
+
+
+_MARGIN_DAYS = 84  # sales that weigh the products' own margins
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What enters a promotion's break-even beside its discounts; made by `costs_of`.
+
+    Parameters
+    ----------
+    margin_rate : Rate
+        Margin as a share of sales.
+    contact_cost : Rate
+        Of one contact.
+    coupon_cost : Rate
+        Of one redemption, beside its discount.
+    funder_share : float
+        Part of the discounts that a supplier pays (0–1).
+    """
+
+    margin_rate: Rate
+    contact_cost: Rate
+    coupon_cost: Rate
+    funder_share: float = 0.0
+
+
+def costs_of(
+    shop: Shop, as_of: datetime, promotion: Mapping[Any, Any], economics: Economics
+) -> Costs:
+    """Return a promotion's costs: its own and its products' where they are stated, else the shop's.
+
+    Parameters
+    ----------
+    shop : Shop
+        ``products.margin_rate``, where it is there, gives the margin: weighed by all customers'
+        net sales in the 84 days before ``as_of``; the shop's rate stands for products without one.
+    as_of : datetime
+        UTC without a zone.
+    promotion : mapping
+        Its row of the shop's table; contact_cost and funder_share count where they are there. One
+        of another kind than a coupon has none to handle.
+    economics : Economics
+        The shop's own (`promolab.contract.read_operations`).
+    """
+    contact, funded = _number(promotion, "contact_cost"), _number(promotion, "funder_share")
+    is_coupon = promotion.get("kind", "coupon") == "coupon"
+    return Costs(
+        _margin(shop, as_of, economics.margin_rate),
+        economics.contact_cost if contact is None else Rate(contact, assumed=False),
+        economics.coupon_cost if is_coupon else Rate(0.0, assumed=False),
+        funded or 0.0,
+    )
+
+
+def _number(promotion: Mapping[Any, Any], name: str) -> float | None:
+    value: Any = promotion.get(name)
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def _margin(shop: Shop, as_of: datetime, stated: Rate) -> Rate:
+    import ibis
+
+    if not (shop.has("products", "margin_rate") and shop.has("events", "product_id", "amount")):
+        return stated
+    now, first = (
+        ibis.literal(moment).cast("timestamp")
+        for moment in (as_of, as_of - timedelta(days=_MARGIN_DAYS))
+    )
+    lines = order_lines(shop)
+    lines = lines.filter((lines.ts >= first) & (lines.ts < now))
+    sales = lines.group_by("product_id").aggregate(amount=lines.amount.sum().cast("float64"))
+    products = shop.products.select("product_id", "margin_rate")
+    rows = sales.inner_join(products, "product_id").order_by("product_id").execute()
+    amount = rows["amount"].to_numpy(float)
+    own = rows["margin_rate"].to_numpy(float, na_value=np.nan)
+    total, without = math.fsum(amount), np.isnan(own)
+    if total <= 0 or without.all():
+        return stated
+    rate = math.fsum(amount * np.where(without, stated.value, own)) / total
+    # A shop that sells at a loss as a whole has no sales that would pay for a promotion.
+    return Rate(rate, stated.assumed and bool(without.any())) if rate > 0 else stated
+
+
+def break_even(
+    contacts: int, redemptions: Estimate, discount: Estimate, costs: Costs
+) -> tuple[Estimate, Estimate]:
+    """Return what a promotion costs the shop, and the extra sales per contact that pay for it.
+
+    cost = (1 − funder_share) · discount + coupon_cost · redemptions + contact_cost · contacts;
+    break-even = cost ÷ (margin_rate · contacts). Sales are at the prices before the discounts come
+    off. Redemptions and discounts are high together: the ends add up.
+
+    Parameters
+    ----------
+    contacts : int
+        Customers to contact.
+    redemptions, discount : Estimate
+        Expected, in customers and in money.
+    costs : Costs
+        What else enters.
+
+    Returns
+    -------
+    cost, extra_sales : Estimate
+        Intervals at the level of those given; nan without contacts.
+
+    Examples
+    --------
+    >>> costs = Costs(Rate(0.25, True), Rate(0.5, False), Rate(0.0, True))
+    >>> cost, extra = break_even(100, Estimate(20, 10, 40, 9), Estimate(60, 25, 140, 9), costs)
+    >>> cost.value, extra.value, extra.ci_low, round(extra.ci_high, 6)
+    (110.0, 4.4, 3.0, 7.6)
+    """
+    own, fixed = 1 - costs.funder_share, costs.contact_cost.value * contacts
+
+    def total(money: float, redeemed: float) -> float:
+        return own * money + costs.coupon_cost.value * redeemed + fixed
+
+    cost = Estimate(
+        total(discount.value, redemptions.value),
+        total(discount.ci_low, redemptions.ci_low),
+        total(discount.ci_high, redemptions.ci_high),
+        discount.n,
+    )
+    scale = 1 / (costs.margin_rate.value * contacts) if contacts else float("nan")
+    extra = Estimate(scale * cost.value, scale * cost.ci_low, scale * cost.ci_high, contacts)
+    return cost, extra
+
+
+@dataclass(frozen=True)
+class DiscountPerRedeemer(Result):
+    """What a redeemer of past promotions took off; made by `discount_per_redeemer`.
+
+    Parameters
+    ----------
+    past : DataFrame
+        One row per past promotion of the kind: promotion_id, type, starts_at, redeemers, discount
+        (of theirs, on its products, in its window) and per_redeemer (discount ÷ redeemers).
+    ratios : PastRatios
+        Their means by type, weighted by redeemers, and how far promotions differ.
+    type_ : str
+        Type of the promotion that is to come.
+    variation : float
+        Variance of single redeemers' discounts ÷ the square of their mean, over all of ``past``.
+    currency : str
+        Of the amounts.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
+    """
+
+    past: pd.DataFrame = field(repr=False)
+    ratios: PastRatios
+    type_: str
+    variation: float
+    currency: str = ""
+    kind: str = "coupon"
+
+    def per_redeemer(self, redeemers: float) -> Estimate:
+        """Return a new promotion's mean discount per redeemer, with its prediction interval.
+
+        The mean of past ones of the kind, drawn to its type (`promolab.metrics.pooling`), at
+        `PREDICTION_LEVEL`; the ends are nan where too few promotions tell how far it may lie.
+
+        Parameters
+        ----------
+        redeemers : float
+            How many it will have; fewer make the mean vary more.
+        """
+        noise = self.variation / max(redeemers, 1.0)
+        return self.ratios.predict(noise, self.type_, PREDICTION_LEVEL)
+
+    def of(self, redemptions: Estimate) -> Estimate:
+        """Return what so many redemptions will cost in discounts, with its prediction interval."""
+        return product_of(redemptions, self.per_redeemer(redemptions.value))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per past promotion."""
+        return self.past
+
+    def summary(self) -> str:
+        """Say what a redeemer takes off in the mean, with the interval of a new promotion's."""
+        words = answer_to(self.kind)
+        if not self.ratios.k:
+            return f"What a {words.noun} costs is not known: no past promotion shows a discount."
+        e = self.per_redeemer(math.inf)
+        decimals = 1 if e.value < 10 and math.isfinite(e.ci_low) else None
+        took = number(e.value, e.ci_low, e.ci_high, decimals=decimals, unit=self.currency)
+        weighted = " weighted by size" if self.ratios.k > 1 else ""
+        alike = int((self.past["type"] == self.type_).sum())
+        of_type = f", {count(alike) if alike else 'none'} of them of {self.type_}"
+        return (
+            f"A {words.who} takes {took} off in the mean, by "
+            f"{plural(self.ratios.k, 'past promotion')}{weighted}{of_type if self.type_ else ''}."
+        )
+
+
+def product_of(a: Estimate, b: Estimate) -> Estimate:
+    """Multiply two independent positive figures, their intervals by square-and-add on the logs.
+
+    Each end lies as far from the product, in logs, as the root of the two figures' squared
+    distances (MOVER: Zou & Donner 2008, Statistics in Medicine 27(10)); nan where an end is.
+
+    Examples
+    --------
+    >>> found = product_of(Estimate(100, 50, 200, 9), Estimate(3, 1.5, 6, 4))
+    >>> found.value, round(found.ci_low), round(found.ci_high), found.n
+    (300, 113, 800, 4)
+    """
+    value, n = a.value * b.value, min(a.n, b.n)
+    if not (value > 0 and min(a.ci_low, b.ci_low) > 0 and a.ci_high > 0 and b.ci_high > 0):
+        return Estimate(value, float("nan"), float("nan"), n)
+    down = math.hypot(math.log(a.value / a.ci_low), math.log(b.value / b.ci_low))
+    up = math.hypot(math.log(a.ci_high / a.value), math.log(b.ci_high / b.value))
+    return Estimate(value, value * math.exp(-down), value * math.exp(up), n)
+
+
+def past_discounts(shop: Shop, as_of: datetime) -> pd.DataFrame:
+    """Return what redeemers of each promotion that is over took off on its products.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions, exposures and responses. Coupons count by ``events.coupon_discount``, other
+        kinds by ``events.discount``; a kind without its column has no rows.
+    as_of : datetime
+        UTC without a zone; promotions that ended by then.
+
+    Returns
+    -------
+    DataFrame
+        promotion_id, kind, type, starts_at, redeemers, discount, per_redeemer, squares (of the
+        redeemers' own discounts, added up); by start and id.
+    """
+    columns = ["promotion_id", "kind", "type", "starts_at", "ends_at"]
+    table = shop.promotions
+    table = table.select(*[c for c in columns if c in table.columns]).execute()
+    table = table[table["ends_at"] <= as_of].assign(
+        type=table["type"].fillna("") if "type" in table else "",
+        text=table["promotion_id"].astype(str),
+    )
+    table = table.sort_values(["starts_at", "text"], ignore_index=True)
+    wanted = {
+        "coupon_discount": table[table["kind"] == "coupon"],
+        "discount": table[table["kind"] != "coupon"],
+    }
+    parts = [
+        discounts_in_windows(shop, rows, column)
+        for column, rows in wanted.items()
+        if len(rows) and shop.has("events", column) and shop.has("promotion_products")
+    ]
+    keys = ["promotion_id", "customer_id"]
+    windows = table.rename(columns={"starts_at": "low", "ends_at": "high"})
+    spans = windows[["promotion_id", "low", "high"]].assign(kind="redeem")
+    answers = responses_between(shop, spans, as_of)[keys]
+    rows = answers.merge(pd.concat(parts), on=keys, how="left") if parts else answers.head(0)
+    paid = rows["discount"].fillna(0.0).clip(lower=0.0) if parts else pd.Series(dtype=float)
+    rows = rows[keys].assign(discount=paid, squares=paid**2)
+    sums = rows.groupby("promotion_id").agg(
+        redeemers=("customer_id", "size"), discount=("discount", "sum"), squares=("squares", "sum")
+    )
+    found = table.drop(columns=["ends_at", "text"]).merge(sums, on="promotion_id")
+    return found.assign(per_redeemer=found["discount"] / found["redeemers"])
+
+
+def discount_per_redeemer(
+    past: pd.DataFrame, promotion: Mapping[Any, Any], currency: str = ""
+) -> DiscountPerRedeemer:
+    """Say what a redeemer of a promotion will take off, by past ones of its kind.
+
+    Parameters
+    ----------
+    past : DataFrame
+        As `past_discounts` returns it.
+    promotion : mapping
+        Its kind and, where the shop has them, its type. Another kind says nothing about its
+        discounts.
+    currency : str
+        Of the amounts.
+
+    Returns
+    -------
+    DiscountPerRedeemer
+    """
+    mine = past[(past["discount"] > 0) & (past["kind"] == promotion["kind"])]
+    kind, told = str(promotion["kind"]), promotion.get("type")
+    n, total, squares = (mine[c].to_numpy(float) for c in ("redeemers", "discount", "squares"))
+    mean, single = total / n, float((n - 1).sum())
+    # Of all promotions together: a promotion's own variance is a poor one where few redeemed.
+    spread = ((squares - n * mean**2) / mean**2).sum()
+    variation = max(float(spread / single) if single > 0 else 1.0, 1e-6)
+    ratios = past_ratios(total, n, mine["type"].tolist(), variance=lambda _: variation / n, half=0)
+    shown = ["promotion_id", "type", "starts_at", "redeemers", "discount", "per_redeemer"]
+    return DiscountPerRedeemer(
+        mine[shown].reset_index(drop=True),
+        ratios,
+        told if isinstance(told, str) else "",
+        variation,
+        currency,
+        kind,
+    )

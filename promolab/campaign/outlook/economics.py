@@ -1,0 +1,319 @@
+"""What the promotions of a week may cost and must bring, before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from promolab.campaign.outlook.bought_anyway import buying_chances, share_bought_anyway
+from promolab.campaign.outlook.discount_cost import (
+    break_even,
+    costs_of,
+    discount_per_redeemer,
+    past_discounts,
+)
+from promolab.campaign.outlook.economics_result import (
+    YEAR,
+    PromotionEconomics,
+    amount_words,
+    flat,
+    flat_columns,
+    restored,
+)
+from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
+from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
+from promolab.campaign.past.earlier_sales import sales_spread, visible_effect
+from promolab.campaign.past.schedule import moment_of, promotion_name
+from promolab.contract import Economics, read_operations
+from promolab.errors import InputError, nearest
+from promolab.metrics import PastRatios
+from promolab.results import Estimate, Result
+from promolab.wording import Answer, answer_to, count, is_one, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["LaunchEconomics", "PromotionEconomics", "launched", "weigh_launch"]
+
+
+MOST_NAMED = 3  # promotions; of more, the first sentence gives the number
+
+
+@dataclass(frozen=True)
+class LaunchEconomics(Result):
+    """What the promotions of a week may cost and must bring; made by `weigh_launch`.
+
+    Parameters
+    ----------
+    promotions : tuple of PromotionEconomics
+        In the order of the week's promotions.
+    """
+
+    promotions: tuple[PromotionEconomics, ...]
+
+    def __len__(self) -> int:
+        return len(self.promotions)
+
+    def of(self, promotion_id: Any) -> PromotionEconomics | None:
+        """Return a promotion's own; None where it is not planned."""
+        found = [p for p in self.promotions if str(p.promotion_id) == str(promotion_id)]
+        return found[0] if found else None
+
+    @property
+    def largest(self) -> PromotionEconomics | None:
+        """The promotion with the most customers to contact; None without any."""
+        return max(self.promotions, key=lambda p: p.contacts, default=None)
+
+    @property
+    def words(self) -> Answer:
+        """What customers do about those of them that contact anybody, in words."""
+        return answer_to(p.kind for p in self.promotions if p.contacts)
+
+    @property
+    def contacts(self) -> int:
+        """Contacts of all promotions: a customer of two of a bundle counts twice."""
+        return sum(p.contacts for p in self.promotions)
+
+    def assumed_words(self) -> str:
+        """Name what is assumed of any, to stand behind a figure that it enters; may be empty."""
+        told = dict.fromkeys(name for p in self.promotions if p.contacts for name in p.assumed())
+        return f"assumed: {', '.join(told)}" if told else ""
+
+    def total(self, name: str) -> Estimate:
+        """Add redemptions, discount or cost up over the promotions.
+
+        The ends are added too, as if all missed in the same direction: one model and one mean miss
+        enter all of them. The interval holds at least as often as it says.
+        """
+        rows = [p for p in self.promotions if p.contacts]
+        parts: list[Estimate] = [getattr(p, name) for p in rows]
+        value, low, high = (
+            math.fsum(getattr(e, end) for e in parts) if parts else 0.0
+            for end in ("value", "ci_low", "ci_high")
+        )
+        return Estimate(value, low, high, min((e.n for e in parts), default=0))
+
+    @property
+    def break_even(self) -> Estimate:
+        """Extra sales per contact over all promotions: their costs at their margins ÷ contacts."""
+        rows = [p for p in self.promotions if p.contacts]
+        n = self.contacts
+        if not rows:
+            return Estimate(float("nan"), float("nan"), float("nan"), 0)
+        value, low, high = (
+            math.fsum(p.contacts * getattr(p.break_even, end) for p in rows) / n
+            for end in ("value", "ci_low", "ci_high")
+        )
+        return Estimate(value, low, high, n)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per promotion."""
+        columns = list(flat_columns())
+        return pd.DataFrame([flat(p) for p in self.promotions], columns=columns)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> LaunchEconomics:
+        """Read back what `to_frame` gave, from a file of the run folder.
+
+        Raises
+        ------
+        InputError
+            If a column is missing.
+        """
+        for name in flat_columns():
+            if name not in frame.columns:
+                known = [str(c) for c in frame.columns]
+                raise InputError(f"the table lacks {name!r}; {nearest(name, known)}")
+        return cls(tuple(restored(row) for row in frame.to_dict("records")))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures by promotion_id."""
+        return {str(p.promotion_id): p.to_dict() for p in self.promotions}
+
+    def opening(self, customers: int | None = None) -> str:
+        """Return the first sentences of the page: whom, what to expect, what it must bring.
+
+        Parameters
+        ----------
+        customers : int, optional
+            Different customers to contact, where a customer gets several promotions.
+        """
+        first = self.largest
+        if first is None or not first.contacts:
+            return "Nobody is to be contacted this week."
+        r, d = self.total("redemptions"), self.total("discount")
+        costing = (
+            f"costing {amount_words(d, first.currency)} in discounts"
+            if math.isfinite(d.value)
+            else "what they cost in discounts is not known"
+        )
+        who = plural(self.contacts if customers is None else customers, "customer")
+        expected = expected_words(r.value, r.ci_low, r.ci_high)
+        noun = self.words.noun if is_one(expected) else f"{self.words.noun}s"
+        return (
+            f"Contact {who} about {self.named()}. Expect {expected} {noun}, {costing}. "
+            + self._must_bring(first)
+        )
+
+    def named(self) -> str:
+        """Return the promotions that contact anybody by name, or how many they are."""
+        names = [p.name for p in self.promotions if p.contacts]
+        if len(names) > MOST_NAMED or not names:
+            return plural(len(names), "promotion")
+        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+    def _must_bring(self, first: PromotionEconomics) -> str:
+        extra = self.break_even
+        if not math.isfinite(extra.value):
+            return "What each contact must bring is not known."
+        assumed = self.assumed_words()
+        text = (
+            f"To pay for itself each contact must bring {amount_words(extra, first.currency)} of "
+            f"extra sales{' (in part assumed)' if assumed else ''}; "
+        )
+        if not first.held:
+            return text + "nobody is held out, so whether it did will not be known."
+        if first.held < FEWEST:
+            return text + f"the holdout of {count(first.held)} is too small to tell."
+        if not math.isfinite(first.visible):
+            return text + f"what the holdout of {count(first.held)} can see is not known."
+        which = f" of {first.name}, the largest," if len(self.promotions) > 1 else ""
+        text += f"the holdout of {count(first.held)}{which} can see {first.sees_words()} or more"
+        needed = first.weeks_needed
+        if first.enough is not False or not needed > 1:
+            return f"{text}."
+        if needed <= YEAR:
+            return f"{text}: too little by itself, enough with {count(needed)} such weeks together."
+        return (
+            f"{text}: it will not tell whether it pays, and a year of such weeks read together "
+            "would not either."
+        )
+
+    def summary(self) -> str:
+        """Say it of each promotion."""
+        return "\n".join(p.summary() for p in self.promotions) or "No promotion starts this week."
+
+
+_DAY = 86_400
+NOTHING_OFF = "A recommendation takes nothing off."
+
+
+def weigh_launch(
+    shop: Shop,
+    as_of: Any,
+    planned: pd.DataFrame,
+    ratios: PastRatios | Mapping[str, Any] | None,
+    economics: Economics | None = None,
+) -> LaunchEconomics:
+    """Say what planned promotions may cost and must bring.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned, with promotions, exposures and responses.
+    as_of : datetime
+        The decision (UTC if it has no zone). Nothing at or after it is read.
+    planned : DataFrame
+        A row per planned customer and promotion: customer_id, promotion_id, p_redeemed and holdout:
+        ``none`` is to contact, ``promotion`` is held out of it, others are left aside
+        (`promolab.campaign.Plan.planned`).
+    ratios : PastRatios or mapping
+        `Backtest.past_ratios` of the response model, or its fields from ``metrics.json``.
+    economics : Economics, optional
+        By default those of the shop's settings.
+
+    Returns
+    -------
+    LaunchEconomics
+        One per promotion in ``planned``, in the order of start and id.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or a promotion is not the shop's.
+    """
+    now = moment_of(as_of)
+    for name in ("customer_id", "promotion_id", "p_redeemed", "holdout"):
+        if name not in planned.columns:
+            raise InputError(f"planned lacks {name!r}; {nearest(name, map(str, planned.columns))}")
+    told = read_operations(shop.settings).economics if economics is None else economics
+    known = ratios if isinstance(ratios, PastRatios) else PastRatios.of(ratios)
+    promotions = launched(shop, planned)
+    if promotions.empty:
+        return LaunchEconomics(())
+    past = past_discounts(shop, now)
+    buying = buying_chances(shop, now, promotions)
+    rows = []
+    for row in promotions.to_dict("records"):
+        mine = planned[planned["promotion_id"].astype(str) == str(row["promotion_id"])]
+        mine = mine.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
+        rows.append(_weigh_one(shop, now, row, mine, known, past, buying, told))
+    return LaunchEconomics(tuple(rows))
+
+
+def launched(shop: Shop, planned: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the planned promotions, in the order of start and id."""
+    wanted = sorted(planned["promotion_id"].astype(str).unique())
+    table = shop.promotions
+    found = (
+        table.filter(table.promotion_id.cast("string").isin(wanted)).execute()
+        if wanted
+        else (table.limit(0).execute())
+    )
+    found["text"] = found["promotion_id"].astype(str)
+    unknown = sorted(set(wanted) - set(found["text"]))
+    if unknown:
+        raise InputError(f"planned names {unknown[0]!r}, which the shop does not have")
+    return found.sort_values(["starts_at", "text"], ignore_index=True)
+
+
+def _weigh_one(
+    shop: Shop,
+    now: datetime,
+    row: dict[Any, Any],
+    mine: pd.DataFrame,
+    ratios: PastRatios,
+    past: pd.DataFrame,
+    buying: dict[Any, pd.Series[float] | None],
+    told: Economics,
+) -> PromotionEconomics:
+    sent = mine[mine["holdout"] == "none"]
+    held = mine[mine["holdout"] == "promotion"]
+    chances = sent.set_index("customer_id")["p_redeemed"].astype(float)
+    redemptions = expected_of(chances, ratios, type_of(row))
+    per = discount_per_redeemer(past, row, told.currency)
+    nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
+    discount = nothing if row["kind"] == "recommendation" or sent.empty else per.of(redemptions)
+    costs = costs_of(shop, now, row, told)
+    cost, extra = break_even(len(sent), redemptions, discount, costs)
+    sales = sales_spread(shop, now, row, pd.concat([sent, held])["customer_id"])
+    days = (row["ends_at"] - row["starts_at"]).total_seconds() / _DAY
+    anyway = share_bought_anyway(chances, buying.get(row["promotion_id"]), days)
+    return PromotionEconomics(
+        promotion_id=row["promotion_id"],
+        name=promotion_name(row["kind"], row["promotion_id"]),
+        contacts=len(sent),
+        held=len(held),
+        redemptions=redemptions,
+        discount=discount,
+        cost=cost,
+        break_even=extra,
+        margin_rate=costs.margin_rate,
+        contact_cost=costs.contact_cost,
+        coupon_cost=costs.coupon_cost,
+        funder_share=costs.funder_share,
+        sales_sd=sales.sd,
+        sales_correlation=sales.correlation,
+        visible=visible_effect(len(sent), len(held), sales.adjusted),
+        anyway_list=anyway.of_list,
+        anyway_redeemers=anyway.of_redeemers,
+        days=days,
+        discount_basis=NOTHING_OFF if row["kind"] == "recommendation" else per.summary(),
+        currency=told.currency,
+        kind=str(row["kind"]),
+    )

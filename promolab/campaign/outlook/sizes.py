@@ -1,0 +1,149 @@
+"""Longer and shorter lists side by side: what each step brings and costs, and whom it adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from promolab.campaign.outlook.discount_cost import (
+    break_even,
+    costs_of,
+    discount_per_redeemer,
+    past_discounts,
+)
+from promolab.campaign.outlook.economics import launched
+from promolab.campaign.outlook.expected import expected_of, type_of
+from promolab.campaign.plan.result import Plan
+from promolab.contract import read_operations
+from promolab.metrics import PastRatios
+from promolab.results import Estimate, Result
+from promolab.wording import percent, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["ListSteps", "list_steps"]
+
+_FIGURES = ("redemptions", "cost", "break_even")
+
+
+@dataclass(frozen=True)
+class ListSteps(Result):
+    """Lists of several sizes for each promotion that starts; made by `list_steps`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per promotion and size, the shortest first: promotion_id, contacts, planned (whether
+        it is the plan's list), redemptions, cost (to the shop) and break_even (extra sales per
+        contact), each with ``_low`` and ``_high`` (90 % prediction interval), added (customers that
+        the step adds), never (share of them never contacted before), whom (their most frequent
+        segment, in words).
+    """
+
+    table: pd.DataFrame = field(repr=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per promotion and size."""
+        return self.table
+
+    def summary(self) -> str:
+        """Say how many sizes stand side by side."""
+        n = self.table["promotion_id"].nunique()
+        if not n:
+            return "Nobody is to be contacted."
+        return f"{plural(len(self.table), 'list')} of {plural(n, 'promotion')}."
+
+
+def list_steps(
+    shop: Shop,
+    plan: Plan,
+    scores: pd.DataFrame,
+    segments: pd.DataFrame,
+    ratios: PastRatios,
+) -> ListSteps:
+    """Set lists of half, once and twice the planned size and of everybody side by side.
+
+    The customers to contact come first, the likeliest before the others; then those who may be
+    contacted and are not among the planned. Who is held back stays so.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned, with promotions, exposures and responses.
+    plan : Plan
+        Of `promolab.campaign.plan_week`; nothing at or after its decision is read.
+    scores : DataFrame
+        customer_id, promotion_id, support (``inside`` where the like was contacted before).
+    segments : DataFrame
+        customer_id, segment.
+    ratios : PastRatios
+        How far whole promotions missed (`promolab.compare.Backtest.past_ratios`).
+
+    Returns
+    -------
+    ListSteps
+        The row of the planned size has the figures of `promolab.campaign.weigh_launch`.
+    """
+    told = read_operations(shop.settings).economics
+    ends = [f"{name}{end}" for name in _FIGURES for end in ("", "_low", "_high")]
+    columns = ["promotion_id", "contacts", "planned", *ends, "added", "never", "whom"]
+    if plan.planned.empty:
+        return ListSteps(pd.DataFrame(columns=columns))
+    past = past_discounts(shop, plan.as_of)
+    named = segments.set_index("customer_id")["segment"]
+    rows: list[dict[str, Any]] = []
+    for promotion in launched(shop, plan.planned).to_dict("records"):
+        ranked = _ranked(plan, promotion["promotion_id"], scores)
+        ranked["segment"] = ranked["customer_id"].map(named)
+        planned = int((ranked["step"] == "to_contact").sum())
+        per = discount_per_redeemer(past, promotion, told.currency)
+        costs = costs_of(shop, plan.as_of, promotion, told)
+        for low, size in _sizes(planned, len(ranked)):
+            chances = ranked.set_index("customer_id")["p_redeemed"].head(size).astype(float)
+            redemptions = expected_of(chances, ratios, type_of(promotion))
+            nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
+            discount = nothing if promotion["kind"] == "recommendation" else per.of(redemptions)
+            cost, extra = break_even(size, redemptions, discount, costs)
+            figures = zip(_FIGURES, (redemptions, cost, extra), strict=True)
+            rows.append(
+                {"promotion_id": promotion["promotion_id"], "contacts": size}
+                | {"planned": size == planned}
+                | {k: v for name, e in figures for k, v in _spread(name, e).items()}
+                | _added(ranked.iloc[low:size])
+            )
+    return ListSteps(pd.DataFrame(rows, columns=columns))
+
+
+def _ranked(plan: Plan, promotion_id: Any, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return who is to be contacted, then who might be, each likeliest first."""
+    steps = plan.steps
+    mine = steps[(steps["promotion_id"] == promotion_id)]
+    mine = mine[mine["step"].isin(["to_contact", "not_planned"])]
+    mine = mine.assign(later=(mine["step"] != "to_contact").astype(int))
+    mine = mine.sort_values(["later", "p_redeemed", "customer_id"], ascending=[True, False, True])
+    support = scores.loc[scores["promotion_id"] == promotion_id, ["customer_id", "support"]]
+    return mine.merge(support, on="customer_id", how="left")
+
+
+def _sizes(planned: int, everybody: int) -> Iterator[tuple[int, int]]:
+    """Return where each step begins and ends."""
+    wanted = (planned // 2, planned, 2 * planned, everybody)
+    sizes = sorted({min(n, everybody) for n in wanted if n > 0})
+    return zip([0, *sizes], sizes, strict=False)
+
+
+def _spread(name: str, e: Estimate) -> dict[str, float]:
+    return {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
+
+
+def _added(rows: pd.DataFrame) -> dict[str, Any]:
+    sizes = rows["segment"].value_counts().sort_index()
+    whom = ""
+    if len(sizes):
+        whom = f"{percent(sizes.max() / len(rows), decimals=0)} {sizes.idxmax()}"
+    never = float((rows["support"] == "new_customer").mean())
+    return {"added": len(rows), "never": never, "whom": whom}

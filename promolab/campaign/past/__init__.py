@@ -1,0 +1,5 @@
+"""What was sent, answered and decided so far."""
+
+from promolab._faces import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,0 +1,196 @@
+"""Which promotions start, run, end and come, seen from the morning of a report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.past.outcomes import (
+    answers_of,
+    contacts_before,
+    moment_of,
+    response_spans,
+    responses_between,
+    shifted,
+)
+from promolab.contract import read_operations
+from promolab.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["EMPTY", "list_of", "moment_of", "promotion_name", "shifted", "timeline"]
+
+_KINDS = {
+    "coupon": "Coupons",
+    "recommendation": "Recommendation",
+    "limited_time_discount": "Discount",
+    "full_reduction": "Spend-and-save",
+}
+AHEAD = 28  # days after the week in which a promotion is "coming"
+
+EMPTY: Mapping[str, str] = MappingProxyType(
+    {
+        "launching": "No promotion starts this week.",
+        "coming": "No promotion starts in the four weeks after this one.",
+        "running": "No promotion that started earlier is still running.",
+        "ended": "No promotion ended in the last {weeks} weeks.",
+    }
+)
+"""The four lists of promotions, and what is said where one is empty."""
+
+
+def promotion_name(kind: str, promotion_id: Any) -> str:
+    """Return what readers call a promotion: its kind in words, and its id without the kind.
+
+    Examples
+    --------
+    >>> promotion_name("coupon", 13), promotion_name("full_reduction", "P7")
+    ('Coupons 13', 'Spend-and-save P7')
+    >>> promotion_name("recommendation", "W26-recommendation")
+    'Recommendation W26'
+    """
+    words = _KINDS.get(str(kind), str(kind).replace("_", " ").capitalize())
+    kind = re.escape(str(kind))
+    text = re.sub(rf"^{kind}[-_ .:/]+|[-_ .:/]+{kind}$", "", str(promotion_id))
+    return f"{words} {text}"
+
+
+def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.DataFrame:
+    """List the promotions around a date, with what had happened before it.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions, exposures and responses.
+    as_of : datetime
+        Nothing at or after it is read (UTC if it has no zone).
+    weeks : int
+        How many weeks back an ended promotion is still listed.
+    week : datetime, optional
+        The week's first moment, where the plan is made ahead of it; ``as_of`` by default.
+
+    Returns
+    -------
+    DataFrame
+        promotion_id, kind, name, status, starts_at, ends_at (UTC), day and days ("day 12 of 33"; 0
+        before the start), contacts and redeemers (distinct customers, before ``as_of`` only: a
+        promotion that starts in the week has as yet none), products (offered; missing if not
+        known).
+        ``status``: ``launching`` (starts within the week's 7 days), ``running`` (started earlier,
+        not over at ``as_of``), ``ended``, ``coming`` (starts in the 4 weeks after these 7 days). In
+        this order, and by start and id.
+
+    Raises
+    ------
+    DataError
+        If the shop lacks promotions, exposures or responses.
+    InputError
+        If ``as_of`` is no single moment, or lies after ``week``.
+
+    Examples
+    --------
+    >>> import promolab
+    >>> shop = promolab.load_shop("complete_journey")
+    >>> table = timeline(shop, datetime(2017, 10, 30, 4))
+    >>> table.set_index("name").status[["Coupons 18", "Coupons 16", "Coupons 13"]].tolist()
+    ['launching', 'running', 'ended']
+    """
+    shop.require("response models")
+    now = moment_of(as_of)
+    first = now if week is None else moment_of(week)
+    if first < now:
+        raise InputError(f"as_of {now} lies after the week's first moment {first}")
+    table = shop.promotions.select("promotion_id", "kind", "starts_at", "ends_at").execute()
+    table["status"] = _status(table, now, first, weeks, shop.zone)
+    table = table[table["status"].notna()].reset_index(drop=True)
+    table["name"] = [
+        promotion_name(k, i) for k, i in zip(table["kind"], table["promotion_id"], strict=True)
+    ]
+    length = _days(table["starts_at"], table["ends_at"], shop.zone)
+    table["days"] = np.ceil(length).astype(int)
+    today = pd.Series(pd.Timestamp(now), index=table.index)
+    elapsed = np.floor(_days(table["starts_at"], today, shop.zone)).astype(int) + 1
+    table["day"] = elapsed.where(table["starts_at"] <= now, 0).clip(upper=table["days"])
+    for column, counts in _counts(shop, table, now).items():
+        found = table["promotion_id"].map(counts)
+        table[column] = (found if column == "products" else found.fillna(0)).astype("Int64")
+    order = pd.Categorical(table["status"], ["launching", "running", "ended", "coming"])
+    table = table.assign(order=order.codes, text=table["promotion_id"].astype(str))
+    table = table.sort_values(["order", "starts_at", "text"], ignore_index=True)
+    columns = ["promotion_id", "kind", "name", "status", "starts_at", "ends_at", "day", "days"]
+    return table[[*columns, "contacts", "redeemers", "products"]]
+
+
+def list_of(promotions: pd.DataFrame, status: str, weeks: int = 8) -> tuple[pd.DataFrame, str]:
+    """Return one of the four lists, and the sentence to say where it is empty.
+
+    Parameters
+    ----------
+    promotions : DataFrame
+        From `timeline`.
+    status : str
+        ``launching``, ``coming``, ``running`` or ``ended``.
+    weeks : int
+        How far back `timeline` looked.
+
+    Returns
+    -------
+    DataFrame, str
+        Its promotions; the sentence ("" where there are any).
+
+    Examples
+    --------
+    >>> nothing = pd.DataFrame(columns=["promotion_id", "status"])
+    >>> list_of(nothing, "launching")[1]
+    'No promotion starts this week.'
+    """
+    if status not in EMPTY:
+        raise InputError(f"{status!r} is no list of promotions; {nearest(status, EMPTY)}")
+    rows = promotions[promotions["status"] == status].reset_index(drop=True)
+    return rows, "" if len(rows) else EMPTY[status].format(weeks=weeks)
+
+
+def _status(
+    table: pd.DataFrame, now: datetime, first: datetime, weeks: int, zone: str
+) -> pd.Series[Any]:
+    week, horizon = shifted(first, 7, zone), shifted(first, 7 + AHEAD, zone)
+    starts, ends = table["starts_at"], table["ends_at"]
+    status = pd.Series(None, index=table.index, dtype=object)
+    status[(starts < first) & (ends > now)] = "running"
+    status[(ends <= now) & (ends > shifted(now, -7 * weeks, zone))] = "ended"
+    status[(starts >= first) & (starts < week)] = "launching"
+    status[(starts >= week) & (starts < horizon)] = "coming"
+    return status
+
+
+def _days(earlier: pd.Series, later: pd.Series, zone: str) -> pd.Series:
+    """Return the local days between, whole or not: the clocks' changes neither add nor take one."""
+
+    def local(ts: pd.Series) -> pd.Series:
+        return ts.dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
+
+    return (local(later) - local(earlier)).dt.total_seconds() / 86_400
+
+
+def _counts(shop: Shop, table: pd.DataFrame, now: datetime) -> dict[str, pd.Series[Any]]:
+    attribution = read_operations(shop.settings).attribution
+    spans = response_spans(table, attribution, shop.zone, ("redeem",))
+    answers = answers_of(contacts_before(shop, table, now), responses_between(shop, spans, now))
+    by_promotion = answers.groupby("promotion_id")["redeem"]
+    counts = {
+        "contacts": by_promotion.size(),
+        "redeemers": by_promotion.agg(lambda n: int((n > 0).sum())),
+        "products": pd.Series(dtype="Int64"),
+    }
+    if shop.has("promotion_products"):
+        offers = shop.promotion_products
+        offers = offers.group_by("promotion_id").aggregate(n=offers.product_id.nunique())
+        counts["products"] = offers.execute().set_index("promotion_id")["n"]
+    return counts

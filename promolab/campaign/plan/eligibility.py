@@ -1,0 +1,326 @@
+"""Whom each promotion may not contact, customer by customer, and what has to be said about it."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.past.schedule import promotion_name
+from promolab.campaign.plan import rights
+from promolab.contract import NONE, ContactRules
+from promolab.errors import InputError
+from promolab.wording import count, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = [
+    "UNKNOWN",
+    "Eligibility",
+    "chances_of",
+    "channels_of",
+    "list_sizes",
+    "offers_of",
+    "share_of",
+    "whole_of",
+]
+
+
+UNKNOWN = "unknown"
+"""What stands for the channel of a promotion that states none, in a shop that states none."""
+
+
+def channels_of(shop: Shop, promotions: pd.DataFrame) -> list[str]:
+    """Return the channel of each promotion: its own, else the shop's, else `UNKNOWN`."""
+    other = shop.settings.channel or UNKNOWN
+    if "channel" not in promotions:
+        return [other] * len(promotions)
+    return [c if isinstance(c, str) and c.strip() else other for c in promotions["channel"]]
+
+
+@dataclass
+class Eligibility:
+    """Asks the engine once for everything that bars customers, and keeps what must be said.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned.
+    customers : Index of n ids
+        The active customers.
+    as_of, sends_at : datetime
+        The decision, which reads nothing later, and the sending, from which days are counted.
+    rules : ContactRules
+        The shop's.
+    planned : DataFrame, optional
+        Contacts that released plans still owe.
+    quarantined : sequence of str
+        Customers, as text, whose own row was quarantined.
+    """
+
+    shop: Shop
+    customers: pd.Index
+    as_of: datetime
+    sends_at: datetime
+    rules: ContactRules
+    planned: pd.DataFrame | None = None
+    quarantined: Sequence[str] = ()
+    notes: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.contacts = rights.contacts_before(self.shop, self.as_of, self.planned)
+        self.quiet = self._marked(
+            rights.quiet_after_complaint(
+                self.shop, self.as_of, self.sends_at, self.rules.quiet_days_after_complaint
+            )
+        )
+        self._without_right: dict[str | None, np.ndarray] = {}
+        self._status = self._barred_by_status()
+        if self.contacts is None and self.rules.limits:
+            name = self.shop.settings.name
+            self.unchecked.append(
+                f"Contact limits were not checked: {name} has no table 'exposures'."
+            )
+        if not self.shop.has("contact_rights"):
+            name = self.shop.settings.name
+            self.unchecked.append(
+                f"Consent was not checked: {name} has no table of contact rights."
+            )
+        if self.quiet.any():
+            days = plural(self.rules.quiet_days_after_complaint, "day")
+            who = plural(int(self.quiet.sum()), "active customer")
+            self.notes.append(f"{who} complained in the {days} before the sending: not contacted.")
+
+    def bars(
+        self, promotion_id: Any, channel: str, messages: int = 1, ends_at: Any = None
+    ) -> dict[str, np.ndarray]:
+        """Return whom a promotion may not contact, by step of the funnel.
+
+        Parameters
+        ----------
+        promotion_id : object
+            The promotion.
+        channel : str
+            Its channel, or `UNKNOWN`.
+        messages : int
+            How many contacts on this channel it brings, with what is sent together with it.
+        ends_at : datetime, optional
+            When it ends, where that is known.
+
+        Returns
+        -------
+        dict of str to array of bool, shape (n,)
+        """
+        known = None if channel == UNKNOWN else rights.same_channel(channel)
+        if known not in self._without_right:
+            self._without_right[known] = self._no_right(known, channel)
+        over = self.quiet.copy()
+        for limit in self.rules.limits if self.contacts is not None else ():
+            other = limit.channel is not None and rights.same_channel(limit.channel) != known
+            if other and known is not None:
+                continue
+            made = rights.contacts_within(self.contacts, limit, self.sends_at, self.shop.zone)
+            over |= self._counted(made) + messages > limit.contacts
+        rivals = self.rules.rivals(promotion_id)
+        excluded = np.zeros(len(self.customers), dtype=bool)
+        if rivals and self.contacts is not None:
+            end = None if pd.isna(ends_at) else ends_at
+            touched = rights.in_touch_for(self.shop, self.contacts, rivals, self.sends_at, end)
+            excluded = self._marked(touched)
+        return {
+            "no_right": self._without_right[known],
+            "status": self._status,
+            "over_limit": over,
+            "excluded": excluded,
+        }
+
+    def _no_right(self, known: str | None, channel: str) -> np.ndarray:
+        said, left = rights.no_right(self.shop, self.as_of, self.sends_at, known, self.rules)
+        gone = self._marked(left)
+        if gone.any():
+            self.notes.append(
+                f"{plural(int(gone.sum()), 'active customer')} unsubscribed from {channel}."
+            )
+        if said is None:
+            return gone
+        refused, granted = (
+            self._marked(said.index[said[c].to_numpy(bool)]) for c in ("refused", "granted")
+        )
+        both, unlisted = refused & granted, ~(refused | granted)
+        if both.any():
+            self.notes.append(
+                f"Contact rights of {plural(int(both.sum()), 'active customer')} contradict each "
+                f"other on {channel}; the strictest counts: no right."
+            )
+        if self.rules.unlisted == "may be contacted":
+            return gone | refused
+        if unlisted.any():
+            self.notes.append(
+                f"{plural(int(unlisted.sum()), 'active customer')} without a contact right on "
+                f"{channel}: not contacted. Where the table of contact rights lists refusals only, "
+                'write unlisted = "may be contacted" in [contact] of shop.toml.'
+            )
+        return gone | refused | unlisted
+
+    def _barred_by_status(self) -> np.ndarray:
+        never = self._marked(rights.never_contacted(self.shop, self.rules.never_statuses))
+        bad = np.zeros(len(self.customers), dtype=bool)
+        if len(self.quarantined):
+            bad = self.customers.astype(str).isin([str(c) for c in self.quarantined])
+        if bad.any():
+            who = plural(int(bad.sum()), "active customer")
+            self.notes.append(f"{who} whose row of customers was quarantined: not contacted.")
+        return never | bad
+
+    def _marked(self, ids: Iterable[Any]) -> np.ndarray:
+        """Return which of the customers are among the ids."""
+        marks = np.zeros(len(self.customers), dtype=bool)
+        places = self.customers.get_indexer(pd.Index(ids))
+        marks[places[places >= 0]] = True
+        return marks
+
+    def _counted(self, by_customer: pd.Series[int]) -> np.ndarray:
+        counts = np.zeros(len(self.customers), dtype=np.int64)
+        places = self.customers.get_indexer(by_customer.index)
+        counts[places[places >= 0]] = by_customer.to_numpy()[places >= 0]
+        return counts
+
+
+def share_of(name: str, value: Any, *, none_too: bool) -> float:
+    """Return a share above 0 (or 0, if none is fine too) and below 1."""
+    number = value if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    share = float(number)
+    if 0 < share < 1 or (share == 0 and none_too):
+        return share
+    if share == 0:
+        raise InputError(
+            f"{name} = 0 holds nobody back, so that the effect could never be known; give a share "
+            "above 0 and below 1, such as 0.1"
+        )
+    if share == 1:
+        raise InputError(f"{name} = 1 holds everybody back; give a share below 1, such as 0.1")
+    hint = f" ({share / 100:g}, not {value})" if 1 < share < 100 else ", such as 0.1"
+    raise InputError(f"{name} = {value!r}, must be a share between 0 and 1{hint}")
+
+
+def whole_of(name: str, value: Any, least: int | None) -> int:
+    """Return a whole number that is not below the least."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or (least is not None and value < least):
+        at_least = "" if least is None else f" of at least {least}"
+        raise InputError(f"{name} = {value!r}, must be a whole number{at_least}")
+    return int(value)
+
+
+def offers_of(shop: Shop, promotions: Any, rules: ContactRules, notes: list[str]) -> pd.DataFrame:
+    """Return the promotions to plan, in the order of their ids as text, each with its action."""
+    wanted = promotions["promotion_id"] if isinstance(promotions, pd.DataFrame) else promotions
+    wanted = [str(promotion) for promotion in wanted]
+    columns = ["promotion_id", "name", "channel", "action", "contact_cost", "starts_at", "ends_at"]
+    if not wanted:
+        return pd.DataFrame(columns=[*columns, "messages"])
+    table = shop.promotions
+    found = table.filter(table.promotion_id.cast("string").isin(wanted)).execute()
+    ids = found["promotion_id"].astype(str)
+    unknown = sorted(set(wanted) - set(ids))
+    if unknown:
+        raise InputError(f"promotions names {unknown[0]!r}, which the shop does not have")
+    if NONE in wanted:
+        raise InputError(f'a promotion is called "{NONE}", the action of whoever gets nothing')
+    found = found.assign(text=ids).sort_values("text", ignore_index=True)
+    found["channel"] = channels_of(shop, found)
+    if (found["channel"] == UNKNOWN).any():
+        names = ", ".join(found.loc[found["channel"] == UNKNOWN, "text"])
+        notes.append(f"No channel is known of {names}; the limits of every channel were kept.")
+    found["action"] = _actions(found["text"].tolist(), rules, notes)
+    found["name"] = [
+        promotion_name(k, i) for k, i in zip(found["kind"], found["promotion_id"], strict=True)
+    ]
+    same = [found["action"], found["channel"].map(rights.same_channel)]
+    found["messages"] = found.groupby(same)["text"].transform("size")
+    if "contact_cost" not in found:
+        found["contact_cost"] = np.nan
+    return found[[*columns, "messages", *(c for c in ("type", "kind") if c in found)]]
+
+
+def _actions(texts: list[str], rules: ContactRules, notes: list[str]) -> list[str]:
+    """Return each promotion's action: itself, or the bundle that starts as a whole."""
+    action = {text: text for text in texts}
+    for name, members in rules.bundles.items():
+        missing = [m for m in members if m not in action]
+        if not missing:
+            if name in action:
+                raise InputError(f"[contact] bundles.{name} is called like a promotion; rename it")
+            action |= dict.fromkeys(members, name)
+        elif len(missing) < len(members):
+            notes.append(
+                f"The bundle {name} does not start as a whole ({', '.join(missing)} missing); "
+                "its promotions are planned one by one."
+            )
+    return [action[text] for text in texts]
+
+
+def chances_of(scores: pd.DataFrame, promotions: pd.Series[Any]) -> tuple[pd.Index, np.ndarray]:
+    """Return the active customers in order, and p_redeemed, shape (customers, promotions)."""
+    missing = [c for c in ("customer_id", "promotion_id", "p_redeemed") if c not in scores]
+    if missing:
+        raise InputError(
+            f"scores lacks {missing[0]!r}; expected customer_id, promotion_id, p_redeemed"
+        )
+    customers = pd.Index(scores["customer_id"].drop_duplicates().sort_values())
+    if customers.hasnans:
+        raise InputError("scores has a row without customer_id; leave it out")
+    chance = np.full((len(customers), len(promotions)), np.nan)
+    column = pd.Index(promotions.astype(str)).get_indexer(
+        pd.Index(scores["promotion_id"].astype(str))
+    )
+    rows = customers.get_indexer(scores["customer_id"])[column >= 0]
+    values = scores["p_redeemed"].to_numpy(dtype=float)[column >= 0]
+    column = column[column >= 0]
+    if len(pd.unique(rows * max(len(promotions), 1) + column)) < len(rows):
+        raise InputError("scores has a customer and promotion more than once; give each pair once")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise InputError("scores has a p_redeemed that is no chance between 0 and 1")
+    chance[rows, column] = values
+    if np.isnan(chance).any():
+        raise InputError(
+            f"scores lacks {plural(int(np.isnan(chance).sum()), 'pair')} of an active customer and "
+            "a promotion; every active customer needs a score for each"
+        )
+    return customers, chance
+
+
+def list_sizes(
+    shop: Shop, as_of: datetime, offers: pd.DataFrame, given: Any, active: int, notes: list[str]
+) -> list[int]:
+    """Return how many customers to plan for each promotion; a bundle takes its shortest list."""
+    if isinstance(given, Mapping):
+        sizes = {str(k): whole_of(f"list_size of {k!r}", v, 0) for k, v in given.items()}
+        own = [
+            sizes.get(action, sizes.get(str(promotion), 0))
+            for action, promotion in zip(offers["action"], offers["promotion_id"], strict=True)
+        ]
+    else:
+        own = [whole_of("list_size", given, 0)] * len(offers)
+    usual = rights.usual_contacts(shop, as_of, offers) if 0 in own else own
+    for name, asked, size in zip(offers.get("name", []), own, usual, strict=True):
+        if not asked and size:
+            notes.append(
+                f"{name}: the {count(min(size, active))} likeliest are planned, as many as past "
+                "promotions of its type contacted in the median."
+            )
+        elif not asked:
+            notes.append(
+                f"{name}: nobody is planned, for no promotion before it says how many; "
+                "state list_size."
+            )
+    sized = pd.Series([a or u for a, u in zip(own, usual, strict=True)], dtype="int64")
+    return sized.groupby(offers["action"].to_numpy()).transform("min").tolist() if own else []

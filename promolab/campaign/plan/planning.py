@@ -1,0 +1,311 @@
+"""The weekly plan: whom each promotion contacts, whom not, and who is held back by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.abtest import assign
+from promolab.campaign.past.schedule import moment_of, shifted
+from promolab.campaign.plan import rights
+from promolab.campaign.plan.eligibility import (
+    Eligibility,
+    chances_of,
+    list_sizes,
+    offers_of,
+    share_of,
+    whole_of,
+)
+from promolab.campaign.plan.result import LEFT, STEPS, Plan, allot, count_steps, step_of
+from promolab.contract import NONE, ContactRules, read_operations
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["STEP", "plan_week"]
+
+_SEND = "send"
+_HELD = "hold out"
+
+
+def plan_week(
+    shop: Shop,
+    scores: pd.DataFrame,
+    as_of: Any,
+    promotions: pd.DataFrame | Sequence[Any],
+    *,
+    holdout: float = 0.1,
+    standing_holdout: float = 0.05,
+    list_size: int | Mapping[Any, int] = 0,
+    seed: int = 0,
+    standing_seed: int = 0,
+    lead_days: int = 0,
+    rules: ContactRules | None = None,
+    planned: pd.DataFrame | None = None,
+    quarantined: Sequence[str] = (),
+) -> Plan:
+    """Plan whom to contact for the promotions of a week, and hold some back by chance.
+
+    A customer gets one promotion (or bundle) at most: that with the highest chance, or the next one
+    where its list is full with likelier customers (`allot`). Who is held
+    out is drawn by `promolab.assign`, by cluster where `customers.cluster_id` is known: for the
+    long run among everybody under the name ``standing holdout``, of a promotion under ``holdout``
+    and its id. With standing share s and holdout h, a planned customer gets the promotion with
+    chance (1 − s)(1 − h); anybody else who is eligible gets nothing with chance 1.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned.
+    scores : DataFrame
+        customer_id, promotion_id, p_redeemed: every active customer × promotion.
+    as_of : datetime
+        The decision (UTC if it has no zone). Nothing that happened at or after it is read.
+    promotions : DataFrame or sequence
+        The promotions to plan, by id; what they are is read from the shop.
+    holdout : float
+        Share of the planned customers of each promotion held back; above 0, below 1.
+    standing_holdout : float
+        Share of all customers never contacted; from 0, below 1.
+    list_size : int or mapping
+        Customers to plan for each promotion, or by promotion_id (or bundle); 0 takes as many as
+        past promotions of its type contacted, in the median.
+    seed : int
+        Of the promotions' holdouts.
+    standing_seed : int
+        Of the standing holdout; leave it as it is from week to week.
+    lead_days : int
+        Days from the decision to the sending.
+    rules : ContactRules, optional
+        By default those of the shop's settings.
+    planned : DataFrame, optional
+        customer_id, promotion_id, ts, perhaps channel: contacts of released plans, earlier and
+        later ones, that `exposures` may not hold yet.
+    quarantined : sequence of str
+        Customers, as text, whose own row was quarantined
+        (`promolab.campaign.plan.quarantined_customers`).
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InputError
+        Shares, sizes or seeds that are none; scores that lack a pair or hold one twice; a promotion
+        that the shop does not know.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> from promolab.contract import Shop
+    >>> day = pd.Timestamp("2017-03-06")
+    >>> event = {"customer_id": "A", "ts": pd.Timestamp("2017-03-01"), "kind": "purchase"}
+    >>> offer = {"promotion_id": "P", "kind": "coupon", "starts_at": day, "ends_at": day}
+    >>> con = ibis.duckdb.connect()
+    >>> tables = {"events": event, "promotions": offer | {"channel": "mail"}}
+    >>> tables = {n: con.create_table(n, pd.DataFrame([row])) for n, row in tables.items()}
+    >>> scores = pd.DataFrame({"customer_id": [*"ABC"], "promotion_id": "P"})
+    >>> plan = plan_week(
+    ...     Shop(tables), scores.assign(p_redeemed=[0.1, 0.3, 0.2]), day, ["P"], list_size=2
+    ... )
+    >>> plan.planned[["customer_id", "holdout"]].values.tolist()
+    [['B', 'promotion'], ['C', 'none']]
+    >>> plan.decisions[["customer_id", "action", "propensity"]].round(3).values.tolist()
+    [['A', 'none', 1.0], ['B', 'none', 0.145], ['C', 'P', 0.855]]
+    """
+    h = share_of("holdout", holdout, none_too=False)
+    s = share_of("standing_holdout", standing_holdout, none_too=True)
+    seed, standing_seed = (
+        whole_of("seed", seed, None),
+        whole_of("standing_seed", standing_seed, None),
+    )
+    moment = moment_of(as_of)
+    sends_at = shifted(moment, whole_of("lead_days", lead_days, 0), shop.zone)
+    rules = read_operations(shop.settings).contact if rules is None else rules
+    notes: list[str] = []
+    offers = offers_of(shop, promotions, rules, notes)
+    customers, chance = chances_of(scores, offers["promotion_id"])
+    offers["list_size"] = list_sizes(shop, moment, offers, list_size, len(customers), notes)
+    able = Eligibility(shop, customers, moment, sends_at, rules, planned, quarantined)
+    bars = [
+        able.bars(row["promotion_id"], row["channel"], row["messages"], row["ends_at"])
+        for row in offers.to_dict("records")
+    ]
+    actions = offers["action"].drop_duplicates().tolist()
+    of_action = np.array([actions.index(action) for action in offers["action"]], dtype=int)
+    eligible, best = _by_action(bars, chance, of_action, len(actions))
+    sizes = offers.drop_duplicates("action")["list_size"].to_numpy(dtype=np.int64)
+    choice = allot(best, eligible, sizes)
+    groups = rights.clusters(shop, customers)
+    held = _held_out(customers, choice, actions, groups, (h, seed), (s, standing_seed))
+    decisions, chances = _decided(
+        moment, customers, eligible, choice, actions, held, (1 - s) * (1 - h)
+    )
+    elsewhere = _elsewhere(eligible, choice)
+    steps = pd.concat(
+        [
+            _steps(customers, row, chance[:, k], bars[k], choice == a, elsewhere[:, a], held)
+            for k, (row, a) in enumerate(zip(offers.to_dict("records"), of_action, strict=True))
+        ]
+        or [_no_steps(customers)],
+        ignore_index=True,
+    )
+    return Plan(
+        as_of=moment,
+        sends_at=sends_at,
+        holdout=h,
+        standing_holdout=s,
+        seed=seed,
+        standing_seed=standing_seed,
+        promotions=offers.drop(columns="messages"),
+        funnel=count_steps(steps, offers),
+        steps=steps,
+        planned=_planned(steps, offers, decisions),
+        decisions=decisions,
+        propensities=chances,
+        notes=(*notes, *able.unchecked, *able.notes),
+        unchecked=tuple(able.unchecked),
+    )
+
+
+def _by_action(
+    bars: list[dict[str, np.ndarray]], chance: np.ndarray, of_action: np.ndarray, actions: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return who is eligible for each action, and the highest chance among its promotions."""
+    eligible = np.ones((len(chance), actions), dtype=bool)
+    best = np.zeros((len(chance), actions))
+    for k, (own, action) in enumerate(zip(bars, of_action, strict=True)):
+        eligible[:, action] &= ~np.logical_or.reduce([own[step] for step in LEFT])
+        best[:, action] = np.maximum(best[:, action], chance[:, k])
+    return eligible, best
+
+
+def _held_out(
+    customers: pd.Index,
+    choice: np.ndarray,
+    actions: list[str],
+    groups: pd.Series[Any] | None,
+    own: tuple[float, int],
+    standing: tuple[float, int],
+) -> np.ndarray:
+    """Return ``none``, ``standing`` or ``promotion`` for each customer; none if not planned."""
+    held = np.full(len(customers), "none", dtype=object)
+
+    def drawn(who: np.ndarray, name: str, share: float, seed: int) -> np.ndarray:
+        units = None if groups is None else groups[who]
+        shares = {_HELD: share, _SEND: 1 - share}
+        arms = assign(customers[who], name, shares, seed, cluster=units)
+        return who & _spread(who, (arms.table["arm"] == _HELD).to_numpy())
+
+    for k, action in enumerate(actions):
+        planned = choice == k
+        if planned.any():
+            held[drawn(planned, f"holdout {action}", *own)] = "promotion"
+    planned = choice >= 0
+    if standing[0] and planned.any():
+        held[drawn(planned, "standing holdout", *standing)] = "standing"
+    return held
+
+
+def _spread(who: np.ndarray, values: np.ndarray) -> np.ndarray:
+    whole = np.zeros(len(who), dtype=bool)
+    whole[who] = values
+    return whole
+
+
+def _decided(
+    moment: datetime,
+    customers: pd.Index,
+    eligible: np.ndarray,
+    choice: np.ndarray,
+    actions: list[str],
+    held: np.ndarray,
+    sent: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the decisions and all their propensities; ``sent`` is the chance of the planned."""
+    who: np.ndarray = np.logical_or.reduce(eligible, axis=1)
+    names = np.array([*actions, NONE], dtype=object)  # choice −1 is the last one
+    planned, kept = names[choice[who]], held[who] == "none"
+    action = np.where(kept, planned, NONE)
+    propensity = np.where(planned == NONE, 1.0, np.where(kept, sent, 1 - sent))
+    ids = f"{moment:%Y%m%dT%H%M%S}-" + customers[who].astype(str)
+    decisions = pd.DataFrame(
+        {
+            "decision_id": np.asarray(ids, dtype=object),
+            "customer_id": customers[who],
+            "ts": pd.Timestamp(moment).as_unit("us"),
+            "action": action,
+            "propensity": propensity,
+            "planned_action": planned,
+            "holdout": held[who],
+        }
+    )
+    with_plan = decisions[decisions["planned_action"] != NONE]
+    both = [
+        with_plan.assign(action=with_plan["planned_action"], propensity=sent),
+        with_plan.assign(action=NONE, propensity=1 - sent),
+        decisions[decisions["planned_action"] == NONE],
+    ]
+    chances = pd.concat([part[["decision_id", "action", "propensity"]] for part in both])
+    return _texts(decisions), _texts(chances.sort_index(kind="stable").reset_index(drop=True))
+
+
+def _texts(table: pd.DataFrame) -> pd.DataFrame:
+    names = ("decision_id", "action", "planned_action", "holdout")
+    return table.astype({name: "str" for name in names if name in table})
+
+
+def _elsewhere(eligible: np.ndarray, choice: np.ndarray) -> np.ndarray:
+    """Return who gets another action, or is barred by another promotion of the same bundle."""
+    number = np.arange(eligible.shape[1])
+    return ~eligible | ((choice[:, None] >= 0) & (choice[:, None] != number))
+
+
+def _steps(
+    customers: pd.Index,
+    offer: dict[Any, Any],
+    chance: np.ndarray,
+    bars: dict[str, np.ndarray],
+    planned: np.ndarray,
+    elsewhere: np.ndarray,
+    held: np.ndarray,
+) -> pd.DataFrame:
+    codes = step_of(bars, planned, elsewhere, held)
+    return pd.DataFrame(
+        {
+            "customer_id": customers,
+            "promotion_id": offer["promotion_id"],
+            "p_redeemed": chance,
+            "step": pd.Categorical.from_codes(codes, dtype=STEP),
+        }
+    )
+
+
+STEP = pd.CategoricalDtype(list(STEPS), ordered=True)
+"""What the steps of a plan are, in their order."""
+
+
+def _no_steps(customers: pd.Index) -> pd.DataFrame:
+    nobody = np.zeros(0)
+    bars = {step: nobody.astype(bool) for step in LEFT}
+    offer = {"promotion_id": ""}
+    none = nobody.astype(bool)
+    return _steps(customers[:0], offer, nobody, bars, none, none, nobody.astype(str))
+
+
+_HOLDOUT = {"held_out_standing": "standing", "held_out_promotion": "promotion", "to_contact": NONE}
+
+
+def _planned(steps: pd.DataFrame, offers: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
+    """Return the planned customers of each promotion, in the order of the customers."""
+    rows = steps[steps["step"].isin(_HOLDOUT)]
+    rows = rows.merge(offers[["promotion_id", "channel", "action"]], on="promotion_id")
+    rows = rows.merge(decisions[["customer_id", "decision_id"]], on="customer_id")
+    rows["holdout"] = rows["step"].astype(str).map(_HOLDOUT).astype("str")
+    columns = ["customer_id", "promotion_id", "channel", "action", "p_redeemed", "holdout"]
+    return rows[[*columns, "decision_id"]]

@@ -1,0 +1,209 @@
+"""The files for the sending tool: whom to contact, who is held out, and the control sums."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.contract import read_operations
+from promolab.errors import InputError
+
+if TYPE_CHECKING:
+    from promolab.campaign.plan.result import Plan
+    from promolab.contract import Settings
+
+__all__ = ["CONTROL", "HOLDOUT", "file_names", "neutralised", "restored", "write_send"]
+
+
+LONGEST = 180  # bytes, well below the 255 of common file systems
+
+
+def file_names(pairs: Sequence[tuple[Any, str]]) -> list[str]:
+    """Return the file's name of each promotion and channel: ``<promotion>__<channel>.csv``.
+
+    Letters, digits, dots, hyphens and single underscores of ASCII stay; all else becomes its UTF-8
+    bytes as ``%XX``. Two names that differ by case alone, or one that is very long, carry a hash of
+    what they stand for behind a ``~``.
+
+    Parameters
+    ----------
+    pairs : sequence of (promotion_id, channel)
+        Each once.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> file_names([(18, "mail"), ("A/B", "e mail"), ("p1", "app"), ("P1", "app")])
+    ['18__mail.csv', 'A%2FB__e%20mail.csv', 'p1__app~d8cd0e2716081cea.csv', ...]
+    """
+    stems = [f"{_safe(str(promotion))}__{_safe(channel)}" for promotion, channel in pairs]
+    alike = Counter(stem.casefold() for stem in stems)
+    return [
+        (f"{stem[:LONGEST]}~{_hash(stem)}" if alike[stem.casefold()] > 1 or len(stem) > LONGEST
+         else stem) + ".csv"
+        for stem in stems
+    ]  # fmt: skip
+
+
+def _safe(text: str) -> str:
+    """Return a text of which no two are alike, without the two underscores that divide a name."""
+    kept = re.sub(
+        r"[^A-Za-z0-9._-]|^[.-]|^_|_$|(?<=_)_",
+        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass")),
+        text,
+    )
+    return kept or "%"
+
+
+def _hash(stem: str) -> str:
+    return hashlib.sha256(stem.encode("ascii")).hexdigest()[:16]
+
+
+HOLDOUT = "holdout.csv"
+CONTROL = "control.csv"
+_FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"
+
+
+def neutralised(cells: pd.Series[Any]) -> pd.Series[str]:
+    """Return cells as text, with an apostrophe before what a spreadsheet would run as a formula.
+
+    That is what begins with ``=``, ``+``, ``-``, ``@`` (their full-width forms included), a tab or
+    a line break, apostrophes before it or not: so two ids never become one, and `restored` finds
+    each again.
+
+    Examples
+    --------
+    >>> neutralised(pd.Series(["=1+1", "A-7", "'=x", "'x"])).tolist()
+    ["'=1+1", 'A-7', "''=x", "'x"]
+    """
+    text = cells.astype("str").reset_index(drop=True)
+    return text.where(~text.str.contains(_FORMULA, regex=True), "'" + text)
+
+
+def restored(cells: pd.Series[Any]) -> pd.Series[str]:
+    """Return the ids that `neutralised` made the cells of.
+
+    Examples
+    --------
+    >>> restored(pd.Series(["'=1+1", "A-7", "''=x", "'x"])).tolist()
+    ['=1+1', 'A-7', "'=x", "'x"]
+    """
+    text = cells.astype("str").reset_index(drop=True)
+    changed = text.str.startswith("'") & text.str.contains(_FORMULA, regex=True)
+    return text.where(~changed, text.str.slice(1))
+
+
+def write_send(
+    plan: Plan, folder: Path, settings: Settings, costs: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """Write the files that the sending tool loads, the holdout apart, and the control sums.
+
+    Parameters
+    ----------
+    plan : Plan
+        By `promolab.campaign.plan_week`.
+    folder : Path
+        Made if it is missing; must be empty.
+    settings : Settings
+        The shop's: the columns of ``[send]`` and the costs of ``[economics]``.
+    costs : mapping of str to float, optional
+        What each promotion (its id as text) is expected to cost, discounts included, where that is
+        known (`promolab.campaign.outlook.weigh_launch`).
+
+    Returns
+    -------
+    DataFrame
+        What ``control.csv`` holds, one row per other file: file, rows (without the heading),
+        customers (distinct), expected_cost (of ``costs``, else rows × contact cost and redemptions
+        expected × coupon cost, in the shop's currency; missing where neither is known), sha256.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something already, or is a file.
+
+    Notes
+    -----
+    ``<promotion>__<channel>.csv`` for every promotion and channel, that of nobody included;
+    ``holdout.csv`` with customer_id, promotion_id, holdout. UTF-8, lines end in a line feed,
+    customers in the order of their ids. Ids that a spreadsheet would run as a formula carry an
+    apostrophe (`neutralised`); whoever loads the files takes it off again (`restored`).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from promolab.campaign.plan.planning import plan_week
+    >>> from promolab.contract import Settings, Shop
+    >>> nobody = pd.DataFrame({"customer_id": [], "promotion_id": [], "p_redeemed": []})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     plan = plan_week(Shop({}), nobody, "2017-03-06", [])
+    ...     write_send(plan, Path(folder) / "send", Settings())[["file", "rows"]].values.tolist()
+    [['holdout.csv', 0]]
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(f"{folder} is not empty; the send files go into a folder of their own")
+    folder.mkdir(parents=True, exist_ok=True)
+    said = read_operations(settings)
+    rows = []
+    offers = plan.promotions
+    names = file_names(list(zip(offers["promotion_id"], offers["channel"], strict=True)))
+    contacts = plan.to_contact.merge(
+        offers[["promotion_id", "starts_at", "ends_at", "contact_cost"]], on="promotion_id"
+    )
+    for name, promotion in sorted(zip(names, offers["promotion_id"], strict=True)):
+        part = contacts[contacts["promotion_id"] == promotion]
+        columns = {title: _cells(part[field]) for field, title in said.send.columns.items()}
+        cost = (costs or {}).get(str(promotion), np.nan)
+        if not np.isfinite(cost):
+            cost = _cost(
+                part, offers.loc[offers["promotion_id"] == promotion, "contact_cost"], said
+            )
+        rows.append(_written(folder / name, pd.DataFrame(columns), part, cost))
+    held = plan.held_out[["customer_id", "promotion_id", "holdout"]]
+    table = pd.DataFrame({column: _cells(held[column]) for column in held})
+    rows.append(_written(folder / HOLDOUT, table, held, 0.0))
+    control = pd.DataFrame(rows, columns=["file", "rows", "customers", "expected_cost", "sha256"])
+    cost_text = [f"{cost:.2f}" if np.isfinite(cost) else "" for cost in control["expected_cost"]]
+    _write(folder / CONTROL, control.assign(expected_cost=cost_text))
+    return control
+
+
+def _cells(values: pd.Series[Any]) -> pd.Series[str]:
+    if values.dtype.kind == "M":
+        return values.dt.strftime("%Y-%m-%dT%H:%M:%SZ").reset_index(drop=True)
+    return neutralised(values)
+
+
+def _cost(part: pd.DataFrame, of_promotion: pd.Series[Any], said: Any) -> float:
+    own = float(pd.to_numeric(of_promotion).iloc[0])
+    contact, coupon = said.economics.contact_cost, said.economics.coupon_cost
+    if np.isnan(own) and contact.assumed and coupon.assumed:
+        return float("nan")
+    each = contact.value if np.isnan(own) else own
+    return len(part) * each + float(part["p_redeemed"].sum()) * coupon.value
+
+
+def _written(path: Path, table: pd.DataFrame, part: pd.DataFrame, cost: float) -> dict[str, Any]:
+    return {
+        "file": path.name,
+        "rows": len(table),
+        "customers": int(part["customer_id"].nunique()),
+        "expected_cost": cost,
+        "sha256": _write(path, table),
+    }
+
+
+def _write(path: Path, table: pd.DataFrame) -> str:
+    content = table.to_csv(index=False, lineterminator="\n").encode("utf-8")
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,308 @@
+"""A promotion against its holdout: planned and assigned compared with planned and held back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.past.decided import ASSIGNED, doubtful_ratio, groups_of, obstacle
+from promolab.effects import RANDOMISED, ArmDifference, Difference, compare_arms
+from promolab.metrics import welch_degrees
+from promolab.results import Estimate, Result
+from promolab.wording import count, money, more_or_less, number, percent, plural
+
+__all__ = ["HoldoutComparison", "PooledHoldouts", "compare_with_holdout", "pool_holdouts"]
+
+
+HELD = "holdout"
+
+
+@dataclass(frozen=True)
+class HoldoutComparison(Result):
+    """What a promotion changed, by its holdout; made by `compare_with_holdout`.
+
+    Parameters
+    ----------
+    promotion_id : object
+        The promotion.
+    assigned, held : int
+        Customers who were assigned it, and whom chance kept from it; by decision, whatever was
+        sent.
+    holdout : str
+        Which one: ``promotion``, ``standing``, or ``chance`` where chances differed between
+        customers ("" without one).
+    share_held : float
+        held / (assigned + held).
+    sales, bought, redeemed : ArmDifference or None
+        Assigned less held, in the window: net sales per customer; shares who bought any of the
+        promotion's products, and who redeemed.
+    why : str
+        What the comparison rests on, or why there is none.
+    units : ndarray
+        The independent units, in the order of the scores of ``sales``.
+    """
+
+    promotion_id: Any
+    assigned: int
+    held: int
+    holdout: str
+    share_held: float
+    sales: ArmDifference | None
+    bought: ArmDifference | None
+    redeemed: ArmDifference | None
+    why: str
+    units: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+
+    @property
+    def identification(self) -> str:
+        """``randomised``, or ``not identified``."""
+        return RANDOMISED if self.bought is not None else "not identified"
+
+    def difference(self) -> Difference | None:
+        """Return the difference in sales in the form of the adjusted one; None without sales."""
+        if self.sales is None:
+            return None
+        e = self.sales.difference
+        return Difference(
+            Estimate(e.value, e.ci_low, e.ci_high, self.assigned),
+            RANDOMISED,
+            self.why,
+            self.assigned,
+            self.held,
+            contacted_mean=self.sales.treated.value,
+            similar_mean=self.sales.control.value,
+        )
+
+    def _parts(self) -> dict[str, ArmDifference]:
+        found = {"sales": self.sales, "bought": self.bought, "redeemed": self.redeemed}
+        return {name: part for name, part in found.items() if part is not None}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per outcome: the two means and their difference, with intervals."""
+        rows = [
+            {"outcome": name, ASSIGNED: part.treated.value, HELD: part.control.value}
+            | part.difference.to_dict()
+            for name, part in self._parts().items()
+        ]
+        columns = ["outcome", ASSIGNED, HELD, "value", "ci_low", "ci_high", "n"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts, and the difference of each outcome."""
+        fields = super().to_dict() | {"promotion_id": str(self.promotion_id)}
+        parts = {name: part.to_dict() for name, part in self._parts().items()}
+        return fields | parts | {"identification": self.identification}
+
+    def summary(self) -> str:
+        """Return what was found, or why nothing could be."""
+        if self.bought is None:
+            return f"No randomised comparison{f': {self.why}' if self.why else ''}."
+        e = self.bought.difference
+        text = more_or_less(e.value, e.ci_low, e.ci_high, "points", scale=100, what="bought")
+        text += " than of those held back"
+        if self.sales is not None:
+            s = self.sales.difference
+            sales = more_or_less(s.value, s.ci_low, s.ci_high, what="sales per customer")
+            text = f"{sales}, {text}"
+        return f"{text} (randomised: {self.why})."
+
+
+def compare_with_holdout(
+    promotion_id: Any,
+    decisions: pd.DataFrame,
+    sales: pd.Series[Any] | None,
+    buyers: pd.Series[Any],
+    redeemers: pd.Series[Any],
+    level: float = 0.95,
+    *,
+    earlier: pd.Series[Any] | None = None,
+    days: float = np.nan,
+) -> HoldoutComparison:
+    """Compare those assigned a promotion with those whom chance kept from it.
+
+    The holdout of this promotion is the one to compare with: who is held out of it gets all else as
+    usual. The standing holdout, which never gets anything, stands in only where there is no other.
+    Where chances differed between customers, those who got nothing are weighted by theirs
+    (`promolab.campaign.past.decided.read_decisions`). Sales are adjusted for earlier ones.
+
+    Parameters
+    ----------
+    promotion_id : object
+        The promotion.
+    decisions : DataFrame
+        From `read_decisions`: those of its action.
+    sales : Series or None
+        Net sales in the window by customer_id; who bought nothing may be missing.
+    buyers, redeemers : Series
+        Customers who bought any of its products, and who redeemed, in the window.
+    level : float
+        Confidence level.
+    earlier : Series, optional
+        Net sales by customer_id before anything was decided.
+    days : float
+        Over how many days.
+
+    Returns
+    -------
+    HoldoutComparison
+        Not identified if nobody was held back, if a group is worth fewer than 20 independent units,
+        or if the groups' sizes are not those of the recorded chance (p < 0.001; below 0.01 it is
+        said).
+    """
+    rows, holdout = groups_of(decisions)
+    treated = rows["arm"] == ASSIGNED
+    n1, n0 = int(treated.sum()), int((~treated).sum())
+    share = n0 / len(rows) if len(rows) else np.nan
+    if why := obstacle(decisions):
+        return HoldoutComparison(promotion_id, n1, n0, "", share, None, None, None, why)
+    arm = np.where(treated, ASSIGNED, HELD)
+    cluster, who = rows["cluster"].to_numpy(), rows["customer_id"]
+    weight = rows["weight"].to_numpy(dtype=float) if holdout == "chance" else None
+
+    def compared(outcome: Any, kind: str, before: Any = None) -> ArmDifference:
+        return compare_arms(
+            outcome,
+            arm,
+            control=HELD,
+            cluster=cluster,
+            weight=weight,
+            earlier=before,
+            kind=kind,
+            level=level,
+        )
+
+    spent, before = (
+        None if part is None else who.map(part).fillna(0.0).to_numpy(dtype=float)
+        for part in (sales, earlier)
+    )
+    found = None if spent is None else compared(spent, "mean", before)
+    why = _who(n1, n0, share, holdout) + doubtful_ratio(decisions)
+    if found is not None:
+        why += _allowed_for(found, days) + found.weight_of_one()
+    return HoldoutComparison(
+        promotion_id,
+        n1,
+        n0,
+        holdout,
+        share,
+        found,
+        compared(who.isin(buyers).to_numpy(), "share"),
+        compared(who.isin(redeemers).to_numpy(), "share"),
+        why,
+        units=pd.unique(cluster),
+    )
+
+
+def _who(assigned: int, held: int, share: float, holdout: str) -> str:
+    """Say who is compared with whom, and that chance decided it."""
+    if holdout == "chance":
+        return (
+            f"{plural(assigned, 'customer')} got it and {count(held)} who could have got it got "
+            "nothing, by chances that differ between customers and weigh those who got nothing"
+        )
+    name = "held back from it" if holdout == "promotion" else "in the standing holdout"
+    return (
+        f"of {plural(assigned + held, 'customer')} planned for it, {count(held)} "
+        f"({percent(share, decimals=0)}) were {name} by chance"
+    )
+
+
+def _allowed_for(found: ArmDifference, days: float) -> str:
+    """Say that earlier sales are allowed for, where they tell anything."""
+    if not found.correlation:
+        return ""
+    before = plural(days, "day") if np.isfinite(days) else "days"
+    return (
+        f"; sales in the {before} before are allowed for (correlation "
+        f"{number(found.correlation, decimals=2)})"
+    )
+
+
+@dataclass(frozen=True)
+class PooledHoldouts(Result):
+    """Extra net sales per customer over several promotions; made by `pool_holdouts`.
+
+    Parameters
+    ----------
+    difference : Estimate
+        Their mean, the better known weighing more; ``n`` is the customers of all of them.
+    promotions : int
+        Promotions with a holdout that could be read.
+    currency : str
+        Of the difference.
+    """
+
+    difference: Estimate
+    promotions: int
+    currency: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row."""
+        fields = self.difference.to_dict() | {"promotions": self.promotions}
+        return pd.DataFrame([fields])
+
+    def summary(self) -> str:
+        """Return what they show together, in a sentence."""
+        e = self.difference
+        text = money(e.value, e.ci_low, e.ci_high, currency=self.currency)
+        chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
+        return (
+            f"The holdouts of {plural(self.promotions, 'promotion')}, read together: extra net "
+            f"sales of {text} per customer{chance} (randomised; the better known weigh more)."
+        )
+
+
+def pool_holdouts(
+    comparisons: Iterable[HoldoutComparison], level: float = 0.95, currency: str = ""
+) -> PooledHoldouts | None:
+    r"""Read the holdouts of several promotions together.
+
+    The mean of their differences in sales, each weighted by the inverse of its variance. Customers
+    (or households) who are in several enter once, with all that they add: the variance is that of
+    the summed influence.
+
+    Parameters
+    ----------
+    comparisons : iterable of HoldoutComparison
+        Of different promotions; those without a difference in sales are left out.
+    level : float
+        Confidence level.
+    currency : str
+        Of the sales.
+
+    Returns
+    -------
+    PooledHoldouts or None
+        None with fewer than two.
+
+    References
+    ----------
+    Borenstein, Hedges, Higgins & Rothstein (2009), Introduction to Meta-Analysis, ch. 11 (fixed
+    effects: the mean of these promotions, not of all that could be run).
+    """
+    known = [c for c in comparisons if c.sales is not None and c.sales.scores @ c.sales.scores > 0]
+    if len(known) < 2:
+        return None
+    found = [c.sales for c in known if c.sales is not None]
+    squares = np.array([float(s.scores @ s.scores) for s in found])
+    weight = (1 / squares) / (1 / squares).sum()
+    value = float(weight @ [s.difference.value for s in found])
+    parts = [
+        pd.Series(w * s.scores, index=c.units) for w, s, c in zip(weight, found, known, strict=True)
+    ]
+    added = pd.concat(parts)
+    together = added.groupby(level=0).sum().to_numpy()
+    units = len(together)
+    variance = float(together @ together) * units / (units - 1)
+    # The smaller group of each tells how well its part of the variance is known.
+    few = [float(min(s.treated.n, s.control.n)) for s in found]
+    degrees = welch_degrees(list(weight**2 * squares), few)
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(degrees, 0.5 + level / 2)) * variance**0.5
+    n = sum(s.difference.n for s in found)
+    return PooledHoldouts(Estimate(value, value - half, value + half, n), len(known), currency)

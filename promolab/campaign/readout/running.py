@@ -1,0 +1,381 @@
+"""Promotions that are running: redemptions so far against those expected by now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.outlook.expected import PREDICTION_LEVEL
+from promolab.campaign.outlook.forecasts import Pace
+from promolab.campaign.past.outcomes import (
+    answers_of,
+    contacts_before,
+    moment_of,
+    response_spans,
+    responses_between,
+    shifted,
+)
+from promolab.campaign.past.schedule import promotion_name
+from promolab.contract import read_operations
+from promolab.errors import InputError
+from promolab.results import Estimate, Result, plain
+from promolab.wording import answer_to, count, number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from promolab.contract import Shop
+
+__all__ = ["Running", "RunningPromotion", "follow_running"]
+
+
+INSIDE, ABOVE, BELOW = "inside its band", "above its band", "below its band"
+UNKNOWN, LITTLE = "no band yet", "too little known"
+_PLURAL = {INSIDE: "inside their band", ABOVE: "above their band", BELOW: "below their band"}
+
+TELLING = 4.0
+"""A band from 0 to this many times the expected says nothing: whatever is likely to come lies in
+it."""
+
+
+@dataclass(frozen=True)
+class RunningPromotion(Result):
+    """One promotion that runs; a row of `Running`.
+
+    Parameters
+    ----------
+    promotion_id : object
+        The promotion.
+    name : str
+        What readers call it.
+    starts_at, ends_at : datetime
+        Its window, UTC.
+    day, days : int
+        Local days: day ``day`` of ``days`` begins or is under way.
+    contacts, observed : int
+        Customers contacted so far, and those of them who have redeemed.
+    expected, expected_total : Estimate
+        Redeemers expected by now and by the end, with prediction intervals; ``n`` of the first is
+        the number of past promotions behind it. nan where there is nothing to go by.
+    source : str
+        What the expectation rests on, in words.
+    level : float
+        Of the intervals.
+    curve : DataFrame
+        day (since the start), at, observed (nan after today), expected, ci_low, ci_high.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
+    """
+
+    promotion_id: Any
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+    day: int
+    days: int
+    contacts: int
+    observed: int
+    expected: Estimate
+    expected_total: Estimate
+    source: str
+    level: float
+    curve: pd.DataFrame = field(repr=False)
+    kind: str = "coupon"
+
+    @property
+    def word(self) -> str:
+        """``inside``, ``above`` or ``below its band``; ``too little known`` or ``no band yet``.
+
+        A band that holds none at all as well as `TELLING` times the expected (or everybody who was
+        contacted) excludes nothing, so lying inside it is no finding.
+        """
+        e = self.expected
+        if not np.isfinite([e.ci_low, e.ci_high]).all():
+            return UNKNOWN
+        # As a reader sees it: redemptions are whole, and so are the ends of the band.
+        if self.observed > np.ceil(e.ci_high):
+            return ABOVE
+        if self.observed < np.floor(e.ci_low):
+            return BELOW
+        much = min(TELLING * e.value, float(self.contacts))
+        return LITTLE if e.ci_low < 1 and e.ci_high >= much else INSIDE
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the course: observed and expected redeemers by day."""
+        return self.curve
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, ready for JSON."""
+        fields = super().to_dict() | {"promotion_id": str(self.promotion_id), "word": self.word}
+        times = {name: getattr(self, name).isoformat() for name in ("starts_at", "ends_at")}
+        return plain(fields | times)
+
+    def summary(self) -> str:
+        """Return the promotion in one line."""
+        return (
+            f"{self.name} · day {self.day} of {self.days} · {count(self.observed)} of "
+            f"{count(self.contacts)} {answer_to(self.kind).past} · {self.expected_words} expected "
+            f"to date · {self.word}"
+        )
+
+    @property
+    def expected_words(self) -> str:
+        """The expectation to date with its interval, in words; a dash where there is none."""
+        e = self.expected
+        return number(e.value, e.ci_low, e.ci_high, decimals=0) if e.value == e.value else "–"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the redeemers so far (solid) and those expected (hollow, with their band)."""
+        from promolab import plots
+
+        c = self.curve
+        ax = plots.curve(c["day"], c["expected"], low=c["ci_low"], high=c["ci_high"],
+                         linestyle=":", label="expected", ax=ax)  # fmt: skip
+        seen = c[c["observed"].notna()]
+        ax = plots.curve(seen["day"], seen["observed"], step=True, label="observed", ax=ax)
+        level, past = percent(self.level, decimals=0), answer_to(self.kind).past
+        return plots.finish(
+            ax,
+            title=f"{self.name}, day {self.day} of {self.days}: {self.word}",
+            subtitle=f"customers who {past}, of {count(self.contacts)} contacted; {level} "
+            f"band from {self.source}",
+            xlabel="days since the start",
+            ylabel=f"{past} so far",
+        )
+
+
+@dataclass(frozen=True)
+class Running(Result):
+    """The promotions that run; returned by `follow_running`.
+
+    Parameters
+    ----------
+    as_of : datetime
+        Nothing at or after it was read (UTC).
+    promotions : tuple of RunningPromotion
+        The next to end first; equal ends by id.
+    """
+
+    as_of: datetime
+    promotions: tuple[RunningPromotion, ...]
+
+    def __getitem__(self, promotion_id: Any) -> RunningPromotion:
+        for row in self.promotions:
+            if str(row.promotion_id) == str(promotion_id):
+                return row
+        known = ", ".join(str(row.promotion_id) for row in self.promotions) or "none"
+        raise InputError(
+            f"{promotion_id!r} is not among the promotions running; these are: {known}"
+        )
+
+    def __len__(self) -> int:
+        return len(self.promotions)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per promotion."""
+        columns = ["promotion_id", "name", "day", "days", "contacts", "observed"]
+        rows = [
+            {name: getattr(row, name) for name in columns}
+            | _spread("expected", row.expected)
+            | _spread("expected_total", row.expected_total)
+            | {"word": row.word, "source": row.source}
+            for row in self.promotions
+        ]
+        nothing = Estimate(np.nan, np.nan, np.nan, 0)
+        columns += [*_spread("expected", nothing), *_spread("expected_total", nothing)]
+        return pd.DataFrame(rows, columns=[*columns, "word", "source"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the promotions by promotion_id (as text)."""
+        return {str(row.promotion_id): row.to_dict() for row in self.promotions}
+
+    def summary(self) -> str:
+        """Say how many run and how they do: ``2 promotions run, both inside their band.``"""
+        n = len(self.promotions)
+        if not n:
+            return "No promotion is running."
+        runs = plural(n, "promotion runs", "promotions run")
+        alike = len({row.word for row in self.promotions}) == 1
+        return f"{runs}{',' if alike else ':'} {self.found()}."
+
+    def found(self) -> str:
+        """Say how they do: ``both inside their band``, ``3 inside their band, 1 above``."""
+        words = [row.word for row in self.promotions]
+        if len(words) < 2:
+            return "".join(words)
+        if len(set(words)) == 1:
+            every = "both" if len(words) == 2 else "all"
+            return f"{every} {_PLURAL.get(words[0], words[0])}"
+        order = (INSIDE, ABOVE, BELOW, LITTLE, UNKNOWN)
+        counts = [(words.count(word), word) for word in order if word in words]
+        return ", ".join(f"{k} {w if k == 1 else _PLURAL.get(w, w)}" for k, w in counts)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the course of the promotion with the most contacts."""
+        if not self.promotions:
+            from promolab import plots
+
+            nothing = [np.nan]
+            return plots.finish(plots.curve(nothing, nothing, ax=ax), title=self.summary())
+        return max(self.promotions, key=lambda row: row.contacts).plot(ax)
+
+
+def _spread(name: str, e: Estimate) -> dict[str, float]:
+    return {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
+
+
+FEWEST = 5  # past promotions of a kind; with fewer, the band of all is narrower and truer
+PAST = "past promotions"
+
+
+def follow_running(
+    shop: Shop,
+    as_of: Any,
+    predicted: Mapping[Any, Estimate] | None = None,
+    *,
+    predicted_by: str = "the prediction made before it started",
+) -> Running:
+    """Compare the redemptions of running promotions with those expected by now.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions, exposures and responses.
+    as_of : datetime
+        UTC if it has no zone; nothing at or after it is read.
+    predicted : mapping of promotion_id to Estimate, optional
+        Redeemers expected in total of all who were contacted, with the prediction interval, as an
+        earlier week told them (`promolab.campaign.outlook.expected_of`). A promotion without one is
+        compared with what past ones brought per contact.
+    predicted_by : str
+        Where these come from, in words.
+
+    Returns
+    -------
+    Running
+        The first to end first. Expected by now is the total times the share of redeemers that past
+        promotions had by this part of their window, or, without a prediction, the contacts times
+        the redeemers per contact that they had by then. Past promotions are those of its type, else
+        of its kind, else all: the first of these that holds five. Intervals (90 %) hold what
+        promotions differ by and the noise of the count; the outlook states them.
+
+    Raises
+    ------
+    DataError
+        If the shop lacks promotions, exposures or responses.
+    InputError
+        If ``as_of`` is no single moment.
+
+    Examples
+    --------
+    >>> import promolab
+    >>> shop = promolab.load_shop("complete_journey")
+    >>> found = follow_running(shop, datetime(2017, 10, 30, 4))["16"]
+    >>> found.day, found.days, found.observed, found.word
+    (27, 33, 18, 'inside its band')
+    """
+    shop.require("response models")
+    now = moment_of(as_of)
+    promotions = _promotions(shop, now)
+    runs = promotions[promotions["ends_at"] > now]
+    if runs.empty:
+        return Running(now, ())
+    attribution = read_operations(shop.settings).attribution
+    spans = response_spans(promotions, attribution, shop.zone, ("redeem",))
+    responses = responses_between(shop, spans, now)
+    contacts = contacts_before(shop, promotions, now)
+    answers = answers_of(contacts, responses)
+    first = answers.loc[answers["redeem"] > 0, ["promotion_id", "customer_id"]]
+    first = first.merge(responses, on=["promotion_id", "customer_id"])
+    promotions = promotions.merge(spans[["promotion_id", "high"]], on="promotion_id")
+    promotions["contacts"] = (
+        promotions["promotion_id"].map(answers.groupby("promotion_id").size()).fillna(0).astype(int)
+    )
+    rows = [
+        _follow(p, promotions, first, now, shop.zone, predicted or {}, predicted_by)
+        for p in promotions[promotions["ends_at"] > now].itertuples()
+    ]
+    return Running(now, tuple(rows))
+
+
+def _promotions(shop: Shop, now: datetime) -> pd.DataFrame:
+    """Return the promotions of the shop's life that started before ``now``, the next to end first.
+
+    Of one that started before the data do, the first redemptions are not known.
+    """
+    table = shop.promotions.filter(shop.promotions.starts_at < now)
+    known = ["promotion_id", "kind", "starts_at", "ends_at"]
+    known += [c for c in ("type",) if c in table.columns]
+    found = table.select(*known).execute()
+    found["type"] = found["type"].fillna("") if "type" in found else ""
+    opened = shop.settings.life()[0] or shop.span()[0]
+    found = found[(found["starts_at"] >= opened) | (found["ends_at"] > now)]
+    found = found.assign(whole=found["starts_at"] >= opened, text=found["promotion_id"].astype(str))
+    return found.sort_values(["ends_at", "text"], ignore_index=True)
+
+
+def _past(own: Any, promotions: pd.DataFrame, now: datetime) -> tuple[pd.DataFrame, str]:
+    """Return the past promotions to compare with, and what they are, in words."""
+    done = promotions[(promotions["high"] <= now) & promotions["whole"]]
+    done = done[(done["ends_at"] <= now) & (done["contacts"] > 0)]
+    for column, words in (("type", f"of its type ({own.type})"), ("kind", "of its kind")):
+        like = done[done[column] == getattr(own, column)]
+        if len(like) >= FEWEST and getattr(own, column):
+            return like, f"{PAST} {words}"
+    return done, PAST
+
+
+def _follow(
+    own: Any,
+    promotions: pd.DataFrame,
+    first: pd.DataFrame,
+    now: datetime,
+    zone: str,
+    predicted: Mapping[Any, Estimate],
+    predicted_by: str,
+) -> RunningPromotion:
+    past, words = _past(own, promotions, now)
+    pace = Pace.of(past, first)
+    start = own.starts_at.to_pydatetime()
+    local = pd.DatetimeIndex([start, own.ends_at, now], tz="UTC").tz_convert(zone)
+    local = local.tz_localize(None)
+    days = int(np.ceil((local[1] - local[0]) / pd.Timedelta(days=1)))
+    ends = pd.to_datetime([*(shifted(start, d, zone) for d in range(days + 1)), now])
+    ends = ends.unique().sort_values()
+    part = ((ends - own.starts_at) / (own.high - own.starts_at)).to_numpy().clip(0.0, 1.0)
+    total = predicted.get(own.promotion_id, predicted.get(str(own.promotion_id)))
+    if total is None:
+        band, total = pace.from_contacts(own.contacts, part)
+        source = f"what {len(past)} {words} brought per contact" if len(past) else "nothing yet"
+    else:
+        band = pace.from_total(total, own.contacts, part)
+        done = answer_to(past["kind"]).done
+        source = f"{predicted_by}, and how fast {len(past)} {words} were {done}"
+    times = np.sort(first.loc[first["promotion_id"] == own.promotion_id, "first_ts"].to_numpy())
+    so_far = np.searchsorted(times, ends.to_numpy(), side="left").astype(float)
+    curve = band.assign(at=ends, day=(ends - own.starts_at) / pd.Timedelta(days=1))
+    curve["observed"] = np.where(ends <= pd.Timestamp(now), so_far, np.nan)
+    by_now = curve[curve["at"] == now].iloc[0]
+    return RunningPromotion(
+        promotion_id=own.promotion_id,
+        name=promotion_name(own.kind, own.promotion_id),
+        starts_at=start,
+        ends_at=own.ends_at.to_pydatetime(),
+        day=min(int((local[2] - local[0]) / pd.Timedelta(days=1)) + 1, days),
+        days=days,
+        contacts=int(own.contacts),
+        observed=len(times),
+        expected=Estimate(
+            float(by_now["expected"]), float(by_now["ci_low"]), float(by_now["ci_high"]), len(past)
+        ),
+        expected_total=total,
+        source=source,
+        level=PREDICTION_LEVEL,
+        curve=curve[["day", "at", "observed", "expected", "ci_low", "ci_high"]],
+        kind=str(own.kind),
+    )

@@ -1,0 +1,492 @@
+"""Backtest out of time: each promotion predicted by a model of those that were over before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.compare.rolling import (
+    Setting,
+    model_maker,
+    pair_features,
+    predict_folds,
+    promotion_setting,
+)
+from promolab.errors import InputError
+from promolab.metrics import PastRatios, Spread, past_ratios, random_effects
+from promolab.model import ResponseModel
+from promolab.model.inputs import Fold
+from promolab.results import Estimate, Result, plain
+from promolab.wording import count, decimals_for, number, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from promolab.metrics import AucWithin, Calibration, Lift, Roc
+
+__all__ = [
+    "INSIDE",
+    "NEW_CUSTOMER",
+    "NEW_PROMOTION",
+    "Backtest",
+    "assemble",
+    "backtest_of",
+    "expected_responses",
+    "pair_features",
+    "response_ratios",
+    "run_backtest",
+    "support",
+]
+
+
+CURVE = ("auc", "ci_low", "ci_high", "std_error")
+
+
+@dataclass(frozen=True)
+class Backtest(Result):
+    """How well responses were predicted, each promotion from those over before it started.
+
+    Parameters
+    ----------
+    outcome : str
+        Label that was predicted.
+    features : tuple of str
+        Source columns used.
+    rows : DataFrame
+        customer_id, promotion_id, starts_at, y, p (predicted), support; one row per exposure
+        predicted, in the order of starts_at, promotion_id, customer_id.
+    by_promotion : DataFrame
+        promotion_id, starts_at, type (else its kind), trained_on (promotions), n, positives,
+        expected (Σ p), observed_rate, auc, ci_low, ci_high, std_error (of auc); the last four are
+        nan where nobody or everybody responded.
+    skipped : DataFrame
+        promotion_id, starts_at, n, reason; what was not predicted.
+    pooled : Roc or None
+        All rows together, intervals clustered by customer: mixes "which promotion" with "which
+        customer". None where the rows have a single class.
+    within : AucWithin or None
+        Pair-weighted mean of the AUCs within promotions.
+    calibration : Calibration or None
+    lift : Lift or None
+        Who is found when the top of each promotion's list is taken.
+    auc_spread : Spread
+        Mean of the AUCs by promotion and their standard deviation between promotions.
+    past_ratios : PastRatios
+        Observed ÷ expected, by type of promotion.
+    """
+
+    outcome: str
+    features: tuple[str, ...]
+    rows: pd.DataFrame = field(repr=False)
+    by_promotion: pd.DataFrame = field(repr=False)
+    skipped: pd.DataFrame = field(repr=False)
+    pooled: Roc | None = field(repr=False)
+    within: AucWithin | None = field(repr=False)
+    calibration: Calibration | None = field(repr=False)
+    lift: Lift | None = field(repr=False)
+    auc_spread: Spread = field(repr=False)
+    past_ratios: PastRatios = field(repr=False)
+
+    def expected_interval(self, expected: float, level: float = 0.95, type_: str = "") -> Estimate:
+        """Return how many responses a list of a new promotion will bring.
+
+        E, the sum of the predicted probabilities over the list, times what past promotions brought
+        of theirs: the ratio of the sums, drawn to the promotion's type as far as that is known
+        (`promolab.metrics.pooling`). It is a mean: over many lists what is expected adds up to
+        what comes. The interval holds what promotions differ by, what is not known about the mean,
+        and the Poisson noise of the count itself.
+
+        Parameters
+        ----------
+        expected : float
+            E.
+        level : float
+            Confidence level.
+        type_ : str
+            The promotion's type, else its kind.
+
+        Returns
+        -------
+        Estimate
+            Mean and interval; n is the number of promotions. The ends are nan with fewer than 3.
+
+        Raises
+        ------
+        InputError
+            ``expected`` is negative or not finite.
+        """
+        return expected_responses(expected, self.past_ratios, level, type_)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table by promotion."""
+        return self.by_promotion
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the headline figures as plain values, by promotion under ``by_promotion``."""
+        keep = ["ci_low", "ci_high", "n", "positives", "expected", "trained_on"]
+        named = {
+            str(row["promotion_id"]): {
+                "value": plain(row["auc"]),
+                **{c: plain(row[c]) for c in keep},
+            }
+            for row in self.by_promotion.to_dict("records")
+        }
+        return {
+            "outcome": self.outcome,
+            "auc": self.pooled.to_dict() if self.pooled else None,
+            "auc_within": self.within.to_dict() if self.within else None,
+            "auc_spread": self.auc_spread.to_dict(),
+            "past_ratios": self.past_ratios.to_dict(),
+            "by_promotion": named,
+        }
+
+    def summary(self) -> str:
+        """Return what was predicted and how well, in up to three sentences."""
+        left = f"{plural(len(self.skipped), 'promotion')} could not be predicted."
+        if self.by_promotion.empty:
+            why = "; ".join(self.skipped["reason"].unique()[:2]) or "there are no pairs"
+            return f"No promotion could be predicted out of time: {why}."
+        n, positives = len(self.rows), self.rows["y"].sum()
+        told = f"{count(positives)} of {plural(n, 'contact')}" if n else "none had a contact that"
+        sentences = [
+            f"{plural(len(self.by_promotion), 'promotion')} predicted, each from those over before "
+            f"it started: {told} {self.outcome}"
+            + (f"; AUC {_interval(self.pooled)} over all" if self.pooled else "")
+            + (f", {_interval(self.within)} within promotions" if self.within else "")
+            + "."
+        ]
+        if self.auc_spread.k >= 2:
+            sentences.append(
+                f"Between promotions the AUC has a standard deviation of "
+                f"{number(self.auc_spread.sd)}."
+            )
+        return " ".join([*sentences, *([left] if len(self.skipped) else [])])
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the AUC of each promotion with its interval, the latest start first."""
+        from promolab import plots
+
+        table = self.by_promotion.dropna(subset=["auc"]).iloc[::-1]
+        if table.empty:
+            raise InputError(f"there is no AUC to draw: {self.summary()}")
+        text = [f"{p:,} of {n:,}" for p, n in zip(table["positives"], table["n"], strict=True)]
+        ax = plots.intervals(
+            table["promotion_id"].astype(str).tolist(),
+            table["auc"],
+            table["ci_low"],
+            table["ci_high"],
+            reference=0.5,
+            text=text,
+            ax=ax,
+        )
+        within = _interval(self.within) if self.within else number(self.auc_spread.mean)
+        return plots.finish(
+            ax,
+            title=f"Within promotions, AUC {within}: who responds is predictable out of time"
+            if self.within and self.within.ci_low > 0.5
+            else f"Within promotions, AUC {within}: no better than chance, as far as one can tell",
+            subtitle=f"AUC [95 %] of {plural(len(table), 'promotion')}, latest first, each "
+            f"predicted from those over before; right: {self.outcome} of n; 0.5 is chance",
+            xlabel="AUC",
+        )
+
+
+def assemble(
+    outcome: str,
+    features: list[str],
+    parts: list[pd.DataFrame],
+    promotions: pd.DataFrame,
+    trained_on: dict[Any, int],
+    reasons: dict[Any, str],
+) -> Backtest:
+    """Compute the figures of a backtest from its predictions, one frame per start."""
+    from promolab.metrics import auc_within, calibration, lift, roc
+
+    rows = _ordered(parts)
+    by_promotion = _by_promotion(rows, promotions, trained_on)
+    skipped = promotions.loc[[p for p in promotions.index if p in reasons], ["starts_at", "n"]]
+    skipped = skipped.reset_index(names="promotion_id")
+    skipped["reason"] = [reasons[p] for p in skipped["promotion_id"]]
+    y, p, customer, promotion = (rows[c] for c in ("y", "p", "customer_id", "promotion_id"))
+    both = y.nunique() == 2
+    some_within = bool(by_promotion["auc"].notna().any())
+    return Backtest(
+        outcome,
+        tuple(features),
+        rows,
+        by_promotion,
+        skipped,
+        roc(y, p, cluster=customer) if both else None,
+        auc_within(y, p, promotion, cluster=customer) if some_within else None,
+        calibration(y, p, cluster=customer) if both else None,
+        lift(y, p, group=promotion, cluster=customer) if both else None,
+        random_effects(by_promotion["auc"], by_promotion["std_error"] ** 2),
+        response_ratios(by_promotion),
+    )
+
+
+def _ordered(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    names = ["customer_id", "promotion_id", "starts_at", "y", "p", "support"]
+    if not parts:
+        return pd.DataFrame({c: pd.Series(dtype=float if c == "p" else object) for c in names})
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.sort_values(
+        ["starts_at", "promotion_id", "customer_id", "p"], kind="stable", ignore_index=True
+    )
+
+
+def _by_promotion(
+    rows: pd.DataFrame, promotions: pd.DataFrame, trained_on: dict[Any, int]
+) -> pd.DataFrame:
+    from promolab.metrics import roc
+
+    records = []
+    for promotion_id in (p for p in promotions.index if p in trained_on):
+        mine = rows[rows["promotion_id"] == promotion_id]
+        n, positives = len(mine), int(mine["y"].sum())
+        # Here a customer stands once, or nearly: rows are independent without a cluster.
+        curve = roc(mine["y"], mine["p"]) if 0 < positives < n else None
+        records.append(
+            {
+                "promotion_id": promotion_id,
+                "starts_at": promotions.loc[promotion_id, "starts_at"],
+                "type": promotions.loc[promotion_id, "type"],
+                "trained_on": trained_on[promotion_id],
+                "n": n,
+                "positives": positives,
+                "expected": float(mine["p"].sum()),
+                "observed_rate": positives / n,
+                **{c: getattr(curve, c, float("nan")) for c in CURVE},
+            }
+        )
+    names = ["promotion_id", "starts_at", "type", "trained_on", "n", "positives", "expected"]
+    return pd.DataFrame(records, columns=[*names, "observed_rate", *CURVE])
+
+
+def response_ratios(by_promotion: pd.DataFrame) -> PastRatios:
+    """Compare what came with what was expected, observed ÷ expected, over promotions by type.
+
+    Parameters
+    ----------
+    by_promotion : DataFrame
+        positives and expected, and type where promotions are told apart by it.
+    """
+    types = by_promotion["type"].tolist() if "type" in by_promotion else None
+    return past_ratios(by_promotion["positives"], by_promotion["expected"], types)
+
+
+def expected_responses(
+    expected: float, ratios: PastRatios, level: float = 0.95, type_: str = ""
+) -> Estimate:
+    """Return how many responses a list will bring; see `Backtest.expected_interval`.
+
+    Parameters
+    ----------
+    expected : float
+        The sum of the predicted probabilities over the list.
+    ratios : PastRatios
+        Observed ÷ expected of past promotions: `Backtest.past_ratios`.
+    level : float
+        Confidence level.
+    type_ : str
+        The promotion's type, else its kind.
+    """
+    if not (np.isfinite(expected) and expected >= 0):
+        raise InputError(f"expected == {expected}, must be a sum of probabilities (≥ 0)")
+    if ratios.k == 0:
+        return Estimate(float(expected), float("nan"), float("nan"), 0)
+    mean = expected * ratios.mean(type_)
+    e = ratios.predict(1 / (mean + 0.5), type_, level)
+    return Estimate(float(mean), float(expected * e.ci_low), float(expected * e.ci_high), ratios.k)
+
+
+def _interval(area: Roc | AucWithin) -> str:
+    decimals = max(2, decimals_for(area.ci_low, area.ci_high))
+    return number(area.auc, area.ci_low, area.ci_high, decimals=decimals)
+
+
+INSIDE = "inside"
+NEW_CUSTOMER = "new_customer"
+NEW_PROMOTION = "new_promotion"
+PROMOTION_KIND = ("kind", "type", "promotion_kind", "promotion_type", "channel")
+
+
+def support(
+    train: pd.DataFrame, rows: pd.DataFrame, promotion_kind: Sequence[str] | None = None
+) -> np.ndarray:
+    """Say for each row whether a model learned from ``train`` was ever tested on its like.
+
+    ``new_promotion``: the promotion's kind (and type, channel) never occurs in training; it comes
+    first, because then nothing tested holds for anyone on the list. ``new_customer``: never
+    contacted before. Whom a shop contacts is its own choice, not chance, so those it left out are
+    unlike those it contacted in ways that features do not show, and no outcome of theirs was ever
+    seen. Everything else is ``inside``.
+
+    Parameters
+    ----------
+    train : DataFrame
+        Pairs that the model learned from.
+    rows : DataFrame, shape (n, …)
+        Rows to score. Never contacted: ``contacts`` is 0 where that column exists, else
+        ``customer_id`` does not occur in ``train``.
+    promotion_kind : sequence of str, optional
+        Columns that together say what kind a promotion is; by default those of ``promotion_kind,
+        promotion_type, kind, type, channel`` that both frames have.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+
+    Raises
+    ------
+    InputError
+        The rows have neither ``contacts`` nor ``customer_id``, or a column named is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> train = pd.DataFrame({"customer_id": [1, 2], "promotion_type": ["A", "A"]})
+    >>> rows = pd.DataFrame(
+    ...     {"contacts": [3, 0, 0], "promotion_type": ["A", "A", "B"], "customer_id": [1, 7, 8]}
+    ... )
+    >>> support(train, rows).tolist()
+    ['inside', 'new_customer', 'new_promotion']
+    """
+    if promotion_kind is None:
+        names = [c for c in PROMOTION_KIND if c in train.columns and c in rows.columns]
+    else:
+        names = list(promotion_kind)
+        absent = [c for c in names if c not in train.columns or c not in rows.columns]
+        if absent:
+            raise InputError(f"pairs and rows must both have {', '.join(absent)}")
+    if "contacts" in rows.columns:
+        contacts = rows["contacts"].to_numpy(dtype=np.float64, na_value=np.nan)
+        new_customer = ~(contacts > 0)
+    elif "customer_id" in rows.columns and "customer_id" in train.columns:
+        new_customer = ~rows["customer_id"].isin(train["customer_id"]).to_numpy()
+    else:
+        raise InputError("the rows have neither 'contacts' nor 'customer_id'; support needs one")
+    result = np.where(new_customer, NEW_CUSTOMER, INSIDE)
+    if names and len(rows):
+        new_promotion = ~_keys(rows, names).isin(_keys(train, names))
+        result = np.where(new_promotion, NEW_PROMOTION, result)
+    return result.astype(object)
+
+
+def _keys(frame: pd.DataFrame, names: list[str]) -> pd.MultiIndex:
+    import pandas as pd
+
+    # An unknown kind is a kind of its own.
+    return pd.MultiIndex.from_frame(frame[names].astype("string").fillna(""))
+
+
+def run_backtest(
+    pairs: pd.DataFrame,
+    outcome: str = "redeemed",
+    columns: Sequence[str] | None = None,
+    model: Any = ResponseModel,
+    *,
+    min_positives: int = 20,
+    min_promotions: int = 1,
+) -> Backtest:
+    """Predict each promotion from those that had ended when it started, and compare.
+
+    A promotion whose label is not complete is neither predicted nor learned from; one that ends
+    exactly when another is predicted is learned from.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        One row per exposure: customer_id, promotion_id, starts_at, ends_at, label_complete, the
+        outcome (0/1) and the features as of the promotion's start (`build_pairs`), or as of an
+        earlier ``as_of`` where that column is there: then it is the moment of the prediction.
+    outcome : str
+        Label column.
+    columns : sequence of str, optional
+        Features; by default `pair_features`.
+    model : callable, model or str
+        Makes a new model: something with ``fit(X, y)`` and ``predict_proba(X)``. Or an unfitted
+        model, or a kind's name.
+    min_positives, min_promotions : int
+        What the training rows need: this many with the outcome, from this many promotions.
+
+    Returns
+    -------
+    Backtest
+        Where nothing could be predicted it is empty, and its summary says why.
+
+    Raises
+    ------
+    InputError
+        A column is missing, a promotion has two starts, a label is neither 0 nor 1, or the model
+        refuses the training rows of every promotion; those of one alone are told in ``skipped``.
+    """
+    setting = promotion_setting(
+        pairs, outcome, columns, min_positives=min_positives, min_promotions=min_promotions
+    )
+    refused: dict[str, str] = {}
+    p = predict_folds(setting, model_maker(model), refused=refused)
+    if refused and np.isnan(p).all():
+        raise InputError(f"no promotion could be learned for: {next(iter(refused.values()))}")
+    return backtest_of(setting, p, refused)
+
+
+def backtest_of(
+    setting: Setting, p: np.ndarray, refused: Mapping[str, str] | None = None
+) -> Backtest:
+    """Compare predictions of `predict_folds` with what came.
+
+    Parameters
+    ----------
+    setting : Setting
+        Of promotions.
+    p : ndarray, shape (n,)
+        Predicted probability of each row; a fold with nan was not predicted and is skipped.
+    refused : mapping of str to str, optional
+        Why a model did not learn for a fold, by the fold's name.
+    """
+    promotions = setting.promotions
+    if promotions is None:
+        raise InputError("a backtest is of promotions; this table has none with a start and an end")
+    promotions = promotions.assign(type=_types(setting.frame).reindex(promotions.index).fillna(""))
+    reasons = dict(
+        zip(setting.folds.left_out["promotion_id"], setting.folds.left_out["reason"], strict=True)
+    )
+    parts: list[pd.DataFrame] = []
+    trained_on: dict[Any, int] = {}
+    for fold in setting.folds.parts:
+        if np.isnan(p[fold.test]).any():
+            why = (refused or {}).get(fold.name, "a model could not learn for it")
+            reasons.update(dict.fromkeys(fold.promotions, why))
+            continue
+        parts.append(_rows(setting, fold, p))
+        trained_on.update(dict.fromkeys(fold.promotions, fold.trained_on))
+    return assemble(setting.outcome, setting.features, parts, promotions, trained_on, reasons)
+
+
+def _types(pairs: pd.DataFrame) -> pd.Series[str]:
+    """Return each promotion's type, else its kind, where the pairs tell them."""
+    told = pd.Series("", index=pairs.index, dtype=object)
+    for name in ("promotion_kind", "promotion_type"):
+        if name in pairs:
+            said = pairs[name].notna() & (pairs[name].astype(str) != "")
+            told = told.where(~said, pairs[name].astype(str))
+    return told.groupby(pairs["promotion_id"].to_numpy()).first()
+
+
+def _rows(setting: Setting, fold: Fold, p: np.ndarray) -> pd.DataFrame:
+    rows = setting.frame.iloc[fold.test]
+    return pd.DataFrame(
+        {
+            "customer_id": rows["customer_id"].to_numpy(),
+            "promotion_id": rows["promotion_id"].to_numpy(),
+            "starts_at": rows["starts_at"].to_numpy(),
+            "y": setting.labels[fold.test].astype(np.int64),
+            "p": p[fold.test],
+            "support": support(setting.frame.iloc[fold.train], rows),
+        }
+    )

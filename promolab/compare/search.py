@@ -1,0 +1,413 @@
+"""Search for a model's options: by what they would have meant for promotions not seen yet."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.compare.leaderboard import leakage_alarm
+from promolab.compare.rolling import (
+    Setting,
+    make_setting,
+    predict_folds,
+    progress_bar,
+    promotion_setting,
+)
+from promolab.compare.search_result import OBJECTIVES, SearchResult
+from promolab.compare.search_spaces import (
+    Space,
+    Store,
+    distributions,
+    fingerprint,
+    options_of,
+    quiet,
+    space_of,
+)
+from promolab.errors import InputError, nearest
+from promolab.model import ResponseModel
+from promolab.model.inputs import Fold, Folds, check_columns, moment_among
+from promolab.model.learners import learner_class
+from promolab.results import Estimate
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+__all__ = ["Task", "compared_later", "early_and_late", "search_options"]
+
+
+DRAWS = 1000
+
+
+@dataclass
+class Task:
+    """What a trial has to do: predict the folds with some options, and say how well."""
+
+    setting: Setting
+    kind: str
+    fixed: dict[str, Any]
+    metric: str
+    seed: int
+
+    @property
+    def rows(self) -> int:
+        """Rows that are predicted."""
+        return len(self.setting.folds.tested)
+
+    def maker(self, options: Mapping[str, Any]) -> Callable[[], ResponseModel]:
+        """Return what makes a model with these options."""
+        given = {**self.fixed, **options}
+        return lambda: ResponseModel(self.kind, seed=self.seed, **given)
+
+    def defaults(self) -> np.ndarray:
+        """Predict with the defaults; folds that even they cannot learn for are left out."""
+        refused: dict[str, str] = {}
+        p = predict_folds(self.setting, self.maker({}), refused=refused)
+        parts = tuple(f for f in self.setting.folds.parts if f.name not in refused)
+        if not parts:
+            told = self.setting.folds.left_out["reason"].unique()[:2]
+            why = next(iter(refused.values()), "; ".join(told) or "too few rows with the outcome")
+            raise InputError(f"there is nothing to search on: {why}")
+        folds = Folds(parts, self.setting.folds.words, self.setting.folds.left_out)
+        self.setting = replace(self.setting, folds=folds)
+        y = self.setting.labels[folds.tested]
+        if y.min() == y.max():
+            raise InputError(f"all rows predicted have {self.setting.outcome} = {y.min():.0f}")
+        return p
+
+    def steps(self) -> list[list[Fold]]:
+        """Return the folds, those with the same training rows together: they share a model."""
+        steps: list[list[Fold]] = []
+        for fold in self.setting.folds.parts:
+            if steps and steps[-1][0].train is fold.train:
+                steps[-1].append(fold)
+            else:
+                steps.append([fold])
+        return steps
+
+    def predict(self, options: Mapping[str, Any]) -> np.ndarray:
+        """Predict all folds."""
+        return predict_folds(self.setting, self.maker(options))
+
+    def value(self, p: np.ndarray) -> float:
+        """Return the measure over the rows predicted so far; nan where they have one class."""
+        rows = np.flatnonzero(~np.isnan(p))
+        y = self.setting.labels[rows]
+        return OBJECTIVES[self.metric].value(y, p[rows], self._groups(rows))
+
+    def _groups(self, rows: np.ndarray) -> np.ndarray | None:
+        promotions = self.setting.column("promotion_id")
+        return None if promotions is None else promotions[rows]
+
+    def advantage(self, p: np.ndarray, base: np.ndarray) -> Estimate:
+        """Return by how much p is better than the base on the same rows, clustered by customer."""
+        from promolab.metrics import compare
+
+        rows = np.flatnonzero(~np.isnan(p) & ~np.isnan(base))
+        customers = self.setting.column("customer_id")
+        objective = OBJECTIVES[self.metric]
+        found = compare(
+            self.setting.labels[rows],
+            {"defaults": base[rows], "best": p[rows]},
+            objective.name,
+            cluster=None if customers is None else customers[rows],
+            group=self._groups(rows) if objective.within else None,
+            draws=DRAWS,
+            seed=self.seed,
+        ).against("best")
+        if objective.higher:
+            return found
+        return Estimate(-found.value, -found.ci_high, -found.ci_low, found.n)
+
+
+def early_and_late(
+    pairs: pd.DataFrame,
+    outcome: str,
+    columns: Iterable[str] | None,
+    moment: Any,
+    *,
+    time: str | None,
+    folds: int | None,
+    min_positives: int,
+    seed: int,
+) -> tuple[Setting, Setting | None]:
+    """Return what a search may use, and what started from a moment on, to test its outcome.
+
+    Raises
+    ------
+    InputError
+        The table has no times, or one of the two parts is empty.
+    """
+    columns = None if columns is None else check_columns(columns)
+    common: dict[str, Any] = {"min_positives": min_positives, "seed": seed, "time": time}
+    if moment is None:
+        return make_setting(pairs, outcome, columns, folds=folds, **common), None
+    of_promotions = time is None and {"starts_at", "ends_at"} <= set(pairs.columns)
+    if not of_promotions and time is None:
+        raise InputError("holdout_from needs times: promotions with a start, or time=")
+    if of_promotions:
+        whole = promotion_setting(pairs, outcome, columns, min_positives=min_positives)
+        table = whole.promotions
+        assert table is not None
+        at = moment_among(moment, table["predicted_at"], "holdout_from")
+        later = table.index[table["predicted_at"] >= at]
+        late = tuple(fold for fold in whole.folds.parts if set(fold.promotions) <= set(later))
+        over = table.index[table["ends_at"] <= at]
+        known = whole.frame["promotion_id"].isin(over).to_numpy()
+    else:
+        whole = make_setting(pairs, outcome, columns, **common)
+        times = pd.Series(whole.times)
+        after = (times >= moment_among(moment, times, "holdout_from")).to_numpy()
+        last = Fold("later rows", np.flatnonzero(~after), np.flatnonzero(after), (), 1)
+        late = (last,) if after.any() else ()
+        known = ~after
+    if not known.any() or not late:
+        raise InputError(
+            f"holdout_from = {moment} leaves nothing to {'test' if known.any() else 'search'} on; "
+            "choose another moment"
+        )
+    early = make_setting(
+        whole.frame[known].reset_index(drop=True), outcome, columns, folds=folds, **common
+    )
+    return early, replace(whole, folds=Folds(late, whole.folds.words, whole.folds.left_out))
+
+
+def compared_later(task: Task, later: Setting, best: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare the best options with the defaults on what came after the search."""
+    test = replace(task, setting=later)
+    base = test.defaults()
+    p = test.predict(best) if best else base
+    gain = test.advantage(p, base) if best else Estimate(0.0, 0.0, 0.0, test.rows)
+    return {"best": test.value(p), "defaults": test.value(base), "advantage": gain}
+
+
+def search_options(
+    pairs: pd.DataFrame,
+    kind: str = "logistic",
+    *,
+    outcome: str = "redeemed",
+    columns: Sequence[str] | None = None,
+    trials: int = 30,
+    seconds: float | None = None,
+    metric: str = "log_loss",
+    space: Space | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    time: str | None = None,
+    folds: int | None = None,
+    holdout_from: Any = None,
+    min_positives: int = 20,
+    store: str | Path | None = None,
+    seed: int = 0,
+) -> SearchResult:
+    """Try options of a model, each by what it would have predicted of what came later.
+
+    Every trial predicts each promotion from those over before it started (or block of time from the
+    rows before it, or fold of customers from the others: see `compare_models`). The next options
+    are proposed by the tree-structured Parzen estimator from the trials before; a trial that after
+    some folds is worse than half of the earlier ones were there is stopped. Same rows, same seed,
+    same trials, whether in one go or resumed.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Pairs (`build_pairs`) or a labelled table (`load_labelled`).
+    kind : str
+        One of `promolab.model.learners.KINDS`.
+    outcome : str
+        Label column.
+    columns : sequence of str, optional
+        Features; by default `pair_features`.
+    trials : int
+        How many in all, those that ``store`` holds included.
+    seconds : float, optional
+        Start no more trials after as many seconds.
+    metric : {"log_loss", "auc", "auc_within", "average_precision", "brier"}
+        What makes options good.
+    space : mapping, optional
+        Option → `Span` or a sequence of choices; by default `SPACES` of the kind.
+    fixed : mapping, optional
+        Options that stay as given, in every trial and in the defaults compared with.
+    time : str, optional
+        Column of the moment of each row, of a table without promotions.
+    folds : int, optional
+        At most this many; by default one per start of promotions, or five.
+    holdout_from : time, optional
+        Search only in what was over then, and test the outcome on promotions that start from then
+        on (rows of that time on): the figure that is not optimistic.
+    min_positives : int
+        Rows with the outcome that a fold's training rows need.
+    store : str or Path, optional
+        An SQLite file that keeps the trials: called again, the search goes on where it stopped. One
+        search at a time.
+    seed : int
+        Start of every random number.
+
+    Returns
+    -------
+    SearchResult
+
+    Raises
+    ------
+    MissingExtraError
+        Optuna is not installed (extra ``search``).
+    InputError
+        No row can be predicted, an unknown kind, option or metric, a budget of nothing.
+
+    References
+    ----------
+    Bergstra, Bardenet, Bengio & Kégl (2011), "Algorithms for hyper-parameter optimization", NeurIPS
+    24. Akiba et al. (2019), "Optuna", KDD.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> rows = pd.DataFrame({"customer_id": range(300), "orders": rng.poisson(3.0, 300)})
+    >>> rows["click"] = (rows["orders"] + rng.normal(size=300) > 4).astype(int)
+    >>> found = search_options(rows, "tree", outcome="click", trials=3, folds=2)
+    >>> len(found.table), sorted(found.model().get_params())[:2]
+    (3, ['calibration', 'columns'])
+    """
+    with quiet():
+        _check_budget(trials, seconds, metric)
+        kept = dict(fixed or {})
+        where = space_of(kind, space, tuple(kept))
+        ResponseModel(kind, **kept)
+        setting, later = early_and_late(
+            pairs,
+            outcome,
+            columns,
+            holdout_from,
+            time=time,
+            folds=folds,
+            min_positives=min_positives,
+            seed=seed,
+        )
+        task = Task(setting, kind, kept, metric, seed)
+        defaults = task.defaults()
+        steps = task.steps()
+        name = fingerprint(task.setting, kind, sorted(kept.items()), sorted(where.items()), metric)
+        keeping = Store(
+            store,
+            f"{name}-{seed}",
+            distributions(where),
+            OBJECTIVES[metric].higher,
+            max(1, len(steps) // 3),
+            seed,
+        )
+        try:
+            started = clock.monotonic()
+            _run(task, steps, keeping, where, trials, seconds)
+            table = _table(keeping, where)
+        finally:
+            keeping.close()
+    best = _best(table, where, metric, task.value(defaults))
+    p = defaults if not best else task.predict(best)
+    return SearchResult(
+        kind,
+        outcome,
+        metric,
+        best,
+        {option: learner_class(kind).DEFAULTS[option] for option in where},
+        kept,
+        tuple(task.setting.features),
+        task.value(p),
+        task.value(defaults),
+        task.advantage(p, defaults) if best else Estimate(0.0, 0.0, 0.0, task.rows),
+        table,
+        task.setting.folds.words,
+        trials,
+        keeping.resumed,
+        clock.monotonic() - started,
+        seed,
+        None if later is None else compared_later(task, later, best),
+        str(holdout_from) if holdout_from is not None else None,
+        leakage_alarm(task.setting, {kind: p}),
+    )
+
+
+def _check_budget(trials: int, seconds: float | None, metric: str) -> None:
+    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+        raise InputError(f"trials = {trials!r}; expected a whole number from 1 on")
+    if seconds is not None and not seconds > 0:
+        raise InputError(f"seconds = {seconds!r}; expected a number above 0")
+    if metric not in OBJECTIVES:
+        raise InputError(f"metric={metric!r} is unknown; {nearest(str(metric), OBJECTIVES)}")
+
+
+def _run(
+    task: Task,
+    steps: list[list[Fold]],
+    keeping: Store,
+    space: Mapping[str, Any],
+    trials: int,
+    seconds: float | None,
+) -> None:
+    until = np.inf if seconds is None else clock.monotonic() + seconds
+    done = keeping.resumed
+    with progress_bar(trials, f"searching {task.kind}") as bar:
+        bar.update(min(done, trials))
+        # A budget of seconds too short for one trial still gives one.
+        while done < trials and (clock.monotonic() < until or done == 0):
+            _try(task, steps, keeping, keeping.ask(), space)
+            done += 1
+            bar.update()
+
+
+def _try(
+    task: Task, steps: list[list[Fold]], keeping: Store, trial: Trial, space: Mapping[str, Any]
+) -> None:
+    """Evaluate one trial fold by fold, and stop it where it is behind."""
+    started = clock.monotonic()
+    make = task.maker(options_of(space, trial.params))
+    p = np.full(len(task.setting.frame), np.nan)
+
+    def tell(state: str, value: float | None, done: int, **why: str) -> None:
+        told = {"folds": done, "seconds": clock.monotonic() - started, **why}
+        keeping.tell(trial, value, state, **told)
+
+    for k, parts in enumerate(steps):
+        try:
+            part = predict_folds(task.setting, make, parts)
+        except InputError as error:
+            return tell("refused", None, k, reason=str(error))
+        p = np.where(np.isnan(part), p, part)
+        value = task.value(p)
+        if np.isfinite(value):
+            trial.report(value, k)
+        if k + 1 < len(steps) and np.isfinite(value) and trial.should_prune():
+            return tell("pruned", None, k + 1)
+    return tell("complete", value, len(steps))
+
+
+def _table(keeping: Store, space: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row per trial, in order."""
+    records = [
+        {
+            "trial": k,
+            "state": told["state"],
+            "value": told["value"] if told["state"] == "complete" else np.nan,
+            "folds": told["folds"],
+            "seconds": told["seconds"],
+            **options_of(space, told["params"]),
+        }
+        for k, told in enumerate(keeping.records)
+    ]
+    return pd.DataFrame(records)
+
+
+def _best(table: pd.DataFrame, space: Iterable[str], metric: str, default: float) -> dict[str, Any]:
+    """Return the best options, the earliest of equals; none where the defaults are as good."""
+    values = table["value"].to_numpy() * (1 if OBJECTIVES[metric].higher else -1)
+    if np.isnan(values).all():
+        return {}
+    at = int(np.nanargmax(values))
+    if values[at] <= default * (1 if OBJECTIVES[metric].higher else -1):
+        return {}
+    row = table.astype(object).iloc[at]
+    return {name: row[name] for name in space}

@@ -1,0 +1,270 @@
+"""Whether a model is as good in every segment: ranking and calibration of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.metrics import holm, two_sided
+from promolab.model.inputs import check_present
+from promolab.results import Result, plain
+from promolab.wording import number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from promolab.compare.backtest import Backtest
+
+__all__ = ["SegmentQuality", "quality_by_segment"]
+
+NONE = "no segment"
+FEWEST = 10
+"""Responses, and rows without one, from which on a segment is spoken of and drawn."""
+
+
+@dataclass(frozen=True)
+class SegmentQuality(Result):
+    """How well responses of each segment were predicted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        segment, n, positives, customers, auc, auc_low, auc_high (rows of the segment among
+        themselves; nan where nobody or everybody responded), expected (Σ p), observed, ratio
+        (observed / expected), ratio_low, ratio_high, p_holm (of a ratio of 1, with all segments
+        compared at once; Holm 1979); by the segments' names.
+    level : float
+        Confidence level; intervals are clustered by customer.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    level: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table by segment."""
+        return self.table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures of each segment as plain values."""
+        return {
+            str(row["segment"]): {
+                "auc": self._figure(row, "auc"),
+                "ratio": self._figure(row, "ratio"),
+                "expected": plain(row["expected"]),
+                "observed": plain(row["observed"]),
+            }
+            for row in self.table.to_dict("records")
+        }
+
+    def _figure(self, row: dict[Any, Any], name: str) -> dict[str, Any]:
+        keys = (("value", name), ("ci_low", f"{name}_low"), ("ci_high", f"{name}_high"))
+        return {**{key: plain(row[column]) for key, column in keys}, "n": plain(row["n"])}
+
+    @property
+    def large(self) -> pd.DataFrame:
+        """Segments with enough responses, and rows without, to be spoken of."""
+        rest = self.table["n"] - self.table["observed"]
+        return self.table[np.minimum(self.table["observed"], rest) >= FEWEST]
+
+    @property
+    def apart(self) -> pd.DataFrame:
+        """Large segments whose observed / expected is away from 1 with all compared (Holm)."""
+        return self.large[self.large["p_holm"] < 1 - self.level]
+
+    def summary(self) -> str:
+        """Say where the model ranks worst, and for whom its expectation does not hold."""
+        known, small = self.large, len(self.table) - len(self.large)
+        words = f"{plural(len(self.table), 'segment')}, {plural(self.table['n'].sum(), 'row')}"
+        words += f"; {small} with fewer than {FEWEST} responses not shown." if small else "."
+        if len(known):
+            low = known.iloc[int(np.argmin(known["auc"]))]
+            words += (
+                f" Ranking is weakest in {low['segment']}: "
+                f"AUC {number(low['auc'], low['auc_low'], low['auc_high'], decimals=2)}."
+            )
+        if known.empty:
+            return words
+        if self.apart.empty:
+            every = "every segment shown" if small else "every segment"
+            return f"{words} In {every} as many responded as expected, within noise."
+        names = ["segment", "ratio", "ratio_low", "ratio_high"]
+        told = "; ".join(
+            f"{name}: {number(*figures, decimals=2)}"
+            for name, *figures in self.apart[names].to_numpy(dtype=object)
+        )
+        return f"{words} Observed against expected responses is away from 1 in {told}."
+
+    def _ranked(self) -> str:
+        """Say in which segments those who respond can be told from those who do not."""
+        sure, n = int((self.large["auc_low"] > 0.5).sum()), len(self.large)
+        if sure == n:
+            return "Who responds can be told in every segment shown"
+        return f"Who responds can be told beyond chance in {sure} of {plural(n, 'segment')} shown"
+
+    def plot(self, ax: Axes | None = None, by: str = "auc") -> Axes:
+        """Draw the AUC (``by="auc"``) or observed / expected (``by="ratio"``) of each segment."""
+        from promolab import plots
+
+        if by not in ("auc", "ratio"):
+            raise InputError(f"by = {by!r}; use 'auc' or 'ratio'")
+        table = self.large
+        if table.empty:
+            raise InputError(f"no segment has {FEWEST} responses, too few to draw")
+        shown = [f"{p:,} of {n:,}" for p, n in zip(table["observed"], table["n"], strict=True)]
+        ax = plots.intervals(
+            table["segment"].astype(str).tolist(),
+            table[by],
+            table[f"{by}_low"],
+            table[f"{by}_high"],
+            reference=0.5 if by == "auc" else 1.0,
+            text=shown,
+            ax=ax,
+        )
+        if by == "ratio":
+            _log_axis(ax)
+        title = (
+            self._ranked()
+            if by == "auc"
+            else "As many respond as expected in every segment shown, within noise"
+            if self.apart.empty
+            else f"Expected responses do not hold in {_listed(self.apart['segment'])}"
+        )
+        measure = "AUC; 0.5 is chance" if by == "auc" else "observed / expected; 1 is right"
+        return plots.finish(
+            ax,
+            title=title,
+            subtitle=f"{measure} · {percent(self.level, decimals=0)} intervals by customer · "
+            "right: responses of rows",
+            xlabel="AUC" if by == "auc" else "observed / expected responses",
+        )
+
+
+def _listed(names: pd.Series) -> str:
+    words = [str(name) for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _log_axis(ax: Axes) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    steps = [
+        x
+        for x in (0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 5, 10)
+        if low <= x <= high
+    ]
+    ax.xaxis.set_major_locator(FixedLocator(steps))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def quality_by_segment(
+    predicted: Backtest | pd.DataFrame, segments: pd.Series | pd.DataFrame, level: float = 0.95
+) -> SegmentQuality:
+    """Return how well responses were predicted in each segment.
+
+    Parameters
+    ----------
+    predicted : Backtest or DataFrame
+        A backtest, or its rows: customer_id, y, p, and promotion_id where segments go by promotion.
+    segments : Series or DataFrame
+        A segment per customer (index: customer), or a frame with customer_id, optionally
+        promotion_id, and one column more: the segment. Those of before the promotion started: a
+        segment made of later purchases would know what it is to explain.
+    level : float
+        Confidence level.
+
+    Raises
+    ------
+    InputError
+        Segments that are twice given for a customer, or belong to none of the rows.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"customer_id": [1, 2, 3, 4], "y": [0, 1, 1, 0],
+    ...                      "p": [0.2, 0.6, 0.7, 0.3]})
+    >>> found = quality_by_segment(rows, pd.Series({1: "a", 2: "a", 3: "b", 4: "b"}))
+    >>> found.table[["segment", "n", "observed"]].values.tolist()
+    [['a', 2, 1], ['b', 2, 1]]
+    """
+    rows = predicted if isinstance(predicted, pd.DataFrame) else predicted.rows
+    check_present(rows, ["customer_id", "y", "p"], "the predicted rows")
+    if rows.empty:
+        raise InputError("there are no predicted rows to cut into segments")
+    names = _segment_of(rows, segments)
+    y, p, customer = (rows[c].to_numpy() for c in ("y", "p", "customer_id"))
+    records = [
+        _record(name, names == name, y, p, customer, level) for name in sorted(set(names), key=str)
+    ]
+    table = pd.DataFrame(records)
+    table["p_holm"] = holm(table.pop("p_value").to_numpy())
+    return SegmentQuality(table, level)
+
+
+def _segment_of(rows: pd.DataFrame, segments: pd.Series | pd.DataFrame) -> np.ndarray:
+    frame = segments
+    if isinstance(segments, pd.Series):
+        frame = segments.rename("segment").rename_axis("customer_id").reset_index()
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"segments are a {type(segments).__name__}; give a Series (index: customer) or a "
+            "DataFrame with customer_id and the segment"
+        )
+    keys = [c for c in ("customer_id", "promotion_id") if c in frame.columns]
+    others = [c for c in frame.columns if c not in keys]
+    if keys[:1] != ["customer_id"] or (len(others) != 1 and "segment" not in others):
+        raise InputError(
+            "segments have columns "
+            f"{', '.join(map(str, frame.columns))}; give customer_id, optionally promotion_id, and "
+            "one column with the segment"
+        )
+    if frame.duplicated(keys).any():
+        raise InputError(
+            f"segments name a {' × '.join(k.removesuffix('_id') for k in keys)} twice; give one "
+            "segment for each"
+        )
+    name = "segment" if "segment" in others else others[0]
+    found = rows[keys].merge(frame[[*keys, name]], on=keys, how="left")[name]
+    if found.isna().all():
+        raise InputError("none of the predicted customers has a segment; are these their ids?")
+    return found.astype(object).where(found.notna(), NONE).map(str).to_numpy(dtype=object)
+
+
+def _record(
+    name: str, mine: np.ndarray, y: np.ndarray, p: np.ndarray, customer: np.ndarray, level: float
+) -> dict[str, Any]:
+    from promolab.metrics import calibration, roc
+
+    y, p, customer = y[mine], p[mine], customer[mine]
+    both = 0 < y.sum() < len(y)
+    area = roc(y, p, cluster=customer, level=level) if both else None
+    ratio = calibration(y, p, cluster=customer, level=level).observed_expected
+    return {
+        "segment": name,
+        "n": len(y),
+        "customers": len(np.unique(customer)),
+        "auc": area.auc if area else np.nan,
+        "auc_low": area.ci_low if area else np.nan,
+        "auc_high": area.ci_high if area else np.nan,
+        "expected": float(p.sum()),
+        "observed": int(y.sum()),
+        "ratio": ratio.value,
+        "ratio_low": ratio.ci_low,
+        "ratio_high": ratio.ci_high,
+        "p_value": _p_of_one(ratio.value, ratio.ci_low, ratio.ci_high, level),
+    }
+
+
+def _p_of_one(ratio: float, low: float, high: float, level: float) -> float:
+    """Two-sided p-value of a ratio of 1, from its interval (symmetric in the logarithm)."""
+    from math import log
+
+    from promolab.metrics import normal_quantile
+
+    if not ratio > 0:
+        return float(1 - level) if high < 1 else 1.0
+    return two_sided(log(ratio), log(high / low) / 2 / normal_quantile(level))

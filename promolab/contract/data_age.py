@@ -1,0 +1,390 @@
+"""How fresh each table is, against what a week needs: all that happened before its decision."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from promolab.contract.shop import Shop
+from promolab.results import Result
+from promolab.wording import count, plural
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+__all__ = [
+    "ARRIVING",
+    "Days",
+    "Freshness",
+    "Lateness",
+    "arriving",
+    "by_week",
+    "changed_since",
+    "daily",
+    "freshness",
+]
+
+
+ARRIVING = ("events", "exposures", "responses")
+"""Tables that get new rows every day."""
+_QUARTER = 900
+_MOST = 1e13  # an amount that no shop takes in; in hundredths it still fits 64 bits
+
+Days = Mapping[date, tuple[int, int]]
+
+
+def daily(
+    shop: Shop, name: str, until: datetime, since: datetime | None = None
+) -> dict[date, tuple[int, int]]:
+    """Return rows, and the sum of amounts in hundredths, of each local day that has any.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop.
+    name : str
+        A table with a column ``ts``.
+    until, since : datetime
+        Rows at or after ``until``, and before ``since``, are not counted (UTC without a zone).
+
+    Returns
+    -------
+    dict of date to (int, int)
+        In order; the sum is 0 where the table has no amounts.
+    """
+    table = shop.tables[name]
+    rows = table.filter(table.ts < until)
+    rows = rows if since is None else rows.filter(rows.ts >= since)
+    # Counted by quarters of an hour: a zone is asked once for each, here and not in the engine.
+    quarter = (rows.ts.epoch_seconds().cast("int64") / _QUARTER).floor().cast("int64")
+    rows = rows.select(quarter=quarter, hundredths=_hundredths(rows))
+    counts = rows.group_by("quarter").aggregate(
+        n=lambda t: t.count(), total=lambda t: t.hundredths.sum()
+    )
+    zone, start = ZoneInfo(shop.zone), datetime(1970, 1, 1, tzinfo=UTC)
+    days: dict[date, tuple[int, int]] = {}
+    for row in counts.order_by("quarter").to_pyarrow().to_pylist():
+        day = (start + timedelta(seconds=_QUARTER * int(row["quarter"]))).astimezone(zone).date()
+        n, total = days.get(day, (0, 0))
+        days[day] = (n + int(row["n"]), total + int(row["total"] or 0))
+    return dict(sorted(days.items()))
+
+
+def _hundredths(table: ir.Table) -> Any:
+    import ibis
+
+    if "amount" not in table.columns or not table.amount.type().is_numeric():
+        return ibis.literal(0, type="int64")
+    amount = table.amount.cast("float64")
+    usable = (amount > -_MOST) & (amount < _MOST)  # neither nan nor infinite
+    return (ibis.ifelse(usable, amount, 0.0) * 100).round().cast("int64")
+
+
+def arriving(shop: Shop, since: date, until: date) -> dict[str, Days]:
+    """Return `daily` of each table of `ARRIVING` that the shop has.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop.
+    since, until : date
+        The first local day that counts, and the first that does not any more.
+    """
+    ends = _midnight(until, shop.zone), _midnight(since, shop.zone)
+    return {name: daily(shop, name, *ends) for name in ARRIVING if shop.has(name, "ts")}
+
+
+def by_week(days: Mapping[str, Days], since: date, until: date) -> dict[str, dict[str, list[int]]]:
+    """Return rows and sums by table and ISO week, for a manifest.
+
+    Parameters
+    ----------
+    days : mapping of str to mapping
+        By `arriving`.
+    since, until : date
+        The first day that counts, and the first that does not any more.
+
+    Returns
+    -------
+    dict
+        ``{"events": {"2017-W44": [rows, hundredths]}}``.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> when = pd.to_datetime(["2017-03-01", "2017-03-01", "2017-03-06"])
+    >>> events = pd.DataFrame({"ts": when, "amount": [1.5, 2.25, 9]})
+    >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
+    >>> span = date(2017, 1, 1), date(2018, 1, 1)
+    >>> by_week(arriving(shop, *span), *span)
+    {'events': {'2017-W09': [2, 375], '2017-W10': [1, 900]}}
+    """
+    found: dict[str, dict[str, list[int]]] = {}
+    for name, table in days.items():
+        weeks = found.setdefault(name, {})
+        for day, (rows, total) in table.items():
+            if since <= day < until:
+                year, number, _ = day.isocalendar()
+                week = weeks.setdefault(f"{year:04d}-W{number:02d}", [0, 0])
+                week[0] += rows
+                week[1] += total
+    return found
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    local = datetime.combine(day, time(), tzinfo=ZoneInfo(zone))
+    return local.astimezone(UTC).replace(tzinfo=None)
+
+
+def changed_since(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say which weeks of which table no longer hold what was recorded.
+
+    Parameters
+    ----------
+    recorded, now : mapping
+        By `by_week`, for the same time.
+
+    Returns
+    -------
+    list of str
+        A clause for each table and week.
+
+    Examples
+    --------
+    >>> changed_since({"events": {"2017-W44": [2, 375]}}, {"events": {"2017-W44": [3, 475]}})
+    ['events of 2017-W44: 1 row more (3, were 2), amounts by +1.00']
+    """
+    said = []
+    for name in recorded:
+        before, after = recorded[name], now.get(name, {})
+        for week in sorted({*before, *after}):
+            old, new = before.get(week, [0, 0]), after.get(week, [0, 0])
+            if list(old) != list(new):
+                said.append(f"{name} of {week}: {_difference(old, new)}")
+    return said
+
+
+def _difference(old: Any, new: Any) -> str:
+    rows, total = new[0] - old[0], new[1] - old[1]
+    words = []
+    if rows:
+        more = "more" if rows > 0 else "fewer"
+        words.append(f"{plural(abs(rows), 'row')} {more} ({count(new[0])}, were {count(old[0])})")
+    if total:
+        words.append(f"amounts by {total / 100:+,.2f}")
+    return ", ".join(words)
+
+
+LOOKED_BACK = 28  # days before the decision in which a missing day is named
+USUAL = 364  # days before the decision that show which gaps are usual
+DENSE, NEARLY_ALL = 56, 0.8  # days before the last row, and the share of them that needs a row
+ONE = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """How fresh one table is.
+
+    Parameters
+    ----------
+    table : str
+        Its name.
+    last : datetime, optional
+        Local day of its last row before the decision; None where it has none.
+    usual_gap : int, optional
+        Days in a row without any row that are nothing unusual: so many occurred twice in the year
+        before. None where days are not judged.
+    late : tuple of date, optional
+        First and last day without a row up to the decision, where that is unusual.
+    missing : tuple of (date, date)
+        First and last day of each other unusual gap in the four weeks before the decision.
+    awaited : tuple of str
+        Promotions that started since and have no exposure.
+    """
+
+    table: str
+    last: date | None
+    usual_gap: int | None
+    late: tuple[date, date] | None = None
+    missing: tuple[tuple[date, date], ...] = ()
+    awaited: tuple[str, ...] = ()
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is late or a day is missing."""
+        return self.late is not None or bool(self.missing) or bool(self.awaited)
+
+    def sentence(self) -> str:
+        """Say what is late and missing."""
+        if self.last is None:
+            return f"{self.table} has no row before this week"
+        words = []
+        if self.late is not None:
+            days = (self.late[1] - self.late[0]).days + 1
+            words.append(f"ends on {self.last}: {plural(days, 'day')} late ({_span(self.late)})")
+        if self.missing:
+            words.append(f"has no row on {', '.join(map(_span, self.missing))}")
+        if self.awaited:
+            some = ", ".join(self.awaited[:3]) + (" …" if len(self.awaited) > 3 else "")
+            what = "promotion" if len(self.awaited) == 1 else "promotions"
+            words.append(f"ends on {self.last}, before {what} {some} started")
+        return f"{self.table} {' and '.join(words)}" if words else f"{self.table} is up to date"
+
+
+@dataclass(frozen=True)
+class Freshness(Result):
+    """How fresh the tables are; made by `freshness`.
+
+    Parameters
+    ----------
+    as_of : datetime
+        The decision, UTC without a zone.
+    tables : tuple of Lateness
+        One for each table that gets new rows every day.
+    """
+
+    as_of: datetime
+    tables: tuple[Lateness, ...] = field(default=())
+
+    @property
+    def stale(self) -> bool:
+        """Whether any table is: the week is degraded."""
+        return any(table.stale for table in self.tables)
+
+    def summary(self) -> str:
+        """Say what is stale, or that all is there."""
+        if not self.stale:
+            return "The data reach up to this week, and no day is missing."
+        said = "; ".join(table.sentence() for table in self.tables if table.stale)
+        return f"This week is made from stale data: {said}."
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per table."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "table": t.table,
+                    "last": t.last,
+                    "usual_gap": t.usual_gap,
+                    "late": _span(t.late) if t.late else "",
+                    "missing": ", ".join(map(_span, t.missing)),
+                    "stale": t.stale,
+                }
+                for t in self.tables
+            ],
+            columns=["table", "last", "usual_gap", "late", "missing", "stale"],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return stale, the summary, and each table's days as text."""
+        rows = self.to_frame().astype({"last": "str"}).to_dict("records")
+        tables = {row.pop("table"): row for row in rows}
+        return {"stale": self.stale, "summary": self.summary(), "tables": tables}
+
+
+def freshness(shop: Shop, as_of: datetime) -> Freshness:
+    """Compare the last row of each table, and its days without one, with what a week needs.
+
+    A week needs every day before its decision. Days without a row are late at the end and missing
+    elsewhere in the last four weeks, unless the table usually has such gaps: two at least as long
+    in the year before. Exposures and responses come with promotions, so that their days are judged
+    only where nearly every one of the last eight weeks had a row; exposures are late as well where
+    a promotion started and none has come since. Nothing at or after ``as_of`` is read.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop, cleaned or not.
+    as_of : datetime
+        The decision, UTC without a zone.
+
+    Returns
+    -------
+    Freshness
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> days = pd.date_range("2017-02-01", "2017-03-03 12:00")
+    >>> events = pd.DataFrame({"customer_id": 1, "ts": days, "kind": "view"})
+    >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
+    >>> freshness(shop, datetime(2017, 3, 6)).summary()
+    'This week is made from stale data: events ends on 2017-03-03: 2 days late (2017-03-04 to 05).'
+    """
+    local = as_of.replace(tzinfo=UTC).astimezone(ZoneInfo(shop.zone))
+    # At Monday 00:00 the last whole day is Sunday; later in a day, that day is not over.
+    end = local.date()
+    tables = []
+    for name in ARRIVING:
+        if not shop.has(name, "ts"):
+            continue
+        table = _lateness(name, list(daily(shop, name, as_of, as_of - (USUAL + 2) * ONE)), end)
+        if table is not None and name == "exposures":
+            table = replace(table, awaited=_awaited(shop, table, as_of))
+        if table is not None:
+            tables.append(table)
+    return Freshness(as_of, tuple(tables))
+
+
+def _awaited(shop: Shop, table: Lateness, as_of: datetime) -> tuple[str, ...]:
+    """Return the promotions that started after the last exposure, and a whole day ago or more."""
+    if table.last is None or not shop.has("promotions", "promotion_id", "starts_at"):
+        return ()
+    begun = shop["promotions"].filter(lambda t: t.starts_at < as_of - ONE)
+    begun = begun.filter(lambda t: t.starts_at >= as_of - LOOKED_BACK * ONE)
+    rows = begun.select("promotion_id", "starts_at").to_pyarrow().to_pylist()
+    zone = ZoneInfo(shop.zone)
+    found = [
+        str(row["promotion_id"])
+        for row in rows
+        if row["starts_at"].replace(tzinfo=UTC).astimezone(zone).date() > table.last
+    ]
+    return tuple(sorted(found))
+
+
+def _lateness(name: str, days: list[date], end: date) -> Lateness | None:
+    """Judge a table by its days with a row; ``end`` is the first day that need not have one."""
+    days = [day for day in days if day < end]
+    if not days:
+        # A shop that never had a campaign has nothing that could be late.
+        return Lateness(name, None, 0, late=(end - ONE, end - ONE)) if name == "events" else None
+    gaps = [
+        (before + ONE, after - ONE)
+        for before, after in itertools.pairwise(days)
+        if after - before > ONE
+    ]
+    lengths = sorted((_length(gap) for gap in gaps), reverse=True)
+    usual = lengths[1] if len(lengths) > 1 else 0
+    late = (days[-1] + ONE, end - ONE)
+    recent = sum(day > days[-1] - DENSE * ONE for day in days)
+    if name != "events" and recent < NEARLY_ALL * DENSE:
+        # It comes with campaigns: a day without any is nothing to wait for.
+        return Lateness(name, days[-1], None)
+    since = end - LOOKED_BACK * ONE
+    return Lateness(
+        name,
+        days[-1],
+        usual,
+        late if _length(late) > usual else None,
+        tuple(gap for gap in gaps if gap[1] >= since and _length(gap) > usual),
+    )
+
+
+def _length(gap: tuple[date, date]) -> int:
+    return (gap[1] - gap[0]).days + 1
+
+
+def _span(gap: tuple[date, date]) -> str:
+    first, last = gap
+    if first == last:
+        return str(first)
+    return f"{first} to {last:%d}" if (first.year, first.month) == (last.year, last.month) else (
+        f"{first} to {last}"
+    )  # fmt: skip

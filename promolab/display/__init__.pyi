@@ -1,0 +1,17 @@
+from .hover import explained
+from .page import Html, Tile, absent, beside, fold, join, link, picture, say, table, tiles
+
+__all__ = [
+    "Html",
+    "Tile",
+    "absent",
+    "beside",
+    "explained",
+    "fold",
+    "join",
+    "link",
+    "picture",
+    "say",
+    "table",
+    "tiles",
+]

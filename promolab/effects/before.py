@@ -1,0 +1,238 @@
+"""Were the arms alike before the promotion: in covariates, and in the outcome's own past?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.contract import names_a_result
+from promolab.effects.checks_result import ASSUMED, NOTABLE, Check, p_words, signed, spoken
+from promolab.effects.contrasts import arm_contrast, comparable_columns
+from promolab.metrics import auc_alone, r_squared_alone
+from promolab.wording import arm_words, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.contract import Experiment
+
+__all__ = [
+    "DOUBTFUL",
+    "UNLIKELY",
+    "balance_table",
+    "check_assumed",
+    "check_balance",
+    "check_placebo",
+]
+
+
+UNLIKELY = 0.001
+"""p value below which a check refuses: one sound experiment in a thousand does so by chance."""
+DOUBTFUL = 0.01
+LARGE = 0.25
+"""Difference in standard deviations too large to adjust for (Stuart 2010)."""
+
+
+def balance_table(
+    experiment: Experiment, chances: np.ndarray, kept: np.ndarray
+) -> tuple[pd.DataFrame, list[tuple[float, int, float]]]:
+    """Return how far the arms differ in each covariate, and a joint test per arm.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    chances : ndarray of shape (n, K)
+    kept : ndarray of bool of shape (n, K − 1)
+        Rows that count in each arm's average.
+    """
+    import pandas as pd
+
+    values, names, sources = comparable_columns(experiment.X)
+    tables, joint = [], []
+    size = np.bincount(experiment.codes, minlength=experiment.K)
+    for arm in range(1, experiment.K):
+        if not names or not size[arm] or not size[0]:
+            joint.append((float("nan"), 0, float("nan")))
+            continue
+        raw, weighted, p_values, test = arm_contrast(
+            values, experiment.codes, chances, arm, experiment.cluster, kept[:, arm - 1]
+        )
+        columns = {"column": names, "source": sources, "raw": raw, "weighted": weighted}
+        columns |= {"p_value": p_values}
+        tables.append(pd.DataFrame({"arm": experiment.arms[arm], **columns}))
+        joint.append(test)
+    empty = pd.DataFrame(columns=["arm", "column", "source", "raw", "weighted", "p_value"])
+    return (pd.concat(tables, ignore_index=True) if tables else empty), joint
+
+
+def check_balance(
+    experiment: Experiment, balance: pd.DataFrame, joint: list[tuple[float, int, float]]
+) -> Check:
+    """Say whether covariates are alike in the arms, given the chances."""
+    name = "balance"
+    if not len(balance):
+        return Check(name, "not possible", "There is no covariate that varies.")
+    size = balance["weighted"].abs()
+    worst = balance.iloc[int(size.argmax())]
+    told = (
+        f"{spoken(worst['column'])} differs most, by {signed(worst['weighted'])} sd in "
+        f"{arm_words(worst['arm'])}"
+    )
+    value = float(size.max())
+    if not experiment.randomised:
+        raw = float(balance["raw"].abs().max())
+        if value > LARGE:
+            return Check(
+                name, "refused",
+                f"Weighting does not make the arms alike: {told}. Add what decided who got which "
+                "arm to the covariates, or compare those alone who are alike.", value,
+            )  # fmt: skip
+        verdict = "warning" if value > NOTABLE else "passed"
+        return Check(name, verdict, f"After weighting {told} (before it up to {raw:.2f}).", value)
+    # A joint test per arm; the smallest of several p values is one of several.
+    usable = [(s, d, p) for s, d, p in joint if d and experiment.customers > 5 * d]
+    if not usable:
+        return Check(name, "not possible", "There are too few customers for so many covariates.")
+    p = min(1.0, len(usable) * min(p for _, _, p in usable))
+    if p < UNLIKELY:
+        return Check(
+            name, "refused",
+            f"The arms differ before the promotion by more than chance ({p_words(p)}): {told}. "
+            "Assignment was not the stated one, or a covariate was measured after it.", value, p,
+        )  # fmt: skip
+    verdict = "warning" if p < DOUBTFUL else "passed"
+    return Check(name, verdict, f"Covariates (jointly {p_words(p)}): {told}.", value, p)
+
+
+def check_placebo(experiment: Experiment, chances: np.ndarray, kept: np.ndarray) -> Check:
+    """Say whether there is an effect on what was measured before the promotion."""
+    name = "placebo"
+    if not experiment.placebo:
+        return Check(name, "not possible", "Nothing was measured before as the outcome was after.")
+    found: list[tuple[float, float, Any, str]] = []
+    for column in experiment.placebo:
+        y = experiment.y(column)
+        known = np.isfinite(y)
+        if known.sum() < 2 or y[known].std() == 0:
+            continue
+        codes = experiment.codes[known]
+        size = np.bincount(codes, minlength=experiment.K)
+        standard = ((y[known] - y[known].mean()) / y[known].std())[:, None]
+        for arm in range(1, experiment.K):
+            if size[arm] and size[0]:
+                _, difference, p, _ = arm_contrast(
+                    standard, codes, chances[known], arm, experiment.cluster[known],
+                    kept[known, arm - 1],
+                )  # fmt: skip
+                found.append((float(p[0]), float(difference[0]), experiment.arms[arm], column))
+    if not found:
+        return Check(name, "not possible", "What was measured before does not vary.")
+    least, off, arm, column = min(found, key=lambda one: (one[0], str(one[2]), one[3]))
+    chance = min(1.0, least * len(found))
+    words = f"{p_words(chance)}, of {plural(len(found), 'test')}"
+    told = f"{spoken(column)} differs most, by {signed(off, 3)} sd in {arm_words(arm)} ({words})"
+    if chance < UNLIKELY and (experiment.randomised or abs(off) > NOTABLE):
+        return Check(
+            name, "refused",
+            f"There is an effect on what came before the promotion: {told}. What follows cannot be "
+            "told apart from it.", off, chance,
+        )  # fmt: skip
+    verdict = "warning" if chance < DOUBTFUL else "passed"
+    return Check(name, verdict, f"Before the promotion {told}.", off, chance)
+
+
+DETERMINED = 0.9
+"""Share of an outcome's variance that hardly anything known before it tells: a correlation of 0.95.
+"""
+RANKED = 0.95
+"""AUC with which hardly anything known before ranks whether there is an outcome at all."""
+RARE = 20
+"""Rows with, and without, an outcome that an AUC needs."""
+SOME = 12
+"""Covariates that fit into a sentence on what to write."""
+
+
+def check_assumed(experiment: Experiment, balance: pd.DataFrame) -> Check:
+    """Name the covariates that nobody named; refuse those that look measured afterwards.
+
+    A covariate that the arms change takes a part of their effect away, or makes one up
+    (Rosenbaum 1984, "The consequences of adjustment for a concomitant variable that has been
+    affected by the treatment", Journal of the Royal Statistical Society A 147). Three signs of it:
+    its name, that it nearly determines an outcome, and, where chance assigned the arms, that it
+    differs between them (the smallest of several p values is one of several: Bonferroni).
+
+    Parameters
+    ----------
+    experiment : Experiment
+    balance : DataFrame
+        From `balance_table`.
+    """
+    p_values = _by_covariate(experiment, balance) if experiment.randomised else {}
+    signs = {name: _signs(experiment, name, p_values.get(name, 1.0)) for name in experiment.assumed}
+    signs = {name: found for name, found in signs.items() if found}
+    least = min(p_values.values(), default=float("nan"))
+    if signs:
+        each = [f"{name}, which {_listed(found)}" for name, found in signs.items()]
+        return Check(
+            ASSUMED, "refused",
+            f"Taken as known before the decision, but named by nobody: {'; '.join(each)}. "
+            f"{_what_to_do(experiment, list(signs))}", float(len(signs)), least,
+        )  # fmt: skip
+    told = (
+        "Taken as known before the decision, for nobody named the covariates: "
+        f"{', '.join(experiment.assumed)}."
+    )
+    if least < DOUBTFUL:
+        worst = min(p_values, key=lambda name: p_values[name])
+        return Check(
+            ASSUMED, "warning",
+            f"{told} One differs between the arms more than is likely ({p_words(least)}): {worst}. "
+            "If it was measured afterwards, name the covariates without it.", 0.0, least,
+        )  # fmt: skip
+    return Check(ASSUMED, "passed", told, 0.0, least)
+
+
+def _by_covariate(experiment: Experiment, balance: pd.DataFrame) -> dict[str, float]:
+    """Return the p value of each assumed covariate's difference between arms, for all at once."""
+    mine = balance[balance["source"].isin(experiment.assumed)]
+    least = mine.groupby("source")["p_value"].min()
+    return {str(name): min(1.0, p * len(mine)) for name, p in least.items() if np.isfinite(p)}
+
+
+def _signs(experiment: Experiment, name: str, p_value: float) -> list[str]:
+    found = []
+    if names_a_result(name):
+        found.append("is named like something measured after it")
+    determined = [o for o in experiment.outcomes if _determines(experiment, name, o)]
+    if determined:
+        found.append(f"nearly determines {', '.join(determined)}")
+    if p_value < UNLIKELY:
+        found.append(f"differs between the arms although chance assigned them ({p_words(p_value)})")
+    return found
+
+
+def _determines(experiment: Experiment, name: str, outcome: str) -> bool:
+    column, y = experiment.frame[name], experiment.y(outcome)
+    some = np.where(np.isnan(y), np.nan, y != 0)
+    ranks = min((some == 1).sum(), (some == 0).sum()) >= RARE
+    if ranks and auc_alone(column, some) >= RANKED:
+        return True
+    binary = bool(np.isin(y, (0.0, 1.0)).all())
+    return not binary and r_squared_alone(column, y) >= DETERMINED
+
+
+def _what_to_do(experiment: Experiment, doubted: list[str]) -> str:
+    it, was = ("it", "it was") if len(doubted) == 1 else ("them", "they were")
+    rest = [name for name in experiment.covariates if name not in doubted]
+    without, with_it = f"covariates={rest}", f"covariates={[*rest, *doubted]}"
+    if len(experiment.covariates) > SOME:
+        without, with_it = f"covariates= all but {it}", f"covariates= with {it} among the others"
+    return (
+        f"If {was} measured afterwards, say what was known before ({without}); {it} can be an "
+        f"outcome. If {was} known before, say so: {with_it}."
+    )
+
+
+def _listed(signs: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(signs[:-1]), signs[-1]]))

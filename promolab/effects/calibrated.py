@@ -1,0 +1,441 @@
+"""Effects as they are shown, saved and ranked: drawn to the average as far as they come true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.effects.checks_result import figure, lines, spoken
+from promolab.effects.contrasts import mean_of, t_quantile
+from promolab.results import Estimate, Result, plain
+from promolab.wording import arm_words, capital, count
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "ALL_ALIKE",
+    "CONSTANT",
+    "MOST",
+    "CalibratedEffects",
+    "Drawing",
+    "Forward",
+    "calibrate",
+    "centred",
+    "place_within",
+    "pooled_arms",
+]
+
+
+MOST = 1.0
+"""Largest slope: a model of few rows that hardly moves tells not by how much one of all should."""
+
+
+def pooled_arms(kept: np.ndarray, codes: np.ndarray, *columns: np.ndarray) -> list[np.ndarray]:
+    """Take the arms' columns together, each of shape (n, K − 1); nan where a row counts for none.
+
+    Parameters
+    ----------
+    kept : ndarray of bool of shape (n, K − 1)
+        Rows that count for each arm.
+    codes : ndarray of int of shape (n,)
+        Arm of each row, 0 the control: an arm weighs as much as it was given.
+    *columns : ndarray of shape (n, K − 1)
+
+    Examples
+    --------
+    >>> kept, codes = np.array([[True, True], [True, False]]), np.array([1, 2])
+    >>> pooled_arms(kept, codes, np.array([[1.0, 3.0], [5.0, 9.0]]))[0].tolist()
+    [2.0, 5.0]
+    """
+    size = np.bincount(codes, minlength=kept.shape[1] + 1)[1:].astype(float)
+    weight = np.where(kept, size, 0.0)
+    with np.errstate(invalid="ignore"):
+        weight = weight / weight.sum(axis=1, keepdims=True)
+    return [(weight * np.where(weight == 0, 0.0, each)).sum(axis=1) for each in columns]
+
+
+def place_within(score: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Return each row's place within its fold, 0 to 1, the highest near 1; of equal ones the mean.
+
+    The models of two folds differ in level by chance, against what was held out of them: between
+    folds scores are no order. Where all of a fold are equal, all have the place 0.5.
+
+    Parameters
+    ----------
+    score : ndarray of shape (n,)
+        nan has no place.
+    fold : ndarray of int of shape (n,)
+
+    Examples
+    --------
+    >>> place_within(np.array([3.0, 1.0, 7.0, 7.0, 7.0]), np.array([0, 0, 1, 1, 1])).tolist()
+    [0.75, 0.25, 0.5, 0.5, 0.5]
+    """
+    import pandas as pd
+
+    groups = pd.Series(score).groupby(fold)
+    return ((groups.rank(method="average") - 0.5) / groups.transform("count")).to_numpy()
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Effects predicted forward by several learners, and what earlier folds tell of each.
+
+    Parameters
+    ----------
+    predicted : mapping of str to ndarray of shape (n, K − 1)
+        By learner; nan in the first fold. The first learner serves until a fold tells more.
+    gamma : ndarray of shape (n, K − 1)
+        Doubly robust scores.
+    kept : ndarray of bool of shape (n, K − 1)
+        Rows that count.
+    fold : ndarray of int of shape (n,)
+    folds : int
+    """
+
+    predicted: Mapping[str, np.ndarray]
+    gamma: np.ndarray
+    kept: np.ndarray
+    fold: np.ndarray
+    folds: int
+
+    @property
+    def learners(self) -> list[str]:
+        """The learners' names."""
+        return list(self.predicted)
+
+    def away(self, learner: str) -> np.ndarray:
+        """Return predictions less their fold's mean over the rows that count, shape (n, K − 1)."""
+        return self._away[learner]
+
+    @cached_property
+    def _away(self) -> dict[str, np.ndarray]:
+        return {
+            name: centred(values, self.kept, self.fold, self.folds)
+            for name, values in self.predicted.items()
+        }
+
+    @cached_property
+    def _sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sums of deviation × score and of squared deviations, (learners, folds, K − 1) each."""
+        products = np.zeros((len(self.predicted), self.folds, self.gamma.shape[1]))
+        squares = np.zeros_like(products)
+        for number, learner in enumerate(self.predicted):
+            away = np.where(self.kept, self.away(learner), 0.0)
+            away[self.fold == 0] = 0.0
+            scores = np.where(self.kept, self.gamma, 0.0)
+            for each in range(self.gamma.shape[1]):
+                d, g = away[:, each], scores[:, each]
+                products[number, :, each] = np.bincount(self.fold, d * g, minlength=self.folds)
+                squares[number, :, each] = np.bincount(self.fold, d * d, minlength=self.folds)
+        return products, squares
+
+    def slopes(self, before: int) -> np.ndarray:
+        """Return calibration slopes in the folds before one, shape (learners, K − 1); 0 unknown.
+
+        How much the score rises per unit of the prediction, within folds (the "best linear
+        predictor" of Chernozhukov et al. 2018).
+        """
+        products, squares = (each[:, :before].sum(axis=1) for each in self._sums)
+        return np.where(squares > 0, products / np.where(squares > 0, squares, 1.0), 0.0)
+
+    def best(self, before: int) -> np.ndarray:
+        """Return which learner did best in the folds before one, by arm, shape (K − 1,).
+
+        The one whose prediction, times its slope, comes nearest to the scores: the largest of
+        slope × √Σ squares. The first learner where no fold tells.
+        """
+        products, squares = (each[:, :before].sum(axis=1) for each in self._sums)
+        nearer = np.where(squares > 0, products / np.sqrt(np.where(squares > 0, squares, 1.0)), 0.0)
+        return np.asarray(nearer.argmax(axis=0))
+
+    def averages(self, before: int) -> np.ndarray:
+        """Return the mean scores of the folds before one, shape (K − 1,); 0 where there is none."""
+        mine = self.kept & (self.fold < before)[:, None]
+        total = np.where(mine, self.gamma, 0.0).sum(axis=0)
+        return np.asarray(total / np.maximum(mine.sum(axis=0), 1))
+
+    def _fold(self, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return a fold's rows, predictions by the best learners so far, deviations and slopes."""
+        there, best = self.fold == fold, self.best(fold)
+        arms = range(len(best))
+        slope = np.clip(self.slopes(fold)[best, arms], 0.0, MOST)
+        names = [self.learners[each] for each in best]
+        chosen = np.column_stack([self.predicted[n][there, k] for k, n in enumerate(names)])
+        away = np.column_stack([self.away(n)[there, k] for k, n in enumerate(names)])
+        return there, chosen, away, slope
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """What ranks the customers of a fold, by arm, shape (n, K − 1); nan in the first fold.
+
+        The prediction of the learner that did best in earlier folds, as it is.
+        """
+        values = np.full(self.gamma.shape, np.nan)
+        for fold in range(1, self.folds):
+            there, chosen, _, _ = self._fold(fold)
+            values[there] = chosen
+        return values
+
+    @cached_property
+    def scaled(self) -> np.ndarray:
+        """The same, each arm drawn by its slope in earlier folds, so that arms can be added up."""
+        values = np.full(self.gamma.shape, np.nan)
+        for fold in range(1, self.folds):
+            there, _, away, slope = self._fold(fold)
+            values[there] = away * (slope if slope.any() else 1.0)
+        return values
+
+    @cached_property
+    def drawn(self) -> np.ndarray:
+        """Effects as earlier folds calibrate them: their average, plus slope × deviation.
+
+        The second fold has the first one's average, as no slope is known yet; the first is nan.
+        """
+        values = np.full(self.gamma.shape, np.nan)
+        for fold in range(1, self.folds):
+            there, _, away, slope = self._fold(fold)
+            values[there] = self.averages(fold) + slope * away
+        return values
+
+
+def centred(values: np.ndarray, kept: np.ndarray, fold: np.ndarray, folds: int) -> np.ndarray:
+    """Return values less their fold's mean over the rows that count, shape (n, K − 1)."""
+    away = np.empty_like(values)
+    for k, column in enumerate(values.T):
+        mine = kept[:, k]
+        total = np.bincount(fold[mine], np.nan_to_num(column[mine]), minlength=folds)
+        n = np.bincount(fold[mine], minlength=folds)
+        away[:, k] = column - (total / np.maximum(n, 1))[fold]
+    return away
+
+
+CONSTANT = "constant"
+"""The learner of an arm whose effect is not known to differ between customers."""
+LEVEL = 0.95
+ALL_ALIKE = (
+    "Nobody can be told apart from anybody: everybody is given the average effect, and there is "
+    "nothing to rank by."
+)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """By which line effects follow their predictions, by arm: average + slope × (them − centre).
+
+    Parameters
+    ----------
+    learners : tuple of str
+        Whose predictions; `CONSTANT` has none.
+    average, slope : ndarray of shape (K − 1,)
+    covariance : ndarray of shape (K − 1, 2, 2)
+        Of the two, clustered by customer.
+    degrees : ndarray of shape (K − 1,)
+        Degrees of freedom of the averages.
+    """
+
+    learners: tuple[str, ...]
+    average: np.ndarray
+    slope: np.ndarray
+    covariance: np.ndarray
+    degrees: np.ndarray
+
+    def effects(self, away: np.ndarray) -> np.ndarray:
+        """Return the effects of customers whose predictions lie so far from their mean.
+
+        Parameters
+        ----------
+        away : ndarray of shape (n, K − 1)
+        """
+        return np.asarray(self.average + self.slope * away)
+
+    def half(self, away: np.ndarray, level: float) -> np.ndarray:
+        """Return half the width of their intervals, shape (n, K − 1)."""
+        v = self.covariance
+        variance = v[:, 0, 0] + 2 * away * v[:, 0, 1] + away**2 * v[:, 1, 1]
+        return np.asarray(t_quantile(self.degrees, level) * np.sqrt(np.maximum(variance, 0.0)))
+
+
+@dataclass(frozen=True)
+class CalibratedEffects(Result):
+    """How far predicted effects come true, and so how far they are drawn to the average.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per arm: arm, learner (of those tried the one whose drawn prediction came nearest
+        to the doubly robust scores of folds predicted forward; ``constant``: everybody has the
+        average), effect, ci_low, ci_high (that average), slope (by how much the effect rises per
+        unit of the prediction, 0 to 1), slope_low, slope_high, spread (standard deviation of the
+        drawn effects).
+    told_apart : bool
+        Whether customers can be told apart: the lower end of Qini's interval is above 0, all arms
+        taken together and each fold ranked by what earlier folds taught.
+    qini : Estimate
+        That Qini.
+    outcome : str
+    level : float
+        Of the intervals.
+    """
+
+    table: pd.DataFrame
+    told_apart: bool
+    qini: Estimate
+    outcome: str
+    level: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `table`."""
+        return self.table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures by arm."""
+        arms = plain(self.table.set_index("arm").to_dict("index"))
+        return {"told_apart": bool(self.told_apart), "qini": plain(self.qini), "arms": arms}
+
+    def summary(self) -> str:
+        """Say whether customers can be told apart, and how far each arm's effects are drawn."""
+        if not self.told_apart:
+            return ALL_ALIKE
+        return " ".join(self._sentence(row) for row in lines(self.table))
+
+    def _sentence(self, row: Any) -> str:
+        arm = capital(arm_words(row.arm))
+        average = figure(row.effect, row.ci_low, row.ci_high)
+        if row.learner == CONSTANT:
+            return f"{arm}: everybody has the average effect, {average}."
+        slope = figure(row.slope, row.slope_low, row.slope_high)
+        return (
+            f"{arm}: of a difference predicted ({spoken(row.learner)}) {slope} comes true, and so "
+            f"much of it is shown: effects lie around the average of {average} with a standard "
+            f"deviation of {figure(row.spread)}."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw each arm's slope with its interval."""
+        from promolab import plots
+
+        rows = self.table[self.table["learner"] != CONSTANT] if self.told_apart else self.table
+        ax = plots.intervals(
+            rows["arm"].map(spoken).tolist(), rows["slope"], rows["slope_low"], rows["slope_high"],
+            reference=1.0, ax=ax, text=rows["learner"].tolist(),
+        )  # fmt: skip
+        return plots.finish(
+            ax,
+            title="How much of a predicted difference comes true"
+            if self.told_apart
+            else "Nobody can be told apart: everybody has the average effect",
+            subtitle=f"calibration slope of effects on {self.outcome} predicted forward, "
+            f"{self.level:.0%} intervals; n = {count(self.qini.n)}; dashed: all of it",
+            xlabel="slope",
+        )
+
+
+def calibrate(
+    forward: Forward,
+    away_of: Callable[[str], np.ndarray],
+    arms: tuple[Any, ...],
+    codes: np.ndarray,
+    cluster: np.ndarray,
+    outcome: str,
+) -> tuple[Drawing, CalibratedEffects]:
+    """Choose a learner for each arm forward, and how far its predictions are drawn to the average.
+
+    The slope is that of the scores on the deviations of effects predicted out of fold, between 0
+    and 1: of a model of four fifths of the customers, so as near as can be to the one of all.
+
+    Parameters
+    ----------
+    forward : Forward
+    away_of : callable
+        Takes a learner, returns how far effects predicted out of fold lie from their fold's mean,
+        shape (n, K − 1).
+    arms : tuple
+        The arms but the control.
+    codes, cluster : ndarray of int of shape (n,)
+        Arm and customer of each row.
+    outcome : str
+    """
+    import pandas as pd
+
+    qini = _qini_forward(forward, codes, cluster)
+    told, best = bool(qini.ci_low > 0), forward.best(forward.folds)
+    forwards = forward.slopes(forward.folds)[best, np.arange(len(arms))]
+    lines_, rows = [], []
+    for k, arm in enumerate(arms):
+        away = np.zeros(len(cluster))
+        if told and forwards[k] > 0:
+            away = away_of(forward.learners[best[k]])[:, k]
+        line = _line(forward, k, away, cluster)
+        name = forward.learners[best[k]] if line.slope > 0 else CONSTANT
+        half = line.t * float(np.sqrt(line.covariance[1, 1])) if name != CONSTANT else np.nan
+        reach = line.t * float(np.sqrt(line.covariance[0, 0]))
+        lines_.append(line)
+        rows.append(
+            {
+                "arm": arm,
+                "learner": name,
+                "effect": line.average,
+                "ci_low": line.average - reach,
+                "ci_high": line.average + reach,
+                "slope": line.slope,
+                "slope_low": line.slope - half,
+                "slope_high": line.slope + half,
+                "spread": line.slope * float(away[forward.kept[:, k]].std()),
+            }
+        )
+    table = pd.DataFrame(rows)
+    drawing = Drawing(
+        tuple(table["learner"]), table["effect"].to_numpy(), table["slope"].to_numpy(),
+        np.array([line.covariance for line in lines_]), np.array([line.degrees for line in lines_]),
+    )  # fmt: skip
+    return drawing, CalibratedEffects(table, told, qini, outcome, LEVEL)
+
+
+def _qini_forward(forward: Forward, codes: np.ndarray, cluster: np.ndarray) -> Estimate:
+    """Return Qini of all arms together, each fold ranked by what earlier folds taught."""
+    from promolab.metrics.uplift import qini
+
+    gamma, score = pooled_arms(forward.kept, codes, forward.gamma, forward.scaled)
+    known = np.isfinite(gamma) & np.isfinite(score)
+    if not known.any():
+        return Estimate(0.0, 0.0, 0.0, 0)
+    place = place_within(score[known], forward.fold[known])
+    return qini(None, None, place, gamma=gamma[known], cluster=cluster[known], level=LEVEL).estimate
+
+
+@dataclass(frozen=True)
+class _Line:
+    average: float
+    slope: float
+    covariance: np.ndarray
+    degrees: float
+
+    @property
+    def t(self) -> float:
+        return float(t_quantile(np.asarray(self.degrees), LEVEL))
+
+
+def _line(forward: Forward, k: int, away: np.ndarray, cluster: np.ndarray) -> _Line:
+    """Return an arm's average and slope, and their covariance."""
+    mine = forward.kept[:, k]
+    _, codes = np.unique(cluster[mine], return_inverse=True)
+    scores, d, fold = forward.gamma[mine, k], away[mine], forward.fold[mine]
+    mean = mean_of(scores, codes, LEVEL)
+    n = np.bincount(fold, minlength=forward.folds)
+    level = np.bincount(fold, scores, minlength=forward.folds) / np.maximum(n, 1)
+    squares = float(d @ d)
+    slope = min(max(float(d @ scores) / squares, 0.0), MOST) if squares > 0 else 0.0
+    # Where the slope is 0 it is not estimated: everybody has the average.
+    of_slope = d * (scores - level[fold] - slope * d) / squares if slope > 0 else d * 0.0
+    of_average = (scores - mean.estimate.value) / max(len(scores), 1)
+    sums = np.stack([np.bincount(codes, each) for each in (of_average, of_slope)])
+    units = sums.shape[1]
+    covariance = sums @ sums.T * (units / max(units - 1, 1))
+    return _Line(mean.estimate.value, slope, covariance, mean.degrees)

@@ -1,0 +1,226 @@
+"""The learners that an uplift model tries, and the drawn effects that come of the best."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.effects.calibrated import (
+    CONSTANT,
+    MOST,
+    CalibratedEffects,
+    Drawing,
+    Forward,
+    calibrate,
+    centred,
+)
+from promolab.effects.learners.learners import EffectModel, Setting
+from promolab.effects.learners.makers import maker_of
+from promolab.effects.learners.rows import Design, steady
+from promolab.model.inputs import check_present
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.contract import Experiment
+
+__all__ = ["DEFAULT", "TRIED", "Candidates", "DrawnEffects", "predict_folds"]
+
+DEFAULT = "linear"
+"""The learner of what is fitted at once where none is named."""
+TRIED = ("ridge", "linear", "boosting")
+"""Learners tried where none is named; the first serves until a fold tells which is best."""
+
+
+@dataclass(frozen=True)
+class DrawnEffects:
+    """What predicts the effects that are shown: the best learners' models, drawn to the average.
+
+    Parameters
+    ----------
+    result : CalibratedEffects
+    drawing : Drawing
+    models : mapping of str to (Design, EffectModel)
+        By learner, of those that `drawing` names.
+    centre : ndarray of shape (K − 1,)
+        Mean prediction of each arm over the rows that count in its average.
+    columns : tuple of str
+        The covariates that a frame must have.
+    """
+
+    result: CalibratedEffects
+    drawing: Drawing
+    models: Mapping[str, tuple[Design, EffectModel]]
+    centre: np.ndarray
+    columns: tuple[str, ...]
+
+    def away(self, X: pd.DataFrame) -> np.ndarray:
+        """Return how far predictions lie from their mean, shape (n, K − 1)."""
+        check_present(X, list(self.columns))
+        values = np.zeros((len(X), len(self.centre)))
+        for name, (design, model) in self.models.items():
+            Z = design.matrix(X)
+            with steady(Z.size):
+                predicted = model.predict(Z)
+            for k, learner in enumerate(self.drawing.learners):
+                if learner == name:
+                    values[:, k] = predicted[:, k] - self.centre[k]
+        return values
+
+
+class Candidates:
+    """Learners tried on an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    fitted : EffectModel
+        Of the learner that was named, or of the default, on all rows.
+    make : callable
+        Makes an effect model of the kind from a setting.
+    learner : str or None
+        What the named learner is called; None tries `TRIED`.
+    kept : ndarray of bool of shape (n, K − 1)
+        Rows that count in each arm's average.
+    outcome : str
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        fitted: EffectModel,
+        make: Callable[[Setting], EffectModel],
+        learner: str | None,
+        kept: np.ndarray,
+        outcome: str,
+    ) -> None:
+        self.experiment, self.fitted, self.make = experiment, fitted, make
+        self.setting = fitted.setting
+        self.learner, self.kept, self.outcome = learner, kept, outcome
+        self._models: dict[str, EffectModel] = {}
+        self._away: dict[str, np.ndarray] = {}
+
+    def model(self, learner: str) -> EffectModel:
+        """Return a learner's effect model, not fitted."""
+        if learner not in self._models:
+            setting = self.setting
+            if self.learner is None and learner != DEFAULT:
+                maker = maker_of(learner)
+                design, Z = setting.design, setting.Z
+                if maker.style != setting.maker.style:
+                    design = Design.learn(self.experiment.X, maker.style)
+                    Z = design.matrix(self.experiment.X)
+                setting = replace(setting, Z=Z, design=design, maker=maker)
+            same = setting is self.setting
+            self._models[learner] = self.fitted if same else self.make(setting)
+        return self._models[learner]
+
+    @cached_property
+    def forward(self) -> Forward:
+        """What every learner predicts forward."""
+        rows = self.setting.rows
+        learners = TRIED if self.learner is None else (self.learner,)
+        predicted = {
+            name: predict_folds(self.model(name), lambda fold: rows.fold < fold, first=1)
+            for name in learners
+        }
+        gamma = self.setting.nuisance.gamma
+        return Forward(predicted, gamma, self.kept, rows.fold, rows.folds)
+
+    @cached_property
+    def calibrated(self) -> tuple[Drawing, CalibratedEffects]:
+        """By which line effects follow their predictions."""
+        rows, arms = self.setting.rows, self.experiment.treatments
+        return calibrate(self.forward, self.away, arms, rows.codes, rows.cluster, self.outcome)
+
+    def away(self, learner: str) -> np.ndarray:
+        """Return how far effects predicted by other folds lie from their fold's mean."""
+        rows = self.setting.rows
+        if learner not in self._away:
+            predicted = predict_folds(self.model(learner), lambda fold: rows.fold != fold)
+            self._away[learner] = centred(predicted, self.kept, rows.fold, rows.folds)
+        return self._away[learner]
+
+    @property
+    def used(self) -> list[str]:
+        """The learners of which a prediction is used."""
+        return [name for name in dict.fromkeys(self.calibrated[0].learners) if name != CONSTANT]
+
+    @cached_property
+    def drawn(self) -> DrawnEffects:
+        """What predicts the effects of new customers."""
+        drawing, result = self.calibrated
+        everyone = np.ones(self.setting.rows.n, dtype=bool)
+        models, centre = {}, np.zeros(len(drawing.slope))
+        for name in self.used:
+            setting = self.model(name).setting
+            with steady(setting.Z.size):
+                model = self.model(name)
+                if model is not self.fitted:
+                    model = copy.copy(model).fit(everyone)
+                models[name] = (setting.design, model)
+                predicted = model.predict(setting.Z)
+            for k, learner in enumerate(drawing.learners):
+                if learner == name:
+                    centre[k] = predicted[self.kept[:, k], k].mean()
+        return DrawnEffects(result, drawing, models, centre, self.setting.design.columns)
+
+    @cached_property
+    def out_of_fold(self) -> np.ndarray:
+        """Drawn effects of the training rows, each predicted by a model of the other folds."""
+        drawing, _ = self.calibrated
+        away = np.zeros(self.kept.shape)
+        for k, learner in enumerate(drawing.learners):
+            if learner != CONSTANT:
+                away[:, k] = self.away(learner)[:, k]
+        return drawing.effects(away)
+
+    @cached_property
+    def by_others(self) -> np.ndarray:
+        """The same with average and slope of the other folds, too, shape (n, K − 1).
+
+        What a decision about a fold may rest on that is to be valued by its scores.
+        """
+        drawing, rows = self.calibrated[0], self.setting.rows
+        effects = np.empty(self.kept.shape)
+        for k, learner in enumerate(drawing.learners):
+            away = 0.0 if learner == CONSTANT else self.away(learner)[:, k]
+            mine = self.kept[:, k]
+            scores = np.where(mine, self.setting.nuisance.gamma[:, k], 0.0)
+            sums = np.array(
+                [
+                    np.bincount(rows.fold, each * mine, minlength=rows.folds)
+                    for each in (np.ones(rows.n), scores, away * scores, away**2 * np.ones(rows.n))
+                ]
+            )
+            n, total, product, square = sums.sum(axis=1, keepdims=True) - sums
+            slope = np.clip(product / np.maximum(square, 1e-300), 0.0, MOST)
+            effects[:, k] = (total / np.maximum(n, 1))[rows.fold] + slope[rows.fold] * away
+        return effects
+
+
+def predict_folds(model: EffectModel, train: Callable[[int], Any], first: int = 0) -> np.ndarray:
+    """Predict each fold by a model of other rows, shape (n, K − 1); nan in folds before the first.
+
+    Parameters
+    ----------
+    model : EffectModel
+    train : callable
+        Takes a fold, returns a mask of the rows to learn from.
+    first : int
+    """
+    rows, Z = model.setting.rows, model.setting.Z
+    effects = np.full((rows.n, rows.arms - 1), np.nan)
+    with steady(Z.size):
+        for fold in range(first, rows.folds):
+            there = rows.fold == fold
+            if there.any():
+                part = copy.copy(model)
+                part.errors = False
+                effects[there] = part.fit(train(fold)).predict(Z[there])
+    return effects

@@ -1,0 +1,290 @@
+"""Checks before any effect is shown; each can refuse, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promolab.effects.before import (
+    DOUBTFUL,
+    UNLIKELY,
+    balance_table,
+    check_assumed,
+    check_balance,
+    check_placebo,
+)
+from promolab.effects.checks_result import Check, UpliftChecks, figure, p_words, spoken
+from promolab.effects.contrasts import wald
+from promolab.effects.learners.nuisance import estimate_propensity, kept_rows
+from promolab.effects.learners.rows import Design, folds_of, rows_of
+from promolab.wording import arm_words, count, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.contract import Experiment
+
+__all__ = ["check_experiment", "check_overlap", "overlap_table"]
+
+
+EFFECTIVE = 50
+"""Independent rows that an arm must be worth after weighting."""
+MOST_KEPT = 0.9
+"""Share of an arm's rows that must have their like in the other arm for nothing to be said."""
+THIN = 0.2
+"""Share of its rows that an arm must be worth for nothing to be said."""
+
+
+def overlap_table(experiment: Experiment, chances: np.ndarray, kept: np.ndarray) -> pd.DataFrame:
+    """Return sizes, chances and worth of every arm; see `UpliftChecks`."""
+    import pandas as pd
+
+    rows = []
+    for arm in range(experiment.K):
+        mine = experiment.codes == arm
+        possible = chances[chances[:, arm] > 0, arm]
+        counts = kept[:, arm - 1] if arm else kept.any(axis=1)
+        weight = 1 / chances[mine & counts, arm]
+        effective = weight.sum() ** 2 / (weight**2).sum() if len(weight) else 0.0
+        pair = 1 / chances[counts][:, [0, arm]]
+        even = 4 * len(pair) ** 2 / pair.sum() if arm and len(pair) else np.nan
+        rows.append(
+            {
+                "arm": experiment.arms[arm],
+                "n": int(mine.sum()),
+                "customers": int(np.count_nonzero(np.bincount(experiment.cluster[mine]))),
+                "lowest": float(possible.min()) if len(possible) else np.nan,
+                "median": float(np.median(possible)) if len(possible) else np.nan,
+                "kept": len(weight) / max(mine.sum(), 1),
+                "effective_n": float(effective),
+                "effective_share": float(effective / max(len(weight), 1)),
+                "even_n": float(even),
+            }
+        )
+    # As objects: beside figures alone, an arm called 1 would become 1.0 in a row.
+    return pd.DataFrame(rows).astype({"arm": object})
+
+
+def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:
+    """Say whether arms and control overlap enough to be compared."""
+    name = "overlap"
+    worst = overlap.iloc[int(overlap["effective_n"].argmin())]
+    told = (
+        f"the {plural(worst['n'], 'row')} of {arm_words(worst['arm'])} are worth "
+        f"{count(worst['effective_n'])} after weighting (lowest chance {figure(worst['lowest'])})"
+    )
+    value = float(worst["effective_n"])
+    if value < EFFECTIVE:
+        return Check(
+            name, "refused",
+            f"Arms and control hardly overlap: {told}, and {EFFECTIVE} are the least.", value,
+        )  # fmt: skip
+    few = overlap.iloc[int(overlap["even_n"].fillna(np.inf).argmin())]
+    if few["even_n"] < 2 * EFFECTIVE:
+        return Check(
+            name, "refused",
+            f"Hardly anyone could have got {arm_words(few['arm'])} as well as "
+            f"{arm_words(experiment.control)}: all is worth an even experiment on "
+            f"{plural(int(few['even_n']), 'row')}. Compare those alone who could have got "
+            "either: trim='optimal'.", float(few["even_n"]),
+        )  # fmt: skip
+    lost = overlap.iloc[int(overlap["kept"].argmin())]
+    if not experiment.randomised and lost["kept"] < MOST_KEPT:
+        return Check(
+            name, "warning",
+            f"Only {percent(lost['kept'])} of the rows of {arm_words(lost['arm'])} have their like "
+            "in the other arm; the effect is told for these alone.", value,
+        )  # fmt: skip
+    thin = overlap.iloc[int(overlap["effective_share"].argmin())]
+    if thin["effective_share"] < THIN:
+        return Check(
+            name, "warning",
+            f"Few rows carry much of the weight: the {plural(thin['n'], 'row')} of "
+            f"{arm_words(thin['arm'])} are worth {count(thin['effective_n'])}.", value,
+        )  # fmt: skip
+    return Check(name, "passed", f"Least: {told}.", value)
+
+
+FEWEST, FEW = 30, 100
+"""Customers of an arm below which there is no effect to tell, or only a rough one."""
+RARE = 10
+"""Cases of a yes-or-no outcome below which an interval is rough."""
+SPLIT, MOSTLY_SPLIT = 0.01, 0.5
+"""Shares of customers in households with several arms: to be told, and too many."""
+
+
+def check_experiment(
+    experiment: Experiment,
+    outcome: str | None = None,
+    *,
+    propensity: np.ndarray | None = None,
+    kept: np.ndarray | None = None,
+    folds: int = 5,
+    seed: int = 0,
+) -> UpliftChecks:
+    """Check an experiment before its differences are called effects.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    outcome : str, optional
+        The outcome to be compared; the first by default.
+    propensity : ndarray of shape (n, K), optional
+        Estimated chances; where the experiment states none they are estimated here.
+    kept : ndarray of bool of shape (n, K − 1), optional
+        Rows that count in each arm's average; by default those that could have got the arm and the
+        control, and where chances are estimated, of these the ones with overlap (`crump_cutoff`).
+    folds, seed : int
+        Of the estimate of the chances.
+
+    Returns
+    -------
+    UpliftChecks
+        ``sample ratio``: do the arms come as often as their chances say (a warning below p = 0.01,
+        refused below 0.001)? ``balance``: are covariates alike in the arms, given the chances?
+        ``overlap``: could everyone have got every arm, and how many rows are the weighted arms
+        worth? ``placebo``: is there an "effect" on what was measured before? ``arm sizes``, and
+        ``spillover`` between members of a household. Where nobody named the covariates,
+        ``covariates`` names those that were taken, and refuses what looks measured afterwards.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from promolab.contract import Experiment
+    >>> rng = np.random.default_rng(0)
+    >>> rows = pd.DataFrame({"customer_id": range(800), "age": rng.normal(size=800)})
+    >>> rows["mail"] = rng.choice(["no", "yes"], 800)
+    >>> rows["spend"] = rng.exponential(size=800)
+    >>> trial = Experiment(rows, "mail", "no", ["age"], ["spend"], propensity=[[0.5, 0.5]] * 800)
+    >>> str(check_experiment(trial).identification)
+    'randomised'
+    >>> check_experiment(trial.take((rows["mail"] == "no") | (rows["age"] > -0.5))).refused
+    ('sample ratio', 'balance')
+    """
+    chances = experiment.propensity if propensity is None else propensity
+    if chances is None:
+        chances = _estimated(experiment, folds, seed)
+    if kept is None:
+        kept = kept_rows(chances, None if experiment.randomised else "optimal")
+    overlap = overlap_table(experiment, chances, kept)
+    balance, joint = balance_table(experiment, chances, kept)
+    assumed = (check_assumed(experiment, balance),) if experiment.assumed else ()
+    checks = (
+        *assumed,
+        _arm_sizes(experiment, outcome),
+        _sample_ratio(experiment),
+        check_balance(experiment, balance, joint),
+        check_overlap(experiment, overlap),
+        check_placebo(experiment, chances, kept),
+        _spillover(experiment),
+    )
+    return UpliftChecks(checks, overlap, balance, experiment.randomised)
+
+
+def _estimated(experiment: Experiment, folds: int, seed: int) -> np.ndarray:
+    fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
+    rows = rows_of(experiment, None, fold, folds, seed)
+    design = Design.learn(experiment.X, "encoded")
+    return estimate_propensity(rows, design.matrix(experiment.X), 0.01)[0]
+
+
+def _arm_sizes(experiment: Experiment, outcome: str | None) -> Check:
+    import pandas as pd
+
+    name = "arm sizes"
+    codes, arms = experiment.codes, experiment.arms
+    customers = pd.Series(experiment.cluster).groupby(codes).nunique()
+    size = customers.reindex(range(experiment.K), fill_value=0).to_numpy()
+    least = int(size.argmin())
+    told = f"the arm {spoken(arms[least])} has {plural(int(size[least]), 'customer')}"
+    if size[least] < FEWEST:
+        return Check(
+            name, "refused",
+            f"Too few to tell an effect: {told}, and {FEWEST} are the least. Wait for more, or "
+            "leave the arm out with experiment.subset.", float(size[least]),
+        )  # fmt: skip
+    y = experiment.y(outcome)
+    if np.isin(y, (0.0, 1.0)).all():
+        cases = np.bincount(codes, weights=y, minlength=experiment.K)
+        rare = np.minimum(cases, np.bincount(codes, minlength=experiment.K) - cases)
+        if rare.min() < RARE:
+            arm = int(rare.argmin())
+            return Check(
+                name, "warning",
+                f"The outcome hardly varies in {arm_words(arms[arm])} "
+                f"({plural(int(rare[arm]), 'row')} of the rarer kind): its interval is rough.",
+                float(rare[arm]),
+            )  # fmt: skip
+    verdict = "warning" if size[least] < FEW else "passed"
+    words = f"The smallest arm is small: {told}." if verdict == "warning" else f"Smallest: {told}."
+    return Check(name, verdict, words, float(size[least]))
+
+
+def _sample_ratio(experiment: Experiment) -> Check:
+    name = "sample ratio"
+    if experiment.design != "known":
+        why = "the shares found" if experiment.randomised else "not stated"
+        return Check(name, "not possible", f"The chances of the arms are {why}.")
+    chances, codes, cluster = experiment.propensity, experiment.codes, experiment.cluster
+    indicator = (codes[:, None] == np.arange(experiment.K)).astype(float)
+    off = indicator - chances
+    if experiment.customers == experiment.n:
+        # Pearson's χ² where chances are the same for all; its extension where they are not.
+        covariance = np.diag(chances.sum(axis=0)) - chances.T @ chances
+    else:
+        sums = np.column_stack([np.bincount(cluster, weights=c) for c in off.T])
+        covariance = sums.T @ sums
+    statistic, _, p = wald(off.sum(axis=0), covariance)
+    found = indicator.mean(axis=0)
+    expected = chances.mean(axis=0)
+    worst = int(np.abs(found - expected).argmax())
+    told = (
+        f"{arm_words(experiment.arms[worst])} came to {percent(found[worst], decimals=2)} of "
+        f"decisions, and its chances say {percent(expected[worst], decimals=2)}"
+    )
+    if p < UNLIKELY:
+        return Check(
+            name, "refused",
+            f"The arms do not come as often as their chances say ({p_words(p)}): {told}. Rows were "
+            "lost or arms mixed up on the way; find out where.", statistic, p,
+        )  # fmt: skip
+    if p < DOUBTFUL:
+        return Check(
+            name, "warning",
+            f"The arms hardly come as often as their chances say ({p_words(p)}): {told}. Look for "
+            "rows that were lost on the way.", statistic, p,
+        )  # fmt: skip
+    return Check(
+        name, "passed",
+        f"The arms come as often as their chances say ({p_words(p)}): {told}.", statistic, p,
+    )  # fmt: skip
+
+
+def _spillover(experiment: Experiment) -> Check:
+    import pandas as pd
+
+    name = "spillover"
+    if experiment.household is None:
+        return Check(name, "not possible", "No household is known.")
+    keys = {"household": experiment.frame[experiment.household].to_numpy()}
+    if experiment.block is not None:
+        keys["block"] = experiment.frame[experiment.block].to_numpy()
+    table = pd.DataFrame({**keys, "arm": experiment.codes, "customer": experiment.cluster})
+    table = table.dropna(subset=["household"])
+    groups = table.groupby(list(keys), sort=False)
+    several = groups["customer"].transform("nunique") > 1
+    mixed = several & (groups["arm"].transform("nunique") > 1)
+    share = float(mixed.mean()) if len(table) else 0.0
+    told = f"{percent(share)} of decisions are in households with another arm for another member"
+    if share > MOSTLY_SPLIT:
+        return Check(
+            name, "refused",
+            f"Most arms are shared at home: {told}. Assign households, not customers.", share,
+        )  # fmt: skip
+    if share > SPLIT:
+        return Check(
+            name, "warning",
+            f"What one gets the others may use: {told}; effects are likely too small.", share,
+        )  # fmt: skip
+    return Check(name, "passed", f"Households: {told}.", share)

@@ -1,0 +1,284 @@
+"""What was checked before an effect is shown, and what the checks say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError
+from promolab.results import Result, plain
+from promolab.wording import decimals_for, number, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Check",
+    "Identification",
+    "Refused",
+    "UpliftChecks",
+    "figure",
+    "lines",
+    "p_words",
+    "signed",
+    "spoken",
+]
+
+
+@dataclass(frozen=True)
+class Identification:
+    """By what right a difference between arms is called an effect.
+
+    Parameters
+    ----------
+    name : {"randomised", "adjusted", "not identified"}
+        ``randomised``: chance alone said who got what, and the checks found nothing against it.
+        ``adjusted``: the covariates are taken to tell all by which arms and outcomes hang together.
+        ``not identified``: neither holds, and the difference must not be called an effect.
+    because : str
+        Why, in a sentence.
+
+    Examples
+    --------
+    >>> str(Identification("randomised", "the chances are known"))
+    'randomised'
+    """
+
+    name: str
+    because: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def causal(self) -> bool:
+        """Whether the word effect may be used."""
+        return self.name != "not identified"
+
+    def qualified(self, sentence: str) -> str:
+        """Return a sentence with what has to be said beside it."""
+        if self.name == "randomised":
+            return sentence
+        if self.name == "adjusted":
+            return f"{sentence} Adjusted, not randomised: {self.because}."
+        return f"{sentence} This is not an effect: {self.because}."
+
+
+def figure(value: float, low: float | None = None, high: float | None = None) -> str:
+    """Write an effect with its interval: what the interval allows, and two digits at least.
+
+    Examples
+    --------
+    >>> figure(0.0454, 0.0392, 0.0517), figure(12.31, 9.2, 15.4), figure(0.0057)
+    ('0.045 [0.039, 0.052]', '12 [9, 15]', '0.0057')
+    """
+    if not math.isfinite(value):
+        return number(value)
+    two = 1 - math.floor(math.log10(abs(value))) if value else 0
+    decimals = max(two, 0)
+    if low is not None and high is not None and math.isfinite(high - low):
+        allowed = decimals_for(low, high)
+        decimals = max(allowed, min(two, allowed + 1))
+    return number(value, low, high, decimals=decimals)
+
+
+def p_words(value: float) -> str:
+    """Write a p value.
+
+    Examples
+    --------
+    >>> p_words(0.2345), p_words(0.004), p_words(1e-9)
+    ('p = 0.23', 'p = 0.004', 'p < 0.001')
+    """
+    if not math.isfinite(value):
+        return "p unknown"
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {value:.2f}" if value >= 0.01 else f"p = {value:.3f}"
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """Write a difference with its sign.
+
+    Examples
+    --------
+    >>> signed(0.123), signed(-0.1234, 3)
+    ('+0.12', '−0.123')
+    """
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def spoken(name: object) -> str:
+    """Write the name of an arm or a column as one says it.
+
+    Examples
+    --------
+    >>> spoken("limited_time_discount")
+    'limited time discount'
+    """
+    return str(name).replace("_", " ")
+
+
+def lines(table: pd.DataFrame) -> Iterator[Any]:
+    """Yield the rows of a small table, their columns as attributes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> [row.arm for row in lines(pd.DataFrame({"arm": ["mail", "coupon"]}))]
+    ['mail', 'coupon']
+    """
+    yield from table.itertuples()
+
+
+NOTABLE = 0.1
+"""Difference of arms in standard deviations from which on it is told (Stuart 2010)."""
+ASSUMED = "covariates"
+"""The check whose sentence is said although it passed: it names what rests on nobody's word."""
+VERDICTS = ("passed", "warning", "refused", "not possible")
+
+
+class Refused(InputError):  # noqa: N818
+    """The experiment fails a check, so its differences must not be shown as effects."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Parameters
+    ----------
+    name : str
+    verdict : {"passed", "warning", "refused", "not possible"}
+    sentence : str
+        What was found, and what to do about it.
+    value : float
+        The figure behind it; nan where there is none.
+    p_value : float
+        Of the figure where nothing is wrong; nan where there is none.
+    """
+
+    name: str
+    verdict: str
+    sentence: str
+    value: float = float("nan")
+    p_value: float = float("nan")
+
+
+@dataclass(frozen=True)
+class UpliftChecks(Result):
+    """All checks of an experiment.
+
+    Parameters
+    ----------
+    checks : tuple of Check
+    overlap : DataFrame
+        One row per arm: arm, n, customers, lowest and median propensity among those who could get
+        it, kept (share of its rows with overlap), effective_n (Kish's, of these rows weighted),
+        effective_share of them, and even_n (rows of an even experiment of arm and control that
+        would tell as much: 4 / the mean of 1/e_k + 1/e_0, times n).
+    balance : DataFrame
+        One row per arm and covariate column: arm, column, source (its covariate), raw and weighted
+        (differences to the control in standard deviations, before and after weighting by the
+        chances), p_value (of the weighted one).
+    randomised : bool
+        Whether the experiment says that chance alone assigned the arms.
+    """
+
+    checks: tuple[Check, ...]
+    overlap: pd.DataFrame
+    balance: pd.DataFrame
+    randomised: bool
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Names of the checks that refuse."""
+        return tuple(check.name for check in self.checks if check.verdict == "refused")
+
+    @property
+    def identification(self) -> Identification:
+        """By what right a difference between the arms would be called an effect."""
+        failed = [check.sentence for check in self.checks if check.verdict == "refused"]
+        if failed:
+            return Identification("not identified", _clause(failed[0]))
+        if self.randomised:
+            return Identification("randomised", "chance alone assigned the arms")
+        return Identification(
+            "adjusted",
+            "by which chance each row got its arm is not stated (propensity=), so it holds only if "
+            "the covariates tell all by which assignment and outcome hang together",
+        )
+
+    def require(self, despite: tuple[str, ...] = ()) -> None:
+        """Raise an error if a check refuses that is not among those named.
+
+        Parameters
+        ----------
+        despite : tuple of str
+            Checks to go on in spite of; the result is then not identified.
+
+        Raises
+        ------
+        Refused
+            With the sentence of each such check.
+        """
+        left = [c for c in self.checks if c.verdict == "refused" and c.name not in despite]
+        if left:
+            names = ", ".join(repr(check.name) for check in left)
+            raise Refused(
+                " ".join(check.sentence for check in left)
+                + f" To see the differences all the same, as not identified: despite=[{names}]"
+            )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per check."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(check) for check in self.checks])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return verdict, figure and sentence of every check."""
+        shown = self.to_frame().set_index("name").to_dict("index")
+        return {"identification": str(self.identification), "checks": plain(shown)}
+
+    def summary(self) -> str:
+        """Return what the checks that did not pass say, what is assumed, or that all passed."""
+        words = {v: [c for c in self.checks if c.verdict == v] for v in VERDICTS}
+        assumed = [c for c in words["passed"] if c.name == ASSUMED]
+        found = [c.sentence for c in (*words["refused"], *words["warning"], *assumed)]
+        passed = f"{plural(len(words['passed']), 'check')} passed"
+        if words["not possible"]:
+            names = ", ".join(c.name for c in words["not possible"])
+            passed += f", {len(words['not possible'])} not possible ({names})"
+        return " ".join([f"Identification: {self.identification}; {passed}.", *found])
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the largest differences between arms and control, before and after weighting."""
+        from promolab import plots
+
+        table = self.balance.assign(size=self.balance[["raw", "weighted"]].abs().max(axis=1))
+        table = table.sort_values(["size", "arm", "column"], ascending=[False, True, True]).head(12)
+        several = len(self.balance["arm"].unique()) > 1
+        names = [spoken(f"{r.column} ({r.arm})" if several else r.column) for r in lines(table)]
+        text = [f"raw {signed(r.raw)}" for r in lines(table)]
+        ax = plots.intervals(
+            names, table["weighted"], table["weighted"], table["weighted"], reference=0.0,
+            text=text, ax=ax,
+        )  # fmt: skip
+        # However small the largest difference is, it is seen beside one that would matter.
+        reach = max(1.2 * NOTABLE, 1.1 * float(table["weighted"].abs().max() or 0))
+        ax.set_xlim(-reach, reach)
+        worst = float(self.balance["weighted"].abs().max()) if len(self.balance) else 0.0
+        return plots.finish(
+            ax,
+            title=f"Arms and control differ by at most {worst:.2f} standard deviations",
+            subtitle="Difference of each covariate to the control after weighting by the chances "
+            "of the arms; right: before it",
+            xlabel="standard deviations",
+        )
+
+
+def _clause(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].rstrip(".")

@@ -1,0 +1,328 @@
+"""Differences between arms and control in what was there before, weighted by the arms' chances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promolab.metrics import Dominant, degrees_of, dominant_of
+from promolab.model.inputs import as_numbers, as_texts, is_numeric
+from promolab.results import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+__all__ = [
+    "Mean",
+    "Means",
+    "arm_contrast",
+    "comparable_columns",
+    "group_means",
+    "mean_of",
+    "ratio_error",
+    "t_quantile",
+    "two_sided",
+    "wald",
+]
+
+
+@dataclass(frozen=True)
+class Means:
+    """Means of scores, one per group, with the covariance that shared customers give them.
+
+    Parameters
+    ----------
+    value, std_error : ndarray of shape (g,)
+        nan where a group has no row, or a single customer.
+    degrees : ndarray of shape (g,)
+        Degrees of freedom: few where a few customers make up most of the variance.
+    n, customers : ndarray of int of shape (g,)
+    covariance : ndarray of shape (g, g)
+    """
+
+    value: np.ndarray
+    std_error: np.ndarray
+    degrees: np.ndarray
+    n: np.ndarray
+    customers: np.ndarray
+    covariance: np.ndarray
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the intervals, each of shape (g,)."""
+        half = t_quantile(self.degrees, level) * self.std_error
+        return self.value - half, self.value + half
+
+
+def group_means(scores: np.ndarray, group: np.ndarray, groups: int, cluster: np.ndarray) -> Means:
+    """Average scores by group, errors clustered by customer.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        nan leaves a row out.
+    group : ndarray of int of shape (n,)
+        Code of each row's group; a negative one leaves the row out.
+    groups : int
+    cluster : ndarray of int of shape (n,)
+        Customers.
+
+    Examples
+    --------
+    >>> means = group_means(np.array([1.0, 3.0, 5.0, 9.0]), np.array([0, 0, 1, 1]), 2, np.arange(4))
+    >>> means.value.tolist(), means.std_error.tolist()
+    ([2.0, 7.0], [1.0, 2.0])
+    """
+    from scipy import sparse
+
+    mine = np.isfinite(scores) & (group >= 0)
+    scores, group, cluster = scores[mine], group[mine], cluster[mine]
+    n = np.bincount(group, minlength=groups)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.bincount(group, weights=scores, minlength=groups) / n
+        influence = (scores - value[group]) / n[group]
+    size = int(cluster.max()) + 1 if len(cluster) else 1
+    # Rows of a customer in a group are added up: a sparse table of customers × groups.
+    table = sparse.coo_matrix((influence, (cluster, group)), shape=(size, groups)).tocsr()
+    customers = table.getnnz(axis=0).astype(np.int64)  # sums of 0 are kept, and counted
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = np.where(customers > 1, customers / (customers - 1.0), np.nan)
+        covariance = np.asarray((table.T @ table).todense()) * np.sqrt(np.outer(factor, factor))
+    std_error = np.sqrt(np.diag(covariance))
+    squares, largest = np.square(table.data), np.zeros(groups)
+    np.maximum.at(largest, table.indices, squares)
+    second, fourth = (
+        np.bincount(table.indices, power, minlength=groups) for power in (squares, squares**2)
+    )
+    degrees = degrees_of(second, fourth, largest, customers)
+    return Means(value, std_error, degrees, n, customers, covariance)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of scores with its interval; as `promolab.metrics.ArmGap`.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    std_error, degrees : float
+    dominant : Dominant or None
+        Where one customer makes up most of the variance.
+    """
+
+    estimate: Estimate
+    std_error: float
+    degrees: float
+    dominant: Dominant | None = None
+
+
+def mean_of(scores: np.ndarray, cluster: np.ndarray, level: float) -> Mean:
+    """Average scores, errors clustered by customer.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        None missing.
+    cluster : ndarray of int of shape (n,)
+        Customers: 0, 1, …, each of them there.
+    level : float
+
+    Examples
+    --------
+    >>> mean = mean_of(np.array([1.0, 3.0, 1.0, 3.0]), np.arange(4), 0.95)
+    >>> mean.estimate.value, round(mean.std_error, 3), mean.degrees
+    (2.0, 0.577, 3.0)
+    """
+    means = group_means(scores, np.zeros(len(scores), dtype=np.int64), 1, cluster)
+    low, high = means.interval(level)
+    value = float(means.value[0])
+    added = np.bincount(cluster, weights=scores - value, minlength=1)
+
+    def without(rest: np.ndarray) -> Estimate:
+        return mean_of(
+            scores[rest], np.unique(cluster[rest], return_inverse=True)[1], level
+        ).estimate
+
+    return Mean(
+        Estimate(value, float(low[0]), float(high[0]), len(scores)),
+        float(means.std_error[0]),
+        float(means.degrees[0]),
+        dominant_of(added, cluster, without),
+    )
+
+
+def t_quantile(degrees: np.ndarray, level: float) -> np.ndarray:
+    """Return Student's quantile with ``level`` between it and its negative."""
+    from scipy.special import stdtrit
+
+    return np.asarray(stdtrit(degrees, 0.5 + level / 2))
+
+
+def two_sided(value: ArrayLike, std_error: ArrayLike, degrees: ArrayLike) -> np.ndarray:
+    """Return two-sided p values of no difference from 0."""
+    from scipy.special import stdtr
+
+    value = np.asarray(value)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(value == 0, 0.0, np.abs(value) / std_error)
+    return np.asarray(2 * stdtr(degrees, -ratio))
+
+
+def ratio_error(top: np.ndarray, bottom: np.ndarray, cluster: np.ndarray) -> tuple[float, float]:
+    """Return the ratio of two means over the same rows, and its standard error (delta method).
+
+    Parameters
+    ----------
+    top, bottom : ndarray of shape (n,)
+    cluster : ndarray of int of shape (n,)
+
+    Examples
+    --------
+    >>> ratio, error = ratio_error(np.array([1.0, 3.0]), np.array([2.0, 2.0]), np.array([0, 1]))
+    >>> ratio, round(error, 3)
+    (1.0, 0.5)
+    """
+    below = float(bottom.mean()) if len(bottom) else 0.0
+    if not below:
+        return float("nan"), float("nan")
+    ratio = float(top.mean()) / below
+    deviations = group_means((top - ratio * bottom) / below, np.zeros(len(top), int), 1, cluster)
+    return ratio, float(deviations.std_error[0])
+
+
+def wald(difference: np.ndarray, covariance: np.ndarray) -> tuple[float, int, float]:
+    """Return the statistic, degrees of freedom and p value of all differences being 0.
+
+    Directions that the covariance does not know (sums that are fixed) count for nothing.
+
+    Examples
+    --------
+    >>> statistic, degrees, p = wald(np.array([1.96, 0.0]), np.eye(2))
+    >>> round(statistic, 2), degrees, round(p, 3)
+    (3.84, 2, 0.146)
+    """
+    from scipy.stats import chi2
+
+    known = np.isfinite(difference) & np.isfinite(np.diag(covariance))
+    difference, covariance = difference[known], covariance[np.ix_(known, known)]
+    scale = np.sqrt(np.diag(covariance))
+    moving = scale > 0
+    if not moving.any():
+        return float("nan"), 0, float("nan")
+    scaled = covariance[np.ix_(moving, moving)] / np.outer(scale[moving], scale[moving])
+    values, vectors = np.linalg.eigh(scaled)
+    kept = values > 1e-8 * values.max()
+    along = vectors.T[kept] @ (difference[moving] / scale[moving])
+    statistic = float((along**2 / values[kept]).sum())
+    degrees = int(kept.sum())
+    return statistic, degrees, float(chi2.sf(statistic, degrees))
+
+
+FAR = 5.0
+"""Standard deviations at which a value is cut, so that a few customers do not decide a test."""
+LEVELS = 20
+"""Most levels of a covariate that are compared."""
+
+
+def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:
+    """Return standardised columns for comparison, shape (n, q), their names, and their covariates.
+
+    Numbers as they are, with a column for missing ones; texts as one column per frequent level.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> comparable_columns(pd.DataFrame({"age": [1.0, 2.0, None], "town": ["a", "b", "b"]}))[1:]
+    (['age', 'age missing', 'town = b'], ['age', 'age', 'town'])
+    """
+    columns, names, sources = [], [], []
+
+    def add(values: np.ndarray, name: str) -> None:
+        sd = values.std()
+        if np.isfinite(sd) and sd > 1e-12:
+            columns.append(np.clip((values - values.mean()) / sd, -FAR, FAR))
+            names.append(name)
+            sources.append(source)
+
+    for label in X.columns:
+        column, source = X[label], str(label)
+        if is_numeric(column):
+            values = as_numbers(column)
+            absent = np.isnan(values)
+            if absent.all():
+                continue
+            add(np.where(absent, values[~absent].mean(), values), source)
+            if absent.any():
+                add(absent.astype(float), f"{source} missing")
+            continue
+        import pandas as pd
+
+        codes, levels = pd.factorize(as_texts(column), sort=True)
+        counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+        often = np.argsort(-counts, kind="stable")[:LEVELS]
+        # Of levels that share all rows out, one says nothing that the others do not.
+        rest = (codes < 0).any() or len(levels) > LEVELS
+        for level in sorted(often) if rest else sorted(often)[1:]:
+            add((codes == level).astype(float), f"{source} = {levels[level]}")
+    # Column by column in memory, as it is read.
+    matrix = np.array(columns).T if columns else np.empty((len(X), 0))
+    return matrix, names, sources
+
+
+def arm_contrast(
+    values: np.ndarray,
+    codes: np.ndarray,
+    chances: np.ndarray,
+    arm: int,
+    cluster: np.ndarray,
+    kept: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, int, float]]:
+    """Compare an arm with the control, before and after weighting.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, q)
+        Columns with mean 0 and standard deviation 1.
+    codes : ndarray of int of shape (n,)
+        Arm of each row.
+    chances : ndarray of shape (n, K)
+    arm : int
+        Which arm.
+    cluster : ndarray of int of shape (n,)
+    kept : ndarray of bool of shape (n,)
+        Rows that count once they are weighted: those that could have got the arm or the control.
+
+    Returns
+    -------
+    raw : ndarray of shape (q,)
+        Difference of the means.
+    weighted : ndarray of shape (q,)
+        Difference after weighting rows by 1 / chance.
+    p_values : ndarray of shape (q,)
+        Two-sided, of each weighted difference.
+    joint : (statistic, degrees, p value)
+        Of all weighted differences being 0.
+    """
+    from scipy.stats import norm
+
+    got, none = codes == arm, codes == 0
+    raw = values[got].mean(axis=0) - values[none].mean(axis=0)
+    got, none, pair = got[kept], none[kept], chances[kept]
+    weight = np.where(got, 1 / pair[:, arm], 0.0) - np.where(none, 1 / pair[:, 0], 0.0)
+    _, where = np.unique(cluster[kept], return_inverse=True)
+    units = int(where.max()) + 1 if len(where) else 0
+    # A column at a time: several copies of a large matrix are more than some machines hold.
+    parts = np.empty((units, values.shape[1]))
+    for j, column in enumerate(values.T):
+        mine = column[kept]
+        each = (mine - mine.mean()) * (weight / len(mine))
+        parts[:, j] = np.bincount(where, weights=each, minlength=units)
+    weighted = parts.sum(axis=0)
+    parts = parts - parts.mean(axis=0)
+    covariance = parts.T @ parts * (units / max(units - 1, 1))
+    error = np.sqrt(np.diag(covariance))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p_values = 2 * norm.sf(np.abs(weighted) / error)
+    return raw, weighted, p_values, wald(weighted, covariance)

@@ -1,0 +1,523 @@
+"""From scores to effects: averages, groups, the best arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.effects.calibrated import place_within
+from promolab.effects.checks_result import Identification, figure, lines, p_words, spoken
+from promolab.effects.contrasts import (
+    group_means,
+    mean_of,
+    ratio_error,
+    t_quantile,
+    two_sided,
+    wald,
+)
+from promolab.errors import InputError, nearest
+from promolab.metrics import ArmGap as Difference
+from promolab.metrics import Dominant, difference_of
+from promolab.results import Result, plain
+from promolab.wording import arm_words, capital, count, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from promolab.contract import Experiment
+    from promolab.effects.learners.nuisance import Nuisance
+    from promolab.effects.learners.rows import Rows
+
+__all__ = [
+    "ALIKE",
+    "AverageEffects",
+    "GroupEffects",
+    "average_table",
+    "best_of",
+    "costs_of",
+    "effect_table",
+    "equal_groups",
+    "group_tables",
+    "groups_from",
+]
+
+
+ALIKE = "all alike"
+"""The one group where nobody can be told apart by the predicted effect."""
+NOISE = "within noise"
+UNTOLD = 2.0
+"""Width of the interval of an effect in units of the control from which on it says nothing."""
+
+
+@dataclass(frozen=True)
+class AverageEffects(Result):
+    """The average effect of each arm against the control, from cross-fitted AIPW scores.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per arm: arm, effect, ci_low, ci_high, std_error, p_value (two-sided), control (mean
+        outcome without), lift (effect / control), lift_low, lift_high, n (decisions that count:
+        those that could have got the arm and the control, less those trimmed), customers.
+    outcome : str
+        What is measured, per customer and decision, in its own unit.
+    control : object
+        The arm that got nothing.
+    level : float
+        Of the intervals, which are clustered by customer.
+    identification : Identification
+    dominant : mapping of arm to Dominant
+        Where one customer makes up most of the variance.
+    """
+
+    table: pd.DataFrame
+    outcome: str
+    control: Any
+    level: float
+    identification: Identification
+    dominant: dict[Any, Dominant] = field(default_factory=dict)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per arm, and by what right it is called an effect."""
+        return self.table.assign(identification=str(self.identification))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures by arm."""
+        rows = self.table.set_index("arm").to_dict("index")
+        return {
+            "outcome": self.outcome,
+            "identification": str(self.identification),
+            "level": self.level,
+            "arms": plain(rows),
+        }
+
+    def summary(self) -> str:
+        """Return a sentence per arm, and what has to be said beside them."""
+        words = " ".join(self._sentence(row) for row in lines(self.table))
+        return self.identification.qualified(words)
+
+    def _sentence(self, row: Any) -> str:
+        shown, arm = figure(row.effect, row.ci_low, row.ci_high), capital(arm_words(row.arm))
+        if not np.isfinite(row.effect):
+            return f"{arm}: no decision could have got it as well as {arm_words(self.control)}."
+        if not self.identification.causal:
+            return f"{arm} and {arm_words(self.control)} differ by {shown} in {self.outcome}."
+        lift = ""
+        if row.control > 0 and row.lift_high - row.lift_low < UNTOLD:
+            share = percent(row.lift, row.lift_low, row.lift_high)
+            lift = f" ({share} of the {figure(row.control)} without)"
+        dominant = self.dominant.get(row.arm)
+        alone = f" {dominant.words(figure)}" if dominant else ""
+        if row.ci_low <= 0 <= row.ci_high:
+            return f"{arm}: its effect on {self.outcome}, {shown}, is {NOISE}.{alone}"
+        verb = "adds" if row.effect > 0 else "takes away"
+        if row.effect < 0:
+            shown = figure(-row.effect, -row.ci_high, -row.ci_low)
+        side = "to" if row.effect > 0 else "from"
+        return f"{arm} {verb} {shown} {side} {self.outcome} per decision{lift}.{alone}"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw each arm's effect with its interval."""
+        from promolab import plots
+
+        table = self.table
+        ax = plots.intervals(
+            table["arm"].map(spoken).tolist(), table["effect"], table["ci_low"], table["ci_high"],
+            reference=0.0, ax=ax,
+        )  # fmt: skip
+        best = table.iloc[int(table["effect"].argmax())]
+        beyond = (table["ci_low"] > 0).sum()
+        shown = figure(best["effect"], best["ci_low"], best["ci_high"])
+        title = (
+            f"{capital(arm_words(best['arm']))} adds most: {shown}"
+            if beyond
+            else "No arm adds more than noise"
+        )
+        if not self.identification.causal:
+            title = "Differences between arms, which are no effects"
+        return plots.finish(
+            ax,
+            title=title,
+            subtitle=f"{_measure(self.identification)} on {self.outcome} per decision against "
+            f"{arm_words(self.control)}, {self.level:.0%} intervals; n = {count(table['n'].max())}",
+            xlabel=self.outcome,
+        )
+
+
+@dataclass(frozen=True)
+class GroupEffects(Result):
+    """The average effect of each arm in each group, from cross-fitted AIPW scores.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per arm and group: arm, group, effect, ci_low, ci_high, std_error, n, customers.
+    tests : DataFrame
+        One row per arm: arm, statistic, degrees, p_value of all groups having the same effect.
+    outcome : str
+    control : object
+    level : float
+        Of each interval by itself: of twenty groups one may lie outside by chance.
+    identification : Identification
+    by : str
+        What the groups are.
+    """
+
+    table: pd.DataFrame
+    tests: pd.DataFrame
+    outcome: str
+    control: Any
+    level: float
+    identification: Identification
+    by: str = "group"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per arm and group."""
+        return self.table.assign(identification=str(self.identification))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures by arm and group."""
+        arms = {}
+        for arm, rows in self.table.groupby("arm", sort=False, observed=True):
+            p = self.tests.loc[self.tests["arm"] == arm, "p_value"].iloc[0]
+            groups = rows.drop(columns="arm").set_index("group").to_dict("index")
+            arms[str(arm)] = {"p_value": p, "groups": groups}
+        return {"outcome": self.outcome, "identification": str(self.identification)} | plain(arms)
+
+    def of(self, arm: Any) -> pd.DataFrame:
+        """Return the rows of one arm."""
+        known = self.tests["arm"].tolist()
+        if arm not in known:
+            raise InputError(f"there is no arm {arm!r}; {nearest(str(arm), map(str, known))}")
+        return self.table[self.table["arm"] == arm].reset_index(drop=True)
+
+    def summary(self) -> str:
+        """Return, per arm, whether groups differ, and the two ends if they do."""
+        words = [self._sentence(test) for test in lines(self.tests)]
+        return self.identification.qualified(" ".join(words))
+
+    def _sentence(self, test: Any) -> str:
+        rows, arm = self.of(test.arm).dropna(subset=["effect"]), capital(arm_words(test.arm))
+        what = "effect" if self.identification.causal else "difference to the control"
+        if rows["group"].tolist() == [ALIKE]:
+            return f"{arm}: there is nothing to rank by, everybody has the same predicted {what}."
+        if len(rows) < 2:
+            return f"{arm}: {plural(len(rows), 'group')} with a figure."
+        if not test.p_value < 1 - self.level:
+            return (
+                f"{arm}: its {what} on {self.outcome} does not differ between "
+                f"{plural(len(rows), 'group')} by more than noise ({p_words(test.p_value)})."
+            )
+        ends = [rows.iloc[int(rows["effect"].argmax())], rows.iloc[int(rows["effect"].argmin())]]
+        most, least = (
+            f"{end['group']} ({figure(end['effect'], end['ci_low'], end['ci_high'])})"
+            for end in ends
+        )
+        return (
+            f"{arm}: its {what} on {self.outcome} is largest in {most} and smallest in "
+            f"{least}; groups differ ({p_words(test.p_value)})."
+        )
+
+    def plot(self, ax: Axes | None = None, *, arm: Any = None) -> Axes:
+        """Draw the effect in each group with its interval, of one arm (the first by default)."""
+        from promolab import plots
+
+        arm = self.tests["arm"].iloc[0] if arm is None else arm
+        rows = self.of(arm)
+        test = self.tests[self.tests["arm"] == arm].iloc[0]
+        n = rows["n"].to_numpy()
+        overall = float(np.nansum(rows["effect"] * n) / max(n.sum(), 1))
+        ax = plots.intervals(
+            rows["group"].astype(str).tolist(), rows["effect"], rows["ci_low"], rows["ci_high"],
+            reference=overall, ax=ax, text=[f"n = {count(size)}" for size in n],
+        )  # fmt: skip
+        differ = test["p_value"] < 1 - self.level
+        told = "groups differ" if differ else "no difference beyond noise"
+        return plots.finish(
+            ax,
+            title=f"{capital(arm_words(arm))}: {told} ({p_words(test['p_value'])})",
+            subtitle=f"{_measure(self.identification)} on {self.outcome} per decision against "
+            f"{arm_words(self.control)}, by {self.by}; {self.level:.0%} intervals, dashed: "
+            "the average",
+            xlabel=self.outcome,
+        )
+
+
+def _measure(identification: Identification) -> str:
+    return {
+        "randomised": "Effect",
+        "adjusted": "Adjusted effect",
+        "not identified": "Difference, not an effect,",
+    }[identification.name]
+
+
+MOST_GROUPS = 1_000
+
+
+def average_table(
+    rows: Rows, nuisance: Nuisance, kept: np.ndarray, arms: tuple[Any, ...], level: float
+) -> tuple[pd.DataFrame, dict[Any, Dominant]]:
+    """Return each arm's average effect, and where one customer makes up most of its variance.
+
+    Parameters
+    ----------
+    rows : Rows
+    nuisance : Nuisance
+    kept : ndarray of bool of shape (n, K − 1)
+        Rows that count.
+    arms : tuple
+        The arms but the control.
+    level : float
+    """
+    import pandas as pd
+
+    listed, alone = [], {}
+    for k, arm in enumerate(arms):
+        mine = kept[:, k]
+        scores, control = nuisance.gamma[mine, k], nuisance.control[mine]
+        cluster, customers = _renumbered(rows.cluster, mine)
+        of_scores = mean_of(scores, cluster, level)
+        found = _plain(rows, k + 1, level) if nuisance.plain else of_scores
+        estimate = found.estimate
+        lift, error = ratio_error(scores, control, cluster)
+        half = float(t_quantile(np.asarray(of_scores.degrees), level)) * error
+        listed.append(
+            {
+                "arm": arm,
+                "effect": estimate.value,
+                "ci_low": estimate.ci_low,
+                "ci_high": estimate.ci_high,
+                "std_error": found.std_error,
+                "p_value": float(two_sided(estimate.value, found.std_error, found.degrees)),
+                "control": control.mean() if len(control) else np.nan,
+                "lift": lift,
+                "lift_low": lift - half,
+                "lift_high": lift + half,
+                "n": len(scores),
+                "customers": customers,
+            }
+        )
+        if found.dominant is not None:
+            alone[arm] = found.dominant
+    return pd.DataFrame(listed), alone
+
+
+def _plain(rows: Rows, arm: int, level: float) -> Difference:
+    """Return the plain difference of an arm and the control."""
+    pair = np.isin(rows.codes, (0, arm))
+    cluster, _ = _renumbered(rows.cluster, pair)
+    return difference_of(rows.y[pair], rows.codes[pair] == arm, cluster, level)
+
+
+def _renumbered(cluster: np.ndarray, mine: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the customers of some rows as codes without gaps, and how many they are."""
+    if mine.all():
+        return cluster, int(cluster.max(initial=-1)) + 1
+    names, codes = np.unique(cluster[mine], return_inverse=True)
+    return codes, len(names)
+
+
+def group_tables(
+    gamma: np.ndarray,
+    kept: np.ndarray,
+    cluster: np.ndarray,
+    arms: tuple[Any, ...],
+    groups: list[tuple[np.ndarray, list[Any]]],
+    level: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the effects by arm and group, and a test per arm of their being equal.
+
+    Parameters
+    ----------
+    gamma : ndarray of shape (n, K − 1)
+    kept : ndarray of bool of shape (n, K − 1)
+    cluster : ndarray of int of shape (n,)
+    arms : tuple
+        The arms but the control.
+    groups : list of (codes, names)
+        Per arm: the group of each row, −1 for none, and what the groups are called.
+    level : float
+    """
+    import pandas as pd
+
+    tables, tests = [], []
+    for k, (arm, (codes, names)) in enumerate(zip(arms, groups, strict=True)):
+        scores = np.where(kept[:, k], gamma[:, k], np.nan)
+        means = group_means(scores, codes, len(names), cluster)
+        low, high = means.interval(level)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "arm": [arm] * len(names),
+                    "group": names,
+                    "effect": means.value,
+                    "ci_low": low,
+                    "ci_high": high,
+                    "std_error": means.std_error,
+                    "n": means.n,
+                    "customers": means.customers,
+                }
+            )
+        )
+        known = np.isfinite(means.std_error)
+        value, covariance = means.value[known], means.covariance[np.ix_(known, known)]
+        if len(value) < 2:
+            statistic, degrees, p = float("nan"), 0, float("nan")
+        else:
+            contrast = np.eye(len(value))[1:] - np.eye(len(value))[:1]
+            statistic, degrees, p = wald(contrast @ value, contrast @ covariance @ contrast.T)
+        tests.append({"arm": arm, "statistic": statistic, "degrees": degrees, "p_value": p})
+    return pd.concat(tables, ignore_index=True), pd.DataFrame(tests)
+
+
+def equal_groups(effect: np.ndarray, fold: np.ndarray, groups: int) -> tuple[np.ndarray, list[str]]:
+    """Cut rows into groups of about equal size by predicted effect, the largest first.
+
+    Rows are ranked within their fold, whose effects come from one model: between folds the models'
+    levels differ by chance, in the other direction than what was held out of them. Equal effects
+    share a group, and where all are equal there is one.
+
+    Parameters
+    ----------
+    effect : ndarray of shape (n,)
+        Predicted out of fold; nan is in no group.
+    fold : ndarray of int of shape (n,)
+    groups : int
+
+    Examples
+    --------
+    >>> codes, names = equal_groups(np.array([3.0, 1.0, 2.0, 4.0]), np.zeros(4, int), 2)
+    >>> codes.tolist(), names
+    ([0, 1, 1, 0], ['1 of 2', '2 of 2'])
+    """
+    if not groups >= 2:
+        raise InputError(f"groups = {groups}; expected 2 or more")
+    known = np.isfinite(effect)
+    if known.any() and (effect[known] == effect[known][0]).all():
+        return np.where(known, 0, -1), [ALIKE]
+    place = np.nan_to_num(place_within(-effect, fold))
+    codes = np.floor(place * groups).clip(0, groups - 1).astype(np.int64)
+    codes[~known] = -1
+    return codes, [f"{g + 1} of {groups}" for g in range(groups)]
+
+
+def costs_of(cost: Any, n: int, arms: tuple[Any, ...]) -> np.ndarray:
+    """Return the costs as an array of shape (n, K − 1).
+
+    Parameters
+    ----------
+    cost : None, number, mapping, or array-like of shape (n, K − 1)
+        Of each arm but the control, in the unit of the outcome.
+    n : int
+    arms : tuple
+
+    Raises
+    ------
+    InputError
+        A shape or an arm that does not fit, or a negative cost.
+    """
+    if isinstance(cost, dict):
+        strange = [arm for arm in cost if arm not in arms]
+        if strange or len(cost) < len(arms):
+            raise InputError(f"cost names {list(cost)}; expected each of the arms {list(arms)}")
+        cost = [cost[arm] for arm in arms]
+    values = np.asarray(0.0 if cost is None else cost, dtype=float)
+    try:
+        values = np.broadcast_to(values, (n, len(arms)))
+    except ValueError as error:
+        raise InputError(
+            f"cost has the shape {values.shape}; expected a number, one per arm, or ({n}, "
+            f"{len(arms)})"
+        ) from error
+    if not (values >= 0).all():
+        raise InputError("cost holds values that are negative or missing; a cost is 0 or more")
+    return values
+
+
+def best_of(gain: np.ndarray, arms: tuple[Any, ...]) -> np.ndarray:
+    """Return each row's best arm; the control where no arm gains anything.
+
+    Parameters
+    ----------
+    gain : ndarray of shape (n, K − 1)
+        Effect less cost.
+    arms : tuple
+        All arms, the control first. Of equal arms the earlier one is taken.
+
+    Examples
+    --------
+    >>> best_of(np.array([[1.0, 2.0], [-1.0, 0.0]]), ("none", "a", "b")).tolist()
+    ['b', 'none']
+    """
+    full = np.column_stack([np.zeros(len(gain)), gain])
+    return np.asarray(arms, dtype=object)[full.argmax(axis=1)]
+
+
+def effect_table(
+    values: np.ndarray,
+    half: np.ndarray | None,
+    arms: tuple[Any, ...],
+    index: pd.Index | None,
+) -> pd.DataFrame:
+    """Return effects and their intervals side by side, columns (arm, figure).
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, K − 1)
+    half : ndarray of shape (n, K − 1), optional
+        Half the widths of the intervals, which are nan without.
+    arms : tuple
+        The arms but the control.
+    index : Index, optional
+        Of the customers.
+    """
+    import pandas as pd
+
+    half = np.full(values.shape, np.nan) if half is None else half
+    figures = {"effect": values, "ci_low": values - half, "ci_high": values + half}
+    keys = [(arm, name) for arm in arms for name in figures]
+    columns = [figures[name][:, k] for k, _ in enumerate(arms) for name in figures]
+    names = pd.MultiIndex.from_tuples(keys, names=["arm", "figure"])
+    return pd.DataFrame(np.column_stack(columns), index=index, columns=names)
+
+
+def groups_from(experiment: Experiment, groups: Any) -> tuple[str, np.ndarray, list[Any]]:
+    """Return what groups are called, the code of each row's group, and the groups' names.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    groups : str or array-like of shape (n,)
+        A column of the experiment's frame, or the groups themselves.
+
+    Raises
+    ------
+    InputError
+        No such column, or one that the arms may have changed; another length; too many groups.
+    """
+    import pandas as pd
+
+    by = "group"
+    if isinstance(groups, str):
+        frame = experiment.frame
+        later = (*experiment.outcomes, experiment.arm)
+        if groups in later or groups not in frame.columns:
+            allowed = [c for c in map(str, frame.columns) if c not in later]
+            raise InputError(
+                f"groups: {groups!r} is no column known before the decision; "
+                f"{nearest(groups, allowed)}"
+            )
+        by, groups = groups, frame[groups]
+    column = pd.Series(groups.array if isinstance(groups, pd.Series) else np.asarray(groups))
+    if len(column) != experiment.n:
+        raise InputError(
+            f"groups has {len(column)} values and the experiment {experiment.n} decisions; they "
+            "must match"
+        )
+    codes, names = pd.factorize(column, sort=True)
+    if not 1 <= len(names) <= MOST_GROUPS:
+        raise InputError(f"groups has {len(names)} different values; expected 1 to {MOST_GROUPS}")
+    return by, np.asarray(codes, dtype=np.int64), list(names)

@@ -1,0 +1,306 @@
+"""The five ways from outcomes to effects: S, T, X, R and DR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from promolab.effects.learners.makers import Linear, Maker, Predictor
+from promolab.effects.learners.nuisance import Nuisance, cross_fit
+from promolab.effects.learners.rows import Design, Rows
+from promolab.errors import MissingExtraError
+
+__all__ = ["KINDS", "Blend", "EffectModel", "ForestLearner", "Setting"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that an effect model learns from.
+
+    Parameters
+    ----------
+    rows : Rows
+    Z : ndarray of shape (n, p)
+        Columns for ``maker``.
+    design : Design
+        What made them.
+    maker : Maker
+        Makes the models of the effect; in "s" and "t" those of the outcome.
+    outcome_columns, outcome_design, outcome_maker
+        The same for the outcome models that are a means to an end.
+    nuisance : Nuisance
+    """
+
+    rows: Rows
+    Z: np.ndarray
+    design: Design
+    maker: Maker
+    outcome_columns: np.ndarray
+    outcome_design: Design
+    outcome_maker: Maker
+    nuisance: Nuisance
+
+    @property
+    def possible(self) -> np.ndarray:
+        """Rows that could have got the arm as well as the control, shape (n, K − 1)."""
+        chances = self.nuisance.propensity
+        return (chances[:, 1:] > 0) & (chances[:, :1] > 0)
+
+    def outcome(self, Z: np.ndarray, which: np.ndarray) -> Predictor:
+        """Fit the outcome of some rows on columns of one's own."""
+        rows = self.rows
+        return self.maker.outcome(Z[which], rows.y[which], rows.binary, self.design, rows.seed)
+
+    def effect(
+        self,
+        which: np.ndarray,
+        target: np.ndarray,
+        weight: np.ndarray | None = None,
+        *,
+        errors: bool = False,
+    ) -> Predictor:
+        """Fit a stand-in of the effect on some rows, with standard errors if they are wanted."""
+        rows = self.rows
+        Z = self.Z if len(which) == rows.n else self.Z[which]
+        cluster = rows.cluster[which] if errors else None
+        return self.maker.effect(Z, target, self.design, rows.seed, weight, cluster)
+
+
+class EffectModel:
+    """Predicts, per arm but the control, the effect at given columns.
+
+    Parameters
+    ----------
+    setting : Setting
+    """
+
+    parts: list[Predictor]
+    errors: bool = True
+    """Whether standard errors are wanted, where there are any."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.arms = setting.rows.arms
+        self.products = isinstance(setting.maker, Linear)
+        self.prepare()
+
+    @classmethod
+    def restored(cls, parts: list[Predictor], arms: int, products: bool) -> EffectModel:
+        """Return a model of fitted parts, which predicts and learns no more."""
+        model = cls.__new__(cls)
+        model.parts, model.arms, model.products = parts, arms, products
+        return model
+
+    def prepare(self) -> None:
+        """Work out, once, what every fit needs."""
+
+    def fit(self, which: np.ndarray) -> EffectModel:
+        """Learn from some rows (a mask); fitted parts replace earlier ones."""
+        arms = range(1, self.setting.rows.arms)
+        self.parts = [self.fit_arm(which, arm) for arm in arms]
+        return self
+
+    def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
+        """Learn the effect of one arm."""
+        raise NotImplementedError
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return the effects, shape (n, K − 1)."""
+        return np.column_stack([part.predict(Z) for part in self.parts])
+
+    def std_error(self, Z: np.ndarray) -> np.ndarray | None:
+        """Return their standard errors, shape (n, K − 1); None where there are none."""
+        return None
+
+
+class SLearner(EffectModel):
+    """One model of the outcome with the arm among the columns (Künzel et al. 2019).
+
+    A linear model gets the products of arm and columns too (Lo 2002): without them every customer
+    would have the same effect.
+    """
+
+    def fit(self, which: np.ndarray) -> EffectModel:
+        """Learn the outcome of all arms together."""
+        rows = self.setting.rows
+        every = self._with_arm(self.setting.Z, rows.codes)
+        self.parts = [self.setting.outcome(every, np.flatnonzero(which))]
+        return self
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return the difference that the arm makes to the prediction."""
+        values = [
+            self.parts[0].predict(self._with_arm(Z, np.full(len(Z), arm)))
+            for arm in range(self.arms)
+        ]
+        return np.column_stack(values[1:]) - values[0][:, None]
+
+    def _with_arm(self, Z: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        arms = (codes[:, None] == np.arange(1, self.arms)).astype(float)
+        products = [Z * arm[:, None] for arm in arms.T] if self.products else []
+        return np.column_stack([Z, arms, *products])
+
+
+class TLearner(EffectModel):
+    """A model of the outcome per arm; the effect is their difference (Künzel et al. 2019)."""
+
+    def fit(self, which: np.ndarray) -> EffectModel:
+        """Learn the outcome of each arm."""
+        rows = self.setting.rows
+        self.parts = [
+            self.setting.outcome(self.setting.Z, np.flatnonzero(which & (rows.codes == arm)))
+            for arm in range(rows.arms)
+        ]
+        return self
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return the differences to the control's model."""
+        values = super().predict(Z)
+        return values[:, 1:] - values[:, :1]
+
+
+class XLearner(EffectModel):
+    """Effects imputed in either arm from the other arm's model, then blended (Künzel et al. 2019).
+
+    The weight of the two is the arm's mean chance among the two arms.
+    """
+
+    def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
+        """Learn the effect from the treated and from the control rows."""
+        rows, nuisance = self.setting.rows, self.setting.nuisance
+        which = which & self.setting.possible[:, arm - 1]
+        treated, control = (np.flatnonzero(which & (rows.codes == a)) for a in (arm, 0))
+        of_treated = self.setting.effect(treated, rows.y[treated] - nuisance.mu[treated, 0])
+        of_control = self.setting.effect(control, nuisance.mu[control, arm] - rows.y[control])
+        pair = np.append(treated, control)
+        share = float(nuisance.share(arm)[pair].mean()) if len(pair) else 0.5
+        return Blend(of_treated, of_control, share)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Two models of an effect, each weighing as the other arm was likely."""
+
+    of_treated: Predictor
+    of_control: Predictor
+    share: float
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return their weighted mean, shape (n,)."""
+        treated, control = self.of_treated.predict(Z), self.of_control.predict(Z)
+        return np.asarray(self.share * control + (1 - self.share) * treated)
+
+
+class RLearner(EffectModel):
+    """What is left of the outcome on what is left of the assignment (Nie & Wager 2021).
+
+    Pair by pair: the arm and the control, the chances renormalised.
+    """
+
+    def prepare(self) -> None:
+        """Estimate the outcome given the columns alone, for each pair of arm and control."""
+        setting, rows = self.setting, self.setting.rows
+        wide = rows.with_blocks(setting.outcome_columns)
+        maker, design = setting.outcome_maker, setting.outcome_design
+
+        def fit(which: np.ndarray) -> Predictor:
+            return maker.outcome(wide[which], rows.y[which], rows.binary, design, rows.seed)
+
+        pairs = [np.isin(rows.codes, (0, arm)) for arm in range(1, rows.arms)]
+        self.means = [cross_fit(rows, wide, fit, pair) for pair in pairs]
+
+    def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
+        """Learn the effect by weighted squares."""
+        rows = self.setting.rows
+        pair = np.isin(rows.codes, (0, arm)) & self.setting.possible[:, arm - 1]
+        mine = np.flatnonzero(which & pair)
+        left = (rows.codes[mine] == arm) - self.setting.nuisance.share(arm)[mine]
+        target = (rows.y[mine] - self.means[arm - 1][mine]) / left
+        return self.setting.effect(mine, target, left**2)
+
+
+class DRLearner(EffectModel):
+    """The doubly robust score regressed on the columns (Kennedy 2023, on all rows).
+
+    Right on average where either the chances or the outcome models are; of the five the only one.
+    """
+
+    def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
+        """Learn the mean of the score."""
+        mine = np.flatnonzero(which & self.setting.possible[:, arm - 1])
+        gamma = self.setting.nuisance.gamma[mine, arm - 1]
+        return self.setting.effect(mine, gamma, errors=self.errors)
+
+    def std_error(self, Z: np.ndarray) -> np.ndarray | None:
+        """Return standard errors where the last stage is least squares."""
+        if not isinstance(self.setting.maker, Linear):
+            return None
+        errors = [part.std_error(Z) for part in self.parts]  # type: ignore[attr-defined]
+        return None if any(e is None for e in errors) else np.column_stack(errors)
+
+
+KINDS: dict[str, type[EffectModel]] = {
+    "s": SLearner,
+    "t": TLearner,
+    "x": XLearner,
+    "r": RLearner,
+    "dr": DRLearner,
+}
+
+
+OPTIONS: dict[str, Any] = {
+    "n_estimators": 500,
+    "min_samples_leaf": 10,
+    "max_samples": 0.45,
+    "min_balancedness_tol": 0.45,
+    "honest": True,
+    "inference": True,
+    "n_jobs": 1,
+}
+
+
+class ForestLearner(EffectModel):
+    """A causal forest on what is left of outcomes and assignment (Athey, Tibshirani & Wager 2019).
+
+    The forest is EconML's (``econml.grf.CausalForest``, the last stage of its
+    ``CausalForestDML``); what is left comes from the outcome models and chances that all learners
+    share, so known chances are used as they are.
+    """
+
+    def prepare(self) -> None:
+        """Find the forest, and what is left of outcomes and assignment."""
+        try:
+            from econml.grf import CausalForest
+        except ImportError as error:
+            raise MissingExtraError("a causal forest", "uplift") from error
+        rows, nuisance = self.setting.rows, self.setting.nuisance
+        self.make = CausalForest
+        mean = (nuisance.propensity * nuisance.mu).sum(axis=1)
+        arms = np.arange(1, rows.arms)
+        self.outcome = rows.y - mean
+        self.assigned = (rows.codes[:, None] == arms) - nuisance.propensity[:, 1:]
+        self.Z = self._columns(self.setting.Z)
+
+    def _columns(self, Z: np.ndarray) -> np.ndarray:
+        # A forest wants a column and no missing values.
+        known = np.where(np.isnan(Z), -1e6, Z)
+        return known if Z.shape[1] else np.zeros((len(Z), 1))
+
+    def fit(self, which: np.ndarray) -> ForestLearner:
+        """Grow the forest on some rows."""
+        which = which & (self.setting.nuisance.propensity[:, 0] > 0)
+        forest = self.make(**OPTIONS, random_state=self.setting.rows.seed)
+        self.forest = forest.fit(self.Z[which], self.assigned[which], self.outcome[which])
+        return self
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        """Return the effects, shape (n, K − 1)."""
+        return np.asarray(self.forest.predict(self._columns(Z))).reshape(len(Z), -1)
+
+    def std_error(self, Z: np.ndarray) -> np.ndarray:
+        """Return the forest's own standard errors (rows taken as independent)."""
+        _, variance = self.forest.predict_and_var(self._columns(Z))
+        diagonal = np.diagonal(np.asarray(variance).reshape(len(Z), *variance.shape[1:]), 0, 1, 2)
+        return np.sqrt(np.maximum(diagonal, 0.0))

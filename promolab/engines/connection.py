@@ -1,0 +1,263 @@
+"""A warehouse as a source: a connection from an address, and the tables behind it, only read.
+
+Nothing is copied: the tables are Ibis expressions that run where the data lie. A password stands
+in no address: it comes from the environment or the driver's own file, and is in no message.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+from promolab.engines.addresses import POSTGRES, checked, filled, is_url, sentence, shown
+from promolab.engines.engine import connect, quote
+from promolab.errors import DataError, InputError, MissingExtraError, nearest
+
+__all__ = [
+    "connect_url",
+    "engine_errors",
+    "is_url",
+    "list_their_tables",
+    "read_their_table",
+    "sentence",
+    "shown",
+    "write_parquet",
+]
+
+_ATTACHED = "source"
+ROWS_AT_ONCE = 50_000
+"""Rows that are held in memory while a table is written to a file."""
+
+
+def engine_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that an engine or its driver raises."""
+    import duckdb
+    from ibis.common.exceptions import IbisError
+
+    found: tuple[type[Exception], ...] = (duckdb.Error, IbisError)
+    if importlib.util.find_spec("psycopg") is not None:
+        import psycopg
+
+        found += (psycopg.Error,)
+    return found
+
+
+def connect_url(url: str, threads: int | None = None) -> Any:
+    """Connect to a warehouse, or open a DuckDB file, to read it.
+
+    Parameters
+    ----------
+    url : str
+        ``duckdb://FILE``, ``postgres://HOST/DATABASE`` or ``postgres://HOST/DATABASE/SCHEMA``, or
+        whatever else Ibis connects to. ``${NAME}`` is filled from the environment.
+    threads : int, optional
+        Threads of the embedded engine; a server has its own rules.
+
+    Returns
+    -------
+    ibis Backend
+        Times are shown in UTC. PostgreSQL's session is read-only but for temporary tables.
+
+    Raises
+    ------
+    InputError
+        If the address is none, holds a password, or names what is not in the environment.
+    MissingExtraError
+        If the driver is not installed.
+    DataError
+        If the warehouse cannot be reached or refuses the login.
+    """
+    scheme = checked(url)
+    if scheme == "duckdb":
+        return _open_duckdb(url, threads)
+    if scheme in POSTGRES:
+        return _open_postgres(url)
+    return _open_other(url, scheme)
+
+
+def _open_duckdb(url: str, threads: int | None) -> Any:
+    path = Path(filled(url, quoted=False).partition("://")[2].partition("?")[0]).expanduser()
+    if not path.is_file():
+        raise InputError(
+            f"there is no DuckDB file at {shown(url)}; write duckdb://folder/file.duckdb, "
+            "or duckdb:///folder/file.duckdb for a path from the root"
+        )
+    con = connect(threads)
+    try:
+        con.raw_sql(f"ATTACH {quote(path)} AS {_ATTACHED} (READ_ONLY)")
+    except engine_errors() as error:
+        raise DataError(f"{shown(url)} {_not_opened(sentence(error, url))}") from None
+    return con
+
+
+def _not_opened(said: str) -> str:
+    """Say why a DuckDB file cannot be opened, and what to do."""
+    if re.search(r"\block\b", said):
+        # The engine names the other program's path, which is nobody's business.
+        return (
+            "cannot be opened, for another program has it open to write; close that program, or "
+            "copy the file and give the copy"
+        )
+    if "not a valid DuckDB" in said:
+        return "is no DuckDB file, or a damaged one"
+    if re.search(r"version|storage|newer|serializ", said, re.IGNORECASE):
+        return (
+            f"cannot be opened as a DuckDB file ({said}); a file written by a newer DuckDB must be "
+            "exported to parquet first"
+        )
+    return f"cannot be opened as a DuckDB file ({said})"
+
+
+def _open_postgres(url: str) -> Any:
+    if importlib.util.find_spec("psycopg") is None:
+        raise MissingExtraError("reading PostgreSQL", "postgres")
+    import psycopg
+
+    from promolab.engines.postgres import Warehouse
+
+    try:
+        return Warehouse().connect(url)
+    except psycopg.ProgrammingError as error:
+        raise InputError(
+            f"{shown(url)} is no address of a PostgreSQL database ({sentence(error, url)}); "
+            "expected postgres://HOST/DATABASE"
+        ) from None
+    except psycopg.Error as error:
+        raise DataError(_not_connected(sentence(error, url), shown(url))) from None
+
+
+def _not_connected(said: str, where: str) -> str:
+    if re.search(r'database "[^"]*" does not exist', said):
+        return f"{where}: there is no such database on the server ({said}); see the address"
+    if re.search(r"authentication|password|pg_hba|role", said):
+        return (
+            f"{where} refuses the login ({said}); say who you are by PGUSER and PGPASSWORD, "
+            "~/.pgpass, or ${NAME} in the address"
+        )
+    return f"{where} cannot be reached ({said}); is the server up, and the address right?"
+
+
+def _open_other(url: str, scheme: str) -> Any:
+    import ibis
+    from ibis.util import backend_entry_points
+
+    known = {point.name for point in backend_entry_points()} | set(POSTGRES)
+    if scheme not in known:
+        raise InputError(f"{scheme}:// is no kind of warehouse; {nearest(scheme, known)}")
+    path = filled(url, quoted=False).partition("://")[2].partition("?")[0]
+    # SQLite would make the file.
+    if scheme == "sqlite" and not Path(path).is_file():
+        raise InputError(f"there is no file at {shown(url)}")
+    try:
+        return ibis.connect(filled(url, quoted=True))
+    except ImportError:
+        raise InputError(
+            f"reading {scheme}:// needs its driver: pip install 'ibis-framework[{scheme}]'"
+        ) from None
+    # Each driver has errors of its own, and any of them may repeat what it was given.
+    except Exception as error:
+        raise DataError(f"{shown(url)} cannot be opened ({sentence(error, url)})") from None
+
+
+def list_their_tables(con: Any) -> list[str]:
+    """Return the names of the tables and views: ``schema.table`` outside of the default schema.
+
+    Parameters
+    ----------
+    con : ibis Backend
+        As `connect_url` returns it.
+    """
+    return sorted(_places(con))
+
+
+def _places(con: Any) -> dict[str, Any]:
+    """Return where each table lies, as Ibis names it; None for the default schema."""
+    if con.name == "postgres":
+        return {
+            table if there else f"{schema}.{table}": schema
+            for schema, table, there in con.readable()
+        }
+    if con.name == "duckdb":
+        return {
+            table if schema == "main" else f"{schema}.{table}": (_ATTACHED, schema)
+            for schema in con.list_databases(catalog=_ATTACHED)
+            if schema not in ("information_schema", "pg_catalog")
+            for table in con.list_tables(database=(_ATTACHED, schema))
+        }
+    return dict.fromkeys(con.list_tables())
+
+
+def read_their_table(con: Any, name: str) -> Any:
+    """Return a table of the warehouse as an Ibis table; nothing is read yet.
+
+    Parameters
+    ----------
+    con : ibis Backend
+        As `connect_url` returns it.
+    name : str
+        ``table`` or ``schema.table``.
+
+    Returns
+    -------
+    ibis Table
+        Columns of a type that the contract has no place for (uuid, enum, …) are text.
+
+    Raises
+    ------
+    DataError
+        If there is no such table, or it may not be read.
+    """
+    places = _places(con)
+    default = {"duckdb": "main", "postgres": "public"}.get(con.name)
+    known = name if name in places else name.removeprefix(f"{default}.")
+    if known not in places:
+        raise DataError(f"the warehouse has no table {name!r}; {nearest(name, places)}")
+    place = places[known]
+    schema = place[1] if isinstance(place, tuple) else place
+    bare = known.removeprefix(f"{schema}.") if schema else known
+    table = con.table(bare, database=place)
+    return _plain(table)
+
+
+def _plain(table: Any) -> Any:
+    """Return the table with text for what Ibis does not know; open-ended decimals are floats."""
+    changes = {}
+    for name, kind in table.schema().items():
+        if kind.is_unknown() or kind.is_uuid() or kind.is_macaddr() or kind.is_inet():
+            changes[name] = table[name].cast("string")
+        elif kind.is_decimal() and kind.precision is None:
+            changes[name] = table[name].cast("float64")
+    return table.mutate(**changes) if changes else table
+
+
+def write_parquet(expression: Any, path: Path) -> None:
+    """Write the rows of an Ibis table to a parquet file, a part at a time, in their order.
+
+    Parameters
+    ----------
+    expression : ibis Table
+        On whatever engine; with `connect_url` as its source or not.
+    path : Path
+        The file; written over.
+    """
+    backend = expression.get_backend()
+    if backend.name == "duckdb":
+        backend.to_parquet(expression, path)
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    batches = expression.to_pyarrow_batches(chunk_size=ROWS_AT_ONCE)
+    micro = pa.schema(
+        [
+            field.with_type(pa.timestamp("us", field.type.tz))
+            if pa.types.is_timestamp(field.type)
+            else field
+            for field in batches.schema
+        ]
+    )
+    with pq.ParquetWriter(path, micro) as writer:
+        for batch in batches:
+            writer.write_batch(batch.cast(micro))

@@ -1,0 +1,21 @@
+from .dependence import Dependence, partial_dependence
+from .epochs import LearningByEpoch, learning_by_epoch, plot_epochs
+from .explanation import Explanation, explain_row
+from .importance import Importance, permutation_importance
+from .rules import TreeRules, plot_coefficients, plot_tree, tree_rules
+
+__all__ = [
+    "Dependence",
+    "Explanation",
+    "Importance",
+    "LearningByEpoch",
+    "TreeRules",
+    "explain_row",
+    "learning_by_epoch",
+    "partial_dependence",
+    "permutation_importance",
+    "plot_coefficients",
+    "plot_epochs",
+    "plot_tree",
+    "tree_rules",
+]

@@ -1,0 +1,352 @@
+"""The run folder: tables, headline numbers and pseudonyms of one week, as the notebooks use it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError, StepError, nearest
+from promolab.folder.pseudonyms import codes, key_of
+from promolab.folder.publication import keep_private, read_json, whole, write_json
+from promolab.folder.run_record import RunRecord, mark_in, record_of
+from promolab.results import plain
+from promolab.weeks import Week
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+    from promolab.folder.written import Written
+
+__all__ = ["RunFolder", "open_run", "read_json", "write_json"]
+
+STEPS_FOLDER = ".steps"
+METRICS_LOCK = ".metrics.lock"
+STEP_VARIABLE = "PROMOLAB_STEP"  # run.py tells a kernel which step it is
+_ROW_GROUP = 131_072
+_WRITTEN_BY = {
+    "quarantine": "01_data",
+    "features": "02_customers",
+    "profiles": "02_customers",
+    "segments": "03_segments",
+    "pairs": "04_response",
+    "scores": "04_response",
+    "segment_advice": "03_segments",
+    "segment_profile": "03_segments",
+    "economics": "06_plan",
+    "funnel": "06_plan",
+    "list_sizes": "06_plan",
+    "planned": "06_plan",
+    "steps": "06_plan",
+}
+
+
+def open_run(
+    folder: str | Path = ".", *, week: str | Week, lead_days: int | None = None
+) -> RunFolder:
+    """Open a run folder that is there.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The week's folder; under `promolab report` the notebooks run inside it.
+    week : str or Week
+        The week that the run is for.
+    lead_days : int, optional
+        Days before the week at which the plan is made, where they matter.
+
+    Returns
+    -------
+    RunFolder
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or what lies in it is of another week or another morning.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> run = open_run(tempfile.mkdtemp(), week="2017-W44")
+    >>> run.record("segments", {"k": 5})
+    >>> run.metrics
+    {'segments': {'k': 5}}
+    """
+    path, asked = Path(folder), week if isinstance(week, Week) else Week.parse(week)
+    if not path.is_dir():
+        raise InputError(f"there is no run folder {path}; run 01_data.ipynb first, it makes one")
+    if (path / "tables").is_dir() and not (path / "manifest.json").exists():
+        raise InputError(
+            f"{path} does not say of which week its tables are; run 01_data.ipynb again"
+        )
+    run = RunFolder(path, asked)
+    run.check(lead_days)
+    return run
+
+
+class RunFolder:
+    """One week's folder; `open_run` opens it, `begin_run` makes it.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    week : Week
+        The week that it is for.
+    """
+
+    def __init__(self, path: Path, week: Week) -> None:
+        self.path = path
+        self.week = week
+        self._files: list[Path] = []
+        self._sections: dict[str, None] = {}  # in the order in which they were recorded
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r}, week={str(self.week)!r})"
+
+    @property
+    def as_of(self) -> datetime:
+        """Nothing at or after it is known to the run: UTC, without a zone."""
+        record = record_of(self.path)
+        if record is None or record.as_of is None:
+            raise InputError(f"{self.path} does not say as of when it is; run 01_data.ipynb first")
+        return record.as_of
+
+    def check(self, lead_days: int | None = None) -> RunRecord:
+        """Refuse a folder that is of another week by now; return what it is of.
+
+        Parameters
+        ----------
+        lead_days : int, optional
+            Days before the week at which the plan is made, where they matter.
+
+        Raises
+        ------
+        InputError
+            It says what the folder is of, and what to do.
+        """
+        record = record_of(self.path)
+        if record is None:
+            return RunRecord(self.week)
+        record.check(self.week, self.path, lead_days)
+        return record
+
+    def _claimed(self) -> RunRecord:
+        """Return what the folder is of; one that belongs to no week yet is of this one now."""
+        record = self.check()
+        if not (self.path / "manifest.json").exists():
+            told = {"parameters": {"week": str(self.week)}, "status": "lab"}
+            write_json(self.path / "manifest.json", told)
+        return record
+
+    def write_table(self, name: str, frame: pd.DataFrame, *, by: str | Sequence[str]) -> Path:
+        """Write ``tables/<name>.parquet``: equal bytes for equal rows, in whatever order they come.
+
+        Parameters
+        ----------
+        name : str
+            Name of the table.
+        frame : DataFrame
+            Its rows; the index is not written.
+        by : str or sequence of str
+            Columns that give the rows their total order; no two rows may agree in all of them.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        StepError
+            If a column of ``by`` is missing, or does not tell all rows apart.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = [by] if isinstance(by, str) else list(by)
+        for column in columns:
+            if column not in frame.columns:
+                known = nearest(column, map(str, frame.columns))
+                raise StepError(f"tables/{name}: by={column!r} is no column of it; {known}")
+        ordered = frame.sort_values(columns, kind="stable", ignore_index=True)
+        repeated = int(ordered.duplicated(columns).sum())
+        if repeated:
+            raise StepError(
+                f"tables/{name}: {repeated} rows repeat another's {', '.join(columns)}; "
+                "give columns in by= that tell all rows apart"
+            )
+        record = self._claimed()
+        table = pa.Table.from_pandas(ordered, preserve_index=False)
+        table = table.replace_schema_metadata(record.mark())
+        path = self.table_path(name)
+        path.parent.mkdir(exist_ok=True)
+        with whole(path) as part:
+            pq.write_table(table, part, compression="zstd", row_group_size=_ROW_GROUP)
+        keep_private(self.path, "tables")
+        if name in record.stale:
+            self._made_again(name)
+        self.wrote(path)
+        return path
+
+    def _made_again(self, name: str) -> None:
+        """Note that a table which another run had left is this run's by now."""
+        with _alone(self.path / METRICS_LOCK):
+            manifest = read_json(self.path / "manifest.json")
+            manifest["stale"] = [other for other in manifest["stale"] if other != name]
+            write_json(self.path / "manifest.json", manifest)
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Read ``tables/<name>.parquet``.
+
+        Parameters
+        ----------
+        name : str
+            Name of the table.
+
+        Returns
+        -------
+        DataFrame
+
+        Raises
+        ------
+        InputError
+            If it is not there, or of another week or other data than the folder; the message names
+            the step that writes it.
+        """
+        import pandas as pd
+
+        record, path = self.check(), self.table_path(name)
+        if not path.exists():
+            step = _WRITTEN_BY.get(name)
+            writer = f"the notebook {step} writes it" if step else "an earlier notebook writes it"
+            raise InputError(f"tables/{name}.parquet is not in {self.path}; {writer}, run it first")
+        record.check_table(
+            mark_in(path), name, _WRITTEN_BY.get(name, "the notebook that writes it")
+        )
+        return pd.read_parquet(path)
+
+    def table_path(self, name: str) -> Path:
+        """Return where a table lies or will lie."""
+        return self.path / "tables" / f"{name}.parquet"
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What `record` has gathered so far in ``metrics.json``."""
+        return read_json(self.path / "metrics.json") or {}
+
+    def metrics_of(self, week: Week) -> dict[str, Any] | None:
+        """Return another week's metrics from the same reports folder, None where there are none."""
+        return read_json(self.path.resolve().parent / str(week) / "metrics.json")
+
+    def record(self, section: str, values: Any) -> None:
+        """Merge headline numbers into ``metrics.json``.
+
+        Parameters
+        ----------
+        section : str
+            First level of the file, such as ``response``.
+        values : dict, list or scalar
+            What to put there; dicts are merged with what is there, all else replaces it.
+            Results' estimates become dicts, nan becomes null.
+        """
+        self._claimed()
+        with _alone(self.path / METRICS_LOCK):  # another step may record at the same time
+            metrics = self.metrics
+            metrics[section] = _merged(metrics.get(section), plain(values))
+            write_json(self.path / "metrics.json", metrics)
+        self._sections[section] = None
+
+    def wrote(self, path: str | Path | None) -> None:
+        """Note a file or folder that others than `write_table` wrote, for `finish` to list.
+
+        Parameters
+        ----------
+        path : str, Path or None
+            Where it lies in the run folder; None where nothing was written.
+        """
+        if path is not None:
+            self._files.append(Path(path).resolve())
+
+    def pseudonym(self, ids: ArrayLike) -> NDArray[np.object_]:
+        """Return the codes that stand for customers in HTML and pictures.
+
+        The same customer has the same code in all weeks of a reports folder, and without its
+        ``.key`` nothing leads back.
+
+        Parameters
+        ----------
+        ids : array-like, shape (n,)
+            Customer ids.
+
+        Returns
+        -------
+        ndarray of str, shape (n,)
+            Codes such as ``C-7F3K2Q9XAB``; empty where the id is missing.
+        """
+        import numpy as np
+        import pandas as pd
+
+        places, unique = pd.factorize(np.asarray(ids))
+        names = np.array([*codes(key_of(self.path), unique.tolist()), ""], dtype=object)
+        return names[places]  # a missing id has the place -1: the empty text at the end
+
+    def finish(self) -> Written:
+        """Close what holds ids to others, and say what this step wrote.
+
+        A notebook's last cell calls it. Under `promolab report` it notes the step's peak memory for
+        the manifest as well.
+
+        Returns
+        -------
+        Written
+            The files and sections, with how much they hold by now.
+        """
+        from promolab.folder.written import what_was_written
+
+        keep_private(self.path)
+        step = os.environ.get(STEP_VARIABLE)
+        if step is not None:  # in JupyterLab there is no manifest to write
+            (self.path / STEPS_FOLDER).mkdir(exist_ok=True)
+            note = {"peak_memory_mb": round(peak_memory_mb(), 1)}
+            write_json(self.path / STEPS_FOLDER / f"{step}.json", note)
+        metrics = self.metrics
+        sections = {name: metrics.get(name) for name in self._sections}
+        return what_was_written(self.path, self._files, sections)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: there one step runs at a time
+        yield
+        return
+    with lock.open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def peak_memory_mb() -> float:
+    """Return the highest resident memory of this process so far, in MiB."""
+    try:
+        # ru_maxrss starts from the parent's size at the fork, so ask the kernel for our own.
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    except (OSError, StopIteration, ValueError):
+        import resource
+        import sys
+
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return old | {key: _merged(old.get(key), value) for key, value in new.items()}

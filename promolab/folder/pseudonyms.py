@@ -1,0 +1,174 @@
+"""Pseudonyms: the codes that stand for customers on pages, and the key that they are made with.
+
+The key is random, or follows from a secret that is stated outside of the reports folder. It never
+follows from anything that a page or a manifest shows: ids can be enumerated, so whoever knows the
+key knows everybody.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from promolab.errors import InputError
+from promolab.folder.publication import read_json, write_secret
+
+__all__ = [
+    "KEY_FILE",
+    "SECRET",
+    "SECRET_FILE",
+    "codes",
+    "follows_from_inputs",
+    "key_of",
+    "new_key",
+]
+
+KEY_FILE = ".key"
+SECRET = "PROMOLAB_KEY"
+SECRET_FILE = "PROMOLAB_KEY_FILE"
+_CODE_LENGTH = 10  # 50 bits: a million customers collide once in some two thousand shops
+
+
+def codes(key: bytes, ids: Sequence[Any]) -> list[str]:
+    """Return the codes of customers: a keyed hash (HMAC-SHA-256, RFC 2104) of each id in base 32.
+
+    Parameters
+    ----------
+    key : bytes
+        The key.
+    ids : sequence
+        Different ids.
+
+    Examples
+    --------
+    >>> codes(b"secret", [1, 2])
+    ['C-XUUO4FBMUW', 'C-DNDMDIT65V']
+    """
+    digests = [base64.b32encode(hmac.digest(key, str(i).encode(), "sha256")).decode() for i in ids]
+    length = _CODE_LENGTH
+    while len({digest[:length] for digest in digests}) < len(digests):
+        length += 1  # a collision: one character more for all of this call
+    return [f"C-{digest[:length]}" for digest in digests]
+
+
+def stated_key(environment: Mapping[str, str] = os.environ) -> bytes | None:
+    """Return the key that follows from the secret in the environment, None where it states none.
+
+    The secret is stretched (scrypt, RFC 7914), so that guessing it is slow.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        ``PROMOLAB_KEY`` holds the secret itself, ``PROMOLAB_KEY_FILE`` the path of a file with it.
+
+    Raises
+    ------
+    InputError
+        If both are there, or the file cannot be read or is empty.
+    """
+    secret, file = environment.get(SECRET, ""), environment.get(SECRET_FILE, "")
+    if secret and file:
+        raise InputError(f"{SECRET} and {SECRET_FILE} both state the secret; give one of them")
+    content = secret.encode()
+    if file:
+        try:
+            content = Path(file).expanduser().read_bytes().strip()
+        except OSError as error:
+            raise InputError(f"{SECRET_FILE} = {file} cannot be read: {error.strerror}") from error
+        if not content:
+            raise InputError(f"{SECRET_FILE} = {file} is empty; it must hold the secret")
+    if not content:
+        return None
+    return hashlib.scrypt(content, salt=b"promolab pseudonym key", n=2**14, r=8, p=1, dklen=32)
+
+
+def key_of(folder: Path) -> bytes:
+    """Return the key of a run folder; one outside of a reports folder gets its own.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder; the reports folder that it lies in, staged or not, has the key.
+    """
+    beside, own = folder.resolve().parent / KEY_FILE, folder / KEY_FILE
+    if not beside.exists() and not own.exists():
+        write_secret(own, stated_key() or secrets.token_bytes(32))
+    return (beside if beside.exists() else own).read_bytes()
+
+
+def new_key(out: Path, inputs: Mapping[str, str]) -> tuple[bytes, str] | None:
+    """Return the key that a reports folder needs, and why; None where its own cannot be computed.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    inputs : mapping of str to str
+        SHA-256 of each input file of the run.
+
+    Returns
+    -------
+    bytes, str
+        Where it has none, or one that follows from the fingerprints of input files, as those of
+        earlier versions did.
+
+    Raises
+    ------
+    InputError
+        If a secret is stated and the folder's key is of another.
+    """
+    path, stated = out / KEY_FILE, stated_key()
+    key = path.read_bytes() if path.exists() else None
+    known = key is not None and follows_from_inputs(key, out, inputs)
+    if key is not None and not known:
+        if stated not in (None, key):
+            raise InputError(
+                f"{path} is not made from the secret that {_stating()} states: the same customer "
+                "would have another code than on the pages before. Unset it, or give the earlier "
+                f"one; to change the key, remove {path}: drafts are then rendered again"
+            )
+        return None
+    made = secrets.token_bytes(32) if stated is None else stated
+    if key is None:
+        return made, f"there was no {KEY_FILE}: pseudonyms have a new key"
+    by = "a random one" if stated is None else f"one made from {_stating()}"
+    return made, (
+        "the key of the pseudonyms could be computed from a manifest, and customers be found by "
+        f"it; it is replaced by {by}"
+    )
+
+
+def follows_from_inputs(key: bytes, out: Path, inputs: Mapping[str, str]) -> bool:
+    """Tell whether a key is what earlier versions made of the fingerprints of input files.
+
+    Parameters
+    ----------
+    key : bytes
+        The key.
+    out : Path
+        The reports folder; the manifests of all its weeks are looked at.
+    inputs : mapping of str to str
+        Fingerprints of the run's own input files.
+    """
+    manifests = [read_json(path) for path in out.glob("*/manifest.json")]
+    stated = [m["inputs"] for m in manifests if isinstance(m, dict) and m.get("inputs")]
+    return any(
+        key == _earlier_key(some)
+        for every in (inputs, *stated)
+        for some in (every, {k: v for k, v in every.items() if not k.startswith("experiment/")})
+    )
+
+
+def _earlier_key(inputs: Mapping[str, str]) -> bytes:
+    lines = ["promolab pseudonym key", *(f"{k} {v}" for k, v in sorted(inputs.items()))]
+    return hashlib.sha256("\n".join(lines).encode()).digest()
+
+
+def _stating() -> str:
+    return SECRET if os.environ.get(SECRET) else SECRET_FILE

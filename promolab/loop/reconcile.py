@@ -1,0 +1,285 @@
+"""What the sending tool really sent, compared with what was planned, to the customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from promolab.campaign.plan import restored, same_channel
+from promolab.errors import DataError, InputError, nearest
+from promolab.results import Result
+from promolab.wording import count, plural
+
+__all__ = ["OUTCOMES", "Reconciliation", "read_sent", "reconcile_sent"]
+
+OUTCOMES: Mapping[str, str] = {
+    "held out": "held out, but sent (wrong)",
+    "not planned": "not planned for it, but sent (wrong)",
+    "unknown customer": "to a customer that nobody knows",
+    "unknown promotion": "of a promotion that nobody knows",
+    "another week's promotion": "of a promotion that this week does not plan",
+    "other channel": "planned on another channel",
+    "as planned": "as planned",
+    "missing": "planned, but not sent",
+}
+"""What became of a customer and promotion → what it means; what is wrong stands first."""
+
+
+@dataclass(frozen=True)
+class Reconciliation(Result):
+    """What was sent against what was planned; made by `reconcile_sent`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per customer, promotion and channel that was planned to contact or sent: customer_id
+        (missing where nobody knows it), as_sent, promotion_id and channel as text, rows (how often
+        it was sent), outcome (`OUTCOMES`).
+    rows : int
+        Rows of the sending tool's file.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    rows: int
+
+    @property
+    def duplicates(self) -> int:
+        """Rows that repeat another one."""
+        return int((self.table["rows"] - 1).clip(lower=0).sum())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Customers and promotions by outcome, each counted once."""
+        found = self.table["outcome"].value_counts()
+        return {name: int(found.get(name, 0)) for name in OUTCOMES}
+
+    @property
+    def agrees(self) -> bool:
+        """Whether exactly the planned ones were sent, each once."""
+        return len(self.table) == self.counts["as planned"] == self.rows
+
+    def doubts(self) -> tuple[str, ...]:
+        """Say why the file may be another one than that of this plan; nothing where it may not.
+
+        It holds no planned contact, or fewer than half of them, or more customers that nobody knows
+        than customers of the shop.
+        """
+        said, sent = [], self.table[self.table["rows"] > 0]
+        to_contact = self._to_contact()
+        planned = len(to_contact)
+        found = int((to_contact["rows"] > 0).sum())
+        if planned and not found:
+            said.append(f"it holds none of the {plural(planned, 'planned contact')}")
+        elif 2 * found < planned:
+            said.append(
+                f"it holds {count(found)} of the {plural(planned, 'planned contact')}, fewer than "
+                "half"
+            )
+        unknown = sent.loc[sent["outcome"] == "unknown customer", "as_sent"].nunique()
+        known = sent.loc[sent["customer_id"].notna(), "as_sent"].nunique()
+        if unknown > known:
+            said.append(
+                f"{plural(unknown, 'customer')} of it {'is' if unknown == 1 else 'are'} known to "
+                f"nobody, and {count(known)} {'is' if known == 1 else 'are'} the shop's"
+            )
+        return tuple(said)
+
+    def _to_contact(self) -> pd.DataFrame:
+        """Return a row per planned contact, with how often it was sent, on whatever channel."""
+        mine = self.table["outcome"].isin(["as planned", "missing", "other channel"])
+        keys = ["as_sent", "promotion_id"]
+        return self.table[mine].groupby(keys, as_index=False)[["rows"]].sum()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return what did not go as planned: wrong rows, what was sent twice, what is missing."""
+        order = pd.Categorical(self.table["outcome"], list(OUTCOMES), ordered=True)
+        table = self.table.assign(order=order)
+        table = table[(table["outcome"] != "as planned") | (table["rows"] > 1)]
+        by = ["order", "promotion_id", "as_sent", "channel"]
+        return table.sort_values(by, ignore_index=True).drop(columns="order")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts."""
+        return {"rows": self.rows, "duplicates": self.duplicates, "outcomes": self.counts}
+
+    def summary(self) -> str:
+        """Say how many went as planned, and what did not."""
+        planned = len(self._to_contact())
+        sent, rows = self.counts["as planned"], f"the file has {plural(self.rows, 'row')}."
+        first = (
+            f"{count(sent)} of the {plural(planned, 'planned contact')} "
+            f"{'was' if sent == 1 else 'were'} sent; {rows}"
+            if planned
+            else f"No contact was planned; {rows}"
+        )
+        parts = [
+            f"{count(n)} {OUTCOMES[name]}"
+            for name, n in self.counts.items()
+            if n and name != "as planned"
+        ]
+        if self.duplicates:
+            parts.append(f"{plural(self.duplicates, 'row repeats', 'rows repeat')} another one")
+        return first if not parts else f"{first} {'; '.join(parts)}."
+
+
+def read_sent(path: Path, columns: Mapping[str, str], only: tuple[str, str] | None) -> pd.DataFrame:
+    """Read the sending tool's file.
+
+    Parameters
+    ----------
+    path : Path
+        A csv file in UTF-8 with a heading, comma or semicolon between the cells.
+    columns : mapping of str to str
+        ``[send] columns``: field → its name; the contract's own names are understood as well.
+    only : (str, str), optional
+        Promotion and channel of rows that do not name them: those of a plan with one promotion.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, promotion_id and, if the file has it, channel; all as text.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it cannot be read.
+    DataError
+        If a column is missing.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            heading = file.readline()
+        separator = ";" if ";" in heading and "," not in heading else ","
+        raw = pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise InputError(f"{path} cannot be read as a csv file in UTF-8: {first}") from error
+    raw = raw.rename(columns=str.strip)
+    sent = {}
+    for name in ("customer_id", "promotion_id", "channel"):
+        title = columns.get(name, name)
+        title = title if title in raw.columns else name
+        if title in raw.columns:
+            sent[name] = raw[title].str.strip()
+    if "customer_id" not in sent:
+        title = columns.get("customer_id", "customer_id")
+        raise DataError(f"{path} has no column {title!r}; {nearest(title, raw.columns)}")
+    if "promotion_id" not in sent:
+        if only is None:
+            title = columns.get("promotion_id", "promotion_id")
+            raise DataError(
+                f"{path} has no column {title!r}, and the week has several promotions: which one "
+                f"was sent cannot be told; {nearest(title, raw.columns)}"
+            )
+        sent["promotion_id"] = pd.Series(only[0], index=raw.index, dtype="str")
+    return pd.DataFrame(sent).astype("str")
+
+
+def reconcile_sent(
+    planned: pd.DataFrame, sent: pd.DataFrame, customers: Any, promotions: Any
+) -> Reconciliation:
+    """Compare what was sent with what was planned.
+
+    Parameters
+    ----------
+    planned : DataFrame
+        customer_id, promotion_id, holdout (``none`` is to contact) and, where it is known, channel.
+    sent : DataFrame
+        customer_id, promotion_id, perhaps channel, as text (`read_sent`). Ids that a spreadsheet
+        would run as a formula may carry the apostrophe of the send files.
+    customers, promotions : array-like
+        All ids that the shop knows.
+
+    Returns
+    -------
+    Reconciliation
+
+    Examples
+    --------
+    >>> planned = pd.DataFrame(
+    ...     {"customer_id": [1, 2, 3], "promotion_id": 18, "holdout": ["none", "none", "standing"]}
+    ... )
+    >>> sent = pd.DataFrame({"customer_id": ["1", "1", "3", "x"], "promotion_id": "18"})
+    >>> done = reconcile_sent(planned, sent, [1, 2, 3, 4], [18, 19])
+    >>> done.table["outcome"].tolist(), done.duplicates
+    (['as planned', 'missing', 'held out', 'unknown customer'], 1)
+    """
+    known = _by_text(customers, planned["customer_id"])
+    planned = pd.DataFrame(
+        {name: planned[name].astype("str") for name in planned if name in _TEXTS}
+    ).reset_index(drop=True)
+    files = _without_apostrophes(sent, set(known.index), set(map(str, promotions)))
+    with_channel = "channel" in planned and "channel" in files
+    keys = ["as_sent", "promotion_id"]
+    if "channel" not in files:
+        files["channel"] = ""
+    found = files.groupby([*keys, "channel"]).size().rename("rows").reset_index()
+    told = planned.rename(columns={"customer_id": "as_sent", "channel": "planned_channel"})
+    table = found.merge(told, on=keys, how="outer", indicator=True)
+    both, here = table["_merge"] == "both", table["_merge"] != "right_only"
+    to_contact = table["holdout"] == "none"
+    outcome = pd.Series("as planned", index=table.index, dtype="str")
+    if with_channel:
+        wrong = table["channel"].map(_folded) != table["planned_channel"].map(_folded)
+        outcome = outcome.mask(both & wrong & (table["channel"] != ""), "other channel")
+    outcome = outcome.mask(both & ~to_contact, "held out")
+    outcome = outcome.mask(here & ~both, "not planned")
+    of_plan = table["promotion_id"].isin(set(planned["promotion_id"]))
+    outcome = outcome.mask(here & ~of_plan, "another week's promotion")
+    of_shop = table["promotion_id"].isin({*map(str, promotions), *planned["promotion_id"]})
+    outcome = outcome.mask(here & ~of_shop, "unknown promotion")
+    outcome = outcome.mask(here & ~table["as_sent"].isin(known.index), "unknown customer")
+    outcome = outcome.mask(~here, "missing")
+    table = table.assign(outcome=outcome)[here | to_contact]
+    return Reconciliation(_tidy(table, known, outcome), len(sent))
+
+
+_TEXTS = ("customer_id", "promotion_id", "channel", "holdout")
+
+
+def _tidy(table: pd.DataFrame, known: pd.Series[Any], outcome: pd.Series[Any]) -> pd.DataFrame:
+    channel = table["channel"].where(table["channel"].notna(), table.get("planned_channel", ""))
+    tidy = pd.DataFrame(
+        {
+            "customer_id": table["as_sent"].map(known),
+            "as_sent": table["as_sent"],
+            "promotion_id": table["promotion_id"],
+            "channel": channel.fillna("").astype("str"),
+            "rows": table["rows"].fillna(0).astype("int64"),
+            "outcome": outcome[table.index],
+        }
+    )
+    if known.dtype.kind in "iu":
+        tidy["customer_id"] = tidy["customer_id"].astype("Int64")
+    return tidy.sort_values(["as_sent", "promotion_id", "channel"], ignore_index=True)
+
+
+def _by_text(customers: Any, planned: pd.Series[Any]) -> pd.Series[Any]:
+    """Return all ids as they are, by their text."""
+    every = pd.concat([planned, pd.Series(customers, dtype=planned.dtype)]).drop_duplicates()
+    return pd.Series(every.to_numpy(), index=every.astype("str"), dtype=planned.dtype)
+
+
+def _without_apostrophes(
+    sent: pd.DataFrame, customers: set[str], promotions: set[str]
+) -> pd.DataFrame:
+    """Return what was sent with the shop's ids, whether the tool kept the apostrophe or not."""
+    sent = sent.reset_index(drop=True)  # as that of what `restored` returns
+    text, promotion = sent["customer_id"], sent["promotion_id"]
+    changed = {
+        "as_sent": text.where(text.isin(customers), restored(text)),
+        "promotion_id": promotion.where(promotion.isin(promotions), restored(promotion)),
+    }
+    return sent.drop(columns="customer_id").assign(**changed)
+
+
+def _folded(channel: Any) -> str:
+    return "" if pd.isna(channel) else same_channel(str(channel))

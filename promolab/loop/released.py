@@ -1,0 +1,263 @@
+"""What the weeks of a reports folder released, each verified against its release as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from promolab.contract import NONE
+from promolab.errors import InputError
+from promolab.folder import (
+    SENT,
+    RunFolder,
+    good_weeks,
+    plan_files,
+    planned_of,
+    read_json,
+    sha256_of,
+)
+from promolab.loop.lifecycle import check_unchanged, moved_windows, state_of
+from promolab.weeks import Week
+from promolab.wording import count
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = [
+    "ReleasedPlan",
+    "carried_out",
+    "moved_since_release",
+    "moved_windows_of",
+    "released_contacts",
+    "released_plans",
+    "windows_of",
+    "with_released_decisions",
+]
+
+
+@dataclass(frozen=True)
+class ReleasedPlan:
+    """A plan that was released, and is as it was released; `released_plans` finds them.
+
+    Parameters
+    ----------
+    week : Week
+        Its week.
+    folder : RunFolder
+        The week's folder.
+    manifest : mapping
+        What its manifest says.
+    """
+
+    week: Week
+    folder: RunFolder
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def release(self) -> Mapping[str, Any]:
+        """What the release froze."""
+        frozen: Mapping[str, Any] = self.manifest["release"]
+        return frozen
+
+    def contacts(self) -> pd.DataFrame:
+        """Return whom it contacts: as planned until what was sent is read back, then as sent.
+
+        Returns
+        -------
+        DataFrame
+            customer_id, promotion_id (missing where nobody knows it), channel (missing where it is
+            not known), ts. Whoever was sent it twice has two rows. Those held out for the long run
+            are in it with what they were planned for, and ``standing`` is true: so they leave later
+            lists by the limit that those contacted leave by, and the two stay comparable.
+        """
+        planned = planned_of(self.folder.path)
+        table, columns = planned.table, ["customer_id", "promotion_id", "channel"]
+        table = table if "channel" in table else table.assign(channel=None)
+        standing = table.loc[table["holdout"] == "standing", columns].assign(standing=True)
+        if self.manifest.get("sent"):
+            sent = self.folder.read_table("sent")
+            sent = sent[(sent["rows"] > 0) & sent["customer_id"].notna()]
+            sent = sent.loc[sent.index.repeat(sent["rows"])]
+            ids = planned.promotions
+            whole = "Int64" if ids.dtype.kind in "iu" else ids.dtype  # with gaps, never as floats
+            known = pd.Series(ids.to_numpy(), index=ids.astype("str"), dtype=whole)
+            sent = sent.assign(
+                customer_id=sent["customer_id"].astype(table["customer_id"].dtype),
+                promotion_id=sent["promotion_id"].map(known),
+            )
+            real = sent[columns]
+        else:
+            real = table.loc[table["holdout"] == NONE, columns]
+        rows = pd.concat([real.assign(standing=False), standing], ignore_index=True)
+        rows["channel"] = rows["channel"].where(~rows["channel"].isin(["", "unknown"]))
+        return rows.assign(ts=pd.Timestamp(self.release["sends_at"]).as_unit("us"))
+
+
+def released_plans(out: str | Path) -> list[ReleasedPlan]:
+    """Return the plans that a reports folder released, in order of time.
+
+    Parameters
+    ----------
+    out : str or Path
+        The reports folder.
+
+    Raises
+    ------
+    InputError
+        If a file of one is not what was released, or read back as sent: it names the first. Such a
+        plan is neither used nor passed over, for limits and results would silently differ.
+    """
+    path, found = Path(out), []
+    for week in good_weeks(path) if path.is_dir() else ():
+        folder = RunFolder(path / str(week), week)
+        manifest = read_json(folder.path / "manifest.json") or {}
+        if state_of(manifest) == "draft":
+            continue
+        try:
+            check_unchanged(manifest["release"]["files"], plan_files(folder.path), "the release")
+            if manifest.get("sent"):
+                _check_sent(folder.path, manifest["sent"])
+        except InputError as error:
+            raise InputError(
+                f"the plan that {week} released cannot be relied on: {error}"
+            ) from error
+        found.append(ReleasedPlan(week, folder, manifest))
+    return found
+
+
+def _check_sent(folder: Path, sent: Mapping[str, Any]) -> None:
+    told = sent.get("table")
+    if told is not None:
+        there = {SENT: sha256_of(folder / SENT)} if (folder / SENT).is_file() else {}
+        check_unchanged({SENT: told}, there, "it was read back")
+
+
+def released_contacts(out: str | Path, week: Week, *, standing: bool = False) -> pd.DataFrame:
+    """Return whom the released plans of all other weeks contact, earlier and later ones.
+
+    For `promolab.campaign.plan.plan_week`: the shop's exposures may not hold them yet. Of a week
+    whose sending was read back it is those who were sent something.
+
+    Parameters
+    ----------
+    out : str or Path
+        The reports folder.
+    week : Week
+        The week that is planned; its own plan is left out.
+    standing : bool
+        Whether those held out for the long run are counted as if they had been contacted.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, promotion_id, channel, ts (the start of the plan's week, UTC).
+    """
+    found = [plan.contacts() for plan in released_plans(out) if plan.week != week]
+    found = [rows for rows in found if len(rows)]
+    if not found:
+        nothing: dict[str, Any] = {"customer_id": [], "promotion_id": [], "channel": []}
+        return pd.DataFrame(nothing | {"ts": pd.to_datetime([])})
+    rows = pd.concat(found, ignore_index=True)
+    rows = rows if standing else rows[~rows["standing"]]
+    return rows.drop(columns="standing").reset_index(drop=True)
+
+
+def with_released_decisions(run: RunFolder, shop: Shop) -> Shop:
+    """Return the shop with the decisions of the plans that earlier weeks of its folder released.
+
+    A draft that was never released was never carried out, and is passed over. Where the shop's own
+    table has a decision of the same id, it stands.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder; the others lie beside it.
+    shop : Shop
+        The cleaned shop.
+    """
+    import ibis
+
+    frames = [plan.folder.read_table("decisions") for plan in _released_before(run)]
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return shop
+    found = pd.concat(frames, ignore_index=True).drop_duplicates("decision_id", keep="last")
+    customer = shop.events.customer_id.type()
+    text = [c for c in ("decision_id", "action", "planned_action", "holdout") if c in found]
+    made = ibis.memtable(found.astype(dict.fromkeys(text, str)))
+    made = made.mutate(customer_id=made.customer_id.cast(customer), ts=made.ts.cast("timestamp"))
+    if shop.has("decisions"):
+        own = shop.decisions
+        shared = [c for c in own.columns if c in made.columns]
+        own = own.mutate(**{c: own[c].cast(made[c].type()) for c in shared}).select(shared)
+        made = made.filter(made.decision_id.notin(own.decision_id)).select(shared)
+        made = own.union(made)
+    name = ibis.util.gen_name("promolab_decisions")
+    stored = shop.backend.create_table(name, made, temp=True)
+    return shop.with_tables({**shop.tables, "decisions": stored})
+
+
+def carried_out(run: RunFolder, promotions: Iterable[Any]) -> list[str]:
+    """Say of promotions that ended what their plans assigned, and what was sent of it.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder; the others lie beside it.
+    promotions : iterable
+        Ids of promotions.
+    """
+    wanted, said = {str(p) for p in promotions}, []
+    for plan in _released_before(run):
+        planned = planned_of(plan.folder.path).table
+        planned = planned[planned["promotion_id"].astype(str).isin(wanted)]
+        if planned.empty:
+            continue
+        held = int((planned["holdout"] != NONE).sum())
+        names = ", ".join(sorted(planned["promotion_id"].astype(str).unique()))
+        sent = (plan.manifest.get("sent") or {}).get("summary", "What was sent was not read back.")
+        said.append(
+            f"Plan of {plan.week} (promotion {names}): {count(len(planned) - held)} assigned, "
+            f"{count(held)} held back. {sent}"
+        )
+    return said
+
+
+def _released_before(run: RunFolder) -> list[ReleasedPlan]:
+    plans = released_plans(run.path.resolve().parent)
+    return [plan for plan in plans if plan.week < run.week]
+
+
+def moved_since_release(out: str | Path, shop: Shop) -> dict[str, tuple[str, ...]]:
+    """Return which promotions of released plans no longer run when the plan says they do.
+
+    Parameters
+    ----------
+    out : str or Path
+        The reports folder.
+    shop : Shop
+        The shop as it is now.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        Sentences by week; weeks of which nothing moved are left out.
+    """
+    said = {str(plan.week): moved_windows_of(plan.release, shop) for plan in released_plans(out)}
+    return {week: sentences for week, sentences in said.items() if sentences}
+
+
+def windows_of(shop: Shop) -> pd.DataFrame:
+    """Return the shop's promotions and their windows, as they are now."""
+    table = shop["promotions"]
+    frame: pd.DataFrame = table.select("promotion_id", "starts_at", "ends_at").to_pandas()
+    return frame
+
+
+def moved_windows_of(frozen: Mapping[str, Any], shop: Shop) -> tuple[str, ...]:
+    """Return a sentence for each promotion of a plan that no longer runs when the plan says."""
+    return moved_windows(frozen["promotions"], windows_of(shop)) if frozen["promotions"] else ()

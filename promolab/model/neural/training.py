@@ -1,0 +1,507 @@
+"""Training a network: batches cut from tensors on the device, stopped by the latest promotions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from promolab.errors import InputError, MissingExtraError
+from promolab.model.neural.held_out import HeldOut
+from promolab.model.solvers.row_blocks import one_thread
+
+__all__ = [
+    "Adam",
+    "History",
+    "Schedule",
+    "SparseAdagrad",
+    "device_of",
+    "epochs_of",
+    "event_files",
+    "generator_on",
+    "track_folder",
+    "train",
+]
+
+
+class Adam:
+    """AdamW (Loshchilov & Hutter 2019); weights decay, biases (one dimension) do not.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+        They become views of one vector, so that a step is a handful of operations.
+    learning_rate, weight_decay : float
+        Size of a step, and the share of it by which weights are pulled to 0.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[torch.nn.Parameter],
+        learning_rate: float,
+        weight_decay: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
+        self.rate, self.betas, self.steps = learning_rate, betas, 0
+        with torch.no_grad():
+            self.values = torch.cat([p.reshape(-1) for p in parameters])
+            self.gradient = torch.zeros_like(self.values)
+            self.decay = torch.cat(
+                [torch.full_like(p, weight_decay * (p.ndim > 1)).reshape(-1) for p in parameters]
+            )
+        begin = 0
+        for p in parameters:
+            end = begin + p.numel()
+            p.data = self.values[begin:end].view(p.shape)
+            p.grad = self.gradient[begin:end].view(p.shape)
+            begin = end
+        self.mean, self.square = torch.zeros_like(self.values), torch.zeros_like(self.values)
+
+    def clear(self) -> None:
+        """Forget the gradient."""
+        self.gradient.zero_()
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the weights."""
+        self.steps += 1
+        first, second = self.betas
+        self.mean.lerp_(self.gradient, 1 - first)
+        self.square.mul_(second).addcmul_(self.gradient, self.gradient, value=1 - second)
+        size = (self.square / (1 - second**self.steps)).sqrt_().add_(1e-8)
+        self.values.addcmul_(self.decay, self.values, value=-self.rate)
+        self.values.addcdiv_(self.mean, size, value=-self.rate / (1 - first**self.steps))
+
+
+class SparseAdagrad:
+    """Adagrad (Duchi, Hazan & Singer 2011) on the rows of a table that a batch looked up.
+
+    Parameters
+    ----------
+    table : Parameter, shape (levels, width)
+        Its gradient is sparse.
+    learning_rate : float
+        Size of a step.
+    """
+
+    def __init__(self, table: torch.nn.Parameter, learning_rate: float) -> None:
+        self.table, self.rate = table, learning_rate
+        self.squares = torch.zeros_like(table, requires_grad=False)
+
+    def clear(self) -> None:
+        """Forget the gradient."""
+        self.table.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the rows that have a gradient."""
+        if self.table.grad is None:
+            return
+        gradient = self.table.grad.coalesce()
+        rows, values = gradient.indices()[0], gradient.values()
+        squares = self.squares.index_select(0, rows).addcmul_(values, values)
+        self.squares.index_copy_(0, rows, squares)
+        moved = self.table.index_select(0, rows).addcdiv_(
+            values, squares.sqrt().add_(1e-8), value=-self.rate
+        )
+        self.table.index_copy_(0, rows, moved)
+
+
+@dataclass(frozen=True)
+class History:
+    """Log-loss by epoch, and the epoch that was best.
+
+    Parameters
+    ----------
+    learning, held_out : tuple of float
+        Mean log-loss per known outcome after each epoch, without noise: of rows learned from (at
+        most 20,000 of them), and of the held-out slice; empty if there was none.
+    kept : int
+        The epoch, counted from 1, with the lowest held-out loss, or the last: the model has its
+        weights or, with ``refit``, learned from all rows for as many epochs.
+    rows_learning, rows_held_out : int
+        Rows learned from, and held out.
+    how : str
+        What the slice is, or why there is none.
+    """
+
+    learning: tuple[float, ...]
+    held_out: tuple[float, ...]
+    kept: int
+    rows_learning: int
+    rows_held_out: int
+    how: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> History:
+        """Rebuild a history from what `to_dict` gave.
+
+        Examples
+        --------
+        >>> History.from_dict(History((0.5,), (), 1, 9, 0, "none").to_dict()).kept
+        1
+        """
+        curves = {name: tuple(state[name]) for name in ("learning", "held_out")}
+        return cls(**{**state, **curves})
+
+
+FOLDER = "runs"
+
+
+def track_folder(track: str | None) -> Path | None:
+    """Return the folder that ``track`` names: ``tensorboard`` (``runs``) or ``tensorboard:FOLDER``.
+
+    Raises
+    ------
+    InputError
+        It is anything else.
+
+    Examples
+    --------
+    >>> track_folder("tensorboard:logs").name, track_folder(None)
+    ('logs', None)
+    """
+    if track is None:
+        return None
+    how, _, folder = str(track).partition(":")
+    if how != "tensorboard" or (":" in str(track) and not folder):
+        raise InputError(
+            f"track={track!r} is unknown; give 'tensorboard' (event files in ./{FOLDER}), "
+            "'tensorboard:FOLDER' or None"
+        )
+    return Path(folder or FOLDER)
+
+
+@contextmanager
+def event_files(track: str | None, name: str) -> Iterator[Any]:
+    """Open a writer of event files in a new folder ``name-1``, ``name-2`` …; None if not asked.
+
+    Raises
+    ------
+    MissingExtraError
+        TensorBoard is not installed.
+    """
+    folder = track_folder(track)
+    if folder is None:
+        yield None
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError("track='tensorboard'", "tensorboard") from error
+    number = 1
+    while (folder / f"{name}-{number}").exists():
+        number += 1
+    try:
+        writer = SummaryWriter(str(folder / f"{name}-{number}"))
+    except OSError as error:
+        raise InputError(
+            f"track={track!r}: no event files can be written in {folder} ({error.strerror})"
+        ) from error
+    with writer:
+        yield writer
+
+
+def epochs_of(count: int, what: str, progress: bool) -> Any:
+    """Return the epochs 1 to ``count``, with a bar where stderr is a terminal."""
+    from tqdm import tqdm
+
+    # disable=None: no bar in a pipe or a log.
+    return tqdm(
+        range(1, count + 1), what, unit="epoch", leave=False, disable=None if progress else True
+    )
+
+
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
+
+WATCHED = 20_000  # rows learned from, evenly spread, whose loss is told after each epoch
+BLOCK = 65_536  # rows in one pass when the loss is told
+STEPS = 50  # batches an epoch should have where the size of a batch is left open
+TABLE_RATE = 10  # a level is met rarely and Adagrad slows down: its steps are larger
+SMALLEST, LARGEST = 16, 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the rows, at most.
+    batch : int or "auto"
+        Rows in a step; ``auto``: a power of two from 16 to 4,096 that makes about 50 steps or more.
+    learning_rate, weight_decay : float
+        Of AdamW (Loshchilov & Hutter 2019).
+    patience : int
+        Epochs without a lower loss on the held-out slice after which to stop.
+    refit : bool
+        Whether to begin again once the best number of epochs is known, and learn from all rows.
+    mixing : float
+        Strength α of mixup (Zhang et al. 2018): rows and losses of pairs are mixed in shares drawn
+        from Beta(α, α); 0 for none.
+    masking : float
+        Share of the features set to their mean in each row at each step.
+    """
+
+    epochs: int
+    batch: int | str
+    learning_rate: float
+    weight_decay: float
+    patience: int
+    refit: bool = False
+    mixing: float = 0.0
+    masking: float = 0.0
+
+    def batch_of(self, n: int) -> int:
+        """Return the rows in a step for n rows."""
+        if not isinstance(self.batch, str):
+            return int(self.batch)
+        wanted = max(n // STEPS, 1)
+        return int(np.clip(2 ** int(np.log2(wanted)), SMALLEST, LARGEST))
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device: CUDA, the processor, or for ``auto`` CUDA where there is one.
+
+    Raises
+    ------
+    InputError
+        Another device, or CUDA where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"device={name!r} is none; give 'auto', 'cpu' or 'cuda'") from error
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device={name!r} cannot be used here; give 'auto', 'cpu' or 'cuda'")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device={name!r}, but torch sees no such CUDA here; give 'auto' or 'cpu'")
+    return device
+
+
+def generator_on(device: torch.device, seed: int) -> torch.Generator:
+    """Return a source of random numbers of its own; the global one stays as it is."""
+    return torch.Generator(device).manual_seed(seed)
+
+
+def train(
+    network: torch.nn.Module,
+    inputs: Sequence[torch.Tensor],
+    labels: torch.Tensor,
+    loss: Loss,
+    settings: Schedule,
+    held_out: HeldOut,
+    generator: torch.Generator,
+    *,
+    weights: np.ndarray | None = None,
+    sources: Sequence[int] | None = None,
+    name: str = "network",
+    track: str | None = None,
+    progress: bool = True,
+) -> History:
+    """Train ``network`` in place; it ends with the weights of the epoch that was best.
+
+    Parameters
+    ----------
+    network : Module
+        Takes the inputs of some rows, returns outputs for ``loss``. Its ``penalty(*inputs)``, if it
+        has one, is added to the loss of a batch.
+    inputs : sequence of Tensor, each of shape (n, …)
+        On the device, the encoded features first.
+    labels : Tensor, shape (n, K)
+        0, 1 or a chance; nan where not known.
+    loss : callable
+        Outputs, labels and weights (or None) of a batch → its mean loss.
+    held_out : HeldOut
+        Rows whose loss decides when to stop; with none, all epochs are used.
+    generator : Generator
+        Draws the order of the rows and all noise.
+    weights : ndarray, shape (n,), optional
+        How many rows each counts for; only what they are to each other matters.
+    sources : sequence of int, optional
+        For each encoded column the number of its feature: masked together.
+    track : str, optional
+        See `event_files`.
+
+    Notes
+    -----
+    On the processor: one thread, so the same seed gives the same bits whatever the number of
+    threads. Batches are cut from one shuffled tensor of row numbers; no row is handled on its own.
+    """
+    on_cpu = labels.device.type == "cpu"
+    begun = [p.detach().clone() for p in network.parameters()]
+    run = _Run(network, inputs, labels, loss, settings, held_out, generator, sources, weights)
+    with one_thread() if on_cpu else nullcontext(), event_files(track, name) as writer:
+        history = run.whole(name, writer, progress)
+        if settings.refit and held_out.usable:
+            _put(network, begun)
+            # The same batches: with others an epoch would have another number of steps.
+            shorter = dataclasses.replace(settings, epochs=history.kept, batch=run.batch)
+            everything = HeldOut(np.zeros(len(labels), dtype=bool), held_out.how)
+            again = _Run(
+                network, inputs, labels, loss, shorter, everything, generator, sources, weights
+            )
+            again.whole(f"{name}, all rows", None, progress)
+    return history
+
+
+def _put(network: torch.nn.Module, values: Sequence[torch.Tensor]) -> None:
+    with torch.no_grad():
+        for parameter, value in zip(network.parameters(), values, strict=True):
+            parameter.copy_(value)
+
+
+class _Run:
+    """One training: what it works on, and its steps."""
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        inputs: Sequence[torch.Tensor],
+        labels: torch.Tensor,
+        loss: Loss,
+        settings: Schedule,
+        held_out: HeldOut,
+        generator: torch.Generator,
+        sources: Sequence[int] | None,
+        weights: np.ndarray | None,
+    ) -> None:
+        self.network, self.inputs, self.labels, self.loss = network, inputs, labels, loss
+        self.settings, self.generator = settings, generator
+        self.how, device = held_out.how, labels.device
+        self.learned = torch.from_numpy(np.flatnonzero(~held_out.rows)).to(device)
+        self.watched = torch.from_numpy(np.flatnonzero(held_out.rows)).to(device)
+        self.batch = settings.batch_of(len(self.learned))
+        self.weights = None
+        if weights is not None:
+            even = (weights / weights.mean()).astype(np.float32)[:, None]
+            self.weights = torch.from_numpy(even).to(device)
+        self.sources = None if sources is None else torch.tensor(sources, device=device)
+        seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
+        self.shares = np.random.default_rng(seed)
+        parameters = list(network.parameters())
+        sparse = set(getattr(network, "sparse", ()))
+        self.optimisers: list[Adam | SparseAdagrad] = [
+            Adam(
+                [p for p in parameters if p not in sparse],
+                settings.learning_rate,
+                settings.weight_decay,
+            ),
+            *(
+                SparseAdagrad(p, TABLE_RATE * settings.learning_rate)
+                for p in parameters
+                if p in sparse
+            ),
+        ]
+
+    def whole(self, name: str, writer: Any, progress: bool) -> History:
+        """Run the epochs and keep the best."""
+        stops = len(self.watched) > 0
+        learning: list[float] = []
+        unseen: list[float] = []
+        best, best_epoch, kept = np.inf, 0, None
+        for epoch in (bar := epochs_of(self.settings.epochs, name, progress)):
+            self._epoch()
+            learning.append(self._told(self.learned[:: -(-len(self.learned) // WATCHED)]))
+            if stops:
+                unseen.append(self._told(self.watched))
+            self._write(writer, epoch, learning, unseen)
+            if not np.isfinite(learning[-1]):
+                raise InputError(
+                    f"the {name} diverged in epoch {epoch}: its loss is no number; lower "
+                    f"learning_rate (now {self.settings.learning_rate:g})"
+                )
+            bar.set_postfix_str(f"log-loss {(unseen or learning)[-1]:.4f}")
+            if stops and unseen[-1] < best:
+                best, best_epoch = unseen[-1], epoch
+                kept = [p.detach().clone() for p in self.network.parameters()]
+            elif stops and epoch - best_epoch >= self.settings.patience:
+                break
+        if kept is not None:
+            _put(self.network, kept)
+        return History(
+            tuple(learning),
+            tuple(unseen),
+            best_epoch if stops else len(learning),
+            len(self.learned),
+            len(self.watched),
+            self.how,
+        )
+
+    def _epoch(self) -> None:
+        """Pass once over the rows learned from, in a new order."""
+        self.network.train()
+        n, device = len(self.learned), self.labels.device
+        order = self.learned[torch.randperm(n, generator=self.generator, device=device)]
+        for rows in order.split(self.batch):
+            for optimiser in self.optimisers:
+                optimiser.clear()
+            self._loss_of(rows).backward()
+            for optimiser in self.optimisers:
+                optimiser.step()
+
+    def _loss_of(self, rows: torch.Tensor) -> torch.Tensor:
+        features, *others = self._some(rows)
+        labels, weights = self._labels_of(rows)
+        if self.settings.masking:
+            features = self._masked(features)
+        if not self.settings.mixing:
+            loss = self.loss(self.network(features, *others), labels, weights)
+        else:
+            share = float(self.shares.beta(self.settings.mixing, self.settings.mixing))
+            # Neighbours in a shuffled order are pairs drawn at random.
+            mixed = share * features + (1 - share) * features.roll(1, 0)
+            outputs = self.network(mixed, *others)
+            other = None if weights is None else weights.roll(1, 0)
+            loss = share * self.loss(outputs, labels, weights)
+            loss = loss + (1 - share) * self.loss(outputs, labels.roll(1, 0), other)
+        if hasattr(self.network, "penalty"):
+            loss = loss + self.network.penalty(*others)
+        return loss
+
+    def _masked(self, features: torch.Tensor) -> torch.Tensor:
+        """Set a share of the features to 0, their mean, all encoded columns of one together."""
+        assert self.sources is not None
+        count = int(self.sources.max()) + 1
+        drawn = torch.empty(len(features), count, device=features.device)
+        kept = drawn.uniform_(generator=self.generator) >= self.settings.masking
+        return features * kept[:, self.sources]
+
+    def _some(self, rows: torch.Tensor) -> list[torch.Tensor]:
+        return [tensor.index_select(0, rows) for tensor in self.inputs]
+
+    def _labels_of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        weights = None if self.weights is None else self.weights.index_select(0, rows)
+        return self.labels.index_select(0, rows), weights
+
+    def _told(self, rows: torch.Tensor) -> float:
+        """Return the mean loss of rows as they are, without noise."""
+        self.network.eval()
+        total, count = 0.0, 0
+        with torch.no_grad():
+            for part in rows.split(BLOCK):
+                labels, weights = self._labels_of(part)
+                known = int((~labels.isnan()).sum())
+                total += float(self.loss(self.network(*self._some(part)), labels, weights)) * known
+                count += known
+        return total / max(count, 1)
+
+    def _write(self, writer: Any, epoch: int, learning: list[float], unseen: list[float]) -> None:
+        if writer is None:
+            return
+        writer.add_scalar("log-loss/learned from", learning[-1], epoch)
+        if unseen:
+            writer.add_scalar("log-loss/held out", unseen[-1], epoch)

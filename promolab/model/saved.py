@@ -1,0 +1,362 @@
+"""How a response model is written to a file and read again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+
+from promolab.errors import InputError, PromolabError, nearest
+from promolab.model.inputs.reading import as_frame
+from promolab.model.learners import learner_class, make_learner
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+    from promolab.model.learners import Learner
+
+__all__ = ["Estimator", "NotFitted", "Saved", "read_model", "versions", "write_model"]
+
+
+class NotFitted(InputError, NotFittedError):  # type: ignore[misc]  # noqa: N818
+    """The model was asked for something before it learned; scikit-learn knows it as well."""
+
+
+class Estimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """The side of the door that faces scikit-learn.
+
+    The options of a kind are parameters like any other: ``get_params`` gives those that were set,
+    ``set_params`` takes every one that the kind has.
+    """
+
+    kind: str
+    _given: dict[str, Any]
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options that were set."""
+        return dict(self._given)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, and the options that were set, as scikit-learn does."""
+        return {**super().get_params(deep), **self._given}
+
+    def set_params(self, **params: Any) -> Estimator:
+        """Change parameters and options; options that a new ``kind`` does not have are forgotten.
+
+        Raises
+        ------
+        InputError
+            A parameter that neither the model nor its kind has, or an option that cannot be.
+        """
+        own = set(super().get_params(deep=False))
+        kind = params.get("kind", self.kind)
+        known = learner_class(kind).DEFAULTS
+        for name in params:
+            if name not in own and name not in known:
+                raise InputError(
+                    f"a {kind} model has no parameter {name!r}; {nearest(name, [*own, *known])}"
+                )
+        given = {name: value for name, value in self._given.items() if name in known}
+        given |= {name: value for name, value in params.items() if name not in own}
+        make_learner(kind, given)
+        self._given = given
+        for name in own & set(params):
+            setattr(self, name, params[name])
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        # Options read like attributes, as parameters of other estimators do.
+        given = self.__dict__.get("_given", {})
+        if name in given:
+            return given[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def _learn_names(self, X: Any) -> pd.DataFrame:
+        """Remember which columns X has."""
+        frame = as_frame(X)
+        if frame.shape[1] == 0:
+            raise InputError(
+                f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required; there are "
+                "no feature columns, give at least one"
+            )
+        self.n_features_in_ = frame.shape[1]
+        if isinstance(X, pd.DataFrame):
+            self.feature_names_in_ = np.array([str(c) for c in X.columns], dtype=object)
+        return frame
+
+    def _frame(self, X: Any) -> pd.DataFrame:
+        """Return X as a frame that has the columns of training.
+
+        A frame's columns are found by name, in any order, and more of them do no harm; an array's
+        by position, which only a model that learned from an array may trust.
+        """
+        self._require_fit()
+        frame = as_frame(X)
+        if isinstance(X, pd.DataFrame):
+            return frame
+        if hasattr(self, "feature_names_in_"):
+            raise InputError(
+                f"X does not have valid feature names, but {type(self).__name__} was fitted with "
+                "feature names; give a DataFrame with the same columns"
+            )
+        if frame.shape[1] != self.n_features_in_:
+            raise InputError(
+                f"X has {frame.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input"
+            )
+        if not len(frame):
+            raise InputError("Found array with 0 sample(s): X has no rows, give at least one")
+        return frame
+
+    def _require_fit(self) -> None:
+        if "learners_" not in vars(self):
+            raise NotFitted(f"this {type(self).__name__} is not fitted yet; call .fit(X, y) first")
+
+    def _forget(self) -> None:
+        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+            delattr(self, name)
+
+
+FORMAT = "promolab.response/2"
+DEPENDED_ON = ("numpy", "scikit-learn", "skops", "torch")
+
+
+def write_model(
+    path: str | Path, state: dict[str, Any], arrays: dict[str, np.ndarray], form: str = FORMAT
+) -> Path:
+    """Write ``state`` and ``arrays`` to ``path``; a reader sees the old file or the new one.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; its folder must exist.
+    state : dict
+        Plain values.
+    arrays : dict of str to ndarray
+        Numbers, kept bit for bit.
+    form : str
+        The format's name and version.
+
+    Raises
+    ------
+    InputError
+        The path is a folder, or cannot be written.
+    """
+    from safetensors.numpy import save
+
+    path = Path(path)
+    # A single metadata entry: safetensors does not keep the order of several.
+    made_by = versions()
+    header = {
+        "format": form,
+        "versions": made_by,
+        "sha256": _checksum({"versions": made_by, "state": state}, arrays),
+        "state": state,
+    }
+    payload = save(arrays, metadata={"promolab": json.dumps(header, sort_keys=True)})
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file to save the model in")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(payload)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"the model cannot be saved as {path}: {error.strerror}") from error
+    return path
+
+
+def read_model(
+    path: str | Path, form: str = FORMAT
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read what `write_model` wrote in the format ``form``.
+
+    The checksum finds damage and edits; it is no signature, and whoever can forge a file can forge
+    its checksum too.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is foreign, of another version, damaged or edited.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no model file {path}; give the path that .save(path) wrote")
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get("promolab", "")
+            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged or no model file ({error}); save the model again"
+        ) from error
+    return _verified(path, text, arrays, form), arrays
+
+
+def _verified(
+    path: Path, text: str, arrays: dict[str, np.ndarray], expected: str
+) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+        form, checksum, state = header["format"], header["sha256"], header["state"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds tensors, but no model of promolab") from error
+    if form != expected:
+        raise InputError(
+            f"{path} has format {form!r}, and this version of promolab reads {expected!r}; fit the "
+            "model again and save it"
+        )
+    if checksum != _checksum({"versions": header.get("versions"), "state": state}, arrays):
+        raise InputError(
+            f"{path} was changed after it was saved (its checksum does not match); use the "
+            "original file or fit the model again"
+        )
+    return state
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a model depends on, as its file records them.
+
+    Examples
+    --------
+    >>> sorted(versions())
+    ['numpy', 'promolab', 'python', 'scikit-learn', 'skops', 'torch']
+    """
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from promolab import __version__
+
+    found = {"promolab": __version__, "python": platform.python_version()}
+    for name in DEPENDED_ON:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _checksum(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(json.dumps(state, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+class Saved(Estimator):
+    """The side of `ResponseModel` that faces files."""
+
+    learners_: list[Learner]
+    calibrators_: list[Any]
+    outcomes_: tuple[str, ...]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fitted model to one file (safetensors: numbers and JSON, nothing executes)."""
+
+        self._require_fit()
+        saved = [learner.state() for learner in self.learners_]
+        state: dict[str, Any] = {
+            "kind": self.kind,
+            "options": self._options(),
+            "columns": None if self.columns is None else [str(c) for c in self.columns],
+            "calibration": self.calibration,
+            "seed": self.seed,
+            "positive": self.positive,
+            "kinds": None if self.kinds is None else dict(self.kinds),
+            "outcomes": list(self.outcomes_),
+            "single": self.single_,
+            "classes": self.classes_.tolist(),
+            "features": self.n_features_in_,
+            "feature_names": list(getattr(self, "feature_names_in_", [])),
+            "n": self.n_,
+            "positives": self.positives_,
+            "clusters": self.clusters_,
+            "learners": [plain for plain, _ in saved],
+            "calibrators": [calibrator.to_dict() for calibrator in self.calibrators_],
+        }
+        arrays = {f"{k}.{name}": a for k, (_, some) in enumerate(saved) for name, a in some.items()}
+        return write_model(path, state, arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a model that `save` wrote; it predicts the same, bit for bit.
+
+        Raises
+        ------
+        InputError
+            There is no such file, it is no response model, or it was changed or cut short.
+        """
+
+        state, arrays = read_model(path)
+        try:
+            model = cls(
+                state["kind"],
+                columns=state["columns"],
+                calibration=state["calibration"],
+                seed=state["seed"],
+                positive=state["positive"],
+                kinds=state.get("kinds"),
+                **state["options"],
+            )
+            model._restore(state, arrays)
+        except PromolabError:
+            raise
+        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+            raise InputError(
+                f"{path} is a model of another version of promolab ({error!r}); fit it again"
+            ) from error
+        return model
+
+    def _restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        _require_finite({"learners": state["learners"], "calibrators": state["calibrators"]})
+        learners = []
+        for k, plain in enumerate(state["learners"]):
+            learner = make_learner(self.kind, self._options())
+            mine = {n.split(".", 1)[1]: a for n, a in arrays.items() if n.startswith(f"{k}.")}
+            learner.restore(plain, mine)
+            learners.append(learner)
+        self.learners_ = learners
+        self.calibrators_ = []
+        if state["calibrators"]:
+            from promolab.model.calibration import Calibrator
+
+            self.calibrators_ = [Calibrator.from_dict(plain) for plain in state["calibrators"]]
+        self.outcomes_ = tuple(cast(list[str], state["outcomes"]))
+        self.n_, self.positives_ = state["n"], state["positives"]
+        self.clusters_, self.classes_ = state["clusters"], np.array(state["classes"])
+        self.single_, self.n_features_in_ = state["single"], state["features"]
+        if state["feature_names"]:
+            self.feature_names_in_ = np.array(state["feature_names"], dtype=object)
+        self._expose()
+
+
+def _require_finite(state: dict[str, Any]) -> None:
+    """Refuse a file whose encoding or calibration holds what is no number."""
+    try:
+        json.dumps(state, allow_nan=False)
+    except ValueError as error:
+        raise InputError(
+            "the model file holds missing or infinite numbers where its columns are described; use "
+            "the original file or fit the model again"
+        ) from error

@@ -1,0 +1,6 @@
+from .elastic_net import fit_elastic_net, largest_l1
+from .logistic import fit_logistic, sandwich
+from .partial_pooling import fit_pooled
+from .penalty import choose_l2
+
+__all__ = ["choose_l2", "fit_elastic_net", "fit_logistic", "fit_pooled", "largest_l1", "sandwich"]

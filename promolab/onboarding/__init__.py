@@ -1,0 +1,5 @@
+"""A proposed shop.toml for somebody's own data."""
+
+from promolab._faces import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

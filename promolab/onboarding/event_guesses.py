@@ -1,0 +1,281 @@
+"""What an event of theirs is, and what it is worth: purchases and returns, amounts and units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promolab.contract import EVENT_KINDS
+from promolab.onboarding.column_traits import Convention
+from promolab.onboarding.guesses import Choice
+from promolab.onboarding.table_guesses import ask, is_empty, number_in, prefixes_in, words_in
+from promolab.sources import STATUS_DONE, key, kind_of_word, table_rank
+from promolab.wording import count, plural
+
+__all__ = ["Line", "alike", "amount_of", "kind_of_events", "listed", "share", "values_of_kind"]
+
+_RETURNS = ("C", "CN", "CR", "R", "RET", "RMA", "RT", "ST", "GS")
+_VIEWS = {
+    "view": ("pageviews", "pageview", "views", "visits", "weblog", "browsing", "浏览记录"),
+    "click": ("clicks", "clickstream", "点击流"),
+}
+_MOST_UNKNOWN = 8
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a section, and why it is proposed.
+
+    Parameters
+    ----------
+    key : str
+        The contract's column, or another key of a section.
+    value : object
+        What stands behind it; None where they call it alike and nothing has to be said.
+    why, check : str
+        What speaks for it, and what is doubtful.
+    """
+
+    key: str
+    value: Any
+    why: str = ""
+    check: str = ""
+
+
+def alike(column: str, name: str) -> bool:
+    """Tell whether theirs is called as the contract's, in whatever case."""
+    return column.lower() == name.lower()
+
+
+def share(part: float, whole: float) -> str:
+    """Write a share in percent.
+
+    Examples
+    --------
+    >>> share(1, 3), share(1, 1000)
+    ('33 %', '0.1 %')
+    """
+    percent = 100 * part / whole if whole else 0.0
+    return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"
+
+
+def listed(names: list[str]) -> str:
+    """Write names as a list of words."""
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
+
+
+def values_of_kind(
+    choice: Choice, column: str, skip: tuple[str, ...] = ()
+) -> tuple[Any, dict[str, int], str]:
+    """Say what the words of a column of kinds mean.
+
+    Parameters
+    ----------
+    choice : Choice
+        The table.
+    column : str
+        Their column.
+    skip : tuple of str
+        Kinds that are not taken from here.
+
+    Returns
+    -------
+    value : object
+        For the section.
+    kinds : dict of str to int
+        Rows of each kind.
+    check : str
+        Words whose meaning is not known.
+    """
+    found = words_in(choice.theirs, column)
+    means = {word: kind_of_word(choice.table, word) for word in found}
+    values = {word: kind for word, kind in means.items() if kind and kind not in skip}
+    unknown = [word for word in found if word not in values]
+    kinds: dict[str, int] = {}
+    for word, kind in values.items():
+        kinds[kind] = kinds.get(kind, 0) + found[word]
+    value: Any = {"column": column, "values": {w: k for w, k in values.items() if w != k}}
+    if not value["values"]:
+        value = column
+    return value, kinds, _unknown(unknown, found)
+
+
+def _unknown(words: list[str], found: Mapping[str, int]) -> str:
+    """Name words of theirs without a counterpart; what may be an id or a name is only counted."""
+    if not words:
+        return ""
+    plain = [w for w in words if len(w) <= 30 and not re.search(r"\d{3}|@", w)][:_MOST_UNKNOWN]
+    named = [f"{word!r} ({plural(found[word], 'row')})" for word in plain]
+    if len(plain) < len(words):
+        named.append(f"{count(len(words) - len(plain))} more")
+    return f"no counterpart is known of {listed(named)}: such rows will be quarantined"
+
+
+def kind_of_events(choice: Choice, how: Convention, skip: tuple[str, ...] = ()) -> Line:
+    """Say what the events of a table are.
+
+    Parameters
+    ----------
+    choice : Choice
+        A table of events.
+    how : Convention
+        How its numbers are written.
+    skip : tuple of str
+        Kinds that another table holds.
+    """
+    if choice.has("kind"):
+        pick = choice.picks["kind"]
+        value, kinds, check = values_of_kind(choice, pick.name, skip)
+        if kinds:
+            why = f"by {pick.by}; " + listed([f"{k} {count(n)}" for k, n in kinds.items()])
+            if skip and set(skip) & set(EVENT_KINDS):
+                check = f"its purchases are left to the table of orders; {check}".rstrip("; ")
+            alike = value == pick.name and pick.name.lower() == "kind"
+            return Line("kind", None if alike else value, why, check)
+    return (
+        _by_status(choice) or _by_prefix(choice, how) or _by_sign(choice, how) or _constant(choice)
+    )
+
+
+def _by_status(choice: Choice) -> Line | None:
+    if not choice.has("status") or choice.picks["status"].look.distinct > 30:
+        return None
+    column = choice.picks["status"].name
+    found = words_in(choice.theirs, column)
+    done = {word: "purchase" for word in found if key(word) in STATUS_DONE}
+    ended = [w for w in found if kind_of_word("events", w) in ("cancel", "return")]
+    if not done or not ended:
+        return None
+    rest = [word for word in found if word not in done]
+    return Line(
+        "kind",
+        {"column": column, "values": done},
+        f"by name; {plural(sum(found[w] for w in done), 'row')} are paid or sent",
+        f"other states, {listed([repr(w) for w in rest])}, are no purchases and will be "
+        "quarantined; add those that are",
+    )
+
+
+def _below(choice: Choice, how: Convention) -> tuple[str, Any] | None:
+    """Return the column whose sign tells returns, and which rows are below zero."""
+    for column in ("quantity", "amount"):
+        if choice.has(column):
+            name = choice.picks[column].name
+            return name, number_in(choice.theirs, name, how)[0] < 0
+    return None
+
+
+def _by_prefix(choice: Choice, how: Convention) -> Line | None:
+    import ibis
+
+    if not choice.has("order_id") or not choice.picks["order_id"].look.is_text:
+        return None
+    sign = _below(choice, how)
+    column, customer = choice.picks["order_id"].name, choice.picks["customer_id"].name
+    below = ibis.literal(False) if sign is None else sign[1].fill_null(False)
+    found = prefixes_in(choice.theirs, column, below, is_empty(choice.theirs.table[customer]))
+    if not 2 <= len(found) <= 10 or found[0]["rows"] < 0.8 * sum(f["rows"] for f in found):
+        return None
+    means, why, check = {}, [], []
+    for each in found[1:]:
+        letters, rows = each["letters"], each["rows"]
+        if each["below"] >= 0.9 * rows or (letters.upper() in _RETURNS and sign is None):
+            means[letters] = "return"
+            why.append(f"{letters}: {plural(rows, 'row')}, {share(each['below'], rows)} below zero")
+        elif letters and each["unnamed"] >= 0.9 * rows:
+            means[letters] = "adjustment"
+            check.append(
+                f"{letters} ({plural(rows, 'row')}, hardly any with a customer) is taken for an "
+                "adjustment and will be quarantined"
+            )
+    if "return" not in means.values():
+        return None
+    rest = sum(each["below"] for each in found if each["letters"] not in means)
+    if rest:
+        check.append(f"{plural(rest, 'other row')} below zero will be quarantined")
+    means = dict(sorted(means.items(), key=lambda each: (-len(each[0]), each[0])))
+    value = {"column": column, "starts_with": means, "otherwise": "purchase"}
+    return Line("kind", value, "by what ids begin with; " + "; ".join(why), "; ".join(check))
+
+
+def _by_sign(choice: Choice, how: Convention) -> Line | None:
+    sign = _below(choice, how)
+    if sign is None:
+        return None
+    column, below = sign
+    found = ask(choice.theirs, {"below": below.fill_null(False).cast("int64").sum()})
+    if not found["below"]:
+        return None
+    return Line(
+        "kind",
+        {"column": column, "negative": "return", "otherwise": "purchase"},
+        f"{plural(found['below'], 'row')} are below zero, taken for returns",
+    )
+
+
+def _constant(choice: Choice) -> Line:
+    bought = any(choice.has(c) for c in ("amount", "price", "order_id", "quantity"))
+    if not bought:
+        for kind, names in _VIEWS.items():
+            if key(re.sub(r"\d", "", choice.theirs.stem)) in names:
+                return Line("kind", {"value": kind}, "no column tells kinds; by the table's name")
+    doubt = "" if bought or table_rank("events", choice.theirs.stem) else "nothing speaks of buying"
+    return Line("kind", {"value": "purchase"}, "no column tells kinds apart", doubt)
+
+
+def amount_of(choice: Choice, how: Convention) -> Line | None:
+    """Say what an event is worth: an amount, or units times their price.
+
+    Parameters
+    ----------
+    choice : Choice
+        A table of events.
+    how : Convention
+        How its numbers are written.
+    """
+    picks = choice.picks
+    if choice.has("quantity", "price"):
+        factors = [picks["quantity"].name, picks["price"].name]
+        if not choice.has("amount"):
+            return Line("amount", {"multiply": factors}, "no total; units × price of a unit")
+        return _checked_total(choice, how, factors)
+    if choice.has("amount"):
+        whole = all(re.fullmatch(r"\d+([.,]0+)?", v) for v in picks["amount"].look.values)
+        doubt = f"whole numbers beside {picks['price'].name}: units?" if choice.has("price") else ""
+        return _money("amount", picks["amount"].name, "by name; numbers", doubt if whole else "")
+    if choice.has("price"):
+        check = "a price, and nothing says how many units: one a row?"
+        return _money("amount", picks["price"].name, "by name; numbers", check)
+    return None
+
+
+def _checked_total(choice: Choice, how: Convention, factors: list[str]) -> Line:
+    """Compare the total with units × price: it may be the price of one unit."""
+    total = choice.picks["amount"].name
+    values = [number_in(choice.theirs, n, how)[0].cast("float64") for n in (total, *factors)]
+    given = values[0].notnull() & values[1].notnull() & values[2].notnull()
+    product = values[1] * values[2]
+    many = given & (values[1].abs() != 1) & (values[2] != 0)
+    asked = {
+        "given": given,
+        "equal": given & ((values[0].abs() - product.abs()).abs() < 0.011),
+        "many": many,
+        "unit": many & ((values[0].abs() - values[2].abs()).abs() < 0.011),
+    }
+    sums = {n: v.fill_null(False).cast("int64").sum() for n, v in asked.items()}
+    found = ask(choice.theirs, sums)
+    if found["many"] and found["unit"] > 0.9 * found["many"]:
+        why = f"{total} is the price of a unit in {share(found['unit'], found['many'])} of rows"
+        return Line("amount", {"multiply": factors}, why)
+    why = f"by name; equals {factors[0]} × {factors[1]} in {share(found['equal'], found['given'])}"
+    off = found["given"] and found["equal"] < 0.5 * found["given"]
+    check = "after discounts, with tax, or in another unit?" if off else ""
+    return _money("amount", total, f"{why} of rows", check)
+
+
+def _money(column: str, name: str, why: str, check: str = "") -> Line:
+    if re.search(r"cents?\b|_ct\b|[(（]分[)）]", name.lower()):
+        return Line(column, {"column": name, "scale": 0.01}, why + ", in cents", check)
+    return Line(column, None if name.lower() == column else name, why, check)

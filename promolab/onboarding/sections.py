@@ -1,0 +1,406 @@
+"""A section of a proposed ``shop.toml``: its lines, and why each of them is proposed."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promolab.contract import TABLES, Settings
+from promolab.errors import DataError
+from promolab.onboarding.column_traits import Convention, TimeLook, numbers_of
+from promolab.onboarding.event_guesses import (
+    Line,
+    alike,
+    amount_of,
+    kind_of_events,
+    listed,
+    share,
+    values_of_kind,
+)
+from promolab.onboarding.guesses import Choice, Pick, choose_columns
+from promolab.onboarding.table_guesses import (
+    ask,
+    convention_of,
+    is_empty,
+    number_in,
+    time_in,
+    words_in,
+)
+from promolab.sources import CURRENCIES, SHARED_SIGNS, SIGNS, currency_in
+from promolab.wording import count, plural
+
+__all__ = ["Section", "currency_of", "products_within", "section_of"]
+
+
+def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] | None, Line | None]:
+    """Say in which currency a table's money is.
+
+    Parameters
+    ----------
+    choice : Choice
+        The table.
+    how : Convention
+        How its numbers are written.
+
+    Returns
+    -------
+    currency : tuple of str or None
+        Its code, what says so, and what is doubtful.
+    line : Line or None
+        The line of the section that names the column of currencies.
+    """
+    if choice.has("currency"):
+        name = choice.picks["currency"].name
+        codes = words_in(choice.theirs, name)
+        first = next(iter(codes), "").upper()
+        line = None if alike("currency", name) else Line("currency", name, "by name")
+        others = [code for code in codes if code.upper() != first]
+        check = f"rows in {listed(others)} need a rate: [rates] {others[0]} = …" if others else ""
+        return (first, f"most rows of {name} say so", check) if first else None, line
+    if how.symbol:
+        code = how.symbol if how.symbol in CURRENCIES else SIGNS.get(how.symbol)
+        check = "other currencies share the sign" if how.symbol in SHARED_SIGNS else ""
+        if code:
+            return (code, f"amounts are written with {how.symbol}", check), None
+    for column in ("amount", "price"):
+        if choice.has(column) and (code := currency_in(choice.picks[column].name)):
+            name = choice.picks[column].name
+            check = "" if code == "EUR" or code in name.upper() else "others are called so as well"
+            return (code, f"{name} says so", check), None
+    return None, None
+
+
+_NUMBERS = ("money", "share", "number")
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of theirs as one of the contract's.
+
+    Parameters
+    ----------
+    choice : Choice
+        Which table it is.
+    where : mapping
+        The keys that say where it lies; empty where its name does.
+    lines : sequence of Line
+        The columns, and how they are written.
+    rows : int
+        Its rows.
+    zoned : bool, optional
+        Whether its times say their zone; None without times.
+    currency : tuple of str, optional
+        Code of its money and where it is said; None where nothing says it.
+    kept, personal : tuple of str
+        Columns that are kept and not used, and those that look personal.
+    checks : tuple of str
+        What is doubtful about the table as a whole.
+    """
+
+    choice: Choice
+    where: Mapping[str, Any]
+    lines: Sequence[Line]
+    rows: int
+    zoned: bool | None = None
+    currency: tuple[str, str, str] | None = None
+    kept: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The section as it will be read from ``shop.toml``."""
+        return {**self.where, **{x.key: x.value for x in self.lines if x.value is not None}}
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the table cannot be read without the section."""
+        return bool(self.said)
+
+
+def section_of(choice: Choice, *, several: bool = False, skip: tuple[str, ...] = ()) -> Section:
+    """Propose how one table of theirs becomes one of the contract's.
+
+    Parameters
+    ----------
+    choice : Choice
+        Which table it is.
+    several : bool
+        Whether the contract's table is made of several of theirs.
+    skip : tuple of str
+        Kinds of event that another table holds.
+    """
+    section = _section(choice, several, skip)
+    checks = _tried(section)
+    if checks:
+        # The sample did not show all ways in which numbers are written.
+        section = _section(choice, several, skip, whole=True)
+        checks = _tried(section)
+    return dataclasses.replace(section, checks=(*choice.doubts, *checks))
+
+
+def _section(
+    choice: Choice, several: bool, skip: tuple[str, ...], *, whole: bool = False
+) -> Section:
+    where = {} if choice.theirs.own and not several else dict(choice.theirs.where)
+    lines: list[Line] = []
+    numbers = _number_columns(choice)
+    written = convention_of(choice, numbers, whole=whole)
+    how: Convention = Convention() if written is None else written.how
+    lines += _how_written(choice, numbers, how, "" if written is None else written.check)
+    facts = _facts(choice)
+    times: list[TimeLook] = []
+    for column in TABLES[choice.table]:
+        if column.name == "kind" and choice.table == "events":
+            lines.append(kind_of_events(choice, how, skip))
+        elif column.name == "kind":
+            lines.append(_kind(choice))
+        elif column.name == "amount" and choice.table == "events":
+            amount = amount_of(choice, how)
+            lines += [_in_their_own_way(choice, amount, written is None)] if amount else []
+        elif column.name in choice.picks:
+            pick = choice.picks[column.name]
+            if column.type == "time":
+                line, time = _time(choice, column.name, pick, facts)
+                times.append(time)
+            elif column.type == "id":
+                line = _id(choice, column.name, pick, facts)
+            else:
+                line = _other(choice, column.name, column.type, pick, how)
+                line = _in_their_own_way(choice, line, written is None)
+            lines.append(line)
+    currency, column_line = currency_of(choice, how)
+    lines += [column_line] if column_line else []
+    kept, personal = _not_used(choice, lines)
+    return Section(
+        choice,
+        where,
+        lines,
+        facts["rows"],
+        all(time.zoned for time in times) if times else None,
+        currency,
+        kept,
+        personal,
+    )
+
+
+def _number_columns(choice: Choice) -> list[str]:
+    named = [c.name for c in TABLES[choice.table] if c.type in _NUMBERS]
+    return [c for c in (*named, "price") if c in choice.picks]
+
+
+def _facts(choice: Choice) -> dict[str, int]:
+    """Count the rows, and those in which a column that must be there is empty."""
+    table = choice.theirs.table
+    asked = {"rows": table.count()}
+    for column in TABLES[choice.table].required:
+        if column in choice.picks:
+            empty = is_empty(table[choice.picks[column].name])
+            asked[column] = empty.cast("int64").sum()
+    return ask(choice.theirs, asked)
+
+
+def _how_written(choice: Choice, columns: Sequence[str], how: Convention, check: str) -> list[Line]:
+    texts = [choice.picks[c].look for c in columns if choice.picks[c].look.is_text]
+
+    def why(mark: str) -> str:
+        having = [look.name for look in texts if any(mark in value for value in look.values)]
+        names = having or [look.name for look in texts]
+        return f"as {listed(names)} {'is' if len(names) == 1 else 'are'} written"
+
+    lines = [Line(k, v, why(v)) for k, v in how.keys().items()]
+    if check and lines:
+        lines[0] = dataclasses.replace(lines[0], check=check)
+    elif check:
+        lines.append(Line("decimal", ".", why("."), check))
+    return lines
+
+
+def _in_their_own_way(choice: Choice, line: Line, each: bool) -> Line:
+    """Say of one column how its numbers are written, where no one way fits all columns."""
+    if not each:
+        return line
+    value = line.value if line.value is not None else line.key
+    said: dict[str, Any] = {"column": value} if isinstance(value, str) else dict(value)
+    names = said.get("multiply") or [said.get("column")]
+    looks = [look for look in choice.looks if look.name in names]
+    fits = [numbers_of(look) for look in looks if look.is_text]
+    if not fits or not all(fits):
+        return line
+    keys = next((c[0].keys() for c in fits if c[0].keys()), {})
+    return dataclasses.replace(line, value={**said, **keys}) if keys else line
+
+
+def _empty(choice: Choice, column: str, facts: Mapping[str, int]) -> str:
+    n = facts.get(column, 0)
+    if not n:
+        return ""
+    rows = facts["rows"]
+    return f"; empty in {share(n, rows)} of {plural(rows, 'row')}: {count(n)} will be quarantined"
+
+
+def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Line:
+    look = pick.look
+    value: Any = None if alike(column, pick.name) else pick.name
+    why = f"by {pick.by}"
+    if column in TABLES[choice.table].key:
+        repeated = look.filled - look.distinct
+        why += "; different in all sampled rows" if not repeated else ""
+    else:
+        why += f"; {count(look.distinct)} different in {plural(look.filled, 'sampled row')}"
+    check = ""
+    if look.type.is_floating() or any(re.fullmatch(r"\d+\.0+", v) for v in look.values):
+        value = {"column": pick.name, "whole": True}
+        why += ', whole numbers written as "1.0"'
+    if column == "customer_id":
+        why += _empty(choice, column, facts)
+        if choice.table == "events" and look.is_unique and look.filled > 100:
+            check = "hardly a customer occurs twice: is it really the customer?"
+        elif pick.by == "content":
+            check = "no name says so, but it looks like an id that comes back"
+    return Line(column, value, why, check)
+
+
+def _time(
+    choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]
+) -> tuple[Line, TimeLook]:
+    clock = choice.picks.get("time_of_day") if column == "ts" else None
+    whole = time_in(choice.theirs, pick.look)
+    if clock is not None and not whole.how.has_clock and clock.name != pick.name:
+        whole = time_in(choice.theirs, pick.look, clock.look)
+        value: Any = {"columns": [pick.name, clock.name]}
+    else:
+        clock, value = None, {"column": pick.name}
+    if whole.how.format:
+        value["format"] = whole.how.format
+        if whole.how.format.endswith("UTC"):
+            value["zone"] = "UTC"
+    elif clock is None:
+        value = None if alike(column, pick.name) else pick.name
+    why = f"by {pick.by}; {whole.why}{_empty(choice, column, facts)}"
+    if clock is None and not whole.how.has_clock:
+        why += "; days without a time of day"
+    if whole.how.format in ("excel", "epoch_s", "epoch_ms"):
+        counted = {"excel": "days, as Excel counts them", "epoch_s": "seconds since 1970"}
+        why += "; " + counted.get(whole.how.format, "milliseconds since 1970")
+    return Line(column, value, why, whole.check), whole.how
+
+
+def _kind(choice: Choice) -> Line:
+    if choice.has("kind"):
+        name = choice.picks["kind"].name
+        value, kinds, check = values_of_kind(choice, name)
+        if kinds:
+            why = "by name; " + listed([f"{k} {count(n)}" for k, n in kinds.items()])
+            return Line(
+                "kind", None if value == name and alike("kind", name) else value, why, check
+            )
+    known = TABLES[choice.table]["kind"].values
+    likely = "redeem" if choice.table == "responses" else "coupon"
+    return Line(
+        "kind",
+        {"value": likely},
+        "no column tells kinds apart",
+        f"a guess; known are {', '.join(known)}",
+    )
+
+
+def _other(choice: Choice, column: str, kind: str, pick: Pick, how: Convention) -> Line:
+    """Propose a number, a text or a flag."""
+    value: Any = None if alike(column, pick.name) else pick.name
+    why, check = f"by {pick.by}", ""
+    if kind in _NUMBERS:
+        number = number_in(choice.theirs, pick.name, how)[0]
+        found = ask(
+            choice.theirs,
+            {"below": (number < 0).cast("int64").sum(), "above": (number > 0).cast("int64").sum()}
+            | {"high": number.cast("float64").max()},
+        )
+        if kind == "share" and found["high"] > 1.5:
+            value, why = {"column": pick.name, "scale": 0.01}, why + "; in percent"
+        elif "discount" in column and found["below"] > found["above"]:
+            value, why = {"column": pick.name, "scale": -1}, why + "; below zero, so turned round"
+        elif "discount" in column and 0 < found["high"] <= 1:
+            check = "never above 1: a share? The contract wants money"
+    return Line(column, value, why, check)
+
+
+def _not_used(choice: Choice, lines: Sequence[Line]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    used = {line.key.lower() for line in lines if line.value is None}
+    for line in lines:
+        said = line.value
+        if isinstance(said, str):
+            used.add(said.lower())
+        elif isinstance(said, dict):
+            several = [*said.get("columns", ()), *said.get("multiply", ())]
+            used |= {name.lower() for name in (said.get("column"), *several) if name}
+    known = {column.name for column in TABLES[choice.table]} | {"currency"}
+    left = [x for x in choice.looks if x.name.lower() not in used | known]
+    personal = {}
+    if choice.has("customer_id"):
+        from promolab.contract import BIRTHS, IDENTITY, PHONES, by_name, by_value
+
+        for look in left:
+            word = by_value(look.values, by_name(look.name) or "", is_id=False)
+            if word and (look.is_text or word in (BIRTHS, IDENTITY, PHONES)):
+                personal[look.name] = f"{look.name} ({word})"
+    kept = tuple(look.name for look in left if look.name not in personal)
+    return kept, tuple(personal.values())
+
+
+def _tried(section: Section) -> tuple[str, ...]:
+    """Read the table as the section says; return what stands against it, without an example."""
+    from promolab.sources import conform, read_mapping
+
+    choice = section.choice
+    part = read_mapping({choice.table: section.said})[choice.table][0]
+    if choice.theirs.engine != "duckdb":
+        return ()
+    try:
+        conform(part, choice.theirs.table, Settings(), choice.theirs.name)
+    except DataError as error:
+        return (re.sub(r",? such as ('[^']*'|\"[^\"]*\"|\S+)", "", str(error)),)
+    return ()
+
+
+def products_within(choice: Choice) -> Section | None:
+    """Propose a table of products made from order lines, if these say a category.
+
+    Parameters
+    ----------
+    choice : Choice
+        A table of events.
+    """
+    if not choice.has("product_id"):
+        return None
+    taken = {pick.name for column, pick in choice.picks.items() if column != "product_id"}
+    free = [look for look in choice.looks if look.name not in taken]
+    picks = choose_columns("products", free)
+    if "category" not in picks or "product_id" not in picks:
+        return None
+    wanted = ("product_id", "category", "brand", "department")
+    picks = {column: picks[column] for column in wanted if column in picks}
+    within = dataclasses.replace(
+        choice,
+        table="products",
+        picks=picks,
+        theirs=dataclasses.replace(choice.theirs, own=False),
+    )
+    section = section_of(within)
+    table = choice.theirs.table
+    pairs = table.select([pick.name for pick in picks.values()]).distinct().count()
+    found = ask(choice.theirs, {"ids": table[picks["product_id"].name].nunique()})
+    more = int(pairs.execute()) - found["ids"]
+    checks = section.checks
+    if more > 0.1 * found["ids"]:
+        return None
+    if more > 0:
+        products = plural(more, "product stands", "products stand")
+        checks += (f"{products} in more than one category; the first counts",)
+    distinct = {"distinct": True}
+    return dataclasses.replace(
+        section, where={**section.where, **distinct}, kept=(), personal=(), checks=checks
+    )

@@ -1,0 +1,23 @@
+from .cards import CardPair, ProfileCard, compare_cards, profile_card
+from .overview import ProfileOverview, median_interval, profile_overview
+from .scores import AXES, Axis, Component, build_profiles, customer_frame, numeric
+from .stages import STAGES, LifeStages, life_stages
+
+__all__ = [
+    "AXES",
+    "STAGES",
+    "Axis",
+    "CardPair",
+    "Component",
+    "LifeStages",
+    "ProfileCard",
+    "ProfileOverview",
+    "build_profiles",
+    "compare_cards",
+    "customer_frame",
+    "life_stages",
+    "median_interval",
+    "numeric",
+    "profile_card",
+    "profile_overview",
+]

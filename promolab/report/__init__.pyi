@@ -1,0 +1,3 @@
+from .running.run import run_report
+
+__all__ = ["run_report"]

@@ -1,0 +1,1 @@
+"""The pages of a weekly report: what each says and shows."""

@@ -1,0 +1,101 @@
+"""The blocks behind the answer: the segments, and what was left out."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from promolab.display import Html, join, link, say, table
+from promolab.folder import RunFolder
+from promolab.report.pages.steps import segment_formats, segment_rows
+from promolab.segmentation import SegmentProfile
+from promolab.segmentation.groups import APART
+from promolab.wording import Answer, count, percent, plural
+
+__all__ = ["data_block", "segments_block", "segments_finding"]
+
+
+def segments_finding(run: RunFolder, words: Answer) -> str:
+    """Return which segment stands out, for a heading."""
+    told = run.read_table("segment_profile")
+    return SegmentProfile(told, "kmeans", int(told["customers"].sum())).finding(words.verb)
+
+
+def segments_block(run: RunFolder, words: Answer) -> Html:
+    """Return the segments, a row each: how large, what they bring and answer, what to do.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the tables of step 03.
+    words : Answer
+        What customers do about the shop's promotions.
+    """
+    told = run.read_table("segment_profile")
+    told = told.assign(apart=told["segment"].isin(APART))
+    told = told.sort_values(["apart", "customers", "segment"], ascending=[True, False, True])
+    profile = SegmentProfile(told, "kmeans", int(told["customers"].sum()))
+    rows = segment_rows(profile).merge(
+        run.read_table("segment_advice")[["segment", "so_do_this"]], on="segment", how="left"
+    )
+    rows["click_rate"] = [
+        None if r["click_rate"] != r["click_rate"] else percent(
+            r["click_rate"], r["click_rate_low"], r["click_rate_high"])
+        for r in told.to_dict("records")
+    ]  # fmt: skip
+    answered = bool(told["response_rate"].notna().any())
+    made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
+    return join(
+        [
+            table(
+                rows,
+                {
+                    "segment": "segment",
+                    "customers": "customers",
+                    "share_sales": "share of sales",
+                    **({"response_rate": f"{words.noun} rate"} if answered else {}),
+                    "click_rate": "click rate",
+                    "so_do_this": "so do this",
+                },
+                segment_formats() | {"click_rate": str},
+                caption=f"Largest first; 95 % intervals. {_rate_words(rows)}Drawn in {made_in}; "
+                "lines by fixed rules, not from a trial.",
+                most=12,
+            ),
+            link("03_segments.html", "Why, and how the segments were made"),
+        ]
+    )
+
+
+def _rate_words(rows: pd.DataFrame) -> str:
+    if not (rows["contacts"] > 0).any():
+        return ""
+    return (
+        f"Rates of {plural(rows['contacts'].sum(), 'contact')} for promotions that are over, by "
+        "segment at the start. "
+    )
+
+
+def data_block(run: RunFolder) -> Html:
+    """Return what was left out, money beside rows; the rest is on page 01.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the records of step 01.
+    """
+    metrics = run.metrics
+    data = [v for v in metrics["data"].values() if isinstance(v, dict) and "rows_in" in v]
+    kept = sum(v["rows_kept"] for v in data)
+    out = sum(v["rows_quarantined"] for v in data)
+    share = percent(out / (kept + out), decimals=2) if 10_000 * out >= kept + out else "< 0.01 %"
+    gone = f"{count(out)} ({share}) were left out" if out else "none was left out"
+    first = f"{plural(kept + out, 'row')} were known by then; {gone}."
+    told = (metrics.get("quarantined") or {}).get("sentences", [])
+    items = "".join(say(sentence, kind="li").text for sentence in told[:4])
+    return join(
+        [
+            say(first),
+            Html(f'<ul class="lines">{items}</ul>' if items else ""),
+            link("01_data.html", "Rule by rule, and what is not read"),
+        ]
+    )

@@ -1,0 +1,163 @@
+"""The week in a mail and on one page: ``summary.md`` and ``one_page.png``."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from promolab import plots
+from promolab.campaign.plan import STEPS
+from promolab.folder import RunFolder
+from promolab.metrics import lift
+from promolab.report.pages.opening import FirstScreen
+from promolab.wording import count, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["MOST_WORDS", "one_page", "summary_text", "write_one_page", "write_summary"]
+
+MOST_WORDS = 180
+
+
+def summary_text(screen: FirstScreen) -> str:
+    """Return the week in Markdown, to paste in a mail: what to know first, then the answer.
+
+    Caveats and answer always stand there; tiles as far as some 180 words allow.
+
+    Parameters
+    ----------
+    screen : FirstScreen
+        The first screen of the page.
+    """
+    week = screen.run.week
+    heading = f"**{screen.shop.settings.name}, week {week} ({week.label()})**"
+    text = "\n\n".join([heading, screen.status(), *screen.caveats(), screen.lead()])
+    for number, tile in enumerate(screen.tiles):
+        longer = f"{text}\n{'' if number else chr(10)}- {tile.label}: {tile.text}"
+        if len(longer.split()) <= MOST_WORDS:
+            text = longer
+    return text + "\n"
+
+
+def write_summary(screen: FirstScreen, path: Path) -> None:
+    """Write ``summary.md``."""
+    path.write_text(summary_text(screen), encoding="utf-8")
+
+
+def one_page(screen: FirstScreen) -> Figure:
+    """Draw the week on one page: what to know first, the answer, the tiles, and two figures.
+
+    Parameters
+    ----------
+    screen : FirstScreen
+        The first screen of the page. Where nothing is planned, segments stand for the funnel.
+    """
+    import matplotlib.pyplot as plt
+
+    with plots.style():
+        # Text is laid out by hand, so nothing is to be moved for the figures' sake.
+        figure = plt.figure(figsize=(11.7, 8.3), layout="none")
+        week = screen.run.week
+        name = f"{screen.shop.settings.name} · week {week} ({week.label()})"
+        figure.text(0.05, 0.955, name, fontsize=16, fontweight="bold")
+        first = [textwrap.fill(text, 150) for text in [screen.status(), *screen.caveats()]]
+        low = _written(figure, "\n".join(first), 0.94, fontsize=8.8, color="#8a3a00")
+        _written(figure, textwrap.fill(screen.lead(), 124), low - 0.012, fontsize=11)
+        _tiles(figure, screen)
+        left = figure.add_axes((0.24, 0.1, 0.22, 0.33))  # names need the room at its left
+        right = figure.add_axes((0.6, 0.1, 0.35, 0.33))
+        funnel = screen.run.read_table("funnel")
+        if len(funnel) and funnel["to_contact"].sum():
+            _funnel(funnel, left)
+        else:
+            _segments(screen.run, left)
+        if screen.sales is not None:
+            screen.sales.plot(right)
+        else:
+            _gain(screen.backtest, right, screen.words.who)
+        figure.text(0.05, 0.025, "Intervals in brackets.", fontsize=8, color=plots.MUTED)
+    return figure
+
+
+def write_one_page(screen: FirstScreen, path: Path) -> None:
+    """Write ``one_page.png``: `one_page` as a picture, to show in a meeting."""
+    import matplotlib.pyplot as plt
+
+    figure = one_page(screen)
+    with plots.style():
+        figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _written(figure: Any, text: str, top: float, *, fontsize: float, **style: Any) -> float:
+    """Write lines below a height, and return the height of their end."""
+    figure.text(0.05, top, text, fontsize=fontsize, va="top", linespacing=1.35, **style)
+    return top - (text.count("\n") + 1) * fontsize * 1.35 * 1.2 / (72 * figure.get_figheight())
+
+
+def _tiles(figure: Any, screen: FirstScreen) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    for i, tile in enumerate(screen.tiles):
+        x = 0.05 + i * 0.228
+        box = FancyBboxPatch(
+            (x, 0.54), 0.214, 0.145, boxstyle="round,pad=0,rounding_size=0.008",
+            transform=figure.transFigure, facecolor="white", edgecolor="#d0d4d9", linewidth=1,
+        )  # fmt: skip
+        figure.patches.append(box)
+        figure.text(x + 0.011, 0.67, textwrap.fill(tile.label, 32), fontsize=9, va="top")
+        figure.text(x + 0.011, 0.6, tile.text, fontsize=12, fontweight="bold", va="center")
+        note = textwrap.shorten(tile.note, 76, placeholder=" …")
+        figure.text(
+            x + 0.011, 0.578, textwrap.fill(note, 38), fontsize=7, va="top", color=plots.MUTED
+        )
+
+
+def _funnel(funnel: pd.DataFrame, ax: Axes) -> None:
+    row = funnel.sort_values(["to_contact", "promotion_id"], ascending=[False, True]).iloc[0]
+    left, labels, values = int(row["active"]), ["active customers"], [int(row["active"])]
+    for step in list(STEPS)[:-1]:
+        if row[step]:
+            left -= int(row[step])
+            labels.append(f"less: {STEPS[step]}")
+            values.append(left)
+    plots.bars(labels, values, text=[count(v) for v in values], ax=ax)
+    ax.set_title(f"{count(row['to_contact'])} of {count(row['active'])} to contact", loc="left")
+    which = f" on the largest of {plural(len(funnel), 'list')}" if len(funnel) > 1 else ""
+    ax.set_xlabel(f"customers left{which}")
+
+
+def _segments(run: RunFolder, ax: Axes) -> None:
+    sizes = run.read_table("segments")["segment"].value_counts().sort_index()
+    sizes = sizes.sort_values(ascending=False, kind="stable")
+    plots.bars(sizes.index.tolist(), sizes.to_numpy(), text=[count(n) for n in sizes], ax=ax)
+    ax.set_title("Customers by segment", loc="left")
+    ax.set_xlabel("customers")
+
+
+def _gain(backtest: pd.DataFrame, ax: Axes, who: str) -> None:
+    if backtest.empty or backtest["y"].nunique() < 2:
+        ax.axis("off")
+        ax.text(0, 0.5, "No past promotion to test predictions on yet.", fontsize=10)
+        return
+    found = lift(
+        backtest["y"],
+        backtest["p"],
+        group=backtest["promotion_id"],
+        cluster=backtest["customer_id"],
+    )
+    share = found.at(0.4).capture
+    words = percent(share.value, share.ci_low, share.ci_high)
+    plots.finish(
+        found.plot(ax=ax, depth=0.4),
+        title=f"Top 40 %: {words} of {who}s",
+        xlabel="share of each list, likeliest first",
+        ylabel=f"share of {who}s found, past promotions",
+        percent_x=True,
+        percent_y=True,
+    )

@@ -1,0 +1,188 @@
+"""Which segments a week uses: its own of an earlier run, the last good week's, or new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError
+from promolab.folder import RunFolder, good_weeks, read_json
+from promolab.results import Result
+from promolab.segmentation import Migration, Segmenter, segment_migration
+from promolab.weeks import Week
+from promolab.wording import count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MODEL_FILE", "SegmentsModel", "used_segments"]
+
+MODEL_FILE = "segments_model.json"
+
+
+@dataclass(frozen=True)
+class SegmentsModel(Result):
+    """The segments that a week uses.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        The week's customers in them.
+    made_in : str
+        The week whose customers they were made from.
+    why : str
+        What a reader must know about where they come from.
+    run : RunFolder
+        The week's folder.
+    """
+
+    segmenter: Segmenter = field(repr=False)
+    made_in: str
+    why: str
+    run: RunFolder = field(repr=False)
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the segments were made in an earlier week."""
+        return self.made_in != str(self.run.week)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the segment of each customer."""
+        return self.segmenter.assignments()
+
+    def summary(self) -> str:
+        """Return where the segments come from, what is missing, and whether they still fit."""
+        made = "fitted on this week's customers" if not self.is_carried else "as fitted in week"
+        text = f"Segments {made}{f' {self.made_in}' if self.is_carried else ''}."
+        parts = [text, self.why, self.segmenter.note_]
+        if self.is_carried:
+            parts.append(self.segmenter.drift().summary())
+        return " ".join(part for part in parts if part)
+
+    @cached_property
+    def migration(self) -> Migration | None:
+        """Where the customers of the last good week's segments are now; None without such a week.
+
+        Raises
+        ------
+        InputError
+            If that week's table of segments lacks its columns.
+        """
+        for week in _earlier(self.run):
+            folder = _folder_of(self.run, week)
+            path = folder / "tables" / "segments.parquet"
+            if path.is_file():
+                import pandas as pd
+
+                return segment_migration(
+                    pd.read_parquet(path, columns=["customer_id", "segment"]),
+                    self.segmenter.assignments(),
+                    since=str(week),
+                    same_fit=self._is_same(folder / MODEL_FILE),
+                    order=self.segmenter.names_,
+                )
+        return None
+
+    def _is_same(self, other: Path) -> bool:
+        ours, theirs = read_json(self.run.path / MODEL_FILE), read_json(other)
+        return (
+            isinstance(ours, dict)
+            and isinstance(theirs, dict)
+            and ours.get("sha256") == theirs.get("sha256")
+        )
+
+    def moves(self) -> pd.DataFrame:
+        """Return the migration as a table; without rows where there is no earlier week."""
+        import pandas as pd
+
+        if self.migration is not None:
+            return self.migration.to_frame()
+        numbers = ("customers", "customers_before", "share", "share_low", "share_high")
+        kinds = dict.fromkeys(("before", "now"), object) | dict.fromkeys(numbers, float)
+        kinds |= dict.fromkeys(numbers[:2], int)
+        return pd.DataFrame(columns=list(kinds)).astype(kinds)
+
+    def record(self) -> None:
+        """Note in ``metrics.json`` which segments were used, and how far customers moved."""
+        found: dict[str, Any] = {"made_in": self.made_in, "names": self.segmenter.names_}
+        found["model"] = (read_json(self.run.path / MODEL_FILE) or {}).get("sha256")
+        if self.is_carried:
+            found["far"] = self.segmenter.drift().far
+        moved = self.migration
+        if moved is not None:
+            found["migration"] = {k: v for k, v in moved.to_dict().items() if k != "moves"}
+        self.run.record("segments", found)
+
+
+def used_segments(
+    run: RunFolder,
+    features: Any,
+    customers: Iterable[Any] | None = None,
+    *,
+    seed: int = 0,
+    k: int = 0,
+    refit: bool = False,
+) -> SegmentsModel:
+    """Put the week's customers into segments whose names mean the same as last week.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder; `MODEL_FILE` in it will hold the segments.
+    features, customers
+        As for `Segmenter.fit`.
+    seed : int
+        Start of the random numbers of a new fit; of no meaning for segments made before.
+    k : int
+        Number of segments; 0 takes what is there, or chooses. Another number than that of the
+        segments there asks for a new fit.
+    refit : bool
+        Make the segments anew in any case.
+
+    Returns
+    -------
+    SegmentsModel
+        Of the segments that this week's published report records; else of those of the latest
+        earlier week in the reports folder whose report is good; else made from ``features``.
+    """
+    ids = None if customers is None else list(customers)
+    missed: list[str] = []
+    for week in () if refit else (run.week, *_earlier(run)):
+        path = _folder_of(run, week) / MODEL_FILE
+        if not path.is_file():
+            continue
+        try:
+            model = Segmenter.load(path)
+            placed = model.assign(features, ids)
+        except InputError as error:
+            told = str(error).replace(str(path), MODEL_FILE)
+            missed.append(f"Those of {week} cannot be used: {told}.")
+            continue
+        there = len(model.fitted_.names) if model.fitted_ is not None else 0
+        if k and there != k:
+            missed.append(f"Those of {week} are {count(there)}; {count(k)} were asked for.")
+            break
+        if there > 1:  # a single one says nothing of anybody
+            run.wrote(placed.save(run.path / MODEL_FILE))
+            return SegmentsModel(placed, placed.made_in, " ".join(missed), run)
+    fitted = Segmenter("kmeans", k=k or None, seed=seed).fit(features, ids)
+    if fitted.k_:
+        run.wrote(fitted.save(run.path / MODEL_FILE, made_in=str(run.week)))
+    return SegmentsModel(fitted, str(run.week), " ".join(missed), run)
+
+
+def _folder_of(run: RunFolder, week: Week) -> Path:
+    # The week's folder and its staging folder both lie in the reports folder.
+    return run.path.resolve().parent / str(week)
+
+
+def _earlier(run: RunFolder) -> list[Week]:
+    """Return the good weeks before the run's, the latest first."""
+    try:
+        weeks = good_weeks(run.path.resolve().parent)
+    except OSError:
+        return []
+    return [week for week in reversed(weeks) if week < run.week]

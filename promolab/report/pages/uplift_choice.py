@@ -1,0 +1,203 @@
+"""Which experiment page 05 is about: a file's, the shop's own decisions, or a past promotion."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promolab.campaign.past import contacted_experiment, promotions_over
+from promolab.campaign.readout import comparable_promotion
+from promolab.contract import Experiment
+from promolab.errors import InputError, PromolabError, nearest
+from promolab.wording import count, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+    from promolab.effects import Difference
+
+__all__ = ["DECISIONS", "FILE", "OBSERVED", "Choice", "check_no_columns", "choose_experiment"]
+
+DECISIONS = "decisions"
+OBSERVED = "contacted"
+FILE = "file"
+HILLSTROM = "hillstrom"
+LACKS = (
+    "What a promotion adds cannot be said: {name} has no decisions (who was assigned what, those "
+    "who got nothing included, and with which chance), nor {lacking} to compare the contacted of "
+    "past promotions with others."
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which experiment the page is about.
+
+    Parameters
+    ----------
+    experiment : Experiment or None
+    source : str
+        ``decisions`` (the shop's own, drawn by chance), ``contacted`` (of a past promotion, against
+        others), ``file``, or empty where there is none.
+    why : str
+        Which one it is and why, or what is missing, in sentences.
+    similar : Difference or None
+        Of a past promotion what the rule for promotions that ended says: where that does not
+        identify the effect, neither does the page.
+    """
+
+    experiment: Experiment | None = field(repr=False)
+    source: str
+    why: str
+    similar: Difference | None = field(default=None, repr=False)
+
+
+def choose_experiment(
+    shop: Shop,
+    as_of: Any,
+    experiment: str = "",
+    file: Mapping[str, Any] | None = None,
+    *,
+    horizon_days: int = 28,
+) -> Choice:
+    """Take the experiment asked for, else the shop's own decisions, else a promotion that is over.
+
+    Parameters
+    ----------
+    shop : Shop
+    as_of : datetime
+        Nothing of the shop at or after it is read.
+    experiment : str
+        A csv, Excel or parquet file of decisions, ``hillstrom``, or empty.
+    file : mapping of str to object, optional
+        Of a file, as text: arm (a column, and after ``=`` its control where that is not known by
+        its name), outcomes, customer, propensity, covariates; lists between commas, propensity as
+        `promolab.load_experiment` takes it, a mapping as ``mail=0.3, call=0.2``. A number, a list
+        of columns or a mapping of arms does as well.
+    horizon_days : int
+        Days after a window in which outcomes count.
+
+    Raises
+    ------
+    InputError
+        The file or its columns cannot be used, or columns are named without a file.
+    """
+    stated = {name: text for name, value in (file or {}).items() if (text := _text(value))}
+    if experiment:
+        return _from_file(experiment, stated)
+    check_no_columns(stated)
+    missed = []
+    if shop.has("decisions"):
+        try:
+            return _from_decisions(shop, as_of, horizon_days)
+        except PromolabError as error:
+            missed.append(f"The shop's decisions cannot be used: {error}.")
+    lacking = [name for name in ("promotions", "exposures") if not shop.has(name)]
+    if lacking:
+        names = " and ".join(lacking)
+        why = LACKS.format(name=shop.settings.name, lacking=names) if not missed else ""
+        return Choice(None, "", " ".join([*missed, why]).strip())
+    try:
+        found = comparable_promotion(shop, promotions_over(shop, as_of, horizon_days=horizon_days))
+        chosen = None if found is None else found.promotion_id
+        trial = contacted_experiment(shop, as_of, promotion_id=chosen, horizon_days=horizon_days)
+    except PromolabError as error:
+        missed.append(f"Nothing can be compared: {error}.")
+        return Choice(None, "", " ".join(missed))
+    if not missed:
+        missed.append(f"{shop.settings.name} has no decisions drawn by chance.")
+    assert found is not None  # with too few customers there is no trial either
+    said = [*missed, "Compared instead:", trial.notes[0], found.why, *trial.notes[1:]]
+    return Choice(trial, OBSERVED, " ".join(said), found.difference)
+
+
+def check_no_columns(stated: Mapping[str, Any]) -> None:
+    """Refuse columns that are named where there is no file to have them.
+
+    Parameters
+    ----------
+    stated : mapping of str to object
+        What is stated of a file; empty texts state nothing.
+
+    Raises
+    ------
+    InputError
+        Something is stated.
+    """
+    for name, text in stated.items():
+        if _text(text):
+            raise InputError(f"{name} is for an experiment file; give it with -p experiment=FILE")
+
+
+def _from_file(experiment: str, stated: Mapping[str, str]) -> Choice:
+    from promolab import load_experiment
+
+    if experiment == HILLSTROM and set(stated) <= {"outcomes"}:
+        trial = load_experiment(HILLSTROM)
+        first = _listed(stated.get("outcomes", ""))
+        for name in first:
+            if name not in trial.outcomes:
+                raise InputError(f"there is no outcome {name!r}; {nearest(name, trial.outcomes)}")
+        rest = [name for name in trial.outcomes if name not in first]
+        trial = dataclasses.replace(trial, outcomes=(*first, *rest))
+    else:
+        arm, _, control = stated.get("arm", "").partition("=")
+        trial = load_experiment(
+            experiment,
+            arm=arm.strip() or None,
+            outcomes=_listed(stated.get("outcomes", "")),
+            control=control.strip() or None,
+            propensity=_chances(stated.get("propensity", "")),
+            covariates=_listed(stated["covariates"]) if "covariates" in stated else None,
+            customer_id=stated.get("customer"),
+        )
+    return Choice(trial, FILE, " ".join([trial.summary(), *trial.notes]))
+
+
+def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> Choice:
+    from promolab.features import decisions_experiment
+
+    trial = decisions_experiment(shop, by="kind", as_of=as_of, horizon_days=horizon_days)
+    rounds = trial.frame[trial.block].nunique() if trial.block else 1
+    why = (
+        f"The shop's own decisions: {count(trial.n)} in {plural(rounds, 'round')}, of "
+        f"{plural(trial.customers, 'customer')}. An arm is a kind of promotion."
+    )
+    return Choice(trial, DECISIONS, " ".join([why, *trial.notes]))
+
+
+def _text(value: Any) -> str:
+    """Return what a notebook's parameter says as a text, empty where it says nothing."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{arm}={chance}" for arm, chance in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value).strip()
+
+
+def _listed(text: str) -> list[str]:
+    """Read names between commas; also as Python lists them, which is how a refusal writes them."""
+    if text.startswith("[") and text.endswith("]"):
+        return [part.strip().strip("'\"") for part in text[1:-1].split(",") if part.strip()]
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _chances(text: str) -> Any:
+    """Read a number, a column, ``constant``, or ``arm=number or column, …``."""
+    if not text:
+        return None
+    if "=" not in text:
+        return _number(text)
+    parts = [part.partition("=") for part in _listed(text)]
+    for name, equals, value in parts:
+        if not (equals and name.strip() and value.strip()):
+            raise InputError(f"propensity = {text!r} is not understood; write arm=chance, arm=…")
+    return {name.strip(): _number(value.strip()) for name, _, value in parts}
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,304 @@
+"""Is there something to target? An order by predicted effect beside one by predicted response.
+
+Effects are predicted one fold after the other, by a model of the folds before it: predicted by all
+others, where there is no effect Qini would spread further than its interval says
+(`UpliftModel.forward_effects`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.effects import Identification, figure, mean_of, place_within, spoken
+from promolab.effects import pooled_arms as together
+from promolab.results import Estimate, Result, plain
+from promolab.wording import percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from promolab.effects import UpliftModel
+    from promolab.metrics.uplift import Qini, QiniComparison
+
+__all__ = ["Pooled", "Targeting", "pooled", "targeting"]
+
+EVERYBODY = "So everybody is given the average effect."
+TOP = 0.3
+"""Share of the list at which the two orders are compared in words."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """All arms taken together: an arm drawn as often as those who got one got it.
+
+    Parameters
+    ----------
+    gamma : ndarray of shape (n,)
+        Doubly robust scores of the effect; nan where a row counts for no arm.
+    effect, response : ndarray of shape (n,)
+        What ranks customers by effect (`promolab.effects.calibrated`, nan in the first fold), and
+        predicted outcome with the arm, from models that saw other customers.
+    drawn : ndarray of shape (n,)
+        Effects as earlier folds calibrate them; nan in the first two folds.
+    by_arm : ndarray of shape (n, K − 1)
+        What ranks customers by the effect of each arm.
+    """
+
+    gamma: np.ndarray
+    effect: np.ndarray
+    response: np.ndarray
+    drawn: np.ndarray
+    by_arm: np.ndarray
+
+
+def pooled(model: UpliftModel) -> Pooled:
+    """Take the arms of a fitted model together.
+
+    Parameters
+    ----------
+    model : UpliftModel
+    """
+    codes, kept, forward = model.experiment_.codes, model.kept_, model.forward_
+    # Of the second fold nobody has measured yet how far its predictions come true.
+    drawn = np.where((model.fold_ > 1)[:, None], forward.drawn, np.nan)
+    columns = model.nuisance_.gamma, forward.scaled, model.nuisance_.mu[:, 1:], drawn
+    gamma, effect, response, drawn = together(kept, codes, *columns)
+    return Pooled(gamma, effect, response, drawn, forward.order)
+
+
+def targeting(model: UpliftModel, rows: Pooled, level: float = 0.95) -> Targeting:
+    """Measure both orders on the same rows, all arms together and each by itself.
+
+    Parameters
+    ----------
+    model : UpliftModel
+    rows : Pooled
+    level : float
+        Of the intervals; those of the arms hold for all of them at once (Bonferroni).
+    """
+    import pandas as pd
+
+    from promolab.metrics.uplift import compare_qini, qini
+
+    experiment, m = model.experiment_, len(model.treatments_)
+    average = model.average().table
+    fold, cluster, listed = model.fold_, model.cluster_, []
+
+    def compared(effect: np.ndarray, response: np.ndarray, gamma: np.ndarray, level: float) -> Any:
+        mine = np.isfinite(gamma) & np.isfinite(effect)
+        known: dict[str, Any] = {"cluster": cluster[mine], "gamma": gamma[mine], "level": level}
+        scores = [place_within(values[mine], fold[mine]) for values in (effect, response)]
+        curves = [qini(None, None, score, **known) for score in scores]
+        return *curves, compare_qini(None, None, *scores, **known)
+
+    everyone = compared(rows.effect, rows.response, rows.gamma, level)
+    by_effect, by_response, difference = everyone
+    for k, arm in enumerate(model.treatments_):
+        gamma = np.where(model.kept_[:, k], model.nuisance_.gamma[:, k], np.nan)
+        mu = model.nuisance_.mu[:, k + 1]
+        found, _, own = compared(rows.by_arm[:, k], mu, gamma, 1 - (1 - level) / m)
+        listed.append(
+            {
+                "arm": arm,
+                "n": int((experiment.codes == k + 1).sum()),
+                **average.loc[k, ["effect", "ci_low", "ci_high"]].to_dict(),
+                "qini": found.qini,
+                "qini_low": found.ci_low,
+                "qini_high": found.ci_high,
+                "difference": own.difference,
+                "difference_low": own.ci_low,
+                "difference_high": own.ci_high,
+            }
+        )
+    known = np.isfinite(rows.gamma)
+    _, customers = np.unique(cluster[known], return_inverse=True)
+    return Targeting(
+        by_effect,
+        by_response,
+        difference,
+        mean_of(rows.gamma[known], customers, level).estimate,
+        pd.DataFrame(listed),
+        model.outcome_,
+        model.identification_,
+    )
+
+
+@dataclass(frozen=True)
+class Targeting(Result):
+    """Orders by predicted effect and by predicted response, on the same customers.
+
+    Parameters
+    ----------
+    by_effect, by_response : Qini
+        Of all arms taken together.
+    difference : QiniComparison
+        The first less the second.
+    average : Estimate
+        Effect of all arms together, over all decisions, those of the first fold included.
+    arms : DataFrame
+        One row per arm: arm, n (decisions for it), effect, ci_low, ci_high (its average), qini,
+        qini_low, qini_high, and difference, difference_low, difference_high to the order by
+        response; the last six at a level that holds for all arms at once.
+    outcome : str
+    identification : Identification
+    """
+
+    by_effect: Qini
+    by_response: Qini
+    difference: QiniComparison
+    average: Estimate
+    arms: pd.DataFrame = field(repr=False)
+    outcome: str
+    identification: Identification
+
+    @property
+    def found(self) -> bool:
+        """Whether there is something to target: the lower end of Qini's interval is above 0."""
+        return self.identification.causal and self.by_effect.ci_low > 0
+
+    @property
+    def arms_found(self) -> list[str]:
+        """Arms that by themselves have something to target, if all together have."""
+        rows = self.arms[self.arms["qini_low"] > 0] if self.found else self.arms.head(0)
+        return rows["arm"].map(spoken).tolist()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `arms`."""
+        return self.arms
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return {
+            "found": bool(self.found),
+            "qini": plain(self.by_effect.estimate),
+            "qini_response": plain(self.by_response.estimate),
+            "difference": plain(self.difference.estimate),
+            "effect": plain(self.average),
+            "arms": plain(self.arms.set_index("arm").to_dict("index")),
+        }
+
+    def verdict(self) -> str:
+        """Say whether there is something to target, with Qini, and what to do if not."""
+        q = self.by_effect
+        shown = f"Qini {figure(q.qini, q.ci_low, q.ci_high)} {self.outcome} per decision"
+        if self.found:
+            return (
+                "There is something to target: an order by predicted effect finds those whom a "
+                f"promotion changes ({shown} above a random order)."
+            )
+        told = "is worse than a random one" if q.ci_high < 0 else "cannot be told from a random one"
+        seen = f"Nothing to target is seen: an order by predicted effect {told} ({shown})."
+        if q.ci_low == q.ci_high == 0:
+            seen = "There is nothing to rank by: no covariate tells one customer from another."
+        return f"{seen} {EVERYBODY} {self.on_average()}"
+
+    def plainly(self) -> str:
+        """Say whether there is something to target, in a shopkeeper's words."""
+        seen = (
+            "There is something to target: past decisions tell whom a promotion changes more."
+            if self.found
+            else "Nothing to target is seen: whom a promotion changes more, past decisions do not "
+            "tell."
+        )
+        return f"{seen} {self.on_average()}"
+
+    def on_average(self) -> str:
+        """Say what all arms together add on average, and what follows where no order is known."""
+        e = self.average
+        shown = f"{figure(e.value, e.ci_low, e.ci_high)} {self.outcome} per decision"
+        if e.ci_low > 0:
+            return f"On average a promotion adds {shown}, before the cost of contacts."
+        if e.ci_high < 0:
+            return f"On average a promotion takes away: {shown}, before the cost of contacts."
+        return f"On average its effect is within noise: {shown}."
+
+    def summary(self) -> str:
+        """Say whether there is something to target, and what an order by response makes of it."""
+        words = [self.verdict(), self._against_response()]
+        if self.found:
+            words.append(self._at_the_top())
+        return self.identification.qualified(" ".join(words))
+
+    def _against_response(self) -> str:
+        d = self.difference
+        shown = f"{figure(d.difference, d.ci_low, d.ci_high)} {self.outcome} per decision"
+        if d.ci_low > 0:
+            return (
+                "Ranking the same customers by response (the outcome predicted for them with a "
+                f"promotion) wastes money: it gains less, by {shown} on average over all lengths "
+                "of the list."
+            )
+        if d.ci_high < 0:
+            return f"Here an order by predicted response gains more (difference {shown})."
+        return "Whether it beats an order by predicted response cannot be told from these data" + (
+            "." if d.ci_low == d.ci_high else f" (difference {shown})."
+        )
+
+    def _at_the_top(self) -> str:
+        gains = [curve.at(TOP) for curve in (self.by_effect, self.by_response)]
+        mine, theirs = (figure(g.value, g.ci_low, g.ci_high) for g in gains)
+        everyone = self.by_effect.effect
+        return (
+            f"Contacting the top {percent(TOP, decimals=0)} gains {mine} by effect, {theirs} by "
+            f"response and {figure(TOP * everyone.value)} at random; contacting all gains "
+            f"{figure(everyone.value, everyone.ci_low, everyone.ci_high)} ({self.outcome} per "
+            "customer of the whole list)."
+        )
+
+    def of_arms(self) -> str:
+        """Say which arms have something to target by themselves."""
+        m = len(self.arms)
+        how = (
+            f"With {plural(m, 'arm')} one may look good by chance: intervals hold for all at once."
+        )
+        if not self.found:
+            return f"{how} As nothing to target is seen with all together, none is singled out."
+        names = self.arms_found
+        if not names:
+            return f"{how} No arm by itself is certain to have something to target."
+        return f"{how} Something to target: {', '.join(names)}."
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw both curves with their bands against random order."""
+        from promolab import plots
+
+        names = ("by predicted effect", "by predicted response")
+        for name, curve, colour in zip(
+            names, (self.by_effect, self.by_response), plots.COLOURS, strict=False
+        ):
+            frame = curve.curve
+            shown = figure(curve.qini, curve.ci_low, curve.ci_high)
+            ax = plots.curve(
+                frame["share"], frame["gain"], low=frame["ci_low"], high=frame["ci_high"],
+                label=f"{name} · Qini {shown}", colour=colour, ax=ax,
+            )  # fmt: skip
+        ends = [0.0, self.by_effect.effect.value]
+        ax = plots.curve([0, 1], ends, label="random", colour=plots.MUTED, linestyle="--", ax=ax)
+        ax.set(xlim=(0, 1))
+        d = self.difference
+        return plots.finish(
+            ax,
+            title=self._title(),
+            subtitle=f"gain in {self.outcome} per customer of the list by share contacted, all "
+            f"arms together; {percent(d.level, decimals=0)} bands; "
+            f"{plural(d.clusters, 'customer')}, {self.identification}",
+            xlabel="share of the list contacted, best first",
+            ylabel=f"{self.outcome} gained per customer of the list",
+            percent_x=True,
+        )
+
+    def _title(self) -> str:
+        if self.found:
+            return (
+                "Ranking by response wastes what a promotion could add"
+                if self.difference.ci_low > 0
+                else "An order by predicted effect finds whom to contact"
+            )
+        curves = (self.by_effect, self.by_response)
+        if all(curve.ci_low <= 0 <= curve.ci_high for curve in curves):
+            return "Neither order can be told from a random one"
+        return "Nothing to target is seen by predicted effect"

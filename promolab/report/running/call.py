@@ -1,0 +1,345 @@
+"""What a run was asked for, and what the shop says to it before any notebook runs."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.contract import Freshness, Notify, freshness, read_operations
+from promolab.errors import DataError, InputError, PromolabError
+from promolab.folder import Closed, RunRecord, Weeks, late_rows, weeks_of
+from promolab.report.running.failures import lost_connection_error, says_lost
+from promolab.report.running.parameters import Step
+from promolab.report.running.shown import hidden_in, replaced, shown_source, telling
+from promolab.weeks import Week
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["Call", "InputFiles", "Request", "checked_call", "fingerprint", "located", "written"]
+
+
+_State = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class InputFiles:
+    """Size, time and number (inode) of each input file at one moment.
+
+    Parameters
+    ----------
+    states : mapping of Path to tuple
+        None where there was no such file.
+    """
+
+    states: Mapping[Path, _State | None]
+
+    @classmethod
+    def of(cls, files: Iterable[str | Path]) -> InputFiles:
+        """Note how files are now."""
+        return cls({Path(file): _state(Path(file)) for file in files})
+
+    @classmethod
+    def under(cls, source: str | Path, most: int = 10_000) -> InputFiles:
+        """Note how a file, or the files of a folder and of the folders in it, are now."""
+        path = Path(source)
+        if not path.is_dir():
+            return cls.of([path] if path.is_file() else [])
+        inside = (file for form in ("*", "*/*") for file in path.glob(form))
+        return cls.of(itertools.islice((file for file in inside if file.is_file()), most))
+
+    def only(self, files: Iterable[str | Path]) -> InputFiles:
+        """Keep these files; those not noted before are noted now."""
+        states = {Path(f): self.states.get(Path(f)) or _state(Path(f)) for f in files}
+        return InputFiles(states)
+
+    def changed(self) -> Path | None:
+        """Return the first file that is no longer what it was, None where all are."""
+        return next((path for path, was in self.states.items() if _state(path) != was), None)
+
+    def check(self) -> None:
+        """Refuse to go on with files that changed while they were read.
+
+        Raises
+        ------
+        DataError
+            If one did, or went away.
+        """
+        path = self.changed()
+        if path is None:
+            return
+        if not path.exists():
+            raise DataError(f"{path} went away while it was read; run again when it is back")
+        raise DataError(f"{path} changed while it was read; run again when it is complete")
+
+
+def fingerprint(path: str | Path) -> str:
+    """Return a file's SHA-256."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state(path: Path) -> _State | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run was asked for.
+
+    Parameters
+    ----------
+    source : str
+        As the notebooks need it (`located`).
+    shop_file : str, optional
+        A ``shop.toml`` in place of the source's own.
+    week : Week, optional
+        None means the shop's default.
+    seed : int
+        Of everything random.
+    parameters : mapping of str to object
+        Further parameters of the notebooks, checked.
+    steps : sequence of Step
+        The notebooks.
+    timeout : int
+        Seconds that one cell may take.
+    """
+
+    source: str
+    shop_file: str | None
+    week: Week | None
+    seed: int
+    parameters: Mapping[str, Any]
+    steps: Sequence[Step]
+    timeout: int
+
+    @property
+    def written_source(self) -> str:
+        """The source as the manifest names it."""
+        return written(self.source)
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """The values of the environment that the source names, and what stands for them."""
+        return hidden_in(self.source)
+
+    def asked(self, week: Week) -> dict[str, Any]:
+        """Return what the manifest says was asked for."""
+        asked = {"source": self.written_source, "week": str(week), "seed": self.seed}
+        return asked | {"shop_file": self.shop_file, **self.parameters}
+
+    def is_like(self, manifest: Mapping[str, Any], week: Week) -> bool:
+        """Tell whether a week was made from these parameters; what is left out has its default."""
+        told = manifest.get("parameters")
+        return isinstance(told, dict) and self._whole(told) == self._whole(self.asked(week))
+
+    def _whole(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        from promolab.results import plain
+
+        defaults: dict[str, Any] = {}
+        for step in reversed(self.steps):
+            defaults |= step.parameters
+        whole: dict[str, Any] = plain({**defaults, "folder": ".", **asked})
+        return whole
+
+    @property
+    def experiment(self) -> list[Path]:
+        """The file of decisions that page 05 is about, where one is given."""
+        path = Path(str(self.parameters.get("experiment") or ""))
+        return [path] if path.is_file() else []
+
+    @property
+    def lead_days(self) -> int:
+        """Days from the decision to the week's start."""
+        defaults = (s.parameters["lead_days"] for s in self.steps if "lead_days" in s.parameters)
+        return max(0, int(self.parameters.get("lead_days", next(defaults, 0))))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, and what the shop says to it.
+
+    Parameters
+    ----------
+    request : Request
+        What was asked for.
+    week : Week
+        The week to make.
+    weeks : Weeks
+        All that could be made.
+    shop : str
+        What readers call the shop.
+    fingerprints : mapping of str to str
+        SHA-256 of each input file of the shop.
+    experiment : mapping of str to str
+        The same of an experiment's file, where one is given.
+    files : InputFiles
+        How the input files were.
+    notify : Notify
+        Commands to run in the end.
+    freshness : Freshness
+        How fresh the data are, against what the week needs.
+    late : tuple of str
+        Sentences on closed weeks whose data changed.
+    zone : str
+        IANA zone of the shop's weeks.
+    """
+
+    request: Request
+    week: Week
+    weeks: Weeks
+    shop: str
+    fingerprints: Mapping[str, str] = field(repr=False)
+    experiment: Mapping[str, str] = field(repr=False)
+    files: InputFiles = field(repr=False)
+    notify: Notify
+    freshness: Freshness
+    late: tuple[str, ...] = ()
+    zone: str = "UTC"
+
+    @property
+    def record(self) -> RunRecord:
+        """What the week's folder is of."""
+        lead = self.request.lead_days
+        return RunRecord(self.week, as_of=self.week.start(self.zone, lead), lead_days=lead)
+
+    def parameters_of(self, step: Step) -> dict[str, Any]:
+        """Return what to tell a notebook: of all that is known, what it declares."""
+        # The notebooks run inside the week's folder, so that no page names a path of this machine.
+        known: dict[str, Any] = {
+            "source": self.request.source,
+            "week": str(self.week),
+            "seed": self.request.seed,
+            "folder": ".",
+            **self.request.parameters,
+        }
+        if self.request.shop_file is not None:
+            known["shop_file"] = self.request.shop_file
+        return {name: known[name] for name in step.parameters if name in known}
+
+    def shown_paths(self) -> dict[str, str]:
+        """Return this machine's paths, and secrets, and what pages show in their place."""
+        source, file = self.request.source, self.request.shop_file
+        settings = shown_source(file) if file else {}
+        settings |= shown_source(str(self.request.parameters.get("experiment", "")))
+        return {**settings, **shown_source(source), **telling(self.request.hidden, source)}
+
+    def told(self, error: Exception, out: Path) -> str:
+        """Return an error as pages may show it, on one line."""
+        known = isinstance(error, PromolabError)
+        text = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+        instead = {**self.shown_paths(), **self.request.hidden, f"{out}/": ""}
+        return replaced(" ".join(text.split()), instead)
+
+    def unchanged(self) -> bool:
+        """Tell whether what the shop said still holds, as far as its files tell."""
+        return bool(self.files.states) and self.files.changed() is None
+
+
+def located(source: str | Path, shop_file: str | Path | None) -> tuple[str, str | None]:
+    """Return source and settings file as the notebooks need them, which run in another folder.
+
+    Raises
+    ------
+    InputError
+        If there is no such settings file.
+    """
+    if shop_file is not None and not Path(shop_file).expanduser().is_file():
+        raise InputError(f"--shop {shop_file}: there is no such file")
+    settings = None if shop_file is None else str(Path(shop_file).expanduser().absolute())
+    from promolab.engines import is_url
+    from promolab.sources import BUILT_IN
+
+    if is_url(str(source)):
+        scheme, _, rest = str(source).partition("://")
+        is_file = scheme.lower() == "duckdb" and not rest.startswith(("/", "~", "$"))
+        return (f"{scheme}://{Path(rest).absolute()}" if is_file else str(source)), settings
+    path = Path(source).expanduser()
+    is_path = str(source) not in BUILT_IN and path.exists()
+    return (str(path.absolute()) if is_path else str(source)), settings
+
+
+def written(source: str) -> str:
+    """Return a located source as a manifest names it: of a warehouse, not who logs in to it."""
+    from promolab.engines import is_url, shown
+
+    return shown(source) if is_url(source) else source
+
+
+def checked_call(
+    request: Request, now: datetime, closed: Sequence[Closed] = (), earlier: Call | None = None
+) -> Call:
+    """Look at the shop; its tables do not outlive this, so that the kernels have the memory.
+
+    Parameters
+    ----------
+    request : Request
+        What is asked for.
+    now : datetime
+        The present, UTC without a zone.
+    closed : sequence of Closed
+        What was recorded of weeks that are closed.
+    earlier : Call, optional
+        Another week's call of the same source: while its files are as they were, they are not
+        checked again.
+
+    Raises
+    ------
+    InputError
+        If the shop cannot be used, the week is none of its own, or a file changed meanwhile.
+    StepError
+        If a connection was lost.
+    """
+    known = earlier if earlier is not None and earlier.unchanged() else None
+    before = known.files if known else InputFiles.under(request.source)
+    try:
+        shop = _opened(request)
+        if known is None:
+            checks = shop.check()
+            if not checks.usable:
+                raise DataError(checks.summary())
+        files = before.only([*shop.files, *request.experiment])
+        weeks = known.weeks if known else weeks_of(shop, now, request.lead_days)
+        week = weeks.chosen(request.week)
+        _check_history(shop, week, request.lead_days)
+        found: dict[str, Any] = {
+            "fingerprints": known.fingerprints if known else dict(shop.fingerprints),
+            "experiment": {f"experiment/{p.name}": fingerprint(p) for p in request.experiment},
+            "notify": read_operations(shop.settings).notify,
+            "freshness": freshness(shop, week.start(shop.zone, request.lead_days)),
+            "late": known.late if known else late_rows(shop, closed),
+            "zone": shop.zone,
+        }
+    except Exception as error:
+        before.check()  # and if one changed, this is why
+        if not isinstance(error, PromolabError) and says_lost(str(error)):
+            raise lost_connection_error(str(error)) from error
+        raise
+    files.check()
+    return Call(request, week, weeks, shop.settings.name, files=files, **found)
+
+
+def _opened(request: Request) -> Shop:
+    from promolab import sources
+
+    threads = request.parameters.get("threads")
+    return sources.load_shop(request.source, settings=request.shop_file, threads=threads)
+
+
+def _check_history(shop: Shop, week: Week, lead_days: int) -> None:
+    first = shop.span()[0]
+    if lead_days and week.start(shop.zone, lead_days) <= first:
+        most = (week.start(shop.zone) - first).days
+        raise InputError(
+            f"lead_days = {lead_days} leads to before the data begin; for {week} it may be "
+            f"{most} at most"
+        )

@@ -1,0 +1,101 @@
+"""A week's folder, held while a command on its plan is at it."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError
+from promolab.folder import locked, plan_files, reports_folder, tidy, week_folder, write_json
+from promolab.loop import check_unchanged
+from promolab.weeks import Week
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["WAIT", "HeldWeek", "held", "say", "stamp", "user_of"]
+
+WAIT = 60.0  # seconds to wait for another command on the same reports folder
+
+
+@dataclass(frozen=True)
+class HeldWeek:
+    """A week's folder while nobody else writes into it; made by `held`.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    week : Week
+        The week.
+    folder : Path
+        Its folder.
+    manifest : dict
+        What its manifest says.
+    """
+
+    out: Path
+    week: Week
+    folder: Path
+    manifest: dict[str, Any] = field(repr=False)
+
+    def release(self) -> Mapping[str, Any]:
+        """Return what its release froze; refuse files that are not what was released."""
+        frozen: Mapping[str, Any] = self.manifest["release"]
+        check_unchanged(frozen["files"], plan_files(self.folder), "the release")
+        return frozen
+
+    def note(self, **changes: Any) -> None:
+        """Write changes into the manifest, and the list of weeks anew."""
+        from promolab.report.running.index import write_index
+
+        write_json(self.folder / "manifest.json", self.manifest | changes)
+        write_index(self.out)
+
+    def shop(self, source: str | Path | None, shop_file: str | Path | None) -> Shop:
+        """Open the shop as it is now; by default where the week was made from."""
+        from promolab import sources
+
+        told = self.manifest.get("parameters", {})
+        where = source if source is not None else told.get("source", "complete_journey")
+        file = shop_file if shop_file is not None or source is not None else told.get("shop_file")
+        return sources.load_shop(where, settings=file)
+
+
+@contextmanager
+def held(week: str, out: str | Path, wait: float) -> Iterator[HeldWeek]:
+    """Hold the reports folder, and give a week of it; what a killed run left is cleared before."""
+    asked, path = Week.parse(week), reports_folder(out)
+    week_folder(path, asked)  # said before a long wait, not after it
+    with locked(path, asked, wait=wait, say=say):
+        tidy(path)
+        folder, manifest = week_folder(path, asked)
+        yield HeldWeek(path, asked, folder, manifest)
+
+
+def say(sentence: str) -> None:
+    """Say a sentence on stderr."""
+    print(f"promolab: {sentence}", file=sys.stderr)
+
+
+def user_of(by: str | None) -> str:
+    """Return who does it: by default the user of this process."""
+    if by is not None:
+        if not by.strip():
+            raise InputError("--by is empty; say who it is")
+        return by.strip()
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container without a table of users
+        return "unknown"
+
+
+def stamp() -> str:
+    """Return the present as manifests note it, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,124 @@
+"""The list of all weeks, newest first, with their headline numbers and how these changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promolab.folder import failures, good_weeks, read_json, replace_text
+from promolab.report.running.render import TEMPLATES, stylesheet
+from promolab.wording import percent
+
+__all__ = ["write_index"]
+
+_MOST_LABELS = 6  # and week and status: eight columns
+
+
+@dataclass(frozen=True)
+class _Cell:
+    text: str
+    change: str
+    direction: str
+
+
+@dataclass(frozen=True)
+class _Row:
+    week: str
+    dates: str
+    good: bool
+    status: str
+    reason: str
+    cells: list[_Cell]
+
+
+def write_index(out: Path) -> Path:
+    """Write ``index.html`` of the reports folder from each week's ``metrics.json``.
+
+    A week whose last run failed is in it, with the reason.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    import jinja2
+
+    good, failed = good_weeks(out), failures(out)
+    weeks = sorted({*good, *failed}, reverse=True)
+    headlines = {week: _headlines(out / str(week)) for week in weeks}
+    labels = list(dict.fromkeys(label for week in weeks for label in headlines[week]))
+    labels = labels[:_MOST_LABELS]
+    rows = [
+        _Row(
+            week=str(week),
+            dates=week.label(),
+            good=week in good,
+            status=_status(out / str(week)) if week in good else "failed",
+            reason=_reason(failed.get(week), good=week in good),
+            cells=[
+                _cell(headlines[week].get(label), headlines.get(week.previous(), {}).get(label))
+                for label in labels
+            ],
+        )
+        for week in weeks
+    ]
+    source = read_json(out / "source.json")
+    shop = source.get("name", "") if isinstance(source, dict) else ""
+    shop = shop or next((str(record.get("shop", "")) for record in failed.values()), "")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string((TEMPLATES / "weeks.html.j2").read_text(encoding="utf-8"))
+    page = template.render(rows=rows, labels=labels, shop=shop, css=stylesheet())
+    replace_text(out / "index.html", page + "\n")
+    return out / "index.html"
+
+
+def _headlines(folder: Path) -> dict[str, Mapping[str, Any]]:
+    metrics = read_json(folder / "metrics.json")
+    tiles = metrics.get("headlines") if isinstance(metrics, dict) else None
+    if not isinstance(tiles, list):
+        return {}
+    return {str(t["label"]): t for t in tiles if isinstance(t, dict) and "label" in t}
+
+
+def _status(folder: Path) -> str:
+    """Return the state of a week's plan, and whether its data were stale."""
+    manifest = read_json(folder / "manifest.json")
+    manifest = manifest if isinstance(manifest, dict) else {}
+    fresh = manifest.get("freshness")
+    stale = isinstance(fresh, dict) and fresh.get("stale") is True
+    return str(manifest.get("state", "draft")) + (" · stale data" if stale else "")
+
+
+def _reason(failure: Mapping[str, Any] | None, *, good: bool) -> str:
+    if failure is None:
+        return ""
+    reason = str(failure.get("reason", "")) or "reason unknown"
+    return f"the last run failed: {reason}" if good else reason
+
+
+def _cell(tile: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> _Cell:
+    if tile is None:
+        return _Cell("–", "", "same")
+    text = str(tile.get("text", ""))
+    now, then = tile.get("value"), before.get("value") if before else None
+    like = before is not None and before.get("of", "") == tile.get("of", "")
+    if not like or not _is_number(now) or not _is_number(then) or then == 0:
+        return _Cell(text, "", "same")
+    assert now is not None and then is not None
+    share = (now - then) / abs(then)
+    if abs(share) < 0.005:
+        return _Cell(text, "unchanged", "same")
+    sign = "+" if share > 0 else ""
+    return _Cell(text, sign + percent(share, decimals=0), "up" if share > 0 else "down")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,150 @@
+"""Make the reports of many weeks, one after the other; what is there already is not made again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from promolab.errors import InputError
+from promolab.folder import WAIT, check_owner, closed_weeks, good_weeks, prepare, read_json
+from promolab.loop import state_of
+from promolab.report.running.call import Call, Request, checked_call
+from promolab.report.running.progress import Progress
+from promolab.report.running.redraw import draw_again
+from promolab.report.running.run import CELL_TIMEOUT, make_week, present, request_of
+from promolab.report.running.shown import hidden_errors
+from promolab.weeks import Week
+
+__all__ = ["Backfilled", "backfill"]
+
+
+@dataclass(frozen=True)
+class Backfilled:
+    """What became of one week.
+
+    Parameters
+    ----------
+    week : Week
+        The week.
+    outcome : str
+        ``made``, ``there already``, ``left as it is`` or ``failed``.
+    detail : str
+        How long it took, the state of its plan, or why it failed.
+    """
+
+    week: Week
+    outcome: str
+    detail: str = ""
+
+    def line(self) -> str:
+        """Return it on one line.
+
+        Examples
+        --------
+        >>> Backfilled(Week(2017, 20), "made", "in 14 s").line()
+        '2017-W20 made in 14 s'
+        """
+        join = ": " if self.outcome == "failed" else " "
+        return f"{self.week} {self.outcome}" + (f"{join}{self.detail}" if self.detail else "")
+
+
+def backfill(
+    first: str,
+    last: str,
+    *,
+    source: str | Path = "complete_journey",
+    out: str | Path = "reports",
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+    shop_file: str | Path | None = None,
+    notebooks: str | Path | None = None,
+    timeout: int = CELL_TIMEOUT,
+    workers: int | None = None,
+    wait: float = WAIT,
+    strict: bool = False,
+    progress: bool | None = None,
+    on_week: Callable[[Backfilled], object] | None = None,
+) -> list[Backfilled]:
+    """Make the reports of all weeks from one to another.
+
+    A week that is there, made from the same parameters, is not made again, so that a call that was
+    killed goes on where it was. A week whose plan was released is passed over. One that fails does
+    not keep the others from being made. The commands of ``[notify]`` are not run.
+
+    Parameters
+    ----------
+    first, last : str
+        ISO weeks, both included.
+    source, out, seed, parameters, shop_file, notebooks, timeout, workers, wait, strict
+        As for `run_report`.
+    progress : bool, optional
+        A progress bar on stderr; by default only where that is a terminal.
+    on_week : callable, optional
+        Called with each week's `Backfilled` as soon as it is known.
+
+    Returns
+    -------
+    list of Backfilled
+        One for each week.
+
+    Raises
+    ------
+    InputError
+        If the call or the shop cannot be used, or the data do not cover both weeks; nothing was
+        made.
+    """
+    weeks = _weeks(Week.parse(first), Week.parse(last))
+    request = request_of(source, first, seed, parameters, shop_file, notebooks, timeout)
+    done: list[Backfilled] = []
+    with hidden_errors(request.hidden), Progress(len(weeks), progress) as shown:
+        shown.begin("Reading the shop")
+        folder = prepare(out)
+        call = checked_call(request, present(), closed_weeks(folder))
+        call.weeks.chosen(weeks[-1])
+        check_owner(folder, request.written_source, call.shop)
+        shown.end("Reading the shop", steps=0)
+        for sentence in call.late:
+            shown.say(sentence)
+        options: dict[str, Any] = {"workers": workers, "wait": wait, "strict": strict}
+        options["progress"] = False
+        for week in weeks:
+            shown.begin(str(week))
+            done.append(_one(replace(request, week=week), week, folder, call, options))
+            shown.end(str(week))
+            if on_week is not None:
+                on_week(done[-1])
+        draw_again(folder, request, lambda draft: make_week(draft, folder, **options), shown.say)
+    return done
+
+
+def _weeks(first: Week, last: Week) -> list[Week]:
+    if last < first:
+        raise InputError(f"--from {first} is after --to {last}; give the earlier week first")
+    weeks = [first]
+    while weeks[-1] < last:
+        weeks.append(weeks[-1].next())
+    return weeks
+
+
+def _one(
+    request: Request, week: Week, out: Path, call: Call, options: Mapping[str, Any]
+) -> Backfilled:
+    if week in good_weeks(out):
+        manifest = read_json(out / str(week) / "manifest.json")
+        state = state_of(manifest)
+        if state != "draft":
+            return Backfilled(week, "left as it is", f"(its plan is {state})")
+        if request.is_like(manifest, week):
+            return Backfilled(week, "there already")
+    begun = time.monotonic()
+    try:
+        made = make_week(request, out, earlier=call, **options)
+    except Exception as error:  # the others are made all the same
+        return Backfilled(week, "failed", call.told(error, out))
+    if made.kept is not None:
+        return Backfilled(week, "left as it is", f"(its plan is {made.kept})")
+    stale = " (stale data)" if made.call.freshness.stale else ""
+    return Backfilled(week, "made", f"in {time.monotonic() - begun:.0f} s{stale}")

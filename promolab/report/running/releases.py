@@ -1,0 +1,344 @@
+"""Release a week's plan, read back what was sent, close the week: the steps on its folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.contract import Operations, arriving, by_week, read_operations
+from promolab.errors import InputError, PromolabError
+from promolab.folder import (
+    DROPPED,
+    Planned,
+    check_plan,
+    open_run,
+    plan_files,
+    planned_of,
+    publish,
+    sha256_of,
+    staging,
+    write_json,
+)
+from promolab.loop import (
+    Recheck,
+    Reconciliation,
+    Release,
+    check_advance,
+    check_settled,
+    check_unchanged,
+    frozen_windows,
+    moved_windows_of,
+    read_sent,
+    recheck_draft,
+    reconcile_sent,
+    released_contacts,
+    settled_at,
+    windows_of,
+)
+from promolab.report.running.dropping import drop_customers
+from promolab.report.running.held_week import WAIT, HeldWeek, held, say, stamp, user_of
+from promolab.report.running.redraw import check_codes
+from promolab.weeks import Week
+from promolab.wording import plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = [
+    "close_week",
+    "reconcile_week",
+    "release_week",
+    "released_contacts",
+]
+
+
+def release_week(
+    week: str,
+    out: str | Path = "reports",
+    by: str | None = None,
+    *,
+    source: str | Path | None = None,
+    shop_file: str | Path | None = None,
+    drop: bool = False,
+    now: datetime | None = None,
+    wait: float = WAIT,
+) -> Path:
+    """Freeze the plan of a week: from now on it never changes.
+
+    The shop is opened again: whom the plan may no longer contact, by rights, status, limits and
+    exclusions, and with what the other weeks released, earlier and later ones, is not released.
+
+    Parameters
+    ----------
+    week : str
+        ISO week; its report must be there.
+    out : str or Path
+        The reports folder.
+    by : str, optional
+        Who releases it; by default the user of this process.
+    source, shop_file : optional
+        Where the shop's tables are now; by default where the week was made from.
+    drop : bool
+        Take those out who may no longer be contacted, held out or not, and release the rest; a
+        promotion that was added, or limits that changed, are said. Where lists would be others
+        (a promotion moved, columns of ``[send]`` changed) the report has to be made again.
+    now : datetime, optional
+        The present (UTC without a zone).
+    wait : float
+        Seconds to wait for another command that holds the reports folder.
+
+    Returns
+    -------
+    Path
+        The folder with the files for the sending tool.
+
+    Raises
+    ------
+    InputError
+        If there is no such week, it failed, it has no plan, its plan was released already, a file
+        of it is not what the run wrote, or something is not as it was when the draft was made: a
+        sentence for each kind of finding.
+    StepError
+        If another command holds the reports folder all the while, or a page could not be made.
+    """
+    who = user_of(by)
+    with held(week, out, wait) as opened:
+        check_advance(opened.manifest, "released", str(opened.week))
+        check_plan(opened.folder, str(opened.week))
+        check_codes(opened.out, opened.week)
+        made = opened.manifest.get("plan", {}).get("files", {})
+        check_unchanged(made, plan_files(opened.folder), "the plan was made")
+        planned = planned_of(opened.folder)
+        shop = opened.shop(source, shop_file)
+        present = now or datetime.now(UTC).replace(tzinfo=None)
+        found, since = recheck_draft(
+            opened.out, opened.week, opened.folder, opened.manifest, planned, shop, present
+        )
+        if found.stops or not (found.clear or drop):
+            raise InputError(_not_released(str(opened.week), found, since))
+        frozen = Release(
+            by=who,
+            at=stamp(),
+            files={},
+            promotions=frozen_windows(planned.windows),
+            sends_at=opened.week.start(planned.zone).isoformat(),
+            since_draft={} if found.clear else found.to_dict() | {"said": found.summary()},
+        )
+        _freeze(opened, frozen, found)
+        return opened.folder / "send"
+
+
+def _not_released(week: str, found: Recheck, since: Sequence[str]) -> str:
+    said = list(found.sentences())
+    if since:
+        said.append(f"Released, or read back as sent: {', '.join(since)}.")
+    todo = "Make the report again" + (
+        "" if found.stops else f", or release it without those concerned: promolab release {week} "
+        "--drop"
+    )  # fmt: skip
+    return (
+        "\n  ".join([f"{week} cannot be released as it is. Since this draft:", *said]) + f"\n{todo}"
+    )
+
+
+def _freeze(opened: HeldWeek, frozen: Release, found: Recheck) -> None:
+    """Write the release, without those who may not be contacted any more; whole or not at all."""
+    from promolab.report.running.index import write_index
+
+    with staging(opened.out, opened.week) as staged:
+        folder = opened.folder
+        if len(found.concerned):
+            folder = shutil.copytree(opened.folder, staged, symlinks=True, dirs_exist_ok=True)
+            note = f"Released without some of the draft's customers: {found.summary()}."
+            drop_customers(folder, opened.week, opened.manifest, found.concerned, note)
+        release = replace(frozen, files=plan_files(folder)).to_dict()
+        changed = opened.manifest | {"state": "released", "release": release}
+        write_json(folder / "manifest.json", changed)
+        if folder is not opened.folder:
+            publish(folder, opened.folder)
+    write_index(opened.out)
+    if not found.clear:
+        say(_dropped(found))
+
+
+def _dropped(found: Recheck) -> str:
+    """Say what was found since the draft, and what was done about it."""
+    said = found.summary()
+    gone = found.concerned["customer_id"].nunique()
+    if gone:
+        said += (
+            f"; {plural(gone, 'customer is', 'customers are')} taken out, listed in "
+            f"tables/{DROPPED}.parquet"
+        )
+    return said
+
+
+def reconcile_week(
+    week: str,
+    sent: str | Path,
+    out: str | Path = "reports",
+    *,
+    source: str | Path | None = None,
+    shop_file: str | Path | None = None,
+    force: bool = False,
+    wait: float = WAIT,
+) -> tuple[Reconciliation, tuple[str, ...]]:
+    """Read back what the sending tool really sent.
+
+    From then on the contact limits of other weeks count what was sent, also to those never planned,
+    in place of what was planned; results stay read by assignment.
+
+    Parameters
+    ----------
+    week : str
+        ISO week, released.
+    sent : str or Path
+        The tool's csv file, with the columns of ``[send]``.
+    out : str or Path
+        The reports folder.
+    source, shop_file : optional
+        Where the shop's promotions are now; by default where the week was made from.
+    force : bool
+        Take a file that does not look like that of this plan.
+    wait : float
+        Seconds to wait for another command that holds the reports folder.
+
+    Returns
+    -------
+    Reconciliation
+        Also written to ``tables/sent.parquet``, its counts to the manifest.
+    tuple of str
+        Sentences on promotions whose window moved after the release.
+
+    Raises
+    ------
+    InputError
+        If the week is not released or closed, its plan is not what was released, the file cannot
+        be read, or does not look like that of this plan (`Reconciliation.doubts`).
+    """
+    path = Path(sent).expanduser()
+    with held(week, out, wait) as opened:
+        check_advance(opened.manifest, "sent", str(opened.week))
+        frozen = opened.release()
+        planned = planned_of(opened.folder)
+        rows = read_sent(path, _operations(planned).send.columns, planned.only())
+        done = reconcile_sent(planned.table, rows, planned.customers, planned.promotions)
+        if done.doubts() and not force:
+            raise InputError(_not_taken(path.name, done, opened.manifest.get("sent")))
+        try:
+            moved = moved_windows_of(frozen, opened.shop(source, shop_file))
+        except PromolabError as error:
+            moved = (f"whether a promotion's window moved cannot be told: {error}",)
+        run = open_run(opened.folder, week=opened.week)
+        table = run.write_table("sent", done.table, by=["as_sent", "promotion_id", "channel"])
+        said = {"at": stamp(), "file": path.name, "summary": done.summary(), "moved": list(moved)}
+        said |= {"sha256": sha256_of(path), "table": sha256_of(table)}
+        opened.note(state="sent", sent=done.to_dict() | said)
+        return done, moved
+
+
+def _not_taken(name: str, done: Reconciliation, before: Mapping[str, Any] | None) -> str:
+    stands = "what was planned still counts as sent"
+    if before:
+        stands = f"what {before.get('file', 'a file')} told on {str(before.get('at'))[:10]} stands"
+    return (
+        f"{name} does not look like the file of this plan: {'; '.join(done.doubts())}. Nothing was "
+        f"changed, {stands}. If this is what was sent, give --force"
+    )
+
+
+def close_week(
+    week: str,
+    out: str | Path = "reports",
+    by: str | None = None,
+    *,
+    source: str | Path | None = None,
+    shop_file: str | Path | None = None,
+    now: datetime | None = None,
+    wait: float = WAIT,
+) -> tuple[str, ...]:
+    """Close a week: its response and return windows are over, its figures no longer change.
+
+    What the shop held then is counted, so that rows that come later are seen.
+
+    Parameters
+    ----------
+    week : str
+        ISO week, sent.
+    out : str or Path
+        The reports folder.
+    by : str, optional
+        Who closes it; by default the user of this process.
+    source, shop_file : optional
+        Where the shop's tables are now; by default where the week was made from.
+    now : datetime, optional
+        The present (UTC without a zone).
+    wait : float
+        Seconds to wait for another command that holds the reports folder.
+
+    Returns
+    -------
+    tuple of str
+        Sentences on promotions whose window moved after the release.
+
+    Raises
+    ------
+    InputError
+        If the week is not sent, its windows are not over (it says when they are), the data do not
+        reach so far, or its plan is not what was released.
+    """
+    who = user_of(by)
+    with held(week, out, wait) as opened:
+        check_advance(opened.manifest, "closed", str(opened.week))
+        frozen = opened.release()
+        shop = opened.shop(source, shop_file)
+        moved = moved_windows_of(frozen, shop)
+        said = read_operations(shop.settings).attribution
+        windows = [frozen["promotions"], _windows_now(frozen, shop)]
+        ends = [settled_at(each, said, shop.zone) for each in windows]
+        settled = max((end for end in ends if end is not None), default=None)
+        present = now or datetime.now(UTC).replace(tzinfo=None)
+        check_settled(settled, present, str(opened.week), len(frozen["promotions"]))
+        since, until = _span(opened.week, settled, shop.zone)
+        _check_reach(shop, settled, str(opened.week))
+        counted = by_week(arriving(shop, since, until), since, until)
+        closed: dict[str, Any] = {"by": who, "at": stamp(), "moved": list(moved)}
+        closed["arrivals"] = counted
+        closed |= {"since": str(since), "until": str(until)}
+        closed["settled_at"] = None if settled is None else settled.isoformat()
+        opened.note(state="closed", closed=closed)
+        return moved
+
+
+def _operations(planned: Planned) -> Operations:
+    return read_operations(planned.settings)
+
+
+def _windows_now(frozen: Mapping[str, Any], shop: Shop) -> dict[str, dict[str, str]]:
+    if not frozen["promotions"]:
+        return {}
+    now = frozen_windows(windows_of(shop).dropna())
+    return {name: window for name, window in now.items() if name in frozen["promotions"]}
+
+
+def _span(week: Week, settled: datetime | None, zone: str) -> tuple[Any, Any]:
+    from zoneinfo import ZoneInfo
+
+    end = week.end(zone) if settled is None else max(settled, week.end(zone))
+    return week.monday(), end.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).date()
+
+
+def _check_reach(shop: Shop, settled: datetime | None, week: str) -> None:
+    """Refuse data that end before the windows do, unless the shop itself has closed."""
+    closed = shop.settings.life()[1]
+    last = shop.span()[1]
+    if settled is None or closed is not None or (settled - last).days < 2:
+        return
+    raise InputError(
+        f"{week} cannot be closed yet: its windows are over since {settled:%Y-%m-%d}, but the data "
+        f"of {shop.settings.name} reach only to {last:%Y-%m-%d}"
+    )

@@ -1,0 +1,452 @@
+"""A smaller and faster model that predicts nearly the same, to a stated loss."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError, nearest
+from promolab.metrics import check_level
+from promolab.model.inputs import check_beside, customer_folds, outcome_labels
+from promolab.model.learners import Learner, Training
+from promolab.results import Estimate, Result
+from promolab.wording import number, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from promolab.model import ResponseModel
+
+__all__ = ["Shrunk", "shrink"]
+
+
+@dataclass(frozen=True)
+class Shrunk(Result):
+    """A smaller model, or the original where none stayed within the loss allowed.
+
+    Parameters
+    ----------
+    model : ResponseModel
+        The smallest candidate whose loss is shown to be within ``most_loss``, else the original.
+    met : bool
+        Whether there was one.
+    how : str
+        What was done, in words.
+    most_loss : float
+        Rise of the mean log-loss that was allowed, in nats.
+    table : DataFrame
+        A row for the original and each candidate tried, the smallest first: ``what, bytes, numbers,
+        rows_per_second, log_loss, rise, rise_low, rise_high, auc, within``. ``bytes`` are those of
+        the saved file; ``numbers`` weights of networks and nodes of trees. ``rise`` is the paired
+        difference to the original on the rows checked, with its interval clustered by customer; of
+        several outcomes, that of the one that lost most.
+    n, clusters : int
+        Rows checked, and the independent units among them; none was tuned on.
+    level : float
+        Confidence level.
+    """
+
+    model: ResponseModel = field(repr=False)
+    met: bool
+    how: str
+    most_loss: float
+    table: pd.DataFrame = field(repr=False)
+    n: int
+    clusters: int
+    level: float
+
+    @property
+    def rise(self) -> Estimate:
+        """By how much the log-loss of ``model`` is above the original's."""
+        row = self._row(self.how)
+        return Estimate(row["rise"], row["rise_low"], row["rise_high"], self.n)
+
+    @property
+    def times_smaller(self) -> float:
+        """Bytes of the original's file by those of the new one's."""
+        return float(self._row("original")["bytes"] / self._row(self.how)["bytes"])
+
+    @property
+    def times_faster(self) -> float:
+        """Rows scored per second, new by original."""
+        speeds = [self._row(what)["rows_per_second"] for what in (self.how, "original")]
+        return float(speeds[0] / speeds[1])
+
+    def _row(self, what: str) -> pd.Series:
+        return self.table[self.table["what"] == what].iloc[0]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the original and each candidate."""
+        return self.table
+
+    def summary(self) -> str:
+        """Say what was gained and what it cost."""
+        before, after = self._row("original"), self._row(self.how)
+        if not self.met:
+            tried = len(self.table) - 1
+            return (
+                f"The model stays as it is: none of {tried} smaller ones was shown to raise the "
+                f"log-loss by {self.most_loss:g} or less ({plural(self.n, 'row')}). Allow more, or "
+                "give more rows."
+            )
+        rise = number(after["rise"], after["rise_low"], after["rise_high"], decimals=4)
+        return (
+            f"{self.how[0].upper()}{self.how[1:]}: {self.times_smaller:,.1f} times smaller "
+            f"({size_in_words(before['bytes'])} to {size_in_words(after['bytes'])}), "
+            f"{self.times_faster:,.1f} times as fast. Log-loss {before['log_loss']:.4f} to "
+            f"{after['log_loss']:.4f}, difference {rise}, {self.most_loss:g} allowed; AUC "
+            f"{before['auc']:.3f} to {after['auc']:.3f} ({plural(self.n, 'row')})."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the rise of the loss with its interval for each candidate, against the allowance."""
+        from promolab import plots
+
+        tried = self.table[self.table["what"] != "original"]
+        ax = plots.intervals(
+            tried["what"].tolist(),
+            tried["rise"],
+            tried["rise_low"],
+            tried["rise_high"],
+            text=[size_in_words(size) for size in tried["bytes"]],
+            ax=ax,
+        )
+        plots.reference_line(ax, "vertical", self.most_loss, "allowed")
+        title = (
+            f"{self.how}: {self.times_smaller:,.1f} times smaller, for no more loss than allowed"
+            if self.met
+            else "No smaller model is shown to lose no more than allowed"
+        )
+        return plots.finish(
+            ax,
+            title=title[0].upper() + title[1:],
+            subtitle=f"rise of the log-loss and {100 * self.level:.0f} % interval, size of the "
+            f"file; {plural(self.n, 'row')}, {plural(self.clusters, 'independent unit')}",
+            xlabel="log-loss, smaller model − original (nats)",
+        )
+
+
+def size_in_words(size: float) -> str:
+    """Return a number of bytes with the unit that fits.
+
+    Examples
+    --------
+    >>> size_in_words(21_500), size_in_words(3_400_000)
+    ('22 kB', '3.4 MB')
+    """
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{max(size / 1e3, 1):,.0f} kB"
+
+
+METHODS = {
+    "mlp": ("prune",),
+    "multitask": ("prune",),
+    "forest": ("distil", "prune"),
+    "boosting": ("distil",),
+}
+SHARES = (0.125, 0.25, 0.5, 0.75)  # of the hidden units
+NETWORKS = ((8,), (16, 8), (32, 16), (64, 32))
+TREES = (10, 25, 50, 100)
+TIMED = 20_000  # rows scored to tell the speed
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A smaller model, made only if it is looked at."""
+
+    what: str
+    make: Callable[[], ResponseModel]
+
+
+def shrink(
+    model: ResponseModel,
+    X: pd.DataFrame,
+    y: ArrayLike,
+    *,
+    most_loss: float = 0.002,
+    method: str = "auto",
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
+    progress: bool = True,
+) -> Shrunk:
+    """Make a fitted model smaller, as far as its log-loss allows.
+
+    Parameters
+    ----------
+    model : ResponseModel
+        Fitted: ``mlp`` or ``multitask`` (hidden units are pruned), ``forest`` (distilled into a
+        network; if none will do, trees are left out) or ``boosting`` (distilled).
+    X : DataFrame, shape (n, k)
+        Rows; best some that the model did not learn from, for a forest knows its own by heart.
+    y : array of 0 and 1, shape (n,), or DataFrame with a column per outcome
+        Their outcomes, as in ``model.fit``.
+    most_loss : float
+        By how much the mean log-loss may rise, in nats.
+    method : {"auto", "prune", "distil"}
+        What to try; ``auto``: all that suits the kind.
+    cluster : array, shape (n,), optional
+        Customer of each row: whole customers are checked on, and the intervals are clustered.
+    level : float
+        Level of the interval.
+    progress : bool
+        Whether to show how far it is, where stderr is a terminal.
+
+    Returns
+    -------
+    Shrunk
+        With ``.model``: the first candidate, the smallest first, for which the upper end of the
+        interval of the rise is at most ``most_loss``; the original, and ``met=False``, if there is
+        none.
+
+    Raises
+    ------
+    InputError
+        The model is not fitted, small already (``logistic``, ``tree``, ``factorization``), the
+        method does not suit it, or y does not fit it.
+
+    Notes
+    -----
+    Half of the customers (by a hash) are tuned on and learned from, without their outcomes; the
+    rise is measured on the other half. As the first success ends the search, one interval in 40 is
+    wrong at each step taken, not one in all.
+
+    References
+    ----------
+    Hinton, Vinyals & Dean (2015), "Distilling the knowledge in a neural network". Li et al. (2017),
+    "Pruning filters for efficient ConvNets".
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.normal(size=400)})
+    >>> y = (rng.uniform(size=400) < 1 / (1 + np.exp(-X["orders"]))).astype(int)
+    >>> from promolab.model import ResponseModel
+    >>> forest = ResponseModel("forest", trees=20).fit(X, y)
+    >>> small = shrink(forest, X, y, most_loss=0.2, method="prune")
+    >>> small.met, small.model.kind, small.times_smaller > 1.5
+    (True, 'forest', True)
+    """
+    X = model._frame(X)
+    check_level(level)
+    methods = _methods(model.kind, method)
+    if not (isinstance(most_loss, (int, float)) and most_loss >= 0):
+        raise InputError(f"most_loss = {most_loss!r}; give a number of nats from 0 on")
+    labels, outcomes, _ = outcome_labels(y, len(X), model.positive)
+    if outcomes != model.outcomes_:
+        raise InputError(
+            f"y has the outcomes {', '.join(outcomes)}, and the model predicts "
+            f"{', '.join(model.outcomes_)}; give the same"
+        )
+    who = check_beside(cluster, "cluster", X)
+    who = np.arange(len(X)) if who is None else who
+    half = customer_folds(who, 2, model.seed).parts[0]
+    check = _Check(model, X.iloc[half.test], labels[half.test], who[half.test], level)
+    training = Training(
+        X.iloc[half.train],
+        labels[half.train],
+        outcomes,
+        model.columns,
+        cluster=who[half.train],
+        seed=model.seed,
+        progress=progress,
+    )
+    return _search(model, _candidates(model, training, methods), check, most_loss, progress)
+
+
+def _methods(kind: str, method: str) -> tuple[str, ...]:
+    if kind not in METHODS:
+        raise InputError(f"a {kind} model is small already; shrink is for {', '.join(METHODS)}")
+    if method == "auto":
+        return METHODS[kind]
+    if method not in METHODS[kind]:
+        raise InputError(
+            f"method={method!r} does not suit a {kind} model; "
+            f"{nearest(str(method), ('auto', *METHODS[kind]))}"
+        )
+    return (method,)
+
+
+def _search(
+    model: ResponseModel,
+    candidates: Sequence[_Candidate],
+    check: _Check,
+    most_loss: float,
+    progress: bool,
+) -> Shrunk:
+    from tqdm import tqdm
+
+    rows = [check.row("original", model)]
+    chosen, how = model, "original"
+    bar = tqdm(candidates, "shrink", leave=False, disable=None if progress else True)
+    for candidate in bar:
+        small = candidate.make()
+        row = check.row(candidate.what, small)
+        # Weights and nodes are no common measure; of tiny models, names make up most of the file.
+        measure = "numbers" if small.kind == model.kind else "bytes"
+        if row[measure] >= rows[0][measure]:
+            continue
+        row["within"] = bool(row["rise_high"] <= most_loss)
+        rows.append(row)
+        if row["within"]:
+            chosen, how = small, candidate.what
+            break
+    bar.close()
+    table = pd.DataFrame([rows[0], *sorted(rows[1:], key=lambda row: row["bytes"])])
+    return Shrunk(
+        chosen, chosen is not model, how, most_loss, table, check.n, check.clusters, check.level
+    )
+
+
+def _candidates(
+    model: ResponseModel, training: Training, methods: Sequence[str]
+) -> list[_Candidate]:
+    found: list[_Candidate] = []
+    for method in methods:
+        if model.kind == "forest" and method == "prune":
+            counts = [count for count in TREES if count < len(_trees_of(model))]
+            found += [_Candidate(f"{k} trees", _forest_maker(model, k)) for k in counts]
+        elif method == "prune":
+            found += [
+                _Candidate(f"{100 * share:g} % of the units", _pruner(model, training, share))
+                for share in SHARES
+            ]
+        else:
+            wanted = replace(training, labels=_chances(model, training.X))
+            found += [
+                _Candidate(
+                    f"network of {' and '.join(map(str, hidden))} units",
+                    _imitator(model, wanted, hidden),
+                )
+                for hidden in NETWORKS
+            ]
+    return found
+
+
+def _trees_of(model: ResponseModel) -> Sequence[Any]:
+    first: Any = model.learners_[0]
+    return list(first.estimator.estimators_)
+
+
+def _forest_maker(model: ResponseModel, count: int) -> Callable[[], ResponseModel]:
+    from promolab.scoring.pruning import fewer_trees
+
+    def make() -> ResponseModel:
+        learners = [fewer_trees(learner, count) for learner in model.learners_]
+        return _model_of(model, model.kind, {"trees": count}, learners)
+
+    return make
+
+
+def _pruner(model: ResponseModel, training: Training, share: float) -> Callable[[], ResponseModel]:
+    from promolab.scoring.pruning import fewer_units
+
+    def make() -> ResponseModel:
+        learners = [fewer_units(learner, training, share) for learner in model.learners_]
+        return _model_of(model, model.kind, {"hidden": learners[0].hidden}, learners)
+
+    return make
+
+
+def _imitator(
+    model: ResponseModel, wanted: Training, hidden: tuple[int, ...]
+) -> Callable[[], ResponseModel]:
+    from promolab.scoring.pruning import imitated
+
+    def make() -> ResponseModel:
+        everyone = np.arange(len(wanted.labels))
+        outcomes = range(len(wanted.outcomes))
+        learners = [imitated(wanted.only(everyone, k), hidden) for k in outcomes]
+        small = _model_of(model, "mlp", learners[0].options, learners)
+        # They imitate what the model said after its calibration.
+        small.calibration, small.calibrators_ = None, []
+        return small
+
+    return make
+
+
+def _model_of(
+    model: ResponseModel, kind: str, options: dict[str, Any], learners: Sequence[Learner]
+) -> ResponseModel:
+    """Return a fitted model like the original, with other learners."""
+    small = copy.copy(model)
+    small.set_params(kind=kind, **options)
+    small.learners_ = list(learners)
+    return small
+
+
+def _chances(model: ResponseModel, X: pd.DataFrame) -> np.ndarray:
+    found = np.asarray(model.probability(X), dtype=np.float64)
+    return found.reshape(len(X), -1)
+
+
+class _Check:
+    """Rows that nothing was tuned on: what a model loses on them, how large and fast it is."""
+
+    def __init__(
+        self,
+        model: ResponseModel,
+        X: pd.DataFrame,
+        labels: np.ndarray,
+        cluster: np.ndarray,
+        level: float,
+    ) -> None:
+        self.X, self.labels, self.cluster, self.level = X, labels, cluster, level
+        self.n, self.clusters = len(X), len(pd.unique(cluster))
+        self.before = _chances(model, X)
+
+    def row(self, what: str, model: ResponseModel) -> dict[str, Any]:
+        """Return a row of the result's table."""
+        from promolab.scoring.pruning import numbers_in
+
+        after = _chances(model, self.X)
+        worst = max(self._rises(after), key=lambda rise: rise["rise_high"])
+        return {
+            "what": what,
+            "bytes": _bytes_of(model),
+            "numbers": sum(numbers_in(learner) for learner in model.learners_),
+            "rows_per_second": _speed_of(model, self.X),
+            **worst,
+            "within": True,
+        }
+
+    def _rises(self, after: np.ndarray) -> Iterator[dict[str, float]]:
+        from promolab.metrics import around, roc, row_losses, spread_of
+
+        for k in range(self.labels.shape[1]):
+            known = ~np.isnan(self.labels[:, k])
+            y, codes = self.labels[known, k], pd.factorize(self.cluster[known])[0]
+            losses = row_losses(y == 1, after[known, k])
+            difference = losses - row_losses(y == 1, self.before[known, k])
+            rise = float(difference.mean())
+            spread = spread_of((difference - rise) / len(y), codes)
+            low, high = around(rise, spread, self.level) if difference.any() else (0.0, 0.0)
+            yield {
+                "log_loss": float(losses.mean()),
+                "rise": rise,
+                "rise_low": low,
+                "rise_high": high,
+                "auc": roc(y, after[known, k]).auc,
+            }
+
+
+def _bytes_of(model: ResponseModel) -> int:
+    with tempfile.TemporaryDirectory(prefix="promolab-") as folder:
+        return model.save(Path(folder) / "model").stat().st_size
+
+
+def _speed_of(model: ResponseModel, X: pd.DataFrame) -> float:
+    rows = X.iloc[:TIMED]
+    seconds = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        model.logit(rows)
+        seconds.append(time.perf_counter() - begun)
+    return len(rows) / max(min(seconds), 1e-9)

@@ -1,0 +1,324 @@
+"""What every way of grouping is judged by: silhouette, resamples, adjusted Rand index."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promolab.metrics import normal_quantile, share_interval
+from promolab.metrics import wilson as wilson_of_counts
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = [
+    "MIN_SHARE",
+    "MIN_STABILITY",
+    "bootstrap_counts",
+    "clustered_share",
+    "difference_interval",
+    "grouped_mean",
+    "grouped_ratio",
+    "mean_interval",
+    "middle",
+    "one_thread",
+    "rand_indices",
+    "sample_rows",
+    "silhouette",
+    "silhouettes",
+    "wilson",
+]
+
+
+def wilson(share: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Return the Wilson interval of shares (Wilson 1927), nan where n is 0.
+
+    Parameters
+    ----------
+    share, n : ndarray of shape (k,)
+        Shares (0–1) and the (effective) number of trials behind each.
+
+    Examples
+    --------
+    >>> low, high = wilson(np.array([0.5]), np.array([100.0]))
+    >>> low.round(3).item(), high.round(3).item()
+    (0.404, 0.596)
+    """
+    known = ~np.isnan(share) & (n > 0)
+    low, high = wilson_of_counts(np.where(known, share, 0.0) * np.where(known, n, 0.0), n, level)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+
+
+def grouped_ratio(
+    numerator: np.ndarray, denominator: np.ndarray, customers: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return Σ numerator / Σ denominator per column, with intervals by customers.
+
+    Parameters
+    ----------
+    numerator, denominator : ndarray of shape (n, k)
+        One row per customer (the cluster), one column per segment; 0 where a customer has no part
+        in it. The ratio is a share (0–1).
+    customers : ndarray of shape (k,)
+        Customers behind each ratio.
+
+    Returns
+    -------
+    ratio, low, high : ndarray of shape (k,)
+        nan where the denominator is 0.
+
+    Notes
+    -----
+    The variance is the linearised one of a ratio of sums over clusters (Cochran 1977, 6.4); the
+    interval is Wilson's at the number of independent trials of the same variance (Korn & Graubard
+    1998), so it stays within 0–1 and has a width at 0 and 1 too.
+
+    Examples
+    --------
+    >>> ratio, low, high = grouped_ratio(np.eye(4)[:, :1], np.ones((4, 1)), np.array([4.0]))
+    >>> ratio.item()
+    0.25
+    """
+    total = denominator.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(total > 0, numerator.sum(axis=0) / total, np.nan)
+        residual = numerator - ratio * denominator
+        correction = np.where(customers > 1, customers / (customers - 1), 1.0)
+        variance = correction * (residual**2).sum(axis=0) / total**2
+    return ratio, *clustered_share(ratio, variance, customers, level)
+
+
+def clustered_share(
+    share: np.ndarray, variance: np.ndarray, customers: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return Wilson's interval of shares at the number of trials that their variance amounts to.
+
+    Parameters
+    ----------
+    share, variance : ndarray of shape (k,)
+        Shares (0–1) and the variances of their estimates, clustering included.
+    customers : ndarray of shape (k,)
+        Stand for the trials where there is no variance: all or none answered.
+
+    Examples
+    --------
+    >>> low, high = clustered_share(np.array([0.5]), np.array([0.0025]), np.array([100.0]))
+    >>> low.round(3).item(), high.round(3).item()
+    (0.404, 0.596)
+    """
+    known = ~np.isnan(share)
+    filled = np.where(known, share, 0.0), np.where(known, variance, 0.0)
+    low, high = share_interval(*filled, customers, level)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+
+
+def grouped_mean(
+    values: np.ndarray, member: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean of ``values`` in each group with Student's interval, nulls left out.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+    member : ndarray of shape (n, k)
+        1.0 where a customer is in a group, else 0.0.
+
+    Returns
+    -------
+    mean, low, high : ndarray of shape (k,)
+        The mean is nan in an empty group, the ends where fewer than two values are known.
+
+    Examples
+    --------
+    >>> mean, low, high = grouped_mean(np.array([1.0, 3.0]), np.ones((2, 1)))
+    >>> mean.item(), round(low.item(), 1), round(high.item(), 1)
+    (2.0, -10.7, 14.7)
+    """
+    from scipy.stats import t
+
+    known = ~np.isnan(values)
+    value = np.where(known, values, 0.0)
+    member = member * known[:, None]
+    n = member.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (value @ member) / n
+        squares = (((value[:, None] - np.nan_to_num(mean)) * member) ** 2).sum(axis=0)
+        error = np.sqrt(squares / (n - 1) / n)
+    half = np.where(n > 1, t.ppf((1 + level) / 2, np.maximum(n - 1, 1)) * error, np.nan)
+    return mean, mean - half, mean + half
+
+
+def mean_interval(
+    values: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean of each row with its normal interval; nan where a value is, or of one value.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,) or (k, n)
+
+    Returns
+    -------
+    mean, low, high : ndarray of shape () or (k,)
+
+    Examples
+    --------
+    >>> mean, low, high = mean_interval(np.array([1.0, 3.0]))
+    >>> mean.item(), round(low.item(), 2), round(high.item(), 2)
+    (2.0, 0.04, 3.96)
+    """
+    n = values.shape[-1]
+    if n < 2:
+        return (np.full(values.shape[:-1], np.nan),) * 3
+    mean = np.asarray(values.mean(axis=-1))
+    half = normal_quantile(level) * values.std(axis=-1, ddof=1) / np.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+def difference_interval(
+    first: ArrayLike, second: ArrayLike, correlation: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of first − second from the intervals of both.
+
+    Parameters
+    ----------
+    first, second : array-like of shape (3,) or (3, n)
+        Value, lower and upper end.
+    correlation : float
+        Between the two estimates; 0 for groups of different customers.
+
+    Notes
+    -----
+    The square-and-add rule (Newcombe 1998; Zou & Donner 2008): the distance of the lower end is
+    √(a² + b² − 2 ρ a b), a from the first value to its lower end, b from the second to its upper.
+
+    Examples
+    --------
+    >>> low, high = difference_interval([0.5, 0.4, 0.6], [0.3, 0.2, 0.4])
+    >>> low.round(3).item(), high.round(3).item()
+    (0.059, 0.341)
+    """
+    x, x_low, x_high = np.asarray(first, dtype=float)
+    y, y_low, y_high = np.asarray(second, dtype=float)
+    below = _added(x - x_low, y_high - y, correlation)
+    above = _added(x_high - x, y - y_low, correlation)
+    return np.asarray(x - y - below), np.asarray(x - y + above)
+
+
+def _added(a: np.ndarray, b: np.ndarray, correlation: float) -> np.ndarray:
+    return np.sqrt(np.maximum(a**2 + b**2 - 2 * correlation * a * b, 0.0))
+
+
+MIN_STABILITY = 0.6
+"""Segments count as stable from this mean adjusted Rand index on."""
+
+MIN_SHARE = 0.02
+"""A segment is worth its name from this share of customers on."""
+
+SILHOUETTE_ROWS = 5_000
+SAMPLE_ROWS = 10_000
+"""Above so many customers, what is refitted again and again is refitted on a sample of so many."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums in one order whatever the machine, so that equal input gives equal bytes."""
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # A resample may hold fewer distinct rows than k; its labels are still comparable.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+def sample_rows(n: int, seed: int) -> np.ndarray:
+    """Return the rows, in order, of a seeded sample of `SAMPLE_ROWS`; all where n is not above it.
+
+    Examples
+    --------
+    >>> sample_rows(3, seed=0).tolist(), len(sample_rows(1_000_000, seed=0))
+    ([0, 1, 2], 10000)
+    """
+    if n <= SAMPLE_ROWS:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, SAMPLE_ROWS, replace=False))
+
+
+def bootstrap_counts(n: int, draws: int, seed: int) -> np.ndarray:
+    """Return how often each of n customers is drawn in each resample, shape (draws, n)."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
+
+
+def silhouettes(matrix: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the silhouette (Rousseeuw 1987) of each row, shape (n,).
+
+    Rows of code −1 are in no group and get 0; all are nan where there are fewer than two groups, or
+    nothing that tells customers apart.
+    """
+    from sklearn.metrics import silhouette_samples
+
+    rows = codes >= 0
+    groups = len(np.unique(codes[rows]))
+    if groups < 2 or groups >= rows.sum() or not matrix.shape[1]:
+        return np.full(len(codes), np.nan)
+    values = np.zeros(len(codes))
+    with one_thread():
+        values[rows] = silhouette_samples(matrix[rows], codes[rows])
+    return values
+
+
+def silhouette(matrix: np.ndarray, codes: np.ndarray, seed: int) -> tuple[float, float, float]:
+    """Return the mean silhouette (Rousseeuw 1987) of grouped rows with its normal interval.
+
+    Rows of code −1 are left out; above 5,000 rows a seeded sample stands for all. All three are nan
+    where there are fewer than two groups.
+    """
+    rows = np.flatnonzero(codes >= 0)
+    if len(rows) > SILHOUETTE_ROWS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, SILHOUETTE_ROWS, replace=False))
+    mean, low, high = mean_interval(silhouettes(matrix[rows], codes[rows]))
+    return float(mean), float(low), float(high)
+
+
+def rand_indices(
+    base: np.ndarray,
+    refit: Callable[[np.ndarray], np.ndarray],
+    counts: np.ndarray,
+    *,
+    drawn_only: bool = False,
+) -> np.ndarray:
+    """Return the adjusted Rand index (Hubert & Arabie 1985) of each bootstrap refit with ``base``.
+
+    Parameters
+    ----------
+    base : ndarray of shape (n,)
+        Labels of the fit on all customers.
+    refit : callable
+        Takes counts of shape (n,) and returns labels of shape (n,).
+    counts : ndarray of shape (draws, n)
+        From `bootstrap_counts`.
+    drawn_only : bool
+        Compare on the customers drawn only, for methods that label no others.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    indices = []
+    for drawn in counts:
+        rows = drawn > 0 if drawn_only else slice(None)
+        indices.append(adjusted_rand_score(base[rows], refit(drawn)[rows]))
+    return np.array(indices)
+
+
+def middle(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean and the middle 95 % of bootstrap values, nan where there is none."""
+    if len(values) == 0:
+        return np.nan, np.nan, np.nan
+    low, high = np.quantile(values, [0.025, 0.975])
+    # One refit far out can draw the mean past a quantile; the interval holds the mean.
+    mean = float(values.mean())
+    return mean, float(min(low, mean)), float(max(high, mean))

@@ -1,0 +1,291 @@
+"""What speaks for a segmentation: the choice of its number of segments, and its stability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from promolab.results import Result
+from promolab.segmentation.groups.clustering import MIN_SHARE, MIN_STABILITY
+from promolab.wording import count, number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["NumberOfSegments", "Stability", "refits_in_words"]
+
+
+BLURRED = 0.25
+"""Below this mean silhouette groups overlap (Kaufman & Rousseeuw 1990, table 4)."""
+
+
+def refits_in_words(n: int, resampled: int) -> str:
+    """Say how many refits there were, and of whom."""
+    text = plural(n, "bootstrap refit")
+    return f"{text} of {plural(resampled, 'customer')} drawn at random" if resampled else text
+
+
+@dataclass(frozen=True)
+class NumberOfSegments(Result):
+    """How each number of segments does, and which was chosen.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per k: ``k, silhouette, stability`` with ``…_low, …_high``, ``smallest_share``,
+        ``fits``, ``chosen``. Where they were reckoned: ``large_enough``; ``gap, gap_error`` and
+        ``gap_rule``, the k that the gap statistic's rule of one standard error would take;
+        ``bic_above`` with ``…_low, …_high``, by how much the BIC is above the lowest.
+    customers, bootstraps : int
+        Customers grouped, and refits per k.
+    resampled : int
+        How many customers, drawn at random, the choice was made on; 0 for all.
+    references : int
+        Sets without groups behind the gap statistic.
+    min_share : float
+        Share of customers below which a segment is too small.
+    rule : {"silhouette", "bic"}
+        What chooses among the k that fit: the highest silhouette, or the lowest BIC.
+    """
+
+    table: pd.DataFrame
+    customers: int
+    bootstraps: int
+    resampled: int = 0
+    references: int = 0
+    min_share: float = MIN_SHARE
+    rule: str = "silhouette"
+
+    @property
+    def chosen(self) -> int:
+        """The number of segments chosen."""
+        return int(self.table.loc[self.table["chosen"], "k"].iloc[0])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per k."""
+        return self.table.copy()
+
+    def summary(self) -> str:
+        """Return the k chosen and why, which k were too small, and what the gap statistic says."""
+        row = self.table[self.table["chosen"]].iloc[0]
+        silhouette = number(*row[["silhouette", "silhouette_low", "silhouette_high"]], decimals=2)
+        stability = number(*row[["stability", "stability_low", "stability_high"]], decimals=2)
+        refits = refits_in_words(self.bootstraps, self.resampled)
+        return (
+            f"{plural(row['k'], 'segment')}, {self._why(row)}: silhouette {silhouette}, stability "
+            f"{stability} over {refits} (n = {count(self.customers)})."
+            f"{self._blurred(row)}{self._small()}{self._gap()}"
+        )
+
+    def _blurred(self, row: pd.Series) -> str:
+        """Say where segments have no gaps between them: their borders are drawn, not found."""
+        if not row["silhouette_high"] < BLURRED:
+            return ""
+        return " A silhouette this low means that the segments shade into one another."
+
+    def _why(self, row: pd.Series) -> str:
+        if len(self.table) == 1:
+            return "as asked"
+        floor = percent(self.min_share, decimals=0)
+        if row["fits"]:
+            best = "the lowest BIC" if self.rule == "bic" else "the best separated"
+            # Without refits nothing is known of stability.
+            stable = "are stable and " if self.bootstraps else ""
+            return f"{best} of those that {stable}have no tiny segment"
+        if not self.bootstraps:
+            return f"the best separated; none has at least {floor} of customers in each segment"
+        return (
+            f"the most stable; none reached a stability of {MIN_STABILITY} with at least {floor} "
+            "of customers in each segment"
+        )
+
+    def _small(self) -> str:
+        if "large_enough" not in self.table or len(self.table) == 1:
+            return ""
+        # Where none is large enough, one of them was chosen all the same.
+        small = self.table.loc[~self.table["large_enough"] & ~self.table["chosen"], "k"]
+        if small.empty:
+            return ""
+        listed = ", ".join(count(k) for k in small)
+        floor = percent(self.min_share, decimals=0)
+        return f" Not chosen for a segment of fewer than {floor} of customers: {listed}."
+
+    def _gap(self) -> str:
+        if "gap_rule" not in self.table or len(self.table) == 1:
+            return ""
+        ruled = self.table.loc[self.table["gap_rule"], "k"]
+        if ruled.empty:
+            last = count(self.table["k"].max())
+            return f" The gap statistic still rises at {last}: it names no number."
+        k = int(ruled.iloc[0])
+        takes = "takes the same number" if k == self.chosen else f"would take {count(k)}"
+        # Below the smallest tried the rule was not asked.
+        least = ", the smallest tried" if k == self.table["k"].min() else ""
+        return f" The gap statistic's rule of one standard error {takes}{least}."
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what the choice rests on against k and return the Axes.
+
+        On a new figure, panels below show the gap statistic or the BIC and the smallest segment;
+        on an Axes that is given, silhouette and stability alone.
+        """
+        from promolab.plots import stacked
+
+        panels = {
+            "gap": self._plot_gap,
+            "bic_above": self._plot_bic,
+            "large_enough": self._plot_size,
+        }
+        below = [draw for name, draw in panels.items() if name in self.table and ax is None]
+        axes = stacked([4.0, *[1.7] * len(below)]) if below else [self._plot_separation(ax)]
+        if below:
+            self._plot_separation(axes[0])
+        for draw, panel in zip(below, axes[1:], strict=True):
+            draw(panel)
+        axes[-1].set_xlabel("number of segments")
+        return axes[0]
+
+    def _plot_separation(self, ax: Axes | None) -> Axes:
+        from promolab import plots
+
+        styles = {"silhouette": "-", "stability": "--"}
+        for colour, (name, line) in zip(plots.COLOURS[:2], styles.items(), strict=True):
+            low, high = self.table[f"{name}_low"], self.table[f"{name}_high"]
+            ax = plots.curve(
+                self.table["k"].to_numpy(),
+                self.table[name].to_numpy(),
+                low=low.to_numpy(),
+                high=high.to_numpy(),
+                label=name,
+                colour=colour,
+                linestyle=line,
+                ax=ax,
+            )
+        assert ax is not None
+        chosen = self.table[self.table["chosen"]].iloc[0]
+        plots.reference_line(ax, "horizontal", MIN_STABILITY, "stable from here on")
+        plots.reference_line(ax, "vertical", float(chosen["k"]), "chosen")
+        ax.set_xticks(self.table["k"])
+        return plots.finish(
+            ax,
+            title=f"{plural(chosen['k'], 'segment')}: {self._why(chosen)}",
+            subtitle="mean silhouette, 95 %; adjusted Rand index of "
+            f"{refits_in_words(self.bootstraps, self.resampled)}, middle 95 %; "
+            f"n = {plural(self.customers, 'customer')}",
+            ylabel="1 = perfect",
+        )
+
+    def _plot_gap(self, ax: Axes) -> None:
+        from promolab import plots
+
+        k, gap, error = (self.table[c].to_numpy() for c in ("k", "gap", "gap_error"))
+        plots.points(k, gap, low=gap - error, high=gap + error, colour=plots.COLOURS[2], ax=ax)
+        for ruled in self.table.loc[self.table["gap_rule"], "k"]:
+            plots.reference_line(ax, "vertical", float(ruled))
+        plots.finish(
+            ax,
+            title="",
+            subtitle=f"gap ± 1 standard error, {self.references} references; "
+            + (
+                "dashed: the first number within one error of the next"
+                if self.table["gap_rule"].any()
+                else "it still rises at the last number"
+            ),
+            ylabel="gap",
+        )
+
+    def _plot_bic(self, ax: Axes) -> None:
+        from promolab import plots
+
+        names = ("bic_above", "bic_above_low", "bic_above_high")
+        value, low, high = (self.table[c].to_numpy() for c in names)
+        plots.points(self.table["k"], value, low=low, high=high, colour=plots.COLOURS[2], ax=ax)
+        plots.reference_line(ax, "horizontal", 0.0)
+        plots.finish(
+            ax, title="", subtitle="BIC above the lowest, 95 % interval (0 = best)", ylabel="BIC"
+        )
+
+    def _plot_size(self, ax: Axes) -> None:
+        from promolab import plots
+
+        enough = self.table["large_enough"].to_numpy()
+        k, share = self.table["k"].to_numpy(), 100 * self.table["smallest_share"].to_numpy()
+        plots.points(k[enough], share[enough], colour=plots.COLOURS[0], ax=ax)
+        if not enough.all():
+            plots.points(
+                k[~enough], share[~enough], label="too small", colour=plots.COLOURS[1], ax=ax
+            )
+        floor = percent(self.min_share, decimals=0)
+        plots.reference_line(ax, "horizontal", 100 * self.min_share)
+        ax.set_ylim(bottom=0)
+        plots.finish(
+            ax,
+            title="",
+            subtitle=f"smallest segment, share of customers; dashed: at least {floor}",
+            ylabel="%",
+        )
+
+
+@dataclass(frozen=True)
+class Stability(Result):
+    """How well the segments are found again in resampled customers.
+
+    Parameters
+    ----------
+    value : float
+        Mean adjusted Rand index (Hubert & Arabie 1985) between the segments and those of each
+        refit: 1 the same groups, 0 no more alike than by chance; nan for a single segment.
+    ci_low, ci_high : float
+        The middle 95 % of the refits.
+    n : int
+        Refits.
+    indices : ndarray of shape (n,)
+        The index of each refit.
+    resampled : int
+        How many customers, drawn at random, the refits resample; 0 for all.
+    """
+
+    value: float
+    ci_low: float
+    ci_high: float
+    n: int
+    indices: np.ndarray
+    resampled: int = 0
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per refit: ``refit, adjusted_rand_index``."""
+        refit = np.arange(1, len(self.indices) + 1)
+        return pd.DataFrame({"refit": refit, "adjusted_rand_index": self.indices})
+
+    def summary(self) -> str:
+        """Return the stability and what it means."""
+        if not np.isfinite(self.value):
+            return "Nothing was refitted, so stability is unknown."
+        stable = self.value >= MIN_STABILITY
+        meaning = "the groups come back" if stable else "the groups change much: use them loosely"
+        figure = number(self.value, self.ci_low, self.ci_high, decimals=2)
+        return (
+            f"Stability {figure} over {refits_in_words(self.n, self.resampled)} "
+            f"(1 = the same groups each time): {meaning}."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how the refits spread and return the Axes."""
+        from matplotlib.ticker import MaxNLocator
+
+        from promolab import plots
+
+        ax = plots.histogram(self.indices, bins=10, high_quantile=1.0, ax=ax)
+        plots.reference_line(ax, "vertical", self.value)
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        return plots.finish(
+            ax,
+            title=self.summary().rstrip("."),
+            subtitle=f"adjusted Rand index of {refits_in_words(self.n, self.resampled)}; "
+            "dashed: mean",
+            xlabel="adjusted Rand index",
+            ylabel="refits",
+        )

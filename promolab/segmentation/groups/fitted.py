@@ -1,0 +1,258 @@
+"""Segments made once, for customers who come later: scaling, centres, names, and their drift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError
+from promolab.profiles import numeric
+from promolab.results import Estimate, Result
+from promolab.segmentation.groups.clustering import wilson
+from promolab.segmentation.groups.evidence import NumberOfSegments, Stability
+from promolab.segmentation.groups.preparation import DEFAULT_COLUMNS, Scaling
+from promolab.wording import percent, plural
+
+__all__ = ["REACH", "FittedSegments", "Placement", "SegmentDrift", "group_means", "nearest_centre"]
+
+REACH = 0.99
+"""Customers within a segment's reach when it was made; whoever lies further out is *far*."""
+FAR_LIMIT = 0.03
+SIZE_LIMIT = 0.10
+
+
+def group_means(matrix: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the mean row of each code that a row has, shape (k, d), codes in ascending order."""
+    return np.array([matrix[codes == c].mean(axis=0) for c in np.unique(codes)])
+
+
+def nearest_centre(matrix: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the code of the nearest centre of each row, the first of equally near ones.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, d)
+    centres : ndarray of shape (k, d)
+
+    Returns
+    -------
+    codes, distances : ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> codes, distances = nearest_centre(np.array([[0.0], [9.0]]), np.array([[1.0], [7.0]]))
+    >>> codes.tolist(), distances.tolist()
+    ([0, 1], [1.0, 2.0])
+    """
+    codes, least = np.zeros(len(matrix), dtype=int), np.full(len(matrix), np.inf)
+    for code, centre in enumerate(centres):
+        # Column by column: equal bits whatever the layout in memory, today and after loading.
+        squares = np.zeros(len(matrix))
+        for column, place in enumerate(centre):
+            squares += (matrix[:, column] - place) ** 2
+        closer = squares < least
+        codes[closer], least[closer] = code, squares[closer]
+    return codes, np.sqrt(least)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where customers fall among segments made before.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, d)
+        Their features, standardised as when the segments were made; 0 where one is missing now.
+    codes, distances : ndarray of shape (n,)
+        The nearest segment, and how far its centre is.
+    notes : tuple of str
+        Sentences on features that are missing now, or were not known then.
+    """
+
+    matrix: np.ndarray
+    codes: np.ndarray
+    distances: np.ndarray
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FittedSegments:
+    """Segments with centres, as far as other customers need them; it holds no customer.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The k segments.
+    scalings : tuple of Scaling
+        How each of the d features is standardised.
+    centres : ndarray of shape (k, d)
+        The middle of each segment.
+    sizes : tuple of int
+        Customers of each segment when it was made.
+    reach : float
+        The distance to the nearest centre within which `REACH` of them lay.
+    made_in : str
+        Where they were made, such as an ISO week; may be empty.
+    seed : int
+        Start of the random numbers.
+    asked : tuple of str, optional
+        The features that were asked for; None for the default ones.
+    choice, stability
+        The evidence for them from when they were made.
+    method : str
+        How they were made: k-means or its mini-batch kin.
+    """
+
+    names: tuple[str, ...]
+    scalings: tuple[Scaling, ...]
+    centres: np.ndarray
+    sizes: tuple[int, ...]
+    reach: float
+    made_in: str = ""
+    seed: int = 0
+    asked: tuple[str, ...] | None = None
+    choice: NumberOfSegments | None = None
+    stability: Stability | None = None
+    method: str = "kmeans"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The features that the segments look at."""
+        return tuple(scaling.column for scaling in self.scalings)
+
+    def place(self, features: pd.DataFrame) -> Placement:
+        """Return the nearest segment of each customer who bought.
+
+        Parameters
+        ----------
+        features : DataFrame of n rows
+
+        Raises
+        ------
+        InputError
+            If more than half of the features are missing: what is left would say something else.
+        """
+        matrix = np.zeros((len(features), len(self.scalings)))
+        there = np.zeros(len(self.scalings), dtype=bool)
+        for position, scaling in enumerate(self.scalings):
+            values = numeric(features, scaling.column)
+            there[position] = not np.isnan(values).all()
+            if there[position]:
+                matrix[:, position] = scaling.apply(values)
+        gone = [c for c, known in zip(self.columns, there, strict=True) if not known]
+        if 2 * len(gone) > len(there) and len(features):
+            raise InputError(
+                f"features have no values in {', '.join(gone)}, {len(gone)} of the "
+                f"{len(there)} that the segments look at; fit them anew"
+            )
+        kept = there if len(features) else np.ones_like(there)
+        codes, distances = nearest_centre(matrix[:, kept], self.centres[:, kept])
+        return Placement(matrix, codes, distances, tuple(self._notes(features, gone)))
+
+    def _notes(self, features: pd.DataFrame, gone: Sequence[str]) -> list[str]:
+        notes = []
+        if gone:
+            notes.append(
+                f"{_words(gone)} {'is' if len(gone) == 1 else 'are'} missing now and left out of "
+                "account."
+            )
+        wanted = DEFAULT_COLUMNS if self.asked is None else self.asked
+        new = [
+            c
+            for c in wanted
+            if c in features
+            and c not in self.columns
+            and Scaling.of(numeric(features, c)).spread > 0
+        ]
+        if new:
+            notes.append(
+                f"{_words(new)} {'is' if len(new) == 1 else 'are'} known now but not used, for "
+                "the segments were made without."
+            )
+        return notes
+
+    def drift(self, codes: np.ndarray, distances: np.ndarray) -> SegmentDrift:
+        """Compare customers placed now with those the segments were made from.
+
+        Parameters
+        ----------
+        codes, distances : ndarray of shape (n,)
+            As `place` returns them.
+        """
+        n, k = len(codes), len(self.names)
+        far = np.array([float((distances > self.reach).mean())]) if n else np.array([np.nan])
+        low, high = wilson(far, np.array([float(n)]))
+        now = np.bincount(codes, minlength=k)
+        share = now / max(n, 1)
+        ends = wilson(share, np.full(k, float(n)))
+        then = np.array(self.sizes) / max(sum(self.sizes), 1)
+        table = {"segment": list(self.names), "customers_then": list(self.sizes)}
+        table |= {"customers": now, "share_then": then, "share": share}
+        table |= {"share_low": ends[0], "share_high": ends[1], "change": share - then}
+        return SegmentDrift(
+            pd.DataFrame(table),
+            Estimate(float(far[0]), float(low[0]), float(high[0]), n),
+            self.made_in,
+        )
+
+
+def _words(columns: Sequence[str]) -> str:
+    from promolab.glossary import label
+
+    text = ", ".join(label(column) for column in columns)
+    return text[0].upper() + text[1:]
+
+
+@dataclass(frozen=True)
+class SegmentDrift(Result):
+    """How far customers have moved away from segments that were made before.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per segment: ``segment, customers_then, customers, share_then, share`` (0–1) with
+        ``share_low, share_high`` (95 %), ``change``.
+    far : Estimate
+        Share of the customers who lie further from every segment than 99 % did when they were made.
+    made_in : str
+        When that was.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    far: Estimate
+    made_in: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per segment."""
+        return self.table.copy()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the segments no longer fit: they should be made anew."""
+        moved = float(self.table["change"].abs().max()) if len(self.table) else 0.0
+        return bool(self.far.ci_low > FAR_LIMIT or moved > SIZE_LIMIT)
+
+    def summary(self) -> str:
+        """Return the share that is far off, the largest change in size, and what to do."""
+        if not self.far.n:
+            return "No customer who bought, so nothing to compare with the segments."
+        rows = self.table.assign(moved=self.table["change"].abs().round(9))
+        row = rows.sort_values(["moved", "segment"], ascending=[False, True]).iloc[0]
+        now = percent(row["share"], row["share_low"], row["share_high"])
+        text = (
+            f"{percent(self.far.value, self.far.ci_low, self.far.ci_high)} of "
+            f"{plural(self.far.n, 'customer')} lie further from every segment than "
+            f"{percent(REACH, decimals=0)} did when the segments were made; "
+        )
+        if row["moved"] < 0.01:
+            text += "no segment's share of customers changed by as much as 1 point."
+        else:
+            text += (
+                f"the largest change in size is that of {row['segment']}, from "
+                f"{percent(row['share_then'], decimals=0)} to {now} of customers."
+            )
+        advice = "That is much: it is time to make the segments anew."
+        return f"{text} {advice}" if self.is_large else f"{text} They still fit."

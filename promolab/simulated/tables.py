@@ -1,0 +1,394 @@
+"""The contract's tables of a simulated shop, written a chunk of customers at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.simulated.decisions import NONE, Decisions, decide
+from promolab.simulated.dirt import STAINS, Stain, soil
+from promolab.simulated.effects import terms_of
+from promolab.simulated.orders import Orders, draw_orders
+from promolab.simulated.people import Customers, draw_customers, draw_goods
+from promolab.simulated.replies import browsing, responses, reviews
+from promolab.simulated.world import (
+    AGES,
+    BEGIN,
+    CATEGORIES,
+    CHANNELS,
+    MARGIN_RATES,
+    SALE_DAYS,
+    TIERS,
+    World,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CHUNK", "CONTACT_COST", "Writer", "holds", "read_soiled", "write_shop"]
+
+
+WORLD, SOILED = "simulated.json", "soiled.parquet"
+
+
+class Writer:
+    """Writes the parts of each table, and keeps the list of what it soiled.
+
+    Parameters
+    ----------
+    world : World
+        Says how much is soiled.
+    folder : Path
+        Where to write; made if it is not there.
+    """
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world, self.folder = world, folder
+        self.rows: dict[str, int] = {}
+        self.done: list[tuple[int, Stain]] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        # Written first: what was not finished is known for this world's, and made again.
+        (folder / WORLD).write_text(_described(world), "utf-8")
+
+    def write(self, table: str, part: int, columns: Mapping[str, Any]) -> None:
+        """Write a part of a table; its parts must come in order."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rows = pa.table(dict(columns))
+        before = self.rows.get(table, 0)
+        if self.world.dirt and any(stain.table == table for stain in STAINS):
+            rng = np.random.default_rng([self.world.seed, 8, part, *table.encode()])
+            rows, done = soil(rng, table, rows, self.world.dirt)
+            self.done += [(before + row, stain) for row, stain in done]
+        self.rows[table] = before + rows.num_rows
+        path = self.folder / table
+        path.mkdir(exist_ok=True)
+        pq.write_table(rows, path / f"part-{part:05d}.parquet")
+
+    def close(self, settings: str) -> None:
+        """Write the list of what was soiled, and the shop's shop.toml."""
+        if self.world.dirt:
+            frame = _as_frame(self.done)
+            frame.to_parquet(self.folder / SOILED, index=False)
+        # Written last: a folder without it is not finished.
+        (self.folder / "shop.toml").write_text(settings, "utf-8")
+
+
+def _as_frame(done: list[tuple[int, Stain]]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = {
+        "table": [stain.table for _, stain in done],
+        "row": np.array([row for row, _ in done], dtype=np.int64),
+        "column": [stain.column for _, stain in done],
+        "what": [stain.what for _, stain in done],
+        "rule": [stain.rule for _, stain in done],
+    }
+    return pd.DataFrame(columns).sort_values(["table", "row"], ignore_index=True)
+
+
+def _described(world: World) -> str:
+    return json.dumps(dataclasses.asdict(world), indent=1)
+
+
+def holds(folder: Path, world: World) -> bool:
+    """Tell whether a folder holds this world's shop, whole.
+
+    Raises
+    ------
+    InputError
+        It holds something else.
+    """
+    if not folder.exists():
+        return False
+    if not folder.is_dir():
+        raise InputError(f"{folder} is a file; a simulated shop is written to a folder")
+    made = folder / WORLD
+    if made.exists() and made.read_text("utf-8") == _described(world):
+        return (folder / "shop.toml").exists()
+    if any(folder.iterdir()):
+        raise InputError(
+            f"{folder} holds something other than this simulated shop; give an empty folder, or "
+            "none at all"
+        )
+    return False
+
+
+def read_soiled(folder: Path) -> pd.DataFrame | None:
+    """Return what was soiled: table, row (from 0, in the order of the parts), column, what, rule.
+
+    None for a shop made without dirt.
+    """
+    import pandas as pd
+
+    path = folder / SOILED
+    return pd.read_parquet(path) if path.exists() else None
+
+
+CHUNK = 50_000
+"""Customers drawn at a time: bounds the memory."""
+OFFSET = timedelta(hours=8)
+"""Of Asia/Shanghai, which has no summer time."""
+CONTACT_COST = 0.2
+CHANNEL = "app"
+
+
+def write_shop(world: World, folder: Path) -> None:
+    """Write every table of the contract as parquet, and the shop's ``shop.toml``.
+
+    Parameters
+    ----------
+    world : World
+        The shop's world.
+    folder : Path
+        Where to write; empty, or not there.
+    """
+    from tqdm import tqdm
+
+    writer = Writer(world, folder)
+    _write_small(writer)
+    firsts = range(0, world.customers, CHUNK)
+    for first in tqdm(
+        firsts, desc="simulating", unit="chunk", disable=None if len(firsts) > 1 else True
+    ):
+        _write_chunk(writer, first, min(first + CHUNK, world.customers))
+    writer.close(_settings(world))
+
+
+def _settings(world: World) -> str:
+    end = world.starts(world.weeks)
+    last = world.starts(world.weeks - 1).isocalendar()
+    return f"""\
+name = "Simulated shop"
+currency = "CNY"
+zone = "Asia/Shanghai"
+channel = "{CHANNEL}"
+default_week = "{last.year}-W{last.week:02d}"
+opened = "{BEGIN:%Y-%m-%d}"
+closed = "{end:%Y-%m-%d}"
+note = "Made up: {world.customers:,} customers, {world.weeks} weeks, seed {world.seed}, \
+variant {world.variant}. Its true effects are known."
+"""
+
+
+def _times(seconds: np.ndarray) -> np.ndarray:
+    """Return local seconds since the world began as UTC times without a zone."""
+    begin = np.datetime64(BEGIN - OFFSET, "us")
+    return begin + np.asarray(seconds, dtype=np.int64) * np.timedelta64(1_000_000, "us")
+
+
+def _write_small(writer: Writer) -> None:
+    world = writer.world
+    goods = draw_goods(world)
+    number = np.arange(len(goods.price)) + 1
+    brand = np.where(number % 4 == 0, "Own brand", [f"Brand {n % 23 + 1}" for n in number])
+    products = {
+        "product_id": number,
+        "category": np.array(CATEGORIES)[goods.category],
+        "department": np.where(goods.category < 6, "everyday", "occasional"),
+        "brand": brand,
+        "private_label": number % 4 == 0,
+        "margin_rate": MARGIN_RATES[goods.category],
+    }
+    writer.write("products", 0, products)
+    promotions = world.promotions
+    terms = [terms_of(world, p.kind) for p in promotions]
+    starts = [world.starts(p.week) - OFFSET for p in promotions]
+    writer.write(
+        "promotions",
+        0,
+        {
+            "promotion_id": [p.id for p in promotions],
+            "kind": [p.kind for p in promotions],
+            "starts_at": starts,
+            "ends_at": [start + timedelta(days=7) for start in starts],
+            "channel": [CHANNEL] * len(promotions),
+            "discount_rate": [t.discount_rate or None for t in terms],
+            "threshold": [t.threshold or None for t in terms],
+            "reduction": [t.reduction or None for t in terms],
+            "contact_cost": [CONTACT_COST] * len(promotions),
+        },
+    )
+    # Coupons and full reductions are for the whole shop.
+    pairs = [
+        (p.id, n)
+        for p in promotions
+        for n in number[(goods.category == p.category) | (p.kind in ("coupon", "full_reduction"))]
+    ]
+    writer.write(
+        "promotion_products",
+        0,
+        {"promotion_id": [p for p, _ in pairs], "product_id": [n for _, n in pairs]},
+    )
+    days = [
+        (name, datetime(year, month, day) - OFFSET)
+        for year in range(BEGIN.year, world.starts(world.weeks).year + 1)
+        for name, (month, day) in SALE_DAYS.items()
+    ]
+    writer.write(
+        "calendar",
+        0,
+        {
+            "name": [name for name, _ in days],
+            "starts_at": [start for _, start in days],
+            "ends_at": [start + timedelta(days=1) for _, start in days],
+        },
+    )
+
+
+def _write_chunk(writer: Writer, first: int, last: int) -> None:
+    import pyarrow as pa
+
+    world = writer.world
+    goods, factors = draw_goods(world), world.week_factors()
+    customers = draw_customers(world, first, last)
+    decisions = decide(world, customers)
+    orders = draw_orders(world, customers, goods, decisions, factors)
+    part, ids = first // CHUNK, np.array([p.id for p in world.promotions] + [None], dtype=object)
+    _write_customers(writer, part, customers, decisions)
+    _write_decisions(writer, part, customers, decisions)
+    _write_events(
+        writer, part, customers, orders, browsing(world, customers, goods, orders, factors)
+    )
+    answers = responses(world, customers, decisions, orders)
+    writer.write(
+        "responses",
+        part,
+        {
+            "promotion_id": ids[answers["promotion"]],
+            "customer_id": customers.number[answers["owner"]],
+            "ts": _times(answers["second"]),
+            "kind": answers["kind"],
+            "amount": pa.array(answers["amount"], mask=np.isnan(answers["amount"])),
+        },
+    )
+    written = reviews(world, customers, orders)
+    inside = written["second"] < world.weeks * 7 * 86_400
+    written = {name: values[inside] for name, values in written.items()}
+    writer.write(
+        "reviews",
+        part,
+        {
+            "customer_id": customers.number[written["owner"]],
+            "product_id": written["product"] + 1,
+            "ts": _times(written["second"]),
+            "rating": written["rating"],
+            "text": written["text"],
+            "promotion_id": ids[written["promotion"]],
+            "order_id": _order_ids(part, written["order"]),
+        },
+    )
+
+
+def _order_ids(part: int, order: np.ndarray) -> np.ndarray:
+    return order + 1 + part * 1_000_000_000
+
+
+def _write_customers(writer: Writer, part: int, customers: Customers, decisions: Decisions) -> None:
+    n = len(customers.number)
+    since = np.datetime64(BEGIN - OFFSET, "us") - customers.since * np.timedelta64(1, "D")
+    columns = {
+        "customer_id": customers.number,
+        "status": np.full(n, "active"),
+        "since": since,
+        "cluster_id": customers.household,
+        "age": np.array(AGES)[customers.age],
+        "tier": np.array(TIERS)[customers.tier],
+        "signup_channel": np.array(CHANNELS)[customers.channel],
+        "interest_in_offers": customers.offers,
+    }
+    writer.write("customers", part, columns)
+    rights = {
+        "customer_id": customers.number,
+        "channel": np.full(n, CHANNEL),
+        "allowed": decisions.eligible,
+        "since": np.full(n, np.datetime64(BEGIN - OFFSET, "us")),
+    }
+    writer.write("contact_rights", part, rights)
+
+
+def _write_decisions(writer: Writer, part: int, customers: Customers, decisions: Decisions) -> None:
+    world = writer.world
+    kinds, rounds = len(world.kinds), len(world.rounds)
+    owner = np.repeat(np.nonzero(decisions.eligible)[0], rounds)
+    number = np.tile(np.arange(rounds), len(owner) // max(rounds, 1))
+    names = np.array([p.id for p in world.promotions[: kinds * rounds]], dtype=object)
+    names = np.column_stack([names.reshape(rounds, kinds), np.full(rounds, "none", dtype=object)])
+    action, planned = decisions.action[owner, number], decisions.planned[owner, number]
+    chances = decisions.propensities[owner, number]
+    decision = np.array([f"D{n}-{r}" for n, r in zip(customers.number[owner], number, strict=True)])
+    start = _times(np.array(world.rounds, dtype=np.int64)[number] * 7 * 86_400)
+    held = np.where((planned != NONE) & (action == NONE), "promotion", "none")
+    rows = {
+        "decision_id": decision,
+        "customer_id": customers.number[owner],
+        "ts": start,
+        "action": names[number, action],
+        "propensity": chances[np.arange(len(owner)), action],
+        "planned_action": names[number, planned],
+        "holdout": np.where(customers.standing[owner], "standing", held),
+    }
+    writer.write("decisions", part, rows)
+    writer.write(
+        "decision_propensities",
+        part,
+        {
+            "decision_id": np.repeat(decision, kinds + 1),
+            "action": names[number].ravel(),
+            "propensity": chances.ravel(),
+        },
+    )
+    sent = action != NONE
+    writer.write(
+        "exposures",
+        part,
+        {
+            "promotion_id": names[number, action][sent],
+            "customer_id": customers.number[owner][sent],
+            "ts": start[sent],
+            "channel": np.full(int(sent.sum()), CHANNEL),
+        },
+    )
+
+
+def _write_events(
+    writer: Writer, part: int, customers: Customers, orders: Orders, browsed: dict[str, np.ndarray]
+) -> None:
+    import pyarrow as pa
+
+    lines, seen = len(orders.line), len(browsed["owner"])
+    empty = np.full(seen, np.nan)
+    owner = np.concatenate([browsed["owner"], orders.owner[orders.line]])
+    second = np.concatenate([browsed["second"], orders.second[orders.line]])
+    order = pa.concat_arrays(
+        [pa.nulls(seen, pa.int64()), pa.array(_order_ids(part, orders.line), pa.int64())]
+    )
+    sorting = np.lexsort([np.arange(seen + lines), second])
+    # Two visits may fall on one second: these microseconds keep their rows apart.
+    apart = np.concatenate([np.arange(seen) % 1_000_000, np.zeros(lines, dtype=np.int64)])
+    columns = {
+        "customer_id": customers.number[owner][sorting],
+        "ts": (_times(second) + apart * np.timedelta64(1, "us"))[sorting],
+        "kind": np.concatenate([browsed["kind"], np.full(lines, "purchase", dtype=object)])[
+            sorting
+        ],
+        "product_id": np.concatenate([browsed["product"], orders.product])[sorting] + 1,
+        "order_id": order.take(pa.array(sorting)),
+    }
+    for name, values in (
+        ("quantity", orders.quantity),
+        ("amount", orders.amount),
+        ("discount", orders.discount),
+        ("coupon_discount", orders.coupon),
+    ):
+        filled = np.concatenate([empty, values])[sorting]
+        columns[name] = pa.array(filled, mask=np.isnan(filled))
+    writer.write("events", part, columns)

@@ -1,0 +1,214 @@
+r"""The simulated world: who the customers are, what is sold, which promotions there are.
+
+The structural model, for customer i, promotion j of kind k, week w (``docs/simulated_shop.md`` has
+it with the reasons):
+
+- orders: :math:`n_{iw} \sim \mathrm{Poisson}(\lambda_i s_w + \delta_{iw})`, s the season, trend and
+  shock of the week, which no feature shows;
+- a promotion adds :math:`\Delta_{ij} = f_k \mu (\lambda_i / \bar\lambda)^{\gamma_k}
+  e^{\sigma z_{ik} - \sigma^2/2} e^{-\varphi c_i}` orders in its window, c the customer's earlier
+  contacts,
+  :math:`z = \sqrt{\rho}\, o_{ik} + \sqrt{1 - \rho}\, e_{ik}`, o from what can be seen, e from what
+  cannot; a share π of them is missing again in the four weeks after it;
+- sure buyers are added nothing, and those whom contact puts off buy less instead:
+  :math:`-\kappa \lambda_i` a week;
+- an order of a basket b (log-normal) brings b times the margin rate, less the discount.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from promolab.errors import InputError, nearest
+
+__all__ = ["Promotion", "World"]
+
+BEGIN = datetime(2024, 5, 27)
+"""Monday on which every simulated shop begins, local: 618 and 双11 lie within 26 weeks."""
+VARIANTS = {"default": (1.0, 0.96), "hard": (0.5, 0.48), "null": (0.0, 0.96)}
+"""How large effects are, and how much of the persuadability can be seen."""
+CATEGORIES = (
+    *("fruit", "dairy", "bakery", "snacks", "drinks", "household", "beauty", "baby"),
+    *("electronics", "clothing"),
+)
+MARGIN_RATES = np.array([0.22, 0.20, 0.38, 0.33, 0.30, 0.28, 0.45, 0.26, 0.16, 0.42])
+CHANNELS = ("app", "web", "store")
+AGES = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
+TIERS = ("basic", "silver", "gold")
+KINDS = ("recommendation", "limited_time_discount", "full_reduction", "coupon")
+SALE_DAYS = {"618": (6, 18), "双11": (11, 11)}
+"""Month and day of the sale days of the calendar."""
+SALE = 1.2
+"""By what a week with a sale day is busier."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that is fixed before a customer is drawn.
+
+    Parameters
+    ----------
+    customers, weeks, seed : int
+        Size of the shop and start of every random number.
+    variant : {"default", "hard", "null"}
+        ``hard``: effects half as large and less of them to be seen; ``null``: none at all.
+    exploration : float
+        Share of decisions that are drawn evenly among all actions.
+    every : int
+        Weeks from one round of decisions to the next; window and horizon take five.
+    kinds : tuple of str
+        The promotions of a round, one of each kind.
+    standing : float
+        Share of customers who are never contacted.
+    dirt : float
+        Share of rows that are soiled (`promolab.simulated.dirt`).
+
+    Notes
+    -----
+    Every other field is a constant of the structural model; ``docs/simulated_shop.md`` says which
+    and why. They can be changed, and then the world keeps none of the promises made there.
+
+    Examples
+    --------
+    >>> World(weeks=26).rounds
+    [5, 10, 15, 20]
+    >>> World(weeks=12, kinds="coupon").promotions[0]
+    Promotion(id='W07-coupon', kind='coupon', week=6, category=0)
+    """
+
+    customers: int = 5_000
+    weeks: int = 26
+    seed: int = 0
+    variant: str = "default"
+    exploration: float = 0.25
+    every: int = 5
+    kinds: tuple[str, ...] = KINDS
+    standing: float = 0.05
+    dirt: float = 0.0
+
+    # What the structural model says (its docstring names the letters).
+    orders_a_week: float = 0.105
+    spread_of_orders: float = 0.9
+    basket: float = 180.0
+    spread_of_baskets: float = 0.25
+    noise_of_baskets: float = 0.7
+    added_orders: float = 0.09
+    spread_of_effects: float = 0.7
+    more_for_regulars: float = 0.17
+    pulled_forward: float = 0.3
+    fatigue: float = 0.12
+    settled: float = 0.03
+    put_off: float = 0.055
+    put_off_by: float = 0.07
+    shock: float = 0.08
+
+    def __post_init__(self) -> None:
+        # On a command line they stand as "coupon+recommendation".
+        kinds = self.kinds.split("+") if isinstance(self.kinds, str) else self.kinds
+        kinds = tuple(kinds) if isinstance(kinds, Iterable) else (kinds,)
+        object.__setattr__(self, "kinds", kinds)
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        if self.variant not in VARIANTS:
+            raise InputError(
+                f"variant {self.variant!r} is unknown; {nearest(str(self.variant), VARIANTS)}"
+            )
+        if self.customers < 10 or not 11 <= self.weeks <= 260:
+            raise InputError(
+                f"customers = {self.customers}, weeks = {self.weeks}; expected at least 10 "
+                "customers, and 11 to 260 weeks"
+            )
+        if self.exploration > 1 or self.standing >= 0.5 or self.dirt > 0.5:
+            raise InputError(
+                f"exploration = {self.exploration}, standing = {self.standing}, dirt = "
+                f"{self.dirt}; expected shares, the latter two at most 0.5"
+            )
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown or not self.kinds or len(set(self.kinds)) < len(self.kinds):
+            raise InputError(f"kinds = {self.kinds}; expected some of {', '.join(KINDS)}")
+        if not 5 <= self.every <= self.weeks - 6:
+            raise InputError(
+                f"every = {self.every}; a window and its horizon take five weeks, and one round "
+                f"must fit into {self.weeks} weeks: expected 5 to {self.weeks - 6}"
+            )
+
+    @property
+    def effect_scale(self) -> float:
+        """By what effects are multiplied."""
+        return VARIANTS[self.variant][0]
+
+    @property
+    def visible(self) -> float:
+        """ρ: share of the variance of the persuadability that can be seen."""
+        return VARIANTS[self.variant][1]
+
+    @property
+    def rounds(self) -> list[int]:
+        """Weeks (from 0) with a decision whose window and horizon are over when the log ends."""
+        return list(range(self.weeks - 1, 4, -self.every))[:0:-1]
+
+    @property
+    def promotions(self) -> list[Promotion]:
+        """Every promotion, those of the last week, which nobody has been assigned yet, included."""
+        weeks = [*self.rounds, self.weeks - 1]
+        return [
+            Promotion(f"W{week + 1:02d}-{kind}", kind, week, (3 * number + place) % len(CATEGORIES))
+            for number, week in enumerate(weeks)
+            for place, kind in enumerate(self.kinds)
+        ]
+
+    def starts(self, week: int) -> datetime:
+        """Return when a week begins, local time."""
+        return BEGIN + timedelta(weeks=week)
+
+    @property
+    def sale_days(self) -> dict[int, int]:
+        """Weeks (from 0) with a day of `SALE_DAYS` in them, and which day it is from Monday on."""
+        last = self.starts(self.weeks + 4)
+        days = [
+            (datetime(year, month, day) - BEGIN).days
+            for year in range(BEGIN.year, last.year + 1)
+            for month, day in SALE_DAYS.values()
+        ]
+        return {day // 7: day % 7 for day in days if 0 <= day < 7 * (self.weeks + 4)}
+
+    def week_factors(self) -> np.ndarray:
+        """Return season, trend, sale days and shock of every week and of the horizon after them."""
+        rng = np.random.default_rng([self.seed, 0])
+        weeks = np.arange(self.weeks + 4)
+        season = 1 + 0.08 * np.sin(2 * np.pi * weeks / 52)
+        sale = np.where(np.isin(weeks, list(self.sale_days)), SALE, 1.0)
+        shock = np.exp(rng.normal(0, self.shock, len(weeks)) - self.shock**2 / 2)
+        return season * (1 + 0.001 * weeks) * sale * shock
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One promotion: its id, kind, week (from 0) and the category whose products it is for."""
+
+    id: str
+    kind: str
+    week: int
+    category: int
+
+
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return a number as one of the field's type; raise an InputError where it is none, or below 0.
+
+    A world is hashed and written down: 1 and 1.0, or numpy's, must not be different worlds.
+    """
+    if field.type not in ("int", "float"):
+        return value
+    whole = field.type == "int"
+    right = isinstance(value, (int, np.integer) if whole else (int, float, np.number))
+    if not right or isinstance(value, bool) or not 0 <= value < np.inf:
+        raise InputError(
+            f"{field.name} = {value!r}; expected a {'whole ' if whole else ''}number, 0 or more"
+        )
+    return int(value) if whole else float(value)

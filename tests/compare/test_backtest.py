@@ -1,0 +1,283 @@
+"""The backtest: nothing from after a promotion's start reaches its predictions."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+
+from promolab.compare.backtest import Backtest, pair_features, response_ratios, run_backtest
+from promolab.errors import InputError
+from promolab.model.response import ResponseModel
+
+WEEK = pd.Timedelta(weeks=1)
+START = pd.Timestamp("2017-01-02")
+
+
+def make_pairs(promotions: int = 8, n: int = 150, seed: int = 0) -> pd.DataFrame:
+    """Promotions of three weeks that start every two: neighbours overlap. The last is not over."""
+    rng = np.random.default_rng(seed)
+    k = np.repeat(np.arange(promotions), n)
+    spend = np.exp(rng.normal(3, 1, len(k)))
+    logit = -1.5 + 1.2 * (np.log(spend) - 3) + rng.normal(0, 0.3, promotions)[k]
+    return pd.DataFrame(
+        {
+            "customer_id": np.tile(np.arange(n), promotions),
+            "promotion_id": [f"p{i}" for i in k],
+            "starts_at": START + 2 * WEEK * k,
+            "ends_at": START + 2 * WEEK * k + 3 * WEEK,
+            "label_complete": k < promotions - 1,
+            "redeemed": (rng.uniform(size=len(k)) < 1 / (1 + np.exp(-logit))).astype(int),
+            "purchased": rng.integers(0, 2, len(k)),
+            "amount": spend,
+            "contacts": k,
+            "promotion_type": np.where(k % 2 == 0, "A", "B"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def pairs() -> pd.DataFrame:
+    return make_pairs()
+
+
+@pytest.fixture(scope="module")
+def result(pairs: pd.DataFrame) -> Backtest:
+    return run_backtest(pairs)
+
+
+def test_each_promotion_is_predicted_from_those_over_before(
+    pairs: pd.DataFrame, result: Backtest
+) -> None:
+    promotion = "p4"  # starts in week 8; p0, p1 and p2 end in weeks 3, 5 and 7
+    train = pairs[pairs["promotion_id"].isin(["p0", "p1", "p2"])]
+    test = pairs[pairs["promotion_id"] == promotion]
+    columns = ["amount", "contacts", "promotion_type"]
+    model = ResponseModel().fit(train[columns], train["redeemed"])
+    mine = result.rows[result.rows["promotion_id"] == promotion]
+    np.testing.assert_allclose(mine["p"], model.probability(test[columns]), atol=1e-12)
+    table = result.by_promotion.set_index("promotion_id")
+    assert table.loc[promotion, "trained_on"] == 3
+    assert result.features == tuple(columns)
+
+
+def test_labels_not_known_at_the_start_change_nothing(
+    pairs: pd.DataFrame, result: Backtest
+) -> None:
+    rng = np.random.default_rng(9)
+    for promotion in result.by_promotion["promotion_id"]:
+        start = pairs.loc[pairs["promotion_id"] == promotion, "starts_at"].iloc[0]
+        unknown = (pairs["ends_at"] > start) & pairs["label_complete"]
+        changed = pairs.copy()
+        changed.loc[unknown, "redeemed"] = rng.permutation(changed.loc[unknown, "redeemed"])
+        changed.loc[~pairs["label_complete"], "redeemed"] = 1
+        changed["purchased"] = 1 - changed["purchased"]
+        again = run_backtest(changed)
+        mine, theirs = (r.rows[r.rows["promotion_id"] == promotion]["p"] for r in (result, again))
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_known_labels_do_matter(pairs: pd.DataFrame, result: Backtest) -> None:
+    known = pairs["promotion_id"] == "p0"
+    changed = pairs.assign(redeemed=np.where(known, 1 - pairs["redeemed"], pairs["redeemed"]))
+    again = run_backtest(changed).rows
+    assert not np.allclose(result.rows["p"], again["p"])
+
+
+def test_a_promotion_that_ends_at_the_start_is_learned_from(pairs: pd.DataFrame) -> None:
+    two = pairs[pairs["promotion_id"].isin(["p0", "p2"])]
+    touching = two.assign(
+        ends_at=two["ends_at"].where(two["promotion_id"] == "p2", START + 4 * WEEK)
+    )
+    assert run_backtest(touching).by_promotion["promotion_id"].tolist() == ["p2"]
+    late = touching.assign(ends_at=touching["ends_at"] + pd.Timedelta(seconds=1))
+    assert run_backtest(late).by_promotion.empty
+
+
+def test_skipped_promotions_say_why(result: Backtest) -> None:
+    reasons = result.skipped.set_index("promotion_id")["reason"]
+    assert reasons.index.tolist() == ["p0", "p1", "p7"]
+    assert reasons["p0"].startswith("none had ended before it started")
+    assert reasons["p7"] == "its window is not over, so its label is not known"
+    assert set(result.by_promotion["promotion_id"]).isdisjoint(reasons.index)
+
+
+def test_an_outcome_that_nobody_has_is_not_said_to_come_later(pairs):
+    told = pairs.assign(y=pairs["redeemed"].where(pairs["promotion_id"] != "p6").astype(float))
+    told = told[told["label_complete"]].copy()
+    told.attrs["outcomes"] = ["y"]  # as `load_labelled` has it: known row by row
+    skipped = run_backtest(told.drop(columns="redeemed"), "y").skipped
+    reasons = skipped.set_index("promotion_id")["reason"]
+    assert reasons["p6"] == "its outcome is known of nobody"
+
+
+def test_too_few_positives_are_named(pairs: pd.DataFrame) -> None:
+    result = run_backtest(pairs, min_positives=60, min_promotions=2)
+    reasons = result.skipped.set_index("promotion_id")["reason"]
+    assert "(at least 2 promotions needed)" in reasons["p2"]
+    strict = run_backtest(pairs, min_positives=10_000)
+    assert strict.by_promotion.empty and strict.pooled is None
+    assert "(at least 10000 needed)" in strict.summary()
+    assert strict.to_dict()["auc"] is None
+    assert strict.expected_interval(10.0).n == 0
+    with pytest.raises(InputError, match="there is no AUC to draw"):
+        strict.plot()
+
+
+def test_figures_agree_with_scikit_learn(result: Backtest) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    assert result.pooled is not None and result.within is not None
+    assert result.pooled.auc == pytest.approx(roc_auc_score(result.rows["y"], result.rows["p"]))
+    assert result.pooled.ci_low < result.pooled.auc < result.pooled.ci_high
+    for row in result.by_promotion.itertuples():
+        mine = result.rows[result.rows["promotion_id"] == row.promotion_id]
+        assert row.auc == pytest.approx(roc_auc_score(mine["y"], mine["p"]))
+        assert (row.n, row.positives) == (len(mine), mine["y"].sum())
+        assert row.expected == pytest.approx(mine["p"].sum())
+    assert result.auc_spread.k == len(result.by_promotion)
+
+
+def test_order_of_rows_changes_nothing(pairs: pd.DataFrame, result: Backtest) -> None:
+    again = run_backtest(pairs.sample(frac=1, random_state=3)[reversed(pairs.columns.tolist())])
+    pd.testing.assert_frame_equal(again.rows, result.rows, rtol=1e-9)
+    pd.testing.assert_frame_equal(again.by_promotion, result.by_promotion, rtol=1e-7)
+    pd.testing.assert_frame_equal(again.skipped, result.skipped)
+
+
+def test_same_bits_again(pairs: pd.DataFrame, result: Backtest) -> None:
+    pd.testing.assert_frame_equal(run_backtest(pairs).rows, result.rows, check_exact=True)
+
+
+def test_other_models_and_penalties(pairs: pd.DataFrame) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    named, made = run_backtest(pairs, model="logistic"), run_backtest(pairs, model=ResponseModel())
+    pd.testing.assert_frame_equal(named.rows, made.rows, check_exact=True)
+    plain = run_backtest(pairs, columns=["amount"], model=LogisticRegression)
+    assert plain.pooled is not None and plain.pooled.auc > 0.7
+    chosen = run_backtest(pairs, model=lambda: ResponseModel(l2="cv"), min_promotions=2)
+    assert chosen.pooled is not None and chosen.pooled.auc > 0.7
+    assert run_backtest(pairs, "purchased").pooled is not None
+
+
+def test_single_class(pairs: pd.DataFrame) -> None:
+    nobody = run_backtest(pairs.assign(redeemed=0))
+    assert nobody.by_promotion.empty and "0 responses" in nobody.summary()
+    everybody = run_backtest(pairs.assign(redeemed=1))
+    assert everybody.by_promotion.empty
+    assert "everyone responded" in everybody.summary()
+    last = pairs.assign(redeemed=np.where(pairs["promotion_id"] == "p6", 0, pairs["redeemed"]))
+    row = run_backtest(last).by_promotion.set_index("promotion_id").loc["p6"]
+    assert math.isnan(row["auc"]) and math.isnan(row["ci_low"]) and row["positives"] == 0
+
+
+def test_one_customer_and_no_rows(pairs: pd.DataFrame) -> None:
+    one = pairs[pairs["customer_id"] == 0].assign(redeemed=[0, 1, 0, 1, 1, 0, 1, 0])
+    result = run_backtest(one, min_positives=1)
+    assert len(result.rows) == len(result.by_promotion) == 4
+    assert result.by_promotion["auc"].isna().all() and result.within is None
+    empty = run_backtest(pairs.head(0))
+    assert empty.summary() == "No promotion could be predicted out of time: there are no pairs."
+
+
+def test_bad_pairs(pairs: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="lack column 'reedemed'; did you mean 'redeemed'"):
+        run_backtest(pairs, "reedemed")
+    with pytest.raises(InputError, match="lack column 'ends_at'"):
+        run_backtest(pairs.drop(columns="ends_at"))
+    with pytest.raises(InputError, match="starts_at has type"):
+        run_backtest(pairs.assign(starts_at="soon"))
+    with pytest.raises(InputError, match=r"\['p0'\] have more than one starts_at"):
+        run_backtest(pairs.assign(starts_at=[START - WEEK, *pairs["starts_at"].iloc[1:]]))
+    with pytest.raises(InputError, match="redeemed has 1 value other than 0 and 1"):
+        run_backtest(pairs.assign(redeemed=[np.nan, *pairs["redeemed"].iloc[1:]]))
+    with pytest.raises(InputError, match="redeemed has 1,050 values other than 0 and 1 in rows"):
+        run_backtest(pairs.assign(redeemed=np.where(pairs["redeemed"] == 1, "yes", "no")))
+    # An unknown label of a promotion that is not over is no mistake.
+    assert run_backtest(
+        pairs.assign(redeemed=pairs["redeemed"].where(pairs["label_complete"]))
+    ).pooled
+
+
+def test_features_are_what_is_neither_id_time_nor_label(pairs: pd.DataFrame) -> None:
+    more = pairs.assign(cluster_id=1, as_of=START, seen=pd.Timestamp("2017-01-01"), clicked=0)
+    assert pair_features(more, "clicked") == ["amount", "contacts", "promotion_type"]
+
+
+def test_a_prediction_made_ahead_learns_from_what_was_over_then(pairs: pd.DataFrame) -> None:
+    by_start = run_backtest(pairs).by_promotion.set_index("promotion_id")["trained_on"]
+    same = run_backtest(pairs.assign(as_of=pairs["starts_at"]))
+    pd.testing.assert_frame_equal(same.rows, run_backtest(pairs).rows)
+    ahead = run_backtest(pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK)).by_promotion
+    earlier = ahead.set_index("promotion_id")["trained_on"]
+    assert (earlier < by_start[earlier.index]).all() and len(earlier)
+    # Whatever as_of says, nobody predicts after the start.
+    late = run_backtest(pairs.assign(as_of=pairs["starts_at"] + 9 * WEEK)).by_promotion
+    assert late.set_index("promotion_id")["trained_on"].to_dict() == by_start.to_dict()
+
+
+def test_support_is_part_of_the_rows(pairs: pd.DataFrame) -> None:
+    # p2 is predicted from p0, both of type A; p3 (type B) from p0 and p1.
+    rows = run_backtest(pairs.assign(contacts=np.where(pairs["customer_id"] < 5, 0, 1))).rows
+    p2 = rows[rows["promotion_id"] == "p2"]
+    assert p2["support"].value_counts().to_dict() == {"inside": 145, "new_customer": 5}
+    unseen = pairs.assign(promotion_type=np.where(pairs["promotion_id"] == "p6", "C", "A"))
+    p6 = run_backtest(unseen).rows.query("promotion_id == 'p6'")
+    assert (p6["support"] == "new_promotion").all()
+
+
+def test_intervals_of_expected_responses_cover() -> None:
+    """A new promotion's count falls into the interval about as often as it says."""
+    rng = np.random.default_rng(0)
+    template = run_backtest(make_pairs())
+    runs, hits = 1000, 0
+    for _ in range(runs):
+        expected = rng.uniform(8, 80, 13)
+        observed = rng.poisson(expected * np.exp(rng.normal(-0.2, 0.4, 13)))
+        seen = pd.DataFrame({"positives": observed[1:], "expected": expected[1:]})
+        estimate = replace(template, past_ratios=response_ratios(seen)).expected_interval(
+            expected[0]
+        )
+        assert estimate.ci_low < estimate.value < estimate.ci_high
+        hits += estimate.ci_low <= observed[0] <= estimate.ci_high
+    assert 0.92 <= hits / runs <= 0.965
+    with pytest.raises(InputError, match="must be a sum of probabilities"):
+        template.expected_interval(-1.0)
+
+
+def test_words_and_figure(result: Backtest) -> None:
+    words = result.summary()
+    assert words.startswith("5 promotions predicted, each from those over before it started: ")
+    assert "within promotions" in words and "3 promotions could not be predicted" in words
+    plain = result.to_dict()
+    assert plain["by_promotion"]["p4"]["n"] == 150
+    assert plain["auc"]["ci_low"] < plain["auc"]["value"]
+    axes = result.plot()
+    assert isinstance(axes, Axes) and axes.get_xlabel() == "AUC"
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["p6", "p5", "p4", "p3", "p2"]
+
+
+def test_one_promotion_that_cannot_be_learned_for_is_skipped_not_fatal(pairs: pd.DataFrame) -> None:
+    from promolab.errors import InputError
+
+    class Choosy(ResponseModel):
+        def fit(self, X, y, **beside):  # type: ignore[no-untyped-def]
+            if len(X) < most:
+                raise InputError("too few rows to my taste")
+            return super().fit(X, y, **beside)
+
+    most = 0
+    whole = run_backtest(pairs, model=Choosy)
+    first = whole.by_promotion.sort_values("trained_on")["promotion_id"].iloc[0]
+    sizes = pairs[pairs["label_complete"]].groupby("promotion_id").size()
+    most = int(sizes.sum() / 2)
+    part = run_backtest(pairs, model=Choosy)
+    assert 0 < len(part.by_promotion) < len(whole.by_promotion)
+    told = part.skipped.set_index("promotion_id")["reason"]
+    assert told[first] == "too few rows to my taste"
+    most = 10**9
+    with pytest.raises(InputError, match="no promotion could be learned for: too few rows"):
+        run_backtest(pairs, model=Choosy)

@@ -1,0 +1,232 @@
+"""Calibration mends a model that is too sure, leaves a good one alone, and never reverses ranks."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promolab.compare.backtest import run_backtest
+from promolab.compare.calibration import calibration_out_of_time, compare_calibration
+from promolab.errors import InputError
+from promolab.metrics import auc_within, roc
+from promolab.model.calibration import (
+    Calibrator,
+    best_method,
+    cross_fitted_calibrators,
+    cross_validated_losses,
+    deal,
+)
+from promolab.model.learners import Training
+from promolab.model.response import ResponseModel
+
+
+def simulated(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True log odds, labels, folds."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(-1.5, 1.2, n)
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-truth))).astype(float)
+    return truth, y, np.arange(n) % 5
+
+
+def frame(n: int = 1500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 3)), columns=["a", "b", "c"])
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(1 - X["a"] - 0.5 * X["b"]))).astype(int)
+    return X, y.to_numpy(), rng.integers(0, 300, n), rng.integers(0, 12, n)
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_a_model_that_is_too_sure_is_mended(method: str) -> None:
+    truth, y, _ = simulated()
+    p = 1 / (1 + np.exp(-truth))
+    says = 3 * truth + 1  # three times too sure, and too high
+    mended = Calibrator.fit(method, says, y).apply(says)
+    before = np.abs(1 / (1 + np.exp(-says)) - p).mean()
+    after = np.abs(1 / (1 + np.exp(-mended)) - p).mean()
+    assert after < 0.02 < 0.12 < before
+    if method == "platt":
+        assert Calibrator.fit(method, says, y).slope == pytest.approx(1 / 3, rel=0.1)
+
+
+def test_auto_chooses_what_the_truth_asks_for() -> None:
+    truth, y, fold = simulated()
+    assert best_method(truth, y, fold) in {"identity", "platt"}
+    assert best_method(3 * truth, y, fold) == "platt"
+    bent = np.sign(truth + 1.5) * np.abs(truth + 1.5) ** 0.1 * 6  # no straight line mends this
+    losses = cross_validated_losses(bent, y, fold)
+    assert best_method(bent, y, fold) == "isotonic"
+    assert losses["isotonic"] < losses["platt"] < losses["identity"]
+    # Equal losses: the simplest. Nothing can be learned about a model that says one thing only.
+    assert best_method(np.zeros(40), np.tile([0.0, 1.0], 20), np.arange(40) // 8) == "identity"
+
+
+def test_platt_agrees_with_scikit_learn() -> None:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import LeaveOneGroupOut
+
+    X, y, _, group = frame()
+    training = Training(X, y[:, None].astype(float), ("response",), group=group)
+    fold = deal(training)
+    matrix = X.to_numpy()
+    base = LogisticRegression(C=0.5)
+    splits = list(LeaveOneGroupOut().split(matrix, y, fold))
+    theirs = CalibratedClassifierCV(base, method="sigmoid", cv=splits, ensemble=False)
+    expected = theirs.fit(matrix, y).predict_proba(matrix)[:, 1]
+
+    class Fitted:
+        def __init__(self, part: Training) -> None:
+            self.inner = LogisticRegression(C=0.5).fit(part.X.to_numpy(), part.labels[:, 0])
+
+        def logit(self, rows: pd.DataFrame) -> np.ndarray:
+            return self.inner.decision_function(rows.to_numpy())[:, None]
+
+    (found,) = cross_fitted_calibrators("platt", training, lambda part: [Fitted(part)])  # type: ignore[list-item]
+    says = found.apply(LogisticRegression(C=0.5).fit(matrix, y).decision_function(matrix))
+    np.testing.assert_allclose(1 / (1 + np.exp(-says)), expected, atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(-30, 30), st.booleans()), min_size=4, max_size=40),
+    st.sampled_from(["platt", "isotonic"]),
+)
+def test_ranks_are_never_reversed_and_nobody_is_certain(rows, method) -> None:
+    logits = np.array([z for z, _ in rows])
+    labels = np.array([1.0, 0.0, *[float(v) for _, v in rows][2:]])
+    calibrator = Calibrator.fit(method, logits, labels)
+    grid = np.sort(np.concatenate([logits, np.linspace(-40, 40, 50)]))
+    says = calibrator.apply(grid)
+    assert np.isfinite(says).all() and (np.diff(says) >= 0).all()
+    if method == "isotonic":
+        p = 1 / (1 + np.exp(-says))
+        least, most = 1 / ((labels == 0).sum() + 2), 1 - 1 / ((labels == 1).sum() + 2)
+        assert p.min() >= least - 1e-9 and p.max() <= most + 1e-9
+    again = Calibrator.from_dict(json.loads(json.dumps(calibrator.to_dict())))
+    np.testing.assert_array_equal(again.apply(grid), says)
+
+
+def test_a_model_that_ranks_backwards_is_flattened_and_keeps_its_ranks() -> None:
+    truth, y, _ = simulated()
+    mended = Calibrator.fit("platt", -truth, y)
+    assert mended.slope == 0.01
+    p = 1 / (1 + np.exp(-mended.apply(-truth)))
+    assert p.mean() == pytest.approx(y.mean(), abs=0.001)
+
+
+def test_whole_promotions_are_left_out() -> None:
+    X, y, customer, group = frame()
+    labels = y[:, None].astype(float)
+    fold = deal(Training(X, labels, ("response",), cluster=customer, group=group))
+    assert pd.Series(fold).groupby(group).nunique().max() == 1 and set(fold) == set(range(5))
+    fold = deal(Training(X, labels, ("response",), cluster=customer))
+    assert pd.Series(fold).groupby(customer).nunique().max() == 1
+    assert len(set(deal(Training(X, labels, ("response",))))) == 5
+    order = np.random.default_rng(0).permutation(len(X))
+    shuffled = deal(Training(X.iloc[order], labels[order], ("response",), group=group[order]))
+    first = deal(Training(X, labels, ("response",), group=group))
+    np.testing.assert_array_equal(shuffled, first[order])
+
+
+def test_the_models_have_not_seen_what_they_speak_about() -> None:
+    # A learner that remembers its rows: out of fold it knows nothing, and is flattened.
+    X, y, _, group = frame(600)
+    X["row"] = np.arange(len(X))
+
+    class Memory:
+        def __init__(self, part: Training) -> None:
+            self.known = dict(zip(part.X["row"], part.labels[:, 0], strict=True))
+
+        def logit(self, rows: pd.DataFrame) -> np.ndarray:
+            return np.array([[20 * self.known.get(r, 0.5) - 10] for r in rows["row"]])
+
+    training = Training(X, y[:, None].astype(float), ("response",), group=group)
+    (found,) = cross_fitted_calibrators("platt", training, lambda part: [Memory(part)])  # type: ignore[list-item]
+    assert found.slope == 0.01
+
+
+def test_calibration_behind_the_door(tmp_path) -> None:
+    X, y, customer, group = frame()
+    plain = ResponseModel(l2=1.0).fit(X, y, cluster=customer, group=group)
+    for method in ("platt", "isotonic", "auto"):
+        model = ResponseModel(l2=1.0, calibration=method).fit(X, y, cluster=customer, group=group)
+        assert roc(y, model.probability(X)).auc == pytest.approx(
+            roc(y, plain.probability(X)).auc, abs=0.005
+        )
+        loaded = ResponseModel.load(model.save(tmp_path / f"{method}.safetensors"))
+        np.testing.assert_array_equal(loaded.probability(X), model.probability(X))
+        again = ResponseModel(l2=1.0, calibration=method).fit(X, y, cluster=customer, group=group)
+        np.testing.assert_array_equal(again.logit(X), model.logit(X))
+    assert auc_within(y, model.probability(X), group).auc > 0.6
+
+
+def test_several_outcomes_have_a_calibrator_each() -> None:
+    X, y, customer, group = frame()
+    both = pd.DataFrame({"click": y.astype(float), "purchase": (X["b"] > 0.3).astype(float)})
+    both.loc[::7, "purchase"] = np.nan
+    model = ResponseModel(calibration="platt").fit(X, both, cluster=customer, group=group)
+    assert len(model.calibrators_) == 2 and model.calibrators_[0] != model.calibrators_[1]
+    assert model.probability(X).columns.tolist() == ["click", "purchase"]
+
+
+@pytest.mark.parametrize(
+    ("method", "groups", "sentence"),
+    [
+        ("plat", 5, "platt"),
+        ("platt", 1, "1 promotion cannot be parted so"),
+        ("isotonic", 2, "both classes of 'response', beside others that do: 2 promotions cannot"),
+    ],
+)
+def test_what_cannot_be_is_said(method: str, groups: int, sentence: str) -> None:
+    X, y, customer, _ = frame(200)
+    group = np.arange(200) % groups
+    if groups == 2:  # one promotion without a response
+        y = y * group
+    with pytest.raises(InputError, match=sentence):
+        ResponseModel(calibration=method).fit(X, y, group=group)
+    if groups < 3:  # customers can be left out where promotions cannot
+        model = ResponseModel(calibration=method).fit(X, y, cluster=customer, group=group)
+        assert model.calibrators_[0].method == method
+
+
+def test_versions_side_by_side() -> None:
+    truth, y, _ = simulated()
+    customer = np.arange(len(y)) // 2
+    sigmoid = {name: 1 / (1 + np.exp(-z)) for name, z in (("raw", 3 * truth), ("mended", truth))}
+    found = compare_calibration(y, sigmoid, customer)
+    assert found.best == "mended" and found.clusters == len(y) // 2
+    raw, mended = found.estimate("raw", "slope"), found.estimate("mended", "slope")
+    assert raw.ci_low < 1 / 3 < raw.ci_high < 0.5
+    assert mended.ci_low < 1 < mended.ci_high
+    assert found.estimate("raw", "ece").ci_low > found.estimate("mended", "ece").ci_high
+    assert "beyond noise" in found.plot().get_title(loc="left").replace("\n", " ")
+    assert set(found.to_dict()["methods"]) == {"raw", "mended"}
+    with pytest.raises(InputError, match="no predictions"):
+        compare_calibration(y, {})
+
+
+def test_calibrators_know_no_more_than_the_backtest_does() -> None:
+    X, y, customer, group = frame(900)
+    start = pd.Timestamp("2024-01-01") + pd.to_timedelta(20 * group, unit="D")
+    pairs = X.assign(
+        customer_id=customer,
+        promotion_id=group,
+        starts_at=start,
+        ends_at=start + pd.Timedelta(days=14),
+        label_complete=True,
+        redeemed=y,
+    )
+    pairs = pairs.sort_values(["promotion_id", "customer_id"])
+    found = calibration_out_of_time(pairs, methods=(None, "platt"))
+    assert found.table["method"].tolist() == ["uncalibrated", "platt"]
+    later = pairs["promotion_id"] > 6
+    changed = pairs.assign(redeemed=pairs["redeemed"].where(~later, 1 - pairs["redeemed"]))
+    early, again = (
+        run_backtest(p, model=lambda: ResponseModel(calibration="platt")).rows
+        for p in (pairs, changed)
+    )
+    before = early["promotion_id"] <= 7
+    np.testing.assert_array_equal(early.loc[before, "p"], again.loc[before, "p"])

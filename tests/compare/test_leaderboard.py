@@ -1,0 +1,312 @@
+"""Models compared on the same rows, none of which any had seen, and the one that is recommended."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+
+from promolab.compare.backtest import run_backtest
+from promolab.compare.leaderboard import compare_models
+from promolab.compare.leaderboard_result import Leaderboard
+from promolab.compare.segment_quality import quality_by_segment
+from promolab.errors import InputError
+from promolab.metrics import auc_within, compare_auc
+from promolab.model.inputs.folds import customer_folds, promotion_folds, time_folds
+from promolab.model.response import ResponseModel
+
+WEEK = pd.Timedelta(weeks=1)
+START = pd.Timestamp("2017-01-02")
+
+
+def make_pairs(promotions: int = 7, n: int = 150, seed: int = 0) -> pd.DataFrame:
+    """Promotions of three weeks that start every two; the last is not over."""
+    rng = np.random.default_rng(seed)
+    k = np.repeat(np.arange(promotions), n)
+    spend = rng.normal(size=len(k))
+    shape = rng.normal(size=len(k))
+    logit = -1.0 + 1.4 * spend + rng.normal(0, 0.3, promotions)[k]
+    return pd.DataFrame(
+        {
+            "customer_id": np.tile(np.arange(n), promotions),
+            "promotion_id": [f"p{i}" for i in k],
+            "starts_at": START + 2 * WEEK * k,
+            "ends_at": START + 2 * WEEK * k + 3 * WEEK,
+            "label_complete": k < promotions - 1,
+            "redeemed": (rng.uniform(size=len(k)) < 1 / (1 + np.exp(-logit))).astype(int),
+            "spend": spend,
+            "shape": shape,
+        }
+    )
+
+
+MODELS = {
+    "one feature": lambda: ResponseModel(columns=["shape"]),
+    "logistic": "logistic",
+    "spend alone": ResponseModel(columns=["spend"]),
+}
+
+
+class Picky:
+    """Learns only from as many rows as it likes."""
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> "Picky":
+        if len(X) < 300:
+            raise InputError("too few rows for me")
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        return np.tile([0.7, 0.3], (len(X), 1))
+
+
+@pytest.fixture(scope="module")
+def pairs() -> pd.DataFrame:
+    return make_pairs()
+
+
+@pytest.fixture(scope="module")
+def board(pairs: pd.DataFrame) -> Leaderboard:
+    return compare_models(pairs, MODELS, draws=200)
+
+
+def test_every_model_is_backtested_on_the_same_rows(
+    pairs: pd.DataFrame, board: Leaderboard
+) -> None:
+    alone = run_backtest(pairs, model=lambda: ResponseModel(columns=["spend"]))
+    theirs = board.backtests["spend alone"]
+    pd.testing.assert_frame_equal(theirs.rows, alone.rows, check_exact=True)
+    assert len(board.rows) == len(board.scores) == len(alone.rows)
+    key = ["customer_id", "promotion_id"]
+    mine = board.rows.assign(p=board.scores["spend alone"])
+    both = mine.merge(alone.rows, on=key, suffixes=("", "_alone"))
+    np.testing.assert_array_equal(both["p"], both["p_alone"])
+    np.testing.assert_array_equal(both["y"], both["y_alone"])
+
+
+def test_figures_agree_with_scikit_learn(board: Leaderboard) -> None:
+    table = board.table.set_index("model")
+    y = board.rows["y"]
+    for name in board.models:
+        p = board.scores[name]
+        assert table.loc[name, "auc"] == pytest.approx(roc_auc_score(y, p))
+        assert table.loc[name, "log_loss"] == pytest.approx(log_loss(y, p))
+        assert table.loc[name, "average_precision"] == pytest.approx(average_precision_score(y, p))
+        assert table.loc[name, "auc_within"] == pytest.approx(
+            auc_within(y, p, board.rows["promotion_id"]).auc
+        )
+        assert table.loc[name, "seconds"] > 0
+        for metric in board.metrics:
+            low, high = table.loc[name, f"{metric}_low"], table.loc[name, f"{metric}_high"]
+            assert low < high
+
+
+def test_differences_are_paired_with_the_simplest(board: Leaderboard) -> None:
+    rows = board.differences.query("metric == 'auc'").set_index("model")
+    y, customer = board.rows["y"], board.rows["customer_id"]
+    one = compare_auc(y, board.scores["logistic"], board.scores["one feature"], cluster=customer)
+    found = rows.loc["logistic", ["difference", "difference_low", "difference_high"]]
+    np.testing.assert_allclose(
+        found.to_numpy(float), [one.difference, one.ci_low, one.ci_high], atol=1e-12
+    )
+    assert rows.loc["one feature", "difference"] == 0
+
+
+def test_the_simplest_within_noise_of_the_best_is_recommended(
+    pairs: pd.DataFrame, board: Leaderboard
+) -> None:
+    # "one feature" cannot see what counts; the other two differ by noise at most.
+    assert board.recommended == "logistic"
+    assert "Recommended: logistic" in board.summary()
+    turned = compare_models(pairs, dict(reversed(MODELS.items())), draws=200)
+    assert turned.recommended == "spend alone"
+    two = compare_models(pairs, {"first": "logistic", "second": "logistic"}, draws=200)
+    assert two.recommended == two.best() == "first"
+    assert "the simplest" in two.summary()
+
+
+def test_what_one_model_cannot_predict_is_left_out_for_all(pairs: pd.DataFrame) -> None:
+    found = compare_models(pairs, {"logistic": "logistic", "picky": Picky}, draws=100)
+    alone = run_backtest(pairs)
+    lost = found.left_out[found.left_out["reason"].str.contains("picky could not learn")]
+    assert lost["promotion_id"].tolist() == ["p2"]  # predicted from p0 alone, 150 rows
+    assert lost["n"].tolist() == [150]
+    kept = set(alone.by_promotion["promotion_id"]) - {"p2"}
+    for backtest in found.backtests.values():
+        assert set(backtest.by_promotion["promotion_id"]) == kept
+        assert "p2" in set(backtest.skipped["promotion_id"])
+    assert set(found.rows["promotion_id"]) == kept
+    assert "4 promotions could not be predicted" in found.summary()
+    with pytest.raises(InputError, match="'picky' could learn in no fold: too few rows"):
+        compare_models(pairs[pairs["customer_id"] < 40], {"picky": Picky}, min_positives=5)
+
+
+def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
+    plain = pairs.rename(columns={"redeemed": "click", "starts_at": "when"})
+    plain = plain.drop(columns=["promotion_id", "ends_at", "label_complete"])
+    models = {"logistic": "logistic", "held": ResponseModel(l2=35.0)}
+    by_time = compare_models(plain, models, "click", time="when", draws=100, folds=3)
+    assert by_time.features == ("shape", "spend")
+    assert "each block of time predicted from the rows before it" in by_time.summary()
+    assert "auc_within" not in by_time.metrics and not by_time.backtests
+    assert by_time.rows["fold"].nunique() == 3
+    text = plain.assign(when=plain["when"].dt.strftime("%Y-%m-%d"))
+    same = compare_models(text, models, "click", time="when", draws=100, folds=3)
+    pd.testing.assert_frame_equal(same.scores, by_time.scores, check_exact=True)
+    for wrong, sentence in (
+        ({"when": plain["when"].dt.strftime("%d.%m.%Y")}, "expected dates, times or numbers"),
+        ({"click": np.where(plain["click"] == 1, "yes", "no")}, "click has 1,050 values other"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            compare_models(plain.assign(**wrong), models, "click", time="when")
+    by_customer = compare_models(plain, models, "click", draws=100)
+    assert len(by_customer.rows) == len(plain)
+    assert "no test out of time" in by_customer.summary()
+    one = compare_models(plain, ["logistic"], "click")
+    assert one.recommended == "logistic" and np.isnan(one.differences["difference"]).all()
+    assert one.table["auc_low"].iloc[0] < one.table["auc"].iloc[0]
+    assert one.plot().get_xlabel() == "AUC"
+
+
+def test_folds_never_look_ahead(pairs: pd.DataFrame) -> None:
+    for folds in (None, 2):
+        rolling, labels, _ = promotion_folds(pairs, "redeemed", folds=folds)
+        assert len(rolling.parts) <= (folds or len(rolling.parts))
+        for fold in rolling.parts:
+            test, train = pairs.iloc[fold.test], pairs.iloc[fold.train]
+            assert train["ends_at"].max() <= test["starts_at"].min()
+            assert not np.isnan(labels[fold.train]).any()
+        whole = np.sort(np.concatenate([f.test for f in rolling.parts]))
+        np.testing.assert_array_equal(rolling.tested, whole)
+    when = np.random.default_rng(0).integers(0, 9, 80)
+    blocks = time_folds(when, 4)
+    assert len(blocks.parts) == 4
+    assert all(when[f.train].max() < when[f.test].min() for f in blocks.parts)
+    customers = pairs["customer_id"].to_numpy()
+    for fold in customer_folds(customers, 4).parts:
+        assert not set(customers[fold.train]) & set(customers[fold.test])
+        assert len(fold.train) + len(fold.test) == len(pairs)
+    with pytest.raises(InputError, match="all rows are of one moment"):
+        time_folds([3, 3, 3])
+    with pytest.raises(InputError, match="single customer"):
+        customer_folds(["a", "a"])
+
+
+def test_a_group_of_weights_need_not_be_a_feature(pairs: pd.DataFrame) -> None:
+    models = {"shared": "logistic", "each": ResponseModel(by="promotion_id", pooling=1e9)}
+    found = compare_models(pairs, models, draws=100)
+    assert "promotion_id" not in found.features
+    # So strongly pooled, and for promotions never seen, it is the shared model.
+    np.testing.assert_allclose(found.scores["each"], found.scores["shared"], atol=1e-4)
+
+
+def test_calls_that_cannot_be(pairs: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="did you mean 'logistic'"):
+        compare_models(pairs, ["logistc"])
+    with pytest.raises(InputError, match="did you mean 'log_loss'"):
+        compare_models(pairs, ["logistic"], metric="logloss")
+    with pytest.raises(InputError, match="nothing to compare models on: none had ended"):
+        compare_models(pairs[pairs["promotion_id"] == "p0"], ["logistic"])
+    with pytest.raises(InputError, match="rows predicted have redeemed = 0"):
+        late = pairs["promotion_id"].isin(["p2", "p3", "p4", "p5", "p6"])
+        compare_models(
+            pairs.assign(redeemed=pairs["redeemed"].where(~late, 0)), ["logistic"], min_positives=5
+        )
+    with pytest.raises(InputError, match="give at least one"):
+        compare_models(pairs, [])
+    with pytest.raises(InputError, match="logistic twice"):
+        compare_models(pairs, ["logistic", "logistic"])
+    with pytest.raises(InputError, match="folds = 1"):
+        compare_models(pairs, ["logistic"], folds=1)
+
+
+def test_quality_by_segment(pairs: pd.DataFrame, board: Leaderboard) -> None:
+    segments = pd.Series(np.where(np.arange(140) % 2, "odd", "even"), index=np.arange(140))
+    found = board.by_segment(segments)
+    table = found.table.set_index("segment")
+    assert table.index.tolist() == ["even", "no segment", "odd"]
+    rows = board.rows.assign(p=board.scores["logistic"])
+    odd = rows[(rows["customer_id"] < 140) & (rows["customer_id"] % 2 == 1)]
+    assert table.loc["odd", "n"] == len(odd)
+    assert table.loc["odd", "auc"] == pytest.approx(roc_auc_score(odd["y"], odd["p"]))
+    assert table.loc["odd", "ratio"] == pytest.approx(odd["y"].sum() / odd["p"].sum())
+    assert (table["ratio_low"] < table["ratio"]).all() and table["n"].sum() == len(rows)
+    by_promotion = pairs[["customer_id", "promotion_id"]].assign(week=pairs["promotion_id"])
+    of_backtest = quality_by_segment(board.backtests["logistic"], by_promotion)
+    assert of_backtest.table["segment"].tolist() == ["p2", "p3", "p4", "p5"]
+    twice = rows.assign(p=np.where(rows["customer_id"] % 2 == 1, rows["p"] / 3, rows["p"]))
+    wrong = quality_by_segment(twice, segments)
+    assert "odd" in set(wrong.apart["segment"]) and "odd: " in wrong.summary()
+    assert wrong.plot(by="ratio").get_xscale() == "log"
+    assert found.plot().get_xlabel() == "AUC"
+    assert found.to_dict()["odd"]["ratio"]["n"] == len(odd)
+    with pytest.raises(InputError, match="none of the predicted customers"):
+        board.by_segment(pd.Series({-1: "a"}))
+    with pytest.raises(InputError, match="name a customer twice"):
+        board.by_segment(pd.Series(["a", "b"], index=[1, 1]))
+    with pytest.raises(InputError, match="there is no model 'tree'"):
+        board.by_segment(segments, "tree")
+
+
+def test_words_and_figures(board: Leaderboard) -> None:
+    words = board.summary()
+    assert words.startswith("3 models on the same 600 contacts")
+    assert "(Holm)" in words
+    plain = board.to_dict()
+    assert plain["recommended"] == "logistic"
+    value = plain["models"]["spend alone"]["log_loss"]
+    assert value["difference"]["ci_low"] < value["difference"]["value"]
+    assert "<table" in board._repr_html_()
+    assert board.plot().get_xlabel() == "difference in AUC to one feature"
+    assert "log-loss" in board.plot(metric="log_loss").get_xlabel()
+    for ax in (board.plot_roc(), board.plot_precision_recall()):
+        named = [text.get_text().split("\n")[0] for text in ax.get_legend().get_texts()]
+        assert set(named) == set(board.models)
+        (small,) = ax.child_axes
+        assert {text.get_text() for text in small.texts} >= set(board.models[1:])
+        looks = {(line.get_linestyle(), line.get_color()) for line in ax.get_lines()[:3]}
+        assert len({style for style, _ in looks}) == 3  # told apart without colour
+    at_ninety = replace(board, level=0.9).plot_roc().get_legend().get_title().get_text()
+    assert at_ninety.startswith("AUC [90 %]")
+    assert len(board.plot_reliability()) == 3
+    with pytest.raises(InputError, match="there is no measure 'lift'"):
+        board.recommend("lift")
+
+
+def test_same_again(pairs: pd.DataFrame, board: Leaderboard) -> None:
+    again = compare_models(pairs.sample(frac=1, random_state=1), MODELS, draws=200)
+    drop = ["seconds"]
+    pd.testing.assert_frame_equal(
+        again.table.drop(columns=drop), board.table.drop(columns=drop), rtol=1e-6, atol=2e-3
+    )
+
+
+def test_a_segment_with_few_responses_is_not_spoken_of() -> None:
+    rng = np.random.default_rng(3)
+    n = 400
+    rows = pd.DataFrame({"customer_id": range(n), "p": rng.uniform(0.05, 0.6, n)})
+    rows["y"] = (rng.uniform(size=n) < rows["p"]).astype(int)
+    segments = pd.Series(np.where(np.arange(n) < 12, "tiny", "rest"), index=np.arange(n))
+    found = quality_by_segment(rows, segments)
+    assert set(found.table["segment"]) == {"tiny", "rest"}, "the table has everybody"
+    assert found.large["segment"].tolist() == ["rest"]
+    assert "1 with fewer than 10 responses not shown" in found.summary()
+    assert [t.get_text() for t in found.plot().get_yticklabels()] == ["rest"]
+    with pytest.raises(InputError, match="too few to draw"):
+        quality_by_segment(rows.head(12), segments).plot()
+
+
+def test_a_leak_is_alarmed_in_the_summary_with_the_column_that_tells_it(
+    pairs: pd.DataFrame, board: Leaderboard
+) -> None:
+    assert board.leakage == "" and "Alarm" not in board.summary()
+    rng = np.random.default_rng(3)
+    leaky = pairs.assign(opened=pairs["redeemed"] * 3.0 + rng.normal(0, 0.5, len(pairs)))
+    told = compare_models(leaky, ["logistic", "tree"], draws=50)
+    assert told.leakage in told.summary() and told.leakage == told.to_dict()["leakage"]
+    assert told.leakage.startswith("Alarm: logistic has an AUC of 1.00; opened (AUC 1.00) ranks")
+    # No column by itself, but two together.
+    rest = leaky["opened"] - 3.0 * leaky["shape"]
+    both = pairs.assign(one=rest, other=3.0 * leaky["shape"]).drop(columns=["shape", "spend"])
+    told = compare_models(both, ["logistic"], draws=50)
+    assert "logistic has an AUC of" in told.leakage and "by itself" not in told.leakage

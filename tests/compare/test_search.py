@@ -1,0 +1,267 @@
+"""The search for options: never on what comes later, the same again, resumed as if unbroken."""
+
+import contextlib
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from sklearn.metrics import log_loss
+
+from promolab.compare import search as module
+from promolab.compare.backtest import run_backtest
+from promolab.compare.rolling import predict_folds
+from promolab.compare.search import search_options
+from promolab.compare.search_result import SearchResult
+from promolab.compare.search_spaces import SPACES, Span, space_of
+from promolab.errors import InputError, MissingExtraError
+from promolab.model.response import ResponseModel
+
+WEEK = pd.Timedelta(weeks=1)
+START = pd.Timestamp("2017-01-02")
+SPACE = {"l2": Span(0.1, 3000.0, log=True)}
+
+
+@pytest.fixture(scope="module")
+def pairs() -> pd.DataFrame:
+    """Few rows, many features of which one counts: the default penalty is too weak."""
+    rng = np.random.default_rng(3)
+    promotions, n = 7, 60
+    k = np.repeat(np.arange(promotions), n)
+    features = rng.normal(size=(len(k), 20))
+    logit = -0.5 + 0.4 * features[:, 0]
+    frame = pd.DataFrame(features, columns=[f"x{i}" for i in range(20)])
+    return frame.assign(
+        customer_id=np.tile(np.arange(n), promotions),
+        promotion_id=[f"p{i}" for i in k],
+        starts_at=START + WEEK * k,
+        ends_at=START + WEEK * (k + 1),
+        label_complete=True,
+        redeemed=(rng.uniform(size=len(k)) < 1 / (1 + np.exp(-logit))).astype(int),
+    )
+
+
+@pytest.fixture(scope="module")
+def found(pairs: pd.DataFrame) -> SearchResult:
+    return search_options(pairs, "logistic", trials=10, space=SPACE, min_positives=5)
+
+
+def without_seconds(result: SearchResult) -> pd.DataFrame:
+    return result.table.drop(columns="seconds")
+
+
+def test_values_are_those_of_a_backtest(pairs: pd.DataFrame, found: SearchResult) -> None:
+    rows = run_backtest(pairs, min_positives=5).rows
+    assert found.default_value == pytest.approx(log_loss(rows["y"], rows["p"]))
+    best = run_backtest(pairs, model=found.model, min_positives=5).rows
+    assert found.value == pytest.approx(log_loss(best["y"], best["p"]))
+    assert found.value == found.table["value"].min() < found.default_value
+    assert found.best["l2"] > 30 and found.model().get_params()["l2"] == found.best["l2"]
+    gain = found.advantage
+    assert gain.value == pytest.approx(found.default_value - found.value)
+    assert gain.ci_low < gain.value < gain.ci_high
+    assert set(found.table["state"]) <= {"complete", "pruned"}
+    pruned = found.table[found.table["state"] == "pruned"]
+    assert len(pruned) and pruned["value"].isna().all() and (pruned["folds"] < 6).all()
+
+
+def test_same_seed_same_trials_and_a_resumed_search_is_the_same(
+    pairs: pd.DataFrame, found: SearchResult, tmp_path: Path
+) -> None:
+    store = tmp_path / "search.db"
+    call = {"space": SPACE, "min_positives": 5, "store": store}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "predict_folds", cut_off_after(calls=4 * 6 + 2))
+        with pytest.raises(KeyboardInterrupt):
+            search_options(pairs, "logistic", trials=10, **call)
+    resumed = search_options(pairs, "logistic", trials=10, **call)
+    assert resumed.resumed == 4
+    pd.testing.assert_frame_equal(
+        without_seconds(resumed), without_seconds(found), check_exact=True
+    )
+    assert resumed.best == found.best and resumed.advantage == found.advantage
+    again = search_options(pairs, "logistic", trials=10, **call)
+    assert again.resumed == 10 and again.best == found.best
+    other = search_options(pairs, "logistic", trials=2, **call, seed=1)
+    assert other.resumed == 0  # another search in the same file
+    fewer = search_options(pairs.head(360), "logistic", trials=1, **call)
+    assert fewer.resumed == 0
+
+
+def cut_off_after(calls: int) -> Any:
+    """Return a way to predict that is interrupted in the middle of a trial."""
+    left = iter(range(calls))
+
+    def predict(*given: Any) -> np.ndarray:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return predict_folds(*given)
+
+    return predict
+
+
+def test_later_promotions_reach_only_the_test_after(pairs: pd.DataFrame) -> None:
+    moment = START + 5 * WEEK
+    call = {"trials": 3, "space": SPACE, "min_positives": 5, "holdout_from": moment}
+    found = search_options(pairs, "logistic", **call)
+    assert found.later is not None
+    late = pairs["starts_at"] >= moment
+    changed = pairs.assign(redeemed=np.where(late, 1 - pairs["redeemed"], pairs["redeemed"]))
+    again = search_options(changed, "logistic", **call)
+    pd.testing.assert_frame_equal(without_seconds(again), without_seconds(found))
+    assert again.later is not None and again.later["best"] != found.later["best"]
+    rows = run_backtest(pairs, model=found.model, min_positives=5).rows
+    rows = rows[rows["starts_at"] >= moment]
+    assert found.later["best"] == pytest.approx(log_loss(rows["y"], rows["p"]))
+    assert "which the search did not see" in found.summary()
+    with pytest.raises(InputError, match="leaves nothing to test on"):
+        search_options(pairs, "logistic", **{**call, "holdout_from": "2018-01-01"})
+    with pytest.raises(InputError, match="is no time"):
+        search_options(pairs, "logistic", **{**call, "holdout_from": "soon"})
+
+
+def test_what_was_predicted_before_the_moment_is_no_test_after_it(pairs: pd.DataFrame) -> None:
+    moment = START + 4 * WEEK
+    call = {"trials": 1, "space": SPACE, "min_positives": 5, "holdout_from": moment}
+    whole = search_options(pairs, "logistic", **call)
+    ahead = search_options(pairs.assign(as_of=pairs["starts_at"] - WEEK), "logistic", **call)
+    assert whole.later is not None and ahead.later is not None
+    # The one that starts right then had been predicted a week earlier.
+    assert whole.later["advantage"].n - ahead.later["advantage"].n == 60
+    zone = {name: pairs[name].dt.tz_localize("UTC") for name in ("starts_at", "ends_at")}
+    assert search_options(pairs.assign(**zone), "logistic", **call).later == whole.later
+
+
+def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
+    plain = pairs.drop(columns=["promotion_id", "ends_at", "label_complete"])
+    plain = plain.rename(columns={"redeemed": "click", "starts_at": "when"})
+    call = {"outcome": "click", "trials": 2, "space": SPACE, "min_positives": 5}
+    by_time = search_options(plain, time="when", holdout_from=START + 5 * WEEK, **call)
+    assert by_time.features == tuple(sorted(f"x{i}" for i in range(20)))
+    assert by_time.later is not None and by_time.later["advantage"].n == 120
+    by_customer = search_options(plain, metric="auc", folds=3, **call)
+    assert "no test out of time" in by_customer.summary()
+    assert 0.5 < by_customer.default_value < 1
+    text = plain.assign(when=plain["when"].dt.strftime("%Y-%m-%d"))
+    same = search_options(text, time="when", holdout_from="2017-02-06", **call)
+    assert same.later == by_time.later
+    with pytest.raises(InputError, match="holdout_from = '2017-02-06' is no number"):
+        search_options(
+            plain.assign(when=plain["when"].dt.day_of_year),
+            time="when",
+            holdout_from="2017-02-06",
+            **call,
+        )
+    with pytest.raises(InputError, match="needs times"):
+        search_options(plain, holdout_from="2017-02-01", **call)
+
+
+def test_other_measures_and_choices(pairs: pd.DataFrame) -> None:
+    call = {"trials": 3, "min_positives": 5, "folds": 2}
+    within = search_options(pairs, "tree", metric="auc_within", **call)
+    assert set(within.defaults) == {"depth", "min_leaf"}
+    chosen = search_options(
+        pairs, "tree", metric="auc", space={"depth": (1, 2)}, fixed={"min_leaf": 20}, **call
+    )
+    assert set(chosen.table["depth"]) <= {1, 2}
+    assert chosen.model().get_params()["min_leaf"] == 20
+    rows = chosen.table[chosen.table["state"] == "complete"]
+    assert rows["value"].between(0.4, 1).all()
+    depth = int(rows["depth"].iloc[0])
+    made = ResponseModel("tree", depth=depth, min_leaf=20)
+    assert made.get_params()["depth"] == depth
+
+
+def test_options_that_the_model_refuses_are_no_candidates(pairs: pd.DataFrame) -> None:
+    found = search_options(
+        pairs, "logistic", trials=4, space={"l2": (-1.0, 300.0)}, min_positives=5
+    )
+    refused = found.table[found.table["state"] == "refused"]
+    assert len(refused) and (refused["l2"] == -1.0).all() and refused["value"].isna().all()
+    assert found.best == {"l2": 300.0}
+    assert "refused" in found.summary()
+
+
+def test_budget_in_seconds(pairs: pd.DataFrame) -> None:
+    short = search_options(pairs, trials=50, seconds=1e-9, space=SPACE, min_positives=5)
+    assert len(short.table) == 1 and "1 of 50 trial" in short.summary()
+
+
+def test_nothing_of_optuna_shows(
+    pairs: pd.DataFrame, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = optuna.logging.get_verbosity()
+    state = np.random.get_state()[1].copy()
+    search_options(pairs, trials=1, space=SPACE, min_positives=5)
+    assert optuna.logging.get_verbosity() == before
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    told = capfd.readouterr()
+    assert told.out == told.err == ""
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match=r"promolab\[search\]"):
+        search_options(pairs, trials=1)
+
+
+def test_calls_that_cannot_be(pairs: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'depth'"):
+        search_options(pairs, "tree", space={"dept": Span(1, 2)})
+    with pytest.raises(InputError, match="nothing to search"):
+        search_options(pairs, fixed={"l2": 3.0, "l1": 0.0})
+    with pytest.raises(InputError, match="trials = 0"):
+        search_options(pairs, trials=0)
+    with pytest.raises(InputError, match="did you mean 'log_loss'"):
+        search_options(pairs, metric="logloss")
+    with pytest.raises(InputError, match="nothing to search on: none had ended"):
+        search_options(pairs.head(60))
+    with pytest.raises(InputError, match="no folder"):
+        search_options(pairs, trials=1, store=tmp_path / "no" / "search.db")
+    foreign = tmp_path / "foreign.db"
+    with contextlib.closing(sqlite3.connect(foreign)) as file, file:
+        file.execute("CREATE TABLE trials (another INTEGER)")
+    with pytest.raises(InputError, match="no store of a search"):
+        search_options(pairs, trials=1, store=foreign, min_positives=5)
+    strange = tmp_path / "notes.txt"
+    strange.write_text("not a database, and long enough to look into")
+    with pytest.raises(InputError, match="no store of a search"):
+        search_options(pairs, trials=1, store=strange, min_positives=5)
+    with pytest.raises(InputError, match="numbers that ascend"):
+        Span(3, 2)
+    with pytest.raises(InputError, match="at least two choices"):
+        space_of("tree", {"depth": [2]})
+
+
+def test_every_space_is_of_options_that_the_kind_takes() -> None:
+    for kind, space in SPACES.items():
+        if not space:
+            continue
+        for where in ("low", "high"):
+            given = {
+                name: getattr(span, where) if isinstance(span, Span) else span[0]
+                for name, span in space_of(kind).items()
+            }
+            ResponseModel(kind, **given)
+
+
+def test_words_and_figure(found: SearchResult) -> None:
+    words = found.summary()
+    assert words.startswith("10 trials of logistic") and "optimistic" in words
+    assert "=)" not in words  # a page's reader has no parameters to set
+    plain = found.to_dict()
+    assert plain["later"] is None and plain["trials"] == 10
+    assert plain["advantage"]["ci_low"] < plain["advantage"]["ci_high"]
+    ax = found.plot()
+    named = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert named[:2] == ["a trial", "the best so far"] and ax.get_ylabel() == "log-loss"
+    assert "<table" in found._repr_html_()
+
+
+def test_a_leak_is_alarmed_with_its_column(pairs: pd.DataFrame, found: SearchResult) -> None:
+    assert found.leakage == "" and "Alarm" not in found.summary()
+    leaky = pairs.assign(opened=pairs["redeemed"] + 0.1 * pairs["customer_id"].mod(3))
+    told = search_options(leaky, "tree", trials=1, folds=2)
+    assert "Alarm: tree has an AUC of" in told.summary()
+    assert "opened (AUC 1.00) ranks redeemed by itself" in told.summary()

@@ -1,0 +1,197 @@
+"""The interval of a randomised difference covers a planted effect, and is no wider than needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import assign
+from promolab.effects.arms import compare_arms
+from promolab.errors import InputError
+
+DRAWS = 1000
+HELD_AND_RATE = [(50, 0.01), (50, 0.05), (50, 0.15), (100, 0.01), (100, 0.1), (500, 0.03)]
+
+
+def counted(treated: tuple[int, int], control: tuple[int, int]):
+    """Compare arms of so many successes among so many."""
+    y = np.zeros(treated[1] + control[1], dtype=int)
+    y[: treated[0]] = 1
+    y[treated[1] : treated[1] + control[0]] = 1
+    return compare_arms(y, np.repeat(["send", "holdout"], [treated[1], control[1]]))
+
+
+def covered_and_width(x1, n1, x0, n0, truth) -> tuple[float, float]:
+    """Return the share of draws whose interval covers the truth, and the mean width."""
+    pairs, times = np.unique(np.column_stack([x1, x0]), axis=0, return_counts=True)
+    found = [counted((int(a), n1), (int(b), n0)).difference for a, b in pairs]
+    low, high = (np.array([getattr(e, end) for e in found]) for end in ("ci_low", "ci_high"))
+    covered = (low <= truth) & (truth <= high)
+    return float(times @ covered / len(x1)), float(times @ (high - low) / len(x1))
+
+
+@pytest.mark.parametrize(("held", "rate"), HELD_AND_RATE)
+@pytest.mark.parametrize("planted", [0.0, 0.02])
+def test_shares_are_covered_over_customers_like_these(held, rate, planted):
+    rng = np.random.default_rng(2)
+    n1, p1 = 9 * held, rate + planted
+    x1, x0 = rng.binomial(n1, p1, DRAWS), rng.binomial(held, rate, DRAWS)
+    covered, width = covered_and_width(x1, n1, x0, held, planted)
+    assert 0.93 <= covered <= 0.97
+    needed = 2 * 1.96 * np.sqrt(p1 * (1 - p1) / n1 + rate * (1 - rate) / held)
+    # With half a success, or one, expected in the holdout, nothing that covers is narrower.
+    most = 1.7 if held * rate < 1 else 1.4 if held * rate < 2 else 1.12
+    assert width <= most * needed
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.15])
+@pytest.mark.parametrize("planted", [0.0, 0.02])
+def test_shares_are_covered_over_draws_of_the_same_customers(rate, planted, held=200, draws=5000):
+    rng = np.random.default_rng(3)
+    # Every customer has an outcome for each arm; chance only draws which of the two is seen.
+    n = 10 * held
+    anyway, if_sent = round(n * rate), round(n * planted)
+    drawn = rng.multivariate_hypergeometric([anyway, if_sent, n - anyway - if_sent], held, draws)
+    bought = anyway + if_sent - drawn[:, 0] - drawn[:, 1]
+    covered, width = covered_and_width(bought, n - held, drawn[:, 0], held, if_sent / n)
+    assert 0.93 <= covered <= 0.97
+    assert width <= 1.1 * 2 * 1.96 * np.std(bought / (n - held) - drawn[:, 0] / held)
+
+
+@pytest.fixture(scope="module")
+def households():
+    """Outcomes without and with contact of 1,200 customers in 500 households that buy alike."""
+    rng = np.random.default_rng(5)
+    cluster = np.sort(rng.integers(0, 500, 1200))
+    leaning = rng.beta(0.4, 2.5, 500)[cluster]
+    without = rng.random(1200) < leaning
+    spend = np.where(rng.random(1200) < 0.6, rng.gamma(2, 10, 500)[cluster], 0.0)
+    return pd.DataFrame(
+        {
+            "cluster": cluster,
+            "share_0": without,
+            "share_1": without | (rng.random(1200) < 0.05),
+            "mean_0": spend,
+            "mean_1": spend + rng.normal(3, 2, 1200),
+        }
+    )
+
+
+@pytest.mark.parametrize("kind", ["share", "mean"])
+def test_differences_are_covered_by_assignment_of_households(households, kind):
+    ours, naive, widths, values = [], [], [], []
+    y0, y1 = (households[f"{kind}_{i}"].to_numpy(float) for i in (0, 1))
+    cluster, truth = households["cluster"].to_numpy(), float((y1 - y0).mean())
+    for draw in range(DRAWS):
+        arm = assign(
+            range(1200), f"{kind} {draw}", {"holdout": 0.2, "send": 0.8}, 0, cluster=cluster
+        ).table["arm"]
+        seen = np.where(arm == "send", y1, y0)
+        e = compare_arms(seen, arm, cluster=cluster).difference
+        ours.append(e.ci_low <= truth <= e.ci_high)
+        widths.append(e.ci_high - e.ci_low)
+        values.append(e.value)
+        if draw < 300:
+            e = compare_arms(seen, arm).difference
+            naive.append(e.ci_low <= truth <= e.ci_high)
+    assert 0.93 <= np.mean(ours) <= 0.97
+    assert np.mean(naive) < 0.92
+    assert abs(np.mean(values) - truth) < 4 * np.std(values) / np.sqrt(DRAWS)
+    assert np.mean(widths) <= 1.15 * 2 * 1.96 * np.std(values)
+
+
+def test_customers_drawn_anew_each_week_count_with_their_covariance():
+    rng = np.random.default_rng(3)
+    customer = np.tile(np.arange(300), 4)
+    taste = rng.normal(0, 3, 300)[customer]
+    covered, naive = [], []
+    for _ in range(300):
+        arm = np.where(rng.random(1200) < 0.3, "holdout", "send")
+        y = taste + rng.normal(0, 1, 1200) + (arm == "send")
+        e = compare_arms(y, arm, cluster=customer).difference
+        covered.append(e.ci_low <= 1 <= e.ci_high)
+        naive.append(e.ci_high - e.ci_low)
+    assert 0.92 <= np.mean(covered) <= 0.98
+
+
+def test_without_clusters_it_is_welch_and_newcombe():
+    from scipy.stats import ttest_ind
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    rng = np.random.default_rng(0)
+    a, b = rng.gamma(2, 5, 80), rng.gamma(2, 4, 30)
+    e = compare_arms(np.r_[a, b], ["send"] * 80 + ["holdout"] * 30).difference
+    expected = ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert (e.ci_low, e.ci_high) == pytest.approx(tuple(expected), rel=1e-9)
+    for one, other in (((99, 900), (5, 100)), ((0, 40), (0, 50)), ((3, 60), (0, 9))):
+        e = counted(one, other).difference
+        expected = confint_proportions_2indep(*one, *other, method="newcomb")
+        assert (e.ci_low, e.ci_high) == pytest.approx(expected, rel=1e-9)
+    # Each row its own cluster is no cluster.
+    y, arm = [0, 1, 1, 0, 1, 0], ["send"] * 4 + ["holdout"] * 2
+    assert compare_arms(y, arm, cluster=range(6)) == compare_arms(y, arm)
+    assert compare_arms(y, arm, cluster=[None] * 6) == compare_arms(y, arm)
+
+
+def test_arms_are_chosen_and_rows_may_come_in_any_order():
+    arm = np.array(["holdout", "a", "b"] * 20)
+    y = np.arange(60) % 7 < 2
+    one = compare_arms(y, arm, treated="a", cluster=np.arange(60) // 6)
+    order = np.random.default_rng(0).permutation(60)
+    again = compare_arms(y[order], arm[order], treated="a", cluster=(np.arange(60) // 6)[order])
+    assert one.to_dict()["value"] == pytest.approx(again.to_dict()["value"], abs=1e-12)
+    assert one.difference.ci_low == pytest.approx(again.difference.ci_low, abs=1e-12)
+    assert one.difference.n == 40 and one.treated_arm == "a"
+    swapped = compare_arms(y, arm, control="a", treated="holdout")
+    assert swapped.difference.value == pytest.approx(-one.difference.value)
+    assert compare_arms([0] * 60, arm, treated="a", kind="mean").difference.ci_high == 0
+
+
+def test_a_comparison_reads_and_draws():
+    import matplotlib.pyplot as plt
+
+    found = counted((99, 900), (5, 100))
+    assert "Send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in found.summary()
+    assert "chance alone could have made" in found.summary()
+    told = found.to_dict()
+    assert told["identification"] == "randomised" and told["kind"] == "share" and told["n"] == 1000
+    assert found.to_frame()["what"].tolist() == ["send", "holdout", "difference"]
+    assert "chance alone" not in counted((300, 900), (5, 100)).summary()
+    assert found.plot().get_xlabel() == "difference, points"
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"outcome": [1, 0, None, 1]}, "1 missing or infinite values of 4"),
+        ({"outcome": ["yes", "no", "no", "no"]}, "outcome holds 'yes'"),
+        ({"arm": ["a", "holdout"]}, "arm has 2 rows and outcome 4"),
+        ({"arm": ["a", None, "holdout", "a"]}, "arm has 1 missing"),
+        ({"arm": ["holdout"] * 4}, "no other"),
+        ({"arm": ["a", "b", "holdout", "holdout"]}, "a, b; name it as treated="),
+        ({"control": "hold-out"}, "did you mean 'holdout'"),
+        ({"treated": "sent"}, "arm has no 'sent' besides: did you mean 'send'"),
+        ({"treated": "holdout"}, "arm has no 'holdout' besides"),
+        ({"cluster": ["x", "x", "y", "z"]}, "arm 'send' has 1 independent unit"),
+        ({"cluster": ["x"]}, "cluster has 1 rows"),
+        ({"kind": "ratio"}, "kind is 'ratio'"),
+        ({"outcome": [1, 2, 3, 4], "kind": "share"}, "outcome holds 2"),
+        ({"level": 95}, "level is 95"),
+    ],
+)
+def test_wrong_calls_say_what_is_wrong(change, message):
+    call = {"outcome": [1, 0, 0, 1], "arm": ["send", "send", "holdout", "holdout"]} | change
+    with pytest.raises(InputError, match=message):
+        compare_arms(**call)
+
+
+def test_arms_may_be_numbers_and_floats_are_the_whole_ones() -> None:
+    bought = [1] * 5 + [0] * 95 + [1] * 99 + [0] * 801
+    named = compare_arms(bought, ["0"] * 100 + ["1"] * 900, control="0")
+    for arm in (np.repeat([0, 1], [100, 900]), np.repeat([0.0, 1.0], [100, 900])):
+        for control in (0, 0.0, "0"):
+            found = compare_arms(bought, arm, control=control)
+            assert found.difference == named.difference
+            assert (found.treated_arm, found.control_arm) == ("1", "0")

@@ -1,0 +1,257 @@
+"""Effects are drawn to the average as far as they come true; ranks; what the best arm is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import Experiment
+from promolab.effects.calibrated import Forward
+from promolab.effects.model import UpliftModel
+from promolab.errors import InputError
+from promolab.metrics.uplift import effect_calibration, qini
+from tests.effects.made_up import trial
+
+DRAWS = 60
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return trial(3_000, seed=11, rounds=2, block="round")
+
+
+@pytest.fixture(scope="module")
+def model(experiment):
+    return UpliftModel().fit(experiment)
+
+
+def made(seed: int, n: int = 600, slope: float = 0.0, arms: int = 2) -> Experiment:
+    """A trial of money: effects are 0 on average, and differ by ``slope`` per unit of b."""
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame(rng.normal(size=(n, 4)), columns=list("abcd"))
+    rows = rows.assign(customer_id=range(n), arm=rng.integers(0, arms, n))
+    rows["y"] = np.exp(rows["a"]) + rng.normal(size=n) + slope * rows["b"] * (rows["arm"] > 0)
+    return Experiment(rows, "arm", 0, list("abcd"), ["y"], propensity=np.full((n, arms), 1 / arms))
+
+
+@pytest.fixture(scope="module")
+def without_effect():
+    return [
+        UpliftModel("dr", "linear").fit(made(seed, arms=3), despite=["balance", "sample ratio"])
+        for seed in range(DRAWS)
+    ]
+
+
+# Calibrated effects.
+
+
+def test_the_mean_of_shown_effects_is_the_doubly_robust_average(experiment, model):
+    average = model.average().table["effect"].to_numpy()
+    for shown in (model.predict(experiment), model.effects_.to_numpy()):
+        assert shown.mean(axis=0) == pytest.approx(average, rel=1e-9)
+    # Whichever learner predicts, also one that is off on average.
+    for kind, learner in (("s", "linear"), ("x", "ridge")):
+        other = UpliftModel(kind, learner, folds=3).fit(experiment)
+        expected = other.average().table["effect"].to_numpy()
+        assert other.predict(experiment).mean(axis=0) == pytest.approx(expected, rel=1e-9)
+
+
+def test_shown_effects_come_true_where_predicted_ones_do_not():
+    # As the learner says them, effects spread further than they are; drawn, as far as they are.
+    slopes = []
+    for seed in range(25):
+        there, later = made(seed, 1_000, 0.5), made(1_000 + seed, 4_000, 0.5)
+        model = UpliftModel("dr", "linear").fit(there, despite=["balance", "sample ratio"])
+        if not model.calibrated_.told_apart:
+            continue
+        truth = 0.5 * later.frame["b"].to_numpy()
+        row = []
+        for calibrated in (True, False):
+            shown = model.predict(later, calibrated=calibrated)[:, 0]
+            row.append(np.cov(truth, shown)[0, 1] / shown.var())
+        slopes.append(row)
+    drawn, said = np.mean(slopes, axis=0)
+    assert len(slopes) > 12 and 0.85 < drawn < 1.15 and said < drawn - 0.05
+
+
+def test_the_best_learner_is_taken_for_each_arm(experiment, model):
+    table = model.calibrated_.table.set_index("arm")
+    assert set(table["learner"]) <= {"ridge", "linear", "boosting"}
+    assert table["slope"].between(0.5, 1).all() and (table["slope_low"] > 0).all()
+    rows = experiment.frame
+    assert table.loc["coupon", "spread"] == pytest.approx(rows["effect_coupon"].std(), rel=0.25)
+    bent = rows.assign(y=rows["y"] + (rows["arm"] == "mail") * 3.0 * (rows["visits"].abs() > 1))
+    how = ("arm", "none", ["orders", "age", "visits", "town"], ["y"])
+    curved = UpliftModel().fit(Experiment(bent, *how, propensity=experiment.propensity))
+    learners = curved.calibrated_.table.set_index("arm")["learner"]
+    assert learners["mail"] == "boosting" and learners["coupon"] in ("ridge", "linear")
+    assert "Mail: of a difference predicted (boosting)" in curved.calibrated_.summary()
+
+
+def test_where_nothing_can_be_told_apart_everybody_has_the_average_and_it_is_said():
+    nothing = made(3)
+    model = UpliftModel().fit(nothing, despite=["balance"])
+    found = model.calibrated_
+    assert not found.told_apart and found.table["learner"].tolist() == ["constant"]
+    shown, average = model.effect(nothing)[1], model.average().table.iloc[0]
+    assert len(set(shown["effect"])) == 1
+    for name in ("effect", "ci_low", "ci_high"):
+        assert shown[name].to_numpy() == pytest.approx(average[name], rel=1e-9)
+    assert "everybody is given the average effect" in found.summary()
+    assert "everybody has the average" in found.plot().get_title(loc="left")
+    assert model.by_group(5).of(1)["group"].tolist() == ["all alike"]
+    assert "nothing to rank by" in model.by_group(5).summary()
+
+
+def test_intervals_hold_the_average_effect_of_customers_predicted_alike():
+    inside, width, many = [], [], made(10_000, 5_000, 0.6)
+    x = np.linspace(-1.5, 1.5, 7)
+    for seed in range(30):
+        there = made(seed, 2_000, 0.6)
+        model = UpliftModel("dr", "ridge").fit(there, despite=["balance", "sample ratio"])
+        new = pd.DataFrame({"a": 0.0, "b": x, "c": 0.0, "d": 0.0})
+        shown = model.effect(new)[1]
+        raw = model._candidates.drawn.away(many.X)[:, 0]
+        line = np.polyfit(raw, 0.6 * many.frame["b"].to_numpy(), 1) if raw.any() else [0.0]
+        expected = np.polyval(line, model._candidates.drawn.away(new)[:, 0])
+        inside.append(((shown["ci_low"] <= expected) & (expected <= shown["ci_high"])).mean())
+        width.append((shown["ci_high"] - shown["ci_low"]).iloc[3])
+    # Several points of one line hang together: three standard errors of 30 lines are 0.12.
+    assert 0.83 < np.mean(inside) <= 0.995
+    assert np.mean(width) < 0.5
+
+
+# Ranks.
+
+
+def test_ranks_are_whole_1_the_highest_and_equal_where_effects_are(experiment, model):
+    ranks, effects = model.ranks(), model.effects_
+    assert ranks.columns.tolist() == ["coupon", "mail"] and ranks.dtypes.unique() == ["int64"]
+    assert ranks["coupon"].min() == 1 and ranks["coupon"][effects["coupon"].idxmax()] == 1
+    expected = effects["coupon"].rank(ascending=False, method="min")
+    assert (ranks["coupon"] - expected).abs().max() <= 1
+    places = model.percentiles()
+    first = model.fold_ == 0
+    n = int(first.sum())
+    expected = (effects["coupon"][first].rank() - 0.5) / n
+    assert places["coupon"][first].to_numpy() == pytest.approx(expected.to_numpy())
+    # Two rows of a customer known for the same have the same effect, and the same rank.
+    towns = experiment.frame.assign(y=experiment.frame["y"] + 2 * (
+        (experiment.frame["town"] == "west") & (experiment.frame["arm"] == "coupon")
+    ))  # fmt: skip
+    how = ("arm", "none", ["town"], ["y"])
+    few = UpliftModel("dr", "ridge").fit(Experiment(towns, *how, propensity=experiment.propensity))
+    tied = few.ranks()["coupon"]
+    assert tied.nunique() <= 3 * 5 and (tied == 1).sum() > 100
+
+
+def test_without_covariates_there_is_nothing_to_rank_by_across_folds_either():
+    # 2,003 customers: folds differ in size, and places of equal effects must not.
+    model = UpliftModel().fit(trial(2_003, covariates=[]))
+    for forward in (False, True):
+        with pytest.warns(UserWarning, match="nothing to rank by"):
+            ranks = model.ranks(forward=forward)
+        places = model.percentiles(forward=forward)
+        assert set(ranks["mail"].dropna()) == {1} and set(places["mail"].dropna()) == {0.5}
+    known = places["coupon"].notna().to_numpy()
+    flat = qini(None, None, places["coupon"][known], gamma=model.scores_["coupon"][known])
+    assert flat.qini == 0 and "nothing to rank by" in flat.summary()
+
+
+def test_forward_ranks_come_from_earlier_folds_alone(experiment, model):
+    forward = model.ranks(forward=True)
+    first = model.fold_ == 0
+    assert forward[first].isna().all(axis=None) and forward[~first].notna().all(axis=None)
+    assert forward["mail"].min() == 1
+    alone = UpliftModel("t").fit(experiment.take(first))
+    alone = alone.predict(experiment, calibrated=False)[:, 1]
+    second = model.fold_ == 1
+    assert np.corrcoef(alone[second], model.percentiles(forward=True)["mail"][second])[0, 1] > 0.6
+    # What a later fold holds changes nothing of an earlier one, the choice of learners included.
+    found = model._candidates.forward
+    scores = found.gamma.copy()
+    scores[model.fold_ >= 3] = 1e6
+    changed = Forward(found.predicted, scores, found.kept, found.fold, found.folds)
+    for name in ("order", "scaled", "drawn"):
+        before, after = (getattr(each, name)[model.fold_ <= 3] for each in (found, changed))
+        np.testing.assert_array_equal(before, after)
+
+
+# Where there is nothing to find.
+
+
+def test_nothing_is_told_apart_more_often_than_chance_allows(without_effect):
+    found = sum(model.calibrated_.told_apart for model in without_effect)
+    assert found <= 5  # 1.5 are expected; more than 5 of 60 in 1 case of 200
+    z = []
+    for model in without_effect:
+        row = []
+        for forward in (True, False):
+            if forward:
+                places = model.percentiles(forward=True)[1].to_numpy()
+            else:
+                places = model._candidates.away("linear")[:, 0]
+            kept = np.isfinite(places)
+            one = qini(None, None, places[kept], gamma=model.scores_[1].to_numpy()[kept])
+            row.append(one.qini / one.std_error)
+        z.append(row)
+    forward, crossed = np.std(z, axis=0)
+    # Three standard errors of a standard deviation of 60 draws.
+    assert 0.72 < forward < 1.28 and crossed > 1.1 * forward
+    assert abs(np.mean(z, axis=0)).max() < 0.4
+
+
+def test_the_best_arm_promises_no_gain_where_there_is_none(without_effect):
+    values = [model.best_arm_value() for model in without_effect]
+    inside = np.mean([value.ci_low <= 0 <= value.ci_high for value in values])
+    assert inside >= 0.86  # three standard errors below 0.95
+    gains = [value.value for value in values]
+    assert abs(np.mean(gains)) < 3 * np.std(gains) / np.sqrt(DRAWS)
+    # The effects by which the best was chosen promise one.
+    promised = [
+        np.maximum(model.predict(model.experiment_, calibrated=False), 0).max(axis=1).mean()
+        for model in without_effect
+    ]
+    assert np.mean(promised) > 0.1
+
+
+# The best arm where there is something to gain.
+
+
+def test_the_best_arm_is_worth_what_it_is_beside_all_and_none():
+    experiment = trial(6_000, seed=4)
+    rows = experiment.frame
+    rows["y"] -= (rows["arm"] == "mail") * 0.6 * rows["age"]
+    effects = np.column_stack([rows["effect_coupon"], rows["effect_mail"] - 0.6 * rows["age"]])
+    most = np.maximum(effects, 0).max(axis=1).mean()
+    model = UpliftModel().fit(experiment)
+    found = model.best_arm_value()
+    assert found.ci_low < most < found.ci_high
+    average = model.average().table.set_index("arm")
+    assert found.everyone["coupon"].value == average.loc["coupon", "effect"]
+    assert found.everyone["mail"].ci_low == average.loc["mail", "ci_low"]
+    assert found.more.ci_low > 0 and "Choosing is worth" in found.summary()
+    frame = found.to_frame().set_index("policy")
+    assert frame.index.tolist() == ["best arm", "all: coupon", "all: mail", "none"]
+    assert frame.loc["none", "value"] == 0 and np.isnan(frame.loc["none", "ci_low"])
+    assert sum(found.shares.values()) == pytest.approx(1) and found.shares["none"] > 0
+    assert found.plot().get_title(loc="left").startswith("Choosing is worth")
+    # Costs are paid where an arm is given; too dear, nobody is given anything.
+    dear = model.best_arm_value(cost={"coupon": 0.2, "mail": 100})
+    assert dear.everyone["coupon"].value == pytest.approx(average.loc["coupon", "effect"] - 0.2)
+    assert dear.value < found.value and dear.shares["mail"] == 0
+    nobody = model.best_arm_value(cost=1e6)
+    assert nobody.value == 0 and "Nobody would be given anything" in nobody.summary()
+    with pytest.raises(InputError, match="a cost is 0 or more"):
+        model.best_arm_value(cost=-1)
+
+
+def test_calibration_of_the_shown_effects_is_right_out_of_sample(experiment, model):
+    drawn = model._candidates.forward.drawn[:, 0]
+    known = model.fold_ > 1
+    found = effect_calibration(
+        None, None, drawn[known], gamma=model.scores_["coupon"][known],
+        cluster=model.cluster_[known],
+    )  # fmt: skip
+    assert found.slope.ci_low < 1 < found.slope.ci_high

@@ -1,0 +1,216 @@
+"""Checks let a sound experiment pass, and refuse each kind of unsound one, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from promolab.contract import Experiment
+from promolab.effects.checks import check_experiment, check_overlap
+from promolab.effects.checks_result import Refused, p_words
+from promolab.effects.model import UpliftModel
+from tests.effects.made_up import assign, frame, targeted_chances, trial
+
+
+def verdict(checks, name):
+    return next(check for check in checks.checks if check.name == name)
+
+
+def test_a_sound_experiment_passes_and_is_randomised():
+    checks = check_experiment(trial(3_000, household="customer_id"))
+    assert checks.refused == () and str(checks.identification) == "randomised"
+    assert {check.verdict for check in checks.checks} == {"passed"}
+    assert checks.summary().startswith("Identification: randomised; 6 checks passed.")
+
+
+def test_checks_refuse_sound_experiments_as_seldom_as_they_say():
+    p = {"sample ratio": [], "balance": [], "placebo": []}
+    for seed in range(50):
+        rows = targeted_chances(frame(400, seed), 0.5)
+        chances = np.column_stack([rows[:, :2] * 0.7, np.full(400, 0.3)])
+        checks = check_experiment(trial(400, seed, chances=chances, rounds=1 + seed % 2))
+        for name, values in p.items():
+            values.append(verdict(checks, name).p_value)
+    for name, values in p.items():
+        # Of two arms the smaller p is doubled: at most as small as a uniform one.
+        low = (np.array(values) < 0.1).mean()
+        assert 0.01 <= low < 0.2, (name, low)
+
+
+def test_arms_that_do_not_come_as_often_as_stated_are_refused():
+    experiment = trial(6_000, seed=1)
+    lost = (experiment.codes == 1) & (np.arange(6_000) % 6 == 0)
+    checks = check_experiment(experiment.take(~lost))
+    assert "sample ratio" in checks.refused
+    with pytest.raises(Refused, match=r"do not come as often as their chances say.*coupon came to"):
+        UpliftModel().fit(experiment.take(~lost))
+
+
+def test_the_sample_ratio_is_pearsons_chi_squared_where_all_have_the_same_chances():
+    from scipy.stats import chisquare
+
+    experiment = trial(900, seed=2)
+    found = np.bincount(experiment.codes)
+    other = chisquare(found, experiment.propensity.sum(axis=0))
+    check = verdict(check_experiment(experiment), "sample ratio")
+    assert (check.value, check.p_value) == pytest.approx((other.statistic, other.pvalue))
+
+
+def test_an_unlikely_sample_ratio_is_a_warning_and_its_p_value_is_said():
+    # 5,145 of 10,000 where half are expected: chi-squared 8.41, p = 0.0037.
+    rows = frame(10_000).assign(y=1.0)
+    rows["arm"] = np.where(np.arange(10_000) < 5_145, "coupon", "none")
+    made = Experiment(rows, "arm", "none", [], ["y"], propensity=np.full((10_000, 2), 0.5))
+    checks = check_experiment(made)
+    check = verdict(checks, "sample ratio")
+    assert check.verdict == "warning" and "(p = 0.004)" in check.sentence
+    assert check.sentence in checks.summary() and checks.refused == ()
+    for coupons, passes in ((5_100, "passed"), (5_170, "refused")):
+        rows["arm"] = np.where(np.arange(10_000) < coupons, "coupon", "none")
+        made = Experiment(rows, "arm", "none", [], ["y"], propensity=np.full((10_000, 2), 0.5))
+        check = verdict(check_experiment(made), "sample ratio")
+        assert check.verdict == passes and f"({p_words(check.p_value)})" in check.sentence
+
+
+def test_a_customer_whose_rounds_go_together_counts_once():
+    # Everyone has ten rounds and the same arm in all: rows alone would cry alarm.
+    p = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        rows = frame(1_500, seed, rounds=10)
+        of_customer = rng.integers(0, 2, 150)[rows["customer_id"]]
+        rows["arm"] = np.array(["none", "coupon"])[of_customer]
+        rows["y"] = 0.0 + rng.normal(size=1_500)
+        experiment = Experiment(
+            rows, "arm", "none", ["orders"], ["y"], propensity=np.full((1_500, 2), 0.5)
+        )
+        p.append(verdict(check_experiment(experiment), "sample ratio").p_value)
+    assert np.mean(np.array(p) < 0.05) < 0.15
+
+
+def test_arms_that_differed_before_are_refused():
+    rows = assign(frame(3_000), np.column_stack([targeted_chances(frame(3_000), 0.5)]))
+    lie = np.full((3_000, 2), 0.5)
+    experiment = Experiment(
+        rows, "arm", "none", ["orders", "town"], ["y"], propensity=lie, placebo=["before"],
+        arms=["none", "coupon"],
+    )  # fmt: skip
+    checks = check_experiment(experiment)
+    assert {"balance", "placebo"} <= set(checks.refused)
+    assert "orders differs most" in verdict(checks, "balance").sentence
+    assert "before differs most, by +0." in verdict(checks, "placebo").sentence
+    assert str(checks.identification) == "not identified"
+    assert "sample ratio" not in checks.refused
+
+
+def test_a_refusal_can_be_overruled_but_is_then_no_effect():
+    rows = assign(frame(3_000), targeted_chances(frame(3_000), 1.0))
+    lie = np.full((3_000, 2), 0.5)
+    how = {"propensity": lie, "arms": ["none", "coupon"]}
+    experiment = Experiment(rows, "arm", "none", ["orders"], ["y"], **how)
+    with pytest.raises(Refused, match=r"despite=\['balance'\]"):
+        UpliftModel().fit(experiment)
+    model = UpliftModel().fit(experiment, despite=["balance"])
+    words = model.average().summary()
+    assert (
+        words.startswith("Coupon and none differ by") and "This is not an effect: the arms" in words
+    )
+    assert "adds" not in words
+    assert set(model.average().to_frame()["identification"]) == {"not identified"}
+    assert "This is not an effect" in model.by_group("town").summary()
+
+
+def test_arms_too_small_to_tell_are_refused_and_small_ones_told():
+    experiment = trial(2_000)
+    few = np.flatnonzero(experiment.codes == 2)[:29]
+    kept = np.union1d(np.flatnonzero(experiment.codes != 2), few)
+    small = replace(experiment.take(kept), design="constant", propensity=None)
+    with pytest.raises(Refused, match="the arm mail has 29 customers, and 30 are the least"):
+        UpliftModel().fit(small)
+    UpliftModel().fit(small.subset("coupon"))
+    some = np.flatnonzero(experiment.codes == 2)[:60]
+    kept = np.union1d(np.flatnonzero(experiment.codes != 2), some)
+    told = check_experiment(replace(experiment.take(kept), design="constant", propensity=None))
+    assert verdict(told, "arm sizes").verdict == "warning"
+    assert verdict(told, "sample ratio").verdict == "not possible"
+
+
+def test_an_outcome_that_hardly_happens_is_told():
+    experiment = trial(2_000, binary=True)
+    experiment.frame["y"] = (np.arange(2_000) % 500 == 0).astype(float)
+    assert verdict(check_experiment(experiment), "arm sizes").verdict == "warning"
+
+
+def test_arms_that_hardly_overlap_are_refused():
+    rows = frame(3_000)
+    chances = targeted_chances(rows, 25.0)
+    rows = assign(rows, chances)
+    known = Experiment(
+        rows, "arm", "none", [], ["y"], propensity=chances[:, :2], arms=["none", "coupon"]
+    )
+    check = verdict(check_experiment(known), "overlap")
+    assert check.verdict == "refused" and "could have got coupon as well as none" in check.sentence
+    table = check_experiment(known).overlap
+    either = chances[:, :2][chances[:, :2].min(axis=1) > 0]
+    assert table["even_n"][1] == pytest.approx(4 * len(either) ** 2 / (1 / either).sum(), rel=1e-6)
+    both = (known.codes == 1) & (chances[:, :2].min(axis=1) > 0)
+    weight = 1 / chances[both, 1]
+    assert table["effective_n"][1] == pytest.approx(weight.sum() ** 2 / (weight**2).sum(), rel=1e-6)
+
+
+def test_households_with_several_arms_are_told_and_too_many_refused():
+    experiment = trial(3_000, household="household")
+    check = verdict(check_experiment(experiment), "spillover")
+    assert check.verdict == "refused" and "Assign households" in check.sentence
+    rows = experiment.frame
+    rows["household"] = np.where(rows["household"] % 5 == 0, rows["household"], -rows.index)
+    check = verdict(check_experiment(experiment), "spillover")
+    mixed = rows.groupby("household")["arm"].transform("nunique") > 1
+    assert check.verdict == "warning" and check.value == pytest.approx(mixed.mean())
+
+
+def test_rounds_do_not_make_a_household_split():
+    # The same customers get different arms in different rounds: nobody shares anything.
+    rows = frame(2_000, rounds=2)
+    rows["round"] = np.arange(2_000) % 2
+    rows["arm"] = np.where(rows["round"] == 0, "none", "coupon")
+    rows["y"] = 0.0 + rows["age"]
+    experiment = Experiment(
+        rows, "arm", "none", ["orders"], ["y"], propensity=np.full((2_000, 2), 0.5),
+        household="household", block="round",
+    )  # fmt: skip
+    assert verdict(check_experiment(experiment), "spillover").verdict == "passed"
+
+
+def test_an_observed_shop_is_adjusted_or_refused_for_what_weighting_cannot_mend():
+    rows = assign(frame(4_000), targeted_chances(frame(4_000), 1.0))
+    how = {"arms": ["none", "coupon"], "placebo": ["before"]}
+    seen = Experiment(rows, "arm", "none", ["orders", "age", "visits"], ["y"], **how)
+    checks = check_experiment(seen)
+    assert str(checks.identification) == "adjusted" and checks.refused == ()
+    assert "not stated (propensity=)" in checks.identification.because
+    # Rows left out are a warning; that what is left tells next to nothing comes before it.
+    thin = checks.overlap.assign(kept=0.5, effective_n=80.0)
+    assert check_overlap(seen, thin).verdict == "warning"
+    assert check_overlap(seen, thin.assign(even_n=[np.nan, 60.0])).verdict == "refused"
+    hidden = Experiment(rows, "arm", "none", ["age", "visits"], ["y"], **how)
+    assert check_experiment(hidden).refused == ("placebo",)
+
+
+def test_what_was_measured_before_may_be_missing_or_the_same_for_all():
+    experiment = trial(2_000)
+    experiment.frame.loc[:500, "before"] = np.nan
+    assert verdict(check_experiment(experiment), "placebo").verdict == "passed"
+    experiment.frame["before"] = 1.0
+    assert verdict(check_experiment(experiment), "placebo").verdict == "not possible"
+
+
+def test_checks_can_be_drawn_and_listed():
+    checks = check_experiment(trial(1_000))
+    ax = checks.plot()
+    assert "differ by at most" in ax.get_title(loc="left")
+    assert checks.to_frame()["name"].tolist()[:2] == ["arm sizes", "sample ratio"]
+    assert checks.to_dict()["checks"]["balance"]["verdict"] == "passed"
+    assert "randomised" in checks._repr_html_()

@@ -1,0 +1,194 @@
+"""The adjusted difference on data whose truth is known, and against other implementations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+
+from promolab.effects.comparison import _folds, adjusted_difference, design_matrix
+from promolab.errors import InputError
+
+EFFECT = 1.5
+
+
+def draw(n: int, rng: np.random.Generator, strength: float = 0.7, effect: float = EFFECT):
+    """Return outcome, contacted, covariates: who spends more is contacted more often."""
+    x = rng.normal(size=(n, 3))
+    chance = 1 / (1 + np.exp(0.4 - strength * (x[:, 0] + 0.5 * x[:, 1])))
+    a = rng.random(n) < chance
+    y = 10 + 3 * x[:, 0] + x[:, 1] + effect * a + rng.normal(size=n) * 2
+    return y, a, x
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    n, draws = 500, 1000
+    found = [
+        adjusted_difference(*draw(n, rng, strength=0.5), np.arange(n)).estimate
+        for _ in range(draws)
+    ]
+    low, high = np.array([(e.ci_low, e.ci_high) for e in found]).T
+    values = np.array([e.value for e in found])
+    made = np.isfinite(values)
+    assert made.mean() > 0.97  # overlap is good: the rules hardly ever refuse
+    cover = ((low <= EFFECT) & (high >= EFFECT))[made].mean()
+    assert 0.93 <= cover <= 0.97
+    assert abs(values[made].mean() - EFFECT) < 3 * values[made].std() / np.sqrt(draws) + 0.01
+    # No wider than 1.25 times what knowing the outcome model and every group's size would give.
+    assert (high - low)[made].mean() < 1.25 * 2 * 1.96 * 2 * np.sqrt(1 / 215 + 1 / 150)
+
+
+def test_a_plain_difference_would_be_far_off():
+    y, a, x = draw(5000, np.random.default_rng(2))
+    assert y[a].mean() - y[~a].mean() > EFFECT + 1.5
+    e = adjusted_difference(y, a, x, np.arange(5000)).estimate
+    assert e.ci_low < EFFECT < e.ci_high and e.ci_high - e.ci_low < 0.4
+
+
+@pytest.mark.parametrize("wrong", ["outcome", "propensity"])
+def test_one_wrong_model_is_mended_by_the_other(wrong):
+    rng = np.random.default_rng(3)
+    n = 20_000
+    x = rng.normal(size=(n, 1))
+    bent = x[:, 0] ** 2
+    score = x[:, 0] if wrong == "outcome" else 0.5 * bent - 0.5
+    level = 2 * bent if wrong == "outcome" else 2 * x[:, 0]
+    a = rng.random(n) < 1 / (1 + np.exp(-0.7 * score))
+    y = level + EFFECT * a + rng.normal(size=n)
+    e = adjusted_difference(y, a, x, np.arange(n)).estimate
+    assert e.value == pytest.approx(EFFECT, abs=0.15)
+
+
+def test_agrees_with_scikit_learn_fold_by_fold():
+    rng = np.random.default_rng(4)
+    n = 900
+    y, a, x = draw(n, rng)
+    ids = np.array([f"c{i}" for i in range(n)])
+    fold = _folds(ids, 5)
+    e, m = np.empty(n), np.empty(n)
+    for k in range(5):
+        out, rest = fold == k, fold != k
+        e[out] = (
+            LogisticRegression(C=1, tol=1e-10).fit(x[rest], a[rest]).predict_proba(x[out])[:, 1]
+        )
+        m[out] = Ridge(alpha=1).fit(x[rest & ~a], y[rest & ~a]).predict(x[out])
+    w = e[~a] / (1 - e[~a])
+    expected = (y - m)[a].mean() - np.average((y - m)[~a], weights=w)
+    found = adjusted_difference(y, a, x, ids)
+    assert found.estimate.value == pytest.approx(expected, abs=1e-5)
+    assert found.effective_others == pytest.approx(w.sum() ** 2 / (w**2).sum(), rel=1e-5)
+    assert found.beyond_share == (e[a] > e[~a].max()).mean()
+
+
+def test_agrees_with_statsmodels_doubly_robust_difference():
+    import statsmodels.api as sm
+    from statsmodels.treatment.treatment_effects import TreatmentEffect
+
+    y, a, x = draw(4000, np.random.default_rng(5))
+    exog = sm.add_constant(x)
+    chosen = sm.Logit(a.astype(float), exog).fit(disp=False)
+    model = TreatmentEffect(sm.OLS(y, exog), a.astype(int), results_select=chosen)
+    theirs = model.ipw_ra(return_results=False, effect_group=1)[0]
+    ours = adjusted_difference(y, a, x, np.arange(4000)).estimate
+    error = (ours.ci_high - ours.ci_low) / 2 / 1.96
+    assert ours.value == pytest.approx(float(theirs), abs=0.2 * error)
+
+
+def test_the_order_and_type_of_ids_do_not_matter():
+    rng = np.random.default_rng(6)
+    y, a, x = draw(600, rng)
+    ids, order = np.arange(600), rng.permutation(600)
+    one = adjusted_difference(y, a, x, ids).estimate
+    other = adjusted_difference(y[order], a[order], x[order], ids[order].astype(str)).estimate
+    assert other.value == pytest.approx(one.value, abs=1e-9)
+    assert other.ci_low == pytest.approx(one.ci_low, abs=1e-9)
+
+
+def refused(found, words):
+    assert found.identification == "not identified" and words in found.why
+    assert np.isnan(found.estimate.value) and np.isnan(found.estimate.ci_low)
+    assert found.to_dict()["value"] is None
+    assert "Not identified" in found.summary()
+
+
+def test_without_overlap_nothing_is_claimed():
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(2000, 1))
+    a = x[:, 0] + 0.05 * rng.normal(size=2000) > 0
+    refused(adjusted_difference(x[:, 0] + a, a, x, np.arange(2000)), "unlike anybody")
+
+
+def test_a_few_others_cannot_stand_for_a_crowd():
+    y, a, x = draw(3000, np.random.default_rng(8), strength=3.5)
+    refused(adjusted_difference(y, a, x, np.arange(3000)), "weighted to be alike")
+
+
+def test_a_group_too_small_is_said():
+    y, a, x = draw(400, np.random.default_rng(9))
+    few = a & (np.cumsum(a) <= 49)
+    found = adjusted_difference(y, few, x, np.arange(400))
+    refused(found, "only 49 contacted customers")
+    assert found.contacted_mean == y[few].mean()
+
+
+def test_what_stays_apart_after_weighting_is_said():
+    rng = np.random.default_rng(10)
+    y, a, x = draw(3000, rng)
+    spend = (a + rng.normal(size=3000))[:, None]  # selects, and is not among the covariates
+    refused(adjusted_difference(y, a, x, np.arange(3000), balance=spend), "earlier spend")
+
+
+def test_a_difference_before_the_start_betrays_hidden_selection():
+    rng = np.random.default_rng(11)
+    n = 4000
+    hidden = rng.normal(size=n)
+    x = rng.normal(size=(n, 2))
+    a = rng.random(n) < 1 / (1 + np.exp(-hidden - x[:, 0]))
+    ids = np.arange(n)
+    before = adjusted_difference(x[:, 0] + hidden + rng.normal(size=n), a, x, ids)
+    assert before.identified  # nothing recorded tells
+    after = x[:, 0] + hidden + rng.normal(size=n)
+    refused(adjusted_difference(after, a, x, ids, placebo=before), "before the start as well")
+    sound = adjusted_difference(rng.normal(size=n), a, x, ids)
+    assert adjusted_difference(after, a, x, ids, placebo=sound).placebo == sound.estimate
+
+
+def test_the_kind_of_design():
+    rng = np.random.default_rng(12)
+    frame = pd.DataFrame({"amount": rng.lognormal(3, 1, 500), "same": 1.0})
+    frame.loc[:9, "amount"] = 0.0
+    X = design_matrix(frame, ["amount"])
+    assert X.shape == (500, 2) and np.allclose(X[:, 1].mean(), 0) and np.allclose(X[:, 1].std(), 1)
+    assert X[:, 1].max() < (frame["amount"].max() - frame["amount"].mean()) / frame["amount"].std()
+    # Linear spend is explained by the unbent column.
+    assert LinearRegression().fit(X, frame["amount"]).score(X, frame["amount"]) > 0.9
+    assert design_matrix(frame[["same"]]).shape == (500, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"outcome": [np.nan, 1.0]}, "missing or infinite"),
+        ({"covariates": np.zeros((3, 1))}, "shapes"),
+        ({"balance": np.zeros(2)}, "shapes"),
+        ({"folds": 1}, "at least 2"),
+    ],
+)
+def test_bad_input_is_said(change, words):
+    good = {"outcome": [0.0, 1.0], "contacted": [True, False], "covariates": np.zeros((2, 1))}
+    with pytest.raises(InputError, match=words):
+        adjusted_difference(**(good | {"customers": [1, 2]} | change))
+
+
+def test_one_customer_who_makes_up_most_of_the_variance_is_named() -> None:
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(1500, 2))
+    asked = rng.random(1500) < 1 / (1 + np.exp(-0.5 * x[:, 0]))
+    spend = 30 + 3 * x[:, 0] + 2 * asked + rng.normal(size=1500)
+    plain = adjusted_difference(spend, asked, x, np.arange(1500))
+    assert "variance" not in plain.why
+    spend[np.flatnonzero(asked)[0]] += 5_000.0
+    found = adjusted_difference(spend, asked, x, np.arange(1500))
+    assert "; one customer makes up " in found.why and "without them it is 1.97" in found.why

@@ -1,0 +1,44 @@
+"""Intervals hold the truth as often as they say, and are no wider than they need to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.uplift_coverage import COVERED, coverage
+from promolab.effects.model import UpliftModel
+from promolab.metrics.uplift import aipw_scores
+from tests.effects.made_up import trial
+
+DRAWS = 1_000
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return coverage(draws=DRAWS, n=5_000, seed=0)
+
+
+def test_averages_and_groups_and_customers_are_covered(drawn):
+    # The bars leave three standard errors of a share of 1,000 draws on either side.
+    assert set(drawn["what"]) == {"average", "group", "customer"}
+    for name in ("covered_95", "covered_90"):
+        assert drawn[name].between(*COVERED[name]).all(), drawn
+    assert (drawn["bias_over_sd"].abs() < 4 / np.sqrt(DRAWS)).all(), drawn
+
+
+def test_no_interval_is_wider_than_the_estimates_vary(drawn):
+    assert drawn["error_over_sd"].between(*COVERED["error_over_sd"]).all(), drawn
+
+
+def test_an_average_is_as_certain_as_with_the_true_expectations():
+    # Robins, Rotnitzky & Zhao (1994): the least variance is that of the scores with the true mu.
+    experiment = trial(5_000, seed=21)
+    rows = experiment.frame
+    base = (2 + rows["orders"] + 0.5 * rows["visits"]).to_numpy()
+    effects = np.column_stack([np.zeros(5_000), rows["effect_coupon"], rows["effect_mail"]])
+    scores = aipw_scores(
+        experiment.y(), experiment.codes, experiment.propensity, base[:, None] + effects
+    )
+    least = scores.std(axis=0, ddof=1) / np.sqrt(5_000)
+    found = UpliftModel().fit(experiment).average().table["std_error"].to_numpy()
+    assert found == pytest.approx(least, rel=0.02)

@@ -1,0 +1,169 @@
+"""What each learner finds, and which of them survive a broken model on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.tree import DecisionTreeRegressor
+
+from promolab.contract import Experiment
+from promolab.effects.candidates import predict_folds
+from promolab.effects.model import UpliftModel
+from promolab.errors import InputError
+from tests.effects.made_up import assign, frame, targeted_chances, trial
+
+KINDS = ("s", "t", "x", "r", "dr")
+CHECKS = ["sample ratio", "balance", "placebo", "overlap"]
+
+
+@pytest.fixture(scope="module")
+def randomised():
+    return trial(4_000, seed=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("learner", ["linear", "ridge", LinearRegression()])
+def test_every_learner_finds_linear_effects_of_two_arms(randomised, kind, learner):
+    if kind == "s" and not isinstance(learner, str):
+        pytest.skip("a line without products has the same effect for all")
+    model = UpliftModel(kind, learner).fit(randomised)
+    truth = randomised.frame[["effect_coupon", "effect_mail"]].to_numpy()
+    found = model.predict(randomised, calibrated=False)
+    assert np.sqrt(((found - truth) ** 2).mean()) < 0.2
+    assert np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.9
+    # Averages are those of the scores, whichever learner ranks.
+    table = model.average().table
+    assert (np.abs(table["effect"] - truth.mean(axis=0)) < 4 * table["std_error"]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_boosting_finds_an_effect_that_is_no_line(kind):
+    experiment = trial(2_500, seed=2)
+    rows = experiment.frame
+    rows["y"] += (rows["arm"] == "coupon") * (2.0 * (rows["age"].abs() > 1) - 0.4 * rows["orders"])
+    truth = 0.5 + 2.0 * (rows["age"].abs() > 1)
+    model = UpliftModel(kind, "boosting", folds=2).fit(experiment)
+    found = model.predict(experiment, calibrated=False)[:, 0]
+    assert np.corrcoef(found, truth)[0, 1] > 0.7
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_effects_of_training_rows_come_from_models_that_did_not_see_them(kind):
+    experiment = trial(400, seed=3)
+    # A tree grown to the end remembers every row: seen, its effect follows its outcome.
+    tree = DecisionTreeRegressor(random_state=0)
+    model = UpliftModel(kind, tree, outcome_learner="linear").fit(experiment)
+    y, got = experiment.y(), experiment.codes == 1
+    seen, unseen = (
+        np.corrcoef(effects[got, 0], y[got])[0, 1]
+        for effects in (
+            model.predict(experiment, calibrated=False),
+            predict_folds(model._model, lambda fold: model.fold_ != fold),
+        )
+    )
+    assert seen > unseen + 0.2
+
+
+def broken(strength=2.0, n=6_000, seed=7):
+    """Who orders more gets the coupon more often: chances as they were, and chances that lie."""
+    rows = frame(n, seed)
+    chances = targeted_chances(rows, strength)[:, :2]
+    rows = assign(rows, np.column_stack([chances, np.zeros(n)]), seed + 1)
+    how = ("arm", "none", ["orders", "age", "visits"], ["y"])
+    right = Experiment(rows, *how, propensity=chances, arms=["none", "coupon"])
+    wrong = Experiment(rows, *how, propensity=np.full((n, 2), 0.5), arms=["none", "coupon"])
+    return right, wrong, rows["effect_coupon"].mean()
+
+
+def test_dr_survives_either_broken_part_and_the_others_do_not():
+    right, wrong, truth = broken()
+    nothing = DummyRegressor()
+    off = {}
+    for kind in KINDS:
+        # S and T have no part but the outcome model: there it is the learner that is broken.
+        alone = kind in "st"
+        how = {"learner": nothing} if alone else {"outcome_learner": nothing}
+        without_outcomes = UpliftModel(kind, **how).fit(right, despite=CHECKS)
+        without_chances = UpliftModel(kind).fit(wrong, despite=CHECKS)
+        off[kind] = [
+            abs(model.predict(right, calibrated=False).mean() - truth)
+            for model in (without_outcomes, without_chances)
+        ]
+    se = UpliftModel("dr", outcome_learner=nothing).fit(right, despite=CHECKS).average().table
+    noise = 3.5 * float(se["std_error"].iloc[0])
+    assert max(off["dr"]) < noise < 0.45
+    for kind in "stx":
+        assert off[kind][0] > 1.05 * noise, f"{kind} should need its outcome model"
+    assert off["r"][1] > 2 * off["dr"][1] and off["r"][1] > 0.15, "r should need its chances"
+
+
+def test_averages_from_scores_survive_either_broken_part_whichever_learner_ranks():
+    right, wrong, truth = broken()
+    for kind in ("t", "r"):
+        for experiment, how in ((right, {"outcome_learner": DummyRegressor()}), (wrong, {})):
+            table = UpliftModel(kind, **how).fit(experiment, despite=CHECKS).average().table
+            assert abs(table["effect"][0] - truth) < 3.5 * table["std_error"][0]
+
+
+def test_with_both_parts_broken_nothing_is_right():
+    _, wrong, truth = broken()
+    model = UpliftModel("dr", outcome_learner=DummyRegressor()).fit(wrong, despite=CHECKS)
+    assert abs(model.predict(wrong, calibrated=False).mean() - truth) > 0.8
+    assert str(model.identification_) == "not identified"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outcomes_of_0_and_1(kind):
+    experiment = trial(3_000, seed=4, binary=True)
+    assert set(experiment.y()) == {0.0, 1.0}
+    model = UpliftModel(kind).fit(experiment)
+    truth = [
+        (experiment.frame[f"y_{a}"] - experiment.frame["y_none"]).mean() for a in ("coupon", "mail")
+    ]
+    table = model.average().table
+    assert (np.abs(table["effect"] - truth) < 4 * table["std_error"]).all()
+    mu = model.nuisance_.mu
+    assert mu.min() >= 0 and mu.max() <= 1
+    assert np.abs(model.predict(experiment, calibrated=False)).max() < 1
+
+
+def test_a_classifier_may_learn_outcomes_but_no_effects():
+    experiment = trial(1_500, seed=5, binary=True)
+    classifier = HistGradientBoostingClassifier(max_iter=20)
+    model = UpliftModel("dr", "linear", outcome_learner=classifier).fit(experiment)
+    assert 0.05 < model.average().table["effect"][0] < 0.3
+    assert UpliftModel("t", LogisticRegression()).fit(experiment).predict(experiment).shape == (
+        1_500,
+        2,
+    )
+    with pytest.raises(InputError, match="an effect is a number: give a regressor as learner"):
+        UpliftModel("dr", classifier).fit(experiment)
+    with pytest.raises(InputError, match="is a classifier and the outcome is not 0 or 1"):
+        UpliftModel("t", classifier).fit(trial(1_500))
+
+
+def test_a_learner_without_weights_is_refused_in_words():
+    with pytest.raises(
+        InputError, match=r"KNeighborsRegressor takes no sample_weight.*kind=\"dr\""
+    ):
+        UpliftModel("r", KNeighborsRegressor()).fit(trial(600))
+
+
+def test_a_forest_needs_its_extra():
+    try:
+        import econml  # noqa: F401
+    except ImportError:
+        with pytest.raises(ImportError, match=r"promolab\[uplift\]"):
+            UpliftModel("forest").fit(trial(600))
+        return
+    experiment = trial(2_000, seed=6)
+    model = UpliftModel("forest").fit(experiment)
+    found = model.effect(experiment, calibrated=False)
+    truth = experiment.frame["effect_coupon"]
+    assert np.corrcoef(found["coupon"]["effect"], truth)[0, 1] > 0.6
+    inside = (found["coupon"]["ci_low"] < truth) & (truth < found["coupon"]["ci_high"])
+    assert 0.75 < inside.mean() < 1

@@ -1,0 +1,290 @@
+"""The door: fitting, averages, groups, customers, the best arm, importance, sensitivity."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import Experiment
+from promolab.effects.contrasts import group_means
+from promolab.effects.model import UpliftModel
+from promolab.effects.sensitivity import e_value
+from promolab.errors import InputError
+from tests.effects.made_up import assign, frame, targeted_chances, trial
+
+FOLDER = Path(os.environ.get("PROMOLAB_DATA", "."))
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return trial(3_000, seed=11, rounds=2, block="round")
+
+
+@pytest.fixture(scope="module")
+def model(experiment):
+    return UpliftModel().fit(experiment)
+
+
+def test_averages_are_means_of_scores_with_errors_clustered_by_customer(experiment, model):
+    sm = pytest.importorskip("statsmodels.api")
+    table = model.average(level=0.9).table
+    for k, arm in enumerate(("coupon", "mail")):
+        scores = model.scores_[arm].to_numpy()
+        other = sm.OLS(scores, np.ones(len(scores))).fit(
+            cov_type="cluster", cov_kwds={"groups": experiment.cluster, "df_correction": True}
+        )
+        row = table.iloc[k]
+        assert (row["arm"], row["effect"]) == (arm, pytest.approx(other.params[0]))
+        assert row["std_error"] == pytest.approx(other.bse[0], rel=1e-3)
+        assert row["ci_high"] - row["ci_low"] == pytest.approx(
+            2 * 1.645 * row["std_error"], rel=0.01
+        )
+        assert (row["n"], row["customers"]) == (3_000, 1_500)
+        assert row["lift"] == pytest.approx(row["effect"] / row["control"])
+
+
+def test_customers_whose_deviations_cancel_are_counted():
+    means = group_means(np.array([1.0, 3.0, 2.0]), np.zeros(3, dtype=int), 1, np.array([0, 0, 1]))
+    assert means.customers.tolist() == [2] and means.std_error.tolist() == [0.0]
+
+
+def test_the_rows_order_changes_nothing(experiment, model):
+    order = np.random.default_rng(0).permutation(experiment.n)
+    other = UpliftModel().fit(experiment.take(order))
+    left, right = model.average().table, other.average().table
+    figures = left.columns.drop("arm")
+    assert left[figures].to_numpy() == pytest.approx(right[figures].to_numpy(), rel=1e-9)
+    assert other.effects_.to_numpy() == pytest.approx(model.effects_.to_numpy()[order], abs=1e-8)
+
+
+def test_another_seed_deals_other_folds_and_the_same_seed_the_same(experiment, model):
+    again, other = UpliftModel().fit(experiment), UpliftModel(seed=1).fit(experiment)
+    pd.testing.assert_frame_equal(again.average().table, model.average().table)
+    assert (other.fold_ != model.fold_).any()
+    assert other.average().table["effect"][0] != model.average().table["effect"][0]
+
+
+def test_groups_add_up_and_are_tested_for_differences(experiment, model):
+    found = model.by_group("town")
+    rows = found.of("coupon")
+    assert rows["group"].tolist() == ["east", "north", "west"]
+    overall = (rows["effect"] * rows["n"]).sum() / rows["n"].sum()
+    assert overall == pytest.approx(model.average().table["effect"][0])
+    assert found.tests["p_value"].between(0.001, 1).all()
+    assert "does not differ between 3 groups by more than noise" in found.summary()
+    fifths = model.by_group(5)
+    coupon = fifths.of("coupon")
+    assert coupon["n"].sum() == 3_000 and coupon["n"].between(590, 610).all()
+    assert coupon["effect"].iloc[0] > coupon["effect"].iloc[-1] + 0.5
+    assert fifths.tests["p_value"].max() < 1e-3 and "groups differ (p < 0.001)" in fifths.summary()
+    some = np.where(np.arange(3_000) < 100, "a", None)
+    assert model.by_group(some).of("mail")["n"].tolist() == [100]
+
+
+def test_the_test_of_groups_is_walds_with_shared_customers(model):
+    groups = np.arange(3_000) % 2
+    found = model.by_group(groups).tests.iloc[0]
+    scores = model.scores_["coupon"].to_numpy()
+    difference = scores[groups == 1].mean() - scores[groups == 0].mean()
+    sides = np.where(groups == 1, 1, -1) * 2 / 3_000
+    means = np.where(groups == 1, scores[groups == 1].mean(), scores[groups == 0].mean())
+    sums = pd.Series(sides * (scores - means)).groupby(model.cluster_).sum()
+    variance = (sums**2).sum() * 1_500 / 1_499
+    assert found["statistic"] == pytest.approx(difference**2 / variance, rel=1e-6)
+
+
+def test_groups_made_by_an_outcome_are_refused(model):
+    with pytest.raises(InputError, match="'y' is no column known before"):
+        model.by_group("y")
+    with pytest.raises(InputError, match="groups has 3 values and the experiment 3000 decisions"):
+        model.by_group(["a", "b", "c"])
+    with pytest.raises(InputError, match="groups = 1; expected 2 or more"):
+        model.by_group(1)
+
+
+def test_customers_effects_have_intervals_and_may_be_had_as_the_learner_says_them(
+    experiment, model
+):
+    new = experiment.X.iloc[[5, 3]]
+    found = model.effect(new, level=0.9)
+    assert found.index.tolist() == [5, 3]
+    assert found.columns.tolist()[:3] == [
+        ("coupon", "effect"), ("coupon", "ci_low"), ("coupon", "ci_high")
+    ]  # fmt: skip
+    coupon = found["coupon"]
+    assert (coupon["ci_low"] < coupon["effect"]).all()
+    wider = model.effect(new)["coupon"]
+    width = (wider["ci_high"] - wider["ci_low"]) / (coupon["ci_high"] - coupon["ci_low"])
+    assert width.to_numpy() == pytest.approx(1.95996 / 1.64485, rel=1e-3)
+    plain = model.effect(new, level=0.9, calibrated=False)["coupon"]
+    assert plain["effect"].to_numpy() == pytest.approx(model.predict(new, calibrated=False)[:, 0])
+    assert (plain["ci_low"] < plain["effect"]).all()
+    shrunk = UpliftModel("dr", "ridge").fit(experiment).effect(new, calibrated=False)
+    assert shrunk["mail"]["ci_low"].isna().all() and shrunk["mail"]["effect"].notna().all()
+    shuffled = new[["town", "visits", "age", "orders"]]
+    assert model.predict(shuffled) == pytest.approx(model.predict(new))
+
+
+def test_the_best_arm_is_none_where_no_arm_is_worth_its_cost(model):
+    new = pd.DataFrame({"orders": [3.0, -3.0, -3.0], "age": [0.0, -3.0, 3.0], "visits": 0.0})
+    new["town"] = "east"
+    assert model.best_arm(new).tolist() == ["coupon", "mail", "none"]
+    dear = model.best_arm(new, cost={"coupon": 100, "mail": 0.1})
+    effect = model.predict(new)
+    assert dear.tolist() == ["mail" if gain > 0.1 else "none" for gain in effect[:, 1]]
+    assert dear.tolist()[1:] == ["mail", "none"]
+    assert isinstance(dear, pd.Series) and dear.name == "arm"  # an arm, and no gain
+    with pytest.raises(InputError, match="a cost is 0 or more"):
+        model.best_arm(new, cost=-1)
+    with pytest.raises(InputError, match=r"cost names \['coupon'\]"):
+        model.best_arm(new, cost={"coupon": 1})
+    with pytest.raises(InputError, match=r"cost has the shape \(3,\)"):
+        model.best_arm(new, cost=[1, 2, 3])
+
+
+def test_of_equal_arms_the_earlier_is_taken():
+    experiment = trial(2_000, covariates=[])
+    model = UpliftModel().fit(experiment)
+    model.nuisance_.gamma[:] = 0.0  # every arm as good as none
+    assert set(model.best_arm(experiment)) == {"none"}
+
+
+def test_without_covariates_every_effect_is_the_average():
+    model = UpliftModel().fit(trial(2_000, covariates=[]))
+    effect = model.predict(trial(2_000, covariates=[]))
+    table = model.average().table
+    assert effect[:, 0] == pytest.approx(table["effect"][0])
+    whole = model.by_group(3)
+    assert whole.of("coupon")["n"].sum() == 2_000
+    found = model.effect(trial(2_000, covariates=[]).X.head(1))["coupon"]
+    width = (found["ci_high"] - found["ci_low"]).iloc[0]
+    assert width == pytest.approx(table["ci_high"][0] - table["ci_low"][0], rel=0.01)
+
+
+@pytest.mark.parametrize("learner", ["linear", "boosting"])
+def test_an_outcome_that_is_the_same_for_all_has_no_effect(learner):
+    experiment = trial(1_200)
+    experiment.frame["y"] = 1.0
+    for kind in ("dr", "s", "t", "x", "r"):
+        model = UpliftModel(kind, learner, folds=2).fit(experiment)
+        assert model.average().table["effect"].abs().max() < 1e-12
+        assert np.abs(model.predict(experiment)).max() < 1e-9
+
+
+def test_an_arm_in_which_nobody_bought_has_an_effect_all_the_same():
+    experiment = trial(2_000, binary=True)
+    experiment.frame.loc[experiment.codes == 0, "y"] = 0.0
+    table = UpliftModel().fit(experiment).average().table
+    mean = experiment.frame.loc[experiment.codes == 1, "y"].mean()
+    assert table["effect"][0] == pytest.approx(mean, abs=0.03)
+    assert table["lift"].isna().all() and table["control"][0] == pytest.approx(0, abs=1e-12)
+
+
+def test_rounds_are_adjusted_for_where_nobody_stated_the_chances():
+    rng = np.random.default_rng(0)
+    rows = frame(4_000, 3)
+    rows["round"] = rng.integers(0, 2, 4_000)
+    chances = np.where(rows["round"] == 1, 0.8, 0.2)
+    rows = assign(rows, np.column_stack([1 - chances, chances, np.zeros(4_000)]))
+    rows["y"] += 3 * rows["round"]  # a good week, in which more coupons went out
+    how = ("arm", "none", ["orders", "age", "visits"], ["y"])
+    truth = rows["effect_coupon"].mean()
+    model = UpliftModel().fit(Experiment(rows, *how, block="round", arms=["none", "coupon"]))
+    row = model.average().table.iloc[0]
+    assert abs(row["effect"] - truth) < 4 * row["std_error"] < 0.25
+    constant = Experiment(rows, *how, block="round", arms=["none", "coupon"], design="constant")
+    row = UpliftModel().fit(constant).average().table.iloc[0]
+    assert abs(row["effect"] - truth) < 4 * row["std_error"] < 0.25
+
+
+def test_importance_finds_what_effects_hang_on(model):
+    found = model.importance()
+    top = found.table.groupby("arm")["column"].first()
+    assert top.to_dict() == {"coupon": "orders", "mail": "age"}
+    best = found.table.groupby("arm").first()
+    assert (best["ci_low"] > 0).all() and (best["used"] > 0.6).all()
+    assert found.table.groupby("arm")["used"].sum().to_numpy() == pytest.approx([1.0, 1.0])
+    assert "Coupon: its predicted effects move most with orders" in found.summary()
+    assert "orders moves the predicted effect most" in found.plot().get_title(loc="left")
+    assert found.to_dict()["arms"]["mail"]["age"]["used"] > 0.6
+
+
+def test_sensitivity_shows_what_selection_did_and_what_could_explain_the_rest():
+    rows = assign(frame(4_000), targeted_chances(frame(4_000), 1.0))
+    observed = Experiment(
+        rows, "arm", "none", ["orders", "age", "visits"], ["y"], arms=["none", "coupon"]
+    )
+    model = UpliftModel().fit(observed)
+    found = model.sensitivity()
+    row = found.table.iloc[0]
+    raw = rows.groupby("arm")["y"].mean()
+    assert row["raw"] == pytest.approx(raw["coupon"] - raw["none"])
+    assert row["selection"] > 0.5 and row["trimmed"] > 0
+    ratio = np.exp(0.91 * row["effect"] / rows.loc[rows["arm"] == "none", "y"].std(ddof=0))
+    assert row["e_value"] == pytest.approx(e_value(ratio))
+    assert 1 < row["e_value_ci"] < row["e_value"]
+    assert found.summary().count("Adjusted, not randomised") == 1
+    assert "Selection makes up" in found.plot().get_title(loc="left")
+    assert "Adjusted, not randomised" in model.average().summary()
+
+
+def test_e_values_are_those_of_the_paper():
+    # VanderWeele & Ding (2017): 3.9 has 7.26, its lower end 1.8 has 3.0; 0.80 has 1.81.
+    assert e_value(3.9) == pytest.approx(7.26, abs=0.005)
+    assert e_value(1.8) == pytest.approx(3.0, abs=0.005)
+    assert e_value(0.80) == pytest.approx(1.81, abs=0.005)
+    assert np.isnan(e_value(0))
+
+
+def test_results_say_and_draw_what_was_found(model):
+    average = model.average()
+    assert average.summary().startswith("Coupon adds 0.") and "Mail adds 0." in average.summary()
+    assert average.plot().get_title(loc="left").startswith("Coupon adds most")
+    assert average.to_dict()["arms"]["mail"]["n"] == 3_000
+    groups = model.by_group(4)
+    assert groups.plot(arm="mail").get_title(loc="left") == "Mail: groups differ (p < 0.001)"
+    assert groups.to_dict()["coupon"]["groups"]["1 of 4"]["n"] == 750
+    with pytest.raises(InputError, match="there is no arm 'male'; did you mean 'mail'"):
+        groups.of("male")
+    worse = replace(average, table=average.table.assign(effect=-1.0, ci_low=-1.2, ci_high=-0.8))
+    assert "Coupon takes away 1.0 [0.8, 1.2] from y" in worse.summary()
+    unsure = replace(average, table=average.table.assign(ci_low=-1.0))
+    assert "its effect on y, " in unsure.summary() and "is within noise" in unsure.summary()
+
+
+def test_what_is_wrong_is_said():
+    for call, words in [
+        (lambda: UpliftModel("drr"), "kind 'drr' is unknown; did you mean 'dr'"),
+        (lambda: UpliftModel(folds=1), "folds = 1; expected a whole number, 2 or more"),
+        (lambda: UpliftModel(learner="boost"), "did you mean 'boosting'"),
+        (lambda: UpliftModel(learner=3), "learner is 3; expected 'linear'"),
+        (lambda: UpliftModel(clip=0.7), "clip = 0.7"),
+        (lambda: UpliftModel(trim="crump"), "trim = 'crump'"),
+        (lambda: UpliftModel().average(), r"call fit\(experiment\) first"),
+        (lambda: UpliftModel().fit(pd.DataFrame()), "fit takes an Experiment, and got a DataFrame"),
+        (lambda: UpliftModel().fit(trial(300), "spend"), "there is no outcome 'spend'"),
+        (lambda: UpliftModel().fit(trial(300)).predict(pd.DataFrame({"age": [1]})), "lack column"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            call()
+
+
+@pytest.mark.skipif(
+    not (FOLDER / "hillstrom.csv.gz").is_file(), reason="PROMOLAB_DATA has no hillstrom.csv.gz"
+)
+def test_womens_mail_adds_45_visits_in_a_thousand():
+    import promolab
+
+    whole = promolab.load_experiment("hillstrom")
+    women = whole.subset("Womens E-Mail")
+    assert women.propensity == pytest.approx(0.5)
+    for experiment in (whole, women):
+        table = UpliftModel().fit(experiment).average().table.set_index("arm")
+        # With 1/3 in place of 1/2 it would be 0.148.
+        assert table.loc["Womens E-Mail", "effect"] == pytest.approx(0.045, abs=0.001)
+        assert table.loc["Womens E-Mail", "std_error"] == pytest.approx(0.0032, abs=0.0002)

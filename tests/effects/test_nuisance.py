@@ -1,0 +1,164 @@
+"""Chances and outcomes estimated on the way: cross-fitted, clipped, trimmed; scores and EconML."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from promolab.effects.learners.nuisance import crump_cutoff, kept_rows
+from promolab.effects.learners.rows import folds_of
+from promolab.effects.model import UpliftModel
+from tests.effects.made_up import assign, frame, targeted_chances, trial
+
+
+def observed(n=3_000, strength=1.0, seed=0):
+    """Who orders more got the coupon more often, and nobody wrote down how often."""
+    from promolab.contract import Experiment
+
+    rows = frame(n, seed)
+    rows = assign(rows, targeted_chances(rows, strength), seed + 1)
+    return Experiment(rows, "arm", "none", ["orders", "age", "visits"], ["y"])
+
+
+def test_estimated_chances_are_those_of_a_model_of_the_other_folds():
+    experiment = trial(900, chances=None)
+    experiment = type(experiment)(
+        experiment.frame, "arm", "none", ["orders", "age"], ["y"], design="unknown"
+    )
+    model = UpliftModel(folds=3).fit(experiment)
+    Z = model._candidates.setting.outcome_design.matrix(experiment.X)
+    for fold in range(3):
+        there = model.fold_ == fold
+        other = LogisticRegression(C=1.0, max_iter=1000).fit(Z[~there], experiment.codes[~there])
+        chances = other.predict_proba(Z[there])
+        assert model.nuisance_.propensity[there] == pytest.approx(chances, abs=1e-4)
+    assert model.nuisance_.clipped == 0 and str(model.identification_) == "adjusted"
+
+
+def test_low_chances_are_clipped_counted_and_told():
+    experiment = observed(strength=2.5)
+    loose = UpliftModel(clip=0.001).fit(experiment, despite=["balance"])
+    model = UpliftModel(clip=0.1).fit(experiment, despite=["balance"])
+    low = (loose.nuisance_.propensity < 0.1).any(axis=1).sum()
+    assert model.nuisance_.clipped == low > 100
+    assert model.nuisance_.propensity.min() >= 0.1 / 1.1 - 1e-12
+    assert model.nuisance_.propensity.sum(axis=1) == pytest.approx(1)
+    assert f"{low:,} decisions had a chance raised" in model.sensitivity().summary()
+
+
+def test_known_chances_are_never_touched():
+    chances = np.tile([0.99, 0.005, 0.005], (40_000, 1))
+    model = UpliftModel(clip=0.1).fit(trial(40_000, chances=chances))
+    assert (model.nuisance_.propensity == chances).all() and model.nuisance_.clipped == 0
+
+
+def test_trimming_leaves_the_variance_smallest():
+    rng = np.random.default_rng(0)
+    e = 1 / (1 + np.exp(-2.5 * rng.normal(size=4_000)))
+    variance = 1 / e + 1 / (1 - e)
+    cutoff = crump_cutoff(variance)
+    tried = {
+        c: variance[variance <= c].mean() / (variance <= c).mean() for c in np.sort(variance)[::7]
+    }
+    best = variance[variance <= cutoff].mean() / (variance <= cutoff).mean()
+    assert best <= min(tried.values())
+    # The paper's equation: the worst row kept is worth twice the mean of those kept.
+    assert cutoff == pytest.approx(2 * variance[variance <= cutoff].mean(), rel=0.01)
+
+
+def test_rows_that_could_not_have_got_an_arm_count_in_no_figure_of_it():
+    rows = frame(4_000, 5)
+    chances = np.tile([0.5, 0.25, 0.25], (4_000, 1))
+    chances[:2_000] = [0.5, 0.5, 0.0]
+    model = UpliftModel().fit(trial(4_000, 5, chances=chances))
+    scores = model.scores_
+    assert scores["mail"].isna().tolist() == [True] * 2_000 + [False] * 2_000
+    table = model.average().table.set_index("arm")
+    assert table["n"].to_dict() == {"coupon": 4_000, "mail": 2_000}
+    truth = rows["effect_mail"][2_000:].mean()
+    assert abs(table.loc["mail", "effect"] - truth) < 4 * table.loc["mail", "std_error"]
+    assert np.isfinite(model.effects_.to_numpy()).all()
+
+
+def test_trim_may_be_a_chance_or_nothing():
+    chances = np.array([[0.5, 0.5], [0.96, 0.04], [0.04, 0.96]])
+    assert kept_rows(chances, 0.05).ravel().tolist() == [True, False, False]
+    assert kept_rows(chances, None).all()
+
+
+def test_scores_are_written_out_as_in_the_paper():
+    chances = np.tile([0.5, 0.25, 0.25], (600, 1))
+    chances[:300] = [0.5, 0.5, 0.0]
+    experiment = trial(600, chances=chances)
+    model = UpliftModel().fit(experiment)
+    y, codes, mu = experiment.y(), experiment.codes, model.nuisance_.mu
+    left = [np.where(codes == k, y - mu[:, k], 0.0) for k in range(3)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        psi = [np.where(e > 0, mu[:, k] + left[k] / e, np.nan) for k, e in enumerate(chances.T)]
+    expected = np.column_stack([psi[1] - psi[0], psi[2] - psi[0]])
+    assert model.scores_.to_numpy() == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    assert model.nuisance_.control == pytest.approx(psi[0], abs=1e-12)
+    assert np.isnan(expected[:300, 1]).all() and np.isfinite(expected[:300, 0]).all()
+
+
+def test_folds_hold_whole_customers_whatever_the_order_of_the_rows():
+    ids = pd.Series(np.random.default_rng(0).integers(0, 300, 1_000))
+    fold = folds_of(ids, 5, 3)
+    order = np.random.default_rng(1).permutation(1_000)
+    assert (folds_of(ids[order], 5, 3) == fold[order]).all()
+    assert pd.Series(fold).groupby(ids).nunique().max() == 1
+    sizes = np.bincount(pd.Series(fold).groupby(ids).first())
+    assert sizes.max() - sizes.min() <= 1
+    assert (folds_of(ids, 5, 4) != fold).mean() > 0.5
+    assert (
+        folds_of(ids.astype(str), 5, 3)[ids == 7] == folds_of(ids.astype(str), 5, 3)[ids == 7][0]
+    ).all()
+
+
+class Interacting:
+    """Least squares of an outcome on columns, arms (one-hot, last) and their products."""
+
+    def __init__(self, arms=2):
+        self.arms = arms
+
+    def get_params(self, deep=False):
+        return {"arms": self.arms}
+
+    def set_params(self, **params):
+        self.arms = params.get("arms", self.arms)
+        return self
+
+    def _wide(self, X):
+        Z, arms = X[:, : -self.arms], X[:, -self.arms :]
+        return np.column_stack([X, *(Z * arm[:, None] for arm in arms.T)])
+
+    def fit(self, X, y):
+        self.inner = LinearRegression().fit(self._wide(X), y)
+        return self
+
+    def predict(self, X):
+        return self.inner.predict(self._wide(X))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_average_effects_agree_with_econml_on_the_same_learners_and_folds():
+    dr = pytest.importorskip("econml.dr")
+    given = trial(3_000, seed=2)
+    experiment = type(given)(given.frame, "arm", "none", ["orders", "age", "visits"], ["y"])
+    model = UpliftModel("dr", LinearRegression(), trim=None).fit(experiment)
+    Z = model._candidates.setting.Z
+    folds = [(np.flatnonzero(model.fold_ != f), np.flatnonzero(model.fold_ == f)) for f in range(5)]
+    other = dr.DRLearner(
+        model_propensity=LogisticRegression(C=1.0, max_iter=1000),
+        model_regression=Interacting(),
+        model_final=LinearRegression(),
+        cv=folds,
+        min_propensity=0.01,
+    ).fit(experiment.y(), experiment.codes, X=Z)
+    table = model.average().table
+    theirs = np.array([float(other.ate(Z, T0=0, T1=k)) for k in (1, 2)])
+    assert (np.abs(table["effect"] - theirs) < 0.1 * table["std_error"]).all()
+    apart = np.abs(other.effect(Z, T0=0, T1=1) - model.predict(experiment, calibrated=False)[:, 0])
+    assert apart.max() < 0.01

@@ -1,0 +1,113 @@
+"""One difference has one interval, whichever function is asked; one row does not take it away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import Experiment
+from promolab.effects.arms import compare_arms
+from promolab.effects.contrasts import group_means, mean_of
+from promolab.effects.model import UpliftModel
+from promolab.metrics.uplift import compare_qini, effect_calibration, qini, rate, uplift_at
+
+CHECKS = ["sample ratio", "balance", "overlap"]
+
+
+def plain_trial(kind: str, n: int = 300, arms=("holdout", "send"), seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame({"customer_id": np.arange(n) // (2 if kind == "clustered" else 1)})
+    rows["arm"] = rng.choice(list(arms), n)
+    level = rng.normal(size=n)[rows["customer_id"]]
+    money = np.exp(rng.normal(size=n) + level) + (rows["arm"] == "send")
+    rows["y"] = (rng.random(n) < 0.1).astype(float) if kind == "share" else money
+    return rows
+
+
+def ends(estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.ci_low, estimate.ci_high
+
+
+@pytest.mark.parametrize("kind", ["money", "share", "clustered"])
+@pytest.mark.parametrize("design", ["known", "constant"])
+def test_average_uplift_at_and_compare_arms_agree_on_a_plain_trial(kind, design):
+    rows = plain_trial(kind)
+    n, y, treated = len(rows), rows["y"], rows["arm"] == "send"
+    how = {"propensity": [[0.5, 0.5]] * n} if design == "known" else {"design": design}
+    model = UpliftModel().fit(Experiment(rows, "arm", "holdout", [], ["y"], **how), despite=CHECKS)
+    compared = compare_arms(y, rows["arm"], cluster=rows["customer_id"]).difference
+    known = {"cluster": rows["customer_id"]}
+    flat = np.zeros(n)
+    found = {
+        "average": tuple(model.average().table.loc[0, ["effect", "ci_low", "ci_high"]]),
+        "raw": tuple(model.sensitivity().table.loc[0, ["raw", "raw_low", "raw_high"]]),
+        "uplift_at": ends(uplift_at(y, treated, flat, 1.0, **known).top),
+        "everyone": ends(uplift_at(y, treated, np.arange(n), 0.3, **known).everyone),
+        "qini": ends(qini(y, treated, np.arange(n), **known).effect),
+        "curve's end": ends(qini(y, treated, np.arange(n), **known).at(1.0)),
+        "rate": ends(rate(y, treated, np.arange(n), **known).effect),
+        "bin": tuple(
+            effect_calibration(y, treated, np.arange(n) * 1.0, bins=1, **known)
+            .bins.loc[0, ["observed", "ci_low", "ci_high"]]
+        ),
+    }  # fmt: skip
+    for name, figures in found.items():
+        assert figures == pytest.approx(ends(compared), rel=1e-9, abs=1e-12), name
+    # The scores' mean is the same difference, to the digit.
+    assert model.scores_["send"].mean() == pytest.approx(compared.value, rel=1e-9)
+
+
+def test_of_several_arms_each_is_compared_with_the_control_alone():
+    rows = plain_trial("money", arms=("holdout", "mail", "send"))
+    trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
+    table = UpliftModel().fit(trial).average().table.set_index("arm")
+    for arm in ("mail", "send"):
+        expected = ends(compare_arms(rows["y"], rows["arm"], treated=arm).difference)
+        assert tuple(table.loc[arm, ["effect", "ci_low", "ci_high"]]) == pytest.approx(expected)
+
+
+def test_one_row_does_not_take_all_certainty_and_is_named():
+    rows = plain_trial("money")
+    rows.loc[3, "y"] = 1e6
+    treated = (rows["arm"] == "send").to_numpy()
+    whole = uplift_at(rows["y"], treated, np.zeros(300), 1.0)
+    trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
+    average = UpliftModel().fit(trial).average()
+    scores = UpliftModel().fit(trial).scores_["send"].to_numpy()
+    by_scores = mean_of(scores, np.arange(300), 0.95)
+    assert by_scores.degrees > 20  # Kish's effective number less one was 1
+    assert group_means(scores, np.zeros(300, int), 1, np.arange(300)).degrees[0] > 20
+    rest = np.arange(300) != 3
+    alone = uplift_at(rows["y"][rest], treated[rest], np.zeros(299), 1.0)
+    assert ends(whole.dominant.without) == pytest.approx(ends(alone.top))
+    compared = compare_arms(rows["y"], rows["arm"])
+    for said in (whole, average, compared):
+        assert "ne customer makes up 99 % of the variance; without" in said.summary()
+    ordinary = uplift_at(rows["y"][rest], treated[rest], np.zeros(299), 1.0)
+    assert ordinary.dominant is None and "makes up" not in ordinary.summary()
+    # Of a top share, the one that matters there; of a rare share nobody is singled out.
+    first = np.arange(300)[::-1]
+    assert uplift_at(rows["y"], treated, first, 0.2).dominant.share > 0.9
+    assert uplift_at(rows["y"], treated, -first, 0.2).ci_high < 100
+    rare = (np.arange(300) == 3).astype(float)
+    assert uplift_at(rare, treated, np.zeros(300), 1.0).dominant is None
+
+
+def test_a_zero_by_definition_has_no_interval_in_words():
+    y, treated = np.random.default_rng(0).normal(size=(2, 200))
+    flat, treated = np.ones(200), treated > 0
+    for found in (qini(y, treated, flat), rate(y, treated, flat)):
+        assert found.summary().startswith("There is nothing to rank by: all scores are equal;")
+    order = np.arange(200.0)
+    same = compare_qini(y, treated, order, 2 * order).summary()
+    assert same.startswith("The two orders are the same: Qini") and "[" not in same
+
+
+def test_where_everybody_has_the_average_there_is_one_interval_of_it():
+    rows = plain_trial("share")
+    trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
+    model = UpliftModel().fit(trial)
+    compared = compare_arms(rows["y"], rows["arm"], level=0.9).difference
+    shown = model.effect(trial, level=0.9)["send"].iloc[7]
+    assert tuple(shown) == pytest.approx(ends(compared))

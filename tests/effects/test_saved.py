@@ -1,0 +1,165 @@
+"""An uplift model is an estimator of scikit-learn, and goes to a file and back."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression, Ridge
+
+from promolab.effects.model import UpliftModel
+from promolab.errors import InputError
+from promolab.model import ResponseModel
+from promolab.model.saved import _checksum
+from tests.effects.made_up import trial
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    found = trial(1_500, seed=11)
+    rows = found.frame
+    rows["y"] += (rows["arm"] == "coupon") * rows["orders"] - (rows["arm"] == "mail") * rows["age"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def binary():
+    return trial(1_500, seed=12, binary=True)
+
+
+def test_parameters_are_those_of_scikit_learn(experiment):
+    model = UpliftModel("x", Ridge(alpha=3.0), folds=3, seed=2, clip=0.02, trim=0.1)
+    assert model.get_params(deep=False) == {
+        "kind": "x", "learner": model.learner, "outcome_learner": None, "folds": 3, "seed": 2,
+        "clip": 0.02, "trim": 0.1,
+    }  # fmt: skip
+    assert model.get_params()["learner__alpha"] == 3.0
+    fitted = UpliftModel("dr", "ridge", folds=3).fit(experiment)
+    copied = clone(fitted)
+    assert copied.get_params() == fitted.get_params() and not hasattr(copied, "arms_")
+    again = copied.fit(experiment)
+    assert (again.predict(experiment) == fitted.predict(experiment)).all()
+    assert clone(model).learner.alpha == 3.0
+    changed = clone(fitted).set_params(learner="linear", folds=2)
+    assert changed.fit(experiment).calibrated_.table["learner"].tolist() == ["linear"] * 2
+    with pytest.raises(InputError, match="folds = 1"):
+        changed.set_params(folds=1).fit(experiment)
+
+
+@pytest.mark.parametrize(
+    ("kind", "learner"),
+    [
+        *((kind, "linear") for kind in ("dr", "s", "t", "x", "r")),
+        ("dr", "boosting"),
+        ("x", "boosting"),
+    ],
+)
+def test_a_loaded_model_shows_the_same(experiment, tmp_path, kind, learner):
+    model = UpliftModel(kind, learner, outcome_learner="linear", folds=2).fit(experiment)
+    assert model.calibrated_.told_apart
+    path = model.save(tmp_path / "model")
+    again = UpliftModel.load(path)
+    new = experiment.X.head(50)
+    pd.testing.assert_frame_equal(again.effect(new), model.effect(new))
+    pd.testing.assert_frame_equal(again.average().table, model.average().table, check_dtype=False)
+    assert again.average().summary() == model.average().summary()
+    assert again.calibrated_.summary() == model.calibrated_.summary()
+    assert again.best_arm(new, cost=0.3).tolist() == model.best_arm(new, cost=0.3).tolist()
+    assert again.get_params() == model.get_params() and again.arms_ == model.arms_
+    assert str(again.identification_) == "randomised" and again.outcome_ == "y"
+    assert path.read_bytes() == model.save(tmp_path / "again").read_bytes()
+    # No row of the experiment is in the file, so what needs one says so.
+    for call in (
+        lambda: again.scores_,
+        lambda: again.ranks(),
+        lambda: again.by_group("town"),
+        lambda: again.best_arm_value(),
+        lambda: again.predict(new, calibrated=False),
+        lambda: again.average(0.9),
+    ):
+        with pytest.raises(InputError, match="a saved uplift model holds no rows"):
+            call()
+
+
+def test_outcomes_of_0_and_1_and_a_choice_of_learners_are_saved(binary, tmp_path):
+    for model in (
+        UpliftModel(folds=3).fit(binary),
+        UpliftModel("t", "linear", folds=2).fit(binary),
+        UpliftModel("s", "boosting", folds=2).fit(binary),
+    ):
+        again = UpliftModel.load(model.save(tmp_path / "model"))
+        assert (again.predict(binary.X) == model.predict(binary.X)).all()
+
+
+def test_a_model_that_tells_nobody_apart_is_saved(tmp_path):
+    model = UpliftModel().fit(trial(600, covariates=[]))
+    again = UpliftModel.load(model.save(tmp_path / "model"))
+    average = model.average().table["effect"].to_numpy()
+    assert again.predict(pd.DataFrame(index=range(3)))[2] == pytest.approx(average, rel=1e-12)
+    assert "everybody is given the average effect" in again.calibrated_.summary()
+
+
+def test_what_cannot_be_saved_or_read_is_said(experiment, tmp_path):
+    with pytest.raises(InputError, match="has not learned yet"):
+        UpliftModel().save(tmp_path / "model")
+    with pytest.raises(InputError, match=r"LinearRegression\(\) cannot be saved; take one of"):
+        UpliftModel("dr", LinearRegression(), folds=2).fit(experiment).save(tmp_path / "model")
+    with pytest.raises(InputError, match="there is no model file"):
+        UpliftModel.load(tmp_path / "nothing")
+    model = UpliftModel("dr", "boosting", outcome_learner="linear", folds=2).fit(experiment)
+    path = model.save(tmp_path / "model")
+    with pytest.raises(InputError, match=r"has format 'promolab.uplift/1'"):
+        ResponseModel.load(path)
+    good = path.read_bytes()
+    path.write_bytes(good[:-100])
+    with pytest.raises(InputError, match="is damaged"):
+        UpliftModel.load(path)
+    path.write_bytes(good)
+    with safe_open(path, framework="np") as file:
+        header = json.loads(file.metadata()["promolab"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+    def forged(change) -> None:
+        forged_header, some = json.loads(json.dumps(header)), dict(arrays)
+        change(forged_header["state"], some)
+        whole = {"versions": header["versions"], "state": forged_header["state"]}
+        forged_header["sha256"] = _checksum(whole, some)
+        save_file(some, path, metadata={"promolab": json.dumps(forged_header)})
+
+    for change, words in (
+        (lambda state, some: some.update(slope=some["slope"][:1]), "do not fit together"),
+        (lambda state, some: some.update(centre=some["centre"] * np.nan), "do not fit together"),
+        (lambda state, some: state["models"][0]["parts"].pop(), "do not fit together"),
+        (lambda state, some: state["models"][0]["parts"][0].update(kind="os"), "do not fit"),
+        (lambda state, some: state["models"][0]["encoder"]["columns"].pop(), "do not fit"),
+        (lambda state, some: state.update(learners=["constant", "constant"]), "do not fit"),
+        (lambda state, some: state.pop("qini"), "of another version of promolab"),
+        (lambda state, some: state["parameters"].update(kind="zz"), "kind 'zz' is unknown"),
+        (lambda state, some: state.update({"scikit-learn": "0.1"}), "saved with scikit-learn 0.1"),
+    ):
+        forged(change)
+        with pytest.raises(InputError, match=words):
+            UpliftModel.load(path)
+
+
+def test_trees_of_another_kind_are_not_run(experiment, tmp_path):
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.preprocessing import FunctionTransformer
+
+    from promolab.model.learners._skops import OF_EFFECTS, from_bytes, to_bytes
+
+    trees = HistGradientBoostingRegressor(max_iter=3).fit(np.eye(40), np.arange(40.0))
+    import sklearn
+
+    payload = to_bytes(trees)
+    assert from_bytes(payload, sklearn.__version__, OF_EFFECTS).n_features_in_ == 40
+    with pytest.raises(InputError, match="which is no part of a response model"):
+        from_bytes(payload, sklearn.__version__)
+    foreign = to_bytes(FunctionTransformer(np.exp))
+    with pytest.raises(InputError, match="which is no part of an uplift model"):
+        from_bytes(foreign, sklearn.__version__, OF_EFFECTS, "an uplift")

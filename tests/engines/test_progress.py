@@ -1,0 +1,49 @@
+"""Long engine work shows how far it is; short work and files show nothing."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+import time
+
+from promolab.engines.engine import connect
+from promolab.engines.progress import PATIENCE, Watch
+
+
+def test_a_short_query_shows_nothing():
+    out = io.StringIO()
+    state = Watch(out)
+    for now in (0.0, PATIENCE / 2):
+        state.tell(50.0, now)
+    state.tell(-1.0, PATIENCE)
+    state.tell(10.0, PATIENCE + 0.1)  # another query: its own two seconds begin
+    assert out.getvalue() == ""
+
+
+def test_a_long_query_shows_a_bar_that_goes_away():
+    out = io.StringIO()
+    state = Watch(out)
+    state.tell(1.0, 0.0)
+    state.tell(40.0, PATIENCE + 1)
+    assert "40%" in out.getvalue()
+    state.tell(-1.0, PATIENCE + 2)
+    assert state.bar is None and out.getvalue().endswith("\r")
+
+
+def test_nothing_is_watched_where_stderr_is_no_terminal():
+    before = threading.active_count()
+    con = connect()
+    assert threading.active_count() == before and con is not None
+
+
+def test_a_watched_connection_tells_how_far_it_is(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("promolab.engines.progress.PATIENCE", 0.2)
+    con = connect()
+    until = time.monotonic() + 20
+    while "query" not in terminal.getvalue() and time.monotonic() < until:
+        con.raw_sql("SELECT sum(a.range * b.range) FROM range(20000) a, range(20000) b").fetchall()
+    assert "query" in terminal.getvalue()

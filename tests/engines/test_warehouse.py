@@ -1,0 +1,547 @@
+"""A warehouse as a source: a real PostgreSQL answers as DuckDB does, and keeps its secrets."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import promolab
+from promolab.contract import Settings, Shop
+from promolab.engines import connection as warehouse
+from promolab.engines.connection import (
+    connect_url,
+    engine_errors,
+    is_url,
+    list_their_tables,
+    read_their_table,
+    sentence,
+    shown,
+    write_parquet,
+)
+from promolab.errors import DataError, InputError, MissingExtraError, StepError
+from tests._postgres import PASSWORD
+
+NOW = datetime(2022, 1, 1)
+MOMENT = datetime(2021, 7, 1, 3)
+
+
+def _made_up() -> Any:
+    """Return the tests' shop for features, which has in it whatever makes features go wrong."""
+    path = Path(__file__).parents[1] / "features" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("features_conftest", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _dirty(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Add what PostgreSQL and DuckDB are known to take differently, and rows that break rules."""
+    events, products = frames["events"].drop(columns="flags"), frames["products"]
+    # Sorted as English, "bread" stands before "COFFEE" and "Äpfel" before both.
+    names = {"COFFEE": "Coffee", "BREAD": "bread", "MILK": "Äpfel"}
+    products["category"] = products["category"].map(names)
+    letter = np.where(events.customer_id < "C10", "c", "C")
+    events["customer_id"] = letter + events.customer_id.str[1:]
+    # Amounts that lie on the edge of a rounding, and parts of a second.
+    edges = [0.00015, 1.00005, 2.67505, 1e-7, 123456.78905]
+    events.loc[events.index[::7], "amount"] = np.resize(edges, len(events.index[::7]))
+    events.loc[events.index[::5], "ts"] += pd.Timedelta(milliseconds=250)
+    bad = events.iloc[:12].copy()
+    bad["kind"] = ["purchase", "bought", None, *["purchase"] * 9]
+    bad.iloc[3:5, bad.columns.get_loc("amount")] = [np.inf, -3.0]
+    bad.iloc[5, bad.columns.get_loc("quantity")] = -1.0
+    bad.iloc[6, bad.columns.get_loc("ts")] = pd.NaT
+    bad.iloc[7, bad.columns.get_loc("ts")] = pd.Timestamp("2031-01-01")
+    bad.iloc[8:10, bad.columns.get_loc("customer_id")] = ["  ", None]
+    bad.iloc[10, bad.columns.get_loc("order_id")] = 'tab\t, "quotes"\nand\\lines é 你'
+    bad.iloc[10, bad.columns.get_loc("amount")] = -1.5
+    again = events.iloc[20:25]
+    robot = events.iloc[[0] * 60].assign(kind="purchase", customer_id="robot", amount=1.0)
+    robot["order_id"] = [f"R{i}" for i in range(60)]
+    twice = products.iloc[[0, 1, 1]].assign(category=["tea", "a", "B"])
+    backwards = frames["promotions"].iloc[[7]].assign(promotion_id="P9", ends_at="2021-01-01")
+    backwards["ends_at"] = pd.to_datetime(backwards["ends_at"])
+    nowhere = frames["exposures"].iloc[:3].assign(promotion_id="P99")
+    return frames | {
+        "events": pd.concat([events, bad, again, robot], ignore_index=True),
+        "products": pd.concat([products, twice], ignore_index=True),
+        "promotions": pd.concat([frames["promotions"], backwards], ignore_index=True),
+        "exposures": pd.concat([frames["exposures"], nowhere], ignore_index=True),
+        "customers": pd.DataFrame({"customer_id": events.customer_id.unique()[:20]}),
+    }
+
+
+@pytest.fixture(scope="module")
+def shops(postgres) -> Iterator[tuple[Shop, Shop]]:
+    """One dirty shop twice: in DuckDB and in PostgreSQL."""
+    made = _made_up()
+    here = made.as_shop(_dirty(made.small_frames()))
+    con = connect_url(postgres.fill("shop", here.tables))
+    yield here, here.with_tables({name: read_their_table(con, name) for name in here.tables})
+    con.disconnect()
+
+
+@pytest.fixture(scope="module")
+def cleaned(shops) -> list[tuple[Shop, Any]]:
+    return [promolab.clean(shop, NOW) for shop in shops]
+
+
+def _same(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    assert len(one)
+    pd.testing.assert_frame_equal(one, other, check_dtype=False, rtol=1e-9, atol=1e-9)
+
+
+def _moments(shop: Shop) -> pd.DataFrame:
+    customers = sorted(set(shop.events.customer_id.execute().dropna()))
+    days = [pd.Timestamp(d) for d in ("2021-03-01", "2021-06-15 12:00:00.5", "2021-10-01")]
+    return pd.DataFrame([(c, d) for c in customers for d in days], columns=["customer_id", "as_of"])
+
+
+RESULTS: dict[str, Callable[[Shop], pd.DataFrame]] = {
+    "features": lambda s: promolab.build_features(s, MOMENT).execute(),
+    "features at several moments": lambda s: promolab.build_features(s, _moments(s)).execute(),
+    "pairs": lambda s: promolab.build_pairs(s, MOMENT).execute(),
+    "candidates": lambda s: promolab.features.build_candidates(s, MOMENT, ["P5", "P6"]).execute(),
+    "favourites": lambda s: promolab.features.favourite_categories(s, MOMENT).execute(),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_features_and_pairs_are_the_same_as_on_duckdb(cleaned, name):
+    (here, _), (there, _) = cleaned
+    assert there.backend.name == "postgres"
+    _same(RESULTS[name](here), RESULTS[name](there))
+
+
+def test_a_shop_that_was_not_cleaned_gives_the_same_features(shops):
+    here, there = shops
+    # Ids that are empty have features of their own here: nobody cleaned them away.
+    _same(RESULTS["features"](here), RESULTS["features"](there))
+
+
+def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
+    (here, one), (there, other) = cleaned
+    _same(one.rows, other.rows)
+    _same(one.rules, other.rules)
+    assert set(one.rules["rule"]) >= {
+        *("missing_key", "unknown_kind", "not_finite", "negative_amount", "negative_quantity"),
+        *("outside_life", "ends_before_start", "unknown_promotion", "duplicate", "repeated_key"),
+        *("odd_unit", "zero_quantity", "zero_amount", "unknown_product", "extreme_customer"),
+    }
+    for name in here.tables:
+        columns = list(here[name].columns)
+        _same(*(shop[name].order_by(columns).execute() for shop in (here, there)))
+    rows = [
+        [(r.table, r.rule, json.loads(r.row)) for r in found.itertuples()]
+        for found in (one.quarantine.execute(), other.quarantine.execute())
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_checks_and_span_are_the_same(shops):
+    here, there = shops
+    _same(here.check().to_frame(), there.check().to_frame())
+    assert here.check().counts == there.check().counts
+    clean = [
+        s.with_tables({**s.tables, "events": s.events.filter(s.events.ts < NOW)}) for s in shops
+    ]
+    assert clean[0].span() == clean[1].span()
+
+
+def test_what_campaigns_and_pages_count_is_the_same(cleaned):
+    from promolab.campaign.past.outcomes import known_before, sales_between
+    from promolab.campaign.past.schedule import timeline
+    from promolab.report.pages.steps import data_overview
+
+    (here, _), (there, _) = cleaned
+    spans = pd.DataFrame(
+        {
+            "span": [0, 1],
+            "low": [pd.Timestamp("2021-02-01"), pd.Timestamp("2021-05-01")],
+            "high": [pd.Timestamp("2021-03-01"), pd.Timestamp("2021-06-01 02:00")],
+        }
+    )
+    _same(sales_between(here, spans), sales_between(there, spans))
+    _same(known_before(here, [MOMENT]), known_before(there, [MOMENT]))
+    _same(timeline(here, MOMENT), timeline(there, MOMENT))
+    _same(data_overview(here).days, data_overview(there).days)
+
+
+def test_a_table_is_written_as_duckdb_writes_it(shops, tmp_path):
+    import pyarrow.parquet as pq
+
+    for number, shop in enumerate(shops):
+        rows = shop.events.order_by(list(shop.events.columns))
+        write_parquet(rows, tmp_path / f"{number}.parquet")
+    here, there = (pq.read_table(tmp_path / f"{number}.parquet") for number in (0, 1))
+    assert here.schema.equals(there.schema)
+    assert here.equals(there) or here.to_pandas().equals(there.to_pandas())
+
+
+def test_a_table_is_written_a_part_at_a_time(shops, tmp_path, monkeypatch):
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(warehouse, "ROWS_AT_ONCE", 100)
+    write_parquet(shops[1].events, tmp_path / "events.parquet")
+    file = pq.ParquetFile(tmp_path / "events.parquet")
+    assert file.num_row_groups == -(-shops[0].events.count().execute() // 100)
+
+
+def test_nothing_of_theirs_is_changed(shops, postgres):
+    con = shops[1].backend
+    with pytest.raises(DataError, match="read-only"):
+        con.raw_sql("DELETE FROM events")
+    with pytest.raises(DataError, match="read-only"):
+        con.raw_sql("CREATE TABLE mine (a int)")
+    with pytest.raises(NotImplementedError):
+        con.create_table("mine", shops[1].events)
+    assert list_their_tables(connect_url(postgres.url("shop"))) == sorted(shops[0].tables)
+
+
+def test_tables_of_other_schemas_and_odd_types_are_read(postgres):
+    postgres.run(
+        "postgres",
+        "CREATE DATABASE odd",
+    )
+    postgres.run(
+        "odd",
+        "CREATE SCHEMA sales",
+        "CREATE TYPE sort AS ENUM ('purchase', 'return')",
+        'CREATE TABLE sales."Orders" (id uuid, ts timestamptz, kind sort, amount numeric,'
+        " rest numeric(10, 2), note varchar(5), code char(4))",
+        "INSERT INTO sales.\"Orders\" VALUES ('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',"
+        " '2021-03-28 02:30+02', 'return', 'NaN', 1.5, 'é', 'ab')",
+        'CREATE VIEW customers AS SELECT 1 AS "customer_id"',
+        "CREATE TABLE hidden (a int)",
+        "GRANT USAGE ON SCHEMA sales TO locked",
+    )
+    con = connect_url(postgres.url("odd"))
+    assert list_their_tables(con) == ["customers", "hidden", "sales.Orders"]
+    orders = read_their_table(con, "sales.Orders")
+    row = orders.execute().iloc[0]
+    assert row["id"] == "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+    assert (row["kind"], row["rest"], row["note"], row["code"].strip()) == (
+        "return",
+        1.5,
+        "é",
+        "ab",
+    )
+    assert np.isnan(row["amount"]) and orders.amount.type().is_floating()
+    naive = orders.ts.cast("timestamp('UTC')").cast("timestamp").execute().iloc[0]
+    assert naive == pd.Timestamp("2021-03-28 00:30")
+    assert read_their_table(con, "public.customers").execute().customer_id.tolist() == [1]
+    assert list_their_tables(connect_url(postgres.url("odd/sales"))) == [
+        *("Orders", "public.customers", "public.hidden"),
+    ]
+    with pytest.raises(DataError, match=r"no table 'sales.orders'; did you mean 'sales.Orders'"):
+        read_their_table(con, "sales.orders")
+
+
+def test_text_that_cannot_be_cast_is_null_as_in_duckdb(shops):
+    import ibis
+
+    texts = {
+        "float64": ["1.5", " -2e3 ", "1,5", "", ".5", "x", "5."],
+        "int64": ["12", "-7", "x1", ""],
+        "boolean": ["true", "f", "yes?", ""],
+        "timestamp": [
+            *("2021-02-28 10:00", "2021-02-29", "2020-02-29", "2021-13-01", "now", "x", ""),
+            *("2021-3-5T8:05:01.25", "2021/03/05 24:01", "2021-04-31", "2000-02-29 00:00:00"),
+        ],
+        "timestamp('UTC')": ["2021-03-05 10:00:00+02:00", "2021-03-05 10:00:00Z", "2021-13-01"],
+    }
+    for kind, values in texts.items():
+        found = []
+        for shop in shops:
+            table = shop.backend.create_table(
+                ibis.util.gen_name("texts"), pd.DataFrame({"v": values}), temp=True
+            )
+            result = table.order_by("v").v.try_cast(kind).execute()
+            found.append([None if pd.isna(v) else v for v in result])
+        assert found[0] == found[1], kind
+
+
+@pytest.mark.parametrize(
+    ("form", "texts"),
+    [
+        ("%m/%d/%Y %H:%M", ["12/1/2010 8:26", "31/12/2010 10:00", "02/30/2010 1:00", "", "1/2/3"]),
+        (
+            "%m/%d/%Y %H:%M",
+            ["12/1/2010 8:26 PM", "12/1/2010", "2/29/2012 23:59", "12/1/2010 24:00"],
+        ),
+        ("%d.%m.%y", ["01.02.69", "01.02.68", "31.04.21", "1.2.2021"]),
+        ("%Y%m%d", ["20210305", "20210229", "2021"]),
+        ("%d %b %Y %I:%M %p", ["5 Mar 2021 12:10 AM", "5 mar 2021 1:10 pm", "5 Foo 2021 1:10 PM"]),
+        ("%Y-%m-%dT%H:%M:%S.%f%z", ["2021-03-05T10:00:00.250+0200", "2021-03-05T10:00:00.250"]),
+    ],
+)
+def test_times_in_a_format_are_read_as_in_duckdb(shops, form, texts):
+    import ibis
+
+    from promolab.sources.mapping import Value
+    from promolab.sources.parsing import to_time
+
+    found = []
+    for shop in shops:
+        table = shop.backend.create_table(
+            ibis.util.gen_name("texts"), pd.DataFrame({"v": texts}), temp=True
+        )
+        name = shop.backend.name
+        made, _ = to_time("events.ts", table.v, Value(format=form), Settings(zone="UTC"), name)
+        rows = table.select("v", made=made).execute().set_index("v").made
+        found.append([None if pd.isna(rows[text]) else rows[text] for text in texts])
+    assert found[0] == found[1]
+    assert any(found[1]) and not all(found[1])
+
+
+def test_a_format_without_a_rule_is_named():
+    from promolab.engines.postgres_times import template_of
+
+    with pytest.raises(InputError, match="not %j"):
+        template_of("%Y %j")
+    with pytest.raises(InputError, match="states no day"):
+        template_of("%H:%M")
+
+
+TOML = """
+name = "Retail"
+currency = "GBP"
+zone = "Europe/London"
+naive_times = "local"
+
+[events]
+table = "erp.Invoices"
+decimal = ","
+customer_id = { column = "CustomerID", whole = true }
+ts = { column = "InvoiceDate", format = "%m/%d/%Y %H:%M" }
+kind = { column = "InvoiceNo", starts_with = { C = "return" }, otherwise = "purchase" }
+order_id = "InvoiceNo"
+amount = { multiply = ["Quantity", "UnitPrice"] }
+"""
+
+
+def test_a_shop_is_mapped_where_it_lies(postgres, tmp_path):
+    import duckdb
+
+    statements = (
+        "CREATE SCHEMA erp",
+        'CREATE TABLE erp."Invoices" ("InvoiceNo" text, "Quantity" int, "InvoiceDate" text,'
+        ' "UnitPrice" text, "CustomerID" text)',
+        "INSERT INTO erp.\"Invoices\" VALUES ('5', 6, '7/1/2010 8:26', '1.002,55', '17850.0'),"
+        " ('C5', -1, '12/1/2010 9:41', '27,5', '14527'), ('7', 1, '3/28/2010 1:30', '0,1', NULL)",
+    )
+    toml = tmp_path / "shop.toml"
+    toml.write_text(TOML.replace('","', '","\nthousands = "."', 1), encoding="utf-8")
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as con:
+        for statement in statements:
+            con.execute(statement)
+    postgres.run("postgres", "CREATE DATABASE retail")
+    postgres.run("retail", *statements)
+    urls = (f"duckdb://{tmp_path}/shop.duckdb", postgres.url("retail"))
+    here, there = (promolab.load_shop(url, settings=toml) for url in urls)
+    order = ["order_id", "ts"]
+    _same(*(shop.events.order_by(order).execute() for shop in (here, there)))
+    assert there.events.amount.sum().execute() == pytest.approx(6 * 1002.55 - 27.5 + 0.1)
+    postgres.run("retail", 'UPDATE erp."Invoices" SET "InvoiceDate" = \'30/12/2010 8:00\'')
+    with pytest.raises(DataError, match="no time written as"):
+        promolab.load_shop(postgres.url("retail"), settings=toml)
+
+
+def test_the_command_line_shows_no_password(postgres, monkeypatch, capfd):
+    from promolab.cli import main
+
+    monkeypatch.setenv("WORD", PASSWORD + "x")
+    assert main(["data", postgres.url("postgres", user="locked:${WORD}")]) == 2
+    monkeypatch.setenv("WORD", PASSWORD)
+    assert main(["data", postgres.url("postgres", user="locked:${WORD}")]) == 2
+    out, err = capfd.readouterr()
+    assert "refuses the login" in err and "has no table 'events'" in err
+    for secret in ("s3cret", "p@ss", "p%40ss", "locked", "Traceback"):
+        assert secret not in out + err
+
+
+# --- addresses -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://ann:s3cret@host/shop",
+        "postgresql://ann:s3cret${REST}@host/shop",
+        "postgres://ann:s3/cret@host/shop",
+        "postgres://ann:s3?cret@host/shop",
+        "postgres://ann:s3#cret@host/shop",
+        "postgres://ann:s3@cret@host/shop",
+        "postgres://host/shop?user=ann&password=s3cret",
+        "postgres://host/shop?sslpassword=s3cret",
+        "snowflake://host/shop?TOKEN=s3cret",
+        "duckdb://file?motherduck_token=s3cret",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(url):
+    with pytest.raises(InputError) as caught:
+        connect_url(url)
+    assert "write no password into the address" in str(caught.value)
+    for part in ("s3", "cret", "ann"):
+        assert part not in _everything(caught.value)
+
+
+def _everything(error: BaseException) -> str:
+    """Return whatever an error shows, its causes and its traceback included."""
+    return repr(error) + "".join(traceback.format_exception(error))
+
+
+def test_an_address_is_shown_without_user_password_and_options():
+    assert shown("postgres://ann:${P}@host:5433/shop?a=b") == "postgres://host:5433/shop"
+    assert shown("duckdb:///data/a@b.duckdb") == "duckdb:///data/a@b.duckdb"
+    assert [is_url(s) for s in ("postgres://h/d", "duckdb://a", "folder", "C://a", Path("a"))] == [
+        *(True, True, False, False, False)
+    ]
+
+
+def test_a_drivers_error_loses_its_secrets(monkeypatch):
+    monkeypatch.setenv("WORD", "a b/c@d")
+    monkeypatch.setenv("PGPASSWORD", "other-secret")
+    url = "postgres://ann:${WORD}@host/shop"
+    error = RuntimeError(
+        'postgres://ann:a%20b%2Fc%40d@host/shop or "a b/c@d", a+b%2Fc%40d, other-secret'
+        ' for user "ann"\nsecond line'
+    )
+    said = sentence(error, url)
+    assert said == ('postgres://host/shop or "${WORD}", ${WORD}, ${PGPASSWORD} for the user')
+
+
+def test_a_name_that_the_environment_lacks_is_named(monkeypatch):
+    monkeypatch.delenv("NOT_SET", raising=False)
+    with pytest.raises(InputError, match=r"environment variable NOT_SET"):
+        connect_url("postgres://ann:${NOT_SET}@host/shop")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgrs://host/shop", "did you mean 'postgres'"),
+        ("duckdb://no/such.duckdb", "there is no DuckDB file"),
+        ("sqlite:///no/such.sqlite", "there is no file"),
+        ("postgres://host:x/shop", "a port that is no number"),
+    ],
+)
+def test_a_wrong_address_is_refused(url, said):
+    with pytest.raises(InputError, match=said):
+        connect_url(url)
+
+
+def test_a_driver_that_is_not_installed_is_named(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "psycopg" else found(name)
+    )
+    with pytest.raises(MissingExtraError, match=r"promolab\[postgres\]"):
+        connect_url("postgres://host/shop")
+    with pytest.raises(InputError, match=r"ibis-framework\[impala\]"):
+        connect_url("impala://host/shop")
+
+
+def test_a_duckdb_file_is_read_as_a_warehouse(tmp_path):
+    import duckdb
+
+    path = tmp_path / "their shop@home.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.execute(
+            "CREATE TABLE events (a INT); CREATE SCHEMA crm; CREATE VIEW crm.v AS SELECT 1 b"
+        )
+    con = connect_url(f"duckdb://{path}", threads=1)
+    assert list_their_tables(con) == ["crm.v", "events"]
+    assert read_their_table(con, "crm.v").execute().b.tolist() == [1]
+    assert read_their_table(con, "main.events").columns == ("a",)
+    with pytest.raises(DataError, match="did you mean 'events'"):
+        read_their_table(con, "event")
+    (tmp_path / "no.duckdb").write_text("no database")
+    with pytest.raises(DataError, match="is no DuckDB file"):
+        connect_url(f"duckdb://{tmp_path}/no.duckdb")
+
+
+# --- servers -------------------------------------------------------------------------------------
+
+
+def test_a_server_that_is_not_there_is_said(monkeypatch, capfd):
+    monkeypatch.setenv("WORD", PASSWORD)
+    with pytest.raises(DataError, match=r"postgres://127.0.0.1:1/shop cannot be reached") as caught:
+        connect_url("postgres://ann:${WORD}@127.0.0.1:1/shop")
+    assert PASSWORD not in _everything(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_login_is_refused_without_showing_it(postgres, monkeypatch, capfd, caplog):
+    url = postgres.url("postgres", user="locked:${WORD}")
+    monkeypatch.setenv("WORD", "wr0ng/word")
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(DataError, match="refuses the login") as caught:
+        connect_url(url)
+    shown_anywhere = _everything(caught.value) + "".join(capfd.readouterr()) + caplog.text
+    for secret in ("wr0ng", "word/", "locked"):
+        assert secret not in shown_anywhere
+    with pytest.raises(DataError, match="refuses the login"):
+        connect_url(postgres.url("postgres", user="locked"))
+    with pytest.raises(DataError, match="there is no such database"):
+        connect_url(postgres.url("nowhere"))
+
+
+def test_a_password_comes_from_the_environment_and_is_shown_nowhere(
+    postgres, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("WORD", PASSWORD)
+    con = connect_url(postgres.url("postgres", user="locked:${WORD}"))
+    assert con.raw_sql("SELECT current_user").fetchall() == [("locked",)]
+    for kept in (repr(con), str(con.con), str(con._con_args), str(con.__dict__)):
+        assert PASSWORD not in kept
+    with pytest.raises(DataError, match="refuses a query") as caught:
+        con.raw_sql("SELECT * FROM pg_authid")
+    assert PASSWORD not in _everything(caught.value)
+    monkeypatch.delenv("WORD")
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    assert connect_url(postgres.url("postgres", user="locked")).name == "postgres"
+    monkeypatch.delenv("PGPASSWORD")
+    own = tmp_path / "pgpass"
+    escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
+    own.write_text(f"127.0.0.1:{postgres.port}:*:locked:{escaped}\n", encoding="utf-8")
+    own.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(own))
+    assert connect_url(postgres.url("postgres", user="locked")).name == "postgres"
+
+
+def test_a_connection_that_breaks_off_is_said(shops, postgres, capfd):
+    con = connect_url(postgres.url("shop"))
+    tables = {name: read_their_table(con, name) for name in shops[0].tables}
+    shop = Shop(tables, Settings(name="Shop", zone="UTC"))
+    stored = shop.events.limit(3).cache()
+    batches = shop.events.to_pyarrow_batches(chunk_size=10)
+    next(iter(batches))
+    process = con.con.info.backend_pid
+    postgres.run("postgres", f"SELECT pg_terminate_backend({process}, 5000)")
+    for use in (
+        lambda: list(batches),
+        lambda: shop.span(),
+        lambda: shop.check(),
+        lambda: promolab.build_features(shop, MOMENT).execute(),
+        lambda: promolab.clean(shop),
+    ):
+        with pytest.raises(StepError, match=r"connection to postgres://127.* broke off") as lost:
+            use()
+        assert not isinstance(lost.value, engine_errors())
+        assert "owner" not in str(lost.value)
+    del stored
+    gc.collect()
+    assert "Traceback" not in capfd.readouterr().err

@@ -1,0 +1,237 @@
+"""Importance finds what matters, says how surely, and never looks ahead."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.compare import importance_out_of_time
+from promolab.errors import InputError
+from promolab.explain.importance import (
+    feature_families,
+    permutation_importance,
+)
+from promolab.metrics import auc_within, roc
+from promolab.model.inputs.folds import split_in_time
+from promolab.model.response import ResponseModel
+
+
+def pairs_of(n: int = 2400, promotions: int = 8, seed: int = 0) -> pd.DataFrame:
+    """Promotions a month apart; `strong` matters, `weak` a little, `length` by promotion."""
+    rng = np.random.default_rng(seed)
+    promotion = np.sort(rng.integers(0, promotions, n))
+    start = pd.Timestamp("2024-01-01") + pd.to_timedelta(30 * promotion, unit="D")
+    frame = pd.DataFrame(
+        {
+            "customer_id": rng.integers(0, 400, n),
+            "promotion_id": promotion,
+            "starts_at": start,
+            "ends_at": start + pd.Timedelta(days=14),
+            "label_complete": True,
+            "strong": rng.normal(size=n),
+            "weak": rng.normal(size=n),
+            "noise": rng.normal(size=n),
+            "city": rng.choice(["a", "b"], n),
+            "length": (promotion * 3 % promotions).astype(float),
+        }
+    )
+    frame.loc[::9, "weak"] = np.nan
+    logit = -1 + frame["strong"] + 0.2 * frame["weak"].fillna(0) + 0.25 * (frame["length"] - 3.5)
+    frame["redeemed"] = (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int)
+    return frame
+
+
+FEATURES = ["strong", "weak", "noise", "city", "length"]
+
+
+def test_what_matters_is_found_and_what_does_not_is_not() -> None:
+    pairs = pairs_of()
+    found = importance_out_of_time(pairs, columns=FEATURES)
+    table = found.table.set_index("feature")
+    assert table.index[0] == "strong" and table.loc["strong", "ci_low"] > 0.05
+    assert table.loc["noise", "ci_low"] < 0 < table.loc["noise", "ci_high"]
+    assert table.loc["length", "shuffled"] == "between promotions"
+    assert (table.drop("length")["shuffled"] == "within promotions").all()
+    assert "strong matters most" in found.summary()
+    assert found.plot().get_xlabel().startswith("fall of the AUC")
+    assert set(found.to_dict()["features"]) == set(FEATURES)
+    again = importance_out_of_time(pairs, columns=FEATURES)
+    pd.testing.assert_frame_equal(found.table, again.table)
+
+
+def test_models_are_named_made_or_given_and_told_when_a_promotion_was() -> None:
+    pairs = pairs_of(900)
+    told = []
+
+    class Listening(ResponseModel):
+        def fit(self, X, y, **beside):  # type: ignore[no-untyped-def]
+            told.append(beside["time"])
+            return super().fit(X, y, **beside)
+
+    options = {"columns": pd.Index(["strong", "weak"]), "repeats": 1}
+    tables = [
+        importance_out_of_time(pairs, model=model, **options).table
+        for model in ("logistic", ResponseModel(), Listening)
+    ]
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0])
+    assert set(told[0]) < set(pairs["starts_at"])
+
+
+def test_moving_the_terms_of_a_sum_is_scoring_shuffled_rows() -> None:
+    # The quick way of a logistic model and the general way, on the same shuffles.
+    pairs = pairs_of(900)
+    model = ResponseModel().fit(pairs[FEATURES], pairs["redeemed"])
+
+    class General(ResponseModel):
+        pass
+
+    slow = General().fit(pairs[FEATURES], pairs["redeemed"])
+    slow.learners_ = [type("Other", (type(slow.learners_[0]),), {})({})]
+    slow.learners_[0].__dict__.update(model.learners_[0].__dict__)
+    for metric in ("auc", "auc_within", "log_loss", "brier"):
+        one, other = (
+            permutation_importance(
+                m,
+                pairs[FEATURES],
+                pairs["redeemed"],
+                pairs["customer_id"],
+                pairs["promotion_id"],
+                metric=metric,
+                repeats=2,
+            ).table
+            for m in (model, slow)
+        )
+        pd.testing.assert_frame_equal(one, other, atol=1e-9)
+
+
+def test_shuffles_stay_within_promotions() -> None:
+    # A feature that says which promotion it is and nothing else is no help within promotions:
+    # shuffled within them it costs nothing.
+    pairs = pairs_of()
+    pairs["which"] = pairs["length"] + 1e-9 * pairs["noise"]
+    model = ResponseModel().fit(pairs[["which", "strong"]], pairs["redeemed"])
+    beside = {"cluster": pairs["customer_id"], "group": pairs["promotion_id"]}
+    within = permutation_importance(
+        model, pairs[["which", "strong"]], pairs["redeemed"], **beside
+    ).table.set_index("feature")
+    over_all = permutation_importance(
+        model, pairs[["which", "strong"]], pairs["redeemed"], cluster=pairs["customer_id"]
+    ).table.set_index("feature")
+    assert abs(within.loc["which", "importance"]) < 1e-6
+    assert over_all.loc["which", "ci_low"] > 0.02
+    assert over_all.loc["which", "shuffled"] == "over all rows"
+
+
+def test_whole_is_the_metric_itself() -> None:
+    pairs = pairs_of(900)
+    model = ResponseModel("tree", depth=3).fit(pairs[FEATURES], pairs["redeemed"])
+    args = (pairs[FEATURES], pairs["redeemed"], pairs["customer_id"], pairs["promotion_id"])
+    p = model.probability(pairs[FEATURES])
+    found = permutation_importance(model, *args, repeats=1)
+    assert found.whole.value == pytest.approx(roc(pairs["redeemed"], p).auc)
+    found = permutation_importance(model, *args, repeats=1, metric="auc_within")
+    expected = auc_within(pairs["redeemed"], p, pairs["promotion_id"]).auc
+    assert found.whole.value == pytest.approx(expected)
+    found = permutation_importance(model, *args, repeats=1, metric="brier")
+    assert found.whole.value == pytest.approx(float(((pairs["redeemed"] - p) ** 2).mean()))
+    assert found.whole.ci_low < found.whole.value < found.whole.ci_high
+
+
+def test_the_interval_covers_the_importance_on_very_many_rows() -> None:
+    model = ResponseModel().fit(pairs_of(seed=99)[FEATURES], pairs_of(seed=99)["redeemed"])
+    many = pairs_of(40_000, seed=1)
+    truth = permutation_importance(
+        model, many[FEATURES], many["redeemed"], group=many["promotion_id"]
+    ).table.set_index("feature")["importance"]
+    inside, found, said = [], [], []
+    for seed in range(120):
+        few = pairs_of(1200, seed=100 + seed)
+        table = permutation_importance(
+            model,
+            few[FEATURES],
+            few["redeemed"],
+            few["customer_id"],
+            few["promotion_id"],
+            repeats=3,
+            columns=["strong", "weak"],
+            seed=seed,
+        ).table.set_index("feature")
+        inside.append(
+            (table["ci_low"] < truth[table.index]) & (truth[table.index] < table["ci_high"])
+        )
+        found.append(table["importance"])
+        said.append(table["std_error"])
+    # What the shuffles add counts a little more than it is: about a tenth too wide.
+    assert 0.91 <= float(np.mean(inside)) <= 0.995
+    spread = pd.DataFrame(said).mean() / pd.DataFrame(found).std()
+    assert spread.between(0.9, 1.3).all()
+
+
+def test_a_copy_hides_a_feature_unless_both_are_shuffled() -> None:
+    pairs = pairs_of()
+    pairs["strong_copy"] = pairs["strong"] + 0.01 * pairs["noise"]
+    features = ["strong", "strong_copy", "city"]
+    model = ResponseModel().fit(pairs[features], pairs["redeemed"])
+    alone = permutation_importance(model, pairs[features], pairs["redeemed"]).table
+    together = permutation_importance(
+        model, pairs[features], pairs["redeemed"], families="correlated"
+    ).table
+    assert together["feature"].iloc[0] == "strong and 1 more"
+    assert together["columns"].iloc[0] == "strong, strong_copy"
+    assert together["importance"].iloc[0] > 1.5 * alone["importance"].iloc[0]
+
+
+def test_families() -> None:
+    X = pd.DataFrame({"orders": [1.0, 2, 3, 4], "orders_28d": [4.0, 3, 1, 2], "city": list("abab")})
+    assert feature_families(X, list(X), "prefix") == {
+        "city": ["city"],
+        "orders and 1 more": ["orders", "orders_28d"],
+    }
+    assert feature_families(X, list(X), {"both": ["orders", "city"]}) == {
+        "both": ["orders", "city"],
+        "orders_28d": ["orders_28d"],
+    }
+    with pytest.raises(InputError, match="prefix"):
+        feature_families(X, list(X), "prefx")
+    with pytest.raises(InputError, match="in two families"):
+        feature_families(X, list(X), {"a": ["orders"], "b": ["orders"]})
+
+
+def test_the_cut_in_time_keeps_the_sides_apart() -> None:
+    pairs = pairs_of()
+    split = split_in_time(pairs)
+    assert pairs["ends_at"].iloc[split.before].max() <= split.moment
+    assert pairs["starts_at"].iloc[split.after].min() >= split.moment
+    hits = [split.labels[rows].sum() for rows in (split.before, split.after)]
+    assert min(hits) > 0.3 * sum(hits)
+    since = pd.Timestamp("2024-05-15")
+    assert split_in_time(pairs, since=since).moment == since
+    zoned = pairs.assign(
+        starts_at=pairs["starts_at"].dt.tz_localize("UTC"),
+        ends_at=pairs["ends_at"].dt.tz_localize("UTC"),
+    )
+    same = split_in_time(zoned, since="2024-05-15")
+    np.testing.assert_array_equal(same.after, split_in_time(pairs, since="2024-05-15").after)
+    for wrong in ("soon", float("nan")):
+        with pytest.raises(InputError, match="is no time; write 2017-10-01"):
+            split_in_time(pairs, since=wrong)
+    # Only the last promotion starts after that, and its label is not complete.
+    pairs.loc[pairs["promotion_id"] == 7, "label_complete"] = False
+    with pytest.raises(InputError, match="starting from 30 Jun 2024 hold 0 responses"):
+        split_in_time(pairs, since=pd.Timestamp("2024-06-30"))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"metric": "acu"}, "auc"),
+        ({"metric": "auc_within"}, "needs group="),
+        ({"repeats": 0}, "at least 1"),
+        ({"columns": ["strng"]}, "strong"),
+    ],
+)
+def test_what_cannot_be_is_said(options: dict, sentence: str) -> None:
+    pairs = pairs_of(300)
+    model = ResponseModel().fit(pairs[FEATURES], pairs["redeemed"])
+    with pytest.raises(InputError, match=sentence):
+        permutation_importance(model, pairs[FEATURES], pairs["redeemed"], **options)

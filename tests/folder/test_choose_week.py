@@ -1,0 +1,140 @@
+"""Which week is meant, a source that is alive, and stale data."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import ibis
+import pandas as pd
+import pytest
+
+from promolab.contract import Settings, Shop
+from promolab.errors import DataError, InputError, StepError
+from promolab.folder.choose_week import weeks_of
+from promolab.weeks import Week
+
+NOW = datetime(2021, 3, 17, 9)  # a Wednesday of W11
+
+
+def shop_of(first, last, **settings):
+    days = pd.date_range(first, last) + pd.Timedelta(hours=3)
+    return of_days(list(days), **settings)
+
+
+def of_days(days, **settings):
+    con = ibis.duckdb.connect(threads=1)
+    events = pd.DataFrame({"customer_id": 1, "ts": days, "kind": "view"})
+    return Shop({"events": con.create_table("events", events)}, Settings(zone="UTC", **settings))
+
+
+def chosen(shop, **options):
+    weeks = weeks_of(shop, NOW, **options)
+    return str(weeks.default), str(weeks.latest)
+
+
+def test_a_live_source_means_the_current_week():
+    assert chosen(shop_of("2021-01-01", "2021-03-16")) == ("2021-W11", "2021-W11")
+    # 14 days ago is live, and the weeks up to now are allowed; one day more is not.
+    assert chosen(shop_of("2021-01-01", "2021-03-04")) == ("2021-W11", "2021-W11")
+    assert chosen(shop_of("2021-01-01", "2021-03-02")) == ("2021-W09", "2021-W09")
+
+
+def test_settings_say_the_week_of_a_source_that_is_not_live():
+    stated = {"default_week": "2021-W04"}
+    assert chosen(shop_of("2021-01-01", "2021-02-20", **stated)) == ("2021-W04", "2021-W07")
+    assert chosen(shop_of("2021-01-01", "2021-02-20")) == ("2021-W07", "2021-W07")
+    assert chosen(shop_of("2021-01-01", "2021-03-16", **stated)) == ("2021-W11", "2021-W11")
+
+
+def test_lead_days_let_a_live_source_plan_the_next_week():
+    shop = shop_of("2021-01-01", "2021-03-16")
+    assert chosen(shop, lead_days=5) == ("2021-W11", "2021-W12")
+    assert chosen(shop, lead_days=4) == ("2021-W11", "2021-W11")
+
+
+def test_one_event_far_ahead_makes_no_source_old_or_live():
+    days = list(pd.date_range("2021-01-01", "2021-03-16"))
+    ahead = pd.Timestamp("2031-01-01")
+    assert chosen(of_days([*days, ahead]))[0] == "2021-W11"
+    assert chosen(of_days([*days[:40], ahead]))[0] == "2031-W01"
+    assert chosen(of_days([pd.Timestamp("2029-01-01"), ahead]))[0] == "2031-W01"
+
+
+@pytest.mark.parametrize(
+    ("last", "zone", "latest"),
+    [
+        ("2021-02-21 20:15", "UTC", "2021-W08"),  # Sunday evening: Monday can be planned
+        ("2021-02-21 00:00", "UTC", "2021-W08"),  # days without a time of day
+        ("2021-02-20 23:59", "UTC", "2021-W07"),
+        ("2021-02-22 00:00", "UTC", "2021-W08"),
+        ("2021-02-21 20:15", "Asia/Shanghai", "2021-W08"),  # Monday there
+        ("2021-02-20 20:15", "Asia/Shanghai", "2021-W08"),  # Sunday there
+        ("2021-02-21 04:30", "America/New_York", "2021-W07"),  # Saturday there
+    ],
+)
+def test_data_that_end_on_a_sunday_allow_the_monday_after(last, zone, latest):
+    shop = of_days([pd.Timestamp("2021-01-01"), pd.Timestamp(last)])
+    shop = Shop(shop.tables, Settings(zone=zone))
+    weeks = weeks_of(shop, NOW)
+    assert str(weeks.latest) == latest
+    assert weeks.chosen(Week.parse(latest)) == weeks.latest
+    # Where none is asked for, the last week that begins inside the data is meant, as before.
+    assert weeks.default.start(zone) <= pd.Timestamp(last)
+
+
+def test_weeks_outside_are_refused():
+    weeks = weeks_of(shop_of("2021-01-01", "2021-03-16"), NOW)
+    assert weeks.chosen(Week(2021, 5)) == Week(2021, 5)
+    with pytest.raises(InputError, match="2021-W12 begins after the data end"):
+        weeks.chosen(Week(2021, 12))
+    with pytest.raises(InputError, match="2020-W53 begins before the data do"):
+        weeks.chosen(Week(2020, 53))
+    with pytest.raises(DataError, match="no week begins after the first event"):
+        weeks_of(shop_of("2021-01-05", "2021-01-06"), NOW)
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """Let the toy notebooks run on a live source whose data end four days ago."""
+    from promolab.contract.checks import Checks
+
+    monkeypatch.setattr("promolab.report.running.run.present", lambda: NOW)
+    monkeypatch.setattr(Shop, "check", lambda self: Checks(self.settings.name, {}, ()))
+    shop = shop_of("2021-01-01", "2021-03-12", name="Corner")
+    return lambda: monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
+
+
+def test_a_degraded_week_says_so_and_strict_makes_none(toy, live, tmp_path, capsys):
+    live()
+    page = toy(tmp_path / "out")
+    assert page.parent.name == "2021-W11"
+    sentence = "events ends on 2021-03-12: 2 days late (2021-03-13 to 14)"
+    assert sentence in capsys.readouterr().err
+    manifest = json.loads((page.parent / "manifest.json").read_text())
+    assert manifest["freshness"]["stale"] and sentence in manifest["freshness"]["summary"]
+    assert "draft · stale data" in (tmp_path / "out" / "index.html").read_text()
+    before = page.read_bytes()
+    with pytest.raises(StepError, match="--strict makes no report from them"):
+        toy(tmp_path / "out", strict=True)
+    assert page.read_bytes() == before
+    listed = (tmp_path / "out" / "index.html").read_text()
+    assert "the last run failed: This week is made from stale data" in listed
+    fresh = toy(tmp_path / "out", week="2021-W10", strict=True)
+    assert json.loads((fresh.parent / "manifest.json").read_text())["freshness"]["stale"] is False
+
+
+def test_a_reports_folder_belongs_to_one_shop(toy, live, tmp_path):
+    toy(tmp_path / "out")
+    owner = json.loads((tmp_path / "out" / "source.json").read_text())
+    assert owner == {"source": "complete_journey", "name": "Toy & Co"}
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    words = r"the reports of Toy & Co \(complete_journey\), not of Toy & Co \(.*/shop\)"
+    with pytest.raises(InputError, match=words):
+        toy(tmp_path / "out", source=shop)
+    live()
+    with pytest.raises(InputError, match=r"not of Corner \(complete_journey\); give another --out"):
+        toy(tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "source.json").read_text()) == owner
+    assert not (tmp_path / "out" / ".failed").exists()

@@ -1,0 +1,252 @@
+"""Pseudonyms: the same for a customer everywhere, and nothing that a page shows leads back."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import shutil
+import stat
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.folder.artifacts import RunFolder
+from promolab.folder.planned import plan_files
+from promolab.folder.pseudonyms import codes, new_key
+from promolab.report.running.redraw import check_codes, drawn, renew_key
+from promolab.report.running.releases import release_week
+from promolab.weeks import Week
+from tests.conftest import SECRET
+
+WEEK = "2017-W44"
+CODE = re.compile(r"C-[A-Z2-7]{10}")
+
+
+def folder(out, week=WEEK):
+    (out / week).mkdir(parents=True, exist_ok=True)
+    return RunFolder(out / week, Week.parse(week))
+
+
+def earlier_key(inputs):
+    """Return what versions before took for a key: whoever has a manifest can compute it."""
+    lines = ["promolab pseudonym key", *(f"{k} {v}" for k, v in sorted(inputs.items()))]
+    return hashlib.sha256("\n".join(lines).encode()).digest()
+
+
+def shown_codes(week):
+    return {code for path in week.glob("*.html") for code in CODE.findall(path.read_text("utf-8"))}
+
+
+def leaves(node, path=""):
+    """Yield every key and every value of a manifest as text."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield str(key)
+            yield from leaves(value, f"{path}.{key}")
+    elif isinstance(node, list):
+        for value in node:
+            yield from leaves(value, path)
+    else:
+        yield str(node)
+
+
+def guessed_keys(manifest):
+    """Yield keys that an attacker would try: of each field, of groups of fields, of all of it."""
+    fields = sorted(set(leaves(manifest)))
+    inputs = manifest["inputs"]
+    groups = ["".join(inputs.values()), json.dumps(manifest, sort_keys=True), json.dumps(inputs)]
+    groups += [f"{a} {b}" for a, b in product(fields, fields)]
+    yield earlier_key(inputs)
+    for text in ["", "promolab", "promolab pseudonym key", *fields, *groups]:
+        raw = text.encode()
+        yield raw
+        yield hashlib.sha256(raw).digest()
+        yield hashlib.sha256(raw).hexdigest().encode()
+        yield hashlib.sha256(f"promolab pseudonym key\n{text}".encode()).digest()
+        if re.fullmatch(r"([0-9a-f]{2})+", text):
+            yield bytes.fromhex(text)
+
+
+def codes_under(key, ids):
+    digests = (hmac.digest(key, str(i).encode(), "sha256") for i in ids)
+    return {f"C-{base64.b32encode(digest).decode()[:10]}" for digest in digests}
+
+
+def traced(week, ids):
+    """Return how many guessed keys reproduce a code on a week's pages, and how many there are."""
+    manifest, shown = json.loads((week / "manifest.json").read_text()), shown_codes(week)
+    keys = set(guessed_keys(manifest))
+    assert shown
+    return sum(bool(codes_under(key, ids) & shown) for key in keys), len(keys)
+
+
+def test_with_pages_manifest_and_all_ids_nobody_is_found(planned, tmp_path):
+    found, tried = traced(planned / WEEK, [1, 2, 3])
+    assert found == 0 and tried > 5_000
+    # The same attack finds the key that earlier versions made.
+    out = shutil.copytree(planned, tmp_path / "out", symlinks=True)
+    (out / ".key").write_bytes(earlier_key({"events": "ab12"}))
+    code = folder(out).pseudonym([3])[0]
+    (out / WEEK / "index.html").write_text(code, encoding="utf-8")
+    assert traced(out / WEEK, [1, 2, 3])[0] == 1
+
+
+def of_old(planned, out, week, *, released=False, **changes):
+    """Put a week into a folder as an earlier version made it, whose codes lead back."""
+    copied = shutil.copytree(planned / WEEK, out / week)
+    manifest = json.loads((copied / "manifest.json").read_text())
+    manifest["parameters"] |= {"week": week, **changes}
+    if released:
+        frozen = {"by": "ann", "at": "2017-10-15T12:00:00+00:00", "promotions": {}}
+        frozen |= {"files": plan_files(copied), "sends_at": "2017-10-16T04:00:00"}
+        manifest |= {"state": "released", "release": frozen}
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    page = copied / "index.html"
+    page.write_text(page.read_text().replace("C-", "OLD-"), encoding="utf-8")
+
+
+@pytest.fixture
+def old(planned, tmp_path):
+    """A folder of an earlier version: a released week and two drafts."""
+    out = tmp_path / "out"
+    out.mkdir()
+    of_old(planned, out, "2017-W42", released=True)
+    of_old(planned, out, "2017-W43", seed=5, depth=0.25)
+    of_old(planned, out, WEEK, retired=1)
+    (out / ".key").write_bytes(earlier_key({"events": "ab12"}))
+    return out
+
+
+def test_a_folder_with_a_key_of_the_old_recipe_gets_another_and_its_drafts_new_pages(
+    toy, old, capsys
+):
+    with pytest.raises(InputError, match=r"W43 show codes .* traced back.*make them again"):
+        release_week("2017-W43", old, by="ann")
+    page = toy(old, week="2017-W45", parameters={"mood": "plan"})
+    said = capsys.readouterr().err
+    assert page == old / "2017-W45" / "index.html"
+    key = (old / ".key").read_bytes()
+    assert key != earlier_key({"events": "ab12"}) and len(key) == 32
+    assert "could be computed from a manifest" in said and "replaced by a random one" in said
+    assert "2 drafts with codes of the earlier key are rendered again: 2017-W43, 2017-W44" in said
+    assert "the pages of 2017-W42 keep the codes of the earlier key" in said
+    assert "OLD-" in (old / "2017-W42" / "index.html").read_text()
+    assert shown_codes(old / "2017-W43") == shown_codes(old / "2017-W45") != set()
+    again = json.loads((old / "2017-W43" / "manifest.json").read_text())["parameters"]
+    assert (again["seed"], again["depth"]) == (5, 0.25)  # from its own parameters
+    check_codes(old, Week.parse("2017-W43"))
+    # What could not be rendered again is said, and not forgotten.
+    assert "no notebook has a parameter 'retired'" in said
+    assert f"promolab report --week {WEEK}" in said
+    with pytest.raises(InputError, match="traced back"):
+        check_codes(old, Week.parse(WEEK))
+    drawn(old, Week.parse(WEEK))  # as `report` does when it has made the week
+    check_codes(old, Week.parse(WEEK))
+    assert not (old / ".redraw.json").exists()
+    assert renew_key(old, {"events": "ab12"}) == [] and (old / ".key").read_bytes() == key
+
+
+def test_a_key_that_was_removed_is_made_anew_and_its_drafts_noted(old):
+    (old / ".key").unlink()
+    said = renew_key(old, {})
+    assert said[0] == "there was no .key: pseudonyms have a new key" and "2 drafts" in said[1]
+
+
+def test_codes_are_stable_and_distinct(tmp_path):
+    renew_key(folder(tmp_path).path.parent, {"events": "a"})
+    run, later = folder(tmp_path), folder(tmp_path, "2017-W45")
+    shown = run.pseudonym(np.arange(100_000))
+    assert len(set(shown)) == 100_000 and all(CODE.fullmatch(code) for code in shown[:100])
+    renew_key(tmp_path, {"events": "later data"})  # made once
+    assert later.pseudonym([5, 3, 5]).tolist() == [shown[5], shown[3], shown[5]]
+    assert run.pseudonym(pd.Series([5.0, None]).astype("Int64"))[1] == ""
+    assert run.pseudonym(["ü", None]).tolist()[1] == ""
+    assert stat.S_IMODE((tmp_path / ".key").stat().st_mode) == 0o600
+
+
+def test_keys_are_random_whatever_the_input(tmp_path):
+    made = set()
+    for name, inputs in [("a", {"events": "x"}), ("b", {"events": "x"}), ("c", {}), ("d", {})]:
+        (tmp_path / name).mkdir()
+        assert renew_key(tmp_path / name, inputs) == []
+        made.add((tmp_path / name / ".key").read_bytes())
+    assert len(made) == 4 and {len(key) for key in made} == {32}
+    assert new_key(tmp_path / "a", {"events": "x"}) is None
+
+
+def test_a_scratch_folder_has_a_secret_key_of_its_own(tmp_path):
+    one, other = folder(tmp_path / "a"), folder(tmp_path / "b")
+    assert one.pseudonym([1])[0] == one.pseudonym([1])[0] != other.pseudonym([1])[0]
+    assert stat.S_IMODE((one.path / ".key").stat().st_mode) == 0o600
+
+
+@pytest.fixture
+def stated(monkeypatch):
+    """Return a function that states a secret, and one that states none."""
+
+    def state(secret="", file=""):
+        monkeypatch.setenv("PROMOLAB_KEY", secret)
+        monkeypatch.setenv("PROMOLAB_KEY_FILE", str(file))
+
+    return state
+
+
+def test_a_stated_secret_gives_equal_codes_in_all_folders(stated, tmp_path):
+    (tmp_path / "secret").write_text("a long and stated secret\n")
+    shown = []
+    for name, how in {
+        "one": {"secret": "a long and stated secret"},
+        "two": {"file": tmp_path / "secret"},
+        "three": {"secret": "another"},
+    }.items():
+        stated(**how)
+        renew_key(folder(tmp_path / name).path.parent, {"events": "ab12"})
+        stated()  # a folder keeps its key where none is stated
+        assert renew_key(tmp_path / name, {"events": "ab12"}) == []
+        shown.append(folder(tmp_path / name).pseudonym([1, 2]).tolist())
+    assert shown[0] == shown[1] and not {*shown[0]} & {*shown[2]}
+
+
+def test_the_secret_is_written_nowhere(published):
+    paths = [path for path in published.rglob("*") if path.is_file()]
+    assert len(paths) > 10
+    assert not [path for path in paths if SECRET.encode() in path.read_bytes()]
+
+
+def test_another_secret_than_the_folders_is_refused(toy, stated, tmp_path):
+    stated("a long and stated secret")
+    renew_key(tmp_path, {})
+    stated("a long and stated secret with a slip")
+    with pytest.raises(InputError, match=r"\.key is not made from .* PROMOLAB_KEY states.*remove"):
+        toy(tmp_path)
+    stated("x", "y")
+    with pytest.raises(InputError, match="both state the secret"):
+        renew_key(tmp_path, {})
+    stated(file=tmp_path / "none")
+    with pytest.raises(InputError, match=r"PROMOLAB_KEY_FILE = .*none cannot be read"):
+        renew_key(tmp_path, {})
+
+
+def test_files_with_ids_are_closed_to_others(planned, tmp_path, monkeypatch):
+    week = planned / WEEK
+    tops = {path.name for path in week.iterdir() if path.is_dir()}
+    assert {"send", "shop", "tables"} <= tops
+    for name in ("send", "shop", "tables"):
+        paths = [week / name, *(week / name).rglob("*")]
+        assert len(paths) > 1
+        for path in paths:
+            assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640), path
+    assert stat.S_IMODE((week / "index.html").stat().st_mode) & 0o004
+
+
+def test_codes_are_those_of_rfc_2104(tmp_path):
+    # RFC 4231, test case 2: key "Jefe", data "what do ya want for nothing?".
+    digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    expected = base64.b32encode(bytes.fromhex(digest)).decode()[:10]
+    assert codes(b"Jefe", ["what do ya want for nothing?"]) == [f"C-{expected}"]

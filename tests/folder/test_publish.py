@@ -1,0 +1,189 @@
+"""Swap, lock, and what a killed run leaves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import pytest
+
+from promolab.errors import InputError, StepError
+from promolab.folder import publication as publish
+from promolab.folder.artifacts import write_json
+from promolab.weeks import Week
+
+WEEK = Week(2017, 44)
+
+
+def make_week(folder, text="new", status="good"):
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text(text)
+    write_json(folder / "manifest.json", {"status": status})
+    return folder
+
+
+@pytest.fixture(params=["exchange", "fallback"])
+def swap(request, monkeypatch):
+    if request.param == "fallback":
+        monkeypatch.setattr(publish, "exchange", lambda one, other: False)
+
+
+def test_a_new_week_appears_and_an_earlier_one_is_replaced(swap, tmp_path):
+    target = tmp_path / str(WEEK)
+    for text in ("first", "second", "third"):
+        with publish.staging(tmp_path, WEEK) as staged:
+            (staged / "index.html").write_text(text)
+            publish.publish(staged, target)
+        assert (target / "index.html").read_text() == text
+        assert [p.name for p in tmp_path.iterdir()] == [str(WEEK)]
+    assert target.stat().st_mode & 0o777 == 0o777 & ~_umask()
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_exchange_swaps_or_says_that_it_cannot(tmp_path):
+    one, other = make_week(tmp_path / "a", "one"), make_week(tmp_path / "b", "other")
+    if publish.exchange(one, other):
+        assert (one / "index.html").read_text() == "other"
+    assert publish.exchange(one, tmp_path / "missing") is False
+
+
+def test_a_fallback_cut_short_between_the_renames_is_undone(monkeypatch, tmp_path):
+    target = make_week(tmp_path / str(WEEK), "earlier")
+    monkeypatch.setattr(publish, "exchange", lambda one, other: False)
+    rename, calls = os.rename, []
+
+    def rename_once(one, other):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(one)
+        rename(one, other)
+
+    with pytest.raises(KeyboardInterrupt), publish.staging(tmp_path, WEEK) as staged:
+        monkeypatch.setattr(os, "rename", rename_once)
+        publish.publish(staged, target)
+    monkeypatch.setattr(os, "rename", rename)
+    assert not target.exists()
+    publish.tidy(tmp_path)
+    assert (target / "index.html").read_text() == "earlier"
+    assert [p.name for p in tmp_path.iterdir()] == [str(WEEK)]
+
+
+def test_what_dead_runs_left_goes(tmp_path):
+    make_week(tmp_path / "2017-W44", "good")
+    make_week(tmp_path / ".old-2017-W44", "older")
+    make_week(tmp_path / ".staging-2017-W44-abc", "half")
+    (tmp_path / ".part-x").write_text("half")
+    (tmp_path / ".source.json.part").write_text("half")
+    publish.tidy(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["2017-W44"]
+    assert (tmp_path / "2017-W44" / "index.html").read_text() == "good"
+
+
+def test_latest_is_the_newest_good_week_by_time(tmp_path):
+    publish.point_latest(tmp_path)
+    assert not (tmp_path / "latest").exists()
+    for name in ("2017-W44", "2016-W52", "2017-W09"):
+        make_week(tmp_path / name)
+        publish.point_latest(tmp_path)
+        assert os.readlink(tmp_path / "latest") == "2017-W44" or name != "2017-W44"
+    make_week(tmp_path / "2017-W45", status="draft")
+    make_week(tmp_path / "2017-W99")
+    (tmp_path / "2017-W50").mkdir()
+    publish.point_latest(tmp_path)
+    assert publish.good_weeks(tmp_path) == [Week(2016, 52), Week(2017, 9), WEEK]
+    assert (tmp_path / "latest" / "index.html").read_text() == "new"
+    assert not list(tmp_path.glob(".part-*"))
+
+
+def test_a_folder_called_latest_is_not_ours(tmp_path):
+    make_week(tmp_path / "2017-W44")
+    (tmp_path / "latest").mkdir()
+    publish.point_latest(tmp_path)
+    assert not (tmp_path / "latest").is_symlink()
+
+
+def test_two_runs_do_not_write_at_once(tmp_path):
+    with publish.locked(tmp_path):
+        holder = rf"another run .*process {os.getpid()}, since 20"
+        with pytest.raises(StepError, match=holder), publish.locked(tmp_path, wait=0.2):
+            pass
+    with publish.locked(tmp_path, wait=0):
+        pass
+
+
+def test_a_run_says_once_whom_it_waits_for_and_goes_on(tmp_path):
+    from threading import Timer
+
+    said = []
+    with ExitStack() as first:
+        first.enter_context(publish.locked(tmp_path, WEEK))
+        leaves = Timer(0.4, first.close)
+        leaves.start()
+        with publish.locked(tmp_path, wait=20, say=said.append):
+            assert len(said) == 1
+        leaves.join()
+    assert said[0].endswith("UTC, week 2017-W44); waiting until it is done")
+
+
+def test_the_lock_of_a_killed_run_is_free(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from promolab.folder.publication import locked\n"
+        f"with locked(Path({str(tmp_path)!r})): os.kill(os.getpid(), 9)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    subprocess.run([sys.executable, "-c", code], env=environment)
+    assert "process" in (tmp_path / ".lock").read_text()
+    with publish.locked(tmp_path, wait=0):
+        pass
+
+
+def test_what_a_killed_run_left_is_swept_unless_a_run_is_at_it(tmp_path):
+    left = tmp_path / ".staging-2017-W44-abc"
+    make_week(left, "half")
+    with publish.locked(tmp_path):
+        publish.sweep(tmp_path)
+        assert left.exists()
+    publish.sweep(tmp_path)
+    assert not left.exists() and (tmp_path / ".lock").exists()
+
+
+def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fails(tmp_path):
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    out.mkdir()
+    temporary.mkdir()
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    killed = (
+        "import os; from pathlib import Path; from promolab.folder import publication as publish\n"
+        "from promolab.report.running.execute import kernels; from promolab.weeks import Week\n"
+        f"with publish.staging(Path({str(out)!r}), Week(2017, 44)), kernels():\n"
+        "    os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", killed], env=environment).returncode == -9
+    assert list(temporary.rglob("runtime")) and list(out.glob(".staging-*"))
+    call = [sys.executable, "-m", "promolab.cli", "report", "--source", "none", "--out", str(out)]
+    failed = subprocess.run(call, env=environment, capture_output=True, text=True)
+    assert failed.returncode == 2 and "there is no source 'none'" in failed.stderr
+    assert not list(out.glob(".staging-*"))
+    assert [path for path in temporary.rglob("*") if path.is_dir()] == [
+        temporary / f"promolab-{os.getuid()}"
+    ]
+
+
+def test_staging_goes_whatever_happens(tmp_path):
+    with pytest.raises(KeyboardInterrupt), publish.staging(tmp_path, WEEK) as staged:
+        (staged / "tables").mkdir()
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_week_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "2017-W44").write_text("mine")
+    with pytest.raises(InputError, match="is a file; the week's report goes there"):
+        publish.prepare(tmp_path, WEEK)

@@ -1,0 +1,105 @@
+"""The states of a plan, and what each allows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+import pytest
+
+from promolab.contract.operations import Attribution
+from promolab.errors import InputError
+from promolab.loop.lifecycle import (
+    STATES,
+    check_advance,
+    check_settled,
+    check_unchanged,
+    frozen_windows,
+    moved_windows,
+    settled_at,
+    state_of,
+)
+
+ALLOWED = {("draft", "released"), ("released", "sent"), ("sent", "sent"), ("sent", "closed")}
+
+
+def test_only_the_next_state_can_be_reached():
+    for state in STATES:
+        for to in STATES[1:]:
+            manifest = {"state": state, "release": {"by": "ann", "at": "2017-10-27T09:00:00+00:00"}}
+            if (state, to) in ALLOWED:
+                check_advance(manifest, to, "2017-W44")
+                continue
+            with pytest.raises(
+                InputError, match=r"2017-W44 cannot be (released|reconciled|closed)"
+            ):
+                check_advance(manifest, to, "2017-W44")
+
+
+@pytest.mark.parametrize(
+    ("state", "to", "words"),
+    [
+        ("released", "released", "was released already, by ann at noon; nothing was changed"),
+        ("closed", "released", "was released already, by ann at noon"),
+        ("draft", "sent", r"it is a draft; release it first \(promolab release 2017-W44\)"),
+        ("released", "closed", r"what was sent is not known; .*promolab reconcile 2017-W44 sent"),
+        ("closed", "sent", "it is closed; its figures no longer change"),
+        ("closed", "closed", "it is closed already"),
+    ],
+)
+def test_a_step_out_of_order_says_what_to_do(state, to, words):
+    with pytest.raises(InputError, match=words):
+        check_advance({"state": state, "release": {"by": "ann", "at": "noon"}}, to, "2017-W44")
+
+
+def test_a_state_that_is_none_is_refused():
+    assert state_of({}) == "draft"
+    with pytest.raises(InputError, match="state = 'gone' in the manifest is none"):
+        state_of({"state": "gone"})
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        ({"a": "2", "b": "1"}, "a was changed since the release"),
+        ({"a": "1"}, "b went away since the release"),
+        ({"a": "1", "b": "1", "c": "1"}, "c was added since the release"),
+    ],
+)
+def test_files_that_are_not_what_they_were_are_named(now, words):
+    check_unchanged({"a": "1", "b": "1"}, {"b": "1", "a": "1"}, "the release")
+    with pytest.raises(InputError, match=words):
+        check_unchanged({"a": "1", "b": "1"}, now, "the release")
+
+
+def promotions(**ends):
+    start = pd.Timestamp("2017-10-30 04:00")
+    rows = [(key, start, pd.Timestamp(end)) for key, end in ends.items()]
+    return pd.DataFrame(rows, columns=["promotion_id", "starts_at", "ends_at"])
+
+
+def test_a_window_that_moved_or_went_away_is_said():
+    frozen = frozen_windows(promotions(A="2017-11-30", B="2017-11-30", C="2017-11-30"))
+    assert moved_windows(frozen, promotions(C="2017-11-30", B="2017-11-30", A="2017-11-30")) == ()
+    now = promotions(A="2017-12-24", B="2017-11-30", D="2017-11-30")
+    assert moved_windows(frozen, now) == (
+        "promotion A was released with the end 2017-11-30 00:00 and now has 2017-12-24 00:00",
+        "promotion C was released and is no longer in the data",
+    )
+    later = now.assign(starts_at=pd.Timestamp("2017-11-01"))
+    assert "B was released with the start 2017-10-30 04:00" in " ".join(
+        moved_windows(frozen, later)
+    )
+
+
+def test_a_week_settles_with_its_last_window_and_says_when():
+    frozen = frozen_windows(promotions(A="2017-11-30", B="2017-12-10"))
+    settled = settled_at(frozen, Attribution(return_days=14), "UTC")
+    assert settled == datetime(2017, 12, 24)
+    long = settled_at(frozen, Attribution(windows={"redeem": 90}, return_days=0), "UTC")
+    assert long == datetime(2018, 1, 28, 4)
+    with pytest.raises(InputError, match="of its 2 promotions are over on 2017-12-24 00:00 UTC"):
+        check_settled(settled, datetime(2017, 12, 23, 23), "2017-W44", 2)
+    check_settled(settled, datetime(2017, 12, 24), "2017-W44", 2)
+    assert settled_at({}, Attribution(), "UTC") is None
+    check_settled(None, datetime(2017, 1, 1), "2017-W44", 0)

@@ -1,0 +1,160 @@
+"""What was sent against what was planned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.plan.send import neutralised
+from promolab.errors import DataError, InputError
+from promolab.loop.reconcile import OUTCOMES, read_sent, reconcile_sent
+
+COLUMNS = {"customer_id": "Key", "promotion_id": "Offer", "channel": "By"}
+
+
+def planned(rows):
+    return pd.DataFrame(rows, columns=["customer_id", "promotion_id", "channel", "holdout"])
+
+
+def sent(rows):
+    return pd.DataFrame(rows, columns=["customer_id", "promotion_id", "channel"], dtype="str")
+
+
+PLAN = planned(
+    [
+        (1, 18, "mail", "none"),
+        (2, 18, "mail", "none"),
+        (3, 18, "mail", "standing"),
+        (4, 18, "mail", "promotion"),
+        (5, 19, "app", "none"),
+        (6, 19, "app", "none"),
+    ]
+)
+CUSTOMERS, PROMOTIONS = [1, 2, 3, 4, 5, 6, 7], [17, 18, 19]
+
+
+def test_each_row_has_one_outcome():
+    file = sent(
+        [
+            ("1", "18", " Mail "),
+            ("1", "18", " Mail "),
+            ("3", "18", "mail"),
+            ("7", "18", "mail"),
+            ("5", "19", "mail"),
+            ("2", "17", "mail"),
+            ("2", "99", "mail"),
+            ("88", "18", "mail"),
+            ("", "18", "mail"),
+        ]
+    )
+    done = reconcile_sent(PLAN, file, CUSTOMERS, PROMOTIONS)
+    found = done.table.set_index(["as_sent", "promotion_id"])["outcome"].to_dict()
+    assert found == {
+        ("1", "18"): "as planned",
+        ("2", "18"): "missing",
+        ("3", "18"): "held out",
+        ("7", "18"): "not planned",
+        ("5", "19"): "other channel",
+        ("6", "19"): "missing",
+        ("2", "17"): "another week's promotion",
+        ("2", "99"): "unknown promotion",
+        ("88", "18"): "unknown customer",
+        ("", "18"): "unknown customer",
+    }
+    assert done.rows == 9 and done.duplicates == 1 and not done.agrees
+    assert done.table["customer_id"].dtype == "Int64"
+    assert done.table.loc[done.table["as_sent"] == "88", "customer_id"].isna().all()
+    assert done.to_dict()["outcomes"]["missing"] == 2
+    assert done.summary().startswith("1 of the 4 planned contacts was sent; the file has 9 rows.")
+    assert "1 held out, but sent (wrong)" in done.summary()
+    outcomes = done.to_frame()["outcome"].tolist()
+    assert outcomes[0] == "held out" and len(outcomes) == 10
+    assert outcomes[-3:] == ["as planned", "missing", "missing"]  # the first was sent twice
+
+
+def test_what_was_sent_as_planned_agrees_whatever_its_order():
+    rows = PLAN[PLAN["holdout"] == "none"].iloc[::-1]
+    file = rows[["customer_id", "promotion_id", "channel"]].astype("str")
+    done = reconcile_sent(PLAN, file, CUSTOMERS, PROMOTIONS)
+    assert done.agrees and len(done.to_frame()) == 0
+    assert done.summary() == "4 of the 4 planned contacts were sent; the file has 4 rows."
+    without = reconcile_sent(PLAN.drop(columns="channel"), file, CUSTOMERS, PROMOTIONS)
+    assert without.agrees
+
+
+@pytest.mark.parametrize(
+    ("rows", "doubts"),
+    [
+        ([], ["it holds none of the 4 planned contacts"]),
+        ([("1", "18")], ["it holds 1 of the 4 planned contacts, fewer than half"]),
+        ([("1", "18"), ("5", "19")], []),
+        ([("1", "18"), ("5", "19"), ("88", "18"), ("89", "18")], []),
+        (
+            [("1", "18"), ("5", "19"), ("88", "18"), ("89", "18"), ("90", "18"), ("90", "17")],
+            ["3 customers of it are known to nobody, and 2 are the shop's"],
+        ),
+    ],
+)
+def test_a_file_that_may_be_of_another_plan_is_doubted(rows, doubts):
+    file = pd.DataFrame(rows, columns=["customer_id", "promotion_id"], dtype="str")
+    assert list(reconcile_sent(PLAN, file, CUSTOMERS, PROMOTIONS).doubts()) == doubts
+    assert reconcile_sent(planned([]), file[:0], CUSTOMERS, PROMOTIONS).doubts() == ()
+
+
+def test_an_empty_file_is_all_missing():
+    done = reconcile_sent(PLAN, sent([]), CUSTOMERS, PROMOTIONS)
+    assert done.counts == {name: 4 if name == "missing" else 0 for name in OUTCOMES}
+    nothing = reconcile_sent(planned([]), sent([("1", "18", "mail")]), CUSTOMERS, PROMOTIONS)
+    assert nothing.table["outcome"].tolist() == ["another week's promotion"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_row_and_every_planned_contact_is_counted_once(seed):
+    rng = np.random.default_rng(seed)
+    pairs = [(c, p) for c in "abcdef" for p in "PQ"]
+    some = [pairs[i] for i in rng.choice(len(pairs), int(rng.integers(0, 12)), replace=False)]
+    plan = planned([(c, p, "mail", rng.choice(["none", "standing"])) for c, p in some])
+    n = int(rng.integers(0, 30))
+    file = sent([(rng.choice([*"abcdexyz"]), rng.choice([*"PQR"]), "mail") for _ in range(n)])
+    done = reconcile_sent(plan, file, [*"abcdef"], [*"PQR"])
+    assert done.table["rows"].sum() == n
+    assert len(done.table) + done.duplicates == n + done.counts["missing"]
+    to_contact = int((plan["holdout"] == "none").sum())
+    assert done.counts["as planned"] + done.counts["missing"] == to_contact
+
+
+def test_the_apostrophe_of_a_formula_may_be_there_or_not():
+    plan = planned([("=1", "+P", "mail", "none"), ("'=1", "+P", "mail", "none")])
+    as_written = plan.drop(columns="holdout").apply(neutralised)
+    as_taken_off = plan.drop(columns="holdout")
+    for file in (as_written, as_taken_off):
+        done = reconcile_sent(plan, file, ["=1", "'=1"], ["+P"])
+        assert done.counts["unknown customer"] == done.counts["unknown promotion"] == 0
+    assert reconcile_sent(plan, as_taken_off, ["=1", "'=1"], ["+P"]).agrees
+
+
+def test_the_file_is_read_by_the_names_of_the_sending_tool(tmp_path):
+    path = tmp_path / "sent.csv"
+    path.write_text("﻿By;Offer;Key\nmail;18;007\n", encoding="utf-8")
+    assert read_sent(path, COLUMNS, None).to_dict("list") == {
+        "customer_id": ["007"],
+        "promotion_id": ["18"],
+        "channel": ["mail"],
+    }
+    path.write_text("Key,more\n7,x\n")
+    one = read_sent(path, COLUMNS, ("18", "mail"))
+    assert one.to_dict("list") == {"customer_id": ["7"], "promotion_id": ["18"]}
+    with pytest.raises(DataError, match="no column 'Offer', and the week has several promotions"):
+        read_sent(path, COLUMNS, None)
+    path.write_text("Keys,Offer\n7,18\n")
+    with pytest.raises(DataError, match="no column 'Key'; did you mean 'Keys'"):
+        read_sent(path, COLUMNS, None)
+    path.write_bytes(b"Key,Offer\n\xff\xfe,18\n")
+    with pytest.raises(InputError, match="cannot be read as a csv file in UTF-8"):
+        read_sent(path, COLUMNS, None)
+    path.write_text("")
+    with pytest.raises(InputError, match="cannot be read as a csv file"):
+        read_sent(path, COLUMNS, None)
+    with pytest.raises(InputError, match="No such file"):
+        read_sent(tmp_path / "nothing.csv", COLUMNS, None)

@@ -1,0 +1,113 @@
+"""Mean ratios of past promotions: by hand, against Bühlmann and Straub's formula, and simulated."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from promolab.errors import InputError
+from promolab.metrics.pooling import PastRatios, past_ratios
+from promolab.results import Estimate
+
+
+def ratio_of_ends(e: Estimate) -> float:
+    return e.ci_high / e.ci_low
+
+
+def test_of_one_type_the_mean_is_the_ratio_of_the_sums() -> None:
+    found = past_ratios([6, 158, 1, 196], [7.0, 184.5, 4.6, 211.7])
+    assert found.mean() == pytest.approx((6 + 158 + 1 + 196) / (7.0 + 184.5 + 4.6 + 211.7))
+    assert found.freedom == 2 and found.k == 4
+    # A small promotion that missed by far hardly counts; as a geometric mean it would.
+    assert past_ratios([100, 0], [100.0, 1.0]).mean() > 0.98
+
+
+def test_a_type_that_is_well_known_has_its_own_mean_and_a_little_known_one_leans_on_all() -> None:
+    total, size = [400.0, 520, 450, 60, 50, 70, 3], [100.0, 130, 110, 40, 35, 50, 1]
+    types = ["A", "A", "A", "B", "B", "B", "C"]
+    found = past_ratios(total, size, types, variance=lambda _: 0.5 / np.array(size), half=0)
+    assert found.mean("A") == pytest.approx(1370 / 340, rel=0.05)
+    assert found.mean("B") == pytest.approx(180 / 125, rel=0.05)
+    new = found.predict(0.02, "D")
+    assert found.mean("B") < new.value < found.mean("A")
+    assert ratio_of_ends(new) > 1.5 * ratio_of_ends(found.predict(0.02, "A"))
+
+
+def test_the_means_are_those_of_credibility_theory() -> None:
+    """Z = τ²/(τ² + e²) with the errors and τ of the result itself, about the credible mean."""
+    rng = np.random.default_rng(0)
+    types = np.repeat(["A", "B", "C"], [6, 4, 2])
+    size = rng.uniform(20, 200, 12)
+    total = size * np.repeat([1.2, 0.8, 1.0], [6, 4, 2]) * rng.gamma(25, 1 / 25, 12)
+    noise = 1 / size
+    found = past_ratios(total, size, types, variance=lambda _: noise, half=0)
+    overall = total.sum() / size.sum()
+    own, errors = [], []
+    for name in "ABC":
+        mine = types == name
+        share = size[mine] / size[mine].sum()
+        own.append(total[mine].sum() / size[mine].sum())
+        spread = share**2 @ (noise[mine] + math.expm1(found.sd**2))
+        errors.append(spread * (found.mean(name) / overall) ** 2)
+    x, v = np.array(own) / overall, np.array(errors)
+    w = 1 / v
+    q = w @ (x - w @ x / w.sum()) ** 2
+    tau2 = max(0.0, (q - 2) / (w.sum() - w @ w / w.sum()))
+    z = tau2 / (tau2 + v)
+    centre = (z @ x) / z.sum()  # Bühlmann and Straub weigh types by their credibility
+    expected = (centre + z * (x - centre)) * overall
+    assert [found.mean(name) for name in "ABC"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_intervals_hold_and_what_is_expected_adds_up_to_what_comes() -> None:
+    """Counts of promotions of two types, 1,000 times: the geometric mean expects a tenth less."""
+    rng = np.random.default_rng(1)
+    runs, hits, expected, geometric, came, widths = 1000, 0, 0.0, 0.0, 0.0, []
+    types = np.array(["A"] * 5 + ["B"] * 9)
+    for _ in range(runs):
+        size = rng.uniform(10, 120, 14)
+        between = np.exp(rng.normal(-0.5 * 0.4**2, 0.4, 14)) * np.where(types == "A", 1.0, 0.7)
+        counts = rng.poisson(size * between)
+        seen = slice(0, 13)
+        found = past_ratios(counts[seen], size[seen], types[seen])
+        mean = size[13] * found.mean("B")
+        e = found.predict(1 / (mean + 0.5), "B", 0.9)
+        low, high = size[13] * e.ci_low, size[13] * e.ci_high
+        hits += low <= counts[13] <= high
+        widths.append(math.log(high / low))
+        expected, came = expected + mean, came + counts[13]
+        mine = types[seen] == "B"
+        logs = np.log((counts[seen] + 0.5) / (size[seen] + 0.5))[mine]
+        geometric += size[13] * math.exp(logs.mean())
+    assert 0.87 <= hits / runs <= 0.94
+    assert expected / came == pytest.approx(1.0, abs=0.05)
+    assert geometric / came < 0.95
+    ideal = 2 * 1.645 * math.sqrt(0.4**2 + 1 / 45)
+    assert np.median(widths) < 1.5 * ideal
+
+
+def test_too_few_promotions_nobody_at_all_and_wrong_sizes() -> None:
+    nothing = past_ratios([], [])
+    assert nothing.k == 0 and math.isnan(nothing.mean("A")) and "no promotion" in nothing.summary()
+    assert PastRatios.of(None) == nothing or math.isnan(PastRatios.of(None).mean())
+    two = past_ratios([3, 5], [4.0, 4.0], ["A", "B"])
+    assert two.types == ("",) and two.mean("B") == 1.0
+    assert math.isnan(two.predict(0.1).ci_low)
+    none = past_ratios([0] * 5, [10.0] * 5)
+    assert none.mean() == pytest.approx(0.5 / 50)
+    e = none.predict(1 / (10 * none.mean() + 0.5))
+    assert 0 < e.ci_low < e.value <= e.ci_high
+    with pytest.raises(InputError, match="every size above 0"):
+        past_ratios([1, 2], [1.0, 0.0])
+
+
+def test_it_reads_back_from_json() -> None:
+    found = past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25], list("AABBB"))
+    assert PastRatios.of(json.loads(json.dumps(found.to_dict()))) == found
+    empty = PastRatios.of(json.loads(json.dumps(past_ratios([], []).to_dict())))
+    assert empty.k == 0 and empty.types == ()
+    assert found.to_frame()["type"].tolist() == ["A", "B"]
+    assert "5 promotions weighted by size" in found.summary()

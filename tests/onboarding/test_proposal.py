@@ -1,0 +1,420 @@
+"""What `promolab init` proposes for made-up shops, and that it loads as it stands."""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+import promolab
+from promolab.errors import DataError, InputError
+from promolab.onboarding.proposed import Proposal, propose, write_proposal
+from promolab.sources.mapping import read_mapping
+
+
+def write(folder: Path, name: str, rows: list[str], encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(("\n".join(rows) + "\n").encode(encoding))
+    return path
+
+
+def said(proposal: Proposal) -> dict[str, Any]:
+    """Return the proposal as it will be read; `read_mapping` has accepted it."""
+    content = tomllib.loads(proposal.text)
+    read_mapping({k: v for k, v in content.items() if isinstance(v, (dict, list))})
+    return content
+
+
+def flat(proposal: Proposal) -> str:
+    """Return the proposal with each comment in one line."""
+    return re.sub(r"\n#   ", " ", proposal.text)
+
+
+def loaded(source: Path | str, tmp_path: Path, zone: str = "Europe/London") -> promolab.Shop:
+    """Open a source as proposed; what is missing is filled in."""
+    proposal = propose(source)
+    text = re.sub(r'(?m)^# zone = ".*"$', f'zone = "{zone}"', proposal.text)
+    text = re.sub(r"(?m)^# currency = ", "currency = ", text)
+    toml = tmp_path / "filled.toml"
+    toml.write_text(text, encoding="utf-8")
+    return promolab.load_shop(proposal.run, settings=toml)
+
+
+def by_kind(shop: promolab.Shop, value: str = "amount") -> dict[str, tuple[int, float]]:
+    events = shop.events
+    found = events.group_by("kind").aggregate(n=events.count(), v=events[value].sum()).execute()
+    return {row.kind: (row.n, round(row.v or 0, 2)) for row in found.itertuples()}
+
+
+@pytest.fixture(scope="module")
+def retail(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Invoice lines with cancellations, bad-debt adjustments and rows without a customer."""
+    folder = tmp_path_factory.mktemp("retail")
+    draw = random.Random(0)
+    rows = ["InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"]
+    time = datetime(2010, 12, 1, 8, 26)
+    for i in range(300):
+        time += timedelta(hours=draw.choice([0, 0, 3]))
+        written = f"{time.month}/{time.day}/{time.year} {time.hour}:{time.minute:02}"
+        sign, start, customer = 1, "", str(draw.randint(12346, 12400))
+        if i % 30 == 7:
+            sign, start = -1, "C"
+        if i % 5 == 0:
+            customer = ""
+        if i == 150:
+            start, customer = "A", ""
+        rows.append(
+            f'{start}{536365 + i // 4},{draw.choice(["85123A", "71053"])},"HEART ""T"", LIGHT",'
+            f"{sign * 2},{written},2.55,{customer},France"
+        )
+    write(folder, "online_retail.csv", rows)
+    return folder
+
+
+def test_an_export_of_invoice_lines(retail, tmp_path):
+    proposal = propose(retail)
+    assert said(proposal)["events"] == {
+        "files": "online_retail.csv",
+        "customer_id": "CustomerID",
+        "ts": {"column": "InvoiceDate", "format": "%m/%d/%Y %H:%M"},
+        "kind": {
+            "column": "InvoiceNo",
+            "starts_with": {"C": "return", "A": "adjustment"},
+            "otherwise": "purchase",
+        },
+        "order_id": "InvoiceNo",
+        "product_id": "StockCode",
+        "amount": {"multiply": ["Quantity", "UnitPrice"]},
+    }
+    text = flat(proposal)
+    assert "empty in 20 % of 300 rows: 60 will be quarantined" in text
+    assert "C: 10 rows, 100 % below zero" in text
+    assert re.search(r"all 300 values fit, and \d+ of them have a day above 12", text)
+    assert "Kept, not used: Description, Country." in text
+    assert "# MISSING: the time zone" in text and "# MISSING: the currency" in text
+    assert "zone" not in said(proposal) and said(proposal)["naive_times"] == "local"
+    assert "12346" not in text and "536365" not in text and "85123A" not in text
+    assert "missing: zone and currency; no promotions" in " ".join(proposal.summary)
+    shop = loaded(retail, tmp_path)
+    assert by_kind(shop) == {
+        "purchase": (289, round(289 * 5.1, 2)),
+        "return": (10, -51.0),
+        "adjustment": (1, 5.1),
+    }
+    assert shop.events.ts.min().execute() == datetime(2010, 12, 1, 8, 26)
+    assert shop.check().usable
+
+
+def test_a_german_export_in_monthly_files(tmp_path):
+    folder = tmp_path / "shop"
+    header = (
+        "Kundennummer;E-Mail;Beleg;Datum;Uhrzeit;Artikelnummer;Warengruppe;Menge;Betrag;Währung"
+    )
+    for month in ("01", "02"):
+        rows = [
+            f"{i % 7:05};k{i}@example.org;{month}{i // 2};{1 + i % 28:02}.{month}.2024;09:15;"
+            f"A{i % 3};{['Möbel', 'Getränke', 'Möbel'][i % 3]};2;1.249,50;EUR"
+            for i in range(40)
+        ]
+        write(folder, f"Verkäufe_2024-{month}.csv", [header, *rows], "cp1252")
+    proposal = propose(folder)
+    events = said(proposal)["events"]
+    assert events["files"] == "Verkäufe_*.csv" and events["encoding"] == "cp1252"
+    assert (events["decimal"], events["thousands"]) == (",", ".")
+    assert events["ts"] == {"columns": ["Datum", "Uhrzeit"], "format": "%d.%m.%Y %H:%M"}
+    assert said(proposal)["currency"] == "EUR"
+    assert said(proposal)["products"]["category"] == "Warengruppe"
+    assert "left out of reports: E-Mail (e-mail addresses)" in proposal.text
+    assert "@example" not in proposal.text
+    shop = loaded(folder, tmp_path, "Europe/Berlin")
+    assert by_kind(shop) == {"purchase": (80, 80 * 1249.5)}
+    assert shop.events.ts.min().execute() == datetime(2024, 1, 1, 8, 15)
+    assert shop.events.customer_id.min().execute() == "00000"
+    assert shop.products.count().execute() == 3
+
+
+def test_a_chinese_export_in_gb18030(tmp_path):
+    rows = ["用户ID,订单号,商品编码,类目,数量,单价,下单时间"]
+    rows += [
+        f"u{i % 9},D{i // 2},{i % 4},乳制品,2,¥3.50,2023年1月{1 + i % 28}日 7:30" for i in range(60)
+    ]
+    write(tmp_path / "shop", "订单明细.csv", rows, "gb18030")
+    proposal = propose(tmp_path / "shop")
+    assert (
+        said(proposal)["currency"] == "CNY" and "other currencies share the sign" in proposal.text
+    )
+    assert said(proposal)["events"]["symbol"] == "¥"
+    shop = loaded(tmp_path / "shop", tmp_path, "Asia/Shanghai")
+    assert by_kind(shop) == {"purchase": (60, 420.0)}
+    assert shop.events.ts.min().execute() == datetime(2022, 12, 31, 23, 30)
+
+
+def test_a_clickstream_in_seconds(tmp_path):
+    rows = ["user_id,item_id,category_id,behavior,ts"]
+    words = ["pv", "pv", "cart", "fav", "buy"]
+    rows += [f"{i % 9},{i % 6},{i % 2},{words[i % 5]},{1511544070 + i}" for i in range(100)]
+    path = write(tmp_path / "shop", "UserBehavior.csv", rows)
+    proposal = propose(path)
+    events = said(proposal)["events"]
+    assert events["kind"]["values"] == {"pv": "view", "buy": "purchase"}
+    assert events["ts"] == {"column": "ts", "format": "epoch_s"}
+    assert "no counterpart is known of 'fav' (20 rows)" in proposal.text
+    assert "naive_times" not in said(proposal)
+    assert "MISSING: an amount" in proposal.text
+    shop = loaded(path, tmp_path)
+    kinds = shop.events.group_by("kind").aggregate(n=shop.events.count()).execute()
+    assert dict(zip(kinds.kind, kinds.n, strict=True)) == {
+        "view": 40,
+        "cart": 20,
+        "fav": 20,
+        "purchase": 20,
+    }
+    assert shop.events.ts.min().execute() == datetime(2017, 11, 24, 17, 21, 10)
+    assert shop.products.count().execute() == 6
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("database") / "sales.duckdb"
+    with duckdb.connect(str(path)) as con:
+        for statement in (
+            "orders AS SELECT i AS order_id, 1 + i % 9 AS customer_id, TIMESTAMP '2024-01-01' "
+            "+ INTERVAL (i) HOUR AS order_date, if(i % 10 = 0, 'cancelled', 'delivered') AS "
+            "status, 2.5 AS total FROM range(100) t(i)",
+            "order_items AS SELECT i AS order_id, i % 3 AS product_id, 1 AS quantity "
+            "FROM range(100) t(i)",
+            "items AS SELECT i AS product_id, 'c' || i AS category_name FROM range(3) t(i)",
+            "campaigns AS SELECT i AS campaign_id, DATE '2024-01-02' AS start_date, "
+            "DATE '2024-01-09' AS end_date, 'voucher' AS campaign_type FROM range(2) t(i)",
+            "mailings AS SELECT 1 AS campaign_id, i AS customer_id, TIMESTAMP '2024-01-02' AS "
+            "sent_at FROM range(1, 6) t(i)",
+            "redemptions AS SELECT 1 AS campaign_id, 2 AS customer_id, TIMESTAMP '2024-01-03' "
+            "AS redeemed_at",
+            "users AS SELECT i AS user_id, 'n' || i AS first_name FROM range(1, 10) t(i)",
+            "pageviews AS SELECT 1 + i % 9 AS user_id, TIMESTAMP '2024-01-01' AS viewed_time "
+            "FROM range(50) t(i)",
+            "misc AS SELECT 1 AS x",
+        ):
+            con.execute(f"CREATE TABLE {statement}")
+    return path
+
+
+def test_a_database_with_tables_of_all_sorts(database, tmp_path):
+    proposal = propose(database)
+    content = said(proposal)
+    assert [part["table"] for part in content["events"]] == ["orders", "pageviews"]
+    assert content["events"][1]["kind"] == {"value": "view"}
+    assert content["promotions"]["kind"]["values"] == {"voucher": "coupon"}
+    assert {
+        t: content[t]["table"] for t in ("products", "customers", "exposures", "responses")
+    } == {
+        "products": "items",
+        "customers": "users",
+        "exposures": "mailings",
+        "responses": "redemptions",
+    }
+    text = flat(proposal)
+    assert "order_items looks like events by its name, but lacks a customer" in text
+    assert "belong to those of orders by order_id" in text
+    assert "Not known what these are, and not used: misc." in text
+    shop = loaded(database, tmp_path)
+    assert by_kind(shop) == {"purchase": (90, 225.0), "cancelled": (10, 25.0), "view": (50, 0)}
+    assert shop.lacks("response models") is None
+
+
+def test_an_address_is_a_source_as_well(database):
+    proposal = propose(f"duckdb://{database}")
+    assert said(proposal) == said(propose(database)) | {"name": database.name}
+    assert proposal.toml is None and "--shop shop.toml" in proposal.next_step()
+    with pytest.raises(InputError, match="say where: --out FILE"):
+        write_proposal(proposal)
+
+
+def test_a_warehouse_is_asked_as_well(postgres, tmp_path):
+    postgres.run("postgres", "CREATE DATABASE guessed")
+    postgres.run(
+        "guessed",
+        "CREATE TABLE invoices AS SELECT CASE WHEN i % 20 = 0 THEN 'C' ELSE '' END || i AS "
+        '"InvoiceNo", i % 9 AS "CustomerID", CASE WHEN i % 20 = 0 THEN -1 ELSE 2 END AS qty, '
+        "1.50::numeric(10, 2) AS price, '31/12/2010 8:30' AS \"InvoiceDate\", 3 AS total_cents "
+        "FROM generate_series(1, 100) t(i)",
+    )
+    events = said(propose(postgres.url("guessed")))["events"]
+    assert events["table"] == "invoices"
+    assert events["kind"]["starts_with"] == {"C": "return"}
+    assert events["ts"] == {"column": "InvoiceDate", "format": "%d/%m/%Y %H:%M"}
+    assert events["amount"] == {"column": "total_cents", "scale": 0.01}
+    shop = loaded(postgres.url("guessed"), tmp_path)
+    assert by_kind(shop) == {"purchase": (95, 2.85), "return": (5, 0.15)}
+
+
+def test_what_is_shaped_as_the_contract_needs_no_section(tmp_path):
+    events = {"customer_id": ["a", "b"], "kind": ["purchase", "view"], "amount": [1.0, None]}
+    times = pd.to_datetime(["2024-01-01 10:00", "2024-01-02 11:00"], utc=True)
+    pd.DataFrame(events | {"ts": times}).to_parquet(tmp_path / "events.parquet")
+    write(tmp_path, "products.csv", ["product_id,category", "A1,tea"])
+    proposal = propose(tmp_path)
+    assert set(said(proposal)) == {"name"}
+    assert proposal.text.count("It needs no section.") == 2
+    assert loaded(tmp_path, tmp_path).products.count().execute() == 1
+
+
+def test_day_or_month_first_is_decided_by_the_whole_column_or_marked(tmp_path):
+    # The sample of 10,000 rows leaves it open; row 10,101 does not.
+    days = ["01/02/2024"] * 10_100 + ["25/02/2024"]
+    rows = ["client;date;montant", *(f"c{i % 50};{day};1,5" for i, day in enumerate(days))]
+    write(tmp_path, "ventes.csv", rows)
+    events = said(propose(tmp_path))["events"]
+    assert events["ts"] == {"column": "date", "format": "%d/%m/%Y"}
+    assert events["decimal"] == ","
+    write(tmp_path, "ventes.csv", rows[:-1])
+    open_text = flat(propose(tmp_path))
+    assert "CHECK: %m/%d/%Y fits them all as well" in open_text
+
+
+def test_numbers_that_the_sample_does_not_show(tmp_path):
+    rows = ["customer,date,total", *(f"{i % 50},2024-01-01,7.50" for i in range(10_050))]
+    write(tmp_path, "sales.csv", [*rows, '3,2024-01-01,"1,200.00"'])
+    assert said(propose(tmp_path))["events"]["thousands"] == ","
+    write(tmp_path, "sales.csv", [*rows, "3,2024-01-01,seven"])
+    doubt = flat(propose(tmp_path))
+    assert "1 value are no number" in doubt or "1 values that are no number" in doubt
+    assert "seven" not in doubt
+
+
+def test_ids_as_floats_returns_by_sign_and_a_file_of_nothing(tmp_path):
+    rows = ["cust_id,order_date,qty,price", "12345.0,2024-01-01T10:00:00Z,2,1.5"]
+    write(tmp_path, "export.csv", [*rows, "12346.0,2024-01-02T10:00:00Z,-1,1.5"])
+    (tmp_path / "empty.csv").touch()
+    proposal = propose(tmp_path)
+    events = said(proposal)["events"]
+    assert events["customer_id"] == {"column": "cust_id", "whole": True}
+    assert events["kind"] == {"column": "qty", "negative": "return", "otherwise": "purchase"}
+    assert "Not read: empty.csv is empty (0 bytes)" in proposal.text
+    assert "naive_times" not in said(proposal)
+    shop = loaded(tmp_path, tmp_path)
+    assert by_kind(shop) == {"purchase": (1, 3.0), "return": (1, -1.5)}
+    assert set(shop.events.customer_id.execute()) == {"12345", "12346"}
+
+
+def test_a_purchase_is_not_counted_twice(tmp_path):
+    write(tmp_path, "orders.csv", ["order_id,customer_id,ts,amount", "1,a,2024-01-01,5"])
+    lines = [
+        "order_id,customer_id,ts,product_id,amount",
+        "1,a,2024-01-01,P,2",
+        "1,a,2024-01-01,Q,3",
+    ]
+    write(tmp_path, "order_lines.csv", lines)
+    noon = "2024-01-01 12:00:00 UTC"
+    clicks = ["user_id,ts,action", f"a,{noon},view", f"a,{noon},buy"]
+    write(tmp_path, "clicks.csv", clicks)
+    proposal = propose(tmp_path)
+    text = flat(proposal)
+    assert [part["files"] for part in said(proposal)["events"]] == ["clicks.csv", "order_lines.csv"]
+    assert "orders.csv looks like events as well: not used, since order_lines.csv says more" in text
+    assert "its purchases are left to the table of orders" in text
+    shop = loaded(tmp_path, tmp_path, "Asia/Tokyo")
+    assert by_kind(shop)["purchase"] == (2, 5.0)
+    # Those of the log are UTC, as it says; those of the orders are the shop's own.
+    assert shop.events.ts.max().execute() == datetime(2024, 1, 1, 12)
+    assert shop.events.ts.min().execute() == datetime(2023, 12, 31, 15)
+
+
+def test_nothing_that_looks_like_events(tmp_path):
+    write(tmp_path, "weather.csv", ["day,rain", "2024-01-01,3"])
+    write(tmp_path, "orders.csv", ["order_id,total", "1,3"])
+    with pytest.raises(DataError, match=r"nothing here looks like events: .*weather\.csv") as error:
+        propose(tmp_path)
+    assert "orders.csv lacks a customer and a time that can be read" in str(error.value)
+    with pytest.raises(InputError, match="there is no file or folder"):
+        propose(tmp_path / "nowhere")
+
+
+def test_a_file_is_never_overwritten(retail, tmp_path):
+    proposal = propose(retail)
+    path = write_proposal(proposal, tmp_path / "shop.toml")
+    assert path.read_text(encoding="utf-8") == proposal.text
+    with pytest.raises(InputError, match="is there already and is not overwritten"):
+        write_proposal(proposal, path)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_proposal(proposal, tmp_path / "no" / "shop.toml")
+
+
+def test_only_columns_in_which_a_sign_occurs_are_the_reason_for_it(tmp_path):
+    rows = [f'{i},2024-01-{i % 28 + 1:02},{i % 3 + 1},"1.{i:03},50 €",{i}' for i in range(40)]
+    write(tmp_path, "sales.csv", ["Kunde,Datum,Menge,Betrag,Rabatt", *rows])
+    text = flat(propose(tmp_path))
+    for key in ("decimal", "thousands", "symbol"):
+        assert re.search(rf"^{key} = .*# as Betrag is written", text, re.MULTILINE), text
+
+
+SALES = [
+    "Customer No,date,dollars",
+    *(f"{i % 40:04d},2024-01-{1 + i % 28:02d},{i}.50" for i in range(1, 200)),
+]
+
+
+def test_lines_of_a_title_are_skipped_and_an_archive_is_named(tmp_path):
+    write(tmp_path, "sales.csv", ["Weekly sales, all shops", "", *SALES])
+    (tmp_path / "older.zip").write_bytes(b"PK")
+    proposal = propose(tmp_path)
+    assert said(proposal)["events"]["skip"] == 2
+    assert "older.zip is a zip archive" in flat(proposal)
+    shop = loaded(tmp_path, tmp_path)
+    assert by_kind(shop)["purchase"][0] == 199
+    assert any("older.zip" in sentence for sentence in shop.left_out)
+
+
+def test_money_called_dollars_is_an_amount_and_names_its_currency_with_a_doubt(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    proposal = propose(tmp_path)
+    assert said(proposal)["events"]["amount"] == "dollars" and said(proposal)["currency"] == "USD"
+    assert "CHECK: others are called so as well" in proposal.text
+
+
+def test_a_customer_that_no_name_tells_is_found_by_its_values(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    write(tmp_path, "members.csv", ["ref,city", *(f"{i:04d},Leeds" for i in range(50))])
+    proposal = propose(tmp_path)
+    assert said(proposal)["customers"]["customer_id"] == "ref"
+    assert "those of Customer No in sales.csv" in flat(proposal)
+    assert loaded(tmp_path, tmp_path).customers.count().execute() == 50
+
+
+def test_another_column_than_the_name_says_is_taken_where_its_values_match(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    people = ["customer_id,card,city", *(f"c{i},{i:04d},Leeds" for i in range(50))]
+    write(tmp_path, "people.csv", people)
+    assert said(propose(tmp_path))["customers"]["customer_id"] == "card"
+
+
+def test_ids_that_lost_their_zeros_in_one_file_are_seen_before_and_after(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    write(tmp_path, "customers.csv", ["customer_id,city", *(f"{i},Leeds" for i in range(50))])
+    assert "agree only without their leading zeros" in flat(propose(tmp_path))
+    found = loaded(tmp_path, tmp_path).check().to_frame().set_index("check").sentence
+    assert "would match without leading zeros" in found["unknown_customer"]
+
+
+def test_ids_that_match_nowhere_are_doubted(tmp_path):
+    write(tmp_path, "sales.csv", SALES)
+    write(tmp_path, "customers.csv", ["customer_id,city", *(f"x{i},Leeds" for i in range(50))])
+    assert "is it the same id?" in flat(propose(tmp_path))
+    found = loaded(tmp_path, tmp_path).check().to_frame().set_index("check").sentence
+    assert "not one matches" in found["unknown_customer"]
+
+
+@pytest.mark.parametrize("open_it", [propose, promolab.load_shop])
+def test_a_zip_is_named_not_taken_for_a_database(tmp_path, open_it):
+    (tmp_path / "sales.zip").write_bytes(b"PK")
+    for source in (tmp_path, tmp_path / "sales.zip"):
+        with pytest.raises(DataError, match="unzip it"):
+            open_it(source)

@@ -1,0 +1,95 @@
+"""Blocks of a page: what comes from the data is escaped, numbers stand on the right."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from promolab.display.page import Html, Tile, join, picture, present, say, table, tiles
+from promolab.errors import InputError
+
+MARKUP = "<script>alert(1)</script>"
+
+
+def test_everything_from_the_data_is_escaped():
+    frame = pd.DataFrame({"name": [MARKUP], "n": [1]})
+    blocks = [
+        say(MARKUP),
+        table(frame, {"name": MARKUP, "n": "n"}, caption=MARKUP, file='"><script>'),
+        tiles([Tile(MARKUP, MARKUP, 1.0, MARKUP)]),
+    ]
+    for block in blocks:
+        assert "<script" not in block.text and "&lt;script&gt;" in block.text
+
+
+def test_pieces_follow_each_other():
+    assert (Html("a") + Html("b")).text == "ab"
+    assert join([say("a"), say("b", kind="h3", css="muted")]).text == (
+        '<p>a</p>\n<h3 class="muted">b</h3>'
+    )
+
+
+def test_a_table_shows_its_first_rows_and_leads_to_the_rest():
+    frame = pd.DataFrame({"name": [f"n{i}" for i in range(30)], "n": range(1000, 1030)})
+    text = table(frame, {"name": "who", "n": "how many"}, file="tables/all.parquet").text
+    assert text.count("<tr>") == 11
+    assert "10 of 30" in text and 'href="tables/all.parquet"' in text
+    assert '<th class="text" scope="col">who</th>' in text
+    assert '<th class="number" scope="col">how many</th>' in text and "1,000" in text
+
+
+def test_a_missing_value_is_a_dash():
+    frame = pd.DataFrame({"name": [None, "a"], "x": [1.5, float("nan")]})
+    text = table(frame, {"name": "name", "x": "x"}).text
+    assert text.count("–</td>") == 2 and "nan" not in text and "None" not in text
+
+
+def test_a_column_that_is_empty_in_every_row_is_left_out():
+    frame = pd.DataFrame({"name": ["a"], "rate": [float("nan")]})
+    text = table(frame, {"name": "name", "rate": "response rate"}).text
+    assert "response rate" not in text and "name" in text
+
+
+def test_a_table_without_rows_says_so():
+    none = pd.DataFrame({"a": []})
+    text = table(none, {"a": "a"}, caption="Largest first.", otherwise="No check fails.").text
+    assert "No check fails." in text and "Largest" not in text and "<table" not in text
+    assert "Nothing to list." in table(none, {"a": "a"}, caption="Largest first.").text
+
+
+def test_a_table_that_nobody_can_read_is_refused():
+    frame = pd.DataFrame({f"c{i}": [1] for i in range(9)})
+    with pytest.raises(InputError, match="9 columns, at most 8"):
+        table(frame, {c: c for c in frame})
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "words"),
+    [
+        (110.0, 100.0, "+10 % against the week before"),
+        (90.0, 100.0, "−10 % against the week before"),
+        (100.2, 100.0, "unchanged against the week before"),
+        (5.0, 0.0, None),
+        (5.0, None, None),
+        (None, 5.0, None),
+    ],
+)
+def test_a_tile_says_its_change_where_there_is_one(now, before, words):
+    text = tiles([Tile("Sales", "9 [8, 10]", now)], {"Sales": before}).text
+    assert (words is None) is ("against the week before" not in text)
+    assert words is None or words in text
+    assert '9 <span class="range">[8, 10]</span>' in text
+
+
+def test_a_picture_carries_its_text_and_is_closed():
+    from matplotlib import pyplot
+
+    figure, ax = pyplot.subplots()
+    text = picture(ax, 'a "curve"\n  that rises').text
+    assert 'alt="a &quot;curve&quot; that rises"' in text and 'src="data:image/png;base64,' in text
+    assert not pyplot.fignum_exists(figure.number)
+
+
+def test_nothing_to_present_is_said(capsys):
+    present(None, otherwise="No curve yet.")
+    assert "Html" in capsys.readouterr().out

@@ -1,0 +1,130 @@
+"""Many weeks: resumed, passed over, and not kept by one that fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from promolab import cli
+from promolab.errors import InputError
+from promolab.report.running import many_weeks as room
+from promolab.report.running.many_weeks import backfill
+from tests.report.running.test_releases import release
+
+
+def lines(text):
+    return [re.sub(r"in \d+ s", "in 1 s", line) for line in text.splitlines()]
+
+
+def test_a_backfill_that_is_killed_goes_on_where_it_was(toy_command, tmp_path):
+    command, environment = toy_command
+    out = tmp_path / "out"
+    call = [*command[:-1], "backfill", "--from", "2017-W43", "--to", "2017-W45", "--out", str(out)]
+    first = subprocess.Popen(
+        call, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert lines(first.stdout.readline()) == ["2017-W43 made in 1 s"]
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    first.stdout.close()
+    made = (out / "2017-W43" / "manifest.json").read_bytes()
+    again = subprocess.run(call, env=environment, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert lines(again.stdout) == [
+        "2017-W43 there already",
+        "2017-W44 made in 1 s",
+        "2017-W45 made in 1 s",
+    ]
+    assert (out / "2017-W43" / "manifest.json").read_bytes() == made
+    assert os.readlink(out / "latest") == "2017-W45" and not list(out.glob(".staging-*"))
+
+
+@pytest.fixture
+def quick(monkeypatch, toy, notebooks):
+    """Return the backfill of toy weeks, and note which weeks are made; W41 fails."""
+    made = []
+    real = room.make_week
+
+    def make(request, out, **options):
+        made.append(str(request.week))
+        if str(request.week) == "2017-W41":
+            request = type(request)(**{**vars(request), "parameters": {"mood": "fail"}})
+        return real(request, out, **options)
+
+    monkeypatch.setattr(room, "make_week", make)
+
+    def fill(first, last, out, **options):
+        return backfill(first, last, out=out, notebooks=notebooks, **options)
+
+    return fill, made
+
+
+def test_a_released_week_is_passed_over_and_a_failed_one_keeps_none(quick, planned, tmp_path):
+    fill, made = quick
+    out = shutil.copytree(planned, tmp_path / "out", symlinks=True)
+    released = out / "2017-W44"
+    release(out)
+    before = {p: p.read_bytes() for p in released.rglob("*") if p.is_file()}
+    for left in ("2017-W42", "2017-W43"):
+        (out / left).mkdir()
+        (out / left / "index.html").write_text("")
+        told = {"source": "complete_journey", "week": left, "seed": 0, "shop_file": None}
+        manifest = {"status": "good", "parameters": told}
+        if left == "2017-W43":
+            told["depth"] = 0.25  # made from other parameters: made again
+        (out / left / "manifest.json").write_text(json.dumps(manifest))
+    seen = []
+    done = fill("2017-W41", "2017-W44", out, on_week=seen.append)
+    assert seen == done and made == ["2017-W41", "2017-W43"]
+    assert [week.outcome for week in done] == ["failed", "there already", "made", "left as it is"]
+    assert done[0].line().startswith("2017-W41 failed: step 01_data failed in cell 4: KeyError")
+    assert done[3].line() == "2017-W44 left as it is (its plan is released)"
+    assert "failed · step 01_data" in (out / "index.html").read_text()
+    assert {p: p.read_bytes() for p in released.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        ("2017-W45", "2017-W44", "--from 2017-W45 is after --to 2017-W44"),
+        ("2016-W40", "2017-W44", "2016-W40 begins before the data do"),
+        ("2017-W40", "2018-W10", "2018-W10 begins after the data end"),
+        ("W40", "2017-W44", "'W40' is no ISO week"),
+    ],
+)
+def test_weeks_that_are_none_are_refused_before_any_is_made(quick, tmp_path, first, last, words):
+    fill, made = quick
+    with pytest.raises(InputError, match=words):
+        fill(first, last, tmp_path / "out")
+    assert made == []
+
+
+def test_the_command_ends_with_1_where_a_week_failed(monkeypatch, capsys):
+    from promolab.report.running.many_weeks import Backfilled
+    from promolab.weeks import Week
+
+    asked = {}
+
+    def some(first, last, on_week, **options):
+        asked.update(options, first=first, last=last)
+        done = [Backfilled(Week(2017, 20), "made", "in 4 s"), Backfilled(Week(2017, 21), *outcome)]
+        for week in done:
+            on_week(week)
+        return done
+
+    monkeypatch.setattr(room, "backfill", some)
+    outcome = ("failed", "no such column")
+    line = "backfill --from 2017-W20 --to 2017-W21 -p depth=1 --strict --seed 2"
+    assert cli.main(line.split()) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "2017-W20 made in 4 s\n2017-W21 failed: no such column\n"
+    assert printed.err == "promolab: 1 of 2 weeks failed: 2017-W21\n"
+    assert asked["parameters"] == {"depth": "1"} and asked["strict"] and asked["seed"] == 2
+    outcome = ("made", "in 2 s")
+    assert cli.main(line.split()) == 0

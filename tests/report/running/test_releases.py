@@ -1,0 +1,373 @@
+"""A week's plan from draft to closed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import subprocess
+import threading
+from datetime import datetime, timedelta
+
+import ibis
+import pandas as pd
+import pytest
+
+from promolab import cli
+from promolab.contract import Shop
+from promolab.errors import InputError, StepError
+from promolab.folder.artifacts import RunFolder
+from promolab.folder.lateness import late_rows_of
+from promolab.folder.planned import plan_files
+from promolab.loop import moved_since_release
+from promolab.loop.released import carried_out, released_contacts, with_released_decisions
+from promolab.report.running.releases import (
+    close_week,
+    reconcile_week,
+    release_week,
+)
+from promolab.weeks import Week
+from tests.report.toy_plan import END, SETTINGS, promotions
+
+WEEK = "2017-W44"
+SETTLED = datetime(2017, 11, 27, 5)
+
+
+@pytest.fixture
+def reports(planned, tmp_path):
+    """A reports folder with one planned week, to be changed."""
+    return shutil.copytree(planned, tmp_path / "reports", symlinks=True)
+
+
+def everything(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def manifest(reports):
+    return json.loads((reports / WEEK / "manifest.json").read_text())
+
+
+def small_shop(end=END, rows=100, **changes):
+    con = ibis.duckdb.connect(threads=1)
+    days = pd.date_range("2017-10-01 12:00", periods=rows)
+    events = pd.DataFrame({"customer_id": 1, "ts": days, "kind": "purchase", "amount": 2.0})
+    tables = {"events": events, "promotions": promotions(end)}
+    tables["customers"] = pd.DataFrame({"customer_id": range(1, 10)})
+    for name, frame in changes.items():
+        tables[name] = frame
+    return Shop({name: con.create_table(name, table) for name, table in tables.items()}, SETTINGS)
+
+
+@pytest.fixture
+def source(monkeypatch):
+    """Let the shop be what a test says it is."""
+    shops = [small_shop()]
+    monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shops[-1])
+    return shops.append
+
+
+def release(reports, by=None):
+    """Release the week, from the small shop as it was drafted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("promolab.sources.load_shop", lambda *_, **__: small_shop())
+        return release_week(WEEK, reports, by)
+
+
+def sent_file(tmp_path, text="Key,Offer\n1,18\n2,18\n"):
+    path = tmp_path / "sent.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_run_notes_its_plan_and_is_a_draft(planned):
+    made = manifest(planned)
+    assert made["state"] == "draft" and made["status"] == "good"
+    assert made["plan"]["files"] == plan_files(planned / WEEK)
+    assert set(made["plan"]["files"]) == {
+        "send/18__mail.csv",
+        "send/control.csv",
+        "send/holdout.csv",
+        "tables/decisions.parquet",
+        "tables/planned.parquet",
+    }
+
+
+def test_a_release_says_who_when_and_what(reports):
+    before = everything(reports / WEEK)
+    assert release(reports, "ann") == reports / WEEK / "send"
+    frozen = manifest(reports)["release"]
+    assert manifest(reports)["state"] == "released" and frozen["by"] == "ann"
+    assert datetime.fromisoformat(frozen["at"]).tzinfo is not None
+    assert frozen["files"] == plan_files(reports / WEEK)
+    assert frozen["promotions"] == {
+        "18": {"starts_at": "2017-10-30T04:00:00", "ends_at": "2017-11-13T05:00:00"}
+    }
+    after = everything(reports / WEEK)
+    assert {p.name for p in after if after[p] != before.get(p)} == {"manifest.json"}
+    assert ">released</td>" in (reports / "index.html").read_text()
+
+
+def test_a_released_week_is_never_made_again(reports, toy, capsys):
+    release(reports)
+    before = everything(reports / WEEK)
+    page = toy(reports, parameters={"mood": "plan", "depth": 0.5})  # the default, said
+    assert page == reports / WEEK / "index.html"
+    assert "the plan of 2017-W44 is released: the report is as it was" in capsys.readouterr().err
+    for other in ({"parameters": {"mood": "plan", "depth": 0.25}}, {"parameters": {}}, {"seed": 1}):
+        with pytest.raises(
+            InputError, match="plan of 2017-W44 is released, and was made from other"
+        ):
+            toy(reports, week=WEEK, **{"parameters": {"mood": "plan"}} | other)
+    assert everything(reports / WEEK) == before
+    assert not (reports / ".failed").exists()
+
+
+def test_who_is_contacted_by_released_plans_is_known_to_later_ones(reports):
+    assert len(released_contacts(reports, Week.parse("2017-W45"))) == 0
+    release(reports)
+    rows = released_contacts(reports, Week.parse("2017-W45"))
+    assert rows["customer_id"].tolist() == [1, 2] and set(rows["promotion_id"]) == {18}
+    assert set(rows["ts"]) == {pd.Timestamp("2017-10-30 04:00")}
+    assert set(rows["channel"]) == {"mail"}
+    earlier = released_contacts(reports, Week.parse("2017-W43"))
+    pd.testing.assert_frame_equal(earlier, rows)  # a later week's plan is promised as well
+    assert len(released_contacts(reports, Week.parse(WEEK))) == 0
+    as_if = released_contacts(reports, Week.parse("2017-W45"), standing=True)
+    assert as_if["customer_id"].tolist() == [1, 2, 3]
+
+
+def test_what_was_sent_counts_in_place_of_what_was_planned(reports, source, tmp_path):
+    release(reports)
+    text = "Key,Offer\n1,18\n1,18\n4,18\n9,17\n77,18\n9,99\n"
+    reconcile_week(WEEK, sent_file(tmp_path, text), reports)
+    rows = released_contacts(reports, Week.parse("2017-W45")).sort_values("customer_id")
+    assert rows["customer_id"].tolist() == [1, 1, 4, 9, 9]  # 2 was not sent, 77 nobody knows
+    assert set(rows["promotion_id"].dropna()) == {17, 18} and rows["promotion_id"].isna().sum() == 1
+    assert set(rows["ts"]) == {pd.Timestamp("2017-10-30 04:00")}
+
+
+@pytest.mark.parametrize(
+    "text", ["Key,Offer\n", "Key,Offer\n9,17\n", "Key,Offer\n1,18\n77,1\n78,1\n"]
+)
+def test_a_wrong_file_does_not_take_the_place_of_a_good_one(
+    reports, source, tmp_path, capsys, text
+):
+    release(reports)
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text(text)
+    with pytest.raises(InputError, match="what was planned still counts as sent"):
+        reconcile_week(WEEK, wrong, reports)
+    assert manifest(reports)["state"] == "released"
+    reconcile_week(WEEK, sent_file(tmp_path), reports)
+    before = everything(reports / WEEK)
+    call = ["reconcile", WEEK, str(wrong), "--out", str(reports)]
+    assert cli.main(call) == 2
+    assert "Nothing was changed, what sent.csv told on" in capsys.readouterr().err
+    assert everything(reports / WEEK) == before
+    assert cli.main([*call, "--force"]) == 0
+    assert manifest(reports)["sent"]["file"] == "wrong.csv"
+
+
+@pytest.mark.parametrize(
+    "name", ["send/18__mail.csv", "tables/planned.parquet", "tables/decisions.parquet"]
+)
+def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy, name, capsys):
+    release(reports)
+    (reports / WEEK / name).write_bytes((reports / WEEK / name).read_bytes() + b" ")
+    later = RunFolder(reports / "2017-W50", Week.parse("2017-W50"))
+    for use in (
+        lambda: released_contacts(reports, later.week),
+        lambda: with_released_decisions(later, small_shop()),
+        lambda: carried_out(later, [18]),
+        lambda: moved_since_release(reports, small_shop()),
+        lambda: toy(reports, week="2017-W45"),
+        lambda: toy(reports, week="2017-W20"),
+    ):
+        with pytest.raises(InputError, match=rf"2017-W44 released cannot be relied on: {name} was"):
+            use()
+    assert not (reports / "2017-W45").exists() and not (reports / "2017-W20").exists()
+
+
+def test_what_was_read_back_as_sent_is_verified_too(reports, source, tmp_path):
+    release(reports)
+    reconcile_week(WEEK, sent_file(tmp_path), reports)
+    sent = reports / WEEK / "tables" / "sent.parquet"
+    pd.read_parquet(sent).head(1).to_parquet(sent)
+    with pytest.raises(
+        InputError, match=r"tables/sent\.parquet was changed since it was read back"
+    ):
+        released_contacts(reports, Week.parse("2017-W45"))
+
+
+def test_two_releases_at_once(reports, source):
+    said = []
+
+    def release(name):
+        try:
+            said.append(str(release_week(WEEK, reports, name)))
+        except InputError as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=release, args=(name,)) for name in ("ann", "bob")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winner = manifest(reports)["release"]["by"]
+    assert sorted(said, key=len)[0] == str(reports / WEEK / "send")
+    assert f"was released already, by {winner} at" in sorted(said, key=len)[1]
+    with (reports / ".lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StepError, match="another run is writing into"):
+            release_week(WEEK, reports, wait=0)
+
+
+def test_a_release_needs_a_whole_plan(reports, published, tmp_path):
+    with pytest.raises(
+        InputError, match=r"there is no report of 2017-W45 in .*; there are 2017-W44"
+    ):
+        release_week("2017-W45", reports)
+    with pytest.raises(InputError, match="there is no reports folder"):
+        release_week(WEEK, tmp_path / "nothing")
+    (reports / ".failed").mkdir()
+    (reports / ".failed" / "2017-W45.json").write_text('{"reason": "step 01 failed"}')
+    with pytest.raises(InputError, match=r"report of 2017-W45 failed \(step 01 failed\)"):
+        release_week("2017-W45", reports)
+    without = shutil.copytree(published, tmp_path / "without", symlinks=True)
+    with pytest.raises(InputError, match="2017-W44 has no plan: there is no folder send"):
+        release_week(WEEK, without)
+    with pytest.raises(InputError, match="--by is empty"):
+        release_week(WEEK, reports, " ")
+    assert manifest(reports)["state"] == "draft"
+
+
+@pytest.mark.parametrize("name", ["18__mail.csv", "control.csv", "more.csv"])
+def test_send_files_changed_by_hand_are_not_released(reports, name):
+    with (reports / WEEK / "send" / name).open("a") as file:
+        file.write("9,18\n")
+    with pytest.raises(
+        InputError, match=rf"send/{name} was (changed|added) since the plan was made"
+    ):
+        release_week(WEEK, reports)
+    assert manifest(reports)["state"] == "draft"
+
+
+def test_what_was_sent_is_read_back(reports, source, tmp_path):
+    with pytest.raises(InputError, match="cannot be reconciled: it is a draft"):
+        reconcile_week(WEEK, sent_file(tmp_path), reports)
+    release(reports)
+    frozen = plan_files(reports / WEEK)
+    rows = "Key,Offer\n1,18\n1,18\n3,18\n9,18\n77,18\n2,17\n"
+    done, moved = reconcile_week(WEEK, sent_file(tmp_path, rows), reports)
+    assert moved == () and done.duplicates == 1
+    said = manifest(reports)
+    assert said["state"] == "sent" and said["sent"]["summary"] == done.summary()
+    assert {k: v for k, v in said["sent"]["outcomes"].items() if v} == {
+        "as planned": 1,
+        "held out": 1,
+        "not planned": 1,
+        "another week's promotion": 1,
+        "unknown customer": 1,
+        "missing": 1,
+    }
+    written = pd.read_parquet(reports / WEEK / "tables" / "sent.parquet")
+    assert written["rows"].sum() == 6 and len(written) == 6
+    assert plan_files(reports / WEEK) == frozen
+    again, _ = reconcile_week(WEEK, sent_file(tmp_path), reports)  # the tool's corrected file
+    assert again.agrees and manifest(reports)["sent"]["outcomes"]["missing"] == 0
+
+
+def test_a_plan_that_changed_after_its_release_is_not_read_against(reports, source, tmp_path):
+    release(reports)
+    (reports / WEEK / "tables" / "planned.parquet").unlink()
+    with pytest.raises(InputError, match=r"tables/planned\.parquet went away since the release"):
+        reconcile_week(WEEK, sent_file(tmp_path), reports)
+
+
+def test_a_week_is_closed_when_its_windows_are_over(reports, source, tmp_path):
+    release(reports)
+    with pytest.raises(InputError, match="what was sent is not known; read that back first"):
+        close_week(WEEK, reports)
+    reconcile_week(WEEK, sent_file(tmp_path), reports)
+    early = SETTLED - timedelta(seconds=1)
+    with pytest.raises(InputError, match=r"its 1 promotion are over on 2017-11-27 05:00 UTC"):
+        close_week(WEEK, reports, now=early)
+    source(small_shop(rows=50))
+    with pytest.raises(InputError, match="data of Toy & Co reach only to 2017-11-19"):
+        close_week(WEEK, reports, now=SETTLED)
+    source(small_shop())
+    assert close_week(WEEK, reports, "ann", now=SETTLED) == ()
+    closed = manifest(reports)["closed"]
+    assert manifest(reports)["state"] == "closed" and closed["by"] == "ann"
+    assert (closed["since"], closed["until"]) == ("2017-10-30", "2017-11-27")
+    assert closed["arrivals"] == {
+        "events": {week: [7, 1400] for week in ("2017-W44", "2017-W45", "2017-W46", "2017-W47")}
+    }
+
+
+def test_a_window_that_moved_after_the_release_is_said_and_waited_for(reports, source, tmp_path):
+    moved_shop = small_shop(END + timedelta(days=7))
+    assert moved_since_release(reports, moved_shop) == {}  # a draft
+    release(reports)
+    assert moved_since_release(reports, small_shop()) == {}
+    source(moved_shop)
+    _, moved = reconcile_week(WEEK, sent_file(tmp_path), reports)
+    assert moved == (
+        "promotion 18 was released with the end 2017-11-13 05:00 and now has 2017-11-20 05:00",
+    )
+    assert manifest(reports)["sent"]["moved"] == list(moved)
+    assert moved_since_release(reports, moved_shop) == {WEEK: moved}
+    with pytest.raises(InputError, match="are over on 2017-12-04 05:00 UTC"):
+        close_week(WEEK, reports, now=SETTLED)
+    assert close_week(WEEK, reports, now=SETTLED + timedelta(days=7)) == moved
+
+
+def test_rows_that_come_after_the_close_are_said_and_not_folded_in(
+    reports, toy, source, tmp_path, monkeypatch, capsys
+):
+    release(reports)
+    reconcile_week(WEEK, sent_file(tmp_path), reports)
+    close_week(WEEK, reports, now=SETTLED)
+    before = everything(reports / WEEK)
+    day = pd.Timestamp("2017-11-02 18:00")
+    days = [*pd.date_range("2017-10-01 12:00", periods=100), day]
+    late = pd.DataFrame({"customer_id": 1, "ts": days, "kind": "purchase", "amount": 2.0})
+    shop = small_shop(events=late)
+    monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
+    page = toy(reports, week="2017-W45")
+    sentence = (
+        "2017-W44 is closed, and its data changed since: events of 2017-W44: 1 row more (8, were "
+        "7), amounts by +2.00. Its figures stay as they were closed"
+    )
+    assert sentence in capsys.readouterr().err
+    assert late_rows_of(page.parent) == (sentence,)
+    assert everything(reports / WEEK) == before
+
+
+def test_the_commands_say_what_they_did(reports, source, tmp_path, capsys):
+    out = ["--out", str(reports)]
+    assert cli.main(["release", WEEK, "--by", "ann", *out]) == 0
+    assert capsys.readouterr().out == f"{reports / WEEK / 'send'}\n"
+    assert cli.main(["release", WEEK, *out]) == 2
+    assert "was released already, by ann" in capsys.readouterr().err
+    sent = sent_file(tmp_path, "Key,Offer\n1,18\n4,18\n")
+    assert cli.main(["reconcile", WEEK, str(sent), *out]) == 0
+    printed = capsys.readouterr().out
+    assert "1 of the 2 planned contacts was sent" in printed
+    assert "18 4: held out, 1 row(s)" in printed and "18 2: missing, 0 row(s)" in printed
+    assert cli.main(["close", WEEK, *out]) == 0
+    assert capsys.readouterr().out == "2017-W44 is closed\n"
+    assert cli.main(["close", WEEK, *out]) == 2
+    assert cli.main(["release", "2017-W60", *out]) == 2
+
+
+def test_a_run_in_another_process_keeps_a_released_week(reports, toy_command):
+    command, environment = toy_command
+    release(reports)
+    before = everything(reports / WEEK)
+    call = [*command, "--out", str(reports), "-p"]
+    same = subprocess.run([*call, "mood=plan"], env=environment, capture_output=True, text=True)
+    assert same.returncode == 0 and same.stdout == f"{reports / WEEK / 'index.html'}\n"
+    other = subprocess.run([*call, "mood=calm"], env=environment, capture_output=True, text=True)
+    assert other.returncode == 2 and "is released" in other.stderr and other.stdout == ""
+    assert everything(reports / WEEK) == before

@@ -1,0 +1,253 @@
+"""Pages stand alone: nothing loaded, nothing run, code on one click, pictures with their text."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+
+from promolab.report.running.parameters import Step
+from promolab.report.running.render import render_page
+from promolab.weeks import Week
+
+WEEK = Week(2017, 44)
+VOID = {"meta", "img", "br", "link", "input", "hr", "col"}
+
+
+class Page(HTMLParser):
+    """Tags, links, texts and headings of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[tuple[tuple[str, ...], str]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append((tuple(self.open), data))
+
+    def attributes(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    def text_outside(self, *tags):
+        return "".join(data for stack, data in self.text if not set(stack) & set(tags))
+
+
+def code(source, *outputs):
+    cell = nbformat.v4.new_code_cell(source, id=f"c-{abs(hash(source))}")
+    cell.outputs = list(outputs)
+    return cell
+
+
+def shown(**data):
+    return nbformat.v4.new_output("display_data", {k.replace("_", "/"): v for k, v in data.items()})
+
+
+def render(*cells, page="03_segments.html", **metadata):
+    notebook = nbformat.v4.new_notebook(cells=list(cells))
+    notebook.metadata.update(metadata)
+    step = Step("03_segments", "Segments", notebook, {}, page)
+    other = Step("09_campaign_report", "Campaign report", notebook, {}, "index.html")
+    return render_page(notebook, step, [step, other], week=WEEK, shop="Smith <& Sons>")
+
+
+def all_pages(published):
+    return [*published.glob("*.html"), *(published / "2017-W44").glob("*.html")]
+
+
+def test_no_page_loads_anything(published):
+    pages = all_pages(published)
+    assert len(pages) == 3
+    for path in pages:
+        html = path.read_text()
+        page = Page(html)
+        assert page.attributes("script") == [] and page.attributes("link") == []
+        assert page.attributes("iframe") == [] and page.attributes("object") == []
+        for _, attrs in page.tags:
+            for name in ("src", "srcset", "poster", "data", "action", "background"):
+                assert (attrs.get(name) or "data:").startswith("data:")
+            assert not any(name.startswith("on") for name in attrs)
+        assert "url(" not in html and "@import" not in html
+        policy = page.attributes("meta")[1]["content"]
+        assert policy.startswith("default-src 'none'; img-src data:;") and "script" not in policy
+        for attrs in page.attributes("a"):
+            href = attrs["href"]
+            assert href.startswith("#") or not re.match(r"[a-z]+:|//|/", href)
+            if not href.startswith("#"):
+                assert (path.parent / href).exists(), href
+
+
+def test_code_is_one_click_away_on_a_step_and_absent_from_the_report(published):
+    step = Page((published / "2017-W44" / "01_data.html").read_text())
+    hidden = step.text_outside("style")
+    assert "write_table" in hidden and "PARAMETERS" not in hidden
+    assert "write_table" not in step.text_outside("style", "details")
+    assert "seed = 0" not in step.text_outside("style", "details")
+    assert len(step.attributes("details")) == 2  # cells that show nothing join the next
+    assert all("open" not in attrs for attrs in step.attributes("details"))
+    report = (published / "2017-W44" / "index.html").read_text()
+    assert "run.read_table" not in report and "<details" not in report
+    assert 'href="notebooks/09_campaign_report.ipynb"' in report
+
+
+def test_pictures_carry_their_text(published):
+    page = Page((published / "2017-W44" / "index.html").read_text())
+    (image,) = page.attributes("img")
+    assert image["alt"] == 'Half of the list holds "most" of the redeemers'
+    assert image["width"] == "288"
+    assert base64.b64decode(image["src"].partition(",")[2])[:4] == b"\x89PNG"
+
+
+def test_markup_in_the_data_stays_text(published):
+    html = (published / "2017-W44" / "01_data.html").read_text()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html and "<script" not in html
+    html = render(code("", shown(text_plain="<script>alert(1)</script> & co")))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in html
+    assert "week 2017-W44 (30 Oct – 5 Nov)" in html and "Smith &lt;&amp; Sons&gt;" in html
+
+
+def test_links_between_pages_and_title(published):
+    step = Page((published / "2017-W44" / "01_data.html").read_text())
+    links = [(a["href"], a.get("aria-current")) for a in step.attributes("a") if "id" not in a]
+    assert links[:3] == [("index.html", None), ("01_data.html", "page"), ("../index.html", None)]
+    assert (
+        "<title>Data · Toy &amp; Co · 2017-W44</title>"
+        in (published / "2017-W44" / "01_data.html").read_text()
+    )
+    assert "<title>Found · Smith" in render(title="Found")
+
+
+def test_headings_can_be_linked_to_and_money_is_no_formula(published):
+    report = (published / "2017-W44" / "index.html").read_text()
+    assert re.search(r'<h2 id="Customers-cost-\$5,-not-\$6">Customers cost \$5, not \$6', report)
+
+
+def test_what_only_a_script_could_show_is_left_out():
+    widget = nbformat.v4.new_output(
+        "display_data",
+        {
+            "application/vnd.jupyter.widget-view+json": {"model_id": "1"},
+            "text/html": "<p>static form</p>",
+        },
+    )
+    script = nbformat.v4.new_output("display_data", {"application/javascript": "steal()"})
+    noise = nbformat.v4.new_output("stream", name="stderr", text="a warning")
+    html = render(code("x", widget, script, noise), widgets={"state": "LARGE"})
+    assert "static form" in html
+    assert "steal" not in html and "a warning" not in html and "LARGE" not in html
+
+
+def test_a_table_keeps_its_html_and_a_picture_in_svg_is_embedded():
+    html = render(
+        code("x", shown(text_html="<table><tr><td>1</td></tr></table>", text_plain="1")),
+        code("y", nbformat.v4.new_output("display_data", {"image/svg+xml": "<svg/>"})),
+    )
+    assert "<td>1</td>" in html and "<pre>1</pre>" not in html
+    assert base64.b64encode(b"<svg/>").decode() in html
+
+
+def test_equal_notebooks_give_equal_pages():
+    cells = [code("import os", shown(text_plain="1")), nbformat.v4.new_markdown_cell("# T", id="m")]
+    assert render(*cells) == render(*cells)
+
+
+@pytest.mark.parametrize("form", ["axes", "array", "figure", "subfigure"])
+def test_show_takes_whatever_a_plot_returns(form, capsys):
+    from matplotlib import pyplot
+
+    from promolab.display.figures import show
+
+    figure, axes = pyplot.subplots(1, 2)
+    drawn = {"axes": axes[1], "array": axes, "figure": figure}.get(form)
+    if form == "subfigure":
+        figure = pyplot.figure()
+        drawn = figure.subfigures(1, 2)[0]
+    show(drawn, "What it  says")
+    assert not pyplot.fignum_exists(figure.number)
+
+
+def test_a_figure_needs_its_text():
+    from matplotlib.figure import Figure
+
+    from promolab.display.figures import png, show
+    from promolab.errors import InputError
+
+    with pytest.raises(InputError, match="say in a sentence what the figure shows"):
+        show(Figure(), "  ")
+    with pytest.raises(InputError, match="takes Axes or a Figure, not int"):
+        show(3, "a number")
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([1, 2])
+    assert png(figure) == png(figure) and b"Software" not in png(figure)
+    from PIL import Image
+
+    assert Image.open(io.BytesIO(png(figure))).size == (288, 144)
+
+
+def headed(source, *tags):
+    cell = nbformat.v4.new_markdown_cell(source)
+    cell.metadata["tags"] = list(tags)
+    return cell
+
+
+def test_sections_without_anything_to_show_are_one_line():
+    nothing = '<p class="absent">Not shown: &lt;nothing&gt; to compare.</p>'
+    page = render(
+        headed("# 05 · Uplift"),
+        code("1", shown(text_html="<p>the answer</p>")),
+        headed("## What selection did\n\nIn words."),
+        code("2", shown(text_html=nothing)),
+        headed("## Whom it changes", "detail"),
+        code("3", shown(text_html=nothing)),
+        headed("## In part"),
+        code("4", shown(text_html=nothing)),
+        code("5", shown(text_html="<p>a figure</p>")),
+        headed("## Words", "detail"),
+        code("7", shown(text_html="<p>a word</p>")),
+        headed("## What was written"),
+        code("6", shown(text_html="<p>files</p>")),
+    )
+    main = page[page.index("<main>") :]
+    assert main.count("<h2") == 2 and "In words." not in main
+    assert main.count("Nothing to show for 2 sections") == 1
+    order = ["the answer", "In part", "a figure", "Nothing to show", "What was written", "files"]
+    places = [main.index(text) for text in order]
+    assert places == sorted(places)
+    assert main.index("a word") < main.index("</details>", main.index("a word")) < places[3]
+    folded = [text for stack, text in Page(page).text if stack.count("details") and text.strip()]
+    assert "What selection did." in folded and "Whom it changes." in folded
+    assert main.count("Not shown: &lt;nothing&gt; to compare.") == 3
+
+
+def test_the_answer_comes_first_details_are_folded_and_what_is_read_stands_last():
+    answer = code("2", shown(text_html="<p>the answer</p>"))
+    answer.metadata["tags"] = ["answer"]
+    page = render(
+        headed("# 03 · Segments"),
+        headed("| reads | writes |\n|---|---|\n| a | b |", "reads_writes"),
+        code("1", shown(text_html="<p>the way</p>")),
+        headed("## How it was found\n\nIn words.", "detail"),
+        code("3", shown(text_html="<p>a detail</p>")),
+        headed("## Plain"),
+        answer,
+    )
+    order = ["03 · Segments", "the answer", "the way", "a detail", "Plain", "Made from a."]
+    places = [page.index(text, page.index("<main>")) for text in order]
+    assert places == sorted(places)
+    folded = [text for stack, text in Page(page).text if stack.count("details") and text.strip()]
+    assert "How it was found" in folded and "a detail" in folded and "In words." in folded
+    assert not {"Plain", "the answer", "Made from a."} & set(folded)

@@ -1,0 +1,348 @@
+"""A whole run on toy notebooks: what it writes, refuses, survives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import nbformat
+import pandas as pd
+import pytest
+
+from promolab.errors import DataError, InputError, StepError
+from tests.conftest import SECRET
+from tests.report.conftest import load_toy
+
+WEEK = "2017-W44"
+
+
+def files(folder):
+    """Return the bytes of all artifacts that two runs share."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in {".parquet", ".json", ".html"} and path.name != "manifest.json"
+    }
+
+
+def visible(out):
+    return sorted(p.name for p in out.iterdir() if not p.name.startswith("."))
+
+
+def test_the_week_the_index_and_latest_appear(published):
+    assert visible(published) == [WEEK, "index.html", "latest", "source.json"]
+    assert sorted(p.name for p in published.iterdir() if p.name.startswith(".")) == [
+        ".key",
+        ".lock",
+    ]
+    assert sorted(p.name for p in (published / WEEK).iterdir()) == [
+        "01_data.html",
+        "index.html",
+        "manifest.json",
+        "metrics.json",
+        "notebooks",
+        "tables",
+    ]
+    assert os.readlink(published / "latest") == WEEK
+    assert json.loads((published / "source.json").read_text()) == {
+        "source": "complete_journey",
+        "name": "Toy & Co",
+    }
+    table = pd.read_parquet(published / WEEK / "tables" / "sales.parquet")
+    assert table.customer_id.tolist() == [1, 2, 3]
+
+
+def test_the_manifest_says_how_it_was_made(published):
+    manifest = json.loads((published / WEEK / "manifest.json").read_text())
+    assert manifest["status"] == "good"
+    assert manifest["inputs"] == {"events": "ab12"}
+    assert manifest["parameters"]["week"] == WEEK
+    assert {"python", "promolab", "pandas", "torch", "duckdb"} <= set(manifest["versions"])
+    assert set(manifest["steps"]) == {"01_data", "09_campaign_report"}
+    for step in manifest["steps"].values():
+        assert 0 < step["seconds"] < 60
+        assert 20 < step["peak_memory_mb"] < 2000
+    key = (published / ".key").read_bytes()
+    assert key.hex() not in (published / WEEK / "manifest.json").read_text()
+    assert (published / ".key").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_runs_are_equal_to_the_byte(published, toy, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMOLAB_KEY", SECRET)
+    out = tmp_path / "a {b} ü" / "deep"
+    page = toy(out, week=WEEK)
+    assert page == out / WEEK / "index.html"
+    first, second = files(published), files(out)
+    assert set(first) >= {f"{WEEK}/index.html", f"{WEEK}/tables/sales.parquet", "index.html"}
+    assert first == second
+    for path in out.rglob("*.html"):
+        assert str(tmp_path) not in path.read_text() and "a {b}" not in path.read_text()
+    executed = (out / WEEK / "notebooks" / "01_data.ipynb").read_text()
+    assert str(tmp_path) not in executed
+
+
+def test_parameters_reach_the_notebooks_that_declare_them(toy, tmp_path):
+    shop = tmp_path / "my shop"
+    shop.mkdir()
+    page = toy(tmp_path / "out", source=shop, seed=7, parameters={"depth": "0.25", "mood": "7"})
+    metrics = json.loads((page.parent / "metrics.json").read_text())
+    assert metrics["headlines"][0]["value"] == 10
+    executed = nbformat.read(page.parent / "notebooks" / "09_campaign_report.ipynb", 4)
+    told = next(c.source for c in executed.cells if "injected-parameters" in c.metadata.tags)
+    assert "depth = 0.25" in told and "mood = '7'" in told and "threads" not in told
+    assert "source = 'my shop'" in told
+    assert "by my shop" in page.read_text() and str(tmp_path) not in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parameters": {"mod": "x"}}, r"no notebook has a parameter 'mod'; did you mean 'mood'\?"),
+        ({"parameters": {"threads": "two"}}, "threads = 'two' is of type str, must be of type int"),
+        ({"parameters": {"threads": "1.5"}}, "is of type float, must be of type int"),
+        ({"parameters": {"threads": "true"}}, "is of type bool, must be of type int"),
+        ({"parameters": {"depth": "deep"}}, "must be of type float like its default 0.5"),
+        ({"parameters": {"mood": 3}}, "must be of type str"),
+        ({"parameters": {"week": "2017-W40"}}, "week is not set with -p; use --week"),
+        ({"week": "2017-W53"}, "there is no week 2017-W53"),
+        ({"week": "next"}, "'next' is no ISO week"),
+        ({"week": "2016-W52"}, "begins before the data do; .* cover 2017-W01 … 2018-W01"),
+        ({"week": "2018-W02"}, "begins after the data end; .* cover 2017-W01 … 2018-W01"),
+        ({"seed": -1}, "seed = -1, must be a whole number"),
+        ({"shop_file": "/nowhere/shop.toml"}, "--shop /nowhere/shop.toml: there is no such file"),
+    ],
+)
+def test_a_wrong_call_is_refused_before_anything_runs(toy, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        toy(tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_source_is_told_so_that_it_is_found_from_another_folder(monkeypatch, tmp_path):
+    from promolab.report.running.call import located
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop").mkdir()
+    here = str(tmp_path)
+    for given, told in [
+        ("shop", f"{here}/shop"),
+        ("complete_journey", "complete_journey"),
+        ("nowhere", "nowhere"),
+        ("duckdb://shop.duckdb", f"duckdb://{here}/shop.duckdb"),
+        ("duckdb:///shop.duckdb", "duckdb:///shop.duckdb"),
+        ("duckdb://${SHOPS}/a.duckdb", "duckdb://${SHOPS}/a.duckdb"),
+        ("postgres://ann:${WORD}@db/shop", "postgres://ann:${WORD}@db/shop"),
+    ]:
+        assert located(given, None) == (told, None)
+
+
+@pytest.mark.parametrize("week", ["2017-W01", "2018-W01"])
+def test_first_and_last_week_of_the_data_are_accepted(monkeypatch, toy, tmp_path, week):
+    made = []
+    monkeypatch.setattr(
+        "promolab.report.running.run._make", lambda call, *_: made.append(str(call.week))
+    )
+    monkeypatch.setattr("promolab.report.running.index.write_index", lambda out: None)
+    toy(tmp_path / "out", week=week)
+    assert made == [week]
+
+
+def test_data_that_cannot_be_used_are_refused(monkeypatch, toy, tmp_path):
+    from promolab import sources
+
+    shop = sources.load_shop("x")
+    monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: type(shop)(usable=False))
+    with pytest.raises(DataError, match="events is empty"):
+        toy(tmp_path / "out")
+
+
+def test_an_output_path_that_is_no_folder_is_refused(toy, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    with pytest.raises(InputError, match="is a file; give a folder"):
+        toy(taken)
+    with pytest.raises(InputError, match="cannot be written"):
+        toy(taken / "below")
+    with pytest.raises(InputError, match="cannot be written"):
+        toy("/proc/promolab")
+    assert taken.read_text() == "mine"
+
+
+@pytest.fixture
+def earlier(published, tmp_path):
+    """A copy of the published folder, to be endangered."""
+    return shutil.copytree(published, tmp_path / "reports", symlinks=True)
+
+
+def test_a_failing_step_leaves_the_earlier_report_and_says_where_to_look(toy, earlier):
+    before = files(earlier / WEEK)
+    with pytest.raises(StepError, match=r"step 01_data failed in cell 4: KeyError: .*column") as e:
+        toy(earlier, parameters={"mood": "fail"})
+    kept = earlier / ".failed" / WEEK / "01_data.ipynb"
+    assert str(kept) in str(e.value)
+    assert "no such column" in kept.read_text()
+    assert files(earlier / WEEK) == before
+    assert visible(earlier) == [WEEK, "index.html", "latest", "source.json"]
+    assert not list(earlier.glob(".staging-*"))
+
+
+def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy, earlier):
+    with pytest.raises(StepError):
+        toy(earlier, week="2017-W45", parameters={"mood": "fail"})
+    record = json.loads((earlier / ".failed" / "2017-W45.json").read_text())
+    assert record["week"] == "2017-W45" and "no such column" in record["reason"]
+    assert str(earlier) not in record["reason"] and str(earlier) in str(earlier / record["reason"])
+    page = (earlier / "index.html").read_text()
+    assert "failed · step 01_data failed in cell 4: KeyError" in page
+    assert "2017-W45/index.html" not in page and os.readlink(earlier / "latest") == WEEK
+    with pytest.raises(InputError):
+        toy(earlier, parameters={"mood": "refuse"})
+    assert (
+        "draft · the last run failed: 01_data: events has" in (earlier / "index.html").read_text()
+    )
+    toy(earlier, week="2017-W45")
+    toy(earlier)
+    assert not (earlier / ".failed").exists()
+    assert "failed" not in (earlier / "index.html").read_text()
+
+
+def test_bad_data_found_by_a_notebook_are_the_callers_to_mend(toy, tmp_path):
+    with pytest.raises(InputError, match="01_data: events has no rows"):
+        toy(tmp_path / "out", parameters={"mood": "refuse"})
+    assert visible(tmp_path / "out") == []
+
+
+def test_a_kernel_that_dies_and_a_cell_that_hangs_fail_the_step(toy, tmp_path):
+    with pytest.raises(StepError, match="step 01_data: its kernel died"):
+        toy(tmp_path / "out", parameters={"mood": "die"})
+    with pytest.raises(StepError, match="01_data: a cell took more than 3 seconds"):
+        toy(tmp_path / "out", parameters={"mood": "hang"}, timeout=3)
+    assert visible(tmp_path / "out") == ["index.html"]
+    assert "failed · step 01_data: a cell took" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(toy_command, earlier):
+    command, environment = toy_command
+    before = files(earlier)
+    process = subprocess.Popen(
+        [*command, "--out", str(earlier), "-p", "mood=hang"],
+        env=environment,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 30
+    while not list(earlier.glob(".staging-*/hanging")):
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert {k: v for k, v in files(earlier).items() if not k.startswith(".")} == before
+    assert visible(earlier) == [WEEK, "index.html", "latest", "source.json"]
+
+    again = subprocess.run(
+        [*command, "--out", str(earlier)], env=environment, capture_output=True, text=True
+    )
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.splitlines() == [
+        "promolab: 01_data: Data (1 of 2)",
+        "promolab: 09_campaign_report: Campaign report (2 of 2)",
+    ]
+    assert again.stdout == f"{earlier / WEEK / 'index.html'}\n"
+    assert files(earlier) == before
+    assert not list(earlier.glob(".staging-*"))
+
+
+def test_sigterm_leaves_no_staging_folder(toy_command, tmp_path):
+    command, environment = toy_command
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [*command, "--out", str(out), "-p", "mood=hang"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 30
+    while not list(out.glob(".staging-*/hanging")):
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert said.splitlines() == [
+        "promolab: 01_data: Data (1 of 2)",
+        "promolab: ended by SIGTERM; nothing half done is left",
+    ]
+    assert visible(out) == [] and not list(out.glob(".staging-*"))
+
+
+def test_the_environment_is_left_as_it_was(toy, tmp_path):
+    before, here = dict(os.environ), os.getcwd()
+    with pytest.raises(InputError):
+        toy(tmp_path / "out", parameters={"mood": "refuse"})
+    assert dict(os.environ) == before and os.getcwd() == here
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("holdout", 0.0),
+        ("holdout", 1.0),
+        ("holdout", -0.1),
+        ("standing_holdout", 1.0),
+        ("lead_days", -1),
+        ("list_size", -5),
+    ],
+)
+def test_what_no_plan_can_have_is_refused_before_anything_is_run(name, value):
+    from promolab.report.running.parameters import check_plan_parameters
+
+    with pytest.raises(InputError, match=name):
+        check_plan_parameters({name: value})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"kind": "drr"}, "kind 'drr' is unknown; did you mean 'dr'"),
+        ({"learner": "lineal"}, "did you mean 'linear'"),
+        ({"horizon_days": -1}, "horizon_days = -1"),
+        ({"experiment": "/nowhere/mail.csv"}, "there is no such file; give a csv"),
+        ({"outcomes": "spend"}, "give it with -p experiment=FILE"),
+    ],
+)
+def test_what_no_effect_can_be_learned_with_is_refused_before_anything_is_run(
+    capsys, tmp_path, parameters, message
+):
+    from promolab import cli
+
+    given = [part for name, value in parameters.items() for part in ("-p", f"{name}={value}")]
+    assert cli.main(["report", "--out", str(tmp_path / "out"), *given]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):
+    from promolab.report.running.call import checked_call
+    from promolab.report.running.run import present, request_of
+
+    monkeypatch.setattr("promolab.sources.load_shop", load_toy)
+    path = tmp_path / "mail.csv"
+    path.write_text("arm,spend\n0,1\n", encoding="utf-8")
+    given = {"experiment": str(path), "arm": "arm", "outcomes": "spend"}
+    call = checked_call(request_of("toy", None, 0, given, None), present())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert call.experiment == {"experiment/mail.csv": digest}
+    assert "experiment/mail.csv" not in call.fingerprints  # pseudonyms are the shop's alone
+    path.write_text("arm,spend\n0,2\n1,3\n", encoding="utf-8")
+    assert not call.unchanged()
+
+
+def test_a_plan_made_before_the_data_begin_is_refused(small_shop, tmp_path):
+    from promolab.report.running.run import run_report
+
+    with pytest.raises(InputError, match="lead_days = 900 leads to before the data begin"):
+        run_report(small_shop, "2017-W44", tmp_path, parameters={"lead_days": "900"})
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]

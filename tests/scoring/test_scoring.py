@@ -1,0 +1,141 @@
+"""`promolab score`: every row of a file gets its chance, whatever the size and the kind."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import cli
+from promolab.errors import InputError
+from promolab.model.response import ResponseModel
+from promolab.scoring.files import score_file
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    n = 1_000
+    return pd.DataFrame(
+        {
+            "customer_id": np.arange(n) + 7,
+            "amount": np.where(rng.uniform(size=n) < 0.1, np.nan, rng.gamma(2, 20, n).round(2)),
+            "orders": rng.poisson(4, n),
+            "city": rng.choice(["Oslo", "Bergen", None], n),
+            "remark": "not known to the model",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    y = (rows["orders"] + (rows["city"] == "Oslo") > 4).astype(int)
+    fitted = ResponseModel(columns=["amount", "orders", "city"]).fit(rows, y)
+    return fitted.save(tmp_path_factory.mktemp("model") / "model.safetensors")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("batch", [1, 333, 5_000])
+def test_scores_are_the_models_own(
+    rows: pd.DataFrame, model: Path, tmp_path: Path, form: str, batch: int
+) -> None:
+    part = rows.head(40) if batch == 1 else rows
+    data, out = tmp_path / f"rows.{form}", tmp_path / f"scores.{form}"
+    part.to_csv(data, index=False) if form == "csv" else part.to_parquet(data)
+    done = score_file(model, data, out, batch=batch)
+    scores = pd.read_csv(out) if form == "csv" else pd.read_parquet(out)
+    assert scores.columns.tolist() == ["customer_id", "p_response"]
+    assert scores["customer_id"].astype(int).tolist() == part["customer_id"].tolist()
+    expected = ResponseModel.load(model).probability(part)
+    np.testing.assert_allclose(scores["p_response"], expected, rtol=1e-15)
+    assert done.n == len(part) and done.expected["response"] == pytest.approx(expected.sum())
+
+
+def test_rows_without_an_id_are_numbered(rows: pd.DataFrame, model: Path, tmp_path: Path) -> None:
+    rows.drop(columns="customer_id").to_parquet(tmp_path / "rows.parquet")
+    score_file(model, tmp_path / "rows.parquet", tmp_path / "out.parquet", batch=300)
+    scores = pd.read_parquet(tmp_path / "out.parquet")
+    assert scores["row"].tolist() == list(range(1, len(rows) + 1))
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_missing_id_changes_no_other(model: Path, tmp_path: Path, form: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids = [2**53 + 1, None, 3, 4]  # the first is none that a float can hold
+    columns = {"customer_id": ids, "amount": [1.0] * 4, "orders": [2] * 4, "city": ["Oslo"] * 4}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    out = tmp_path / f"scores.{form}"
+    score_file(model, tmp_path / "rows.parquet", out, batch=3)
+    if form == "parquet":
+        assert pq.read_table(out)["customer_id"].to_pylist() == ids
+    else:
+        said = [line.split(",")[0] for line in out.read_text().splitlines()]
+        assert said == ["customer_id", "9007199254740993", "", "3", "4"]
+
+
+def test_several_outcomes_get_a_column_each(rows: pd.DataFrame, tmp_path: Path) -> None:
+    y = pd.DataFrame({"click": rows["orders"] > 3, "purchase": rows["orders"] > 5})
+    fitted = ResponseModel(columns=["orders", "city"]).fit(rows, y)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    done = score_file(fitted, tmp_path / "rows.parquet", tmp_path / "out.csv")
+    scores = pd.read_csv(tmp_path / "out.csv")
+    assert scores.columns.tolist() == ["customer_id", "p_click", "p_purchase"]
+    assert (scores["p_click"] > scores["p_purchase"]).mean() > 0.9
+    assert set(done.to_frame()["outcome"]) == {"click", "purchase"}
+
+
+def test_the_command_line(
+    rows: pd.DataFrame, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = tmp_path / "rows.csv", tmp_path / "scores.csv"
+    rows.to_csv(data, index=False)
+    assert cli.main(["score", str(model), str(data), "--out", str(out)]) == 0
+    assert "1,000 rows scored" in capsys.readouterr().out
+    before = out.read_bytes()
+    bad = rows.astype({"orders": object})
+    bad.loc[700, "orders"] = "many"
+    bad.to_csv(data, index=False)
+    assert cli.main(["score", str(model), str(data), "--out", str(out)]) == 2
+    assert "'orders' holds 'many' in row 701" in capsys.readouterr().err
+    assert out.read_bytes() == before, "a failed run leaves the old scores as they are"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["rows.csv", "scores.csv"]
+
+
+def test_what_is_wrong_is_said(rows: pd.DataFrame, model: Path, tmp_path: Path) -> None:
+    data = tmp_path / "rows.parquet"
+    rows.to_parquet(data)
+    for change, sentence in (
+        ({"data": tmp_path / "no.csv"}, "there is no file"),
+        ({"out": tmp_path / "scores.xlsx"}, "neither .parquet nor .csv"),
+        ({"out": tmp_path / "no" / "scores.csv"}, "its folder must exist"),
+        ({"out": data}, "is the data itself"),
+        ({"batch": 0}, "at least 1 row"),
+        ({"model": tmp_path / "no.safetensors"}, "there is no model file"),
+    ):
+        call = {"model": model, "data": data, "out": tmp_path / "scores.csv", **change}
+        with pytest.raises(InputError, match=sentence):
+            score_file(**call)
+    rows.drop(columns="orders").to_parquet(data)
+    with pytest.raises(InputError, match="lack column 'orders'"):
+        score_file(model, data, tmp_path / "scores.csv")
+
+
+def test_words_for_yes_and_no_and_a_model_that_stays(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame({"orders": rng.poisson(3, 80), "member": rng.uniform(size=80) < 0.5})
+    model = ResponseModel().fit(X, (X["orders"] + X["member"] > 3).astype(int))
+    X.to_csv(tmp_path / "rows.csv", index=False)
+    score_file(model, tmp_path / "rows.csv", tmp_path / "scores.csv")
+    found = pd.read_csv(tmp_path / "scores.csv")["p_response"]
+    np.testing.assert_array_equal(found, model.probability(X))
+    saved = model.save(tmp_path / "model.csv")
+    before = saved.read_bytes()
+    with pytest.raises(InputError, match="is the model itself; write the scores elsewhere"):
+        score_file(saved, tmp_path / "rows.csv", saved)
+    assert saved.read_bytes() == before
+    with pytest.raises(InputError, match="not fitted yet"):
+        score_file(ResponseModel(), tmp_path / "rows.csv", tmp_path / "scores.csv")
+    with pytest.raises(InputError, match=r"batch = 2\.5"):
+        score_file(model, tmp_path / "rows.csv", tmp_path / "scores.csv", batch=2.5)

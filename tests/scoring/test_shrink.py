@@ -1,0 +1,169 @@
+"""A smaller model is really smaller, near enough on rows it never saw, or not given out."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.model.neural.networks import encoded, layers
+from promolab.model.response import ResponseModel
+from promolab.scoring.pruning import _cut
+from promolab.scoring.shrinking import Shrunk, shrink
+
+
+def data(n: int = 2000, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 4)), columns=list("abcd"))
+    logit = X["a"] + np.abs(X["b"]) - 1
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
+    return X, y, rng.integers(0, n // 3, n)
+
+
+@pytest.fixture(scope="module")
+def network() -> ResponseModel:
+    X, y, who = data()
+    options = {"hidden": (32, 16), "epochs": 8, "device": "cpu"}
+    return ResponseModel("mlp", **options).fit(X, y, cluster=who)
+
+
+@pytest.fixture(scope="module")
+def forest() -> ResponseModel:
+    X, y, who = data()
+    return ResponseModel("forest", trees=60, min_leaf=10, calibration="platt").fit(
+        X, y, cluster=who
+    )
+
+
+def of_all(table: pd.DataFrame, what: str) -> pd.Series:
+    return table.set_index("what").loc[what]
+
+
+def test_a_pruned_network_is_smaller_and_near_enough(
+    network: ResponseModel, tmp_path: Path
+) -> None:
+    X, y, who = data(2000, seed=1)
+    result = shrink(network, X, y, cluster=who, most_loss=0.02)
+    assert result.met and result.how.endswith("of the units") and result.rise.ci_high <= 0.02
+    small = result.model
+    before, after = of_all(result.table, "original"), of_all(result.table, result.how)
+    assert after["bytes"] < before["bytes"] and after["numbers"] < before["numbers"] / 2
+    # The units are gone from the matrices, not set to zero.
+    shapes = [weight.shape for weight in small.learners_[0].weights]
+    assert shapes[0][1] == shapes[1][0] == small.get_params()["hidden"][0] < 32
+    fresh, truth, _ = data(3000, seed=2)
+    losses = [
+        -np.log(np.where(truth, p, 1 - p)).mean()
+        for p in (network.probability(fresh), small.probability(fresh))
+    ]
+    assert losses[1] - losses[0] < 0.02
+    loaded = ResponseModel.load(small.save(tmp_path / "small"))
+    np.testing.assert_array_equal(loaded.probability(fresh), small.probability(fresh))
+    assert network.get_params()["hidden"] == (32, 16)  # the original is as it was
+    assert [w.shape[1] for w in network.learners_[0].weights] == [32, 16, 1]
+
+
+def test_units_that_never_differ_cost_nothing(network: ResponseModel) -> None:
+    X, _, _ = data(500)
+    learner = network.learners_[0]
+    matrix = encoded(learner.encoder, X)
+    weights = [weight.copy() for weight in learner.weights]
+    biases = [bias.copy() for bias in learner.biases]
+    weights[0][:, :16], biases[0][:16] = 0, 1.5  # half of the first layer is constant
+    copy = type(learner)(learner.options)
+    copy.encoder, copy.weights, copy.biases = learner.encoder, weights, biases
+    expected = layers(matrix, weights, biases)
+    smaller, shifted = _cut(copy, matrix, 0.5)
+    assert smaller[0].shape == (4, 16) and smaller[1].shape == (16, 8)
+    # With the second layer whole, what the constant units added stands in its biases.
+    first = np.maximum(layers(matrix, smaller[:1], shifted[:1]), 0)
+    whole = np.maximum(layers(matrix, weights[:1], biases[:1]), 0)
+    kept = np.arange(16, 32)
+    np.testing.assert_allclose(first, whole[:, kept], atol=1e-6)
+    moved = biases[1] + 1.5 * weights[1][:16].sum(axis=0)
+    second = np.maximum(first @ weights[1][kept] + moved, 0)
+    np.testing.assert_allclose(second @ weights[2] + biases[2], expected, atol=1e-4)
+    assert any(np.isclose(moved, value, atol=1e-4).any() for value in shifted[1])
+
+
+def test_several_outcomes_are_pruned_together() -> None:
+    X, y, who = data()
+    both = pd.DataFrame({"click": y, "purchase": np.where(X["c"] > 0, y, 0)})
+    both.loc[:300, "purchase"] = np.nan
+    options = {"hidden": (16, 8), "epochs": 6, "device": "cpu"}
+    model = ResponseModel("multitask", **options).fit(X, both, cluster=who)
+    result = shrink(model, X, both, cluster=who, most_loss=0.05)
+    assert result.met
+    chances = result.model.learners_[0].conditional(X)
+    np.testing.assert_array_equal(result.model.probability(X)["purchase"], chances["later"])
+    assert np.abs(result.model.probability(X) - model.probability(X)).to_numpy().mean() < 0.05
+
+
+def test_a_forest_becomes_a_network_or_fewer_trees(forest: ResponseModel, tmp_path: Path) -> None:
+    X, y, who = data(2500, seed=1)
+    result = shrink(forest, X, y, cluster=who, most_loss=0.02)
+    assert result.met and result.model.kind == "mlp" and result.times_smaller > 10
+    loaded = ResponseModel.load(result.model.save(tmp_path / "small"))
+    np.testing.assert_array_equal(loaded.probability(X), result.model.probability(X))
+    fewer = shrink(forest, X, y, cluster=who, most_loss=0.02, method="prune")
+    assert fewer.met and fewer.model.get_params()["trees"] < 60
+    assert len(fewer.model.calibrators_) == 1
+    trees = fewer.model.learners_[0].estimator
+    assert len(trees.estimators_) == fewer.model.get_params()["trees"]
+    assert len(forest.learners_[0].estimator.estimators_) == 60
+    # Of a loaded forest too, what is saved is the smaller one.
+    again = ResponseModel.load(forest.save(tmp_path / "forest"))
+    cut = shrink(again, X, y, cluster=who, most_loss=0.02, method="prune").model
+    saved = ResponseModel.load(cut.save(tmp_path / "fewer"))
+    assert len(saved.learners_[0].estimator.estimators_) == len(trees.estimators_)
+    np.testing.assert_array_equal(saved.probability(X), cut.probability(X))
+    # It is the same trees: their mean, not another forest's.
+    matrix = forest.learners_[0].encoder.transform(X)
+    some = forest.learners_[0].estimator.estimators_[: len(trees.estimators_)]
+    mean = np.mean([tree.predict_proba(matrix)[:, 1] for tree in some], axis=0)
+    np.testing.assert_allclose(trees.predict_proba(matrix)[:, 1], mean, atol=1e-12)
+
+
+def test_if_nothing_will_do_the_original_is_returned_and_it_says_so(forest: ResponseModel) -> None:
+    X, y, who = data(400, seed=1)
+    result = shrink(forest, X, y, cluster=who, most_loss=0.0, method="prune")
+    assert not result.met and result.model is forest
+    assert result.summary().startswith("The model stays as it is: none of 3 smaller ones")
+    assert (result.table["rise_high"].iloc[1:] > 0).all()
+    assert "No smaller model" in result.plot().get_title(loc="left").replace("\n", " ")
+
+
+def test_the_interval_is_clustered_and_checked_on_other_customers(forest: ResponseModel) -> None:
+    X, y, _ = data(1500, seed=1)
+    four = np.repeat(np.arange(1500), 4)
+    plain = shrink(forest, X, y, method="prune", most_loss=0.5)
+    copied = shrink(forest, X.iloc[four], y[four], cluster=four, method="prune", most_loss=0.5)
+    assert copied.n == 4 * plain.n and copied.clusters == plain.clusters
+    assert copied.rise.ci_high == pytest.approx(plain.rise.ci_high, abs=1e-12)
+    assert copied.rise.ci_low < copied.rise.value < copied.rise.ci_high
+
+
+def test_mistakes_are_told(forest: ResponseModel, network: ResponseModel) -> None:
+    X, y, _ = data(200)
+    with pytest.raises(InputError, match="a logistic model is small already"):
+        shrink(ResponseModel().fit(X, y), X, y)
+    with pytest.raises(InputError, match="'distil' does not suit a mlp model"):
+        shrink(network, X, y, method="distil")
+    with pytest.raises(InputError, match="most_loss = -1"):
+        shrink(network, X, y, most_loss=-1)
+    with pytest.raises(InputError, match="level is 95"):
+        shrink(network, X, y, level=95)
+    with pytest.raises(InputError, match="y has the outcomes click"):
+        shrink(network, X, pd.DataFrame({"click": y}))
+    with pytest.raises(InputError, match="not fitted"):
+        shrink(ResponseModel("mlp"), X, y)
+
+
+def test_what_it_says(network: ResponseModel) -> None:
+    X, y, who = data(2000, seed=1)
+    result = shrink(network, X, y, cluster=who, most_loss=0.02)
+    assert isinstance(result, Shrunk) and "times smaller" in result.summary()
+    assert result.to_dict()["met"] is True
+    assert result.plot().get_xlabel() == "log-loss, smaller model − original (nats)"
+    assert result.times_faster > 0

@@ -1,0 +1,21 @@
+"""One simulated shop for the tests that read its tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from promolab.sources.simulated_shop import simulated
+
+
+@pytest.fixture(scope="session")
+def shop():
+    """Three rounds of decisions over 4,000 customers; tests leave it as it is."""
+    return simulated(customers=4_000, weeks=21, seed=1)
+
+
+@pytest.fixture(scope="session")
+def events(shop):
+    """Its events, with local time and the week since the world began."""
+    begin = shop.truth.world.starts(0)
+    found = shop.events.mutate(local=shop.local(shop.events.ts)).execute()
+    return found.assign(week=(found.local - begin).dt.days // 7)

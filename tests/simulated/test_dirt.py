@@ -1,0 +1,96 @@
+"""Soiled rows are listed, and found by the rules that cover them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from promolab.cleaning import FLAGS, QUARANTINE_RULES, clean
+from promolab.simulated.dirt import STAINS
+from promolab.sources.simulated_shop import simulated
+
+WORLD = {"customers": 2_500, "weeks": 16, "seed": 2}
+
+
+@pytest.fixture(scope="module")
+def clean_one():
+    return simulated(**WORLD)
+
+
+@pytest.fixture(scope="module")
+def dirty():
+    return simulated(**WORLD, dirt=0.02)
+
+
+@pytest.fixture(scope="module")
+def cleaned(dirty):
+    return clean(dirty)
+
+
+def by_rule(report, action):
+    rules = report.rules[report.rules.action == action]
+    return rules.set_index(["table", "rule"])["rows"].to_dict()
+
+
+def test_without_dirt_nothing_is_quarantined_or_flagged(clean_one):
+    shop, report = clean(clean_one)
+    assert clean_one.soiled is None
+    assert report.rows.rows_quarantined.sum() == 0
+    assert shop.events.count().execute() == clean_one.events.count().execute()
+
+
+def test_about_the_share_asked_for_is_soiled(dirty):
+    soiled = dirty.soiled
+    for name, rows in soiled.groupby("table"):
+        share = len(rows) / dirty[name].count().execute()
+        assert 0.018 < share < 0.022, name
+    ways = set(zip(soiled["table"], soiled["what"], strict=True))
+    assert ways == {(stain.table, stain.what) for stain in STAINS}
+    assert not soiled.duplicated(["table", "row"]).any()
+
+
+def test_every_rule_named_exists():
+    flags = {flag.name for flag in FLAGS}
+    assert {stain.rule for stain in STAINS} - {""} <= set(QUARANTINE_RULES) | flags
+
+
+def test_each_rule_finds_what_falls_under_it(dirty, cleaned):
+    _, report = cleaned
+    expected = dirty.soiled.groupby(["table", "rule"]).size()
+    found = by_rule(report, "quarantined")
+    wanted = {key: n for key, n in expected.items() if key[1] in QUARANTINE_RULES}
+    assert found == wanted
+
+
+def test_flags_mark_what_they_should(dirty, cleaned):
+    _, report = cleaned
+    expected = dirty.soiled.groupby(["table", "rule"]).size()
+    flagged = by_rule(report, "flagged")
+    for name in ("odd_unit", "zero_quantity", "unknown_product"):
+        assert flagged["events", name] == expected["events", name]
+
+
+def test_rows_that_were_not_soiled_are_kept_as_they_are(clean_one, dirty, cleaned):
+    shop, _ = cleaned
+    for name in ("events", "exposures", "responses"):
+        kept, whole = shop[name].count().execute(), clean_one[name].count().execute()
+        soiled = dirty.soiled[(dirty.soiled.table == name)]
+        gone = soiled.rule.isin(set(QUARANTINE_RULES) - {"duplicate"}).sum()
+        assert kept == whole - gone
+    for name in ("decisions", "decision_propensities", "promotions"):
+        assert shop[name].count().execute() == clean_one[name].count().execute()
+
+
+def test_the_list_points_at_the_rows(dirty):
+    table = pd.concat(
+        [pd.read_parquet(p) for p in sorted(dirty.files) if p.parent.name == "events"]
+    )
+    rows = dirty.soiled[dirty.soiled.table == "events"].set_index("what")["row"]
+    at = {what: table.iloc[rows[[what]]] for what in rows.index.unique()}
+    assert at["no customer"].customer_id.isna().all() and at["no time"].ts.isna().all()
+    assert (at["unknown kind"].kind == "wishlist").all()
+    assert (at["amount below 0"].amount < 0).all() and (
+        at["amount below 0"].kind == "purchase"
+    ).all()
+    assert (at["absurd units"].quantity == 99_999).all()
+    assert table.duplicated(keep="first").to_numpy()[rows[["written twice"]]].all()

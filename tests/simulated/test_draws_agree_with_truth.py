@@ -1,0 +1,188 @@
+"""What is drawn has the expectation that the truth states."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promolab.simulated import effects
+from promolab.simulated.decisions import NONE, Decisions
+from promolab.simulated.effects import AFTER, changed_rates
+from promolab.simulated.orders import draw_orders
+from promolab.simulated.people import draw_customers, draw_goods
+from promolab.simulated.tables import CHUNK
+from promolab.simulated.truth import Truth
+from promolab.simulated.world import KINDS, MARGIN_RATES, World
+from promolab.sources.simulated_shop import simulated
+
+WEEK = 86_400 * 7
+MOST = 3.7
+"""Standard errors: of some 100 comparisons one in 50 runs exceeds it by chance; seeds are fixed."""
+
+
+def orders_if_all_get(world, customers, goods, action):
+    """The orders of a world in which everybody is assigned the same."""
+    n, kinds = len(customers.number), len(world.kinds)
+    shape = (n, len(world.rounds))
+    decisions = Decisions(
+        np.ones(n, bool), np.full(shape, action), np.full(shape, action), np.empty((*shape, kinds))
+    )
+    return draw_orders(world, customers, goods, decisions, world.week_factors())
+
+
+def outcomes(world, goods, orders):
+    """What each customer did from the window's start to the end of the horizon."""
+    n = CHUNK
+    week = orders.second // WEEK
+    start = world.rounds[0]
+    inside = (week >= start) & (week <= start + AFTER)
+    lines = inside[orders.line]
+    owner = orders.owner[orders.line][lines]
+    off, paid = orders.discount[lines], orders.amount[lines]
+    margin = (paid + off) * MARGIN_RATES[goods.category[orders.product[lines]]] - off
+    return {
+        "orders": np.bincount(orders.owner[inside], minlength=n),
+        "purchase": np.bincount(orders.owner[inside], minlength=n) > 0,
+        "sales": np.bincount(owner, weights=paid, minlength=n),
+        "margin": np.bincount(owner, weights=margin, minlength=n),
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """A world where all get the same, once for each kind and once for none."""
+    world = World(customers=CHUNK, weeks=11, seed=7)
+    customers = draw_customers(world, 0, CHUNK)
+    truth = {kind: Truth(world).effects(f"W06-{kind}") for kind in KINDS}
+    goods, found, orders = draw_goods(world), {}, {}
+    for place, kind in [(NONE, "none"), *enumerate(KINDS)]:
+        orders[kind] = orders_if_all_get(world, customers, goods, place)
+        found[kind] = outcomes(world, goods, orders[kind])
+    return customers, truth, found, orders
+
+
+@pytest.mark.parametrize("outcome", ["purchase", "orders", "sales", "margin"])
+@pytest.mark.parametrize("kind", ["none", *KINDS])
+def test_everybody_assigned_the_same(drawn, kind, outcome):
+    customers, truth, found, _ = drawn
+    expected = truth["coupon" if kind == "none" else kind]
+    expected = expected[f"{outcome}_without" if kind == "none" else f"{outcome}_with"].to_numpy()
+    gap = found[kind][outcome] - expected
+    groups = {
+        "all": np.ones(len(gap), bool),
+        "averse": customers.averse,
+        "settled": customers.settled,
+        "regulars": customers.rate > np.quantile(customers.rate, 0.9),
+        "bargain hunters": customers.sensitivity > 0.75,
+        "large baskets": customers.basket > np.quantile(customers.basket, 0.8),
+    }
+    for name, which in groups.items():
+        z = gap[which].mean() / (gap[which].std() / np.sqrt(which.sum()))
+        assert abs(z) < MOST, (name, z)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_orders_of_the_window_and_of_each_week_after_it(drawn, kind):
+    """The sum may be right where its weeks are not: the dip is where it should be."""
+    customers, _, _, drawn_orders = drawn
+    orders = drawn_orders[kind]
+    world = World(customers=CHUNK, weeks=11, seed=7)
+    promotion = next(p for p in world.promotions if p.kind == kind)
+    counts = np.bincount(orders.second // WEEK, minlength=world.weeks)
+    base = customers.rate[:, None] * world.week_factors()[: world.weeks]
+    nobody_before = np.zeros(CHUNK)
+    change = changed_rates(world, customers, promotion, nobody_before)
+    with_ = base.copy()
+    with_[:, promotion.week : promotion.week + 1 + AFTER] += change
+    wanted = np.maximum(with_, 0).sum(axis=0)
+    assert (np.abs(counts - wanted) < MOST * np.sqrt(wanted)).all()
+    later = slice(promotion.week + 1, promotion.week + 1 + AFTER)
+    usual, found = base.sum(axis=0)[later].sum(), counts[later].sum()
+    assert found < usual - MOST * np.sqrt(usual)  # a dip that shows
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_in_an_order_and_what_is_taken_off(drawn, kind):
+    """Baskets and discounts of single orders vary less than customers' sums: a sharper look."""
+    customers, _, _, drawn_orders = drawn
+    orders = drawn_orders[kind]
+    world = World(customers=CHUNK, weeks=11, seed=7)
+    promotion = next(p for p in world.promotions if p.kind == kind)
+    inside = orders.second // WEEK == promotion.week
+    off = np.bincount(orders.line, weights=orders.discount)[inside]
+    gross = np.bincount(orders.line, weights=orders.amount + orders.discount)[inside]
+    of_order = effects.order(world, customers, promotion)
+    for got, stated in zip((gross, off), of_order, strict=True):
+        gap = got - stated[orders.owner[inside]]
+        assert abs(gap.mean()) <= MOST * gap.std() / np.sqrt(len(gap)) + 1e-9
+    assert off.std() / np.sqrt(len(off)) <= 0.05 * off.mean()  # a fifth would show
+
+
+def test_the_gaps_would_show(drawn):
+    """The comparison above is sharp: the means with and without differ by many errors."""
+    _, truth, found, _ = drawn
+    for kind in KINDS:
+        effect = truth[kind]["margin_effect"].mean()
+        error = found[kind]["margin"].std() / np.sqrt(CHUNK)
+        assert effect / error > 5
+
+
+@pytest.fixture(scope="module")
+def randomised():
+    return simulated(customers=15_000, weeks=16, seed=3, exploration=1.0)
+
+
+def per_customer(shop, week):
+    """Purchases, sales and margin per customer of the window and horizon, from the tables."""
+    begin = shop.truth.world.starts(week)
+    events = shop.events.filter(shop.events.kind == "purchase")
+    local = shop.local(events.ts)
+    inside = events.filter((local >= begin) & (local < shop.truth.world.starts(week + 1 + AFTER)))
+    lines = inside.join(shop.products.select("product_id", "margin_rate"), "product_id")
+    margin = (lines.amount + lines.discount) * lines.margin_rate - lines.discount
+    sums = lines.group_by("customer_id").aggregate(
+        orders=lines.order_id.nunique(), sales=lines.amount.sum(), margin=margin.sum()
+    )
+    everybody = np.arange(shop.truth.world.customers) + 1
+    return sums.execute().set_index("customer_id").reindex(everybody).fillna(0.0)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_randomised_shop_estimates_its_truth(randomised, place):
+    week = randomised.truth.world.rounds[place]
+    found = per_customer(randomised, week)
+    decisions = randomised.decisions.execute()
+    mine = decisions[decisions.decision_id.str.endswith(f"-{place}")]
+    mine = mine[mine.holdout != "standing"].set_index("customer_id")
+    for kind in KINDS:
+        promotion = f"W{week + 1:02d}-{kind}"
+        truth = randomised.truth.effects(promotion).set_index("customer_id").loc[mine.index]
+        for outcome in ("orders", "sales", "margin"):
+            y = found.loc[mine.index, outcome].to_numpy(dtype=float)
+            weights = {a: (mine.action == a) / mine.propensity for a in (promotion, "none")}
+            got = [(w * y).sum() / w.sum() for w in weights.values()]
+            spread = [
+                (w**2 * (y - m) ** 2).sum() / w.sum() ** 2
+                for w, m in zip(weights.values(), got, strict=True)
+            ]
+            z = (got[0] - got[1] - truth[f"{outcome}_effect"].mean()) / np.sqrt(sum(spread))
+            assert abs(z) < MOST, (promotion, outcome, z)
+
+
+def test_an_unbalanced_log_estimates_it_too_where_it_is_weighted():
+    """Targeting selects: raw differences mislead, weighting by the true propensity does not."""
+    shop = simulated(customers=15_000, weeks=11, seed=4, kinds=("coupon",), exploration=0.25)
+    found = per_customer(shop, 5)
+    rows = shop.decisions.execute().query("holdout != 'standing'").set_index("customer_id")
+    y = found.loc[rows.index, "margin"].to_numpy(dtype=float)
+    got, truth = (rows.action == "W06-coupon").to_numpy(), shop.truth.effects("W06-coupon")
+    effect = truth.set_index("customer_id").loc[rows.index, "margin_effect"].mean()
+    error = y.std() * np.sqrt(1 / got.sum() + 1 / (~got).sum())
+    assert (y[got].mean() - y[~got].mean() - effect) / error > 6
+    weight = 1 / rows.propensity.to_numpy()
+    with_, without = (np.average(y[which], weights=weight[which]) for which in (got, ~got))
+    parts = ((got, with_), (~got, without))
+    weighted = np.sqrt(
+        sum((weight[w] ** 2 * (y[w] - m) ** 2).sum() / weight[w].sum() ** 2 for w, m in parts)
+    )
+    assert abs(with_ - without - effect) / weighted < 3

@@ -1,0 +1,98 @@
+"""Making a simulated shop, keeping it, and opening it again."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from promolab.cli import main
+from promolab.errors import InputError
+from promolab.simulated import tables as writing_tables
+from promolab.simulated.truth import Truth
+from promolab.simulated.world import World
+from promolab.sources import load_shop
+from promolab.sources.simulated_shop import simulated
+
+SMALL = {"customers": 400, "weeks": 11}
+
+
+def written(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_same_seed_makes_the_same_shop_and_another_one_another(tmp_path):
+    for name, more in (("one", {}), ("two", {}), ("other", {"seed": 1})):
+        simulated(**SMALL, **more, folder=tmp_path / name)
+    one, two, other = (written(tmp_path / name) for name in ("one", "two", "other"))
+    assert one == two
+    same = {path.parts[0] for path in one if one[path] == other[path]}
+    assert same == {"calendar", "products", "promotions", "promotion_products"}
+
+
+def test_a_folder_is_kept_and_used_again(tmp_path, monkeypatch):
+    first = load_shop("simulated", **SMALL, dirt=0.05, folder=tmp_path / "kept")
+    monkeypatch.setattr(writing_tables, "write_shop", lambda *_: pytest.fail("made again"))
+    again = load_shop("simulated", **SMALL, dirt=0.05, folder=str(tmp_path / "kept"))
+    pd.testing.assert_frame_equal(first.soiled, again.soiled)
+    assert again.truth == first.truth == Truth(World(**SMALL, dirt=0.05))
+    with pytest.raises(InputError, match="something other"):
+        load_shop("simulated", **SMALL, seed=9, folder=tmp_path / "kept")
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="empty folder"):
+        load_shop("simulated", **SMALL, folder=tmp_path)
+    with pytest.raises(InputError, match="is a file"):
+        load_shop("simulated", **SMALL, folder=tmp_path / "mine.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_what_was_not_finished_is_made_again(tmp_path):
+    whole = simulated(**SMALL, folder=tmp_path / "kept")
+    events = whole.events.count().execute()
+    (tmp_path / "kept" / "shop.toml").unlink()  # written last
+    (tmp_path / "kept" / "events" / "part-00000.parquet").write_bytes(b"PAR1")
+    again = simulated(**SMALL, folder=tmp_path / "kept")
+    assert again.events.count().execute() == events
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="cannot be written"):
+        simulated(**SMALL, folder=tmp_path / "file" / "shop")
+
+
+def test_keywords_go_before_what_the_source_states():
+    shop = load_shop("simulated:customers=300,weeks=11", customers=200)
+    assert shop.truth.world == World(customers=200, weeks=11)
+
+
+def test_chunks_follow_one_another(tmp_path, monkeypatch):
+    """Customers of later chunks have ids, orders and truths of their own."""
+    for module in ("tables", "truth"):
+        monkeypatch.setattr(f"promolab.sources.simulated.{module}.CHUNK", 150)
+    shop = simulated(customers=401, weeks=11, seed=77, folder=tmp_path)
+    assert shop.customers.execute().customer_id.sort_values().tolist() == list(range(1, 402))
+    truth = shop.truth.effects("W06-coupon")
+    assert truth.customer_id.tolist() == list(range(1, 402))
+    assert truth.margin_without.nunique() == 401
+    bought = shop.events.filter(shop.events.kind == "purchase").execute()
+    assert bought.groupby("order_id").customer_id.nunique().max() == 1
+    assert bought.customer_id.max() > 300
+    assert len(list((tmp_path / "events").iterdir())) == 3
+
+
+def test_a_shop_of_one_kind_alone():
+    shop = simulated(customers=300, weeks=11, kinds=("full_reduction",))
+    assert set(shop.promotions.execute().kind) == {"full_reduction"}
+    assert set(shop.decisions.execute().action) <= {"W06-full_reduction", "none"}
+
+
+def test_the_command_line_shows_it(capsys):
+    assert main(["data", "simulated:customers=300,weeks=11"]) == 0
+    shown = capsys.readouterr().out
+    assert "events" in shown and "decisions" in shown
+    assert main(["data", "simulated:customers=300,variant=easy"]) == 2
+    error = capsys.readouterr().err
+    assert "variant 'easy' is unknown" in error and "Traceback" not in error

@@ -1,0 +1,21 @@
+"""The whole report of a simulated shop: every step, and what it says where nothing is changed."""
+
+from __future__ import annotations
+
+from promolab.report.running.parameters import find_notebooks, read_steps
+from tests.conftest import make_report
+
+WEEK = "2024-W33"
+
+
+def test_a_shop_without_effects_has_every_page_and_nothing_to_target(tmp_path):
+    made = make_report("simulated:customers=1500,weeks=12,variant=null", tmp_path)
+    assert made.code == 0 and len(made.stderr.splitlines()) == len(read_steps(find_notebooks()))
+    assert made.stdout.splitlines()[-1] == str(tmp_path / WEEK / "index.html")
+    pages = {step.stem for step in read_steps(find_notebooks())} - {"09_campaign_report"}
+    assert {path.stem for path in (tmp_path / WEEK).glob("*.html")} == {"index", *pages}
+    for name in ("index", "05_uplift"):
+        page = made.page(WEEK, name)
+        assert "Nothing to target is seen" in page and "omething to target" not in page
+    # The four types are shown of a shop whose truth is known: here nobody is changed.
+    assert "For teaching" in page and "lost cause" in page and ">persuadable<" not in page

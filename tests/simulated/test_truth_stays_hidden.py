@@ -1,0 +1,102 @@
+"""Nothing in tables, features or models can reach the truth."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+from promolab.cleaning import clean
+from promolab.contract import Shop
+from promolab.features import build_features, build_pairs
+from promolab.simulated.truth import OUTCOMES, SimulatedShop, Truth
+from promolab.sources import load_shop, save_shop
+from promolab.sources.simulated_shop import simulated
+
+TELLING = [f"{outcome}_{end}" for outcome in OUTCOMES for end in ("with", "without", "effect")]
+LATENT = ("rate", "sensitivity", "loyalty", "visible", "hidden", "settled", "averse", "truth")
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return simulated(customers=500, weeks=16)
+
+
+@pytest.fixture(scope="module")
+def cleaned(shop):
+    return clean(shop)[0]
+
+
+def test_a_cleaned_shop_is_a_plain_one(shop, cleaned):
+    assert type(shop) is SimulatedShop and isinstance(shop.truth, Truth)
+    assert type(cleaned) is Shop
+    with pytest.raises(AttributeError):
+        cleaned.truth  # noqa: B018
+    assert cleaned.cleaned and cleaned.settings == shop.settings
+
+
+def test_no_table_has_a_column_of_it(shop, cleaned):
+    for one in (shop, cleaned):
+        for name in one.tables:
+            assert not set(one[name].columns) & {*TELLING, *LATENT}
+
+
+def test_features_and_pairs_are_made_without_asking_for_it(shop, monkeypatch):
+    """Even of the shop that knows its truth, and no column has it."""
+    monkeypatch.setattr(Truth, "effects", lambda *_: pytest.fail("the truth was asked for"))
+    moment = shop.span()[1]
+    features, pairs = build_features(shop, moment), build_pairs(shop, as_of=moment)
+    for table in (features, pairs):
+        assert not set(table.columns) & {*TELLING, *LATENT}
+
+
+def test_features_are_the_same_without_it(shop, cleaned):
+    """Features of a shop that has no truth object at all are those of the one that has."""
+    import pandas as pd
+
+    moment = shop.truth.world.starts(10)
+    found = [
+        build_features(one, moment).execute().sort_values("customer_id").reset_index(drop=True)
+        for one in (shop, cleaned)
+    ]
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_it_is_written_nowhere(tmp_path):
+    """Neither beside the tables, nor by asking for it, nor where a shop is saved."""
+    shop = simulated(customers=300, weeks=11, folder=tmp_path / "shop")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    truth = shop.truth.effects(shop.truth.promotions[0])
+    save_shop(clean(shop)[0], tmp_path / "saved")
+    after = {path: path.read_bytes() for path in (tmp_path / "shop").rglob("*") if path.is_file()}
+    assert before == after
+    numbers = truth.margin_effect[truth.margin_effect != 0].head(20).to_numpy()
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert b"margin_effect" not in content and b"margin_with" not in content
+            assert not any(number.tobytes() in content for number in numbers)
+    assert type(load_shop(tmp_path / "shop")) is Shop  # opened as a folder it knows nothing
+
+
+def test_features_import_nothing_of_the_simulation():
+    rooms = ("features", "profiles", "cleaning", "segmentation", "model", "metrics", "campaign")
+    rooms += ("abtest", "contract", "plots")
+    package = Path(__file__).resolve().parents[2] / "promolab"
+    telling = re.compile(r"sources\.simulated|import simulated|\.truth\b|[\"']truth[\"']")
+    for room in rooms:
+        for path in (package / room).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            assert not telling.search(text), path
+
+
+def test_a_world_that_is_sent_elsewhere_tells_the_same():
+    truth = Truth(simulated(customers=300, weeks=11).truth.world)
+    again = pickle.loads(pickle.dumps(truth))
+    first = truth.promotions[0]
+    assert again.effects(first).equals(truth.effects(first))
+    changed = truth.effects(first)
+    changed["margin_effect"] = 0.0
+    assert again.effects(first).margin_effect.abs().max() > 0  # what is given out is a copy

@@ -1,0 +1,98 @@
+"""The world: its rounds, its days, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from promolab.errors import InputError
+from promolab.simulated.effects import AFTER
+from promolab.simulated.world import KINDS, World
+from promolab.sources import load_shop
+from promolab.sources.simulated_shop import stated_world
+
+
+@pytest.mark.parametrize("weeks", [11, 12, 16, 26, 46, 104])
+def test_windows_and_horizons_never_overlap_and_end_with_the_log(weeks):
+    world = World(weeks=weeks)
+    rounds = np.array(world.rounds)
+    assert len(rounds) >= 1
+    assert (np.diff(rounds) > AFTER).all()
+    assert rounds.max() + AFTER <= weeks - 1 and rounds.min() >= 5
+    # The last week has promotions, and no decisions yet.
+    assert {p.week for p in world.promotions} == {*world.rounds, weeks - 1}
+
+
+def test_eight_rounds_take_46_weeks():
+    assert len(World(weeks=46).rounds) == 8
+
+
+def test_a_round_has_each_kind_once():
+    world = World(weeks=26)
+    for week in world.rounds:
+        assert sorted(p.kind for p in world.promotions if p.week == week) == sorted(KINDS)
+
+
+def test_sale_days_are_the_18th_of_june_and_the_11th_of_november():
+    world = World(weeks=60)
+    days = [world.starts(week) + timedelta(day) for week, day in world.sale_days.items()]
+    assert [(d.month, d.day) for d in days] == [(6, 18), (11, 11), (6, 18)]
+
+
+def test_weeks_share_shocks_beside_season_trend_and_sale_days():
+    shocks = [World(weeks=52, seed=seed).week_factors() for seed in range(8)]
+    calm = World(weeks=52, shock=0.0).week_factors()
+    ratios = np.log(np.array(shocks) / calm)
+    assert 0.06 < ratios.std() < 0.1
+    assert abs(np.corrcoef(ratios)[np.triu_indices(8, 1)]).mean() < 0.25
+    assert calm[3] > 1.15 * calm[2] and calm[24] > 1.15 * calm[23]  # 618 and 双11
+    assert calm.argmin() not in (3, 24) and calm[13] > calm[39]  # the season turns
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"customer": 100}, "did you mean 'customers'"),
+        ({"customers": 5}, "at least 10"),
+        ({"customers": "many"}, "whole number"),
+        ({"customers": 1e4}, "whole number"),
+        ({"customers": True}, "whole number"),
+        ({"weeks": 10}, "11 to 260 weeks"),
+        ({"variant": "hrd"}, "'hard'"),
+        ({"exploration": 1.5}, "shares"),
+        ({"exploration": "much"}, "number, 0 or more"),
+        ({"standing": 0.5}, "shares"),
+        ({"dirt": -0.1}, "0 or more"),
+        ({"dirt": float("nan")}, "0 or more"),
+        ({"kinds": ("gift",)}, "recommendation"),
+        ({"kinds": ()}, "recommendation"),
+        ({"kinds": "coupon+coupon"}, "recommendation"),
+        ({"kinds": 3}, "recommendation"),
+        ({"every": 4}, "five weeks"),
+        ({"weeks": 12, "every": 7}, "expected 5 to 6"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(given, says):
+    with pytest.raises(InputError, match=says):
+        load_shop("simulated", **given)
+
+
+def test_the_same_world_is_the_same_however_it_is_written():
+    one = World(customers=500, exploration=1.0, kinds=("coupon",))
+    other = World(customers=np.int64(500), exploration=1, kinds=["coupon"])
+    assert one == other and repr(one) == repr(other) and hash(one) == hash(other)
+
+
+def test_a_world_can_be_stated_on_a_command_line():
+    stated = stated_world("simulated:customers=20000, variant=hard,kinds=coupon+recommendation")
+    assert World(**stated) == World(
+        customers=20_000, variant="hard", kinds=("coupon", "recommendation")
+    )
+    with pytest.raises(InputError, match="name=value"):
+        load_shop("simulated:20000")
+    with pytest.raises(InputError, match="no 'settings'"):
+        load_shop("simulated:settings=shop.toml")
+    with pytest.raises(InputError, match="'simulated' alone"):
+        load_shop("complete_journey", customers=10)
