@@ -19,6 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # of it on its own, through their faces.
 FLOORS = [
     [
+        "_faces",
         "errors",
         "checks",
         "wording",
