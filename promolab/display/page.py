@@ -78,8 +78,8 @@ def link(address: str, text: str) -> Html:
 
     Examples
     --------
-    >>> link("06_plan.html", "the plan").text
-    '<p class="more"><a href="06_plan.html">the plan</a></p>'
+    >>> link("08_plan.html", "the plan").text
+    '<p class="more"><a href="08_plan.html">the plan</a></p>'
     """
     return Html(f'<p class="more"><a href="{escape(address)}">{escape(text)}</a></p>')
 

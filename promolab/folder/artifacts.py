@@ -38,11 +38,11 @@ _WRITTEN_BY = {
     "scores": "04_response",
     "segment_advice": "03_segments",
     "segment_profile": "03_segments",
-    "economics": "06_plan",
-    "funnel": "06_plan",
-    "list_sizes": "06_plan",
-    "planned": "06_plan",
-    "steps": "06_plan",
+    "economics": "08_plan",
+    "funnel": "08_plan",
+    "list_sizes": "08_plan",
+    "planned": "08_plan",
+    "steps": "08_plan",
 }
 
 

@@ -178,7 +178,7 @@ def test_what_changed_in_the_shop_is_said_by_kind_and_those_concerned_are_taken_
     consistent(made, 0)
     folder = made.out / week
     assert f"{len(made.files(0))} on the list" in (folder / "index.html").read_text()
-    page = (folder / "06_plan.html").read_text()
+    page = (folder / "08_plan.html").read_text()
     assert "Released without some of the draft" in page and "2 opted out, 1 blocked" in page
     assert "The counts below are the draft's" in page.replace("&#39;", "'")
     assert not (folder / ".steps").exists() and not list(made.out.glob(".staging*"))
@@ -195,8 +195,8 @@ def with_pages(folder):
     )
     (folder / "notebooks").mkdir()
     for stem, needs, cell in (
-        ("06_plan", table.format("`shop/*`", plan), "'as drafted'"),
-        ("09_campaign_report", table.format(plan, report), code),
+        ("08_plan", table.format("`shop/*`", plan), "'as drafted'"),
+        ("10_campaign_report", table.format(plan, report), code),
     ):
         cells = [nbformat.v4.new_markdown_cell(text) for text in (f"# {stem}", needs)]
         told = nbformat.v4.new_code_cell('week = "2021-W10"\nfolder = "."')

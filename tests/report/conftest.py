@@ -136,7 +136,7 @@ def notebooks(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("toy") / "note {books} ü"
     folder.mkdir()
     nbformat.write(notebook("# 01 · Data\n\nWhat is there?", DATA), folder / "01_data.ipynb")
-    nbformat.write(notebook("# 09 · Campaign report", REPORT), folder / "09_campaign_report.ipynb")
+    nbformat.write(notebook("# 10 · Campaign report", REPORT), folder / "10_campaign_report.ipynb")
     nbformat.write(notebook("# Explore", "1/0"), folder / "explore_it.ipynb")
     return folder
 

@@ -57,7 +57,7 @@ def test_so_is_that_of_other_weeks_and_of_a_shop_without_promotions(small_report
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_a_step_page_is_twelve_screens_at_most(journey_report):
-    pages = sorted(journey_report.glob("0*.html"))
+    pages = sorted(journey_report.glob("[0-9]*.html"))
     assert len(pages) == 6
     for page in pages:
         height, _ = measured(str(CHROMIUM), page)

@@ -15,7 +15,7 @@ import pytest
 LAUNCHED = 18
 PLAIN_BASELINE = 0.845  # of recency, frequency and money alone, on the same rows
 ALARM = 0.90
-PAGES = ["index", "01_data", "02_customers", "03_segments", "04_response", "05_uplift", "06_plan"]
+PAGES = ["index", "01_data", "02_customers", "03_segments", "04_response", "05_uplift", "08_plan"]
 VOID = {"img", "br", "hr", "meta", "link", "input", "col", "wbr"}
 
 
@@ -284,7 +284,7 @@ def test_the_report_has_its_parts(pages, metrics):
 
 
 def test_what_left_the_first_page_stands_on_its_step_page(pages):
-    plan, response = Page(pages["06_plan"]).text, Page(pages["04_response"]).text
+    plan, response = Page(pages["08_plan"]).text, Page(pages["04_response"]).text
     for part in ("customers that it takes out", "First 10 of", "over-represented", "break-even"):
         assert part in plan, part
     for part in ("Gain chart", "ROC curve", "AUC", "came"):
@@ -310,7 +310,7 @@ def test_customers_stand_under_pseudonyms(pages, tables):
     # Below 1,000 an id may stand as a figure somewhere; above, a figure has a comma.
     top = {str(i) for i in ranked["customer_id"].head(10) if i >= 1000}
     assert len(top) >= 3
-    rows = Page(pages["06_plan"]).rows
+    rows = Page(pages["08_plan"]).rows
     head = next(i for i, row in enumerate(rows) if "customer" in row and "rank" in row)
     column = rows[head].index("customer")
     codes = [row[column] for row in rows[head + 1 : head + 11]]
@@ -328,8 +328,8 @@ def test_the_executed_notebooks_are_clean(journey_report):
         "03_segments",
         "04_response",
         "05_uplift",
-        "06_plan",
-        "09_campaign_report",
+        "08_plan",
+        "10_campaign_report",
     ]
     for path in found:
         notebook = nbformat.read(path, 4)

@@ -12,7 +12,7 @@ def test_a_shop_without_effects_has_every_page_and_nothing_to_target(tmp_path):
     made = make_report("simulated:customers=1500,weeks=12,variant=null", tmp_path)
     assert made.code == 0 and len(made.stderr.splitlines()) == len(read_steps(find_notebooks()))
     assert made.stdout.splitlines()[-1] == str(tmp_path / WEEK / "index.html")
-    pages = {step.stem for step in read_steps(find_notebooks())} - {"09_campaign_report"}
+    pages = {step.stem for step in read_steps(find_notebooks())} - {"10_campaign_report"}
     assert {path.stem for path in (tmp_path / WEEK).glob("*.html")} == {"index", *pages}
     for name in ("index", "05_uplift"):
         page = made.page(WEEK, name)

@@ -127,7 +127,7 @@ def _links(files: Sequence[str], economics: PromotionEconomics) -> Html:
     sent = f"Send: {', '.join(links)}. " if links else ""
     return Html(
         f'<p class="more">{sent}{count(economics.held)} are held out. '
-        '<a href="06_plan.html">List, funnel, costs</a></p>'
+        '<a href="08_plan.html">List, funnel, costs</a></p>'
     )
 
 

@@ -61,7 +61,7 @@ def render(*cells, page="03_segments.html", **metadata):
     notebook = nbformat.v4.new_notebook(cells=list(cells))
     notebook.metadata.update(metadata)
     step = Step("03_segments", "Segments", notebook, {}, page)
-    other = Step("09_campaign_report", "Campaign report", notebook, {}, "index.html")
+    other = Step("10_campaign_report", "Campaign report", notebook, {}, "index.html")
     return render_page(notebook, step, [step, other], week=WEEK, shop="Smith <& Sons>")
 
 
@@ -101,7 +101,7 @@ def test_code_is_one_click_away_on_a_step_and_absent_from_the_report(published):
     assert all("open" not in attrs for attrs in step.attributes("details"))
     report = (published / "2017-W44" / "index.html").read_text()
     assert "run.read_table" not in report and "<details" not in report
-    assert 'href="notebooks/09_campaign_report.ipynb"' in report
+    assert 'href="notebooks/10_campaign_report.ipynb"' in report
 
 
 def test_pictures_carry_their_text(published):

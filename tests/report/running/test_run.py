@@ -63,7 +63,7 @@ def test_the_manifest_says_how_it_was_made(published):
     assert manifest["inputs"] == {"events": "ab12"}
     assert manifest["parameters"]["week"] == WEEK
     assert {"python", "promolab", "pandas", "torch", "duckdb"} <= set(manifest["versions"])
-    assert set(manifest["steps"]) == {"01_data", "09_campaign_report"}
+    assert set(manifest["steps"]) == {"01_data", "10_campaign_report"}
     for step in manifest["steps"].values():
         assert 0 < step["seconds"] < 60
         assert 20 < step["peak_memory_mb"] < 2000
@@ -92,7 +92,7 @@ def test_parameters_reach_the_notebooks_that_declare_them(toy, tmp_path):
     page = toy(tmp_path / "out", source=shop, seed=7, parameters={"depth": "0.25", "mood": "7"})
     metrics = json.loads((page.parent / "metrics.json").read_text())
     assert metrics["headlines"][0]["value"] == 10
-    executed = nbformat.read(page.parent / "notebooks" / "09_campaign_report.ipynb", 4)
+    executed = nbformat.read(page.parent / "notebooks" / "10_campaign_report.ipynb", 4)
     told = next(c.source for c in executed.cells if "injected-parameters" in c.metadata.tags)
     assert "depth = 0.25" in told and "mood = '7'" in told and "threads" not in told
     assert "source = 'my shop'" in told
@@ -249,7 +249,7 @@ def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(to
     assert again.returncode == 0, again.stderr
     assert again.stderr.splitlines() == [
         "promolab: 01_data: Data (1 of 2)",
-        "promolab: 09_campaign_report: Campaign report (2 of 2)",
+        "promolab: 10_campaign_report: Campaign report (2 of 2)",
     ]
     assert again.stdout == f"{earlier / WEEK / 'index.html'}\n"
     assert files(earlier) == before
