@@ -88,7 +88,8 @@ def forecasts_hold(model: Backtest, pairs: pd.DataFrame) -> Row:
     pairs : DataFrame
         What it was made from (`benchmarks.prediction.known_pairs`).
     """
-    from promolab.campaign.outlook.expected import PREDICTION_LEVEL, roll_outlook
+    from promolab.campaign.outlook.coverage import roll_outlook
+    from promolab.campaign.outlook.expected import PREDICTION_LEVEL
 
     found = roll_outlook(model, pairs)
     share = found.share

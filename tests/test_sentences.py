@@ -17,8 +17,8 @@ import pytest
 import promolab
 from promolab import metrics
 from promolab.campaign.outlook.bought_anyway import BoughtAnyway
+from promolab.campaign.outlook.coverage import OutlookCoverage
 from promolab.campaign.outlook.economics import LaunchEconomics
-from promolab.campaign.outlook.expected import OutlookCoverage
 from promolab.cleaning import left_out
 from promolab.contract import Shop
 from promolab.effects.arms import compare_arms

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.expected import PREDICTION_LEVEL, OutlookCoverage, roll_outlook
+from promolab.campaign.outlook.coverage import OutlookCoverage, roll_outlook
+from promolab.campaign.outlook.expected import PREDICTION_LEVEL
 from promolab.compare.backtest import response_ratios, run_backtest
 from promolab.errors import InputError
 

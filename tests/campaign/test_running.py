@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.forecasts import Pace
-from promolab.campaign.readout.running import follow_running
+from promolab.campaign.readout.running import Pace, follow_running
 from promolab.contract import Settings, Shop
 from promolab.errors import DataError, InputError
 from promolab.results import Estimate

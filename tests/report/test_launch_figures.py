@@ -8,9 +8,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from promolab.campaign.outlook.coverage import OutlookCoverage
 from promolab.campaign.outlook.economics import LaunchEconomics
 from promolab.campaign.outlook.economics_result import PromotionEconomics
-from promolab.campaign.outlook.expected import OutlookCoverage
 from promolab.campaign.plan.result import STEPS
 from promolab.contract.operations import StatedRate as Rate
 from promolab.report.pages.launch_figures import coverage_block, economics_table, launch_tiles

@@ -1,14 +1,13 @@
+from .coverage import OutlookCoverage, TrackRecord, track_record
 from .economics import LaunchEconomics, weigh_launch
 from .economics_result import PromotionEconomics, amount_words
 from .expected import (
     PREDICTION_LEVEL,
-    OutlookCoverage,
     expected_of,
     expected_words,
     kinds_of,
     type_of,
 )
-from .forecasts import TrackRecord, track_record
 from .launch import DEFAULT_L2, Launch, ListOutlook, launch_week, list_outlook
 from .sizes import ListSteps, list_steps
 

@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from promolab.campaign.outlook.coverage import OutlookCoverage, roll_outlook
 from promolab.campaign.outlook.expected import (
     ListOutlook,
-    OutlookCoverage,
     expected_words,
     kinds_of,
     list_outlook,
-    roll_outlook,
     type_of,
 )
 from promolab.campaign.plan.rights import usual_contacts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from promolab.campaign.outlook.forecasts import RECOMPUTED, track_record
+from promolab.campaign.outlook.coverage import RECOMPUTED, track_record
 from promolab.results import Estimate
 
 NAN = float("nan")

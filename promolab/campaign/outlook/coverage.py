@@ -1,0 +1,322 @@
+"""How forecasts of past promotions held: each as it would have been made, beside what came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.outlook.expected import PREDICTION_LEVEL, kinds_of
+from promolab.campaign.past.schedule import promotion_name
+from promolab.compare import expected_responses, response_ratios
+from promolab.errors import InputError
+from promolab.metrics import wilson
+from promolab.results import Estimate, Result, plain
+from promolab.wording import answer_to, count, is_one, number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from promolab.compare import Backtest
+
+__all__ = ["RECOMPUTED", "OutlookCoverage", "TrackRecord", "roll_outlook", "track_record"]
+
+
+_COLUMNS: Mapping[str, str] = {
+    "promotion_id": "object",
+    "starts_at": "datetime64[us]",
+    "known": "int64",
+    "contacts": "int64",
+    "expected": "float64",
+    "ci_low": "float64",
+    "ci_high": "float64",
+    "observed": "int64",
+    "inside": "boolean",
+}
+
+
+@dataclass(frozen=True)
+class OutlookCoverage(Result):
+    """Forecasts of past promotions beside what came; made by `roll_outlook`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per past promotion, the earliest first: promotion_id, starts_at, known (promotions
+        behind the forecast: over before it was made), contacts, expected, ci_low, ci_high (90 %
+        prediction interval; nan where fewer than three were known), observed (who redeemed) and
+        inside (missing where there is no interval).
+    kinds : tuple of str
+        Kinds of promotions among them: choose the words (`promolab.wording.answer_to`).
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> Estimate:
+        """The share of intervals that held what came, with Wilson's 95 % interval."""
+        inside = self.table["inside"].dropna()
+        n, hits = len(inside), int(inside.sum())
+        if n == 0:
+            return Estimate(float("nan"), float("nan"), float("nan"), 0)
+        low, high = wilson(hits, n)
+        return Estimate(hits / n, float(low), float(high), n)
+
+    @property
+    def bias(self) -> float:
+        """Expected ÷ observed, all that have an interval together; nan where nothing came."""
+        told = self.table[self.table["inside"].notna()]
+        came = float(told["observed"].sum())
+        return float(told["expected"].sum()) / came if came else float("nan")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per past promotion."""
+        return self.table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the level of the intervals and how often they held."""
+        return {"level": PREDICTION_LEVEL, "share": self.share.to_dict(), "bias": plain(self.bias)}
+
+    def summary(self) -> str:
+        """Say how often past promotions fell into their interval."""
+        share, level = self.share, percent(PREDICTION_LEVEL, decimals=0)
+        words = answer_to(self.kinds)
+        if share.n == 0:
+            return (
+                "No past promotion had three before it that were over, so no forecast of "
+                f"{words.noun}s can be checked."
+            )
+        held = percent(share.value, share.ci_low, share.ci_high)
+        told = self.table[self.table["inside"].notna()]
+        more = int((told["observed"] > told["expected"]).sum())
+        rest = count(share.n - more)
+        came, expected = told["observed"].sum(), told["expected"].sum()
+        return (
+            f"Of {plural(share.n, 'past promotion')}, each forecast from those over before it, "
+            f"{count(round(share.value * share.n))} fell into the {level} interval: {held}. In "
+            f"{count(more)} of them more {words.past} than expected, in {rest} as many or fewer; "
+            f"together {count(came)} did where {count(expected)} "
+            f"{'was' if is_one(count(expected)) else 'were'} expected."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what came (solid) beside what was expected (hollow) and its interval, in logs.
+
+        Raises
+        ------
+        InputError
+            There is no forecast with an interval.
+        """
+        from promolab import plots
+
+        rows = self.table[self.table["inside"].notna()].iloc[::-1]
+        if rows.empty:
+            raise InputError(f"there is nothing to draw: {self.summary()}")
+        words = answer_to(self.kinds)
+        # On a scale of ratios, for a forecast of 5 misses by as many times as one of 500.
+        shown = rows[["expected", "ci_low", "ci_high", "observed"]].clip(lower=0.5)
+        logs = shown.transform(np.log10)
+        ax = plots.intervals(
+            rows["promotion_id"].astype(str).tolist(),
+            logs["expected"],
+            logs["ci_low"],
+            logs["ci_high"],
+            text=[
+                f"{n:,} of {m:,}" for n, m in zip(rows["observed"], rows["contacts"], strict=True)
+            ],
+            ax=ax,
+        )
+        dots = ax.collections[-1]
+        dots.set_edgecolor(dots.get_facecolor())
+        dots.set_facecolor("white")
+        ax.scatter(logs["observed"], range(len(rows)), c="#222222", s=26, zorder=4)
+        axes = plots.finish(
+            ax,
+            title=self.summary().split(". ")[0],
+            subtitle=f"{words.who}s: came (solid), expected (hollow) with its "
+            f"{percent(PREDICTION_LEVEL, decimals=0)} interval, latest promotion first; "
+            f"right: {words.past} of contacted",
+            xlabel=f"customers who {words.verb} (each step is so many times more)",
+        )
+        _label_in_customers(axes, float(logs.to_numpy().min()), float(logs.to_numpy().max()))
+        return axes
+
+
+def _label_in_customers(ax: Axes, low: float, high: float) -> None:
+    """Write 1, 3, 10, 30, … at an axis of logarithms."""
+    steps = [s for e in range(0, 10) for s in (10**e, 3 * 10**e)]
+    shown = [s for s in steps if low - 0.5 <= np.log10(s) <= high + 0.5] or [1]
+    ax.set_xticks([float(np.log10(s)) for s in shown], [number(s, decimals=0) for s in shown])
+
+
+def roll_outlook(backtest: Backtest, pairs: pd.DataFrame) -> OutlookCoverage:
+    """Forecast each promotion of a backtest as it would have been then, and see what came.
+
+    The model of each was fitted on promotions over before it (that is the backtest); here what
+    corrects its sum, and the interval, come from those alone too.
+
+    Parameters
+    ----------
+    backtest : Backtest
+        By promotion: expected and observed redemptions of all who were contacted.
+    pairs : DataFrame
+        What it was made from: promotion_id, ends_at, and as_of (by default starts_at), the moment
+        at which each promotion was predicted; and promotion_kind, where it is there.
+
+    Returns
+    -------
+    OutlookCoverage
+    """
+    table = backtest.by_promotion
+    kinds = kinds_of(pairs)
+    if table.empty:
+        return OutlookCoverage(_typed(pd.DataFrame(columns=list(_COLUMNS))), kinds)
+    moment = "as_of" if "as_of" in pairs else "starts_at"
+    grouped = pairs.groupby("promotion_id", observed=True)
+    ends = table["promotion_id"].map(grouped["ends_at"].max())
+    made = table["promotion_id"].map(grouped[moment].min())
+    rows = []
+    for position, row in enumerate(table.to_dict("records")):
+        past = table[(ends <= made.iloc[position]).to_numpy()]
+        found = expected_responses(
+            float(row["expected"]),
+            response_ratios(past),
+            PREDICTION_LEVEL,
+            str(row.get("type", "")),
+        )
+        low, high = found.ci_low, min(found.ci_high, float(row["n"]))
+        told = bool(np.isfinite(low))
+        rows.append(
+            {
+                "promotion_id": row["promotion_id"],
+                "starts_at": row["starts_at"],
+                "known": len(past),
+                "contacts": row["n"],
+                "expected": min(found.value, float(row["n"])),
+                "ci_low": low,
+                "ci_high": high if told else float("nan"),
+                "observed": row["positives"],
+                "inside": low <= row["positives"] <= high if told else pd.NA,
+            }
+        )
+    return OutlookCoverage(_typed(pd.DataFrame(rows)), kinds)
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    kept = {c: t for c, t in _COLUMNS.items() if c != "promotion_id"}
+    return table[list(_COLUMNS)].astype(kept)
+
+
+RECOMPUTED = "recomputed"
+"""Source of a forecast that no earlier report made: from what was known at the start."""
+
+
+@dataclass(frozen=True)
+class TrackRecord(Result):
+    """Forecasts of promotions that are over beside what came; made by `track_record`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per promotion, the latest start first: promotion_id, name, starts_at, contacts,
+        expected,
+        ci_low, ci_high (90 % prediction interval; nan where there was none), observed, inside
+        (missing without an interval), source (the week whose report said so, or `RECOMPUTED`).
+    kinds : tuple of str
+        Kinds of the promotions: choose the words.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    kinds: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per promotion."""
+        return self.table
+
+    def summary(self) -> str:
+        """Say how often what came fell into the interval, and by how much all missed together."""
+        told = self.table[self.table["inside"].notna()]
+        words = answer_to(self.kinds)
+        if told.empty:
+            return f"No forecast of {words.noun}s with an interval can be held against what came."
+        hits = int(told["inside"].astype(bool).sum())
+        level = percent(PREDICTION_LEVEL, decimals=0)
+        expected = plural(told["expected"].sum(), words.noun)
+        return (
+            f"{count(hits)} of {plural(len(told), 'forecast')} held in the {level} interval; in "
+            f"all {expected} {'was' if is_one(expected) else 'were'} expected and "
+            f"{count(told['observed'].sum())} came. {self._made()}"
+        )
+
+    @property
+    def told(self) -> int:
+        """How many of the forecasts earlier reports made."""
+        return int((self.table["source"] != RECOMPUTED).sum())
+
+    def _made(self) -> str:
+        own = self.told
+        if own == len(self.table):
+            return "Each was in the report of the week in which it started."
+        rest = "recomputed from what was known at each start"
+        if not own:
+            return f"No earlier report of this folder made one: {rest}."
+        return f"{count(own)} of them by earlier reports, the others {rest}."
+
+
+def track_record(
+    coverage: pd.DataFrame,
+    kinds: Mapping[Any, str],
+    told: Mapping[Any, tuple[str, Estimate]] | None = None,
+) -> TrackRecord:
+    """Set past forecasts beside what came: those that earlier reports made, else recomputed ones.
+
+    Parameters
+    ----------
+    coverage : DataFrame
+        `promolab.campaign.outlook.OutlookCoverage.table`: each promotion that is over,
+        forecast from those over before it.
+    kinds : mapping of promotion_id to str
+        Kinds of the promotions: they make their names.
+    told : mapping of promotion_id to (str, Estimate), optional
+        The week whose report forecast a promotion, and what it expected of those contacted.
+
+    Returns
+    -------
+    TrackRecord
+
+    Examples
+    --------
+    >>> row = {"promotion_id": 7, "starts_at": pd.Timestamp("2017-05-01"), "known": 4}
+    >>> row |= {"contacts": 90, "expected": 9.0, "ci_low": 4.0, "ci_high": 20.0, "observed": 21}
+    >>> coverage = pd.DataFrame([row | {"inside": False}])
+    >>> found = track_record(coverage, {7: "coupon"})
+    >>> found.table[["name", "expected", "inside", "source"]].values.tolist()
+    [['Coupons 7', 9.0, False, 'recomputed']]
+    >>> said = {7: ("2017-W18", Estimate(15.0, 8.0, 25.0, 4))}
+    >>> track_record(coverage, {7: "coupon"}, said).summary()[:40]
+    '1 of 1 forecast held in the 90 % interva'
+    """
+    of = {str(key): kind for key, kind in kinds.items()}
+    named = [promotion_name(of.get(str(i), ""), i) for i in coverage["promotion_id"]]
+    table = coverage.drop(columns="known").assign(source=RECOMPUTED, name=named)
+    by_text = {str(key): value for key, value in (told or {}).items()}
+    rows = [_as_told(row, by_text) for row in table.to_dict("records")]
+    found = pd.DataFrame(rows, columns=table.columns)
+    found = found.assign(text=found["promotion_id"].astype(str))
+    found = found.sort_values(["starts_at", "text"], ascending=[False, True], ignore_index=True)
+    here = {of[i] for i in found["text"] if i in of}
+    return TrackRecord(found.drop(columns="text"), tuple(sorted(here)))
+
+
+def _as_told(row: dict[Any, Any], told: Mapping[str, tuple[str, Estimate]]) -> dict[Any, Any]:
+    if str(row["promotion_id"]) not in told:
+        return row
+    week, e = told[str(row["promotion_id"])]
+    known = e.ci_low == e.ci_low
+    inside = e.ci_low <= row["observed"] <= e.ci_high if known else pd.NA
+    said = {"expected": e.value, "ci_low": e.ci_low, "ci_high": e.ci_high, "inside": inside}
+    return row | said | {"source": week}
