@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -243,6 +245,106 @@ def test_a_plan_speaks_and_draws():
     assert plan.to_dict()["funnel"]["7"]["planned"] == 100
     with pytest.raises(InputError, match="'8' is not in the plan; these are: 7"):
         plan.plot(promotion_id="8")
+
+
+# Rules that only some plans meet: an example for each, worked by hand.
+
+
+def plan_of(frames: dict[str, pd.DataFrame], chances: dict[int, list[float]], **options) -> Plan:
+    """Plan promotions (by id) for customers 0, 1, …, who have these chances."""
+    n = len(next(iter(chances.values())))
+    events = pd.DataFrame({"customer_id": np.arange(n), "ts": AS_OF - DAY, "kind": "purchase"})
+    scores = pd.concat(
+        pd.DataFrame({"customer_id": np.arange(n), "promotion_id": p, "p_redeemed": chance})
+        for p, chance in chances.items()
+    )
+    return plan_week(shop_of({"events": events} | frames), scores, AS_OF, [*chances], **options)
+
+
+def promotions_of(ids: list[int], channels: list[str | None], **columns: Any) -> pd.DataFrame:
+    """Promotions that start tomorrow and run for ten days."""
+    table = pd.DataFrame({"promotion_id": ids, "kind": "coupon", "channel": channels})
+    return table.assign(starts_at=AS_OF + DAY, ends_at=AS_OF + 11 * DAY).assign(**columns)
+
+
+def at_step(plan: Plan, step: str, promotion: int = 7) -> list[int]:
+    rows = plan.steps[(plan.steps["step"] == step) & (plan.steps["promotion_id"] == promotion)]
+    return rows["customer_id"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("channels", "over"),
+    [
+        (["email", "email"], [0]),  # two messages at once, and one of the two allowed is used up
+        (["email", "sms"], []),  # one message on each channel
+    ],
+)
+def test_each_promotion_of_a_bundle_is_a_message_of_its_own(channels, over):
+    made = pd.DataFrame({"promotion_id": 6, "customer_id": [0], "ts": AS_OF - DAY})
+    table = promotions_of([6, 7, 8], ["email", *channels])
+    table.loc[0, ["starts_at", "ends_at"]] = AS_OF - 2 * DAY, AS_OF
+    rules = ContactRules(limits=(ContactLimit(2, 7, "email"),), bundles={"both": ("7", "8")})
+    plan = plan_of(
+        {"promotions": table, "exposures": made}, {7: [0.5, 0.4], 8: [0.5, 0.4]},
+        rules=rules, list_size=2,
+    )  # fmt: skip
+    assert at_step(plan, "over_limit", 7) == over
+
+
+def test_a_promotion_without_a_channel_keeps_the_limits_of_all():
+    made = pd.DataFrame({"promotion_id": 6, "customer_id": [0, 1], "ts": AS_OF - DAY})
+    table = promotions_of([5, 6, 7], ["sms", "email", None])
+    table.loc[:1, "starts_at"] = AS_OF - 2 * DAY
+    limits = (ContactLimit(1, 7, "email"), ContactLimit(1, 7, "sms"))
+    options = {"rules": ContactRules(limits=limits), "list_size": 3}
+    frames = {"promotions": table, "exposures": made}
+    assert at_step(plan_of(frames, {7: [0.5] * 3}, **options), "over_limit") == [0, 1]
+    table["channel"] = ["sms", "email", "sms"]
+    assert at_step(plan_of(frames, {7: [0.5] * 3}, **options), "over_limit") == []
+    table["channel"] = ["sms", None, "sms"]  # what was sent may have been a text message, too
+    assert at_step(plan_of(frames, {7: [0.5] * 3}, **options), "over_limit") == [0, 1]
+
+
+@pytest.mark.parametrize("first", [7, 8])
+def test_a_bundle_goes_by_its_best_chance_and_its_shortest_list(first):
+    table = promotions_of([7, 8, 9], ["email"] * 3)
+    rules = ContactRules(bundles={"both": ("7", "8")})
+    best, other = [0.9, 0.2, 0.7], [0.1, 0.3, 0.1]  # of the two 0.9, 0.3 and 0.7
+    chances = {first: best, 15 - first: other, 9: [0.8, 0.4, 0.6]}
+    plan = plan_of(
+        {"promotions": table}, chances, rules=rules, list_size={first: 1, 15 - first: 2, 9: 3},
+        standing_holdout=0.0,
+    )  # fmt: skip
+    # The bundle has room for one, its likeliest: 0 by 0.9. The others get 9.
+    assert plan.promotions["list_size"].tolist() == [1, 1, 3]
+    planned = plan.decisions.set_index("customer_id")["planned_action"]
+    assert planned.to_dict() == {0: "both", 1: "9", 2: "9"}
+
+
+def test_consent_as_old_as_the_unsubscribe_does_not_end_it():
+    hours = pd.to_timedelta([-1, 0, 1], unit="h")
+    moment = AS_OF - 3 * DAY
+    left = pd.DataFrame({"promotion_id": 7, "customer_id": [0, 1, 2], "kind": "unsubscribe"})
+    rights = pd.DataFrame({"customer_id": [0, 1, 2], "channel": "email", "allowed": True})
+    frames = {
+        "promotions": promotions_of([7], ["email"]),
+        "responses": left.assign(ts=moment),
+        "contact_rights": rights.assign(since=moment + hours),
+    }
+    plan = plan_of(frames, {7: [0.5] * 3}, list_size=3)
+    assert at_step(plan, "no_right") == [0, 1]
+
+
+def test_past_lists_are_counted_in_customers_not_in_messages():
+    ids = [1, 2, 3, 7]
+    table = promotions_of(ids, ["email"] * 4)
+    table.loc[:2, ["starts_at", "ends_at"]] = AS_OF - 9 * DAY, AS_OF - DAY
+    # 2, 3 and 4 customers, each of whom heard of it three times: 3 in the median, not 9.
+    who = [(p, c) for p, n in ((1, 2), (2, 3), (3, 4)) for c in range(n) for _ in range(3)]
+    made = pd.DataFrame(who, columns=["promotion_id", "customer_id"])
+    made["ts"] = AS_OF - 5 * DAY + pd.to_timedelta(np.arange(len(made)), unit="h")
+    plan = plan_of({"promotions": table, "exposures": made}, {7: [0.5] * 12})
+    assert plan.promotions["list_size"].tolist() == [3] and len(plan.planned) == 3
 
 
 @pytest.mark.parametrize(
