@@ -154,7 +154,7 @@ def coverage(
     seed: int, *, heavy: bool = False, clustered: bool = False, draws: int = DRAWS, n: int = SIZE
 ) -> Iterator[Row]:
     """Check intervals and standard errors against the known truth."""
-    from promolab.metrics.intervals import normal_quantile
+    from promolab.stats import normal_quantile
 
     rng, known = np.random.default_rng(seed), truth()
     found: dict[str, dict[float, list[tuple[float, float, float]]]] = {

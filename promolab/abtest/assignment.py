@@ -175,13 +175,13 @@ def assign(
 
     arms = _checked_shares(shares)
     keys = {role: key_of(role, str(_checked_seed(seed)), _checked_name(name)) for role in _ROLES}
-    column = column_of(customers, "customers")
+    column = column_of("customers", customers)
     ids = _checked_ids(column)
     hashed = siphash(ids, keys["customer"])
     _refuse_repeated(hashed, ids)
     units = len(hashed)
     if cluster is not None:
-        groups = texts_of(column_of(cluster, "cluster", len(hashed)), "cluster")
+        groups = texts_of(column_of("cluster", cluster, len(hashed)), "cluster")
         alone = groups.is_null().to_numpy()
         hashed = np.where(alone, hashed, siphash(groups, keys["cluster"]))
         ordered = np.sort(hashed)
@@ -292,7 +292,7 @@ def _cuts(arms: Mapping[str, Fraction]) -> list[Fraction]:
 def _strata_texts(strata: ArrayLike, n: int) -> pa.ChunkedArray:
     import pandas as pd
 
-    column = column_of(strata, "strata", n)
+    column = column_of("strata", strata, n)
     if pd.api.types.is_bool_dtype(column.dtype):
         column = column.map({True: "true", False: "false"})
     return texts_of(column, "strata")

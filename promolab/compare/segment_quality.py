@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.metrics import holm, two_sided
 from promolab.model.inputs import check_present
 from promolab.results import Result, plain
+from promolab.stats import holm, two_sided
 from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _p_of_one(ratio: float, low: float, high: float, level: float) -> float:
     """Two-sided p-value of a ratio of 1, from its interval (symmetric in the logarithm)."""
     from math import log
 
-    from promolab.metrics import normal_quantile
+    from promolab.stats import normal_quantile
 
     if not ratio > 0:
         return float(1 - level) if high < 1 else 1.0

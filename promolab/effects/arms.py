@@ -274,7 +274,7 @@ def _check_units(unit: np.ndarray, name: str) -> None:
 
 
 def _checked_outcome(outcome: ArrayLike) -> np.ndarray:
-    column = column_of(outcome, "outcome")
+    column = column_of("outcome", outcome)
     try:
         y = column.to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
@@ -291,7 +291,7 @@ def _checked_beside(values: ArrayLike | None, name: str, n: int) -> np.ndarray |
     """Return weights or earlier figures, one per row and finite; weights above 0."""
     if values is None:
         return None
-    column = column_of(values, name)
+    column = column_of(name, values)
     if len(column) != n:
         raise InputError(f"{name} has {len(column):,} rows and outcome {n:,}; give one per row")
     try:
@@ -322,7 +322,7 @@ def _checked_arms(
     """Return 1 for the treated arm, 0 for the control, −1 for others, and the treated's name."""
     import pandas as pd
 
-    column = column_of(arm, "arm")
+    column = column_of("arm", arm)
     if len(column) != n:
         raise InputError(f"arm has {len(column):,} rows and outcome {n:,}; give one per row")
     codes, found = pd.factorize(column)
@@ -351,7 +351,7 @@ def _arm_name(arm: Any) -> str:
 def _cluster_codes(cluster: ArrayLike, n: int) -> np.ndarray:
     import pandas as pd
 
-    column = column_of(cluster, "cluster")
+    column = column_of("cluster", cluster)
     if len(column) != n:
         raise InputError(f"cluster has {len(column):,} rows and outcome {n:,}; give one per row")
     codes, _ = pd.factorize(column)

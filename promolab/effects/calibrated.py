@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.effects.checks_result import figure, lines, spoken
-from promolab.effects.contrasts import mean_of, t_quantile
+from promolab.effects.contrasts import mean_of
 from promolab.results import Estimate, Result, plain
+from promolab.stats import t_quantile
 from promolab.wording import arm_words, capital, count
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ class Drawing:
         """Return half the width of their intervals, shape (n, K − 1)."""
         v = self.covariance
         variance = v[:, 0, 0] + 2 * away * v[:, 0, 1] + away**2 * v[:, 1, 1]
-        return np.asarray(t_quantile(self.degrees, level) * np.sqrt(np.maximum(variance, 0.0)))
+        return np.asarray(t_quantile(level, self.degrees) * np.sqrt(np.maximum(variance, 0.0)))
 
 
 @dataclass(frozen=True)
@@ -419,7 +420,7 @@ class _Line:
 
     @property
     def t(self) -> float:
-        return float(t_quantile(np.asarray(self.degrees), LEVEL))
+        return float(t_quantile(LEVEL, self.degrees))
 
 
 def _line(forward: Forward, k: int, away: np.ndarray, cluster: np.ndarray) -> _Line:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.metrics import dominant_of, normal_quantile
+from promolab.metrics import dominant_of
 from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile
 from promolab.wording import count, more_or_less, number, percent, plural
 
 if TYPE_CHECKING:

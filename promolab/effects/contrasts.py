@@ -10,10 +10,10 @@ import numpy as np
 from promolab.metrics import Dominant, degrees_of, dominant_of
 from promolab.model.inputs import as_numbers, as_texts, is_numeric
 from promolab.results import Estimate
+from promolab.stats import t_quantile
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import ArrayLike
 
 __all__ = [
     "Mean",
@@ -23,8 +23,6 @@ __all__ = [
     "group_means",
     "mean_of",
     "ratio_error",
-    "t_quantile",
-    "two_sided",
     "wald",
 ]
 
@@ -52,7 +50,7 @@ class Means:
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of the intervals, each of shape (g,)."""
-        half = t_quantile(self.degrees, level) * self.std_error
+        half = t_quantile(level, self.degrees) * self.std_error
         return self.value - half, self.value + half
 
 
@@ -151,23 +149,6 @@ def mean_of(scores: np.ndarray, cluster: np.ndarray, level: float) -> Mean:
         float(means.degrees[0]),
         dominant_of(added, cluster, without),
     )
-
-
-def t_quantile(degrees: np.ndarray, level: float) -> np.ndarray:
-    """Return Student's quantile with ``level`` between it and its negative."""
-    from scipy.special import stdtrit
-
-    return np.asarray(stdtrit(degrees, 0.5 + level / 2))
-
-
-def two_sided(value: ArrayLike, std_error: ArrayLike, degrees: ArrayLike) -> np.ndarray:
-    """Return two-sided p values of no difference from 0."""
-    from scipy.special import stdtr
-
-    value = np.asarray(value)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(value == 0, 0.0, np.abs(value) / std_error)
-    return np.asarray(2 * stdtr(degrees, -ratio))
 
 
 def ratio_error(top: np.ndarray, bottom: np.ndarray, cluster: np.ndarray) -> tuple[float, float]:

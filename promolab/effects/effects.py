@@ -13,14 +13,13 @@ from promolab.effects.contrasts import (
     group_means,
     mean_of,
     ratio_error,
-    t_quantile,
-    two_sided,
     wald,
 )
 from promolab.errors import InputError, nearest
 from promolab.metrics import ArmGap as Difference
 from promolab.metrics import Dominant, difference_of
 from promolab.results import Result, plain
+from promolab.stats import t_quantile, two_sided
 from promolab.wording import arm_words, capital, count, percent, plural
 
 if TYPE_CHECKING:
@@ -283,7 +282,7 @@ def average_table(
         found = _plain(rows, k + 1, level) if nuisance.plain else of_scores
         estimate = found.estimate
         lift, error = ratio_error(scores, control, cluster)
-        half = float(t_quantile(np.asarray(of_scores.degrees), level)) * error
+        half = t_quantile(level, of_scores.degrees) * error
         listed.append(
             {
                 "arm": arm,
@@ -291,7 +290,7 @@ def average_table(
                 "ci_low": estimate.ci_low,
                 "ci_high": estimate.ci_high,
                 "std_error": found.std_error,
-                "p_value": float(two_sided(estimate.value, found.std_error, found.degrees)),
+                "p_value": two_sided(estimate.value, found.std_error, found.degrees),
                 "control": control.mean() if len(control) else np.nan,
                 "lift": lift,
                 "lift_low": lift - half,

@@ -24,8 +24,8 @@ from promolab.effects.effects import (
 )
 from promolab.effects.learners.rows import steady
 from promolab.errors import InputError
-from promolab.metrics import normal_quantile
 from promolab.model.inputs import as_frame
+from promolab.stats import normal_quantile
 
 if TYPE_CHECKING:
     import pandas as pd

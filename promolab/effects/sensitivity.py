@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.effects.checks_result import Identification, figure, lines
-from promolab.metrics import difference_of, normal_quantile
+from promolab.metrics import difference_of
 from promolab.results import Result, plain
+from promolab.stats import normal_quantile
 from promolab.wording import arm_words, capital, percent, plural
 
 if TYPE_CHECKING:

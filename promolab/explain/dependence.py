@@ -12,11 +12,12 @@ from scipy.special import expit
 from promolab.errors import InputError
 from promolab.explain.explanation import written
 from promolab.explain.shuffling import terms
-from promolab.metrics import cluster_sums, normal_quantile
+from promolab.metrics import cluster_sums
 from promolab.model import BLOCK, logits_of, model_features
 from promolab.model.inputs import as_numbers, as_texts, check_beside, check_present, is_numeric
 from promolab.model.learners import check_number
 from promolab.results import Estimate, Result, plain
+from promolab.stats import normal_quantile
 from promolab.wording import percent, plural
 
 if TYPE_CHECKING:

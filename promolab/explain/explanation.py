@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.metrics import normal_quantile
 from promolab.model import logits_of, shapley_parts
 from promolab.results import Estimate, Result, plain
+from promolab.stats import normal_quantile
 from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.explain.shuffling import Quality, Shuffles, rescored
-from promolab.metrics import normal_quantile
 from promolab.model import ResponseModel, logits_of, model_features
 from promolab.model.inputs import (
     as_numbers,
@@ -23,6 +22,7 @@ from promolab.model.inputs import (
 )
 from promolab.model.learners import check_number
 from promolab.results import Estimate, Result, plain
+from promolab.stats import normal_quantile
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:

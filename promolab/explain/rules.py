@@ -466,7 +466,7 @@ def tree_rules(
 
 
 def _rules_of(tree: Tree, labels: dict[str, str], level: float) -> TreeRules:
-    from promolab.metrics import wilson
+    from promolab.stats import wilson
 
     walked = list(_walk(tree, labels))
     below = _sums_below(tree)

@@ -1,5 +1,4 @@
-from ._inputs import check_level
-from .comparing import AucComparison, Comparison, compare, compare_auc, holm, two_sided
+from .comparing import AucComparison, Comparison, compare, compare_auc
 from .gain import Lift, LiftPoint, lift
 from .groups import ByGroup, by_group
 from .intervals import (
@@ -10,10 +9,7 @@ from .intervals import (
     difference_of,
     dominant_of,
     intervals_of,
-    normal_quantile,
     part_of_total,
-    share_interval,
-    welch_degrees,
     wilson,
 )
 from .named import (
@@ -62,7 +58,6 @@ __all__ = [
     "brier",
     "by_group",
     "calibration",
-    "check_level",
     "cluster_sums",
     "columns_too_good",
     "compare",
@@ -72,13 +67,11 @@ __all__ = [
     "difference_of",
     "dominant_of",
     "ece",
-    "holm",
     "intervals_of",
     "lift",
     "log_loss",
     "measure",
     "named_metric",
-    "normal_quantile",
     "part_of_total",
     "past_ratios",
     "placements",
@@ -88,12 +81,9 @@ __all__ = [
     "random_effects",
     "roc",
     "row_losses",
-    "share_interval",
     "spread_of",
     "threshold_chart",
     "told_too_good",
-    "two_sided",
     "variance_of",
-    "welch_degrees",
     "wilson",
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import level_of
 from promolab.errors import InputError
 from promolab.results import Estimate
 from promolab.wording import decimals_for, number, percent
@@ -17,11 +18,8 @@ __all__ = [
     "OF_LOSSES",
     "against_base",
     "check_labels",
-    "check_level",
     "check_ranking",
     "check_scores",
-    "check_seed",
-    "check_whole",
     "codes_of",
     "figure",
     "renumbered",
@@ -105,31 +103,11 @@ def check_scores(score: ArrayLike, n: int, name: str = "y_score") -> np.ndarray:
     return values
 
 
-def check_level(level: float) -> float:
-    """Return the confidence level, a share between 0 and 1."""
-    numeric = isinstance(level, (int, float, np.number)) and not isinstance(level, bool)
-    if not numeric or not 0 < level < 1:
-        raise InputError(f"level is {level!r}; give a share between 0 and 1, such as 0.95")
-    return float(level)
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that is no whole number from 0 on."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"seed is {seed!r}; give a whole number from 0 on")
-
-
-def check_whole(value: int, least: int, name: str, *, advice: str = "") -> None:
-    """Refuse a number of draws or bins that is none, or too small."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name} is {value!r}; give at least {least} (a whole number){advice}")
-
-
 def check_ranking(
     y_true: ArrayLike, y_score: ArrayLike, level: float, name: str = "y_score"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and scores of which an AUC can be made."""
-    check_level(level)
+    level_of(level)
     y = check_labels(y_true)
     score = check_scores(y_score, len(y), name)
     positives = int(np.count_nonzero(y))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.metrics._inputs import check_seed
+from promolab.checks import seed_of
 from promolab.metrics.scoring import Gaps, equal_bins, row_losses
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def resampled(sums: Sums, draws: int, seed: int, progress: bool | None = None) -
     """
     from tqdm import tqdm
 
-    check_seed(seed)
+    seed_of(seed)
     units = sums.parts[0].shape[1]
     starts = range(0, units, UNITS)
     pieces = [[part[:, start : start + UNITS] for part in sums.parts] for start in starts]

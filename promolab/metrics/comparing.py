@@ -9,24 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import level_of, whole_number
 from promolab.errors import InputError, nearest
 from promolab.metrics._inputs import (
     OF_LOSSES,
     check_labels,
-    check_level,
     check_ranking,
     check_scores,
-    check_whole,
     codes_of,
     figure,
     renumbered,
 )
 from promolab.metrics._resampled import draws_of
-from promolab.metrics.intervals import normal_quantile
 from promolab.metrics.named import check_groups, measure, named_metric
 from promolab.metrics.ranking import placements, placements_within, variance_of
 from promolab.metrics.scoring import check_probabilities
 from promolab.results import Estimate, Result
+from promolab.stats import holm, normal_quantile, two_sided
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["AucComparison", "Comparison", "compare", "compare_auc", "holm", "two_sided"]
+__all__ = ["AucComparison", "Comparison", "compare", "compare_auc"]
 
 
 @dataclass(frozen=True)
@@ -185,39 +184,6 @@ def compare_auc(
         len(y) if customers is None else int(customers.max()) + 1,
         level,
     )
-
-
-def two_sided(difference: float, error: float, degrees: float = math.inf) -> float:
-    """Return the two-sided p value of no difference; nan where there is no standard error.
-
-    Student's with so many degrees of freedom, without them the normal one.
-    """
-    if difference == 0:
-        return 1.0
-    if not error > 0:  # nan with one unit of a class; 0 where a single pattern repeats
-        return float("nan")
-    if math.isinf(degrees):
-        return math.erfc(abs(difference) / error / math.sqrt(2))
-    from scipy.special import stdtr
-
-    return float(2 * stdtr(degrees, -abs(difference) / error))
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Return p values adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6).
-
-    A missing one counts as a test and stays missing.
-
-    Examples
-    --------
-    >>> holm(np.array([0.01, 0.04, np.nan, 0.02]))
-    array([0.04, 0.08,  nan, 0.06])
-    """
-    order = np.argsort(np.where(np.isnan(p), 2.0, p), kind="stable")
-    scaled = np.minimum(p[order] * np.arange(len(p), 0, -1), 1.0)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.maximum.accumulate(np.where(np.isnan(scaled), 1.0, scaled))
-    return np.where(np.isnan(p), np.nan, adjusted)
 
 
 @dataclass(frozen=True)
@@ -416,9 +382,9 @@ def compare(
     (-0.175, ['reference', 'better'])
     """
     found = named_metric(metric)
-    check_level(level)
+    level_of(level)
     check_groups(found, group)
-    check_whole(draws, 50, "draws", advice=", and 1,000 for a figure to publish")
+    whole_number("draws", draws, 50, hint=", and 1,000 for a figure to publish")
     names, columns = _columns(scores)
     against = _position(names, reference)
     y = check_labels(y_true)

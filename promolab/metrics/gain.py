@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import level_of
 from promolab.errors import InputError
 from promolab.metrics._cuts import cut_variances, found_at, ranked_rows
-from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of, figure
-from promolab.metrics.intervals import share_interval
+from promolab.metrics._inputs import check_labels, check_scores, codes_of, figure
 from promolab.results import Estimate, Result
+from promolab.stats import share_interval
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ def lift(
     >>> point.capture.value, round(point.lift.value, 2), round(point.rate.value, 2)
     (1.0, 3.33, 0.67)
     """
-    check_level(level)
+    level_of(level)
     y = check_labels(y_true)
     score = check_scores(y_score, len(y))
     if not y.any():

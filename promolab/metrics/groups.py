@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import level_of
 from promolab.errors import InputError
-from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of, figure
+from promolab.metrics._inputs import check_labels, check_scores, codes_of, figure
 from promolab.metrics.named import Metric, measure, named_metric
 from promolab.metrics.scoring import check_probabilities
 from promolab.results import Result, plain
@@ -198,7 +199,7 @@ def by_group(
     >>> result.wide()["auc"].tolist(), result.table["note"].tolist()[4]
     ([1.0, 1.0, nan], 'all 2 rows are negative')
     """
-    check_level(level)
+    level_of(level)
     wanted = _wanted(metrics)
     y = check_labels(y_true)
     if any(metric.of_probabilities for metric in wanted):

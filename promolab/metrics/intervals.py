@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.metrics._inputs import check_level
 from promolab.results import Estimate
+from promolab.stats import share_interval, t_quantile, welch_degrees, wilson
 from promolab.wording import number, percent
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    pass
 
 __all__ = [
     "ArmGap",
@@ -29,101 +28,14 @@ __all__ = [
     "difference_of",
     "dominant_of",
     "intervals_of",
-    "normal_quantile",
     "part_of_total",
-    "share_interval",
-    "welch_degrees",
     "wilson",
 ]
-
-
-def normal_quantile(level: float) -> float:
-    """Return z with ``level`` of the standard normal between −z and z."""
-    return NormalDist().inv_cdf(0.5 + check_level(level) / 2)
-
-
-def wilson(
-    successes: ArrayLike, n: ArrayLike, level: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
-    """Confidence interval of a share by Wilson's score method.
-
-    Parameters
-    ----------
-    successes, n : array-like
-        Successes and trials, of shapes that broadcast; neither need be whole, so that an effective
-        number of trials can be given.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    low, high : ndarray
-        Ends of the interval, within [0, 1]; (0, 1) where there is no trial.
-
-    Raises
-    ------
-    InputError
-        If successes are negative or more than trials.
-
-    References
-    ----------
-    Wilson (1927), JASA 22(158); Brown, Cai & DasGupta (2001), Statistical Science 16(2).
-
-    Examples
-    --------
-    >>> low, high = wilson(12, 80)
-    >>> round(float(low), 3), round(float(high), 3)
-    (0.088, 0.244)
-    """
-    hits, trials = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
-    # A sum of floats may lie a hair outside of what it is a share of.
-    slack = 1e-9 * np.maximum(trials, 1.0)
-    if wrong := int(np.count_nonzero((hits < -slack) | (hits > trials + slack))):
-        raise InputError(
-            f"{wrong:,} of {hits.size:,} pairs have successes below 0 or above n; "
-            "give 0 ≤ successes ≤ n"
-        )
-    z = normal_quantile(level)
-    some = np.where(trials > 0, trials, 1.0)
-    share = np.clip(hits / some, 0.0, 1.0)
-    middle = (share + z**2 / (2 * some)) / (1 + z**2 / some)
-    half = z / (1 + z**2 / some) * np.sqrt(share * (1 - share) / some + z**2 / (4 * some**2))
-    # At 0 and 1 the ends are exact in algebra, and so they are here.
-    low = np.where((trials > 0) & (share > 0), np.clip(middle - half, 0, 1), 0.0)
-    high = np.where((trials > 0) & (share < 1), np.clip(middle + half, 0, 1), 1.0)
-    return low, high
 
 
 def cluster_sums(values: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
     """Add values up within clusters (codes 0, 1, …); without clusters each row is its own."""
     return values if cluster is None else np.bincount(cluster, weights=values)
-
-
-def share_interval(
-    share: ArrayLike, variance: ArrayLike, n: ArrayLike, level: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's interval of a share at the sample size that its variance amounts to.
-
-    Parameters
-    ----------
-    share : array-like
-        The estimate, within [0, 1].
-    variance : array-like
-        Its variance, clustering included.
-    n : array-like
-        Independent units behind it: how many trials it counts as where the variance is 0, as it is
-        when all or none succeed.
-
-    References
-    ----------
-    The effective sample size of Korn & Graubard (1998), Survey Methodology 24(2), in Wilson's
-    interval; Franco, Little, Louis & Slud (2019), J. of Survey Statistics and Methodology 7(3).
-    """
-    share, variance, n = (np.asarray(values, dtype=float) for values in (share, variance, n))
-    spread = np.clip(share * (1 - share), 0.0, None)
-    flat = (variance <= 1e-15) | (spread <= 1e-15)
-    effective = np.where(flat, n, spread / np.where(flat, 1.0, variance))
-    return wilson(np.clip(share, 0, 1) * effective, effective, level)
 
 
 def part_of_total(
@@ -170,9 +82,7 @@ def part_of_total(
     residual = (member - part) * values[:, None]
     variance = n / max(n - 1, 1) * (residual**2).sum(axis=0) / total**2
     if (values < 0).any():
-        from scipy.special import stdtrit
-
-        half = float(stdtrit(max(n - 1, 1), 0.5 + level / 2)) * np.sqrt(variance)
+        half = t_quantile(level, max(n - 1, 1)) * np.sqrt(variance)
         low, high = part - half, part + half
     else:
         low, high = share_interval(part, variance, float(n), level)
@@ -255,38 +165,8 @@ class TwoArms:
 
     def interval(self, level: float) -> tuple[float, float]:
         """Return the difference ± Student's quantile × standard error."""
-        from scipy.special import stdtrit
-
-        half = float(stdtrit(self.degrees, 0.5 + level / 2)) * math.sqrt(self.variance)
+        half = t_quantile(level, self.degrees) * math.sqrt(self.variance)
         return self.value - half, self.value + half
-
-
-def welch_degrees(variances: list[float], units: list[float]) -> float:
-    """Return the degrees of freedom of a sum of independent means (Welch–Satterthwaite).
-
-    By the number of units in each, not by how their squares are spread: one row that makes up most
-    of the variance leaves 1 or 2 of those and an interval that says nothing. Such a row is named
-    instead (`promolab.metrics.dominant_of`).
-
-    Parameters
-    ----------
-    variances : list of float
-        Of each mean.
-    units : list of float
-        Independent units behind each; need not be whole.
-
-    References
-    ----------
-    Welch (1947), Biometrika 34; Satterthwaite (1946), Biometrics Bulletin 2.
-
-    Examples
-    --------
-    >>> round(welch_degrees([4.0, 1.0], [11, 31]), 1), welch_degrees([0.0, 0.0], [11, 31])
-    (15.3, 10.0)
-    """
-    few = [max(n - 1.0, 1.0) for n in units]
-    below = sum(v**2 / df for v, df in zip(variances, few, strict=True))
-    return sum(variances) ** 2 / below if below > 0 else min(few)
 
 
 def compare_means(
@@ -558,9 +438,7 @@ def _alone(side: ArmMean, share: bool, level: float) -> Estimate:
         plain_variance = side.variance * (side.units - 1) / side.units
         low, high = share_interval(side.value, plain_variance, side.worth, level)
         return Estimate(side.value, float(low), float(high), side.rows)
-    from scipy.special import stdtrit
-
-    t = float(stdtrit(max(side.worth - 1, 1.0), 0.5 + level / 2))
+    t = t_quantile(level, max(side.worth - 1, 1.0))
     half = t * math.sqrt(side.level_variance)
     return Estimate(side.value, side.value - half, side.value + half, side.rows)
 

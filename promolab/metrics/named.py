@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.checks import level_of
 from promolab.errors import InputError, nearest
-from promolab.metrics._inputs import OF_LOSSES, check_level
+from promolab.metrics._inputs import OF_LOSSES
 from promolab.metrics.gain import lift
 from promolab.metrics.ranking import roc
 from promolab.metrics.recall import precision_recall
@@ -349,7 +350,7 @@ def measure(
     if found.kind == "average_precision":
         return precision_recall(y_true, p, cluster, level).estimate
     if found.kind == "brier":
-        return brier_estimate(y_true, p, cluster, check_level(level))
+        return brier_estimate(y_true, p, cluster, level_of(level))
     if found.kind == "log_loss":
         return log_loss(y_true, p, cluster, level).estimate
     if found.kind == "ece":

@@ -11,6 +11,7 @@ import numpy as np
 
 from promolab.errors import InputError
 from promolab.results import Estimate, Result, plain
+from promolab.stats import t_quantile
 from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:
@@ -72,11 +73,9 @@ class Spread(Result):
         >>> round(low, 2), round(high, 2)
         (0.47, 1.08)
         """
-        from scipy.stats import t
-
         if self.k < 3:
             return float("nan"), float("nan")
-        half = t.ppf((1 + level) / 2, self.k - 2) * np.sqrt(self.sd**2 + self.se**2 + variance)
+        half = t_quantile(level, self.k - 2) * np.sqrt(self.sd**2 + self.se**2 + variance)
         return float(self.mean - half), float(self.mean + half)
 
     def to_frame(self) -> pd.DataFrame:
@@ -118,8 +117,6 @@ def random_effects(values: ArrayLike, variances: ArrayLike) -> Spread:
     >>> round(spread.mean, 3), round(spread.sd, 3), spread.k
     (0.775, 0.064, 4)
     """
-    from scipy.stats import t
-
     x, v = np.asarray(values, dtype=np.float64), np.asarray(variances, dtype=np.float64)
     if x.shape != v.shape or x.ndim != 1:
         raise InputError(f"values have shape {x.shape} and variances {v.shape}; expected (k,) both")
@@ -135,7 +132,7 @@ def random_effects(values: ArrayLike, variances: ArrayLike) -> Spread:
     tau2 = max(0.0, (q - (k - 1)) / (w.sum() - (w @ w) / w.sum()))
     w = 1 / (v + tau2)
     mean, se = float((w @ x) / w.sum()), float(w.sum() ** -0.5)
-    half = float(t.ppf(0.975, k - 1)) * se
+    half = t_quantile(0.95, k - 1) * se
     return Spread(mean, mean - half, mean + half, float(np.sqrt(tau2)), se, k)
 
 
@@ -219,13 +216,11 @@ class PastRatios(Result):
         >>> round(e.value, 2), round(e.ci_low, 2), round(e.ci_high, 2)
         (1.02, 0.63, 1.58)
         """
-        from scipy.stats import t
-
         value, error = self._of(type_)
         if self.freedom < 1 or not value > 0:
             return Estimate(value, float("nan"), float("nan"), self.k)
         s = math.sqrt(self.sd**2 + math.log1p(error**2) + math.log1p(variance))
-        half = float(t.ppf((1 + level) / 2, self.freedom)) * s
+        half = t_quantile(level, self.freedom) * s
         low, high = (value * math.exp(min(x - s * s / 2, 700.0)) for x in (-half, half))
         # Where hardly anything is known the mean of so skewed a figure lies above its quantiles.
         return Estimate(value, low, max(high, value), self.k)

@@ -11,8 +11,9 @@ import numpy as np
 from promolab.errors import InputError
 from promolab.metrics._cuts import slope_around
 from promolab.metrics._inputs import check_ranking, codes_of, figure
-from promolab.metrics.intervals import cluster_sums, share_interval
+from promolab.metrics.intervals import cluster_sums
 from promolab.results import Estimate, Result, plain
+from promolab.stats import share_interval, t_quantile
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
@@ -217,8 +218,6 @@ def auc_interval(auc: float, variance: Variance, level: float) -> tuple[float, f
     95, 95 % (50); the plain one (± 1.96 standard errors) 86, 79 %, 91, 87 %, 93, 91 % and 94, 94 %.
     Of an AUC of 0.95 both cover less (86 and 69 % at 5 positives, 94 and 91 % at 50).
     """
-    from scipy.special import stdtrit
-
     if not np.isfinite(variance.value):
         return 0.0, 1.0
     tail = (1 - level) / 2
@@ -228,7 +227,7 @@ def auc_interval(auc: float, variance: Variance, level: float) -> tuple[float, f
             return unlikely, 1.0
         return (0.0, 1 - unlikely) if auc <= 0 else (auc, auc)
     scale = np.sqrt(variance.value) / (auc * (1 - auc))
-    half = stdtrit(variance.degrees, 1 - tail) * scale
+    half = t_quantile(level, variance.degrees) * scale
     middle = np.log(auc / (1 - auc))
     low, high = 1 / (1 + np.exp(-np.array([middle - half, middle + half])))
     return float(low), float(high)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.metrics._inputs import check_ranking, codes_of, figure
-from promolab.metrics.intervals import share_interval
 from promolab.metrics.ranking import Variance, auc_interval
 from promolab.metrics.within import down_the_list, list_order, spread_of
 from promolab.results import Estimate, Result, plain
+from promolab.stats import share_interval
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:

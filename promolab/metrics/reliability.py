@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import level_of
 from promolab.errors import InputError
-from promolab.metrics._inputs import OF_LOSSES, against_base, check_level, codes_of, figure
-from promolab.metrics.intervals import cluster_sums, normal_quantile, share_interval
+from promolab.metrics._inputs import OF_LOSSES, against_base, codes_of, figure
+from promolab.metrics.intervals import cluster_sums
 from promolab.metrics.scoring import (
     Gaps,
     check_probabilities,
@@ -22,6 +23,7 @@ from promolab.metrics.scoring import (
 )
 from promolab.metrics.within import around, spread_of
 from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile, share_interval
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -236,7 +238,7 @@ def brier(
     >>> round(result.value, 3), round(parts, 3), round(result.resolution, 4)
     (0.205, 0.205, 0.0625)
     """
-    check_level(level)
+    level_of(level)
     y, probability = check_probabilities(y_true, p, bins)
     codes, names = codes_of(cluster, len(y), "cluster")
     n, base = len(y), float(y.mean())
@@ -463,7 +465,7 @@ def calibration(
     >>> round(result.observed_expected.value, 2), result.bins["observed"].tolist()
     (1.11, [0.25, 0.75])
     """
-    check_level(level)
+    level_of(level)
     y, probability = check_probabilities(y_true, p, bins)
     if not probability.any():
         raise InputError("p is 0 in every row; nothing can be compared with an expectation of 0")

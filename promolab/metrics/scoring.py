@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.checks import level_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics._inputs import (
     OF_LOSSES,
     against_base,
     check_labels,
-    check_level,
     check_scores,
-    check_whole,
     codes_of,
     figure,
 )
-from promolab.metrics.intervals import normal_quantile
 from promolab.metrics.within import Spread, around, positive_interval, spread_of
 from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def check_probabilities(
             f"p has {outside:,} of {len(y):,} values outside [0, 1]; give probabilities, not "
             "scores (a model's predict_proba)"
         )
-    check_whole(bins, 1, "bins")
+    whole_number("bins", bins, 1)
     return y, probability
 
 
@@ -391,7 +390,7 @@ def log_loss(
     >>> round(result.value, 4), round(result.skill.value, 2)
     (0.1976, 0.71)
     """
-    check_level(level)
+    level_of(level)
     y, probability = check_probabilities(y_true, p)
     codes, names = codes_of(cluster, len(y), "cluster")
     losses = row_losses(y, probability)
@@ -551,7 +550,7 @@ def ece(
     >>> round(result.value, 3), result.value < result.by_chance, result.debiased.ci_low
     (0.05, True, 0.0)
     """
-    check_level(level)
+    level_of(level)
     y, probability = check_probabilities(y_true, p, bins)
     codes, names = codes_of(cluster, len(y), "cluster")
     gaps = Gaps.between(y, probability, equal_bins(probability, bins), codes)

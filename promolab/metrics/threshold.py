@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.checks import level_of, seed_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics._inputs import (
     check_labels,
-    check_level,
     check_scores,
-    check_seed,
-    check_whole,
     codes_of,
 )
-from promolab.metrics.intervals import normal_quantile
 from promolab.metrics.within import down_the_list, list_order
 from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile
 from promolab.wording import count, decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
@@ -340,9 +338,9 @@ def threshold_chart(
     >>> result.threshold, result.contacted, result.profit.value, result.everybody.value
     (0.6, 4, 18.0, 6.0)
     """
-    check_level(level)
-    check_whole(draws, 50, "draws")
-    check_seed(seed)
+    level_of(level)
+    whole_number("draws", draws, 50)
+    seed_of(seed)
     y = check_labels(y_true)
     score = check_scores(p, len(y), "p")
     codes, names = codes_of(cluster, len(y), "cluster")

@@ -12,6 +12,7 @@ from promolab.metrics._inputs import check_ranking, codes_of, figure, renumbered
 from promolab.metrics.intervals import cluster_sums
 from promolab.metrics.ranking import Placements, auc_interval, placements_within, variance_of
 from promolab.results import Estimate, Result, plain
+from promolab.stats import t_quantile
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
@@ -119,11 +120,9 @@ def positive_interval(value: float, spread: Spread, level: float) -> tuple[float
 
 
 def _half(spread: Spread, level: float) -> float:
-    from scipy.special import stdtrit
-
     if not math.isfinite(spread.std_error):
         return math.inf
-    return float(stdtrit(spread.degrees, 0.5 + level / 2)) * spread.std_error
+    return t_quantile(level, spread.degrees) * spread.std_error
 
 
 def list_order(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

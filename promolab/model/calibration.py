@@ -11,8 +11,8 @@ import numpy as np
 
 from promolab.errors import InputError, nearest
 from promolab.model.inputs.encoding import unseen_expected
-from promolab.model.inputs.folds import dealt
 from promolab.model.inputs.reading import check_labels, check_weight
+from promolab.stats import dealt
 from promolab.wording import plural
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from promolab.model.learners import Learner, Training, fitted_learners, make_lea
 from promolab.model.learners._base import check_number, check_word
 from promolab.model.learners.linear import DEFAULT_L2, Logistic
 from promolab.model.saved import Saved
+from promolab.stats import t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -265,15 +266,10 @@ class ResponseModel(Saved):
         DataFrame
             feature (encoded column), source (its feature), weight, ci_low, ci_high.
         """
-        from scipy.stats import t
-
-        from promolab.metrics import check_level
-
         self._require_fit()
-        check_level(level)
         if not hasattr(self, "weights_"):
             raise InputError(f"a {self.kind} model has no coefficients; use importance instead")
-        half = t.ppf((1 + level) / 2, max(self.clusters_ - 1, 1)) * self.standard_errors_
+        half = t_quantile(level, max(self.clusters_ - 1, 1)) * self.standard_errors_
         frame = pd.DataFrame(
             {
                 "feature": self.encoder_.names,

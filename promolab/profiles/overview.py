@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.metrics import wilson
 from promolab.profiles.scores import AXES, customer_frame, numeric
 from promolab.results import Result, plain
+from promolab.stats import wilson
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:

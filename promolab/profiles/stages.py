@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.metrics import part_of_total, wilson
+from promolab.metrics import part_of_total
 from promolab.profiles.scores import customer_frame, numeric
 from promolab.results import Result, plain
+from promolab.stats import wilson
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.features import order_lines
-from promolab.metrics import wilson
 from promolab.results import Estimate, Result, plain
+from promolab.stats import wilson
 from promolab.wording import money, percent, plural
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import level_of
 from promolab.errors import InputError, nearest
-from promolab.metrics import check_level
 from promolab.model.inputs import check_beside, customer_folds, outcome_labels
 from promolab.model.learners import Learner, Training
 from promolab.results import Estimate, Result
@@ -235,7 +235,7 @@ def shrink(
     (True, 'forest', True)
     """
     X = model._frame(X)
-    check_level(level)
+    level_of(level)
     methods = _methods(model.kind, method)
     if not (isinstance(most_loss, (int, float)) and most_loss >= 0):
         raise InputError(f"most_loss = {most_loss!r}; give a number of nats from 0 on")

@@ -3,7 +3,7 @@ from .description import ProfilePair, SegmentProfile, describe_segments
 from .method_table import WORDS, MethodComparison, compare_methods
 from .migration import Migration, SegmentTrack, segment_migration, segment_track
 from .naming import THEMES, Theme
-from .responses import SegmentResponse, benjamini_hochberg, segment_response
+from .responses import SegmentResponse, segment_response
 from .segmenter import Segmenter
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "SegmentTrack",
     "Segmenter",
     "Theme",
-    "benjamini_hochberg",
     "compare_methods",
     "describe_segments",
     "segment_advice",

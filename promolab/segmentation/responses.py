@@ -17,12 +17,13 @@ from promolab.segmentation.groups.clustering import (
     grouped_ratio,
     wilson,
 )
+from promolab.stats import benjamini_hochberg, normal_quantile, two_sided
 from promolab.wording import capital, count, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MIN_CUSTOMERS", "SegmentResponse", "benjamini_hochberg", "segment_response"]
+__all__ = ["MIN_CUSTOMERS", "SegmentResponse", "segment_response"]
 
 
 MIN_CUSTOMERS = 30
@@ -185,31 +186,6 @@ def _cell(row: Mapping[Any, Any]) -> str:
 
 def _three(estimate: Estimate) -> tuple[float, float, float]:
     return estimate.value, estimate.ci_low, estimate.ci_high
-
-
-def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
-    """Return p-values adjusted so that a bound on them bounds the false discovery rate.
-
-    Parameters
-    ----------
-    p_values : ndarray of shape (m,)
-        nan stays nan and is not counted.
-
-    Notes
-    -----
-    Benjamini & Hochberg (1995): min over j ≥ i of m · p₍ⱼ₎ / j, p sorted upwards.
-
-    Examples
-    --------
-    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, np.nan])).round(3).tolist()
-    [0.03, 0.04, 0.04, nan]
-    """
-    adjusted = np.full(len(p_values), np.nan)
-    known = np.flatnonzero(~np.isnan(p_values))
-    order = known[np.argsort(p_values[known], kind="stable")]
-    scaled = p_values[order] * len(known) / np.arange(1, len(known) + 1)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return adjusted
 
 
 def segment_response(
@@ -389,8 +365,6 @@ def _mid_p(x: np.ndarray, n: np.ndarray, big_x: np.ndarray, big_n: np.ndarray) -
 
 def _margins(rows: pd.DataFrame, names: list[str], level: float) -> pd.DataFrame:
     """Return each segment over all promotions, against what its promotions do with all."""
-    from scipy.stats import norm
-
     rows = rows.assign(usual=rows.groupby("promotion_id")["y"].transform("mean"))
     by = rows.groupby("segment")
     table = by.agg(contacts=("y", "size"), responses=("y", "sum"), expected=("usual", "mean"))
@@ -404,11 +378,10 @@ def _margins(rows: pd.DataFrame, names: list[str], level: float) -> pd.DataFrame
     table["rate_low"], table["rate_high"] = ends
     error = np.sqrt(_variance_against_usual(rows, table))
     table["difference"] = table["rate"] - table["expected"]
-    half = norm.ppf((1 + level) / 2) * error
+    half = normal_quantile(level) * error
     table["difference_low"] = table["difference"] - half
     table["difference_high"] = table["difference"] + half
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p = 2 * norm.sf(np.abs(table["difference"].to_numpy()) / error)
+    p = two_sided(table["difference"].to_numpy(), error)
     tested = (table["customers"] >= MIN_CUSTOMERS) & (error > 0)
     table["p_value"] = np.where(tested, p, np.nan)
     return table.loc[names].reset_index().astype({"responses": int})

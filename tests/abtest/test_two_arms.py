@@ -7,7 +7,7 @@ import pytest
 
 from promolab.effects.arms import compare_arms
 from promolab.errors import InputError
-from promolab.metrics.intervals import welch_degrees
+from promolab.stats import welch_degrees
 
 N, DRAWS = 1200, 1000
 

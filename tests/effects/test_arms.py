@@ -178,7 +178,7 @@ def test_a_comparison_reads_and_draws():
         ({"cluster": ["x"]}, "cluster has 1 rows"),
         ({"kind": "ratio"}, "kind is 'ratio'"),
         ({"outcome": [1, 2, 3, 4], "kind": "share"}, "outcome holds 2"),
-        ({"level": 95}, "level is 95"),
+        ({"level": 95}, "level = 95; expected a share"),
     ],
 )
 def test_wrong_calls_say_what_is_wrong(change, message):

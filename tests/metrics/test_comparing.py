@@ -181,7 +181,7 @@ def test_bad_input_is_named(rows, models):
         compare(y, [models["plain"], models["noisy"]])
     with pytest.raises(InputError, match="Brier score does not rank inside groups"):
         compare(y, models, "brier", group=rows["group"])
-    with pytest.raises(InputError, match="give at least 50"):
+    with pytest.raises(InputError, match="from 50 on, and 1,000"):
         compare(y, models, "brier", draws=5)
     with pytest.raises(InputError, match="noisy has 3 rows"):
         compare(y, {"plain": models["plain"], "noisy": [1, 2, 3]})
@@ -216,9 +216,9 @@ def test_one_customer_has_no_interval() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"draws": "many"}, "draws is 'many'; give at least 50"),
-        ({"level": "95"}, "level is '95'; give a share"),
-        ({"seed": -1}, "seed is -1; give a whole number from 0 on"),
+        ({"draws": "many"}, "draws = 'many'; expected a whole number from 50 on"),
+        ({"level": "95"}, "level = '95'; expected a share"),
+        ({"seed": -1}, "seed = -1; expected a whole number from 0 on"),
     ],
 )
 def test_settings_that_are_none(change: dict, sentence: str) -> None:

@@ -7,9 +7,9 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from promolab.errors import InputError
-from promolab.metrics import wilson
 from promolab.metrics.intervals import part_of_total
 from promolab.metrics.within import spread_of
+from promolab.stats import wilson
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
@@ -29,7 +29,7 @@ def test_wilson_of_nothing_is_everything():
 def test_wilson_names_bad_counts():
     with pytest.raises(InputError, match="1 of 2 pairs have successes below 0 or above n"):
         wilson([3, 1], [2, 2])
-    with pytest.raises(InputError, match="level is 1"):
+    with pytest.raises(InputError, match="level = 1; expected a share"):
         wilson(1, 2, level=1)
 
 

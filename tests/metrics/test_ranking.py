@@ -196,7 +196,7 @@ def test_bad_groups_and_level_are_named():
         auc_within([0, 0, 1, 1], [1, 2, 3, 4], ["a", "a", "b", "b"])
     with pytest.raises(InputError, match="score_b has 1 rows"):
         compare_auc([0, 1], [1, 2], [1])
-    with pytest.raises(InputError, match="level is 95"):
+    with pytest.raises(InputError, match="level = 95; expected a share"):
         roc([0, 1], [1, 2], level=95)
 
 

@@ -8,7 +8,8 @@ import statsmodels.api as sm
 from sklearn.calibration import calibration_curve
 
 from promolab.errors import InputError
-from promolab.metrics import calibration, wilson
+from promolab.metrics import calibration
+from promolab.stats import wilson
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_bad_input_is_named():
         calibration([0, 1], [0.2, 1.2])
     with pytest.raises(InputError, match="p is 0 in every row"):
         calibration([0, 1], [0, 0])
-    with pytest.raises(InputError, match="bins is 0"):
+    with pytest.raises(InputError, match="bins = 0; expected a whole number from 1 on"):
         calibration([0, 1], [0.1, 0.2], bins=0)
     with pytest.raises(InputError, match="p has 1 missing values of 2"):
         calibration([0, 1], [0.1, np.nan])

@@ -164,11 +164,13 @@ def test_bad_input_is_named(function):
         function([0, 2], [0.2, 0.3])
     with pytest.raises(InputError, match="cluster has 3 rows and y_true 2"):
         function([0, 1], [0.2, 0.3], [1, 2, 3])
-    with pytest.raises(InputError, match="level is 95"):
+    with pytest.raises(InputError, match="level = 95; expected a share"):
         function([0, 1], [0.2, 0.3], level=95)
     for bins in ("ten", 2.5):
         if function is not log_loss:
-            with pytest.raises(InputError, match=f"bins is {bins!r}; give at least 1"):
+            with pytest.raises(
+                InputError, match=f"bins = {bins!r}; expected a whole number from 1 on"
+            ):
                 function([0, 1], [0.2, 0.3], bins=bins)
 
 

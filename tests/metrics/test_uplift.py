@@ -421,7 +421,7 @@ def test_an_impossible_arm_has_no_score():
         ({"convention": "causalml", "propensity": [0.5, 0.5, 0.5, 0.6]}, "ignores propensities"),
         ({"convention": "scikit-uplift", "y": [1.0, 2.0, 0.0, 1.0]}, "binary outcomes only"),
         ({"convention": "pylift", "y": [1.0, -2.0, 0.0, 1.0]}, "negative values"),
-        ({"level": 95}, "level is 95"),
+        ({"level": 95}, "level = 95; expected a share"),
         ({"cluster": ["a", "b", None, "c"]}, "cluster has 1 missing"),
     ],
 )

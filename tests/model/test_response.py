@@ -420,7 +420,7 @@ def test_a_column_of_labels_a_numpy_penalty_and_a_level() -> None:
         ResponseModel().fit(X, np.column_stack([y, y]))
     with pytest.raises(InputError, match=r"y must be 0 or 1 .or bool., and has -1"):
         ResponseModel().fit(X, 2 * y - 1)
-    with pytest.raises(InputError, match="level is 2"):
+    with pytest.raises(InputError, match="level = 2; expected a share"):
         model.coefficients(level=2)
 
 

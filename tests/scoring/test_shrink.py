@@ -152,7 +152,7 @@ def test_mistakes_are_told(forest: ResponseModel, network: ResponseModel) -> Non
         shrink(network, X, y, method="distil")
     with pytest.raises(InputError, match="most_loss = -1"):
         shrink(network, X, y, most_loss=-1)
-    with pytest.raises(InputError, match="level is 95"):
+    with pytest.raises(InputError, match="level = 95; expected a share"):
         shrink(network, X, y, level=95)
     with pytest.raises(InputError, match="y has the outcomes click"):
         shrink(network, X, pd.DataFrame({"click": y}))

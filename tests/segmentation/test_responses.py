@@ -9,9 +9,10 @@ from scipy.stats import fisher_exact, hypergeom
 from statsmodels.stats.multitest import multipletests
 
 from promolab.errors import InputError
-from promolab.segmentation import benjamini_hochberg, segment_response
+from promolab.segmentation import segment_response
 from promolab.segmentation.groups.clustering import difference_interval, wilson
 from promolab.segmentation.responses import _mid_p
+from promolab.stats import benjamini_hochberg
 
 DRAWS, PEOPLE = 1_200, 160
 RATES = {"a": np.array([0.08, 0.15, 0.25, 0.1]), "b": np.array([0.14, 0.24, 0.36, 0.17])}

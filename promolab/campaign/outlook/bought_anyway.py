@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.features import order_lines
-from promolab.metrics import share_interval
 from promolab.results import Estimate, Result
+from promolab.stats import share_interval
 from promolab.wording import answer_to, percent, plural
 
 if TYPE_CHECKING:

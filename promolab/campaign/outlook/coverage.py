@@ -13,8 +13,8 @@ from promolab.campaign.outlook.expected import PREDICTION_LEVEL, kinds_of
 from promolab.campaign.past.schedule import promotion_name
 from promolab.compare import expected_responses, response_ratios
 from promolab.errors import InputError
-from promolab.metrics import wilson
 from promolab.results import Estimate, Result, plain
+from promolab.stats import wilson
 from promolab.wording import answer_to, count, is_one, number, percent, plural
 
 if TYPE_CHECKING:

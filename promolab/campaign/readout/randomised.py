@@ -11,8 +11,8 @@ import pandas as pd
 
 from promolab.campaign.past.decided import ASSIGNED, doubtful_ratio, groups_of, obstacle
 from promolab.effects import RANDOMISED, ArmDifference, Difference, compare_arms
-from promolab.metrics import welch_degrees
 from promolab.results import Estimate, Result
+from promolab.stats import t_quantile, welch_degrees
 from promolab.wording import count, money, more_or_less, number, percent, plural
 
 __all__ = ["HoldoutComparison", "PooledHoldouts", "compare_with_holdout", "pool_holdouts"]
@@ -301,8 +301,6 @@ def pool_holdouts(
     # The smaller group of each tells how well its part of the variance is known.
     few = [float(min(s.treated.n, s.control.n)) for s in found]
     degrees = welch_degrees(list(weight**2 * squares), few)
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(degrees, 0.5 + level / 2)) * variance**0.5
+    half = t_quantile(level, degrees) * variance**0.5
     n = sum(s.difference.n for s in found)
     return PooledHoldouts(Estimate(value, value - half, value + half, n), len(known), currency)

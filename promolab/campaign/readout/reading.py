@@ -38,8 +38,8 @@ from promolab.contract import Operations, read_operations
 from promolab.effects import FEWEST_COMPARED as FEWEST
 from promolab.effects import Difference, adjusted_difference, design_matrix, not_identified
 from promolab.errors import InputError
-from promolab.metrics import normal_quantile, wilson
 from promolab.results import Estimate
+from promolab.stats import normal_quantile, wilson
 from promolab.wording import count
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import numpy as np
 
 from promolab.metrics._cuts import reach_of, slope_around
 from promolab.metrics.uplift._inputs import Arm, Effects
+from promolab.stats import t_quantile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,10 +105,8 @@ def gain_curve(effects: Effects, cluster: np.ndarray | None, level: float) -> pd
 
 def _quantile(effects: Effects, at: np.ndarray, level: float) -> np.ndarray:
     """Return Student's quantiles: few rows of an arm lie near the top."""
-    from scipy.special import stdtrit
-
     fewest = np.min([arm.count[at] for arm in effects.arms], axis=0)
-    return stdtrit(np.maximum(fewest - 1, 1.0), 0.5 + level / 2)
+    return t_quantile(level, np.maximum(fewest - 1, 1.0))
 
 
 def _by_row(effects: Effects, at: np.ndarray) -> np.ndarray:

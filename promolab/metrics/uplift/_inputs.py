@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.checks import level_of
 from promolab.errors import InputError
-from promolab.metrics._inputs import check_labels, check_level, check_scores, codes_of
+from promolab.metrics._inputs import check_labels, check_scores, codes_of
 from promolab.metrics.uplift.scores import aipw_scores, checked_outcome, checked_propensity
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def check_uplift(
     level: float,
 ) -> UpliftRows:
     """Return the rows, or say what is wrong with them."""
-    check_level(level)
+    level_of(level)
     if gamma is not None:
         if y is not None or treated is not None or propensity is not None:
             raise InputError(

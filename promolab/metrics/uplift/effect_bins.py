@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import whole_number
 from promolab.errors import InputError
-from promolab.metrics._inputs import check_whole
 from promolab.metrics.intervals import difference_of
 from promolab.metrics.scoring import equal_bins, sums_by_bin
 from promolab.metrics.uplift._areas import estimate_of, spread_of
@@ -165,7 +165,7 @@ def effect_calibration(
     >>> round(result.slope.value, 2), result.bins["observed"].tolist()
     (1.5, [0.0, 1.5, 3.0])
     """
-    check_whole(bins, 1, "bins")
+    whole_number("bins", bins, 1)
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
     predicted = check_uplift_score(effect, rows.n, "effect")
     if not np.isfinite(predicted).all():

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError, nearest
-from promolab.metrics.comparing import two_sided
 from promolab.metrics.uplift._areas import influence, spread_of
 from promolab.metrics.uplift._inputs import check_uplift, check_uplift_score, effects_of, ranking_of
 from promolab.metrics.within import around
 from promolab.results import Estimate, Result
+from promolab.stats import two_sided
 from promolab.wording import decimals_for, number, percent
 
 if TYPE_CHECKING:

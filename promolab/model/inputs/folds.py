@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import numbers
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
+from promolab.stats import dealt
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ __all__ = [
     "Folds",
     "TimeSplit",
     "customer_folds",
-    "dealt",
     "known_labels",
     "moment_among",
     "promotion_folds",
@@ -333,27 +332,6 @@ def customer_folds(customers: ArrayLike, folds: int = BLOCKS, seed: int = 0) -> 
     ]
     words = "fold of customers predicted from the other customers (no test out of time)"
     return Folds(tuple(parts), words, _nothing())
-
-
-def dealt(units: ArrayLike, folds: int, seed: int) -> tuple[np.ndarray, int]:
-    """Deal whole units out to folds in the order of a hash, whatever the order of the rows.
-
-    Returns
-    -------
-    fold : ndarray of int, shape (n,)
-        0, 1, …: ``folds`` of them, or as many as there are units.
-    units : int
-        How many there are.
-
-    Examples
-    --------
-    >>> dealt(["a", "b", "a"], folds=5, seed=0)
-    (array([0, 1, 0]), 2)
-    """
-    codes, names = pd.factorize(np.asarray(units))
-    hashes = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in names]
-    rank = np.argsort(np.argsort(np.array(hashes)))
-    return (rank % max(min(folds, len(names)), 1))[codes], len(names)
 
 
 def _nothing() -> pd.DataFrame:

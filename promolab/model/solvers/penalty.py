@@ -10,8 +10,8 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.model.inputs.encoding import Encoder, unseen_expected
-from promolab.model.inputs.folds import dealt
 from promolab.model.inputs.reading import check_beside, check_labels, check_weight
+from promolab.stats import dealt
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

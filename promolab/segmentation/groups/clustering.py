@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.metrics import normal_quantile, share_interval
-from promolab.metrics import wilson as wilson_of_counts
+from promolab.stats import normal_quantile, share_interval, t_quantile
+from promolab.stats import wilson as wilson_of_counts
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -138,8 +138,6 @@ def grouped_mean(
     >>> mean.item(), round(low.item(), 1), round(high.item(), 1)
     (2.0, -10.7, 14.7)
     """
-    from scipy.stats import t
-
     known = ~np.isnan(values)
     value = np.where(known, values, 0.0)
     member = member * known[:, None]
@@ -148,7 +146,7 @@ def grouped_mean(
         mean = (value @ member) / n
         squares = (((value[:, None] - np.nan_to_num(mean)) * member) ** 2).sum(axis=0)
         error = np.sqrt(squares / (n - 1) / n)
-    half = np.where(n > 1, t.ppf((1 + level) / 2, np.maximum(n - 1, 1)) * error, np.nan)
+    half = np.where(n > 1, t_quantile(level, np.maximum(n - 1, 1)) * error, np.nan)
     return mean, mean - half, mean + half
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.results import Result
 from promolab.segmentation.groups.rfm import in_a_sentence
+from promolab.stats import normal_quantile
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -279,14 +280,12 @@ def _index_interval(
     inside: np.ndarray, size: np.ndarray, listed: float | np.ndarray, total: float, level: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Delta-method interval of log(inside · total / (size · listed)) under multinomial cells."""
-    from scipy.stats import norm
-
     empty = inside == 0
     half = np.where(empty, 0.5, 0.0)
     a = inside + half
     in_segment, in_list, n = size + 2 * half, listed + 2 * half, total + 4 * half
     own = 1 / a - 1 / in_segment - 1 / in_list
     variance = a * own**2 + (in_segment - a) / in_segment**2 + (in_list - a) / in_list**2 - 1 / n
-    width = norm.ppf((1 + level) / 2) * np.sqrt(np.maximum(variance, 0))
+    width = normal_quantile(level) * np.sqrt(np.maximum(variance, 0))
     centre = np.log(a * n / (in_segment * in_list))
     return np.where(empty, 0.0, np.exp(centre - width)), np.exp(centre + width)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from promolab.metrics import normal_quantile
 from promolab.segmentation.groups import rfm
 from promolab.segmentation.groups.choosing import Chosen, choose
 from promolab.segmentation.groups.clustering import one_thread
@@ -15,6 +14,7 @@ from promolab.segmentation.groups.evidence import NumberOfSegments
 from promolab.segmentation.groups.fitted import group_means
 from promolab.segmentation.methods import by_number as centres
 from promolab.segmentation.methods._base import Grouped, Method, Task
+from promolab.stats import normal_quantile
 from promolab.wording import plural
 
 __all__ = [

@@ -1,0 +1,157 @@
+"""One way to refuse an argument: what is a number, where the ends of a span lie, what is said."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from promolab import checks
+from promolab.errors import InputError
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+def test_whole_numbers_of_python_and_numpy(value):
+    found = checks.whole_number("k", value, 3, 3)
+    assert found == 3 and type(found) is int
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 3.0, np.float64(3), "3", None, float("nan")])
+def test_what_is_no_whole_number(value):
+    with pytest.raises(InputError, match=r"k = .*; expected a whole number$"):
+        checks.whole_number("k", value)
+
+
+@pytest.mark.parametrize("value", [0.5, np.float32(0.5), Fraction(1, 2)])
+def test_numbers_of_python_and_numpy(value):
+    assert checks.real_number("l2", value, above=0) == 0.5
+
+
+@pytest.mark.parametrize(
+    "value", [True, np.False_, "0.5", None, float("nan"), float("inf"), np.float64("-inf"), [1]]
+)
+def test_what_is_no_number(value):
+    assert not checks.is_number(value)
+    with pytest.raises(InputError, match=r"l2 = .*; expected a number$"):
+        checks.real_number("l2", value)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "wrong", "said"),
+    [
+        ({"least": 0}, -1, "a number from 0 on"),
+        ({"above": 0}, 0, "a number above 0"),
+        ({"most": 4}, 5, "a number up to 4"),
+        ({"below": 4}, 4, "a number below 4"),
+        ({"least": 0, "most": 1}, 1.5, "a number from 0 to 1"),
+        ({"least": 0, "below": 1}, 1, "a number from 0 to below 1"),
+        ({"above": 0, "most": 1}, 0, "a number above 0 and up to 1"),
+        ({"above": 0, "below": 0.5}, 0.5, "a number between 0 and 0.5"),
+    ],
+)
+def test_bounds_are_said(bounds, wrong, said):
+    with pytest.raises(InputError) as caught:
+        checks.real_number("x", wrong, **bounds)
+    assert str(caught.value) == f"x = {wrong}; expected {said}"
+    for end in ("least", "most"):
+        if end in bounds:
+            assert checks.real_number("x", bounds[end], **bounds) == bounds[end]
+
+
+def test_numpy_numbers_are_written_as_numbers():
+    with pytest.raises(InputError, match=r"k = 9; expected a whole number from 1 to 5, or None"):
+        checks.whole_number("k", np.int64(9), 1, 5, hint=", or None to choose")
+
+
+@pytest.mark.parametrize(
+    ("ends", "wrong", "said"),
+    [
+        ({}, -0.1, "from 0 to 1, such as 0.1"),
+        ({"zero": False}, 0, "above 0 and up to 1, such as 0.1"),
+        ({"one": False}, 1, "from 0 to below 1, such as 0.1"),
+        ({"zero": False, "one": False}, np.float64(1), "between 0 and 1, such as 0.1"),
+        ({}, 25, r"from 0 to 1 \(0.25, not 25\)"),
+        ({}, True, "from 0 to 1, such as 0.1"),
+    ],
+)
+def test_shares_and_their_ends(ends, wrong, said):
+    with pytest.raises(InputError, match=f"expected a share {said}$"):
+        checks.share("x", wrong, **ends)
+    assert checks.share("x", np.float32(0.5), **ends) == 0.5
+    assert checks.share("x", 0) == 0 and checks.share("x", 1) == 1
+
+
+def test_truth_values_and_texts():
+    assert checks.flag("x", np.True_) is True and checks.flag("x", False) is False
+    with pytest.raises(InputError, match="x = 1; expected True or False"):
+        checks.flag("x", 1)
+    assert checks.text("x", "", empty=True) == ""
+    with pytest.raises(InputError, match="x = 3; expected a text"):
+        checks.text("x", 3)
+
+
+def test_choices():
+    assert checks.choice("arm", 1, [0, 1]) == 1
+    with pytest.raises(InputError, match="arm = 3 is unknown; known: 0, 1"):
+        checks.choice("arm", 3, [0, 1])
+    assert checks.choices_of("arms", ("b", "a"), "abc") == ["b", "a"]
+    with pytest.raises(InputError, match=r"arms = \[\]; expected at least one, each once"):
+        checks.choices_of("arms", [])
+    with pytest.raises(InputError, match="arms = 'd' is unknown"):
+        checks.choices_of("arms", ["a", "d"], "abc")
+
+
+def test_files_and_columns_are_there(tmp_path):
+    (tmp_path / "a.csv").write_text("x\n")
+    assert checks.file_there(str(tmp_path / "a.csv")) == tmp_path / "a.csv"
+    with pytest.raises(InputError, match="there is no file"):
+        checks.file_there(tmp_path)
+    checks.columns_there(pd.DataFrame({"a": [1]}), ["a"])
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 2], (1, 2), np.array([1, 2]), pd.Series([1, 2], index=[5, 5]), pa.array([1, 2])]
+)
+def test_a_column_is_numbered_from_0(values):
+    column = checks.column_of("x", values, 2)
+    assert column.tolist() == [1, 2] and column.index.tolist() == [0, 1]
+    with pytest.raises(InputError, match="x has 2 rows and customers 3; give one per row"):
+        checks.column_of("x", values, 3)
+
+
+@pytest.mark.parametrize("values", ["ab", {1: 2}, {1, 2}, pd.DataFrame({"a": [1]}), 3])
+def test_what_is_no_column(values):
+    with pytest.raises(InputError, match=r"x is a .*; give one column"):
+        checks.column_of("x", values)
+
+
+def test_columns_of_numbers():
+    assert checks.numbers_of("x", [[1], [2]]).tolist() == [1.0, 2.0]
+    assert checks.numbers_of("x", np.array([1, 2], dtype=np.float32)).dtype == np.float32
+    for values, said in (
+        (["a"], "x holds 'a'; expected numbers"),
+        ([[1, 2]], "x has shape"),
+        ([1.0, None, np.nan], "x has 2 missing values of 3; leave out rows without one"),
+    ):
+        with pytest.raises(InputError, match=said):
+            checks.numbers_of("x", values)
+    with pytest.raises(InputError, match="x holds infinite values"):
+        checks.numbers_of("x", [np.inf], finite=True)
+    with pytest.raises(InputError, match="x has 1 rows and y_true 2"):
+        checks.numbers_of("x", [1.0], 2)
+
+
+def test_labels():
+    for values in ([0, 1], [False, True], [0.0, 1.0], np.array([0, 1], dtype=object)):
+        assert checks.labels_of("y", values).tolist() == [False, True]
+    for values, said in (
+        ([], "y is empty"),
+        ([0, 2, 3], "y holds 2, 3; expected 0 and 1"),
+        (["no", "yes"], "y holds 'no'; expected 0 and 1"),
+        ([0, np.nan], "y has 1 missing value of 2; leave out rows whose outcome is not known yet"),
+    ):
+        with pytest.raises(InputError, match=said):
+            checks.labels_of("y", values)
