@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from promolab.campaign.outlook.discount_cost import (
     past_discounts,
     product_of,
 )
+from promolab.metrics.pooling import PastRatios
 from promolab.results import Estimate
 from tests.campaign.made_up import shop_of
 
@@ -82,6 +84,40 @@ def test_what_happens_later_changes_nothing() -> None:
     pd.testing.assert_frame_equal(past_discounts(shop, then), past_discounts(cut, then))
     early = past_discounts(shop, (NOW - 12 * DAY).to_pydatetime())
     assert early["promotion_id"].tolist() == ["A"]
+
+
+def test_what_comes_back_takes_its_discount_off_again() -> None:
+    lines = [
+        ("c1", 36, "purchase", "p1", 2.0),
+        ("c1", 35, "purchase", "p1", 3.0),
+        ("c1", 34, "return", "p1", 2.0),  # written as an amount, not as a sign
+        ("c3", 34, "purchase", "p1", 4.0),
+        ("c3", 33, "cancel", "p1", 4.0),
+    ]
+    columns = ["customer_id", "ago", "kind", "product_id", "coupon_discount"]
+    events = pd.DataFrame(lines, columns=columns)
+    events = events.assign(ts=NOW - events["ago"] * DAY, amount=10.0).drop(columns="ago")
+    redeemed = pd.DataFrame({"promotion_id": "A", "customer_id": ["c1", "c3"], "kind": "redeem"})
+    shop = small_shop(events=events, responses=redeemed.assign(ts=NOW - 35 * DAY))
+    past = past_discounts(shop, NOW.to_pydatetime()).set_index("promotion_id")
+    assert past.loc["A", "discount"] == 3.0 and past.loc["A", "squares"] == 9.0
+
+
+def test_single_redeemers_and_whole_promotions_both_make_the_interval_wide() -> None:
+    # A: 1 and 3, B: 2, 4 and 6. Around the means 2 and 4, each squared: (2/4 + 8/16) ÷ (1 + 2).
+    past = pd.DataFrame({"promotion_id": ["A", "B"], "type": "x", "kind": "coupon"})
+    past = past.assign(starts_at=NOW, redeemers=[2, 3], discount=[4.0, 12.0], squares=[10.0, 56.0])
+    past["per_redeemer"] = past["discount"] / past["redeemers"]
+    told = discount_per_redeemer(past, {"kind": "coupon", "type": "x"})
+    assert told.variation == pytest.approx(1 / 3)
+    # A mean of 2 known to 30 %, promotions that differ by 0.4 in the logarithm, 5 degrees of
+    # freedom: s² = 0.4² + log 1.09 + log(1 + 1/3 ÷ 4), and 2 · exp(−s²/2 ± 2.0150 s).
+    ratios = PastRatios(("",), (2.0,), (0.3,), 2.0, 0.3, 0.4, 5, 7)
+    s2 = 0.16 + math.log(1.09) + math.log(1 + 1 / 12)
+    found = replace(told, ratios=ratios).per_redeemer(4)
+    ends = [2 * math.exp(-s2 / 2 + sign * 2.015048 * math.sqrt(s2)) for sign in (-1, 1)]
+    assert (found.ci_low, found.ci_high) == pytest.approx(ends, rel=1e-5)
+    assert ends == pytest.approx([0.5375, 5.3706], abs=1e-4)
 
 
 def test_a_shop_without_coupon_discounts_knows_nothing() -> None:

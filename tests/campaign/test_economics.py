@@ -95,6 +95,13 @@ def test_break_even_and_the_holdout(found) -> None:
     assert "will not be known" in replace(found, held=0).visible_sentence()
 
 
+def test_sales_are_spread_over_all_planned_held_back_included(found) -> None:
+    # Everybody spent 20 + 9c in two of the last three windows of ten days, nothing in the third.
+    # c = 0, 2, 3 … 9 (1 is in the standing holdout): variance 81 · (284 − 44²/9)/8 = 697.5, of the
+    # three windows 2/3 · 697.5 = 465. Without those held back, 3 and 7, it would be 594.
+    assert found.sales_sd == pytest.approx(465**0.5)
+
+
 def test_what_is_assumed_is_marked_wherever_it_enters(found) -> None:
     assert "margin 25 % (assumed)" in found.break_even_sentence()
     week = LaunchEconomics((found,))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from promolab.campaign.readout.randomised import HoldoutComparison, pool_holdouts
 from promolab.effects.arms import compare_arms
@@ -38,6 +39,22 @@ def test_different_customers_are_weighed_by_the_inverse_of_their_variances() -> 
     assert half == pytest.approx(1.98 * (1 / (1 / v).sum()) ** 0.5, rel=0.02)
     assert found.promotions == 2 and found.difference.n == 1400
     assert "The holdouts of 2 promotions, read together: extra net sales of" in found.summary()
+
+
+def test_with_few_customers_the_variance_is_that_of_a_sample() -> None:
+    """G/(G − 1) over all customers of both, degrees of freedom by the smaller groups."""
+    rng = np.random.default_rng(4)
+    parts = []
+    for start in (0, 12):
+        y, arm = rng.gamma(2.0, 20.0, 12), np.arange(12) < 8
+        parts.append(compared(y, arm, np.arange(start, start + 12)))
+    squares = np.array([p.sales.scores @ p.sales.scores for p in parts])
+    w = (1 / squares) / (1 / squares).sum()
+    summed = float(w**2 @ squares)  # nobody is in both
+    degrees = summed**2 / float((w**2 * squares) ** 2 @ [1 / 3, 1 / 3])  # four are held back
+    e = pool_holdouts(parts).difference
+    half = t.ppf(0.975, degrees) * (summed * 24 / 23) ** 0.5
+    assert (e.ci_high - e.ci_low) / 2 == pytest.approx(half)
 
 
 def test_customers_of_both_count_once() -> None:

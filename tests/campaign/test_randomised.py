@@ -9,8 +9,9 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
-from promolab.campaign.past.decided import read_decisions, sample_ratio
+from promolab.campaign.past.decided import obstacle, read_decisions, sample_ratio
 from promolab.campaign.readout.randomised import compare_with_holdout
 from promolab.campaign.readout.reading import read_out
 from promolab.contract import Settings, Shop
@@ -132,6 +133,36 @@ def test_decisions_at_or_after_the_date_and_of_other_promotions_are_not_read():
     more = pd.concat([frames["decisions"], late, other, again], ignore_index=True)
     read = read_decisions(shop_of(frames | {"decisions": more}), ["P"], NOW)
     assert read.equals(read_decisions(shop_of(frames), ["P"], NOW)) and len(read) == N
+
+
+def held_by_household(households: int, size: int, assigned: int) -> pd.DataFrame:
+    """So many households held back, each of so many customers, and so many assigned alone."""
+    arm = np.repeat(["promotion", "assigned"], [households * size, assigned]).astype(object)
+    homes = np.repeat(np.arange(households), size)
+    cluster = np.append([f"home {h}" for h in homes], [f"alone {i}" for i in range(assigned)])
+    return with_chance(decisions_of(arm, cluster), assigned / len(arm))
+
+
+@pytest.mark.parametrize(
+    ("households", "size", "why"),
+    [
+        (20, 1, ""),  # twenty are enough
+        (19, 1, "only 19 independent customers were held back; 20 are needed"),
+        (19, 3, "only 19 independent customers were held back; 20 are needed"),  # 57 rows
+        (20, 3, ""),
+    ],
+)
+def test_the_smallest_holdout_that_can_be_read_is_20_households(households, size, why):
+    assert obstacle(held_by_household(households, size, 400)) == why
+
+
+def test_the_sample_ratio_is_that_of_whole_households():
+    """100 households of four, one half each: 46 of them are 4 off, where √(100/4) = 5 is usual."""
+    assigned = np.repeat(np.arange(100) < 46, 4)
+    chance, home = np.full(400, 0.5), np.repeat(np.arange(100), 4)
+    # 184 of 400 are 16 off, less 0.5 of continuity; households: √(100 · (4 · 0.5)²) = 20.
+    assert sample_ratio(assigned, chance, home) == pytest.approx(2 * norm.sf(15.5 / 20))
+    assert sample_ratio(assigned, chance, np.arange(400)) == pytest.approx(2 * norm.sf(15.5 / 10))
 
 
 def test_a_bundle_is_read_by_its_own_name():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from promolab.contract import Experiment
-from promolab.effects.calibrated import Forward
+from promolab.effects.calibrated import Forward, _line
 from promolab.effects.model import UpliftModel
 from promolab.errors import InputError
 from promolab.metrics.uplift import effect_calibration, qini
@@ -44,6 +46,22 @@ def without_effect():
 
 
 # Calibrated effects.
+
+
+def test_with_few_customers_the_errors_of_average_and_slope_are_those_of_a_sample():
+    # Two rows of each of four customers, one fold: slope 1 = 8/8, average 12/8.
+    scores, away = np.array([3.0, 1, 2, 0, 5, 1, 0, 0]), np.tile([1.0, -1.0], 4)
+    forward = SimpleNamespace(
+        kept=np.ones((8, 1), dtype=bool),
+        gamma=scores[:, None],
+        fold=np.zeros(8, dtype=int),
+        folds=1,
+    )
+    line = _line(forward, 0, away, np.repeat(np.arange(4), 2))
+    assert (line.average, line.slope) == (1.5, 1.0)
+    # Sums of the customers, of 8: 1, −1, 3, −3 of the average, 0, 0, 2, −2 of the slope; · 4/3.
+    expected = np.array([[20.0, 12.0], [12.0, 8.0]]) / 64 * 4 / 3
+    assert line.covariance == pytest.approx(expected)
 
 
 def test_the_mean_of_shown_effects_is_the_doubly_robust_average(experiment, model):

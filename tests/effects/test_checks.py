@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from promolab.contract import Experiment
 from promolab.effects.checks import check_experiment, check_overlap
 from promolab.effects.checks_result import Refused, p_words
+from promolab.effects.contrasts import arm_contrast
 from promolab.effects.model import UpliftModel
 from tests.effects.made_up import assign, frame, targeted_chances, trial
 
@@ -214,3 +216,13 @@ def test_checks_can_be_drawn_and_listed():
     assert checks.to_frame()["name"].tolist()[:2] == ["arm sizes", "sample ratio"]
     assert checks.to_dict()["checks"]["balance"]["verdict"] == "passed"
     assert "randomised" in checks._repr_html_()
+
+
+def test_with_few_customers_a_difference_is_told_by_the_variance_of_a_sample():
+    values = np.array([[3.0], [-1.0], [-1.0], [-1.0]])
+    raw, weighted, p, _ = arm_contrast(
+        values, np.array([1, 0, 1, 0]), np.full((4, 2), 0.5), 1, np.arange(4), np.full(4, True)
+    )
+    # Each adds 3/2, 1/2, −1/2 and 1/2: together 2, and around their mean 1, 0, −1, 0; · 4/3.
+    assert (raw[0], weighted[0]) == (2.0, 2.0)
+    assert p[0] == pytest.approx(2 * norm.sf(2 / (2 * 4 / 3) ** 0.5))

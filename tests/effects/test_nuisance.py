@@ -88,6 +88,20 @@ def test_trim_may_be_a_chance_or_nothing():
     assert kept_rows(chances, None).all()
 
 
+def test_a_row_is_kept_by_the_chance_of_the_control_as_well():
+    chances = np.array([[0.5, 0.25, 0.25], [0.0, 0.5, 0.5], [0.02, 0.49, 0.49], [0.4, 0.6, 0.0]])
+    assert kept_rows(chances, None).tolist() == [[True] * 2, [False] * 2, [True] * 2, [True, False]]
+    assert kept_rows(chances, 0.05).tolist() == [
+        [True] * 2,
+        [False] * 2,
+        [False] * 2,
+        [True, False],
+    ]
+    # 1/e_k + 1/e_0 is 6 for twenty rows and 1,002 for one that hardly got nothing: it leaves.
+    many = np.vstack([np.tile([0.5, 0.25, 0.25], (20, 1)), [[0.001, 0.4995, 0.4995]]])
+    assert kept_rows(many, "optimal").tolist() == [[True, True]] * 20 + [[False, False]]
+
+
 def test_scores_are_written_out_as_in_the_paper():
     chances = np.tile([0.5, 0.25, 0.25], (600, 1))
     chances[:300] = [0.5, 0.5, 0.0]

@@ -124,3 +124,12 @@ def test_what_cannot_be_is_said() -> None:
         partial_dependence(model, X.iloc[:0], "orders")
     with pytest.raises(InputError, match="at least one"):
         partial_dependence(model, X, "orders", grid=[])
+
+
+def test_few_customers_count_as_a_sample():
+    p = np.array([[0.2], [0.4], [0.3], [0.5], [0.1], [0.3]])
+    mean, low, high = _Averages(p, np.repeat(np.arange(3), 2), 0.95).each()[0]
+    # Less the mean of 0.3 the customers have 0, 0.2 and −0.2: an error of √(0.08 · 3/2) ÷ 6.
+    half = 1.959964 * (0.08 * 3 / 2) ** 0.5 / 6 / (0.3 * 0.7)
+    ends = 1 / (1 + np.exp(-np.log(0.3 / 0.7) + np.array([half, -half])))
+    assert mean == pytest.approx(0.3) and (low, high) == pytest.approx(tuple(ends), rel=1e-6)

@@ -10,6 +10,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.metrics import lift
+from promolab.metrics._cuts import cut_variances, ranked_rows
 
 
 def test_without_ties_it_is_a_cumulative_sum(simulated):
@@ -109,3 +110,13 @@ def test_it_draws_what_it_says(simulated):
     assert list(result.to_frame().columns[:5]) == ["depth", "rows", "capture", "lift", "rate"]
     coarse = lift(rows["y"], rows["score"], [0.5])
     assert "50 %" in coarse.plot().get_title(loc="left") and "50 %" in coarse.summary()
+
+
+def test_few_customers_count_as_a_sample():
+    y = np.array([1, 0, 1, 1, 0, 0, 0, 1], dtype=bool)
+    ranked = ranked_rows(y, -np.arange(8.0), None, 1)
+    customer = np.repeat(np.arange(4), 2)
+    whole, half, flat = np.array([1.0]), np.array([0.5]), np.zeros((1, 1))
+    of_capture, of_rate = cut_variances(ranked, whole, whole, half, flat, customer)
+    # Less the rate of one half the customers have 0, 1, −1 and 0 of 8 rows: 2/64 · 4/3.
+    assert of_rate == pytest.approx(1 / 24) and of_capture == 0

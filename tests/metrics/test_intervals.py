@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t
 from statsmodels.stats.proportion import proportion_confint
 
 from promolab.errors import InputError
-from promolab.metrics.intervals import part_of_total
+from promolab.metrics.intervals import compare_means, intervals_of, part_of_total
 from promolab.metrics.within import spread_of
-from promolab.stats import wilson
+from promolab.stats import share_interval, wilson
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
@@ -87,3 +88,50 @@ def test_one_row_does_not_take_all_degrees_of_freedom():
     few = np.zeros(400)
     few[:12] = ordinary[:12]
     assert spread_of(few - few.mean(), None).degrees < 20
+
+
+def test_without_variance_a_share_counts_as_many_trials_as_there_are_units():
+    share = np.array([0.0, 0.3, 1.0, 0.5])
+    low, high = share_interval(share, [0.0, 0.0, 0.0, 0.25 / 8], [10, 10, 10, 99], 0.95)
+    # z² = 3.8415: none of 10 has the upper end z²/(10 + z²); a variance of p(1 − p)/8 is 8 trials.
+    expected = proportion_confint([0, 3, 10, 4], [10, 10, 10, 8], method="wilson")
+    assert high[0] == pytest.approx(3.8415 / 13.8415, abs=1e-5) and low[0] == 0 and high[2] == 1
+    np.testing.assert_allclose([low, high], expected, atol=1e-12)
+
+
+def test_with_few_units_a_variance_is_that_of_a_sample():
+    """G/(G − 1), Student's quantile with one degree less than units, weighted ones by Kish."""
+    y = np.array([1.0, 2.0, 3.0, 4.0, 8.0])
+    treated = np.arange(5) < 3
+    arms = compare_means(y, treated)
+    # 1, 2, 3: 2 ± 4.3027 · √(1/3); 4 and 8: 6 ± 12.706 · √(8/2).
+    one, other, _ = intervals_of(arms, 0.95, share=False)
+    assert (one.ci_low, one.ci_high) == pytest.approx((-0.4841, 4.4841), abs=1e-4)
+    assert (other.ci_low, other.ci_high) == pytest.approx((-19.412, 31.412), abs=1e-3)
+    assert arms.variance == pytest.approx(1 / 3 + 4)
+    # Two of three units are one customer: means of clusters 1.5 · 2 and 3, G = 2.
+    grouped = compare_means(y, treated, np.array([0, 0, 1, 2, 3]))
+    assert grouped.treated.variance == pytest.approx(2 * 2 * (1 / 3) ** 2)
+    # Weights 1, 1, 2 are worth (1 + 1 + 2)² ÷ (1 + 1 + 4) = 8/3 rows: 5/3 degrees of freedom.
+    weighted = compare_means(y, treated, weight=np.array([1.0, 1.0, 2.0, 1.0, 1.0]))
+    assert weighted.treated.value == 2.25 and weighted.treated.worth == pytest.approx(8 / 3)
+    variance = (1.25**2 + 0.25**2 + 4 * 0.75**2) / 16 * 3 / 2
+    alone = intervals_of(weighted, 0.95, share=False)[0]
+    assert alone.ci_high - 2.25 == pytest.approx(t.ppf(0.975, 5 / 3) * variance**0.5)
+
+
+def test_newcombes_interval_of_customers_in_both_arms_has_their_covariance():
+    # Customers 0 to 3, each treated once and once not; who buys untreated also buys treated.
+    y = np.array([1.0, 1, 0, 0, 1, 0, 0, 0])
+    arms = compare_means(y, np.arange(8) < 4, np.tile(np.arange(4), 2))
+    # Influence ±1/8 against 3/16, −1/16 thrice: covariance 1/32, variances 1/12 and 1/16.
+    assert arms.covariance == pytest.approx(1 / 32)
+    assert (arms.treated.variance, arms.control.variance) == pytest.approx((1 / 12, 1 / 16))
+    together = (1 / 32) / (1 / 12 / 16) ** 0.5  # 0.433
+    (low1, high1), (low0, high0) = (proportion_confint(k, 4, method="wilson") for k in (2, 1))
+    down = (0.5 - low1) ** 2 + (high0 - 0.25) ** 2 - 2 * together * (0.5 - low1) * (high0 - 0.25)
+    up = (high1 - 0.5) ** 2 + (0.25 - low0) ** 2 - 2 * together * (high1 - 0.5) * (0.25 - low0)
+    low, high = intervals_of(arms, 0.95, share=True)[2]
+    assert (low, high) == pytest.approx((0.25 - down**0.5, 0.25 + up**0.5))
+    # Apart it would reach from −0.32 to 0.66.
+    assert (low, high) == pytest.approx((-0.179, 0.571), abs=0.01)

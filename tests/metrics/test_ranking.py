@@ -229,3 +229,19 @@ def test_band_holds_the_true_curve():
         inside += (result.band_low <= truth) & (truth <= result.band_high)
     assert inside[5:96].min() > 910 and inside[5:96].mean() > 935
     assert inside[5:96].mean() < 975
+
+
+def test_customers_in_two_rows_do_not_narrow_the_band_and_it_ends_at_1():
+    rng = np.random.default_rng(8)
+    y = np.arange(120) < 30
+    score, customer = rng.normal(size=120) + y, np.arange(120)
+    once, twice = roc(y, score), roc(np.tile(y, 2), np.tile(score, 2), np.tile(customer, 2))
+    # Each customer twice is each customer once: the squared sums are four times the rows' own.
+    assert np.allclose(twice.band_low, once.band_low, atol=1e-9)
+    assert np.allclose(twice.band_high, once.band_high, atol=1e-9)
+    rows = roc(np.tile(y, 2), np.tile(score, 2))
+    width = (twice.band_high - twice.band_low)[10:60] / (rows.band_high - rows.band_low)[10:60]
+    assert width.min() > 1.2
+    # Down at the last score everybody counts as positive, whatever the draw.
+    assert (once.band_low[-1], once.band_high[-1]) == (1.0, 1.0)
+    assert once.band_low[-2] < 1

@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from promolab.errors import InputError
 from promolab.metrics import precision_recall
+from promolab.stats import wilson
 
 
 @pytest.fixture
@@ -109,3 +110,12 @@ def test_it_draws_what_it_says(rows):
     names = [text.get_text() for text in ax.get_legend().get_texts()]
     assert len(names) == 3 and "a list in random order" in names
     assert "clusters" in result.summary() and len(result.to_frame()) == len(result.recall)
+
+
+def test_few_customers_count_as_a_sample():
+    y, customer = np.array([1, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
+    found = precision_recall(y, np.zeros(8), customer)
+    # One cut, behind all: precision 1/2, and less it the customers have 0, 1, −1 and 0 of 8 rows.
+    # The variance 2/64 · 4/3 is that of 6 trials.
+    low, high = wilson(3, 6)
+    assert (found.band_low[-1], found.band_high[-1]) == pytest.approx((float(low), float(high)))

@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss as log_loss_of_sklearn
 
 from promolab.errors import InputError
 from promolab.metrics import brier, calibration, ece, log_loss
+from promolab.metrics.scoring import Gaps
 
 
 @pytest.fixture
@@ -217,3 +218,10 @@ def test_distances_draw_what_they_say(rows):
     distance = ece(rows["y"], rows["p"], rows["cluster"])
     shown = distance.plot().collections[-1].get_offsets()[:, 0]
     np.testing.assert_allclose(shown, distance.gaps.gaps)
+
+
+def test_few_customers_count_as_a_sample():
+    y, customer = np.array([1.0, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
+    gaps = Gaps.between(y, np.full(8, 0.5), np.zeros(8, dtype=int), customer)
+    # Less what is predicted the customers have 0, 1, −1 and 0 of 8 rows: 2/64 · 4/3.
+    assert gaps.covariance == pytest.approx(1 / 24)

@@ -7,6 +7,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.metrics import threshold_chart
+from promolab.metrics.threshold import cuts_of
 
 
 @pytest.fixture
@@ -122,3 +123,13 @@ def test_it_draws_what_it_says(rows):
     assert "EUR" in ax.get_title(loc="left") and "not in effects" in result.summary()
     by = result.plot(by="threshold")
     np.testing.assert_array_equal(by.lines[0].get_xdata(), result.table["threshold"].iloc[1:])
+
+
+def test_few_customers_count_as_a_sample():
+    values = np.array([4.0, 2.0, 1.0, -1.0, 3.0, -2.0, 0.0, 1.0])
+    cuts = cuts_of(values, np.arange(8), np.tile(np.arange(4), 2))
+    # The customers bring 7, 0, 1 and 0: (50 − 8²/4) · 4/3.
+    assert cuts.totals[-1] == 8 and cuts.errors[-1] == pytest.approx((34 * 4 / 3) ** 0.5)
+    assert cuts.covariance[-1, -1] == pytest.approx(34 * 4 / 3)
+    # Of the first row alone: 4 and thrice nothing, (16 − 4²/4) · 4/3.
+    assert cuts.errors[1] == pytest.approx(4.0)

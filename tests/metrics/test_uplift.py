@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from promolab.errors import InputError
 from promolab.metrics.uplift import (
@@ -22,6 +23,7 @@ from promolab.metrics.uplift import (
     rate,
     uplift_at,
 )
+from promolab.metrics.within import spread_of
 
 
 def experiment(seed: int = 0, n: int = 400, *, ties: bool = False, share: float = 0.4):
@@ -371,6 +373,68 @@ def test_right_effects_have_slope_one_and_stretched_ones_less():
     assert good.bins["observed"].iloc[-1] == pytest.approx(expected, rel=0.02)
     flat = effect_calibration(y, treated, np.ones(40_000))
     assert np.isnan(flat.slope.value) and "equal" in flat.summary()
+
+
+@pytest.mark.parametrize("way", ["rows", "runs", "customers"])
+def test_the_ratio_to_the_effect_counts_what_moves_both(way, monkeypatch):
+    """Fieller's interval from the jackknife: whose effect is high raise Qini and the average."""
+    n = 300
+    rng = np.random.default_rng(3)
+    score = rng.normal(size=n)
+    gamma = 1.0 + np.maximum(score, 0.0) ** 2 + 0.2 * rng.normal(size=n)
+    if way == "runs":
+        monkeypatch.setattr(gain_curve, "MANY_ROWS", 10)
+    cluster = np.arange(n) if way == "customers" else None
+    found = qini(None, None, score, gamma=gamma, cluster=cluster)
+
+    def both(k):
+        part = qini(None, None, score[k], gamma=gamma[k])
+        return np.array([part.qini, part.effect.value])
+
+    (area, effect), parts = jackknife(both, n)
+    covariance = np.cov(parts.T) / n
+    assert covariance[0, 1] > 0.5 * np.sqrt(covariance[0, 0] * covariance[1, 1])
+
+    def fieller(between: float) -> np.ndarray:
+        z2 = 1.968**2
+        a = effect**2 - z2 * covariance[1, 1]
+        b, c = area * effect - z2 * between, area**2 - z2 * covariance[0, 0]
+        return (b + np.array([-1, 1]) * np.sqrt(b * b - a * c)) / a
+
+    ends = np.array([found.relative.ci_low, found.relative.ci_high])
+    width = np.ptp(ends)
+    assert ends == pytest.approx(fieller(covariance[0, 1]), abs=0.05 * width)
+    assert np.ptp(fieller(0.0)) > 1.25 * width
+
+
+def test_few_customers_make_wide_intervals():
+    """Five customers: the sums of their rows' influence, squared, times 5/4."""
+    rng = np.random.default_rng(1)
+    score, cluster = rng.normal(size=60), np.repeat(np.arange(5), 12)
+    gamma = rng.normal(size=60) + np.arange(60) % 5
+    found = qini(None, None, score, gamma=gamma, cluster=cluster)
+    sums = np.bincount(cluster, (gamma - gamma.mean()) / 60)
+    spread = found.effect.ci_high - found.effect.value
+    assert spread == pytest.approx(
+        t.ppf(0.975, spread_of(sums, None).degrees) * np.sqrt(sums @ sums * 5 / 4)
+    )
+    # At the end of the list the gain is the average effect, with its error.
+    end = found.at(1.0)
+    assert end.ci_high - end.value == pytest.approx(t.ppf(0.975, 4) * np.sqrt(sums @ sums * 5 / 4))
+
+
+def test_an_arms_mean_is_weighted_by_one_over_its_chance():
+    # Treated 10 and 2 with chances 0.8 and 0.2: (10/0.8 + 2/0.2) ÷ (1/0.8 + 1/0.2) = 3.6;
+    # controls 4 and 1 with 0.5 and 0.2 of theirs: (4/0.5 + 1/0.2) ÷ (1/0.5 + 1/0.2) = 13/7.
+    y, treated = [10.0, 2.0, 4.0, 1.0], [1, 1, 0, 0]
+    gamma = aipw_scores(y, treated, [0.8, 0.2, 0.5, 0.8])
+    one, none = 3.6, 13 / 7
+    expected = (
+        one
+        - none
+        + np.array([(10 - one) / 0.8, (2 - one) / 0.2, -(4 - none) / 0.5, -(1 - none) / 0.2])
+    )
+    assert gamma == pytest.approx(expected)
 
 
 # ---------------------------------------------------------------- AIPW scores

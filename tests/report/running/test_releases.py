@@ -21,6 +21,7 @@ from promolab.folder.lateness import late_rows_of
 from promolab.folder.planned import plan_files
 from promolab.loop import moved_since_release
 from promolab.loop.released import carried_out, released_contacts, with_released_decisions
+from promolab.report.running.held_week import HeldWeek
 from promolab.report.running.releases import (
     close_week,
     reconcile_week,
@@ -275,6 +276,26 @@ def test_what_was_sent_is_read_back(reports, source, tmp_path):
     assert plan_files(reports / WEEK) == frozen
     again, _ = reconcile_week(WEEK, sent_file(tmp_path), reports)  # the tool's corrected file
     assert again.agrees and manifest(reports)["sent"]["outcomes"]["missing"] == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "opened"),
+    [
+        ((None, None), ("old", "old.toml")),
+        ((None, "new.toml"), ("old", "new.toml")),
+        # Another source is another shop: what the week's settings say of columns is not about it.
+        (("new", None), ("new", None)),
+        (("new", "new.toml"), ("new", "new.toml")),
+    ],
+)
+def test_the_settings_of_the_week_go_with_its_source_alone(given, opened, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        "promolab.sources.load_shop", lambda source, settings: asked.append((source, settings))
+    )
+    told = {"parameters": {"source": "old", "shop_file": "old.toml"}}
+    HeldWeek(tmp_path, Week.parse(WEEK), tmp_path / WEEK, told).shop(*given)
+    assert asked == [opened]
 
 
 def test_a_plan_that_changed_after_its_release_is_not_read_against(reports, source, tmp_path):
