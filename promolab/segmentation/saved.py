@@ -19,11 +19,11 @@ from promolab.segmentation.groups.clustering import MIN_SHARE
 from promolab.segmentation.groups.evidence import NumberOfSegments, Stability
 from promolab.segmentation.groups.fitted import FittedSegments
 from promolab.segmentation.groups.preparation import Scaling
-from promolab.segmentation.methods import METHODS
 
 __all__ = ["read_segments", "write_segments"]
 
 FORMAT = "promolab.segments/1"
+WITH_CENTRES = ("kmeans", "minibatch")
 _CURVES = ("none", "log1p", "arcsinh")
 
 
@@ -180,7 +180,7 @@ def _choice(state: dict[str, Any] | None) -> NumberOfSegments | None:
 
 
 def _method(name: Any) -> str:
-    if name not in METHODS or not METHODS[name].has_centres:
+    if name not in WITH_CENTRES:
         raise ValueError(f"method {name!r} makes no centres")
     return str(name)
 
