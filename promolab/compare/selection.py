@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.compare.backtest import run_backtest
-from promolab.compare.importance import importance_out_of_time
-from promolab.compare.rolling import chosen_features
+from promolab.compare.rolling import chosen_features, model_maker
 from promolab.compare.stability import ColumnStability as Stability
 from promolab.compare.stability import stability_selection
 from promolab.errors import InputError, nearest
+from promolab.explain import permutation_importance
 from promolab.metrics import AucComparison, compare_auc
 from promolab.model import ResponseModel
 from promolab.model.inputs import TimeSplit, split_in_time
@@ -23,13 +24,64 @@ from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from matplotlib.axes import Axes
 
     from promolab.explain import Importance
 
-__all__ = ["Selection", "select_features"]
+__all__ = ["Selection", "importance_out_of_time", "select_features"]
+
+
+def importance_out_of_time(
+    pairs: pd.DataFrame,
+    outcome: str = "redeemed",
+    columns: Sequence[str] | None = None,
+    model: Any = ResponseModel,
+    *,
+    since: datetime | None = None,
+    **options: Any,
+) -> Importance:
+    """Fit on the promotions over before a moment, measure on those starting from it on.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        As `run_backtest` takes them.
+    outcome : str
+        Label column.
+    columns : sequence of str, optional
+        Features; by default `pair_features`.
+    model : callable, model or str
+        Makes a new model, or is an unfitted one or a kind's name.
+    since : datetime, optional
+        The moment; chosen by `split_in_time` otherwise.
+    **options
+        Of `permutation_importance`.
+
+    Raises
+    ------
+    InputError
+        As `split_in_time` and `permutation_importance`.
+    """
+    features = chosen_features(pairs, outcome, columns)
+    split = split_in_time(pairs, outcome, since)
+    early, late = pairs.iloc[split.before], pairs.iloc[split.after]
+    fitted = model_maker(model)().fit(
+        early[features],
+        split.labels[split.before],
+        cluster=early["customer_id"].to_numpy(),
+        group=early["promotion_id"].to_numpy(),
+        time=early["starts_at"].to_numpy(),
+    )
+    found = permutation_importance(
+        fitted,
+        late[features],
+        split.labels[split.after],
+        cluster=late["customer_id"].to_numpy(),
+        group=late["promotion_id"].to_numpy(),
+        **options,
+    )
+    return found.about(split.moment, split.promotions_before, split.promotions_after)
 
 
 KEPT_BY = {
@@ -153,31 +205,6 @@ class Selection(Result):
             f"AUC of the {count(self.promotions_after)} after",
             xlabel="picked in",
             percent_x=True,
-        )
-
-    def plot_cost(self, ax: Axes | None = None) -> Axes:
-        """Draw the differences in AUC with their intervals."""
-        from promolab import plots
-
-        found = [("over all contacts", self.cost), ("within promotions", self.cost_within)]
-        shown = [(name, c) for name, c in found if c is not None]
-        ax = plots.intervals(
-            [name for name, _ in shown],
-            [c.difference for _, c in shown],
-            [c.ci_low for _, c in shown],
-            [c.ci_high for _, c in shown],
-            reference=0.0,
-            text=[f"{c.auc_a:.3f} against {c.auc_b:.3f}" for _, c in shown],
-            ax=ax,
-        )
-        return plots.finish(
-            ax,
-            title=self._finding(),
-            subtitle=f"AUC with the {plural(len(self.kept), 'feature')} kept minus that with all "
-            f"{count(len(self.table))}; {percent(self.cost.level, decimals=0)} intervals; "
-            f"{plural(self.promotions_after, 'promotion')} starting from {self.moment:%d %b %Y} "
-            f"({plural(self.cost.n, 'contact')})",
-            xlabel="difference in AUC",
         )
 
 

@@ -17,7 +17,6 @@ from promolab.results import Result
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 __all__ = ["ColumnStability", "false_bound", "stability_selection"]
@@ -79,30 +78,6 @@ class ColumnStability(Result):
             f"least {percent(self.threshold, decimals=0)} of {self.halves} halves of the "
             f"{plural(self.clusters, 'customer')}; of features picked no more often than by chance "
             f"at most {number(self.bound, decimals=1)} are expected among them."
-        )
-
-    def plot(self, ax: Axes | None = None, *, most: int = 20) -> Axes:
-        """Draw the frequencies and the threshold."""
-        from promolab import plots
-
-        shown = self.table.head(most)
-        ax = plots.bars(
-            shown["feature"].tolist(),
-            shown["frequency"],
-            text=[percent(f, decimals=0) for f in shown["frequency"]],
-            colours=[plots.COLOURS[0] if s else plots.MUTED for s in shown["stable"]],
-            ax=ax,
-        )
-        plots.reference_line(ax, "vertical", self.threshold)
-        return plots.finish(
-            ax,
-            title=f"{plural(len(self.stable), 'feature')} of {count(len(self.table))} picked again "
-            "and again",
-            subtitle=f"share of {self.halves} halves of {plural(self.clusters, 'customer')} in "
-            f"which a sparse model picks the feature; line: threshold; expected by chance above "
-            f"it: at most {number(self.bound, decimals=1)}",
-            xlabel="picked in",
-            percent_x=True,
         )
 
 

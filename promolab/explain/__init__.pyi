@@ -1,8 +1,8 @@
 from .dependence import Dependence, partial_dependence
-from .epochs import LearningByEpoch, learning_by_epoch, plot_epochs
+from .epochs import LearningByEpoch, learning_by_epoch
 from .explanation import Explanation, explain_row
 from .importance import Importance, permutation_importance
-from .rules import TreeRules, plot_coefficients, plot_tree, tree_rules
+from .rules import TreeRules, plot_coefficients, tree_rules
 
 __all__ = [
     "Dependence",
@@ -15,7 +15,5 @@ __all__ = [
     "partial_dependence",
     "permutation_importance",
     "plot_coefficients",
-    "plot_epochs",
-    "plot_tree",
     "tree_rules",
 ]

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from promolab.errors import InputError
 from promolab.explain.explanation import written
-from promolab.explain.shuffling import terms
+from promolab.explain.importance import terms
 from promolab.metrics import cluster_sums
 from promolab.model import BLOCK, logits_of, model_features
 from promolab.model.inputs import as_numbers, as_texts, check_beside, check_present, is_numeric

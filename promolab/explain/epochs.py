@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from promolab.model import ResponseModel
 
-__all__ = ["LearningByEpoch", "learning_by_epoch", "plot_epochs"]
+__all__ = [
+    "LearningByEpoch",
+    "learning_by_epoch",
+]
 
 
 @dataclass(frozen=True)
@@ -153,24 +156,3 @@ def learning_by_epoch(model: ResponseModel, outcome: str | None = None) -> Learn
         )
     name = " and ".join(outcomes) if together else outcomes[place]
     return LearningByEpoch(model.kind, name, **history.to_dict())
-
-
-def plot_epochs(model: ResponseModel, outcome: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw the learning curve of a fitted network by epoch, the epoch kept marked.
-
-    Parameters
-    ----------
-    model, outcome
-        As of `learning_by_epoch`.
-    ax : Axes, optional
-        Where to draw.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from promolab.model import ResponseModel
-    >>> X, y = pd.DataFrame({"orders": range(60)}), [0, 1, 0] * 10 + [1, 1, 0] * 10
-    >>> plot_epochs(ResponseModel("mlp", epochs=3, device="cpu").fit(X, y)).get_xlabel()
-    'epoch'
-    """
-    return learning_by_epoch(model, outcome).plot(ax)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from promolab.model.inputs import NativeColumn
     from promolab.model.learners import Tree
 
-__all__ = ["TreeNode", "TreeRules", "plot_coefficients", "plot_tree", "tree_rules"]
+__all__ = ["TreeNode", "TreeRules", "plot_coefficients", "tree_rules"]
 
 
 STEP = 2.0  # inches from one question to the next
@@ -226,34 +226,6 @@ def _named(feature: str, source: str, labels: dict[str, str]) -> str:
     if feature == f"{source} = missing":
         return f"{name}: not known"
     return feature.replace(source, name, 1)
-
-
-def plot_tree(
-    model: ResponseModel,
-    labels: dict[str, str] | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw a tree from left to right: its questions, and the response rate at each end.
-
-    Thresholds are in the features' own units. The rates are of the training rows, with Wilson
-    intervals (`promolab.explain.tree_rules`).
-
-    Parameters
-    ----------
-    model : ResponseModel
-        Of kind ``tree``, fitted.
-    labels : dict of str to str, optional
-        What to call each feature.
-    ax : Axes, optional
-        Where to draw; wants some two inches per question in a row and half an inch per end.
-
-    Raises
-    ------
-    InputError
-        The model is of another kind.
-    """
-
-    return tree_rules(model, labels).plot(ax)
 
 
 @dataclasses.dataclass(frozen=True)

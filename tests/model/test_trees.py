@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from promolab.errors import InputError
-from promolab.explain.rules import plot_tree, tree_rules
+from promolab.explain.rules import tree_rules
 from promolab.model.inputs.native import NativeEncoder
 from promolab.model.learners import trees
 from promolab.model.response import ResponseModel
@@ -181,7 +181,7 @@ def test_a_leaf_without_response_is_not_impossible() -> None:
 
 def test_the_tree_is_drawn_with_every_end() -> None:
     rules = tree_rules(fitted("tree", depth=3))
-    ax = plot_tree(fitted("tree", depth=3))
+    ax = rules.plot()
     shown = [text.get_text().replace("\n", " ") for text in ax.texts]
     for end in rules.ends:
         assert any(text.endswith(f"of {end.n:,}") for text in shown)
@@ -193,7 +193,7 @@ def test_the_tree_is_drawn_with_every_end() -> None:
     assert box is not None and box.x1 <= figure.get_size_inches()[0] + 0.1
     mpl.pyplot.close(figure)
     with pytest.raises(InputError, match="a forest model has no rules"):
-        plot_tree(fitted("forest"))
+        tree_rules(fitted("forest"))
 
 
 @pytest.mark.parametrize(

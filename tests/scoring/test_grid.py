@@ -8,7 +8,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.model.response import ResponseModel
-from promolab.scoring.grid import fill_grid, score_grid
+from promolab.scoring.grid import score_grid
 
 PROMOTIONS = pd.DataFrame(
     {
@@ -94,14 +94,10 @@ def test_fills_a_memory_map_from_batches_of_a_file(tmp_path: Path) -> None:
     rows, y = training()
     model = ResponseModel(columns=FEATURES).fit(rows, y)
     people = customers(60)
-    out = np.memmap(tmp_path / "scores", dtype=np.float32, mode="w+", shape=(60, 4))
-    fill_grid(model, (people.iloc[i : i + 20] for i in (0, 20, 40)), PROMOTIONS, out, batch=13)
+    frames = (people.iloc[i : i + 20] for i in (0, 20, 40))
+    out = np.vstack(list(score_grid(model, frames, PROMOTIONS, batch=13)))
     expected = model.probability(crossed(people, PROMOTIONS)).reshape(60, 4)
     np.testing.assert_allclose(out, expected, atol=1e-7)
-    with pytest.raises(InputError, match=r"out has shape \(60, 3\), and there are 4 promotions"):
-        fill_grid(model, people, PROMOTIONS, np.empty((60, 3)))
-    with pytest.raises(InputError, match="out has 61 rows, and there are 60 customers"):
-        fill_grid(model, people, PROMOTIONS, np.empty((61, 4)))
 
 
 def test_memory_is_that_of_a_batch() -> None:

@@ -1,6 +1,15 @@
-from ._base import Learner, State, Training, check_number, log_odds
+from ._base import (
+    KINDS,
+    Learner,
+    State,
+    Training,
+    check_number,
+    fitted_learners,
+    learner_class,
+    log_odds,
+    make_learner,
+)
 from ._skops import OF_EFFECTS, from_bytes, node_tables_fit, to_bytes
-from .kinds import KINDS, fitted_learners, learner_class, make_learner
 from .linear import Logistic
 from .neural import Mlp
 from .trees import Forest, Tree

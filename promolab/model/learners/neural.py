@@ -254,32 +254,6 @@ class Multitask(Mlp):
         found[:, later] = total_log_odds(heads[:, earlier], heads[:, later], heads[:, -1])
         return found
 
-    def conditional(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return the chances behind a funnel.
-
-        Returns
-        -------
-        DataFrame, shape (n, 4)
-            P(earlier), P(later | earlier), P(later | not earlier), P(later).
-
-        Raises
-        ------
-        InputError
-            There is no funnel.
-        """
-        from scipy.special import expit
-
-        if self.pair is None:
-            raise InputError("this model has no funnel; fit it with funnel=(earlier, later)")
-        heads = self.outputs(X)
-        earlier, later = (heads[:, k] for k in self.pair)
-        total = total_log_odds(earlier, later, heads[:, -1])
-        names = ("earlier", "later_given_earlier", "later_without_earlier", "later")
-        columns = (earlier, later, heads[:, -1], total)
-        return pd.DataFrame(
-            {name: expit(z) for name, z in zip(names, columns, strict=True)}, index=X.index
-        )
-
     def state(self) -> State:
         """Return encoder, weights, history and funnel."""
         state, arrays = super().state()

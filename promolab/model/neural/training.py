@@ -14,7 +14,7 @@ import torch
 
 from promolab.errors import InputError, MissingExtraError
 from promolab.model.neural.held_out import HeldOut
-from promolab.model.solvers.row_blocks import one_thread
+from promolab.model.solvers.newton import one_thread
 
 __all__ = [
     "Adam",

@@ -10,8 +10,16 @@ import numpy as np
 from promolab.errors import InputError
 from promolab.model.solvers.logistic import Problem
 from promolab.model.solvers.logistic import start as smooth_start
-from promolab.model.solvers.newton import FitInfo, Step, minimise, require_optimum
-from promolab.model.solvers.row_blocks import Data, check_penalty, checked, one_thread
+from promolab.model.solvers.newton import (
+    Data,
+    FitInfo,
+    Step,
+    check_penalty,
+    checked,
+    minimise,
+    one_thread,
+    require_optimum,
+)
 
 if TYPE_CHECKING:
     import torch

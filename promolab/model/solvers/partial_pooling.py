@@ -11,14 +11,18 @@ import numpy as np
 from promolab.errors import InputError
 from promolab.model.solvers.logistic import Problem, start
 from promolab.model.solvers.newton import (
+    Data,
     FitInfo,
     Objective,
     Point,
+    as_array,
+    check_penalty,
+    checked,
     minimise,
+    one_thread,
     require_optimum,
     solver,
 )
-from promolab.model.solvers.row_blocks import Data, as_array, check_penalty, checked, one_thread
 
 if TYPE_CHECKING:
     import torch

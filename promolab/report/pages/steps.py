@@ -186,7 +186,7 @@ def segment_formats() -> dict[str, Callable[[Any], str]]:
 
 def coefficients(launch: Launch) -> Html:
     """Return the figure of the largest weights or of the tree, or say what to look at instead."""
-    from promolab.explain import plot_coefficients, plot_tree
+    from promolab.explain import plot_coefficients, tree_rules
 
     model = launch.model
     if model is None:
@@ -196,7 +196,9 @@ def coefficients(launch: Launch) -> Html:
         axes = plot_coefficients(model, labels)
         return picture(axes, "The largest weights of the response model with their intervals.")
     if model.kind == "tree":
-        return picture(plot_tree(model, labels), "The questions of the tree and what they tell.")
+        return picture(
+            tree_rules(model, labels).plot(), "The questions of the tree and what they tell."
+        )
     return say(f"The method {model.kind} has no weights to show; what it uses stands below.")
 
 

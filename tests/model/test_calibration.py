@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promolab.compare.backtest import run_backtest
-from promolab.compare.calibration import calibration_out_of_time, compare_calibration
 from promolab.errors import InputError
 from promolab.metrics import auc_within, roc
 from promolab.model.calibration import (
@@ -192,22 +191,6 @@ def test_what_cannot_be_is_said(method: str, groups: int, sentence: str) -> None
         assert model.calibrators_[0].method == method
 
 
-def test_versions_side_by_side() -> None:
-    truth, y, _ = simulated()
-    customer = np.arange(len(y)) // 2
-    sigmoid = {name: 1 / (1 + np.exp(-z)) for name, z in (("raw", 3 * truth), ("mended", truth))}
-    found = compare_calibration(y, sigmoid, customer)
-    assert found.best == "mended" and found.clusters == len(y) // 2
-    raw, mended = found.estimate("raw", "slope"), found.estimate("mended", "slope")
-    assert raw.ci_low < 1 / 3 < raw.ci_high < 0.5
-    assert mended.ci_low < 1 < mended.ci_high
-    assert found.estimate("raw", "ece").ci_low > found.estimate("mended", "ece").ci_high
-    assert "beyond noise" in found.plot().get_title(loc="left").replace("\n", " ")
-    assert set(found.to_dict()["methods"]) == {"raw", "mended"}
-    with pytest.raises(InputError, match="no predictions"):
-        compare_calibration(y, {})
-
-
 def test_calibrators_know_no_more_than_the_backtest_does() -> None:
     X, y, customer, group = frame(900)
     start = pd.Timestamp("2024-01-01") + pd.to_timedelta(20 * group, unit="D")
@@ -220,8 +203,6 @@ def test_calibrators_know_no_more_than_the_backtest_does() -> None:
         redeemed=y,
     )
     pairs = pairs.sort_values(["promotion_id", "customer_id"])
-    found = calibration_out_of_time(pairs, methods=(None, "platt"))
-    assert found.table["method"].tolist() == ["uncalibrated", "platt"]
     later = pairs["promotion_id"] > 6
     changed = pairs.assign(redeemed=pairs["redeemed"].where(~later, 1 - pairs["redeemed"]))
     early, again = (
