@@ -10,8 +10,8 @@ import pytest
 
 from promolab.abtest import smallest_effect
 from promolab.campaign.outlook.economics import LaunchEconomics, PromotionEconomics, weigh_launch
-from promolab.campaign.outlook.economics_result import amount_words
 from promolab.campaign.outlook.expected import expected_of
+from promolab.campaign.outlook.promotion_economics import amount_words
 from promolab.contract.operations import StatedRate as Rate
 from promolab.errors import InputError
 from promolab.metrics.pooling import past_ratios

@@ -65,7 +65,7 @@ def test_a_plan_made_earlier_reads_nothing_later_and_tests_itself_alike(shop):
     again = launch(cut(shop, early), "2017-W44", as_of=early)
     pd.testing.assert_frame_equal(again.scores, ahead.scores)
     pd.testing.assert_frame_equal(again.backtest.rows, ahead.backtest.rows)
-    pd.testing.assert_frame_equal(again.coverage.table, ahead.coverage.table)
+    pd.testing.assert_frame_equal(again.coverage.rows, ahead.coverage.rows)
     pd.testing.assert_frame_equal(again.to_frame(), ahead.to_frame())
 
 
@@ -104,6 +104,6 @@ def test_without_promotions_the_reason_is_given(shop):
 def test_few_past_promotions_give_no_interval_and_say_so(shop):
     early = launch(shop, "2017-W19")
     (outlook,) = early.outlooks
-    assert outlook.promotions < 3 and outlook.table["ci_low"].isna().all()
+    assert outlook.promotions < 3 and outlook.rows["ci_low"].isna().all()
     assert outlook.interval_note().startswith("No intervals: ")
     assert "nan" not in outlook.summary().lower()

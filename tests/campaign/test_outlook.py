@@ -36,7 +36,7 @@ def scores() -> pd.DataFrame:
 def test_a_list_brings_its_chances_times_what_past_ones_brought(scores, backtest) -> None:
     ranked = scores["p_redeemed"].sort_values(ascending=False).to_numpy()
     found = list_outlook(scores, backtest, 40, sizes=[10, 40, 10_000])
-    table = found.table.set_index("customers")
+    table = found.rows.set_index("customers")
     assert list(table.index) == [10, 40, 200]
     sums = [ranked[:n].sum() for n in table.index]
     np.testing.assert_allclose(table["expected"], np.array(sums) * 109 / 195)

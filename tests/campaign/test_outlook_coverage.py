@@ -35,7 +35,7 @@ def made(counts: list[int], expected: list[float]):
 def test_each_is_forecast_from_those_over_before_it() -> None:
     backtest, pairs = made([20, 35, 28, 40, 90, 31], [30.0, 30.0, 30.0, 30.0, 30.0, 30.0])
     found = roll_outlook(backtest, pairs)
-    table = found.table
+    table = found.rows
     assert table["known"].tolist() == [0, 1, 2, 3, 4, 5]
     assert table["inside"].isna().tolist() == [True] * 3 + [False] * 3
     known = replace(backtest, past_ratios=response_ratios(backtest.by_promotion.head(4)))
@@ -48,7 +48,7 @@ def test_each_is_forecast_from_those_over_before_it() -> None:
     )
     # What came later changes no forecast.
     later = backtest.by_promotion.assign(positives=[20, 35, 28, 40, 3, 300])
-    again = roll_outlook(replace(backtest, by_promotion=later), pairs).table
+    again = roll_outlook(replace(backtest, by_promotion=later), pairs).rows
     columns = ["known", "expected", "ci_low", "ci_high"]
     pd.testing.assert_frame_equal(again[columns].head(5), table[columns].head(5))
 
@@ -56,7 +56,7 @@ def test_each_is_forecast_from_those_over_before_it() -> None:
 def test_a_forecast_made_ahead_knows_less() -> None:
     backtest, pairs = made([20, 35, 28, 40, 90, 31], [30.0] * 6)
     ahead = pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK)
-    assert roll_outlook(backtest, ahead).table["known"].tolist() == [0, 0, 1, 2, 3, 4]
+    assert roll_outlook(backtest, ahead).rows["known"].tolist() == [0, 0, 1, 2, 3, 4]
 
 
 def test_words_share_and_figure() -> None:
@@ -65,7 +65,7 @@ def test_words_share_and_figure() -> None:
     share = found.share
     assert share.n == 3 and share.value == pytest.approx(2 / 3)
     assert share.ci_low < share.value < share.ci_high
-    told = found.table.tail(3)
+    told = found.rows.tail(3)
     assert found.bias == pytest.approx(told["expected"].sum() / 371)
     assert "together 371 did where" in found.summary() and found.to_dict()["bias"] == found.bias
     assert "Of 3 past promotions" in found.summary() and "90 % interval" in found.summary()
@@ -81,8 +81,8 @@ def test_without_forecasts_it_says_so() -> None:
     with pytest.raises(InputError, match="nothing to draw"):
         few.plot()
     nothing, pairs = made([], [])
-    assert roll_outlook(nothing, pairs).table.empty
-    assert OutlookCoverage(few.table).to_frame() is few.table
+    assert roll_outlook(nothing, pairs).rows.empty
+    assert OutlookCoverage(few.rows).to_frame() is few.rows
 
 
 def test_intervals_hold_as_often_as_they_say() -> None:
@@ -92,7 +92,7 @@ def test_intervals_hold_as_often_as_they_say() -> None:
         expected = rng.uniform(10, 80, 14)
         counts = rng.poisson(expected * np.exp(rng.normal(-0.3, 0.4, 14)))
         backtest, pairs = made(counts.tolist(), expected.tolist())
-        inside += roll_outlook(backtest, pairs).table["inside"].dropna().tolist()
+        inside += roll_outlook(backtest, pairs).rows["inside"].dropna().tolist()
     assert 0.86 <= np.mean(inside) <= 0.96
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.economics import weigh_launch
+from promolab.campaign.outlook.economics import LaunchEconomics, weigh_launch
 from promolab.campaign.outlook.sizes import list_steps
 from promolab.campaign.plan.planning import plan_week
 from tests.campaign.test_economics import NOW, RATIOS, shop
@@ -24,13 +26,13 @@ def made():
     )
     own = shop()
     plan = plan_week(own, scores, NOW, ["N"], list_size=120, holdout=0.2, standing_holdout=0.0)
-    return own, plan, scores, segments
+    return own, plan, weigh_launch(own, NOW, plan.planned, RATIOS), scores, segments
 
 
 def test_the_planned_size_has_the_figures_of_the_plan(made) -> None:
-    own, plan, scores, segments = made
-    table = list_steps(own, plan, scores, segments, RATIOS).table
-    (row,) = weigh_launch(own, NOW, plan.planned, RATIOS).promotions
+    own, plan, economics, scores, segments = made
+    table = list_steps(own, plan, economics, scores, segments, RATIOS).rows
+    (row,) = economics.promotions
     (planned,) = table[table["planned"]].to_dict("records")
     assert planned["contacts"] == row.contacts
     for name in ("redemptions", "cost", "break_even"):
@@ -40,8 +42,8 @@ def test_the_planned_size_has_the_figures_of_the_plan(made) -> None:
 
 
 def test_each_step_adds_the_next_likeliest_who_may_be_contacted(made) -> None:
-    own, plan, scores, segments = made
-    table = list_steps(own, plan, scores, segments, RATIOS).table
+    own, plan, economics, scores, segments = made
+    table = list_steps(own, plan, economics, scores, segments, RATIOS).rows
     n = len(plan.to_contact)
     held = len(plan.held_out)
     assert table["contacts"].tolist() == [n // 2, n, 2 * n, 400 - held]
@@ -57,10 +59,27 @@ def test_each_step_adds_the_next_likeliest_who_may_be_contacted(made) -> None:
     assert double / once == pytest.approx(best / first)
 
 
+def test_the_table_marks_the_planned_list_and_names_several_promotions(made) -> None:
+    own, plan, economics, scores, segments = made
+    found = list_steps(own, plan, economics, scores, segments, RATIOS)
+    text, name = found.table().text, economics.promotions[0].name
+    assert f"{name}: shortest list first" in text and text.count("class=marked") == 1
+    assert " · planned" in text and ">promotion<" not in text and found.of("other").rows.empty
+    other = replace(economics.promotions[0], promotion_id="M", name="Other", kind="recommendation")
+    both = replace(
+        found,
+        rows=pd.concat([found.rows, found.rows.assign(promotion_id="M")]),
+        economics=LaunchEconomics((*economics.promotions, other)),
+    )
+    text = both.table().text
+    assert ">promotion<" in text and "Other" in text and f"{name}: s" not in text
+    assert "Other: shortest" in both.of("M").table().text
+
+
 def test_a_quiet_week_has_no_lists(made) -> None:
-    own, _, scores, segments = made
-    plan = plan_week(own, scores.head(0), NOW, [])
-    found = list_steps(own, plan, scores, segments, RATIOS)
-    assert found.table.empty and found.summary() == "Nobody is to be contacted."
+    own, _, _, scores, segments = made
+    plan, nothing = plan_week(own, scores.head(0), NOW, []), LaunchEconomics(())
+    found = list_steps(own, plan, nothing, scores, segments, RATIOS)
+    assert found.rows.empty and found.summary() == "Nobody is to be contacted."
     bare = own.with_tables({"events": own.tables["events"]})
-    assert list_steps(bare, plan, scores, segments, RATIOS).table.empty
+    assert list_steps(bare, plan, nothing, scores, segments, RATIOS).rows.empty

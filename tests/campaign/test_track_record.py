@@ -27,10 +27,10 @@ KINDS = dict.fromkeys((1, 2, 3), "coupon")
 def test_an_earlier_report_counts_before_what_is_recomputed() -> None:
     told = {"3": ("2017-W18", Estimate(40.0, 30.0, 55.0, 4))}
     found = track_record(coverage(), KINDS, told)
-    assert found.table["name"].tolist() == ["Coupons 3", "Coupons 2", "Coupons 1"]
-    assert found.table["source"].tolist() == ["2017-W18", RECOMPUTED, RECOMPUTED]
-    assert found.table["expected"].tolist() == [40.0, 10.0, 9.0]
-    assert bool(found.table["inside"].iloc[0])
+    assert found.rows["name"].tolist() == ["Coupons 3", "Coupons 2", "Coupons 1"]
+    assert found.rows["source"].tolist() == ["2017-W18", RECOMPUTED, RECOMPUTED]
+    assert found.rows["expected"].tolist() == [40.0, 10.0, 9.0]
+    assert bool(found.rows["inside"].iloc[0])
     text = found.summary()
     assert "2 of 2 forecasts held" in text and "in all 50 redemptions" in text and "57 came" in text
     assert "1 of them by earlier reports" in text
@@ -48,4 +48,4 @@ def test_without_an_interval_or_a_promotion_nothing_is_claimed() -> None:
     for table in (coverage().head(1), coverage().head(0)):
         found = track_record(table, KINDS)
         assert "No forecast of redemptions with an interval" in found.summary()
-        assert len(found.table) == len(table)
+        assert len(found.rows) == len(table)

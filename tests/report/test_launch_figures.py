@@ -10,10 +10,10 @@ import pytest
 
 from promolab.campaign.outlook.coverage import OutlookCoverage
 from promolab.campaign.outlook.economics import LaunchEconomics
-from promolab.campaign.outlook.economics_result import PromotionEconomics
+from promolab.campaign.outlook.promotion_economics import PromotionEconomics
 from promolab.campaign.plan.result import STEPS
 from promolab.contract.operations import StatedRate as Rate
-from promolab.report.pages.launch_figures import coverage_block, economics_table, launch_tiles
+from promolab.report.pages.launch_figures import coverage_block
 from promolab.report.pages.plan_views import funnel_table, funnels_table
 from promolab.results import Estimate
 
@@ -43,7 +43,7 @@ ROW = PromotionEconomics(
 
 
 def test_four_tiles_above_the_fold_without_jargon() -> None:
-    tiles = launch_tiles(LaunchEconomics((ROW,)))
+    tiles = LaunchEconomics((ROW,)).tiles()
     assert [t.label for t in tiles] == [
         "Customers to contact",
         "Expected redemptions",
@@ -53,36 +53,36 @@ def test_four_tiles_above_the_fold_without_jargon() -> None:
     assert [t.text for t in tiles[:3]] == ["925", "160 [80, 320]", "500 USD [200, 1,400]"]
     assert tiles[3].text == "2.2 USD [0.8, 5.8]" and tiles[3].note.startswith("assumed: margin")
     assert all(t.of == "Coupons 18" for t in tiles[1:])
-    assert launch_tiles(LaunchEconomics((ROW,)), customers=900)[0].value == 900.0
+    assert LaunchEconomics((ROW,)).tiles(900)[0].value == 900.0
 
 
 def test_tiles_and_table_use_the_words_of_the_kind() -> None:
     discount = replace(ROW, promotion_id=19, name="Discount 19", kind="limited_time_discount")
-    both = launch_tiles(LaunchEconomics((ROW, discount)))
+    both = LaunchEconomics((ROW, discount)).tiles()
     assert both[1].label == "Expected responses" and "coupon" not in both[2].note
-    assert "coupons that they redeem" in launch_tiles(LaunchEconomics((ROW,)))[2].note
-    shown = economics_table(replace(discount, discount_basis="")).text
+    assert "coupons that they redeem" in LaunchEconomics((ROW,)).tiles()[2].note
+    shown = replace(discount, discount_basis="").table().text
     assert "expected responses" in shown and "redee" not in shown and "coupon" not in shown
 
 
 def test_a_quiet_week_has_one_tile_and_unknown_figures_no_value() -> None:
-    (only,) = launch_tiles(LaunchEconomics(()))
+    (only,) = LaunchEconomics(()).tiles()
     assert (only.text, only.value, only.note) == ("0", 0.0, "nothing starts")
     unknown = Estimate(NAN, NAN, NAN, 0)
     dark = replace(ROW, discount=unknown, cost=unknown, break_even=unknown)
-    tiles = launch_tiles(LaunchEconomics((dark,)))
+    tiles = LaunchEconomics((dark,)).tiles()
     assert tiles[2].value is None and tiles[3].value is None
     assert not any("nan" in f"{t.text}{t.note}".lower() for t in tiles)
 
 
 def test_the_table_says_what_each_figure_rests_on_and_is_escaped() -> None:
-    text = economics_table(ROW).text
+    text = ROW.table().text
     assert "margin 25 % (assumed)" in text and "coupon cost 0.00 USD (assumed)" not in text
     assert "a guess" in text and "by itself it cannot tell" in text
     assert "<b>A</b>" not in text and "&lt;b&gt;A&lt;/b&gt;" in text
     assert "should receive" not in text
     dark = replace(ROW, visible=NAN, anyway_list=Estimate(NAN, NAN, NAN, 0))
-    assert "nan" not in economics_table(dark).text.lower()
+    assert "nan" not in dark.table().text.lower()
 
 
 def test_the_funnel_adds_up_from_the_active_to_those_to_contact() -> None:
@@ -120,5 +120,5 @@ def test_forecasts_beside_what_came(coverage) -> None:
     assert "Of 2 past promotions" in text and "<img" in text
     assert ">inside<" in text and ">outside<" in text and ">no interval<" in text
     assert text.index(">9<") < text.index(">4<") and not math.isnan(coverage.share.value)
-    few = OutlookCoverage(coverage.table.head(1))
+    few = OutlookCoverage(coverage.rows.head(1))
     assert "<table" not in coverage_block(few).text

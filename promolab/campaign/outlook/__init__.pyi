@@ -1,34 +1,23 @@
-from .coverage import OutlookCoverage, TrackRecord, track_record
+from .coverage import OutlookCoverage as OutlookCoverage
+from .coverage import TrackRecord as TrackRecord
+from .coverage import track_record
 from .economics import LaunchEconomics, weigh_launch
-from .economics_result import PromotionEconomics, amount_words
-from .expected import (
-    PREDICTION_LEVEL,
-    expected_of,
-    expected_words,
-    kinds_of,
-    type_of,
-)
-from .launch import DEFAULT_L2, Launch, ListOutlook, launch_week, list_outlook
+from .expected import PREDICTION_LEVEL as PREDICTION_LEVEL
+from .expected import expected_of as expected_of
+from .expected import kinds_of as kinds_of
+from .expected import type_of as type_of
+from .launch import DEFAULT_L2 as DEFAULT_L2
+from .launch import Launch as Launch
+from .launch import launch_week, past_pairs
+from .promotion_economics import PromotionEconomics as PromotionEconomics
 from .sizes import ListSteps, list_steps
 
 __all__ = [
-    "DEFAULT_L2",
-    "PREDICTION_LEVEL",
-    "Launch",
     "LaunchEconomics",
-    "ListOutlook",
     "ListSteps",
-    "OutlookCoverage",
-    "PromotionEconomics",
-    "TrackRecord",
-    "amount_words",
-    "expected_of",
-    "expected_words",
-    "kinds_of",
     "launch_week",
-    "list_outlook",
     "list_steps",
+    "past_pairs",
     "track_record",
-    "type_of",
     "weigh_launch",
 ]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.outlook.expected import PREDICTION_LEVEL, kinds_of
+from promolab.campaign.outlook.expected import PREDICTION_LEVEL, expected_words, kinds_of
 from promolab.campaign.past.schedule import promotion_name
 from promolab.compare import expected_responses, response_ratios
+from promolab.display import Html, table
 from promolab.errors import InputError
 from promolab.results import Estimate, Result, plain
 from promolab.stats import wilson
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["RECOMPUTED", "OutlookCoverage", "TrackRecord", "roll_outlook", "track_record"]
 
 
+_LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 _COLUMNS: Mapping[str, str] = {
     "promotion_id": "object",
     "starts_at": "datetime64[us]",
@@ -44,7 +46,7 @@ class OutlookCoverage(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    rows : DataFrame
         One row per past promotion, the earliest first: promotion_id, starts_at, known (promotions
         behind the forecast: over before it was made), contacts, expected, ci_low, ci_high (90 %
         prediction interval; nan where fewer than three were known), observed (who redeemed) and
@@ -53,13 +55,13 @@ class OutlookCoverage(Result):
         Kinds of promotions among them: choose the words (`promolab.wording.answer_to`).
     """
 
-    table: pd.DataFrame = field(repr=False)
+    rows: pd.DataFrame = field(repr=False)
     kinds: tuple[str, ...] = ()
 
     @property
     def share(self) -> Estimate:
         """The share of intervals that held what came, with Wilson's 95 % interval."""
-        inside = self.table["inside"].dropna()
+        inside = self.rows["inside"].dropna()
         n, hits = len(inside), int(inside.sum())
         if n == 0:
             return Estimate(float("nan"), float("nan"), float("nan"), 0)
@@ -69,13 +71,13 @@ class OutlookCoverage(Result):
     @property
     def bias(self) -> float:
         """Expected ÷ observed, all that have an interval together; nan where nothing came."""
-        told = self.table[self.table["inside"].notna()]
+        told = self.rows[self.rows["inside"].notna()]
         came = float(told["observed"].sum())
         return float(told["expected"].sum()) / came if came else float("nan")
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per past promotion."""
-        return self.table
+        return self.rows
 
     def to_dict(self) -> dict[str, Any]:
         """Return the level of the intervals and how often they held."""
@@ -83,24 +85,43 @@ class OutlookCoverage(Result):
 
     def summary(self) -> str:
         """Say how often past promotions fell into their interval."""
-        share, level = self.share, percent(PREDICTION_LEVEL, decimals=0)
-        words = answer_to(self.kinds)
+        share, words = self.share, answer_to(self.kinds)
         if share.n == 0:
             return (
                 "No past promotion had three before it that were over, so no forecast of "
                 f"{words.noun}s can be checked."
             )
         held = percent(share.value, share.ci_low, share.ci_high)
-        told = self.table[self.table["inside"].notna()]
+        told = self.rows[self.rows["inside"].notna()]
         more = int((told["observed"] > told["expected"]).sum())
         rest = count(share.n - more)
         came, expected = told["observed"].sum(), told["expected"].sum()
         return (
             f"Of {plural(share.n, 'past promotion')}, each forecast from those over before it, "
-            f"{count(round(share.value * share.n))} fell into the {level} interval: {held}. In "
+            f"{count(round(share.value * share.n))} fell into the {_LEVEL} interval: {held}. In "
             f"{count(more)} of them more {words.past} than expected, in {rest} as many or fewer; "
             f"together {count(came)} did where {count(expected)} "
             f"{'was' if is_one(count(expected)) else 'were'} expected."
+        )
+
+    def table(self) -> Html:
+        """Return every past promotion, the latest first: what was expected, and what came."""
+        rows = self.rows.iloc[::-1] if self.share.n else self.rows.head(0)
+        return table(
+            _in_words(rows).assign(start=[f"{day:%d %b %Y}" for day in rows["starts_at"]]),
+            {
+                "promotion_id": "promotion",
+                "start": "start",
+                "known": "past ones known",
+                "contacts": "contacts",
+                "said": f"expected {answer_to(self.kinds).noun}s [{_LEVEL}]",
+                "observed": "came",
+                "held": "inside?",
+            },
+            {"promotion_id": str, "contacts": count, "said": str, "observed": count},
+            caption="Each promotion forecast from those over before it, latest first.",
+            file="tables/outlook_coverage.parquet",
+            otherwise=self.summary(),
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -113,7 +134,7 @@ class OutlookCoverage(Result):
         """
         from promolab import plots
 
-        rows = self.table[self.table["inside"].notna()].iloc[::-1]
+        rows = self.rows[self.rows["inside"].notna()].iloc[::-1]
         if rows.empty:
             raise InputError(f"there is nothing to draw: {self.summary()}")
         words = answer_to(self.kinds)
@@ -138,12 +159,22 @@ class OutlookCoverage(Result):
             ax,
             title=self.summary().split(". ")[0],
             subtitle=f"{words.who}s: came (solid), expected (hollow) with its "
-            f"{percent(PREDICTION_LEVEL, decimals=0)} interval, latest promotion first; "
+            f"{_LEVEL} interval, latest promotion first; "
             f"right: {words.past} of contacted",
             xlabel=f"customers who {words.verb} (each step is so many times more)",
         )
         _label_in_customers(axes, float(logs.to_numpy().min()), float(logs.to_numpy().max()))
         return axes
+
+
+def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put what was ``said`` beside forecasts, and whether it ``held``."""
+    ends = zip(rows["expected"], rows["ci_low"], rows["ci_high"], strict=True)
+    held = {True: "inside", False: "outside"}
+    return rows.assign(
+        said=[expected_words(*figures) for figures in ends],
+        held=["no interval" if pd.isna(x) else held[bool(x)] for x in rows["inside"]],
+    )
 
 
 def _label_in_customers(ax: Axes, low: float, high: float) -> None:
@@ -213,6 +244,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 
 RECOMPUTED = "recomputed"
 """Source of a forecast that no earlier report made: from what was known at the start."""
+MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -221,7 +253,7 @@ class TrackRecord(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    rows : DataFrame
         A row per promotion, the latest start first: promotion_id, name, starts_at, contacts,
         expected,
         ci_low, ci_high (90 % prediction interval; nan where there was none), observed, inside
@@ -230,36 +262,50 @@ class TrackRecord(Result):
         Kinds of the promotions: choose the words.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    rows: pd.DataFrame = field(repr=False)
     kinds: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
-        return self.table
+        return self.rows
 
     def summary(self) -> str:
         """Say how often what came fell into the interval, and by how much all missed together."""
-        told = self.table[self.table["inside"].notna()]
+        told = self.rows[self.rows["inside"].notna()]
         words = answer_to(self.kinds)
         if told.empty:
             return f"No forecast of {words.noun}s with an interval can be held against what came."
         hits = int(told["inside"].astype(bool).sum())
-        level = percent(PREDICTION_LEVEL, decimals=0)
         expected = plural(told["expected"].sum(), words.noun)
         return (
-            f"{count(hits)} of {plural(len(told), 'forecast')} held in the {level} interval; in "
+            f"{count(hits)} of {plural(len(told), 'forecast')} held in the {_LEVEL} interval; in "
             f"all {expected} {'was' if is_one(expected) else 'were'} expected and "
             f"{count(told['observed'].sum())} came. {self._made()}"
         )
 
+    def table(self) -> Html:
+        """Return the latest forecasts and what came, a row each."""
+        rows = self.rows.head(MOST_SHOWN)
+        columns = {
+            "name": "promotion",
+            "source": "forecast",
+            "said": f"{answer_to(self.kinds).noun}s expected [{_LEVEL}]",
+            "observed": "came",
+            "held": "inside?",
+        }
+        if not self.told:
+            del columns["source"]
+        written = {"said": str, "observed": count}
+        return table(_in_words(rows), columns, written, caption="Latest start first.")
+
     @property
     def told(self) -> int:
         """How many of the forecasts earlier reports made."""
-        return int((self.table["source"] != RECOMPUTED).sum())
+        return int((self.rows["source"] != RECOMPUTED).sum())
 
     def _made(self) -> str:
         own = self.told
-        if own == len(self.table):
+        if own == len(self.rows):
             return "Each was in the report of the week in which it started."
         rest = "recomputed from what was known at each start"
         if not own:
@@ -277,7 +323,7 @@ def track_record(
     Parameters
     ----------
     coverage : DataFrame
-        `promolab.campaign.outlook.OutlookCoverage.table`: each promotion that is over,
+        `promolab.campaign.outlook.OutlookCoverage.rows`: each promotion that is over,
         forecast from those over before it.
     kinds : mapping of promotion_id to str
         Kinds of the promotions: they make their names.
@@ -294,7 +340,7 @@ def track_record(
     >>> row |= {"contacts": 90, "expected": 9.0, "ci_low": 4.0, "ci_high": 20.0, "observed": 21}
     >>> coverage = pd.DataFrame([row | {"inside": False}])
     >>> found = track_record(coverage, {7: "coupon"})
-    >>> found.table[["name", "expected", "inside", "source"]].values.tolist()
+    >>> found.rows[["name", "expected", "inside", "source"]].values.tolist()
     [['Coupons 7', 9.0, False, 'recomputed']]
     >>> said = {7: ("2017-W18", Estimate(15.0, 8.0, 25.0, 4))}
     >>> track_record(coverage, {7: "coupon"}, said).summary()[:40]

@@ -17,7 +17,9 @@ from promolab.campaign.outlook.discount_cost import (
     discount_per_redeemer,
     past_discounts,
 )
-from promolab.campaign.outlook.economics_result import (
+from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
+from promolab.campaign.outlook.promotion_economics import (
+    LEVEL,
     YEAR,
     PromotionEconomics,
     amount_words,
@@ -25,11 +27,11 @@ from promolab.campaign.outlook.economics_result import (
     flat_columns,
     restored,
 )
-from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
 from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
 from promolab.campaign.past.earlier_sales import sales_spread, visible_effect
 from promolab.campaign.past.schedule import moment_of, promotion_name
 from promolab.contract import Economics, read_operations
+from promolab.display import Html, Tile, table
 from promolab.errors import InputError, nearest
 from promolab.metrics import PastRatios
 from promolab.results import Estimate, Result
@@ -42,6 +44,11 @@ __all__ = ["LaunchEconomics", "PromotionEconomics", "launched", "weigh_launch"]
 
 
 MOST_NAMED = 3  # promotions; of more, the first sentence gives the number
+_TAKEN_OFF = {
+    "redeem": "coupons that they redeem",
+    "respond": "what is taken off for those who respond",
+    "buy": "a recommendation takes nothing off",
+}
 
 
 @dataclass(frozen=True)
@@ -192,6 +199,91 @@ class LaunchEconomics(Result):
         return (
             f"{text}: it will not tell whether it pays, and a year of such weeks read together "
             "would not either."
+        )
+
+    def tiles(self, customers: int | None = None) -> list[Tile]:
+        """Return the headline numbers: whom, how many answer, what that costs, what it must bring.
+
+        Parameters
+        ----------
+        customers : int, optional
+            Different customers to contact, where a customer gets several promotions.
+
+        Returns
+        -------
+        list of Tile
+            Only the first one, 0, where nobody is to be contacted.
+        """
+        n = self.contacts if customers is None else customers
+        named = self.named() if self.contacts else "nothing starts"
+        first = Tile("Customers to contact", count(n), float(n), named, change="difference")
+        if not self.contacts or self.largest is None:
+            return [first]
+        words, currency = self.words, self.largest.currency
+        redemptions, discount, extra = (
+            self.total("redemptions"), self.total("discount"), self.break_even
+        )  # fmt: skip
+        told = f"{LEVEL} interval, from {plural(redemptions.n, 'past promotion')}"
+        known = math.isfinite(redemptions.ci_low)
+        figures = (
+            (
+                f"Expected {words.noun}s",
+                expected_words(redemptions.value, redemptions.ci_low, redemptions.ci_high),
+                redemptions.value,
+                told if known else "too few past promotions: no interval",
+            ),
+            (
+                "Expected discount cost",
+                amount_words(discount, currency),
+                discount.value,
+                f"{_TAKEN_OFF[words.verb]}; {LEVEL} interval" if discount.n else "not known",
+            ),
+            (
+                "Break-even extra sales per contact",
+                amount_words(extra, currency),
+                extra.value,
+                self.assumed_words() or self.largest.rates_words(),
+            ),
+        )
+        names = ", ".join(p.name for p in self.promotions if p.contacts)
+        return [
+            first,
+            *(
+                Tile(label, text, value if math.isfinite(value) else None, note, of=names)
+                for label, text, value, note in figures
+            ),
+        ]
+
+    def table(self) -> Html:
+        """Return what each promotion may cost and must bring, a row each."""
+        rows = self.promotions
+        nouns = {answer_to(row.kind).noun for row in rows}
+        what = f"expected {nouns.pop()}s" if len(nouns) == 1 else "expected answers"
+        shown = pd.DataFrame(
+            {
+                "name": [row.name for row in rows],
+                "contacts": [row.contacts for row in rows],
+                "held": [row.held for row in rows],
+                "expected": [row.expected_words() for row in rows],
+                "cost": [amount_words(row.cost, row.currency) for row in rows],
+                "break_even": [amount_words(row.break_even, row.currency) for row in rows],
+            }
+        )
+        return table(
+            shown,
+            {
+                "name": "promotion",
+                "contacts": "to contact",
+                "held": "held out of it",
+                "expected": f"{what}, {LEVEL} interval",
+                "cost": "cost",
+                "break_even": "break-even per contact",
+            },
+            dict.fromkeys(["expected", "cost", "break_even"], str)
+            | {"contacts": count, "held": count},
+            caption="What each promotion may cost, and the extra sales that each contact must "
+            "bring.",
+            most=len(shown),
         )
 
     def summary(self) -> str:

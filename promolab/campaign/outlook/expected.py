@@ -57,7 +57,7 @@ class ListOutlook(Result):
     ----------
     promotion_id : object
         The promotion.
-    table : DataFrame
+    rows : DataFrame
         customers, expected, ci_low, ci_high (90 % prediction interval), rate (expected /
         customers), inside (share of the list whose like was contacted before).
     usual : int
@@ -69,7 +69,7 @@ class ListOutlook(Result):
     """
 
     promotion_id: Any
-    table: pd.DataFrame = field(repr=False)
+    rows: pd.DataFrame = field(repr=False)
     usual: int
     promotions: int
     kind: str = "coupon"
@@ -77,12 +77,12 @@ class ListOutlook(Result):
     @property
     def at_usual(self) -> pd.Series[Any]:
         """The row of the list of usual size."""
-        nearest_row = (self.table["customers"] - self.usual).abs().to_numpy().argmin()
-        return self.table.iloc[int(nearest_row)]
+        nearest_row = (self.rows["customers"] - self.usual).abs().to_numpy().argmin()
+        return self.rows.iloc[int(nearest_row)]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per list size."""
-        return self.table
+        return self.rows
 
     def summary(self) -> str:
         """Say what the list of usual size will bring."""
@@ -109,7 +109,7 @@ class ListOutlook(Result):
         """Draw the expected redemptions against the size of the list, with the band."""
         from promolab import plots
 
-        table = self.table
+        table = self.rows
         ax = plots.curve(
             table["customers"], table["expected"], low=table["ci_low"], high=table["ci_high"], ax=ax
         )

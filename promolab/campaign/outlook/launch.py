@@ -85,7 +85,7 @@ class Launch(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return the outlooks of all promotions, one row per promotion and list size."""
-        tables = [o.table.assign(promotion_id=o.promotion_id, usual=o.usual) for o in self.outlooks]
+        tables = [o.rows.assign(promotion_id=o.promotion_id, usual=o.usual) for o in self.outlooks]
         columns = ["promotion_id", "customers", "expected", "ci_low", "ci_high", "rate", "inside"]
         empty = pd.DataFrame(columns=[*columns, "usual"], dtype=float)
         return pd.concat(tables, ignore_index=True)[[*columns, "usual"]] if tables else empty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,13 +14,15 @@ from promolab.campaign.outlook.discount_cost import (
     discount_per_redeemer,
     past_discounts,
 )
-from promolab.campaign.outlook.economics import launched
-from promolab.campaign.outlook.expected import expected_of, type_of
+from promolab.campaign.outlook.economics import LaunchEconomics, launched
+from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
+from promolab.campaign.outlook.promotion_economics import LEVEL, amount_words
 from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
+from promolab.display import Html, table
 from promolab.metrics import PastRatios
 from promolab.results import Estimate, Result
-from promolab.wording import percent, plural
+from promolab.wording import answer_to, count, percent, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -36,31 +38,80 @@ class ListSteps(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    rows : DataFrame
         A row per promotion and size, the shortest first: promotion_id, contacts, planned (whether
         it is the plan's list), redemptions, cost (to the shop) and break_even (extra sales per
         contact), each with ``_low`` and ``_high`` (90 % prediction interval), added (customers that
         the step adds), never (share of them never contacted before), whom (their most frequent
         segment, in words).
+    economics : LaunchEconomics
+        Of the same promotions, as they are planned.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    rows: pd.DataFrame = field(repr=False)
+    economics: LaunchEconomics
+
+    def of(self, promotion_id: Any) -> ListSteps:
+        """Return the lists of one promotion."""
+        mine = self.rows["promotion_id"].astype(str) == str(promotion_id)
+        return replace(self, rows=self.rows[mine])
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion and size."""
-        return self.table
+        return self.rows
+
+    def table(self) -> Html:
+        """Return the lists, a row each, the planned one marked; of several promotions by name."""
+        rows = self.rows.to_dict("records")
+        known = {str(p.promotion_id): p for p in self.economics.promotions}
+        of = [known[str(row["promotion_id"])] for row in rows]
+        names = [p.name for p in of]
+
+        def amounts(name: str) -> list[str]:
+            pairs = zip(rows, of, strict=True)
+            return [amount_words(Estimate(*_ends(r, name), 0), p.currency) for r, p in pairs]
+
+        shown = self.rows.assign(
+            name=names,
+            size=[f"{count(r['contacts'])}{' · planned' if r['planned'] else ''}" for r in rows],
+            redemptions=[expected_words(*_ends(row, "redemptions")) for row in rows],
+            cost=amounts("cost"),
+            break_even=amounts("break_even"),
+            adds=[r["whom"] or plural(r["added"], "customer") for r in rows],
+            never=[percent(r["never"], decimals=0) for r in rows],
+        )
+        noun, alone = answer_to(p.kind for p in of).noun, len(set(names)) == 1
+        return table(
+            shown,
+            ({} if alone else {"name": "promotion"})
+            | {
+                "size": "contacts",
+                "redemptions": f"expected {noun}s",
+                "cost": "cost",
+                "break_even": "break-even",
+                "adds": "adds mostly",
+                "never": "never contacted",
+            },
+            dict.fromkeys(["size", "redemptions", "cost", "break_even", "never"], str),
+            caption=f"{f'{names[0]}: s' if alone else 'S'}hortest list first; {LEVEL} prediction "
+            "interval.",
+            most=max(len(rows), 1),
+            marked="planned",
+            otherwise=self.summary(),
+        )
 
     def summary(self) -> str:
         """Say how many sizes stand side by side."""
-        n = self.table["promotion_id"].nunique()
+        n = self.rows["promotion_id"].nunique()
         if not n:
             return "Nobody is to be contacted."
-        return f"{plural(len(self.table), 'list')} of {plural(n, 'promotion')}."
+        return f"{plural(len(self.rows), 'list')} of {plural(n, 'promotion')}."
 
 
 def list_steps(
     shop: Shop,
     plan: Plan,
+    economics: LaunchEconomics,
     scores: pd.DataFrame,
     segments: pd.DataFrame,
     ratios: PastRatios,
@@ -76,6 +127,8 @@ def list_steps(
         Cleaned, with promotions, exposures and responses.
     plan : Plan
         Of `promolab.campaign.plan_week`; nothing at or after its decision is read.
+    economics : LaunchEconomics
+        Of `weigh_launch`: how the planned size stands.
     scores : DataFrame
         customer_id, promotion_id, support (``inside`` where the like was contacted before).
     segments : DataFrame
@@ -86,13 +139,13 @@ def list_steps(
     Returns
     -------
     ListSteps
-        The row of the planned size has the figures of `promolab.campaign.weigh_launch`.
+        The row of the planned size has the figures of ``economics``.
     """
     told = read_operations(shop.settings).economics
     ends = [f"{name}{end}" for name in _FIGURES for end in ("", "_low", "_high")]
     columns = ["promotion_id", "contacts", "planned", *ends, "added", "never", "whom"]
     if plan.planned.empty:
-        return ListSteps(pd.DataFrame(columns=columns))
+        return ListSteps(pd.DataFrame(columns=columns), economics)
     past = past_discounts(shop, plan.as_of)
     named = segments.set_index("customer_id")["segment"]
     rows: list[dict[str, Any]] = []
@@ -115,7 +168,7 @@ def list_steps(
                 | {k: v for name, e in figures for k, v in _spread(name, e).items()}
                 | _added(ranked.iloc[low:size])
             )
-    return ListSteps(pd.DataFrame(rows, columns=columns))
+    return ListSteps(pd.DataFrame(rows, columns=columns), economics)
 
 
 def _ranked(plan: Plan, promotion_id: Any, scores: pd.DataFrame) -> pd.DataFrame:
@@ -138,6 +191,10 @@ def _sizes(planned: int, everybody: int) -> Iterator[tuple[int, int]]:
 
 def _spread(name: str, e: Estimate) -> dict[str, float]:
     return {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
+
+
+def _ends(row: dict[Any, Any], name: str) -> tuple[float, float, float]:
+    return row[name], row[f"{name}_low"], row[f"{name}_high"]
 
 
 def _added(rows: pd.DataFrame) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from promolab.folder import RunFolder, late_rows_of
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
 from promolab.report.pages.ended import dates
-from promolab.report.pages.launch_figures import launch_tiles
 from promolab.sales import YEAR, Cohorts, WeeklySales
 from promolab.wording import Answer, answer_to, count, money, percent, plural
 
@@ -335,7 +334,7 @@ class FirstScreen:
         """The headline numbers: four, or fewer where fewer are known."""
         if self.sales is not None:
             return tuple(sales_tiles(self.sales))
-        planned = launch_tiles(self.economics, self.customers)
+        planned = self.economics.tiles(self.customers)
         return tuple([*planned, self._active(), *self._ended()][:4])
 
     def _active(self) -> Tile:

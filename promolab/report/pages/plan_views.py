@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.outlook import PREDICTION_LEVEL, PromotionEconomics, amount_words
+from promolab.campaign.outlook import PromotionEconomics
 from promolab.campaign.plan import STEPS
 from promolab.display import Html, absent, fold, join, picture, say, table
 from promolab.glossary import describe
-from promolab.report.pages.launch_figures import economics_table
-from promolab.report.pages.launching import decision_table
 from promolab.segmentation.groups import segment_index
 from promolab.wording import answer_to, count, number, percent
 
@@ -33,35 +31,8 @@ _WORDS = (
 
 def opening(made: WeekPlan) -> Html:
     """Return whom to contact about what, a row per promotion, and what was not checked."""
-    rows = made.economics.promotions
-    nouns = {answer_to(row.kind).noun for row in rows}
-    what = f"expected {nouns.pop()}s" if len(nouns) == 1 else "expected answers"
-    shown = pd.DataFrame(
-        {
-            "name": [row.name for row in rows],
-            "contacts": [row.contacts for row in rows],
-            "held": [row.held for row in rows],
-            "expected": [row.expected_words() for row in rows],
-            "cost": [amount_words(row.cost, row.currency) for row in rows],
-            "break_even": [amount_words(row.break_even, row.currency) for row in rows],
-        }
-    )
-    told = table(
-        shown,
-        {
-            "name": "promotion",
-            "contacts": "to contact",
-            "held": "held out of it",
-            "expected": f"{what}, {percent(PREDICTION_LEVEL, decimals=0)} interval",
-            "cost": "cost",
-            "break_even": "break-even per contact",
-        },
-        dict.fromkeys(["expected", "cost", "break_even"], str) | {"contacts": count, "held": count},
-        caption="What each promotion may cost, and the extra sales that each contact must bring.",
-        most=len(shown),
-    )
-    words = [made.plan.opening(), *made.plan.unchecked]
-    return join([*(say(sentence) for sentence in words), *([told] if len(shown) else [])])
+    words = [say(sentence) for sentence in (made.plan.opening(), *made.plan.unchecked)]
+    return join([*words, made.economics.table() if len(made.economics) else Html("")])
 
 
 def funnels(made: WeekPlan) -> Html:
@@ -82,8 +53,8 @@ def prices(made: WeekPlan) -> Html:
     rows = made.economics.promotions
     if not rows:
         return absent("Nobody is planned for a promotion.")
-    lists = [decision_table(made.sizes.table, row) if row.contacts else Html("") for row in rows]
-    tables = zip(map(economics_table, rows), lists, strict=True)
+    lists = [made.sizes.of(row.promotion_id).table() if row.contacts else Html("") for row in rows]
+    tables = zip([row.table() for row in rows], lists, strict=True)
     return _one_by_one([row.name for row in rows], tables)
 
 

@@ -93,7 +93,7 @@ class WeekPlan:
         run.write_table("steps", steps, by=["promotion_id", "customer_id"])
         run.write_table("funnel", plan.funnel, by=["promotion_id", "channel"])
         run.write_table("economics", self.economics.to_frame(), by="promotion_id")
-        run.write_table("list_sizes", self.sizes.table, by=["promotion_id", "contacts"])
+        run.write_table("list_sizes", self.sizes.to_frame(), by=["promotion_id", "contacts"])
         shutil.rmtree(run.path / SEND, ignore_errors=True)  # a draft of an earlier try
         costs = {str(row.promotion_id): row.cost.value for row in self.economics.promotions}
         write_send(plan, run.path / SEND, self.shop.settings, costs)
@@ -204,7 +204,8 @@ def _priced(run: RunFolder, shop: Shop, plan: Plan) -> WeekPlan:
     if len(plan.planned):
         economics = weigh_launch(shop, plan.as_of, plan.planned, told)
     scores, segments = run.read_table("scores"), run.read_table("segments")
-    return WeekPlan(run, shop, plan, economics, list_steps(shop, plan, scores, segments, told))
+    sizes = list_steps(shop, plan, economics, scores, segments, told)
+    return WeekPlan(run, shop, plan, economics, sizes)
 
 
 def _shows(treated: int, held: int, sd: float, currency: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from promolab.campaign.outlook import LaunchEconomics, TrackRecord, track_record
+from promolab.campaign.outlook import LaunchEconomics, ListSteps, TrackRecord, track_record
 from promolab.campaign.past import list_of, moment_of, timeline
 from promolab.campaign.readout import Readout, Running, follow_running, read_out
 from promolab.contract import Shop
@@ -209,7 +209,7 @@ class WeeklyReport:
         return launch_block(
             row,
             self.economics.of(row["promotion_id"]),
-            self.run.read_table("list_sizes"),
+            ListSteps(self.run.read_table("list_sizes"), self.economics),
             self.run.read_table("planned"),
             segments[segments["customer_id"].isin(ranked)],
             valid=dates(row["starts_at"], row["ends_at"], self.shop.zone),

@@ -14,11 +14,13 @@ from promolab.campaign.outlook.bought_anyway import BoughtAnyway
 from promolab.campaign.outlook.expected import PREDICTION_LEVEL, expected_words
 from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
 from promolab.contract import StatedRate as Rate
+from promolab.display import Html, table
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, decimals_for, is_one, money, percent, plural
 
 __all__ = ["PromotionEconomics", "amount_words", "flat", "flat_columns", "restored"]
 
+LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 YEAR = 52  # weeks of holdouts, read together; what takes more is no help in time
 
 
@@ -174,8 +176,7 @@ class PromotionEconomics(Result):
             cost = "; the discounts are not known"
         elif self.discount.ci_high == 0:
             cost = "; it takes nothing off"
-        level = percent(PREDICTION_LEVEL, decimals=0)
-        interval = f" ({level} intervals)" if math.isfinite(self.redemptions.ci_low) else ""
+        interval = f" ({LEVEL} intervals)" if math.isfinite(self.redemptions.ci_low) else ""
         expected, verb = self.expected_words(), answer_to(self.kind).verb
         return (
             f"{self.name}: of {plural(self.contacts, 'customer')} to contact, about "
@@ -243,12 +244,69 @@ class PromotionEconomics(Result):
             f"{count(needed)} to see the break-even."
         )
 
+    def table(self) -> Html:
+        """Return what it may cost and must bring, a line each with what that rests on."""
+        words, anyway, discount = answer_to(self.kind), self.anyway, self.discount
+        level = f"{LEVEL} interval. " if discount.ci_high else ""
+        readable = self.held >= FEWEST and math.isfinite(self.visible)
+        lines = [
+            ("customers to contact", count(self.contacts), f"{count(self.held)} more are held out"),
+            (f"expected {words.noun}s", self.expected_words(), self._past_words()),
+            (
+                "expected discount cost",
+                amount_words(discount, self.currency),
+                f"{level}{self.discount_basis}",
+            ),
+            (
+                "cost of all, to the shop",
+                amount_words(self.cost, self.currency),
+                f"discounts, {self.rates_words(margin=False)}",
+            ),
+            (
+                "break-even extra sales per contact",
+                amount_words(self.break_even, self.currency),
+                f"cost ÷ (margin × contacts); {self.rates_words()}",
+            ),
+            (
+                "smallest effect that the holdout can see",
+                self.sees_words() if readable else "–",
+                self.visible_sentence(),
+            ),
+            (
+                "likely to have bought anyway (a guess)",
+                _share(anyway.of_list),
+                anyway.summary(),
+            ),
+            (
+                f"of the {words.who}s (a guess)",
+                _share(anyway.of_redeemers),
+                "weighed by the chance",
+            ),
+        ]
+        return table(
+            pd.DataFrame(lines, columns=["what", "figure", "rests"]),
+            {"what": "what", "figure": "figure", "rests": "what it rests on"},
+            {"figure": str},
+            caption=f"{self.name}: what it may cost and must bring. Nothing here is an effect.",
+            most=len(lines),
+        )
+
+    def _past_words(self) -> str:
+        past = plural(self.redemptions.n, "past promotion")
+        if not math.isfinite(self.redemptions.ci_low):
+            return f"no interval: {past} to tell how far such sums miss"
+        return f"{LEVEL} interval, from how far {past} missed as a whole"
+
     def summary(self) -> str:
         """Say what to expect, what it must bring and who would have bought anyway."""
         if not self.contacts:
             return self.expected_sentence()
         parts = [self.expected_sentence(), self.break_even_sentence(), self.visible_sentence()]
         return " ".join([*parts, self.anyway.summary()])
+
+
+def _share(e: Estimate) -> str:
+    return percent(e.value, e.ci_low, e.ci_high)
 
 
 def flat_columns() -> dict[str, tuple[str, str]]:
