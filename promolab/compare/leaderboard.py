@@ -127,7 +127,7 @@ def compare_models(
     >>> rows["click"] = (rows["orders"] + rng.normal(size=300) > 4).astype(int)
     >>> stumps = {f"depth {d}": ResponseModel("tree", depth=d, min_leaf=20) for d in (1, 3)}
     >>> board = compare_models(rows, stumps, "click", draws=100)
-    >>> board.table["model"].tolist(), board.recommended in stumps
+    >>> board.frame["model"].tolist(), board.recommended in stumps
     (['depth 1', 'depth 3'], True)
     """
     makers = named_models(models)

@@ -106,7 +106,7 @@ class Leaderboard(Result):
         return pd.concat(tables, ignore_index=True)
 
     @cached_property
-    def table(self) -> pd.DataFrame:
+    def frame(self) -> pd.DataFrame:
         """One row per model: each measure with its interval (``_low``, ``_high``), and seconds."""
         found = pd.DataFrame({"model": list(self.models)})
         for metric, part in self.differences.groupby("metric", sort=False):
@@ -206,7 +206,7 @@ class Leaderboard(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table: a row per model, the simplest first."""
-        return self.table
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return every measure of every model with its interval, and what is recommended."""

@@ -76,7 +76,7 @@ class HistoryCurve(Result):
     level: float
 
     @cached_property
-    def table(self) -> pd.DataFrame:
+    def frame(self) -> pd.DataFrame:
         """One row per number of promotions and measure.
 
         past, trained_on (mean number), metric, value, ci_low, ci_high, step (how much better than
@@ -122,20 +122,20 @@ class HistoryCurve(Result):
 
     def last_step(self, metric: str = "auc") -> Estimate:
         """Return how much better the last step of the curve made it (above 0 is better)."""
-        row = self.table[self.table["metric"] == metric].iloc[-1]
+        row = self.frame[self.frame["metric"] == metric].iloc[-1]
         return Estimate(
             float(row["step"]), float(row["step_low"]), float(row["step_high"]), len(self.rows)
         )
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""
-        return self.table
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curve as plain values, by measure."""
         curves = {
             metric: plain(part.drop(columns="metric").to_dict("records"))
-            for metric, part in self.table.groupby("metric", sort=False)
+            for metric, part in self.frame.groupby("metric", sort=False)
         }
         steps = {metric: self.last_step(metric).to_dict() for metric in MEASURES}
         return {"outcome": self.outcome, "curves": curves, "last_step": steps}
@@ -182,7 +182,7 @@ class HistoryCurve(Result):
 
         if metric not in MEASURES:
             raise InputError(f"metric = {metric!r}; use one of {', '.join(MEASURES)}")
-        part = self.table[self.table["metric"] == metric]
+        part = self.frame[self.frame["metric"] == metric]
         x = part["trained_on"]
         ax = plots.curve(x, part["value"], colour=plots.COLOURS[0], ax=ax)
         plots.points(

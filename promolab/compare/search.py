@@ -270,7 +270,7 @@ def search_options(
     >>> rows = pd.DataFrame({"customer_id": range(300), "orders": rng.poisson(3.0, 300)})
     >>> rows["click"] = (rows["orders"] + rng.normal(size=300) > 4).astype(int)
     >>> found = search_options(rows, "tree", outcome="click", trials=3, folds=2)
-    >>> len(found.table), sorted(found.model().get_params())[:2]
+    >>> len(found.frame), sorted(found.model().get_params())[:2]
     (3, ['calibration', 'columns'])
     """
     with quiet():

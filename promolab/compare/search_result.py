@@ -88,7 +88,7 @@ class SearchResult(Result):
     advantage : Estimate
         By how much the best is better (above 0) on the same rows, clustered by customer. It was
         chosen for being large, so it flatters; `later` does not.
-    table : DataFrame
+    frame : DataFrame
         One row per trial: trial, state (complete, pruned, refused), value (nan unless complete),
         folds, seconds, and a column per option.
     basis : str
@@ -117,7 +117,7 @@ class SearchResult(Result):
     value: float
     default_value: float
     advantage: Estimate
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     basis: str
     wanted: int
     resumed: int
@@ -133,7 +133,7 @@ class SearchResult(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of trials."""
-        return self.table
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was found as plain values."""
@@ -148,20 +148,20 @@ class SearchResult(Result):
             "value": plain(self.value),
             "default_value": plain(self.default_value),
             "advantage": self.advantage.to_dict(),
-            "trials": len(self.table),
+            "trials": len(self.frame),
             "later": plain(later),
             "leakage": self.leakage,
         }
 
     def summary(self) -> str:
         """Say what was tried, what is best, and what its figure is worth."""
-        states = self.table["state"].value_counts()
+        states = self.frame["state"].value_counts()
         stopped = int(states.get("pruned", 0))
         refused = int(states.get("refused", 0))
         told = [f"{plural(stopped, 'trial')} stopped early"] if stopped else []
         told += [f"{refused} refused"] if refused else []
-        short = f" of {count(self.wanted)}" if len(self.table) < self.wanted else ""
-        tried = f"{count(len(self.table))}{short} {'trial' if len(self.table) == 1 else 'trials'}"
+        short = f" of {count(self.wanted)}" if len(self.frame) < self.wanted else ""
+        tried = f"{count(len(self.frame))}{short} {'trial' if len(self.frame) == 1 else 'trials'}"
         aside = f" ({', '.join(told)})" if told else ""
         told = [f"{tried} of {self.kind}{aside}, each {self.basis}.", self._found(), self._worth()]
         return " ".join(filter(None, [*told, self.leakage]))
@@ -232,7 +232,7 @@ def plot_trials(result: SearchResult, ax: Axes | None = None) -> Axes:
     """
     from promolab import plots
 
-    table = result.table
+    table = result.frame
     done = table[table["state"] == "complete"]
     if done.empty:
         raise InputError("no trial was completed; there is nothing to draw")

@@ -32,7 +32,7 @@ class SegmentQuality(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         segment, n, positives, customers, auc, auc_low, auc_high (rows of the segment among
         themselves; nan where nobody or everybody responded), expected (Σ p), observed, ratio
         (observed / expected), ratio_low, ratio_high, p_holm (of a ratio of 1, with all segments
@@ -41,12 +41,12 @@ class SegmentQuality(Result):
         Confidence level; intervals are clustered by customer.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     level: float
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table by segment."""
-        return self.table
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures of each segment as plain values."""
@@ -57,7 +57,7 @@ class SegmentQuality(Result):
                 "expected": plain(row["expected"]),
                 "observed": plain(row["observed"]),
             }
-            for row in self.table.to_dict("records")
+            for row in self.frame.to_dict("records")
         }
 
     def _figure(self, row: dict[Any, Any], name: str) -> dict[str, Any]:
@@ -67,8 +67,8 @@ class SegmentQuality(Result):
     @property
     def large(self) -> pd.DataFrame:
         """Segments with enough responses, and rows without, to be spoken of."""
-        rest = self.table["n"] - self.table["observed"]
-        return self.table[np.minimum(self.table["observed"], rest) >= FEWEST]
+        rest = self.frame["n"] - self.frame["observed"]
+        return self.frame[np.minimum(self.frame["observed"], rest) >= FEWEST]
 
     @property
     def apart(self) -> pd.DataFrame:
@@ -77,8 +77,8 @@ class SegmentQuality(Result):
 
     def summary(self) -> str:
         """Say where the model ranks worst, and for whom its expectation does not hold."""
-        known, small = self.large, len(self.table) - len(self.large)
-        words = f"{plural(len(self.table), 'segment')}, {plural(self.table['n'].sum(), 'row')}"
+        known, small = self.large, len(self.frame) - len(self.large)
+        words = f"{plural(len(self.frame), 'segment')}, {plural(self.frame['n'].sum(), 'row')}"
         words += f"; {small} with fewer than {FEWEST} responses not shown." if small else "."
         if len(known):
             low = known.iloc[int(np.argmin(known["auc"]))]
@@ -188,7 +188,7 @@ def quality_by_segment(
     >>> rows = pd.DataFrame({"customer_id": [1, 2, 3, 4], "y": [0, 1, 1, 0],
     ...                      "p": [0.2, 0.6, 0.7, 0.3]})
     >>> found = quality_by_segment(rows, pd.Series({1: "a", 2: "a", 3: "b", 4: "b"}))
-    >>> found.table[["segment", "n", "observed"]].values.tolist()
+    >>> found.frame[["segment", "n", "observed"]].values.tolist()
     [['a', 2, 1], ['b', 2, 1]]
     """
     rows = predicted if isinstance(predicted, pd.DataFrame) else predicted.rows

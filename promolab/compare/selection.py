@@ -98,7 +98,7 @@ class Selection(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         feature, frequency (share of the halves of the customers that picked it), stable, importance
         (fall of the AUC out of time when it is shuffled), ci_low, ci_high, important, kept; those
         kept first.
@@ -116,7 +116,7 @@ class Selection(Result):
     promotions_before, promotions_after : int
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     rule: str
     stability: Stability = field(repr=False)
     importance: Importance | None = field(repr=False)
@@ -130,17 +130,17 @@ class Selection(Result):
     @property
     def kept(self) -> list[str]:
         """Names of the features kept, sorted."""
-        return sorted(self.table.loc[self.table["kept"], "feature"])
+        return sorted(self.frame.loc[self.frame["kept"], "feature"])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `table`."""
-        return self.table
+        """Return `frame`."""
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was kept, what it cost and how it was decided, as plain values."""
         return {
             "kept": self.kept,
-            "of": len(self.table),
+            "of": len(self.frame),
             "rule": self.rule,
             "moment": plain(self.moment),
             "promotions_before": self.promotions_before,
@@ -155,7 +155,7 @@ class Selection(Result):
         how = KEPT_BY[self.rule] if self.importance else KEPT_BY["stable"]
         by = how.format(percent(self.stability.threshold, decimals=0))
         text = (
-            f"{count(len(self.kept))} of {plural(len(self.table), 'feature')} kept: {by}, on the "
+            f"{count(len(self.kept))} of {plural(len(self.frame), 'feature')} kept: {by}, on the "
             f"{plural(self.promotions_before, 'promotion')} over before {self.moment:%d %b %Y}. "
             f"{self._finding()} (AUC {self.cost.auc_a:.3f} against {self.cost.auc_b:.3f}, "
             f"difference {_points(self.cost)}"
@@ -184,7 +184,7 @@ class Selection(Result):
         """Draw how often each feature was picked, those kept in colour."""
         from promolab import plots
 
-        shown = self.table.head(max(most, len(self.kept)))  # none of those kept is left out
+        shown = self.frame.head(max(most, len(self.kept)))  # none of those kept is left out
         ax = plots.bars(
             [(labels or {}).get(f, f) for f in shown["feature"]],
             shown["frequency"],
@@ -196,7 +196,7 @@ class Selection(Result):
         ax.set_xlim(0, 1)
         return plots.finish(
             ax,
-            title=f"{count(len(self.kept))} of {plural(len(self.table), 'feature')} kept; AUC "
+            title=f"{count(len(self.kept))} of {plural(len(self.frame), 'feature')} kept; AUC "
             f"{_points(self.cost)} against all of them",
             subtitle=f"picked by a sparse model in this share of {self.stability.halves} halves of "
             f"{plural(self.stability.clusters, 'customer')} (line: enough; blue, on top: kept); "
@@ -339,11 +339,11 @@ def _importance(
 def _decided(stability: Stability, importance: Importance | None, rule: str) -> pd.DataFrame:
     """Return the table of features with what each was found to be, and whether it is kept."""
     columns = ["importance", "ci_low", "ci_high"]
-    table = stability.table.copy()
+    table = stability.frame.copy()
     if importance is None:
         table[columns] = np.nan
     else:
-        table = table.merge(importance.table[["feature", *columns]], on="feature", how="left")
+        table = table.merge(importance.frame[["feature", *columns]], on="feature", how="left")
     # Exchanged between a handful of promotions, a feature's importance has no honest interval.
     table["important"] = (table["ci_low"] > 0) & ~_between(table["feature"], importance)
     decide: dict[str, Any] = {
@@ -371,7 +371,7 @@ def _decided(stability: Stability, importance: Importance | None, rule: str) -> 
 def _between(feature: pd.Series, importance: Importance | None) -> np.ndarray:
     if importance is None:
         return np.zeros(len(feature), dtype=bool)
-    how = importance.table.set_index("feature")["shuffled"]
+    how = importance.frame.set_index("feature")["shuffled"]
     return feature.map(how).str.startswith("between").fillna(False).to_numpy(dtype=bool)
 
 

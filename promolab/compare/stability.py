@@ -34,7 +34,7 @@ class ColumnStability(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         feature, frequency (share of the halves that picked it), stable (at or above the threshold);
         the most frequent first.
     threshold : float
@@ -48,7 +48,7 @@ class ColumnStability(Result):
         Halves, rows and customers.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     threshold: float
     picked: float
     bound: float
@@ -60,21 +60,21 @@ class ColumnStability(Result):
     @property
     def stable(self) -> list[str]:
         """Names of the stable features."""
-        return self.table.loc[self.table["stable"], "feature"].tolist()
+        return self.frame.loc[self.frame["stable"], "feature"].tolist()
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `table`."""
-        return self.table
+        """Return `frame`."""
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings, and the frequencies by feature."""
-        named = dict(zip(self.table["feature"], self.table["frequency"], strict=True))
+        named = dict(zip(self.frame["feature"], self.frame["frequency"], strict=True))
         return {**super().to_dict(), "frequency": {str(k): float(v) for k, v in named.items()}}
 
     def summary(self) -> str:
         """Say how many are stable and how many of them chance would have made so."""
         return (
-            f"{count(len(self.stable))} of {plural(len(self.table), 'feature')} were picked in at "
+            f"{count(len(self.stable))} of {plural(len(self.frame), 'feature')} were picked in at "
             f"least {percent(self.threshold, decimals=0)} of {self.halves} halves of the "
             f"{plural(self.clusters, 'customer')}; of features picked no more often than by chance "
             f"at most {number(self.bound, decimals=1)} are expected among them."

@@ -38,7 +38,7 @@ class Dependence(Result):
     Parameters
     ----------
     feature : str
-    table : DataFrame
+    frame : DataFrame
         value (missing: nan or None), probability, ci_low, ci_high, share (of the rows with a level,
         or missing; nan for a number).
     numeric : bool
@@ -59,7 +59,7 @@ class Dependence(Result):
     """
 
     feature: str
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     numeric: bool
     marks: tuple[float, ...] = field(repr=False)
     change: Estimate
@@ -71,19 +71,19 @@ class Dependence(Result):
     level: float
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `table`."""
-        return self.table
+        """Return `frame`."""
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings, the change and the curve as plain values."""
-        return {**super().to_dict(), "curve": plain(self.table.to_dict("records"))}
+        return {**super().to_dict(), "curve": plain(self.frame.to_dict("records"))}
 
     def summary(self) -> str:
         """Say what the chance is at both ends."""
         return f"{self._finding(self.feature)} (average over {plural(self.n, 'contact')})."
 
     def _finding(self, name: str) -> str:
-        ends = [self.table.iloc[k] for k in (self.low, self.high)]
+        ends = [self.frame.iloc[k] for k in (self.low, self.high)]
         low, high = (written(row["value"]) for row in ends)
         chances = [percent(row["probability"], row["ci_low"], row["ci_high"]) for row in ends]
         if self.change.value == 0:
@@ -102,8 +102,8 @@ class Dependence(Result):
         from promolab import plots
 
         name = label or self.feature
-        known = self.table[self.table["value"].notna()]
-        missing = self.table[self.table["value"].isna()]
+        known = self.frame[self.frame["value"].notna()]
+        missing = self.frame[self.frame["value"].isna()]
         what = (
             f"mean prediction if all {plural(self.n, 'contact')} had the same {name}; "
             f"{percent(self.level, decimals=0)} intervals over customers, the model as it is"
@@ -128,7 +128,7 @@ class Dependence(Result):
                 chance = percent(row["probability"], row["ci_low"], row["ci_high"])
                 what += f"; missing ({percent(row['share'], decimals=0)}): {chance}"
         else:
-            rows = self.table.head(most).sort_values("probability", ascending=False, kind="stable")
+            rows = self.frame.head(most).sort_values("probability", ascending=False, kind="stable")
             ax = plots.intervals(
                 [written(v) for v in rows["value"]],
                 rows["probability"],
@@ -138,7 +138,7 @@ class Dependence(Result):
                 ax=ax,
             )
             ax.set_xlim(left=0)
-            left = len(self.table) - len(rows)
+            left = len(self.frame) - len(rows)
             what += "; right: share of contacts" + (
                 f"; {plural(left, 'level')} not drawn" if left else ""
             )
@@ -221,7 +221,7 @@ def partial_dependence(
     >>> X = pd.DataFrame({"orders": range(60), "noise": [i * 7 % 11 for i in range(60)]})
     >>> model = ResponseModel().fit(X, [int(i % 4 == 0 or i > 40) for i in range(60)])
     >>> found = partial_dependence(model, X, "orders", grid=[0, 30, 59])
-    >>> found.table["probability"].is_monotonic_increasing
+    >>> found.frame["probability"].is_monotonic_increasing
     True
     """
     features = model_features(model)

@@ -30,7 +30,7 @@ class Explanation(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         feature, value (of the row, as text), contribution (log odds), ci_low, ci_high (95 %, of the
         Monte Carlo error alone; both equal the contribution where it is exact), largest first.
     base, logit : float
@@ -43,7 +43,7 @@ class Explanation(Result):
         What ``base`` stands for.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     base: float
     logit: float
     probability: float
@@ -53,20 +53,20 @@ class Explanation(Result):
     against: str
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `table`."""
-        return self.table
+        """Return `frame`."""
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures and the contribution per feature as plain values."""
         each = {
             row["feature"]: plain(Estimate(row["contribution"], row["ci_low"], row["ci_high"], n=1))
-            for row in self.table.to_dict("records")
+            for row in self.frame.to_dict("records")
         }
         return {**super().to_dict(), "contributions": each}
 
     def summary(self) -> str:
         """Say the chance, what it is compared with, and what makes most of the difference."""
-        top = self.table.head(2)
+        top = self.frame.head(2)
         named = " and ".join(
             f"{row['feature']} ({row['contribution']:+.2f})".replace("-", "−")
             for row in top.to_dict("records")
@@ -81,17 +81,17 @@ class Explanation(Result):
         """Draw the contributions, the smaller ones as one bar."""
         from promolab import plots
 
-        shown = self.table.head(most)
+        shown = self.frame.head(most)
         names = [
             f"{f} = {v}" if v else f for f, v in zip(shown["feature"], shown["value"], strict=True)
         ]
-        values, rest = shown["contribution"].tolist(), self.table.iloc[most:]
+        values, rest = shown["contribution"].tolist(), self.frame.iloc[most:]
         low, high = shown["ci_low"].tolist(), shown["ci_high"].tolist()
         if len(rest):
             names.append(plural(len(rest), "other"))
             values.append(float(rest["contribution"].sum()))
             low, high = [*low, float("nan")], [*high, float("nan")]
-        exact = bool((self.table["ci_low"] == self.table["ci_high"]).all())
+        exact = bool((self.frame["ci_low"] == self.frame["ci_high"]).all())
         ax = plots.bars(
             names,
             values,
@@ -152,7 +152,7 @@ def explain_row(
     >>> from promolab.model import ResponseModel
     >>> X = pd.DataFrame({"orders": range(40), "visits": [i % 7 for i in range(40)]})
     >>> model = ResponseModel().fit(X, [int(i % 3 == 0 or i > 30) for i in range(40)])
-    >>> explain_row(model, X.tail(1)).table["feature"].tolist()
+    >>> explain_row(model, X.tail(1)).frame["feature"].tolist()
     ['orders', 'visits']
     """
     from scipy.special import expit

@@ -170,7 +170,7 @@ class Importance(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         feature (or family), columns (what was shuffled together), importance (fall of the AUC, rise
         of a loss), ci_low, ci_high, std_error, shuffled (within promotions, between them, over all
         rows); the most important first.
@@ -190,7 +190,7 @@ class Importance(Result):
         How many those were.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     metric: str
     words: str
     whole: Estimate
@@ -208,8 +208,8 @@ class Importance(Result):
         return replace(self, moment=moment, promotions_before=before, promotions_after=after)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `table`."""
-        return self.table
+        """Return `frame`."""
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings and the importance of each feature as plain values."""
@@ -217,7 +217,7 @@ class Importance(Result):
             str(row["feature"]): Estimate(
                 row["importance"], row["ci_low"], row["ci_high"], self.n
             ).to_dict()
-            for row in self.table.to_dict("records")
+            for row in self.frame.to_dict("records")
         }
         return {**super().to_dict(), "moment": plain(self.moment), "features": each}
 
@@ -233,13 +233,13 @@ class Importance(Result):
         )
 
     def _sure(self) -> str:
-        sure = int((self.table["ci_low"] > 0).sum())
+        sure = int((self.frame["ci_low"] > 0).sum())
         verb = "matters" if sure == 1 else "matter"
-        return f"{count(sure)} of {plural(len(self.table), 'feature')} {verb} beyond noise"
+        return f"{count(sure)} of {plural(len(self.frame), 'feature')} {verb} beyond noise"
 
     def summary(self) -> str:
         """Say what matters most and how many features cannot be told from none."""
-        top = self.table.iloc[0]
+        top = self.frame.iloc[0]
         fall = number(top["importance"], top["ci_low"], top["ci_high"])
         verb = "falls" if self.metric.startswith("auc") else "rises"
         whole = number(self.whole.value, self.whole.ci_low, self.whole.ci_high)
@@ -255,14 +255,14 @@ class Importance(Result):
         """Draw the most important features with their intervals."""
         from promolab import plots
 
-        shown = self.table.head(most)
+        shown = self.frame.head(most)
         names = [(labels or {}).get(f, f) for f in shown["feature"]]
         ends = shown["importance"], shown["ci_low"], shown["ci_high"]
         between = shown["shuffled"].str.startswith("between")
         marked = [f"{n} *" if b else n for n, b in zip(names, between, strict=True)]
         ax = plots.intervals(marked, *ends, reference=0.0, ax=ax)
         verb = "fall" if self.metric.startswith("auc") else "rise"
-        inside = "" if (self.table["shuffled"] == "over all rows").all() else " within promotions"
+        inside = "" if (self.frame["shuffled"] == "over all rows").all() else " within promotions"
         star = " (* between them: the interval leaves out what promotions differ by)"
         return plots.finish(
             ax,
@@ -271,7 +271,7 @@ class Importance(Result):
             f"{star if between.any() else ''}; {percent(self.level, decimals=0)} intervals; "
             f"{self.when}",
             xlabel=f"{verb} of the {self.words}"
-            + (f", the {len(shown)} largest" if len(shown) < len(self.table) else ""),
+            + (f", the {len(shown)} largest" if len(shown) < len(self.frame) else ""),
         )
 
 
@@ -437,7 +437,7 @@ def permutation_importance(
     >>> X = pd.DataFrame({"orders": range(60), "noise": [i * 7 % 11 for i in range(60)]})
     >>> y = [int(i % 4 == 0 or i > 40) for i in range(60)]
     >>> model = ResponseModel().fit(X, y)
-    >>> permutation_importance(model, X, y).table["feature"].tolist()
+    >>> permutation_importance(model, X, y).frame["feature"].tolist()
     ['orders', 'noise']
     """
     if metric not in METRICS:

@@ -43,7 +43,7 @@ class Shrunk(Result):
         What was done, in words.
     most_loss : float
         Rise of the mean log-loss that was allowed, in nats.
-    table : DataFrame
+    frame : DataFrame
         A row for the original and each candidate tried, the smallest first: ``what, bytes, numbers,
         rows_per_second, log_loss, rise, rise_low, rise_high, auc, within``. ``bytes`` are those of
         the saved file; ``numbers`` weights of networks and nodes of trees. ``rise`` is the paired
@@ -59,7 +59,7 @@ class Shrunk(Result):
     met: bool
     how: str
     most_loss: float
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     n: int
     clusters: int
     level: float
@@ -82,17 +82,17 @@ class Shrunk(Result):
         return float(speeds[0] / speeds[1])
 
     def _row(self, what: str) -> pd.Series:
-        return self.table[self.table["what"] == what].iloc[0]
+        return self.frame[self.frame["what"] == what].iloc[0]
 
     def to_frame(self) -> pd.DataFrame:
         """Return the original and each candidate."""
-        return self.table
+        return self.frame
 
     def summary(self) -> str:
         """Say what was gained and what it cost."""
         before, after = self._row("original"), self._row(self.how)
         if not self.met:
-            tried = len(self.table) - 1
+            tried = len(self.frame) - 1
             return (
                 f"The model stays as it is: none of {tried} smaller ones was shown to raise the "
                 f"log-loss by {self.most_loss:g} or less ({plural(self.n, 'row')}). Allow more, or "
@@ -111,7 +111,7 @@ class Shrunk(Result):
         """Draw the rise of the loss with its interval for each candidate, against the allowance."""
         from promolab import plots
 
-        tried = self.table[self.table["what"] != "original"]
+        tried = self.frame[self.frame["what"] != "original"]
         ax = plots.intervals(
             tried["what"].tolist(),
             tried["rise"],

@@ -85,7 +85,7 @@ def test_every_model_is_backtested_on_the_same_rows(
 
 
 def test_figures_agree_with_scikit_learn(board: Leaderboard) -> None:
-    table = board.table.set_index("model")
+    table = board.frame.set_index("model")
     y = board.rows["y"]
     for name in board.models:
         p = board.scores[name]
@@ -164,7 +164,7 @@ def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
     assert "no test out of time" in by_customer.summary()
     one = compare_models(plain, ["logistic"], "click")
     assert one.recommended == "logistic" and np.isnan(one.differences["difference"]).all()
-    assert one.table["auc_low"].iloc[0] < one.table["auc"].iloc[0]
+    assert one.frame["auc_low"].iloc[0] < one.frame["auc"].iloc[0]
     assert one.plot().get_xlabel() == "AUC"
 
 
@@ -223,7 +223,7 @@ def test_calls_that_cannot_be(pairs: pd.DataFrame) -> None:
 def test_quality_by_segment(pairs: pd.DataFrame, board: Leaderboard) -> None:
     segments = pd.Series(np.where(np.arange(140) % 2, "odd", "even"), index=np.arange(140))
     found = board.by_segment(segments)
-    table = found.table.set_index("segment")
+    table = found.frame.set_index("segment")
     assert table.index.tolist() == ["even", "no segment", "odd"]
     rows = board.rows.assign(p=board.scores["logistic"])
     odd = rows[(rows["customer_id"] < 140) & (rows["customer_id"] % 2 == 1)]
@@ -233,7 +233,7 @@ def test_quality_by_segment(pairs: pd.DataFrame, board: Leaderboard) -> None:
     assert (table["ratio_low"] < table["ratio"]).all() and table["n"].sum() == len(rows)
     by_promotion = pairs[["customer_id", "promotion_id"]].assign(week=pairs["promotion_id"])
     of_backtest = quality_by_segment(board.backtests["logistic"], by_promotion)
-    assert of_backtest.table["segment"].tolist() == ["p2", "p3", "p4", "p5"]
+    assert of_backtest.frame["segment"].tolist() == ["p2", "p3", "p4", "p5"]
     twice = rows.assign(p=np.where(rows["customer_id"] % 2 == 1, rows["p"] / 3, rows["p"]))
     wrong = quality_by_segment(twice, segments)
     assert "odd" in set(wrong.apart["segment"]) and "odd: " in wrong.summary()
@@ -277,7 +277,7 @@ def test_same_again(pairs: pd.DataFrame, board: Leaderboard) -> None:
     again = compare_models(pairs.sample(frac=1, random_state=1), MODELS, draws=200)
     drop = ["seconds"]
     pd.testing.assert_frame_equal(
-        again.table.drop(columns=drop), board.table.drop(columns=drop), rtol=1e-6, atol=2e-3
+        again.frame.drop(columns=drop), board.frame.drop(columns=drop), rtol=1e-6, atol=2e-3
     )
 
 
@@ -288,7 +288,7 @@ def test_a_segment_with_few_responses_is_not_spoken_of() -> None:
     rows["y"] = (rng.uniform(size=n) < rows["p"]).astype(int)
     segments = pd.Series(np.where(np.arange(n) < 12, "tiny", "rest"), index=np.arange(n))
     found = quality_by_segment(rows, segments)
-    assert set(found.table["segment"]) == {"tiny", "rest"}, "the table has everybody"
+    assert set(found.frame["segment"]) == {"tiny", "rest"}, "the table has everybody"
     assert found.large["segment"].tolist() == ["rest"]
     assert "1 with fewer than 10 responses not shown" in found.summary()
     assert [t.get_text() for t in found.plot().get_yticklabels()] == ["rest"]

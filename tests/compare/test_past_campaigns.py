@@ -59,7 +59,7 @@ def test_each_point_learns_from_as_many_promotions(curve: HistoryCurve) -> None:
 
 
 def test_figures_are_those_of_the_same_rows(curve: HistoryCurve) -> None:
-    table = curve.table[curve.table["metric"] == "auc"].set_index("past")
+    table = curve.frame[curve.frame["metric"] == "auc"].set_index("past")
     for name in curve.counts:
         auc = roc_auc_score(curve.rows["y"], curve.scores[name])
         assert table.loc[name, "value"] == pytest.approx(auc)
@@ -76,7 +76,7 @@ def test_figures_are_those_of_the_same_rows(curve: HistoryCurve) -> None:
 
 
 def test_more_history_helps_or_harms(curve: HistoryCurve) -> None:
-    loss = curve.table[curve.table["metric"] == "log_loss"]
+    loss = curve.frame[curve.frame["metric"] == "log_loss"]
     assert loss["step"].iloc[1] > 0 and loss["step_low"].iloc[1] > 0  # from 1 to 4
     turned = history_curve(make_pairs(drift=0.5), counts=[2])
     assert turned.verdict().startswith("Older history did harm: from 2 to all")
@@ -85,11 +85,11 @@ def test_more_history_helps_or_harms(curve: HistoryCurve) -> None:
 
 
 def test_measures_that_contradict_each_other_are_both_told(curve: HistoryCurve) -> None:
-    mixed, table = replace(curve), curve.table.copy()
+    mixed, table = replace(curve), curve.frame.copy()
     for metric, value in (("auc", 0.02), ("log_loss", -0.02)):
         at = table.index[table["metric"] == metric][-1]
         table.loc[at, ["step", "step_low", "step_high"]] = [value, value - 0.01, value + 0.01]
-    mixed.__dict__["table"] = table
+    mixed.__dict__["frame"] = table
     assert mixed.verdict().startswith("Older history helped by one measure and harmed by the other")
 
 

@@ -51,7 +51,7 @@ def found(pairs: pd.DataFrame) -> SearchResult:
 
 
 def without_seconds(result: SearchResult) -> pd.DataFrame:
-    return result.table.drop(columns="seconds")
+    return result.frame.drop(columns="seconds")
 
 
 def test_values_are_those_of_a_backtest(pairs: pd.DataFrame, found: SearchResult) -> None:
@@ -59,13 +59,13 @@ def test_values_are_those_of_a_backtest(pairs: pd.DataFrame, found: SearchResult
     assert found.default_value == pytest.approx(log_loss(rows["y"], rows["p"]))
     best = run_backtest(pairs, model=found.model, min_positives=5).rows
     assert found.value == pytest.approx(log_loss(best["y"], best["p"]))
-    assert found.value == found.table["value"].min() < found.default_value
+    assert found.value == found.frame["value"].min() < found.default_value
     assert found.best["l2"] > 30 and found.model().get_params()["l2"] == found.best["l2"]
     gain = found.advantage
     assert gain.value == pytest.approx(found.default_value - found.value)
     assert gain.ci_low < gain.value < gain.ci_high
-    assert set(found.table["state"]) <= {"complete", "pruned"}
-    pruned = found.table[found.table["state"] == "pruned"]
+    assert set(found.frame["state"]) <= {"complete", "pruned"}
+    pruned = found.frame[found.frame["state"] == "pruned"]
     assert len(pruned) and pruned["value"].isna().all() and (pruned["folds"] < 6).all()
 
 
@@ -96,10 +96,10 @@ def cut_off_after(calls: int) -> Any:
     """Return a way to predict that is interrupted in the middle of a trial."""
     left = iter(range(calls))
 
-    def predict(*given: Any) -> np.ndarray:
+    def predict(*given: Any, **more: Any) -> np.ndarray:
         if next(left, None) is None:
             raise KeyboardInterrupt
-        return predict_folds(*given)
+        return predict_folds(*given, **more)
 
     return predict
 
@@ -167,9 +167,9 @@ def test_other_measures_and_choices(pairs: pd.DataFrame) -> None:
     chosen = search_options(
         pairs, "tree", metric="auc", space={"depth": (1, 2)}, fixed={"min_leaf": 20}, **call
     )
-    assert set(chosen.table["depth"]) <= {1, 2}
+    assert set(chosen.frame["depth"]) <= {1, 2}
     assert chosen.model().get_params()["min_leaf"] == 20
-    rows = chosen.table[chosen.table["state"] == "complete"]
+    rows = chosen.frame[chosen.frame["state"] == "complete"]
     assert rows["value"].between(0.4, 1).all()
     depth = int(rows["depth"].iloc[0])
     made = ResponseModel("tree", depth=depth, min_leaf=20)
@@ -180,7 +180,7 @@ def test_options_that_the_model_refuses_are_no_candidates(pairs: pd.DataFrame) -
     found = search_options(
         pairs, "logistic", trials=4, space={"l2": (-1.0, 300.0)}, min_positives=5
     )
-    refused = found.table[found.table["state"] == "refused"]
+    refused = found.frame[found.frame["state"] == "refused"]
     assert len(refused) and (refused["l2"] == -1.0).all() and refused["value"].isna().all()
     assert found.best == {"l2": 300.0}
     assert "refused" in found.summary()
@@ -188,7 +188,7 @@ def test_options_that_the_model_refuses_are_no_candidates(pairs: pd.DataFrame) -
 
 def test_budget_in_seconds(pairs: pd.DataFrame) -> None:
     short = search_options(pairs, trials=50, seconds=1e-9, space=SPACE, min_positives=5)
-    assert len(short.table) == 1 and "1 of 50 trial" in short.summary()
+    assert len(short.frame) == 1 and "1 of 50 trial" in short.summary()
 
 
 def test_nothing_of_optuna_shows(

@@ -37,11 +37,11 @@ def test_what_matters_is_stable() -> None:
     X, y, customer = noise_and(3)
     found = stability_selection(X, y, customer, halvings=8)
     assert sorted(found.stable) == ["f00", "f01", "f02"]
-    assert found.table["frequency"].is_monotonic_decreasing
+    assert found.frame["frequency"].is_monotonic_decreasing
     assert found.halves == 16 and found.clusters == 600
     assert 0 < found.bound <= found.worst_bound and "picked in at least 75 %" in found.summary()
     pd.testing.assert_frame_equal(
-        found.table, stability_selection(X, y, customer, halvings=8).table
+        found.frame, stability_selection(X, y, customer, halvings=8).frame
     )
 
 
@@ -116,7 +116,7 @@ def test_later_promotions_have_no_say() -> None:
     changed = pairs.assign(redeemed=pairs["redeemed"].where(~later, 1 - pairs["redeemed"]))
     changed.loc[later, "f05"] = 1e6
     again = select_features(changed, **options)
-    pd.testing.assert_frame_equal(found.table, again.table)
+    pd.testing.assert_frame_equal(found.frame, again.frame)
     assert again.cost.auc_a < 0.5 < found.cost.auc_a
 
 
@@ -133,7 +133,7 @@ def test_rules_and_short_histories() -> None:
     short = pairs[pairs["promotion_id"] < 2]
     found = select_features(short, halvings=3)
     assert found.importance is None and "10 and somebody" in found.why
-    assert found.table["importance"].isna().all() and found.kept
+    assert found.frame["importance"].isna().all() and found.kept
 
 
 def test_too_few_responses_are_said() -> None:

@@ -29,17 +29,17 @@ def test_it_is_the_average_prediction(kind: str) -> None:
     X, y, customer = data()
     model = ResponseModel(kind).fit(X, y)
     found = partial_dependence(model, X, "orders", customer, grid=[0, 2, 5])
-    assert found.table["value"].isna().tolist() == [False, False, False, True]
-    for _, row in found.table.iterrows():
+    assert found.frame["value"].isna().tolist() == [False, False, False, True]
+    for _, row in found.frame.iterrows():
         expected = model.probability(X.assign(orders=row["value"])).mean()
         assert row["probability"] == pytest.approx(expected, abs=1e-10)
         assert row["ci_low"] <= row["probability"] <= row["ci_high"]
-    assert found.table["share"].iloc[-1] == pytest.approx(1 / 8)
+    assert found.frame["share"].iloc[-1] == pytest.approx(1 / 8)
     city = partial_dependence(model, X, "city", customer)
-    assert city.table["value"].tolist() == ["a", "b", "c"]
+    assert city.frame["value"].tolist() == ["a", "b", "c"]
     expected = model.probability(X.assign(city="b")).mean()
-    assert city.table["probability"].iloc[1] == pytest.approx(expected, abs=1e-10)
-    assert city.table["value"].iloc[city.low] == "b"
+    assert city.frame["probability"].iloc[1] == pytest.approx(expected, abs=1e-10)
+    assert city.frame["value"].iloc[city.low] == "b"
 
 
 def test_calibration_and_several_outcomes_are_followed() -> None:
@@ -47,11 +47,11 @@ def test_calibration_and_several_outcomes_are_followed() -> None:
     model = ResponseModel(calibration="platt").fit(X, y, cluster=customer)
     found = partial_dependence(model, X, "orders", grid=[1])
     expected = model.probability(X.assign(orders=1.0)).mean()
-    assert found.table["probability"].iloc[0] == pytest.approx(expected)
+    assert found.frame["probability"].iloc[0] == pytest.approx(expected)
     both = ResponseModel("tree").fit(X, pd.DataFrame({"click": y, "purchase": 1 - y}))
     found = partial_dependence(both, X, "orders", grid=[1], outcome="purchase")
     expected = both.probability(X.assign(orders=1.0))["purchase"].mean()
-    assert found.table["probability"].iloc[0] == pytest.approx(expected)
+    assert found.frame["probability"].iloc[0] == pytest.approx(expected)
 
 
 def test_the_interval_covers_the_average_over_other_customers() -> None:
@@ -66,7 +66,7 @@ def test_the_interval_covers_the_average_over_other_customers() -> None:
         _, low, high = _Averages(rows, unit, 0.95).each().T
         assert least <= np.mean((low < p.mean()) & (p.mean() < high)) <= most
     first = many.iloc[drawn[:, 0]].iloc[customer]
-    table = partial_dependence(model, first, "orders", customer, grid=[3]).table
+    table = partial_dependence(model, first, "orders", customer, grid=[3]).frame
     expected = _Averages(rows[:, :1], customer, 0.95).each()[0]
     np.testing.assert_allclose(
         table.loc[0, ["probability", "ci_low", "ci_high"]].astype(float), expected, rtol=1e-9
@@ -98,8 +98,8 @@ def test_a_feature_that_is_nearly_always_0_is_told_by_its_ends() -> None:
     X, y, _ = data()
     rare = X.assign(orders=np.where(np.arange(len(X)) % 20 == 0, X["orders"].fillna(0), 0.0))
     found = partial_dependence(ResponseModel().fit(X, y), rare, "orders")
-    ends = found.table["value"].iloc[[found.low, found.high]]
-    assert ends.tolist() == [0.0, found.table["value"].max()] and found.change.ci_low > 0
+    ends = found.frame["value"].iloc[[found.low, found.high]]
+    assert ends.tolist() == [0.0, found.frame["value"].max()] and found.change.ci_low > 0
     assert found.summary().startswith("P(response) rises from")
 
 
@@ -110,7 +110,7 @@ def test_a_few_thousand_rows_stand_for_all() -> None:
     found = partial_dependence(model, many, "orders", grid=[2])
     assert found.n == 2000
     expected = model.probability(X.assign(orders=2.0)).mean()
-    assert found.table["ci_low"].iloc[0] < expected < found.table["ci_high"].iloc[0]
+    assert found.frame["ci_low"].iloc[0] < expected < found.frame["ci_high"].iloc[0]
 
 
 def test_what_cannot_be_is_said() -> None:

@@ -46,7 +46,7 @@ FEATURES = ["strong", "weak", "noise", "city", "length"]
 def test_what_matters_is_found_and_what_does_not_is_not() -> None:
     pairs = pairs_of()
     found = importance_out_of_time(pairs, columns=FEATURES)
-    table = found.table.set_index("feature")
+    table = found.frame.set_index("feature")
     assert table.index[0] == "strong" and table.loc["strong", "ci_low"] > 0.05
     assert table.loc["noise", "ci_low"] < 0 < table.loc["noise", "ci_high"]
     assert table.loc["length", "shuffled"] == "between promotions"
@@ -55,7 +55,7 @@ def test_what_matters_is_found_and_what_does_not_is_not() -> None:
     assert found.plot().get_xlabel().startswith("fall of the AUC")
     assert set(found.to_dict()["features"]) == set(FEATURES)
     again = importance_out_of_time(pairs, columns=FEATURES)
-    pd.testing.assert_frame_equal(found.table, again.table)
+    pd.testing.assert_frame_equal(found.frame, again.frame)
 
 
 def test_models_are_named_made_or_given_and_told_when_a_promotion_was() -> None:
@@ -69,7 +69,7 @@ def test_models_are_named_made_or_given_and_told_when_a_promotion_was() -> None:
 
     options = {"columns": pd.Index(["strong", "weak"]), "repeats": 1}
     tables = [
-        importance_out_of_time(pairs, model=model, **options).table
+        importance_out_of_time(pairs, model=model, **options).frame
         for model in ("logistic", ResponseModel(), Listening)
     ]
     for table in tables[1:]:
@@ -98,7 +98,7 @@ def test_moving_the_terms_of_a_sum_is_scoring_shuffled_rows() -> None:
                 pairs["promotion_id"],
                 metric=metric,
                 repeats=2,
-            ).table
+            ).frame
             for m in (model, slow)
         )
         pd.testing.assert_frame_equal(one, other, atol=1e-9)
@@ -113,10 +113,10 @@ def test_shuffles_stay_within_promotions() -> None:
     beside = {"cluster": pairs["customer_id"], "group": pairs["promotion_id"]}
     within = permutation_importance(
         model, pairs[["which", "strong"]], pairs["redeemed"], **beside
-    ).table.set_index("feature")
+    ).frame.set_index("feature")
     over_all = permutation_importance(
         model, pairs[["which", "strong"]], pairs["redeemed"], cluster=pairs["customer_id"]
-    ).table.set_index("feature")
+    ).frame.set_index("feature")
     assert abs(within.loc["which", "importance"]) < 1e-6
     assert over_all.loc["which", "ci_low"] > 0.02
     assert over_all.loc["which", "shuffled"] == "over all rows"
@@ -142,7 +142,7 @@ def test_the_interval_covers_the_importance_on_very_many_rows() -> None:
     many = pairs_of(40_000, seed=1)
     truth = permutation_importance(
         model, many[FEATURES], many["redeemed"], group=many["promotion_id"]
-    ).table.set_index("feature")["importance"]
+    ).frame.set_index("feature")["importance"]
     inside, found, said = [], [], []
     for seed in range(120):
         few = pairs_of(1200, seed=100 + seed)
@@ -155,7 +155,7 @@ def test_the_interval_covers_the_importance_on_very_many_rows() -> None:
             repeats=3,
             columns=["strong", "weak"],
             seed=seed,
-        ).table.set_index("feature")
+        ).frame.set_index("feature")
         inside.append(
             (table["ci_low"] < truth[table.index]) & (truth[table.index] < table["ci_high"])
         )
@@ -172,10 +172,10 @@ def test_a_copy_hides_a_feature_unless_both_are_shuffled() -> None:
     pairs["strong_copy"] = pairs["strong"] + 0.01 * pairs["noise"]
     features = ["strong", "strong_copy", "city"]
     model = ResponseModel().fit(pairs[features], pairs["redeemed"])
-    alone = permutation_importance(model, pairs[features], pairs["redeemed"]).table
+    alone = permutation_importance(model, pairs[features], pairs["redeemed"]).frame
     together = permutation_importance(
         model, pairs[features], pairs["redeemed"], families="correlated"
-    ).table
+    ).frame
     assert together["feature"].iloc[0] == "strong and 1 more"
     assert together["columns"].iloc[0] == "strong, strong_copy"
     assert together["importance"].iloc[0] > 1.5 * alone["importance"].iloc[0]

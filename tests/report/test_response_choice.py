@@ -52,7 +52,7 @@ def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
     assert kept["model"] == choice.kind and set(kept["methods"]["models"]) == {"logistic", "tree"}
     shown = response_views.leaderboard(choice).text
     for name in ("logistic", "tree"):
-        value = choice.board.table.set_index("model").loc[name, "auc"]
+        value = choice.board.frame.set_index("model").loc[name, "auc"]
         assert f"{value:.2f} [" in shown
     assert "AUC less that of logistic" in shown
     assert response_views.curves(choice).text.count("<img") == 3
@@ -93,7 +93,7 @@ def test_what_is_too_little_to_draw_is_said(pairs: pd.DataFrame, small_shop) -> 
 def test_a_search_sets_the_options(pairs: pd.DataFrame) -> None:
     pytest.importorskip("optuna")
     choice = choose_model(pairs, "tree", trials=2, l2=100.0, seed=1)
-    assert choice.search is not None and len(choice.search.table) == 2
+    assert choice.search is not None and len(choice.search.frame) == 2
     assert set(choice.search.best) <= set(choice.options)
     assert "2 trials of tree" in response_views.searched(choice).text
     # A penalty that was asked for is not searched away, and a search that cannot be is no secret.

@@ -56,7 +56,7 @@ def leaderboard(choice: ModelChoice) -> Html:
     if choice.board is None:
         return _used(choice)
     board = choice.board
-    frame, simplest = board.table, board.models[0]
+    frame, simplest = board.frame, board.models[0]
     rows = frame.assign(
         **{name: _with_interval(frame, name) for name in _WRITTEN if name in frame},
         difference=_differences(board),
@@ -131,7 +131,7 @@ def importance(launch: Launch, choice: ModelChoice) -> Html:
                 picture(
                     found.plot(labels=_labels(launch)), "Loss of AUC when each feature is shuffled."
                 ),
-                dependence(launch, found.table["feature"].head(MOST_DEPENDENCES).tolist()),
+                dependence(launch, found.frame["feature"].head(MOST_DEPENDENCES).tolist()),
             ]
         ),
     )

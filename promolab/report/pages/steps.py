@@ -223,8 +223,8 @@ def explained(launch: Launch, run: RunFolder) -> Html:
     chance, usual = (percent(p, decimals=1) for p in (found.probability, found.base_probability))
     verb = answer_to(row["promotion_kind"]).verb if "promotion_kind" in row else "respond"
     title = f"{who} has a chance of {chance} to {verb}, {found.against} of {usual}"
-    most = " and ".join(found.table["feature"].head(2))
-    exact = (found.table["ci_low"] == found.table["ci_high"]).all()
+    most = " and ".join(found.frame["feature"].head(2))
+    exact = (found.frame["ci_low"] == found.frame["ci_high"]).all()
     axes = plots.finish(
         found.plot(),
         title=title,
