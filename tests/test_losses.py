@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from promolab import clean
-from promolab.cleaning import left_out
 from tests.campaign.made_up import shop_of
 
 DAY = pd.Timestamp("2021-02-01")
@@ -26,7 +25,7 @@ def test_rows_without_customer_and_others_with_their_sales() -> None:
     ]
     events = pd.DataFrame(rows, columns=["customer_id", "ts", "kind", "amount"])
     shop, report = clean(shop_of({"events": events}, currency="GBP"))
-    found = left_out(report, shop)
+    found = report.left_out(shop)
     table = found.table.set_index("reason")
     assert table.loc["without customer", ["rows", "sales"]].tolist() == [3, 30.0]
     # 60 + 2 were kept; 30 + 8 − 7 + 2 were left out.
@@ -38,8 +37,8 @@ def test_rows_without_customer_and_others_with_their_sales() -> None:
 def test_a_clean_shop_and_one_without_amounts_say_so() -> None:
     events = pd.DataFrame({"customer_id": ["A"], "ts": [DAY], "kind": ["purchase"]})
     shop, report = clean(shop_of({"events": events}))
-    assert left_out(report, shop).summary() == "No row was left out."
+    assert report.left_out(shop).summary() == "No row was left out."
     twice = pd.concat([events, events, events.assign(customer_id=None)])
     shop, report = clean(shop_of({"events": twice}))
-    assert "of sales" not in left_out(report, shop).summary()
-    assert "1 row of events, without customer." in left_out(report, shop).summary()
+    assert "of sales" not in report.left_out(shop).summary()
+    assert "1 row of events, without customer." in report.left_out(shop).summary()

@@ -6,7 +6,13 @@ import pytest
 from scipy.stats import rankdata
 
 from promolab.errors import InputError
-from promolab.profiles import AXES, build_profiles, compare_cards, profile_card
+from promolab.profiles import (
+    AXES,
+    build_profiles,
+    compare_cards,
+    profile_card,
+    two_unlike_customers,
+)
 
 matplotlib.use("Agg")
 
@@ -184,3 +190,10 @@ def test_two_cards_side_by_side(profiles: pd.DataFrame) -> None:
     )
     assert AXES[frame["difference"].abs().idxmax()].label.lower() in pair.summary()
     assert pair._repr_html_().count("promolab-card") == 2
+
+
+def test_two_unlike_customers_are_the_ends_of_loyalty():
+    profiles = pd.DataFrame(
+        {"customer_id": [1, 2, 3, 4], "loyalty": [50.0, 90.0, 10.0, 90.0]}
+    ).assign(interests=1.0, purchasing_power=1.0, habits=1.0)
+    assert two_unlike_customers(profiles) == (4, 3)

@@ -72,7 +72,7 @@ def test_lapsed_is_told_by_the_shops_own_rhythm() -> None:
 def test_a_short_history_and_missing_sales_are_said() -> None:
     found = life_stages(frame(orders=[1, 2], recency_days=[3.0, 9.0]))
     assert "Orders reach back only 9 days" in found.summary()
-    assert found.table["share_sales"].isna().all()
+    assert found.by_stage["share_sales"].isna().all()
     assert "nan" not in found.summary()
     found.plot()
     with pytest.raises(InputError, match="no column 'recency_days'"):
@@ -81,7 +81,7 @@ def test_a_short_history_and_missing_sales_are_said() -> None:
 
 def test_nobody_has_ordered() -> None:
     found = life_stages(frame(orders=[0, 0], recency_days=[None, None]), customers=[5])
-    assert found.table.set_index("stage").loc["Without history", "customers"] == 3
+    assert found.by_stage.set_index("stage").loc["Without history", "customers"] == 3
     assert "0 new" in found.summary()
 
 
@@ -95,5 +95,7 @@ def test_the_interval_of_a_share_of_sales_covers() -> None:
         inside += low[0] <= 0.6 / 1.3 <= high[0]
     assert 0.93 <= inside / 1_000 <= 0.97
     days = np.where(new, 5.0, 40.0)
-    row = life_stages(frame(orders=np.ones(400), recency_days=days, amount_28d=sales)).table.iloc[0]
+    row = life_stages(
+        frame(orders=np.ones(400), recency_days=days, amount_28d=sales)
+    ).by_stage.iloc[0]
     assert row[["share_sales_28d_low", "share_sales_28d_high"]].tolist() == [low[0], high[0]]

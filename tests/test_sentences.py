@@ -19,7 +19,6 @@ from promolab import metrics
 from promolab.campaign.outlook.bought_anyway import BoughtAnyway
 from promolab.campaign.outlook.coverage import OutlookCoverage
 from promolab.campaign.outlook.economics import LaunchEconomics
-from promolab.cleaning import left_out
 from promolab.contract import Shop
 from promolab.effects.arms import compare_arms
 from promolab.effects.comparison import Difference
@@ -190,7 +189,7 @@ def test_what_was_left_out(good, bad):
     rows = ibis.memtable(events[list(schema)], schema=schema)
     table = ibis.duckdb.connect(threads=1).create_table("events", rows)
     shop, report = promolab.clean(Shop({"events": table}))
-    told = [report.summary(), report.plot().get_title(loc="left"), left_out(report, shop).summary()]
+    told = [report.summary(), report.plot().get_title(loc="left"), report.left_out(shop).summary()]
     assert nonsense("\n".join(told)) == []
 
 

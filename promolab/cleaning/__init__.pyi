@@ -1,6 +1,6 @@
 from .later import known_by
 from .quarantine import FLAGS, ODD_TIMES, QUARANTINE_RULES, Flag, clean
-from .report import CleaningReport, LeftOut, left_out
+from .report import CleaningReport, LeftOut
 
 __all__ = [
     "FLAGS",
@@ -11,5 +11,4 @@ __all__ = [
     "LeftOut",
     "clean",
     "known_by",
-    "left_out",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from promolab import display
 from promolab.results import Result
 from promolab.wording import count, money, percent, plural
 
@@ -16,15 +17,16 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["COUNTS", "CleaningReport", "LeftOut", "left_out"]
+__all__ = ["COUNTS", "CleaningReport", "LeftOut"]
 
 
 _MOST = 1e15  # an amount beyond it is no amount
+_ALL = 40  # rows of a table that are shown
 
 
 @dataclass(frozen=True)
 class LeftOut(Result):
-    """Rows that cleaning left out, by reason, and the sales in them; made by `left_out`.
+    """Rows that cleaning left out, by reason, and the sales in them; of `CleaningReport.left_out`.
 
     Parameters
     ----------
@@ -62,65 +64,6 @@ class LeftOut(Result):
         return " ".join(self.sentences()) or "No row was left out."
 
 
-def left_out(report: CleaningReport, shop: Shop) -> LeftOut:
-    """Add up the sales in the rows that cleaning left out.
-
-    Parameters
-    ----------
-    report : CleaningReport
-        Of `promolab.clean`.
-    shop : Shop
-        The cleaned shop, for the sales that were kept.
-
-    Returns
-    -------
-    LeftOut
-
-    Examples
-    --------
-    >>> import ibis, promolab
-    >>> from promolab.contract import Shop
-    >>> when = pd.to_datetime(["2017-03-01", "2017-03-01", "2017-03-02"])
-    >>> events = pd.DataFrame({"customer_id": ["A", None, "B"], "ts": when, "kind": "purchase"})
-    >>> events["amount"] = [60.0, 30.0, 10.0]
-    >>> events = ibis.duckdb.connect().create_table("events", events)
-    >>> shop, report = promolab.clean(Shop({"events": events}))
-    >>> left_out(report, shop).summary()
-    '1 row of events, without customer: 30 USD, 30.0 % of sales.'
-    """
-    import ibis
-
-    rows = report.quarantine
-    told = rows.row.cast("json")
-    customer = told["customer_id"].cast("string").fill_null("null")
-    nobody = (rows.rule == "missing_key") & customer.isin(["null", '""'])
-    amount = told["amount"].float
-    bought = (told["kind"].str == "purchase") & (amount.abs() < _MOST)
-    rows = rows.mutate(
-        rule=ibis.ifelse(nobody, "without customer", rows.rule),
-        sales=ibis.ifelse(bought, amount, None).cast("decimal(38,4)"),
-    )
-    found = rows.group_by("table", "rule").aggregate(
-        rows=rows.count(), sales=rows.sales.sum().cast("float64")
-    )
-    table = found.execute()
-    meaning = dict(zip(report.rules["rule"], report.rules["meaning"], strict=True))
-    table["reason"] = [meaning.get(rule, rule) for rule in table["rule"]]
-    kept = 0.0
-    if shop.has("events", "amount"):
-        sales = shop.events.filter(shop.events.kind == "purchase").amount
-        kept = float(sales.cast("decimal(38,4)").sum().cast("float64").execute() or 0.0)
-    whole = kept + float(table["sales"].fillna(0.0).sum())
-    table["share"] = table["sales"] / whole if whole > 0 else float("nan")
-    table = table.sort_values(
-        ["sales", "rows", "table", "reason"], ascending=[False, False, True, True]
-    )
-    return LeftOut(
-        table[["table", "reason", "rows", "sales", "share"]].reset_index(drop=True),
-        shop.settings.currency,
-    )
-
-
 COUNTS = ("rows_in", "rows_dated_later", "rows_kept", "rows_quarantined")
 """The first is the sum of the others."""
 
@@ -150,6 +93,35 @@ class CleaningReport(Result):
     def to_frame(self) -> pd.DataFrame:
         """Return one row per table and rule."""
         return self.rules
+
+    def table(self, file: str = "") -> display.Html:
+        """Show the rules that rows broke, and what was done with such rows.
+
+        Parameters
+        ----------
+        file : str
+            Where the quarantined rows lie, relative to the page.
+        """
+        return display.table(
+            self.rules[self.rules["rows"] > 0],
+            {"table": "table", "rule": "rule", "action": "what was done"}
+            | {"rows": "rows", "meaning": "meaning"},
+            caption="Quarantined rows are kept apart, with their reason; flagged ones stay.",
+            most=_ALL,
+            otherwise="No row breaks a rule.",
+            file=file,
+            file_text="The quarantined rows as a file",
+        )
+
+    def rows_table(self) -> display.Html:
+        """Show the rows of each table that were known, kept and quarantined."""
+        return display.table(
+            self.by_then,
+            {"table": "table", "rows": "rows by then", "rows_kept": "kept"}
+            | {"rows_quarantined": "quarantined"},
+            caption="On the morning of the plan: rows by then = rows kept + rows quarantined.",
+            most=_ALL,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return `COUNTS` by table."""
@@ -182,6 +154,62 @@ class CleaningReport(Result):
             )
             text += f" Kept and flagged: {named}."
         return " ".join([text, *self.notes])
+
+    def left_out(self, shop: Shop) -> LeftOut:
+        """Add up the sales in the rows that cleaning left out.
+
+        Parameters
+        ----------
+        shop : Shop
+            The cleaned shop, for the sales that were kept.
+
+        Returns
+        -------
+        LeftOut
+
+        Examples
+        --------
+        >>> import ibis, promolab
+        >>> from promolab.contract import Shop
+        >>> when = pd.to_datetime(["2017-03-01", "2017-03-01", "2017-03-02"])
+        >>> events = pd.DataFrame({"customer_id": ["A", None, "B"], "ts": when, "kind": "purchase"})
+        >>> events["amount"] = [60.0, 30.0, 10.0]
+        >>> events = ibis.duckdb.connect().create_table("events", events)
+        >>> shop, report = promolab.clean(Shop({"events": events}))
+        >>> report.left_out(shop).summary()
+        '1 row of events, without customer: 30 USD, 30.0 % of sales.'
+        """
+        import ibis
+
+        rows = self.quarantine
+        told = rows.row.cast("json")
+        customer = told["customer_id"].cast("string").fill_null("null")
+        nobody = (rows.rule == "missing_key") & customer.isin(["null", '""'])
+        amount = told["amount"].float
+        bought = (told["kind"].str == "purchase") & (amount.abs() < _MOST)
+        rows = rows.mutate(
+            rule=ibis.ifelse(nobody, "without customer", rows.rule),
+            sales=ibis.ifelse(bought, amount, None).cast("decimal(38,4)"),
+        )
+        found = rows.group_by("table", "rule").aggregate(
+            rows=rows.count(), sales=rows.sales.sum().cast("float64")
+        )
+        table = found.execute()
+        meaning = dict(zip(self.rules["rule"], self.rules["meaning"], strict=True))
+        table["reason"] = [meaning.get(rule, rule) for rule in table["rule"]]
+        kept = 0.0
+        if shop.has("events", "amount"):
+            sales = shop.events.filter(shop.events.kind == "purchase").amount
+            kept = float(sales.cast("decimal(38,4)").sum().cast("float64").execute() or 0.0)
+        whole = kept + float(table["sales"].fillna(0.0).sum())
+        table["share"] = table["sales"] / whole if whole > 0 else float("nan")
+        table = table.sort_values(
+            ["sales", "rows", "table", "reason"], ascending=[False, False, True, True]
+        )
+        return LeftOut(
+            table[["table", "reason", "rows", "sales", "share"]].reset_index(drop=True),
+            shop.settings.currency,
+        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the rows by rule, the most first."""

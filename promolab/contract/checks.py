@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from promolab import display
 from promolab.contract.personal import personal_columns
 from promolab.contract.personal_looks import looks_personal
 from promolab.contract.rules import ROW_RULES, Context, Rule, columns_of, context_of, hash_of
@@ -213,6 +214,17 @@ class Checks(Result):
         names = [field.name for field in fields(Finding)]
         rows = [[getattr(finding, name) for name in names] for finding in self.findings]
         return pd.DataFrame(rows, columns=names)
+
+    def table(self) -> display.Html:
+        """Show the checks that fail."""
+        return display.table(
+            self.to_frame(),
+            {"table": "table", "check": "check", "level": "level", "rows": "rows"}
+            | {"sentence": "what was found"},
+            caption="The contract's checks on the tables as they came.",
+            most=40,
+            otherwise="None of the contract's checks on the tables fails.",
+        )
 
     def summary(self) -> str:
         """Say whether the shop can be used, what the checks found, and what stops it."""

@@ -43,7 +43,6 @@ __all__ = [
     "personal_in",
     "personal_in_customers",
     "pooled_values",
-    "without_personal",
 ]
 
 
@@ -213,37 +212,6 @@ def _latest_year(shop: Shop) -> int:
         return shop.span()[1].year
     except DataError:  # no event has a time
         return datetime.now(UTC).year
-
-
-def without_personal(shop: Shop) -> tuple[Shop, list[str]]:
-    """Return the shop without the columns that look personal, and sentences on what was left out.
-
-    Parameters
-    ----------
-    shop : Shop
-        The shop; clean it first, since rows may differ in nothing but such a column.
-
-    Returns
-    -------
-    shop : Shop
-        What may be written.
-    sentences : list of str
-        For the page; empty where nothing looks personal.
-
-    Raises
-    ------
-    DataError
-        If a column that every table needs, such as customer_id, holds personal data.
-    """
-    personal = personal_columns(shop)
-    problems = personal.problems()
-    if problems:
-        raise DataError("; ".join(sentence for _, sentence in problems))
-    tables = {
-        name: table.drop(*personal.of(name)) if personal.of(name) else table
-        for name, table in shop.tables.items()
-    }
-    return shop.with_tables(tables), personal.sentences()
 
 
 def _required(place: str) -> bool:

@@ -190,6 +190,26 @@ class Shop:
 
         return check(self)
 
+    def without_personal(self) -> Shop:
+        """Return what may be written: the shop without the columns that look personal.
+
+        Clean it first: rows may differ in nothing but such a column. `left_out` says which columns
+        they are.
+
+        Raises
+        ------
+        DataError
+            If a column that every table needs, such as customer_id, holds personal data.
+        """
+        from promolab.contract.personal import personal_columns
+
+        personal = personal_columns(self)
+        problems = personal.problems()
+        if problems:
+            raise DataError("; ".join(sentence for _, sentence in problems))
+        tables = {name: table.drop(*personal.of(name)) for name, table in self.tables.items()}
+        return self.with_tables(tables, left_out=(*self.left_out, *personal.sentences()))
+
     def with_tables(self, tables: Mapping[str, ir.Table], **changes: Any) -> Shop:
         """Return this shop with other tables."""
         return replace(self, tables=dict(tables), **changes)

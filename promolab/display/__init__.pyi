@@ -1,5 +1,6 @@
+from .figures import show
 from .hover import explained
-from .page import Html, Tile, absent, beside, fold, join, link, picture, say, table, tiles
+from .page import Html, Tile, absent, beside, fold, join, link, picture, present, say, table, tiles
 
 __all__ = [
     "Html",
@@ -11,7 +12,9 @@ __all__ = [
     "join",
     "link",
     "picture",
+    "present",
     "say",
+    "show",
     "table",
     "tiles",
 ]

@@ -1,4 +1,4 @@
-from .cards import CardPair, ProfileCard, compare_cards, profile_card
+from .cards import CardPair, ProfileCard, compare_cards, profile_card, two_unlike_customers
 from .overview import ProfileOverview, median_interval, profile_overview
 from .scores import AXES, Axis, Component, build_profiles, customer_frame, numeric
 from .stages import STAGES, LifeStages, life_stages
@@ -20,4 +20,5 @@ __all__ = [
     "numeric",
     "profile_card",
     "profile_overview",
+    "two_unlike_customers",
 ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["CardPair", "ProfileCard", "compare_cards", "profile_card"]
+__all__ = ["CardPair", "ProfileCard", "compare_cards", "profile_card", "two_unlike_customers"]
 
 
 @dataclass(frozen=True)
@@ -347,3 +347,24 @@ def compare_cards(
         _card(profiles, a, features, names[0], shop, attributes),
         _card(profiles, b, features, names[1], shop, attributes),
     )
+
+
+def two_unlike_customers(profiles: pd.DataFrame) -> tuple[Any, Any]:
+    """Return the customers with the most and the least loyalty among those with all four scores.
+
+    Parameters
+    ----------
+    profiles : DataFrame
+        What `build_profiles` returned.
+
+    Examples
+    --------
+    >>> from promolab.profiles.scores import build_profiles
+    >>> features = pd.DataFrame({"customer_id": [1, 2, 3], "recency_days": [3, 40, 8]})
+    >>> [int(who) for who in two_unlike_customers(build_profiles(features))]
+    [1, 2]
+    """
+    known = profiles.dropna(subset=list(AXES))
+    order = ["loyalty", "customer_id"]
+    ranked = (profiles if known.empty else known).sort_values(order)["customer_id"]
+    return ranked.iloc[-1], ranked.iloc[0]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab import display
 from promolab.errors import InputError
 from promolab.metrics import part_of_total
 from promolab.profiles.scores import customer_frame, numeric
@@ -29,6 +30,11 @@ MOST_LAPSE_DAYS = 364
 MIN_REGULARS = 50
 """Customers of three orders and more that it takes to speak of the shop's own rhythm."""
 QUANTILE = 0.95
+_SHARES = {
+    "share_customers": "share of customers",
+    "share_sales_28d": "sales, last 28 days",
+    "share_sales": "sales so far",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class LifeStages(Result):
 
     Parameters
     ----------
-    table : DataFrame of 4 rows
+    by_stage : DataFrame of 4 rows
         ``stage, customers, share_customers`` (of all), ``share_sales`` (of all sales so far),
         ``share_sales_28d`` (of the sales of the last 28 days), each with ``…_low, …_high`` (95 %;
         nan where unknown), ``meaning``.
@@ -53,7 +59,7 @@ class LifeStages(Result):
         What a reader must know, else empty.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    by_stage: pd.DataFrame = field(repr=False)
     stages: pd.DataFrame = field(repr=False)
     lapse_days: int
     lapse_rule: str
@@ -62,11 +68,24 @@ class LifeStages(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per stage."""
-        return self.table.copy()
+        return self.by_stage.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scalar fields and the table as plain values."""
-        return super().to_dict() | {"stages": plain(self.table.to_dict("records"))}
+        return super().to_dict() | {"stages": plain(self.by_stage.to_dict("records"))}
+
+    def table(self) -> display.Html:
+        """Show the stages: customers, and their shares with 95 % intervals."""
+        columns = {"stage": "stage", "customers": "customers"}
+        columns |= _SHARES | {"meaning": "who"}
+        rows = self.by_stage.copy()
+        for name in _SHARES:
+            ends = rows[[name, f"{name}_low", f"{name}_high"]].to_numpy(dtype=float)
+            rows[name] = [_written(*row) for row in ends.tolist()]
+        formats = {"customers": count, **dict.fromkeys(_SHARES, str)}
+        return display.table(
+            rows, columns, formats, caption="95 % intervals; everybody is in one stage."
+        )
 
     def assignments(self) -> pd.DataFrame:
         """Return ``customer_id, stage`` of every customer, sorted by id."""
@@ -74,7 +93,7 @@ class LifeStages(Result):
 
     def summary(self) -> str:
         """Return how many customers are in each stage, and when one counts as lapsed."""
-        rows = self.table.set_index("stage")
+        rows = self.by_stage.set_index("stage")
         sizes = dict(zip(rows.index, rows["customers"].tolist(), strict=True))
         parts = [f"{count(sizes[s])} {s[0].lower()}{s[1:]} ({_share(rows.loc[s])})" for s in STAGES]
         text = f"Of {plural(self.customers, 'customer')}: {', '.join(parts)}. {self.lapse_rule}"
@@ -84,7 +103,7 @@ class LifeStages(Result):
         """Draw the share of customers in each stage and return the Axes."""
         from promolab import plots
 
-        rows = self.table
+        rows = self.by_stage
         text = [
             f"{count(row['customers'])}, {percent(row['share_sales_28d'], decimals=0)} of sales"
             if np.isfinite(row["share_sales_28d"])
@@ -108,6 +127,13 @@ class LifeStages(Result):
 def _share(row: Any) -> str:
     names = ("share_customers", "share_customers_low", "share_customers_high")
     return percent(*(row[name] for name in names))
+
+
+def _written(value: float, low: float, high: float) -> str:
+    if value != value:
+        return "–"
+    # Nothing by definition has no interval.
+    return percent(value, low, high) if low < high else percent(value, decimals=0)
 
 
 def lapse_days(features: pd.DataFrame) -> tuple[int, str]:

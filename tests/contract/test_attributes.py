@@ -16,7 +16,6 @@ from promolab.contract.personal import (
     attributes_in,
     declared_in,
     personal_columns,
-    without_personal,
 )
 from promolab.contract.personal_looks import by_name, by_number, is_one_of_each
 from promolab.contract.table_holdings import holdings
@@ -24,6 +23,7 @@ from promolab.features import build_features
 from promolab.features.decisions import attributes_of
 from promolab.profiles import build_profiles, compare_cards, profile_card
 from promolab.report.data.data_page import data_page
+from promolab.sources import save_shop
 
 N = 120
 DECLARED = {"customers": {"attributes": {"shoe_size": "shoe_size", "dob": "dob", "joined": "x"}}}
@@ -94,7 +94,8 @@ def test_births_tax_ids_and_ids_of_ones_own_are_personal(shop):
     assert found["customers.extra"] == "looks like identity, tax or bank numbers"
     assert found["events.member_card"] == "looks like an id of each customer's own"
     assert "events.session" not in found and "events.order_id" not in found
-    written, said = without_personal(shop)
+    written = shop.without_personal()
+    said = written.left_out
     assert not PERSONAL - {"token"} & set(written.customers.columns)
     assert "RSS" not in " ".join(said) and "customers.dob" in said[0]
 
@@ -164,8 +165,8 @@ def test_models_take_what_few_share_as_other(shop):
 
 
 def test_what_was_declared_stays_declared_in_the_run_folder(shop, tmp_path):
-    written, _ = without_personal(shop)
-    promolab.sources.save_shop(written, tmp_path)
+    written = shop.without_personal()
+    save_shop(written, tmp_path)
     again = promolab.load_shop(tmp_path)
     assert declared_in(again.settings) == {"shoe_size", "joined"}
     assert again.customers.execute().shoe_size.tolist() == list(36 + np.arange(N) // 9)

@@ -11,7 +11,7 @@ import pytest
 
 from promolab.contract import Settings, Shop
 from promolab.contract.checks import check
-from promolab.contract.personal import personal_columns, without_personal
+from promolab.contract.personal import personal_columns
 from promolab.contract.personal_looks import (
     by_name,
     by_shape,
@@ -103,7 +103,7 @@ def test_a_single_address_anywhere_in_a_column_makes_it_personal():
     assert dict(personal_columns(shop)) == {
         "customers.remark": "holds e-mail addresses in 1 row",
     }
-    kept, _ = without_personal(shop)
+    kept = shop.without_personal()
     assert list(kept.tables["customers"].columns) == ["customer_id", "size"]
 
 
@@ -175,7 +175,8 @@ def test_a_column_empty_at_the_top_is_looked_at_further_down():
 
 def test_without_personal_drops_them_and_says_so_once():
     shop = shop_of(customers=customers(email="a@b.org", phone="+49 171 1234567", age="25-34"))
-    kept, sentences = without_personal(shop)
+    kept = shop.without_personal()
+    sentences = list(kept.left_out)
     assert list(kept.tables["customers"].columns) == ["customer_id", "age"]
     assert sentences == [
         "customers.email and customers.phone look like personal data and are left out of all that "
@@ -183,12 +184,13 @@ def test_without_personal_drops_them_and_says_so_once():
         "in shop.toml."
     ]
     sound = shop_of(customers=customers(age="25-34"))
-    assert without_personal(sound)[1] == []
+    assert sound.without_personal().left_out == ()
 
 
 def test_what_keep_personal_names_stays_and_the_page_says_so():
     frame = customers(email="a@b.org", name="Ana")
-    kept, sentences = without_personal(shop_of(("customers.email",), customers=frame))
+    kept = shop_of(("customers.email",), customers=frame).without_personal()
+    sentences = list(kept.left_out)
     assert list(kept.tables["customers"].columns) == ["customer_id", "email"]
     assert [s.partition(" ")[0] for s in sentences] == ["customers.name", "customers.email"]
     assert "is kept, since keep_personal" in sentences[1]
@@ -211,7 +213,7 @@ def test_an_id_that_is_personal_stops_the_shop(values):
     assert [(f.table, f.check) for f in stops] == [("events", "personal_id")]
     assert 'keep_personal = ["events.customer_id"]' in stops[0].sentence
     with pytest.raises(DataError, match="use another id"):
-        without_personal(shop)
+        shop.without_personal()
     assert check(shop_of(("events.customer_id",), events=frame)).usable
 
 
@@ -286,6 +288,6 @@ def test_rows_that_differ_in_a_personal_column_alone_are_no_duplicates(tmp_path)
     frame = secret_frame(3).head(2).assign(customer_id="C", ts=pd.Timestamp("2017-03-01"))
     cleaned, report = promolab.clean(shop_of(events=frame))
     assert report.rules.empty
-    shop, _ = without_personal(cleaned)
+    shop = cleaned.without_personal()
     assert shop.events.count().execute() == 2
     assert "email" not in shop.events.columns

@@ -163,7 +163,7 @@ def test_checks_and_span_are_the_same(shops):
 def test_what_campaigns_and_pages_count_is_the_same(cleaned):
     from promolab.campaign.past.outcomes import known_before, sales_between
     from promolab.campaign.past.schedule import timeline
-    from promolab.report.pages.steps import data_overview
+    from promolab.sales import data_overview
 
     (here, _), (there, _) = cleaned
     spans = pd.DataFrame(

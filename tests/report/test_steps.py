@@ -12,32 +12,6 @@ from promolab.report.pages import steps
 from promolab.wording import answer_to
 
 
-@pytest.fixture(scope="module")
-def shop(small_shop):
-    from promolab.sources import load_shop
-
-    return load_shop(small_shop)
-
-
-def test_events_are_counted_by_local_day(shop):
-    overview = steps.data_overview(shop)
-    events = shop.events.execute()
-    local = events["ts"].dt.tz_localize("UTC").dt.tz_convert(shop.zone).dt.date
-    assert overview.days["events"].sum() == len(events)
-    assert (overview.first.date(), overview.last.date()) == (local.min(), local.max())
-    span = (local.max() - local.min()).days + 1
-    assert overview.missing == span - local.nunique()
-    assert f"{len(events):,} events" in overview.summary()
-    assert overview.plot().get_ylim()[0] == 0
-
-
-def test_two_unlike_customers_are_the_ends_of_loyalty():
-    profiles = pd.DataFrame(
-        {"customer_id": [1, 2, 3, 4], "loyalty": [50.0, 90.0, 10.0, 90.0]}
-    ).assign(interests=1.0, purchasing_power=1.0, habits=1.0)
-    assert steps.two_unlike_customers(profiles) == (4, 3)
-
-
 def backtest(auc: float, positives: int, pooled: float) -> SimpleNamespace:
     rows = pd.DataFrame({"promotion_id": [1], "auc": [auc], "positives": [positives]})
     return SimpleNamespace(by_promotion=rows, pooled=SimpleNamespace(auc=pooled))

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from promolab.campaign.outlook import PREDICTION_LEVEL, Launch, type_of
 from promolab.compare import Backtest
-from promolab.contract import Shop
 from promolab.display import Html, absent, picture, say
 from promolab.folder import RunFolder
 from promolab.glossary import label
 from promolab.metrics import ALARM_AUC
-from promolab.results import Result
-from promolab.wording import Answer, answer_to, count, number, percent, plural
+from promolab.wording import Answer, answer_to, count, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
     from promolab.segmentation import SegmentProfile
 
 __all__ = [
-    "DataOverview",
     "coefficients",
-    "data_overview",
     "explained",
     "gain_sentence",
     "leakage_alarm",
@@ -35,111 +28,10 @@ __all__ = [
     "segment_columns",
     "segment_formats",
     "segment_rows",
-    "two_unlike_customers",
 ]
 
 ALARM_POSITIVES = 100
 _ANSWER = answer_to(())
-
-
-@dataclass(frozen=True)
-class DataOverview(Result):
-    """Events per day and kind, and days without any.
-
-    Parameters
-    ----------
-    days : DataFrame
-        day (local), kind, events.
-    first, last : datetime
-        First and last local day.
-    missing : int
-        Days between them without an event.
-    """
-
-    days: pd.DataFrame = field(repr=False)
-    first: datetime
-    last: datetime
-    missing: int
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per day and kind."""
-        return self.days
-
-    def summary(self) -> str:
-        """Say what span the events cover and whether days are missing."""
-        gaps = (
-            f"{plural(self.missing, 'day')} without any" if self.missing else "no day without any"
-        )
-        total = int(self.days["events"].sum())
-        return (
-            f"{plural(total, 'event')} from {self.first:%d %b %Y} to {self.last:%d %b %Y}, {gaps}."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the events of each whole week, a line per kind."""
-        import pandas as pd
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-
-        from promolab import plots
-
-        days = self.days
-        week = days["day"] - pd.to_timedelta(days["day"].dt.day_of_week, unit="D")
-        # A week that the data cover in part would look like a fall in business.
-        whole = (week >= self.first) & (week + pd.Timedelta(days=6) <= self.last)
-        table = (
-            days[whole]
-            .assign(week=week[whole])
-            .groupby(["kind", "week"], as_index=False)
-            .events.sum()
-        )
-        for i, (kind, rows) in enumerate(table.groupby("kind")):
-            ax = plots.curve(
-                date2num(rows["week"].to_numpy()),
-                rows["events"].to_numpy(),
-                label=str(kind),
-                colour=plots.COLOURS[i % len(plots.COLOURS)],
-                ax=ax,
-            )
-        ax = ax or plots.curve([], [])
-        ax.set_ylim(bottom=0)
-        locator = AutoDateLocator()
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        return plots.finish(
-            ax, title=self.summary(), subtitle="events per week, whole weeks only", ylabel="events"
-        )
-
-
-def data_overview(shop: Shop) -> DataOverview:
-    """Count the events per local day and kind.
-
-    Parameters
-    ----------
-    shop : Shop
-        The shop.
-
-    Returns
-    -------
-    DataOverview
-    """
-    import pandas as pd
-
-    events = shop.events
-    by_day = events.group_by(day=shop.local(events.ts).truncate("D"), kind=events.kind).aggregate(
-        events=events.count()
-    )
-    days = by_day.order_by("day", "kind").execute()
-    days["day"] = pd.to_datetime(days["day"])
-    first, last = days["day"].min(), days["day"].max()
-    return DataOverview(days, first, last, (last - first).days + 1 - days["day"].nunique())
-
-
-def two_unlike_customers(profiles: pd.DataFrame) -> tuple[Any, Any]:
-    """Return the customers with the most and the least loyalty among those with all four scores."""
-    known = profiles.dropna(subset=["interests", "purchasing_power", "loyalty", "habits"])
-    order = ["loyalty", "customer_id"]
-    ranked = (profiles if known.empty else known).sort_values(order)["customer_id"]
-    return ranked.iloc[-1], ranked.iloc[0]
 
 
 def segment_columns() -> dict[str, str]:

@@ -1,0 +1,26 @@
+"""What span the events cover."""
+
+from __future__ import annotations
+
+import pytest
+
+from promolab.sales import data_overview
+
+
+@pytest.fixture(scope="module")
+def shop(small_shop):
+    from promolab.sources import load_shop
+
+    return load_shop(small_shop)
+
+
+def test_events_are_counted_by_local_day(shop):
+    overview = data_overview(shop)
+    events = shop.events.execute()
+    local = events["ts"].dt.tz_localize("UTC").dt.tz_convert(shop.zone).dt.date
+    assert overview.days["events"].sum() == len(events)
+    assert (overview.first.date(), overview.last.date()) == (local.min(), local.max())
+    span = (local.max() - local.min()).days + 1
+    assert overview.missing == span - local.nunique()
+    assert f"{len(events):,} events" in overview.summary()
+    assert overview.plot().get_ylim()[0] == 0
