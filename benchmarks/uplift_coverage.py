@@ -79,11 +79,11 @@ def _truths() -> list[tuple[str, str, float]]:
 
 def _one_draw(rng: np.random.Generator, n: int, tail: float) -> list[tuple[float, float, Any]]:
     """Return estimate, standard error and half-widths of every figure, from one experiment."""
-    from promolab.effects.contrasts import group_means, t_quantile
+    from promolab.effects.learners.aipw import fit_nuisance
     from promolab.effects.learners.learners import KINDS, Setting
     from promolab.effects.learners.makers import maker_of
-    from promolab.effects.learners.nuisance import fit_nuisance
     from promolab.effects.learners.rows import Design, Rows
+    from promolab.effects.means import group_means, t_quantile
 
     rows, Z, group, chances = _experiment_arrays(rng, n, tail, Rows)
     design, maker = Design(None, ()), maker_of("linear")

@@ -20,8 +20,7 @@ from promolab.campaign.outlook.bought_anyway import BoughtAnyway
 from promolab.campaign.outlook.coverage import OutlookCoverage
 from promolab.campaign.outlook.economics import LaunchEconomics
 from promolab.contract import Shop
-from promolab.effects.arms import compare_arms
-from promolab.effects.comparison import Difference
+from promolab.effects.differences import Difference, compare_arms
 from promolab.errors import PromolabError
 from promolab.profiles import life_stages
 from promolab.results import Estimate, Result

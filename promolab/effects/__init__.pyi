@@ -1,20 +1,21 @@
-from .arms import ArmDifference, compare_arms
-from .before import DOUBTFUL, UNLIKELY
+from .averages import AverageEffects, GroupEffects, group_tables
+from .balance import DOUBTFUL, UNLIKELY
 from .best_arm import BestArmValue
 from .calibrated import CalibratedEffects, place_within, pooled_arms
 from .checks import check_experiment
-from .checks_result import Check, Identification, Refused, UpliftChecks, figure, p_words, spoken
-from .comparison import (
+from .differences import (
     FEWEST_COMPARED,
     RANDOMISED,
+    ArmDifference,
     Difference,
     adjusted_difference,
+    compare_arms,
     design_matrix,
     not_identified,
 )
-from .contrasts import mean_of
-from .effect_importance import EffectImportance
-from .effects import AverageEffects, GroupEffects, group_tables
+from .identification import Check, Identification, Refused, UpliftChecks, figure, p_words, spoken
+from .importance import EffectImportance
+from .means import mean_of
 from .model import UpliftModel
 from .sensitivity import Sensitivity, e_value
 

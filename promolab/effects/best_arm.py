@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.checks_result import Identification, figure, lines, spoken
-from promolab.effects.contrasts import mean_of
-from promolab.effects.effects import best_of
+from promolab.effects.averages import best_of
+from promolab.effects.identification import Identification, figure, lines, spoken
+from promolab.effects.means import mean_of
 from promolab.results import Estimate, Result, plain
 from promolab.wording import arm_words, count
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from promolab.effects.averages import AverageEffects
     from promolab.effects.candidates import Candidates
-    from promolab.effects.effects import AverageEffects
 
 __all__ = ["BestArmValue", "best_arm_value"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.checks_result import figure, lines, spoken
-from promolab.effects.contrasts import mean_of
+from promolab.effects.identification import figure, lines, spoken
+from promolab.effects.means import mean_of
 from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile
 from promolab.wording import arm_words, capital, count

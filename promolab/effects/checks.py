@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.effects.before import (
+from promolab.effects.balance import (
     DOUBTFUL,
     UNLIKELY,
     balance_table,
@@ -14,10 +14,10 @@ from promolab.effects.before import (
     check_balance,
     check_placebo,
 )
-from promolab.effects.checks_result import Check, UpliftChecks, figure, p_words, spoken
-from promolab.effects.contrasts import wald
-from promolab.effects.learners.nuisance import estimate_propensity, kept_rows
+from promolab.effects.identification import Check, UpliftChecks, figure, p_words, spoken
+from promolab.effects.learners.aipw import estimate_propensity, kept_rows
 from promolab.effects.learners.rows import Design, folds_of, rows_of
+from promolab.effects.means import wald
 from promolab.wording import arm_words, count, percent, plural
 
 if TYPE_CHECKING:

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.contract import Experiment
-from promolab.effects.best_arm import BestArmValue, best_arm_value
-from promolab.effects.calibrated import ALL_ALIKE, CONSTANT, CalibratedEffects, place_within
-from promolab.effects.checks_result import Identification, lines
-from promolab.effects.effects import (
+from promolab.effects.averages import (
     AverageEffects,
     GroupEffects,
     average_table,
@@ -22,6 +19,9 @@ from promolab.effects.effects import (
     group_tables,
     groups_from,
 )
+from promolab.effects.best_arm import BestArmValue, best_arm_value
+from promolab.effects.calibrated import ALL_ALIKE, CONSTANT, CalibratedEffects, place_within
+from promolab.effects.identification import Identification, lines
 from promolab.effects.learners.rows import steady
 from promolab.errors import InputError
 from promolab.model.inputs import as_frame
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from promolab.effects.calibrated import Forward
     from promolab.effects.candidates import Candidates, DrawnEffects
-    from promolab.effects.checks_result import UpliftChecks
-    from promolab.effects.effect_importance import EffectImportance
+    from promolab.effects.identification import UpliftChecks
+    from promolab.effects.importance import EffectImportance
+    from promolab.effects.learners.aipw import Nuisance
     from promolab.effects.learners.learners import EffectModel
-    from promolab.effects.learners.nuisance import Nuisance
     from promolab.effects.sensitivity import Sensitivity
 
 __all__ = ["Fitted"]
@@ -330,7 +330,7 @@ class Fitted:
         level : float
             Of the intervals.
         """
-        from promolab.effects.effect_importance import importance_of
+        from promolab.effects.importance import importance_of
 
         return importance_of(self, self._rows().setting, self._model, rows, level)
 

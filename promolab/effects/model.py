@@ -13,9 +13,9 @@ from promolab.contract import Experiment
 from promolab.effects.candidates import DEFAULT, Candidates
 from promolab.effects.checks import check_experiment
 from promolab.effects.fitted import Fitted
+from promolab.effects.learners.aipw import estimate_propensity, fit_nuisance, kept_rows
 from promolab.effects.learners.learners import KINDS, EffectModel, Setting
 from promolab.effects.learners.makers import MAKERS, Maker, maker_of
-from promolab.effects.learners.nuisance import estimate_propensity, fit_nuisance, kept_rows
 from promolab.effects.learners.rows import Design, folds_of, rows_of, steady
 from promolab.errors import InputError, PromolabError, nearest
 

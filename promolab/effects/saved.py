@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from promolab.effects.averages import AverageEffects
 from promolab.effects.calibrated import CONSTANT, CalibratedEffects, Drawing
 from promolab.effects.candidates import DrawnEffects
-from promolab.effects.checks_result import Identification
-from promolab.effects.effects import AverageEffects
+from promolab.effects.identification import Identification
 from promolab.effects.learners.learners import KINDS, Blend
 from promolab.effects.learners.linear import LinearFit
 from promolab.effects.learners.makers import Chance, Constant, Logistic, Predictor

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.checks_result import Identification, figure, lines
+from promolab.effects.identification import Identification, figure, lines
 from promolab.metrics import difference_of
 from promolab.results import Result, plain
 from promolab.stats import normal_quantile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from promolab.effects.arms import compare_arms
+from promolab.effects.differences import compare_arms
 from promolab.errors import InputError
 from promolab.stats import welch_degrees
 

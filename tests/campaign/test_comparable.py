@@ -13,7 +13,7 @@ from promolab.campaign.past.contacted import promotions_over
 from promolab.campaign.readout import comparable
 from promolab.campaign.readout.comparable import comparable_promotion, similar_difference
 from promolab.campaign.readout.reading import read_out
-from promolab.effects.comparison import ADJUSTED, not_identified
+from promolab.effects.differences import ADJUSTED, not_identified
 from promolab.results import Estimate
 
 

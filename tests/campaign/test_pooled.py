@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import t
 
 from promolab.campaign.readout.randomised import HoldoutComparison, pool_holdouts
-from promolab.effects.arms import compare_arms
+from promolab.effects.differences import compare_arms
 from promolab.metrics.intervals import compare_means
 from promolab.results import Estimate
 

@@ -15,7 +15,7 @@ from promolab.campaign.past.decided import obstacle, read_decisions, sample_rati
 from promolab.campaign.readout.randomised import compare_with_holdout
 from promolab.campaign.readout.reading import read_out
 from promolab.contract import Settings, Shop
-from promolab.effects.arms import compare_arms
+from promolab.effects.differences import compare_arms
 
 NOW = datetime(2017, 6, 1)
 START, END = pd.Timestamp("2017-03-06"), pd.Timestamp("2017-04-03")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from promolab import assign
-from promolab.effects.arms import compare_arms
+from promolab.effects.differences import compare_arms
 from promolab.errors import InputError
 
 DRAWS = 1000

@@ -8,7 +8,7 @@ import pytest
 
 from promolab import UpliftModel, load_experiment
 from promolab.effects.checks import check_experiment
-from promolab.effects.checks_result import Refused
+from promolab.effects.identification import Refused
 from promolab.errors import InputError
 from promolab.metrics.named import auc_alone, r_squared_alone
 

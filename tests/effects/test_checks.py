@@ -10,8 +10,8 @@ from scipy.stats import norm
 
 from promolab.contract import Experiment
 from promolab.effects.checks import check_experiment, check_overlap
-from promolab.effects.checks_result import Refused, p_words
-from promolab.effects.contrasts import arm_contrast
+from promolab.effects.identification import Refused, p_words
+from promolab.effects.means import arm_contrast
 from promolab.effects.model import UpliftModel
 from tests.effects.made_up import assign, frame, targeted_chances, trial
 

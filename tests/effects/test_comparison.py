@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
-from promolab.effects.comparison import _folds, adjusted_difference, design_matrix
+from promolab.effects.differences import _folds, adjusted_difference, design_matrix
 from promolab.errors import InputError
 
 EFFECT = 1.5

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Experiment
-from promolab.effects.contrasts import group_means
+from promolab.effects.means import group_means
 from promolab.effects.model import UpliftModel
 from promolab.effects.sensitivity import e_value
 from promolab.errors import InputError

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Experiment
-from promolab.effects.arms import compare_arms
-from promolab.effects.contrasts import group_means, mean_of
+from promolab.effects.differences import compare_arms
+from promolab.effects.means import group_means, mean_of
 from promolab.effects.model import UpliftModel
 from promolab.metrics.uplift import compare_qini, effect_calibration, qini, rate, uplift_at
 

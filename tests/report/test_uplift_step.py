@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import promolab
-from promolab.effects.comparison import not_identified
+from promolab.effects.differences import not_identified
 from promolab.errors import InputError
 from promolab.folder.artifacts import open_run
 from promolab.report.pages import uplift_views

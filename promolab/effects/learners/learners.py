@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from promolab.effects.learners.aipw import Nuisance, cross_fit
 from promolab.effects.learners.makers import Linear, Maker, Predictor
-from promolab.effects.learners.nuisance import Nuisance, cross_fit
 from promolab.effects.learners.rows import Design, Rows
 from promolab.errors import MissingExtraError
 

@@ -1,7 +1,6 @@
 from .depth import UpliftAt, uplift_at
 from .effect_bins import EffectCalibration, effect_calibration
-from .gain_curve import Qini, qini
-from .paired import QiniComparison, compare_qini
+from .gain_curve import Qini, QiniComparison, compare_qini, qini
 from .scores import aipw_scores
 from .spending import CostCurve, cost_curve
 from .targeting import Rate, rate

@@ -9,13 +9,13 @@ import numpy as np
 
 from promolab.errors import InputError
 from promolab.metrics.intervals import Dominant, all_shares, cluster_sums, dominant_of
-from promolab.metrics.uplift._areas import (
+from promolab.metrics.uplift._curves import (
+    cut_at,
     estimate_of,
     overall_estimate,
     overall_influence,
     spread_of,
 )
-from promolab.metrics.uplift._cuts import cut_at
 from promolab.metrics.uplift._inputs import (
     UpliftRows,
     check_uplift,

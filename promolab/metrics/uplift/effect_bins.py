@@ -12,7 +12,7 @@ from promolab.checks import whole_number
 from promolab.errors import InputError
 from promolab.metrics.intervals import difference_of
 from promolab.metrics.scoring import equal_bins, sums_by_bin
-from promolab.metrics.uplift._areas import estimate_of, spread_of
+from promolab.metrics.uplift._curves import estimate_of, spread_of
 from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
 from promolab.metrics.within import around
 from promolab.results import Estimate, Result

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.metrics.uplift._areas import spread_of
-from promolab.metrics.uplift._cuts import gain_curve
+from promolab.metrics.uplift._curves import gain_curve, spread_of
 from promolab.metrics.uplift._inputs import (
     Effects,
     check_uplift,

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.metrics.uplift._areas import (
+from promolab.metrics.uplift._curves import (
     NO_ORDER,
     estimate_of,
+    gain_curve,
     influence,
     overall_estimate,
     overall_influence,
     spread_of,
 )
-from promolab.metrics.uplift._cuts import gain_curve
 from promolab.metrics.uplift._inputs import (
     Effects,
     check_uplift,

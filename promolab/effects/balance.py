@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.contract import names_a_result
-from promolab.effects.checks_result import ASSUMED, NOTABLE, Check, p_words, signed, spoken
-from promolab.effects.contrasts import arm_contrast, comparable_columns
+from promolab.effects.identification import ASSUMED, NOTABLE, Check, p_words, signed, spoken
+from promolab.effects.means import arm_contrast, comparable_columns
 from promolab.metrics import auc_alone, r_squared_alone
 from promolab.wording import arm_words, plural
 

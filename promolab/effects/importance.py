@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.checks_result import lines
-from promolab.effects.contrasts import group_means
+from promolab.effects.identification import lines
+from promolab.effects.means import group_means
 from promolab.results import Result, plain
 from promolab.wording import arm_words, capital, number, percent
 

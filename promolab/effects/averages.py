@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.effects.calibrated import place_within
-from promolab.effects.checks_result import Identification, figure, lines, p_words, spoken
-from promolab.effects.contrasts import (
-    group_means,
-    mean_of,
-    ratio_error,
-    wald,
-)
+from promolab.effects.identification import Identification, figure, lines, p_words, spoken
+from promolab.effects.means import group_means, mean_of, ratio_error, wald
 from promolab.errors import InputError, nearest
 from promolab.metrics import ArmGap as Difference
 from promolab.metrics import Dominant, difference_of
@@ -27,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from promolab.contract import Experiment
-    from promolab.effects.learners.nuisance import Nuisance
+    from promolab.effects.learners.aipw import Nuisance
     from promolab.effects.learners.rows import Rows
 
 __all__ = [
