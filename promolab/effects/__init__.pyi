@@ -6,7 +6,6 @@ from .checks import check_experiment
 from .differences import (
     FEWEST_COMPARED,
     RANDOMISED,
-    ArmDifference,
     Difference,
     adjusted_difference,
     compare_arms,
@@ -24,7 +23,6 @@ __all__ = [
     "FEWEST_COMPARED",
     "RANDOMISED",
     "UNLIKELY",
-    "ArmDifference",
     "AverageEffects",
     "BestArmValue",
     "CalibratedEffects",

@@ -11,8 +11,7 @@ from promolab.effects.calibrated import place_within
 from promolab.effects.identification import Identification, figure, lines, p_words, spoken
 from promolab.effects.means import group_means, mean_of, ratio_error, wald
 from promolab.errors import InputError, nearest
-from promolab.metrics import ArmGap as Difference
-from promolab.metrics import Dominant, difference_of
+from promolab.metrics import ArmGap, Dominant, difference_of
 from promolab.results import Result, plain
 from promolab.stats import t_quantile, two_sided
 from promolab.wording import arm_words, capital, count, percent, plural
@@ -299,7 +298,7 @@ def average_table(
     return pd.DataFrame(listed), alone
 
 
-def _plain(rows: Rows, arm: int, level: float) -> Difference:
+def _plain(rows: Rows, arm: int, level: float) -> ArmGap:
     """Return the plain difference of an arm and the control."""
     pair = np.isin(rows.codes, (0, arm))
     cluster, _ = _renumbered(rows.cluster, pair)

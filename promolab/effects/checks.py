@@ -15,7 +15,7 @@ from promolab.effects.balance import (
     check_placebo,
 )
 from promolab.effects.identification import Check, UpliftChecks, figure, p_words, spoken
-from promolab.effects.learners.aipw import estimate_propensity, kept_rows
+from promolab.effects.learners.aipw import estimate_propensity, kept_rows, worth
 from promolab.effects.learners.rows import Design, folds_of, rows_of
 from promolab.effects.means import wald
 from promolab.wording import arm_words, count, percent, plural
@@ -46,7 +46,7 @@ def overlap_table(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
         possible = chances[chances[:, arm] > 0, arm]
         counts = kept[:, arm - 1] if arm else kept.any(axis=1)
         weight = 1 / chances[mine & counts, arm]
-        effective = weight.sum() ** 2 / (weight**2).sum() if len(weight) else 0.0
+        effective = worth(weight)
         pair = 1 / chances[counts][:, [0, arm]]
         even = 4 * len(pair) ** 2 / pair.sum() if arm and len(pair) else np.nan
         rows.append(
@@ -57,8 +57,8 @@ def overlap_table(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
                 "lowest": float(possible.min()) if len(possible) else np.nan,
                 "median": float(np.median(possible)) if len(possible) else np.nan,
                 "kept": len(weight) / max(mine.sum(), 1),
-                "effective_n": float(effective),
-                "effective_share": float(effective / max(len(weight), 1)),
+                "effective_n": effective,
+                "effective_share": effective / max(len(weight), 1),
                 "even_n": float(even),
             }
         )

@@ -1,4 +1,17 @@
-"""The difference between two arms that chance made, with its interval."""
+"""The difference between two groups of customers, made by chance or adjusted for what is known.
+
+`compare_arms` reads arms that chance made. `adjusted_difference` compares the contacted with others
+like them: doubly robust (AIPW), for the average contacted customer, cross-fitted, judged by stated
+rules; what is found is a difference between customers alike in what is recorded, never proof of an
+effect. `promolab.UpliftModel` has the same score for everybody who could have got an arm.
+
+Where the three differ, it is on purpose. Means of arms have Welch's interval, scores Student's
+(Satterthwaite), the adjusted difference the normal one of its influence function: it is refused
+below 50 customers in a group, where that would be too narrow. Its chances are not clipped: the
+contacted whom nobody is like are counted (`BEYOND`), and too many of them refuse it; an uplift
+model of several arms raises the lowest and says how many. Balance is counted in standard deviations
+of the contacted, whom the difference is about; between an experiment's arms in those of everybody.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import column_of
+from promolab.checks import choice, column_of, whole_number
+from promolab.effects.balance import largest_gap
+from promolab.effects.learners.aipw import cross_fit, on_treated, worth
+from promolab.effects.learners.linear import ridge
+from promolab.effects.learners.makers import Logistic
 from promolab.errors import InputError, nearest
 from promolab.metrics import Dominant, compare_means, dominant_of, intervals_of
-from promolab.results import Estimate, Result
-from promolab.stats import normal_quantile
+from promolab.results import Estimate, Result, plain
+from promolab.stats import normal_quantile, two_sided
 from promolab.wording import arm_words, capital, count, more_or_less, number, percent, plural
 
 if TYPE_CHECKING:
@@ -25,7 +42,6 @@ __all__ = [
     "ADJUSTED",
     "NOT_IDENTIFIED",
     "RANDOMISED",
-    "ArmDifference",
     "Difference",
     "adjusted_difference",
     "compare_arms",
@@ -45,26 +61,44 @@ BEYOND = 0.05  # share of the contacted unlike any other customer: more is extra
 IMBALANCE = 0.1  # standard deviations; the usual bar (Austin 2009, Statistics in Medicine 28)
 L2 = 1.0  # a little, for near-collinear features; the two models mend each other's shrinkage
 FAR_OUT = 0.99  # quantile from which past spend says no more about future spend
+SHARE, MEAN = "share", "mean"
 
 
 @dataclass(frozen=True)
 class Difference(Result):
-    """Mean outcome of the contacted less that of others like them.
+    """Mean outcome of one group of customers less that of another.
 
-    Made by `adjusted_difference` (of similar customers), or from a holdout by
-    `promolab.campaign.readout.randomised` (of customers held back by chance).
+    By `compare_arms` of arms that chance made, by `adjusted_difference` of the contacted and of
+    others like them.
 
     Parameters
     ----------
     estimate : Estimate
-        The difference, in the outcome's unit, with its interval; ``n`` is the number of contacted.
-        nan where ``identification`` is ``not identified``.
+        The difference, in the outcome's unit or of shares (0–1), with its interval; ``n`` is the
+        rows of both arms, or the contacted. nan where ``identification`` is ``not identified``.
     identification, why : str
         ``randomised``, ``adjusted`` or ``not identified``, and the reason in words.
     contacted, others : int
-        Customers in the two groups; if randomised, those assigned and those held back.
-    contacted_mean, similar_mean : float
-        Mean outcome of the contacted; what similar customers had (nan if not identified).
+        Customers (rows) in the two groups; if randomised, those assigned and those held back.
+    treated, control : Estimate or None
+        The two means: of the contacted and of what similar customers had; with intervals if
+        randomised.
+    p_value : float
+        Two-sided, of no difference; nan of shares, whose interval is no multiple of an error.
+    arms : tuple of str
+        What the groups are called.
+    kind : str
+        ``share`` or ``mean``.
+    clusters : int
+        Independent units in both groups.
+    level : float
+        Confidence level.
+    correlation : float
+        Of outcome and earlier figure within the arms; 0 without one.
+    dominant : Dominant or None
+        Of means, the one customer who makes up most of the variance, and what is found without.
+    scores : ndarray of shape (clusters,)
+        What each unit adds to the difference's error, in the order of their first rows.
     effective_others : float
         How many equally weighted customers the reweighted others are worth (Kish 1965).
     beyond_share : float
@@ -80,11 +114,19 @@ class Difference(Result):
     why: str
     contacted: int
     others: int
-    contacted_mean: float = np.nan
-    similar_mean: float = np.nan
-    effective_others: float = np.nan
-    beyond_share: float = np.nan
-    imbalance: float = np.nan
+    treated: Estimate | None = None
+    control: Estimate | None = None
+    p_value: float = math.nan
+    arms: tuple[str, str] = ("contacted", "similar")
+    kind: str = MEAN
+    clusters: int = 0
+    level: float = 0.95
+    correlation: float = 0.0
+    dominant: Dominant | None = None
+    scores: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    effective_others: float = math.nan
+    beyond_share: float = math.nan
+    imbalance: float = math.nan
     placebo: Estimate | None = None
 
     @property
@@ -92,28 +134,81 @@ class Difference(Result):
         """Whether the rules let the difference be shown."""
         return self.identification in (RANDOMISED, ADJUSTED)
 
+    @property
+    def contacted_mean(self) -> float:
+        """Mean outcome of the contacted."""
+        return math.nan if self.treated is None else self.treated.value
+
+    @property
+    def similar_mean(self) -> float:
+        """Mean outcome of those they are compared with; nan if not identified."""
+        return math.nan if self.control is None else self.control.value
+
     def to_frame(self) -> pd.DataFrame:
-        """Return one row: the figure, its interval, and what it rests on."""
+        """Return one row a group with a mean, and one of the difference."""
         import pandas as pd
 
-        return pd.DataFrame([self.to_dict()])
+        parts = dict(zip(self.arms, (self.treated, self.control), strict=True))
+        parts |= {"difference": self.estimate}
+        return pd.DataFrame([{"what": k} | e.to_dict() for k, e in parts.items() if e is not None])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return value, ci_low, ci_high, n and the other fields, ready for JSON."""
-        fields = super().to_dict()
-        return fields.pop("estimate") | fields
+        """Return value, ci_low, ci_high, n and what the difference rests on, ready for JSON."""
+        names = ("identification", "why", "contacted", "others", "contacted_mean", "similar_mean")
+        names += ("effective_others", "beyond_share", "imbalance", "placebo")
+        return self.estimate.to_dict() | {name: plain(getattr(self, name)) for name in names}
 
     def summary(self) -> str:
         """Return the difference, or why there is none, in a sentence."""
         if not self.identified:
             return f"Not identified{f': {self.why}' if self.why else ''}."
         e = self.estimate
+        if self.identification == RANDOMISED and self.treated and self.control:
+            return self._of_arms(self.treated, self.control)
         who = f"{plural(self.contacted, 'contacted customer')} had"
-        why = "; ".join(filter(None, ["adjusted", self.why]))
+        why = "; ".join(filter(None, [self.identification, self.why]))
         if not math.isfinite(e.value):
             return f"What {who} more than similar ones is not known ({why})."
         told = more_or_less(e.value, e.ci_low, e.ci_high)
         return f"{who} {told} than similar ones who were not contacted ({why})."
+
+    def _of_arms(self, one: Estimate, other: Estimate) -> str:
+        e = self.estimate
+        if self.kind == SHARE:
+            scaled = number(100 * e.value, 100 * e.ci_low, 100 * e.ci_high, unit="points")
+            means = percent(one.value, decimals=1), percent(other.value, decimals=1)
+        else:
+            scaled = number(e.value, e.ci_low, e.ci_high)
+            means = number(one.value), number(other.value)
+        chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
+        treated, control = map(arm_words, self.arms)
+        return (
+            f"{capital(treated)} {means[0]} (n = {count(one.n)}) against {control} {means[1]} "
+            f"(n = {count(other.n)}): a difference of {scaled}{chance} "
+            f"(randomised{self.weight_of_one()})."
+        )
+
+    def weight_of_one(self) -> str:
+        """Say if one unit makes up most of the variance, and what is found without it."""
+        if self.dominant is None:
+            return ""
+        told = self.dominant.words().rstrip(".")
+        return f"; {told[:1].lower()}{told[1:]}"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the difference with its interval against 0."""
+        from promolab import plots
+
+        e, scale = self.estimate, 100 if self.kind == SHARE else 1
+        ends = ([scale * x] for x in (e.value, e.ci_low, e.ci_high))
+        ax = plots.intervals([f"{self.arms[0]} − {self.arms[1]}"], *ends, reference=0.0, ax=ax)
+        return plots.finish(
+            ax,
+            title=self.summary().split(": a difference")[0],
+            subtitle=f"{percent(self.level, decimals=0)} interval, n = {count(e.n)}, "
+            f"{self.identification}",
+            xlabel="difference, points" if self.kind == SHARE else "difference",
+        )
 
 
 def adjusted_difference(
@@ -187,50 +282,61 @@ def adjusted_difference(
     ('adjusted', True)
     """
     y, a, X, b = _checked(outcome, contacted, covariates, balance)
-    if folds < 2:
-        raise InputError(f"folds == {folds}, must be at least 2: a fold is predicted by the others")
+    whole_number("folds", folds, 2, hint=": a fold is predicted by the others")
     n1, n0 = int(a.sum()), int((~a).sum())
     if min(n1, n0) < FEWEST_COMPARED:
         who, n = ("contacted", n1) if n1 <= n0 else ("other", n0)
         needed = f"{FEWEST_COMPARED} are needed in each group"
         why = f"only {count(n)} {who} customers with history; {needed}"
-        mean = float(y[a].mean()) if n1 else np.nan
-        return replace(not_identified(why, n1, n0), contacted_mean=mean)
-    propensity, expected = _cross_fit(y, a, X, _folds(customers, folds), l2)
-    odds = np.where(a, 0.0, propensity / (1 - propensity))
-    rest, z = y - expected, normal_quantile(level)
-    difference, influence = _augmented(rest, a, odds)
+        return replace(not_identified(why, n1, n0), treated=_mean_of(y[a]))
+    fold = _folds(customers, folds)
+    chance = cross_fit(fold, X, lambda rows: Logistic.fit(X[rows], a[rows], l2, tol=1e-12))
+    # Of a chance that rounds to 1 the odds would be infinite; the rules reject it anyway.
+    chance = np.minimum(chance, 1 - 1e-12)
+    expected = cross_fit(fold, X, lambda rows: ridge(X[rows], y[rows], penalty=l2), ~a)
+    odds, rest = np.where(a, 0.0, chance / (1 - chance)), y - expected
+    value, added = on_treated(rest, a, odds)
+    error, z = float(np.sqrt((added**2).sum())), normal_quantile(level)
+    mean = _mean_of(y[a])
     found = Difference(
-        _around(difference, influence, z, n1),
+        Estimate(value, value - z * error, value + z * error, n1),
         ADJUSTED,
         "",
         n1,
         n0,
-        contacted_mean=float(y[a].mean()),
-        similar_mean=float(y[a].mean()) - difference,
-        effective_others=float(odds.sum() ** 2 / (odds**2).sum()),
-        beyond_share=float((propensity[a] > propensity[~a].max()).mean()),
-        imbalance=_imbalance(b, a, odds),
+        mean,
+        Estimate(mean.value - value, math.nan, math.nan, n0),
+        two_sided(value, error),
+        clusters=n1 + n0,
+        level=level,
+        scores=added,
+        effective_others=worth(odds),
+        beyond_share=float((chance[a] > chance[~a].max()).mean()),
+        imbalance=largest_gap(b, a, odds),
         placebo=placebo.estimate if placebo else None,
     )
     judged = _judged(found, placebo)
 
     def without(kept: np.ndarray) -> Estimate:
         # The models stand: one customer of many hardly moves them.
-        return _around(*_augmented(rest[kept], a[kept], odds[kept]), z, int(a[kept].sum()))
+        left, influence = on_treated(rest[kept], a[kept], odds[kept])
+        half = z * float(np.sqrt((influence**2).sum()))
+        return Estimate(left, left - half, left + half, int(a[kept].sum()))
 
-    dominant = dominant_of(influence, None, without) if judged.identified else None
-    if dominant is None:
-        return judged
-    told = dominant.words().rstrip(".")
-    return replace(judged, why=f"{judged.why}; {told[:1].lower()}{told[1:]}")
+    dominant = dominant_of(added, None, without) if judged.identified else None
+    judged = replace(judged, dominant=dominant)
+    return replace(judged, why=judged.why + judged.weight_of_one())
 
 
 def not_identified(why: str, contacted: int, others: int = 0) -> Difference:
     """Return a difference without a figure, and the reason."""
-    return Difference(
-        Estimate(np.nan, np.nan, np.nan, contacted), NOT_IDENTIFIED, why, contacted, others
-    )
+    nothing = Estimate(np.nan, np.nan, np.nan, contacted)
+    return Difference(nothing, NOT_IDENTIFIED, why, contacted, others)
+
+
+def _mean_of(values: np.ndarray) -> Estimate:
+    mean = float(values.mean()) if len(values) else math.nan
+    return Estimate(mean, math.nan, math.nan, len(values))
 
 
 def design_matrix(features: pd.DataFrame, spend: Sequence[str] = ()) -> np.ndarray:
@@ -286,50 +392,6 @@ def _folds(customers: ArrayLike, folds: int) -> np.ndarray:
     return (hashed % np.uint64(folds)).astype(int)
 
 
-def _cross_fit(
-    y: np.ndarray, a: np.ndarray, X: np.ndarray, fold: np.ndarray, l2: float
-) -> tuple[np.ndarray, np.ndarray]:
-    from promolab.model.solvers import fit_logistic
-
-    propensity, expected = np.empty(len(y)), np.empty(len(y))
-    for k in np.unique(fold):
-        out, rest = fold == k, fold != k
-        w, b, _ = fit_logistic(X[rest], a[rest], l2, tol=1e-12)
-        # Of a propensity that rounds to 1 the odds would be infinite; the rules reject it anyway.
-        propensity[out] = np.minimum(1 / (1 + np.exp(-(X[out] @ w + b))), 1 - 1e-12)
-        slope, level = _ridge(X[rest & ~a], y[rest & ~a], l2)
-        expected[out] = X[out] @ slope + level
-    return propensity, expected
-
-
-def _ridge(X: np.ndarray, y: np.ndarray, l2: float) -> tuple[np.ndarray, float]:
-    """Minimise the squared error plus l2 · ‖w‖²; the intercept is not penalised."""
-    centre, mean = X.mean(axis=0), float(y.mean())
-    Z = X - centre
-    slope = np.linalg.solve(Z.T @ Z + l2 * np.eye(X.shape[1]), Z.T @ (y - mean))
-    return slope, mean - float(centre @ slope)
-
-
-def _augmented(r: np.ndarray, a: np.ndarray, odds: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the difference of the residuals' means, and what each row adds to its error."""
-    ours, theirs = float(r[a].mean()), float(odds @ r / odds.sum())
-    influence = a * (r - ours) / a.mean() - odds * (r - theirs) / odds.mean()
-    return ours - theirs, influence / len(r)
-
-
-def _around(difference: float, influence: np.ndarray, z: float, n: int) -> Estimate:
-    half = z * float(np.sqrt((influence**2).sum()))
-    return Estimate(difference, difference - half, difference + half, n)
-
-
-def _imbalance(b: np.ndarray, a: np.ndarray, odds: np.ndarray) -> float:
-    if not b.shape[1]:
-        return 0.0
-    gap = np.abs(b[a].mean(axis=0) - odds @ b / odds.sum())
-    sd = b[a].std(axis=0)
-    return float(np.max(np.where(gap > 0, gap / np.where(sd > 0, sd, 1e-300), 0.0)))
-
-
 def _judged(found: Difference, placebo: Difference | None) -> Difference:
     needed = max(FEWEST_COMPARED, SMALLEST_SHARE * found.contacted)
     reasons = []
@@ -358,12 +420,9 @@ def _judged(found: Difference, placebo: Difference | None) -> Difference:
             reasons.append(f"the check on the time before could not be made: {placebo.why}")
     if reasons:
         nothing = Estimate(np.nan, np.nan, np.nan, found.contacted)
+        why = "; ".join(reasons)
         return replace(
-            found,
-            estimate=nothing,
-            similar_mean=np.nan,
-            identification=NOT_IDENTIFIED,
-            why="; ".join(reasons),
+            found, estimate=nothing, identification=NOT_IDENTIFIED, why=why, control=None
         )
     why = (
         "alike in what is recorded: "
@@ -379,111 +438,6 @@ def _judged(found: Difference, placebo: Difference | None) -> Difference:
 KINDS = ("share", "mean")
 
 
-@dataclass(frozen=True)
-class ArmDifference(Result):
-    """Mean outcome of one arm less that of the control arm; by `compare_arms`.
-
-    Parameters
-    ----------
-    difference : Estimate
-        In the outcome's unit, or a difference of shares (0–1); ``n`` is the rows of both arms.
-    treated, control : Estimate
-        The two means or shares, each with its interval.
-    treated_arm, control_arm : str
-        The arms' names.
-    kind : str
-        ``share`` or ``mean``.
-    clusters : int
-        Independent units in both arms.
-    level : float
-        Confidence level.
-    correlation : float
-        Of outcome and earlier figure within the arms; 0 without one.
-    dominant : Dominant or None
-        Of means, the one customer who makes up most of the variance, and what is found without.
-    scores : ndarray of shape (clusters,)
-        What each unit adds to the difference's error, in the order of the clusters' first rows of
-        these two arms.
-    """
-
-    difference: Estimate
-    treated: Estimate
-    control: Estimate
-    treated_arm: str
-    control_arm: str
-    kind: str
-    clusters: int
-    level: float
-    correlation: float = 0.0
-    dominant: Dominant | None = None
-    scores: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
-
-    @property
-    def identification(self) -> str:
-        """``randomised``: chance made the arms, so that the difference is an effect."""
-        return "randomised"
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return three rows: the two arms and their difference."""
-        import pandas as pd
-
-        parts = {
-            self.treated_arm: self.treated,
-            self.control_arm: self.control,
-            "difference": self.difference,
-        }
-        return pd.DataFrame([{"what": what} | part.to_dict() for what, part in parts.items()])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return value, ci_low, ci_high, n of the difference and the other fields, for JSON."""
-        fields = super().to_dict() | {"identification": self.identification}
-        return fields.pop("difference") | fields
-
-    def summary(self) -> str:
-        """Return the difference in a sentence."""
-        e, one, other = self.difference, self.treated, self.control
-        if self.kind == "share":
-            scaled = number(100 * e.value, 100 * e.ci_low, 100 * e.ci_high, unit="points")
-            means = percent(one.value, decimals=1), percent(other.value, decimals=1)
-        else:
-            scaled = number(e.value, e.ci_low, e.ci_high)
-            means = number(one.value), number(other.value)
-        chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
-        treated, control = map(arm_words, (self.treated_arm, self.control_arm))
-        return (
-            f"{capital(treated)} {means[0]} (n = {count(one.n)}) against {control} {means[1]} "
-            f"(n = {count(other.n)}): a difference of {scaled}{chance} "
-            f"(randomised{self.weight_of_one()})."
-        )
-
-    def weight_of_one(self) -> str:
-        """Say if one unit makes up most of the variance, and what is found without it."""
-        if self.dominant is None:
-            return ""
-        told = self.dominant.words().rstrip(".")
-        return f"; {told[:1].lower()}{told[1:]}"
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the difference with its interval against 0."""
-        from promolab import plots
-
-        e, scale = self.difference, 100 if self.kind == "share" else 1
-        ax = plots.intervals(
-            [f"{self.treated_arm} − {self.control_arm}"],
-            [scale * e.value],
-            [scale * e.ci_low],
-            [scale * e.ci_high],
-            reference=0.0,
-            ax=ax,
-        )
-        return plots.finish(
-            ax,
-            title=self.summary().split(": a difference")[0],
-            subtitle=f"{percent(self.level, decimals=0)} interval, n = {count(e.n)}, randomised",
-            xlabel="difference, points" if self.kind == "share" else "difference",
-        )
-
-
 def compare_arms(
     outcome: ArrayLike,
     arm: ArrayLike,
@@ -495,7 +449,7 @@ def compare_arms(
     earlier: ArrayLike | None = None,
     kind: str | None = None,
     level: float = 0.95,
-) -> ArmDifference:
+) -> Difference:
     """Difference between a randomised arm and its control, read by assignment.
 
     Every customer counts in the arm that was assigned, whatever was sent; one who bought nothing
@@ -527,7 +481,7 @@ def compare_arms(
 
     Returns
     -------
-    ArmDifference
+    Difference
 
     Notes
     -----
@@ -558,18 +512,18 @@ def compare_arms(
     >>> arm = ["holdout"] * 100 + ["send"] * 900
     >>> bought = [1] * 5 + [0] * 95 + [1] * 99 + [0] * 801
     >>> found = compare_arms(bought, arm)
-    >>> e = found.difference
+    >>> e = found.estimate
     >>> round(e.value, 3), round(e.ci_low, 3), round(e.ci_high, 3)
     (0.06, -0.005, 0.096)
     """
-    y = _checked_outcome(outcome)
+    y = _numbers(outcome, "outcome")
     is_share = _is_share(y, kind)
     control, treated = _arm_name(control), None if treated is None else _arm_name(treated)
     codes, treated_arm = _checked_arms(arm, len(y), control, treated)
     groups = None if cluster is None else _cluster_codes(cluster, len(y))
     beside = {
-        "weight": _checked_beside(weight, "weight", len(y)),
-        "earlier": _checked_beside(earlier, "earlier", len(y)),
+        name: None if values is None else _numbers(values, name, len(y))
+        for name, values in (("weight", weight), ("earlier", earlier))
     }
     if is_share and earlier is not None:
         raise InputError("earlier figures adjust means: say kind='mean', or leave them out")
@@ -578,27 +532,36 @@ def compare_arms(
     beside = {name: None if v is None else v[kept] for name, v in beside.items()}
     unit = np.arange(len(y)) if groups is None else np.unique(groups[kept], return_inverse=True)[1]
     for side, name in ((mine, treated_arm), (~mine, control)):
-        _check_units(unit[side], name)
-    arms = compare_means(y, mine, unit, **beside)
-    one, other, (low, high) = intervals_of(arms, level, share=is_share)
+        if (units := len(np.unique(unit[side]))) < 2:
+            raise InputError(
+                f"arm {name!r} has {units} independent unit ({int(side.sum())} rows); an interval "
+                "needs at least 2"
+            )
+    found = compare_means(y, mine, unit, **beside)
+    one, other, (low, high) = intervals_of(found, level, share=is_share)
 
     def without(rest: np.ndarray) -> Estimate:
         return _mean_without(rest, y, mine, unit, beside, level)
 
-    added = arms.treated.scores - arms.control.scores
-    return ArmDifference(
+    added = found.treated.scores - found.control.scores
+    error = math.sqrt(found.variance)
+    return Difference(
         Estimate(one.value - other.value, low, high, len(y)),
+        RANDOMISED,
+        "",
+        one.n,
+        other.n,
         one,
         other,
-        treated_arm,
-        control,
-        KINDS[0] if is_share else KINDS[1],
+        math.nan if is_share else two_sided(found.value, error, found.degrees),
+        (treated_arm, control),
+        SHARE if is_share else MEAN,
         int(unit.max()) + 1,
         level,
-        correlation=arms.correlation,
+        found.correlation,
         # Of a rare share the few who have it make up the variance, as they should.
-        dominant=None if is_share else dominant_of(added, unit, without),
-        scores=added,
+        None if is_share else dominant_of(added, unit, without),
+        added,
     )
 
 
@@ -619,54 +582,30 @@ def _mean_without(
     return Estimate(found.value, *found.interval(level), int(rest.sum()))
 
 
-def _check_units(unit: np.ndarray, name: str) -> None:
-    units = len(np.unique(unit))
-    if units < 2:
-        raise InputError(
-            f"arm {name!r} has {units} independent unit ({len(unit)} rows); an interval needs at "
-            "least 2"
-        )
-
-
-def _checked_outcome(outcome: ArrayLike) -> np.ndarray:
-    column = column_of("outcome", outcome)
-    try:
-        y = column.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise InputError(f"outcome holds {column.iloc[0]!r}; outcomes are numbers") from None
-    if wrong := int(np.count_nonzero(~np.isfinite(y))):
-        raise InputError(
-            f"outcome has {wrong:,} missing or infinite values of {len(y):,}; all who were "
-            "assigned count: one who did nothing has 0"
-        )
-    return y
-
-
-def _checked_beside(values: ArrayLike | None, name: str, n: int) -> np.ndarray | None:
-    """Return weights or earlier figures, one per row and finite; weights above 0."""
-    if values is None:
-        return None
-    column = column_of(name, values)
-    if len(column) != n:
-        raise InputError(f"{name} has {len(column):,} rows and outcome {n:,}; give one per row")
+def _numbers(values: ArrayLike, name: str, n: int | None = None) -> np.ndarray:
+    """Return outcomes, weights or earlier figures: finite, one per row; weights above 0."""
+    column = column_of(name, values, n, "outcome")
     try:
         found = column.to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
         raise InputError(f"{name} holds {column.iloc[0]!r}; expected numbers") from None
     if wrong := int(np.count_nonzero(~np.isfinite(found))):
-        raise InputError(f"{name} has {wrong:,} missing or infinite values of {n:,}")
+        raise InputError(
+            f"{name} has {wrong:,} missing or infinite values of {len(found):,}"
+            + ("; all who were assigned count: one who did nothing has 0" * (name == "outcome"))
+        )
     if name == "weight" and not (found > 0).all():
         raise InputError(f"weight holds {found.min():g}; weights are above 0, such as 1 ÷ chance")
     return found
 
 
 def _is_share(y: np.ndarray, kind: str | None) -> bool:
-    if kind is not None and kind not in KINDS:
-        raise InputError(f"kind is {kind!r}: {nearest(str(kind), KINDS)}")
-    if kind == "mean":
+    if kind is not None:
+        choice("kind", kind, (SHARE, MEAN))
+    if kind == MEAN:
         return False
     other = y[(y != 0) & (y != 1)]
-    if kind == "share" and len(other):
+    if kind == SHARE and len(other):
         raise InputError(f"outcome holds {other[0]:g}; a share is made of 0 and 1")
     return not len(other)
 
@@ -677,9 +616,7 @@ def _checked_arms(
     """Return 1 for the treated arm, 0 for the control, −1 for others, and the treated's name."""
     import pandas as pd
 
-    column = column_of("arm", arm)
-    if len(column) != n:
-        raise InputError(f"arm has {len(column):,} rows and outcome {n:,}; give one per row")
+    column = column_of("arm", arm, n, "outcome")
     codes, found = pd.factorize(column)
     if missing := int(np.count_nonzero(codes < 0)):
         raise InputError(f"arm has {missing:,} missing values of {n:,}; every row was assigned")
@@ -706,9 +643,7 @@ def _arm_name(arm: Any) -> str:
 def _cluster_codes(cluster: ArrayLike, n: int) -> np.ndarray:
     import pandas as pd
 
-    column = column_of("cluster", cluster)
-    if len(column) != n:
-        raise InputError(f"cluster has {len(column):,} rows and outcome {n:,}; give one per row")
+    column = column_of("cluster", cluster, n, "outcome")
     codes, _ = pd.factorize(column)
     # As in `assign`: where the cluster is missing, the row stands alone.
     alone = codes < 0

@@ -37,8 +37,8 @@ def test_an_earlier_figure_and_weights_are_those_of_least_squares(shop, weighted
     found = compare_arms(y, arm, earlier=x, weight=w if weighted else None)
     design = np.column_stack([np.ones(N), arm == "send", x])
     fit = sm.WLS(y, design, weights=w).fit(cov_type="HC1")
-    assert found.difference.value == pytest.approx(fit.params[1], rel=1e-9)
-    width = found.difference.ci_high - found.difference.ci_low
+    assert found.estimate.value == pytest.approx(fit.params[1], rel=1e-9)
+    width = found.estimate.ci_high - found.estimate.ci_low
     assert width == pytest.approx(2 * 1.97 * fit.bse[1], rel=0.03)
 
 
@@ -47,10 +47,10 @@ def test_centring_moves_neither_the_level_nor_a_lift_of_ten_percent(shop):
     arm = drawn(3, 0.5)
     found = compare_arms(np.where(arm == "send", 1.1 * y, y), arm, earlier=x)
     assert found.control.value == pytest.approx(y.mean(), rel=0.05)
-    assert found.difference.value / found.control.value == pytest.approx(0.1, abs=0.06)
+    assert found.estimate.value / found.control.value == pytest.approx(0.1, abs=0.06)
     # Another origin or unit of the earlier figure changes nothing.
     other = compare_arms(np.where(arm == "send", 1.1 * y, y), arm, earlier=100 * x + 1e4)
-    assert other.difference.value == pytest.approx(found.difference.value, rel=1e-9)
+    assert other.estimate.value == pytest.approx(found.estimate.value, rel=1e-9)
 
 
 def test_the_slope_is_that_of_both_arms_together():
@@ -59,7 +59,7 @@ def test_the_slope_is_that_of_both_arms_together():
     arm = np.repeat(["send", "holdout"], 100)
     found = compare_arms(np.where(arm == "send", x, -x), arm, earlier=x)
     assert found.correlation == pytest.approx(0.0, abs=1e-12)
-    assert found.difference.value == pytest.approx(9.0)
+    assert found.estimate.value == pytest.approx(9.0)
 
 
 def test_adjusted_intervals_cover_and_are_narrower_by_the_correlation(shop):
@@ -70,7 +70,7 @@ def test_adjusted_intervals_cover_and_are_narrower_by_the_correlation(shop):
         arm = drawn(10 + draw)
         seen = y + 20 * (arm == "send")
         for k, earlier in enumerate((None, x)):
-            e = compare_arms(seen, arm, earlier=earlier).difference
+            e = compare_arms(seen, arm, earlier=earlier).estimate
             covered[k] += e.ci_low <= 20 <= e.ci_high
             widths[k] += e.ci_high - e.ci_low
         values.append(e.value)
@@ -91,12 +91,12 @@ def test_weights_of_one_over_the_chance_cover_where_chances_differ(shop):
         send = (np.random.default_rng(draw).random(N)[2 * home]) < chance
         seen, arm = y + 15 * send, np.where(send, "send", "holdout")
         weight = 1 / np.where(send, chance, 1 - chance)
-        e = compare_arms(seen, arm, weight=weight, earlier=x, cluster=home).difference
+        e = compare_arms(seen, arm, weight=weight, earlier=x, cluster=home).estimate
         covered += e.ci_low <= 15 <= e.ci_high
         widths += (e.ci_high - e.ci_low) / DRAWS
         values.append(e.value)
         if draw < 50:
-            p = compare_arms(seen, arm, cluster=home).difference
+            p = compare_arms(seen, arm, cluster=home).estimate
             plain += p.ci_low <= 15 <= p.ci_high
     assert 0.93 <= covered / DRAWS <= 0.97
     assert plain == 0
@@ -111,9 +111,9 @@ def test_one_row_neither_takes_the_degrees_of_freedom_nor_goes_unsaid():
     found = compare_arms(y, arm)
     variances = [y[:200].var(ddof=1) / 200, y[200:].var(ddof=1) / 200]
     assert welch_degrees(variances, [200, 200]) > 190
-    half = (found.difference.ci_high - found.difference.ci_low) / 2
+    half = (found.estimate.ci_high - found.estimate.ci_low) / 2
     assert half < 2.1 * np.sqrt(sum(variances))  # with one degree of freedom it is 12.7
-    rest = compare_arms(y[1:], arm[1:]).difference
+    rest = compare_arms(y[1:], arm[1:]).estimate
     assert found.dominant.share > 0.99
     assert found.dominant.without.value == pytest.approx(rest.value)
     assert found.dominant.without.ci_low == pytest.approx(rest.ci_low)

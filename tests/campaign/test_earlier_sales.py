@@ -50,7 +50,7 @@ def test_what_is_said_before_is_what_the_read_out_has_after() -> None:
     found = sales_spread(shop(windows[1:]), NOW.to_pydatetime(), ROW, pd.Series(range(3000)))
     said = visible_effect(2700, 300, found.adjusted)
     arm = np.where(np.random.default_rng(3).permutation(3000) < 300, "holdout", "send")
-    e = compare_arms(windows[0], arm, earlier=windows[1]).difference
+    e = compare_arms(windows[0], arm, earlier=windows[1]).estimate
     error = (e.ci_high - e.ci_low) / 2 / 1.965
     assert said == pytest.approx((1.96 + 0.8416) * error, rel=0.1)
     assert said < 0.7 * visible_effect(2700, 300, found.sd)

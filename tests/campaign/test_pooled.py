@@ -33,7 +33,7 @@ def test_different_customers_are_weighed_by_the_inverse_of_their_variances() -> 
     parts = [some(0, 400, np.arange(400)), some(1, 1000, np.arange(1000, 2000))]
     found = pool_holdouts(parts, currency="EUR")
     v = np.array([p.sales.scores @ p.sales.scores for p in parts])
-    d = np.array([p.sales.difference.value for p in parts])
+    d = np.array([p.sales.estimate.value for p in parts])
     assert found.difference.value == pytest.approx((d / v).sum() / (1 / v).sum())
     half = (found.difference.ci_high - found.difference.ci_low) / 2
     assert half == pytest.approx(1.98 * (1 / (1 / v).sum()) ** 0.5, rel=0.02)
@@ -61,8 +61,8 @@ def test_customers_of_both_count_once() -> None:
     """The same outcomes and arms twice are no more than once."""
     once = some(2, 500, np.arange(500))
     twice = pool_holdouts([once, once]).difference
-    width = once.sales.difference.ci_high - once.sales.difference.ci_low
-    assert twice.value == pytest.approx(once.sales.difference.value)
+    width = once.sales.estimate.ci_high - once.sales.estimate.ci_low
+    assert twice.value == pytest.approx(once.sales.estimate.value)
     assert twice.ci_high - twice.ci_low == pytest.approx(width, rel=0.03)
 
 
@@ -86,7 +86,7 @@ def test_four_together_cover_and_are_half_as_wide() -> None:
             arms = compare_means(taste + rng.gamma(2.0, 20.0, 600) + 5 * arm, arm, who)
             sales = replace(
                 template.sales,
-                difference=Estimate(arms.value, *arms.interval(0.95), 600),
+                estimate=Estimate(arms.value, *arms.interval(0.95), 600),
                 scores=arms.treated.scores - arms.control.scores,
             )
             parts.append(replace(template, sales=sales))
@@ -94,7 +94,7 @@ def test_four_together_cover_and_are_half_as_wide() -> None:
         covered += e.ci_low <= 5 <= e.ci_high
         widths.append(e.ci_high - e.ci_low)
         values.append(e.value)
-        single.append(parts[0].sales.difference.ci_high - parts[0].sales.difference.ci_low)
+        single.append(parts[0].sales.estimate.ci_high - parts[0].sales.estimate.ci_low)
     assert 0.93 <= covered / 1000 <= 0.97
     assert np.mean(widths) / np.mean(single) == pytest.approx(0.5, abs=0.03)
     assert np.mean(widths) <= 1.08 * 2 * 1.96 * np.std(values)

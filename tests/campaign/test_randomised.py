@@ -96,7 +96,7 @@ def test_the_figures_are_those_of_plain_pandas(readout):
     expected = spend[arm == "assigned"].mean() - spend[arm != "assigned"].mean()
     row = readout["P"]
     assert row.difference.estimate.value == pytest.approx(expected)
-    assert row.holdout.redeemed.difference.value == pytest.approx(60 / (N - N // 10))
+    assert row.holdout.redeemed.estimate.value == pytest.approx(60 / (N - N // 10))
     assert row.holdout.to_frame()["outcome"].tolist() == ["sales", "bought", "redeemed"]
     assert "randomised" in row.holdout.summary()
     entry = json.loads(json.dumps(readout.to_dict()["P"], allow_nan=False))
@@ -180,8 +180,8 @@ def test_the_household_is_the_unit_where_there_is_one():
     twice, nobody = pd.Series(np.repeat(spend, 2)), pd.Series(dtype=int)
     double = decisions_of(np.repeat(arm, 2), homes)
     alone = compare_with_holdout("P", decisions_of(np.repeat(arm, 2)), twice, nobody, nobody)
-    e = compare_with_holdout("P", double, twice, nobody, nobody).sales.difference
-    naive = alone.sales.difference
+    e = compare_with_holdout("P", double, twice, nobody, nobody).sales.estimate
+    naive = alone.sales.estimate
     assert e.value == pytest.approx(naive.value)
     assert (e.ci_high - e.ci_low) / (naive.ci_high - naive.ci_low) == pytest.approx(2**0.5, rel=0.1)
     frames = tables(arms())
@@ -277,7 +277,7 @@ def test_the_interval_covers_a_planted_effect_and_is_no_wider_than_it_must_be():
         arm = np.where(arms(1000 + draw, n) == "promotion", "holdout", "assigned")
         for k, (treated, control, kind) in enumerate(outcomes):
             seen = np.where(arm == "holdout", control, treated)
-            e = compare_arms(seen, arm, kind=kind).difference
+            e = compare_arms(seen, arm, kind=kind).estimate
             covered[k] += e.ci_low <= np.mean(treated) - np.mean(control) <= e.ci_high
             widths[k] += (e.ci_high - e.ci_low) / draws
     assert (covered / draws >= 0.93).all() and (covered / draws <= 0.97).all(), covered / draws
@@ -378,7 +378,7 @@ def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
         seen = (without + 40.0 * (good & (action == 0)))[kept]
         e = compare_arms(
             seen, arm, control="chance", weight=rows["weight"], earlier=before[kept]
-        ).difference
+        ).estimate
         truth = 40.0 * good[action == 0].mean()
         covered += e.ci_low <= truth <= e.ci_high
         widths.append(e.ci_high - e.ci_low)

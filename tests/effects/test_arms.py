@@ -25,7 +25,7 @@ def counted(treated: tuple[int, int], control: tuple[int, int]):
 def covered_and_width(x1, n1, x0, n0, truth) -> tuple[float, float]:
     """Return the share of draws whose interval covers the truth, and the mean width."""
     pairs, times = np.unique(np.column_stack([x1, x0]), axis=0, return_counts=True)
-    found = [counted((int(a), n1), (int(b), n0)).difference for a, b in pairs]
+    found = [counted((int(a), n1), (int(b), n0)).estimate for a, b in pairs]
     low, high = (np.array([getattr(e, end) for e in found]) for end in ("ci_low", "ci_high"))
     covered = (low <= truth) & (truth <= high)
     return float(times @ covered / len(x1)), float(times @ (high - low) / len(x1))
@@ -88,12 +88,12 @@ def test_differences_are_covered_by_assignment_of_households(households, kind):
             range(1200), f"{kind} {draw}", {"holdout": 0.2, "send": 0.8}, 0, cluster=cluster
         ).table["arm"]
         seen = np.where(arm == "send", y1, y0)
-        e = compare_arms(seen, arm, cluster=cluster).difference
+        e = compare_arms(seen, arm, cluster=cluster).estimate
         ours.append(e.ci_low <= truth <= e.ci_high)
         widths.append(e.ci_high - e.ci_low)
         values.append(e.value)
         if draw < 300:
-            e = compare_arms(seen, arm).difference
+            e = compare_arms(seen, arm).estimate
             naive.append(e.ci_low <= truth <= e.ci_high)
     assert 0.93 <= np.mean(ours) <= 0.97
     assert np.mean(naive) < 0.92
@@ -109,7 +109,7 @@ def test_customers_drawn_anew_each_week_count_with_their_covariance():
     for _ in range(300):
         arm = np.where(rng.random(1200) < 0.3, "holdout", "send")
         y = taste + rng.normal(0, 1, 1200) + (arm == "send")
-        e = compare_arms(y, arm, cluster=customer).difference
+        e = compare_arms(y, arm, cluster=customer).estimate
         covered.append(e.ci_low <= 1 <= e.ci_high)
         naive.append(e.ci_high - e.ci_low)
     assert 0.92 <= np.mean(covered) <= 0.98
@@ -121,11 +121,11 @@ def test_without_clusters_it_is_welch_and_newcombe():
 
     rng = np.random.default_rng(0)
     a, b = rng.gamma(2, 5, 80), rng.gamma(2, 4, 30)
-    e = compare_arms(np.r_[a, b], ["send"] * 80 + ["holdout"] * 30).difference
+    e = compare_arms(np.r_[a, b], ["send"] * 80 + ["holdout"] * 30).estimate
     expected = ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
     assert (e.ci_low, e.ci_high) == pytest.approx(tuple(expected), rel=1e-9)
     for one, other in (((99, 900), (5, 100)), ((0, 40), (0, 50)), ((3, 60), (0, 9))):
-        e = counted(one, other).difference
+        e = counted(one, other).estimate
         expected = confint_proportions_2indep(*one, *other, method="newcomb")
         assert (e.ci_low, e.ci_high) == pytest.approx(expected, rel=1e-9)
     # Each row its own cluster is no cluster.
@@ -141,11 +141,11 @@ def test_arms_are_chosen_and_rows_may_come_in_any_order():
     order = np.random.default_rng(0).permutation(60)
     again = compare_arms(y[order], arm[order], treated="a", cluster=(np.arange(60) // 6)[order])
     assert one.to_dict()["value"] == pytest.approx(again.to_dict()["value"], abs=1e-12)
-    assert one.difference.ci_low == pytest.approx(again.difference.ci_low, abs=1e-12)
-    assert one.difference.n == 40 and one.treated_arm == "a"
+    assert one.estimate.ci_low == pytest.approx(again.estimate.ci_low, abs=1e-12)
+    assert one.estimate.n == 40 and one.arms[0] == "a"
     swapped = compare_arms(y, arm, control="a", treated="holdout")
-    assert swapped.difference.value == pytest.approx(-one.difference.value)
-    assert compare_arms([0] * 60, arm, treated="a", kind="mean").difference.ci_high == 0
+    assert swapped.estimate.value == pytest.approx(-one.estimate.value)
+    assert compare_arms([0] * 60, arm, treated="a", kind="mean").estimate.ci_high == 0
 
 
 def test_a_comparison_reads_and_draws():
@@ -155,7 +155,7 @@ def test_a_comparison_reads_and_draws():
     assert "Send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in found.summary()
     assert "chance alone could have made" in found.summary()
     told = found.to_dict()
-    assert told["identification"] == "randomised" and told["kind"] == "share" and told["n"] == 1000
+    assert told["identification"] == "randomised" and told["contacted"] == 900 and told["n"] == 1000
     assert found.to_frame()["what"].tolist() == ["send", "holdout", "difference"]
     assert "chance alone" not in counted((300, 900), (5, 100)).summary()
     assert found.plot().get_xlabel() == "difference, points"
@@ -193,5 +193,5 @@ def test_arms_may_be_numbers_and_floats_are_the_whole_ones() -> None:
     for arm in (np.repeat([0, 1], [100, 900]), np.repeat([0.0, 1.0], [100, 900])):
         for control in (0, 0.0, "0"):
             found = compare_arms(bought, arm, control=control)
-            assert found.difference == named.difference
-            assert (found.treated_arm, found.control_arm) == ("1", "0")
+            assert found.estimate == named.estimate
+            assert found.arms == ("1", "0")

@@ -173,7 +173,7 @@ def test_the_kind_of_design():
         ({"outcome": [np.nan, 1.0]}, "missing or infinite"),
         ({"covariates": np.zeros((3, 1))}, "shapes"),
         ({"balance": np.zeros(2)}, "shapes"),
-        ({"folds": 1}, "at least 2"),
+        ({"folds": 1}, "a whole number from 2 on: a fold"),
     ],
 )
 def test_bad_input_is_said(change, words):

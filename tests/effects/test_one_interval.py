@@ -36,7 +36,7 @@ def test_average_uplift_at_and_compare_arms_agree_on_a_plain_trial(kind, design)
     n, y, treated = len(rows), rows["y"], rows["arm"] == "send"
     how = {"propensity": [[0.5, 0.5]] * n} if design == "known" else {"design": design}
     model = UpliftModel().fit(Experiment(rows, "arm", "holdout", [], ["y"], **how), despite=CHECKS)
-    compared = compare_arms(y, rows["arm"], cluster=rows["customer_id"]).difference
+    compared = compare_arms(y, rows["arm"], cluster=rows["customer_id"]).estimate
     known = {"cluster": rows["customer_id"]}
     flat = np.zeros(n)
     found = {
@@ -63,7 +63,7 @@ def test_of_several_arms_each_is_compared_with_the_control_alone():
     trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
     table = UpliftModel().fit(trial).average().table.set_index("arm")
     for arm in ("mail", "send"):
-        expected = ends(compare_arms(rows["y"], rows["arm"], treated=arm).difference)
+        expected = ends(compare_arms(rows["y"], rows["arm"], treated=arm).estimate)
         assert tuple(table.loc[arm, ["effect", "ci_low", "ci_high"]]) == pytest.approx(expected)
 
 
@@ -108,6 +108,6 @@ def test_where_everybody_has_the_average_there_is_one_interval_of_it():
     rows = plain_trial("share")
     trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
     model = UpliftModel().fit(trial)
-    compared = compare_arms(rows["y"], rows["arm"], level=0.9).difference
+    compared = compare_arms(rows["y"], rows["arm"], level=0.9).estimate
     shown = model.effect(trial, level=0.9)["send"].iloc[7]
     assert tuple(shown) == pytest.approx(ends(compared))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.campaign.past.decided import ASSIGNED, doubtful_ratio, groups_of, obstacle
-from promolab.effects import RANDOMISED, ArmDifference, Difference, compare_arms
-from promolab.results import Estimate, Result
+from promolab.effects import RANDOMISED, Difference, compare_arms
+from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile, welch_degrees
 from promolab.wording import count, money, more_or_less, number, percent, plural
 
@@ -37,7 +37,7 @@ class HoldoutComparison(Result):
         customers ("" without one).
     share_held : float
         held / (assigned + held).
-    sales, bought, redeemed : ArmDifference or None
+    sales, bought, redeemed : Difference or None
         Assigned less held, in the window: net sales per customer; shares who bought any of the
         promotion's products, and who redeemed.
     why : str
@@ -51,9 +51,9 @@ class HoldoutComparison(Result):
     held: int
     holdout: str
     share_held: float
-    sales: ArmDifference | None
-    bought: ArmDifference | None
-    redeemed: ArmDifference | None
+    sales: Difference | None
+    bought: Difference | None
+    redeemed: Difference | None
     why: str
     units: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
@@ -66,26 +66,18 @@ class HoldoutComparison(Result):
         """Return the difference in sales in the form of the adjusted one; None without sales."""
         if self.sales is None:
             return None
-        e = self.sales.difference
-        return Difference(
-            Estimate(e.value, e.ci_low, e.ci_high, self.assigned),
-            RANDOMISED,
-            self.why,
-            self.assigned,
-            self.held,
-            contacted_mean=self.sales.treated.value,
-            similar_mean=self.sales.control.value,
-        )
+        e = replace(self.sales.estimate, n=self.assigned)
+        return replace(self.sales, estimate=e, why=self.why)
 
-    def _parts(self) -> dict[str, ArmDifference]:
+    def _parts(self) -> dict[str, Difference]:
         found = {"sales": self.sales, "bought": self.bought, "redeemed": self.redeemed}
         return {name: part for name, part in found.items() if part is not None}
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per outcome: the two means and their difference, with intervals."""
         rows = [
-            {"outcome": name, ASSIGNED: part.treated.value, HELD: part.control.value}
-            | part.difference.to_dict()
+            {"outcome": name, ASSIGNED: part.contacted_mean, HELD: part.similar_mean}
+            | part.estimate.to_dict()
             for name, part in self._parts().items()
         ]
         columns = ["outcome", ASSIGNED, HELD, "value", "ci_low", "ci_high", "n"]
@@ -94,21 +86,30 @@ class HoldoutComparison(Result):
     def to_dict(self) -> dict[str, Any]:
         """Return the counts, and the difference of each outcome."""
         fields = super().to_dict() | {"promotion_id": str(self.promotion_id)}
-        parts = {name: part.to_dict() for name, part in self._parts().items()}
+        parts = {name: _arms_of(part) for name, part in self._parts().items()}
         return fields | parts | {"identification": self.identification}
 
     def summary(self) -> str:
         """Return what was found, or why nothing could be."""
         if self.bought is None:
             return f"No randomised comparison{f': {self.why}' if self.why else ''}."
-        e = self.bought.difference
+        e = self.bought.estimate
         text = more_or_less(e.value, e.ci_low, e.ci_high, "points", scale=100, what="bought")
         text += " than of those held back"
         if self.sales is not None:
-            s = self.sales.difference
+            s = self.sales.estimate
             sales = more_or_less(s.value, s.ci_low, s.ci_high, what="sales per customer")
             text = f"{sales}, {text}"
         return f"{text} (randomised: {self.why})."
+
+
+def _arms_of(found: Difference) -> dict[str, Any]:
+    """Return a difference of arms with both means, as ``metrics.json`` keeps it."""
+    names = ("treated", "control", "kind", "clusters", "level", "correlation")
+    fields = {name: plain(getattr(found, name)) for name in names}
+    fields |= {"dominant": None} if found.dominant is None else {}
+    fields |= dict(zip(("treated_arm", "control_arm"), found.arms, strict=True))
+    return found.estimate.to_dict() | fields | {"identification": found.identification}
 
 
 def compare_with_holdout(
@@ -163,7 +164,7 @@ def compare_with_holdout(
     cluster, who = rows["cluster"].to_numpy(), rows["customer_id"]
     weight = rows["weight"].to_numpy(dtype=float) if holdout == "chance" else None
 
-    def compared(outcome: Any, kind: str, before: Any = None) -> ArmDifference:
+    def compared(outcome: Any, kind: str, before: Any = None) -> Difference:
         return compare_arms(
             outcome,
             arm,
@@ -211,7 +212,7 @@ def _who(assigned: int, held: int, share: float, holdout: str) -> str:
     )
 
 
-def _allowed_for(found: ArmDifference, days: float) -> str:
+def _allowed_for(found: Difference, days: float) -> str:
     """Say that earlier sales are allowed for, where they tell anything."""
     if not found.correlation:
         return ""
@@ -290,7 +291,7 @@ def pool_holdouts(
     found = [c.sales for c in known if c.sales is not None]
     squares = np.array([float(s.scores @ s.scores) for s in found])
     weight = (1 / squares) / (1 / squares).sum()
-    value = float(weight @ [s.difference.value for s in found])
+    value = float(weight @ [s.estimate.value for s in found])
     parts = [
         pd.Series(w * s.scores, index=c.units) for w, s, c in zip(weight, found, known, strict=True)
     ]
@@ -299,8 +300,8 @@ def pool_holdouts(
     units = len(together)
     variance = float(together @ together) * units / (units - 1)
     # The smaller group of each tells how well its part of the variance is known.
-    few = [float(min(s.treated.n, s.control.n)) for s in found]
+    few = [float(min(s.contacted, s.others)) for s in found]
     degrees = welch_degrees(list(weight**2 * squares), few)
     half = t_quantile(level, degrees) * variance**0.5
-    n = sum(s.difference.n for s in found)
+    n = sum(s.estimate.n for s in found)
     return PooledHoldouts(Estimate(value, value - half, value + half, n), len(known), currency)

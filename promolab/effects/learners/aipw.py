@@ -18,6 +18,8 @@ __all__ = [
     "estimate_propensity",
     "fit_nuisance",
     "kept_rows",
+    "on_treated",
+    "worth",
 ]
 
 PENALTY = 1.0
@@ -60,27 +62,62 @@ class Nuisance:
 
 
 def cross_fit(
-    rows: Rows, Z: np.ndarray, fit: Callable[[np.ndarray], Predictor], mine: np.ndarray
+    fold: np.ndarray,
+    Z: np.ndarray,
+    fit: Callable[[np.ndarray], Predictor],
+    mine: np.ndarray | None = None,
 ) -> np.ndarray:
     """Predict every row by a model of those of ``mine`` (a mask) that lie in other folds.
 
     Parameters
     ----------
-    rows : Rows
+    fold : ndarray of int of shape (n,)
     Z : ndarray of shape (n, p)
     fit : callable
         Takes positions of rows, returns a fitted model.
-    mine : ndarray of bool of shape (n,)
+    mine : ndarray of bool of shape (n,), optional
+        All by default.
     """
     from tqdm import tqdm
 
-    predicted = np.empty(rows.n)
-    folds = range(rows.folds)
-    for fold in tqdm(folds, "cross-fitting", leave=False, disable=None, delay=2):
-        there = rows.fold == fold
-        model = fit(np.flatnonzero(mine & ~there))
+    predicted = np.empty(len(fold))
+    for each in tqdm(np.unique(fold), "cross-fitting", leave=False, disable=None, delay=2):
+        there = fold == each
+        model = fit(np.flatnonzero(~there if mine is None else mine & ~there))
         predicted[there] = model.predict(Z[there])
     return predicted
+
+
+def on_treated(
+    residual: np.ndarray, treated: np.ndarray, odds: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Return the doubly robust effect on the treated, and what each row adds to its error.
+
+    Where `fit_nuisance` asks what an arm adds to everybody who could have got it, this asks what it
+    added to those who got it: the others stand for them, weighted by their odds.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (n,)
+        Outcome less what is expected without treatment.
+    treated : ndarray of bool of shape (n,)
+    odds : ndarray of shape (n,)
+        e / (1 − e) of those not treated, 0 of the treated.
+    """
+    ours, theirs = float(residual[treated].mean()), float(odds @ residual / odds.sum())
+    added = treated * (residual - ours) / treated.mean() - odds * (residual - theirs) / odds.mean()
+    return ours - theirs, added / len(residual)
+
+
+def worth(weight: np.ndarray) -> float:
+    """Return how many equally weighted rows some weighted ones are worth (Kish 1965).
+
+    Examples
+    --------
+    >>> worth(np.array([1.0, 1.0, 2.0])), worth(np.array([]))
+    (2.6666666666666665, 0.0)
+    """
+    return float(weight.sum() ** 2 / (weight**2).sum()) if len(weight) else 0.0
 
 
 def fit_nuisance(
@@ -112,7 +149,7 @@ def fit_nuisance(
         mine = rows.codes == arm
         # Of a mean a row's own part is what every mean has of it: there is nothing to cross-fit.
         alone = plain and mine.any()
-        mu[:, arm] = rows.y[mine].mean() if alone else cross_fit(rows, wide, fit, mine)
+        mu[:, arm] = rows.y[mine].mean() if alone else cross_fit(rows.fold, wide, fit, mine)
     gamma = aipw_scores(rows.y, rows.codes, chances, mu)
     control = _control_scores(rows, chances[:, 0], mu[:, 0])
     return Nuisance(mu, chances, clipped, gamma, control, plain)

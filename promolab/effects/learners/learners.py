@@ -209,7 +209,7 @@ class RLearner(EffectModel):
             return maker.outcome(wide[which], rows.y[which], rows.binary, design, rows.seed)
 
         pairs = [np.isin(rows.codes, (0, arm)) for arm in range(1, rows.arms)]
-        self.means = [cross_fit(rows, wide, fit, pair) for pair in pairs]
+        self.means = [cross_fit(rows.fold, wide, fit, pair) for pair in pairs]
 
     def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
         """Learn the effect by weighted squares."""

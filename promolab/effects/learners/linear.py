@@ -105,7 +105,13 @@ def least_squares(
     return LinearFit(centre, theta[1:], float(theta[0]), covariance)
 
 
-def ridge(Z: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> LinearFit:
+def ridge(
+    Z: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None = None,
+    *,
+    penalty: float | None = None,
+) -> LinearFit:
     r"""Fit by least squares with a penalty on the coefficients, chosen by the data.
 
     The penalty is the one of the smallest generalised cross-validation score,
@@ -118,6 +124,8 @@ def ridge(Z: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Lin
     y : ndarray of shape (n,)
     weight : ndarray of shape (n,), optional
         Weights ≥ 0 of the squares.
+    penalty : float, optional
+        Of the squared coefficients, instead of the one that the data choose.
 
     Examples
     --------
@@ -138,6 +146,8 @@ def ridge(Z: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Lin
     values, vectors = np.linalg.eigh(weighted.T @ rows)
     values = np.maximum(values, 0.0)
     along = vectors.T @ (weighted.T @ deviation)
+    if penalty is not None:
+        return LinearFit(centre, vectors @ (along / (values + penalty)), level)
     seen = values > RANK * max(values.max(), 1e-300)
     penalties = PENALTIES[:, None] * total
     grown = values + penalties

@@ -79,11 +79,13 @@ class Logistic:
     intercept: float
 
     @classmethod
-    def fit(cls, Z: np.ndarray, y: np.ndarray) -> Logistic:
+    def fit(
+        cls, Z: np.ndarray, y: np.ndarray, l2: float = L2, tol: float | None = None
+    ) -> Logistic:
         """Learn outcomes of 0 and 1."""
         from promolab.model.solvers import fit_logistic
 
-        weights, intercept, _ = fit_logistic(Z, y, l2=L2)
+        weights, intercept, _ = fit_logistic(Z, y, l2, tol=tol)
         return cls(weights, intercept)
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
