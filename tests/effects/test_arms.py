@@ -176,7 +176,7 @@ def test_a_comparison_reads_and_draws():
         ({"treated": "holdout"}, "arm has no 'holdout' besides"),
         ({"cluster": ["x", "x", "y", "z"]}, "arm 'send' has 1 independent unit"),
         ({"cluster": ["x"]}, "cluster has 1 rows"),
-        ({"kind": "ratio"}, "kind is 'ratio'"),
+        ({"kind": "ratio"}, "kind = 'ratio' is unknown"),
         ({"outcome": [1, 2, 3, 4], "kind": "share"}, "outcome holds 2"),
         ({"level": 95}, "level = 95; expected a share"),
     ],
