@@ -1,27 +1,31 @@
-from .advice import SegmentAdvice, segment_advice
-from .description import ProfilePair, SegmentProfile, describe_segments
-from .method_table import WORDS, MethodComparison, compare_methods
-from .migration import Migration, SegmentTrack, segment_migration, segment_track
-from .naming import THEMES, Theme
-from .responses import SegmentResponse, segment_response
+from .carried import used_segments
+from .comparison import WORDS as WORDS
+from .comparison import MethodComparison as MethodComparison
+from .comparison import compare_methods
+from .description import ProfilePair as ProfilePair
+from .description import SegmentProfile as SegmentProfile
+from .description import describe_segments
+from .groups.preparation import APART as APART
+from .groups.preparation import NO_HISTORY as NO_HISTORY
+from .groups.preparation import NO_PURCHASES as NO_PURCHASES
+from .groups.rfm import RFM_COLUMNS as RFM_COLUMNS
+from .groups.rfm import RFM_ORDER as RFM_ORDER
+from .groups.rfm import rfm_names as rfm_names
+from .migration import SegmentTrack as SegmentTrack
+from .migration import segment_migration, segment_track
+from .representation import segment_index
+from .responses import SegmentResponse as SegmentResponse
+from .responses import segment_response
+from .segmenter import METHODS as METHODS
 from .segmenter import Segmenter
 
 __all__ = [
-    "THEMES",
-    "WORDS",
-    "MethodComparison",
-    "Migration",
-    "ProfilePair",
-    "SegmentAdvice",
-    "SegmentProfile",
-    "SegmentResponse",
-    "SegmentTrack",
     "Segmenter",
-    "Theme",
     "compare_methods",
     "describe_segments",
-    "segment_advice",
+    "segment_index",
     "segment_migration",
     "segment_response",
     "segment_track",
+    "used_segments",
 ]

@@ -13,7 +13,7 @@ from promolab.errors import InputError
 from promolab.profiles import customer_frame, median_interval, numeric
 from promolab.results import Result
 from promolab.segmentation.description import MIN_CONTACTS, rates_of
-from promolab.segmentation.groups.clustering import grouped_mean
+from promolab.segmentation.groups.measures import grouped_mean
 from promolab.segmentation.groups.preparation import NO_HISTORY, NO_PURCHASES, NOISE
 from promolab.wording import count, number, percent
 

@@ -13,7 +13,7 @@ from promolab.errors import InputError, nearest
 from promolab.metrics import part_of_total
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
 from promolab.results import Result
-from promolab.segmentation.groups.clustering import difference_interval, grouped_mean, wilson
+from promolab.segmentation.groups.measures import difference_interval, grouped_mean, wilson
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import in_a_sentence
 from promolab.wording import count, decimals_for, number, percent, plural
@@ -427,6 +427,7 @@ def describe_segments(
     profiles: pd.DataFrame | None = None,
     method: str = "given",
     note: str = "",
+    basis: str = DESCRIPTIVE,
 ) -> SegmentProfile:
     """Describe segments, whoever made them.
 
@@ -445,8 +446,9 @@ def describe_segments(
         today's segment and promotions that still run would give another one.
     profiles : DataFrame, optional
         What `promolab.build_profiles` returned for the same customers; computed by default.
-    method, note : str
-        Shown with the result.
+    method, note, basis : str
+        Shown with the result: how they were made, what a reader must know, how differences may be
+        read.
 
     Returns
     -------
@@ -490,7 +492,7 @@ def describe_segments(
     for axis in AXES:
         _three(table, axis, *grouped_mean(scores[axis].to_numpy(dtype=float), member))
     total = int(table["customers"].sum())
-    return SegmentProfile(pd.DataFrame(table), method, total, note)
+    return SegmentProfile(pd.DataFrame(table), method, total, note, basis)
 
 
 def _table(

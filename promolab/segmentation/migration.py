@@ -12,7 +12,7 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.profiles import customer_frame
 from promolab.results import Estimate, Result, plain
-from promolab.segmentation.groups.clustering import wilson
+from promolab.segmentation.groups.measures import wilson
 from promolab.segmentation.groups.preparation import APART
 from promolab.wording import count, number, percent, plural
 

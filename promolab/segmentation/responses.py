@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
-from promolab.segmentation.groups.clustering import (
+from promolab.segmentation.groups.measures import (
     clustered_share,
     difference_interval,
     grouped_ratio,

@@ -15,9 +15,9 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.results import plain
-from promolab.segmentation.groups.clustering import MIN_SHARE
-from promolab.segmentation.groups.evidence import NumberOfSegments, Stability
 from promolab.segmentation.groups.fitted import FittedSegments
+from promolab.segmentation.groups.measures import MIN_SHARE
+from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import Scaling
 
 __all__ = ["read_segments", "write_segments"]

@@ -13,12 +13,11 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.profiles import customer_frame
-from promolab.segmentation.description import SegmentProfile
-from promolab.segmentation.grouped import GroupedCustomers
+from promolab.segmentation.advice import SegmentAdvice, segment_advice
+from promolab.segmentation.description import SegmentProfile, describe_segments
 from promolab.segmentation.groups import rfm
-from promolab.segmentation.groups.choosing import REFERENCES
-from promolab.segmentation.groups.clustering import MIN_SHARE, middle
-from promolab.segmentation.groups.evidence import NumberOfSegments, Stability
+from promolab.segmentation.groups.by_density import Dbscan, Hdbscan
+from promolab.segmentation.groups.by_number import Gaussian, KMeans, MiniBatch, Rfm
 from promolab.segmentation.groups.fitted import (
     REACH,
     FittedSegments,
@@ -26,191 +25,40 @@ from promolab.segmentation.groups.fitted import (
     group_means,
     nearest_centre,
 )
+from promolab.segmentation.groups.measures import MIN_SHARE, middle, silhouette
+from promolab.segmentation.groups.method import Evidence, Grouped, Method, Request, Task
+from promolab.segmentation.groups.number import REFERENCES, NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import (
     ALL,
+    NO_HISTORY,
     NO_PURCHASES,
+    NOISE,
     Prepared,
     has_history,
     prepare,
 )
-from promolab.segmentation.methods import METHODS, Evidence, Grouped, Method, Task
-from promolab.segmentation.methods._base import Request as Settings
 from promolab.segmentation.naming import named_groups, untrue_names
+from promolab.segmentation.representation import SegmentMap, segment_map
 from promolab.segmentation.saved import read_segments, write_segments
-from promolab.wording import plural
+from promolab.wording import count, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.segmentation.responses import SegmentResponse
 
-__all__ = ["CarriedSegments", "Segmenter"]
+__all__ = ["METHODS", "Segmenter"]
+
+METHODS: dict[str, type[Method]] = {
+    "kmeans": KMeans,
+    "minibatch": MiniBatch,
+    "gaussian": Gaussian,
+    "dbscan": Dbscan,
+    "hdbscan": Hdbscan,
+    "rfm": Rfm,
+}
+"""The name of each method and its class."""
 
 
-class CarriedSegments(GroupedCustomers):
-    """Customers in segments with centres, which other customers can be put into."""
-
-    _fit: FittedSegments | None = None
-    _drift: SegmentDrift | None = None
-
-    def _evidence(self) -> Any:
-        raise NotImplementedError
-
-    def stability(self) -> Stability:
-        """Return how well the segments are found again."""
-        raise NotImplementedError
-
-    def _begin(self, features: Any, customers: Iterable[Any] | None) -> None:
-        self._take(features, customers)
-        self._fit = self._drift = None
-
-    @classmethod
-    def _of(cls, fit: FittedSegments) -> Self:
-        raise NotImplementedError
-
-    def _kept(self) -> FittedSegments | None:
-        """Return the fit that the segments came with; None where it was made from these data."""
-        return self._fit if self._drift is not None else None
-
-    def profile(
-        self, response: SegmentResponse | None = None, profiles: pd.DataFrame | None = None
-    ) -> SegmentProfile:
-        """Return size, share of sales, response rate and the four axes of each segment.
-
-        Parameters
-        ----------
-        response, profiles
-            As for `describe_segments`.
-        """
-        found = super().profile(response, profiles)
-        fit = self._kept()
-        if fit is None:
-            return found
-        when = f" in {fit.made_in}" if fit.made_in else " before"
-        basis = f"Descriptive: the groups were made{when}, from mostly the same customers."
-        return dataclasses.replace(found, basis=basis)
-
-    def save(self, path: str | Path, *, made_in: str = "") -> Path:
-        """Write the segments to a file of JSON: scaling, centres, names and the evidence for them.
-
-        Parameters
-        ----------
-        path : str or Path
-            File to write.
-        made_in : str
-            Where they were made, such as an ISO week; loaded segments keep what was said first.
-
-        Raises
-        ------
-        InputError
-            If these are no segments with centres, or the file cannot be written.
-        """
-        self._fitted()
-        if self._fit is None:
-            raise InputError(f"{self!r} has no centres to save; use method='kmeans' or 'minibatch'")
-        if self._kept() is None:
-            evidence = self._evidence()
-            choice = evidence if isinstance(evidence, NumberOfSegments) else None
-            self._fit = dataclasses.replace(
-                self._fit, made_in=made_in, choice=choice, stability=self.stability()
-            )
-        return write_segments(path, self._fit)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read segments that `save` wrote; `assign` and `predict` put customers into them.
-
-        Raises
-        ------
-        InputError
-            If there is no such file, it is foreign, damaged or was changed.
-        """
-        return cls._of(read_segments(path))
-
-    def assign(self, features: Any, customers: Iterable[Any] | None = None) -> Self:
-        """Return these segments with other customers in them, or the same ones another week.
-
-        Each is in the segment of the nearest centre; names and centres stay as they were made.
-
-        Parameters
-        ----------
-        features, customers
-            As for `fit`.
-
-        Raises
-        ------
-        InputError
-            If these are no segments with centres, or features lack most of what they look at.
-        """
-        fit = self._centres()
-        other = self._of(fit)
-        other._begin(features, customers)
-        placed = fit.place(other._active)
-        sizes = np.bincount(placed.codes, minlength=len(fit.names))
-        order = sorted(range(len(sizes)), key=lambda c: (-sizes[c], fit.names[c]))
-        place = np.argsort(order)
-        names = [fit.names[code] for code in order if sizes[code]]
-        other._matrix, other.columns_ = placed.matrix, fit.columns
-        codes = place[placed.codes]
-        other.note_ = " ".join([*placed.notes, *untrue_names(other._active, codes, names)])
-        other._fit = fit
-        other._drift = fit.drift(placed.codes, placed.distances)
-        other._call(names, codes)
-        return other
-
-    def predict(self, features: Any) -> np.ndarray:
-        """Return the segment of each row of ``features``, shape (n,), without changing anything."""
-        return self._predict(customer_frame(features))
-
-    def predict_pairs(self, pairs: pd.DataFrame) -> np.ndarray:
-        """Return the segment of each row of ``pairs``, shape (n,), by the features of the row.
-
-        Parameters
-        ----------
-        pairs : DataFrame
-            A customer may have several rows: `promolab.build_pairs` describes each customer as of
-            each promotion's start, so these are the segments that were known then.
-        """
-        return self._predict(pairs.reset_index(drop=True))
-
-    def _predict(self, frame: pd.DataFrame) -> np.ndarray:
-        fit = self._centres()
-        labels = np.full(len(frame), NO_PURCHASES, dtype=object)
-        bought = has_history(frame)
-        codes = fit.place(frame[bought].reset_index(drop=True)).codes
-        labels[bought] = np.array(fit.names, dtype=object)[codes]
-        return labels
-
-    def drift(self) -> SegmentDrift:
-        """Return how far the customers of `assign` are from those the segments were made from.
-
-        Raises
-        ------
-        InputError
-            If the segments were made from these very customers.
-        """
-        if self._drift is None:
-            raise InputError(f"{self!r} was fitted on these customers; assign it to others first")
-        return self._drift
-
-    @property
-    def fitted_(self) -> FittedSegments | None:
-        """Scaling, centres and names; None before a fit, and where there are no centres."""
-        return self._fit
-
-    @property
-    def made_in(self) -> str:
-        """Where the segments were made, as `save` was told; empty where they are of these data."""
-        return self._fit.made_in if self._fit is not None else ""
-
-    def _centres(self) -> FittedSegments:
-        if self._fit is None:
-            self._fitted()
-            raise InputError(f"{self!r} has no centres; use method='kmeans' or 'minibatch'")
-        return self._fit
-
-
-class Segmenter(CarriedSegments):
+class Segmenter:
     """Group customers, and say what each group is.
 
     Parameters
@@ -305,26 +153,11 @@ class Segmenter(CarriedSegments):
         self.eps, self.min_samples = eps, min_samples
         self.min_share, self.references = min_share, references
         self._settings()
+        self._fit: FittedSegments | None = None
+        self._drift: SegmentDrift | None = None
 
-    def _settings(self) -> Settings:
-        return Settings(
-            self.k,
-            self.k_range,
-            self.columns,
-            self.seed,
-            self.bootstraps,
-            self.eps,
-            self.min_samples,
-            self.min_share,
-            self.references,
-        )
-
-    @classmethod
-    def _of(cls, fit: FittedSegments) -> Segmenter:
-        columns = None if fit.asked is None else list(fit.asked)
-        segmenter = cls(fit.method, k=len(fit.names), columns=columns, seed=fit.seed)
-        segmenter._fit = fit
-        return segmenter
+    def _settings(self) -> Request:
+        return Request(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Request)})
 
     def __repr__(self) -> str:
         made = f", {plural(self.k_, 'segment')}" if hasattr(self, "k_") else ""
@@ -351,14 +184,29 @@ class Segmenter(CarriedSegments):
         InputError
             If there is no row, a customer has two, or a column is missing.
         """
-        self._begin(features, customers)
+        self._take(features, customers)
         self._call(*self._group())
         return self
 
-    def _begin(self, features: Any, customers: Iterable[Any] | None) -> None:
-        super()._begin(features, customers)
-        self.__dict__.pop("_stability", None)
+    def _take(self, features: Any, customers: Iterable[Any] | None) -> None:
+        """Lay the customers out by id: those who bought, and those who are in no features."""
+        frame = customer_frame(features)
+        if frame.empty:
+            raise InputError("features has no rows; expected one row per customer")
+        self._frame = frame
+        known = pd.Index([] if customers is None else list(customers)).unique()
+        self._absent = known[~known.isin(frame["customer_id"])].sort_values()
+        self._order = frame["customer_id"].sort_values(kind="stable").index.to_numpy()
+        ordered = frame.loc[self._order].reset_index(drop=True)
+        self._history = has_history(ordered)
+        self._active = ordered[self._history].reset_index(drop=True)
+        self._matrix, self.columns_ = np.zeros((len(self._active), 0)), ()
+        self._scores: tuple[np.ndarray, np.ndarray] | None = None
+        self.note_ = ""
         self._method: Method | None = None
+        self._fit = self._drift = None
+        for name in ("_stability", "silhouette_"):
+            self.__dict__.pop(name, None)
 
     def _group(self) -> tuple[list[str], np.ndarray]:
         """Names of the segments, and the code of each active customer (−1: of none)."""
@@ -401,54 +249,32 @@ class Segmenter(CarriedSegments):
         )
         return names, codes
 
+    def _call(self, names: Sequence[str], codes: np.ndarray) -> None:
+        """Give each customer who bought the name of their code; −1 is in no group."""
+        labels = np.full(len(self._frame), NO_PURCHASES, dtype=object)
+        labels[self._history] = np.array([*names, NOISE], dtype=object)[codes]
+        self.labels_ = np.empty(len(self._frame), dtype=object)
+        self.labels_[self._order] = labels
+        self._codes, self.k_ = codes, len(names)
+        extra = [name for name in (NOISE, NO_PURCHASES) if (labels == name).any()]
+        self.names_ = [*names, *extra]
+
+    def _fitted(self) -> None:
+        if not hasattr(self, "labels_"):
+            raise InputError("the Segmenter is not fitted; call fit(features) first")
+
     @property
-    def choice_(self) -> Evidence:
-        """What the choice rests on, as a result.
+    def choice_(self) -> Evidence | None:
+        """What the choice rests on, as a result; None where there was nothing to choose.
 
         How each number of segments does (`NumberOfSegments`), the distances and what other eps
         would do (DBSCAN, `DistanceCurve`), or what other smallest groups would (HDBSCAN,
         `DensitySettings`).
-
-        Raises
-        ------
-        InputError
-            If there was nothing to choose.
         """
-        evidence = self._evidence()
-        if evidence is None:
-            raise InputError(f"{self!r} had nothing to choose. {self.note_}".rstrip())
-        return evidence
-
-    def _evidence(self) -> Evidence | None:
         self._fitted()
-        kept = self._kept()
-        if kept is not None:
-            return kept.choice
+        if self.is_carried and self._fit is not None:
+            return self._fit.choice
         return None if self._method is None else self._method.evidence
-
-    @property
-    def choice(self) -> pd.DataFrame:
-        """What the choice rests on.
-
-        One row per k with silhouette, stability, their intervals and which was chosen; DBSCAN: the
-        sorted distances and the eps chosen; HDBSCAN: one row per smallest group. RFM, or a single
-        segment: empty.
-        """
-        self._fitted()
-        if self._kept() is None and self._method is not None:
-            return self._method.choice_frame()
-        evidence = self._evidence()
-        return pd.DataFrame() if evidence is None else evidence.to_frame()
-
-    def plot_choice(self, ax: Axes | None = None) -> Axes:
-        """Draw what the choice of k or of eps rests on.
-
-        Raises
-        ------
-        InputError
-            If there was nothing to choose.
-        """
-        return self.choice_.plot(ax)
 
     def stability(self) -> Stability:
         """Return how well the segments are found again in resampled customers.
@@ -463,9 +289,9 @@ class Segmenter(CarriedSegments):
 
     @cached_property
     def _stability(self) -> Stability:
-        kept, way = self._kept(), self._method
-        if kept is not None and kept.stability is not None:
-            return kept.stability
+        way = self._method
+        if self.is_carried and self._fit is not None and self._fit.stability is not None:
+            return self._fit.stability
         if way is None or self._is_single() or not self.bootstraps:
             return Stability(np.nan, np.nan, np.nan, 0, np.zeros(0))
         indices = way.indices(self._codes)
@@ -474,3 +300,209 @@ class Segmenter(CarriedSegments):
     def _is_single(self) -> bool:
         leaves_out = METHODS[self.method].drawn_only
         return self.names_[:1] == [ALL] or self.k_ < (1 if leaves_out else 2)
+
+    @cached_property
+    def silhouette_(self) -> float:
+        """Mean silhouette of the customers grouped, reckoned when it is first asked for."""
+        self._fitted()
+        return silhouette(self._matrix, self._codes, self.seed)[0]
+
+    def assignments(self) -> pd.DataFrame:
+        """Return ``customer_id, segment, method`` of every customer, sorted by id.
+
+        The RFM grid adds ``recency_score`` and ``frequency_money_score`` (1–5, null without
+        purchases).
+        """
+        self._fitted()
+        table = pd.DataFrame({"customer_id": self._frame["customer_id"], "segment": self.labels_})
+        if len(self._absent):
+            absent = pd.DataFrame({"customer_id": self._absent, "segment": NO_HISTORY})
+            table = pd.concat([table, absent], ignore_index=True)
+        table["method"] = self.method
+        table = table.sort_values("customer_id", kind="stable", ignore_index=True)
+        if self._scores is not None:
+            names = ("recency_score", "frequency_money_score")
+            scores = dict(zip(names, self._scores, strict=True))
+            scored = pd.DataFrame({"customer_id": self._active["customer_id"], **scores})
+            table = table.merge(scored, on="customer_id", how="left")
+            table = table.astype(dict.fromkeys(names, "Int64"))
+        return table
+
+    def profile(
+        self, response: SegmentResponse | None = None, profiles: pd.DataFrame | None = None
+    ) -> SegmentProfile:
+        """Return size, share of sales, response rate and the four axes of each segment.
+
+        Parameters
+        ----------
+        response : SegmentResponse, optional
+            What the segments answered; without it no response rate is told.
+        profiles : DataFrame, optional
+            From `promolab.build_profiles`, if they have been computed already.
+        """
+        self._fitted()
+        told: dict[str, Any] = {"profiles": profiles, "method": self.method, "note": self.note_}
+        if self.is_carried:
+            when = f" in {self.made_in}" if self.made_in else " before"
+            made = f"the groups were made{when}, from mostly the same customers"
+            told["basis"] = f"Descriptive: {made}."
+        return describe_segments(self._frame, self.labels_, **self._who(response), **told)
+
+    def advice(self, response: SegmentResponse | None = None) -> SegmentAdvice:
+        """Return one line per segment, "so do this", by the rules of `segment_advice`.
+
+        Parameters
+        ----------
+        response : SegmentResponse, optional
+            What the segments answered; without it nothing is said of answers.
+        """
+        self._fitted()
+        return segment_advice(self._frame, self.labels_, **self._who(response))
+
+    def _who(self, response: SegmentResponse | None) -> dict[str, Any]:
+        absent = {NO_HISTORY: len(self._absent)} if len(self._absent) else {}
+        return {"order": self.names_, "absent": absent, "response": response}
+
+    def grid(self) -> rfm.RfmGrid:
+        """Return the RFM grid of the customers who bought, whatever the method.
+
+        Raises
+        ------
+        InputError
+            If the features lack recency_days, orders or amount, or no customer has bought.
+        """
+        self._fitted()
+        if self._active.empty:
+            raise InputError(f"none of {count(len(self._frame))} customers has bought; no RFM grid")
+        return rfm.rfm_grid(self._active, *(self._scores or rfm.rfm_scores(self._active)))
+
+    def map(self) -> SegmentMap:
+        """Return the customers who bought on a plane (principal components)."""
+        self._fitted()
+        segment = np.array([*self.names_[: self.k_], NOISE], dtype=object)[self._codes]
+        return segment_map(self._active["customer_id"], self._matrix, self.columns_, segment)
+
+    def save(self, path: str | Path, *, made_in: str = "") -> Path:
+        """Write the segments to a file of JSON: scaling, centres, names and the evidence for them.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        made_in : str
+            Where they were made, such as an ISO week; loaded segments keep what was said first.
+
+        Raises
+        ------
+        InputError
+            If these are no segments with centres, or the file cannot be written.
+        """
+        fit = self._centres()
+        if not self.is_carried:
+            choice = self.choice_ if isinstance(self.choice_, NumberOfSegments) else None
+            told = {"made_in": made_in, "choice": choice, "stability": self.stability()}
+            self._fit = fit = dataclasses.replace(fit, **told)
+        return write_segments(path, fit)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read segments that `save` wrote; `assign` and `predict` put customers into them.
+
+        Raises
+        ------
+        InputError
+            If there is no such file, it is foreign, damaged or was changed.
+        """
+        return cls._of(read_segments(path))
+
+    @classmethod
+    def _of(cls, fit: FittedSegments) -> Self:
+        columns = None if fit.asked is None else list(fit.asked)
+        segmenter = cls(fit.method, k=len(fit.names), columns=columns, seed=fit.seed)
+        segmenter._fit = fit
+        return segmenter
+
+    def assign(self, features: Any, customers: Iterable[Any] | None = None) -> Self:
+        """Return these segments with other customers in them, or the same ones another week.
+
+        Each is in the segment of the nearest centre; names and centres stay as they were made.
+
+        Parameters
+        ----------
+        features, customers
+            As for `fit`.
+
+        Raises
+        ------
+        InputError
+            If these are no segments with centres, or features lack most of what they look at.
+        """
+        fit = self._centres()
+        other = self._of(fit)
+        other._take(features, customers)
+        placed = fit.place(other._active)
+        sizes = np.bincount(placed.codes, minlength=len(fit.names))
+        order = sorted(range(len(sizes)), key=lambda c: (-sizes[c], fit.names[c]))
+        place = np.argsort(order)
+        names = [fit.names[code] for code in order if sizes[code]]
+        other._matrix, other.columns_ = placed.matrix, fit.columns
+        codes = place[placed.codes]
+        other.note_ = " ".join([*placed.notes, *untrue_names(other._active, codes, names)])
+        other._fit = fit
+        other._drift = fit.drift(placed.codes, placed.distances)
+        other._call(names, codes)
+        return other
+
+    def predict(self, features: pd.DataFrame) -> np.ndarray:
+        """Return the segment of each row of ``features``, shape (n,), without changing anything.
+
+        Parameters
+        ----------
+        features : DataFrame of n rows
+            A customer may have several rows: `promolab.build_pairs` describes each customer as of
+            each promotion's start, so these are the segments that were known then.
+
+        Raises
+        ------
+        InputError
+            If these are no segments with centres.
+        """
+        fit, frame = self._centres(), features.reset_index(drop=True)
+        labels = np.full(len(frame), NO_PURCHASES, dtype=object)
+        bought = has_history(frame)
+        codes = fit.place(frame[bought].reset_index(drop=True)).codes
+        labels[bought] = np.array(fit.names, dtype=object)[codes]
+        return labels
+
+    def drift(self) -> SegmentDrift:
+        """Return how far the customers of `assign` are from those the segments were made from.
+
+        Raises
+        ------
+        InputError
+            If the segments were made from these very customers.
+        """
+        if self._drift is None:
+            raise InputError(f"{self!r} was fitted on these customers; assign it to others first")
+        return self._drift
+
+    @property
+    def has_centres(self) -> bool:
+        """Whether other customers can be put into these segments: those of k-means, once fitted."""
+        return self._fit is not None
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the segments were made before, from other customers: `assign` put these in."""
+        return self._drift is not None
+
+    @property
+    def made_in(self) -> str:
+        """Where the segments were made, as `save` was told; empty where they are of these data."""
+        return self._fit.made_in if self._fit is not None else ""
+
+    def _centres(self) -> FittedSegments:
+        if self._fit is None:
+            self._fitted()
+            raise InputError(f"{self!r} has no centres; use method='kmeans' or 'minibatch'")
+        return self._fit

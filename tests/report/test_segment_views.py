@@ -10,7 +10,7 @@ from promolab import Segmenter
 from promolab.errors import InputError
 from promolab.report.pages import segment_views as views
 from promolab.segmentation import compare_methods, segment_response
-from promolab.segmentation.methods import METHODS
+from promolab.segmentation.segmenter import METHODS
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def test_answers_are_those_of_build_pairs_at_each_promotions_start(shop, segment
     # Of what started before the data do, answers are known in part only.
     pairs = pairs[pairs["label_complete"] & (pairs["starts_at"] >= shop.span()[0])]
     known = pairs["orders"].notna()
-    pairs["segment"] = np.where(known, segmenter.predict_pairs(pairs), "No history")
+    pairs["segment"] = np.where(known, segmenter.predict(pairs), "No history")
     expected = pairs.groupby(["segment", "promotion_id"])["redeemed"].agg(["size", "sum"])
     found = before.response.to_frame().set_index(["segment", "promotion_id"])
     assert found["contacts"].to_dict() == expected["size"].to_dict()

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from promolab.folder.artifacts import RunFolder, open_run
-from promolab.report.pages.segments_model import MODEL_FILE, SegmentsModel, used_segments
+from promolab.segmentation.carried import MODEL_FILE, SegmentsModel, used_segments
 
 
 def customers(shift: float = 0.0, n: int = 240) -> pd.DataFrame:

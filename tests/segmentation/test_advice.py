@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.segmentation import Segmenter, segment_advice
-from promolab.segmentation.advice import _FIGURE_OF, BASIS, RULES
+from promolab.segmentation import Segmenter
+from promolab.segmentation.advice import _FIGURE_OF, BASIS, RULES, segment_advice
 
 
 def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:

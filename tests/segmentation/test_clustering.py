@@ -6,16 +6,23 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from promolab.segmentation import Segmenter
-from promolab.segmentation.groups import clustering
-from promolab.segmentation.groups.choosing import Fit, choose
+from promolab.segmentation.groups import by_number
+from promolab.segmentation.groups import measures as clustering
 from promolab.segmentation.groups.density_choice import dbscan, distance_knee
+from promolab.segmentation.groups.method import Request, Task
+from promolab.segmentation.groups.number import Fit, choose
 from promolab.segmentation.groups.preparation import prepare
-from promolab.segmentation.methods.by_number import kmeans
 
 
 @pytest.fixture(scope="module")
 def matrix(planted: tuple[pd.DataFrame, np.ndarray]) -> np.ndarray:
     return prepare(planted[0]).matrix
+
+
+def kmeans(matrix: np.ndarray, k: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
+    frame = pd.DataFrame({"customer_id": range(len(matrix))})
+    columns = tuple(map(str, range(matrix.shape[1])))
+    return by_number.KMeans(Task(frame, matrix, columns, Request(seed=seed))).fit(k, weights)
 
 
 def test_kmeans_and_silhouette_are_those_of_scikit_learn(matrix: np.ndarray) -> None:

@@ -8,9 +8,9 @@ import pytest
 from scipy.spatial.distance import pdist
 from sklearn.cluster import KMeans
 
-from promolab.segmentation.groups import choosing as gap
-from promolab.segmentation.groups.choosing import first_within_one_error, gap_statistic
-from promolab.segmentation.groups.clustering import one_thread
+from promolab.segmentation.groups import number as gap
+from promolab.segmentation.groups.measures import one_thread
+from promolab.segmentation.groups.number import first_within_one_error, gap_statistic
 
 
 def groups(k: int, n: int = 240, seed: int = 0) -> np.ndarray:

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from promolab.segmentation.groups.clustering import grouped_mean, grouped_ratio, wilson
+from promolab.segmentation.groups.measures import grouped_mean, grouped_ratio, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 12), (3, 12), (12, 12), (210, 900)])

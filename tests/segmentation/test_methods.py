@@ -14,10 +14,9 @@ from sklearn.mixture import GaussianMixture
 
 from promolab.errors import InputError
 from promolab.segmentation import Segmenter
-from promolab.segmentation.groups import clustering
-from promolab.segmentation.groups.choosing import mark_chosen
-from promolab.segmentation.groups.evidence import NumberOfSegments
-from promolab.segmentation.methods import METHODS
+from promolab.segmentation.groups import measures as clustering
+from promolab.segmentation.groups.number import NumberOfSegments, mark_chosen
+from promolab.segmentation.segmenter import METHODS
 
 Planted = tuple[pd.DataFrame, np.ndarray]
 QUICK = {"bootstraps": 3, "references": 2, "k_range": (2, 4)}
@@ -31,7 +30,7 @@ def test_planted_groups_are_found(method: str, planted: Planted) -> None:
     assert found.k_ == 3 and grouped.mean() > 0.9
     assert adjusted_rand_score(found.labels_[grouped], group[grouped]) > 0.97
     assert found.stability().value > 0.8
-    assert found.choice["chosen"].sum() == 1
+    assert found.choice_.to_frame()["chosen"].sum() == 1
     assert found.choice_.summary() and found.choice_.plot().get_title(loc="left")
 
 
@@ -82,7 +81,7 @@ def test_gaussian_is_chosen_by_the_bic_of_scikit_learn(planted: Planted) -> None
         .bic(found._matrix)
         for k in (2, 3, 4)
     ]
-    table = found.choice
+    table = found.choice_.to_frame()
     np.testing.assert_allclose(table["bic_above"], np.array(bic) - min(bic), rtol=1e-6, atol=1e-6)
     assert (table["bic_above_low"] <= table["bic_above"]).all()
     fits = table[table["fits"]]
@@ -109,14 +108,15 @@ def test_a_k_with_a_tiny_segment_is_marked_and_not_chosen() -> None:
 
 def test_the_choice_says_which_were_too_small(planted: Planted) -> None:
     found = Segmenter(min_share=0.2, k_range=(2, 5), bootstraps=3, references=3).fit(planted[0])
-    assert found.k_ == 3 and found.choice["large_enough"].tolist() == [True, True, False, False]
+    table = found.choice_.to_frame()
+    assert found.k_ == 3 and table["large_enough"].tolist() == [True, True, False, False]
     text = found.choice_.summary()
     assert "Not chosen for a segment of fewer than 20 % of customers: 4, 5." in text
     assert "rule of one standard error takes the same number" in text
     figure = found.choice_.plot().figure
     assert len(figure.axes) == 3
     fewer = Segmenter(k=3, bootstraps=2, references=0).fit(planted[0])
-    assert len(fewer.plot_choice().figure.axes) == 2
+    assert len(fewer.choice_.plot().figure.axes) == 2
 
 
 def test_dbscan_shows_what_other_neighbourhoods_would_do(planted: Planted) -> None:
@@ -126,7 +126,7 @@ def test_dbscan_shows_what_other_neighbourhoods_would_do(planted: Planted) -> No
     assert around["noise_share"].is_monotonic_decreasing
     assert around.loc[2, "k"] == found.k_
     assert around.loc[2, "noise_share"] == np.mean(found.labels_ == "Unlike any group")
-    assert len(found.plot_choice().figure.axes) == 3
+    assert len(found.choice_.plot().figure.axes) == 3
     chosen = around.loc[2, ["stability", "stability_low", "stability_high"]].tolist()
     stability = found.stability()
     assert [stability.value, stability.ci_low, stability.ci_high] == chosen
@@ -179,18 +179,16 @@ def test_a_file_of_an_earlier_version_keeps_its_bytes(planted: Planted, tmp_path
     text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8")
     loaded = Segmenter.load(path).assign(planted[0])
-    assert loaded.choice_.summary() and len(loaded.plot_choice().figure.axes) == 1
+    assert loaded.choice_.summary() and len(loaded.choice_.plot().figure.axes) == 1
     assert loaded.save(tmp_path / "b").read_text(encoding="utf-8") == text
 
 
-def test_predict_pairs_takes_a_customer_at_several_times(features: pd.DataFrame) -> None:
+def test_predict_takes_a_customer_at_several_times(features: pd.DataFrame) -> None:
     made = Segmenter(k=3, bootstraps=0).fit(features)
     pairs = pd.concat([features, features.head(5)])
-    assert made.predict_pairs(pairs).tolist() == [*made.labels_, *made.labels_[:5]]
+    assert made.predict(pairs).tolist() == [*made.labels_, *made.labels_[:5]]
     unknown = features.head(2).assign(orders=np.nan, recency_days=np.nan)
-    assert made.predict_pairs(unknown).tolist() == ["No purchases yet"] * 2
-    with pytest.raises(InputError, match="repeats customers"):
-        made.predict(pairs)
+    assert made.predict(unknown).tolist() == ["No purchases yet"] * 2
 
 
 @pytest.mark.parametrize(("name", "value"), [("min_share", 0.7), ("references", -1)])

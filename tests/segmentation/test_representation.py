@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.segmentation.groups.representation import _index_interval, segment_index
+from promolab.segmentation.representation import _index_interval, segment_index
 
 
 def test_index_is_the_ratio_of_shares() -> None:

@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from promolab.errors import InputError
 from promolab.segmentation import segment_response
-from promolab.segmentation.groups.clustering import difference_interval, wilson
+from promolab.segmentation.groups.measures import difference_interval, wilson
 from promolab.segmentation.responses import _mid_p
 from promolab.stats import benjamini_hochberg
 

@@ -38,7 +38,7 @@ def test_the_same_customers_are_where_they_were(fitted, saved, features) -> None
 
 def test_the_evidence_comes_along(fitted, saved, features) -> None:
     again = Segmenter.load(saved).assign(features)
-    pd.testing.assert_frame_equal(again.choice, fitted.choice)
+    pd.testing.assert_frame_equal(again.choice_.to_frame(), fitted.choice_.to_frame())
     assert again.choice_.summary() == fitted.choice_.summary()
     assert again.stability().summary() == fitted.stability().summary()
     assert again.stability().n == 3

@@ -34,12 +34,12 @@ def test_planted_groups_are_found_and_named(planted: Planted, fitted: Segmenter)
 
 
 def test_choice_shows_both_measures(fitted: Segmenter) -> None:
-    choice = fitted.choice
+    choice = fitted.choice_.to_frame()
     assert choice["k"].tolist() == [3, 4, 5, 6, 7, 8]
     assert choice.loc[choice["chosen"], "k"].tolist() == [fitted.k_]
     assert {"silhouette_low", "stability_high", "smallest_share"} <= set(choice)
     assert fitted.choice_.summary().startswith("3 segments, the best separated")
-    axes = fitted.plot_choice()
+    axes = fitted.choice_.plot()
     assert {line.get_label() for line in axes.get_lines()} >= {"silhouette", "stability"}
 
 
@@ -64,7 +64,7 @@ def test_refitting_starts_afresh(planted: Planted, features: pd.DataFrame) -> No
     old = segmenter.stability()
     segmenter.fit(features)
     assert segmenter.stability().value != old.value
-    assert segmenter.choice["k"].tolist() == [3]
+    assert segmenter.choice_.to_frame()["k"].tolist() == [3]
     assert set(segmenter.labels_) == set(segmenter.names_)
 
 
@@ -108,11 +108,11 @@ def test_dbscan_leaves_out_those_unlike_any_group(planted: Planted) -> None:
     inside = segmenter.labels_[:-2] != "Unlike any group"
     assert inside.mean() > 0.8
     assert adjusted_rand_score(segmenter.labels_[:-2][inside], group[inside]) > 0.95
-    choice = segmenter.choice
+    choice = segmenter.choice_.to_frame()
     assert choice["distance"].is_monotonic_increasing
     assert choice["chosen"].sum() == 1
     assert segmenter.stability().value > 0.8
-    segmenter.plot_choice()
+    segmenter.choice_.plot()
     nothing = Segmenter("dbscan", eps=1e-6).fit(frame)
     assert set(nothing.labels_) == {"Unlike any group"}
     assert "try a larger eps" in nothing.note_
@@ -139,9 +139,7 @@ def test_equal_rows_and_useless_columns_form_one_segment(features: pd.DataFrame)
     assert set(Segmenter(k=4).fit(same).labels_) == {"All customers"}
     assert set(Segmenter("rfm").fit(same).labels_) == {"Needs attention"}
     assert set(Segmenter().fit(features[["customer_id"]]).labels_) == {"All customers"}
-    with pytest.raises(InputError, match="had nothing to choose"):
-        Segmenter().fit(same).plot_choice()
-    assert Segmenter().fit(same).choice.empty
+    assert Segmenter().fit(same).choice_ is None
 
 
 def test_no_one_has_bought() -> None:

@@ -10,7 +10,7 @@ from scipy.stats import ttest_ind
 from promolab.errors import InputError
 from promolab.segmentation import Segmenter, compare_methods, describe_segments
 from promolab.segmentation.description import shares_against
-from promolab.segmentation.groups.clustering import difference_interval, silhouettes, wilson
+from promolab.segmentation.groups.measures import difference_interval, silhouettes, wilson
 from promolab.segmentation.groups.preparation import prepare
 
 

@@ -7,8 +7,7 @@ import pandas as pd
 from promolab.display import Html, join, link, say, table
 from promolab.folder import RunFolder
 from promolab.report.pages.steps import segment_formats, segment_rows
-from promolab.segmentation import SegmentProfile
-from promolab.segmentation.groups import APART
+from promolab.segmentation import APART, SegmentProfile
 from promolab.wording import Answer, count, percent, plural
 
 __all__ = ["data_block", "segments_block", "segments_finding"]

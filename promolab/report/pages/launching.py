@@ -10,7 +10,7 @@ import pandas as pd
 
 from promolab.campaign.outlook import ListSteps, PromotionEconomics
 from promolab.display import Html, join, say
-from promolab.segmentation.groups import segment_index
+from promolab.segmentation import segment_index
 from promolab.wording import count, plural
 
 __all__ = ["launch_block"]

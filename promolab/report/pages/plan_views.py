@@ -11,7 +11,7 @@ from promolab.campaign.outlook import PromotionEconomics
 from promolab.campaign.plan import STEPS
 from promolab.display import Html, absent, fold, join, picture, say, table
 from promolab.glossary import describe
-from promolab.segmentation.groups import segment_index
+from promolab.segmentation import segment_index
 from promolab.wording import answer_to, count, number, percent
 
 if TYPE_CHECKING:

@@ -231,14 +231,9 @@ def segment_quality(launch: Launch) -> Html:
 
 def _names_before(pairs: pd.DataFrame) -> pd.DataFrame:
     """Put each contact into the RFM grid by what was known at the promotion's start."""
-    from promolab.segmentation.groups import RFM_ORDER, has_history, rfm_scores, rfm_segments
+    from promolab.segmentation import rfm_names
 
-    bought = has_history(pairs)
-    found = pairs[["customer_id", "promotion_id"]].assign(segment="No purchases yet")
-    if bought.any():
-        codes = rfm_segments(*rfm_scores(pairs[bought]))
-        found.loc[bought, "segment"] = [RFM_ORDER[code] for code in codes]
-    return found
+    return pairs[["customer_id", "promotion_id"]].assign(segment=rfm_names(pairs))
 
 
 def preparation(launch: Launch) -> Html:

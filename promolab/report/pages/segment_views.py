@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.display import Html, picture, table
 from promolab.errors import InputError, nearest
 from promolab.glossary import describe
-from promolab.segmentation import WORDS, Segmenter
-from promolab.segmentation.groups import APART
-from promolab.segmentation.methods import METHODS
+from promolab.segmentation import APART, METHODS, WORDS, Segmenter
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from promolab.campaign.past import (
 from promolab.contract import read_operations
 from promolab.features import build_features
 from promolab.segmentation import (
+    NO_HISTORY,
     Segmenter,
     SegmentResponse,
     SegmentTrack,
     segment_response,
     segment_track,
 )
-from promolab.segmentation.groups import NO_HISTORY
 from promolab.wording import answer_to, capital, plural
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def segments_before(
     SegmentsBefore
         Whoever had no history at a time is in *No history* then.
     """
-    if segmenter.fitted_ is None or segmenter.k_ < 2 or "as_of" not in features:
+    if not segmenter.has_centres or segmenter.k_ < 2 or "as_of" not in features:
         why = "There are no two segments to follow."
         return SegmentsBefore(None, None, None, why, why)
     import ibis
@@ -126,7 +126,7 @@ def segments_before(
     asked = pd.concat(wanted, ignore_index=True).drop_duplicates()
     asked["as_of"] = asked["as_of"].astype("datetime64[us]")
     then = build_features(shop, ibis.memtable(asked)).execute()
-    then["segment"] = segmenter.predict_pairs(then)
+    then["segment"] = segmenter.predict(then)
     then = then[["customer_id", "as_of", "segment"]]
     frames = {when: _at(then, moment, ids) for when, moment in times.items()}
     frames = {when: f for when, f in frames.items() if (f["segment"] != NO_HISTORY).any()}

@@ -51,21 +51,13 @@ def segments_of(experiment: Experiment) -> tuple[str, np.ndarray, list[str]] | N
     >>> found[0], found[1].tolist(), found[2]
     ('city', [1, 0, 1], ['Bath', 'York'])
     """
-    from promolab.segmentation.groups import (
-        RFM_COLUMNS,
-        RFM_ORDER,
-        has_history,
-        rfm_scores,
-        rfm_segments,
-    )
+    from promolab.segmentation import NO_PURCHASES, RFM_COLUMNS, RFM_ORDER, rfm_names
 
     frame = experiment.X
     if all(name in frame for name in RFM_COLUMNS):
-        codes = np.full(len(frame), len(RFM_ORDER))
-        bought = has_history(frame)
-        if bought.any():
-            codes[bought] = rfm_segments(*rfm_scores(frame[bought]))
-        return "RFM segment at the decision", codes, [*RFM_ORDER, "No purchases yet"]
+        groups = [*RFM_ORDER, NO_PURCHASES]
+        codes = pd.Index(groups).get_indexer(pd.Index(rfm_names(frame)))
+        return "RFM segment at the decision", codes, groups
     for name in experiment.covariates:
         values = frame[name]
         number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)

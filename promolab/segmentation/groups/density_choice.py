@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.results import Result
-from promolab.segmentation.groups.clustering import MIN_SHARE, MIN_STABILITY, one_thread
-from promolab.segmentation.groups.evidence import refits_in_words
+from promolab.segmentation.groups.measures import MIN_SHARE, MIN_STABILITY, one_thread
+from promolab.segmentation.groups.number import refits_in_words
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.profiles import numeric
 from promolab.results import Estimate, Result
-from promolab.segmentation.groups.clustering import wilson
-from promolab.segmentation.groups.evidence import NumberOfSegments, Stability
+from promolab.segmentation.groups.measures import wilson
+from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import DEFAULT_COLUMNS, Scaling
 from promolab.wording import percent, plural
 

@@ -13,13 +13,25 @@ from promolab.errors import InputError
 from promolab.metrics import part_of_total
 from promolab.profiles import numeric
 from promolab.results import Result
-from promolab.segmentation.groups.clustering import wilson
+from promolab.segmentation.groups.measures import wilson
+from promolab.segmentation.groups.preparation import NO_PURCHASES, has_history
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["RFM_COLUMNS", "RFM_GRID", "RFM_ORDER", "RfmGrid", "quintile_scores", "rfm_scores"]
+__all__ = [
+    "RFM_COLUMNS",
+    "RFM_GRID",
+    "RFM_ORDER",
+    "RfmGrid",
+    "in_a_sentence",
+    "quintile_scores",
+    "rfm_grid",
+    "rfm_names",
+    "rfm_scores",
+    "rfm_segments",
+]
 
 RFM_COLUMNS = ("recency_days", "orders", "amount")
 
@@ -155,6 +167,29 @@ def rfm_segments(recency: np.ndarray, frequency_money: np.ndarray) -> np.ndarray
     for (r, fm), name in RFM_GRID.items():
         table[r, fm] = RFM_ORDER.index(name)
     return table[recency, frequency_money]
+
+
+def rfm_names(features: pd.DataFrame) -> np.ndarray:
+    """Return the RFM segment of each row, shape (n,), in the fifths of all rows.
+
+    Parameters
+    ----------
+    features : DataFrame of n rows
+        A customer may have several, each from what was known at its time. Those who have bought
+        nothing are in *No purchases yet*.
+
+    Examples
+    --------
+    >>> features = pd.DataFrame({"recency_days": [1, 50], "orders": [9, 0], "amount": [90, 0]})
+    >>> rfm_names(features).tolist()
+    ['Needs attention', 'No purchases yet']
+    """
+    names = np.full(len(features), NO_PURCHASES, dtype=object)
+    bought = has_history(features)
+    if bought.any():
+        codes = rfm_segments(*rfm_scores(features[bought]))
+        names[bought] = np.array(RFM_ORDER, dtype=object)[codes]
+    return names
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.segmentation.groups.choosing import REFERENCES
-from promolab.segmentation.groups.clustering import (
+from promolab.segmentation.groups.density_choice import DensitySettings, DistanceCurve
+from promolab.segmentation.groups.measures import (
     MIN_SHARE,
     bootstrap_counts,
     rand_indices,
     sample_rows,
 )
-from promolab.segmentation.groups.density_choice import DensitySettings, DistanceCurve
-from promolab.segmentation.groups.evidence import NumberOfSegments
+from promolab.segmentation.groups.number import REFERENCES, NumberOfSegments
 
 __all__ = ["Evidence", "Grouped", "Method", "Request", "Task"]
 
@@ -160,10 +159,6 @@ class Method(ABC):
     def evidence(self) -> Evidence | None:
         """What the choice of its setting rests on; None where nothing was chosen."""
         return None
-
-    def choice_frame(self) -> pd.DataFrame:
-        """Return the evidence as a table."""
-        return pd.DataFrame() if self.evidence is None else self.evidence.to_frame()
 
     def indices(self, codes: np.ndarray) -> np.ndarray:
         """Return the adjusted Rand index of each refit with the codes of all n customers."""

@@ -8,76 +8,17 @@ from typing import Any
 import numpy as np
 
 from promolab.segmentation.groups import rfm
-from promolab.segmentation.groups.choosing import Chosen, choose
-from promolab.segmentation.groups.clustering import one_thread
-from promolab.segmentation.groups.evidence import NumberOfSegments
 from promolab.segmentation.groups.fitted import group_means
-from promolab.segmentation.methods import by_number as centres
-from promolab.segmentation.methods._base import Grouped, Method, Task
+from promolab.segmentation.groups.measures import one_thread
+from promolab.segmentation.groups.method import Grouped, Method, Task
+from promolab.segmentation.groups.number import Chosen, NumberOfSegments, choose
 from promolab.stats import normal_quantile
 from promolab.wording import plural
 
-__all__ = [
-    "ByNumber",
-    "Gaussian",
-    "KMeans",
-    "MiniBatch",
-    "Rfm",
-    "kmeans",
-    "kmeans_from",
-    "minibatch",
-    "minibatch_from",
-]
+__all__ = ["ByNumber", "Gaussian", "KMeans", "MiniBatch", "Rfm"]
 
 
 BATCH = 4_096
-
-
-def kmeans(
-    matrix: np.ndarray, k: int, seed: int, weights: np.ndarray | None = None, starts: int = 5
-) -> np.ndarray:
-    """Return the k-means labels of all rows, fitted on rows weighted by ``weights``."""
-    from sklearn.cluster import KMeans
-
-    model = KMeans(n_clusters=k, n_init=starts, random_state=seed, max_iter=200)
-    with one_thread():
-        model.fit(matrix, sample_weight=weights)
-        return np.asarray(model.predict(matrix) if weights is not None else model.labels_)
-
-
-def kmeans_from(matrix: np.ndarray, centres: np.ndarray, seed: int) -> np.ndarray:
-    """Return the k-means labels of all rows, started at centres that a sample of them gave."""
-    from sklearn.cluster import KMeans
-
-    model = KMeans(len(centres), init=centres, n_init=1, random_state=seed, max_iter=200)
-    with one_thread():
-        return np.asarray(model.fit(matrix).labels_)
-
-
-def minibatch(
-    matrix: np.ndarray, k: int, seed: int, weights: np.ndarray | None = None, starts: int = 5
-) -> np.ndarray:
-    """Return the labels of mini-batch k-means (Sculley 2010); else as `kmeans`."""
-    from sklearn.cluster import MiniBatchKMeans
-
-    # Small batches and patience: else it stops long before a few thousand customers are settled.
-    model = MiniBatchKMeans(
-        k, n_init=starts, random_state=seed, batch_size=256, max_iter=200, max_no_improvement=100
-    )
-    with one_thread():
-        model.fit(matrix, sample_weight=weights)
-        return np.asarray(model.predict(matrix) if weights is not None else model.labels_)
-
-
-def minibatch_from(matrix: np.ndarray, centres: np.ndarray, seed: int) -> np.ndarray:
-    """Return the labels of mini-batch k-means, started at centres that a sample gave."""
-    from sklearn.cluster import MiniBatchKMeans
-
-    model = MiniBatchKMeans(
-        len(centres), init=centres, n_init=1, random_state=seed, batch_size=BATCH
-    )
-    with one_thread():
-        return np.asarray(model.fit(matrix).labels_)
 
 
 class ByNumber(Method):
@@ -197,27 +138,42 @@ class KMeans(ByNumber):
 
     has_centres = True
     references = 1
-    labels = staticmethod(centres.kmeans)
-    labels_from = staticmethod(centres.kmeans_from)
+
+    def model(self, k: int, starts: int, centres: np.ndarray | None) -> Any:
+        """Return k-means of scikit-learn that begins at random, or at the centres given."""
+        from sklearn.cluster import KMeans
+
+        init = "k-means++" if centres is None else centres
+        return KMeans(k, init=init, n_init=starts, random_state=self.settings.seed, max_iter=200)
 
     def fit(self, k: int, drawn: np.ndarray | None = None) -> np.ndarray:
         """Return the labels of the task's rows; a resample weighs each as often as it is drawn."""
-        if drawn is None:
-            return self.labels(self.task.drawn, k, self.settings.seed)
-        weights = drawn.astype(float)
-        return self.labels(self.task.drawn, k, self.settings.seed, weights=weights, starts=3)
+        matrix = self.task.drawn
+        with one_thread():
+            if drawn is None:
+                return np.asarray(self.model(k, 5, None).fit(matrix).labels_)
+            model = self.model(k, 3, None).fit(matrix, sample_weight=drawn.astype(float))
+            return np.asarray(model.predict(matrix))
 
     def spread(self, labels: np.ndarray) -> np.ndarray:
         """Return labels of all customers, started at the centres of those drawn."""
         start = group_means(self.task.drawn, labels)
-        return self.labels_from(self.task.matrix, start, self.settings.seed)
+        with one_thread():
+            return np.asarray(self.model(len(start), 1, start).fit(self.task.matrix).labels_)
 
 
 class MiniBatch(KMeans):
     """Mini-batch k-means (Sculley 2010): centres follow small batches, so a million are quick."""
 
-    labels = staticmethod(centres.minibatch)
-    labels_from = staticmethod(centres.minibatch_from)
+    def model(self, k: int, starts: int, centres: np.ndarray | None) -> Any:
+        """Return mini-batch k-means that begins at random, or at the centres given."""
+        from sklearn.cluster import MiniBatchKMeans
+
+        told: dict[str, Any] = {"n_init": starts, "random_state": self.settings.seed}
+        if centres is not None:
+            return MiniBatchKMeans(k, init=centres, batch_size=BATCH, **told)
+        # Small batches and patience: else it stops long before a few thousand customers settle.
+        return MiniBatchKMeans(k, batch_size=256, max_iter=200, max_no_improvement=100, **told)
 
 
 RIDGE = 1e-3

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from promolab.segmentation.groups import density_choice as density
-from promolab.segmentation.groups.clustering import middle, rand_indices, silhouette
 from promolab.segmentation.groups.density_choice import DensitySettings, DistanceCurve, sampled_note
-from promolab.segmentation.methods._base import Grouped, Method, Task
+from promolab.segmentation.groups.measures import middle, rand_indices, silhouette
+from promolab.segmentation.groups.method import Grouped, Method, Task
 from promolab.wording import percent, plural
 
 __all__ = ["Dbscan", "Hdbscan"]
@@ -175,10 +175,6 @@ class Dbscan(ByDensity):
         if curve is None or self._alone() is not None:
             return curve
         return replace(curve, around=self.around)
-
-    def choice_frame(self) -> pd.DataFrame:
-        """Return the sorted distances and the eps chosen."""
-        return pd.DataFrame() if self._curve is None else self._curve.to_frame()
 
 
 class Hdbscan(ByDensity):

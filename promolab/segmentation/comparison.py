@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.results import Result
-from promolab.segmentation.groups.clustering import (
+from promolab.segmentation.groups.measures import (
     MIN_SHARE,
     MIN_STABILITY,
     SILHOUETTE_ROWS,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from promolab.errors import InputError
 from promolab.folder import RunFolder, good_weeks, read_json
 from promolab.results import Result
-from promolab.segmentation import Migration, Segmenter, segment_migration
+from promolab.segmentation.migration import Migration, segment_migration
+from promolab.segmentation.segmenter import Segmenter
 from promolab.weeks import Week
 from promolab.wording import count
 
@@ -161,7 +162,7 @@ def used_segments(
             told = str(error).replace(str(path), MODEL_FILE)
             missed.append(f"Those of {week} cannot be used: {told}.")
             continue
-        there = len(model.fitted_.names) if model.fitted_ is not None else 0
+        there = model.k or 0
         if k and there != k:
             missed.append(f"Those of {week} are {count(there)}; {count(k)} were asked for.")
             break
