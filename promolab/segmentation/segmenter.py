@@ -200,7 +200,8 @@ class Segmenter:
         ordered = frame.loc[self._order].reset_index(drop=True)
         self._history = has_history(ordered)
         self._active = ordered[self._history].reset_index(drop=True)
-        self._matrix, self.columns_ = np.zeros((len(self._active), 0)), ()
+        self._matrix = np.zeros((len(self._active), 0))
+        self.columns_: tuple[str, ...] = ()
         self._scores: tuple[np.ndarray, np.ndarray] | None = None
         self.note_ = ""
         self._method: Method | None = None
@@ -400,8 +401,9 @@ class Segmenter:
         fit = self._centres()
         if not self.is_carried:
             choice = self.choice_ if isinstance(self.choice_, NumberOfSegments) else None
-            told = {"made_in": made_in, "choice": choice, "stability": self.stability()}
-            self._fit = fit = dataclasses.replace(fit, **told)
+            self._fit = fit = dataclasses.replace(
+                fit, made_in=made_in, choice=choice, stability=self.stability()
+            )
         return write_segments(path, fit)
 
     @classmethod
