@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from promolab.display.figures import png, show
 from promolab.errors import InputError
-from promolab.results import Result
-from promolab.wording import number, percent
+from promolab.glossary import GLOSSARY, label
+from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "Html",
+    "Ranged",
     "Tile",
     "absent",
     "beside",
+    "explained",
     "fold",
     "join",
     "link",
@@ -147,10 +150,41 @@ def tiles(items: Sequence[Tile], before: Mapping[str, float | None] | None = Non
     return Html(f'<div class="tiles">{"".join(cells)}</div>')
 
 
+@dataclass(frozen=True)
+class Ranged:
+    """A column whose figures are written with their intervals, which stand in columns beside it.
+
+    Parameters
+    ----------
+    write : callable
+        Takes value, low and high, as `promolab.wording.number` and its kin do.
+    low, high : str
+        The columns of the ends; by default the column's own name with ``_low`` and ``_high``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from promolab.wording import percent
+    >>> rates = pd.DataFrame({"rate": [0.2], "ci_low": [0.18], "ci_high": [0.22]})
+    >>> Ranged(percent, "ci_low", "ci_high").cells(rates, "rate")
+    ['20 % [18, 22]']
+    """
+
+    write: Callable[..., str]
+    low: str = ""
+    high: str = ""
+
+    def cells(self, frame: pd.DataFrame, column: str) -> list[str]:
+        """Return the column in words; a figure that is missing is a dash."""
+        low, high = self.low or f"{column}_low", self.high or f"{column}_high"
+        rows = zip(frame[column], frame[low], frame[high], strict=True)
+        return ["–" if value != value else self.write(value, *ends) for value, *ends in rows]
+
+
 def table(
     frame: pd.DataFrame,
-    columns: Mapping[str, str],
-    formats: Mapping[str, Callable[[Any], str]] | None = None,
+    columns: Mapping[str, str] | Sequence[str] | None = None,
+    formats: Mapping[str, Callable[[Any], str] | Ranged] | None = None,
     *,
     caption: str = "",
     most: int = 10,
@@ -158,6 +192,7 @@ def table(
     file_text: str = "All rows as a file",
     marked: str = "",
     otherwise: str = "",
+    currency: str = "",
 ) -> Html:
     """Return a table: text on the left, figures on the right, ten rows and a link to the rest.
 
@@ -165,9 +200,11 @@ def table(
     ----------
     frame : DataFrame
         The rows, in the order to show them.
-    columns : mapping of str to str
-        Columns to show, and their headings.
-    formats : mapping of str to callable, optional
+    columns : mapping of str to str, or sequence of str, optional
+        Columns to show, and their headings. Where only names are given, headings and formats come
+        from the glossary, and a figure whose interval stands beside it (``rate_low``, ``rate_high``
+        or ``ci_low``, ``ci_high``) is written with it. By default the first eight columns.
+    formats : mapping of str to callable or Ranged, optional
         Writes a column's values.
     caption : str
         What it shows and how it is sorted.
@@ -179,52 +216,57 @@ def table(
         A column that tells which rows are to stand out.
     otherwise : str
         What to say where there is no row; the caption is of rows, and not shown then.
+    currency : str
+        What amounts of money are in, for headings of the glossary.
 
     Raises
     ------
     InputError
         If there are more than eight columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> found = table(pd.DataFrame({"recency_days": [3], "discount_share": [0.25]})).text
+    >>> "days since the last order</th>" in found, "25.0 %</td>" in found
+    (True, True)
     """
+    from pandas.api.types import is_numeric_dtype
+
+    formats = dict(formats or {})
+    if not isinstance(columns, Mapping):
+        columns, known = _of_the_glossary(frame, columns, currency)
+        formats = known | formats
     if len(columns) > 8:
         raise InputError(f"a table has {len(columns)} columns, at most 8 can be read")
     if not len(frame):
         return absent(otherwise or "Nothing to list.")
-    from pandas.api.types import is_numeric_dtype
-
-    formats = formats or {}
     # What a shop does not record is said elsewhere: a column of dashes takes room and says nothing.
     columns = {c: title for c, title in columns.items() if frame[c].notna().any()}
-    right = {c: is_numeric_dtype(frame[c]) or c in formats for c in columns}
+    top = frame.head(most)
+    right, cells = {}, []
+    for c in columns:
+        right[c] = is_numeric_dtype(frame[c]) or c in formats
+        write = formats.get(c, _plain)
+        texts = write.cells(top, c) if isinstance(write, Ranged) else map(write, _values(top[c]))
+        cells.append([_cell(text, right[c]) for text in texts])
     head = "".join(
         f'<th class="{"number" if right[c] else "text"}" scope="col">{escape(title)}</th>'
         for c, title in columns.items()
     )
-    body = []
-    for row in frame.head(most).to_dict("records"):
-        cells = "".join(
-            _cell(formats[c](row[c]) if c in formats else _plain(row[c]), right[c]) for c in columns
-        )
-        body.append(f"<tr{' class=marked' if marked and row[marked] else ''}>{cells}</tr>")
+    marks = top[marked] if marked else [False] * len(top)
+    body = "".join(
+        f"<tr{' class=marked' if mark else ''}>{''.join(row)}</tr>"
+        for mark, row in zip(marks, zip(*cells, strict=True), strict=True)
+    )
     more = f"{most} of {len(frame):,} rows. " if len(frame) > most else ""
     rest = f'<a href="{escape(file)}">{escape(file_text)}</a>' if file else ""
     foot = f'<p class="more">{more}{rest}</p>' if more or rest else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    rows = f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
-    return scrolling(f"<table>{title}{rows}</table>", caption) + Html(foot)
-
-
-def scrolling(table_html: str, label: str) -> Html:
-    """Return a table in a frame that scrolls sideways where the screen is narrow, by keys as well.
-
-    Parameters
-    ----------
-    table_html : str
-        The table, as HTML.
-    label : str
-        What a screen reader calls the frame.
-    """
-    named = f'role="region" aria-label="{escape(label or "Table")}"'
-    return Html(f'<div class="scroll" tabindex="0" {named}>{table_html}</div>')
+    rows = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    # It scrolls sideways where the screen is narrow, by keys as well.
+    named = f'role="region" aria-label="{escape(caption or "Table")}"'
+    return Html(f'<div class="scroll" tabindex="0" {named}>{rows}</div>{foot}')
 
 
 def _cell(text: str | Html, right: bool) -> str:
@@ -233,6 +275,61 @@ def _cell(text: str | Html, right: bool) -> str:
     # A code, a name of two words or a figure with its interval reads badly on two lines.
     short = " short" if len(text) <= 18 else ""
     return f'<td class="{"number" if right else "text"}{short}">{escape(text)}</td>'
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Return the values as records hold them: numbers of Python, times of pandas."""
+    return [row["v"] for row in column.to_frame("v").to_dict("records")]
+
+
+def _plain(value: Any) -> str | Html:
+    if isinstance(value, Html):
+        return value
+    if value is None or value != value:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _of_the_glossary(
+    frame: pd.DataFrame, names: Sequence[str] | None, currency: str
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return headings and formats of columns that say nothing about themselves."""
+    held = [str(column) for column in frame]
+    ends = {c: pair for c in held if (pair := _ends_beside(c, held))}
+    beside = {end for pair in ends.values() for end in pair}
+    own = [c for c in held if c not in beside][:8] if names is None else list(names)
+    headings: dict[str, str] = {}
+    formats: dict[str, Any] = {}
+    for c in own:
+        term = GLOSSARY.get(c)
+        unit = term.unit if term else ""
+        headings[c] = label(c) + (f", {currency}" if currency and unit.startswith("money") else "")
+        write = _writer(frame[c], unit)
+        if write is not None and c in ends:
+            formats[c] = Ranged(write, *ends[c])
+        elif write is not None:
+            formats[c] = lambda x, write=write: "–" if x != x else write(x)
+    return headings, formats
+
+
+def _ends_beside(column: str, held: list[str]) -> tuple[str, str] | None:
+    """Return the columns of a figure's interval: by its own name, or right behind it."""
+    for stem in (f"{column}_", f"{column}_ci_"):
+        if f"{stem}low" in held and f"{stem}high" in held:
+            return f"{stem}low", f"{stem}high"
+    behind = held[held.index(column) + 1 :][:2]
+    return ("ci_low", "ci_high") if behind == ["ci_low", "ci_high"] else None
+
+
+def _writer(column: pd.Series[Any], unit: str) -> Callable[..., str] | None:
+    """Return what writes a column's figures, None where they are no figures."""
+    from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
+
+    if is_bool_dtype(column) or not is_numeric_dtype(column):
+        return None
+    if unit.startswith("share"):
+        return percent
+    return count if is_integer_dtype(column) else number
 
 
 def _change(tile: Tile, then: float | None) -> str:
@@ -258,14 +355,6 @@ def _with_range(text: str) -> str:
     return escape(figure) + small
 
 
-def _plain(value: Any) -> str | Html:
-    if isinstance(value, Html):
-        return value
-    if value is None or value != value:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
 def picture(drawn: Any, alt: str) -> Html:
     """Return a figure as an image inside the HTML, and close it."""
     from matplotlib import pyplot
@@ -279,30 +368,112 @@ def picture(drawn: Any, alt: str) -> Html:
 
 
 def present(
-    result: Result | None, alt: str = "", *, otherwise: str = "", drawn: str = "plot"
+    result: Any,
+    alt: str = "",
+    *,
+    otherwise: str = "",
+    drawn: str | Sequence[str] = ("plot", "to_table"),
 ) -> None:
-    """Show a result in a notebook: its sentences, then its figure; or a sentence why there is none.
+    """Show a result in a notebook as on a page: its sentences, then its figure or its table.
 
     Parameters
     ----------
-    result : Result or None
-        What to show.
+    result : Result, or another thing that a page shows
+        A result says its summary and is drawn. Text, a piece of a page, a table of pandas, axes and
+        a list of such things are shown as they are; of None it is said why there is nothing.
     alt : str
-        What the figure shows; the result's own sentences by default.
+        What the figure shows, for those who cannot see it; the result's own ``ALT`` or else its
+        summary by default.
     otherwise : str
-        What to say where there is no result.
-    drawn : str
-        The method that draws it.
+        What to say where there is no result, or nothing in it.
+    drawn : str or sequence of str
+        The method that draws it (``"plot"``, ``"plot_by_type"``) or makes its table
+        (``"to_table"``): of several the first that the result has, none where it is empty.
+
+    Examples
+    --------
+    >>> present(None, otherwise="Nobody is planned for a promotion.")
+    Html(text='<p class="absent">Nobody is planned for a promotion.</p>')
     """
+    from pandas import DataFrame
+
+    if isinstance(result, (list, tuple)):
+        for one in result:
+            present(one, alt, otherwise=otherwise, drawn=drawn)
+    elif result is None or (
+        otherwise and (result.empty if isinstance(result, DataFrame) else result == Html(""))
+    ):
+        _shown(absent(otherwise or "Nothing to show here this week."))
+    elif isinstance(result, (str, Html)):
+        _shown(say(result) if isinstance(result, str) else result)
+    elif isinstance(result, DataFrame):
+        _shown(table(result))
+    elif hasattr(result, "summary"):
+        _shown(say(result.summary()))
+        names = [drawn] if isinstance(drawn, str) else drawn
+        name = next((name for name in names if hasattr(result, name)), None)
+        if name is not None:
+            _draw(getattr(result, name), alt or getattr(result, "ALT", "") or result.summary())
+    else:
+        show(result, alt=alt)
+
+
+def _draw(method: Callable[[], Any], alt: str) -> None:
+    try:
+        found = method()
+    except InputError as error:
+        _shown(say(f"No figure: {error}"))
+        return
+    if isinstance(found, (str, Html)):
+        _shown(say(found) if isinstance(found, str) else found)
+    else:
+        show(found, alt=alt)
+
+
+def _shown(piece: Html) -> None:
     from IPython.display import display
 
-    if result is None:
-        display(absent(otherwise or "Nothing to show here this week."))  # type: ignore[no-untyped-call]
-        return
-    display(say(result.summary()))  # type: ignore[no-untyped-call]
-    try:
-        axes = getattr(result, drawn)()
-    except InputError as error:
-        display(say(f"No figure: {error}"))  # type: ignore[no-untyped-call]
-        return
-    show(axes, alt=alt or result.summary())
+    display(piece)  # type: ignore[no-untyped-call]
+
+
+_TAGS = re.compile(r"(<[^>]*>)")
+_LEFT_ALONE = ("a", "abbr", "h1", "h2", "h3", "h4", "summary", "svg")
+
+
+def explained(html: Html, words: Iterable[str]) -> Html:
+    """Return a piece of a page in which each word is explained where it first stands.
+
+    Parameters
+    ----------
+    html : Html
+        The piece.
+    words : iterable of str
+        Names of `promolab.glossary.GLOSSARY`.
+
+    Examples
+    --------
+    >>> found = explained(Html("<p>held out, a holdout of 9</p>"), ["holdout"]).text
+    >>> found.startswith('<p>held out, a <abbr tabindex="0" title="Customers left out on purpose')
+    True
+    >>> found.endswith(">holdout</abbr> of 9</p>")
+    True
+    """
+    left = {name.lower(): GLOSSARY[name].meaning for name in words}
+    if not left:
+        return html
+    longest = sorted(left, key=len, reverse=True)
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, longest))})\b", re.IGNORECASE)
+
+    def marked(match: re.Match[str]) -> str:
+        meaning = left.pop(match[0].lower(), None)
+        if meaning is None:
+            return match[0]
+        return f'<abbr tabindex="0" title="{escape(meaning)}">{match[0]}</abbr>'
+
+    pieces, inside = [], 0
+    for piece in _TAGS.split(html.text):
+        name = re.match(r"</?(\w+)", piece)
+        if name and name[1] in _LEFT_ALONE:
+            inside += -1 if piece.startswith("</") else 1
+        pieces.append(piece if name or inside else pattern.sub(marked, piece))
+    return Html("".join(pieces))

@@ -1,0 +1,157 @@
+"""A result is looked at in any form, and kept in a file that holds nothing but values."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import zipfile
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.results import Estimate, Result
+
+
+@dataclass(frozen=True)
+class Part(Result):
+    name: str
+    rate: Estimate
+
+    def summary(self) -> str:
+        return f"<{self.name}>"
+
+
+@dataclass(frozen=True)
+class Whole(Result):
+    rate: Estimate
+    share: float
+    n: int
+    table_: pd.DataFrame
+    parts: tuple[Part, ...]
+    of: dict[Any, Any]
+    when: tuple[Any, ...]
+    array: np.ndarray
+    nothing: Any = None
+    ends: tuple[float, ...] = ()
+    counted: int = field(init=False, default=3)
+
+    def summary(self) -> str:
+        return "All & more."
+
+
+@pytest.fixture
+def whole() -> Whole:
+    frame = pd.DataFrame(
+        {
+            "id": pd.Series([2, 10], dtype="int32"),
+            "name": ["a", None],
+            "kind": pd.Categorical(["x", "y"], categories=["y", "x"], ordered=True),
+            "at": pd.to_datetime(["2017-10-30", None]),
+            "share": [0.25, math.nan],
+        },
+        index=pd.Index([7, 8], name="row"),
+    )
+    return Whole(
+        Estimate(0.2, 0.1, math.nan, 9),
+        math.inf,
+        np.int64(3),
+        frame,
+        (Part("a", Estimate(1.0, 0, 2)), Part("b", Estimate(2.0, 1, 3))),
+        {("x", 1): Estimate(0.5, 0.4, 0.6), 2: [1.5, -math.inf, "text", True]},
+        (date(2017, 1, 2), datetime(2017, 1, 2, 3), pd.Timestamp("2020", tz="UTC"), timedelta(1)),
+        np.array([[1.5, np.nan]]),
+    )
+
+
+def test_what_is_saved_is_read_back(whole, tmp_path):
+    path = whole.save(tmp_path / "new" / "whole.zip")
+    back = Whole.load(path)
+    pd.testing.assert_frame_equal(back.table_, whole.table_)
+    np.testing.assert_array_equal(back.array, whole.array)
+    assert back.parts == whole.parts and back.of == whole.of and back.when == whole.when
+    assert math.isnan(back.rate.ci_high) and replace(back.rate, ci_high=0) == Estimate(
+        0.2, 0.1, 0, 9
+    )
+    assert (back.share, back.n, back.nothing, back.counted) == (math.inf, 3, None, 3)
+    assert [p.name for p in tmp_path.glob("new/*")] == ["whole.zip"]
+
+
+def test_equal_results_make_equal_files(whole, tmp_path):
+    first, second = (whole.save(tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
+    assert first == second
+    assert Whole.load(tmp_path / "a.zip").save(tmp_path / "c.zip").read_bytes() == first
+
+
+def test_arrays_of_objects_series_and_missing_times_come_back(tmp_path):
+    values = np.array([["a", None], [1, 2.5]], dtype=object)
+    part = Part("x", {"o": values, "s": pd.Series([1, 2], name="n"), "t": pd.NaT})  # type: ignore[arg-type]
+    back = Part.load(part.save(tmp_path / "x.zip")).rate
+    assert (back["o"] == values).all() and back["t"] is pd.NaT
+    pd.testing.assert_series_equal(back["s"], pd.Series([1, 2], name="n"))
+
+
+def test_what_is_no_value_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"Part.rate\['f'\] is a function; a saved result holds"):
+        Part("x", {"f": len and (lambda: 1)}).save(tmp_path / "x.zip")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wrong_file_is_named(whole, tmp_path):
+    with pytest.raises(InputError, match=r"there is no file .*none.zip"):
+        Whole.load(tmp_path / "none.zip")
+    path = whole.save(tmp_path / "x.zip")
+    with pytest.raises(InputError, match=r"holds a Whole; read it with Whole.load"):
+        Part.load(path)
+    (tmp_path / "text.zip").write_text("no zip")
+    with pytest.raises(InputError, match="is no saved result"):
+        Whole.load(tmp_path / "text.zip")
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match="is no saved result"):
+        Whole.load(path)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"is": "os.system", "fields": {"command": "true"}},
+        {"is": "subprocess.Popen", "fields": {"args": "true"}},
+        {"is": "promolab.results.importlib.import_module", "fields": {"name": "antigravity"}},
+        {"is": "promolab.errors.InputError", "fields": {}},
+        {"is": "promolab.gone.Away", "fields": {}},
+        {"unknown": 1},
+        {"array": "x.npy"},
+    ],
+)
+def test_a_file_made_by_hand_runs_nothing(tmp_path, told):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("result.json", json.dumps(told))
+        archive.writestr("x.npy", pickle.dumps([1]))
+    with pytest.raises(InputError):
+        Whole.load(path)
+
+
+def test_rows_and_dicts_make_it_again():
+    part = Part("a", Estimate(0.5, 0.4, 0.6, 7))
+    row = part.to_frame().iloc[0]
+    assert list(row.index) == ["name", "rate", "rate_ci_low", "rate_ci_high", "rate_n"]
+    assert Part.from_row(row) == part
+    unknown = Part("a", Estimate(0.5))
+    told = json.loads(json.dumps(unknown.to_dict()))
+    assert told["rate"]["ci_low"] is None
+    assert math.isnan(Part.from_dict(told).rate.ci_low)
+
+
+def test_a_result_shows_itself_safely():
+    shown = Part("b", Estimate(0.5, 0.4, 0.6, 7))._repr_html_()
+    assert "&lt;b&gt;" in shown and "0.50 [0.40, 0.60]" in shown and '<div class="scroll"' in shown
+
+
+def test_an_estimate_in_other_units():
+    assert (Estimate(0.2, 0.1, 0.4, 5) * -10).ends == (-2.0, -4.0, -1.0)
