@@ -90,7 +90,7 @@ class Result:
     """Mixin of the frozen results: compute once, then look at it in any form.
 
     A result is a frozen dataclass that inherits from this and defines `summary`. It has its own
-    `to_frame` where it is more than one row of figures, its own `to_table` where headings, order or
+    `to_frame` where it is more than one row of figures, its own ``table`` where headings, order or
     figures need more than the glossary knows, and ``plot(ax=None) -> Axes`` where there is a figure
     (with ``ALT``, what the figure shows, for those who cannot see it).
 
@@ -197,8 +197,11 @@ class Result:
         return found
 
     def to_table(self) -> Html:
-        """Return the rows as a page shows them: headings, units and formats of the glossary."""
-        return table(self.to_frame())
+        """Return the rows as a page shows them: by ``table``, where a result has its own, else with
+        headings, units and formats of the glossary.
+        """
+        own = getattr(self, "table", None)
+        return own() if callable(own) else table(self.to_frame())
 
     def _repr_html_(self) -> str:
         return join([say(self.summary()), self.to_table()]).text
