@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from promolab.report.running.failures import (
 )
 from promolab.report.running.parameters import Step
 from promolab.report.running.shown import replace_everywhere, told_again
+from promolab.report.running.warm import WarmProcess
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -54,6 +55,7 @@ class Kernels:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stopped = False
+        self.warm: WarmProcess | None = None
         self._groups: set[int] = set()
         self._lock = threading.Lock()
 
@@ -72,18 +74,7 @@ class Kernels:
         # A kernelspec called python3 may be a stale one of the user's, of another Python.
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         argv += ["--log-level=ERROR", "--HistoryManager.enabled=False"]
-        env = {
-            "PYTHONHASHSEED": "0",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's
-            STEP_VARIABLE: step,
-            **dict.fromkeys((SECRET, SECRET_FILE), ""),  # the folder's key is there already
-        }
-        root = str(Path(promolab.__file__).resolve().parents[1])
-        if root not in map(os.path.realpath, [*site.getsitepackages(), site.getusersitepackages()]):
-            # Run from a checkout that may not be installed.
-            rest = os.environ.get("PYTHONPATH")
-            env["PYTHONPATH"] = os.pathsep.join([root, rest] if rest else [root])
+        env = self.environment() | {STEP_VARIABLE: step}
         spec = {"argv": argv, "env": env, "display_name": "promolab", "language": "python"}
         # One of its own for each step: two may start at once. Jupyter allows few letters in a name.
         name = f"promolab-{step.encode().hex()}"
@@ -92,15 +83,45 @@ class Kernels:
         path.write_text(json.dumps(spec), encoding="utf-8")
         return name
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables that every kernel of the run starts with."""
+        env = {
+            "PYTHONHASHSEED": "0",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            **dict.fromkeys((SECRET, SECRET_FILE), ""),  # the folder's key is there already
+        }
+        root = str(Path(promolab.__file__).resolve().parents[1])
+        if root not in map(os.path.realpath, [*site.getsitepackages(), site.getusersitepackages()]):
+            # Run from a checkout that may not be installed.
+            rest = os.environ.get("PYTHONPATH")
+            env["PYTHONPATH"] = os.pathsep.join([root, rest] if rest else [root])
+        return env
+
     @contextmanager
     def manager(self) -> Iterator[type]:
         """Give a class of kernel managers whose kernels `stop` ends, while they run."""
         from jupyter_client.manager import AsyncKernelManager
+        from jupyter_client.provisioning import LocalProvisioner
 
         kernels, started = self, list[int]()
+        warm = self.warm
+
+        class Forked(LocalProvisioner):
+            async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+                if warm is None:
+                    return await super().launch_kernel(cmd, **options)
+                self.process = warm.fork(cmd, options.get("cwd"), options["env"])
+                self.pid = self.pgid = self.process.pid
+                return self.connection_info
 
         class Manager(AsyncKernelManager):
             async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+                if self.provisioner is None:
+                    self.provisioner = Forked(
+                        kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self
+                    )
                 await super().start_kernel(**options)
                 group = getattr(self.provisioner, "pgid", None)
                 if group is not None:
@@ -133,8 +154,13 @@ def _kill(group: int) -> None:
 
 
 @contextmanager
-def kernels() -> Iterator[Kernels]:
+def kernels(modules: Sequence[str] = ()) -> Iterator[Kernels]:
     """Make kernels of this Python available and other people's chatter silent, for one run.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        What the notebooks import: imported once for all kernels, where the system can fork.
 
     Yields
     ------
@@ -151,6 +177,7 @@ def kernels() -> Iterator[Kernels]:
         "JUPYTER_PLATFORM_DIRS": "1",
     }
     before = {name: os.environ.get(name) for name in changed}
+    made: Kernels | None = None
     levels = {name: logging.getLogger(name).level for name in _NOISY}
     os.environ.update(changed)
     for name in _NOISY:
@@ -158,8 +185,13 @@ def kernels() -> Iterator[Kernels]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield Kernels(folder)
+            made = Kernels(folder)
+            if WarmProcess.possible():
+                made.warm = WarmProcess(made.environment(), modules)
+            yield made
     finally:
+        if made is not None and made.warm is not None:
+            made.warm.close()
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
