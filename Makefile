@@ -24,10 +24,11 @@ test: .venv/.all  ## every test and every example in a docstring
 lab: .venv/.all  ## JupyterLab on the notebooks
 	.venv/bin/promolab lab $(ARGS)
 
-lint: .venv/.all  ## style, format and types
+lint: .venv/.all  ## style, format, types; what each room weighs
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/python -m tests.house
 
 bench: .venv/.all  ## benchmarks: time, memory and quality
 	.venv/bin/python -m benchmarks $(ARGS)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import graphlib
 import inspect
-import tokenize
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "promolab"
+from tests.house import PACKAGE, lines_of_code, literal_all, tree
+
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up, and from left to right: a room imports from lower floors and from rooms left
@@ -44,11 +44,6 @@ PLACE = {
     room: (number, left) for number, floor in enumerate(FLOORS) for left, room in enumerate(floor)
 }
 MODULE_LIMIT = 400  # lines of code, without docstrings, comments and blanks
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def room(path: Path) -> str:
@@ -235,34 +230,10 @@ def test_one_public_name_has_one_meaning():
     assert twice == {}
 
 
-def lines_of_code(path: Path) -> int:
-    """Count lines that hold code: no docstrings, comments, blanks."""
-    said: set[int] = set()
-    for node in ast.walk(tree(path)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
-            node
-        ):
-            said |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
-    held: set[int] = set()
-    empty = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
-    with tokenize.open(path) as file:
-        for token in tokenize.generate_tokens(file.readline):
-            if token.type not in empty | {tokenize.ENDMARKER}:
-                held |= set(range(token.start[0], token.end[0] + 1))
-    return len(held - said)
-
-
 @pytest.mark.parametrize("path", MODULES, ids=label)
 def test_a_module_is_at_most_400_lines_of_code(path):
     lines = lines_of_code(path)
     assert lines <= MODULE_LIMIT, f"{label(path)} has {lines} lines of code: make it a folder"
-
-
-def literal_all(path: Path) -> list[str] | None:
-    for node in tree(path).body:
-        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == ["__all__"]:
-            return list(ast.literal_eval(node.value))
-    return None
 
 
 def imported_names(path: Path) -> Iterator[tuple[str, bool]]:

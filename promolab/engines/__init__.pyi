@@ -1,4 +1,4 @@
-from .addresses import scrubbed
+from .addresses import scrubbed as scrubbed
 from .connection import (
     connect_url,
     engine_errors,
@@ -9,18 +9,16 @@ from .connection import (
     shown,
     write_parquet,
 )
-from .engine import connect, quote, scratch
+from .engine import connect as connect
+from .engine import quote as quote
+from .engine import scratch as scratch
 
 __all__ = [
-    "connect",
     "connect_url",
     "engine_errors",
     "is_url",
     "list_their_tables",
-    "quote",
     "read_their_table",
-    "scratch",
-    "scrubbed",
     "sentence",
     "shown",
     "write_parquet",

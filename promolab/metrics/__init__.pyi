@@ -1,41 +1,40 @@
 from .comparing import AucComparison, Comparison, compare, compare_auc
 from .gain import Lift, LiftPoint, lift
 from .groups import ByGroup, by_group
-from .intervals import (
-    ArmGap,
-    Dominant,
-    cluster_sums,
-    compare_means,
-    difference_of,
-    dominant_of,
-    intervals_of,
-    part_of_total,
-    wilson,
-)
-from .named import (
-    ALARM_AUC,
-    FEWEST_ROWS,
-    METRICS,
-    auc_alone,
-    columns_too_good,
-    measure,
-    named_metric,
-    r_squared_alone,
-    told_too_good,
-)
+from .intervals import ArmGap as ArmGap
+from .intervals import Dominant as Dominant
+from .intervals import cluster_sums as cluster_sums
+from .intervals import compare_means as compare_means
+from .intervals import difference_of as difference_of
+from .intervals import dominant_of as dominant_of
+from .intervals import intervals_of as intervals_of
+from .intervals import part_of_total as part_of_total
+from .intervals import wilson
+from .named import ALARM_AUC as ALARM_AUC
+from .named import FEWEST_ROWS as FEWEST_ROWS
+from .named import METRICS, measure
+from .named import auc_alone as auc_alone
+from .named import columns_too_good as columns_too_good
+from .named import named_metric as named_metric
+from .named import r_squared_alone as r_squared_alone
+from .named import told_too_good as told_too_good
 from .pooling import PastRatios, Spread, past_ratios, random_effects
-from .ranking import Roc, placements, placements_within, roc, variance_of
+from .ranking import Roc, roc
+from .ranking import placements as placements
+from .ranking import placements_within as placements_within
+from .ranking import variance_of as variance_of
 from .recall import PrecisionRecall, precision_recall
 from .reliability import Brier, Calibration, brier, calibration
-from .scoring import CalibrationError, LogLoss, ece, log_loss, row_losses
+from .scoring import CalibrationError, LogLoss, ece, log_loss
+from .scoring import row_losses as row_losses
 from .threshold import ThresholdChart, threshold_chart
-from .within import AucWithin, around, auc_within, degrees_of, spread_of
+from .within import AucWithin, auc_within
+from .within import around as around
+from .within import degrees_of as degrees_of
+from .within import spread_of as spread_of
 
 __all__ = [
-    "ALARM_AUC",
-    "FEWEST_ROWS",
     "METRICS",
-    "ArmGap",
     "AucComparison",
     "AucWithin",
     "Brier",
@@ -43,7 +42,6 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "Comparison",
-    "Dominant",
     "Lift",
     "LiftPoint",
     "LogLoss",
@@ -52,38 +50,20 @@ __all__ = [
     "Roc",
     "Spread",
     "ThresholdChart",
-    "around",
-    "auc_alone",
     "auc_within",
     "brier",
     "by_group",
     "calibration",
-    "cluster_sums",
-    "columns_too_good",
     "compare",
     "compare_auc",
-    "compare_means",
-    "degrees_of",
-    "difference_of",
-    "dominant_of",
     "ece",
-    "intervals_of",
     "lift",
     "log_loss",
     "measure",
-    "named_metric",
-    "part_of_total",
     "past_ratios",
-    "placements",
-    "placements_within",
     "precision_recall",
-    "r_squared_alone",
     "random_effects",
     "roc",
-    "row_losses",
-    "spread_of",
     "threshold_chart",
-    "told_too_good",
-    "variance_of",
     "wilson",
 ]

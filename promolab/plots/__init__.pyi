@@ -1,22 +1,18 @@
-from ._base import COLOURS, MUTED, roomy, segment_colours, span, stacked, style, text_width, wrapped
-from ._lines import (
-    bars,
-    columns,
-    curve,
-    intervals,
-    legend_below,
-    points,
-    reference_line,
-    side_by_side,
-)
+from ._base import COLOURS, MUTED, segment_colours, span, style
+from ._base import roomy as roomy
+from ._base import stacked as stacked
+from ._base import text_width as text_width
+from ._base import wrapped as wrapped
+from ._lines import bars, columns, curve, intervals, points, reference_line
+from ._lines import legend_below as legend_below
+from ._lines import side_by_side as side_by_side
 from ._maps import bubbles, heat_map, histogram, scatter_map
 from ._words import finish
-from .flows import alluvial
+from .flows import alluvial as alluvial
 
 __all__ = [
     "COLOURS",
     "MUTED",
-    "alluvial",
     "bars",
     "bubbles",
     "columns",
@@ -25,16 +21,10 @@ __all__ = [
     "heat_map",
     "histogram",
     "intervals",
-    "legend_below",
     "points",
     "reference_line",
-    "roomy",
     "scatter_map",
     "segment_colours",
-    "side_by_side",
     "span",
-    "stacked",
     "style",
-    "text_width",
-    "wrapped",
 ]

@@ -1,5 +1,6 @@
 from .cards import CardPair, ProfileCard, compare_cards, profile_card, two_unlike_customers
-from .overview import ProfileOverview, median_interval, profile_overview
+from .overview import ProfileOverview, profile_overview
+from .overview import median_interval as median_interval
 from .scores import AXES, Axis, Component, build_profiles, customer_frame, numeric
 from .stages import STAGES, LifeStages, life_stages
 
@@ -16,7 +17,6 @@ __all__ = [
     "compare_cards",
     "customer_frame",
     "life_stages",
-    "median_interval",
     "numeric",
     "profile_card",
     "profile_overview",

@@ -1,4 +1,6 @@
-from .tables import holds, read_soiled, write_shop
+from .tables import holds as holds
+from .tables import read_soiled as read_soiled
+from .tables import write_shop as write_shop
 from .truth import SimulatedShop, Truth
 from .world import World
 from .yardsticks import added_profit, attainable_oracle, latent_oracle, nobody
@@ -9,9 +11,6 @@ __all__ = [
     "World",
     "added_profit",
     "attainable_oracle",
-    "holds",
     "latent_oracle",
     "nobody",
-    "read_soiled",
-    "write_shop",
 ]

@@ -1,44 +1,31 @@
 from .assembly import save_shop
-from .columns import conform
-from .currency import SHARED_SIGNS, SIGNS
-from .experiments import HILLSTROM, load_experiment
+from .columns import conform as conform
+from .currency import SHARED_SIGNS as SHARED_SIGNS
+from .currency import SIGNS as SIGNS
+from .experiments import HILLSTROM as HILLSTROM
+from .experiments import load_experiment
 from .labelled import load_labelled
-from .mapping import Value, read_mapping
-from .opening import BUILT_IN, FILES, load_shop
-from .parsing import to_number, to_time
+from .mapping import Value as Value
+from .mapping import read_mapping as read_mapping
+from .opening import BUILT_IN, load_shop
+from .opening import FILES as FILES
+from .parsing import to_number as to_number
+from .parsing import to_time as to_time
 from .simulated_shop import simulated, stated_world
-from .synonyms import (
-    CURRENCIES,
-    STATUS_DONE,
-    column_rank,
-    currency_in,
-    key,
-    kind_of_word,
-    table_rank,
-)
+from .synonyms import CURRENCIES as CURRENCIES
+from .synonyms import STATUS_DONE as STATUS_DONE
+from .synonyms import column_rank as column_rank
+from .synonyms import currency_in as currency_in
+from .synonyms import key as key
+from .synonyms import kind_of_word as kind_of_word
+from .synonyms import table_rank as table_rank
 
 __all__ = [
     "BUILT_IN",
-    "CURRENCIES",
-    "FILES",
-    "HILLSTROM",
-    "SHARED_SIGNS",
-    "SIGNS",
-    "STATUS_DONE",
-    "Value",
-    "column_rank",
-    "conform",
-    "currency_in",
-    "key",
-    "kind_of_word",
     "load_experiment",
     "load_labelled",
     "load_shop",
-    "read_mapping",
     "save_shop",
     "simulated",
     "stated_world",
-    "table_rank",
-    "to_number",
-    "to_time",
 ]

@@ -1,21 +1,15 @@
-from .contacted import contacted_experiment, known_at, promotions_over
-from .decided import FEWEST_UNITS
-from .outcomes import contacts_before, kinds_recorded, response_spans, responses_between, settles_at
-from .schedule import list_of, moment_of, promotion_name, shifted, timeline
+from .contacted import contacted_experiment as contacted_experiment
+from .contacted import known_at as known_at
+from .contacted import promotions_over as promotions_over
+from .decided import FEWEST_UNITS as FEWEST_UNITS
+from .outcomes import contacts_before as contacts_before
+from .outcomes import kinds_recorded as kinds_recorded
+from .outcomes import response_spans as response_spans
+from .outcomes import responses_between as responses_between
+from .outcomes import settles_at as settles_at
+from .schedule import list_of as list_of
+from .schedule import moment_of as moment_of
+from .schedule import promotion_name, timeline
+from .schedule import shifted as shifted
 
-__all__ = [
-    "FEWEST_UNITS",
-    "contacted_experiment",
-    "contacts_before",
-    "kinds_recorded",
-    "known_at",
-    "list_of",
-    "moment_of",
-    "promotion_name",
-    "promotions_over",
-    "response_spans",
-    "responses_between",
-    "settles_at",
-    "shifted",
-    "timeline",
-]
+__all__ = ["promotion_name", "timeline"]

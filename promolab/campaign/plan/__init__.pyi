@@ -1,21 +1,15 @@
-from .eligibility import Eligibility, offers_of, share_of, whole_of
-from .planning import STEP, plan_week
-from .result import STEPS, Plan
-from .rights import quarantined_customers, same_channel
-from .send import file_names, restored, write_send
+from .eligibility import Eligibility as Eligibility
+from .eligibility import offers_of as offers_of
+from .eligibility import share_of as share_of
+from .eligibility import whole_of as whole_of
+from .planning import STEP as STEP
+from .planning import plan_week as plan_week
+from .result import STEPS as STEPS
+from .result import Plan as Plan
+from .rights import quarantined_customers as quarantined_customers
+from .rights import same_channel as same_channel
+from .send import file_names as file_names
+from .send import restored as restored
+from .send import write_send as write_send
 
-__all__ = [
-    "STEP",
-    "STEPS",
-    "Eligibility",
-    "Plan",
-    "file_names",
-    "offers_of",
-    "plan_week",
-    "quarantined_customers",
-    "restored",
-    "same_channel",
-    "share_of",
-    "whole_of",
-    "write_send",
-]
+__all__: list[str] = []

@@ -1,16 +1,9 @@
-from .comparable import comparable_promotion
+from .comparable import comparable_promotion as comparable_promotion
 from .reading import read_out
 from .result import PromotionReadout, Readout
-from .running import Running, RunningPromotion, follow_running
-from .verdict import RULE
+from .running import Running as Running
+from .running import RunningPromotion as RunningPromotion
+from .running import follow_running as follow_running
+from .verdict import RULE as RULE
 
-__all__ = [
-    "RULE",
-    "PromotionReadout",
-    "Readout",
-    "Running",
-    "RunningPromotion",
-    "comparable_promotion",
-    "follow_running",
-    "read_out",
-]
+__all__ = ["PromotionReadout", "Readout", "read_out"]

@@ -1,35 +1,16 @@
-from ._base import (
-    KINDS,
-    Learner,
-    State,
-    Training,
-    check_number,
-    fitted_learners,
-    learner_class,
-    log_odds,
-    make_learner,
-)
-from ._skops import OF_EFFECTS, from_bytes, node_tables_fit, to_bytes
-from .linear import Logistic
-from .neural import Mlp
-from .trees import Forest, Tree
+from ._base import KINDS, Learner, State, Training
+from ._base import check_number as check_number
+from ._base import fitted_learners as fitted_learners
+from ._base import learner_class as learner_class
+from ._base import log_odds as log_odds
+from ._base import make_learner as make_learner
+from ._skops import OF_EFFECTS as OF_EFFECTS
+from ._skops import from_bytes as from_bytes
+from ._skops import node_tables_fit as node_tables_fit
+from ._skops import to_bytes as to_bytes
+from .linear import Logistic as Logistic
+from .neural import Mlp as Mlp
+from .trees import Forest as Forest
+from .trees import Tree as Tree
 
-__all__ = [
-    "KINDS",
-    "OF_EFFECTS",
-    "Forest",
-    "Learner",
-    "Logistic",
-    "Mlp",
-    "State",
-    "Training",
-    "Tree",
-    "check_number",
-    "fitted_learners",
-    "from_bytes",
-    "learner_class",
-    "log_odds",
-    "make_learner",
-    "node_tables_fit",
-    "to_bytes",
-]
+__all__ = ["KINDS", "Learner", "State", "Training"]

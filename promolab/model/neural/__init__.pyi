@@ -1,16 +1,12 @@
-from .held_out import hold_out_latest
-from .networks import MaskedLoss, Perceptron, encoded, layers
-from .training import History, Schedule, device_of, generator_on, train
+from .held_out import hold_out_latest as hold_out_latest
+from .networks import MaskedLoss as MaskedLoss
+from .networks import Perceptron as Perceptron
+from .networks import encoded as encoded
+from .networks import layers as layers
+from .training import History as History
+from .training import Schedule as Schedule
+from .training import device_of as device_of
+from .training import generator_on as generator_on
+from .training import train as train
 
-__all__ = [
-    "History",
-    "MaskedLoss",
-    "Perceptron",
-    "Schedule",
-    "device_of",
-    "encoded",
-    "generator_on",
-    "hold_out_latest",
-    "layers",
-    "train",
-]
+__all__: list[str] = []
