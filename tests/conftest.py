@@ -15,11 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Figures are drawn without a screen, here and in every process that a test starts.
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Random examples: no clock decides, and where `CI` is set the same ones are drawn every time.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 SECRET = "what pseudonyms are made from where two folders shall be equal"
 MARKUP = "<script>alert('found')</script>"

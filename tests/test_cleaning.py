@@ -343,7 +343,7 @@ def plain_verdict(row: pd.Series) -> str:
     return "outside_life" if row["ts"] > NOW else ""
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(ROW, max_size=25))
 def test_rows_in_are_rows_kept_and_rows_quarantined(rows):
     frame = pd.DataFrame([*rows, SOUND])

@@ -43,7 +43,7 @@ def test_an_assignment_never_changes():
 FROZEN = "6ab63188ab8d35a1"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=30, unique=True), st.data())
 def test_neither_the_others_nor_the_order_matter(ids, data):
     whole = dict(zip(ids, arms(ids), strict=True))

@@ -152,8 +152,45 @@ def _rules(rng: np.random.Generator, ids: list[str]) -> ContactRules:
     )
 
 
-def by_hand(case: Case) -> dict[tuple[Any, str], str]:
-    """Work out where each customer leaves each promotion's funnel; ``planned`` if nowhere."""
+RULES = {
+    "gets another promotion": 0,
+    "complained lately": 0,
+    "unsubscribed long ago": 0,
+    "a status that is never contacted": 0,
+    "the customer's row was quarantined": 0,
+    "the list is full": 1,
+    "a right refused": 2,
+    "rights that contradict each other": 2,
+    "not listed: no right": 2,
+    "barred by another promotion of the bundle": 2,
+    "as long as any past list": 3,
+    "reminders are no further customers": 3,
+    "a limit of the channel": 3,
+    "in touch for a promotion that excludes it": 3,
+    "the best chance of a bundle is not its last": 4,
+    "not listed: may be contacted": 4,
+    "as long as past lists of the kind": 4,
+    "gets the second choice, for the first is full": 6,
+    "unsubscribed": 6,
+    "consent after the unsubscribe": 8,
+    "consent as old as the unsubscribe": 98,
+    "a limit of all channels": 10,
+    "a limit that only the messages of a bundle exceed": 12,
+    "a limit where the channel is not known": 36,
+    "a limit exceeded by a contact whose channel is not known": 51,
+    "a limit exceeded by what is owed after the sending": 158,
+    "no past list": 216,
+    "the shortest list of a bundle is not its first": 792,
+}
+"""Each rule of a plan, and the seed of a case in which it decides."""
+
+
+def by_hand(case: Case, reached: set[str] | None = None) -> dict[tuple[Any, str], str]:
+    """Work out where each customer leaves each promotion's funnel; ``planned`` if nowhere.
+
+    What decided on the way is added to ``reached``, in the words of `RULES`.
+    """
+    reached = set() if reached is None else reached
     promotions = case.frames["promotions"].set_index("promotion_id")
     launching = sorted(case.launching, key=str)
     action = {p: str(p) for p in launching}
@@ -162,21 +199,38 @@ def by_hand(case: Case) -> dict[tuple[Any, str], str]:
     actions = list(dict.fromkeys(action[p] for p in launching))
     customers = sorted(case.scores["customer_id"].unique())
     chance = case.scores.set_index(["customer_id", "promotion_id"])["p_redeemed"]
-    bar = {(c, p): _bar(case, c, p, action) for c in customers for p in launching}
+    bar = {(c, p): _bar(case, c, p, action, reached) for c in customers for p in launching}
     pairs = []
     for c in customers:
         for k, a in enumerate(actions):
             mine = [p for p in launching if action[p] == a]
             if not any(bar[c, p] for p in mine):
-                pairs.append((-max(chance[c, p] for p in mine), k, c))
+                best = max(chance[c, p] for p in mine)
+                pairs.append((-best, k, c))
+                if chance[c, mine[-1]] < best:
+                    reached.add("the best chance of a bundle is not its last")
+            elif not all(bar[c, p] for p in mine):
+                reached.add("barred by another promotion of the bundle")
     size = case.options["list_size"] or None
-    room = {a: size or min(_usual(case, promotions, p) for p in launching if action[p] == a)
-            for a in actions}  # fmt: skip
+    room = {}
+    for a in actions:
+        sizes = [size or _usual(case, promotions, p, reached) for p in launching if action[p] == a]
+        room[a] = min(sizes)
+        if min(sizes) < sizes[0]:
+            reached.add("the shortest list of a bundle is not its first")
     got: dict[Any, str] = {}
+    full: set[tuple[Any, int]] = set()
     for _, k, c in sorted(pairs):
-        if c not in got and room[actions[k]] > 0:
+        if c in got:
+            reached.add("gets another promotion")
+        elif room[actions[k]] > 0:
             got[c] = actions[k]
             room[actions[k]] -= 1
+            if any(who == c for who, _ in full):
+                reached.add("gets the second choice, for the first is full")
+        else:
+            full.add((c, k))
+            reached.add("the list is full")
     free = {(c, actions[k]) for _, k, c in pairs}
     steps = {}
     for (c, p), barred in bar.items():
@@ -186,31 +240,41 @@ def by_hand(case: Case) -> dict[tuple[Any, str], str]:
     return steps
 
 
-def _usual(case: Case, promotions: pd.DataFrame, promotion: Any) -> int:
+def _usual(case: Case, promotions: pd.DataFrame, promotion: Any, reached: set[str]) -> int:
     exposures = case.frames["exposures"]
-    made = exposures[exposures["ts"] < AS_OF].groupby("promotion_id")["customer_id"].nunique()
+    each = exposures[exposures["ts"] < AS_OF].groupby("promotion_id")["customer_id"]
+    made = each.nunique()
+    if (each.size() > made).any():
+        reached.add("reminders are no further customers")
     past = made[[p for p in made.index if promotions.loc[p, "starts_at"] < AS_OF]]
     kind = promotions.loc[promotion, "kind"]
     like = past[[p for p in past.index if promotions.loc[p, "kind"] == kind]]
     chosen = like if len(like) else past
+    reached.add("as long as past lists of the kind" if len(like) else "as long as any past list"
+                if len(past) else "no past list")  # fmt: skip
     return int(chosen.median()) if len(chosen) else 0
 
 
-def _bar(case: Case, customer: Any, promotion: Any, action: dict[Any, str]) -> str | None:
+def _bar(
+    case: Case, customer: Any, promotion: Any, action: dict[Any, str], reached: set[str]
+) -> str | None:
     rules, frames = case.rules, case.frames
     sends_at = AS_OF + timedelta(days=case.options["lead_days"])
     channel = _channel(case, promotion)
-    if _no_right(case, customer, channel, sends_at):
+    if _no_right(case, customer, channel, sends_at, reached):
         return "no_right"
     if str(customer) in case.options["quarantined"]:
+        reached.add("the customer's row was quarantined")
         return "status"
     if "customers" in frames:
         row = frames["customers"].set_index("customer_id").loc[customer]
         if str(row["status"]).lower() in rules.never_statuses:
+            reached.add("a status that is never contacted")
             return "status"
     mine = frames["responses"].query("customer_id == @customer and kind == 'complaint'")
     quiet = sends_at - rules.quiet_days_after_complaint * DAY
     if any(quiet < ts < AS_OF for ts in mine["ts"]):
+        reached.add("complained lately")
         return "over_limit"
     contacts = [
         (r["promotion_id"], r["ts"], _channel(case, r["promotion_id"], r.get("channel")))
@@ -232,15 +296,29 @@ def _bar(case: Case, customer: Any, promotion: Any, action: dict[Any, str]) -> s
         if wanted is not None and channel is not None and wanted != channel:
             continue
         mine = [ts for _, ts, c in contacts if None in (wanted, c) or c == wanted]
+        sure = [ts for _, ts, c in contacts if wanted is None or c == wanted]
         days = limit.days * DAY
         # Any span of so many days that holds the sending, and ends with a contact.
         for last in [sends_at, *(ts for ts in mine if sends_at < ts < sends_at + days)]:
-            if sum(last - days < ts <= last for ts in mine) + messages > limit.contacts:
+            made = sum(last - days < ts <= last for ts in mine)
+            if made + messages > limit.contacts:
+                if made + 1 <= limit.contacts:
+                    reached.add("a limit that only the messages of a bundle exceed")
+                if sum(last - days < ts <= last for ts in sure) + messages <= limit.contacts:
+                    reached.add("a limit exceeded by a contact whose channel is not known")
+                if last > sends_at:
+                    reached.add("a limit exceeded by what is owed after the sending")
+                reached.add(
+                    "a limit of all channels" if wanted is None
+                    else "a limit where the channel is not known" if channel is None
+                    else "a limit of the channel"
+                )  # fmt: skip
                 return "over_limit"
     ends = frames["promotions"].set_index("promotion_id")["ends_at"]
     rivals = rules.rivals(promotion)
     for p, ts, _ in contacts:
         if str(p) in rivals and ends[p] > sends_at and ts < ends[promotion]:
+            reached.add("in touch for a promotion that excludes it")
             return "excluded"
     return None
 
@@ -253,7 +331,9 @@ def _channel(case: Case, promotion: Any, own: Any = None) -> str | None:
     return None
 
 
-def _no_right(case: Case, customer: Any, channel: str | None, sends_at: pd.Timestamp) -> bool:
+def _no_right(
+    case: Case, customer: Any, channel: str | None, sends_at: pd.Timestamp, reached: set[str]
+) -> bool:
     frames, rules = case.frames, case.rules
     rights = frames.get("contact_rights")
     said = [] if rights is None else [
@@ -278,10 +358,21 @@ def _no_right(case: Case, customer: Any, channel: str | None, sends_at: pd.Times
     days = rules.quiet_days_after_unsubscribe
     again = any(r["allowed"] and last is not None and r["since"] > last for r in said)
     over = days is not None and last is not None and last <= sends_at - days * DAY
-    if last is not None and not again and not over:
-        return True
+    if last is not None:
+        if any(r["allowed"] and r["since"] == last for r in said) and not again and not over:
+            reached.add("consent as old as the unsubscribe")
+        reached.add("consent after the unsubscribe" if again else "unsubscribed long ago"
+                    if over else "unsubscribed")  # fmt: skip
+        if not again and not over:
+            return True
     if rights is None:
         return False
     if any(not r["allowed"] for r in said):
+        reached.add("a right refused")
+        if any(r["allowed"] for r in said):
+            reached.add("rights that contradict each other")
         return True
+    if not said:
+        reached.add("not listed: no right" if rules.unlisted == "no right"
+                    else "not listed: may be contacted")  # fmt: skip
     return not said and rules.unlisted == "no right"

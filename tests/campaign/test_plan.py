@@ -15,21 +15,33 @@ from promolab.campaign.plan.result import LEFT, STEPS, Plan
 from promolab.campaign.plan.rights import quarantined_customers
 from promolab.contract.operations import ContactLimit, ContactRules
 from promolab.errors import InputError
-from tests.campaign.made_up import AS_OF, DAY, Case, by_hand, case_of, shop_of
+from tests.campaign.made_up import AS_OF, DAY, RULES, Case, by_hand, case_of, shop_of
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=20, deadline=None)
-@given(SEEDS)
-def test_any_plan_is_the_one_worked_out_by_hand_and_adds_up(seed):
-    case = case_of(seed)
-    plan = case.plan()
+def steps_of(plan: Plan) -> dict[tuple[Any, str], str]:
+    """Where each customer leaves each promotion's funnel; ``planned`` if nowhere."""
     held = ["held_out_standing", "held_out_promotion", "to_contact"]
     step = plan.steps["step"].astype(str)
     found = step.where(~step.isin(held), "planned")
     keys = zip(plan.steps["customer_id"], plan.steps["promotion_id"].astype(str), strict=True)
-    assert dict(zip(keys, found, strict=True)) == by_hand(case)
+    return dict(zip(keys, found, strict=True))
+
+
+@pytest.mark.parametrize("seed", sorted(set(RULES.values())))
+def test_every_rule_decides_in_a_plan_worked_out_by_hand(seed):
+    case, reached = case_of(seed), set()
+    assert steps_of(case.plan()) == by_hand(case, reached)
+    assert {rule for rule, of in RULES.items() if of == seed} <= reached <= set(RULES)
+
+
+@settings(max_examples=12)
+@given(SEEDS)
+def test_any_plan_is_the_one_worked_out_by_hand_and_adds_up(seed):
+    case = case_of(seed)
+    plan = case.plan()
+    assert steps_of(plan) == by_hand(case)
     funnel_is_conserved(plan, case)
     decisions_are_the_contracts(plan)
     households_are_held_out_as_one(plan, case)
@@ -78,7 +90,7 @@ def households_are_held_out_as_one(plan: Plan, case: Case) -> None:
         assert not kinds.duplicated(["action", "cluster_id"]).any()
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(SEEDS, SEEDS)
 def test_the_order_of_rows_and_what_comes_later_change_nothing(seed, other):
     case = case_of(seed)

@@ -28,7 +28,7 @@ def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8"), newline="")))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_files_and_funnel_agree_and_nobody_is_sent_who_may_not_be(tmp_path_factory, seed):
     case = case_of(seed)

@@ -170,7 +170,6 @@ TABLES = st.integers(1, 4).flatmap(
 
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
@@ -191,7 +190,6 @@ def test_the_same_as_pythons_own_csv_module(read, table, end, separator, block):
 
 @settings(
     max_examples=300,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(body=st.text(alphabet='ab,"\n\r', max_size=40))
