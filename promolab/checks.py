@@ -26,6 +26,7 @@ __all__ = [
     "columns_there",
     "file_there",
     "flag",
+    "flat_of",
     "is_number",
     "is_whole",
     "labels_of",
@@ -431,7 +432,7 @@ def numbers_of(
     """
     import numpy as np
 
-    array = _flat(name, values)
+    array = flat_of(name, values)
     if n is not None:
         same_length(**{of: range(n), name: array})
     try:
@@ -458,7 +459,7 @@ def labels_of(name: str, values: Any) -> np.ndarray:
     """
     import numpy as np
 
-    y = _flat(name, values)
+    y = flat_of(name, values)
     if not len(y):
         raise InputError(f"{name} is empty; give at least one row")
     if y.dtype == bool:
@@ -477,7 +478,8 @@ def labels_of(name: str, values: Any) -> np.ndarray:
     return np.asarray(positive)
 
 
-def _flat(name: str, values: Any) -> np.ndarray:
+def flat_of(name: str, values: Any) -> np.ndarray:
+    """Return an array of shape (n,); one of shape (n, 1) becomes one."""
     import numpy as np
 
     array = np.asarray(values)

@@ -144,7 +144,7 @@ class Leaderboard(Result):
             draws=self.draws,
             seed=self.seed,
             level=self.level,
-        ).table
+        ).frame
         names = ["model", "value", "ci_low", "ci_high", "difference", "difference_low"]
         names += ["difference_high", "p_value", "p_holm"]
         return table[names].assign(metric=metric)[["metric", *names]]

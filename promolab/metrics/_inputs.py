@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from promolab.checks import level_of
+from promolab.checks import flat_of, labels_of, level_of, numbers_of, same_length
 from promolab.errors import InputError
-from promolab.results import Estimate
-from promolab.wording import decimals_for, number, percent
+from promolab.results import Estimate, Result
+from promolab.wording import count, decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = [
     "OF_LOSSES",
+    "Measured",
+    "OnRows",
     "against_base",
-    "check_labels",
     "check_ranking",
-    "check_scores",
     "codes_of",
     "figure",
     "renumbered",
+    "rows_of",
 ]
 
 
@@ -62,45 +64,83 @@ def against_base(skill: Estimate) -> str:
     return f"{words} given to every row{noise}"
 
 
-def check_labels(y_true: ArrayLike, name: str = "y_true") -> np.ndarray:
-    """Return the labels as booleans of shape (n,), or say what is wrong with them."""
-    y = _flat(y_true, name)
-    if not len(y):
-        raise InputError(f"{name} is empty; give at least one row")
-    if y.dtype == bool:
-        return y
-    try:
-        numbers = y if y.dtype.kind in "iu" else y.astype(float)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} holds {y[0]!r}; code the label as 0 and 1") from None
-    if numbers.dtype.kind == "f" and (missing := int(np.isnan(numbers).sum())):
-        raise InputError(
-            f"{name} has {missing:,} missing values of {len(y):,}; leave out rows whose outcome is "
-            "not known yet"
-        )
-    positive = numbers == 1
-    other = ~positive & (numbers != 0)
-    if other.any():
-        found = ", ".join(str(value) for value in np.unique(numbers[other])[:3])
-        raise InputError(f"{name} holds {found}; code the label as 0 and 1")
-    return positive
+@dataclass(frozen=True)
+class OnRows(Result):
+    """The rows behind a result.
+
+    Parameters
+    ----------
+    n, positives, clusters : int
+        Rows, positive rows, and independent units (rows where no cluster was given).
+    level : float
+        Confidence level.
+    """
+
+    n: int
+    positives: int
+    clusters: int
+    level: float
+
+    @property
+    def level_words(self) -> str:
+        """The confidence level in percent."""
+        return percent(self.level, decimals=0)
+
+    @property
+    def n_words(self) -> str:
+        """Rows and positive rows, for a subtitle."""
+        return f"n = {count(self.n)}, {count(self.positives)} positive"
+
+    @property
+    def of_words(self) -> str:
+        """Positive rows of all, for a sentence."""
+        return f"{count(self.positives)} of {plural(self.n, 'row')} positive"
 
 
-def check_scores(score: ArrayLike, n: int, name: str = "y_score") -> np.ndarray:
-    """Return the scores as floats of shape (n,); infinite ones are allowed, missing ones not."""
-    values = _flat(score, name)
-    if len(values) != n:
-        raise InputError(f"{name} has {len(values):,} rows and y_true {n:,}; give one per row")
-    try:
-        values = values if values.dtype in (np.float32, np.float64) else values.astype(float)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} holds {values[0]!r}; scores are numbers") from None
-    if missing := int(np.isnan(values).sum()):
-        raise InputError(
-            f"{name} has {missing:,} missing values of {n:,}; give every row a score, or leave the "
-            "row out of both"
-        )
-    return values
+@dataclass(frozen=True)
+class Measured(OnRows):
+    """A measure with its interval.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The measure.
+    std_error : float
+        Of it.
+    """
+
+    NAME: ClassVar[str] = ""
+    """What the measure is called among the fields, beside ``value``."""
+
+    estimate: Estimate
+    std_error: float
+
+    @property
+    def value(self) -> float:
+        """The measure, under the name that all estimates share."""
+        return self.estimate.value
+
+    @property
+    def ci_low(self) -> float:
+        """The lower end of its interval."""
+        return self.estimate.ci_low
+
+    @property
+    def ci_high(self) -> float:
+        """The upper end of its interval."""
+        return self.estimate.ci_high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return value, interval, counts and all other figures as plain values."""
+        told = super().to_dict()
+        estimate = told.pop("estimate")
+        return ({self.NAME: estimate["value"]} if self.NAME else {}) | estimate | told
+
+
+def rows_of(y: np.ndarray, cluster: np.ndarray | None, level: float) -> tuple[int, int, int, float]:
+    """Return what `OnRows` holds, of labels and the codes of the clusters."""
+    clusters = len(y) if cluster is None else int(cluster.max()) + 1
+    return len(y), int(np.count_nonzero(y)), clusters, level
 
 
 def check_ranking(
@@ -108,8 +148,8 @@ def check_ranking(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and scores of which an AUC can be made."""
     level_of(level)
-    y = check_labels(y_true)
-    score = check_scores(y_score, len(y), name)
+    y = labels_of("y_true", y_true)
+    score = numbers_of(name, y_score, len(y))
     positives = int(np.count_nonzero(y))
     if positives in (0, len(y)):
         raise InputError(
@@ -134,24 +174,14 @@ def codes_of(values: ArrayLike | None, n: int, name: str) -> tuple[np.ndarray | 
     import pandas as pd
 
     # Strings of Arrow and categoricals are numbered as they are: making objects of them is slow.
-    column: Any = values if isinstance(values, pd.Series) else _flat(values, name)
-    if len(column) != n:
-        raise InputError(f"{name} has {len(column):,} rows and y_true {n:,}; give one per row")
+    column: Any = values if isinstance(values, pd.Series) else flat_of(name, values)
+    same_length(**{"y_true": range(n), name: column})
     codes, names = pd.factorize(column)
     if missing := int(np.count_nonzero(codes < 0)):
         raise InputError(
-            f"{name} has {missing:,} missing values of {n:,}; every row belongs to one"
+            f"{name} has {plural(missing, 'missing value')} of {n:,}; every row belongs to one"
         )
     return codes, np.asarray(names)
-
-
-def _flat(values: ArrayLike, name: str) -> np.ndarray:
-    array = np.asarray(values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise InputError(f"{name} has shape {array.shape}; give one dimension, one value per row")
-    return array
 
 
 def renumbered(codes: np.ndarray) -> np.ndarray:

@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import level_of, whole_number
-from promolab.errors import InputError, nearest
+from promolab.checks import choice, labels_of, level_of, numbers_of, whole_number
+from promolab.errors import InputError
 from promolab.metrics._inputs import (
     OF_LOSSES,
-    check_labels,
+    Measured,
+    OnRows,
     check_ranking,
-    check_scores,
     codes_of,
     figure,
     renumbered,
+    rows_of,
 )
 from promolab.metrics._resampled import draws_of
 from promolab.metrics.named import check_groups, measure, named_metric
 from promolab.metrics.ranking import placements, placements_within, variance_of
 from promolab.metrics.scoring import check_probabilities
-from promolab.results import Estimate, Result
+from promolab.results import Estimate, plain
 from promolab.stats import holm, normal_quantile, two_sided
-from promolab.wording import count, percent, plural
+from promolab.wording import count, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,45 +38,31 @@ __all__ = ["AucComparison", "Comparison", "compare", "compare_auc"]
 
 
 @dataclass(frozen=True)
-class AucComparison(Result):
+class AucComparison(Measured):
     """The AUCs of two scores on the same rows, and their difference.
 
     Parameters
     ----------
-    difference, ci_low, ci_high, std_error : float
-        AUC of ``a`` − AUC of ``b``, with its interval.
+    estimate, std_error
+        AUC of ``a`` − AUC of ``b`` with its interval, also as ``difference, ci_low, ci_high``.
     p_value : float
         Two-sided, of no difference.
     auc_a, auc_b : float
         The two AUCs.
-    n, positives, clusters : int
-        Rows, positive rows, independent units.
-    level : float
-        Confidence level.
+    n, positives, clusters, level
+        The rows behind it.
     """
 
-    difference: float
-    ci_low: float
-    ci_high: float
-    std_error: float
+    NAME = "difference"
+
     p_value: float
     auc_a: float
     auc_b: float
-    n: int
-    positives: int
-    clusters: int
-    level: float
 
     @property
-    def value(self) -> float:
-        """The difference, under the name that all estimates share."""
-        return self.difference
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row with every field."""
-        import pandas as pd
-
-        return pd.DataFrame([self.to_dict()])
+    def difference(self) -> float:
+        """AUC of ``a`` − AUC of ``b``."""
+        return self.value
 
     def summary(self) -> str:
         """Say the difference in words."""
@@ -87,24 +74,18 @@ class AucComparison(Result):
             if apart
             else "The two cannot be told apart"
         )
-        points = figure(self.difference, self.ci_low, self.ci_high, OF_LOSSES)
+        points = figure(*self.estimate.ends, OF_LOSSES)
         return (
             f"{verdict}: AUC {self.auc_a:.3f} against {self.auc_b:.3f}, difference {points} "
-            f"(n = {count(self.n)}, {count(self.positives)} positive)."
+            f"({self.n_words})."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the difference with its interval against 0."""
         from promolab import plots
 
-        ax = plots.intervals(
-            ["first − second"],
-            [self.difference],
-            [self.ci_low],
-            [self.ci_high],
-            reference=0.0,
-            ax=ax,
-        )
+        ends = ([end] for end in self.estimate.ends)
+        ax = plots.intervals(["first − second"], *ends, reference=0.0, ax=ax)
         return plots.finish(
             ax,
             title=self.summary().split(":")[0],
@@ -155,7 +136,7 @@ def compare_auc(
     (0.75, 0.812, True)
     """
     y, a = check_ranking(y_true, score_a, level, "score_a")
-    b = check_scores(score_b, len(y), "score_b")
+    b = numbers_of("score_b", score_b, len(y))
     customers, _ = codes_of(cluster, len(y), "cluster")
     codes, names = codes_of(group, len(y), "group")
     kept = np.ones(len(y), dtype=bool)
@@ -171,23 +152,19 @@ def compare_auc(
     difference = aucs[0] - aucs[1]
     error = math.sqrt(variance_of(y, parts[0] - parts[1], customers).value)
     half = normal_quantile(level) * error
+    low = max(difference - half, -1.0) if math.isfinite(half) else -1.0
+    high = min(difference + half, 1.0) if math.isfinite(half) else 1.0
     return AucComparison(
-        difference,
-        max(difference - half, -1.0) if math.isfinite(half) else -1.0,
-        min(difference + half, 1.0) if math.isfinite(half) else 1.0,
+        *rows_of(y, customers, level),
+        Estimate(difference, low, high, len(y)),
         error,
         two_sided(difference, error),
-        aucs[0],
-        aucs[1],
-        len(y),
-        int(np.count_nonzero(y)),
-        len(y) if customers is None else int(customers.max()) + 1,
-        level,
+        *aucs,
     )
 
 
 @dataclass(frozen=True)
-class Comparison(Result):
+class Comparison(OnRows):
     """Several models on the same rows, each against one of them.
 
     Parameters
@@ -198,7 +175,7 @@ class Comparison(Result):
         The model that the others are compared with.
     higher_is_better : bool
         Whether more of the measure is better.
-    table : DataFrame
+    frame : DataFrame
         One row per model, in the order given: ``model, value, ci_low, ci_high, difference,
         difference_low, difference_high, std_error, p_value, p_holm, verdict``. A difference is the
         model's value minus the reference's; ``p_holm`` keeps the chance of any false alarm over all
@@ -218,11 +195,7 @@ class Comparison(Result):
     words: str
     reference: str
     higher_is_better: bool
-    table: pd.DataFrame = field(repr=False)
-    n: int
-    positives: int
-    clusters: int
-    level: float
+    frame: pd.DataFrame = field(repr=False)
     draws: int
     method: str
 
@@ -232,28 +205,24 @@ class Comparison(Result):
         Parameters
         ----------
         model : str
-            One of the names in ``table``.
+            One of the names in ``frame``.
 
         Raises
         ------
         InputError
             If no model has that name.
         """
-        rows = {row["model"]: row for row in self.table.to_dict("records")}
-        if model not in rows:
-            raise InputError(f"there is no model {model!r}; {nearest(str(model), rows)}")
-        row = rows[model]
+        rows = {row["model"]: row for row in self.frame.to_dict("records")}
+        row = rows[choice("model", model, rows)]
         return Estimate(row["difference"], row["difference_low"], row["difference_high"], self.n)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `table`."""
-        return self.table
+        """Return `frame`."""
+        return self.frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings and a list with a dict per model, as plain values."""
-        from promolab.results import plain
-
-        return {**super().to_dict(), "models": plain(self.table.to_dict("records"))}
+        return {**super().to_dict(), "models": plain(self.frame.to_dict("records"))}
 
     def summary(self) -> str:
         """Say in words which models differ from the reference."""
@@ -263,13 +232,13 @@ class Comparison(Result):
             ("worse", "worse than"),
             ("no difference seen", "not told apart from"),
         ):
-            rows = self.table[self.table["verdict"] == verdict].to_dict("records")
+            rows = self.frame[self.frame["verdict"] == verdict].to_dict("records")
             each = ", ".join(f"{row['model']} ({self._apart(row)})" for row in rows)
             if rows:
                 parts.append(f"{said} {self.reference}: {each}")
         words = "; ".join(parts)
         return (
-            f"By {self.words}, {words} (n = {count(self.n)}, {count(self.positives)} positive, "
+            f"By {self.words}, {words} ({self.n_words}, "
             f"{plural(self.clusters, 'independent unit')})."
         )
 
@@ -277,7 +246,7 @@ class Comparison(Result):
         """Draw each model's difference from the reference with its interval."""
         from promolab import plots
 
-        rows = self.table[self.table["verdict"] != "reference"]
+        rows = self.frame[self.frame["verdict"] != "reference"]
         ends = rows["difference"], rows["difference_low"], rows["difference_high"]
         text = [f"{self._apart(row)} · {row['verdict']}" for row in rows.to_dict("records")]
         ax = plots.intervals(rows["model"].tolist(), *ends, reference=0.0, text=text, ax=ax)
@@ -286,8 +255,7 @@ class Comparison(Result):
             ax,
             title=self._finding(),
             subtitle=f"{self.words} minus that of {self.reference} on the same rows, "
-            f"{percent(self.level, decimals=0)} intervals, better to the {side} · "
-            f"n = {count(self.n)}, {count(self.positives)} positive",
+            f"{self.level_words} intervals, better to the {side} · {self.n_words}",
             xlabel=f"difference in {self.words}",
         )
 
@@ -296,7 +264,7 @@ class Comparison(Result):
         return figure(value, low, high, OF_LOSSES)
 
     def _finding(self) -> str:
-        others = self.table[self.table["verdict"] != "reference"]
+        others = self.frame[self.frame["verdict"] != "reference"]
         better = others[others["verdict"] == "better"]
         if not len(better):
             return f"No model is better than {self.reference} beyond noise"
@@ -378,7 +346,7 @@ def compare(
     >>> y = [0, 0, 1, 0, 1, 1, 0, 1]
     >>> p = [0.1, 0.2, 0.6, 0.4, 0.7, 0.8, 0.3, 0.9]
     >>> result = compare(y, {"base rate": [0.5] * 8, "model": p}, "brier")
-    >>> round(result.against("model").value, 3), result.table["verdict"].tolist()
+    >>> round(result.against("model").value, 3), result.frame["verdict"].tolist()
     (-0.175, ['reference', 'better'])
     """
     found = named_metric(metric)
@@ -387,11 +355,11 @@ def compare(
     whole_number("draws", draws, 50, hint=", and 1,000 for a figure to publish")
     names, columns = _columns(scores)
     against = _position(names, reference)
-    y = check_labels(y_true)
+    y = labels_of("y_true", y_true)
     if found.of_probabilities:
         columns = [check_probabilities(y, column)[1] for column in columns]
     else:
-        columns = [check_scores(x, len(y), name) for name, x in zip(names, columns, strict=True)]
+        columns = [numbers_of(name, x, len(y)) for name, x in zip(names, columns, strict=True)]
     clusters, customers = codes_of(cluster, len(y), "cluster")
     groups, _ = codes_of(group, len(y), "group")
     values = [measure(y, x, found.name, clusters, groups, level) for x in columns]
@@ -407,15 +375,12 @@ def compare(
             errors = [math.nan] * len(columns)  # a single unit says nothing of how units differ
         method = f"Poisson bootstrap of {'rows' if cluster is None else 'clusters'}"
     return Comparison(
+        *rows_of(y, clusters, level),
         found.name,
         found.words,
         names[against],
         found.higher_is_better,
         _table(names, values, errors, against, found.higher_is_better, level),
-        len(y),
-        int(np.count_nonzero(y)),
-        len(y) if clusters is None else len(customers),
-        level,
         0 if found.kind == "auc" else draws,
         method,
     )
@@ -440,12 +405,7 @@ def _columns(scores: Mapping[str, ArrayLike] | pd.DataFrame) -> tuple[list[str],
 def _position(names: list[str], reference: str | None) -> int:
     if reference is None:
         return 0
-    if str(reference) not in names:
-        raise InputError(
-            f"reference is {reference!r}, which is none of the models; "
-            f"{nearest(str(reference), names)}"
-        )
-    return names.index(str(reference))
+    return names.index(choice("reference", str(reference), names))
 
 
 def _table(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import level_of
+from promolab.checks import labels_of, level_of, numbers_of
 from promolab.errors import InputError
 from promolab.metrics._cuts import cut_variances, found_at, ranked_rows
-from promolab.metrics._inputs import check_labels, check_scores, codes_of, figure
+from promolab.metrics._inputs import OnRows, codes_of, figure, rows_of
 from promolab.results import Estimate, Result
 from promolab.stats import share_interval
-from promolab.wording import count, percent, plural
+from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,9 +56,8 @@ class LiftPoint(Result):
 
     def summary(self) -> str:
         """Say what the top holds in words."""
-        share = percent(self.capture.value, self.capture.ci_low, self.capture.ci_high)
-        times = figure(self.lift.value, self.lift.ci_low, self.lift.ci_high, least=1)
-        rate = percent(self.rate.value, self.rate.ci_low, self.rate.ci_high)
+        share, rate = percent(*self.capture.ends), percent(*self.rate.ends)
+        times = figure(*self.lift.ends, least=1)
         return (
             f"The top {percent(self.depth, decimals=0)} ({plural(self.rows, 'row')}) holds {share} "
             f"of the positives, {times} times a random choice; {rate} of it is positive."
@@ -66,7 +65,7 @@ class LiftPoint(Result):
 
 
 @dataclass(frozen=True)
-class Lift(Result):
+class Lift(OnRows):
     """The gain curve of a ranked list.
 
     Parameters
@@ -77,10 +76,10 @@ class Lift(Result):
         Share of the positives found, with its interval.
     rate, rate_low, rate_high : ndarray of shape (depths,)
         Share of positives among those contacted, with its interval.
-    n, positives, groups, clusters : int
-        Rows, positive rows, lists that were ranked apart, independent units.
-    level : float
-        Confidence level.
+    groups : int
+        Lists that were ranked apart.
+    n, positives, clusters, level
+        The rows behind it.
     """
 
     depths: np.ndarray = field(repr=False)
@@ -91,11 +90,7 @@ class Lift(Result):
     rate: np.ndarray = field(repr=False)
     rate_low: np.ndarray = field(repr=False)
     rate_high: np.ndarray = field(repr=False)
-    n: int
-    positives: int
     groups: int
-    clusters: int
-    level: float
 
     @property
     def lift(self) -> np.ndarray:
@@ -202,14 +197,14 @@ class Lift(Result):
             plots.reference_line(ax, "diagonal", label="a list in random order")
         ax.set(xlim=(0, 1), ylim=(0, 1.02))
         point = self.at(self._near(depth))
-        share = percent(point.capture.value, point.capture.ci_low, point.capture.ci_high)
+        share = percent(*point.capture.ends)
         apart = f", {plural(self.groups, 'list')} ranked apart" if self.groups > 1 else ""
         return plots.finish(
             ax,
             title=f"The top {percent(point.depth, decimals=0)} of the list holds {share} of the "
             "positives",
-            subtitle=f"share of positives found by depth, {percent(self.level, decimals=0)} band · "
-            f"n = {count(self.n)}, {count(self.positives)} positive{apart}",
+            subtitle=f"share of positives found by depth, {self.level_words} band · {self.n_words}"
+            f"{apart}",
             xlabel="share of the list, best first",
             ylabel="share of positives found",
             percent_x=True,
@@ -273,8 +268,8 @@ def lift(
     (1.0, 3.33, 0.67)
     """
     level_of(level)
-    y = check_labels(y_true)
-    score = check_scores(y_score, len(y))
+    y = labels_of("y_true", y_true)
+    score = numbers_of("y_score", y_score, len(y))
     if not y.any():
         raise InputError(
             f"y_true holds no positive ({len(y):,} rows, all 0); a lift needs at least one, so "
@@ -296,6 +291,7 @@ def lift(
     full = at >= 1  # all of the list holds all of the positives, whatever the sample
     rate_ends = share_interval(rate, spread[1], at * units, level)
     return Lift(
+        *rows_of(y, clusters, level),
         at,
         rows,
         capture,
@@ -304,11 +300,7 @@ def lift(
         rate,
         rate_ends[0],
         rate_ends[1],
-        n,
-        positives,
         max(len(names), 1),
-        units,
-        level,
     )
 
 

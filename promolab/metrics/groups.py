@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import level_of
-from promolab.errors import InputError
-from promolab.metrics._inputs import check_labels, check_scores, codes_of, figure
+from promolab.checks import choice, choices_of, labels_of, level_of, numbers_of
+from promolab.metrics._inputs import OnRows, codes_of, figure, rows_of
 from promolab.metrics.named import Metric, measure, named_metric
 from promolab.metrics.scoring import check_probabilities
-from promolab.results import Result, plain
-from promolab.wording import count, number, percent, plural
+from promolab.results import plain
+from promolab.wording import count, number, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +29,12 @@ ENOUGH = 10  # positives, for a group's figure to enter the finding
 
 
 @dataclass(frozen=True)
-class ByGroup(Result):
+class ByGroup(OnRows):
     """Measures of a prediction, group by group.
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per group and measure, groups in order: ``group, metric, value, ci_low, ci_high, n,
         positives, clusters, note``; the note says why a value is missing.
     overall : DataFrame
@@ -48,31 +47,27 @@ class ByGroup(Result):
         Confidence level.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     overall: pd.DataFrame = field(repr=False)
     metrics: tuple[str, ...]
-    n: int
-    positives: int
-    clusters: int
-    level: float
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `table`."""
-        return self.table
+        """Return `frame`."""
+        return self.frame
 
     def wide(self) -> pd.DataFrame:
         """Return a row per group: ``group, n, positives, clusters``, then value, low, high."""
-        rows = self.table.drop_duplicates("group")[["group", "n", "positives", "clusters"]]
+        rows = self.frame.drop_duplicates("group")[["group", "n", "positives", "clusters"]]
         wide = rows.reset_index(drop=True)
         for name in self.metrics:
-            mine = self.table[self.table["metric"] == name].reset_index(drop=True)
+            mine = self.frame[self.frame["metric"] == name].reset_index(drop=True)
             for column, end in (("value", ""), ("ci_low", "_low"), ("ci_high", "_high")):
                 wide[f"{name}{end}"] = mine[column]
         return wide
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts and a list with a dict per group and measure, as plain values."""
-        rows = self.table.to_dict("records")
+        rows = self.frame.to_dict("records")
         return {**super().to_dict(), "metrics": list(self.metrics), "groups": plain(rows)}
 
     def summary(self) -> str:
@@ -105,9 +100,7 @@ class ByGroup(Result):
         """
         from promolab import plots
 
-        if metric is not None and metric not in self.metrics:
-            raise InputError(f"metric is {metric!r}; this table has {', '.join(self.metrics)}")
-        found = named_metric(metric or self.metrics[0])
+        found = named_metric(choice("metric", metric or self.metrics[0], self.metrics))
         mine = self._of(found)
         known = mine[mine["value"].notna()]
         shown = known if len(known) else mine  # names without marks, rather than an empty frame
@@ -130,13 +123,13 @@ class ByGroup(Result):
         return plots.finish(
             ax,
             title=self._finding(found, known),
-            subtitle=f"{found.words} by group with {percent(self.level, decimals=0)} intervals, "
+            subtitle=f"{found.words} by group with {self.level_words} intervals, "
             f"positive rows of all · dashed: all rows, groups mixed · n = {count(self.n)}{left}",
             xlabel=found.words,
         )
 
     def _of(self, metric: Metric) -> pd.DataFrame:
-        mine: pd.DataFrame = self.table[self.table["metric"] == metric.name]
+        mine: pd.DataFrame = self.frame[self.frame["metric"] == metric.name]
         return mine.reset_index(drop=True)
 
     def _finding(self, metric: Metric, known: pd.DataFrame) -> str:
@@ -196,19 +189,19 @@ def by_group(
     --------
     >>> y, p = [0, 1, 0, 1, 0, 0], [0.1, 0.2, 0.7, 0.9, 0.8, 0.3]
     >>> result = by_group(y, p, ["a", "a", "b", "b", "c", "c"], metrics=["auc", "brier"])
-    >>> result.wide()["auc"].tolist(), result.table["note"].tolist()[4]
+    >>> result.wide()["auc"].tolist(), result.frame["note"].tolist()[4]
     ([1.0, 1.0, nan], 'all 2 rows are negative')
     """
     level_of(level)
-    wanted = _wanted(metrics)
-    y = check_labels(y_true)
+    wanted = [named_metric(name) for name in choices_of("metrics", metrics)]
+    y = labels_of("y_true", y_true)
     if any(metric.of_probabilities for metric in wanted):
         score = check_probabilities(y, p)[1]
     else:
-        score = check_scores(p, len(y), "p")
+        score = numbers_of("p", p, len(y))
     codes, names = codes_of(group, len(y), "group")
     assert codes is not None
-    clusters, customers = codes_of(cluster, len(y), "cluster")
+    clusters, _ = codes_of(cluster, len(y), "cluster")
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     records = [
         record
@@ -223,21 +216,11 @@ def by_group(
     everything = np.arange(len(y))
     overall = _measured("all", everything, y, score, clusters, wanted, level)
     return ByGroup(
+        *rows_of(y, clusters, level),
         _frame(records, ["group", "metric"]),
         _frame(overall, ["metric"])[["metric", "value", "ci_low", "ci_high"]],
         tuple(metric.name for metric in wanted),
-        len(y),
-        int(np.count_nonzero(y)),
-        len(y) if clusters is None else len(customers),
-        level,
     )
-
-
-def _wanted(metrics: Sequence[str]) -> list[Metric]:
-    names = [metrics] if isinstance(metrics, str) else list(metrics)
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"metrics are {names}; name at least one, each once")
-    return [named_metric(name) for name in names]
 
 
 def _in_order(names: np.ndarray) -> list[int]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from promolab.errors import InputError
 from promolab.metrics._cuts import slope_around
-from promolab.metrics._inputs import check_ranking, codes_of, figure
+from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, rows_of
 from promolab.metrics.intervals import cluster_sums
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate
 from promolab.stats import share_interval, t_quantile
-from promolab.wording import count, percent, plural
+from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,18 +237,17 @@ BAND_POINTS = 101
 
 
 @dataclass(frozen=True)
-class Roc(Result):
+class Roc(Measured):
     """A ROC curve with its AUC.
 
     Parameters
     ----------
-    auc, ci_low, ci_high, std_error : float
-        Area under the curve, its interval (see `roc`) and standard error; the latter is nan with
-        fewer than two clusters (rows) of one class, where the interval is [0, 1].
-    n, positives, clusters : int
-        Rows, positive rows, and independent units (rows where no cluster was given).
-    level : float
-        Confidence level.
+    estimate, std_error
+        Area under the curve with its interval (see `roc`), also as ``auc, ci_low, ci_high``, and
+        its standard error; nan with fewer than two clusters (rows) of one class, where the interval
+        is [0, 1].
+    n, positives, clusters, level
+        The rows behind it.
     fpr, tpr, thresholds : ndarray of shape (points,)
         The curve from (0, 0) to (1, 1); a row counts as positive from its threshold up. Points in
         the middle of a straight stretch are left out.
@@ -256,14 +255,8 @@ class Roc(Result):
         Pointwise interval of the true positive rate at given false positive rates.
     """
 
-    auc: float
-    ci_low: float
-    ci_high: float
-    std_error: float
-    n: int
-    positives: int
-    clusters: int
-    level: float
+    NAME = "auc"
+
     fpr: np.ndarray = field(repr=False)
     tpr: np.ndarray = field(repr=False)
     thresholds: np.ndarray = field(repr=False)
@@ -272,14 +265,9 @@ class Roc(Result):
     band_high: np.ndarray = field(repr=False)
 
     @property
-    def value(self) -> float:
-        """The AUC, under the name that all estimates share."""
-        return self.auc
-
-    @property
-    def estimate(self) -> Estimate:
-        """The AUC as an estimate."""
-        return Estimate(self.auc, self.ci_low, self.ci_high, self.n)
+    def auc(self) -> float:
+        """Area under the curve."""
+        return self.value
 
     def to_frame(self) -> pd.DataFrame:
         """Return the curve: ``fpr, tpr, threshold``."""
@@ -287,18 +275,12 @@ class Roc(Result):
 
         return pd.DataFrame({"fpr": self.fpr, "tpr": self.tpr, "threshold": self.thresholds})
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return value, interval and counts as plain values."""
-        return {"value": plain(self.auc), **super().to_dict()}
-
     def summary(self) -> str:
         """Say the AUC in words."""
-        of = f"{count(self.positives)} of {plural(self.n, 'row')} positive"
         apart = "" if self.clusters == self.n else f", {plural(self.clusters, 'cluster')}"
-        share = percent(self.auc, self.ci_low, self.ci_high)
         return (
-            f"AUC {figure(self.auc, self.ci_low, self.ci_high)} ({of}{apart}): a positive row "
-            f"scores above a negative one in {share} of pairs."
+            f"AUC {figure(*self.estimate.ends)} ({self.of_words}{apart}): a positive row scores "
+            f"above a negative one in {percent(*self.estimate.ends)} of pairs."
         )
 
     def plot(
@@ -307,21 +289,20 @@ class Roc(Result):
         """Draw the curve with its pointwise band, over the diagonal; call again to add a model."""
         from promolab import plots
 
-        words = f"{label} · AUC {figure(self.auc, self.ci_low, self.ci_high)}" if label else None
+        words = f"{label} · AUC {figure(*self.estimate.ends)}" if label else None
         low, high = (np.interp(self.fpr, self.band_fpr, y) for y in (self.band_low, self.band_high))
         first = ax is None or not ax.lines
         ax = plots.curve(self.fpr, self.tpr, low=low, high=high, label=words, colour=colour, ax=ax)
         if first:
             plots.reference_line(ax, "diagonal", label="a list in random order")
         ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        share = percent(self.auc, self.ci_low, self.ci_high)
+        share = percent(*self.estimate.ends)
         return plots.finish(
             ax,
             title=f"A positive row scores above a negative one in {share} of pairs"
             if first
             else "How well each model ranks",
-            subtitle=f"ROC curve with pointwise {percent(self.level, decimals=0)} band · "
-            f"n = {count(self.n)}, {count(self.positives)} positive",
+            subtitle=f"ROC curve with pointwise {self.level_words} band · {self.n_words}",
             xlabel="false positive rate",
             ylabel="true positive rate",
             percent_x=True,
@@ -380,21 +361,16 @@ def roc(
     (0.889, 6, 3)
     """
     y, score = check_ranking(y_true, y_score, level)
-    codes, names = codes_of(cluster, len(y), "cluster")
+    codes, _ = codes_of(cluster, len(y), "cluster")
     ranked = placements(y, score)
     auc = float(ranked.concordant[0] / ranked.pairs[0])
     variance = variance_of(y, ranked.deviations(y, auc, None), codes)
     low, high = auc_interval(auc, variance, level)
     fpr, tpr, thresholds = _curve(ranked, score)
     return Roc(
-        auc,
-        low,
-        high,
+        *rows_of(y, codes, level),
+        Estimate(auc, low, high, len(y)),
         math.sqrt(variance.value),
-        len(y),
-        int(ranked.positives[0]),
-        len(y) if codes is None else len(names),
-        level,
         fpr,
         tpr,
         thresholds,

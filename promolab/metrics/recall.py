@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.metrics._inputs import check_ranking, codes_of, figure
+from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, rows_of
 from promolab.metrics.ranking import Variance, auc_interval
 from promolab.metrics.within import down_the_list, list_order, spread_of
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate
 from promolab.stats import share_interval
-from promolab.wording import count, percent, plural
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,31 +26,24 @@ BAND_POINTS = 101
 
 
 @dataclass(frozen=True)
-class PrecisionRecall(Result):
+class PrecisionRecall(Measured):
     """A precision–recall curve with its average precision.
 
     Parameters
     ----------
-    average_precision, ci_low, ci_high, std_error : float
-        Mean precision at the positives, its interval (see `precision_recall`) and standard error.
-    n, positives, clusters : int
-        Rows, positive rows, and independent units (rows where no cluster was given).
-    level : float
-        Confidence level.
+    estimate, std_error
+        Mean precision at the positives with its interval (see `precision_recall`), also as
+        ``average_precision, ci_low, ci_high``, and its standard error.
+    n, positives, clusters, level
+        The rows behind it.
     precision, recall, thresholds : ndarray of shape (points,)
         The curve, one point per distinct score that adds a positive, from the highest down.
     band_recall, band_low, band_high : ndarray of shape (up to 101,)
         Pointwise interval of the precision at given recalls.
     """
 
-    average_precision: float
-    ci_low: float
-    ci_high: float
-    std_error: float
-    n: int
-    positives: int
-    clusters: int
-    level: float
+    NAME = "average_precision"
+
     precision: np.ndarray = field(repr=False)
     recall: np.ndarray = field(repr=False)
     thresholds: np.ndarray = field(repr=False)
@@ -59,19 +52,14 @@ class PrecisionRecall(Result):
     band_high: np.ndarray = field(repr=False)
 
     @property
-    def value(self) -> float:
-        """The average precision, under the name that all estimates share."""
-        return self.average_precision
+    def average_precision(self) -> float:
+        """Mean precision at the positives."""
+        return self.value
 
     @property
     def prevalence(self) -> float:
         """Share of positives: the average precision of a list in random order."""
         return self.positives / self.n
-
-    @property
-    def estimate(self) -> Estimate:
-        """The average precision as an estimate."""
-        return Estimate(self.average_precision, self.ci_low, self.ci_high, self.n)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the curve: ``recall, precision, threshold``."""
@@ -83,20 +71,14 @@ class PrecisionRecall(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return value, interval and counts as plain values."""
-        return {
-            "value": plain(self.average_precision),
-            **super().to_dict(),
-            "prevalence": plain(self.prevalence),
-        }
+        return {**super().to_dict(), "prevalence": self.prevalence}
 
     def summary(self) -> str:
         """Say the average precision in words, beside what a random order has."""
-        of = f"{count(self.positives)} of {plural(self.n, 'row')} positive"
         apart = "" if self.clusters == self.n else f", {plural(self.clusters, 'cluster')}"
-        area = figure(self.average_precision, self.ci_low, self.ci_high)
         return (
-            f"Average precision {area} ({of}{apart}): a list in random order has "
-            f"{self.prevalence:.3f}."
+            f"Average precision {figure(*self.estimate.ends)} ({self.of_words}{apart}): a list in "
+            f"random order has {self.prevalence:.3f}."
         )
 
     def plot(
@@ -105,7 +87,7 @@ class PrecisionRecall(Result):
         """Draw the curve with its pointwise band; call again to add a model."""
         from promolab import plots
 
-        area = figure(self.average_precision, self.ci_low, self.ci_high)
+        area = figure(*self.estimate.ends)
         first = ax is None or not ax.lines
         low, high = (
             np.interp(self.recall, self.band_recall, x) for x in (self.band_low, self.band_high)
@@ -124,9 +106,8 @@ class PrecisionRecall(Result):
             title=f"Average precision is {area}, a random order's {self.prevalence:.3f}"
             if first
             else "How clean the top of each model's list is",
-            subtitle=f"share of positives above each threshold, pointwise "
-            f"{percent(self.level, decimals=0)} band · n = {count(self.n)}, "
-            f"{count(self.positives)} positive",
+            subtitle=f"share of positives above each threshold, pointwise {self.level_words} band "
+            f"· {self.n_words}",
             xlabel="recall: share of positives found",
             ylabel="precision: positives among those found",
             percent_x=True,
@@ -185,7 +166,7 @@ def precision_recall(
     (0.8333, 0.5)
     """
     y, score = check_ranking(y_true, y_score, level)
-    codes, names = codes_of(cluster, len(y), "cluster")
+    codes, _ = codes_of(cluster, len(y), "cluster")
     order, ends = list_order(score)
     ranked_y = y[order].astype(float)
     ranked_codes = None if codes is None else codes[order]
@@ -201,14 +182,9 @@ def precision_recall(
     low, high = auc_interval(value, variance, level)
     adds = np.diff(np.append(0.0, hits)) > 0
     return PrecisionRecall(
-        value,
-        low,
-        high,
+        *rows_of(y, codes, level),
+        Estimate(value, low, high, len(y)),
         math.nan if few else spread.std_error,
-        len(y),
-        int(positives),
-        len(y) if codes is None else len(names),
-        level,
         (hits / rows)[adds],
         (hits / positives)[adds],
         score[order[ends]][adds],

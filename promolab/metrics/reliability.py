@@ -11,7 +11,15 @@ import numpy as np
 
 from promolab.checks import level_of
 from promolab.errors import InputError
-from promolab.metrics._inputs import OF_LOSSES, against_base, codes_of, figure
+from promolab.metrics._inputs import (
+    OF_LOSSES,
+    Measured,
+    OnRows,
+    against_base,
+    codes_of,
+    figure,
+    rows_of,
+)
 from promolab.metrics.intervals import cluster_sums
 from promolab.metrics.scoring import (
     Gaps,
@@ -22,9 +30,9 @@ from promolab.metrics.scoring import (
     sums_by_bin,
 )
 from promolab.metrics.within import around, spread_of
-from promolab.results import Estimate, Result
+from promolab.results import Estimate
 from promolab.stats import normal_quantile, share_interval
-from promolab.wording import count, number, percent, plural
+from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,13 +95,14 @@ def _fitted(
 
 
 @dataclass(frozen=True)
-class Brier(Result):
+class Brier(Measured):
     """A Brier score and its parts: value = reliability − resolution + uncertainty + within.
 
     Parameters
     ----------
-    value, ci_low, ci_high, std_error : float
-        Mean squared distance of probability and outcome, with its interval.
+    estimate, std_error
+        Mean squared distance of probability and outcome with its interval, also as ``value, ci_low,
+        ci_high``.
     reliability, resolution, uncertainty, within : float
         As seen; they add up to the score exactly. Reliability is what wrong probabilities cost,
         resolution what telling rows apart earns, uncertainty what the base rate alone costs, within
@@ -104,16 +113,12 @@ class Brier(Result):
     parts : DataFrame
         ``part, seen, by_chance, value, ci_low, ci_high``: the parts as seen, what chance adds to
         each, and each without it, with its interval.
-    bins, n, positives, clusters : int
-        Bins used, rows, positive rows, independent units.
-    level : float
-        Confidence level.
+    bins : int
+        Bins used.
+    n, positives, clusters, level
+        The rows behind it.
     """
 
-    value: float
-    ci_low: float
-    ci_high: float
-    std_error: float
     reliability: float
     resolution: float
     uncertainty: float
@@ -121,15 +126,6 @@ class Brier(Result):
     skill: Estimate
     parts: pd.DataFrame = field(repr=False)
     bins: int
-    n: int
-    positives: int
-    clusters: int
-    level: float
-
-    @property
-    def estimate(self) -> Estimate:
-        """The Brier score as an estimate."""
-        return Estimate(self.value, self.ci_low, self.ci_high, self.n)
 
     def to_frame(self) -> pd.DataFrame:
         """Return `parts`."""
@@ -137,10 +133,7 @@ class Brier(Result):
 
     def summary(self) -> str:
         """Say the score in words, and what it is made of."""
-        words = (
-            f"Brier score {figure(self.value, self.ci_low, self.ci_high, OF_LOSSES)} "
-            f"({count(self.positives)} of {plural(self.n, 'row')} positive)"
-        )
+        words = f"Brier score {figure(*self.estimate.ends, OF_LOSSES)} ({self.of_words})"
         if math.isfinite(self.skill.value):
             words += f": {against_base(self.skill)}"
         return (
@@ -172,8 +165,7 @@ class Brier(Result):
             if math.isfinite(self.skill.value)
             else f"Brier score {text[-1]}",
             subtitle=f"Brier score and its parts, {self.bins} bins, what chance adds taken off, "
-            f"{percent(self.level, decimals=0)} intervals · n = {count(self.n)}, "
-            f"{count(self.positives)} positive",
+            f"{self.level_words} intervals · {self.n_words}",
             xlabel="mean squared error",
         )
 
@@ -240,29 +232,21 @@ def brier(
     """
     level_of(level)
     y, probability = check_probabilities(y_true, p, bins)
-    codes, names = codes_of(cluster, len(y), "cluster")
-    n, base = len(y), float(y.mean())
+    codes, _ = codes_of(cluster, len(y), "cluster")
+    base = float(y.mean())
     errors = np.square(probability - y)
     score, spread = mean_loss(errors, codes, level)
     skill = skill_of(errors, base * (1 - base), (1 - 2 * base) * (y - base), codes, level)
     frame, bin_count = _parts(y, probability, bins, codes, level)
     seen = frame.set_index("part")["seen"]
     return Brier(
-        score.value,
-        score.ci_low,
-        score.ci_high,
+        *rows_of(y, codes, level),
+        score,
         spread.std_error,
-        float(seen["reliability"]),
-        float(seen["resolution"]),
-        float(seen["uncertainty"]),
-        float(seen["within"]),
+        *(float(seen[part]) for part in ("reliability", "resolution", "uncertainty", "within")),
         skill,
         frame,
         bin_count,
-        n,
-        int(np.count_nonzero(y)),
-        n if codes is None else len(names),
-        level,
     )
 
 
@@ -314,7 +298,7 @@ def _parts(
 
 
 @dataclass(frozen=True)
-class Calibration(Result):
+class Calibration(OnRows):
     """Predicted probabilities against what happened.
 
     Parameters
@@ -336,10 +320,8 @@ class Calibration(Result):
         by rows.
     ece_by_chance : float
         What the ece of a perfectly calibrated model would be on average, from chance alone.
-    n, positives, clusters : int
-        Rows, positive rows, independent units.
-    level : float
-        Confidence level.
+    n, positives, clusters, level
+        The rows behind it.
     gaps : Gaps
         Observed minus predicted by bin and their covariance: what ``distance`` is made of.
     """
@@ -351,10 +333,6 @@ class Calibration(Result):
     in_the_large: Estimate
     ece: float
     ece_by_chance: float
-    n: int
-    positives: int
-    clusters: int
-    level: float
     gaps: Gaps = field(repr=False)
 
     @cached_property
@@ -380,10 +358,9 @@ class Calibration(Result):
             if ratio.ci_high < 1
             else "As many respond as predicted, within noise"
         )
-        times = number(ratio.value, ratio.ci_low, ratio.ci_high, decimals=2)
+        times = number(*ratio.ends, decimals=2)
         return (
-            f"{verdict}: observed/expected {times} ({count(self.positives)} of "
-            f"{plural(self.n, 'row')} positive); mean distance by bin "
+            f"{verdict}: observed/expected {times} ({self.of_words}); mean distance by bin "
             f"{percent(self.ece, decimals=1)}, {percent(self.ece_by_chance, decimals=1)} by chance "
             "alone."
         )
@@ -408,7 +385,7 @@ class Calibration(Result):
             ax,
             title=self.summary().split(":")[0],
             subtitle=f"share of positives by predicted probability, {len(bins)} bins with "
-            f"{percent(self.level, decimals=0)} intervals · n = {count(self.n)}",
+            f"{self.level_words} intervals · n = {count(self.n)}",
             xlabel="predicted probability",
             ylabel="observed share",
             percent_x=True,
@@ -469,19 +446,16 @@ def calibration(
     y, probability = check_probabilities(y_true, p, bins)
     if not probability.any():
         raise InputError("p is 0 in every row; nothing can be compared with an expectation of 0")
-    codes, names = codes_of(cluster, len(y), "cluster")
+    codes, _ = codes_of(cluster, len(y), "cluster")
     bin_of = equal_bins(probability, bins)
     gaps = Gaps.between(y, probability, bin_of, codes)
     return Calibration(
+        *rows_of(y, codes, level),
         _binned(y, probability, bin_of, codes, level),
         _ratio(y, probability, codes, level),
         *recalibration(y, probability, codes, level),
         gaps.distance,
         gaps.by_chance,
-        len(y),
-        int(np.count_nonzero(y)),
-        len(y) if codes is None else len(names),
-        level,
         gaps,
     )
 

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.checks import level_of, whole_number
+from promolab.checks import labels_of, level_of, numbers_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics._inputs import (
     OF_LOSSES,
+    Measured,
+    OnRows,
     against_base,
-    check_labels,
-    check_scores,
     codes_of,
     figure,
+    rows_of,
 )
 from promolab.metrics.within import Spread, around, positive_interval, spread_of
-from promolab.results import Estimate, Result
+from promolab.results import Estimate
 from promolab.stats import normal_quantile
-from promolab.wording import count, number, percent, plural
+from promolab.wording import count, number, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +52,8 @@ def check_probabilities(
     y_true: ArrayLike, p: ArrayLike, bins: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and probabilities, or say what is wrong with them."""
-    y = check_labels(y_true)
-    probability = check_scores(p, len(y), "p").astype(float)
+    y = labels_of("y_true", y_true)
+    probability = numbers_of("p", p, len(y)).astype(float)
     outside = int(np.count_nonzero((probability < 0) | (probability > 1)))
     if outside:
         raise InputError(
@@ -277,39 +278,25 @@ SMALLEST = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
-class LogLoss(Result):
+class LogLoss(Measured):
     """The mean log-loss of probabilities.
 
     Parameters
     ----------
-    value, ci_low, ci_high, std_error : float
-        Mean of −ln of the probability given to what happened, in nats, and its interval.
+    estimate, std_error
+        Mean of −ln of the probability given to what happened, in nats, with its interval, also as
+        ``value, ci_low, ci_high``.
     skill : Estimate
         1 − log-loss / that of the base rate given to every row: 0 no better than the base rate,
         1 perfect; nan where the labels are of one class.
     certain_and_wrong : int
         Rows whose outcome was given a probability of 0; it counts as 2.2e-16.
-    n, positives, clusters : int
-        Rows, positive rows, independent units.
-    level : float
-        Confidence level.
+    n, positives, clusters, level
+        The rows behind it.
     """
 
-    value: float
-    ci_low: float
-    ci_high: float
-    std_error: float
     skill: Estimate
     certain_and_wrong: int
-    n: int
-    positives: int
-    clusters: int
-    level: float
-
-    @property
-    def estimate(self) -> Estimate:
-        """The log-loss as an estimate."""
-        return Estimate(self.value, self.ci_low, self.ci_high, self.n)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for the log-loss and one for the skill."""
@@ -320,10 +307,7 @@ class LogLoss(Result):
 
     def summary(self) -> str:
         """Say the log-loss in words, beside that of the base rate."""
-        words = (
-            f"Log-loss {figure(self.value, self.ci_low, self.ci_high, OF_LOSSES)} "
-            f"({count(self.positives)} of {plural(self.n, 'row')} positive)"
-        )
+        words = f"Log-loss {figure(*self.estimate.ends, OF_LOSSES)} ({self.of_words})"
         if math.isfinite(self.skill.value):
             words += f": {against_base(self.skill)}"
         wrong = self.certain_and_wrong
@@ -334,7 +318,7 @@ class LogLoss(Result):
         from promolab import plots
 
         base = _entropy(self.positives / self.n)
-        text = [figure(self.value, self.ci_low, self.ci_high, OF_LOSSES)]
+        text = [figure(*self.estimate.ends, OF_LOSSES)]
         ends = [self.value], [self.ci_low], [self.ci_high]
         ax = plots.intervals(["predictions"], *ends, reference=base, text=text, ax=ax)
         skill = self.skill
@@ -343,8 +327,8 @@ class LogLoss(Result):
             title=f"Log-loss is {against_base(skill)}"
             if math.isfinite(skill.value)
             else f"Log-loss is {text[0]}",
-            subtitle=f"mean log-loss with {percent(self.level, decimals=0)} interval · dashed: the "
-            f"base rate given to every row · n = {count(self.n)}, {count(self.positives)} positive",
+            subtitle=f"mean log-loss with {self.level_words} interval · dashed: the base rate "
+            f"given to every row · {self.n_words}",
             xlabel="log-loss, in nats",
         )
 
@@ -392,7 +376,7 @@ def log_loss(
     """
     level_of(level)
     y, probability = check_probabilities(y_true, p)
-    codes, names = codes_of(cluster, len(y), "cluster")
+    codes, _ = codes_of(cluster, len(y), "cluster")
     losses = row_losses(y, probability)
     loss, spread = mean_loss(losses, codes, level)
     base, entropy = float(y.mean()), _entropy(float(y.mean()))
@@ -400,16 +384,11 @@ def log_loss(
     added = math.log((1 - base) / base) * (y - base) if entropy else np.zeros(len(y))
     given = np.where(y, probability, 1 - probability)
     return LogLoss(
-        loss.value,
-        loss.ci_low,
-        loss.ci_high,
+        *rows_of(y, codes, level),
+        loss,
         spread.std_error,
         skill_of(losses, entropy, added, codes, level),
         int(np.count_nonzero(given <= 0)),
-        len(y),
-        int(np.count_nonzero(y)),
-        len(y) if codes is None else len(names),
-        level,
     )
 
 
@@ -427,7 +406,7 @@ def _entropy(base: float) -> float:
 
 
 @dataclass(frozen=True)
-class CalibrationError(Result):
+class CalibrationError(OnRows):
     """How far predictions are from the observed shares, over bins.
 
     Parameters
@@ -439,10 +418,10 @@ class CalibrationError(Result):
         What it would be on average for a perfectly calibrated model.
     debiased : Estimate
         The distance without what chance adds, with its interval.
-    bins, n, positives, clusters : int
-        Bins used, rows, positive rows, independent units.
-    level : float
-        Confidence level.
+    bins : int
+        Bins used.
+    n, positives, clusters, level
+        The rows behind it.
     gaps : Gaps
         Observed minus predicted by bin and their covariance.
     """
@@ -451,10 +430,6 @@ class CalibrationError(Result):
     by_chance: float
     debiased: Estimate
     bins: int
-    n: int
-    positives: int
-    clusters: int
-    level: float
     gaps: Gaps = field(repr=False)
 
     @property
@@ -491,7 +466,7 @@ class CalibrationError(Result):
             ax,
             title=self.summary().split(";")[0],
             subtitle="observed − predicted share by bin, lowest predictions first, "
-            f"{percent(self.level, decimals=0)} intervals · n = {count(self.n)}",
+            f"{self.level_words} intervals · n = {count(self.n)}",
             xlabel="observed − predicted share",
             percent_x=True,
         )
@@ -552,16 +527,13 @@ def ece(
     """
     level_of(level)
     y, probability = check_probabilities(y_true, p, bins)
-    codes, names = codes_of(cluster, len(y), "cluster")
+    codes, _ = codes_of(cluster, len(y), "cluster")
     gaps = Gaps.between(y, probability, equal_bins(probability, bins), codes)
     return CalibrationError(
+        *rows_of(y, codes, level),
         gaps.distance,
         gaps.by_chance,
         Estimate(*gaps.true_distance(level), len(y)),
         len(gaps.gaps),
-        len(y),
-        int(np.count_nonzero(y)),
-        len(y) if codes is None else len(names),
-        level,
         gaps,
     )

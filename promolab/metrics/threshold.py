@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.checks import level_of, seed_of, whole_number
+from promolab.checks import choice, labels_of, level_of, numbers_of, seed_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics._inputs import (
-    check_labels,
-    check_scores,
+    OnRows,
     codes_of,
+    rows_of,
 )
 from promolab.metrics.within import down_the_list, list_order
-from promolab.results import Estimate, Result
+from promolab.results import Estimate
 from promolab.stats import normal_quantile
 from promolab.wording import count, decimals_for, number, percent, plural
 
@@ -143,7 +143,7 @@ MOST = 1e15  # of a benefit or cost; the sums' squares must not overflow
 
 
 @dataclass(frozen=True)
-class ThresholdChart(Result):
+class ThresholdChart(OnRows):
     """Profit from contacting all rows above a threshold.
 
     Profit is about *responses*: every response above the threshold counts as earned by the contact,
@@ -152,7 +152,7 @@ class ThresholdChart(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         ``contacted, share, threshold, responses, profit, profit_low, profit_high``, from nobody
         (threshold ∞) to everybody.
     threshold, threshold_low, threshold_high : float
@@ -173,7 +173,7 @@ class ThresholdChart(Result):
         Of the profit, such as a currency's code.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     threshold: float
     threshold_low: float
     threshold_high: float
@@ -184,10 +184,6 @@ class ThresholdChart(Result):
     everybody: Estimate
     gain: Estimate
     optimism: float
-    n: int
-    positives: int
-    clusters: int
-    level: float
     unit: str
 
     @property
@@ -196,8 +192,8 @@ class ThresholdChart(Result):
         return round(self.share * self.n)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `table`."""
-        return self.table
+        """Return `frame`."""
+        return self.frame
 
     def summary(self) -> str:
         """Say the best threshold, its profit, and what contacting everybody brings."""
@@ -227,9 +223,8 @@ class ThresholdChart(Result):
         """
         from promolab import plots
 
-        if by not in ("contacted", "threshold"):
-            raise InputError(f"by is {by!r}; give 'contacted' or 'threshold'")
-        table = self.table if by == "contacted" else self.table.iloc[1:]
+        choice("by", by, ("contacted", "threshold"))
+        table = self.frame if by == "contacted" else self.frame.iloc[1:]
         x = table["share" if by == "contacted" else "threshold"]
         profit, low, high = (table[name] for name in ("profit", "profit_low", "profit_high"))
         ax = plots.curve(x, profit, low=low, high=high, ax=ax)
@@ -238,7 +233,7 @@ class ThresholdChart(Result):
         if by == "threshold":
             names = ("threshold", "threshold_low", "threshold_high")
         at, begin, end = (float(np.clip(getattr(self, name), first, last)) for name in names)
-        level = percent(self.level, decimals=0)
+        level = self.level_words
         plots.span(ax, begin, end, at=at, label=f"best threshold, {level} interval")
         for name, height, look in (("every", self.everybody.value, "--"), ("no", 0.0, ":")):
             ends, words = [height, height], f"contact {name}body"
@@ -270,7 +265,7 @@ class ThresholdChart(Result):
         return percent(self.share, self.share_low, self.share_high)
 
     def _money(self, estimate: Estimate) -> str:
-        return number(estimate.value, estimate.ci_low, estimate.ci_high, unit=self.unit)
+        return number(*estimate.ends, unit=self.unit)
 
 
 def threshold_chart(
@@ -341,9 +336,9 @@ def threshold_chart(
     level_of(level)
     whole_number("draws", draws, 50)
     seed_of(seed)
-    y = check_labels(y_true)
-    score = check_scores(p, len(y), "p")
-    codes, names = codes_of(cluster, len(y), "cluster")
+    y = labels_of("y_true", y_true)
+    score = numbers_of("p", p, len(y))
+    codes, _ = codes_of(cluster, len(y), "cluster")
     gains, costs = _money(benefit, len(y), "benefit"), _money(cost, len(y), "cost")
     if wrong := int(np.count_nonzero(costs < 0)):
         raise InputError(f"cost is negative in {wrong:,} of {len(y):,} rows; give 0 or more")
@@ -357,6 +352,7 @@ def threshold_chart(
     z = normal_quantile(level)
     best, last = cuts.best, len(cuts.rows) - 1
     return ThresholdChart(
+        *rows_of(y, codes, level),
         _table(cuts, shares, thresholds, responses, z),
         float(thresholds[best]),
         float(thresholds[possible].min()),
@@ -370,10 +366,6 @@ def threshold_chart(
             cuts.totals[best] - cuts.totals[last], z * cuts.difference_error(best, last), len(y)
         ),
         optimism,
-        len(y),
-        int(np.count_nonzero(y)),
-        len(y) if codes is None else len(names),
-        level,
         unit,
     )
 

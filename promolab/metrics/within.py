@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.metrics._inputs import check_ranking, codes_of, figure, renumbered
+from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, renumbered, rows_of
 from promolab.metrics.intervals import cluster_sums
 from promolab.metrics.ranking import Placements, auc_interval, placements_within, variance_of
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, plain
 from promolab.stats import t_quantile
-from promolab.wording import count, percent, plural
+from promolab.wording import count, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,43 +163,31 @@ def _before(values: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class AucWithin(Result):
+class AucWithin(Measured):
     """The mean of the AUCs within groups, weighted by their pairs, and the groups' own.
 
     Parameters
     ----------
-    auc, ci_low, ci_high, std_error : float
-        Share of concordant pairs among all pairs of rows of one group, with its interval.
-    n, positives, clusters : int
-        Rows and positive rows of the groups used, and independent units.
-    level : float
-        Confidence level.
+    estimate, std_error
+        Share of concordant pairs among all pairs of rows of one group with its interval, also as
+        ``auc, ci_low, ci_high``.
+    n, positives, clusters, level
+        The rows behind it, of the groups used.
     by_group : DataFrame
         ``group, auc, ci_low, ci_high, n, positives``, one row per group used, in the groups' order.
     left_out : tuple
         Groups of one class only, which have no AUC.
     """
 
-    auc: float
-    ci_low: float
-    ci_high: float
-    std_error: float
-    n: int
-    positives: int
-    clusters: int
-    level: float
+    NAME = "auc"
+
     by_group: pd.DataFrame = field(repr=False)
     left_out: tuple[Any, ...] = ()
 
     @property
-    def value(self) -> float:
-        """The AUC, under the name that all estimates share."""
-        return self.auc
-
-    @property
-    def estimate(self) -> Estimate:
-        """The AUC as an estimate."""
-        return Estimate(self.auc, self.ci_low, self.ci_high, self.n)
+    def auc(self) -> float:
+        """The mean of the groups' AUCs."""
+        return self.value
 
     def to_frame(self) -> pd.DataFrame:
         """Return `by_group`."""
@@ -207,20 +195,14 @@ class AucWithin(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return value, interval, counts and the groups left out as plain values."""
-        scalars = super().to_dict()
-        return {
-            "value": plain(self.auc),
-            **scalars,
-            "groups": len(self.by_group),
-            "left_out": [str(name) for name in self.left_out],
-        }
+        left_out = [str(name) for name in self.left_out]
+        return {**super().to_dict(), "groups": len(self.by_group), "left_out": left_out}
 
     def summary(self) -> str:
         """Say the AUC, its range over the groups and what was left out in words."""
         each = self.by_group["auc"]
         words = (
-            f"Within groups the AUC is {figure(self.auc, self.ci_low, self.ci_high)} "
-            f"({count(self.positives)} of {plural(self.n, 'row')} positive); over "
+            f"Within groups the AUC is {figure(*self.estimate.ends)} ({self.of_words}); over "
             f"{plural(len(each), 'group')} it ranges from {each.min():.3f} to "
             f"{each.max():.3f}."
         )
@@ -252,9 +234,9 @@ class AucWithin(Result):
         )
         return plots.finish(
             ax,
-            title=f"Within groups the AUC is {figure(self.auc, self.ci_low, self.ci_high)}",
-            subtitle=f"AUC by group with {percent(self.level, decimals=0)} intervals and positive "
-            f"rows · dashed: mean weighted by pairs · n = {count(self.n)}",
+            title=f"Within groups the AUC is {figure(*self.estimate.ends)}",
+            subtitle=f"AUC by group with {self.level_words} intervals and positive rows · dashed: "
+            f"mean weighted by pairs · n = {count(self.n)}",
             xlabel="AUC",
         )
 
@@ -317,14 +299,9 @@ def auc_within(
     low, high = auc_interval(auc, variance, level)
     usable = np.unique(codes[kept])
     return AucWithin(
-        auc,
-        low,
-        high,
+        *rows_of(y, customers, level),
+        Estimate(auc, low, high, len(y)),
         math.sqrt(variance.value),
-        len(y),
-        int(np.count_nonzero(y)),
-        len(y) if customers is None else int(customers.max()) + 1,
-        level,
         _by_group(y, ranked, used, names[usable], customers, level),
         tuple(plain(names[i]) for i in np.setdiff1d(np.arange(len(names)), usable)),
     )

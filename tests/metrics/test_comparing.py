@@ -33,7 +33,7 @@ def models(rows) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("metric", EVERY)
 def test_values_are_those_of_the_measure(rows, models, metric):
     result = compare(rows["y"], models, metric, cluster=rows["cluster"], draws=100)
-    table = result.table.set_index("model")
+    table = result.frame.set_index("model")
     for name, p in models.items():
         value = measure(rows["y"], p, metric, rows["cluster"])
         assert tuple(table.loc[name, ["value", "ci_low", "ci_high"]]) == (
@@ -55,11 +55,11 @@ def test_values_are_those_of_the_measure(rows, models, metric):
 def test_auc_is_delongs(rows, models):
     result = compare(rows["y"], models, cluster=rows["cluster"], group=rows["group"])
     pair = compare_auc(rows["y"], models["noisy"], models["plain"], rows["cluster"], rows["group"])
-    row = result.table.iloc[1]
+    row = result.frame.iloc[1]
     assert (row["difference"], row["std_error"]) == (pair.difference, pair.std_error)
     assert row["p_value"] == pair.p_value and result.draws == 0
     # Scaling leaves a ranking as it is.
-    assert result.table["p_value"].iloc[2] == 1
+    assert result.frame["p_value"].iloc[2] == 1
 
 
 def resampled(rows, statistic, draws=200, seed=9):
@@ -86,7 +86,7 @@ def test_errors_are_those_of_a_plain_bootstrap(rows, models):
     pair = {"a": a, "b": b}
 
     def error(metric: str) -> float:
-        return compare(y, pair, metric, cluster=cluster, draws=1500).table["std_error"].iloc[1]
+        return compare(y, pair, metric, cluster=cluster, draws=1500).frame["std_error"].iloc[1]
 
     ap = resampled(
         rows,
@@ -111,7 +111,7 @@ def test_means_have_the_error_that_a_formula_gives(rows, models):
     gaps = (models["noisy"] - y) ** 2 - (models["plain"] - y) ** 2
     sums = np.bincount(cluster, weights=gaps - gaps.mean())
     error = np.sqrt(np.square(sums).sum()) / len(y)
-    table = compare(y, models, "brier", cluster=cluster, draws=4000).table
+    table = compare(y, models, "brier", cluster=cluster, draws=4000).frame
     assert table["std_error"].iloc[1] == pytest.approx(error, rel=0.05)
 
 
@@ -122,7 +122,7 @@ def test_steps_of_a_long_list_change_little(simulated):
     coarse = {name: np.round(values, 3) for name, values in fine.items()}
     for metric in ("average_precision", "precision@0.1"):
         errors = [
-            compare(rows["y"], x, metric, cluster=rows["cluster"], draws=300).table["std_error"][1]
+            compare(rows["y"], x, metric, cluster=rows["cluster"], draws=300).frame["std_error"][1]
             for x in (fine, coarse)
         ]
         assert errors[0] == pytest.approx(errors[1], rel=0.04)
@@ -136,7 +136,7 @@ def test_groups_are_ranked_apart(rows):
     mixed = compare(y, pair, "lift@0.3", cluster=rows["cluster"], draws=100)
     assert mixed.against("shifted").ci_high < 0
     expected = lift(y, score, [0.3], group, rows["cluster"]).at(0.3).lift
-    assert apart.table["value"].tolist() == pytest.approx([expected.value] * 2)
+    assert apart.frame["value"].tolist() == pytest.approx([expected.value] * 2)
 
 
 def test_the_seed_alone_decides(rows, models):
@@ -145,9 +145,9 @@ def test_the_seed_alone_decides(rows, models):
     first = compare(rows["y"], models, "ece", cluster=rows["cluster"], draws=130, seed=3)
     with threadpoolctl.threadpool_limits(1):
         again = compare(rows["y"], models, "ece", cluster=rows["cluster"], draws=130, seed=3)
-    np.testing.assert_allclose(first.table["std_error"], again.table["std_error"], rtol=1e-9)
+    np.testing.assert_allclose(first.frame["std_error"], again.frame["std_error"], rtol=1e-9)
     other = compare(rows["y"], models, "ece", cluster=rows["cluster"], draws=130, seed=4)
-    assert first.table["std_error"][1] != other.table["std_error"][1]
+    assert first.frame["std_error"][1] != other.frame["std_error"][1]
 
 
 def test_weights_are_poisson_to_two_moments():
@@ -160,7 +160,7 @@ def test_weights_are_poisson_to_two_moments():
 def test_many_models_are_held_to_one_rate_of_false_alarms(rows):
     rng = np.random.default_rng(0)
     same = {f"m{k}": rows["p"] + 1e-3 * rng.normal(size=len(rows["y"])) for k in range(6)}
-    table = compare(rows["y"], same, "average_precision", cluster=rows["cluster"], draws=200).table
+    table = compare(rows["y"], same, "average_precision", cluster=rows["cluster"], draws=200).frame
     p, adjusted = table["p_value"].dropna(), table["p_holm"].dropna()
     order = np.argsort(p.to_numpy())
     expected = np.maximum.accumulate(np.minimum(p.to_numpy()[order] * [5, 4, 3, 2, 1], 1))
@@ -173,7 +173,7 @@ def test_bad_input_is_named(rows, models):
         compare(y, models, "logloss")
     with pytest.raises(InputError, match=r"above 0 and up to 1, such as 'lift@0\.1'"):
         compare(y, models, "lift@10")
-    with pytest.raises(InputError, match="'scald', which is none of the models; did you mean"):
+    with pytest.raises(InputError, match="reference = 'scald' is unknown; did you mean"):
         compare(y, models, reference="scald")
     with pytest.raises(InputError, match="holds 1 models"):
         compare(y, {"a": models["plain"]})
@@ -185,7 +185,7 @@ def test_bad_input_is_named(rows, models):
         compare(y, models, "brier", draws=5)
     with pytest.raises(InputError, match="noisy has 3 rows"):
         compare(y, {"plain": models["plain"], "noisy": [1, 2, 3]})
-    with pytest.raises(InputError, match="there is no model 'plan'; did you mean 'plain'"):
+    with pytest.raises(InputError, match="model = 'plan' is unknown; did you mean 'plain'"):
         compare(y, models).against("plan")
 
 
@@ -206,8 +206,8 @@ def test_one_customer_has_no_interval() -> None:
     y = rng.uniform(size=200) < p
     one = np.zeros(200)
     found = compare(y, {"a": p, "b": p**2}, "brier", cluster=one, draws=50)
-    assert found.table["difference_low"].isna().all()
-    assert found.table["verdict"].tolist() == ["reference", "no difference seen"]
+    assert found.frame["difference_low"].isna().all()
+    assert found.frame["verdict"].tolist() == ["reference", "no difference seen"]
     assert np.isnan(calibration(y, p, cluster=one).observed_expected.ci_low)
     chart = threshold_chart(y, p, 10.0, 1.0, cluster=one)
     assert np.isnan([x.ci_low for x in (chart.profit, chart.everybody, chart.gain)]).all()

@@ -97,7 +97,7 @@ def test_bad_input_is_named():
         lift([0, 1], [1, 2], "top")
     with pytest.raises(InputError, match=r"runs from 0.1 to 0.5"):
         lift([0, 1], [1, 2], [0.1, 0.5]).at(0.7)
-    with pytest.raises(InputError, match="group has 1 missing values"):
+    with pytest.raises(InputError, match="group has 1 missing value"):
         lift([0, 1], [1, 2], group=["a", None])
 
 

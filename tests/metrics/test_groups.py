@@ -19,8 +19,8 @@ def rows(simulated) -> dict[str, np.ndarray]:
 
 def test_every_figure_is_that_of_the_groups_own_rows(rows):
     result = by_group(rows["y"], rows["p"], rows["group"], rows["cluster"], METRICS)
-    assert len(result.table) == 5 * len(METRICS)
-    for row in result.table.to_dict("records"):
+    assert len(result.frame) == 5 * len(METRICS)
+    for row in result.frame.to_dict("records"):
         mine = rows["group"] == row["group"]
         value = measure(rows["y"][mine], rows["p"][mine], row["metric"], rows["cluster"][mine])
         assert (row["value"], row["ci_low"], row["ci_high"]) == pytest.approx(
@@ -30,7 +30,7 @@ def test_every_figure_is_that_of_the_groups_own_rows(rows):
         assert row["clusters"] == len(np.unique(rows["cluster"][mine])) and row["note"] == ""
     wide = result.wide()
     assert wide["group"].tolist() == [0, 1, 2, 3, 4]
-    first = result.table[result.table["metric"] == "ece"]
+    first = result.frame[result.frame["metric"] == "ece"]
     assert wide["ece_high"].tolist() == first["ci_high"].tolist()
     whole = measure(rows["y"], rows["p"], "auc", rows["cluster"])
     assert result.overall["value"].iloc[0] == whole.value
@@ -39,10 +39,10 @@ def test_every_figure_is_that_of_the_groups_own_rows(rows):
 def test_the_order_of_rows_does_not_matter(rows):
     names = np.array(["b", "a", "e", "d", "c"])[rows["group"]]
     turned = slice(None, None, -1)
-    one = by_group(rows["y"], rows["p"], names, rows["cluster"], ["brier"]).table
+    one = by_group(rows["y"], rows["p"], names, rows["cluster"], ["brier"]).frame
     two = by_group(
         rows["y"][turned], rows["p"][turned], names[turned], rows["cluster"][turned], ["brier"]
-    ).table
+    ).frame
     pd.testing.assert_frame_equal(one, two)
     assert one["group"].tolist() == ["a", "b", "c", "d", "e"]
 
@@ -55,15 +55,15 @@ def test_groups_without_a_figure_say_why(rows):
     names = np.append(np.array(["a", "none", "all", "d", "e"])[rows["group"]], "alone")
     group = pd.Categorical(names, categories=["a", "alone", "none", "all", "d", "e", "never"])
     result = by_group(y, p, group, metrics=METRICS)
-    notes = result.table.set_index(["group", "metric"])["note"]
+    notes = result.frame.set_index(["group", "metric"])["note"]
     n = (rows["group"] == 1).sum()
     assert notes["none", "auc"] == notes["none", "lift@0.2"] == f"all {n} rows are negative"
     assert notes["all", "average_precision"].endswith("rows are positive")
     assert notes["all", "lift@0.2"] == notes["none", "brier"] == ""
     assert notes["alone", "auc"] == "its one row is positive"
     assert notes["never", "brier"] == "it has no row"
-    missing = result.table["value"].isna()
-    assert (missing == (result.table["note"] != "")).all()
+    missing = result.frame["value"].isna()
+    assert (missing == (result.frame["note"] != "")).all()
     assert "Without one:" in result.summary() and "none (all" in result.summary()
     assert "without one" in str([t.get_text() for t in result.plot().texts])
     empty = by_group([0, 0], [0.1, 0.2], ["x", "y"], metrics=["auc"])
@@ -73,14 +73,14 @@ def test_groups_without_a_figure_say_why(rows):
 
 def test_scores_will_do_where_no_probability_is_asked_for(rows):
     result = by_group(rows["y"], 9 * rows["score"], rows["group"], metrics="auc")
-    assert result.metrics == ("auc",) and result.table["value"].notna().all()
+    assert result.metrics == ("auc",) and result.frame["value"].notna().all()
     with pytest.raises(InputError, match="outside"):
         by_group(rows["y"], 9 * rows["score"], rows["group"], metrics=["auc", "brier"])
-    with pytest.raises(InputError, match="name at least one, each once"):
+    with pytest.raises(InputError, match="expected at least one, each once"):
         by_group(rows["y"], rows["p"], rows["group"], metrics=[])
-    with pytest.raises(InputError, match="group has 1 missing values of 2"):
+    with pytest.raises(InputError, match="group has 1 missing value of 2"):
         by_group([0, 1], [0.1, 0.2], ["a", None])
-    with pytest.raises(InputError, match="this table has auc"):
+    with pytest.raises(InputError, match="metric = 'brier' is unknown; known: auc"):
         result.plot(metric="brier")
 
 
@@ -88,7 +88,7 @@ def test_it_draws_what_it_says(rows):
     result = by_group(rows["y"], rows["p"], rows["group"], rows["cluster"])
     ax = result.plot(metric="brier")
     shown = ax.collections[-1].get_offsets()[:, 0]
-    mine = result.table[result.table["metric"] == "brier"]
+    mine = result.frame[result.frame["metric"] == "brier"]
     np.testing.assert_allclose(shown, mine["value"])
     assert ax.get_title(loc="left").startswith("Brier score ranges from")
-    assert len(result.to_dict()["groups"]) == len(result.table)
+    assert len(result.to_dict()["groups"]) == len(result.frame)

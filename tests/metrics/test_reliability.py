@@ -97,7 +97,7 @@ def test_bad_input_is_named():
         calibration([0, 1], [0, 0])
     with pytest.raises(InputError, match="bins = 0; expected a whole number from 1 on"):
         calibration([0, 1], [0.1, 0.2], bins=0)
-    with pytest.raises(InputError, match="p has 1 missing values of 2"):
+    with pytest.raises(InputError, match="p has 1 missing value of 2"):
         calibration([0, 1], [0.1, np.nan])
 
 

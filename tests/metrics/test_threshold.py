@@ -22,14 +22,14 @@ def profit(rows, threshold, benefit=10.0, cost=2.5):
 
 def test_profit_is_a_plain_sum_and_the_best_is_the_best(rows):
     result = threshold_chart(rows["y"], rows["p"], 10, 2.5, rows["cluster"])
-    for row in result.table.iloc[1::9].to_dict("records"):
+    for row in result.frame.iloc[1::9].to_dict("records"):
         assert row["profit"] == pytest.approx(profit(rows, row["threshold"]))
         assert row["contacted"] == (rows["p"] >= row["threshold"]).sum()
         assert row["responses"] == rows["y"][rows["p"] >= row["threshold"]].sum()
     every = [profit(rows, threshold) for threshold in rows["p"]]
     assert result.profit.value == pytest.approx(max(every))
     assert profit(rows, result.threshold) == pytest.approx(max(every))
-    first, last = result.table.iloc[0], result.table.iloc[-1]
+    first, last = result.frame.iloc[0], result.frame.iloc[-1]
     assert (first["threshold"], first["profit"], first["profit_high"]) == (np.inf, 0, 0)
     assert last["profit"] == result.everybody.value == pytest.approx(profit(rows, 0))
     assert result.gain.value == pytest.approx(result.profit.value - result.everybody.value)
@@ -96,7 +96,7 @@ def test_where_no_contact_pays():
 
 def test_ties_are_contacted_together():
     result = threshold_chart([1, 1, 1, 0], [0.5, 0.5, 0.2, 0.2], 2, 1)
-    assert result.table["contacted"].tolist() == [0, 2, 4]
+    assert result.frame["contacted"].tolist() == [0, 2, 4]
     assert result.threshold == 0.5  # as good as all four, with fewer contacts
 
 
@@ -110,19 +110,19 @@ def test_bad_input_is_named(rows):
         threshold_chart(y, p, np.nan, 1)
     with pytest.raises(InputError, match=r"benefit has values up to 1e\+200; give amounts up to"):
         threshold_chart(y, p, 1e200, 1)
-    with pytest.raises(InputError, match="give 'contacted' or 'threshold'"):
+    with pytest.raises(InputError, match="by = 'rank' is unknown; known: contacted, threshold"):
         threshold_chart(y, p, 10, 1).plot(by="rank")
 
 
 def test_it_draws_what_it_says(rows):
     result = threshold_chart(rows["y"], rows["p"], 10, 2.5, rows["cluster"], unit="EUR")
     ax = result.plot()
-    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.table["profit"])
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.frame["profit"])
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert words[-2:] == ["contact everybody", "contact nobody"]
     assert "EUR" in ax.get_title(loc="left") and "not in effects" in result.summary()
     by = result.plot(by="threshold")
-    np.testing.assert_array_equal(by.lines[0].get_xdata(), result.table["threshold"].iloc[1:])
+    np.testing.assert_array_equal(by.lines[0].get_xdata(), result.frame["threshold"].iloc[1:])
 
 
 def test_few_customers_count_as_a_sample():

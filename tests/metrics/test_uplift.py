@@ -473,7 +473,7 @@ def test_an_impossible_arm_has_no_score():
         ({"y": [1.0, np.nan, 0, 1]}, "missing or infinite"),
         ({"y": ["a", "b", "c", "d"]}, "not numeric"),
         ({"treated": [1, 1, 1, 1]}, "treated is 1 in all"),
-        ({"treated": [0, 1, 2, 1]}, "code the label as 0 and 1"),
+        ({"treated": [0, 1, 2, 1]}, "expected 0 and 1"),
         ({"treated": [0, 1, 1]}, "treated has 3 rows"),
         ({"score": [1, 2, 3]}, "score has 3 rows"),
         ({"score": [1, 2, 3, np.nan]}, "missing"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.checks import level_of
+from promolab.checks import labels_of, level_of, numbers_of
 from promolab.errors import InputError
-from promolab.metrics._inputs import check_labels, check_scores, codes_of
+from promolab.metrics._inputs import codes_of
 from promolab.metrics.uplift.scores import aipw_scores, checked_outcome, checked_propensity
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def check_uplift(
         return UpliftRows(None, None, values, codes, units, level)
     if y is None or treated is None:
         raise InputError("y or treated is None; give both, or ready scores as gamma")
-    outcome, arm = checked_outcome(y), check_labels(treated, "treated")
+    outcome, arm = checked_outcome(y), labels_of("treated", treated)
     check_arms(arm, len(outcome))
     codes, names = codes_of(cluster, len(outcome), "cluster")
     units = len(outcome) if codes is None else len(names)
@@ -138,7 +138,7 @@ def check_arms(treated: np.ndarray, n: int) -> None:
 
 def check_uplift_score(score: ArrayLike, n: int, name: str = "score") -> np.ndarray:
     """Return a score per row as float64."""
-    return np.asarray(check_scores(score, n, name), dtype=np.float64)
+    return np.asarray(numbers_of(name, score, n), dtype=np.float64)
 
 
 @dataclass(frozen=True)

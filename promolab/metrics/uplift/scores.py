@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.checks import labels_of
 from promolab.errors import InputError
-from promolab.metrics._inputs import check_labels
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -123,7 +123,7 @@ def _check_chances(chances: np.ndarray) -> None:
 
 def _arm_codes(treated: ArrayLike, n: int, arms: int) -> np.ndarray:
     if arms == 2 and np.ndim(treated) == 1:
-        codes = check_labels(treated, "treated").astype(np.int64)
+        codes = labels_of("treated", treated).astype(np.int64)
     else:
         codes = np.asarray(treated)
         if codes.ndim != 1 or codes.dtype.kind not in "iub":
