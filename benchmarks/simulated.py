@@ -85,7 +85,7 @@ def promises() -> Iterator[Row]:
 
 def make(customers: int, folder: Path) -> dict[str, Any]:
     """Make a shop and return what that took."""
-    from promolab.sources.simulated_shop import simulated
+    from promolab.sources.opening import simulated
 
     begun = time.perf_counter()
     shop = simulated(customers=customers, weeks=WEEKS, folder=folder)
@@ -106,7 +106,7 @@ def facts(
     """
     import pandas as pd
 
-    from promolab.sources.simulated_shop import simulated
+    from promolab.sources.opening import simulated
 
     shop = simulated(customers=customers, weeks=weeks, seed=seed, variant=variant)
     world = shop.truth.world

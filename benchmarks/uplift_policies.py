@@ -48,8 +48,8 @@ def policy(
     from promolab.effects.learners.makers import maker_of
     from promolab.effects.learners.rows import Design
     from promolab.features import decisions_experiment
-    from promolab.simulated.yardsticks import attainable_oracle, chosen, latent_oracle
-    from promolab.sources.simulated_shop import simulated
+    from promolab.simulated.truth import attainable_oracle, chosen, latent_oracle
+    from promolab.sources.opening import simulated
 
     weeks = 5 * rounds + 6
     shop = simulated(customers=customers, weeks=weeks, kinds="coupon", exploration=1.0, seed=seed)

@@ -8,8 +8,8 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.metrics.intervals import part_of_total
-from promolab.profiles import STAGES, life_stages
-from promolab.profiles.stages import lapse_days
+from promolab.profiles import life_stages
+from promolab.profiles.stages import STAGES, lapse_days
 
 
 def frame(**columns) -> pd.DataFrame:

@@ -1,14 +1,3 @@
-from .later import known_by
-from .quarantine import FLAGS, ODD_TIMES, QUARANTINE_RULES, Flag, clean
-from .report import CleaningReport, LeftOut
+from .quarantine import FLAGS, QUARANTINE_RULES, clean, known_by
 
-__all__ = [
-    "FLAGS",
-    "ODD_TIMES",
-    "QUARANTINE_RULES",
-    "CleaningReport",
-    "Flag",
-    "LeftOut",
-    "clean",
-    "known_by",
-]
+__all__ = ["FLAGS", "QUARANTINE_RULES", "clean", "known_by"]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
-from functools import partial
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from promolab import display
 from promolab.contract.personal import personal_columns
 from promolab.contract.personal_looks import looks_personal
-from promolab.contract.rules import ROW_RULES, Context, Rule, columns_of, context_of, hash_of
+from promolab.contract.rules import ROW_RULES, Context, columns_of, context_of, hash_of
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES, Column
 from promolab.errors import nearest
@@ -28,7 +27,9 @@ __all__ = [
     "Checks",
     "Finding",
     "check",
+    "example_rows",
     "lacking",
+    "rows_of",
     "structure",
     "unknown_words",
     "unmatched",
@@ -294,9 +295,9 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
         if name not in TABLES:
             continue
         table = _with_first_response(shop, name, broken)
-        measures = [] if name in broken else list(_measures(shop, name, context, broken))
+        measures = [] if name in broken else list(_measures(shop, name, table, context, broken))
         query = {"rows": table.count()}
-        query |= {f"m{i}": measure.rows(table) for i, measure in enumerate(measures)}
+        query |= {f"m{i}": measure.rows for i, measure in enumerate(measures)}
         values = table.aggregate(**query).to_pyarrow().to_pylist()[0]
         counts[name] = int(values["rows"])
         if counts[name] == 0:
@@ -400,127 +401,97 @@ def _id_differs(shop: Shop, name: str, column: Column) -> list[Finding]:
 
 @dataclass(frozen=True)
 class _Measure:
-    """Rows that a check concerns, as an aggregate of the table's one query."""
+    """One check of a table: the rows that are bad, or rows more than what should tell them apart.
+
+    Its number is an aggregate of the table's one query.
+    """
 
     check: str
     level: Level
-    rows: Callable[[Any], Any]
     sentence: str
+    bad: Any = None
+    alike: Any = None
     only_if_all: bool = False
     refers: tuple[str, Any] | None = None  # a column of ids, and the ids of the other table
 
+    @property
+    def rows(self) -> Any:
+        """How many rows the check concerns."""
+        if self.bad is not None:
+            return self.bad.fill_null(False).sum()
+        return self.alike.count() - self.alike.nunique()
 
-def _where(condition: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return partial(_rows_where, condition)
 
+def _measures(
+    shop: Shop, name: str, table: Any, context: Context, broken: set[str]
+) -> Iterator[_Measure]:
+    """Yield the checks of a table, which holds the first response where exposures have one."""
+    import ibis
 
-def _rows_where(condition: Callable[[Any], Any], table: Any) -> Any:
-    return condition(table).fill_null(False).sum()
-
-
-def _measures(shop: Shop, name: str, context: Context, broken: set[str]) -> Iterator[_Measure]:
-    table = shop.tables[name]
     yield from _by_rule(name, table, context)
     yield from _by_range(name, table)
-    yield from _by_reference(shop, name, broken)
+    yield from _by_reference(shop, name, table, broken)
     yield _Measure(
         "duplicate",
         "warn",
-        lambda t: t.count() - hash_of(t, table.columns).nunique(),
         f"{name} has {{n}} rows that are equal to another in every column; one of each is kept",
+        alike=hash_of(table, shop.tables[name].columns),
     )
     if name == "events" and "amount" in table.columns:
-        empty = _where(lambda t: t.amount.isnull())
-        yield _Measure("no_amount", "warn", empty, NO_AMOUNT, only_if_all=True)
-    key = TABLES[name].key
-    if key:
-        yield _Measure(
-            "repeated_key",
-            "warn",
-            lambda t: t[key[0]].count() - t[key[0]].nunique(),
-            f"{name} has {{n}} rows more than values of {key[0]}, which must name one row each",
+        yield _Measure("no_amount", "warn", NO_AMOUNT, table.amount.isnull(), only_if_all=True)
+    for key in TABLES[name].key:
+        sentence = f"{name} has {{n}} rows more than values of {key}, which must name one row each"
+        yield _Measure("repeated_key", "warn", sentence, alike=table[key])
+    if _FIRST in table.columns:
+        sentence = (
+            "exposures has {n} rows later than the customer's first response to that promotion"
         )
-    if name == "exposures" and "responses" in shop.tables and "responses" not in broken:
-        yield _Measure(
-            "exposed_after_response",
-            "note",
-            _where(lambda t: t.ts > t[_FIRST]),
-            "exposures has {n} rows later than the customer's first response to that promotion",
-        )
+        yield _Measure("exposed_after_response", "note", sentence, table.ts > table[_FIRST])
+    if name == "events":
+        found = [rule.any_broken(name, table, context) for rule in ROW_RULES]
+        bad = ibis.or_(*[each for each in found if each is not None])
+        sentence = f"no row of {name} is left: every one of its {{n}} rows breaks a rule"
+        yield _Measure("all_rows_bad", "stop", sentence, bad, only_if_all=True)
 
 
-def _by_rule(name: str, table: ir.Table, context: Context) -> Iterator[_Measure]:
+def _by_rule(name: str, table: Any, context: Context) -> Iterator[_Measure]:
     for rule in ROW_RULES:
         for column in rule.columns(name, table):
             values = ", ".join(TABLES[name][column].values)
-            yield _Measure(
-                rule.name,
-                "warn",
-                _where(partial(_broken, rule, name, column, context)),
-                rule.sentence.replace("{column}", f"{name}.{column}").replace("{values}", values),
-            )
-
-    def breaks_any(t: Any) -> Any:
-        import ibis
-
-        found = [rule.any_broken(name, t, context) for rule in ROW_RULES]
-        return ibis.or_(*[each for each in found if each is not None])
-
-    if name == "events":
-        sentence = f"no row of {name} is left: every one of its {{n}} rows breaks a rule"
-        yield _Measure("all_rows_bad", "stop", _where(breaks_any), sentence, only_if_all=True)
+            sentence = rule.sentence.replace("{column}", f"{name}.{column}")
+            sentence = sentence.replace("{values}", values)
+            bad = rule.broken(name, table, column, context)
+            yield _Measure(rule.name, "warn", sentence, bad)
 
 
-def _broken(rule: Rule, name: str, column: str, context: Context, table: Any) -> Any:
-    return rule.broken(name, table, column, context)
-
-
-def _by_range(name: str, table: ir.Table) -> Iterator[_Measure]:
+def _by_range(name: str, table: Any) -> Iterator[_Measure]:
     for column in TABLES[name]:
         # Events have rules of their own: what is wrong for a purchase is right for a return.
-        if column.name not in table.columns or name == "events":
+        if column.name not in table.columns or name == "events" or column.low is None:
             continue
-        if column.low is not None or column.high is not None:
-            high = f" to {column.high:g}" if column.high is not None else " or more"
-            yield _Measure(
-                "out_of_range",
-                "warn",
-                _where(partial(_out_of_range, column)),
-                f"{name}.{column.name} has {{n}} values outside its range, {column.low:g}{high}",
-            )
+        value = table[column.name]
+        bad, high = value < column.low, " or more"
+        if column.high is not None:
+            # NaN too: the engine takes it for the greatest number.
+            bad, high = bad | (value > column.high), f" to {column.high:g}"
+        sentence = f"{name}.{column.name} has {{n}} values outside its range, {column.low:g}{high}"
+        yield _Measure("out_of_range", "warn", sentence, bad)
 
 
-def _out_of_range(column: Column, table: Any) -> Any:
-    import ibis
-
-    value = table[column.name]
-    ends = []
-    if column.low is not None:
-        ends.append(value < column.low)
-    if column.high is not None:
-        ends.append(value > column.high)  # NaN too: the engine takes it for the greatest number
-    return ibis.or_(*ends)
-
-
-def _not_in(column: str, known: Any, table: Any) -> Any:
-    return table[column].notin(known)
-
-
-def _by_reference(shop: Shop, name: str, broken: set[str]) -> Iterator[_Measure]:
-    for column in columns_of(name, shop.tables[name], *[c.name for c in TABLES[name]]):
+def _by_reference(shop: Shop, name: str, table: Any, broken: set[str]) -> Iterator[_Measure]:
+    for column in columns_of(name, table, *[c.name for c in TABLES[name]]):
         other = TABLES[name][column].references
         if other in ("", "promotions", name) or other not in shop.tables or other in broken:
             continue
         key = TABLES[other].key[0]
-        level: Level = "note" if other == "customers" else "warn"
         known = shop.tables[other]
         known = known.filter(known[key].notnull())[key]
         yield _Measure(
             f"unknown_{key.removesuffix('_id')}",
-            level,
-            _where(partial(_not_in, column, known)),
+            "note" if other == "customers" else "warn",
             f"{name}.{column} names in {{n}} rows what the table {other} does not have; "
             "the rows are kept",
+            table[column].notin(known),
             refers=(column, known),
         )
 
@@ -540,3 +511,109 @@ def _with_first_response(shop: Shop, name: str, broken: set[str]) -> Any:
     by = ["promotion_id", "customer_id"]
     first = shop.tables["responses"].group_by(by).aggregate(**{_FIRST: lambda t: t.ts.min()})
     return table.left_join(first, by).select(*[table[c] for c in table.columns], first[_FIRST])
+
+
+def example_rows(
+    shop: Shop, finding: Finding, most: int = 5, now: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Return rows that a check found, in the contract's columns and the first in their order.
+
+    Parameters
+    ----------
+    shop : Shop
+        The shop that was checked.
+    finding : Finding
+        What `promolab.contract.checks.check` found in it.
+    most : int
+        Rows to return.
+    now : datetime, optional
+        The clock that the check went by; by default the present.
+
+    Returns
+    -------
+    list of dict
+        Column to value; empty where the check is not about rows. Rows equal to each other, or with
+        one key, stand together.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> from promolab.contract.settings import Settings
+    >>> from promolab.contract.shop import Shop
+    >>> when = pd.to_datetime(["2017-03-01", None])
+    >>> events = pd.DataFrame({"customer_id": ["A", "B"], "ts": when, "kind": "view"})
+    >>> con = ibis.duckdb.connect()
+    >>> shop = Shop({"events": con.create_table("events", events)}, Settings(zone="UTC"))
+    >>> shop.check().findings[0].check
+    'missing_key'
+    >>> example_rows(shop, shop.check().findings[0])
+    [{'customer_id': 'B', 'ts': None, 'kind': 'view'}]
+    """
+    if finding.rows == 0 or finding.table not in shop.tables:
+        return []
+    found = _failing(shop, finding, now)
+    if found is None:
+        return []
+    there = shop.tables[finding.table].columns
+    columns = [column.name for column in TABLES[finding.table] if column.name in there]
+    first = [name for name in (_TWINS,) if name in found.columns]
+    rows = found.order_by([*first, *columns]).limit(most).select(*columns)
+    return rows_of(rows.to_pyarrow())
+
+
+_TWINS = "_twins"
+
+
+def _failing(shop: Shop, finding: Finding, now: datetime | None) -> ir.Table | None:
+    broken = {found.table for found in structure(shop)}
+    name = finding.table
+    if name in broken:
+        return None
+    context = context_of(shop, now)
+    if "promotions" in broken:
+        context = context.with_promotions(None)
+    table = _with_first_response(shop, name, broken)
+    for measure in _measures(shop, name, table, context, broken):
+        # The same check may be of another column, and add to its sentence which words they are.
+        said = counted(measure.sentence, finding.rows)
+        if measure.check == finding.check and finding.sentence.startswith(said):
+            if measure.alike is not None:
+                return _alike(table, measure.alike)
+            failing = table.filter(measure.bad.fill_null(False))
+            return failing.drop(_FIRST) if _FIRST in failing.columns else failing
+    return None
+
+
+def _alike(table: ir.Table, value: Any) -> ir.Table:
+    """Return the rows of the first few values that several rows share."""
+    marked = table.mutate(**{_TWINS: value})
+    sizes = marked.group_by(_TWINS).aggregate(n=marked.count())
+    shared = sizes.filter(sizes.n > 1, sizes[_TWINS].notnull())
+    few = shared.order_by(_TWINS).limit(2).select(_TWINS)
+    return marked.semi_join(few, _TWINS)
+
+
+def rows_of(found: Any) -> list[dict[str, Any]]:
+    """Return the rows of an Arrow table; an engine's times reach further than Python's.
+
+    Parameters
+    ----------
+    found : pyarrow.Table
+        A few rows.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> rows_of(pa.table({"ts": pa.array([-(10**17)], pa.timestamp("us"))}))
+    [{'ts': datetime.datetime(1, 1, 1, 0, 0)}]
+    """
+    columns = {name: [_value(each) for each in found[name]] for name in found.column_names}
+    return [{name: columns[name][i] for name in columns} for i in range(found.num_rows)]
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        kind = date if str(scalar.type).startswith("date") else datetime
+        return kind.min if scalar.value < 0 else kind.max

@@ -23,7 +23,7 @@ from promolab.contract.personal_looks import (
     is_one_of_each,
     is_owner,
 )
-from promolab.contract.settings import Settings, toml_line
+from promolab.contract.settings import Settings
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES
 from promolab.errors import DataError, InputError, nearest
@@ -37,8 +37,6 @@ __all__ = [
     "Attributes",
     "PersonalColumns",
     "attributes_in",
-    "declaration",
-    "declared_in",
     "personal_columns",
     "personal_in",
     "personal_in_customers",
@@ -433,7 +431,7 @@ def attributes_in(
     """
     known = {column.name for column in TABLES["customers"]} | {"flags"}
     personal = personal_in_customers(customers) if personal is None else personal
-    declared = declared_in(settings)
+    declared = settings.declared if settings else frozenset()
     others = [c for c in customers.columns if c not in known and c not in personal]
     asked = [c for c in others if c not in declared]
     least = {column: _least_shared(customers, column) for column in asked}
@@ -480,7 +478,7 @@ def pooled_values(
     """
     import ibis
 
-    declared = declared_in(settings)
+    declared = settings.declared
     made: dict[str, Any] = {}
     for name in columns:
         value = customers[name]
@@ -489,28 +487,6 @@ def pooled_values(
             value = ibis.ifelse(value.notnull() & ~shared, _OTHER, value)
         made[name] = value
     return made
-
-
-def declared_in(settings: Settings | None) -> frozenset[str]:
-    """Return the names that ``[customers.attributes]`` of a shop's settings declares."""
-    said = settings.mapping.get("customers", {}) if settings is not None else {}
-    sections = said if isinstance(said, list) else [said]
-    return frozenset(name for section in sections for name in section.get("attributes", {}))
-
-
-def declaration(names: Iterable[str]) -> str:
-    """Return the section of a ``shop.toml`` that declares columns under their own names.
-
-    Examples
-    --------
-    >>> print(declaration(["age"]))
-    <BLANKLINE>
-    [customers.attributes]
-    age = "age"
-    <BLANKLINE>
-    """
-    lines = [toml_line(name, name) for name in names]
-    return "\n".join(["", "[customers.attributes]", *lines, ""]) if lines else ""
 
 
 def _and(names: Iterable[str]) -> str:

@@ -19,11 +19,9 @@ __all__ = [
     "TIME_NAMES",
     "as_whole",
     "counts_up",
-    "names_a_result",
     "names_a_thing",
     "names_an_id",
     "role_of",
-    "tells_units_apart",
     "with_kinds",
 ]
 
@@ -39,14 +37,6 @@ THINGS = frozenset(
     | {"member", "order", "phone", "postcode", "product", "promotion", "shopper", "sku", "store"}
     | {"user", "zip", "zipcode", "zip_code"}
 )
-_AFTERWARDS = frozenset(
-    {"after", "afterward", "afterwards", "during", "endline", "followup", "following", "future"}
-    | {"later", "next", "outcome", "post", "subsequent"}
-)
-_NOT_AFTERWARDS = re.compile(r"post[\s_.-]?(code|al|office|box)", re.IGNORECASE)
-_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-FEWEST = 20
-"""Values from which on numbers that are all different say something about what they are."""
 
 
 def names_an_id(name: str) -> bool:
@@ -69,19 +59,6 @@ def names_a_thing(name: str) -> bool:
     ['Campaign', 'zip']
     """
     return name.lower() in THINGS
-
-
-def names_a_result(name: str) -> bool:
-    """Whether a name is that of something measured after a decision.
-
-    Examples
-    --------
-    >>> names = ["trans_after", "post_spend", "visitsAfter", "follow-up", "postcode", "post_code"]
-    >>> [name for name in names if names_a_result(name)]
-    ['trans_after', 'post_spend', 'visitsAfter', 'follow-up']
-    """
-    parts = [part.lower() for part in _PARTS.findall(_NOT_AFTERWARDS.sub("", name))]
-    return bool(_AFTERWARDS.intersection(parts)) or {"follow", "up"} <= set(parts)
 
 
 def counts_up(values: np.ndarray) -> bool:
@@ -113,39 +90,6 @@ def as_whole(column: pd.Series) -> pd.Series:
     values = column.to_numpy(dtype=float, na_value=np.nan)
     fits = np.isfinite(values) & (np.abs(values) < 2**53)
     return column.astype("int64") if fits.all() and (values == np.floor(values)).all() else column
-
-
-def tells_units_apart(column: pd.Series, unit: pd.Series) -> bool:
-    """Whether whole numbers differ from row to row, or are one per unit, as ids are.
-
-    Parameters
-    ----------
-    column : Series
-        Numbers; those that are missing are left aside.
-    unit : Series
-        Whom each row is about.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> card, member = pd.Series([901, 733, 815] * 10), pd.Series(["a", "b", "c"] * 10)
-    >>> tells_units_apart(pd.Series(range(30)), member), tells_units_apart(card % 2, member)
-    (True, False)
-    """
-    import pandas as pd
-
-    known = column.notna().to_numpy()
-    values = column[known].to_numpy(dtype=float)
-    if len(values) < FEWEST or not np.isfinite(values).all() or (values != np.floor(values)).any():
-        return False
-    different = len(np.unique(values))
-    if different == len(values):
-        return True
-    units = unit.to_numpy()[known]
-    pairs = pd.DataFrame({"value": values, "unit": units})
-    return different == pairs["unit"].nunique() >= FEWEST and (
-        len(pairs.drop_duplicates()) == different
-    )
 
 
 def with_kinds(frame: pd.DataFrame, kinds: Mapping[str, str] | None) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
@@ -129,8 +129,20 @@ class Settings:
         )
         return opened, closed
 
-    def to_toml(self) -> str:
+    @property
+    def declared(self) -> frozenset[str]:
+        """Names that ``[customers.attributes]`` declares."""
+        said = self.mapping.get("customers", {})
+        sections = said if isinstance(said, list) else [said]
+        return frozenset(name for section in sections for name in section.get("attributes", {}))
+
+    def to_toml(self, declared: Iterable[str] = ()) -> str:
         """Write the settings as the text of a ``shop.toml``; `mapping` is the source's, and left.
+
+        Parameters
+        ----------
+        declared : iterable of str
+            Attributes of customers to declare, under their own names.
 
         Examples
         --------
@@ -149,6 +161,8 @@ class Settings:
         for name, section in self.operations.items():
             lines += ["", f"[{_toml_key(name)}]"]
             lines += [toml_line(key, value) for key, value in section.items()]
+        attributes = [toml_line(name, name) for name in declared]
+        lines += ["", "[customers.attributes]", *attributes] if attributes else []
         return "\n".join(lines) + "\n"
 
 

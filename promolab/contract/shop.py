@@ -210,6 +210,19 @@ class Shop:
         tables = {name: table.drop(*personal.of(name)) for name, table in self.tables.items()}
         return self.with_tables(tables, left_out=(*self.left_out, *personal.sentences()))
 
+    def personal_in(self, name: str, *, kept: bool = False) -> list[str]:
+        """Return the personal columns of a table; on request those of ``keep_personal`` as well."""
+        from promolab.contract.personal import personal_in
+
+        return personal_in(self, name, kept=kept)
+
+    def require_readable(self) -> None:
+        """Raise a DataError that says what makes tables unreadable, if something does."""
+        from promolab.contract.checks import structure
+
+        if problems := structure(self):
+            raise DataError("; ".join(problem.sentence for problem in problems))
+
     def with_tables(self, tables: Mapping[str, ir.Table], **changes: Any) -> Shop:
         """Return this shop with other tables."""
         return replace(self, tables=dict(tables), **changes)

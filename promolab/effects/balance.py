@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.contract import names_a_result
 from promolab.effects.identification import ASSUMED, NOTABLE, Check, p_words, signed, spoken
 from promolab.effects.means import wald
 from promolab.metrics import auc_alone, r_squared_alone
@@ -363,3 +363,24 @@ def _what_to_do(experiment: Experiment, doubted: list[str]) -> str:
 
 def _listed(signs: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(signs[:-1]), signs[-1]]))
+
+
+_AFTERWARDS = frozenset(
+    {"after", "afterward", "afterwards", "during", "endline", "followup", "following", "future"}
+    | {"later", "next", "outcome", "post", "subsequent"}
+)
+_NOT_AFTERWARDS = re.compile(r"post[\s_.-]?(code|al|office|box)", re.IGNORECASE)
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def names_a_result(name: str) -> bool:
+    """Whether a name is that of something measured after a decision.
+
+    Examples
+    --------
+    >>> names = ["trans_after", "post_spend", "visitsAfter", "follow-up", "postcode", "post_code"]
+    >>> [name for name in names if names_a_result(name)]
+    ['trans_after', 'post_spend', 'visitsAfter', 'follow-up']
+    """
+    parts = [part.lower() for part in _PARTS.findall(_NOT_AFTERWARDS.sub("", name))]
+    return bool(_AFTERWARDS.intersection(parts)) or {"follow", "up"} <= set(parts)

@@ -1,25 +1,14 @@
+from .addresses import is_url as is_url
 from .addresses import scrubbed as scrubbed
-from .connection import (
-    connect_url,
-    engine_errors,
-    is_url,
-    list_their_tables,
-    read_their_table,
-    sentence,
-    shown,
-    write_parquet,
-)
+from .addresses import sentence as sentence
+from .addresses import shown as shown
+from .connection import connect_url as connect_url
+from .connection import engine_errors as engine_errors
+from .connection import list_their_tables as list_their_tables
+from .connection import read_their_table as read_their_table
+from .connection import write_parquet as write_parquet
 from .engine import connect as connect
 from .engine import quote as quote
 from .engine import scratch as scratch
 
-__all__ = [
-    "connect_url",
-    "engine_errors",
-    "is_url",
-    "list_their_tables",
-    "read_their_table",
-    "sentence",
-    "shown",
-    "write_parquet",
-]
+__all__: list[str] = []

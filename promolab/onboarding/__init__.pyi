@@ -1,3 +1,3 @@
-from .proposed import Proposal, propose, write_proposal
+from .proposed import propose, write_proposal
 
-__all__ = ["Proposal", "propose", "write_proposal"]
+__all__ = ["propose", "write_proposal"]

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promolab.contract import EVENT_KINDS
-from promolab.onboarding.column_traits import Convention
-from promolab.onboarding.guesses import Choice
+from promolab.contract import TABLES
+from promolab.onboarding.guesses import Choice, Convention
 from promolab.onboarding.table_guesses import ask, is_empty, number_in, prefixes_in, words_in
 from promolab.sources import STATUS_DONE, key, kind_of_word, table_rank
 from promolab.wording import count, plural
@@ -130,7 +129,7 @@ def kind_of_events(choice: Choice, how: Convention, skip: tuple[str, ...] = ()) 
         value, kinds, check = values_of_kind(choice, pick.name, skip)
         if kinds:
             why = f"by {pick.by}; " + listed([f"{k} {count(n)}" for k, n in kinds.items()])
-            if skip and set(skip) & set(EVENT_KINDS):
+            if skip and set(skip) & set(TABLES["events"]["kind"].values):
                 check = f"its purchases are left to the table of orders; {check}".rstrip("; ")
             alike = value == pick.name and pick.name.lower() == "kind"
             return Line("kind", None if alike else value, why, check)

@@ -5,16 +5,322 @@ A guess by name has to stand before the content: a time must be readable as one,
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from promolab.contract import TABLES, Column
-from promolab.onboarding.column_traits import Look, clock_of, look_at, numbers_of, times_of
 from promolab.onboarding.inventory import Theirs
-from promolab.sources import column_rank, key, kind_of_word, table_rank
+from promolab.sources import CURRENCIES, column_rank, key, kind_of_word, table_rank
 
-__all__ = ["Choice", "Pick", "choose_columns", "choose_tables", "is_id"]
+__all__ = [
+    "CONVENTIONS",
+    "Choice",
+    "Convention",
+    "Look",
+    "Pick",
+    "TimeLook",
+    "choose_columns",
+    "choose_tables",
+    "clock_of",
+    "is_id",
+    "look_at",
+    "numbers_of",
+    "times_of",
+]
+
+
+SAMPLE_ROWS = 10_000
+SAMPLE_CELLS = 2_000_000
+DIFFERENT = 1_000
+"""Different values of a column that are looked at."""
+
+_ISO = re.compile(
+    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?"
+)
+_ISO_UTC = re.compile(r"\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{2}:\d{2} UTC")
+_ISO_ZONE = re.compile(r".*:.*(Z|[+-]\d{2}(:?\d{2})?)")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
+_LIKE_A_DATE = re.compile(
+    r"\d{1,2}[-./ ]\d{1,2}[-./ ]\d{2,4}.*|\d{4}[.年]\s*\d.*"
+    r"|\d{1,2}[-./ ]?[A-Za-z]{3,9}[-./, ]*\d{2,4}.*|([A-Za-z]{3,9},? ){1,2}\d{1,2},? .*"
+)
+_DATES = (
+    *("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d %m %Y"),
+    *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%Y.%m.%d", "%Y年%m月%d日"),
+    *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d%b%Y", "%d %B %Y"),
+    *("%b %d, %Y", "%b %d %Y", "%B %d, %Y", "%a %b %d %Y"),
+)
+_CLOCKS = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", ":%H:%M:%S"),
+    *("T%H:%M:%S", ", %H:%M", ", %H:%M:%S", " %H:%M:%S %z", " %H:%M %z"),
+)
+_DAY_FIRST = {"%d/%m": "%m/%d", "%d-%m": "%m-%d", "%d.%m": "%m.%d"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """One column of theirs, in a sample.
+
+    Parameters
+    ----------
+    name : str
+        The column's.
+    type : ibis DataType
+        Its type where it lies.
+    rows, filled, distinct : int
+        Sampled rows, those that are not empty, and different values.
+    values : tuple of str
+        Up to 1,000 different values in the order of the rows, as text, without spaces around them.
+    """
+
+    name: str
+    type: Any
+    rows: int
+    filled: int
+    distinct: int
+    values: tuple[str, ...]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column is text where it lies."""
+        return bool(self.type.is_string())
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether hardly a value occurs twice."""
+        return self.filled > 0 and self.distinct >= 0.98 * self.filled
+
+
+@dataclass(frozen=True)
+class TimeLook:
+    """A way in which all sampled values can be read as times.
+
+    Parameters
+    ----------
+    format : str, optional
+        As ``shop.toml`` writes it; None where it needs none.
+    zoned : bool
+        Whether each value is an instant: with a zone, or counted from 1970.
+    has_clock : bool
+        Whether there is a time of day.
+    """
+
+    format: str | None
+    zoned: bool = False
+    has_clock: bool = True
+
+    @property
+    def twin(self) -> str | None:
+        """The same format with day and month exchanged, None where there is none."""
+        for day_first, month_first in _DAY_FIRST.items():
+            for ours, other in ((day_first, month_first), (month_first, day_first)):
+                if self.format and self.format.startswith(ours):
+                    return self.format.replace(ours, other)
+        return None
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How numbers are written."""
+
+    decimal: str = "."
+    thousands: str = ""
+    symbol: str = ""
+
+    def keys(self) -> dict[str, str]:
+        """Return what ``shop.toml`` has to say of it."""
+        said = {"decimal": self.decimal, "thousands": self.thousands, "symbol": self.symbol}
+        return {k: v for k, v in said.items() if v != ("." if k == "decimal" else "")}
+
+
+CONVENTIONS = tuple(
+    Convention(*each)
+    for each in ((".", ""), (",", ""), (".", ","), (",", "."), (".", "'"), (",", " "), (".", " "))
+)
+"""Ways of writing numbers, the plainest first."""
+
+
+def look_at(table: Any) -> list[Look]:
+    """Look at a sample of a table.
+
+    Parameters
+    ----------
+    table : ibis Table
+        On any engine.
+
+    Returns
+    -------
+    list of Look
+        In the order of the columns.
+    """
+    import pyarrow.compute as pc
+
+    names = list(table.columns)
+    rows = max(100, min(SAMPLE_ROWS, SAMPLE_CELLS // max(len(names), 1)))
+    sample = table.select(**{n: table[n].cast("string") for n in names}).limit(rows).to_pyarrow()
+    looks = []
+    for name, kind in table.schema().items():
+        column = pc.utf8_trim_whitespace(sample[name].combine_chunks().cast("string"))
+        column = column.filter(pc.fill_null(pc.not_equal(column, ""), False))
+        different = column.unique()
+        values = tuple(different[:DIFFERENT].to_pylist())
+        looks.append(Look(name, kind, sample.num_rows, len(column), len(different), values))
+    return looks
+
+
+@functools.lru_cache(maxsize=2048)
+def times_of(look: Look) -> tuple[TimeLook, ...]:
+    """Return each way in which all sampled values can be read as times; none if they are none.
+
+    Parameters
+    ----------
+    look : Look
+        A column.
+
+    Examples
+    --------
+    >>> import ibis.expr.datatypes as dt
+    >>> days = Look("day", dt.string, 2, 2, 2, ("13/01/2024 9:05", "02/01/2024 17:30"))
+    >>> [each.format for each in times_of(days)]
+    ['%d/%m/%Y %H:%M']
+    """
+    kind, values = look.type, look.values
+    if kind.is_timestamp():
+        return (TimeLook(None, zoned=kind.timezone is not None),)
+    if kind.is_date():
+        return (TimeLook(None, has_clock=False),)
+    if not values or not (kind.is_string() or kind.is_numeric()) or kind.is_boolean():
+        return ()
+    if _all(values, re.compile(r"\d+(\.\d*)?").fullmatch):
+        return tuple(_counted(look))
+    if not kind.is_string():
+        return ()
+    if _all(values, _ISO.fullmatch):
+        zoned = bool(_ISO_ZONE.fullmatch(values[0]))
+        return (TimeLook(None, zoned, ":" in values[0]),)
+    if _all(values, _ISO_UTC.fullmatch):
+        return (TimeLook("%Y-%m-%d %H:%M:%S UTC", zoned=True),)
+    if not _all(values, _LIKE_A_DATE.fullmatch):
+        return ()
+    formats = [date + clock for date in _DATES for clock in _CLOCKS]
+    marks = [re.sub(r"%[A-Za-z]", "", form) for form in formats]
+    first = values[0]
+    formats = [f for f, m in zip(formats, marks, strict=True) if all(c in first for c in m)]
+    fitting = _fitting(values, _fitting(values[:5], formats))
+    return tuple(TimeLook(f, "%z" in f, "%H" in f or "%I" in f) for f in fitting)
+
+
+def _all(values: Sequence[str], test: Callable[[str], object]) -> bool:
+    return all(test(value) for value in values)
+
+
+def _counted(look: Look) -> list[TimeLook]:
+    """Read numbers as times: counted from a day, or the digits of a date."""
+    numbers = [float(value) for value in look.values]
+    low, high = min(numbers), max(numbers)
+    if low >= 5e8 and high < 2.2e9:
+        return [TimeLook("epoch_s", zoned=True)]
+    if low >= 5e11 and high < 2.2e12:
+        return [TimeLook("epoch_ms", zoned=True)]
+    if look.is_text and all(value.isdigit() for value in look.values):
+        lengths = {len(value) for value in look.values}
+        formats = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+        form = formats.get(lengths.pop()) if len(lengths) == 1 else None
+        if form and _fitting(look.values, [form]):
+            return [TimeLook(form, has_clock="%H" in form)]
+    if low >= 20_000 and high < 70_000:
+        return [TimeLook("excel", has_clock=any(n % 1 for n in numbers))]
+    return []
+
+
+def _fitting(values: Sequence[str], formats: Sequence[str]) -> list[str]:
+    """Return the formats that read all values as times after 1970."""
+    import duckdb
+
+    if not formats:
+        return []
+    asked = ", ".join(
+        f"count_if(coalesce(year(try_strptime(v, '{form}')) BETWEEN 1970 AND 2100, false))"
+        for form in formats
+    )
+    with duckdb.connect(config={"threads": 1}) as con:
+        row = con.execute(f"SELECT {asked} FROM unnest($1) AS t(v)", [list(values)]).fetchone()
+    return [f for f, n in zip(formats, row or (), strict=False) if n == len(values)]
+
+
+def clock_of(look: Look) -> str | None:
+    """Return the format of a column of times of day, None if it is none."""
+    if look.type.is_time():
+        return "%H:%M:%S"
+    if not look.is_text or not look.values or not _all(look.values, _CLOCK.fullmatch):
+        return None
+    parts = {value.count(":") for value in look.values}
+    return {1: "%H:%M", 2: "%H:%M:%S"}.get(parts.pop()) if len(parts) == 1 else None
+
+
+@functools.lru_cache(maxsize=2048)
+def numbers_of(look: Look) -> tuple[Convention, ...]:
+    """Return each convention by which all sampled values are numbers, the plainest first.
+
+    Parameters
+    ----------
+    look : Look
+        A column; one that holds numbers fits all conventions.
+
+    Examples
+    --------
+    >>> import ibis.expr.datatypes as dt
+    >>> prices = Look("preis", dt.string, 2, 2, 2, ("1.234,50 €", "7,95 €"))
+    >>> [each.keys() for each in numbers_of(prices)]
+    [{'decimal': ',', 'thousands': '.', 'symbol': '€'}]
+    """
+    if look.type.is_numeric() and not look.type.is_boolean():
+        return CONVENTIONS
+    if not look.is_text or not look.values:
+        return ()
+    symbol = _symbol(look.values)
+    if symbol is None:
+        return ()
+    bare = [re.sub(r"[\u00a0\u202f]", " ", value) for value in look.values]
+    bare = [(v.replace(symbol, "") if symbol else v).strip() for v in bare]
+    return tuple(
+        Convention(c.decimal, c.thousands, symbol)
+        for c in CONVENTIONS
+        if _all(bare, re.compile(_pattern(c)).fullmatch)
+    )
+
+
+def _symbol(values: Sequence[str]) -> str | None:
+    """Return the currency sign of all values; empty where there is none, None where there are two.
+
+    A sign is one of the world's, or the code of a currency, before or behind the digits.
+    """
+    found = set()
+    for value in values:
+        match = re.fullmatch(r"([^\d.,'\s+-]*)[\d.,'\s+\-\u202f]+(?:e[+-]?\d+)?(\D*)", value)
+        sign = (match[1] + match[2]).strip() if match else "?"
+        known = sign in ("kr", "zł", "Kč", "Ft", "R$", "US$", "元", "lei", "Fr.", "RMB")
+        if sign and not (known or sign in CURRENCIES or _is_currency_sign(sign)):
+            return None
+        found.add(sign)
+    found.discard("")
+    return found.pop() if len(found) == 1 else (None if found else "")
+
+
+def _is_currency_sign(sign: str) -> bool:
+    import unicodedata
+
+    return len(sign) == 1 and unicodedata.category(sign) == "Sc"
+
+
+def _pattern(how: Convention) -> str:
+    decimal, thousands = re.escape(how.decimal), re.escape(how.thousands)
+    grouped = rf"\d{{1,3}}({thousands}\d{{3}})+|" if how.thousands else ""
+    return rf"[+-]? ?(({grouped}\d+)({decimal}\d*)?|{decimal}\d+)(e[+-]?\d+)?"
+
 
 MOST_LOOKED_AT = 400
 """Columns of a table that are looked at; beyond, those with a known name."""

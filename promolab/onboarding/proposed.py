@@ -14,9 +14,8 @@ from typing import Any
 
 from promolab.contract import NEEDS, TABLES, without_zeros
 from promolab.errors import DataError, InputError
-from promolab.onboarding.column_traits import Look
 from promolab.onboarding.event_guesses import Line, listed
-from promolab.onboarding.guesses import Choice, Pick, choose_tables, is_id
+from promolab.onboarding.guesses import Choice, Look, Pick, choose_tables, is_id
 from promolab.onboarding.inventory import Inventory, take_inventory
 from promolab.onboarding.sections import Section, products_within, section_of
 from promolab.sources import kind_of_word, table_rank

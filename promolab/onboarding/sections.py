@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promolab.contract import TABLES, Settings
+from promolab.contract import TABLES, Settings, personal_values
 from promolab.errors import DataError
-from promolab.onboarding.column_traits import Convention, TimeLook, numbers_of
 from promolab.onboarding.event_guesses import (
     Line,
     alike,
@@ -20,7 +19,14 @@ from promolab.onboarding.event_guesses import (
     share,
     values_of_kind,
 )
-from promolab.onboarding.guesses import Choice, Pick, choose_columns
+from promolab.onboarding.guesses import (
+    Choice,
+    Convention,
+    Pick,
+    TimeLook,
+    choose_columns,
+    numbers_of,
+)
 from promolab.onboarding.table_guesses import (
     ask,
     convention_of,
@@ -341,11 +347,8 @@ def _not_used(choice: Choice, lines: Sequence[Line]) -> tuple[tuple[str, ...], t
     left = [x for x in choice.looks if x.name.lower() not in used | known]
     personal = {}
     if choice.has("customer_id"):
-        from promolab.contract import BIRTHS, IDENTITY, PHONES, by_name, by_value
-
         for look in left:
-            word = by_value(look.values, by_name(look.name) or "", is_id=False)
-            if word and (look.is_text or word in (BIRTHS, IDENTITY, PHONES)):
+            if word := personal_values(look.name, look.values, is_text=look.is_text):
                 personal[look.name] = f"{look.name} ({word})"
     kept = tuple(look.name for look in left if look.name not in personal)
     return kept, tuple(personal.values())

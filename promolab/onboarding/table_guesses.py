@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from promolab.contract import Settings
-from promolab.onboarding.column_traits import (
+from promolab.onboarding.guesses import (
     CONVENTIONS,
+    Choice,
     Convention,
     Look,
     TimeLook,
@@ -18,7 +19,6 @@ from promolab.onboarding.column_traits import (
     numbers_of,
     times_of,
 )
-from promolab.onboarding.guesses import Choice
 from promolab.onboarding.inventory import Theirs
 from promolab.sources import Value, to_number, to_time
 from promolab.wording import count, plural

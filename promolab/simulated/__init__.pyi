@@ -1,16 +1,7 @@
 from .tables import holds as holds
 from .tables import read_soiled as read_soiled
 from .tables import write_shop as write_shop
-from .truth import SimulatedShop, Truth
+from .truth import SimulatedShop, Truth, added_profit, attainable_oracle, latent_oracle
 from .world import World
-from .yardsticks import added_profit, attainable_oracle, latent_oracle, nobody
 
-__all__ = [
-    "SimulatedShop",
-    "Truth",
-    "World",
-    "added_profit",
-    "attainable_oracle",
-    "latent_oracle",
-    "nobody",
-]
+__all__ = ["SimulatedShop", "Truth", "World", "added_profit", "attainable_oracle", "latent_oracle"]

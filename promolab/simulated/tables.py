@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.simulated.decisions import NONE, Decisions, decide
 from promolab.simulated.dirt import STAINS, Stain, soil
 from promolab.simulated.effects import terms_of
-from promolab.simulated.orders import Orders, draw_orders
+from promolab.simulated.orders import (
+    NONE,
+    Decisions,
+    Orders,
+    browsing,
+    decide,
+    draw_orders,
+    responses,
+    reviews,
+)
 from promolab.simulated.people import Customers, draw_customers, draw_goods
-from promolab.simulated.replies import browsing, responses, reviews
 from promolab.simulated.world import (
     AGES,
     BEGIN,

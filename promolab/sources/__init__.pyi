@@ -7,11 +7,11 @@ from .experiments import load_experiment
 from .labelled import load_labelled
 from .mapping import Value as Value
 from .mapping import read_mapping as read_mapping
-from .opening import BUILT_IN, load_shop
-from .opening import FILES as FILES
+from .opening import BUILT_IN as BUILT_IN
+from .opening import load_shop, simulated
+from .opening import stated_world as stated_world
 from .parsing import to_number as to_number
 from .parsing import to_time as to_time
-from .simulated_shop import simulated, stated_world
 from .synonyms import CURRENCIES as CURRENCIES
 from .synonyms import STATUS_DONE as STATUS_DONE
 from .synonyms import column_rank as column_rank
@@ -20,12 +20,4 @@ from .synonyms import key as key
 from .synonyms import kind_of_word as kind_of_word
 from .synonyms import table_rank as table_rank
 
-__all__ = [
-    "BUILT_IN",
-    "load_experiment",
-    "load_labelled",
-    "load_shop",
-    "save_shop",
-    "simulated",
-    "stated_world",
-]
+__all__ = ["load_experiment", "load_labelled", "load_shop", "save_shop", "simulated"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promolab.contract import TABLES, Gap, Settings, Shop, declaration, declared_in
+from promolab.contract import TABLES, Gap, Settings, Shop
 from promolab.engines import quote, scratch
 from promolab.errors import DataError
 from promolab.sources.columns import conform, which_columns
@@ -264,6 +264,5 @@ def save_shop(shop: Shop, folder: Path) -> None:
     # What was local time in the source is UTC by now, and what was theirs is the contract's.
     settings = dataclasses.replace(shop.settings, naive_times="utc")
     there = shop["customers"].columns if shop.has("customers") else ()
-    declared = [column for column in there if column in declared_in(shop.settings)]
-    text = settings.to_toml() + declaration(declared)
+    text = settings.to_toml([column for column in there if column in settings.declared])
     (folder / "shop.toml").write_text(text, encoding="utf-8")

@@ -14,7 +14,6 @@ from promolab.contract import (
     counts_up,
     names_a_thing,
     names_an_id,
-    tells_units_apart,
     with_kinds,
 )
 from promolab.contract import role_of as kind_of
@@ -68,7 +67,30 @@ def _says_which(table: pd.DataFrame, name: str, customer: pd.Series) -> bool:
     if pd.api.types.is_bool_dtype(column.dtype):
         return False
     values = column.to_numpy(dtype=float, na_value=float("nan"))
-    return (names_a_thing(name) and counts_up(values)) or tells_units_apart(column, customer)
+    return (names_a_thing(name) and counts_up(values)) or _tells_units_apart(column, customer)
+
+
+FEWEST = 20
+"""Values from which on numbers that are all different say something about what they are."""
+
+
+def _tells_units_apart(column: pd.Series, unit: pd.Series) -> bool:
+    """Whether whole numbers differ from row to row, or are one per unit, as ids are."""
+    import numpy as np
+    import pandas as pd
+
+    known = column.notna().to_numpy()
+    values = column[known].to_numpy(dtype=float)
+    if len(values) < FEWEST or not np.isfinite(values).all() or (values != np.floor(values)).any():
+        return False
+    different = len(np.unique(values))
+    if different == len(values):
+        return True
+    units = unit.to_numpy()[known]
+    pairs = pd.DataFrame({"value": values, "unit": units})
+    return different == pairs["unit"].nunique() >= FEWEST and (
+        len(pairs.drop_duplicates()) == different
+    )
 
 
 def no_copies(table: pd.DataFrame, covariates: Sequence[str], outcomes: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import promolab
 from promolab.campaign.past.contacted import contacted_experiment, known_at, promotions_over
 from promolab.campaign.past.schedule import promotion_name
 from promolab.errors import DataError, InputError
-from promolab.features.outcomes import outcomes_between
+from promolab.features.decisions import outcomes_between
 
 
 @pytest.fixture(scope="module")

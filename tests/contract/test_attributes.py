@@ -11,18 +11,16 @@ import pytest
 
 import promolab
 from promolab.contract import Settings, Shop
-from promolab.contract.national_ids import is_national_id
 from promolab.contract.personal import (
     attributes_in,
-    declared_in,
     personal_columns,
 )
-from promolab.contract.personal_looks import by_name, by_number, is_one_of_each
-from promolab.contract.table_holdings import holdings
+from promolab.contract.personal_looks import by_name, by_number, is_national_id, is_one_of_each
 from promolab.features import build_features
 from promolab.features.decisions import attributes_of
 from promolab.profiles import build_profiles, compare_cards, profile_card
 from promolab.report.data.data_page import data_page
+from promolab.report.data.table_holdings import holdings
 from promolab.sources import save_shop
 
 N = 120
@@ -111,7 +109,7 @@ def test_what_few_share_is_shown_only_if_declared(shop):
     assert not [secret for secret in SECRETS if secret in said]
     assert attributes_in(shop.customers).rare == ("postcode", "shoe_size", "points", "joined")
     assert attributes_in(shop.customers.select("customer_id", "tier")).sentence() == ""
-    assert declared_in(shop.settings) == {"shoe_size", "dob", "joined"}
+    assert shop.settings.declared == {"shoe_size", "dob", "joined"}
 
 
 @pytest.mark.parametrize(("each", "shown"), [(10, True), (9, False)])
@@ -168,7 +166,7 @@ def test_what_was_declared_stays_declared_in_the_run_folder(shop, tmp_path):
     written = shop.without_personal()
     save_shop(written, tmp_path)
     again = promolab.load_shop(tmp_path)
-    assert declared_in(again.settings) == {"shoe_size", "joined"}
+    assert again.settings.declared == {"shoe_size", "joined"}
     assert again.customers.execute().shoe_size.tolist() == list(36 + np.arange(N) // 9)
     assert attributes_in(again.customers, again.settings).shown == ("shoe_size", "joined", "tier")
 

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
-from promolab.contract.checks import Finding, check
-from promolab.contract.examples import example_rows
+from promolab.contract.checks import Finding, check, example_rows
 
 NOW = datetime(2018, 1, 1)
 

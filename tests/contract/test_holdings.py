@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
-from promolab.contract import table_holdings as module
-from promolab.contract.table_holdings import Gap, holdings, numbers_of
+from promolab.report.data import table_holdings as module
+from promolab.report.data.table_holdings import Gap, holdings, numbers_of
 
 NOW = datetime(2018, 1, 1)
 

@@ -13,7 +13,7 @@ from promolab.effects.model import UpliftModel
 from promolab.features import decisions_experiment
 from promolab.simulated.truth import Truth
 from promolab.simulated.world import World
-from promolab.sources.simulated_shop import simulated
+from promolab.sources.opening import simulated
 
 CHECKS = ["balance", "overlap", "sample ratio"]
 

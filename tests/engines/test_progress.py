@@ -7,8 +7,7 @@ import sys
 import threading
 import time
 
-from promolab.engines.engine import connect
-from promolab.engines.progress import PATIENCE, Watch
+from promolab.engines.engine import PATIENCE, Watch, connect
 
 
 def test_a_short_query_shows_nothing():
@@ -41,7 +40,7 @@ def test_a_watched_connection_tells_how_far_it_is(monkeypatch):
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("promolab.engines.progress.PATIENCE", 0.2)
+    monkeypatch.setattr("promolab.engines.engine.PATIENCE", 0.2)
     con = connect()
     until = time.monotonic() + 20
     while "query" not in terminal.getvalue() and time.monotonic() < until:

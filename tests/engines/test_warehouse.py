@@ -307,7 +307,7 @@ def test_times_in_a_format_are_read_as_in_duckdb(shops, form, texts):
 
 
 def test_a_format_without_a_rule_is_named():
-    from promolab.engines.postgres_times import template_of
+    from promolab.engines.postgres_sql import template_of
 
     with pytest.raises(InputError, match="not %j"):
         template_of("%Y %j")

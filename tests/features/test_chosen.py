@@ -7,7 +7,8 @@ from datetime import datetime
 import pandas as pd
 
 from promolab.compare.backtest import pair_features
-from promolab.features import RESPONSE_FEATURES, build_candidates, build_pairs, response_features
+from promolab.features import build_candidates, build_pairs, response_features
+from promolab.features.customers import RESPONSE_FEATURES
 
 
 def test_they_are_features_of_pairs_and_of_candidates_alike(small_shop):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ibis.expr.datatypes as dt
 import pytest
 
-from promolab.onboarding.column_traits import Look, clock_of, numbers_of, times_of
-from promolab.onboarding.guesses import choose_columns
+from promolab.onboarding.guesses import Look, choose_columns, clock_of, numbers_of, times_of
 from promolab.sources.synonyms import currency_in, key, kind_of_word, table_rank
 
 DAY = ("2024-01-31", "2024-02-01")

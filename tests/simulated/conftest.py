@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promolab.sources.simulated_shop import simulated
+from promolab.sources.opening import simulated
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.simulated.decisions import HELD_BACK
+from promolab.simulated.orders import HELD_BACK
 from promolab.simulated.world import World
-from promolab.sources.simulated_shop import simulated
+from promolab.sources.opening import simulated
 
 
 @pytest.fixture(scope="module")

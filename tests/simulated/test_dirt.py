@@ -7,7 +7,7 @@ import pytest
 
 from promolab.cleaning import FLAGS, QUARANTINE_RULES, clean
 from promolab.simulated.dirt import STAINS
-from promolab.sources.simulated_shop import simulated
+from promolab.sources.opening import simulated
 
 WORLD = {"customers": 2_500, "weeks": 16, "seed": 2}
 

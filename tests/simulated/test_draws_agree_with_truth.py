@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from promolab.simulated import effects
-from promolab.simulated.decisions import NONE, Decisions
 from promolab.simulated.effects import AFTER, changed_rates
-from promolab.simulated.orders import draw_orders
+from promolab.simulated.orders import NONE, Decisions, draw_orders
 from promolab.simulated.people import draw_customers, draw_goods
 from promolab.simulated.tables import CHUNK
 from promolab.simulated.truth import Truth
 from promolab.simulated.world import KINDS, MARGIN_RATES, World
-from promolab.sources.simulated_shop import simulated
+from promolab.sources.opening import simulated
 
 WEEK = 86_400 * 7
 MOST = 3.7

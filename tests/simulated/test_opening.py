@@ -11,7 +11,7 @@ from promolab.simulated import tables as writing_tables
 from promolab.simulated.truth import Truth
 from promolab.simulated.world import World
 from promolab.sources import load_shop
-from promolab.sources.simulated_shop import simulated
+from promolab.sources.opening import simulated
 
 SMALL = {"customers": 400, "weeks": 11}
 

@@ -13,7 +13,7 @@ from promolab.contract import Shop
 from promolab.features import build_features, build_pairs
 from promolab.simulated.truth import OUTCOMES, SimulatedShop, Truth
 from promolab.sources import load_shop, save_shop
-from promolab.sources.simulated_shop import simulated
+from promolab.sources.opening import simulated
 
 TELLING = [f"{outcome}_{end}" for outcome in OUTCOMES for end in ("with", "without", "effect")]
 LATENT = ("rate", "sensitivity", "loyalty", "visible", "hidden", "settled", "averse", "truth")

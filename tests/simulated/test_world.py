@@ -11,7 +11,7 @@ from promolab.errors import InputError
 from promolab.simulated.effects import AFTER
 from promolab.simulated.world import KINDS, World
 from promolab.sources import load_shop
-from promolab.sources.simulated_shop import stated_world
+from promolab.sources.opening import stated_world
 
 
 @pytest.mark.parametrize("weeks", [11, 12, 16, 26, 46, 104])

@@ -10,7 +10,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.features import build_features
-from promolab.simulated.yardsticks import (
+from promolab.simulated.truth import (
     added_profit,
     attainable_effects,
     attainable_oracle,
@@ -19,7 +19,7 @@ from promolab.simulated.yardsticks import (
     latent_oracle,
     nobody,
 )
-from promolab.sources.simulated_shop import simulated
+from promolab.sources.opening import simulated
 
 PROMOTION = "W16-limited_time_discount"
 SHOPS = {}
@@ -90,7 +90,7 @@ def test_oracles_stand_in_order(shop, predicted):
 
 def test_the_attainable_oracle_never_saw_the_shops_own_truth(shop, other, monkeypatch, predicted):
     """Were the shop's truth another, the oracle would choose the same customers."""
-    from promolab.simulated import truth
+    from promolab.simulated import effects as truth
 
     honest = truth.Truth.effects
 

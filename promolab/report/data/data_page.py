@@ -15,9 +15,7 @@ from promolab.contract import (
     Finding,
     PersonalColumns,
     Shop,
-    TableHolding,
     example_rows,
-    holdings,
     masked,
     personal_columns,
 )
@@ -25,6 +23,7 @@ from promolab.display import Html, Tile, table, tiles
 from promolab.errors import InputError
 from promolab.folder import codes, replace_text
 from promolab.report.data.holdings_view import TableView, day_text, local_text, view
+from promolab.report.data.table_holdings import TableHolding, holdings
 from promolab.report.running.render import TEMPLATES, stylesheet
 from promolab.wording import capital, count, plural
 

@@ -9,9 +9,10 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 from promolab.contract import FEWEST_SHARING as FEWEST
-from promolab.contract import TABLES, ColumnHolding, PersonalColumns, TableHolding
+from promolab.contract import TABLES, PersonalColumns
 from promolab.display import Html
 from promolab.errors import InputError
+from promolab.report.data.table_holdings import ColumnHolding, TableHolding
 from promolab.wording import count, percent, plural
 
 __all__ = [

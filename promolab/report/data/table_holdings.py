@@ -14,11 +14,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from promolab.contract.personal import PersonalColumns, attributes_in, personal_columns
-from promolab.contract.personal_looks import masked
-from promolab.contract.rules import context_of
-from promolab.contract.shop import Shop
-from promolab.contract.tables import HAPPENED, TABLES
+from promolab.contract import (
+    HAPPENED,
+    TABLES,
+    PersonalColumns,
+    Shop,
+    attributes_in,
+    context_of,
+    masked,
+    personal_columns,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -124,32 +130,6 @@ def _bars(classes: Sequence[tuple[int, float, float]], low: float, high: float) 
     for n, least, most in inside:
         counts[min(bars - 1, int(((least + most) / 2 - low) / width))] += n
     return tuple(counts)
-
-
-def rows_of(found: Any) -> list[dict[str, Any]]:
-    """Return the rows of an Arrow table; an engine's times reach further than Python's.
-
-    Parameters
-    ----------
-    found : pyarrow.Table
-        A few rows.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> rows_of(pa.table({"ts": pa.array([-(10**17)], pa.timestamp("us"))}))
-    [{'ts': datetime.datetime(1, 1, 1, 0, 0)}]
-    """
-    columns = {name: [_value(each) for each in found[name]] for name in found.column_names}
-    return [{name: columns[name][i] for name in columns} for i in range(found.num_rows)]
-
-
-def _value(scalar: Any) -> Any:
-    try:
-        return scalar.as_py()
-    except (OverflowError, ValueError):
-        kind = date if str(scalar.type).startswith("date") else datetime
-        return kind.min if scalar.value < 0 else kind.max
 
 
 EXACT_ROWS = 20_000_000
