@@ -78,7 +78,7 @@ def independent_names(n: int = 200_000, names: int = NAMES) -> Row:
     customers = np.arange(n)
     held = np.array(
         [
-            assign(customers, f"promotion {i}", SHARES, seed=0).table["arm"].cat.codes == 0
+            assign(customers, f"promotion {i}", SHARES, seed=0).frame["arm"].cat.codes == 0
             for i in range(names)
         ],
         dtype=float,

@@ -82,7 +82,7 @@ def comparisons() -> Iterator[Row]:
                 f"paired bootstrap of {metric}, 1,000 draws of {ROWS:,} rows by {name}",
                 f"≤ {SECONDS:.0f} s",
                 f"{seconds:.1f} s; {result.against('other').value:+.4f} ± "
-                f"{result.table['std_error'].iloc[1]:.4f}",
+                f"{result.frame['std_error'].iloc[1]:.4f}",
                 seconds <= SECONDS,
             )
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.abtest.hashing import key_of, siphash, texts_of
-from promolab.checks import column_of
+from promolab.checks import column_of, refuse, share, text, whole_number
 from promolab.errors import InputError
 from promolab.results import Result, plain
 from promolab.wording import arm_words, count, percent, plural
@@ -40,7 +39,7 @@ class Assignment(Result):
         With the name, what the arms depend on.
     shares : dict of str to float
         Arm → planned share; they add up to 1.
-    table : DataFrame of n rows
+    frame : DataFrame of n rows
         ``customer_id`` as given and in the order given, ``arm`` (categorical, arms in the order of
         ``shares``) and ``propensity``: the share of that arm.
     units : int
@@ -52,52 +51,54 @@ class Assignment(Result):
     name: str
     seed: int
     shares: Mapping[str, float]
-    table: pd.DataFrame
+    frame: pd.DataFrame = field(repr=False)
     units: int
     strata: int | None = None
 
     @property
     def counts(self) -> dict[str, int]:
         """Customers in each arm, those with none included."""
-        found = np.bincount(self.table["arm"].cat.codes, minlength=len(self.shares))
+        found = np.bincount(self.frame["arm"].cat.codes, minlength=len(self.shares))
         return dict(zip(self.shares, map(int, found), strict=True))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per customer: customer_id, arm, propensity."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings, the planned shares and the customers in each arm."""
         return super().to_dict() | {
-            "customers": len(self.table),
+            "customers": len(self.frame),
             "shares": plain(dict(self.shares)),
             "counts": self.counts,
         }
 
     def summary(self) -> str:
         """Return how many customers each arm got, in sentences."""
-        n = len(self.table)
+        n = len(self.frame)
         arms = ", ".join(
             f"{arm_words(arm)} {count(got)} ({percent(got / n, decimals=1)}, "
             f"planned {percent(self.shares[arm], decimals=1)})"
             for arm, got in self.counts.items()
         )
-        text = f"“{self.name}” (seed {self.seed}) splits {plural(n, 'customer')} at random: {arms}."
+        words = (
+            f"“{self.name}” (seed {self.seed}) splits {plural(n, 'customer')} at random: {arms}."
+        )
         if self.units < n:
-            text += f" They were drawn as {plural(self.units, 'unit')}; one unit shares an arm."
+            words += f" They were drawn as {plural(self.units, 'unit')}; one unit shares an arm."
         if self.strata is not None:
-            text += f" The arms are balanced within {plural(self.strata, 'stratum', 'strata')}."
-        return text
+            words += f" The arms are balanced within {plural(self.strata, 'stratum', 'strata')}."
+        return words
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the share of customers in each arm beside the planned one."""
         from promolab import plots
 
-        n = len(self.table)
+        n = len(self.frame)
         ax = plots.bars(
             list(self.shares),
             [100 * got / n for got in self.counts.values()],
-            text=[f"planned {percent(share, decimals=1)}" for share in self.shares.values()],
+            text=[f"planned {percent(part, decimals=1)}" for part in self.shares.values()],
             ax=ax,
         )
         return plots.finish(
@@ -174,7 +175,8 @@ def assign(
     import pandas as pd
 
     arms = _checked_shares(shares)
-    keys = {role: key_of(role, str(_checked_seed(seed)), _checked_name(name)) for role in _ROLES}
+    key = str(whole_number("seed", seed)), text("name", name)
+    keys = {role: key_of(role, *key) for role in _ROLES}
     column = column_of("customers", customers)
     ids = _checked_ids(column)
     hashed = siphash(ids, keys["customer"])
@@ -192,9 +194,9 @@ def assign(
         groups = _strata_texts(strata, len(hashed))
         codes, layers = _balanced(hashed, groups, arms, keys["stratum"])
     arm = pd.Categorical.from_codes(codes, categories=pd.Index(list(arms), dtype=object))
-    propensity = np.array([float(share) for share in arms.values()])[codes]
+    propensity = np.array([float(part) for part in arms.values()])[codes]
     table = pd.DataFrame({"customer_id": column, "arm": arm, "propensity": propensity})
-    given = {name: float(share) for name, share in arms.items()}
+    given = {arm: float(part) for arm, part in arms.items()}
     return Assignment(name, int(seed), given, table, units, layers)
 
 
@@ -204,47 +206,18 @@ _ROLES = ("customer", "cluster", "stratum")
 def _checked_shares(shares: Mapping[str, float]) -> dict[str, Fraction]:
     """Return the shares exactly, divided by their sum (which may be 1e-9 off)."""
     if not isinstance(shares, Mapping) or not shares:
-        raise InputError(
-            f"shares is {shares!r}; give each arm its share, such as "
-            "{'holdout': 0.1, 'send': 0.9}"
-        )
-    exact = {}
-    for arm, share in shares.items():
-        if not isinstance(arm, str) or not arm.strip():
-            raise InputError(f"shares has an arm called {arm!r}; an arm's name is a text")
-        exact[arm] = Fraction(_checked_share(arm, share))
+        raise refuse("shares", shares, "each arm's share", ", as {'holdout': 0.1, 'send': 0.9}")
+    exact = {
+        text("an arm of shares", arm): Fraction(share(f"shares[{arm!r}]", part))
+        for arm, part in shares.items()
+    }
     total = sum(exact.values(), Fraction(0))
     if abs(float(total) - 1) > SUM_SLACK:
         raise InputError(
             f"shares adds up to {float(total):g} ({', '.join(exact)}); the arms' shares must add "
             "up to 1: name the arm that gets the rest as well"
         )
-    return {arm: share / total for arm, share in exact.items()}
-
-
-def _checked_share(arm: str, share: Any) -> float:
-    is_number = isinstance(share, numbers.Real) and not isinstance(share, bool)
-    value = float(share) if is_number else math.nan
-    if not 0 <= value <= 1:
-        hint = f" (for {value:g} % give {value / 100:g})" if 1 < value <= 100 else ""
-        raise InputError(
-            f"shares gives {arm!r} the share {share!r}; expected a number from 0 to 1{hint}"
-        )
-    return value
-
-
-def _checked_name(name: str) -> str:
-    if not isinstance(name, str) or not name.strip():
-        raise InputError(
-            f"name is {name!r}; expected a text that says what is decided, such as 'spring-2017'"
-        )
-    return name
-
-
-def _checked_seed(seed: int) -> int:
-    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
-        raise InputError(f"seed is {seed!r}; expected a whole number, such as 0")
-    return int(seed)
+    return {arm: part / total for arm, part in exact.items()}
 
 
 def _checked_ids(column: pd.Series) -> pa.ChunkedArray:

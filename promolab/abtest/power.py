@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from promolab.checks import real_number, refuse, share, whole_number
 from promolab.errors import InputError
 from promolab.results import Result
 from promolab.wording import count, number, percent
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["HoldoutShare", "SmallestEffect", "share_to_see", "smallest_effect"]
 
@@ -44,12 +41,6 @@ class SmallestEffect(Result):
     sd: float | None
     power: float
     alpha: float
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row with every field."""
-        import pandas as pd
-
-        return pd.DataFrame([self.to_dict()])
 
     def summary(self) -> str:
         """Return what would show, in a sentence."""
@@ -88,12 +79,6 @@ class HoldoutShare(Result):
     sd: float | None
     power: float
     alpha: float
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row with every field."""
-        import pandas as pd
-
-        return pd.DataFrame([self.to_dict()])
 
     def summary(self) -> str:
         """Return the share, or that there is none, in a sentence."""
@@ -155,9 +140,8 @@ def smallest_effect(
     >>> found.summary()[:64]
     'With 120 of 1,200 held back, a difference of 8.1 points or more '
     """
-    n1, n0 = _checked_size(treated, "treated"), _checked_size(control, "control")
-    _check_outcome(rate, sd)
-    _check_shares(power, alpha)
+    n1, n0 = whole_number("treated", treated, 1), whole_number("control", control, 1)
+    _check_outcome(rate, sd, power, alpha)
     if sd is not None:
         effect = (_z(1 - alpha / 2) + _z(power)) * sd * math.sqrt(1 / n1 + 1 / n0)
     else:
@@ -203,16 +187,10 @@ def share_to_see(
     >>> print(share_to_see(1200, 0.03, rate=0.05).summary())
     Not even holding back half of all 1,200 would show a difference of 3.0 points.
     """
-    n = _checked_size(customers, "customers")
-    _check_outcome(rate, sd)
-    _check_shares(power, alpha)
-    if n < 2:
-        raise InputError(f"customers is {n}; give at least 2, one for each arm")
-    if not _is_number(effect) or not effect > 0 or (rate is not None and rate + effect > 1):
-        raise InputError(
-            f"effect is {effect!r}; expected a difference over 0"
-            + (f" that leaves the rate of {rate:g} at 1 or below" if rate is not None else "")
-        )
+    n = whole_number("customers", customers, 2, hint=", one for each arm at least")
+    _check_outcome(rate, sd, power, alpha)
+    beside = "" if rate is None else f", for the rate is {rate:g} without it"
+    real_number("effect", effect, above=0, most=None if rate is None else 1 - rate, hint=beside)
     # In two steps: from half the customers to one, a grid that grows by ratios, then each between.
     half = n // 2
     tried = np.unique(np.geomspace(1, half, 2000).round().astype(np.int64))
@@ -264,38 +242,24 @@ def _smallest_rise(n1: int, n0: int, rate: float, power: float, alpha: float) ->
     return float(brentq(room, 1e-15, highest, xtol=1e-14, rtol=1e-12))
 
 
-def _z(share: float) -> float:
-    return NormalDist().inv_cdf(share)
+def _z(part: float) -> float:
+    return NormalDist().inv_cdf(part)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _checked_size(size: int, name: str) -> int:
-    if not _is_number(size) or size != int(size) or size < 1:
-        raise InputError(f"{name} is {size!r}; expected a whole number of customers, at least 1")
-    return int(size)
-
-
-def _check_outcome(rate: float | None, sd: float | None) -> None:
+def _check_outcome(rate: float | None, sd: float | None, power: float, alpha: float) -> None:
     if (rate is None) == (sd is None):
         both = "neither rate nor sd is" if rate is None else "both rate and sd are"
         raise InputError(
             f"{both} given; give rate (0–1) for an outcome that happens or not, or sd for an amount"
         )
-    if rate is not None and not (_is_number(rate) and 0 <= rate < 1):
-        raise InputError(f"rate is {rate!r}; expected a share from 0 to below 1, such as 0.05")
-    if sd is not None and not (_is_number(sd) and sd > 0):
-        raise InputError(f"sd is {sd!r}; expected a standard deviation over 0")
-
-
-def _check_shares(power: float, alpha: float) -> None:
-    if not _is_number(alpha) or not 0 < alpha < 1:
-        raise InputError(f"alpha is {alpha!r}; expected a share between 0 and 1, such as 0.05")
+    if rate is not None:
+        share("rate", rate, one=False, hint=", such as 0.05")
+    else:
+        real_number("sd", sd, above=0)
+    share("alpha", alpha, zero=False, one=False, hint=", such as 0.05")
     # At a power of alpha / 2 there is nothing left to be seen; below it the formulas turn around.
-    if not _is_number(power) or not alpha < power < 1:
-        raise InputError(f"power is {power!r}; expected a share above alpha, such as 0.8")
+    if share("power", power, zero=False, one=False, hint=", such as 0.8") <= alpha:
+        raise refuse("power", power, f"a share above alpha ({alpha:g})", ", such as 0.8")
 
 
 def _worded(effect: float, rate: float | None) -> str:

@@ -105,7 +105,7 @@ class HistoryCurve(Result):
                 seed=self.seed,
                 level=self.level,
             )
-            own = dict(found.table.set_index("model").loc[name])
+            own = dict(found.frame.set_index("model").loc[name])
             gain = _better(found.against(name), found.higher_is_better) if k else _NO_STEP
             records.append(
                 {

@@ -21,7 +21,7 @@ SHARES = {"holdout": 0.1, "send": 0.9}
 
 
 def arms(customers, name="spring", shares=SHARES, seed=0, **more) -> list[str]:
-    return assign(customers, name, shares, seed, **more).table["arm"].tolist()
+    return assign(customers, name, shares, seed, **more).frame["arm"].tolist()
 
 
 def test_the_recipe_in_the_docstring_gives_the_same_arms_without_promolab():
@@ -123,7 +123,7 @@ def test_a_cluster_shares_one_arm_and_who_has_none_stands_alone():
     rng = np.random.default_rng(0)
     cluster = pd.Series(rng.integers(0, 700, 3000), dtype="Int64").where(rng.random(3000) < 0.8)
     found = assign(range(3000), "spring", SHARES, 0, cluster=cluster)
-    table = found.table.assign(cluster=cluster, alone=arms(range(3000)))
+    table = found.frame.assign(cluster=cluster, alone=arms(range(3000)))
     assert table.dropna().groupby("cluster")["arm"].nunique().max() == 1
     lonely = table[table["cluster"].isna()]
     assert len(lonely) > 500 and (lonely["arm"].astype(str) == lonely["alone"]).all()
@@ -142,23 +142,23 @@ def test_strata_are_balanced_to_one_unit_and_the_propensity_is_still_the_share()
     strata = np.arange(30_000) % 9973  # three customers each, four in the first ones
     found = assign(range(30_000), "a", shares, 0, strata=strata)
     assert found.strata == 9973
-    counts = pd.crosstab(strata, found.table["arm"])
+    counts = pd.crosstab(strata, found.frame["arm"])
     sizes = counts.sum(axis=1)
     for arm, share in shares.items():
         assert ((counts[arm] - share * sizes).abs() < 1).all()
         noise = np.sqrt(share * (1 - share) / 30_000)
         assert abs(found.counts[arm] / 30_000 - share) < 4 * noise
-        assert set(found.table.loc[found.table["arm"] == arm, "propensity"]) == {share}
+        assert set(found.frame.loc[found.frame["arm"] == arm, "propensity"]) == {share}
 
 
 def test_large_strata_are_balanced_far_below_the_noise_of_chance():
     strata = pd.Series(["north", "south", None, "west"] * 2500)
     found = assign(range(10_000), "a", SHARES, 0, strata=strata)
-    held = found.table[found.table["arm"] == "holdout"].index % 4
+    held = found.frame[found.frame["arm"] == "holdout"].index % 4
     assert np.abs(np.bincount(held) - 250).max() <= 1 and found.strata == 4
     shuffled = np.random.default_rng(1).permutation(10_000)
-    again = assign(shuffled, "a", SHARES, 0, strata=strata[shuffled]).table
-    assert again["arm"].tolist() == found.table["arm"].iloc[shuffled].tolist()
+    again = assign(shuffled, "a", SHARES, 0, strata=strata[shuffled]).frame
+    assert again["arm"].tolist() == found.frame["arm"].iloc[shuffled].tolist()
     as_text = arms(range(10), strata=["true", "false"] * 5)
     assert arms(range(10), strata=[True, False] * 5) == as_text
 
@@ -166,8 +166,8 @@ def test_large_strata_are_balanced_far_below_the_noise_of_chance():
 def test_clusters_are_balanced_within_strata_as_one():
     cluster = np.arange(6000) // 3
     found = assign(range(6000), "a", SHARES, 0, cluster=cluster, strata=cluster % 4)
-    held = found.table.assign(cluster=cluster).drop_duplicates("cluster").query("arm == 'holdout'")
-    assert found.table.groupby(cluster)["arm"].nunique().max() == 1
+    held = found.frame.assign(cluster=cluster).drop_duplicates("cluster").query("arm == 'holdout'")
+    assert found.frame.groupby(cluster)["arm"].nunique().max() == 1
     assert np.abs(np.bincount(held["cluster"] % 4) - 50).max() <= 1
     with pytest.raises(InputError, match=r"1 cluster in more than one stratum"):
         assign([1, 2, 3], "a", SHARES, 0, cluster=["x", "x", "y"], strata=["n", "s", "s"])
@@ -192,24 +192,24 @@ def test_clusters_are_balanced_within_strata_as_one():
         ({"customers": [b"a"]}, "customers holds b'a'"),
         ({"customers": ["\ud800"]}, "customers"),
         ({"customers": pd.to_datetime(["2017-01-01"])}, "customers holds 2017"),
-        ({"name": 5}, "name is 5"),
-        ({"name": None}, "name is None"),
-        ({"name": " "}, "name is ' '"),
-        ({"seed": "0"}, "seed is '0'"),
-        ({"seed": 1.5}, "seed is 1.5"),
-        ({"seed": True}, "seed is True"),
-        ({"shares": {}}, "shares is {}"),
-        ({"shares": 0.1}, "shares is 0.1"),
+        ({"name": 5}, "name = 5; expected a text"),
+        ({"name": None}, "name = None"),
+        ({"name": " "}, "name = ' '"),
+        ({"seed": "0"}, "seed = '0'; expected a whole number"),
+        ({"seed": 1.5}, "seed = 1.5"),
+        ({"seed": True}, "seed = True"),
+        ({"shares": {}}, "shares = {}; expected each"),
+        ({"shares": 0.1}, "shares = 0.1"),
         ({"shares": {"holdout": 0.1}}, "adds up to 0.1"),
         ({"shares": {"a": 0.5, "b": 0.6}}, "adds up to 1.1"),
         ({"shares": {"a": 0.5, "b": 0.5 + 1e-8}}, "adds up to 1"),
-        ({"shares": {"a": -0.1, "b": 1.1}}, "'a' the share -0.1"),
-        ({"shares": {"a": 10, "b": 90}}, r"'a' the share 10.*for 10 % give 0.1"),
-        ({"shares": {"a": float("nan"), "b": 1}}, "'a' the share nan"),
-        ({"shares": {"a": "ten", "b": 0.9}}, "'a' the share 'ten'"),
-        ({"shares": {"a": None, "b": 0.9}}, "'a' the share None"),
-        ({"shares": {"a": True, "b": False}}, "'a' the share True"),
-        ({"shares": {1: 0.5, "b": 0.5}}, "an arm called 1"),
+        ({"shares": {"a": -0.1, "b": 1.1}}, r"shares\['a'\] = -0.1; expected a share from 0 to 1"),
+        ({"shares": {"a": 10, "b": 90}}, r"shares\['a'\] = 10.*0.1, not 10"),
+        ({"shares": {"a": float("nan"), "b": 1}}, r"shares\['a'\] = nan"),
+        ({"shares": {"a": "ten", "b": 0.9}}, r"shares\['a'\] = 'ten'"),
+        ({"shares": {"a": None, "b": 0.9}}, r"shares\['a'\] = None"),
+        ({"shares": {"a": True, "b": False}}, r"shares\['a'\] = True"),
+        ({"shares": {1: 0.5, "b": 0.5}}, "an arm of shares = 1; expected a text"),
         ({"cluster": ["x"]}, "cluster has 1 rows and customers 3"),
         ({"cluster": [1.5, 2.5, None]}, "cluster holds 1.5"),
         ({"strata": ["x"] * 4}, "strata has 4 rows"),

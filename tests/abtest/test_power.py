@@ -97,17 +97,17 @@ def test_sentences():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"treated": 0}, "treated is 0"),
-        ({"control": 1.5}, "control is 1.5"),
-        ({"control": "ten"}, "control is 'ten'"),
+        ({"treated": 0}, "treated = 0; expected"),
+        ({"control": 1.5}, "control = 1.5; expected"),
+        ({"control": "ten"}, "control = 'ten'; expected"),
         ({"rate": None}, "neither rate nor sd"),
         ({"sd": 1.0}, "both rate and sd"),
-        ({"rate": 5}, "rate is 5"),
-        ({"rate": float("nan")}, "rate is nan"),
-        ({"rate": None, "sd": 0}, "sd is 0"),
-        ({"power": 0.01}, "power is 0.01"),
-        ({"power": 80}, "power is 80"),
-        ({"alpha": 0}, "alpha is 0"),
+        ({"rate": 5}, "rate = 5; expected"),
+        ({"rate": float("nan")}, "rate = nan; expected"),
+        ({"rate": None, "sd": 0}, "sd = 0; expected"),
+        ({"power": 0.01}, "power = 0.01; expected"),
+        ({"power": 80}, "power = 80; expected"),
+        ({"alpha": 0}, "alpha = 0; expected"),
     ],
 )
 def test_wrong_calls_say_what_is_wrong(change, message):
@@ -118,7 +118,11 @@ def test_wrong_calls_say_what_is_wrong(change, message):
 
 @pytest.mark.parametrize(
     ("call", "message"),
-    [((1, 0.1), "customers is 1"), ((100, 0), "effect is 0"), ((100, 0.99), "effect is 0.99")],
+    [
+        ((1, 0.1), "customers = 1; expected"),
+        ((100, 0), "effect = 0; expected"),
+        ((100, 0.99), "effect = 0.99; expected"),
+    ],
 )
 def test_a_share_of_nothing_is_refused(call, message):
     with pytest.raises(InputError, match=message):

@@ -200,7 +200,7 @@ def _held_out(
         units = None if groups is None else groups[who]
         shares = {_HELD: share, _SEND: 1 - share}
         arms = assign(customers[who], name, shares, seed, cluster=units)
-        return who & _spread(who, (arms.table["arm"] == _HELD).to_numpy())
+        return who & _spread(who, (arms.frame["arm"] == _HELD).to_numpy())
 
     for k, action in enumerate(actions):
         planned = choice == k
