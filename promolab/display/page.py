@@ -448,7 +448,8 @@ def explained(html: Html, words: Iterable[str]) -> Html:
     html : Html
         The piece.
     words : iterable of str
-        Names of `promolab.glossary.GLOSSARY`.
+        Names of `promolab.glossary.GLOSSARY`. From a set, those explained are taken out: given to
+        the next piece of the page as well, it has each word explained once.
 
     Examples
     --------
@@ -476,4 +477,6 @@ def explained(html: Html, words: Iterable[str]) -> Html:
         if name and name[1] in _LEFT_ALONE:
             inside += -1 if piece.startswith("</") else 1
         pieces.append(piece if name or inside else pattern.sub(marked, piece))
+    if isinstance(words, set):
+        words.intersection_update([name for name in words if name.lower() in left])
     return Html("".join(pieces))

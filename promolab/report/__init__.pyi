@@ -1,4 +1,21 @@
+from .pages.campaign_report import (
+    coming,
+    launching,
+    segments,
+    since_last_week,
+    what_was_left_out,
+)
+from .pages.first_screen import FirstScreen
 from .running.beginning import begin_run
 from .running.run import run_report
 
-__all__ = ["begin_run", "run_report"]
+__all__ = [
+    "FirstScreen",
+    "begin_run",
+    "coming",
+    "launching",
+    "run_report",
+    "segments",
+    "since_last_week",
+    "what_was_left_out",
+]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.display import Html, join, picture, say
 from promolab.features import order_lines
 from promolab.results import Result, plain
 from promolab.stats import wilson
@@ -31,7 +32,7 @@ class Cohorts(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    months : DataFrame
         A row per cohort and month after it: cohort (first day of its month), after (1 is the next
         month), customers (of the cohort), active (those who ordered in that month), share with
         share_low, share_high (Wilson, 95 %). Months that are not over are left out.
@@ -39,21 +40,21 @@ class Cohorts(Result):
         First local day of the data: the first cohort holds older customers too.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    months: pd.DataFrame = field(repr=False)
     since: date
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per cohort and month after it."""
-        return self.table
+        return self.months
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rows, months as text."""
-        rows = self.table.assign(cohort=self.table["cohort"].astype(str))
+        rows = self.months.assign(cohort=self.months["cohort"].astype(str))
         return plain({"cohorts": rows.to_dict("records")})
 
     def _next_month(self) -> pd.DataFrame:
         """Return the first month after of the cohorts of new customers that are large enough."""
-        rows = self.table[(self.table["after"] == 1) & (self.table["customers"] >= FEWEST)]
+        rows = self.months[(self.months["after"] == 1) & (self.months["customers"] >= FEWEST)]
         return rows[[day > self.since for day in rows["cohort"]]]
 
     def summary(self) -> str:
@@ -79,12 +80,19 @@ class Cohorts(Result):
             f"{percent(usual, decimals=0)}."
         )
 
+    def block(self) -> Html:
+        """Return who comes back as a page has it: in words, and drawn where there is anybody."""
+        words = self.summary()
+        alt = f"Customers by month of first order. {words}"
+        drawn = [picture(self.plot(), alt)] if len(self.months) else []
+        return join([say("Who comes back", kind="h2"), say(words), *drawn])
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw cohorts × months after as a heat map of the share who ordered."""
         from promolab import plots
 
-        wide = self.table.pivot_table(index="cohort", columns="after", values="share")
-        sizes = self.table.groupby("cohort")["customers"].first()
+        wide = self.months.pivot_table(index="cohort", columns="after", values="share")
+        sizes = self.months.groupby("cohort")["customers"].first()
         old = " (and before)"
         labels = [
             f"{day:%b %Y}{old if day <= self.since else ''}: {count(sizes[day])}"
@@ -130,7 +138,7 @@ def monthly_cohorts(shop: Shop, as_of: datetime, months: int = 12) -> Cohorts:
     >>> events = events.assign(ts=pd.to_datetime(events["ts"]))
     >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
     >>> found = monthly_cohorts(shop, datetime(2017, 3, 1))
-    >>> found.table[["after", "customers", "active", "share"]].values.tolist()
+    >>> found.months[["after", "customers", "active", "share"]].values.tolist()
     [[1.0, 2.0, 1.0, 0.5]]
     """
     import ibis

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.display import Html, Tile, join, picture, say
 from promolab.features import order_lines
 from promolab.results import Estimate, Result, plain
 from promolab.stats import wilson
-from promolab.wording import money, percent, plural
+from promolab.wording import count, money, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ class WeeklySales(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    weeks : DataFrame
         A row per whole week, the latest first: ago (0 is the last one), first_day, last_day
         (local), sales (net of what came back in it), orders, customers (who ordered),
         repeat_customers (those of them who had ordered before it).
@@ -47,7 +48,7 @@ class WeeklySales(Result):
         First local day of the data.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    weeks: pd.DataFrame = field(repr=False)
     basket: Estimate
     repeat_rate: Estimate
     currency: str
@@ -55,7 +56,7 @@ class WeeklySales(Result):
 
     def at(self, name: str, ago: int = 0) -> float:
         """Return a figure of the week so many weeks ago; nan where that week is not known."""
-        rows = self.table.loc[self.table["ago"] == ago]
+        rows = self.weeks.loc[self.weeks["ago"] == ago]
         if rows.empty:
             return float("nan")
         if name == "basket":
@@ -91,14 +92,14 @@ class WeeklySales(Result):
     @property
     def days(self) -> str:
         """The last week's days, in words."""
-        if self.table.empty:
+        if self.weeks.empty:
             return ""
-        first, last = self.table[["first_day", "last_day"]].iloc[0]
+        first, last = self.weeks[["first_day", "last_day"]].iloc[0]
         return f"{first:%d %b} – {last:%d %b}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per week."""
-        return self.table
+        return self.weeks
 
     def to_dict(self) -> dict[str, Any]:
         """Return the last week's figures and their changes."""
@@ -113,7 +114,7 @@ class WeeklySales(Result):
 
     def sales_sentence(self) -> str:
         """Say what was sold last week, against the week and the year before."""
-        if self.table.empty:
+        if self.weeks.empty:
             return "The data hold no whole week yet."
         if not self.at("orders"):
             return f"Nothing was sold in the last week ({self.days})."
@@ -147,7 +148,7 @@ class WeeklySales(Result):
 
     def summary(self) -> str:
         """Say it, and what an order and a customer of the last week are like."""
-        if self.table.empty or not self.at("orders"):
+        if self.weeks.empty or not self.at("orders"):
             return self.sales_sentence()
         b, r = self.basket, self.repeat_rate
         text = (
@@ -159,13 +160,63 @@ class WeeklySales(Result):
             text += f" Of a year before nothing is known: the data begin on {self.since:%d %b %Y}."
         return text
 
+    def tiles(self) -> list[Tile]:
+        """Return the headline numbers: sales, orders, basket and repeat customers of last week."""
+        basket, repeat, currency = self.basket, self.repeat_rate, self.currency
+        sales, orders = self.at("sales"), self.at("orders")
+        figures = (
+            (
+                "Sales",
+                money(sales, currency=currency),
+                sales,
+                "sales",
+                f"{self.days}, net of returns",
+            ),
+            (
+                "Orders",
+                count(orders),
+                orders,
+                "orders",
+                f"by {plural(self.at('customers'), 'customer')}",
+            ),
+            (
+                "Sales per order",
+                money(basket.value, basket.ci_low, basket.ci_high, currency=currency),
+                basket.value,
+                "basket",
+                f"of {plural(basket.n, 'order')}",
+            ),
+            (
+                "Repeat rate",
+                percent(repeat.value, repeat.ci_low, repeat.ci_high),
+                repeat.value,
+                "repeat_rate",
+                f"of {plural(repeat.n, 'customer')}, those who had ordered before",
+            ),
+        )
+        return [
+            Tile(
+                label,
+                text,
+                value if math.isfinite(value) else None,
+                "; ".join(filter(None, (note, *(self.change_words(name, a) for a in (1, YEAR))))),
+            )
+            for label, text, value, name, note in figures
+        ]
+
+    def block(self) -> Html:
+        """Return the trend as a page has it: in words, and drawn where it is longer."""
+        trend = self.trend_sentence()
+        drawn = [picture(self.plot(), f"Sales by week. {trend}")] if len(self.weeks) > 1 else []
+        return join([say("Trend", kind="h2"), say(trend), *drawn])
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the sales of each week, solid, and of the same weeks a year before, dotted."""
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
         from promolab import plots
 
-        table = self.table
+        table = self.weeks
         now, then = table[table["ago"] <= YEAR], table[table["ago"] >= YEAR]
         ax = plots.curve(date2num(now["last_day"]), now["sales"], label="sales", ax=ax)
         if len(then) > 1:
@@ -212,7 +263,7 @@ def weekly_sales(shop: Shop, as_of: datetime, weeks: int = 2 * YEAR + 1) -> Week
     >>> events = events.assign(ts=pd.to_datetime(events["ts"]), kind="purchase")
     >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
     >>> found = weekly_sales(shop, datetime(2017, 3, 15))
-    >>> found.table[["sales", "orders", "customers", "repeat_customers"]].values.tolist()
+    >>> found.weeks[["sales", "orders", "customers", "repeat_customers"]].values.tolist()
     [[35.0, 2.0, 2.0, 1.0], [10.0, 1.0, 1.0, 0.0]]
     """
     import ibis

@@ -62,7 +62,7 @@ def test_each_step_adds_the_next_likeliest_who_may_be_contacted(made) -> None:
 def test_the_table_marks_the_planned_list_and_names_several_promotions(made) -> None:
     own, plan, economics, scores, segments = made
     found = list_steps(own, plan, economics, scores, segments, RATIOS)
-    text, name = found.table().text, economics.promotions[0].name
+    text, name = found.to_table().text, economics.promotions[0].name
     assert f"{name}: shortest list first" in text and text.count("class=marked") == 1
     assert " · planned" in text and ">promotion<" not in text and found.of("other").rows.empty
     other = replace(economics.promotions[0], promotion_id="M", name="Other", kind="recommendation")
@@ -71,9 +71,9 @@ def test_the_table_marks_the_planned_list_and_names_several_promotions(made) -> 
         rows=pd.concat([found.rows, found.rows.assign(promotion_id="M")]),
         economics=LaunchEconomics((*economics.promotions, other)),
     )
-    text = both.table().text
+    text = both.to_table().text
     assert ">promotion<" in text and "Other" in text and f"{name}: s" not in text
-    assert "Other: shortest" in both.of("M").table().text
+    assert "Other: shortest" in both.of("M").to_table().text
 
 
 def test_a_quiet_week_has_no_lists(made) -> None:

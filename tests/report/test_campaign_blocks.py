@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.campaign.outlook.coverage import earlier_forecasts
 from promolab.campaign.outlook.expected import expected_of
 from promolab.campaign.readout.randomised import HoldoutComparison
 from promolab.campaign.readout.result import PromotionReadout, Readout
@@ -18,9 +19,7 @@ from promolab.contract import Settings, Shop
 from promolab.effects.differences import Difference, not_identified
 from promolab.folder.artifacts import RunFolder, write_json
 from promolab.metrics.pooling import past_ratios
-from promolab.report.pages.earlier_weeks import earlier_forecasts
-from promolab.report.pages.ended import ended_block
-from promolab.report.pages.running_block import coming_block, running_block
+from promolab.report.pages.campaign_report import coming
 from promolab.results import Estimate
 from promolab.weeks import Week
 
@@ -70,8 +69,8 @@ def test_ended_promotions_with_their_verdicts():
         ended("13", randomised, recorded=True, provisional=True),
         ended("11", not_identified("nobody was alike", 900), recorded=False, provisional=False),
     )
-    readout = Readout(AS_OF, 8, rows, "each in full", "7 contacts; these do not add up.")
-    text = text_of(ended_block(readout, ZONE))
+    readout = Readout(AS_OF, 8, rows, "each in full", "7 contacts; these do not add up.", ZONE)
+    text = text_of(readout.block())
     assert "repeat (provisional)" in text and "cannot tell" in text
     assert "Coupons 13: Repeat (provisional): extra net sales of 4 [2, 6] EUR" in text
     assert "not recorded" in text and "these do not add up" in text
@@ -87,7 +86,7 @@ def test_ended_promotions_with_their_verdicts():
 def test_an_effect_that_was_randomised_is_not_called_unproven():
     randomised = Difference(Estimate(4.0, 2.5, 5.5, 900), "randomised", "100 held back", 900, 100)
     alone = Readout(AS_OF, 8, (ended("13", randomised, recorded=True, provisional=False),))
-    text = text_of(ended_block(alone, ZONE))
+    text = text_of(alone.block())
     assert "not proven by a test" not in text and "Provisional" not in text
 
 
@@ -105,7 +104,7 @@ def running_row() -> RunningPromotion:
 
 
 def test_a_running_promotion_with_its_figure():
-    text = text_of(block := running_block(Running(AS_OF, (running_row(),)), ZONE))
+    text = text_of(block := Running(AS_OF, (running_row(),), ZONE).block())
     assert "inside its band" in text and "day 27 of 33" in text
     assert "18 of 188" in text and "16 [8, 31]" in text and "week 2017-W40" in text
     assert block.text.count("<img") == 1 == block.text.count("<svg")
@@ -124,7 +123,7 @@ def test_promotions_that_come_are_listed_by_start():
         "starts_at": pd.Timestamp("2017-11-15 05:00"),
         "ends_at": pd.Timestamp("2017-12-18 05:00"),
     }
-    text = text_of(coming_block(pd.DataFrame([row]), ZONE))
+    text = text_of(coming(pd.DataFrame([row]), ZONE))
     assert "Coupons 18" in text and "15 Nov – 17 Dec" in text and "–" in text
 
 
@@ -156,22 +155,24 @@ def reports(tmp_path):
 
 
 def test_what_the_earlier_week_expected_of_those_contacted(reports):
-    run, shop, promotions, _, ratios = reports
-    found = earlier_forecasts(run, shop, promotions, AS_OF)
+    run, shop, _, _, ratios = reports
+    found = earlier_forecasts(run, shop, AS_OF)
     assert found == {"P": ("2017-W40", expected_of(pd.Series([0.2] * 50), ratios))}
 
 
 def test_a_week_that_scored_too_few_of_them_is_no_prediction(reports):
-    run, shop, promotions, sent, _ = reports
+    run, shop, _, sent, _ = reports
     con = shop["exposures"].get_backend()
     others = con.create_table("others", sent.assign(customer_id=sent["customer_id"] + 25))
     changed = shop.with_tables(shop.tables | {"exposures": others})
-    assert earlier_forecasts(run, changed, promotions, AS_OF) == {}
+    assert earlier_forecasts(run, changed, AS_OF) == {}
 
 
 def test_a_promotion_of_this_week_or_of_a_week_without_report_has_none(reports):
     run, shop, promotions, _, _ = reports
     again = RunFolder(run.path.parent / "2017-W40", Week.parse("2017-W40"))
-    assert earlier_forecasts(again, shop, promotions, AS_OF) == {}
+    assert earlier_forecasts(again, shop, AS_OF) == {}
     moved = promotions.assign(starts_at=pd.Timestamp("2017-09-01"))
-    assert earlier_forecasts(run, shop, moved, AS_OF) == {}
+    con = shop["exposures"].get_backend()
+    changed = shop.with_tables(shop.tables | {"promotions": con.create_table("moved", moved)})
+    assert earlier_forecasts(run, changed, AS_OF) == {}

@@ -10,8 +10,8 @@ import pytest
 
 from promolab.campaign.outlook.economics import LaunchEconomics
 from promolab.folder.artifacts import RunFolder
-from promolab.report.pages.one_page import one_page, summary_text
-from promolab.report.pages.opening import FirstScreen, how_tested, what_data_allow
+from promolab.report.pages.first_screen import FirstScreen, how_tested, what_data_allow
+from promolab.report.pages.one_page import one_page
 from promolab.weeks import Week
 from promolab.wording import answer_to
 from tests.campaign.made_up import shop_of
@@ -70,23 +70,20 @@ def screen(tmp_path) -> FirstScreen:
     held = ("held_out_standing", "held_out_promotion")
     frame = pd.DataFrame([funnel | dict.fromkeys([*steps, *held], 0)])
     run.write_table("funnel", frame, by="promotion_id")
+    run.write_table("backtest", backtest(), by="customer_id")
     events = pd.DataFrame({"customer_id": ["A"], "ts": [NOW - pd.Timedelta(days=90)]})
     return FirstScreen(
         run=run,
         shop=shop_of({"events": events.assign(kind="purchase")}),
         as_of=NOW.to_pydatetime(),
-        lacking=None,
         promotions=pd.DataFrame({"status": ["launching"], "name": ["Coupons 18"]}),
         economics=LaunchEconomics((ROW,)),
-        running=None,
-        readout=None,
-        words=WORDS,
-        backtest=backtest(),
+        sales=None,
     )
 
 
 def test_caveats_stand_first_in_the_mail_and_are_never_cut(screen) -> None:
-    text = summary_text(screen)
+    text = screen.mail()
     places = [text.index(part) for part in ("Degraded", CONSENT, "was tested on", "Contact 925")]
     assert places == sorted(places)
     assert "- Customers to contact: 925" in text and len(text.split()) <= 220

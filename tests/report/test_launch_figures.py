@@ -13,7 +13,6 @@ from promolab.campaign.outlook.economics import LaunchEconomics
 from promolab.campaign.outlook.promotion_economics import PromotionEconomics
 from promolab.campaign.plan.result import STEPS
 from promolab.contract.operations import StatedRate as Rate
-from promolab.report.pages.launch_figures import coverage_block
 from promolab.report.pages.plan_views import funnel_table, funnels_table
 from promolab.results import Estimate
 
@@ -61,7 +60,7 @@ def test_tiles_and_table_use_the_words_of_the_kind() -> None:
     both = LaunchEconomics((ROW, discount)).tiles()
     assert both[1].label == "Expected responses" and "coupon" not in both[2].note
     assert "coupons that they redeem" in LaunchEconomics((ROW,)).tiles()[2].note
-    shown = replace(discount, discount_basis="").table().text
+    shown = replace(discount, discount_basis="").to_table().text
     assert "expected responses" in shown and "redee" not in shown and "coupon" not in shown
 
 
@@ -76,13 +75,13 @@ def test_a_quiet_week_has_one_tile_and_unknown_figures_no_value() -> None:
 
 
 def test_the_table_says_what_each_figure_rests_on_and_is_escaped() -> None:
-    text = ROW.table().text
+    text = ROW.to_table().text
     assert "margin 25 % (assumed)" in text and "coupon cost 0.00 USD (assumed)" not in text
     assert "a guess" in text and "by itself it cannot tell" in text
     assert "<b>A</b>" not in text and "&lt;b&gt;A&lt;/b&gt;" in text
     assert "should receive" not in text
     dark = replace(ROW, visible=NAN, anyway_list=Estimate(NAN, NAN, NAN, 0))
-    assert "nan" not in dark.table().text.lower()
+    assert "nan" not in dark.to_table().text.lower()
 
 
 def test_the_funnel_adds_up_from_the_active_to_those_to_contact() -> None:
@@ -116,9 +115,9 @@ def coverage() -> OutlookCoverage:
 
 
 def test_forecasts_beside_what_came(coverage) -> None:
-    text = coverage_block(coverage).text
-    assert "Of 2 past promotions" in text and "<img" in text
+    text = coverage.to_table().text
+    assert "Of 2 past promotions" in coverage.summary()
     assert ">inside<" in text and ">outside<" in text and ">no interval<" in text
     assert text.index(">9<") < text.index(">4<") and not math.isnan(coverage.share.value)
     few = OutlookCoverage(coverage.rows.head(1))
-    assert "<table" not in coverage_block(few).text
+    assert "<table" not in few.to_table().text

@@ -10,7 +10,7 @@ import pytest
 
 from promolab.campaign.readout.running import Running
 from promolab.folder.artifacts import RunFolder
-from promolab.report.pages.since import since_last_week
+from promolab.report.pages.campaign_report import since_last_week
 from promolab.results import Estimate
 from promolab.sales import WeeklySales
 from promolab.weeks import Week
@@ -65,6 +65,8 @@ def test_three_lines_by_the_shops_own_days(run) -> None:
 
 def test_without_a_report_or_a_promotion_that_is_said(run) -> None:
     alone = RunFolder(run.path.parent / "2017-W49", Week.parse("2017-W49"))
-    text = text_of(since_last_week(alone, sales(), promotions().head(0), None, NOW, ZONE))
+    text = text_of(
+        since_last_week(alone, sales(), promotions().head(0), Running(NOW, ()), NOW, ZONE)
+    )
     assert "nothing started or ended" in text
     assert "No report of 2017-W48 lies in this folder" in text

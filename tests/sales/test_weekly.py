@@ -54,9 +54,9 @@ def test_weeks_are_those_of_plain_pandas(events, shop) -> None:
     more = [abs(four[0] / other - 1) for other in four[1:]]
     words = [f"{share:.0%}".replace("%", " %") for share in more]
     assert all(part in found.trend_sentence() for part in words)
-    assert found.table["ago"].is_monotonic_increasing and found.at("sales", 0) > 0
+    assert found.weeks["ago"].is_monotonic_increasing and found.at("sales", 0) > 0
     # A week that the data cover in part is none.
-    assert found.table["first_day"].min() >= events["ts"].min().date()
+    assert found.weeks["first_day"].min() >= events["ts"].min().date()
 
 
 def test_sales_per_order_and_repeat_rate_have_their_intervals(events, shop) -> None:
@@ -82,8 +82,8 @@ def test_sales_per_order_and_repeat_rate_have_their_intervals(events, shop) -> N
 def test_a_later_row_changes_no_week(events) -> None:
     later = events[events["ts"] < NOW]
     now = NOW.to_pydatetime()
-    kept = weekly_sales(shop_of({"events": later}), now).table
-    pd.testing.assert_frame_equal(kept, weekly_sales(shop_of({"events": events}), now).table)
+    kept = weekly_sales(shop_of({"events": later}), now).weeks
+    pd.testing.assert_frame_equal(kept, weekly_sales(shop_of({"events": events}), now).weeks)
 
 
 @pytest.mark.parametrize(
@@ -105,15 +105,15 @@ def test_cohorts_are_those_of_plain_pandas(events, shop) -> None:
     month = bought["ts"].dt.to_period("M")
     first = month.groupby(bought["customer_id"]).transform("min")
     wanted = bought.assign(month=month, first=first)
-    for row in found.table.head(40).to_dict("records"):
+    for row in found.months.head(40).to_dict("records"):
         cohort = pd.Period(row["cohort"], "M")
         mine = wanted[wanted["first"] == cohort]
         assert row["customers"] == mine["customer_id"].nunique()
         active = mine[mine["month"] == cohort + row["after"]]["customer_id"].nunique()
         assert row["active"] == active and row["share"] == active / row["customers"]
-    assert (found.table["share_low"] <= found.table["share"]).all()
+    assert (found.months["share_low"] <= found.months["share"]).all()
     # March has only begun, and February is the last month that is over.
-    months = [pd.Period(c, "M") + k for c, k in found.table[["cohort", "after"]].to_numpy()]
+    months = [pd.Period(c, "M") + k for c, k in found.months[["cohort", "after"]].to_numpy()]
     assert not months or max(months) <= pd.Period("2021-02", "M")
 
 

@@ -4,26 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.outlook.expected import PREDICTION_LEVEL, expected_words, kinds_of
+from promolab.campaign.outlook.expected import (
+    PREDICTION_LEVEL,
+    expected_of,
+    expected_words,
+    kinds_of,
+    type_of,
+)
+from promolab.campaign.past.outcomes import contacts_before
 from promolab.campaign.past.schedule import promotion_name
 from promolab.compare import expected_responses, response_ratios
-from promolab.display import Html, table
+from promolab.display import Html, join, link, say, table
 from promolab.errors import InputError
+from promolab.folder import RunFolder, read_json
+from promolab.metrics import PastRatios
 from promolab.results import Estimate, Result, plain
 from promolab.stats import wilson
+from promolab.weeks import Week
 from promolab.wording import answer_to, count, is_one, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from promolab.compare import Backtest
+    from promolab.contract import Shop
 
-__all__ = ["RECOMPUTED", "OutlookCoverage", "TrackRecord", "roll_outlook", "track_record"]
+__all__ = [
+    "RECOMPUTED",
+    "OutlookCoverage",
+    "TrackRecord",
+    "earlier_forecasts",
+    "past_forecasts",
+    "roll_outlook",
+    "track_record",
+]
 
 
 _LEVEL = percent(PREDICTION_LEVEL, decimals=0)
@@ -104,7 +124,7 @@ class OutlookCoverage(Result):
             f"{'was' if is_one(count(expected)) else 'were'} expected."
         )
 
-    def table(self) -> Html:
+    def to_table(self) -> Html:
         """Return every past promotion, the latest first: what was expected, and what came."""
         rows = self.rows.iloc[::-1] if self.share.n else self.rows.head(0)
         return table(
@@ -245,6 +265,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 RECOMPUTED = "recomputed"
 """Source of a forecast that no earlier report made: from what was known at the start."""
 MOST_SHOWN = 3
+ENOUGH = 0.9  # share of the contacted who had been scored
 
 
 @dataclass(frozen=True)
@@ -260,10 +281,13 @@ class TrackRecord(Result):
         (missing without an interval), source (the week whose report said so, or `RECOMPUTED`).
     kinds : tuple of str
         Kinds of the promotions: choose the words.
+    expected : mapping of promotion_id to Estimate
+        What earlier reports expected of promotions that have started, over or not.
     """
 
     rows: pd.DataFrame = field(repr=False)
     kinds: tuple[str, ...] = ()
+    expected: Mapping[Any, Estimate] = field(default_factory=dict, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
@@ -283,7 +307,7 @@ class TrackRecord(Result):
             f"{count(told['observed'].sum())} came. {self._made()}"
         )
 
-    def table(self) -> Html:
+    def to_table(self) -> Html:
         """Return the latest forecasts and what came, a row each."""
         rows = self.rows.head(MOST_SHOWN)
         columns = {
@@ -296,7 +320,23 @@ class TrackRecord(Result):
         if not self.told:
             del columns["source"]
         written = {"said": str, "observed": count}
-        return table(_in_words(rows), columns, written, caption="Latest start first.")
+        return table(
+            _in_words(rows),
+            columns,
+            written,
+            caption="Latest start first.",
+            otherwise=self.summary(),
+        )
+
+    def block(self) -> Html:
+        """Return it as the week's page has it: how often forecasts held, and the latest of them."""
+        return join(
+            [
+                say(self.summary()),
+                self.to_table() if len(self.rows) else Html(""),
+                link("04_response.html", "All forecasts, and how good the ranking was"),
+            ]
+        )
 
     @property
     def told(self) -> int:
@@ -311,6 +351,72 @@ class TrackRecord(Result):
         if not own:
             return f"No earlier report of this folder made one: {rest}."
         return f"{count(own)} of them by earlier reports, the others {rest}."
+
+
+def past_forecasts(run: RunFolder, shop: Shop, as_of: datetime) -> TrackRecord:
+    """Read back what was forecast of promotions that have started, and what came of it.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the table ``outlook_coverage``; the reports of earlier weeks lie beside it.
+    shop : Shop
+        With promotions, exposures and responses.
+    as_of : datetime
+        UTC without a zone; nothing at or after it is read.
+    """
+    kinds = shop.promotions.select("promotion_id", "kind").execute()
+    kinds = dict(zip(kinds["promotion_id"], kinds["kind"], strict=True))
+    told = earlier_forecasts(run, shop, as_of)
+    return track_record(run.read_table("outlook_coverage"), kinds, told)
+
+
+def earlier_forecasts(
+    run: RunFolder, shop: Shop, as_of: datetime
+) -> dict[Any, tuple[str, Estimate]]:
+    """Return what the week in which each promotion started expected of those contacted for it.
+
+    Parameters
+    ----------
+    run, shop, as_of
+        As for `past_forecasts`.
+
+    Returns
+    -------
+    dict
+        promotion_id → the week, and redeemers expected in all with their prediction interval;
+        without those that no earlier week predicted, or predicted for less than nine in ten of the
+        contacted.
+    """
+    rows = shop.promotions.filter(shop.promotions.starts_at < as_of).execute()
+    folders = [_report_of(started, run, shop) for started in rows["starts_at"]]
+    rows = rows.assign(folder=folders)[[folder is not None for folder in folders]]
+    contacts = contacts_before(shop, rows[["promotion_id", "starts_at", "ends_at"]], as_of)
+    found: dict[Any, tuple[str, Estimate]] = {}
+    for row in rows.to_dict("records"):
+        promotion, folder = row["promotion_id"], row["folder"]
+        who = contacts.loc[contacts["promotion_id"] == promotion, "customer_id"]
+        scores = folder.read_table("scores")
+        scores = scores[scores["promotion_id"].astype(str) == str(promotion)]
+        chances = scores.loc[scores["customer_id"].isin(who), "p_redeemed"]
+        if len(who) and len(chances) >= ENOUGH * len(who):
+            # Those without history then had no chance predicted; they count as the others do.
+            ratios = PastRatios.of(folder.metrics["response"]["past_ratios"])
+            e, more = expected_of(chances, ratios, type_of(row)), len(who) / len(chances)
+            told = Estimate(e.value * more, e.ci_low * more, e.ci_high * more, e.n)
+            found[promotion] = str(folder.week), told
+    return found
+
+
+def _report_of(started: pd.Timestamp, run: RunFolder, shop: Shop) -> RunFolder | None:
+    """Return the earlier report in whose week a promotion started; None where there is none."""
+    week = Week.containing(started.tz_localize("UTC").to_pydatetime(), shop.zone)
+    folder = RunFolder(run.path.resolve().parent / str(week), week)
+    metrics = read_json(folder.path / "metrics.json") or {}
+    ratios = (metrics.get("response") or {}).get("past_ratios")
+    if week == run.week or ratios is None or not folder.table_path("scores").exists():
+        return None
+    return folder
 
 
 def track_record(
@@ -355,7 +461,8 @@ def track_record(
     found = found.assign(text=found["promotion_id"].astype(str))
     found = found.sort_values(["starts_at", "text"], ascending=[False, True], ignore_index=True)
     here = {of[i] for i in found["text"] if i in of}
-    return TrackRecord(found.drop(columns="text"), tuple(sorted(here)))
+    expected = {promotion: e for promotion, (_, e) in (told or {}).items()}
+    return TrackRecord(found.drop(columns="text"), tuple(sorted(here)), expected)
 
 
 def _as_told(row: dict[Any, Any], told: Mapping[str, tuple[str, Estimate]]) -> dict[Any, Any]:

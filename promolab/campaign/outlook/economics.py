@@ -254,7 +254,7 @@ class LaunchEconomics(Result):
             ),
         ]
 
-    def table(self) -> Html:
+    def to_table(self) -> Html:
         """Return what each promotion may cost and must bring, a row each."""
         rows = self.promotions
         nouns = {answer_to(row.kind).noun for row in rows}

@@ -244,7 +244,7 @@ class PromotionEconomics(Result):
             f"{count(needed)} to see the break-even."
         )
 
-    def table(self) -> Html:
+    def to_table(self) -> Html:
         """Return what it may cost and must bring, a line each with what that rests on."""
         words, anyway, discount = answer_to(self.kind), self.anyway, self.discount
         level = f"{LEVEL} interval. " if discount.ci_high else ""

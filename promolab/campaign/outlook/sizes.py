@@ -60,7 +60,7 @@ class ListSteps(Result):
         """Return one row per promotion and size."""
         return self.rows
 
-    def table(self) -> Html:
+    def to_table(self) -> Html:
         """Return the lists, a row each, the planned one marked; of several promotions by name."""
         rows = self.rows.to_dict("records")
         known = {str(p.promotion_id): p for p in self.economics.promotions}

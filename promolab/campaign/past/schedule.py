@@ -25,7 +25,16 @@ from promolab.errors import InputError, nearest
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["EMPTY", "list_of", "moment_of", "promotion_name", "shifted", "timeline"]
+__all__ = [
+    "EMPTY",
+    "days_of",
+    "list_of",
+    "local_day",
+    "moment_of",
+    "promotion_name",
+    "shifted",
+    "timeline",
+]
 
 _KINDS = {
     "coupon": "Coupons",
@@ -60,6 +69,30 @@ def promotion_name(kind: str, promotion_id: Any) -> str:
     kind = re.escape(str(kind))
     text = re.sub(rf"^{kind}[-_ .:/]+|[-_ .:/]+{kind}$", "", str(promotion_id))
     return f"{words} {text}"
+
+
+def local_day(ends_at: Any, zone: str, how: str = "%d %b") -> str:
+    """Return the last local day of what ends at a moment, in words.
+
+    Examples
+    --------
+    >>> local_day("2017-12-25 05:00", "America/New_York")
+    '24 Dec'
+    """
+    end = pd.Timestamp(ends_at, tz="UTC").tz_convert(zone)
+    return f"{end - pd.Timedelta(seconds=1):{how}}"
+
+
+def days_of(starts_at: Any, ends_at: Any, zone: str) -> str:
+    """Return a promotion's first and last local day.
+
+    Examples
+    --------
+    >>> days_of("2017-10-30 04:00", "2017-12-25 05:00", "America/New_York")
+    '30 Oct – 24 Dec'
+    """
+    first = pd.Timestamp(starts_at, tz="UTC").tz_convert(zone)
+    return f"{first:%d %b} – {local_day(ends_at, zone)}"
 
 
 def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.DataFrame:

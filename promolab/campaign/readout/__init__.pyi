@@ -1,9 +1,7 @@
 from .comparable import comparable_promotion as comparable_promotion
 from .reading import read_out
-from .result import PromotionReadout, Readout
+from .result import Readout as Readout
 from .running import Running as Running
-from .running import RunningPromotion as RunningPromotion
-from .running import follow_running as follow_running
-from .verdict import RULE as RULE
+from .running import follow_running
 
-__all__ = ["PromotionReadout", "Readout", "read_out"]
+__all__ = ["follow_running", "read_out"]

@@ -200,7 +200,7 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     rule = operations.attribution.overlapping
     promotions = _ended(shop, now, int(weeks), operations)
     if promotions.empty:
-        return Readout(now, int(weeks), (), rule)
+        return Readout(now, int(weeks), (), rule, zone=shop.zone)
     counts = read_counts(shop, promotions, now, operations)
     sources = _Sources(
         shop,
@@ -217,7 +217,7 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
         rows = tuple(_read_one(p, sources) for p in promotions.itertuples())
     ended = promotions["promotion_id"].tolist()
     words = overlap_words(counts.contacts, counts.windows, ended, rule)
-    return Readout(now, int(weeks), rows, rule, words)
+    return Readout(now, int(weeks), rows, rule, words, shop.zone)
 
 
 def _ended(shop: Shop, now: datetime, weeks: int, operations: Operations) -> pd.DataFrame:

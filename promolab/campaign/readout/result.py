@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,17 +10,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.campaign.past.schedule import days_of, local_day
 from promolab.campaign.readout.randomised import HoldoutComparison, PooledHoldouts, pool_holdouts
-from promolab.campaign.readout.verdict import PaysFrom, Verdict
+from promolab.campaign.readout.verdict import RULE, PaysFrom, Verdict
+from promolab.display import Html, fold, join, picture, say, table
 from promolab.effects import RANDOMISED, Difference, not_identified
 from promolab.errors import InputError
 from promolab.results import Estimate, Result, plain
-from promolab.wording import Answer, answer_to, count, money, percent, plural
+from promolab.wording import Answer, answer_to, count, money, number, part_of, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["PromotionReadout", "Readout"]
+
+NOT_PROVEN = (
+    "Extra sales that are not randomised compare those contacted with similar customers who were "
+    "not. Where they are adjusted, they are so for what was known before the start, not proven by "
+    "a test: those contacted were chosen, and may differ in ways that the data do not show."
+)
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,14 @@ class PromotionReadout(Result):
         parts.append(f"{self.verdict.text}: {self.verdict.why}")
         return " · ".join(parts) + (" · provisional" if self.provisional else "")
 
+    def reason(self) -> str:
+        """Say why the extra sales are what they are called."""
+        found = self.difference
+        told = f"{self.name}: the extra sales are {found.identification}; {found.why}."
+        if found.identification == RANDOMISED or not self.holdout.held:
+            return told
+        return f"{told} Customers were held back at random, but {self.holdout.why}."
+
     def _money(self, e: Estimate) -> str:
         return money(e.value, e.ci_low, e.ci_high, currency=self.currency)
 
@@ -162,6 +179,8 @@ class Readout(Result):
         contact, or ``shared`` equally.
     overlap : str
         What that means here, in a sentence.
+    zone : str
+        The shop's: its tables say days as the shop has them.
     """
 
     as_of: datetime
@@ -169,6 +188,7 @@ class Readout(Result):
     promotions: tuple[PromotionReadout, ...]
     overlapping: str = "each in full"
     overlap: str = ""
+    zone: str = "UTC"
 
     def __getitem__(self, promotion_id: Any) -> PromotionReadout:
         for row in self.promotions:
@@ -213,6 +233,111 @@ class Readout(Result):
         pooled = self.pooled
         return "\n".join(lines if pooled is None else [*lines, pooled.summary()])
 
+    def to_table(self) -> Html:
+        """Return what each promotion brought and cost, and its verdict."""
+        rows, words = self.promotions, self.words
+        currency = rows[0].currency if rows else ""
+        shown = pd.DataFrame(
+            {
+                "name": [f"{r.name} until {local_day(r.ends_at, self.zone)}" for r in rows],
+                "answered": [part_of(r.redeemers, r.contacts) for r in rows],
+                "rate": [_share(r.redemption_rate) for r in rows],
+                "cost": [_figure(r.discount_cost) for r in rows],
+                "sales": [_figure(r.sales) for r in rows],
+                "against": [
+                    _figure(r.difference.estimate) if r.difference.identified else "–" for r in rows
+                ],
+                "standing": [r.difference.identification for r in rows],
+                "verdict": [r.verdict.text for r in rows],
+            }
+        )
+        return table(
+            shown,
+            {
+                "name": "promotion",
+                "answered": words.past,
+                "rate": f"{words.noun} rate",
+                "cost": f"discounts, {currency}",
+                "sales": f"net sales per contact, {currency}",
+                "against": f"extra net sales per customer, {currency}",
+                "standing": "extra sales are",
+                "verdict": "verdict",
+            },
+            dict.fromkeys(["answered", "rate", "cost", "sales", "against"], str),
+            caption="Latest end first; 95 % intervals; sales and discounts while valid, net of "
+            "returns.",
+            most=20,
+            otherwise=self.summary(),
+        )
+
+    def reception(self) -> Html:
+        """Return the table of who was reached and how they took it."""
+        rows, past = self.promotions, self.words.past
+        shown = pd.DataFrame(
+            {
+                "name": [f"{r.name} · {days_of(r.starts_at, r.ends_at, self.zone)}" for r in rows],
+                "sent": [count(r.contacts) for r in rows],
+                "delivered": [_counted(r.delivered) for r in rows],
+                past: [count(r.redeemers) for r in rows],
+                "unsubscribed": [_counted(r.unsubscribed) for r in rows],
+                "complained": [_counted(r.complained) for r in rows],
+                "annoyed": [_share(r.harm) if r.harm.value == r.harm.value else "–" for r in rows],
+                "state": ["provisional" if r.provisional else "settled" for r in rows],
+            }
+        )
+        figures = ["sent", "delivered", past, "unsubscribed", "complained"]
+        return table(
+            shown,
+            {"name": "promotion"}
+            | {column: column for column in figures}
+            | {"annoyed": "unsubscribed or complained", "state": "figures are"},
+            dict.fromkeys([*figures, "annoyed"], str),
+            caption="Customers. What the shop never records is not 0.",
+            most=20,
+            otherwise=self.summary(),
+        )
+
+    def block(self, told: Sequence[str] = ()) -> Html:
+        """Return it as the week's page has it: the table, and how all were judged, folded away.
+
+        Parameters
+        ----------
+        told : sequence of str
+            What more is to be said of how they were carried out.
+        """
+        rows = self.promotions
+        if not rows:
+            return say(self.summary())
+        # One promotion's rate stands in the table; a figure is for comparing.
+        figure = [picture(self.plot(), self.summary())] if len(rows) > 1 else []
+        behind = [
+            *(say(f"{row.name}: {row.verdict.summary()}") for row in rows),
+            self.reception(),
+            *figure,
+            *(say(text, css="muted") for text in [*self.notes(), *told]),
+        ]
+        pieces = [
+            self.to_table(),
+            *([] if self.pooled is None else [say(self.pooled.summary())]),
+            fold("How these were judged, and who was reached", behind),
+        ]
+        return say(f"Ended ({len(rows)})", kind="h2") + join(pieces)
+
+    def notes(self) -> list[str]:
+        """Say by which rule all are judged, what may still change, and what each rests on."""
+        rows = self.promotions
+        notes = [RULE] if rows else []
+        if any(row.difference.identification != RANDOMISED for row in rows):
+            notes.append(NOT_PROVEN)
+        until = [
+            f"{r.name} until {pd.Timestamp(r.settles_at, tz='UTC').tz_convert(self.zone):%d %b %Y}"
+            for r in rows
+            if r.provisional
+        ]
+        if until:
+            notes.append(f"Provisional, for purchases may still come back: {'; '.join(until)}.")
+        return [*notes, self.overlap, *(row.reason() for row in rows)]
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the redemption rates with their intervals."""
         from promolab import plots
@@ -241,6 +366,19 @@ class Readout(Result):
             xlabel=past,
             percent_x=True,
         )
+
+
+def _counted(value: int | None) -> str:
+    return "not recorded" if value is None else count(value)
+
+
+def _share(e: Estimate) -> str:
+    # Of nobody there is no share, and its interval from 0 to 100 % says nothing.
+    return percent(e.value, e.ci_low, e.ci_high) if e.n else "–"
+
+
+def _figure(e: Estimate) -> str:
+    return number(e.value, e.ci_low, e.ci_high)
 
 
 def _spread(name: str, e: Estimate) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from promolab.campaign.past.outcomes import (
     responses_between,
     shifted,
 )
-from promolab.campaign.past.schedule import promotion_name
+from promolab.campaign.past.schedule import days_of, local_day, promotion_name
 from promolab.contract import read_operations
+from promolab.display import Html, fold, join, picture, say, table
 from promolab.errors import InputError
 from promolab.metrics import past_ratios
 from promolab.results import Estimate, Result, plain
-from promolab.wording import answer_to, count, number, percent, plural
+from promolab.wording import answer_to, count, number, part_of, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +40,7 @@ INSIDE, ABOVE, BELOW = "inside its band", "above its band", "below its band"
 UNKNOWN, LITTLE = "no band yet", "too little known"
 _PLURAL = {INSIDE: "inside their band", ABOVE: "above their band", BELOW: "below their band"}
 
+_WIDTH, _HEIGHT = 150, 34  # of a course in a cell of a table
 TELLING = 4.0
 """A band from 0 to this many times the expected says nothing: whatever is likely to come lies in
 it."""
@@ -105,6 +108,11 @@ class RunningPromotion(Result):
         much = min(TELLING * e.value, float(self.contacts))
         return LITTLE if e.ci_low < 1 and e.ci_high >= much else INSIDE
 
+    def observed_by(self, moment: datetime) -> int:
+        """Return how many had redeemed before a moment of its course."""
+        seen = self.curve[(self.curve["at"] <= moment) & self.curve["observed"].notna()]
+        return int(seen["observed"].iloc[-1]) if len(seen) else 0
+
     def to_frame(self) -> pd.DataFrame:
         """Return the course: observed and expected redeemers by day."""
         return self.curve
@@ -148,6 +156,30 @@ class RunningPromotion(Result):
             ylabel=f"{past} so far",
         )
 
+    def sparkline(self) -> Html:
+        """Return the responses so far (solid) and those expected (dotted, with band), in a cell."""
+        from promolab.plots import COLOURS
+
+        c = self.curve
+        shown = c[["expected", "ci_high", "observed"]].to_numpy(dtype=float)
+        top = float(np.nanmax(shown)) if np.isfinite(shown).any() else 1.0
+        x = c["day"].to_numpy(dtype=float) / max(float(self.days), 1.0) * (_WIDTH - 2) + 1
+
+        def at(name: str) -> str:
+            y = _HEIGHT - 2 - c[name].to_numpy(dtype=float) / (top or 1.0) * (_HEIGHT - 4)
+            points = zip(x[np.isfinite(y)], y[np.isfinite(y)], strict=True)
+            return " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
+
+        band = f"{at('ci_low')} {' '.join(reversed(at('ci_high').split()))}"
+        solid = f'fill="none" stroke="{COLOURS[0]}"'
+        return Html(
+            f'<svg role="img" width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
+            f"<title>{escape(self.summary())}</title>"
+            f'<polygon points="{band}" fill="{COLOURS[0]}" fill-opacity="0.15"/>'
+            f'<polyline points="{at("expected")}" {solid} stroke-dasharray="2 3"/>'
+            f'<polyline points="{at("observed")}" {solid} stroke-width="2"/></svg>'
+        )
+
 
 @dataclass(frozen=True)
 class Running(Result):
@@ -159,10 +191,13 @@ class Running(Result):
         Nothing at or after it was read (UTC).
     promotions : tuple of RunningPromotion
         The next to end first; equal ends by id.
+    zone : str
+        The shop's: its table says days as the shop has them.
     """
 
     as_of: datetime
     promotions: tuple[RunningPromotion, ...]
+    zone: str = "UTC"
 
     def __getitem__(self, promotion_id: Any) -> RunningPromotion:
         for row in self.promotions:
@@ -214,6 +249,54 @@ class Running(Result):
         order = (INSIDE, ABOVE, BELOW, LITTLE, UNKNOWN)
         counts = [(words.count(word), word) for word in order if word in words]
         return ", ".join(f"{k} {w if k == 1 else _PLURAL.get(w, w)}" for k, w in counts)
+
+    def to_table(self) -> Html:
+        """Return how far each is and whether as expected, a row each, with its course."""
+        rows, words = self.promotions, answer_to(r.kind for r in self.promotions)
+        shown = pd.DataFrame(
+            {
+                "name": [f"{r.name} until {local_day(r.ends_at, self.zone)}" for r in rows],
+                "progress": [f"day {r.day} of {r.days}" for r in rows],
+                "observed": [part_of(r.observed, r.contacts) for r in rows],
+                "expected": [r.expected_words for r in rows],
+                "course": [r.sparkline() for r in rows],
+                "word": [r.word for r in rows],
+            }
+        )
+        return table(
+            shown,
+            {
+                "name": "promotion",
+                "progress": "how far",
+                "observed": f"{words.past} so far",
+                "expected": f"expected to date [{percent(PREDICTION_LEVEL, decimals=0)}]",
+                "course": "so far and expected",
+                "word": f"{words.noun}s are",
+            },
+            dict.fromkeys(["observed", "expected"], str),
+            caption="Sorted by end.",
+            most=20,
+            otherwise=self.summary(),
+        )
+
+    def block(self) -> Html:
+        """Return it as the week's page has it: the table, and what was expected, folded away."""
+        if not self.promotions:
+            return say("No promotion that started earlier is still running.")
+        most = max(self.promotions, key=lambda row: row.contacts)
+        behind = [
+            picture(most.plot(), most.summary()),
+            *(say(text, css="muted") for text in self.notes()),
+        ]
+        title = say(f"Running ({len(self)}): {self.found()}", kind="h2")
+        return title + join([self.to_table(), fold("What was expected, and from what", behind)])
+
+    def notes(self) -> list[str]:
+        """Say of each from what it was expected."""
+        return [
+            f"{r.name} ({days_of(r.starts_at, r.ends_at, self.zone)}): expected from {r.source}."
+            for r in self.promotions
+        ]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the course of the promotion with the most contacts."""
@@ -284,7 +367,7 @@ def follow_running(
     promotions = _promotions(shop, now)
     runs = promotions[promotions["ends_at"] > now]
     if runs.empty:
-        return Running(now, ())
+        return Running(now, (), shop.zone)
     attribution = read_operations(shop.settings).attribution
     spans = response_spans(promotions, attribution, shop.zone, ("redeem",))
     responses = responses_between(shop, spans, now)
@@ -300,7 +383,7 @@ def follow_running(
         _follow(p, promotions, first, now, shop.zone, predicted or {}, predicted_by)
         for p in promotions[promotions["ends_at"] > now].itertuples()
     ]
-    return Running(now, tuple(rows))
+    return Running(now, tuple(rows), shop.zone)
 
 
 def _promotions(shop: Shop, now: datetime) -> pd.DataFrame:

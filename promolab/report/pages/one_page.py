@@ -1,4 +1,4 @@
-"""The week in a mail and on one page: ``summary.md`` and ``one_page.png``."""
+"""The week on one sheet, to show in a meeting: ``one_page.png``."""
 
 from __future__ import annotations
 
@@ -12,41 +12,15 @@ from promolab import plots
 from promolab.campaign.plan import STEPS
 from promolab.folder import RunFolder
 from promolab.metrics import lift
-from promolab.report.pages.opening import FirstScreen
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MOST_WORDS", "one_page", "summary_text", "write_one_page", "write_summary"]
+    from promolab.report.pages.first_screen import FirstScreen
 
-MOST_WORDS = 180
-
-
-def summary_text(screen: FirstScreen) -> str:
-    """Return the week in Markdown, to paste in a mail: what to know first, then the answer.
-
-    Caveats and answer always stand there; tiles as far as some 180 words allow.
-
-    Parameters
-    ----------
-    screen : FirstScreen
-        The first screen of the page.
-    """
-    week = screen.run.week
-    heading = f"**{screen.shop.settings.name}, week {week} ({week.label()})**"
-    text = "\n\n".join([heading, screen.status(), *screen.caveats(), screen.lead()])
-    for number, tile in enumerate(screen.tiles):
-        longer = f"{text}\n{'' if number else chr(10)}- {tile.label}: {tile.text}"
-        if len(longer.split()) <= MOST_WORDS:
-            text = longer
-    return text + "\n"
-
-
-def write_summary(screen: FirstScreen, path: Path) -> None:
-    """Write ``summary.md``."""
-    path.write_text(summary_text(screen), encoding="utf-8")
+__all__ = ["one_page", "write_one_page"]
 
 
 def one_page(screen: FirstScreen) -> Figure:
@@ -76,7 +50,7 @@ def one_page(screen: FirstScreen) -> Figure:
             _funnel(funnel, left)
         else:
             _segments(screen.run, left)
-        if screen.sales is not None:
+        if screen.promotions is None:
             screen.sales.plot(right)
         else:
             _gain(screen.backtest, right, screen.words.who)
@@ -103,7 +77,7 @@ def _written(figure: Any, text: str, top: float, *, fontsize: float, **style: An
 def _tiles(figure: Any, screen: FirstScreen) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    for i, tile in enumerate(screen.tiles):
+    for i, tile in enumerate(screen.headlines):
         x = 0.05 + i * 0.228
         box = FancyBboxPatch(
             (x, 0.54), 0.214, 0.145, boxstyle="round,pad=0,rounding_size=0.008",

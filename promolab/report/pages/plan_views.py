@@ -32,7 +32,7 @@ _WORDS = (
 def opening(made: WeekPlan) -> Html:
     """Return whom to contact about what, a row per promotion, and what was not checked."""
     words = [say(sentence) for sentence in (made.plan.opening(), *made.plan.unchecked)]
-    return join([*words, made.economics.table() if len(made.economics) else Html("")])
+    return join([*words, made.economics.to_table() if len(made.economics) else Html("")])
 
 
 def funnels(made: WeekPlan) -> Html:
@@ -53,8 +53,10 @@ def prices(made: WeekPlan) -> Html:
     rows = made.economics.promotions
     if not rows:
         return absent("Nobody is planned for a promotion.")
-    lists = [made.sizes.of(row.promotion_id).table() if row.contacts else Html("") for row in rows]
-    tables = zip([row.table() for row in rows], lists, strict=True)
+    lists = [
+        made.sizes.of(row.promotion_id).to_table() if row.contacts else Html("") for row in rows
+    ]
+    tables = zip([row.to_table() for row in rows], lists, strict=True)
     return _one_by_one([row.name for row in rows], tables)
 
 

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.outlook import LaunchEconomics
-from promolab.campaign.past import list_of
-from promolab.campaign.readout import Running
-from promolab.contract import Shop, freshness
-from promolab.display import Html, Tile, beside, join, picture, say, table
-from promolab.folder import RunFolder, late_rows_of
+from promolab.campaign.past import days_of, list_of
+from promolab.contract import freshness
+from promolab.display import Html, Tile, join, say, tiles
+from promolab.folder import late_rows_of
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
-from promolab.report.pages.ended import dates
-from promolab.sales import YEAR, Cohorts, WeeklySales
-from promolab.wording import Answer, answer_to, count, money, percent, plural
+from promolab.wording import Answer, answer_to, count, percent, plural
 
 if TYPE_CHECKING:
-    from promolab.campaign.readout import Readout
+    from promolab.campaign.outlook import LaunchEconomics
+    from promolab.campaign.readout import Readout, Running
+    from promolab.contract import Shop
+    from promolab.folder import RunFolder
+    from promolab.sales import WeeklySales
 
-__all__ = [
-    "FEWEST",
-    "PROFILES_ONLY",
-    "FirstScreen",
-    "how_tested",
-    "more_would_tell",
-    "sales_block",
-    "sales_tiles",
-    "what_data_allow",
-]
-
+__all__ = ["FEWEST", "PROFILES_ONLY", "FirstScreen", "how_tested", "what_data_allow"]
 
 FEWEST = 10
 """Answers among past contacts below which a test says too little to be called one."""
@@ -43,6 +32,7 @@ PROFILES_ONLY = (
     "Nothing can be said about promotions: no table says what ran, who was contacted and who "
     "answered."
 )
+MOST_WORDS = 180  # of the mail
 
 
 def what_data_allow(
@@ -115,116 +105,9 @@ def how_tested(backtest: pd.DataFrame, words: Answer) -> str:
     )
 
 
-_MORE = (
-    (("promotions", "exposures", "responses"), "who is likely to answer what starts, how many to "
-     "expect, what it costs, and what became of past promotions"),
-    (("promotion_products",), "what the products of a promotion cost in discounts"),
-    (("decisions",), "what promotions themselves add: who was held back by which chance"),
-    (("contact_rights",), "who may be contacted, before anything is sent"),
-    (("products",), "interests and price level of each customer"),
-)  # fmt: skip
-
-
-def sales_tiles(sales: WeeklySales) -> list[Tile]:
-    """Return the tiles above the fold: sales, orders, basket and repeat customers of last week.
-
-    Parameters
-    ----------
-    sales : WeeklySales
-        Of `promolab.sales.weekly_sales`.
-    """
-    basket, repeat = sales.basket, sales.repeat_rate
-    currency, days = sales.currency, sales.days
-    words = {
-        "Sales": (money(sales.at("sales"), currency=currency), sales.at("sales"), "sales"),
-        "Orders": (count(sales.at("orders")), sales.at("orders"), "orders"),
-        "Sales per order": (
-            money(basket.value, basket.ci_low, basket.ci_high, currency=currency),
-            basket.value,
-            "basket",
-        ),
-        "Repeat rate": (
-            percent(repeat.value, repeat.ci_low, repeat.ci_high),
-            repeat.value,
-            "repeat_rate",
-        ),
-    }
-    notes = {
-        "Sales": f"{days}, net of returns",
-        "Orders": f"by {plural(sales.at('customers'), 'customer')}",
-        "Sales per order": f"of {plural(basket.n, 'order')}",
-        "Repeat rate": f"of {plural(repeat.n, 'customer')}, those who had ordered before",
-    }
-    return [
-        Tile(
-            label,
-            text,
-            value if math.isfinite(value) else None,
-            "; ".join([notes[label], *filter(None, (sales.change_words(n, a) for a in (1, YEAR)))]),
-        )
-        for label, (text, value, n) in words.items()
-    ]
-
-
-def sales_block(sales: WeeklySales, cohorts: Cohorts) -> Html:
-    """Return the trend of sales beside the customers of each month.
-
-    Parameters
-    ----------
-    sales : WeeklySales
-        Of `promolab.sales.weekly_sales`.
-    cohorts : Cohorts
-        Of `promolab.sales.monthly_cohorts`.
-    """
-    trend = join(
-        [
-            say("Trend", kind="h2"),
-            say(sales.trend_sentence()),
-            picture(sales.plot(), f"Sales by week. {sales.trend_sentence()}")
-            if len(sales.table) > 1
-            else Html(""),
-        ]
-    )
-    back = join(
-        [
-            say("Who comes back", kind="h2"),
-            say(cohorts.summary()),
-            picture(cohorts.plot(), f"Customers by month of first order. {cohorts.summary()}")
-            if len(cohorts.table)
-            else Html(""),
-        ]
-    )
-    return beside([trend, back])
-
-
-def more_would_tell(shop: Shop) -> Html:
-    """Return what tables the shop does not have would add to its page.
-
-    Parameters
-    ----------
-    shop : Shop
-        Whose tables count.
-    """
-    rows = [
-        (", ".join(name.replace("_", " ") for name in names if not shop.has(name)), told)
-        for names, told in _MORE
-        if not all(shop.has(name) for name in names)
-    ]
-    return join(
-        [
-            say("What more tables would tell", kind="h2"),
-            table(
-                pd.DataFrame(rows, columns=["tables", "adds"]),
-                {"tables": "tables that would have to be there", "adds": "what they would add"},
-                caption="The most useful first.",
-            ),
-        ]
-    )
-
-
 @dataclass(frozen=True)
 class FirstScreen:
-    """What stands above the fold.
+    """What stands above the fold, on the page as in a mail and on one sheet.
 
     Parameters
     ----------
@@ -234,35 +117,38 @@ class FirstScreen:
         With the decisions of released plans, where there are any.
     as_of : datetime
         When the plan is made.
-    lacking : str or None
-        What the shop lacks for anything about promotions.
-    promotions : DataFrame
-        Of `promolab.campaign.past.timeline`.
     economics : LaunchEconomics
         What starts, in figures.
+    sales : WeeklySales
+        What the shop sold.
+    promotions : DataFrame or None
+        Of `promolab.campaign.past.timeline`; None where the shop has no promotions to speak of.
     running : Running or None
         What runs.
     readout : Readout or None
         What ended.
-    words : Answer
-        What customers do about the shop's promotions.
-    backtest : DataFrame
-        Past promotions predicted from those before them.
-    sales : WeeklySales, optional
-        What the shop sold, where it has no promotions to speak of.
     """
 
     run: RunFolder
     shop: Shop
     as_of: Any
-    lacking: str | None
-    promotions: pd.DataFrame = field(repr=False)
     economics: LaunchEconomics = field(repr=False)
-    running: Running | None = field(repr=False)
-    readout: Readout | None = field(repr=False)
-    words: Answer
-    backtest: pd.DataFrame = field(repr=False)
-    sales: WeeklySales | None = None
+    sales: WeeklySales = field(repr=False)
+    promotions: pd.DataFrame | None = field(default=None, repr=False)
+    running: Running | None = field(default=None, repr=False)
+    readout: Readout | None = field(default=None, repr=False)
+
+    @cached_property
+    def words(self) -> Answer:
+        """What customers do about the shop's promotions, in words."""
+        if not self.shop.has("promotions", "kind"):
+            return answer_to(())
+        return answer_to(self.shop.promotions.select("kind").distinct().execute()["kind"])
+
+    @cached_property
+    def backtest(self) -> pd.DataFrame:
+        """Past promotions predicted from those before them, row by row."""
+        return self.run.read_table("backtest")
 
     @cached_property
     def customers(self) -> int:
@@ -277,7 +163,7 @@ class FirstScreen:
 
     def lead(self) -> str:
         """Return the first sentences: the answer."""
-        if self.sales is not None:
+        if self.promotions is None:
             return self.sales.summary()
         launching, _ = list_of(self.promotions, "launching")
         running = "" if self.running is None else self.running.summary()
@@ -294,7 +180,7 @@ class FirstScreen:
 
     def allow(self) -> str:
         """Say what the data allow, and what was tested of it."""
-        if self.lacking:
+        if self.promotions is None:
             return PROFILES_ONLY
         return what_data_allow(
             self.backtest,
@@ -330,12 +216,24 @@ class FirstScreen:
         )
 
     @cached_property
-    def tiles(self) -> tuple[Tile, ...]:
+    def headlines(self) -> list[Tile]:
         """The headline numbers: four, or fewer where fewer are known."""
-        if self.sales is not None:
-            return tuple(sales_tiles(self.sales))
-        planned = self.economics.tiles(self.customers)
-        return tuple([*planned, self._active(), *self._ended()][:4])
+        if self.promotions is None:
+            return self.sales.tiles()
+        return [*self.economics.tiles(self.customers), self._active(), *self._ended()][:4]
+
+    def tiles(self) -> Html:
+        """Return the headline numbers, each with its change against the week before."""
+        # Of sales the tiles say themselves what changed, from the data.
+        known = self.promotions is not None
+        earlier = self.run.metrics_of(self.run.week.previous()) if known else None
+        told = {t["label"]: t for t in (earlier or {}).get("headlines", [])}
+        before = {
+            tile.label: told[tile.label]["value"]
+            for tile in self.headlines
+            if tile.label in told and told[tile.label].get("of", "") == tile.of
+        }
+        return tiles(self.headlines, before)
 
     def _active(self) -> Tile:
         customers = self.run.metrics["customers"]
@@ -349,7 +247,7 @@ class FirstScreen:
             return []
         row = max(self.readout.promotions, key=lambda r: r.contacts)
         rate = row.redemption_rate
-        when = dates(row.starts_at, row.ends_at, self.shop.zone)
+        when = days_of(row.starts_at, row.ends_at, self.shop.zone)
         return [
             Tile(
                 f"{answer_to(row.kind).past.capitalize()}, of the largest promotion that ended",
@@ -361,8 +259,30 @@ class FirstScreen:
             )
         ]
 
-    def to_dict(self) -> list[dict[str, Any]]:
-        """Return the tiles, as ``metrics.json`` keeps them."""
-        return [
-            {"label": t.label, "text": t.text, "value": t.value, "of": t.of} for t in self.tiles
+    def mail(self) -> str:
+        """Return the week in Markdown, to paste in a mail: what to know first, then the answer.
+
+        Caveats and answer always stand there; tiles as far as some 180 words allow.
+        """
+        week = self.run.week
+        heading = f"**{self.shop.settings.name}, week {week} ({week.label()})**"
+        text = "\n\n".join([heading, self.status(), *self.caveats(), self.lead()])
+        for number, tile in enumerate(self.headlines):
+            longer = f"{text}\n{'' if number else chr(10)}- {tile.label}: {tile.text}"
+            if len(longer.split()) <= MOST_WORDS:
+                text = longer
+        return text + "\n"
+
+    def write(self) -> None:
+        """Record the headline numbers; write ``summary.md``, to mail, and ``one_page.png``."""
+        from promolab.report.pages.one_page import write_one_page
+
+        run = self.run
+        told = [
+            {"label": t.label, "text": t.text, "value": t.value, "of": t.of} for t in self.headlines
         ]
+        run.record("headlines", told)
+        run.record("campaigns", {} if self.readout is None else self.readout.to_dict())
+        run.record("running", {} if self.running is None else self.running.to_dict())
+        (run.path / "summary.md").write_text(self.mail(), encoding="utf-8")
+        write_one_page(self, run.path / "one_page.png")
