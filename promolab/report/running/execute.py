@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import logging
@@ -110,10 +111,14 @@ class Kernels:
 
         class Forked(LocalProvisioner):
             async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
-                if warm is None:
+                try:
+                    made = None if warm is None else warm.fork(cmd, options["cwd"], options["env"])
+                except OSError:  # it is gone; a fresh kernel takes longer and does the same
+                    made = None
+                if made is None:
                     return await super().launch_kernel(cmd, **options)
-                self.process = warm.fork(cmd, options.get("cwd"), options["env"])
-                self.pid = self.pgid = self.process.pid
+                self.process = made  # type: ignore[assignment]
+                self.pid = self.pgid = made.pid
                 return self.connection_info
 
         class Manager(AsyncKernelManager):
@@ -154,13 +159,13 @@ def _kill(group: int) -> None:
 
 
 @contextmanager
-def kernels(modules: Sequence[str] = ()) -> Iterator[Kernels]:
+def kernels(steps: Sequence[Step] = ()) -> Iterator[Kernels]:
     """Make kernels of this Python available and other people's chatter silent, for one run.
 
     Parameters
     ----------
-    modules : sequence of str
-        What the notebooks import: imported once for all kernels, where the system can fork.
+    steps : sequence of Step
+        What their notebooks import is imported once for all kernels, where the system can fork.
 
     Yields
     ------
@@ -187,7 +192,7 @@ def kernels(modules: Sequence[str] = ()) -> Iterator[Kernels]:
             warnings.simplefilter("ignore")
             made = Kernels(folder)
             if WarmProcess.possible():
-                made.warm = WarmProcess(made.environment(), modules)
+                made.warm = WarmProcess(made.environment(), _imports(steps))
             yield made
     finally:
         if made is not None and made.warm is not None:
@@ -200,6 +205,20 @@ def kernels(modules: Sequence[str] = ()) -> Iterator[Kernels]:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _imports(steps: Sequence[Step]) -> list[str]:
+    """Return what notebooks import, as modules and ``module:name``."""
+    names: dict[str, None] = {}
+    for step in steps:
+        for cell in step.notebook.cells:
+            with suppress(SyntaxError):  # a magic; the cell itself will run
+                for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
+                    if isinstance(node, ast.Import):
+                        names |= dict.fromkeys(alias.name for alias in node.names)
+                    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                        names |= dict.fromkeys(f"{node.module}:{a.name}" for a in node.names)
+    return list(names)
 
 
 def execute(

@@ -231,6 +231,7 @@ def make_week(
         hidden_errors(request.hidden),
         full_disk_said(prepare(out, request.week), UNCHANGED),
         Progress(len(request.steps), progress) as shown,
+        kernels(request.steps) as kernel,  # warms up while the shop is read
     ):
         shown.begin("Reading the shop")
         folder = prepare(out)
@@ -255,7 +256,7 @@ def make_week(
                 made = _kept(call, folder, shown)
                 begun = made is None
                 if made is None:
-                    made = _made(call, folder, shown, workers or usual_workers(), strict)
+                    made = _made(call, folder, shown, kernel, workers or usual_workers(), strict)
         except Exception:
             if tell and begun:
                 _tell(call.notify.on_failure, call, "failed", folder / "index.html", shown)
@@ -295,7 +296,9 @@ def _kept(call: Call, out: Path, shown: Progress) -> Made | None:
     return Made(call, out / str(week) / "index.html", state)
 
 
-def _made(call: Call, out: Path, shown: Progress, workers: int, strict: bool) -> Made:
+def _made(
+    call: Call, out: Path, shown: Progress, kernel: Kernels, workers: int, strict: bool
+) -> Made:
     """Make the week; if it fails, the list of weeks says so."""
     from promolab.report.running.index import write_index
 
@@ -304,7 +307,7 @@ def _made(call: Call, out: Path, shown: Progress, workers: int, strict: bool) ->
     try:
         if strict and call.freshness.stale:
             raise StepError(f"{call.freshness.summary()} --strict makes no report from them")
-        _make(call, out, shown, workers)
+        _make(call, out, shown, kernel, workers)
     except Exception as error:
         # Where there is no report yet, wrong input leaves nothing behind that could be seen.
         seen = (out / "index.html").exists() or not isinstance(error, InputError)
@@ -322,7 +325,7 @@ def _made(call: Call, out: Path, shown: Progress, workers: int, strict: bool) ->
     return Made(call, out / str(call.week) / "index.html")
 
 
-def _make(call: Call, out: Path, progress: Progress, workers: int) -> None:
+def _make(call: Call, out: Path, progress: Progress, kernel: Kernels, workers: int) -> None:
     """Run all steps in a staging folder and publish it."""
     started = datetime.now(UTC)
     # While the staging folder stands, so that it is seen which disk is full.
@@ -334,20 +337,20 @@ def _make(call: Call, out: Path, progress: Progress, workers: int) -> None:
         manifest |= call.record.to_manifest() | {"state": "draft"}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
         failed = out / FAILED / str(call.week)
-        manifest["steps"] = _run_steps(call, staged, failed, progress, workers)
+        manifest["steps"] = _run_steps(call, staged, failed, progress, kernel, workers)
         manifest["plan"] = plan_record(staged, call.week, out)
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         publish(staged, out / str(call.week))
 
 
 def _run_steps(
-    call: Call, staged: Path, failed: Path, progress: Progress, workers: int
+    call: Call, staged: Path, failed: Path, progress: Progress, kernel: Kernels, workers: int
 ) -> dict[str, dict[str, Any]]:
     """Run the notebooks; a page is drawn while others run."""
     seconds: dict[str, float] = {}
     pages: list[Future[None]] = []
     (staged / "notebooks").mkdir()
-    with kernels() as kernel, ThreadPoolExecutor(1) as drawing:
+    with ThreadPoolExecutor(1) as drawing:
 
         def work(step: Step) -> None:
             begun = time.monotonic()

@@ -39,6 +39,7 @@ LIBRARIES = (
     "sklearn.ensemble",
     "sklearn.linear_model",
     "sklearn.metrics",
+    "torch",
 )
 """Imported before a kernel is asked for; none of them starts a thread of its own by that."""
 SIZE = 1 << 17  # bytes of one request at most: a command and its environment
@@ -51,14 +52,14 @@ class WarmProcess:
     ----------
     environment : mapping of str to str
         Variables that must be set before Python starts, in place of those of this process.
-    modules : sequence of str
-        What is imported besides `LIBRARIES`.
+    names : sequence of str
+        What is imported besides `LIBRARIES`: modules, or ``module:name``.
     """
 
-    def __init__(self, environment: Mapping[str, str], modules: Sequence[str] = ()) -> None:
+    def __init__(self, environment: Mapping[str, str], names: Sequence[str] = ()) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        line = [sys.executable, "-m", __name__, str(theirs.fileno()), *modules]
-        self._asked, self._lock = ours, threading.Lock()
+        line = [sys.executable, "-m", __name__, str(theirs.fileno()), *names]
+        self._asked, self._lock, self._used = ours, threading.Lock(), False
         self._process = subprocess.Popen(
             line,
             env=os.environ | dict(environment),
@@ -76,7 +77,7 @@ class WarmProcess:
     def fork(
         self, command: Sequence[str], cwd: str | None, env: Mapping[str, str]
     ) -> ForkedProcess:
-        """Return a kernel of its own session, started with a command as Jupyter gives it.
+        """Return a kernel that leads a process group, started with a command as Jupyter gives it.
 
         Raises
         ------
@@ -86,6 +87,7 @@ class WarmProcess:
         mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         asked = json.dumps({"argv": list(command), "cwd": cwd, "env": dict(env)}).encode()
         with self._lock, its:
+            self._used = True
             socket.send_fds(self._asked, [asked], [its.fileno()])
         said = mine.recv(64)
         if not said:
@@ -96,6 +98,8 @@ class WarmProcess:
     def close(self) -> None:
         """End the process; kernels that run end a second later, by themselves."""
         self._asked.close()
+        if not self._used:  # nobody waits for imports that nobody needs
+            self._process.kill()
         self._process.wait()
 
 
@@ -140,11 +144,13 @@ class ForkedProcess:
         return self.returncode
 
 
-def serve(asked: socket.socket, modules: Sequence[str]) -> None:
+def serve(asked: socket.socket, names: Sequence[str]) -> None:
     """Import, then fork a kernel for each request until the other side closes."""
-    for module in (*LIBRARIES, *modules):
-        with suppress(ImportError):  # a kernel that needs it says so
-            importlib.import_module(module)
+    for module, _, name in (text.partition(":") for text in (*LIBRARIES, *names)):
+        with suppress(Exception):  # a kernel that needs it says what is wrong
+            found = importlib.import_module(module)
+            if name:
+                getattr(found, name)  # behind a lazy face
     while True:
         message, descriptors, _, _ = socket.recv_fds(asked, SIZE, 1)
         while _one_ended():
@@ -157,6 +163,8 @@ def serve(asked: socket.socket, modules: Sequence[str]) -> None:
         if pid == 0:
             asked.close()
             _become_kernel(json.loads(message), parent)
+        with suppress(OSError):  # the kernel does so too; whoever is first, it leads a group now
+            os.setpgid(pid, pid)
         with socket.socket(fileno=alive) as its:
             its.send(str(pid).encode())
     # Kernels are over by now; waiting for them adds their processor time to this process's.
@@ -177,7 +185,7 @@ def _become_kernel(asked: Mapping[str, Any], parent: int) -> None:
     """Run a kernel in this forked process, which never returns."""
     code = 1
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         os.environ.clear()
         os.environ.update(asked["env"])
         if asked["cwd"]:

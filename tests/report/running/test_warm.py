@@ -1,0 +1,69 @@
+"""Kernels are forked from one warm process, die with it, and do without it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from promolab.report.running.warm import WarmProcess
+
+pytestmark = pytest.mark.skipif(not WarmProcess.possible(), reason="kernels are forked on Linux")
+
+KILLED = """
+import os
+from promolab.report.running.execute import kernels
+
+with kernels() as made:
+    command = [".", "-m", "ipykernel_launcher", "-f", "connection.json"]
+    kernel = made.warm.fork(command, os.getcwd(), dict(os.environ))
+    assert kernel.poll() is None and os.getpgid(kernel.pid) == kernel.pid
+    print(kernel.pid, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_kernels_of_a_killed_run_end(tmp_path):
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert killed.returncode == -9, killed.stderr
+    until = time.monotonic() + 60
+    while is_there(int(killed.stdout)) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not is_there(int(killed.stdout))
+
+
+def test_a_kernel_that_was_killed_is_over_and_another_one_starts(tmp_path):
+    warm = WarmProcess({"IPYTHONDIR": str(tmp_path)})
+    command = [".", "-m", "ipykernel_launcher", "-f", str(tmp_path / "connection.json")]
+    try:
+        for _ in range(2):
+            kernel = warm.fork(command, str(tmp_path), dict(os.environ))
+            assert kernel.poll() is None
+            kernel.kill()
+            assert kernel.wait() == 1 and kernel.poll() == 1
+            kernel.terminate()  # nobody is there any more
+    finally:
+        warm.close()
+    with pytest.raises(OSError):
+        warm.fork(command, str(tmp_path), dict(os.environ))
+
+
+def test_a_report_is_made_where_the_warm_process_is_gone(toy, tmp_path, monkeypatch):
+    def gone(self, *_):
+        raise OSError("gone")
+
+    monkeypatch.setattr(WarmProcess, "fork", gone)
+    assert toy(tmp_path / "out", week="2017-W44").exists()
