@@ -1,14 +1,22 @@
-from .comparing import AucComparison, Comparison, compare, compare_auc
-from .gain import Lift, LiftPoint, lift
-from .groups import ByGroup, by_group
+from .comparing import AucComparison as AucComparison
+from .comparing import Comparison as Comparison
+from .comparing import compare, compare_auc
+from .gain import Lift as Lift
+from .gain import LiftPoint as LiftPoint
+from .gain import lift
+from .groups import ByGroup as ByGroup
+from .groups import by_group
 from .intervals import ArmGap as ArmGap
 from .intervals import Dominant as Dominant
+from .intervals import around as around
 from .intervals import cluster_sums as cluster_sums
 from .intervals import compare_means as compare_means
+from .intervals import degrees_of as degrees_of
 from .intervals import difference_of as difference_of
 from .intervals import dominant_of as dominant_of
 from .intervals import intervals_of as intervals_of
 from .intervals import part_of_total as part_of_total
+from .intervals import spread_of as spread_of
 from .intervals import wilson
 from .named import ALARM_AUC as ALARM_AUC
 from .named import FEWEST_ROWS as FEWEST_ROWS
@@ -18,38 +26,31 @@ from .named import columns_too_good as columns_too_good
 from .named import named_metric as named_metric
 from .named import r_squared_alone as r_squared_alone
 from .named import told_too_good as told_too_good
-from .pooling import PastRatios, Spread, past_ratios, random_effects
-from .ranking import Roc, roc
+from .pooling import PastRatios as PastRatios
+from .pooling import Spread as Spread
+from .pooling import past_ratios as past_ratios
+from .pooling import random_effects as random_effects
+from .ranking import AucWithin as AucWithin
+from .ranking import Roc as Roc
+from .ranking import auc_within, roc
 from .ranking import placements as placements
 from .ranking import placements_within as placements_within
 from .ranking import variance_of as variance_of
-from .recall import PrecisionRecall, precision_recall
-from .reliability import Brier, Calibration, brier, calibration
-from .scoring import CalibrationError, LogLoss, ece, log_loss
+from .recall import PrecisionRecall as PrecisionRecall
+from .recall import precision_recall
+from .reliability import Brier as Brier
+from .reliability import Calibration as Calibration
+from .reliability import brier, calibration
+from .scoring import CalibrationError as CalibrationError
+from .scoring import LogLoss as LogLoss
+from .scoring import ece, log_loss
 from .scoring import row_losses as row_losses
-from .threshold import ThresholdChart, threshold_chart
-from .within import AucWithin, auc_within
-from .within import around as around
-from .within import degrees_of as degrees_of
-from .within import spread_of as spread_of
+from .threshold import ThresholdChart as ThresholdChart
+from .threshold import threshold_chart
+from .uplift import qini, rate
 
 __all__ = [
     "METRICS",
-    "AucComparison",
-    "AucWithin",
-    "Brier",
-    "ByGroup",
-    "Calibration",
-    "CalibrationError",
-    "Comparison",
-    "Lift",
-    "LiftPoint",
-    "LogLoss",
-    "PastRatios",
-    "PrecisionRecall",
-    "Roc",
-    "Spread",
-    "ThresholdChart",
     "auc_within",
     "brier",
     "by_group",
@@ -60,9 +61,9 @@ __all__ = [
     "lift",
     "log_loss",
     "measure",
-    "past_ratios",
     "precision_recall",
-    "random_effects",
+    "qini",
+    "rate",
     "roc",
     "threshold_chart",
     "wilson",

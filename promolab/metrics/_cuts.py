@@ -11,7 +11,9 @@ from promolab.metrics.intervals import cluster_sums
 __all__ = [
     "RankedRows",
     "cut_variances",
+    "down_the_list",
     "found_at",
+    "list_order",
     "ranked_rows",
     "reach_of",
     "slope_around",
@@ -123,3 +125,40 @@ def cut_variances(
         spread[0, k] = more * np.square(cluster_sums(of_capture, cluster)).sum()
         spread[1, k] = more * np.square(cluster_sums(of_rate, cluster)).sum()
     return spread
+
+
+def list_order(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows from the highest score down, and the place of each run's last row."""
+    order = np.argsort(-score, kind="stable")
+    ranked = score[order]
+    return order, np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(score) - 1)
+
+
+def down_the_list(u: np.ndarray, v: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
+    """Sum over clusters of (sum of ``u`` so far) × (sum of ``v`` so far), after every row.
+
+    Parameters
+    ----------
+    u, v : ndarray of shape (n,)
+        Figures in the order of the list.
+    cluster : ndarray of int of shape (n,), optional
+        Codes 0, 1, …, in the same order.
+    """
+    if cluster is None:
+        return np.cumsum(u * v)
+    by_cluster = np.argsort(cluster, kind="stable")
+    codes = cluster[by_cluster]
+    first = np.append(True, codes[1:] != codes[:-1])
+    # A row that comes on top of sums U and V raises U·V by uV + Uv + uv.
+    before_u, before_v = (_before(x[by_cluster], first) for x in (u, v))
+    steps = np.empty(len(u))
+    steps[by_cluster] = (
+        u[by_cluster] * before_v + v[by_cluster] * before_u + u[by_cluster] * v[by_cluster]
+    )
+    return np.cumsum(steps)
+
+
+def _before(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Return the sum of the cluster's earlier values, for values sorted by cluster."""
+    so_far = np.cumsum(values) - values
+    return so_far - so_far[first][np.cumsum(first) - 1]

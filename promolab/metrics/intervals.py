@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,14 +21,19 @@ __all__ = [
     "ArmGap",
     "ArmMean",
     "Dominant",
+    "StdError",
     "TwoArms",
     "all_shares",
+    "around",
     "cluster_sums",
     "compare_means",
+    "degrees_of",
     "difference_of",
     "dominant_of",
     "intervals_of",
     "part_of_total",
+    "positive_interval",
+    "spread_of",
     "wilson",
 ]
 
@@ -453,3 +458,95 @@ def _newcombe(arms: TwoArms, shares: tuple[Estimate, Estimate]) -> tuple[float, 
     low = value - math.sqrt(max(down**2 + other_up**2 - 2 * together * down * other_up, 0.0))
     high = value + math.sqrt(max(up**2 + other_down**2 - 2 * together * up * other_down, 0.0))
     return low, high
+
+
+@dataclass(frozen=True)
+class StdError:
+    """How far an estimate varies from sample to sample.
+
+    Parameters
+    ----------
+    std_error : float
+        nan with fewer than two independent units.
+    degrees : float
+        Degrees of freedom: few where a few units make up most of the variance.
+    units : int
+        Independent units: clusters, or rows where there are none.
+    """
+
+    std_error: float
+    degrees: float
+    units: int
+
+
+def spread_of(influence: np.ndarray, cluster: np.ndarray | None) -> StdError:
+    """Return the spread of an estimate from its influence function, summed within clusters.
+
+    Parameters
+    ----------
+    influence : ndarray of shape (n,)
+        What each row adds to the estimate's deviation from the truth; sums to 0.
+    cluster : ndarray of int of shape (n,), optional
+        Codes 0, 1, ….
+    """
+    sums = cluster_sums(influence, cluster)
+    units = len(sums)
+    if units < 2:
+        return StdError(math.nan, math.nan, units)
+    squares = np.square(sums)
+    total = float(squares.sum())
+    degrees = degrees_of(total, np.square(squares).sum(), squares.max(), units)
+    return StdError(math.sqrt(total * units / (units - 1)), float(degrees), units)
+
+
+def degrees_of(second: Any, fourth: Any, largest: Any, units: Any) -> np.ndarray:
+    """Return Satterthwaite's degrees of freedom: 2 ÷ (variance of the variance ÷ its square).
+
+    With kurtosis κ the variance of a variance is (κ − 1)/units of its square. The kurtosis is that
+    of all units but the largest: one row alone, however large, takes no certainty from the rest.
+
+    Parameters
+    ----------
+    second, fourth, largest : float or ndarray
+        Sum of the units' squares, sum of the squares' squares, and the largest square.
+    units : int or ndarray of int
+        Independent units.
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2(6).
+
+    Examples
+    --------
+    >>> degrees_of(4.0, 4.0, 1.0, 4).tolist(), degrees_of(104.0, 10_004.0, 100.0, 5).tolist()
+    (3.0, 4.0)
+    """
+    units = np.asarray(units, dtype=float)
+    rest, most = units - 1, np.maximum(units - 1, 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variety = (fourth - np.square(largest)) / np.square(second - largest) - 1 / rest
+        degrees = np.where(variety > 1e-12, 2 / variety, most)
+    return np.clip(np.nan_to_num(degrees, nan=1.0), 1.0, most)
+
+
+def around(value: float, spread: StdError, level: float) -> tuple[float, float]:
+    """Return value ± Student's quantile × standard error; infinite where there is none."""
+    half = _half(spread, level)
+    return value - half, value + half
+
+
+def positive_interval(value: float, spread: StdError, level: float) -> tuple[float, float]:
+    """Return an interval of a figure above 0, symmetric in its logarithm."""
+    half = _half(spread, level)
+    if not math.isfinite(half):
+        return 0.0, math.inf
+    if value <= 0 or half == 0:
+        return value, value
+    factor = math.exp(min(half / value, 700.0))
+    return value / factor, value * factor
+
+
+def _half(spread: StdError, level: float) -> float:
+    if not math.isfinite(spread.std_error):
+        return math.inf
+    return t_quantile(level, spread.degrees) * spread.std_error

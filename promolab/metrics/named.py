@@ -12,11 +12,10 @@ from promolab.checks import level_of
 from promolab.errors import InputError, nearest
 from promolab.metrics._inputs import OF_LOSSES
 from promolab.metrics.gain import lift
-from promolab.metrics.ranking import roc
+from promolab.metrics.ranking import auc_within, roc
 from promolab.metrics.recall import precision_recall
 from promolab.metrics.reliability import brier_estimate
 from promolab.metrics.scoring import ece, log_loss
-from promolab.metrics.within import auc_within
 from promolab.results import Estimate
 
 if TYPE_CHECKING:

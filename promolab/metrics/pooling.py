@@ -45,22 +45,6 @@ class Spread(Result):
     se: float
     k: int
 
-    @classmethod
-    def of(cls, fields: Mapping[str, Any] | None) -> Spread:
-        """Make it from what `to_dict` gave, as ``metrics.json`` holds it; None is no promotion.
-
-        Examples
-        --------
-        >>> Spread.of({"mean": 0.5, "ci_low": None, "ci_high": None, "sd": None, "se": 0.1, "k": 1})
-        Spread(mean=0.5, ci_low=nan, ci_high=nan, sd=nan, se=0.1, k=1)
-        """
-        told = {"k": 0} if fields is None else dict(fields)
-        figures = {
-            name: float("nan") if told.get(name) is None else float(told[name])
-            for name in ("mean", "ci_low", "ci_high", "sd", "se")
-        }
-        return cls(**figures, k=int(told["k"]))
-
     def prediction(self, variance: float = 0.0, level: float = 0.95) -> tuple[float, float]:
         """Return the interval that holds the figure of a new promotion.
 
@@ -77,12 +61,6 @@ class Spread(Result):
             return float("nan"), float("nan")
         half = t_quantile(level, self.k - 2) * np.sqrt(self.sd**2 + self.se**2 + variance)
         return float(self.mean - half), float(self.mean + half)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the fields as a table of one row."""
-        import pandas as pd
-
-        return pd.DataFrame([self.to_dict()])
 
     def summary(self) -> str:
         """Return the mean and the spread in a sentence."""
@@ -178,18 +156,7 @@ class PastRatios(Result):
         >>> PastRatios.of(found.to_dict()) == found
         True
         """
-        if fields is None:
-            return _NOTHING
-        return cls(
-            tuple(str(name) for name in fields["types"]),
-            tuple(_number(x) for x in fields["means"]),
-            tuple(_number(x) for x in fields["errors"]),
-            _number(fields["other"]),
-            _number(fields["other_error"]),
-            _number(fields["sd"]),
-            int(fields["freedom"]),
-            int(fields["k"]),
-        )
+        return _NOTHING if fields is None else cls.from_dict(fields)
 
     def mean(self, type_: str = "") -> float:
         """Return the mean ratio of a type; nan without promotions."""
@@ -256,10 +223,6 @@ class PastRatios(Result):
             f"Mean {', '.join(told)}, over {plural(self.k, 'promotion')} weighted by size; "
             f"promotions of one type differ by some {percent(self.sd, decimals=0)}."
         )
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
 
 
 _NAN = float("nan")

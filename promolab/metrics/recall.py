@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.metrics._cuts import down_the_list, list_order
 from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, rows_of
+from promolab.metrics.intervals import spread_of
 from promolab.metrics.ranking import Variance, auc_interval
-from promolab.metrics.within import down_the_list, list_order, spread_of
 from promolab.results import Estimate
 from promolab.stats import share_interval
 from promolab.wording import plural

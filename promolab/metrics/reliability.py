@@ -20,7 +20,7 @@ from promolab.metrics._inputs import (
     figure,
     rows_of,
 )
-from promolab.metrics.intervals import cluster_sums
+from promolab.metrics.intervals import around, cluster_sums, spread_of
 from promolab.metrics.scoring import (
     Gaps,
     check_probabilities,
@@ -29,7 +29,6 @@ from promolab.metrics.scoring import (
     skill_of,
     sums_by_bin,
 )
-from promolab.metrics.within import around, spread_of
 from promolab.results import Estimate
 from promolab.stats import normal_quantile, share_interval
 from promolab.wording import count, number, percent
@@ -238,12 +237,15 @@ def brier(
     score, spread = mean_loss(errors, codes, level)
     skill = skill_of(errors, base * (1 - base), (1 - 2 * base) * (y - base), codes, level)
     frame, bin_count = _parts(y, probability, bins, codes, level)
-    seen = frame.set_index("part")["seen"]
+    cost, resolution, uncertainty, within = frame["seen"].astype(float)
     return Brier(
         *rows_of(y, codes, level),
         score,
         spread.std_error,
-        *(float(seen[part]) for part in ("reliability", "resolution", "uncertainty", "within")),
+        cost,
+        resolution,
+        uncertainty,
+        within,
         skill,
         frame,
         bin_count,

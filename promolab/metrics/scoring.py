@@ -20,7 +20,7 @@ from promolab.metrics._inputs import (
     figure,
     rows_of,
 )
-from promolab.metrics.within import Spread, around, positive_interval, spread_of
+from promolab.metrics.intervals import StdError, around, positive_interval, spread_of
 from promolab.results import Estimate
 from promolab.stats import normal_quantile
 from promolab.wording import count, number, plural
@@ -84,7 +84,7 @@ def sums_by_bin(
 
 def mean_loss(
     losses: np.ndarray, cluster: np.ndarray | None, level: float
-) -> tuple[Estimate, Spread]:
+) -> tuple[Estimate, StdError]:
     """Return the mean of rows' losses with its interval, and its spread."""
     value = float(losses.mean())
     spread = spread_of((losses - value) / len(losses), cluster)

@@ -10,12 +10,12 @@ import numpy as np
 
 from promolab.checks import choice, labels_of, level_of, numbers_of, seed_of, whole_number
 from promolab.errors import InputError
+from promolab.metrics._cuts import down_the_list, list_order
 from promolab.metrics._inputs import (
     OnRows,
     codes_of,
     rows_of,
 )
-from promolab.metrics.within import down_the_list, list_order
 from promolab.results import Estimate
 from promolab.stats import normal_quantile
 from promolab.wording import count, decimals_for, number, percent, plural

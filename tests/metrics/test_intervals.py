@@ -8,8 +8,7 @@ from scipy.stats import t
 from statsmodels.stats.proportion import proportion_confint
 
 from promolab.errors import InputError
-from promolab.metrics.intervals import compare_means, intervals_of, part_of_total
-from promolab.metrics.within import spread_of
+from promolab.metrics.intervals import compare_means, intervals_of, part_of_total, spread_of
 from promolab.stats import share_interval, wilson
 
 

@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import t
 
 from promolab.errors import InputError
+from promolab.metrics.intervals import spread_of
 from promolab.metrics.uplift import (
     aipw_scores,
     compare_qini,
@@ -23,7 +24,6 @@ from promolab.metrics.uplift import (
     rate,
     uplift_at,
 )
-from promolab.metrics.within import spread_of
 
 
 def experiment(seed: int = 0, n: int = 400, *, ties: bool = False, share: float = 0.4):

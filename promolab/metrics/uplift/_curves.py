@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.metrics._cuts import reach_of, slope_around
-from promolab.metrics.intervals import cluster_sums, difference_of
+from promolab.metrics.intervals import StdError, around, cluster_sums, difference_of, spread_of
 from promolab.metrics.uplift._inputs import Arm, Effects, UpliftRows, merged
-from promolab.metrics.within import Spread, around, spread_of
 from promolab.results import Estimate
 from promolab.stats import t_quantile
 
@@ -269,16 +268,16 @@ NO_ORDER = "There is nothing to rank by: all scores are equal"
 """Where an area and its interval are 0 by definition."""
 
 
-def spreads_by_runs(effects: Effects) -> tuple[tuple[Spread, Spread], float]:
+def spreads_by_runs(effects: Effects) -> tuple[tuple[StdError, StdError], float]:
     """Spreads of Qini and average effect, and their covariance, of many independent rows."""
     found, n = qini_covariance(effects), effects.ranking.n
     errors = [math.sqrt(found[k, k]) for k in range(2)]
-    return (Spread(errors[0], n - 1.0, n), Spread(errors[1], n - 1.0, n)), float(found[0, 1])
+    return (StdError(errors[0], n - 1.0, n), StdError(errors[1], n - 1.0, n)), float(found[0, 1])
 
 
 def spreads_by_rows(
     effects: Effects, cluster: np.ndarray | None
-) -> tuple[tuple[Spread, Spread], float]:
+) -> tuple[tuple[StdError, StdError], float]:
     """As `spreads_by_runs`, from what each row adds, summed within clusters."""
     n = effects.ranking.n
     added = [influence(effects, "qini")[1] / n, overall_influence(effects) / n]
@@ -299,7 +298,7 @@ def overall_influence(effects: Effects) -> np.ndarray:
     return total
 
 
-def overall_estimate(value: float, spread: Spread, rows: UpliftRows) -> Estimate:
+def overall_estimate(value: float, spread: StdError, rows: UpliftRows) -> Estimate:
     """Return the average effect: of arms their plain difference, of ready scores their mean."""
     if rows.gamma is None:
         assert rows.y is not None and rows.treated is not None
@@ -327,14 +326,14 @@ def estimate_of(
 
 
 def ratio(
-    value: float, effect: float, spreads: tuple[Spread, Spread], both: float, rows: UpliftRows
+    value: float, effect: float, spreads: tuple[StdError, StdError], both: float, rows: UpliftRows
 ) -> Estimate:
     """Return an area divided by the average effect, with Fieller's interval."""
     if effect == 0 or not math.isfinite(both):
         return Estimate(math.nan, -math.inf, math.inf, rows.n)
     above, below = (x.std_error**2 for x in spreads)
     few = min(x.degrees for x in spreads)
-    z = around(0.0, Spread(1.0, few, rows.clusters), rows.level)[1]
+    z = around(0.0, StdError(1.0, few, rows.clusters), rows.level)[1]
     # All ρ with (value − ρ·effect)² ≤ z²·variance: between the roots of a quadratic.
     a, b, c = effect**2 - z**2 * below, value * effect - z**2 * both, value**2 - z**2 * above
     if not a > 0:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.metrics._cuts import list_order
 from promolab.metrics.uplift._inputs import UpliftRows
 from promolab.metrics.uplift.scores import checked_propensity
-from promolab.metrics.within import list_order
 
 __all__ = ["CONVENTIONS", "Convention"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError, nearest
+from promolab.metrics.intervals import around
 from promolab.metrics.uplift._curves import (
     NO_ORDER,
     gain_curve,
@@ -27,7 +28,6 @@ from promolab.metrics.uplift._inputs import (
     ranking_of,
 )
 from promolab.metrics.uplift.conventions import CONVENTIONS, Convention
-from promolab.metrics.within import around
 from promolab.results import Estimate, Result, plain
 from promolab.stats import two_sided
 from promolab.wording import decimals_for, number, percent

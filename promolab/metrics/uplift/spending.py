@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.metrics.intervals import around
 from promolab.metrics.uplift._curves import gain_curve, spread_of
 from promolab.metrics.uplift._inputs import (
     Effects,
@@ -17,7 +18,6 @@ from promolab.metrics.uplift._inputs import (
     ranking_of,
 )
 from promolab.metrics.uplift.scores import checked_outcome
-from promolab.metrics.within import around
 from promolab.results import Estimate, Result, plain
 from promolab.wording import number, percent
 
