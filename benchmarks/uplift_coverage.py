@@ -83,7 +83,8 @@ def _one_draw(rng: np.random.Generator, n: int, tail: float) -> list[tuple[float
     from promolab.effects.learners.learners import KINDS, Setting
     from promolab.effects.learners.makers import maker_of
     from promolab.effects.learners.rows import Design, Rows
-    from promolab.effects.means import group_means, t_quantile
+    from promolab.effects.means import group_means
+    from promolab.stats import t_quantile
 
     rows, Z, group, chances = _experiment_arrays(rng, n, tail, Rows)
     design, maker = Design(None, ()), maker_of("linear")
@@ -92,14 +93,14 @@ def _one_draw(rng: np.random.Generator, n: int, tail: float) -> list[tuple[float
     model = KINDS["dr"](setting).fit(np.ones(rows.n, dtype=bool))
     at = np.column_stack([POINTS, np.full(len(POINTS), 0.5)])
     of_customers, errors = model.predict(at), model.std_error(at)
-    normal = np.array([t_quantile(np.inf, level) for level in LEVELS])
+    normal = np.array([t_quantile(level, np.inf) for level in LEVELS])
     figures: list[tuple[float, float, Any]] = []
     for k in range(2):
         scores = nuisance.gamma[:, k]
         for codes, groups in ((np.zeros(rows.n, dtype=np.int64), 1), (group, 2)):
             means = group_means(scores, codes, groups, rows.cluster)
             half = np.array(
-                [t_quantile(means.degrees, level) * means.std_error for level in LEVELS]
+                [t_quantile(level, means.degrees) * means.std_error for level in LEVELS]
             )
             figures += list(zip(means.value, means.std_error, half.T, strict=True))
         figures += [

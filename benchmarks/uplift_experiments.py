@@ -61,17 +61,17 @@ def seen_in_a_null_shop(seed: int, customers: int) -> tuple[bool, bool] | None:
     """
     import torch
 
-    from promolab import load_shop
-    from promolab.report.pages.uplift_choice import choose_experiment
-    from promolab.report.pages.uplift_step import measure_uplift
+    from promolab import UpliftModel, load_shop
+    from promolab.campaign.readout import choose_experiment
 
     torch.set_num_threads(1)  # the shops run side by side
     shop = load_shop("simulated", customers=customers, variant="null", seed=seed)
-    step = measure_uplift(choose_experiment(shop, None), seed=seed)
-    if step.targeting is None or step.best_arm is None:
+    chosen, model = choose_experiment(shop, None), UpliftModel(seed=seed)
+    model.fit(chosen.experiment, also=chosen.checks, refuse=False)
+    if not model.average():
         return None
-    best = step.best_arm
-    return step.targeting.found, best.ci_low <= 0 <= best.ci_high
+    best = model.best_arm_value()
+    return model.targeting().found, best.ci_low <= 0 <= best.ci_high
 
 
 def hillstrom(repeats: int = REPEATS, learner: str = "linear") -> Iterator[Row]:
@@ -139,13 +139,10 @@ def _others(fold: np.ndarray) -> Callable[[int], np.ndarray]:
 
 def says_what_its_interval_says() -> bool:
     """Return whether page 05 sees nothing in the men's e-mail where Qini's interval holds 0."""
-    from promolab import load_experiment
-    from promolab.report.pages.uplift_choice import Choice
-    from promolab.report.pages.uplift_step import measure_uplift
+    from promolab import UpliftModel, load_experiment
 
     trial = load_experiment("hillstrom")
     alone = trial.subset(MEN)
-    found = measure_uplift(Choice(alone, "file", "The men's e-mail alone.")).targeting
-    assert found is not None
+    found = UpliftModel().fit(alone).targeting()
     within_noise = found.by_effect.ci_low <= 0 <= found.by_effect.ci_high
     return within_noise == ("cannot be told from a random one" in found.verdict())

@@ -63,10 +63,10 @@ def boosted_against_econml(experiment: Experiment | None = None, folds: int = 5)
         theirs, effects = _econml(experiment, propensity, folds)
     except ImportError:
         return [Row(what, bar, f"{ours:.1f} s; EconML is not installed", None)]
-    apart = np.abs(model.average().table["effect"] - effects).max()
+    apart = np.abs(model.average().rows["effect"] - effects).max()
     told = (
         f"{ours:.1f} s and {theirs:.1f} s: {ours / theirs:.2f} × (averages {apart:.4f} apart, "
-        f"{len(groups.table)} intervals)"
+        f"{len(groups.rows)} intervals)"
     )
     given, _ = _econml(experiment, DummyClassifier(), folds)
     return [

@@ -379,8 +379,9 @@ def present(
     Parameters
     ----------
     result : Result, or another thing that a page shows
-        A result says its summary and is drawn. Text, a piece of a page, a table of pandas, axes and
-        a list of such things are shown as they are; of None it is said why there is nothing.
+        A result says its summary and is drawn; one that is false says why it is not there. Text, a
+        piece of a page, a table of pandas, axes and a list of such things are shown as they are; of
+        None it is said why there is nothing.
     alt : str
         What the figure shows, for those who cannot see it; the result's own ``ALT`` or else its
         summary by default.
@@ -408,6 +409,8 @@ def present(
         _shown(say(result) if isinstance(result, str) else result)
     elif isinstance(result, DataFrame):
         _shown(table(result))
+    elif hasattr(type(result), "__bool__") and hasattr(result, "summary") and not result:
+        _shown(absent(result.summary()))
     elif hasattr(result, "summary"):
         _shown(say(result.summary()))
         names = [drawn] if isinstance(drawn, str) else drawn

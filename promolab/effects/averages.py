@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.display import Html, table
 from promolab.effects.calibrated import place_within
-from promolab.effects.identification import Identification, figure, lines, p_words, spoken
+from promolab.effects.identification import (
+    Identification,
+    figure,
+    lines,
+    of_arms,
+    p_words,
+    spoken,
+)
 from promolab.effects.means import group_means, mean_of, ratio_error, wald
 from promolab.errors import InputError, nearest
 from promolab.metrics import ArmGap, Dominant, difference_of
@@ -51,7 +59,7 @@ class AverageEffects(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    rows : DataFrame
         One row per arm: arm, effect, ci_low, ci_high, std_error, p_value (two-sided), control (mean
         outcome without), lift (effect / control), lift_low, lift_high, n (decisions that count:
         those that could have got the arm and the control, less those trimmed), customers.
@@ -66,7 +74,7 @@ class AverageEffects(Result):
         Where one customer makes up most of the variance.
     """
 
-    table: pd.DataFrame
+    rows: pd.DataFrame
     outcome: str
     control: Any
     level: float
@@ -75,11 +83,11 @@ class AverageEffects(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm, and by what right it is called an effect."""
-        return self.table.assign(identification=str(self.identification))
+        return self.rows.assign(identification=str(self.identification))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by arm."""
-        rows = self.table.set_index("arm").to_dict("index")
+        rows = self.rows.set_index("arm").to_dict("index")
         return {
             "outcome": self.outcome,
             "identification": str(self.identification),
@@ -89,7 +97,7 @@ class AverageEffects(Result):
 
     def summary(self) -> str:
         """Return a sentence per arm, and what has to be said beside them."""
-        words = " ".join(self._sentence(row) for row in lines(self.table))
+        words = " ".join(self._sentence(row) for row in lines(self.rows))
         return self.identification.qualified(words)
 
     def _sentence(self, row: Any) -> str:
@@ -112,17 +120,36 @@ class AverageEffects(Result):
         side = "to" if row.effect > 0 else "from"
         return f"{arm} {verb} {shown} {side} {self.outcome} per decision{lift}.{alone}"
 
+    def table(self) -> Html:
+        """Return each arm's effect with its interval, a row each."""
+        several = ""
+        if len(self.rows) > 1:
+            several = (
+                f" {plural(len(self.rows), 'interval')} at {self.level:.0%} each: the best of "
+                "several arms looks better than it is."
+            )
+        shown = {
+            "arm": "arm",
+            "effect": f"average effect [{self.level:.0%}]",
+            "control": "mean without",
+            "n": "decisions that count",
+            "customers": "customers",
+        }
+        formats: dict[str, Any] = {"effect": str, "control": figure, "n": count, "customers": count}
+        caption = f"In {self.outcome} per decision, against {arm_words(self.control)}.{several}"
+        return table(of_arms(self.rows, "effect"), shown, formats, caption=caption, most=20)
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw each arm's effect with its interval."""
         from promolab import plots
 
-        table = self.table
+        rows = self.rows
         ax = plots.intervals(
-            table["arm"].map(spoken).tolist(), table["effect"], table["ci_low"], table["ci_high"],
+            rows["arm"].map(spoken).tolist(), rows["effect"], rows["ci_low"], rows["ci_high"],
             reference=0.0, ax=ax,
         )  # fmt: skip
-        best = table.iloc[int(table["effect"].argmax())]
-        beyond = (table["ci_low"] > 0).sum()
+        best = rows.iloc[int(rows["effect"].argmax())]
+        beyond = (rows["ci_low"] > 0).sum()
         shown = figure(best["effect"], best["ci_low"], best["ci_high"])
         title = (
             f"{capital(arm_words(best['arm']))} adds most: {shown}"
@@ -135,7 +162,7 @@ class AverageEffects(Result):
             ax,
             title=title,
             subtitle=f"{_measure(self.identification)} on {self.outcome} per decision against "
-            f"{arm_words(self.control)}, {self.level:.0%} intervals; n = {count(table['n'].max())}",
+            f"{arm_words(self.control)}, {self.level:.0%} intervals; n = {count(rows['n'].max())}",
             xlabel=self.outcome,
         )
 
@@ -146,7 +173,7 @@ class GroupEffects(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    rows : DataFrame
         One row per arm and group: arm, group, effect, ci_low, ci_high, std_error, n, customers.
     tests : DataFrame
         One row per arm: arm, statistic, degrees, p_value of all groups having the same effect.
@@ -159,7 +186,7 @@ class GroupEffects(Result):
         What the groups are.
     """
 
-    table: pd.DataFrame
+    rows: pd.DataFrame
     tests: pd.DataFrame
     outcome: str
     control: Any
@@ -169,12 +196,12 @@ class GroupEffects(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm and group."""
-        return self.table.assign(identification=str(self.identification))
+        return self.rows.assign(identification=str(self.identification))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by arm and group."""
         arms = {}
-        for arm, rows in self.table.groupby("arm", sort=False, observed=True):
+        for arm, rows in self.rows.groupby("arm", sort=False, observed=True):
             p = self.tests.loc[self.tests["arm"] == arm, "p_value"].iloc[0]
             groups = rows.drop(columns="arm").set_index("group").to_dict("index")
             arms[str(arm)] = {"p_value": p, "groups": groups}
@@ -185,7 +212,7 @@ class GroupEffects(Result):
         known = self.tests["arm"].tolist()
         if arm not in known:
             raise InputError(f"there is no arm {arm!r}; {nearest(str(arm), map(str, known))}")
-        return self.table[self.table["arm"] == arm].reset_index(drop=True)
+        return self.rows[self.rows["arm"] == arm].reset_index(drop=True)
 
     def summary(self) -> str:
         """Return, per arm, whether groups differ, and the two ends if they do."""
@@ -213,6 +240,24 @@ class GroupEffects(Result):
             f"{arm}: its {what} on {self.outcome} is largest in {most} and smallest in "
             f"{least}; groups differ ({p_words(test.p_value)})."
         )
+
+    def table(self) -> Html:
+        """Return each group's effect with its interval, a row each."""
+        shown = {
+            "arm": "arm",
+            "group": self.by,
+            "effect": f"average effect [{self.level:.0%}]",
+            "customers": "customers",
+        }
+        if len(self.tests) < 2:
+            del shown["arm"]
+        formats: dict[str, Any] = {"effect": str, "customers": count}
+        caption = (
+            f"In {self.outcome} per decision. {plural(len(self.rows), 'interval')} at "
+            f"{self.level:.0%} each: about one in twenty misses its figure, so that only the test "
+            "of all together tells whether groups differ."
+        )
+        return table(of_arms(self.rows, "effect"), shown, formats, caption=caption, most=20)
 
     def plot(self, ax: Axes | None = None, *, arm: Any = None) -> Axes:
         """Draw the effect in each group with its interval, of one arm (the first by default)."""

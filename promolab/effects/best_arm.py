@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.display import Html, table
 from promolab.effects.averages import best_of
-from promolab.effects.identification import Identification, figure, lines, spoken
+from promolab.effects.identification import Identification, figure, lines, spoken, written
 from promolab.effects.means import mean_of
 from promolab.results import Estimate, Result, plain
 from promolab.wording import arm_words, count
@@ -136,6 +137,19 @@ class BestArmValue(Result):
             return f"{figure(e.value)} {self.outcome} per decision"
         return f"{figure(e.value, e.ci_low, e.ci_high)} {self.outcome} per decision"
 
+    def table(self) -> Html:
+        """Return what each policy gains over none."""
+        frame = self.to_frame()
+        policy = frame["policy"].map(spoken)
+        rows = frame.assign(policy=policy, gain=written(frame, "value", "ci_low", "ci_high"))
+        shown = {"policy": "who gets what", "gain": "gain over none [95 %]", "n": "decisions"}
+        caption = (
+            f"In {self.outcome} per decision, before the cost of contacts. Best arm: each customer "
+            "gets the arm that the other fifths of the customers show to be best, or none; all: "
+            "everybody gets it."
+        )
+        return table(rows, shown, {"gain": str, "n": count}, caption=caption, most=20)
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw what each policy gains over none, with its interval."""
         from promolab import plots
@@ -177,7 +191,7 @@ def best_arm_value(
     mine = gains[np.arange(len(gains)), chosen]
     _, customers = np.unique(rows.cluster[decided], return_inverse=True)
     everyone = {}
-    for k, row in enumerate(lines(average.table)):
+    for k, row in enumerate(lines(average.rows)):
         paid = float(cost[kept[:, k], k].mean()) if kept[:, k].any() else 0.0
         everyone[row.arm] = Estimate(
             float(row.effect) - paid, float(row.ci_low) - paid, float(row.ci_high) - paid, row.n

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.identification import figure, lines, spoken
+from promolab.display import Html, table
+from promolab.effects.identification import figure, lines, of_arms, spoken
 from promolab.effects.means import mean_of
 from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile
@@ -18,6 +19,8 @@ from promolab.wording import arm_words, capital, count
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from promolab.metrics.uplift import EffectCalibration
 
 __all__ = [
     "ALL_ALIKE",
@@ -269,7 +272,7 @@ class CalibratedEffects(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    rows : DataFrame
         One row per arm: arm, learner (of those tried the one whose drawn prediction came nearest
         to the doubly robust scores of folds predicted forward; ``constant``: everybody has the
         average), effect, ci_low, ci_high (that average), slope (by how much the effect rises per
@@ -283,28 +286,33 @@ class CalibratedEffects(Result):
     outcome : str
     level : float
         Of the intervals.
+    by_tenths : EffectCalibration or None
+        Whether what is shown comes true, if that was asked (`UpliftModel.calibration`).
     """
 
-    table: pd.DataFrame
+    rows: pd.DataFrame
     told_apart: bool
     qini: Estimate
     outcome: str
     level: float
+    by_tenths: EffectCalibration | None = None
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `table`."""
-        return self.table
+        """Return `rows`."""
+        return self.rows
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by arm."""
-        arms = plain(self.table.set_index("arm").to_dict("index"))
+        arms = plain(self.rows.set_index("arm").to_dict("index"))
         return {"told_apart": bool(self.told_apart), "qini": plain(self.qini), "arms": arms}
 
     def summary(self) -> str:
         """Say whether customers can be told apart, and how far each arm's effects are drawn."""
         if not self.told_apart:
             return ALL_ALIKE
-        return " ".join(self._sentence(row) for row in lines(self.table))
+        if self.by_tenths is not None:
+            return self.by_tenths.summary()
+        return " ".join(self._sentence(row) for row in lines(self.rows))
 
     def _sentence(self, row: Any) -> str:
         arm = capital(arm_words(row.arm))
@@ -318,11 +326,31 @@ class CalibratedEffects(Result):
             f"deviation of {figure(row.spread)}."
         )
 
+    def table(self) -> Html:
+        """Return by whose prediction each arm's effects are told, and how far they are drawn."""
+        shown = {
+            "arm": "arm",
+            "learner": "predicted by",
+            "effect": "average effect [95 %]",
+            "slope": "comes true of a difference [95 %]",
+            "spread": "standard deviation shown",
+        }
+        formats: dict[str, Any] = {"effect": str, "slope": str, "spread": figure}
+        caption = (
+            f"In {self.outcome}. Of those tried the learner is taken whose prediction came nearest "
+            "to what followed, each fifth of the customers predicted from the fifths before it; "
+            "constant: everybody has the average."
+        )
+        rows = of_arms(self.rows, "effect", "slope")
+        return table(rows, shown, formats, caption=caption, most=20)
+
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw each arm's slope with its interval."""
+        """Draw what came of the effects shown, or each arm's slope with its interval."""
         from promolab import plots
 
-        rows = self.table[self.table["learner"] != CONSTANT] if self.told_apart else self.table
+        if self.by_tenths is not None:
+            return self.by_tenths.plot(ax)
+        rows = self.rows[self.rows["learner"] != CONSTANT] if self.told_apart else self.rows
         ax = plots.intervals(
             rows["arm"].map(spoken).tolist(), rows["slope"], rows["slope_low"], rows["slope_high"],
             reference=1.0, ax=ax, text=rows["learner"].tolist(),
@@ -391,12 +419,12 @@ def calibrate(
                 "spread": line.slope * float(away[forward.kept[:, k]].std()),
             }
         )
-    table = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
     drawing = Drawing(
-        tuple(table["learner"]), table["effect"].to_numpy(), table["slope"].to_numpy(),
+        tuple(frame["learner"]), frame["effect"].to_numpy(), frame["slope"].to_numpy(),
         np.array([line.covariance for line in lines_]), np.array([line.degrees for line in lines_]),
     )  # fmt: skip
-    return drawing, CalibratedEffects(table, told, qini, outcome, LEVEL)
+    return drawing, CalibratedEffects(frame, told, qini, outcome, LEVEL)
 
 
 def _qini_forward(forward: Forward, codes: np.ndarray, cluster: np.ndarray) -> Estimate:

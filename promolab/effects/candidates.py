@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.contract import Experiment
+    from promolab.effects.targeting import Targeting
 
 __all__ = ["DEFAULT", "TRIED", "Candidates", "DrawnEffects", "predict_folds"]
 
@@ -102,6 +103,8 @@ class Candidates:
         self.experiment, self.fitted, self.make = experiment, fitted, make
         self.setting = fitted.setting
         self.learner, self.kept, self.outcome = learner, kept, outcome
+        self.targeting: Targeting | None = None
+        """What `promolab.effects.targeting` found, once it was asked."""
         self._models: dict[str, EffectModel] = {}
         self._away: dict[str, np.ndarray] = {}
 

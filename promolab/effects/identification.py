@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from promolab.display import Html, table
 from promolab.errors import InputError
 from promolab.results import Result, plain
-from promolab.wording import decimals_for, number, plural
+from promolab.wording import count, decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,11 +20,14 @@ __all__ = [
     "Identification",
     "Refused",
     "UpliftChecks",
+    "Withheld",
     "figure",
     "lines",
+    "of_arms",
     "p_words",
     "signed",
     "spoken",
+    "written",
 ]
 
 
@@ -133,6 +137,30 @@ def lines(table: pd.DataFrame) -> Iterator[Any]:
     yield from table.itertuples()
 
 
+def written(frame: pd.DataFrame, *names: str) -> list[str]:
+    """Return values with their intervals as texts, from three columns."""
+    return [figure(*row) for row in frame[list(names)].to_numpy(dtype=float).tolist()]
+
+
+def of_arms(frame: pd.DataFrame, *estimates: str, **shown: Any) -> pd.DataFrame:
+    """Return a table by arm as it is shown: arms as one says them, estimates with their intervals.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With the column arm.
+    *estimates : str
+        Columns that stand beside ``_low`` and ``_high`` of theirs; ``effect`` beside ``ci_low`` and
+        ``ci_high``.
+    **shown
+        More columns.
+    """
+    ends = {name: (f"{name}_low", f"{name}_high") for name in estimates}
+    ends |= {"effect": ("ci_low", "ci_high")} if "effect" in estimates else {}
+    texts = {name: written(frame, name, *ends[name]) for name in estimates}
+    return frame.assign(arm=frame["arm"].map(spoken), **texts, **shown)
+
+
 NOTABLE = 0.1
 """Difference of arms in standard deviations from which on it is told (Stuart 2010)."""
 ASSUMED = "covariates"
@@ -142,6 +170,30 @@ VERDICTS = ("passed", "warning", "refused", "not possible")
 
 class Refused(InputError):  # noqa: N818
     """The experiment fails a check, so its differences must not be shown as effects."""
+
+
+@dataclass(frozen=True)
+class Withheld(Result):
+    """In place of a figure: why there is none. It is false, as nothing is."""
+
+    why: str
+
+    def __bool__(self) -> bool:
+        return False
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table without rows."""
+        import pandas as pd
+
+        return pd.DataFrame()
+
+    def summary(self) -> str:
+        """Return why."""
+        return self.why
+
+    def table(self) -> Html:
+        """Return nothing: there are no rows."""
+        return Html("")
 
 
 @dataclass(frozen=True)
@@ -198,6 +250,11 @@ class UpliftChecks(Result):
         return tuple(check.name for check in self.checks if check.verdict == "refused")
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Names of the checks that warn."""
+        return tuple(check.name for check in self.checks if check.verdict == "warning")
+
+    @property
     def identification(self) -> Identification:
         """By what right a difference between the arms would be called an effect."""
         failed = [check.sentence for check in self.checks if check.verdict == "refused"]
@@ -232,6 +289,10 @@ class UpliftChecks(Result):
                 + f" To see the differences all the same, as not identified: despite=[{names}]"
             )
 
+    def with_others(self, others: Sequence[Check]) -> UpliftChecks:
+        """Return these checks and what was checked elsewhere."""
+        return replace(self, checks=(*self.checks, *others))
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per check."""
         import pandas as pd
@@ -254,21 +315,53 @@ class UpliftChecks(Result):
             passed += f", {len(words['not possible'])} not possible ({names})"
         return " ".join([f"Identification: {self.identification}; {passed}.", *found])
 
+    def answer(self) -> str:
+        """Say whether a difference may be called an effect."""
+        if self.refused:
+            return f"Refused: {', '.join(self.refused)}. No effect is shown."
+        return f"No check refuses: effects are shown, and are {self.identification}."
+
+    def table(self) -> Html:
+        """Return what each check found, and the overlap of the arms."""
+        frame = self.to_frame()
+        frame = frame.assign(verdict=frame["verdict"].replace("not possible", "–"))
+        shown = {"name": "check", "verdict": "verdict", "sentence": "what was found"}
+        caption = f"{self.answer()} What each check found; any of them may refuse."
+        columns = {
+            "arm": "arm",
+            "n": "decisions",
+            "lowest": "lowest chance",
+            "median": "median chance",
+            "kept": "with overlap",
+            "effective_n": "worth, weighted",
+        }
+        formats: dict[str, Any] = {"n": count, "effective_n": count}
+        formats |= dict.fromkeys(["lowest", "median", "kept"], percent)
+        overlap = (
+            "Chances of the arms among those who could get them; how many equally weighted "
+            "decisions each arm is worth."
+        )
+        return table(frame, shown, caption=caption, most=len(frame)) + table(
+            of_arms(self.overlap), columns, formats, caption=overlap, most=20
+        )
+
     def plot(self, ax: Any = None) -> Any:
         """Draw the largest differences between arms and control, before and after weighting."""
         from promolab import plots
 
-        table = self.balance.assign(size=self.balance[["raw", "weighted"]].abs().max(axis=1))
-        table = table.sort_values(["size", "arm", "column"], ascending=[False, True, True]).head(12)
+        if not len(self.balance):
+            raise InputError("no covariate varies")
+        rows = self.balance.assign(size=self.balance[["raw", "weighted"]].abs().max(axis=1))
+        rows = rows.sort_values(["size", "arm", "column"], ascending=[False, True, True]).head(12)
         several = len(self.balance["arm"].unique()) > 1
-        names = [spoken(f"{r.column} ({r.arm})" if several else r.column) for r in lines(table)]
-        text = [f"raw {signed(r.raw)}" for r in lines(table)]
+        names = [spoken(f"{r.column} ({r.arm})" if several else r.column) for r in lines(rows)]
+        text = [f"raw {signed(r.raw)}" for r in lines(rows)]
         ax = plots.intervals(
-            names, table["weighted"], table["weighted"], table["weighted"], reference=0.0,
+            names, rows["weighted"], rows["weighted"], rows["weighted"], reference=0.0,
             text=text, ax=ax,
         )  # fmt: skip
         # However small the largest difference is, it is seen beside one that would matter.
-        reach = max(1.2 * NOTABLE, 1.1 * float(table["weighted"].abs().max() or 0))
+        reach = max(1.2 * NOTABLE, 1.1 * float(rows["weighted"].abs().max() or 0))
         ax.set_xlim(-reach, reach)
         worst = float(self.balance["weighted"].abs().max()) if len(self.balance) else 0.0
         return plots.finish(

@@ -29,7 +29,7 @@ class EffectImportance(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    rows : DataFrame
         One row per arm and covariate, the most used first: arm, column; used (its share of the
         mean squared changes of the predicted effect when columns are shuffled one by one); gain (by
         how much shuffling it worsens the squared distance to the doubly robust scores, in squared
@@ -41,27 +41,27 @@ class EffectImportance(Result):
         Rows looked at; effects are predicted out of fold.
     """
 
-    table: pd.DataFrame
+    rows: pd.DataFrame
     outcome: str
     level: float
     n: int
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm and covariate."""
-        return self.table.copy()
+        return self.rows.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by arm and covariate."""
         arms = {
             str(arm): rows.drop(columns="arm").set_index("column").to_dict("index")
-            for arm, rows in self.table.groupby("arm", sort=False, observed=True)
+            for arm, rows in self.rows.groupby("arm", sort=False, observed=True)
         }
         return {"outcome": self.outcome, "n": self.n, "arms": plain(arms)}
 
     def summary(self) -> str:
         """Return the covariates used most, and which of them are known to help."""
         words = []
-        for arm, rows in self.table.groupby("arm", sort=False, observed=True):
+        for arm, rows in self.rows.groupby("arm", sort=False, observed=True):
             top = rows.head(3)
             used = ", ".join(f"{r.column} ({percent(r.used)})" for r in lines(top))
             sure = rows.loc[rows["ci_low"] > 0, "column"].tolist()
@@ -77,8 +77,8 @@ class EffectImportance(Result):
         """Draw how much the covariates used most gain, of one arm (the first by default)."""
         from promolab import plots
 
-        arm = self.table["arm"].iloc[0] if arm is None else arm
-        rows = self.table[self.table["arm"] == arm].head(top)
+        arm = self.rows["arm"].iloc[0] if arm is None else arm
+        rows = self.rows[self.rows["arm"] == arm].head(top)
         ax = plots.intervals(
             rows["column"], rows["gain"], rows["ci_low"], rows["ci_high"], reference=0.0, ax=ax,
             text=[f"used {percent(used)}" for used in rows["used"]],

@@ -2,29 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from promolab.checks import choice, real_number, seed_of, whole_number
 from promolab.contract import Experiment
+from promolab.effects.averages import (
+    AverageEffects,
+    GroupEffects,
+    average_table,
+    best_of,
+    costs_of,
+    effect_table,
+    equal_groups,
+    group_tables,
+    groups_from,
+)
+from promolab.effects.best_arm import BestArmValue, best_arm_value
+from promolab.effects.calibrated import ALL_ALIKE, CONSTANT, CalibratedEffects, place_within
 from promolab.effects.candidates import DEFAULT, Candidates
 from promolab.effects.checks import check_experiment
-from promolab.effects.fitted import Fitted
-from promolab.effects.learners.aipw import estimate_propensity, fit_nuisance, kept_rows
+from promolab.effects.identification import (
+    Check,
+    Identification,
+    Refused,
+    UpliftChecks,
+    Withheld,
+    lines,
+)
+from promolab.effects.learners.aipw import Nuisance, estimate_propensity, fit_nuisance, kept_rows
 from promolab.effects.learners.learners import KINDS, EffectModel, Setting
 from promolab.effects.learners.makers import MAKERS, Maker, maker_of
 from promolab.effects.learners.rows import Design, folds_of, rows_of, steady
-from promolab.errors import InputError, PromolabError, nearest
+from promolab.errors import InputError, PromolabError
+from promolab.model.inputs import as_frame
+from promolab.stats import normal_quantile
+from promolab.wording import count, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.effects.calibrated import Forward
+    from promolab.effects.candidates import DrawnEffects
+    from promolab.effects.importance import EffectImportance
+    from promolab.effects.sensitivity import Sensitivity
+    from promolab.effects.targeting import Targeting
 
 __all__ = ["UpliftModel"]
 
 FOREST = "forest"
+NOT_SHOWN = "Not shown: the checks above do not allow an effect."
+NOTHING = "Not shown: there is nothing to compare."
+P, R = ParamSpec("P"), TypeVar("R")
 
 
-class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
+def _of_effects(
+    tell: Callable[Concatenate[UpliftModel, P], R],
+) -> Callable[Concatenate[UpliftModel, P], R]:
+    """Let a method of a model that a check refuses say so in place of a figure."""
+
+    @wraps(tell)
+    def told(self: UpliftModel, *args: P.args, **kwargs: P.kwargs) -> R:
+        if getattr(self, "why_", None) is not None:
+            return cast("R", Withheld(NOT_SHOWN) if self.why_ else Withheld(NOTHING))
+        return tell(self, *args, **kwargs)
+
+    return told
+
+
+class UpliftModel(BaseEstimator):  # type: ignore[misc]
     """What each arm of an experiment adds to an outcome, per customer, on average and by group.
 
     Parameters
@@ -68,6 +119,8 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
         Expected outcomes, chances, and how many were clipped.
     kept_ : ndarray of bool of shape (n, K − 1)
         Rows that count in averages.
+    why_ : str or None
+        Of a model kept although a check refuses (``fit(refuse=False)``): why it shows no effect.
 
     Examples
     --------
@@ -84,6 +137,20 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
     >>> model.effect(pd.DataFrame({"orders": [1.0, 3.0]})).round()["yes"]["effect"].tolist()
     [2.0, 4.0]
     """
+
+    arms_: tuple[Any, ...]
+    outcome_: str
+    experiment_: Experiment
+    checks_: UpliftChecks | Withheld
+    nuisance_: Nuisance
+    fold_: np.ndarray
+    cluster_: np.ndarray
+    kept_: np.ndarray
+    identification_: Identification
+    why_: str | None
+    _model: EffectModel
+    _candidates: Candidates | None
+    _saved: tuple[DrawnEffects, AverageEffects]
 
     def __init__(
         self,
@@ -102,15 +169,12 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
 
     def _check(self) -> None:
         """Refuse parameters that cannot be; they may have been set one by one."""
-        kind, folds, clip, trim = self.kind, self.folds, self.clip, self.trim
-        if kind not in (*KINDS, FOREST):
-            raise InputError(f"kind {kind!r} is unknown; {nearest(str(kind), [*KINDS, FOREST])}")
-        if not (isinstance(folds, int) and folds >= 2):
-            raise InputError(f"folds = {folds!r}; expected a whole number, 2 or more")
-        if not 0 < clip < 0.5:
-            raise InputError(f"clip = {clip!r}; expected a chance between 0 and 0.5")
-        if isinstance(trim, str) and trim not in ("auto", "optimal"):
-            raise InputError(f"trim = {trim!r}; expected 'auto', 'optimal', a chance or None")
+        choice("kind", self.kind, (*KINDS, FOREST))
+        whole_number("folds", self.folds, 2)
+        seed_of(self.seed)
+        real_number("clip", self.clip, above=0, below=0.5)
+        if isinstance(self.trim, str):
+            choice("trim", self.trim, ("auto", "optimal"))
         self._makers()
 
     def _makers(self) -> tuple[Maker, Maker]:
@@ -129,7 +193,13 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
         return f"UpliftModel({self.kind!r}{learner}, folds={self.folds}, seed={self.seed})"
 
     def fit(
-        self, experiment: Experiment, outcome: str | None = None, *, despite: Sequence[str] = ()
+        self,
+        experiment: Experiment | None,
+        outcome: str | None = None,
+        *,
+        despite: Sequence[str] = (),
+        also: Sequence[Check] = (),
+        refuse: bool = True,
     ) -> UpliftModel:
         """Check the experiment, then learn what its arms add.
 
@@ -140,6 +210,11 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
             The first by default.
         despite : sequence of str
             Names of checks to go on in spite of; the result is then ``not identified``.
+        also : sequence of Check
+            What was checked elsewhere, and may refuse as well.
+        refuse : bool
+            False keeps a model that a check refuses, or that got no experiment: it says why
+            (`checks_`, `summary`) and, in place of every effect, that it is not shown.
 
         Raises
         ------
@@ -148,12 +223,16 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
         InputError
             There is no such outcome, or the learner cannot learn it.
         """
+        self._check()
+        self.why_ = None
+        if experiment is None and not refuse:
+            self.checks_, self.why_ = Withheld(NOTHING), ""
+            return self
         if not isinstance(experiment, Experiment):
             raise InputError(
                 f"fit takes an Experiment, and got a {type(experiment).__name__}; make one with "
                 "promolab.load_experiment"
             )
-        self._check()
         X = experiment.X
         fold = folds_of(experiment.frame[experiment.customer_id], self.folds, self.seed)
         rows = rows_of(experiment, outcome, fold, self.folds, self.seed)
@@ -168,8 +247,17 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
             if chances is None:
                 chances, clipped = estimate_propensity(rows, matrices["encoded"], self.clip)
             kept = kept_rows(chances, self._trim(experiment))
-            self.checks_ = check_experiment(experiment, outcome, propensity=chances, kept=kept)
-            self.checks_.require(tuple(despite))
+            checks = check_experiment(experiment, outcome, propensity=chances, kept=kept)
+            self.checks_ = checks = checks.with_others(also)
+            self.experiment_ = experiment
+            try:
+                checks.require(tuple(despite))
+            except Refused:
+                if refuse:
+                    raise
+                failed = [check.sentence for check in checks.checks if check.verdict == "refused"]
+                self.why_ = " ".join(failed)
+                return self
             style, outcome_style = maker.style, outcome_maker.style
             there, design = matrices[outcome_style], designs[outcome_style]
             nuisance = fit_nuisance(rows, there, design, outcome_maker, chances, clipped)
@@ -180,7 +268,7 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
             self._model = self._effect_model(setting).fit(np.ones(rows.n, dtype=bool))
         self.experiment_, self.arms_ = experiment, tuple(experiment.arms)
         self.outcome_ = outcome or experiment.outcomes[0]
-        self.identification_ = self.checks_.identification
+        self.identification_ = checks.identification
         self._candidates = Candidates(
             experiment, self._model, self._effect_model, self._named(), kept, self.outcome_
         )
@@ -240,6 +328,7 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
         try:
             model = cls(**state["parameters"])
             model._saved = restored(model.kind, state, arrays)
+            model.why_ = None
             model.arms_, model.outcome_ = tuple(state["arms"]), state["outcome"]
             model.identification_ = model._saved[1].identification
         except PromolabError:
@@ -250,6 +339,357 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
             ) from error
         model._candidates = None
         return model
+
+    @property
+    def treatments_(self) -> tuple[Any, ...]:
+        """The arms but the control."""
+        self._fitted()
+        return tuple(self.arms_[1:])
+
+    @property
+    def scores_(self) -> pd.DataFrame:
+        """Doubly robust scores of the effects; nan where a row could not have got the arm."""
+        import pandas as pd
+
+        self._rows()
+        return pd.DataFrame(self.nuisance_.gamma, columns=list(self.treatments_))
+
+    @property
+    def effects_(self) -> pd.DataFrame:
+        """Calibrated effects of the training rows, each predicted by a model of the other folds."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows().out_of_fold, columns=list(self.treatments_))
+
+    @property
+    def calibrated_(self) -> CalibratedEffects:
+        """How far predicted effects come true, and so how far they are drawn to the average."""
+        self._fitted()
+        return self._drawn().result
+
+    @property
+    def forward_(self) -> Forward:
+        """Effects predicted forward, each fold of customers by models of the folds before it."""
+        return self._rows().forward
+
+    def forward_effects(self) -> pd.DataFrame:
+        """Return effects predicted for the training rows, each by a model of earlier folds.
+
+        As the learner predicts them that did best in folds before: to rank by, within a fold. The
+        first fold is nan: nothing comes before it. Use it to test whether there is anything to
+        target (`promolab.effects.calibrated` says why).
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.forward_.order, columns=list(self.treatments_))
+
+    def percentiles(self, *, forward: bool = False) -> pd.DataFrame:
+        """Return the place of each training row within its fold by its effect, 0 to 1.
+
+        The highest is near 1, equal effects share the mean place, and where all are equal everybody
+        has 0.5. What ranks customers in an evaluation: the levels of two folds' models differ by
+        chance, so that effects of several folds in one list look worse than they are.
+
+        Parameters
+        ----------
+        forward : bool
+            By `forward_effects`; the first fold has no place (nan).
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from promolab import UpliftModel
+        >>> rng = np.random.default_rng(0)
+        >>> rows = pd.DataFrame({"customer_id": range(900), "age": rng.normal(size=900)})
+        >>> rows["mail"], rows["y"] = np.arange(900) % 2, rng.normal(size=900)
+        >>> trial = Experiment(rows, "mail", 0, ["age"], ["y"], propensity=[[0.5, 0.5]] * 900)
+        >>> places = UpliftModel().fit(trial).percentiles(forward=True)[1]
+        >>> int(places.isna().sum()), round(float(places.max()), 3)
+        (180, 0.997)
+        """
+        effects = self.forward_effects() if forward else self.effects_
+        return effects.apply(lambda column: place_within(column.to_numpy(), self.fold_))
+
+    def predict(self, X: Any, *, calibrated: bool = True) -> np.ndarray:
+        """Return the effect of each arm but the control, shape (n, K − 1).
+
+        Parameters
+        ----------
+        X : DataFrame or Experiment
+            With the covariates, in any order.
+        calibrated : bool
+            Drawn to the average as far as predictions come true (`calibrated_`); False gives what
+            the learner (``"linear"`` by default) says as it is.
+        """
+        return self._effects(X, calibrated)[0]
+
+    def effect(self, X: Any, level: float = 0.95, *, calibrated: bool = True) -> pd.DataFrame:
+        """Return the effect of each arm per customer, with its interval.
+
+        Parameters
+        ----------
+        X : DataFrame or Experiment of n rows
+            With the covariates, in any order.
+        level : float
+            Of the intervals, each for itself.
+        calibrated : bool
+            As `predict`.
+
+        Returns
+        -------
+        DataFrame of n rows
+            Columns (arm, ``effect``), (arm, ``ci_low``) and (arm, ``ci_high``), in the outcome's
+            unit per decision. The interval is that of the average effect among customers with the
+            same prediction (Chernozhukov et al. 2018, arXiv 1712.04802), clustered by customer;
+            where nobody can be told apart, that of the average effect. Not calibrated, it is that
+            of the customer's own effect, where kind ``"dr"`` with a linear learner (where the
+            effect is linear in the columns) or ``"forest"`` has one; else nan.
+        """
+        import pandas as pd
+
+        normal_quantile(level)
+        values, half = self._effects(X, calibrated, level)
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        table = effect_table(values, half, self.treatments_, index)
+        if calibrated and (self._candidates is not None or level == self._saved[1].level):
+            # Where everybody has the average, there is one interval of it.
+            for row, learner in zip(
+                lines(self.average(level).rows), self._drawn().drawing.learners, strict=True
+            ):
+                if learner == CONSTANT:
+                    ends = [row.effect, row.ci_low, row.ci_high]
+                    table[row.arm] = np.tile(ends, (len(table), 1))
+        return table
+
+    def _effects(
+        self, X: Any, calibrated: bool, level: float = 0.95
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return effects and half the widths of their intervals."""
+        self._fitted()
+        X = as_frame(X.X if isinstance(X, Experiment) else X)
+        if calibrated:
+            drawn = self._drawn()
+            away = drawn.away(X)
+            return drawn.drawing.effects(away), drawn.drawing.half(away, level)
+        setting = self._rows().setting
+        Z = setting.design.matrix(X)
+        with steady(Z.size):
+            values, errors = self._model.predict(Z), self._model.std_error(Z)
+        return values, None if errors is None else normal_quantile(level) * errors
+
+    @_of_effects
+    def average(self, level: float = 0.95) -> AverageEffects:
+        """Return the average effect of each arm, over all rows that could have got it.
+
+        Parameters
+        ----------
+        level : float
+            Of the intervals.
+        """
+        self._fitted()
+        normal_quantile(level)
+        if self._candidates is None and level == self._saved[1].level:
+            return self._saved[1]
+        rows = self._rows().setting.rows
+        table, alone = average_table(rows, self.nuisance_, self.kept_, self.treatments_, level)
+        control, right = self.arms_[0], self.identification_
+        return AverageEffects(table, self.outcome_, control, level, right, alone)
+
+    @_of_effects
+    def by_group(self, groups: Any, level: float = 0.95) -> GroupEffects:
+        """Return the average effect of each arm in each group.
+
+        Parameters
+        ----------
+        groups : str, array-like of shape (n,), or int
+            A column of the experiment's frame; the group of each row (missing: in none); or a
+            number of equal groups by predicted effect, each arm's own, predicted out of fold.
+        level : float
+            Of the intervals.
+
+        Raises
+        ------
+        InputError
+            No such column, another length, or groups that an outcome could have made.
+        """
+        self._rows()
+        normal_quantile(level)
+        if isinstance(groups, int) and not isinstance(groups, bool):
+            effects = self.effects_.to_numpy()
+            cut = [equal_groups(column, self.fold_, groups) for column in effects.T]
+            by = "predicted effect (out of fold)"
+        else:
+            by, codes, names = groups_from(self.experiment_, groups)
+            cut = [(codes, names)] * len(self.treatments_)
+        tables = group_tables(
+            self.nuisance_.gamma, self.kept_, self.cluster_, self.treatments_, cut, level
+        )
+        return GroupEffects(*tables, self.outcome_, self.arms_[0], level, self.identification_, by)
+
+    def best_arm(self, X: Any, cost: Any = None) -> pd.Series:
+        """Return for each customer the arm with the largest effect less cost, which may be none.
+
+        What that gains is another question, and `best_arm_value` answers it: the effects by which
+        the best was chosen are too good to be true of it.
+
+        Parameters
+        ----------
+        X : DataFrame or Experiment of n rows
+            With the covariates.
+        cost : number, {arm: number} or array-like of shape (n, K − 1), optional
+            Of each arm but the control, ≥ 0, in the unit of the outcome.
+
+        Returns
+        -------
+        Series of n arms
+            Of equal arms the earlier; the control where none is worth more than its cost.
+        """
+        import pandas as pd
+
+        effect = self.predict(X)
+        arm = best_of(effect - costs_of(cost, len(effect), self.treatments_), self.arms_)
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return pd.Series(arm, index=index, name="arm")
+
+    @_of_effects
+    def best_arm_value(self, cost: Any = None, level: float = 0.95) -> BestArmValue:
+        """Return what the best arm gains over none, beside giving everybody the same.
+
+        Each fold of customers is decided by what the other folds tell: of a choice made on the same
+        rows neither the gain nor its interval would be right.
+
+        Parameters
+        ----------
+        cost : number, {arm: number} or array-like of shape (n, K − 1), optional
+            Of each arm but the control, ≥ 0, in the unit of the outcome; n the training rows.
+        level : float
+            Of the intervals.
+        """
+        rows = self._rows()
+        costs = costs_of(cost, rows.setting.rows.n, self.treatments_)
+        average = self.average(level)
+        return best_arm_value(rows, costs, average, self.arms_)
+
+    @_of_effects
+    def selection(self) -> Sensitivity | Withheld:
+        """Return what choosing whom to contact did, where chances were not the same for all."""
+        chances = self.experiment_.propensity
+        if chances is not None and float(chances.std(axis=0).max()) < 1e-9:
+            return Withheld(
+                "Everybody had the same chances, so the plain difference is an effect as it is: "
+                "nothing was selected."
+            )
+        return self.sensitivity()
+
+    @_of_effects
+    def importance(self, *, rows: int = 20_000, level: float = 0.95) -> EffectImportance:
+        """Return how much each covariate moves the predicted effects, and what that is good for.
+
+        Parameters
+        ----------
+        rows : int
+            At most so many are looked at.
+        level : float
+            Of the intervals.
+        """
+        from promolab.effects.importance import importance_of
+
+        return importance_of(self, self._rows().setting, self._model, rows, level)
+
+    @_of_effects
+    def sensitivity(self, level: float = 0.95) -> Sensitivity:
+        """Return what selection did, and how strong a hidden cause would explain the effect away.
+
+        Parameters
+        ----------
+        level : float
+            Of the intervals.
+        """
+        from promolab.effects.sensitivity import sensitivity_of
+
+        self._rows()
+        return sensitivity_of(self, level)
+
+    @_of_effects
+    def targeting(self) -> Targeting:
+        """Return whether an order by predicted effect is worth anything, and one by response."""
+        from promolab.effects.targeting import targeting_of
+
+        rows = self._rows()
+        if rows.targeting is None:
+            rows.targeting = targeting_of(self)
+        return rows.targeting
+
+    @_of_effects
+    def calibration(self) -> CalibratedEffects | Withheld:
+        """Return how far effects are drawn to the average, and whether what is shown comes true."""
+        from promolab.effects.targeting import calibration_of
+
+        return calibration_of(self) if self.calibrated_.told_apart else Withheld(ALL_ALIKE)
+
+    @_of_effects
+    def by_segment(self, level: float = 0.95) -> GroupEffects | Withheld:
+        """Return what all arms together add in each segment, where the data have any."""
+        from promolab.effects.segments import segment_effects
+
+        return segment_effects(self, level)
+
+    def summary(self) -> str:
+        """Say what may be said of effects; nothing where nothing is compared."""
+        if self.why_ is not None:
+            return f"No effect is shown. {self.why_}" if self.why_ else ""
+        said = {
+            "randomised": "Effects are randomised: chance decided who got what.",
+            "adjusted": "Effects are adjusted, not randomised: by which chance each got what is "
+            "not stated (propensity=).",
+        }
+        told = said.get(self.identification_.name, self.identification_.qualified("").strip())
+        return f"{self.targeting().verdict()} {told}"
+
+    def meaning(self) -> str:
+        """Say what to do with it."""
+        if self.why_ == "":
+            return (
+                "Whom a promotion changes is not known. Hold some customers back by chance, as the "
+                "page Plan does, write down who was assigned what, and this page fills."
+            )
+        if self.why_:
+            return (
+                "A difference between those who got a promotion and those who did not is there, "
+                "but it must not be called an effect. Do not choose whom to contact by it."
+            )
+        return self.targeting().meaning()
+
+    @_of_effects
+    def certainty(self) -> str:
+        """Say how sure the figures are, in a few sentences."""
+        q = self.targeting().by_effect
+        warned = getattr(self.checks_, "warnings", ())
+        words = [
+            f"Intervals hold 95 of 100 times, customers (not decisions) taken as independent: "
+            f"{count(q.clusters)} of them with {plural(q.n, 'decision')}.",
+            "Every prediction was made by a model that had not seen the customer, and for Qini by "
+            "one of the fifths of customers before, the choice of the model included; the first "
+            "fifth only teaches.",
+            f"Warnings: {', '.join(warned)}." if warned else "No check warns.",
+        ]
+        if self.calibrated_.told_apart:
+            words.append(self.calibration().summary())
+        return " ".join(words)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was found as plain values: checks, averages, targeting, the best arm."""
+        if not isinstance(self.checks_, UpliftChecks):
+            return {"identification": None}
+        kept = self.checks_.to_dict()
+        if self.why_ is None:
+            kept["average"] = self.average().to_dict()
+            kept["targeting"] = self.targeting().to_dict()
+            kept["calibrated"] = self.calibrated_.to_dict()
+            kept["best_arm"] = self.best_arm_value().to_dict()
+            if isinstance(found := self.calibration(), CalibratedEffects) and found.by_tenths:
+                kept["calibration"] = found.by_tenths.to_dict()
+        return kept
 
     def _trim(self, experiment: Experiment) -> float | str | None:
         if self.trim != "auto":
@@ -262,3 +702,23 @@ class UpliftModel(Fitted, BaseEstimator):  # type: ignore[misc]
 
             return ForestLearner(setting)
         return KINDS[self.kind](setting)
+
+    def _drawn(self) -> DrawnEffects:
+        self._fitted()
+        return self._saved[0] if self._candidates is None else self._candidates.drawn
+
+    def _rows(self) -> Candidates:
+        """Return what was learned from; a model that was loaded has no rows."""
+        self._fitted()
+        if self._candidates is None:
+            raise InputError(
+                "a saved uplift model holds no rows of its experiment: it predicts effects, knows "
+                "the averages, and chooses the best arm; for the rest fit it again"
+            )
+        return self._candidates
+
+    def _fitted(self) -> None:
+        if getattr(self, "why_", None) is not None:
+            raise Refused(f"a check refuses the experiment: {self.why_ or NOTHING}")
+        if not hasattr(self, "arms_"):
+            raise InputError("the uplift model has not learned yet; call fit(experiment) first")

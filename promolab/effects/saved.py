@@ -58,11 +58,11 @@ def state_of(drawn: DrawnEffects, average: AverageEffects) -> State:
         )
     state = {
         "outcome": average.outcome,
-        "arms": plain([average.control, *average.table["arm"]]),
+        "arms": plain([average.control, *average.rows["arm"]]),
         "identification": dataclasses.asdict(average.identification),
         "level": average.level,
-        "average": _columns(average.table),
-        "calibrated": _columns(result.table),
+        "average": _columns(average.rows),
+        "calibrated": _columns(result.rows),
         "told_apart": result.told_apart,
         "qini": plain(result.qini),
         "learners": list(drawing.learners),

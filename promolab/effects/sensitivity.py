@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.identification import Identification, figure, lines
+from promolab.display import Html, table
+from promolab.effects.identification import Identification, figure, lines, of_arms
 from promolab.metrics import difference_of
 from promolab.results import Result, plain
 from promolab.stats import normal_quantile
-from promolab.wording import arm_words, capital, percent, plural
+from promolab.wording import arm_words, capital, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,7 @@ class Sensitivity(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    rows : DataFrame
         One row per arm: arm, effect, ci_low, ci_high, raw (mean of those who got the arm less mean
         of those who got none), raw_low, raw_high, selection (raw − effect), e_value (of the
         effect), e_value_ci (of the end of its interval nearer to 0; 1 where it holds 0), n,
@@ -71,7 +72,7 @@ class Sensitivity(Result):
     identification : Identification
     """
 
-    table: pd.DataFrame
+    rows: pd.DataFrame
     clipped: int
     outcome: str
     control: Any
@@ -80,16 +81,16 @@ class Sensitivity(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm."""
-        return self.table.assign(identification=str(self.identification))
+        return self.rows.assign(identification=str(self.identification))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by arm."""
-        arms = plain(self.table.set_index("arm").to_dict("index"))
+        arms = plain(self.rows.set_index("arm").to_dict("index"))
         return {"identification": str(self.identification), "clipped": self.clipped, "arms": arms}
 
     def summary(self) -> str:
         """Return what selection did, arm by arm, and how firm what is left of it is."""
-        words = [self._sentence(row) for row in lines(self.table)]
+        words = [self._sentence(row) for row in lines(self.rows)]
         if self.clipped:
             words.append(f"{plural(self.clipped, 'decision')} had a chance raised to the lowest.")
         return self.identification.qualified(" ".join(words))
@@ -115,6 +116,28 @@ class Sensitivity(Result):
             "make the interval reach 0)."
         )
 
+    def table(self) -> Html:
+        """Return how strong a hidden cause would have to be, of effects that are adjusted."""
+        if self.identification.name != "adjusted":
+            return Html("")
+        shown = {
+            "arm": "arm",
+            "raw": "plain difference [95 %]",
+            "effect": "adjusted [95 %]",
+            "selection": "made up by selection",
+            "e_value": "E-value",
+            "e_value_ci": "E-value of the interval",
+        }
+        formats: dict[str, Any] = {"raw": str, "effect": str, "selection": figure}
+        formats |= {"e_value": number, "e_value_ci": number}
+        caption = (
+            f"In {self.outcome}. E-value: how many times as frequent among the contacted a hidden "
+            "cause would have to be, and raise the outcome as much, to explain the effect away; 1 "
+            "means that none is needed."
+        )
+        rows = of_arms(self.rows, "raw", "effect")
+        return table(rows, shown, formats, caption=caption, most=20)
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw raw differences and effects, one below the other."""
         from promolab import plots
@@ -123,14 +146,14 @@ class Sensitivity(Result):
         values: list[float] = []
         low: list[float] = []
         high: list[float] = []
-        for row in lines(self.table):
+        for row in lines(self.rows):
             labels += [f"{arm_words(row.arm)}: {what}" for what in ("raw", "adjusted")]
             values += [row.raw, row.effect]
             low += [row.raw_low, row.ci_low]
             high += [row.raw_high, row.ci_high]
-        colours = [plots.COLOURS[1], plots.COLOURS[0]] * len(self.table)
+        colours = [plots.COLOURS[1], plots.COLOURS[0]] * len(self.rows)
         ax = plots.intervals(labels, values, low, high, reference=0.0, colour=colours, ax=ax)
-        first = self.table.iloc[0]
+        first = self.rows.iloc[0]
         raw = figure(first["raw"], first["raw_low"], first["raw_high"])
         apart = f"by which {arm_words(first['arm'])} and {arm_words(self.control)} differ"
         if first["raw_low"] <= 0 <= first["raw_high"]:
@@ -157,7 +180,7 @@ def sensitivity_of(model: Fitted, level: float) -> Sensitivity:
     """
     import pandas as pd
 
-    average, rows = model.average(level).table, []
+    average, rows = model.average(level).rows, []
     experiment, y = model.experiment_, model.experiment_.y(model.outcome_)
     codes, z = experiment.codes, normal_quantile(level)
     binary = bool(np.isin(y, (0.0, 1.0)).all())

@@ -10,8 +10,8 @@ import pytest
 
 import promolab
 from promolab.campaign.past.contacted import promotions_over
-from promolab.campaign.readout import comparable
-from promolab.campaign.readout.comparable import comparable_promotion, similar_difference
+from promolab.campaign.readout import experiments
+from promolab.campaign.readout.experiments import comparable_promotion, similar_difference
 from promolab.campaign.readout.reading import read_out
 from promolab.effects.differences import ADJUSTED, not_identified
 from promolab.results import Estimate
@@ -55,7 +55,7 @@ def ruled(monkeypatch, *words: str) -> list[str]:
         nothing = Estimate(np.nan, np.nan, np.nan, row.contacted)
         return found if found.why else replace(found, identification=ADJUSTED, estimate=nothing)
 
-    monkeypatch.setattr(comparable, "similar_difference", rule)
+    monkeypatch.setattr(experiments, "similar_difference", rule)
     return asked
 
 

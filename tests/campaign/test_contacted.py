@@ -77,7 +77,7 @@ def test_nothing_after_the_start_is_a_covariate(shop, trial):
 def test_chances_are_not_known_and_the_effect_is_adjusted(trial):
     model = promolab.UpliftModel("dr").fit(trial)
     assert trial.design == "unknown" and str(model.identification_) == "adjusted"
-    row = model.sensitivity().table.iloc[0]
+    row = model.sensitivity().rows.iloc[0]
     assert row["raw"] > row["effect"]  # the simulated policy contacts those who buy anyway
 
 

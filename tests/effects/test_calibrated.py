@@ -1,4 +1,4 @@
-"""Effects are drawn to the average as far as they come true; ranks; what the best arm is worth."""
+"""Effects are drawn to the average as far as they come true; places; what the best arm is worth."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def test_with_few_customers_the_errors_of_average_and_slope_are_those_of_a_sampl
 
 
 def test_the_mean_of_shown_effects_is_the_doubly_robust_average(experiment, model):
-    average = model.average().table["effect"].to_numpy()
+    average = model.average().rows["effect"].to_numpy()
     for shown in (model.predict(experiment), model.effects_.to_numpy()):
         assert shown.mean(axis=0) == pytest.approx(average, rel=1e-9)
     # Whichever learner predicts, also one that is off on average.
     for kind, learner in (("s", "linear"), ("x", "ridge")):
         other = UpliftModel(kind, learner, folds=3).fit(experiment)
-        expected = other.average().table["effect"].to_numpy()
+        expected = other.average().rows["effect"].to_numpy()
         assert other.predict(experiment).mean(axis=0) == pytest.approx(expected, rel=1e-9)
 
 
@@ -94,7 +94,7 @@ def test_shown_effects_come_true_where_predicted_ones_do_not():
 
 
 def test_the_best_learner_is_taken_for_each_arm(experiment, model):
-    table = model.calibrated_.table.set_index("arm")
+    table = model.calibrated_.rows.set_index("arm")
     assert set(table["learner"]) <= {"ridge", "linear", "boosting"}
     assert table["slope"].between(0.5, 1).all() and (table["slope_low"] > 0).all()
     rows = experiment.frame
@@ -102,7 +102,7 @@ def test_the_best_learner_is_taken_for_each_arm(experiment, model):
     bent = rows.assign(y=rows["y"] + (rows["arm"] == "mail") * 3.0 * (rows["visits"].abs() > 1))
     how = ("arm", "none", ["orders", "age", "visits", "town"], ["y"])
     curved = UpliftModel().fit(Experiment(bent, *how, propensity=experiment.propensity))
-    learners = curved.calibrated_.table.set_index("arm")["learner"]
+    learners = curved.calibrated_.rows.set_index("arm")["learner"]
     assert learners["mail"] == "boosting" and learners["coupon"] in ("ridge", "linear")
     assert "Mail: of a difference predicted (boosting)" in curved.calibrated_.summary()
 
@@ -111,8 +111,8 @@ def test_where_nothing_can_be_told_apart_everybody_has_the_average_and_it_is_sai
     nothing = made(3)
     model = UpliftModel().fit(nothing, despite=["balance"])
     found = model.calibrated_
-    assert not found.told_apart and found.table["learner"].tolist() == ["constant"]
-    shown, average = model.effect(nothing)[1], model.average().table.iloc[0]
+    assert not found.told_apart and found.rows["learner"].tolist() == ["constant"]
+    shown, average = model.effect(nothing)[1], model.average().rows.iloc[0]
     assert len(set(shown["effect"])) == 1
     for name in ("effect", "ci_low", "ci_high"):
         assert shown[name].to_numpy() == pytest.approx(average[name], rel=1e-9)
@@ -140,48 +140,42 @@ def test_intervals_hold_the_average_effect_of_customers_predicted_alike():
     assert np.mean(width) < 0.5
 
 
-# Ranks.
+# Places.
 
 
-def test_ranks_are_whole_1_the_highest_and_equal_where_effects_are(experiment, model):
-    ranks, effects = model.ranks(), model.effects_
-    assert ranks.columns.tolist() == ["coupon", "mail"] and ranks.dtypes.unique() == ["int64"]
-    assert ranks["coupon"].min() == 1 and ranks["coupon"][effects["coupon"].idxmax()] == 1
-    expected = effects["coupon"].rank(ascending=False, method="min")
-    assert (ranks["coupon"] - expected).abs().max() <= 1
+def test_places_are_those_within_the_fold_and_equal_where_effects_are(experiment, model):
+    effects = model.effects_
     places = model.percentiles()
     first = model.fold_ == 0
     n = int(first.sum())
     expected = (effects["coupon"][first].rank() - 0.5) / n
     assert places["coupon"][first].to_numpy() == pytest.approx(expected.to_numpy())
-    # Two rows of a customer known for the same have the same effect, and the same rank.
+    # Two rows of a customer known for the same have the same effect, and the same place.
     towns = experiment.frame.assign(y=experiment.frame["y"] + 2 * (
         (experiment.frame["town"] == "west") & (experiment.frame["arm"] == "coupon")
     ))  # fmt: skip
     how = ("arm", "none", ["town"], ["y"])
     few = UpliftModel("dr", "ridge").fit(Experiment(towns, *how, propensity=experiment.propensity))
-    tied = few.ranks()["coupon"]
-    assert tied.nunique() <= 3 * 5 and (tied == 1).sum() > 100
+    tied = few.percentiles()["coupon"]
+    assert tied.nunique() <= 3 * 5 and (tied == tied[few.fold_ == 0].max()).sum() > 20
 
 
 def test_without_covariates_there_is_nothing_to_rank_by_across_folds_either():
     # 2,003 customers: folds differ in size, and places of equal effects must not.
     model = UpliftModel().fit(trial(2_003, covariates=[]))
     for forward in (False, True):
-        with pytest.warns(UserWarning, match="nothing to rank by"):
-            ranks = model.ranks(forward=forward)
         places = model.percentiles(forward=forward)
-        assert set(ranks["mail"].dropna()) == {1} and set(places["mail"].dropna()) == {0.5}
+        assert set(places["mail"].dropna()) == {0.5}
     known = places["coupon"].notna().to_numpy()
     flat = qini(None, None, places["coupon"][known], gamma=model.scores_["coupon"][known])
     assert flat.qini == 0 and "nothing to rank by" in flat.summary()
 
 
-def test_forward_ranks_come_from_earlier_folds_alone(experiment, model):
-    forward = model.ranks(forward=True)
+def test_forward_places_come_from_earlier_folds_alone(experiment, model):
+    forward = model.percentiles(forward=True)
     first = model.fold_ == 0
     assert forward[first].isna().all(axis=None) and forward[~first].notna().all(axis=None)
-    assert forward["mail"].min() == 1
+    assert forward["mail"].max() > 0.99
     alone = UpliftModel("t").fit(experiment.take(first))
     alone = alone.predict(experiment, calibrated=False)[:, 1]
     second = model.fold_ == 1
@@ -246,7 +240,7 @@ def test_the_best_arm_is_worth_what_it_is_beside_all_and_none():
     model = UpliftModel().fit(experiment)
     found = model.best_arm_value()
     assert found.ci_low < most < found.ci_high
-    average = model.average().table.set_index("arm")
+    average = model.average().rows.set_index("arm")
     assert found.everyone["coupon"].value == average.loc["coupon", "effect"]
     assert found.everyone["mail"].ci_low == average.loc["mail", "ci_low"]
     assert found.more.ci_low > 0 and "Choosing is worth" in found.summary()

@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import norm
 
 from promolab.contract import Experiment
+from promolab.effects.balance import arm_contrast
 from promolab.effects.checks import check_experiment, check_overlap
 from promolab.effects.identification import Refused, p_words
-from promolab.effects.means import arm_contrast
 from promolab.effects.model import UpliftModel
 from tests.effects.made_up import assign, frame, targeted_chances, trial
 

@@ -40,5 +40,5 @@ def test_an_average_is_as_certain_as_with_the_true_expectations():
         experiment.y(), experiment.codes, experiment.propensity, base[:, None] + effects
     )
     least = scores.std(axis=0, ddof=1) / np.sqrt(5_000)
-    found = UpliftModel().fit(experiment).average().table["std_error"].to_numpy()
+    found = UpliftModel().fit(experiment).average().rows["std_error"].to_numpy()
     assert found == pytest.approx(least, rel=0.02)

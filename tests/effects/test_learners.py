@@ -37,7 +37,7 @@ def test_every_learner_finds_linear_effects_of_two_arms(randomised, kind, learne
     assert np.sqrt(((found - truth) ** 2).mean()) < 0.2
     assert np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.9
     # Averages are those of the scores, whichever learner ranks.
-    table = model.average().table
+    table = model.average().rows
     assert (np.abs(table["effect"] - truth.mean(axis=0)) < 4 * table["std_error"]).all()
 
 
@@ -114,7 +114,7 @@ def test_dr_survives_either_broken_part_and_the_others_do_not():
             abs(model.predict(right, calibrated=False).mean() - truth)
             for model in (without_outcomes, without_chances)
         ]
-    se = UpliftModel("dr", outcome_learner=nothing).fit(right, despite=CHECKS).average().table
+    se = UpliftModel("dr", outcome_learner=nothing).fit(right, despite=CHECKS).average().rows
     noise = 3.5 * float(se["std_error"].iloc[0])
     assert max(off["dr"]) < noise < 0.45
     for kind in "stx":
@@ -126,7 +126,7 @@ def test_averages_from_scores_survive_either_broken_part_whichever_learner_ranks
     right, wrong, truth = broken()
     for kind in ("t", "r"):
         for experiment, how in ((right, {"outcome_learner": DummyRegressor()}), (wrong, {})):
-            table = UpliftModel(kind, **how).fit(experiment, despite=CHECKS).average().table
+            table = UpliftModel(kind, **how).fit(experiment, despite=CHECKS).average().rows
             assert abs(table["effect"][0] - truth) < 3.5 * table["std_error"][0]
 
 
@@ -145,7 +145,7 @@ def test_outcomes_of_0_and_1(kind):
     truth = [
         (experiment.frame[f"y_{a}"] - experiment.frame["y_none"]).mean() for a in ("coupon", "mail")
     ]
-    table = model.average().table
+    table = model.average().rows
     assert (np.abs(table["effect"] - truth) < 4 * table["std_error"]).all()
     mu = model.nuisance_.mu
     assert mu.min() >= 0 and mu.max() <= 1
@@ -156,7 +156,7 @@ def test_a_classifier_may_learn_outcomes_but_no_effects():
     experiment = trial(1_500, seed=5, binary=True)
     classifier = HistGradientBoostingClassifier(max_iter=20)
     model = UpliftModel("dr", "linear", outcome_learner=classifier).fit(experiment)
-    assert 0.05 < model.average().table["effect"][0] < 0.3
+    assert 0.05 < model.average().rows["effect"][0] < 0.3
     assert UpliftModel("t", LogisticRegression()).fit(experiment).predict(experiment).shape == (
         1_500,
         2,

@@ -32,7 +32,7 @@ def model(experiment):
 
 def test_averages_are_means_of_scores_with_errors_clustered_by_customer(experiment, model):
     sm = pytest.importorskip("statsmodels.api")
-    table = model.average(level=0.9).table
+    table = model.average(level=0.9).rows
     for k, arm in enumerate(("coupon", "mail")):
         scores = model.scores_[arm].to_numpy()
         other = sm.OLS(scores, np.ones(len(scores))).fit(
@@ -56,7 +56,7 @@ def test_customers_whose_deviations_cancel_are_counted():
 def test_the_rows_order_changes_nothing(experiment, model):
     order = np.random.default_rng(0).permutation(experiment.n)
     other = UpliftModel().fit(experiment.take(order))
-    left, right = model.average().table, other.average().table
+    left, right = model.average().rows, other.average().rows
     figures = left.columns.drop("arm")
     assert left[figures].to_numpy() == pytest.approx(right[figures].to_numpy(), rel=1e-9)
     assert other.effects_.to_numpy() == pytest.approx(model.effects_.to_numpy()[order], abs=1e-8)
@@ -64,9 +64,9 @@ def test_the_rows_order_changes_nothing(experiment, model):
 
 def test_another_seed_deals_other_folds_and_the_same_seed_the_same(experiment, model):
     again, other = UpliftModel().fit(experiment), UpliftModel(seed=1).fit(experiment)
-    pd.testing.assert_frame_equal(again.average().table, model.average().table)
+    pd.testing.assert_frame_equal(again.average().rows, model.average().rows)
     assert (other.fold_ != model.fold_).any()
-    assert other.average().table["effect"][0] != model.average().table["effect"][0]
+    assert other.average().rows["effect"][0] != model.average().rows["effect"][0]
 
 
 def test_groups_add_up_and_are_tested_for_differences(experiment, model):
@@ -74,7 +74,7 @@ def test_groups_add_up_and_are_tested_for_differences(experiment, model):
     rows = found.of("coupon")
     assert rows["group"].tolist() == ["east", "north", "west"]
     overall = (rows["effect"] * rows["n"]).sum() / rows["n"].sum()
-    assert overall == pytest.approx(model.average().table["effect"][0])
+    assert overall == pytest.approx(model.average().rows["effect"][0])
     assert found.tests["p_value"].between(0.001, 1).all()
     assert "does not differ between 3 groups by more than noise" in found.summary()
     fifths = model.by_group(5)
@@ -157,7 +157,7 @@ def test_of_equal_arms_the_earlier_is_taken():
 def test_without_covariates_every_effect_is_the_average():
     model = UpliftModel().fit(trial(2_000, covariates=[]))
     effect = model.predict(trial(2_000, covariates=[]))
-    table = model.average().table
+    table = model.average().rows
     assert effect[:, 0] == pytest.approx(table["effect"][0])
     whole = model.by_group(3)
     assert whole.of("coupon")["n"].sum() == 2_000
@@ -172,14 +172,14 @@ def test_an_outcome_that_is_the_same_for_all_has_no_effect(learner):
     experiment.frame["y"] = 1.0
     for kind in ("dr", "s", "t", "x", "r"):
         model = UpliftModel(kind, learner, folds=2).fit(experiment)
-        assert model.average().table["effect"].abs().max() < 1e-12
+        assert model.average().rows["effect"].abs().max() < 1e-12
         assert np.abs(model.predict(experiment)).max() < 1e-9
 
 
 def test_an_arm_in_which_nobody_bought_has_an_effect_all_the_same():
     experiment = trial(2_000, binary=True)
     experiment.frame.loc[experiment.codes == 0, "y"] = 0.0
-    table = UpliftModel().fit(experiment).average().table
+    table = UpliftModel().fit(experiment).average().rows
     mean = experiment.frame.loc[experiment.codes == 1, "y"].mean()
     assert table["effect"][0] == pytest.approx(mean, abs=0.03)
     assert table["lift"].isna().all() and table["control"][0] == pytest.approx(0, abs=1e-12)
@@ -195,20 +195,20 @@ def test_rounds_are_adjusted_for_where_nobody_stated_the_chances():
     how = ("arm", "none", ["orders", "age", "visits"], ["y"])
     truth = rows["effect_coupon"].mean()
     model = UpliftModel().fit(Experiment(rows, *how, block="round", arms=["none", "coupon"]))
-    row = model.average().table.iloc[0]
+    row = model.average().rows.iloc[0]
     assert abs(row["effect"] - truth) < 4 * row["std_error"] < 0.25
     constant = Experiment(rows, *how, block="round", arms=["none", "coupon"], design="constant")
-    row = UpliftModel().fit(constant).average().table.iloc[0]
+    row = UpliftModel().fit(constant).average().rows.iloc[0]
     assert abs(row["effect"] - truth) < 4 * row["std_error"] < 0.25
 
 
 def test_importance_finds_what_effects_hang_on(model):
     found = model.importance()
-    top = found.table.groupby("arm")["column"].first()
+    top = found.rows.groupby("arm")["column"].first()
     assert top.to_dict() == {"coupon": "orders", "mail": "age"}
-    best = found.table.groupby("arm").first()
+    best = found.rows.groupby("arm").first()
     assert (best["ci_low"] > 0).all() and (best["used"] > 0.6).all()
-    assert found.table.groupby("arm")["used"].sum().to_numpy() == pytest.approx([1.0, 1.0])
+    assert found.rows.groupby("arm")["used"].sum().to_numpy() == pytest.approx([1.0, 1.0])
     assert "Coupon: its predicted effects move most with orders" in found.summary()
     assert "orders moves the predicted effect most" in found.plot().get_title(loc="left")
     assert found.to_dict()["arms"]["mail"]["age"]["used"] > 0.6
@@ -221,7 +221,7 @@ def test_sensitivity_shows_what_selection_did_and_what_could_explain_the_rest():
     )
     model = UpliftModel().fit(observed)
     found = model.sensitivity()
-    row = found.table.iloc[0]
+    row = found.rows.iloc[0]
     raw = rows.groupby("arm")["y"].mean()
     assert row["raw"] == pytest.approx(raw["coupon"] - raw["none"])
     assert row["selection"] > 0.5 and row["trimmed"] > 0
@@ -251,18 +251,19 @@ def test_results_say_and_draw_what_was_found(model):
     assert groups.to_dict()["coupon"]["groups"]["1 of 4"]["n"] == 750
     with pytest.raises(InputError, match="there is no arm 'male'; did you mean 'mail'"):
         groups.of("male")
-    worse = replace(average, table=average.table.assign(effect=-1.0, ci_low=-1.2, ci_high=-0.8))
+    worse = replace(average, rows=average.rows.assign(effect=-1.0, ci_low=-1.2, ci_high=-0.8))
     assert "Coupon takes away 1.0 [0.8, 1.2] from y" in worse.summary()
-    unsure = replace(average, table=average.table.assign(ci_low=-1.0))
+    unsure = replace(average, rows=average.rows.assign(ci_low=-1.0))
     assert "its effect on y, " in unsure.summary() and "is within noise" in unsure.summary()
 
 
 def test_what_is_wrong_is_said():
     for call, words in [
-        (lambda: UpliftModel("drr"), "kind 'drr' is unknown; did you mean 'dr'"),
-        (lambda: UpliftModel(folds=1), "folds = 1; expected a whole number, 2 or more"),
+        (lambda: UpliftModel("drr"), "kind = 'drr' is unknown; did you mean 'dr'"),
+        (lambda: UpliftModel(folds=1), "folds = 1; expected a whole number from 2 on"),
         (lambda: UpliftModel(learner="boost"), "did you mean 'boosting'"),
         (lambda: UpliftModel(learner=3), "learner is 3; expected 'linear'"),
+        (lambda: UpliftModel(seed=-1), "seed = -1"),
         (lambda: UpliftModel(clip=0.7), "clip = 0.7"),
         (lambda: UpliftModel(trim="crump"), "trim = 'crump'"),
         (lambda: UpliftModel().average(), r"call fit\(experiment\) first"),
@@ -284,7 +285,7 @@ def test_womens_mail_adds_45_visits_in_a_thousand():
     women = whole.subset("Womens E-Mail")
     assert women.propensity == pytest.approx(0.5)
     for experiment in (whole, women):
-        table = UpliftModel().fit(experiment).average().table.set_index("arm")
+        table = UpliftModel().fit(experiment).average().rows.set_index("arm")
         # With 1/3 in place of 1/2 it would be 0.148.
         assert table.loc["Womens E-Mail", "effect"] == pytest.approx(0.045, abs=0.001)
         assert table.loc["Womens E-Mail", "std_error"] == pytest.approx(0.0032, abs=0.0002)

@@ -75,7 +75,7 @@ def test_rows_that_could_not_have_got_an_arm_count_in_no_figure_of_it():
     model = UpliftModel().fit(trial(4_000, 5, chances=chances))
     scores = model.scores_
     assert scores["mail"].isna().tolist() == [True] * 2_000 + [False] * 2_000
-    table = model.average().table.set_index("arm")
+    table = model.average().rows.set_index("arm")
     assert table["n"].to_dict() == {"coupon": 4_000, "mail": 2_000}
     truth = rows["effect_mail"][2_000:].mean()
     assert abs(table.loc["mail", "effect"] - truth) < 4 * table.loc["mail", "std_error"]
@@ -171,7 +171,7 @@ def test_average_effects_agree_with_econml_on_the_same_learners_and_folds():
         cv=folds,
         min_propensity=0.01,
     ).fit(experiment.y(), experiment.codes, X=Z)
-    table = model.average().table
+    table = model.average().rows
     theirs = np.array([float(other.ate(Z, T0=0, T1=k)) for k in (1, 2)])
     assert (np.abs(table["effect"] - theirs) < 0.1 * table["std_error"]).all()
     apart = np.abs(other.effect(Z, T0=0, T1=1) - model.predict(experiment, calibrated=False)[:, 0])

@@ -40,8 +40,8 @@ def test_average_uplift_at_and_compare_arms_agree_on_a_plain_trial(kind, design)
     known = {"cluster": rows["customer_id"]}
     flat = np.zeros(n)
     found = {
-        "average": tuple(model.average().table.loc[0, ["effect", "ci_low", "ci_high"]]),
-        "raw": tuple(model.sensitivity().table.loc[0, ["raw", "raw_low", "raw_high"]]),
+        "average": tuple(model.average().rows.loc[0, ["effect", "ci_low", "ci_high"]]),
+        "raw": tuple(model.sensitivity().rows.loc[0, ["raw", "raw_low", "raw_high"]]),
         "uplift_at": ends(uplift_at(y, treated, flat, 1.0, **known).top),
         "everyone": ends(uplift_at(y, treated, np.arange(n), 0.3, **known).everyone),
         "qini": ends(qini(y, treated, np.arange(n), **known).effect),
@@ -61,7 +61,7 @@ def test_average_uplift_at_and_compare_arms_agree_on_a_plain_trial(kind, design)
 def test_of_several_arms_each_is_compared_with_the_control_alone():
     rows = plain_trial("money", arms=("holdout", "mail", "send"))
     trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
-    table = UpliftModel().fit(trial).average().table.set_index("arm")
+    table = UpliftModel().fit(trial).average().rows.set_index("arm")
     for arm in ("mail", "send"):
         expected = ends(compare_arms(rows["y"], rows["arm"], treated=arm).estimate)
         assert tuple(table.loc[arm, ["effect", "ci_low", "ci_high"]]) == pytest.approx(expected)

@@ -46,7 +46,7 @@ def test_parameters_are_those_of_scikit_learn(experiment):
     assert (again.predict(experiment) == fitted.predict(experiment)).all()
     assert clone(model).learner.alpha == 3.0
     changed = clone(fitted).set_params(learner="linear", folds=2)
-    assert changed.fit(experiment).calibrated_.table["learner"].tolist() == ["linear"] * 2
+    assert changed.fit(experiment).calibrated_.rows["learner"].tolist() == ["linear"] * 2
     with pytest.raises(InputError, match="folds = 1"):
         changed.set_params(folds=1).fit(experiment)
 
@@ -66,7 +66,7 @@ def test_a_loaded_model_shows_the_same(experiment, tmp_path, kind, learner):
     again = UpliftModel.load(path)
     new = experiment.X.head(50)
     pd.testing.assert_frame_equal(again.effect(new), model.effect(new))
-    pd.testing.assert_frame_equal(again.average().table, model.average().table, check_dtype=False)
+    pd.testing.assert_frame_equal(again.average().rows, model.average().rows, check_dtype=False)
     assert again.average().summary() == model.average().summary()
     assert again.calibrated_.summary() == model.calibrated_.summary()
     assert again.best_arm(new, cost=0.3).tolist() == model.best_arm(new, cost=0.3).tolist()
@@ -76,7 +76,7 @@ def test_a_loaded_model_shows_the_same(experiment, tmp_path, kind, learner):
     # No row of the experiment is in the file, so what needs one says so.
     for call in (
         lambda: again.scores_,
-        lambda: again.ranks(),
+        lambda: again.percentiles(),
         lambda: again.by_group("town"),
         lambda: again.best_arm_value(),
         lambda: again.predict(new, calibrated=False),
@@ -99,7 +99,7 @@ def test_outcomes_of_0_and_1_and_a_choice_of_learners_are_saved(binary, tmp_path
 def test_a_model_that_tells_nobody_apart_is_saved(tmp_path):
     model = UpliftModel().fit(trial(600, covariates=[]))
     again = UpliftModel.load(model.save(tmp_path / "model"))
-    average = model.average().table["effect"].to_numpy()
+    average = model.average().rows["effect"].to_numpy()
     assert again.predict(pd.DataFrame(index=range(3)))[2] == pytest.approx(average, rel=1e-12)
     assert "everybody is given the average effect" in again.calibrated_.summary()
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_saved_or_read_is_said(experiment, tmp_path):
         (lambda state, some: state["models"][0]["encoder"]["columns"].pop(), "do not fit"),
         (lambda state, some: state.update(learners=["constant", "constant"]), "do not fit"),
         (lambda state, some: state.pop("qini"), "of another version of promolab"),
-        (lambda state, some: state["parameters"].update(kind="zz"), "kind 'zz' is unknown"),
+        (lambda state, some: state["parameters"].update(kind="zz"), "kind = 'zz' is unknown"),
         (lambda state, some: state.update({"scikit-learn": "0.1"}), "saved with scikit-learn 0.1"),
     ):
         forged(change)

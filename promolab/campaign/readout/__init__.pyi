@@ -1,7 +1,9 @@
-from .comparable import comparable_promotion as comparable_promotion
+from .experiments import check_no_columns as check_no_columns
+from .experiments import choose_experiment
 from .reading import read_out
 from .result import Readout as Readout
 from .running import Running as Running
 from .running import follow_running
+from .starting import week_effects
 
-__all__ = ["follow_running", "read_out"]
+__all__ = ["choose_experiment", "follow_running", "read_out", "week_effects"]

@@ -311,7 +311,7 @@ def check_uplift_parameters(parameters: Mapping[str, Any]) -> None:
         )
     columns = ("arm", "outcomes", "customer", "propensity", "covariates")
     if not experiment and set(columns) & set(parameters):
-        from promolab.report.pages.uplift_choice import check_no_columns
+        from promolab.campaign.readout import check_no_columns
 
         check_no_columns({name: str(parameters.get(name) or "") for name in columns})
 

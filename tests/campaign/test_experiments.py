@@ -1,4 +1,4 @@
-"""Page 05: which experiment it takes, when it shows an effect, and what it says of targeting."""
+"""Which experiment page 05 takes, when it shows an effect, and what it says of targeting."""
 
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ import pandas as pd
 import pytest
 
 import promolab
+from promolab import UpliftModel
+from promolab.campaign.readout.experiments import Choice, choose_experiment
+from promolab.campaign.readout.starting import COLUMNS, week_effects
 from promolab.effects.differences import not_identified
+from promolab.effects.identification import Refused
+from promolab.effects.segments import GROUP_COLUMNS, group_rows, segments_of
+from promolab.effects.targeting import pooled
+from promolab.effects.teaching import true_types, types_of
 from promolab.errors import InputError
 from promolab.folder.artifacts import open_run
-from promolab.report.pages import uplift_views
-from promolab.report.pages.uplift_choice import choose_experiment
-from promolab.report.pages.uplift_groups import (
-    COLUMNS,
-    GROUP_COLUMNS,
-    group_table,
-    segments_of,
-    starting,
-    week_table,
-)
-from promolab.report.pages.uplift_step import measure_uplift, recorded
-from promolab.report.pages.uplift_teaching import types_table
 from promolab.report.running.parameters import check_parameters, find_notebooks, read_steps
+from promolab.weeks import Week
 
+WEEK = Week.parse("2024-W33")
 WORDS = {"arm": "mail", "outcomes": "spend, visits", "customer": "member"}
 
 
@@ -47,9 +44,19 @@ def shop():
     return promolab.load_shop("simulated", customers=1500, weeks=12)
 
 
+def fitted(choice: Choice) -> UpliftModel:
+    """Return the model of page 05."""
+    return UpliftModel().fit(choice.experiment, also=choice.checks, refuse=False)
+
+
 @pytest.fixture(scope="module")
-def step(shop):
-    return measure_uplift(choose_experiment(shop, shop.span()[1]))
+def choice(shop):
+    return choose_experiment(shop, shop.span()[1])
+
+
+@pytest.fixture(scope="module")
+def model(choice):
+    return fitted(choice)
 
 
 @pytest.fixture(scope="module")
@@ -60,53 +67,67 @@ def file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def strong(shop, file):
+def asked(shop, file):
     stated = {**WORDS, "propensity": "paper=0.25, app=0.25"}
-    return measure_uplift(choose_experiment(shop, None, str(file), stated))
+    return choose_experiment(shop, None, str(file), stated)
 
 
-def text(html) -> str:
-    return html.text
+@pytest.fixture(scope="module")
+def strong(asked):
+    return fitted(asked)
+
+
+def text(*results) -> str:
+    """Return what a page shows of results, figures aside."""
+    return " ".join(f"{found.summary()} {found.to_table().text}" for found in results)
+
+
+SECTIONS = ("average", "selection", "targeting", "calibration", "best_arm_value", "by_segment")
 
 
 # Which experiment.
 
 
-def test_the_shops_own_decisions_come_first(step):
-    assert step.choice.source == "decisions"
-    assert str(step.checks.identification) == "randomised"
-    assert set(step.arms) == {"coupon", "full_reduction", "limited_time_discount", "recommendation"}
+def test_the_shops_own_decisions_come_first(shop, choice, model):
+    assert choice.source == "decisions"
+    assert str(model.checks_.identification) == "randomised"
+    kinds = {"coupon", "full_reduction", "limited_time_discount", "recommendation"}
+    assert set(model.treatments_) == kinds
+    assert "The outcome below is margin, in" in text(choice)
 
 
 def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop):
     tables = {k: v for k, v in shop.tables.items() if not k.startswith("decision")}
     choice = choose_experiment(shop.with_tables(tables), shop.span()[1])
     assert choice.source == "contacted" and "no decisions drawn by chance" in choice.why
-    found = measure_uplift(choice)
-    assert "adjusted, not randomised" in found.summary() and found.allows() == ""
-    assert "E-value" in text(uplift_views.selection(found))
-    assert "Identified by the rule for promotions that ended" in text(uplift_views.checks(found))
+    found = fitted(choice)
+    assert "adjusted, not randomised" in found.summary() and choice.allows(found) == ""
+    assert "E-value" in text(found.selection())
+    assert "Identified by the rule for promotions that ended" in text(found.checks_)
     # What that rule turns down, this page does not call an effect either.
     turned_down = replace(choice, similar=not_identified("nobody is alike", 200))
-    refused = measure_uplift(turned_down)
-    assert refused.model is None and refused.checks.refused == ("similar customers",)
+    refused = fitted(turned_down)
+    assert not refused.average() and refused.checks_.refused == ("similar customers",)
     assert "promotions that ended: nobody is alike." in refused.summary()
-    assert "Refused: similar customers" in text(uplift_views.checks(refused))
-    assert recorded(refused)["identification"] == "not identified"
+    assert "Refused: similar customers" in text(refused.checks_)
+    assert turned_down.recorded(refused)["identification"] == "not identified"
+    with pytest.raises(Refused, match="a check refuses the experiment"):
+        refused.predict(turned_down.experiment)
 
 
 def test_a_shop_of_events_only_is_told_what_is_missing(shop):
     bare = shop.with_tables({"events": shop.events})
-    found = measure_uplift(choose_experiment(bare, shop.span()[1]))
-    assert found.model is None
-    assert "has no decisions" in found.summary() and "promotions and exposures" in found.summary()
-    views = ("compared", "checks", "average", "selection", "curves", "calibration", "segments")
-    views = (*views, "best_arm")
-    for name in (*views, "meaning", "sure"):
-        assert "<p" in text(getattr(uplift_views, name)(found))
-    assert week_table(None, bare, None, pd.DataFrame()).columns.tolist() == list(COLUMNS)
-    assert group_table(None, None).columns.tolist() == list(GROUP_COLUMNS)
-    assert json.dumps(recorded(found))
+    choice = choose_experiment(bare, shop.span()[1])
+    found, kept = fitted(choice), choice.recorded(fitted(choice))
+    assert "has no decisions" in kept["summary"] and "promotions and exposures" in kept["summary"]
+    assert kept["identification"] is None and found.summary() == "" and text(choice)
+    for name in SECTIONS:
+        assert getattr(found, name)().summary() == "Not shown: there is nothing to compare."
+    assert "Hold some customers back by chance" in found.meaning()
+    effects = week_effects(found, bare, None, choice.starting(bare, WEEK))
+    assert not effects and effects.to_frame().columns.tolist() == list(COLUMNS)
+    assert group_rows(found).columns.tolist() == list(GROUP_COLUMNS)
+    assert json.dumps(kept)
 
 
 def test_decisions_whose_horizon_is_not_over_are_passed_over_with_the_reason(shop):
@@ -141,15 +162,16 @@ def test_covariates_that_nobody_named_are_named_and_a_result_among_them_is_refus
     rows = trial_rows(2.0).rename(columns={"visits": "visits_after"})
     rows.to_csv(tmp_path / "mails.csv", index=False)
     stated = {**WORDS, "outcomes": "spend", "propensity": "paper=0.25, app=0.25"}
-    found = measure_uplift(choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated))
-    assert found.model is None and found.checks.refused == ("covariates",)
-    shown = text(uplift_views.checks(found))
+    choice = choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated)
+    found = fitted(choice)
+    assert not found.average() and found.checks_.refused == ("covariates",)
+    shown = text(found.checks_)
     assert "Refused: covariates. No effect is shown." in shown
     assert "visits_after, which is named like something measured after it" in shown
-    assert recorded(found)["identification"] == "not identified"
+    assert choice.recorded(found)["identification"] == "not identified"
     stated["covariates"] = "['age', 'city']"  # as the refusal writes them
-    named = measure_uplift(choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated))
-    assert str(named.checks.identification) == "randomised"
+    named = fitted(choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated))
+    assert str(named.checks_.identification) == "randomised"
 
 
 def test_a_chance_may_be_a_number_and_arms_floats(shop, tmp_path):
@@ -168,20 +190,20 @@ def test_a_chance_may_be_a_number_and_arms_floats(shop, tmp_path):
 # What is said.
 
 
-def test_the_page_names_the_covariates_that_nobody_named(strong):
-    told = "for nobody named the covariates: age, city."
-    assert told in text(uplift_views.checks(strong))
-    assert "2 covariates, named by nobody: age, city." in text(uplift_views.compared(strong))
+def test_the_page_names_the_covariates_that_nobody_named(asked, strong):
+    assert "for nobody named the covariates: age, city." in text(strong.checks_)
+    assert "2 covariates, named by nobody: age, city." in text(asked)
 
 
-def test_something_to_target_is_said_where_it_is_there_and_of_the_right_arm(strong):
-    found = strong.targeting
+def test_something_to_target_is_said_where_it_is_there_and_of_the_right_arm(shop, asked, strong):
+    found = strong.targeting()
     assert found.found and "There is something to target" in strong.summary()
     assert found.arms_found == ["paper"]
     assert found.difference.ci_low > 0 and "wastes money" in found.summary()
     assert abs(found.by_effect.qini - 0.5 * found.arms["qini"][1]) < 0.3
-    assert strong.arms == () and strong.allows() == ""  # a file says nothing of the shop
-    assert "Something to target: paper" in text(uplift_views.curves(strong))
+    # A file says nothing of the shop.
+    assert asked.starting(shop, WEEK).empty and asked.allows(strong) == ""
+    assert "Something to target: paper" in text(found)
 
 
 def test_nothing_to_target_is_said_where_nothing_is_there(shop):
@@ -191,9 +213,7 @@ def test_nothing_to_target_is_said_where_nothing_is_there(shop):
             trial_rows(0.0, 800, seed), arm="mail", outcomes="spend", customer_id="member",
             propensity={"paper": 0.25, "app": 0.25},
         )  # fmt: skip
-        from promolab.report.pages.uplift_choice import Choice
-
-        said.append(measure_uplift(Choice(trial, "file", "")).targeting)
+        said.append(UpliftModel().fit(trial).targeting())
     assert sum(found.found for found in said) <= 1
     spread = np.std([f.by_effect.qini / f.by_effect.std_error for f in said])
     assert spread < 1.6
@@ -202,94 +222,99 @@ def test_nothing_to_target_is_said_where_nothing_is_there(shop):
 
 def test_no_effect_is_shown_where_a_check_refuses(shop, file):
     stated = {**WORDS, "propensity": "paper=0.4, app=0.3"}  # they were 0.25
-    found = measure_uplift(choose_experiment(shop, None, str(file), stated))
-    assert found.model is None and found.checks.refused == ("sample ratio",)
-    assert "Refused: sample ratio" in text(uplift_views.checks(found))
-    for view in (uplift_views.average, uplift_views.curves, uplift_views.segments):
-        assert text(view(found)) == text(uplift_views.average(found))
-    assert "must not be called an effect" in text(uplift_views.meaning(found))
-    assert recorded(found)["identification"] == "not identified"
+    choice = choose_experiment(shop, None, str(file), stated)
+    found = fitted(choice)
+    assert found.checks_.refused == ("sample ratio",)
+    assert "Refused: sample ratio" in text(found.checks_)
+    for name in SECTIONS:
+        assert text(getattr(found, name)()).startswith("Not shown: the checks above do not allow")
+    assert "must not be called an effect" in found.meaning()
+    assert choice.recorded(found)["identification"] == "not identified"
+    with pytest.raises(Refused, match="The arms do not come as often"):
+        UpliftModel().fit(choice.experiment)
 
 
 def test_a_fold_is_predicted_by_the_folds_before_it_alone(strong):
-    model = strong.model
-    effects = model.forward_effects().to_numpy()
-    assert np.isnan(effects[model.fold_ == 0]).all()
-    assert np.isfinite(effects[model.fold_ > 0]).all()
-    assert (np.isfinite(strong.pooled.effect) == (model.fold_ > 0)).all()
-    assert (np.isfinite(strong.pooled.drawn) == (model.fold_ > 1)).all()
+    effects = strong.forward_effects().to_numpy()
+    assert np.isnan(effects[strong.fold_ == 0]).all()
+    assert np.isfinite(effects[strong.fold_ > 0]).all()
+    together = pooled(strong)
+    assert (np.isfinite(together.effect) == (strong.fold_ > 0)).all()
+    assert (np.isfinite(together.drawn) == (strong.fold_ > 1)).all()
     # What the page finds is what decides whether anybody is told apart.
-    assert strong.targeting.by_effect.estimate == model.calibrated_.qini
-    assert model.calibrated_.told_apart == strong.targeting.found
+    assert strong.targeting().by_effect.estimate == strong.calibrated_.qini
+    assert strong.calibrated_.told_apart == strong.targeting().found
 
 
-def test_what_is_shown_saved_and_ranked_is_calibrated(shop, step, strong):
-    model = strong.model
-    table = model.calibrated_.table.set_index("arm")
+def test_what_is_shown_saved_and_ranked_is_calibrated(shop, model, asked, strong):
+    nothing = pd.DataFrame(columns=["promotion_id", "kind"])
+    table = strong.calibrated_.rows.set_index("arm")
     assert table.loc["paper", "spread"] == pytest.approx(2.0 * 1.73, rel=0.15)
     assert table.loc["app", "spread"] < 0.5  # nothing is there
-    shown = text(uplift_views.calibration(strong))
-    assert "comes true of a difference" in shown and "tenth of what is shown" in shown
-    assert 0.8 < strong.calibration.slope.value < 1.5
-    past = week_table(model, shop, None, pd.DataFrame())
+    found = strong.calibration()
+    assert "comes true of a difference" in text(found)
+    assert 0.8 < found.by_tenths.slope.value < 1.5
+    past = week_effects(strong, shop, None, nothing).to_frame()
     for arm, rows in past.groupby("arm"):
         assert rows["effect"].mean() == pytest.approx(table.loc[arm, "effect"], rel=1e-6)
-    assert recorded(strong)["calibrated"]["told_apart"] is True
+    assert asked.recorded(strong)["calibrated"]["told_apart"] is True
     # In a week in which nothing can be told apart everybody has the average, and it is said.
-    assert not step.targeting.found and step.calibration is None
-    assert "everybody is given the average effect" in text(uplift_views.calibration(step))
-    assert "So everybody is given the average effect." in step.summary()
-    rows = week_table(step.model, shop, None, pd.DataFrame())
+    assert not model.targeting().found and not model.calibration()
+    assert "everybody is given the average effect" in model.calibration().summary()
+    assert "So everybody is given the average effect." in model.summary()
+    rows = week_effects(model, shop, None, nothing).to_frame()
     assert rows.groupby("arm")["effect"].agg(np.ptp).tolist() == [0] * 4
-    average = step.model.average().table.set_index("arm")["effect"]
+    average = model.average().rows.set_index("arm")["effect"]
     assert rows.groupby("arm")["effect"].first().to_dict() == pytest.approx(average.to_dict())
 
 
-def test_the_best_arm_stands_beside_all_and_none(step, strong):
-    for found in (step, strong):
-        shown = text(uplift_views.best_arm(found))
+def test_the_best_arm_stands_beside_all_and_none(model, strong):
+    for found in (model, strong):
+        shown = text(found.best_arm_value())
         assert "giving none 0" in shown and "all: " in shown and "gain over none" in shown
-        kept = recorded(found)["best_arm"]
-        assert kept["none"] == 0 and set(kept["all"]) == set(map(str, found.model.treatments_))
-    best = strong.best_arm
+        kept = found.to_dict()["best_arm"]
+        assert kept["none"] == 0 and set(kept["all"]) == set(map(str, found.treatments_))
+    best = strong.best_arm_value()
     assert best.more.ci_low > 0 and best.best.ci_low < 1.5 < best.best.ci_high  # E max(0, effect)
 
 
-def test_the_first_page_says_it_without_jargon(step):
-    assert "Effects are randomised" in step.allows()
-    assert "Qini" not in step.allows() and "to target" in step.allows()
+def test_the_first_page_says_it_without_jargon(choice, model):
+    assert "Effects are randomised" in choice.allows(model)
+    assert "Qini" not in choice.allows(model) and "to target" in choice.allows(model)
 
 
 # Segments and tables.
 
 
-def test_segments_are_rfm_or_a_column_of_few_values(step, strong):
-    assert step.segments.by == "RFM segment at the decision"
-    assert (step.segments.table["customers"] >= 30).all()
-    assert strong.segments.by == "city" and len(strong.segments.table) == 2
-    nothing = strong.experiment.frame.drop(columns="city")
+def test_segments_are_rfm_or_a_column_of_few_values(model, strong):
+    found, other = model.by_segment(), strong.by_segment()
+    assert found.by == "RFM segment at the decision"
+    assert (found.rows["customers"] >= 30).all()
+    assert other.by == "city" and len(other.rows) == 2
+    nothing = strong.experiment_.frame.drop(columns="city")
     trial = promolab.load_experiment(
         nothing, arm="mail", outcomes="spend", customer_id="member", covariates=["age"]
     )
     assert segments_of(trial) is None
 
 
-def test_effects_of_what_starts_this_week_are_written_per_customer(shop, step, tmp_path):
+def test_effects_of_what_starts_this_week_are_written_per_customer(shop, choice, model, tmp_path):
     run = open_run(tmp_path, week="2024-W33")
     starts = shop.promotions.starts_at.max().execute()
-    promotions = starting(shop, step.arms, starts, starts + pd.Timedelta(days=7))
-    assert sorted(promotions["kind"]) == sorted(step.arms)
-    rows = week_table(step.model, shop, starts, promotions)
+    promotions = choice.starting(shop, Week.containing(starts.to_pydatetime(), shop.zone))
+    assert sorted(promotions["kind"]) == sorted(model.treatments_)
+    found = week_effects(model, shop, starts, promotions)
+    rows = found.to_frame()
     assert len(rows) == 4 * rows["customer_id"].nunique()
     assert np.isfinite(rows[["effect", "ci_low", "ci_high"]].to_numpy()).all()
     assert (rows["ci_low"] < rows["effect"]).all()
     order = ["arm", "promotion_id", "customer_id", "decision"]
     run.write_table("uplift", rows, by=order)
-    assert "Coupons W12" in text(uplift_views.this_week(step, rows))
-    past = week_table(step.model, shop, starts, promotions.head(0))
+    assert "Coupons W12" in text(found)
+    past = week_effects(model, shop, starts, promotions.head(0)).to_frame()
     run.write_table("uplift", past, by=order)
-    assert len(past) == 4 * step.experiment.n and (past["decision"] >= 0).all()
-    groups = group_table(step.model, step.segments)
+    assert len(past) == 4 * choice.experiment.n and (past["decision"] >= 0).all()
+    groups = group_rows(model)
     run.write_table("uplift_groups", groups, by=["by", "arm", "group"])
     assert groups.groupby("by")["arm"].nunique().to_dict() == {
         "RFM segment at the decision": 1,
@@ -297,15 +322,15 @@ def test_effects_of_what_starts_this_week_are_written_per_customer(shop, step, t
     }
 
 
-def test_the_four_types_are_shown_of_a_simulated_source_alone(shop, step, tmp_path):
+def test_the_four_types_are_shown_of_a_simulated_source_alone(shop, model, strong, tmp_path):
     run = open_run(tmp_path, week="2024-W33")
-    assert "no shop can know" in text(uplift_views.customer_types(step, run))
-    source = {"parameters": {"source": "simulated:customers=1500,weeks=12"}}
+    assert "no shop can know" in true_types(model, run).summary()
+    source = {"parameters": {"source": "simulated:customers=1500,weeks=12", "week": "2024-W33"}}
     (tmp_path / "manifest.json").write_text(json.dumps(source))
-    shown = text(uplift_views.customer_types(step, run))
+    shown = text(true_types(model, run))
     assert "For teaching" in shown and "persuadable" in shown
-    _, table = types_table(step, shop.truth)
-    table = table.set_index("type")
+    assert "no shop can know" in true_types(strong, run).summary()  # a file's arms are none of it
+    table = types_of(model, shop.truth).rows.set_index("type")
     assert table.loc["persuadable", "truth"] > 0 > table.loc["put off", "truth"]
     assert table["customers"].sum() <= 1500
 

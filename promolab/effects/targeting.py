@@ -7,24 +7,26 @@ others, where there is no effect Qini would spread further than its interval say
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects import Identification, figure, mean_of, place_within, spoken
-from promolab.effects import pooled_arms as together
+from promolab.display import Html, table
+from promolab.effects.calibrated import CalibratedEffects, place_within, pooled_arms
+from promolab.effects.identification import Identification, figure, of_arms, spoken
+from promolab.effects.means import mean_of
 from promolab.results import Estimate, Result, plain
-from promolab.wording import percent, plural
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from promolab.effects import UpliftModel
+    from promolab.effects.model import UpliftModel
     from promolab.metrics.uplift import Qini, QiniComparison
 
-__all__ = ["Pooled", "Targeting", "pooled", "targeting"]
+__all__ = ["Pooled", "Targeting", "calibration_of", "pooled", "targeting_of"]
 
 EVERYBODY = "So everybody is given the average effect."
 TOP = 0.3
@@ -66,17 +68,16 @@ def pooled(model: UpliftModel) -> Pooled:
     # Of the second fold nobody has measured yet how far its predictions come true.
     drawn = np.where((model.fold_ > 1)[:, None], forward.drawn, np.nan)
     columns = model.nuisance_.gamma, forward.scaled, model.nuisance_.mu[:, 1:], drawn
-    gamma, effect, response, drawn = together(kept, codes, *columns)
+    gamma, effect, response, drawn = pooled_arms(kept, codes, *columns)
     return Pooled(gamma, effect, response, drawn, forward.order)
 
 
-def targeting(model: UpliftModel, rows: Pooled, level: float = 0.95) -> Targeting:
+def targeting_of(model: UpliftModel, level: float = 0.95) -> Targeting:
     """Measure both orders on the same rows, all arms together and each by itself.
 
     Parameters
     ----------
     model : UpliftModel
-    rows : Pooled
     level : float
         Of the intervals; those of the arms hold for all of them at once (Bonferroni).
     """
@@ -84,8 +85,8 @@ def targeting(model: UpliftModel, rows: Pooled, level: float = 0.95) -> Targetin
 
     from promolab.metrics.uplift import compare_qini, qini
 
-    experiment, m = model.experiment_, len(model.treatments_)
-    average = model.average().table
+    experiment, m, rows = model.experiment_, len(model.treatments_), pooled(model)
+    average = model.average().rows
     fold, cluster, listed = model.fold_, model.cluster_, []
 
     def compared(effect: np.ndarray, response: np.ndarray, gamma: np.ndarray, level: float) -> Any:
@@ -125,6 +126,22 @@ def targeting(model: UpliftModel, rows: Pooled, level: float = 0.95) -> Targetin
         model.outcome_,
         model.identification_,
     )
+
+
+def calibration_of(model: UpliftModel) -> CalibratedEffects:
+    """Return a model's calibration with what came of it, by tenths of what is shown.
+
+    Of each fifth as the fifths before it calibrate them.
+    """
+    from promolab.metrics.uplift import effect_calibration
+
+    rows = pooled(model)
+    known = np.isfinite(rows.gamma) & np.isfinite(rows.drawn)
+    cluster = model.cluster_[known]
+    found = effect_calibration(
+        None, None, rows.drawn[known], gamma=rows.gamma[known], cluster=cluster, bins=10
+    )
+    return replace(model.calibrated_, by_tenths=found)
 
 
 @dataclass(frozen=True)
@@ -261,6 +278,40 @@ class Targeting(Result):
         if not names:
             return f"{how} No arm by itself is certain to have something to target."
         return f"{how} Something to target: {', '.join(names)}."
+
+    def meaning(self) -> str:
+        """Say what to do with it."""
+        words = [self.verdict()]
+        if not self.found:
+            words.append(
+                "More decisions drawn by chance make smaller differences visible; what is not seen "
+                "may still be there, within the interval."
+            )
+        if str(self.identification) == "adjusted":
+            words.append(
+                "It rests on customers who are alike in what is recorded: a holdout drawn by "
+                "chance would prove it."
+            )
+        return " ".join(words)
+
+    def table(self) -> Html:
+        """Return each arm by itself, where there are several."""
+        if len(self.arms) < 2:
+            return Html("")
+        shown = {
+            "arm": "arm",
+            "n": "decisions for it",
+            "effect": "average effect [95 %]",
+            "qini": "Qini [all at once]",
+            "difference": "against an order by response",
+        }
+        estimates = ("effect", "qini", "difference")
+        formats: dict[str, Any] = {"n": count, **dict.fromkeys(estimates, str)}
+        caption = (
+            f"{self.of_arms()} In {self.outcome} per decision; Qini is what the order adds to a "
+            "random one."
+        )
+        return table(of_arms(self.arms, *estimates), shown, formats, caption=caption, most=20)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw both curves with their bands against random order."""

@@ -1,0 +1,405 @@
+"""Which experiment tells of effects: a file's, the shop's own decisions, or a past promotion.
+
+Of promotions that are over the rule of the read-out decides which may be compared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from promolab.campaign.past.contacted import FEWEST, contacted_experiment, promotions_over
+from promolab.campaign.past.outcomes import contacts_before, known_before, sales_between
+from promolab.campaign.past.schedule import promotion_name
+from promolab.campaign.readout.reading import _before, _compare, _Windows
+from promolab.contract import Experiment
+from promolab.display import Html, say, table
+from promolab.effects import Check, Difference, not_identified, spoken
+from promolab.errors import InputError, PromolabError, nearest
+from promolab.results import Result
+from promolab.wording import arm_words, count, number, percent, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+    from promolab.effects import UpliftModel
+    from promolab.weeks import Week
+
+__all__ = [
+    "DECISIONS",
+    "FILE",
+    "OBSERVED",
+    "Choice",
+    "Comparable",
+    "check_no_columns",
+    "choose_experiment",
+    "comparable_promotion",
+    "similar_difference",
+]
+
+DECISIONS = "decisions"
+OBSERVED = "contacted"
+FILE = "file"
+HILLSTROM = "hillstrom"
+BESIDE = "The experiment is a file of its own: it says nothing of this shop's week."
+HOW_COUNTED = (
+    "Per decision, over all products, from the window's start to the end of the horizon: what is "
+    "bought earlier because of a promotion, and missing later, is in."
+)
+OUTCOMES = {
+    "margin": "mean margin",
+    "sales": "mean sales",
+    "purchases": "bought at all",
+    "orders_placed": "mean orders",
+}
+MONEY = ("margin", "sales")
+LACKS = (
+    "What a promotion adds cannot be said: {name} has no decisions (who was assigned what, those "
+    "who got nothing included, and with which chance), nor {lacking} to compare the contacted of "
+    "past promotions with others."
+)
+
+
+@dataclass(frozen=True)
+class Choice(Result):
+    """Which experiment the page is about.
+
+    Parameters
+    ----------
+    experiment : Experiment or None
+    source : str
+        ``decisions`` (the shop's own, drawn by chance), ``contacted`` (of a past promotion, against
+        others), ``file``, or empty where there is none.
+    why : str
+        Which one it is and why, or what is missing, in sentences.
+    similar : Difference or None
+        Of a past promotion what the rule for promotions that ended says: where that does not
+        identify the effect, neither does the page.
+    currency : str
+        Of the shop's money.
+    """
+
+    experiment: Experiment | None = field(repr=False)
+    source: str
+    why: str
+    similar: Difference | None = field(default=None, repr=False)
+    currency: str = ""
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The rule of the read-out, so that no two pages differ in what they call an effect."""
+        if self.similar is None:
+            return ()
+        rule, why = "by the rule for promotions that ended", self.similar.why
+        if self.similar.identified:
+            return (Check("similar customers", "passed", f"Identified {rule} as well: {why}."),)
+        return (Check("similar customers", "refused", f"Not identified {rule}: {why}."),)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per arm: its size, and what followed on average."""
+        return pd.DataFrame() if self.experiment is None else self.experiment.describe()
+
+    def summary(self) -> str:
+        """Return which one it is and why, or what is missing."""
+        return self.why
+
+    def table(self) -> Html:
+        """Return who got what, and what followed."""
+        trial, own = self.experiment, self.source != FILE
+        if trial is None:
+            return Html("")
+        named = trial.outcomes[:4]
+        shown = {"arm": "arm", "n": "decisions", "customers": "customers", "share": "share"}
+        shown |= {name: OUTCOMES.get(name, "") if own else f"mean {name}" for name in named}
+        formats: dict[str, Any] = {"n": count, "customers": count, "share": percent}
+        formats |= {n: percent if own and n == "purchases" else number for n in named}
+        caption = f"Who got what, and what followed; {arm_words(trial.control)} is the control."
+        if self.source == OBSERVED:
+            caption += (
+                " Who got what was not the same kind of customer: these means tell no effect."
+            )
+        money = own and self.currency and trial.outcomes[0] in MONEY
+        outcome = f"The outcome below is {spoken(trial.outcomes[0])}"
+        outcome += f", in {self.currency}." if money else "."
+        rows = self.to_frame().assign(arm=self.to_frame()["arm"].map(spoken))
+        below = say(f"{outcome} {HOW_COUNTED}" if own else outcome, css="muted")
+        return table(rows, shown, formats, caption=caption, most=20) + below
+
+    def starting(self, shop: Shop, week: Week) -> pd.DataFrame:
+        """Return promotion_id and kind of what starts in a week and is of an arm."""
+        arms = () if self.experiment is None else self.experiment.treatments
+        if self.source != DECISIONS or not shop.has("promotions"):
+            return pd.DataFrame(columns=["promotion_id", "kind"])
+        rows = shop.promotions.select("promotion_id", "kind", "starts_at").execute()
+        mine = (rows["starts_at"] >= week.start(shop.zone)) & (
+            rows["starts_at"] < week.end(shop.zone)
+        )
+        rows = rows[mine & rows["kind"].isin(list(arms))].drop(columns="starts_at")
+        return rows.sort_values("promotion_id", ignore_index=True)
+
+    def allows(self, model: UpliftModel) -> str:
+        """Say for the first page what the shop's own decisions tell; empty where they do not."""
+        if self.source != DECISIONS or self.experiment is None or model.why_ is not None:
+            return ""
+        if model.identification_.name != "randomised":
+            return ""
+        return (
+            f"Effects are randomised: chance drew {plural(self.experiment.n, 'past decision')}, "
+            f"and no check refuses them. {model.targeting().plainly()}"
+        )
+
+    def recorded(self, model: UpliftModel) -> dict[str, Any]:
+        """Return what ``metrics.json`` keeps of the experiment and of what a model found."""
+        said = " ".join(filter(None, [model.summary(), self.why]))
+        told = {"source": self.source, "summary": said, "allows": self.allows(model)}
+        return told | model.to_dict()
+
+
+def choose_experiment(
+    shop: Shop,
+    as_of: Any,
+    experiment: str = "",
+    file: Mapping[str, Any] | None = None,
+    *,
+    horizon_days: int = 28,
+) -> Choice:
+    """Take the experiment asked for, else the shop's own decisions, else a promotion that is over.
+
+    Parameters
+    ----------
+    shop : Shop
+    as_of : datetime
+        Nothing of the shop at or after it is read.
+    experiment : str
+        A csv, Excel or parquet file of decisions, ``hillstrom``, or empty.
+    file : mapping of str to object, optional
+        Of a file, as text: arm (a column, and after ``=`` its control where that is not known by
+        its name), outcomes, customer, propensity, covariates; lists between commas, propensity as
+        `promolab.load_experiment` takes it, a mapping as ``mail=0.3, call=0.2``. A number, a list
+        of columns or a mapping of arms does as well.
+    horizon_days : int
+        Days after a window in which outcomes count.
+
+    Raises
+    ------
+    InputError
+        The file or its columns cannot be used, or columns are named without a file.
+    """
+    stated = {name: text for name, value in (file or {}).items() if (text := _text(value))}
+    if experiment:
+        return _from_file(experiment, stated)
+    check_no_columns(stated)
+    missed = []
+    if shop.has("decisions"):
+        try:
+            return _from_decisions(shop, as_of, horizon_days)
+        except PromolabError as error:
+            missed.append(f"The shop's decisions cannot be used: {error}.")
+    lacking = [name for name in ("promotions", "exposures") if not shop.has(name)]
+    if lacking:
+        names = " and ".join(lacking)
+        why = LACKS.format(name=shop.settings.name, lacking=names) if not missed else ""
+        return Choice(None, "", " ".join([*missed, why]).strip())
+    try:
+        found = comparable_promotion(shop, promotions_over(shop, as_of, horizon_days=horizon_days))
+        chosen = None if found is None else found.promotion_id
+        trial = contacted_experiment(shop, as_of, promotion_id=chosen, horizon_days=horizon_days)
+    except PromolabError as error:
+        missed.append(f"Nothing can be compared: {error}.")
+        return Choice(None, "", " ".join(missed))
+    if not missed:
+        missed.append(f"{shop.settings.name} has no decisions drawn by chance.")
+    assert found is not None  # with too few customers there is no trial either
+    said = [*missed, "Compared instead:", trial.notes[0], found.why, *trial.notes[1:]]
+    return Choice(trial, OBSERVED, " ".join(said), found.difference, shop.settings.currency)
+
+
+def check_no_columns(stated: Mapping[str, Any]) -> None:
+    """Refuse columns that are named where there is no file to have them.
+
+    Parameters
+    ----------
+    stated : mapping of str to object
+        What is stated of a file; empty texts state nothing.
+
+    Raises
+    ------
+    InputError
+        Something is stated.
+    """
+    for name, text in stated.items():
+        if _text(text):
+            raise InputError(f"{name} is for an experiment file; give it with -p experiment=FILE")
+
+
+def _from_file(experiment: str, stated: Mapping[str, str]) -> Choice:
+    from promolab import load_experiment
+
+    if experiment == HILLSTROM and set(stated) <= {"outcomes"}:
+        trial = load_experiment(HILLSTROM)
+        first = _listed(stated.get("outcomes", ""))
+        for name in first:
+            if name not in trial.outcomes:
+                raise InputError(f"there is no outcome {name!r}; {nearest(name, trial.outcomes)}")
+        rest = [name for name in trial.outcomes if name not in first]
+        trial = dataclasses.replace(trial, outcomes=(*first, *rest))
+    else:
+        arm, _, control = stated.get("arm", "").partition("=")
+        trial = load_experiment(
+            experiment,
+            arm=arm.strip() or None,
+            outcomes=_listed(stated.get("outcomes", "")),
+            control=control.strip() or None,
+            propensity=_chances(stated.get("propensity", "")),
+            covariates=_listed(stated["covariates"]) if "covariates" in stated else None,
+            customer_id=stated.get("customer"),
+        )
+    return Choice(trial, FILE, " ".join([trial.summary(), *trial.notes, BESIDE]))
+
+
+def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> Choice:
+    from promolab.features import decisions_experiment
+
+    trial = decisions_experiment(shop, by="kind", as_of=as_of, horizon_days=horizon_days)
+    rounds = trial.frame[trial.block].nunique() if trial.block else 1
+    why = (
+        f"The shop's own decisions: {count(trial.n)} in {plural(rounds, 'round')}, of "
+        f"{plural(trial.customers, 'customer')}. An arm is a kind of promotion."
+    )
+    why = " ".join([why, *trial.notes])
+    return Choice(trial, DECISIONS, why, currency=shop.settings.currency)
+
+
+def _text(value: Any) -> str:
+    """Return what a notebook's parameter says as a text, empty where it says nothing."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{arm}={chance}" for arm, chance in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value).strip()
+
+
+def _listed(text: str) -> list[str]:
+    """Read names between commas; also as Python lists them, which is how a refusal writes them."""
+    if text.startswith("[") and text.endswith("]"):
+        return [part.strip().strip("'\"") for part in text[1:-1].split(",") if part.strip()]
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _chances(text: str) -> Any:
+    """Read a number, a column, ``constant``, or ``arm=number or column, …``."""
+    if not text:
+        return None
+    if "=" not in text:
+        return _number(text)
+    parts = [part.partition("=") for part in _listed(text)]
+    for name, equals, value in parts:
+        if not (equals and name.strip() and value.strip()):
+            raise InputError(f"propensity = {text!r} is not understood; write arm=chance, arm=…")
+    return {name.strip(): _number(value.strip()) for name, _, value in parts}
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+MOST_TRIED = 5
+"""Promotions that are compared at most: each takes the features of two moments."""
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """A promotion that is over, and what the read-out's rule says of it.
+
+    Parameters
+    ----------
+    promotion_id : object
+    difference : Difference
+        Of the contacted to similar customers: *adjusted*, or *not identified* and why.
+    why : str
+        Why this promotion and not a larger one, in sentences.
+    """
+
+    promotion_id: Any
+    difference: Difference
+    why: str
+
+
+def comparable_promotion(shop: Shop, over: pd.DataFrame) -> Comparable | None:
+    """Return the largest promotion that the read-out would call *adjusted*, else the largest.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions and exposures.
+    over : DataFrame
+        `promolab.campaign.past.promotions_over`: the largest first.
+
+    Returns
+    -------
+    Comparable or None
+        None where no promotion has enough customers in both groups.
+    """
+    large = over[over[["contacted", "others"]].min(axis=1) >= FEWEST]
+    tried: list[tuple[Any, Difference]] = []
+    for row in large.head(MOST_TRIED).itertuples():
+        tried.append((row, similar_difference(shop, row)))
+        if tried[-1][1].identified:
+            break
+    if not tried:
+        return None
+    row, difference = tried[-1] if tried[-1][1].identified else tried[0]
+    return Comparable(row.promotion_id, difference, _why(len(over), tried))
+
+
+def _why(over: int, tried: list[tuple[Any, Difference]]) -> str:
+    if over == 1:
+        return "It is the only promotion that is over."
+    largest = (
+        f"Of {plural(over, 'promotion')} that are over it is the largest, by its smaller group"
+    )
+    if not tried[-1][1].identified:
+        return f"{largest}; of the {plural(len(tried), 'largest', 'largest')} none is identified."
+    left = [f"{promotion_name(row.kind, row.promotion_id)} ({d.why})" for row, d in tried[:-1]]
+    if not left:
+        return f"{largest}."
+    return f"{largest}, that is identified. Larger and not identified: {'; '.join(left)}."
+
+
+def similar_difference(shop: Shop, promotion: Any, *, level: float = 0.95) -> Difference:
+    """Compare the contacted of a promotion with similar customers, as `read_out` does.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions and exposures; its decisions are not looked at.
+    promotion : object
+        With promotion_id, starts_at and ends_at (timestamps); over.
+    level : float
+        Confidence level.
+    """
+    start, end = promotion.starts_at.to_pydatetime(), promotion.ends_at.to_pydatetime()
+    window = pd.DataFrame({"promotion_id": [promotion.promotion_id], "ends_at": [end]})
+    contacted = contacts_before(shop, window, end)["customer_id"]
+    if shop.lacks("orders and sales") is not None:
+        return not_identified("the shop's events have no amounts", len(contacted))
+    before = _before(start)
+    spans = [(before, start), (start, end)]
+    frame = pd.DataFrame(spans, columns=["low", "high"]).assign(span=range(len(spans)))
+    sums, known = sales_between(shop, frame), known_before(shop, [before, start])
+    sales = {
+        span: sums[sums["span"] == place].set_index("customer_id")["sales"]
+        for place, span in enumerate(spans)
+    }
+    windows = _Windows({m: known[known["as_of"] == m] for m in (before, start)}, sales)
+    # Sums of floats split over threads differ in their last digits.
+    with threadpool_limits(1, user_api="blas"):
+        placebo = _compare(contacted, windows, before, start, None, level)
+        return _compare(contacted, windows, start, end, placebo, level)

@@ -1,0 +1,162 @@
+"""The four types of customers: known of a simulated shop alone, shown as teaching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promolab.display import Html, table
+from promolab.effects.identification import Withheld, figure
+from promolab.folder import record_of
+from promolab.results import Result
+from promolab.wording import count, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.effects.model import UpliftModel
+    from promolab.folder import RunFolder
+    from promolab.simulated import Truth
+
+__all__ = ["TrueTypes", "true_types", "types_of"]
+
+SIMULATED = "simulated"
+TOP = 0.3
+ORDER = ("persuadable", "sure buyer", "lost cause", "put off")
+UNKNOWN = (
+    "Persuadables, sure buyers, lost causes and those whom contact puts off: which of them a "
+    "customer is, no shop can know, for nobody is seen both with and without a promotion. The "
+    "simulated shop shows them (promolab report --source simulated)."
+)
+
+
+@dataclass(frozen=True)
+class TrueTypes(Result):
+    """Per true type where an order by effect and one by response put its customers.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        type, customers, truth and predicted (mean effects), by_effect and by_response (shares of
+        the type in the top of each order); most worth first.
+    promotion : str
+        Of all decided about in its round.
+    truth, predicted : float
+        Standard deviations of true and predicted effects over all customers.
+    """
+
+    rows: pd.DataFrame
+    promotion: str
+    truth: float
+    predicted: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per type."""
+        return self.rows
+
+    def summary(self) -> str:
+        """Say that it is for teaching, and of what."""
+        return (
+            "For teaching: this shop is simulated, and its truth is known; a real customer's type "
+            f"never is. Promotion {self.promotion}, of all decided about in its round; a random "
+            f"order would put {percent(TOP, decimals=0)} of every type into its top."
+        )
+
+    def table(self) -> Html:
+        """Return the types beside both orders."""
+        top = f"in the top {percent(TOP, decimals=0)} by"
+        shown = {
+            "type": "type",
+            "customers": "customers",
+            "truth": "true effect, mean",
+            "predicted": "predicted effect, mean",
+            "by_effect": f"{top} effect",
+            "by_response": f"{top} response",
+        }
+        formats = {"customers": count, "truth": figure, "predicted": figure}
+        formats |= {"by_effect": percent, "by_response": percent}
+        caption = (
+            "True types, most worth first. Customers' true effects have a standard deviation of "
+            f"{figure(self.truth)}, the predicted ones of {figure(self.predicted)}."
+        )
+        return table(self.rows, shown, formats, caption=caption)
+
+
+def true_types(model: UpliftModel, run: RunFolder) -> TrueTypes | Withheld:
+    """Return the true types beside both orders, where the shop is a simulated one; else why not.
+
+    Parameters
+    ----------
+    model : UpliftModel
+        Of the shop's decisions.
+    run : RunFolder
+        Its record says where the shop came from, such as ``simulated:customers=5000``.
+    """
+    from promolab.simulated import Truth, World
+    from promolab.sources import stated_world
+
+    record = record_of(run.path)
+    source = "" if record is None else record.source
+    average = model.average()
+    if source.partition(":")[0] != SIMULATED:
+        return Withheld(UNKNOWN)
+    if isinstance(average, Withheld):
+        return average
+    if "action" not in model.experiment_.frame or model.experiment_.block is None:
+        return Withheld(UNKNOWN)
+    stated = {k: v for k, v in stated_world(source).items() if k != "folder"}
+    return types_of(model, Truth(World(**stated)))
+
+
+def types_of(model: UpliftModel, truth: Truth) -> TrueTypes:
+    """Return, of the last round's largest promotion, where both orders put each type's customers.
+
+    Parameters
+    ----------
+    model : UpliftModel
+        Of a simulated shop's decisions.
+    truth : Truth
+    """
+    import pandas as pd
+
+    trial = model.experiment_
+    frame = trial.frame
+    last = frame[trial.block] == frame[trial.block].max()
+    sizes = frame.loc[last & (frame["arm"] != trial.control), "action"].value_counts()
+    promotion = str(sizes.sort_index(kind="stable").idxmax())
+    arm = frame.loc[frame["action"] == promotion, "arm"].iloc[0]
+    place = model.treatments_.index(arm)
+    mine = last.to_numpy()
+    effect = model.effects_.to_numpy()[mine, place]
+    response = model.nuisance_.mu[mine, place + 1]
+    known = truth.effects(promotion).set_index("customer_id")["margin_effect"]
+    who = frame.loc[mine, "customer_id"]
+    rows = pd.DataFrame(
+        {
+            "type": who.map(truth.types(promotion)).to_numpy(),
+            "truth": who.map(known).to_numpy(),
+            "predicted": effect,
+            "by_effect": in_top(effect),
+            "by_response": in_top(response),
+        }
+    )
+    groups = rows.groupby("type")
+    means = groups.mean().assign(customers=groups.size())
+    means = means.reindex([t for t in ORDER if t in means.index]).reset_index()
+    return TrueTypes(means, promotion, float(rows["truth"].std()), float(rows["predicted"].std()))
+
+
+def in_top(score: np.ndarray) -> np.ndarray:
+    """Return which part of each row is in the top of an order; equal ones share what fits.
+
+    Examples
+    --------
+    >>> in_top(np.ones(4)).tolist()
+    [0.3, 0.3, 0.3, 0.3]
+    """
+    cut = np.quantile(score, 1 - TOP)
+    above, level = score > cut, score == cut
+    room = TOP * len(score) - int(above.sum())
+    return np.asarray(above + level * (room / max(int(level.sum()), 1)))
