@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 
 from promolab import plots
 from promolab.plots._lines import legend_below, side_by_side
-from promolab.plots.flows import alluvial
+from promolab.plots._maps import alluvial
 
 LONG = "Lapsed bargain hunters who bought $5 and $6 coupons"
 

@@ -1,30 +1,22 @@
-from ._base import COLOURS, MUTED, segment_colours, span, style
+from ._base import COLOURS as COLOURS
+from ._base import MUTED as MUTED
+from ._base import finish, style
 from ._base import roomy as roomy
+from ._base import segment_colours as segment_colours
+from ._base import span as span
 from ._base import stacked as stacked
 from ._base import text_width as text_width
 from ._base import wrapped as wrapped
-from ._lines import bars, columns, curve, intervals, points, reference_line
+from ._lines import bars, curve, intervals
+from ._lines import columns as columns
 from ._lines import legend_below as legend_below
+from ._lines import points as points
+from ._lines import reference_line as reference_line
 from ._lines import side_by_side as side_by_side
-from ._maps import bubbles, heat_map, histogram, scatter_map
-from ._words import finish
-from .flows import alluvial as alluvial
+from ._maps import alluvial as alluvial
+from ._maps import bubbles as bubbles
+from ._maps import heat_map as heat_map
+from ._maps import histogram as histogram
+from ._maps import scatter_map as scatter_map
 
-__all__ = [
-    "COLOURS",
-    "MUTED",
-    "bars",
-    "bubbles",
-    "columns",
-    "curve",
-    "finish",
-    "heat_map",
-    "histogram",
-    "intervals",
-    "points",
-    "reference_line",
-    "scatter_map",
-    "segment_colours",
-    "span",
-    "style",
-]
+__all__ = ["bars", "curve", "finish", "intervals", "style"]

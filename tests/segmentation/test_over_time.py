@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from promolab.errors import InputError
-from promolab.plots.flows import alluvial
+from promolab.plots._maps import alluvial
 from promolab.segmentation import segment_migration, segment_track
 from promolab.segmentation.migration import adjusted_rand, agreement
 
