@@ -156,6 +156,13 @@ class Result:
         return row
 
     @classmethod
+    def columns(cls) -> list[str]:
+        """Return the columns of `to_row`, for a table without a row."""
+        inner = {f.name: _class_of(cls, f) for f in _declared(cls)}
+        parts = {n: [f.name for f in _declared(c)] if c else [""] for n, c in inner.items()}
+        return [_column(name, part) for name, found in parts.items() for part in found]
+
+    @classmethod
     def from_row(cls, row: Mapping[Any, Any]) -> Self:
         """Make it from what `to_row` gave, such as a row of a table that was read back."""
         told: dict[str, Any] = {}

@@ -63,7 +63,7 @@ class BoughtAnyway(Result):
                 f"purchases of its products over {WINDOWS} times {plural(self.days, 'day')}."
             )
         told = [self.of_list, self.of_redeemers]
-        mine, redeemers = (percent(e.value, e.ci_low, e.ci_high) for e in told)
+        mine, redeemers = (percent(*e.ends) for e in told)
         who = f", and {redeemers} of {self._expected}," if np.isfinite(told[1].value) else ""
         return (
             f"A guess: {mine} of the list{who} would likely have bought some of its products "
@@ -257,7 +257,7 @@ def share_bought_anyway(
     """
     n = len(chances)
     if buying is None or n == 0:
-        unknown = Estimate(float("nan"), float("nan"), float("nan"), n)
+        unknown = Estimate(np.nan, n=n)
         return BoughtAnyway(unknown, unknown, days)
     anyway = buying.reindex(chances.index).fillna(0.0).to_numpy(float)
     shares = [_weighted(anyway, w) for w in (np.ones(n), chances.to_numpy(float))]
@@ -267,7 +267,7 @@ def share_bought_anyway(
 def _weighted(values: np.ndarray, weights: np.ndarray) -> Estimate:
     n, total = len(values), float(weights.sum())
     if total <= 0:
-        return Estimate(float("nan"), float("nan"), float("nan"), n)
+        return Estimate(np.nan, n=n)
     share = float(np.clip(weights @ values / total, 0.0, 1.0))
     # E (y - share)² of one who buys, y = 1, with the chance given.
     spread = values * (1 - 2 * share) + share**2

@@ -20,7 +20,7 @@ from promolab.campaign.outlook.expected import (
 from promolab.campaign.past.outcomes import contacts_before
 from promolab.campaign.past.schedule import promotion_name
 from promolab.compare import expected_responses, response_ratios
-from promolab.display import Html, join, link, say, table
+from promolab.display import Html, Ranged, join, link, say, table
 from promolab.errors import InputError
 from promolab.folder import RunFolder, read_json
 from promolab.metrics import PastRatios
@@ -84,7 +84,7 @@ class OutlookCoverage(Result):
         inside = self.rows["inside"].dropna()
         n, hits = len(inside), int(inside.sum())
         if n == 0:
-            return Estimate(float("nan"), float("nan"), float("nan"), 0)
+            return Estimate(np.nan)
         low, high = wilson(hits, n)
         return Estimate(hits / n, float(low), float(high), n)
 
@@ -111,7 +111,7 @@ class OutlookCoverage(Result):
                 "No past promotion had three before it that were over, so no forecast of "
                 f"{words.noun}s can be checked."
             )
-        held = percent(share.value, share.ci_low, share.ci_high)
+        held = percent(*share.ends)
         told = self.rows[self.rows["inside"].notna()]
         more = int((told["observed"] > told["expected"]).sum())
         rest = count(share.n - more)
@@ -124,21 +124,21 @@ class OutlookCoverage(Result):
             f"{'was' if is_one(count(expected)) else 'were'} expected."
         )
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return every past promotion, the latest first: what was expected, and what came."""
         rows = self.rows.iloc[::-1] if self.share.n else self.rows.head(0)
         return table(
-            _in_words(rows).assign(start=[f"{day:%d %b %Y}" for day in rows["starts_at"]]),
+            rows.assign(start=[f"{day:%d %b %Y}" for day in rows["starts_at"]], held=_held(rows)),
             {
                 "promotion_id": "promotion",
                 "start": "start",
                 "known": "past ones known",
                 "contacts": "contacts",
-                "said": f"expected {answer_to(self.kinds).noun}s [{_LEVEL}]",
+                "expected": f"expected {answer_to(self.kinds).noun}s [{_LEVEL}]",
                 "observed": "came",
                 "held": "inside?",
             },
-            {"promotion_id": str, "contacts": count, "said": str, "observed": count},
+            _WRITTEN,
             caption="Each promotion forecast from those over before it, latest first.",
             file="tables/outlook_coverage.parquet",
             otherwise=self.summary(),
@@ -187,14 +187,16 @@ class OutlookCoverage(Result):
         return axes
 
 
-def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
-    """Put what was ``said`` beside forecasts, and whether it ``held``."""
-    ends = zip(rows["expected"], rows["ci_low"], rows["ci_high"], strict=True)
-    held = {True: "inside", False: "outside"}
-    return rows.assign(
-        said=[expected_words(*figures) for figures in ends],
-        held=["no interval" if pd.isna(x) else held[bool(x)] for x in rows["inside"]],
-    )
+_WRITTEN: Mapping[str, Any] = {
+    "promotion_id": str,
+    "contacts": count,
+    "expected": Ranged(expected_words, "ci_low", "ci_high"),
+    "observed": count,
+}
+
+
+def _held(rows: pd.DataFrame) -> list[str]:
+    return ["no interval" if pd.isna(x) else "inside" if x else "outside" for x in rows["inside"]]
 
 
 def _label_in_customers(ax: Axes, low: float, high: float) -> None:
@@ -307,33 +309,27 @@ class TrackRecord(Result):
             f"{count(told['observed'].sum())} came. {self._made()}"
         )
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return the latest forecasts and what came, a row each."""
         rows = self.rows.head(MOST_SHOWN)
         columns = {
             "name": "promotion",
             "source": "forecast",
-            "said": f"{answer_to(self.kinds).noun}s expected [{_LEVEL}]",
+            "expected": f"{answer_to(self.kinds).noun}s expected [{_LEVEL}]",
             "observed": "came",
             "held": "inside?",
         }
         if not self.told:
             del columns["source"]
-        written = {"said": str, "observed": count}
-        return table(
-            _in_words(rows),
-            columns,
-            written,
-            caption="Latest start first.",
-            otherwise=self.summary(),
-        )
+        shown = rows.assign(held=_held(rows))
+        return table(shown, columns, _WRITTEN, caption="Latest start first.")
 
     def block(self) -> Html:
         """Return it as the week's page has it: how often forecasts held, and the latest of them."""
         return join(
             [
                 say(self.summary()),
-                self.to_table() if len(self.rows) else Html(""),
+                self.table() if len(self.rows) else Html(""),
                 link("04_response.html", "All forecasts, and how good the ranking was"),
             ]
         )
@@ -402,8 +398,7 @@ def earlier_forecasts(
         if len(who) and len(chances) >= ENOUGH * len(who):
             # Those without history then had no chance predicted; they count as the others do.
             ratios = PastRatios.of(folder.metrics["response"]["past_ratios"])
-            e, more = expected_of(chances, ratios, type_of(row)), len(who) / len(chances)
-            told = Estimate(e.value * more, e.ci_low * more, e.ci_high * more, e.n)
+            told = expected_of(chances, ratios, type_of(row)) * (len(who) / len(chances))
             found[promotion] = str(folder.week), told
     return found
 
@@ -471,5 +466,5 @@ def _as_told(row: dict[Any, Any], told: Mapping[str, tuple[str, Estimate]]) -> d
     week, e = told[str(row["promotion_id"])]
     known = e.ci_low == e.ci_low
     inside = e.ci_low <= row["observed"] <= e.ci_high if known else pd.NA
-    said = {"expected": e.value, "ci_low": e.ci_low, "ci_high": e.ci_high, "inside": inside}
-    return row | said | {"source": week}
+    said = dict(zip(("expected", "ci_low", "ci_high"), e.ends, strict=True))
+    return row | said | {"inside": inside, "source": week}

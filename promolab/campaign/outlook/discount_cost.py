@@ -151,15 +151,9 @@ def break_even(
     def total(money: float, redeemed: float) -> float:
         return own * money + costs.coupon_cost.value * redeemed + fixed
 
-    cost = Estimate(
-        total(discount.value, redemptions.value),
-        total(discount.ci_low, redemptions.ci_low),
-        total(discount.ci_high, redemptions.ci_high),
-        discount.n,
-    )
-    scale = 1 / (costs.margin_rate.value * contacts) if contacts else float("nan")
-    extra = Estimate(scale * cost.value, scale * cost.ci_low, scale * cost.ci_high, contacts)
-    return cost, extra
+    cost = Estimate(*map(total, discount.ends, redemptions.ends), discount.n)
+    scale = 1 / (costs.margin_rate.value * contacts) if contacts else math.nan
+    return cost, Estimate(*(scale * end for end in cost.ends), contacts)
 
 
 @dataclass(frozen=True)
@@ -219,7 +213,7 @@ class DiscountPerRedeemer(Result):
             return f"What a {words.noun} costs is not known: no past promotion shows a discount."
         e = self.per_redeemer(math.inf)
         decimals = 1 if e.value < 10 and math.isfinite(e.ci_low) else None
-        took = number(e.value, e.ci_low, e.ci_high, decimals=decimals, unit=self.currency)
+        took = number(*e.ends, decimals=decimals, unit=self.currency)
         weighted = " weighted by size" if self.ratios.k > 1 else ""
         alike = int((self.past["type"] == self.type_).sum())
         of_type = f", {count(alike) if alike else 'none'} of them of {self.type_}"
@@ -243,7 +237,7 @@ def product_of(a: Estimate, b: Estimate) -> Estimate:
     """
     value, n = a.value * b.value, min(a.n, b.n)
     if not (value > 0 and min(a.ci_low, b.ci_low) > 0 and a.ci_high > 0 and b.ci_high > 0):
-        return Estimate(value, float("nan"), float("nan"), n)
+        return Estimate(value, n=n)
     down = math.hypot(math.log(a.value / a.ci_low), math.log(b.value / b.ci_low))
     up = math.hypot(math.log(a.ci_high / a.value), math.log(b.ci_high / b.value))
     return Estimate(value, value * math.exp(-down), value * math.exp(up), n)

@@ -23,16 +23,14 @@ from promolab.campaign.outlook.promotion_economics import (
     YEAR,
     PromotionEconomics,
     amount_words,
-    flat,
-    flat_columns,
-    restored,
 )
 from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
 from promolab.campaign.past.earlier_sales import sales_spread, visible_effect
 from promolab.campaign.past.schedule import moment_of, promotion_name
+from promolab.checks import columns_there
 from promolab.contract import Economics, read_operations
 from promolab.display import Html, Tile, table
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.metrics import PastRatios
 from promolab.results import Estimate, Result
 from promolab.wording import Answer, answer_to, count, is_one, plural
@@ -99,11 +97,8 @@ class LaunchEconomics(Result):
         """
         rows = [p for p in self.promotions if p.contacts]
         parts: list[Estimate] = [getattr(p, name) for p in rows]
-        value, low, high = (
-            math.fsum(getattr(e, end) for e in parts) if parts else 0.0
-            for end in ("value", "ci_low", "ci_high")
-        )
-        return Estimate(value, low, high, min((e.n for e in parts), default=0))
+        ends = [math.fsum(figures) for figures in zip(*(e.ends for e in parts), strict=True)]
+        return Estimate(*(ends or (0.0, 0.0, 0.0)), min((e.n for e in parts), default=0))
 
     @property
     def break_even(self) -> Estimate:
@@ -111,17 +106,15 @@ class LaunchEconomics(Result):
         rows = [p for p in self.promotions if p.contacts]
         n = self.contacts
         if not rows:
-            return Estimate(float("nan"), float("nan"), float("nan"), 0)
-        value, low, high = (
-            math.fsum(p.contacts * getattr(p.break_even, end) for p in rows) / n
-            for end in ("value", "ci_low", "ci_high")
-        )
-        return Estimate(value, low, high, n)
+            return Estimate(math.nan)
+        each = ([p.contacts * end for end in p.break_even.ends] for p in rows)
+        return Estimate(*(math.fsum(figures) / n for figures in zip(*each, strict=True)), n)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
-        columns = list(flat_columns())
-        return pd.DataFrame([flat(p) for p in self.promotions], columns=columns)
+        return pd.DataFrame(
+            [p.to_row() for p in self.promotions], columns=PromotionEconomics.columns()
+        )
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> LaunchEconomics:
@@ -132,11 +125,8 @@ class LaunchEconomics(Result):
         InputError
             If a column is missing.
         """
-        for name in flat_columns():
-            if name not in frame.columns:
-                known = [str(c) for c in frame.columns]
-                raise InputError(f"the table lacks {name!r}; {nearest(name, known)}")
-        return cls(tuple(restored(row) for row in frame.to_dict("records")))
+        columns_there(frame, PromotionEconomics.columns())
+        return cls(tuple(PromotionEconomics.from_row(row) for row in frame.to_dict("records")))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by promotion_id."""
@@ -160,7 +150,7 @@ class LaunchEconomics(Result):
             else "what they cost in discounts is not known"
         )
         who = plural(self.contacts if customers is None else customers, "customer")
-        expected = expected_words(r.value, r.ci_low, r.ci_high)
+        expected = expected_words(*r.ends)
         noun = self.words.noun if is_one(expected) else f"{self.words.noun}s"
         return (
             f"Contact {who} about {self.named()}. Expect {expected} {noun}, {costing}. "
@@ -228,7 +218,7 @@ class LaunchEconomics(Result):
         figures = (
             (
                 f"Expected {words.noun}s",
-                expected_words(redemptions.value, redemptions.ci_low, redemptions.ci_high),
+                expected_words(*redemptions.ends),
                 redemptions.value,
                 told if known else "too few past promotions: no interval",
             ),
@@ -254,23 +244,17 @@ class LaunchEconomics(Result):
             ),
         ]
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return what each promotion may cost and must bring, a row each."""
         rows = self.promotions
         nouns = {answer_to(row.kind).noun for row in rows}
         what = f"expected {nouns.pop()}s" if len(nouns) == 1 else "expected answers"
-        shown = pd.DataFrame(
-            {
-                "name": [row.name for row in rows],
-                "contacts": [row.contacts for row in rows],
-                "held": [row.held for row in rows],
-                "expected": [row.expected_words() for row in rows],
-                "cost": [amount_words(row.cost, row.currency) for row in rows],
-                "break_even": [amount_words(row.break_even, row.currency) for row in rows],
-            }
-        )
         return table(
-            shown,
+            self.to_frame().assign(
+                expected=[row.expected_words() for row in rows],
+                cost=[amount_words(row.cost, row.currency) for row in rows],
+                break_even=[amount_words(row.break_even, row.currency) for row in rows],
+            ),
             {
                 "name": "promotion",
                 "contacts": "to contact",
@@ -283,7 +267,7 @@ class LaunchEconomics(Result):
             | {"contacts": count, "held": count},
             caption="What each promotion may cost, and the extra sales that each contact must "
             "bring.",
-            most=len(shown),
+            most=len(rows),
         )
 
     def summary(self) -> str:
@@ -330,9 +314,7 @@ def weigh_launch(
         If a column is missing, or a promotion is not the shop's.
     """
     now = moment_of(as_of)
-    for name in ("customer_id", "promotion_id", "p_redeemed", "holdout"):
-        if name not in planned.columns:
-            raise InputError(f"planned lacks {name!r}; {nearest(name, map(str, planned.columns))}")
+    columns_there(planned, ("customer_id", "promotion_id", "p_redeemed", "holdout"), "planned")
     told = read_operations(shop.settings).economics if economics is None else economics
     known = ratios if isinstance(ratios, PastRatios) else PastRatios.of(ratios)
     promotions = launched(shop, planned)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from promolab.display import Html, table
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, decimals_for, is_one, money, percent, plural
 
-__all__ = ["PromotionEconomics", "amount_words", "flat", "flat_columns", "restored"]
+__all__ = ["PromotionEconomics", "amount_words"]
 
 LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 YEAR = 52  # weeks of holdouts, read together; what takes more is no help in time
@@ -37,7 +36,7 @@ def amount_words(e: Estimate, currency: str) -> str:
     decimals = None
     if math.isfinite(e.ci_high - e.ci_low) and 0 < abs(e.value) < 10:
         decimals = max(decimals_for(e.ci_low, e.ci_high), 2 if abs(e.value) < 1 else 1)
-    return money(e.value, e.ci_low, e.ci_high, currency=currency, decimals=decimals)
+    return money(*e.ends, currency=currency, decimals=decimals)
 
 
 @dataclass(frozen=True)
@@ -150,10 +149,6 @@ class PromotionEconomics(Result):
         ]
         return [*rates, ("coupon cost", coupon, costs[1])] if self.kind == "coupon" else rates
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row, each estimate and rate in columns of its own."""
-        return pd.DataFrame([flat(self)])
-
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values, rates as value and whether they are assumed."""
         rates = ("margin_rate", "contact_cost", "coupon_cost")
@@ -164,8 +159,7 @@ class PromotionEconomics(Result):
 
     def expected_words(self) -> str:
         """Write the expected redemptions with their interval."""
-        r = self.redemptions
-        return expected_words(r.value, r.ci_low, r.ci_high)
+        return expected_words(*self.redemptions.ends)
 
     def expected_sentence(self) -> str:
         """Say what redemptions and discounts to expect."""
@@ -244,7 +238,7 @@ class PromotionEconomics(Result):
             f"{count(needed)} to see the break-even."
         )
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return what it may cost and must bring, a line each with what that rests on."""
         words, anyway, discount = answer_to(self.kind), self.anyway, self.discount
         level = f"{LEVEL} interval. " if discount.ci_high else ""
@@ -274,12 +268,12 @@ class PromotionEconomics(Result):
             ),
             (
                 "likely to have bought anyway (a guess)",
-                _share(anyway.of_list),
+                percent(*anyway.of_list.ends),
                 anyway.summary(),
             ),
             (
                 f"of the {words.who}s (a guess)",
-                _share(anyway.of_redeemers),
+                percent(*anyway.of_redeemers.ends),
                 "weighed by the chance",
             ),
         ]
@@ -303,40 +297,3 @@ class PromotionEconomics(Result):
             return self.expected_sentence()
         parts = [self.expected_sentence(), self.break_even_sentence(), self.visible_sentence()]
         return " ".join([*parts, self.anyway.summary()])
-
-
-def _share(e: Estimate) -> str:
-    return percent(e.value, e.ci_low, e.ci_high)
-
-
-def flat_columns() -> dict[str, tuple[str, str]]:
-    """Return column → (field, part of it) of the flat form of `PromotionEconomics`."""
-    parts = {"Estimate": ("value", "ci_low", "ci_high", "n"), "Rate": ("value", "assumed")}
-    columns = {}
-    for f in dataclasses.fields(PromotionEconomics):
-        for part in parts.get(str(f.type), ("",)):
-            columns[f.name if part in ("", "value") else f"{f.name}_{part}"] = (f.name, part)
-    return columns
-
-
-def flat(row: PromotionEconomics) -> dict[str, Any]:
-    """Return a promotion's figures by `flat_columns`."""
-    return {
-        column: getattr(getattr(row, name), part) if part else getattr(row, name)
-        for column, (name, part) in flat_columns().items()
-    }
-
-
-def restored(row: Mapping[Any, Any]) -> PromotionEconomics:
-    """Make a promotion's economics of what `flat` gave."""
-    kinds: dict[str, Any] = {"Estimate": Estimate, "Rate": Rate}
-    types = {f.name: str(f.type) for f in dataclasses.fields(PromotionEconomics)}
-    parts: dict[str, dict[str, Any]] = {}
-    for column, (name, part) in flat_columns().items():
-        parts.setdefault(name, {})[part] = row[column]
-    return PromotionEconomics(
-        **{
-            name: kinds[types[name]](**told) if types[name] in kinds else told[""]
-            for name, told in parts.items()
-        }
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,7 +20,7 @@ from promolab.campaign.outlook.expected import expected_of, expected_words, type
 from promolab.campaign.outlook.promotion_economics import LEVEL, amount_words
 from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
-from promolab.display import Html, table
+from promolab.display import Html, Ranged, table
 from promolab.metrics import PastRatios
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, percent, plural
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ListSteps", "list_steps"]
 
-_FIGURES = ("redemptions", "cost", "break_even")
+_FIGURES, _ENDS = ("redemptions", "cost", "break_even"), ("", "_low", "_high")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ListSteps(Result):
         """Return one row per promotion and size."""
         return self.rows
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return the lists, a row each, the planned one marked; of several promotions by name."""
         rows = self.rows.to_dict("records")
         known = {str(p.promotion_id): p for p in self.economics.promotions}
@@ -68,17 +69,15 @@ class ListSteps(Result):
         names = [p.name for p in of]
 
         def amounts(name: str) -> list[str]:
-            pairs = zip(rows, of, strict=True)
-            return [amount_words(Estimate(*_ends(r, name), 0), p.currency) for r, p in pairs]
+            pairs = zip(self.rows[[f"{name}{end}" for end in _ENDS]].to_numpy(), of, strict=True)
+            return [amount_words(Estimate(*ends), p.currency) for ends, p in pairs]
 
         shown = self.rows.assign(
             name=names,
             size=[f"{count(r['contacts'])}{' · planned' if r['planned'] else ''}" for r in rows],
-            redemptions=[expected_words(*_ends(row, "redemptions")) for row in rows],
             cost=amounts("cost"),
             break_even=amounts("break_even"),
             adds=[r["whom"] or plural(r["added"], "customer") for r in rows],
-            never=[percent(r["never"], decimals=0) for r in rows],
         )
         noun, alone = answer_to(p.kind for p in of).noun, len(set(names)) == 1
         return table(
@@ -92,7 +91,11 @@ class ListSteps(Result):
                 "adds": "adds mostly",
                 "never": "never contacted",
             },
-            dict.fromkeys(["size", "redemptions", "cost", "break_even", "never"], str),
+            {
+                "redemptions": Ranged(expected_words),
+                "never": partial(percent, decimals=0),
+                **dict.fromkeys(["size", "cost", "break_even"], str),
+            },
             caption=f"{f'{names[0]}: s' if alone else 'S'}hortest list first; {LEVEL} prediction "
             "interval.",
             most=max(len(rows), 1),
@@ -142,7 +145,7 @@ def list_steps(
         The row of the planned size has the figures of ``economics``.
     """
     told = read_operations(shop.settings).economics
-    ends = [f"{name}{end}" for name in _FIGURES for end in ("", "_low", "_high")]
+    ends = [f"{name}{end}" for name in _FIGURES for end in _ENDS]
     columns = ["promotion_id", "contacts", "planned", *ends, "added", "never", "whom"]
     if plan.planned.empty:
         return ListSteps(pd.DataFrame(columns=columns), economics)
@@ -165,7 +168,7 @@ def list_steps(
             rows.append(
                 {"promotion_id": promotion["promotion_id"], "contacts": size}
                 | {"planned": size == planned}
-                | {k: v for name, e in figures for k, v in _spread(name, e).items()}
+                | {f"{name}{end}": v for name, e in figures for end, v in _ends(e)}
                 | _added(ranked.iloc[low:size])
             )
     return ListSteps(pd.DataFrame(rows, columns=columns), economics)
@@ -189,12 +192,8 @@ def _sizes(planned: int, everybody: int) -> Iterator[tuple[int, int]]:
     return zip([0, *sizes], sizes, strict=False)
 
 
-def _spread(name: str, e: Estimate) -> dict[str, float]:
-    return {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
-
-
-def _ends(row: dict[Any, Any], name: str) -> tuple[float, float, float]:
-    return row[name], row[f"{name}_low"], row[f"{name}_high"]
+def _ends(e: Estimate) -> Iterator[tuple[str, float]]:
+    return zip(_ENDS, e.ends, strict=True)
 
 
 def _added(rows: pd.DataFrame) -> dict[str, Any]:

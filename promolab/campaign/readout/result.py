@@ -233,7 +233,7 @@ class Readout(Result):
         pooled = self.pooled
         return "\n".join(lines if pooled is None else [*lines, pooled.summary()])
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return what each promotion brought and cost, and its verdict."""
         rows, words = self.promotions, self.words
         currency = rows[0].currency if rows else ""
@@ -317,7 +317,7 @@ class Readout(Result):
             *(say(text, css="muted") for text in [*self.notes(), *told]),
         ]
         pieces = [
-            self.to_table(),
+            self.table(),
             *([] if self.pooled is None else [say(self.pooled.summary())]),
             fold("How these were judged, and who was reached", behind),
         ]

@@ -250,7 +250,7 @@ class Running(Result):
         counts = [(words.count(word), word) for word in order if word in words]
         return ", ".join(f"{k} {w if k == 1 else _PLURAL.get(w, w)}" for k, w in counts)
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return how far each is and whether as expected, a row each, with its course."""
         rows, words = self.promotions, answer_to(r.kind for r in self.promotions)
         shown = pd.DataFrame(
@@ -289,7 +289,7 @@ class Running(Result):
             *(say(text, css="muted") for text in self.notes()),
         ]
         title = say(f"Running ({len(self)}): {self.found()}", kind="h2")
-        return title + join([self.to_table(), fold("What was expected, and from what", behind)])
+        return title + join([self.table(), fold("What was expected, and from what", behind)])
 
     def notes(self) -> list[str]:
         """Say of each from what it was expected."""
