@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,20 @@ def make_report(source: Path, out: Path, *options: str) -> Made:
     return Made(done.returncode, done.stdout, done.stderr, out)
 
 
+def report_in_process(source: Path, out: Path, *options: str, painted: bool = False) -> Made:
+    """Call ``promolab report`` without a process or kernels of its own (`tests.in_process`)."""
+    from promolab import cli
+    from tests.in_process import without_kernels
+
+    stdout, stderr = io.StringIO(), io.StringIO()
+    line = ["report", "--source", str(source), "--out", str(out), *options]
+    with without_kernels(painted=painted) as patch:
+        patch.setenv("PROMOLAB_KEY", SECRET)
+        with redirect_stdout(stdout), redirect_stderr(stderr):
+            code = cli.main(line)
+    return Made(code, stdout.getvalue(), stderr.getvalue(), out)
+
+
 def _spoil(shop: Path, folder: Path, statements: dict[str, str]) -> Path:
     """Copy a shop, each named table by a query of its own over ``{t}``."""
     import duckdb
@@ -195,8 +210,8 @@ def _as_invoices(shop: Path, folder: Path) -> Path:
 def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     """The small shop's reports, of several weeks and with parts of its data taken away.
 
-    ``first`` holds the weeks 44 and 45, made in this order; ``again`` is made a step at a time, on
-    one thread.
+    ``first`` holds the weeks 44 and 45, made in this order as a user makes them; the others are made
+    without kernels, and all but ``again``, which is made on one thread, with white pictures.
     """
     root = tmp_path_factory.mktemp("small")
     invoices = _as_invoices(small_shop, root / "invoices")
@@ -215,7 +230,7 @@ def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     one_customer = _spoil(small_shop, root / "one_customer", dict.fromkeys(tables, alone))
     jobs = {
         "first": (small_shop, ["2017-W44", "2017-W45"], ["-p", "threads=2"]),
-        "again": (small_shop, ["2017-W44"], ["--workers", "1", "-p", "threads=1"]),
+        "again": (small_shop, ["2017-W44"], ["-p", "threads=1"]),
         "early": (small_shop, ["2017-W19"], []),
         "last": (small_shop, ["2017-W52"], []),
         "invoices": (invoices, ["2017-W44"], []),
@@ -225,15 +240,18 @@ def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
 
     def run(name: str) -> Made:
         source, weeks, options = jobs[name]
+        out = root / "reports" / name
         for week in weeks:
-            made = make_report(source, root / "reports" / name, "--week", week, *options)
+            line = ["--week", week, *options]
+            if name == "first":
+                made = make_report(source, out, *line)
+            else:
+                made = report_in_process(source, out, *line, painted=name == "again")
             if made.code:
                 break
         return made
 
-    # A report keeps one core busy, and there are at least two.
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(jobs, pool.map(run, jobs), strict=True))
+    return {name: run(name) for name in jobs}
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,136 @@
+"""A report without kernels: its notebooks' cells run in this process, all else as ever.
+
+What a test asserts of a page, a table or a number is the same either way; a kernel a step, and the
+painting of some fifty pictures, cost more than all that is computed.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+
+from promolab.errors import PromolabError, StepError
+from promolab.folder.artifacts import STEP_VARIABLE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["without_kernels"]
+
+
+@contextmanager
+def without_kernels(*, painted: bool = False) -> Iterator[pytest.MonkeyPatch]:
+    """Let reports run their notebooks in this process; pictures are white unless ``painted``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("promolab.report.running.run.kernels", _no_kernels)
+        patch.setattr("promolab.report.running.run.execute", _execute)
+        patch.setattr("promolab.report.running.run.usual_workers", lambda: 1)
+        if not painted:
+            patch.setattr("promolab.display.figures.png", _white)
+            patch.setattr("promolab.display.page.png", _white)
+        yield patch
+
+
+@contextmanager
+def _no_kernels(*_: Any, **__: Any) -> Iterator[Any]:
+    yield SimpleNamespace(stopped=False, stop=lambda: None)
+
+
+def _execute(
+    step: Any,
+    parameters: Mapping[str, Any],
+    *,
+    folder: Path,
+    shown: Mapping[str, str],
+    on_cell: Callable[[int, int], object] | None = None,
+    **_: Any,
+) -> Any:
+    """Run a notebook's cells, as `promolab.report.running.execute.execute` does in a kernel."""
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    from promolab.report.running import execute
+
+    notebook = load_notebook_node(copy.deepcopy(step.notebook))
+    notebook = parameterize_notebook(notebook, dict(parameters), report_mode=False)
+    known: dict[str, Any] = {"__name__": "__main__"}
+    number = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv(STEP_VARIABLE, step.stem)
+        for cell in notebook.cells:
+            if cell.cell_type == "code" and cell.source.strip():
+                number += 1
+                cell["execution_count"] = number
+                try:
+                    cell["outputs"] = _outputs_of(cell.source, known, number, patch)
+                except PromolabError as error:
+                    raise type(error)(f"{step.stem}: {error}") from error
+                except Exception as error:
+                    what = f"{type(error).__name__}: {error}"
+                    raise StepError(f"step {step.stem} failed in cell {number}: {what}") from error
+    return execute._settled(notebook, parameters, {str(folder): ".", **shown})
+
+
+def _outputs_of(source: str, known: dict[str, Any], number: int, patch: Any) -> list[Any]:
+    """Run a cell; return what it printed and showed, in the order of a kernel."""
+    from IPython.core.formatters import DisplayFormatter
+
+    made = DisplayFormatter()
+    shown: list[Any] = []
+
+    def display(*values: Any, raw: bool = False, metadata: Any = None, **_: Any) -> None:
+        for value in values:
+            data, about = (value, metadata or {}) if raw else made.format(value)
+            shown.append(nbformat.v4.new_output("display_data", data=data, metadata=about))
+
+    patch.setattr("IPython.display.display", display)
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        last = _value_of(source, known)
+    streams = [("stderr", err.getvalue()), ("stdout", out.getvalue())]
+    printed = [
+        nbformat.v4.new_output("stream", name=name, text=text) for name, text in streams if text
+    ]
+    if last is not None:
+        data, about = made.format(last)
+        result = {"data": data, "metadata": about, "execution_count": number}
+        shown.append(nbformat.v4.new_output("execute_result", **result))
+    return printed + shown
+
+
+def _value_of(source: str, known: dict[str, Any]) -> Any:
+    """Run the statements of a cell; return the value of the last one, if it is an expression."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "cell", "exec"), known)
+    if last is None or source.rstrip().endswith(";"):
+        return None
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), known)
+
+
+def _white(figure: Figure) -> bytes:
+    """Return a white PNG of the figure's size: its place on the page, without what is drawn."""
+    width, height = (round(float(inches) * 144) for inches in figure.get_size_inches())
+    row = b"\0" + b"\xff" * -(-width // 8)
+
+    def part(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    pixels = zlib.compress(row * height)
+    parts = part(b"IHDR", header) + part(b"IDAT", pixels) + part(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
