@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,49 @@ MARKUP = "<script>alert('found')</script>"
 """What a small shop calls one of its promotions, its type, a category and an income group."""
 
 
+HEAVY = """
+    report/test_small_shop.py
+    report/test_complete_journey.py
+    metrics/test_coverage.py
+    report/test_robust.py
+    report/test_side_by_side.py
+    report/running/test_run.py
+    loop/test_recheck.py
+    simulated/test_reported.py
+    report/running/test_backfill.py
+    report/running/test_releases.py
+    report/test_no_future.py
+    report/test_bad_input.py
+    test_setup.py
+    test_readme.py
+    report/test_browser.py
+    test_sentences.py
+    campaign/test_outlook_coverage.py
+    effects/test_coverage.py
+    metrics/test_coverage_of_all.py
+    engines/test_warehouse.py
+""".split()
+"""Files that take longest, in the order in which they begin: two that make reports lie apart."""
+REPORTS = {"journey_report", "small_reports", "postgres"}
+"""Fixtures that take so long that whatever asks for one is slow."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Files stay in the order of `pytest_collection_modifyitems`: xdist would take long lists first.
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow and begin with it: a heavy file that begins last keeps a core waiting."""
+    places = {str(REPOSITORY / "tests" / name): place for place, name in enumerate(HEAVY)}
+    items.sort(key=lambda item: places.get(str(item.path), len(HEAVY)))
+    for item in items:
+        if str(item.path) in places or REPORTS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _no_figure_left_open():
     """Close what a test drew: Matplotlib warns of many open figures, and a warning is an error."""
@@ -48,20 +91,28 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@contextmanager
+def _of_all_processes(tmp_path_factory, name: str) -> Iterator[Path]:
+    """Give a folder that pytest-xdist's processes share; whoever comes second waits for it."""
+    from filelock import FileLock
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with FileLock(shared / f"{name}.lock"):
+        (shared / name).mkdir(exist_ok=True)
+        yield shared / name
+
+
 @pytest.fixture(scope="session")
 def journey_report(tmp_path_factory) -> Path:
     """Complete Journey's report of 2017-W44, made once; tests read it and leave it as it is.
 
-    Once for all of pytest-xdist's processes: whoever comes second waits for it.
+    Once for all of pytest-xdist's processes.
     """
-    from filelock import FileLock
-
     import promolab
 
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with FileLock(shared / "journey.lock"):
-        made = shared / "journey" / "reports" / "2017-W44"
+    with _of_all_processes(tmp_path_factory, "journey") as folder:
+        made = folder / "reports" / "2017-W44"
         if not made.exists():
             promolab.run_report(week="2017-W44", out=made.parent)
     return made
@@ -210,10 +261,21 @@ def _as_invoices(shop: Path, folder: Path) -> Path:
 def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     """The small shop's reports, of several weeks and with parts of its data taken away.
 
-    ``first`` holds the weeks 44 and 45, made in this order as a user makes them; the others are made
-    without kernels, and all but ``again``, which is made on one thread, with white pictures.
+    ``first`` holds the weeks 44 and 45, made in this order as a user makes them; the others are
+    made without kernels, and all but ``again``, which is made on one thread, with white pictures.
+    Once for all of pytest-xdist's processes.
     """
-    root = tmp_path_factory.mktemp("small")
+    with _of_all_processes(tmp_path_factory, "small") as root:
+        made = root / "made.json"
+        if not made.exists():
+            reports = _small_reports(small_shop, root)
+            fields = {name: asdict(each) | {"out": str(each.out)} for name, each in reports.items()}
+            made.write_text(json.dumps(fields), encoding="utf-8")
+        found = json.loads(made.read_text(encoding="utf-8"))
+    return {name: Made(**each | {"out": Path(each["out"])}) for name, each in found.items()}
+
+
+def _small_reports(small_shop: Path, root: Path) -> dict[str, Made]:
     invoices = _as_invoices(small_shop, root / "invoices")
     # A redemption after the week is no label of the week's model: all labels are 0.
     one_class = _spoil(

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 
 from tests.conftest import SECRET
+from tests.in_process import without_kernels
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 os.environ["TOYS"] = str(Path(__file__).parent)  # where a notebook finds toy_plan
@@ -150,13 +151,20 @@ def toy(monkeypatch, notebooks):
     return lambda out, **options: run_report(out=out, notebooks=notebooks, **options)
 
 
+@pytest.fixture
+def toy_here(toy):
+    """The same without kernels, for tests of what becomes of a report, not of how it runs."""
+    with without_kernels(painted=True):
+        yield toy
+
+
 @pytest.fixture(scope="session")
 def published(tmp_path_factory, notebooks) -> Path:
     """A reports folder with one week; tests read it and leave it as it is."""
     from promolab.report.running.run import run_report
 
     out = tmp_path_factory.mktemp("published") / "reports"
-    with pytest.MonkeyPatch.context() as patch:
+    with without_kernels(painted=True) as patch:
         patch.setattr("promolab.sources.load_shop", load_toy)
         patch.setenv("PROMOLAB_KEY", SECRET)
         run_report(out=out, notebooks=notebooks)
@@ -169,7 +177,7 @@ def planned(tmp_path_factory, notebooks) -> Path:
     from promolab.report.running.run import run_report
 
     out = tmp_path_factory.mktemp("planned") / "reports"
-    with pytest.MonkeyPatch.context() as patch:
+    with without_kernels(painted=True) as patch:
         patch.setattr("promolab.sources.load_shop", load_toy)
         run_report(out=out, notebooks=notebooks, parameters={"mood": "plan"})
     return out

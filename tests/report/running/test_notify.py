@@ -48,7 +48,7 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(tmp_path):
 
 
 @pytest.fixture
-def told(monkeypatch, toy, tmp_path):
+def told(monkeypatch, toy_here, tmp_path):
     """Let the toy shop name a command for both; return what it was told."""
     from promolab import sources
 
@@ -64,10 +64,10 @@ def told(monkeypatch, toy, tmp_path):
     return path
 
 
-def test_a_run_tells_of_success_and_of_failure(toy, told, tmp_path, capsys):
-    page = toy(tmp_path / "out")
+def test_a_run_tells_of_success_and_of_failure(toy_here, told, tmp_path, capsys):
+    page = toy_here(tmp_path / "out")
     with pytest.raises(StepError):
-        toy(tmp_path / "out", parameters={"mood": "fail"})
+        toy_here(tmp_path / "out", parameters={"mood": "fail"})
     assert noted(told) == [
         ["yes", "2017-W44", "good", str(page)],
         ["no", "2017-W44", "failed", str(tmp_path / "out" / "index.html")],

@@ -108,17 +108,17 @@ def test_a_release_says_who_when_and_what(reports):
     assert ">released</td>" in (reports / "index.html").read_text()
 
 
-def test_a_released_week_is_never_made_again(reports, toy, capsys):
+def test_a_released_week_is_never_made_again(reports, toy_here, capsys):
     release(reports)
     before = everything(reports / WEEK)
-    page = toy(reports, parameters={"mood": "plan", "depth": 0.5})  # the default, said
+    page = toy_here(reports, parameters={"mood": "plan", "depth": 0.5})  # the default, said
     assert page == reports / WEEK / "index.html"
     assert "the plan of 2017-W44 is released: the report is as it was" in capsys.readouterr().err
     for other in ({"parameters": {"mood": "plan", "depth": 0.25}}, {"parameters": {}}, {"seed": 1}):
         with pytest.raises(
             InputError, match="plan of 2017-W44 is released, and was made from other"
         ):
-            toy(reports, week=WEEK, **{"parameters": {"mood": "plan"}} | other)
+            toy_here(reports, week=WEEK, **{"parameters": {"mood": "plan"}} | other)
     assert everything(reports / WEEK) == before
     assert not (reports / ".failed").exists()
 
@@ -172,7 +172,7 @@ def test_a_wrong_file_does_not_take_the_place_of_a_good_one(
 @pytest.mark.parametrize(
     "name", ["send/18__mail.csv", "tables/planned.parquet", "tables/decisions.parquet"]
 )
-def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy, name, capsys):
+def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy_here, name, capsys):
     release(reports)
     (reports / WEEK / name).write_bytes((reports / WEEK / name).read_bytes() + b" ")
     later = RunFolder(reports / "2017-W50", Week.parse("2017-W50"))
@@ -181,8 +181,8 @@ def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy, name, ca
         lambda: with_released_decisions(later, small_shop()),
         lambda: carried_out(later, [18]),
         lambda: moved_since_release(reports, small_shop()),
-        lambda: toy(reports, week="2017-W45"),
-        lambda: toy(reports, week="2017-W20"),
+        lambda: toy_here(reports, week="2017-W45"),
+        lambda: toy_here(reports, week="2017-W20"),
     ):
         with pytest.raises(InputError, match=rf"2017-W44 released cannot be relied on: {name} was"):
             use()
@@ -344,7 +344,7 @@ def test_a_window_that_moved_after_the_release_is_said_and_waited_for(reports, s
 
 
 def test_rows_that_come_after_the_close_are_said_and_not_folded_in(
-    reports, toy, source, tmp_path, monkeypatch, capsys
+    reports, toy_here, source, tmp_path, monkeypatch, capsys
 ):
     release(reports)
     reconcile_week(WEEK, sent_file(tmp_path), reports)
@@ -355,7 +355,7 @@ def test_rows_that_come_after_the_close_are_said_and_not_folded_in(
     late = pd.DataFrame({"customer_id": 1, "ts": days, "kind": "purchase", "amount": 2.0})
     shop = small_shop(events=late)
     monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
-    page = toy(reports, week="2017-W45")
+    page = toy_here(reports, week="2017-W45")
     sentence = (
         "2017-W44 is closed, and its data changed since: events of 2017-W44: 1 row more (8, were "
         "7), amounts by +2.00. Its figures stay as they were closed"
