@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Kernels", "execute", "kernels"]
 
+WORTH_WARMING = 3  # steps; the imports of one or two cost less than those of the warm process
 _NOISY = ("papermill", "nbclient", "traitlets", "asyncio")
 
 
@@ -191,7 +192,7 @@ def kernels(steps: Sequence[Step] = ()) -> Iterator[Kernels]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             made = Kernels(folder)
-            if WarmProcess.possible():
+            if WarmProcess.possible() and len(steps) >= WORTH_WARMING:
                 made.warm = WarmProcess(made.environment(), _imports(steps))
             yield made
     finally:

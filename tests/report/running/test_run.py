@@ -234,7 +234,7 @@ def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(to
         env=environment,
         start_new_session=True,
     )
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while not list(earlier.glob(".staging-*/hanging")):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.05)
@@ -265,7 +265,7 @@ def test_sigterm_leaves_no_staging_folder(toy_command, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while not list(out.glob(".staging-*/hanging")):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.05)

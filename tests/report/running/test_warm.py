@@ -16,8 +16,10 @@ pytestmark = pytest.mark.skipif(not WarmProcess.possible(), reason="kernels are 
 KILLED = """
 import os
 from promolab.report.running.execute import kernels
+from promolab.report.running.warm import WarmProcess
 
 with kernels() as made:
+    made.warm = WarmProcess(made.environment())
     command = [".", "-m", "ipykernel_launcher", "-f", "connection.json"]
     kernel = made.warm.fork(command, os.getcwd(), dict(os.environ))
     assert kernel.poll() is None and os.getpgid(kernel.pid) == kernel.pid
@@ -62,8 +64,13 @@ def test_a_kernel_that_was_killed_is_over_and_another_one_starts(tmp_path):
 
 
 def test_a_report_is_made_where_the_warm_process_is_gone(toy, tmp_path, monkeypatch):
-    def gone(self, *_):
+    asked = []
+
+    def gone(self, command, *_):
+        asked.append(command)
         raise OSError("gone")
 
+    monkeypatch.setattr("promolab.report.running.execute.WORTH_WARMING", 1)
     monkeypatch.setattr(WarmProcess, "fork", gone)
     assert toy(tmp_path / "out", week="2017-W44").exists()
+    assert len(asked) == 2
