@@ -6,7 +6,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks import (
@@ -45,6 +45,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", choices=PARTS, action="append", help="measure this part; may be repeated"
     )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="five minutes: one report, and what users call on fewer rows; no more is measured",
+    )
     parser.add_argument("--no-size", action="store_true", help="leave out the larger shops")
     parser.add_argument(
         "--large",
@@ -64,6 +69,8 @@ def main(argv: list[str] | None = None) -> int:
             "uplift": uplift,
             "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
         }
+        if options.quick:
+            made, parts = {"quick": lambda: within(QUICK_SECONDS, quick_jobs(out))}, ["quick"]
         rows: list[Row] = []
         for part in parts:
             say(part)
@@ -75,6 +82,42 @@ def main(argv: list[str] | None = None) -> int:
     missed, unknown = (sum(row.state == state for row in rows) for state in (MISSED, UNKNOWN))
     say(f"{missed} bars missed, {unknown} not measured")
     return 1 if missed else 0
+
+
+QUICK_SECONDS = 300
+FEWER = 200_000
+"""Rows of the quick comparisons."""
+
+
+def quick_jobs(out: Path) -> Mapping[str, Callable[[], Iterator[Row]]]:
+    """Return what ``--quick`` measures, in words, the most telling first."""
+
+    def one_report() -> Iterator[Row]:
+        folder, usage = weekly_report.make_report(out / "first", 2)
+        yield from weekly_report.time_and_memory([usage], [folder])
+
+    return {
+        "import promolab": lambda: iter([small.import_time()]),
+        "the weekly report": one_report,
+        "logistic models": lambda: doors.logistic(runs=2, n=FEWER),
+        "AUC against scikit-learn": ranking.auc_against_scikit_learn,
+        "Qini, exact cases": lambda: iter([uplift_metrics.exact_cases()]),
+        "Qini against sorting and summing": uplift_metrics.qini_against_sort_and_sum,
+        "k-means": lambda: iter([doors.kmeans(runs=1, n=FEWER)]),
+        "boosting and forest": lambda: doors.trees(runs=1, n=FEWER, fewer=FEWER // 10),
+    }
+
+
+def within(limit: float, jobs: Mapping[str, Callable[[], Iterator[Row]]]) -> Iterator[Row]:
+    """Yield the rows of one job after the other; past the limit (seconds) none is begun."""
+    begun = time.monotonic()
+    for what, job in jobs.items():
+        say(what)
+        if (spent := time.monotonic() - begun) < limit:
+            yield from job()
+        else:
+            yield Row(what, "", f"not begun: {spent:.0f} of {limit:.0f} s were over", None)
+    yield Row("all else", "", "left out by --quick", None)
 
 
 def report(out: Path) -> Iterator[Row]:

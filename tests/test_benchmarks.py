@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import benchmarks.__main__ as bench
 from benchmarks import prediction, size, weekly_report
 from benchmarks.make_events import make_shop
 from benchmarks.processes import run_watched
@@ -34,6 +36,31 @@ def test_the_table_is_aligned_and_shouts_where_a_bar_is_missed() -> None:
     assert render([Row("b", "≤ 1", "no server", None)]).endswith("| not measured |")
     date, processor, versions = surroundings().split("; ")
     assert len(date) == 10 and "cores" in processor and f"numpy {np.__version__}" in versions
+
+
+def test_quick_says_each_row_when_it_is_known_and_what_it_did_not_measure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock, told = [0.0], []
+
+    def job(name: str, ok: bool, seconds: float) -> Callable[[], Iterator[Row]]:
+        def measured() -> Iterator[Row]:
+            yield Row(name, "≤ 1", "0.5", ok)
+            told.append(capsys.readouterr().err)
+            clock[0] += seconds
+
+        return measured
+
+    jobs = {"a": job("a", True, 200), "b": job("b", False, 101), "c": job("c", True, 1)}
+    monkeypatch.setattr(bench, "quick_jobs", lambda out: jobs)
+    monkeypatch.setattr("benchmarks.__main__.time.monotonic", lambda: clock[0])
+    assert bench.main(["--quick"]) == 1
+    assert "a: 0.5 (bar ≤ 1): yes" in told[0] and "b: 0.5 (bar ≤ 1): NO" in told[1]
+    table, _, footer = capsys.readouterr().out.partition("\n\n")
+    states = [line.split("|")[-2].strip() for line in table.splitlines()[2:]]
+    assert states == ["yes", "NO", "not measured", "not measured"]
+    assert "not begun: 301 of 300 s were over" in table and "left out by --quick" in table
+    assert "cores" in footer and "numpy" in footer and footer[:2] == "20"
 
 
 def test_files_that_differ_or_are_missing_are_named(tmp_path: Path) -> None:
