@@ -119,7 +119,8 @@ def test_import_is_quick(tmp_path):
             best = min(best, time.perf_counter() - start)
         return best
 
-    assert seconds("import promolab") - seconds("pass") < 0.3
+    # A ceiling for busy machines; `make bench` has the bar of 0.3 s.
+    assert seconds("import promolab") - seconds("pass") < 1
 
 
 def test_import_loads_nothing_heavy(tmp_path):
@@ -244,6 +245,8 @@ INSTALL = "python -m pip install --disable-pip-version-check -e "
 
 @pytest.fixture
 def checkout(tmp_path):
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
     return Checkout(tmp_path)
 
 
@@ -487,6 +490,8 @@ TOP_LEVEL = {
 @pytest.fixture(scope="session")
 def tracked() -> list[str]:
     """Files that are in git, or would be with the next `git add`."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
     listed = subprocess.run(
@@ -545,6 +550,7 @@ def test_git_ignores_only_what_is_generated(path, ignored, tracked):
     assert (answer.returncode == 0) is ignored
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_the_ci_script_runs_lint_and_tests():
     script = ROOT / ".ci" / "run"
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0

@@ -133,7 +133,7 @@ def test_too_many_columns_are_refused_at_once(read):
     start = time.perf_counter()
     with pytest.raises(DataError, match=r"sales.csv has 10,000 columns; at most 1,000 are read"):
         read(f"{header}\n" + (",".join("1" * 10_000) + "\n") * 50)
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 20  # a second, or minutes if each were looked at
     assert len(read(",".join(f"c{i}" for i in range(1000)) + "\n")[0]) == 1000
 
 
