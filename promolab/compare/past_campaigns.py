@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import refuse, whole_number
 from promolab.compare.rolling import (
     Setting,
     model_maker,
@@ -313,11 +314,9 @@ def _numbers(counts: Iterable[int] | None, past: list[int]) -> list[int]:
         most = max(int(np.log2(max(float(np.median(past)), 1.0))), 0)
         return [2**k for k in range(most + 1)]
     found = list(dict.fromkeys(counts)) if isinstance(counts, Iterable) else [counts]
-    whole = all(isinstance(m, (int, np.integer)) and not isinstance(m, bool) for m in found)
-    if not found or not whole or min(found) < 1:
-        raise InputError(f"counts = {counts!r}; give whole numbers of promotions from 1 on")
-    found = sorted(found)
-    return [int(m) for m in found]
+    if not found:
+        raise refuse("counts", counts, "whole numbers of promotions")
+    return sorted(whole_number("counts", m, 1) for m in found)
 
 
 def _shortened(setting: Setting, fold: Fold, m: int | None, which: str, fewest: int) -> Fold | None:

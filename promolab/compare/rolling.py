@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import whole_number
 from promolab.contract import TIME_NAMES
 from promolab.errors import InputError
 from promolab.model import ResponseModel
@@ -135,9 +136,8 @@ def make_setting(
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"the pairs are a {type(frame).__name__}; give a pandas DataFrame")
-    whole = isinstance(folds, (int, np.integer)) and not isinstance(folds, bool)
-    if folds is not None and (not whole or folds < 2):
-        raise InputError(f"folds = {folds!r}; expected a whole number from 2 on")
+    if folds is not None:
+        whole_number("folds", folds, 2)
     if time is None and {"promotion_id", "starts_at", "ends_at"} <= set(frame.columns):
         return promotion_setting(
             frame,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import choice, real_number, whole_number
 from promolab.compare.leaderboard import leakage_alarm
 from promolab.compare.rolling import (
     Setting,
@@ -29,7 +30,7 @@ from promolab.compare.search_spaces import (
     quiet,
     space_of,
 )
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.model import ResponseModel
 from promolab.model.inputs import Fold, Folds, check_columns, moment_among
 from promolab.model.learners import learner_class
@@ -332,12 +333,10 @@ def search_options(
 
 
 def _check_budget(trials: int, seconds: float | None, metric: str) -> None:
-    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
-        raise InputError(f"trials = {trials!r}; expected a whole number from 1 on")
-    if seconds is not None and not seconds > 0:
-        raise InputError(f"seconds = {seconds!r}; expected a number above 0")
-    if metric not in OBJECTIVES:
-        raise InputError(f"metric={metric!r} is unknown; {nearest(str(metric), OBJECTIVES)}")
+    whole_number("trials", trials, 1)
+    if seconds is not None:
+        real_number("seconds", seconds, above=0)
+    choice("metric", metric, OBJECTIVES)
 
 
 def _run(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import whole_number
 from promolab.errors import InputError
 from promolab.model.inputs import Encoder, check_beside, check_labels
-from promolab.model.learners import check_number
 from promolab.results import Result
 from promolab.wording import count, number, percent, plural
 
@@ -149,7 +149,7 @@ def stability_selection(
             f"threshold is {threshold}, halvings {halvings} and expected_false {expected_false}; "
             "give a threshold above 0.5 and at most 1, at least 2 halvings, and a number above 0"
         )
-    check_number({"seed": seed}, "seed", 0, whole=True)
+    whole_number("seed", seed, 0)
     labels = check_labels(y, X)
     customers = check_beside(cluster, "cluster", X)
     unit = np.arange(len(X)) if customers is None else pd.factorize(customers)[0]

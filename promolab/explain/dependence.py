@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from promolab.checks import whole_number
 from promolab.errors import InputError
 from promolab.explain.explanation import written
 from promolab.explain.importance import terms
 from promolab.metrics import cluster_sums
 from promolab.model import BLOCK, logits_of, model_features
 from promolab.model.inputs import as_numbers, as_texts, check_beside, check_present, is_numeric
-from promolab.model.learners import check_number
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
 from promolab.wording import percent, plural
@@ -234,7 +234,7 @@ def partial_dependence(
     check_present(X, features)
     if not len(X):
         raise InputError("X has no rows to average over")
-    check_number({"seed": seed}, "seed", 0, whole=True)
+    whole_number("seed", seed, 0)
     customers = check_beside(cluster, "cluster", X)
     column, n = X[feature], len(X)
     units = np.arange(n) if customers is None else pd.factorize(customers)[0]

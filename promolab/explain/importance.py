@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.errors import InputError, nearest
+from promolab.checks import choice, whole_number
+from promolab.errors import InputError
 from promolab.metrics import (
     cluster_sums,
     placements,
@@ -25,7 +26,6 @@ from promolab.model.inputs import (
     check_present,
     is_numeric,
 )
-from promolab.model.learners import check_number
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
 from promolab.wording import count, number, percent, plural
@@ -440,13 +440,11 @@ def permutation_importance(
     >>> permutation_importance(model, X, y).frame["feature"].tolist()
     ['orders', 'noise']
     """
-    if metric not in METRICS:
-        raise InputError(f"metric={metric!r} is unknown; {nearest(str(metric), METRICS)}")
+    choice("metric", metric, METRICS)
     if metric == "auc_within" and group is None:
         raise InputError("metric='auc_within' needs group= (the rows' promotions)")
-    if isinstance(repeats, bool) or not isinstance(repeats, (int, np.integer)) or repeats < 1:
-        raise InputError(f"repeats is {repeats!r}; give at least 1, a whole number")
-    check_number({"seed": seed}, "seed", 0, whole=True)
+    whole_number("repeats", repeats, 1)
+    whole_number("seed", seed, 0)
     labels = check_labels(y, X) == 1
     check_present(X, model_features(model))
     used = model_features(model) if columns is None else [str(c) for c in check_columns(columns)]

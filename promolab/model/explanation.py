@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import whole_number
 from promolab.errors import InputError, nearest
 from promolab.model.inputs.reading import check_present
-from promolab.model.learners._base import check_number
 
 if TYPE_CHECKING:
     from promolab.model.response import ResponseModel
@@ -93,7 +93,7 @@ def shapley_parts(
             )
         return exact
     check_present(background, features)
-    check_number({"seed": seed}, "seed", 0, whole=True)
+    whole_number("seed", seed, 0)
     if not len(background) or permutations < 2:
         raise InputError(
             f"the background has {len(background)} rows and permutations is {permutations}; give "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import choice, whole_number
 from promolab.contract import with_kinds
 from promolab.errors import InputError
 from promolab.model.inputs.reading import (
@@ -19,7 +20,6 @@ from promolab.model.inputs.reading import (
     outcome_labels,
 )
 from promolab.model.learners import Learner, Training, fitted_learners, make_learner
-from promolab.model.learners._base import check_number, check_word
 from promolab.model.learners.linear import DEFAULT_L2, Logistic
 from promolab.model.saved import Saved
 from promolab.stats import t_quantile
@@ -163,8 +163,8 @@ class ResponseModel(Saved):
             cannot be used.
         """
         self._forget()
-        check_word({"calibration": self.calibration}, "calibration", CALIBRATIONS)
-        check_number({"seed": self.seed}, "seed", 0, LARGEST_SEED, whole=True)
+        choice("calibration", self.calibration, CALIBRATIONS)
+        whole_number("seed", self.seed, 0, LARGEST_SEED)
         frame = with_kinds(self._learn_names(X), self.kinds)
         rows = X if isinstance(X, pd.DataFrame) else len(frame)  # an array has no index to match
         labels, outcomes, self.classes_ = outcome_labels(

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["alluvial"]
-
 
 BAR = 0.06  # width of a stage's bar, where stages are 1 apart
 GAP = 0.015  # between two groups, as a share of all

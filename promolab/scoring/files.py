@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import whole_number
 from promolab.errors import DataError, InputError
 from promolab.model import ResponseModel
 from promolab.model.inputs import check_present
@@ -147,8 +148,7 @@ def _check_call(data: Path, out: Path, batch: int) -> None:
         raise InputError(f"{out} cannot be written: its folder must exist, and it be no folder")
     if out.exists() and out.samefile(data):
         raise InputError(f"{out} is the data itself; write the scores elsewhere")
-    if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
-        raise InputError(f"batch = {batch!r}; expected at least 1 row, a whole number")
+    whole_number("batch", batch, 1, hint=": the rows scored together")
 
 
 def _source(data: Path) -> tuple[Path, bool]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from promolab.checks import whole_number
 from promolab.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ def score_grid(
     >>> [scores.shape for scores in score_grid(model, rows[["orders"]], offers, batch=25)]
     [(25, 3), (15, 3)]
     """
-    if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
-        raise InputError(f"batch = {batch!r}; give the number of customers scored together")
+    whole_number("batch", batch, 1, hint=": the customers scored together")
     scorer = _scorer(model, promotions, outcome)
     frames = [customers] if isinstance(customers, pd.DataFrame) else customers
     if isinstance(frames, np.ndarray) or not isinstance(frames, Iterable):

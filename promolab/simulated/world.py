@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from promolab.checks import real_number, whole_number
 from promolab.errors import InputError, nearest
 
 __all__ = ["Promotion", "World"]
@@ -205,10 +206,6 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     """
     if field.type not in ("int", "float"):
         return value
-    whole = field.type == "int"
-    right = isinstance(value, (int, np.integer) if whole else (int, float, np.number))
-    if not right or isinstance(value, bool) or not 0 <= value < np.inf:
-        raise InputError(
-            f"{field.name} = {value!r}; expected a {'whole ' if whole else ''}number, 0 or more"
-        )
-    return int(value) if whole else float(value)
+    if field.type == "int":
+        return whole_number(field.name, value, 0)
+    return real_number(field.name, value, least=0)

@@ -222,7 +222,7 @@ def test_the_cut_in_time_keeps_the_sides_apart() -> None:
     [
         ({"metric": "acu"}, "auc"),
         ({"metric": "auc_within"}, "needs group="),
-        ({"repeats": 0}, "at least 1"),
+        ({"repeats": 0}, "from 1 on"),
         ({"columns": ["strng"]}, "strong"),
     ],
 )

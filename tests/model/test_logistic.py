@@ -182,7 +182,7 @@ def test_read_only_arrays_are_left_alone() -> None:
         ({"y": [0, 1, 2]}, "values other than 0 and 1"),
         ({"y": [0, 1]}, r"X has shape \(3, 1\) and y \(2,\)"),
         ({"X": [[1.0], [np.nan], [2.0]]}, "missing or infinite"),
-        ({"l2": 0.0}, "l2 == 0, must be above 0"),
+        ({"l2": 0.0}, "l2 = 0.0; expected a number above 0"),
         ({"sample_weight": [1, -1, 1]}, "none below 0"),
     ],
 )

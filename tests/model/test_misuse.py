@@ -35,7 +35,10 @@ def fitted() -> ResponseModel:
         (lambda: room.search_options(ROWS, "tree", outcome="click", space="depth"), "a mapping"),
         (lambda: room.search_options(ROWS, "tree", outcome="click", folds="two"), "folds = 'two'"),
         (lambda: room.search_options(ROWS, "tree", outcome="click", columns="share"), "a list"),
-        (lambda: room.permutation_importance(fitted(), X, Y, repeats="five"), "repeats is 'five'"),
+        (
+            lambda: room.permutation_importance(fitted(), X, Y, repeats="five"),
+            "repeats = 'five'; exp",
+        ),
         (lambda: room.permutation_importance(fitted(), X, Y, seed=-1), "seed = -1; expected"),
         (lambda: room.partial_dependence(fitted(), X, "share", seed=-1), "seed = -1; expected"),
         (lambda: room.shapley_parts(fitted(), X, X, seed=-1), "seed = -1; expected"),
@@ -55,7 +58,7 @@ def fitted() -> ResponseModel:
         ),
         (lambda: room.fit_pooled(X, Y, ["a", "b"] * (N // 2), 1.0, 1.0), "numbers are expected"),
         (lambda: room.fit_pooled(X, Y, np.arange(N) % 2 - 1, 1.0, 1.0), "groups 0 … M − 1"),
-        (lambda: room.fit_logistic(X, Y, "much"), "l2 == 'much', must be a number"),
+        (lambda: room.fit_logistic(X, Y, "much"), "l2 = 'much'; expected a number above 0"),
         (
             lambda: room.sandwich(X.to_numpy(), Y, np.zeros(2), 0.0, 1.0, np.arange(N - 1)),
             "cluster has 59 values and X 60 rows",

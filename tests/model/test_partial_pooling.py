@@ -142,8 +142,8 @@ def test_shared_covariance_is_the_corner_of_the_whole() -> None:
     [
         ({"group": [0, 2, 0, 2]}, "must number the 4 rows' groups"),
         ({"group": [0, 1]}, "must number the 4 rows' groups"),
-        ({"pooling": 0.0}, "pooling == 0, must be above 0"),
-        ({"l2": -1.0}, "l2 == -1, must be above 0"),
+        ({"pooling": 0.0}, "pooling = 0.0; expected a number above 0"),
+        ({"l2": -1.0}, "l2 = -1.0; expected a number above 0"),
     ],
 )
 def test_bad_input(change: dict, message: str) -> None:

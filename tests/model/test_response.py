@@ -76,7 +76,7 @@ def test_without_intervals_all_but_the_standard_errors_is_the_same(by: str | Non
     weights = quick.coefficients()
     assert weights[["ci_low", "ci_high"]].isna().all(axis=None) and weights["weight"].notna().all()
     assert model.coefficients().notna().all(axis=None)
-    with pytest.raises(InputError, match="intervals = 'no' is unknown"):
+    with pytest.raises(InputError, match="intervals = 'no'; expected True or False"):
         ResponseModel(intervals="no")
     with pytest.raises(InputError, match="tree has no option 'intervals'"):
         ResponseModel("tree", intervals=False)
@@ -209,7 +209,7 @@ def test_bad_calls() -> None:
     X, y, _ = data()
     with pytest.raises(InputError, match="did you mean 'logistic'"):
         ResponseModel("logistc")
-    with pytest.raises(InputError, match="must be a number above 0 or 'cv'"):
+    with pytest.raises(InputError, match="expected a number above 0 or 'cv'"):
         ResponseModel(l2=-1)
     with pytest.raises(InputError, match="not fitted yet"):
         ResponseModel().probability(X)
@@ -398,7 +398,7 @@ def test_no_rows_have_no_chances(kind: str) -> None:
         ({"kind": "mlp", "seed": 2**70}, "expected a whole number from 0"),
         ({"kind": "tree", "seed": None}, "seed = None; expected a whole number"),
         ({"kind": "boosting", "l2": np.inf}, "l2 = inf; expected a number from 0 on"),
-        ({"kind": "logistic", "l2": True}, "l2 == True, must be a number above 0"),
+        ({"kind": "logistic", "l2": True}, "l2 = True; expected a number above 0 or 'cv'"),
         ({"kind": "logistic", "columns": "orders"}, "columns is the text 'orders'; give a list"),
         ({"kind": "tree", "columns": 3}, "columns is 3; give a list"),
     ],

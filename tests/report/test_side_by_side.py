@@ -314,7 +314,7 @@ def test_memory_is_what_the_system_and_the_container_leave(tmp_path, monkeypatch
 
 
 def test_workers_are_counted_in_whole_numbers(toy, tmp_path):
-    with pytest.raises(InputError, match="workers = 0, must be a whole number from 1"):
+    with pytest.raises(InputError, match="workers = 0; expected a whole number from 1"):
         toy(tmp_path, workers=0)
 
 

@@ -111,7 +111,7 @@ def test_what_is_wrong_is_said(rows: pd.DataFrame, model: Path, tmp_path: Path) 
         ({"out": tmp_path / "scores.xlsx"}, "neither .parquet nor .csv"),
         ({"out": tmp_path / "no" / "scores.csv"}, "its folder must exist"),
         ({"out": data}, "is the data itself"),
-        ({"batch": 0}, "at least 1 row"),
+        ({"batch": 0}, "batch = 0; expected a whole number from 1 on"),
         ({"model": tmp_path / "no.safetensors"}, "there is no model file"),
     ):
         call = {"model": model, "data": data, "out": tmp_path / "scores.csv", **change}

@@ -34,10 +34,10 @@ from promolab.campaign.past.schedule import promotion_name
 from promolab.campaign.readout.randomised import HoldoutComparison, compare_with_holdout
 from promolab.campaign.readout.result import PromotionReadout, Readout
 from promolab.campaign.readout.verdict import judge, pays_from
+from promolab.checks import whole_number
 from promolab.contract import Operations, read_operations
 from promolab.effects import FEWEST_COMPARED as FEWEST
 from promolab.effects import Difference, adjusted_difference, design_matrix, not_identified
-from promolab.errors import InputError
 from promolab.results import Estimate
 from promolab.stats import normal_quantile, wilson
 from promolab.wording import count
@@ -194,8 +194,7 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     """
     shop.require("response models")
     now = moment_of(as_of)
-    if isinstance(weeks, bool) or int(weeks) != weeks or weeks < 1:
-        raise InputError(f"weeks == {weeks!r}, must be a whole number of at least 1")
+    whole_number("weeks", weeks, 1)
     operations = read_operations(shop.settings)
     rule = operations.attribution.overlapping
     promotions = _ended(shop, now, int(weeks), operations)

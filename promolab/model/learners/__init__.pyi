@@ -1,5 +1,4 @@
 from ._base import KINDS, Learner, State, Training
-from ._base import check_number as check_number
 from ._base import fitted_learners as fitted_learners
 from ._base import learner_class as learner_class
 from ._base import log_odds as log_odds

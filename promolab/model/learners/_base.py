@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -200,39 +199,6 @@ def log_odds(p: np.ndarray) -> np.ndarray:
     """
     inside = np.clip(p, FARTHEST, 1 - FARTHEST)
     return np.log(inside) - np.log1p(-inside)
-
-
-def check_number(
-    options: Mapping[str, Any], name: str, low: float, high: float = np.inf, *, whole: bool = False
-) -> None:
-    """Refuse an option that is no number from ``low`` to ``high``."""
-    value = options[name]
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    numeric = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
-    if not numeric or not low <= value <= high:
-        what = "a whole number" if whole else "a number"
-        until = f" to {high:g}" if np.isfinite(high) else " on"
-        raise InputError(f"{name} = {value!r}; expected {what} from {low:g}{until}")
-
-
-def check_word(options: Mapping[str, Any], name: str, known: Sequence[Any]) -> None:
-    """Refuse an option that is none of the words known."""
-    if options[name] not in known:
-        raise InputError(
-            f"{name} = {options[name]!r} is unknown; "
-            f"{nearest(str(options[name]), [str(k) for k in known])}"
-        )
-
-
-def check_share(options: Mapping[str, Any], name: str, *, or_word: str | None = None) -> None:
-    """Refuse an option that is neither above 0 and at most 1, nor the word."""
-    value = options[name]
-    if or_word is not None and isinstance(value, str) and value == or_word:
-        return
-    numeric = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not numeric or not 0 < value <= 1:
-        word = "" if or_word is None else f" or {or_word!r}"
-        raise InputError(f"{name} = {value!r}; expected a share above 0 and at most 1{word}")
 
 
 _WHERE = {

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import real_number, whole_number
 from promolab.errors import InputError
 from promolab.model.inputs.encoding import Encoder
 from promolab.model.inputs.reading import as_texts, check_present
-from promolab.model.learners._base import Learner, State, Training, check_number, require_numbers
+from promolab.model.learners._base import Learner, State, Training, require_numbers
 from promolab.model.learners.linear import DEFAULT_L2
 from promolab.model.learners.neural import check_training, settings_of, start_of
 from promolab.model.neural.networks import encoded, parts_of, product
@@ -67,9 +68,9 @@ class Factorization(Learner):
     def check(self) -> None:
         """Refuse options that cannot be."""
         check_training(self.options)
-        check_number(self.options, "rank", 1, 10_000, whole=True)
-        check_number(self.options, "l2", 0)
-        check_number(self.options, "l2_fields", 0)
+        whole_number("rank", self.options["rank"], 1, 10_000)
+        real_number("l2", self.options["l2"], least=0)
+        real_number("l2_fields", self.options["l2_fields"], least=0)
         fields = self.options["fields"]
         if isinstance(fields, str) or not isinstance(fields, Sequence):
             raise InputError(f"fields = {fields!r}; give a list of column names")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import flag, real_number
 from promolab.errors import InputError
 from promolab.model.inputs.encoding import Encoder, by_pieces
 from promolab.model.inputs.reading import as_texts, check_columns, check_present
@@ -15,8 +16,6 @@ from promolab.model.learners._base import (
     Learner,
     State,
     Training,
-    check_number,
-    check_word,
     require_numbers,
 )
 
@@ -73,15 +72,14 @@ class Logistic(Learner):
     def check(self) -> None:
         """Refuse penalties that are none, and what cannot be had together."""
         l2, by = self.options["l2"], self.options["by"]
-        numeric = isinstance(l2, (int, float, np.number)) and not isinstance(l2, bool)
-        if l2 != "cv" and not (numeric and 0 < l2 < np.inf):
-            raise InputError(f"l2 == {l2!r}, must be a number above 0 or 'cv'")
-        check_number(self.options, "l1", 0.0)
+        if l2 != "cv":
+            real_number("l2", l2, above=0, hint=" or 'cv'")
+        real_number("l1", self.options["l1"], least=0.0)
         if self.options["pooling"] != "cv":
-            check_number(self.options, "pooling", ABOVE_0)
+            real_number("pooling", self.options["pooling"], least=ABOVE_0)
         if by is not None and not isinstance(by, str):
             raise InputError(f"by = {by!r}; give the name of a column, such as 'promotion_id'")
-        check_word(self.options, "intervals", (True, False))
+        flag("intervals", self.options["intervals"])
         if by is not None and self.options["l1"] > 0:
             raise InputError("weights per group (by) and an l1 penalty cannot be had together yet")
 

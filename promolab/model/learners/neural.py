@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import flag, real_number, whole_number
 from promolab.errors import InputError
 from promolab.model.inputs.encoding import Encoder
 from promolab.model.learners._base import (
     Learner,
     State,
     Training,
-    check_number,
-    check_word,
     require_numbers,
 )
 from promolab.model.neural.networks import encoded, forward
@@ -93,12 +92,12 @@ class Mlp(Learner):
         if not isinstance(sizes, Sequence) or isinstance(sizes, str):
             raise InputError(f"hidden = {hidden!r}; give the units of each layer, such as (64, 32)")
         for units in sizes:
-            check_number({"hidden": units}, "hidden", 1, 100_000, whole=True)
+            whole_number("hidden", units, 1, 100_000)
         self.hidden = tuple(int(units) for units in sizes)
         for name in ("dropout", "feature_masking"):
-            check_number(self.options, name, 0, 0.95)
+            real_number(name, self.options[name], least=0, most=0.95)
         for name in ("weight_decay", "mixing"):
-            check_number(self.options, name, 0)
+            real_number(name, self.options[name], least=0)
 
     def fit(self, training: Training) -> None:
         """Encode, train, keep the best epoch; labels may be chances to imitate."""
@@ -294,12 +293,12 @@ def start_of(labels: np.ndarray) -> np.ndarray:
 
 def check_training(options: dict[str, Any]) -> None:
     """Refuse options of the training that cannot be."""
-    check_number(options, "epochs", 1, whole=True)
-    check_number(options, "patience", 1, whole=True)
-    check_number(options, "learning_rate", 1e-9, 10)
+    whole_number("epochs", options["epochs"], 1)
+    whole_number("patience", options["patience"], 1)
+    real_number("learning_rate", options["learning_rate"], least=1e-9, most=10)
     if options["batch"] != "auto":
-        check_number(options, "batch", 1, whole=True)
-    check_word(options, "refit", (True, False))
+        whole_number("batch", options["batch"], 1)
+    flag("refit", options["refit"])
     if not isinstance(options["device"], str):
         raise InputError(f"device = {options['device']!r}; give 'auto', 'cpu' or 'cuda'")
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from promolab.checks import real_number, share, whole_number
 from promolab.errors import InputError
 from promolab.model.inputs.native import NativeEncoder
 from promolab.model.learners._base import (
     Learner,
     State,
     Training,
-    check_number,
-    check_share,
     log_odds,
 )
 from promolab.model.learners._skops import from_bytes, node_tables_fit, to_bytes
@@ -126,8 +125,8 @@ class Tree(_Trees):
 
     def check(self) -> None:
         """Refuse sizes that cannot be."""
-        check_number(self.options, "depth", 1, 50, whole=True)
-        check_number(self.options, "min_leaf", 1, whole=True)
+        whole_number("depth", self.options["depth"], 1, 50)
+        whole_number("min_leaf", self.options["min_leaf"], 1)
 
     def make(self, seed: int) -> Any:
         """Return the estimator."""
@@ -185,11 +184,12 @@ class Forest(_Trees):
 
     def check(self) -> None:
         """Refuse sizes that cannot be."""
-        check_number(self.options, "trees", 1, 100_000, whole=True)
+        whole_number("trees", self.options["trees"], 1, 100_000)
         if self.options["depth"] is not None:
-            check_number(self.options, "depth", 1, 1000, whole=True)
-        check_number(self.options, "min_leaf", 1, whole=True)
-        check_share(self.options, "features", or_word="sqrt")
+            whole_number("depth", self.options["depth"], 1, 1000)
+        whole_number("min_leaf", self.options["min_leaf"], 1)
+        if self.options["features"] != "sqrt":
+            share("features", self.options["features"], zero=False, hint=" or 'sqrt'")
 
     def make(self, seed: int) -> Any:
         """Return the estimator."""
@@ -244,11 +244,11 @@ class Boosting(_Trees):
 
     def check(self) -> None:
         """Refuse sizes that cannot be."""
-        check_number(self.options, "iterations", 1, 100_000, whole=True)
-        check_number(self.options, "learning_rate", 1e-6, 1)
-        check_number(self.options, "leaves", 2, 10_000, whole=True)
-        check_number(self.options, "l2", 0)
-        check_number(self.options, "min_leaf", 1, whole=True)
+        whole_number("iterations", self.options["iterations"], 1, 100_000)
+        real_number("learning_rate", self.options["learning_rate"], least=1e-6, most=1)
+        whole_number("leaves", self.options["leaves"], 2, 10_000)
+        real_number("l2", self.options["l2"], least=0)
+        whole_number("min_leaf", self.options["min_leaf"], 1)
 
     def make(self, seed: int) -> Any:
         """Return the estimator."""

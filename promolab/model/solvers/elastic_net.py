@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.checks import real_number
 from promolab.errors import InputError
 from promolab.model.solvers.logistic import Problem
 from promolab.model.solvers.logistic import start as smooth_start
@@ -98,8 +99,7 @@ def fit_elastic_net(
 
     rows, labels, weights = checked(X, y, sample_weight)
     check_penalty(l2)
-    if not (np.isfinite(l1) and l1 >= 0):
-        raise InputError(f"l1 == {l1:g}, must be 0 or more")
+    real_number("l1", l1, least=0)
     with one_thread() as threads, threadpool_limits(1, user_api="blas"):
         data = Data.of(rows, labels, weights, threads)
         begun = None if start is None else torch.from_numpy(np.append(*start))

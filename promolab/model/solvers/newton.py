@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
+from promolab.checks import real_number
 from promolab.errors import InputError
 
 if TYPE_CHECKING:
@@ -216,10 +217,7 @@ def checked(
 
 def check_penalty(l2: float) -> None:
     """Refuse a penalty without which there may be no optimum."""
-    if not isinstance(l2, (int, float, np.number)):
-        raise InputError(f"l2 == {l2!r}, must be a number above 0")
-    if not (np.isfinite(l2) and l2 > 0):
-        raise InputError(f"l2 == {l2:g}, must be above 0: separable data have no optimum without")
+    real_number("l2", l2, above=0, hint=": separable data have no optimum without")
 
 
 MAX_ITERATIONS = 100

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.checks import real_number
 from promolab.errors import InputError
 from promolab.model.solvers.logistic import Problem, start
 from promolab.model.solvers.newton import (
@@ -121,8 +122,7 @@ def fit_pooled(
 
     rows, labels, weights = checked(X, y, sample_weight)
     check_penalty(l2)
-    if not (np.isfinite(pooling) and pooling > 0):
-        raise InputError(f"pooling == {pooling:g}, must be above 0; large is one shared model")
+    real_number("pooling", pooling, above=0, hint="; large is one shared model")
     codes = _checked_codes(group, len(labels))
     order = np.argsort(codes, kind="stable")
     bounds = np.concatenate([[0], np.cumsum(np.bincount(codes))])

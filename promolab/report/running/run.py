@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from promolab.checks import whole_number
 from promolab.engines import scratch
 from promolab.errors import InputError, StepError
 from promolab.folder import (
@@ -181,8 +182,7 @@ def request_of(
         If it is wrong; the arguments are those of `run_report`.
     """
     asked = None if week is None else Week.parse(str(week))
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise InputError(f"seed = {seed!r}, must be a whole number from 0 to {2**32 - 1}")
+    whole_number("seed", seed, 0, 2**32 - 1)
     steps = read_steps(Path(notebooks) if notebooks else find_notebooks())
     checked = check_parameters(steps, parameters or {})
     check_plan_parameters(checked)
@@ -225,8 +225,8 @@ def make_week(
     InputError, StepError
         As `run_report`.
     """
-    if workers is not None and (isinstance(workers, bool) or workers < 1):
-        raise InputError(f"workers = {workers!r}, must be a whole number from 1 on")
+    if workers is not None:
+        whole_number("workers", workers, 1)
     with (
         hidden_errors(request.hidden),
         full_disk_said(prepare(out, request.week), UNCHANGED),

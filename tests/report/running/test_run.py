@@ -113,7 +113,7 @@ def test_parameters_reach_the_notebooks_that_declare_them(toy, tmp_path):
         ({"week": "next"}, "'next' is no ISO week"),
         ({"week": "2016-W52"}, "begins before the data do; .* cover 2017-W01 … 2018-W01"),
         ({"week": "2018-W02"}, "begins after the data end; .* cover 2017-W01 … 2018-W01"),
-        ({"seed": -1}, "seed = -1, must be a whole number"),
+        ({"seed": -1}, "seed = -1; expected a whole number"),
         ({"shop_file": "/nowhere/shop.toml"}, "--shop /nowhere/shop.toml: there is no such file"),
     ],
 )
