@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from promolab import model as room
+from promolab import compare, explain, scoring
 from promolab.errors import InputError
-from promolab.model import Calibrator, ResponseModel
+from promolab.model import Calibrator, ResponseModel, shapley_parts, solvers
 
 N = 60
 X = pd.DataFrame({"orders": np.arange(N) % 7, "share": np.arange(N) % 5 / 5})
@@ -29,38 +29,44 @@ def fitted() -> ResponseModel:
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: room.score_grid(fitted(), X.to_numpy(), OFFERS), "customers are a ndarray"),
-        (lambda: room.score_grid(fitted(), None, OFFERS), "customers are a NoneType"),
-        (lambda: room.score_grid(fitted(), X, OFFERS, batch="all"), "batch = 'all'"),
-        (lambda: room.search_options(ROWS, "tree", outcome="click", space="depth"), "a mapping"),
-        (lambda: room.search_options(ROWS, "tree", outcome="click", folds="two"), "folds = 'two'"),
-        (lambda: room.search_options(ROWS, "tree", outcome="click", columns="share"), "a list"),
+        (lambda: scoring.score_grid(fitted(), X.to_numpy(), OFFERS), "customers are a ndarray"),
+        (lambda: scoring.score_grid(fitted(), None, OFFERS), "customers are a NoneType"),
+        (lambda: scoring.score_grid(fitted(), X, OFFERS, batch="all"), "batch = 'all'"),
+        (lambda: compare.search_options(ROWS, "tree", outcome="click", space="depth"), "a mapping"),
         (
-            lambda: room.permutation_importance(fitted(), X, Y, repeats="five"),
+            lambda: compare.search_options(ROWS, "tree", outcome="click", folds="two"),
+            "folds = 'two'",
+        ),
+        (lambda: compare.search_options(ROWS, "tree", outcome="click", columns="share"), "a list"),
+        (
+            lambda: explain.permutation_importance(fitted(), X, Y, repeats="five"),
             "repeats = 'five'; exp",
         ),
-        (lambda: room.permutation_importance(fitted(), X, Y, seed=-1), "seed = -1; expected"),
-        (lambda: room.partial_dependence(fitted(), X, "share", seed=-1), "seed = -1; expected"),
-        (lambda: room.shapley_parts(fitted(), X, X, seed=-1), "seed = -1; expected"),
-        (lambda: room.stability_selection(X, Y, seed=-1), "seed = -1; expected"),
-        (lambda: room.partial_dependence(fitted(), X, "share", grid=-1), "grid=-1 has no values"),
+        (lambda: explain.permutation_importance(fitted(), X, Y, seed=-1), "seed = -1; expected"),
+        (lambda: explain.partial_dependence(fitted(), X, "share", seed=-1), "seed = -1; expected"),
+        (lambda: shapley_parts(fitted(), X, X, seed=-1), "seed = -1; expected"),
+        (lambda: compare.stability_selection(X, Y, seed=-1), "seed = -1; expected"),
         (
-            lambda: room.compare_models(
+            lambda: explain.partial_dependence(fitted(), X, "share", grid=-1),
+            "grid=-1 has no values",
+        ),
+        (
+            lambda: compare.compare_models(
                 ROWS, {"a line": LinearRegression()}, "click", min_positives=5
             ),
             "a LinearRegression has no predict_proba",
         ),
-        (lambda: room.permutation_importance(fitted(), X, Y, columns="share"), "give a list"),
-        (lambda: room.quality_by_segment(ROWS, pd.Series({1: "a"})), "rows lack column 'y'"),
+        (lambda: explain.permutation_importance(fitted(), X, Y, columns="share"), "give a list"),
+        (lambda: compare.quality_by_segment(ROWS, pd.Series({1: "a"})), "rows lack column 'y'"),
         (
-            lambda: room.quality_by_segment(ROWS.assign(y=Y, p=0.3), {1: "a"}),
+            lambda: compare.quality_by_segment(ROWS.assign(y=Y, p=0.3), {1: "a"}),
             "segments are a dict; give a Series",
         ),
-        (lambda: room.fit_pooled(X, Y, ["a", "b"] * (N // 2), 1.0, 1.0), "numbers are expected"),
-        (lambda: room.fit_pooled(X, Y, np.arange(N) % 2 - 1, 1.0, 1.0), "groups 0 … M − 1"),
-        (lambda: room.fit_logistic(X, Y, "much"), "l2 = 'much'; expected a number above 0"),
+        (lambda: solvers.fit_pooled(X, Y, ["a", "b"] * (N // 2), 1.0, 1.0), "numbers are expected"),
+        (lambda: solvers.fit_pooled(X, Y, np.arange(N) % 2 - 1, 1.0, 1.0), "groups 0 … M − 1"),
+        (lambda: solvers.fit_logistic(X, Y, "much"), "l2 = 'much'; expected a number above 0"),
         (
-            lambda: room.sandwich(X.to_numpy(), Y, np.zeros(2), 0.0, 1.0, np.arange(N - 1)),
+            lambda: solvers.sandwich(X.to_numpy(), Y, np.zeros(2), 0.0, 1.0, np.arange(N - 1)),
             "cluster has 59 values and X 60 rows",
         ),
         (lambda: Calibrator.fit("platt", np.full(N, np.nan), Y), "one finite number per row"),
