@@ -8,7 +8,8 @@ from .differences import Difference, adjusted_difference, compare_arms
 from .differences import design_matrix as design_matrix
 from .differences import not_identified as not_identified
 from .identification import Check as Check
-from .identification import Refused, UpliftChecks
+from .identification import Refused as Refused
+from .identification import UpliftChecks
 from .identification import Withheld as Withheld
 from .identification import figure as figure
 from .identification import p_words as p_words
@@ -21,7 +22,6 @@ __all__ = [
     "AverageEffects",
     "Difference",
     "GroupEffects",
-    "Refused",
     "UpliftChecks",
     "UpliftModel",
     "adjusted_difference",

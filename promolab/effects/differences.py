@@ -154,8 +154,8 @@ class Difference(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return value, ci_low, ci_high, n and what the difference rests on, ready for JSON."""
-        names = ("identification", "why", "contacted", "others", "contacted_mean", "similar_mean")
-        names += ("effective_others", "beyond_share", "imbalance", "placebo")
+        names = ["identification", "why", "contacted", "others", "contacted_mean", "similar_mean"]
+        names += ["effective_others", "beyond_share", "imbalance", "placebo"]
         return self.estimate.to_dict() | {name: plain(getattr(self, name)) for name in names}
 
     def summary(self) -> str:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from promolab.effects.fitted import Fitted
     from promolab.effects.learners.learners import EffectModel, Setting
+    from promolab.effects.model import UpliftModel
 
 __all__ = ["EffectImportance", "importance_of"]
 
@@ -96,13 +96,13 @@ class EffectImportance(Result):
 
 
 def importance_of(
-    model: Fitted, setting: Setting, fitted: EffectModel, rows: int, level: float
+    model: UpliftModel, setting: Setting, fitted: EffectModel, rows: int, level: float
 ) -> EffectImportance:
     """Shuffle the columns of each covariate among the rows of a fold, and predict again.
 
     Parameters
     ----------
-    model : Fitted
+    model : UpliftModel
     setting : Setting
     fitted : EffectModel
     rows : int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -58,21 +58,19 @@ __all__ = ["UpliftModel"]
 FOREST = "forest"
 NOT_SHOWN = "Not shown: the checks above do not allow an effect."
 NOTHING = "Not shown: there is nothing to compare."
-P, R = ParamSpec("P"), TypeVar("R")
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _of_effects(
-    tell: Callable[Concatenate[UpliftModel, P], R],
-) -> Callable[Concatenate[UpliftModel, P], R]:
+def _of_effects(tell: Method) -> Method:
     """Let a method of a model that a check refuses say so in place of a figure."""
 
     @wraps(tell)
-    def told(self: UpliftModel, *args: P.args, **kwargs: P.kwargs) -> R:
+    def told(self: UpliftModel, *args: Any, **kwargs: Any) -> Any:
         if getattr(self, "why_", None) is not None:
-            return cast("R", Withheld(NOT_SHOWN) if self.why_ else Withheld(NOTHING))
+            return Withheld(NOT_SHOWN if self.why_ else NOTHING)
         return tell(self, *args, **kwargs)
 
-    return told
+    return cast("Method", told)
 
 
 class UpliftModel(BaseEstimator):  # type: ignore[misc]

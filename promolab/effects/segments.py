@@ -102,8 +102,8 @@ def group_rows(model: UpliftModel) -> pd.DataFrame:
     model : UpliftModel
         One that a check refuses has no row.
     """
-    found = [each for each in (model.by_segment(), model.by_group(10)) if each]
-    frames = [each.to_frame().assign(by=each.by) for each in found]
+    found = (model.by_segment(), model.by_group(10))
+    frames = [e.to_frame().assign(by=e.by) for e in found if isinstance(e, GroupEffects)]
     if not frames:
         return pd.DataFrame(columns=list(GROUP_COLUMNS))
     rows = pd.concat(frames, ignore_index=True)[list(GROUP_COLUMNS)]

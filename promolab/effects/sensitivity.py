@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from promolab.effects.fitted import Fitted
+    from promolab.effects.model import UpliftModel
 
 __all__ = ["Sensitivity", "e_value", "sensitivity_of"]
 
@@ -170,12 +170,12 @@ class Sensitivity(Result):
         )
 
 
-def sensitivity_of(model: Fitted, level: float) -> Sensitivity:
+def sensitivity_of(model: UpliftModel, level: float) -> Sensitivity:
     """Work out the sensitivity of a fitted model's averages.
 
     Parameters
     ----------
-    model : Fitted
+    model : UpliftModel
     level : float
     """
     import pandas as pd

@@ -143,7 +143,7 @@ def fit_nuisance(
     plain = not wide.shape[1] and bool((chances == chances[:1]).all())
 
     def fit(which: np.ndarray) -> Predictor:
-        return maker.outcome(wide[which], rows.y[which], rows.binary, design, rows.seed)
+        return maker.outcome(rows.lesson(wide, which, design))
 
     for arm in range(rows.arms):
         mine = rows.codes == arm

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from promolab.effects.learners.aipw import Nuisance, cross_fit
-from promolab.effects.learners.makers import Linear, Maker, Predictor
+from promolab.effects.learners.makers import Lesson, Linear, Maker, Predictor
 from promolab.effects.learners.rows import Design, Rows
 from promolab.errors import MissingExtraError
 
@@ -50,8 +50,7 @@ class Setting:
 
     def outcome(self, Z: np.ndarray, which: np.ndarray) -> Predictor:
         """Fit the outcome of some rows on columns of one's own."""
-        rows = self.rows
-        return self.maker.outcome(Z[which], rows.y[which], rows.binary, self.design, rows.seed)
+        return self.maker.outcome(self.rows.lesson(Z, which, self.design))
 
     def effect(
         self,
@@ -65,7 +64,8 @@ class Setting:
         rows = self.rows
         Z = self.Z if len(which) == rows.n else self.Z[which]
         cluster = rows.cluster[which] if errors else None
-        return self.maker.effect(Z, target, self.design, rows.seed, weight, cluster)
+        lesson = Lesson(Z, target, self.design, rows.seed, weight=weight, cluster=cluster)
+        return self.maker.effect(lesson)
 
 
 class EffectModel:
@@ -206,7 +206,7 @@ class RLearner(EffectModel):
         maker, design = setting.outcome_maker, setting.outcome_design
 
         def fit(which: np.ndarray) -> Predictor:
-            return maker.outcome(wide[which], rows.y[which], rows.binary, design, rows.seed)
+            return maker.outcome(rows.lesson(wide, which, design))
 
         pairs = [np.isin(rows.codes, (0, arm)) for arm in range(1, rows.arms)]
         self.means = [cross_fit(rows.fold, wide, fit, pair) for pair in pairs]

@@ -13,7 +13,7 @@ from promolab.errors import InputError, nearest
 if TYPE_CHECKING:
     from promolab.effects.learners.rows import Design
 
-__all__ = ["MAKERS", "Chance", "Constant", "Logistic", "Maker", "Predictor", "maker_of"]
+__all__ = ["MAKERS", "Chance", "Constant", "Lesson", "Logistic", "Maker", "Predictor", "maker_of"]
 
 L2 = 10.0
 """Penalty of the logistic regression, on standardised columns."""
@@ -36,26 +36,63 @@ class Predictor(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What a model is to learn.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, p)
+    y : ndarray of shape (n,)
+        An outcome, or an effect's noisy stand-in.
+    design : Design
+        What made the columns, or those on the left.
+    seed : int
+    binary : bool
+        Whether the outcome is 0 or 1.
+    weight : ndarray of shape (n,), optional
+    cluster : ndarray of int of shape (n,), optional
+        Customers, where standard errors are wanted.
+    """
+
+    Z: np.ndarray
+    y: np.ndarray
+    design: Design
+    seed: int
+    binary: bool = False
+    weight: np.ndarray | None = None
+    cluster: np.ndarray | None = None
+
+    @property
+    def known(self) -> Constant | None:
+        """The mean, where there is nothing else to learn."""
+        y, w = self.y, self.weight
+        if len(y) and self.Z.shape[1] and not (y == y[0]).all():
+            return None
+        plain = w is None or not w.sum() > 0
+        return Constant(float(y.mean() if plain else w @ y / w.sum()) if len(y) else 0.0)
+
+    def boosted(self, options: dict[str, Any], leaf: int) -> dict[str, Any]:
+        """Return the options of boosted trees."""
+        levels = self.design.categorical_or_none(self.Z.shape[1])
+        return {
+            **options,
+            "min_samples_leaf": leaf,
+            "random_state": self.seed,
+            "categorical_features": levels,
+        }
+
+
 class Maker:
     """Makes models of one kind; the columns they want are of one `Design`."""
 
     style: ClassVar[str] = "encoded"
 
-    def outcome(
-        self, Z: np.ndarray, y: np.ndarray, binary: bool, design: Design, seed: int
-    ) -> Predictor:
+    def outcome(self, lesson: Lesson) -> Predictor:
         """Fit the mean of an outcome given the columns."""
         raise NotImplementedError
 
-    def effect(
-        self,
-        Z: np.ndarray,
-        y: np.ndarray,
-        design: Design,
-        seed: int,
-        weight: np.ndarray | None = None,
-        cluster: np.ndarray | None = None,
-    ) -> Predictor:
+    def effect(self, lesson: Lesson) -> Predictor:
         """Fit the mean of an effect's noisy stand-in; with customers, its errors if it has any."""
         raise NotImplementedError
 
@@ -101,41 +138,26 @@ class Linear(Maker):
     The effects' coefficients are not shrunk, so each customer's effect has an interval.
     """
 
-    def outcome(
-        self, Z: np.ndarray, y: np.ndarray, binary: bool, design: Design, seed: int
-    ) -> Predictor:
+    def outcome(self, lesson: Lesson) -> Predictor:
         """Fit logistic regression for 0 and 1, ridge for anything else."""
-        if _constant(y):
-            return Constant(_mean(y))
-        return Logistic.fit(Z, y) if binary and Z.shape[1] else ridge(Z, y)
+        if (lesson.y == lesson.y[:1]).all():
+            return lesson.known or Constant(float(lesson.y[0]))
+        fit = Logistic.fit if lesson.binary and lesson.Z.shape[1] else ridge
+        return fit(lesson.Z, lesson.y)
 
-    def effect(
-        self,
-        Z: np.ndarray,
-        y: np.ndarray,
-        design: Design,
-        seed: int,
-        weight: np.ndarray | None = None,
-        cluster: np.ndarray | None = None,
-    ) -> LinearFit:
+    def effect(self, lesson: Lesson) -> LinearFit:
         """Fit least squares with a robust covariance."""
-        return least_squares(Z, y, weight, cluster, errors=cluster is not None)
+        return least_squares(
+            lesson.Z, lesson.y, lesson.weight, lesson.cluster, errors=lesson.cluster is not None
+        )
 
 
 class Ridge(Linear):
     """Straight lines, the effects' coefficients shrunk as far as cross-validation says."""
 
-    def effect(
-        self,
-        Z: np.ndarray,
-        y: np.ndarray,
-        design: Design,
-        seed: int,
-        weight: np.ndarray | None = None,
-        cluster: np.ndarray | None = None,
-    ) -> LinearFit:
+    def effect(self, lesson: Lesson) -> LinearFit:
         """Fit ridge regression."""
-        return ridge(Z, y, weight)
+        return ridge(lesson.Z, lesson.y, lesson.weight)
 
 
 class Boosting(Maker):
@@ -143,38 +165,27 @@ class Boosting(Maker):
 
     style: ClassVar[str] = "native"
 
-    def outcome(
-        self, Z: np.ndarray, y: np.ndarray, binary: bool, design: Design, seed: int
-    ) -> Predictor:
+    def outcome(self, lesson: Lesson) -> Predictor:
         """Fit boosted trees: of log odds for 0 and 1, of squares for anything else."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        if _constant(y) or not Z.shape[1]:
-            return Constant(_mean(y))
-        how = {**BOOSTING, "min_samples_leaf": 20, "random_state": seed}
-        how["categorical_features"] = design.categorical_or_none(Z.shape[1])
-        if binary:
-            return Chance(HistGradientBoostingClassifier(**how).fit(Z, y.astype(np.int64)))
-        return HistGradientBoostingRegressor(**how).fit(Z, y)
+        if lesson.known:
+            return lesson.known
+        how = lesson.boosted(BOOSTING, 20)
+        if lesson.binary:
+            trees = HistGradientBoostingClassifier(**how)
+            return Chance(trees.fit(lesson.Z, lesson.y.astype(np.int64)))
+        return HistGradientBoostingRegressor(**how).fit(lesson.Z, lesson.y)
 
-    def effect(
-        self,
-        Z: np.ndarray,
-        y: np.ndarray,
-        design: Design,
-        seed: int,
-        weight: np.ndarray | None = None,
-        cluster: np.ndarray | None = None,
-    ) -> Predictor:
+    def effect(self, lesson: Lesson) -> Predictor:
         """Fit boosted trees with leaves large enough to mean something about an effect."""
         from sklearn.ensemble import HistGradientBoostingRegressor
 
-        if _constant(y) or not Z.shape[1]:
-            return Constant(_mean(y, weight))
-        leaf = int(np.clip(len(y) // 50, 20, 500))
-        how = {**OF_EFFECTS, "min_samples_leaf": leaf, "random_state": seed}
-        how["categorical_features"] = design.categorical_or_none(Z.shape[1])
-        return HistGradientBoostingRegressor(**how).fit(Z, y, sample_weight=weight)
+        if lesson.known:
+            return lesson.known
+        leaf = int(np.clip(len(lesson.y) // 50, 20, 500))
+        trees = HistGradientBoostingRegressor(**lesson.boosted(OF_EFFECTS, leaf))
+        return trees.fit(lesson.Z, lesson.y, sample_weight=lesson.weight)
 
 
 @dataclass(frozen=True)
@@ -210,42 +221,33 @@ class Given(Maker):
             estimator.set_params(random_state=seed)
         return estimator
 
-    def outcome(
-        self, Z: np.ndarray, y: np.ndarray, binary: bool, design: Design, seed: int
-    ) -> Predictor:
+    def outcome(self, lesson: Lesson) -> Predictor:
         """Fit the estimator: a classifier for 0 and 1 alone, a regressor for either."""
-        if _constant(y) or not Z.shape[1]:
-            return Constant(_mean(y))
-        if self.classifies and not binary:
+        if lesson.known:
+            return lesson.known
+        if self.classifies and not lesson.binary:
             raise InputError(
                 f"the learner {type(self.make()).__name__} is a classifier and the outcome is not "
                 "0 or 1; give a regressor"
             )
-        fitted = self._new(seed).fit(Z, y.astype(np.int64) if self.classifies else y)
+        target = lesson.y.astype(np.int64) if self.classifies else lesson.y
+        fitted = self._new(lesson.seed).fit(lesson.Z, target)
         return Chance(fitted) if self.classifies else fitted
 
-    def effect(
-        self,
-        Z: np.ndarray,
-        y: np.ndarray,
-        design: Design,
-        seed: int,
-        weight: np.ndarray | None = None,
-        cluster: np.ndarray | None = None,
-    ) -> Predictor:
+    def effect(self, lesson: Lesson) -> Predictor:
         """Fit the estimator, which must be a regressor."""
         if self.classifies:
             raise InputError(
                 f"the learner {type(self.make()).__name__} is a classifier; an effect is a number: "
                 "give a regressor as learner, and the classifier as outcome_learner"
             )
-        if _constant(y) or not Z.shape[1]:
-            return Constant(_mean(y, weight))
-        estimator = self._new(seed)
-        if weight is None:
-            return estimator.fit(Z, y)
+        if lesson.known:
+            return lesson.known
+        estimator = self._new(lesson.seed)
+        if lesson.weight is None:
+            return estimator.fit(lesson.Z, lesson.y)
         try:
-            return estimator.fit(Z, y, sample_weight=weight)
+            return estimator.fit(lesson.Z, lesson.y, sample_weight=lesson.weight)
         except TypeError as error:
             raise InputError(
                 f"the learner {type(estimator).__name__} takes no sample_weight, which this kind "
@@ -289,13 +291,3 @@ def maker_of(learner: Any) -> Maker:
         f"learner is {learner!r}; expected {', '.join(map(repr, MAKERS))}, an estimator of "
         "scikit-learn, or a function that returns one"
     )
-
-
-def _constant(y: np.ndarray) -> bool:
-    return len(y) == 0 or bool((y == y[0]).all())
-
-
-def _mean(y: np.ndarray, weight: np.ndarray | None = None) -> float:
-    if len(y) == 0:
-        return 0.0
-    return float(y.mean() if weight is None or not weight.sum() > 0 else weight @ y / weight.sum())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.effects.learners.makers import Lesson
 from promolab.model.inputs import Encoder, NativeEncoder
 
 if TYPE_CHECKING:
@@ -163,6 +164,10 @@ class Rows:
     def n(self) -> int:
         """Rows."""
         return len(self.y)
+
+    def lesson(self, Z: np.ndarray, which: np.ndarray, design: Design) -> Lesson:
+        """Return the outcome of some rows as what a model is to learn."""
+        return Lesson(Z[which], self.y[which], design, self.seed, self.binary)
 
     def with_blocks(self, Z: np.ndarray) -> np.ndarray:
         """Add a column per round but the first: rounds differ in what nothing else shows."""

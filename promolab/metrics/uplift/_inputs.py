@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -12,14 +12,19 @@ from promolab.checks import labels_of, level_of, numbers_of
 from promolab.errors import InputError
 from promolab.metrics._inputs import codes_of
 from promolab.metrics.uplift.scores import aipw_scores, checked_outcome, checked_propensity
+from promolab.results import Estimate, Result
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import ArrayLike
 
 __all__ = [
     "Arm",
     "Effects",
+    "OfList",
     "Ranking",
+    "UpliftMeasure",
     "UpliftRows",
     "check_uplift",
     "effects_of",
@@ -80,10 +85,13 @@ class UpliftRows:
         return UpliftRows(y, treated, gamma, codes, units, self.level)
 
     @property
+    def told(self) -> tuple[int, int, float, str]:
+        """What `OfList` holds."""
+        return self.n, self.clusters, self.level, self.words
+
+    @property
     def words(self) -> str:
         """Rows, and what stands behind them, in words."""
-        from promolab.wording import count, plural
-
         words = f"n = {count(self.n)}"
         if self.treated is not None:
             words += f", {count(int(np.count_nonzero(self.treated)))} treated"
@@ -139,6 +147,81 @@ def check_arms(treated: np.ndarray, n: int) -> None:
 def check_uplift_score(score: ArrayLike, n: int, name: str = "score") -> np.ndarray:
     """Return a score per row as float64."""
     return np.asarray(numbers_of(name, score, n), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class OfList(Result):
+    """The rows behind what a ranked list gives.
+
+    Parameters
+    ----------
+    n, clusters : int
+        Rows and independent units.
+    level : float
+        Confidence level.
+    words : str
+        The rows, in words.
+    """
+
+    n: int
+    clusters: int
+    level: float
+    words: str = field(repr=False)
+
+    @property
+    def level_words(self) -> str:
+        """The confidence level in percent."""
+        return percent(self.level, decimals=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return {name: value for name, value in super().to_dict().items() if name != "words"}
+
+
+@dataclass(frozen=True)
+class UpliftMeasure(OfList):
+    """A figure of a ranked list with its interval.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The figure.
+    std_error : float
+        Of it.
+    """
+
+    NAME: ClassVar[str] = ""
+    """What the figure is called among the fields, beside ``value``."""
+
+    estimate: Estimate
+    std_error: float
+
+    @property
+    def value(self) -> float:
+        """The figure, under the name that all estimates share."""
+        return self.estimate.value
+
+    @property
+    def ci_low(self) -> float:
+        """Lower end of its interval."""
+        return self.estimate.ci_low
+
+    @property
+    def ci_high(self) -> float:
+        """Upper end of its interval."""
+        return self.estimate.ci_high
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row with every figure."""
+        import pandas as pd
+
+        return pd.DataFrame([self.to_dict()])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return value, interval, counts and all other figures as plain values."""
+        told = super().to_dict()
+        estimate = told.pop("estimate")
+        return {self.NAME: estimate["value"]} | estimate | told
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from promolab.metrics.uplift._curves import (
     spread_of,
 )
 from promolab.metrics.uplift._inputs import (
+    OfList,
     UpliftRows,
     check_uplift,
     check_uplift_score,
     effects_of,
     ranking_of,
 )
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, plain
 from promolab.wording import number, percent
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ __all__ = ["UpliftAt", "uplift_at"]
 
 
 @dataclass(frozen=True)
-class UpliftAt(Result):
+class UpliftAt(OfList):
     """Effect among the top of a list, and among the rest.
 
     Parameters
@@ -48,10 +49,8 @@ class UpliftAt(Result):
         Top less rest.
     gain : Estimate
         Gain per customer of the list when the top is contacted: share × top.
-    n, clusters : int
-        Rows and independent units.
-    level : float
-        Confidence level.
+    n, clusters, level, words
+        As in `OfList`.
     dominant : Dominant or None
         The one customer who makes up most of the variance among the top, if there is one.
     """
@@ -62,10 +61,6 @@ class UpliftAt(Result):
     everyone: Estimate
     difference: Estimate
     gain: Estimate
-    n: int
-    clusters: int
-    level: float
-    words: str = field(repr=False)
     dominant: Dominant | None = None
 
     @property
@@ -94,12 +89,11 @@ class UpliftAt(Result):
         """Return values, intervals and counts as plain values."""
         names = ("top", "rest", "everyone", "difference", "gain")
         parts = {name: getattr(self, name).to_dict() for name in names}
-        shown = {k: v for k, v in super().to_dict().items() if k != "words"}
-        return {"value": plain(self.value), **shown, **parts}
+        return {"value": plain(self.value), **super().to_dict(), **parts}
 
     def summary(self) -> str:
         """Say the effect among the top in words."""
-        top, rest = (number(x.value, x.ci_low, x.ci_high) for x in (self.top, self.rest))
+        top, rest = (number(*x.ends) for x in (self.top, self.rest))
         verdict = (
             "more than among the rest"
             if self.difference.ci_low > 0
@@ -132,8 +126,7 @@ class UpliftAt(Result):
         return plots.finish(
             ax,
             title=self.summary().split(" (")[0] if self.share == 1 else _title(self),
-            subtitle=f"average effect with {percent(self.level, decimals=0)} intervals · "
-            f"{self.words}",
+            subtitle=f"average effect with {self.level_words} intervals · {self.words}",
             xlabel="effect per customer",
         )
 
@@ -199,15 +192,7 @@ def uplift_at(
             rows.cluster,
             lambda rest: _parts(rows.only(rest), values[rest], float(share))[0]["top"],
         )
-    return UpliftAt(
-        float(share),
-        **made,
-        n=rows.n,
-        clusters=rows.clusters,
-        level=level,
-        words=rows.words,
-        dominant=dominant,
-    )
+    return UpliftAt(*rows.told, float(share), **made, dominant=dominant)
 
 
 def _parts(

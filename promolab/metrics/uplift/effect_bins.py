@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +13,9 @@ from promolab.errors import InputError
 from promolab.metrics.intervals import around, difference_of
 from promolab.metrics.scoring import equal_bins, sums_by_bin
 from promolab.metrics.uplift._curves import estimate_of, spread_of
-from promolab.metrics.uplift._inputs import UpliftRows, check_uplift, check_uplift_score
-from promolab.results import Estimate, Result
-from promolab.wording import number, percent
+from promolab.metrics.uplift._inputs import OfList, UpliftRows, check_uplift, check_uplift_score
+from promolab.results import Estimate
+from promolab.wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ __all__ = ["EffectCalibration", "effect_calibration"]
 
 
 @dataclass(frozen=True)
-class EffectCalibration(Result):
+class EffectCalibration(OfList):
     """Predicted effects against observed ones.
 
     Parameters
@@ -40,27 +40,17 @@ class EffectCalibration(Result):
         predictions are equal.
     difference : Estimate
         Mean predicted less mean observed effect; 0 is right.
-    n, clusters : int
-        Rows and independent units.
-    level : float
-        Confidence level.
+    n, clusters, level, words
+        As in `OfList`.
     """
 
     bins: pd.DataFrame = field(repr=False)
     slope: Estimate
     difference: Estimate
-    n: int
-    clusters: int
-    level: float
-    words: str = field(repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return `bins`."""
         return self.bins
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
-        return {k: v for k, v in super().to_dict().items() if k != "words"}
 
     def summary(self) -> str:
         """Say in words whether the predicted effects are right."""
@@ -81,7 +71,7 @@ class EffectCalibration(Result):
         else:
             verdict = "Too few data to say whether effects differ as predicted"
         rise = number(slope.value, slope.ci_low, slope.ci_high)
-        gap = number(self.difference.value, self.difference.ci_low, self.difference.ci_high)
+        gap = number(*self.difference.ends)
         return f"{verdict}: slope {rise}, mean predicted − observed {gap} ({self.words})."
 
     def plot(self, ax: Axes | None = None, *, colour: str | None = None) -> Axes:
@@ -107,7 +97,7 @@ class EffectCalibration(Result):
             ax,
             title=self.summary().split(":")[0],
             subtitle=f"observed effect by predicted effect, {len(bins)} bins with "
-            f"{percent(self.level, decimals=0)} intervals · {self.words}",
+            f"{self.level_words} intervals · {self.words}",
             xlabel="predicted effect per customer",
             ylabel="observed effect per customer",
         )
@@ -172,13 +162,10 @@ def effect_calibration(
     scores = rows.scores
     gap = predicted - scores
     return EffectCalibration(
+        *rows.told,
         _binned(rows, predicted, bins),
         estimate_of(*_slope(rows, predicted), rows.cluster, rows),
         estimate_of(float(gap.mean()), gap - gap.mean(), rows.cluster, rows),
-        rows.n,
-        rows.clusters,
-        level,
-        rows.words,
     )
 
 

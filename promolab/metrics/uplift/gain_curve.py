@@ -21,6 +21,7 @@ from promolab.metrics.uplift._curves import (
     spreads_by_runs,
 )
 from promolab.metrics.uplift._inputs import (
+    UpliftMeasure,
     UpliftRows,
     check_uplift,
     check_uplift_score,
@@ -28,9 +29,9 @@ from promolab.metrics.uplift._inputs import (
     ranking_of,
 )
 from promolab.metrics.uplift.conventions import CONVENTIONS, Convention
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, plain
 from promolab.stats import two_sided
-from promolab.wording import decimals_for, number, percent
+from promolab.wording import decimals_for, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,57 +42,34 @@ __all__ = ["Qini", "QiniComparison", "compare_qini", "qini"]
 
 
 @dataclass(frozen=True)
-class QiniComparison(Result):
+class QiniComparison(UpliftMeasure):
     """Qini (or AUTOC) of two scores on the same rows, and the difference.
 
     Parameters
     ----------
-    difference, ci_low, ci_high, std_error : float
-        ``a`` − ``b``, with its interval, in outcome per customer.
+    estimate, std_error
+        ``a`` − ``b``, in outcome per customer, also as ``difference, ci_low, ci_high``.
     p_value : float
         Two-sided, of no difference.
     qini_a, qini_b : float
         The two figures.
     weighting : str
         ``"qini"`` or ``"autoc"``.
-    n, clusters : int
-        Rows and independent units.
-    level : float
-        Confidence level.
+    n, clusters, level, words
+        As in `OfList`.
     """
 
-    difference: float
-    ci_low: float
-    ci_high: float
-    std_error: float
+    NAME = "difference"
+
     p_value: float
     qini_a: float
     qini_b: float
     weighting: str
-    n: int
-    clusters: int
-    level: float
-    words: str = field(repr=False)
 
     @property
-    def value(self) -> float:
-        """The difference, under the name that all estimates share."""
-        return self.difference
-
-    @property
-    def estimate(self) -> Estimate:
-        """The difference as an estimate."""
-        return Estimate(self.difference, self.ci_low, self.ci_high, self.n)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row with every field."""
-        import pandas as pd
-
-        return pd.DataFrame([self.to_dict()])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return every field as plain values."""
-        return {k: v for k, v in super().to_dict().items() if k != "words"}
+    def difference(self) -> float:
+        """The first less the second."""
+        return self.value
 
     def summary(self) -> str:
         """Say the difference in words."""
@@ -109,7 +87,7 @@ class QiniComparison(Result):
         figures = [number(x, decimals=decimals) for x in (self.qini_a, self.qini_b)]
         if self.std_error == 0:
             return f"{verdict}: {name} {figures[0]} ({self.words})."
-        points = number(self.difference, self.ci_low, self.ci_high)
+        points = number(*self.estimate.ends)
         return (
             f"{verdict}: {name} {figures[0]} against {figures[1]}, difference {points} "
             f"({self.words})."
@@ -119,20 +97,14 @@ class QiniComparison(Result):
         """Draw the difference with its interval against 0."""
         from promolab import plots
 
-        ax = plots.intervals(
-            ["first − second"],
-            [self.difference],
-            [self.ci_low],
-            [self.ci_high],
-            reference=0.0,
-            ax=ax,
-        )
+        ends = ([end] for end in self.estimate.ends)
+        ax = plots.intervals(["first − second"], *ends, reference=0.0, ax=ax)
         name = "Qini" if self.weighting == "qini" else "AUTOC"
         return plots.finish(
             ax,
             title=self.summary().split(":")[0],
             subtitle=f"difference of two orders' {name} on the same rows, "
-            f"{percent(self.level, decimals=0)} interval · {self.words}",
+            f"{self.level_words} interval · {self.words}",
             xlabel="difference, in outcome per customer",
         )
 
@@ -194,20 +166,14 @@ def compare_qini(
         added.append(ranking.restored(parts))
     difference = values[0] - values[1]
     spread = spread_of((added[0] - added[1]) / rows.n, rows.cluster)
-    low, high = around(difference, spread, level)
     return QiniComparison(
-        difference,
-        low,
-        high,
+        *rows.told,
+        Estimate(difference, *around(difference, spread, level), rows.n),
         spread.std_error,
         two_sided(difference, spread.std_error, spread.degrees),
         values[0],
         values[1],
         weighting,
-        rows.n,
-        rows.clusters,
-        level,
-        rows.words,
     )
 
 
@@ -217,13 +183,13 @@ MANY_ROWS, FINE = 100_000, 16
 
 
 @dataclass(frozen=True)
-class Qini(Result):
+class Qini(UpliftMeasure):
     """Gain of contacting the top of a ranked list, and Qini.
 
     Parameters
     ----------
-    qini, ci_low, ci_high, std_error : float
-        The figure of `convention`, its interval and standard error. Of ``"radcliffe"``: outcome
+    estimate, std_error
+        The figure of `convention`, also as ``qini, ci_low, ci_high``. Of ``"radcliffe"``: outcome
         per customer of the list that the ranking adds to random order, averaged over all depths.
     effect : Estimate
         Average effect of contacting everyone, in outcome per customer.
@@ -245,31 +211,20 @@ class Qini(Result):
         Other figures of the same library, by their names there; empty for ``"radcliffe"``.
     """
 
-    qini: float
-    ci_low: float
-    ci_high: float
-    std_error: float
+    NAME = "qini"
+
     effect: Estimate
     relative: Estimate
     convention: str
     estimator: str
-    n: int
     treated: int
-    clusters: int
-    level: float
-    words: str = field(repr=False)
     curve: pd.DataFrame = field(repr=False)
     figures: dict[str, float] = field(default_factory=dict, repr=False)
 
     @property
-    def value(self) -> float:
-        """The figure, under the name that all estimates share."""
-        return self.qini
-
-    @property
-    def estimate(self) -> Estimate:
-        """The figure as an estimate."""
-        return Estimate(self.qini, self.ci_low, self.ci_high, self.n)
+    def qini(self) -> float:
+        """The figure."""
+        return self.value
 
     def at(self, share: float) -> Estimate:
         """Return the gain per customer of the list when the top ``share`` of it is contacted.
@@ -295,14 +250,12 @@ class Qini(Result):
         return self.curve
 
     def to_dict(self) -> dict[str, Any]:
-        """Return value, interval and counts as plain values."""
-        parts = {name: getattr(self, name).to_dict() for name in ("effect", "relative")}
-        shown = {k: v for k, v in super().to_dict().items() if k != "words"}
-        return {"value": plain(self.qini), **shown, **parts, "figures": plain(self.figures)}
+        """Return value, interval, counts and the other library's figures as plain values."""
+        return super().to_dict() | {"figures": plain(self.figures)}
 
     def summary(self) -> str:
         """Say in words whether the ranking beats random order."""
-        effect = number(self.effect.value, self.effect.ci_low, self.effect.ci_high)
+        effect = number(*self.effect.ends)
         if self.ci_low == self.ci_high == 0:
             return f"{NO_ORDER}; average effect {effect} ({self.words})."
         verdict = (
@@ -313,7 +266,7 @@ class Qini(Result):
             else "This order cannot be told from a random one"
         )
         name = "Qini" if self.convention == "radcliffe" else f"Qini as {self.convention} counts it"
-        figure = number(self.qini, self.ci_low, self.ci_high)
+        figure = number(*self.estimate.ends)
         return f"{verdict}: {name} {figure}, average effect {effect} ({self.words})."
 
     def plot(
@@ -330,7 +283,7 @@ class Qini(Result):
             frame["gain"],
             low=frame["ci_low"],
             high=frame["ci_high"],
-            label=f"{name} · Qini {number(self.qini, self.ci_low, self.ci_high)}",
+            label=f"{name} · Qini {number(*self.estimate.ends)}",
             colour=colour,
             ax=ax,
         )
@@ -344,7 +297,7 @@ class Qini(Result):
             ax,
             title=self.summary().split(":")[0] if first else "What each order gains",
             subtitle="gain per customer of the list by share contacted, pointwise "
-            f"{percent(self.level, decimals=0)} band · {self.words}",
+            f"{self.level_words} band · {self.words}",
             xlabel="share of the list contacted, best first",
             ylabel="gain per customer of the list",
             percent_x=True,
@@ -465,21 +418,15 @@ def _measured(
     curve.loc[len(curve) - 1, ["ci_low", "ci_high"]] = effect.ci_low, effect.ci_high
     if library is not None:
         value, spread = library.value, spread_of(library.influence / rows.n, rows.cluster)
-    low, high = around(value, spread, rows.level)
     return Qini(
-        value,
-        low,
-        high,
+        *rows.told,
+        Estimate(value, *around(value, spread, rows.level), rows.n),
         spread.std_error,
         effect,
         relative,
         convention,
         "difference in means" if rows.gamma is None else "AIPW scores",
-        rows.n,
         0 if rows.treated is None else int(np.count_nonzero(rows.treated)),
-        rows.clusters,
-        rows.level,
-        rows.words,
         curve,
         {} if library is None else library.figures,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,14 +12,15 @@ from promolab.metrics.intervals import around
 from promolab.metrics.uplift._curves import gain_curve, spread_of
 from promolab.metrics.uplift._inputs import (
     Effects,
+    UpliftMeasure,
     check_uplift,
     check_uplift_score,
     effects_of,
     ranking_of,
 )
 from promolab.metrics.uplift.scores import checked_outcome
-from promolab.results import Estimate, Result, plain
-from promolab.wording import number, percent
+from promolab.results import Estimate
+from promolab.wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +31,13 @@ __all__ = ["CostCurve", "cost_curve"]
 
 
 @dataclass(frozen=True)
-class CostCurve(Result):
+class CostCurve(UpliftMeasure):
     """Gain against cost, down a ranked list.
 
     Parameters
     ----------
-    area, ci_low, ci_high, std_error : float
+    estimate, std_error
+        The area, also as ``area, ci_low, ci_high``:
         How far the curve lies above the straight line to its end, on average over all budgets, in
         outcome per customer; Qini where every customer costs the same.
     gain, cost : float
@@ -43,42 +45,24 @@ class CostCurve(Result):
     curve : DataFrame
         ``share, cost, gain, ci_low, ci_high``: cost and gain per customer of the list by depth;
         the interval is the gain's at that depth.
-    n, clusters : int
-        Rows and independent units.
-    level : float
-        Confidence level.
+    n, clusters, level, words
+        As in `OfList`.
     """
 
-    area: float
-    ci_low: float
-    ci_high: float
-    std_error: float
+    NAME = "area"
+
     gain: float
     cost: float
-    n: int
-    clusters: int
-    level: float
-    words: str = field(repr=False)
     curve: pd.DataFrame = field(repr=False)
 
     @property
-    def value(self) -> float:
-        """The area, under the name that all estimates share."""
-        return self.area
-
-    @property
-    def estimate(self) -> Estimate:
-        """The area as an estimate."""
-        return Estimate(self.area, self.ci_low, self.ci_high, self.n)
+    def area(self) -> float:
+        """The figure."""
+        return self.value
 
     def to_frame(self) -> pd.DataFrame:
         """Return `curve`."""
         return self.curve
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return value, interval and counts as plain values."""
-        shown = {k: v for k, v in super().to_dict().items() if k != "words"}
-        return {"value": plain(self.area), **shown}
 
     def summary(self) -> str:
         """Say in words whether the order spends better than a random one."""
@@ -89,7 +73,7 @@ class CostCurve(Result):
             if self.ci_high < 0
             else "Whether money spent in this order brings more than in a random one is not known"
         )
-        area = number(self.area, self.ci_low, self.ci_high)
+        area = number(*self.estimate.ends)
         return (
             f"{verdict}: {area} per customer on average over all budgets; contacting everyone "
             f"costs {number(self.cost)} and gains {number(self.gain)} per customer ({self.words})."
@@ -119,7 +103,7 @@ class CostCurve(Result):
             ax,
             title=self.summary().split(":")[0] if first else "What each order brings for its cost",
             subtitle="gain against cost, per customer of the list, best first, pointwise "
-            f"{percent(self.level, decimals=0)} band of the gain · {self.words}",
+            f"{self.level_words} band of the gain · {self.words}",
             xlabel="cost per customer of the list",
             ylabel="gain per customer of the list",
         )
@@ -199,22 +183,15 @@ def cost_curve(
     customers = ranking.listed(rows.cluster)
     area, added = _area(gains, costs)
     spread = spread_of(added / rows.n, customers)
-    low, high = around(area, spread, level)
     curve = gain_curve(gains, customers, level)[["share", "gain", "ci_low", "ci_high"]]
     at = np.append(0.0, ranking.share), np.append(0.0, costs.gain)
     curve.insert(1, "cost", np.interp(curve["share"], *at))
-    average = float(gains.effect[-1])
     return CostCurve(
-        area,
-        low,
-        high,
+        *rows.told,
+        Estimate(area, *around(area, spread, level), rows.n),
         spread.std_error,
-        average,
+        float(gains.effect[-1]),
         total,
-        rows.n,
-        rows.clusters,
-        level,
-        rows.words,
         curve,
     )
 

@@ -105,7 +105,7 @@ class Rate(Result):
 
     def summary(self) -> str:
         """Say in words whether the top gains more than the average."""
-        effect = number(self.effect.value, self.effect.ci_low, self.effect.ci_high)
+        effect = number(*self.effect.ends)
         if self.autoc_ci_low == self.autoc_ci_high == 0:
             return f"{NO_ORDER}; average effect {effect} ({self.words})."
         verdict = (
