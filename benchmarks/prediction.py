@@ -43,12 +43,10 @@ def plain_baseline() -> Any:
 
 def backtests(pairs: pd.DataFrame) -> tuple[Backtest, Backtest]:
     """Return the backtest of the weekly model and that of the baseline, on the same rows."""
-    from promolab.compare.backtest import run_backtest
-    from promolab.model import ResponseModel
-    from promolab.report.pages.feature_choice import choose_features
+    from promolab.compare import choose_method, run_backtest
 
-    given = choose_features(pairs)
-    model = run_backtest(pairs, columns=given.columns, model=lambda: ResponseModel(l2=given.l2))
+    choice = choose_method(pairs)
+    model = run_backtest(pairs, columns=choice.features.columns, model=choice.make)
     return model, run_backtest(pairs, columns=BASELINE_FEATURES, model=plain_baseline)
 
 
@@ -93,7 +91,8 @@ def against_baseline(model: Backtest, baseline: Backtest) -> Iterator[Row]:
 
 def no_leakage(backtest: Backtest) -> Row:
     """Check that no AUC is too good to be true."""
-    from promolab.report.pages.steps import ALARM_AUC, ALARM_POSITIVES, leakage_alarm
+    from promolab.compare.backtest import ALARM_POSITIVES
+    from promolab.metrics import ALARM_AUC
 
     table = backtest.by_promotion
     sure = table[table["positives"] >= ALARM_POSITIVES].sort_values("auc", kind="stable")
@@ -104,7 +103,7 @@ def no_leakage(backtest: Backtest) -> Row:
         f"AUC too good to be true (pooled, or with ≥ {ALARM_POSITIVES} redeemers)",
         f"≤ {ALARM_AUC:.2f}",
         f"pooled {pooled}{highest}",
-        not leakage_alarm(backtest).startswith("Alarm"),
+        not backtest.leakage_alarm().startswith("Alarm"),
     )
 
 

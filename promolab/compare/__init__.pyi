@@ -1,34 +1,29 @@
-from .backtest import Backtest, pair_features, run_backtest, support
+from .backtest import Backtest as Backtest
 from .backtest import expected_responses as expected_responses
+from .backtest import pair_features as pair_features
 from .backtest import response_ratios as response_ratios
-from .leaderboard import compare_models
-from .leaderboard_result import BOARD_METRICS as BOARD_METRICS
-from .leaderboard_result import Leaderboard
-from .past_campaigns import HistoryCurve, history_curve
-from .rolling import chosen_features as chosen_features
-from .rolling import model_maker as model_maker
+from .backtest import run_backtest
+from .backtest import support as support
+from .choice import check_methods as check_methods
+from .choice import choose_method
+from .leaderboard import Leaderboard, compare_models
+from .past_campaigns import history_curve
 from .search import search_options
-from .search_result import SearchResult
-from .segment_quality import SegmentQuality, quality_by_segment
-from .selection import Selection, importance_out_of_time, select_features
-from .stability import ColumnStability as ColumnStability
+from .search_spaces import Span
+from .segment_quality import quality_by_segment
+from .selection import importance_out_of_time, select_features
 from .stability import stability_selection
 
 __all__ = [
-    "Backtest",
-    "HistoryCurve",
     "Leaderboard",
-    "SearchResult",
-    "SegmentQuality",
-    "Selection",
+    "Span",
+    "choose_method",
     "compare_models",
     "history_curve",
     "importance_out_of_time",
-    "pair_features",
     "quality_by_segment",
     "run_backtest",
     "search_options",
     "select_features",
     "stability_selection",
-    "support",
 ]

@@ -12,16 +12,17 @@ import pandas as pd
 from promolab.compare.rolling import (
     Setting,
     model_maker,
+    outcome_words,
     pair_features,
     predict_folds,
     promotion_setting,
 )
 from promolab.errors import InputError
-from promolab.metrics import PastRatios, Spread, past_ratios, random_effects
+from promolab.metrics import ALARM_AUC, PastRatios, Spread, past_ratios, random_effects
 from promolab.model import ResponseModel
 from promolab.model.inputs import Fold
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, decimals_for, number, plural
+from promolab.wording import Answer, answer_to, count, decimals_for, number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 
+ALARM_POSITIVES = 100  # of a promotion, from which on its AUC says something
+_ANSWER = answer_to(())
 CURVE = ("auc", "ci_low", "ci_high", "std_error")
 
 
@@ -165,6 +168,23 @@ class Backtest(Result):
                 f"{number(self.auc_spread.sd)}."
             )
         return " ".join([*sentences, *([left] if len(self.skipped) else [])])
+
+    def leakage_alarm(self, words: Answer = _ANSWER) -> str:
+        """Say whether a figure is too good to be true: an AUC above 0.90 would mean leakage.
+
+        Parameters
+        ----------
+        words : Answer
+            What customers do about the promotions.
+        """
+        rows = self.by_promotion
+        high = rows[(rows["auc"] > ALARM_AUC) & (rows["positives"] >= ALARM_POSITIVES)]
+        if (self.pooled is not None and self.pooled.auc > ALARM_AUC) or len(high):
+            return "Alarm: an AUC above 0.90 on real promotions means that the future leaked in."
+        return (
+            f"No AUC above 0.90, pooled or on a promotion with at least {ALARM_POSITIVES} "
+            f"{words.who}s: no sign that features know what came later."
+        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the AUC of each promotion with its interval, the latest start first."""
@@ -465,7 +485,8 @@ def backtest_of(
             continue
         parts.append(_rows(setting, fold, p))
         trained_on.update(dict.fromkeys(fold.promotions, fold.trained_on))
-    return assemble(setting.outcome, setting.features, parts, promotions, trained_on, reasons)
+    words = outcome_words(setting.frame, setting.outcome)
+    return assemble(words, setting.features, parts, promotions, trained_on, reasons)
 
 
 def _types(pairs: pd.DataFrame) -> pd.Series[str]:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.compare.leaderboard_result import BOARD_METRICS as METRICS
-from promolab.compare.leaderboard_result import Leaderboard, higher_is_better, in_words
-from promolab.wording import count, number, percent
+from promolab.results import Estimate
+from promolab.wording import count, decimals_for, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from promolab.compare.leaderboard import Leaderboard
     from promolab.metrics import Calibration
 
 __all__ = ["plot_differences", "plot_precision_recall", "plot_reliability", "plot_roc"]
 
 
+BOARD_METRICS: Mapping[str, str] = {
+    "auc": "AUC",
+    "auc_within": "AUC within promotions",
+    "average_precision": "average precision",
+    "log_loss": "log-loss",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+"""What models are compared by, and its name in words."""
+VALUE = ("value", "ci_low", "ci_high")
+GAP = ("difference", "difference_low", "difference_high")
 PANELS = 3  # side by side: readable on a page
 
 
@@ -35,18 +47,9 @@ def plot_differences(board: Leaderboard, metric: str, ax: Axes | None = None) ->
 
     part = board.differences[board.differences["metric"] == metric]
     chosen, simplest = board.recommend(metric), board.models[0]
-    word, alone = METRICS[metric], len(board.models) == 1
-    values, low, high = (
-        part[c].to_numpy(dtype=float)
-        for c in (
-            ("value", "ci_low", "ci_high")
-            if alone
-            else ("difference", "difference_low", "difference_high")
-        )
-    )
-    shown = [
-        in_words(*ends) for ends in zip(part["value"], part["ci_low"], part["ci_high"], strict=True)
-    ]
+    word, alone = BOARD_METRICS[metric], len(board.models) == 1
+    values, low, high = (part[c].to_numpy(dtype=float) for c in (VALUE if alone else GAP))
+    shown = [in_words(Estimate(*ends)) for ends in part[list(VALUE)].to_numpy()]
     names = [f"{m} (recommended)" if m == chosen and not alone else m for m in part["model"]]
     colours = [plots.COLOURS[1] if m == chosen else plots.COLOURS[0] for m in part["model"]]
     ax = plots.intervals(
@@ -100,12 +103,7 @@ def plot_reliability(board: Leaderboard, axes: Any = None) -> Any:
     from promolab import plots
     from promolab.metrics import calibration
 
-    y = board.rows["y"].to_numpy()
-    cluster = board.rows["customer_id"].to_numpy() if "customer_id" in board.rows else None
-    found = [
-        calibration(y, board.scores[m].to_numpy(), cluster=cluster, level=board.level)
-        for m in board.models
-    ]
+    y, found = _labels(board)[0], list(_measured(board, calibration).values())
     end = 1.05 * max(float(c.bins[["predicted", "ci_high"]].max().max()) for c in found)
     with plots.style():
         panels = _panels(len(found)) if axes is None else np.atleast_1d(np.asarray(axes)).ravel()
@@ -188,64 +186,37 @@ GRID = np.linspace(0, 1, 201)
 
 
 def plot_roc(board: Leaderboard, ax: Axes | None = None) -> Axes:
-    """Draw the ROC curve of each model; the small panel shows the differences.
-
-    Parameters
-    ----------
-    board : Leaderboard
-    ax : Axes, optional
-    """
+    """Draw the ROC curve of each model; the small panel shows the differences."""
     from promolab import plots
     from promolab.metrics import roc
 
-    y, cluster = _labels(board)
-    found = {m: roc(y, board.scores[m].to_numpy(), cluster, board.level) for m in board.models}
+    found = _measured(board, roc)
     curves = {m: np.interp(GRID, one.fpr, one.tpr) for m, one in found.items()}
-    words = {m: f"{m}, {in_words(r.auc, r.ci_low, r.ci_high)}" for m, r in found.items()}
-    ax = _overlaid(board, curves, words, ax)
+    ax = _overlaid(board, curves, found, ax)
     plots.reference_line(ax, "diagonal", label="a list in random order")
     _enlarged(board, ax, curves, (0.56, 0.09, 0.42, 0.34), "true positive rate")
-    _finish(
-        board,
-        ax,
-        f"How well each model ranks: AUC {_range([one.auc for one in found.values()])}",
-        "ROC curves; small panel: enlarged differences",
-        "false positive rate",
-        "true positive rate",
-    )
-    _listing(board, ax, "AUC", {m: one.auc for m, one in found.items()})
+    areas = {m: one.auc for m, one in found.items()}
+    title = f"How well each model ranks: AUC {_range(list(areas.values()))}"
+    _finish(board, ax, title, "ROC curves", "false positive rate", "true positive rate")
+    _listing(board, ax, "AUC", areas)
     return ax
 
 
 def plot_precision_recall(board: Leaderboard, ax: Axes | None = None) -> Axes:
-    """Draw the precision–recall curve of each model; the small panel shows the differences.
-
-    Parameters
-    ----------
-    board : Leaderboard
-    ax : Axes, optional
-    """
+    """Draw the precision–recall curve of each model; the small panel shows the differences."""
     from promolab import plots
     from promolab.metrics import precision_recall
 
-    y, cluster = _labels(board)
-    found = {
-        m: precision_recall(y, board.scores[m].to_numpy(), cluster, board.level)
-        for m in board.models
-    }
+    found = _measured(board, precision_recall)
     curves = {m: np.interp(GRID, one.recall, one.precision) for m, one in found.items()}
-    words = {
-        m: f"{m}, {in_words(one.average_precision, one.ci_low, one.ci_high)}"
-        for m, one in found.items()
-    }
-    ax = _overlaid(board, curves, words, ax)
-    top = _height(curves)
+    ax = _overlaid(board, curves, found, ax)
+    top, rate = _height(curves), float(board.rows["y"].mean())
     ax.set_ylim(-0.01 * top, 1.01 * top)
-    plots.reference_line(ax, "horizontal", float(y.mean()))
+    plots.reference_line(ax, "horizontal", rate)
     with plots.style():
         ax.annotate(
             "a list in random order",
-            (0.0, float(y.mean())),
+            (0.0, rate),
             xytext=(4, -3),
             textcoords="offset points",
             va="top",
@@ -253,16 +224,17 @@ def plot_precision_recall(board: Leaderboard, ax: Axes | None = None) -> Axes:
         )
     _enlarged(board, ax, curves, (0.56, 0.62, 0.42, 0.34), "precision", start=0.1)
     averages = {m: one.average_precision for m, one in found.items()}
-    _finish(
-        board,
-        ax,
-        f"How clean the top of each list is: average precision {_range(list(averages.values()))}",
-        "precision–recall curves; small panel: enlarged differences",
-        "recall: share of positives found",
-        "precision: share of positives among those found",
-    )
+    title = f"How clean the top of each list is: average precision {_range([*averages.values()])}"
+    x, y = "recall: share of positives found", "precision: share of positives among those found"
+    _finish(board, ax, title, "precision–recall curves", x, y)
     _listing(board, ax, "average precision", averages)
     return ax
+
+
+def _measured(board: Leaderboard, curve: Callable[..., Any]) -> dict[str, Any]:
+    y, cluster = _labels(board)
+    options = {"cluster": cluster, "level": board.level}
+    return {m: curve(y, board.scores[m].to_numpy(), **options) for m in board.models}
 
 
 def _height(curves: dict[str, np.ndarray]) -> float:
@@ -286,7 +258,7 @@ def _look(i: int) -> dict[str, Any]:
 
 
 def _overlaid(
-    board: Leaderboard, curves: dict[str, np.ndarray], words: dict[str, str], ax: Axes | None
+    board: Leaderboard, curves: dict[str, np.ndarray], found: Mapping[str, Any], ax: Axes | None
 ) -> Axes:
     from promolab import plots
 
@@ -296,7 +268,13 @@ def _overlaid(
 
             ax = plt.subplots(figsize=(8.4, 4.8))[1]
         for i, name in enumerate(board.models):
-            plots.curve(GRID, curves[name], label=words[name], ax=ax, **_look(i))
+            plots.curve(
+                GRID,
+                curves[name],
+                label=f"{name}, {in_words(found[name].estimate)}",
+                ax=ax,
+                **_look(i),
+            )
         ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     return ax
 
@@ -350,8 +328,8 @@ def _finish(board: Leaderboard, ax: Axes, title: str, what: str, x: str, y: str)
     plots.finish(
         ax,
         title=title,
-        subtitle=f"{what} to {board.models[0]}, the simplest · n = {count(n)}, {count(positives)} "
-        f"{board.outcome}, each {board.basis}",
+        subtitle=f"{what}; small panel: enlarged differences to {board.models[0]}, the simplest · "
+        f"n = {count(n)}, {count(positives)} {board.outcome}, each {board.basis}",
         xlabel=x,
         ylabel=y,
         percent_x=True,
@@ -386,3 +364,16 @@ def _range(values: list[float]) -> str:
     if f"{low:.2f}" == f"{high:.2f}":
         return f"{low:.2f}"
     return f"{low:.2f} to {high:.2f}"
+
+
+def in_words(e: Estimate) -> str:
+    """Write a measure with two decimals or more: 0.5 [0.4, 0.5] would say too little."""
+    decimals = max(2, decimals_for(e.ci_low, e.ci_high))
+    return number(e.value, e.ci_low, e.ci_high, decimals=decimals)
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more of one of the `BOARD_METRICS` is better."""
+    from promolab.metrics import named_metric
+
+    return named_metric(metric.removesuffix("_within")).higher_is_better

@@ -14,6 +14,7 @@ from promolab.checks import refuse, whole_number
 from promolab.compare.rolling import (
     Setting,
     model_maker,
+    outcome_words,
     predict_folds,
     progress_bar,
     promotion_setting,
@@ -368,7 +369,7 @@ def _assembled(
     everything = float(np.average([f.trained_on for f in kept], weights=weights))
     keys = setting.frame.iloc[rows][["customer_id", "promotion_id"]].reset_index(drop=True)
     return HistoryCurve(
-        setting.outcome,
+        outcome_words(setting.frame, setting.outcome),
         which,
         tuple(shown),
         keys.assign(y=y),

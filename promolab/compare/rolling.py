@@ -28,6 +28,7 @@ from promolab.model.inputs import (
     time_folds,
     unseen_expected,
 )
+from promolab.wording import answer_to
 
 __all__ = [
     "LABELS",
@@ -35,6 +36,7 @@ __all__ = [
     "chosen_features",
     "make_setting",
     "model_maker",
+    "outcome_words",
     "pair_features",
     "predict_folds",
 ]
@@ -63,6 +65,19 @@ def pair_features(pairs: pd.DataFrame, outcome: str = "redeemed") -> list[str]:
         and not str(c).endswith("_id")
         and not pd.api.types.is_datetime64_any_dtype(pairs[c].dtype)
     )
+
+
+def outcome_words(pairs: pd.DataFrame, outcome: str) -> str:
+    """Return what customers did, in words: of pairs of a shop by the kinds of its promotions.
+
+    Examples
+    --------
+    >>> outcome_words(pd.DataFrame({"promotion_kind": ["recommendation"]}), "redeemed")
+    'bought'
+    """
+    if outcome != LABELS[0] or "promotion_kind" not in pairs:
+        return outcome
+    return answer_to(pairs["promotion_kind"].dropna().astype(str).unique()).past
 
 
 @dataclass(frozen=True)

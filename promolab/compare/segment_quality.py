@@ -105,12 +105,28 @@ class SegmentQuality(Result):
             return "Who responds can be told in every segment shown"
         return f"Who responds can be told beyond chance in {sure} of {plural(n, 'segment')} shown"
 
-    def plot(self, ax: Axes | None = None, by: str = "auc") -> Axes:
-        """Draw the AUC (``by="auc"``) or observed / expected (``by="ratio"``) of each segment."""
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the AUC in each segment."""
+        measure = "AUC; 0.5 is chance"
+        return self._drawn("auc", self._ranked(), measure, "AUC", 0.5, ax)
+
+    def plot_ratio(self, ax: Axes | None = None) -> Axes:
+        """Draw observed against expected responses of each segment."""
+        title = (
+            "As many respond as expected in every segment shown, within noise"
+            if self.apart.empty
+            else f"Expected responses do not hold in {_listed(self.apart['segment'])}"
+        )
+        measure, x = "observed / expected; 1 is right", "observed / expected responses"
+        ax = self._drawn("ratio", title, measure, x, 1.0, ax)
+        _log_axis(ax)
+        return ax
+
+    def _drawn(
+        self, by: str, title: str, measure: str, x: str, reference: float, ax: Axes | None
+    ) -> Axes:
         from promolab import plots
 
-        if by not in ("auc", "ratio"):
-            raise InputError(f"by = {by!r}; use 'auc' or 'ratio'")
         table = self.large
         if table.empty:
             raise InputError(f"no segment has {FEWEST} responses, too few to draw")
@@ -120,26 +136,16 @@ class SegmentQuality(Result):
             table[by],
             table[f"{by}_low"],
             table[f"{by}_high"],
-            reference=0.5 if by == "auc" else 1.0,
+            reference=reference,
             text=shown,
             ax=ax,
         )
-        if by == "ratio":
-            _log_axis(ax)
-        title = (
-            self._ranked()
-            if by == "auc"
-            else "As many respond as expected in every segment shown, within noise"
-            if self.apart.empty
-            else f"Expected responses do not hold in {_listed(self.apart['segment'])}"
-        )
-        measure = "AUC; 0.5 is chance" if by == "auc" else "observed / expected; 1 is right"
         return plots.finish(
             ax,
             title=title,
             subtitle=f"{measure} · {percent(self.level, decimals=0)} intervals by customer · "
             "right: responses of rows",
-            xlabel="AUC" if by == "auc" else "observed / expected responses",
+            xlabel=x,
         )
 
 
@@ -194,7 +200,8 @@ def quality_by_segment(
     rows = predicted if isinstance(predicted, pd.DataFrame) else predicted.rows
     check_present(rows, ["customer_id", "y", "p"], "the predicted rows")
     if rows.empty:
-        raise InputError("there are no predicted rows to cut into segments")
+        why = "" if isinstance(predicted, pd.DataFrame) else f": {predicted.summary()}"
+        raise InputError(f"there are no predicted rows to cut into segments{why.rstrip('.')}")
     names = _segment_of(rows, segments)
     y, p, customer = (rows[c].to_numpy() for c in ("y", "p", "customer_id"))
     records = [

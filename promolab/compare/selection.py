@@ -16,6 +16,7 @@ from promolab.compare.stability import ColumnStability as Stability
 from promolab.compare.stability import stability_selection
 from promolab.errors import InputError, nearest
 from promolab.explain import permutation_importance
+from promolab.glossary import label
 from promolab.metrics import AucComparison, compare_auc
 from promolab.model import ResponseModel
 from promolab.model.inputs import TimeSplit, split_in_time
@@ -23,8 +24,6 @@ from promolab.results import Result, plain
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from matplotlib.axes import Axes
 
     from promolab.explain import Importance
@@ -178,15 +177,13 @@ class Selection(Result):
             return f"Doing without the others {verb} AUC within promotions"
         return "What doing without the others costs cannot be told from nothing"
 
-    def plot(
-        self, ax: Axes | None = None, *, most: int = 15, labels: Mapping[str, str] | None = None
-    ) -> Axes:
+    def plot(self, ax: Axes | None = None, *, most: int = 15) -> Axes:
         """Draw how often each feature was picked, those kept in colour."""
         from promolab import plots
 
         shown = self.frame.head(max(most, len(self.kept)))  # none of those kept is left out
         ax = plots.bars(
-            [(labels or {}).get(f, f) for f in shown["feature"]],
+            [label(f) for f in shown["feature"]],
             shown["frequency"],
             text=[_row_words(row) for row in shown.to_dict("records")],
             colours=[plots.COLOURS[0] if k else plots.MUTED for k in shown["kept"]],

@@ -14,5 +14,6 @@ from .page import present
 from .page import say as say
 from .page import table as table
 from .page import tiles as tiles
+from .page import tried as tried
 
 __all__ = ["present", "show"]

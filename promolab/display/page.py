@@ -32,6 +32,7 @@ __all__ = [
     "say",
     "table",
     "tiles",
+    "tried",
 ]
 
 
@@ -355,6 +356,27 @@ def _with_range(text: str) -> str:
     return escape(figure) + small
 
 
+def tried(call: Callable[..., Any], *given: Any, **options: Any) -> Any:
+    """Return what a call finds, or why it finds nothing, as a page says it.
+
+    Too little history, or a method that has no such thing, is no error on a page. Where a piece of
+    a page stands in for what the call needs, that piece is returned.
+
+    Examples
+    --------
+    >>> from promolab.checks import whole_number
+    >>> tried(whole_number, "folds", 1, 2)
+    Html(text='<p class="absent">Not shown: folds = 1; expected a whole number from 2 on.</p>')
+    """
+    for one in (*given, *options.values()):
+        if isinstance(one, Html):
+            return one
+    try:
+        return call(*given, **options)
+    except InputError as error:
+        return absent(f"Not shown: {str(error).rstrip('.')}.")
+
+
 def picture(drawn: Any, alt: str) -> Html:
     """Return a figure as an image inside the HTML, and close it."""
     from matplotlib import pyplot
@@ -373,6 +395,7 @@ def present(
     *,
     otherwise: str = "",
     drawn: str | Sequence[str] = ("plot", "to_table"),
+    said: bool = True,
 ) -> None:
     """Show a result in a notebook as on a page: its sentences, then its figure or its table.
 
@@ -390,6 +413,9 @@ def present(
     drawn : str or sequence of str
         The method that draws it (``"plot"``, ``"plot_by_type"``) or makes its table
         (``"to_table"``): of several the first that the result has, none where it is empty.
+    said : bool
+        Whether its sentences stand with it. Of a second figure of the same result they stood with
+        the first one, and so did why there is none.
 
     Examples
     --------
@@ -400,7 +426,9 @@ def present(
 
     if isinstance(result, (list, tuple)):
         for one in result:
-            present(one, alt, otherwise=otherwise, drawn=drawn)
+            present(one, alt, otherwise=otherwise, drawn=drawn, said=said)
+    elif not said and (result is None or isinstance(result, Html)):
+        return
     elif result is None or (
         otherwise and (result.empty if isinstance(result, DataFrame) else result == Html(""))
     ):
@@ -412,20 +440,24 @@ def present(
     elif hasattr(type(result), "__bool__") and hasattr(result, "summary") and not result:
         _shown(absent(result.summary()))
     elif hasattr(result, "summary"):
-        _shown(say(result.summary()))
+        if said:
+            _shown(say(result.summary()))
         names = [drawn] if isinstance(drawn, str) else drawn
         name = next((name for name in names if hasattr(result, name)), None)
         if name is not None:
-            _draw(getattr(result, name), alt or getattr(result, "ALT", "") or result.summary())
+            _draw(
+                getattr(result, name), alt or getattr(result, "ALT", "") or result.summary(), said
+            )
     else:
         show(result, alt=alt)
 
 
-def _draw(method: Callable[[], Any], alt: str) -> None:
+def _draw(method: Callable[[], Any], alt: str, said: bool) -> None:
     try:
         found = method()
     except InputError as error:
-        _shown(say(f"No figure: {error}"))
+        if said:
+            _shown(say(f"No figure: {error}"))
         return
     if isinstance(found, (str, Html)):
         _shown(say(found) if isinstance(found, str) else found)

@@ -1,19 +1,18 @@
-from .dependence import Dependence, partial_dependence
-from .epochs import LearningByEpoch, learning_by_epoch
-from .explanation import Explanation, explain_row
-from .importance import Importance, permutation_importance
-from .rules import TreeRules, tree_rules
-from .rules import plot_coefficients as plot_coefficients
+from .coefficients import weights_or_rules
+from .dependence import main_dependences, partial_dependence
+from .epochs import learning_by_epoch
+from .explanation import Explanation as Explanation
+from .explanation import explain_row
+from .importance import Importance as Importance
+from .importance import permutation_importance
+from .rules import tree_rules
 
 __all__ = [
-    "Dependence",
-    "Explanation",
-    "Importance",
-    "LearningByEpoch",
-    "TreeRules",
     "explain_row",
     "learning_by_epoch",
+    "main_dependences",
     "partial_dependence",
     "permutation_importance",
     "tree_rules",
+    "weights_or_rules",
 ]

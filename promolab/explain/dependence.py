@@ -13,6 +13,7 @@ from promolab.checks import whole_number
 from promolab.errors import InputError
 from promolab.explain.explanation import written
 from promolab.explain.importance import terms
+from promolab.glossary import label
 from promolab.metrics import cluster_sums
 from promolab.model import BLOCK, logits_of, model_features
 from promolab.model.inputs import as_numbers, as_texts, check_beside, check_present, is_numeric
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
+    from promolab.explain.importance import Importance
     from promolab.model import ResponseModel
 
-__all__ = ["Dependence", "partial_dependence"]
+__all__ = ["Dependence", "main_dependences", "partial_dependence"]
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,10 @@ class Dependence(Result):
 
     def summary(self) -> str:
         """Say what the chance is at both ends."""
-        return f"{self._finding(self.feature)} (average over {plural(self.n, 'contact')})."
+        return f"{self._finding()} (average over {plural(self.n, 'contact')})."
 
-    def _finding(self, name: str) -> str:
+    def _finding(self) -> str:
+        name = label(self.feature)
         ends = [self.frame.iloc[k] for k in (self.low, self.high)]
         low, high = (written(row["value"]) for row in ends)
         chances = [percent(row["probability"], row["ci_low"], row["ci_high"]) for row in ends]
@@ -97,11 +100,11 @@ class Dependence(Result):
             f"to {high}"
         )
 
-    def plot(self, ax: Axes | None = None, *, label: str | None = None, most: int = 15) -> Axes:
+    def plot(self, ax: Axes | None = None, *, most: int = 15) -> Axes:
         """Draw the curve with its band and the deciles of the data, or a row per level."""
         from promolab import plots
 
-        name = label or self.feature
+        name = label(self.feature)
         known = self.frame[self.frame["value"].notna()]
         missing = self.frame[self.frame["value"].isna()]
         what = (
@@ -145,7 +148,7 @@ class Dependence(Result):
         words = {"xlabel": name} if self.numeric else {"xlabel": f"P({self.outcome})"}
         return plots.finish(
             ax,
-            title=self._finding(name),
+            title=self._finding(),
             subtitle=what,
             ylabel=f"P({self.outcome})" if self.numeric else "",
             percent_x=not self.numeric,
@@ -166,6 +169,7 @@ def partial_dependence(
     grid: int | Sequence[Any] = 20,
     *,
     outcome: str | None = None,
+    called: str = "",
     seed: int = 0,
     level: float = 0.95,
 ) -> Dependence:
@@ -191,6 +195,8 @@ def partial_dependence(
         frequent levels. Missing is added where X has missing values.
     outcome : str, optional
         Which outcome of a model with several.
+    called : str
+        What the outcome is called; by default its name.
     seed : int
         Of the draw of rows.
     level : float
@@ -261,11 +267,37 @@ def partial_dependence(
         averages.difference(low, high),
         low,
         high,
-        outcome or model.outcomes_[0],
+        called or outcome or model.outcomes_[0],
         len(rows),
         averages.units,
         level,
     )
+
+
+def main_dependences(
+    model: ResponseModel,
+    X: pd.DataFrame,
+    importance: Importance,
+    cluster: ArrayLike | None = None,
+    *,
+    most: int = 2,
+    **options: Any,
+) -> list[Dependence]:
+    """Return how the predicted chance moves with each of the features that matter most.
+
+    Parameters
+    ----------
+    model, X, cluster
+        As of `partial_dependence`.
+    importance : Importance
+        What matters: `permutation_importance` or `promolab.compare.importance_out_of_time`.
+    most : int
+        How many features.
+    **options
+        Of `partial_dependence`.
+    """
+    features = importance.frame["feature"].head(most)
+    return [partial_dependence(model, X, str(f), cluster, **options) for f in features]
 
 
 class _Averages:

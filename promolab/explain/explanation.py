@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.glossary import label
 from promolab.model import logits_of, shapley_parts
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
-from promolab.wording import number, percent, plural
+from promolab.wording import answer_to, number, percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from matplotlib.axes import Axes
 
     from promolab.model import ResponseModel
@@ -37,8 +36,8 @@ class Explanation(Result):
         Log odds before any feature, and the row's.
     probability, base_probability : float
         The same as probabilities.
-    who, outcome : str
-        What to call the row, and what is predicted.
+    who, verb : str
+        What to call the row, and what it may do.
     against : str
         What ``base`` stands for.
     """
@@ -49,8 +48,10 @@ class Explanation(Result):
     probability: float
     base_probability: float
     who: str
-    outcome: str
+    verb: str
     against: str
+
+    ALT = "What each feature adds to the score."
 
     def to_frame(self) -> pd.DataFrame:
         """Return `frame`."""
@@ -66,16 +67,12 @@ class Explanation(Result):
 
     def summary(self) -> str:
         """Say the chance, what it is compared with, and what makes most of the difference."""
-        top = self.frame.head(2)
-        named = " and ".join(
-            f"{row['feature']} ({row['contribution']:+.2f})".replace("-", "−")
-            for row in top.to_dict("records")
-        )
-        return (
-            f"{self.who}: P({self.outcome}) {percent(self.probability)} against "
-            f"{percent(self.base_probability)} for {self.against}; most of it by {named} on the "
-            "log odds."
-        )
+        most = " and ".join(self.frame["feature"].head(2))
+        return f"{self._finding()}. Most of the difference comes from {most}."
+
+    def _finding(self) -> str:
+        chance, usual = (percent(p, decimals=1) for p in (self.probability, self.base_probability))
+        return f"{self.who} has a chance of {chance} to {self.verb}, {self.against} of {usual}"
 
     def plot(self, ax: Axes | None = None, *, most: int = 10) -> Axes:
         """Draw the contributions, the smaller ones as one bar."""
@@ -104,8 +101,7 @@ class Explanation(Result):
         lines = "" if exact else "; lines: error of the calculation, 95 %"
         return plots.finish(
             ax,
-            title=f"{self.who}: P({self.outcome}) is {percent(self.probability)}, against "
-            f"{percent(self.base_probability)} for {self.against}",
+            title=self._finding(),
             subtitle=f"what each feature adds to the log odds, {number(self.base, decimals=2)} at "
             f"the start, {number(self.logit, decimals=2)} at the end{lines}",
             xlabel="added to the log odds",
@@ -118,7 +114,6 @@ def explain_row(
     background: pd.DataFrame | None = None,
     *,
     who: str = "This customer",
-    labels: Mapping[str, str] | None = None,
     outcome: str | None = None,
     permutations: int = 256,
     seed: int = 0,
@@ -135,10 +130,9 @@ def explain_row(
         Rows to compare with; needed by all kinds but a logistic one.
     who : str
         What to call the row: a pseudonym, wherever the figure is shared.
-    labels : mapping of str to str, optional
-        What to call each feature.
     outcome : str, optional
-        Which outcome, where the model has several.
+        Which outcome, where the model has several; by default what customers do about promotions
+        of the row's kind.
     permutations, seed : int
         As in `shapley_parts`.
 
@@ -167,7 +161,7 @@ def explain_row(
     names = [str(c) for c in parts.columns]
     table = pd.DataFrame(
         {
-            "feature": [(labels or {}).get(c, c) for c in names],
+            "feature": [label(c) for c in names],
             "value": [written(row[c].iloc[0]) for c in names],
             "contribution": values,
             "ci_low": values - half,
@@ -183,7 +177,7 @@ def explain_row(
         float(expit(logit)),
         float(expit(base)),
         who,
-        outcome or model.outcomes_[0],
+        outcome or answer_to(row.get("promotion_kind", "mixed")).verb,
         "the average contact"
         if background is None
         else f"the average of {plural(len(background), 'other')}",

@@ -11,6 +11,7 @@ import pandas as pd
 
 from promolab.checks import choice, whole_number
 from promolab.errors import InputError
+from promolab.glossary import label
 from promolab.metrics import (
     cluster_sums,
     placements,
@@ -28,7 +29,7 @@ from promolab.model.inputs import (
 )
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
-from promolab.wording import count, number, percent, plural
+from promolab.wording import capital, count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -221,6 +222,8 @@ class Importance(Result):
         }
         return {**super().to_dict(), "moment": plain(self.moment), "features": each}
 
+    ALT = "Loss of AUC when each feature is shuffled."
+
     @property
     def when(self) -> str:
         """What it was measured on, in words."""
@@ -244,19 +247,16 @@ class Importance(Result):
         verb = "falls" if self.metric.startswith("auc") else "rises"
         whole = number(self.whole.value, self.whole.ci_low, self.whole.ci_high)
         return (
-            f"{top['feature']} matters most: shuffled, the {self.words} of {whole} {verb} by "
-            f"{fall}. {self._sure()} "
-            f"(on {self.when})."
+            f"{capital(label(top['feature']))} matters most: shuffled, the {self.words} of {whole} "
+            f"{verb} by {fall}. {self._sure()} (on {self.when})."
         )
 
-    def plot(
-        self, ax: Axes | None = None, *, most: int = 15, labels: Mapping[str, str] | None = None
-    ) -> Axes:
+    def plot(self, ax: Axes | None = None, *, most: int = 15) -> Axes:
         """Draw the most important features with their intervals."""
         from promolab import plots
 
         shown = self.frame.head(most)
-        names = [(labels or {}).get(f, f) for f in shown["feature"]]
+        names = [label(f) for f in shown["feature"]]
         ends = shown["importance"], shown["ci_low"], shown["ci_high"]
         between = shown["shuffled"].str.startswith("between")
         marked = [f"{n} *" if b else n for n, b in zip(names, between, strict=True)]

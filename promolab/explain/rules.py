@@ -11,11 +11,12 @@ import numpy as np
 
 from promolab import plots
 from promolab.errors import InputError, nearest
+from promolab.glossary import label
 from promolab.model import ResponseModel
 from promolab.model.inputs import OTHERS
 from promolab.plots import text_width, wrapped
 from promolab.results import Result, plain
-from promolab.wording import capital, count, percent, plural
+from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from promolab.model.inputs import NativeColumn
     from promolab.model.learners import Tree
 
-__all__ = ["TreeNode", "TreeRules", "plot_coefficients", "tree_rules"]
+__all__ = ["TreeNode", "TreeRules", "tree_rules"]
 
 
 STEP = 2.0  # inches from one question to the next
@@ -160,74 +161,6 @@ def _rates(ax: Axes, rules: TreeRules, words: list[str], left: float) -> None:
     )
 
 
-def plot_coefficients(
-    model: ResponseModel,
-    labels: dict[str, str] | None = None,
-    most: int = 12,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the largest weights with their intervals.
-
-    Parameters
-    ----------
-    model : ResponseModel
-        Fitted.
-    labels : dict of str to str, optional
-        What to call each feature.
-    most : int
-        How many weights to draw.
-    ax : Axes, optional
-        Where to draw.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> X = pd.DataFrame({"orders": range(40)})
-    >>> model = ResponseModel().fit(X, [0, 1] * 10 + [1] * 20)
-    >>> plot_coefficients(model).get_xlabel()
-    'change of the log odds per standard deviation'
-    """
-    from promolab import plots
-
-    table = model.coefficients()
-    table["name"] = [
-        _named(f, s, labels or {}) for f, s in zip(table["feature"], table["source"], strict=True)
-    ]
-    table = _gaps_together(table).head(most)
-    names = table["name"].tolist()
-    ax = plots.intervals(
-        names, table["weight"], table["ci_low"], table["ci_high"], reference=0.0, ax=ax
-    )
-    return plots.finish(
-        ax,
-        title=f"{capital(names[0])} weighs most",
-        subtitle=f"the {len(table)} largest weights, 95 % intervals, pulled towards 0; "
-        f"{plural(model.n_, 'contact')}",
-        xlabel="change of the log odds per standard deviation",
-    )
-
-
-def _gaps_together(table: pd.DataFrame) -> pd.DataFrame:
-    """Make one row of the features whose values are missing in the same rows.
-
-    Their indicators are one column, over which the penalty spreads the weight evenly.
-    """
-    gap = table["feature"] == table["source"] + " = missing"
-    group = table["weight"].where(gap)
-    size = group.groupby(group).transform("size")
-    several = size > 1
-    name = table["name"].mask(several, size.map("not known: {:.0f} features, each".format))
-    return table.assign(name=name)[~several | ~group.duplicated()]
-
-
-def _named(feature: str, source: str, labels: dict[str, str]) -> str:
-    name = labels.get(source, source)
-    # The indicator of a gap: a weight for those of whom the figure is not known.
-    if feature == f"{source} = missing":
-        return f"{name}: not known"
-    return feature.replace(source, name, 1)
-
-
 @dataclasses.dataclass(frozen=True)
 class TreeNode:
     """A question of a tree, or one of its ends.
@@ -320,6 +253,8 @@ class TreeRules(Result):
     def _share(self, end: pd.Series) -> str:
         return percent(end["rate"], end["ci_low"], end["ci_high"])
 
+    ALT = "The questions of the tree and what they tell."
+
     def text(self) -> str:
         """Return the tree as indented lines.
 
@@ -402,7 +337,6 @@ def _listed(levels: list[str], most: int) -> str:
 
 def tree_rules(
     model: ResponseModel,
-    labels: dict[str, str] | None = None,
     *,
     outcome: str | None = None,
     level: float = 0.95,
@@ -413,8 +347,6 @@ def tree_rules(
     ----------
     model : ResponseModel
         Of kind ``tree``, fitted.
-    labels : dict of str to str, optional
-        What to call each feature.
     outcome : str, optional
         Which, where there are several; the first by default.
     level : float
@@ -434,13 +366,13 @@ def tree_rules(
     tree = model.learners_[0 if outcome is None else names.index(outcome)]
     if not isinstance(tree, Tree):
         raise InputError(f"a {model.kind} model has no rules to read; fit ResponseModel('tree')")
-    return _rules_of(tree, labels or {}, level)
+    return _rules_of(tree, level)
 
 
-def _rules_of(tree: Tree, labels: dict[str, str], level: float) -> TreeRules:
+def _rules_of(tree: Tree, level: float) -> TreeRules:
     from promolab.stats import wilson
 
-    walked = list(_walk(tree, labels))
+    walked = list(_walk(tree))
     below = _sums_below(tree)
     places = [place for place, *_ in walked]
     n, hits = below[places, 0], below[places, 1]
@@ -464,18 +396,18 @@ def _rules_of(tree: Tree, labels: dict[str, str], level: float) -> TreeRules:
     return TreeRules(nodes, round(tree.rows), tree.responses / tree.rows, level)
 
 
-def _walk(tree: Tree, labels: dict[str, str]) -> Iterator[tuple[int, int, int, str, str]]:
+def _walk(tree: Tree) -> Iterator[tuple[int, int, int, str, str]]:
     """Yield place, parent's place, depth, answer and rule of each node, parents first."""
     inner, columns = tree.estimator.tree_, tree.encoder.used
     waiting: list[tuple[int, int, int, str, dict[str, _Range]]] = [(0, -1, 0, "", {})]
     while waiting:
         place, parent, depth, answer, known = waiting.pop()
-        said = [known[name].said(labels.get(name, name)) for name in known]
+        said = [known[name].said(label(name)) for name in known]
         yield place, parent, depth, answer, " and ".join(said) or "anything"
         if inner.children_left[place] < 0:
             continue
         column = columns[inner.feature[place]]
-        name = labels.get(column.name, column.name)
+        name = label(column.name)
         cut, left_gap = float(inner.threshold[place]), bool(inner.missing_go_to_left[place])
         # Pushed in reverse, so that the lower side comes first.
         for child, below in (

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from promolab.display import Html, table
 from promolab.errors import InputError, nearest
+from promolab.glossary import label
 from promolab.model.inputs.encoding import ColumnCode, Encoder
 from promolab.model.inputs.native import NativeColumn, NativeEncoder
 from promolab.results import Result
@@ -75,6 +77,37 @@ class Preparation(Result):
         rows = [dataclasses.astuple(column) for column in self.columns]
         return pd.DataFrame(rows, columns=names)
 
+    def to_table(self) -> Html:
+        """Return what becomes of the columns that are not simply used as numbers.
+
+        First what is left out, then categories, then what is missing most.
+        """
+        frame = self.to_frame()
+        frame["column"] = frame["column"].map(label)
+        plain = (frame["used"] == "yes") & ~(frame["missing"] > 0) & (frame["what"] != "category")
+        order = ["used", "what", "missing", "column"]
+        rows = frame[~plain].sort_values(order, ascending=[True, True, False, True], kind="stable")
+        # A heading without anything under it is left out.
+        rows["unseen_becomes"] = rows["unseen_becomes"].where(rows["unseen_becomes"] != "")
+        return table(
+            rows,
+            {
+                "column": "column",
+                "what": "what it is",
+                "used": "used",
+                "missing": "without a value",
+                "missing_becomes": "which becomes",
+                "unseen_becomes": "a level never seen becomes",
+            },
+            {
+                "missing": lambda share: "–" if share != share else percent(share, decimals=0),
+                "unseen_becomes": lambda words: words if isinstance(words, str) else "",
+            },
+            caption="Columns with missing values, categories, and those left out; all others are "
+            "numbers. An indicator is a column of its own: 1 where the value was missing.",
+            most=12,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the rows as plain values."""
         return {"kind": self.kind, "columns": [dataclasses.asdict(c) for c in self.columns]}
@@ -89,20 +122,21 @@ class Preparation(Result):
             f"{'is' if len(self.columns) - len(left) == 1 else 'are'} used"
         ]
         if left:
-            some = [f"{c.column} ({c.used.removeprefix('no: ')})" for c in left]
+            some = [f"{label(c.column)} ({c.used.removeprefix('no: ')})" for c in left]
             said[0] += f", {_some(some)} not"
         if gaps:
-            most = max(gaps, key=lambda c: (c.missing, c.column))
+            most = max(gaps, key=lambda c: (c.missing, label(c.column)))
             said.append(
                 f"{plural(len(gaps), 'column has', 'columns have')} missing values, "
-                f"{most.column} most ({percent(most.missing)}; a gap there: {most.missing_becomes})"
+                f"{label(most.column)} most ({percent(most.missing)}; a gap there: "
+                f"{most.missing_becomes})"
             )
         if texts:
             said.append(
                 f"{plural(len(texts), 'category', 'categories')} with "
                 f"{plural(sum(c.levels for c in texts), 'level')}"
             )
-        odd = [c.column for c in self.columns if c.used.startswith("yes, but")]
+        odd = [label(c.column) for c in self.columns if c.used.startswith("yes, but")]
         if odd:
             said.append(f"{_some(odd)} may be an id: look whether it should be a feature")
         return ". ".join(said) + "."

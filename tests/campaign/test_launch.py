@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.launch import launch_week
+from promolab.campaign.outlook.launch import Launch, launch_week
 from promolab.errors import InputError
+from promolab.model import ResponseModel
 from promolab.weeks import Week
+from promolab.wording import answer_to
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +111,28 @@ def test_few_past_promotions_give_no_interval_and_say_so(shop):
     assert outlook.promotions < 3 and outlook.rows["ci_low"].isna().all()
     assert outlook.interval_note().startswith("No intervals: ")
     assert "nan" not in outlook.summary().lower()
+
+
+def test_the_meaning_is_in_the_words_of_the_promotions_kind() -> None:
+    launch: Any = SimpleNamespace(words=answer_to("recommendation"), model=object())
+    assert "likely to buy, not whom a promotion changes" in Launch.meaning(launch)
+    nothing: Any = SimpleNamespace(model=None, why="No response model yet: too few.")
+    assert Launch.meaning(nothing) == nothing.why
+
+
+def test_a_customer_is_explained_in_plain_words() -> None:
+    orders = [i % 7 for i in range(60)]
+    rows = pd.DataFrame({"customer_id": range(60), "orders": orders, "promotion_kind": "coupon"})
+    model = ResponseModel().fit(rows[["orders"]], [int(i > 4) for i in orders])
+    chances = rows[["customer_id"]].assign(p_redeemed=model.probability(rows))
+    pairs = rows.assign(label_complete=True)
+    launch: Any = SimpleNamespace(model=model, scores=chances, candidates=rows, pairs=pairs)
+    found = Launch.explain(launch, called=lambda ids: ["C-1"])
+    chance = f"Customer C-1 has a chance of {100 * chances.p_redeemed.max():.1f} % to redeem"
+    assert found.summary().startswith(chance)
+    assert Launch.explain(launch, 3).who == "Customer 3"
+    with pytest.raises(InputError, match="customer 99 is not ranked"):
+        Launch.explain(launch, 99)
+    with pytest.raises(InputError, match="Nobody is ranked"):
+        launch.model = None
+        Launch.explain(launch)

@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from matplotlib.axes import Axes
 from promolab.compare.backtest import Backtest, pair_features, response_ratios, run_backtest
 from promolab.errors import InputError
 from promolab.model.response import ResponseModel
+from promolab.wording import answer_to
 
 WEEK = pd.Timedelta(weeks=1)
 START = pd.Timestamp("2017-01-02")
@@ -281,3 +284,30 @@ def test_one_promotion_that_cannot_be_learned_for_is_skipped_not_fatal(pairs: pd
     most = 10**9
     with pytest.raises(InputError, match="no promotion could be learned for: too few rows"):
         run_backtest(pairs, model=Choosy)
+
+
+def alarm(auc: float, positives: int, pooled: float, **words: Any) -> str:
+    rows = pd.DataFrame({"promotion_id": [1], "auc": [auc], "positives": [positives]})
+    found: Any = SimpleNamespace(by_promotion=rows, pooled=SimpleNamespace(auc=pooled))
+    return Backtest.leakage_alarm(found, **words)
+
+
+@pytest.mark.parametrize(
+    ("auc", "positives", "pooled", "alarmed"),
+    [
+        (0.95, 100, 0.8, True),
+        (0.95, 99, 0.8, False),
+        (0.80, 500, 0.91, True),
+        (0.90, 500, 0.90, False),
+    ],
+)
+def test_too_good_an_auc_raises_the_alarm(
+    auc: float, positives: int, pooled: float, alarmed: bool
+) -> None:
+    assert alarm(auc, positives, pooled).startswith("Alarm") is alarmed
+
+
+def test_words_of_the_alarm_are_those_of_the_promotions_kind() -> None:
+    assert "100 redeemers" in alarm(0.8, 500, 0.8)
+    words = answer_to(["coupon", "full_reduction"])
+    assert "100 responders" in alarm(0.8, 500, 0.8, words=words)

@@ -8,8 +8,7 @@ import pytest
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from promolab.compare.backtest import run_backtest
-from promolab.compare.leaderboard import compare_models
-from promolab.compare.leaderboard_result import Leaderboard
+from promolab.compare.leaderboard import Leaderboard, compare_models
 from promolab.compare.segment_quality import quality_by_segment
 from promolab.errors import InputError
 from promolab.metrics import auc_within, compare_auc
@@ -222,10 +221,10 @@ def test_calls_that_cannot_be(pairs: pd.DataFrame) -> None:
 
 def test_quality_by_segment(pairs: pd.DataFrame, board: Leaderboard) -> None:
     segments = pd.Series(np.where(np.arange(140) % 2, "odd", "even"), index=np.arange(140))
-    found = board.by_segment(segments)
+    rows = board.rows.assign(p=board.scores["logistic"])
+    found = quality_by_segment(rows, segments)
     table = found.frame.set_index("segment")
     assert table.index.tolist() == ["even", "no segment", "odd"]
-    rows = board.rows.assign(p=board.scores["logistic"])
     odd = rows[(rows["customer_id"] < 140) & (rows["customer_id"] % 2 == 1)]
     assert table.loc["odd", "n"] == len(odd)
     assert table.loc["odd", "auc"] == pytest.approx(roc_auc_score(odd["y"], odd["p"]))
@@ -237,15 +236,13 @@ def test_quality_by_segment(pairs: pd.DataFrame, board: Leaderboard) -> None:
     twice = rows.assign(p=np.where(rows["customer_id"] % 2 == 1, rows["p"] / 3, rows["p"]))
     wrong = quality_by_segment(twice, segments)
     assert "odd" in set(wrong.apart["segment"]) and "odd: " in wrong.summary()
-    assert wrong.plot(by="ratio").get_xscale() == "log"
+    assert wrong.plot_ratio().get_xscale() == "log"
     assert found.plot().get_xlabel() == "AUC"
     assert found.to_dict()["odd"]["ratio"]["n"] == len(odd)
     with pytest.raises(InputError, match="none of the predicted customers"):
-        board.by_segment(pd.Series({-1: "a"}))
+        quality_by_segment(rows, pd.Series({-1: "a"}))
     with pytest.raises(InputError, match="name a customer twice"):
-        board.by_segment(pd.Series(["a", "b"], index=[1, 1]))
-    with pytest.raises(InputError, match="there is no model 'tree'"):
-        board.by_segment(segments, "tree")
+        quality_by_segment(rows, pd.Series(["a", "b"], index=[1, 1]))
 
 
 def test_words_and_figures(board: Leaderboard) -> None:
@@ -269,7 +266,7 @@ def test_words_and_figures(board: Leaderboard) -> None:
     at_ninety = replace(board, level=0.9).plot_roc().get_legend().get_title().get_text()
     assert at_ninety.startswith("AUC [90 %]")
     assert len(board.plot_reliability()) == 3
-    with pytest.raises(InputError, match="there is no measure 'lift'"):
+    with pytest.raises(InputError, match="metric = 'lift' is unknown"):
         board.recommend("lift")
 
 

@@ -87,8 +87,8 @@ def test_words_and_figures() -> None:
     )
     assert "from 1,234 to 45,678" in spent.summary()
     assert found.to_dict()["curve"][-1]["value"] is None
-    ax = found.plot(label="orders so far")
-    assert ax.get_xlabel() == "orders so far" and len(ax.get_xticks(minor=True)) > 3
+    ax = found.plot()
+    assert ax.get_xlabel() == "orders" and len(ax.get_xticks(minor=True)) > 3
     assert "missing (12 %)" in ax.texts[-1].get_text().replace("\n", " ")
     city = partial_dependence(model, X, "city", customer)
     assert [t.get_text() for t in city.plot().get_yticklabels()][-1] == "b"

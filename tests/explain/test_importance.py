@@ -51,7 +51,7 @@ def test_what_matters_is_found_and_what_does_not_is_not() -> None:
     assert table.loc["noise", "ci_low"] < 0 < table.loc["noise", "ci_high"]
     assert table.loc["length", "shuffled"] == "between promotions"
     assert (table.drop("length")["shuffled"] == "within promotions").all()
-    assert "strong matters most" in found.summary()
+    assert "Strong matters most" in found.summary()
     assert found.plot().get_xlabel().startswith("fall of the AUC")
     assert set(found.to_dict()["features"]) == set(FEATURES)
     again = importance_out_of_time(pairs, columns=FEATURES)

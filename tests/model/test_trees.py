@@ -157,14 +157,14 @@ def test_constant_and_repeated_columns_are_dropped() -> None:
 
 def test_a_tree_reads_as_its_rows_say() -> None:
     X, y = data()
-    rules = tree_rules(fitted("tree", depth=3), {"orders": "orders so far"})
+    rules = tree_rules(fitted("tree", depth=3))
     table = rules.to_frame()
     assert table["n"].sum() == 1500 and table["responses"].sum() == y.sum()
     assert table["rate"].is_monotonic_decreasing
     assert ((table["ci_low"] < table["rate"]) & (table["rate"] < table["ci_high"])).all()
     # The rule in words, applied by hand, finds the rows that the tree counts.
     best = table.iloc[0]
-    assert best["rule"] == "city is a or d and orders so far ≥ 5 and share > 0.981 (or missing)"
+    assert best["rule"] == "city is a or d and orders ≥ 5 and share > 0.981 (or missing)"
     rows = X["city"].isin(["a", "d"]) & (X["orders"] >= 5) & ~(X["share"] <= 0.981)
     assert best["n"] == rows.sum() and best["responses"] == y[rows].sum()
     assert rules.text().splitlines()[0] == f"all: {100 * y.mean():.0f} % of 1,500"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from promolab.campaign.outlook.coverage import OutlookCoverage, roll_outlook
 from promolab.campaign.outlook.expected import (
+    PREDICTION_LEVEL,
     ListOutlook,
     expected_words,
     kinds_of,
@@ -24,7 +27,10 @@ from promolab.features import build_candidates, build_pairs
 from promolab.model import ResponseModel
 from promolab.model.inputs import unseen_expected
 from promolab.results import Result
-from promolab.wording import Answer, answer_to, percent, plural
+from promolab.wording import Answer, answer_to, number, percent, plural
+
+if TYPE_CHECKING:
+    from promolab.explain import Explanation
 
 __all__ = [
     "DEFAULT_L2",
@@ -103,6 +109,77 @@ class Launch(Result):
             f"{percent(float(supports.get('new_customer', 0.0)), decimals=0)} of the scores are of "
             "customers who were never contacted before: nothing tested holds for them."
         )
+
+    def expectations(self) -> list[str]:
+        """Say for each promotion that starts how many a list of the usual size will bring."""
+        return [f"Promotion {each.promotion_id}: {each.summary()}" for each in self.outlooks]
+
+    def explain(
+        self, customer: Any = None, called: Callable[[list[Any]], Sequence[Any]] = list
+    ) -> Explanation:
+        """Return what makes one customer's chance differ from the average one.
+
+        Parameters
+        ----------
+        customer : object, optional
+            The customer's id; by default the likeliest of all.
+        called : callable
+            Makes names of ids: `RunFolder.pseudonym`, wherever the figure is shared.
+
+        Raises
+        ------
+        InputError
+            Nobody is ranked, or not this customer.
+        """
+        from promolab.explain import explain_row
+
+        if self.model is None or self.scores.empty:
+            raise InputError("Nobody is ranked this week, so there is no score to explain")
+        ranked = self.scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
+        mine = ranked if customer is None else ranked[ranked["customer_id"] == customer]
+        if mine.empty:
+            raise InputError(f"customer {customer!r} is not ranked; take one of scores.customer_id")
+        row = self.candidates.loc[mine.index[:1]]
+        who = f"Customer {called(row['customer_id'].tolist())[0]}"
+        # Against some of those whom past promotions contacted; the logistic one needs none.
+        done = self.pairs[self.pairs["label_complete"]]
+        past = done.sample(min(200, len(done)), random_state=0)
+        return explain_row(
+            self.model, row, None if self.model.kind == "logistic" else past, who=who
+        )
+
+    def meaning(self) -> str:
+        """Say what the list says and what it does not."""
+        if self.model is None:
+            return self.why
+        verb = self.words.verb
+        what = "a coupon" if verb == "redeem" else "a promotion"
+        return (
+            f"The list says who is likely to {verb}, not whom {what} changes: many of the "
+            "likeliest would have bought anyway. The ranking is tested on customers of the kind "
+            "that were contacted before; for those who never were, it is a guess. Expect whole "
+            "promotions to miss the forecast by more than chance alone would do: the interval says "
+            "by how much they did before."
+        )
+
+    def how_sure(self) -> str:
+        """Say what share of responders the top of a list holds, how far promotions missed."""
+        if self.backtest.lift is None:
+            return self.backtest.summary()
+        text = self.backtest.lift.at(0.4).summary()
+        ratios = self.backtest.past_ratios
+        rows = self.promotions.to_dict("records")
+        for type_ in dict.fromkeys(type_of(row) for row in rows) or [""]:
+            e = ratios.predict(0.0, type_, PREDICTION_LEVEL)
+            if not isfinite(e.ci_low):
+                continue
+            times = number(e.value, e.ci_low, e.ci_high, decimals=2)
+            text += (
+                f" A forecast of a whole promotion{f' ({type_})' if type_ else ''} is the sum of "
+                f"its chances times {times}: the correction by {ratios.k} past ones, weighted by "
+                f"size and type ({percent(PREDICTION_LEVEL, decimals=0)} for a new one)."
+            )
+        return text
 
 
 def launch_week(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from promolab.checks import whole_number
+from promolab.compare import check_methods
 from promolab.engines import scratch
 from promolab.errors import InputError, StepError
 from promolab.folder import (
@@ -37,7 +38,6 @@ from promolab.folder import (
     write_json,
 )
 from promolab.loop import plan_record, released_plans, state_of
-from promolab.report.pages.response_choice import check_methods
 from promolab.report.running.call import Call, Request, checked_call, located
 from promolab.report.running.execute import Kernels, execute, kernels
 from promolab.report.running.failures import UNCHANGED, full_disk_said

@@ -1,4 +1,4 @@
-"""Which response model a week uses, and what page 04 says about it."""
+"""Which features and which method a week uses, and why."""
 
 from dataclasses import replace
 
@@ -8,9 +8,10 @@ import pytest
 
 from promolab.campaign.outlook.launch import past_pairs
 from promolab.compare.backtest import pair_features
+from promolab.compare.choice import check_methods, choose_features, choose_method, listed
+from promolab.compare.segment_quality import quality_by_segment
 from promolab.errors import InputError
-from promolab.report.pages import response_views
-from promolab.report.pages.response_choice import check_methods, choose_model, listed, recorded
+from promolab.segmentation import rfm_names
 from promolab.sources import load_shop
 from promolab.weeks import Week
 
@@ -32,7 +33,7 @@ def test_methods_are_listed_from_the_simplest_on() -> None:
         ({"models": "logistic, boostng"}, "did you mean 'boosting'"),
         ({"model": "recomended"}, "did you mean 'recommended'"),
         ({"l2": -1.0}, "l2"),
-        ({"search_trials": -1}, "expected 0 or more trials"),
+        ({"search_trials": -1}, "expected a whole number from 0 on"),
         ({"features": "few"}, "features"),
     ],
 )
@@ -43,38 +44,37 @@ def test_what_no_model_can_have_is_refused_before_anything_runs(parameters, sent
 
 
 def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
-    choice = choose_model(pairs, "recommended", "logistic, tree", l2=100.0)
+    choice = choose_method(pairs, "recommended", "logistic, tree", l2=100.0)
     assert choice.board is not None
     assert choice.kind == choice.board.recommended
     assert choice.make().kind == choice.kind
     assert "which the comparison recommends" in choice.why
-    kept = recorded(choice)
+    kept = choice.to_dict()
     assert kept["model"] == choice.kind and set(kept["methods"]["models"]) == {"logistic", "tree"}
-    shown = response_views.leaderboard(choice).text
+    shown = choice.board.to_table().text
     for name in ("logistic", "tree"):
-        value = choice.board.frame.set_index("model").loc[name, "auc"]
+        value = choice.board.to_frame().set_index("model").loc[name, "auc"]
         assert f"{value:.2f} [" in shown
     assert "AUC less that of logistic" in shown
-    assert response_views.curves(choice).text.count("<img") == 3
 
 
 def test_without_a_comparison_the_page_says_so(pairs: pd.DataFrame) -> None:
-    choice = choose_model(pairs, "tree", l2=100.0)
+    choice = choose_method(pairs, "tree", l2=100.0)
     assert choice.board is None and choice.kind == "tree"
-    assert "by the method tree, as asked for" in response_views.leaderboard(choice).text
-    assert "no methods were compared" in response_views.curves(choice).text
-    nothing = choose_model(pairs.head(0), "recommended", "logistic, tree", l2=100.0)
+    assert "by the method tree, as asked for" in choice.summary()
+    assert choice.no_board == "No methods were compared."
+    nothing = choose_method(pairs.head(0), "recommended", "logistic, tree", l2=100.0)
     assert nothing.board is None and nothing.kind == "logistic"
     assert "could not be compared" in nothing.why
     assert "recommends" not in nothing.why
-    alone = choose_model(pairs, "recommended", features="chosen")
+    alone = choose_method(pairs, "recommended", features="chosen")
     assert alone.kind == "logistic" and "nothing was compared" in alone.why
 
 
 def test_a_shop_without_contacts_has_nothing_to_compare() -> None:
-    choice = choose_model(pd.DataFrame({"redeemed": [], "label_complete": []}), models="logistic")
-    assert "no past contacts" in response_views.leaderboard(choice).text
-    assert "nothing to search" in response_views.searched(choice).text
+    choice = choose_method(pd.DataFrame({"redeemed": [], "label_complete": []}), models="logistic")
+    assert "no past contacts" in choice.no_board
+    assert "nothing to search" in choice.no_search
 
 
 def test_what_is_too_little_to_draw_is_said(pairs: pd.DataFrame, small_shop) -> None:
@@ -84,37 +84,31 @@ def test_what_is_too_little_to_draw_is_said(pairs: pd.DataFrame, small_shop) -> 
     starts_at, until = week.start(shop.zone), week.end(shop.zone)
     launch = launch_week(shop, starts_at, until, pairs=pairs, columns=["orders", "recency_days"])
     few = launch.backtest.rows.groupby("y").head(9)
-    thin = replace(launch, backtest=replace(launch.backtest, rows=few))
-    assert "too few to draw" in response_views.segment_quality(thin).text
-    shown = response_views.preparation(launch).text
+    segments = pairs[["customer_id", "promotion_id"]].assign(segment=rfm_names(pairs))
+    with pytest.raises(InputError, match="too few to draw"):
+        quality_by_segment(replace(launch.backtest, rows=few), segments).plot()
+    assert launch.model is not None
+    found = launch.model.preparation()
+    shown = found.summary() + found.to_table().text
     assert "_" not in shown and "days since the last order" in shown
 
 
 def test_a_search_sets_the_options(pairs: pd.DataFrame) -> None:
     pytest.importorskip("optuna")
-    choice = choose_model(pairs, "tree", trials=2, l2=100.0, seed=1)
+    choice = choose_method(pairs, "tree", trials=2, l2=100.0, seed=1)
     assert choice.search is not None and len(choice.search.frame) == 2
     assert set(choice.search.best) <= set(choice.options)
-    assert "2 trials of tree" in response_views.searched(choice).text
+    assert "2 trials of tree" in choice.search.summary()
     # A penalty that was asked for is not searched away, and a search that cannot be is no secret.
-    asked = choose_model(pairs, "logistic", features="chosen", l2=77.0, trials=1)
+    asked = choose_method(pairs, "logistic", features="chosen", l2=77.0, trials=1)
     assert asked.options["l2"] == 77.0 and dict(asked.search.fixed) == {"l2": 77.0}
-    failed = choose_model(pairs.assign(label_complete=False), "tree", features="chosen", trials=1)
+    failed = choose_method(pairs.assign(label_complete=False), "tree", features="chosen", trials=1)
     assert failed.search is None
-    assert "could be searched for" in response_views.searched(failed).text
-
-
-def test_segments_are_those_before_the_promotion(pairs: pd.DataFrame) -> None:
-    names = response_views._names_before(pairs)
-    assert len(names) == len(pairs) and names["segment"].notna().all()
-    bought = pairs["orders"].fillna(0).to_numpy() > 0
-    assert (names["segment"][~bought] == "No purchases yet").all()
-    assert np.count_nonzero(names["segment"] == "Champions") > 0
+    assert "could be searched for" in failed.no_search
 
 
 def test_features_are_chosen_by_what_they_would_have_done(pairs: pd.DataFrame) -> None:
     from promolab.features import response_features
-    from promolab.report.pages.feature_choice import choose_features
 
     few = response_features(pairs)
     given = choose_features(pairs)
@@ -136,7 +130,7 @@ def test_the_launch_uses_the_features_chosen(small_shop, pairs: pd.DataFrame) ->
     from promolab.campaign.outlook.launch import launch_week
 
     shop, week = load_shop(small_shop), Week.parse("2017-W44")
-    choice = choose_model(pairs, "tree", features="chosen")
+    choice = choose_method(pairs, "tree", features="chosen")
     launch = launch_week(
         shop,
         week.start(shop.zone),
