@@ -70,7 +70,7 @@ def test_errors_become_exit_codes_and_sentences(asked, capsys, error, code, sent
 
 def test_every_command_leaves_through_its_context_managers_when_it_is_ended(monkeypatch):
     seen: list[object] = []
-    told = "promolab.report.running.releases.release_week"
+    told = "promolab.loop.release_week"
     monkeypatch.setattr(told, lambda *_, **__: seen.append(signal.getsignal(signal.SIGTERM)))
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:

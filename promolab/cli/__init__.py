@@ -15,11 +15,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from promolab import __version__
-from promolab.cli.lifecycle import add_lifecycle
-from promolab.cli.score import add_score
-from promolab.cli.shared import DONE, FAILED, INTERRUPTED, WRONG, add_run_options, end, run_options
+from promolab.cli.weeks import DONE, FAILED, INTERRUPTED, WRONG, add_weeks
 from promolab.errors import InputError, MissingExtraError, PromolabError
 
 __all__ = ["main"]
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     2
     """
     options = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, _end)
     try:
         return int(options.run(options))
     except (InputError, MissingExtraError) as error:
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("promolab: interrupted; nothing half done is left", file=sys.stderr)
         return INTERRUPTED
-    except SystemExit as ended:  # by `end`, on its way out through the context managers
+    except SystemExit as ended:  # by `_end`, on its way out through the context managers
         print("promolab: ended by SIGTERM; nothing half done is left", file=sys.stderr)
         return int(str(ended.code))
     except BrokenPipeError:  # whoever read our output has gone
@@ -64,6 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         kind = type(error).__name__
         hint = "" if options.verbose else " (--verbose shows where)"
         return _say(RuntimeError(f"unexpected {kind}: {error}{hint}"), FAILED, options.verbose)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    # Leave through the context managers: the kernel ends and the staging folder goes.
+    raise SystemExit(128 + number)
 
 
 def _say(error: Exception, code: int, verbose: bool) -> int:
@@ -90,15 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    report = commands.add_parser(
-        "report",
-        parents=[common],
-        help="make the campaign report of a week",
-        description="Make the campaign report of a week; the last line printed is its path.",
-    )
-    report.add_argument("--week", help="ISO week such as 2017-W44 (default: the shop's own)")
-    add_run_options(report)
-    report.set_defaults(run=_report)
+    add_weeks(commands, common)
 
     data = commands.add_parser(
         "data",
@@ -124,8 +121,21 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--write", action="store_true", help="write it as the source's shop.toml")
     init.set_defaults(run=_init)
 
-    add_lifecycle(commands, common)
-    add_score(commands, common)
+    score = commands.add_parser(
+        "score",
+        parents=[common],
+        help="score a csv or parquet file with a saved response model",
+        description="Score a csv, Excel or parquet file of any size with a model that .save wrote "
+        "or that lies in a report's folder. Every row of the file gets one row in the output: its "
+        "ids, and the chance of each outcome.",
+    )
+    score.add_argument("model", metavar="MODEL", help="a saved model, such as model.safetensors")
+    score.add_argument("data", metavar="DATA", help="rows with the model's features, and ids")
+    score.add_argument("--out", metavar="FILE", required=True, help="a .parquet or .csv file")
+    score.add_argument(
+        "--batch", type=int, default=100_000, metavar="ROWS", help="rows at a time (%(default)s)"
+    )
+    score.set_defaults(run=_score)
 
     lab = commands.add_parser(
         "lab",
@@ -136,14 +146,6 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("arguments", nargs="*", help="handed on to JupyterLab (after --)")
     lab.set_defaults(run=_lab)
     return parser
-
-
-def _report(options: argparse.Namespace) -> int:
-    given = run_options(options)
-    from promolab.report.running import run_report
-
-    print(run_report(week=options.week, **given), flush=True)
-    return DONE
 
 
 def _data(options: argparse.Namespace) -> int:
@@ -179,6 +181,14 @@ def _init(options: argparse.Namespace) -> int:
         print(proposal.text, end="", flush=True)
     for sentence in (*proposal.summary, proposal.next_step(path)):
         print(f"promolab: {sentence}", file=sys.stderr)
+    return DONE
+
+
+def _score(options: argparse.Namespace) -> int:
+    from promolab.scoring import score_file
+
+    done = score_file(options.model, options.data, options.out, batch=options.batch)
+    print(done.summary(), flush=True)
     return DONE
 
 

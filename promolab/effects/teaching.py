@@ -9,7 +9,7 @@ import numpy as np
 
 from promolab.display import Html, table
 from promolab.effects.identification import Withheld, figure
-from promolab.folder import record_of
+from promolab.folder import RunRecord
 from promolab.results import Result
 from promolab.wording import count, percent
 
@@ -97,7 +97,7 @@ def true_types(model: UpliftModel, run: RunFolder) -> TrueTypes | Withheld:
     from promolab.simulated import Truth, World
     from promolab.sources import stated_world
 
-    record = record_of(run.path)
+    record = RunRecord.of(run.path)
     source = "" if record is None else record.source
     average = model.average()
     if source.partition(":")[0] != SIMULATED:

@@ -1,53 +1,21 @@
-from .artifacts import METRICS_LOCK as METRICS_LOCK
 from .artifacts import STEP_VARIABLE as STEP_VARIABLE
-from .artifacts import STEPS_FOLDER as STEPS_FOLDER
-from .artifacts import RunFolder as RunFolder
-from .artifacts import open_run as open_run
+from .artifacts import RunFolder, open_run
 from .choose_week import Weeks as Weeks
 from .choose_week import is_live as is_live
-from .choose_week import weeks_of as weeks_of
-from .lateness import Closed as Closed
-from .lateness import closed_weeks as closed_weeks
-from .lateness import late_rows as late_rows
-from .lateness import late_rows_of as late_rows_of
-from .planned import DROPPED as DROPPED
-from .planned import SENT as SENT
-from .planned import Planned as Planned
-from .planned import check_plan as check_plan
-from .planned import plan_files as plan_files
-from .planned import planned_of as planned_of
-from .planned import settings_of as settings_of
-from .planned import sha256_of as sha256_of
-from .pseudonyms import KEY_FILE as KEY_FILE
+from .files import read_json as read_json
+from .files import sha256_of as sha256_of
+from .files import write_json as write_json
+from .files import write_whole as write_whole
+from .key_renewal import check_codes as check_codes
+from .key_renewal import note_drawn as note_drawn
+from .key_renewal import renew_key as renew_key
+from .key_renewal import weeks_to_draw as weeks_to_draw
 from .pseudonyms import SECRET as SECRET
 from .pseudonyms import SECRET_FILE as SECRET_FILE
 from .pseudonyms import codes as codes
-from .pseudonyms import follows_from_inputs as follows_from_inputs
-from .pseudonyms import new_key as new_key
-from .publication import WAIT as WAIT
-from .publication import good_weeks as good_weeks
-from .publication import locked as locked
-from .publication import point_latest as point_latest
-from .publication import prepare as prepare
-from .publication import publish as publish
-from .publication import read_json as read_json
-from .publication import replace_text as replace_text
-from .publication import staging as staging
-from .publication import sweep as sweep
-from .publication import tidy as tidy
-from .publication import write_json as write_json
-from .publication import write_secret as write_secret
-from .records import FAILED as FAILED
-from .records import check_owner as check_owner
-from .records import failures as failures
-from .records import forget_failure as forget_failure
-from .records import note_failure as note_failure
-from .records import reports_folder as reports_folder
-from .records import week_folder as week_folder
+from .reports_folder import WAIT as WAIT
+from .reports_folder import ReportsFolder
+from .reports_folder import state_of as state_of
 from .run_record import RunRecord as RunRecord
-from .run_record import manifest_of as manifest_of
-from .run_record import record_of as record_of
-from .written import Written as Written
-from .written import what_was_written as what_was_written
 
-__all__: list[str] = []
+__all__ = ["ReportsFolder", "RunFolder", "open_run"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError, StepError, nearest
+from promolab.folder.files import keep_private, read_json, whole, write_json
 from promolab.folder.pseudonyms import codes, key_of
-from promolab.folder.publication import keep_private, read_json, whole, write_json
-from promolab.folder.run_record import RunRecord, mark_in, record_of
+from promolab.folder.run_record import RunRecord, mark_in
 from promolab.results import plain
 from promolab.weeks import Week
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
+    from promolab.folder.reports_folder import ReportsFolder
     from promolab.folder.written import Written
 
-__all__ = ["RunFolder", "open_run", "read_json", "write_json"]
+__all__ = ["STEP_VARIABLE", "RunFolder", "open_run"]
 
-STEPS_FOLDER = ".steps"
-METRICS_LOCK = ".metrics.lock"
+_STEPS, _LOCK = ".steps", ".metrics.lock"
 STEP_VARIABLE = "PROMOLAB_STEP"  # run.py tells a kernel which step it is
 _ROW_GROUP = 131_072
 _WRITTEN_BY = {
@@ -110,9 +111,22 @@ class RunFolder:
         return f"RunFolder({str(self.path)!r}, week={str(self.week)!r})"
 
     @property
+    def manifest(self) -> dict[str, Any]:
+        """What ``manifest.json`` says; empty where there is none."""
+        told = read_json(self.path / "manifest.json")
+        return told if isinstance(told, dict) else {}
+
+    @property
+    def reports(self) -> ReportsFolder:
+        """The reports folder that it lies in, staged or not."""
+        from promolab.folder.reports_folder import ReportsFolder
+
+        return ReportsFolder(self.path.resolve().parent)
+
+    @property
     def as_of(self) -> datetime:
         """Nothing at or after it is known to the run: UTC, without a zone."""
-        record = record_of(self.path)
+        record = RunRecord.of(self.path)
         if record is None or record.as_of is None:
             raise InputError(f"{self.path} does not say as of when it is; run 01_data.ipynb first")
         return record.as_of
@@ -130,7 +144,7 @@ class RunFolder:
         InputError
             It says what the folder is of, and what to do.
         """
-        record = record_of(self.path)
+        record = RunRecord.of(self.path)
         if record is None:
             return RunRecord(self.week)
         record.check(self.week, self.path, lead_days)
@@ -196,8 +210,8 @@ class RunFolder:
 
     def _made_again(self, name: str) -> None:
         """Note that a table which another run had left is this run's by now."""
-        with _alone(self.path / METRICS_LOCK):
-            manifest = read_json(self.path / "manifest.json")
+        with _alone(self.path / _LOCK):
+            manifest = self.manifest
             manifest["stale"] = [other for other in manifest["stale"] if other != name]
             write_json(self.path / "manifest.json", manifest)
 
@@ -242,7 +256,7 @@ class RunFolder:
 
     def metrics_of(self, week: Week) -> dict[str, Any] | None:
         """Return another week's metrics from the same reports folder, None where there are none."""
-        return read_json(self.path.resolve().parent / str(week) / "metrics.json")
+        return read_json(self.reports.path / str(week) / "metrics.json")
 
     def record(self, section: str, values: Any) -> None:
         """Merge headline numbers into ``metrics.json``.
@@ -256,7 +270,7 @@ class RunFolder:
             Results' estimates become dicts, nan becomes null.
         """
         self._claimed()
-        with _alone(self.path / METRICS_LOCK):  # another step may record at the same time
+        with _alone(self.path / _LOCK):  # another step may record at the same time
             metrics = self.metrics
             metrics[section] = _merged(metrics.get(section), plain(values))
             write_json(self.path / "metrics.json", metrics)
@@ -312,12 +326,19 @@ class RunFolder:
         keep_private(self.path)
         step = os.environ.get(STEP_VARIABLE)
         if step is not None:  # in JupyterLab there is no manifest to write
-            (self.path / STEPS_FOLDER).mkdir(exist_ok=True)
+            (self.path / _STEPS).mkdir(exist_ok=True)
             note = {"peak_memory_mb": round(peak_memory_mb(), 1)}
-            write_json(self.path / STEPS_FOLDER / f"{step}.json", note)
+            write_json(self.path / _STEPS / f"{step}.json", note)
         metrics = self.metrics
         sections = {name: metrics.get(name) for name in self._sections}
         return what_was_written(self.path, self._files, sections)
+
+    def take_notes(self) -> dict[str, Any]:
+        """Return what each step noted for the manifest as it finished, and clear it away."""
+        notes = {path.stem: read_json(path) for path in (self.path / _STEPS).glob("*.json")}
+        shutil.rmtree(self.path / _STEPS, ignore_errors=True)
+        (self.path / _LOCK).unlink(missing_ok=True)
+        return notes
 
 
 @contextmanager

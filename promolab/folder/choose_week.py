@@ -13,7 +13,7 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["LIVE", "Weeks", "is_live", "weeks_of"]
+__all__ = ["LIVE", "Weeks", "is_live"]
 
 LIVE = timedelta(days=14)
 """A source whose last event is not longer ago is live."""
@@ -38,6 +38,55 @@ class Weeks:
     latest: Week
     default: Week
 
+    @classmethod
+    def of(cls, shop: Shop, now: datetime, lead_days: int = 0) -> Weeks:
+        """Return the weeks that a shop can be reported on.
+
+        A week begins after the first event and not after the last one; data that end on a Sunday
+        allow the Monday after, of which they tell all that can be known then. Of a live source a
+        week may also begin after the last event, if its decision (``lead_days`` before) is not
+        after ``now``: what is missing then is said by `promolab.contract.data_age`.
+
+        Parameters
+        ----------
+        shop : Shop
+            The shop.
+        now : datetime
+            The present, UTC without a zone.
+        lead_days : int
+            Days from the decision to the week's start.
+
+        Returns
+        -------
+        Weeks
+            By default the current week for a live source, else the settings' own, else the last.
+
+        Raises
+        ------
+        DataError
+            If the data cover no week.
+        """
+        first, last = shop.span()
+        live = is_live(shop, now)
+        earliest, inside = Week.containing(first, shop.zone), Week.containing(last, shop.zone)
+        if earliest.start(shop.zone) <= first:
+            earliest = earliest.next()
+        current = Week.containing(now, shop.zone)
+        is_sunday = last.replace(tzinfo=UTC).astimezone(ZoneInfo(shop.zone)).isoweekday() == 7
+        latest = inside.next() if is_sunday else inside
+        if live:
+            latest = max(latest, Week.containing(now + timedelta(days=lead_days), shop.zone))
+        if earliest > latest:
+            raise DataError(
+                f"the data of {shop.settings.name} cover {first:%Y-%m-%d} to {last:%Y-%m-%d}: no "
+                "week begins after the first event and before the last"
+            )
+        stated = shop.settings.default_week
+        default = Week.parse(stated) if stated else max(inside, earliest)
+        if live:
+            default = max(current, earliest)
+        return cls(shop.settings.name, earliest, latest, default)
+
     def chosen(self, asked: Week | None) -> Week:
         """Return the week to report on.
 
@@ -56,55 +105,6 @@ class Weeks:
                 f"{self.earliest} … {self.latest}: choose one of these"
             )
         return week
-
-
-def weeks_of(shop: Shop, now: datetime, lead_days: int = 0) -> Weeks:
-    """Return the weeks that a shop can be reported on.
-
-    A week begins after the first event and not after the last one; data that end on a Sunday allow
-    the Monday after, of which they tell all that can be known then. Of a live source a week may
-    also begin after the last event, if its decision (``lead_days`` before) is not after ``now``:
-    what is missing then is said by `promolab.contract.data_age`.
-
-    Parameters
-    ----------
-    shop : Shop
-        The shop.
-    now : datetime
-        The present, UTC without a zone.
-    lead_days : int
-        Days from the decision to the week's start.
-
-    Returns
-    -------
-    Weeks
-        By default the current week for a live source, else the settings' own, else the last one.
-
-    Raises
-    ------
-    DataError
-        If the data cover no week.
-    """
-    first, last = shop.span()
-    live = is_live(shop, now)
-    earliest, inside = Week.containing(first, shop.zone), Week.containing(last, shop.zone)
-    if earliest.start(shop.zone) <= first:
-        earliest = earliest.next()
-    current = Week.containing(now, shop.zone)
-    is_sunday = last.replace(tzinfo=UTC).astimezone(ZoneInfo(shop.zone)).isoweekday() == 7
-    latest = inside.next() if is_sunday else inside
-    if live:
-        latest = max(latest, Week.containing(now + timedelta(days=lead_days), shop.zone))
-    if earliest > latest:
-        raise DataError(
-            f"the data of {shop.settings.name} cover {first:%Y-%m-%d} to {last:%Y-%m-%d}: no week "
-            "begins after the first event and before the last"
-        )
-    stated = shop.settings.default_week
-    default = Week.parse(stated) if stated else max(inside, earliest)
-    if live:
-        default = max(current, earliest)
-    return Weeks(shop.settings.name, earliest, latest, default)
 
 
 def is_live(shop: Shop, now: datetime) -> bool:

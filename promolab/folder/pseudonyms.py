@@ -17,17 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from promolab.errors import InputError
-from promolab.folder.publication import read_json, write_secret
+from promolab.folder.files import write_secret
 
-__all__ = [
-    "KEY_FILE",
-    "SECRET",
-    "SECRET_FILE",
-    "codes",
-    "follows_from_inputs",
-    "key_of",
-    "new_key",
-]
+__all__ = ["KEY_FILE", "SECRET", "SECRET_FILE", "codes", "key_of", "stated_key"]
 
 KEY_FILE = ".key"
 SECRET = "PROMOLAB_KEY"
@@ -100,75 +92,3 @@ def key_of(folder: Path) -> bytes:
     if not beside.exists() and not own.exists():
         write_secret(own, stated_key() or secrets.token_bytes(32))
     return (beside if beside.exists() else own).read_bytes()
-
-
-def new_key(out: Path, inputs: Mapping[str, str]) -> tuple[bytes, str] | None:
-    """Return the key that a reports folder needs, and why; None where its own cannot be computed.
-
-    Parameters
-    ----------
-    out : Path
-        The reports folder.
-    inputs : mapping of str to str
-        SHA-256 of each input file of the run.
-
-    Returns
-    -------
-    bytes, str
-        Where it has none, or one that follows from the fingerprints of input files, as those of
-        earlier versions did.
-
-    Raises
-    ------
-    InputError
-        If a secret is stated and the folder's key is of another.
-    """
-    path, stated = out / KEY_FILE, stated_key()
-    key = path.read_bytes() if path.exists() else None
-    known = key is not None and follows_from_inputs(key, out, inputs)
-    if key is not None and not known:
-        if stated not in (None, key):
-            raise InputError(
-                f"{path} is not made from the secret that {_stating()} states: the same customer "
-                "would have another code than on the pages before. Unset it, or give the earlier "
-                f"one; to change the key, remove {path}: drafts are then rendered again"
-            )
-        return None
-    made = secrets.token_bytes(32) if stated is None else stated
-    if key is None:
-        return made, f"there was no {KEY_FILE}: pseudonyms have a new key"
-    by = "a random one" if stated is None else f"one made from {_stating()}"
-    return made, (
-        "the key of the pseudonyms could be computed from a manifest, and customers be found by "
-        f"it; it is replaced by {by}"
-    )
-
-
-def follows_from_inputs(key: bytes, out: Path, inputs: Mapping[str, str]) -> bool:
-    """Tell whether a key is what earlier versions made of the fingerprints of input files.
-
-    Parameters
-    ----------
-    key : bytes
-        The key.
-    out : Path
-        The reports folder; the manifests of all its weeks are looked at.
-    inputs : mapping of str to str
-        Fingerprints of the run's own input files.
-    """
-    manifests = [read_json(path) for path in out.glob("*/manifest.json")]
-    stated = [m["inputs"] for m in manifests if isinstance(m, dict) and m.get("inputs")]
-    return any(
-        key == _earlier_key(some)
-        for every in (inputs, *stated)
-        for some in (every, {k: v for k, v in every.items() if not k.startswith("experiment/")})
-    )
-
-
-def _earlier_key(inputs: Mapping[str, str]) -> bytes:
-    lines = ["promolab pseudonym key", *(f"{k} {v}" for k, v in sorted(inputs.items()))]
-    return hashlib.sha256("\n".join(lines).encode()).digest()
-
-
-def _stating() -> str:
-    return SECRET if os.environ.get(SECRET) else SECRET_FILE

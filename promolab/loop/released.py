@@ -11,16 +11,9 @@ import pandas as pd
 
 from promolab.contract import NONE
 from promolab.errors import InputError
-from promolab.folder import (
-    SENT,
-    RunFolder,
-    good_weeks,
-    plan_files,
-    planned_of,
-    read_json,
-    sha256_of,
-)
-from promolab.loop.lifecycle import check_unchanged, moved_windows, state_of
+from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
+from promolab.loop.planned import SENT, Planned, plan_files
+from promolab.loop.states import check_unchanged, moved_windows
 from promolab.weeks import Week
 from promolab.wording import count
 
@@ -45,17 +38,19 @@ class ReleasedPlan:
 
     Parameters
     ----------
-    week : Week
-        Its week.
-    folder : RunFolder
+    run : RunFolder
         The week's folder.
     manifest : mapping
         What its manifest says.
     """
 
-    week: Week
-    folder: RunFolder
+    run: RunFolder
     manifest: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def week(self) -> Week:
+        """Its week."""
+        return self.run.week
 
     @property
     def release(self) -> Mapping[str, Any]:
@@ -74,12 +69,12 @@ class ReleasedPlan:
             are in it with what they were planned for, and ``standing`` is true: so they leave later
             lists by the limit that those contacted leave by, and the two stay comparable.
         """
-        planned = planned_of(self.folder.path)
+        planned = Planned.of(self.run.path)
         table, columns = planned.table, ["customer_id", "promotion_id", "channel"]
         table = table if "channel" in table else table.assign(channel=None)
         standing = table.loc[table["holdout"] == "standing", columns].assign(standing=True)
         if self.manifest.get("sent"):
-            sent = self.folder.read_table("sent")
+            sent = self.run.read_table("sent")
             sent = sent[(sent["rows"] > 0) & sent["customer_id"].notna()]
             sent = sent.loc[sent.index.repeat(sent["rows"])]
             ids = planned.promotions
@@ -97,13 +92,8 @@ class ReleasedPlan:
         return rows.assign(ts=pd.Timestamp(self.release["sends_at"]).as_unit("us"))
 
 
-def released_plans(out: str | Path) -> list[ReleasedPlan]:
+def released_plans(reports: ReportsFolder) -> list[ReleasedPlan]:
     """Return the plans that a reports folder released, in order of time.
-
-    Parameters
-    ----------
-    out : str or Path
-        The reports folder.
 
     Raises
     ------
@@ -111,21 +101,21 @@ def released_plans(out: str | Path) -> list[ReleasedPlan]:
         If a file of one is not what was released, or read back as sent: it names the first. Such a
         plan is neither used nor passed over, for limits and results would silently differ.
     """
-    path, found = Path(out), []
-    for week in good_weeks(path) if path.is_dir() else ():
-        folder = RunFolder(path / str(week), week)
-        manifest = read_json(folder.path / "manifest.json") or {}
+    found = []
+    for week in reports.weeks():
+        run = reports.run(week)
+        manifest = run.manifest
         if state_of(manifest) == "draft":
             continue
         try:
-            check_unchanged(manifest["release"]["files"], plan_files(folder.path), "the release")
+            check_unchanged(manifest["release"]["files"], plan_files(run.path), "the release")
             if manifest.get("sent"):
-                _check_sent(folder.path, manifest["sent"])
+                _check_sent(run.path, manifest["sent"])
         except InputError as error:
             raise InputError(
                 f"the plan that {week} released cannot be relied on: {error}"
             ) from error
-        found.append(ReleasedPlan(week, folder, manifest))
+        found.append(ReleasedPlan(run, manifest))
     return found
 
 
@@ -136,34 +126,29 @@ def _check_sent(folder: Path, sent: Mapping[str, Any]) -> None:
         check_unchanged({SENT: told}, there, "it was read back")
 
 
-def released_contacts(out: str | Path, week: Week, *, standing: bool = False) -> pd.DataFrame:
+def released_contacts(run: RunFolder) -> pd.DataFrame:
     """Return whom the released plans of all other weeks contact, earlier and later ones.
 
     For `promolab.campaign.plan.plan_week`: the shop's exposures may not hold them yet. Of a week
-    whose sending was read back it is those who were sent something.
+    whose sending was read back it is those who were sent something. Those held out for the long
+    run count as if they had been contacted, so that they stay comparable with those who were.
 
     Parameters
     ----------
-    out : str or Path
-        The reports folder.
-    week : Week
-        The week that is planned; its own plan is left out.
-    standing : bool
-        Whether those held out for the long run are counted as if they had been contacted.
+    run : RunFolder
+        The week that is planned, whose own plan is left out; the others lie beside it.
 
     Returns
     -------
     DataFrame
         customer_id, promotion_id, channel, ts (the start of the plan's week, UTC).
     """
-    found = [plan.contacts() for plan in released_plans(out) if plan.week != week]
-    found = [rows for rows in found if len(rows)]
+    found = [plan.contacts() for plan in released_plans(run.reports) if plan.week != run.week]
+    found = [rows.drop(columns="standing") for rows in found if len(rows)]
     if not found:
         nothing: dict[str, Any] = {"customer_id": [], "promotion_id": [], "channel": []}
         return pd.DataFrame(nothing | {"ts": pd.to_datetime([])})
-    rows = pd.concat(found, ignore_index=True)
-    rows = rows if standing else rows[~rows["standing"]]
-    return rows.drop(columns="standing").reset_index(drop=True)
+    return pd.concat(found, ignore_index=True)
 
 
 def with_released_decisions(run: RunFolder, shop: Shop) -> Shop:
@@ -181,7 +166,7 @@ def with_released_decisions(run: RunFolder, shop: Shop) -> Shop:
     """
     import ibis
 
-    frames = [plan.folder.read_table("decisions") for plan in _released_before(run)]
+    frames = [plan.run.read_table("decisions") for plan in _released_before(run)]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return shop
@@ -213,7 +198,7 @@ def carried_out(run: RunFolder, promotions: Iterable[Any]) -> list[str]:
     """
     wanted, said = {str(p) for p in promotions}, []
     for plan in _released_before(run):
-        planned = planned_of(plan.folder.path).table
+        planned = Planned.of(plan.run.path).table
         planned = planned[planned["promotion_id"].astype(str).isin(wanted)]
         if planned.empty:
             continue
@@ -228,17 +213,16 @@ def carried_out(run: RunFolder, promotions: Iterable[Any]) -> list[str]:
 
 
 def _released_before(run: RunFolder) -> list[ReleasedPlan]:
-    plans = released_plans(run.path.resolve().parent)
-    return [plan for plan in plans if plan.week < run.week]
+    return [plan for plan in released_plans(run.reports) if plan.week < run.week]
 
 
-def moved_since_release(out: str | Path, shop: Shop) -> dict[str, tuple[str, ...]]:
+def moved_since_release(run: RunFolder, shop: Shop) -> dict[str, tuple[str, ...]]:
     """Return which promotions of released plans no longer run when the plan says they do.
 
     Parameters
     ----------
-    out : str or Path
-        The reports folder.
+    run : RunFolder
+        A week's folder; the released ones lie beside it.
     shop : Shop
         The shop as it is now.
 
@@ -247,7 +231,9 @@ def moved_since_release(out: str | Path, shop: Shop) -> dict[str, tuple[str, ...
     dict of str to tuple of str
         Sentences by week; weeks of which nothing moved are left out.
     """
-    said = {str(plan.week): moved_windows_of(plan.release, shop) for plan in released_plans(out)}
+    said = {
+        str(plan.week): moved_windows_of(plan.release, shop) for plan in released_plans(run.reports)
+    }
     return {week: sentences for week, sentences in said.items() if sentences}
 
 

@@ -7,6 +7,7 @@ from .pages.campaign_report import (
 )
 from .pages.first_screen import FirstScreen
 from .running.beginning import begin_run
+from .running.many_weeks import backfill as backfill
 from .running.run import run_report
 
 __all__ = [

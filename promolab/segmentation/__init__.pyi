@@ -13,6 +13,7 @@ from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
 from .migration import SegmentTrack as SegmentTrack
 from .migration import segment_migration, segment_track
+from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index
 from .responses import SegmentResponse as SegmentResponse
 from .responses import segment_response

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError
-from promolab.folder import RunFolder, good_weeks, read_json
+from promolab.folder import RunFolder, read_json
 from promolab.results import Result
 from promolab.segmentation.migration import Migration, segment_migration
 from promolab.segmentation.segmenter import Segmenter
@@ -182,8 +182,4 @@ def _folder_of(run: RunFolder, week: Week) -> Path:
 
 def _earlier(run: RunFolder) -> list[Week]:
     """Return the good weeks before the run's, the latest first."""
-    try:
-        weeks = good_weeks(run.path.resolve().parent)
-    except OSError:
-        return []
-    return [week for week in reversed(weeks) if week < run.week]
+    return [week for week in reversed(run.reports.weeks()) if week < run.week]

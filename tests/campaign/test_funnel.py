@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 import numpy as np
+import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promolab.campaign.plan.result import LEFT, STEPS, allot, step_of
+from promolab.campaign.plan.result import LEFT, STEPS, Plan, allot, step_of
 
 
 def one_by_one(p: np.ndarray, eligible: np.ndarray, sizes: np.ndarray) -> list[int]:
@@ -49,3 +53,24 @@ def test_the_first_reason_counts():
     held = np.array(["standing"] * 5 + ["none"])
     codes = step_of(bars, planned, np.zeros(6, bool), held)
     assert [list(STEPS)[code] for code in codes] == [*LEFT, "held_out_standing", "to_contact"]
+
+
+def test_the_funnel_adds_up_from_the_active_to_those_to_contact() -> None:
+    gone = dict.fromkeys(STEPS, 0) | {"no_right": 30, "held_out_promotion": 7, "to_contact": 63}
+    row = {"promotion_id": 18, "channel": "mail", "active": 100, **gone}
+    other = row | {"promotion_id": 7, "no_right": 20, "to_contact": 73}
+    nobody, moment = pd.DataFrame(), datetime(2017, 10, 30)
+    frames = {"steps": nobody, "planned": nobody, "decisions": nobody, "propensities": nobody}
+    plan = Plan(
+        *(moment, moment, 0.1, 0.05, 0, 0),
+        promotions=pd.DataFrame({"promotion_id": [18, 7], "name": ["Coupons 18", "Discount 7"]}),
+        funnel=pd.DataFrame([row]),
+        **frames,
+    )
+    text = plan.to_table().text
+    assert "−–" not in text  # the first and the last step take nobody out
+    assert "−30" in text and ">70<" in text and ">63<" in text and "Coupons 18, by mail" in text
+    both = replace(plan, funnel=pd.DataFrame([row, other]), consent=False).to_table().text
+    assert "Coupons 18 (mail)" in both and ">63<" in both and ">73<" in both
+    assert both.count("<caption>") == 1
+    assert "(not checked)" in both and "(not checked)" not in text

@@ -11,7 +11,7 @@ import pytest
 
 from promolab.contract import Settings, Shop
 from promolab.errors import DataError, InputError, StepError
-from promolab.folder.choose_week import weeks_of
+from promolab.folder import Weeks
 from promolab.weeks import Week
 
 NOW = datetime(2021, 3, 17, 9)  # a Wednesday of W11
@@ -29,7 +29,7 @@ def of_days(days, **settings):
 
 
 def chosen(shop, **options):
-    weeks = weeks_of(shop, NOW, **options)
+    weeks = Weeks.of(shop, NOW, **options)
     return str(weeks.default), str(weeks.latest)
 
 
@@ -76,7 +76,7 @@ def test_one_event_far_ahead_makes_no_source_old_or_live():
 def test_data_that_end_on_a_sunday_allow_the_monday_after(last, zone, latest):
     shop = of_days([pd.Timestamp("2021-01-01"), pd.Timestamp(last)])
     shop = Shop(shop.tables, Settings(zone=zone))
-    weeks = weeks_of(shop, NOW)
+    weeks = Weeks.of(shop, NOW)
     assert str(weeks.latest) == latest
     assert weeks.chosen(Week.parse(latest)) == weeks.latest
     # Where none is asked for, the last week that begins inside the data is meant, as before.
@@ -84,14 +84,14 @@ def test_data_that_end_on_a_sunday_allow_the_monday_after(last, zone, latest):
 
 
 def test_weeks_outside_are_refused():
-    weeks = weeks_of(shop_of("2021-01-01", "2021-03-16"), NOW)
+    weeks = Weeks.of(shop_of("2021-01-01", "2021-03-16"), NOW)
     assert weeks.chosen(Week(2021, 5)) == Week(2021, 5)
     with pytest.raises(InputError, match="2021-W12 begins after the data end"):
         weeks.chosen(Week(2021, 12))
     with pytest.raises(InputError, match="2020-W53 begins before the data do"):
         weeks.chosen(Week(2020, 53))
     with pytest.raises(DataError, match="no week begins after the first event"):
-        weeks_of(shop_of("2021-01-05", "2021-01-06"), NOW)
+        Weeks.of(shop_of("2021-01-05", "2021-01-06"), NOW)
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.folder.artifacts import RunFolder
-from promolab.folder.planned import plan_files
-from promolab.folder.pseudonyms import codes, new_key
-from promolab.report.running.redraw import check_codes, drawn, renew_key
-from promolab.report.running.releases import release_week
+from promolab.folder import ReportsFolder, RunFolder, codes
+from promolab.folder.key_renewal import check_codes, new_key, note_drawn, renew_key
+from promolab.loop import release_week
+from promolab.loop.planned import plan_files
+from promolab.report.running import PAGES
 from promolab.weeks import Week
 from tests.conftest import SECRET
 
@@ -127,7 +127,7 @@ def test_a_folder_with_a_key_of_the_old_recipe_gets_another_and_its_drafts_new_p
     toy, old, capsys
 ):
     with pytest.raises(InputError, match=r"W43 show codes .* traced back.*make them again"):
-        release_week("2017-W43", old, by="ann")
+        release_week("2017-W43", old, by="ann", pages=PAGES)
     page = toy(old, week="2017-W45", parameters={"mood": "plan"})
     said = capsys.readouterr().err
     assert page == old / "2017-W45" / "index.html"
@@ -140,30 +140,33 @@ def test_a_folder_with_a_key_of_the_old_recipe_gets_another_and_its_drafts_new_p
     assert shown_codes(old / "2017-W43") == shown_codes(old / "2017-W45") != set()
     again = json.loads((old / "2017-W43" / "manifest.json").read_text())["parameters"]
     assert (again["seed"], again["depth"]) == (5, 0.25)  # from its own parameters
-    check_codes(old, Week.parse("2017-W43"))
+    check_codes(ReportsFolder(old), Week.parse("2017-W43"))
     # What could not be rendered again is said, and not forgotten.
     assert "no notebook has a parameter 'retired'" in said
     assert f"promolab report --week {WEEK}" in said
     with pytest.raises(InputError, match="traced back"):
-        check_codes(old, Week.parse(WEEK))
-    drawn(old, Week.parse(WEEK))  # as `report` does when it has made the week
-    check_codes(old, Week.parse(WEEK))
+        check_codes(ReportsFolder(old), Week.parse(WEEK))
+    note_drawn(ReportsFolder(old), Week.parse(WEEK))  # as `report` does when it has made the week
+    check_codes(ReportsFolder(old), Week.parse(WEEK))
     assert not (old / ".redraw.json").exists()
-    assert renew_key(old, {"events": "ab12"}) == [] and (old / ".key").read_bytes() == key
+    assert (
+        renew_key(ReportsFolder(old), {"events": "ab12"}) == []
+        and (old / ".key").read_bytes() == key
+    )
 
 
 def test_a_key_that_was_removed_is_made_anew_and_its_drafts_noted(old):
     (old / ".key").unlink()
-    said = renew_key(old, {})
+    said = renew_key(ReportsFolder(old), {})
     assert said[0] == "there was no .key: pseudonyms have a new key" and "2 drafts" in said[1]
 
 
 def test_codes_are_stable_and_distinct(tmp_path):
-    renew_key(folder(tmp_path).path.parent, {"events": "a"})
+    renew_key(folder(tmp_path).reports, {"events": "a"})
     run, later = folder(tmp_path), folder(tmp_path, "2017-W45")
     shown = run.pseudonym(np.arange(100_000))
     assert len(set(shown)) == 100_000 and all(CODE.fullmatch(code) for code in shown[:100])
-    renew_key(tmp_path, {"events": "later data"})  # made once
+    renew_key(ReportsFolder(tmp_path), {"events": "later data"})  # made once
     assert later.pseudonym([5, 3, 5]).tolist() == [shown[5], shown[3], shown[5]]
     assert run.pseudonym(pd.Series([5.0, None]).astype("Int64"))[1] == ""
     assert run.pseudonym(["ü", None]).tolist()[1] == ""
@@ -174,7 +177,7 @@ def test_keys_are_random_whatever_the_input(tmp_path):
     made = set()
     for name, inputs in [("a", {"events": "x"}), ("b", {"events": "x"}), ("c", {}), ("d", {})]:
         (tmp_path / name).mkdir()
-        assert renew_key(tmp_path / name, inputs) == []
+        assert renew_key(ReportsFolder(tmp_path / name), inputs) == []
         made.add((tmp_path / name / ".key").read_bytes())
     assert len(made) == 4 and {len(key) for key in made} == {32}
     assert new_key(tmp_path / "a", {"events": "x"}) is None
@@ -206,9 +209,9 @@ def test_a_stated_secret_gives_equal_codes_in_all_folders(stated, tmp_path):
         "three": {"secret": "another"},
     }.items():
         stated(**how)
-        renew_key(folder(tmp_path / name).path.parent, {"events": "ab12"})
+        renew_key(folder(tmp_path / name).reports, {"events": "ab12"})
         stated()  # a folder keeps its key where none is stated
-        assert renew_key(tmp_path / name, {"events": "ab12"}) == []
+        assert renew_key(ReportsFolder(tmp_path / name), {"events": "ab12"}) == []
         shown.append(folder(tmp_path / name).pseudonym([1, 2]).tolist())
     assert shown[0] == shown[1] and not {*shown[0]} & {*shown[2]}
 
@@ -221,16 +224,16 @@ def test_the_secret_is_written_nowhere(published):
 
 def test_another_secret_than_the_folders_is_refused(toy, stated, tmp_path):
     stated("a long and stated secret")
-    renew_key(tmp_path, {})
+    renew_key(ReportsFolder(tmp_path), {})
     stated("a long and stated secret with a slip")
     with pytest.raises(InputError, match=r"\.key is not made from .* PROMOLAB_KEY states.*remove"):
         toy(tmp_path)
     stated("x", "y")
     with pytest.raises(InputError, match="both state the secret"):
-        renew_key(tmp_path, {})
+        renew_key(ReportsFolder(tmp_path), {})
     stated(file=tmp_path / "none")
     with pytest.raises(InputError, match=r"PROMOLAB_KEY_FILE = .*none cannot be read"):
-        renew_key(tmp_path, {})
+        renew_key(ReportsFolder(tmp_path), {})
 
 
 def test_files_with_ids_are_closed_to_others(planned, tmp_path, monkeypatch):

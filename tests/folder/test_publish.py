@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import pytest
 
 from promolab.errors import InputError, StepError
-from promolab.folder import publication as publish
-from promolab.folder.artifacts import write_json
+from promolab.folder import ReportsFolder, reports_folder, write_json
+from promolab.folder.files import exchange
 from promolab.weeks import Week
 
 WEEK = Week(2017, 44)
@@ -27,15 +27,15 @@ def make_week(folder, text="new", status="good"):
 @pytest.fixture(params=["exchange", "fallback"])
 def swap(request, monkeypatch):
     if request.param == "fallback":
-        monkeypatch.setattr(publish, "exchange", lambda one, other: False)
+        monkeypatch.setattr(reports_folder, "exchange", lambda one, other: False)
 
 
 def test_a_new_week_appears_and_an_earlier_one_is_replaced(swap, tmp_path):
     target = tmp_path / str(WEEK)
     for text in ("first", "second", "third"):
-        with publish.staging(tmp_path, WEEK) as staged:
+        with ReportsFolder(tmp_path).staging(WEEK) as staged:
             (staged / "index.html").write_text(text)
-            publish.publish(staged, target)
+            ReportsFolder(tmp_path).publish(staged, WEEK)
         assert (target / "index.html").read_text() == text
         assert [p.name for p in tmp_path.iterdir()] == [str(WEEK)]
     assert target.stat().st_mode & 0o777 == 0o777 & ~_umask()
@@ -49,14 +49,14 @@ def _umask():
 
 def test_exchange_swaps_or_says_that_it_cannot(tmp_path):
     one, other = make_week(tmp_path / "a", "one"), make_week(tmp_path / "b", "other")
-    if publish.exchange(one, other):
+    if exchange(one, other):
         assert (one / "index.html").read_text() == "other"
-    assert publish.exchange(one, tmp_path / "missing") is False
+    assert exchange(one, tmp_path / "missing") is False
 
 
 def test_a_fallback_cut_short_between_the_renames_is_undone(monkeypatch, tmp_path):
     target = make_week(tmp_path / str(WEEK), "earlier")
-    monkeypatch.setattr(publish, "exchange", lambda one, other: False)
+    monkeypatch.setattr(reports_folder, "exchange", lambda one, other: False)
     rename, calls = os.rename, []
 
     def rename_once(one, other):
@@ -65,12 +65,12 @@ def test_a_fallback_cut_short_between_the_renames_is_undone(monkeypatch, tmp_pat
         calls.append(one)
         rename(one, other)
 
-    with pytest.raises(KeyboardInterrupt), publish.staging(tmp_path, WEEK) as staged:
+    with pytest.raises(KeyboardInterrupt), ReportsFolder(tmp_path).staging(WEEK) as staged:
         monkeypatch.setattr(os, "rename", rename_once)
-        publish.publish(staged, target)
+        ReportsFolder(tmp_path).publish(staged, WEEK)
     monkeypatch.setattr(os, "rename", rename)
     assert not target.exists()
-    publish.tidy(tmp_path)
+    ReportsFolder(tmp_path).tidy()
     assert (target / "index.html").read_text() == "earlier"
     assert [p.name for p in tmp_path.iterdir()] == [str(WEEK)]
 
@@ -81,23 +81,23 @@ def test_what_dead_runs_left_goes(tmp_path):
     make_week(tmp_path / ".staging-2017-W44-abc", "half")
     (tmp_path / ".part-x").write_text("half")
     (tmp_path / ".source.json.part").write_text("half")
-    publish.tidy(tmp_path)
+    ReportsFolder(tmp_path).tidy()
     assert [p.name for p in tmp_path.iterdir()] == ["2017-W44"]
     assert (tmp_path / "2017-W44" / "index.html").read_text() == "good"
 
 
 def test_latest_is_the_newest_good_week_by_time(tmp_path):
-    publish.point_latest(tmp_path)
+    ReportsFolder(tmp_path).point_latest()
     assert not (tmp_path / "latest").exists()
     for name in ("2017-W44", "2016-W52", "2017-W09"):
         make_week(tmp_path / name)
-        publish.point_latest(tmp_path)
+        ReportsFolder(tmp_path).point_latest()
         assert os.readlink(tmp_path / "latest") == "2017-W44" or name != "2017-W44"
     make_week(tmp_path / "2017-W45", status="draft")
     make_week(tmp_path / "2017-W99")
     (tmp_path / "2017-W50").mkdir()
-    publish.point_latest(tmp_path)
-    assert publish.good_weeks(tmp_path) == [Week(2016, 52), Week(2017, 9), WEEK]
+    ReportsFolder(tmp_path).point_latest()
+    assert ReportsFolder(tmp_path).weeks() == [Week(2016, 52), Week(2017, 9), WEEK]
     assert (tmp_path / "latest" / "index.html").read_text() == "new"
     assert not list(tmp_path.glob(".part-*"))
 
@@ -105,16 +105,16 @@ def test_latest_is_the_newest_good_week_by_time(tmp_path):
 def test_a_folder_called_latest_is_not_ours(tmp_path):
     make_week(tmp_path / "2017-W44")
     (tmp_path / "latest").mkdir()
-    publish.point_latest(tmp_path)
+    ReportsFolder(tmp_path).point_latest()
     assert not (tmp_path / "latest").is_symlink()
 
 
 def test_two_runs_do_not_write_at_once(tmp_path):
-    with publish.locked(tmp_path):
+    with ReportsFolder(tmp_path).locked():
         holder = rf"another run .*process {os.getpid()}, since 20"
-        with pytest.raises(StepError, match=holder), publish.locked(tmp_path, wait=0.2):
+        with pytest.raises(StepError, match=holder), ReportsFolder(tmp_path).locked(wait=0.2):
             pass
-    with publish.locked(tmp_path, wait=0):
+    with ReportsFolder(tmp_path).locked(wait=0):
         pass
 
 
@@ -123,10 +123,10 @@ def test_a_run_says_once_whom_it_waits_for_and_goes_on(tmp_path):
 
     said = []
     with ExitStack() as first:
-        first.enter_context(publish.locked(tmp_path, WEEK))
+        first.enter_context(ReportsFolder(tmp_path).locked(WEEK))
         leaves = Timer(0.4, first.close)
         leaves.start()
-        with publish.locked(tmp_path, wait=20, say=said.append):
+        with ReportsFolder(tmp_path).locked(wait=20, say=said.append):
             assert len(said) == 1
         leaves.join()
     assert said[0].endswith("UTC, week 2017-W44); waiting until it is done")
@@ -134,23 +134,23 @@ def test_a_run_says_once_whom_it_waits_for_and_goes_on(tmp_path):
 
 def test_the_lock_of_a_killed_run_is_free(tmp_path):
     code = (
-        "import os, sys; from pathlib import Path; from promolab.folder.publication import locked\n"
-        f"with locked(Path({str(tmp_path)!r})): os.kill(os.getpid(), 9)"
+        "import os, sys; from promolab.folder import ReportsFolder\n"
+        f"with ReportsFolder({str(tmp_path)!r}).locked(): os.kill(os.getpid(), 9)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     subprocess.run([sys.executable, "-c", code], env=environment)
     assert "process" in (tmp_path / ".lock").read_text()
-    with publish.locked(tmp_path, wait=0):
+    with ReportsFolder(tmp_path).locked(wait=0):
         pass
 
 
 def test_what_a_killed_run_left_is_swept_unless_a_run_is_at_it(tmp_path):
     left = tmp_path / ".staging-2017-W44-abc"
     make_week(left, "half")
-    with publish.locked(tmp_path):
-        publish.sweep(tmp_path)
+    with ReportsFolder(tmp_path).locked():
+        ReportsFolder(tmp_path).sweep()
         assert left.exists()
-    publish.sweep(tmp_path)
+    ReportsFolder(tmp_path).sweep()
     assert not left.exists() and (tmp_path / ".lock").exists()
 
 
@@ -160,9 +160,9 @@ def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fa
     temporary.mkdir()
     environment = os.environ | {"TMPDIR": str(temporary)}
     killed = (
-        "import os; from pathlib import Path; from promolab.folder import publication as publish\n"
+        "import os; from promolab.folder import ReportsFolder\n"
         "from promolab.report.running.execute import kernels; from promolab.weeks import Week\n"
-        f"with publish.staging(Path({str(out)!r}), Week(2017, 44)), kernels():\n"
+        f"with ReportsFolder({str(out)!r}).staging(Week(2017, 44)), kernels():\n"
         "    os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", killed], env=environment).returncode == -9
@@ -177,7 +177,7 @@ def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fa
 
 
 def test_staging_goes_whatever_happens(tmp_path):
-    with pytest.raises(KeyboardInterrupt), publish.staging(tmp_path, WEEK) as staged:
+    with pytest.raises(KeyboardInterrupt), ReportsFolder(tmp_path).staging(WEEK) as staged:
         (staged / "tables").mkdir()
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
@@ -186,4 +186,4 @@ def test_staging_goes_whatever_happens(tmp_path):
 def test_a_week_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "2017-W44").write_text("mine")
     with pytest.raises(InputError, match="is a file; the week's report goes there"):
-        publish.prepare(tmp_path, WEEK)
+        ReportsFolder.prepared(tmp_path, WEEK)

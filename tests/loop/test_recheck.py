@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from promolab import cli
 from promolab.campaign.plan.result import STEPS
 from promolab.errors import InputError
-from promolab.folder.planned import plan_files
-from promolab.loop import rechecking
-from promolab.report.running.releases import reconcile_week, release_week
+from promolab.loop import drafts, releases
+from promolab.loop.planned import plan_files
+from promolab.report.running import PAGES
 from tests.report.made_weeks import DAY, MadeShop
 
+release_week = functools.partial(releases.release_week, pages=PAGES)
+reconcile_week = functools.partial(releases.reconcile_week, pages=PAGES)
 PLAN = {"list_size": 20, "holdout": 0.2, "standing_holdout": 0.1}
 
 
@@ -33,7 +35,7 @@ def cut():
 @pytest.fixture(scope="module", autouse=True)
 def _cleaned_once():
     """Clean equal tables once for each moment: most tests change plans and limits alone."""
-    known, clean = {}, rechecking._cleaned
+    known, clean = {}, drafts._cleaned
 
     def cleaned(whole, planned, *moments):
         files = sorted(item for item in whole.fingerprints.items() if "toml" not in item[0])
@@ -45,7 +47,7 @@ def _cleaned_once():
         return replace(shop, settings=whole.settings), quarantined
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rechecking, "_cleaned", cleaned)
+        patch.setattr(drafts, "_cleaned", cleaned)
         yield
 
 

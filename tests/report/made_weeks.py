@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from promolab.campaign.outlook import weigh_plan
+from promolab.campaign.plan import plan_week, quarantined_customers
 from promolab.cleaning import clean, known_by
-from promolab.folder.artifacts import RunFolder, open_run, read_json, write_json
-from promolab.loop.rechecking import plan_record
+from promolab.folder import RunFolder, open_run, read_json, write_json
+from promolab.loop import plan_record, released_contacts
 from promolab.metrics.pooling import past_ratios
-from promolab.report.pages.planning import make_plan
 from promolab.sources import load_shop, save_shop
 from promolab.weeks import Week
 
@@ -143,11 +144,20 @@ class MadeShop:
         run.write_table("features", ids.assign(amount_28d=1.0), by="customer_id")
         ratios = past_ratios([18, 40, 21], [20.0, 30.0, 25.0])
         run.record("response", {"past_ratios": ratios.to_dict()})
-        made = make_plan(run, shop, as_of, lead_days=lead_days, **options)
-        made.write()
+        plan = plan_week(
+            shop,
+            scores,
+            as_of,
+            sorted(set(scores["promotion_id"]), key=str),
+            lead_days=lead_days,
+            planned=released_contacts(run),
+            quarantined=quarantined_customers(shop, run.read_table("quarantine")),
+            **options,
+        )
+        weigh_plan(run, shop, plan).write()
         told = {"source": str(self.source), "week": str(week), "lead_days": lead_days}
         manifest = {"parameters": told, "status": "good", "state": "draft", "shop": "Corner shop"}
-        manifest |= {"inputs": whole.fingerprints, "plan": plan_record(run.path, week, self.out)}
+        manifest |= {"inputs": whole.fingerprints, "plan": plan_record(run)}
         (run.path / "index.html").write_text("<p>the week</p>")
         write_json(run.path / "manifest.json", manifest)
         return run

@@ -17,7 +17,7 @@ from promolab.campaign.readout.running import Running, RunningPromotion
 from promolab.campaign.readout.verdict import PaysFrom, judge
 from promolab.contract import Settings, Shop
 from promolab.effects.differences import Difference, not_identified
-from promolab.folder.artifacts import RunFolder, write_json
+from promolab.folder import RunFolder, write_json
 from promolab.metrics.pooling import past_ratios
 from promolab.report.pages.campaign_report import coming
 from promolab.results import Estimate

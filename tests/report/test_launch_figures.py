@@ -11,9 +11,7 @@ import pytest
 from promolab.campaign.outlook.coverage import OutlookCoverage
 from promolab.campaign.outlook.economics import LaunchEconomics
 from promolab.campaign.outlook.promotion_economics import PromotionEconomics
-from promolab.campaign.plan.result import STEPS
 from promolab.contract.operations import StatedRate as Rate
-from promolab.report.pages.plan_views import funnel_table, funnels_table
 from promolab.results import Estimate
 
 NAN = float("nan")
@@ -82,18 +80,6 @@ def test_the_table_says_what_each_figure_rests_on_and_is_escaped() -> None:
     assert "should receive" not in text
     dark = replace(ROW, visible=NAN, anyway_list=Estimate(NAN, NAN, NAN, 0))
     assert "nan" not in dark.to_table().text.lower()
-
-
-def test_the_funnel_adds_up_from_the_active_to_those_to_contact() -> None:
-    gone = dict.fromkeys(STEPS, 0) | {"no_right": 30, "held_out_promotion": 7, "to_contact": 63}
-    row = {"promotion_id": 18, "name": "Coupons 18", "channel": "mail", "active": 100, **gone}
-    text = funnel_table(row).text
-    assert "−–" not in text  # the first and the last step take nobody out
-    assert "−30" in text and ">70<" in text and ">63<" in text and "Coupons 18, by mail" in text
-    other = row | {"name": "Discount 7", "no_right": 20, "to_contact": 73}
-    both = funnels_table([row, other]).text
-    assert "Coupons 18 (mail)" in both and ">63<" in both and ">73<" in both
-    assert both.count("<caption>") == 1
 
 
 @pytest.fixture

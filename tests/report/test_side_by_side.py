@@ -350,9 +350,16 @@ _USES = {
         (re.compile(r"save_shop\(\w+, Path\(folder\) / \"(shop)\""), "{}/events.parquet"),
         (re.compile(r"run\.record\(\s*\"(\w+)\""), "metrics.json/{}"),
         (re.compile(r"(?<!load_shop\()Path\(folder\) / \"([\w.]+\.\w+)\""), "{}"),
-        (re.compile(r"write_send\(plan, run\.path / (SEND)"), "send/*"),
+        (re.compile(r"write_send\(plan, (send)"), "send/*"),
         (re.compile(r"self\.run\.path / (MODEL_FILE)"), "segments_model.json"),
     ],
+}
+
+
+# Where results of a notebook read and write the run folder themselves.
+_READ_AND_WRITE = {
+    "03_segments": ("report.pages.segments_model",),
+    "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
 }
 
 
@@ -362,8 +369,8 @@ def test_the_tables_of_the_notebooks_are_true(made):
         assert made.needs == EVERYTHING
         return
     code = "\n".join(c.source for c in made.notebook.cells if c.cell_type == "code")
-    for name in re.findall(r"from promolab\.report\.(planning|segments_model) import", code):
-        code += inspect.getsource(importlib.import_module(f"promolab.report.{name}"))
+    for name in _READ_AND_WRITE.get(made.stem, ()):
+        code += inspect.getsource(importlib.import_module(f"promolab.{name}"))
     for way, uses in _USES.items():
         used = {form.format(name) for rule, form in uses for name in rule.findall(code)}
         stated = getattr(made.needs, way)

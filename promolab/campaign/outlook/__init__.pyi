@@ -9,6 +9,8 @@ from .launch import launch_week, past_pairs
 from .promotion_economics import PromotionEconomics as PromotionEconomics
 from .sizes import ListSteps as ListSteps
 from .sizes import list_steps
+from .week_plan import WeekPlan as WeekPlan
+from .week_plan import weigh_plan
 
 __all__ = [
     "LaunchEconomics",
@@ -17,4 +19,5 @@ __all__ = [
     "past_forecasts",
     "past_pairs",
     "weigh_launch",
+    "weigh_plan",
 ]

@@ -2,14 +2,13 @@ from .eligibility import Eligibility as Eligibility
 from .eligibility import offers_of as offers_of
 from .eligibility import share_of as share_of
 from .eligibility import whole_of as whole_of
-from .planning import STEP as STEP
-from .planning import plan_week as plan_week
+from .planning import plan_week
 from .result import STEPS as STEPS
-from .result import Plan as Plan
-from .rights import quarantined_customers as quarantined_customers
+from .result import Plan
+from .rights import quarantined_customers
 from .rights import same_channel as same_channel
 from .send import file_names as file_names
 from .send import restored as restored
-from .send import write_send as write_send
+from .send import write_send
 
-__all__: list[str] = []
+__all__ = ["Plan", "plan_week", "quarantined_customers", "write_send"]

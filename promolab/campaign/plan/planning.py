@@ -20,13 +20,13 @@ from promolab.campaign.plan.eligibility import (
     share_of,
     whole_of,
 )
-from promolab.campaign.plan.result import LEFT, STEPS, Plan, allot, count_steps, step_of
+from promolab.campaign.plan.result import LEFT, STEP, Plan, allot, count_steps, step_of
 from promolab.contract import NONE, ContactRules, read_operations
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["STEP", "plan_week"]
+__all__ = ["plan_week"]
 
 _SEND = "send"
 _HELD = "hold out"
@@ -170,6 +170,7 @@ def plan_week(
         propensities=chances,
         notes=(*notes, *able.unchecked, *able.notes),
         unchecked=tuple(able.unchecked),
+        consent=shop.has("contact_rights"),
     )
 
 
@@ -284,10 +285,6 @@ def _steps(
             "step": pd.Categorical.from_codes(codes, dtype=STEP),
         }
     )
-
-
-STEP = pd.CategoricalDtype(list(STEPS), ordered=True)
-"""What the steps of a plan are, in their order."""
 
 
 def _no_steps(customers: pd.Index) -> pd.DataFrame:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.contract import NONE
+from promolab.campaign.plan.eligibility import offers_of
+from promolab.contract import NONE, read_operations
+from promolab.display import Html, join, table
 from promolab.errors import InputError
 from promolab.results import Result, plain
 from promolab.wording import count, percent, plural
@@ -19,7 +21,10 @@ from promolab.wording import count, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["LEFT", "STEPS", "Plan", "allot", "count_steps", "step_of"]
+    from promolab.contract import Shop
+    from promolab.folder import RunFolder
+
+__all__ = ["LEFT", "STEP", "STEPS", "Plan", "allot", "count_steps", "step_of"]
 
 
 STEPS: Mapping[str, str] = MappingProxyType(
@@ -38,7 +43,11 @@ STEPS: Mapping[str, str] = MappingProxyType(
 
 LEFT = ("no_right", "status", "over_limit", "excluded")
 """Steps at which a customer is not eligible."""
+STEP = pd.CategoricalDtype(list(STEPS), ordered=True)
+"""What the steps of a plan are, in their order."""
 _CODE = {step: code for code, step in enumerate(STEPS)}
+_SIDE_BY_SIDE = 7  # promotions; of more, each has a table of its own
+_SETTINGS = ("holdout", "standing_holdout", "seed", "standing_seed")
 
 
 def allot(probability: np.ndarray, eligible: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -180,6 +189,8 @@ class Plan(Result):
         Sentences on what was not checked, or counted.
     unchecked : tuple of str
         Those of them on what was not checked: to be read before anything is sent.
+    consent : bool
+        Whether the shop says who may be contacted.
     """
 
     as_of: datetime
@@ -196,6 +207,7 @@ class Plan(Result):
     propensities: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    consent: bool = True
 
     @property
     def to_contact(self) -> pd.DataFrame:
@@ -207,6 +219,45 @@ class Plan(Result):
         """The rows of ``planned`` that are held out."""
         return self.planned[self.planned["holdout"] != "none"].reset_index(drop=True)
 
+    @classmethod
+    def read(cls, run: RunFolder, shop: Shop) -> Plan:
+        """Read the plan that a run wrote (`write`).
+
+        Parameters
+        ----------
+        run : RunFolder
+            With the plan's tables.
+        shop : Shop
+            The cleaned shop that it was made from.
+        """
+        told, funnel = run.metrics["plan"], run.read_table("funnel")
+        decisions = run.read_table("decisions")
+        offers = offers_of(shop, funnel, read_operations(shop.settings).contact, [])
+        return cls(
+            as_of=decisions["ts"].iloc[0].to_pydatetime(),
+            sends_at=run.week.start(shop.zone),
+            **{name: told[name] for name in _SETTINGS},
+            promotions=offers.drop(columns="messages").assign(list_size=0),
+            funnel=funnel,
+            steps=run.read_table("steps").astype({"step": STEP}),
+            planned=run.read_table("planned"),
+            decisions=decisions,
+            propensities=run.read_table("decision_propensities"),
+            notes=tuple(told.get("notes", ())),
+            unchecked=tuple(told.get("unchecked", ())),
+            consent=shop.has("contact_rights"),
+        )
+
+    def write(self, run: RunFolder) -> None:
+        """Write the plan's tables into a run folder."""
+        steps = self.steps.astype({"step": "str"})
+        propensities = self.propensities
+        run.write_table("decisions", self.decisions, by="decision_id")
+        run.write_table("decision_propensities", propensities, by=["decision_id", "action"])
+        run.write_table("planned", self.planned, by=["promotion_id", "customer_id"])
+        run.write_table("steps", steps, by=["promotion_id", "customer_id"])
+        run.write_table("funnel", self.funnel, by=["promotion_id", "channel"])
+
     def to_frame(self) -> pd.DataFrame:
         """Return the funnel."""
         return self.funnel
@@ -215,10 +266,14 @@ class Plan(Result):
         """Return the settings, the customers to contact, and the funnel by promotion_id."""
         keep = [c for c in self.funnel.columns if c != "promotion_id"]
         rows = self.funnel.to_dict("records")
-        return super().to_dict() | {
+        told = super().to_dict()
+        del told["consent"]  # a note says it
+        return told | {
             "customers_to_contact": int(self.to_contact["customer_id"].nunique()),
             "customers_held_out": int(self.held_out["customer_id"].nunique()),
             "funnel": {str(r["promotion_id"]): plain({c: r[c] for c in keep}) for r in rows},
+            "notes": list(self.notes),
+            "unchecked": list(self.unchecked),
         }
 
     def summary(self) -> str:
@@ -306,6 +361,53 @@ class Plan(Result):
     def _name(self, promotion_id: Any) -> str:
         match = self.promotions["promotion_id"] == promotion_id
         return str(self.promotions.loc[match, "name"].iloc[0])
+
+    def to_table(self) -> Html:
+        """Return the funnels: of several promotions side by side, of many one after the other."""
+        rows = self.funnel.to_dict("records")
+        if 1 < len(rows) <= _SIDE_BY_SIDE:
+            return self._side_by_side(rows)
+        return join([self._funnel(row) for row in rows])
+
+    def _funnel(self, row: dict[Any, Any]) -> Html:
+        frame = pd.DataFrame(self._steps_of(row), columns=["step", "gone", "left"])
+        # A column of numbers holds nan where a step takes nobody out by its nature.
+        gone = frame["gone"].tolist()
+        frame["gone"] = ["" if n is None or n != n else f"−{count(n)}" if n else "0" for n in gone]
+        return table(
+            frame,
+            {"step": "step", "gone": "customers that it takes out", "left": "customers left"},
+            {"gone": str, "left": count},
+            caption=f"{self._name(row['promotion_id'])}, by {row['channel']}: from all ever active "
+            "to those to contact.",
+            most=len(frame),
+        )
+
+    def _side_by_side(self, rows: list[dict[Any, Any]]) -> Html:
+        lines = [self._steps_of(row) for row in rows]
+        frame = pd.DataFrame({"step": [step for step, _, _ in lines[0]]})
+        heads = {"step": "step"}
+        for place, (row, line) in enumerate(zip(rows, lines, strict=True)):
+            frame[str(place)] = [left for _, _, left in line]
+            heads[str(place)] = f"{self._name(row['promotion_id'])} ({row['channel']})"
+        return table(
+            frame,
+            heads,
+            dict.fromkeys(map(str, range(len(rows))), count),
+            caption="Customers left after each step, from all ever active to those to contact.",
+            most=len(frame),
+        )
+
+    def _steps_of(self, row: Mapping[Any, Any]) -> list[tuple[str, int | None, int]]:
+        """Return each step in words, how many it takes out, and how many are left."""
+        unchecked = "" if self.consent else " (not checked)"
+        words = dict(STEPS) | {"no_right": f"{STEPS['no_right']}{unchecked}"}
+        left = int(row["active"])
+        lines: list[tuple[str, int | None, int]] = [("active customers", None, left)]
+        for step in list(STEPS)[:-1]:
+            left -= int(row[step])
+            lines.append((words[step], int(row[step]), left))
+        return [*lines, (STEPS["to_contact"], None, int(row["to_contact"]))]
 
     def plot(self, ax: Axes | None = None, promotion_id: Any = None) -> Axes:
         """Draw how many customers are left after each step of a promotion's funnel.

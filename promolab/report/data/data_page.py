@@ -21,7 +21,7 @@ from promolab.contract import (
 )
 from promolab.display import Html, Tile, table, tiles
 from promolab.errors import InputError
-from promolab.folder import codes, replace_text
+from promolab.folder import codes, write_whole
 from promolab.report.data.holdings_view import TableView, day_text, local_text, view
 from promolab.report.data.table_holdings import TableHolding, holdings
 from promolab.report.running.render import TEMPLATES, stylesheet
@@ -122,7 +122,7 @@ def write_data_page(shop: Shop, checks: Checks, path: str | Path) -> Path:
     page = writable_page(path)
     text = data_page(shop, checks)
     try:
-        replace_text(page, text)
+        write_whole(page, text)
     except OSError as error:
         raise InputError(f"--html {path} cannot be written: {error.strerror}") from error
     return page

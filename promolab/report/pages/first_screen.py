@@ -11,7 +11,6 @@ import pandas as pd
 from promolab.campaign.past import days_of, list_of
 from promolab.contract import freshness
 from promolab.display import Html, Tile, join, say, tiles
-from promolab.folder import late_rows_of
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
 from promolab.wording import Answer, answer_to, count, percent, plural
@@ -197,10 +196,10 @@ class FirstScreen:
     def warnings(self) -> list[str]:
         """Say what a reader must know first: stale data, and what changed of weeks that stood."""
         found = freshness(self.shop, self.as_of)
-        moved = moved_since_release(self.run.path.resolve().parent, self.shop)
+        moved = moved_since_release(self.run, self.shop)
         return [
             *([f"Degraded: {found.summary()}"] if found.stale else []),
-            *late_rows_of(self.run.path),
+            *self.run.manifest.get("late_rows", []),
             *(f"Week {week}: {text}" for week, texts in moved.items() for text in texts),
         ]
 

@@ -1,9 +1,7 @@
-from .many_weeks import Backfilled as Backfilled
-from .many_weeks import backfill as backfill
+from .beginning import begin_run
+from .many_weeks import Backfilled, backfill
 from .parameters import find_notebooks as find_notebooks
-from .releases import close_week as close_week
-from .releases import reconcile_week as reconcile_week
-from .releases import release_week as release_week
+from .redraw import PAGES as PAGES
 from .run import run_report
 
-__all__ = ["run_report"]
+__all__ = ["Backfilled", "backfill", "begin_run", "run_report"]

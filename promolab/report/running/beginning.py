@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promolab.errors import InputError
-from promolab.folder import (
-    STEP_VARIABLE,
-    RunFolder,
-    RunRecord,
-    manifest_of,
-    open_run,
-    read_json,
-    record_of,
-    write_json,
-)
+from promolab.folder import STEP_VARIABLE, RunFolder, RunRecord, open_run, write_json
 from promolab.report.running.call import located, written
 from promolab.weeks import Week
 
@@ -75,7 +65,8 @@ def begin_run(
     path, asked = Path(folder), week if isinstance(week, Week) else Week.parse(week)
     if os.environ.get(STEP_VARIABLE):
         return open_run(path, week=asked, lead_days=lead_days)
-    if (read_json(path / "manifest.json") or {}).get("status") == "good":
+    run = RunFolder(path, asked)
+    if run.manifest.get("status") == "good":
         raise InputError(
             f"{path} is the report of a week, which promolab report makes; give another folder, "
             'such as "../reports/lab"'
@@ -85,15 +76,14 @@ def begin_run(
     except OSError as error:
         raise InputError(f"{path} cannot be used as a run folder: {error.strerror}") from error
     told = {"source": written(located(source, None)[0]), "week": str(asked)}
-    manifest = manifest_of(told, shop.settings.name, shop.fingerprints, datetime.now(UTC))
     record = RunRecord(asked, as_of=asked.start(shop.zone, lead_days), lead_days=lead_days)
-    manifest |= record.to_manifest() | {"status": "lab"}
-    before = record_of(path)
+    manifest = record.manifest(told, shop.settings.name, shop.fingerprints) | {"status": "lab"}
+    before = RunRecord.of(path)
     write_json(path / "manifest.json", manifest)
     stale = before.stale if before else ()
-    if before is None or replace(before, stale=()) != record_of(path):
+    if before is None or replace(before, stale=()) != RunRecord.of(path):
         (path / "metrics.json").unlink(missing_ok=True)
         stale = tuple(sorted(table.stem for table in path.glob("tables/*.parquet")))
     if stale:
         write_json(path / "manifest.json", manifest | {"stale": list(stale)})
-    return RunFolder(path, asked)
+    return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.contract import Freshness, Notify, freshness, read_operations
 from promolab.errors import DataError, InputError, PromolabError
-from promolab.folder import Closed, RunRecord, Weeks, late_rows, weeks_of
+from promolab.folder import RunRecord, Weeks, sha256_of
+from promolab.loop import ClosedWeeks
 from promolab.report.running.failures import lost_connection_error, says_lost
 from promolab.report.running.parameters import Step
 from promolab.report.running.shown import hidden_in, replaced, shown_source, telling
@@ -21,7 +21,7 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["Call", "InputFiles", "Request", "checked_call", "fingerprint", "located", "written"]
+__all__ = ["Call", "InputFiles", "Request", "checked_call", "located", "written"]
 
 
 _State = tuple[int, int, int]
@@ -76,12 +76,6 @@ class InputFiles:
         if not path.exists():
             raise DataError(f"{path} went away while it was read; run again when it is back")
         raise DataError(f"{path} changed while it was read; run again when it is complete")
-
-
-def fingerprint(path: str | Path) -> str:
-    """Return a file's SHA-256."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _state(path: Path) -> _State | None:
@@ -276,7 +270,7 @@ def written(source: str) -> str:
 
 
 def checked_call(
-    request: Request, now: datetime, closed: Sequence[Closed] = (), earlier: Call | None = None
+    request: Request, now: datetime, closed: ClosedWeeks | None = None, earlier: Call | None = None
 ) -> Call:
     """Look at the shop; its tables do not outlive this, so that the kernels have the memory.
 
@@ -286,7 +280,7 @@ def checked_call(
         What is asked for.
     now : datetime
         The present, UTC without a zone.
-    closed : sequence of Closed
+    closed : ClosedWeeks, optional
         What was recorded of weeks that are closed.
     earlier : Call, optional
         Another week's call of the same source: while its files are as they were, they are not
@@ -308,15 +302,15 @@ def checked_call(
             if not checks.usable:
                 raise DataError(checks.summary())
         files = before.only([*shop.files, *request.experiment])
-        weeks = known.weeks if known else weeks_of(shop, now, request.lead_days)
+        weeks = known.weeks if known else Weeks.of(shop, now, request.lead_days)
         week = weeks.chosen(request.week)
         _check_history(shop, week, request.lead_days)
         found: dict[str, Any] = {
             "fingerprints": known.fingerprints if known else dict(shop.fingerprints),
-            "experiment": {f"experiment/{p.name}": fingerprint(p) for p in request.experiment},
+            "experiment": {f"experiment/{p.name}": sha256_of(p) for p in request.experiment},
             "notify": read_operations(shop.settings).notify,
             "freshness": freshness(shop, week.start(shop.zone, request.lead_days)),
-            "late": known.late if known else late_rows(shop, closed),
+            "late": known.late if known else (closed or ClosedWeeks()).late_rows(shop),
             "zone": shop.zone,
         }
     except Exception as error:

@@ -39,7 +39,9 @@ from promolab.report.running.warm import WarmProcess
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["Kernels", "execute", "kernels"]
+__all__ = ["CELL_TIMEOUT", "Kernels", "execute", "kernels"]
+
+CELL_TIMEOUT = 1800  # seconds; a cell that takes longer hangs
 
 WORTH_WARMING = 3  # steps; the imports of one or two cost less than those of the warm process
 _NOISY = ("papermill", "nbclient", "traitlets", "asyncio")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promolab.folder import failures, good_weeks, read_json, replace_text
+from promolab.folder import ReportsFolder, RunFolder, write_whole
 from promolab.report.running.render import TEMPLATES, stylesheet
 from promolab.wording import percent
 
@@ -34,14 +34,14 @@ class _Row:
     cells: list[_Cell]
 
 
-def write_index(out: Path) -> Path:
+def write_index(reports: ReportsFolder) -> Path:
     """Write ``index.html`` of the reports folder from each week's ``metrics.json``.
 
     A week whose last run failed is in it, with the reason.
 
     Parameters
     ----------
-    out : Path
+    reports : ReportsFolder
         The reports folder.
 
     Returns
@@ -51,9 +51,9 @@ def write_index(out: Path) -> Path:
     """
     import jinja2
 
-    good, failed = good_weeks(out), failures(out)
+    good, failed = reports.weeks(), reports.failures()
     weeks = sorted({*good, *failed}, reverse=True)
-    headlines = {week: _headlines(out / str(week)) for week in weeks}
+    headlines = {week: _headlines(reports.run(week)) for week in weeks}
     labels = list(dict.fromkeys(label for week in weeks for label in headlines[week]))
     labels = labels[:_MOST_LABELS]
     rows = [
@@ -61,7 +61,7 @@ def write_index(out: Path) -> Path:
             week=str(week),
             dates=week.label(),
             good=week in good,
-            status=_status(out / str(week)) if week in good else "failed",
+            status=_status(reports.run(week)) if week in good else "failed",
             reason=_reason(failed.get(week), good=week in good),
             cells=[
                 _cell(headlines[week].get(label), headlines.get(week.previous(), {}).get(label))
@@ -70,28 +70,25 @@ def write_index(out: Path) -> Path:
         )
         for week in weeks
     ]
-    source = read_json(out / "source.json")
-    shop = source.get("name", "") if isinstance(source, dict) else ""
-    shop = shop or next((str(record.get("shop", "")) for record in failed.values()), "")
+    shop = reports.shop or next((str(record.get("shop", "")) for record in failed.values()), "")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((TEMPLATES / "weeks.html.j2").read_text(encoding="utf-8"))
     page = template.render(rows=rows, labels=labels, shop=shop, css=stylesheet())
-    replace_text(out / "index.html", page + "\n")
-    return out / "index.html"
+    write_whole(reports.path / "index.html", page + "\n")
+    return reports.path / "index.html"
 
 
-def _headlines(folder: Path) -> dict[str, Mapping[str, Any]]:
-    metrics = read_json(folder / "metrics.json")
+def _headlines(run: RunFolder) -> dict[str, Mapping[str, Any]]:
+    metrics = run.metrics
     tiles = metrics.get("headlines") if isinstance(metrics, dict) else None
     if not isinstance(tiles, list):
         return {}
     return {str(t["label"]): t for t in tiles if isinstance(t, dict) and "label" in t}
 
 
-def _status(folder: Path) -> str:
+def _status(run: RunFolder) -> str:
     """Return the state of a week's plan, and whether its data were stale."""
-    manifest = read_json(folder / "manifest.json")
-    manifest = manifest if isinstance(manifest, dict) else {}
+    manifest = run.manifest
     fresh = manifest.get("freshness")
     stale = isinstance(fresh, dict) and fresh.get("stale") is True
     return str(manifest.get("state", "draft")) + (" · stale data" if stale else "")

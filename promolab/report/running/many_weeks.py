@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from promolab.errors import InputError
-from promolab.folder import WAIT, check_owner, closed_weeks, good_weeks, prepare, read_json
-from promolab.loop import state_of
+from promolab.folder import WAIT, ReportsFolder
+from promolab.loop import ClosedWeeks
 from promolab.report.running.call import Call, Request, checked_call
 from promolab.report.running.progress import Progress
 from promolab.report.running.redraw import draw_again
@@ -101,10 +102,10 @@ def backfill(
     done: list[Backfilled] = []
     with hidden_errors(request.hidden), Progress(len(weeks), progress) as shown:
         shown.begin("Reading the shop")
-        folder = prepare(out)
-        call = checked_call(request, present(), closed_weeks(folder))
+        reports = ReportsFolder.prepared(out)
+        call = checked_call(request, present(), ClosedWeeks.of(reports))
         call.weeks.chosen(weeks[-1])
-        check_owner(folder, request.written_source, call.shop)
+        reports.check_owner(request.written_source, call.shop)
         shown.end("Reading the shop", steps=0)
         for sentence in call.late:
             shown.say(sentence)
@@ -112,11 +113,12 @@ def backfill(
         options["progress"] = False
         for week in weeks:
             shown.begin(str(week))
-            done.append(_one(replace(request, week=week), week, folder, call, options))
+            done.append(_one(replace(request, week=week), week, reports, call, options))
             shown.end(str(week))
             if on_week is not None:
                 on_week(done[-1])
-        draw_again(folder, request, lambda draft: make_week(draft, folder, **options), shown.say)
+        make = partial(make_week, out=reports.path, **options)
+        draw_again(reports, request, make, shown.say)
     return done
 
 
@@ -130,20 +132,18 @@ def _weeks(first: Week, last: Week) -> list[Week]:
 
 
 def _one(
-    request: Request, week: Week, out: Path, call: Call, options: Mapping[str, Any]
+    request: Request, week: Week, reports: ReportsFolder, call: Call, options: Mapping[str, Any]
 ) -> Backfilled:
-    if week in good_weeks(out):
-        manifest = read_json(out / str(week) / "manifest.json")
-        state = state_of(manifest)
-        if state != "draft":
-            return Backfilled(week, "left as it is", f"(its plan is {state})")
-        if request.is_like(manifest, week):
-            return Backfilled(week, "there already")
+    state = reports.state(week)
+    if state not in (None, "draft"):
+        return Backfilled(week, "left as it is", f"(its plan is {state})")
+    if state and request.is_like(reports.run(week).manifest, week):
+        return Backfilled(week, "there already")
     begun = time.monotonic()
     try:
-        made = make_week(request, out, earlier=call, **options)
+        made = make_week(request, reports.path, earlier=call, **options)
     except Exception as error:  # the others are made all the same
-        return Backfilled(week, "failed", call.told(error, out))
+        return Backfilled(week, "failed", call.told(error, reports.path))
     if made.kept is not None:
         return Backfilled(week, "left as it is", f"(its plan is {made.kept})")
     stale = " (stale data)" if made.call.freshness.stale else ""

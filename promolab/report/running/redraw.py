@@ -1,88 +1,76 @@
-"""Pages that show codes of an earlier key: drafts are rendered again, released ones are named."""
+"""Pages drawn again: of drafts with codes of an earlier key, of plans cut at their release."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promolab.errors import InputError, PromolabError
-from promolab.folder import (
-    KEY_FILE,
-    follows_from_inputs,
-    good_weeks,
-    new_key,
-    read_json,
-    write_json,
-    write_secret,
-)
-from promolab.loop import state_of
-from promolab.report.running.parameters import check_parameters
+from promolab.errors import PromolabError
+from promolab.folder import ReportsFolder, RunFolder, note_drawn, weeks_to_draw
+from promolab.loop import Pages
+from promolab.report.running.execute import CELL_TIMEOUT, execute, kernels
+from promolab.report.running.index import write_index
+from promolab.report.running.parameters import check_parameters, read_steps
+from promolab.report.running.render import render_page
 from promolab.weeks import Week
-from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.report.running.call import Request
 
-__all__ = ["check_codes", "draw_again", "drawn", "renew_key"]
+__all__ = ["PAGES", "draw_again"]
 
-_TO_DRAW = ".redraw.json"
+_PLAN = "tables/planned.parquet"
 
 
-def renew_key(out: Path, inputs: Mapping[str, str]) -> list[str]:
-    """See that a reports folder has a key that nobody can compute, and say what follows from it.
+def _redraw(run: RunFolder, note: str) -> None:
+    """Run the notebooks that read the plan again, and note on its own page what came after it."""
+    import nbformat
 
-    Parameters
-    ----------
-    out : Path
-        The reports folder, held.
-    inputs : mapping of str to str
-        SHA-256 of each input file of the run.
+    folder, manifest, notebooks = run.path, run.manifest, run.path / "notebooks"
+    if not any(notebooks.glob("[0-9][0-9]_*.ipynb")):
+        return
+    steps = read_steps(notebooks)
+    own = [step for step in steps if _PLAN in step.needs.writes]
+    told = {**manifest.get("parameters", {}), "week": str(run.week), "folder": "."}
+    for step in steps[steps.index(own[0]) :] if own else ():
+        if step in own:
+            made = step.notebook
+            cell = nbformat.v4.new_markdown_cell(f"**{note}** The counts below are the draft's.")
+            cell["id"] = "released-without"
+            made.cells.insert(1, cell)
+        else:
+            parameters = {n: told[n] for n in step.parameters if told.get(n) is not None}
+            with kernels() as kernel:
+                made = execute(
+                    step,
+                    parameters,
+                    kernel=kernel,
+                    folder=folder,
+                    failed=run.reports.failed(run.week) / f"{step.stem}.ipynb",
+                    timeout=CELL_TIMEOUT,
+                    shown={},
+                )
+        nbformat.write(made, notebooks / f"{step.stem}.ipynb")
+        page = render_page(made, step, steps, week=run.week, shop=str(manifest.get("shop", "")))
+        (folder / step.page).write_text(page, encoding="utf-8")
 
-    Returns
-    -------
-    list of str
-        Sentences, where pages stand there that show codes of another key; the drafts among them
-        are noted, for `draw_again`.
-    """
-    made = new_key(out, inputs)
-    if made is None:
-        return []
-    key, why = made
-    weeks = good_weeks(out)
-    states = {week: state_of(read_json(out / str(week) / "manifest.json")) for week in weeks}
-    drafts = [week for week, state in states.items() if state == "draft"]
-    _note(out, {*_to_draw(out), *drafts})  # first, so that a run killed in between loses none
-    write_secret(out / KEY_FILE, key)
-    if not weeks:
-        return []
-    said = [why]
-    if drafts:
-        said.append(
-            f"{plural(len(drafts), 'draft')} with codes of the earlier key {_are(drafts)} rendered "
-            f"again: {_listed(drafts)}"
-        )
-    released = [week for week, state in states.items() if state != "draft"]
-    if released:
-        said.append(
-            f"a released plan never changes: the pages of {_listed(released)} keep the codes of "
-            "the earlier key; do not pass them on, and take back what was passed on"
-        )
-    return said
+
+PAGES = Pages(_redraw, write_index)
+"""The pages of this room, for what releases, reads back and closes a week."""
 
 
 def draw_again(
-    out: Path,
+    reports: ReportsFolder,
     request: Request,
     make: Callable[[Request], object],
     say: Callable[[str], object],
 ) -> None:
-    """Render the drafts that `renew_key` noted, each from its own parameters.
+    """Render the drafts whose codes are of an earlier key, each from its own parameters.
 
     Parameters
     ----------
-    out : Path
+    reports : ReportsFolder
         The reports folder.
     request : Request
         Another week's of the same source.
@@ -91,42 +79,18 @@ def draw_again(
     say : callable
         Told which week is rendered, and why one could not be.
     """
-    for week in _to_draw(out):
-        manifest = read_json(out / str(week) / "manifest.json")
-        if week not in good_weeks(out) or state_of(manifest) != "draft":
-            drawn(out, week)
+    for week in weeks_to_draw(reports):
+        if reports.state(week) != "draft":
+            note_drawn(reports, week)
             continue
         say(f"rendering the draft of {week} again, with codes of the new key")
         try:
-            make(_request(request, week, manifest["parameters"]))
+            make(_request(request, week, reports.run(week).manifest["parameters"]))
         except PromolabError as error:
             say(
                 f"the draft of {week} still shows codes of the earlier key: {error}; make it "
                 f"again: promolab report --week {week}"
             )
-
-
-def drawn(out: Path, week: Week) -> None:
-    """Note that a week's pages show codes of the folder's key."""
-    if week in (left := _to_draw(out)):
-        _note(out, {*left} - {week})
-
-
-def check_codes(out: Path, week: Week) -> None:
-    """Refuse to release pages whose codes lead back to customers.
-
-    Raises
-    ------
-    InputError
-        If the folder's key could be computed, or the week's pages show codes of such a key.
-    """
-    key = out / KEY_FILE
-    known = key.exists() and follows_from_inputs(key.read_bytes(), out, {})
-    if known or week in _to_draw(out):
-        raise InputError(
-            f"the pages of {week} show codes that can be traced back to customers; make them again "
-            f"first: promolab report --week {week}"
-        )
 
 
 def _request(request: Request, week: Week, told: Mapping[str, object]) -> Request:
@@ -140,22 +104,3 @@ def _request(request: Request, week: Week, told: Mapping[str, object]) -> Reques
         shop_file=None if file is None else str(file),
         parameters=check_parameters(request.steps, given),
     )
-
-
-def _to_draw(out: Path) -> list[Week]:
-    return [Week.parse(text) for text in read_json(out / _TO_DRAW) or []]
-
-
-def _note(out: Path, weeks: set[Week]) -> None:
-    if weeks:
-        write_json(out / _TO_DRAW, sorted(map(str, weeks)))
-    else:
-        (out / _TO_DRAW).unlink(missing_ok=True)
-
-
-def _are(weeks: Sequence[Week]) -> str:
-    return "is" if len(weeks) == 1 else "are"
-
-
-def _listed(weeks: Sequence[Week]) -> str:
-    return ", ".join(map(str, weeks))

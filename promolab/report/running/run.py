@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +16,10 @@ from promolab.checks import whole_number
 from promolab.compare import check_methods
 from promolab.engines import scratch
 from promolab.errors import InputError, StepError
-from promolab.folder import (
-    FAILED,
-    METRICS_LOCK,
-    STEPS_FOLDER,
-    WAIT,
-    check_owner,
-    closed_weeks,
-    forget_failure,
-    good_weeks,
-    locked,
-    manifest_of,
-    note_failure,
-    point_latest,
-    prepare,
-    publish,
-    read_json,
-    staging,
-    sweep,
-    tidy,
-    write_json,
-)
-from promolab.loop import plan_record, released_plans, state_of
+from promolab.folder import WAIT, ReportsFolder, RunFolder, note_drawn, renew_key, write_json
+from promolab.loop import ClosedWeeks, plan_record, released_plans
 from promolab.report.running.call import Call, Request, checked_call, located
-from promolab.report.running.execute import Kernels, execute, kernels
+from promolab.report.running.execute import CELL_TIMEOUT, Kernels, execute, kernels
 from promolab.report.running.failures import UNCHANGED, full_disk_said
 from promolab.report.running.notify import notify
 from promolab.report.running.parameters import (
@@ -53,13 +33,11 @@ from promolab.report.running.parameters import (
     usual_workers,
 )
 from promolab.report.running.progress import Progress, say
-from promolab.report.running.redraw import draw_again, drawn, renew_key
+from promolab.report.running.redraw import draw_again
 from promolab.report.running.shown import hidden_errors
 from promolab.weeks import Week
 
-__all__ = ["CELL_TIMEOUT", "Made", "make_week", "present", "request_of", "run_report"]
-
-CELL_TIMEOUT = 1800  # seconds; a cell that takes longer hangs
+__all__ = ["Made", "make_week", "present", "request_of", "run_report"]
 
 
 @dataclass(frozen=True)
@@ -161,7 +139,8 @@ def run_report(
         "strict": strict,
     }
     made = make_week(request, out, tell=True, **options)
-    draw_again(made.page.parents[1], request, lambda draft: make_week(draft, out, **options), say)
+    make = partial(make_week, out=out, **options)
+    draw_again(ReportsFolder(made.page.parents[1]), request, make, say)
     return made.page
 
 
@@ -229,37 +208,38 @@ def make_week(
         whole_number("workers", workers, 1)
     with (
         hidden_errors(request.hidden),
-        full_disk_said(prepare(out, request.week), UNCHANGED),
+        full_disk_said(ReportsFolder.prepared(out, request.week).path, UNCHANGED),
         Progress(len(request.steps), progress) as shown,
         kernels(request.steps) as kernel,  # warms up while the shop is read
     ):
         shown.begin("Reading the shop")
-        folder = prepare(out)
-        sweep(folder)
+        reports = ReportsFolder.prepared(out)
+        reports.sweep()
         scratch()  # clears the temporary folders of killed runs, whatever becomes of this one
-        closed = closed_weeks(folder)
+        closed = ClosedWeeks.of(reports)
         call = checked_call(request, present(), closed, earlier)
         shown.end("Reading the shop", steps=0)
-        prepare(out, call.week)
+        ReportsFolder.prepared(out, call.week)
         begun = False
         try:
-            with locked(folder, call.week, wait=wait, say=shown.say):
-                tidy(folder)
+            with reports.locked(call.week, wait=wait, say=shown.say):
+                reports.tidy()
                 if call.files.changed():  # while another run was waited for
                     call = checked_call(request, present(), closed)
-                check_owner(folder, request.written_source, call.shop)
-                released_plans(folder)  # refuses one that was changed, before anything is run
+                reports.check_owner(request.written_source, call.shop)
+                released_plans(reports)  # refuses one that was changed, before anything is run
                 for sentence in call.late if earlier is None else ():
                     shown.say(sentence)
-                for sentence in renew_key(folder, call.fingerprints):
+                for sentence in renew_key(reports, call.fingerprints):
                     shown.say(sentence)
-                made = _kept(call, folder, shown)
+                made = _kept(call, reports, shown)
                 begun = made is None
                 if made is None:
-                    made = _made(call, folder, shown, kernel, workers or usual_workers(), strict)
+                    made = _made(call, reports, shown, kernel, workers or usual_workers(), strict)
         except Exception:
             if tell and begun:
-                _tell(call.notify.on_failure, call, "failed", folder / "index.html", shown)
+                page = reports.path / "index.html"
+                _tell(call.notify.on_failure, call, "failed", page, shown)
             raise
         if tell and begun:
             status = "degraded" if call.freshness.stale else "good"
@@ -278,75 +258,76 @@ def _tell(command: Any, call: Call, status: str, page: Path, shown: Progress) ->
         shown.say(sentence)
 
 
-def _kept(call: Call, out: Path, shown: Progress) -> Made | None:
+def _kept(call: Call, reports: ReportsFolder, shown: Progress) -> Made | None:
     """Return a week whose plan was released, as it is; None where there is nothing to keep."""
-    week = call.week
-    if week not in good_weeks(out):
+    week, state = call.week, reports.state(call.week)
+    if state in (None, "draft"):
         return None
-    manifest = read_json(out / str(week) / "manifest.json")
-    state = state_of(manifest)
-    if state == "draft":
-        return None
-    if not call.request.is_like(manifest, week):
+    run = reports.run(week)
+    if not call.request.is_like(run.manifest, week):
         raise InputError(
             f"the plan of {week} is {state}, and was made from other parameters: it never changes."
             " Call it with the same ones, or give another --out"
         )
     shown.say(f"the plan of {week} is {state}: the report is as it was")
-    return Made(call, out / str(week) / "index.html", state)
+    return Made(call, run.path / "index.html", state)
 
 
 def _made(
-    call: Call, out: Path, shown: Progress, kernel: Kernels, workers: int, strict: bool
+    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, workers: int, strict: bool
 ) -> Made:
     """Make the week; if it fails, the list of weeks says so."""
     from promolab.report.running.index import write_index
 
+    out, week = reports.path, call.week
     if call.freshness.stale:
         shown.say(call.freshness.summary())
     try:
         if strict and call.freshness.stale:
             raise StepError(f"{call.freshness.summary()} --strict makes no report from them")
-        _make(call, out, shown, kernel, workers)
+        _make(call, reports, shown, kernel, workers)
     except Exception as error:
         # Where there is no report yet, wrong input leaves nothing behind that could be seen.
         seen = (out / "index.html").exists() or not isinstance(error, InputError)
         with suppress(OSError):
-            note_failure(out, call.week, call.shop, call.told(error, out), present())
+            reports.note_failure(week, call.shop, call.told(error, out), present())
             if seen:
-                write_index(out)
+                write_index(reports)
         raise
-    forget_failure(out, call.week)
-    with full_disk_said(out, f"the report of {call.week} is there, but the list of weeks is not"):
-        write_json(out / "source.json", {"source": call.request.written_source, "name": call.shop})
-        drawn(out, call.week)
-        point_latest(out)
-        write_index(out)
-    return Made(call, out / str(call.week) / "index.html")
+    reports.forget_failure(week)
+    with full_disk_said(out, f"the report of {week} is there, but the list of weeks is not"):
+        reports.note_owner(call.request.written_source, call.shop)
+        note_drawn(reports, week)
+        reports.point_latest()
+        write_index(reports)
+    return Made(call, out / str(week) / "index.html")
 
 
-def _make(call: Call, out: Path, progress: Progress, kernel: Kernels, workers: int) -> None:
+def _make(
+    call: Call, reports: ReportsFolder, progress: Progress, kernel: Kernels, workers: int
+) -> None:
     """Run all steps in a staging folder and publish it."""
-    started = datetime.now(UTC)
+    inputs = {**call.fingerprints, **call.experiment}
+    manifest = call.record.manifest(call.request.asked(call.week), call.shop, inputs)
     # While the staging folder stands, so that it is seen which disk is full.
-    with staging(out, call.week) as staged, full_disk_said(out, UNCHANGED):
-        asked = call.request.asked(call.week)
-        inputs = {**call.fingerprints, **call.experiment}
-        manifest = manifest_of(asked, call.shop, inputs, started)
+    with reports.staging(call.week) as staged, full_disk_said(reports.path, UNCHANGED):
+        run = RunFolder(staged, call.week)
         manifest |= {"freshness": call.freshness.to_dict(), "late_rows": list(call.late)}
-        manifest |= call.record.to_manifest() | {"state": "draft"}
+        manifest |= {"state": "draft"}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
-        failed = out / FAILED / str(call.week)
-        manifest["steps"] = _run_steps(call, staged, failed, progress, kernel, workers)
-        manifest["plan"] = plan_record(staged, call.week, out)
+        manifest["steps"] = _run_steps(
+            call, run, reports.failed(call.week), progress, kernel, workers
+        )
+        manifest["plan"] = plan_record(run)
         write_json(staged / "manifest.json", manifest | {"status": "good"})
-        publish(staged, out / str(call.week))
+        reports.publish(staged, call.week)
 
 
 def _run_steps(
-    call: Call, staged: Path, failed: Path, progress: Progress, kernel: Kernels, workers: int
+    call: Call, run: RunFolder, failed: Path, progress: Progress, kernel: Kernels, workers: int
 ) -> dict[str, dict[str, Any]]:
     """Run the notebooks; a page is drawn while others run."""
+    staged = run.path
     seconds: dict[str, float] = {}
     pages: list[Future[None]] = []
     (staged / "notebooks").mkdir()
@@ -361,13 +342,11 @@ def _run_steps(
         run_steps(call.request.steps, work, workers=workers, stop=kernel.stop)
         for page in pages:
             page.result()
-    notes: dict[str, dict[str, Any]] = {}
-    for step in call.request.steps:
-        noted = read_json(staged / STEPS_FOLDER / f"{step.stem}.json") or {}
-        notes[step.stem] = {"seconds": seconds[step.stem], **noted}
-    shutil.rmtree(staged / STEPS_FOLDER, ignore_errors=True)
-    (staged / METRICS_LOCK).unlink(missing_ok=True)
-    return notes
+    noted = run.take_notes()
+    return {
+        step.stem: {"seconds": seconds[step.stem], **(noted.get(step.stem) or {})}
+        for step in call.request.steps
+    }
 
 
 def _run_step(

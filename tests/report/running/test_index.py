@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from promolab.folder.artifacts import write_json
+from promolab.folder import ReportsFolder, write_json
 from promolab.report.running.index import write_index
 
 
@@ -33,7 +33,7 @@ def test_weeks_stand_newest_first_with_their_change(tmp_path):
     add(tmp_path, "2017-W46", [tile(84), tile(0.2001, "Share", "20 %")])
     add(tmp_path, "2017-W47", [tile(84.1), tile(0.2, "Share", "20 %")])
     add(tmp_path, "2017-W48", [tile(1)], status="draft")
-    html = write_index(tmp_path).read_text()
+    html = write_index(ReportsFolder(tmp_path)).read_text()
     assert rows(html) == [
         ["2017-W47 · 20 – 26 Nov", "84.1 (unchanged)", "20 % (unchanged)", "draft"],
         ["2017-W46 · 13 – 19 Nov", "84 (−25 %)", "20 %", "draft"],
@@ -42,7 +42,7 @@ def test_weeks_stand_newest_first_with_their_change(tmp_path):
         ["2016-W52 · 26 Dec 2016 – 1 Jan 2017", "50", "–", "draft"],
     ]
     assert 'href="2017-W47/index.html"' in html and "W48" not in html
-    assert html == write_index(tmp_path).read_text()
+    assert html == write_index(ReportsFolder(tmp_path)).read_text()
 
 
 def test_markup_and_damage_in_the_metrics_do_no_harm(tmp_path):
@@ -50,10 +50,10 @@ def test_markup_and_damage_in_the_metrics_do_no_harm(tmp_path):
     add(tmp_path, "2017-W44", [tile(1, "<script>", "<i>"), "nonsense", {"no": "label"}])
     add(tmp_path, "2017-W45", {"not": "a list"})
     (tmp_path / "2017-W45" / "metrics.json").write_text("{broken")
-    html = write_index(tmp_path).read_text()
+    html = write_index(ReportsFolder(tmp_path)).read_text()
     assert "<script" not in html and "&lt;script&gt;" in html and "&lt;b&gt;Shop" in html
     assert [row[0][:8] for row in rows(html)] == ["2017-W45", "2017-W44"]
 
 
 def test_an_empty_folder_says_so(tmp_path):
-    assert "There is no report yet" in write_index(tmp_path).read_text()
+    assert "There is no report yet" in write_index(ReportsFolder(tmp_path)).read_text()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 from datetime import datetime, timedelta
+from functools import partial
 
 import ibis
 import pandas as pd
@@ -16,19 +17,24 @@ import pytest
 from promolab import cli
 from promolab.contract import Shop
 from promolab.errors import InputError, StepError
-from promolab.folder.artifacts import RunFolder
-from promolab.folder.lateness import late_rows_of
-from promolab.folder.planned import plan_files
-from promolab.loop import moved_since_release
-from promolab.loop.released import carried_out, released_contacts, with_released_decisions
-from promolab.report.running.held_week import HeldWeek
-from promolab.report.running.releases import (
-    close_week,
-    reconcile_week,
-    release_week,
+from promolab.folder import ReportsFolder, RunFolder
+from promolab.loop import releases
+from promolab.loop.held_week import HeldWeek
+from promolab.loop.planned import plan_files
+from promolab.loop.released import (
+    carried_out,
+    moved_since_release,
+    released_contacts,
+    released_plans,
+    with_released_decisions,
 )
+from promolab.report.running import PAGES
 from promolab.weeks import Week
 from tests.report.toy_plan import END, SETTINGS, promotions
+
+release_week = partial(releases.release_week, pages=PAGES)
+reconcile_week = partial(releases.reconcile_week, pages=PAGES)
+close_week = partial(releases.close_week, pages=PAGES)
 
 WEEK = "2017-W44"
 SETTLED = datetime(2017, 11, 27, 5)
@@ -42,6 +48,10 @@ def reports(planned, tmp_path):
 
 def everything(folder):
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def run_of(reports, week):
+    return RunFolder(reports / week, Week.parse(week))
 
 
 def manifest(reports):
@@ -124,25 +134,25 @@ def test_a_released_week_is_never_made_again(reports, toy_here, capsys):
 
 
 def test_who_is_contacted_by_released_plans_is_known_to_later_ones(reports):
-    assert len(released_contacts(reports, Week.parse("2017-W45"))) == 0
+    assert len(released_contacts(run_of(reports, "2017-W45"))) == 0
     release(reports)
-    rows = released_contacts(reports, Week.parse("2017-W45"))
-    assert rows["customer_id"].tolist() == [1, 2] and set(rows["promotion_id"]) == {18}
+    rows = released_contacts(run_of(reports, "2017-W45"))
+    assert rows["customer_id"].tolist() == [1, 2, 3] and set(rows["promotion_id"]) == {18}
+    (plan,) = released_plans(ReportsFolder(reports))
+    assert plan.contacts()["standing"].tolist() == [False, False, True]
     assert set(rows["ts"]) == {pd.Timestamp("2017-10-30 04:00")}
     assert set(rows["channel"]) == {"mail"}
-    earlier = released_contacts(reports, Week.parse("2017-W43"))
+    earlier = released_contacts(run_of(reports, "2017-W43"))
     pd.testing.assert_frame_equal(earlier, rows)  # a later week's plan is promised as well
-    assert len(released_contacts(reports, Week.parse(WEEK))) == 0
-    as_if = released_contacts(reports, Week.parse("2017-W45"), standing=True)
-    assert as_if["customer_id"].tolist() == [1, 2, 3]
+    assert len(released_contacts(run_of(reports, WEEK))) == 0
 
 
 def test_what_was_sent_counts_in_place_of_what_was_planned(reports, source, tmp_path):
     release(reports)
     text = "Key,Offer\n1,18\n1,18\n4,18\n9,17\n77,18\n9,99\n"
     reconcile_week(WEEK, sent_file(tmp_path, text), reports)
-    rows = released_contacts(reports, Week.parse("2017-W45")).sort_values("customer_id")
-    assert rows["customer_id"].tolist() == [1, 1, 4, 9, 9]  # 2 was not sent, 77 nobody knows
+    rows = released_contacts(run_of(reports, "2017-W45")).sort_values("customer_id")
+    assert rows["customer_id"].tolist() == [1, 1, 3, 4, 9, 9]  # 2 was not sent, 77 nobody knows
     assert set(rows["promotion_id"].dropna()) == {17, 18} and rows["promotion_id"].isna().sum() == 1
     assert set(rows["ts"]) == {pd.Timestamp("2017-10-30 04:00")}
 
@@ -177,10 +187,10 @@ def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy_here, nam
     (reports / WEEK / name).write_bytes((reports / WEEK / name).read_bytes() + b" ")
     later = RunFolder(reports / "2017-W50", Week.parse("2017-W50"))
     for use in (
-        lambda: released_contacts(reports, later.week),
+        lambda: released_contacts(later),
         lambda: with_released_decisions(later, small_shop()),
         lambda: carried_out(later, [18]),
-        lambda: moved_since_release(reports, small_shop()),
+        lambda: moved_since_release(later, small_shop()),
         lambda: toy_here(reports, week="2017-W45"),
         lambda: toy_here(reports, week="2017-W20"),
     ):
@@ -197,7 +207,7 @@ def test_what_was_read_back_as_sent_is_verified_too(reports, source, tmp_path):
     with pytest.raises(
         InputError, match=r"tables/sent\.parquet was changed since it was read back"
     ):
-        released_contacts(reports, Week.parse("2017-W45"))
+        released_contacts(run_of(reports, "2017-W45"))
 
 
 def test_two_releases_at_once(reports, source):
@@ -294,7 +304,7 @@ def test_the_settings_of_the_week_go_with_its_source_alone(given, opened, monkey
         "promolab.sources.load_shop", lambda source, settings: asked.append((source, settings))
     )
     told = {"parameters": {"source": "old", "shop_file": "old.toml"}}
-    HeldWeek(tmp_path, Week.parse(WEEK), tmp_path / WEEK, told).shop(*given)
+    HeldWeek(run_of(tmp_path, WEEK), told, PAGES).shop(*given)
     assert asked == [opened]
 
 
@@ -328,16 +338,16 @@ def test_a_week_is_closed_when_its_windows_are_over(reports, source, tmp_path):
 
 def test_a_window_that_moved_after_the_release_is_said_and_waited_for(reports, source, tmp_path):
     moved_shop = small_shop(END + timedelta(days=7))
-    assert moved_since_release(reports, moved_shop) == {}  # a draft
+    assert moved_since_release(run_of(reports, "2017-W50"), moved_shop) == {}  # a draft
     release(reports)
-    assert moved_since_release(reports, small_shop()) == {}
+    assert moved_since_release(run_of(reports, "2017-W50"), small_shop()) == {}
     source(moved_shop)
     _, moved = reconcile_week(WEEK, sent_file(tmp_path), reports)
     assert moved == (
         "promotion 18 was released with the end 2017-11-13 05:00 and now has 2017-11-20 05:00",
     )
     assert manifest(reports)["sent"]["moved"] == list(moved)
-    assert moved_since_release(reports, moved_shop) == {WEEK: moved}
+    assert moved_since_release(run_of(reports, "2017-W50"), moved_shop) == {WEEK: moved}
     with pytest.raises(InputError, match="are over on 2017-12-04 05:00 UTC"):
         close_week(WEEK, reports, now=SETTLED)
     assert close_week(WEEK, reports, now=SETTLED + timedelta(days=7)) == moved
@@ -361,7 +371,7 @@ def test_rows_that_come_after_the_close_are_said_and_not_folded_in(
         "7), amounts by +2.00. Its figures stay as they were closed"
     )
     assert sentence in capsys.readouterr().err
-    assert late_rows_of(page.parent) == (sentence,)
+    assert json.loads((page.parent / "manifest.json").read_text())["late_rows"] == [sentence]
     assert everything(reports / WEEK) == before
 
 

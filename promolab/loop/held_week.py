@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,16 +12,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError
-from promolab.folder import locked, plan_files, reports_folder, tidy, week_folder, write_json
-from promolab.loop import check_unchanged
+from promolab.folder import ReportsFolder, RunFolder, write_json
+from promolab.loop.planned import plan_files
+from promolab.loop.states import check_unchanged
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["WAIT", "HeldWeek", "held", "say", "stamp", "user_of"]
+__all__ = ["WAIT", "HeldWeek", "Pages", "held", "say", "stamp", "user_of"]
 
 WAIT = 60.0  # seconds to wait for another command on the same reports folder
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Who draws what people read: the room of the report hands it in.
+
+    Parameters
+    ----------
+    redraw : callable
+        Given a week's folder and a sentence, draws the pages that the plan is in again.
+    list_weeks : callable
+        Given the reports folder, writes its list of weeks.
+    """
+
+    redraw: Callable[[RunFolder, str], object]
+    list_weeks: Callable[[ReportsFolder], object]
 
 
 @dataclass(frozen=True)
@@ -30,33 +47,28 @@ class HeldWeek:
 
     Parameters
     ----------
-    out : Path
-        The reports folder.
-    week : Week
-        The week.
-    folder : Path
-        Its folder.
+    run : RunFolder
+        The week's folder.
     manifest : dict
         What its manifest says.
+    pages : Pages
+        Who draws its pages.
     """
 
-    out: Path
-    week: Week
-    folder: Path
+    run: RunFolder
     manifest: dict[str, Any] = field(repr=False)
+    pages: Pages
 
     def release(self) -> Mapping[str, Any]:
         """Return what its release froze; refuse files that are not what was released."""
         frozen: Mapping[str, Any] = self.manifest["release"]
-        check_unchanged(frozen["files"], plan_files(self.folder), "the release")
+        check_unchanged(frozen["files"], plan_files(self.run.path), "the release")
         return frozen
 
     def note(self, **changes: Any) -> None:
         """Write changes into the manifest, and the list of weeks anew."""
-        from promolab.report.running.index import write_index
-
-        write_json(self.folder / "manifest.json", self.manifest | changes)
-        write_index(self.out)
+        write_json(self.run.path / "manifest.json", self.manifest | changes)
+        self.pages.list_weeks(self.run.reports)
 
     def shop(self, source: str | Path | None, shop_file: str | Path | None) -> Shop:
         """Open the shop as it is now; by default where the week was made from."""
@@ -69,14 +81,14 @@ class HeldWeek:
 
 
 @contextmanager
-def held(week: str, out: str | Path, wait: float) -> Iterator[HeldWeek]:
+def held(week: str, out: str | Path, wait: float, pages: Pages) -> Iterator[HeldWeek]:
     """Hold the reports folder, and give a week of it; what a killed run left is cleared before."""
-    asked, path = Week.parse(week), reports_folder(out)
-    week_folder(path, asked)  # said before a long wait, not after it
-    with locked(path, asked, wait=wait, say=say):
-        tidy(path)
-        folder, manifest = week_folder(path, asked)
-        yield HeldWeek(path, asked, folder, manifest)
+    asked, reports = Week.parse(week), ReportsFolder.there(out)
+    reports.whole_run(asked)  # said before a long wait, not after it
+    with reports.locked(asked, wait=wait, say=say):
+        reports.tidy()
+        run = reports.whole_run(asked)
+        yield HeldWeek(run, run.manifest, pages)
 
 
 def say(sentence: str) -> None:

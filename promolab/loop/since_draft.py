@@ -13,7 +13,7 @@ import pandas as pd
 
 from promolab.campaign.plan import Eligibility, offers_of
 from promolab.contract import NONE, read_operations
-from promolab.loop.lifecycle import frozen_windows, moved_windows
+from promolab.loop.states import frozen_windows, moved_windows
 from promolab.results import Result
 from promolab.wording import plural
 

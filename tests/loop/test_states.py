@@ -9,15 +9,14 @@ import pytest
 
 from promolab.contract.operations import Attribution
 from promolab.errors import InputError
-from promolab.loop.lifecycle import (
-    STATES,
+from promolab.folder.reports_folder import STATES, state_of
+from promolab.loop.states import (
     check_advance,
     check_settled,
     check_unchanged,
     frozen_windows,
     moved_windows,
     settled_at,
-    state_of,
 )
 
 ALLOWED = {("draft", "released"), ("released", "sent"), ("sent", "sent"), ("sent", "closed")}

@@ -9,51 +9,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.contract import Operations, arriving, by_week, read_operations
+from promolab.campaign.outlook import WeekPlan
+from promolab.contract import arriving, by_week, read_operations
 from promolab.errors import InputError, PromolabError
-from promolab.folder import (
-    DROPPED,
-    Planned,
-    check_plan,
-    open_run,
-    plan_files,
-    planned_of,
-    publish,
-    sha256_of,
-    staging,
-    write_json,
-)
-from promolab.loop import (
-    Recheck,
-    Reconciliation,
+from promolab.folder import RunFolder, check_codes, sha256_of, write_json
+from promolab.loop.drafts import recheck_draft
+from promolab.loop.held_week import WAIT, HeldWeek, Pages, held, say, stamp, user_of
+from promolab.loop.planned import DROPPED, Planned, check_plan, plan_files
+from promolab.loop.reconcile import Reconciliation, read_sent, reconcile_sent
+from promolab.loop.released import moved_windows_of, windows_of
+from promolab.loop.since_draft import REASONS, Recheck
+from promolab.loop.states import (
     Release,
     check_advance,
     check_settled,
     check_unchanged,
     frozen_windows,
-    moved_windows_of,
-    read_sent,
-    recheck_draft,
-    reconcile_sent,
-    released_contacts,
     settled_at,
-    windows_of,
 )
-from promolab.report.running.dropping import drop_customers
-from promolab.report.running.held_week import WAIT, HeldWeek, held, say, stamp, user_of
-from promolab.report.running.redraw import check_codes
 from promolab.weeks import Week
 from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = [
-    "close_week",
-    "reconcile_week",
-    "release_week",
-    "released_contacts",
-]
+__all__ = ["close_week", "reconcile_week", "release_week"]
 
 
 def release_week(
@@ -61,6 +41,7 @@ def release_week(
     out: str | Path = "reports",
     by: str | None = None,
     *,
+    pages: Pages,
     source: str | Path | None = None,
     shop_file: str | Path | None = None,
     drop: bool = False,
@@ -80,6 +61,8 @@ def release_week(
         The reports folder.
     by : str, optional
         Who releases it; by default the user of this process.
+    pages : Pages
+        Who draws the pages and the list of weeks: `promolab.report.PAGES`.
     source, shop_file : optional
         Where the shop's tables are now; by default where the week was made from.
     drop : bool
@@ -106,30 +89,29 @@ def release_week(
         If another command holds the reports folder all the while, or a page could not be made.
     """
     who = user_of(by)
-    with held(week, out, wait) as opened:
-        check_advance(opened.manifest, "released", str(opened.week))
-        check_plan(opened.folder, str(opened.week))
-        check_codes(opened.out, opened.week)
+    with held(week, out, wait, pages) as opened:
+        run = opened.run
+        check_advance(opened.manifest, "released", str(run.week))
+        check_plan(run.path, str(run.week))
+        check_codes(run.reports, run.week)
         made = opened.manifest.get("plan", {}).get("files", {})
-        check_unchanged(made, plan_files(opened.folder), "the plan was made")
-        planned = planned_of(opened.folder)
+        check_unchanged(made, plan_files(run.path), "the plan was made")
+        planned = Planned.of(run.path)
         shop = opened.shop(source, shop_file)
         present = now or datetime.now(UTC).replace(tzinfo=None)
-        found, since = recheck_draft(
-            opened.out, opened.week, opened.folder, opened.manifest, planned, shop, present
-        )
+        found, since = recheck_draft(run, planned, shop, present)
         if found.stops or not (found.clear or drop):
-            raise InputError(_not_released(str(opened.week), found, since))
+            raise InputError(_not_released(str(run.week), found, since))
         frozen = Release(
             by=who,
             at=stamp(),
             files={},
             promotions=frozen_windows(planned.windows),
-            sends_at=opened.week.start(planned.zone).isoformat(),
+            sends_at=run.week.start(planned.zone).isoformat(),
             since_draft={} if found.clear else found.to_dict() | {"said": found.summary()},
         )
         _freeze(opened, frozen, found)
-        return opened.folder / "send"
+        return run.path / "send"
 
 
 def _not_released(week: str, found: Recheck, since: Sequence[str]) -> str:
@@ -147,22 +129,38 @@ def _not_released(week: str, found: Recheck, since: Sequence[str]) -> str:
 
 def _freeze(opened: HeldWeek, frozen: Release, found: Recheck) -> None:
     """Write the release, without those who may not be contacted any more; whole or not at all."""
-    from promolab.report.running.index import write_index
-
-    with staging(opened.out, opened.week) as staged:
-        folder = opened.folder
+    run, reports = opened.run, opened.run.reports
+    with reports.staging(run.week) as staged:
         if len(found.concerned):
-            folder = shutil.copytree(opened.folder, staged, symlinks=True, dirs_exist_ok=True)
-            note = f"Released without some of the draft's customers: {found.summary()}."
-            drop_customers(folder, opened.week, opened.manifest, found.concerned, note)
-        release = replace(frozen, files=plan_files(folder)).to_dict()
+            shutil.copytree(run.path, staged, symlinks=True, dirs_exist_ok=True)
+            run = RunFolder(staged, run.week)
+            _drop(run, found, opened.pages)
+        release = replace(frozen, files=plan_files(run.path)).to_dict()
         changed = opened.manifest | {"state": "released", "release": release}
-        write_json(folder / "manifest.json", changed)
-        if folder is not opened.folder:
-            publish(folder, opened.folder)
-    write_index(opened.out)
+        write_json(run.path / "manifest.json", changed)
+        if run is not opened.run:
+            reports.publish(staged, run.week)
+    opened.pages.list_weeks(reports)
     if not found.clear:
         say(_dropped(found))
+
+
+def _drop(run: RunFolder, found: Recheck, pages: Pages) -> None:
+    """Rewrite a copy of a week's folder without those who may not be contacted any more.
+
+    The send files with their control sums, the decisions and their chances, the funnel, the
+    economics and the headline numbers are made again; so are the pages that come after the plan's,
+    and the plan's own page says at its top that its counts are the draft's.
+    """
+    from promolab import sources
+
+    note = f"Released without some of the draft's customers: {found.summary()}."
+    steps = found.concerned["reason"].map({reason: step for reason, (step, _) in REASONS.items()})
+    shop = sources.load_shop(run.path / "shop")
+    WeekPlan.read(run, shop).without(found.concerned.assign(step=steps), note).write()
+    run.write_table(DROPPED, found.concerned, by=["promotion_id", "customer_id"])
+    pages.redraw(run, note)
+    run.take_notes()
 
 
 def _dropped(found: Recheck) -> str:
@@ -182,6 +180,7 @@ def reconcile_week(
     sent: str | Path,
     out: str | Path = "reports",
     *,
+    pages: Pages,
     source: str | Path | None = None,
     shop_file: str | Path | None = None,
     force: bool = False,
@@ -200,6 +199,8 @@ def reconcile_week(
         The tool's csv file, with the columns of ``[send]``.
     out : str or Path
         The reports folder.
+    pages : Pages
+        Who draws the pages and the list of weeks: `promolab.report.PAGES`.
     source, shop_file : optional
         Where the shop's promotions are now; by default where the week was made from.
     force : bool
@@ -221,11 +222,11 @@ def reconcile_week(
         be read, or does not look like that of this plan (`Reconciliation.doubts`).
     """
     path = Path(sent).expanduser()
-    with held(week, out, wait) as opened:
-        check_advance(opened.manifest, "sent", str(opened.week))
+    with held(week, out, wait, pages) as opened:
+        check_advance(opened.manifest, "sent", str(opened.run.week))
         frozen = opened.release()
-        planned = planned_of(opened.folder)
-        rows = read_sent(path, _operations(planned).send.columns, planned.only())
+        planned = Planned.of(opened.run.path)
+        rows = read_sent(path, read_operations(planned.settings).send.columns, planned.only())
         done = reconcile_sent(planned.table, rows, planned.customers, planned.promotions)
         if done.doubts() and not force:
             raise InputError(_not_taken(path.name, done, opened.manifest.get("sent")))
@@ -233,8 +234,9 @@ def reconcile_week(
             moved = moved_windows_of(frozen, opened.shop(source, shop_file))
         except PromolabError as error:
             moved = (f"whether a promotion's window moved cannot be told: {error}",)
-        run = open_run(opened.folder, week=opened.week)
-        table = run.write_table("sent", done.table, by=["as_sent", "promotion_id", "channel"])
+        table = opened.run.write_table(
+            "sent", done.table, by=["as_sent", "promotion_id", "channel"]
+        )
         said = {"at": stamp(), "file": path.name, "summary": done.summary(), "moved": list(moved)}
         said |= {"sha256": sha256_of(path), "table": sha256_of(table)}
         opened.note(state="sent", sent=done.to_dict() | said)
@@ -256,6 +258,7 @@ def close_week(
     out: str | Path = "reports",
     by: str | None = None,
     *,
+    pages: Pages,
     source: str | Path | None = None,
     shop_file: str | Path | None = None,
     now: datetime | None = None,
@@ -273,6 +276,8 @@ def close_week(
         The reports folder.
     by : str, optional
         Who closes it; by default the user of this process.
+    pages : Pages
+        Who draws the pages and the list of weeks: `promolab.report.PAGES`.
     source, shop_file : optional
         Where the shop's tables are now; by default where the week was made from.
     now : datetime, optional
@@ -292,8 +297,8 @@ def close_week(
         reach so far, or its plan is not what was released.
     """
     who = user_of(by)
-    with held(week, out, wait) as opened:
-        check_advance(opened.manifest, "closed", str(opened.week))
+    with held(week, out, wait, pages) as opened:
+        check_advance(opened.manifest, "closed", str(opened.run.week))
         frozen = opened.release()
         shop = opened.shop(source, shop_file)
         moved = moved_windows_of(frozen, shop)
@@ -302,9 +307,9 @@ def close_week(
         ends = [settled_at(each, said, shop.zone) for each in windows]
         settled = max((end for end in ends if end is not None), default=None)
         present = now or datetime.now(UTC).replace(tzinfo=None)
-        check_settled(settled, present, str(opened.week), len(frozen["promotions"]))
-        since, until = _span(opened.week, settled, shop.zone)
-        _check_reach(shop, settled, str(opened.week))
+        check_settled(settled, present, str(opened.run.week), len(frozen["promotions"]))
+        since, until = _span(opened.run.week, settled, shop.zone)
+        _check_reach(shop, settled, str(opened.run.week))
         counted = by_week(arriving(shop, since, until), since, until)
         closed: dict[str, Any] = {"by": who, "at": stamp(), "moved": list(moved)}
         closed["arrivals"] = counted
@@ -312,10 +317,6 @@ def close_week(
         closed["settled_at"] = None if settled is None else settled.isoformat()
         opened.note(state="closed", closed=closed)
         return moved
-
-
-def _operations(planned: Planned) -> Operations:
-    return read_operations(planned.settings)
 
 
 def _windows_now(frozen: Mapping[str, Any], shop: Shop) -> dict[str, dict[str, str]]:

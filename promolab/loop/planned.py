@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import NONE, Settings, read_operations, read_settings
 from promolab.errors import InputError
+from promolab.folder import sha256_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +22,7 @@ __all__ = [
     "Planned",
     "check_plan",
     "plan_files",
-    "planned_of",
     "settings_of",
-    "sha256_of",
 ]
 
 
@@ -58,12 +56,6 @@ def plan_files(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_plan(folder: Path, week: str) -> None:
     """Refuse a week without a plan.
 
@@ -90,9 +82,21 @@ def check_plan(folder: Path, week: str) -> None:
         )
 
 
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of the shop that a week's folder holds.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+    """
+    toml = folder / "shop" / "shop.toml"
+    return read_settings(toml) if toml.is_file() else Settings()
+
+
 @dataclass(frozen=True)
 class Planned:
-    """The plan of one week; `planned_of` reads it.
+    """The plan of one week; `Planned.of` reads it.
 
     Parameters
     ----------
@@ -113,6 +117,46 @@ class Planned:
     promotions: pd.Series[Any] = field(repr=False)
     settings: Settings
 
+    @classmethod
+    def of(cls, folder: Path) -> Planned:
+        """Read the plan of a week's folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Holds ``tables/decisions.parquet``, perhaps ``tables/planned.parquet``, and ``shop/``.
+
+        Returns
+        -------
+        Planned
+
+        Raises
+        ------
+        InputError
+            If a planned promotion is not in ``shop/promotions.parquet``.
+        """
+        import pandas as pd
+
+        tables, shop = folder / "tables", folder / "shop"
+        settings = settings_of(folder)
+        decisions = pd.read_parquet(tables / f"{DECISIONS}.parquet")
+        written = tables / f"{PLANNED}.parquet"
+        table = pd.read_parquet(written) if written.is_file() else _from(decisions, settings)
+        offers = shop / "promotions.parquet"
+        columns = ["promotion_id", "starts_at", "ends_at"]
+        there = offers.is_file()
+        known = pd.read_parquet(offers, columns=columns) if there else pd.DataFrame(columns=columns)
+        text = known["promotion_id"].astype("str")
+        named = table["promotion_id"].astype("str").drop_duplicates()
+        unknown = named[~named.isin(text)]
+        if len(unknown):
+            raise InputError(
+                f"promotion {unknown.iloc[0]} of the plan is not in {offers}; make the report again"
+            )
+        windows = known[text.isin(named)].sort_values("promotion_id", ignore_index=True)
+        customers = pd.concat([decisions["customer_id"], table["customer_id"], *_more(folder)])
+        return cls(table, windows, customers.drop_duplicates(), known["promotion_id"], settings)
+
     @property
     def zone(self) -> str:
         """IANA zone of the shop's weeks."""
@@ -125,58 +169,6 @@ class Planned:
             return None
         channel = self.table["channel"].iloc[0] if "channel" in self.table else ""
         return str(ids.iloc[0]), str(channel)
-
-
-def settings_of(folder: Path) -> Settings:
-    """Return the settings of the shop that a week's folder holds.
-
-    Parameters
-    ----------
-    folder : Path
-        The week's folder.
-    """
-    toml = folder / "shop" / "shop.toml"
-    return read_settings(toml) if toml.is_file() else Settings()
-
-
-def planned_of(folder: Path) -> Planned:
-    """Read the plan of a week's folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds ``tables/decisions.parquet``, perhaps ``tables/planned.parquet``, and ``shop/``.
-
-    Returns
-    -------
-    Planned
-
-    Raises
-    ------
-    InputError
-        If a planned promotion is not in ``shop/promotions.parquet``.
-    """
-    import pandas as pd
-
-    tables, shop = folder / "tables", folder / "shop"
-    settings = settings_of(folder)
-    decisions = pd.read_parquet(tables / f"{DECISIONS}.parquet")
-    written = tables / f"{PLANNED}.parquet"
-    table = pd.read_parquet(written) if written.is_file() else _from(decisions, settings)
-    offers = shop / "promotions.parquet"
-    columns = ["promotion_id", "starts_at", "ends_at"]
-    there = offers.is_file()
-    known = pd.read_parquet(offers, columns=columns) if there else pd.DataFrame(columns=columns)
-    text = known["promotion_id"].astype("str")
-    named = table["promotion_id"].astype("str").drop_duplicates()
-    unknown = named[~named.isin(text)]
-    if len(unknown):
-        raise InputError(
-            f"promotion {unknown.iloc[0]} of the plan is not in {offers}; make the report again"
-        )
-    windows = known[text.isin(named)].sort_values("promotion_id", ignore_index=True)
-    customers = pd.concat([decisions["customer_id"], table["customer_id"], *_more(folder)])
-    return Planned(table, windows, customers.drop_duplicates(), known["promotion_id"], settings)
 
 
 def _from(decisions: pd.DataFrame, settings: Settings) -> pd.DataFrame:

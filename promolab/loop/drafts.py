@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from promolab.campaign.plan import quarantined_customers
 from promolab.errors import InputError
-from promolab.folder import Planned, is_live, plan_files, settings_of, sha256_of
-from promolab.loop.lifecycle import check_unchanged, frozen_windows
-from promolab.loop.recheck import Recheck, recheck_plan
+from promolab.folder import RunFolder, is_live, sha256_of
+from promolab.loop.planned import Planned, plan_files, settings_of
 from promolab.loop.released import ReleasedPlan, released_contacts, released_plans
+from promolab.loop.since_draft import Recheck, recheck_plan
+from promolab.loop.states import check_unchanged, frozen_windows
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -30,17 +29,13 @@ _NEEDED = ("events", "customers", "promotions", "exposures", "responses", "conta
 """Tables that rights and limits are read from."""
 
 
-def plan_record(folder: Path, week: Week, out: Path) -> dict[str, Any]:
+def plan_record(run: RunFolder) -> dict[str, Any]:
     """Return what a draft's manifest says of its plan: its files, and what it took in.
 
     Parameters
     ----------
-    folder : Path
+    run : RunFolder
         The week's folder, while it is made too.
-    week : Week
-        The week.
-    out : Path
-        The reports folder.
 
     Returns
     -------
@@ -48,16 +43,21 @@ def plan_record(folder: Path, week: Week, out: Path) -> dict[str, Any]:
         files (SHA-256 by path), released (a digest of each other week's plan as it was counted),
         settings (SHA-256 of the shop's), promotions (windows of those that start in the week).
     """
-    record: dict[str, Any] = {"files": plan_files(folder)}
-    record["released"] = {
-        str(plan.week): _digest(plan) for plan in released_plans(out) if plan.week != week
-    }
-    settings, offers = folder / _SETTINGS, folder / "shop" / "promotions.parquet"
-    record["settings"] = sha256_of(settings) if settings.is_file() else None
+    settings, offers = run.path / _SETTINGS, run.path / "shop" / "promotions.parquet"
     promotions = pd.read_parquet(offers) if offers.is_file() else None
-    zone = settings_of(folder).zone or "UTC"
-    record["promotions"] = {} if promotions is None else _starting(promotions, week, zone)
-    return record
+    zone = settings_of(run.path).zone or "UTC"
+    return {
+        "files": plan_files(run.path),
+        "released": _released(run),
+        "settings": sha256_of(settings) if settings.is_file() else None,
+        "promotions": {} if promotions is None else _starting(promotions, run.week, zone),
+    }
+
+
+def _released(run: RunFolder) -> dict[str, str]:
+    """Return a digest of the plan that each other week released."""
+    plans = [plan for plan in released_plans(run.reports) if plan.week != run.week]
+    return {str(plan.week): _digest(plan) for plan in plans}
 
 
 def _digest(plan: ReleasedPlan) -> str:
@@ -73,13 +73,7 @@ def _starting(promotions: pd.DataFrame, week: Week, zone: str) -> dict[str, dict
 
 
 def recheck_draft(
-    out: Path,
-    week: Week,
-    folder: Path,
-    manifest: Mapping[str, Any],
-    planned: Planned,
-    whole: Shop,
-    now: datetime,
+    run: RunFolder, planned: Planned, whole: Shop, now: datetime
 ) -> tuple[Recheck, list[str]]:
     """Check a draft against the shop and the other weeks as they are now.
 
@@ -88,12 +82,8 @@ def recheck_draft(
 
     Parameters
     ----------
-    out, folder : Path
-        The reports folder, and the week's.
-    week : Week
-        The draft's.
-    manifest : mapping
-        The week's.
+    run : RunFolder
+        The week's folder.
     planned : Planned
         The draft.
     whole : Shop
@@ -113,6 +103,7 @@ def recheck_draft(
         If the settings that the draft was made with are not what they were, a released plan is not,
         or the shop lacks a table that the draft was made with.
     """
+    week, folder, manifest = run.week, run.path, run.manifest
     record = manifest.get("plan", {})
     if record.get("settings"):
         file = folder / _SETTINGS
@@ -141,14 +132,13 @@ def recheck_draft(
         moment=moment,
         starting=now_starting,
         known=now_starting if before is None else before,
-        owed=released_contacts(out, week, standing=True),
+        owed=released_contacts(run),
         quarantined=quarantined,
         settings=planned.settings,
         gone=_gone(shop, planned),
     )
-    plans = {str(plan.week): _digest(plan) for plan in released_plans(out) if plan.week != week}
     taken = record.get("released", {})
-    return found, [name for name, digest in plans.items() if taken.get(name) != digest]
+    return found, [name for name, digest in _released(run).items() if taken.get(name) != digest]
 
 
 def _cleaned(

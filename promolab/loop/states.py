@@ -11,13 +11,13 @@ import pandas as pd
 
 from promolab.campaign.past import settles_at
 from promolab.errors import InputError
+from promolab.folder import state_of
 from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Attribution
 
 __all__ = [
-    "STATES",
     "Release",
     "check_advance",
     "check_settled",
@@ -25,10 +25,8 @@ __all__ = [
     "frozen_windows",
     "moved_windows",
     "settled_at",
-    "state_of",
 ]
 
-STATES = ("draft", "released", "sent", "closed")
 _FROM: Mapping[str, tuple[str, ...]] = {
     "released": ("draft",),
     "sent": ("released", "sent"),  # a corrected file of the sending tool replaces the first
@@ -78,20 +76,6 @@ class Release:
     def to_dict(self) -> dict[str, Any]:
         """Return it as a manifest holds it."""
         return asdict(self)
-
-
-def state_of(manifest: Mapping[str, Any]) -> str:
-    """Return the state that a manifest states; what states none is a draft.
-
-    Examples
-    --------
-    >>> state_of({}), state_of({"state": "sent"})
-    ('draft', 'sent')
-    """
-    state = manifest.get("state", "draft")
-    if state not in STATES:
-        raise InputError(f"state = {state!r} in the manifest is none; known: {', '.join(STATES)}")
-    return str(state)
 
 
 def check_advance(manifest: Mapping[str, Any], to: str, week: str) -> None:

@@ -1,0 +1,221 @@
+"""A week's plan with what it may cost and must bring: what is written, and what is sent."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promolab.abtest import share_to_see, smallest_effect
+from promolab.campaign.outlook.economics import LaunchEconomics, weigh_launch
+from promolab.campaign.outlook.likeliest import LikeliestList, untested_words
+from promolab.campaign.outlook.promotion_economics import PromotionEconomics
+from promolab.campaign.outlook.sizes import ListSteps, list_steps
+from promolab.campaign.past import FEWEST_UNITS
+from promolab.campaign.plan import Plan, write_send
+from promolab.display import Html, absent, fold, join, picture, say
+from promolab.metrics import PastRatios
+from promolab.results import Result
+from promolab.wording import count, money, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.contract import Shop
+    from promolab.folder import RunFolder
+
+__all__ = ["WeekPlan", "weigh_plan"]
+
+SEND = "send"
+"""Folder of the files for the sending tool, inside the week's."""
+
+
+@dataclass(frozen=True)
+class WeekPlan(Result):
+    """A week's plan, and what it may cost and must bring; made by `weigh_plan`.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder.
+    shop : Shop
+        The cleaned shop.
+    plan : Plan
+        Who is planned.
+    economics : LaunchEconomics
+        Of the promotions with planned customers.
+    sizes : ListSteps
+        Longer and shorter lists of them.
+    """
+
+    run: RunFolder
+    shop: Shop
+    plan: Plan
+    economics: LaunchEconomics
+    sizes: ListSteps
+
+    @classmethod
+    def read(cls, run: RunFolder, shop: Shop) -> WeekPlan:
+        """Read the plan that a run wrote, and weigh it again.
+
+        Parameters
+        ----------
+        run : RunFolder
+            With the plan's tables.
+        shop : Shop
+            The cleaned shop that it was made from.
+        """
+        return weigh_plan(run, shop, Plan.read(run, shop))
+
+    def without(self, gone: pd.DataFrame, note: str = "") -> WeekPlan:
+        """Return it without some of its customers (`promolab.campaign.plan.Plan.without`)."""
+        return weigh_plan(self.run, self.shop, self.plan.without(gone, note))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return what each promotion may cost and must bring."""
+        return self.economics.to_frame()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan's figures, and what its holdouts can show."""
+        return self.plan.to_dict() | {"what_shows": self.what_shows()}
+
+    def summary(self) -> str:
+        """Say how many are to be contacted, and what was not checked."""
+        return "\n".join([self.plan.opening(), *self.plan.unchecked])
+
+    def to_table(self) -> Html:
+        """Return whom to contact about what, at what cost: a row per promotion."""
+        return self.economics.to_table() if len(self.economics) else Html("")
+
+    def _repr_html_(self) -> str:
+        return join([*map(say, self.summary().splitlines()), self.to_table()]).text
+
+    def funnels(self) -> Html:
+        """Return where customers of each promotion leave, from all active to those to contact."""
+        if self.plan.funnel.empty:
+            return absent("No promotion starts.")
+        largest = picture(self.plan.plot(), "Customers left after each step of the funnel.")
+        return join([largest, self.plan.to_table()])
+
+    def prices(self) -> Html:
+        """Return what each promotion may cost and must bring, and what longer lists would."""
+        rows = self.economics.promotions
+        pieces = [
+            [
+                row.to_table(),
+                *([self.sizes.of(row.promotion_id).to_table()] if row.contacts else []),
+            ]
+            for row in rows
+        ]
+        return _one_by_one(rows, pieces, "Nobody is planned for a promotion.")
+
+    def likeliest(self) -> Html:
+        """Return the ten likeliest on each list, under pseudonyms, and whom a list holds."""
+        rows = [row for row in self.economics.promotions if row.contacts]
+        run, sent = self.run, self.plan.to_contact
+        scores, segments = run.read_table("scores"), run.read_table("segments")
+        features = run.read_table("features")
+        pieces = [
+            LikeliestList.of(
+                row,
+                sent.loc[sent["promotion_id"] == row.promotion_id, "customer_id"],
+                scores,
+                segments,
+                features,
+                run.pseudonym,
+            ).blocks()
+            for row in rows
+        ]
+        lists = _one_by_one(rows, pieces, "Nobody is to be contacted.")
+        return say(untested_words(scores)) + lists if rows else lists
+
+    def what_shows(self) -> list[str]:
+        """Say the smallest effect that each holdout can show, and what would show half of it."""
+        found = []
+        for row in self.economics.promotions:
+            # Of fewer, the promotion's own block says that they are too few to be read.
+            if row.held >= FEWEST_UNITS and row.contacts and row.adjusted_sd > 0:
+                sizes = row.contacts, row.held
+                found.append(f"{row.name}: {_shows(*sizes, row.adjusted_sd, row.currency)}")
+        standing = self._standing()
+        return [*found, standing] if standing else found
+
+    def _standing(self) -> str:
+        share = self.plan.standing_holdout
+        features = self.run.read_table("features")
+        if "amount_28d" not in features or not share:
+            return ""
+        sd = float(features["amount_28d"].std())
+        held = round(share * len(features))
+        if held < 1 or not sd > 0:
+            return ""
+        shown = _shows(len(features) - held, held, sd, self.shop.settings.currency)
+        return f"Standing holdout, sales in any 28 days: {shown}"
+
+    def write(self) -> None:
+        """Write the plan's tables, its send files and its headline numbers."""
+        plan, run = self.plan, self.run
+        plan.write(run)
+        run.write_table("economics", self.economics.to_frame(), by="promotion_id")
+        run.write_table("list_sizes", self.sizes.to_frame(), by=["promotion_id", "contacts"])
+        send = run.path / SEND
+        shutil.rmtree(send, ignore_errors=True)  # a draft of an earlier try
+        costs = {str(row.promotion_id): row.cost.value for row in self.economics.promotions}
+        write_send(plan, send, self.shop.settings, costs)
+        run.wrote(send)
+        # Empty first: a promotion of an earlier try would stay in it.
+        run.record("plan", None)
+        run.record("plan", self.to_dict())
+        run.record("economics", None)
+        run.record("economics", self.economics.to_dict())
+
+
+def weigh_plan(run: RunFolder, shop: Shop, plan: Plan) -> WeekPlan:
+    """Return a plan with what it may cost and must bring, and with lists of other sizes.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder, with the tables ``scores``, ``segments`` and ``features``, and with what
+        past promotions brought (``response``) in its headline numbers.
+    shop : Shop
+        The cleaned shop that the plan was made from.
+    plan : Plan
+        By `promolab.campaign.plan_week`.
+
+    Returns
+    -------
+    WeekPlan
+    """
+    told = PastRatios.of(run.metrics.get("response", {}).get("past_ratios"))
+    economics = LaunchEconomics(())
+    if len(plan.planned):
+        economics = weigh_launch(shop, plan.as_of, plan.planned, told)
+    scores, segments = run.read_table("scores"), run.read_table("segments")
+    sizes = list_steps(shop, plan, economics, scores, segments, told)
+    return WeekPlan(run, shop, plan, economics, sizes)
+
+
+def _one_by_one(
+    rows: Sequence[PromotionEconomics], pieces: Sequence[Sequence[Html]], otherwise: str
+) -> Html:
+    """Return what there is of each promotion: of several, each behind a line that opens."""
+    if len(rows) == 1:
+        return join(pieces[0])
+    folds = [fold(row.name, parts) for row, parts in zip(rows, pieces, strict=True)]
+    return join(folds) if folds else absent(otherwise)
+
+
+def _shows(treated: int, held: int, sd: float, currency: str) -> str:
+    """Say what a holdout of this size shows of sales per customer, and what half of it takes."""
+    effect = smallest_effect(treated, held, sd=sd).effect
+    half = share_to_see(treated + held, effect / 2, sd=sd)
+    sentence = (
+        f"the {plural(held, 'customer')} held back can show a difference of "
+        f"{money(effect, currency=currency)} per customer or more in 4 of 5 such trials; "
+        "half of it "
+    )
+    if half.control is None:
+        return sentence + "would not show even if half of all were held back."
+    return sentence + f"would take a holdout of {count(half.control)} of {count(treated + held)}."

@@ -1,0 +1,195 @@
+"""The commands on weeks: ``report``, ``backfill``, ``release``, ``reconcile``, ``close``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from promolab.errors import InputError
+
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG", "add_weeks"]
+
+DONE = 0
+FAILED = 1
+WRONG = 2
+INTERRUPTED = 130
+
+
+def add_weeks(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add the commands on weeks and their plans."""
+    report = commands.add_parser(
+        "report",
+        parents=[common],
+        help="make the campaign report of a week",
+        description="Make the campaign report of a week; the last line printed is its path.",
+    )
+    report.add_argument("--week", help="ISO week such as 2017-W44 (default: the shop's own)")
+    _add_run_options(report)
+    report.set_defaults(run=_report)
+
+    backfill = commands.add_parser(
+        "backfill",
+        parents=[common],
+        help="make the reports of many weeks",
+        description="Make the reports of all weeks from one to another, a line for each. Weeks "
+        "that are there already are not made again; released ones stay as they are.",
+    )
+    backfill.add_argument("--from", dest="first", metavar="WEEK", required=True, help="first week")
+    backfill.add_argument("--to", dest="last", metavar="WEEK", required=True, help="last week")
+    _add_run_options(backfill)
+    backfill.set_defaults(run=_backfill)
+
+    words = {
+        "release": ("freeze a week's plan", _release),
+        "reconcile": ("read back what the sending tool really sent", _reconcile),
+        "close": ("close a week whose response and return windows are over", _close),
+    }
+    for name, (what, run) in words.items():
+        parser = commands.add_parser(
+            name, parents=[common], help=what, description=f"{what[0].upper()}{what[1:]}."
+        )
+        parser.add_argument("week", metavar="WEEK", help="ISO week such as 2017-W44")
+        if name == "reconcile":
+            parser.add_argument("sent", metavar="FILE", help="the sending tool's csv file")
+            parser.add_argument(
+                "--force",
+                action="store_true",
+                help="take a file that holds under half of the planned contacts, or more unknown "
+                "customers than known ones",
+            )
+        else:
+            parser.add_argument("--by", metavar="NAME", help="who does it (default: the user)")
+        if name == "release":
+            parser.add_argument(
+                "--drop",
+                action="store_true",
+                help="take out who may no longer be contacted since the draft was made",
+            )
+        parser.add_argument("--source", help="the shop's tables (default: the week's own)")
+        parser.add_argument("--shop", metavar="FILE", help="a shop.toml for --source")
+        _add_out(parser, 60, "how long to wait for another command on the same folder")
+        parser.set_defaults(run=run)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `report` and `backfill` share."""
+    parser.add_argument(
+        "--source",
+        default="complete_journey",
+        help="a built-in source, or a folder of files, a DuckDB file or a warehouse's address with "
+        "the shop's tables (%(default)s)",
+    )
+    _add_out(parser, 1800, "how long to wait for another run that writes into the same folder")
+    parser.add_argument("--seed", type=int, default=0, help="seed of what is random (%(default)s)")
+    parser.add_argument("--shop", metavar="FILE", help="a shop.toml in place of the source's own")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a parameter of the notebooks, such as threads=2; may be repeated",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="steps at a time; the report is the same (default: two where there is memory for it)",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="make nothing from stale data, and exit with 1"
+    )
+
+
+def _add_out(parser: argparse.ArgumentParser, wait: float, what: str) -> None:
+    parser.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
+    parser.add_argument(
+        "--wait", type=float, default=wait, metavar="SECONDS", help=f"{what} (%(default)s)"
+    )
+
+
+def _run_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what `_add_run_options` added as `run_report` and `backfill` take it."""
+    names = ("source", "out", "seed", "workers", "wait", "strict")
+    given = {name: getattr(options, name) for name in names}
+    return given | {"parameters": _parameters(options), "shop_file": options.shop}
+
+
+def _parameters(options: argparse.Namespace) -> dict[str, str]:
+    """Return the parameters given with -p, as they were written."""
+    given: dict[str, str] = {}
+    for pair in options.parameter:
+        name, equals, value = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise InputError(f"-p {pair} is not understood; write -p name=value")
+        if name in given:
+            raise InputError(f"-p {name} is given twice")
+        given[name] = value.strip()
+    return given
+
+
+def _report(options: argparse.Namespace) -> int:
+    given = _run_options(options)
+    from promolab.report.running import run_report
+
+    print(run_report(week=options.week, **given), flush=True)
+    return DONE
+
+
+def _backfill(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from promolab.report.running import Backfilled, backfill
+
+    def say(week: Backfilled) -> None:
+        tqdm.write(week.line(), file=sys.stdout)  # above the bar, where there is one
+        sys.stdout.flush()
+
+    done = backfill(options.first, options.last, on_week=say, **_run_options(options))
+    failed = [str(week.week) for week in done if week.outcome == "failed"]
+    if failed:
+        of = f"{len(failed)} of {len(done)} weeks failed: {', '.join(failed)}"
+        print(f"promolab: {of}", file=sys.stderr)
+    return FAILED if failed else DONE
+
+
+def _step_options(options: argparse.Namespace, *more: str) -> dict[str, Any]:
+    """Return what the commands on a plan share, as `promolab.loop` takes it."""
+    from promolab.report.running import PAGES
+
+    given = {name: getattr(options, name) for name in ("out", "source", "wait", *more)}
+    return given | {"shop_file": options.shop, "pages": PAGES}
+
+
+def _release(options: argparse.Namespace) -> int:
+    from promolab.loop import release_week
+
+    print(release_week(options.week, **_step_options(options, "by", "drop")), flush=True)
+    return DONE
+
+
+def _reconcile(options: argparse.Namespace) -> int:
+    from promolab.loop import reconcile_week
+
+    done, moved = reconcile_week(options.week, options.sent, **_step_options(options, "force"))
+    print(done.summary())
+    for row in done.to_frame().head(20).to_dict("records"):
+        print(f"  {row['promotion_id']} {row['as_sent']}: {row['outcome']}, {row['rows']} row(s)")
+    rest = len(done.to_frame()) - 20
+    if rest > 0:
+        print(f"  and {rest} more in tables/sent.parquet")
+    sys.stdout.flush()
+    for sentence in moved:
+        print(f"promolab: {sentence}", file=sys.stderr)
+    return DONE
+
+
+def _close(options: argparse.Namespace) -> int:
+    from promolab.loop import close_week
+
+    for sentence in close_week(options.week, **_step_options(options, "by")):
+        print(f"promolab: {sentence}", file=sys.stderr)
+    print(f"{options.week} is closed", flush=True)
+    return DONE

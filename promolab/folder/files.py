@@ -1,0 +1,127 @@
+"""Files that appear whole or not at all, and are closed to others where they hold ids."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from promolab.results import plain
+
+__all__ = [
+    "PRIVATE",
+    "exchange",
+    "keep_private",
+    "read_json",
+    "sha256_of",
+    "whole",
+    "write_json",
+    "write_secret",
+    "write_whole",
+]
+
+PRIVATE = ("send", "tables", "shop")
+"""Folders of a week in which the source's own ids stand."""
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fs.h
+
+
+def keep_private(folder: Path, *names: str) -> None:
+    """Close the files with ids to others: 0640 in folders of 0750, or as much less as they have.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    *names : str
+        The folders in it; by default all of `PRIVATE`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "send").mkdir()
+    >>> keep_private(folder)
+    >>> oct((folder / "send").stat().st_mode & 0o007)
+    '0o0'
+    """
+    for top in (folder / name for name in names or PRIVATE):
+        for path in [top, *top.rglob("*")] if top.is_dir() else ():
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode & (0o750 if path.is_dir() else 0o640))
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to; what was written replaces the file, or goes away if it failed.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> with whole(path) as part:
+    ...     _ = part.write_text("all of it")
+    >>> path.read_text()
+    'all of it'
+    """
+    part = path.with_name(f".{path.name.removeprefix('.')}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds, None where there is none or it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write a JSON file whole or not at all, keys sorted, floats in full precision."""
+    text = json.dumps(plain(values), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_whole(path, text + "\n")
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that none but its owner may read."""
+    with whole(path) as part:
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two paths that exist in one step; False where the system or the file system cannot."""
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    names = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
+    return bool(call(*names, ctypes.c_uint(_RENAME_EXCHANGE)) == 0)

@@ -1,0 +1,5 @@
+"""The toy shop's weeks, as the report's tests make them."""
+
+from tests.report.conftest import notebooks, planned, published, toy
+
+__all__ = ["notebooks", "planned", "published", "toy"]
