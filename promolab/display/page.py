@@ -434,7 +434,8 @@ def present(
     ):
         _shown(absent(otherwise or "Nothing to show here this week."))
     elif isinstance(result, (str, Html)):
-        _shown(say(result) if isinstance(result, str) else result)
+        if result not in ("", Html("")):
+            _shown(say(result) if isinstance(result, str) else result)
     elif isinstance(result, DataFrame):
         _shown(table(result))
     elif hasattr(type(result), "__bool__") and hasattr(result, "summary") and not result:

@@ -125,12 +125,12 @@ class AverageEffects(Result):
         several = ""
         if len(self.rows) > 1:
             several = (
-                f" {plural(len(self.rows), 'interval')} at {self.level:.0%} each: the best of "
-                "several arms looks better than it is."
+                f" {plural(len(self.rows), 'interval')} at {percent(self.level, decimals=0)} each: "
+                "the best of several arms looks better than it is."
             )
         shown = {
             "arm": "arm",
-            "effect": f"average effect [{self.level:.0%}]",
+            "effect": f"average effect [{percent(self.level, decimals=0)}]",
             "control": "mean without",
             "n": "decisions that count",
             "customers": "customers",
@@ -246,7 +246,7 @@ class GroupEffects(Result):
         shown = {
             "arm": "arm",
             "group": self.by,
-            "effect": f"average effect [{self.level:.0%}]",
+            "effect": f"average effect [{percent(self.level, decimals=0)}]",
             "customers": "customers",
         }
         if len(self.tests) < 2:
@@ -254,8 +254,8 @@ class GroupEffects(Result):
         formats: dict[str, Any] = {"effect": str, "customers": count}
         caption = (
             f"In {self.outcome} per decision. {plural(len(self.rows), 'interval')} at "
-            f"{self.level:.0%} each: about one in twenty misses its figure, so that only the test "
-            "of all together tells whether groups differ."
+            f"{percent(self.level, decimals=0)} each: about one in twenty misses its figure, so "
+            "that only the test of all together tells whether groups differ."
         )
         return table(of_arms(self.rows, "effect"), shown, formats, caption=caption, most=20)
 

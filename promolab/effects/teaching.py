@@ -145,7 +145,11 @@ def types_of(model: UpliftModel, truth: Truth) -> TrueTypes:
     groups = rows.groupby("type")
     means = groups.mean().assign(customers=groups.size())
     means = means.reindex([t for t in ORDER if t in means.index]).reset_index()
-    return TrueTypes(means, promotion, float(rows["truth"].std()), float(rows["predicted"].std()))
+    # Of equal effects the rounding of their mean is no spread.
+    spreads = (
+        float(rows[name].std()) if np.ptp(rows[name]) else 0.0 for name in ("truth", "predicted")
+    )
+    return TrueTypes(means, promotion, *spreads)
 
 
 def in_top(score: np.ndarray) -> np.ndarray:

@@ -69,8 +69,9 @@ class Lesson:
         y, w = self.y, self.weight
         if len(y) and self.Z.shape[1] and not (y == y[0]).all():
             return None
-        plain = w is None or not w.sum() > 0
-        return Constant(float(y.mean() if plain else w @ y / w.sum()) if len(y) else 0.0)
+        if w is None or not w.sum() > 0:
+            return Constant(float(y.mean()) if len(y) else 0.0)
+        return Constant(float(w @ y / w.sum()))
 
     def boosted(self, options: dict[str, Any], leaf: int) -> dict[str, Any]:
         """Return the options of boosted trees."""

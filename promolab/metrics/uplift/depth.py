@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UpliftAt", "uplift_at"]
 
+MEASURES = ("top", "rest", "everyone", "difference", "gain")
+
 
 @dataclass(frozen=True)
 class UpliftAt(OfList):
@@ -82,13 +84,11 @@ class UpliftAt(OfList):
         """Return one row per measure."""
         import pandas as pd
 
-        names = ("top", "rest", "everyone", "difference", "gain")
-        return pd.DataFrame([{"measure": x, **getattr(self, x).to_dict()} for x in names])
+        return pd.DataFrame([{"measure": x, **getattr(self, x).to_dict()} for x in MEASURES])
 
     def to_dict(self) -> dict[str, Any]:
         """Return values, intervals and counts as plain values."""
-        names = ("top", "rest", "everyone", "difference", "gain")
-        parts = {name: getattr(self, name).to_dict() for name in names}
+        parts = {name: getattr(self, name).to_dict() for name in MEASURES}
         return {"value": plain(self.value), **super().to_dict(), **parts}
 
     def summary(self) -> str:
@@ -192,7 +192,8 @@ def uplift_at(
             rows.cluster,
             lambda rest: _parts(rows.only(rest), values[rest], float(share))[0]["top"],
         )
-    return UpliftAt(*rows.told, float(share), **made, dominant=dominant)
+    top, rest, everyone, difference, gain = (made[name] for name in MEASURES)
+    return UpliftAt(*rows.told, share, top, rest, everyone, difference, gain, dominant)
 
 
 def _parts(
