@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.errors import InputError
-from promolab.profiles import customer_frame, median_interval, numeric
+from promolab.profiles import median_interval, numeric
 from promolab.results import Result
-from promolab.segmentation.description import MIN_CONTACTS, rates_of
+from promolab.segmentation.description import MIN_CONTACTS, put, rates_of, segment_sizes
 from promolab.segmentation.groups.measures import grouped_mean
 from promolab.segmentation.groups.preparation import NO_HISTORY, NO_PURCHASES, NOISE
 from promolab.wording import count, number, percent
@@ -116,7 +115,7 @@ class SegmentAdvice(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per segment: ``segment, customers, so_do_this, because, signs`` and the figures
         ``recency_days, orders_84d`` (medians), ``price_level, coupon_order_share`` (means),
         ``response_rate``, each with ``…_low, …_high`` (95 %); nan where unknown.
@@ -124,16 +123,16 @@ class SegmentAdvice(Result):
         The same figures of all customers.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     shop: Mapping[str, float]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per segment."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def sentences(self) -> list[str]:
         """Return one sentence per segment: what to do, and the figures behind it."""
-        rows = self.table[["segment", "so_do_this", "because"]].to_dict("records")
+        rows = self.frame[["segment", "so_do_this", "because"]].to_dict("records")
         return [
             f"{row['segment']}: {row['so_do_this']}"
             + (f" Because: {row['because']}." if row["because"] else "")
@@ -150,8 +149,8 @@ class SegmentAdvice(Result):
         from promolab.glossary import label
         from promolab.plots import roomy
 
-        rows = _rows(self.table)
-        shown = [f for f in _FIGURES if self.table[f[0]].notna().any()]
+        rows = _rows(self.frame)
+        shown = [f for f in _FIGURES if self.frame[f[0]].notna().any()]
         signs = [row["signs"].split(", ") for row in rows]
         values = [
             [float((more in of) - (bool(less) and less in of)) for _, more, less in shown]
@@ -227,22 +226,12 @@ def segment_advice(
     ...     "customer_id": range(120), "recency_days": [3.0] * 80 + [90.0] * 40,
     ...     "coupon_order_share": [0.02, 0.04] * 40 + [0.3, 0.4] * 20})
     >>> advice = segment_advice(features, ["here"] * 80 + ["gone"] * 40)
-    >>> advice.table.set_index("segment").loc["gone", "so_do_this"]
+    >>> advice.frame.set_index("segment").loc["gone", "so_do_this"]
     'Test winning them back with a coupon.'
     """
-    frame = customer_frame(features)
-    labels = np.asarray(segment, dtype=object)
-    if labels.shape != (len(frame),):
-        raise InputError(
-            f"segment has shape {labels.shape}; expected one name per row of features "
-            f"({count(len(frame))})"
-        )
-    absent = dict(absent or {})
-    sizes = {str(name): int(n) for name, n in pd.Series(labels).value_counts().items()}
-    names = list(order if order is not None else sorted(sizes, key=lambda s: (-sizes[s], s)))
-    names += [name for name in absent if name not in names]
-    table = pd.DataFrame({"segment": names})
-    table["customers"] = [sizes.get(name, 0) + absent.get(name, 0) for name in names]
+    frame, labels, sizes = segment_sizes(features, segment, order, absent)
+    names = list(sizes)
+    table = pd.DataFrame({"segment": names, "customers": list(sizes.values())})
     shop = _fill(table, frame, labels, names, response)
     rows = _rows(table)
     signs = [_signs(row, shop) for row in rows]
@@ -272,23 +261,19 @@ def _fill(
     for column in ("recency_days", "orders_84d"):
         values = numeric(frame, column)
         places = [median_interval(values[inside]) for inside in member.T]
-        _three(table, column, np.array(places).reshape(-1, 3).T)
+        put(table, column, np.array(places).reshape(-1, 3).T)
         shop[column] = median_interval(values)[0]
     for column in ("price_level", "coupon_order_share"):
         values = numeric(frame, column)
         # Both lie between 0 and 1, and so do the ends of their intervals.
         means = [np.clip(part, 0.0, 1.0) for part in grouped_mean(values, member.astype(float))]
-        _three(table, column, means)
+        put(table, column, means)
         shop[column] = float(grouped_mean(values, everyone)[0][0])
     rates = rates_of(names, response)
     rates = rates.drop(columns="contacts").where(rates["contacts"] >= MIN_CONTACTS)
-    _three(table, "response_rate", rates.to_numpy(dtype=float).T)
+    put(table, "response_rate", rates.to_numpy(dtype=float).T)
     shop["response_rate"] = np.nan if response is None else response.overall.value
     return shop
-
-
-def _three(table: pd.DataFrame, name: str, figures: Any) -> None:
-    table[name], table[f"{name}_low"], table[f"{name}_high"] = figures
 
 
 def _signs(row: Mapping[str, Any], shop: Mapping[str, float]) -> tuple[str, ...]:

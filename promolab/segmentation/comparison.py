@@ -49,7 +49,7 @@ class MethodComparison(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per method, the simplest first: ``method, k, noise_share`` (0–1), ``separation``
         (mean silhouette of all customers on the same features, those left out counting 0),
         ``difference`` (separation − that of the first method that groups at all, on the same
@@ -62,19 +62,19 @@ class MethodComparison(Result):
         Features that separation looks at.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     customers: int
     sampled: int
     features: int
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per method."""
-        return self.table.copy()
+        return self.frame.copy()
 
     @property
     def recommended(self) -> str:
         """The method to use; empty where none is fit for it."""
-        rows = self.table.loc[self.table["recommended"], "method"]
+        rows = self.frame.loc[self.frame["recommended"], "method"]
         return str(rows.iloc[0]) if len(rows) else ""
 
     def summary(self) -> str:
@@ -94,14 +94,14 @@ class MethodComparison(Result):
         return f"{text}{left}"
 
     def _rows(self) -> list[dict[str, Any]]:
-        return [{str(k): v for k, v in row.items()} for row in self.table.to_dict("records")]
+        return [{str(k): v for k, v in row.items()} for row in self.frame.to_dict("records")]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw separation and stability of each method with their intervals; return the Axes."""
         from promolab import plots
         from promolab.plots import legend_below, side_by_side
 
-        rows = self.table
+        rows = self.frame
         series = [
             [rows[f"{name}{end}"] for end in ("", "_low", "_high")]
             for name in ("stability", "separation")

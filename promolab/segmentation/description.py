@@ -13,9 +13,10 @@ from promolab.errors import InputError, nearest
 from promolab.metrics import part_of_total
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
 from promolab.results import Result
-from promolab.segmentation.groups.measures import difference_interval, grouped_mean, wilson
+from promolab.segmentation.groups.measures import difference_interval, grouped_mean
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import in_a_sentence
+from promolab.stats import share_interval
 from promolab.wording import count, decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class ProfilePair(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per figure that both have: ``figure`` and its ``label``, ``first, second``,
         ``difference`` (first − second), each with ``…_low, …_high`` (95 %), and ``apart``: whether
         the interval of the difference leaves out 0. Shares run from 0 to 1, scores from 0 to 100.
@@ -57,7 +58,7 @@ class ProfilePair(Result):
         All segments, so that the two keep their colours.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     first: str
     second: str
     customers: tuple[int, int]
@@ -66,22 +67,22 @@ class ProfilePair(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per figure."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def summary(self) -> str:
         """Return the figures in which the two differ most clearly, and those they share."""
         names = f"{self.first} and {self.second}"
-        if self.table.empty:
+        if self.frame.empty:
             return f"{names} have no figure in common."
-        rows = self.table[self.table["apart"]].to_dict("records")
+        rows = self.frame[self.frame["apart"]].to_dict("records")
         if not rows:
-            return f"{names} differ in none of {plural(len(self.table), 'figure')}. {self.basis}"
+            return f"{names} differ in none of {plural(len(self.frame), 'figure')}. {self.basis}"
         told = "; ".join(
             f"{row['label'].lower()} {_written(row, 'first')} against {_written(row, 'second')}, "
             f"difference {_written(row, 'difference')}"
             for row in sorted(rows, key=_clarity, reverse=True)[:3]
         )
-        alike = self.table.loc[~self.table["apart"], "label"].str.lower()
+        alike = self.frame.loc[~self.frame["apart"], "label"].str.lower()
         same = f" Not told apart: {', '.join(alike)}." if len(alike) else ""
         return f"{in_a_sentence(self.first)} against {self.second}: {told}.{same} {self.basis}"
 
@@ -91,7 +92,7 @@ class ProfilePair(Result):
         from promolab.plots import legend_below, side_by_side
 
         # What is neither a score nor a share does not fit on an axis to 100.
-        drawn = self.table[self.table["figure"] != "sales_per_customer"]
+        drawn = self.frame[self.frame["figure"] != "sales_per_customer"]
         scale = np.where(drawn["figure"].isin(_SHARES), 100.0, 1.0)
         series = [
             [scale * drawn[f"{side}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")]
@@ -116,7 +117,7 @@ class ProfilePair(Result):
         return legend_below(ax)
 
     def _finding(self) -> str:
-        rows = self.table[self.table["apart"] & self.table["figure"].isin(list(AXES))]
+        rows = self.frame[self.frame["apart"] & self.frame["figure"].isin(list(AXES))]
         if rows.empty:
             return f"{self.first} and {self.second} look alike"
         row = max(rows.to_dict("records"), key=_clarity)
@@ -172,7 +173,7 @@ def compare_segments(profile: SegmentProfile, a: str, b: str) -> ProfilePair:
     InputError
         If there is no such segment, or both are the same.
     """
-    names = profile.table["segment"].tolist()
+    names = profile.frame["segment"].tolist()
     for name in (a, b):
         if name not in names:
             raise InputError(f"there is no segment {name!r}; {nearest(str(name), names)}")
@@ -181,7 +182,7 @@ def compare_segments(profile: SegmentProfile, a: str, b: str) -> ProfilePair:
     figures = {"share_customers": "Share of customers", "sales_per_customer": "Sales per customer"}
     figures |= {name: axis.label for name, axis in AXES.items()}
     figures |= {"response_rate": "Response rate"}
-    by_name = {str(row["segment"]): row for row in profile.table.to_dict("records")}
+    by_name = {str(row["segment"]): row for row in profile.frame.to_dict("records")}
     first, second = by_name[a], by_name[b]
     rows = []
     for name, label in figures.items():
@@ -215,7 +216,7 @@ class SegmentProfile(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per segment: ``segment, customers, share_customers, share_sales,
         sales_per_customer, contacts, response_rate``, the four axes (0–100), and the ends
         ``…_low``, ``…_high`` of their 95 % intervals. Shares and rates run from 0 to 1, but a share
@@ -230,7 +231,7 @@ class SegmentProfile(Result):
         How the differences may be read.
     """
 
-    table: pd.DataFrame
+    frame: pd.DataFrame
     method: str
     customers: int
     note: str = ""
@@ -238,12 +239,12 @@ class SegmentProfile(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per segment."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def _made(self) -> pd.DataFrame:
         """The segments that were made, without the named groups apart; all if there is none."""
-        made = self.table[~self.table["segment"].isin(APART)]
-        return self.table if made.empty else made
+        made = self.frame[~self.frame["segment"].isin(APART)]
+        return self.frame if made.empty else made
 
     def _top(self, column: str, verb: str, n_column: str, noun: str) -> tuple[str, str]:
         """The segment highest in a share, as a finding and its n; empty where none stands out."""
@@ -285,7 +286,7 @@ class SegmentProfile(Result):
 
     def summary(self) -> str:
         """Return how many segments there are and which one stands out."""
-        n = int((~self.table["segment"].isin(APART)).sum())
+        n = int((~self.frame["segment"].isin(APART)).sum())
         words = _WORDS[n] if n < len(_WORDS) else count(n)
         found = " ".join(
             f"{finding}{size}." for finding, size in (self._responds(), self._sells()) if size
@@ -299,15 +300,15 @@ class SegmentProfile(Result):
 
     def sentences(self) -> list[str]:
         """Return one sentence per segment: size, share of sales, response."""
-        return [_sentence(dict(row)) for _, row in self.table.iterrows()]
+        return [_sentence(dict(row)) for _, row in self.frame.iterrows()]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw segments × axes as a heat map around the middle customer and return the Axes."""
         from promolab import plots
 
-        values = self.table[list(AXES)].to_numpy(dtype=float)
+        values = self.frame[list(AXES)].to_numpy(dtype=float)
         text = [[number(v, decimals=0) for v in row] for row in values]
-        labels = self.table["segment"] + " (" + self.table["customers"].map(count) + ")"
+        labels = self.frame["segment"] + " (" + self.frame["customers"].map(count) + ")"
         ax = plots.heat_map(
             values,
             labels.tolist(),
@@ -343,7 +344,7 @@ class SegmentProfile(Result):
         """
         from promolab import plots
 
-        rows = self.table.dropna(subset=["sales_per_customer"])
+        rows = self.frame.dropna(subset=["sales_per_customer"])
         colours = plots.segment_colours(self._made()["segment"])
         ax = plots.bubbles(
             100 * rows["share_customers"].to_numpy(),
@@ -365,7 +366,7 @@ class SegmentProfile(Result):
         """Draw the response rate of each segment with its interval and return the Axes."""
         from promolab import plots
 
-        rows = self.table.dropna(subset=["response_rate"])
+        rows = self.frame.dropna(subset=["response_rate"])
         parts = ("response_rate", "response_rate_low", "response_rate_high")
         ax = plots.intervals(
             rows["segment"].tolist(), *(100 * rows[c].to_numpy(dtype=float) for c in parts), ax=ax
@@ -413,8 +414,29 @@ def rates_of(names: Sequence[str], response: SegmentResponse | None) -> pd.DataF
     return rows.fillna({"contacts": 0}).astype({"contacts": int})
 
 
-def _three(table: dict[str, Any], name: str, value: Any, low: Any, high: Any) -> None:
-    table[name], table[f"{name}_low"], table[f"{name}_high"] = value, low, high
+def put(table: Any, name: str, figures: Any) -> None:
+    """Put a figure and the ends of its interval into three columns of a table."""
+    table[name], table[f"{name}_low"], table[f"{name}_high"] = figures
+
+
+def segment_sizes(
+    features: Any,
+    segment: Sequence[str] | np.ndarray,
+    order: Sequence[str] | None,
+    absent: Mapping[str, int] | None,
+) -> tuple[pd.DataFrame, np.ndarray, dict[str, int]]:
+    """Return the customers, the segment of each, and how large each segment is, in order."""
+    frame, labels = customer_frame(features), np.asarray(segment, dtype=object)
+    if labels.shape != (len(frame),):
+        raise InputError(
+            f"segment has shape {labels.shape}; expected one name per row of features "
+            f"({count(len(frame))})"
+        )
+    absent = dict(absent or {})
+    sizes = {str(name): int(n) for name, n in pd.Series(labels).value_counts().items()}
+    names = list(order if order is not None else sorted(sizes, key=lambda s: (-sizes[s], s)))
+    names += [name for name in absent if name not in names]
+    return frame, labels, {name: sizes.get(name, 0) + absent.get(name, 0) for name in names}
 
 
 def describe_segments(
@@ -466,23 +488,22 @@ def describe_segments(
     --------
     >>> features = pd.DataFrame({"customer_id": [1, 2, 3], "amount": [60.0, 30.0, 10.0]})
     >>> profile = describe_segments(features, ["a", "b", "b"])
-    >>> profile.table[["segment", "share_sales"]].values.tolist()
+    >>> profile.frame[["segment", "share_sales"]].values.tolist()
     [['b', 0.4], ['a', 0.6]]
     """
-    frame = customer_frame(features)
-    segment = np.asarray(segment, dtype=object)
-    if segment.shape != (len(frame),):
-        raise InputError(
-            f"segment has shape {segment.shape}; expected one name per row of features "
-            f"({count(len(frame))})"
-        )
-    absent = dict(absent or {})
-    if order is None:
-        sizes = pd.Series(segment).value_counts()
-        order = sorted(sizes.index, key=lambda name: (-sizes[name], name))
-    names = [*order, *(name for name in absent if name not in order)]
-    member = (segment[:, None] == np.array(names, dtype=object)[None, :]).astype(float)
-    table = _table(frame, names, member, absent)
+    frame, labels, sizes = segment_sizes(features, segment, order, absent)
+    names, total = list(sizes), sum(sizes.values())
+    size = np.array(list(sizes.values()), dtype=float)
+    member = (labels[:, None] == np.array(names, dtype=object)[None, :]).astype(float)
+    table: dict[str, Any] = {"segment": names, "customers": size.astype(int)}
+    share = size / max(total, 1)
+    put(table, "share_customers", (share, *share_interval(share, 0.0, total)))
+    amount = numeric(frame, "amount")
+    shares = part_of_total(np.nan_to_num(amount), member)
+    # Nothing is known of the sales of those who are not in the features.
+    here = member.any(axis=0)
+    put(table, "share_sales", [np.where(here, figure, np.nan) for figure in shares])
+    put(table, "sales_per_customer", grouped_mean(amount, member))
     told = ["contacts", "response_rate", "response_rate_low", "response_rate_high"]
     rates = rates_of(names, response)
     table |= {name: rates[name].to_numpy() for name in told}
@@ -490,27 +511,5 @@ def describe_segments(
     if profiles is not None:
         scores = profiles.set_index("customer_id").reindex(frame["customer_id"])
     for axis in AXES:
-        _three(table, axis, *grouped_mean(scores[axis].to_numpy(dtype=float), member))
-    total = int(table["customers"].sum())
+        put(table, axis, grouped_mean(scores[axis].to_numpy(dtype=float), member))
     return SegmentProfile(pd.DataFrame(table), method, total, note, basis)
-
-
-def _table(
-    frame: pd.DataFrame,
-    names: list[str],
-    member: np.ndarray,
-    absent: dict[str, int],
-) -> dict[str, Any]:
-    here = member.sum(axis=0)
-    size = here + np.array([absent.get(name, 0) for name in names])
-    table: dict[str, Any] = {"segment": names, "customers": size.astype(int)}
-    everyone = np.full(len(names), size.sum())
-    share = size / np.maximum(everyone, 1)
-    _three(table, "share_customers", share, *wilson(share, everyone))
-
-    amount = numeric(frame, "amount")
-    shares = part_of_total(np.nan_to_num(amount), member)
-    # Nothing is known of the sales of those who are not in the features.
-    _three(table, "share_sales", *(np.where(here > 0, figure, np.nan) for figure in shares))
-    _three(table, "sales_per_customer", *grouped_mean(amount, member))
-    return table

@@ -12,8 +12,8 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.profiles import customer_frame
 from promolab.results import Estimate, Result, plain
-from promolab.segmentation.groups.measures import wilson
 from promolab.segmentation.groups.preparation import APART
+from promolab.stats import share_interval
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Migration(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per pair of segments with customers: ``before, now, customers, customers_before``
         (of the segment before), ``share`` (of them, 0–1) and its ends ``share_low, share_high``
         (95 %, Wilson). ``before`` of customers who were not known then is `APPEARED`, ``now`` of
@@ -134,7 +134,7 @@ class Migration(Result):
         groups are called.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     order: tuple[str, ...]
     since: str
     same_fit: bool
@@ -145,15 +145,15 @@ class Migration(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per pair of segments with customers, in the order of the segments."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scalar fields and the table as plain values."""
-        return super().to_dict() | {"moves": plain(self.table.to_dict("records"))}
+        return super().to_dict() | {"moves": plain(self.frame.to_dict("records"))}
 
     def matrix(self) -> pd.DataFrame:
         """Return the customers of each pair: segments before as rows, now as columns."""
-        found = self.table.pivot_table(
+        found = self.frame.pivot_table(
             index="before", columns="now", values="customers", aggfunc="sum", fill_value=0
         )
         rows = [name for name in (*self.order, APPEARED) if name in found.index]
@@ -162,7 +162,7 @@ class Migration(Result):
 
     def moves(self) -> pd.DataFrame:
         """Return the rows of customers who changed their segment, the most first."""
-        rows = self.table
+        rows = self.frame
         moved = rows[
             (rows["before"] != rows["now"]) & (rows["before"] != APPEARED) & (rows["now"] != GONE)
         ]
@@ -284,13 +284,13 @@ def segment_migration(
     known = both["before"].notna() & both["now"].notna()
     n, same = int(known.sum()), int((both["before"] == both["now"])[known].sum())
     cells = pd.crosstab(both["before"][known], both["now"][known]).to_numpy()
-    value = np.array([same / n if n else np.nan])
-    low, high = wilson(value, np.array([float(n)])) if n else (value, value)
+    stayed = same / n if n else np.nan
+    low, high = share_interval(stayed, 0.0, n)
     both = both.fillna({"before": APPEARED, "now": GONE})
     pairs = both.groupby(["before", "now"], as_index=False).agg(customers=("customer_id", "size"))
     pairs["customers_before"] = pairs.groupby("before")["customers"].transform("sum")
     share = (pairs["customers"] / pairs["customers_before"]).to_numpy(dtype=float)
-    ends = wilson(share, pairs["customers_before"].to_numpy(dtype=float))
+    ends = share_interval(share, 0.0, pairs["customers_before"])
     pairs = pairs.assign(share=share, share_low=ends[0], share_high=ends[1])
     names = _ordered(pairs, order)
     place = {name: position for position, name in enumerate((*names, APPEARED, GONE))}
@@ -302,7 +302,7 @@ def segment_migration(
         names,
         since,
         same_fit,
-        Estimate(float(value[0]), float(low[0]), float(high[0]), n),
+        Estimate(stayed, float(low), float(high), n),
         appeared=int((both["before"] == APPEARED).sum()),
         gone=int((both["now"] == GONE).sum()),
         agreement=agreement(cells) if n else NOTHING,
@@ -321,7 +321,7 @@ class SegmentTrack(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per step: ``before, now, customers`` known at both times, ``stayed`` (share in the
         same segment, 0–1) and ``agreement`` (adjusted Rand index), each with ``…_low, …_high``.
     times : tuple of str
@@ -332,14 +332,14 @@ class SegmentTrack(Result):
         What a reader must know, else empty.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     times: tuple[str, ...]
     steps: tuple[Migration, ...] = field(repr=False)
     note: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per step."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def summary(self) -> str:
         """Return how many stayed from each time to the next, and how alike the groups are."""
@@ -348,7 +348,7 @@ class SegmentTrack(Result):
             f"{percent(row['stayed'], row['stayed_low'], row['stayed_high'])} of "
             f"{plural(row['customers'], 'customer')} stayed, adjusted Rand index "
             f"{number(row['agreement'], row['agreement_low'], row['agreement_high'], decimals=2)}"
-            for row in self.table.to_dict("records")
+            for row in self.frame.to_dict("records")
         )
         return f"{told}. The segments are the same ones at each time. {self.note}".rstrip()
 
@@ -408,7 +408,7 @@ def segment_track(
     --------
     >>> before = pd.DataFrame({"customer_id": [1, 2, 3], "segment": ["a", "a", "b"]})
     >>> now = pd.DataFrame({"customer_id": [1, 2, 3], "segment": ["a", "b", "b"]})
-    >>> segment_track({"W43": before, "W44": now}).table["stayed"].round(2).tolist()
+    >>> segment_track({"W43": before, "W44": now}).frame["stayed"].round(2).tolist()
     [0.67]
     """
     times = tuple(segments)

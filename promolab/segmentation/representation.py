@@ -111,7 +111,7 @@ class SegmentIndex(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per segment, the most over-represented first: ``segment, customers, selected,
         share_all, share_selected`` (0–1), ``index`` (the one share over the other, 1 = as among
         all) with ``index_low, index_high``, and ``verdict``: over, under or as among all.
@@ -119,16 +119,16 @@ class SegmentIndex(Result):
         All customers, and those in the list.
     """
 
-    table: pd.DataFrame
+    frame: pd.DataFrame
     customers: int
     selected: int
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per segment."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def _named(self, verdict: str, ascending: bool, most: int = 3) -> str:
-        rows = self.table[self.table["verdict"] == verdict]
+        rows = self.frame[self.frame["verdict"] == verdict]
         rows = rows.sort_values(["index", "segment"], ascending=[ascending, True], kind="stable")
         return ", ".join(
             f"{row['segment']} ({number(row['index'], row['index_low'], row['index_high'])} times)"
@@ -155,7 +155,7 @@ class SegmentIndex(Result):
         """Draw the index of each segment with its interval and return the Axes."""
         from promolab import plots
 
-        rows = self.table.dropna(subset=["index"])
+        rows = self.frame.dropna(subset=["index"])
         text = [
             f"{percent(a, decimals=0)} of the list, {percent(b, decimals=0)} of all"
             for a, b in zip(rows["share_selected"], rows["share_all"], strict=True)
@@ -169,7 +169,7 @@ class SegmentIndex(Result):
         )
         # A group of a few customers would stretch the axis until nothing else could be read.
         ax.set_xlim(0, 1.05 * max(1.5, min(rows["index_high"].max(), 1.5 * rows["index"].max())))
-        over = self.table[self.table["verdict"] == "over"]["segment"]
+        over = self.frame[self.frame["verdict"] == "over"]["segment"]
         title = (
             f"{in_a_sentence(over.iloc[0])} stand out in the list"
             if len(over)
@@ -240,7 +240,7 @@ def segment_index(
     Examples
     --------
     >>> result = segment_index(["a"] * 50 + ["b"] * 50, [True] * 30 + [False] * 60 + [True] * 10)
-    >>> result.table[["segment", "index"]].values.tolist()
+    >>> result.frame[["segment", "index"]].values.tolist()
     [['a', 1.5], ['b', 0.5]]
     """
     ids = None

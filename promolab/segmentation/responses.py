@@ -11,13 +11,8 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
-from promolab.segmentation.groups.measures import (
-    clustered_share,
-    difference_interval,
-    grouped_ratio,
-    wilson,
-)
-from promolab.stats import benjamini_hochberg, normal_quantile, two_sided
+from promolab.segmentation.groups.measures import difference_interval, grouped_ratio
+from promolab.stats import benjamini_hochberg, normal_quantile, share_interval, two_sided
 from promolab.wording import capital, count, percent, plural
 
 if TYPE_CHECKING:
@@ -38,7 +33,7 @@ class SegmentResponse(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per segment and promotion with customers: ``segment, promotion_id, contacts,
         customers, responses``, ``rate`` with ``rate_low, rate_high``, ``promotion_rate``,
         ``difference`` (rate − promotion's rate) with its ends, ``p_value`` and ``p_adjusted``
@@ -61,7 +56,7 @@ class SegmentResponse(Result):
         From when the segments are.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     segments: pd.DataFrame = field(repr=False)
     outcome: str
     overall: Estimate
@@ -72,18 +67,18 @@ class SegmentResponse(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per segment and promotion."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def found(self) -> pd.DataFrame:
         """Return the cells that stand out, the surest first."""
-        rows = self.table[self.table["verdict"].isin(["more", "less"])]
+        rows = self.frame[self.frame["verdict"].isin(["more", "less"])]
         return rows.sort_values(
             ["p_adjusted", "segment", "promotion_id"], kind="stable", ignore_index=True
         )
 
     def summary(self) -> str:
         """Return how many cells stand out, the surest of them, and what that does not say."""
-        tested = int(self.table["p_value"].notna().sum())
+        tested = int(self.frame["p_value"].notna().sum())
         found = self.found()
         head = (
             f"{capital(self.outcome)}: {percent(*_three(self.overall))} of "
@@ -107,7 +102,7 @@ class SegmentResponse(Result):
             f" {plural(self.left_out, 'contact')} not over yet left out." if self.left_out else ""
         )
         end = " A rate says who answered, not what the promotion caused."
-        promotions = self.table["promotion_id"].nunique()
+        promotions = self.frame["promotion_id"].nunique()
         if promotions > SHOWN:
             end += f" The figure shows the {SHOWN} largest of {plural(promotions, 'promotion')}."
         over_all = self._over_all()
@@ -133,7 +128,7 @@ class SegmentResponse(Result):
 
         rows, names = self._shown(), self.segments["segment"].tolist()
         every = self.segments.assign(promotion_id=_EVERY)
-        drawn = pd.concat([self.table, every], ignore_index=True)
+        drawn = pd.concat([self.frame, every], ignore_index=True)
         drawn["words"] = [_cell(row) for row in drawn.to_dict("records")]
         few = drawn["customers"] < MIN_CUSTOMERS
         drawn["points"] = (100 * drawn["difference"]).mask(few)
@@ -145,7 +140,7 @@ class SegmentResponse(Result):
         values = np.full((len(rows) + 1, len(names)), np.nan)
         words = np.full(values.shape, "", dtype=object)
         values[where], words[where] = drawn["points"], drawn["words"]
-        rates = self.table.groupby("promotion_id")["promotion_rate"].first().to_dict()
+        rates = self.frame.groupby("promotion_id")["promotion_rate"].first().to_dict()
         labels = [f"{p} ({percent(rates[p], decimals=0)})" for p in rows]
         labels.append(f"{_EVERY} ({percent(self.overall.value, decimals=0)})")
         ax = plots.heat_map(
@@ -165,7 +160,7 @@ class SegmentResponse(Result):
         )
 
     def _shown(self) -> list[Any]:
-        sizes = self.table.groupby("promotion_id")["contacts"].sum().reset_index()
+        sizes = self.frame.groupby("promotion_id")["contacts"].sum().reset_index()
         sizes = sizes.sort_values(["contacts", "promotion_id"], ascending=[False, True])
         return sorted(sizes["promotion_id"].head(SHOWN).tolist())
 
@@ -245,7 +240,7 @@ def segment_response(
     >>> pairs = pd.DataFrame({"customer_id": range(200), "promotion_id": "P",
     ...                       "redeemed": [1, 0, 0, 0] * 25 + [0] * 100})
     >>> result = segment_response(pairs, ["a"] * 100 + ["b"] * 100)
-    >>> result.table[["segment", "rate", "verdict"]].values.tolist()
+    >>> result.frame[["segment", "rate", "verdict"]].values.tolist()
     [['a', 0.25, 'more'], ['b', 0.0, 'less']]
     """
     if not 0 < q < 1:
@@ -337,14 +332,13 @@ def _cells(rows: pd.DataFrame, names: list[str], level: float) -> pd.DataFrame:
     big_n, big_x = (whole[c].to_numpy(dtype=float) for c in ("contacts", "responses"))
     rate = x / n
     table["rate"] = rate
-    table["rate_low"], table["rate_high"] = wilson(rate, n, level)
+    own = share_interval(rate, 0.0, n, level)
+    table["rate_low"], table["rate_high"] = own
     table["promotion_rate"] = big_x / big_n
     rest_n = big_n - n
     with np.errstate(invalid="ignore", divide="ignore"):
         rest = (big_x - x) / rest_n
-        ends = difference_interval(
-            (rate, *wilson(rate, n, level)), (rest, *wilson(rest, rest_n, level))
-        )
+        ends = difference_interval((rate, *own), (rest, *share_interval(rest, 0.0, rest_n, level)))
     weight = 1 - n / big_n
     table["difference"] = rate - table["promotion_rate"]
     table["difference_low"], table["difference_high"] = weight * ends[0], weight * ends[1]
@@ -372,9 +366,7 @@ def _margins(rows: pd.DataFrame, names: list[str], level: float) -> pd.DataFrame
     table["rate"] = table["responses"] / table["contacts"]
     own = rows["y"] - rows["segment"].map(table["rate"])
     variance = _variance_of_rate(rows.assign(residual=own), table)
-    ends = clustered_share(
-        *(table["rate"].to_numpy(), variance, table["customers"].to_numpy(dtype=float)), level
-    )
+    ends = share_interval(table["rate"], variance, table["customers"], level)
     table["rate_low"], table["rate_high"] = ends
     error = np.sqrt(_variance_against_usual(rows, table))
     table["difference"] = table["rate"] - table["expected"]

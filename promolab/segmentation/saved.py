@@ -121,8 +121,8 @@ def _state(segments: FittedSegments) -> dict[str, Any]:
         "choice": None
         if choice is None
         else {
-            "columns": list(choice.table.columns),
-            "rows": plain(choice.table.astype(object).to_numpy().tolist()),
+            "columns": list(choice.frame.columns),
+            "rows": plain(choice.frame.astype(object).to_numpy().tolist()),
             **told,
         },
         "stability": None

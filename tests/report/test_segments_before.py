@@ -56,7 +56,7 @@ def test_a_click_is_no_response_and_has_a_rate_of_its_own(shop, segmenter, featu
     own = shop.responses.select(*clicks.columns)
     changed = shop.with_tables(shop.tables | {"responses": own.union(clicks)})
     found = segments_before(changed, segmenter, features, features["customer_id"])
-    pd.testing.assert_frame_equal(found.response.table, before.response.table)
+    pd.testing.assert_frame_equal(found.response.frame, before.response.frame)
     assert found.response.outcome == "redeemed"
     # Of nearly all a click, as written; those contacted before a promotion's start have none in it.
     assert found.clicks.overall.value > 0.9 > found.response.overall.value
@@ -67,7 +67,7 @@ def test_a_promotion_that_still_runs_has_no_response_rate(shop, before) -> None:
     running = shop.promotions.filter(shop.promotions.ends_at > AS_OF.to_pydatetime())
     ids = set(running.promotion_id.execute())
     contacted = set(shop.exposures.filter(shop.exposures.ts < AS_OF).promotion_id.execute())
-    assert ids & contacted and not ids & set(before.response.table["promotion_id"])
+    assert ids & contacted and not ids & set(before.response.frame["promotion_id"])
 
 
 def test_customers_are_followed_from_what_was_known_then(shop, segmenter, features, before) -> None:
@@ -89,7 +89,7 @@ def test_many_customers_are_drawn_and_that_is_said(
     monkeypatch.setattr(looking, "MOST_CUSTOMERS", 60)
     ids = shop.customers.customer_id.execute()
     found = segments_before(shop, segmenter, features, ids)
-    assert found.track.table["customers"].tolist() == [60, 60]
+    assert found.track.frame["customers"].tolist() == [60, 60]
     for result in (found.response, found.track):
         assert "60 customers drawn at random" in result.summary()
 

@@ -65,7 +65,7 @@ def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
 def test_the_figures_decide(answered, figures, line, because) -> None:
     frame, segment = shop(**figures)
     response = answered(frame, segment)
-    row = segment_advice(frame, segment, response=response).table.set_index("segment").loc["b"]
+    row = segment_advice(frame, segment, response=response).frame.set_index("segment").loc["b"]
     assert line in row["so_do_this"]
     assert because in row["because"]
     assert (row["because"] == "") == (because == "")
@@ -90,17 +90,17 @@ def test_few_customers_and_groups_apart_get_no_line_of_their_own() -> None:
     frame, _ = shop(recency_days=90.0)
     segment = ["a"] * 1170 + ["b"] * 29 + ["No purchases yet"]
     advice = segment_advice(frame, segment, absent={"No history": 7})
-    lines = advice.table.set_index("segment")["so_do_this"]
+    lines = advice.frame.set_index("segment")["so_do_this"]
     assert lines["b"].startswith("Fewer than 30")
     assert lines["No history"].startswith("Nothing is known of them")
     assert "welcome offer" in lines["No purchases yet"]
-    assert advice.table.set_index("segment").loc["No history", "customers"] == 7
+    assert advice.frame.set_index("segment").loc["No history", "customers"] == 7
 
 
 def test_bare_features_give_no_sign_and_no_nan_in_words() -> None:
     frame = pd.DataFrame({"customer_id": range(80), "recency_days": [2.0, 3.0] * 40})
     advice = segment_advice(frame, ["a", "b"] * 40)
-    assert (advice.table["signs"] == "").all()
+    assert (advice.frame["signs"] == "").all()
     assert not any("nan" in sentence for sentence in advice.sentences())
     advice.plot()
     with pytest.raises(InputError, match="one name per row"):
@@ -110,13 +110,13 @@ def test_bare_features_give_no_sign_and_no_nan_in_words() -> None:
 def test_a_segmenter_gives_its_own_advice(features) -> None:
     fitted = Segmenter(k=3, bootstraps=0).fit(features, customers=range(990, 1600))
     advice = fitted.advice()
-    assert advice.table["segment"].tolist() == [*fitted.names_, "No history"]
+    assert advice.frame["segment"].tolist() == [*fitted.names_, "No history"]
     assert len(advice.sentences()) == 4 and "test" in advice.summary()
     assert advice.to_frame().equals(fitted.advice().to_frame())
 
 
 def test_a_point_more_is_not_said_to_be_more() -> None:
     frame, segment = shop(orders_84d=20.0, coupon_order_share=0.125)
-    row = segment_advice(frame, segment).table.set_index("segment").loc["b"]
+    row = segment_advice(frame, segment).frame.set_index("segment").loc["b"]
     assert row["coupon_order_share_low"] > 0.11  # beyond doubt above the others' 10 %, by a fifth
     assert "coupons" not in row["signs"] and "coupon" not in row["so_do_this"]

@@ -61,7 +61,7 @@ def test_planted_k_is_chosen_by_the_stated_rule(
 ) -> None:
     counts = clustering.bootstrap_counts(len(matrix), 12, seed=0)
     found = choose(matrix, [2, 3, 4, 5], fitting(matrix), counts, seed=0)
-    choice, labels, indices = found.table, found.labels, found.indices
+    choice, labels, indices = found.frame, found.labels, found.indices
     assert choice.loc[choice["chosen"], "k"].tolist() == [3]
     assert adjusted_rand_score(labels[3], planted[1]) > 0.98
     fits = choice[(choice["stability"] >= 0.6) & (choice["smallest_share"] >= 0.02)]
@@ -77,7 +77,7 @@ def test_planted_k_is_chosen_by_the_stated_rule(
 def test_where_nothing_is_stable_the_most_stable_is_chosen() -> None:
     noise = np.random.default_rng(0).normal(size=(120, 6))
     counts = clustering.bootstrap_counts(120, 10, seed=0)
-    choice = choose(noise, [4, 5, 6], fitting(noise), counts, seed=0).table
+    choice = choose(noise, [4, 5, 6], fitting(noise), counts, seed=0).frame
     assert not choice["fits"].any()
     assert choice.loc[choice["chosen"], "stability"].item() == choice["stability"].max()
 

@@ -14,7 +14,7 @@ def segment(features: pd.DataFrame) -> np.ndarray:
 
 def test_figures_are_those_of_plain_pandas(features, segment, answered) -> None:
     response = answered(features, segment)
-    table = describe_segments(features, segment, response=response).table.set_index("segment")
+    table = describe_segments(features, segment, response=response).frame.set_index("segment")
     by = features.groupby(segment)
     assert table["customers"].to_dict() == by.size().to_dict()
     assert table["customers"].is_monotonic_decreasing
@@ -28,7 +28,7 @@ def test_figures_are_those_of_plain_pandas(features, segment, answered) -> None:
 
 
 def test_every_figure_lies_in_its_interval(features, segment, answered) -> None:
-    table = describe_segments(features, segment, response=answered(features, segment)).table
+    table = describe_segments(features, segment, response=answered(features, segment)).frame
     ends = [c.removesuffix("_low") for c in table if c.endswith("_low")]
     assert {"share_customers", "share_sales", "response_rate", *AXES} <= set(ends)
     for name in ends:
@@ -40,7 +40,7 @@ def test_share_of_sales_interval_is_that_of_the_bootstrap() -> None:
     rng = np.random.default_rng(0)
     amount, group = rng.lognormal(3, 1, 800), rng.random(800) < 0.3
     frame = pd.DataFrame({"customer_id": range(800), "amount": amount})
-    row = describe_segments(frame, np.where(group, "a", "b")).table.set_index("segment").loc["a"]
+    row = describe_segments(frame, np.where(group, "a", "b")).frame.set_index("segment").loc["a"]
     weights = rng.multinomial(800, np.full(800, 1 / 800), size=4000)
     shares = (weights @ (amount * group)) / (weights @ amount)
     low, high = np.quantile(shares, [0.025, 0.975])
@@ -54,16 +54,16 @@ def test_a_response_rate_is_that_of_segment_response_and_of_nothing_else(
 ) -> None:
     # A customer's own count of contacts and responses knows neither the segment at the start nor
     # whether a promotion is over.
-    assert describe_segments(features, segment).table["response_rate"].isna().all()
+    assert describe_segments(features, segment).frame["response_rate"].isna().all()
     found = answered(features, segment)
-    table = describe_segments(features, segment, response=found).table.set_index("segment")
+    table = describe_segments(features, segment, response=found).frame.set_index("segment")
     told = found.segments.set_index("segment").loc[table.index]
     assert table["response_rate"].tolist() == told["rate"].tolist()
     assert table["response_rate_low"].tolist() == told["rate_low"].tolist()
     assert table["contacts"].tolist() == told["contacts"].tolist()
     without = features[segment != "Few"]
     part = describe_segments(without, segment[segment != "Few"], absent={"No history": 3})
-    assert part.table["contacts"].eq(0).all()
+    assert part.frame["contacts"].eq(0).all()
 
 
 def test_summary_names_the_top_segment_with_its_interval(features, answered) -> None:
@@ -81,7 +81,7 @@ def test_summary_names_the_top_segment_with_its_interval(features, answered) -> 
 def test_without_sales_or_responses_the_rest_still_stands() -> None:
     frame = pd.DataFrame({"customer_id": [1, 2, 3], "recency_days": [1, 2, 30]})
     profile = describe_segments(frame, ["a", "a", "b"], absent={"No history": 4})
-    table = profile.table.set_index("segment")
+    table = profile.frame.set_index("segment")
     assert table.loc["No history", "customers"] == 4
     assert profile.customers == 7
     assert table[["share_sales", "response_rate"]].isna().all(axis=None)
@@ -96,7 +96,7 @@ def test_figures_show_the_table(features, segment, answered) -> None:
     profile = describe_segments(features, segment, response=answered(features, segment))
     heat = profile.plot()
     shown = {t.get_text() for t in heat.texts}
-    expected = profile.table[list(AXES)].to_numpy().ravel()
+    expected = profile.frame[list(AXES)].to_numpy().ravel()
     assert {f"{value:.0f}" for value in expected} <= shown
     size = profile.plot_size_value()
     assert size.get_xlabel() == "share of customers, %"

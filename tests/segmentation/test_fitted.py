@@ -17,7 +17,7 @@ def fitted(features: pd.DataFrame) -> Segmenter:
 def test_the_same_customers_do_not_drift(fitted, features) -> None:
     drift = fitted.assign(features).drift()
     assert drift.far.value == pytest.approx(0.01, abs=0.005)
-    assert (drift.table["customers"] == drift.table["customers_then"]).all()
+    assert (drift.frame["customers"] == drift.frame["customers_then"]).all()
     assert not drift.is_large and drift.summary().endswith("They still fit.")
     with pytest.raises(InputError, match="was fitted on these customers"):
         fitted.drift()
@@ -27,7 +27,7 @@ def test_other_customers_drift(fitted, features) -> None:
     late = features.assign(recency_days=features["recency_days"] + 300, orders_84d=0, amount_84d=0)
     drift = fitted.assign(late).drift()
     assert drift.is_large and "time to make the segments anew" in drift.summary()
-    assert drift.table["customers"].sum() == len(features)
+    assert drift.frame["customers"].sum() == len(features)
 
 
 def test_a_missing_feature_is_left_out_of_account(fitted, features) -> None:
@@ -55,7 +55,7 @@ def test_who_bought_nothing_stays_apart_and_an_empty_segment_is_not_named(fitted
     some.loc[some.index[:2], "orders"] = 0
     there = fitted.assign(some, customers=[*some["customer_id"], 1])
     assert there.names_ == [fitted.names_[0], "No purchases yet"]
-    found = there.profile().table.set_index("segment")["customers"]
+    found = there.profile().frame.set_index("segment")["customers"]
     assert found.to_dict() == {
         fitted.names_[0]: len(some) - 2,
         "No purchases yet": 2,

@@ -3,12 +3,13 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from promolab.segmentation.groups.measures import grouped_mean, grouped_ratio, wilson
+from promolab.segmentation.groups.measures import grouped_mean, grouped_ratio
+from promolab.stats import share_interval
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 12), (3, 12), (12, 12), (210, 900)])
 def test_wilson_is_that_of_statsmodels(hits: int, n: int) -> None:
-    low, high = wilson(np.array([hits / n]), np.array([float(n)]))
+    low, high = share_interval([hits / n], 0.0, n)
     expected = proportion_confint(hits, n, method="wilson")
     np.testing.assert_allclose([low[0], high[0]], expected, atol=1e-12)
 
@@ -32,7 +33,9 @@ def test_ratio_covers_the_truth_when_customers_differ() -> None:
     _, low, high = grouped_ratio(answers.astype(float), contacts.astype(float), customers)
     assert 0.935 <= ((low <= 0.25) & (high >= 0.25)).mean() <= 0.965
     sums = answers.sum(axis=0), contacts.sum(axis=0).astype(float)
-    low, high = wilson(sums[0] / sums[1], sums[1])  # as if each contact were another customer's
+    low, high = share_interval(
+        sums[0] / sums[1], 0.0, sums[1]
+    )  # as if each contact were another customer's
     assert ((low <= 0.25) & (high >= 0.25)).mean() < 0.8
 
 

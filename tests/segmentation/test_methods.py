@@ -56,8 +56,8 @@ def test_noise_is_a_named_group_everywhere(features: pd.DataFrame) -> None:
     assert found.names_ == ["Unlike any group"] and found.k_ == 0
     assert "No dense group of 12 customers was found" in found.note_
     assert np.isnan(found.stability().value) and np.isnan(found.silhouette_)
-    assert found.profile().table["segment"].tolist() == ["Unlike any group"]
-    assert found.advice().table["so_do_this"].str.startswith("No line").all()
+    assert found.profile().frame["segment"].tolist() == ["Unlike any group"]
+    assert found.advice().frame["so_do_this"].str.startswith("No line").all()
     told = found.choice_.summary()
     assert told.startswith("Set to 12 (customers of the smallest group; at least 2 % of customers)")
     assert "100 % of customers unlike any" in told

@@ -13,9 +13,9 @@ def test_index_is_the_ratio_of_shares() -> None:
     result = segment_index(segment, selected)
     shares = pd.Series(segment[selected]).value_counts(normalize=True)
     expected = (shares / pd.Series(segment).value_counts(normalize=True)).sort_values()[::-1]
-    assert result.table["segment"].tolist() == expected.index.tolist()
-    np.testing.assert_allclose(result.table["index"], expected)
-    assert result.table["verdict"].iloc[0] == "over"
+    assert result.frame["segment"].tolist() == expected.index.tolist()
+    np.testing.assert_allclose(result.frame["index"], expected)
+    assert result.frame["verdict"].iloc[0] == "over"
     assert "over-represented: b" in result.summary()
     result.plot()
 
@@ -30,14 +30,14 @@ def test_interval_covers_the_truth() -> None:
 
 
 def test_everyone_selected_is_as_among_all() -> None:
-    table = segment_index(["a", "a", "b"], np.ones(3, dtype=bool)).table
+    table = segment_index(["a", "a", "b"], np.ones(3, dtype=bool)).frame
     assert table["index"].tolist() == [1.0, 1.0]
     assert table["index_low"].tolist() == pytest.approx([1.0, 1.0])
     assert set(table["verdict"]) == {"as among all"}
 
 
 def test_a_segment_without_anyone_selected_has_an_upper_end() -> None:
-    table = segment_index(["a"] * 200 + ["b"] * 100, [True] * 50 + [False] * 250).table
+    table = segment_index(["a"] * 200 + ["b"] * 100, [True] * 50 + [False] * 250).frame
     row = table.set_index("segment").loc["b"]
     assert row["index"] == row["index_low"] == 0
     assert 0 < row["index_high"] < 1
@@ -46,8 +46,8 @@ def test_a_segment_without_anyone_selected_has_an_upper_end() -> None:
 
 def test_ids_are_found_in_a_frame() -> None:
     frame = pd.DataFrame({"customer_id": [7, 8, 9, 10], "segment": ["a", "a", "b", "b"]})
-    by_id = segment_index(frame, [9, 7, 8]).table
-    by_flag = segment_index(frame["segment"].to_numpy(), [True, True, True, False]).table
+    by_id = segment_index(frame, [9, 7, 8]).frame
+    by_flag = segment_index(frame["segment"].to_numpy(), [True, True, True, False]).frame
     pd.testing.assert_frame_equal(by_id, by_flag)
 
 

@@ -10,9 +10,9 @@ from statsmodels.stats.multitest import multipletests
 
 from promolab.errors import InputError
 from promolab.segmentation import segment_response
-from promolab.segmentation.groups.measures import difference_interval, wilson
+from promolab.segmentation.groups.measures import difference_interval
 from promolab.segmentation.responses import _mid_p
-from promolab.stats import benjamini_hochberg
+from promolab.stats import benjamini_hochberg, share_interval
 
 DRAWS, PEOPLE = 1_200, 160
 RATES = {"a": np.array([0.08, 0.15, 0.25, 0.1]), "b": np.array([0.14, 0.24, 0.36, 0.17])}
@@ -67,14 +67,14 @@ def test_intervals_over_promotions_cover_the_truth(truth, result) -> None:
     assert 0.935 <= covered(table, "rate", true["chance"]) <= 0.97
     assert 0.93 <= covered(table, "difference", true["chance"] - true["expected"]) <= 0.97
     # Rows taken for independent would be too sure of the rates.
-    naive = wilson(table["rate"].to_numpy(), table["contacts"].to_numpy(dtype=float))
+    naive = share_interval(table["rate"], 0.0, table["contacts"])
     assert ((naive[0] <= true["chance"]) & (true["chance"] <= naive[1])).mean() < 0.925
 
 
 def test_intervals_of_cells_cover_the_truth(truth, result) -> None:
     cells = truth.groupby(["segment", "promotion_id"])["chance"].first()
     whole = truth.groupby("promotion_id")["chance"].mean()
-    table = result.table.set_index(["segment", "promotion_id"])
+    table = result.frame.set_index(["segment", "promotion_id"])
     true = cells.loc[table.index]
     assert 0.935 <= covered(table, "rate", true) <= 0.975
     against = true - whole.loc[table.index.get_level_values(1)].to_numpy()
@@ -87,7 +87,7 @@ def test_without_differences_few_cells_stand_out(truth) -> None:
     pairs = truth.sort_values("promotion_id", kind="stable").assign(
         redeemed=shuffled["redeemed"].to_numpy()
     )
-    table = segment_response(pairs, pairs["segment"].to_numpy()).table
+    table = segment_response(pairs, pairs["segment"].to_numpy()).frame
     assert 0.035 <= (table["p_value"].dropna() < 0.05).mean() <= 0.06
     assert (table["verdict"].isin(["more", "less"])).sum() <= 5
 
@@ -119,7 +119,7 @@ def test_square_and_add_is_newcombes_interval() -> None:
     sides = []
     for hits, of in ((9, 60), (30, 110)):
         share, n = np.array([hits / of]), np.array([float(of)])
-        sides.append((share, *wilson(share, n)))
+        sides.append((share, *share_interval(share, 0.0, n)))
     low, high = difference_interval(*sides)
     expected = confint_proportions_2indep(9, 60, 30, 110, method="newcomb")
     np.testing.assert_allclose([low.item(), high.item()], expected, atol=1e-9)
@@ -158,7 +158,7 @@ def test_rows_that_are_not_over_are_left_out_and_counted() -> None:
     pairs, segment = small()
     pairs["label_complete"] = pairs["promotion_id"] == "P"
     found = segment_response(pairs, segment)
-    assert set(found.table["promotion_id"]) == {"P"} and found.left_out == 80
+    assert set(found.frame["promotion_id"]) == {"P"} and found.left_out == 80
     assert "80 contacts not over yet left out" in found.summary()
     pairs["label_complete"] = False
     with pytest.raises(InputError, match="no promotion is over yet"):
@@ -169,9 +169,9 @@ def test_a_frame_of_segments_and_one_from_the_future() -> None:
     pairs, segment = small()
     by_customer = pd.DataFrame({"customer_id": range(80), "segment": segment[:80]})
     direct = segment_response(pairs, segment)
-    pd.testing.assert_frame_equal(segment_response(pairs, by_customer).table, direct.table)
+    pd.testing.assert_frame_equal(segment_response(pairs, by_customer).frame, direct.frame)
     early = by_customer.assign(as_of=pd.Timestamp("2017-05-01"))
-    assert len(segment_response(pairs, early).table) == 4
+    assert len(segment_response(pairs, early).frame) == 4
     late = by_customer.assign(as_of=pd.Timestamp("2017-05-02"))
     with pytest.raises(InputError, match="after the promotion's start in 160 rows"):
         segment_response(pairs, late)

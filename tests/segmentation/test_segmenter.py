@@ -72,7 +72,7 @@ def test_segments_come_largest_first(features: pd.DataFrame) -> None:
     segmenter = Segmenter(k=5).fit(features)
     sizes = pd.Series(segmenter.labels_).value_counts()[segmenter.names_]
     assert sizes.is_monotonic_decreasing
-    assert segmenter.profile().table["segment"].tolist() == segmenter.names_
+    assert segmenter.profile().frame["segment"].tolist() == segmenter.names_
     assert len(set(segmenter.names_)) == 5
 
 
@@ -93,7 +93,7 @@ def test_customers_without_purchases_or_history_are_named(features: pd.DataFrame
     )
     profile = segmenter.profile()
     assert profile.customers == len(frame) + 2
-    assert profile.table["segment"].tolist()[-2:] == ["No purchases yet", "No history"]
+    assert profile.frame["segment"].tolist()[-2:] == ["No purchases yet", "No history"]
     assert profile.summary().startswith("Three segments")
     segmenter.map().plot()
 

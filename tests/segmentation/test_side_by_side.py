@@ -10,8 +10,9 @@ from scipy.stats import ttest_ind
 from promolab.errors import InputError
 from promolab.segmentation import Segmenter, compare_methods, describe_segments
 from promolab.segmentation.description import shares_against
-from promolab.segmentation.groups.measures import difference_interval, silhouettes, wilson
+from promolab.segmentation.groups.measures import difference_interval, silhouettes
 from promolab.segmentation.groups.preparation import prepare
+from promolab.stats import share_interval
 
 
 def test_differences_of_two_segments(features: pd.DataFrame) -> None:
@@ -36,9 +37,13 @@ def test_difference_of_two_shares_of_one_whole_covers_it() -> None:
     """More customers in one segment are fewer in the other."""
     p, q, _ = np.random.default_rng(0).multinomial(200, [0.5, 0.3, 0.2], size=4_000).T / 200
     n = np.full(len(p), 200.0)
-    low, high = difference_interval((p, *wilson(p, n)), (q, *wilson(q, n)), shares_against(p, q))
+    low, high = difference_interval(
+        (p, *share_interval(p, 0.0, n)), (q, *share_interval(q, 0.0, n)), shares_against(p, q)
+    )
     assert 0.935 <= ((low <= 0.2) & (high >= 0.2)).mean() <= 0.965
-    low, high = difference_interval((p, *wilson(p, n)), (q, *wilson(q, n)))
+    low, high = difference_interval(
+        (p, *share_interval(p, 0.0, n)), (q, *share_interval(q, 0.0, n))
+    )
     assert ((low <= 0.2) & (high >= 0.2)).mean() < 0.9  # as if they were of different customers
 
 

@@ -194,7 +194,7 @@ def words() -> Html:
 
 def largest_two(profile: SegmentProfile) -> ProfilePair | None:
     """Return the two largest segments side by side; None where there are not two."""
-    made = profile.table[~profile.table["segment"].isin(APART)]
+    made = profile.frame[~profile.frame["segment"].isin(APART)]
     if len(made) < 2:
         return None
     order = made.sort_values(["customers", "segment"], ascending=[False, True])["segment"]

@@ -85,7 +85,7 @@ class ByNumber(Method):
     @property
     def k_chosen(self) -> int:
         """The number of segments chosen."""
-        return int(self.chosen.table.loc[self.chosen.table["chosen"], "k"].iloc[0])
+        return int(self.chosen.frame.loc[self.chosen.frame["chosen"], "k"].iloc[0])
 
     @property
     def evidence(self) -> NumberOfSegments | None:
@@ -93,7 +93,7 @@ class ByNumber(Method):
         if not self.tried:
             return None
         return NumberOfSegments(
-            self.chosen.table,
+            self.chosen.frame,
             len(self.task.active),
             self.settings.bootstraps,
             self.task.resampled,
@@ -231,7 +231,7 @@ class Gaussian(ByNumber):
             self.settings.seed,
             min_share=self.settings.min_share,
         )
-        table, matrix = found.table, self.task.drawn
+        table, matrix = found.frame, self.task.drawn
         with one_thread():
             bic = np.array([self._models[k].bic(matrix) for k in self.tried])
             logs = np.array([self._models[k].score_samples(matrix) for k in self.tried])

@@ -142,7 +142,7 @@ class DensitySettings(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per setting: ``setting`` (its value), ``k``, ``noise_share`` (0–1),
         ``smallest_share`` (of customers, 0–1), ``large_enough``, ``silhouette`` of those grouped
         and ``stability`` with ``…_low, …_high``, ``chosen``.
@@ -158,7 +158,7 @@ class DensitySettings(Result):
         How the setting was chosen.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     what: str
     customers: int
     bootstraps: int
@@ -168,19 +168,19 @@ class DensitySettings(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per setting."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def summary(self) -> str:
         """Return what the setting chosen gives, and what the others would."""
-        row = self.table[self.table["chosen"]].iloc[0]
+        row = self.frame[self.frame["chosen"]].iloc[0]
         whole = float(row["setting"]).is_integer()  # a count, not a distance
         setting = number(row["setting"], decimals=0 if whole else None)
         return f"Set to {setting} ({self.what}; {self.how}): {self.found()}"
 
     def found(self) -> str:
         """Return what the setting chosen gives, and what the others would, without the setting."""
-        row = self.table[self.table["chosen"]].iloc[0]
-        groups, noise = self.table["k"], self.table["noise_share"]
+        row = self.frame[self.frame["chosen"]].iloc[0]
+        groups, noise = self.frame["k"], self.frame["noise_share"]
         too_small = row["k"] and not row["large_enough"]
         small = f", the smallest below {self._floor} of customers" if too_small else ""
         parts = [f"{plural(row['k'], 'group')}{small}"]
@@ -220,7 +220,7 @@ class DensitySettings(Result):
         """Draw on one Axes, or on two: the measures, and the number of groups."""
         from promolab import plots
 
-        rows = self.table
+        rows = self.frame
         styles = {"silhouette": "-", "stability": "--", "noise_share": ":"}
         for colour, (name, line) in zip(plots.COLOURS[:3], styles.items(), strict=True):
             if rows[name].isna().all():  # a single group has no silhouette
@@ -257,8 +257,8 @@ class DensitySettings(Result):
 
         from promolab import plots
 
-        enough = self.table["large_enough"].to_numpy()
-        x, k = self.table["setting"].to_numpy(), self.table["k"].to_numpy()
+        enough = self.frame["large_enough"].to_numpy()
+        x, k = self.frame["setting"].to_numpy(), self.frame["k"].to_numpy()
         plots.points(x[enough], k[enough], colour=plots.COLOURS[0], ax=ax)
         if not enough.all():
             words = f"one below {self._floor} of customers"

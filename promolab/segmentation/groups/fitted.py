@@ -11,9 +11,9 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.profiles import numeric
 from promolab.results import Estimate, Result
-from promolab.segmentation.groups.measures import wilson
 from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import DEFAULT_COLUMNS, Scaling
+from promolab.stats import share_interval
 from promolab.wording import percent, plural
 
 __all__ = ["REACH", "FittedSegments", "Placement", "SegmentDrift", "group_means", "nearest_centre"]
@@ -183,18 +183,18 @@ class FittedSegments:
             As `place` returns them.
         """
         n, k = len(codes), len(self.names)
-        far = np.array([float((distances > self.reach).mean())]) if n else np.array([np.nan])
-        low, high = wilson(far, np.array([float(n)]))
+        far = float((distances > self.reach).mean()) if n else np.nan
+        low, high = share_interval(far, 0.0, n)
         now = np.bincount(codes, minlength=k)
         share = now / max(n, 1)
-        ends = wilson(share, np.full(k, float(n)))
+        ends = share_interval(share, 0.0, n)
         then = np.array(self.sizes) / max(sum(self.sizes), 1)
         table = {"segment": list(self.names), "customers_then": list(self.sizes)}
         table |= {"customers": now, "share_then": then, "share": share}
         table |= {"share_low": ends[0], "share_high": ends[1], "change": share - then}
         return SegmentDrift(
             pd.DataFrame(table),
-            Estimate(float(far[0]), float(low[0]), float(high[0]), n),
+            Estimate(far, float(low), float(high), n),
             self.made_in,
         )
 
@@ -212,7 +212,7 @@ class SegmentDrift(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per segment: ``segment, customers_then, customers, share_then, share`` (0–1) with
         ``share_low, share_high`` (95 %), ``change``.
     far : Estimate
@@ -221,25 +221,25 @@ class SegmentDrift(Result):
         When that was.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     far: Estimate
     made_in: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per segment."""
-        return self.table.copy()
+        return self.frame.copy()
 
     @property
     def is_large(self) -> bool:
         """Whether the segments no longer fit: they should be made anew."""
-        moved = float(self.table["change"].abs().max()) if len(self.table) else 0.0
+        moved = float(self.frame["change"].abs().max()) if len(self.frame) else 0.0
         return bool(self.far.ci_low > FAR_LIMIT or moved > SIZE_LIMIT)
 
     def summary(self) -> str:
         """Return the share that is far off, the largest change in size, and what to do."""
         if not self.far.n:
             return "No customer who bought, so nothing to compare with the segments."
-        rows = self.table.assign(moved=self.table["change"].abs().round(9))
+        rows = self.frame.assign(moved=self.frame["change"].abs().round(9))
         row = rows.sort_values(["moved", "segment"], ascending=[False, True]).iloc[0]
         now = percent(row["share"], row["share_low"], row["share_high"])
         text = (

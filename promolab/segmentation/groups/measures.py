@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.stats import normal_quantile, share_interval, t_quantile
-from promolab.stats import wilson as wilson_of_counts
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -19,7 +18,6 @@ __all__ = [
     "MIN_SHARE",
     "MIN_STABILITY",
     "bootstrap_counts",
-    "clustered_share",
     "difference_interval",
     "grouped_mean",
     "grouped_ratio",
@@ -30,27 +28,7 @@ __all__ = [
     "sample_rows",
     "silhouette",
     "silhouettes",
-    "wilson",
 ]
-
-
-def wilson(share: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Wilson interval of shares (Wilson 1927), nan where n is 0.
-
-    Parameters
-    ----------
-    share, n : ndarray of shape (k,)
-        Shares (0–1) and the (effective) number of trials behind each.
-
-    Examples
-    --------
-    >>> low, high = wilson(np.array([0.5]), np.array([100.0]))
-    >>> low.round(3).item(), high.round(3).item()
-    (0.404, 0.596)
-    """
-    known = ~np.isnan(share) & (n > 0)
-    low, high = wilson_of_counts(np.where(known, share, 0.0) * np.where(known, n, 0.0), n, level)
-    return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
 def grouped_ratio(
@@ -89,31 +67,7 @@ def grouped_ratio(
         residual = numerator - ratio * denominator
         correction = np.where(customers > 1, customers / (customers - 1), 1.0)
         variance = correction * (residual**2).sum(axis=0) / total**2
-    return ratio, *clustered_share(ratio, variance, customers, level)
-
-
-def clustered_share(
-    share: np.ndarray, variance: np.ndarray, customers: np.ndarray, level: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return Wilson's interval of shares at the number of trials that their variance amounts to.
-
-    Parameters
-    ----------
-    share, variance : ndarray of shape (k,)
-        Shares (0–1) and the variances of their estimates, clustering included.
-    customers : ndarray of shape (k,)
-        Stand for the trials where there is no variance: all or none answered.
-
-    Examples
-    --------
-    >>> low, high = clustered_share(np.array([0.5]), np.array([0.0025]), np.array([100.0]))
-    >>> low.round(3).item(), high.round(3).item()
-    (0.404, 0.596)
-    """
-    known = ~np.isnan(share)
-    filled = np.where(known, share, 0.0), np.where(known, variance, 0.0)
-    low, high = share_interval(*filled, customers, level)
-    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+    return ratio, *share_interval(ratio, variance, customers, level)
 
 
 def grouped_mean(

@@ -109,7 +109,7 @@ def first_within_one_error(table: pd.DataFrame) -> int | None:
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         ``k, gap, gap_error``, one row per k in ascending order.
 
     Returns
@@ -138,7 +138,7 @@ class Chosen:
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         ``k, silhouette, stability`` with the ends of their intervals, ``gap, gap_error, gap_rule``
         (the k that its rule of one standard error would take), ``smallest_share``,
         ``large_enough``, ``fits`` (stable and large enough) and ``chosen``.
@@ -146,7 +146,7 @@ class Chosen:
         By k, the label of each row and the adjusted Rand index of each refit.
     """
 
-    table: pd.DataFrame
+    frame: pd.DataFrame
     labels: dict[int, np.ndarray]
     indices: dict[int, np.ndarray]
 
@@ -234,7 +234,7 @@ class NumberOfSegments(Result):
 
     Parameters
     ----------
-    table : DataFrame
+    frame : DataFrame
         One row per k: ``k, silhouette, stability`` with ``…_low, …_high``, ``smallest_share``,
         ``fits``, ``chosen``. Where they were reckoned: ``large_enough``; ``gap, gap_error`` and
         ``gap_rule``, the k that the gap statistic's rule of one standard error would take;
@@ -251,7 +251,7 @@ class NumberOfSegments(Result):
         What chooses among the k that fit: the highest silhouette, or the lowest BIC.
     """
 
-    table: pd.DataFrame
+    frame: pd.DataFrame
     customers: int
     bootstraps: int
     resampled: int = 0
@@ -262,15 +262,15 @@ class NumberOfSegments(Result):
     @property
     def chosen(self) -> int:
         """The number of segments chosen."""
-        return int(self.table.loc[self.table["chosen"], "k"].iloc[0])
+        return int(self.frame.loc[self.frame["chosen"], "k"].iloc[0])
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per k."""
-        return self.table.copy()
+        return self.frame.copy()
 
     def summary(self) -> str:
         """Return the k chosen and why, which k were too small, and what the gap statistic says."""
-        row = self.table[self.table["chosen"]].iloc[0]
+        row = self.frame[self.frame["chosen"]].iloc[0]
         silhouette = number(*row[["silhouette", "silhouette_low", "silhouette_high"]], decimals=2)
         stability = number(*row[["stability", "stability_low", "stability_high"]], decimals=2)
         refits = refits_in_words(self.bootstraps, self.resampled)
@@ -287,7 +287,7 @@ class NumberOfSegments(Result):
         return " A silhouette this low means that the segments shade into one another."
 
     def _why(self, row: pd.Series) -> str:
-        if len(self.table) == 1:
+        if len(self.frame) == 1:
             return "as asked"
         floor = percent(self.min_share, decimals=0)
         if row["fits"]:
@@ -303,10 +303,10 @@ class NumberOfSegments(Result):
         )
 
     def _small(self) -> str:
-        if "large_enough" not in self.table or len(self.table) == 1:
+        if "large_enough" not in self.frame or len(self.frame) == 1:
             return ""
         # Where none is large enough, one of them was chosen all the same.
-        small = self.table.loc[~self.table["large_enough"] & ~self.table["chosen"], "k"]
+        small = self.frame.loc[~self.frame["large_enough"] & ~self.frame["chosen"], "k"]
         if small.empty:
             return ""
         listed = ", ".join(count(k) for k in small)
@@ -314,16 +314,16 @@ class NumberOfSegments(Result):
         return f" Not chosen for a segment of fewer than {floor} of customers: {listed}."
 
     def _gap(self) -> str:
-        if "gap_rule" not in self.table or len(self.table) == 1:
+        if "gap_rule" not in self.frame or len(self.frame) == 1:
             return ""
-        ruled = self.table.loc[self.table["gap_rule"], "k"]
+        ruled = self.frame.loc[self.frame["gap_rule"], "k"]
         if ruled.empty:
-            last = count(self.table["k"].max())
+            last = count(self.frame["k"].max())
             return f" The gap statistic still rises at {last}: it names no number."
         k = int(ruled.iloc[0])
         takes = "takes the same number" if k == self.chosen else f"would take {count(k)}"
         # Below the smallest tried the rule was not asked.
-        least = ", the smallest tried" if k == self.table["k"].min() else ""
+        least = ", the smallest tried" if k == self.frame["k"].min() else ""
         return f" The gap statistic's rule of one standard error {takes}{least}."
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -339,7 +339,7 @@ class NumberOfSegments(Result):
             "bic_above": self._plot_bic,
             "large_enough": self._plot_size,
         }
-        below = [draw for name, draw in panels.items() if name in self.table and ax is None]
+        below = [draw for name, draw in panels.items() if name in self.frame and ax is None]
         axes = stacked([4.0, *[1.7] * len(below)]) if below else [self._plot_separation(ax)]
         if below:
             self._plot_separation(axes[0])
@@ -353,10 +353,10 @@ class NumberOfSegments(Result):
 
         styles = {"silhouette": "-", "stability": "--"}
         for colour, (name, line) in zip(plots.COLOURS[:2], styles.items(), strict=True):
-            low, high = self.table[f"{name}_low"], self.table[f"{name}_high"]
+            low, high = self.frame[f"{name}_low"], self.frame[f"{name}_high"]
             ax = plots.curve(
-                self.table["k"].to_numpy(),
-                self.table[name].to_numpy(),
+                self.frame["k"].to_numpy(),
+                self.frame[name].to_numpy(),
                 low=low.to_numpy(),
                 high=high.to_numpy(),
                 label=name,
@@ -365,10 +365,10 @@ class NumberOfSegments(Result):
                 ax=ax,
             )
         assert ax is not None
-        chosen = self.table[self.table["chosen"]].iloc[0]
+        chosen = self.frame[self.frame["chosen"]].iloc[0]
         plots.reference_line(ax, "horizontal", MIN_STABILITY, "stable from here on")
         plots.reference_line(ax, "vertical", float(chosen["k"]), "chosen")
-        ax.set_xticks(self.table["k"])
+        ax.set_xticks(self.frame["k"])
         return plots.finish(
             ax,
             title=f"{plural(chosen['k'], 'segment')}: {self._why(chosen)}",
@@ -381,9 +381,9 @@ class NumberOfSegments(Result):
     def _plot_gap(self, ax: Axes) -> None:
         from promolab import plots
 
-        k, gap, error = (self.table[c].to_numpy() for c in ("k", "gap", "gap_error"))
+        k, gap, error = (self.frame[c].to_numpy() for c in ("k", "gap", "gap_error"))
         plots.points(k, gap, low=gap - error, high=gap + error, colour=plots.COLOURS[2], ax=ax)
-        for ruled in self.table.loc[self.table["gap_rule"], "k"]:
+        for ruled in self.frame.loc[self.frame["gap_rule"], "k"]:
             plots.reference_line(ax, "vertical", float(ruled))
         plots.finish(
             ax,
@@ -391,7 +391,7 @@ class NumberOfSegments(Result):
             subtitle=f"gap ± 1 standard error, {self.references} references; "
             + (
                 "dashed: the first number within one error of the next"
-                if self.table["gap_rule"].any()
+                if self.frame["gap_rule"].any()
                 else "it still rises at the last number"
             ),
             ylabel="gap",
@@ -401,8 +401,8 @@ class NumberOfSegments(Result):
         from promolab import plots
 
         names = ("bic_above", "bic_above_low", "bic_above_high")
-        value, low, high = (self.table[c].to_numpy() for c in names)
-        plots.points(self.table["k"], value, low=low, high=high, colour=plots.COLOURS[2], ax=ax)
+        value, low, high = (self.frame[c].to_numpy() for c in names)
+        plots.points(self.frame["k"], value, low=low, high=high, colour=plots.COLOURS[2], ax=ax)
         plots.reference_line(ax, "horizontal", 0.0)
         plots.finish(
             ax, title="", subtitle="BIC above the lowest, 95 % interval (0 = best)", ylabel="BIC"
@@ -411,8 +411,8 @@ class NumberOfSegments(Result):
     def _plot_size(self, ax: Axes) -> None:
         from promolab import plots
 
-        enough = self.table["large_enough"].to_numpy()
-        k, share = self.table["k"].to_numpy(), 100 * self.table["smallest_share"].to_numpy()
+        enough = self.frame["large_enough"].to_numpy()
+        k, share = self.frame["k"].to_numpy(), 100 * self.frame["smallest_share"].to_numpy()
         plots.points(k[enough], share[enough], colour=plots.COLOURS[0], ax=ax)
         if not enough.all():
             plots.points(

@@ -13,8 +13,8 @@ from promolab.errors import InputError
 from promolab.metrics import part_of_total
 from promolab.profiles import numeric
 from promolab.results import Result
-from promolab.segmentation.groups.measures import wilson
 from promolab.segmentation.groups.preparation import NO_PURCHASES, has_history
+from promolab.stats import share_interval
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def rfm_grid(features: pd.DataFrame, recency: np.ndarray, frequency_money: np.nd
     amount = np.nan_to_num(numeric(features, "amount"))
     customers = member.sum(axis=0)
     share = customers / max(n, 1)
-    low, high = wilson(share, np.full(25, float(n)))
+    low, high = share_interval(share, 0.0, n)
     sales, sales_low, sales_high = part_of_total(amount, member)
     cells = pd.DataFrame(
         {
