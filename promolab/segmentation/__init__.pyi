@@ -1,32 +1,29 @@
+from .before import drawn_customers, segments_before
 from .carried import used_segments
-from .comparison import WORDS as WORDS
-from .comparison import MethodComparison as MethodComparison
 from .comparison import compare_methods
-from .description import ProfilePair as ProfilePair
+from .description import SEGMENT_FORMATS as SEGMENT_FORMATS
 from .description import SegmentProfile as SegmentProfile
 from .description import describe_segments
 from .groups.preparation import APART as APART
-from .groups.preparation import NO_HISTORY as NO_HISTORY
 from .groups.preparation import NO_PURCHASES as NO_PURCHASES
 from .groups.rfm import RFM_COLUMNS as RFM_COLUMNS
 from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
-from .migration import SegmentTrack as SegmentTrack
 from .migration import segment_migration, segment_track
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index
-from .responses import SegmentResponse as SegmentResponse
 from .responses import segment_response
-from .segmenter import METHODS as METHODS
 from .segmenter import Segmenter
 
 __all__ = [
     "Segmenter",
     "compare_methods",
     "describe_segments",
+    "drawn_customers",
     "segment_index",
     "segment_migration",
     "segment_response",
     "segment_track",
+    "segments_before",
     "used_segments",
 ]

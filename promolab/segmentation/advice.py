@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.display import Html, table
+from promolab.glossary import label
 from promolab.profiles import median_interval, numeric
 from promolab.results import Result
 from promolab.segmentation.description import MIN_CONTACTS, put, rates_of, segment_sizes
@@ -143,10 +145,19 @@ class SegmentAdvice(Result):
         """Return what the lines rest on."""
         return BASIS
 
+    def table(self) -> Html:
+        """Return a row per segment: what to do, and why."""
+        return table(
+            self.frame,
+            {name: label(name) for name in ("segment", "customers", "so_do_this", "because")},
+            caption="So do this: the first rule whose signs a segment shows decides; its figures "
+            "are named.",
+            most=20,
+        )
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw which figures of which segment are more or less than the shop's; return the Axes."""
         from promolab import plots
-        from promolab.glossary import label
         from promolab.plots import roomy
 
         rows = _rows(self.frame)

@@ -120,11 +120,10 @@ class SegmentsModel(Result):
 
 def used_segments(
     run: RunFolder,
+    segmenter: Segmenter,
     features: Any,
     customers: Iterable[Any] | None = None,
     *,
-    seed: int = 0,
-    k: int = 0,
     refit: bool = False,
 ) -> SegmentsModel:
     """Put the week's customers into segments whose names mean the same as last week.
@@ -133,13 +132,11 @@ def used_segments(
     ----------
     run : RunFolder
         The week's folder; `MODEL_FILE` in it will hold the segments.
+    segmenter : Segmenter
+        What is fitted where there are no segments to carry on. Its method is what the segments
+        there must be made by; so are its ``k`` and ``columns`` where it is given any.
     features, customers
         As for `Segmenter.fit`.
-    seed : int
-        Start of the random numbers of a new fit; of no meaning for segments made before.
-    k : int
-        Number of segments; 0 takes what is there, or chooses. Another number than that of the
-        segments there asks for a new fit.
     refit : bool
         Make the segments anew in any case.
 
@@ -148,6 +145,7 @@ def used_segments(
     SegmentsModel
         Of the segments that this week's published report records; else of those of the latest
         earlier week in the reports folder whose report is good; else made from ``features``.
+        Segments without centres are always made anew.
     """
     ids = None if customers is None else list(customers)
     missed: list[str] = []
@@ -162,17 +160,26 @@ def used_segments(
             told = str(error).replace(str(path), MODEL_FILE)
             missed.append(f"Those of {week} cannot be used: {told}.")
             continue
-        there = model.k or 0
-        if k and there != k:
-            missed.append(f"Those of {week} are {count(there)}; {count(k)} were asked for.")
+        if other := _other_than_asked(model, segmenter):
+            missed.append(f"Those of {week} are {other}.")
             break
-        if there > 1:  # a single one says nothing of anybody
+        if (model.k or 0) > 1:  # a single one says nothing of anybody
             run.wrote(placed.save(run.path / MODEL_FILE))
             return SegmentsModel(placed, placed.made_in, " ".join(missed), run)
-    fitted = Segmenter("kmeans", k=k or None, seed=seed).fit(features, ids)
-    if fitted.k_:
+    fitted = segmenter.fit(features, ids)
+    if fitted.has_centres:
         run.wrote(fitted.save(run.path / MODEL_FILE, made_in=str(run.week)))
     return SegmentsModel(fitted, str(run.week), " ".join(missed), run)
+
+
+def _other_than_asked(there: Segmenter, asked: Segmenter) -> str:
+    if there.method != asked.method:
+        return f"made by {there.method!r}; {asked.method!r} was asked for"
+    if asked.k and there.k != asked.k:
+        return f"{count(there.k or 0)}; {count(asked.k)} were asked for"
+    if asked.columns is not None and list(asked.columns) != list(there.columns or ()):
+        return "of other features than were asked for"
+    return ""
 
 
 def _folder_of(run: RunFolder, week: Week) -> Path:

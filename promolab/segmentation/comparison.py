@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.display import Html, Ranged, table
 from promolab.errors import InputError
 from promolab.results import Result
 from promolab.segmentation.groups.measures import (
@@ -38,6 +40,10 @@ WORDS = {
 }
 SIMPLEST_FIRST = tuple(WORDS)
 """The methods, from the one that is told in a sentence to the one that needs a paper."""
+
+FIGURES = ("separation", "difference", "stability")
+REFITS = 5
+"""Refits behind a method that is there for comparison."""
 
 MAX_NOISE = 0.2
 """A method that leaves out more customers than that groups too few of them."""
@@ -93,6 +99,33 @@ class MethodComparison(Result):
         text = f"{capital(WORDS[row['method']])} is recommended, {how}: {made}, {stable}."
         return f"{text}{left}"
 
+    def table(self) -> Html:
+        """Return a row per method, each figure with its interval."""
+        rows = self.frame
+        verdict = rows["why"].mask(rows["why"] == "", "less separated, or more involved")
+        columns = {
+            "method": "method",
+            "k": "segments",
+            "noise_share": "customers left out",
+            "separation": "separation",
+            "difference": "separation against the simplest",
+            "stability": "stability",
+            "why": "verdict",
+        }
+        figure = Ranged(partial(number, decimals=2))
+        # The simplest against itself is no figure.
+        same = rows["difference_low"] == rows["difference_high"]
+        return table(
+            rows.assign(
+                method=rows["method"].map(WORDS),
+                difference=rows["difference"].mask(same),
+                why=verdict.mask(rows["recommended"], "recommended"),
+            ),
+            columns,
+            {"noise_share": _left_out} | dict.fromkeys(FIGURES, figure),
+            caption="The simplest method first; 95 % intervals.",
+        )
+
     def _rows(self) -> list[dict[str, Any]]:
         return [{str(k): v for k, v in row.items()} for row in self.frame.to_dict("records")]
 
@@ -126,6 +159,10 @@ class MethodComparison(Result):
         return legend_below(ax)
 
 
+def _left_out(share: float) -> str:
+    return "–" if share != share else percent(share, decimals=1) if share else "none"
+
+
 def _three(row: Mapping[str, Any], name: str) -> str:
     return number(row[name], row[f"{name}_low"], row[f"{name}_high"], decimals=2)
 
@@ -135,13 +172,20 @@ def _beside(row: Mapping[str, Any]) -> str:
     return f"{plural(row['k'], 'segment')}{left}"
 
 
-def compare_methods(segmenters: Sequence[Segmenter]) -> MethodComparison:
+def compare_methods(
+    segmenters: Sequence[Segmenter], methods: str = "", *, seed: int = 0
+) -> MethodComparison:
     """Compare ways of grouping the same customers, and recommend one.
 
     Parameters
     ----------
     segmenters : sequence of Segmenter
         Each fitted on (or assigned) the same customers.
+    methods : str, optional
+        Names of methods, commas between them: those are compared, and the first segmenter, which is
+        in use. What is not among the segmenters is made of the same customers.
+    seed : int
+        Start of the random numbers of what is made.
 
     Returns
     -------
@@ -150,7 +194,7 @@ def compare_methods(segmenters: Sequence[Segmenter]) -> MethodComparison:
     Raises
     ------
     InputError
-        If there is none, one is not fitted, or they group different customers.
+        If there is none, one is not fitted, a method is unknown, or they group different customers.
 
     Notes
     -----
@@ -173,6 +217,8 @@ def compare_methods(segmenters: Sequence[Segmenter]) -> MethodComparison:
     """
     if not segmenters:
         raise InputError("there is no segmenter to compare; expected one or more")
+    if methods:
+        segmenters = _named(segmenters, methods, seed)
     place = {name: i for i, name in enumerate(SIMPLEST_FIRST)}
     ways = sorted(segmenters, key=lambda way: place[way.method])
     first = ways[0]
@@ -198,6 +244,17 @@ def compare_methods(segmenters: Sequence[Segmenter]) -> MethodComparison:
     table["recommended"] = _recommended(table, values)
     sampled = len(rows) if len(rows) < n else 0
     return MethodComparison(table, n, sampled, len(prepared.columns))
+
+
+def _named(segmenters: Sequence[Segmenter], methods: str, seed: int) -> list[Segmenter]:
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    used, there = segmenters[0], {way.method: way for way in reversed(segmenters)}
+    ways = []
+    for name in dict.fromkeys([used.method, *names]):
+        # A name that is unknown is refused by its own constructor.
+        way = there.get(name) or used.regrouped(name, seed=seed, bootstraps=REFITS)
+        ways.append(way)
+    return ways
 
 
 def _row(way: Segmenter, apart: np.ndarray) -> dict[str, Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
+from promolab.glossary import label
 from promolab.metrics import part_of_total
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
 from promolab.results import Result
@@ -185,7 +188,7 @@ def compare_segments(profile: SegmentProfile, a: str, b: str) -> ProfilePair:
     by_name = {str(row["segment"]): row for row in profile.frame.to_dict("records")}
     first, second = by_name[a], by_name[b]
     rows = []
-    for name, label in figures.items():
+    for name, words in figures.items():
         parts = [name, f"{name}_low", f"{name}_high"]
         ends = [[float(of[part]) for part in parts] for of in (first, second)]
         if not np.isfinite(ends).all():
@@ -193,7 +196,7 @@ def compare_segments(profile: SegmentProfile, a: str, b: str) -> ProfilePair:
         shares = name == "share_customers"  # more in one are fewer in the other
         against = float(shares_against(ends[0][0], ends[1][0])) if shares else 0.0
         low, high = map(float, difference_interval(ends[0], ends[1], against))
-        rows.append([name, label, *ends[0], *ends[1], ends[0][0] - ends[1][0], low, high])
+        rows.append([name, words, *ends[0], *ends[1], ends[0][0] - ends[1][0], low, high])
     columns = [f"{s}{e}" for s in ("first", "second", "difference") for e in ("", "_low", "_high")]
     found = pd.DataFrame(rows, columns=["figure", "label", *columns])
     found["apart"] = (found["difference_low"] > 0) | (found["difference_high"] < 0)
@@ -206,6 +209,11 @@ DESCRIPTIVE = "Descriptive: the groups were made from the same data."
 
 MIN_CONTACTS = 30
 """Contacts from which on a segment may be called the one that responds most."""
+
+SEGMENT_FORMATS: dict[str, Any] = {"customers": count}
+SEGMENT_FORMATS |= dict.fromkeys(("share_sales", "response_rate", "click_rate"), Ranged(percent))
+SEGMENT_FORMATS |= dict.fromkeys(AXES, Ranged(partial(number, decimals=0)))
+"""How the figures of a profile are written in a table."""
 
 _WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
@@ -302,6 +310,18 @@ class SegmentProfile(Result):
         """Return one sentence per segment: size, share of sales, response."""
         return [_sentence(dict(row)) for _, row in self.frame.iterrows()]
 
+    def table(self) -> Html:
+        """Return a row per segment, each figure with its interval."""
+        names = ["segment", "customers", "share_sales", "response_rate", *AXES]
+        return table(
+            self.frame,
+            {name: label(name) for name in names} | {"response_rate": "response rate"},
+            SEGMENT_FORMATS,
+            caption="Largest first; 95 % intervals, descriptive. Axes from 0 to 100, 50 is the "
+            "middle customer.",
+            most=20,
+        )
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw segments × axes as a heat map around the middle customer and return the Axes."""
         from promolab import plots
@@ -321,21 +341,24 @@ class SegmentProfile(Result):
         subtitle = f"mean score per segment (n), descriptive; {plural(self.customers, 'customer')}"
         return plots.finish(ax, title=self._differs(), subtitle=subtitle)
 
-    def compare(self, a: str, b: str) -> ProfilePair:
+    def compare(self, a: str = "", b: str = "") -> ProfilePair | None:
         """Return the profiles of two segments side by side, with their differences.
 
         Parameters
         ----------
         a, b : str
-            Names of two segments.
+            Names of two segments; by default the two largest, and None where there are not two.
 
         Raises
         ------
         InputError
             If there is no such segment, or both are the same.
         """
-
-        return compare_segments(self, a, b)
+        if a or b:
+            return compare_segments(self, a, b)
+        made = self.frame[~self.frame["segment"].isin(APART)]
+        order = made.sort_values(["customers", "segment"], ascending=[False, True])["segment"]
+        return compare_segments(self, *order.head(2)) if len(order) > 1 else None
 
     def plot_size_value(self, ax: Axes | None = None) -> Axes:
         """Draw each segment's customers against its sales per customer and return the Axes.

@@ -94,7 +94,7 @@ def agreement(table: np.ndarray, seed: int = 0, level: float = 0.95) -> Estimate
     """
     n = int(table.sum())
     if not n:
-        return Estimate(np.nan, np.nan, np.nan, 0)
+        return NOTHING
     draws = np.random.default_rng(seed).multinomial(n, table.ravel() / n, size=DRAWS)
     ends = np.quantile(
         adjusted_rand(draws.reshape(-1, *table.shape)), [0.5 - level / 2, 0.5 + level / 2]
@@ -105,7 +105,7 @@ def agreement(table: np.ndarray, seed: int = 0, level: float = 0.95) -> Estimate
 
 APPEARED = "Not there before"
 GONE = "No longer there"
-NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
+NOTHING = Estimate(np.nan)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Migration(Result):
             f"({percent(row['share'], row['share_low'], row['share_high'])} of these)"
             for row in moves.head(3).to_dict("records")
         )
-        alike = percent(self.stayed.value, self.stayed.ci_low, self.stayed.ci_high)
+        alike = percent(*self.stayed.ends)
         text = (
             f"{alike} of {plural(self.stayed.n, 'customer')} are in the same segment as in {when}. "
             if self.same_fit
@@ -192,9 +192,7 @@ class Migration(Result):
         text += f"Largest moves: {told}." if told else "Nobody moved."
         came = plural(self.appeared, "customer") if self.appeared else "Nobody"
         went = count(self.gone) if self.gone else "nobody"
-        index = number(
-            self.agreement.value, self.agreement.ci_low, self.agreement.ci_high, decimals=2
-        )
+        index = number(*self.agreement.ends, decimals=2)
         alike = f" Whatever they are called, the groups agree by {index} (adjusted Rand index)."
         return f"{text} {came} appeared, {went} went.{alike if self.agreement.n else ''}"
 
@@ -225,7 +223,7 @@ class Migration(Result):
             label="% of the segment before",
             ax=ax,
         )
-        alike = percent(self.stayed.value, self.stayed.ci_low, self.stayed.ci_high)
+        alike = percent(*self.stayed.ends)
         return plots.finish(
             ax,
             title=f"{alike} of customers are where they were in {self.since or 'the earlier week'}",
@@ -375,7 +373,7 @@ def flow_of(steps: Sequence[Migration], times: Sequence[str], ax: Axes | None = 
     colours |= dict.fromkeys((*APART, APPEARED, GONE), plots.MUTED)
     ax = alluvial(times, names, moves, colours=colours, ax=ax)
     stayed = steps[-1].stayed
-    share = percent(stayed.value, stayed.ci_low, stayed.ci_high)
+    share = percent(*stayed.ends)
     return plots.finish(
         ax,
         title=f"{share} of customers are in the segment of {times[-2]}",

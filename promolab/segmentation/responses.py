@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
 from promolab.segmentation.groups.measures import difference_interval, grouped_ratio
 from promolab.stats import benjamini_hochberg, normal_quantile, share_interval, two_sided
-from promolab.wording import capital, count, percent, plural
+from promolab.wording import capital, count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +27,8 @@ MIN_CUSTOMERS = 30
 """A cell with fewer customers is shown, and not tested."""
 SHOWN = 12
 _EVERY = "All promotions"
+_VERDICTS = {"more": "more", "less": "less", "as all": "not told apart"}
+_VERDICTS |= {"too few": "too few to tell"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class SegmentResponse(Result):
         tested = int(self.frame["p_value"].notna().sum())
         found = self.found()
         head = (
-            f"{capital(self.outcome)}: {percent(*_three(self.overall))} of "
+            f"{capital(self.outcome)}: {percent(*self.overall.ends)} of "
             f"{plural(self.overall.n, 'contact')}. "
         )
         told = "; ".join(
@@ -107,6 +111,44 @@ class SegmentResponse(Result):
             end += f" The figure shows the {SHOWN} largest of {plural(promotions, 'promotion')}."
         over_all = self._over_all()
         return f"{head}{over_all}{text}{f': {told}' if told else ''}. {self.known}{left}{end}"
+
+    def table(self, file: str = "") -> Html:
+        """Return what each segment answered over all promotions, most contacts first.
+
+        Parameters
+        ----------
+        file : str
+            Where the rows of each segment and promotion lie, relative to the page.
+        """
+        rows = self.segments.sort_values("contacts", ascending=False, kind="stable")
+        parts = ["difference", "difference_low", "difference_high"]
+        columns = {
+            "segment": "segment",
+            "customers": "customers",
+            "contacts": "contacts",
+            "rate": self.outcome,
+            "expected": "all, in the same promotions",
+            "difference": "difference, points",
+            "p_adjusted": "p, corrected",
+            "verdict": "answers",
+        }
+        return table(
+            rows.assign(**100 * rows[parts], verdict=rows["verdict"].map(_VERDICTS)),
+            columns,
+            {
+                "customers": count,
+                "contacts": count,
+                "rate": Ranged(percent),
+                "expected": partial(percent, decimals=0),
+                "difference": Ranged(partial(number, decimals=1)),
+                "p_adjusted": _chance,
+            },
+            caption=f"Who {self.outcome}, all promotions together, most contacts first; 95 % "
+            "intervals by customer.",
+            most=12,
+            file=file,
+            file_text="Each segment and promotion, with intervals, as a file",
+        )
 
     def _over_all(self) -> str:
         rows = self.segments[self.segments["verdict"].isin(["more", "less"])].to_dict("records")
@@ -179,8 +221,8 @@ def _cell(row: Mapping[Any, Any]) -> str:
     return f"{percent(row['rate'], decimals=0)}{mark}\n({count(row['customers'])})"
 
 
-def _three(estimate: Estimate) -> tuple[float, float, float]:
-    return estimate.value, estimate.ci_low, estimate.ci_high
+def _chance(p: float) -> str:
+    return "–" if p != p else "below 0.001" if p < 0.001 else number(p, decimals=3)
 
 
 def segment_response(

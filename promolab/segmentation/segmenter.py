@@ -488,6 +488,19 @@ class Segmenter:
             raise InputError(f"{self!r} was fitted on these customers; assign it to others first")
         return self._drift
 
+    def regrouped(self, method: str, **settings: Any) -> Segmenter:
+        """Return the same customers grouped by another method.
+
+        Parameters
+        ----------
+        method : str
+        **settings
+            As for `Segmenter`.
+        """
+        other = Segmenter(method, **settings)
+        self._fitted()
+        return other.fit(self._frame, [*self._frame["customer_id"], *self._absent])
+
     @property
     def has_centres(self) -> bool:
         """Whether other customers can be put into these segments: those of k-means, once fitted."""

@@ -351,7 +351,7 @@ _USES = {
         (re.compile(r"run\.record\(\s*\"(\w+)\""), "metrics.json/{}"),
         (re.compile(r"(?<!load_shop\()Path\(folder\) / \"([\w.]+\.\w+)\""), "{}"),
         (re.compile(r"write_send\(plan, (send)"), "send/*"),
-        (re.compile(r"self\.run\.path / (MODEL_FILE)"), "segments_model.json"),
+        (re.compile(r"(used_segments)\(run"), "segments_model.json"),
     ],
 }
 

@@ -195,3 +195,13 @@ def test_bad_input_is_refused(change, words) -> None:
         segment_response(*change(*small()))
     with pytest.raises(InputError, match="q = 5; expected a share"):
         segment_response(*small(), q=5)
+
+
+def test_a_table_of_answers_has_intervals_and_a_verdict() -> None:
+    half = [1, 0, 0, 0] * 25 + [0] * 100
+    told = {"customer_id": range(200), "promotion_id": "P", "redeemed": half}
+    found = segment_response(pd.DataFrame(told), ["<b>a</b>"] * 100 + ["b"] * 100)
+    shown = found.table("all.parquet").text
+    assert "25 % [18, 34]" in shown and "12.5 [" in shown and "below 0.001" in shown
+    assert "<b>a" not in shown and ">more<" in shown and ">less<" in shown
+    assert 'href="all.parquet"' in shown

@@ -116,3 +116,35 @@ def test_what_cannot_be_compared_is_refused(ways, features) -> None:
         compare_methods([ways[0], Segmenter("rfm").fit(features)])
     with pytest.raises(InputError, match="not fitted"):
         compare_methods([Segmenter()])
+
+
+@pytest.fixture(scope="module")
+def bought() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    orders = rng.poisson(8, 200) + 1
+    told = {"customer_id": range(200), "orders": orders, "recency_days": rng.integers(1, 90, 200)}
+    return pd.DataFrame(told).assign(amount=orders * rng.lognormal(3, 0.5, 200))
+
+
+@pytest.fixture(scope="module")
+def three(bought) -> Segmenter:
+    columns = ["orders", "recency_days", "amount"]
+    return Segmenter(k=3, bootstraps=2, references=0, columns=columns).fit(bought)
+
+
+def test_the_two_largest_are_compared(three, bought) -> None:
+    pair = three.profile().compare()
+    assert pair is not None and [pair.first, pair.second] == three.names_[:2]
+    assert Segmenter(bootstraps=0).fit(bought.head(2)).profile().compare() is None
+
+
+def test_methods_that_are_there_are_not_fitted_again(three, bought) -> None:
+    rfm = Segmenter("rfm", bootstraps=2).fit(bought)
+    found = compare_methods([three, rfm, three.regrouped("dbscan")], "rfm, hdbscan")
+    assert found.to_frame()["method"].tolist() == ["rfm", "kmeans", "hdbscan"]
+    same = three.stability()
+    assert found.frame.loc[1, "stability"] == same.value and found.frame.loc[1, "k"] == 3
+    text = found.table().text
+    assert "RFM grid" in text and "HDBSCAN" in text and " [" in text
+    with pytest.raises(InputError, match="did you mean 'kmeans'"):
+        compare_methods([three], "rfm, kmean")

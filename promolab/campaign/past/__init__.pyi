@@ -4,6 +4,7 @@ from .contacted import promotions_over as promotions_over
 from .decided import FEWEST_UNITS as FEWEST_UNITS
 from .outcomes import contacts_before as contacts_before
 from .outcomes import kinds_recorded as kinds_recorded
+from .outcomes import past_answers
 from .outcomes import response_spans as response_spans
 from .outcomes import responses_between as responses_between
 from .outcomes import settles_at as settles_at
@@ -13,4 +14,4 @@ from .schedule import moment_of as moment_of
 from .schedule import promotion_name, timeline
 from .schedule import shifted as shifted
 
-__all__ = ["promotion_name", "timeline"]
+__all__ = ["past_answers", "promotion_name", "timeline"]

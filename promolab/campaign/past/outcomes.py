@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -10,15 +11,23 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from promolab.contract import BOUGHT_FROM
+from promolab.contract import BOUGHT_FROM, read_operations
 from promolab.errors import InputError
 from promolab.features import build_features, order_lines, placed_lines, read_as_of
-from promolab.wording import plural
+from promolab.results import Result
+from promolab.wording import answer_to, capital, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Attribution, Shop
 
-__all__ = ["overlap_words", "response_spans", "settles_at", "shared_sales"]
+__all__ = [
+    "PastAnswers",
+    "overlap_words",
+    "past_answers",
+    "response_spans",
+    "settles_at",
+    "shared_sales",
+]
 
 
 # Where products are not given, features leave out variety and price level, which take most of the
@@ -385,3 +394,88 @@ def _in_several(rows: pd.DataFrame, ended: Sequence[Any]) -> int:
         & (both["starts_at"] < both["ends_at_other"])
     ]
     return len(both[["promotion_id", "customer_id"]].drop_duplicates())
+
+
+@dataclass(frozen=True)
+class PastAnswers(Result):
+    """Each contact of promotions that are over, and whether it was answered in time.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per contact: ``promotion_id, customer_id, starts_at``, the outcome (0/1) and, where
+        the shop records clicks, ``clicked``.
+    outcome : str
+        The column that says who answered: ``redeemed``, or ``bought`` and the like.
+    why : str
+        Why there is no contact; empty where there is one.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    outcome: str
+    why: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per contact."""
+        return self.frame.copy()
+
+    def summary(self) -> str:
+        """Return how many contacts there were, or why there is none."""
+        promotions = self.frame["promotion_id"].nunique()
+        told = f"{plural(len(self.frame), 'contact')} of {plural(promotions, 'promotion')} ended."
+        return self.why or told
+
+
+def past_answers(
+    shop: Shop, as_of: datetime, customers: Iterable[Any] | None = None
+) -> PastAnswers:
+    """Return each contact of promotions that are over, and whether it was answered in time.
+
+    Answered is what the read-out of ended promotions counts: a redemption, or a purchase where
+    there is nothing to redeem. A click is told apart. Of promotions that started before the data
+    do, answers are known in part only: they are left out.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions, exposures and responses.
+    as_of : datetime
+        UTC, without a zone: nothing at or after it is known.
+    customers : iterable of ids, optional
+        Whose contacts are read; by default everybody's.
+    """
+    import ibis
+
+    keys = ["promotion_id", "customer_id"]
+    nothing = pd.DataFrame(columns=[*keys, "starts_at"])
+    lacking = shop.lacks("response models")
+    if lacking:
+        return PastAnswers(nothing, "", f"{capital(lacking)}.")
+    columns = ["promotion_id", "kind", "starts_at", "ends_at"]
+    promotions = shop.promotions.select(*columns).execute()
+    attribution = read_operations(shop.settings).attribution
+    spans = response_spans(promotions, attribution, shop.zone, ("redeem",))
+    spans = pd.concat([spans, spans.assign(kind="click", counted="click")], ignore_index=True)
+    until = promotions["promotion_id"].map(spans.groupby("promotion_id")["high"].max())
+    over = (until <= as_of) & (promotions["ends_at"] <= as_of)
+    promotions = promotions[over & (promotions["starts_at"] >= shop.span()[0])]
+    if customers is not None:  # before anything is read: contacts may be far more than those
+        theirs = ibis.memtable(pd.DataFrame({"customer_id": pd.Index(list(customers)).unique()}))
+        part = shop.exposures.semi_join(theirs, "customer_id")
+        shop = shop.with_tables({**shop.tables, "exposures": part})
+    rows = contacts_before(shop, promotions, as_of)
+    if rows.empty:
+        return PastAnswers(
+            nothing, "", "No promotion is over yet, so nothing is known of any answer."
+        )
+    spans = spans[spans["promotion_id"].isin(promotions["promotion_id"])]
+    answers = responses_between(shop, spans, as_of)
+    rows = rows[keys].merge(promotions[["promotion_id", "starts_at"]], on="promotion_id")
+    outcome = answer_to(promotions["kind"]).past
+    for kind, name in (("redeem", outcome), ("click", "clicked")):
+        mine = answers.loc[answers["kind"] == kind, keys].assign(**{name: 1})
+        rows = rows.merge(mine, on=keys, how="left").fillna({name: 0})
+    if "click" not in kinds_recorded(shop, as_of):
+        rows = rows.drop(columns="clicked")
+    rows["starts_at"] = rows["starts_at"].astype("datetime64[us]")
+    return PastAnswers(rows.sort_values(keys, ignore_index=True), outcome)

@@ -6,8 +6,7 @@ import pandas as pd
 
 from promolab.display import Html, join, link, say, table
 from promolab.folder import RunFolder
-from promolab.report.pages.steps import segment_formats, segment_rows
-from promolab.segmentation import APART, SegmentProfile
+from promolab.segmentation import APART, SEGMENT_FORMATS, SegmentProfile
 from promolab.wording import Answer, count, percent, plural
 
 __all__ = ["data_block", "segments_block", "segments_finding"]
@@ -32,16 +31,8 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
     told = run.read_table("segment_profile")
     told = told.assign(apart=told["segment"].isin(APART))
     told = told.sort_values(["apart", "customers", "segment"], ascending=[True, False, True])
-    profile = SegmentProfile(told, "kmeans", int(told["customers"].sum()))
-    rows = segment_rows(profile).merge(
-        run.read_table("segment_advice")[["segment", "so_do_this"]], on="segment", how="left"
-    )
-    rows["click_rate"] = [
-        None if r["click_rate"] != r["click_rate"] else percent(
-            r["click_rate"], r["click_rate_low"], r["click_rate_high"])
-        for r in told.to_dict("records")
-    ]  # fmt: skip
-    answered = bool(told["response_rate"].notna().any())
+    advice = run.read_table("segment_advice")[["segment", "so_do_this"]]
+    rows = told.merge(advice, on="segment", how="left")
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
     return join(
         [
@@ -51,11 +42,11 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
                     "segment": "segment",
                     "customers": "customers",
                     "share_sales": "share of sales",
-                    **({"response_rate": f"{words.noun} rate"} if answered else {}),
+                    "response_rate": f"{words.noun} rate",
                     "click_rate": "click rate",
                     "so_do_this": "so do this",
                 },
-                segment_formats() | {"click_rate": str},
+                SEGMENT_FORMATS,
                 caption=f"Largest first; 95 % intervals. {_rate_words(rows)}Drawn in {made_in}; "
                 "lines by fixed rules, not from a trial.",
                 most=12,

@@ -243,7 +243,7 @@ class SegmentDrift(Result):
         row = rows.sort_values(["moved", "segment"], ascending=[False, True]).iloc[0]
         now = percent(row["share"], row["share_low"], row["share_high"])
         text = (
-            f"{percent(self.far.value, self.far.ci_low, self.far.ci_high)} of "
+            f"{percent(*self.far.ends)} of "
             f"{plural(self.far.n, 'customer')} lie further from every segment than "
             f"{percent(REACH, decimals=0)} did when the segments were made; "
         )

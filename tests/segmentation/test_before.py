@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from promolab import Segmenter, build_features, build_pairs, load_shop
-from promolab.report.pages import segments_before as looking
-from promolab.report.pages.segments_before import SegmentsBefore, segments_before
+from promolab.campaign.past import past_answers
+from promolab.segmentation import drawn_customers, segments_before
+from promolab.segmentation.before import SegmentsBefore
 
 AS_OF = pd.Timestamp("2017-10-30 04:00")
 
@@ -31,9 +32,14 @@ def segmenter(features) -> Segmenter:
     return Segmenter(k=3, bootstraps=2, references=0).fit(features)
 
 
+def looked_back(shop, segmenter, customers) -> SegmentsBefore:
+    past = past_answers(shop, AS_OF.to_pydatetime(), customers)
+    return segments_before(shop, segmenter, customers, AS_OF, past.frame, outcome=past.outcome)
+
+
 @pytest.fixture(scope="module")
-def before(shop, segmenter, features) -> SegmentsBefore:
-    return segments_before(shop, segmenter, features, shop.customers.customer_id.execute())
+def before(shop, segmenter) -> SegmentsBefore:
+    return looked_back(shop, segmenter, drawn_customers(shop.customers.customer_id.execute()))
 
 
 def test_answers_are_those_of_build_pairs_at_each_promotions_start(shop, segmenter, before) -> None:
@@ -49,13 +55,13 @@ def test_answers_are_those_of_build_pairs_at_each_promotions_start(shop, segment
     assert "as of the promotion's start" in before.response.summary()
 
 
-def test_a_click_is_no_response_and_has_a_rate_of_its_own(shop, segmenter, features, before):
+def test_a_click_is_no_response_and_has_a_rate_of_its_own(shop, segmenter, before):
     assert before.clicks is None and before.rates().empty
     contacts = shop.exposures.select("promotion_id", "customer_id", "ts")
     clicks = contacts.mutate(kind=ibis.literal("click"))
     own = shop.responses.select(*clicks.columns)
     changed = shop.with_tables(shop.tables | {"responses": own.union(clicks)})
-    found = segments_before(changed, segmenter, features, features["customer_id"])
+    found = looked_back(changed, segmenter, shop.customers.customer_id.execute())
     pd.testing.assert_frame_equal(found.response.frame, before.response.frame)
     assert found.response.outcome == "redeemed"
     # Of nearly all a click, as written; those contacted before a promotion's start have none in it.
@@ -83,12 +89,9 @@ def test_customers_are_followed_from_what_was_known_then(shop, segmenter, featur
     assert before.track.times == ("8 weeks before", "4 weeks before", "now")
 
 
-def test_many_customers_are_drawn_and_that_is_said(
-    shop, segmenter, features, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(looking, "MOST_CUSTOMERS", 60)
-    ids = shop.customers.customer_id.execute()
-    found = segments_before(shop, segmenter, features, ids)
+def test_many_customers_are_drawn_and_that_is_said(shop, segmenter) -> None:
+    ids = drawn_customers(shop.customers.customer_id.execute(), most=60)
+    found = looked_back(shop, segmenter, ids)
     assert found.track.frame["customers"].tolist() == [60, 60]
     for result in (found.response, found.track):
         assert "60 customers drawn at random" in result.summary()
@@ -96,7 +99,8 @@ def test_many_customers_are_drawn_and_that_is_said(
 
 def test_what_is_lacking_is_said(shop, features) -> None:
     single = Segmenter(bootstraps=0).fit(features.head(2))
-    ids = features["customer_id"]
-    nothing = segments_before(shop, single, features, ids)
-    assert nothing.track is None and nothing.response is None and nothing.table().empty
-    assert "no two segments" in nothing.why_no_response
+    nothing = looked_back(shop, single, features["customer_id"])
+    assert nothing.track is None and nothing.response is None and nothing.to_frame().empty
+    assert "no two segments" in nothing.why and not nothing.table().text
+    early = past_answers(shop, shop.span()[0])
+    assert early.frame.empty and "No promotion is over yet" in early.summary()

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from promolab.folder.artifacts import RunFolder, open_run
-from promolab.segmentation.carried import MODEL_FILE, SegmentsModel, used_segments
+from promolab.segmentation import Segmenter
+from promolab.segmentation import used_segments as carried_or_fitted
+from promolab.segmentation.carried import MODEL_FILE, SegmentsModel
 
 
 def customers(shift: float = 0.0, n: int = 240) -> pd.DataFrame:
@@ -33,6 +35,11 @@ def staged(out: Path, week: str) -> RunFolder:
     folder = out / f".staging-{week}-1"
     folder.mkdir(parents=True, exist_ok=True)
     return open_run(folder, week=week)
+
+
+def used_segments(run, features, *, k=0, seed=0, refit=False, method="kmeans") -> SegmentsModel:
+    asked = Segmenter(method, k=k or None, seed=seed)
+    return carried_or_fitted(run, asked, features, refit=refit)
 
 
 def make(out: Path, week: str, *, status: str = "good", shift: float = 0.0, **options):
@@ -139,3 +146,15 @@ def test_nobody_has_bought(tmp_path, k):
     fresh = used_segments(staged(tmp_path / "other", "2017-W44"), nobody)
     assert "No customer has bought" in fresh.summary()
     fresh.record()
+
+
+def test_another_method_is_made_anew(tmp_path):
+    make(tmp_path, "2017-W43", k=3)
+    run = staged(tmp_path, "2017-W44")
+    found = used_segments(run, customers(), method="rfm")
+    assert found.segmenter.method == "rfm" and not (run.path / MODEL_FILE).exists()
+    assert "Those of 2017-W43 are made by 'kmeans'; 'rfm' was asked for." in found.summary()
+    found.record()
+    other = Segmenter(columns=["recency_days", "orders"], bootstraps=2)
+    again = carried_or_fitted(run, other, customers())
+    assert not again.is_carried and "of other features" in again.summary()

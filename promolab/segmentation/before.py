@@ -1,0 +1,190 @@
+"""The week's segments as of earlier times: where customers came from, and how they answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.display import Html, fold, join
+from promolab.features import build_features
+from promolab.results import Result
+from promolab.segmentation.groups.preparation import NO_HISTORY
+from promolab.segmentation.migration import SegmentTrack, segment_track
+from promolab.segmentation.responses import SegmentResponse, segment_response
+from promolab.segmentation.segmenter import Segmenter
+from promolab.wording import plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+__all__ = ["SegmentsBefore", "drawn_customers", "segments_before"]
+
+MOST_CUSTOMERS = 20_000
+CLICKED = "clicked"
+
+
+@dataclass(frozen=True)
+class SegmentsBefore(Result):
+    """The same segments at earlier times: where customers came from, and how they answered.
+
+    Parameters
+    ----------
+    track : SegmentTrack or None
+        Customers weeks before and now.
+    response : SegmentResponse or None
+        Answers to promotions that are over, by the segment at each one's start: what ``response
+        rate`` means of a segment, on every page.
+    clicks : SegmentResponse or None
+        The same of clicks; None where the shop records none.
+    why : str
+        Why customers cannot be followed; empty where they can.
+    """
+
+    track: SegmentTrack | None
+    response: SegmentResponse | None
+    clicks: SegmentResponse | None = None
+    why: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per segment and promotion; none where no answer is known."""
+        if self.response is not None:
+            return self.response.to_frame()
+        kinds = {"segment": object, "promotion_id": object, "rate": float}
+        return pd.DataFrame(columns=list(kinds)).astype(kinds)
+
+    def summary(self) -> str:
+        """Return where customers came from, and who answers more or less."""
+        told = [part.summary() for part in (self.track, self.response) if part is not None]
+        return " ".join(told) or self.why
+
+    def table(self, file: str = "") -> Html:
+        """Return what each segment answered, clicks behind a line that opens.
+
+        Parameters
+        ----------
+        file : str
+            Where all rows lie, relative to the page.
+        """
+        answers, clicks = (
+            [] if found is None else [found.table(file)] for found in (self.response, self.clicks)
+        )
+        return join([*answers, fold("Clicks", clicks)])
+
+    def rates(self) -> pd.DataFrame:
+        """Return segment and click rate with its interval; without rows where none is recorded."""
+        parts = {"rate": "click_rate", "rate_low": "click_rate_low", "rate_high": "click_rate_high"}
+        if self.clicks is None:
+            return pd.DataFrame({"segment": []} | {name: [] for name in parts.values()})
+        return self.clicks.segments[["segment", *parts]].rename(columns=parts)
+
+
+def drawn_customers(customers: Iterable[Any], seed: int = 0, most: int | None = None) -> pd.Index:
+    """Return the customers in order; of more than ``most``, so many drawn at random.
+
+    Parameters
+    ----------
+    customers : iterable of ids
+    seed : int
+        Start of the random numbers.
+    most : int, optional
+        20,000 by default: more tell nothing new of a segment, and take their time.
+
+    Examples
+    --------
+    >>> drawn_customers([3, 1, 2, 1]).tolist(), len(drawn_customers(range(90), most=20))
+    ([1, 2, 3], 20)
+    """
+    ids, most = pd.Index(list(customers)).unique().sort_values(), most or MOST_CUSTOMERS
+    if len(ids) <= most:
+        return ids
+    return ids[np.sort(np.random.default_rng(seed).choice(len(ids), most, replace=False))]
+
+
+def segments_before(
+    shop: Shop,
+    segmenter: Segmenter,
+    customers: Iterable[Any],
+    as_of: datetime,
+    answers: pd.DataFrame | None = None,
+    *,
+    outcome: str = "redeemed",
+    weeks: Sequence[int] = (8, 4),
+) -> SegmentsBefore:
+    """Put customers into the week's segments as of earlier times, from what was known then.
+
+    Parameters
+    ----------
+    shop : Shop
+        Where their features come from.
+    segmenter : Segmenter
+        The segments in use.
+    customers : iterable of ids
+        Whom to look back at, such as `drawn_customers`.
+    as_of : datetime
+        When the segments are of.
+    answers : DataFrame, optional
+        One row per contact: ``promotion_id, customer_id, starts_at``, the outcome and ``clicked``
+        (`promolab.campaign.past.past_answers`).
+    outcome : str
+        The column of ``answers`` that says who answered.
+    weeks : sequence of int
+        How many weeks to look back, the most first.
+
+    Returns
+    -------
+    SegmentsBefore
+        Whoever had no history at a time is in *No history* then.
+    """
+    if not segmenter.has_centres or segmenter.k_ < 2:
+        return SegmentsBefore(None, None, None, "There are no two segments to follow.")
+    import ibis
+
+    ids = pd.Index(list(customers))
+    times = {f"{w} weeks before": pd.Timestamp(as_of) - pd.Timedelta(weeks=w) for w in weeks}
+    wanted = [pd.DataFrame({"customer_id": ids, "as_of": moment}) for moment in times.values()]
+    if answers is not None and len(answers):
+        wanted.append(answers.rename(columns={"starts_at": "as_of"})[["customer_id", "as_of"]])
+    asked = pd.concat(wanted, ignore_index=True).drop_duplicates()
+    asked["as_of"] = asked["as_of"].astype("datetime64[us]")
+    then = build_features(shop, ibis.memtable(asked)).execute()
+    then["segment"] = segmenter.predict(then)
+    then = then[["customer_id", "as_of", "segment"]]
+    frames = {when: _named(then[then["as_of"] == moment], ids) for when, moment in times.items()}
+    frames = {when: f for when, f in frames.items() if (f["segment"] != NO_HISTORY).any()}
+    now = segmenter.assignments()
+    said = f"Of {plural(len(ids), 'customer')} drawn at random." if len(ids) < len(now) else ""
+    response = clicks = track = None
+    if answers is not None and len(answers):
+        response = _answered(answers, then, segmenter, outcome, said)
+        if CLICKED in answers:
+            clicks = _answered(answers, then, segmenter, CLICKED, said)
+    if frames:
+        frames["now"] = _named(now, ids)
+        track = segment_track(frames, order=segmenter.names_, note=said)
+    why = "" if frames else "The shop's history is too short to look back."
+    return SegmentsBefore(track, response, clicks, why)
+
+
+def _named(frame: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
+    there = frame.set_index("customer_id")["segment"].reindex(ids)
+    return there.fillna(NO_HISTORY).rename_axis("customer_id").reset_index()
+
+
+def _answered(
+    answers: pd.DataFrame, then: pd.DataFrame, segmenter: Segmenter, outcome: str, said: str
+) -> SegmentResponse:
+    """Return what segments answered, each customer in the segment at the promotion's start."""
+    started = then.rename(columns={"as_of": "starts_at"})
+    rows = answers.merge(started, on=["customer_id", "starts_at"], how="left")
+    made = f"in {segmenter.made_in}" if segmenter.made_in else "this week"
+    known = (
+        "Each customer counts in the segment where the features as of the promotion's start put "
+        f"them. The segments' borders were drawn {made}. {said}"
+    )
+    names = rows["segment"].fillna(NO_HISTORY).to_numpy(dtype=object)
+    return segment_response(rows, names, outcome, order=segmenter.names_, known=known.rstrip())
