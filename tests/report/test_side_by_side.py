@@ -358,7 +358,6 @@ _USES = {
 
 # Where results of a notebook read and write the run folder themselves.
 _READ_AND_WRITE = {
-    "03_segments": ("report.pages.segments_model",),
     "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
 }
 
