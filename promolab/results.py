@@ -121,10 +121,11 @@ class Result:
         raise NotImplementedError
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the result as a table: by default one row of its figures."""
+        """Return the result as a table: its ``frame`` where it has one, or a row of its figures."""
         import pandas as pd
 
-        return pd.DataFrame([self.to_row()])
+        rows = getattr(self, "frame", None)
+        return rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([self.to_row()])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scalar fields and estimates as plain values, ready for JSON."""

@@ -205,10 +205,6 @@ class Leaderboard(Result):
         value, low, high = (float(row[c]) for c in columns)
         return Estimate(value, low, high, len(self.rows))
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table: a row per model, the simplest first."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return every measure of every model with its interval, and what is recommended."""
         models = {

@@ -129,10 +129,6 @@ class HistoryCurve(Result):
             float(row["step"]), float(row["step_low"]), float(row["step_high"]), len(self.rows)
         )
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return the curve as plain values, by measure."""
         curves = {

@@ -131,10 +131,6 @@ class SearchResult(Result):
         """Return a new, unfitted model with the best options."""
         return ResponseModel(self.kind, **{**self.fixed, **self.best})
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table of trials."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return what was found as plain values."""
         later = None

@@ -44,10 +44,6 @@ class SegmentQuality(Result):
     frame: pd.DataFrame = field(repr=False)
     level: float
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table by segment."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return the figures of each segment as plain values."""
         return {

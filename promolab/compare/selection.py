@@ -131,10 +131,6 @@ class Selection(Result):
         """Names of the features kept, sorted."""
         return sorted(self.frame.loc[self.frame["kept"], "feature"])
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return `frame`."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return what was kept, what it cost and how it was decided, as plain values."""
         return {

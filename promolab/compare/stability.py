@@ -62,10 +62,6 @@ class ColumnStability(Result):
         """Names of the stable features."""
         return self.frame.loc[self.frame["stable"], "feature"].tolist()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return `frame`."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return the settings, and the frequencies by feature."""
         named = dict(zip(self.frame["feature"], self.frame["frequency"], strict=True))

@@ -38,10 +38,6 @@ class Coefficients(Result):
     frame: pd.DataFrame = field(repr=False)
     n: int
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return `frame`."""
-        return self.frame
-
     def summary(self) -> str:
         """Say what weighs most."""
         return f"{capital(self.frame['name'].iloc[0])} weighs most."

@@ -72,10 +72,6 @@ class Dependence(Result):
     clusters: int
     level: float
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return `frame`."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return the settings, the change and the curve as plain values."""
         return {**super().to_dict(), "curve": plain(self.frame.to_dict("records"))}

@@ -53,10 +53,6 @@ class Explanation(Result):
 
     ALT = "What each feature adds to the score."
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return `frame`."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return the figures and the contribution per feature as plain values."""
         each = {

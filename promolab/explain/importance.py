@@ -208,10 +208,6 @@ class Importance(Result):
         """Return the same, with when it was measured."""
         return replace(self, moment=moment, promotions_before=before, promotions_after=after)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return `frame`."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return the settings and the importance of each feature as plain values."""
         each = {

@@ -216,10 +216,6 @@ class Comparison(OnRows):
         row = rows[choice("model", model, rows)]
         return Estimate(row["difference"], row["difference_low"], row["difference_high"], self.n)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return `frame`."""
-        return self.frame
-
     def to_dict(self) -> dict[str, Any]:
         """Return the settings and a list with a dict per model, as plain values."""
         return {**super().to_dict(), "models": plain(self.frame.to_dict("records"))}

@@ -51,10 +51,6 @@ class ByGroup(OnRows):
     overall: pd.DataFrame = field(repr=False)
     metrics: tuple[str, ...]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return `frame`."""
-        return self.frame
-
     def wide(self) -> pd.DataFrame:
         """Return a row per group: ``group, n, positives, clusters``, then value, low, high."""
         rows = self.frame.drop_duplicates("group")[["group", "n", "positives", "clusters"]]

@@ -191,10 +191,6 @@ class ThresholdChart(OnRows):
         """Rows at and above the best threshold."""
         return round(self.share * self.n)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return `frame`."""
-        return self.frame
-
     def summary(self) -> str:
         """Say the best threshold, its profit, and what contacting everybody brings."""
         everybody = self._money(self.everybody)

@@ -1,5 +1,7 @@
-from .files import Scored, score_file
+from .files import Scored as Scored
+from .files import score_file
 from .grid import score_grid
-from .shrinking import Shrunk, shrink
+from .shrinking import Shrunk as Shrunk
+from .shrinking import shrink
 
-__all__ = ["Scored", "Shrunk", "score_file", "score_grid", "shrink"]
+__all__ = ["score_file", "score_grid", "shrink"]

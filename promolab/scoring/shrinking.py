@@ -84,10 +84,6 @@ class Shrunk(Result):
     def _row(self, what: str) -> pd.Series:
         return self.frame[self.frame["what"] == what].iloc[0]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the original and each candidate."""
-        return self.frame
-
     def summary(self) -> str:
         """Say what was gained and what it cost."""
         before, after = self._row("original"), self._row(self.how)

@@ -108,7 +108,7 @@ def test_too_little_to_learn_from() -> None:
         history_curve(pairs.head(100))
     with pytest.raises(InputError, match="no promotion had 50 over before"):
         history_curve(make_pairs(), counts=[50])
-    with pytest.raises(InputError, match="whole numbers"):
+    with pytest.raises(InputError, match="whole number"):
         history_curve(make_pairs(), counts=[0])
     with pytest.raises(InputError, match="use 'last' or 'first'"):
         history_curve(make_pairs(), which="middle")

@@ -1,4 +1,4 @@
-from .encoding import Encoder
+from .encoding import Encoder as Encoder
 from .encoding import unseen_expected as unseen_expected
 from .folds import BLOCKS as BLOCKS
 from .folds import KEYS as KEYS
@@ -9,11 +9,11 @@ from .folds import customer_folds as customer_folds
 from .folds import known_labels as known_labels
 from .folds import moment_among as moment_among
 from .folds import promotion_folds as promotion_folds
-from .folds import split_in_time
+from .folds import split_in_time as split_in_time
 from .folds import time_folds as time_folds
 from .native import OTHERS as OTHERS
 from .native import NativeColumn as NativeColumn
-from .native import NativeEncoder
+from .native import NativeEncoder as NativeEncoder
 from .reading import as_frame as as_frame
 from .reading import as_numbers as as_numbers
 from .reading import as_texts as as_texts
@@ -26,4 +26,4 @@ from .reading import feature_columns as feature_columns
 from .reading import is_numeric as is_numeric
 from .reading import outcome_labels as outcome_labels
 
-__all__ = ["Encoder", "NativeEncoder", "split_in_time"]
+__all__: list[str] = []

@@ -1,4 +1,7 @@
-from ._base import KINDS, Learner, State, Training
+from ._base import KINDS
+from ._base import Learner as Learner
+from ._base import State as State
+from ._base import Training as Training
 from ._base import fitted_learners as fitted_learners
 from ._base import learner_class as learner_class
 from ._base import log_odds as log_odds
@@ -12,4 +15,4 @@ from .neural import Mlp as Mlp
 from .trees import Forest as Forest
 from .trees import Tree as Tree
 
-__all__ = ["KINDS", "Learner", "State", "Training"]
+__all__ = ["KINDS"]
