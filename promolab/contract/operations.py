@@ -6,12 +6,12 @@ The sections ``[contact]``, ``[send]``, ``[economics]``, ``[attribution]`` and `
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from promolab.checks import choice, real_number, share, text, whole_number
 from promolab.contract.settings import Settings
 from promolab.contract.tables import RESPONSE_KINDS
 from promolab.errors import InputError, nearest
@@ -47,16 +47,9 @@ def list_of(place: str, value: Any) -> Sequence[Any]:
     return value
 
 
-def text_of(place: str, value: Any, *, empty: bool = False) -> str:
-    """Return a text that says something, unless it may be empty."""
-    if not isinstance(value, str) or not (empty or value.strip()):
-        raise InputError(f"{place} = {value!r}, must be a text in quotes")
-    return value
-
-
 def texts_of(place: str, value: Any) -> tuple[str, ...]:
     """Return a list of texts."""
-    return tuple(text_of(place, part) for part in list_of(place, value))
+    return tuple(text(place, part) for part in list_of(place, value))
 
 
 def group_of(place: str, value: Any) -> tuple[str, ...]:
@@ -66,27 +59,6 @@ def group_of(place: str, value: Any) -> tuple[str, ...]:
     if len(set(group)) < max(2, len(group)):
         raise InputError(f"{place}: {list(group)} must name two promotions or more, each once")
     return group
-
-
-def choice_of(place: str, value: Any, options: Sequence[str]) -> Any:
-    """Return one of the options."""
-    if value not in options:
-        raise InputError(f"{place} = {value!r}, must be one of: {', '.join(map(repr, options))}")
-    return value
-
-
-def number_of(place: str, value: Any) -> float:
-    """Return a finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InputError(f"{place} = {value!r}, must be a number")
-    return float(value)
-
-
-def whole_of(place: str, value: Any, least: int) -> int:
-    """Return a whole number that is not below the least."""
-    if type(value) is not int or value < least:
-        raise InputError(f"{place} = {value!r}, must be a whole number of at least {least}")
-    return value
 
 
 SEND_FIELDS = ("customer_id", "promotion_id", "channel", "starts_at", "ends_at", "decision_id")
@@ -306,9 +278,9 @@ def _contact(said: dict[str, Any]) -> ContactRules:
         if key == "limits":
             values[key] = tuple(_limit(place, row) for row in list_of(place, value))
         elif key.startswith("quiet_days"):
-            values[key] = whole_of(place, value, 0)
+            values[key] = whole_number(place, value, 0)
         elif key == "unlisted":
-            values[key] = choice_of(place, value, ("no right", "may be contacted"))
+            values[key] = choice(place, value, ("no right", "may be contacted"))
         elif key == "never_statuses":
             values[key] = texts_of(place, value)
         elif key == "exclusive":
@@ -331,9 +303,9 @@ def _limit(place: str, row: Any) -> ContactLimit:
         )
     channel = given.get("channel")
     return ContactLimit(
-        whole_of(f"{place}: contacts", given["contacts"], 1),
-        whole_of(f"{place}: days", given["days"], 1),
-        None if channel is None else text_of(f"{place}: channel", channel),
+        whole_number(f"{place}: contacts", given["contacts"], 1),
+        whole_number(f"{place}: days", given["days"], 1),
+        None if channel is None else text(f"{place}: channel", channel),
     )
 
 
@@ -363,7 +335,7 @@ def _send(said: dict[str, Any]) -> SendColumns:
         return SendColumns()
     place = "[send] columns"
     given = table_of(place, said["columns"], SEND_FIELDS)
-    columns = {key: text_of(f"{place}.{key}", name) for key, name in given.items()}
+    columns = {key: text(f"{place}.{key}", name) for key, name in given.items()}
     if "customer_id" not in columns:
         raise InputError(f"{place} lacks customer_id; the sending tool needs to know the customer")
     if len(set(columns.values())) < len(columns):
@@ -378,7 +350,7 @@ def _send(said: dict[str, Any]) -> SendColumns:
 
 
 def _economics(said: dict[str, Any], settings: Settings) -> Economics:
-    currency = text_of("[economics] currency", said.get("currency", settings.currency))
+    currency = text("[economics] currency", said.get("currency", settings.currency))
     if currency != settings.currency:
         raise InputError(
             f"[economics] currency = {currency!r}, but the shop's amounts are in "
@@ -392,7 +364,11 @@ def _economics(said: dict[str, Any], settings: Settings) -> Economics:
             " above the sections; state it once"
         )
     for name, value in stated.items():
-        _checked_rate(f"[economics] {name}", value, share=name == "margin_rate")
+        place = f"[economics] {name}"
+        if name == "margin_rate":
+            share(place, value, zero=False, one=False)
+        else:
+            real_number(place, value, least=0)
     called = texts_of("[economics] assumed", said.get("assumed", []))
     for name in called:
         if name not in stated:
@@ -406,26 +382,19 @@ def _economics(said: dict[str, Any], settings: Settings) -> Economics:
     return Economics(**rates, currency=currency)
 
 
-def _checked_rate(place: str, value: Any, *, share: bool) -> None:
-    number = number_of(place, value)
-    if share and not 0 < number < 1:
-        hint = f" ({number / 100:g}, not {value})" if 1 <= number < 100 else " (0.40, not 40)"
-        raise InputError(f"{place} = {value!r}, must be a share between 0 and 1{hint}")
-    if not share and number < 0:
-        raise InputError(f"{place} = {value!r}, must be an amount of at least 0")
-
-
 def _attribution(said: dict[str, Any]) -> Attribution:
     values: dict[str, Any] = {}
     for key, value in said.items():
         place = f"[attribution] {key}"
         if key == "windows":
             windows = table_of(place, value, RESPONSE_KINDS)
-            values[key] = {kind: whole_of(f"{place}.{kind}", v, 1) for kind, v in windows.items()}
+            values[key] = {
+                kind: whole_number(f"{place}.{kind}", v, 1) for kind, v in windows.items()
+            }
         elif key == "return_days":
-            values[key] = whole_of(place, value, 0)
+            values[key] = whole_number(place, value, 0)
         else:
-            values[key] = choice_of(place, value, OVERLAPPING)
+            values[key] = choice(place, value, OVERLAPPING)
     return Attribution(**values)
 
 
@@ -435,4 +404,4 @@ def _command(place: str, value: Any) -> tuple[str, ...]:
             f'{place} = "{value}" is one text; no shell runs it: give the command and its arguments'
             ' apart, such as ["notify-team", "--week"]'
         )
-    return tuple(text_of(place, part, empty=i > 0) for i, part in enumerate(list_of(place, value)))
+    return tuple(text(place, part, empty=i > 0) for i, part in enumerate(list_of(place, value)))

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from promolab.checks import is_number, is_whole
 from promolab.contract import TABLES
 from promolab.errors import InputError, nearest
 
@@ -30,13 +31,9 @@ __all__ = [
     "check_meanings",
     "check_zone",
     "constant_of",
-    "count_of",
-    "flag_of",
     "marks_of",
-    "number_of",
     "read_mapping",
-    "text_of",
-    "texts_of",
+    "said_of",
     "word_of",
     "words_of",
 ]
@@ -52,49 +49,39 @@ _CLOSE = 0.75
 """How alike a word must be to one of the contract to be taken for a slip of the pen."""
 
 
-def text_of(section: Mapping[str, Any], key: str, where: str) -> str | None:
-    """Return a text, None if the key is not there."""
-    said = section.get(key)
-    if said is None or (isinstance(said, str) and (said or key in HOW_WRITTEN)):
-        return said
-    raise InputError(f"{where} {key} = {said!r}, must be text")
-
-
-def texts_of(section: Mapping[str, Any], key: str, where: str) -> tuple[str, ...] | None:
-    """Return one text or several as a tuple, None if the key is not there."""
-    said = section.get(key)
-    if said is None:
-        return None
+def _is_texts(said: Any) -> bool:
     given = [said] if isinstance(said, str) else said
-    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
-        raise InputError(f"{where} {key} = {said!r}, must be text or a list of texts")
-    return tuple(given)
+    return isinstance(given, list) and all(isinstance(each, str) for each in given)
 
 
-def flag_of(section: Mapping[str, Any], key: str, where: str) -> bool:
-    """Return true or false; false if the key is not there."""
-    said = section.get(key, False)
-    if not isinstance(said, bool):
-        raise InputError(f"{where} {key} = {said!r}, must be true or false")
-    return said
+# What may stand behind a key, and how a sentence calls it.
+_FORMS: Mapping[str, tuple[Callable[[Any], object], str]] = {
+    "text": (lambda said: isinstance(said, str) and said, "text"),
+    "mark": (lambda said: isinstance(said, str), "text"),
+    "texts": (_is_texts, "text or a list of texts"),
+    "flag": (lambda said: isinstance(said, bool), "true or false"),
+    "count": (lambda said: is_whole(said) and said >= 0, "a whole number, 0 or more"),
+    "number": (lambda said: is_number(said) and said, "a number other than 0"),
+}
+_FORM_OF = (
+    dict.fromkeys(("table", "sheet", "encoding", "separator", "currency"), "text")
+    | dict.fromkeys(("format", "zone"), "text")
+    | dict.fromkeys(HOW_WRITTEN, "mark")
+    | dict.fromkeys(("files", "names", "empty", "column", "columns", "any", "multiply"), "texts")
+    | {"distinct": "flag", "whole": "flag", "skip": "count", "scale": "number"}
+)
 
 
-def count_of(section: Mapping[str, Any], key: str, where: str) -> int:
-    """Return a whole number of 0 or more; 0 if the key is not there."""
-    said = section.get(key, 0)
-    if isinstance(said, bool) or not isinstance(said, int) or said < 0:
-        raise InputError(f"{where} {key} = {said!r}, must be a whole number, 0 or more")
-    return said
-
-
-def number_of(section: Mapping[str, Any], key: str, where: str) -> float | None:
-    """Return a number other than 0, None if the key is not there."""
+def said_of(section: Mapping[str, Any], key: str, where: str) -> Any:
+    """Return what stands behind a key, in the form that it must have; None if it is not there."""
     said = section.get(key)
-    if said is None:
-        return None
-    if isinstance(said, bool) or not isinstance(said, (int, float)) or not said:
-        raise InputError(f"{where} {key} = {said!r}, must be a number other than 0")
-    return float(said)
+    form = _FORM_OF[key]
+    fits, words = _FORMS[form]
+    if said is not None and not fits(said):
+        raise InputError(f"{where} {key} = {said!r}, must be {words}")
+    if said is None or form != "texts":
+        return said
+    return (said,) if isinstance(said, str) else tuple(said)
 
 
 def word_of(section: Mapping[str, Any], key: str, where: str) -> str | None:
@@ -159,7 +146,7 @@ def marks_of(
     >>> marks_of({"thousands": "."}, "shop.toml [events]")
     (',', '.', '')
     """
-    given = [text_of(said, key, where) for key in HOW_WRITTEN]
+    given = [said_of(said, key, where) for key in HOW_WRITTEN]
     said_or_not = zip(given, default, strict=True)
     decimal, thousands, symbol = (d if g is None else g for g, d in said_or_not)
     decimal = decimal or "."
@@ -424,22 +411,22 @@ def _part(table: str, section: Any, where: str) -> Part:
     attributes = section.get("attributes", {})
     if not isinstance(attributes, Mapping):
         raise InputError(f"{where} attributes = {attributes!r}, must be a section of names")
-    separator = text_of(section, "separator", where)
+    separator = said_of(section, "separator", where)
     if separator is not None and len(separator) != 1:
         raise InputError(f"{where} separator = {separator!r}, must be one character")
     return Part(
         table,
         where,
-        files=texts_of(section, "files", where) or (),
-        their_table=text_of(section, "table", where),
-        sheet=text_of(section, "sheet", where),
-        encoding=text_of(section, "encoding", where),
+        files=said_of(section, "files", where) or (),
+        their_table=said_of(section, "table", where),
+        sheet=said_of(section, "sheet", where),
+        encoding=said_of(section, "encoding", where),
         separator=separator,
-        names=texts_of(section, "names", where),
-        skip=count_of(section, "skip", where),
-        distinct=flag_of(section, "distinct", where),
-        empty=texts_of(section, "empty", where) or (),
-        currency=text_of(section, "currency", where),
+        names=said_of(section, "names", where),
+        skip=said_of(section, "skip", where) or 0,
+        distinct=bool(said_of(section, "distinct", where)),
+        empty=said_of(section, "empty", where) or (),
+        currency=said_of(section, "currency", where),
         columns=columns,
         attributes={
             name: _value(said, f"{where} attributes.{name}", None, default)
@@ -474,13 +461,14 @@ def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
     multiply = "multiply" in said
     columns: tuple[str, ...] = ()
     if "value" not in said:
-        columns = texts_of(said, sources[0], where) or ()
+        columns = said_of(said, sources[0], where) or ()
         if not columns or (len(columns) < 2 and multiply):
             raise InputError(f"{where} {sources[0]} names no column")
-    zone = text_of(said, "zone", where)
+    zone = said_of(said, "zone", where)
     if zone is not None:
         check_zone(zone, where)
-    form = text_of(said, "format", where)
+    scale = said_of(said, "scale", where)
+    form = said_of(said, "format", where)
     if form is not None:
         check_format(form, where)
     decimal, thousands, symbol = marks_of(
@@ -497,8 +485,8 @@ def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
         otherwise=word_of(said, "otherwise", where),
         format=form,
         zone=zone,
-        whole=flag_of(said, "whole", where),
-        scale=number_of(said, "scale", where),
+        whole=bool(said_of(said, "whole", where)),
+        scale=None if scale is None else float(scale),
         decimal=decimal,
         thousands=thousands,
         symbol=symbol,
