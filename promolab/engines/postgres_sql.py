@@ -211,10 +211,6 @@ class DuckDBCompatible(PostgresCompiler):
         """Return seconds as a float, parts of a second included."""
         return sge.cast(super().visit_ExtractEpochSeconds(op, arg=arg), "double precision")
 
-    def visit_RegexSearch(self, op: Any, *, arg: Any, pattern: Any) -> Any:
-        """Search by the operator; the function is new in PostgreSQL 15."""
-        return sge.RegexpLike(this=arg, expression=pattern)
-
     def visit_Round(self, op: Any, *, arg: Any, digits: Any = None) -> Any:
         """Round a half away from zero, which PostgreSQL does only to exact numbers."""
         if op.arg.dtype.is_floating() and digits is None:

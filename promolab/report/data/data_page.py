@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from promolab.contract import (
 from promolab.display import Html, Tile, table, tiles
 from promolab.errors import InputError
 from promolab.folder import codes, write_whole
-from promolab.report.data.holdings_view import TableView, day_text, local_text, view
+from promolab.report.data.holdings_view import View, day_text, local_text, view
 from promolab.report.data.table_holdings import TableHolding, holdings
 from promolab.report.running.render import TEMPLATES, stylesheet
 from promolab.wording import capital, count, plural
@@ -33,26 +32,6 @@ _MOST_COLUMNS = 8  # more cannot be read side by side
 _MOST_LETTERS = 44
 _HIDDEN = "…"
 _TITLE_END = "· promolab</title>".encode()  # of every page that promolab writes
-
-
-@dataclass(frozen=True)
-class _Ability:
-    name: str
-    missing: str
-
-
-@dataclass(frozen=True)
-class _Example:
-    check: str
-    rows: str
-    sentence: str
-    table: Html
-
-
-@dataclass(frozen=True)
-class _Section:
-    view: TableView
-    examples: list[_Example]
 
 
 def writable_page(path: str | Path) -> Path:
@@ -150,9 +129,9 @@ def data_page(shop: Shop, checks: Checks, key: bytes | None = None) -> str:
     personal = personal_columns(shop)
     held = holdings(shop, personal)
     sections = [
-        _Section(
-            view(each, checks.counts.get(each.name, each.rows), shop.zone, personal),
-            [
+        View(
+            view=view(each, checks.counts.get(each.name, each.rows), shop.zone, personal),
+            examples=[
                 example
                 for finding in checks.findings
                 if finding.table == each.name
@@ -211,7 +190,7 @@ def _capital(sentence: str) -> str:
     return capital(sentence) if sentence.startswith("the ") else sentence
 
 
-def _row(finding: Finding) -> dict[str, str]:
+def _row(finding: Finding) -> View:
     return {
         "level": finding.level,
         "table": finding.table,
@@ -239,9 +218,9 @@ def _tiles(checks: Checks, held: list[TableHolding]) -> Html:
     return tiles(shown)
 
 
-def _ability(shop: Shop, name: str) -> _Ability:
+def _ability(shop: Shop, name: str) -> View:
     if shop.lacks(name) is None:
-        return _Ability(name, "")
+        return View(name=name, missing="")
     said, adds = [], []
     for need in NEEDS[name]:
         table, _, column = need.partition(".")
@@ -253,12 +232,11 @@ def _ability(shop: Shop, name: str) -> _Ability:
             said.append(f"column {need} ({TABLES[table][column].meaning})")
     text = f"Missing: {', '.join(dict.fromkeys(said))}."
     longest = [a for a in dict.fromkeys(adds) if not any(a != b and a in b for b in adds)]
-    return _Ability(name, f"{text} It would add: {'; '.join(longest)}." if longest else text)
+    text += f" It would add: {'; '.join(longest)}." if longest else ""
+    return View(name=name, missing=text)
 
 
-def _examples(
-    shop: Shop, finding: Finding, personal: PersonalColumns, key: bytes
-) -> list[_Example]:
+def _examples(shop: Shop, finding: Finding, personal: PersonalColumns, key: bytes) -> list[View]:
     rows = example_rows(shop, finding)
     if not rows:
         return []
@@ -276,8 +254,7 @@ def _examples(
         {c: str for c in columns if TABLES[finding.table][c].type in ("number", "money", "share")},
         caption="Example rows" if len(rows) < finding.rows else "",
     )
-    words = finding.check.replace("_", " ")
-    return [_Example(words, plural(finding.rows, "row"), finding.sentence, shown)]
+    return [_row(finding) | {"rows": plural(finding.rows, "row"), "table": shown}]
 
 
 def _columns(finding: Finding, columns: list[str]) -> list[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from html import escape
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from promolab.contract import FEWEST_SHARING as FEWEST
@@ -16,9 +16,6 @@ from promolab.report.data.table_holdings import ColumnHolding, TableHolding
 from promolab.wording import count, percent, plural
 
 __all__ = [
-    "ColumnView",
-    "KindView",
-    "TableView",
     "day_text",
     "local_text",
     "share_bar",
@@ -90,54 +87,11 @@ def share_bar(share: float, *, width: int = 220) -> Html:
     )
 
 
-@dataclass(frozen=True)
-class KindView:
-    """A kind of row: name, remark, rows, share and bar."""
-
-    name: str
-    tag: str
-    rows: str
-    share: str
-    bar: Html
+View = dict[str, Any]
+"""What the page's template writes, by the names that it has for it."""
 
 
-@dataclass(frozen=True)
-class ColumnView:
-    """A line of the table of columns."""
-
-    name: str
-    tag: str
-    type: str
-    filled: str
-    distinct: str
-    holds: str
-    drawn: Html | None = None
-    low: str = ""
-    high: str = ""
-
-
-@dataclass(frozen=True)
-class TableView:
-    """A table's section of the page."""
-
-    name: str
-    rows: str
-    sentence: str
-    strip: Html | None
-    strip_first: str
-    strip_says: str
-    strip_last: str
-    kinds: list[KindView]
-    columns: list[ColumnView]
-    not_shown: str
-
-    @property
-    def drawn(self) -> bool:
-        """Whether a column has a histogram."""
-        return any(column.drawn is not None for column in self.columns)
-
-
-def view(held: TableHolding, rows: int, zone: str, personal: PersonalColumns) -> TableView:
+def view(held: TableHolding, rows: int, zone: str, personal: PersonalColumns) -> View:
     """Return a table's section.
 
     Parameters
@@ -153,11 +107,13 @@ def view(held: TableHolding, rows: int, zone: str, personal: PersonalColumns) ->
 
     Returns
     -------
-    TableView
+    dict
+        By the names of the template.
     """
     strip, says = _strip(held)
     days = list(held.days)
-    return TableView(
+    columns = [_column(held.name, c, rows, zone, personal) for c in held.columns] if rows else []
+    return View(
         name=held.name,
         rows=plural(rows, "row"),
         sentence=_sentence(held),
@@ -166,7 +122,8 @@ def view(held: TableHolding, rows: int, zone: str, personal: PersonalColumns) ->
         strip_says=says,
         strip_last=day_text(days[-1]) if days else "",
         kinds=_kinds(held, rows),
-        columns=[_column(held.name, c, rows, zone, personal) for c in held.columns] if rows else [],
+        columns=columns,
+        drawn=any(column["drawn"] is not None for column in columns),
         not_shown=(
             f"{plural(held.not_shown, 'further column')} kept, not used and not shown here."
             if held.not_shown
@@ -256,29 +213,22 @@ def _by_step(days: Mapping[date, int], first: date, step: int, span: int) -> lis
     return counts
 
 
-def _kinds(held: TableHolding, rows: int) -> list[KindView]:
+def _kinds(held: TableHolding, rows: int) -> list[View]:
     spec = TABLES[held.name]
     if "kind" not in spec or not rows:
         return []
-    shown = []
-    for name, n in held.kinds:
-        known = name in spec["kind"].values
-        tag = "" if known or name is None else "not a known kind"
-        share = n / rows
-        shown.append(
-            KindView(
-                _short(name) if name is not None else "(empty)",
-                tag,
-                count(n),
-                _share(share),
-                share_bar(share),
-            )
-        )
+    known = spec["kind"].values
+    shown = [
+        _kind("(empty)" if name is None else _short(name), n / rows, count(n))
+        | {"tag": "" if name is None or name in known else "not a known kind"}
+        for name, n in held.kinds
+    ]
     rest = rows - sum(n for _, n in held.kinds)
-    if rest > 0 and shown:
-        share = rest / rows
-        shown.append(KindView("others", "", count(rest), _share(share), share_bar(share)))
-    return shown
+    return [*shown, _kind("others", rest / rows, count(rest))] if rest > 0 and shown else shown
+
+
+def _kind(name: str, share: float, rows: str) -> View:
+    return View(name=name, tag="", rows=rows, share=_share(share), bar=share_bar(share))
 
 
 def _share(share: float) -> str:
@@ -298,7 +248,7 @@ def _short(text: str, most: int = 44) -> str:
 
 def _column(
     table: str, held: ColumnHolding, rows: int, zone: str, personal: PersonalColumns
-) -> ColumnView:
+) -> View:
     spec = TABLES[table]
     tag = ""
     if held.role == "personal":
@@ -310,7 +260,7 @@ def _column(
     counted = held.role in ("id", "number", "text") and held.filled
     about = "" if held.exact else "about "
     drawn, low, high = _histogram(held)
-    return ColumnView(
+    return View(
         name=held.name,
         tag=tag,
         type=spec[held.name].type if held.used else held.role,
