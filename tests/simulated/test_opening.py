@@ -71,7 +71,7 @@ def test_keywords_go_before_what_the_source_states():
 def test_chunks_follow_one_another(tmp_path, monkeypatch):
     """Customers of later chunks have ids, orders and truths of their own."""
     for module in ("tables", "truth"):
-        monkeypatch.setattr(f"promolab.sources.simulated.{module}.CHUNK", 150)
+        monkeypatch.setattr(f"promolab.simulated.{module}.CHUNK", 150)
     shop = simulated(customers=401, weeks=11, seed=77, folder=tmp_path)
     assert shop.customers.execute().customer_id.sort_values().tolist() == list(range(1, 402))
     truth = shop.truth.effects("W06-coupon")

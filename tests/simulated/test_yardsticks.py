@@ -90,7 +90,7 @@ def test_oracles_stand_in_order(shop, predicted):
 
 def test_the_attainable_oracle_never_saw_the_shops_own_truth(shop, other, monkeypatch, predicted):
     """Were the shop's truth another, the oracle would choose the same customers."""
-    from promolab.simulated import effects as truth
+    from promolab.simulated import truth
 
     honest = truth.Truth.effects
 

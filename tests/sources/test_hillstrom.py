@@ -16,7 +16,7 @@ import pytest
 
 from promolab import load_experiment
 from promolab.errors import DataError, InputError
-from promolab.sources.hillstrom import hillstrom as source
+from promolab.sources import hillstrom as source
 
 FILE = Path(os.environ.get("PROMOLAB_DATA", ".")) / "hillstrom.csv.gz"
 real = pytest.mark.skipif(
