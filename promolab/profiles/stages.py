@@ -74,17 +74,13 @@ class LifeStages(Result):
         """Return the scalar fields and the table as plain values."""
         return super().to_dict() | {"stages": plain(self.by_stage.to_dict("records"))}
 
-    def table(self) -> display.Html:
+    def to_table(self) -> display.Html:
         """Show the stages: customers, and their shares with 95 % intervals."""
-        columns = {"stage": "stage", "customers": "customers"}
-        columns |= _SHARES | {"meaning": "who"}
-        rows = self.by_stage.copy()
-        for name in _SHARES:
-            ends = rows[[name, f"{name}_low", f"{name}_high"]].to_numpy(dtype=float)
-            rows[name] = [_written(*row) for row in ends.tolist()]
-        formats = {"customers": count, **dict.fromkeys(_SHARES, str)}
         return display.table(
-            rows, columns, formats, caption="95 % intervals; everybody is in one stage."
+            self.by_stage,
+            {"stage": "stage", "customers": "customers"} | _SHARES | {"meaning": "who"},
+            {"customers": count} | dict.fromkeys(_SHARES, display.Ranged(_written)),
+            caption="95 % intervals; everybody is in one stage.",
         )
 
     def assignments(self) -> pd.DataFrame:
@@ -130,8 +126,6 @@ def _share(row: Any) -> str:
 
 
 def _written(value: float, low: float, high: float) -> str:
-    if value != value:
-        return "–"
     # Nothing by definition has no interval.
     return percent(value, low, high) if low < high else percent(value, decimals=0)
 
