@@ -94,7 +94,7 @@ class CleaningReport(Result):
         """Return one row per table and rule."""
         return self.rules
 
-    def to_table(self, file: str = "") -> display.Html:
+    def table(self, file: str = "") -> display.Html:
         """Show the rules that rows broke, and what was done with such rows.
 
         Parameters

@@ -216,7 +216,7 @@ class Checks(Result):
         rows = [[getattr(finding, name) for name in names] for finding in self.findings]
         return pd.DataFrame(rows, columns=names)
 
-    def to_table(self) -> display.Html:
+    def table(self) -> display.Html:
         """Show the checks that fail."""
         return display.table(
             self.to_frame(),

@@ -74,7 +74,7 @@ class LifeStages(Result):
         """Return the scalar fields and the table as plain values."""
         return super().to_dict() | {"stages": plain(self.by_stage.to_dict("records"))}
 
-    def to_table(self) -> display.Html:
+    def table(self) -> display.Html:
         """Show the stages: customers, and their shares with 95 % intervals."""
         return display.table(
             self.by_stage,
