@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import real_number
 from promolab.compare.rolling import (
     Setting,
     model_maker,
@@ -315,8 +316,7 @@ def expected_responses(
     type_ : str
         The promotion's type, else its kind.
     """
-    if not (np.isfinite(expected) and expected >= 0):
-        raise InputError(f"expected == {expected}, must be a sum of probabilities (≥ 0)")
+    real_number("expected", expected, least=0, hint=", a sum of probabilities")
     if ratios.k == 0:
         return Estimate(float(expected), float("nan"), float("nan"), 0)
     mean = expected * ratios.mean(type_)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from promolab.checks import real_number
 from promolab.contract import CERTAIN, NONE, Experiment, read_operations
 from promolab.contract import pooled_values as pooled
 from promolab.errors import DataError, InputError, nearest
@@ -224,8 +225,7 @@ def decisions_experiment(
     if not shop.has("promotions"):
         raise DataError(f"effects need the table 'promotions', which {shop.settings.name} lacks")
     outcomes = _outcomes(outcomes)
-    if not 0 <= horizon_days <= 3650:
-        raise InputError(f"horizon_days = {horizon_days}, must be a number of days from 0 on")
+    real_number("horizon_days", horizon_days, least=0, most=3650)
     until = known_until(shop, as_of)
     rounds = rounds_of(shop, at, until)
     horizon = timedelta(days=horizon_days)

@@ -247,7 +247,7 @@ def test_intervals_of_expected_responses_cover() -> None:
         assert estimate.ci_low < estimate.value < estimate.ci_high
         hits += estimate.ci_low <= observed[0] <= estimate.ci_high
     assert 0.92 <= hits / runs <= 0.965
-    with pytest.raises(InputError, match="must be a sum of probabilities"):
+    with pytest.raises(InputError, match="expected a number from 0 on, a sum of probabilities"):
         template.expected_interval(-1.0)
 
 

@@ -1,7 +1,6 @@
 from .eligibility import Eligibility as Eligibility
 from .eligibility import offers_of as offers_of
 from .eligibility import share_of as share_of
-from .eligibility import whole_of as whole_of
 from .planning import plan_week
 from .result import STEPS as STEPS
 from .result import Plan

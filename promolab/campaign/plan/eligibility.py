@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +12,7 @@ import pandas as pd
 
 from promolab.campaign.past.schedule import promotion_name
 from promolab.campaign.plan import rights
+from promolab.checks import share, whole_number
 from promolab.contract import NONE, ContactRules
 from promolab.errors import InputError
 from promolab.wording import count, plural
@@ -29,7 +28,6 @@ __all__ = [
     "list_sizes",
     "offers_of",
     "share_of",
-    "whole_of",
 ]
 
 
@@ -196,28 +194,11 @@ class Eligibility:
 
 def share_of(name: str, value: Any, *, none_too: bool) -> float:
     """Return a share above 0 (or 0, if none is fine too) and below 1."""
-    number = value if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
-    share = float(number)
-    if 0 < share < 1 or (share == 0 and none_too):
-        return share
-    if share == 0:
-        raise InputError(
-            f"{name} = 0 holds nobody back, so that the effect could never be known; give a share "
-            "above 0 and below 1, such as 0.1"
-        )
-    if share == 1:
-        raise InputError(f"{name} = 1 holds everybody back; give a share below 1, such as 0.1")
-    hint = f" ({share / 100:g}, not {value})" if 1 < share < 100 else ", such as 0.1"
-    raise InputError(f"{name} = {value!r}, must be a share between 0 and 1{hint}")
-
-
-def whole_of(name: str, value: Any, least: int | None) -> int:
-    """Return a whole number that is not below the least."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or (least is not None and value < least):
-        at_least = "" if least is None else f" of at least {least}"
-        raise InputError(f"{name} = {value!r}, must be a whole number{at_least}")
-    return int(value)
+    hint = ", such as 0.1"
+    if value in (0, 1):
+        hint = ": with nobody held back no effect is ever known"
+        hint = hint if value == 0 else ": that holds everybody back"
+    return share(name, value, zero=none_too, one=False, hint=hint)
 
 
 def offers_of(shop: Shop, promotions: Any, rules: ContactRules, notes: list[str]) -> pd.DataFrame:
@@ -303,13 +284,13 @@ def list_sizes(
 ) -> list[int]:
     """Return how many customers to plan for each promotion; a bundle takes its shortest list."""
     if isinstance(given, Mapping):
-        sizes = {str(k): whole_of(f"list_size of {k!r}", v, 0) for k, v in given.items()}
+        sizes = {str(k): whole_number(f"list_size of {k!r}", v, 0) for k, v in given.items()}
         own = [
             sizes.get(action, sizes.get(str(promotion), 0))
             for action, promotion in zip(offers["action"], offers["promotion_id"], strict=True)
         ]
     else:
-        own = [whole_of("list_size", given, 0)] * len(offers)
+        own = [whole_number("list_size", given, 0)] * len(offers)
     usual = rights.usual_contacts(shop, as_of, offers) if 0 in own else own
     for name, asked, size in zip(offers.get("name", []), own, usual, strict=True):
         if not asked and size:

@@ -18,9 +18,9 @@ from promolab.campaign.plan.eligibility import (
     list_sizes,
     offers_of,
     share_of,
-    whole_of,
 )
 from promolab.campaign.plan.result import LEFT, STEP, Plan, allot, count_steps, step_of
+from promolab.checks import whole_number
 from promolab.contract import NONE, ContactRules, read_operations
 
 if TYPE_CHECKING:
@@ -121,11 +121,11 @@ def plan_week(
     h = share_of("holdout", holdout, none_too=False)
     s = share_of("standing_holdout", standing_holdout, none_too=True)
     seed, standing_seed = (
-        whole_of("seed", seed, None),
-        whole_of("standing_seed", standing_seed, None),
+        whole_number("seed", seed),
+        whole_number("standing_seed", standing_seed),
     )
     moment = moment_of(as_of)
-    sends_at = shifted(moment, whole_of("lead_days", lead_days, 0), shop.zone)
+    sends_at = shifted(moment, whole_number("lead_days", lead_days, 0), shop.zone)
     rules = read_operations(shop.settings).contact if rules is None else rules
     notes: list[str] = []
     offers = offers_of(shop, promotions, rules, notes)

@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promolab.checks import whole_number
 from promolab.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -276,14 +277,14 @@ def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
     InputError
         If one is out of its range.
     """
-    from promolab.campaign.plan import share_of, whole_of
+    from promolab.campaign.plan import share_of
 
     for name, none_too in (("holdout", False), ("standing_holdout", True)):
         if name in parameters:
             share_of(name, parameters[name], none_too=none_too)
     for name in ("lead_days", "list_size"):
         if name in parameters:
-            whole_of(name, parameters[name], 0)
+            whole_number(name, parameters[name], 0)
 
 
 def check_uplift_parameters(parameters: Mapping[str, Any]) -> None:
@@ -294,11 +295,10 @@ def check_uplift_parameters(parameters: Mapping[str, Any]) -> None:
     InputError
         If there is no such kind, learner or file, or columns are named without a file.
     """
-    from promolab.campaign.plan import whole_of
     from promolab.sources import HILLSTROM
 
     if "horizon_days" in parameters:
-        whole_of("horizon_days", parameters["horizon_days"], 0)
+        whole_number("horizon_days", parameters["horizon_days"], 0)
     if {"kind", "learner"} & set(parameters):
         from promolab.effects import UpliftModel
 
