@@ -10,7 +10,7 @@ import numpy as np
 from promolab.display import Html, table
 from promolab.effects.calibrated import place_within
 from promolab.effects.identification import (
-    Identification,
+    ByArm,
     figure,
     lines,
     of_arms,
@@ -20,7 +20,7 @@ from promolab.effects.identification import (
 from promolab.effects.means import group_means, mean_of, ratio_error, wald
 from promolab.errors import InputError, nearest
 from promolab.metrics import ArmGap, Dominant, difference_of
-from promolab.results import Result, plain
+from promolab.results import plain
 from promolab.stats import t_quantile, two_sided
 from promolab.wording import arm_words, capital, count, percent, plural
 
@@ -54,7 +54,7 @@ UNTOLD = 2.0
 
 
 @dataclass(frozen=True)
-class AverageEffects(Result):
+class AverageEffects(ByArm):
     """The average effect of each arm against the control, from cross-fitted AIPW scores.
 
     Parameters
@@ -74,26 +74,7 @@ class AverageEffects(Result):
         Where one customer makes up most of the variance.
     """
 
-    rows: pd.DataFrame
-    outcome: str
-    control: Any
-    level: float
-    identification: Identification
     dominant: dict[Any, Dominant] = field(default_factory=dict)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per arm, and by what right it is called an effect."""
-        return self.rows.assign(identification=str(self.identification))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures by arm."""
-        rows = self.rows.set_index("arm").to_dict("index")
-        return {
-            "outcome": self.outcome,
-            "identification": str(self.identification),
-            "level": self.level,
-            "arms": plain(rows),
-        }
 
     def summary(self) -> str:
         """Return a sentence per arm, and what has to be said beside them."""
@@ -125,12 +106,12 @@ class AverageEffects(Result):
         several = ""
         if len(self.rows) > 1:
             several = (
-                f" {plural(len(self.rows), 'interval')} at {percent(self.level, decimals=0)} each: "
+                f" {plural(len(self.rows), 'interval')} at {self.level_words} each: "
                 "the best of several arms looks better than it is."
             )
         shown = {
             "arm": "arm",
-            "effect": f"average effect [{percent(self.level, decimals=0)}]",
+            "effect": f"average effect [{self.level_words}]",
             "control": "mean without",
             "n": "decisions that count",
             "customers": "customers",
@@ -158,17 +139,12 @@ class AverageEffects(Result):
         )
         if not self.identification.causal:
             title = "Differences between arms, which are no effects"
-        return plots.finish(
-            ax,
-            title=title,
-            subtitle=f"{_measure(self.identification)} on {self.outcome} per decision against "
-            f"{arm_words(self.control)}, {self.level:.0%} intervals; n = {count(rows['n'].max())}",
-            xlabel=self.outcome,
-        )
+        shown = f"{self.level:.0%} intervals; n = {count(rows['n'].max())}"
+        return self.drawn_on(ax, title, shown)
 
 
 @dataclass(frozen=True)
-class GroupEffects(Result):
+class GroupEffects(ByArm):
     """The average effect of each arm in each group, from cross-fitted AIPW scores.
 
     Parameters
@@ -186,17 +162,8 @@ class GroupEffects(Result):
         What the groups are.
     """
 
-    rows: pd.DataFrame
     tests: pd.DataFrame
-    outcome: str
-    control: Any
-    level: float
-    identification: Identification
     by: str = "group"
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per arm and group."""
-        return self.rows.assign(identification=str(self.identification))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by arm and group."""
@@ -246,7 +213,7 @@ class GroupEffects(Result):
         shown = {
             "arm": "arm",
             "group": self.by,
-            "effect": f"average effect [{percent(self.level, decimals=0)}]",
+            "effect": f"average effect [{self.level_words}]",
             "customers": "customers",
         }
         if len(self.tests) < 2:
@@ -254,7 +221,7 @@ class GroupEffects(Result):
         formats: dict[str, Any] = {"effect": str, "customers": count}
         caption = (
             f"In {self.outcome} per decision. {plural(len(self.rows), 'interval')} at "
-            f"{percent(self.level, decimals=0)} each: about one in twenty misses its figure, so "
+            f"{self.level_words} each: about one in twenty misses its figure, so "
             "that only the test of all together tells whether groups differ."
         )
         return table(of_arms(self.rows, "effect"), shown, formats, caption=caption, most=20)
@@ -274,22 +241,10 @@ class GroupEffects(Result):
         )  # fmt: skip
         differ = test["p_value"] < 1 - self.level
         told = "groups differ" if differ else "no difference beyond noise"
-        return plots.finish(
-            ax,
-            title=f"{capital(arm_words(arm))}: {told} ({p_words(test['p_value'])})",
-            subtitle=f"{_measure(self.identification)} on {self.outcome} per decision against "
-            f"{arm_words(self.control)}, by {self.by}; {self.level:.0%} intervals, dashed: "
-            "the average",
-            xlabel=self.outcome,
+        title = f"{capital(arm_words(arm))}: {told} ({p_words(test['p_value'])})"
+        return self.drawn_on(
+            ax, title, f"by {self.by}; {self.level:.0%} intervals, dashed: the average"
         )
-
-
-def _measure(identification: Identification) -> str:
-    return {
-        "randomised": "Effect",
-        "adjusted": "Adjusted effect",
-        "not identified": "Difference, not an effect,",
-    }[identification.name]
 
 
 MOST_GROUPS = 1_000

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from promolab.display import Html, table
 from promolab.errors import InputError
 from promolab.results import Result, plain
-from promolab.wording import count, decimals_for, number, percent, plural
+from promolab.wording import arm_words, count, decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = [
+    "ByArm",
     "Check",
     "Identification",
     "Refused",
@@ -194,6 +196,55 @@ class Withheld(Result):
     def table(self) -> Html:
         """Return nothing: there are no rows."""
         return Html("")
+
+
+@dataclass(frozen=True)
+class ByArm(Result):
+    """Figures by arm on an outcome, against the control.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row per arm (or more).
+    outcome : str
+        What is measured, per customer and decision, in its own unit.
+    control : object
+        The arm that got nothing.
+    level : float
+        Of the intervals, which are clustered by customer.
+    identification : Identification
+    """
+
+    rows: pd.DataFrame
+    outcome: str
+    control: Any
+    level: float
+    identification: Identification
+
+    @property
+    def level_words(self) -> str:
+        """The confidence level in percent."""
+        return percent(self.level, decimals=0)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the rows, and by what right they are called effects."""
+        return self.rows.assign(identification=str(self.identification))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures by arm."""
+        arms = plain(self.rows.set_index("arm").to_dict("index"))
+        told = {"outcome": self.outcome, "identification": str(self.identification)}
+        return told | {"level": self.level, "arms": arms}
+
+    def drawn_on(self, ax: Axes, title: str, subtitle: str) -> Axes:
+        """Say what a figure of effects shows: by what right, on what, and how sure."""
+        from promolab import plots
+
+        measure = {"randomised": "Effect", "adjusted": "Adjusted effect"}.get(
+            self.identification.name, "Difference, not an effect,"
+        )
+        told = f"{measure} on {self.outcome} per decision against {arm_words(self.control)}"
+        return plots.finish(ax, title=title, subtitle=f"{told}, {subtitle}", xlabel=self.outcome)
 
 
 @dataclass(frozen=True)

@@ -519,10 +519,11 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         else:
             by, codes, names = groups_from(self.experiment_, groups)
             cut = [(codes, names)] * len(self.treatments_)
-        tables = group_tables(
+        rows, tests = group_tables(
             self.nuisance_.gamma, self.kept_, self.cluster_, self.treatments_, cut, level
         )
-        return GroupEffects(*tables, self.outcome_, self.arms_[0], level, self.identification_, by)
+        control, right = self.arms_[0], self.identification_
+        return GroupEffects(rows, self.outcome_, control, level, right, tests, by)
 
     def best_arm(self, X: Any, cost: Any = None) -> pd.Series:
         """Return for each customer the arm with the largest effect less cost, which may be none.

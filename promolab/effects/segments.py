@@ -89,9 +89,11 @@ def segment_effects(model: UpliftModel, level: float = 0.95) -> GroupEffects | W
     renumbered[kept] = np.arange(len(kept))
     groups = [(renumbered[codes], [names[place] for place in kept])]
     arm = ALL_ARMS if len(model.treatments_) > 1 else model.treatments_[0]
-    tables = group_tables(gamma[:, None], known[:, None], model.cluster_, (arm,), groups, level)
-    control = model.arms_[0]
-    return GroupEffects(*tables, model.outcome_, control, level, model.identification_, by)
+    rows, tests = group_tables(
+        gamma[:, None], known[:, None], model.cluster_, (arm,), groups, level
+    )
+    control, right = model.arms_[0], model.identification_
+    return GroupEffects(rows, model.outcome_, control, level, right, tests, by)
 
 
 def group_rows(model: UpliftModel) -> pd.DataFrame:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.display import Html, table
-from promolab.effects.identification import Identification, figure, lines, of_arms
+from promolab.effects.identification import ByArm, figure, lines, of_arms
 from promolab.metrics import difference_of
-from promolab.results import Result, plain
 from promolab.stats import normal_quantile
 from promolab.wording import arm_words, capital, number, percent, plural
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from promolab.effects.model import UpliftModel
@@ -54,7 +52,7 @@ def e_value(ratio: float) -> float:
 
 
 @dataclass(frozen=True)
-class Sensitivity(Result):
+class Sensitivity(ByArm):
     """Adjusted effects beside the raw differences, and what could explain them away.
 
     Parameters
@@ -72,21 +70,11 @@ class Sensitivity(Result):
     identification : Identification
     """
 
-    rows: pd.DataFrame
     clipped: int
-    outcome: str
-    control: Any
-    level: float
-    identification: Identification
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per arm."""
-        return self.rows.assign(identification=str(self.identification))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by arm."""
-        arms = plain(self.rows.set_index("arm").to_dict("index"))
-        return {"identification": str(self.identification), "clipped": self.clipped, "arms": arms}
+        return super().to_dict() | {"clipped": self.clipped}
 
     def summary(self) -> str:
         """Return what selection did, arm by arm, and how firm what is left of it is."""
@@ -216,6 +204,6 @@ def sensitivity_of(model: UpliftModel, level: float) -> Sensitivity:
             }
         )
     return Sensitivity(
-        pd.DataFrame(rows), model.nuisance_.clipped, model.outcome_, model.arms_[0], level,
-        model.identification_,
+        pd.DataFrame(rows), model.outcome_, model.arms_[0], level, model.identification_,
+        model.nuisance_.clipped,
     )  # fmt: skip
