@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from promolab.display import Html, join, picture, say
 from promolab.features import order_lines
-from promolab.results import Result, plain
+from promolab.results import Result
 from promolab.stats import wilson
 from promolab.wording import count, percent, plural
 
@@ -46,11 +46,6 @@ class Cohorts(Result):
     def to_frame(self) -> pd.DataFrame:
         """Return one row per cohort and month after it."""
         return self.months
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the rows, months as text."""
-        rows = self.months.assign(cohort=self.months["cohort"].astype(str))
-        return plain({"cohorts": rows.to_dict("records")})
 
     def _next_month(self) -> pd.DataFrame:
         """Return the first month after of the cohorts of new customers that are large enough."""

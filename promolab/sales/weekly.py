@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from promolab.display import Html, Tile, join, picture, say
 from promolab.features import order_lines
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, Result
 from promolab.stats import wilson
 from promolab.wording import count, money, percent, plural
 
@@ -101,17 +101,6 @@ class WeeklySales(Result):
         """Return one row per week."""
         return self.weeks
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the last week's figures and their changes."""
-        changes = {
-            f"{name}_change_{ago}": self.change(name, ago) for name in _FIGURES for ago in (1, YEAR)
-        }
-        return plain(
-            {name: self.at(name) for name in _FIGURES}
-            | {"basket": self.basket, "repeat_rate": self.repeat_rate, "days": self.days}
-            | changes
-        )
-
     def sales_sentence(self) -> str:
         """Say what was sold last week, against the week and the year before."""
         if self.weeks.empty:
@@ -153,8 +142,8 @@ class WeeklySales(Result):
         b, r = self.basket, self.repeat_rate
         text = (
             f"{self.sales_sentence()} An order is "
-            f"{money(b.value, b.ci_low, b.ci_high, currency=self.currency)}; "
-            f"{percent(r.value, r.ci_low, r.ci_high)} of these customers had ordered before."
+            f"{money(*b.ends, currency=self.currency)}; "
+            f"{percent(*r.ends)} of these customers had ordered before."
         )
         if math.isnan(self.at("sales", YEAR)):
             text += f" Of a year before nothing is known: the data begin on {self.since:%d %b %Y}."
@@ -181,14 +170,14 @@ class WeeklySales(Result):
             ),
             (
                 "Sales per order",
-                money(basket.value, basket.ci_low, basket.ci_high, currency=currency),
+                money(*basket.ends, currency=currency),
                 basket.value,
                 "basket",
                 f"of {plural(basket.n, 'order')}",
             ),
             (
                 "Repeat rate",
-                percent(repeat.value, repeat.ci_low, repeat.ci_high),
+                percent(*repeat.ends),
                 repeat.value,
                 "repeat_rate",
                 f"of {plural(repeat.n, 'customer')}, those who had ordered before",

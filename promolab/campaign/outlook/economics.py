@@ -98,7 +98,7 @@ class LaunchEconomics(Result):
         rows = [p for p in self.promotions if p.contacts]
         parts: list[Estimate] = [getattr(p, name) for p in rows]
         ends = [math.fsum(figures) for figures in zip(*(e.ends for e in parts), strict=True)]
-        return Estimate(*(ends or (0.0, 0.0, 0.0)), min((e.n for e in parts), default=0))
+        return Estimate(*(ends or (0.0, 0.0, 0.0)), n=min((e.n for e in parts), default=0))
 
     @property
     def break_even(self) -> Estimate:
@@ -108,7 +108,7 @@ class LaunchEconomics(Result):
         if not rows:
             return Estimate(math.nan)
         each = ([p.contacts * end for end in p.break_even.ends] for p in rows)
-        return Estimate(*(math.fsum(figures) / n for figures in zip(*each, strict=True)), n)
+        return Estimate(*(math.fsum(figures) / n for figures in zip(*each, strict=True)), n=n)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""

@@ -194,12 +194,12 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     """
     shop.require("response models")
     now = moment_of(as_of)
-    whole_number("weeks", weeks, 1)
+    weeks = whole_number("weeks", weeks, 1)
     operations = read_operations(shop.settings)
     rule = operations.attribution.overlapping
-    promotions = _ended(shop, now, int(weeks), operations)
+    promotions = _ended(shop, now, weeks, operations)
     if promotions.empty:
-        return Readout(now, int(weeks), (), rule, zone=shop.zone)
+        return Readout(now, weeks, (), rule, zone=shop.zone)
     counts = read_counts(shop, promotions, now, operations)
     sources = _Sources(
         shop,
@@ -216,7 +216,7 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
         rows = tuple(_read_one(p, sources) for p in promotions.itertuples())
     ended = promotions["promotion_id"].tolist()
     words = overlap_words(counts.contacts, counts.windows, ended, rule)
-    return Readout(now, int(weeks), rows, rule, words, shop.zone)
+    return Readout(now, weeks, rows, rule, words, shop.zone)
 
 
 def _ended(shop: Shop, now: datetime, weeks: int, operations: Operations) -> pd.DataFrame:
@@ -395,14 +395,14 @@ def _harm(answers: pd.DataFrame, recorded: frozenset[str], level: float) -> Esti
     """Return the share of contacts who unsubscribed or complained, of what is recorded of it."""
     kinds = [kind for kind in ("unsubscribe", "complaint") if kind in recorded]
     if not kinds:
-        return Estimate(np.nan, np.nan, np.nan, len(answers))
+        return Estimate(np.nan, n=len(answers))
     return _share(int((answers[kinds] > 0).any(axis=1).sum()), len(answers), level)
 
 
 def _mean(values: np.ndarray, level: float) -> Estimate:
     n = len(values)
     if n < 2:
-        return Estimate(float(values.mean()) if n else np.nan, np.nan, np.nan, n)
+        return Estimate(float(values.mean()) if n else np.nan, n=n)
     half = normal_quantile(level) * values.std(ddof=1) / np.sqrt(n)
     mean = float(values.mean())
     return Estimate(mean, mean - half, mean + half, n)
@@ -418,7 +418,7 @@ def _total_cost(
     """Return the sum over the contacted, as it varies with who was contacted."""
     n = len(contacted)
     if cost is None or n == 0:
-        return Estimate(np.nan, np.nan, np.nan, n)
+        return Estimate(np.nan, n=n)
     own = cost[cost["promotion_id"] == promotion_id].set_index("customer_id")["discount"]
     own = own[own.index.isin(paying)]
     e = _mean(contacted.map(own).fillna(0.0).to_numpy(dtype=float), level)
@@ -429,7 +429,7 @@ def _total_cost(
 
 def _mean_sales(promotion: Any, contacted: pd.Series[Any], sources: _Sources) -> Estimate:
     if not sources.windows.sales:
-        return Estimate(np.nan, np.nan, np.nan, len(contacted))
+        return Estimate(np.nan, n=len(contacted))
     found = sources.windows.sales[promotion.starts_at, promotion.ends_at]
     if sources.attributed is not None:
         mine = sources.attributed["promotion_id"] == promotion.promotion_id

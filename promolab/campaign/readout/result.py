@@ -109,8 +109,8 @@ class PromotionReadout(Result):
         # A count that was never recorded is missing, not 0.
         flat |= {name: _or_nan(getattr(self, name)) for name in _COUNTS}
         for name in ("redemption_rate", "harm", "discount_cost", "sales"):
-            flat |= _spread(name, getattr(self, name))
-        flat |= _spread("difference", self.difference.estimate)
+            flat |= spread(name, getattr(self, name))
+        flat |= spread("difference", self.difference.estimate)
         flat |= {"identification": self.difference.identification, "why": self.difference.why}
         flat |= {"pays_from": np.nan if self.pays_from is None else self.pays_from.net}
         flat |= {"verdict": self.verdict.word, "verdict_why": self.verdict.why}
@@ -132,7 +132,7 @@ class PromotionReadout(Result):
         rate, cost, sales = self.redemption_rate, self.discount_cost, self.sales
         answered = (
             f"{count(self.redeemers)} of {count(self.contacts)} {answer_to(self.kind).past} "
-            f"({percent(rate.value, rate.ci_low, rate.ci_high)})"
+            f"({percent(*rate.ends)})"
         )
         parts = [self.name, answered if self.contacts else "nobody was contacted"]
         if np.isfinite(cost.value):
@@ -159,7 +159,7 @@ class PromotionReadout(Result):
         return f"{told} Customers were held back at random, but {self.holdout.why}."
 
     def _money(self, e: Estimate) -> str:
-        return money(e.value, e.ci_low, e.ci_high, currency=self.currency)
+        return money(*e.ends, currency=self.currency)
 
 
 @dataclass(frozen=True)
@@ -191,13 +191,8 @@ class Readout(Result):
     zone: str = "UTC"
 
     def __getitem__(self, promotion_id: Any) -> PromotionReadout:
-        for row in self.promotions:
-            if str(row.promotion_id) == str(promotion_id):
-                return row
-        known = ", ".join(str(row.promotion_id) for row in self.promotions) or "none"
-        raise InputError(
-            f"{promotion_id!r} is not among the promotions read out; these are: {known}"
-        )
+        found: PromotionReadout = of_promotion(self.promotions, promotion_id, "read out")
+        return found
 
     def __len__(self) -> int:
         return len(self.promotions)
@@ -374,15 +369,27 @@ def _counted(value: int | None) -> str:
 
 def _share(e: Estimate) -> str:
     # Of nobody there is no share, and its interval from 0 to 100 % says nothing.
-    return percent(e.value, e.ci_low, e.ci_high) if e.n else "–"
+    return percent(*e.ends) if e.n else "–"
 
 
 def _figure(e: Estimate) -> str:
-    return number(e.value, e.ci_low, e.ci_high)
+    return number(*e.ends)
 
 
-def _spread(name: str, e: Estimate) -> dict[str, Any]:
-    return {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
+def spread(name: str, e: Estimate) -> dict[str, float]:
+    """Return a figure and its ends by the columns that hold them: ``rate, rate_low, rate_high``."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), e.ends, strict=True))
+
+
+def of_promotion(rows: Sequence[Any], promotion_id: Any, what: str) -> Any:
+    """Return a promotion's row; refuse one that is not among them."""
+    known = {str(row.promotion_id): row for row in rows}
+    if str(promotion_id) not in known:
+        raise InputError(
+            f"{promotion_id!r} is not among the promotions {what}; these are: "
+            f"{', '.join(known) or 'none'}"
+        )
+    return known[str(promotion_id)]
 
 
 _TIMES = ("starts_at", "ends_at", "settles_at")
@@ -395,7 +402,7 @@ def _or_nan(value: int | None) -> float:
 
 
 def _empty_columns() -> list[str]:
-    nothing, never = Estimate(np.nan, np.nan, np.nan, 0), datetime.min
+    nothing, never = Estimate(np.nan), datetime.min
     row = PromotionReadout(
         None, "", "", never, never, 0, None, 0, 0, nothing, None, None, nothing, nothing, nothing,
         not_identified("", 0), HoldoutComparison(None, 0, 0, "", np.nan, None, None, None, ""),

@@ -21,9 +21,9 @@ from promolab.campaign.past.outcomes import (
     shifted,
 )
 from promolab.campaign.past.schedule import days_of, local_day, promotion_name
+from promolab.campaign.readout.result import of_promotion, spread
 from promolab.contract import read_operations
 from promolab.display import Html, fold, join, picture, say, table
-from promolab.errors import InputError
 from promolab.metrics import past_ratios
 from promolab.results import Estimate, Result, plain
 from promolab.wording import answer_to, count, number, part_of, percent, plural
@@ -135,7 +135,7 @@ class RunningPromotion(Result):
     def expected_words(self) -> str:
         """The expectation to date with its interval, in words; a dash where there is none."""
         e = self.expected
-        return number(e.value, e.ci_low, e.ci_high, decimals=0) if e.value == e.value else "–"
+        return number(*e.ends, decimals=0) if e.value == e.value else "–"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the redeemers so far (solid) and those expected (hollow, with their band)."""
@@ -200,13 +200,8 @@ class Running(Result):
     zone: str = "UTC"
 
     def __getitem__(self, promotion_id: Any) -> RunningPromotion:
-        for row in self.promotions:
-            if str(row.promotion_id) == str(promotion_id):
-                return row
-        known = ", ".join(str(row.promotion_id) for row in self.promotions) or "none"
-        raise InputError(
-            f"{promotion_id!r} is not among the promotions running; these are: {known}"
-        )
+        found: RunningPromotion = of_promotion(self.promotions, promotion_id, "running")
+        return found
 
     def __len__(self) -> int:
         return len(self.promotions)
@@ -216,13 +211,13 @@ class Running(Result):
         columns = ["promotion_id", "name", "day", "days", "contacts", "observed"]
         rows = [
             {name: getattr(row, name) for name in columns}
-            | _spread("expected", row.expected)
-            | _spread("expected_total", row.expected_total)
+            | spread("expected", row.expected)
+            | spread("expected_total", row.expected_total)
             | {"word": row.word, "source": row.source}
             for row in self.promotions
         ]
-        nothing = Estimate(np.nan, np.nan, np.nan, 0)
-        columns += [*_spread("expected", nothing), *_spread("expected_total", nothing)]
+        nothing = Estimate(np.nan)
+        columns += [*spread("expected", nothing), *spread("expected_total", nothing)]
         return pd.DataFrame(rows, columns=[*columns, "word", "source"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -306,10 +301,6 @@ class Running(Result):
             nothing = [np.nan]
             return plots.finish(plots.curve(nothing, nothing, ax=ax), title=self.summary())
         return max(self.promotions, key=lambda row: row.contacts).plot(ax)
-
-
-def _spread(name: str, e: Estimate) -> dict[str, float]:
-    return {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
 
 
 FEWEST = 5  # past promotions of a kind; with fewer, the band of all is narrower and truer
@@ -453,9 +444,7 @@ def _follow(
         days=days,
         contacts=int(own.contacts),
         observed=len(times),
-        expected=Estimate(
-            float(by_now["expected"]), float(by_now["ci_low"]), float(by_now["ci_high"]), len(past)
-        ),
+        expected=Estimate(*by_now[["expected", "ci_low", "ci_high"]].astype(float), n=len(past)),
         expected_total=total,
         source=source,
         level=PREDICTION_LEVEL,
@@ -533,9 +522,7 @@ class Pace:
         rows = [_scaled(counts[:, j], n, contacts) for j in range(len(steps))]
         table = _band(rows, steps, contacts)
         end = table.iloc[-1]
-        total = Estimate(
-            float(end["expected"]), float(end["ci_low"]), float(end["ci_high"]), len(n)
-        )
+        total = Estimate(*end.astype(float), n=len(n))
         return table.iloc[:-1].reset_index(drop=True), total
 
     def from_total(self, total: Estimate, contacts: float, parts: np.ndarray) -> pd.DataFrame:
@@ -566,7 +553,7 @@ def _scaled(counts: np.ndarray, of: np.ndarray, mine: float) -> tuple[float, flo
         return _UNKNOWN
     past = past_ratios(counts, of)
     e = past.predict(1 / (mine * past.mean() + 0.5), level=PREDICTION_LEVEL)
-    return mine * e.value, mine * e.ci_low, mine * e.ci_high
+    return (e * mine).ends
 
 
 def _share_of(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from promolab.campaign.outlook.discount_cost import Costs, break_even
 from promolab.effects import Difference
@@ -58,10 +57,6 @@ class PaysFrom(Result):
     margin_rate: float
     assumed: tuple[str, ...]
     currency: str
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row."""
-        return pd.DataFrame([self.to_dict()])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -124,7 +119,8 @@ def pays_from(
     """
     if not contacts or not np.isfinite(discount):
         return None
-    cost, extra = break_even(contacts, _exact(redemptions), _exact(discount), costs)
+    taken, off = (Estimate(figure, figure, figure) for figure in (redemptions, discount))
+    cost, extra = break_even(contacts, taken, off, costs)
     return PaysFrom(
         extra.value,
         extra.value - discount / contacts,
@@ -133,10 +129,6 @@ def pays_from(
         tuple(name for name in _WORDS if getattr(costs, name).assumed),
         currency,
     )
-
-
-def _exact(value: float) -> Estimate:
-    return Estimate(value, value, value, 0)
 
 
 @dataclass(frozen=True)
@@ -180,10 +172,6 @@ class Verdict(Result):
         marks += ["provisional"] if self.provisional else []
         marks += ["margin assumed"] if "margin_rate" in self.assumed else []
         return f"{self.word} ({', '.join(marks)})" if marks else self.word
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row."""
-        return pd.DataFrame([self.to_dict()])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and the rule as plain values."""
@@ -233,7 +221,7 @@ def judge(
     loses = bool(known and e.ci_high < (0.0 if needed is None else needed.net))
     sells = bool(known and e.ci_low > 0)
     though = ""
-    harm_text = percent(harm.value, harm.ci_low, harm.ci_high)
+    harm_text = percent(*harm.ends)
     limit = f"{100 * most_harm:g} %"
     too_many = f"{harm_text} unsubscribed or complained, over {limit}"
     if annoys:
@@ -259,7 +247,7 @@ def _gain(difference: Difference, needed: PaysFrom | None, known: bool) -> str:
     if not known:
         return "whether it sells more is not identified"
     e = difference.estimate
-    text = f"extra net sales of {number(e.value, e.ci_low, e.ci_high)}"
+    text = f"extra net sales of {number(*e.ends)}"
     if needed is None:
         return f"{text} per customer, and what would pay for it is not known"
     need = f"{money(needed.net, currency=needed.currency)}{needed.mark}"
