@@ -223,7 +223,7 @@ def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
     def full(path, text):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("promolab.report.data.data_page.replace_text", full)
+    monkeypatch.setattr("promolab.report.data.data_page.write_whole", full)
     shop = small()
     with pytest.raises(InputError, match="cannot be written: No space left on device"):
         write_data_page(shop, shop.check(), tmp_path / "data.html")
