@@ -307,7 +307,7 @@ def test_what_no_plan_can_have_is_refused_before_anything_is_run(name, value):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"kind": "drr"}, "kind 'drr' is unknown; did you mean 'dr'"),
+        ({"kind": "drr"}, "kind = 'drr' is unknown; did you mean 'dr'"),
         ({"learner": "lineal"}, "did you mean 'linear'"),
         ({"horizon_days": -1}, "horizon_days = -1"),
         ({"experiment": "/nowhere/mail.csv"}, "there is no such file; give a csv"),
