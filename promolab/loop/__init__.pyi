@@ -1,13 +1,13 @@
 from .drafts import plan_record as plan_record
 from .held_week import Pages as Pages
 from .lateness import ClosedWeeks as ClosedWeeks
-from .released import carried_out as carried_out
+from .released import carried_out, released_contacts, with_released_decisions
 from .released import moved_since_release as moved_since_release
-from .released import released_contacts, with_released_decisions
 from .released import released_plans as released_plans
 from .releases import close_week, reconcile_week, release_week
 
 __all__ = [
+    "carried_out",
     "close_week",
     "reconcile_week",
     "release_week",

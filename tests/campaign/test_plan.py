@@ -387,7 +387,7 @@ def test_what_is_wrong_is_said(options, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.drop(columns="p_redeemed"), "scores lacks 'p_redeemed'"),
+        (lambda s: s.drop(columns="p_redeemed"), "no column 'p_redeemed' in scores"),
         (lambda s: pd.concat([s, s.head(1)]), "more than once"),
         (lambda s: s.assign(p_redeemed=1.5), "no chance between 0 and 1"),
         (lambda s: s.assign(p_redeemed=np.nan), "no chance between 0 and 1"),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from promolab.campaign.past.schedule import promotion_name
 from promolab.campaign.plan import rights
-from promolab.checks import share, whole_number
+from promolab.checks import columns_there, share, whole_number
 from promolab.contract import NONE, ContactRules
 from promolab.errors import InputError
 from promolab.wording import count, plural
@@ -251,11 +251,7 @@ def _actions(texts: list[str], rules: ContactRules, notes: list[str]) -> list[st
 
 def chances_of(scores: pd.DataFrame, promotions: pd.Series[Any]) -> tuple[pd.Index, np.ndarray]:
     """Return the active customers in order, and p_redeemed, shape (customers, promotions)."""
-    missing = [c for c in ("customer_id", "promotion_id", "p_redeemed") if c not in scores]
-    if missing:
-        raise InputError(
-            f"scores lacks {missing[0]!r}; expected customer_id, promotion_id, p_redeemed"
-        )
+    columns_there(scores, ("customer_id", "promotion_id", "p_redeemed"), "scores")
     customers = pd.Index(scores["customer_id"].drop_duplicates().sort_values())
     if customers.hasnans:
         raise InputError("scores has a row without customer_id; leave it out")
