@@ -108,7 +108,8 @@ class HistoryCurve(Result):
                 level=self.level,
             )
             own = dict(found.frame.set_index("model").loc[name])
-            gain = _better(found.against(name), found.higher_is_better) if k else _NO_STEP
+            sign = 1 if found.higher_is_better else -1
+            gain = found.against(name) * sign if k else _NO_STEP
             records.append(
                 {
                     "past": name,
@@ -212,14 +213,7 @@ class HistoryCurve(Result):
         )
 
 
-_NO_STEP = Estimate(float("nan"), float("nan"), float("nan"), 0)
-
-
-def _better(difference: Estimate, higher: bool) -> Estimate:
-    if higher:
-        return difference
-    low, high = -difference.ci_high, -difference.ci_low
-    return Estimate(-difference.value, low, high, difference.n)
+_NO_STEP = Estimate(float("nan"))
 
 
 def history_curve(

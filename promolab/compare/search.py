@@ -13,6 +13,7 @@ import pandas as pd
 
 from promolab.checks import choice, real_number, whole_number
 from promolab.compare.leaderboard import leakage_alarm
+from promolab.compare.leaderboard_curves import higher_is_better
 from promolab.compare.rolling import (
     Setting,
     make_setting,
@@ -20,7 +21,7 @@ from promolab.compare.rolling import (
     progress_bar,
     promotion_setting,
 )
-from promolab.compare.search_result import OBJECTIVES, SearchResult
+from promolab.compare.search_result import OBJECTIVES, SearchResult, measured
 from promolab.compare.search_spaces import (
     Space,
     Store,
@@ -99,7 +100,7 @@ class Task:
         """Return the measure over the rows predicted so far; nan where they have one class."""
         rows = np.flatnonzero(~np.isnan(p))
         y = self.setting.labels[rows]
-        return OBJECTIVES[self.metric].value(y, p[rows], self._groups(rows))
+        return measured(self.metric, y, p[rows], self._groups(rows))
 
     def _groups(self, rows: np.ndarray) -> np.ndarray | None:
         promotions = self.setting.column("promotion_id")
@@ -111,19 +112,16 @@ class Task:
 
         rows = np.flatnonzero(~np.isnan(p) & ~np.isnan(base))
         customers = self.setting.column("customer_id")
-        objective = OBJECTIVES[self.metric]
         found = compare(
             self.setting.labels[rows],
             {"defaults": base[rows], "best": p[rows]},
-            objective.name,
+            self.metric.removesuffix("_within"),
             cluster=None if customers is None else customers[rows],
-            group=self._groups(rows) if objective.within else None,
+            group=self._groups(rows) if self.metric == "auc_within" else None,
             draws=DRAWS,
             seed=self.seed,
         ).against("best")
-        if objective.higher:
-            return found
-        return Estimate(-found.value, -found.ci_high, -found.ci_low, found.n)
+        return found if higher_is_better(self.metric) else found * -1
 
 
 def early_and_late(
@@ -297,7 +295,7 @@ def search_options(
             store,
             f"{name}-{seed}",
             distributions(where),
-            OBJECTIVES[metric].higher,
+            higher_is_better(metric),
             max(1, len(steps) // 3),
             seed,
         )
@@ -402,11 +400,11 @@ def _table(keeping: Store, space: Mapping[str, Any]) -> pd.DataFrame:
 
 def _best(table: pd.DataFrame, space: Iterable[str], metric: str, default: float) -> dict[str, Any]:
     """Return the best options, the earliest of equals; none where the defaults are as good."""
-    values = table["value"].to_numpy() * (1 if OBJECTIVES[metric].higher else -1)
+    values = table["value"].to_numpy() * (1 if higher_is_better(metric) else -1)
     if np.isnan(values).all():
         return {}
     at = int(np.nanargmax(values))
-    if values[at] <= default * (1 if OBJECTIVES[metric].higher else -1):
+    if values[at] <= default * (1 if higher_is_better(metric) else -1):
         return {}
     row = table.astype(object).iloc[at]
     return {name: row[name] for name in space}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.compare.leaderboard_curves import BOARD_METRICS, higher_is_better
 from promolab.errors import InputError
 from promolab.model import ResponseModel
 from promolab.results import Estimate, Result, plain
@@ -17,54 +18,24 @@ from promolab.wording import count, number, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["OBJECTIVES", "Objective", "SearchResult", "plot_trials"]
+__all__ = ["OBJECTIVES", "SearchResult", "measured", "plot_trials"]
 
 
-@dataclass(frozen=True)
-class Objective:
-    """What makes options good.
-
-    Parameters
-    ----------
-    name : str
-        As `promolab.metrics.measure` has it.
-    words : str
-    higher : bool
-        Whether more is better.
-    within : bool
-        Whether rows are ranked within their promotions.
-    """
-
-    name: str
-    words: str
-    higher: bool
-    within: bool = False
-
-    def value(self, y: np.ndarray, p: np.ndarray, group: np.ndarray | None) -> float:
-        """Return the measure; nan where it needs two classes and there is one."""
-        from promolab.metrics import measure
-
-        if self.name in ("auc", "average_precision"):
-            if y.min() == y.max():
-                return float("nan")
-            if self.within and not _mixed(y, group):
-                return float("nan")
-        groups = group if self.within else None
-        return float(measure(y, p, self.name, group=groups).value)
-
-
-def _mixed(y: np.ndarray, group: np.ndarray | None) -> bool:
-    return group is not None and bool((pd.Series(y).groupby(group).nunique() == 2).any())
-
-
-OBJECTIVES: Mapping[str, Objective] = {
-    "log_loss": Objective("log_loss", "log-loss", False),
-    "auc": Objective("auc", "AUC", True),
-    "auc_within": Objective("auc", "AUC within promotions", True, True),
-    "average_precision": Objective("average_precision", "average precision", True),
-    "brier": Objective("brier", "Brier score", False),
-}
+OBJECTIVES = ("log_loss", "auc", "auc_within", "average_precision", "brier")
 """What `search_options` can search by."""
+
+
+def measured(metric: str, y: np.ndarray, p: np.ndarray, group: np.ndarray | None) -> float:
+    """Return one of `OBJECTIVES`; nan where it needs two classes and there is one."""
+    from promolab.metrics import measure
+
+    within = metric == "auc_within"
+    if metric in ("auc", "average_precision") and y.min() == y.max():
+        return float("nan")
+    if within and (group is None or not (pd.Series(y).groupby(group).nunique() == 2).any()):
+        return float("nan")
+    name = metric.removesuffix("_within")
+    return float(measure(y, p, name, group=group if within else None).value)
 
 
 @dataclass(frozen=True)
@@ -163,7 +134,7 @@ class SearchResult(Result):
         return " ".join(filter(None, [*told, self.leakage]))
 
     def _found(self) -> str:
-        word = OBJECTIVES[self.metric].words
+        word = BOARD_METRICS[self.metric]
         default = number(self.default_value, decimals=4)
         if not self.best:
             return f"None was better than the defaults ({word} {default}): keep them."
@@ -232,11 +203,11 @@ def plot_trials(result: SearchResult, ax: Axes | None = None) -> Axes:
     done = table[table["state"] == "complete"]
     if done.empty:
         raise InputError("no trial was completed; there is nothing to draw")
-    objective = OBJECTIVES[result.metric]
+    words, higher = BOARD_METRICS[result.metric], higher_is_better(result.metric)
     at = done["trial"].to_numpy() + 1
     value = done["value"].to_numpy(dtype=float)
-    so_far = np.maximum.accumulate(value) if objective.higher else np.minimum.accumulate(value)
-    low, high, beyond = _window(value, result.default_value, objective.higher)
+    so_far = np.maximum.accumulate(value) if higher else np.minimum.accumulate(value)
+    low, high, beyond = _window(value, result.default_value, higher)
     shown = (value >= low) & (value <= high)
     ax = plots.points(at[shown], value[shown], colour=plots.COLOURS[0], label="a trial", ax=ax)
     last = np.append(at, len(table) + 0.5)
@@ -250,7 +221,7 @@ def plot_trials(result: SearchResult, ax: Axes | None = None) -> Axes:
     )
     stopped = table.loc[table["state"] == "pruned", "trial"].to_numpy() + 1
     with plots.style():
-        edge = 0.0 if objective.higher else 1.0
+        edge = 0.0 if higher else 1.0
         if len(stopped):
             ax.plot(
                 stopped,
@@ -269,10 +240,10 @@ def plot_trials(result: SearchResult, ax: Axes | None = None) -> Axes:
     plots.finish(
         ax,
         title=_finding(result),
-        subtitle=f"{objective.words} of each trial of {result.kind} "
-        f"({'higher' if objective.higher else 'lower'} is better), each {result.basis}{worse}",
+        subtitle=f"{words} of each trial of {result.kind} "
+        f"({'higher' if higher else 'lower'} is better), each {result.basis}{worse}",
         xlabel="trial",
-        ylabel=objective.words,
+        ylabel=words,
     )
     with plots.style():
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -296,5 +267,5 @@ def _finding(result: SearchResult) -> str:
         return "No options tried were better than the defaults"
     gain = result.advantage
     told = number(gain.value, gain.ci_low, gain.ci_high)
-    word = OBJECTIVES[result.metric].words
+    word = BOARD_METRICS[result.metric]
     return f"{result.options_in_words()}: {word} better by {told} than the defaults"
