@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from promolab.checks import choice, real_number, seed_of, whole_number
+from promolab.checks import choice, is_whole, real_number, seed_of, whole_number
 from promolab.contract import Experiment
 from promolab.effects.averages import (
     AverageEffects,
@@ -512,7 +512,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         """
         self._rows()
         normal_quantile(level)
-        if isinstance(groups, int) and not isinstance(groups, bool):
+        if is_whole(groups):
             effects = self.effects_.to_numpy()
             cut = [equal_groups(column, self.fold_, groups) for column in effects.T]
             by = "predicted effect (out of fold)"

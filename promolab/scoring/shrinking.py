@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import level_of
+from promolab.checks import level_of, real_number
 from promolab.errors import InputError, nearest
 from promolab.model.inputs import check_beside, customer_folds, outcome_labels
 from promolab.model.learners import Learner, Training
@@ -233,8 +233,7 @@ def shrink(
     X = model._frame(X)
     level_of(level)
     methods = _methods(model.kind, method)
-    if not (isinstance(most_loss, (int, float)) and most_loss >= 0):
-        raise InputError(f"most_loss = {most_loss!r}; give a number of nats from 0 on")
+    real_number("most_loss", most_loss, least=0, hint=", of nats")
     labels, outcomes, _ = outcome_labels(y, len(X), model.positive)
     if outcomes != model.outcomes_:
         raise InputError(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from promolab.checks import real_number
 from promolab.contract import TABLES, Settings, shown_value
 from promolab.errors import DataError, InputError, nearest
 from promolab.sources.mapping import Part
@@ -74,12 +75,8 @@ def read_rates(settings: Settings, folder: Path | None, con: Any) -> Any:
 def _check_stated(said: Mapping[str, Any], own: str) -> None:
     """Refuse what TOML does not have as a number above 0; text that looks like one too."""
     for code, rate in said.items():
-        is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
-        if not is_number or not 0 < rate < math.inf:
-            raise InputError(
-                f"shop.toml [rates] {code} = {rate!r}, must be a number above 0, without quotes: "
-                f"one {code} in {own}"
-            )
+        one = f", without quotes: one {code} in {own}"
+        real_number(f"shop.toml [rates] {code}", rate, above=0, hint=one)
 
 
 def _from_file(said: Mapping[str, Any], settings: Settings, folder: Path | None, con: Any) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promolab.checks import is_number
 from promolab.contract import (
     TIME_NAMES,
     Experiment,
@@ -322,7 +322,7 @@ def _propensity(
         _known([given], table)
         return _of_own(table[given], table[column], order), "known", [given]
     if not isinstance(given, Mapping):
-        number = _is_number(given)
+        number = is_number(given)
         if len(order) != 2 or not number or not 0 < float(given) < 1:
             shown = given if number else f"a {type(given).__name__}"
             raise InputError(
@@ -344,7 +344,7 @@ def _propensity(
     used = [value for value in by_name.values() if isinstance(value, str)]
     _known(used, table)
     for name, value in by_name.items():
-        if not isinstance(value, str) and not _is_number(value):
+        if not isinstance(value, str) and not is_number(value):
             raise InputError(
                 f"propensity of the arm {name!r} is {value!r}; give a number from 0 to 1, or the "
                 "name of a column"
@@ -356,10 +356,6 @@ def _propensity(
     for arm in lacking:
         chances[str(arm)] = 1 - chances.sum(axis=1)
     return chances.to_numpy(dtype=float), "known", used
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _of_own(chance: pd.Series, arm: pd.Series, order: list[Any]) -> Any:

@@ -118,7 +118,7 @@ def test_signs_are_currencies_too(tmp_path):
     ("rate", "shown"), [("-1", "-1"), ('"0.9"', "'0.9'"), ("true", "True"), ("inf", "inf")]
 )
 def test_a_rate_is_shown_as_it_was_written(shop, rate, shown):
-    with pytest.raises(InputError, match=rf"\[rates\] EUR = {shown}, must be a number above 0"):
+    with pytest.raises(InputError, match=rf"\[rates\] EUR = {shown}; expected a number above 0"):
         shop(f'currency = "GBP"\n[rates]\nEUR = {rate}\n')
 
 
