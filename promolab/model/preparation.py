@@ -67,7 +67,7 @@ class Preparation(Result):
     """
 
     kind: str
-    columns: tuple[PreparedColumn, ...]
+    columns: tuple[PreparedColumn, ...]  # type: ignore[assignment]
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per source column, with the fields of `PreparedColumn`."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from promolab.errors import InputError, nearest
-from promolab.model.neural.training import track_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +78,10 @@ class Training:
     track: str | None = None
 
     def __post_init__(self) -> None:
-        track_folder(self.track)
+        if self.track is not None:  # torch takes seconds to load: only where a network is followed
+            from promolab.model.neural.training import track_folder
+
+            track_folder(self.track)
 
     def counted(self) -> Training:
         """Return the rows that count: those whose weight is not 0.
