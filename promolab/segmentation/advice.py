@@ -128,19 +128,6 @@ class SegmentAdvice(Result):
     frame: pd.DataFrame = field(repr=False)
     shop: Mapping[str, float]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per segment."""
-        return self.frame.copy()
-
-    def sentences(self) -> list[str]:
-        """Return one sentence per segment: what to do, and the figures behind it."""
-        rows = self.frame[["segment", "so_do_this", "because"]].to_dict("records")
-        return [
-            f"{row['segment']}: {row['so_do_this']}"
-            + (f" Because: {row['because']}." if row["because"] else "")
-            for row in rows
-        ]
-
     def summary(self) -> str:
         """Return what the lines rest on."""
         return BASIS

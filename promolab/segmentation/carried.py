@@ -114,7 +114,7 @@ class SegmentsModel(Result):
             found["far"] = self.segmenter.drift().far
         moved = self.migration
         if moved is not None:
-            found["migration"] = {k: v for k, v in moved.to_dict().items() if k != "moves"}
+            found["migration"] = moved.to_dict()
         self.run.record("segments", found)
 
 

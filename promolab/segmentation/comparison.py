@@ -73,10 +73,6 @@ class MethodComparison(Result):
     sampled: int
     features: int
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per method."""
-        return self.frame.copy()
-
     @property
     def recommended(self) -> str:
         """The method to use; empty where none is fit for it."""

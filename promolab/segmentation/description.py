@@ -68,10 +68,6 @@ class ProfilePair(Result):
     basis: str = ""
     segments: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per figure."""
-        return self.frame.copy()
-
     def summary(self) -> str:
         """Return the figures in which the two differ most clearly, and those they share."""
         names = f"{self.first} and {self.second}"
@@ -245,10 +241,6 @@ class SegmentProfile(Result):
     note: str = ""
     basis: str = DESCRIPTIVE
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per segment."""
-        return self.frame.copy()
-
     def _made(self) -> pd.DataFrame:
         """The segments that were made, without the named groups apart; all if there is none."""
         made = self.frame[~self.frame["segment"].isin(APART)]
@@ -305,10 +297,6 @@ class SegmentProfile(Result):
             found = f"{row['segment']}: {plural(row['customers'], 'customer')}."
         text = f"{words} {'segment' if n == 1 else 'segments'}; {found} {self.basis} {self.note}"
         return text.rstrip()
-
-    def sentences(self) -> list[str]:
-        """Return one sentence per segment: size, share of sales, response."""
-        return [_sentence(dict(row)) for _, row in self.frame.iterrows()]
 
     def table(self) -> Html:
         """Return a row per segment, each figure with its interval."""
@@ -385,44 +373,12 @@ class SegmentProfile(Result):
             ylabel="sales per customer",
         )
 
-    def plot_response(self, ax: Axes | None = None) -> Axes:
-        """Draw the response rate of each segment with its interval and return the Axes."""
-        from promolab import plots
-
-        rows = self.frame.dropna(subset=["response_rate"])
-        parts = ("response_rate", "response_rate_low", "response_rate_high")
-        ax = plots.intervals(
-            rows["segment"].tolist(), *(100 * rows[c].to_numpy(dtype=float) for c in parts), ax=ax
-        )
-        subtitle = (
-            f"responses per contact, 95 % interval by customers, descriptive; "
-            f"n = {plural(rows['contacts'].sum(), 'contact')}"
-        )
-        return plots.finish(
-            ax,
-            title=self._responds()[0] or "Response rate by segment",
-            subtitle=subtitle,
-            xlabel="response rate, %",
-        )
-
 
 def _share(row: Any, name: str) -> str:
     """A share with its interval, in whole percent where the interval is wide."""
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     decimals = max(0, decimals_for(100 * low, 100 * high)) if high > low else None
     return percent(row[name], low, high, decimals=decimals)
-
-
-def _sentence(row: dict[str, Any]) -> str:
-    size = plural(row["customers"], "customer")
-    text = f"{row['segment']}: {size} ({_share(row, 'share_customers')})"
-    if np.isfinite(row["share_sales"]):
-        text += f", {_share(row, 'share_sales')} of sales"
-    if np.isfinite(row["response_rate"]):
-        text += (
-            f", respond to {_share(row, 'response_rate')} of {plural(row['contacts'], 'contact')}"
-        )
-    return text + "."
 
 
 def rates_of(names: Sequence[str], response: SegmentResponse | None) -> pd.DataFrame:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
 from promolab.profiles import customer_frame
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, Result
 from promolab.segmentation.groups.preparation import APART
 from promolab.stats import share_interval
 from promolab.wording import count, number, percent, plural
@@ -143,14 +143,6 @@ class Migration(Result):
     gone: int
     agreement: Estimate = NOTHING
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per pair of segments with customers, in the order of the segments."""
-        return self.frame.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the scalar fields and the table as plain values."""
-        return super().to_dict() | {"moves": plain(self.frame.to_dict("records"))}
-
     def matrix(self) -> pd.DataFrame:
         """Return the customers of each pair: segments before as rows, now as columns."""
         found = self.frame.pivot_table(
@@ -195,11 +187,6 @@ class Migration(Result):
         index = number(*self.agreement.ends, decimals=2)
         alike = f" Whatever they are called, the groups agree by {index} (adjusted Rand index)."
         return f"{text} {came} appeared, {went} went.{alike if self.agreement.n else ''}"
-
-    def plot_flow(self, ax: Axes | None = None) -> Axes:
-        """Draw where customers went as streams and return the Axes."""
-
-        return flow_of((self,), (self.since or "the earlier week", "now"), ax)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the share of each earlier segment that is in each segment now; return the Axes."""
@@ -334,10 +321,6 @@ class SegmentTrack(Result):
     times: tuple[str, ...]
     steps: tuple[Migration, ...] = field(repr=False)
     note: str = ""
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per step."""
-        return self.frame.copy()
 
     def summary(self) -> str:
         """Return how many stayed from each time to the next, and how alike the groups are."""

@@ -123,10 +123,6 @@ class SegmentIndex(Result):
     customers: int
     selected: int
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per segment."""
-        return self.frame.copy()
-
     def _named(self, verdict: str, ascending: bool, most: int = 3) -> str:
         rows = self.frame[self.frame["verdict"] == verdict]
         rows = rows.sort_values(["index", "segment"], ascending=[ascending, True], kind="stable")

@@ -69,10 +69,6 @@ class SegmentResponse(Result):
     left_out: int
     known: str
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per segment and promotion."""
-        return self.frame.copy()
-
     def found(self) -> pd.DataFrame:
         """Return the cells that stand out, the surest first."""
         rows = self.frame[self.frame["verdict"].isin(["more", "less"])]

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from promolab.errors import InputError
 from promolab.plots._maps import alluvial
 from promolab.segmentation import segment_migration, segment_track
-from promolab.segmentation.migration import adjusted_rand, agreement
+from promolab.segmentation.migration import adjusted_rand, agreement, flow_of
 
 
 def segments(n: int = 300, seed: int = 0, moved: float = 0.2) -> list[pd.DataFrame]:
@@ -58,7 +58,8 @@ def test_migration_tells_agreement_whatever_the_names() -> None:
 def test_streams_hold_every_customer() -> None:
     before, now = segments()
     now = now.iloc[5:]
-    axes = segment_migration(before, now, since="2017-W43").plot_flow()
+    moves = segment_migration(before, now, since="2017-W43")
+    axes = flow_of((moves,), ("2017-W43", "now"))
     bars = [patch for patch in axes.patches if hasattr(patch, "get_height")]
     heights = pd.Series([bar.get_height() for bar in bars])
     ends = pd.Series([round(bar.get_x() + bar.get_width() / 2) for bar in bars])

@@ -415,10 +415,6 @@ class PastAnswers(Result):
     outcome: str
     why: str = ""
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per contact."""
-        return self.frame.copy()
-
     def summary(self) -> str:
         """Return how many contacts there were, or why there is none."""
         promotions = self.frame["promotion_id"].nunique()

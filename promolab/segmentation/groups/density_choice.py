@@ -166,10 +166,6 @@ class DensitySettings(Result):
     min_share: float = MIN_SHARE
     how: str = ""
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per setting."""
-        return self.frame.copy()
-
     def summary(self) -> str:
         """Return what the setting chosen gives, and what the others would."""
         row = self.frame[self.frame["chosen"]].iloc[0]

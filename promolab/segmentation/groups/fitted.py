@@ -225,10 +225,6 @@ class SegmentDrift(Result):
     far: Estimate
     made_in: str = ""
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per segment."""
-        return self.frame.copy()
-
     @property
     def is_large(self) -> bool:
         """Whether the segments no longer fit: they should be made anew."""

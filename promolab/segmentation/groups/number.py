@@ -264,10 +264,6 @@ class NumberOfSegments(Result):
         """The number of segments chosen."""
         return int(self.frame.loc[self.frame["chosen"], "k"].iloc[0])
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per k."""
-        return self.frame.copy()
-
     def summary(self) -> str:
         """Return the k chosen and why, which k were too small, and what the gap statistic says."""
         row = self.frame[self.frame["chosen"]].iloc[0]
