@@ -21,7 +21,6 @@ from promolab.loop import ClosedWeeks, plan_record, released_plans
 from promolab.report.running.call import Call, Request, checked_call, located
 from promolab.report.running.execute import CELL_TIMEOUT, Kernels, execute, kernels
 from promolab.report.running.failures import UNCHANGED, full_disk_said
-from promolab.report.running.notify import notify
 from promolab.report.running.parameters import (
     Step,
     check_parameters,
@@ -32,7 +31,7 @@ from promolab.report.running.parameters import (
     run_steps,
     usual_workers,
 )
-from promolab.report.running.progress import Progress, say
+from promolab.report.running.progress import Progress, notify, say
 from promolab.report.running.redraw import draw_again
 from promolab.report.running.shown import hidden_errors
 from promolab.weeks import Week

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from promolab.errors import StepError
-from promolab.report.running.notify import notify
+from promolab.report.running.progress import notify
 
 NOTE = "import json, sys; open(sys.argv[1], 'a').write(json.dumps(sys.argv[2:]) + chr(10))"
 
