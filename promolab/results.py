@@ -9,7 +9,7 @@ import json
 import math
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -75,6 +75,12 @@ class Estimate:
     def to_dict(self) -> dict[str, Any]:
         """Return the four fields as plain Python values."""
         return {name: plain(value) for name, value in _fields(self).items()}
+
+    @classmethod
+    def of(cls, ends: Iterable[float], n: int = 0) -> Estimate:
+        """Make it of value, low and high, as `ends` gives them."""
+        value, low, high = map(float, ends)
+        return cls(value, low, high, n)
 
     @property
     def ends(self) -> tuple[float, float, float]:
@@ -157,7 +163,7 @@ class Result:
         return row
 
     @classmethod
-    def columns(cls) -> list[str]:
+    def row_columns(cls) -> list[str]:
         """Return the columns of `to_row`, for a table without a row."""
         inner = {f.name: _class_of(cls, f) for f in _declared(cls)}
         parts = {n: [f.name for f in _declared(c)] if c else [""] for n, c in inner.items()}

@@ -74,7 +74,7 @@ def test_the_column_of_the_currency_may_have_a_name_of_its_own(tmp_path):
 
 @pytest.mark.parametrize("rate", ["-1", '"much"', "0"])
 def test_a_rate_is_a_number_above_0(shop, rate):
-    with pytest.raises(InputError, match="must be a number above 0"):
+    with pytest.raises(InputError, match="expected a number above 0"):
         shop(f'currency = "GBP"\n[rates]\nEUR = {rate}\n')
 
 

@@ -151,9 +151,9 @@ def break_even(
     def total(money: float, redeemed: float) -> float:
         return own * money + costs.coupon_cost.value * redeemed + fixed
 
-    cost = Estimate(*map(total, discount.ends, redemptions.ends), n=discount.n)
+    cost = Estimate.of(map(total, discount.ends, redemptions.ends), discount.n)
     scale = 1 / (costs.margin_rate.value * contacts) if contacts else math.nan
-    return cost, Estimate(*(scale * end for end in cost.ends), n=contacts)
+    return cost, Estimate.of((scale * end for end in cost.ends), contacts)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class LaunchEconomics(Result):
         rows = [p for p in self.promotions if p.contacts]
         parts: list[Estimate] = [getattr(p, name) for p in rows]
         ends = [math.fsum(figures) for figures in zip(*(e.ends for e in parts), strict=True)]
-        return Estimate(*(ends or (0.0, 0.0, 0.0)), n=min((e.n for e in parts), default=0))
+        return Estimate.of(ends or (0.0, 0.0, 0.0), min((e.n for e in parts), default=0))
 
     @property
     def break_even(self) -> Estimate:
@@ -108,12 +108,12 @@ class LaunchEconomics(Result):
         if not rows:
             return Estimate(math.nan)
         each = ([p.contacts * end for end in p.break_even.ends] for p in rows)
-        return Estimate(*(math.fsum(figures) / n for figures in zip(*each, strict=True)), n=n)
+        return Estimate.of((math.fsum(figures) / n for figures in zip(*each, strict=True)), n)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
         return pd.DataFrame(
-            [p.to_row() for p in self.promotions], columns=PromotionEconomics.columns()
+            [p.to_row() for p in self.promotions], columns=PromotionEconomics.row_columns()
         )
 
     @classmethod
@@ -125,7 +125,7 @@ class LaunchEconomics(Result):
         InputError
             If a column is missing.
         """
-        columns_there(frame, PromotionEconomics.columns())
+        columns_there(frame, PromotionEconomics.row_columns())
         return cls(tuple(PromotionEconomics.from_row(row) for row in frame.to_dict("records")))
 
     def to_dict(self) -> dict[str, Any]:

@@ -444,7 +444,7 @@ def _follow(
         days=days,
         contacts=int(own.contacts),
         observed=len(times),
-        expected=Estimate(*by_now[["expected", "ci_low", "ci_high"]].astype(float), n=len(past)),
+        expected=Estimate.of(by_now[["expected", "ci_low", "ci_high"]], len(past)),
         expected_total=total,
         source=source,
         level=PREDICTION_LEVEL,
@@ -522,7 +522,7 @@ class Pace:
         rows = [_scaled(counts[:, j], n, contacts) for j in range(len(steps))]
         table = _band(rows, steps, contacts)
         end = table.iloc[-1]
-        total = Estimate(*end.astype(float), n=len(n))
+        total = Estimate.of(end, len(n))
         return table.iloc[:-1].reset_index(drop=True), total
 
     def from_total(self, total: Estimate, contacts: float, parts: np.ndarray) -> pd.DataFrame:
