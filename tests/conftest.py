@@ -203,14 +203,14 @@ def make_report(source: Path, out: Path, *options: str) -> Made:
     return Made(done.returncode, done.stdout, done.stderr, out)
 
 
-def report_in_process(source: Path, out: Path, *options: str, painted: bool = False) -> Made:
+def report_in_process(source: Path, out: Path, *options: str) -> Made:
     """Call ``promolab report`` without a process or kernels of its own (`tests.in_process`)."""
     from promolab import cli
     from tests.in_process import without_kernels
 
     stdout, stderr = io.StringIO(), io.StringIO()
     line = ["report", "--source", str(source), "--out", str(out), *options]
-    with without_kernels(painted=painted) as patch:
+    with without_kernels() as patch:
         patch.setenv("PROMOLAB_KEY", SECRET)
         with redirect_stdout(stdout), redirect_stderr(stderr):
             code = cli.main(line)
@@ -261,8 +261,9 @@ def _as_invoices(shop: Path, folder: Path) -> Path:
 def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     """The small shop's reports, of several weeks and with parts of its data taken away.
 
-    ``first`` holds the weeks 44 and 45, made in this order as a user makes them; the others are
-    made without kernels, and all but ``again``, which is made on one thread, with white pictures.
+    ``first`` holds the weeks 44 and 45, made in this order, and ``again`` week 44 made a step at a
+    time on one thread, both as a user makes them; the others are made without kernels, and their
+    pictures are white.
     Once for all of pytest-xdist's processes.
     """
     with _of_all_processes(tmp_path_factory, "small") as root:
@@ -292,7 +293,7 @@ def _small_reports(small_shop: Path, root: Path) -> dict[str, Made]:
     one_customer = _spoil(small_shop, root / "one_customer", dict.fromkeys(tables, alone))
     jobs = {
         "first": (small_shop, ["2017-W44", "2017-W45"], ["-p", "threads=2"]),
-        "again": (small_shop, ["2017-W44"], ["-p", "threads=1"]),
+        "again": (small_shop, ["2017-W44"], ["--workers", "1", "-p", "threads=1"]),
         "early": (small_shop, ["2017-W19"], []),
         "last": (small_shop, ["2017-W52"], []),
         "invoices": (invoices, ["2017-W44"], []),
@@ -305,10 +306,8 @@ def _small_reports(small_shop: Path, root: Path) -> dict[str, Made]:
         out = root / "reports" / name
         for week in weeks:
             line = ["--week", week, *options]
-            if name == "first":
-                made = make_report(source, out, *line)
-            else:
-                made = report_in_process(source, out, *line, painted=name == "again")
+            whole = name in ("first", "again")
+            made = (make_report if whole else report_in_process)(source, out, *line)
             if made.code:
                 break
         return made
