@@ -54,7 +54,8 @@ def all_dates_against_one(shop_folder: Path, runs: int = 3) -> tuple[Row, Row]:
 
 def _fresh(what: str, shop_folder: Path) -> dict[str, float]:
     arguments = ["-m", "benchmarks.point_in_time", what, str(shop_folder)]
-    return json.loads(run_watched(arguments).stdout)
+    found: dict[str, float] = json.loads(run_watched(arguments).stdout)
+    return found
 
 
 def measure_memory(shop_folder: Path) -> dict[str, float]:

@@ -28,7 +28,8 @@ def known_pairs(shop_folder: Path) -> pd.DataFrame:
     from promolab import build_pairs, load_shop
 
     shop = load_shop(shop_folder)
-    return build_pairs(shop, as_of=shop.span()[1]).execute()
+    pairs: pd.DataFrame = build_pairs(shop, as_of=shop.span()[1]).execute()
+    return pairs
 
 
 def plain_baseline() -> Any:

@@ -143,7 +143,8 @@ def observable(shop: SimulatedShop, week: int) -> pd.DataFrame:
     frame = frame.set_index("customer_id").sort_index().drop(columns=["as_of", "cluster_id"])
     frame = frame.loc[:, frame.nunique().gt(1) & frame.count().gt(100)]
     words = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
-    return frame.astype(dict.fromkeys(words, "category"))
+    typed: pd.DataFrame = frame.astype(dict.fromkeys(words, "category"))
+    return typed
 
 
 def explained(features: pd.DataFrame, effect: pd.Series[float], *, quick: bool = False) -> float:
@@ -190,12 +191,14 @@ def weekly(shop: SimulatedShop) -> dict[str, float]:
 def _made(customers: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="promolab-simulated-") as folder:
         arguments = ["-m", "benchmarks.simulated", "make", str(customers), f"{folder}/shop"]
-        return json.loads(run_watched(arguments).stdout)
+        told: dict[str, Any] = json.loads(run_watched(arguments).stdout)
+        return told
 
 
 def _facts(variant: str, seed: int) -> dict[str, float]:
     usage = run_watched(["-m", "benchmarks.simulated", "facts", str(seed), variant])
-    return json.loads(usage.stdout)
+    found: dict[str, float] = json.loads(usage.stdout)
+    return found
 
 
 def _gb(mb: float) -> str:

@@ -132,7 +132,8 @@ def features(what: str, shop_folder: Path) -> pd.DataFrame:
     from promolab.contract import read_settings
 
     if what == "promolab":
-        return build_features(load_shop(shop_folder), ONE_DATE).execute()
+        made: pd.DataFrame = build_features(load_shop(shop_folder), ONE_DATE).execute()
+        return made
     settings = read_settings(shop_folder / "shop.toml")
     make = {"sql": by_hand.features_in_sql, "pandas": by_hand.features_in_pandas}[what]
     return make(shop_folder, ONE_DATE, settings.zone or "UTC", settings.evening_from)
@@ -160,7 +161,8 @@ def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
 
 def _fresh(what: str, shop_folder: Path) -> dict[str, float]:
     found = run_watched(["-m", "benchmarks.size", what, str(shop_folder)])
-    return json.loads(found.stdout)
+    told: dict[str, float] = json.loads(found.stdout)
+    return told
 
 
 def _compare(shop_folder: Path) -> dict[str, float]:

@@ -93,6 +93,7 @@ def _one_draw(rng: np.random.Generator, n: int, tail: float) -> list[tuple[float
     model = KINDS["dr"](setting).fit(np.ones(rows.n, dtype=bool))
     at = np.column_stack([POINTS, np.full(len(POINTS), 0.5)])
     of_customers, errors = model.predict(at), model.std_error(at)
+    assert errors is not None  # a linear learner has them
     normal = np.array([t_quantile(level, np.inf) for level in LEVELS])
     figures: list[tuple[float, float, Any]] = []
     for k in range(2):

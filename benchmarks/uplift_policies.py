@@ -88,7 +88,8 @@ def _known(shop: Any, moment: Any, columns: list[str]) -> pd.DataFrame:
     attributes = shop.customers.execute()
     new = [c for c in attributes.columns if c not in features.columns]
     table = features.merge(attributes[["customer_id", *new]], on="customer_id", how="left")
-    return table[["customer_id", *columns]]
+    chosen: pd.DataFrame = table[["customer_id", *columns]]
+    return chosen
 
 
 def policies(customers: int = 100_000, seeds: int = 5) -> list[Row]:

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ def _as_nobody_of_note() -> list[str]:
     return [runuser, "-u", "postgres", "--"]
 
 
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres() -> Generator[Postgres, None, None]:
     """Start a server, yield it, and stop it; skip with a reason where it is not installed."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     programs = _programs()
