@@ -1,11 +1,7 @@
-from .assignment import Assignment, assign
-from .power import HoldoutShare, SmallestEffect, share_to_see, smallest_effect
+from .assignment import Assignment as Assignment
+from .assignment import assign
+from .power import HoldoutShare as HoldoutShare
+from .power import SmallestEffect as SmallestEffect
+from .power import share_to_see, smallest_effect
 
-__all__ = [
-    "Assignment",
-    "HoldoutShare",
-    "SmallestEffect",
-    "assign",
-    "share_to_see",
-    "smallest_effect",
-]
+__all__ = ["assign", "share_to_see", "smallest_effect"]

@@ -6,17 +6,16 @@ from .backtest import run_backtest
 from .backtest import support as support
 from .choice import check_methods as check_methods
 from .choice import choose_method
-from .leaderboard import Leaderboard, compare_models
+from .leaderboard import Leaderboard as Leaderboard
+from .leaderboard import compare_models
 from .past_campaigns import history_curve
 from .search import search_options
-from .search_spaces import Span
+from .search_spaces import Span as Span
 from .segment_quality import quality_by_segment
 from .selection import importance_out_of_time, select_features
 from .stability import stability_selection
 
 __all__ = [
-    "Leaderboard",
-    "Span",
     "choose_method",
     "compare_models",
     "history_curve",

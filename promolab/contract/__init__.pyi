@@ -47,15 +47,8 @@ from .shop import Gap as Gap
 from .shop import to_utc as to_utc
 from .tables import BOUGHT_FROM as BOUGHT_FROM
 from .tables import HAPPENED as HAPPENED
-from .tables import TABLES, Column, TableSpec
+from .tables import TABLES
+from .tables import Column as Column
+from .tables import TableSpec as TableSpec
 
-__all__ = [
-    "NEEDS",
-    "TABLES",
-    "Column",
-    "Experiment",
-    "Settings",
-    "Shop",
-    "TableSpec",
-    "read_settings",
-]
+__all__ = ["NEEDS", "TABLES", "Experiment", "Settings", "Shop", "read_settings"]

@@ -1,5 +1,5 @@
 from .figures import png as png
-from .figures import show
+from .figures import show as show
 from .page import Html as Html
 from .page import Ranged as Ranged
 from .page import Tile as Tile
@@ -16,4 +16,4 @@ from .page import table as table
 from .page import tiles as tiles
 from .page import tried as tried
 
-__all__ = ["present", "show"]
+__all__ = ["present"]

@@ -1,32 +1,23 @@
-from .averages import AverageEffects, GroupEffects
+from .averages import AverageEffects as AverageEffects
+from .averages import GroupEffects as GroupEffects
 from .balance import DOUBTFUL as DOUBTFUL
 from .balance import UNLIKELY as UNLIKELY
 from .checks import check_experiment
 from .differences import FEWEST_COMPARED as FEWEST_COMPARED
 from .differences import RANDOMISED as RANDOMISED
-from .differences import Difference, adjusted_difference, compare_arms
+from .differences import Difference as Difference
+from .differences import adjusted_difference, compare_arms
 from .differences import design_matrix as design_matrix
 from .differences import not_identified as not_identified
 from .identification import Check as Check
 from .identification import Refused as Refused
-from .identification import UpliftChecks
+from .identification import UpliftChecks as UpliftChecks
 from .identification import Withheld as Withheld
 from .identification import figure as figure
 from .identification import p_words as p_words
 from .identification import spoken as spoken
 from .model import UpliftModel
-from .segments import group_rows
+from .segments import group_rows as group_rows
 from .teaching import true_types
 
-__all__ = [
-    "AverageEffects",
-    "Difference",
-    "GroupEffects",
-    "UpliftChecks",
-    "UpliftModel",
-    "adjusted_difference",
-    "check_experiment",
-    "compare_arms",
-    "group_rows",
-    "true_types",
-]
+__all__ = ["UpliftModel", "adjusted_difference", "check_experiment", "compare_arms", "true_types"]

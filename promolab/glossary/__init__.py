@@ -25,7 +25,7 @@ from promolab.glossary._words import WORDS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GLOSSARY", "GROUPS", "Term", "describe", "label", "to_markdown"]
+__all__ = ["GLOSSARY", "describe", "label"]
 
 
 @dataclass(frozen=True)

@@ -48,16 +48,25 @@ from .scoring import row_losses as row_losses
 from .threshold import ThresholdChart as ThresholdChart
 from .threshold import threshold_chart
 from .uplift import qini, rate
+from .uplift.depth import uplift_at
+from .uplift.effect_bins import effect_calibration
+from .uplift.gain_curve import compare_qini
+from .uplift.scores import aipw_scores
+from .uplift.spending import cost_curve
 
 __all__ = [
     "METRICS",
+    "aipw_scores",
     "auc_within",
     "brier",
     "by_group",
     "calibration",
     "compare",
     "compare_auc",
+    "compare_qini",
+    "cost_curve",
     "ece",
+    "effect_calibration",
     "lift",
     "log_loss",
     "measure",
@@ -66,5 +75,6 @@ __all__ = [
     "rate",
     "roc",
     "threshold_chart",
+    "uplift_at",
     "wilson",
 ]

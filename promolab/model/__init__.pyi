@@ -1,11 +1,11 @@
-from .calibration import Calibrator
+from .calibration import Calibrator as Calibrator
 from .explanation import BLOCK as BLOCK
 from .explanation import logits_of as logits_of
 from .explanation import model_features as model_features
-from .explanation import shapley_parts
+from .explanation import shapley_parts as shapley_parts
 from .preparation import Preparation
 from .response import ResponseModel
 from .saved import read_model as read_model
 from .saved import write_model as write_model
 
-__all__ = ["Calibrator", "Preparation", "ResponseModel", "shapley_parts"]
+__all__ = ["Preparation", "ResponseModel"]

@@ -1,10 +1,11 @@
 from ._base import COLOURS as COLOURS
 from ._base import MUTED as MUTED
-from ._base import finish, style
+from ._base import finish
 from ._base import roomy as roomy
 from ._base import segment_colours as segment_colours
 from ._base import span as span
 from ._base import stacked as stacked
+from ._base import style as style
 from ._base import text_width as text_width
 from ._base import wrapped as wrapped
 from ._lines import bars, curve, intervals
@@ -19,4 +20,4 @@ from ._maps import heat_map as heat_map
 from ._maps import histogram as histogram
 from ._maps import scatter_map as scatter_map
 
-__all__ = ["bars", "curve", "finish", "intervals", "style"]
+__all__ = ["bars", "curve", "finish", "intervals"]

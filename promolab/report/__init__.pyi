@@ -1,10 +1,4 @@
-from .pages.campaign_report import (
-    coming,
-    launching,
-    segments,
-    since_last_week,
-    what_was_left_out,
-)
+from .pages.campaign_report import coming, launching, segments, since_last_week, what_was_left_out
 from .pages.first_screen import FirstScreen
 from .running.beginning import begin_run
 from .running.many_weeks import backfill as backfill

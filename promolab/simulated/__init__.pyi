@@ -1,7 +1,8 @@
 from .tables import holds as holds
 from .tables import read_soiled as read_soiled
 from .tables import write_shop as write_shop
-from .truth import SimulatedShop, Truth, added_profit, attainable_oracle, latent_oracle
+from .truth import SimulatedShop as SimulatedShop
+from .truth import Truth, added_profit, attainable_oracle, latent_oracle
 from .world import World
 
-__all__ = ["SimulatedShop", "Truth", "World", "added_profit", "attainable_oracle", "latent_oracle"]
+__all__ = ["Truth", "World", "added_profit", "attainable_oracle", "latent_oracle"]

@@ -1,5 +1,6 @@
 from .coverage import past_forecasts
-from .economics import LaunchEconomics, weigh_launch
+from .economics import LaunchEconomics as LaunchEconomics
+from .economics import weigh_launch
 from .expected import PREDICTION_LEVEL as PREDICTION_LEVEL
 from .expected import kinds_of as kinds_of
 from .expected import type_of as type_of
@@ -13,7 +14,6 @@ from .week_plan import WeekPlan as WeekPlan
 from .week_plan import weigh_plan
 
 __all__ = [
-    "LaunchEconomics",
     "launch_week",
     "list_steps",
     "past_forecasts",

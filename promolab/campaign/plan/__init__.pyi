@@ -4,10 +4,10 @@ from .eligibility import share_of as share_of
 from .planning import plan_week
 from .result import STEPS as STEPS
 from .result import Plan
-from .rights import quarantined_customers
+from .rights import quarantined_customers as quarantined_customers
 from .rights import same_channel as same_channel
 from .send import file_names as file_names
 from .send import restored as restored
 from .send import write_send
 
-__all__ = ["Plan", "plan_week", "quarantined_customers", "write_send"]
+__all__ = ["Plan", "plan_week", "write_send"]

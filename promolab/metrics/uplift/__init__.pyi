@@ -1,22 +1,15 @@
-from .depth import UpliftAt, uplift_at
-from .effect_bins import EffectCalibration, effect_calibration
-from .gain_curve import Qini, QiniComparison, compare_qini, qini
-from .scores import aipw_scores
-from .spending import CostCurve, cost_curve
-from .targeting import Rate, rate
+from .depth import UpliftAt as UpliftAt
+from .depth import uplift_at as uplift_at
+from .effect_bins import EffectCalibration as EffectCalibration
+from .effect_bins import effect_calibration as effect_calibration
+from .gain_curve import Qini as Qini
+from .gain_curve import QiniComparison as QiniComparison
+from .gain_curve import compare_qini as compare_qini
+from .gain_curve import qini as qini
+from .scores import aipw_scores as aipw_scores
+from .spending import CostCurve as CostCurve
+from .spending import cost_curve as cost_curve
+from .targeting import Rate as Rate
+from .targeting import rate as rate
 
-__all__ = [
-    "CostCurve",
-    "EffectCalibration",
-    "Qini",
-    "QiniComparison",
-    "Rate",
-    "UpliftAt",
-    "aipw_scores",
-    "compare_qini",
-    "cost_curve",
-    "effect_calibration",
-    "qini",
-    "rate",
-    "uplift_at",
-]
+__all__: list[str] = []

@@ -1,4 +1,4 @@
-from ._base import KINDS
+from ._base import KINDS as KINDS
 from ._base import Learner as Learner
 from ._base import State as State
 from ._base import Training as Training
@@ -15,4 +15,4 @@ from .neural import Mlp as Mlp
 from .trees import Forest as Forest
 from .trees import Tree as Tree
 
-__all__ = ["KINDS"]
+__all__: list[str] = []

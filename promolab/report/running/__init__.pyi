@@ -1,7 +1,8 @@
-from .beginning import begin_run
-from .many_weeks import Backfilled, backfill
+from .beginning import begin_run as begin_run
+from .many_weeks import Backfilled as Backfilled
+from .many_weeks import backfill as backfill
 from .parameters import find_notebooks as find_notebooks
 from .redraw import PAGES as PAGES
-from .run import run_report
+from .run import run_report as run_report
 
-__all__ = ["Backfilled", "backfill", "begin_run", "run_report"]
+__all__: list[str] = []
