@@ -9,8 +9,6 @@ from typing import Any
 
 import lazy_loader
 
-__all__ = ["attach"]
-
 
 def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], Any]:
     """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package, as its stub says them.

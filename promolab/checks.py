@@ -19,27 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = [
-    "choice",
-    "choices_of",
-    "column_of",
-    "columns_there",
-    "file_there",
-    "flag",
-    "flat_of",
-    "is_number",
-    "is_whole",
-    "labels_of",
-    "level_of",
-    "numbers_of",
-    "real_number",
-    "refuse",
-    "same_length",
-    "seed_of",
-    "share",
-    "text",
-    "whole_number",
-]
 
 T = TypeVar("T")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["DataError", "InputError", "MissingExtraError", "PromolabError", "StepError", "nearest"]
-
 
 class PromolabError(Exception):
     """The root of every error that promolab raises on purpose."""

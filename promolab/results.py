@@ -20,8 +20,6 @@ from promolab.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Estimate", "Result", "plain"]
-
 
 def plain(value: Any) -> Any:
     """Return ``value`` made of plain Python types that JSON can hold; nan and infinity become None.

@@ -14,18 +14,6 @@ from promolab.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "benjamini_hochberg",
-    "dealt",
-    "holm",
-    "normal_quantile",
-    "share_interval",
-    "t_quantile",
-    "two_sided",
-    "welch_degrees",
-    "wilson",
-]
-
 
 def normal_quantile(level: float) -> float:
     """Return z with ``level`` of the standard normal between −z and z.

@@ -9,8 +9,6 @@ from zoneinfo import ZoneInfo
 
 from promolab.errors import InputError
 
-__all__ = ["Week"]
-
 _FORM = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
 # Whatever the locale.
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

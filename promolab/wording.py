@@ -7,23 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = [
-    "Answer",
-    "answer_to",
-    "arm_words",
-    "capital",
-    "count",
-    "counted",
-    "decimals_for",
-    "is_one",
-    "money",
-    "more_or_less",
-    "number",
-    "part_of",
-    "percent",
-    "plural",
-]
-
 
 @dataclass(frozen=True)
 class Answer:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["key_of", "siphash", "texts_of"]
-
 
 def texts_of(column: pd.Series, name: str) -> pa.ChunkedArray:
     """Return the text of each id, null where it is missing or empty; 7 and "7" are one id.

@@ -14,8 +14,6 @@ from promolab.errors import InputError
 from promolab.results import Result
 from promolab.wording import count, number, percent
 
-__all__ = ["HoldoutShare", "SmallestEffect", "share_to_see", "smallest_effect"]
-
 
 @dataclass(frozen=True)
 class SmallestEffect(Result):

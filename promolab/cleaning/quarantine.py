@@ -22,18 +22,6 @@ from promolab.contract import (
 from promolab.errors import DataError
 from promolab.wording import count, percent, plural
 
-__all__ = [
-    "FLAGS",
-    "ODD_TIMES",
-    "QUARANTINE_RULES",
-    "Flag",
-    "clean",
-    "count_flags",
-    "dated_later",
-    "known_by",
-    "with_flags",
-]
-
 
 def known_by(shop: Shop, as_of: datetime) -> Shop:
     """Return the shop as it stood just before a moment.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["COUNTS", "CleaningReport", "LeftOut"]
-
 
 _MOST = 1e15  # an amount beyond it is no amount
 _ALL = 40  # rows of a table that are shown

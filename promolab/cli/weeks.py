@@ -8,8 +8,6 @@ from typing import Any
 
 from promolab.errors import InputError
 
-__all__ = ["DONE", "FAILED", "INTERRUPTED", "WRONG", "add_weeks"]
-
 DONE = 0
 FAILED = 1
 WRONG = 2

@@ -1,6 +1,5 @@
 from .backtest import Backtest as Backtest
 from .backtest import expected_responses as expected_responses
-from .backtest import pair_features as pair_features
 from .backtest import response_ratios as response_ratios
 from .backtest import run_backtest
 from .backtest import support as support
@@ -9,6 +8,7 @@ from .choice import choose_method
 from .leaderboard import Leaderboard as Leaderboard
 from .leaderboard import compare_models
 from .past_campaigns import history_curve
+from .rolling import pair_features as pair_features
 from .search import search_options
 from .search_spaces import Span as Span
 from .segment_quality import quality_by_segment

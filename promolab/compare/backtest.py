@@ -14,7 +14,6 @@ from promolab.compare.rolling import (
     Setting,
     model_maker,
     outcome_words,
-    pair_features,
     predict_folds,
     promotion_setting,
 )
@@ -29,20 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from promolab.metrics import AucWithin, Calibration, Lift, Roc
-
-__all__ = [
-    "INSIDE",
-    "NEW_CUSTOMER",
-    "NEW_PROMOTION",
-    "Backtest",
-    "assemble",
-    "backtest_of",
-    "expected_responses",
-    "pair_features",
-    "response_ratios",
-    "run_backtest",
-    "support",
-]
 
 
 ALARM_POSITIVES = 100  # of a promotion, from which on its AUC says something

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from promolab.compare.search_result import SearchResult
 
-__all__ = ["FeatureChoice", "MethodChoice", "check_methods", "choose_features", "choose_method"]
 
 RECOMMENDED = "recommended"
 FEATURES = ("auto", "chosen", "all")

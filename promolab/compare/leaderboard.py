@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from promolab.compare.backtest import Backtest
 
-__all__ = ["BOARD_METRICS", "Leaderboard", "compare_models", "leakage_alarm"]
 
 WRITTEN = {
     "auc": partial(number, decimals=2),

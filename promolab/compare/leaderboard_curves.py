@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from promolab.compare.leaderboard import Leaderboard
     from promolab.metrics import Calibration
 
-__all__ = ["plot_differences", "plot_precision_recall", "plot_reliability", "plot_roc"]
-
 
 BOARD_METRICS: Mapping[str, str] = {
     "auc": "AUC",

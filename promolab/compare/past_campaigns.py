@@ -27,7 +27,6 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["HistoryCurve", "history_curve"]
 
 MEASURES = {
     "auc": "AUC",

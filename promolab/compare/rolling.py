@@ -30,17 +30,6 @@ from promolab.model.inputs import (
 )
 from promolab.wording import answer_to
 
-__all__ = [
-    "LABELS",
-    "Setting",
-    "chosen_features",
-    "make_setting",
-    "model_maker",
-    "outcome_words",
-    "pair_features",
-    "predict_folds",
-]
-
 LABELS = ("redeemed", "purchased")
 
 

@@ -40,8 +40,6 @@ from promolab.results import Estimate
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-__all__ = ["Task", "compared_later", "early_and_late", "search_options"]
-
 
 DRAWS = 1000
 

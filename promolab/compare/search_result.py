@@ -18,8 +18,6 @@ from promolab.wording import count, number, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["OBJECTIVES", "SearchResult", "measured", "plot_trials"]
-
 
 OBJECTIVES = ("log_loss", "auc", "auc_within", "average_precision", "brier")
 """What `search_options` can search by."""

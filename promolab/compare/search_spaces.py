@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import Trial
 
-__all__ = ["SPACES", "Span", "Store", "fingerprint", "quiet", "space_of"]
-
 
 STARTUP = 8  # trials drawn at random before the others are looked at
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from promolab.compare.backtest import Backtest
 
-__all__ = ["SegmentQuality", "quality_by_segment"]
 
 NONE = "no segment"
 FEWEST = 10

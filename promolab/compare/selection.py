@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from promolab.explain import Importance
 
-__all__ = ["Selection", "importance_out_of_time", "select_features"]
-
 
 def importance_out_of_time(
     pairs: pd.DataFrame,

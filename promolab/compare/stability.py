@@ -19,7 +19,6 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["ColumnStability", "false_bound", "stability_selection"]
 
 MOST_ROWS = 50_000  # rows that are enough to see which features are picked
 LEAST = 10  # customers with a response, and without one

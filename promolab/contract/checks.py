@@ -22,20 +22,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-__all__ = [
-    "NO_AMOUNT",
-    "Checks",
-    "Finding",
-    "check",
-    "example_rows",
-    "lacking",
-    "rows_of",
-    "structure",
-    "unknown_words",
-    "unmatched",
-    "without_zeros",
-]
-
 
 NO_AMOUNT = "events has no amount: no sales, and no money in profiles"
 _NO_PRODUCT = (

@@ -17,18 +17,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-__all__ = [
-    "ARRIVING",
-    "Days",
-    "Freshness",
-    "Lateness",
-    "arriving",
-    "by_week",
-    "changed_since",
-    "daily",
-    "freshness",
-]
-
 
 ARRIVING = ("events", "exposures", "responses")
 """Tables that get new rows every day."""

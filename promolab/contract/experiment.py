@@ -17,8 +17,6 @@ from promolab.wording import arm_words, count, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DESIGNS", "Experiment"]
-
 
 MOST_ARMS = 50
 NEAR = 1e-6

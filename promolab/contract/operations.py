@@ -16,19 +16,6 @@ from promolab.contract.settings import Settings
 from promolab.contract.tables import RESPONSE_KINDS
 from promolab.errors import InputError, nearest
 
-__all__ = [
-    "SEND_FIELDS",
-    "Attribution",
-    "ContactLimit",
-    "ContactRules",
-    "Economics",
-    "Notify",
-    "Operations",
-    "SendColumns",
-    "StatedRate",
-    "read_operations",
-]
-
 
 def table_of(place: str, value: Any, keys: Sequence[str] | None) -> dict[str, Any]:
     """Return a table of TOML with no other keys than these (None: any)."""

@@ -32,17 +32,6 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = [
-    "FEWEST_SHARING",
-    "Attributes",
-    "PersonalColumns",
-    "attributes_in",
-    "personal_columns",
-    "personal_in",
-    "personal_in_customers",
-    "pooled_values",
-]
-
 
 _Finding = tuple[str, str, Literal["stop", "note"], int, str]
 

@@ -5,30 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-__all__ = [
-    "ANY_EMAIL",
-    "BIRTHS",
-    "EMAILS",
-    "IDENTITY",
-    "LOOKED_LIKE",
-    "PHONES",
-    "by_name",
-    "by_number",
-    "by_shape",
-    "by_value",
-    "is_barcode",
-    "is_national_id",
-    "is_numbered",
-    "is_one_of_each",
-    "is_owner",
-    "looks_personal",
-    "masked",
-    "personal_values",
-    "shown_value",
-    "words_of",
-]
-
-
 LEAST = 5
 """Fewer different values than this prove nothing where one in ten passes a check by chance."""
 SHARE = 0.9

@@ -13,17 +13,6 @@ from promolab.errors import InputError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "CATEGORY",
-    "NUMBER",
-    "TIME_NAMES",
-    "as_whole",
-    "counts_up",
-    "names_a_thing",
-    "names_an_id",
-    "role_of",
-    "with_kinds",
-]
 
 NUMBER = "number"
 CATEGORY = "category"

@@ -18,17 +18,6 @@ from promolab.contract.tables import HAPPENED, TABLES
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = [
-    "EARLIEST",
-    "LATEST",
-    "MONEY_KINDS",
-    "ROW_RULES",
-    "Context",
-    "Rule",
-    "columns_of",
-    "context_of",
-    "hash_of",
-]
 
 MONEY_KINDS = ("purchase", "return", "cancel")
 """Kinds of event whose quantity and amounts count; those of a view mean nothing."""

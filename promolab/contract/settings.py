@@ -16,8 +16,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
 
-__all__ = ["OPERATIONS", "SECTIONS", "Settings", "read_settings", "toml_line"]
-
 SECTIONS = (*TABLES, "rates")
 """Sections of a ``shop.toml``: how the source's own tables become the contract's, and rates."""
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from promolab.contract.checks import Checks
 
-__all__ = ["NEEDS", "Gap", "Shop", "to_utc"]
 
 NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

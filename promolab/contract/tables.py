@@ -9,18 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = [
-    "BOUGHT_FROM",
-    "EVENT_KINDS",
-    "HAPPENED",
-    "PROMOTION_KINDS",
-    "RESPONSE_KINDS",
-    "TABLES",
-    "Column",
-    "TableSpec",
-    "dictionary",
-]
-
 Type = Literal["id", "time", "text", "money", "share", "number", "flag"]
 
 EVENT_KINDS = ("view", "click", "cart", "purchase", "return", "cancel", "share")

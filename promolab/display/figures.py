@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["png", "show"]
 
 _DOTS_PER_INCH = 144  # half as fine again as a plain screen: sharp, and still small
 _CSS_PIXELS_PER_INCH = 96

@@ -17,24 +17,6 @@ from promolab.wording import count, number, percent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Html",
-    "Ranged",
-    "Tile",
-    "absent",
-    "beside",
-    "explained",
-    "fold",
-    "join",
-    "link",
-    "picture",
-    "present",
-    "say",
-    "table",
-    "tiles",
-    "tried",
-]
-
 
 @dataclass(frozen=True)
 class Html:

@@ -32,19 +32,6 @@ if TYPE_CHECKING:
     from promolab.effects.learners.aipw import Nuisance
     from promolab.effects.learners.rows import Rows
 
-__all__ = [
-    "ALIKE",
-    "AverageEffects",
-    "GroupEffects",
-    "average_table",
-    "best_of",
-    "costs_of",
-    "effect_table",
-    "equal_groups",
-    "group_tables",
-    "groups_from",
-]
-
 
 ALIKE = "all alike"
 """The one group where nobody can be told apart by the predicted effect."""

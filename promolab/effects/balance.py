@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Experiment
 
-__all__ = [
-    "DOUBTFUL",
-    "UNLIKELY",
-    "balance_table",
-    "check_assumed",
-    "check_balance",
-    "check_placebo",
-    "largest_gap",
-]
-
 
 UNLIKELY = 0.001
 """p value below which a check refuses: one sound experiment in a thousand does so by chance."""

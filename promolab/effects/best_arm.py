@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from promolab.effects.averages import AverageEffects
     from promolab.effects.candidates import Candidates
 
-__all__ = ["BestArmValue", "best_arm_value"]
 
 BEST, NONE = "best arm", "none"
 SHARED = 1.2

@@ -22,19 +22,6 @@ if TYPE_CHECKING:
 
     from promolab.metrics.uplift import EffectCalibration
 
-__all__ = [
-    "ALL_ALIKE",
-    "CONSTANT",
-    "MOST",
-    "CalibratedEffects",
-    "Drawing",
-    "Forward",
-    "calibrate",
-    "centred",
-    "place_within",
-    "pooled_arms",
-]
-
 
 MOST = 1.0
 """Largest slope: a model of few rows that hardly moves tells not by how much one of all should."""

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from promolab.contract import Experiment
     from promolab.effects.targeting import Targeting
 
-__all__ = ["DEFAULT", "TRIED", "Candidates", "DrawnEffects", "predict_folds"]
 
 DEFAULT = "linear"
 """The learner of what is fitted at once where none is named."""

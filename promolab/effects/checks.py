@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Experiment
 
-__all__ = ["check_experiment", "check_overlap", "overlap_table"]
-
 
 EFFECTIVE = 50
 """Independent rows that an arm must be worth after weighting."""

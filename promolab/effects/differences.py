@@ -38,16 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "ADJUSTED",
-    "NOT_IDENTIFIED",
-    "RANDOMISED",
-    "Difference",
-    "adjusted_difference",
-    "compare_arms",
-    "design_matrix",
-]
-
 
 RANDOMISED = "randomised"
 ADJUSTED = "adjusted"

@@ -16,22 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = [
-    "ByArm",
-    "Check",
-    "Identification",
-    "Refused",
-    "UpliftChecks",
-    "Withheld",
-    "figure",
-    "lines",
-    "of_arms",
-    "p_words",
-    "signed",
-    "spoken",
-    "written",
-]
-
 
 @dataclass(frozen=True)
 class Identification:

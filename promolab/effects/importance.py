@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from promolab.effects.learners.learners import EffectModel, Setting
     from promolab.effects.model import UpliftModel
 
-__all__ = ["EffectImportance", "importance_of"]
-
 
 @dataclass(frozen=True)
 class EffectImportance(Result):

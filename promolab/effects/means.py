@@ -10,15 +10,6 @@ from promolab.metrics import Dominant, degrees_of, dominant_of
 from promolab.results import Estimate
 from promolab.stats import t_quantile
 
-__all__ = [
-    "Mean",
-    "Means",
-    "group_means",
-    "mean_of",
-    "ratio_error",
-    "wald",
-]
-
 
 @dataclass(frozen=True)
 class Means:

@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from promolab.effects.sensitivity import Sensitivity
     from promolab.effects.targeting import Targeting
 
-__all__ = ["UpliftModel"]
 
 FOREST = "forest"
 NOT_SHOWN = "Not shown: the checks above do not allow an effect."

@@ -21,8 +21,6 @@ from promolab.model.inputs import Encoder, NativeEncoder
 from promolab.model.learners import OF_EFFECTS, from_bytes, node_tables_fit, to_bytes
 from promolab.results import Estimate, plain
 
-__all__ = ["FORMAT", "restored", "state_of"]
-
 FORMAT = "promolab.uplift/1"
 PARTS: dict[str, Any] = {c.__name__: c for c in (Blend, Chance, Constant, LinearFit, Logistic)}
 """What a fitted model may be made of, besides trees."""

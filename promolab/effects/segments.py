@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from promolab.contract import Experiment
     from promolab.effects.model import UpliftModel
 
-__all__ = ["group_rows", "segment_effects", "segments_of"]
 
 ALL_ARMS = "any promotion"
 FEWEST = 30

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from promolab.effects.model import UpliftModel
 
-__all__ = ["Sensitivity", "e_value", "sensitivity_of"]
 
 TO_RATIO, TO_RATIO_ERROR = 0.91, 1.78
 """From a standardised difference to the logarithm of a risk ratio, and to half its interval."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from promolab.effects.model import UpliftModel
     from promolab.metrics.uplift import Qini, QiniComparison
 
-__all__ = ["Pooled", "Targeting", "calibration_of", "pooled", "targeting_of"]
 
 EVERYBODY = "So everybody is given the average effect."
 TOP = 0.3

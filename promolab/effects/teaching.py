@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from promolab.folder import RunFolder
     from promolab.simulated import Truth
 
-__all__ = ["TrueTypes", "true_types", "types_of"]
 
 SIMULATED = "simulated"
 TOP = 0.3

@@ -14,8 +14,6 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from promolab.errors import InputError
 
-__all__ = ["POSTGRES", "checked", "filled", "is_url", "scrubbed", "sentence", "shown"]
-
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://", re.ASCII)
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_KEY = re.compile(r"pass|pwd|secret|token|credential|signature|(?<!ssl)key$", re.IGNORECASE)

@@ -11,20 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from promolab.engines.addresses import POSTGRES, checked, filled, is_url, sentence, shown
+from promolab.engines.addresses import POSTGRES, checked, filled, sentence, shown
 from promolab.engines.engine import connect, quote
 from promolab.errors import DataError, InputError, MissingExtraError, nearest
-
-__all__ = [
-    "connect_url",
-    "engine_errors",
-    "is_url",
-    "list_their_tables",
-    "read_their_table",
-    "sentence",
-    "shown",
-    "write_parquet",
-]
 
 _ATTACHED = "source"
 ROWS_AT_ONCE = 50_000

@@ -20,9 +20,6 @@ from typing import IO, Any
 
 from promolab.errors import InputError
 
-__all__ = ["Watch", "connect", "memory_limit", "quote", "scratch", "watch"]
-
-
 PATIENCE = 2.0
 """Seconds that a query may take before a bar appears."""
 _EVERY = 0.2

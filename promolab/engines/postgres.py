@@ -25,8 +25,6 @@ from promolab.engines.addresses import filled, sentence, shown
 from promolab.engines.postgres_sql import DuckDBCompatible
 from promolab.errors import DataError, StepError
 
-__all__ = ["Warehouse"]
-
 SETTINGS = (
     # Nothing of theirs is written. Temporary tables are made in transactions that say so.
     "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",

@@ -16,9 +16,6 @@ from ibis.backends.sql.compilers.postgres import PostgresCompiler
 
 from promolab.errors import InputError
 
-__all__ = ["ISO", "DuckDBCompatible", "template_of", "time_from"]
-
-
 _FIELDS = {
     "Y": "[0-9]{4}",
     "y": "[0-9]{2}",

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from promolab.explain.rules import TreeRules
 
-__all__ = ["Coefficients", "weights_or_rules"]
-
 
 @dataclass(frozen=True)
 class Coefficients(Result):

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from promolab.explain.importance import Importance
     from promolab.model import ResponseModel
 
-__all__ = ["Dependence", "main_dependences", "partial_dependence"]
-
 
 @dataclass(frozen=True)
 class Dependence(Result):

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
     from promolab.model import ResponseModel
 
-__all__ = [
-    "LearningByEpoch",
-    "learning_by_epoch",
-]
-
 
 @dataclass(frozen=True)
 class LearningByEpoch(Result):

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from promolab.model import ResponseModel
 
-__all__ = ["Explanation", "explain_row"]
-
 
 @dataclass(frozen=True)
 class Explanation(Result):

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["CLOSE", "Importance", "feature_families", "permutation_importance"]
-
 
 class Quality:
     """A metric of log odds, more is better, with what each row adds to its error."""

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from promolab.model.inputs import NativeColumn
     from promolab.model.learners import Tree
 
-__all__ = ["TreeNode", "TreeRules", "tree_rules"]
-
 
 STEP = 2.0  # inches from one question to the next
 RATES = 1.7  # inches for the rates

@@ -24,8 +24,6 @@ from promolab.features.purchases import goods, purchases
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["POSITIVE_RESPONSES", "RESPONSE_FEATURES", "build_features", "response_features"]
-
 
 RESPONSE_FEATURES = (
     *("answers", "coupon_order_share", "discount_share", "evening_share", "largest_order"),

@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = [
-    "OUTCOMES",
-    "attributes_of",
-    "decisions_experiment",
-    "outcomes_between",
-    "placed_lines",
-    "whole_margin_rate",
-    "with_outcomes",
-]
-
 
 OUTCOMES = ("margin", "sales", "purchases", "orders_placed")
 """What `outcomes_between` can count; `orders` is a feature, of the time before."""

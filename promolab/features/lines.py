@@ -9,14 +9,6 @@ from typing import Any
 from promolab.contract import Shop
 from promolab.features.point_in_time import before, dated, fixed, keys_of
 
-__all__ = [
-    "counted_contacts",
-    "favourite_categories",
-    "order_lines",
-    "order_movements",
-    "orders_before",
-]
-
 
 def favourite_categories(shop: Shop, as_of: datetime) -> Any:
     """Return each customer's three largest categories by amount before a moment.

@@ -12,16 +12,6 @@ from promolab.features.lines import counted_contacts, order_lines
 from promolab.features.point_in_time import DAY, KEYS, how_many, joined, read_as_of, seconds_between
 from promolab.features.purchases import goods
 
-__all__ = [
-    "LABELS",
-    "PAIR_KEYS",
-    "build_candidates",
-    "build_pairs",
-    "category_history",
-    "product_history",
-]
-
-
 PAIR_KEYS = ("customer_id", "promotion_id", "as_of")
 
 

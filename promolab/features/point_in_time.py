@@ -11,20 +11,6 @@ from typing import Any
 
 from promolab.errors import InputError
 
-__all__ = [
-    "DAY",
-    "KEYS",
-    "before",
-    "dated",
-    "fixed",
-    "how_many",
-    "joined",
-    "keys_of",
-    "price_percentiles",
-    "read_as_of",
-    "seconds_between",
-]
-
 DAY = 86_400
 """Seconds."""
 KEYS = ("customer_id", "as_of")

@@ -15,8 +15,6 @@ from promolab.features.point_in_time import (
     price_percentiles,
 )
 
-__all__ = ["goods", "purchases"]
-
 
 def goods(shop: Shop) -> Any:
     """Return each product once, with its category's number in the order of the names.

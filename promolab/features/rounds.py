@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["before_them", "chances_of", "complete", "known_until", "rounds_of"]
 
 SAME = 1e-6  # chances that differ by less are one chance, written with rounding
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from promolab.folder.reports_folder import ReportsFolder
     from promolab.folder.written import Written
 
-__all__ = ["STEP_VARIABLE", "RunFolder", "open_run"]
 
 _STEPS, _LOCK = ".steps", ".metrics.lock"
 STEP_VARIABLE = "PROMOLAB_STEP"  # run.py tells a kernel which step it is

@@ -13,7 +13,6 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["LIVE", "Weeks", "is_live"]
 
 LIVE = timedelta(days=14)
 """A source whose last event is not longer ago is live."""

@@ -13,18 +13,6 @@ from typing import Any
 
 from promolab.results import plain
 
-__all__ = [
-    "PRIVATE",
-    "exchange",
-    "keep_private",
-    "read_json",
-    "sha256_of",
-    "whole",
-    "write_json",
-    "write_secret",
-    "write_whole",
-]
-
 PRIVATE = ("send", "tables", "shop")
 """Folders of a week in which the source's own ids stand."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fs.h

@@ -15,8 +15,6 @@ from promolab.folder.reports_folder import ReportsFolder
 from promolab.weeks import Week
 from promolab.wording import plural
 
-__all__ = ["check_codes", "new_key", "note_drawn", "renew_key", "weeks_to_draw"]
-
 _TO_DRAW = ".redraw.json"
 
 

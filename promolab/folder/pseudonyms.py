@@ -19,8 +19,6 @@ from typing import Any
 from promolab.errors import InputError
 from promolab.folder.files import write_secret
 
-__all__ = ["KEY_FILE", "SECRET", "SECRET_FILE", "codes", "key_of", "stated_key"]
-
 KEY_FILE = ".key"
 SECRET = "PROMOLAB_KEY"
 SECRET_FILE = "PROMOLAB_KEY_FILE"

@@ -24,8 +24,6 @@ from promolab.folder.artifacts import RunFolder
 from promolab.folder.files import exchange, keep_private, read_json, write_json
 from promolab.weeks import Week
 
-__all__ = ["STATES", "WAIT", "ReportsFolder", "state_of"]
-
 STATES = ("draft", "released", "sent", "closed")
 """What becomes of a week's plan, in order."""
 WAIT = 1800.0  # seconds for which a run waits for another: longer than a report takes

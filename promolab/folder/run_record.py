@@ -17,8 +17,6 @@ from promolab.errors import InputError
 from promolab.folder.files import read_json
 from promolab.weeks import Week
 
-__all__ = ["RunRecord", "mark_in"]
-
 _VERSIONS_OF = [
     "ibis-framework",
     "duckdb",

@@ -16,7 +16,6 @@ from promolab.wording import count, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Written", "what_was_written"]
 
 _MOST = 60
 

@@ -22,7 +22,6 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["plan_record", "recheck_draft"]
 
 _SETTINGS = "shop/shop.toml"
 _NEEDED = ("events", "customers", "promotions", "exposures", "responses", "contact_rights")

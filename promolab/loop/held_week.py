@@ -20,7 +20,6 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["WAIT", "HeldWeek", "Pages", "held", "say", "stamp", "user_of"]
 
 WAIT = 60.0  # seconds to wait for another command on the same reports folder
 

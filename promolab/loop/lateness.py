@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.folder import ReportsFolder
 
-__all__ = ["ClosedWeeks"]
-
 
 @dataclass(frozen=True)
 class _Closed:

@@ -13,18 +13,6 @@ from promolab.folder import sha256_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "DECISIONS",
-    "DROPPED",
-    "PLANNED",
-    "SEND",
-    "SENT",
-    "Planned",
-    "check_plan",
-    "plan_files",
-    "settings_of",
-]
-
 
 SEND = "send"
 DECISIONS = "decisions"

@@ -14,8 +14,6 @@ from promolab.errors import DataError, InputError, nearest
 from promolab.results import Result
 from promolab.wording import count, plural
 
-__all__ = ["OUTCOMES", "Reconciliation", "read_sent", "reconcile_sent"]
-
 OUTCOMES: Mapping[str, str] = {
     "held out": "held out, but sent (wrong)",
     "not planned": "not planned for it, but sent (wrong)",

@@ -20,17 +20,6 @@ from promolab.wording import count
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = [
-    "ReleasedPlan",
-    "carried_out",
-    "moved_since_release",
-    "moved_windows_of",
-    "released_contacts",
-    "released_plans",
-    "windows_of",
-    "with_released_decisions",
-]
-
 
 @dataclass(frozen=True)
 class ReleasedPlan:

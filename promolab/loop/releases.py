@@ -33,8 +33,6 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["close_week", "reconcile_week", "release_week"]
-
 
 def release_week(
     week: str,

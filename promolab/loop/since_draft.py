@@ -20,7 +20,6 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     from promolab.contract import Settings, Shop
 
-__all__ = ["REASONS", "Recheck", "recheck_plan"]
 
 REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

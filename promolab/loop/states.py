@@ -17,15 +17,6 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     from promolab.contract import Attribution
 
-__all__ = [
-    "Release",
-    "check_advance",
-    "check_settled",
-    "check_unchanged",
-    "frozen_windows",
-    "moved_windows",
-    "settled_at",
-]
 
 _FROM: Mapping[str, tuple[str, ...]] = {
     "released": ("draft",),

@@ -8,17 +8,6 @@ import numpy as np
 
 from promolab.metrics.intervals import cluster_sums
 
-__all__ = [
-    "RankedRows",
-    "cut_variances",
-    "down_the_list",
-    "found_at",
-    "list_order",
-    "ranked_rows",
-    "reach_of",
-    "slope_around",
-]
-
 
 @dataclass(frozen=True)
 class RankedRows:

@@ -15,18 +15,6 @@ from promolab.wording import count, decimals_for, number, percent, plural
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "OF_LOSSES",
-    "Measured",
-    "OnRows",
-    "against_base",
-    "check_ranking",
-    "codes_of",
-    "figure",
-    "renumbered",
-    "rows_of",
-]
-
 
 OF_LOSSES = 3
 """Decimals of losses, and of differences, at least: models differ by thousandths."""

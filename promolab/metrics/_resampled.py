@@ -21,7 +21,6 @@ from promolab.metrics.scoring import Gaps, equal_bins, row_losses
 if TYPE_CHECKING:
     from promolab.metrics.named import Metric
 
-__all__ = ["Sums", "draws_of", "resampled"]
 
 # Poisson(1) in 256ths, rounded so that mean and variance are 1 exactly.
 WEIGHTS = bytes(np.repeat(np.arange(6, dtype=np.uint8), [94, 95, 46, 16, 4, 1]))

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["AucComparison", "Comparison", "compare", "compare_auc"]
-
 
 @dataclass(frozen=True)
 class AucComparison(Measured):

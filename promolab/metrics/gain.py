@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["Lift", "LiftPoint", "lift"]
-
 
 @dataclass(frozen=True)
 class LiftPoint(Result):

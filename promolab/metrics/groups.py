@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["ByGroup", "by_group"]
 
 MANY = 40  # groups that take more than about two seconds
 SHOWN = 40  # groups in a figure

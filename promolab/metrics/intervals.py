@@ -11,31 +11,12 @@ import numpy as np
 
 from promolab.errors import InputError
 from promolab.results import Estimate
-from promolab.stats import share_interval, t_quantile, welch_degrees, wilson
+from promolab.stats import share_interval, t_quantile, welch_degrees
+from promolab.stats import wilson as wilson  # metrics.wilson is where analysts look for it
 from promolab.wording import number, percent
 
 if TYPE_CHECKING:
     pass
-
-__all__ = [
-    "ArmGap",
-    "ArmMean",
-    "Dominant",
-    "StdError",
-    "TwoArms",
-    "all_shares",
-    "around",
-    "cluster_sums",
-    "compare_means",
-    "degrees_of",
-    "difference_of",
-    "dominant_of",
-    "intervals_of",
-    "part_of_total",
-    "positive_interval",
-    "spread_of",
-    "wilson",
-]
 
 
 def cluster_sums(values: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:

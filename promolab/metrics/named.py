@@ -22,19 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "ALARM_AUC",
-    "FEWEST_ROWS",
-    "METRICS",
-    "Metric",
-    "auc_alone",
-    "columns_too_good",
-    "measure",
-    "named_metric",
-    "r_squared_alone",
-    "told_too_good",
-]
-
 
 ALARM_AUC = 0.90
 """Above it responses to real promotions are not predicted, unless by something that came later."""

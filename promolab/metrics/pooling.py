@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-__all__ = ["PastRatios", "Spread", "past_ratios", "random_effects"]
-
 
 @dataclass(frozen=True)
 class Spread(Result):

@@ -21,19 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "AucWithin",
-    "Placements",
-    "Roc",
-    "Variance",
-    "auc_interval",
-    "auc_within",
-    "placements",
-    "placements_within",
-    "roc",
-    "variance_of",
-]
-
 
 @dataclass(frozen=True)
 class Placements:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["PrecisionRecall", "precision_recall"]
 
 BAND_POINTS = 101
 

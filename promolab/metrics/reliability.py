@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["Brier", "Calibration", "brier", "brier_estimate", "calibration", "recalibration"]
-
 
 def recalibration(
     y: np.ndarray, p: np.ndarray, cluster: np.ndarray | None, level: float

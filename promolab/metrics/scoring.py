@@ -30,19 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "CalibrationError",
-    "Gaps",
-    "LogLoss",
-    "check_probabilities",
-    "ece",
-    "equal_bins",
-    "log_loss",
-    "mean_loss",
-    "skill_of",
-    "sums_by_bin",
-]
-
 
 NOISE = 2048  # draws behind the interval of a distance
 DENSE = 2_000_000  # cells of clusters × bins, up to which a table is quicker than a sparse one

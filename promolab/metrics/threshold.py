@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["Cuts", "ThresholdChart", "cuts_of", "threshold_chart"]
-
 
 POINTS = 101
 

@@ -18,7 +18,6 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     from promolab.model.learners import Learner, Training
 
-__all__ = ["METHODS", "Calibrator", "cross_fitted_calibrators"]
 
 METHODS = ("identity", "platt", "isotonic")
 """From the simplest to the most pliable; ``auto`` takes the first of those that are equally good.

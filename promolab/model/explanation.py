@@ -14,7 +14,6 @@ from promolab.model.inputs.reading import check_present
 if TYPE_CHECKING:
     from promolab.model.response import ResponseModel
 
-__all__ = ["logits_of", "model_features", "shapley_parts"]
 
 PERMUTATIONS = 64
 BLOCK = 200_000  # rows scored at once: bounds the working memory

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from promolab.model.response import ResponseModel
 
-__all__ = ["Preparation", "PreparedColumn", "prepared"]
-
 
 @dataclasses.dataclass(frozen=True)
 class PreparedColumn:

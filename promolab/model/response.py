@@ -20,7 +20,7 @@ from promolab.model.inputs.reading import (
     outcome_labels,
 )
 from promolab.model.learners import Learner, Training, fitted_learners, make_learner
-from promolab.model.learners.linear import DEFAULT_L2, Logistic
+from promolab.model.learners.linear import Logistic
 from promolab.model.saved import Saved
 from promolab.stats import t_quantile
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from promolab.model.preparation import Preparation
 
-__all__ = ["DEFAULT_L2", "ResponseModel"]
 
 CALIBRATIONS = (None, "platt", "isotonic", "auto")
 LARGEST_SEED = 2**32 - 1  # what numpy and scikit-learn take

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from promolab.model.learners import Learner
 
-__all__ = ["Estimator", "NotFitted", "Saved", "read_model", "versions", "write_model"]
-
 
 class NotFitted(InputError, NotFittedError):  # type: ignore[misc]  # noqa: N818
     """The model was asked for something before it learned; scikit-learn knows it as well."""

@@ -13,8 +13,6 @@ from promolab.onboarding.table_guesses import ask, is_empty, number_in, prefixes
 from promolab.sources import STATUS_DONE, key, kind_of_word, table_rank
 from promolab.wording import count, plural
 
-__all__ = ["Line", "alike", "amount_of", "kind_of_events", "listed", "share", "values_of_kind"]
-
 _RETURNS = ("C", "CN", "CR", "R", "RET", "RMA", "RT", "ST", "GS")
 _VIEWS = {
     "view": ("pageviews", "pageview", "views", "visits", "weblog", "browsing", "浏览记录"),

@@ -15,23 +15,6 @@ from promolab.contract import TABLES, Column
 from promolab.onboarding.inventory import Theirs
 from promolab.sources import CURRENCIES, column_rank, key, kind_of_word, table_rank
 
-__all__ = [
-    "CONVENTIONS",
-    "Choice",
-    "Convention",
-    "Look",
-    "Pick",
-    "TimeLook",
-    "choose_columns",
-    "choose_tables",
-    "clock_of",
-    "is_id",
-    "look_at",
-    "numbers_of",
-    "times_of",
-]
-
-
 SAMPLE_ROWS = 10_000
 SAMPLE_CELLS = 2_000_000
 DIFFERENT = 1_000

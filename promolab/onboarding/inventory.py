@@ -13,8 +13,6 @@ from typing import Any
 from promolab.contract import TABLES
 from promolab.errors import DataError, InputError, MissingExtraError
 
-__all__ = ["Inventory", "Theirs", "take_inventory"]
-
 ENCODINGS = ("cp1252", "latin-1")
 """Tried in this order where a csv is neither UTF-8 nor GB18030."""
 MOST_TABLES = 60

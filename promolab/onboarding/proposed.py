@@ -21,18 +21,6 @@ from promolab.onboarding.sections import Section, products_within, section_of
 from promolab.sources import kind_of_word, table_rank
 from promolab.wording import plural
 
-__all__ = [
-    "Proposal",
-    "combined",
-    "in_words",
-    "incomplete_said",
-    "match_customers",
-    "propose",
-    "sections_of",
-    "write_proposal",
-]
-
-
 _SAME_PURCHASES = ("purchase", "return", "cancel")
 
 

@@ -38,8 +38,6 @@ from promolab.onboarding.table_guesses import (
 from promolab.sources import CURRENCIES, SHARED_SIGNS, SIGNS, currency_in
 from promolab.wording import count, plural
 
-__all__ = ["Section", "currency_of", "products_within", "section_of"]
-
 
 def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] | None, Line | None]:
     """Say in which currency a table's money is.

@@ -23,17 +23,6 @@ from promolab.onboarding.inventory import Theirs
 from promolab.sources import Value, to_number, to_time
 from promolab.wording import count, plural
 
-__all__ = [
-    "Written",
-    "ask",
-    "convention_of",
-    "is_empty",
-    "number_in",
-    "prefixes_in",
-    "time_in",
-    "words_in",
-]
-
 
 @dataclass(frozen=True)
 class Written:

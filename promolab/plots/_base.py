@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["roomy", "stacked"]
-
 
 # Okabe & Ito (2008): told apart under every common colour blindness; yellow last, weak on white.
 COLOURS = [

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["CardPair", "ProfileCard", "compare_cards", "profile_card", "two_unlike_customers"]
-
 
 @dataclass(frozen=True)
 class ProfileCard(Result):

@@ -22,8 +22,6 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ProfileOverview", "median_interval", "profile_overview"]
-
 
 class _Figure(NamedTuple):
     axis: str

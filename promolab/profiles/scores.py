@@ -16,8 +16,6 @@ import pandas as pd
 from promolab.errors import InputError, nearest
 from promolab.wording import plural
 
-__all__ = ["AXES", "Axis", "Component", "build_profiles", "customer_frame", "numeric"]
-
 
 @dataclass(frozen=True)
 class Component:

@@ -21,7 +21,6 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["NEW_DAYS", "STAGES", "LifeStages", "lapse_days", "life_stages"]
 
 STAGES = ("New", "Returning", "Lapsed", "Without history")
 NEW_DAYS = 28

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["Cohorts", "monthly_cohorts"]
 
 FEWEST = 30
 """Customers of a cohort from which on it is named in a sentence."""

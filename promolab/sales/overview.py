@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["DataOverview", "data_overview"]
-
 
 @dataclass(frozen=True)
 class DataOverview(Result):

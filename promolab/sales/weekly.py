@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["WeeklySales", "weekly_sales"]
 
 YEAR = 52
 """Weeks after which the same days of the week and season come again."""

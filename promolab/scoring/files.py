@@ -22,7 +22,6 @@ from promolab.wording import count, percent, plural
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Scored", "score_file"]
 
 BATCH = 100_000
 SUFFIXES = (".parquet", ".csv")

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from promolab.model.inputs import Encoder
     from promolab.model.learners import Logistic
 
-__all__ = ["score_grid"]
 
 BATCH = 50_000
 

@@ -12,8 +12,6 @@ import numpy as np
 from promolab.model.learners import Forest, Learner, Mlp, Training, make_learner
 from promolab.model.neural import encoded, layers
 
-__all__ = ["fewer_trees", "fewer_units", "imitated", "numbers_in"]
-
 
 def numbers_in(learner: Learner) -> int:
     """Return the weights of a network, the nodes of trees."""

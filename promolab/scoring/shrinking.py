@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from promolab.model import ResponseModel
 
-__all__ = ["Shrunk", "shrink"]
-
 
 @dataclass(frozen=True)
 class Shrunk(Result):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from promolab.segmentation.responses import SegmentResponse
 
-__all__ = ["BASIS", "RULES", "Rule", "SegmentAdvice", "segment_advice"]
 
 BASIS = (
     "The lines follow from what customers did, by fixed rules, not from a trial: nobody knows yet "

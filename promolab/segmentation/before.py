@@ -22,7 +22,6 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["SegmentsBefore", "drawn_customers", "segments_before"]
 
 MOST_CUSTOMERS = 20_000
 CLICKED = "clicked"

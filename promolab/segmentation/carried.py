@@ -19,7 +19,6 @@ from promolab.wording import count
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MODEL_FILE", "SegmentsModel", "used_segments"]
 
 MODEL_FILE = "segments_model.json"
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from promolab.segmentation.segmenter import Segmenter
 
-__all__ = ["SIMPLEST_FIRST", "WORDS", "MethodComparison", "compare_methods"]
 
 WORDS = {
     "rfm": "RFM grid",

@@ -28,15 +28,6 @@ if TYPE_CHECKING:
 
     from promolab.segmentation.responses import SegmentResponse
 
-__all__ = [
-    "DESCRIPTIVE",
-    "ProfilePair",
-    "SegmentProfile",
-    "compare_segments",
-    "describe_segments",
-    "shares_against",
-]
-
 
 _SHARES = ("share_customers", "response_rate")
 

@@ -19,18 +19,6 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "APPEARED",
-    "GONE",
-    "Migration",
-    "SegmentTrack",
-    "adjusted_rand",
-    "agreement",
-    "flow_of",
-    "segment_migration",
-    "segment_track",
-]
-
 
 DRAWS = 1_000
 

@@ -13,8 +13,6 @@ from promolab.glossary import label
 from promolab.profiles import numeric
 from promolab.segmentation.groups.preparation import standardise
 
-__all__ = ["MIN_DEVIATION", "THEMES", "Theme", "name_segments", "named_groups", "untrue_names"]
-
 
 @dataclass(frozen=True)
 class Theme:

@@ -19,8 +19,6 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["SegmentIndex", "SegmentMap", "segment_index", "segment_map"]
-
 
 @dataclass(frozen=True)
 class SegmentMap(Result):

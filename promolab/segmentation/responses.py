@@ -20,8 +20,6 @@ from promolab.wording import capital, count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MIN_CUSTOMERS", "SegmentResponse", "segment_response"]
-
 
 MIN_CUSTOMERS = 30
 """A cell with fewer customers is shown, and not tested."""

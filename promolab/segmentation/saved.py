@@ -20,8 +20,6 @@ from promolab.segmentation.groups.measures import MIN_SHARE
 from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import Scaling
 
-__all__ = ["read_segments", "write_segments"]
-
 FORMAT = "promolab.segments/1"
 WITH_CENTRES = ("kmeans", "minibatch")
 _CURVES = ("none", "log1p", "arcsinh")

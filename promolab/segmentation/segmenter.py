@@ -45,7 +45,6 @@ from promolab.wording import count, plural
 if TYPE_CHECKING:
     from promolab.segmentation.responses import SegmentResponse
 
-__all__ = ["METHODS", "Segmenter"]
 
 METHODS: dict[str, type[Method]] = {
     "kmeans": KMeans,

@@ -14,7 +14,6 @@ from promolab.simulated.world import BEGIN
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["STAINS", "Stain", "soil"]
 
 Values = Callable[[Any], Any]
 """From the values of the rows soiled (an Arrow array) to what stands there instead."""

@@ -9,19 +9,6 @@ import numpy as np
 from promolab.simulated.people import Customers
 from promolab.simulated.world import KINDS, Promotion, World
 
-__all__ = [
-    "AFTER",
-    "NEAR",
-    "Terms",
-    "bounded",
-    "changed_rates",
-    "claims",
-    "expected",
-    "order",
-    "terms_of",
-    "topped_up",
-]
-
 AFTER = 4
 """Weeks of the horizon after a window of one week."""
 ADDED = {

@@ -19,20 +19,6 @@ from promolab.simulated.effects import (
 from promolab.simulated.people import Customers, Goods, products_of
 from promolab.simulated.world import KINDS, World
 
-__all__ = [
-    "NONE",
-    "Decisions",
-    "Orders",
-    "browsing",
-    "decide",
-    "draw_orders",
-    "moments",
-    "recent_contacts",
-    "responses",
-    "reviews",
-]
-
-
 NONE = -1
 """Code of the action `none`; the others are numbered like the kinds of the world."""
 HELD_BACK = 0.1

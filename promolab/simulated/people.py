@@ -8,8 +8,6 @@ import numpy as np
 
 from promolab.simulated.world import AGES, CATEGORIES, CHANNELS, KINDS, MARGIN_RATES, World
 
-__all__ = ["Customers", "Goods", "draw_customers", "draw_goods", "products_of"]
-
 
 @dataclass(frozen=True)
 class Customers:

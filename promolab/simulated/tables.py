@@ -39,8 +39,6 @@ from promolab.simulated.world import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CHUNK", "CONTACT_COST", "Writer", "holds", "read_soiled", "write_shop"]
-
 
 WORLD, SOILED = "simulated.json", "soiled.parquet"
 

@@ -22,20 +22,6 @@ from promolab.simulated.world import World
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "OUTCOMES",
-    "Choice",
-    "SimulatedShop",
-    "Truth",
-    "added_profit",
-    "attainable_effects",
-    "attainable_oracle",
-    "chosen",
-    "contactable",
-    "latent_oracle",
-    "nobody",
-]
-
 
 OUTCOMES = ("purchase", "orders", "sales", "margin")
 

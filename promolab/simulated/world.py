@@ -28,8 +28,6 @@ import numpy as np
 from promolab.checks import real_number, whole_number
 from promolab.errors import InputError, nearest
 
-__all__ = ["Promotion", "World"]
-
 BEGIN = datetime(2024, 5, 27)
 """Monday on which every simulated shop begins, local: 618 and 双11 lie within 26 weeks."""
 VARIANTS = {"default": (1.0, 0.96), "hard": (0.5, 0.48), "null": (0.0, 0.96)}

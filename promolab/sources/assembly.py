@@ -19,8 +19,6 @@ from promolab.sources.files.finding import OneFile, listed_files
 from promolab.sources.mapping import Part, Value
 from promolab.wording import plural
 
-__all__ = ["Found", "assembled", "gaps_between", "save_shop"]
-
 
 def gaps_between(
     part: Part, columns: Sequence[str], called: str, files: Sequence[OneFile]

@@ -11,8 +11,6 @@ from promolab.errors import DataError, nearest
 from promolab.sources.mapping import Part, Value
 from promolab.sources.parsing import Problem, to_flag, to_id, to_number, to_time
 
-__all__ = ["conform", "no_case_twins", "which_columns"]
-
 _ABSENT = {"id": "string", "time": "timestamp", "text": "string", "flag": "boolean"}
 
 

@@ -13,8 +13,6 @@ from promolab.contract import Settings, Shop, read_settings
 from promolab.engines import connect, quote
 from promolab.errors import InputError
 
-__all__ = ["complete_journey"]
-
 FILES = (
     "campaign_descriptions",
     "campaigns",

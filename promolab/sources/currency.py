@@ -14,8 +14,6 @@ from promolab.errors import DataError, InputError, nearest
 from promolab.sources.mapping import Part
 from promolab.wording import count, plural
 
-__all__ = ["SHARED_SIGNS", "SIGNS", "in_one_currency", "read_rates"]
-
 
 def read_rates(settings: Settings, folder: Path | None, con: Any) -> Any:
     """Return the rates of ``[rates]``: what one unit of a currency is in the shop's.

@@ -24,8 +24,6 @@ from promolab.wording import count, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["left_over", "load_experiment", "no_copies"]
-
 
 MANY = 50
 """Different values from which a text that hardly repeats is taken for a key."""

@@ -22,7 +22,6 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ADDRESSES", "CHECKSUMS", "hillstrom"]
 
 VARIABLE = "PROMOLAB_DATA"
 NAMES = (

@@ -15,7 +15,6 @@ from promolab.wording import count, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_numbers", "load_labelled", "read_table"]
 
 YES = {"1": 1.0, "1.0": 1.0, "true": 1.0, "yes": 1.0, "y": 1.0, "t": 1.0}
 NO = {"0": 0.0, "0.0": 0.0, "false": 0.0, "no": 0.0, "n": 0.0, "f": 0.0}

@@ -23,22 +23,6 @@ from promolab.checks import is_number, is_whole
 from promolab.contract import TABLES
 from promolab.errors import InputError, nearest
 
-__all__ = [
-    "HOW_WRITTEN",
-    "Part",
-    "Value",
-    "check_format",
-    "check_meanings",
-    "check_zone",
-    "constant_of",
-    "marks_of",
-    "read_mapping",
-    "said_of",
-    "word_of",
-    "words_of",
-]
-
-
 HOW_WRITTEN = ("decimal", "thousands", "symbol")
 """The keys that say how numbers are written."""
 

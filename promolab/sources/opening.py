@@ -25,17 +25,6 @@ from promolab.sources.files import find_files, read_files
 from promolab.sources.files.finding import refuse_duckdb, zips_in
 from promolab.sources.mapping import Part, read_mapping
 
-__all__ = [
-    "BUILT_IN",
-    "FILES",
-    "load_shop",
-    "open_database",
-    "open_file",
-    "open_folder",
-    "simulated",
-    "stated_world",
-]
-
 
 def open_file(path: Path, settings: Settings | None = None, threads: int | None = None) -> Shop:
     """Open a DuckDB file that holds a shop's tables.

@@ -18,8 +18,6 @@ from promolab.contract import Settings
 from promolab.errors import DataError
 from promolab.sources.mapping import Value
 
-__all__ = ["Problem", "to_flag", "to_id", "to_number", "to_time"]
-
 _ZONE = r"(Z|[+-]\d{2}(:?\d{2})?)$"
 _ISO = (
     r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}"

@@ -10,17 +10,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-__all__ = [
-    "CURRENCIES",
-    "STATUS_DONE",
-    "column_rank",
-    "currency_in",
-    "key",
-    "kind_of_word",
-    "table_rank",
-    "words_of",
-]
-
 
 def words_of(text: str) -> frozenset[str]:
     """Return the words of a text."""

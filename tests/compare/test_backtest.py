@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from promolab.compare.backtest import Backtest, pair_features, response_ratios, run_backtest
+from promolab.compare.backtest import Backtest, response_ratios, run_backtest
+from promolab.compare.rolling import pair_features
 from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.wording import answer_to

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.outlook.launch import past_pairs
-from promolab.compare.backtest import pair_features
 from promolab.compare.choice import check_methods, choose_features, choose_method, listed
+from promolab.compare.rolling import pair_features
 from promolab.compare.segment_quality import quality_by_segment
 from promolab.errors import InputError
 from promolab.segmentation import rfm_names

@@ -19,10 +19,10 @@ import pytest
 import promolab
 from promolab.contract import Settings, Shop
 from promolab.engines import connection as warehouse
+from promolab.engines import is_url
 from promolab.engines.connection import (
     connect_url,
     engine_errors,
-    is_url,
     list_their_tables,
     read_their_table,
     sentence,

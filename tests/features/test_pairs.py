@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from promolab.compare.backtest import pair_features
+from promolab.compare.rolling import pair_features
 from promolab.errors import DataError, InputError
 from promolab.features import build_candidates, build_features, build_pairs
 from promolab.features.pairs import LABELS

@@ -133,8 +133,8 @@ def several(n: int = 1_500) -> pd.DataFrame:
 
 
 def test_an_outcome_is_no_feature_of_another(tmp_path: Path) -> None:
-    from promolab.compare.backtest import pair_features
     from promolab.compare.leaderboard import compare_models
+    from promolab.compare.rolling import pair_features
 
     frame = load_labelled(several(), id="member", label=["click", "purchase"], time="sent")
     assert pair_features(frame, "click") == ["city", "orders", "postcode"]

@@ -17,7 +17,6 @@ from promolab.wording import answer_to, percent, plural
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["PEERS", "BoughtAnyway", "buying_chances", "share_bought_anyway"]
 
 PEERS = 6
 """As how many gaps of one's own the others count, who had been away as long."""

@@ -35,16 +35,6 @@ if TYPE_CHECKING:
     from promolab.compare import Backtest
     from promolab.contract import Shop
 
-__all__ = [
-    "RECOMPUTED",
-    "OutlookCoverage",
-    "TrackRecord",
-    "earlier_forecasts",
-    "past_forecasts",
-    "roll_outlook",
-    "track_record",
-]
-
 
 _LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 _COLUMNS: Mapping[str, str] = {

@@ -23,16 +23,6 @@ from promolab.wording import answer_to, count, number, plural
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = [
-    "Costs",
-    "DiscountPerRedeemer",
-    "break_even",
-    "costs_of",
-    "discount_per_redeemer",
-    "past_discounts",
-    "product_of",
-]
-
 
 _MARGIN_DAYS = 84  # sales that weigh the products' own margins
 

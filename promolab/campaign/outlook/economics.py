@@ -38,8 +38,6 @@ from promolab.wording import Answer, answer_to, count, is_one, plural
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["LaunchEconomics", "PromotionEconomics", "launched", "weigh_launch"]
-
 
 MOST_NAMED = 3  # promotions; of more, the first sentence gives the number
 _TAKEN_OFF = {

@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from promolab.compare import Backtest
     from promolab.metrics import PastRatios
 
-__all__ = [
-    "PREDICTION_LEVEL",
-    "TOO_FEW",
-    "ListOutlook",
-    "expected_of",
-    "expected_words",
-    "kinds_of",
-    "list_outlook",
-    "type_of",
-]
-
 
 PREDICTION_LEVEL = 0.90
 """How often what is still to come should fall into its interval; of what was measured, 95 %."""

@@ -14,7 +14,6 @@ from promolab.campaign.outlook.coverage import OutlookCoverage, roll_outlook
 from promolab.campaign.outlook.expected import (
     PREDICTION_LEVEL,
     ListOutlook,
-    expected_words,
     kinds_of,
     list_outlook,
     type_of,
@@ -32,15 +31,6 @@ from promolab.wording import Answer, answer_to, number, percent, plural
 if TYPE_CHECKING:
     from promolab.explain import Explanation
 
-__all__ = [
-    "DEFAULT_L2",
-    "Launch",
-    "ListOutlook",
-    "expected_words",
-    "launch_week",
-    "list_outlook",
-    "past_pairs",
-]
 
 DEFAULT_L2 = 100.0
 """Penalty with all features: the middle of the range (30–300) over which nothing changes much."""

@@ -14,8 +14,6 @@ from promolab.results import Result
 from promolab.segmentation import SegmentIndex, segment_index
 from promolab.wording import answer_to, number, percent
 
-__all__ = ["LikeliestList", "untested_words"]
-
 _BEFORE = {"inside": "yes", "new_customer": "never", "new_promotion": "not for this kind"}
 _TOP = 10
 

@@ -17,8 +17,6 @@ from promolab.display import Html, table
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, decimals_for, is_one, money, percent, plural
 
-__all__ = ["PromotionEconomics", "amount_words"]
-
 LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 YEAR = 52  # weeks of holdouts, read together; what takes more is no help in time
 

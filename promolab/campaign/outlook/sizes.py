@@ -28,7 +28,6 @@ from promolab.wording import answer_to, count, percent, plural
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["ListSteps", "list_steps"]
 
 _FIGURES, _ENDS = ("redemptions", "cost", "break_even"), ("", "_low", "_high")
 

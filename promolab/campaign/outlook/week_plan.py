@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.folder import RunFolder
 
-__all__ = ["WeekPlan", "weigh_plan"]
 
 SEND = "send"
 """Folder of the files for the sending tool, inside the week's."""

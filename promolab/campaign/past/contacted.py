@@ -31,7 +31,6 @@ from promolab.wording import count, plural
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["CONTACTED", "contacted_experiment", "known_at", "promotions_over"]
 
 CONTACTED = "contacted"
 FEWEST = 100

@@ -15,16 +15,6 @@ from promolab.wording import count, plural
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = [
-    "ASSIGNED",
-    "FEWEST_UNITS",
-    "broken_ratio",
-    "doubtful_ratio",
-    "groups_of",
-    "obstacle",
-    "read_decisions",
-    "sample_ratio",
-]
 
 ASSIGNED = "assigned"
 FEWEST_UNITS = (

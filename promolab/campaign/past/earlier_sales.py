@@ -17,7 +17,6 @@ from promolab.campaign.past.outcomes import sales_between
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["SalesSpread", "earlier_span", "sales_spread", "visible_effect"]
 
 SHORTEST = timedelta(days=56)  # a week of sales says little of the next, eight weeks much
 _WINDOWS = 3  # past windows of the promotion's length whose sales tell how customers differ

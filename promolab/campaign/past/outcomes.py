@@ -20,15 +20,6 @@ from promolab.wording import answer_to, capital, plural
 if TYPE_CHECKING:
     from promolab.contract import Attribution, Shop
 
-__all__ = [
-    "PastAnswers",
-    "overlap_words",
-    "past_answers",
-    "response_spans",
-    "settles_at",
-    "shared_sales",
-]
-
 
 # Where products are not given, features leave out variety and price level, which take most of the
 # time and say little about spend beyond recency, frequency, amounts and coupons.

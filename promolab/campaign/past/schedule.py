@@ -25,16 +25,6 @@ from promolab.errors import InputError, nearest
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = [
-    "EMPTY",
-    "days_of",
-    "list_of",
-    "local_day",
-    "moment_of",
-    "promotion_name",
-    "shifted",
-    "timeline",
-]
 
 _KINDS = {
     "coupon": "Coupons",

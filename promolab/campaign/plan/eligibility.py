@@ -20,16 +20,6 @@ from promolab.wording import count, plural
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = [
-    "UNKNOWN",
-    "Eligibility",
-    "chances_of",
-    "channels_of",
-    "list_sizes",
-    "offers_of",
-    "share_of",
-]
-
 
 UNKNOWN = "unknown"
 """What stands for the channel of a promotion that states none, in a shop that states none."""

@@ -26,7 +26,6 @@ from promolab.contract import NONE, ContactRules, read_operations
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["plan_week"]
 
 _SEND = "send"
 _HELD = "hold out"

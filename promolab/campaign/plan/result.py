@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.folder import RunFolder
 
-__all__ = ["LEFT", "STEP", "STEPS", "Plan", "allot", "count_steps", "step_of"]
-
 
 STEPS: Mapping[str, str] = MappingProxyType(
     {

@@ -17,21 +17,6 @@ from promolab.campaign.past.schedule import shifted
 if TYPE_CHECKING:
     from promolab.contract import ContactLimit, ContactRules, Shop
 
-__all__ = [
-    "clusters",
-    "consent",
-    "contacts_before",
-    "contacts_within",
-    "in_touch_for",
-    "never_contacted",
-    "no_right",
-    "quarantined_customers",
-    "quiet_after_complaint",
-    "same_channel",
-    "unsubscribed",
-    "usual_contacts",
-]
-
 
 def same_channel(channel: str) -> str:
     """Return a channel as it is compared: ``E-Mail `` and ``e-mail`` are one."""

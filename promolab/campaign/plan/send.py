@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from promolab.campaign.plan.result import Plan
     from promolab.contract import Settings
 
-__all__ = ["CONTROL", "HOLDOUT", "file_names", "neutralised", "restored", "write_send"]
-
 
 LONGEST = 180  # bytes, well below the 255 of common file systems
 

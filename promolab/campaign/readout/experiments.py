@@ -29,17 +29,6 @@ if TYPE_CHECKING:
     from promolab.effects import UpliftModel
     from promolab.weeks import Week
 
-__all__ = [
-    "DECISIONS",
-    "FILE",
-    "OBSERVED",
-    "Choice",
-    "Comparable",
-    "check_no_columns",
-    "choose_experiment",
-    "comparable_promotion",
-    "similar_difference",
-]
 
 DECISIONS = "decisions"
 OBSERVED = "contacted"

@@ -15,9 +15,6 @@ from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile, welch_degrees
 from promolab.wording import count, money, more_or_less, number, percent, plural
 
-__all__ = ["HoldoutComparison", "PooledHoldouts", "compare_with_holdout", "pool_holdouts"]
-
-
 HELD = "holdout"
 
 

@@ -45,8 +45,6 @@ from promolab.wording import count
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["read_out"]
-
 
 @dataclass(frozen=True)
 class Counts:

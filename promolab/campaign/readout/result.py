@@ -22,7 +22,6 @@ from promolab.wording import Answer, answer_to, count, money, number, part_of, p
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["PromotionReadout", "Readout"]
 
 NOT_PROVEN = (
     "Extra sales that are not randomised compare those contacted with similar customers who were "

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
 
-__all__ = ["Running", "RunningPromotion", "follow_running"]
-
 
 INSIDE, ABOVE, BELOW = "inside its band", "above its band", "below its band"
 UNKNOWN, LITTLE = "no band yet", "too little known"

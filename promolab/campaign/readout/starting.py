@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.effects import UpliftModel
 
-__all__ = ["COLUMNS", "WeekEffects", "week_effects"]
 
 WEEK, PAST = "what starts this week", "past decisions, out of fold"
 COLUMNS = ("arm", "promotion_id", "customer_id", "decision", "effect", "ci_low", "ci_high", "basis")

@@ -12,8 +12,6 @@ from promolab.effects import Difference
 from promolab.results import Estimate, Result
 from promolab.wording import money, number, percent, plural
 
-__all__ = ["MOST_HARM", "RULE", "VERDICTS", "PaysFrom", "Verdict", "judge", "pays_from"]
-
 REPEAT, CHANGE, STOP, UNCLEAR = "repeat", "change", "stop", "cannot tell"
 VERDICTS = (REPEAT, CHANGE, STOP, UNCLEAR)
 

@@ -11,17 +11,6 @@ from promolab.effects.learners.makers import Maker, Predictor
 from promolab.effects.learners.rows import Design, Rows
 from promolab.metrics.uplift import aipw_scores
 
-__all__ = [
-    "Nuisance",
-    "cross_fit",
-    "crump_cutoff",
-    "estimate_propensity",
-    "fit_nuisance",
-    "kept_rows",
-    "on_treated",
-    "worth",
-]
-
 PENALTY = 1.0
 """Of the multinomial logistic regression of the arms."""
 

@@ -12,8 +12,6 @@ from promolab.effects.learners.makers import Lesson, Linear, Maker, Predictor
 from promolab.effects.learners.rows import Design, Rows
 from promolab.errors import MissingExtraError
 
-__all__ = ["KINDS", "Blend", "EffectModel", "ForestLearner", "Setting"]
-
 
 @dataclass(frozen=True)
 class Setting:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LinearFit", "least_squares", "ridge"]
-
 RANK = 1e-10
 """Share of the largest eigenvalue below which a direction counts as not seen."""
 PENALTIES = np.logspace(-6, 4, 41)

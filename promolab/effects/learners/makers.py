@@ -13,7 +13,6 @@ from promolab.errors import InputError, nearest
 if TYPE_CHECKING:
     from promolab.effects.learners.rows import Design
 
-__all__ = ["MAKERS", "Chance", "Constant", "Lesson", "Logistic", "Maker", "Predictor", "maker_of"]
 
 L2 = 10.0
 """Penalty of the logistic regression, on standardised columns."""

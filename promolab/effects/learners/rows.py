@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from promolab.contract import Experiment
 
-__all__ = ["Design", "Rows", "folds_of", "rows_of", "steady"]
-
 
 @dataclass(frozen=True)
 class Design:

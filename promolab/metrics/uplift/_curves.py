@@ -17,24 +17,6 @@ from promolab.stats import t_quantile
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "NO_ORDER",
-    "Cut",
-    "area_slopes",
-    "cut_at",
-    "estimate_of",
-    "gain_curve",
-    "influence",
-    "overall_estimate",
-    "overall_influence",
-    "qini_area",
-    "qini_covariance",
-    "ratio",
-    "spread_of",
-    "spreads_by_rows",
-    "spreads_by_runs",
-]
-
 
 POINTS = 100
 # A loop over cuts touches every customer at every cut.

@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "Arm",
-    "Effects",
-    "OfList",
-    "Ranking",
-    "UpliftMeasure",
-    "UpliftRows",
-    "check_uplift",
-    "effects_of",
-    "merged",
-    "ranking_of",
-]
-
 
 @dataclass(frozen=True)
 class UpliftRows:

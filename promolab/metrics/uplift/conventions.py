@@ -12,8 +12,6 @@ from promolab.metrics._cuts import list_order
 from promolab.metrics.uplift._inputs import UpliftRows
 from promolab.metrics.uplift.scores import checked_propensity
 
-__all__ = ["CONVENTIONS", "Convention"]
-
 
 @dataclass(frozen=True)
 class Convention:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["UpliftAt", "uplift_at"]
 
 MEASURES = ("top", "rest", "everyone", "difference", "gain")
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["EffectCalibration", "effect_calibration"]
-
 
 @dataclass(frozen=True)
 class EffectCalibration(OfList):

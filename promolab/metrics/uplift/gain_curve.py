@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["Qini", "QiniComparison", "compare_qini", "qini"]
-
 
 @dataclass(frozen=True)
 class QiniComparison(UpliftMeasure):

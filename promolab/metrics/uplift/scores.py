@@ -12,8 +12,6 @@ from promolab.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["aipw_scores"]
-
 
 def aipw_scores(
     y: ArrayLike,

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["CostCurve", "cost_curve"]
-
 
 @dataclass(frozen=True)
 class CostCurve(UpliftMeasure):

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["Rate", "rate"]
-
 
 @dataclass(frozen=True)
 class Rate(Result):

@@ -24,17 +24,6 @@ from promolab.model.inputs.reading import (
     no_variation,
 )
 
-__all__ = [
-    "ColumnCode",
-    "Encoder",
-    "UnseenLevels",
-    "by_pieces",
-    "each",
-    "unseen_expected",
-    "warn_if_unseen",
-]
-
-
 BY_CHANCE = 0.001
 SOME = 5
 

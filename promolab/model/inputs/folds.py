@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "Fold",
-    "Folds",
-    "TimeSplit",
-    "customer_folds",
-    "known_labels",
-    "moment_among",
-    "promotion_folds",
-    "split_in_time",
-    "time_folds",
-]
-
 
 KEYS = ("customer_id", "promotion_id", "starts_at", "ends_at", "label_complete")
 BLOCKS = 5  # of a table without promotions, where nothing is said

@@ -21,8 +21,6 @@ from promolab.model.inputs.reading import (
     no_variation,
 )
 
-__all__ = ["NativeColumn", "NativeEncoder"]
-
 MOST_LEVELS = 200  # scikit-learn's histogram trees tell at most 255 values of a column apart
 OTHERS = "(other)"  # all levels without a code of their own, in words
 LARGEST = 1e30  # scikit-learn's trees compute in 32 bits, which end at 3e38

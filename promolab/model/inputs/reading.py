@@ -16,8 +16,6 @@ from promolab.errors import InputError, nearest
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["along"]
-
 
 def along(X: Any, values: Any, what: str) -> Any:
     """Return what belongs to the rows of X in their order.

@@ -15,18 +15,6 @@ from promolab.errors import InputError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "KINDS",
-    "Learner",
-    "State",
-    "Training",
-    "fitted_learners",
-    "learner_class",
-    "log_odds",
-    "make_learner",
-    "require_numbers",
-]
-
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 """Plain values that JSON can hold, and arrays: what a fitted learner is saved as."""

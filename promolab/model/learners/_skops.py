@@ -12,8 +12,6 @@ import numpy as np
 
 from promolab.errors import InputError
 
-__all__ = ["OF_EFFECTS", "TRUSTED", "from_bytes", "node_tables_fit", "to_bytes"]
-
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
 TRUSTED = (
     "builtins.dict",

@@ -19,8 +19,6 @@ from promolab.model.learners.neural import check_training, settings_of, start_of
 from promolab.model.neural.networks import encoded, parts_of, product
 from promolab.model.neural.training import History
 
-__all__ = ["Factorization"]
-
 
 class Factorization(Learner):
     r"""A factorization machine (Rendle 2010, equation 1).

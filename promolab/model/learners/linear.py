@@ -22,7 +22,6 @@ from promolab.model.learners._base import (
 if TYPE_CHECKING:
     from promolab.model.solvers.newton import FitInfo
 
-__all__ = ["DEFAULT_L2", "Logistic"]
 
 DEFAULT_L2 = 30.0  # a weight of ±0.18 per standard deviation is usual; 10 to 300 differ little
 DEFAULT_POOLING = 100.0  # with promotions of some hundred rows, 100 to 1,000 differ little

@@ -24,7 +24,6 @@ from promolab.model.neural.training import History
 if TYPE_CHECKING:
     from promolab.model.neural.networks import FunnelLoss, MaskedLoss, Perceptron
 
-__all__ = ["Mlp", "Multitask", "total_log_odds"]
 
 USUAL_FUNNEL = ("click", "purchase")
 

@@ -21,7 +21,6 @@ from promolab.model.learners._skops import from_bytes, node_tables_fit, to_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Boosting", "Forest", "Tree"]
 
 # Values of a matrix from which on boosting runs on several threads. They wait for each other after
 # every split, at full speed: two on busy cores took ten times as long as one, on idle ones they can

@@ -11,7 +11,6 @@ import pandas as pd
 if TYPE_CHECKING:
     from promolab.model.learners import Training
 
-__all__ = ["HeldOut", "hold_out_latest"]
 
 SHARE = 0.15  # of the rows, at least …
 MOST = 0.5  # … and at most: a model should not learn from less than half

@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 
     from promolab.model.inputs.encoding import Encoder
 
-__all__ = [
-    "FactorNetwork",
-    "FunnelLoss",
-    "MaskedLoss",
-    "Perceptron",
-    "encoded",
-    "forward",
-    "in_blocks",
-    "layers",
-    "parts_of",
-    "product",
-]
-
 
 ROWS = 65_536  # rows encoded at once: bounds the working memory
 BLOCK = 1024  # rows in one matrix product

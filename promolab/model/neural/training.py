@@ -16,19 +16,6 @@ from promolab.errors import InputError, MissingExtraError
 from promolab.model.neural.held_out import HeldOut
 from promolab.model.solvers.newton import one_thread
 
-__all__ = [
-    "Adam",
-    "History",
-    "Schedule",
-    "SparseAdagrad",
-    "device_of",
-    "epochs_of",
-    "event_files",
-    "generator_on",
-    "track_folder",
-    "train",
-]
-
 
 class Adam:
     """AdamW (Loshchilov & Hutter 2019); weights decay, biases (one dimension) do not.

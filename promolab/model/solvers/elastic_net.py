@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from promolab.model.solvers.newton import Point, Stepper
 
-__all__ = ["fit_elastic_net", "largest_l1"]
 
 TOLERANCE = 1e-13
 LIFT = 1e-12  # of a column's curvature: what makes a model of near-twins definite

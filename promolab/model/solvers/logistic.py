@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike
 
-__all__ = ["FitInfo", "Problem", "fit_logistic", "sandwich", "start"]
-
 
 SUBSAMPLE = 50_000  # rows that are enough to start close to the optimum
 ROWS_PER_COLUMN = 20  # fewer say too little

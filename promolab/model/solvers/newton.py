@@ -18,20 +18,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "Data",
-    "FitInfo",
-    "Objective",
-    "Point",
-    "Step",
-    "as_array",
-    "checked",
-    "minimise",
-    "one_thread",
-    "solve",
-    "solver",
-]
-
 
 Piece = TypeVar("Piece")
 Found = TypeVar("Found")

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike
 
-__all__ = ["PooledFit", "fit_pooled", "pooled_covariance"]
 
 TOLERANCE = 1e-13
 

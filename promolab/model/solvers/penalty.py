@@ -16,7 +16,6 @@ from promolab.stats import dealt
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["L2_GRID", "POOLING_GRID", "choose_l2", "choose_pooling"]
 
 L2_GRID = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 POOLING_GRID = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 1e6)  # the last: one model for all

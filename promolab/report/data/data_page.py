@@ -26,8 +26,6 @@ from promolab.report.data.table_holdings import TableHolding, holdings
 from promolab.report.running.render import TEMPLATES, stylesheet
 from promolab.wording import capital, count, plural
 
-__all__ = ["data_page", "writable_page", "write_data_page"]
-
 _MOST_COLUMNS = 8  # more cannot be read side by side
 _MOST_LETTERS = 44
 _HIDDEN = "…"

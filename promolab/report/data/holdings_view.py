@@ -15,14 +15,6 @@ from promolab.errors import InputError
 from promolab.report.data.table_holdings import ColumnHolding, TableHolding
 from promolab.wording import count, percent, plural
 
-__all__ = [
-    "day_text",
-    "local_text",
-    "share_bar",
-    "small_bars",
-    "view",
-]
-
 
 def small_bars(
     counts: Sequence[int], says: str, *, width: int = 150, height: int = 30, css: str = ""

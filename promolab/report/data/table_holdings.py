@@ -29,8 +29,6 @@ from promolab.contract import (
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["ColumnHolding", "Gap", "TableHolding", "holdings"]
-
 
 BARS = 24
 _STEPS = 400  # classes per e-fold

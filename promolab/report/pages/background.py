@@ -9,8 +9,6 @@ from promolab.folder import RunFolder
 from promolab.segmentation import APART, SEGMENT_FORMATS, SegmentProfile
 from promolab.wording import Answer, count, percent, plural
 
-__all__ = ["data_block", "segments_block", "segments_finding"]
-
 
 def segments_finding(run: RunFolder, words: Answer) -> str:
     """Return which segment stands out, for a heading."""

@@ -21,8 +21,6 @@ from promolab.sales import WeeklySales
 from promolab.segmentation import segment_index
 from promolab.wording import Answer, answer_to, count, percent, plural
 
-__all__ = ["coming", "launching", "segments", "since_last_week", "what_was_left_out"]
-
 _MORE = (
     (("promotions", "exposures", "responses"), "who is likely to answer what starts, how many to "
      "expect, what it costs, and what became of past promotions"),

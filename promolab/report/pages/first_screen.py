@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from promolab.folder import RunFolder
     from promolab.sales import WeeklySales
 
-__all__ = ["FEWEST", "PROFILES_ONLY", "FirstScreen", "how_tested", "what_data_allow"]
 
 FEWEST = 10
 """Answers among past contacts below which a test says too little to be called one."""

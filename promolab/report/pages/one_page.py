@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from promolab.report.pages.first_screen import FirstScreen
 
-__all__ = ["one_page", "write_one_page"]
-
 
 def one_page(screen: FirstScreen) -> Figure:
     """Draw the week on one page: what to know first, the answer, the tiles, and two figures.

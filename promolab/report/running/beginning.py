@@ -15,8 +15,6 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["begin_run"]
-
 
 def begin_run(
     folder: str | Path, *, source: str | Path, week: str | Week, shop: Shop, lead_days: int = 0

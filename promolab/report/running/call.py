@@ -21,8 +21,6 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-__all__ = ["Call", "InputFiles", "Request", "checked_call", "located", "written"]
-
 
 _State = tuple[int, int, int]
 

@@ -39,7 +39,6 @@ from promolab.report.running.warm import WarmProcess
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["CELL_TIMEOUT", "Kernels", "execute", "kernels"]
 
 CELL_TIMEOUT = 1800  # seconds; a cell that takes longer hangs
 

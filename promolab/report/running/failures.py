@@ -12,16 +12,6 @@ from pathlib import Path
 
 from promolab.errors import PromolabError, StepError
 
-__all__ = [
-    "UNCHANGED",
-    "disk_is_full",
-    "full_disk_error",
-    "full_disk_said",
-    "lost_connection_error",
-    "says_full",
-    "says_lost",
-]
-
 UNCHANGED = "the reports that were there are as they were"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -12,8 +12,6 @@ from promolab.folder import ReportsFolder, RunFolder, write_whole
 from promolab.report.running.render import TEMPLATES, stylesheet
 from promolab.wording import percent
 
-__all__ = ["write_index"]
-
 _MOST_LABELS = 6  # and week and status: eight columns
 
 

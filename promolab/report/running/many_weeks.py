@@ -19,8 +19,6 @@ from promolab.report.running.run import CELL_TIMEOUT, make_week, present, reques
 from promolab.report.running.shown import hidden_errors
 from promolab.weeks import Week
 
-__all__ = ["Backfilled", "backfill"]
-
 
 @dataclass(frozen=True)
 class Backfilled:

@@ -24,23 +24,6 @@ from promolab.errors import InputError, nearest
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = [
-    "EVERYTHING",
-    "Needs",
-    "Step",
-    "available_memory",
-    "check_parameters",
-    "check_plan_parameters",
-    "check_uplift_parameters",
-    "find_notebooks",
-    "has_room",
-    "read_needs",
-    "read_steps",
-    "run_steps",
-    "usual_workers",
-    "waits_for",
-]
-
 
 _HEAD = re.compile(r"^\|\s*reads\s*\|\s*writes\s*\|\s*$", re.MULTILINE)
 _SECTION = re.compile(r"`([^`]+)` in `metrics\.json`")

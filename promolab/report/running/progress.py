@@ -13,9 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-__all__ = ["TIME_LIMIT", "Progress", "notify", "say"]
-
-
 TIME_LIMIT = 60.0
 """Seconds that a command may take."""
 

@@ -18,7 +18,6 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.report.running.call import Request
 
-__all__ = ["PAGES", "draw_again"]
 
 _PLAN = "tables/planned.parquet"
 

@@ -18,7 +18,6 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["TEMPLATES", "render_page", "stylesheet"]
 
 _REASON = re.compile(r'<p class="absent">(.*?)</p>', re.DOTALL)
 _ABSENT = re.compile(r'(?:\s*<p class="absent">(?:(?!</p>).)*</p>\s*)+', re.DOTALL)

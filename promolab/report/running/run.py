@@ -36,8 +36,6 @@ from promolab.report.running.redraw import draw_again
 from promolab.report.running.shown import hidden_errors
 from promolab.weeks import Week
 
-__all__ = ["Made", "make_week", "present", "request_of", "run_report"]
-
 
 @dataclass(frozen=True)
 class Made:

@@ -18,16 +18,6 @@ from urllib.parse import quote, quote_plus
 from promolab.engines import is_url, shown
 from promolab.errors import PromolabError, StepError
 
-__all__ = [
-    "hidden_errors",
-    "hidden_in",
-    "replace_everywhere",
-    "replaced",
-    "shown_source",
-    "telling",
-    "told_again",
-]
-
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*\$\{([A-Za-z_]\w*)\}[^/@]*@")
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)

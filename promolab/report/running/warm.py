@@ -19,8 +19,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["ForkedProcess", "WarmProcess", "serve"]
-
 LIBRARIES = (
     "ibis.backends.duckdb",
     "ibis.backends.sql.compilers.duckdb",

@@ -14,8 +14,6 @@ from promolab.segmentation.groups.measures import middle, rand_indices, silhouet
 from promolab.segmentation.groups.method import Grouped, Method, Task
 from promolab.wording import percent, plural
 
-__all__ = ["Dbscan", "Hdbscan"]
-
 EPS_TIMES = (0.7, 0.85, 1.0, 1.15, 1.3)
 """The eps that are shown beside the one chosen, as its multiples."""
 FLOORS = (0.01, 0.02, 0.05, 0.1)

@@ -15,9 +15,6 @@ from promolab.segmentation.groups.number import Chosen, NumberOfSegments, choose
 from promolab.stats import normal_quantile
 from promolab.wording import plural
 
-__all__ = ["ByNumber", "Gaussian", "KMeans", "MiniBatch", "Rfm"]
-
-
 BATCH = 4_096
 
 

@@ -16,17 +16,6 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "DensitySettings",
-    "DistanceCurve",
-    "dbscan",
-    "distance_knee",
-    "hdbscan",
-    "joined",
-    "nearest_distances",
-    "sampled_note",
-]
-
 
 def distance_knee(matrix: np.ndarray, min_samples: int) -> tuple[np.ndarray, float]:
     """Return the sorted distances to the ``min_samples``-th neighbour, and their knee.

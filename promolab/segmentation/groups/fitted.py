@@ -16,8 +16,6 @@ from promolab.segmentation.groups.preparation import DEFAULT_COLUMNS, Scaling
 from promolab.stats import share_interval
 from promolab.wording import percent, plural
 
-__all__ = ["REACH", "FittedSegments", "Placement", "SegmentDrift", "group_means", "nearest_centre"]
-
 REACH = 0.99
 """Customers within a segment's reach when it was made; whoever lies further out is *far*."""
 FAR_LIMIT = 0.03

@@ -14,22 +14,6 @@ from promolab.stats import normal_quantile, share_interval, t_quantile
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = [
-    "MIN_SHARE",
-    "MIN_STABILITY",
-    "bootstrap_counts",
-    "difference_interval",
-    "grouped_mean",
-    "grouped_ratio",
-    "mean_interval",
-    "middle",
-    "one_thread",
-    "rand_indices",
-    "sample_rows",
-    "silhouette",
-    "silhouettes",
-]
-
 
 def grouped_ratio(
     numerator: np.ndarray, denominator: np.ndarray, customers: np.ndarray, level: float = 0.95

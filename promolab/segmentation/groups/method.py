@@ -21,8 +21,6 @@ from promolab.segmentation.groups.measures import (
 )
 from promolab.segmentation.groups.number import REFERENCES, NumberOfSegments
 
-__all__ = ["Evidence", "Grouped", "Method", "Request", "Task"]
-
 Evidence = NumberOfSegments | DensitySettings | DistanceCurve
 """What the choice of a setting rests on."""
 

@@ -24,20 +24,6 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "GAP_ROWS",
-    "REFERENCES",
-    "Chosen",
-    "Fit",
-    "NumberOfSegments",
-    "Stability",
-    "choose",
-    "first_within_one_error",
-    "gap_statistic",
-    "mark_chosen",
-    "refits_in_words",
-]
-
 
 REFERENCES = 10
 GAP_ROWS = 5_000

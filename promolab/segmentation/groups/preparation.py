@@ -11,20 +11,6 @@ import pandas as pd
 from promolab.errors import InputError, nearest
 from promolab.profiles import numeric
 
-__all__ = [
-    "ALL",
-    "APART",
-    "DEFAULT_COLUMNS",
-    "NOISE",
-    "NO_HISTORY",
-    "NO_PURCHASES",
-    "Prepared",
-    "Scaling",
-    "has_history",
-    "prepare",
-    "standardise",
-]
-
 DEFAULT_COLUMNS: tuple[str, ...] = (
     "recency_days",
     "orders_84d",

@@ -20,18 +20,6 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "RFM_COLUMNS",
-    "RFM_GRID",
-    "RFM_ORDER",
-    "RfmGrid",
-    "in_a_sentence",
-    "quintile_scores",
-    "rfm_grid",
-    "rfm_names",
-    "rfm_scores",
-    "rfm_segments",
-]
 
 RFM_COLUMNS = ("recency_days", "orders", "amount")
 

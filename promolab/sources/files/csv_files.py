@@ -22,17 +22,6 @@ from promolab.errors import DataError
 from promolab.sources.files.encodings import check_stated, known_encoding, recognise, utf8_chunks
 from promolab.sources.files.finding import LOOKED_AT, check_titles, title_rows
 
-__all__ = [
-    "Csv",
-    "QuoteWatch",
-    "check_names",
-    "csv_to_parquet",
-    "find_fault",
-    "lines_of",
-    "new_file",
-    "open_csv",
-]
-
 
 class QuoteWatch:
     """Sees, without parsing, whether quotes stand only where they may.

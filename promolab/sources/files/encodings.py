@@ -18,8 +18,6 @@ from typing import NoReturn
 
 from promolab.errors import DataError
 
-__all__ = ["check_stated", "known_encoding", "raw_chunks", "recognise", "utf8_chunks"]
-
 CHUNK = 1 << 20
 LONGEST_LINE = 16 * CHUNK
 

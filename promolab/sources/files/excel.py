@@ -16,8 +16,6 @@ from promolab.errors import DataError, MissingExtraError, nearest
 from promolab.sources.files.csv_files import check_names, new_file
 from promolab.sources.files.finding import LOOKED_AT, check_titles, title_rows
 
-__all__ = ["excel_to_parquet"]
-
 ROWS_AT_A_TIME = 20_000
 ERRORS = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"}
 ERROR_CELL = re.compile(rb'<c\b(?=[^>]*\bt="e")[^>]*\br="([A-Z]+[0-9]+)"')

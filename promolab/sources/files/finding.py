@@ -11,21 +11,6 @@ from pathlib import Path, PurePath
 
 from promolab.errors import DataError, nearest
 
-__all__ = [
-    "LOOKED_AT",
-    "OneFile",
-    "check_titles",
-    "find_files",
-    "kind_of",
-    "listed_files",
-    "missing_said",
-    "one_spelling",
-    "refuse_duckdb",
-    "title_rows",
-    "zips_in",
-]
-
-
 _SHOWN = 3
 
 

@@ -11,9 +11,7 @@ from typing import Any, NoReturn
 from promolab.errors import DataError
 from promolab.sources.files.csv_files import check_names, csv_to_parquet, open_csv
 from promolab.sources.files.excel import excel_to_parquet
-from promolab.sources.files.finding import OneFile, find_files, kind_of, missing_said, one_spelling
-
-__all__ = ["Raw", "check_schemas", "find_files", "read_files"]
+from promolab.sources.files.finding import OneFile, kind_of, missing_said, one_spelling
 
 
 def check_schemas(paths: Sequence[Path]) -> list[tuple[str, ...]]:

@@ -33,9 +33,11 @@ def test_the_week_the_status_and_the_path_come_last_and_no_shell_reads_them(tmp_
 
 
 def test_a_command_that_fails_only_warns(tmp_path):
-    assert "cannot be run (No such file" in notify(("/nowhere/x",), "W", "good", tmp_path)
+    said = notify(("/nowhere/x",), "W", "good", tmp_path)
+    assert said is not None and "cannot be run (No such file" in said
     failing = (sys.executable, "-c", "import sys; print('out'); sys.exit('no mail today')")
-    assert notify(failing, "W", "good", tmp_path).endswith("ended with 1: no mail today")
+    said = notify(failing, "W", "good", tmp_path)
+    assert said is not None and said.endswith("ended with 1: no mail today")
 
 
 def test_a_command_that_hangs_is_ended_with_what_it_started(tmp_path):
@@ -43,7 +45,7 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(tmp_path):
     sleep = "[sys.executable, '-c', 'import time; time.sleep(60)']"
     code = f"import subprocess, sys; subprocess.run({sleep})"
     said = notify((sys.executable, "-c", code), "W", "good", tmp_path, limit=0.5)
-    assert "took more than 0.5 seconds and was ended" in said
+    assert said is not None and "took more than 0.5 seconds and was ended" in said
     assert time.monotonic() - begun < 20
 
 
