@@ -90,10 +90,12 @@ def test_one_row_does_not_take_all_degrees_of_freedom():
 
 
 def test_without_variance_a_share_counts_as_many_trials_as_there_are_units():
-    share = np.array([0.0, 0.3, 1.0, 0.5])
-    low, high = share_interval(share, [0.0, 0.0, 0.0, 0.25 / 8], [10, 10, 10, 99], 0.95)
+    share = np.array([0.0, 0.3, 1.0, 1.0, 0.5])
+    variance = [0.0, 0.0, 0.0, 0.01, 0.25 / 8]
+    low, high = share_interval(share, variance, [10, 10, 10, 10, 99], 0.95)
     # z² = 3.8415: none of 10 has the upper end z²/(10 + z²); a variance of p(1 − p)/8 is 8 trials.
-    expected = proportion_confint([0, 3, 10, 4], [10, 10, 10, 8], method="wilson")
+    # Of all 10 the share is as flat, whatever variance it is said to have.
+    expected = proportion_confint([0, 3, 10, 10, 4], [10, 10, 10, 10, 8], method="wilson")
     assert high[0] == pytest.approx(3.8415 / 13.8415, abs=1e-5) and low[0] == 0 and high[2] == 1
     np.testing.assert_allclose([low, high], expected, atol=1e-12)
 

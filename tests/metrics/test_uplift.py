@@ -423,6 +423,43 @@ def test_few_customers_make_wide_intervals():
     assert end.ci_high - end.value == pytest.approx(t.ppf(0.975, 4) * np.sqrt(sums @ sums * 5 / 4))
 
 
+FOUR = {"y": None, "treated": None, "score": [4, 3, 2, 1], "gamma": [12.0, 9.0, 8.0, 7.0]}
+"""Qini is 1/2 and the average 9: gains 3, 5.25, 7.25 and 9 after each of the four."""
+
+
+@pytest.mark.parametrize("way", ["rows", "runs", "customers"])
+def test_what_qini_and_the_average_share_is_the_covariance_of_a_sample(way, monkeypatch):
+    if way == "runs":
+        monkeypatch.setattr(gain_curve, "MANY_ROWS", 3)
+        monkeypatch.setattr(gain_curve, "FINE", 1)
+    found = qini(**FOUR, cluster=np.arange(4) if way == "customers" else None, level=0.8)
+    # A row adds γ·(1/2 − its mid share) + the gain there − 5.5 to Qini, γ − 9 to the average.
+    area, average = np.array([0.5, -0.25, -0.25, 0.0]), np.array([3.0, 0.0, -1.0, -2.0])
+    # Products are summed, times 4/3, over 4²: variances 1/32 and 7/6, covariance 7/48.
+    few = 3.0 if way == "runs" else min(spread_of(x / 4, None).degrees for x in (area, average))
+    z2 = t.ppf(0.9, few) ** 2
+    a, b, c = 81 - z2 * 7 / 6, 4.5 - z2 * 7 / 48, 1 / 4 - z2 / 32
+    ends = (b + np.array([-1, 1]) * np.sqrt(b * b - a * c)) / a
+    assert [found.relative.ci_low, found.relative.ci_high] == pytest.approx(ends.tolist())
+
+
+@pytest.mark.parametrize("way", ["rows", "customers"])
+def test_the_band_within_a_short_list_is_that_of_a_sample(way):
+    found = qini(**FOUR, cluster=np.arange(4) if way == "customers" else None)
+    # The upper half: its rows add γ less the slope of 9 around the cut, and the cut moves by half
+    # of 9 − 10.5: 2.25 and −0.75 thrice. Squares of 6.75, times 4/3, over 4²: 0.75².
+    half = found.at(0.5)
+    quantile = t.ppf(0.975, 1)  # two rows lie above the cut
+    assert half.value == 5.25
+    assert [half.ci_low, half.ci_high] == pytest.approx(
+        [5.25 - 0.75 * quantile, 5.25 + 0.75 * quantile]
+    )
+    # Less half of what the average has: 0.75, −0.75, −0.25 and 0.25.
+    above = found.curve.set_index("share").loc[0.5]
+    assert above["above"] == 0.75
+    assert above["above_high"] - 0.75 == pytest.approx(np.sqrt(1.25 * 4 / 3) / 4 * quantile)
+
+
 def test_an_arms_mean_is_weighted_by_one_over_its_chance():
     # Treated 10 and 2 with chances 0.8 and 0.2: (10/0.8 + 2/0.2) ÷ (1/0.8 + 1/0.2) = 3.6;
     # controls 4 and 1 with 0.5 and 0.2 of theirs: (4/0.5 + 1/0.2) ÷ (1/0.5 + 1/0.2) = 13/7.
