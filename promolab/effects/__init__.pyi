@@ -17,7 +17,7 @@ from .identification import figure as figure
 from .identification import p_words as p_words
 from .identification import spoken as spoken
 from .model import UpliftModel
-from .segments import group_rows as group_rows
+from .targeting import group_rows as group_rows
 from .teaching import true_types
 
 __all__ = ["UpliftModel", "adjusted_difference", "check_experiment", "compare_arms", "true_types"]

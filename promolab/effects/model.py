@@ -49,8 +49,7 @@ if TYPE_CHECKING:
 
     from promolab.effects.calibrated import Forward
     from promolab.effects.candidates import DrawnEffects
-    from promolab.effects.importance import EffectImportance
-    from promolab.effects.sensitivity import Sensitivity
+    from promolab.effects.sensitivity import EffectImportance, Sensitivity
     from promolab.effects.targeting import Targeting
 
 
@@ -590,7 +589,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         level : float
             Of the intervals.
         """
-        from promolab.effects.importance import importance_of
+        from promolab.effects.sensitivity import importance_of
 
         return importance_of(self, self._rows().setting, self._model, rows, level)
 
@@ -628,7 +627,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     @_of_effects
     def by_segment(self, level: float = 0.95) -> GroupEffects | Withheld:
         """Return what all arms together add in each segment, where the data have any."""
-        from promolab.effects.segments import segment_effects
+        from promolab.effects.targeting import segment_effects
 
         return segment_effects(self, level)
 

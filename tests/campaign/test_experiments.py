@@ -15,8 +15,7 @@ from promolab.campaign.readout.experiments import Choice, choose_experiment
 from promolab.campaign.readout.starting import COLUMNS, week_effects
 from promolab.effects.differences import not_identified
 from promolab.effects.identification import Refused
-from promolab.effects.segments import GROUP_COLUMNS, group_rows, segments_of
-from promolab.effects.targeting import pooled
+from promolab.effects.targeting import GROUP_COLUMNS, group_rows, pooled, segments_of
 from promolab.effects.teaching import true_types, types_of
 from promolab.errors import InputError
 from promolab.folder.artifacts import open_run
