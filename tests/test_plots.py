@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
+from matplotlib.text import Annotation
 
 from promolab import plots
 from promolab.plots._lines import legend_below, side_by_side
 from promolab.plots._maps import alluvial
+from tests.drawn import bars_of
 
 LONG = "Lapsed bargain hunters who bought $5 and $6 coupons"
 
@@ -25,7 +29,7 @@ def _close_figures():
     plt.close("all")
 
 
-def draw_each() -> dict[str, object]:
+def draw_each() -> dict[str, Any]:
     x, names = np.linspace(0, 1, 20), [LONG, "Champions", "At risk"]
     tiny = np.diag([900, *[1] * 9])  # the names of small groups need more room than their bars
     drawn = {
@@ -115,7 +119,9 @@ def test_curve_draws_its_band_in_its_colour():
 
 def test_intervals_of_bars_reach_where_they_should():
     ax = plots.bars(["a"], [2.0], low=[1.5], high=[3.0])
-    (segment,) = ax.collections[0].get_segments()
+    (lines,) = ax.collections
+    assert isinstance(lines, LineCollection)
+    (segment,) = lines.get_segments()
     assert segment[:, 0] == pytest.approx([1.5, 3.0])
 
 
@@ -168,16 +174,18 @@ def test_grey_streams_have_grey_names():
 
 def test_bubbles_have_areas_and_labels_that_keep_apart():
     ax = plots.bubbles([1, 1], [1, 1], [0, 50], ["a", "b"])
-    small, large = ax.collections[0].get_sizes()
+    (circles,) = ax.collections
+    assert isinstance(circles, PathCollection)
+    small, large = circles.get_sizes()
     assert large - small == pytest.approx(1100)
-    heights = [text.xy[1] for text in ax.texts]
+    heights = [text.xy[1] for text in ax.texts if isinstance(text, Annotation)]
     assert heights[0] != heights[1]
 
 
 def test_histogram_says_what_it_leaves_out():
     ax = plots.histogram([*range(1000), 10**9, np.nan, np.inf], high_quantile=0.99)
     assert ax.texts[0].get_text().endswith("of 1,001 lie outside the axis")
-    shown = sum(patch.get_height() for patch in ax.patches)
+    shown = sum(bar.get_height() for bar in bars_of(ax))
     assert shown == 1001 - int(ax.texts[0].get_text().split()[0])
     assert plots.histogram([np.nan]).texts[0].get_text() == "no values"
 

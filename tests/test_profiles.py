@@ -13,6 +13,7 @@ from promolab.profiles import (
     profile_card,
     two_unlike_customers,
 )
+from tests.drawn import bars_of
 
 matplotlib.use("Agg")
 
@@ -165,7 +166,7 @@ def test_card_agrees_with_the_profile(profiles: pd.DataFrame) -> None:
         .sum()
     )
     assert card.to_dict()["scores"]["loyalty"] == row["loyalty"]
-    widths = [patch.get_width() for patch in card.plot().patches]
+    widths = [bar.get_width() for bar in bars_of(card.plot())]
     assert sorted(widths) == pytest.approx(sorted(card.scores.values()))
 
 

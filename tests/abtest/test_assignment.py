@@ -16,6 +16,7 @@ from benchmarks.assignment import independent_names, shares_within_noise
 from promolab import assign
 from promolab.errors import InputError
 from tests.abtest.test_hashing import by_the_book
+from tests.drawn import bars_of
 
 SHARES = {"holdout": 0.1, "send": 0.9}
 
@@ -233,6 +234,6 @@ def test_an_assignment_reads_and_draws():
     assert "“spring” (seed 0) splits 1,200 customers" in text and "600 units" in text
     assert "holdout 120 (10.0 %, planned 10.0 %)" in text and "1 stratum" in text
     assert "splits 1,200" in found._repr_html_()
-    assert [bar.get_width() for bar in found.plot().patches] == [10.0, 90.0]
+    assert [bar.get_width() for bar in bars_of(found.plot())] == [10.0, 90.0]
     plt.close("all")
     assert "assign" in promolab.__all__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -11,10 +13,11 @@ from sklearn.metrics import log_loss as log_loss_of_sklearn
 from promolab.errors import InputError
 from promolab.metrics import brier, calibration, ece, log_loss
 from promolab.metrics.scoring import Gaps
+from tests.drawn import bars_of
 
 
 @pytest.fixture
-def rows(simulated) -> dict[str, np.ndarray]:
+def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return simulated(np.random.default_rng(22), 500)
 
 
@@ -201,7 +204,7 @@ def test_it_draws_what_it_says(rows):
     result = brier(rows["y"], rows["p"], rows["cluster"])
     ax = result.plot()
     assert "less than the base rate" in ax.get_title(loc="left").replace("\n", " ")
-    widths = [patch.get_width() for patch in ax.patches]
+    widths = [bar.get_width() for bar in bars_of(ax)]
     assert widths[-1] == pytest.approx(result.value) and widths[1] < 0
 
 
