@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
@@ -20,7 +23,7 @@ EVERY = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", "ca
 
 
 @pytest.fixture
-def rows(simulated) -> dict[str, np.ndarray]:
+def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return simulated(np.random.default_rng(23), 500)
 
 
@@ -86,7 +89,8 @@ def test_errors_are_those_of_a_plain_bootstrap(rows, models):
     pair = {"a": a, "b": b}
 
     def error(metric: str) -> float:
-        return compare(y, pair, metric, cluster=cluster, draws=1500).frame["std_error"].iloc[1]
+        found = compare(y, pair, metric, cluster=cluster, draws=1500)
+        return float(found.frame["std_error"].iloc[1])
 
     ap = resampled(
         rows,
@@ -221,7 +225,7 @@ def test_one_customer_has_no_interval() -> None:
         ({"seed": -1}, "seed = -1; expected a whole number from 0 on"),
     ],
 )
-def test_settings_that_are_none(change: dict, sentence: str) -> None:
+def test_settings_that_are_none(change: dict[str, Any], sentence: str) -> None:
     scores = {"a": [0.1, 0.9, 0.2, 0.8], "b": [0.5, 0.4, 0.3, 0.6]}
     with pytest.raises(InputError, match=sentence):
         compare([0, 1, 0, 1], scores, "brier", **change)

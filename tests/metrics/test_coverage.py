@@ -20,7 +20,7 @@ def measures(rows: dict[str, np.ndarray], clustered: bool) -> dict[str, tuple[fl
     top = lift(y, score, [0.2], cluster=cluster).at(0.2)
     each = lift(y, score, [0.4], group=group, cluster=cluster).at(0.4)
     ratio = calibration(y, rows["p"], 1, cluster).observed_expected
-    found = {
+    found: dict[str, tuple[float, ...]] = {
         "auc": (area.auc, area.ci_low, area.ci_high),
         "within": (within.auc, within.ci_low, within.ci_high),
         "difference": (better.difference, better.ci_low, better.ci_high),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ METRICS = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.2")
 
 
 @pytest.fixture
-def rows(simulated) -> dict[str, np.ndarray]:
+def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return simulated(np.random.default_rng(24), 300)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,7 +48,7 @@ def obuchowski(
 
 
 @pytest.fixture
-def sample(simulated) -> dict[str, np.ndarray]:
+def sample(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return simulated(np.random.default_rng(3), 120)
 
 
@@ -92,7 +94,7 @@ def test_difference_of_two_is_paired(sample):
     y, cluster = sample["y"], sample["cluster"]
     scores = [sample["score"], sample["other"]]
     aucs, covariance = obuchowski(y, scores, cluster)
-    result = compare_auc(y, *scores, cluster=cluster)
+    result = compare_auc(y, scores[0], scores[1], cluster=cluster)
     error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     assert (result.auc_a, result.auc_b) == (pytest.approx(aucs[0]), pytest.approx(aucs[1]))
     assert result.difference == pytest.approx(aucs[0] - aucs[1])

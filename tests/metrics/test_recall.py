@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve
@@ -12,7 +14,7 @@ from promolab.stats import wilson
 
 
 @pytest.fixture
-def rows(simulated) -> dict[str, np.ndarray]:
+def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return simulated(np.random.default_rng(21), 400)
 
 

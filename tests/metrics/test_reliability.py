@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -13,7 +15,7 @@ from promolab.stats import wilson
 
 
 @pytest.fixture
-def rows(simulated) -> dict[str, np.ndarray]:
+def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return simulated(np.random.default_rng(8), 500)
 
 

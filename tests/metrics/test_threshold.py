@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from promolab.metrics.threshold import cuts_of
 
 
 @pytest.fixture
-def rows(simulated) -> dict[str, np.ndarray]:
+def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return simulated(np.random.default_rng(25), 400)
 
 
@@ -45,7 +47,7 @@ def test_errors_are_those_of_resampled_customers(rows):
     def drawn(taken: np.ndarray) -> np.ndarray:
         sums = np.bincount(rows["cluster"], weights=values * taken)
         total = draws.sum(axis=1)
-        return draws.shape[1] * (draws @ sums) / total
+        return np.asarray(draws.shape[1] * (draws @ sums) / total)
 
     best, all_of_them = rows["p"] >= result.threshold, np.ones(len(values))
     for estimate, values_of in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -193,8 +194,9 @@ def test_rows_twice_with_their_customer_change_no_interval(scores):
     twice = np.repeat(np.arange(500), 2)
 
     def made(rows, cluster=None):
-        data = (None, None) if scores else (y[rows], treated[rows])
-        return qini(*data, score[rows], gamma=y[rows] if scores else None, cluster=cluster)
+        if scores:
+            return qini(None, None, score[rows], gamma=y[rows], cluster=cluster)
+        return qini(y[rows], treated[rows], score[rows], cluster=cluster)
 
     once, doubled = made(np.arange(500)), made(twice, twice)
     assert doubled.qini == pytest.approx(once.qini, rel=0.03)
@@ -269,12 +271,12 @@ def test_intervals_cover_the_truth():
             half = (x.ci_high - x.ci_low) / 2
             ends[name][k] = x.value, x.ci_low, x.ci_high, half / 1.9612
     for name, value in truth.items():
-        x = ends[name]
-        covered = ((x[:, 1] <= value) & (value <= x[:, 2])).mean()
+        mine = ends[name]
+        covered = ((mine[:, 1] <= value) & (value <= mine[:, 2])).mean()
         # Three standard errors of a share of so many draws.
         assert abs(covered - 0.95) < 3 * np.sqrt(0.95 * 0.05 / draws), (name, covered)
-        assert 0.9 < x[:, 3].mean() / x[:, 0].std(ddof=1) < 1.12, name  # 2 % of noise, thrice
-        assert abs(x[:, 0].mean() - value) < 4 * x[:, 0].std() / np.sqrt(draws), name
+        assert 0.9 < mine[:, 3].mean() / mine[:, 0].std(ddof=1) < 1.12, name  # 2 % of noise, thrice
+        assert abs(mine[:, 0].mean() - value) < 4 * mine[:, 0].std() / np.sqrt(draws), name
 
 
 def test_the_ratio_to_the_effect_has_no_bounds_where_the_effects_sign_is_unknown():
@@ -399,7 +401,7 @@ def test_the_ratio_to_the_effect_counts_what_moves_both(way, monkeypatch):
         z2 = 1.968**2
         a = effect**2 - z2 * covariance[1, 1]
         b, c = area * effect - z2 * between, area**2 - z2 * covariance[0, 0]
-        return (b + np.array([-1, 1]) * np.sqrt(b * b - a * c)) / a
+        return np.asarray((b + np.array([-1, 1]) * np.sqrt(b * b - a * c)) / a)
 
     ends = np.array([found.relative.ci_low, found.relative.ci_high])
     width = np.ptp(ends)
@@ -557,7 +559,7 @@ def test_other_wrong_calls_are_told_in_words():
 
 def test_results_say_and_draw_what_they_found():
     y, treated, score = experiment(20, 3000)
-    found = {
+    found: dict[str, Any] = {
         "finds those whom": qini(y, treated, score),
         "worse than a random": qini(y, treated, -score),
         "cannot be told": qini(y, treated, np.random.default_rng(0).random(3000)),

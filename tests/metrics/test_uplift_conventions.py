@@ -159,10 +159,12 @@ def test_their_standard_errors_are_those_of_the_jackknife(name, ties):
     y, treated, score = rows(8, n, ties)
     y = np.where(treated == 1, np.maximum(y, score > -0.5), y)  # a clear effect to divide by
     chance = 0.4 if name == "pylift" else None
+    theirs = CONVENTIONS[name]
+    assert theirs is not None
 
     def figure(keep):
         data = check_uplift(y[keep], treated[keep], None, None, None, 0.95)
-        return CONVENTIONS[name](data, score[keep], chance)
+        return theirs(data, score[keep], chance)
 
     full = figure(np.ones(n, dtype=bool))
     left_out = np.array([figure(keep).value for keep in ~np.eye(n, dtype=bool)])
