@@ -268,10 +268,10 @@ def test_one_promotion_that_cannot_be_learned_for_is_skipped_not_fatal(pairs: pd
     from promolab.errors import InputError
 
     class Choosy(ResponseModel):
-        def fit(self, X, y, **beside):  # type: ignore[no-untyped-def]
+        def fit(self, X, y, *more: Any, **beside: Any):
             if len(X) < most:
                 raise InputError("too few rows to my taste")
-            return super().fit(X, y, **beside)
+            return super().fit(X, y, *more, **beside)
 
     most = 0
     whole = run_backtest(pairs, model=Choosy)

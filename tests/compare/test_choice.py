@@ -53,7 +53,7 @@ def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
     assert kept["model"] == choice.kind and set(kept["methods"]["models"]) == {"logistic", "tree"}
     shown = choice.board.to_table().text
     for name in ("logistic", "tree"):
-        value = choice.board.to_frame().set_index("model").loc[name, "auc"]
+        value = float(choice.board.to_frame().set_index("model").loc[name, "auc"])
         assert f"{value:.2f} [" in shown
     assert "AUC less that of logistic" in shown
 

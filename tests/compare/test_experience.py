@@ -1,5 +1,7 @@
 """Support: which scores lie inside what the model was tested on."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ TRAIN = pd.DataFrame(
 )
 
 
-def rows(**columns: list) -> pd.DataFrame:
+def rows(**columns: list[Any]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 

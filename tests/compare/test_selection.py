@@ -10,7 +10,9 @@ from promolab.errors import InputError
 from promolab.model import solvers
 
 
-def noise_and(useful: int, n: int = 1200, p: int = 12, seed: int = 0) -> tuple[pd.DataFrame, ...]:
+def noise_and(
+    useful: int, n: int = 1200, p: int = 12, seed: int = 0
+) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
     """Customers of two rows each; the first features matter, the others do not."""
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(n, p)), columns=[f"f{j:02d}" for j in range(p)])

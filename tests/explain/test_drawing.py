@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from promolab import ResponseModel
-from promolab.explain.coefficients import weights_or_rules
+from promolab.explain.coefficients import Coefficients, weights_or_rules
 
 
 def names_in(ax) -> list[str]:
@@ -31,6 +31,8 @@ def test_only_the_largest_are_drawn():
     rng = np.random.default_rng(1)
     X = pd.DataFrame(rng.normal(size=(300, 5)), columns=list("abcde"))
     y = (rng.random(300) < 1 / (1 + np.exp(-2 * X["c"]))).astype(int)
-    ax = weights_or_rules(ResponseModel(l2=1.0).fit(X, y)).plot(most=2)
+    found = weights_or_rules(ResponseModel(l2=1.0).fit(X, y))
+    assert isinstance(found, Coefficients)
+    ax = found.plot(most=2)
     assert len(names_in(ax)) == 2
     assert ax.get_title(loc="left") == "C weighs most"

@@ -24,7 +24,7 @@ def data(n: int = 500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     )
     X.loc[::17, "orders"] = np.nan
     logit = X["amount"] * np.where(X["city"] == "a", 2, -1) + 0.3 * (X["orders"].fillna(4) - 4)
-    return X, (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
+    return X, (rng.uniform(size=n) < 1 / (1 + np.exp(-logit.to_numpy()))).astype(int)
 
 
 def by_hand(model: ResponseModel, row: pd.DataFrame, background: pd.DataFrame) -> pd.Series:

@@ -1,5 +1,7 @@
 """Importance finds what matters, says how surely, and never looks ahead."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,9 +65,9 @@ def test_models_are_named_made_or_given_and_told_when_a_promotion_was() -> None:
     told = []
 
     class Listening(ResponseModel):
-        def fit(self, X, y, **beside):  # type: ignore[no-untyped-def]
+        def fit(self, X, y, *more: Any, **beside: Any):
             told.append(beside["time"])
-            return super().fit(X, y, **beside)
+            return super().fit(X, y, *more, **beside)
 
     options = {"columns": pd.Index(["strong", "weak"]), "repeats": 1}
     tables = [
@@ -226,7 +228,7 @@ def test_the_cut_in_time_keeps_the_sides_apart() -> None:
         ({"columns": ["strng"]}, "strong"),
     ],
 )
-def test_what_cannot_be_is_said(options: dict, sentence: str) -> None:
+def test_what_cannot_be_is_said(options: dict[str, Any], sentence: str) -> None:
     pairs = pairs_of(300)
     model = ResponseModel().fit(pairs[FEATURES], pairs["redeemed"])
     with pytest.raises(InputError, match=sentence):

@@ -33,8 +33,9 @@ def simulated(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
 def frame(n: int = 1500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(n, 3)), columns=["a", "b", "c"])
-    y = (rng.uniform(size=n) < 1 / (1 + np.exp(1 - X["a"] - 0.5 * X["b"]))).astype(int)
-    return X, y.to_numpy(), rng.integers(0, 300, n), rng.integers(0, 12, n)
+    against = (1 - X["a"] - 0.5 * X["b"]).to_numpy()
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(against))).astype(int)
+    return X, y, rng.integers(0, 300, n), rng.integers(0, 12, n)
 
 
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
@@ -81,7 +82,7 @@ def test_platt_agrees_with_scikit_learn() -> None:
             self.inner = LogisticRegression(C=0.5).fit(part.X.to_numpy(), part.labels[:, 0])
 
         def logit(self, rows: pd.DataFrame) -> np.ndarray:
-            return self.inner.decision_function(rows.to_numpy())[:, None]
+            return np.asarray(self.inner.decision_function(rows.to_numpy()))[:, None]
 
     (found,) = cross_fitted_calibrators("platt", training, lambda part: [Fitted(part)])  # type: ignore[list-item]
     says = found.apply(LogisticRegression(C=0.5).fit(matrix, y).decision_function(matrix))

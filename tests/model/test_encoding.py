@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -129,7 +130,7 @@ def test_transform_learns_nothing() -> None:
 def test_unseen_levels_are_the_others_and_extra_columns_ignored() -> None:
     X = frame()
     encoder = Encoder.fit(X)
-    new = X.head(3).assign(city=["c", "nowhere", None], extra=1)
+    new = X.head(3).assign(city=["c", "nowhere", np.nan], extra=1)
     matrix = encoder.transform(new)
     np.testing.assert_array_equal(matrix[0], encoder.transform(X.head(1).assign(city="zz"))[0])
     other = encoder.names.index("city = (other)")
@@ -191,7 +192,7 @@ def test_constant_columns_are_dropped_and_missingness_kept() -> None:
         ({"x": [1.0, 1e300]}, "too large or too close"),
     ],
 )
-def test_columns_that_cannot_be_features(column: dict, message: str) -> None:
+def test_columns_that_cannot_be_features(column: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Encoder.fit(pd.DataFrame(column))
 

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
+from promolab.model.learners.factorization import Factorization
 from promolab.model.response import ResponseModel
 
 FIELDS = ("customer_id", "category")
+Fitted = tuple[ResponseModel, pd.DataFrame]
 
 
 def crosses(n: int, seed: int, customers: int = 60) -> tuple[pd.DataFrame, np.ndarray]:
@@ -25,7 +27,7 @@ def crosses(n: int, seed: int, customers: int = 60) -> tuple[pd.DataFrame, np.nd
 
 
 @pytest.fixture(scope="module")
-def fitted() -> tuple[ResponseModel, pd.DataFrame]:
+def fitted() -> Fitted:
     X, y = crosses(6000, 0)
     X.loc[::50, "category"] = None
     options = {"fields": FIELDS, "rank": 4, "l2_fields": 1.0, "batch": 128, "epochs": 10}
@@ -36,7 +38,7 @@ def log_loss(y: np.ndarray, p: np.ndarray) -> float:
     return float(-np.mean(np.log(np.where(y == 1, p, 1 - p))))
 
 
-def test_recovers_an_interaction_that_no_weighted_sum_has(fitted: tuple) -> None:
+def test_recovers_an_interaction_that_no_weighted_sum_has(fitted: Fitted) -> None:
     model, X = fitted
     fresh, truth = crosses(3000, 1)
     _, y = crosses(6000, 0)
@@ -48,9 +50,10 @@ def test_recovers_an_interaction_that_no_weighted_sum_has(fitted: tuple) -> None
     )
 
 
-def test_the_fast_formula_is_the_sum_over_pairs(fitted: tuple) -> None:
+def test_the_fast_formula_is_the_sum_over_pairs(fitted: Fitted) -> None:
     model, X = fitted
     learner = model.learners_[0]
+    assert isinstance(learner, Factorization)
     rows = X.iloc[:60]
     dense = learner.encoder.transform(rows)
     codes = learner._codes(rows)
@@ -68,13 +71,14 @@ def test_the_fast_formula_is_the_sum_over_pairs(fitted: tuple) -> None:
         assert learner.logit(rows.iloc[[i]])[0, 0] == pytest.approx(expected, abs=1e-12)
 
 
-def test_training_and_scoring_use_the_same_formula(fitted: tuple) -> None:
+def test_training_and_scoring_use_the_same_formula(fitted: Fitted) -> None:
     import torch
 
     from promolab.model.neural.networks import FactorNetwork
 
     model, X = fitted
     learner = model.learners_[0]
+    assert isinstance(learner, Factorization)
     arrays = learner.arrays
     counts, generator = torch.ones(len(arrays["table"]), dtype=torch.int64), torch.Generator()
     network = FactorNetwork(len(arrays["linear"]), counts, 4, 0.0, 1.0, 1.0, 10, generator)
@@ -86,9 +90,10 @@ def test_training_and_scoring_use_the_same_formula(fitted: tuple) -> None:
     np.testing.assert_allclose(found, learner.logit(X), atol=1e-5)
 
 
-def test_what_was_never_seen_counts_as_nothing(fitted: tuple) -> None:
+def test_what_was_never_seen_counts_as_nothing(fitted: Fitted) -> None:
     model, X = fitted
     learner = model.learners_[0]
+    assert isinstance(learner, Factorization)
     assert not learner.arrays["table"][0].any()
     rows = X.iloc[:3]
     unseen = model.logit(rows.assign(customer_id=10**9, category="new"))
@@ -101,7 +106,7 @@ def test_what_was_never_seen_counts_as_nothing(fitted: tuple) -> None:
     assert not np.array_equal(unseen, model.logit(rows))
 
 
-def test_saved_rows_alone_and_again(fitted: tuple, tmp_path: Path) -> None:
+def test_saved_rows_alone_and_again(fitted: Fitted, tmp_path: Path) -> None:
     model, X = fitted
     whole = model.probability(X)
     loaded = ResponseModel.load(model.save(tmp_path / "model"))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from promolab.errors import InputError
 from promolab.model import saved as files
 from promolab.model.learners import _skops
+from promolab.model.learners.trees import Boosting, Forest, Tree
 from promolab.model.response import ResponseModel
 
 TREES = {
@@ -38,11 +40,18 @@ def data(n: int = 600, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndar
     return X, y, rng.integers(0, n // 4, n)
 
 
-def header_of(path: Path) -> dict:
+def header_of(path: Path) -> dict[str, Any]:
     from safetensors import safe_open
 
     with safe_open(path, framework="np") as file:
-        return json.loads(file.metadata()["promolab"])
+        header: dict[str, Any] = json.loads(file.metadata()["promolab"])
+    return header
+
+
+def trees_of(model: ResponseModel) -> Any:
+    learner = model.learners_[0]
+    assert isinstance(learner, Tree | Forest | Boosting)
+    return learner.estimator
 
 
 def forge(path: Path, change: object) -> None:
@@ -154,7 +163,7 @@ def test_several_outcomes_and_classes_are_kept(tmp_path: Path) -> None:
     assert not hasattr(again, "feature_names_in_") and again.n_features_in_ == 1
 
 
-def swap_trees(arrays: dict, change: object) -> None:
+def swap_trees(arrays: dict[str, Any], change: object) -> None:
     """Replace the skops archive by one with another schema."""
     with zipfile.ZipFile(io.BytesIO(arrays["0.skops"].tobytes())) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
@@ -179,13 +188,17 @@ def test_a_forged_file_cannot_bring_code(tmp_path: Path) -> None:
         "__id__": 0,
         "content": {"module_path": "os", "function": "system"},
     }
-    command = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode"}
+    command: dict[str, Any] = {
+        "__class__": "str",
+        "__module__": "builtins",
+        "__loader__": "JsonNode",
+    }
     command |= {"content": json.dumps(f"touch {touched}"), "is_json": True, "__id__": 1}
-    reduced = {"__class__": "Popen", "__module__": "subprocess", "__loader__": "ObjectNode"}
-    reduced |= {"content": {**command}, "__id__": 2}
+    reduced: dict[str, Any] = {"__class__": "Popen", "__module__": "subprocess"}
+    reduced |= {"__loader__": "ObjectNode", "content": {**command}, "__id__": 2}
 
-    def within(node: dict) -> object:
-        def change(schema: dict) -> dict:
+    def within(node: dict[str, Any]) -> object:
+        def change(schema: dict[str, Any]) -> dict[str, Any]:
             schema["content"]["content"]["loss"] = node
             return schema
 
@@ -209,24 +222,24 @@ def test_forged_trees_that_are_trusted_but_wrong(tmp_path: Path) -> None:
     tree = ResponseModel("tree").fit(X, y)
     path = tree.save(tmp_path / "model")
     good = path.read_bytes()
-    forest = ResponseModel("forest", trees=2).fit(X, y).learners_[0]
+    forest = ResponseModel("forest", trees=2).fit(X, y)
 
-    def other_kind(_: dict, arrays: dict) -> None:
-        arrays["0.skops"] = _skops.to_bytes(forest.estimator)
+    def other_kind(_: dict[str, Any], arrays: dict[str, Any]) -> None:
+        arrays["0.skops"] = _skops.to_bytes(trees_of(forest))
 
-    def another_version(header: dict, _: dict) -> None:
+    def another_version(header: dict[str, Any], _: dict[str, Any]) -> None:
         header["state"]["learners"][0]["scikit-learn"] = "1.2.3"
 
-    def no_archive(_: dict, arrays: dict) -> None:
+    def no_archive(_: dict[str, Any], arrays: dict[str, Any]) -> None:
         arrays["0.skops"] = np.zeros(10, dtype=np.uint8)
 
-    def empty_archive(_: dict, arrays: dict) -> None:
+    def empty_archive(_: dict[str, Any], arrays: dict[str, Any]) -> None:
         swap_trees(arrays, lambda _: {"protocol": 2})
 
-    def too_few(_: dict, arrays: dict) -> None:
+    def too_few(_: dict[str, Any], arrays: dict[str, Any]) -> None:
         arrays["0.hits"] = arrays["0.hits"][:1]
 
-    def other_columns(header: dict, _: dict) -> None:
+    def other_columns(header: dict[str, Any], _: dict[str, Any]) -> None:
         header["state"]["learners"][0]["encoder"]["columns"].pop()
 
     for change, message in (
@@ -247,7 +260,7 @@ def test_forged_trees_that_are_trusted_but_wrong(tmp_path: Path) -> None:
 def test_trees_that_lead_nowhere_are_refused(kind: str, tmp_path: Path) -> None:
     X, y, _ = data()
     model = ResponseModel(kind, **TREES[kind]).fit(X, y)
-    estimator = model.learners_[0].estimator
+    estimator = trees_of(model)
     if kind == "boosting":
         nodes = estimator._predictors[-1][0].nodes
         children, features = nodes["left"], nodes["feature_idx"]
@@ -269,7 +282,7 @@ def test_what_is_trusted_is_no_more_than_the_kinds_need() -> None:
     X, y, _ = data()
     needed = set()
     for kind, options in TREES.items():
-        estimator = ResponseModel(kind, **options).fit(X, y).learners_[0].estimator
+        estimator = trees_of(ResponseModel(kind, **options).fit(X, y))
         archive = zipfile.ZipFile(io.BytesIO(_skops.to_bytes(estimator).tobytes()))
         needed |= _skops._named_in(json.loads(archive.read("schema.json")))
     trusted = set(_skops.TRUSTED)
@@ -283,7 +296,7 @@ def test_what_is_trusted_is_no_more_than_the_kinds_need() -> None:
 def spoil(name: str, how: str) -> object:
     """Return a change that takes a number of an array away, or makes it none."""
 
-    def change(header: dict, arrays: dict) -> None:
+    def change(header: dict[str, Any], arrays: dict[str, Any]) -> None:
         arrays[name] = arrays[name].copy()
         if how == "short":
             arrays[name] = np.ascontiguousarray(arrays[name][:-1])
@@ -303,7 +316,7 @@ def spoil(name: str, how: str) -> object:
     ],
 )
 def test_files_with_missing_or_short_numbers_are_refused(
-    kind: str, options: dict, names: list[str], how: str, tmp_path: Path
+    kind: str, options: dict[str, Any], names: list[str], how: str, tmp_path: Path
 ) -> None:
     X, y, _ = data(200)
     whole = ResponseModel(kind, **options).fit(X, y).save(tmp_path / "whole")
@@ -319,7 +332,7 @@ def test_a_file_whose_encoding_is_no_number_is_refused(tmp_path: Path) -> None:
     X, y, _ = data(200)
     path = ResponseModel().fit(X, y).save(tmp_path / "model")
 
-    def change(header: dict, arrays: dict) -> None:
+    def change(header: dict[str, Any], arrays: dict[str, Any]) -> None:
         header["state"]["learners"][0]["encoder"]["codes"][0]["mean"] = float("nan")
 
     forge(path, change)

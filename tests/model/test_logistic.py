@@ -1,5 +1,7 @@
 """The optimum, against scikit-learn."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -186,7 +188,7 @@ def test_read_only_arrays_are_left_alone() -> None:
         ({"sample_weight": [1, -1, 1]}, "none below 0"),
     ],
 )
-def test_bad_input(change: dict, message: str) -> None:
+def test_bad_input(change: dict[str, Any], message: str) -> None:
     call = {"X": [[1.0], [2.0], [3.0]], "y": [0, 1, 0], "l2": 1.0} | change
     with pytest.raises(InputError, match=message):
         fit_logistic(**call)

@@ -1,6 +1,7 @@
 """Networks behind the door: deterministic, consistent, stopped by the latest promotions."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,10 @@ import pytest
 from scipy.special import expit
 
 from promolab.errors import InputError, MissingExtraError
-from promolab.model.learners import Training
+from promolab.model.learners import Mlp, Training
+from promolab.model.learners.neural import Multitask
 from promolab.model.neural.held_out import hold_out_latest
+from promolab.model.neural.training import History
 from promolab.model.response import ResponseModel
 
 SMALL = {"hidden": (8, 4), "epochs": 4, "device": "cpu"}
@@ -23,7 +26,7 @@ def data(n: int = 1200, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, dict[s
     X.loc[rng.uniform(size=n) < 0.05, "c"] = np.nan
     logit = 2.5 * X["a"] * X["b"] + (X["city"] == "x") - 0.5
     y = (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
-    beside = {
+    beside: dict[str, np.ndarray] = {
         "cluster": rng.integers(0, n // 4, n),
         "group": rng.integers(0, 12, n),
     }
@@ -31,6 +34,18 @@ def data(n: int = 1200, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, dict[s
         "group"
     ] // 2 * np.timedelta64(7, "D")
     return X, y, beside
+
+
+def history_of(model: ResponseModel) -> History:
+    learner = model.learners_[0]
+    assert isinstance(learner, Mlp)
+    return learner.history
+
+
+def table_of(model: ResponseModel, X: pd.DataFrame) -> pd.DataFrame:
+    found = model.probability(X)
+    assert isinstance(found, pd.DataFrame)
+    return found
 
 
 def log_loss(y: np.ndarray, p: np.ndarray) -> float:
@@ -49,7 +64,7 @@ def test_a_network_learns_what_no_weighted_sum_can() -> None:
     linear = ResponseModel().fit(X, y)
     own, other = (log_loss(truth, m.probability(fresh)) for m in (model, linear))
     assert own < other - 0.1
-    history = model.learners_[0].history
+    history = history_of(model)
     assert history.held_out[history.kept - 1] == min(history.held_out)
     assert history.held_out[history.kept - 1] < history.held_out[0]
 
@@ -80,13 +95,13 @@ def test_a_score_depends_on_its_row_alone_and_survives_saving(kind: str, tmp_pat
     both = pd.DataFrame({"click": y, "purchase": np.where(X["a"] > 0, y, 0)})
     model = ResponseModel(kind, **SMALL).fit(X, both, **beside)
     whole = model.probability(X)
-    pieces = pd.concat([model.probability(X.iloc[i : i + 7]) for i in range(0, len(X), 7)])
+    pieces = pd.concat([table_of(model, X.iloc[i : i + 7]) for i in range(0, len(X), 7)])
     pd.testing.assert_frame_equal(whole, pieces, check_exact=True)
     shuffled = X.sample(frac=1, random_state=0)
     pd.testing.assert_frame_equal(model.probability(shuffled).loc[X.index], whole, check_exact=True)
     loaded = ResponseModel.load(model.save(tmp_path / "model"))
     pd.testing.assert_frame_equal(loaded.probability(X), whole, check_exact=True)
-    assert loaded.learners_[0].history == model.learners_[0].history
+    assert history_of(loaded) == history_of(model)
     assert model.probability(X.iloc[:0]).shape == (0, 2)
 
 
@@ -103,7 +118,7 @@ def test_a_score_depends_on_its_row_alone_and_survives_saving(kind: str, tmp_pat
         {"hidden": ()},
     ],
 )
-def test_every_option_matters(options: dict) -> None:
+def test_every_option_matters(options: dict[str, Any]) -> None:
     X, y, beside = data(600)
     plain = {**SMALL, "dropout": 0.0, "epochs": 2}
     expected = ResponseModel("mlp", **plain).fit(X, y, **beside).probability(X)
@@ -125,7 +140,7 @@ def test_every_option_matters(options: dict) -> None:
         ({"layers": 3}, "mlp has no option 'layers'"),
     ],
 )
-def test_options_that_cannot_be(options: dict, message: str) -> None:
+def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:
     X, y, _ = data(100)
     with pytest.raises(InputError, match=message):
         ResponseModel("mlp", **options).fit(X, y)
@@ -160,7 +175,7 @@ def test_a_slice_with_a_single_class_is_told_and_all_epochs_are_used() -> None:
     X, y, beside = data(600)
     last = beside["time"] >= np.unique(beside["time"])[-2]
     model = ResponseModel("mlp", **SMALL).fit(X, np.where(last, 0, y), **beside)
-    history = model.learners_[0].history
+    history = history_of(model)
     assert history.kept == SMALL["epochs"] and history.held_out == ()
     assert "fewer than 5 rows of either class in it; all epochs were used" in history.how
 
@@ -171,7 +186,9 @@ def test_the_funnel_is_one_joint_distribution() -> None:
     both = pd.DataFrame({"view": rng.integers(0, 2, len(y)), "click": y})
     both["purchase"] = np.where(rng.uniform(size=len(y)) < 0.2 + 0.6 * y, 1, 0)
     model = ResponseModel("multitask", **SMALL).fit(X, both, **beside)
-    first, given, without = (expit(z) for z in model.learners_[0].outputs(X)[:, [1, 2, 3]].T)
+    learner = model.learners_[0]
+    assert isinstance(learner, Multitask)
+    first, given, without = (expit(z) for z in learner.outputs(X)[:, [1, 2, 3]].T)
     total = first * given + (1 - first) * without
     assert (np.minimum(given, without) <= total + 1e-15).all()
     assert (total <= np.maximum(given, without) + 1e-15).all()
@@ -214,7 +231,7 @@ def test_outcomes_known_for_different_rows_teach_the_same_body() -> None:
     fresh, truth, _ = data(2000, seed=1)
     base = log_loss(truth, np.full(len(truth), y.mean()))
     for name in both:
-        assert log_loss(truth, found.probability(fresh)[name].to_numpy()) < base - 0.1
+        assert log_loss(truth, table_of(found, fresh)[name].to_numpy()) < base - 0.1
 
 
 def test_what_is_dropped_and_its_gradient() -> None:
@@ -251,7 +268,7 @@ def test_event_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [folder.name for folder in folders] == ["mlp-response-1", "mlp-response-2"]
     events = EventAccumulator(str(folders[0])).Reload()
     written = [event.value for event in events.Scalars("log-loss/held out")]
-    np.testing.assert_allclose(written, model.learners_[0].history.held_out, rtol=1e-6)
+    np.testing.assert_allclose(written, history_of(model).held_out, rtol=1e-6)
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match="tensorboard"):
         ResponseModel("mlp", track=track, **SMALL).fit(X, y)
@@ -273,8 +290,8 @@ def test_the_loss_told_is_of_rows_from_all_over(monkeypatch: pytest.MonkeyPatch)
     told = []
     for watched in (800, 200):
         monkeypatch.setattr(room, "WATCHED", watched)
-        told.append(ResponseModel("mlp", **options).fit(X, late).learners_[0].history.learning)
-    np.testing.assert_allclose(*told, atol=0.1)
+        told.append(history_of(ResponseModel("mlp", **options).fit(X, late)).learning)
+    np.testing.assert_allclose(told[0], told[1], atol=0.1)
 
 
 def test_all_rows_are_learned_in_batches_of_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +299,12 @@ def test_all_rows_are_learned_in_batches_of_the_same_size(monkeypatch: pytest.Mo
 
     sizes = []
     epoch = room._Run._epoch
-    monkeypatch.setattr(room._Run, "_epoch", lambda run: sizes.append(run.batch) or epoch(run))
+
+    def noted(run):
+        sizes.append(run.batch)
+        return epoch(run)
+
+    monkeypatch.setattr(room._Run, "_epoch", noted)
     X, y, beside = data(1700)  # 1,445 of them would be cut in other batches than all
     ResponseModel("mlp", **SMALL).fit(X, y, **beside)
     assert len(sizes) > SMALL["epochs"] and set(sizes) == {16}

@@ -1,6 +1,7 @@
 """A model per promotion, drawn towards a shared one."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,9 +94,8 @@ def test_weights_are_repetitions_and_order_changes_nothing() -> None:
     times = rng.integers(1, 4, len(y))
     fit = fit_pooled(X, y, group, 1.0, 2.0, sample_weight=times)
     order = rng.permutation(times.sum())
-    again = fit_pooled(
-        *(np.repeat(a, times, axis=0)[order] for a in (X, y, group)), l2=1.0, pooling=2.0
-    )
+    rows, labels, groups = (np.repeat(a, times, axis=0)[order] for a in (X, y, group))
+    again = fit_pooled(rows, labels, groups, l2=1.0, pooling=2.0)
     np.testing.assert_allclose(again.own_weights, fit.own_weights, atol=1e-8)
     np.testing.assert_allclose(again.weights, fit.weights, atol=1e-8)
 
@@ -146,7 +146,7 @@ def test_shared_covariance_is_the_corner_of_the_whole() -> None:
         ({"l2": -1.0}, "l2 = -1.0; expected a number above 0"),
     ],
 )
-def test_bad_input(change: dict, message: str) -> None:
+def test_bad_input(change: dict[str, Any], message: str) -> None:
     call = {"X": np.eye(4), "y": [0, 1, 0, 1], "group": [0, 1, 0, 1], "l2": 1.0, "pooling": 1.0}
     with pytest.raises(InputError, match=message):
         fit_pooled(**(call | change))
@@ -188,7 +188,7 @@ def test_a_new_promotion_has_the_shared_weights() -> None:
 
 
 @pytest.mark.parametrize("names", [list("pqrst"), [1, 2, 3, 4, 5], [1.0, 2.0, 3.0, 4.0, 5.0]])
-def test_saved_and_loaded_bit_for_bit(tmp_path: Path, names: list) -> None:
+def test_saved_and_loaded_bit_for_bit(tmp_path: Path, names: list[Any]) -> None:
     rows, y = frame(300)
     rows["promotion_id"] = rows["promotion_id"].map(dict(zip("pqrst", names, strict=True)))
     model = ResponseModel(by="promotion_id", pooling=3.0).fit(rows, y)
@@ -218,7 +218,7 @@ def test_numbers_and_texts_name_the_same_promotion() -> None:
         ({"by": "a", "columns": ["a", "b"]}, "'a' is the group of by="),
     ],
 )
-def test_bad_options(options: dict, message: str) -> None:
+def test_bad_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         ResponseModel(**options).fit(*frame(100))
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
+from promolab.model.learners import Logistic
 from promolab.model.response import ResponseModel
 from promolab.model.solvers.penalty import choose_l2, choose_pooling
 
@@ -56,4 +57,6 @@ def test_choice_of_the_pooling() -> None:
     again = choose_pooling(X.iloc[order], alike[order], group[order], customer[order], 1.0, grid)[1]
     np.testing.assert_allclose(again, table, rtol=1e-8)
     model = ResponseModel(by="g", pooling="cv").fit(X.assign(g=group), apart, cluster=customer)
-    assert model.learners_[0].pooling == choose_pooling(X, apart, group, customer, 30.0)[0]
+    learner = model.learners_[0]
+    assert isinstance(learner, Logistic)
+    assert learner.pooling == choose_pooling(X, apart, group, customer, 30.0)[0]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -195,7 +196,7 @@ def test_unseen_city_and_missing_column() -> None:
         ([0, 1, 3], "y must be 0 or 1"),
     ],
 )
-def test_bad_labels(labels: list, message: str) -> None:
+def test_bad_labels(labels: list[Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         ResponseModel().fit(pd.DataFrame({"x": [1, 2, 3]}), labels)
 
@@ -403,7 +404,7 @@ def test_no_rows_have_no_chances(kind: str) -> None:
         ({"kind": "tree", "columns": 3}, "columns is 3; give a list"),
     ],
 )
-def test_what_no_model_can_be_made_of(made: dict, sentence: str) -> None:
+def test_what_no_model_can_be_made_of(made: dict[str, Any], sentence: str) -> None:
     X = pd.DataFrame({"orders": range(40)})
     with pytest.raises(InputError, match=sentence):
         ResponseModel(**made).fit(X, [0, 1] * 20)

@@ -1,5 +1,7 @@
 """Tree, forest and boosting behind the door: features as they are, same bits, trees that read."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -32,7 +34,7 @@ def data(n: int = 1500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     )
     # No line through these features tells them apart: a step, missingness, two cities of four.
     logit = -3 + 2 * (X["orders"] > 4) + 2 * X["share"].isna() + 2 * X["city"].isin(["a", "d"])
-    return X, (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
+    return X, (rng.uniform(size=n) < 1 / (1 + np.exp(-logit.to_numpy()))).astype(int)
 
 
 def fitted(kind: str, **more: object) -> ResponseModel:
@@ -109,14 +111,14 @@ def test_levels_that_are_new_or_rare_share_a_code() -> None:
     X, y = data()
     X.loc[:4, "city"] = "rare"
     encoder = NativeEncoder.fit(X, labels=y)
-    codes = encoder.transform(X.head(3).assign(city=["rare", "never seen", None]))[:, 0]
+    codes = encoder.transform(X.head(3).assign(city=["rare", "never seen", np.nan]))[:, 0]
     assert codes[0] == codes[1] and np.isnan(codes[2])
     # Without rare levels in training a new one is missing: there is nothing to call it.
     plain = NativeEncoder.fit(data()[0])
     assert np.isnan(plain.transform(X.head(1))[0, 0])
     for kind in KINDS:
         model = ResponseModel(kind, **KINDS[kind]).fit(X, y)
-        new = X.head(2).assign(city=["nowhere", None], share=[np.nan, 1e300])
+        new = X.head(2).assign(city=["nowhere", np.nan], share=[np.nan, 1e300])
         assert np.isfinite(model.logit(new)).all()
 
 
@@ -208,6 +210,6 @@ def test_the_tree_is_drawn_with_every_end() -> None:
         ("boosting", {"l2": -1}, "l2 = -1; expected a number from 0 on"),
     ],
 )
-def test_bad_options(kind: str, options: dict, message: str) -> None:
+def test_bad_options(kind: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         ResponseModel(kind, **options)

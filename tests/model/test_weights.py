@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 from promolab import ResponseModel
 from promolab.errors import InputError
 from promolab.model.calibration import Calibrator, best_method
+from promolab.model.learners import Tree
 from promolab.model.solvers.logistic import fit_logistic, sandwich, small_sample_factor
 from promolab.model.solvers.partial_pooling import fit_pooled, pooled_covariance
 from promolab.model.solvers.penalty import choose_l2
@@ -49,7 +50,9 @@ def test_a_logistic_model_is_scikit_learns_with_the_same_weights() -> None:
 def test_a_tree_is_scikit_learns_with_the_same_weights() -> None:
     X, y, weight, _ = data()
     model = ResponseModel("tree", depth=3, min_leaf=20).fit(X, y, sample_weight=weight)
-    matrix = model.learners_[0].encoder.transform(X)
+    learner = model.learners_[0]
+    assert isinstance(learner, Tree)
+    matrix = learner.encoder.transform(X)
     reference = DecisionTreeClassifier(
         max_depth=3, min_samples_leaf=20, criterion="log_loss", random_state=0
     ).fit(matrix, y, sample_weight=weight)

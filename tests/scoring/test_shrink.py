@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
+from promolab.model.learners import Forest, Mlp
+from promolab.model.learners.neural import Multitask
 from promolab.model.neural.networks import encoded, layers
 from promolab.model.response import ResponseModel
 from promolab.scoring.pruning import _cut
@@ -37,7 +39,21 @@ def forest() -> ResponseModel:
 
 
 def of_all(table: pd.DataFrame, what: str) -> pd.Series:
-    return table.set_index("what").loc[what]
+    rows = table.set_index("what").loc[what]
+    assert isinstance(rows, pd.Series)
+    return rows
+
+
+def network_in(model: ResponseModel) -> Mlp:
+    learner = model.learners_[0]
+    assert isinstance(learner, Mlp)
+    return learner
+
+
+def forest_in(model: ResponseModel) -> Forest:
+    learner = model.learners_[0]
+    assert isinstance(learner, Forest)
+    return learner
 
 
 def test_a_pruned_network_is_smaller_and_near_enough(
@@ -50,7 +66,7 @@ def test_a_pruned_network_is_smaller_and_near_enough(
     before, after = of_all(result.frame, "original"), of_all(result.frame, result.how)
     assert after["bytes"] < before["bytes"] and after["numbers"] < before["numbers"] / 2
     # The units are gone from the matrices, not set to zero.
-    shapes = [weight.shape for weight in small.learners_[0].weights]
+    shapes = [weight.shape for weight in network_in(small).weights]
     assert shapes[0][1] == shapes[1][0] == small.get_params()["hidden"][0] < 32
     fresh, truth, _ = data(3000, seed=2)
     losses = [
@@ -61,12 +77,12 @@ def test_a_pruned_network_is_smaller_and_near_enough(
     loaded = ResponseModel.load(small.save(tmp_path / "small"))
     np.testing.assert_array_equal(loaded.probability(fresh), small.probability(fresh))
     assert network.get_params()["hidden"] == (32, 16)  # the original is as it was
-    assert [w.shape[1] for w in network.learners_[0].weights] == [32, 16, 1]
+    assert [w.shape[1] for w in network_in(network).weights] == [32, 16, 1]
 
 
 def test_units_that_never_differ_cost_nothing(network: ResponseModel) -> None:
     X, _, _ = data(500)
-    learner = network.learners_[0]
+    learner = network_in(network)
     matrix = encoded(learner.encoder, X)
     weights = [weight.copy() for weight in learner.weights]
     biases = [bias.copy() for bias in learner.biases]
@@ -95,8 +111,12 @@ def test_several_outcomes_are_pruned_together() -> None:
     model = ResponseModel("multitask", **options).fit(X, both, cluster=who)
     result = shrink(model, X, both, cluster=who, most_loss=0.05)
     assert result.met
-    assert result.model.learners_[0].pair == model.learners_[0].pair == (0, 1)
-    assert np.abs(result.model.probability(X) - model.probability(X)).to_numpy().mean() < 0.05
+    smaller, original = result.model.learners_[0], model.learners_[0]
+    assert isinstance(smaller, Multitask) and isinstance(original, Multitask)
+    assert smaller.pair == original.pair == (0, 1)
+    found, expected = result.model.probability(X), model.probability(X)
+    assert isinstance(found, pd.DataFrame) and isinstance(expected, pd.DataFrame)
+    assert (found - expected).abs().to_numpy().mean() < 0.05
 
 
 def test_a_forest_becomes_a_network_or_fewer_trees(forest: ResponseModel, tmp_path: Path) -> None:
@@ -108,18 +128,18 @@ def test_a_forest_becomes_a_network_or_fewer_trees(forest: ResponseModel, tmp_pa
     fewer = shrink(forest, X, y, cluster=who, most_loss=0.02, method="prune")
     assert fewer.met and fewer.model.get_params()["trees"] < 60
     assert len(fewer.model.calibrators_) == 1
-    trees = fewer.model.learners_[0].estimator
+    trees = forest_in(fewer.model).estimator
     assert len(trees.estimators_) == fewer.model.get_params()["trees"]
-    assert len(forest.learners_[0].estimator.estimators_) == 60
+    assert len(forest_in(forest).estimator.estimators_) == 60
     # Of a loaded forest too, what is saved is the smaller one.
     again = ResponseModel.load(forest.save(tmp_path / "forest"))
     cut = shrink(again, X, y, cluster=who, most_loss=0.02, method="prune").model
     saved = ResponseModel.load(cut.save(tmp_path / "fewer"))
-    assert len(saved.learners_[0].estimator.estimators_) == len(trees.estimators_)
+    assert len(forest_in(saved).estimator.estimators_) == len(trees.estimators_)
     np.testing.assert_array_equal(saved.probability(X), cut.probability(X))
     # It is the same trees: their mean, not another forest's.
-    matrix = forest.learners_[0].encoder.transform(X)
-    some = forest.learners_[0].estimator.estimators_[: len(trees.estimators_)]
+    matrix = forest_in(forest).encoder.transform(X)
+    some = forest_in(forest).estimator.estimators_[: len(trees.estimators_)]
     mean = np.mean([tree.predict_proba(matrix)[:, 1] for tree in some], axis=0)
     np.testing.assert_allclose(trees.predict_proba(matrix)[:, 1], mean, atol=1e-12)
 
