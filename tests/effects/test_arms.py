@@ -86,7 +86,7 @@ def test_differences_are_covered_by_assignment_of_households(households, kind):
     for draw in range(DRAWS):
         arm = assign(
             range(1200), f"{kind} {draw}", {"holdout": 0.2, "send": 0.8}, 0, cluster=cluster
-        ).table["arm"]
+        ).frame["arm"]
         seen = np.where(arm == "send", y1, y0)
         e = compare_arms(seen, arm, cluster=cluster).estimate
         ours.append(e.ci_low <= truth <= e.ci_high)

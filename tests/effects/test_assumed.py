@@ -61,7 +61,7 @@ def test_under_whatever_name_it_nearly_determines_the_outcome():
     with pytest.raises(Refused, match=r"receipts, which nearly determines revenue_after\."):
         UpliftModel().fit(load_experiment(rows, **CALL))
     # So does a category that is there where there is an outcome, and a value that is missing else.
-    day = np.where(rows["revenue_after"] > 0, "day " + (rows["age"] % 7).astype(str), None)
+    day = ("day " + (rows["age"] % 7).astype(str)).where(rows["revenue_after"] > 0)
     rows = rows.drop(columns="receipts").assign(last_seen=day)
     with pytest.raises(Refused, match="last_seen, which nearly determines revenue_after"):
         UpliftModel().fit(load_experiment(rows, **CALL))

@@ -176,8 +176,8 @@ def test_forward_places_come_from_earlier_folds_alone(experiment, model):
     first = model.fold_ == 0
     assert forward[first].isna().all(axis=None) and forward[~first].notna().all(axis=None)
     assert forward["mail"].max() > 0.99
-    alone = UpliftModel("t").fit(experiment.take(first))
-    alone = alone.predict(experiment, calibrated=False)[:, 1]
+    plain = UpliftModel("t").fit(experiment.take(first))
+    alone = plain.predict(experiment, calibrated=False)[:, 1]
     second = model.fold_ == 1
     assert np.corrcoef(alone[second], model.percentiles(forward=True)["mail"][second])[0, 1] > 0.6
     # What a later fold holds changes nothing of an earlier one, the choice of learners included.

@@ -28,7 +28,7 @@ def test_a_sound_experiment_passes_and_is_randomised():
 
 
 def test_checks_refuse_sound_experiments_as_seldom_as_they_say():
-    p = {"sample ratio": [], "balance": [], "placebo": []}
+    p: dict[str, list[float]] = {"sample ratio": [], "balance": [], "placebo": []}
     for seed in range(50):
         rows = targeted_chances(frame(400, seed), 0.5)
         chances = np.column_stack([rows[:, :2] * 0.7, np.full(400, 0.3)])

@@ -26,8 +26,8 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(1)
     n, draws = 500, 1000
     found = [
-        adjusted_difference(*draw(n, rng, strength=0.5), np.arange(n)).estimate
-        for _ in range(draws)
+        adjusted_difference(y, a, x, np.arange(n)).estimate
+        for y, a, x in (draw(n, rng, strength=0.5) for _ in range(draws))
     ]
     low, high = np.array([(e.ci_low, e.ci_high) for e in found]).T
     values = np.array([e.value for e in found])
