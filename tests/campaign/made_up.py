@@ -271,9 +271,9 @@ def _bar(
         if str(row["status"]).lower() in rules.never_statuses:
             reached.add("a status that is never contacted")
             return "status"
-    mine = frames["responses"].query("customer_id == @customer and kind == 'complaint'")
+    complaints = frames["responses"].query("customer_id == @customer and kind == 'complaint'")
     quiet = sends_at - rules.quiet_days_after_complaint * DAY
-    if any(quiet < ts < AS_OF for ts in mine["ts"]):
+    if any(quiet < ts < AS_OF for ts in complaints["ts"]):
         reached.add("complained lately")
         return "over_limit"
     contacts = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ def shop_with(events: pd.DataFrame, promotions: pd.DataFrame) -> Shop:
     return shop_of(tables)
 
 
-def chances(shop: Shop, promotions: pd.DataFrame) -> dict[str, pd.Series]:
+def chances(shop: Shop, promotions: pd.DataFrame) -> dict[Any, pd.Series | None]:
     return buying_chances(shop, NOW.to_pydatetime(), promotions)
 
 

@@ -179,8 +179,8 @@ def test_a_chance_may_be_a_number_and_arms_floats(shop, tmp_path):
     rows.to_csv(tmp_path / "mails.csv", index=False)
     given = check_parameters(read_steps(find_notebooks()), {"propensity": "0.5"})
     assert given == {"propensity": 0.5}
-    for stated in ({"propensity": 0.5}, {"propensity": {"1": 0.5}}, {"propensity": "1=0.5"}):
-        stated |= {**WORDS, "covariates": ["age", "city"]}
+    for chance in (0.5, {"1": 0.5}, "1=0.5"):
+        stated = {**WORDS, "propensity": chance, "covariates": ["age", "city"]}
         trial = choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated).experiment
         assert trial.arms == (0, 1) and trial.covariates == ("age", "city")
         np.testing.assert_array_equal(trial.propensity[0], [0.5, 0.5])

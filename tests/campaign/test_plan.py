@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from promolab.campaign.plan.rights import quarantined_customers
 from promolab.contract.operations import ContactLimit, ContactRules
 from promolab.errors import InputError
 from tests.campaign.made_up import AS_OF, DAY, RULES, Case, by_hand, case_of, shop_of
+from tests.drawn import bars_of
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -31,7 +33,8 @@ def steps_of(plan: Plan) -> dict[tuple[Any, str], str]:
 
 @pytest.mark.parametrize("seed", sorted(set(RULES.values())))
 def test_every_rule_decides_in_a_plan_worked_out_by_hand(seed):
-    case, reached = case_of(seed), set()
+    case = case_of(seed)
+    reached: set[str] = set()
     assert steps_of(case.plan()) == by_hand(case, reached)
     assert {rule for rule, of in RULES.items() if of == seed} <= reached <= set(RULES)
 
@@ -177,7 +180,7 @@ def test_a_released_contact_counts_once_and_a_promotion_that_ends_then_excludes_
     owed = pd.DataFrame({"promotion_id": [6, 6], "customer_id": [1, 2], "ts": AS_OF})
     options = {"list_size": 4, "lead_days": 1}
 
-    def barred(rules: ContactRules, planned: pd.DataFrame) -> dict[str, list[int]]:
+    def barred(rules: ContactRules, planned: pd.DataFrame) -> dict[Hashable, list[int]]:
         plan = plan_week(shop, scores, AS_OF, [7], rules=rules, planned=planned, **options)
         rows = plan.steps[plan.steps["step"].isin(LEFT)]
         return rows.groupby(rows["step"].astype(str))["customer_id"].apply(list).to_dict()
@@ -253,7 +256,7 @@ def test_a_plan_speaks_and_draws():
         f"{100 - row['to_contact']} of the 100 planned are held back"
     )
     ax = plan.plot()
-    assert [bar.get_width() for bar in ax.patches][:: len(STEPS) - 1] == [200, row["to_contact"]]
+    assert [bar.get_width() for bar in bars_of(ax)][:: len(STEPS) - 1] == [200, row["to_contact"]]
     assert plan.to_dict()["funnel"]["7"]["planned"] == 100
     with pytest.raises(InputError, match="'8' is not in the plan; these are: 7"):
         plan.plot(promotion_id="8")

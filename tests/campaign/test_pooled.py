@@ -78,6 +78,7 @@ def test_four_together_cover_and_are_half_as_wide() -> None:
     rng = np.random.default_rng(4)
     taste, who = rng.gamma(1.5, 30.0, 600), np.arange(600)
     template = compared(taste, who >= 60, who)
+    assert template.sales is not None
     covered, widths, single, values = 0, [], [], []
     for _ in range(1000):
         parts = []

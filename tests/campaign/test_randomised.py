@@ -185,10 +185,10 @@ def test_the_household_is_the_unit_where_there_is_one():
     assert e.value == pytest.approx(naive.value)
     assert (e.ci_high - e.ci_low) / (naive.ci_high - naive.ci_low) == pytest.approx(2**0.5, rel=0.1)
     frames = tables(arms())
-    homes = pd.DataFrame(
+    paired = pd.DataFrame(
         {"customer_id": range(N - 2), "cluster_id": [i // 2 for i in range(N - 2)]}
     )
-    read = read_decisions(shop_of(frames | {"customers": homes}), ["P"], NOW)
+    read = read_decisions(shop_of(frames | {"customers": paired}), ["P"], NOW)
     assert read["cluster"].nunique() == (N - 2) // 2 + 2  # the last two have no household
 
 

@@ -47,8 +47,9 @@ def make_tables(seed: int) -> dict[str, pd.DataFrame]:
         | {"discount": rng.integers(0, 3, len(who)) / 2, "coupon_discount": 0.0}
     )
     # Chosen by what is on record before the placebo's 28 days, as the comparison assumes.
-    spent = events[events.ts < start - pd.Timedelta(days=28)].groupby("customer_id")["amount"].sum()
-    spent = spent.reindex(customers, fill_value=0.0).to_numpy()
+    before = events[events.ts < start - pd.Timedelta(days=28)]
+    sums = before.groupby("customer_id")["amount"].sum()
+    spent = sums.reindex(customers, fill_value=0.0).to_numpy()
     score = (spent - spent.mean()) / spent.std()
     contacted = rng.random(n) < 1 / (1 + np.exp(-0.6 * score))
     inside = (events.ts >= start) & (events.ts < end)

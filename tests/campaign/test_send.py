@@ -56,9 +56,9 @@ def test_files_and_funnel_agree_and_nobody_is_sent_who_may_not_be(tmp_path_facto
     for row in read(folder / "control.csv"):
         content = (folder / row["file"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == row["sha256"]
-        rows = read(folder / row["file"])
-        assert int(row["rows"]) == len(rows)
-        assert int(row["customers"]) == len({r["customer_id"] for r in rows})
+        listed = read(folder / row["file"])
+        assert int(row["rows"]) == len(listed)
+        assert int(row["customers"]) == len({r["customer_id"] for r in listed})
 
 
 def restored_id(cell: str) -> str:

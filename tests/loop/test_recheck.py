@@ -308,7 +308,7 @@ def test_no_customer_is_ever_beyond_a_limit(any_order, seed):
 class History:
     """Who was contacted when and how: the shop's exposures, and what each week sent."""
 
-    def __init__(self, made: MadeShop, limits: list) -> None:
+    def __init__(self, made: MadeShop, limits: list[tuple[int, int, str | None]]) -> None:
         self.made, self.limits = made, limits
         self.sent: dict[int, pd.DataFrame] = {}
         own = made.frames["exposures"].assign(customer_id=lambda t: t["customer_id"].astype(str))
@@ -316,7 +316,8 @@ class History:
 
     @staticmethod
     def _local(ts: pd.Series) -> pd.Series:
-        return ts.dt.tz_localize("UTC").dt.tz_convert("America/New_York").dt.tz_localize(None)
+        local = ts.dt.tz_localize("UTC").dt.tz_convert("America/New_York")
+        return pd.Series(local.dt.tz_localize(None))
 
     def check(self, number: int) -> None:
         """No span of a limit's days that holds this week's sending holds more than it allows."""
