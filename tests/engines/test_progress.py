@@ -37,8 +37,11 @@ def test_nothing_is_watched_where_stderr_is_no_terminal():
 
 
 def test_a_watched_connection_tells_how_far_it_is(monkeypatch):
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr("promolab.engines.engine.PATIENCE", 0.2)
     con = connect()

@@ -38,7 +38,8 @@ def _purchases(rng: np.random.Generator) -> pd.DataFrame:
     lines["coupon_discount"] = np.where(np.isnan(coupon), 0.0, coupon)
     lines["flags"] = rng.choice(["", None, "unknown_product", "zero_amount"], n)
     fuel = rng.random(n) < 0.04
-    lines.loc[fuel, ["quantity", "flags"]] = [5000.0, "odd_unit;unknown_product"]
+    lines.loc[fuel, "quantity"] = 5000.0
+    lines.loc[fuel, "flags"] = "odd_unit;unknown_product"
     return lines
 
 
@@ -46,7 +47,7 @@ def _back(rng: np.random.Generator, lines: pd.DataFrame) -> pd.DataFrame:
     """Return some lines sent back and some whole orders, days after they were bought."""
     some = lines[lines.order_id.notna() & (rng.random(len(lines)) < 0.1)].assign(kind="return")
     whole = lines[lines.order_id.isin([f"O{i}" for i in range(5, 400, 17)])].assign(kind="cancel")
-    stray = lines.iloc[[3, 40]].assign(kind="return", order_id=["O-unknown", None])
+    stray = lines.iloc[[3, 40]].assign(kind="return", order_id=["O-unknown", np.nan])
     back = pd.concat([some.drop(whole.index, errors="ignore"), whole, stray])
     back["ts"] += pd.to_timedelta(rng.integers(1, 40, len(back)), unit="D")
     return back

@@ -50,7 +50,7 @@ def price_levels(lines: pd.DataFrame) -> pd.Series:
     paid = paid.dropna(subset=["category"])
     price = np.floor(np.round(paid.amount * 1000) / paid.quantity)
     by = price.groupby(paid.category)
-    level = (by.rank(method="average") - 0.5) / by.transform("size")
+    level: pd.Series = (by.rank(method="average") - 0.5) / by.transform("size")
     return level.groupby(paid.customer_id).mean()
 
 
@@ -87,8 +87,8 @@ def order_features(mine: pd.DataFrame, now: datetime, zone: str) -> dict[str, fl
             "average_order_amount": amount / n,
             "largest_order": max(net for *_, net in kept),
             "coupon_order_share": coupons / n,
-            "weekend_share": np.mean(local.day_of_week >= 5),
-            "evening_share": np.mean(local.hour >= 17),
+            "weekend_share": float(np.mean(local.day_of_week >= 5)),
+            "evening_share": float(np.mean(local.hour >= 17)),
             "hour_of_day": mean % 24,
         }
     if n > 1:
@@ -122,7 +122,7 @@ def response_features(
     pairs = answers[["customer_id", "promotion_id"]].drop_duplicates()
     mine, my_answers = made[made.customer_id == customer], answers[answers.customer_id == customer]
     n, contacts = int((pairs.customer_id == customer).sum()), len(mine)
-    out = {"contacts": contacts, "responses": n, "answers": len(my_answers)}
+    out: dict[str, float] = {"contacts": contacts, "responses": n, "answers": len(my_answers)}
     out["contacts_28d"] = int((now - mine.since <= 28 * DAY).sum())
     if len(made):
         rate = min(len(pairs) / len(made), 1)
@@ -134,7 +134,8 @@ def response_features(
 
 def browsing_features(mine: pd.DataFrame, now: datetime) -> dict[str, float]:
     recent = mine[now - mine.ts <= 28 * DAY].kind.value_counts()
-    out = {f"{kind}s_28d": recent.get(kind, 0) for kind in ("view", "click", "cart")}
+    kinds = ("view", "click", "cart")
+    out: dict[str, float] = {f"{kind}s_28d": recent.get(kind, 0) for kind in kinds}
     if views := (mine.kind == "view").sum():
         out["view_to_purchase_rate"] = (mine.kind == "purchase").sum() / views
     return out
@@ -395,7 +396,8 @@ NOW = datetime(2017, 10, 30, 4)
 
 @pytest.fixture(scope="module")
 def real(journey) -> pd.DataFrame:
-    return build_features(journey, NOW).execute()
+    features: pd.DataFrame = build_features(journey, NOW).execute()
+    return features
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def trial(simulated) -> Experiment:
 
 
 def by_hand(shop: Shop, low: pd.Timestamp, high: pd.Timestamp) -> pd.DataFrame:
-    events = shop.events.execute()
+    events: pd.DataFrame = shop.events.execute()
     bought = events[(events["kind"] == "purchase") & events["ts"].between(low, high, "left")]
     bought = bought.merge(shop.products.execute()[["product_id", "margin_rate"]], "left")
     amount, discount = bought["amount"], bought["discount"]

@@ -29,7 +29,8 @@ COUNTS = [
 
 @pytest.fixture(scope="module")
 def pairs(small_shop) -> pd.DataFrame:
-    return build_pairs(small_shop, NOW).execute()
+    made: pd.DataFrame = build_pairs(small_shop, NOW).execute()
+    return made
 
 
 def pair_reference(frames: dict[str, pd.DataFrame], now: datetime) -> pd.DataFrame:
@@ -113,7 +114,7 @@ def expected(small_shop) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def aligned(pairs) -> pd.DataFrame:
+def aligned(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.sort_values(KEYS, ignore_index=True)
 
 
@@ -292,7 +293,8 @@ def test_what_is_missing_is_said(frames, to_shop, small_shop):
 
 @pytest.fixture(scope="module")
 def real(journey) -> pd.DataFrame:
-    return build_pairs(journey, datetime(2018, 4, 1)).execute()
+    made: pd.DataFrame = build_pairs(journey, datetime(2018, 4, 1)).execute()
+    return made
 
 
 def test_real_pairs_are_the_exposures_and_redemptions_of_their_own_promotion(real):

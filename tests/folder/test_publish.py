@@ -57,7 +57,8 @@ def test_exchange_swaps_or_says_that_it_cannot(tmp_path):
 def test_a_fallback_cut_short_between_the_renames_is_undone(monkeypatch, tmp_path):
     target = make_week(tmp_path / str(WEEK), "earlier")
     monkeypatch.setattr(reports_folder, "exchange", lambda one, other: False)
-    rename, calls = os.rename, []
+    rename = os.rename
+    calls: list[str] = []
 
     def rename_once(one, other):
         if calls:
@@ -121,7 +122,7 @@ def test_two_runs_do_not_write_at_once(tmp_path):
 def test_a_run_says_once_whom_it_waits_for_and_goes_on(tmp_path):
     from threading import Timer
 
-    said = []
+    said: list[str] = []
     with ExitStack() as first:
         first.enter_context(ReportsFolder(tmp_path).locked(WEEK))
         leaves = Timer(0.4, first.close)

@@ -29,7 +29,7 @@ def test_figures_are_those_of_plain_pandas(features, segment, answered) -> None:
 
 def test_every_figure_lies_in_its_interval(features, segment, answered) -> None:
     table = describe_segments(features, segment, response=answered(features, segment)).frame
-    ends = [c.removesuffix("_low") for c in table if c.endswith("_low")]
+    ends = [c.removesuffix("_low") for c in table.columns if c.endswith("_low")]
     assert {"share_customers", "share_sales", "response_rate", *AXES} <= set(ends)
     for name in ends:
         assert (table[f"{name}_low"] < table[name]).all(), name

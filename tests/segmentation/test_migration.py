@@ -14,7 +14,7 @@ from promolab.segmentation.migration import APPEARED, GONE
 SEGMENTS = st.dictionaries(st.integers(0, 15), st.sampled_from(["a", "b", "No history"]))
 
 
-def table(segments: dict) -> pd.DataFrame:
+def table(segments: dict[int, str]) -> pd.DataFrame:
     frame = pd.DataFrame({"customer_id": list(segments), "segment": list(segments.values())})
     return frame.astype({"customer_id": "int64", "segment": object})
 

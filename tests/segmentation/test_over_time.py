@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 from sklearn.metrics import adjusted_rand_score
 
 from promolab.errors import InputError
@@ -60,7 +61,7 @@ def test_streams_hold_every_customer() -> None:
     now = now.iloc[5:]
     moves = segment_migration(before, now, since="2017-W43")
     axes = flow_of((moves,), ("2017-W43", "now"))
-    bars = [patch for patch in axes.patches if hasattr(patch, "get_height")]
+    bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     heights = pd.Series([bar.get_height() for bar in bars])
     ends = pd.Series([round(bar.get_x() + bar.get_width() / 2) for bar in bars])
     assert heights.groupby(ends).sum().tolist() == pytest.approx([1.0, 1.0])

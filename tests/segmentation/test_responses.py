@@ -187,7 +187,7 @@ def test_a_frame_of_segments_and_one_from_the_future() -> None:
         (lambda p, s: (p, pd.DataFrame({"segment": ["a"]})), "expected customer_id, segment"),
         (lambda p, s: (p.assign(redeemed=2), s), "more than 0 and 1"),
         (lambda p, s: (p.assign(redeemed="yes"), s), "redeemed is not numeric"),
-        (lambda p, s: (p, np.append(s[1:], None)), "no name in 1 row"),
+        (lambda p, s: (p, np.append(s[1:], np.array([None], dtype=object))), "no name in 1 row"),
     ],
 )
 def test_bad_input_is_refused(change, words) -> None:

@@ -38,7 +38,7 @@ def test_grid_counts_and_sales_are_those_of_plain_pandas(features: pd.DataFrame)
     n = len(features)
 
     def fifth(series: pd.Series) -> pd.Series:
-        return np.floor(series.rank().sub(0.5).mul(5).div(n)).astype(int) + 1
+        return pd.Series(np.floor(series.rank().sub(0.5).mul(5).div(n)).astype(int) + 1)
 
     r = fifth(-features["recency_days"])
     fm = np.floor((fifth(features["orders"]) + fifth(features["amount"])) / 2 + 0.5).astype(int)

@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from typing import Any
 
 import ibis
 import numpy as np
@@ -77,7 +78,7 @@ def test_segments_come_largest_first(features: pd.DataFrame) -> None:
 
 
 def test_customers_without_purchases_or_history_are_named(features: pd.DataFrame) -> None:
-    browsers = features.head(3).assign(customer_id=[1, 2, 3], orders=[0, None, 4])
+    browsers = features.head(3).assign(customer_id=[1, 2, 3], orders=[0, np.nan, 4])
     browsers.loc[browsers.index[2], "recency_days"] = np.nan
     frame = pd.concat([features, browsers], ignore_index=True)
     segmenter = Segmenter(k=3).fit(frame, customers=[*frame["customer_id"], 9001, 9002])
@@ -176,7 +177,7 @@ def test_nulls_everywhere_are_survived(maker: Callable[..., pd.DataFrame]) -> No
         ({"columns": "orders"}, "expected a list"),
     ],
 )
-def test_bad_parameters_are_refused(arguments: dict, message: str) -> None:
+def test_bad_parameters_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Segmenter(**arguments)
 
@@ -219,7 +220,7 @@ def test_a_stated_number_takes_no_longer_than_ten_starts_of_k_means() -> None:
     from benchmarks.segments import customers
 
     features = customers(20_000)
-    columns = [c for c in features if c.startswith("x")]
+    columns = [c for c in features.columns if c.startswith("x")]
     usual = make_pipeline(StandardScaler(), KMeans(6, n_init=10, random_state=0))
     door = Segmenter(k=6, columns=columns)
     with threadpool_limits(1):

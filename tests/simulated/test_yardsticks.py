@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features import build_features
 from promolab.simulated.truth import (
@@ -22,7 +24,7 @@ from promolab.simulated.truth import (
 from promolab.sources.opening import simulated
 
 PROMOTION = "W16-limited_time_discount"
-SHOPS = {}
+SHOPS: dict[Path, Shop] = {}
 
 
 @functools.cache

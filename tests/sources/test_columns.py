@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ibis
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from promolab.sources.columns import conform
 from promolab.sources.mapping import read_mapping
 
 
-def conformed(sections: dict, frame: pd.DataFrame, name: str = "events"):
+def conformed(sections: dict[str, Any], frame: pd.DataFrame, name: str = "events"):
     table = ibis.duckdb.connect().create_table("t", frame)
     (part,) = read_mapping({name: sections})[name]
     return conform(part, table, Settings(zone="UTC"), "export.csv")

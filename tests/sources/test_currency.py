@@ -24,7 +24,8 @@ def shop(tmp_path):
 
 
 def amounts(shop) -> list[float]:
-    return shop.events.order_by("customer_id", "ts").amount.execute().tolist()
+    found: list[float] = shop.events.order_by("customer_id", "ts").amount.execute().tolist()
+    return found
 
 
 def test_a_second_currency_without_a_rate_is_refused(shop):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -47,7 +48,7 @@ def test_a_column_under_several_names_is_one(months, said):
 
 def test_the_first_name_that_is_not_empty_counts(tmp_path):
     frame = pd.DataFrame({"customer_id": ["A", "B"], "ts": "2023-05-01", "kind": "purchase"})
-    frame = frame.assign(total=[None, 2.5], paid=[3, 4])
+    frame = frame.assign(total=[np.nan, 2.5], paid=[3, 4])
     frame.to_parquet(tmp_path / "events.parquet")
     toml = 'zone = "UTC"\n[events]\namount = ["total", "paid", "not_there"]\n'
     (tmp_path / "shop.toml").write_text(toml)

@@ -1,6 +1,7 @@
 """A plain labelled table becomes the frame that models and backtests take."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,7 +85,7 @@ def test_promotions_have_a_start_and_an_end() -> None:
 
 
 def test_several_outcomes_may_be_unknown_in_places() -> None:
-    table = rows(60).assign(share=["yes", "No", None] * 20)
+    table = rows(60).assign(share=["yes", "No", np.nan] * 20)
     frame = load_labelled(table, id="member", label=["click", "share"], time="sent")
     assert frame["share"].isna().sum() == 20 and set(frame["share"].dropna()) == {0.0, 1.0}
     assert frame["label_complete"].sum() == 40
@@ -104,7 +105,7 @@ def test_several_outcomes_may_be_unknown_in_places() -> None:
         ({"ends_at": 1}, {}, "'ends_at' has a name that promolab fills"),
     ],
 )
-def test_what_is_wrong_is_said(change: dict, say: dict, sentence: str) -> None:
+def test_what_is_wrong_is_said(change: dict[str, Any], say: dict[str, Any], sentence: str) -> None:
     call = {"id": "member", "label": "click", "time": "sent", **say}
     with pytest.raises(InputError, match=sentence.replace("(", r"\(")):
         load_labelled(rows().assign(**change), **call)
@@ -175,7 +176,7 @@ def test_rows_that_lack_one_outcome_serve_the_other() -> None:
         ({"path": pd.concat([rows(), rows()[["city"]]], axis=1)}, "two columns called 'city'"),
     ],
 )
-def test_what_names_no_column_and_what_is_no_table(change: dict, sentence: str) -> None:
+def test_what_names_no_column_and_what_is_no_table(change: dict[str, Any], sentence: str) -> None:
     call = {"path": rows(), "id": "member", "label": "click", **change}
     with pytest.raises(InputError, match=sentence):
         load_labelled(call.pop("path"), **call)

@@ -7,7 +7,8 @@ from promolab.errors import InputError
 
 
 def _limit() -> str:
-    return connect(1).raw_sql("SELECT current_setting('memory_limit')").fetchone()[0]
+    (limit,) = connect(1).raw_sql("SELECT current_setting('memory_limit')").fetchone()
+    return str(limit)
 
 
 def test_the_limit_is_the_usual_one_or_as_the_environment_says(

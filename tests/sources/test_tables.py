@@ -41,13 +41,14 @@ def write_csv(folder: Path, text: str, name: str = "events.csv") -> Path:
 
 def times(folder: Path) -> list[datetime]:
     shop = load_shop(folder)
-    return shop.events.order_by("ts").ts.execute().dt.to_pydatetime().tolist()
+    found: list[datetime] = shop.events.order_by("ts").ts.execute().dt.to_pydatetime().tolist()
+    return found
 
 
 WANTED = [("007", "purchase", 2.5), ("B2", "view", None)]
 
 
-def rows(shop) -> list[tuple]:
+def rows(shop) -> list[tuple[str, str, float | None]]:
     frame = shop.events.order_by("customer_id").execute()
     amounts = [None if pd.isna(a) else a for a in frame.amount]
     return list(zip(frame.customer_id, frame.kind, amounts, strict=True))

@@ -31,11 +31,8 @@ A563186,B,Adjust bad debt,1,8/12/2011 14:51,-11062.06,12346,United Kingdom
 def documented() -> str:
     """The shop.toml that data/README.md shows for such an export."""
     text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
-    return next(
-        found
-        for found in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-        if "online_retail.csv" in found
-    )
+    blocks: list[str] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    return next(block for block in blocks if "online_retail.csv" in block)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ MOSTLY_ASCII = "id,name,price\n" + "1,USB cable 2m,9.90\n" * 5000 + "2,数据线
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path: Path):
     def write(content: bytes | str, encoding: str = "utf-8", name: str = "sales.csv") -> Path:
         path = tmp_path / name
         path.write_bytes(content.encode(encoding) if isinstance(content, str) else content)

@@ -9,6 +9,7 @@ import gzip
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -37,7 +38,7 @@ def put(folder: Path, **contents: str) -> list[Path]:
     return paths
 
 
-def rows(raw) -> list[tuple]:
+def rows(raw) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in raw.table.to_pyarrow().to_pylist()]
 
 
@@ -238,7 +239,7 @@ def test_a_full_disk(tmp_path, con, monkeypatch):
 # Parquet files together.
 
 
-def parquet(folder: Path, **columns_of: dict) -> list[Path]:
+def parquet(folder: Path, **columns_of: dict[str, Any]) -> list[Path]:
     paths = []
     for name, columns in columns_of.items():
         paths.append(folder / f"{name}.parquet")
