@@ -119,7 +119,7 @@ def journey_report(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_shop(tmp_path_factory) -> Path:
+def small_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all rows of 250 of Complete Journey's customers, and markup in its names."""
     from promolab.sources import load_shop, save_shop
 
@@ -182,7 +182,9 @@ class Made:
 
     def metrics(self, week: str = "2017-W44") -> dict[str, Any]:
         """Return the week's numbers."""
-        return json.loads((self.out / week / "metrics.json").read_text(encoding="utf-8"))
+        text = (self.out / week / "metrics.json").read_text(encoding="utf-8")
+        numbers: dict[str, Any] = json.loads(text)
+        return numbers
 
     def table(self, name: str, week: str = "2017-W44") -> Any:
         """Return one of the week's tables."""
@@ -232,7 +234,7 @@ def _spoil(shop: Path, folder: Path, statements: dict[str, str]) -> Path:
 def documented_mapping() -> str:
     """Return the shop.toml that data/README.md shows for an export of invoice lines."""
     text = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    blocks: list[str] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     return next(block for block in blocks if "online_retail.csv" in block)
 
 

@@ -113,9 +113,11 @@ def _outputs_of(source: str, known: dict[str, Any], number: int, patch: Any) -> 
 def _value_of(source: str, known: dict[str, Any]) -> Any:
     """Run the statements of a cell; return the value of the last one, if it is an expression."""
     tree = ast.parse(source)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1] if tree.body else None
+    if isinstance(last, ast.Expr):
+        tree.body.pop()
     exec(compile(tree, "cell", "exec"), known)
-    if last is None or source.rstrip().endswith(";"):
+    if not isinstance(last, ast.Expr) or source.rstrip().endswith(";"):
         return None
     return eval(compile(ast.Expression(last.value), "cell", "eval"), known)
 

@@ -84,7 +84,7 @@ def notebook(title: str, code: str) -> nbformat.NotebookNode:
     cells += [nbformat.v4.new_code_cell(part.strip()) for part in code.split("\n--\n")]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
-    made = nbformat.v4.new_notebook(cells=cells)
+    made: nbformat.NotebookNode = nbformat.v4.new_notebook(cells=cells)
     made.metadata["kernelspec"] = {"name": "stale", "display_name": "x", "language": "python"}
     return made
 
@@ -132,7 +132,7 @@ def load_toy(source, *, settings=None, threads=None):
 
 
 @pytest.fixture(scope="session")
-def notebooks(tmp_path_factory) -> Path:
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with braces, a blank and an umlaut in its name, which papermill would stumble on."""
     folder = tmp_path_factory.mktemp("toy") / "note {books} ü"
     folder.mkdir()
@@ -159,7 +159,7 @@ def toy_here(toy):
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory, notebooks) -> Path:
+def published(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
     """A reports folder with one week; tests read it and leave it as it is."""
     from promolab.report.running.run import run_report
 
@@ -172,7 +172,7 @@ def published(tmp_path_factory, notebooks) -> Path:
 
 
 @pytest.fixture(scope="session")
-def planned(tmp_path_factory, notebooks) -> Path:
+def planned(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
     """A reports folder with one week that has a plan; tests read it and leave it as it is."""
     from promolab.report.running.run import run_report
 

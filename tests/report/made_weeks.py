@@ -53,6 +53,7 @@ class MadeShop:
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     reports: str = "reports"
     cut: dict[tuple[int, int], Path] | None = None
+    _cut: dict[tuple[int, int], Path] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
@@ -176,7 +177,8 @@ class MadeShop:
 
     def manifest(self, number: int) -> dict[str, Any]:
         """Return a week's manifest."""
-        return read_json(self.out / str(self.week(number)) / "manifest.json")
+        told: dict[str, Any] = read_json(self.out / str(self.week(number)) / "manifest.json")
+        return told
 
     def table(self, number: int, name: str) -> pd.DataFrame:
         """Return a table of a week."""

@@ -14,7 +14,7 @@ ROW = "A,2021-03-01,purchase,5\n"
 HEADER = "who,when,kind,paid\n"
 
 
-def refused(capsys, folder: Path, out: Path) -> str:
+def refused(capsys: pytest.CaptureFixture[str], folder: Path, out: Path) -> str:
     """Check that a report is refused and leaves nothing; return what was said."""
     assert cli.main(["report", "--source", str(folder), "--out", str(out)]) == 2
     printed = capsys.readouterr()
@@ -28,7 +28,7 @@ def with_format(said: str) -> str:
     return SECTION.replace('"when"', f'{{ column = "when", format = "{said}" }}')
 
 
-BAD = {
+BAD: dict[str, tuple[str | bytes, str, list[str]]] = {
     "unknown encoding": (
         (HEADER + "Zoë,2021-03-01,purchase,5\n").encode("cp1252"),
         SECTION,

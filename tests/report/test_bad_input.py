@@ -32,7 +32,7 @@ def change(folder: Path, table: str, query: str) -> None:
     con.execute(f"COPY changed TO '{path}' (FORMAT parquet)")
 
 
-def refused(capsys, out: Path, *options: object) -> str:
+def refused(capsys: pytest.CaptureFixture[str], out: Path, *options: object) -> str:
     """Call the command; it must exit with 2, say a sentence, and leave nothing visible behind."""
     assert cli.main(["report", *map(str, options), "--out", str(out)]) == 2
     printed = capsys.readouterr()

@@ -114,7 +114,7 @@ def test_no_page_is_wider_than_a_phone_and_wide_tables_scroll(journey_report, tm
 @pytest.mark.parametrize("name", ["index", "01_data", "02_customers", "03_segments", "04_response"])
 def test_a_page_is_drawn_from_top_to_bottom_inside_its_margins(journey_report, tmp_path, name):
     picture = drawn(journey_report / f"{name}.html", tmp_path, 1150, 2400)
-    blank = (picture > 0.99).all(axis=2)
+    blank = np.asarray((picture > 0.99).all(axis=2))
     ink = ~blank
     assert ink.any(axis=1).mean() > 0.4, "most of the page is empty"
     # Nothing is cut off at the right: the outermost columns of pixels stay white.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -56,8 +57,9 @@ def page(journey_report) -> str:
 
 
 @pytest.fixture(scope="module")
-def metrics(journey_report) -> dict:
-    return json.loads((journey_report / "metrics.json").read_text("utf-8"))
+def metrics(journey_report) -> dict[str, Any]:
+    numbers: dict[str, Any] = json.loads((journey_report / "metrics.json").read_text("utf-8"))
+    return numbers
 
 
 def contacted(promotion: int) -> pd.Series:

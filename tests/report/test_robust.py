@@ -102,7 +102,7 @@ def load_with_files(source, *, settings=None, threads=None):
 
 
 @pytest.fixture(scope="session")
-def notebooks(tmp_path_factory) -> Path:
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One notebook, in which things go wrong as they are told to."""
     folder = tmp_path_factory.mktemp("robust")
     v4 = nbformat.v4
@@ -126,7 +126,7 @@ def make(monkeypatch, notebooks):
 
 
 @pytest.fixture
-def shop(tmp_path) -> Path:
+def shop(tmp_path: Path) -> Path:
     folder = tmp_path / "shop"
     folder.mkdir()
     (folder / "events.csv").write_text("customer_id,ts,kind\n")

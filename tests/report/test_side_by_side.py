@@ -102,11 +102,12 @@ def notebook(title: str, code: str, needs: str = "") -> nbformat.NotebookNode:
     cells += [v4.new_code_cell(part.strip()) for part in code.split("\n--\n")]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
-    return v4.new_notebook(cells=cells)
+    made: nbformat.NotebookNode = v4.new_notebook(cells=cells)
+    return made
 
 
 @pytest.fixture(scope="session")
-def forked(tmp_path_factory) -> Path:
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Notebooks of which two, left and right, do not wait for each other."""
     folder = tmp_path_factory.mktemp("forked")
     made = {
@@ -131,7 +132,7 @@ def forked(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def notebooks(forked) -> Path:
+def notebooks(forked: Path) -> Path:
     """Let the toy shop's fixtures use these notebooks here."""
     return forked
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ NOW = pd.Timestamp("2017-11-06 05:00").to_pydatetime()  # Monday 0:00; clocks we
 def run(tmp_path) -> RunFolder:
     for week, contacts in (("2017-W45", 0), ("2017-W44", 925)):
         (tmp_path / week).mkdir()
-        known: dict = {"plan": {"customers_to_contact": contacts}}
+        known: dict[str, Any] = {"plan": {"customers_to_contact": contacts}}
         if week == "2017-W45":
             stayed = {"value": 0.9, "ci_low": 0.8, "ci_high": 0.95, "n": 2400}
             known["segments"] = {"migration": {"stayed": stayed, "same_fit": True}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -36,7 +37,8 @@ def promotions(end: pd.Timestamp = END) -> pd.DataFrame:
 def write_plan(run) -> None:
     """Write what a week's plan consists of into a run folder."""
     decisions = PLANNED.assign(planned_action="18", decision_id=["a", "b", "c", "d"])
-    decisions.loc[4] = [9, 0, "", "none", "none", "e"]
+    last: list[Any] = [9, 0, "", "none", "none", "e"]
+    decisions.loc[4] = last
     decisions["action"] = decisions["planned_action"].where(decisions["holdout"] == "none", "none")
     columns = ["decision_id", "customer_id", "action", "planned_action", "holdout"]
     run.write_table("decisions", decisions[columns], by="decision_id")

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -74,12 +75,13 @@ def test_a_released_week_is_passed_over_and_a_failed_one_keeps_none(quick, plann
     for left in ("2017-W42", "2017-W43"):
         (out / left).mkdir()
         (out / left / "index.html").write_text("")
-        told = {"source": "complete_journey", "week": left, "seed": 0, "shop_file": None}
+        told: dict[str, Any] = {"source": "complete_journey", "week": left, "seed": 0}
+        told["shop_file"] = None
         manifest = {"status": "good", "parameters": told}
         if left == "2017-W43":
             told["depth"] = 0.25  # made from other parameters: made again
         (out / left / "manifest.json").write_text(json.dumps(manifest))
-    seen = []
+    seen: list[object] = []
     done = fill("2017-W41", "2017-W44", out, on_week=seen.append)
     assert seen == done and made == ["2017-W41", "2017-W43"]
     assert [week.outcome for week in done] == ["failed", "there already", "made", "left as it is"]
@@ -109,7 +111,7 @@ def test_the_command_ends_with_1_where_a_week_failed(monkeypatch, capsys):
     from promolab.report.running.many_weeks import Backfilled
     from promolab.weeks import Week
 
-    asked = {}
+    asked: dict[str, object] = {}
 
     def some(first, last, on_week, **options):
         asked.update(options, first=first, last=last)

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import ibis
 import pandas as pd
@@ -124,7 +125,12 @@ def test_a_released_week_is_never_made_again(reports, toy_here, capsys):
     page = toy_here(reports, parameters={"mood": "plan", "depth": 0.5})  # the default, said
     assert page == reports / WEEK / "index.html"
     assert "the plan of 2017-W44 is released: the report is as it was" in capsys.readouterr().err
-    for other in ({"parameters": {"mood": "plan", "depth": 0.25}}, {"parameters": {}}, {"seed": 1}):
+    others: list[dict[str, Any]] = [
+        {"parameters": {"mood": "plan", "depth": 0.25}},
+        {"parameters": {}},
+        {"seed": 1},
+    ]
+    for other in others:
         with pytest.raises(
             InputError, match="plan of 2017-W44 is released, and was made from other"
         ):

@@ -16,7 +16,7 @@ import pytest
 
 from promolab.errors import DataError, InputError, StepError
 from tests.conftest import SECRET
-from tests.report.conftest import load_toy
+from tests.report.conftest import ToyShop, load_toy
 
 WEEK = "2017-W44"
 
@@ -153,10 +153,8 @@ def test_first_and_last_week_of_the_data_are_accepted(monkeypatch, toy, tmp_path
 
 
 def test_data_that_cannot_be_used_are_refused(monkeypatch, toy, tmp_path):
-    from promolab import sources
-
-    shop = sources.load_shop("x")
-    monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: type(shop)(usable=False))
+    shop = ToyShop(usable=False)
+    monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
     with pytest.raises(DataError, match="events is empty"):
         toy(tmp_path / "out")
 
