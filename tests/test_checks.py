@@ -147,11 +147,11 @@ def test_columns_of_numbers():
 def test_labels():
     for values in ([0, 1], [False, True], [0.0, 1.0], np.array([0, 1], dtype=object)):
         assert checks.labels_of("y", values).tolist() == [False, True]
-    for values, said in (
+    for wrong, said in (
         ([], "y is empty"),
         ([0, 2, 3], "y holds 2, 3; expected 0 and 1"),
         (["no", "yes"], "y holds 'no'; expected 0 and 1"),
         ([0, np.nan], "y has 1 missing value of 2; leave out rows whose outcome is not known yet"),
     ):
         with pytest.raises(InputError, match=said):
-            checks.labels_of("y", values)
+            checks.labels_of("y", wrong)

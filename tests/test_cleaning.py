@@ -185,7 +185,8 @@ def odd_lines(settings: Settings | None = None, **columns: object) -> list[int]:
     frame = events(len(columns["quantity"]), **columns)  # type: ignore[arg-type]
     frame["customer_id"] = [f"C{i:05}" for i in range(len(frame))]
     kept = clean(shop_of(settings, events=frame), NOW)[0].events.order_by("customer_id").execute()
-    return kept.index[kept["flags"].str.contains("odd_unit")].tolist()
+    odd: list[int] = kept.index[kept["flags"].str.contains("odd_unit")].tolist()
+    return odd
 
 
 def test_hundreds_on_a_line_are_usual_in_wholesale():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 @pytest.fixture
 def asked(monkeypatch):
     """Replace the run by one that notes what it was asked for."""
-    seen: dict[str, object] = {}
+    seen: dict[str, Any] = {}
 
     def run_report(**options):
         seen.update(options)
@@ -270,7 +271,12 @@ def test_lab_copies_the_notebooks_where_there_are_none(monkeypatch, tmp_path, ca
     parameters = importlib.import_module("promolab.report.running.parameters")
     monkeypatch.setattr(parameters, "find_notebooks", lambda: packaged)
     calls: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "call", lambda line: calls.append(line) or 0)
+
+    def call(line):
+        calls.append(line)
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.chdir(tmp_path)
     assert cli.main(["lab", "--", "--no-browser"]) == 0

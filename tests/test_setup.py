@@ -16,6 +16,7 @@ import time
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -158,7 +159,7 @@ def test_every_public_name_resolves():
     for name in promolab.__all__:
         assert getattr(promolab, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
-        promolab.no_such_name  # noqa: B018
+        promolab.no_such_name  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_the_stub_lists_what_the_package_offers():
@@ -367,7 +368,7 @@ def test_a_missing_venv_module_is_said_with_the_package_that_brings_it(checkout)
 # --- notebooks -----------------------------------------------------------------------------------
 
 
-def cells_of(path: Path, kind: str = "code") -> list[dict]:
+def cells_of(path: Path, kind: str = "code") -> list[dict[str, Any]]:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return [{**c, "source": "".join(c["source"])} for c in cells if c["cell_type"] == kind]
 
@@ -414,7 +415,7 @@ def test_a_numbered_notebook_opens_with_its_number_and_has_one_parameters_cell(p
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     answer = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
