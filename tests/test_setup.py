@@ -306,6 +306,7 @@ def test_the_other_targets_call_what_they_say(checkout):
         "ruff check .",
         "ruff format --check .",
         "mypy",
+        "python -m tests.house",
         "python -m benchmarks",
         "promolab lab",
     ]
@@ -437,7 +438,8 @@ def test_a_wheel_carries_the_notebooks_and_the_packages_data(wheel):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert {path.name for path in NUMBERED} != set()
-    assert names == source | {f"promolab/notebooks/{path.name}" for path in NOTEBOOKS}
+    carried = [*NOTEBOOKS, ROOT / "notebooks" / "README.md"]
+    assert names == source | {f"promolab/notebooks/{path.name}" for path in carried}
     assert {Path(name).suffix for name in names} >= {".py", ".pyi", ".toml", ".mplstyle", ".ipynb"}
     assert "promolab/py.typed" in names
 
