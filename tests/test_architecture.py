@@ -5,15 +5,22 @@ from __future__ import annotations
 import ast
 import graphlib
 import inspect
+import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tests.house import PACKAGE, lines_of_code, literal_all, tree
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+NOTEBOOKS = sorted((PACKAGE.parent / "notebooks").glob("*.ipynb"))
 
 # From the ground up, and from left to right: a room imports from lower floors and from rooms left
 # of it on its own, through their faces.
@@ -192,6 +199,53 @@ def deep_imports(path: Path) -> Iterator[str]:
 
 def test_rooms_know_each_other_by_their_faces():
     assert [found for path in MODULES for found in deep_imports(path)] == []
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_import_from_faces(notebook):
+    """Whoever opens one finds names that a script would use too."""
+    past = []
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        for node in ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else ():
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            if module and module.split(".")[0] == "promolab":
+                where = PACKAGE.joinpath(*module.split(".")[1:])
+                past += [] if where.is_dir() else [module]
+    assert past == []
+
+
+BLOCKED = """
+import importlib, pkgutil, sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in sys.argv[1:]:
+            raise ImportError(f"{name} is an extra")
+
+sys.meta_path.insert(0, Blocked())
+import promolab
+for found in pkgutil.walk_packages(promolab.__path__, "promolab."):
+    if found.ispkg:
+        room = importlib.import_module(found.name)
+        for name in getattr(room, "__all__", []):
+            getattr(room, name)
+"""
+
+
+def test_whatever_is_offered_is_there_with_every_extra_blocked(repository):
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
+    extras = {
+        re.split(r"[^\w-]", line)[0]
+        for lines in project["optional-dependencies"].values()
+        for line in lines
+    } - names
+    known = metadata.packages_distributions()
+    modules = [m for m, owners in known.items() if {o.lower() for o in owners} & extras]
+    assert {"optuna", "psycopg"} <= set(modules)
+    line = [sys.executable, "-c", BLOCKED, *modules]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=repository)
+    assert done.returncode == 0, done.stderr
 
 
 def imports_at_the_top(path: Path) -> Iterator[list[str]]:
