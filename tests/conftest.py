@@ -205,7 +205,7 @@ def make_report(source: Path, out: Path, *options: str) -> Made:
     return Made(done.returncode, done.stdout, done.stderr, out)
 
 
-def report_in_process(source: Path, out: Path, *options: str) -> Made:
+def report_in_process(source: Path | str, out: Path, *options: str) -> Made:
     """Call ``promolab report`` without a process or kernels of its own (`tests.in_process`)."""
     from promolab import cli
     from tests.in_process import without_kernels
