@@ -12,13 +12,15 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from promolab.display import Html, join, say, table
 from promolab.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 
 def plain(value: Any) -> Any:
@@ -237,7 +239,7 @@ def _class_of(cls: type, field: dataclasses.Field[Any]) -> type | None:
     return found if isinstance(found, type) and dataclasses.is_dataclass(found) else None
 
 
-def _made(cls: type[Any], told: Mapping[str, Any]) -> Any:
+def _made(cls: type[T], told: Mapping[str, Any]) -> T:
     """Make a dataclass of plain values, by what its fields are declared to be."""
     kinds, values = {f.name: f for f in _declared(cls)}, {}
     for name, value in told.items():

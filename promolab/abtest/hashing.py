@@ -161,7 +161,7 @@ def _hash_block(content: np.ndarray, offsets: np.ndarray, key: bytes) -> np.ndar
     _compress(state, last | (length.astype(np.uint64) << np.uint64(56)))
     state[2] ^= np.uint64(0xFF)
     _rounds(state, 4)
-    return state[0] ^ state[1] ^ state[2] ^ state[3]
+    return np.asarray(state[0] ^ state[1] ^ state[2] ^ state[3])
 
 
 def _compress(state: np.ndarray, word: np.ndarray) -> None:

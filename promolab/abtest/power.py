@@ -215,7 +215,7 @@ def _shows(
     if sd is not None:
         return effect >= (_z(1 - alpha / 2) + _z(power)) * sd * np.sqrt(1 / treated + 1 / control)
     assert rate is not None
-    return _room(effect, treated, control, rate, power, alpha) >= 0
+    return np.asarray(_room(effect, treated, control, rate, power, alpha) >= 0)
 
 
 def _room(effect: Any, n1: Any, n0: Any, rate: float, power: float, alpha: float) -> Any:

@@ -205,7 +205,7 @@ def _plain_setting(
 
 
 def _learnable(labels: np.ndarray, min_positives: int) -> bool:
-    return max(min_positives, 1) <= labels.sum() < len(labels)
+    return bool(max(min_positives, 1) <= labels.sum() < len(labels))
 
 
 def chosen_features(

@@ -269,4 +269,4 @@ def _p_of_one(ratio: float, low: float, high: float, level: float) -> float:
 
     if not ratio > 0:
         return float(1 - level) if high < 1 else 1.0
-    return two_sided(log(ratio), log(high / low) / 2 / normal_quantile(level))
+    return float(two_sided(log(ratio), log(high / low) / 2 / normal_quantile(level)))

@@ -59,7 +59,7 @@ class ColumnStability(Result):
     @property
     def stable(self) -> list[str]:
         """Names of the stable features."""
-        return self.frame.loc[self.frame["stable"], "feature"].tolist()
+        return list(self.frame.loc[self.frame["stable"], "feature"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings, and the frequencies by feature."""
@@ -258,7 +258,7 @@ def _penalty(
 def _side(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return which rows stand in the first half of the customers."""
     units = int(unit.max()) + 1
-    return (rng.permutation(units) < units // 2)[unit]
+    return np.asarray((rng.permutation(units) < units // 2)[unit])
 
 
 def _count(

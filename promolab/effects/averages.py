@@ -159,14 +159,14 @@ class GroupEffects(ByArm):
             p = self.tests.loc[self.tests["arm"] == arm, "p_value"].iloc[0]
             groups = rows.drop(columns="arm").set_index("group").to_dict("index")
             arms[str(arm)] = {"p_value": p, "groups": groups}
-        return {"outcome": self.outcome, "identification": str(self.identification)} | plain(arms)
+        return {"outcome": self.outcome, "identification": str(self.identification), **plain(arms)}
 
     def of(self, arm: Any) -> pd.DataFrame:
         """Return the rows of one arm."""
         known = self.tests["arm"].tolist()
         if arm not in known:
             raise InputError(f"there is no arm {arm!r}; {nearest(str(arm), map(str, known))}")
-        return self.rows[self.rows["arm"] == arm].reset_index(drop=True)
+        return self.rows[self.rows["arm"].eq(arm)].reset_index(drop=True)
 
     def summary(self) -> str:
         """Return, per arm, whether groups differ, and the two ends if they do."""
@@ -432,8 +432,8 @@ def best_of(gain: np.ndarray, arms: tuple[Any, ...]) -> np.ndarray:
     >>> best_of(np.array([[1.0, 2.0], [-1.0, 0.0]]), ("none", "a", "b")).tolist()
     ['b', 'none']
     """
-    full = np.column_stack([np.zeros(len(gain)), gain])
-    return np.asarray(arms, dtype=object)[full.argmax(axis=1)]
+    best: np.ndarray = np.column_stack([np.zeros(len(gain)), gain]).argmax(axis=1)
+    return np.asarray(arms, dtype=object).take(best)
 
 
 def effect_table(

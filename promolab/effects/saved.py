@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -165,7 +165,7 @@ def _rebuilt(
     if kind == TREES:
         trees = from_bytes(arrays["skops"], version, OF_EFFECTS, "an uplift")
         _require(trees.n_features_in_ == width and all(node_tables_fit(trees, width)))
-        return trees
+        return cast(Predictor, trees)
     _require(kind in PARTS)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(PARTS[kind]):
@@ -178,7 +178,7 @@ def _rebuilt(
         else:
             _require(state[name] is None or isinstance(state[name], (int, float)))
             values[name] = state[name]
-    return PARTS[kind](**values)
+    return cast(Predictor, PARTS[kind](**values))
 
 
 def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -46,9 +46,9 @@ def _end(shop: Shop) -> datetime:
         return closed
     last = ibis.literal(shop.span()[1]).cast("timestamp")
     day = shop.local(last).truncate("D") + ibis.interval(days=1)
-    backend = shop.backend
-    found = backend.execute(to_utc(day, shop.zone) if shop.zone != "UTC" else day)
-    return found.to_pydatetime() if hasattr(found, "to_pydatetime") else found
+    found = shop.backend.execute(to_utc(day, shop.zone) if shop.zone != "UTC" else day)
+    end: datetime = found.to_pydatetime() if hasattr(found, "to_pydatetime") else found
+    return end
 
 
 def rounds_of(shop: Shop, at: Any, until: datetime) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def rounds_of(shop: Shop, at: Any, until: datetime) -> pd.DataFrame:
         possible = shop.decision_propensities
         possible = possible.select("decision_id", action=possible.action.cast("string"))
         made = made.union(made.select("decision_id", "ts").join(possible, "decision_id"))
-    found = made.select("ts", "action").distinct().order_by("ts", "action").execute()
+    found: pd.DataFrame = made.select("ts", "action").distinct().order_by("ts", "action").execute()
     found = found[found["ts"] < until]
     if at is not None:
         found = found[found["ts"].isin(_asked(at, found))]
@@ -103,7 +103,7 @@ def _windows(shop: Shop) -> pd.DataFrame:
     import pandas as pd
 
     promotions = shop.promotions
-    table = promotions.select(
+    table: pd.DataFrame = promotions.select(
         "kind", "starts_at", "ends_at", action=promotions.promotion_id.cast("string")
     ).execute()
     bundles = read_operations(shop.settings).contact.bundles

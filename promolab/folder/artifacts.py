@@ -255,7 +255,8 @@ class RunFolder:
 
     def metrics_of(self, week: Week) -> dict[str, Any] | None:
         """Return another week's metrics from the same reports folder, None where there are none."""
-        return read_json(self.reports.path / str(week) / "metrics.json")
+        metrics: dict[str, Any] | None = read_json(self.reports.path / str(week) / "metrics.json")
+        return metrics
 
     def record(self, section: str, values: Any) -> None:
         """Merge headline numbers into ``metrics.json``.

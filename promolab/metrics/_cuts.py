@@ -89,7 +89,7 @@ def slope_around(
 ) -> np.ndarray:
     """Return the slope of a curve over the stretch around each share, x counted in ``unit``."""
     left, right = np.clip(at - reach, 0, 1) * unit, np.clip(at + reach, 0, 1) * unit
-    return (np.interp(right, x, y) - np.interp(left, x, y)) / (right - left)
+    return np.asarray((np.interp(right, x, y) - np.interp(left, x, y)) / (right - left))
 
 
 def cut_variances(
@@ -150,4 +150,4 @@ def down_the_list(u: np.ndarray, v: np.ndarray, cluster: np.ndarray | None) -> n
 def _before(values: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Return the sum of the cluster's earlier values, for values sorted by cluster."""
     so_far = np.cumsum(values) - values
-    return so_far - so_far[first][np.cumsum(first) - 1]
+    return np.asarray(so_far - so_far[first][np.cumsum(first) - 1])

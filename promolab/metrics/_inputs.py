@@ -121,7 +121,7 @@ class Measured(OnRows):
     def to_dict(self) -> dict[str, Any]:
         """Return value, interval, counts and all other figures as plain values."""
         told = super().to_dict()
-        estimate = told.pop("estimate")
+        estimate: dict[str, Any] = told.pop("estimate")
         return ({self.NAME: estimate["value"]} if self.NAME else {}) | estimate | told
 
 

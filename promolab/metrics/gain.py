@@ -93,7 +93,7 @@ class Lift(OnRows):
     @property
     def lift(self) -> np.ndarray:
         """Capture divided by depth; its interval is the capture's, divided likewise."""
-        return self.capture / self.depths
+        return np.asarray(self.capture / self.depths)
 
     def at(self, depth: float) -> LiftPoint:
         """Return capture, lift and rate at one depth, straight between the depths computed.

@@ -507,7 +507,7 @@ def degrees_of(second: Any, fourth: Any, largest: Any, units: Any) -> np.ndarray
     with np.errstate(invalid="ignore", divide="ignore"):
         variety = (fourth - np.square(largest)) / np.square(second - largest) - 1 / rest
         degrees = np.where(variety > 1e-12, 2 / variety, most)
-    return np.clip(np.nan_to_num(degrees, nan=1.0), 1.0, most)
+    return np.where(np.isnan(degrees), 1.0, degrees).clip(1.0, most)
 
 
 def around(value: float, spread: StdError, level: float) -> tuple[float, float]:
@@ -530,4 +530,4 @@ def positive_interval(value: float, spread: StdError, level: float) -> tuple[flo
 def _half(spread: StdError, level: float) -> float:
     if not math.isfinite(spread.std_error):
         return math.inf
-    return t_quantile(level, spread.degrees) * spread.std_error
+    return float(t_quantile(level, spread.degrees) * spread.std_error)

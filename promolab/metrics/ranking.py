@@ -50,7 +50,7 @@ class Placements:
     @property
     def pairs(self) -> np.ndarray:
         """Pairs of a positive and a negative, per group."""
-        return self.positives * self.negatives
+        return np.asarray(self.positives * self.negatives)
 
     def deviations(self, y: np.ndarray, auc: float, group: np.ndarray | None) -> np.ndarray:
         """Each row's contribution to (estimate − ``auc``); a positive's and a negative's alike.
@@ -62,7 +62,7 @@ class Placements:
             others = np.where(y, self.negatives[0], self.positives[0])
         else:
             others = np.where(y, self.negatives[group], self.positives[group])
-        return (self.won - auc * others) / self.pairs.sum()
+        return np.asarray((self.won - auc * others) / self.pairs.sum())
 
 
 def placements(

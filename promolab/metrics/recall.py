@@ -254,4 +254,4 @@ def _slope(recalls: np.ndarray, precisions: np.ndarray, at: np.ndarray, reach: f
     first = np.append(True, np.diff(recalls) > 0)
     x, z = recalls[first], precisions[first]
     gap = np.where(right > left, right - left, 1.0)
-    return (np.interp(right, x, z) - np.interp(left, x, z)) / gap
+    return np.asarray((np.interp(right, x, z) - np.interp(left, x, z)) / gap)

@@ -171,7 +171,7 @@ class Gaps:
         values, vectors = np.linalg.eigh(self.covariance)
         half = vectors * np.sqrt(np.clip(values, 0.0, None))
         draws = np.random.default_rng(0).standard_normal((NOISE // 2, len(self.gaps)))
-        return np.concatenate([draws, -draws]) @ half.T
+        return np.asarray(np.concatenate([draws, -draws]) @ half.T)
 
     @property
     def distance(self) -> float:

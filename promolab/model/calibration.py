@@ -118,7 +118,7 @@ class Calibrator:
         if self.method == "platt":
             return self.slope * logits + self.intercept
         if self.method == "isotonic":
-            return np.interp(logits, self.knots, self.heights)
+            return np.asarray(np.interp(logits, self.knots, self.heights))
         return np.asarray(logits, dtype=float)
 
     def to_dict(self) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def _exact(model: ResponseModel, X: pd.DataFrame, k: int) -> pd.DataFrame | None
     if calibrator.method == "isotonic":
         return None
     base = calibrator.slope * parts.attrs["base"] + calibrator.intercept
-    scaled = parts * calibrator.slope
+    scaled: pd.DataFrame = parts * calibrator.slope
     scaled.attrs = {**parts.attrs, "base": base}
     return scaled
 

@@ -228,7 +228,7 @@ def _verified(
             f"{path} was changed after it was saved (its checksum does not match); use the "
             "original file or fit the model again"
         )
-    return state
+    return cast("dict[str, Any]", state)
 
 
 def versions() -> dict[str, str]:

@@ -327,7 +327,7 @@ def _title_room(ax: Axes) -> float:
     room is reckoned here from the row names and row texts.
     """
     figure: Any = ax.get_figure(root=True)
-    width = 72 * figure.get_figwidth()
+    width: float = 72 * figure.get_figwidth()
     place = ax.get_subplotspec()
     if place is not None:
         margins = figure.subplotpars  # the layout will do away with them

@@ -91,7 +91,7 @@ def _unrolled(hours: np.ndarray) -> np.ndarray:
     """Cut the day opposite to its circular mean, so that 23 h and 1 h lie two hours apart."""
     known = hours[np.isfinite(hours)]
     mean = np.angle(np.exp(2j * np.pi * known / 24).sum()) * 12 / np.pi
-    return mean + (hours - mean + 12) % 24 - 12
+    return np.asarray(mean + (hours - mean + 12) % 24 - 12)
 
 
 def _spread(values: np.ndarray, axis: str, words: str, *, clock: bool = False) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class ProfileOverview(Result):
     def to_dict(self) -> dict[str, Any]:
         """Return the table and the map as plain values."""
         tables = {"spread": self.spread.to_dict("records"), "cells": self.cells.to_dict("index")}
-        return super().to_dict() | plain(tables)
+        return {**super().to_dict(), **plain(tables)}
 
     @property
     def _shown(self) -> tuple[_Figure, ...]:

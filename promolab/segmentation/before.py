@@ -98,10 +98,10 @@ def drawn_customers(customers: Iterable[Any], seed: int = 0, most: int | None = 
     >>> drawn_customers([3, 1, 2, 1]).tolist(), len(drawn_customers(range(90), most=20))
     ([1, 2, 3], 20)
     """
-    ids, most = pd.Index(list(customers)).unique().sort_values(), most or MOST_CUSTOMERS
-    if len(ids) <= most:
+    ids: pd.Index = pd.Index(list(customers)).unique().sort_values()
+    if len(ids) <= (most := most or MOST_CUSTOMERS):
         return ids
-    return ids[np.sort(np.random.default_rng(seed).choice(len(ids), most, replace=False))]
+    return ids.take(np.sort(np.random.default_rng(seed).choice(len(ids), most, replace=False)))
 
 
 def segments_before(

@@ -291,4 +291,4 @@ def _recommended(table: pd.DataFrame, values: np.ndarray) -> np.ndarray:
     _, low, _ = mean_interval(values[best] - values)
     within = fit & ~(low > 0)
     within[best] = True
-    return np.arange(len(table)) == int(within.argmax())
+    return np.asarray(np.arange(len(table)) == int(within.argmax()))

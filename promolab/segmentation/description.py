@@ -139,7 +139,7 @@ def shares_against(p: ArrayLike, q: ArrayLike) -> np.ndarray:
     """
     p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
     room = (1 - p) * (1 - q)
-    return -np.sqrt(p * q / np.where(room > 0, room, np.inf))
+    return np.asarray(-np.sqrt(p * q / np.where(room > 0, room, np.inf)))
 
 
 def compare_segments(profile: SegmentProfile, a: str, b: str) -> ProfilePair:

@@ -52,7 +52,7 @@ def adjusted_rand(tables: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(index), index, 1.0)
 
 
-def _pairs(n: np.ndarray) -> np.ndarray:
+def _pairs(n: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray:
     return n * (n - 1) / 2
 
 

@@ -302,4 +302,4 @@ def named_groups(features: pd.DataFrame, codes: np.ndarray) -> tuple[list[str], 
 def _recoded(codes: np.ndarray, order: np.ndarray) -> np.ndarray:
     position = np.full(codes.max() + 2, -1)
     position[order] = np.arange(len(order))
-    return position[codes]
+    return np.asarray(position[codes])

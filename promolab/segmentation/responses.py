@@ -437,7 +437,7 @@ def _variance_against_usual(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarr
         sums = np.bincount(person[at], weights=weight * residual[at])
         people = int(np.count_nonzero(np.bincount(person[at])))
         found[own] = people / max(people - 1, 1) * (sums**2).sum()
-    return found / table["contacts"].to_numpy(dtype=float) ** 2
+    return np.asarray(found / table["contacts"].to_numpy(dtype=float) ** 2)
 
 
 def _variance_of_rate(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
@@ -445,8 +445,8 @@ def _variance_of_rate(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
     sums = rows.groupby(["segment", "customer_id"])["residual"].sum()
     squares = (sums**2).groupby(level="segment").agg(["sum", "size"]).loc[table.index]
     people = squares["size"].to_numpy(dtype=float)
-    correction = people / np.maximum(people - 1, 1)
-    return correction * squares["sum"].to_numpy() / table["contacts"].to_numpy(dtype=float) ** 2
+    corrected = people / np.maximum(people - 1, 1) * squares["sum"].to_numpy()
+    return np.asarray(corrected / table["contacts"].to_numpy(dtype=float) ** 2)
 
 
 def _overall(rows: pd.DataFrame, level: float) -> Estimate:

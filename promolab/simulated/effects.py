@@ -86,7 +86,7 @@ def changed_rates(
 
 def bounded(rates: np.ndarray) -> np.ndarray:
     """Return rates of which none is below 0: nobody can buy less often than never."""
-    return np.maximum(rates, 0.0)
+    return np.asarray(np.maximum(rates, 0.0))
 
 
 def expected(
@@ -154,14 +154,15 @@ def _share(mean: np.ndarray, low: float, high: float, sigma: float) -> np.ndarra
     """P(low ≤ b < high) of a log-normal basket."""
     from scipy.special import ndtr
 
-    return ndtr(_z(mean, high, sigma)) - ndtr(_z(mean, low, sigma))
+    return np.asarray(ndtr(_z(mean, high, sigma)) - ndtr(_z(mean, low, sigma)))
 
 
 def _money(mean: np.ndarray, low: float, high: float, sigma: float) -> np.ndarray:
     """E[b; low ≤ b < high] of a log-normal basket."""
     from scipy.special import ndtr
 
-    return mean * (ndtr(_z(mean, high, sigma) - sigma) - ndtr(_z(mean, low, sigma) - sigma))
+    part = ndtr(_z(mean, high, sigma) - sigma) - ndtr(_z(mean, low, sigma) - sigma)
+    return np.asarray(mean * part)
 
 
 def _z(mean: np.ndarray, at: float, sigma: float) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -82,7 +81,7 @@ def _planner(world: World, customers: Customers, rng: np.random.Generator) -> np
 
 def recent_contacts(world: World, action: np.ndarray, number: int) -> np.ndarray:
     """Return how often each customer was contacted in the two rounds before a round."""
-    return (action[:, max(number - 2, 0) : number] != NONE).sum(axis=1)
+    return np.asarray((action[:, max(number - 2, 0) : number] != NONE).sum(axis=1))
 
 
 ON_SALE_DAY = 0.3
@@ -202,7 +201,7 @@ def _filled(
 
 def _terms(world: World, promotion: np.ndarray, name: str) -> np.ndarray:
     values = [getattr(terms_of(world, p.kind), name) for p in world.promotions]
-    return np.array([*values, 0.0])[promotion]
+    return np.asarray(np.array([*values, 0.0])[promotion])
 
 
 def _discounts(
@@ -225,7 +224,7 @@ def _discounts(
     off = np.where(fits, (rate * claimed)[line], 0.0) * money
     reaches = (gross >= _terms(world, promotion, "threshold") - 1e-9) & (kinds == "full_reduction")
     reduction = _terms(world, promotion, "reduction") * reaches
-    return np.round(off + reduction[line] * money / gross[line], 2)
+    return np.asarray(np.round(off + reduction[line] * money / gross[line], 2))
 
 
 def moments(
@@ -244,7 +243,7 @@ def moments(
         sale[number : number + 1] = weekday
     day = np.where((sale[week] >= 0) & (rng.uniform(size=n) < ON_SALE_DAY), sale[week], day)
     hour = np.clip(customers.hour[owner] + rng.normal(0, 2, n), 7, 22.99)
-    found: Any = (week * 7 + day) * 86_400 + hour * 3600
+    found: np.ndarray = (week * 7 + day) * 86_400 + hour * 3600
     return found.astype(np.int64)
 
 

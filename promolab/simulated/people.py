@@ -69,7 +69,7 @@ class Customers:
     @property
     def margin_rate(self) -> np.ndarray:
         """Expected margin as a share of the basket."""
-        return self.interest @ MARGIN_RATES
+        return np.asarray(self.interest @ MARGIN_RATES)
 
 
 def draw_customers(world: World, first: int, last: int) -> Customers:
@@ -128,7 +128,7 @@ def _visible(sensitivity: np.ndarray, age: np.ndarray, channel: np.ndarray) -> n
     # A recommendation needs the app; money off needs somebody who minds the price.
     weights = np.array([[0.7, 0.9, 0.1], [0.6, 0.4, 0.8], [0.7, 0.3, 0.7], [0.5, 0.5, 0.9]])
     raw = np.column_stack([by_age, by_channel, by_price]) @ weights.T
-    return raw / np.sqrt((weights**2 * np.array([0.63, 0.54, 1.0])).sum(axis=1))
+    return np.asarray(raw / np.sqrt((weights**2 * np.array([0.63, 0.54, 1.0])).sum(axis=1)))
 
 
 PER_CATEGORY = 60
@@ -169,6 +169,6 @@ def products_of(
     category = (u[:, :1] > np.cumsum(customers.interest, axis=1)[owner]).sum(axis=1)
     category = np.minimum(category, len(CATEGORIES) - 1)
     favourite = (customers.number[owner] * GOLDEN + category * PLASTIC) % 1
-    place = np.where(u[:, 2] < customers.loyalty[owner], favourite, u[:, 1])
+    place = np.where(u[:, 2] < customers.loyalty[owner], favourite, u[:, 1]) * (1 - 1e-9)
     ends = np.cumsum(goods.popularity)  # each category's popularity sums to 1
-    return np.minimum(np.searchsorted(ends, category + place * (1 - 1e-9)), len(ends) - 1)
+    return np.asarray(np.minimum(np.searchsorted(ends, category + place), len(ends) - 1))

@@ -405,13 +405,9 @@ def _check_independent(shop: SimulatedShop, other: SimulatedShop) -> None:
 
 
 def _dated(shop: SimulatedShop, promotion_id: str, features: Features) -> pd.DataFrame:
-    table = features(shop, _starts(shop, promotion_id)).set_index("customer_id")
+    own = shop.promotions.filter(shop.promotions.promotion_id == promotion_id).execute()
+    table = features(shop, own["starts_at"].iloc[0].to_pydatetime()).set_index("customer_id")
     return table.sort_index()
-
-
-def _starts(shop: SimulatedShop, promotion_id: str) -> datetime:
-    found = shop.promotions.filter(shop.promotions.promotion_id == promotion_id)
-    return found.execute()["starts_at"].iloc[0].to_pydatetime()
 
 
 def _check_promotion(shop: SimulatedShop, promotion_id: str) -> None:

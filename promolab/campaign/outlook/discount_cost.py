@@ -277,7 +277,7 @@ def past_discounts(shop: Shop, as_of: datetime) -> pd.DataFrame:
     sums = rows.groupby("promotion_id").agg(
         redeemers=("customer_id", "size"), discount=("discount", "sum"), squares=("squares", "sum")
     )
-    found = table.drop(columns=["ends_at", "text"]).merge(sums, on="promotion_id")
+    found: pd.DataFrame = table.drop(columns=["ends_at", "text"]).merge(sums, on="promotion_id")
     return found.assign(per_redeemer=found["discount"] / found["redeemers"])
 
 

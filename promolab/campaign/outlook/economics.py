@@ -332,7 +332,7 @@ def launched(shop: Shop, planned: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the planned promotions, in the order of start and id."""
     wanted = sorted(planned["promotion_id"].astype(str).unique())
     table = shop.promotions
-    found = (
+    found: pd.DataFrame = (
         table.filter(table.promotion_id.cast("string").isin(wanted)).execute()
         if wanted
         else (table.limit(0).execute())

@@ -176,7 +176,7 @@ def list_steps(
 def _ranked(plan: Plan, promotion_id: Any, scores: pd.DataFrame) -> pd.DataFrame:
     """Return who is to be contacted, then who might be, each likeliest first."""
     steps = plan.steps
-    mine = steps[(steps["promotion_id"] == promotion_id)]
+    mine: pd.DataFrame = steps[(steps["promotion_id"] == promotion_id)]
     mine = mine[mine["step"].isin(["to_contact", "not_planned"])]
     mine = mine.assign(later=(mine["step"] != "to_contact").astype(int))
     mine = mine.sort_values(["later", "p_redeemed", "customer_id"], ascending=[True, False, True])

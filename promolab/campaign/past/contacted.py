@@ -167,7 +167,7 @@ def promotions_over(shop: Shop, as_of: Any = None, *, horizon_days: int = 28) ->
     table["text"] = table["promotion_id"].astype(str)
     order = ["smaller", "starts_at", "text"]
     table = table.sort_values(order, ascending=[False, False, True], ignore_index=True)
-    return table.drop(columns=["smaller", "text"])
+    return pd.DataFrame(table.drop(columns=["smaller", "text"]))
 
 
 def known_at(shop: Shop, moment: Any) -> pd.DataFrame:
@@ -194,7 +194,7 @@ def known_at(shop: Shop, moment: Any) -> pd.DataFrame:
     (True, True)
     """
     now = moment_of(moment)
-    frame = build_features(shop, now).execute().drop(columns="as_of")
+    frame: pd.DataFrame = build_features(shop, now).execute().drop(columns="as_of")
     if shop.has("customers"):
         names = attributes_of(shop)
         household = ["cluster_id"] if shop.has("customers", "cluster_id") else []

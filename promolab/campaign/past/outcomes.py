@@ -53,7 +53,7 @@ def contacts_before(shop: Shop, promotions: pd.DataFrame, now: datetime) -> pd.D
     made = shop.exposures.filter(shop.exposures.ts < ibis.literal(now).cast("timestamp"))
     made = made.select(*keys, "ts").join(windows, "promotion_id")
     made = made.filter(made.ts < made.ends_at)
-    return made.group_by(keys).aggregate(ts=made.ts.min()).order_by(keys).execute()
+    return pd.DataFrame(made.group_by(keys).aggregate(ts=made.ts.min()).order_by(keys).execute())
 
 
 def responses_between(shop: Shop, spans: pd.DataFrame, now: datetime) -> pd.DataFrame:
@@ -90,7 +90,7 @@ def responses_between(shop: Shop, spans: pd.DataFrame, now: datetime) -> pd.Data
         made = made.mutate(kind=ibis.literal("redeem")).select(*keys, "ts")
         rows = rows.union(made.distinct())
     found = rows.group_by(keys).aggregate(n=rows.count(), first_ts=rows.ts.min())
-    return found.order_by(keys).execute()
+    return pd.DataFrame(found.order_by(keys).execute())
 
 
 def _purchases(shop: Shop, promotions: pd.DataFrame) -> Any:
@@ -137,7 +137,7 @@ def sales_between(shop: Shop, spans: pd.DataFrame) -> pd.DataFrame:
     rows = lines.join(table, [lines.placed >= table.low, lines.placed < table.high])
     rows = rows.filter(rows.bought | (rows.ts < rows.until))
     sums = rows.group_by("span", "customer_id").aggregate(sales=rows.amount.sum().cast("float64"))
-    return sums.order_by("span", "customer_id").execute()
+    return pd.DataFrame(sums.order_by("span", "customer_id").execute())
 
 
 def discounts_in_windows(shop: Shop, promotions: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -152,7 +152,7 @@ def discounts_in_windows(shop: Shop, promotions: pd.DataFrame, column: str) -> p
     rows = _on_offer(shop, promotions, lines.filter(lines[column] != 0))
     keys = ["promotion_id", "customer_id"]
     sums = rows.group_by(keys).aggregate(discount=rows[column].sum().cast("float64"))
-    return sums.order_by(keys).execute()
+    return pd.DataFrame(sums.order_by(keys).execute())
 
 
 def buyers_in_windows(shop: Shop, promotions: pd.DataFrame) -> pd.DataFrame:
@@ -162,7 +162,7 @@ def buyers_in_windows(shop: Shop, promotions: pd.DataFrame) -> pd.DataFrame:
     """
     rows = _purchases(shop, promotions)
     keys = ["promotion_id", "customer_id"]
-    return rows.select(*keys).distinct().order_by(keys).execute()
+    return pd.DataFrame(rows.select(*keys).distinct().order_by(keys).execute())
 
 
 def _on_offer(shop: Shop, promotions: pd.DataFrame, lines: Any, *, by_product: bool = True) -> Any:
@@ -190,7 +190,7 @@ def known_before(shop: Shop, moments: list[datetime]) -> pd.DataFrame:
 
     customers = shop.events.select("customer_id").distinct()
     dates = ibis.memtable(pd.DataFrame({"as_of": pd.to_datetime(moments)}))
-    table = build_features(lean(shop), customers.cross_join(dates)).execute()
+    table: pd.DataFrame = build_features(lean(shop), customers.cross_join(dates)).execute()
     keys = ["customer_id", "as_of"]
     table = table.merge(running_contacts(shop, moments), on=keys, how="left")
     table["other_promotions"] = table["other_promotions"].fillna(0)
@@ -213,7 +213,7 @@ def running_contacts(shop: Shop, moments: list[datetime]) -> pd.DataFrame:
     running = running.group_by("customer_id", "as_of").aggregate(
         other_promotions=running.promotion_id.nunique()
     )
-    return running.execute()
+    return pd.DataFrame(running.execute())
 
 
 def moment_of(as_of: Any) -> datetime:

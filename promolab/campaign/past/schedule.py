@@ -148,7 +148,7 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
     table = table.assign(order=order.codes, text=table["promotion_id"].astype(str))
     table = table.sort_values(["order", "starts_at", "text"], ignore_index=True)
     columns = ["promotion_id", "kind", "name", "status", "starts_at", "ends_at", "day", "days"]
-    return table[[*columns, "contacts", "redeemers", "products"]]
+    return pd.DataFrame(table[[*columns, "contacts", "redeemers", "products"]])
 
 
 def list_of(promotions: pd.DataFrame, status: str, weeks: int = 8) -> tuple[pd.DataFrame, str]:
@@ -196,7 +196,7 @@ def _status(
 def _days(earlier: pd.Series, later: pd.Series, zone: str) -> pd.Series:
     """Return the local days between, whole or not: the clocks' changes neither add nor take one."""
 
-    def local(ts: pd.Series) -> pd.Series:
+    def local(ts: pd.Series[pd.Timestamp]) -> pd.Series:
         return ts.dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
 
     return (local(later) - local(earlier)).dt.total_seconds() / 86_400

@@ -149,14 +149,14 @@ class Eligibility:
                 f"other on {channel}; the strictest counts: no right."
             )
         if self.rules.unlisted == "may be contacted":
-            return gone | refused
+            return np.asarray(gone | refused)
         if unlisted.any():
             self.notes.append(
                 f"{plural(int(unlisted.sum()), 'active customer')} without a contact right on "
                 f"{channel}: not contacted. Where the table of contact rights lists refusals only, "
                 'write unlisted = "may be contacted" in [contact] of shop.toml.'
             )
-        return gone | refused | unlisted
+        return np.asarray(gone | refused | unlisted)
 
     def _barred_by_status(self) -> np.ndarray:
         never = self._marked(rights.never_contacted(self.shop, self.rules.never_statuses))
@@ -199,7 +199,7 @@ def offers_of(shop: Shop, promotions: Any, rules: ContactRules, notes: list[str]
     if not wanted:
         return pd.DataFrame(columns=[*columns, "messages"])
     table = shop.promotions
-    found = table.filter(table.promotion_id.cast("string").isin(wanted)).execute()
+    found: pd.DataFrame = table.filter(table.promotion_id.cast("string").isin(wanted)).execute()
     ids = found["promotion_id"].astype(str)
     unknown = sorted(set(wanted) - set(ids))
     if unknown:

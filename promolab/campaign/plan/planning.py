@@ -200,7 +200,7 @@ def _held_out(
         units = None if groups is None else groups[who]
         shares = {_HELD: share, _SEND: 1 - share}
         arms = assign(customers[who], name, shares, seed, cluster=units)
-        return who & _spread(who, (arms.frame["arm"] == _HELD).to_numpy())
+        return np.asarray(who & _spread(who, (arms.frame["arm"] == _HELD).to_numpy()))
 
     for k, action in enumerate(actions):
         planned = choice == k
@@ -263,7 +263,7 @@ def _texts(table: pd.DataFrame) -> pd.DataFrame:
 def _elsewhere(eligible: np.ndarray, choice: np.ndarray) -> np.ndarray:
     """Return who gets another action, or is barred by another promotion of the same bundle."""
     number = np.arange(eligible.shape[1])
-    return ~eligible | ((choice[:, None] >= 0) & (choice[:, None] != number))
+    return np.asarray(~eligible | ((choice[:, None] >= 0) & (choice[:, None] != number)))
 
 
 def _steps(

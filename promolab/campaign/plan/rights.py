@@ -106,7 +106,7 @@ def contacts_within(
         rows = rows.filter(_channel_is(rows, limit.channel))
     later = rows.ts > ibis.literal(sends_at).cast("timestamp")
     rows = rows.select("customer_id", "ts", later=later)
-    found = rows.order_by("customer_id", "ts").execute()
+    found: pd.DataFrame = rows.order_by("customer_id", "ts").execute()
     if not found["later"].any():
         return found.groupby("customer_id").size()
     return _fullest(found, limit.days, sends_at, zone)
@@ -152,8 +152,7 @@ def in_touch_for(
     beside = rows.ends_at > moment
     if ends_at is not None:
         beside = beside & (rows.ts < ibis.literal(ends_at).cast("timestamp"))
-    found = rows.filter(beside).select("customer_id").distinct()
-    return pd.Index(found.execute()["customer_id"])
+    return _customers_of(rows.filter(beside))
 
 
 def quiet_after_complaint(shop: Shop, as_of: datetime, sends_at: datetime, days: int) -> pd.Index:
@@ -167,7 +166,7 @@ def quiet_after_complaint(shop: Shop, as_of: datetime, sends_at: datetime, days:
         & (shop.responses.ts < ibis.literal(as_of).cast("timestamp"))
         & (shop.responses.ts > ibis.literal(shifted(sends_at, -days, shop.zone)).cast("timestamp"))
     )
-    return pd.Index(rows.select("customer_id").distinct().execute()["customer_id"])
+    return _customers_of(rows)
 
 
 def unsubscribed(shop: Shop, as_of: datetime, channel: str | None) -> pd.Series[Any]:
@@ -194,7 +193,7 @@ def unsubscribed(shop: Shop, as_of: datetime, channel: str | None) -> pd.Series[
     if channel is not None:
         rows = rows.filter(_channel_is(rows, channel))
     last = rows.group_by("customer_id").aggregate(ts=rows.ts.max()).order_by("customer_id")
-    return last.execute().set_index("customer_id")["ts"]
+    return pd.Series(last.execute().set_index("customer_id")["ts"])
 
 
 def consent(shop: Shop, as_of: datetime, channel: str | None) -> pd.DataFrame:
@@ -221,7 +220,7 @@ def consent(shop: Shop, as_of: datetime, channel: str | None) -> pd.DataFrame:
         refused=(~rows.allowed).any().fill_null(False),
         since=begun.max(),
     )
-    return said.order_by("customer_id").execute().set_index("customer_id")
+    return pd.DataFrame(said.order_by("customer_id").execute()).set_index("customer_id")
 
 
 def no_right(
@@ -248,7 +247,12 @@ def never_contacted(shop: Shop, never: Sequence[str]) -> pd.Index:
     table = shop.customers
     low = [status.strip().lower() for status in never]
     rows = table.filter(table.status.cast("string").strip().lower().isin(low))
-    return pd.Index(rows.select("customer_id").distinct().execute()["customer_id"])
+    return _customers_of(rows)
+
+
+def _customers_of(rows: Any) -> pd.Index:
+    found: pd.Index = pd.Index(rows.select("customer_id").distinct().execute()["customer_id"])
+    return found
 
 
 def clusters(shop: Shop, customers: pd.Index) -> pd.Series[Any] | None:

@@ -178,7 +178,7 @@ def write_send(
 
 def _cells(values: pd.Series[Any]) -> pd.Series[str]:
     if values.dtype.kind == "M":
-        return values.dt.strftime("%Y-%m-%dT%H:%M:%SZ").reset_index(drop=True)
+        return pd.Series(values.dt.strftime("%Y-%m-%dT%H:%M:%SZ").reset_index(drop=True))
     return neutralised(values)
 
 
@@ -188,7 +188,7 @@ def _cost(part: pd.DataFrame, of_promotion: pd.Series[Any], said: Any) -> float:
     if np.isnan(own) and contact.assumed and coupon.assumed:
         return float("nan")
     each = contact.value if np.isnan(own) else own
-    return len(part) * each + float(part["p_redeemed"].sum()) * coupon.value
+    return float(len(part) * each + float(part["p_redeemed"].sum()) * coupon.value)
 
 
 def _written(path: Path, table: pd.DataFrame, part: pd.DataFrame, cost: float) -> dict[str, Any]:

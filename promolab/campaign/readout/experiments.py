@@ -123,7 +123,7 @@ class Choice(Result):
         arms = () if self.experiment is None else self.experiment.treatments
         if self.source != DECISIONS or not shop.has("promotions"):
             return pd.DataFrame(columns=["promotion_id", "kind"])
-        rows = shop.promotions.select("promotion_id", "kind", "starts_at").execute()
+        rows: pd.DataFrame = shop.promotions.select("promotion_id", "kind", "starts_at").execute()
         mine = (rows["starts_at"] >= week.start(shop.zone)) & (
             rows["starts_at"] < week.end(shop.zone)
         )

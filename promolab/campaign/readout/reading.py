@@ -91,7 +91,7 @@ class Counts:
         """Return who redeemed in a promotion's window."""
         rows = self.responses
         mine = (rows["promotion_id"] == promotion_id) & (rows["kind"] == "redeem")
-        return rows.loc[mine, "customer_id"]
+        return pd.Series(rows.loc[mine, "customer_id"])
 
 
 def read_counts(
@@ -218,11 +218,11 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
 
 
 def _ended(shop: Shop, now: datetime, weeks: int, operations: Operations) -> pd.DataFrame:
-    optional = {"type": "", "contact_cost": np.nan, "funder_share": 0.0}
-    table = shop.promotions
+    optional: dict[str, Any] = {"type": "", "contact_cost": np.nan, "funder_share": 0.0}
+    promotions = shop.promotions
     known = ["promotion_id", "kind", "starts_at", "ends_at"]
-    known += [c for c in optional if c in table.columns]
-    table = table.select(*known).execute()
+    known += [c for c in optional if c in promotions.columns]
+    table: pd.DataFrame = promotions.select(*known).execute()
     for column, value in optional.items():
         table[column] = table[column].fillna(value) if column in table else value
     first = shifted(now, -7 * weeks, shop.zone)

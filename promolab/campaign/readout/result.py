@@ -124,7 +124,7 @@ class PromotionReadout(Result):
         parts = ("difference", "holdout", "pays_from", "verdict")
         for name, part in ((name, getattr(self, name)) for name in parts):
             fields[name] = None if part is None else part.to_dict()
-        return plain(fields)
+        return dict(plain(fields))
 
     def summary(self) -> str:
         """Return the promotion in one line."""

@@ -119,7 +119,7 @@ class RunningPromotion(Result):
         """Return the fields as plain values, ready for JSON."""
         fields = super().to_dict() | {"promotion_id": str(self.promotion_id), "word": self.word}
         times = {name: getattr(self, name).isoformat() for name in ("starts_at", "ends_at")}
-        return plain(fields | times)
+        return dict(plain(fields | times))
 
     def summary(self) -> str:
         """Return the promotion in one line."""
@@ -383,7 +383,7 @@ def _promotions(shop: Shop, now: datetime) -> pd.DataFrame:
     table = shop.promotions.filter(shop.promotions.starts_at < now)
     known = ["promotion_id", "kind", "starts_at", "ends_at"]
     known += [c for c in ("type",) if c in table.columns]
-    found = table.select(*known).execute()
+    found: pd.DataFrame = table.select(*known).execute()
     found["type"] = found["type"].fillna("") if "type" in found else ""
     opened = shop.settings.life()[0] or shop.span()[0]
     found = found[(found["starts_at"] >= opened) | (found["ends_at"] > now)]

@@ -47,7 +47,7 @@ class Nuisance:
     def share(self, arm: int) -> np.ndarray:
         """Return the chance of an arm among the arm and the control, shape (n,)."""
         pair = self.propensity[:, [0, arm]]
-        return pair[:, 1] / np.maximum(pair.sum(axis=1), 1e-300)
+        return np.asarray(pair[:, 1] / np.maximum(pair.sum(axis=1), 1e-300))
 
 
 def cross_fit(
@@ -202,7 +202,7 @@ def kept_rows(chances: np.ndarray, trim: float | str | None) -> np.ndarray:
     if trim is None:
         return possible
     if isinstance(trim, (int, float)):
-        return possible & (np.minimum(chances[:, 1:], chances[:, :1]) >= trim)
+        return np.asarray(possible & (np.minimum(chances[:, 1:], chances[:, :1]) >= trim))
     kept = possible.copy()
     for arm in range(1, chances.shape[1]):
         mine = possible[:, arm - 1]

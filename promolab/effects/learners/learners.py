@@ -133,7 +133,7 @@ class SLearner(EffectModel):
             self.parts[0].predict(self._with_arm(Z, np.full(len(Z), arm)))
             for arm in range(self.arms)
         ]
-        return np.column_stack(values[1:]) - values[0][:, None]
+        return np.asarray(np.column_stack(values[1:]) - values[0][:, None])
 
     def _with_arm(self, Z: np.ndarray, codes: np.ndarray) -> np.ndarray:
         arms = (codes[:, None] == np.arange(1, self.arms)).astype(float)
@@ -156,7 +156,7 @@ class TLearner(EffectModel):
     def predict(self, Z: np.ndarray) -> np.ndarray:
         """Return the differences to the control's model."""
         values = super().predict(Z)
-        return values[:, 1:] - values[:, :1]
+        return np.asarray(values[:, 1:] - values[:, :1])
 
 
 class XLearner(EffectModel):
@@ -301,4 +301,4 @@ class ForestLearner(EffectModel):
         """Return the forest's own standard errors (rows taken as independent)."""
         _, variance = self.forest.predict_and_var(self._columns(Z))
         diagonal = np.diagonal(np.asarray(variance).reshape(len(Z), *variance.shape[1:]), 0, 1, 2)
-        return np.sqrt(np.maximum(diagonal, 0.0))
+        return np.asarray(np.sqrt(np.maximum(diagonal, 0.0)))

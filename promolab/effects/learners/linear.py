@@ -43,7 +43,7 @@ class LinearFit:
             return None
         rows = np.column_stack([np.ones(len(Z)), Z - self.centre])
         variance = np.einsum("ij,ij->i", rows @ self.covariance, rows)
-        return np.sqrt(np.maximum(variance, 0.0))
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
 def least_squares(

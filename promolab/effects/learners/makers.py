@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import numpy as np
 
@@ -175,7 +175,7 @@ class Boosting(Maker):
         if lesson.binary:
             trees = HistGradientBoostingClassifier(**how)
             return Chance(trees.fit(lesson.Z, lesson.y.astype(np.int64)))
-        return HistGradientBoostingRegressor(**how).fit(lesson.Z, lesson.y)
+        return cast(Predictor, HistGradientBoostingRegressor(**how).fit(lesson.Z, lesson.y))
 
     def effect(self, lesson: Lesson) -> Predictor:
         """Fit boosted trees with leaves large enough to mean something about an effect."""
@@ -185,7 +185,7 @@ class Boosting(Maker):
             return lesson.known
         leaf = int(np.clip(len(lesson.y) // 50, 20, 500))
         trees = HistGradientBoostingRegressor(**lesson.boosted(OF_EFFECTS, leaf))
-        return trees.fit(lesson.Z, lesson.y, sample_weight=lesson.weight)
+        return cast(Predictor, trees.fit(lesson.Z, lesson.y, sample_weight=lesson.weight))
 
 
 @dataclass(frozen=True)
@@ -245,9 +245,9 @@ class Given(Maker):
             return lesson.known
         estimator = self._new(lesson.seed)
         if lesson.weight is None:
-            return estimator.fit(lesson.Z, lesson.y)
+            return cast(Predictor, estimator.fit(lesson.Z, lesson.y))
         try:
-            return estimator.fit(lesson.Z, lesson.y, sample_weight=lesson.weight)
+            return cast(Predictor, estimator.fit(lesson.Z, lesson.y, sample_weight=lesson.weight))
         except TypeError as error:
             raise InputError(
                 f"the learner {type(estimator).__name__} takes no sample_weight, which this kind "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Design:
     ((4, 1), ['orders'])
     """
 
-    encoder: Any
+    encoder: Encoder | NativeEncoder | None
     columns: tuple[str, ...]
 
     @classmethod
@@ -65,8 +65,9 @@ class Design:
         """For each column of the matrix the covariate that it comes from."""
         if self.encoder is None:
             return []
-        native = isinstance(self.encoder, NativeEncoder)
-        return self.encoder.names if native else self.encoder.sources
+        return (
+            self.encoder.names if isinstance(self.encoder, NativeEncoder) else self.encoder.sources
+        )
 
     def categorical_or_none(self, width: int) -> np.ndarray | None:
         """Return which of the first ``width`` columns hold codes of levels; None if none does.

@@ -108,7 +108,7 @@ def gain_curve(effects: Effects, cluster: np.ndarray | None, level: float) -> pd
 def _quantile(effects: Effects, at: np.ndarray, level: float) -> np.ndarray:
     """Return Student's quantiles: few rows of an arm lie near the top."""
     fewest = np.min([arm.count[at] for arm in effects.arms], axis=0)
-    return t_quantile(level, np.maximum(fewest - 1, 1.0))
+    return np.asarray(t_quantile(level, np.maximum(fewest - 1, 1.0)))
 
 
 def _by_row(effects: Effects, at: np.ndarray) -> np.ndarray:

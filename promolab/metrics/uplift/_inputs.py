@@ -207,7 +207,7 @@ class UpliftMeasure(OfList):
     def to_dict(self) -> dict[str, Any]:
         """Return value, interval, counts and all other figures as plain values."""
         told = super().to_dict()
-        estimate = told.pop("estimate")
+        estimate: dict[str, Any] = told.pop("estimate")
         return {self.NAME: estimate["value"]} | estimate | told
 
 
@@ -337,7 +337,7 @@ class Effects:
     @cached_property
     def gain(self) -> np.ndarray:
         """Gain per customer of the list when the top is contacted: share × effect."""
-        return self.ranking.share * self.effect
+        return np.asarray(self.ranking.share * self.effect)
 
     @cached_property
     def squares(self) -> tuple[np.ndarray, ...]:

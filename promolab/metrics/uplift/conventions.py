@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promolab.errors import InputError
 from promolab.metrics._cuts import list_order
@@ -48,18 +49,18 @@ class Counts:
         Treated and control, and the sums of their outcomes.
     """
 
-    order: np.ndarray
-    run: np.ndarray
-    y: np.ndarray
-    treated: np.ndarray
-    weight: np.ndarray
-    some: np.ndarray
-    other: np.ndarray
-    of_some: np.ndarray
-    of_other: np.ndarray
+    order: NDArray[np.intp]
+    run: NDArray[np.intp]
+    y: NDArray[np.float64]
+    treated: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+    some: NDArray[np.float64]
+    other: NDArray[np.float64]
+    of_some: NDArray[np.float64]
+    of_other: NDArray[np.float64]
 
     @property
-    def balance(self) -> np.ndarray:
+    def balance(self) -> NDArray[np.float64]:
         """Treated per control; 0 above the first control."""
         return np.divide(self.some, self.other, out=np.zeros_like(self.some), where=self.other > 0)
 
@@ -201,7 +202,7 @@ def _uplift_curve(counts: Counts) -> np.ndarray:
     """Mean of the treated less that of the control, an empty arm counted as 0."""
     sides = ((counts.of_some, counts.some), (counts.of_other, counts.other))
     means = [np.divide(x, k, out=np.zeros_like(x), where=k > 0) for x, k in sides]
-    return means[0] - means[1]
+    return np.asarray(means[0] - means[1])
 
 
 def _against_perfect(
@@ -242,7 +243,7 @@ def _perfect(cells: np.ndarray) -> np.ndarray:
     yes, no, other_yes, other_no = cells
     end = yes - other_yes * (yes + no) / (other_yes + other_no)
     area = yes * yes / 2 + yes * (no + other_no) + (yes + end) * other_yes / 2
-    return area / cells.sum() - end / 2
+    return np.asarray(area / cells.sum() - end / 2)
 
 
 def _pylift_perfect(cells: np.ndarray) -> np.ndarray:
@@ -254,7 +255,7 @@ def _pylift_perfect(cells: np.ndarray) -> np.ndarray:
         rise = fall = (rise + fall) / 2
     end = yes / treated - other_yes / (other_yes + other_no)
     area = rise * rise + 2 * rise * (fall - rise) + (2 * rise + end) * (1 - fall) / 2
-    return (area - end / 2) * treated
+    return np.asarray((area - end / 2) * treated)
 
 
 def _slope(perfect: Callable[[np.ndarray], np.ndarray], cells: np.ndarray, k: int) -> float:
@@ -273,7 +274,7 @@ def _perfect_uplift(y: np.ndarray, treated: np.ndarray) -> float:
     return float(np.trapezoid(gain, np.append(0.0, ends + 1.0)))
 
 
-def _from_here_on(values: np.ndarray, run: np.ndarray) -> np.ndarray:
+def _from_here_on(values: np.ndarray, run: NDArray[np.intp]) -> np.ndarray:
     return np.cumsum(values[::-1])[::-1][run]
 
 
@@ -281,7 +282,7 @@ def _end_influence(counts: Counts) -> np.ndarray:
     """What each row adds to the end of the curve, times n."""
     ratio, mean = counts.balance[-1], counts.of_other[-1] / counts.other[-1]
     scale = np.where(counts.treated, 1.0, -ratio) * counts.weight * len(counts.y)
-    return scale * (counts.y - mean)
+    return np.asarray(scale * (counts.y - mean))
 
 
 def _area_influence(
@@ -305,13 +306,13 @@ def _area_influence(
     added = n * counts.weight * np.where(counts.treated, up, -down)
     area = float(weights @ curve)
     if stairs:
-        return added + n * (curve / all_rows - area * counts.weight / all_rows)
+        return np.asarray(added + n * (curve / all_rows - area * counts.weight / all_rows))
     before = np.append(0.0, curve[:-1])
     moved = (before - np.append(curve[1:], 0.0)) / 2
     moved[-1] = 0.0
     share = (counts.some + counts.other) / all_rows
     cuts = _from_here_on(moved, counts.run) - moved @ share
-    return added + n * counts.weight * cuts / all_rows
+    return np.asarray(added + n * counts.weight * cuts / all_rows)
 
 
 def _divided(

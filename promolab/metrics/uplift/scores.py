@@ -72,7 +72,7 @@ def aipw_scores(
     received = arm[:, None] == np.arange(chances.shape[1])
     weight = np.where(received, 1.0, 0.0) / np.where(chances > 0, chances, np.nan)
     shifted = expected + weight * (outcome[:, None] - expected)
-    gamma = shifted[:, 1:] - shifted[:, :1]
+    gamma: np.ndarray = shifted[:, 1:] - shifted[:, :1]
     return gamma if several else gamma[:, 0]
 
 

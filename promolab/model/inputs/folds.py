@@ -111,10 +111,10 @@ def promotion_table(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:
 
 def _predicted_at(pairs: pd.DataFrame, grouped: Any) -> pd.Series[Any]:
     """Return when each promotion is predicted: as of its features, at its start at the latest."""
-    starts = grouped["starts_at"].min()
+    starts: pd.Series = grouped["starts_at"].min()
     if "as_of" not in pairs.columns or not len(pairs):
         return starts
-    return pd.concat([starts, grouped["as_of"].min()], axis=1).min(axis=1)
+    return pd.Series(pd.concat([starts, grouped["as_of"].min()], axis=1).min(axis=1))
 
 
 def _row_by_row(pairs: pd.DataFrame, outcome: str) -> bool:
@@ -230,7 +230,7 @@ def _blocks(complete: pd.DataFrame, folds: int | None) -> list[pd.DataFrame]:
 def _block_of(sizes: np.ndarray, blocks: int) -> np.ndarray:
     """Return the block of each moment, given its rows: where the middle of them falls."""
     middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    return np.floor(middle * blocks).astype(int)
+    return np.asarray(np.floor(middle * blocks).astype(int))
 
 
 def _too_little(

@@ -73,7 +73,7 @@ class NativeColumn:
     def encode(self, column: pd.Series) -> np.ndarray:
         """Return the column's numbers or codes, shape (n,), nan where missing."""
         if self.kind == "numeric":
-            return np.clip(as_numbers(column), -LARGEST, LARGEST)
+            return as_numbers(column).clip(-LARGEST, LARGEST)
         texts = as_texts(column)
         place = pd.Index(self.levels, dtype=object).get_indexer(pd.Index(texts, dtype=object))
         place = np.where(place < 0, len(self.levels), place)

@@ -188,7 +188,7 @@ def log_odds(p: np.ndarray) -> np.ndarray:
     array([ 0.  , 13.82])
     """
     inside = np.clip(p, FARTHEST, 1 - FARTHEST)
-    return np.log(inside) - np.log1p(-inside)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 _WHERE = {

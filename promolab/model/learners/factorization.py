@@ -169,7 +169,7 @@ class Factorization(Learner):
         sums = product(matrix, factors) + vectors[:, :, 1:].sum(axis=1)
         squares = product(matrix**2, factors**2) + (vectors[:, :, 1:] ** 2).sum(axis=1)
         alone = (matrix * linear).sum(axis=1) + vectors[:, :, 0].sum(axis=1)
-        return float(self.arrays["bias"][0]) + alone + (sums**2 - squares).sum(axis=1) / 2
+        return np.asarray(self.arrays["bias"][0] + alone + (sums**2 - squares).sum(axis=1) / 2)
 
     def state(self) -> State:
         """Return encoder, weights, levels and history."""

@@ -273,7 +273,7 @@ def total_log_odds(first: np.ndarray, given: np.ndarray, without: np.ndarray) ->
     """
 
     def log_chance(z: np.ndarray) -> np.ndarray:
-        return -np.logaddexp(0, -z)
+        return np.asarray(-np.logaddexp(0, -z))
 
     came = np.logaddexp(
         log_chance(first) + log_chance(given), log_chance(-first) + log_chance(without)
@@ -281,13 +281,13 @@ def total_log_odds(first: np.ndarray, given: np.ndarray, without: np.ndarray) ->
     stayed = np.logaddexp(
         log_chance(first) + log_chance(-given), log_chance(-first) + log_chance(-without)
     )
-    return came - stayed
+    return np.asarray(came - stayed)
 
 
 def start_of(labels: np.ndarray) -> np.ndarray:
     """Return the log odds of each column's mean, as if half a row of either class came on top."""
     ones, known = np.nansum(labels, axis=0), np.sum(~np.isnan(labels), axis=0)
-    return np.log((ones + 0.5) / (known - ones + 0.5))
+    return np.asarray(np.log((ones + 0.5) / (known - ones + 0.5)))
 
 
 def check_training(options: dict[str, Any]) -> None:

@@ -152,7 +152,7 @@ class Tree(_Trees):
         if not len(matrix):
             return np.empty((0, 1))
         place = self.estimator.apply(matrix)
-        return log_odds(self._shrunk(self.hits, self.n))[place][:, None]
+        return np.asarray(log_odds(self._shrunk(self.hits, self.n))[place][:, None])
 
     def state(self) -> State:
         """Return the tree and the counts at its ends."""

@@ -98,7 +98,7 @@ def _last(codes: np.ndarray, order: np.ndarray) -> np.ndarray:
     from_end = np.cumsum(np.bincount(level, weights=sizes)[::-1])[::-1]
     enough = np.flatnonzero(from_end >= SHARE * len(codes))
     first = enough[-1] if len(enough) else 0
-    return (level >= first)[codes]
+    return np.asarray((level >= first)[codes])
 
 
 def _scarcest(labels: np.ndarray) -> int:

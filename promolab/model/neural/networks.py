@@ -63,7 +63,7 @@ def layers(
 
 def product(matrix: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return matrix @ weight, each row's result the same whatever stands beside it."""
-    found = np.matmul(in_blocks(matrix), weight)
+    found: np.ndarray = np.matmul(in_blocks(matrix), weight)
     return found.reshape(-1, weight.shape[1])[: len(matrix)]
 
 

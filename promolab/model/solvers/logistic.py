@@ -240,7 +240,7 @@ def sandwich(
 
         blocks = [slice(i, min(i + BLOCK, clusters)) for i in range(0, clusters, BLOCK)]
         total = torch.stack(list(data.each(squared, blocks))).sum(dim=0)
-        return (small_sample_factor(clusters, n, p + 1) * total).numpy()
+        return np.asarray(small_sample_factor(clusters, n, p + 1) * total)
 
 
 def cluster_sums(

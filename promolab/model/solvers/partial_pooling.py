@@ -292,7 +292,7 @@ def pooled_covariance(
         if sums is None:
             return np.full((size, size), np.nan)
         half = schur(sums.T)
-        return (small_sample_factor(len(sums), len(labels), size) * (half @ half.T)).numpy()
+        return np.asarray(small_sample_factor(len(sums), len(labels), size) * (half @ half.T))
 
 
 def _checked_codes(group: ArrayLike, n: int) -> np.ndarray:

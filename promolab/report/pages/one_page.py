@@ -66,7 +66,7 @@ def write_one_page(screen: FirstScreen, path: Path) -> None:
     plt.close(figure)
 
 
-def _written(figure: Any, text: str, top: float, *, fontsize: float, **style: Any) -> float:
+def _written(figure: Figure, text: str, top: float, *, fontsize: float, **style: Any) -> float:
     """Write lines below a height, and return the height of their end."""
     figure.text(0.05, top, text, fontsize=fontsize, va="top", linespacing=1.35, **style)
     return top - (text.count("\n") + 1) * fontsize * 1.35 * 1.2 / (72 * figure.get_figheight())

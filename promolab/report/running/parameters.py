@@ -337,7 +337,7 @@ def _literal(text: str, otherwise: Any) -> Any:
 
 def _title(notebook: NotebookNode, stem: str) -> str:
     for cell in notebook.cells:
-        for line in cell.source.splitlines() if cell.cell_type == "markdown" else ():
+        for line in str(cell.source).splitlines() if cell.cell_type == "markdown" else ():
             if line.startswith("# "):
                 number, dot, words = line[2:].partition("·")
                 return (words if dot and number.strip().isdigit() else line[2:]).strip()

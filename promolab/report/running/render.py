@@ -199,7 +199,7 @@ def _tags(cell: Any) -> list[str]:
 
 
 def _is_heading(cell: Any) -> bool:
-    return cell.cell_type == "markdown" and cell.source.startswith("## ")
+    return bool(cell.cell_type == "markdown" and cell.source.startswith("## "))
 
 
 def _shows_nothing(cell: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from promolab.stats import normal_quantile, share_interval, t_quantile
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 
 def grouped_ratio(
@@ -145,7 +145,7 @@ def difference_interval(
     return np.asarray(x - y - below), np.asarray(x - y + above)
 
 
-def _added(a: np.ndarray, b: np.ndarray, correlation: float) -> np.ndarray:
+def _added(a: NDArray[np.float64], b: NDArray[np.float64], correlation: float) -> np.ndarray:
     return np.sqrt(np.maximum(a**2 + b**2 - 2 * correlation * a * b, 0.0))
 
 

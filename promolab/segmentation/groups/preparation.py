@@ -107,7 +107,7 @@ class Scaling:
 def _unskewed(values: np.ndarray, curve: str) -> np.ndarray:
     if curve == "log1p":
         # Of other customers a value may be below 0, where those it was made from have none.
-        return np.log1p(np.maximum(values, 0.0))
+        return np.asarray(np.log1p(np.maximum(values, 0.0)))
     return np.arcsinh(values) if curve == "arcsinh" else values
 
 

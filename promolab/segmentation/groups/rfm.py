@@ -97,7 +97,7 @@ def quintile_scores(values: np.ndarray, reference: np.ndarray | None = None) -> 
     below = np.searchsorted(ordered, values, side="left")
     up_to = np.searchsorted(ordered, values, side="right")
     # In whole numbers: 5 · (below + up_to) / (2 m), so that no rounding moves a boundary.
-    return np.clip(1 + (5 * (below + up_to)) // (2 * len(ordered)), 1, 5)
+    return np.asarray(np.clip(1 + (5 * (below + up_to)) // (2 * len(ordered)), 1, 5))
 
 
 def _rfm_values(features: pd.DataFrame) -> np.ndarray:
@@ -154,7 +154,7 @@ def rfm_segments(recency: np.ndarray, frequency_money: np.ndarray) -> np.ndarray
     table = np.zeros((6, 6), dtype=int)
     for (r, fm), name in RFM_GRID.items():
         table[r, fm] = RFM_ORDER.index(name)
-    return table[recency, frequency_money]
+    return np.asarray(table[recency, frequency_money])
 
 
 def rfm_names(features: pd.DataFrame) -> np.ndarray:
