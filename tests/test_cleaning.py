@@ -15,23 +15,22 @@ from hypothesis import strategies as st
 from promolab.cleaning import FLAGS, QUARANTINE_RULES, clean
 from promolab.contract import Settings, Shop
 from promolab.errors import DataError
+from tests.made_up import shop_of
 
 NOW = datetime(2018, 1, 1)
 DAY = pd.Timestamp("2017-03-01")
 
 
-def shop_of(settings: Settings | None = None, **tables: pd.DataFrame) -> Shop:
-    con = ibis.duckdb.connect()
-    made = {}
-    for name, df in tables.items():
-        table = con.create_table(name, df)
-        marks = [c for c in df.columns if pd.api.types.is_float_dtype(df[c])]
-        # pandas' NaN becomes null on its way in; -999 stands for a NaN that a file may hold.
-        nan = ibis.literal(float("nan"))
+def raw_shop(settings: Settings | None = None, **tables: pd.DataFrame) -> Shop:
+    """Return a shop where -999 is a NaN, as a file may hold it: pandas' becomes null on its way."""
+    shop = shop_of(tables)
+    nan, made = ibis.literal(float("nan")), {}
+    for name, table in shop.tables.items():
+        marks = [c for c in table.columns if table[c].type().is_floating()]
         made[name] = table.mutate(
             **{c: ibis.ifelse(table[c] == -999, nan, table[c]) for c in marks}
         )
-    return Shop(made, settings or Settings(zone="UTC"))
+    return Shop(made, settings or shop.settings)
 
 
 def events(n: int, **columns: object) -> pd.DataFrame:
@@ -71,7 +70,7 @@ def rules(report, action="quarantined") -> dict[tuple[str, str], int]:
     ],
 )
 def test_two_of_three_rows_break_the_rule(columns, rule):
-    shop = shop_of(Settings(zone="UTC", opened="2017-01-01"), events=events(3, **columns))
+    shop = raw_shop(Settings(zone="UTC", opened="2017-01-01"), events=events(3, **columns))
     cleaned, report = clean(shop, NOW)
     assert rules(report) == {("events", rule): 2}
     assert cleaned.cleaned and cleaned.events.customer_id.execute().tolist() == ["C0"]
@@ -83,7 +82,9 @@ def test_two_of_three_rows_break_the_rule(columns, rule):
 
 
 def test_the_first_rule_counts():
-    shop = shop_of(events=events(2, kind=["purchase", "buy"], amount=[1.0, -999.0], ts=[DAY, None]))
+    shop = raw_shop(
+        events=events(2, kind=["purchase", "buy"], amount=[1.0, -999.0], ts=[DAY, None])
+    )
     assert rules(clean(shop, NOW)[1]) == {("events", "missing_key"): 1}
 
 
@@ -95,7 +96,7 @@ def test_returns_are_brought_to_one_sign_and_views_left_alone():
         quantity=[1.0, -2.0, 3.0, -1.0],
         discount=[0.0, -1.0, 1.0, 0.0],
     )
-    kept = clean(shop_of(events=frame), NOW)[0].events.order_by("customer_id").execute()
+    kept = clean(raw_shop(events=frame), NOW)[0].events.order_by("customer_id").execute()
     assert kept["amount"].tolist() == [5, 5, 5, -1]
     assert kept["quantity"].tolist() == [1, 2, 3, -1]
     assert kept["discount"].tolist() == [0, 1, 1, 0]
@@ -104,7 +105,7 @@ def test_returns_are_brought_to_one_sign_and_views_left_alone():
 def test_duplicates_with_nulls_leave_one_each():
     one = events(2, product_id=["A", None], amount=[1.0, None])
     frame = pd.concat([one, one, one.tail(1), one.head(1).assign(amount=1.5)], ignore_index=True)
-    cleaned, report = clean(shop_of(events=frame), NOW)
+    cleaned, report = clean(raw_shop(events=frame), NOW)
     assert rules(report) == {("events", "duplicate"): 3}
     expected = frame.drop_duplicates().sort_values(["customer_id", "amount"])
     kept = cleaned.events.drop("flags").execute().sort_values(["customer_id", "amount"])
@@ -130,7 +131,7 @@ def promotion_tables() -> dict[str, pd.DataFrame]:
 
 
 def test_what_belongs_to_a_promotion_goes_with_it():
-    cleaned, report = clean(shop_of(events=events(1), **promotion_tables()), NOW)
+    cleaned, report = clean(raw_shop(events=events(1), **promotion_tables()), NOW)
     assert rules(report) == {
         ("promotions", "ends_before_start"): 1,
         ("promotions", "repeated_key"): 1,
@@ -145,9 +146,9 @@ def test_what_belongs_to_a_promotion_goes_with_it():
 
 def test_without_promotions_or_with_empty_tables_nothing_breaks():
     tables = promotion_tables()
-    assert rules(clean(shop_of(events=events(1), exposures=tables["exposures"]), NOW)[1]) == {}
+    assert rules(clean(raw_shop(events=events(1), exposures=tables["exposures"]), NOW)[1]) == {}
     empty = {name: df.head(0) for name, df in tables.items()}
-    cleaned, report = clean(shop_of(events=events(1), **empty), NOW)
+    cleaned, report = clean(raw_shop(events=events(1), **empty), NOW)
     assert set(report.rows["rows_in"]) == {0, 1} and len(report.quarantine.execute()) == 0
     assert int(cleaned.exposures.count().execute()) == 0
 
@@ -162,7 +163,7 @@ def test_flags_are_joined_and_counted():
     )
     products = pd.DataFrame({"product_id": ["A"], "category": ["X"]})
     stated = Settings(zone="UTC", odd_quantity=100)
-    cleaned, report = clean(shop_of(stated, events=frame, products=products), NOW)
+    cleaned, report = clean(raw_shop(stated, events=frame, products=products), NOW)
     kept = cleaned.events.order_by("customer_id").execute()
     assert kept["flags"].tolist() == [
         "odd_unit",
@@ -184,7 +185,7 @@ def odd_lines(settings: Settings | None = None, **columns: object) -> list[int]:
     """Return the places of the lines whose unit is odd."""
     frame = events(len(columns["quantity"]), **columns)  # type: ignore[arg-type]
     frame["customer_id"] = [f"C{i:05}" for i in range(len(frame))]
-    kept = clean(shop_of(settings, events=frame), NOW)[0].events.order_by("customer_id").execute()
+    kept = clean(raw_shop(settings, events=frame), NOW)[0].events.order_by("customer_id").execute()
     odd: list[int] = kept.index[kept["flags"].str.contains("odd_unit")].tolist()
     return odd
 
@@ -215,7 +216,7 @@ def test_a_product_that_is_sold_in_a_unit_like_no_other_is_odd():
     assert unknown == [60]
     frame = events(62, quantity=[*groceries, 99_999.0, 2.0]).drop(columns="product_id")
     assert (
-        clean(shop_of(events=frame), NOW)[0].events.execute()["flags"].tolist().count("odd_unit")
+        clean(raw_shop(events=frame), NOW)[0].events.execute()["flags"].tolist().count("odd_unit")
         == 1
     )
 
@@ -234,15 +235,15 @@ def test_purchases_without_a_time_of_day_are_said_so():
     days = pd.to_datetime([f"2017-03-{d:02}" for d in range(1, 11)])
     zone = Settings(zone="America/New_York")
     local = days + pd.Timedelta(hours=5)
-    said = clean(shop_of(zone, events=events(10, ts=local)), NOW)[1].notes
+    said = clean(raw_shop(zone, events=events(10, ts=local)), NOW)[1].notes
     assert said == ("Purchases have a date and no time of day: the hours of orders are not known.",)
-    as_utc = clean(shop_of(zone, events=events(10, ts=days)), NOW)[1].notes
+    as_utc = clean(raw_shop(zone, events=events(10, ts=days)), NOW)[1].notes
     assert as_utc[0].startswith(said[0]) and 'naive_times = "local"' in as_utc[0]
     mixed = local.where(np.arange(10) < 3, local + pd.Timedelta("3h 1s"))
-    some = clean(shop_of(zone, events=events(10, ts=mixed)), NOW)[1].notes[0]
+    some = clean(raw_shop(zone, events=events(10, ts=mixed)), NOW)[1].notes[0]
     assert some.startswith("30 % of purchases have a date and no time of day")
     timed = local + pd.Timedelta("3h")
-    assert clean(shop_of(zone, events=events(10, ts=timed)), NOW)[1].notes == ()
+    assert clean(raw_shop(zone, events=events(10, ts=timed)), NOW)[1].notes == ()
 
 
 def test_an_extreme_customer_is_flagged_by_orders_per_local_day():
@@ -250,38 +251,38 @@ def test_an_extreme_customer_is_flagged_by_orders_per_local_day():
     times = pd.date_range("2017-03-01T21:00", periods=12, freq="30min")
     robot = events(12, customer_id="R", ts=times)
     frame = pd.concat([robot, events(3)], ignore_index=True)
-    kept = clean(shop_of(Settings(zone="America/New_York"), events=frame), NOW)[0].events.execute()
+    kept = clean(raw_shop(Settings(zone="America/New_York"), events=frame), NOW)[0].events.execute()
     assert set(kept.loc[kept["customer_id"] == "R", "flags"]) == {"extreme_customer"}
     assert set(kept.loc[kept["customer_id"] != "R", "flags"]) == {""}
-    calm = clean(shop_of(events=frame), NOW)[0].events.execute()
+    calm = clean(raw_shop(events=frame), NOW)[0].events.execute()
     assert set(calm["flags"]) == {""}
 
 
 def test_what_cannot_be_read_is_refused():
     with pytest.raises(DataError, match="floats lose digits"):
-        clean(shop_of(events=events(2, customer_id=[1.0, 2.0])), NOW)
+        clean(raw_shop(events=events(2, customer_id=[1.0, 2.0])), NOW)
     with pytest.raises(DataError, match="lacks the required column 'kind'"):
-        clean(shop_of(events=events(2).drop(columns="kind")), NOW)
+        clean(raw_shop(events=events(2).drop(columns="kind")), NOW)
     with pytest.raises(DataError, match="events is empty"):
-        clean(shop_of(events=events(1).head(0)), NOW)
+        clean(raw_shop(events=events(1).head(0)), NOW)
     with pytest.raises(DataError, match=r"no row of events is left.*negative_amount: 2"):
-        clean(shop_of(events=events(2, amount=-1.0)), NOW)
+        clean(raw_shop(events=events(2, amount=-1.0)), NOW)
 
 
 def test_times_that_stand_for_none_go_by_default_and_stay_where_the_opening_says_so():
     times = ["0001-01-01", "1900-01-01", "1970-01-01", "1971-01-01", "2017-03-01", "9999-12-31"]
     frame = events(6, ts=pd.Series(np.array(times, dtype="datetime64[us]")))
-    cleaned, report = clean(shop_of(events=frame), NOW)
+    cleaned, report = clean(raw_shop(events=frame), NOW)
     assert rules(report) == {("events", "outside_life"): 4}
     assert cleaned.events.customer_id.execute().tolist() == ["C3", "C4"]
-    assert shop_of(events=frame).span() == (datetime(1971, 1, 1), datetime(2017, 3, 1))
-    old = shop_of(Settings(zone="UTC", opened="1850-01-01"), events=frame)
+    assert raw_shop(events=frame).span() == (datetime(1971, 1, 1), datetime(2017, 3, 1))
+    old = raw_shop(Settings(zone="UTC", opened="1850-01-01"), events=frame)
     assert rules(clean(old, NOW)[1]) == {("events", "outside_life"): 2}
     assert old.span()[0] == datetime(1900, 1, 1)
 
 
 def test_now_may_carry_a_zone():
-    shop = shop_of(events=events(2, ts=[DAY, DAY + timedelta(hours=1)]))
+    shop = raw_shop(events=events(2, ts=[DAY, DAY + timedelta(hours=1)]))
     half_past = datetime(2017, 3, 1, 0, 30)
     ahead = half_past.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=9)))
     for now in (half_past, ahead):
@@ -291,7 +292,7 @@ def test_now_may_carry_a_zone():
 def test_markup_and_not_finite_values_survive_as_json():
     frame = events(3, product_id='<script>alert("x")</script>', amount=[1.0, np.inf, 1.0])
     frame.loc[2, "kind"] = "buy"
-    cleaned, report = clean(shop_of(events=frame), NOW)
+    cleaned, report = clean(raw_shop(events=frame), NOW)
     rows = [json.loads(row) for row in report.quarantine.execute()["row"]]
     assert [row["amount"] for row in rows] == ["inf", 1.0]
     products = {row["product_id"] for row in rows} | set(cleaned.events.product_id.execute())
@@ -301,7 +302,7 @@ def test_markup_and_not_finite_values_survive_as_json():
 
 def test_an_unknown_customer_is_kept_and_noted():
     customers = pd.DataFrame({"customer_id": ["C0"]})
-    _, report = clean(shop_of(events=events(3), customers=customers), NOW)
+    _, report = clean(raw_shop(events=events(3), customers=customers), NOW)
     assert rules(report) == {}
     assert "2 rows of events kept, of customers that customers lacks" in report.summary()
 
@@ -309,10 +310,10 @@ def test_an_unknown_customer_is_kept_and_noted():
 def test_the_figure_says_how_many_rows_went():
     import matplotlib.pyplot as plt
 
-    ax = clean(shop_of(events=events(3, amount=[1.0, -1.0, 0.0])), NOW)[1].plot()
+    ax = clean(raw_shop(events=events(3, amount=[1.0, -1.0, 0.0])), NOW)[1].plot()
     assert "1 of 3 rows" in ax.get_title(loc="left")
     plt.close(ax.figure)
-    plt.close(clean(shop_of(events=events(1)), NOW)[1].plot().figure)
+    plt.close(clean(raw_shop(events=events(1)), NOW)[1].plot().figure)
 
 
 ROW = st.fixed_dictionaries(
@@ -350,7 +351,7 @@ def test_rows_in_are_rows_kept_and_rows_quarantined(rows):
     frame = pd.DataFrame([*rows, SOUND])
     frame["ts"] = pd.to_datetime(frame["ts"])
     frame["amount"] = frame["amount"].astype(float)
-    cleaned, report = clean(shop_of(events=frame), NOW)
+    cleaned, report = clean(raw_shop(events=frame), NOW)
     verdict = frame.apply(plain_verdict, axis=1)
     good = frame[verdict == ""]
     expected = verdict[verdict != ""].value_counts().to_dict()

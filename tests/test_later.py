@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-import ibis
 import pandas as pd
 import pytest
 
 from promolab.cleaning import clean, known_by
-from promolab.contract import TABLES, Settings, Shop
+from promolab.contract import TABLES
 from promolab.sources import load_shop
+from tests.made_up import shop_of
 
 NOW = pd.Timestamp("2017-03-01")
 BEFORE, LATER = NOW - pd.Timedelta(1, "us"), NOW
 WHEN = [BEFORE, LATER, None]
-
-
-def shop_of(**tables: pd.DataFrame) -> Shop:
-    con = ibis.duckdb.connect()
-    return Shop({n: con.create_table(n, t) for n, t in tables.items()}, Settings(zone="UTC"))
 
 
 def rows(n: int = 3, **columns: object) -> pd.DataFrame:
@@ -32,21 +27,19 @@ def ids(table, column="customer_id") -> list[str]:
 
 @pytest.mark.parametrize("name", ["events", "exposures", "responses", "decisions", "reviews"])
 def test_a_row_at_the_moment_is_later_and_one_without_a_date_stays(name):
-    shop = shop_of(**({"events": rows(ts=BEFORE)} | {name: rows(ts=WHEN)}))
+    shop = shop_of({"events": rows(ts=BEFORE)} | {name: rows(ts=WHEN)})
     known = known_by(shop, NOW)
     assert ids(known[name]) == ["A", "C"] and known.later[name] == 1
 
 
 def test_every_table_with_times_is_cut_or_is_a_plan():
     dated = {name for name, spec in TABLES.items() if {"ts", "since"} & {c.name for c in spec}}
-    shop = shop_of(
-        **{
-            name: rows(**{("ts" if "ts" in TABLES[name] else "since"): WHEN})
-            for name in dated - {"customers"}
-        },
-        customers=pd.DataFrame({"customer_id": ["A", "Z"], "since": [BEFORE, LATER]}),
-        promotions=pd.DataFrame({"promotion_id": ["P"], "starts_at": [LATER], "ends_at": [LATER]}),
+    frames = {name: rows(**{("ts" if "ts" in TABLES[name] else "since"): WHEN}) for name in dated}
+    frames["customers"] = pd.DataFrame({"customer_id": ["A", "Z"], "since": [BEFORE, LATER]})
+    frames["promotions"] = pd.DataFrame(
+        {"promotion_id": ["P"], "starts_at": [LATER], "ends_at": [LATER]}
     )
+    shop = shop_of(frames)
     known = known_by(shop, NOW)
     assert set(known.later) == dated and set(known.later.values()) == {1}
     assert int(known.promotions.count().execute()) == 1
@@ -54,7 +47,9 @@ def test_every_table_with_times_is_cut_or_is_a_plan():
 
 def test_a_customer_who_joins_later_is_not_known_unless_seen_before():
     customers = rows(4, since=[LATER, LATER, BEFORE, None])
-    shop = shop_of(events=rows(3, ts=[BEFORE, LATER, LATER], kind="view"), customers=customers)
+    shop = shop_of(
+        {"events": rows(3, ts=[BEFORE, LATER, LATER], kind="view"), "customers": customers}
+    )
     known = known_by(shop, NOW)
     assert ids(known.customers) == ["A", "C", "D"]
     assert known.later == {"events": 2, "customers": 1}
@@ -73,14 +68,15 @@ def test_derived_customers_are_those_seen_by_then(tmp_path):
 def test_the_chances_of_later_decisions_are_later_too():
     decisions = rows(ts=[BEFORE, LATER, LATER], decision_id=["1", "2", "1"])
     chances = pd.DataFrame({"decision_id": ["1", "1", "2", "9"], "propensity": 0.5})
-    shop = shop_of(events=rows(ts=BEFORE), decisions=decisions, decision_propensities=chances)
+    events = rows(ts=BEFORE)
+    shop = shop_of({"events": events, "decisions": decisions, "decision_propensities": chances})
     known = known_by(shop, NOW)
     assert ids(known.decision_propensities, "decision_id") == ["1", "1", "9"]
     assert known.later["decision_propensities"] == 1
 
 
 def test_the_moment_may_have_a_zone_and_a_second_cut_adds_up():
-    shop = shop_of(events=rows(ts=[BEFORE, LATER, LATER + timedelta(hours=3)]))
+    shop = shop_of({"events": rows(ts=[BEFORE, LATER, LATER + timedelta(hours=3)])})
     zone = timezone(timedelta(hours=2))
     first = known_by(shop, datetime(2017, 3, 1, 4, tzinfo=zone))
     assert first.later == {"events": 1}
@@ -89,7 +85,7 @@ def test_the_moment_may_have_a_zone_and_a_second_cut_adds_up():
 
 def test_cleaning_conserves_the_rows_and_says_which_were_dated_later():
     frame = rows(ts=[BEFORE, LATER, None], kind="purchase", amount=1.0)
-    _, report = clean(known_by(shop_of(events=frame), NOW))
+    _, report = clean(known_by(shop_of({"events": frame}), NOW))
     counts = {"rows_in": 3, "rows_dated_later": 1, "rows_kept": 1, "rows_quarantined": 1}
     assert report.to_dict() == {"events": counts}
     assert report.by_then["rows"].tolist() == [2]

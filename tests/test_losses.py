@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from promolab import clean
-from tests.campaign.made_up import shop_of
+from tests.made_up import shop_of
 
 DAY = pd.Timestamp("2021-02-01")
 

@@ -12,27 +12,26 @@ import pandas as pd
 
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.plan.result import Plan
-from promolab.contract import Settings, Shop
+from promolab.contract import Shop
 from promolab.contract.operations import ContactLimit, ContactRules
+from tests.made_up import shop_of
 
 AS_OF = pd.Timestamp("2021-03-01")
 DAY = pd.Timedelta(days=1)
 CHANNELS = ["email", "E-Mail ", "e-mail", "sms", None]
 
 
-def shop_of(frames: dict[str, pd.DataFrame], **settings: Any) -> Shop:
-    """Return a shop with these tables, in a database of its own."""
-    con = ibis.duckdb.connect(threads=1)
-    tables = {name: con.create_table(name, _typed(frame)) for name, frame in frames.items()}
-    return Shop(tables, Settings(zone="UTC", **settings))
-
-
-def _typed(frame: pd.DataFrame) -> Any:
+def typed(frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Keep columns of nothing but gaps what they are; DuckDB takes them for whole numbers."""
     texts = ("channel", "status", "cluster_id", "type", "reason")
-    kinds = {c: "string" for c in texts if c in frame}
-    kinds |= {c: "timestamp" for c in ("ts", "since", "starts_at", "ends_at") if c in frame}
-    return ibis.memtable(frame.reset_index(drop=True)).cast(kinds)
+    kinds = dict.fromkeys(texts, "string")
+    kinds |= dict.fromkeys(("ts", "since", "starts_at", "ends_at"), "timestamp")
+    return {
+        name: ibis.memtable(frame.reset_index(drop=True)).cast(
+            {column: kind for column, kind in kinds.items() if column in frame}
+        )
+        for name, frame in frames.items()
+    }
 
 
 @dataclass
@@ -50,7 +49,7 @@ class Case:
         return self.frames["promotions"]["promotion_id"].head(3).tolist()
 
     def shop(self) -> Shop:
-        return shop_of(self.frames, **self.settings)
+        return shop_of(typed(self.frames), **self.settings)
 
     def plan(self) -> Plan:
         return plan_week(

@@ -12,7 +12,7 @@ import pytest
 
 from promolab.campaign.outlook.bought_anyway import PEERS, buying_chances, share_bought_anyway
 from promolab.contract import Shop
-from tests.campaign.made_up import shop_of
+from tests.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
 NOW = pd.Timestamp("2021-03-01")

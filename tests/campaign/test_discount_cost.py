@@ -16,7 +16,7 @@ from promolab.campaign.outlook.discount_cost import (
 )
 from promolab.metrics.pooling import PastRatios
 from promolab.results import Estimate
-from tests.campaign.made_up import shop_of
+from tests.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
 NOW = pd.Timestamp("2021-03-01")

@@ -11,7 +11,7 @@ import pytest
 from promolab.abtest import smallest_effect
 from promolab.campaign.past.earlier_sales import earlier_span, sales_spread, visible_effect
 from promolab.effects.differences import compare_arms
-from tests.campaign.made_up import shop_of
+from tests.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
 NOW = pd.Timestamp("2021-03-01")

@@ -16,7 +16,7 @@ from promolab.contract.operations import StatedRate as Rate
 from promolab.errors import InputError
 from promolab.metrics.pooling import past_ratios
 from promolab.results import Estimate
-from tests.campaign.made_up import shop_of
+from tests.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
 NOW = pd.Timestamp("2021-03-01")

@@ -16,8 +16,9 @@ from promolab.campaign.plan.result import LEFT, STEPS, Plan
 from promolab.campaign.plan.rights import quarantined_customers
 from promolab.contract.operations import ContactLimit, ContactRules
 from promolab.errors import InputError
-from tests.campaign.made_up import AS_OF, DAY, RULES, Case, by_hand, case_of, shop_of
+from tests.campaign.made_up import AS_OF, DAY, RULES, Case, by_hand, case_of, typed
 from tests.drawn import bars_of
+from tests.made_up import shop_of
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -119,7 +120,7 @@ def one_promotion(n: int, **frames: pd.DataFrame):
         | {"starts_at": AS_OF + DAY, "ends_at": AS_OF + 20 * DAY}
     )
     events = pd.DataFrame({"customer_id": ids[:1], "ts": AS_OF - DAY, "kind": "purchase"})
-    shop = shop_of({"events": events, "promotions": promotions} | frames)
+    shop = shop_of(typed({"events": events, "promotions": promotions} | frames))
     scores = pd.DataFrame({"customer_id": ids, "promotion_id": 7, "p_redeemed": 1 - ids / n})
     return shop, scores
 
@@ -273,7 +274,8 @@ def plan_of(frames: dict[str, pd.DataFrame], chances: dict[int, list[float]], **
         pd.DataFrame({"customer_id": np.arange(n), "promotion_id": p, "p_redeemed": chance})
         for p, chance in chances.items()
     )
-    return plan_week(shop_of({"events": events} | frames), scores, AS_OF, [*chances], **options)
+    shop = shop_of(typed({"events": events} | frames))
+    return plan_week(shop, scores, AS_OF, [*chances], **options)
 
 
 def promotions_of(ids: list[int], channels: list[str | None], **columns: Any) -> pd.DataFrame:

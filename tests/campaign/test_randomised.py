@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,8 +13,9 @@ from scipy.stats import norm
 from promolab.campaign.past.decided import obstacle, read_decisions, sample_ratio
 from promolab.campaign.readout.randomised import compare_with_holdout
 from promolab.campaign.readout.reading import read_out
-from promolab.contract import Settings, Shop
+from promolab.contract import Shop
 from promolab.effects.differences import compare_arms
+from tests.made_up import shop_of
 
 NOW = datetime(2017, 6, 1)
 START, END = pd.Timestamp("2017-03-06"), pd.Timestamp("2017-04-03")
@@ -63,10 +63,8 @@ def tables(arm: np.ndarray, effect: float = 30.0) -> dict[str, pd.DataFrame]:
     }
 
 
-def shop_of(frames: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Shop:
-    con = ibis.duckdb.connect()
-    made = {name: con.create_table(name, frame) for name, frame in frames.items()}
-    return Shop(made, Settings(currency="EUR", operations=sections))
+def euro_shop(frames: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Shop:
+    return shop_of(frames, zone=None, currency="EUR", operations=sections)
 
 
 def arms(seed: int = 1, n: int = N) -> np.ndarray:
@@ -76,7 +74,7 @@ def arms(seed: int = 1, n: int = N) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def readout():
-    return read_out(shop_of(tables(arms())), NOW, weeks=9)
+    return read_out(euro_shop(tables(arms())), NOW, weeks=9)
 
 
 def test_a_planted_effect_is_found_and_called_randomised(readout):
@@ -107,7 +105,7 @@ def test_results_are_read_by_assignment_whatever_was_sent():
     """Half of those assigned were never contacted: they count with those assigned all the same."""
     frames = tables(arms())
     frames["exposures"] = frames["exposures"].iloc[::2]
-    row = read_out(shop_of(frames), NOW, weeks=9)["P"]
+    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
     assert row.contacts == (N - N // 10) // 2
     assert row.difference.contacted == N - N // 10
 
@@ -115,10 +113,10 @@ def test_results_are_read_by_assignment_whatever_was_sent():
 def test_the_standing_holdout_stands_in_only_where_there_is_no_other():
     arm = arms()
     arm[np.flatnonzero(arm == "assigned")[:100]] = "standing"
-    both = read_out(shop_of(tables(arm)), NOW, weeks=9)["P"].holdout
+    both = read_out(euro_shop(tables(arm)), NOW, weeks=9)["P"].holdout
     assert (both.held, both.holdout, both.assigned) == (120, "promotion", N - 220)
     arm[arm == "promotion"] = "standing"
-    alone = read_out(shop_of(tables(arm)), NOW, weeks=9)["P"].holdout
+    alone = read_out(euro_shop(tables(arm)), NOW, weeks=9)["P"].holdout
     assert (alone.held, alone.holdout) == (220, "standing")
     assert "standing holdout" in alone.why
 
@@ -131,8 +129,8 @@ def test_decisions_at_or_after_the_date_and_of_other_promotions_are_not_read():
     again = frames["decisions"].assign(ts=START + pd.Timedelta(days=7), action="none")
     again = again.assign(decision_id=range(10_000, 10_000 + N), holdout="promotion")
     more = pd.concat([frames["decisions"], late, other, again], ignore_index=True)
-    read = read_decisions(shop_of(frames | {"decisions": more}), ["P"], NOW)
-    assert read.equals(read_decisions(shop_of(frames), ["P"], NOW)) and len(read) == N
+    read = read_decisions(euro_shop(frames | {"decisions": more}), ["P"], NOW)
+    assert read.equals(read_decisions(euro_shop(frames), ["P"], NOW)) and len(read) == N
 
 
 def held_by_household(households: int, size: int, assigned: int) -> pd.DataFrame:
@@ -169,7 +167,7 @@ def test_a_bundle_is_read_by_its_own_name():
     frames = tables(arms())
     as_bundle = {"P": "both"}
     decisions = frames["decisions"].replace({"planned_action": as_bundle, "action": as_bundle})
-    shop = shop_of(frames | {"decisions": decisions}, contact={"bundles": {"both": ["P", "R"]}})
+    shop = euro_shop(frames | {"decisions": decisions}, contact={"bundles": {"both": ["P", "R"]}})
     assert read_out(shop, NOW, weeks=9)["P"].difference.identification == "randomised"
 
 
@@ -188,7 +186,7 @@ def test_the_household_is_the_unit_where_there_is_one():
     paired = pd.DataFrame(
         {"customer_id": range(N - 2), "cluster_id": [i // 2 for i in range(N - 2)]}
     )
-    read = read_decisions(shop_of(frames | {"customers": paired}), ["P"], NOW)
+    read = read_decisions(euro_shop(frames | {"customers": paired}), ["P"], NOW)
     assert read["cluster"].nunique() == (N - 2) // 2 + 2  # the last two have no household
 
 
@@ -234,7 +232,7 @@ def test_group_sizes_that_cannot_be_chance_identify_nothing():
     assert compare_with_holdout("P", off, None, nobody, nobody).bought is None
     frames = tables(arms())
     frames["decisions"]["propensity"] = off["propensity"].to_numpy()
-    row = read_out(shop_of(frames), NOW, weeks=9)["P"]
+    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
     # Nor are these customers compared with others: a broken log tells nothing of either.
     assert row.difference.identification == row.holdout.identification == "not identified"
     assert "p < 0.001" in row.difference.why and "p < 0.001" in row.summary()
@@ -259,7 +257,7 @@ def _why_of(decisions: pd.DataFrame) -> str:
 
 def test_without_a_holdout_the_adjusted_comparison_stands():
     frames = tables(np.full(N, "assigned", dtype=object))
-    row = read_out(shop_of(frames), NOW, weeks=9)["P"]
+    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
     assert row.difference.identification == "not identified"  # everybody was contacted
     assert "customers with history" in row.difference.why or "no customer" in row.difference.why
 
@@ -341,14 +339,14 @@ def chance_tables(seed: int, n: int = 2400) -> tuple[dict[str, pd.DataFrame], np
 
 def test_where_chances_differ_the_weighted_difference_is_a_reading():
     frames, truth = chance_tables(0)
-    row = read_out(shop_of(frames), NOW, weeks=9)["P"]
+    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
     e = row.difference.estimate
     assert row.difference.identification == "randomised" and row.holdout.holdout == "chance"
     assert e.ci_low < truth < e.ci_high and e.ci_low > 0
     assert "chances that differ between customers" in row.difference.why
     assert "sales in the 56 days before are allowed for (correlation 0." in row.difference.why
     assert row.verdict.identification == "randomised" and "extra net sales of" in row.verdict.why
-    rows = read_decisions(shop_of(frames), ["P"], NOW)
+    rows = read_decisions(euro_shop(frames), ["P"], NOW)
     # Those planned for another promotion and held back could have got P, too.
     others = frames["decisions"].query("planned_action == 'Q' and action == 'none'")["customer_id"]
     assert len(others) and others.isin(rows["customer_id"]).all()
@@ -397,9 +395,9 @@ def test_without_the_other_chances_two_actions_are_weighed_by_their_own():
     drawn = np.random.default_rng(2).random(len(kept)) < chance
     told = kept.assign(action=np.where(drawn, "P", "none"))
     told["propensity"] = np.where(drawn, chance, 1 - chance)
-    rows = read_decisions(shop_of(both | {"decisions": told}), ["P"], NOW)
+    rows = read_decisions(euro_shop(both | {"decisions": told}), ["P"], NOW)
     held = rows[rows["arm"] != "assigned"]
     assert held["weight"].round(3).isin([4.0, 1.5]).all() and len(rows) == len(kept)
     # Chances of a wider choice fit no two actions: nothing is compared by them.
-    row = read_out(shop_of(both), NOW, weeks=9)["P"]
+    row = read_out(euro_shop(both), NOW, weeks=9)["P"]
     assert row.holdout.identification == "not identified"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,9 +12,10 @@ from statsmodels.stats.proportion import proportion_confint
 
 from promolab.campaign.past.schedule import list_of, promotion_name, timeline
 from promolab.campaign.readout.reading import read_out
-from promolab.contract import Settings, Shop
+from promolab.contract import Shop
 from promolab.errors import DataError, InputError
 from promolab.sources import load_shop
+from tests.made_up import shop_of
 
 NOW = datetime(2017, 10, 30, 4)
 EFFECT = 20.0
@@ -94,16 +94,14 @@ def make_tables(seed: int) -> dict[str, pd.DataFrame]:
     }
 
 
-def shop_of(tables: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Shop:
-    con = ibis.duckdb.connect()
-    made = {name: con.create_table(name, frame) for name, frame in tables.items()}
-    settings = Settings(name="Corner", currency="EUR", zone="America/New_York", operations=sections)
-    return Shop(made, settings)
+def corner(tables: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Shop:
+    said = {"name": "Corner", "currency": "EUR", "zone": "America/New_York"}
+    return shop_of(tables, **said, operations=sections)
 
 
 @pytest.fixture(scope="module")
 def readout(tables):
-    return read_out(shop_of(tables), NOW)
+    return read_out(corner(tables), NOW)
 
 
 def test_counts_are_those_of_plain_pandas(readout, tables):
@@ -158,7 +156,7 @@ def test_nothing_after_the_date_is_read(tables, readout):
             extra = frame.head(50).assign(ts=pd.Timestamp("2017-10-30 04:00"))
             frame = pd.concat([frame, extra], ignore_index=True)
         late[name] = frame
-    assert read_out(shop_of(late), NOW).to_dict() == readout.to_dict()
+    assert read_out(corner(late), NOW).to_dict() == readout.to_dict()
 
 
 def test_forms_of_the_result(readout):
@@ -179,7 +177,7 @@ def test_forms_of_the_result(readout):
 
 
 def test_a_quiet_time_is_said(tables):
-    quiet = read_out(shop_of(tables), datetime(2017, 9, 15))
+    quiet = read_out(corner(tables), datetime(2017, 9, 15))
     assert quiet.summary() == "No promotion ended in the 8 weeks before 2017-09-15."
     assert len(quiet.to_frame()) == 0 and "difference" in quiet.to_frame() and quiet.to_dict() == {}
     quiet.plot()
@@ -189,23 +187,23 @@ def test_a_shop_with_less_says_what_it_cannot_tell(tables):
     poor = {k: v for k, v in tables.items() if k != "promotion_products"}
     poor["events"] = poor["events"].drop(columns=["amount", "discount", "coupon_discount"])
     poor["promotions"] = poor["promotions"].drop(columns="type")
-    row = read_out(shop_of(poor), NOW)["P1"]
+    row = read_out(corner(poor), NOW)["P1"]
     assert np.isnan(row.discount_cost.value) and np.isnan(row.sales.value)
     assert "no amounts" in row.difference.why and "discounts" not in row.summary()
     with pytest.raises(DataError, match="exposures"):
-        read_out(shop_of({k: v for k, v in tables.items() if k != "exposures"}), NOW)
+        read_out(corner({k: v for k, v in tables.items() if k != "exposures"}), NOW)
 
 
 def test_few_customers_give_counts_and_no_difference(tables):
     few = tables["exposures"].query("promotion_id == 'P1'").head(10)
-    row = read_out(shop_of(tables | {"exposures": few}), NOW)["P1"]
+    row = read_out(corner(tables | {"exposures": few}), NOW)["P1"]
     assert row.contacts == 10 and row.difference.identification == "not identified"
     assert "only 10 contacted" in row.difference.why
 
 
 def test_a_promotion_that_is_no_coupon_costs_all_discounts(tables):
     other = tables["promotions"].assign(kind="full_reduction")
-    row = read_out(shop_of(tables | {"promotions": other}), NOW)["P1"]
+    row = read_out(corner(tables | {"promotions": other}), NOW)["P1"]
     events, sign = window(tables), np.where(window(tables).kind == "purchase", 1, -1)
     contacted = tables["exposures"].query("promotion_id == 'P1'").customer_id
     own = events.customer_id.isin(contacted) & events["product_id"].isin(["A", "B"])
@@ -255,40 +253,40 @@ def small() -> dict[str, pd.DataFrame]:
 
 
 def test_answers_are_counted_and_what_is_never_recorded_is_not_0():
-    row = read_out(shop_of(small()), NOW)["1"]
+    row = read_out(corner(small()), NOW)["1"]
     assert (row.contacts, row.delivered, row.redeemers) == (3, 2, 1)
     assert (row.unsubscribed, row.complained) == (1, None)
     assert row.harm.value == pytest.approx(1 / 3) and row.harm.n == 3
-    assert read_out(shop_of(small()), NOW)["2"].unsubscribed == 0
+    assert read_out(corner(small()), NOW)["2"].unsubscribed == 0
 
 
 def test_windows_per_response_count_from_the_start():
     windows = {"redeem": 35, "unsubscribe": 31}
-    row = read_out(shop_of(small(), attribution={"windows": windows}), NOW)["1"]
+    row = read_out(corner(small(), attribution={"windows": windows}), NOW)["1"]
     assert (row.redeemers, row.unsubscribed) == (2, 2)
     # The 31st day begins on 1 October, 0:00 in New York: 4:00 UTC.
     short = {"redeem": 35, "unsubscribe": 2}
-    assert read_out(shop_of(small(), attribution={"windows": short}), NOW)["1"].unsubscribed == 1
+    assert read_out(corner(small(), attribution={"windows": short}), NOW)["1"].unsubscribed == 1
 
 
 def test_sales_are_net_of_what_comes_back_within_the_return_days():
     # a: 10 + 40 − 15 (the return of 30 October is too late), b: 8, c: nothing.
-    assert read_out(shop_of(small()), NOW)["1"].sales.value == pytest.approx(43 / 3)
-    longer = read_out(shop_of(small(), attribution={"return_days": 40}), datetime(2017, 11, 8))
+    assert read_out(corner(small()), NOW)["1"].sales.value == pytest.approx(43 / 3)
+    longer = read_out(corner(small(), attribution={"return_days": 40}), datetime(2017, 11, 8))
     assert longer["1"].sales.value == pytest.approx(33 / 3)
     # As of 9 October the return of the 10th is not known.
-    early = read_out(shop_of(small()), datetime(2017, 10, 9))["1"]
+    early = read_out(corner(small()), datetime(2017, 10, 9))["1"]
     assert early.sales.value == pytest.approx(58 / 3)
 
 
 def test_provisional_until_the_return_days_are_over():
     settles = datetime(2017, 10, 29, 4)  # 29 September and 30 local days
-    early = read_out(shop_of(small()), datetime(2017, 10, 29, 3, 59))["1"]
-    settled = read_out(shop_of(small()), settles)["1"]
+    early = read_out(corner(small()), datetime(2017, 10, 29, 3, 59))["1"]
+    settled = read_out(corner(small()), settles)["1"]
     assert early.settles_at == settled.settles_at == settles
     assert (early.provisional, settled.provisional) == (True, False)
     assert "provisional" not in settled.summary()
-    long = read_out(shop_of(small(), attribution={"windows": {"complaint": 90}}), settles)["1"]
+    long = read_out(corner(small(), attribution={"windows": {"complaint": 90}}), settles)["1"]
     assert long.provisional  # a complaint may still come
 
 
@@ -301,7 +299,7 @@ def test_provisional_until_the_return_days_are_over():
     ],
 )
 def test_how_overlapping_promotions_share(rule, first, second, words):
-    found = read_out(shop_of(small(), attribution={"overlapping": rule}), NOW)
+    found = read_out(corner(small(), attribution={"overlapping": rule}), NOW)
     assert found["1"].sales.value == pytest.approx(first / 3)
     assert found["2"].sales.value == pytest.approx(second / 2)
     # a and c were contacted for both.
@@ -312,7 +310,7 @@ def test_how_overlapping_promotions_share(rule, first, second, words):
 @pytest.mark.parametrize("rule", ["each in full", "first", "shared"])
 def test_a_promotion_that_nobody_was_contacted_for(rule):
     nobody = {"exposures": small()["exposures"].head(0)}
-    found = read_out(shop_of(small() | nobody, attribution={"overlapping": rule}), NOW)
+    found = read_out(corner(small() | nobody, attribution={"overlapping": rule}), NOW)
     assert (found["1"].contacts, found["1"].verdict.word) == (0, "cannot tell")
     assert found.overlap == "No customer was contacted for two promotions at a time."
     json.dumps(found.to_dict(), allow_nan=False)
@@ -321,7 +319,7 @@ def test_a_promotion_that_nobody_was_contacted_for(rule):
 def test_the_promotions_own_contact_cost_enters_what_pays(tables):
     own = tables["promotions"].assign(contact_cost=0.2)
     said = {"margin_rate": 0.5, "coupon_cost": 0.1, "contact_cost": 9.0}
-    row = read_out(shop_of(tables | {"promotions": own}, economics=said), NOW)["P1"]
+    row = read_out(corner(tables | {"promotions": own}, economics=said), NOW)["P1"]
     cost = (row.discount_cost.value + 0.1 * row.redemptions) / row.contacts + 0.2
     assert row.pays_from.sales == pytest.approx(cost / 0.5) and row.pays_from.assumed == ()
     assert row.verdict.word == "repeat" and "adjusted" in row.verdict.text
@@ -330,11 +328,11 @@ def test_the_promotions_own_contact_cost_enters_what_pays(tables):
 @pytest.mark.parametrize("weeks", [0, 1.5, True])
 def test_weeks_is_a_whole_number(tables, weeks):
     with pytest.raises(InputError, match="weeks"):
-        read_out(shop_of(tables), NOW, weeks=weeks)
+        read_out(corner(tables), NOW, weeks=weeks)
 
 
 def test_timeline_by_local_days(tables):
-    table = timeline(shop_of(tables), NOW).set_index("promotion_id")
+    table = timeline(corner(tables), NOW).set_index("promotion_id")
     # P4 starts on the Monday after the clocks changed: coming, not launching.
     assert table.status.to_dict() == {
         "P3": "launching",
@@ -352,7 +350,7 @@ def test_timeline_by_local_days(tables):
 
 def test_timeline_of_a_plan_made_ahead_of_the_week(tables):
     monday = datetime(2017, 11, 6, 5)
-    table = timeline(shop_of(tables), datetime(2017, 11, 3, 4), week=monday)
+    table = timeline(corner(tables), datetime(2017, 11, 3, 4), week=monday)
     table = table.set_index("promotion_id")
     # P2 ends before the week begins, but is not over when the plan is made.
     assert table.status.to_dict() == {
@@ -363,11 +361,11 @@ def test_timeline_of_a_plan_made_ahead_of_the_week(tables):
         "P5": "coming",
     }
     with pytest.raises(InputError, match="after the week"):
-        timeline(shop_of(tables), monday, week=datetime(2017, 11, 1))
+        timeline(corner(tables), monday, week=datetime(2017, 11, 1))
 
 
 def test_each_of_the_four_lists_has_a_sentence_when_it_is_empty(tables):
-    table = timeline(shop_of(tables), NOW)
+    table = timeline(corner(tables), NOW)
     for status, n in (("launching", 1), ("coming", 1), ("running", 1), ("ended", 1)):
         rows, sentence = list_of(table, status)
         assert (len(rows), sentence) == (n, "")
@@ -380,7 +378,7 @@ def test_each_of_the_four_lists_has_a_sentence_when_it_is_empty(tables):
 
 def test_a_shop_without_promotions_has_an_empty_timeline(tables):
     none = {k: tables[k].head(0) for k in ("promotions", "exposures", "responses")}
-    assert timeline(shop_of(tables | none), NOW).empty
+    assert timeline(corner(tables | none), NOW).empty
 
 
 def test_complete_journey_promotion_13():

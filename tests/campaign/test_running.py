@@ -6,15 +6,15 @@ import dataclasses
 import json
 from datetime import datetime
 
-import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from promolab.campaign.readout.running import Pace, follow_running
-from promolab.contract import Settings, Shop
+from promolab.contract import Shop
 from promolab.errors import DataError, InputError
 from promolab.results import Estimate
+from tests.made_up import shop_of
 
 ZONE = "America/New_York"
 NOW = datetime(2017, 11, 6, 5)  # a Monday, 0:00 in New York, the day after the clocks changed
@@ -46,15 +46,13 @@ def frames(seed: int = 1, own_rate: float = RATE) -> dict[str, pd.DataFrame]:
     }
 
 
-def shop_of(tables: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Shop:
-    con = ibis.duckdb.connect()
-    made = {name: con.create_table(name, frame) for name, frame in tables.items()}
-    return Shop(made, Settings(zone=ZONE, operations=sections))
+def new_york_shop(tables: dict[str, pd.DataFrame]) -> Shop:
+    return shop_of(tables, zone=ZONE)
 
 
 @pytest.fixture(scope="module")
 def running():
-    return follow_running(shop_of(frames()), NOW)
+    return follow_running(new_york_shop(frames()), NOW)
 
 
 def test_day_n_of_m_by_local_days_and_the_counts(running):
@@ -70,7 +68,7 @@ def test_from_a_recommendation_customers_buy(running):
     tables = frames()
     kinds = {"promotions": tables["promotions"].assign(kind="recommendation")}
     bought = {"responses": tables["responses"].assign(kind="purchase")}
-    row = follow_running(shop_of(tables | kinds | bought), NOW)["NOW"]
+    row = follow_running(new_york_shop(tables | kinds | bought), NOW)["NOW"]
     assert (row.observed, row.expected) == (running["NOW"].observed, running["NOW"].expected)
     assert "of 400 bought ·" in row.summary() and "redeem" not in row.summary()
     assert row.name == "Recommendation NOW"
@@ -78,7 +76,7 @@ def test_from_a_recommendation_customers_buy(running):
     offers = kinds["promotions"][["promotion_id"]].assign(product_id="A")
     lines = bought["responses"][["customer_id", "ts"]].assign(kind="purchase", product_id="A")
     said = {"promotion_products": offers[offers["promotion_id"] == "NOW"], "events": lines}
-    row = follow_running(shop_of(tables | kinds | said), NOW)["NOW"]
+    row = follow_running(new_york_shop(tables | kinds | said), NOW)["NOW"]
     inside = lines[(lines["ts"] >= row.starts_at) & (lines["ts"] < NOW)]
     assert row.observed == inside["customer_id"].nunique() > 0
 
@@ -105,7 +103,7 @@ def test_the_course_never_falls_and_ends_at_the_total(running):
 
 @pytest.mark.parametrize(("rate", "word"), [(0.5, "above its band"), (0.02, "below its band")])
 def test_far_off_is_called_so(rate, word):
-    assert follow_running(shop_of(frames(own_rate=rate)), NOW)["NOW"].word == word
+    assert follow_running(new_york_shop(frames(own_rate=rate)), NOW)["NOW"].word == word
 
 
 @pytest.mark.parametrize(
@@ -143,7 +141,7 @@ def test_nine_bands_in_ten_hold_what_comes_where_promotions_differ():
 
 def test_a_prediction_made_earlier_is_taken_at_its_word():
     told = {"NOW": Estimate(200.0, 150.0, 260.0, 9)}
-    row = follow_running(shop_of(frames()), NOW, told, predicted_by="week 2017-W43")["NOW"]
+    row = follow_running(new_york_shop(frames()), NOW, told, predicted_by="week 2017-W43")["NOW"]
     assert row.expected_total == told["NOW"]
     assert row.expected.value == pytest.approx(100.0, rel=0.1)
     # Neither narrower than the total's own interval nor far wider: the pace is well known.
@@ -157,7 +155,7 @@ def test_nothing_after_the_date_is_read(running):
     for name in ("exposures", "responses"):
         extra = tables[name].head(60).assign(ts=pd.Timestamp(NOW), promotion_id="NOW")
         tables[name] = pd.concat([tables[name], extra], ignore_index=True)
-    again = follow_running(shop_of(tables), NOW)
+    again = follow_running(new_york_shop(tables), NOW)
     assert again.to_dict() == running.to_dict()
     assert again["NOW"].curve.equals(running["NOW"].curve)
 
@@ -165,10 +163,10 @@ def test_nothing_after_the_date_is_read(running):
 def test_too_few_past_promotions_give_no_band():
     tables = frames()
     some = tables["promotions"].iloc[[0, 1, PAST]]
-    row = follow_running(shop_of(tables | {"promotions": some}), NOW)["NOW"]
+    row = follow_running(new_york_shop(tables | {"promotions": some}), NOW)["NOW"]
     assert row.word == "no band yet" and np.isfinite(row.expected.value)
     assert "–" not in row.expected_words
-    none = follow_running(shop_of(tables | {"promotions": some.tail(1)}), NOW)["NOW"]
+    none = follow_running(new_york_shop(tables | {"promotions": some.tail(1)}), NOW)["NOW"]
     assert np.isnan(none.expected.value) and none.expected_words == "–"
     json.dumps(none.to_dict(), allow_nan=False)
     none.plot()
@@ -177,7 +175,9 @@ def test_too_few_past_promotions_give_no_band():
 def test_a_promotion_that_began_before_the_data_is_no_measure():
     tables = frames()
     late = tables["events"].assign(ts=pd.Timestamp("2017-01-20"))
-    assert follow_running(shop_of(tables | {"events": late}), NOW)["NOW"].expected.n == PAST - 3
+    assert (
+        follow_running(new_york_shop(tables | {"events": late}), NOW)["NOW"].expected.n == PAST - 3
+    )
 
 
 def test_forms_and_a_quiet_time(running):
@@ -187,13 +187,13 @@ def test_forms_and_a_quiet_time(running):
     ax = running.plot()
     assert [line.get_label() for line in ax.get_lines()] == ["expected", "observed"]
     assert "day 15 of 28: inside its band" in ax.get_title(loc="left")
-    quiet = follow_running(shop_of(frames()), datetime(2017, 6, 1))
+    quiet = follow_running(new_york_shop(frames()), datetime(2017, 6, 1))
     assert quiet.summary() == "No promotion is running." and quiet.to_frame().empty
     quiet.plot()
     with pytest.raises(InputError, match="these are: NOW"):
         running["P1"]
     with pytest.raises(DataError, match="exposures"):
-        follow_running(shop_of({k: v for k, v in frames().items() if k != "exposures"}), NOW)
+        follow_running(new_york_shop({k: v for k, v in frames().items() if k != "exposures"}), NOW)
 
 
 def test_redeemers_by_part_of_the_window_are_those_of_a_plain_count():

@@ -19,7 +19,8 @@ from promolab.campaign.plan.result import LEFT
 from promolab.campaign.plan.send import file_names, neutralised, restored, write_send
 from promolab.contract import Settings
 from promolab.errors import InputError
-from tests.campaign.made_up import AS_OF, DAY, case_of, shop_of
+from tests.campaign.made_up import AS_OF, DAY, case_of, typed
+from tests.made_up import shop_of
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 
@@ -75,7 +76,7 @@ def plan():
     events = pd.DataFrame({"customer_id": ids, "ts": AS_OF - DAY, "kind": "purchase"})
     scores = pd.DataFrame({"customer_id": ids}).merge(promotions[["promotion_id"]], how="cross")
     scores["p_redeemed"] = np.linspace(0, 1, len(scores))
-    shop = shop_of({"events": events, "promotions": promotions})
+    shop = shop_of(typed({"events": events, "promotions": promotions}))
     return plan_week(shop, scores, AS_OF, promotions, list_size=10, holdout=0.3)
 
 

@@ -11,14 +11,13 @@ import pytest
 
 from promolab.contract import Settings, Shop
 from promolab.contract.checks import check
+from tests.made_up import shop_of
 
 NOW = datetime(2018, 1, 1)
-UTC = Settings(name="Corner", zone="UTC")
 
 
-def shop_of(settings: Settings = UTC, **tables: pd.DataFrame) -> Shop:
-    con = ibis.duckdb.connect()
-    return Shop({name: con.create_table(name, df) for name, df in tables.items()}, settings)
+def corner(**tables: pd.DataFrame) -> Shop:
+    return shop_of(tables, name="Corner")
 
 
 def events(n: int = 3, **columns: object) -> pd.DataFrame:
@@ -49,7 +48,7 @@ def found(shop: Shop) -> dict[tuple[str, str], tuple[str, int]]:
 
 
 def test_a_sound_shop_has_no_finding():
-    checks = check(shop_of(events=events(), promotions=PROMOTIONS), NOW)
+    checks = check(corner(events=events(), promotions=PROMOTIONS), NOW)
     assert checks.usable and checks.findings == ()
     assert checks.counts == {"events": 3, "promotions": 2}
     assert "events" in checks.to_text() and "can be used" in checks.summary()
@@ -57,7 +56,7 @@ def test_a_sound_shop_has_no_finding():
 
 
 def test_negative_amounts_are_said_in_a_sentence():
-    checks = check(shop_of(events=events(4, amount=[1.0, -1.0, -2.0, 0.0])), NOW)
+    checks = check(corner(events=events(4, amount=[1.0, -1.0, -2.0, 0.0])), NOW)
     assert checks.usable
     assert [f.sentence for f in checks.findings] == [
         'events.amount has 2 negative values of kind "purchase"; '
@@ -66,7 +65,7 @@ def test_negative_amounts_are_said_in_a_sentence():
 
 
 def test_ids_as_floats_stop():
-    checks = check(shop_of(events=events(customer_id=[1.0, 2.0, 3.0])), NOW)
+    checks = check(corner(events=events(customer_id=[1.0, 2.0, 3.0])), NOW)
     assert not checks.usable
     assert checks.findings[0].check == "wrong_type"
     assert "events.customer_id holds float64 numbers" in checks.findings[0].sentence
@@ -82,42 +81,42 @@ def test_ids_as_floats_stop():
     ],
 )
 def test_a_wrong_type_stops(columns, words):
-    findings = check(shop_of(events=events(**columns)), NOW).findings
+    findings = check(corner(events=events(**columns)), NOW).findings
     assert [(f.check, f.level) for f in findings] == [("wrong_type", "stop")]
     assert words in findings[0].sentence
 
 
 def test_a_missing_column_stops_and_names_the_nearest():
-    findings = check(shop_of(events=events().rename(columns={"ts": "tss"})), NOW).findings
+    findings = check(corner(events=events().rename(columns={"ts": "tss"})), NOW).findings
     assert findings[0].level == "stop" and "did you mean 'tss'" in findings[0].sentence
 
 
 def test_no_events_an_empty_table_and_no_zone_stop():
-    shop = shop_of(Settings(), events=events(1).head(0), promotions=PROMOTIONS.head(0))
+    shop = shop_of({"events": events(1).head(0), "promotions": PROMOTIONS.head(0)}, zone=None)
     assert found(shop) == {
         ("events", "empty_table"): ("stop", 0),
         ("shop.toml", "zone"): ("stop", 0),
         ("promotions", "empty_table"): ("warn", 0),
     }
-    assert found(shop_of(promotions=PROMOTIONS))["events", "missing_table"] == ("stop", 0)
+    assert found(corner(promotions=PROMOTIONS))["events", "missing_table"] == ("stop", 0)
     assert 'zone = "' in check(shop, NOW).to_text()
 
 
 def test_all_rows_bad_stops():
     bad = events(kind=["purchase", "buy", "purchase"], amount=[-1.0, 1.0, -1.0])
-    assert found(shop_of(events=bad))["events", "all_rows_bad"] == ("stop", 3)
-    assert ("events", "all_rows_bad") not in found(shop_of(events=events(amount=[1.0, -1, -1])))
+    assert found(corner(events=bad))["events", "all_rows_bad"] == ("stop", 3)
+    assert ("events", "all_rows_bad") not in found(corner(events=events(amount=[1.0, -1, -1])))
 
 
 def test_ids_of_two_types_stop():
     products = pd.DataFrame({"product_id": [1], "category": "X"})
-    checks = check(shop_of(events=events(), products=products), NOW)
+    checks = check(corner(events=events(), products=products), NOW)
     assert [f.check for f in checks.findings] == ["id_types_differ"]
     assert not checks.usable
 
 
 def test_unknown_keys_are_counted_and_nulls_are_not():
-    shop = shop_of(
+    shop = corner(
         events=events(product_id=["A", "B", None]),
         products=pd.DataFrame({"product_id": ["A", None], "category": "X"}),
         customers=pd.DataFrame({"customer_id": ["C0"]}),
@@ -135,7 +134,6 @@ def test_unknown_keys_are_counted_and_nulls_are_not():
 
 
 def test_times_kinds_spans_ranges_and_duplicates_are_counted():
-    settings = Settings(zone="UTC", opened="2017-03-02")
     twice = pd.concat([events(5), events(5).tail(1)], ignore_index=True)
     twice.loc[3, "ts"] = pd.Timestamp("2019-01-01")
     twice.loc[2, "kind"] = "Purchase"
@@ -143,7 +141,8 @@ def test_times_kinds_spans_ranges_and_duplicates_are_counted():
         ends_at=pd.to_datetime(["2017-02-01", "2017-06-01"]), discount_rate=[0.5, 40.0]
     )
     repeated = pd.concat([promotions, promotions.head(1).assign(discount_rate=0.1)])
-    assert found(shop_of(settings, events=twice, promotions=repeated)) == {
+    shop = shop_of({"events": twice, "promotions": repeated}, opened="2017-03-02")
+    assert found(shop) == {
         ("events", "outside_life"): ("warn", 2),
         ("events", "unknown_kind"): ("warn", 1),
         ("events", "duplicate"): ("warn", 1),
@@ -164,7 +163,7 @@ def test_an_exposure_after_the_first_response_is_a_note():
             "kind": "redeem",
         }
     )
-    shop = shop_of(events=events(), promotions=PROMOTIONS, exposures=exposures, responses=responses)
+    shop = corner(events=events(), promotions=PROMOTIONS, exposures=exposures, responses=responses)
     assert found(shop) == {("exposures", "exposed_after_response"): ("note", 1)}
 
 
@@ -177,4 +176,6 @@ def test_not_finite_values_are_counted_for_money_kinds_only():
         "SELECT * REPLACE (CASE WHEN amount = -1 THEN 'nan'::DOUBLE ELSE amount END "
         "AS amount) FROM base"
     )
-    assert found(Shop({"events": table}, UTC)) == {("events", "not_finite"): ("warn", 2)}
+    assert found(Shop({"events": table}, Settings(zone="UTC"))) == {
+        ("events", "not_finite"): ("warn", 2)
+    }

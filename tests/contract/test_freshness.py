@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-import ibis
 import pandas as pd
-import pytest
 
-from promolab.contract import Settings, Shop
 from promolab.contract.data_age import arriving, by_week, changed_since, freshness
+from tests.made_up import shop_of
 
 AS_OF = datetime(2021, 3, 1)  # a Monday
 
 
-@pytest.fixture(scope="module")
-def con():
-    return ibis.duckdb.connect(threads=1)
-
-
-def shop_of(con, zone="UTC", **days):
-    tables = {
-        name: con.create_table(
-            name,
-            pd.DataFrame({"ts": pd.DatetimeIndex(ts).astype("datetime64[us]")}),
-            overwrite=True,
-        )
+def seen_on(zone="UTC", **days):
+    frames = {
+        name: pd.DataFrame({"ts": pd.DatetimeIndex(ts).astype("datetime64[us]")})
         for name, ts in days.items()
     }
-    return Shop(tables, Settings(zone=zone))
+    return shop_of(frames, zone=zone)
 
 
 def every_day(first, last, without=()):
@@ -36,52 +25,51 @@ def every_day(first, last, without=()):
     return [day for day in days if str(day.date()) not in without]
 
 
-def test_data_up_to_the_week_are_fresh(con):
-    fresh = freshness(shop_of(con, events=every_day("2021-01-01", "2021-02-28")), AS_OF)
+def test_data_up_to_the_week_are_fresh():
+    fresh = freshness(seen_on(events=every_day("2021-01-01", "2021-02-28")), AS_OF)
     assert not fresh.stale and "no day is missing" in fresh.summary()
     assert fresh.to_frame()["last"].tolist() == [date(2021, 2, 28)]
     assert fresh.to_dict()["tables"]["events"]["stale"] is False
 
 
-def test_late_and_missing_days_are_named(con):
+def test_late_and_missing_days_are_named():
     gone = ("2021-02-14", "2021-02-16", "2021-02-17", "2021-01-10", "2021-01-12", "2021-01-13")
-    shop = shop_of(con, events=every_day("2021-01-01", "2021-02-25", gone))
+    shop = seen_on(events=every_day("2021-01-01", "2021-02-25", gone))
     # Two gaps of two days in the year before: gaps of two are usual, three at the end are not.
     assert freshness(shop, AS_OF).summary() == (
         "This week is made from stale data: events ends on 2021-02-25: 3 days late (2021-02-26 to "
         "28)."
     )
-    shop = shop_of(con, events=every_day("2021-01-01", "2021-02-28", ("2021-02-16", "2021-02-17")))
+    shop = seen_on(events=every_day("2021-01-01", "2021-02-28", ("2021-02-16", "2021-02-17")))
     assert "events has no row on 2021-02-16 to 17." in freshness(shop, AS_OF).summary()
-    old = shop_of(con, events=every_day("2020-11-01", "2021-02-28", ("2020-12-24", "2020-12-25")))
+    old = seen_on(events=every_day("2020-11-01", "2021-02-28", ("2020-12-24", "2020-12-25")))
     assert not freshness(old, AS_OF).stale  # long ago
 
 
-def test_a_shop_that_rests_on_sundays_is_not_late_on_mondays(con):
+def test_a_shop_that_rests_on_sundays_is_not_late_on_mondays():
     days = [day for day in every_day("2021-01-01", "2021-02-28") if day.weekday() != 6]
-    assert not freshness(shop_of(con, events=days), AS_OF).stale
-    assert freshness(shop_of(con, events=days[:-1]), AS_OF).stale
+    assert not freshness(seen_on(events=days), AS_OF).stale
+    assert freshness(seen_on(events=days[:-1]), AS_OF).stale
 
 
-def test_campaigns_are_judged_by_their_own_pace(con):
+def test_campaigns_are_judged_by_their_own_pace():
     events = every_day("2020-06-01", "2021-02-28")
     rare = every_day("2020-07-01", "2020-07-03") + every_day("2020-11-01", "2020-11-02")
-    assert not freshness(shop_of(con, events=events, exposures=rare), AS_OF).stale
+    assert not freshness(seen_on(events=events, exposures=rare), AS_OF).stale
     daily = every_day("2020-06-01", "2021-02-10", ("2020-08-01", "2020-09-01"))
-    late = freshness(shop_of(con, events=events, exposures=daily), AS_OF)
+    late = freshness(seen_on(events=events, exposures=daily), AS_OF)
     assert "exposures ends on 2021-02-10: 18 days late (2021-02-11 to 28)" in late.summary()
     assert [table.table for table in late.tables if table.stale] == ["exposures"]
 
 
-def test_exposures_are_awaited_once_a_promotion_has_started(con):
+def test_exposures_are_awaited_once_a_promotion_has_started():
     def awaited(*starts):
-        shop = shop_of(
-            con,
+        shop = seen_on(
             events=every_day("2020-06-01", "2021-02-28"),
             exposures=every_day("2020-11-02", "2021-02-10", ("2020-12-01",))[::9],
         )
         offers = pd.DataFrame({"promotion_id": range(len(starts)), "starts_at": starts})
-        tables = {"promotions": con.create_table("promotions", offers, overwrite=True)}
+        tables = shop_of({"promotions": offers}).tables
         return freshness(shop.with_tables({**shop.tables, **tables}), AS_OF)
 
     assert not awaited(pd.Timestamp("2021-02-01")).stale
@@ -90,30 +78,28 @@ def test_exposures_are_awaited_once_a_promotion_has_started(con):
     assert "before promotion 0 started" in late.summary()
 
 
-def test_nothing_at_or_after_the_decision_is_read_and_days_are_local(con):
+def test_nothing_at_or_after_the_decision_is_read_and_days_are_local():
     days = every_day("2021-01-01", "2021-02-26")
-    early = freshness(shop_of(con, events=days), AS_OF)
-    after = freshness(shop_of(con, events=[*days, pd.Timestamp(AS_OF)]), AS_OF)
+    early = freshness(seen_on(events=days), AS_OF)
+    after = freshness(seen_on(events=[*days, pd.Timestamp(AS_OF)]), AS_OF)
     assert early == after and early.stale
     # 03:00 UTC on the first of March is still the 28th of February in New York.
     night = [*every_day("2021-01-01", "2021-02-27"), pd.Timestamp("2021-03-01 03:00")]
-    assert not freshness(
-        shop_of(con, "America/New_York", events=night), datetime(2021, 3, 1, 5)
-    ).stale
+    assert not freshness(seen_on("America/New_York", events=night), datetime(2021, 3, 1, 5)).stale
 
 
-def test_a_shop_without_any_event_before_is_stale(con):
-    shop = shop_of(con, events=every_day("2021-03-02", "2021-03-03"))
+def test_a_shop_without_any_event_before_is_stale():
+    shop = seen_on(events=every_day("2021-03-02", "2021-03-03"))
     assert "events has no row before this week" in freshness(shop, AS_OF).summary()
 
 
-def test_rows_that_come_late_and_amounts_that_change_are_seen(con):
+def test_rows_that_come_late_and_amounts_that_change_are_seen():
     span = date(2021, 2, 1), date(2021, 3, 1)
 
     def counted(amounts):
         days = every_day("2021-01-29", "2021-03-02")[: len(amounts)]
         events = pd.DataFrame({"ts": days, "amount": amounts})
-        shop = Shop({"events": con.create_table("events", events, overwrite=True)})
+        shop = shop_of({"events": events}, zone=None)
         return by_week(arriving(shop, *span), *span)
 
     before = counted([1.1] * 30)

@@ -12,14 +12,13 @@ import pytest
 from promolab.contract import Settings, Shop
 from promolab.report.data import table_holdings as module
 from promolab.report.data.table_holdings import Gap, holdings, numbers_of
+from tests.made_up import shop_of
 
 NOW = datetime(2018, 1, 1)
 
 
-def shop_of(zone: str = "UTC", **tables: pd.DataFrame) -> Shop:
-    con = ibis.duckdb.connect()
-    made = {name: con.create_table(name, frame) for name, frame in tables.items()}
-    return Shop(made, Settings(name="Corner", zone=zone, opened="2016-01-01"))
+def corner(zone: str = "UTC", **tables: pd.DataFrame) -> Shop:
+    return shop_of(tables, name="Corner", zone=zone, opened="2016-01-01")
 
 
 def events(times: list[str | None], **columns: object) -> pd.DataFrame:
@@ -38,7 +37,7 @@ def column(shop: Shop, name: str, table: str = "events"):
 def test_days_are_local_and_gaps_are_named_longest_first():
     # 04:30 UTC is still the day before in New York in winter, and 03:30 is in summer.
     times = ["2017-01-02 04:30", "2017-01-02 05:30", "2017-01-04 12:00", "2017-07-02 03:30"]
-    found = held(shop_of("America/New_York", events=events(times)))
+    found = held(corner("America/New_York", events=events(times)))
     assert dict(found.days) == {
         date(2017, 1, 1): 1,
         date(2017, 1, 2): 1,
@@ -56,10 +55,10 @@ def test_days_are_local_and_gaps_are_named_longest_first():
 
 def test_a_zone_with_half_hours_and_a_time_before_1970():
     days = held(
-        shop_of("Asia/Kolkata", events=events(["2017-01-01 18:29", "2017-01-01 18:31"]))
+        corner("Asia/Kolkata", events=events(["2017-01-01 18:29", "2017-01-01 18:31"]))
     ).days
     assert list(days) == [date(2017, 1, 1), date(2017, 1, 2)]
-    shop = shop_of(events=events(["1969-12-31 23:59"]))
+    shop = corner(events=events(["1969-12-31 23:59"]))
     shop = Shop(shop.tables, Settings(zone="UTC", opened="1960-01-01"))
     assert list(held(shop).days) == [date(1969, 12, 31)]
 
@@ -68,12 +67,12 @@ def test_a_time_that_stands_for_none_is_no_day_and_the_ends_of_all_times_are_saf
     times = ["2017-03-01", "0001-01-01", "1900-01-01", "1970-01-01", "9999-12-31 23:59"]
     frame = events([None] * 5).assign(ts=[datetime.fromisoformat(t) for t in times])
     frame["ts"] = frame["ts"].astype("datetime64[us]")
-    shop = shop_of(events=frame)
+    shop = corner(events=frame)
     found = held(Shop(shop.tables, Settings(zone="Asia/Tokyo")))
     assert list(found.days) == [date(2017, 3, 1)] and found.outside == 4
     # Of another table, whose times may lie ahead, no day is told at the ends either.
     reviews = frame.drop(columns="kind").assign(product_id="P", rating=5)
-    found = held(Shop(shop_of(reviews=reviews).tables, Settings(zone="Asia/Tokyo")), "reviews")
+    found = held(Shop(corner(reviews=reviews).tables, Settings(zone="Asia/Tokyo")), "reviews")
     assert list(found.days) == [date(1900, 1, 1), date(1970, 1, 1), date(2017, 3, 1)]
 
 
@@ -81,7 +80,7 @@ def test_values_that_look_personal_are_never_told():
     kinds = ["view", "ana@example.org", "bo@example.org", "+49 171 1234567"] + ["click"] * 2
     frame = events(["2017-03-01"] * 6, kind=kinds)
     goods = pd.DataFrame({"product_id": range(6), "category": ["TEA", "cy@example.org"] * 3})
-    shop = shop_of(events=frame, products=goods)
+    shop = corner(events=frame, products=goods)
     assert held(shop).kinds == (
         ("a value that looks like an e-mail address", 2),
         ("click", 2),
@@ -96,16 +95,16 @@ def test_values_that_look_personal_are_never_told():
 
 def test_times_ahead_before_the_opening_or_empty_do_not_stretch_the_span():
     times = ["2017-03-01", "2017-03-02", "2099-01-01", "1900-01-01", None]
-    found = held(shop_of(events=events(times)))
+    found = held(corner(events=events(times)))
     assert (found.rows, found.span, found.missing_days, found.outside) == (5, 2, 0, 2)
     # A promotion may well start tomorrow; it has no ts, and so no days.
     starts = pd.DataFrame({"promotion_id": [1], "kind": "coupon", "starts_at": [pd.Timestamp(NOW)]})
-    assert held(shop_of(promotions=starts), "promotions").span == 0
+    assert held(corner(promotions=starts), "promotions").span == 0
 
 
 def test_kinds_have_all_rows_the_empty_one_too():
     frame = events(["2017-03-01"] * 4, kind=["buy", "view", "view", None])
-    assert held(shop_of(events=frame)).kinds == (("view", 2), ("buy", 1), (None, 1))
+    assert held(corner(events=frame)).kinds == (("view", 2), ("buy", 1), (None, 1))
 
 
 def test_columns_of_each_role():
@@ -120,7 +119,7 @@ def test_columns_of_each_role():
             "supplier": ["a@b.org", "c@d.org", None, None],
         }
     )
-    shop = shop_of(products=frame)
+    shop = corner(products=frame)
     columns = {each.name: each for each in held(shop, "products").columns}
     assert {n: c.role for n, c in columns.items()} == {
         "product_id": "id",
@@ -144,7 +143,7 @@ def test_columns_of_each_role():
 def test_words_of_their_own_in_most_rows_are_not_told():
     texts = [f"remark {n}" for n in range(30)]
     frame = events(["2017-03-01"] * 30, note=texts, device=["web"] * 30)
-    shop = shop_of(events=frame)
+    shop = corner(events=frame)
     assert column(shop, "note").frequent == () and column(shop, "note").distinct == 30
     assert column(shop, "device").frequent == (("web", 30),)
 
@@ -152,14 +151,14 @@ def test_words_of_their_own_in_most_rows_are_not_told():
 def test_dozens_of_columns_are_looked_at_in_part():
     wide = pd.DataFrame(np.zeros((2, 60), dtype="int8"), columns=[f"x{n}" for n in range(60)])
     frame = pd.concat([pd.DataFrame({"product_id": ["A", "B"], "category": "TEA"}), wide], axis=1)
-    found = held(shop_of(products=frame), "products")
+    found = held(corner(products=frame), "products")
     assert len(found.columns) == module.MOST_COLUMNS
     assert [c.name for c in found.columns[:2]] == ["product_id", "category"]
     assert len(found.columns) + found.not_shown == 62
 
 
 def test_large_tables_count_different_values_in_one_sketch(monkeypatch):
-    shop = shop_of(events=events(["2017-03-01"] * 50, product_id=[f"P{n}" for n in range(50)]))
+    shop = corner(events=events(["2017-03-01"] * 50, product_id=[f"P{n}" for n in range(50)]))
     assert column(shop, "product_id").exact
     monkeypatch.setattr(module, "EXACT_ROWS", 49)
     about = column(shop, "product_id")
@@ -200,6 +199,6 @@ def test_what_is_not_finite_is_left_out_and_nothing_else_is_none():
 
 
 def test_an_empty_table_holds_nothing():
-    found = held(shop_of(events=events([]).astype({"customer_id": str, "kind": str})))
+    found = held(corner(events=events([]).astype({"customer_id": str, "kind": str})))
     assert (found.rows, found.span, found.kinds) == (0, 0, ())
     assert all(c.filled == 0 and c.frequent == () and c.numbers is None for c in found.columns)

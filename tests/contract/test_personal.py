@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import ibis
 import pandas as pd
 import pytest
 
-from promolab.contract import Settings, Shop
+from promolab.contract import Shop
 from promolab.contract.checks import check
 from promolab.contract.personal import personal_columns
 from promolab.contract.personal_looks import (
@@ -21,14 +19,11 @@ from promolab.contract.personal_looks import (
     shown_value,
 )
 from promolab.errors import DataError, InputError
+from tests.made_up import shop_of
 
-UTC = Settings(name="Corner", zone="UTC")
 
-
-def shop_of(keep: tuple[str, ...] = (), **tables: pd.DataFrame) -> Shop:
-    con = ibis.duckdb.connect()
-    made = {name: con.create_table(name, frame) for name, frame in tables.items()}
-    return Shop(made, replace(UTC, keep_personal=keep))
+def corner(keep: tuple[str, ...] = (), **tables: pd.DataFrame) -> Shop:
+    return shop_of(tables, name="Corner", keep_personal=keep)
 
 
 def customers(**columns: object) -> pd.DataFrame:
@@ -74,7 +69,7 @@ def test_half_of_the_values_are_enough_and_fewer_are_not():
 
 
 def test_columns_are_found_by_name_and_by_value_with_the_reason():
-    shop = shop_of(
+    shop = corner(
         customers=customers(
             vorname=["Ana", "Bo", None],
             contact=["a@b.org", "c@d.org", None],
@@ -99,7 +94,7 @@ def test_a_single_address_anywhere_in_a_column_makes_it_personal():
     n = 20_500  # beyond the sample
     frame = pd.DataFrame({"customer_id": range(n), "remark": "ok", "size": "2 @ 3.50"})
     frame.loc[n - 1, "remark"] = "write to ana@example.org please"
-    shop = shop_of(customers=frame, products=pd.DataFrame({"product_id": [1], "category": ["T"]}))
+    shop = corner(customers=frame, products=pd.DataFrame({"product_id": [1], "category": ["T"]}))
     assert dict(personal_columns(shop)) == {
         "customers.remark": "holds e-mail addresses in 1 row",
     }
@@ -126,7 +121,7 @@ def test_names_of_people_and_numbers_are_told_by_their_shape():
         }
     )
     products = pd.DataFrame({"product_id": full, "label": full, "ref": "01701234567"})
-    assert dict(personal_columns(shop_of(events=frame, products=products))) == {
+    assert dict(personal_columns(corner(events=frame, products=products))) == {
         "events.buyer_said": "looks like names of people",
         "events.user": "looks like names of people",
         "events.ref": "looks like phone numbers",
@@ -159,10 +154,10 @@ def test_an_id_of_dashes_is_an_id_and_a_long_value_is_cut():
 
 def test_columns_of_the_contract_are_what_it_says():
     reviews = customers(product_id="P", ts=pd.Timestamp("2017-01-01"), text="mail me: a@b.org")
-    assert not personal_columns(shop_of(reviews=reviews))
+    assert not personal_columns(corner(reviews=reviews))
     # An id of eleven digits is an id, and so is one with dashes.
     assert not personal_columns(
-        shop_of(events=customers(order_id=["555-123-4567"] * 3, store_id=["13812345678"] * 3))
+        corner(events=customers(order_id=["555-123-4567"] * 3, store_id=["13812345678"] * 3))
     )
 
 
@@ -170,11 +165,11 @@ def test_a_column_empty_at_the_top_is_looked_at_further_down():
     frame = pd.DataFrame(
         {"customer_id": range(20_002), "extra": [None] * 20_001 + ["a@b.org"]}
     ).astype({"extra": "string"})
-    assert list(personal_columns(shop_of(customers=frame))) == ["customers.extra"]
+    assert list(personal_columns(corner(customers=frame))) == ["customers.extra"]
 
 
 def test_without_personal_drops_them_and_says_so_once():
-    shop = shop_of(customers=customers(email="a@b.org", phone="+49 171 1234567", age="25-34"))
+    shop = corner(customers=customers(email="a@b.org", phone="+49 171 1234567", age="25-34"))
     kept = shop.without_personal()
     sentences = list(kept.left_out)
     assert list(kept.tables["customers"].columns) == ["customer_id", "age"]
@@ -183,13 +178,13 @@ def test_without_personal_drops_them_and_says_so_once():
         'is written; to keep them, write keep_personal = ["customers.email", "customers.phone"] '
         "in shop.toml."
     ]
-    sound = shop_of(customers=customers(age="25-34"))
+    sound = corner(customers=customers(age="25-34"))
     assert sound.without_personal().left_out == ()
 
 
 def test_what_keep_personal_names_stays_and_the_page_says_so():
     frame = customers(email="a@b.org", name="Ana")
-    kept = shop_of(("customers.email",), customers=frame).without_personal()
+    kept = corner(("customers.email",), customers=frame).without_personal()
     sentences = list(kept.left_out)
     assert list(kept.tables["customers"].columns) == ["customer_id", "email"]
     assert [s.partition(" ")[0] for s in sentences] == ["customers.name", "customers.email"]
@@ -198,15 +193,15 @@ def test_what_keep_personal_names_stays_and_the_page_says_so():
 
 def test_keep_personal_names_the_nearest_column():
     with pytest.raises(InputError, match=r"did you mean 'customers\.email'"):
-        personal_columns(shop_of(("customers.emial",), customers=customers(email="a@b.org")))
+        personal_columns(corner(("customers.emial",), customers=customers(email="a@b.org")))
     with pytest.raises(InputError, match=r'write "table\.column"'):
-        personal_columns(shop_of(("x",), customers=customers(email="a@b.org")))
+        personal_columns(corner(("x",), customers=customers(email="a@b.org")))
 
 
 @pytest.mark.parametrize("values", [["a@b.org", "c@d.org", "e@f.org"], ["+49 1711234567"] * 3])
 def test_an_id_that_is_personal_stops_the_shop(values):
     frame = pd.DataFrame({"customer_id": values, "ts": pd.Timestamp("2017-01-01"), "kind": "view"})
-    shop = shop_of(events=frame)
+    shop = corner(events=frame)
     checks = check(shop)
     assert not checks.usable
     stops = [f for f in checks.findings if f.level == "stop"]
@@ -214,7 +209,7 @@ def test_an_id_that_is_personal_stops_the_shop(values):
     assert 'keep_personal = ["events.customer_id"]' in stops[0].sentence
     with pytest.raises(DataError, match="use another id"):
         shop.without_personal()
-    assert check(shop_of(("events.customer_id",), events=frame)).usable
+    assert check(corner(("events.customer_id",), events=frame)).usable
 
 
 SECRETS = {
@@ -286,7 +281,7 @@ def test_rows_that_differ_in_a_personal_column_alone_are_no_duplicates(tmp_path)
     import promolab
 
     frame = secret_frame(3).head(2).assign(customer_id="C", ts=pd.Timestamp("2017-03-01"))
-    cleaned, report = promolab.clean(shop_of(events=frame))
+    cleaned, report = promolab.clean(corner(events=frame))
     assert report.rules.empty
     shop = cleaned.without_personal()
     assert shop.events.count().execute() == 2

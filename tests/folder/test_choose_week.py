@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-import ibis
 import pandas as pd
 import pytest
 
@@ -13,19 +12,19 @@ from promolab.contract import Settings, Shop
 from promolab.errors import DataError, InputError, StepError
 from promolab.folder import Weeks
 from promolab.weeks import Week
+from tests.made_up import shop_of
 
 NOW = datetime(2021, 3, 17, 9)  # a Wednesday of W11
 
 
-def shop_of(first, last, **settings):
+def daily(first, last, **settings):
     days = pd.date_range(first, last) + pd.Timedelta(hours=3)
     return of_days(list(days), **settings)
 
 
 def of_days(days, **settings):
-    con = ibis.duckdb.connect(threads=1)
     events = pd.DataFrame({"customer_id": 1, "ts": days, "kind": "view"})
-    return Shop({"events": con.create_table("events", events)}, Settings(zone="UTC", **settings))
+    return shop_of({"events": events}, **settings)
 
 
 def chosen(shop, **options):
@@ -34,21 +33,21 @@ def chosen(shop, **options):
 
 
 def test_a_live_source_means_the_current_week():
-    assert chosen(shop_of("2021-01-01", "2021-03-16")) == ("2021-W11", "2021-W11")
+    assert chosen(daily("2021-01-01", "2021-03-16")) == ("2021-W11", "2021-W11")
     # 14 days ago is live, and the weeks up to now are allowed; one day more is not.
-    assert chosen(shop_of("2021-01-01", "2021-03-04")) == ("2021-W11", "2021-W11")
-    assert chosen(shop_of("2021-01-01", "2021-03-02")) == ("2021-W09", "2021-W09")
+    assert chosen(daily("2021-01-01", "2021-03-04")) == ("2021-W11", "2021-W11")
+    assert chosen(daily("2021-01-01", "2021-03-02")) == ("2021-W09", "2021-W09")
 
 
 def test_settings_say_the_week_of_a_source_that_is_not_live():
     stated = {"default_week": "2021-W04"}
-    assert chosen(shop_of("2021-01-01", "2021-02-20", **stated)) == ("2021-W04", "2021-W07")
-    assert chosen(shop_of("2021-01-01", "2021-02-20")) == ("2021-W07", "2021-W07")
-    assert chosen(shop_of("2021-01-01", "2021-03-16", **stated)) == ("2021-W11", "2021-W11")
+    assert chosen(daily("2021-01-01", "2021-02-20", **stated)) == ("2021-W04", "2021-W07")
+    assert chosen(daily("2021-01-01", "2021-02-20")) == ("2021-W07", "2021-W07")
+    assert chosen(daily("2021-01-01", "2021-03-16", **stated)) == ("2021-W11", "2021-W11")
 
 
 def test_lead_days_let_a_live_source_plan_the_next_week():
-    shop = shop_of("2021-01-01", "2021-03-16")
+    shop = daily("2021-01-01", "2021-03-16")
     assert chosen(shop, lead_days=5) == ("2021-W11", "2021-W12")
     assert chosen(shop, lead_days=4) == ("2021-W11", "2021-W11")
 
@@ -84,14 +83,14 @@ def test_data_that_end_on_a_sunday_allow_the_monday_after(last, zone, latest):
 
 
 def test_weeks_outside_are_refused():
-    weeks = Weeks.of(shop_of("2021-01-01", "2021-03-16"), NOW)
+    weeks = Weeks.of(daily("2021-01-01", "2021-03-16"), NOW)
     assert weeks.chosen(Week(2021, 5)) == Week(2021, 5)
     with pytest.raises(InputError, match="2021-W12 begins after the data end"):
         weeks.chosen(Week(2021, 12))
     with pytest.raises(InputError, match="2020-W53 begins before the data do"):
         weeks.chosen(Week(2020, 53))
     with pytest.raises(DataError, match="no week begins after the first event"):
-        Weeks.of(shop_of("2021-01-05", "2021-01-06"), NOW)
+        Weeks.of(daily("2021-01-05", "2021-01-06"), NOW)
 
 
 @pytest.fixture
@@ -101,7 +100,7 @@ def live(monkeypatch):
 
     monkeypatch.setattr("promolab.report.running.run.present", lambda: NOW)
     monkeypatch.setattr(Shop, "check", lambda self: Checks(self.settings.name, {}, ()))
-    shop = shop_of("2021-01-01", "2021-03-12", name="Corner")
+    shop = daily("2021-01-01", "2021-03-12", name="Corner")
     return lambda: monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
 
 

@@ -14,7 +14,7 @@ from promolab.report.pages.first_screen import FirstScreen, how_tested, what_dat
 from promolab.report.pages.one_page import one_page
 from promolab.weeks import Week
 from promolab.wording import answer_to
-from tests.campaign.made_up import shop_of
+from tests.made_up import shop_of
 from tests.report.test_launch_figures import ROW
 
 WORDS = answer_to("coupon")

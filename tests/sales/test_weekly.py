@@ -10,7 +10,7 @@ import pytest
 
 from promolab.results import plain
 from promolab.sales import YEAR, monthly_cohorts, weekly_sales
-from tests.campaign.made_up import shop_of
+from tests.made_up import shop_of
 
 NOW = pd.Timestamp("2021-03-01")  # a Monday
 DAY = pd.Timedelta(days=1)

@@ -6,22 +6,17 @@ import re
 from datetime import datetime
 from html import unescape
 
-import ibis
 import pandas as pd
 import pytest
 
-from promolab.contract import Settings, Shop
+from promolab.contract import Shop
 from promolab.contract.personal import personal_columns
 from promolab.errors import InputError
 from promolab.report.data.data_page import data_page, writable_page, write_data_page
 from promolab.report.data.holdings_view import local_text, share_bar, small_bars
+from tests.made_up import shop_of
 
 MARKUP = "<script>alert('found')</script>"
-
-
-def shop_of(settings: Settings, **tables: pd.DataFrame) -> Shop:
-    con = ibis.duckdb.connect()
-    return Shop({n: con.create_table(n, frame) for n, frame in tables.items()}, settings)
 
 
 def events(n: int = 40) -> pd.DataFrame:
@@ -39,7 +34,6 @@ def events(n: int = 40) -> pd.DataFrame:
 
 
 def small(keep: tuple[str, ...] = (), zone: str | None = "America/New_York") -> Shop:
-    settings = Settings(name=f"Corner {MARKUP}", zone=zone, keep_personal=keep)
     reviews = pd.DataFrame(
         {
             "customer_id": ["secret-1", "secret-2"],
@@ -49,7 +43,8 @@ def small(keep: tuple[str, ...] = (), zone: str | None = "America/New_York") -> 
             "text": "my own words",
         }
     )
-    return shop_of(settings, events=events(), reviews=reviews)
+    tables = {"events": events(), "reviews": reviews}
+    return shop_of(tables, name=f"Corner {MARKUP}", zone=zone, keep_personal=keep)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +138,7 @@ def test_a_shop_that_stops_says_so_first():
 def test_a_shop_with_a_wrong_type_and_an_empty_table_still_has_a_page():
     frame = events().assign(ts="yesterday", amount="much")
     empty = pd.DataFrame({"product_id": [], "category": []}, dtype=str)
-    shop = shop_of(Settings(zone="UTC"), events=frame, products=empty)
+    shop = shop_of({"events": frame, "products": empty})
     words = words_of(data_page(shop, shop.check()))
     assert "2 things to mend first" in words
     assert "products: 0 rows" in words
@@ -187,7 +182,7 @@ def test_a_few_personal_values_in_any_column_are_not_on_the_page():
             "amount": [-1.0] * n,
         }
     )
-    shop = shop_of(Settings(name="Corner", zone="UTC"), events=frame)
+    shop = shop_of({"events": frame}, name="Corner")
     checks = shop.check()
     page = data_page(shop, checks)
     for secret in ("hidden.example", "998877"):
@@ -201,7 +196,7 @@ def test_a_few_personal_values_in_any_column_are_not_on_the_page():
 
 def test_a_note_is_no_failing_check():
     frame = events().assign(kind="purchase", amount=1.0).drop(columns="device")
-    shop = shop_of(Settings(name="Corner", zone="UTC"), events=frame)
+    shop = shop_of({"events": frame}, name="Corner")
     words = words_of(data_page(shop, shop.check()))
     assert "No check fails, 1 note" in words and "1 check fails" not in words
 
@@ -209,7 +204,7 @@ def test_a_note_is_no_failing_check():
 def test_times_at_the_ends_of_all_times_have_a_page():
     frame = events(4).assign(ts=pd.Series([datetime(1, 1, 1), datetime(9999, 12, 31)] * 2))
     frame["ts"] = frame["ts"].astype("datetime64[us]")
-    shop = shop_of(Settings(name="Corner", zone="Europe/Berlin"), events=frame)
+    shop = shop_of({"events": frame}, name="Corner", zone="Europe/Berlin")
     words = words_of(data_page(shop, shop.check()))
     assert "outside life: 4 rows" in words and "9999-12-31" in words
 

@@ -1,0 +1,18 @@
+"""A small shop made of data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from promolab.contract import Settings, Shop
+
+
+def shop_of(frames: Mapping[str, pd.DataFrame | ibis.Table], **settings: Any) -> Shop:
+    """Return a shop with these tables, in a database of its own; in UTC unless its zone is said."""
+    con = ibis.duckdb.connect(threads=1)
+    tables = {name: con.create_table(name, frame) for name, frame in frames.items()}
+    return Shop(tables, Settings(**{"zone": "UTC", **settings}))
