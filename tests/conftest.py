@@ -54,6 +54,21 @@ HEAVY = """
     effects/test_coverage.py
     metrics/test_coverage_of_all.py
     engines/test_warehouse.py
+    features/test_pairs.py
+    campaign/test_launch.py
+    simulated/test_promises.py
+    features/test_customers.py
+    report/running/test_warm.py
+    simulated/test_yardsticks.py
+    features/test_decisions.py
+    test_cleaning.py
+    effects/test_calibrated.py
+    campaign/test_plan.py
+    segmentation/test_carried.py
+    test_benchmarks.py
+    campaign/test_readout.py
+    folder/test_choose_week.py
+    campaign/test_experiments.py
 """.split()
 """Files that take longest, in the order in which they begin: two that make reports lie apart."""
 REPORTS = {"journey_report", "small_reports", "postgres"}
