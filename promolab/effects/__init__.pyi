@@ -1,5 +1,6 @@
 from .averages import AverageEffects as AverageEffects
 from .averages import GroupEffects as GroupEffects
+from .averages import costs_of as costs_of
 from .balance import DOUBTFUL as DOUBTFUL
 from .balance import UNLIKELY as UNLIKELY
 from .checks import check_experiment
@@ -16,6 +17,7 @@ from .identification import Withheld as Withheld
 from .identification import figure as figure
 from .identification import p_words as p_words
 from .identification import spoken as spoken
+from .means import mean_of as mean_of
 from .model import UpliftModel
 from .targeting import group_rows as group_rows
 from .teaching import true_types

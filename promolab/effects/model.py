@@ -358,6 +358,16 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         return pd.DataFrame(self._rows().out_of_fold, columns=list(self.treatments_))
 
     @property
+    def effects_by_others_(self) -> pd.DataFrame:
+        """As `effects_`, average and slope of the other folds, too.
+
+        What decisions may rest on that are then valued by `scores_`.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._rows().by_others, columns=list(self.treatments_))
+
+    @property
     def calibrated_(self) -> CalibratedEffects:
         """How far predicted effects come true, and so how far they are drawn to the average."""
         self._fitted()

@@ -1,0 +1,3 @@
+from .rows import PolicyRows as PolicyRows
+
+__all__: list[str] = []
