@@ -417,6 +417,8 @@ def _measures(
     yield from _by_rule(name, table, context)
     yield from _by_range(name, table)
     yield from _by_reference(shop, name, table, broken)
+    if name == "promotions":
+        yield from _by_terms(table)
     yield _Measure(
         "duplicate",
         "warn",
@@ -462,6 +464,31 @@ def _by_range(name: str, table: Any) -> Iterator[_Measure]:
             bad, high = bad | (value > column.high), f" to {column.high:g}"
         sentence = f"{name}.{column.name} has {{n}} values outside its range, {column.low:g}{high}"
         yield _Measure("out_of_range", "warn", sentence, bad)
+
+
+def _by_terms(table: Any) -> Iterator[_Measure]:
+    import ibis
+
+    said = columns_of("promotions", table, "discount_rate", "threshold", "reduction")
+    if not said or "kind" not in table.columns:
+        return  # the shop says of no promotion what it takes off
+    rate, threshold, reduction = (
+        table[c].notnull() if c in said else ibis.literal(False)
+        for c in ("discount_rate", "threshold", "reduction")
+    )
+    needs = {
+        "limited_time_discount": rate,
+        "full_reduction": threshold & reduction,
+        "coupon": rate | reduction,
+    }
+    yield _Measure(
+        "terms_missing",
+        "warn",
+        "promotions has {n} rows that do not say what they take off: a limited-time discount needs "
+        "discount_rate, a full reduction threshold and reduction, a coupon reduction or "
+        "discount_rate",
+        ibis.or_(*[(table.kind == kind) & ~told for kind, told in needs.items()]),
+    )
 
 
 def _by_reference(shop: Shop, name: str, table: Any, broken: set[str]) -> Iterator[_Measure]:

@@ -195,6 +195,8 @@ _COLUMN_WORDS: Mapping[str, Mapping[str, str]] = {
         "discount_rate": "discountpct rabattsatz",
         "threshold": "minspend minimumspend difficulty mindestbestellwert 门槛",
         "reduction": "reward discountamount rabattbetrag",
+        "steps": "maxsteps repeats maxrepeats maxtimes",
+        "stacking": "stackable combinable kombinierbar cumulable acumulable 可叠加",
     },
     "promotion_products": {
         "promotion_id": _PROMOTION,
