@@ -18,6 +18,7 @@ from .operations import Economics as Economics
 from .operations import Notify as Notify
 from .operations import Operations as Operations
 from .operations import StatedRate as StatedRate
+from .operations import budget_of as budget_of
 from .operations import read_operations as read_operations
 from .personal import FEWEST_SHARING as FEWEST_SHARING
 from .personal import Attributes as Attributes

@@ -155,12 +155,15 @@ class Economics:
         Cost of one redemption beside its discount.
     currency : str
         The shop's.
+    budget : float or None
+        What a week's contacts and discounts may cost the shop; None where it states none.
     """
 
     margin_rate: StatedRate
     contact_cost: StatedRate
     coupon_cost: StatedRate
     currency: str
+    budget: float | None = None
 
     @property
     def assumed(self) -> tuple[str, ...]:
@@ -252,7 +255,7 @@ def read_operations(settings: Settings) -> Operations:
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "contact": tuple(ContactRules.__dataclass_fields__),
     "send": ("columns",),
-    "economics": (*ASSUMED, "currency", "assumed"),
+    "economics": (*ASSUMED, "currency", "assumed", "budget"),
     "attribution": tuple(Attribution.__dataclass_fields__),
     "notify": ("on_success", "on_failure"),
 }
@@ -366,7 +369,38 @@ def _economics(said: dict[str, Any], settings: Settings) -> Economics:
         name: StatedRate(float(stated.get(name, value)), name not in stated or name in called)
         for name, value in ASSUMED.items()
     }
-    return Economics(**rates, currency=currency)
+    budget = budget_of(said.get("budget"), "[economics] ")
+    return Economics(**rates, currency=currency, budget=budget)
+
+
+def budget_of(value: Any, place: str = "") -> float | None:
+    """Return a week's budget: a number from 0 on; None where nothing is stated.
+
+    Parameters
+    ----------
+    value : object
+        As it was written; None and an empty text state nothing.
+    place : str
+        What stands before its name in a message.
+
+    Raises
+    ------
+    InputError
+        It is negative, or no number.
+
+    Examples
+    --------
+    >>> budget_of(42_000), budget_of("")
+    (42000.0, None)
+    >>> budget_of("much")
+    Traceback (most recent call last):
+    ...
+    promolab.errors.InputError: budget = 'much'; expected a number from 0 on, ...
+    """
+    if value is None or value == "":
+        return None
+    hint = ", such as 42000; without one, no more is spent where a further unit adds nothing"
+    return float(real_number(f"{place}budget", value, least=0, hint=hint))
 
 
 def _attribution(said: dict[str, Any]) -> Attribution:

@@ -153,6 +153,8 @@ def test_any_value_survives_being_written(value):
         ("[economics]\ncontact_cost = -1", "-1; expected a number from 0 on"),
         ('[economics]\ncontact_cost = "1"', "'1'; expected a number from 0 on"),
         ("[economics]\ncoupon_cost = nan", "nan; expected a number from 0 on"),
+        ("[economics]\nbudget = -3", r"\[economics\] budget = -3; expected a number from 0 on"),
+        ('[economics]\nbudget = "much"', "'much'; expected a number from 0 on, such as 42000"),
         ('[economics]\ncurrency = "EUR"', "the shop's amounts are in 'USD'"),
         ('[economics]\nassumed = ["coupon_cost"]', "names 'coupon_cost', which is not stated"),
         ("[attribution]\nwindows = {redem = 28}", "did you mean 'redeem'"),
@@ -170,3 +172,9 @@ def test_what_is_wrong_is_said(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as raised:
         read(tmp_path, text)
     assert str(raised.value).startswith("shop.toml")
+
+
+def test_a_budget_is_a_number_or_not_stated(tmp_path):
+    stated = read_operations(read(tmp_path, "[economics]\nbudget = 42000"))
+    assert stated.economics.budget == 42_000.0
+    assert read_operations(Settings()).economics.budget is None

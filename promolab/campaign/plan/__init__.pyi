@@ -1,9 +1,12 @@
+from .candidates import Candidates as Candidates
+from .candidates import week_candidates as week_candidates
 from .eligibility import Eligibility as Eligibility
 from .eligibility import offers_of as offers_of
 from .eligibility import share_of as share_of
 from .planning import plan_week
 from .result import STEPS as STEPS
 from .result import Plan
+from .result import step_words as step_words
 from .rights import quarantined_customers as quarantined_customers
 from .rights import same_channel as same_channel
 from .send import file_names as file_names

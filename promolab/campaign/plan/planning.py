@@ -10,18 +10,12 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest import assign
-from promolab.campaign.past.schedule import moment_of, shifted
 from promolab.campaign.plan import rights
-from promolab.campaign.plan.eligibility import (
-    Eligibility,
-    chances_of,
-    list_sizes,
-    offers_of,
-    share_of,
-)
-from promolab.campaign.plan.result import LEFT, STEP, Plan, allot, count_steps, step_of
-from promolab.checks import whole_number
-from promolab.contract import NONE, ContactRules, read_operations
+from promolab.campaign.plan.candidates import week_candidates
+from promolab.campaign.plan.eligibility import share_of
+from promolab.campaign.plan.result import LEFT, STEP, Plan, count_steps, step_of
+from promolab.checks import columns_there, whole_number
+from promolab.contract import NONE, ContactRules
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -37,6 +31,7 @@ def plan_week(
     as_of: Any,
     promotions: pd.DataFrame | Sequence[Any],
     *,
+    allocation: pd.DataFrame | None = None,
     holdout: float = 0.1,
     standing_holdout: float = 0.05,
     list_size: int | Mapping[Any, int] = 0,
@@ -49,12 +44,13 @@ def plan_week(
 ) -> Plan:
     """Plan whom to contact for the promotions of a week, and hold some back by chance.
 
-    A customer gets one promotion (or bundle) at most: that with the highest chance, or the next one
-    where its list is full with likelier customers (`allot`). Who is held
+    A customer gets one promotion (or bundle) at most. Where effects are measured an allocation says
+    which; else it is that with the highest chance of a response, or the next one where its list is
+    full with likelier customers (`allot`). Who is held
     out is drawn by `promolab.assign`, by cluster where `customers.cluster_id` is known: for the
     long run among everybody under the name ``standing holdout``, of a promotion under ``holdout``
-    and its id. With standing share s and holdout h, a planned customer gets the promotion with
-    chance (1 − s)(1 − h); anybody else who is eligible gets nothing with chance 1.
+    and its id. With standing share s, holdout h and the allocation's chance q of an action (1 for
+    the list ranked by response), a customer gets it with chance q(1 − s)(1 − h), else nothing.
 
     Parameters
     ----------
@@ -66,6 +62,10 @@ def plan_week(
         The decision (UTC if it has no zone). Nothing that happened at or after it is read.
     promotions : DataFrame or sequence
         The promotions to plan, by id; what they are is read from the shop.
+    allocation : DataFrame, optional
+        customer_id, action, propensity, chosen: what an allocation drew for whom, and the chance of
+        every action that is open to the customer (0 for one that it never draws), ``none``
+        included. Its actions are planned by it, the others by the chance of a response.
     holdout : float
         Share of the planned customers of each promotion held back; above 0, below 1.
     standing_holdout : float
@@ -123,40 +123,45 @@ def plan_week(
         whole_number("seed", seed),
         whole_number("standing_seed", standing_seed),
     )
-    moment = moment_of(as_of)
-    sends_at = shifted(moment, whole_number("lead_days", lead_days, 0), shop.zone)
-    rules = read_operations(shop.settings).contact if rules is None else rules
-    notes: list[str] = []
-    offers = offers_of(shop, promotions, rules, notes)
-    customers, chance = chances_of(scores, offers["promotion_id"])
-    offers["list_size"] = list_sizes(shop, moment, offers, list_size, len(customers), notes)
-    able = Eligibility(shop, customers, moment, sends_at, rules, planned, quarantined)
-    bars = [
-        able.bars(row["promotion_id"], row["channel"], row["messages"], row["ends_at"])
-        for row in offers.to_dict("records")
-    ]
-    actions = offers["action"].drop_duplicates().tolist()
-    of_action = np.array([actions.index(action) for action in offers["action"]], dtype=int)
-    eligible, best = _by_action(bars, chance, of_action, len(actions))
-    sizes = offers.drop_duplicates("action")["list_size"].to_numpy(dtype=np.int64)
-    choice = allot(best, eligible, sizes)
+    found = week_candidates(
+        shop, scores, as_of, promotions, measured=_measured(allocation), list_size=list_size,
+        lead_days=lead_days, rules=rules, planned=planned, quarantined=quarantined,
+    )  # fmt: skip
+    customers, offers, eligible, able = found.customers, found.offers, found.eligible, found.able
+    choice, chance = found.drawn(allocation)
+    if allocation is not None and len(allocation):
+        got = np.bincount(choice[choice >= 0], minlength=len(found.actions))
+        offers["list_size"] = np.where(
+            offers["list_size"] > 0, offers["list_size"], got[found.of_action]
+        )
     groups = rights.clusters(shop, customers)
-    held = _held_out(customers, choice, actions, groups, (h, seed), (s, standing_seed))
+    held = _held_out(customers, choice, found.actions, groups, (h, seed), (s, standing_seed))
+    moment = found.as_of
     decisions, chances = _decided(
-        moment, customers, eligible, choice, actions, held, (1 - s) * (1 - h)
+        moment, customers, eligible, choice, found.actions, held, (1 - s) * (1 - h) * chance
     )
     elsewhere = _elsewhere(eligible, choice)
     steps = pd.concat(
         [
-            _steps(customers, row, chance[:, k], bars[k], choice == a, elsewhere[:, a], held)
-            for k, (row, a) in enumerate(zip(offers.to_dict("records"), of_action, strict=True))
+            _steps(
+                customers,
+                row,
+                found.chance[:, k],
+                found.bars[k],
+                choice == a,
+                elsewhere[:, a],
+                held,
+            )
+            for k, (row, a) in enumerate(
+                zip(offers.to_dict("records"), found.of_action, strict=True)
+            )
         ]
         or [_no_steps(customers)],
         ignore_index=True,
     )
     return Plan(
         as_of=moment,
-        sends_at=sends_at,
+        sends_at=found.sends_at,
         holdout=h,
         standing_holdout=s,
         seed=seed,
@@ -167,22 +172,19 @@ def plan_week(
         planned=_planned(steps, offers, decisions),
         decisions=decisions,
         propensities=chances,
-        notes=(*notes, *able.unchecked, *able.notes),
+        notes=(*found.notes, *able.unchecked, *able.notes),
         unchecked=tuple(able.unchecked),
         consent=shop.has("contact_rights"),
+        by_effect=bool(_measured(allocation)),
     )
 
 
-def _by_action(
-    bars: list[dict[str, np.ndarray]], chance: np.ndarray, of_action: np.ndarray, actions: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return who is eligible for each action, and the highest chance among its promotions."""
-    eligible = np.ones((len(chance), actions), dtype=bool)
-    best = np.zeros((len(chance), actions))
-    for k, (own, action) in enumerate(zip(bars, of_action, strict=True)):
-        eligible[:, action] &= ~np.logical_or.reduce([own[step] for step in LEFT])
-        best[:, action] = np.maximum(best[:, action], chance[:, k])
-    return eligible, best
+def _measured(allocation: pd.DataFrame | None) -> list[str]:
+    """Return the actions that an allocation chooses among."""
+    if allocation is None:
+        return []
+    columns_there(allocation, ("action",), "allocation")
+    return [action for action in allocation["action"].astype(str).unique() if action != NONE]
 
 
 def _held_out(
@@ -225,14 +227,16 @@ def _decided(
     choice: np.ndarray,
     actions: list[str],
     held: np.ndarray,
-    sent: float,
+    sent: np.ndarray,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the decisions and all their propensities; ``sent`` is the chance of the planned."""
+    """Return the decisions and all their propensities; ``sent`` is the chance of each action."""
     who: np.ndarray = np.logical_or.reduce(eligible, axis=1)
     names = np.array([*actions, NONE], dtype=object)  # choice −1 is the last one
     planned, kept = names[choice[who]], held[who] == "none"
     action = np.where(kept, planned, NONE)
-    propensity = np.where(planned == NONE, 1.0, np.where(kept, sent, 1 - sent))
+    every = np.column_stack([sent[who], 1 - sent[who].sum(axis=1)])
+    done = np.where(kept, choice[who], -1)  # the last column is nothing
+    propensity = every[np.arange(len(every)), done]
     ids = f"{moment:%Y%m%dT%H%M%S}-" + customers[who].astype(str)
     decisions = pd.DataFrame(
         {
@@ -245,14 +249,15 @@ def _decided(
             "holdout": held[who],
         }
     )
-    with_plan = decisions[decisions["planned_action"] != NONE]
-    both = [
-        with_plan.assign(action=with_plan["planned_action"], propensity=sent),
-        with_plan.assign(action=NONE, propensity=1 - sent),
-        decisions[decisions["planned_action"] == NONE],
-    ]
-    chances = pd.concat([part[["decision_id", "action", "propensity"]] for part in both])
-    return _texts(decisions), _texts(chances.sort_index(kind="stable").reset_index(drop=True))
+    decision, possible = np.nonzero(every > 0)
+    chances = pd.DataFrame(
+        {
+            "decision_id": decisions["decision_id"].to_numpy()[decision],
+            "action": names[possible],
+            "propensity": every[decision, possible],
+        }
+    )
+    return _texts(decisions), _texts(chances)
 
 
 def _texts(table: pd.DataFrame) -> pd.DataFrame:

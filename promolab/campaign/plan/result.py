@@ -39,6 +39,20 @@ STEPS: Mapping[str, str] = MappingProxyType(
 )
 """Where a customer leaves the funnel, in order, and in words; the last one is its end."""
 
+NOT_WORTH = "not worth it, or outside the budget"
+
+
+def step_words(*, by_effect: bool) -> dict[str, str]:
+    """Return the words of `STEPS`: whom an allocation leaves out is not among its best.
+
+    Examples
+    --------
+    >>> step_words(by_effect=True)["not_planned"]
+    'not worth it, or outside the budget'
+    """
+    return dict(STEPS) | ({"not_planned": NOT_WORTH} if by_effect else {})
+
+
 LEFT = ("no_right", "status", "over_limit", "excluded")
 """Steps at which a customer is not eligible."""
 STEP = pd.CategoricalDtype(list(STEPS), ordered=True)
@@ -189,6 +203,8 @@ class Plan(Result):
         Those of them on what was not checked: to be read before anything is sent.
     consent : bool
         Whether the shop says who may be contacted.
+    by_effect : bool
+        Whether an allocation by what contacts add chose the customers, for any promotion.
     """
 
     as_of: datetime
@@ -206,6 +222,7 @@ class Plan(Result):
     notes: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
     consent: bool = True
+    by_effect: bool = False
 
     @property
     def to_contact(self) -> pd.DataFrame:
@@ -244,6 +261,7 @@ class Plan(Result):
             notes=tuple(told.get("notes", ())),
             unchecked=tuple(told.get("unchecked", ())),
             consent=shop.has("contact_rights"),
+            by_effect=bool(told.get("by_effect")),
         )
 
     def write(self, run: RunFolder) -> None:
@@ -399,7 +417,8 @@ class Plan(Result):
     def _steps_of(self, row: Mapping[Any, Any]) -> list[tuple[str, int | None, int]]:
         """Return each step in words, how many it takes out, and how many are left."""
         unchecked = "" if self.consent else " (not checked)"
-        words = dict(STEPS) | {"no_right": f"{STEPS['no_right']}{unchecked}"}
+        words = step_words(by_effect=self.by_effect)
+        words["no_right"] += unchecked
         left = int(row["active"])
         lines: list[tuple[str, int | None, int]] = [("active customers", None, left)]
         for step in list(STEPS)[:-1]:
@@ -421,7 +440,8 @@ class Plan(Result):
 
         row = self._row(promotion_id)
         labels, left, words = ["active customers"], [0 if row is None else row["active"]], [""]
-        for step, meaning in list(STEPS.items())[:-1] if row is not None else ():
+        words_of = step_words(by_effect=self.by_effect)
+        for step, meaning in list(words_of.items())[:-1] if row is not None else ():
             gone = row[step]
             labels.append(f"− {meaning}")
             left.append(left[-1] - gone)

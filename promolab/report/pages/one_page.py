@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab import plots
-from promolab.campaign.plan import STEPS
+from promolab.campaign.plan import step_words
 from promolab.folder import RunFolder
 from promolab.metrics import lift
 from promolab.wording import count, percent, plural
@@ -45,7 +45,8 @@ def one_page(screen: FirstScreen) -> Figure:
         right = figure.add_axes((0.6, 0.1, 0.35, 0.33))
         funnel = screen.run.read_table("funnel")
         if len(funnel) and funnel["to_contact"].sum():
-            _funnel(funnel, left)
+            plan = screen.run.metrics.get("plan") or {}
+            _funnel(funnel, step_words(by_effect=bool(plan.get("by_effect"))), left)
         else:
             _segments(screen.run, left)
         if screen.promotions is None:
@@ -90,13 +91,13 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
         )
 
 
-def _funnel(funnel: pd.DataFrame, ax: Axes) -> None:
+def _funnel(funnel: pd.DataFrame, words: dict[str, str], ax: Axes) -> None:
     row = funnel.sort_values(["to_contact", "promotion_id"], ascending=[False, True]).iloc[0]
     left, labels, values = int(row["active"]), ["active customers"], [int(row["active"])]
-    for step in list(STEPS)[:-1]:
+    for step in list(words)[:-1]:
         if row[step]:
             left -= int(row[step])
-            labels.append(f"less: {STEPS[step]}")
+            labels.append(f"less: {words[step]}")
             values.append(left)
     plots.bars(labels, values, text=[count(v) for v in values], ax=ax)
     ax.set_title(f"{count(row['to_contact'])} of {count(row['active'])} to contact", loc="left")

@@ -229,7 +229,8 @@ def check_parameters(steps: Sequence[Step], given: Mapping[str, Any]) -> dict[st
     Returns
     -------
     dict of str to object
-        The values, in the types of the defaults; of the file ``experiment`` the whole path.
+        The values, in the types of the defaults; of the files ``experiment`` and ``constraints``
+        the whole path.
 
     Raises
     ------
@@ -253,14 +254,15 @@ def check_parameters(steps: Sequence[Step], given: Mapping[str, Any]) -> dict[st
 
 
 def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
-    """Refuse shares and sizes that no plan can have, before anything is run.
+    """Refuse shares, sizes and a budget that no plan can have, before anything is run.
 
     Raises
     ------
     InputError
-        If one is out of its range.
+        If one is out of its range, or there is no such file of limits.
     """
     from promolab.campaign.plan import share_of
+    from promolab.contract import budget_of
 
     for name, none_too in (("holdout", False), ("standing_holdout", True)):
         if name in parameters:
@@ -268,6 +270,13 @@ def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
     for name in ("lead_days", "list_size"):
         if name in parameters:
             whole_number(name, parameters[name], 0)
+    budget_of(parameters.get("budget"))
+    limits = str(parameters.get("constraints") or "")
+    if limits and not Path(limits).is_file():
+        raise InputError(
+            f"constraints = {limits!r}: there is no such file; give a csv file with the columns "
+            "scope, unit, min, max"
+        )
 
 
 def check_uplift_parameters(parameters: Mapping[str, Any]) -> None:
@@ -301,7 +310,7 @@ def check_uplift_parameters(parameters: Mapping[str, Any]) -> None:
 
 def _found(name: str, value: Any) -> Any:
     """Return a file's whole path: notebooks run in a folder of their own."""
-    if name != "experiment" or not value:
+    if name not in ("experiment", "constraints") or not value:
         return value
     path = Path(value).expanduser()
     return str(path.absolute()) if path.is_file() else value

@@ -293,6 +293,9 @@ def test_the_environment_is_left_as_it_was(toy, tmp_path):
         ("standing_holdout", 1.0),
         ("lead_days", -1),
         ("list_size", -5),
+        ("budget", -1),
+        ("budget", "much"),
+        ("constraints", "/nowhere/limits.csv"),
     ],
 )
 def test_what_no_plan_can_have_is_refused_before_anything_is_run(name, value):

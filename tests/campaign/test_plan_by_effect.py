@@ -1,0 +1,117 @@
+"""A plan whose customers an allocation chose: whom it takes, and the chances written down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.plan.planning import plan_week
+from promolab.campaign.plan.result import NOT_WORTH, Plan
+from promolab.errors import InputError
+from tests.campaign.made_up import AS_OF, DAY, typed
+from tests.made_up import shop_of
+
+N = 40
+CHANCES = {"7": 0.55, "8": 0.15, "none": 0.3}
+"""What the allocation draws from, for everybody."""
+
+
+def shop_and_scores(n: int = N, ids: tuple[int, ...] = (7, 8), **frames: pd.DataFrame) -> Any:
+    events = pd.DataFrame({"customer_id": np.arange(n), "ts": AS_OF - DAY, "kind": "purchase"})
+    table = pd.DataFrame({"promotion_id": [*ids], "kind": "coupon", "channel": "email"})
+    table = table.assign(starts_at=AS_OF + DAY, ends_at=AS_OF + 11 * DAY)
+    scores = pd.concat(
+        pd.DataFrame({"customer_id": np.arange(n), "promotion_id": i, "p_redeemed": 0.01 * i})
+        for i in ids
+    )
+    return shop_of(typed({"events": events, "promotions": table} | frames)), scores
+
+
+def allocation_of(choices: np.ndarray, chances: dict[str, float] | None = None) -> pd.DataFrame:
+    """A row per customer and action; ``choices`` says which was drawn."""
+    chances = CHANCES if chances is None else chances
+    rows = pd.DataFrame(
+        [(c, a, q) for c in range(len(choices)) for a, q in chances.items()],
+        columns=["customer_id", "action", "propensity"],
+    )
+    return rows.assign(chosen=rows["action"] == choices[rows["customer_id"]])
+
+
+def plan_by(choices: np.ndarray, **options: Any) -> Plan:
+    shop, scores = shop_and_scores(len(choices))
+    return plan_week(shop, scores, AS_OF, [7, 8], allocation=allocation_of(choices), **options)
+
+
+def test_an_allocation_says_who_is_planned_and_how_likely_each_action_was():
+    plan = plan_by(np.repeat(["7", "8", "none"], [20, 5, 15]), holdout=0.2, standing_holdout=0.1)
+    assert plan.planned.groupby("promotion_id").size().to_dict() == {7: 20, 8: 5}
+    assert plan.promotions["list_size"].tolist() == [20, 5] and plan.by_effect
+    told = plan.propensities.groupby("decision_id")["propensity"]
+    assert np.allclose(told.sum(), 1) and (told.size() == 3).all()
+    # Sent with q (1 − 0.1) (1 − 0.2); nothing is all that is left, whoever is held out.
+    every = plan.propensities.groupby("action")["propensity"].first()
+    assert every.round(6).to_dict() == {"7": 0.396, "8": 0.108, "none": 0.496}
+    done = plan.decisions.merge(plan.propensities, on=["decision_id", "action"])
+    assert len(done) == N and (done["propensity_x"] == done["propensity_y"]).all()
+    assert (plan.funnel[["not_planned"]].to_numpy() == 15).all()
+    assert (
+        NOT_WORTH in plan.to_table().text and "not among the likeliest" not in plan.to_table().text
+    )
+
+
+def test_what_is_done_comes_as_often_as_its_chance_says():
+    shop, scores = shop_and_scores()
+    rng, names, times = np.random.default_rng(3), np.array([*CHANCES]), 60
+    done: list[pd.Series[Any]] = []
+    for draw in range(times):
+        choices = rng.choice(names, N, p=[*CHANCES.values()])
+        plan = plan_week(
+            shop, scores, AS_OF, [7, 8], allocation=allocation_of(choices),
+            holdout=0.25, standing_holdout=0.2, seed=draw, standing_seed=draw,
+        )  # fmt: skip
+        done.append(plan.decisions["action"])
+        assert plan.planned.set_index("customer_id")["action"].to_dict() == {
+            i: choice for i, choice in enumerate(choices) if choice != "none"
+        }
+    expected = plan.propensities.groupby("action")["propensity"].first()
+    seen = pd.concat(done).value_counts(normalize=True)
+    spread = np.sqrt(expected * (1 - expected) / (times * N))
+    assert ((seen - expected).abs() < 3.5 * spread).all()
+
+
+def test_what_is_not_measured_stays_ranked_and_its_list_is_no_part_of_the_allocation():
+    shop, scores = shop_and_scores(ids=(7, 8))
+    rows = allocation_of(np.full(N, "7"), {"7": 0.9, "none": 0.1})
+    plan = plan_week(shop, scores, AS_OF, [7, 8], allocation=rows, list_size={8: 10})
+    assert plan.planned.groupby("promotion_id").size().to_dict() == {7: 30, 8: 10}
+    ranked = plan.decisions["planned_action"] == "8"
+    told = plan.decisions[ranked].merge(plan.propensities, on="decision_id")
+    assert set(told["action_y"]) == {"8", "none"}  # their list is no draw: 7 was not possible
+
+
+def test_who_may_not_be_contacted_keeps_nothing_of_an_allocation():
+    rights = pd.DataFrame({"customer_id": [0, 1], "channel": "email", "allowed": [True, False]})
+    shop, scores = shop_and_scores(2, contact_rights=rights)
+    rows = allocation_of(np.array(["7", "7"]))
+    plan = plan_week(shop, scores, AS_OF, [7, 8], allocation=rows)
+    assert plan.planned["customer_id"].tolist() == [0]
+    assert "1 customer of the allocation may not be contacted." in plan.notes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.assign(propensity=0.5), "must add up to 1"),
+        (lambda a: a.assign(chosen=True), "one action of each customer must be the chosen one"),
+        (lambda a: a.assign(action=a["action"].replace("7", "9")), "action '9' is none"),
+        (lambda a: pd.concat([a, a]), "more than once"),
+        (lambda a: a.drop(columns="chosen"), "no column 'chosen' in allocation"),
+    ],
+)
+def test_an_allocation_that_does_not_fit_is_said(change, message):
+    shop, scores = shop_and_scores(3)
+    with pytest.raises(InputError, match=message):
+        plan_week(shop, scores, AS_OF, [7, 8], allocation=change(allocation_of(np.full(3, "8"))))
