@@ -6,6 +6,7 @@ from .effects import UpliftModel
 from .errors import PromolabError
 from .features import build_features, build_pairs
 from .model import ResponseModel
+from .policy import allocate
 from .profiles import build_profiles
 from .report import run_report
 from .segmentation import Segmenter
@@ -17,6 +18,7 @@ __all__ = [
     "Segmenter",
     "Shop",
     "UpliftModel",
+    "allocate",
     "assign",
     "build_features",
     "build_pairs",

@@ -1,3 +1,8 @@
+from .allocation import Allocation as Allocation
+from .allocation import allocate
 from .rows import PolicyRows as PolicyRows
+from .solving import Limits as Limits
+from .solving import Solution as Solution
+from .solving import solve as solve
 
-__all__: list[str] = []
+__all__ = ["allocate"]

@@ -1,0 +1,198 @@
+"""Every budget at once: the upper hull of each customer's options, and all hull steps in one order.
+
+Of one customer's options, by cost and value, only those on the upper convex hull from (0, 0) are
+ever worth their money. Each step from one such option to the next has a return, its value by its
+cost; taken over all customers in the order of their returns, the steps are the optimum of the
+linear program at every budget, at which at most one customer gets a part of a step.
+
+References
+----------
+Sinha & Zoltners (1979), The multiple-choice knapsack problem, Operations Research 27(3); Sverdrup,
+Wu, Athey & Wager (2023), Qini curves for multi-armed treatment rules, arXiv 2306.11979.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CHUNK = 4096
+"""Customers at a time: what is computed of them stays in the processor's cache."""
+LOOKAHEAD = 1_000
+"""Steps past the budget among which some that still fit are looked for."""
+SLACK = 1e-12
+"""By which share sums of costs may exceed the budget: what rounding in sums amounts to."""
+
+
+@dataclass(frozen=True)
+class HullPath:
+    """The steps of all hulls, best return first; by `hull_path`.
+
+    Parameters
+    ----------
+    customer, option : ndarray of int of shape (steps,)
+        Whose step it is, and to which option it leads.
+    cost, value : ndarray of shape (steps,)
+        What the step costs and adds, beyond the same customer's step before.
+    spend, profit : ndarray of shape (steps,)
+        What all steps up to this one cost and add.
+    customers : int
+        Customers in all, those without a step included.
+    """
+
+    customer: np.ndarray
+    option: np.ndarray
+    cost: np.ndarray
+    value: np.ndarray
+    spend: np.ndarray
+    profit: np.ndarray
+    customers: int
+
+    def steps_within(self, budget: float) -> int:
+        """Return how many steps, from the first on, cost no more than this together."""
+        return int(np.searchsorted(self.spend, budget * (1 + SLACK), side="right"))
+
+    def bound(self, budget: float) -> float:
+        """Return the most that any allocation of this budget can add (the linear program's).
+
+        Parameters
+        ----------
+        budget : float
+            May be infinite.
+        """
+        k = self.steps_within(budget)
+        spend, profit = (self.spend[k - 1], self.profit[k - 1]) if k else (0.0, 0.0)
+        if k == len(self.cost):
+            return float(profit)
+        part = min(max(budget - spend, 0.0) / self.cost[k], 1.0)
+        return float(profit + part * self.value[k])
+
+    def choose(self, budget: float) -> np.ndarray:
+        """Return each customer's option at a budget, −1 for none, of shape (customers,).
+
+        Steps are taken in their order; of the next ones, those that still fit.
+        """
+        k = self.steps_within(budget)
+        taken = np.concatenate([np.arange(k), self._fitting(k, budget)]).astype(np.intp)
+        choice = np.full(self.customers, -1, dtype=np.int16)
+        # A customer's steps come in order, so that the last one counts.
+        choice[self.customer[taken]] = self.option[taken]
+        return choice
+
+    def _fitting(self, k: int, budget: float) -> list[int]:
+        """Return the places of steps past the budget's end that what is left over still pays."""
+        left = budget - (self.spend[k - 1] if k else 0.0)
+        passed: set[int] = set()
+        fitting = []
+        customers, costs = (a[k : k + LOOKAHEAD].tolist() for a in (self.customer, self.cost))
+        for place, (customer, cost) in enumerate(zip(customers, costs, strict=True), start=k):
+            if cost <= left and customer not in passed:
+                fitting.append(place)
+                left -= cost
+            else:  # a later step of the same customer starts from one that was not taken
+                passed.add(customer)
+        return fitting
+
+
+def hull_path(value: np.ndarray, cost: np.ndarray, eligible: np.ndarray | None = None) -> HullPath:
+    """Find the steps of all customers' hulls and put them in order.
+
+    Options that add nothing or less are never on a hull. Free options that add something come
+    first. Among equal returns the customer who comes first is first, and of a customer's equal
+    options the one in the first column counts.
+
+    Parameters
+    ----------
+    value, cost : ndarray of shape (n, P)
+        What each option adds and costs (at least 0).
+    eligible : ndarray of bool of shape (n, P), optional
+        Which options are allowed; what stands in value and cost of others does not matter.
+
+    Examples
+    --------
+    >>> path = hull_path(np.array([[3.0, 4.0], [1.0, 5.0]]), np.array([[1.0, 2.0], [1.0, 2.0]]))
+    >>> path.customer.tolist(), path.option.tolist(), path.profit.tolist()
+    ([0, 1, 0], [0, 1, 1], [3.0, 8.0, 9.0])
+    >>> path.bound(2.0), path.choose(2.0).tolist()
+    (5.5, [1, -1])
+    """
+    n = len(value)
+    parts = [
+        part
+        for first in range(0, n, CHUNK)
+        for part in _chunk_steps(value, cost, eligible, slice(first, min(first + CHUNK, n)))
+    ]
+    empty = (np.empty(0, np.int32), np.empty(0, np.int16), *(np.empty(0) for _ in range(3)))
+    columns = zip(*parts, strict=True) if parts else ([part] for part in empty)
+    customer, option, falling, extra, gain = (np.concatenate(list(part)) for part in columns)
+    del parts
+    order = _in_order(falling, customer)
+    del falling
+    extra, gain = extra[order], gain[order]
+    return HullPath(
+        customer[order], option[order], extra, gain, np.cumsum(extra), np.cumsum(gain), n
+    )
+
+
+def _in_order(falling: np.ndarray, customer: np.ndarray) -> np.ndarray:
+    """Sort by negative return; what is equal, by customer and then as it was found."""
+    order = np.argsort(falling)  # the fast one, which leaves ties in any order
+    ordered = falling[order]
+    equal = ordered[1:] == ordered[:-1]
+    if equal.any():
+        tied = np.flatnonzero(np.append(equal, False) | np.insert(equal, 0, False))
+        among = order[tied]
+        order[tied] = among[np.lexsort((among, customer[among], falling[among]))]
+    return order
+
+
+def _chunk_steps(
+    value: np.ndarray, cost: np.ndarray, eligible: np.ndarray | None, rows: slice
+) -> list[tuple[np.ndarray, ...]]:
+    """Return customers, options, negative returns, costs and values of some customers' steps.
+
+    From where each customer stands, the next option on the hull is the one with the best return
+    (Jarvis's march): a few passes over all options, however many there are.
+    """
+    v = np.array(value[rows].T, dtype=float, order="C")
+    c = np.array(cost[rows].T, dtype=float, order="C")
+    if eligible is not None:
+        np.copyto(v, 0.0, where=~eligible[rows].T)
+        np.copyto(c, 0.0, where=~eligible[rows].T)
+    customer = np.arange(rows.start, rows.stop, dtype=np.int32)
+    at_value, at_cost = np.zeros(len(customer)), np.zeros(len(customer))
+    bound = np.full(len(customer), np.inf)
+    steps: list[tuple[np.ndarray, ...]] = []
+    free = c == 0
+    if free.any():
+        option, at_value = _best_of(np.where(free, v, 0.0))
+        some = np.flatnonzero(at_value > 0)
+        nothing = np.zeros(len(some))
+        best = np.full(len(some), -np.inf)
+        steps.append((customer[some], option[some], best, nothing, at_value[some]))
+    while len(customer):
+        gain, extra = v - at_value, c - at_cost
+        # What costs no more than where the customer stands is no step: its return becomes 0.
+        extra[extra <= 0] = np.inf
+        gain /= extra
+        option, best = _best_of(gain)
+        go = np.flatnonzero(best > 0)
+        option, customer, v, c = option[go], customer[go], v.take(go, axis=1), c.take(go, axis=1)
+        # In exact arithmetic returns only fall; rounding must not put a later step first.
+        bound = np.minimum(best[go], bound[go])
+        places = np.arange(len(go))
+        next_value, next_cost = v[option, places], c[option, places]
+        steps.append((customer, option, -bound, next_cost - at_cost[go], next_value - at_value[go]))
+        at_value, at_cost = next_value, next_cost
+    return steps
+
+
+def _best_of(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the rows is the largest in each column, the first of equal ones, and it."""
+    best = columns[0].copy()
+    option = np.zeros(len(best), dtype=np.int16)
+    for place, other in enumerate(columns[1:], start=1):
+        option[other > best] = place
+        np.maximum(best, other, out=best)
+    return option, best

@@ -1,0 +1,234 @@
+"""Allocation against HiGHS: the whole frontier, the choice, ties, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint, linprog, milp
+
+from promolab import allocate
+from promolab.errors import InputError
+from promolab.policy import Allocation
+from tests.wording_lint import nonsense
+
+
+def linear_program(value, cost, budget, eligible=None, integer=False):
+    """Return the optimum of the multiple-choice knapsack, in parts or in whole customers."""
+    n, p = value.shape
+    one_each = np.repeat(np.eye(n), p, axis=1)
+    highest = np.ones(n * p) if eligible is None else eligible.ravel().astype(float)
+    rows = np.vstack([one_each, cost.ravel()])
+    most = np.append(np.ones(n), budget)
+    if integer:
+        limits = LinearConstraint(rows, -np.inf, most)
+        options = {"mip_rel_gap": 0.0}
+        found = milp(
+            -value.ravel(), constraints=limits, integrality=1, bounds=(0, highest), options=options
+        )
+    else:
+        bounds = np.column_stack([np.zeros(n * p), highest])
+        found = linprog(-value.ravel(), A_ub=rows, b_ub=most, bounds=bounds, method="highs")
+    assert found.status == 0
+    return -found.fun
+
+
+def drawn(seed, n=30, p=4, kind="any"):
+    rng = np.random.default_rng(seed)
+    value, cost = rng.normal(1, 2, (n, p)), rng.gamma(2, 1, (n, p))
+    if kind == "ties":
+        value, cost = np.round(value), np.round(cost)
+    elif kind == "free":
+        cost[rng.random((n, p)) < 0.4] = 0
+    elif kind == "duplicates":
+        value[:, 1], cost[:, 1] = value[:, 0], cost[:, 0]
+    elif kind == "dominated":
+        value[:, 1], cost[:, 1] = value[:, 0] - 1, cost[:, 0] + 1
+    elif kind == "in line":
+        value = cost * rng.choice([1.0, 2.0], (n, 1))
+    return value, cost
+
+
+KINDS = ["any", "ties", "free", "duplicates", "dominated", "in line"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.8, 2.0])
+def test_the_frontier_is_the_linear_programs_optimum_at_every_budget(kind, share):
+    value, cost = drawn(KINDS.index(kind), kind=kind)
+    whole = allocate(value, cost)
+    budget = share * whole.spend
+    found = allocate(value, cost, budget=budget)
+    expected = linear_program(value, cost, budget)
+    assert found.upper_bound == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert whole.profit_at(budget) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_certificate_holds_for_whole_customers(kind):
+    value, cost = drawn(10 + KINDS.index(kind), n=12, p=3, kind=kind)
+    budget = 0.3 * allocate(value, cost).spend
+    found = allocate(value, cost, budget=budget)
+    best = linear_program(value, cost, budget, integer=True)
+    assert found.spend <= budget * (1 + 1e-9)
+    assert found.value <= best + 1e-9 <= found.upper_bound + 2e-9
+    assert found.upper_bound - found.value == pytest.approx(found.gap * found.upper_bound)
+    # At most one customer's step is cut.
+    assert found.upper_bound - found.value < value.max()
+
+
+def test_what_is_chosen_is_what_is_summed():
+    value, cost = drawn(3)
+    found = allocate(value, cost, budget=20)
+    rows, chosen = np.arange(30), found.choice
+    got = chosen >= 0
+    assert found.value == pytest.approx(value[rows[got], chosen[got]].sum())
+    assert found.spend == pytest.approx(cost[rows[got], chosen[got]].sum()) and found.spend <= 20
+    frame = found.assignment
+    assert frame["value"].sum() == pytest.approx(found.value)
+    assert (frame["promotion"] == "none").sum() == 30 - found.contacted
+    assert found.to_frame()["customers"].sum() == 30
+
+
+def test_without_a_budget_everyone_gets_what_adds_most():
+    value, cost = drawn(4)
+    found = allocate(value, cost)
+    assert found.value == pytest.approx(np.maximum(value.max(axis=1), 0).sum())
+    assert found.gap == 0 and "add nothing" in found.summary()
+
+
+def test_free_promotions_come_first_and_worthless_ones_never():
+    value = np.array([[2.0, 9.0], [-1.0, 0.0], [0.0, -3.0]])
+    cost = np.array([[0.0, 5.0], [0.0, 0.0], [1.0, 0.0]])
+    assert allocate(value, cost, budget=0).choice.tolist() == [0, -1, -1]
+    assert allocate(value, cost).choice.tolist() == [1, -1, -1]
+
+
+def test_only_what_is_eligible_is_given_whatever_else_the_arrays_hold():
+    value, cost = drawn(5)
+    eligible = np.random.default_rng(0).random(value.shape) < 0.5
+    found = allocate(value, cost, budget=15, eligible=eligible)
+    got = found.choice >= 0
+    assert eligible[np.flatnonzero(got), found.choice[got]].all()
+    expected = linear_program(value, cost, 15, eligible)
+    assert found.upper_bound == pytest.approx(expected, rel=1e-9)
+    noise = np.where(eligible, cost, np.nan), np.where(eligible, value, -np.inf)
+    same = allocate(noise[1], noise[0], budget=15, eligible=eligible)
+    assert (same.choice == found.choice).all() and same.value == found.value
+
+
+def test_a_long_table_is_the_arrays_with_what_is_missing_not_allowed():
+    value, cost = drawn(6, n=8, p=3)
+    rows = [(f"c{i}", f"p{j}", value[i, j], cost[i, j]) for i in range(8) for j in range(3)]
+    table = pd.DataFrame(rows, columns=["customer", "promotion", "value", "cost"])
+    kept = table.sample(18, random_state=0)
+    eligible = np.zeros((8, 3), dtype=bool)
+    for customer, promotion in zip(kept["customer"], kept["promotion"], strict=True):
+        eligible[int(customer[1:]), int(promotion[1:])] = True
+    found = allocate(kept, budget=6)
+    same = allocate(value, cost, budget=6, eligible=eligible)
+    assert found.upper_bound == pytest.approx(same.upper_bound)
+    by_id = dict(zip(found.assignment["customer"], found.assignment["promotion"], strict=True))
+    names = ["none", "p0", "p1", "p2"]
+    assert all(by_id.get(f"c{i}", "none") == names[k + 1] for i, k in enumerate(same.choice))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 9).flatmap(
+        lambda n: st.lists(
+            st.tuples(st.integers(-2, 4), st.integers(0, 3)), min_size=2 * n, max_size=2 * n
+        )
+    ),
+    st.integers(0, 12),
+    st.randoms(use_true_random=False),
+)
+def test_rows_in_another_order_give_the_same_answer(cells, budget, chance):
+    array = np.array(cells, dtype=float).reshape(-1, 2, 2)
+    value, cost = array[..., 0], array[..., 1]
+    ids = np.array([f"c{i}" for i in range(len(value))])
+    found = allocate(value, cost, budget=budget, customers=ids)
+    order = list(range(len(value)))
+    chance.shuffle(order)
+    moved = allocate(value[order], cost[order], budget=budget, customers=ids[order])
+    assert (moved.choice == found.choice[order]).all()
+    assert (moved.value, moved.spend) == (found.value, found.spend)
+    assert (
+        moved.upper_bound
+        == found.upper_bound
+        == pytest.approx(linear_program(value, cost, budget), abs=1e-9)
+    )
+    assert found.spend <= budget and found.value <= found.upper_bound + 1e-12
+
+
+def test_profit_rises_with_budget_and_returns_fall():
+    value, cost = drawn(8, n=500)
+    frontier = allocate(value, cost).frontier
+    assert frontier["profit"].is_monotonic_increasing
+    assert frontier["marginal_return"].is_monotonic_decreasing
+    assert frontier.iloc[0].tolist()[:2] == [0, 0] and frontier["marginal_return"].iloc[-1] == 0
+
+
+def test_sentences_table_figure_and_file(tmp_path):
+    value, cost = drawn(9, n=3_000)
+    found = allocate(value, cost, budget=500, currency="CNY", promotions=list("abcd"))
+    assert nonsense(found.summary()) == []
+    assert "of 500 CNY" in found.summary() and "The next 10.0 would add" in found.summary()
+    assert "expected cost, CNY" in found.to_table().text
+    ax = found.plot()
+    assert ax.get_xlabel() == "budget, CNY"
+    again = Allocation.load(found.save(tmp_path / "allocation.zip"))
+    assert again.summary() == found.summary()
+    pd.testing.assert_frame_equal(again.assignment, found.assignment)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"budget": -1}, "budget = -1; expected a number from 0"),
+        ({"budget": "much"}, "budget = 'much'; expected a number"),
+        ({"budget": float("nan")}, "budget = nan; expected a number"),
+        ({"cost": [[1.0], [-2.0]]}, "cost is -2 for customer 'b' (row 1) and promotion '0'"),
+        ({"cost": [[1.0], [np.nan]]}, "cost is missing for customer 'b' (row 1)"),
+        ({"value": [[1.0], [np.inf]]}, "value is inf for customer 'b'"),
+        ({"cost": [[1.0, 2.0]]}, "value has shape (2, 1) and cost (1, 2)"),
+        ({"cost": None}, "cost is missing; give value and cost"),
+        ({"cost": [["x"], [1.0]]}, "cost holds what is no number"),
+        ({"customers": ["a", "a"]}, "customer 'a' is there twice"),
+        ({"customers": ["a"]}, "customers has 1 rows and value 2"),
+        ({"promotions": ["none"]}, "a promotion is called 'none'"),
+        ({"promotions": ["p", "q"]}, "promotions has 2 rows and value 1"),
+        ({"eligible": [[1], [0]]}, "expected truth values of shape (2, 1)"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(change, said):
+    right = {"value": [[1.0], [2.0]], "cost": [[1.0], [1.0]], "customers": ["a", "b"]}
+    with pytest.raises(InputError) as refused:
+        allocate(**right | change)
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"cost": [1.0, -1.0]}, "cost is -1 for customer 'b'"),
+        ({"customer": ["a", "a"]}, "customer 'a' and promotion 'p' are there twice (row 1)"),
+        ({"customer": ["a", None]}, "customer is missing in row 1"),
+        ({"value": ["a", 1]}, "value holds what is no number"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_in_a_sentence(change, said):
+    right = {"customer": ["a", "b"], "promotion": ["p", "p"], "value": [1.0, 2], "cost": [1.0, 1]}
+    with pytest.raises(InputError, match=None) as refused:
+        allocate(pd.DataFrame(right | change))
+    assert said in str(refused.value)
+    with pytest.raises(InputError, match="cost"):
+        allocate(pd.DataFrame(right).drop(columns="cost"))
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_nobody_and_one_customer(n):
+    found = allocate(np.ones((n, 2)), np.ones((n, 2)), budget=1)
+    assert found.contacted == n and nonsense(found.summary()) == []
