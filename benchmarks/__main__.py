@@ -14,6 +14,7 @@ from benchmarks import (
     doors,
     first_page,
     neural,
+    offpolicy,
     outlook,
     own_data,
     point_in_time,
@@ -103,6 +104,7 @@ def quick_jobs(out: Path) -> Mapping[str, Callable[[], Iterator[Row]]]:
         "AUC against scikit-learn": ranking.auc_against_scikit_learn,
         "Qini, exact cases": lambda: iter([uplift_metrics.exact_cases()]),
         "Qini against sorting and summing": uplift_metrics.qini_against_sort_and_sum,
+        "off-policy values": lambda: offpolicy.off_policy(draws=200),
         "k-means": lambda: iter([doors.kmeans(runs=1, n=FEWER)]),
         "boosting and forest": lambda: doors.trees(runs=1, n=FEWER, fewer=FEWER // 10),
     }
@@ -171,6 +173,8 @@ def models() -> Iterator[Row]:
 def metrics() -> Iterator[Row]:
     """Yield how fast and how right the measures and their intervals are."""
     yield from ranking.ranking()
+    say("policies valued from a thousand logs")
+    yield from offpolicy.off_policy()
 
 
 def simulated_shops(*, large: bool) -> Iterator[Row]:

@@ -26,6 +26,7 @@ from .named import columns_too_good as columns_too_good
 from .named import named_metric as named_metric
 from .named import r_squared_alone as r_squared_alone
 from .named import told_too_good as told_too_good
+from .offpolicy import compare_policies, policy_value
 from .pooling import PastRatios as PastRatios
 from .pooling import Spread as Spread
 from .pooling import past_ratios as past_ratios
@@ -63,6 +64,7 @@ __all__ = [
     "calibration",
     "compare",
     "compare_auc",
+    "compare_policies",
     "compare_qini",
     "cost_curve",
     "ece",
@@ -70,6 +72,7 @@ __all__ = [
     "lift",
     "log_loss",
     "measure",
+    "policy_value",
     "precision_recall",
     "qini",
     "rate",

@@ -1,0 +1,517 @@
+"""A policy's value from logged decisions, what it rests on, and the difference of two policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.checks import choice, is_number, level_of, real_number, same_length
+from promolab.display import Html, table
+from promolab.errors import InputError
+from promolab.metrics.intervals import around, spread_of
+from promolab.metrics.offpolicy._estimators import ESTIMATORS, PREDICTED, Asked, Found, found_of
+from promolab.metrics.offpolicy._logged import Logged, logged_of, policy_of, table_like
+from promolab.results import Estimate, Result
+from promolab.stats import two_sided
+from promolab.wording import count, number, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+
+LEAST = 30
+"""Effective sample size below which nothing is said."""
+OF_SHORT = 10
+"""Of a short log it may be so many times fewer than its decisions."""
+HEAVIEST = 0.01
+SURE = 0.999
+"""Level at which weights that do not average 1 are an alarm."""
+
+
+@dataclass(frozen=True)
+class OffPolicy(Result):
+    """A figure of policies that were not the ones that acted.
+
+    Parameters
+    ----------
+    estimator : str
+        One of `ESTIMATORS`.
+    estimate : Estimate
+        The figure, also as ``value, ci_low, ci_high``, in reward per decision. Of an estimator that
+        is biased by design the ends hold noise and ``bias_bound``, and are no confidence interval.
+    std_error : float
+        Of noise alone, customers taken as independent.
+    bias_bound : float
+        How far the expected figure may lie from the truth; 0 where the estimator is consistent.
+    limit : float or None
+        Of the weights, where they have one.
+    n, clusters : int
+        Decisions and customers (decisions, where none were given).
+    level : float
+    """
+
+    estimator: str
+    estimate: Estimate
+    std_error: float
+    bias_bound: float
+    limit: float | None
+    n: int
+    clusters: int
+    level: float
+
+    @property
+    def value(self) -> float:
+        """The figure."""
+        return self.estimate.value
+
+    @property
+    def ci_low(self) -> float:
+        """Lower end."""
+        return self.estimate.ci_low
+
+    @property
+    def ci_high(self) -> float:
+        """Upper end."""
+        return self.estimate.ci_high
+
+    @property
+    def consistent(self) -> bool:
+        """Whether many decisions bring the figure to the truth, so that it has an interval."""
+        return not Asked(self.estimator, self.limit, (0.0, 0.0), self.level).biased
+
+    @property
+    def ends_words(self) -> str:
+        """What the ends are."""
+        if self.consistent:
+            return f"{percent(self.level, decimals=0)} interval"
+        return "noise and bias bound together, no confidence interval"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        told = super().to_dict()
+        estimate: dict[str, Any] = told.pop("estimate")
+        return estimate | told | {"consistent": self.consistent}
+
+
+@dataclass(frozen=True)
+class PolicyValue(OffPolicy):
+    """What a policy would have earned per decision.
+
+    Parameters
+    ----------
+    estimator, estimate, std_error, bias_bound, limit, n, clusters, level
+        As in `OffPolicy`.
+    why : str
+        Why this estimator.
+    logged : Estimate
+        What the log itself earned per decision.
+    effective_n : float
+        How many equally weighted decisions the weighted ones are worth (Kish 1965).
+    mean_weight : Estimate
+        1 where propensities are right and the log tried all that the policy does.
+    largest_weight, heaviest : float
+        The largest weight, and the share of all weight that the heaviest 1 % of decisions carry.
+    unused : float
+        Share of the decisions that the policy would never have taken.
+    bias : Estimate
+        The bias as the log itself tells it, by what the same estimator says with nothing left out;
+        0 where nothing is.
+    """
+
+    why: str
+    logged: Estimate
+    effective_n: float
+    mean_weight: Estimate
+    largest_weight: float
+    heaviest: float
+    unused: float
+    bias: Estimate
+
+    @property
+    def supported(self) -> bool:
+        """Whether weights average 1 within noise, as they must."""
+        return self.mean_weight.ci_low <= 1 <= self.mean_weight.ci_high
+
+    def summary(self) -> str:
+        """Say what the policy earns, how that is known, and on how much it rests."""
+        return " ".join(filter(None, [self._verdict(), self.why, self._bias(), self._overlap()]))
+
+    def _verdict(self) -> str:
+        low, high = self.logged.ci_low, self.logged.ci_high
+        sure = self.consistent and self.supported
+        than = (
+            "more than was earned"
+            if sure and self.ci_low > high
+            else "less than was earned"
+            if sure and self.ci_high < low
+            else "against what was earned"
+        )
+        return (
+            f"The policy would earn {number(*self.estimate.ends)} per decision "
+            f"({self.ends_words}), {than}: {number(*self.logged.ends)}."
+        )
+
+    def _bias(self) -> str:
+        if self.consistent:
+            return ""
+        return (
+            f"It is biased by design, by at most {number(self.bias_bound)} as far as the weights "
+            f"left out allow; the log itself tells a bias of {number(*self.bias.ends)}."
+        )
+
+    def _overlap(self) -> str:
+        whose = f" by {plural(self.clusters, 'customer')}" if self.clusters < self.n else ""
+        told = (
+            f"Its {plural(self.n, 'decision')}{whose} are worth {count(self.effective_n)} equally "
+            f"weighted ones: the largest weight is {number(self.largest_weight)}, the heaviest 1 % "
+            f"carry {percent(self.heaviest, decimals=0)} of all weight, and "
+            f"{percent(self.unused, decimals=0)} of the decisions the policy would never take."
+        )
+        if self.supported:
+            return told
+        return (
+            f"{told} Weights average {number(*self.mean_weight.ends)} and should average 1: the "
+            "chances logged are wrong, or the policy does what the log never tried, so the figure "
+            "is not to be relied on."
+        )
+
+    def table(self) -> Html:
+        """Return the figure and what it rests on, a row each."""
+        import pandas as pd
+
+        rows = {
+            f"value per decision ({self.ends_words})": number(*self.estimate.ends),
+            "earned by the log, per decision": number(*self.logged.ends),
+            "largest bias possible": number(self.bias_bound),
+            "effective sample size": count(self.effective_n),
+            "mean weight (1 is right)": number(*self.mean_weight.ends),
+            "largest weight": number(self.largest_weight),
+            "weight of the heaviest 1 %": percent(self.heaviest, decimals=0),
+            "never taken by the policy": percent(self.unused, decimals=0),
+        }
+        frame = pd.DataFrame({"what": list(rows), "figure": list(rows.values())})
+        return table(frame, {"what": "what", "figure": "figure"}, {"figure": str})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what the policy would earn beside what the log earned."""
+        from promolab import plots
+
+        both = (self.estimate, self.logged)
+        ends = [[getattr(e, part) for e in both] for part in ("value", "ci_low", "ci_high")]
+        ax = plots.intervals(["this policy", "as logged"], *ends, ax=ax)
+        return plots.finish(
+            ax,
+            title=self._verdict().partition(",")[0].partition(" (")[0],
+            subtitle=f"{self.estimator}; {self.ends_words}; worth {count(self.effective_n)} of "
+            f"{plural(self.n, 'decision')}",
+            xlabel="reward per decision",
+        )
+
+
+@dataclass(frozen=True)
+class PolicyComparison(OffPolicy):
+    """What one policy would have earned less what another would, on the same decisions.
+
+    Parameters
+    ----------
+    estimator, estimate, std_error, bias_bound, limit, n, clusters, level
+        As in `OffPolicy`, of the difference.
+    p_value : float
+        Two-sided, of no difference; nan where the estimator is biased.
+    value_a, value_b : float
+        The two values.
+    """
+
+    p_value: float
+    value_a: float
+    value_b: float
+
+    @property
+    def difference(self) -> float:
+        """The first less the second."""
+        return self.value
+
+    def summary(self) -> str:
+        """Say which policy earns more, or that it cannot be told."""
+        verdict = (
+            "The first policy earns more"
+            if self.ci_low > 0
+            else "The second policy earns more"
+            if self.ci_high < 0
+            else "The two policies cannot be told apart"
+        )
+        return (
+            f"{verdict}: {number(self.value_a)} against {number(self.value_b)} per decision, "
+            f"difference {number(*self.estimate.ends)} ({self.estimator}, {self.ends_words}; "
+            f"{plural(self.n, 'decision')})."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the difference against 0."""
+        from promolab import plots
+
+        ends = ([end] for end in self.estimate.ends)
+        ax = plots.intervals(["first − second"], *ends, reference=0.0, ax=ax)
+        return plots.finish(
+            ax,
+            title=self.summary().partition(":")[0],
+            subtitle=f"{self.estimator}; {self.ends_words}; {plural(self.n, 'decision')}",
+            xlabel="difference, in reward per decision",
+        )
+
+
+def policy_value(
+    log: pd.DataFrame,
+    policy: ArrayLike,
+    q_hat: ArrayLike | None = None,
+    estimator: str | None = None,
+    *,
+    limit: float | None = None,
+    reward_range: tuple[float, float] | None = None,
+    least_effective: float | None = None,
+    level: float = 0.95,
+) -> PolicyValue:
+    r"""What another policy would have earned, from decisions logged with their chances.
+
+    Parameters
+    ----------
+    log : DataFrame of n rows
+        ``action`` (0 … K − 1), ``reward``, ``propensity`` (chance of that action, above 0), and
+        ``customer_id`` where a customer has several rows: customers, not rows, are independent.
+    policy : array-like of shape (n, K)
+        With what chance the policy would take each action there; rows sum to 1.
+    q_hat : array-like of shape (n, K), optional
+        Predicted reward of each action, from models that did not see the row (cross-fitted).
+    estimator : {"ips", "snips", "dm", "dr", "sndr", "switch", "dros"}, optional
+        By default ``"dr"`` with ``q_hat``, which is right on average however good that is, and
+        ``"snips"`` without.
+    limit : float, optional
+        Above 0. Weights are clipped at it (``ips``, ``snips``, ``dr``, ``sndr``; by default none
+        is); ``switch`` takes predictions above it; ``dros`` has it as λ. By default these two take
+        the limit of the least variance + squared bias bound.
+    reward_range : (float, float), optional
+        The least and the largest reward there can be, for the bias bound; by default those seen.
+    least_effective : float, optional
+        Effective sample size below which the call is refused: by default 30, of logs of fewer than
+        300 rows a tenth of the rows. ``"dm"`` uses no weight and is not refused.
+    level : float
+        Of the interval.
+
+    Returns
+    -------
+    PolicyValue
+        ``value, ci_low, ci_high, effective_n``. Estimators that leave out weight (``dm``,
+        ``switch``, ``dros``, any that is clipped) are biased: their ends hold noise and the bias
+        bound together, and are called no confidence interval.
+
+    Raises
+    ------
+    InputError
+        A column is missing; an action, chance or reward cannot be; rows of the policy do not sum
+        to 1; shapes differ; predictions lack; or the log holds too little of what the policy does.
+
+    Notes
+    -----
+    With w = π(A|x) ÷ p, q̂(π) = Σ π(a|x) q̂(x, a) and means over the decisions:
+
+    - ips: mean of w r (Horvitz & Thompson 1952)
+    - snips: Σ w r ÷ Σ w (Swaminathan & Joachims 2015, NIPS)
+    - dm: mean of q̂(π)
+    - dr: mean of q̂(π) + w (r − q̂(x, A)) (Dudík, Langford & Li 2011, ICML)
+    - sndr: mean of q̂(π) + Σ w (r − q̂(x, A)) ÷ Σ w
+    - switch: dr with w where w ≤ limit, else 0 (Wang, Agarwal & Dudík 2017, ICML)
+    - dros: dr with λ w ÷ (w² + λ) for w (Su, Dimakopoulou, Krishnamurthy & Dudík 2020, ICML)
+
+    Standard errors are those of the influence function (the delta method for ratios: with the
+    normaliser fixed they would be too large), summed within customers; intervals use Student's
+    quantile with Satterthwaite's degrees of freedom, few where a few large weights decide. The
+    bias bound is the upper end of 1 − E[ŵ] (E[w] = 1), with ŵ the weight used, times the largest
+    residual that rewards and predictions allow: it asks nothing of the weights left out.
+
+    References
+    ----------
+    Saito, Aihara, Matsutani & Narita (2021), "Open Bandit Dataset and Pipeline", NeurIPS.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({"action": [0, 1, 1, 0], "reward": [1.0, 0.0, 2.0, 3.0]})
+    >>> found = policy_value(log.assign(propensity=0.5), [[0.0, 1.0]] * 4, estimator="ips")
+    >>> found.value, found.effective_n
+    (1.0, 2.0)
+    """
+    chances = policy_of(policy)
+    rows, q, asked = _asked(log, chances, q_hat, estimator, limit, reward_range, level)
+    found = found_of(rows, chances, q, asked)
+    effective = _enough(rows, found, asked, least_effective)
+    figures = found.value, found.added, found.bias_bound
+    told, weight = _told(rows, *figures, asked, found.limit, asked.span), found.weight
+    top = max(1, round(HEAVIEST * rows.n))
+    missing = found.value - found.full[0], found.added - found.full[1]
+    return PolicyValue(
+        *told,
+        _why(asked, found, estimator, q),
+        _mean(rows, rows.reward, level),
+        effective,
+        _mean(rows, weight, SURE),
+        float(weight.max()),
+        float(np.sort(weight)[-top:].sum() / max(weight.sum(), 1e-300)),
+        float((weight == 0).mean()),
+        _around(rows, *missing, level),
+    )
+
+
+def compare_policies(
+    log: pd.DataFrame,
+    policy_a: ArrayLike,
+    policy_b: ArrayLike,
+    q_hat: ArrayLike | None = None,
+    estimator: str | None = None,
+    *,
+    limit: float | None = None,
+    reward_range: tuple[float, float] | None = None,
+    least_effective: float | None = None,
+    level: float = 0.95,
+) -> PolicyComparison:
+    """Difference of two policies' values on the same decisions, paired.
+
+    What both owe to the same rewards cancels, so the interval is narrower than those of the two
+    values suggest.
+
+    Parameters
+    ----------
+    log, q_hat, estimator, limit, reward_range, least_effective, level
+        As `policy_value`.
+    policy_a, policy_b : array-like of shape (n, K)
+        As its ``policy``.
+
+    Returns
+    -------
+    PolicyComparison
+
+    Raises
+    ------
+    InputError
+        As `policy_value`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({"action": [0, 1] * 50, "reward": [1.0, 2.0] * 50, "propensity": 0.5})
+    >>> never, always = np.tile([1.0, 0.0], (100, 1)), np.tile([0.0, 1.0], (100, 1))
+    >>> compare_policies(log, always, never).difference
+    1.0
+    """
+    pair = [policy_of(policy_a, "policy_a"), policy_of(policy_b, "policy_b")]
+    table_like("policy_b", pair[1], pair[0])
+    rows, q, asked = _asked(log, pair[0], q_hat, estimator, limit, reward_range, level)
+    a, b = (found_of(rows, chances, q, asked) for chances in pair)
+    for found in (a, b):
+        _enough(rows, found, asked, least_effective)
+    added, bound = a.added - b.added, a.bias_bound + b.bias_bound
+    apart = asked.span[1] - asked.span[0]
+    figures = a.value - b.value, added, bound
+    told = _told(rows, *figures, asked, limit, (-apart, apart))
+    spread = spread_of(added / rows.n, rows.cluster)
+    p = two_sided(a.value - b.value, spread.std_error, spread.degrees)
+    return PolicyComparison(*told, float("nan") if asked.biased else p, a.value, b.value)
+
+
+def _asked(
+    log: pd.DataFrame,
+    chances: np.ndarray,
+    q_hat: ArrayLike | None,
+    estimator: str | None,
+    limit: float | None,
+    reward_range: tuple[float, float] | None,
+    level: float,
+) -> tuple[Logged, np.ndarray | None, Asked]:
+    """Return log, predictions and estimator, or say what is wrong with them."""
+    level_of(level)
+    rows = logged_of(log, chances.shape[1])
+    same_length(log=range(rows.n), policy=chances)
+    q = None if q_hat is None else table_like("q_hat", q_hat, chances)
+    name = choice("estimator", estimator or ("snips" if q is None else "dr"), ESTIMATORS)
+    if q is None and name in PREDICTED:
+        raise InputError(
+            f"estimator = {name!r} needs q_hat, the predicted reward of each action, shape (n, K); "
+            "without it take 'snips' or 'ips'"
+        )
+    if limit is not None:
+        if name == "dm":
+            raise InputError("limit is given and 'dm' uses no weight; leave limit out")
+        real_number("limit", limit, above=0)
+    seen = float(rows.reward.min()), float(rows.reward.max())
+    return rows, q, Asked(name, limit, _range(reward_range, seen), level)
+
+
+def _range(given: tuple[float, float] | None, seen: tuple[float, float]) -> tuple[float, float]:
+    if given is None:
+        return seen
+    ends = tuple(given) if isinstance(given, (tuple, list)) else ()
+    if len(ends) != 2 or not all(map(is_number, ends)) or ends[0] > seen[0] or ends[1] < seen[1]:
+        raise InputError(
+            f"reward_range = {given!r}; expected (least, largest) around the rewards logged, "
+            f"{seen[0]:g} to {seen[1]:g}"
+        )
+    return float(ends[0]), float(ends[1])
+
+
+def _enough(rows: Logged, found: Found, asked: Asked, least: float | None) -> float:
+    """Return the effective sample size, or refuse one that is too small."""
+    weights = found.weight if asked.name == "dm" else found.used
+    squares = float(weights @ weights)
+    effective = float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
+    if least is not None:
+        real_number("least_effective", least, least=0)
+    bar = min(LEAST, rows.n / OF_SHORT) if least is None else least
+    if asked.name != "dm" and (effective < bar or effective == 0):
+        raise InputError(
+            f"the log holds too little of what the policy does: its {plural(rows.n, 'decision')} "
+            f"are worth {effective:.1f} equally weighted ones, and at least {bar:g} are asked for "
+            "(least_effective); evaluate a policy nearer to the one that acted, or log more"
+        )
+    return effective
+
+
+def _told(
+    rows: Logged,
+    value: float,
+    added: np.ndarray,
+    bound: float,
+    asked: Asked,
+    limit: float | None,
+    span: tuple[float, float],
+) -> tuple[str, Estimate, float, float, float | None, int, int, float]:
+    """Return what `OffPolicy` holds; biased ones' ends go no further than the truth can."""
+    spread = spread_of(added / rows.n, rows.cluster)
+    low, high = around(value, spread, asked.level)
+    if asked.biased:
+        low = min(max(low - bound, span[0]), value)
+        high = max(min(high + bound, span[1]), value)
+    shown = Estimate(value, low, high, rows.n)
+    return asked.name, shown, spread.std_error, bound, limit, rows.n, rows.units, asked.level
+
+
+def _mean(rows: Logged, values: np.ndarray, level: float) -> Estimate:
+    mean = float(values.mean())
+    return _around(rows, mean, values - mean, level)
+
+
+def _around(rows: Logged, value: float, added: np.ndarray, level: float) -> Estimate:
+    spread = spread_of(added / rows.n, rows.cluster)
+    return Estimate(value, *around(value, spread, level), rows.n)
+
+
+def _why(asked: Asked, found: Found, given: str | None, q: np.ndarray | None) -> str:
+    told = "predicted rewards were given" if q is not None else "no predicted rewards were given"
+    reason = f"taken as {told}" if given is None else "as asked for"
+    words = f"Estimator {asked.name}, {reason} ({ESTIMATORS[asked.name]})."
+    if found.limit is None:
+        return words
+    chosen = "" if asked.limit is not None else ", which makes noise and bias bound together least"
+    return f"{words[:-1]}; limit of the weights {number(found.limit)}{chosen}."

@@ -1,0 +1,288 @@
+"""Policies valued from a log: against loops by hand, made-up logs of known truth, a real log."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.offpolicy import BIASED, CONSISTENT, covered, drawn, predicted
+from promolab.errors import InputError
+from promolab.metrics import compare_policies, policy_value
+from promolab.metrics.offpolicy import PolicyValue
+from tests.wording_lint import nonsense
+
+BANDIT = Path(os.environ.get("PROMOLAB_DATA", "")) / "open_bandit"
+
+
+# ---------------------------------------------------------------- by hand
+ACTION, REWARD = [0, 2, 1, 1, 0, 2], [1.0, 0.0, 3.0, 2.0, 0.5, 4.0]
+CHANCE = [0.5, 0.25, 0.25, 0.4, 0.2, 0.3]
+POLICY = [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.0, 1.0, 0.0], [0.3, 0.4, 0.3], [0.6, 0.2, 0.2]]
+POLICY += [[0.25, 0.5, 0.25]]
+Q = [[1.0, 2.0, 0.5], [0.0, 1.5, 1.0], [2.0, 2.5, 3.0], [1.0, 1.0, 1.0], [0.2, 0.4, 0.1]]
+Q += [[1.0, 2.0, 3.0]]
+LIMIT = 1.5
+
+
+def small_log() -> pd.DataFrame:
+    return pd.DataFrame({"action": ACTION, "reward": REWARD, "propensity": CHANCE})
+
+
+def by_hand(name: str, limit: float | None) -> tuple[float, list[float]]:
+    """Value and influence in plain loops, as the papers write them."""
+    n = len(ACTION)
+    weights, residuals, predicted = [], [], []
+    for i in range(n):
+        w = POLICY[i][ACTION[i]] / CHANCE[i]
+        if name == "switch" and limit is not None:
+            w = w if w <= limit else 0.0
+        elif name == "dros" and limit is not None:
+            w = limit * w / (w * w + limit)
+        elif limit is not None:
+            w = min(w, limit)
+        q = Q[i] if name not in ("ips", "snips") else [0.0] * 3
+        weights.append(0.0 if name == "dm" else w)
+        residuals.append(REWARD[i] - q[ACTION[i]])
+        predicted.append(sum(p * x for p, x in zip(POLICY[i], q, strict=True)))
+    mean = sum(predicted) / n
+    if name in ("snips", "sndr"):
+        total = sum(weights)
+        ratio = sum(w * r for w, r in zip(weights, residuals, strict=True)) / total
+        rows = zip(predicted, weights, residuals, strict=True)
+        return mean + ratio, [d - mean + w * (r - ratio) / (total / n) for d, w, r in rows]
+    scores = [d + w * r for d, w, r in zip(predicted, weights, residuals, strict=True)]
+    value = sum(scores) / n
+    return value, [s - value for s in scores]
+
+
+CASES: list[tuple[str, float | None]] = [(name, None) for name in (*CONSISTENT, "dm")]
+CASES += [(name, LIMIT) for name in (*CONSISTENT, "switch", "dros")]
+
+
+@pytest.mark.parametrize(("name", "limit"), CASES)
+def test_every_estimator_is_what_its_paper_says(name, limit):
+    found = policy_value(small_log(), POLICY, Q, name, limit=limit)
+    value, added = by_hand(name, limit)
+    assert found.value == pytest.approx(value, abs=1e-12)
+    n = len(added)
+    error = (sum(x * x for x in added) / n**2 * n / (n - 1)) ** 0.5
+    assert found.std_error == pytest.approx(error, abs=1e-12)
+    assert found.consistent is (name in CONSISTENT and limit is None)
+
+
+def test_effective_sample_weights_and_log_are_told():
+    found = policy_value(small_log(), POLICY, estimator="ips")
+    w = np.array([POLICY[i][a] / CHANCE[i] for i, a in enumerate(ACTION)])
+    assert found.effective_n == pytest.approx(w.sum() ** 2 / (w**2).sum(), abs=1e-12)
+    assert found.mean_weight.value == pytest.approx(w.mean(), abs=1e-12)
+    assert (found.largest_weight, found.unused) == (w.max(), 0.0)
+    assert found.heaviest == pytest.approx(w.max() / w.sum())  # 1 % of six rows is one
+    assert found.logged.value == pytest.approx(np.mean(REWARD))
+
+
+def test_customers_not_rows_are_independent():
+    rng = np.random.default_rng(0)
+    one = pd.DataFrame({"action": rng.integers(0, 2, 300), "reward": rng.normal(size=300)})
+    one = one.assign(propensity=0.5, customer_id=np.arange(300))
+    policy = np.tile([0.3, 0.7], (300, 1))
+    twice = pd.concat([one, one], ignore_index=True)
+    alone = policy_value(one, policy, estimator="ips")
+    both = policy_value(twice, np.tile(policy, (2, 1)), estimator="ips")
+    assert both.std_error == pytest.approx(alone.std_error, rel=1e-12)
+    assert (both.n, both.clusters) == (600, 300)
+    rows = policy_value(twice.drop(columns="customer_id"), np.tile(policy, (2, 1)), estimator="ips")
+    assert rows.std_error < 0.75 * alone.std_error
+
+
+def test_the_policy_that_acted_earns_what_was_earned():
+    log, _, _, behaviour = drawn(np.random.default_rng(1), 400)
+    found = policy_value(log.drop(columns="customer_id"), behaviour, estimator="ips")
+    assert found.value == pytest.approx(log["reward"].mean(), abs=1e-12)
+    assert found.effective_n == pytest.approx(400)
+
+
+# ---------------------------------------------------------------- against a truth
+def test_intervals_hold_the_truth_and_biases_stay_inside_their_bound():
+    found = covered(200, 500)
+    for name in CONSISTENT:
+        assert 0.90 <= found.loc[name, "inside"] <= 0.99, name
+        assert found.loc[name, "bound"] == 0
+    for name in BIASED:
+        assert abs(found.loc[name, "error"]) <= found.loc[name, "bound"], name
+        assert found.loc[name, "inside"] >= 0.95, name
+    # The predictions are wrong, and only those that lean on them alone show it.
+    assert abs(found.loc["dm", "error"]) > 5 * abs(found.loc["dr", "error"])
+
+
+def test_a_clipped_estimator_tells_its_bias_and_no_confidence():
+    log, policy, truth, _ = drawn(np.random.default_rng(3), 4000)
+    clipped = policy_value(log, policy, estimator="ips", limit=0.5)
+    assert clipped.bias_bound > 0 and clipped.value < truth
+    assert abs(clipped.value - truth) <= clipped.bias_bound
+    assert clipped.bias.ci_high < 0
+    text = clipped.summary()
+    assert "no confidence interval" in text and "95 %" not in text
+    assert "95 % interval" in policy_value(log, policy, estimator="ips").summary()
+
+
+def test_a_weight_that_was_never_seen_is_in_the_bias_bound():
+    """One action of three has never been tried: the log's own figures would show no bias at all."""
+    rng = np.random.default_rng(0)
+    log = pd.DataFrame({"action": rng.integers(0, 2, 500), "reward": rng.integers(0, 2, 500)})
+    log["propensity"] = 0.5
+    policy = np.tile([0.25, 0.25, 0.5], (500, 1))
+    found = policy_value(log, policy, estimator="ips", limit=10.0)
+    assert found.bias.value == 0 and found.bias_bound >= 0.5
+    loose = policy_value(log, policy, estimator="ips")
+    assert not loose.supported and "not to be relied on" in loose.summary()
+
+
+def test_switch_and_dros_choose_a_limit_and_say_so():
+    log, policy, _, _ = drawn(np.random.default_rng(5), 1000)
+    q = predicted(policy)
+    for name in ("switch", "dros"):
+        chosen = policy_value(log, policy, q, name)
+        assert chosen.limit is not None and "bias bound together least" in chosen.summary()
+        again = policy_value(log, policy, q, name, limit=chosen.limit)
+        assert again.value == chosen.value
+        risk = chosen.std_error**2 + chosen.bias_bound**2
+        for limit in (0.5, 1.0, 3.0):
+            other = policy_value(log, policy, q, name, limit=limit)
+            assert risk <= other.std_error**2 + other.bias_bound**2 + 1e-6
+
+
+# ---------------------------------------------------------------- two policies
+def test_two_policies_are_compared_in_pairs():
+    log, policy, _, behaviour = drawn(np.random.default_rng(7), 2000)
+    near = 0.9 * behaviour + 0.1 * policy
+    found = compare_policies(log, near, behaviour, estimator="ips")
+    a, b = (policy_value(log, p, estimator="ips") for p in (near, behaviour))
+    assert found.difference == pytest.approx(a.value - b.value, abs=1e-12)
+    assert found.std_error < 0.3 * a.std_error
+    same = compare_policies(log, policy, policy)
+    assert (same.difference, same.p_value, same.std_error) == (0.0, 1.0, 0.0)
+    assert np.isnan(compare_policies(log, near, policy, estimator="ips", limit=1.0).p_value)
+    assert "per decision" in found.summary()
+
+
+def test_what_is_taken_by_default_is_explained(tmp_path):
+    log, policy, _, _ = drawn(np.random.default_rng(9), 500)
+    q = predicted(policy)
+    plain, told = policy_value(log, policy), policy_value(log, policy, q)
+    assert (plain.estimator, told.estimator) == ("snips", "dr")
+    assert "no predicted rewards were given" in plain.summary()
+    assert "predicted rewards were given (doubly robust" in told.summary()
+    assert told.to_dict()["consistent"] is True and told.plot() is not None
+    assert "effective sample size" in told.table().text
+    assert PolicyValue.load(told.save(tmp_path / "value.zip")) == told
+    biased = policy_value(log, policy, q, "switch")
+    for result in (plain, told, biased, compare_policies(log, policy, policy[::-1], q)):
+        assert nonsense(result.summary()) == []
+
+
+# ---------------------------------------------------------------- what cannot be
+def wrong(**changes: Any) -> pd.DataFrame:
+    log, _, _, _ = drawn(np.random.default_rng(0), 400)
+    for name, value in changes.items():
+        log[name] = log[name].astype(float)
+        log.loc[3, name] = value
+    return log
+
+
+EVEN = np.full((400, 4), 0.25)
+
+
+@pytest.mark.parametrize(
+    ("log", "options", "message"),
+    [
+        (wrong(propensity=0.0), {}, r"log.propensity is 0 in 1 row; expected the chance"),
+        (wrong(propensity=np.nan), {}, r"log.propensity has 1 missing value"),
+        (wrong(propensity=1.2), {}, r"log.propensity is 1.2 in 1 row"),
+        (wrong(action=4), {}, r"log.action is 4 in 1 row; expected whole numbers 0 to 3"),
+        (wrong(action=1.5), {}, r"log.action is 1.5 in 1 row"),
+        (wrong(reward=np.inf), {}, r"log.reward holds infinite values"),
+        (wrong().drop(columns="propensity"), {}, r"no column 'propensity' in log"),
+        (wrong().head(0), {}, r"log is empty"),
+        ([1, 2], {}, r"log is a list; give a DataFrame"),
+        (wrong(), {"policy": EVEN[:10]}, r"policy has 10 rows and log 400"),
+        (wrong(), {"policy": EVEN * 2}, r"400 rows whose chances do not sum to 1 \(row 0: 2\)"),
+        (wrong(), {"policy": EVEN - [0.5, -0.5, 0, 0]}, r"policy = -0.25; expected chances of 0"),
+        (wrong(), {"policy": EVEN[0]}, r"policy has shape \(4,\)"),
+        (wrong(), {"policy": EVEN[:, :1] * 4}, r"policy has one column"),
+        (wrong(), {"q_hat": EVEN[:, :3]}, r"q_hat has shape \(400, 3\) and policy \(400, 4\)"),
+        (wrong(), {"q_hat": "dr"}, r"q_hat = 'dr'; expected numbers"),
+        (wrong(), {"q_hat": np.where(EVEN > 0, np.nan, 0)}, r"q_hat has 1,600 values missing"),
+        (wrong(), {"estimator": "dr"}, r"'dr' needs q_hat"),
+        (wrong(), {"estimator": "ipw"}, r"estimator = 'ipw' is unknown"),
+        (wrong(), {"estimator": "dm", "q_hat": EVEN, "limit": 2}, r"'dm' uses no weight"),
+        (wrong(), {"limit": 0}, r"limit = 0; expected a number above 0"),
+        (wrong(), {"reward_range": (0, 0.5)}, r"around the rewards logged, 0 to 1"),
+        (wrong(), {"level": 95}, r"level = 95"),
+        (wrong(), {"least_effective": 1e6}, r"at least 1e\+06 are asked for"),
+    ],
+)
+def test_what_cannot_be_is_said(log, options, message):
+    given = {"policy": EVEN} | options
+    with pytest.raises(InputError, match=message):
+        policy_value(log, **given)
+
+
+def test_too_little_overlap_is_refused():
+    rng = np.random.default_rng(0)
+    log = pd.DataFrame({"action": np.append(np.zeros(990, int), np.ones(10, int))})
+    log = log.assign(reward=rng.random(1000), propensity=np.append([0.99] * 990, [0.01] * 10))
+    policy = np.tile([0.0, 1.0], (1000, 1))
+    with pytest.raises(InputError, match=r"worth 10.0 equally weighted ones, and at least 30"):
+        policy_value(log, policy)
+    assert policy_value(log, policy, least_effective=5).effective_n == pytest.approx(10)
+    guess = policy_value(log, policy, np.full((1000, 2), 0.5), "dm")
+    assert guess.bias_bound >= 0.49  # nothing of the log stands behind it
+    with pytest.raises(InputError, match=r"worth 0.0"):
+        policy_value(log.iloc[:990], policy[:990], least_effective=0)
+
+
+# ---------------------------------------------------------------- a shop's own log
+def bandit(name: str) -> pd.DataFrame:
+    path = BANDIT / f"{name}.csv.gz"
+    if not path.is_file():
+        pytest.skip(f"there is no {path.name} in PROMOLAB_DATA/open_bandit")
+    with gzip.open(path) as file:
+        rows = pd.read_csv(file, usecols=["item_id", "position", "click", "propensity_score"])
+    names = {"item_id": "action", "click": "reward", "propensity_score": "propensity"}
+    return rows.rename(columns=names)
+
+
+@pytest.mark.parametrize("campaign", ["men", "women", "all"])
+def test_a_real_log_evaluates_the_other_policy(campaign):
+    random, bts = bandit(f"random_{campaign}"), bandit(f"bts_{campaign}")
+    actions = int(max(random["action"].max(), bts["action"].max())) + 1
+    even = np.full((len(random), actions), 1 / actions)
+    same = policy_value(random, even, estimator="ips")
+    assert same.value == pytest.approx(random["reward"].mean(), abs=1e-12)
+    assert same.effective_n == pytest.approx(len(random))
+
+    # What the other policy did at each position, by its own log.
+    shares = pd.crosstab(bts["position"], bts["action"], normalize="index")
+    shares = shares.reindex(columns=range(actions), fill_value=0.0)
+    policy = shares.loc[random["position"]].to_numpy()
+    for estimator in ("ips", "snips"):
+        found = policy_value(random, policy, estimator=estimator)
+        assert found.supported
+        assert found.ci_low <= bts["reward"].mean() + 3 * (bts["reward"].mean() / 1e4) ** 0.5
+        assert found.ci_high >= bts["reward"].mean() - 3 * (bts["reward"].mean() / 1e4) ** 0.5
+
+    # The other way round few items carry nearly all weight: told, or refused.
+    try:
+        back = policy_value(bts, np.full((len(bts), actions), 1 / actions))
+    except InputError as error:
+        assert "too little of what the policy does" in str(error)
+    else:
+        assert back.effective_n < 0.5 * len(bts)
+        mean = random["reward"].mean()
+        assert back.ci_low - 3 * (mean / 1e4) ** 0.5 <= mean <= back.ci_high + 3 * mean
