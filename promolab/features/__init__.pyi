@@ -8,6 +8,7 @@ from .decisions import whole_margin_rate as whole_margin_rate
 from .decisions import with_outcomes as with_outcomes
 from .lines import favourite_categories, order_lines
 from .pairs import build_candidates, build_pairs
+from .point_in_time import fixed as fixed
 from .point_in_time import read_as_of as read_as_of
 from .rounds import known_until as known_until
 

@@ -1,0 +1,243 @@
+"""What a promotion is expected to take off an order, from the distribution of the order's value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from promolab.promotions.spending import NEAR, chance_from, money_from
+from promolab.promotions.terms import Coupon, FullReduction, LimitedTimeDiscount, Promotion
+
+MOST_STEPS = 30
+"""How often "every X" is followed up in one order; what lies beyond is next to nothing."""
+NODES = 16
+"""Order values at which promotions that meet in one order are compared."""
+
+
+@dataclass(frozen=True)
+class OffOrder:
+    """What a promotion takes off one order in the mean, were its coupon always used.
+
+    Parameters
+    ----------
+    off : ndarray of shape (n,)
+        Money, of an order as it would have been.
+    reach : ndarray of shape (n,)
+        Chance that anything comes off.
+    near : ndarray of shape (n,)
+        Chance that an order lies just below a threshold.
+    missing : ndarray of shape (n,)
+        Money that fills it up, times that chance.
+    per_fill : float
+        What comes off for an order that is filled up.
+    """
+
+    off: np.ndarray
+    reach: np.ndarray
+    near: np.ndarray
+    missing: np.ndarray
+    per_fill: float = 0.0
+
+
+def off_an_order(
+    promotion: Promotion,
+    log_mean: np.ndarray,
+    log_sd: np.ndarray,
+    share: np.ndarray | float = 1.0,
+    touching: np.ndarray | float = 1.0,
+) -> OffOrder:
+    """Return what a promotion takes off an order of log-normal value.
+
+    Parameters
+    ----------
+    promotion : Promotion
+        One that says what it takes off.
+    log_mean, log_sd : ndarray of shape (n,)
+        Of an order's value at list price.
+    share, touching : ndarray of shape (n,) or float
+        Share of the money that goes to the promotion's products, and chance that an order holds any
+        of them.
+
+    Returns
+    -------
+    OffOrder
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> window = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
+    >>> fixed = np.array([math.log(120.0)]), np.array([1e-9])
+    >>> every = FullReduction(promotion_id=1, threshold=50, reduction=5, steps=0, **window)
+    >>> float(off_an_order(every, *fixed).off[0])
+    10.0
+    """
+    none = np.zeros_like(log_mean)
+    if isinstance(promotion, LimitedTimeDiscount):
+        money = np.exp(log_mean + log_sd**2 / 2)
+        return OffOrder(promotion.rate * share * money, none + touching, none, none)
+    # Of an order that holds any of the products, their part is like the whole, but smaller.
+    part = log_mean + np.log(np.maximum(share, 1e-9) / np.maximum(touching, 1e-9))
+    if isinstance(promotion, FullReduction):
+        at, least = promotion.threshold, promotion.reduction
+        steps = range(1, (promotion.steps or MOST_STEPS) + 1)
+        reached = [chance_from(part, log_sd, step * at) for step in steps]
+        near, missing = _just_below(part, log_sd, at, reached)
+        off = least * np.sum(reached, axis=0)
+        return _touching(touching, off, reached[0], near, missing, least)
+    if isinstance(promotion, Coupon):
+        return _off_by_coupon(promotion, part, log_sd, touching)
+    return OffOrder(none, none, none, none)
+
+
+def _touching(
+    touching: np.ndarray | float,
+    off: np.ndarray,
+    reach: np.ndarray,
+    near: np.ndarray,
+    missing: np.ndarray,
+    per_fill: float,
+) -> OffOrder:
+    """Of orders that hold a product of the promotion to all orders."""
+    return OffOrder(touching * off, touching * reach, touching * near, touching * missing, per_fill)
+
+
+def _just_below(
+    part: np.ndarray, log_sd: np.ndarray, at: float, reached: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the chance to lie just below any of the steps, and the money missing to it."""
+    near, missing = np.zeros_like(part), np.zeros_like(part)
+    for step, above in enumerate(reached, 1):
+        low, high = (step - 1 + NEAR) * at, step * at
+        chance = chance_from(part, log_sd, low) - above
+        money = money_from(part, log_sd, low) - money_from(part, log_sd, high)
+        near, missing = near + chance, missing + high * chance - money
+    return near, missing
+
+
+def _off_by_coupon(
+    coupon: Coupon, part: np.ndarray, log_sd: np.ndarray, touching: np.ndarray | float
+) -> OffOrder:
+    least = coupon.minimum
+    reach = chance_from(part, log_sd, least) if least > 0 else np.ones_like(part)
+    near, missing = np.zeros_like(part), np.zeros_like(part)
+    if least > 0:
+        near, missing = _just_below(part, log_sd, least, [reach])
+    if not math.isnan(coupon.rate):
+        off, fill = coupon.rate * money_from(part, log_sd, max(least, 0.0)), coupon.rate * least
+    else:
+        # It takes off no more than the order is worth.
+        full = max(least, coupon.value)
+        whole = chance_from(part, log_sd, full) if full > 0 else np.ones_like(part)
+        off = (
+            coupon.value * whole + money_from(part, log_sd, least) - money_from(part, log_sd, full)
+        )
+        fill = min(coupon.value, least)
+    return _touching(touching, off, reach, near, missing, fill)
+
+
+def kept_beside(
+    promotion: Promotion,
+    others: Sequence[tuple[Promotion, np.ndarray]],
+    log_mean: np.ndarray,
+    log_sd: np.ndarray,
+    use: np.ndarray,
+    shares: Sequence[np.ndarray | float],
+) -> np.ndarray:
+    """Return which part of its discount a promotion adds to those that a customer has already.
+
+    Parameters
+    ----------
+    promotion : Promotion
+        The one to come.
+    others : sequence of (Promotion, ndarray of bool, shape (n,))
+        Promotions that live in its window, and who has each.
+    log_mean, log_sd : ndarray of shape (n,)
+        Of an order's value.
+    use : ndarray of shape (n,)
+        Chance that an order uses a coupon.
+    shares : sequence of (ndarray of shape (n,) or float)
+        Share of the spending on the products of the promotion, then of each of the others.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        1 where nothing meets it; else 1 less what is lost to the others in the days that they
+        share. Promotions without ``stacking`` compete: the one that takes most off an order counts;
+        the others come after it, each on what is left.
+    """
+    from scipy.special import ndtri
+
+    kept = np.ones_like(log_mean)
+    live = [(p, who, s) for (p, who), s in zip(others, shares[1:], strict=True) if p.stated]
+    together = [_together(promotion, p) for p, _, _ in live]
+    meets = np.zeros(len(kept), dtype=bool)
+    for (_, who, _), days in zip(live, together, strict=True):
+        meets |= who & (days > 0)
+    if not meets.any() or not promotion.stated:
+        return kept
+    z = ndtri((np.arange(NODES) + 0.5) / NODES)
+    value = np.exp(log_mean[meets, None] + log_sd[meets, None] * z)
+    rows = [(p, who[meets], _part(s, meets)) for p, who, s in live]
+    mine = (promotion, np.ones(int(meets.sum()), dtype=bool), _part(shares[0], meets))
+    alone = _combined([mine], value, use[meets])
+    added = _combined([mine, *rows], value, use[meets]) - _combined(rows, value, use[meets])
+    mean = alone.mean(axis=1)
+    ratio = np.divide(added.mean(axis=1), mean, where=mean > 0, out=np.ones_like(mean))
+    days = np.max([np.where(who, d, 0.0) for (_, who, _), d in zip(rows, together, strict=True)], 0)
+    kept[meets] = 1 - days * (1 - ratio)
+    return kept
+
+
+def _part(share: np.ndarray | float, rows: np.ndarray) -> np.ndarray:
+    return np.asarray(np.broadcast_to(share, rows.shape)[rows][:, None])
+
+
+def _together(promotion: Promotion, other: Promotion) -> float:
+    """Return the share of a promotion's window in which another one lives."""
+    low = max(promotion.starts_at, other.starts_at)
+    high = min(promotion.ends_at, other.ends_at)
+    return max((high - low).total_seconds(), 0.0) / (promotion.days * 86_400)
+
+
+_ORDER = ("limited_time_discount", "full_reduction", "coupon", "recommendation")
+
+
+def _combined(
+    rows: Sequence[tuple[Promotion, np.ndarray, np.ndarray]], value: np.ndarray, use: np.ndarray
+) -> np.ndarray:
+    """Return what promotions take off orders together, shape of ``value``."""
+    best = np.zeros_like(value)
+    for promotion, who, share in rows:
+        if not promotion.stacking:
+            off = np.where(who[:, None], _off_values(promotion, value, value, use, share), 0.0)
+            best = np.maximum(best, off)
+    total = best
+    after = [row for row in rows if row[0].stacking]
+    after.sort(
+        key=lambda row: (_ORDER.index(row[0].kind), row[0].starts_at, str(row[0].promotion_id))
+    )
+    for promotion, who, share in after:
+        off = _off_values(promotion, value, value - total, use, share)
+        total = total + np.where(who[:, None], off, 0.0)
+    return total
+
+
+def _off_values(
+    promotion: Promotion, value: np.ndarray, left: np.ndarray, use: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """Return what comes off orders worth ``value`` of which ``left`` is still to pay."""
+    mine = left * share
+    if isinstance(promotion, LimitedTimeDiscount):
+        return np.asarray(promotion.rate * mine)
+    if isinstance(promotion, FullReduction):
+        times = np.floor(value * share / promotion.threshold)
+        most = promotion.steps or MOST_STEPS
+        return np.asarray(np.minimum(promotion.reduction * np.minimum(times, most), mine))
+    if isinstance(promotion, Coupon):
+        off = promotion.rate * mine if math.isnan(promotion.value) else promotion.value
+        taken = np.where(value * share >= promotion.minimum, np.minimum(off, mine), 0.0)
+        return np.asarray(use[:, None] * taken)
+    return np.zeros_like(value)

@@ -1,0 +1,244 @@
+"""What customers ordered before a moment, by themselves and in the windows of their promotions.
+
+What a customer orders in the window of a promotion that is theirs is in part the promotion's doing:
+rate and values come from the orders outside, and how coupons and thresholds are taken up from the
+orders inside.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from promolab.contract import NONE, Shop, read_operations
+from promolab.features import order_lines, read_as_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+DAY = 86_400
+"""Seconds."""
+LOOK_BACK = 364
+"""Days of history that count: what is older says little of what a customer orders now."""
+RECENT = 56
+"""Days that tell how much the shop as a whole sells now, against its past."""
+MONEY = "decimal(18,4)"
+
+
+def orders_until(shop: Shop, as_of: datetime) -> Any:
+    """Return the orders of the `LOOK_BACK` days before a moment, at list price.
+
+    Parameters
+    ----------
+    shop : Shop
+        With purchases and amounts.
+    as_of : datetime
+        UTC without a zone; nothing at or after it is read.
+
+    Returns
+    -------
+    ibis Table
+        customer_id, ts, number (of the order), listed (money before anything was taken off), coupon
+        (whether one was used), lines, returned (money at list price), margin (of what was listed).
+    """
+    import ibis
+
+    lines = order_lines(shop)
+    since = ibis.literal(as_of).cast("timestamp") - ibis.interval(days=LOOK_BACK)
+    lines = lines.filter((lines.ts < as_of) & (lines.ts >= since))
+    lines = _with_margin_rates(shop, lines)
+    listed = (lines.amount + lines.discount).cast(MONEY)
+    bought = lines.bought & lines.usable
+    orders = lines.group_by("customer_id", "order_id", "single_ts").aggregate(
+        ts=lines.ts.min(where=bought),
+        listed=listed.sum(where=bought),
+        coupon=(lines.coupon_discount > 0).any(where=bought),
+        lines=bought.cast("int64").sum(),
+        returned=(-listed).sum(where=~lines.bought).fill_null(0),
+        margin=(listed.cast("float64") * lines.rate).cast("decimal(18,6)").sum(where=bought),
+    )
+    orders = orders.filter(orders.ts.notnull() & (orders.listed > 0))
+    keys = ["customer_id", "ts", "order_id"]
+    number = ibis.row_number().over(ibis.window(order_by=keys))
+    return orders.mutate(number=number, coupon=orders.coupon.fill_null(False)).cache()
+
+
+def _with_margin_rates(shop: Shop, lines: Any) -> Any:
+    import ibis
+
+    default = float(read_operations(shop.settings).economics.margin_rate.value)
+    if not shop.has("products", "margin_rate"):
+        return lines.mutate(rate=ibis.literal(default))
+    own = shop.products.group_by("product_id").aggregate(
+        rate=shop.products.margin_rate.cast("float64").max()
+    )
+    own = own.mutate(rate=ibis.ifelse(own.rate.isnan(), None, own.rate))
+    joined = lines.left_join(own, "product_id")
+    rate = joined.rate.fill_null(default)
+    return joined.select(*[lines[name] for name in lines.columns], rate=rate)
+
+
+def own_windows(shop: Shop, as_of: datetime) -> Any:
+    """Return the windows of each customer's own promotions that began before a moment.
+
+    Returns
+    -------
+    ibis Table or None
+        customer_id, promotion_id, low, high (UTC, high at most ``as_of``), each once; by exposures,
+        else by decisions; None where the shop has neither.
+    """
+    import ibis
+
+    if not shop.has("promotions"):
+        return None
+    if shop.has("exposures"):
+        rows = shop.exposures.select("customer_id", "promotion_id", "ts")
+    elif shop.has("decisions"):
+        made = shop.decisions.filter(shop.decisions.action != NONE)
+        rows = made.select("customer_id", "ts", promotion_id=made.action)
+    else:
+        return None
+    ids = shop.promotions.promotion_id.cast("string")
+    spans = shop.promotions.group_by(promotion=ids).aggregate(
+        low=shop.promotions.starts_at.min(), high=shop.promotions.ends_at.max()
+    )
+    rows = rows.filter(rows.ts < as_of)
+    found = rows.join(spans, rows.promotion_id.cast("string") == spans.promotion)
+    found = found.filter(found.low < as_of)
+    now = ibis.literal(as_of).cast("timestamp")
+    return found.select(
+        "customer_id", promotion_id="promotion", low="low", high=ibis.least(found.high, now)
+    ).distinct()
+
+
+def days_away(windows: Any, as_of: datetime, days: int) -> Any:
+    """Return how many of the last days lie in a customer's own windows, overlaps counted once.
+
+    Returns
+    -------
+    ibis Table
+        customer_id, days (a float).
+    """
+    import ibis
+
+    first = ibis.literal(as_of).cast("timestamp") - ibis.interval(days=days)
+    some = windows.filter(windows.high > first)
+    some = some.select(
+        "customer_id",
+        low=ibis.greatest(some.low, first).epoch_seconds(),
+        high=some.high.epoch_seconds(),
+    ).distinct()
+    order = [some.low, some.high]
+    earlier = ibis.window(group_by="customer_id", order_by=order, preceding=(None, 1))
+    covered = some.high.max().over(earlier)
+    fresh = some.high - ibis.greatest(some.low, covered.fill_null(some.low))
+    some = some.mutate(fresh=ibis.greatest(fresh, 0))
+    return some.group_by("customer_id").aggregate(days=some.fresh.sum().cast("float64") / DAY)
+
+
+def split_orders(orders: Any, windows: Any) -> tuple[Any, Any]:
+    """Return the orders outside their customer's own windows, and those inside one alone.
+
+    Returns
+    -------
+    tuple of ibis Table
+        The columns of `orders_until`; of those inside also promotion_id.
+    """
+    if windows is None:
+        return orders, None
+    within = orders.join(
+        windows,
+        [
+            orders.customer_id == windows.customer_id,
+            orders.ts >= windows.low,
+            orders.ts < windows.high,
+        ],
+    ).select(*[orders[name] for name in orders.columns], windows.promotion_id)
+    within = within.cache()
+    alone = within.group_by("number").aggregate(live=within.count()).filter(lambda t: t.live == 1)
+    return orders.anti_join(within, "number"), within.semi_join(alone, "number")
+
+
+def spent_on(shop: Shop, as_of: datetime, promotions: list[str]) -> pd.DataFrame:
+    """Return what each customer bought of promotions' products, a row where there is something.
+
+    Parameters
+    ----------
+    shop : Shop
+        With products of promotions.
+    as_of : datetime
+        UTC without a zone; nothing at or after it is read.
+    promotions : list of str
+        Their ids.
+
+    Returns
+    -------
+    DataFrame
+        promotion_id, customer_id, lines, listed (at list price) and margin.
+    """
+    import ibis
+
+    offers = shop.promotion_products
+    offers = offers.select(promotion_id=offers.promotion_id.cast("string"), product_id="product_id")
+    offers = offers.filter(offers.promotion_id.isin(promotions)).distinct()
+    lines = order_lines(shop)
+    since = ibis.literal(as_of).cast("timestamp") - ibis.interval(days=LOOK_BACK)
+    lines = lines.filter(lines.bought & lines.usable & (lines.ts < as_of) & (lines.ts >= since))
+    lines = _with_margin_rates(shop, lines)
+    listed = (lines.amount + lines.discount).cast(MONEY)
+    by_product = lines.group_by("customer_id", "product_id").aggregate(
+        lines=lines.count(),
+        listed=listed.sum(),
+        margin=(listed.cast("float64") * lines.rate).cast("decimal(18,6)").sum(),
+    )
+    found = by_product.join(offers, "product_id").group_by("promotion_id", "customer_id")
+    found = found.aggregate(
+        lines=lambda t: t.lines.sum(),
+        listed=lambda t: t.listed.sum().cast("float64"),
+        margin=lambda t: t.margin.sum().cast("float64"),
+    )
+    frame: pd.DataFrame = found.order_by("promotion_id", "customer_id").execute()
+    return frame
+
+
+def customers_seen(shop: Shop, as_of: datetime) -> Any:
+    """Return everybody known before a moment, and for how many of the days that count.
+
+    Returns
+    -------
+    ibis Table
+        customer_id, days (of the `LOOK_BACK` ones; from the day on which the customer joined, where
+        the shop says it, else from the first event), joined (whether it says).
+    """
+    import ibis
+
+    now = ibis.literal(as_of).cast("timestamp")
+    events = shop.events.filter(shop.events.ts < as_of)
+    seen = events.group_by("customer_id").aggregate(first=events.ts.min())
+    begin = ibis.literal(shop.span()[0]).cast("timestamp")
+    if shop.has("customers", "since"):
+        told = shop.customers.group_by("customer_id").aggregate(
+            since=shop.customers.since.cast("timestamp").min()
+        )
+        told = told.filter(told.since < as_of)
+        both = told.outer_join(seen, "customer_id")
+        seen = both.select(
+            customer_id=both.customer_id.fill_null(both.customer_id_right),
+            first=ibis.greatest(both.since, begin).fill_null(both.first),
+            joined=both.since.notnull(),
+        )
+    else:
+        seen = seen.mutate(joined=ibis.literal(False))
+    days = (now.epoch_seconds() - seen.first.epoch_seconds()).cast("float64") / DAY
+    return seen.select("customer_id", "joined", days=ibis.least(days, float(LOOK_BACK)))
+
+
+def moment_of(as_of: Any) -> datetime:
+    """Return one moment for everybody, UTC without a zone."""
+    from promolab.errors import InputError
+
+    found = read_as_of(as_of)
+    if not isinstance(found, datetime):
+        raise InputError("as_of is a table; expected one moment for everybody")
+    return found

@@ -1,0 +1,478 @@
+"""How often each customer orders and for how much: the distribution that promotions act on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.checks import choices_of
+from promolab.contract import read_operations
+from promolab.errors import DataError, InputError, nearest
+from promolab.features import fixed
+from promolab.promotions.past_orders import (
+    LOOK_BACK,
+    RECENT,
+    customers_seen,
+    days_away,
+    moment_of,
+    orders_until,
+    own_windows,
+    spent_on,
+    split_orders,
+)
+from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile
+from promolab.wording import money, number, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from promolab.contract import Shop
+    from promolab.promotions.terms import Promotion
+
+
+OWN = 20.0
+"""As how many of one's own orders the others' spread of order values counts."""
+FEW = 2.0
+"""As how many mean orders the others' margin rate counts."""
+BACK = 20.0
+"""As how many mean orders the others' share of returns counts."""
+NEAR = 0.75
+"""From which share of a threshold on an order may be filled up to it."""
+WEEK = 7.0
+"""Days."""
+
+
+@dataclass(frozen=True)
+class OrderValues(Result):
+    """What each customer orders without a promotion; made by `order_values`.
+
+    Parameters
+    ----------
+    as_of : datetime
+        Nothing at or after it was read (UTC).
+    frame : DataFrame
+        A row per customer: customer_id; orders_a_day and its relative error; log_mean and log_sd of
+        an order's value at list price (its own uncertainty is in the latter) and log_error, the
+        standard error of log_mean; margin_rate; returned (share of what was bought that came
+        back); coupon_use (chance that an order uses a coupon that the customer holds).
+    promotions : tuple of str
+        Ids of `shares`.
+    shares : ndarray of shape (n, P)
+        Share of each customer's spending that goes to a promotion's products.
+    touching : ndarray of shape (n, P)
+        Chance that an order holds any of them.
+    product_margin : ndarray of shape (P,)
+        Margin rate of each promotion's products, as they were sold.
+    top_up : Estimate
+        Chance that an order just below a threshold is filled up to it (90 % interval): measured
+        where orders in the windows of past full reductions lie; nan where there were none.
+    week_spread : float
+        How much the orders of a whole week differ from the next one's by more than chance, as a
+        share.
+    margin_assumed : bool
+        Whether no margin is stated anywhere.
+    currency : str
+        Of all amounts.
+    """
+
+    as_of: datetime
+    frame: pd.DataFrame = field(repr=False)
+    promotions: tuple[str, ...] = ()
+    shares: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    touching: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    product_margin: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
+    top_up: Estimate = field(default_factory=lambda: Estimate(math.nan))
+    week_spread: float = 0.0
+    margin_assumed: bool = False
+    currency: str = "USD"
+
+    ALT = "Histogram of customers by the mean value of their orders."
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def place(self, promotion_id: Any) -> int:
+        """Return the column of a promotion in `shares`.
+
+        Raises
+        ------
+        InputError
+            If it is none of them.
+        """
+        if str(promotion_id) not in self.promotions:
+            raise InputError(
+                f"the order values know no promotion {str(promotion_id)!r}; "
+                f"{nearest(str(promotion_id), self.promotions)}: name it in "
+                "order_values(…, promotions=)"
+            )
+        return self.promotions.index(str(promotion_id))
+
+    def share_of(self, promotion: Promotion) -> np.ndarray | float:
+        """Return each customer's share of spending on a promotion's products; 1 if not known."""
+        known = str(promotion.promotion_id) in self.promotions
+        return self.shares[:, self.place(promotion.promotion_id)] if known else 1.0
+
+    @property
+    def mean_value(self) -> np.ndarray:
+        """Mean value of an order at list price, shape (n,), in the currency."""
+        log_sd = self.frame["log_sd"].to_numpy(float)
+        return np.asarray(np.exp(self.frame["log_mean"].to_numpy(float) + log_sd**2 / 2))
+
+    def summary(self) -> str:
+        """Say how often and for how much customers order, and how the figures were found."""
+        rate = float(self.frame["orders_a_day"].sum())
+        mean = float(np.average(self.mean_value, weights=self.frame["orders_a_day"]))
+        text = (
+            f"{plural(len(self), 'customer')} place {number(rate * WEEK)} orders a week without a "
+            f"promotion, of {money(mean, currency=self.currency)} each at list price and in the "
+            "mean."
+        )
+        if self.margin_assumed:
+            text += " No margin is stated: the shop's assumed rate stands for it."
+        return text
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how customers differ in what an order of theirs is worth."""
+        from promolab import plots
+
+        ax = plots.histogram(self.mean_value, ax=ax)
+        return plots.finish(
+            ax,
+            title=self.summary().split(". ")[0],
+            subtitle=f"Mean order value at list price, {plural(len(self), 'customer')}",
+            xlabel=f"mean order value ({self.currency})",
+            ylabel="customers",
+        )
+
+
+def order_values(
+    shop: Shop,
+    as_of: Any,
+    *,
+    customers: Iterable[Any] | None = None,
+    promotions: Sequence[Any] = (),
+) -> OrderValues:
+    """Learn from the time before a moment how often each customer orders and for how much.
+
+    Parameters
+    ----------
+    shop : Shop
+        With purchases and their amounts.
+    as_of : datetime
+        UTC if it has no zone; nothing at or after it is read.
+    customers : iterable, optional
+        Ids, in the order of the rows; by default everybody known before ``as_of``, by id.
+    promotions : sequence
+        Ids of promotions on whose products the share of spending is asked for; one without products
+        of its own is on everything.
+
+    Returns
+    -------
+    OrderValues
+
+    Raises
+    ------
+    DataError
+        The shop has no purchases with amounts before ``as_of``.
+    InputError
+        A customer or a promotion stands twice, or the shop does not have the promotion.
+
+    Notes
+    -----
+    Orders in the window of a customer's own promotion are in part that promotion's: rate and values
+    come from those outside, over the days outside. Orders per day are the posterior mean of a
+    Poisson rate whose gamma prior is fitted to all customers by moments, times how much the shop
+    sold in the last `RECENT` days against that. Log values are shrunk towards the mean of all by a
+    normal model; the values are scaled so that in total they are what was sold.
+
+    Examples
+    --------
+    >>> from promolab import load_shop
+    >>> shop = load_shop("simulated", customers=500, weeks=12)
+    >>> found = order_values(shop, "2024-07-07 16:00", promotions=["W07-coupon"])
+    >>> len(found), bool(found.frame["orders_a_day"].between(0, 1).all()), found.shares.shape
+    (500, True, (500, 1))
+    """
+    now = moment_of(as_of)
+    if not shop.has("events", "amount"):
+        raise DataError(
+            f"order values need the amounts of purchases, which {shop.settings.name} lacks"
+        )
+    ids = tuple(choices_of("promotions", [str(one) for one in promotions])) if promotions else ()
+    known = sorted(shop.promotions.promotion_id.cast("string").execute()) if ids else []
+    for one in ids:
+        if one not in known:
+            raise InputError(f"there is no promotion {one!r}; {nearest(one, known)}")
+    rows, inside = _counted(shop, now)
+    if not rows["orders"].sum():
+        raise DataError(f"{shop.settings.name} has no orders before {now:%Y-%m-%d %H:%M}")
+    frame = _described(rows)
+    frame["coupon_use"] = _coupon_use(frame, inside)
+    top_up = _top_up(shop, frame, inside)
+    chosen = frame if customers is None else _rows_of(frame, customers)
+    shares, touching, margins = _shares(shop, now, ids, rows, chosen)
+    shown = ["customer_id", "orders_a_day", "orders_error", "log_mean", "log_sd", "log_error"]
+    shown += ["margin_rate", "returned", "coupon_use"]
+    return OrderValues(
+        now,
+        chosen[shown].reset_index(drop=True),
+        ids,
+        shares,
+        touching,
+        margins,
+        top_up,
+        _week_spread(shop, now),
+        read_operations(shop.settings).economics.margin_rate.assumed
+        and not shop.has("products", "margin_rate"),
+        shop.settings.currency,
+    )
+
+
+def _counted(shop: Shop, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return a row per customer of what was ordered outside, and a row per order inside windows."""
+    orders, windows = orders_until(shop, now), own_windows(shop, now)
+    outside, inside = split_orders(orders, windows)
+    recent = outside.ts.epoch_seconds() >= int((now - _EPOCH).total_seconds()) - RECENT * 86_400
+    log = fixed(outside.listed.cast("float64").ln(), 9)
+    free = outside.group_by("customer_id").aggregate(
+        orders=outside.count(),
+        recent=recent.cast("int64").sum(),
+        log=log.sum().cast("float64"),
+        squares=fixed(outside.listed.cast("float64").ln() ** 2, 9).sum().cast("float64"),
+        listed=outside.listed.sum().cast("float64"),
+        first=outside.ts.min(),
+    )
+    whole = orders.group_by("customer_id").aggregate(
+        **{
+            f"all_{name}": orders[name].sum().cast("float64")
+            for name in ("listed", "returned", "margin", "lines")
+        },
+        all_orders=orders.count(),
+    )
+    seen = customers_seen(shop, now)
+    table = seen.left_join(free, "customer_id").drop("customer_id_right")
+    table = table.left_join(whole, "customer_id").drop("customer_id_right")
+    if windows is not None:
+        for name, days in (("away", LOOK_BACK), ("away_recent", RECENT)):
+            away = days_away(windows, now, days).rename({name: "days"})
+            table = table.left_join(away, "customer_id").drop("customer_id_right")
+    rows = table.order_by("customer_id").execute()
+    for name in rows.columns.difference(["customer_id", "joined", "first"]):
+        rows[name] = rows[name].astype(float).fillna(0.0)
+    for name in {"away", "away_recent"} - set(rows):
+        rows[name] = 0.0
+    if inside is None:
+        return rows, None
+    kept = inside.select("customer_id", "promotion_id", "listed", "coupon", "number")
+    return rows, kept.mutate(listed=kept.listed.cast("float64")).order_by("number").execute()
+
+
+_EPOCH = datetime(1970, 1, 1)
+
+
+def _described(rows: pd.DataFrame) -> pd.DataFrame:
+    """Shrink what was counted towards what all customers do."""
+    free = np.maximum((rows["days"] - rows["away"]).to_numpy(float), 0.0)
+    orders = rows["orders"].to_numpy()
+    # Who is known from the first order on is not known by that order.
+    began = ~rows["joined"].to_numpy(bool) & (rows["days"].to_numpy(float) < LOOK_BACK)
+    counted = np.maximum(orders - (began & (orders > 0)), 0.0)
+    rate, error = _rates(counted, free)
+    recent_free = np.minimum(rows["days"], RECENT) - rows["away_recent"]
+    expected = float((rate * np.maximum(recent_free, 0.0)).sum())
+    # With few recent orders the level is the past's: as if a hundred orders had been as expected.
+    level = (rows["recent"].sum() + 100) / (expected + 100)
+    log_mean, log_error, spread = _log_values(rows)
+    log_sd = np.sqrt(spread + log_error**2)
+    mean = np.exp(log_mean + log_sd**2 / 2)
+    scale = float(rows["listed"].sum() / (orders * mean).sum())
+    usual = rows["all_listed"].sum() / max(rows["all_orders"].sum(), 1.0)
+    margin, returned = (
+        _pooled(rows[name].to_numpy(), rows["all_listed"].to_numpy(), weight * usual)
+        for name, weight in (("all_margin", FEW), ("all_returned", BACK))
+    )
+    return rows[["customer_id"]].assign(
+        orders_a_day=rate * level,
+        orders_error=error,
+        log_mean=log_mean + math.log(scale),
+        log_sd=log_sd,
+        log_error=log_error,
+        margin_rate=margin,
+        returned=np.clip(returned, 0.0, 1.0),
+    )
+
+
+def _rates(orders: np.ndarray, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the posterior mean of Poisson rates under a gamma prior, and its relative error."""
+    mean = orders.sum() / max(days.sum(), 1e-9)
+    excess = ((orders - mean * days) ** 2 - mean * days).sum()
+    variance = max(excess / max((days**2).sum(), 1e-9), (0.05 * mean) ** 2)
+    shape, per_day = mean**2 / variance, mean / variance
+    return (shape + orders) / (per_day + days), 1 / np.sqrt(shape + orders)
+
+
+def _log_values(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the shrunk mean of log order values, its standard error, and the shrunk variance."""
+    n, log, squares = (rows[c].to_numpy() for c in ("orders", "log", "squares"))
+    some = n > 0
+    own = np.divide(log, n, where=some, out=np.zeros_like(log))
+    within = np.maximum(squares - n * own**2, 0.0)
+    degrees = np.maximum(n - 1, 0.0)
+    common = max(within.sum() / max(degrees.sum(), 1.0), 1e-6)
+    spread = (OWN * common + within) / (OWN + degrees)
+    centre = log.sum() / n.sum()
+    # Between customers: the weighted variance of their means less what chance gives.
+    weighed = (n * (own - centre) ** 2)[some].sum() - (some.sum() - 1) * common
+    between = max(weighed / max(n.sum() - (n**2).sum() / n.sum(), 1e-9), 1e-6)
+    for _ in range(3):  # the mean of all, each customer weighed by what they tell of it
+        weight = np.where(some, 1 / (between + common / np.maximum(n, 1)), 0.0)
+        centre = (weight * own).sum() / weight.sum()
+    precision = n / spread + 1 / between
+    return (log / spread + centre / between) / precision, 1 / np.sqrt(precision), spread
+
+
+def _pooled(part: np.ndarray, whole: np.ndarray, prior: float) -> np.ndarray:
+    """Return each one's ratio, drawn to the ratio of all as if that were as much as ``prior``."""
+    total = float(whole.sum())
+    ratio = float(part.sum()) / total if total > 0 else 0.0
+    return np.asarray((part + prior * ratio) / (whole + max(prior, 1e-9)))
+
+
+def _coupon_use(frame: pd.DataFrame, inside: pd.DataFrame | None) -> np.ndarray:
+    """Return each customer's chance to use a coupon at an order; nan where none was ever held."""
+    if inside is None or not inside["coupon"].any():
+        return np.full(len(frame), np.nan)
+    held = inside[inside.groupby("promotion_id")["coupon"].transform("any")]
+    sums = held.groupby("customer_id")["coupon"].agg(["sum", "size"])
+    used, of = (
+        frame["customer_id"].map(sums[c]).fillna(0).to_numpy(float) for c in ("sum", "size")
+    )
+    return _pooled(used, of, _weight_of_others(used, of))
+
+
+def _weight_of_others(hits: np.ndarray, of: np.ndarray) -> float:
+    """Return as how many tries the others count: beta-binomial, by moments."""
+    total = of.sum()
+    share = hits.sum() / total if total else 0.0
+    if not 0 < share < 1:
+        return 1.0
+    own = np.divide(hits, of, where=of > 0, out=np.full_like(of, share))
+    noise = share * (1 - share)
+    excess = (of * (own - share) ** 2).sum() - ((of > 0).sum() - 1) * noise
+    between = excess / max(total - (of**2).sum() / total, 1e-9)
+    return float(np.clip(noise / max(between, 1e-9) - 1, 1.0, 1e4))
+
+
+def _top_up(shop: Shop, frame: pd.DataFrame, inside: pd.DataFrame | None) -> Estimate:
+    """Measure how many orders just below a threshold are filled up to it.
+
+    More orders reach the threshold of a full reduction than the customers' own order values say:
+    that excess, of those expected just below it.
+    """
+    if inside is None or not shop.has("promotions", "threshold"):
+        return Estimate(math.nan)
+    told = shop.promotions.filter(shop.promotions.kind == "full_reduction")
+    told = told.select("threshold", promotion_id=told.promotion_id.cast("string")).execute()
+    told = told[told["threshold"] > 0].drop_duplicates("promotion_id")
+    rows = inside.merge(told, on="promotion_id").merge(
+        frame[["customer_id", "log_mean", "log_sd"]], on="customer_id"
+    )
+    at = rows["threshold"].to_numpy(float)
+    log_mean, log_sd = rows["log_mean"].to_numpy(float), rows["log_sd"].to_numpy(float)
+    above = chance_from(log_mean, log_sd, at)
+    near = float((chance_from(log_mean, log_sd, NEAR * at) - above).sum())
+    if near <= 0:
+        return Estimate(math.nan)
+    reached = (rows["listed"].to_numpy(float) >= at - 0.005).astype(float)
+    value = float((reached - above).sum()) / near
+    half = normal_quantile(0.9) * math.sqrt(float((above * (1 - above)).sum())) / near
+    ends = np.clip([value, value - half, value + half], 0.0, 1.0)
+    return Estimate.of(ends, len(rows))
+
+
+def chance_from(log_mean: np.ndarray, log_sd: np.ndarray, at: np.ndarray | float) -> np.ndarray:
+    """Return the chance that a log-normal order is worth ``at`` or more."""
+    from scipy.special import ndtr
+
+    with np.errstate(divide="ignore"):
+        return np.asarray(ndtr((log_mean - np.log(at)) / log_sd))
+
+
+def money_from(log_mean: np.ndarray, log_sd: np.ndarray, at: np.ndarray | float) -> np.ndarray:
+    """Return E[b; b ≥ at] of log-normal orders."""
+    whole = np.exp(log_mean + log_sd**2 / 2)
+    return np.asarray(whole * chance_from(log_mean + log_sd**2, log_sd, at))
+
+
+def _rows_of(frame: pd.DataFrame, customers: Iterable[Any]) -> pd.DataFrame:
+    """Return the rows of the customers asked for; who is not known is like a new customer."""
+    import pandas as pd
+
+    wanted = pd.Index(list(customers), name="customer_id")
+    if wanted.has_duplicates:
+        twice = wanted[wanted.duplicated()][0]
+        raise InputError(f"customers names {twice!r} twice; give each once")
+    found = frame.set_index("customer_id").reindex(wanted)
+    new = found["log_mean"].isna().to_numpy()
+    if new.any():
+        usual = frame.drop(columns="customer_id").mean()
+        found = found.fillna(usual)
+    return found.reset_index()
+
+
+def _shares(
+    shop: Shop, now: datetime, ids: tuple[str, ...], rows: pd.DataFrame, chosen: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    shape = (len(chosen), len(ids))
+    shares, touching = np.ones(shape), np.ones(shape)
+    margins = np.full(len(ids), rows["all_margin"].sum() / max(rows["all_listed"].sum(), 1e-9))
+    if not ids or not shop.has("promotion_products") or not shop.has("events", "product_id"):
+        return shares, touching, margins
+    spent = spent_on(shop, now, list(ids))
+    offers = shop.promotion_products.promotion_id.cast("string")
+    offered = set(shop.promotion_products.select(one=offers).distinct().execute()["one"])
+    whole = rows.set_index("customer_id")
+    of, listed = whole["all_lines"].to_numpy(), whole["all_listed"].to_numpy()
+    mean_lines = max(of.sum() / max(whole["all_orders"].sum(), 1.0), 1.0)
+    line = listed.sum() / max(of.sum(), 1.0)
+    for place, one in enumerate(ids):
+        if one not in offered:
+            continue
+        mine = spent[spent["promotion_id"] == one].set_index("customer_id").reindex(whole.index)
+        hits, part = (mine[c].fillna(0.0).to_numpy(float) for c in ("lines", "listed"))
+        weight = _weight_of_others(hits, of)
+        share = np.clip(_pooled(part, listed, weight * line), 0.0, 1.0)
+        found = chosen["customer_id"].map(dict(zip(whole.index, share, strict=True)))
+        usual = part.sum() / max(listed.sum(), 1e-9)
+        shares[:, place] = found.astype(float).fillna(usual)
+        if part.sum() > 0:
+            margins[place] = mine["margin"].sum() / part.sum()
+    # An order has one line and, in the mean, so many more.
+    touching = 1 - (1 - shares) * np.exp(-(mean_lines - 1) * shares)
+    return shares, touching, margins
+
+
+def _week_spread(shop: Shop, now: datetime) -> float:
+    """Return how much a week's orders differ from the next one's, chance taken out.
+
+    The median step between weeks: a sale or a round of promotions now and then does not count.
+    """
+    import ibis
+
+    orders = orders_until(shop, now)
+    seconds = int((now - _EPOCH).total_seconds())
+    back = ((seconds - 1 - orders.ts.epoch_seconds()).cast("int64")) // (7 * 86_400)
+    weeks = orders.group_by(week=back).aggregate(orders=orders.count()).order_by(ibis._.week)
+    found = weeks.execute()["orders"].to_numpy(float)
+    steps = np.diff(np.log(np.maximum(found, 1.0)))
+    if len(steps) < 4:
+        return 0.1
+    spread = np.median(np.abs(steps)) / 0.6745 / math.sqrt(2)
+    return float(np.sqrt(max(spread**2 - float(np.mean(1 / np.maximum(found, 1))), 0.0)))

@@ -1,0 +1,241 @@
+"""What the net incremental profit of a promotion is made of, bar by bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from promolab.display import Html, Ranged, table
+from promolab.promotions.terms import FullReduction, Promotion
+from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile
+from promolab.wording import count, money, number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+MEASURED, COMPUTED, STATED, GIVEN = "measured", "computed", "stated", "measured share"
+WORDS: Mapping[str, tuple[str, str]] = {
+    "extra": ("Margin of extra purchases in the window, at list price", MEASURED),
+    "later": ("Purchases made earlier, missing after it", GIVEN),
+    "filled": ("Margin of what orders were filled up with", COMPUTED),
+    "anyway": ("Discount on orders that come anyway", COMPUTED),
+    "fill_discount": ("Discount on orders filled up to the threshold", COMPUTED),
+    "extra_discount": ("Discount on the extra purchases", COMPUTED),
+    "unused": ("Coupons not used at an order", COMPUTED),
+    "beside": ("Taken off by another promotion already", COMPUTED),
+    "returns": ("Goods that come back", COMPUTED),
+    "contact": ("Contacts", STATED),
+    "funded": ("Supplier's part of the discount", COMPUTED),
+}
+"""Name of a bar → what a page calls it, and whether it is measured, computed or stated."""
+WHOLE = "Margin of extra purchases at list price, less what is missing later"
+ABOVE = "Discount on orders above the threshold anyway"
+
+
+@dataclass(frozen=True)
+class Waterfall(Result):
+    """The net incremental profit of a promotion, split; made by `PromotionValues.waterfall`.
+
+    Parameters
+    ----------
+    bars : DataFrame
+        A row per part, in the order of the sum: name, words, amount, ci_low, ci_high (money of
+        the whole group; 90 % interval) and source: ``measured`` (by comparing with customers who
+        got nothing), ``computed`` (from order values and the promotion's terms), ``stated`` (by the
+        shop). The amounts add up to ``net.value``.
+    net : Estimate
+        Net incremental profit: the sum.
+    cost : Estimate
+        What of it is charged to the budget.
+    promotion_id, face_value : str
+        The promotion, and what it takes off.
+    extrapolated : bool
+        Whether its terms lie outside what was drawn.
+    vouchers : tuple of float
+        Coupons given out, and of them those expected to be used; empty for other kinds.
+    currency : str
+        Of all amounts.
+    """
+
+    bars: pd.DataFrame = field(repr=False)
+    net: Estimate
+    cost: Estimate
+    promotion_id: str
+    face_value: str
+    extrapolated: bool = False
+    vouchers: tuple[float, ...] = ()
+    currency: str = "USD"
+
+    ALT = (
+        "Waterfall of a promotion's profit: margin of extra purchases upward, discounts, returns "
+        "and contacts downward, and the net incremental profit at the end."
+    )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per part."""
+        return self.bars
+
+    def amount(self, name: str) -> float:
+        """Return a bar's amount.
+
+        Parameters
+        ----------
+        name : str
+            One of `WORDS`.
+        """
+        return float(self.bars.loc[self.bars["name"] == name, "amount"].sum())
+
+    def table(self) -> Html:
+        """Return the parts that are not 0, and their sum."""
+        shown = self.bars[self.bars["amount"].abs() > 0.005]
+        net = dict(zip(("amount", "ci_low", "ci_high"), self.net.ends, strict=True))
+        last = pd.DataFrame([{"words": "Net incremental profit", **net, "source": "the sum"}])
+        rows = pd.concat([shown, last], ignore_index=True)
+        return table(
+            rows,
+            {"words": "part", "amount": f"amount ({self.currency})", "source": "how it is known"},
+            {"amount": Ranged(_signed, "ci_low", "ci_high")},
+            caption=f"{self.promotion_id}, {self.face_value}: {plural(self.net.n, 'customer')}.",
+            most=len(rows),
+        )
+
+    def summary(self) -> str:
+        """Say what it adds, what goes to those who would have bought anyway, and what is unused."""
+        unit, n = self.currency, plural(self.net.n, "customer")
+        loses = self.net.value < 0
+        ends = self.net.ends
+        if loses:
+            ends = -self.net.value, -self.net.ci_high, -self.net.ci_low
+        text = (
+            f"{self.promotion_id} ({self.face_value}), sent to {n}, would "
+            f"{'lose' if loses else 'add'} {money(*ends, currency=unit)} of profit."
+        )
+        if self.extrapolated:
+            text += " That is a guess: its terms lie beyond what was ever drawn."
+        discount = -sum(self.amount(c) for c in ("anyway", "fill_discount", "extra_discount"))
+        if discount > 0.005:
+            share = -self.amount("anyway") / discount
+            text += (
+                f" Of the discount, {percent(share, decimals=0)} goes to orders that come anyway."
+            )
+        if self.vouchers:
+            out, used = self.vouchers
+            text += (
+                f" Of {plural(out, 'coupon')} given out, {count(used)} are expected to be used; "
+                "the others cost nothing but the contact."
+            )
+        return text
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the bars from 0 to the net incremental profit; computed ones are hatched."""
+        from promolab import plots
+
+        rows = self.bars[self.bars["amount"].abs() > 0.005]
+        amounts = rows["amount"].to_numpy(float)
+        ends = np.cumsum(amounts)
+        labels = [*rows["words"], "Net incremental profit"]
+        values = [*amounts, self.net.value]
+        colours = [plots.COLOURS[2] if v >= 0 else plots.COLOURS[1] for v in amounts]
+        ax = plots.bars(
+            labels,
+            values,
+            text=[_signed(v) for v in values],
+            colours=[*colours, plots.COLOURS[0]],
+            ax=ax,
+        )
+        sources = [*rows["source"], MEASURED]
+        for bar, start, source in zip(ax.patches, [0.0, *ends[:-1], 0.0], sources, strict=True):
+            bar.set_x(start)  # type: ignore[attr-defined]
+            if source == COMPUTED:
+                bar.set_hatch("///")
+        reached = np.array([0.0, *ends])
+        room = 0.05 * max(float(np.ptp(reached)), 1e-9)
+        ax.set_xlim(min(reached.min(), 0.0) - room, max(reached.max(), 0.0) + room)
+        if math.isfinite(self.net.ci_low):
+            ax.hlines(len(rows), self.net.ci_low, self.net.ci_high, colors="#222222", linewidth=1.6)
+            ax.set_xlim(
+                min(ax.get_xlim()[0], self.net.ci_low), max(ax.get_xlim()[1], self.net.ci_high)
+            )
+        plots.reference_line(ax, "vertical", 0.0)
+        return plots.finish(
+            ax,
+            title=self.summary().split(". ")[0],
+            subtitle="Plain bars are measured or stated, hatched ones computed from order values; "
+            "line: 90 % interval",
+            xlabel=f"money ({self.currency})",
+        )
+
+
+def _signed(value: float, low: float | None = None, high: float | None = None) -> str:
+    return number(value, low, high)
+
+
+def bars_of(
+    promotion: Promotion,
+    amounts: Mapping[str, float],
+    net: Estimate,
+    *,
+    cost: Estimate,
+    spread: float,
+    after_known: bool,
+    extrapolated: bool,
+    vouchers: tuple[float, float] | None,
+    currency: str,
+    level: float,
+) -> Waterfall:
+    """Make the waterfall of a promotion from the sums of its parts.
+
+    Parameters
+    ----------
+    promotion : Promotion
+        The promotion.
+    amounts : mapping of str to float
+        Every name of `WORDS`: the part, in money.
+    net, cost : Estimate
+        Net incremental profit, and what is charged to the budget.
+    spread : float
+        How far what is computed may lie off as a whole, as a share.
+    after_known : bool
+        Whether the dip after the window is known apart from the extra purchases.
+    extrapolated : bool
+        Whether the promotion's terms lie outside what was drawn.
+    vouchers : tuple of float, optional
+        Coupons given out and expected to be used.
+    currency : str
+        Of all amounts.
+    level : float
+        Of the intervals.
+    """
+    z, rows = normal_quantile(level), []
+    half = (net.ci_high - net.ci_low) / 2
+    for name, (words, source) in WORDS.items():
+        if name == "extra" and not after_known:
+            words = WHOLE
+        if name == "anyway" and isinstance(promotion, FullReduction):
+            words = ABOVE
+        amount = amounts[name]
+        # What is measured carries the uncertainty of the whole and of what was taken off.
+        error = z * spread * abs(amount)
+        if source == MEASURED:
+            error = half
+        if source == STATED:
+            error = 0.0
+        rows.append((name, words, amount, amount - error, amount + error, source))
+    columns = ["name", "words", "amount", "ci_low", "ci_high", "source"]
+    return Waterfall(
+        pd.DataFrame(rows, columns=columns),
+        net,
+        cost,
+        str(promotion.promotion_id),
+        promotion.face_value(currency),
+        extrapolated,
+        vouchers or (),
+        currency,
+    )

@@ -1,0 +1,243 @@
+"""Values and costs against the truth of a simulated shop, and against sums done by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.promotions import (
+    Coupon,
+    FullReduction,
+    LimitedTimeDiscount,
+    OrderValues,
+    Recommendation,
+    order_values,
+    promotion_values,
+    read_promotions,
+)
+from promolab.promotions.parts import parts_of
+from promolab.results import Estimate
+from promolab.simulated.effects import bounded, changed_rates, order
+from promolab.simulated.orders import decide, recent_contacts
+from promolab.simulated.people import draw_customers
+from promolab.sources import simulated
+
+WINDOW = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
+
+
+def orders_of(promotions: Sequence[Any], n: int = 1, **changed: Any) -> OrderValues:
+    """Return customers who order once a day for 100 sharp, at a margin of 40 %."""
+    columns = {
+        "customer_id": range(n),
+        "orders_a_day": 1.0,
+        "orders_error": 0.0,
+        "log_mean": np.log(100.0),
+        "log_sd": 1e-9,
+        "log_error": 0.0,
+        "margin_rate": 0.4,
+        "returned": 0.0,
+        "coupon_use": 0.5,
+    }
+    shape = (n, len(promotions))
+    return OrderValues(
+        datetime(2024, 1, 1),
+        pd.DataFrame(columns | changed),
+        tuple(str(p.promotion_id) for p in promotions),
+        np.ones(shape),
+        np.ones(shape),
+        np.full(len(promotions), 0.4),
+        Estimate(0.0),
+    )
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return simulated(customers=4_000, weeks=26, seed=3)
+
+
+@pytest.fixture(scope="module")
+def truth(shop):
+    """Promotions of the last round, their true effects on margin and true discounts."""
+    world = shop.truth.world
+    last = [p for p in world.promotions if p.week == world.weeks - 1]
+    people = draw_customers(world, 0, world.customers)
+    contacts = recent_contacts(world, decide(world, people).action, len(world.rounds))
+    margin, off = {}, {}
+    for one in last:
+        margin[one.id] = shop.truth.effects(one.id)["margin_effect"].to_numpy()
+        usual = people.rate[:, None] * world.week_factors()[one.week : one.week + 5]
+        rates = bounded(usual + changed_rates(world, people, one, contacts))
+        off[one.id] = rates[:, 0] * order(world, people, one)[1]
+    return margin, off
+
+
+@pytest.fixture(scope="module")
+def values(shop, truth):
+    offers = read_promotions(shop, truth[0])
+    started = next(iter(offers.values())).starts_at
+    orders = order_values(shop, started, promotions=list(offers))
+    effect = np.column_stack([truth[0][one] for one in offers])
+    noisy = effect + np.random.default_rng(0).normal(0, 2, effect.shape)
+    return promotion_values(offers, orders, noisy, np.full(effect.shape, 2.0), mean_se=0.05)
+
+
+def test_costs_are_the_true_ones_within_their_interval(values, truth):
+    for one, off in truth[1].items():
+        contact = values.promotions[values.place(one)].contact_cost
+        cost = values.total(one, "cost")
+        true = off.sum() + contact * len(off)
+        assert cost.ci_low - 1e-6 <= true <= cost.ci_high + 1e-6, one
+        if off.any():
+            mine = values.discount[:, values.place(one)]
+            assert mine.sum() == pytest.approx(off.sum(), rel=0.25), one
+            assert np.corrcoef(mine, off)[0, 1] > 0.5, one
+            assert (cost.ci_high - cost.ci_low) / cost.value < 0.8
+
+
+def test_values_are_effects_less_contacts(values, truth):
+    for one, margin in truth[0].items():
+        j = values.place(one)
+        contact = values.promotions[j].contact_cost
+        assert np.corrcoef(values.value[:, j], margin)[0, 1] > 0.5
+        told = values.total(one)
+        assert told.ci_low <= margin.sum() - contact * len(margin) <= told.ci_high
+
+
+def test_bars_add_up_to_the_value_of_whoever_is_chosen(values):
+    chosen = np.random.default_rng(1).random(len(values.orders))
+    for one in values.names:
+        for weight in (None, chosen, chosen > 0.5):
+            found = values.waterfall(one, weight)
+            assert found.bars["amount"].sum() == pytest.approx(found.net.value, abs=1e-6)
+            assert found.net == values.total(one, "value", weight)
+            assert found.summary() and found.to_table().text
+    found.plot()
+
+
+def test_by_hand_everything_off_is_in_the_sum():
+    offer = LimitedTimeDiscount(
+        promotion_id="L", rate=0.1, contact_cost=0.5, funder_share=0.25, **WINDOW
+    )
+    orders = orders_of([offer])
+    # One week, 7 orders anyway at 10 off each. An extra order brings 40 before 10 are off: 3 extra
+    # ones bring 90, less 70 of subsidy.
+    found = promotion_values([offer], orders, [[20.0]], [[0.0]])
+    assert found.discount[0, 0] == pytest.approx(100.0)
+    assert found.cost[0, 0] == pytest.approx(75.5)
+    assert found.value[0, 0] == pytest.approx(20 + 25 - 0.5)
+    bars = found.waterfall("L").bars.set_index("name")["amount"]
+    assert bars["extra"] == pytest.approx(120.0)
+    assert bars["anyway"] == pytest.approx(-70.0)
+    assert bars["extra_discount"] == pytest.approx(-30.0)
+    assert bars["funded"] == pytest.approx(25.0)
+    assert bars["contact"] == -0.5
+
+
+def test_by_hand_breakage_pull_forward_and_returns():
+    offer = Coupon(promotion_id="C", rate=0.2, **WINDOW)
+    orders = orders_of([offer], returned=0.1)
+    redeemed = 1 - np.exp(-4.0)  # four orders use it in the mean
+    found = promotion_values(
+        [offer], orders, [[10.0]], [[0.0]], response=[[redeemed]], pulled_forward=[0.25]
+    )
+    assert found.discount[0, 0] == pytest.approx(4 * 20 * 0.9)
+    bars = found.waterfall("C").bars.set_index("name")["amount"]
+    full = bars[["anyway", "extra_discount", "fill_discount"]].sum()
+    assert full == pytest.approx(-160.0)  # eight orders, were it always used
+    assert bars["unused"] == pytest.approx(80.0)
+    gained = (10 + 72) / 0.9
+    assert bars["extra"] == pytest.approx(gained / 0.75)
+    assert bars["later"] == pytest.approx(-0.25 * gained / 0.75)
+    assert bars["returns"] == pytest.approx(0.1 * (80 - gained))
+    assert bars.sum() == pytest.approx(found.value[0, 0]) == pytest.approx(10.0)
+
+
+def test_by_hand_orders_are_filled_up_to_a_threshold():
+    offer = FullReduction(promotion_id="F", threshold=125, reduction=5, **WINDOW)
+    orders = orders_of([offer])
+    found = promotion_values([offer], orders, [[0.0]], [[0.0]], top_up=0.4)
+    bars = found.waterfall("F").bars.set_index("name")["amount"]
+    assert bars["filled"] == pytest.approx(7 * 0.4 * 25 * 0.4)
+    assert bars["anyway"] == pytest.approx(0.0)  # 100 does not reach 125
+    every = FullReduction(promotion_id="F", threshold=40, reduction=5, steps=0, **WINDOW)
+    told = promotion_values([every], orders_of([every]), [[-70.0]], [[0.0]], top_up=0.0)
+    assert told.discount[0, 0] == pytest.approx(70.0)  # twice 5 in 7 orders, none added
+
+
+def test_of_two_that_compete_the_larger_counts():
+    held = LimitedTimeDiscount(promotion_id="H", rate=0.05, **WINDOW)
+    offer = LimitedTimeDiscount(promotion_id="L", rate=0.2, **WINDOW)
+    orders = orders_of([offer], n=2)
+    who = np.array([True, False])
+    alone = promotion_values([offer], orders, np.zeros((2, 1)), np.zeros((2, 1)), response=0.5)
+    beside = promotion_values(
+        [offer], orders, np.zeros((2, 1)), np.zeros((2, 1)), response=0.5, beside=[(held, who)]
+    )
+    ratio = beside.discount[:, 0] / alone.discount[:, 0]
+    assert ratio == pytest.approx([0.75, 1.0])  # 20 less the 5 that come off anyway
+    coupon = Coupon(promotion_id="L", rate=0.2, **WINDOW)
+    told = promotion_values(
+        [coupon], orders, np.zeros((2, 1)), np.zeros((2, 1)), response=0.5, beside=[(held, who)]
+    )
+    assert told.waterfall("L").amount("beside") > 0
+    assert told.discount[0, 0] / told.discount[1, 0] == pytest.approx(0.95)  # of what is left
+
+
+def test_factor_and_spread_move_and_widen():
+    offer = Recommendation(promotion_id="R", **WINDOW)
+    orders = orders_of([offer], n=4)
+    effect, error = np.full((4, 1), 3.0), np.full((4, 1), 1.0)
+    plain = promotion_values([offer], orders, effect, error)
+    moved = promotion_values([offer], orders, effect, error, factor=[2.0], factor_se=[0.5])
+    apart = promotion_values([offer], orders, effect, error, spread=[0.5])
+    assert moved.value == pytest.approx(2 * plain.value)
+    assert moved.value_se == pytest.approx(np.hypot(2 * 1.0, 3 * 0.5))
+    assert apart.value_se == pytest.approx(np.hypot(1.0, 1.5))
+    width = [t.total("R").ci_high - t.total("R").ci_low for t in (plain, apart)]
+    assert width[1] / width[0] == pytest.approx(np.hypot(1, 1.5))
+    far = promotion_values([offer], orders, effect, error, extrapolated=[True])
+    assert "guess" in far.summary() and "guess" in far.waterfall("R").summary()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"effect": np.zeros((2, 3))}, r"effect has shape \(2, 3\); expected \(2, 1\)"),
+        ({"effect": [[0.0], [np.nan]]}, r"effect holds nan at \(1, 0\); expected finite numbers"),
+        ({"effect_se": [[0.0], [-1.0]]}, "effect_se holds -1"),
+        ({"response": [[0.5], [40.0]]}, r"response holds 40 at \(1, 0\); expected .* 0 to 1"),
+        ({"factor": "twice"}, "factor holds what is no number"),
+        ({"promotions": []}, "holds what is no promotion"),
+    ],
+)
+def test_bad_input_is_a_sentence(changed, message):
+    offer = Recommendation(promotion_id="R", **WINDOW)
+    given = {"promotions": [offer], "effect": np.zeros((2, 1)), "effect_se": np.zeros((2, 1))}
+    with pytest.raises(InputError, match=message):
+        promotion_values(orders=orders_of([offer], n=2), **(given | changed))
+
+
+def test_what_is_not_stated_needs_what_a_redemption_took_off():
+    offer = Coupon(promotion_id="C", **WINDOW)
+    orders, effect = orders_of([offer]), np.zeros((1, 1))
+    with pytest.raises(InputError, match="does not state what it takes off; give per_redemption"):
+        promotion_values([offer], orders, effect, effect)
+    found = promotion_values([offer], orders, effect, effect, per_redemption=[3.0], response=0.5)
+    assert found.discount[0, 0] == pytest.approx(3 * np.log(2))
+
+
+def test_the_parts_of_one_who_is_put_off_add_up_too():
+    offer = LimitedTimeDiscount(promotion_id="L", rate=0.1, **WINDOW)
+    orders = orders_of([offer])
+    found = promotion_values([offer], orders, [[-500.0]], [[0.0]])
+    assert found.value[0, 0] == -500.0
+    assert found.discount[0, 0] >= 0
+    given = {name: values[..., 0] for name, values in found.given.items()}
+    bars = parts_of(offer, orders, given).bars
+    assert sum(float(b[0]) for b in bars.values()) == pytest.approx(-500.0)
