@@ -210,7 +210,7 @@ def order_values(
     for one in ids:
         if one not in known:
             raise InputError(f"there is no promotion {one!r}; {nearest(one, known)}")
-    rows, inside = _counted(shop, now)
+    rows, inside, week_spread = _counted(shop, now)
     if not rows["orders"].sum():
         raise DataError(f"{shop.settings.name} has no orders before {now:%Y-%m-%d %H:%M}")
     frame = _described(rows)
@@ -228,15 +228,15 @@ def order_values(
         touching,
         margins,
         top_up,
-        _week_spread(shop, now),
+        week_spread,
         read_operations(shop.settings).economics.margin_rate.assumed
         and not shop.has("products", "margin_rate"),
         shop.settings.currency,
     )
 
 
-def _counted(shop: Shop, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Return a row per customer of what was ordered outside, and a row per order inside windows."""
+def _counted(shop: Shop, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame | None, float]:
+    """Return a row per customer of what was ordered outside, one per order inside, week_spread."""
     orders, windows = orders_until(shop, now), own_windows(shop, now)
     outside, inside = split_orders(orders, windows)
     recent = outside.ts.epoch_seconds() >= int((now - _EPOCH).total_seconds()) - RECENT * 86_400
@@ -268,10 +268,12 @@ def _counted(shop: Shop, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame | No
         rows[name] = rows[name].astype(float).fillna(0.0)
     for name in {"away", "away_recent"} - set(rows):
         rows[name] = 0.0
+    spread = _week_spread(outside, windows, len(rows), now)
     if inside is None:
-        return rows, None
+        return rows, None, spread
     kept = inside.select("customer_id", "promotion_id", "listed", "coupon", "number")
-    return rows, kept.mutate(listed=kept.listed.cast("float64")).order_by("number").execute()
+    kept = kept.mutate(listed=kept.listed.cast("float64")).order_by("number")
+    return rows, kept.execute(), spread
 
 
 _EPOCH = datetime(1970, 1, 1)
@@ -459,20 +461,29 @@ def _shares(
     return shares, touching, margins
 
 
-def _week_spread(shop: Shop, now: datetime) -> float:
+def _week_spread(outside: Any, windows: Any, customers: int, now: datetime) -> float:
     """Return how much a week's orders differ from the next one's, chance taken out.
 
-    The median step between weeks: a sale or a round of promotions now and then does not count.
+    Of orders outside promotions, per customer and day outside; the median step between weeks, so
+    that a sale now and then does not count.
     """
-    import ibis
-
-    orders = orders_until(shop, now)
     seconds = int((now - _EPOCH).total_seconds())
-    back = ((seconds - 1 - orders.ts.epoch_seconds()).cast("int64")) // (7 * 86_400)
-    weeks = orders.group_by(week=back).aggregate(orders=orders.count()).order_by(ibis._.week)
-    found = weeks.execute()["orders"].to_numpy(float)
-    steps = np.diff(np.log(np.maximum(found, 1.0)))
+    back = (seconds - 1 - outside.ts.epoch_seconds()).cast("int64") // (7 * 86_400)
+    weeks = outside.group_by(week=back).aggregate(orders=outside.count()).execute()
+    found = weeks.set_index("week")["orders"].sort_index()
+    free = np.full(len(found), float(customers))
+    if windows is not None:
+        spans = windows.group_by("low", "high").aggregate(held=windows.count()).execute()
+        low, high = (
+            (now - spans[c]).dt.total_seconds().to_numpy(float) / (7 * 86_400)
+            for c in ("low", "high")
+        )
+        at = found.index.to_numpy(float)[:, None]
+        covered = np.clip(np.minimum(low, at + 1) - np.maximum(high, at), 0.0, 1.0)
+        free = np.maximum(free - covered @ spans["held"].to_numpy(float), 0.1 * customers)
+    orders = np.maximum(found.to_numpy(float), 1.0)
+    steps = np.diff(np.log(orders / free))
     if len(steps) < 4:
         return 0.1
     spread = np.median(np.abs(steps)) / 0.6745 / math.sqrt(2)
-    return float(np.sqrt(max(spread**2 - float(np.mean(1 / np.maximum(found, 1))), 0.0)))
+    return float(np.sqrt(max(spread**2 - float(np.mean(1 / orders)), 0.0)))

@@ -1,0 +1,147 @@
+"""Order values against a simulated shop's customers, and on a shop small enough to count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import DataError, InputError
+from promolab.promotions import order_values
+from promolab.simulated.people import draw_customers
+from promolab.sources import simulated
+from tests.made_up import shop_of
+
+NOW = pd.Timestamp("2024-06-03")
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return simulated(customers=3_000, weeks=31, seed=5)
+
+
+@pytest.fixture(scope="module")
+def last(shop):
+    found = shop.promotions.order_by("starts_at", "promotion_id").execute().tail(4)
+    return found["promotion_id"].tolist(), found["starts_at"].iloc[0]
+
+
+def test_customers_are_found_as_they_were_made(shop, last):
+    found = order_values(shop, last[1], promotions=last[0])
+    world = shop.truth.world
+    people = draw_customers(world, 0, world.customers)
+    rate = found.frame["orders_a_day"].to_numpy() * 7
+    assert rate.mean() == pytest.approx(people.rate.mean(), rel=0.12)
+    assert np.corrcoef(rate, people.rate)[0, 1] > 0.8
+    assert found.mean_value.mean() == pytest.approx(people.basket.mean(), rel=0.03)
+    assert np.corrcoef(found.mean_value, people.basket)[0, 1] > 0.3
+    assert found.frame["margin_rate"].mean() == pytest.approx(people.margin_rate.mean(), abs=0.01)
+    assert found.frame["log_sd"].mean() == pytest.approx(world.noise_of_baskets, rel=0.08)
+    place = found.place(next(one for one in last[0] if "discount" in one))
+    category = next(p.category for p in world.promotions if p.id == found.promotions[place])
+    assert np.corrcoef(found.shares[:, place], people.interest[:, category])[0, 1] > 0.3
+    used = found.frame["coupon_use"].mean()
+    assert used == pytest.approx((0.2 + 0.6 * people.sensitivity).mean(), abs=0.08)
+    assert 0 < found.week_spread < 0.25
+    assert "orders a week without a promotion" in found.summary()
+    found.plot()
+
+
+def test_relative_errors_are_those_of_the_rates(shop, last):
+    found = order_values(shop, last[1])
+    world = shop.truth.world
+    people = draw_customers(world, 0, world.customers)
+    rate, error = (found.frame[c].to_numpy() for c in ("orders_a_day", "orders_error"))
+    miss = (people.rate / 7 - rate) / rate / error
+    assert 0.75 < np.sqrt(np.mean(miss**2)) < 1.2
+
+
+def test_nothing_at_or_after_the_moment_is_read(shop, last):
+    moment = shop.promotions.order_by("starts_at").execute()["starts_at"].iloc[8]
+    whole = order_values(shop, moment, promotions=last[0])
+    events, exposures = shop.events, shop.exposures
+    cut = shop.with_tables(
+        {
+            **shop.tables,
+            "events": events.filter(events.ts < moment.to_pydatetime()),
+            "exposures": exposures.filter(exposures.ts < moment.to_pydatetime()),
+        }
+    )
+    before = order_values(cut, moment, promotions=last[0])
+    pd.testing.assert_frame_equal(whole.frame, before.frame)
+    np.testing.assert_array_equal(whole.shares, before.shares)
+    assert (whole.top_up, whole.week_spread) == (before.top_up, before.week_spread)
+
+
+def small_shop():
+    """Three customers over ten weeks; B's orders in weeks 3 and 4 are in the window of a coupon."""
+    begin = NOW - pd.Timedelta(weeks=10)
+    rows = [
+        (who, begin + pd.Timedelta(days=7 * week + 1), f"{who}{week}", product, amount, off)
+        for who, weeks, amount in (("A", range(10), 100.0), ("B", (3, 4, 8), 50.0))
+        for week in weeks
+        for product, off in (("x", 0.0), ("y", 5.0))
+    ]
+    columns = ["customer_id", "ts", "order_id", "product_id", "amount", "discount"]
+    events = pd.DataFrame(rows, columns=columns).assign(kind="purchase", coupon_discount=0.0)
+    back = pd.DataFrame([("A", NOW - pd.Timedelta(days=3), "A9", "x", 100.0, 0.0)], columns=columns)
+    window = {
+        "promotion_id": "C",
+        "kind": "coupon",
+        "starts_at": begin + pd.Timedelta(weeks=3),
+        "ends_at": begin + pd.Timedelta(weeks=5),
+        "discount_rate": 0.1,
+    }
+    sent = {"promotion_id": "C", "customer_id": "B", "ts": window["starts_at"]}
+    return shop_of(
+        {
+            "events": pd.concat([events, back.assign(kind="return")], ignore_index=True),
+            "customers": pd.DataFrame({"customer_id": ["A", "B", "C"], "since": begin}),
+            "products": pd.DataFrame(
+                {"product_id": ["x", "y"], "category": "c", "margin_rate": [0.2, 0.4]}
+            ),
+            "promotions": pd.DataFrame([window]),
+            "promotion_products": pd.DataFrame({"promotion_id": ["C"], "product_id": ["x"]}),
+            "exposures": pd.DataFrame([sent]),
+        }
+    )
+
+
+def test_orders_in_the_window_of_an_own_promotion_do_not_count():
+    found = order_values(small_shop(), NOW, promotions=["C"])
+    rows = found.frame.set_index("customer_id")
+    # A orders every week, B once in the eight weeks outside the window, C never.
+    assert rows["orders_a_day"].is_monotonic_decreasing
+    assert rows.loc["B", "orders_a_day"] < 0.5 * rows.loc["A", "orders_a_day"]
+    assert rows["orders_error"].is_monotonic_increasing
+    # At list price: 100 and 105 with A, 50 and 55 with B.
+    assert 105 < found.mean_value[1] < found.mean_value[0] < 215
+    assert found.shares[0, 0] == pytest.approx(100 / 205, abs=0.02)
+    assert found.product_margin == pytest.approx([0.2])
+    assert rows.loc["A", "returned"] > rows.loc["B", "returned"] > 0
+
+
+def test_who_is_not_known_is_like_the_others():
+    found = order_values(small_shop(), NOW, customers=["new", "A"], promotions=["C"])
+    assert found.frame["customer_id"].tolist() == ["new", "A"]
+    assert found.frame.notna().drop(columns="coupon_use").all(axis=None)
+    assert 0 < found.frame.loc[0, "orders_a_day"] < found.frame.loc[1, "orders_a_day"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"customers": ["A", "A"]}, "customers names 'A' twice"),
+        ({"promotions": ["c"]}, "there is no promotion 'c'"),
+        ({"promotions": ["C", "C"]}, "at least one, each once"),
+        ({"as_of": "soon"}, "as_of = 'soon'"),
+    ],
+)
+def test_bad_input_is_a_sentence(changed, message):
+    with pytest.raises(InputError, match=message):
+        order_values(**({"shop": small_shop(), "as_of": NOW} | changed))
+
+
+def test_a_shop_without_orders_says_so():
+    with pytest.raises(DataError, match="has no orders before 2020-01-01"):
+        order_values(small_shop(), "2020-01-01")
