@@ -22,7 +22,7 @@ def rolling_costs(past: pd.DataFrame, ends: pd.Series[Any]) -> pd.DataFrame:
     Parameters
     ----------
     past : DataFrame
-        `promolab.campaign.outlook.discount_cost.past_discounts` at the end of the data.
+        `promolab.promotions.discount_cost.past_discounts` at the end of the data.
     ends : Series
         When each promotion ended, by id.
 
@@ -36,7 +36,7 @@ def rolling_costs(past: pd.DataFrame, ends: pd.Series[Any]) -> pd.DataFrame:
 
     import pandas as pd
 
-    from promolab.campaign.outlook.discount_cost import discount_per_redeemer
+    from promolab.promotions.discount_cost import discount_per_redeemer
 
     over = past["promotion_id"].map(ends)
     rows = []
@@ -62,8 +62,8 @@ def costs_hold(shop_folder: Path) -> Row:
     Their sum is told and has no bar: on Complete Journey a redeemer took more off each time.
     """
     from promolab import load_shop
-    from promolab.campaign.outlook.discount_cost import past_discounts
-    from promolab.campaign.outlook.expected import PREDICTION_LEVEL
+    from promolab.promotions import PREDICTION_LEVEL
+    from promolab.promotions.discount_cost import past_discounts
 
     shop = load_shop(shop_folder)
     ends = shop.promotions.execute().set_index("promotion_id")["ends_at"]
@@ -89,7 +89,7 @@ def forecasts_hold(model: Backtest, pairs: pd.DataFrame) -> Row:
         What it was made from (`benchmarks.prediction.known_pairs`).
     """
     from promolab.campaign.outlook.coverage import roll_outlook
-    from promolab.campaign.outlook.expected import PREDICTION_LEVEL
+    from promolab.promotions import PREDICTION_LEVEL
 
     found = roll_outlook(model, pairs)
     share = found.share

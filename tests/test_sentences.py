@@ -16,13 +16,13 @@ import pytest
 
 import promolab
 from promolab import metrics
-from promolab.campaign.outlook.bought_anyway import BoughtAnyway
 from promolab.campaign.outlook.coverage import OutlookCoverage
 from promolab.campaign.outlook.economics import LaunchEconomics
 from promolab.contract import Shop
 from promolab.effects.differences import Difference, compare_arms
 from promolab.errors import PromolabError
 from promolab.profiles import life_stages
+from promolab.promotions.bought_anyway import BoughtAnyway
 from promolab.results import Estimate, Result
 from promolab.wording import money, more_or_less, number, percent
 from tests.report.test_launch_figures import ROW

@@ -1,3 +1,11 @@
+from .bought_anyway import BoughtAnyway as BoughtAnyway
+from .bought_anyway import buying_chances as buying_chances
+from .bought_anyway import share_bought_anyway as share_bought_anyway
+from .costs import Costs as Costs
+from .costs import break_even, promotion_costs
+from .discount_cost import PREDICTION_LEVEL as PREDICTION_LEVEL
+from .discount_cost import discount_per_redeemer as discount_per_redeemer
+from .discount_cost import past_discounts as past_discounts
 from .spending import OrderValues as OrderValues
 from .spending import order_values
 from .terms import Coupon, FullReduction, LimitedTimeDiscount, Recommendation, read_promotions
@@ -5,13 +13,19 @@ from .terms import Promotion as Promotion
 from .values import PromotionValues as PromotionValues
 from .values import promotion_values
 from .waterfalls import Waterfall as Waterfall
+from .windows import buyers_in_windows as buyers_in_windows
+from .windows import discounts_in_windows as discounts_in_windows
+from .windows import kinds_recorded as kinds_recorded
+from .windows import responses_between as responses_between
 
 __all__ = [
     "Coupon",
     "FullReduction",
     "LimitedTimeDiscount",
     "Recommendation",
+    "break_even",
     "order_values",
+    "promotion_costs",
     "promotion_values",
     "read_promotions",
 ]

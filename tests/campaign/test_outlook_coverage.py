@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.outlook.coverage import OutlookCoverage, roll_outlook
-from promolab.campaign.outlook.expected import PREDICTION_LEVEL
 from promolab.compare.backtest import response_ratios, run_backtest
 from promolab.errors import InputError
+from promolab.promotions import PREDICTION_LEVEL
 
 START, WEEK = pd.Timestamp("2017-01-02"), pd.Timedelta(weeks=1)
 

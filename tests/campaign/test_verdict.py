@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from promolab.campaign.outlook.discount_cost import Costs
 from promolab.campaign.readout.verdict import RULE, VERDICTS, PaysFrom, judge, pays_from
 from promolab.contract.operations import StatedRate as Rate
 from promolab.effects.differences import Difference, not_identified
+from promolab.promotions import Costs
 from promolab.results import Estimate
 
 PAYS_FROM = PaysFrom(2.5, 2.0, 0.5, 0.25, (), "EUR")

@@ -1,7 +1,6 @@
 from .coverage import past_forecasts
 from .economics import LaunchEconomics as LaunchEconomics
 from .economics import weigh_launch
-from .expected import PREDICTION_LEVEL as PREDICTION_LEVEL
 from .expected import kinds_of as kinds_of
 from .expected import type_of as type_of
 from .launch import DEFAULT_L2 as DEFAULT_L2

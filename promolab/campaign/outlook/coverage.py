@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook.expected import (
-    PREDICTION_LEVEL,
     expected_of,
     expected_words,
     kinds_of,
@@ -24,6 +23,7 @@ from promolab.display import Html, Ranged, join, link, say, table
 from promolab.errors import InputError
 from promolab.folder import RunFolder, read_json
 from promolab.metrics import PastRatios
+from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Estimate, Result, plain
 from promolab.stats import wilson
 from promolab.weeks import Week

@@ -10,13 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.outlook.bought_anyway import buying_chances, share_bought_anyway
-from promolab.campaign.outlook.discount_cost import (
-    break_even,
-    costs_of,
-    discount_per_redeemer,
-    past_discounts,
-)
 from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
 from promolab.campaign.outlook.promotion_economics import (
     LEVEL,
@@ -32,6 +25,14 @@ from promolab.contract import Economics, read_operations
 from promolab.display import Html, Tile, table
 from promolab.errors import InputError
 from promolab.metrics import PastRatios
+from promolab.promotions import (
+    break_even,
+    buying_chances,
+    discount_per_redeemer,
+    past_discounts,
+    promotion_costs,
+    share_bought_anyway,
+)
 from promolab.results import Estimate, Result
 from promolab.wording import Answer, answer_to, count, is_one, plural
 
@@ -361,7 +362,7 @@ def _weigh_one(
     per = discount_per_redeemer(past, row, told.currency)
     nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
     discount = nothing if row["kind"] == "recommendation" or sent.empty else per.of(redemptions)
-    costs = costs_of(shop, now, row, told)
+    costs = promotion_costs(shop, now, row, told)
     cost, extra = break_even(len(sent), redemptions, discount, costs)
     sales = sales_spread(shop, now, row, pd.concat([sent, held])["customer_id"])
     days = (row["ends_at"] - row["starts_at"]).total_seconds() / _DAY

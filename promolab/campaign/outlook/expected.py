@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.compare import expected_responses
+from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, number, percent
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from promolab.compare import Backtest
     from promolab.metrics import PastRatios
 
-
-PREDICTION_LEVEL = 0.90
-"""How often what is still to come should fall into its interval; of what was measured, 95 %."""
 
 TOO_FEW = "fewer than three past promotions tell how far such a list misses"
 

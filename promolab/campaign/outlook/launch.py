@@ -12,7 +12,6 @@ import pandas as pd
 
 from promolab.campaign.outlook.coverage import OutlookCoverage, roll_outlook
 from promolab.campaign.outlook.expected import (
-    PREDICTION_LEVEL,
     ListOutlook,
     kinds_of,
     list_outlook,
@@ -25,6 +24,7 @@ from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
 from promolab.model import ResponseModel
 from promolab.model.inputs import unseen_expected
+from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Result
 from promolab.wording import Answer, answer_to, number, percent, plural
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from promolab.campaign.outlook.bought_anyway import BoughtAnyway
-from promolab.campaign.outlook.expected import PREDICTION_LEVEL, expected_words
+from promolab.campaign.outlook.expected import expected_words
 from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
 from promolab.contract import StatedRate as Rate
 from promolab.display import Html, table
+from promolab.promotions import PREDICTION_LEVEL, BoughtAnyway
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, decimals_for, is_one, money, percent, plural
 

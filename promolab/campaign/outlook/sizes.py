@@ -9,12 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.outlook.discount_cost import (
-    break_even,
-    costs_of,
-    discount_per_redeemer,
-    past_discounts,
-)
 from promolab.campaign.outlook.economics import LaunchEconomics, launched
 from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
 from promolab.campaign.outlook.promotion_economics import LEVEL, amount_words
@@ -22,6 +16,7 @@ from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
 from promolab.display import Html, Ranged, table
 from promolab.metrics import PastRatios
+from promolab.promotions import break_even, discount_per_redeemer, past_discounts, promotion_costs
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, percent, plural
 
@@ -156,7 +151,7 @@ def list_steps(
         ranked["segment"] = ranked["customer_id"].map(named)
         planned = int((ranked["step"] == "to_contact").sum())
         per = discount_per_redeemer(past, promotion, told.currency)
-        costs = costs_of(shop, plan.as_of, promotion, told)
+        costs = promotion_costs(shop, plan.as_of, promotion, told)
         for low, size in _sizes(planned, len(ranked)):
             chances = ranked.set_index("customer_id")["p_redeemed"].head(size).astype(float)
             redemptions = expected_of(chances, ratios, type_of(promotion))

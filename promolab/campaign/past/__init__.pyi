@@ -3,10 +3,8 @@ from .contacted import known_at as known_at
 from .contacted import promotions_over as promotions_over
 from .decided import FEWEST_UNITS as FEWEST_UNITS
 from .outcomes import contacts_before as contacts_before
-from .outcomes import kinds_recorded as kinds_recorded
 from .outcomes import past_answers
 from .outcomes import response_spans as response_spans
-from .outcomes import responses_between as responses_between
 from .outcomes import settles_at as settles_at
 from .schedule import days_of as days_of
 from .schedule import list_of as list_of

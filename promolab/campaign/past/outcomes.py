@@ -13,7 +13,8 @@ import pandas as pd
 
 from promolab.contract import BOUGHT_FROM, read_operations
 from promolab.errors import InputError
-from promolab.features import build_features, order_lines, placed_lines, read_as_of
+from promolab.features import build_features, placed_lines, read_as_of
+from promolab.promotions import kinds_recorded, responses_between
 from promolab.results import Result
 from promolab.wording import answer_to, capital, plural
 
@@ -56,61 +57,6 @@ def contacts_before(shop: Shop, promotions: pd.DataFrame, now: datetime) -> pd.D
     return pd.DataFrame(made.group_by(keys).aggregate(ts=made.ts.min()).order_by(keys).execute())
 
 
-def responses_between(shop: Shop, spans: pd.DataFrame, now: datetime) -> pd.DataFrame:
-    """Return how often each customer responded, and when first, by promotion and kind.
-
-    Parameters
-    ----------
-    spans : DataFrame
-        promotion_id, kind, low, high (UTC): low ≤ ts < high, and before ``now``; counted, where
-        another kind of response counts as this one (`response_spans`).
-
-    Returns
-    -------
-    DataFrame
-        promotion_id, kind, customer_id, n, first_ts; whoever was contacted or not.
-    """
-    import ibis
-
-    if spans.empty:
-        return pd.DataFrame(columns=["promotion_id", "kind", "customer_id", "n", "first_ts"])
-    spans = spans if "counted" in spans else spans.assign(counted=spans["kind"])
-    rows = shop.responses.filter(shop.responses.ts < ibis.literal(now).cast("timestamp"))
-    rows = rows.select("promotion_id", "customer_id", "ts", counted="kind")
-    rows = rows.join(ibis.memtable(spans), ["promotion_id", "counted"])
-    rows = rows.filter((rows.ts >= rows.low) & (rows.ts < rows.high))
-    keys = ["promotion_id", "kind", "customer_id"]
-    rows = rows.select(*keys, "ts")
-    bought = spans[spans["counted"] == "purchase"]
-    offered = shop.lacks("past spend on a promotion's products") is None
-    if len(bought) and offered and "purchase" not in kinds_recorded(shop, now):
-        # Then its products that were bought tell, as they do for response models.
-        made = _purchases(shop, bought.rename(columns={"low": "starts_at", "high": "ends_at"}))
-        made = made.filter(made.ts < ibis.literal(now).cast("timestamp"))
-        made = made.mutate(kind=ibis.literal("redeem")).select(*keys, "ts")
-        rows = rows.union(made.distinct())
-    found = rows.group_by(keys).aggregate(n=rows.count(), first_ts=rows.ts.min())
-    return pd.DataFrame(found.order_by(keys).execute())
-
-
-def _purchases(shop: Shop, promotions: pd.DataFrame) -> Any:
-    """Return purchases in each promotion's window, of its products where the shop says which."""
-    events = shop.events
-    columns = ["customer_id", "ts"]
-    if known := shop.lacks("past spend on a promotion's products") is None:
-        columns.append("product_id")
-    bought = events.filter(events.kind == "purchase").select(*columns)
-    return _on_offer(shop, promotions, bought, by_product=known)
-
-
-def kinds_recorded(shop: Shop, now: datetime) -> frozenset[str]:
-    """Return the kinds of response that the shop has ever recorded before a moment."""
-    import ibis
-
-    rows = shop.responses.filter(shop.responses.ts < ibis.literal(now).cast("timestamp"))
-    return frozenset(rows.select("kind").distinct().execute()["kind"].dropna().astype(str))
-
-
 def answers_of(contacts: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
     """Return the contacts with how often each responded, a column per kind of `KINDS`."""
     keys = ["promotion_id", "customer_id"]
@@ -138,44 +84,6 @@ def sales_between(shop: Shop, spans: pd.DataFrame) -> pd.DataFrame:
     rows = rows.filter(rows.bought | (rows.ts < rows.until))
     sums = rows.group_by("span", "customer_id").aggregate(sales=rows.amount.sum().cast("float64"))
     return pd.DataFrame(sums.order_by("span", "customer_id").execute())
-
-
-def discounts_in_windows(shop: Shop, promotions: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return each customer's discount on a promotion's products in its window.
-
-    Returns
-    -------
-    DataFrame
-        promotion_id, customer_id, discount; who had none has no row.
-    """
-    lines = order_lines(lean(shop)).select("customer_id", "ts", "product_id", column)
-    rows = _on_offer(shop, promotions, lines.filter(lines[column] != 0))
-    keys = ["promotion_id", "customer_id"]
-    sums = rows.group_by(keys).aggregate(discount=rows[column].sum().cast("float64"))
-    return pd.DataFrame(sums.order_by(keys).execute())
-
-
-def buyers_in_windows(shop: Shop, promotions: pd.DataFrame) -> pd.DataFrame:
-    """Return promotion_id, customer_id of who bought any of a promotion's products in its window.
-
-    Where the shop does not say which products a promotion is for, any purchase counts.
-    """
-    rows = _purchases(shop, promotions)
-    keys = ["promotion_id", "customer_id"]
-    return pd.DataFrame(rows.select(*keys).distinct().order_by(keys).execute())
-
-
-def _on_offer(shop: Shop, promotions: pd.DataFrame, lines: Any, *, by_product: bool = True) -> Any:
-    """Return the lines in each promotion's window, of its products."""
-    import ibis
-
-    windows = ibis.memtable(promotions[["promotion_id", "starts_at", "ends_at"]])
-    if not by_product:
-        return lines.join(windows, [lines.ts >= windows.starts_at, lines.ts < windows.ends_at])
-    # A product stands in several coupons of a promotion; its lines count once.
-    offers = shop.promotion_products.select("promotion_id", "product_id").distinct()
-    rows = lines.join(offers.join(windows, "promotion_id"), "product_id")
-    return rows.filter((rows.ts >= rows.starts_at) & (rows.ts < rows.ends_at))
 
 
 def known_before(shop: Shop, moments: list[datetime]) -> pd.DataFrame:

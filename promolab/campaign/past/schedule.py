@@ -16,11 +16,11 @@ from promolab.campaign.past.outcomes import (
     contacts_before,
     moment_of,
     response_spans,
-    responses_between,
     shifted,
 )
 from promolab.contract import read_operations
 from promolab.errors import InputError, nearest
+from promolab.promotions import responses_between
 
 if TYPE_CHECKING:
     from promolab.contract import Shop

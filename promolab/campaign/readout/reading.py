@@ -11,20 +11,15 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from promolab.campaign.outlook.discount_cost import costs_of
 from promolab.campaign.past.decided import broken_ratio, obstacle, read_decisions
 from promolab.campaign.past.earlier_sales import earlier_span
 from promolab.campaign.past.outcomes import (
     answers_of,
-    buyers_in_windows,
     contacts_before,
-    discounts_in_windows,
-    kinds_recorded,
     known_before,
     moment_of,
     overlap_words,
     response_spans,
-    responses_between,
     sales_between,
     settles_at,
     shared_sales,
@@ -38,6 +33,13 @@ from promolab.checks import whole_number
 from promolab.contract import Operations, read_operations
 from promolab.effects import FEWEST_COMPARED as FEWEST
 from promolab.effects import Difference, adjusted_difference, design_matrix, not_identified
+from promolab.promotions import (
+    buyers_in_windows,
+    discounts_in_windows,
+    kinds_recorded,
+    promotion_costs,
+    responses_between,
+)
 from promolab.results import Estimate
 from promolab.stats import normal_quantile, wilson
 from promolab.wording import count
@@ -343,7 +345,7 @@ def _read_one(promotion: Any, sources: _Sources) -> PromotionReadout:
     difference = _difference(promotion, answers["customer_id"], holdout, sources)
     # A recommendation takes nothing off; what its products were reduced by anyway is no cost of it.
     taken_off = 0.0 if promotion.kind == "recommendation" else discount.value
-    costs = costs_of(
+    costs = promotion_costs(
         sources.shop,
         promotion.ends_at.to_pydatetime(),
         promotion._asdict(),

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.outlook.expected import PREDICTION_LEVEL
 from promolab.campaign.past.outcomes import (
     answers_of,
     contacts_before,
     moment_of,
     response_spans,
-    responses_between,
     shifted,
 )
 from promolab.campaign.past.schedule import days_of, local_day, promotion_name
@@ -25,6 +23,7 @@ from promolab.campaign.readout.result import of_promotion, spread
 from promolab.contract import read_operations
 from promolab.display import Html, fold, join, picture, say, table
 from promolab.metrics import past_ratios
+from promolab.promotions import PREDICTION_LEVEL, responses_between
 from promolab.results import Estimate, Result, plain
 from promolab.wording import answer_to, count, number, part_of, percent, plural
 

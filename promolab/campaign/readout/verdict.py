@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from promolab.campaign.outlook.discount_cost import Costs, break_even
 from promolab.effects import Difference
+from promolab.promotions import Costs, break_even
 from promolab.results import Estimate, Result
 from promolab.wording import money, number, percent, plural
 
@@ -98,7 +98,7 @@ def pays_from(
     redemptions, discount : float
         How many, and what was taken off, in total.
     costs : Costs
-        From `promolab.campaign.outlook.discount_cost.costs_of`.
+        From `promolab.promotions.promotion_costs`.
     currency : str
         Of the amounts.
 

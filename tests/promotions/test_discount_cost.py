@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.discount_cost import (
+from promolab.metrics.pooling import PastRatios
+from promolab.promotions.discount_cost import (
     discount_per_redeemer,
     past_discounts,
     product_of,
 )
-from promolab.metrics.pooling import PastRatios
 from promolab.results import Estimate
 from tests.made_up import shop_of
 

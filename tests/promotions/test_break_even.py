@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.discount_cost import Costs, break_even, costs_of
 from promolab.contract import Settings
 from promolab.contract.operations import StatedRate as Rate
 from promolab.contract.operations import read_operations
+from promolab.promotions import Costs, break_even, promotion_costs
 from promolab.results import Estimate
 from tests.made_up import shop_of
 
@@ -42,31 +42,33 @@ def shop(margins: dict[str, float] | None = None):
 
 def test_the_shops_own_rates_and_what_is_assumed_is_marked() -> None:
     economics = read_operations(STATED).economics
-    found = costs_of(shop(), NOW.to_pydatetime(), {"kind": "coupon"}, economics)
+    found = promotion_costs(shop(), NOW.to_pydatetime(), {"kind": "coupon"}, economics)
     assert found == Costs(Rate(0.3, False), Rate(0.2, False), Rate(0.0, True))
-    nothing = costs_of(shop(), NOW.to_pydatetime(), {}, read_operations(Settings()).economics)
+    nothing = promotion_costs(
+        shop(), NOW.to_pydatetime(), {}, read_operations(Settings()).economics
+    )
     assert nothing.margin_rate.assumed and nothing.contact_cost.assumed
 
 
 def test_a_promotions_own_cost_and_funder_come_first() -> None:
     economics = read_operations(Settings()).economics
     row = {"contact_cost": 0.7, "funder_share": 0.5}
-    found = costs_of(shop(), NOW.to_pydatetime(), row, economics)
+    found = promotion_costs(shop(), NOW.to_pydatetime(), row, economics)
     assert (found.contact_cost, found.funder_share) == (Rate(0.7, False), 0.5)
     gaps = {"contact_cost": np.nan, "funder_share": None}
-    assert costs_of(shop(), NOW.to_pydatetime(), gaps, economics).contact_cost.assumed
+    assert promotion_costs(shop(), NOW.to_pydatetime(), gaps, economics).contact_cost.assumed
 
 
 def test_products_margins_are_weighed_by_the_last_sales() -> None:
     economics = read_operations(Settings()).economics
     known = shop({"p1": 0.5, "p2": 0.1})
-    rate = costs_of(known, NOW.to_pydatetime(), {}, economics).margin_rate
+    rate = promotion_costs(known, NOW.to_pydatetime(), {}, economics).margin_rate
     assert rate == Rate(pytest.approx((45 * 0.5 + 60 * 0.1) / 105), False)
     partly = shop({"p1": 0.5, "p2": np.nan})
-    rate = costs_of(partly, NOW.to_pydatetime(), {}, economics).margin_rate
+    rate = promotion_costs(partly, NOW.to_pydatetime(), {}, economics).margin_rate
     assert rate == Rate(pytest.approx((45 * 0.5 + 60 * 0.25) / 105), True)
     loss = shop({"p1": -0.5, "p2": -0.1})
-    assert costs_of(loss, NOW.to_pydatetime(), {}, economics).margin_rate == Rate(0.25, True)
+    assert promotion_costs(loss, NOW.to_pydatetime(), {}, economics).margin_rate == Rate(0.25, True)
 
 
 def test_break_even_by_hand() -> None:

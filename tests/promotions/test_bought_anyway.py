@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.bought_anyway import PEERS, buying_chances, share_bought_anyway
 from promolab.contract import Shop
+from promolab.promotions.bought_anyway import PEERS, buying_chances, share_bought_anyway
 from tests.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
