@@ -1,8 +1,10 @@
 from .allocation import Allocation as Allocation
 from .allocation import allocate
+from .money import MoneyAnswer as MoneyAnswer
+from .money import money_answer
 from .rows import PolicyRows as PolicyRows
 from .solving import Limits as Limits
 from .solving import Solution as Solution
 from .solving import solve as solve
 
-__all__ = ["allocate"]
+__all__ = ["allocate", "money_answer"]

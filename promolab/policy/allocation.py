@@ -13,6 +13,7 @@ import pandas as pd
 
 from promolab.checks import real_number
 from promolab.display import Html, table
+from promolab.policy.amounts import round_amount
 from promolab.policy.hulls import HullPath
 from promolab.policy.options import NONE, options_of
 from promolab.policy.solving import Limits, solve
@@ -165,7 +166,7 @@ class Allocation(Result):
     def _next(self) -> str:
         if math.isinf(self.budget):
             return " What else there is would add nothing."
-        more = _round_amount(self.budget or float(self.frontier["budget"].iloc[-1]))
+        more = round_amount(self.budget or float(self.frontier["budget"].iloc[-1]))
         adds = self.next_adds(more) if more else 0.0
         if adds <= 0:
             return " More budget would add nothing."
@@ -298,11 +299,6 @@ def _frontier_of(path: HullPath) -> pd.DataFrame:
 def _of_choice(array: np.ndarray, choice: np.ndarray) -> np.ndarray:
     found = np.take_along_axis(array, np.maximum(choice, 0)[:, None].astype(np.intp), axis=1)[:, 0]
     return np.where(choice >= 0, found, 0.0)
-
-
-def _round_amount(budget: float) -> float:
-    """Return a round amount of some hundredths of a budget: 1,000 of 42,000."""
-    return 10.0 ** math.floor(math.log10(budget / 20)) if budget > 0 else 0.0
 
 
 def _digits(share: float) -> int:

@@ -11,8 +11,6 @@ from promolab.effects import costs_of
 from promolab.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from promolab.effects import UpliftModel
 
 
@@ -42,6 +40,8 @@ class PolicyRows:
         response ranks by.
     outcome : ndarray of shape (n,), optional
         What came of each decision, in money: tells how much a readout varies by chance.
+    forward : bool
+        Whether each fold is predicted by earlier folds alone, not by all others.
 
     Examples
     --------
@@ -62,6 +62,7 @@ class PolicyRows:
     arms: tuple[Any, ...]
     response: np.ndarray | None = None
     outcome: np.ndarray | None = None
+    forward: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arms", tuple(self.arms))
@@ -148,7 +149,14 @@ class PolicyRows:
         return replace(self, **mine_alone)
 
     @classmethod
-    def of_model(cls, model: UpliftModel, cost: Any = None, contact_cost: Any = None) -> PolicyRows:
+    def of_model(
+        cls,
+        model: UpliftModel,
+        cost: Any = None,
+        contact_cost: Any = None,
+        *,
+        forward: bool = False,
+    ) -> PolicyRows:
         """Take the rows that an uplift model learned from.
 
         Parameters
@@ -159,6 +167,8 @@ class PolicyRows:
             What each arm charges to the budget: the shop's share of the discount, and the contact.
         contact_cost : likewise, optional
             What the outcome does not hold yet: taken off scores and predictions.
+        forward : bool
+            Predict each fold by the folds before it; the first two only teach, and are left out.
 
         Raises
         ------
@@ -179,35 +189,16 @@ class PolicyRows:
         """
         n, arms = len(model.fold_), model.treatments_
         paid = costs_of(contact_cost, n, arms)
-        return cls(
+        foretold = model.forward_.drawn if forward else model.effects_by_others_.to_numpy()
+        found = cls(
             np.where(model.kept_, model.scores_.to_numpy() - paid, np.nan),
-            model.effects_by_others_.to_numpy() - paid,
+            np.nan_to_num(foretold) - paid,
             costs_of(cost, n, arms),
             model.fold_,
             model.cluster_,
             arms,
             model.nuisance_.mu[:, 1:],
             model.experiment_.y(model.outcome_),
+            forward,
         )
-
-
-def by_fold(rows: PolicyRows, decide: Callable[[PolicyRows], np.ndarray]) -> np.ndarray:
-    """Decide each fold by itself, shape (n,): the arm's place, −1 none.
-
-    Parameters
-    ----------
-    rows : PolicyRows
-    decide : callable
-        Takes the rows of one fold, returns an arm's place for each, −1 none.
-
-    Examples
-    --------
-    >>> rows = PolicyRows([[4.0], [2.0]], [[1.0], [-0.5]], [[0.2], [0.2]], [0, 1], [7, 8], "m")
-    >>> by_fold(rows, lambda part: np.where(part.effect[:, 0] > 0, 0, -1)).tolist()
-    [0, -1]
-    """
-    choice = np.full(len(rows), -1, dtype=np.int64)
-    for fold in rows.folds:
-        there = rows.fold == fold
-        choice[there] = decide(rows.only(there))
-    return choice
+        return found.only(model.fold_ > 1) if forward else found

@@ -1,0 +1,451 @@
+"""The money answer: what a plan will add, how sure that is, and what the next of budget would."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.abtest import share_to_see
+from promolab.checks import level_of, real_number, share, whole_number
+from promolab.display import Html, table
+from promolab.errors import InputError
+from promolab.policy.amounts import round_amount
+from promolab.policy.valuing import Valuing, part_of_budget
+from promolab.results import Estimate, Result, plain
+from promolab.wording import count, money, more_or_less, number, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from promolab.abtest import HoldoutShare
+    from promolab.policy.allocation import Allocation
+    from promolab.policy.rows import PolicyRows
+
+
+PLAN, NOBODY, EVERYBODY = "the plan", "nobody", "everybody, in random order"
+RANDOM, RESPONSE = "at random", "likeliest to respond first"
+AROUND = 0.2
+"""How far below and above the budget its marginal return is looked for, as a share of it."""
+
+
+@dataclass(frozen=True)
+class MoneyAnswer(Result):
+    """What a plan adds and costs, how sure that is, and what else could be done; by `money_answer`.
+
+    Parameters
+    ----------
+    contacts, customers : int
+        Whom the plan contacts, of how many; only those whom past decisions can tell of.
+    spend : float
+        What that charges to the budget, in money.
+    profit : Estimate
+        What it adds to profit, expected.
+    readout : Estimate
+        What the readout will show of it: the interval holds the chance of the holdout as well. nan
+        where outcomes of past decisions are not known, or nobody is held back.
+    loss : float
+        Chance that it loses money (0–1).
+    step : float
+        So much more of budget …
+    next : Estimate
+        … would add so much.
+    policies : DataFrame
+        ``policy, spend, value, ci_low, ci_high, difference, difference_low, difference_high``: what
+        other ways to spend the same would add, and what the plan adds beyond each.
+    holdout : HoldoutShare or None
+        How many to hold back so that the readout confirms the profit in 4 of 5 cases; None where it
+        is not above 0, or outcomes are not known.
+    held : float
+        Share of the planned held back.
+    unsupported : int
+        Customers left out since past decisions cannot tell of them.
+    decisions, learned_from : int
+        Past decisions, and customers, behind the figures.
+    level : float
+        Of the intervals.
+    currency : str
+    """
+
+    ALT = "What the plan and other ways to spend the same would add, with intervals."
+
+    contacts: int
+    customers: int
+    spend: float
+    profit: Estimate
+    readout: Estimate
+    loss: float
+    step: float
+    next: Estimate
+    policies: pd.DataFrame = field(repr=False)
+    holdout: HoldoutShare | None
+    held: float
+    unsupported: int
+    decisions: int
+    learned_from: int
+    level: float
+    currency: str = ""
+
+    @property
+    def value(self) -> float:
+        """The profit, under the name that all estimates share."""
+        return self.profit.value
+
+    @property
+    def ci_low(self) -> float:
+        """Lower end of its interval."""
+        return self.profit.ci_low
+
+    @property
+    def ci_high(self) -> float:
+        """Upper end of its interval."""
+        return self.profit.ci_high
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `policies`."""
+        return self.policies
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        told = super().to_dict()
+        told["holdout"] = None if self.holdout is None else self.holdout.to_dict()
+        told["policies"] = plain(self.policies.set_index("policy").to_dict("index"))
+        return told
+
+    def summary(self) -> str:
+        """Say whom to contact, what that costs and adds, the chance of a loss, and what is next."""
+        if not self.contacts:
+            return f"Contact nobody of {count(self.customers)}: no promotion is worth its cost."
+        adds = number(*self.profit.ends)
+        if self.value < 0:
+            low, high = -self.ci_high, -self.ci_low
+            adds = f"{number(-self.value, low, high)} less"
+        return (
+            f"Contact {count(self.contacts)} of {count(self.customers)}; "
+            f"{money(self.spend, currency=self.currency)} of discounts; "
+            f"adds {adds} of margin; {self._chance()} chance of a loss; {self._next()}."
+        )
+
+    def _chance(self) -> str:
+        if 0 < self.loss < 0.005:
+            return "less than 1 %"
+        return percent(min(self.loss, 0.99), decimals=0)
+
+    def _next(self) -> str:
+        if not self.next.value > 0:
+            return "more budget would add nothing"
+        return f"the next {number(self.step)} would add {number(self.next.value)}"
+
+    def certainty(self) -> str:
+        """Say what the readout will show, what would confirm the profit, and what it rests on."""
+        words = [
+            f"The intervals hold in {percent(self.level, decimals=0)} of cases. They come of "
+            f"{plural(self.decisions, 'past decision')} on "
+            f"{plural(self.learned_from, 'customer')}, each valued by what came of it, and chosen "
+            "by what other customers showed."
+        ]
+        if math.isfinite(self.readout.ci_low):
+            words.append(
+                f"The readout will show {number(*self.readout.ends)} {self.currency}".rstrip()
+                + f", with {percent(self.held, decimals=0)} of the planned held back."
+            )
+        if self.holdout is not None:
+            words.append(self.holdout.summary())
+        if self.unsupported:
+            words.append(
+                f"Left out: {plural(self.unsupported, 'customer')} unlike any in past decisions."
+            )
+        return " ".join(words)
+
+    def compared(self) -> str:
+        """Say which other ways to spend the same the plan is sure to beat, and which not."""
+        rows = self.policies[~self.policies["policy"].isin([PLAN, NOBODY])]
+        if rows.empty or not self.contacts:
+            return ""
+        words = []
+        ends = ("difference", "difference_low", "difference_high")
+        for name, *found in rows[["policy", *ends]].itertuples(index=False):
+            sure = "" if found[1] > 0 or found[2] < 0 else ", which may be chance"
+            words.append(f"{more_or_less(*found)} than {name}{sure}")
+        return f"At the same cost the plan adds {'; '.join(words)}."
+
+    def table(self) -> Html:
+        """Return what each way to spend the same adds, and what the plan adds beyond it."""
+        frame, unit = self.policies, f", {self.currency}" if self.currency else ""
+        rows = frame.assign(
+            value=_written(frame, "value", "ci_low", "ci_high"),
+            difference=_written(frame, "difference", "difference_low", "difference_high"),
+        )
+        shown = {
+            "policy": "who is contacted",
+            "spend": f"cost{unit}",
+            "value": f"extra profit{unit} [{percent(self.level, decimals=0)}]",
+            "difference": f"the plan beyond it{unit}",
+        }
+        caption = (
+            "All spend the same, as far as there is something to spend it on. Everybody: the "
+            "promotion that adds most on average, in random order until the budget is spent. "
+            "Likeliest to respond first: by the margin foretold with the promotion."
+        )
+        formats: dict[str, Any] = {"spend": number, "value": str, "difference": str}
+        return table(rows, shown, formats, caption=caption)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what the plan and other ways to spend the same would add, with intervals."""
+        from promolab import plots
+
+        rows = self.policies[self.policies["policy"] != NOBODY]
+        ax = plots.intervals(
+            rows["policy"].tolist(), rows["value"], rows["ci_low"], rows["ci_high"],
+            reference=0.0, ax=ax,
+        )  # fmt: skip
+        cost = money(self.spend, currency=self.currency)
+        return plots.finish(
+            ax,
+            title=self._title(rows),
+            subtitle=f"extra profit at the same cost of {cost}, "
+            f"{percent(self.level, decimals=0)} intervals; {plural(self.decisions, 'decision')}",
+            xlabel=f"extra profit, {self.currency}".rstrip(", "),
+        )
+
+    def _title(self, rows: pd.DataFrame) -> str:
+        others = rows[rows["policy"] != PLAN]
+        if self.contacts and (others["difference_low"] > 0).all():
+            return "The plan adds more than any other way to spend the same"
+        if (others["difference_high"] < 0).any():
+            return "Another way to spend the same adds more than the plan"
+        return "Whether the plan beats every other way to spend the same is not certain"
+
+
+def money_answer(
+    rows: PolicyRows,
+    *,
+    plan: Allocation | None = None,
+    customers: int | None = None,
+    budget: float | None = None,
+    supported: Any = None,
+    explore: float = 0.0,
+    sent: float = 1.0,
+    held: float = 0.1,
+    between: float = 0.0,
+    step: float | None = None,
+    level: float = 0.9,
+    currency: str = "",
+) -> MoneyAnswer:
+    """Say what a plan will add, by what came of past decisions.
+
+    Each fold of the logged customers is given what other folds foretell to be best at the plan's
+    cost per customer; what the scores say of it, per decision, times the plan's customers, is the
+    answer. The predictions that choose the plan are not in it: of what looks best by chance they
+    promise too much (`promolab.policy.valuing`).
+
+    Parameters
+    ----------
+    rows : PolicyRows
+        The logged decisions.
+    plan : Allocation, optional
+        What is planned; without one, what ``budget`` would buy for so many ``customers``.
+    customers : int, optional
+        Without a plan: for how many; by default as many as decisions.
+    budget : float, optional
+        Without a plan: most that may be spent on them; by default until nothing adds anything more.
+    supported : array-like of bool of shape (customers,), optional
+        Of a plan's customers, those of whom past decisions can tell; by default all.
+    explore : float
+        Share of the customers who get an action drawn by chance (0–1).
+    sent : float
+        Share of the planned who are not held out, of a plan that does not know its holdouts yet.
+    held : float
+        Share of the planned who are held back, in the readout (0–1).
+    between : float
+        Standard deviation of the profit of this plan's promotions about that of their kinds, in
+        money: what promotions of a kind differ by.
+    step : float, optional
+        Amount of more budget to tell the return of; by default a round one.
+    level : float
+        Of the intervals.
+    currency : str
+
+    Returns
+    -------
+    MoneyAnswer
+
+    Raises
+    ------
+    InputError
+        Numbers out of their range; ``supported`` of another length than the plan.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> effect = rng.normal(size=(4000, 1))
+    >>> gamma = effect + 3 * rng.normal(size=(4000, 1))
+    >>> from promolab.policy import PolicyRows
+    >>> cost, fold = np.ones((4000, 1)), np.arange(4000) % 5
+    >>> rows = PolicyRows(gamma, effect, cost, fold, np.arange(4000), ["mail"])
+    >>> found = money_answer(rows, customers=10_000, budget=2_000, currency="CNY")
+    >>> print(found.summary())
+    Contact 2,000 of 10,000; 2,000 CNY of discounts; adds 2,790 [2,350, 3,240] of margin; less \
+than 1 % chance of a loss; the next 100 would add 100.
+    """
+    level_of(level)
+    share("explore", explore)
+    share("held", held, one=False)
+    share("sent", sent, zero=False)
+    real_number("between", between, least=0)
+    week = _week(plan, customers, budget, supported, len(rows), sent)
+    there = Valuing(rows)
+    per_decision = _greedy_budget(there, week.budget / max(week.number, 1e-300), explore)
+    choice = there.choose(per_decision)
+    gamma, cost = there.explored(choice, explore)
+    paid = float(cost[there.decided].mean())
+    contacts, spend = week.contacts, week.spend
+    if plan is None:
+        contacts = round(float((choice[there.decided] >= 0).mean()) * week.number)
+        spend = paid * week.number
+    gain = there.gain(gamma)
+    profit = gain.interval(level, week.number, between)
+    wanted = round_amount(spend) if step is None else real_number("step", step, above=0)
+    sd = _spread(rows, choice)
+    noise = _readout_error(sd, contacts, held)
+    return MoneyAnswer(
+        contacts=contacts,
+        customers=week.customers,
+        spend=spend,
+        profit=profit,
+        readout=gain.interval(level, week.number, float(np.hypot(between, noise))),
+        loss=gain.chance_of_loss(week.number, between) if contacts else 0.0,
+        step=wanted,
+        next=_next(there, per_decision, level) * wanted,
+        policies=_policies(there, gamma, paid, week.number, level),
+        holdout=_confirming(sd, contacts, profit.value, held),
+        held=held,
+        unsupported=week.unsupported,
+        decisions=gain.n,
+        learned_from=len(np.unique(rows.cluster[there.decided])),
+        level=level,
+        currency=currency,
+    )
+
+
+@dataclass(frozen=True)
+class _Week:
+    """Whom the answer is about: how many, of whom so many count, their budget, what is planned."""
+
+    customers: int
+    number: float
+    budget: float
+    contacts: int
+    spend: float
+    unsupported: int
+
+
+def _week(
+    plan: Allocation | None,
+    customers: int | None,
+    budget: float | None,
+    supported: Any,
+    decisions: int,
+    sent: float,
+) -> _Week:
+    if plan is None:
+        n = decisions if customers is None else whole_number("customers", customers, 1)
+        most = math.inf if budget is None else real_number("budget", budget, least=0)
+        return _Week(n, n * sent, most, 0, 0.0, 0)
+    n = len(plan.choice)
+    told = np.ones(n, dtype=bool) if supported is None else np.asarray(supported)
+    if told.shape != (n,) or told.dtype != bool:
+        raise InputError(
+            f"supported has the shape {told.shape} and holds {told.dtype}; expected a truth value "
+            f"for each of the plan's {count(n)} customers"
+        )
+    mine = told & (plan.choice >= 0)
+    spend = sent * float(plan.expected_cost[mine].sum())
+    contacts = round(sent * int(mine.sum()))
+    return _Week(n, sent * int(told.sum()), spend, contacts, spend, int((~told).sum()))
+
+
+def _greedy_budget(there: Valuing, budget: float, explore: float) -> float:
+    """Return what is left per decision for those who get what is foretold to be best."""
+    if not explore or math.isinf(budget):
+        return budget
+    _, drawn = there.explored(np.full(len(there.rows), -1), explore)
+    return max(budget - float(drawn[there.decided].mean()), 0.0) / max(1 - explore, 1e-9)
+
+
+def _next(there: Valuing, budget: float, level: float) -> Estimate:
+    """Return what the next unit of budget would add: from somewhat below the budget to above."""
+    nothing = Estimate(0.0)
+    if math.isinf(budget):
+        return nothing
+    ends = [there.of_choice(there.choose(budget * (1 + part))) for part in (-AROUND, AROUND)]
+    at = float(there.of_choice(there.choose(budget))[1][there.decided].mean())
+    low, high = (float(cost[there.decided].mean()) for _, cost in ends)
+    if high <= at * (1 + AROUND / 10) or high <= low:  # there is nothing to spend more on
+        return nothing
+    return there.gain(ends[1][0] - ends[0][0]).interval(level, 1 / (high - low))
+
+
+def _policies(
+    there: Valuing, plan: np.ndarray, paid: float, number: float, level: float
+) -> pd.DataFrame:
+    """Return what the plan and others at its cost add, and how far the plan is ahead of each."""
+    import pandas as pd
+
+    mean_cost = float(there.at_random()[1][there.decided].mean())
+    part = part_of_budget(paid, np.array(mean_cost))
+    random, random_cost = (part * each for each in there.at_random())
+    everybody, everybody_cost = there.everybody(paid)
+    zero = np.zeros(len(plan))
+    listed = [
+        (PLAN, plan, paid),
+        (NOBODY, zero, 0.0),
+        (EVERYBODY, everybody, float(everybody_cost[there.decided].mean())),
+        (RANDOM, random, float(random_cost[there.decided].mean())),
+    ]
+    likely = there.by_response(paid)
+    if likely is not None:
+        scores, cost = there.of_choice(likely)
+        listed.append((RESPONSE, scores, float(cost[there.decided].mean())))
+    rows: list[tuple[Any, ...]] = []
+    for name, gained, charged in listed:
+        own = there.gain(gained).interval(level, number)
+        more = there.gain(plan - gained).interval(level, number)
+        apart = (math.nan,) * 3 if name == PLAN else more.ends
+        rows.append((name, charged * number, *own.ends, *apart))
+    columns = ["policy", "spend", "value", "ci_low", "ci_high"]
+    ahead = ["difference", "difference_low", "difference_high"]
+    return pd.DataFrame(rows, columns=[*columns, *ahead])
+
+
+def _spread(rows: PolicyRows, choice: np.ndarray) -> float:
+    """Return the standard deviation of outcomes among those whom the plan would contact."""
+    if rows.outcome is None:
+        return math.nan
+    mine = rows.outcome[(choice >= 0) & np.isfinite(rows.outcome)]
+    return float(mine.std(ddof=1)) if len(mine) > 1 else math.nan
+
+
+def _readout_error(sd: float, contacts: int, held: float) -> float:
+    """Return by how much the readout of all contacts misses by chance, in money."""
+    control = contacts * held / (1 - held)
+    if not control:
+        return math.nan
+    return contacts * sd * math.sqrt(1 / contacts + 1 / control)
+
+
+def _confirming(sd: float, contacts: int, profit: float, held: float) -> HoldoutShare | None:
+    """Return how many of the planned to hold back so that the profit shows."""
+    planned = round(contacts / (1 - held))
+    if not (profit > 0 and sd > 0 and planned > 1 and contacts):
+        return None
+    return share_to_see(planned, profit / contacts, sd=sd)
+
+
+def _written(frame: pd.DataFrame, *columns: str) -> list[str]:
+    """Write values with their intervals."""
+    ends = zip(*(frame[name] for name in columns), strict=True)
+    return ["" if math.isnan(value) else number(value, *rest) for value, *rest in ends]
