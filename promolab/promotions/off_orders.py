@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.promotions.spending import NEAR, chance_from, money_from
+from promolab.promotions.shrinking import chance_from, money_from
+from promolab.promotions.spending import NEAR
 from promolab.promotions.terms import Coupon, FullReduction, LimitedTimeDiscount, Promotion
 
 MOST_STEPS = 30

@@ -137,16 +137,29 @@ def days_away(windows: Any, as_of: datetime, days: int) -> Any:
     return some.group_by("customer_id").aggregate(days=some.fresh.sum().cast("float64") / DAY)
 
 
-def split_orders(orders: Any, windows: Any) -> tuple[Any, Any]:
-    """Return the orders outside their customer's own windows, and those inside one alone.
+def with_windows(shop: Shop, orders: Any, windows: Any) -> tuple[Any, Any]:
+    """Tell which orders lie in windows of their customer's own promotions.
 
     Returns
     -------
-    tuple of ibis Table
-        The columns of `orders_until`; of those inside also promotion_id.
+    orders : ibis Table
+        As `orders_until`, with inside and reduced: whether any window holds the order, and whether
+        one of a full reduction does.
+    within : ibis Table or None
+        A row per order and window: customer_id, number, promotion_id, kind, least (the threshold
+        in hundredths, 0 without one), listed and coupon.
     """
+    import ibis
+
     if windows is None:
-        return orders, None
+        return orders.mutate(inside=ibis.literal(False), reduced=ibis.literal(False)), None
+    table = shop.promotions
+    least = table.threshold if "threshold" in table.columns else ibis.null("float64")
+    terms = table.select(
+        promotion=table.promotion_id.cast("string"),
+        kind="kind",
+        least=(least.fill_null(0) * 100).round().cast("int64"),
+    ).distinct(on="promotion")
     within = orders.join(
         windows,
         [
@@ -154,10 +167,21 @@ def split_orders(orders: Any, windows: Any) -> tuple[Any, Any]:
             orders.ts >= windows.low,
             orders.ts < windows.high,
         ],
-    ).select(*[orders[name] for name in orders.columns], windows.promotion_id)
-    within = within.cache()
-    alone = within.group_by("number").aggregate(live=within.count()).filter(lambda t: t.live == 1)
-    return orders.anti_join(within, "number"), within.semi_join(alone, "number")
+    ).select(*[orders[c] for c in ("customer_id", "number", "listed", "coupon")], "promotion_id")
+    within = within.join(terms, within.promotion_id == terms.promotion).drop("promotion").cache()
+    told = within.group_by("number").aggregate(
+        inside=ibis.literal(True), reduced=(within.kind == "full_reduction").any()
+    )
+    joined = orders.left_join(told, "number")
+    flags = {name: joined[name].fill_null(False) for name in ("inside", "reduced")}
+    return joined.select(*[orders[c] for c in orders.columns], **flags).cache(), within
+
+
+def only_one(within: Any, kind: str) -> Any:
+    """Return the orders that lie in the window of one promotion of a kind, not of several."""
+    mine = within.filter(within.kind == kind)
+    alone = mine.group_by("number").aggregate(live=mine.count()).filter(lambda t: t.live == 1)
+    return mine.semi_join(alone, "number")
 
 
 def spent_on(shop: Shop, as_of: datetime, promotions: list[str]) -> pd.DataFrame:

@@ -20,10 +20,19 @@ from promolab.promotions.past_orders import (
     customers_seen,
     days_away,
     moment_of,
+    only_one,
     orders_until,
     own_windows,
     spent_on,
-    split_orders,
+    with_windows,
+)
+from promolab.promotions.shrinking import (
+    chance_from,
+    log_values,
+    more_inside,
+    pooled,
+    posterior_rates,
+    weight_of_others,
 )
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
@@ -37,8 +46,6 @@ if TYPE_CHECKING:
     from promolab.promotions.terms import Promotion
 
 
-OWN = 20.0
-"""As how many of one's own orders the others' spread of order values counts."""
 FEW = 2.0
 """As how many mean orders the others' margin rate counts."""
 BACK = 20.0
@@ -186,10 +193,11 @@ def order_values(
 
     Notes
     -----
-    Orders in the window of a customer's own promotion are in part that promotion's: rate and values
-    come from those outside, over the days outside. Orders per day are the posterior mean of a
-    Poisson rate whose gamma prior is fitted to all customers by moments, times how much the shop
-    sold in the last `RECENT` days against that. Log values are shrunk towards the mean of all by a
+    Orders in the window of a customer's own promotion are in part that promotion's: a day inside
+    counts as as many days as orders come faster there, by customers seen both inside and outside.
+    Orders per day are the posterior mean of a Poisson rate whose gamma prior is fitted to all
+    customers by moments, times how much the shop sold in the last `RECENT` days against that. Log
+    values, but for those in windows of full reductions, are shrunk towards the mean of all by a
     normal model; the values are scaled so that in total they are what was sold.
 
     Examples
@@ -210,12 +218,12 @@ def order_values(
     for one in ids:
         if one not in known:
             raise InputError(f"there is no promotion {one!r}; {nearest(one, known)}")
-    rows, inside, week_spread = _counted(shop, now)
+    counted = _counted(shop, now)
+    rows = counted.rows
     if not rows["orders"].sum():
         raise DataError(f"{shop.settings.name} has no orders before {now:%Y-%m-%d %H:%M}")
     frame = _described(rows)
-    frame["coupon_use"] = _coupon_use(frame, inside)
-    top_up = _top_up(shop, frame, inside)
+    top_up = _top_up(frame, counted.thresholds)
     chosen = frame if customers is None else _rows_of(frame, customers)
     shares, touching, margins = _shares(shop, now, ids, rows, chosen)
     shown = ["customer_id", "orders_a_day", "orders_error", "log_mean", "log_sd", "log_error"]
@@ -228,52 +236,74 @@ def order_values(
         touching,
         margins,
         top_up,
-        week_spread,
+        counted.week_spread,
         read_operations(shop.settings).economics.margin_rate.assumed
         and not shop.has("products", "margin_rate"),
         shop.settings.currency,
     )
 
 
-def _counted(shop: Shop, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame | None, float]:
-    """Return a row per customer of what was ordered outside, one per order inside, week_spread."""
-    orders, windows = orders_until(shop, now), own_windows(shop, now)
-    outside, inside = split_orders(orders, windows)
-    recent = outside.ts.epoch_seconds() >= int((now - _EPOCH).total_seconds()) - RECENT * 86_400
-    log = fixed(outside.listed.cast("float64").ln(), 9)
-    free = outside.group_by("customer_id").aggregate(
-        orders=outside.count(),
+@dataclass(frozen=True)
+class _Counted:
+    """What the engine counted: a row per customer, and what became of offers in orders."""
+
+    rows: pd.DataFrame
+    thresholds: pd.DataFrame
+    week_spread: float
+
+
+def _counted(shop: Shop, now: datetime) -> _Counted:
+    import pandas as pd
+
+    windows = own_windows(shop, now)
+    orders, within = with_windows(shop, orders_until(shop, now), windows)
+    recent = orders.ts.epoch_seconds() >= int((now - _EPOCH).total_seconds()) - RECENT * 86_400
+    log, plain = fixed(orders.listed.cast("float64").ln(), 9), ~orders.reduced
+    sums = orders.group_by("customer_id").aggregate(
+        orders=orders.count(),
+        inside=orders.inside.cast("int64").sum(),
         recent=recent.cast("int64").sum(),
-        log=log.sum().cast("float64"),
-        squares=fixed(outside.listed.cast("float64").ln() ** 2, 9).sum().cast("float64"),
-        listed=outside.listed.sum().cast("float64"),
-        first=outside.ts.min(),
-    )
-    whole = orders.group_by("customer_id").aggregate(
+        first=orders.ts.min(),
+        plain=plain.cast("int64").sum(),
+        log=log.sum(where=plain).cast("float64"),
+        squares=fixed(orders.listed.cast("float64").ln() ** 2, 9).sum(where=plain).cast("float64"),
+        plain_listed=orders.listed.sum(where=plain).cast("float64"),
         **{
-            f"all_{name}": orders[name].sum().cast("float64")
+            name: orders[name].sum().cast("float64")
             for name in ("listed", "returned", "margin", "lines")
         },
-        all_orders=orders.count(),
     )
-    seen = customers_seen(shop, now)
-    table = seen.left_join(free, "customer_id").drop("customer_id_right")
-    table = table.left_join(whole, "customer_id").drop("customer_id_right")
+    parts = [sums]
+    thresholds = pd.DataFrame(columns=["customer_id", "least", "orders", "reached"])
     if windows is not None:
-        for name, days in (("away", LOOK_BACK), ("away_recent", RECENT)):
-            away = days_away(windows, now, days).rename({name: "days"})
-            table = table.left_join(away, "customer_id").drop("customer_id_right")
+        parts += [
+            days_away(windows, now, days).rename({name: "days"})
+            for name, days in (("away", LOOK_BACK), ("away_recent", RECENT))
+        ]
+        reached = within.mutate(reached=within.listed.cast("float64") * 100 >= within.least - 0.5)
+        coupons = only_one(reached, "coupon")
+        coupons = coupons.filter(coupons.reached)
+        parts.append(
+            coupons.group_by("customer_id").aggregate(
+                coupon_orders=coupons.count(), coupons_used=coupons.coupon.cast("int64").sum()
+            )
+        )
+        full = only_one(reached, "full_reduction")
+        full = full.filter(full.least > 0).group_by("customer_id", "least")
+        full = full.aggregate(
+            orders=lambda t: t.count(), reached=lambda t: t.reached.cast("int64").sum()
+        )
+        thresholds = full.order_by("customer_id", "least").execute()
+    table = customers_seen(shop, now)
+    for part in parts:
+        table = table.left_join(part, "customer_id").drop("customer_id_right")
     rows = table.order_by("customer_id").execute()
+    absent = {"away", "away_recent", "coupon_orders", "coupons_used"} - set(rows)
+    rows = rows.assign(**dict.fromkeys(sorted(absent), 0.0))
     for name in rows.columns.difference(["customer_id", "joined", "first"]):
         rows[name] = rows[name].astype(float).fillna(0.0)
-    for name in {"away", "away_recent"} - set(rows):
-        rows[name] = 0.0
-    spread = _week_spread(outside, windows, len(rows), now)
-    if inside is None:
-        return rows, None, spread
-    kept = inside.select("customer_id", "promotion_id", "listed", "coupon", "number")
-    kept = kept.mutate(listed=kept.listed.cast("float64")).order_by("number")
-    return rows, kept.execute(), spread
+    outside = orders.filter(~orders.inside)
+    return _Counted(rows, thresholds, _week_spread(outside, windows, len(rows), now))
 
 
 _EPOCH = datetime(1970, 1, 1)
@@ -281,25 +311,30 @@ _EPOCH = datetime(1970, 1, 1)
 
 def _described(rows: pd.DataFrame) -> pd.DataFrame:
     """Shrink what was counted towards what all customers do."""
-    free = np.maximum((rows["days"] - rows["away"]).to_numpy(float), 0.0)
-    orders = rows["orders"].to_numpy()
+    days, away = (rows[c].to_numpy(float) for c in ("days", "away"))
+    away = np.minimum(away, days)
+    orders, inside = rows["orders"].to_numpy(), rows["inside"].to_numpy()
+    more = more_inside(orders, inside, days - away, away)
     # Who is known from the first order on is not known by that order.
-    began = ~rows["joined"].to_numpy(bool) & (rows["days"].to_numpy(float) < LOOK_BACK)
+    began = ~rows["joined"].to_numpy(bool) & (days < LOOK_BACK)
     counted = np.maximum(orders - (began & (orders > 0)), 0.0)
-    rate, error = _rates(counted, free)
-    recent_free = np.minimum(rows["days"], RECENT) - rows["away_recent"]
-    expected = float((rate * np.maximum(recent_free, 0.0)).sum())
+    rate, error = posterior_rates(counted, days - away + more * away)
+    late = np.minimum(days, RECENT)
+    late_away = np.minimum(rows["away_recent"].to_numpy(float), late)
+    expected = float((rate * (late - late_away + more * late_away)).sum())
     # With few recent orders the level is the past's: as if a hundred orders had been as expected.
     level = (rows["recent"].sum() + 100) / (expected + 100)
-    log_mean, log_error, spread = _log_values(rows)
+    log_mean, log_error, spread = log_values(rows)
     log_sd = np.sqrt(spread + log_error**2)
     mean = np.exp(log_mean + log_sd**2 / 2)
-    scale = float(rows["listed"].sum() / (orders * mean).sum())
-    usual = rows["all_listed"].sum() / max(rows["all_orders"].sum(), 1.0)
+    scale = float(rows["plain_listed"].sum() / (rows["plain"].to_numpy() * mean).sum())
+    usual = rows["listed"].sum() / max(orders.sum(), 1.0)
     margin, returned = (
-        _pooled(rows[name].to_numpy(), rows["all_listed"].to_numpy(), weight * usual)
-        for name, weight in (("all_margin", FEW), ("all_returned", BACK))
+        pooled(rows[name].to_numpy(), rows["listed"].to_numpy(), weight * usual)
+        for name, weight in (("margin", FEW), ("returned", BACK))
     )
+    used, of = (rows[c].to_numpy(float) for c in ("coupons_used", "coupon_orders"))
+    use = pooled(used, of, weight_of_others(used, of))
     return rows[["customer_id"]].assign(
         orders_a_day=rate * level,
         orders_error=error,
@@ -308,109 +343,26 @@ def _described(rows: pd.DataFrame) -> pd.DataFrame:
         log_error=log_error,
         margin_rate=margin,
         returned=np.clip(returned, 0.0, 1.0),
+        coupon_use=use if used.any() else np.nan,
     )
 
 
-def _rates(orders: np.ndarray, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the posterior mean of Poisson rates under a gamma prior, and its relative error."""
-    mean = orders.sum() / max(days.sum(), 1e-9)
-    excess = ((orders - mean * days) ** 2 - mean * days).sum()
-    variance = max(excess / max((days**2).sum(), 1e-9), (0.05 * mean) ** 2)
-    shape, per_day = mean**2 / variance, mean / variance
-    return (shape + orders) / (per_day + days), 1 / np.sqrt(shape + orders)
-
-
-def _log_values(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the shrunk mean of log order values, its standard error, and the shrunk variance."""
-    n, log, squares = (rows[c].to_numpy() for c in ("orders", "log", "squares"))
-    some = n > 0
-    own = np.divide(log, n, where=some, out=np.zeros_like(log))
-    within = np.maximum(squares - n * own**2, 0.0)
-    degrees = np.maximum(n - 1, 0.0)
-    common = max(within.sum() / max(degrees.sum(), 1.0), 1e-6)
-    spread = (OWN * common + within) / (OWN + degrees)
-    centre = log.sum() / n.sum()
-    # Between customers: the weighted variance of their means less what chance gives.
-    weighed = (n * (own - centre) ** 2)[some].sum() - (some.sum() - 1) * common
-    between = max(weighed / max(n.sum() - (n**2).sum() / n.sum(), 1e-9), 1e-6)
-    for _ in range(3):  # the mean of all, each customer weighed by what they tell of it
-        weight = np.where(some, 1 / (between + common / np.maximum(n, 1)), 0.0)
-        centre = (weight * own).sum() / weight.sum()
-    precision = n / spread + 1 / between
-    return (log / spread + centre / between) / precision, 1 / np.sqrt(precision), spread
-
-
-def _pooled(part: np.ndarray, whole: np.ndarray, prior: float) -> np.ndarray:
-    """Return each one's ratio, drawn to the ratio of all as if that were as much as ``prior``."""
-    total = float(whole.sum())
-    ratio = float(part.sum()) / total if total > 0 else 0.0
-    return np.asarray((part + prior * ratio) / (whole + max(prior, 1e-9)))
-
-
-def _coupon_use(frame: pd.DataFrame, inside: pd.DataFrame | None) -> np.ndarray:
-    """Return each customer's chance to use a coupon at an order; nan where none was ever held."""
-    if inside is None or not inside["coupon"].any():
-        return np.full(len(frame), np.nan)
-    held = inside[inside.groupby("promotion_id")["coupon"].transform("any")]
-    sums = held.groupby("customer_id")["coupon"].agg(["sum", "size"])
-    used, of = (
-        frame["customer_id"].map(sums[c]).fillna(0).to_numpy(float) for c in ("sum", "size")
-    )
-    return _pooled(used, of, _weight_of_others(used, of))
-
-
-def _weight_of_others(hits: np.ndarray, of: np.ndarray) -> float:
-    """Return as how many tries the others count: beta-binomial, by moments."""
-    total = of.sum()
-    share = hits.sum() / total if total else 0.0
-    if not 0 < share < 1:
-        return 1.0
-    own = np.divide(hits, of, where=of > 0, out=np.full_like(of, share))
-    noise = share * (1 - share)
-    excess = (of * (own - share) ** 2).sum() - ((of > 0).sum() - 1) * noise
-    between = excess / max(total - (of**2).sum() / total, 1e-9)
-    return float(np.clip(noise / max(between, 1e-9) - 1, 1.0, 1e4))
-
-
-def _top_up(shop: Shop, frame: pd.DataFrame, inside: pd.DataFrame | None) -> Estimate:
+def _top_up(frame: pd.DataFrame, thresholds: pd.DataFrame) -> Estimate:
     """Measure how many orders just below a threshold are filled up to it.
 
     More orders reach the threshold of a full reduction than the customers' own order values say:
     that excess, of those expected just below it.
     """
-    if inside is None or not shop.has("promotions", "threshold"):
-        return Estimate(math.nan)
-    told = shop.promotions.filter(shop.promotions.kind == "full_reduction")
-    told = told.select("threshold", promotion_id=told.promotion_id.cast("string")).execute()
-    told = told[told["threshold"] > 0].drop_duplicates("promotion_id")
-    rows = inside.merge(told, on="promotion_id").merge(
-        frame[["customer_id", "log_mean", "log_sd"]], on="customer_id"
-    )
-    at = rows["threshold"].to_numpy(float)
+    rows = thresholds.merge(frame[["customer_id", "log_mean", "log_sd"]], on="customer_id")
+    at, n = rows["least"].to_numpy(float) / 100, rows["orders"].to_numpy(float)
     log_mean, log_sd = rows["log_mean"].to_numpy(float), rows["log_sd"].to_numpy(float)
     above = chance_from(log_mean, log_sd, at)
-    near = float((chance_from(log_mean, log_sd, NEAR * at) - above).sum())
+    near = float((n * (chance_from(log_mean, log_sd, NEAR * at) - above)).sum())
     if near <= 0:
         return Estimate(math.nan)
-    reached = (rows["listed"].to_numpy(float) >= at - 0.005).astype(float)
-    value = float((reached - above).sum()) / near
-    half = normal_quantile(0.9) * math.sqrt(float((above * (1 - above)).sum())) / near
-    ends = np.clip([value, value - half, value + half], 0.0, 1.0)
-    return Estimate.of(ends, len(rows))
-
-
-def chance_from(log_mean: np.ndarray, log_sd: np.ndarray, at: np.ndarray | float) -> np.ndarray:
-    """Return the chance that a log-normal order is worth ``at`` or more."""
-    from scipy.special import ndtr
-
-    with np.errstate(divide="ignore"):
-        return np.asarray(ndtr((log_mean - np.log(at)) / log_sd))
-
-
-def money_from(log_mean: np.ndarray, log_sd: np.ndarray, at: np.ndarray | float) -> np.ndarray:
-    """Return E[b; b ≥ at] of log-normal orders."""
-    whole = np.exp(log_mean + log_sd**2 / 2)
-    return np.asarray(whole * chance_from(log_mean + log_sd**2, log_sd, at))
+    value = float(rows["reached"].sum() - (n * above).sum()) / near
+    half = normal_quantile(0.9) * math.sqrt(float((n * above * (1 - above)).sum())) / near
+    return Estimate.of(np.clip([value, value - half, value + half], 0.0, 1.0), int(n.sum()))
 
 
 def _rows_of(frame: pd.DataFrame, customers: Iterable[Any]) -> pd.DataFrame:
@@ -434,23 +386,23 @@ def _shares(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     shape = (len(chosen), len(ids))
     shares, touching = np.ones(shape), np.ones(shape)
-    margins = np.full(len(ids), rows["all_margin"].sum() / max(rows["all_listed"].sum(), 1e-9))
+    margins = np.full(len(ids), rows["margin"].sum() / max(rows["listed"].sum(), 1e-9))
     if not ids or not shop.has("promotion_products") or not shop.has("events", "product_id"):
         return shares, touching, margins
     spent = spent_on(shop, now, list(ids))
     offers = shop.promotion_products.promotion_id.cast("string")
     offered = set(shop.promotion_products.select(one=offers).distinct().execute()["one"])
     whole = rows.set_index("customer_id")
-    of, listed = whole["all_lines"].to_numpy(), whole["all_listed"].to_numpy()
-    mean_lines = max(of.sum() / max(whole["all_orders"].sum(), 1.0), 1.0)
+    of, listed = whole["lines"].to_numpy(), whole["listed"].to_numpy()
+    mean_lines = max(of.sum() / max(whole["orders"].sum(), 1.0), 1.0)
     line = listed.sum() / max(of.sum(), 1.0)
     for place, one in enumerate(ids):
         if one not in offered:
             continue
         mine = spent[spent["promotion_id"] == one].set_index("customer_id").reindex(whole.index)
         hits, part = (mine[c].fillna(0.0).to_numpy(float) for c in ("lines", "listed"))
-        weight = _weight_of_others(hits, of)
-        share = np.clip(_pooled(part, listed, weight * line), 0.0, 1.0)
+        weight = weight_of_others(hits, of)
+        share = np.clip(pooled(part, listed, weight * line), 0.0, 1.0)
         found = chosen["customer_id"].map(dict(zip(whole.index, share, strict=True)))
         usual = part.sum() / max(listed.sum(), 1e-9)
         shares[:, place] = found.astype(float).fillna(usual)
