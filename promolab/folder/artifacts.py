@@ -38,6 +38,8 @@ _WRITTEN_BY = {
     "scores": "04_response",
     "segment_advice": "03_segments",
     "segment_profile": "03_segments",
+    "allocation": "07_policy",
+    "frontier": "07_policy",
     "economics": "08_plan",
     "funnel": "08_plan",
     "list_sizes": "08_plan",

@@ -15,7 +15,16 @@ import pytest
 LAUNCHED = 18
 PLAIN_BASELINE = 0.845  # of recency, frequency and money alone, on the same rows
 ALARM = 0.90
-PAGES = ["index", "01_data", "02_customers", "03_segments", "04_response", "05_uplift", "08_plan"]
+PAGES = [
+    "index",
+    "01_data",
+    "02_customers",
+    "03_segments",
+    "04_response",
+    "05_uplift",
+    "07_policy",
+    "08_plan",
+]
 VOID = {"img", "br", "hr", "meta", "link", "input", "col", "wbr"}
 
 

@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 
 SUFFIXES = {".parquet", ".json", ".html"}
-STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \([1-7] of 7\)")
-PAGES = ["index", "01_data", "02_customers", "03_segments", "04_response", "05_uplift", "08_plan"]
+STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \([1-8] of 8\)")
+PAGES = [
+    "index",
+    "01_data",
+    "02_customers",
+    "03_segments",
+    "04_response",
+    "05_uplift",
+    "07_policy",
+    "08_plan",
+]
 # Pages show the parameters that a run was given.
 THREADS = re.compile(rb'(threads</span> <span class="o">=</span> <span class="mi">)[12](?=</span>)')
 

@@ -116,7 +116,8 @@ def list_steps(
     """Set lists of half, once and twice the planned size and of everybody side by side.
 
     The customers to contact come first, the likeliest before the others; then those who may be
-    contacted and are not among the planned. Who is held back stays so.
+    contacted and are not among the planned. Who is held back stays so. Of a list that an allocation
+    chose there is one size: another budget is another list.
 
     Parameters
     ----------
@@ -145,6 +146,9 @@ def list_steps(
         return ListSteps(pd.DataFrame(columns=columns), economics)
     past = past_discounts(shop, plan.as_of)
     named = segments.set_index("customer_id")["segment"]
+    actions = dict(
+        zip(plan.promotions["promotion_id"].astype(str), plan.promotions["action"], strict=True)
+    )
     rows: list[dict[str, Any]] = []
     for promotion in launched(shop, plan.planned).to_dict("records"):
         ranked = _ranked(plan, promotion["promotion_id"], scores)
@@ -152,7 +156,8 @@ def list_steps(
         planned = int((ranked["step"] == "to_contact").sum())
         per = discount_per_redeemer(past, promotion, told.currency)
         costs = promotion_costs(shop, plan.as_of, promotion, told)
-        for low, size in _sizes(planned, len(ranked)):
+        chosen = actions[str(promotion["promotion_id"])] in plan.by_effect
+        for low, size in [(0, planned)][:planned] if chosen else _sizes(planned, len(ranked)):
             chances = ranked.set_index("customer_id")["p_redeemed"].head(size).astype(float)
             redemptions = expected_of(chances, ratios, type_of(promotion))
             nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)

@@ -175,7 +175,7 @@ def plan_week(
         notes=(*found.notes, *able.unchecked, *able.notes),
         unchecked=tuple(able.unchecked),
         consent=shop.has("contact_rights"),
-        by_effect=bool(_measured(allocation)),
+        by_effect=tuple(_measured(allocation)),
     )
 
 

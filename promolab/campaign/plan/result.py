@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -42,15 +42,26 @@ STEPS: Mapping[str, str] = MappingProxyType(
 NOT_WORTH = "not worth it, or outside the budget"
 
 
-def step_words(*, by_effect: bool) -> dict[str, str]:
+def step_words(actions: Iterable[str], by_effect: Collection[str]) -> dict[str, str]:
     """Return the words of `STEPS`: whom an allocation leaves out is not among its best.
+
+    Parameters
+    ----------
+    actions : iterable of str
+        Whose funnel it is.
+    by_effect : collection of str
+        Actions whose customers an allocation chose.
 
     Examples
     --------
-    >>> step_words(by_effect=True)["not_planned"]
-    'not worth it, or outside the budget'
+    >>> step_words(["7"], ["7"])["not_planned"], step_words(["7"], [])["not_planned"]
+    ('not worth it, or outside the budget', 'not among the likeliest')
     """
-    return dict(STEPS) | ({"not_planned": NOT_WORTH} if by_effect else {})
+    words, chosen = dict(STEPS), {action in by_effect for action in actions}
+    if True in chosen:
+        likeliest = f"; or {words['not_planned']}" if False in chosen else ""
+        words["not_planned"] = f"{NOT_WORTH}{likeliest}"
+    return words
 
 
 LEFT = ("no_right", "status", "over_limit", "excluded")
@@ -203,8 +214,8 @@ class Plan(Result):
         Those of them on what was not checked: to be read before anything is sent.
     consent : bool
         Whether the shop says who may be contacted.
-    by_effect : bool
-        Whether an allocation by what contacts add chose the customers, for any promotion.
+    by_effect : tuple of str
+        Actions whose customers an allocation chose, by what contacts add.
     """
 
     as_of: datetime
@@ -222,7 +233,7 @@ class Plan(Result):
     notes: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
     consent: bool = True
-    by_effect: bool = False
+    by_effect: tuple[str, ...] = ()
 
     @property
     def to_contact(self) -> pd.DataFrame:
@@ -261,7 +272,7 @@ class Plan(Result):
             notes=tuple(told.get("notes", ())),
             unchecked=tuple(told.get("unchecked", ())),
             consent=shop.has("contact_rights"),
-            by_effect=bool(told.get("by_effect")),
+            by_effect=tuple(told.get("by_effect") or ()),
         )
 
     def write(self, run: RunFolder) -> None:
@@ -288,6 +299,7 @@ class Plan(Result):
             "customers_to_contact": int(self.to_contact["customer_id"].nunique()),
             "customers_held_out": int(self.held_out["customer_id"].nunique()),
             "funnel": {str(r["promotion_id"]): plain({c: r[c] for c in keep}) for r in rows},
+            "by_effect": list(self.by_effect),
             "notes": list(self.notes),
             "unchecked": list(self.unchecked),
         }
@@ -400,7 +412,8 @@ class Plan(Result):
         )
 
     def _side_by_side(self, rows: list[dict[Any, Any]]) -> Html:
-        lines = [self._steps_of(row) for row in rows]
+        actions = [row["action"] for row in rows]
+        lines = [self._steps_of(row, actions) for row in rows]
         frame = pd.DataFrame({"step": [step for step, _, _ in lines[0]]})
         heads = {"step": "step"}
         for place, (row, line) in enumerate(zip(rows, lines, strict=True)):
@@ -414,10 +427,12 @@ class Plan(Result):
             most=len(frame),
         )
 
-    def _steps_of(self, row: Mapping[Any, Any]) -> list[tuple[str, int | None, int]]:
+    def _steps_of(
+        self, row: Mapping[Any, Any], beside: Iterable[str] = ()
+    ) -> list[tuple[str, int | None, int]]:
         """Return each step in words, how many it takes out, and how many are left."""
         unchecked = "" if self.consent else " (not checked)"
-        words = step_words(by_effect=self.by_effect)
+        words = step_words([row["action"], *beside], self.by_effect)
         words["no_right"] += unchecked
         left = int(row["active"])
         lines: list[tuple[str, int | None, int]] = [("active customers", None, left)]
@@ -440,7 +455,7 @@ class Plan(Result):
 
         row = self._row(promotion_id)
         labels, left, words = ["active customers"], [0 if row is None else row["active"]], [""]
-        words_of = step_words(by_effect=self.by_effect)
+        words_of = step_words([] if row is None else [row["action"]], self.by_effect)
         for step, meaning in list(words_of.items())[:-1] if row is not None else ():
             gone = row[step]
             labels.append(f"− {meaning}")

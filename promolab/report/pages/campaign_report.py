@@ -128,7 +128,16 @@ def launching(
         why = str(run.metrics.get("response", {}).get("summary", ""))
         return title + say(why or "Nobody is to be contacted.")
     pieces = [_launch(row, run, economics, zone) for row in rows.to_dict("records")]
-    return join([title, *pieces])
+    return join([title, *pieces, *_not_known(run)])
+
+
+def _not_known(run: RunFolder) -> list[Html]:
+    """Say what a list ranked by response cannot tell, and what would; nothing where effects are."""
+    short = (run.metrics.get("policy") or {}).get("short")
+    if not short:
+        return []
+    more = '<a href="07_policy.html">What that would show</a>'
+    return [Html(f'<p class="more">{escape(short)} {more}</p>')]
 
 
 def _launch(row: dict[Any, Any], run: RunFolder, economics: LaunchEconomics, zone: str) -> Html:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def one_page(screen: FirstScreen) -> Figure:
         funnel = screen.run.read_table("funnel")
         if len(funnel) and funnel["to_contact"].sum():
             plan = screen.run.metrics.get("plan") or {}
-            _funnel(funnel, step_words(by_effect=bool(plan.get("by_effect"))), left)
+            _funnel(funnel, plan.get("by_effect") or (), left)
         else:
             _segments(screen.run, left)
         if screen.promotions is None:
@@ -91,8 +92,9 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
         )
 
 
-def _funnel(funnel: pd.DataFrame, words: dict[str, str], ax: Axes) -> None:
+def _funnel(funnel: pd.DataFrame, by_effect: Collection[str], ax: Axes) -> None:
     row = funnel.sort_values(["to_contact", "promotion_id"], ascending=[False, True]).iloc[0]
+    words = step_words([row["action"]], by_effect)
     left, labels, values = int(row["active"]), ["active customers"], [int(row["active"])]
     for step in list(words)[:-1]:
         if row[step]:

@@ -1,0 +1,44 @@
+"""What would tell what a promotion adds: size, cost and what it shows, against hand work."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from promolab.abtest import smallest_effect
+from promolab.campaign.spending.experiment import telling_trial
+from tests.campaign.test_economics import NOW, RATIOS, shop
+
+
+def scores(*ids: str, n: int = 10) -> pd.DataFrame:
+    return pd.concat(
+        pd.DataFrame({"customer_id": [f"c{c}" for c in range(n)], "promotion_id": i}).assign(
+            p_redeemed=np.linspace(0.05, 0.5, n)
+        )
+        for i in ids
+    )
+
+
+def test_half_of_all_are_contacted_and_what_that_shows_is_what_two_halves_show():
+    trial = telling_trial(shop(), NOW, scores("N"), RATIOS)
+    one = trial.promotions[0]
+    assert (one.contacts, one.held) == (5, 5)
+    assert one.visible == smallest_effect(5, 5, sd=one.adjusted_sd).effect
+    text = trial.summary()
+    assert "The customers most likely to redeem are contacted. That cannot tell" in text
+    assert "of the 10 active customers contact half about Coupons N" in text
+    assert "and leave 5 without" in text and one.sees_words() in text
+    assert trial.to_dict()["experiment"]["N"]["weeks_needed"] == one.weeks_needed
+
+
+def test_several_promotions_share_the_customers_with_nothing():
+    trial = telling_trial(shop(), NOW, scores("N", "T"), RATIOS)
+    assert [(p.contacts, p.held) for p in trial.promotions] == [(4, 3), (3, 3)]
+    assert "contact 4 each about Coupons N or Recommendation T" in trial.would()
+    assert "4 contacted about each, 3 not" in trial.short()
+
+
+def test_what_starts_not_has_no_trial():
+    quiet = telling_trial(shop(), NOW, scores("N").head(0), RATIOS)
+    assert not quiet and quiet.summary().startswith("Nothing starts this week")
+    assert quiet.to_dict() == {"experiment": {}, "summary": quiet.summary(), "short": ""}
