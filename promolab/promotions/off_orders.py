@@ -146,7 +146,7 @@ def kept_beside(
     log_sd: np.ndarray,
     use: np.ndarray,
     shares: Sequence[np.ndarray | float],
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Return which part of its discount a promotion adds to those that a customer has already.
 
     Parameters
@@ -164,21 +164,26 @@ def kept_beside(
 
     Returns
     -------
-    ndarray of shape (n,)
+    kept : ndarray of shape (n,)
         1 where nothing meets it; else 1 less what is lost to the others in the days that they
         share. Promotions without ``stacking`` compete: the one that takes most off an order counts;
         the others come after it, each on what is left.
+    shared : ndarray of shape (n,)
+        Part of its window in which the customer has another promotion.
     """
     from scipy.special import ndtri
 
-    kept = np.ones_like(log_mean)
-    live = [(p, who, s) for (p, who), s in zip(others, shares[1:], strict=True) if p.stated]
-    together = [_together(promotion, p) for p, _, _ in live]
-    meets = np.zeros(len(kept), dtype=bool)
-    for (_, who, _), days in zip(live, together, strict=True):
-        meets |= who & (days > 0)
+    kept, shared = np.ones_like(log_mean), np.zeros_like(log_mean)
+    for p, who in others:
+        shared = np.maximum(shared, who * _together(promotion, p))
+    live = [
+        (p, who, s)
+        for (p, who), s in zip(others, shares[1:], strict=True)
+        if p.stated and _together(promotion, p) > 0
+    ]
+    meets = np.any([who for _, who, _ in live], axis=0) if live else np.zeros(len(kept), bool)
     if not meets.any() or not promotion.stated:
-        return kept
+        return kept, shared
     z = ndtri((np.arange(NODES) + 0.5) / NODES)
     value = np.exp(log_mean[meets, None] + log_sd[meets, None] * z)
     rows = [(p, who[meets], _part(s, meets)) for p, who, s in live]
@@ -187,9 +192,8 @@ def kept_beside(
     added = _combined([mine, *rows], value, use[meets]) - _combined(rows, value, use[meets])
     mean = alone.mean(axis=1)
     ratio = np.divide(added.mean(axis=1), mean, where=mean > 0, out=np.ones_like(mean))
-    days = np.max([np.where(who, d, 0.0) for (_, who, _), d in zip(rows, together, strict=True)], 0)
-    kept[meets] = 1 - days * (1 - ratio)
-    return kept
+    kept[meets] = 1 - shared[meets] * (1 - ratio)
+    return kept, shared
 
 
 def _part(share: np.ndarray | float, rows: np.ndarray) -> np.ndarray:

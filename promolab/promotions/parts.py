@@ -48,7 +48,7 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
     orders : OrderValues
         The customers' orders.
     given : mapping
-        moved (n,), moved_se (n,), response (n,), kept (n,), factor, top_up, pulled_forward and
+        moved, response, kept and shared, each of shape (n,), and top_up, pulled_forward and
         per_redemption: one promotion's of what `promotion_values` was given.
 
     Notes
@@ -58,17 +58,18 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
     A · c + T − (L + A) · d, which gives A where the chance to redeem is not known.
     """
     frame = orders.frame
-    rate, error, margin, returned = (
+    rate, error, faster, margin, returned = (
         frame[c].to_numpy(float)
-        for c in ("orders_a_day", "orders_error", "margin_rate", "returned")
+        for c in ("orders_a_day", "orders_error", "faster", "margin_rate", "returned")
     )
     off = _off(promotion, orders, given)
-    use = coupon_use(promotion, orders)
+    use = coupon_use(orders) if isinstance(promotion, Coupon) else np.ones(len(orders))
     fill = float(given["top_up"]) if np.isfinite(given["top_up"]) else 0.0
     share_later = given["pulled_forward"] if np.isfinite(given["pulled_forward"]) else 0.0
     back, kept, moved = 1 - returned, given["kept"], given["moved"]
 
-    base = rate * promotion.days
+    # With another promotion in hand more orders come anyway.
+    base = rate * promotion.days * (1 + (faster - 1) * given["shared"])
     per_order = use * (off.off + fill * off.near * off.per_fill)
     chance = use * (off.reach + fill * off.near)
     filled = base * use * fill * off.missing * margin * back
@@ -116,10 +117,8 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
     return Parts(bars, discount, discount * relative, redeeming)
 
 
-def coupon_use(promotion: Promotion, orders: OrderValues) -> np.ndarray:
-    """Return the chance that an order uses the promotion: 1 but for coupons, which may be left."""
-    if not isinstance(promotion, Coupon):
-        return np.ones(len(orders))
+def coupon_use(orders: OrderValues) -> np.ndarray:
+    """Return the chance that an order uses a coupon; 1 where none was ever seen."""
     found = orders.frame["coupon_use"].to_numpy(float)
     return np.where(np.isfinite(found), found, 1.0)
 

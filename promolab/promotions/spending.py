@@ -65,9 +65,10 @@ class OrderValues(Result):
     as_of : datetime
         Nothing at or after it was read (UTC).
     frame : DataFrame
-        A row per customer: customer_id; orders_a_day and its relative error; log_mean and log_sd of
-        an order's value at list price (its own uncertainty is in the latter) and log_error, the
-        standard error of log_mean; margin_rate; returned (share of what was bought that came
+        A row per customer: customer_id; orders_a_day and its relative error orders_error; faster,
+        as how many days one counts in the window of another promotion of the customer's; log_mean
+        and log_sd of an order's value at list price (its own uncertainty is in the latter) and
+        log_error, the standard error of log_mean; margin_rate; returned (share of what was bought that came
         back); coupon_use (chance that an order uses a coupon that the customer holds).
     promotions : tuple of str
         Ids of `shares`.
@@ -226,7 +227,15 @@ def order_values(
     top_up = _top_up(frame, counted.thresholds)
     chosen = frame if customers is None else _rows_of(frame, customers)
     shares, touching, margins = _shares(shop, now, ids, rows, chosen)
-    shown = ["customer_id", "orders_a_day", "orders_error", "log_mean", "log_sd", "log_error"]
+    shown = [
+        "customer_id",
+        "orders_a_day",
+        "orders_error",
+        "faster",
+        "log_mean",
+        "log_sd",
+        "log_error",
+    ]
     shown += ["margin_rate", "returned", "coupon_use"]
     return OrderValues(
         now,
@@ -338,6 +347,7 @@ def _described(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[["customer_id"]].assign(
         orders_a_day=rate * level,
         orders_error=error,
+        faster=more,
         log_mean=log_mean + math.log(scale),
         log_sd=log_sd,
         log_error=log_error,

@@ -404,7 +404,7 @@ def promotion_values(
     )
     given["moved"] = moved * given["factor"]
     given["moved_se"] = error * np.abs(given["factor"])
-    given["kept"] = _kept(offers, orders, beside)
+    given["kept"], given["shared"] = _beside(offers, orders, beside)
     worked = [parts_of(one, orders, _column(given, j)) for j, one in enumerate(offers)]
     discount = np.column_stack([w.discount for w in worked])
     discount_se = np.column_stack([w.discount_se for w in worked])
@@ -446,31 +446,25 @@ def _checked(
     return offers
 
 
-def _kept(
+def _beside(
     offers: Sequence[Promotion], orders: OrderValues, beside: Sequence[tuple[Promotion, ArrayLike]]
-) -> np.ndarray:
-    """Return which part of its discount each promotion keeps beside what customers hold."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each promotion keeps of its discount beside others, and how long they meet."""
     if not beside:
-        return np.ones((len(orders), len(offers)))
+        shape = len(orders), len(offers)
+        return np.ones(shape), np.zeros(shape)
     log_mean, log_sd = (orders.frame[c].to_numpy(float) for c in ("log_mean", "log_sd"))
     held = [
         (p, _numbers("beside", np.asarray(who, dtype=float), (len(orders),)) > 0)
         for p, who in beside
     ]
-    theirs = [orders.share_of(p) for p, _ in held]
-    return np.column_stack(
-        [
-            kept_beside(
-                one,
-                held,
-                log_mean,
-                log_sd,
-                coupon_use(one, orders),
-                [orders.share_of(one), *theirs],
-            )
-            for one in offers
-        ]
-    )
+    theirs, use = [orders.share_of(p) for p, _ in held], coupon_use(orders)
+    found = [
+        kept_beside(one, held, log_mean, log_sd, use, [orders.share_of(one), *theirs])
+        for one in offers
+    ]
+    kept, shared = (np.column_stack(columns) for columns in zip(*found, strict=True))
+    return kept, shared
 
 
 def _column(given: Mapping[str, np.ndarray], j: int) -> dict[str, np.ndarray]:

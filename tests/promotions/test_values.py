@@ -37,6 +37,7 @@ def orders_of(promotions: Sequence[Any], n: int = 1, **changed: Any) -> OrderVal
         "customer_id": range(n),
         "orders_a_day": 1.0,
         "orders_error": 0.0,
+        "faster": 1.0,
         "log_mean": np.log(100.0),
         "log_sd": 1e-9,
         "log_error": 0.0,
