@@ -1,5 +1,7 @@
 from .allocation import Allocation as Allocation
 from .allocation import allocate
+from .chances import Drawn as Drawn
+from .chances import Holdouts
 from .money import MoneyAnswer as MoneyAnswer
 from .money import money_answer
 from .rows import PolicyRows as PolicyRows
@@ -7,4 +9,4 @@ from .solving import Limits as Limits
 from .solving import Solution as Solution
 from .solving import solve as solve
 
-__all__ = ["allocate", "money_answer"]
+__all__ = ["Holdouts", "allocate", "money_answer"]

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.checks import real_number
+from promolab.checks import choice as choice_of
+from promolab.checks import real_number, seed_of
 from promolab.display import Html, table
 from promolab.policy.amounts import round_amount
+from promolab.policy.chances import (
+    Drawn,
+    Holdouts,
+    cost_of,
+    cost_risk,
+    draw,
+    lower_bounds,
+    put_back,
+)
 from promolab.policy.hulls import HullPath
 from promolab.policy.options import NONE, options_of
 from promolab.policy.solving import Limits, solve
@@ -51,6 +61,8 @@ class Allocation(Result):
         What money is in, for the words.
     propensity : ndarray of shape (n,) or None
         With which chance each customer gets what is chosen; None where nothing is left to chance.
+    drawn : Drawn or None
+        Every action's chance, and what was planned before anybody was held out; likewise.
     """
 
     ALT = "What the promotions add, by budget, with the chosen budget marked."
@@ -67,6 +79,7 @@ class Allocation(Result):
     frontier: pd.DataFrame = field(repr=False)
     currency: str = ""
     propensity: np.ndarray | None = field(default=None, repr=False)
+    drawn: Drawn | None = field(default=None, repr=False)
 
     @property
     def gap(self) -> float:
@@ -94,6 +107,32 @@ class Allocation(Result):
                 "propensity": chance,
                 "value": self.expected_value,
                 "cost": self.expected_cost,
+            }
+        )
+
+    def chances(self) -> pd.DataFrame:
+        """``customer_id, action, propensity, chosen``: every action that may be drawn for whom.
+
+        Before anybody is held out, as a week's plan takes it (`promolab.campaign.plan.plan_week`).
+
+        Examples
+        --------
+        >>> found = allocate([[3.0], [8.0]], [[1.0], [1.0]], budget=1, promotions=["mail"])
+        >>> found.chances().values.tolist()
+        [[0, 'none', 1.0, True], [1, 'mail', 1.0, True]]
+        """
+        k = len(self.promotions)
+        planned = self.choice if self.drawn is None else self.drawn.planned
+        chance = np.eye(k + 1)[planned] if self.drawn is None else self.drawn.before
+        customer, action = np.nonzero(chance > 0)
+        names = np.array([*self.promotions, NONE], dtype=object)
+        place = np.where(planned < 0, k, planned)
+        return pd.DataFrame(
+            {
+                "customer_id": self.customers[customer],
+                "action": names[action],
+                "propensity": chance[customer, action],
+                "chosen": action == place[customer],
             }
         )
 
@@ -201,6 +240,15 @@ def allocate(
     customers: Any = None,
     promotions: Sequence[Any] | None = None,
     eligible: Any = None,
+    value_se: Any = None,
+    risk: str = "expected",
+    cost_se: Any = None,
+    cost_spread: Any = None,
+    budget_risk: float | None = None,
+    explore: float | None = None,
+    p_min: float = 0.02,
+    holdouts: Holdouts | None = None,
+    seed: int = 0,
     currency: str = "",
 ) -> Allocation:
     """Give each customer the promotion, or none, so that all together add most inside the budget.
@@ -221,6 +269,27 @@ def allocate(
         Ids; by default their places.
     eligible : array-like of bool of shape (n, P), optional
         Who may get what; by default everybody everything.
+    value_se : array-like of shape (n, P), optional
+        Standard errors of the values, for ``risk="lower"``.
+    risk : {"expected", "lower"}
+        Whether to go by expected values, or by their one-sided 90 % lower bounds: value, bound and
+        frontier are then of these.
+    cost_se : array-like of shape (n, P), optional
+        Standard deviation of each customer's own cost, for ``budget_risk``.
+    cost_spread : float or array-like of shape (P,) or (P, P), optional
+        What all customers' costs have in common to differ by, as a share of the expected cost: of
+        all promotions together, of each by itself, or their covariance.
+    budget_risk : float, optional
+        Most that overspending may be likely (0–1); by default costs are taken as expected.
+    explore : float, optional
+        Share of the customers who get an action drawn evenly, none among them, paid from the budget
+        (0–1); raised to ``p_min`` × actions where that is more. By default nothing is drawn.
+    p_min : float
+        Least chance of every action that is open to a customer, where some are drawn.
+    holdouts : Holdouts, optional
+        Who is held out by chance, and by which: they cost nothing, and their chances enter.
+    seed : int
+        Of the draw; the order of the rows does not matter.
     currency : str
         What money is in, for the words.
 
@@ -259,13 +328,22 @@ The next 0.10 would add 0.05.
     """
     most = math.inf if budget is None else real_number("budget", budget, least=0)
     given = options_of(value, cost, customers, promotions, eligible)
+    if choice_of("risk", risk, ("expected", "lower")) == "lower":
+        given = replace(given, value=lower_bounds(given.value, value_se))
     options, order = given.ordered()
     found = solve(options.value, options.cost, Limits(most), options.eligible)
-    choice = found.choice
+    choice, drawn = found.choice, None
+    if explore is not None or holdouts is not None or budget_risk is not None:
+        choice, drawn = draw(
+            found.path.choose, options.cost, options.eligible, given.promotions, most,
+            explore=explore, p_min=p_min,
+            holdouts=None if holdouts is None else holdouts.in_order(order),
+            risk=cost_risk(budget_risk, cost_se, cost_spread, given.cost, order),
+            seed=seed_of(seed),
+        )  # fmt: skip
     if order is not None:
-        choice = np.empty_like(choice)
-        choice[order] = found.choice
-    gained, paid = (_of_choice(array, choice) for array in (given.value, given.cost))
+        choice, drawn = put_back(choice, order), drawn and drawn.put_back(order)
+    gained, paid = (cost_of(array, choice) for array in (given.value, given.cost))
     # Summed in the order of ids, so that the order of rows does not show in the last digit.
     total, spend = (float((a if order is None else a[order]).sum()) for a in (gained, paid))
     return Allocation(
@@ -280,6 +358,8 @@ The next 0.10 would add 0.05.
         found.upper_bound,
         _frontier_of(found.path),
         currency,
+        None if drawn is None else drawn.propensities[np.arange(len(choice)), choice],
+        drawn,
     )
 
 
@@ -294,11 +374,6 @@ def _frontier_of(path: HullPath) -> pd.DataFrame:
         },
         copy=False,
     )
-
-
-def _of_choice(array: np.ndarray, choice: np.ndarray) -> np.ndarray:
-    found = np.take_along_axis(array, np.maximum(choice, 0)[:, None].astype(np.intp), axis=1)[:, 0]
-    return np.where(choice >= 0, found, 0.0)
 
 
 def _digits(share: float) -> int:

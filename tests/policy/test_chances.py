@@ -1,0 +1,162 @@
+"""What an allocation leaves to chance: exploration, holdouts, bounds, the risk of overspending."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promolab import allocate
+from promolab.errors import InputError
+from promolab.policy import Holdouts
+
+N, P = 3_000, 3
+
+
+def options(seed: int = 0, n: int = N) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(1.0, 2.0, (n, P)), rng.uniform(0.5, 2.0, (n, P))
+
+
+def test_what_is_drawn_is_paid_from_the_budget_and_its_chances_are_right():
+    value, cost = options()
+    found = allocate(value, cost, budget=1_600, explore=0.3, seed=4)
+    drawn = found.drawn
+    assert drawn is not None
+    assert 1_600 * 0.999 < found.spend <= 1_600
+    assert np.allclose(drawn.propensities.sum(axis=1), 1)
+    # 0.3 in four equal parts, and the rest on the best.
+    assert np.allclose(np.sort(np.unique(drawn.propensities.round(12))), [0.075, 0.775])
+    got = found.assignment["propensity"].to_numpy()
+    assert np.array_equal(got, drawn.propensities[np.arange(N), found.choice])
+    # Whoever is not drawn has the action of 0.775; of those drawn it is a quarter.
+    assert np.mean(got > 0.5) == pytest.approx(0.775, abs=0.02)
+    best = allocate(value, cost, budget=1_600)
+    assert found.value < best.value
+
+
+def test_explore_is_raised_to_p_min_for_every_action_and_says_so():
+    value, cost = options()
+    drawn = allocate(value, cost, budget=800, explore=0.05).drawn
+    assert drawn is not None
+    assert drawn.share == pytest.approx(0.08)
+    assert drawn.propensities.min() == pytest.approx(0.02)
+    assert "more than the 5 % asked for: with 4 actions, each needs a chance of 2 %" in (
+        drawn.summary()
+    )
+    # By Kish, by hand: none is drawn with 0.02, or 0.94 where it is what adds most.
+    chance = drawn.propensities[:, -1]
+    assert drawn.effective_n["none"] == pytest.approx(N**2 / (1 / chance).sum())
+
+
+def test_actions_that_are_not_open_are_never_drawn():
+    value, cost = options()
+    open_to = np.ones((N, P), dtype=bool)
+    open_to[:, 1] = False
+    open_to[:5] = False
+    found = allocate(value, cost, budget=800, explore=0.2, eligible=open_to)
+    assert found.drawn is not None
+    assert (found.choice != 1).all()
+    assert (found.drawn.propensities[:, 1] == 0).all()
+    assert np.allclose(found.drawn.propensities[:5, -1], 1)
+    assert found.drawn.propensities[5:, [0, 2, 3]].min() == pytest.approx(0.2 / 3)
+
+
+def test_the_order_of_rows_does_not_matter():
+    value, cost = options()
+    ids, order = np.arange(N), np.random.default_rng(1).permutation(N)
+    standing = np.random.default_rng(2).random(N) < 0.05
+    how = {"budget": 500, "explore": 0.1, "seed": 3, "budget_risk": 0.1, "cost_spread": 0.2}
+    one, other = (
+        allocate(
+            value[rows], cost[rows], customers=ids[rows], cost_se=cost[rows],
+            holdouts=Holdouts(standing[rows], 0.05), **how,
+        )
+        for rows in (ids, order)
+    )  # fmt: skip
+    assert np.array_equal(one.choice[order], other.choice)
+    assert one.drawn is not None and other.drawn is not None
+    assert np.allclose(one.drawn.propensities[order], other.drawn.propensities)
+    assert one.spend == other.spend
+
+
+def test_holdouts_get_nothing_cost_nothing_and_enter_the_chances():
+    value, cost = options()
+    rng = np.random.default_rng(5)
+    standing, held = rng.random(N) < 0.05, rng.random((N, P)) < 0.1
+    found = allocate(
+        value, cost, budget=600, holdouts=Holdouts(standing, 0.05, held, [0.1, 0.1, 0.1])
+    )
+    assert found.drawn is not None
+    assert (found.choice[standing] == -1).all()
+    got = np.flatnonzero(found.choice >= 0)
+    assert not held[got, found.choice[got]].any()
+    # The budget goes to those who are sent something.
+    assert 600 * 0.999 < found.spend <= 600
+    planned = found.drawn.planned
+    mine = np.flatnonzero(planned >= 0)
+    assert np.allclose(found.drawn.propensities[mine, planned[mine]], 0.95 * 0.9)
+    assert np.allclose(found.drawn.before[mine, planned[mine]], 1)
+    chances = found.chances()
+    assert chances["chosen"].sum() == N
+    assert (chances.groupby("customer_id")["propensity"].sum() == 1).all()
+
+
+def test_a_plan_with_a_reserve_overspends_as_rarely_as_asked():
+    value, cost = options(n=500)
+    se = 0.3 * cost
+    found = allocate(
+        value, cost, budget=150, budget_risk=0.1, cost_se=se, cost_spread=[0.3, 0.2, 0.1]
+    )
+    assert found.drawn is not None and found.drawn.overspend == pytest.approx(0.1, abs=0.005)
+    rng = np.random.default_rng(0)
+    got = np.flatnonzero(found.choice >= 0)
+    arm = found.choice[got]
+    shared = 1 + rng.normal(size=(4_000, P)) * [0.3, 0.2, 0.1]
+    own = rng.normal(size=(4_000, 1)) * np.sqrt((se[got, arm] ** 2).sum())
+    sums = np.bincount(arm, weights=cost[got, arm], minlength=P)
+    spent = shared @ sums + own[:, 0]
+    assert np.mean(spent > 150) == pytest.approx(0.1, abs=0.02)
+    # Without a reserve it is a matter of luck.
+    plain = allocate(value, cost, budget=150)
+    assert plain.spend > found.spend * 1.1
+
+
+def test_what_is_shared_by_all_promotions_needs_a_larger_reserve_than_each_ones_own():
+    value, cost = options(n=500)
+    spends = [
+        allocate(value, cost, budget=150, budget_risk=0.1, cost_spread=spread).spend
+        for spread in (0.3, [0.3] * P, np.full((P, P), 0.09), np.diag([0.09] * P))
+    ]
+    assert spends[0] < spends[1]
+    assert spends[0] == pytest.approx(spends[2]) and spends[1] == pytest.approx(spends[3])
+
+
+def test_by_lower_bounds_what_is_certain_comes_first():
+    found = allocate([[3.0], [2.0]], [[1.0], [1.0]], budget=1, value_se=[[2.0], [0.1]])
+    assert found.choice.tolist() == [0, -1]
+    safe = allocate([[3.0], [2.0]], [[1.0], [1.0]], budget=1, value_se=[[2.0], [0.1]], risk="lower")
+    assert safe.choice.tolist() == [-1, 0]
+    assert safe.value == pytest.approx(2 - 1.2816 * 0.1, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"explore": 1.0}, "explore = 1.0; expected a share"),
+        ({"explore": 0.1, "p_min": 0.3}, "p_min = 0.3 for each of 4 actions"),
+        ({"explore": 0.9, "budget": 1.0}, r"less than what those drawn by chance cost"),
+        ({"budget_risk": 0.1}, "give cost_spread, cost_se or both"),
+        ({"budget_risk": 2, "cost_spread": 0.1}, "budget_risk = 2; expected a share"),
+        ({"budget_risk": 0.1, "cost_spread": [0.1]}, r"cost_spread has the shape \(1,\)"),
+        ({"budget_risk": 0.1, "cost_se": [[1.0]]}, r"cost_se has the shape \(1, 1\)"),
+        ({"risk": "lower"}, "value_se is missing"),
+        ({"risk": "low", "value_se": 1}, "risk = 'low' is unknown; did you mean 'lower'"),
+        ({"holdouts": Holdouts(np.ones(3, bool), 0.05)}, r"standing has the shape \(3,\)"),
+        ({"holdouts": Holdouts(np.ones(N, bool))}, "and the chance 0"),
+        ({"holdouts": Holdouts(standing_share=0.05)}, "expected truth values"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(how, said):
+    value, cost = options()
+    with pytest.raises(InputError, match=said):
+        allocate(value, cost, **{"budget": 800, **how})
