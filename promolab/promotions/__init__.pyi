@@ -1,11 +1,14 @@
 from .bought_anyway import BoughtAnyway as BoughtAnyway
 from .bought_anyway import buying_chances as buying_chances
 from .bought_anyway import share_bought_anyway as share_bought_anyway
+from .combined import taken_off
 from .costs import Costs as Costs
 from .costs import break_even, promotion_costs
 from .discount_cost import PREDICTION_LEVEL as PREDICTION_LEVEL
 from .discount_cost import discount_per_redeemer as discount_per_redeemer
 from .discount_cost import past_discounts as past_discounts
+from .reconciling import Reconciliation as Reconciliation
+from .reconciling import reconcile_discounts
 from .spending import OrderValues as OrderValues
 from .spending import order_values
 from .terms import Coupon, FullReduction, LimitedTimeDiscount, Recommendation, read_promotions
@@ -28,4 +31,6 @@ __all__ = [
     "promotion_costs",
     "promotion_values",
     "read_promotions",
+    "reconcile_discounts",
+    "taken_off",
 ]
