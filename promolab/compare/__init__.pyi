@@ -5,6 +5,8 @@ from .backtest import run_backtest
 from .backtest import support as support
 from .choice import check_methods as check_methods
 from .choice import choose_method
+from .effect_methods import EffectComparison as EffectComparison
+from .effect_methods import compare_effects
 from .leaderboard import Leaderboard as Leaderboard
 from .leaderboard import compare_models
 from .past_campaigns import history_curve
@@ -17,6 +19,7 @@ from .stability import stability_selection
 
 __all__ = [
     "choose_method",
+    "compare_effects",
     "compare_models",
     "history_curve",
     "importance_out_of_time",

@@ -3,6 +3,7 @@ from .averages import GroupEffects as GroupEffects
 from .averages import costs_of as costs_of
 from .balance import DOUBTFUL as DOUBTFUL
 from .balance import UNLIKELY as UNLIKELY
+from .calibrated import place_within as place_within
 from .checks import check_experiment
 from .differences import FEWEST_COMPARED as FEWEST_COMPARED
 from .differences import RANDOMISED as RANDOMISED
@@ -21,5 +22,7 @@ from .means import mean_of as mean_of
 from .model import UpliftModel
 from .targeting import group_rows as group_rows
 from .teaching import true_types
+from .together import Together as Together
+from .together import predicted_together as predicted_together
 
 __all__ = ["UpliftModel", "adjusted_difference", "check_experiment", "compare_arms", "true_types"]

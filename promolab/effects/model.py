@@ -35,10 +35,11 @@ from promolab.effects.identification import (
     Withheld,
     lines,
 )
-from promolab.effects.learners.aipw import Nuisance, estimate_propensity, fit_nuisance, kept_rows
+from promolab.effects.learners.aipw import Nuisance, kept_rows
 from promolab.effects.learners.learners import KINDS, EffectModel, Setting
 from promolab.effects.learners.makers import MAKERS, Maker, maker_of
-from promolab.effects.learners.rows import Design, folds_of, rows_of, steady
+from promolab.effects.learners.rows import steady
+from promolab.effects.shared import Shared
 from promolab.errors import InputError, PromolabError
 from promolab.model.inputs import as_frame
 from promolab.stats import normal_quantile
@@ -229,21 +230,10 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 f"fit takes an Experiment, and got a {type(experiment).__name__}; make one with "
                 "promolab.load_experiment"
             )
-        X = experiment.X
-        fold = folds_of(experiment.frame[experiment.customer_id], self.folds, self.seed)
-        rows = rows_of(experiment, outcome, fold, self.folds, self.seed)
-        maker, outcome_maker = self._makers()
-        encoded = {maker.style, outcome_maker.style}
-        if not experiment.randomised:
-            encoded.add("encoded")
-        designs = {style: Design.learn(X, style) for style in sorted(encoded)}
-        matrices = {style: design.matrix(X) for style, design in designs.items()}
-        with steady(rows.n * X.shape[1]):
-            chances, clipped = experiment.propensity, 0
-            if chances is None:
-                chances, clipped = estimate_propensity(rows, matrices["encoded"], self.clip)
-            kept = kept_rows(chances, self._trim(experiment))
-            checks = check_experiment(experiment, outcome, propensity=chances, kept=kept)
+        shared = Shared(experiment, outcome, self.folds, self.seed, self.clip)
+        with steady(shared.rows.n * shared.X.shape[1]):
+            kept = kept_rows(shared.chances[0], self._trim(experiment))
+            checks = check_experiment(experiment, outcome, propensity=shared.chances[0], kept=kept)
             self.checks_ = checks = checks.with_others(also)
             self.experiment_ = experiment
             try:
@@ -254,21 +244,16 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 failed = [check.sentence for check in checks.checks if check.verdict == "refused"]
                 self.why_ = " ".join(failed)
                 return self
-            style, outcome_style = maker.style, outcome_maker.style
-            there, design = matrices[outcome_style], designs[outcome_style]
-            nuisance = fit_nuisance(rows, there, design, outcome_maker, chances, clipped)
-            setting = Setting(
-                rows, matrices[style], designs[style], maker, there, design, outcome_maker,
-                nuisance,
-            )  # fmt: skip
-            self._model = self._effect_model(setting).fit(np.ones(rows.n, dtype=bool))
+            setting = shared.setting(*self._makers())
+            self._model = self._effect_model(setting).fit(np.ones(shared.rows.n, dtype=bool))
         self.experiment_, self.arms_ = experiment, tuple(experiment.arms)
         self.outcome_ = outcome or experiment.outcomes[0]
         self.identification_ = checks.identification
         self._candidates = Candidates(
             experiment, self._model, self._effect_model, self._named(), kept, self.outcome_
         )
-        self.fold_, self.cluster_, self.nuisance_ = fold, rows.cluster, nuisance
+        self.fold_, self.cluster_ = shared.fold, shared.rows.cluster
+        self.nuisance_ = setting.nuisance
         self.kept_ = kept
         return self
 

@@ -54,6 +54,7 @@ from .uplift.effect_bins import effect_calibration
 from .uplift.gain_curve import compare_qini
 from .uplift.scores import aipw_scores
 from .uplift.spending import cost_curve
+from .uplift.spending import funded as funded
 
 __all__ = [
     "METRICS",

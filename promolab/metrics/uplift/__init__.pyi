@@ -9,6 +9,7 @@ from .gain_curve import qini as qini
 from .scores import aipw_scores as aipw_scores
 from .spending import CostCurve as CostCurve
 from .spending import cost_curve as cost_curve
+from .spending import funded as funded
 from .targeting import Rate as Rate
 from .targeting import rate as rate
 

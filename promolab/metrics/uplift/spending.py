@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promolab.checks import real_number
 from promolab.errors import InputError
 from promolab.metrics.intervals import around
 from promolab.metrics.uplift._curves import gain_curve, spread_of
@@ -57,6 +58,23 @@ class CostCurve(UpliftMeasure):
     def area(self) -> float:
         """The figure."""
         return self.value
+
+    def at(self, cost: float) -> Estimate:
+        """Return the gain per customer of the list where so much is spent per customer of it.
+
+        Parameters
+        ----------
+        cost : float
+            From 0 to `cost`, which contacts everyone; straight between the points of the curve.
+
+        Raises
+        ------
+        InputError
+            It lies outside.
+        """
+        real_number("cost", cost, least=0, most=self.cost)
+        ends = [self.curve[name] for name in ("gain", "ci_low", "ci_high")]
+        return Estimate.of((np.interp(cost, self.curve["cost"], end) for end in ends), self.n)
 
     def to_frame(self) -> pd.DataFrame:
         """Return `curve`."""
@@ -192,6 +210,30 @@ def cost_curve(
         total,
         curve,
     )
+
+
+def funded(score: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarray:
+    """Return which share of each row a budget pays for, down the list, shape (n,).
+
+    Parameters
+    ----------
+    score : ndarray of shape (n,)
+        Higher is paid for first; of equal scores each gets the same share.
+    cost : ndarray of shape (n,)
+        0 or more.
+    budget : float
+        Of all rows together.
+
+    Examples
+    --------
+    >>> funded(np.array([3.0, 1.0, 2.0, 1.0]), np.ones(4), 3.0).tolist()
+    [1.0, 0.5, 1.0, 0.5]
+    """
+    _, run = np.unique(-score, return_inverse=True)
+    spent = np.bincount(run, weights=cost)
+    left = budget - (np.cumsum(spent) - spent)
+    share = np.clip(left / np.where(spent > 0, spent, 1.0), 0.0, 1.0)
+    return np.asarray(np.where(spent > 0, share, left >= 0)[run], dtype=float)
 
 
 def _cost_rows(cost: ArrayLike, n: int, measured: bool) -> np.ndarray:

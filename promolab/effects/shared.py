@@ -1,0 +1,77 @@
+"""What models of the same rows share: folds, columns, chances, expected outcomes."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.effects.learners.aipw import Nuisance, estimate_propensity, fit_nuisance
+from promolab.effects.learners.learners import Setting
+from promolab.effects.learners.makers import Maker
+from promolab.effects.learners.rows import Design, folds_of, rows_of
+
+if TYPE_CHECKING:
+    from promolab.contract import Experiment
+
+
+class Shared:
+    """Each part is worked out once, when it is first asked for.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    outcome : str, optional
+        The first by default.
+    folds, seed : int
+    clip : float
+        Lowest estimated chance of an arm.
+    """
+
+    def __init__(
+        self, experiment: Experiment, outcome: str | None, folds: int, seed: int, clip: float
+    ) -> None:
+        self.experiment, self.clip, self.X = experiment, clip, experiment.X
+        self.fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
+        self.rows = rows_of(experiment, outcome, self.fold, folds, seed)
+        self._columns: dict[str, tuple[Design, np.ndarray]] = {}
+        self._nuisances: dict[Any, tuple[Nuisance, float]] = {}
+
+    def columns(self, style: str) -> tuple[Design, np.ndarray]:
+        """Return the columns in a style, and what made them."""
+        if style not in self._columns:
+            design = Design.learn(self.X, style)
+            self._columns[style] = design, design.matrix(self.X)
+        return self._columns[style]
+
+    @cached_property
+    def chances(self) -> tuple[np.ndarray, int]:
+        """Chances of the arms, (n, K), and how many were clipped."""
+        if self.experiment.propensity is not None:
+            return self.experiment.propensity, 0
+        return estimate_propensity(self.rows, self.columns("encoded")[1], self.clip)
+
+    def nuisance(self, maker: Maker) -> Nuisance:
+        """Return expected outcomes and scores; makers that predict outcomes alike share them."""
+        return self._nuisance(maker)[0]
+
+    def seconds(self, maker: Maker) -> float:
+        """Return what they took, whichever model asked first."""
+        return self._nuisance(maker)[1]
+
+    def _nuisance(self, maker: Maker) -> tuple[Nuisance, float]:
+        key = type(maker).outcome, getattr(maker, "make", None)
+        if key not in self._nuisances:
+            design, Z = self.columns(maker.style)
+            begun = time.perf_counter()
+            found = fit_nuisance(self.rows, Z, design, maker, *self.chances)
+            self._nuisances[key] = found, time.perf_counter() - begun
+        return self._nuisances[key]
+
+    def setting(self, maker: Maker, outcome_maker: Maker) -> Setting:
+        """Return all that an effect model learns from."""
+        (design, Z), (there, W) = self.columns(maker.style), self.columns(outcome_maker.style)
+        nuisance = self.nuisance(outcome_maker)
+        return Setting(self.rows, Z, design, maker, W, there, outcome_maker, nuisance)

@@ -1,0 +1,188 @@
+"""Ways to learn effects compared: shares, pairs, which is taken, and what cannot be compared."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import UpliftModel, load_experiment
+from promolab.compare import EffectComparison, compare_effects
+from promolab.contract import Experiment
+from promolab.effects import Refused
+from promolab.errors import InputError
+from promolab.metrics import compare_qini, cost_curve, funded
+from tests.wording_lint import nonsense
+
+HILLSTROM = Path(os.environ.get("PROMOLAB_DATA", "")) / "hillstrom.csv.gz"
+
+
+def bent(n: int = 6_000, seed: int = 0, size: float = 2.0) -> Experiment:
+    """Effects that no straight line sees: who is far from the middle gains."""
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame(
+        {"customer_id": np.arange(n) // 2, "age": rng.normal(size=n // 2)[np.arange(n) // 2]}
+    )
+    rows["mail"] = rng.integers(0, 2, n)
+    gain = size * (np.abs(rows["age"]) > 1)
+    rows["y"] = rng.normal(size=n) + rows["mail"] * gain
+    even = np.full((n, 2), 0.5)
+    return Experiment(rows, "mail", 0, ["age"], ["y"], propensity=even)
+
+
+@pytest.fixture(scope="module")
+def compared() -> EffectComparison:
+    return compare_effects(bent(), ["dr/linear", "t/linear", "t/boosting"])
+
+
+def test_a_method_that_sees_what_lines_do_not_is_taken(compared):
+    assert compared.methods == ("dr", "dr/linear", "t/linear", "t/boosting")
+    assert "t/boosting" in compared.beaten_by("dr/linear")
+    assert compared.chosen in ("dr", "t/boosting")  # the first tries boosting by itself
+    lines = compare_effects(
+        bent(), {"line": UpliftModel("dr", "linear"), "trees": UpliftModel("t", "boosting")}
+    )
+    assert (lines.chosen, lines.best) == ("trees", "trees")
+    assert "is beaten by trees" in lines.summary()
+
+
+def test_differences_are_paired_and_measured_by_the_same_scores(compared):
+    """The figures of two models fitted one by one, measured by hand."""
+    trial = bent()
+    models = [
+        UpliftModel(kind, learner).fit(trial)
+        for kind, learner in (("dr", "linear"), ("t", "boosting"))
+    ]
+    gamma = models[0].scores_.iloc[:, 0].to_numpy()
+    places = [m.percentiles(forward=True).iloc[:, 0].to_numpy() for m in models]
+    known = np.isfinite(places[0])
+    how: dict[str, Any] = {"gamma": gamma[known], "cluster": models[0].cluster_[known]}
+    a, b = (place[known] for place in places)
+    both = compared.pairs.set_index(["measure", "first", "second"])
+    for measure in ("qini", "autoc"):
+        hand = compare_qini(None, None, a, b, weighting=measure, **how)
+        row = both.loc[(measure, "dr/linear", "t/boosting")]
+        assert row["difference"] == pytest.approx(hand.difference, rel=1e-9)
+        assert row["p_value"] == pytest.approx(hand.p_value, rel=1e-9)
+    spent = cost_curve(None, None, a, 1.0, **how)
+    assert compared.figure("dr/linear", "value").value == pytest.approx(spent.at(0.3).value)
+    ones, budget = np.ones(len(a)), 0.3 * len(a)
+    gain = ((funded(a, ones, budget) - funded(b, ones, budget)) * gamma[known]).mean()
+    assert both.loc[("value", "dr/linear", "t/boosting"), "difference"] == pytest.approx(gain)
+    back = both.loc[("value", "t/boosting", "dr/linear")]
+    assert back["difference"] == pytest.approx(-gain) and back["difference_low"] < -gain
+
+
+def test_where_effects_are_alike_the_first_is_kept():
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"customer_id": range(3000), "age": rng.normal(size=3000)})
+    rows["mail"], rows["y"] = rng.integers(0, 2, 3000), rng.normal(size=3000)
+    trial = Experiment(rows, "mail", 0, ["age"], ["y"], propensity=np.full((3000, 2), 0.5))
+    found = compare_effects(trial, ["t/linear", "s/linear"])
+    assert found.chosen == "dr" and "No method is certain to find anything" in found.summary()
+
+
+def told(compared: EffectComparison, **figures: Any) -> EffectComparison:
+    """The comparison of two methods with other figures."""
+    frame, pairs = compared.frame.copy(), compared.pairs.copy()
+    for name, values in figures.items():
+        if name == "p":
+            pairs["p_value"] = values
+        else:
+            frame[name] = values
+    return replace(compared, frame=frame, pairs=pairs)
+
+
+def test_the_default_is_never_half_of_what_another_surely_finds():
+    names = {"dr": UpliftModel(), "t/linear": UpliftModel("t", "linear")}
+    two = compare_effects(bent(2_000, size=0.0), names)
+    twice = told(two, p=0.4, qini=[0.010, 0.021], qini_surely=[False, True])
+    assert (twice.unbeaten(), twice.chosen) == ("dr", "t/linear")
+    assert "finds 2.1 times as much, and surely something" in twice.summary()
+    less = told(two, p=0.4, qini=[0.010, 0.019], qini_surely=[True, True])
+    assert less.chosen == "dr" and "no other finds more beyond noise" in less.summary()
+    autoc = told(two, p=0.4, autoc=[0.1, 0.3], autoc_surely=[True, True], qini_surely=[True, True])
+    assert autoc.chosen == "dr" and autoc.take("autoc") == "t/linear"
+    assert "The same rule takes t/linear by AUTOC." in autoc.summary()
+    unsure = told(two, p=0.4, qini=[0.010, 0.050], qini_surely=[True, False])
+    assert unsure.chosen == "dr"
+    nothing = told(two, p=0.4, qini=[-0.010, 0.001], qini_surely=[False, True])
+    assert nothing.chosen == "t/linear" and "finds more, and surely" in nothing.summary()
+
+
+def test_costs_change_the_order():
+    trial = bent(4_000)
+    names = {"t": UpliftModel("t", "boosting"), "x": UpliftModel("x", "boosting")}
+    dear = np.where(np.abs(trial.X["age"]) > 1, 50.0, 1.0)  # who gains costs more than it brings
+    same, other = compare_effects(trial, names), compare_effects(trial, names, cost=dear)
+    assert other.figure("t", "value").value < same.figure("t", "value").value
+    assert other.figure("t", "qini").value < 0.5 * same.figure("t", "qini").value
+
+
+def test_it_shows_itself(compared, tmp_path):
+    assert nonsense(compared.summary()) == []
+    assert "after Holm" in compared.summary() and "3,000 customers" not in compared.summary()
+    assert "2,400 customers" in compared.summary()  # the first fifth only teaches
+    assert "seconds" in compared.table().text and compared.plot() is not None
+    assert compared.to_dict()["methods"]["t/boosting"]["qini"] > 0
+    again = EffectComparison.load(compared.save(tmp_path / "compared.zip"))
+    assert again.summary() == compared.summary()
+    assert (compared.frame["seconds"] > 0).all()
+
+
+def test_equal_calls_give_equal_figures(compared):
+    again = compare_effects(bent(), ["dr/linear", "t/linear", "t/boosting"])
+    one, other = (frame.drop(columns="seconds") for frame in (compared.frame, again.frame))
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trial": pd.DataFrame()}, r"trial is a DataFrame; give an Experiment"),
+        ({"methods": ["dr"]}, r"methods names 1 method; give two or more"),
+        ({"methods": ["t", "q/linear"]}, r"kind = 'q' is unknown"),
+        ({"methods": ["t", "t"]}, r"expected at least one, each once"),
+        ({"methods": ["t/forests"]}, r"learner 'forests' is unknown"),
+        ({"methods": {"a": 1, "b": 2}}, r"the method 'a' is a int; give an UpliftModel"),
+        ({"measure": "auc"}, r"measure = 'auc' is unknown"),
+        ({"budget": 30}, r"budget = 30; expected a share"),
+        ({"folds": 2}, r"folds = 2; expected a whole number from 3 on"),
+        ({"cost": 0.0}, r"cost is 0, negative or missing"),
+        ({"cost": [1.0, 2.0]}, r"cost has shape \(2,\)"),
+        ({"outcome": "z"}, r"z"),
+        ({"arm": 2}, r"arm = 2 is unknown"),
+    ],
+)
+def test_what_cannot_be_is_said(options, message):
+    with pytest.raises(InputError, match=message):
+        compare_effects(**{"trial": bent(400), "methods": ["dr", "t/linear"]} | options)
+
+
+def test_a_trial_that_a_check_refuses_is_not_compared():
+    trial = bent(400)
+    frame = trial.frame.assign(mail=(np.arange(400) < 4).astype(int))  # half was promised
+    broken = Experiment(frame, "mail", 0, ["age"], ["y"], propensity=np.full((400, 2), 0.5))
+    with pytest.raises(Refused):
+        compare_effects(broken, ["dr", "t/linear"])
+
+
+@pytest.mark.skipif(not HILLSTROM.is_file(), reason="PROMOLAB_DATA has no hillstrom.csv.gz")
+def test_a_public_mailing_is_compared():
+    whole = load_experiment("hillstrom", path=HILLSTROM)
+    rows = np.random.default_rng(0).permutation(len(whole.frame))[:8_000]
+    some, chances = np.sort(rows), whole.propensity
+    assert chances is not None
+    frame = whole.frame.iloc[some].reset_index(drop=True)
+    part = replace(whole, frame=frame, propensity=chances[some])
+    found = compare_effects(part, ["dr/linear", "t/linear"], "visit")
+    assert found.outcome == "visit" and found.right == "randomised"
+    assert set(found.frame["method"]) == {"dr", "dr/linear", "t/linear"}
+    assert nonsense(found.summary()) == []
+    women = compare_effects(part, ["dr/linear", "t/linear"], "visit", arm="Womens E-Mail")
+    assert women.figure("dr").value != found.figure("dr").value
