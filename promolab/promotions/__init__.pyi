@@ -4,6 +4,10 @@ from .bought_anyway import share_bought_anyway as share_bought_anyway
 from .combined import taken_off
 from .costs import Costs as Costs
 from .costs import break_even, promotion_costs
+from .design import PromotionDesign as PromotionDesign
+from .design import depth_of as depth_of
+from .design import design_promotion
+from .design import threshold_of as threshold_of
 from .discount_cost import PREDICTION_LEVEL as PREDICTION_LEVEL
 from .discount_cost import discount_per_redeemer as discount_per_redeemer
 from .discount_cost import past_discounts as past_discounts
@@ -27,6 +31,7 @@ __all__ = [
     "LimitedTimeDiscount",
     "Recommendation",
     "break_even",
+    "design_promotion",
     "order_values",
     "promotion_costs",
     "promotion_values",

@@ -38,6 +38,132 @@ class Parts:
     redeeming: np.ndarray
 
 
+@dataclass(frozen=True)
+class InWindow:
+    """Orders in a promotion's window as they would be without it, and what it does to each.
+
+    Parameters
+    ----------
+    base : ndarray of shape (n,)
+        Orders expected anyway.
+    per_order : ndarray
+        Discount of an order in the mean.
+    chance : ndarray
+        That an order takes something off.
+    by_fill : ndarray
+        Part of the discount that goes to orders filled up to a threshold.
+    filled : ndarray
+        Margin of what orders are filled up with, all together and net of returns.
+    worth : ndarray
+        Margin of an extra order at list price, net of returns and of what is missing later.
+    net : ndarray
+        ``per_order`` net of returns and of what other promotions take off already.
+    use : ndarray
+        Chance that an order uses the promotion; 1 but for coupons.
+    """
+
+    base: np.ndarray
+    per_order: np.ndarray
+    chance: np.ndarray
+    by_fill: np.ndarray
+    filled: np.ndarray
+    worth: np.ndarray
+    net: np.ndarray
+    use: np.ndarray
+
+    def added(self, effect: np.ndarray) -> np.ndarray:
+        """Return how many extra orders an effect on margin is.
+
+        With L orders anyway, A extra ones, c their worth, d the net discount of an order and T the
+        margin of what orders are filled up with: effect = A · c + T − (L + A) · d.
+        """
+        left = np.maximum(self.worth - self.net, LEAST_LEFT * self.worth)
+        return np.asarray((effect + self.base * self.net - self.filled) / left)
+
+    def effect(self, added: np.ndarray) -> np.ndarray:
+        """Return the effect on margin of so many extra orders."""
+        return np.asarray(added * (self.worth - self.net) + self.filled - self.base * self.net)
+
+
+def in_window(
+    promotion: Promotion, orders: OrderValues, given: Mapping[str, np.ndarray]
+) -> InWindow:
+    """Describe the orders in a promotion's window.
+
+    Parameters
+    ----------
+    promotion, orders, given
+        As for `parts_of`.
+    """
+    rate, faster, margin, returned = (
+        orders.frame[c].to_numpy(float)
+        for c in ("orders_a_day", "faster", "margin_rate", "returned")
+    )
+    off = _off(promotion, orders, given)
+    use = coupon_use(orders) if isinstance(promotion, Coupon) else np.ones(len(orders))
+    fill = float(given["top_up"]) if np.isfinite(given["top_up"]) else 0.0
+    later = given["pulled_forward"] if np.isfinite(given["pulled_forward"]) else 0.0
+    # With another promotion in hand more orders come anyway.
+    base = rate * promotion.days * (1 + (faster - 1) * given["shared"])
+    by_fill = use * fill * off.near * off.per_fill
+    per_order = use * off.off + by_fill
+    return InWindow(
+        base,
+        per_order,
+        use * (off.reach + fill * off.near),
+        np.divide(by_fill, per_order, out=np.zeros_like(base), where=per_order > 0),
+        base * use * fill * off.missing * margin * (1 - returned),
+        (1 - later) * (1 - returned) * margin * orders.mean_value,
+        per_order * given["kept"] * (1 - returned),
+        use,
+    )
+
+
+def moved_effect(
+    usual: InWindow,
+    own: InWindow,
+    effect: np.ndarray,
+    factor: float,
+    factor_of: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move an effect from the terms at which it was measured to a promotion's own.
+
+    Parameters
+    ----------
+    usual, own : InWindow
+        At the terms at which the effect was measured, and at the promotion's own.
+    effect : ndarray of shape (n,)
+        On margin, at the usual terms.
+    factor : float
+        Along the measured dose-response.
+    factor_of : {"margin", "purchases"}
+        Whether the effect on margin, net of the discount, is so many times as large in the mean of
+        these customers, or the extra purchases are.
+
+    Returns
+    -------
+    moved : ndarray of shape (n,)
+        The extra orders of each customer grow alike; what is taken off them, and off those that
+        come anyway, is the promotion's own.
+    slope : ndarray of shape (n,)
+        By how much ``moved`` changes with ``effect``.
+    """
+    added = usual.added(effect)
+    left = np.maximum(usual.worth - usual.net, LEAST_LEFT * usual.worth)
+    grown = factor
+    if factor_of == "margin":
+        whole = float((added * (own.worth - own.net)).sum())
+        wanted = factor * float(effect.sum()) - float((own.filled - own.base * own.net).sum())
+        grown = wanted / whole if abs(whole) > 1e-9 else math.inf
+        if not 0 <= grown <= MOST_GROWN:
+            # Too little is added to tell how it would grow: all of the effect is moved alike.
+            return factor * effect, np.full_like(effect, factor)
+    return own.effect(grown * added), grown * (own.worth - own.net) / left
+
+
+MOST_GROWN = 20.0
+
+
 def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.ndarray]) -> Parts:
     """Work out what a promotion does with each customer.
 
@@ -50,70 +176,43 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
     given : mapping
         moved, response, kept and shared, each of shape (n,), and top_up, pulled_forward and
         per_redemption: one promotion's of what `promotion_values` was given.
-
-    Notes
-    -----
-    With L orders expected anyway, A extra ones, d the discount of an order, c the margin of an
-    extra order less what is missing later, T the margin of what orders are filled up with: effect =
-    A · c + T − (L + A) · d, which gives A where the chance to redeem is not known.
     """
-    frame = orders.frame
-    rate, error, faster, margin, returned = (
-        frame[c].to_numpy(float)
-        for c in ("orders_a_day", "orders_error", "faster", "margin_rate", "returned")
+    here = in_window(promotion, orders, given)
+    returned, error, log_error = (
+        orders.frame[c].to_numpy(float) for c in ("returned", "orders_error", "log_error")
     )
-    off = _off(promotion, orders, given)
-    use = coupon_use(orders) if isinstance(promotion, Coupon) else np.ones(len(orders))
-    fill = float(given["top_up"]) if np.isfinite(given["top_up"]) else 0.0
-    share_later = given["pulled_forward"] if np.isfinite(given["pulled_forward"]) else 0.0
-    back, kept, moved = 1 - returned, given["kept"], given["moved"]
-
-    # With another promotion in hand more orders come anyway.
-    base = rate * promotion.days * (1 + (faster - 1) * given["shared"])
-    per_order = use * (off.off + fill * off.near * off.per_fill)
-    chance = use * (off.reach + fill * off.near)
-    filled = base * use * fill * off.missing * margin * back
-    worth = (1 - share_later) * back * margin * orders.mean_value
-    added = (moved + base * per_order * kept * back - filled) / np.maximum(
-        worth - per_order * kept * back, LEAST_LEFT * worth
-    )
+    later = given["pulled_forward"] if np.isfinite(given["pulled_forward"]) else 0.0
+    kept, moved, base = given["kept"], given["moved"], here.base
+    added = here.added(moved)
     known = np.isfinite(given["response"])
     # Of orders that come by chance, at least one redeems: the mean number follows.
     told = -np.log1p(-np.clip(np.where(known, given["response"], 0.0), 0.0, 1 - 1e-9))
-    redeeming = np.where(known, told, np.maximum(base + added, 0.0) * chance)
-    each = np.divide(per_order, chance, out=np.zeros_like(base), where=chance > 0)
+    redeeming = np.where(known, told, np.maximum(base + added, 0.0) * here.chance)
+    each = np.divide(here.per_order, here.chance, out=np.zeros_like(base), where=here.chance > 0)
     if np.isfinite(given["per_redemption"]):
         each = np.full_like(base, float(given["per_redemption"]))
     raw = redeeming * each
-    discount = raw * kept * back
+    discount = raw * kept * (1 - returned)
 
-    gained = (moved + discount - filled) / back
-    extra = gained / (1 - share_later)
+    filled = here.filled / (1 - returned)
+    gained = (moved + discount) / (1 - returned) - filled
+    extra = gained / (1 - later)
     anyway = base / np.maximum(base + np.maximum(added, 0.0), 1e-12)
-    full = raw / np.where(use > 0, use, 1.0)
-    by_fill = np.divide(
-        use * fill * off.near * off.per_fill,
-        per_order,
-        out=np.zeros_like(base),
-        where=per_order > 0,
-    )
+    full = raw / np.where(here.use > 0, here.use, 1.0)
     bars = {
         "extra": extra,
         "later": gained - extra,
-        "filled": filled / back,
-        "anyway": -full * anyway * (1 - by_fill),
-        "fill_discount": -full * anyway * by_fill,
+        "filled": filled,
+        "anyway": -full * anyway * (1 - here.by_fill),
+        "fill_discount": -full * anyway * here.by_fill,
         "extra_discount": -full * (1 - anyway),
         "unused": full - raw,
         "beside": raw * (1 - kept),
-        "returns": returned * (raw * kept - gained - filled / back),
+        "returns": returned * (raw * kept - gained - filled),
         "contact": np.full_like(base, -promotion.contact_cost),
         "funded": promotion.funder_share * discount,
     }
-    uncertain = np.divide(
-        base, base + np.maximum(added, 0.0), where=base > 0, out=np.ones_like(base)
-    )
-    relative = np.hypot(np.where(known, 0.0, error * uncertain), frame["log_error"].to_numpy(float))
+    relative = np.hypot(np.where(known, 0.0, error * anyway), log_error)
     return Parts(bars, discount, discount * relative, redeeming)
 
 

@@ -68,8 +68,8 @@ class OrderValues(Result):
         A row per customer: customer_id; orders_a_day and its relative error orders_error; faster,
         as how many days one counts in the window of another promotion of the customer's; log_mean
         and log_sd of an order's value at list price (its own uncertainty is in the latter) and
-        log_error, the standard error of log_mean; margin_rate; returned (share of what was bought that came
-        back); coupon_use (chance that an order uses a coupon that the customer holds).
+        log_error, the standard error of log_mean; margin_rate; returned (share of what was bought
+        that came back); coupon_use (chance that an order uses a coupon held).
     promotions : tuple of str
         Ids of `shares`.
     shares : ndarray of shape (n, P)
@@ -352,7 +352,7 @@ def _described(rows: pd.DataFrame) -> pd.DataFrame:
         log_sd=log_sd,
         log_error=log_error,
         margin_rate=margin,
-        returned=np.clip(returned, 0.0, 1.0),
+        returned=np.clip(returned, 0.0, 0.95),
         coupon_use=use if used.any() else np.nan,
     )
 

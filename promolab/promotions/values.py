@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import level_of
+from promolab.checks import choice, level_of, same_length
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.promotions.off_orders import kept_beside
-from promolab.promotions.parts import coupon_use, parts_of
+from promolab.promotions.parts import coupon_use, in_window, moved_effect, parts_of
 from promolab.promotions.spending import WEEK, OrderValues
 from promolab.promotions.terms import Coupon, Promotion
 from promolab.promotions.waterfalls import Waterfall, bars_of
@@ -294,6 +295,8 @@ def promotion_values(
     response: ArrayLike | None = None,
     factor: ArrayLike | None = None,
     factor_se: ArrayLike | None = None,
+    usual: Sequence[Promotion] | None = None,
+    factor_of: str = "margin",
     spread: ArrayLike | None = None,
     cost_spread: ArrayLike | None = None,
     mean_se: ArrayLike | None = None,
@@ -321,6 +324,13 @@ def promotion_values(
     factor, factor_se : array-like of shape (P,), optional
         By what the effect of the kind is multiplied at the promotion's own terms, along the
         measured dose-response; by default 1.
+    usual : sequence of P Promotion, optional
+        Promotions of the terms at which each one's effect was measured in the mean, such as the
+        middle of the depths drawn. With them extra orders are moved, customer by customer, and
+        the discount is each promotion's own; without, the effect as a whole.
+    factor_of : {"margin", "purchases"}
+        What the factor multiplies: the mean effect on margin, net of the discount, or the extra
+        purchases, which needs ``usual``.
     spread : array-like of shape (P,), optional
         Standard deviation between promotions of the kind, as a share of the effect.
     cost_spread : array-like of shape (P,), optional
@@ -402,9 +412,9 @@ def promotion_values(
         (many,),
         least=0,
     )
-    given["moved"] = moved * given["factor"]
-    given["moved_se"] = error * np.abs(given["factor"])
     given["kept"], given["shared"] = _beside(offers, orders, beside)
+    given["moved"], slope = _moved(offers, orders, given, usual, factor_of)
+    given["moved_se"] = error * np.abs(slope)
     worked = [parts_of(one, orders, _column(given, j)) for j, one in enumerate(offers)]
     discount = np.column_stack([w.discount for w in worked])
     discount_se = np.column_stack([w.discount_se for w in worked])
@@ -465,6 +475,38 @@ def _beside(
     ]
     kept, shared = (np.column_stack(columns) for columns in zip(*found, strict=True))
     return kept, shared
+
+
+def _moved(
+    offers: Sequence[Promotion],
+    orders: OrderValues,
+    given: Mapping[str, np.ndarray],
+    usual: Sequence[Promotion] | None,
+    factor_of: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return effects at the promotions' own terms, and how they change with what was measured."""
+    choice("factor_of", factor_of, ("margin", "purchases"))
+    effect = given["effect"]
+    if usual is None:
+        if factor_of == "purchases":
+            raise InputError(
+                "factor_of = 'purchases' needs usual=, promotions of the terms at which effects "
+                "were measured: what they took off is needed to tell purchases from discounts"
+            )
+        return effect * given["factor"], np.broadcast_to(given["factor"], effect.shape)
+    same_length(promotions=offers, usual=usual)
+    found = []
+    for j, (own, before) in enumerate(zip(offers, usual, strict=True)):
+        mine = _column(given, j)
+        # Their products are the promotion's own: only the terms differ.
+        alike = dataclasses.replace(
+            before, promotion_id=own.promotion_id, starts_at=own.starts_at, ends_at=own.ends_at
+        )
+        there, here = (in_window(one, orders, mine) for one in (alike, own))
+        factor = float(given["factor"][j])
+        found.append(moved_effect(there, here, effect[:, j], factor, factor_of))
+    moved, slope = (np.column_stack(columns) for columns in zip(*found, strict=True))
+    return moved, slope
 
 
 def _column(given: Mapping[str, np.ndarray], j: int) -> dict[str, np.ndarray]:

@@ -1,0 +1,527 @@
+"""How deep a promotion should be, and from which threshold on: profit swept over its terms."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from promolab.checks import choice, flag, level_of, numbers_of, real_number
+from promolab.display import Html, Ranged, table
+from promolab.errors import InputError
+from promolab.promotions.parts import InWindow, in_window, moved_effect
+from promolab.promotions.spending import WEEK, OrderValues
+from promolab.promotions.terms import Coupon, FullReduction, LimitedTimeDiscount, Promotion
+from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile
+from promolab.wording import money, number, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+
+NEAR_BEST = 0.05
+"""Designs that bring so much less than the best, as a share, are as good for a shop."""
+STEPS = 13
+"""Depths swept between the least and the greatest drawn, where none are named."""
+
+
+class Dose(Protocol):
+    """How the effect of a kind changes with one of its terms, as it was measured."""
+
+    @property
+    def drawn(self) -> Sequence[float]:
+        """What was drawn, in rising order."""
+
+    def factor(self, at: float) -> tuple[float, float]:
+        """By what the kind's effect is multiplied there, and its standard error."""
+
+
+@dataclass(frozen=True)
+class PromotionDesign(Result):
+    """What a promotion of one kind would bring at other terms; made by `design_promotion`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per design, by depth and threshold: depth (share taken off; of a full reduction what
+        is saved per unit of its threshold), threshold (0 without one), profit, profit_low,
+        profit_high (net incremental profit of all customers together), cost (charged to the
+        budget), extrapolated (outside what was drawn).
+    promotion : Promotion
+        The promotion as it stood, whose terms are changed.
+    recommended : Promotion
+        The same with the terms that bring most.
+    best, present : Estimate
+        Net incremental profit of the recommended design, and of the promotion as it stood.
+    flat : tuple of float
+        Least and greatest depth, at the recommended threshold, that bring all but 5 % of the best.
+    unsure : tuple of float
+        Least and greatest depth whose profit lies within the interval of the best one.
+    beyond : bool
+        Whether designs outside what was drawn might be recommended.
+    customers : int
+        To whom it goes.
+    currency : str
+        Of all amounts.
+    level : float
+        Of the intervals.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    promotion: Promotion
+    recommended: Promotion
+    best: Estimate
+    present: Estimate
+    flat: tuple[float, ...]
+    unsure: tuple[float, ...]
+    beyond: bool = False
+    customers: int = 0
+    currency: str = "USD"
+    level: float = 0.9
+
+    ALT = (
+        "Curve of net incremental profit over the depth of the discount with its interval, the "
+        "recommended depth marked and what lies beyond the depths drawn dashed."
+    )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per design."""
+        return self.frame
+
+    @property
+    def depth(self) -> float:
+        """Depth of the recommended design."""
+        return depth_of(self.recommended)
+
+    def summary(self) -> str:
+        """Say which design is recommended, how flat the optimum is, and what was never drawn."""
+        unit = self.currency
+        text = (
+            f"Of {plural(len(self.frame), 'design')}, {self.recommended.face_value(unit)} brings "
+            f"most: {money(*self.best.ends, currency=unit)} of profit over nothing sent to "
+            f"{plural(self.customers, 'customer')}."
+        )
+        low, high = (percent(one, decimals=_decimals(self.flat)) for one in self.flat)
+        text += (
+            f" The optimum is {'flat' if self.flat[1] > 1.5 * self.flat[0] else 'sharp'}: from "
+            f"{low} to {high} deep brings at least "
+            f"{percent(1 - NEAR_BEST, decimals=0)} of that."
+            if self.best.value > 0 and self.flat[0] < self.flat[1]
+            else ""
+        )
+        if self.best.value <= 0:
+            text += " No design pays for itself."
+        if self.frame["extrapolated"].any() and not self.beyond:
+            text += " Depths that were never drawn are shown and never recommended."
+        if self.beyond and self._lies_beyond():
+            text += " It lies beyond what was ever drawn: try it on few before sending it to many."
+        return text
+
+    def _lies_beyond(self) -> bool:
+        rows = self._at_the_best_threshold()
+        return bool(rows.loc[np.isclose(rows["depth"], self.depth), "extrapolated"].any())
+
+    def table(self) -> Html:
+        """Return the designs at the recommended threshold, and whether each was drawn."""
+        rows = self._at_the_best_threshold()
+        rows = rows.assign(
+            rests=[
+                "beyond what was drawn" if far else "within what was drawn"
+                for far in rows["extrapolated"]
+            ],
+            is_best=np.isclose(rows["depth"], self.depth),
+        )
+        columns = {"depth": "depth"}
+        if rows["threshold"].any():
+            columns["threshold"] = f"threshold ({self.currency})"
+        columns |= {
+            "profit": f"net profit ({self.currency})",
+            "cost": f"charged to the budget ({self.currency})",
+            "rests": "known from",
+        }
+        places = _decimals(tuple(rows["depth"]))
+        return table(
+            rows,
+            columns,
+            {
+                "depth": lambda v: percent(v, decimals=places),
+                "threshold": number,
+                "profit": Ranged(number),
+                "cost": number,
+            },
+            caption="By depth; the recommended design is marked.",
+            marked="is_best",
+            most=len(rows),
+        )
+
+    def _at_the_best_threshold(self) -> pd.DataFrame:
+        mine = np.isclose(self.frame["threshold"], threshold_of(self.recommended))
+        return self.frame[mine].reset_index(drop=True)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw profit over depth with its interval; what was never drawn is dashed."""
+        from promolab import plots
+
+        rows = self._at_the_best_threshold()
+        known = rows[~rows["extrapolated"]]
+        ax = plots.curve(
+            100 * known["depth"],
+            known["profit"],
+            low=known["profit_low"],
+            high=known["profit_high"],
+            colour=plots.COLOURS[0],
+            label="within the depths drawn",
+            ax=ax,
+        )
+        label = "never drawn"
+        for far in (
+            rows[rows["depth"] <= known["depth"].min()],
+            rows[rows["depth"] >= known["depth"].max()],
+        ):
+            if len(far) > 1:
+                plots.curve(
+                    100 * far["depth"],
+                    far["profit"],
+                    colour=plots.MUTED,
+                    linestyle="--",
+                    label=label,
+                    ax=ax,
+                )
+                label = None  # type: ignore[assignment]
+        plots.reference_line(ax, "horizontal", 0.0)
+        plots.reference_line(ax, "vertical", 100 * self.depth, "recommended")
+        return plots.finish(
+            ax,
+            title=self.summary().split(". ")[0],
+            subtitle=f"Net incremental profit by depth with {percent(self.level, decimals=0)} "
+            f"interval, {plural(self.customers, 'customer')}",
+            xlabel="depth: share taken off (%)",
+            ylabel=f"net incremental profit ({self.currency})",
+        )
+
+
+def _decimals(shares: tuple[float, ...]) -> int:
+    return 0 if all(abs(100 * s - round(100 * s)) < 1e-6 for s in shares) else 1
+
+
+def depth_of(promotion: Promotion) -> float:
+    """Return how deep a promotion is: the share off, or the reduction per unit of its threshold.
+
+    Parameters
+    ----------
+    promotion : Promotion
+        One that says what it takes off.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> window = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
+    >>> depth_of(FullReduction(promotion_id="F", threshold=200, reduction=10, **window))
+    0.05
+    """
+    if isinstance(promotion, LimitedTimeDiscount):
+        return promotion.rate
+    if isinstance(promotion, FullReduction):
+        return promotion.reduction / promotion.threshold
+    if isinstance(promotion, Coupon):
+        if not math.isnan(promotion.rate):
+            return promotion.rate
+        return promotion.value / promotion.minimum if promotion.minimum else math.nan
+    return 0.0
+
+
+def threshold_of(promotion: Promotion) -> float:
+    """Return the threshold or the minimum of a promotion; 0 without one."""
+    if isinstance(promotion, FullReduction):
+        return promotion.threshold
+    return promotion.minimum if isinstance(promotion, Coupon) else 0.0
+
+
+def with_terms(promotion: Promotion, depth: float, threshold: float) -> Promotion:
+    """Return the promotion at another depth and threshold.
+
+    Parameters
+    ----------
+    promotion : Promotion
+        Not a recommendation, which has no terms.
+    depth : float
+        As `depth_of` gives it.
+    threshold : float
+        As `threshold_of` gives it.
+    """
+    if isinstance(promotion, LimitedTimeDiscount):
+        return dataclasses.replace(promotion, rate=depth)
+    if isinstance(promotion, FullReduction):
+        reduction = round(depth * threshold, 2)
+        return dataclasses.replace(promotion, threshold=threshold, reduction=reduction)
+    if isinstance(promotion, Coupon):
+        if not math.isnan(promotion.rate):
+            return dataclasses.replace(promotion, rate=depth, minimum=threshold)
+        value = round(depth * threshold, 2)
+        return dataclasses.replace(promotion, value=value, minimum=threshold)
+    raise InputError(
+        f"promotion {promotion.promotion_id} takes nothing off: there is no depth to choose"
+    )
+
+
+def design_promotion(
+    promotion: Promotion,
+    orders: OrderValues,
+    effect: ArrayLike,
+    effect_se: ArrayLike,
+    dose: Dose,
+    *,
+    by_threshold: Dose | None = None,
+    depths: Iterable[float] | None = None,
+    thresholds: Iterable[float] | None = None,
+    usual: Promotion | None = None,
+    factor_of: str = "margin",
+    mean_se: float | None = None,
+    spread: float = 0.0,
+    pulled_forward: float | None = None,
+    top_up: float | None = None,
+    chosen: ArrayLike | None = None,
+    beyond: bool = False,
+    level: float = 0.9,
+) -> PromotionDesign:
+    """Sweep a promotion's depth and threshold and say which bring most profit.
+
+    Parameters
+    ----------
+    promotion : Promotion
+        The promotion as it stands: kind, window, products, contact cost; its terms are changed.
+    orders : OrderValues
+        Of the n customers, made with ``promotions=`` its id.
+    effect, effect_se : array-like of shape (n,)
+        Effect of its kind on the margin of each customer, as for `promotion_values`.
+    dose : Dose
+        How the kind's effect changes with depth, as measured (`promolab.effects.dose_response`).
+    by_threshold : Dose, optional
+        The same by threshold. Without it, other thresholds than the promotion's count as never
+        drawn.
+    depths, thresholds : iterable of float, optional
+        What to try: by default `STEPS` depths from the least drawn to the greatest and two beyond
+        each, and the thresholds drawn.
+    usual : Promotion, optional
+        One of the terms at which the kind's effect was measured in the mean; by default at the
+        middle of what was drawn.
+    factor_of, spread, pulled_forward, top_up
+        As for `promotion_values`, one number each.
+    mean_se : float, optional
+        Standard error of the kind's mean effect.
+    chosen : array-like of bool or float, shape (n,), optional
+        Who gets it, or the chance of that; by default everybody.
+    beyond : bool
+        Whether a design that was never drawn may be recommended.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    PromotionDesign
+
+    Raises
+    ------
+    InputError
+        A promotion without terms, a depth that is no share, a threshold that is not above 0, or
+        shapes that differ.
+
+    Notes
+    -----
+    What a design adds is measured; what it takes off, of the extra orders and of those that come
+    anyway, follows from the customers' order values (see `promotion_values`). The recommended
+    design is the best of many: its own profit is somewhat flattered, as every best one is, which
+    the interval does not show.
+
+    Examples
+    --------
+    >>> from promolab import load_shop
+    >>> from promolab.promotions import order_values, read_promotions
+    >>> shop = load_shop("simulated", customers=300, weeks=12)
+    >>> offer = read_promotions(shop, ["W12-coupon"])["W12-coupon"]
+    >>> orders = order_values(shop, "2024-08-11 16:00", promotions=["W12-coupon"])
+    >>> class Measured:
+    ...     drawn = (0.02, 0.05, 0.1)
+    ...     def factor(self, at):
+    ...         return 1 - (at - 0.04) ** 2 * 300, 0.05
+    >>> found = design_promotion(offer, orders, np.full(300, 3.0), np.ones(300), Measured())
+    >>> 0.02 <= found.depth <= 0.06, bool(found.frame["extrapolated"].any())
+    (True, True)
+    """
+    import pandas as pd
+
+    n = len(orders)
+    tau = np.asarray(numbers_of("effect", effect, n, "orders", finite=True), dtype=float)
+    error = np.asarray(numbers_of("effect_se", effect_se, n, "orders", finite=True), dtype=float)
+    weight = np.ones(n) if chosen is None else numbers_of("chosen", chosen, n, "orders")
+    weight = np.asarray(weight, dtype=float)
+    choice("factor_of", factor_of, ("margin", "purchases"))
+    level_of(level)
+    flag("beyond", beyond)
+    usual = _middle(promotion, dose, by_threshold) if usual is None else usual
+    tried = _tried(promotion, dose, by_threshold, depths, thresholds)
+    given = {
+        "response": np.full(n, np.nan),
+        "kept": np.ones(n),
+        "shared": np.zeros(n),
+        "top_up": np.array(orders.top_up.value if top_up is None else top_up),
+        "pulled_forward": np.array(np.nan if pulled_forward is None else pulled_forward),
+        "per_redemption": np.array(np.nan),
+    }
+    there = in_window(_alike(usual, promotion), orders, given)
+    costing = orders.week_spread / math.sqrt(max(promotion.days / WEEK, 1.0))
+
+    def weigh(one: Promotion) -> dict[str, float]:
+        factor, miss = _factor(dose, depth_of(one))
+        if by_threshold is not None:
+            other, other_miss = _factor(by_threshold, threshold_of(one))
+            factor, miss = factor * other, math.hypot(factor * other_miss, miss * other)
+        return _profit(
+            one,
+            (there, in_window(one, orders, given)),
+            (tau, error, weight),
+            (factor, miss, factor_of),
+            (mean_se, spread, costing, normal_quantile(level)),
+        )
+
+    rows = [
+        {"depth": depth_of(one), "threshold": threshold_of(one)}
+        | weigh(one)
+        | {"extrapolated": _outside(one, promotion, dose, by_threshold)}
+        for one in tried
+    ]
+    frame = pd.DataFrame(rows)
+    may = frame if beyond else frame[~frame["extrapolated"]]
+    if may.empty:
+        raise InputError(
+            "every design lies outside what was drawn; name depths and thresholds within it, or "
+            "say beyond=True"
+        )
+    # Of equal ones the shallowest.
+    place = int(may.index.to_numpy()[may["profit"].to_numpy(float).argmax()])
+    best = rows[place]
+    along = may[np.isclose(may["threshold"], best["threshold"])]
+    least = best["profit"] - NEAR_BEST * abs(best["profit"])
+    ranges = [
+        tuple(float(f(along.loc[along["profit"] >= bound, "depth"])) for f in (min, max))
+        for bound in (least, best["profit_low"])
+    ]
+    now = weigh(promotion)
+    many = int((weight > 0).sum())
+    return PromotionDesign(
+        frame,
+        promotion,
+        tried[place],
+        _estimate(best, many),
+        _estimate(now, many),
+        ranges[0],
+        ranges[1],
+        beyond,
+        many,
+        orders.currency,
+        level,
+    )
+
+
+def _estimate(row: Mapping[str, float], n: int) -> Estimate:
+    return Estimate.of((row["profit"], row["profit_low"], row["profit_high"]), n)
+
+
+def _profit(
+    one: Promotion,
+    windows: tuple[InWindow, InWindow],
+    measured: tuple[np.ndarray, np.ndarray, np.ndarray],
+    dose: tuple[float, float, str],
+    errors: tuple[float | None, float, float, float],
+) -> dict[str, float]:
+    """Return profit, its interval and the cost of one design."""
+    (there, here), (tau, error, weight), (factor, miss, factor_of) = windows, measured, dose
+    mean_se, spread, costing, z = errors
+    moved, slope = moved_effect(there, here, tau, factor, factor_of)
+    up, _ = moved_effect(there, here, tau, factor + max(miss, 1e-6), factor_of)
+    added = here.added(moved)
+    discount = weight @ (np.maximum(here.base + added, 0.0) * here.net)
+    contacts = one.contact_cost * weight.sum()
+    profit = float(weight @ moved + one.funder_share * discount - contacts)
+    drawn = float(weight @ (error * np.abs(slope)))
+    if mean_se is not None:
+        drawn = mean_se * float(np.abs(weight @ slope))
+    half = z * math.hypot(
+        drawn,
+        float(weight @ (up - moved)) if miss > 0 else 0.0,
+        spread * float(weight @ moved),
+        # The discount of orders that come anyway is computed: it may lie off as weeks do.
+        costing * float(weight @ (here.base * here.net)),
+    )
+    cost = float((1 - one.funder_share) * discount + contacts)
+    return {"profit": profit, "profit_low": profit - half, "profit_high": profit + half} | {
+        "cost": cost
+    }
+
+
+def _factor(dose: Dose, at: float) -> tuple[float, float]:
+    factor, miss = dose.factor(at)
+    return float(factor), float(miss)
+
+
+def _middle(promotion: Promotion, dose: Dose, by_threshold: Dose | None) -> Promotion:
+    """Return the promotion at the mean of what was drawn: there the kind's effect was measured."""
+    threshold = threshold_of(promotion)
+    if by_threshold is not None:
+        threshold = float(np.mean(by_threshold.drawn))
+    return with_terms(promotion, float(np.mean(dose.drawn)), threshold)
+
+
+def _alike(usual: Promotion, promotion: Promotion) -> Promotion:
+    return dataclasses.replace(
+        usual,
+        promotion_id=promotion.promotion_id,
+        starts_at=promotion.starts_at,
+        ends_at=promotion.ends_at,
+    )
+
+
+def _tried(
+    promotion: Promotion,
+    dose: Dose,
+    by_threshold: Dose | None,
+    depths: Iterable[float] | None,
+    thresholds: Iterable[float] | None,
+) -> list[Promotion]:
+    """Return the designs to weigh, by depth and threshold."""
+    if depths is None:
+        low, high = min(dose.drawn), max(dose.drawn)
+        inside = np.linspace(low, high, STEPS).tolist()
+        most = [high + (high - low) * step / STEPS for step in (2, 4)]
+        depths = [low / 2, low * 0.75, *inside, *(min(one, 0.95) for one in most)]
+    if thresholds is None:
+        thresholds = [threshold_of(promotion)] if by_threshold is None else by_threshold.drawn
+    deep = sorted({real_number("depth", d, above=0, below=1, hint=_AS_SHARE) for d in depths})
+    at = sorted({real_number("threshold", t, least=0) for t in thresholds})
+    if not deep or not at:
+        raise InputError("depths or thresholds is empty; name at least one, or leave it out")
+    if isinstance(promotion, FullReduction) and at[0] <= 0:
+        raise InputError(f"threshold = {at[0]:g}; a full reduction needs one above 0")
+    return [with_terms(promotion, d, t) for t in at for d in deep]
+
+
+_AS_SHARE = ": a share such as 0.1, not 10"
+
+
+def _outside(one: Promotion, promotion: Promotion, dose: Dose, by_threshold: Dose | None) -> bool:
+    """Tell whether a design lies outside what was drawn."""
+    slack = 1e-9
+    low, high = min(dose.drawn), max(dose.drawn)
+    far = not low - slack <= depth_of(one) <= high + slack
+    at = threshold_of(one)
+    if by_threshold is None:
+        return far or not math.isclose(at, threshold_of(promotion))
+    low, high = min(by_threshold.drawn), max(by_threshold.drawn)
+    return far or not low - slack <= at <= high + slack
