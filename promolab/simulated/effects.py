@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from promolab.simulated.people import Customers
-from promolab.simulated.world import KINDS, Promotion, World
+from promolab.simulated.world import AFTER, KINDS, Promotion, World
 
-AFTER = 4
-"""Weeks of the horizon after a window of one week."""
 ADDED = {
     "recommendation": 0.7,
     "limited_time_discount": 1.15,
@@ -27,27 +23,6 @@ REGULARS = {
 """How much more a kind adds to customers who order often, against World.more_for_regulars."""
 NEAR = 0.75
 """From which share of a threshold on a basket may be filled up to it."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a promotion takes off: contract columns threshold, reduction, discount_rate."""
-
-    threshold: float = 0.0
-    reduction: float = 0.0
-    discount_rate: float = 0.0
-
-
-def terms_of(world: World, kind: str) -> Terms:
-    """Return the terms of a kind of promotion: what adds less is given less for."""
-    size = world.effect_scale
-    if kind == "limited_time_discount":
-        return Terms(discount_rate=0.1 * size)
-    if kind == "full_reduction":
-        return Terms(round(1.3 * world.basket, -1), round(0.05 * world.basket * size, 2))
-    if kind == "coupon":
-        return Terms(discount_rate=0.045 * size)
-    return Terms()
 
 
 def claims(customers: Customers) -> np.ndarray:
@@ -102,7 +77,8 @@ def expected(
     -------
     dict of ndarray of shape (n,)
         purchase (the chance of an order at all), orders, sales (money taken in) and margin,
-        ``_without`` and ``_with``. Contact costs are not in: they belong to the decision.
+        ``_without`` and ``_with``, and the discount in the window. Contact costs are not in: they
+        belong to the decision.
     """
     span = slice(promotion.week, promotion.week + 1 + AFTER)
     base = customers.rate[:, None] * factors[span]
@@ -121,6 +97,8 @@ def expected(
         "sales_with": orders * customers.basket + window * (filled - given),
         "margin_without": without * customers.basket * rate,
         "margin_with": orders * customers.basket * rate + window * (filled * rate - given),
+        "discount_without": np.zeros_like(given),
+        "discount_with": window * given,
     }
 
 
@@ -134,7 +112,7 @@ def order(
     tuple of ndarray of shape (n,)
         Money of the basket, and money taken off it.
     """
-    terms, basket = terms_of(world, promotion.kind), customers.basket
+    terms, basket = promotion.terms, customers.basket
     none = np.zeros_like(basket)
     if promotion.kind == "limited_time_discount":
         return basket, terms.discount_rate * basket * customers.interest[:, promotion.category]

@@ -7,19 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from promolab.simulated.effects import (
-    AFTER,
     NEAR,
     bounded,
     changed_rates,
     claims,
-    terms_of,
     topped_up,
 )
+from promolab.simulated.overlap import NONE, filled_up, offers_of, running, taken_off, weekly_rates
 from promolab.simulated.people import Customers, Goods, products_of
-from promolab.simulated.world import KINDS, World
+from promolab.simulated.world import AFTER, KINDS, World
 
-NONE = -1
-"""Code of the action `none`; the others are numbered like the kinds of the world."""
 HELD_BACK = 0.1
 """Share of those planned for a promotion who are held back: its holdout."""
 
@@ -33,9 +30,9 @@ class Decisions:
     eligible : ndarray of bool, shape (n,)
         Who may be contacted; the others have no decision.
     planned, action : ndarray of int, shape (n, rounds)
-        What was planned and what was done: a place among the world's kinds, or `NONE`.
-    propensities : ndarray, shape (n, rounds, kinds + 1)
-        Chance of each kind, and last of none.
+        What was planned and what was done: a place among the round's promotions, or `NONE`.
+    propensities : ndarray, shape (n, rounds, promotions of a round + 1)
+        Chance of each of them, and last of none.
     """
 
     eligible: np.ndarray
@@ -49,23 +46,28 @@ def decide(world: World, customers: Customers) -> Decisions:
 
     With the world's ``exploration`` as ε and K kinds, a decision is drawn evenly from all K + 1
     actions with chance ε, else it is what a planner would do: good customers get the kind that they
-    seem to answer, the others nothing. A tenth of those planned for a promotion are held back.
+    seem to answer, the others nothing. Among a kind's promotions of a round chance decides evenly.
+    A tenth of those planned for a promotion are held back.
     """
     n, kinds, rounds = len(customers.number), len(world.kinds), len(world.rounds)
+    levels, actions = world.levels, world.per_round
     rng = np.random.default_rng([world.seed, 3, int(customers.number[0])])
     eligible = rng.uniform(size=n) < 0.92
-    plan = np.empty((n, rounds, kinds + 1))
+    plan = np.empty((n, rounds, actions + 1))
+    even = np.repeat([1 / levels, 1.0], [actions, 1]) * (world.exploration / (kinds + 1))
     for number in range(rounds):
         target = _planner(world, customers, rng)
-        plan[:, number] = world.exploration / (kinds + 1)
-        plan[np.arange(n), number, target] += 1 - world.exploration
+        aim = np.eye(kinds + 1)[target] * (1 - world.exploration)
+        plan[:, number] = even
+        plan[:, number, :-1] += np.repeat(aim[:, :-1] / levels, levels, axis=1)
+        plan[:, number, -1] += aim[:, -1]
     drawn = (rng.uniform(size=(n, rounds, 1)) > np.cumsum(plan, axis=2)).sum(axis=2)
-    planned = np.where(np.minimum(drawn, kinds) == kinds, NONE, drawn)
+    planned = np.where(np.minimum(drawn, actions) == actions, NONE, drawn)
     planned[~eligible] = NONE
     held = (rng.uniform(size=(n, rounds)) < HELD_BACK) | customers.standing[:, None]
     propensities = plan * (1 - HELD_BACK)
     propensities[:, :, -1] = 1 - propensities[:, :, :-1].sum(axis=2)
-    propensities[customers.standing] = np.eye(kinds + 1)[-1]
+    propensities[customers.standing] = np.eye(actions + 1)[-1]
     return Decisions(eligible, planned, np.where(held, NONE, planned), propensities)
 
 
@@ -98,10 +100,11 @@ class Orders:
         Position of each order's customer.
     second : ndarray of int, shape (orders,)
         When, in local seconds since the world began.
-    promotion : ndarray of int, shape (orders,)
-        Position in the world's promotions that its owner was assigned in that week, or `NONE`.
-    redeemed : ndarray of bool, shape (orders,)
-        Whether something was taken off.
+    promotion : ndarray of int, shape (orders, window)
+        Positions in the world's promotions of those that run for its owner in that week, or `NONE`;
+        the newest first.
+    redeemed : ndarray of bool, shape (orders, window)
+        Whether each took something off.
     line : ndarray of int, shape (lines,)
         Each line's order.
     product, quantity : ndarray of int, shape (lines,)
@@ -126,37 +129,54 @@ def draw_orders(
 ) -> Orders:
     """Draw the orders of all weeks."""
     rng = np.random.default_rng([world.seed, 4, int(customers.number[0])])
-    counts = rng.poisson(_rates(world, customers, decisions, factors))
+    action, promotions = decisions.action, world.promotions
+    if world.overlaps:
+        rates = weekly_rates(world, customers, action, promotions, factors, range(world.weeks))
+    else:
+        rates = _rates(world, customers, decisions, factors)
+    counts = rng.poisson(rates)
     owner, week = (axis.repeat(counts.ravel()) for axis in np.indices(counts.shape).reshape(2, -1))
     second = moments(world, rng, customers, owner, week)
     order = np.lexsort([second, owner])
     owner, week, second = owner[order], week[order], second[order]
-    promotion = _assigned(world, decisions)[owner, week]
+    promotion = running(world, action, range(world.weeks))[owner, week]
     sigma = world.noise_of_baskets
     gross = customers.basket[owner] * np.exp(rng.normal(0, sigma, len(owner)) - sigma**2 / 2)
-    gross = _filled(world, customers, rng, owner, promotion, gross)
+    raised = rng.uniform(size=len(owner)) < topped_up(world, customers)[owner]
+    if world.overlaps:
+        offers = offers_of(promotions)
+        gross = np.round(gross * 100)
+        gross = np.where(raised, filled_up(offers, promotion, gross), gross) / 100
+    else:
+        gross = _filled(world, promotion[:, 0], gross, raised)
     lines = 1 + rng.poisson(1.2, len(owner))
     line = np.repeat(np.arange(len(owner)), lines)
     share = 0.02 + rng.exponential(size=len(line))  # nothing is for nothing
     share /= np.bincount(line, weights=share)[line]
     money = np.round(gross[line] * share, 2)
     product = products_of(rng, customers, owner[line], goods)
-    discount = _discounts(
-        world, customers, goods, rng, owner, promotion, gross, line, product, money
-    )
+    claimed = rng.uniform(size=len(owner)) < claims(customers)[owner]
+    if world.overlaps:
+        money = _summing(line, money, gross)
+        cents, category = np.round(money * 100), goods.category[product]
+        off = taken_off(offers, promotion, claimed, line, cents, category) / 100
+    else:
+        off = _discounts(world, goods, claimed, promotion[:, 0], gross, line, product, money)
+    discount = off.sum(axis=1)
     quantity = np.clip(np.round(money / goods.price[product]), 1, 60).astype(np.int64)
-    by_coupon = np.array([p.kind == "coupon" for p in world.promotions] + [False])[promotion]
+    by_coupon = np.array([p.kind == "coupon" for p in promotions] + [False])[promotion]
+    taken = [np.bincount(line, weights=one, minlength=len(owner)) > 0 for one in off.T]
     return Orders(
         owner=owner,
         second=second,
         promotion=promotion,
-        redeemed=np.bincount(line, weights=discount, minlength=len(owner)) > 0,
+        redeemed=np.column_stack(taken),
         line=line,
         product=product,
         quantity=quantity,
         amount=np.round(money - discount, 2),
         discount=discount,
-        coupon=np.where(by_coupon[line], discount, 0.0),
+        coupon=np.where(by_coupon[line], off, 0.0).sum(axis=1),
     )
 
 
@@ -175,41 +195,33 @@ def _rates(
     return bounded(rates)
 
 
-def _assigned(world: World, decisions: Decisions) -> np.ndarray:
-    """Position of the promotion that is valid for each customer in each week."""
-    found = np.full((len(decisions.eligible), world.weeks), NONE)
-    for number, week in enumerate(world.rounds):
-        action = decisions.action[:, number]
-        found[:, week] = np.where(action == NONE, NONE, number * len(world.kinds) + action)
-    return found
+def _summing(line: np.ndarray, money: np.ndarray, gross: np.ndarray) -> np.ndarray:
+    """Let the lines of an order sum to its basket, by cents at its largest line."""
+    order = np.lexsort([-money, line])
+    largest = order[np.searchsorted(line, np.arange(len(gross)))]
+    found = money.copy()
+    found[largest] += gross - np.bincount(line, weights=money, minlength=len(gross))
+    return np.asarray(np.round(found, 2))
 
 
 def _filled(
-    world: World,
-    customers: Customers,
-    rng: np.random.Generator,
-    owner: np.ndarray,
-    promotion: np.ndarray,
-    gross: np.ndarray,
+    world: World, promotion: np.ndarray, gross: np.ndarray, raised: np.ndarray
 ) -> np.ndarray:
     """Fill baskets just below the threshold of a full reduction up to it, some of them."""
     threshold = _terms(world, promotion, "threshold")
     near = (gross >= NEAR * threshold) & (gross < threshold)
-    does = rng.uniform(size=len(gross)) < topped_up(world, customers)[owner]
-    return np.where(near & does, threshold, gross)
+    return np.where(near & raised, threshold, gross)
 
 
 def _terms(world: World, promotion: np.ndarray, name: str) -> np.ndarray:
-    values = [getattr(terms_of(world, p.kind), name) for p in world.promotions]
+    values = [getattr(p.terms, name) for p in world.promotions]
     return np.asarray(np.array([*values, 0.0])[promotion])
 
 
 def _discounts(
     world: World,
-    customers: Customers,
     goods: Goods,
-    rng: np.random.Generator,
-    owner: np.ndarray,
+    claimed: np.ndarray,
     promotion: np.ndarray,
     gross: np.ndarray,
     line: np.ndarray,
@@ -218,13 +230,13 @@ def _discounts(
 ) -> np.ndarray:
     rate = _terms(world, promotion, "discount_rate")
     kinds = np.array([p.kind for p in world.promotions] + ["none"])[promotion]
-    claimed = (kinds != "coupon") | (rng.uniform(size=len(owner)) < claims(customers)[owner])
+    claimed = (kinds != "coupon") | claimed
     category = np.array([p.category for p in world.promotions] + [NONE])[promotion]
     fits = (kinds == "coupon")[line] | (goods.category[product] == category[line])
     off = np.where(fits, (rate * claimed)[line], 0.0) * money
     reaches = (gross >= _terms(world, promotion, "threshold") - 1e-9) & (kinds == "full_reduction")
     reduction = _terms(world, promotion, "reduction") * reaches
-    return np.asarray(np.round(off + reduction[line] * money / gross[line], 2))
+    return np.asarray(np.round(off + reduction[line] * money / gross[line], 2))[:, None]
 
 
 def moments(
@@ -299,9 +311,9 @@ def responses(world: World, customers: Customers, decisions: Decisions, orders: 
     rng = np.random.default_rng([world.seed, 6, int(customers.number[0])])
     owner, number = np.nonzero(decisions.action != NONE)
     action = decisions.action[owner, number]
-    promotion = number * len(world.kinds) + action
+    promotion = number * world.per_round + action
     start = np.array(world.rounds)[number] * 7 * 86_400 + 9 * 3_600
-    liking = customers.visible[owner, [KINDS.index(world.kinds[a]) for a in action]]
+    liking = customers.visible[owner, [KINDS.index(world.kinds[a // world.levels]) for a in action]]
     chain = rng.uniform(size=len(owner))
     opened = chain < 1 / (1 + np.exp(0.6 - 0.5 * liking))
     clicked = chain < 1 / (1 + np.exp(2.0 - 0.6 * liking))
@@ -322,10 +334,14 @@ def responses(world: World, customers: Customers, decisions: Decisions, orders: 
     ]
     amount = np.bincount(orders.line, weights=orders.amount, minlength=len(orders.owner)).round(2)
     during = orders.promotion != NONE
+    whose, moment, worth = (
+        np.repeat(values, world.window) for values in (orders.owner, orders.second, amount)
+    )
     parts.append(_claims(world, rng, orders, (owner, promotion, start + delay + 45), clicked))
     for kind, which in (("purchase", during), ("redeem", during & orders.redeemed)):
-        some = orders.owner[which], orders.promotion[which], orders.second[which] + 1
-        parts.append((kind, *some, amount[which]))
+        mine = which.ravel()
+        some = whose[mine], orders.promotion[which], moment[mine] + 1
+        parts.append((kind, *some, worth[mine]))
     return {
         "kind": np.concatenate([np.full(len(p[1]), p[0], dtype=object) for p in parts]),
         "owner": np.concatenate([p[1] for p in parts]),
@@ -344,22 +360,18 @@ def _claims(
 ) -> tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Coupons are claimed by all who use one, just before, and by some who never do."""
     coupons = np.array([p.kind == "coupon" for p in world.promotions] + [False])
-    used = np.nonzero(coupons[orders.promotion] & orders.redeemed)[0]
-    _, firsts = np.unique(
-        orders.owner[used] * len(coupons) + orders.promotion[used], return_index=True
-    )
-    used = used[firsts]  # orders stand in the order of time
+    used, age = np.nonzero(coupons[orders.promotion] & orders.redeemed)
+    which = orders.promotion[used, age]
+    pairs, firsts = np.unique(orders.owner[used] * len(coupons) + which, return_index=True)
+    used, which = used[firsts], which[firsts]  # orders stand in the order of time
     idle = coupons[sent[1]] & clicked & (rng.uniform(size=len(clicked)) < 0.5)
-    idle &= ~np.isin(
-        sent[0] * len(coupons) + sent[1],
-        orders.owner[used] * len(coupons) + orders.promotion[used],
-    )
+    idle &= ~np.isin(sent[0] * len(coupons) + sent[1], pairs)
     parts = (
-        (orders.owner[used], orders.promotion[used], orders.second[used] - 120),
+        (orders.owner[used], which, orders.second[used] - 120),
         tuple(values[idle] for values in sent),
     )
-    who, which, when = (np.concatenate(both) for both in zip(*parts, strict=True))
-    return "claim", who, which, when, np.full(len(who), np.nan)
+    who, whose, when = (np.concatenate(both) for both in zip(*parts, strict=True))
+    return "claim", who, whose, when, np.full(len(who), np.nan)
 
 
 def reviews(world: World, customers: Customers, orders: Orders) -> Columns:
@@ -380,6 +392,6 @@ def reviews(world: World, customers: Customers, orders: Orders) -> Columns:
         "second": orders.second[order] + later,
         "rating": rating,
         "text": words,
-        "promotion": orders.promotion[order],
+        "promotion": orders.promotion[order].max(axis=1),  # of several the newest
         "order": order,
     }

@@ -13,7 +13,6 @@ import numpy as np
 
 from promolab.errors import InputError
 from promolab.simulated.dirt import STAINS, Stain, soil
-from promolab.simulated.effects import terms_of
 from promolab.simulated.orders import (
     NONE,
     Decisions,
@@ -24,6 +23,7 @@ from promolab.simulated.orders import (
     responses,
     reviews,
 )
+from promolab.simulated.overlap import stacks
 from promolab.simulated.people import Customers, draw_customers, draw_goods
 from promolab.simulated.world import (
     AGES,
@@ -205,7 +205,12 @@ def _write_small(writer: Writer) -> None:
     }
     writer.write("products", 0, products)
     promotions = world.promotions
-    terms = [terms_of(world, p.kind) for p in promotions]
+    terms = [p.terms for p in promotions]
+    # The other variants' tables are from before the contract knew these columns.
+    rules = {
+        "steps": [1.0 if p.kind == "full_reduction" else None for p in promotions],
+        "stacking": [stacks(p.kind) for p in promotions],
+    }
     starts = [world.starts(p.week) - OFFSET for p in promotions]
     writer.write(
         "promotions",
@@ -214,11 +219,12 @@ def _write_small(writer: Writer) -> None:
             "promotion_id": [p.id for p in promotions],
             "kind": [p.kind for p in promotions],
             "starts_at": starts,
-            "ends_at": [start + timedelta(days=7) for start in starts],
+            "ends_at": [start + timedelta(weeks=world.window) for start in starts],
             "channel": [CHANNEL] * len(promotions),
             "discount_rate": [t.discount_rate or None for t in terms],
             "threshold": [t.threshold or None for t in terms],
             "reduction": [t.reduction or None for t in terms],
+            **(rules if world.overlaps else {}),
             "contact_cost": [CONTACT_COST] * len(promotions),
         },
     )
@@ -322,7 +328,7 @@ def _write_customers(writer: Writer, part: int, customers: Customers, decisions:
 
 def _write_decisions(writer: Writer, part: int, customers: Customers, decisions: Decisions) -> None:
     world = writer.world
-    kinds, rounds = len(world.kinds), len(world.rounds)
+    kinds, rounds = world.per_round, len(world.rounds)
     owner = np.repeat(np.nonzero(decisions.eligible)[0], rounds)
     number = np.tile(np.arange(rounds), len(owner) // max(rounds, 1))
     names = np.array([p.id for p in world.promotions[: kinds * rounds]], dtype=object)

@@ -11,19 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import real_number
 from promolab.contract import Shop
 from promolab.errors import InputError, nearest
 from promolab.simulated.effects import expected
 from promolab.simulated.orders import decide, recent_contacts
-from promolab.simulated.people import draw_customers
+from promolab.simulated.overlap import Course, course
+from promolab.simulated.people import Customers, draw_customers
 from promolab.simulated.tables import CHUNK, CONTACT_COST
-from promolab.simulated.world import World
+from promolab.simulated.world import Promotion, World
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 OUTCOMES = ("purchase", "orders", "sales", "margin")
+USABLE = {
+    "recommendation": (),
+    "limited_time_discount": ("discount_rate",),
+    "full_reduction": ("threshold", "reduction"),
+    "coupon": ("discount_rate", "threshold"),
+}
+"""Terms of each kind."""
 
 
 @dataclass(frozen=True)
@@ -48,29 +57,45 @@ class Truth:
 
     world: World
 
-    def effects(self, promotion_id: str) -> pd.DataFrame:
-        """Return what a promotion changes for each customer, given earlier contacts.
+    def effects(
+        self,
+        promotion_id: str,
+        *,
+        discount_rate: float | None = None,
+        threshold: float | None = None,
+        reduction: float | None = None,
+    ) -> pd.DataFrame:
+        """Return what a promotion changes for each customer, given all else that the log assigned.
+
+        That is: the contacts before, and where rounds overlap the promotions that still run and the
+        rounds after, as the log drew them. What is assigned now moves them through fatigue.
 
         Parameters
         ----------
         promotion_id : str
             Of the table promotions; those of the last week, which nobody has been assigned yet,
             included.
+        discount_rate, threshold, reduction : float, optional
+            Other terms than its own, of the variant ``weekly`` alone: in the others what a
+            promotion adds does not depend on them. What is not given is its own.
 
         Returns
         -------
         DataFrame of one row per customer
             customer_id; purchase (the chance of at least one), orders, sales and margin (expected,
-            from the window's start to the end of the horizon) ``_without`` and ``_with``, and
-            ``_effect``, their difference. Money in the shop's currency; the cost of the contact is
-            not in.
+            from the window's start to the end of the horizon) and discount (expected, taken off in
+            the window by all that runs then) ``_without`` and ``_with``, and ``_effect``, their
+            difference. Money in the shop's currency; the cost of the contact is not in.
 
         Raises
         ------
         InputError
-            There is no such promotion.
+            There is no such promotion, or it cannot have such terms.
         """
-        return _effects(self.world, str(promotion_id)).copy()
+        given = {"discount_rate": discount_rate, "threshold": threshold, "reduction": reduction}
+        found = _found(self.world, str(promotion_id))
+        changed = _changed(self.world, found, {n: v for n, v in given.items() if v is not None})
+        return _effects(self.world, changed).copy()
 
     @property
     def promotions(self) -> list[str]:
@@ -102,23 +127,70 @@ class Truth:
         return pd.Series(names, index=pd.Index(table["customer_id"], name="customer_id"))
 
 
+def _found(world: World, promotion_id: str) -> Promotion:
+    found = {p.id: p for p in world.promotions}
+    if promotion_id not in found:
+        raise InputError(f"there is no promotion {promotion_id!r}; {nearest(promotion_id, found)}")
+    return found[promotion_id]
+
+
+def _changed(world: World, promotion: Promotion, given: dict[str, float]) -> Promotion:
+    """Return the promotion with other terms.
+
+    Raises
+    ------
+    InputError
+        They do not go with its kind, or the world knows no other terms than its own.
+    """
+    if not given:
+        return promotion
+    if not world.overlaps:
+        raise InputError(
+            f"the variant {world.variant!r} knows {promotion.id} at its own terms alone; the truth "
+            "at any depth is known of the variant 'weekly'"
+        )
+    usable = USABLE[promotion.kind]
+    for name, value in given.items():
+        if name not in usable:
+            some = " and ".join(usable) or "no terms"
+            raise InputError(f"{promotion.id} is a {promotion.kind}: it has {some}, no {name}")
+        least = 0.01 if promotion.kind == "full_reduction" else 0
+        real_number(name, value, least=least, most=1 if name == "discount_rate" else None)
+    return dataclasses.replace(promotion, terms=dataclasses.replace(promotion.terms, **given))
+
+
+@functools.lru_cache(maxsize=4)
+def _others(world: World, first: int, number: int) -> tuple[Customers, np.ndarray, Course]:
+    """Customers, log and course without a round: the same for all of its promotions."""
+    customers = draw_customers(world, first, min(first + CHUNK, world.customers))
+    action = decide(world, customers).action
+    return customers, action, course(world, customers, action, number, promotions=world.promotions)
+
+
 @functools.lru_cache(maxsize=8)
-def _effects(world: World, promotion_id: str) -> pd.DataFrame:
+def _effects(world: World, promotion: Promotion) -> pd.DataFrame:
     import pandas as pd
 
-    places = {p.id: place for place, p in enumerate(world.promotions)}
-    if promotion_id not in places:
-        raise InputError(f"there is no promotion {promotion_id!r}; {nearest(promotion_id, places)}")
-    place, factors = places[promotion_id], world.week_factors()
+    promotions = world.promotions
+    place = next(n for n, p in enumerate(promotions) if p.id == promotion.id)
+    promotions[place], factors = promotion, world.week_factors()
+    number, own = divmod(place, world.per_round)
     parts = []
     for first in range(0, world.customers, CHUNK):
-        customers = draw_customers(world, first, min(first + CHUNK, world.customers))
-        action = decide(world, customers).action
-        contacts = recent_contacts(world, action, place // len(world.kinds))
-        found = expected(world, customers, world.promotions[place], contacts, factors)
+        if world.overlaps:
+            customers, action, without = _others(world, first, number)
+            with_ = course(
+                world, customers, action, number, own, promotions=promotions, without=without
+            )
+            found = without.outcomes(world, customers, "without")
+            found |= with_.outcomes(world, customers, "with")
+        else:
+            customers = draw_customers(world, first, min(first + CHUNK, world.customers))
+            contacts = recent_contacts(world, decide(world, customers).action, number)
+            found = expected(world, customers, promotion, contacts, factors)
         parts.append(pd.DataFrame({"customer_id": customers.number, **found}))
     table = pd.concat(parts, ignore_index=True)
-    for name in OUTCOMES:
+    for name in (*OUTCOMES, "discount"):
         table[f"{name}_effect"] = table[f"{name}_with"] - table[f"{name}_without"]
     return table
 

@@ -27,11 +27,14 @@ import numpy as np
 
 from promolab.checks import real_number, whole_number
 from promolab.errors import InputError, nearest
+from promolab.simulated.depths import LEVELS, Terms, drawn_terms, usual_terms
 
 BEGIN = datetime(2024, 5, 27)
 """Monday on which every simulated shop begins, local: 618 and 双11 lie within 26 weeks."""
-VARIANTS = {"default": (1.0, 0.96), "hard": (0.5, 0.48), "null": (0.0, 0.96)}
+VARIANTS = {"default": (1.0, 0.96), "hard": (0.5, 0.48), "null": (0.0, 0.96), "weekly": (1.0, 0.96)}
 """How large effects are, and how much of the persuadability can be seen."""
+AFTER = 4
+"""Weeks of the horizon after a window."""
 CATEGORIES = (
     *("fruit", "dairy", "bakery", "snacks", "drinks", "household", "beauty", "baby"),
     *("electronics", "clothing"),
@@ -55,14 +58,17 @@ class World:
     ----------
     customers, weeks, seed : int
         Size of the shop and start of every random number.
-    variant : {"default", "hard", "null"}
-        ``hard``: effects half as large and less of them to be seen; ``null``: none at all.
+    variant : {"default", "hard", "null", "weekly"}
+        ``hard``: effects half as large and less of them to be seen; ``null``: none at all;
+        ``weekly``: a round every week, windows of two, three promotions of a kind in a round, each
+        of another depth.
     exploration : float
         Share of decisions that are drawn evenly among all actions.
     every : int
-        Weeks from one round of decisions to the next; window and horizon take five.
+        Weeks from one round of decisions to the next; window and horizon take five. 0, the default,
+        is five of them, and of the variant ``weekly`` one.
     kinds : tuple of str
-        The promotions of a round, one of each kind.
+        The promotions of a round, one of each kind; of the variant ``weekly`` three.
     standing : float
         Share of customers who are never contacted.
     dirt : float
@@ -79,6 +85,8 @@ class World:
     [5, 10, 15, 20]
     >>> World(weeks=12, kinds="coupon").promotions[0]
     Promotion(id='W07-coupon', kind='coupon', week=6, category=0)
+    >>> World(variant="weekly", kinds="coupon").promotions[0].terms
+    Terms(threshold=50.0, reduction=0.0, discount_rate=0.03)
     """
 
     customers: int = 5_000
@@ -86,7 +94,7 @@ class World:
     seed: int = 0
     variant: str = "default"
     exploration: float = 0.25
-    every: int = 5
+    every: int = 0
     kinds: tuple[str, ...] = KINDS
     standing: float = 0.05
     dirt: float = 0.0
@@ -131,11 +139,34 @@ class World:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds or len(set(self.kinds)) < len(self.kinds):
             raise InputError(f"kinds = {self.kinds}; expected some of {', '.join(KINDS)}")
-        if not 5 <= self.every <= self.weeks - 6:
+        if self.every == 0:
+            object.__setattr__(self, "every", 1 if self.overlaps else 5)
+        least = 1 if self.overlaps else 5
+        if not least <= self.every <= self.weeks - 6:
             raise InputError(
                 f"every = {self.every}; a window and its horizon take five weeks, and one round "
-                f"must fit into {self.weeks} weeks: expected 5 to {self.weeks - 6}"
+                f"must fit into {self.weeks} weeks: expected {least} to {self.weeks - 6}"
             )
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a round begins before the windows of the last are over."""
+        return self.variant == "weekly"
+
+    @property
+    def window(self) -> int:
+        """Weeks for which a promotion runs."""
+        return 2 if self.overlaps else 1
+
+    @property
+    def levels(self) -> int:
+        """Promotions of a kind in a round."""
+        return LEVELS if self.overlaps else 1
+
+    @property
+    def per_round(self) -> int:
+        """Promotions in a round: kind by kind, a kind's from the shallowest to the deepest."""
+        return len(self.kinds) * self.levels
 
     @property
     def effect_scale(self) -> float:
@@ -149,7 +180,10 @@ class World:
 
     @property
     def rounds(self) -> list[int]:
-        """Weeks (from 0) with a decision whose window and horizon are over when the log ends."""
+        """Weeks (from 0) with a decision; their windows and horizons are over when the log ends.
+
+        Not so those of the last weeks of the variant ``weekly``.
+        """
         return list(range(self.weeks - 1, 4, -self.every))[:0:-1]
 
     @property
@@ -157,10 +191,19 @@ class World:
         """Every promotion, those of the last week, which nobody has been assigned yet, included."""
         weeks = [*self.rounds, self.weeks - 1]
         return [
-            Promotion(f"W{week + 1:02d}-{kind}", kind, week, (3 * number + place) % len(CATEGORIES))
+            self._promotion(number, week, place, level)
             for number, week in enumerate(weeks)
-            for place, kind in enumerate(self.kinds)
+            for place in range(len(self.kinds))
+            for level in range(self.levels)
         ]
+
+    def _promotion(self, number: int, week: int, place: int, level: int) -> Promotion:
+        kind, name = self.kinds[place], f"W{week + 1:02d}-{self.kinds[place]}"
+        category = (3 * number + place) % len(CATEGORIES)
+        if self.overlaps:
+            terms = drawn_terms(kind, number, level)
+            return Promotion(f"{name}-{level + 1}", kind, week, category, terms)
+        return Promotion(name, kind, week, category, usual_terms(self, kind))
 
     def starts(self, week: int) -> datetime:
         """Return when a week begins, local time."""
@@ -169,18 +212,23 @@ class World:
     @property
     def sale_days(self) -> dict[int, int]:
         """Weeks (from 0) with a day of `SALE_DAYS` in them, and which day it is from Monday on."""
-        last = self.starts(self.weeks + 4)
+        last = self.starts(self.lasts)
         days = [
             (datetime(year, month, day) - BEGIN).days
             for year in range(BEGIN.year, last.year + 1)
             for month, day in SALE_DAYS.values()
         ]
-        return {day // 7: day % 7 for day in days if 0 <= day < 7 * (self.weeks + 4)}
+        return {day // 7: day % 7 for day in days if 0 <= day < 7 * self.lasts}
+
+    @property
+    def lasts(self) -> int:
+        """Weeks until the horizon of the last week's promotions is over."""
+        return self.weeks + self.window - 1 + AFTER
 
     def week_factors(self) -> np.ndarray:
         """Return season, trend, sale days and shock of every week and of the horizon after them."""
         rng = np.random.default_rng([self.seed, 0])
-        weeks = np.arange(self.weeks + 4)
+        weeks = np.arange(self.lasts)
         season = 1 + 0.08 * np.sin(2 * np.pi * weeks / 52)
         sale = np.where(np.isin(weeks, list(self.sale_days)), SALE, 1.0)
         shock = np.exp(rng.normal(0, self.shock, len(weeks)) - self.shock**2 / 2)
@@ -189,12 +237,13 @@ class World:
 
 @dataclass(frozen=True)
 class Promotion:
-    """One promotion: its id, kind, week (from 0) and the category whose products it is for."""
+    """One promotion: its id, kind, first week (from 0), the category it is for, and its terms."""
 
     id: str
     kind: str
     week: int
     category: int
+    terms: Terms = dataclasses.field(default=Terms(), repr=False)
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:

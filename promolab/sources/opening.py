@@ -230,7 +230,7 @@ def simulated(
     >>> sorted(shop.tables)[:3]
     ['calendar', 'contact_rights', 'customers']
     >>> shop.truth.effects("W07-coupon").shape
-    (200, 13)
+    (200, 16)
     """
     from promolab.engines import scratch
     from promolab.simulated import holds, read_soiled, write_shop

@@ -1,0 +1,264 @@
+"""The variant `weekly`: rounds that overlap, drawn depths, and a truth for any of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from promolab.errors import InputError
+from promolab.simulated.depths import DEPTHS, THRESHOLDS, Terms, strength
+from promolab.simulated.orders import decide, draw_orders
+from promolab.simulated.overlap import (
+    MEMORY,
+    NONE,
+    course,
+    offers_of,
+    order_money,
+    running,
+    taken_off,
+    tired,
+    weekly_rates,
+)
+from promolab.simulated.people import draw_customers, draw_goods
+from promolab.simulated.tables import write_shop
+from promolab.simulated.truth import Truth
+from promolab.simulated.world import KINDS, MARGIN_RATES, Promotion, World
+
+MOST = 3.7
+SIZE = 12_000
+WEEK = 86_400 * 7
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World(customers=SIZE, weeks=16, seed=11, variant="weekly", exploration=1.0)
+
+
+@pytest.fixture(scope="module")
+def drawn(world):
+    """Its customers, decisions, goods and orders."""
+    customers, goods = draw_customers(world, 0, SIZE), draw_goods(world)
+    decisions = decide(world, customers)
+    return (
+        customers,
+        goods,
+        decisions,
+        draw_orders(world, customers, goods, decisions, world.week_factors()),
+    )
+
+
+def test_a_round_every_week_with_three_promotions_of_each_kind(world):
+    assert world.rounds == list(range(5, 15))
+    assert World(variant="weekly") == World(variant="weekly", every=1)
+    assert World().every == 5
+    assert len(world.promotions) == 11 * 12
+    for kind in ("full_reduction", "coupon"):
+        mine = [p.terms for p in world.promotions if p.kind == kind][: 3 * 3]
+        pairs = {(round(t.depth, 4), t.threshold) for t in mine}
+        assert pairs == {(d, t) for d in DEPTHS[kind] for t in THRESHOLDS[kind]}
+        assert len({round(t.depth, 4) for t in mine[:3]}) == 3
+    first = world.promotions[3:6]
+    assert {p.kind for p in first} == {"limited_time_discount"}
+    assert len({p.category for p in first}) == 1  # they differ by their depth alone
+
+
+def test_its_tables_say_how_discounts_combine_and_the_others_are_as_they_were(tmp_path):
+    import pandas as pd
+
+    for variant in ("weekly", "default"):
+        write_shop(World(customers=30, weeks=12, variant=variant), tmp_path / variant)
+    found = pd.read_parquet(tmp_path / "weekly" / "promotions")
+    assert found.groupby("kind").stacking.first().to_dict() == {
+        "recommendation": False,
+        "limited_time_discount": True,
+        "full_reduction": False,
+        "coupon": True,
+    }
+    assert found.steps.notna().eq(found.kind == "full_reduction").all()
+    assert (found.ends_at - found.starts_at).dt.days.eq(14).all()
+    plain = pd.read_parquet(tmp_path / "default" / "promotions")
+    assert not {"steps", "stacking"} & set(plain) and len(plain) == 8
+    assert (plain.ends_at - plain.starts_at).dt.days.eq(7).all()
+
+
+def test_chances_sum_to_one_and_are_even_among_a_kinds_promotions(world, drawn):
+    chances = drawn[2].propensities
+    assert np.allclose(chances.sum(axis=2), 1)
+    free = ~drawn[0].standing
+    assert np.allclose(chances[free][:, :, :-1], 0.9 / 5 / 3)
+    targeted = dataclasses.replace(world, exploration=0.25, customers=500)
+    chances = decide(targeted, draw_customers(targeted, 0, 500)).propensities
+    assert np.allclose(chances.sum(axis=2), 1)
+    of_kinds = chances[:, :, :-1].reshape(500, -1, 4, 3)
+    assert np.allclose(of_kinds, of_kinds.mean(axis=3, keepdims=True))
+
+
+def test_contacts_are_remembered_and_fade(world):
+    action = np.array([[NONE, 0, NONE, 3]])
+    assert tired(world, action).tolist() == [[0, 0, MEMORY, MEMORY**2]]
+
+
+def pair(*kinds_and_terms):
+    """Two promotions that run together, the newer one first."""
+    return [
+        Promotion(f"{n}", kind, 5 - n, n, terms) for n, (kind, terms) in enumerate(kinds_and_terms)
+    ]
+
+
+def off(promotions, lines, categories, claimed=True):
+    """What each takes off each line of one order, in cents."""
+    offers, live = offers_of(promotions), np.arange(len(promotions))[None]
+    line = np.zeros(len(lines), dtype=int)
+    money, category = np.array(lines, dtype=float), np.array(categories)
+    return taken_off(offers, live, np.array([claimed]), line, money, category)
+
+
+def test_how_discounts_combine_by_hand():
+    full, deep = Terms(100.0, 9.0), Terms(120.0, 10.8)
+    rate, coupon = Terms(discount_rate=0.3), Terms(95.0, discount_rate=0.1)
+    lines, categories = [8_000, 4_000], [0, 7]
+    # Full reductions compete: that of 10.80 counts, the first in time where they are alike.
+    found = off(pair(("full_reduction", full), ("full_reduction", deep)), lines, categories)
+    assert found.tolist() == [[0, 720], [0, 360]]
+    found = off(pair(("full_reduction", full), ("full_reduction", full)), lines, categories)
+    assert found.tolist() == [[0, 600], [0, 300]]
+    # A limited-time discount comes after it, on what is left of its category's lines.
+    found = off(pair(("limited_time_discount", rate), ("full_reduction", full)), lines, categories)
+    assert found.tolist() == [[(8_000 - 600) * 0.3, 600], [0, 300]]
+    # A coupon comes last: here 96 CNY are left of 120, its minimum of 95 is reached, then not.
+    both = pair(("limited_time_discount", rate), ("coupon", coupon))
+    assert off(both, lines, categories).tolist() == [[2_400, 560], [0, 400]]
+    assert off(both, [8_000, 3_800], categories).tolist() == [[2_400, 0], [0, 0]]
+    assert off(both, lines, categories, claimed=False)[:, 1].sum() == 0
+    # Thresholds are reached by the sum of rounded lines, to the cent; halves go up.
+    alone = pair(("full_reduction", full))
+    assert off(alone, [5_001, 4_999], [0, 0]).sum() == 900
+    assert off(alone, [5_000, 4_999], [0, 0]).sum() == 0
+    assert off(pair(("limited_time_discount", Terms(discount_rate=0.1))), [105], [0])[0, 0] == 11
+
+
+def test_orders_and_what_is_taken_off_them_are_as_expected(world, drawn):
+    """Order by order, by the kinds that run together: every way in which discounts combine."""
+    customers, _, decisions, orders = drawn
+    weeks, promotions = range(world.weeks), world.promotions
+    wanted = weekly_rates(
+        world, customers, decisions.action, promotions, world.week_factors(), weeks
+    )
+    week = orders.second // WEEK
+    counts = np.bincount(week, minlength=world.weeks)
+    assert (np.abs(counts - wanted.sum(axis=0)) < MOST * np.sqrt(wanted.sum(axis=0))).all()
+    live = running(world, decisions.action, weeks)
+    n = len(orders.owner)
+    got = np.stack(
+        [
+            np.bincount(orders.line, weights=values, minlength=n)
+            for values in (orders.amount + orders.discount, orders.discount)
+        ]
+    )
+    money = np.stack([order_money(world, customers, live[:, w], promotions) for w in weeks], axis=2)
+    gap = got - money[:, orders.owner, week]
+    kinds = np.array([KINDS.index(p.kind) for p in promotions] + [-1])
+    together = np.sort(kinds[orders.promotion], axis=1)
+    cases = np.unique(together, axis=0)
+    assert len(cases) == 15  # every pair of kinds, each alone, and none
+    for case in cases:
+        mine = gap[:, (together == case).all(axis=1)]
+        error = mine.std(axis=1) / np.sqrt(mine.shape[1])
+        assert (np.abs(mine.mean(axis=1)) <= MOST * error + 1e-9).all(), case
+    assert got[1].mean() > 2  # CNY: what is compared is no small matter
+
+
+def test_lines_sum_to_the_basket_and_thresholds_are_met_to_the_cent(world, drawn):
+    orders = drawn[3]
+    cents = np.round((orders.amount + orders.discount) * 100).astype(int)
+    sums = np.bincount(orders.line, weights=cents).astype(int)
+    raised = np.isin(sums, [18_000, 23_000, 30_000])
+    assert raised.sum() > 100  # filled up to a threshold exactly
+    assert (cents > 0).all() and (orders.amount >= 0).all()
+
+
+def test_a_randomised_log_agrees_with_the_truth(world, drawn):
+    """Means by kind and depth over all rounds that are over, clustered by customer."""
+    customers, goods, decisions, orders = drawn
+    lines = orders.owner[orders.line] * world.weeks + (orders.second // WEEK)[orders.line]
+    rate = MARGIN_RATES[goods.category[orders.product]]
+    margin = (orders.amount + orders.discount) * rate - orders.discount
+    by_week = np.bincount(lines, weights=margin, minlength=SIZE * world.weeks)
+    by_week = by_week.reshape(SIZE, world.weeks)
+    free = decisions.eligible & ~customers.standing
+    over = [n for n, week in enumerate(world.rounds) if week + 6 <= world.weeks][::3]
+    got, truth = np.zeros((SIZE, 4, 3)), np.zeros((SIZE, 4, 3))
+    for number in over:
+        y = by_week[:, world.rounds[number] : world.rounds[number] + 6].sum(axis=1)
+        action, chances = decisions.action[:, number], decisions.propensities[:, number]
+        y = y - y[free].mean()
+        none = np.where(action == NONE, y / chances[:, -1], 0)
+        parts = (world, customers, decisions.action, number)
+        without = course(*parts, promotions=world.promotions)
+        usual = without.outcomes(world, customers, "margin")["margin_margin"]
+        for place in range(12):
+            mine = np.where(action == place, y / np.maximum(chances[:, place], 1e-9), 0)
+            got[:, place // 3, place % 3] += (mine - none) / len(over)
+            found = course(*parts, place, promotions=world.promotions, without=without)
+            effect = found.outcomes(world, customers, "margin")["margin_margin"] - usual
+            truth[:, place // 3, place % 3] += effect / len(over)
+    gap = np.concatenate([got - truth, (got - truth).mean(axis=2, keepdims=True)], axis=2)[free]
+    z = gap.mean(axis=0) / (gap.std(axis=0) / np.sqrt(len(gap)))
+    assert (np.abs(z) < MOST).all(), z
+
+
+def test_fatigue_acts_on_later_rounds_too(world):
+    """A contact that is followed by others costs part of what these would add."""
+    few = dataclasses.replace(world, customers=2_000)
+    customers = draw_customers(few, 0, 2_000)
+    action = np.full((2_000, len(few.rounds)), NONE)
+    after = action.copy()
+    after[:, 1:4] = 4
+    lost = []
+    for log in (action, after):
+        got, none = (
+            course(few, customers, log, 0, own, promotions=few.promotions) for own in (1, NONE)
+        )
+        lost.append((got.rates - none.rates).sum(axis=1))
+    glad = ~customers.averse & ~customers.settled
+    assert (lost[1][glad] < lost[0][glad]).mean() > 0.95
+
+
+def test_what_is_added_grows_less_and_less_and_profit_turns():
+    truth = Truth(World(customers=3_000, weeks=12, seed=2, variant="weekly"))
+    for kind, depths in DEPTHS.items():
+        promotion = f"W07-{kind}-2"
+        own = next(p.terms for p in truth.world.promotions if p.id == promotion)
+        fine = np.array([0.25, 0.5, 1, 2, 4]) * depths[1]
+        name = "reduction" if kind == "full_reduction" else "discount_rate"
+        scale = own.threshold if kind == "full_reduction" else 1.0
+        effects = [truth.effects(promotion, **{name: depth * scale}) for depth in fine]
+        orders = np.array([e["orders_effect"].mean() for e in effects])
+        margin = np.array([e["margin_effect"].mean() for e in effects])
+        slopes = np.diff(orders) / np.diff(fine)
+        assert (slopes > 0).all() and (np.diff(slopes) < 0).all(), kind
+        assert 0 < margin.argmax() < 4 and margin[-1] < margin.max() - 0.2, kind
+        at_own = truth.effects(promotion)
+        again = truth.effects(promotion, **{name: depths[1] * scale})
+        assert np.allclose(at_own["margin_effect"], again["margin_effect"])
+        added = effects[1]["discount_effect"]
+        assert (added > 0).mean() > 0.9
+    assert strength("coupon", Terms(300.0, discount_rate=0.06)) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("variant", "promotion", "terms", "said"),
+    [
+        ("default", "W07-coupon", {"discount_rate": 0.1}, "of the variant 'weekly'"),
+        ("weekly", "W07-coupon-1", {"reduction": 5}, "it has discount_rate and threshold"),
+        ("weekly", "W07-recommendation-1", {"discount_rate": 0.1}, "it has no terms"),
+        ("weekly", "W07-coupon-1", {"discount_rate": 40}, "from 0 to 1"),
+        ("weekly", "W07-coupon", {}, "there is no promotion"),
+    ],
+)
+def test_terms_that_cannot_be(variant, promotion, terms, said):
+    truth = Truth(World(customers=20, weeks=12, variant=variant))
+    with pytest.raises(InputError, match=said):
+        truth.effects(promotion, **terms)
