@@ -38,6 +38,7 @@ HEAVY = """
     report/test_complete_journey.py
     metrics/test_coverage.py
     report/test_robust.py
+    policy/test_winners_curse.py
     report/test_side_by_side.py
     report/running/test_run.py
     loop/test_recheck.py

@@ -26,6 +26,7 @@ from promolab.policy.chances import (
 )
 from promolab.policy.hulls import HullPath
 from promolab.policy.options import NONE, options_of
+from promolab.policy.paying import Pays
 from promolab.policy.solving import Limits, solve
 from promolab.results import Result
 from promolab.wording import count, number, part_of, percent
@@ -63,6 +64,8 @@ class Allocation(Result):
         With which chance each customer gets what is chosen; None where nothing is left to chance.
     drawn : Drawn or None
         Every action's chance, and what was planned before anybody was held out; likewise.
+    why_not : str
+        Why nothing is spent but on those drawn by chance, where that is so.
     """
 
     ALT = "What the promotions add, by budget, with the chosen budget marked."
@@ -80,6 +83,7 @@ class Allocation(Result):
     currency: str = ""
     propensity: np.ndarray | None = field(default=None, repr=False)
     drawn: Drawn | None = field(default=None, repr=False)
+    why_not: str = ""
 
     @property
     def gap(self) -> float:
@@ -197,6 +201,8 @@ class Allocation(Result):
             "beyond that"
         )
         whom = part_of(self.contacted, len(self.choice) if self.contacted else 0)
+        if self.why_not:
+            return f"Contact {whom}: costs {spent}{of}. {self.why_not}"
         return (
             f"Contact {whom}: costs {spent}{of}, "
             f"expected to add {self._money(self.value)} of profit; {near}.{self._next()}"
@@ -248,6 +254,7 @@ def allocate(
     explore: float | None = None,
     p_min: float = 0.02,
     holdouts: Holdouts | None = None,
+    pays: Pays | bool = True,
     seed: int = 0,
     currency: str = "",
 ) -> Allocation:
@@ -288,6 +295,9 @@ def allocate(
         Least chance of every action that is open to a customer, where some are drawn.
     holdouts : Holdouts, optional
         Who is held out by chance, and by which: they cost nothing, and their chances enter.
+    pays : Pays or bool
+        Whether it pays to spend on more than those drawn by chance
+        (`promolab.policy.pays_to_spend`); if not, the others get nothing.
     seed : int
         Of the draw; the order of the rows does not matter.
     currency : str
@@ -332,10 +342,11 @@ The next 0.10 would add 0.05.
         given = replace(given, value=lower_bounds(given.value, value_se))
     options, order = given.ordered()
     found = solve(options.value, options.cost, Limits(most), options.eligible)
-    choice, drawn = found.choice, None
+    choose = found.path.choose if pays else lambda amount: np.full(len(found.choice), -1)
+    choice, drawn = found.choice if pays else choose(0.0), None
     if explore is not None or holdouts is not None or budget_risk is not None:
         choice, drawn = draw(
-            found.path.choose, options.cost, options.eligible, given.promotions, most,
+            choose, options.cost, options.eligible, given.promotions, most,
             explore=explore, p_min=p_min,
             holdouts=None if holdouts is None else holdouts.in_order(order),
             risk=cost_risk(budget_risk, cost_se, cost_spread, given.cost, order),
@@ -360,6 +371,7 @@ The next 0.10 would add 0.05.
         currency,
         None if drawn is None else drawn.propensities[np.arange(len(choice)), choice],
         drawn,
+        "" if pays or isinstance(pays, bool) else pays.summary(),
     )
 
 

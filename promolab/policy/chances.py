@@ -131,6 +131,12 @@ class Drawn(Result):
     effective_n: dict[str, float]
     overspend: float | None = None
 
+    @property
+    def sent(self) -> float:
+        """Share of the planned contacts that are sent: those held out are not."""
+        planned = float(self.before[:, :-1].sum())
+        return float(self.propensities[:, :-1].sum()) / planned if planned else 1.0
+
     def put_back(self, order: np.ndarray) -> Drawn:
         """Return it with the customers where they stood before they were put in order."""
         planned, before = put_back(self.planned, order), put_back(self.before, order)

@@ -119,14 +119,13 @@ class MoneyAnswer(Result):
         """Say whom to contact, what that costs and adds, the chance of a loss, and what is next."""
         if not self.contacts:
             return f"Contact nobody of {count(self.customers)}: no promotion is worth its cost."
-        adds = number(*self.profit.ends)
+        adds = f"adds {number(*self.profit.ends)}"
         if self.value < 0:
-            low, high = -self.ci_high, -self.ci_low
-            adds = f"{number(-self.value, low, high)} less"
+            adds = f"loses {number(-self.value, -self.ci_high, -self.ci_low)}"
         return (
             f"Contact {count(self.contacts)} of {count(self.customers)}; "
             f"{money(self.spend, currency=self.currency)} of discounts; "
-            f"adds {adds} of margin; {self._chance()} chance of a loss; {self._next()}."
+            f"{adds} of margin; {self._chance()} chance of a loss; {self._next()}."
         )
 
     def _chance(self) -> str:
@@ -137,7 +136,8 @@ class MoneyAnswer(Result):
     def _next(self) -> str:
         if not self.next.value > 0:
             return "more budget would add nothing"
-        return f"the next {number(self.step)} would add {number(self.next.value)}"
+        amount = number(self.step, decimals=0 if self.step >= 1 else None)
+        return f"the next {amount} would add {number(self.next.value)}"
 
     def certainty(self) -> str:
         """Say what the readout will show, what would confirm the profit, and what it rests on."""
@@ -255,7 +255,7 @@ def money_answer(
     supported : array-like of bool of shape (customers,), optional
         Of a plan's customers, those of whom past decisions can tell; by default all.
     explore : float
-        Share of the customers who get an action drawn by chance (0–1).
+        Share of the customers who get an action drawn by chance (0–1); a plan knows its own.
     sent : float
         Share of the planned who are not held out, of a plan that does not know its holdouts yet.
     held : float
@@ -297,6 +297,8 @@ than 1 % chance of a loss; the next 100 would add 100.
     share("sent", sent, zero=False)
     real_number("between", between, least=0)
     week = _week(plan, customers, budget, supported, len(rows), sent)
+    if plan is not None and plan.drawn is not None:
+        explore = plan.drawn.share
     there = Valuing(rows)
     per_decision = _greedy_budget(there, week.budget / max(week.number, 1e-300), explore)
     choice = there.choose(per_decision)
@@ -362,6 +364,11 @@ def _week(
             f"supported has the shape {told.shape} and holds {told.dtype}; expected a truth value "
             f"for each of the plan's {count(n)} customers"
         )
+    if plan.drawn is not None:  # what is sent is known, and by which chance
+        sent = plan.drawn.sent
+        spend = float(plan.expected_cost[told].sum())
+        contacts = int((plan.choice[told] >= 0).sum())
+        return _Week(n, sent * int(told.sum()), spend, contacts, spend, int((~told).sum()))
     mine = told & (plan.choice >= 0)
     spend = sent * float(plan.expected_cost[mine].sum())
     contacts = round(sent * int(mine.sum()))

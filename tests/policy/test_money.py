@@ -1,0 +1,164 @@
+"""The money answer: free of the winner's curse, as sure as it says, and in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.money import made_up
+from promolab import allocate
+from promolab.errors import InputError
+from promolab.policy import Holdouts, PolicyRows, money_answer
+
+
+def made(n: int = 4_000, seed: int = 0, arms: int = 2, known: bool = False) -> PolicyRows:
+    """Rows whose effects are foretold with noise, or known."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(0.5, 1.0, (n, arms))
+    effect = truth if known else truth + rng.normal(size=(n, arms))
+    gamma = truth if known else truth + 4 * rng.normal(size=(n, arms))
+    cost, fold = rng.uniform(0.5, 1.5, (n, arms)), np.arange(n) % 5
+    outcome = 5 + 3 * rng.normal(size=n)
+    return PolicyRows(gamma, effect, cost, fold, np.arange(n), ("a", "b"), effect, outcome)
+
+
+def test_with_effects_known_it_is_what_the_allocation_adds():
+    rows = made(known=True)
+    plan = allocate(rows.effect, rows.cost, budget=800)
+    found = money_answer(rows, plan=plan, currency="EUR")
+    assert found.profit.value == pytest.approx(plan.value, rel=5e-3)
+    assert found.spend == plan.spend and found.contacts == plan.contacted
+    assert found.loss < 1e-9
+    # The next euro: the frontier's slope, around the budget.
+    slope = plan.profit_at(960) - plan.profit_at(640)
+    assert found.next.value / found.step == pytest.approx(slope / 320, rel=0.03)
+
+
+def test_policies_are_compared_at_the_same_cost():
+    rows = made()
+    found = money_answer(rows, budget=600, customers=2_000)
+    table = found.policies.set_index("policy")
+    spent = table["spend"].drop("nobody")
+    assert np.allclose(spent, found.spend, rtol=0.01)
+    assert found.spend == pytest.approx(600, rel=0.01)
+    plan = table.loc["the plan", "value"]
+    ahead = table["difference"].drop("the plan")
+    assert np.allclose(ahead, plan - table["value"].drop("the plan"))
+    assert table.loc["nobody", "value"] == 0
+    # By hand: in random order a part of everybody is reached.
+    part = found.spend / 2_000 / rows.cost.mean()
+    assert table.loc["at random", "value"] == pytest.approx(
+        2_000 * part * rows.gamma.mean(), rel=1e-6
+    )
+
+
+def test_it_is_scaled_to_the_plans_customers_and_only_to_those_it_can_tell_of():
+    rows = made()
+    one, ten = (money_answer(rows, customers=n, budget=0.3 * n) for n in (4_000, 40_000))
+    assert ten.profit.value == pytest.approx(10 * one.profit.value)
+    assert ten.profit.ci_low == pytest.approx(10 * one.profit.ci_low)
+    plan = allocate(rows.effect, rows.cost, budget=1_200)
+    known = np.arange(4_000) < 3_000
+    part = money_answer(rows, plan=plan, supported=known)
+    assert part.unsupported == 1_000
+    assert part.contacts == (plan.choice[:3_000] >= 0).sum()
+    assert part.spend == pytest.approx(plan.expected_cost[:3_000].sum())
+    assert part.profit.value < money_answer(rows, plan=plan).profit.value
+    assert "Left out: 1,000 customers unlike any in past decisions" in part.certainty()
+
+
+def test_what_is_drawn_by_chance_and_held_out_lessens_the_profit():
+    rows = made(known=True)
+    standing = np.random.default_rng(0).random(4_000) < 0.1
+    how = {"budget": 800, "explore": 0.2, "holdouts": Holdouts(standing, 0.1), "seed": 1}
+    plan = allocate(rows.effect, rows.cost, **how)
+    found = money_answer(rows, plan=plan)
+    assert found.profit.value == pytest.approx(plan.value, rel=0.05)
+    assert found.profit.value < 0.9 * allocate(rows.effect, rows.cost, budget=800).value
+
+
+def test_a_readout_varies_by_chance_and_promotions_of_a_kind_differ():
+    rows = made()
+    found = money_answer(rows, budget=1_000)
+    width = found.profit.ci_high - found.profit.ci_low
+    assert found.readout.value == found.profit.value
+    sd = 3.0 * found.contacts * np.sqrt(1 / found.contacts + 0.9 / (0.1 * found.contacts))
+    expected = np.hypot(width, 2 * 1.645 * sd)
+    assert found.readout.ci_high - found.readout.ci_low == pytest.approx(expected, rel=0.06)
+    apart = money_answer(rows, budget=1_000, between=500.0)
+    assert apart.profit.ci_high - apart.profit.ci_low > width
+    assert apart.loss > found.loss
+    blind = PolicyRows(rows.gamma, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms)
+    assert np.isnan(money_answer(blind, budget=1_000).readout.ci_low)
+
+
+def test_the_holdout_that_would_confirm_it_does_in_four_of_five():
+    found = money_answer(made(), budget=1_000)
+    assert found.holdout is not None and found.holdout.control is not None
+    rng = np.random.default_rng(0)
+    n, control = found.holdout.customers, found.holdout.control
+    each = found.profit.value / found.contacts
+    assert found.holdout.sd == pytest.approx(3.0, rel=0.05)
+    error = found.holdout.sd * np.sqrt(1 / (n - control) + 1 / control)
+    seen = np.abs(each + error * rng.normal(size=20_000)) > 1.96 * error
+    assert seen.mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_forward_in_time_the_first_folds_only_teach():
+    rows = made_up(0).rows
+    late = PolicyRows(
+        rows.gamma, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms, forward=True
+    )
+    plain, forward = (money_answer(each, budget=160).profit for each in (rows, late))
+    assert plain.value == forward.value
+    ratio = (plain.ci_high - plain.ci_low) / (forward.ci_high - forward.ci_low)
+    assert ratio == pytest.approx(1.15)
+
+
+def test_the_sentence_is_one_a_shopkeeper_reads():
+    rows = made()
+    found = money_answer(rows, customers=31_500, budget=9_000, currency="CNY")
+    said = found.summary()
+    assert said.startswith("Contact ") and " of 31,500; 8,998 CNY of discounts; adds " in said
+    assert "less than 1 % chance of a loss; the next 100 would add" in said
+    losing = PolicyRows(rows.gamma - 3, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms)
+    said = money_answer(losing, budget=500).summary()
+    assert "loses " in said and "99 % chance of a loss; more budget would add nothing." in said
+    assert "−" not in said.replace("[−", "[")
+    nobody = PolicyRows(rows.gamma, rows.effect - 99, rows.cost, rows.fold, rows.cluster, rows.arms)
+    assert money_answer(nobody, budget=500).summary() == (
+        "Contact nobody of 4,000: no promotion is worth its cost."
+    )
+
+
+def test_it_is_a_result(tmp_path):
+    found = money_answer(made(), budget=500, currency="EUR")
+    again = type(found).load(found.save(tmp_path / "money"))
+    assert again.summary() == found.summary()
+    pd.testing.assert_frame_equal(again.policies, found.policies)
+    assert found.to_dict()["profit"]["value"] == found.value
+    assert "the plan" in str(found.table()) and found.plot().get_title(loc="left")
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"budget": -1}, "budget = -1; expected a number from 0 on"),
+        ({"customers": 0}, "customers = 0; expected a whole number from 1 on"),
+        ({"held": 1.0}, "held = 1.0; expected a share"),
+        ({"level": 90}, "level = 90; expected a share"),
+        ({"step": 0}, "step = 0; expected a number above 0"),
+        ({"between": "x"}, "between = 'x'; expected a number"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(how, said):
+    with pytest.raises(InputError, match=said):
+        money_answer(made(400), **how)
+
+
+def test_support_is_told_of_each_of_the_plans_customers():
+    rows = made(400)
+    plan = allocate(rows.effect, rows.cost, budget=10)
+    with pytest.raises(InputError, match="supported has the shape"):
+        money_answer(rows, plan=plan, supported=np.ones(3, dtype=bool))

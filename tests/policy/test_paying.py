@@ -1,0 +1,41 @@
+"""Nothing is spent where past decisions do not show that it pays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.money import BUDGET, made_up, spending_nothing
+from promolab import allocate
+from promolab.errors import InputError
+from promolab.policy import pays_to_spend
+
+
+def test_where_promotions_do_nothing_it_is_rarely_taken_to_pay():
+    assert spending_nothing(100) <= 5
+
+
+def test_where_they_pay_it_is_seen_and_the_bound_is_the_one_sided_one():
+    assert spending_nothing(10, strength=4.0) == 10
+    rows = made_up(0, 4.0).rows
+    sure, surer = (pays_to_spend(rows, budget=BUDGET * 4_000, level=level) for level in (0.9, 0.99))
+    assert surer.profit.ci_low < sure.profit.ci_low < sure.profit.value
+    assert sure.summary().startswith("It pays to spend: by 4,000 past decisions it adds ")
+
+
+def test_an_allocation_that_does_not_pay_spends_on_those_drawn_alone_and_says_why():
+    pays = pays_to_spend(made_up(0, 0.0).rows, currency="EUR")
+    assert not pays
+    value = np.ones((500, 2))
+    nothing = allocate(value, value, budget=100, pays=pays)
+    assert nothing.contacted == 0 and nothing.value == 0
+    assert "Nothing is spent beyond what is learned from" in nothing.summary()
+    learning = allocate(value, value, budget=100, pays=pays, explore=0.1)
+    assert learning.drawn is not None
+    assert 0 < learning.spend < 60
+    assert np.allclose(learning.drawn.propensities[:, -1], 0.9 + 0.1 / 3)
+
+
+def test_what_cannot_be_is_refused_in_a_sentence():
+    with pytest.raises(InputError, match=r"level = 0\.4; expected a number between 0\.5 and 1"):
+        pays_to_spend(made_up(0).rows, level=0.4)

@@ -1,0 +1,25 @@
+"""The money answer is as sure as it says and promises no more than comes."""
+
+from __future__ import annotations
+
+from benchmarks.money import answers
+
+
+def test_what_is_said_is_right_where_what_chose_promises_too_much():
+    found = answers(60)
+    error = (found["high"] - found["low"]).mean() / 2 / 1.645
+    said, naive = ((found[name] - found["evaluated"]).mean() / error for name in ("said", "naive"))
+    assert abs(said) < 0.4
+    assert naive > 1.2
+    inside = (found["low"] <= found["evaluated"]) & (found["evaluated"] <= found["high"])
+    assert 0.78 <= inside.mean() <= 0.99
+    assert (found["high"] - found["low"]).mean() < 0.95 * found["split_width"].mean()
+
+
+def test_an_interval_that_forgets_that_folds_share_data_is_too_narrow():
+    """Where nothing is there, plain errors are a sixth too small."""
+    found = answers(100, strength=0.0)
+    spread = found["said"].std(ddof=1)
+    told = (found["high"] - found["low"]).mean() / 2 / 1.645
+    assert told / 1.15 < spread
+    assert told > 0.85 * spread
