@@ -13,6 +13,7 @@ from benchmarks import (
     assignment,
     doors,
     first_page,
+    money,
     neural,
     offpolicy,
     outlook,
@@ -35,7 +36,7 @@ from benchmarks import (
 )
 from benchmarks.table import MISSED, UNKNOWN, Row, render, surroundings
 
-PARTS = ("report", "models", "metrics", "segments", "simulated", "uplift", "size")
+PARTS = ("report", "models", "metrics", "segments", "simulated", "uplift", "policy", "size")
 """What can be measured by itself: ``--only models``."""
 
 
@@ -68,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
             "segments": segments.large_shop,
             "simulated": lambda: simulated_shops(large=options.large),
             "uplift": uplift,
+            "policy": policy,
             "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
         }
         if options.quick:
@@ -206,6 +208,13 @@ def uplift() -> Iterator[Row]:
     yield from uplift_experiments.null_shops()
     say("policies in five shops of 100,000 customers")
     yield from uplift_policies.policies()
+
+
+def policy() -> Iterator[Row]:
+    """Yield whether what plans are said to add is true, and whether they spend where it pays."""
+    say("the money answer, a thousand made-up shops")
+    yield from money.money_holds()
+    yield from money.nothing_is_spent()
 
 
 def say(text: str) -> None:
