@@ -242,3 +242,72 @@ def test_the_parts_of_one_who_is_put_off_add_up_too():
     given = {name: values[..., 0] for name, values in found.given.items()}
     bars = parts_of(offer, orders, given).bars
     assert sum(float(b[0]) for b in bars.values()) == pytest.approx(-500.0)
+
+
+@pytest.fixture(scope="module")
+def overlapping():
+    """A shop with windows that overlap, and depths and thresholds of which three are drawn."""
+    return simulated(customers=3_000, weeks=20, seed=3, variant="weekly", exploration=1.0)
+
+
+def test_costs_hold_at_every_depth_where_windows_overlap(overlapping):
+    shop, world = overlapping, overlapping.truth.world
+    offers = read_promotions(shop, shop.truth.promotions[-world.per_round :])
+    began = next(iter(offers.values())).starts_at
+    orders = order_values(shop, began, promotions=list(offers))
+    truth = {one: shop.truth.effects(one) for one in offers}
+    effect = np.column_stack([truth[one]["margin_effect"] for one in offers])
+    noisy = effect + np.random.default_rng(0).normal(0, 2, effect.shape)
+    sent = shop.exposures.filter(shop.exposures.ts < began).execute()
+    running = {
+        one: found
+        for one, found in read_promotions(shop).items()
+        if found.starts_at < began < found.ends_at
+    }
+    who = orders.frame["customer_id"]
+    beside = [
+        (found, who.isin(sent.loc[sent["promotion_id"] == one, "customer_id"]).to_numpy())
+        for one, found in running.items()
+    ]
+    values = promotion_values(
+        offers, orders, noisy, np.full(effect.shape, 2.0), pulled_forward=0.3, beside=beside
+    )
+    assert beside and (values.given["kept"] < 1).any()
+    for one in offers:
+        true = truth[one]["discount_effect"].to_numpy()
+        if offers[one].kind == "recommendation":
+            continue  # extra orders of those who hold other promotions: not this one's discount
+        mine = values.discount[:, values.place(one)]
+        assert mine.sum() == pytest.approx(true.sum(), rel=0.25), one
+        assert np.corrcoef(mine, true)[0, 1] > 0.3, one
+        # Extra orders of those who hold other promotions, too, take off what those do.
+        cost = values.total(one, "cost")
+        contact = offers[one].contact_cost * len(true)
+        assert cost.ci_low * 0.9 <= true.sum() + contact <= cost.ci_high * 1.1, one
+
+
+def test_an_effect_moves_to_other_terms_order_by_order(overlapping):
+    shop = overlapping
+    world = shop.truth.world
+    last = [one for one in shop.truth.promotions[-world.per_round :] if "limited" in one]
+    offers = list(read_promotions(shop, last).values())
+    orders = order_values(shop, offers[0].starts_at, promotions=last)
+    truth = np.column_stack([shop.truth.effects(one)["margin_effect"] for one in last])
+    middle = np.repeat(truth[:, 1:2], 3, axis=1)
+    factor = truth.mean(axis=0) / truth[:, 1].mean()
+    given = {"factor": factor, "pulled_forward": 0.3}
+    plain = promotion_values(offers, orders, middle, np.zeros_like(middle), **given)
+    moved = promotion_values(
+        offers, orders, middle, np.zeros_like(middle), usual=[offers[1]] * 3, **given
+    )
+    # In the mean both are what was measured; customer by customer the second is nearer.
+    assert moved.value.mean(axis=0) == pytest.approx(plain.value.mean(axis=0))
+    miss = [np.sqrt(np.mean((v.value - truth) ** 2, axis=0)) for v in (plain, moved)]
+    assert miss[1][2] < miss[0][2]  # at twice the depth
+    assert moved.value[:, 1] == pytest.approx(plain.value[:, 1])
+
+
+def test_purchases_cannot_be_moved_without_the_terms_of_the_measurement():
+    offer = Recommendation(promotion_id="R", **WINDOW)
+    with pytest.raises(InputError, match="factor_of = 'purchases' needs usual="):
+        promotion_values([offer], orders_of([offer]), [[1.0]], [[1.0]], factor_of="purchases")

@@ -1,0 +1,197 @@
+"""Designs against the truth of a shop that draws depths and thresholds, and sums by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from promolab.errors import InputError
+from promolab.promotions import (
+    Coupon,
+    FullReduction,
+    LimitedTimeDiscount,
+    Recommendation,
+    design_promotion,
+    order_values,
+    read_promotions,
+)
+from promolab.promotions.design import depth_of, threshold_of, with_terms
+from promolab.sources import simulated
+from tests.promotions.test_values import orders_of
+
+WINDOW = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
+GRID = {
+    "limited_time_discount": ((0.08, 0.12, 0.16, 0.23, 0.30), (0.0,)),
+    "full_reduction": ((0.025, 0.04, 0.05, 0.07, 0.09), (180.0, 230.0, 300.0)),
+    "coupon": ((0.03, 0.045, 0.06, 0.08, 0.10), (50.0, 100.0, 150.0)),
+}
+"""Depths, of which every second one is drawn, and thresholds."""
+
+
+class Measured:
+    """A dose-response with straight lines between what was drawn."""
+
+    def __init__(self, drawn: Sequence[float], factors: Sequence[float], error: float = 0.0):
+        self.drawn, self.factors, self.error = drawn, factors, error
+
+    def factor(self, at: float) -> tuple[float, float]:
+        return float(np.interp(at, self.drawn, self.factors)), self.error
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return simulated(customers=1_500, weeks=16, seed=4, variant="weekly", exploration=1.0)
+
+
+def columns_of(promotion, depth):
+    if isinstance(promotion, FullReduction):
+        return {"threshold": promotion.threshold, "reduction": promotion.reduction}
+    least = {"threshold": promotion.minimum} if isinstance(promotion, Coupon) else {}
+    return {"discount_rate": depth} | least
+
+
+@pytest.mark.parametrize("kind", GRID)
+def test_the_recommended_design_brings_nearly_what_the_best_does(shop, kind):
+    names = [one for one in shop.truth.promotions if kind in one][-3:]
+    offer = next(iter(read_promotions(shop, names[1:2]).values()))
+    orders = order_values(shop, offer.starts_at, promotions=[offer.promotion_id])
+    depths, thresholds = GRID[kind]
+    effects = {}
+    for depth in depths:
+        for threshold in thresholds:
+            one = with_terms(offer, depth, threshold)
+            told = shop.truth.effects(offer.promotion_id, **columns_of(one, depth))
+            effects[depth, threshold] = told["margin_effect"].to_numpy()
+    profit = {k: e.sum() - offer.contact_cost * len(e) for k, e in effects.items()}
+    drawn = depths[::2]
+    mean = np.mean([effects[d, t] for d in drawn for t in thresholds], axis=0)
+    rng, reached = np.random.default_rng(0), []
+    for _ in range(10):
+        miss = rng.normal(0, 0.08, (len(drawn) + len(thresholds)))
+        by_depth = [
+            np.mean([effects[d, t] for t in thresholds]) / mean.mean() + m
+            for d, m in zip(drawn, miss, strict=False)
+        ]
+        by_least = [
+            np.mean([effects[d, t] for d in drawn]) / mean.mean() + m
+            for t, m in zip(thresholds, miss[3:], strict=True)
+        ]
+        found = design_promotion(
+            offer,
+            orders,
+            mean + rng.normal(0, 2, len(mean)),
+            np.full(len(mean), 2.0),
+            Measured(drawn, by_depth, 0.08),
+            by_threshold=Measured(thresholds, by_least, 0.08) if len(thresholds) > 1 else None,
+            depths=depths,
+            mean_se=0.1,
+            pulled_forward=0.3,
+        )
+        place = min(profit, key=lambda k: abs(k[0] - found.depth) + abs(k[1] - _least(found)))
+        reached.append(profit[place] / max(profit.values()))
+        assert not found.frame["extrapolated"].any()
+    assert np.mean(reached) > 0.9
+    assert found.frame["profit_low"].le(found.frame["profit"]).all()
+
+
+def _least(found):
+    return threshold_of(found.recommended)
+
+
+def sweep(**changed):
+    offer = LimitedTimeDiscount(promotion_id="L", rate=0.1, contact_cost=0.5, **WINDOW)
+    given = {
+        "promotion": offer,
+        "orders": orders_of([offer], n=2),
+        "effect": [20.0, 20.0],
+        "effect_se": [1.0, 1.0],
+        "dose": Measured((0.05, 0.1, 0.2), (1.0, 1.0, 1.0), 0.1),
+        "usual": offer,
+    }
+    return design_promotion(**(given | changed))
+
+
+def test_by_hand_extra_purchases_pay_for_the_discount_of_all():
+    # As in the test of values: 3 extra orders worth 40 at a depth of 10 %, 7 that come anyway.
+    dose = Measured((0.05, 0.1, 0.2), (0.5, 1.0, 1.5))
+    found = sweep(dose=dose, depths=[0.05, 0.1, 0.2], factor_of="purchases", effect_se=[0.0, 0.0])
+    profit = [
+        2 * (3 * grown * (40 - d) - 7 * d - 0.5) for grown, d in ((0.5, 5), (1, 10), (1.5, 20))
+    ]
+    assert found.frame["profit"].tolist() == pytest.approx(profit)
+    assert found.depth == 0.1
+    assert found.best.value == found.present.value == pytest.approx(profit[1])
+    assert found.frame.loc[1, "cost"] == pytest.approx(2 * (10 * 10 + 0.5))
+
+
+def test_the_mean_effect_on_margin_is_the_measured_one():
+    dose = Measured((0.05, 0.1, 0.2), (0.7, 1.0, 1.2))
+    found = sweep(dose=dose, depths=[0.05, 0.1, 0.2])
+    assert found.frame["profit"].tolist() == pytest.approx(
+        [2 * (20 * f - 0.5) for f in dose.factors]
+    )
+
+
+def test_what_was_never_drawn_is_marked_and_recommended_only_when_asked():
+    rising = Measured((0.05, 0.1, 0.2), (0.5, 1.0, 2.0))
+    found = sweep(dose=rising)
+    assert found.frame["extrapolated"].sum() == 4
+    assert found.depth == pytest.approx(0.2)
+    assert "never recommended" in found.summary()
+    wider = sweep(dose=Measured((0.05, 0.1, 0.2), (2.0, 1.0, 0.5)), beyond=True)
+    assert "beyond what was ever drawn" in sweep(dose=rising, depths=[0.3], beyond=True).summary()
+    assert wider.depth <= 0.05
+    with pytest.raises(InputError, match="every design lies outside what was drawn"):
+        sweep(dose=rising, depths=[0.3])
+
+
+def test_flat_and_sharp_optima_are_told_apart():
+    flat = sweep(dose=Measured((0.05, 0.1, 0.2), (1.0, 1.01, 1.0), 0.05))
+    assert flat.flat == pytest.approx((0.05, 0.2)) and "flat" in flat.summary()
+    sharp = sweep(dose=Measured((0.05, 0.1, 0.2), (0.3, 1.0, 0.3), 0.05))
+    assert sharp.flat == pytest.approx((0.1, 0.1), abs=0.02)
+    assert sharp.unsure[0] <= sharp.flat[0] and sharp.unsure[1] >= sharp.flat[1]
+    losing = sweep(effect=[-5.0, -5.0])
+    assert "No design pays" in losing.summary()
+    for one in (flat, sharp, losing):
+        assert one.to_table().text and one.plot()
+
+
+def test_thresholds_that_were_not_drawn_count_as_never_drawn():
+    offer = FullReduction(promotion_id="F", threshold=80, reduction=4, **WINDOW)
+    found = design_promotion(
+        offer,
+        orders_of([offer]),
+        [5.0],
+        [1.0],
+        Measured((0.04, 0.08), (1.0, 1.1)),
+        thresholds=[60, 80],
+    )
+    assert found.frame.groupby("threshold")["extrapolated"].all().to_dict() == {60: True, 80: False}
+    assert threshold_of(found.recommended) == 80
+
+
+def test_terms_and_depths_are_each_others_inverse():
+    for one in (
+        FullReduction(promotion_id="F", threshold=80, reduction=4, **WINDOW),
+        Coupon(promotion_id="C", value=5, minimum=50, **WINDOW),
+        Coupon(promotion_id="C", rate=0.1, minimum=50, **WINDOW),
+    ):
+        assert with_terms(one, depth_of(one), threshold_of(one)) == one
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"depths": [10]}, "depth = 10; expected a number between 0 and 1: a share such as 0.1"),
+        ({"depths": []}, "depths or thresholds is empty"),
+        ({"effect": [1.0]}, "effect has 1 row"),
+        ({"promotion": Recommendation(promotion_id="L", **WINDOW)}, "takes nothing off"),
+    ],
+)
+def test_bad_input_is_a_sentence(changed, message):
+    with pytest.raises(InputError, match=message):
+        sweep(**({"usual": None} | changed))
