@@ -29,6 +29,7 @@ from benchmarks import (
     training,
     uplift_coverage,
     uplift_experiments,
+    uplift_methods,
     uplift_metrics,
     uplift_models,
     uplift_policies,
@@ -204,6 +205,8 @@ def uplift() -> Iterator[Row]:
     yield from uplift_models.linear_against_econml()
     say("Hillstrom's e-mails, ten cross-validations")
     yield from uplift_experiments.hillstrom()
+    say("ways to learn effects, compared")
+    yield from uplift_methods.compared()
     say("four hundred shops without any effect")
     yield from uplift_experiments.null_shops()
     say("policies in five shops of 100,000 customers")

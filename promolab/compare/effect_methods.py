@@ -158,8 +158,8 @@ class EffectComparison(Result):
         top = percent(self.budget, decimals=0)
         gains = [f"{m} {self._said(self.figure(m, 'value'))}" for m in self._named]
         return (
-            f"{told}. With {top} of what contacting everybody costs, {' and '.join(gains)} "
-            f"{self.outcome} are gained per decision of the list."
+            f"{told}. Spending {top} of what contacting everybody costs gains, in {self.outcome} "
+            f"per decision of the list: {', '.join(gains)}."
         )
 
     @property
@@ -255,6 +255,7 @@ def compare_effects(
     folds: int = 5,
     seed: int = 0,
     level: float = 0.95,
+    despite: Sequence[str] = (),
 ) -> EffectComparison:
     """Compare ways to learn effects on the same decisions, each fold predicted from those before.
 
@@ -286,6 +287,8 @@ def compare_effects(
     seed : int
     level : float
         Of the intervals, and 1 − it of the tests.
+    despite : sequence of str
+        Names of checks to go on in spite of, as in `UpliftModel.fit`.
 
     Returns
     -------
@@ -325,8 +328,9 @@ def compare_effects(
     models = _models(methods, seed_of(seed), folds)
     with progress_bar(len(models), "comparing ways to learn effects") as bar:
         found = predicted_together(
-            trial, models, outcome, folds=folds, seed=seed, arm=arm, done=lambda name: bar.update()
-        )
+            trial, models, outcome, folds=folds, seed=seed, arm=arm, despite=despite,
+            done=lambda name: bar.update(),
+        )  # fmt: skip
     return _compared(found, _costs(cost, len(found.gamma)), budget, measure, level)
 
 

@@ -80,7 +80,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     kind : {"dr", "s", "t", "x", "r", "forest"}
         How effects are learned (Künzel et al. 2019, Nie & Wager 2021, Kennedy 2023; ``"forest"``
         is EconML's causal forest, Athey, Tibshirani & Wager 2019, and needs the extra ``uplift``).
-        Averages and groups come from doubly robust scores whichever it is.
+        Averages and groups come from doubly robust scores whichever it is. On one's own decisions
+        `promolab.compare.compare_effects` says which kind and learner to take.
     learner : optional
         What learns the effect: ``"linear"``, ``"ridge"``, ``"boosting"``, any estimator of
         scikit-learn, or a function that returns one; by default, for each arm, the one of the

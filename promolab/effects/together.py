@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,7 @@ def predicted_together(
     folds: int = 5,
     seed: int = 0,
     arm: object = None,
+    despite: Sequence[str] = (),
     done: Callable[[str], object] = lambda name: None,
 ) -> Together:
     """Let every model predict each fold from the folds before it.
@@ -76,6 +77,8 @@ def predicted_together(
     folds, seed : int
     arm : optional
         The one that counts; by default all arms taken together.
+    despite : sequence of str
+        Names of checks to go on in spite of.
     done : callable
         Told the name of each model that is through.
 
@@ -92,7 +95,7 @@ def predicted_together(
         chances, _ = shared.chances
         kept = kept_rows(chances, first._trim(experiment))
         checks = check_experiment(experiment, outcome, propensity=chances, kept=kept)
-        checks.require(())
+        checks.require(tuple(despite))
         common = shared.nuisance(maker_of(DEFAULT))
 
         def together(values: np.ndarray) -> np.ndarray:

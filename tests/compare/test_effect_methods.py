@@ -169,7 +169,7 @@ def test_a_trial_that_a_check_refuses_is_not_compared():
     frame = trial.frame.assign(mail=(np.arange(400) < 4).astype(int))  # half was promised
     broken = Experiment(frame, "mail", 0, ["age"], ["y"], propensity=np.full((400, 2), 0.5))
     with pytest.raises(Refused):
-        compare_effects(broken, ["dr", "t/linear"])
+        compare_effects(broken, ["dr/linear", "t/linear"])
 
 
 @pytest.mark.skipif(not HILLSTROM.is_file(), reason="PROMOLAB_DATA has no hillstrom.csv.gz")

@@ -20,6 +20,7 @@ from promolab.metrics.uplift import (
     compare_qini,
     cost_curve,
     effect_calibration,
+    funded,
     gain_curve,
     qini,
     rate,
@@ -45,6 +46,22 @@ def plain_gain(y, treated, score):
             effect = y[top & treated].mean() - y[top & ~treated].mean()
             points.append((top.mean(), top.mean() * effect))
     return np.array(points)
+
+
+def test_a_budget_pays_down_the_list_and_the_curve_says_what_that_gains():
+    rng = np.random.default_rng(4)
+    gamma, score = rng.normal(size=500) + 1, rng.integers(0, 40, 500).astype(float)
+    cost = rng.integers(0, 3, 500).astype(float)
+    spent = cost_curve(None, None, score, cost, gamma=gamma)
+    for part in (0.0, 0.1, 0.35, 1.0):
+        paid = funded(score, cost, part * cost.sum())
+        assert (paid * cost).sum() == pytest.approx(part * cost.sum())
+        if part:
+            by_hand = (paid * gamma).mean()
+            assert spent.at(part * cost.mean()).value == pytest.approx(by_hand, abs=0.02)
+    assert funded(np.array([1.0, 2.0]), np.zeros(2), 0.0).tolist() == [1.0, 1.0]  # free is paid for
+    with pytest.raises(InputError, match=r"cost = -1; expected a number from 0 to"):
+        spent.at(-1)
 
 
 # ---------------------------------------------------------------- exact cases
