@@ -13,6 +13,7 @@ from promolab.checks import level_of, real_number, share, whole_number
 from promolab.display import Html, table
 from promolab.errors import InputError
 from promolab.policy.amounts import round_amount
+from promolab.policy.budgets import Budgets, budgets_of
 from promolab.policy.valuing import Valuing, part_of_budget
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, money, more_or_less, number, percent, plural
@@ -56,6 +57,8 @@ class MoneyAnswer(Result):
     policies : DataFrame
         ``policy, spend, value, ci_low, ci_high, difference, difference_low, difference_high``: what
         other ways to spend the same would add, and what the plan adds beyond each.
+    budgets : Budgets
+        What each budget would add.
     holdout : HoldoutShare or None
         How many to hold back so that the readout confirms the profit in 4 of 5 cases; None where it
         is not above 0, or outcomes are not known.
@@ -81,6 +84,7 @@ class MoneyAnswer(Result):
     step: float
     next: Estimate
     policies: pd.DataFrame = field(repr=False)
+    budgets: Budgets = field(repr=False)
     holdout: HoldoutShare | None
     held: float
     unsupported: int
@@ -323,6 +327,7 @@ than 1 % chance of a loss; the next 100 would add 100.
         step=wanted,
         next=_next(there, per_decision, level) * wanted,
         policies=_policies(there, gamma, paid, week.number, level),
+        budgets=budgets_of(there, per_decision, week.number, level, currency),
         holdout=_confirming(sd, contacts, profit.value, held),
         held=held,
         unsupported=week.unsupported,

@@ -108,6 +108,10 @@ class Valuing:
             paths.append((there, hull_path(*part)))
         return paths
 
+    @cached_property
+    def _customers(self) -> np.ndarray:
+        return np.unique(self.rows.cluster[self.decided], return_inverse=True)[1]
+
     def choose(self, budget: float) -> np.ndarray:
         """Return the place of each row's arm, −1 for none, of the best allocation foretold.
 
@@ -184,8 +188,7 @@ class Valuing:
     def gain(self, scores: np.ndarray) -> Gain:
         """Return the mean of scores, with an error that knows of shared folds and customers."""
         mine = self.decided
-        customers = np.unique(self.rows.cluster[mine], return_inverse=True)[1]
-        mean = mean_of(scores[mine], customers, 0.9)
+        mean = mean_of(scores[mine], self._customers, 0.9)
         wider = 1.0 if self.rows.forward else FOLDS_SHARE
         return Gain(mean.estimate.value, wider * mean.std_error, mean.degrees, int(mine.sum()))
 

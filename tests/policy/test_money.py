@@ -35,6 +35,22 @@ def test_with_effects_known_it_is_what_the_allocation_adds():
     assert found.next.value / found.step == pytest.approx(slope / 320, rel=0.03)
 
 
+def test_each_budget_is_told_of_with_its_interval_and_the_chosen_one_marked():
+    rows = made(known=True)
+    plan = allocate(rows.effect, rows.cost, budget=800)
+    found = money_answer(rows, plan=plan, currency="EUR").budgets
+    frame = found.frame
+    frontier = [plan.profit_at(budget) for budget in frame["budget"]]
+    assert np.allclose(frame["profit"], frontier, rtol=5e-3)
+    assert (frame["marginal_return"].dropna().diff().dropna() < 1e-9).all()
+    assert frame.loc[frame["chosen"], "budget"].tolist() == pytest.approx([800], rel=2e-3)
+    assert found.more.value == pytest.approx(plan.profit_at(960) - plan.profit_at(800), rel=0.03)
+    assert found.summary().startswith("20 % more budget (160 EUR) would add ")
+    assert found.plot().get_title(loc="left") == "20 % more budget would pay"
+    free = money_answer(rows).budgets
+    assert free.enough and free.summary().startswith("More budget would add nothing; ")
+
+
 def test_policies_are_compared_at_the_same_cost():
     rows = made()
     found = money_answer(rows, budget=600, customers=2_000)
