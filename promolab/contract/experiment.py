@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,7 @@ def check_columns(experiment: Experiment) -> None:
         "customer_id": (experiment.customer_id,),
         "outcomes": experiment.outcomes,
         "placebo": experiment.placebo,
+        "early": experiment.early,
         "covariates": experiment.covariates,
         "block": () if experiment.block is None else (experiment.block,),
         "household": () if experiment.household is None else (experiment.household,),
@@ -58,14 +59,16 @@ def check_columns(experiment: Experiment) -> None:
     for name in experiment.outcomes:
         _numeric(frame[name])
         _complete(frame[name], "an outcome must be known for every decision; take those rows out")
-    for name in experiment.placebo:
+    for name in (*experiment.placebo, *experiment.early):
         _numeric(frame[name])
+    for name in experiment.early:
+        _complete(frame[name], "what is measured early must be known for every decision")
 
 
 def _two_roles(name: str, one: str, other: str) -> str:
     if one == other:
         return f"{one} names {name!r} twice"
-    if other == "covariates" and one in ("outcomes", "placebo"):
+    if other == "covariates" and one in ("outcomes", "placebo", "early"):
         return (
             f"{name!r} is an outcome and cannot be a covariate: it was not known when the decision "
             "was made"
@@ -209,6 +212,9 @@ class Experiment:
         estimated from the covariates, so that effects are adjusted and not randomised.
     placebo : sequence of str
         Columns measured as the outcomes are, but before the decision; nan where not known.
+    early : sequence of str
+        Columns measured after the decision, sooner than the outcomes and so with less noise. By the
+        first one effects on the first outcome are told apart (`promolab.UpliftModel`).
     block : str, optional
         Column of the round in which a decision was made.
     household : str, optional
@@ -252,6 +258,7 @@ class Experiment:
     propensity: Any = None
     design: str | None = None
     placebo: Sequence[str] = ()
+    early: Sequence[str] = field(default=(), kw_only=True)
     block: str | None = None
     household: str | None = None
     arms: Sequence[Any] = ()
@@ -263,7 +270,7 @@ class Experiment:
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        for name in ("covariates", "outcomes", "placebo", "notes", "assumed"):
+        for name in ("covariates", "outcomes", "placebo", "early", "notes", "assumed"):
             given = getattr(self, name)
             put(name, (given,) if isinstance(given, str) else tuple(given))
         put("frame", self.frame.reset_index(drop=True))
@@ -329,14 +336,14 @@ class Experiment:
         return self.frame[list(self.covariates)].copy()
 
     def y(self, outcome: str | None = None) -> np.ndarray:
-        """Return an outcome or placebo outcome, shape (n,); by default the first outcome.
+        """Return an outcome, an early or a placebo one, shape (n,); by default the first outcome.
 
         Raises
         ------
         InputError
             There is no such outcome.
         """
-        known = (*self.outcomes, *self.placebo)
+        known = (*self.outcomes, *self.placebo, *self.early)
         outcome = known[0] if outcome is None else outcome
         if outcome not in known:
             raise InputError(f"there is no outcome {outcome!r}; {nearest(str(outcome), known)}")

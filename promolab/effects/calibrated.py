@@ -269,7 +269,7 @@ class CalibratedEffects(Result):
         Whether customers can be told apart: the lower end of Qini's interval is above 0, all arms
         taken together and each fold ranked by what earlier folds taught.
     qini : Estimate
-        That Qini.
+        That Qini; on the early outcome, where there is one.
     outcome : str
     level : float
         Of the intervals.
@@ -360,6 +360,8 @@ def calibrate(
     codes: np.ndarray,
     cluster: np.ndarray,
     outcome: str,
+    *,
+    told: Forward | None = None,
 ) -> tuple[Drawing, CalibratedEffects]:
     """Choose a learner for each arm forward, and how far its predictions are drawn to the average.
 
@@ -377,16 +379,20 @@ def calibrate(
     codes, cluster : ndarray of int of shape (n,)
         Arm and customer of each row.
     outcome : str
+    told : Forward, optional
+        The same with the scores of an early outcome: whether customers can be told apart, and by
+        which learner, is seen in those; how far predictions are drawn, in the outcome's own.
     """
     import pandas as pd
 
-    qini = _qini_forward(forward, codes, cluster)
-    told, best = bool(qini.ci_low > 0), forward.best(forward.folds)
-    forwards = forward.slopes(forward.folds)[best, np.arange(len(arms))]
+    seen = told or forward
+    qini = _qini_forward(seen, codes, cluster)
+    apart, best = bool(qini.ci_low > 0), seen.best(seen.folds)
+    forwards = seen.slopes(seen.folds)[best, np.arange(len(arms))]
     lines_, rows = [], []
     for k, arm in enumerate(arms):
         away = np.zeros(len(cluster))
-        if told and forwards[k] > 0:
+        if apart and forwards[k] > 0:
             away = away_of(forward.learners[best[k]])[:, k]
         line = _line(forward, k, away, cluster)
         name = forward.learners[best[k]] if line.slope > 0 else CONSTANT
@@ -411,7 +417,7 @@ def calibrate(
         tuple(frame["learner"]), frame["effect"].to_numpy(), frame["slope"].to_numpy(),
         np.array([line.covariance for line in lines_]), np.array([line.degrees for line in lines_]),
     )  # fmt: skip
-    return drawing, CalibratedEffects(frame, told, qini, outcome, LEVEL)
+    return drawing, CalibratedEffects(frame, apart, qini, outcome, LEVEL)
 
 
 def _qini_forward(forward: Forward, codes: np.ndarray, cluster: np.ndarray) -> Estimate:

@@ -88,6 +88,8 @@ class Candidates:
     kept : ndarray of bool of shape (n, K − 1)
         Rows that count in each arm's average.
     outcome : str
+    setting : Setting
+        Of the outcome: its scores draw the predictions, which may be of an early outcome.
     """
 
     def __init__(
@@ -98,9 +100,10 @@ class Candidates:
         learner: str | None,
         kept: np.ndarray,
         outcome: str,
+        setting: Setting,
     ) -> None:
         self.experiment, self.fitted, self.make = experiment, fitted, make
-        self.setting = fitted.setting
+        self.setting = setting
         self.learner, self.kept, self.outcome = learner, kept, outcome
         self.targeting: Targeting | None = None
         """What `promolab.effects.targeting` found, once it was asked."""
@@ -110,7 +113,7 @@ class Candidates:
     def model(self, learner: str) -> EffectModel:
         """Return a learner's effect model, not fitted."""
         if learner not in self._models:
-            setting = self.setting
+            setting = self.fitted.setting
             if self.learner is None and learner != DEFAULT:
                 maker = maker_of(learner)
                 design, Z = setting.design, setting.Z
@@ -118,7 +121,7 @@ class Candidates:
                     design = Design.learn(self.experiment.X, maker.style)
                     Z = design.matrix(self.experiment.X)
                 setting = replace(setting, Z=Z, design=design, maker=maker)
-            same = setting is self.setting
+            same = setting is self.fitted.setting
             self._models[learner] = self.fitted if same else self.make(setting)
         return self._models[learner]
 
@@ -138,7 +141,10 @@ class Candidates:
     def calibrated(self) -> tuple[Drawing, CalibratedEffects]:
         """By which line effects follow their predictions."""
         rows, arms = self.setting.rows, self.experiment.treatments
-        return calibrate(self.forward, self.away, arms, rows.codes, rows.cluster, self.outcome)
+        told = replace(self.forward, gamma=self.fitted.setting.nuisance.gamma)
+        return calibrate(
+            self.forward, self.away, arms, rows.codes, rows.cluster, self.outcome, told=told
+        )
 
     def away(self, learner: str) -> np.ndarray:
         """Return how far effects predicted by other folds lie from their fold's mean."""

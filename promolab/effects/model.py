@@ -204,6 +204,9 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         experiment : Experiment
+            Where it has an ``early`` outcome, differences between customers are learned from that,
+            and drawn by what follows of them in the outcome (Athey et al. 2019, surrogates):
+            averages and slopes are the outcome's.
         outcome : str, optional
             The first by default.
         despite : sequence of str
@@ -246,12 +249,13 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 self.why_ = " ".join(failed)
                 return self
             setting = shared.setting(*self._makers())
-            self._model = self._effect_model(setting).fit(np.ones(shared.rows.n, dtype=bool))
+            told = shared.told_early(setting)
+            self._model = self._effect_model(told).fit(np.ones(shared.rows.n, dtype=bool))
         self.experiment_, self.arms_ = experiment, tuple(experiment.arms)
         self.outcome_ = outcome or experiment.outcomes[0]
         self.identification_ = checks.identification
         self._candidates = Candidates(
-            experiment, self._model, self._effect_model, self._named(), kept, self.outcome_
+            experiment, self._model, self._effect_model, self._named(), kept, self.outcome_, setting
         )
         self.fold_, self.cluster_ = shared.fold, shared.rows.cluster
         self.nuisance_ = setting.nuisance
@@ -411,7 +415,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             With the covariates, in any order.
         calibrated : bool
             Drawn to the average as far as predictions come true (`calibrated_`); False gives what
-            the learner (``"linear"`` by default) says as it is.
+            the learner (``"linear"`` by default) says as it is: of the early outcome, if there is
+            one.
         """
         return self._effects(X, calibrated)[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from promolab.effects.learners.aipw import Nuisance, estimate_propensity, fit_nuisance
 from promolab.effects.learners.learners import Setting
 from promolab.effects.learners.makers import Maker
-from promolab.effects.learners.rows import Design, folds_of, rows_of
+from promolab.effects.learners.rows import Design, Rows, folds_of, rows_of
 
 if TYPE_CHECKING:
     from promolab.contract import Experiment
@@ -34,6 +35,7 @@ class Shared:
         self, experiment: Experiment, outcome: str | None, folds: int, seed: int, clip: float
     ) -> None:
         self.experiment, self.clip, self.X = experiment, clip, experiment.X
+        self.outcome = outcome or experiment.outcomes[0]
         self.fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
         self.rows = rows_of(experiment, outcome, self.fold, folds, seed)
         self._columns: dict[str, tuple[Design, np.ndarray]] = {}
@@ -61,12 +63,12 @@ class Shared:
         """Return what they took, whichever model asked first."""
         return self._nuisance(maker)[1]
 
-    def _nuisance(self, maker: Maker) -> tuple[Nuisance, float]:
-        key = type(maker).outcome, getattr(maker, "make", None)
+    def _nuisance(self, maker: Maker, early: Rows | None = None) -> tuple[Nuisance, float]:
+        key = type(maker).outcome, getattr(maker, "make", None), early is None
         if key not in self._nuisances:
             design, Z = self.columns(maker.style)
             begun = time.perf_counter()
-            found = fit_nuisance(self.rows, Z, design, maker, *self.chances)
+            found = fit_nuisance(early or self.rows, Z, design, maker, *self.chances)
             self._nuisances[key] = found, time.perf_counter() - begun
         return self._nuisances[key]
 
@@ -75,3 +77,12 @@ class Shared:
         (design, Z), (there, W) = self.columns(maker.style), self.columns(outcome_maker.style)
         nuisance = self.nuisance(outcome_maker)
         return Setting(self.rows, Z, design, maker, W, there, outcome_maker, nuisance)
+
+    def told_early(self, setting: Setting) -> Setting:
+        """Return the same of the experiment's early outcome, where the outcome has one."""
+        early = self.experiment.early
+        if not early or self.outcome != self.experiment.outcomes[0]:
+            return setting
+        rows = replace(self.rows, y=self.experiment.y(early[0]), binary=False)
+        nuisance = self._nuisance(setting.outcome_maker, rows)[0]
+        return replace(setting, rows=rows, nuisance=nuisance)

@@ -110,8 +110,8 @@ def predicted_together(
                 outcome_maker = maker_of(DEFAULT)
             setting, begun = shared.setting(maker, outcome_maker), time.perf_counter()
             tried = Candidates(
-                experiment, model._effect_model(setting), model._effect_model, model._named(),
-                kept, named,
+                experiment, model._effect_model(shared.told_early(setting)), model._effect_model,
+                model._named(), kept, named, setting,
             )  # fmt: skip
             predicted = tried.forward.predicted
             seconds[name] = time.perf_counter() - begun

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +74,8 @@ def outcomes_between(shop: Shop, spans: pd.DataFrame, *, margin: bool = True) ->
     -------
     ibis Table
         span, customer_id; margin = Σ (amount + discount) · margin rate − discount, before any cost
-        of contacts; sales = Σ amount, both of all products; orders_placed, those that were not
-        wholly returned; purchases, 1 if there is such an order, else 0.
+        of contacts; sales = Σ amount, and discount, all three of all products; orders_placed, those
+        that were not wholly returned; purchases, 1 if there is such an order, else 0.
 
     Raises
     ------
@@ -90,7 +90,8 @@ def outcomes_between(shop: Shop, spans: pd.DataFrame, *, margin: bool = True) ->
     rows = rows.filter(rows.ts < rows.high)
     if margin:
         rows = _with_margin(shop, rows)
-    sums = ["amount", "margin"] if margin else ["amount"]
+    rows = rows.mutate(discount=fixed(rows.discount, 6))
+    sums = ["amount", "discount", "margin"] if margin else ["amount", "discount"]
     orders = rows.group_by("span", "customer_id", "order_id", "single_ts").aggregate(
         bought=rows.bought.any(),
         gross=ibis.ifelse(rows.bought, rows.amount, 0).sum(),
@@ -101,7 +102,7 @@ def outcomes_between(shop: Shop, spans: pd.DataFrame, *, margin: bool = True) ->
     found = orders.group_by("span", "customer_id").aggregate(
         **{
             name: orders[old].sum().cast("float64")
-            for name, old in (("margin", "margin"), ("sales", "amount"))
+            for name, old in (("margin", "margin"), ("sales", "amount"), ("discount", "discount"))
             if old in sums
         },
         orders_placed=kept.sum(),
@@ -147,9 +148,15 @@ def _check_rates(shop: Shop, rows: Any) -> None:
 
 BEFORE = "_before"
 """Ending of the placebo outcomes."""
+EARLY = {"margin_in_window": "margin", "discount_in_window": "discount"}
+"""What is counted in the window alone, and of which of `outcomes_between`."""
 NO_ATTRIBUTES = ("customer_id", "status", "since", "cluster_id")
 """Columns of customers that may have changed since, or say who rather than what a customer is."""
 BY = ("promotion", "kind")
+TOLD_EARLY = (
+    "Customers are told apart by the margin of the window alone, as the weeks after it hold more "
+    "chance than effect; averages, and how far differences are believed, are of the whole time."
+)
 KEYS = ("decision_id", "customer_id", "ts", "action", "holdout", "arm", "span", "round")
 ORDER = ("ts", "customer_id", "decision_id")
 
@@ -163,6 +170,7 @@ def decisions_experiment(
     by: str | None = None,
     outcomes: Sequence[str] = OUTCOMES,
     as_of: Any = None,
+    early: bool = False,
 ) -> Experiment:
     """Turn a shop's decisions into an experiment.
 
@@ -184,6 +192,10 @@ def decisions_experiment(
         main one.
     as_of : datetime, optional
         Nothing at or after it is read; by default all that the shop has.
+    early : bool
+        Whether to count margin and discount of the window alone, too: weeks after it hold more
+        chance than effect, so that customers are told apart better by the window (the margin must
+        be the first outcome).
 
     Returns
     -------
@@ -231,11 +243,16 @@ def decisions_experiment(
     chosen = _decisions(shop, rounds, spans)
     chosen, chances, notes = _with_a_choice(shop, chosen, rounds)
     measured, placebo = with_outcomes(shop, chosen, spans, outcomes)
+    soon: dict[str, str] = EARLY if early and outcomes[0] == "margin" else {}
+    if soon:
+        within = spans.assign(high=spans["high"] - horizon)
+        measured = _counted(shop, measured, within, soon)
+        notes.append(TOLD_EARLY)
     attributes = attributes_of(shop)
     described = _described(shop, measured, attributes)
     frame = described.order_by(ORDER).execute()
     frame["round"] = frame["ts"].dt.strftime("%Y-%m-%d %H:%M")
-    taken = {*KEYS, *outcomes, *placebo, "cluster_id"}
+    taken = {*KEYS, *outcomes, *placebo, *soon, "cluster_id"}
     return Experiment(
         frame.drop(columns="span"),
         "arm",
@@ -244,6 +261,7 @@ def decisions_experiment(
         outcomes,
         propensity=chances,
         placebo=placebo,
+        early=tuple(soon),
         block="round",
         household="cluster_id" if "cluster_id" in frame.columns else None,
         arms=_names(rounds),
@@ -333,14 +351,17 @@ def with_outcomes(
     for part, names in ((spans, outcomes), (before_them(shop, spans), placebo)):
         if part.empty:
             return table, ()
-        found = outcomes_between(shop, part, margin="margin" in outcomes)
-        found = found.select(
-            "span", "customer_id", **{n: found[o] for n, o in zip(names, outcomes, strict=True)}
-        )
-        table = joined(table, found.cache(), ["span", "customer_id"])
-        known = table.span.isin(part["span"].tolist())
-        table = table.mutate(**{n: known.ifelse(table[n].fill_null(0), None) for n in names})
+        table = _counted(shop, table, part, dict(zip(names, outcomes, strict=True)))
     return table, placebo
+
+
+def _counted(shop: Shop, table: Any, spans: pd.DataFrame, names: Mapping[str, str]) -> Any:
+    """Add what was bought in each row's span, null in spans that are not there."""
+    found = outcomes_between(shop, spans, margin="margin" in names.values())
+    found = found.select("span", "customer_id", **{n: found[o] for n, o in names.items()})
+    table = joined(table, found.cache(), ["span", "customer_id"])
+    known = table.span.isin(spans["span"].tolist())
+    return table.mutate(**{n: known.ifelse(table[n].fill_null(0), None) for n in names})
 
 
 def attributes_of(shop: Shop) -> list[str]:

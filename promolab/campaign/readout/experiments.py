@@ -253,7 +253,9 @@ def _from_file(experiment: str, stated: Mapping[str, str]) -> Choice:
 def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> Choice:
     from promolab.features import decisions_experiment
 
-    trial = decisions_experiment(shop, by="kind", as_of=as_of, horizon_days=horizon_days)
+    trial = decisions_experiment(
+        shop, by="kind", as_of=as_of, horizon_days=horizon_days, early=True
+    )
     rounds = trial.frame[trial.block].nunique() if trial.block else 1
     why = (
         f"The shop's own decisions: {count(trial.n)} in {plural(rounds, 'round')}, of "
