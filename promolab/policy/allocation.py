@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import pandas as pd
 from promolab.checks import choice as choice_of
 from promolab.checks import real_number, seed_of
 from promolab.display import Html, table
+from promolab.errors import InputError
 from promolab.policy.amounts import round_amount
 from promolab.policy.chances import (
     Drawn,
@@ -24,10 +25,12 @@ from promolab.policy.chances import (
     lower_bounds,
     put_back,
 )
-from promolab.policy.hulls import HullPath
-from promolab.policy.options import NONE, options_of
+from promolab.policy.constraints import Rules, limits_of
+from promolab.policy.feasible import check_limits, name_of
+from promolab.policy.limits import Limits
+from promolab.policy.options import NONE, Options, options_of
 from promolab.policy.paying import Pays
-from promolab.policy.solving import Limits, solve
+from promolab.policy.solving import Solution, cheapest, solve
 from promolab.results import Result
 from promolab.wording import count, number, part_of, percent
 
@@ -57,7 +60,8 @@ class Allocation(Result):
         What no allocation inside the limits can add more than (the linear program's optimum).
     frontier : DataFrame
         ``budget, profit, marginal_return``: what each budget adds at most, and what the next unit
-        of it would; from a row to the next, profit rises in a straight line.
+        of it would; from a row to the next, profit rises in a straight line. Where there are
+        limits beside the budget, of some budgets, with bounds on the profit.
     currency : str
         What money is in, for the words.
     propensity : ndarray of shape (n,) or None
@@ -66,6 +70,10 @@ class Allocation(Result):
         Every action's chance, and what was planned before anybody was held out; likewise.
     why_not : str
         Why nothing is spent but on those drawn by chance, where that is so.
+    limits : DataFrame or None
+        ``scope, unit, min, max, used, price`` of the limits beside the budget; None where there are
+        none. The price is what a unit more of what binds would add at most, in money; below 0
+        it is a least number's, a unit less of which would add as much.
     """
 
     ALT = "What the promotions add, by budget, with the chosen budget marked."
@@ -84,6 +92,7 @@ class Allocation(Result):
     propensity: np.ndarray | None = field(default=None, repr=False)
     drawn: Drawn | None = field(default=None, repr=False)
     why_not: str = ""
+    limits: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def gap(self) -> float:
@@ -194,11 +203,12 @@ class Allocation(Result):
         """Say whom to contact, what that costs and adds, how good it is, and what more would."""
         spent = self._money(self.spend)
         of = "" if math.isinf(self.budget) else f" of {self._money(self.budget)}"
+        inside = "" if self.limits is None else " inside the limits"
         near = (
-            "no other choice adds more"
+            f"no other choice{inside} adds more"
             if self.gap < 1e-12
-            else f"no other choice adds more than {percent(self.gap, decimals=_digits(self.gap))} "
-            "beyond that"
+            else f"no other choice{inside} adds more than "
+            f"{percent(self.gap, decimals=_digits(self.gap))} beyond that"
         )
         whom = part_of(self.contacted, len(self.choice) if self.contacted else 0)
         if self.why_not:
@@ -206,11 +216,37 @@ class Allocation(Result):
         return (
             f"Contact {whom}: costs {spent}{of}, "
             f"expected to add {self._money(self.value)} of profit; {near}.{self._next()}"
+            + "".join(f" {sentence}" for sentence in self.price_sentences()[:3])
         )
+
+    def price_sentences(self) -> list[str]:
+        """Return of each limit that binds what moving it would add, the dearest first.
+
+        Examples
+        --------
+        >>> found = allocate([[3.0], [8.0]], [[0.0], [0.0]], capacity=[1], promotions=["mail"])
+        >>> found.price_sentences()
+        ["1 more of promotion 'mail' would earn up to 3.00 more."]
+        """
+        if self.limits is None:
+            return []
+        said = []
+        for scope, unit, least, most, price in self.limits[
+            ["scope", "unit", "min", "max", "price"]
+        ].itertuples(index=False):
+            end = most if price > 0 else least
+            if not price * end:
+                continue
+            step = max(round_amount(end), 1.0)
+            earns = step * abs(price)
+            what = f"{scope} {unit!r}" if unit else f"all {scope}"
+            words = f"{count(step)} {'more' if price > 0 else 'fewer'} of {what}"
+            said.append((-earns, f"{words} would earn up to {self._money(earns)} more."))
+        return [sentence for _, sentence in sorted(said)]
 
     def _next(self) -> str:
         if math.isinf(self.budget):
-            return " What else there is would add nothing."
+            return "" if self.limits is not None else " What else there is would add nothing."
         more = round_amount(self.budget or float(self.frontier["budget"].iloc[-1]))
         adds = self.next_adds(more) if more else 0.0
         if adds <= 0:
@@ -246,6 +282,13 @@ def allocate(
     customers: Any = None,
     promotions: Sequence[Any] | None = None,
     eligible: Any = None,
+    capacity: Any = None,
+    contacts: Any = None,
+    groups: Any = None,
+    floors: Mapping[Any, Any] | None = None,
+    bundles: Mapping[str, Sequence[str]] | None = None,
+    stacking: Mapping[str, bool] | None = None,
+    constraints: Any = None,
     value_se: Any = None,
     risk: str = "expected",
     cost_se: Any = None,
@@ -276,6 +319,23 @@ def allocate(
         Ids; by default their places.
     eligible : array-like of bool of shape (n, P), optional
         Who may get what; by default everybody everything.
+    capacity : mapping of promotion to number or (least, most), or sequence of P, optional
+        How many customers may get each promotion at most; of a pair, at least and at most.
+    contacts : int or array-like of shape (n,), optional
+        How many promotions each customer may still get: what earlier weeks left of a limit. Who has
+        none left gets none.
+    groups : array-like of shape (n,), optional
+        A group of each customer, for ``floors``; missing for none.
+    floors : mapping of group to number or (least, most), optional
+        How many customers of a group are to get a promotion at least; of a pair, at most too.
+    bundles : mapping of column to sequence of promotions, optional
+        Columns that stand for several promotions at once, with value and cost of all together. They
+        count for the capacity of each, and for as many contacts. Without, each customer gets one.
+    stacking : mapping of promotion to bool, optional
+        Which may stand beside another in a bundle; by default all. Two that may not are refused.
+    constraints : path or DataFrame, optional
+        Such limits as a table, ``scope, unit, min, max``, beside the others
+        (`promolab.policy.read_constraints`).
     value_se : array-like of shape (n, P), optional
         Standard errors of the values, for ``risk="lower"``.
     risk : {"expected", "lower"}
@@ -311,10 +371,16 @@ def allocate(
     ------
     InputError
         A budget that is negative or no number, values and costs of different shapes, a cost that is
-        negative or missing (the row is named), a customer twice.
+        negative or missing (the row is named), a customer twice; limits that cannot all hold: which
+        ones, and by how much.
 
     Notes
     -----
+    With limits beside the budget, prices of all of them are found by which each customer chooses
+    alone (`promolab.policy.duals`); at the best prices up to one customer for each limit that
+    binds, and one for the budget, is of two minds, and some who hardly lose by it are settled as
+    HiGHS does it best. Customers drawn by chance take their part of a capacity before the others.
+
     At a budget alone at most one customer's step fits in part, so that what is chosen lies below
     ``upper_bound`` by less than one step of one customer. Ties: of equal returns the customer comes
     first whose id does; of a customer's equal promotions, the first column. So rows in another
@@ -340,10 +406,15 @@ The next 0.10 would add 0.05.
     given = options_of(value, cost, customers, promotions, eligible)
     if choice_of("risk", risk, ("expected", "lower")) == "lower":
         given = replace(given, value=lower_bounds(given.value, value_se))
+    rules = Rules(capacity, contacts, groups, floors, bundles, stacking, constraints)
+    given, limits = limits_of(given, most, rules)
+    most = limits.budget
     options, order = given.ordered()
-    found = solve(options.value, options.cost, Limits(most), options.eligible)
-    choose = found.path.choose if pays else lambda amount: np.full(len(found.choice), -1)
-    choice, drawn = found.choice if pays else choose(0.0), None
+    limits = limits if order is None else limits.of(order)
+    check_limits(options.eligible, options.value.shape, limits)
+    found = solve(options.value, options.cost, limits, options.eligible)
+    choose = _chooser(found, options, limits, bool(pays))
+    choice, drawn = found.choice if pays else choose(0.0, found.choice), None
     if explore is not None or holdouts is not None or budget_risk is not None:
         choice, drawn = draw(
             choose, options.cost, options.eligible, given.promotions, most,
@@ -352,6 +423,7 @@ The next 0.10 would add 0.05.
             risk=cost_risk(budget_risk, cost_se, cost_spread, given.cost, order),
             seed=seed_of(seed),
         )  # fmt: skip
+    stated = _limits_frame(limits, limits.used(choice), found.prices)
     if order is not None:
         choice, drawn = put_back(choice, order), drawn and drawn.put_back(order)
     gained, paid = (cost_of(array, choice) for array in (given.value, given.cost))
@@ -367,25 +439,48 @@ The next 0.10 would add 0.05.
         spend,
         most,
         found.upper_bound,
-        _frontier_of(found.path),
+        found.frontier if found.frontier is not None else pd.DataFrame(),
         currency,
         None if drawn is None else drawn.propensities[np.arange(len(choice)), choice],
         drawn,
         "" if pays or isinstance(pays, bool) else pays.summary(),
+        stated,
     )
 
 
-def _frontier_of(path: HullPath) -> pd.DataFrame:
-    free = int(np.searchsorted(path.spend, 0.0, side="right"))
-    start = path.profit[free - 1] if free else 0.0
-    return pd.DataFrame(
-        {
-            "budget": np.insert(path.spend[free:], 0, 0.0),
-            "profit": np.insert(path.profit[free:], 0, start),
-            "marginal_return": np.append(path.value[free:] / path.cost[free:], 0.0),
-        },
-        copy=False,
-    )
+def _chooser(
+    found: Solution, options: Options, limits: Limits, pays: bool
+) -> Callable[[float, np.ndarray], np.ndarray]:
+    """Return what chooses at any budget, where some customers are given what chance draws."""
+    if not pays:
+        return lambda amount, fixed: np.full(len(fixed), -1)
+    if (path := found.path) is not None:
+        return lambda amount, fixed: path.choose(amount)
+    arrays = options.value, options.cost
+
+    def choose(amount: float, fixed: np.ndarray) -> np.ndarray:
+        left = limits.most - limits.used(fixed)
+        if (left < 0).any():
+            row = int(left.argmin())
+            raise InputError(
+                f"those drawn by chance alone use {number(-left[row], decimals=0)} more of "
+                f"{name_of(limits, row)} than there may be; give a smaller explore or p_min"
+            )
+        rest = replace(limits, budget=amount, most=left)
+        try:
+            return solve(*arrays, rest, options.eligible, frontier=False).choice
+        except InputError:  # too little for the least numbers: what keeps to them for least
+            return cheapest(*arrays, rest, options.eligible)
+
+    return choose
+
+
+def _limits_frame(limits: Limits, used: np.ndarray, prices: np.ndarray) -> pd.DataFrame | None:
+    if not limits.names:
+        return None
+    scopes, units = zip(*limits.names, strict=True)
+    ends = {"min": limits.least, "max": limits.most}
+    return pd.DataFrame({"scope": scopes, "unit": units, **ends, "used": used, "price": prices[1:]})
 
 
 def _digits(share: float) -> int:

@@ -317,7 +317,7 @@ def errors_of(name: str, errors: Any, like: np.ndarray) -> np.ndarray:
 
 
 def draw(
-    choose: Callable[[float], np.ndarray],
+    choose: Callable[[float, np.ndarray], np.ndarray],
     cost: np.ndarray,
     eligible: np.ndarray | None,
     promotions: tuple[str, ...],
@@ -334,8 +334,8 @@ def draw(
     Parameters
     ----------
     choose : callable
-        Takes a budget, returns what adds most inside it: the place of each customer's promotion, −1
-        for none.
+        Takes a budget, and what is sent to those drawn by chance (−1 for all others), returns what
+        adds most inside the budget: the place of each customer's promotion, −1 for none.
     cost, eligible : ndarray of shape (n, P)
     promotions : tuple of P
     budget : float
@@ -368,11 +368,12 @@ def draw(
     part = 0.0 if explore is None else _explored_share(explore, p_min, int(actions.max()), sent)
     picked, taken = _picked(open_to, actions, part, seed)
 
+    fixed = np.where(picked & ~_barred(out, taken), taken, -1)
+
     def planned_at(amount: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        best = choose(amount).astype(np.int64)
+        best = choose(amount, fixed).astype(np.int64)
         planned = np.where(picked, taken, best)
-        barred = np.take_along_axis(out, np.maximum(planned, 0)[:, None], axis=1)[:, 0]
-        return best, planned, np.where(barred, -1, planned)
+        return best, planned, np.where(_barred(out, planned), -1, planned)
 
     def left_at(amount: float) -> float:
         choice = planned_at(amount)[2]
@@ -394,6 +395,11 @@ def draw(
         effective_n=_effective(propensities, open_to, promotions),
         overspend=None if risk.chance is None else risk.overspend(cost, choice, budget),
     )
+
+
+def _barred(out: np.ndarray, planned: np.ndarray) -> np.ndarray:
+    """Return who is held out from what is planned."""
+    return np.take_along_axis(out, np.maximum(planned, 0)[:, None], axis=1)[:, 0]
 
 
 def _explored_share(explore: float, p_min: float, actions: int, sent: np.ndarray) -> float:

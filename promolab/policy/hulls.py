@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 CHUNK = 4096
 """Customers at a time: what is computed of them stays in the processor's cache."""
@@ -67,6 +68,22 @@ class HullPath:
             return float(profit)
         part = min(max(budget - spend, 0.0) / self.cost[k], 1.0)
         return float(profit + part * self.value[k])
+
+    def price(self, budget: float) -> float:
+        """Return what a unit more than this budget would add."""
+        k = self.steps_within(budget)
+        return float(self.value[k] / self.cost[k]) if k < len(self.cost) else 0.0
+
+    def frontier(self) -> pd.DataFrame:
+        """Return ``budget, profit, marginal_return`` after each step, what is free taken before."""
+        free = int(np.searchsorted(self.spend, 0.0, side="right"))
+        start = self.profit[free - 1] if free else 0.0
+        columns = {
+            "budget": np.insert(self.spend[free:], 0, 0.0),
+            "profit": np.insert(self.profit[free:], 0, start),
+            "marginal_return": np.append(self.value[free:] / self.cost[free:], 0.0),
+        }
+        return pd.DataFrame(columns, copy=False)
 
     def choose(self, budget: float) -> np.ndarray:
         """Return each customer's option at a budget, −1 for none, of shape (customers,).
@@ -166,7 +183,7 @@ def _chunk_steps(
     steps: list[tuple[np.ndarray, ...]] = []
     free = c == 0
     if free.any():
-        option, at_value = _best_of(np.where(free, v, 0.0))
+        option, at_value, _ = best_of(np.where(free, v, 0.0))
         some = np.flatnonzero(at_value > 0)
         nothing = np.zeros(len(some))
         best = np.full(len(some), -np.inf)
@@ -176,7 +193,7 @@ def _chunk_steps(
         # What costs no more than where the customer stands is no step: its return becomes 0.
         extra[extra <= 0] = np.inf
         gain /= extra
-        option, best = _best_of(gain)
+        option, best, _ = best_of(gain)
         go = np.flatnonzero(best > 0)
         option, customer, v, c = option[go], customer[go], v.take(go, axis=1), c.take(go, axis=1)
         # In exact arithmetic returns only fall; rounding must not put a later step first.
@@ -188,11 +205,29 @@ def _chunk_steps(
     return steps
 
 
-def _best_of(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of the rows is the largest in each column, the first of equal ones, and it."""
+def best_of(
+    columns: np.ndarray, *, second: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which row is the largest in each column, the first of equal ones, and its value.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (P, n)
+    second : bool
+        Whether the second largest is wanted too.
+
+    Returns
+    -------
+    place : ndarray of int of shape (n,)
+    best, runner_up : ndarray of shape (n,)
+        The second one −∞ where it is not wanted, or there is none.
+    """
     best = columns[0].copy()
-    option = np.zeros(len(best), dtype=np.int16)
-    for place, other in enumerate(columns[1:], start=1):
-        option[other > best] = place
+    runner_up = np.full(len(best), -np.inf)
+    place = np.zeros(len(best), dtype=np.int16)
+    for row, other in enumerate(columns[1:], start=1):
+        place[other > best] = row
+        if second:
+            np.maximum(runner_up, np.minimum(best, other), out=runner_up)
         np.maximum(best, other, out=best)
-    return option, best
+    return place, best, runner_up

@@ -1,0 +1,259 @@
+"""Limits as a shop states them, by name or in a table, made into those that are solved for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.checks import column_of, columns_there, file_there, is_number, is_whole, refuse
+from promolab.errors import InputError, nearest
+from promolab.policy.limits import Limits
+from promolab.policy.options import Options
+
+SCOPES = ("budget", "contacts", "promotion", "group", "customer")
+"""What a limit may be of."""
+UNNAMED = ("budget", "contacts")
+"""Of these there is one, whose unit stays empty."""
+
+Bounds = dict[tuple[str, str], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is allowed, beside values and costs, as the caller of `allocate` gives it.
+
+    Parameters
+    ----------
+    capacity, contacts, groups, floors, bundles, stacking, constraints
+        As in `allocate`.
+    """
+
+    capacity: Any = None
+    contacts: Any = None
+    groups: Any = None
+    floors: Mapping[Any, Any] | None = None
+    bundles: Mapping[str, Sequence[str]] | None = None
+    stacking: Mapping[str, bool] | None = None
+    constraints: Any = None
+
+
+def read_constraints(source: str | Path | pd.DataFrame) -> pd.DataFrame:
+    """Read limits from a table with the columns ``scope, unit, min, max``.
+
+    A row limits the ``budget`` (``max``, in money), all ``contacts``, a ``promotion`` (how many
+    customers get it), a ``group`` (how many of its customers get any) or a ``customer`` (``max``,
+    the contacts left to that one). ``unit`` names which, and is empty for budget and contacts; an
+    end that is empty is none.
+
+    Parameters
+    ----------
+    source : str, Path or DataFrame
+        A file such as ``constraints.csv``, or its rows.
+
+    Returns
+    -------
+    DataFrame
+        ``scope, unit`` as text, ``min, max`` as numbers, missing where there is none.
+
+    Raises
+    ------
+    InputError
+        A column that is not there, an unknown scope, an end that is no number from 0 on, a ``min``
+        above its ``max``, or a unit twice; the row is named.
+
+    Examples
+    --------
+    >>> read_constraints(pd.DataFrame({"scope": ["promotion"], "unit": ["mail"], "max": [100]}))
+           scope  unit  min    max
+    0  promotion  mail  NaN  100.0
+    """
+    if isinstance(source, pd.DataFrame):
+        name, table = "constraints", source.astype(object).copy()
+    else:
+        path = file_there(source, "; give a table with the columns scope, unit, min, max")
+        name, table = path.name, pd.read_csv(path, dtype=str).astype(object)
+    columns_there(table, ("scope",), name)
+    table = table.reindex(columns=["scope", "unit", "min", "max"]).reset_index(drop=True)
+    table["unit"] = table["unit"].where(table["unit"].notna(), "").astype(str)
+    seen: set[tuple[str, str]] = set()
+    for row, (scope, unit, low, high) in enumerate(table.itertuples(index=False)):
+        where = f"{name}, row {row + 1}"
+        if scope not in SCOPES:
+            raise InputError(f"{where}: there is no scope {scope!r}; {nearest(str(scope), SCOPES)}")
+        if (unit == "") != (scope in UNNAMED):
+            told = "stays empty" if scope in UNNAMED else "must say which"
+            raise InputError(f"{where}: unit is {unit!r}; of the scope {scope!r} it {told}")
+        if (scope, unit) in seen:
+            raise InputError(f"{where}: {scope} {unit!r} is there twice; give each one row")
+        seen.add((scope, unit))
+        ends = [_end(f"{where}: {end}", value) for end, value in (("min", low), ("max", high))]
+        if ends[0] is not None and scope in ("budget", "customer"):
+            raise InputError(f"{where}: of the scope {scope!r} only max can be given, min is {low}")
+        _check_ends(f"{where}: {scope} {unit!r}", *ends)
+        table.loc[row, ["min", "max"]] = [np.nan if end is None else end for end in ends]
+    return table.astype({"scope": str, "min": float, "max": float})
+
+
+def _end(name: str, value: Any) -> float | None:
+    """Return a number from 0 on, None where nothing is given."""
+    if value is None or value != value or value == "":
+        return None
+    try:
+        given = float(value)
+    except (TypeError, ValueError):
+        raise refuse(name, value, "a number from 0 on") from None
+    if not is_number(given) or given < 0:
+        raise refuse(name, value, "a number from 0 on")
+    return given
+
+
+def _check_ends(what: str, least: float | None, most: float | None) -> None:
+    if least is not None and most is not None and least > most:
+        raise InputError(
+            f"{what} has at least {least:g} and at most {most:g}: {least - most:g} apart; "
+            "lower the one or raise the other"
+        )
+
+
+def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, Limits]:
+    """Make limits of what the caller states, and take out what contacts and stacking forbid.
+
+    Parameters
+    ----------
+    options : Options
+    budget : float
+    rules : Rules
+
+    Raises
+    ------
+    InputError
+        A promotion or group that is not there, limits of wrong shape or sign.
+    """
+    bundles = _bundles(options, rules)
+    members = [bundles.get(name, (name,)) for name in options.promotions]
+    sizes = np.array([len(each) for each in members])
+    bounds: Bounds = {}
+    left = _contacts(options, rules.contacts)
+    if rules.constraints is not None:
+        left = _from_table(options, bounds, left, read_constraints(rules.constraints))
+    budget = min(budget, bounds.pop(("budget", ""), (0.0, np.inf))[1])
+    for scope, given in (("promotion", rules.capacity), ("group", rules.floors)):
+        for unit, ends in _named(scope, given, options.promotions):
+            _narrow(bounds, (scope, unit), *_pair(scope, unit, ends))
+    if left is not None and (left < sizes.max()).any():
+        allowed = left[:, None] >= sizes
+        allowed = allowed if options.eligible is None else allowed & options.eligible
+        options = replace(options, eligible=allowed)
+    known = sorted({*options.promotions, *(one for each in members for one in each)})
+    codes, groups = _groups(options, rules.groups)
+    usage, of_group = [], []
+    for scope, unit in bounds:
+        if scope == "promotion" and unit not in known:
+            raise InputError(f"there is no promotion {unit!r} to limit; {nearest(unit, known)}")
+        if scope == "group" and unit not in groups:
+            advice = nearest(unit, groups) if groups else "give the customers' groups"
+            raise InputError(f"there is no group {unit!r} to limit; {advice}")
+        uses = {
+            "contacts": sizes,
+            "promotion": [unit == name or unit in each
+                          for name, each in zip(options.promotions, members, strict=True)],
+            "group": np.ones(len(members)),
+        }  # fmt: skip
+        usage.append(np.asarray(uses[scope], dtype=float))
+        of_group.append(groups.index(unit) if scope == "group" else -1)
+    ends = np.array(list(bounds.values())).reshape(-1, 2)
+    return options, Limits(
+        budget,
+        tuple(bounds),
+        np.array(usage).reshape(-1, len(members)),
+        np.array(of_group, dtype=int),
+        np.ceil(ends[:, 0]),
+        np.floor(ends[:, 1]),
+        codes,
+    )
+
+
+def _narrow(bounds: Bounds, key: tuple[str, str], least: float, most: float) -> None:
+    """Add a limit; of two on the same, both hold."""
+    low, high = bounds.get(key, (0.0, np.inf))
+    bounds[key] = max(low, least), min(high, most)
+    _check_ends(f"{key[0]} {key[1]!r}", *bounds[key])
+
+
+def _from_table(
+    options: Options, bounds: Bounds, left: np.ndarray | None, table: pd.DataFrame
+) -> np.ndarray | None:
+    """Add a table's limits to others, and return how many contacts each customer has left."""
+    one = table["scope"] == "customer"
+    others = table[~one]
+    low, high = others["min"].fillna(0.0).tolist(), others["max"].fillna(np.inf).tolist()
+    for scope, unit, *ends in zip(others["scope"], others["unit"], low, high, strict=True):
+        _narrow(bounds, (scope, unit), *ends)
+    if not one.any():
+        return left
+    ids = pd.Index(options.customers).astype(str)
+    stated = table[one].set_index("unit")["max"].reindex(ids).to_numpy(dtype=float)
+    stated = np.where(np.isnan(stated), np.inf, stated)
+    return stated if left is None else np.minimum(left, stated)
+
+
+def _named(scope: str, given: Any, promotions: Sequence[str]) -> Iterable[tuple[str, Any]]:
+    if given is None:
+        return []
+    if isinstance(given, Mapping):
+        return [(str(unit), ends) for unit, ends in given.items()]
+    if scope == "group":
+        raise InputError(f"floors is a {type(given).__name__}; give a least number by group")
+    ends = column_of("capacity", given, len(promotions), of="promotions")
+    return zip(promotions, ends, strict=True)
+
+
+def _pair(scope: str, unit: str, ends: Any) -> tuple[float, float]:
+    """Return least and most: a number alone is a promotion's most, and a group's least."""
+    pair = isinstance(ends, (tuple, list)) and len(ends) == 2
+    low, high = ends if pair else (None, ends) if scope == "promotion" else (ends, None)
+    name = f"{'capacity' if scope == 'promotion' else 'floors'} of {unit!r}"
+    least, most = _end(name, low), _end(name, high)
+    _check_ends(f"{scope} {unit!r}", least, most)
+    return least or 0.0, np.inf if most is None else most
+
+
+def _contacts(options: Options, contacts: Any) -> np.ndarray | None:
+    if contacts is None:
+        return None
+    n = len(options.customers)
+    if is_whole(contacts):
+        contacts = np.full(n, contacts)
+    left = column_of("contacts", contacts, n).to_numpy()
+    if left.dtype.kind not in "iuf" or np.isnan(left).any() or (left < 0).any():
+        raise InputError("contacts holds what is no number from 0 on; give how many each has left")
+    return np.asarray(left, dtype=float)
+
+
+def _groups(options: Options, groups: Any) -> tuple[np.ndarray | None, list[str]]:
+    if groups is None:
+        return None, []
+    column = column_of("groups", groups, len(options.customers))
+    codes, names = pd.factorize(column, sort=True)
+    return codes.astype(np.int32), [str(name) for name in names]
+
+
+def _bundles(options: Options, rules: Rules) -> dict[str, tuple[str, ...]]:
+    """Return the promotions in each bundle, after a look at which may go together."""
+    bundles = {str(k): tuple(map(str, v)) for k, v in (rules.bundles or {}).items()}
+    stacking = {str(k): bool(v) for k, v in (rules.stacking or {}).items()}
+    for name, members in bundles.items():
+        if name not in options.promotions:
+            raise InputError(f"bundle {name!r} has no column; {nearest(name, options.promotions)}")
+        alone = [one for one in members if not stacking.get(one, True)]
+        if len(alone) > 1:
+            raise InputError(
+                f"bundle {name!r} holds {alone[0]!r} and {alone[1]!r}, which do not stack: of an "
+                "order only one of them counts; leave the bundle out"
+            )
+    return bundles

@@ -1,0 +1,157 @@
+"""Small allocation problems by HiGHS: the linear program with its prices, or whole customers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+
+from promolab.policy.limits import Limits
+
+NODES = 200
+"""Most nodes of a whole-number program: unlike a bound on time, the same in every run."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A small problem in rows and columns: at most one option per customer, budget, limits.
+
+    Parameters
+    ----------
+    value : ndarray of shape (columns,)
+    matrix : sparse matrix of shape (m + 1 + rows, columns)
+    least, most : ndarray of shape (m + 1 + rows,)
+    customer, option : ndarray of int of shape (columns,)
+        Whose column it is, and for what.
+    shape : tuple of int
+        Customers and options.
+    scale : float
+        What a unit of the budget's row is in money.
+    """
+
+    value: np.ndarray
+    matrix: sparse.csr_matrix
+    least: np.ndarray
+    most: np.ndarray
+    customer: np.ndarray
+    option: np.ndarray
+    shape: tuple[int, int]
+    scale: float
+
+    def shares(self, x: np.ndarray) -> np.ndarray:
+        """Return how much of each option each customer gets, of shape (m, P)."""
+        share = np.zeros(self.shape)
+        share[self.customer, self.option] = x[: len(self.customer)]
+        return share
+
+
+def program(
+    value: np.ndarray, cost: np.ndarray, limits: Limits, sizes: np.ndarray | None = None
+) -> Program:
+    """Write a small problem as rows and columns.
+
+    Parameters
+    ----------
+    value, cost : ndarray of shape (m, P)
+        A value of −∞ is an option that is not allowed.
+    limits : Limits
+        Budget and limits of these customers.
+    sizes : ndarray of shape (m,), optional
+        How many customers each row stands for; by default one.
+    """
+    m = len(value)
+    customer, option = np.nonzero(np.isfinite(value))
+    k = len(customer)
+    paid = cost[customer, option]
+    scale = float(paid.mean()) if paid.any() else 1.0
+    one_each = sparse.csr_matrix((np.ones(k), (customer, np.arange(k))), (m, k))
+    rows = sparse.csr_matrix(np.vstack([paid / scale, limits.use(customer, option)]))
+    return Program(
+        value[customer, option],
+        sparse.vstack([one_each, rows]).tocsr(),
+        np.concatenate([np.full(m + 1, -np.inf), limits.least]),
+        np.concatenate(
+            [np.ones(m) if sizes is None else sizes, [limits.budget / scale], limits.most]
+        ),
+        customer,
+        option,
+        (m, value.shape[1]),
+        scale,
+    )
+
+
+def relax(small: Program, penalty: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Solve the linear program; what cannot be kept is missed, at a penalty.
+
+    Parameters
+    ----------
+    small : Program
+    penalty : float
+        What missing a limit by one costs; the budget, by one mean cost.
+
+    Returns
+    -------
+    share : ndarray of shape (m, P)
+        How much of each option each customer gets.
+    prices : ndarray of shape (1 + rows,)
+        What a unit more of the budget, and of each limit, would add; below 0 for a floor that
+        binds.
+    missed : ndarray of shape (1 + rows,)
+        By how much each is missed; above 0 for too much, below 0 for too little.
+    """
+    m, rows = small.shape[0], len(small.least) - small.shape[0]
+    slack = sparse.vstack([sparse.csr_matrix((m, rows)), sparse.identity(rows)])
+    matrix = sparse.hstack([small.matrix, -slack, slack]).tocsr()
+    aim = np.concatenate([-small.value, np.full(2 * rows, penalty)])
+    above, below = np.isfinite(small.most), np.isfinite(small.least)
+    found = linprog(
+        aim,
+        A_ub=sparse.vstack([matrix[above], -matrix[below]]),
+        b_ub=np.concatenate([small.most[above], -small.least[below]]),
+        method="highs",
+    )
+    if found.status:
+        raise RuntimeError(f"HiGHS: {found.message}")
+    prices = np.zeros(len(small.most))
+    prices[above] -= found.ineqlin.marginals[: above.sum()]
+    prices[below] += found.ineqlin.marginals[above.sum() :]
+    prices = prices[m:]
+    k = len(small.value)
+    missed = found.x[k : k + rows] - found.x[k + rows :]
+    prices[0] /= small.scale
+    missed[0] *= small.scale
+    return small.shares(found.x), prices, missed
+
+
+def whole(small: Program, gap: float) -> np.ndarray | None:
+    """Solve it in whole customers; None where no such answer is found.
+
+    Parameters
+    ----------
+    small : Program
+    gap : float
+        How far from the best answer the search may stop, as a share.
+
+    Returns
+    -------
+    choice : ndarray of int of shape (m,)
+        −1 for none.
+    """
+    if not len(small.value):
+        empty = np.zeros(len(small.least))
+        kept = (small.least <= empty).all() and (small.most >= empty).all()
+        return np.full(small.shape[0], -1, dtype=np.int16) if kept else None
+    found = milp(
+        -small.value,
+        constraints=LinearConstraint(small.matrix, small.least, small.most),
+        integrality=1,
+        bounds=Bounds(0, 1),
+        options={"mip_rel_gap": gap, "node_limit": NODES},
+    )
+    if found.x is None:
+        return None
+    share = small.shares(found.x)
+    choice: np.ndarray = np.where(share.max(axis=1) > 0.5, share.argmax(axis=1), -1)
+    return choice.astype(np.int16)

@@ -1,0 +1,293 @@
+"""Allocation with capacities, floors, contacts and bundles against HiGHS; what cannot hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint, linprog, milp
+
+from promolab import allocate
+from promolab.errors import InputError
+from promolab.policy import read_constraints
+from tests.wording_lint import nonsense
+
+NORTH_SOUTH = np.array(["north", "south"])
+
+
+def program(value, cost, budget, most=None, least=None, group=None, floors=None, integer=False):
+    """Return the optimum with limits, in parts or whole; None where they cannot hold."""
+    n, p = value.shape
+    rows, low, high = [cost.ravel()], [-np.inf], [budget]
+    for j in range(p):
+        rows.append(np.tile(np.eye(p)[j], n))
+        low.append(0 if least is None else least[j])
+        high.append(np.inf if most is None else most[j])
+    for name, floor in (floors or {}).items():
+        rows.append(np.repeat(group == name, p).astype(float))
+        low.append(floor)
+        high.append(np.inf)
+    matrix = np.vstack([np.repeat(np.eye(n), p, axis=1), *rows])
+    ends = np.append(np.full(n, -np.inf), low), np.append(np.ones(n), high)
+    if integer:
+        found = milp(
+            -value.ravel(),
+            constraints=LinearConstraint(matrix, *ends),
+            integrality=1,
+            bounds=(0, 1),
+            options={"mip_rel_gap": 0.0},
+        )
+    else:
+        below, above = (np.isfinite(end) for end in ends)
+        both = np.vstack([matrix[above], -matrix[below]])
+        sides = np.append(ends[1][above], -ends[0][below])
+        found = linprog(-value.ravel(), A_ub=both, b_ub=sides, bounds=(0, 1), method="highs")
+    return None if found.x is None else -found.fun
+
+
+def drawn(seed, n=40, p=4, whole=False):
+    rng = np.random.default_rng(seed)
+    value, cost = rng.normal(1, 2, (n, p)), rng.gamma(2, 1, (n, p))
+    if whole:
+        value, cost = np.round(value), np.round(cost)
+    return value, cost, NORTH_SOUTH[rng.integers(0, 2, n)]
+
+
+def counts_of(found, p):
+    return np.bincount(found.choice[found.choice >= 0], minlength=p)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_bound_is_the_linear_program_and_the_choice_the_best_in_whole_customers(seed, whole):
+    value, cost, group = drawn(seed, whole=whole)
+    most, least, floors = [6, 9, 5, 7], [0, 3, 0, 0], {"south": 11}
+    limits = {"capacity": list(zip(least, most, strict=True)), "groups": group, "floors": floors}
+    names = list("0123")
+    limits["capacity"] = dict(zip(names, limits["capacity"], strict=True))
+    found = allocate(value, cost, budget=30, **limits)
+    expected = program(value, cost, 30, most, least, group, floors)
+    assert found.upper_bound == pytest.approx(expected, rel=1e-7)
+    best = program(value, cost, 30, most, least, group, floors, integer=True)
+    assert found.value == pytest.approx(best, rel=1e-4) and found.value <= best + 1e-9
+    counts = counts_of(found, 4)
+    assert (counts <= most).all() and (counts >= least).all() and found.spend <= 30
+    assert ((found.choice >= 0) & (group == "south")).sum() >= 11
+    assert found.limits["used"].tolist()[:4] == counts.tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(0, 15))
+def test_whatever_the_limits_they_hold_or_it_is_said_that_they_cannot(seed, n, budget):
+    rng = np.random.default_rng(seed)
+    value = rng.integers(-2, 5, (n, 2)).astype(float)
+    cost = rng.integers(0, 4, (n, 2)).astype(float)
+    group = NORTH_SOUTH[rng.integers(0, 2, n)]
+    most, least = rng.integers(0, 7, 2).tolist(), rng.integers(0, 3, 2).tolist()
+    floors = {name: int(rng.integers(0, 5)) for name in sorted(set(group))}
+    best = program(value, cost, budget, most, least, group, floors, integer=True)
+    pairs = dict(zip("01", zip(least, most, strict=True), strict=True))
+    asked = {"budget": budget, "capacity": pairs, "groups": group, "floors": floors}
+    if best is None:
+        with pytest.raises(InputError, match=r"short|apart|cannot"):
+            allocate(value, cost, **asked)
+        return
+    found = allocate(value, cost, **asked)
+    counts = counts_of(found, 2)
+    assert (counts <= most).all() and (counts >= least).all() and found.spend <= budget + 1e-9
+    for name, floor in floors.items():
+        assert ((found.choice >= 0) & (group == name)).sum() >= floor
+    assert found.value == pytest.approx(best, abs=1e-6)
+    assert found.upper_bound >= best - 1e-9
+
+
+@pytest.mark.parametrize("n", [1_500, 40_000])
+def test_many_customers_keep_to_all_limits_within_a_small_gap(n):
+    value, cost, group = drawn(7, n=n, p=5)
+    most = {"0": (0, 0.04 * n // 1), "1": (0.1 * n // 1, n), "2": (0, 0.03 * n // 1)}
+    floors = {"north": 0.25 * n // 1, "south": (0, 0.15 * n // 1)}
+    found = allocate(value, cost, budget=0.5 * n, capacity=most, groups=group, floors=floors)
+    assert 0 <= found.gap < 1e-3 and found.spend <= 0.5 * n * (1 + 1e-9)
+    got = found.choice >= 0
+    counts = counts_of(found, 5)
+    assert counts[0] <= most["0"][1] and counts[2] <= most["2"][1] and counts[1] >= most["1"][0]
+    assert (got & (group == "north")).sum() >= floors["north"]
+    assert (got & (group == "south")).sum() <= floors["south"][1]
+    if n < 2_000:
+        rows = {"most": [most[str(j)][1] if str(j) in most else n for j in range(5)]}
+        sides = {"north": floors["north"]}
+        bound = program(
+            value, cost, 0.5 * n, rows["most"], [0, most["1"][0], 0, 0, 0], group, sides
+        )
+        assert found.upper_bound <= bound * (1 + 1e-6)  # the cap on south may lower it
+
+
+def test_rows_in_another_order_give_the_same_answer_with_limits():
+    value, cost, group = drawn(8, whole=True)
+    ids = np.array([f"c{i:02d}" for i in range(40)])
+    asked = {"budget": 25, "capacity": {"0": 4, "3": 5}, "floors": {"south": 9}}
+    found = allocate(value, cost, customers=ids, groups=group, **asked)
+    order = np.random.default_rng(0).permutation(40)
+    moved = allocate(value[order], cost[order], customers=ids[order], groups=group[order], **asked)
+    assert (moved.choice == found.choice[order]).all() and moved.value == found.value
+
+
+def test_a_limits_price_is_what_one_more_adds():
+    value, cost, _ = drawn(9, n=400)
+    bounds = [
+        allocate(value, cost, budget=150, capacity={"1": cap}).upper_bound for cap in (30, 31)
+    ]
+    found = allocate(value, cost, budget=150, capacity={"1": 30})
+    price = found.limits.set_index("unit")["price"]
+    assert bounds[1] - bounds[0] == pytest.approx(price["1"], rel=0.2)
+    (said,) = found.price_sentences()
+    assert said.startswith("1 more of promotion '1' would earn up to ") and said in found.summary()
+    assert nonsense(found.summary()) == []
+    more = allocate(value, cost, budget=151, capacity={"1": 30}).upper_bound
+    assert more - bounds[0] == pytest.approx(
+        found.frontier.set_index("budget")["marginal_return"][150], rel=0.2
+    )
+
+
+def test_a_floors_price_is_what_one_fewer_adds():
+    value, cost, group = drawn(10, n=400)
+    floor = int(0.9 * (group == "south").sum())
+    asked = {"budget": 150, "groups": group}
+    found = allocate(value, cost, floors={"south": floor}, **asked)
+    less = allocate(value, cost, floors={"south": floor - 1}, **asked)
+    price = found.limits.set_index("unit")["price"]["south"]
+    assert less.upper_bound - found.upper_bound == pytest.approx(-price, rel=0.2)
+    assert "fewer of group 'south' would earn up to" in found.summary()
+
+
+def test_other_budgets_under_limits_are_bounds_that_rise_and_flatten():
+    value, cost, _ = drawn(11, n=300)
+    found = allocate(value, cost, budget=100, capacity={"0": 20, "1": 20})
+    frontier = found.frontier
+    assert frontier["profit"].is_monotonic_increasing
+    assert frontier["marginal_return"].is_monotonic_decreasing
+    for row in frontier.itertuples():
+        exact = program(value, cost, row.budget, [20, 20, 300, 300])
+        assert exact <= row.profit + 1e-6 and row.profit == pytest.approx(exact, rel=0.01, abs=0.5)
+    assert found.profit_at(100) == pytest.approx(found.upper_bound)
+    assert found.plot().get_xlabel() == "budget"
+
+
+def test_contacts_left_and_bundles():
+    value = np.array([[5.0, 4.0, 8.0], [5.0, 4.0, 8.0], [5.0, 4.0, 8.0], [5.0, 4.0, 8.0]])
+    cost = np.ones((4, 3))
+    asked = {"promotions": ["a", "b", "a+b"], "bundles": {"a+b": ["a", "b"]}}
+    assert allocate(value, cost, contacts=[0, 1, 2, 3], **asked).choice.tolist() == [-1, 0, 2, 2]
+    assert allocate(value, cost, contacts=1, **asked).choice.tolist() == [0, 0, 0, 0]
+    found = allocate(value, cost, capacity={"b": 1}, **asked)
+    assert sorted(found.choice.tolist()) == [0, 0, 0, 2]
+    stacking = {"a": False, "b": True}
+    assert allocate(value, cost, stacking=stacking, **asked).choice.tolist() == [2] * 4
+    with pytest.raises(InputError, match="'a' and 'b', which do not stack"):
+        allocate(value, cost, stacking={"a": False, "b": False}, **asked)
+    with pytest.raises(InputError, match="bundle 'c' has no column"):
+        allocate(value, cost, bundles={"c": ["a"]})
+
+
+def test_customers_drawn_by_chance_take_their_part_of_a_capacity():
+    value, cost, _ = drawn(12, n=400)
+    found = allocate(value, cost, budget=150, capacity={"1": 30}, explore=0.1)
+    assert counts_of(found, 4)[1] <= 30 and found.spend <= 150
+    with pytest.raises(InputError, match="drawn by chance alone use"):
+        allocate(value, cost, budget=150, capacity={"1": 0}, explore=0.2)
+
+
+def test_a_table_of_limits_is_read(tmp_path):
+    value, cost, group = drawn(13)
+    rows = "scope,unit,min,max\nbudget,,,30\npromotion,p1,2,5\ngroup,south,9,\ncustomer,c3,,0\n"
+    path = tmp_path / "constraints.csv"
+    path.write_text(rows + "contacts,,,25\n", encoding="utf-8")
+    ids, names = [f"c{i}" for i in range(40)], ["p0", "p1", "p2", "p3"]
+    known = {"customers": ids, "promotions": names, "groups": group}
+    found = allocate(value, cost, constraints=path, **known)
+    named = allocate(
+        value, cost, budget=30, capacity={"p1": (2, 5)}, floors={"south": 9},
+        contacts=[0 if i == 3 else 1 for i in range(40)], **known,
+    )  # fmt: skip
+    assert found.budget == 30 and found.choice[3] == -1 and 2 <= counts_of(found, 4)[1] <= 5
+    assert found.contacted <= 25 and found.value <= named.value + 1e-9
+    assert found.limits["unit"].tolist() == ["p1", "south", ""]
+    lower = allocate(value, cost, budget=10, constraints=path, **known)
+    assert lower.budget == 10 and lower.spend <= 10
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([("shelf", "a", 0, 1)], "row 1: there is no scope 'shelf'"),
+        (
+            [("promotion", "", 0, 1)],
+            "row 1: unit is ''; of the scope 'promotion' it must say which",
+        ),
+        ([("budget", "x", None, 1)], "of the scope 'budget' it stays empty"),
+        ([("budget", "", 5, 9)], "only max can be given, min is 5"),
+        ([("promotion", "0", 0, -1)], "row 1: max = -1; expected a number from 0 on"),
+        ([("promotion", "0", 0, "many")], "row 1: max = 'many'; expected a number"),
+        ([("promotion", "0", 9, 4)], "at least 9 and at most 4: 5 apart"),
+        ([("customer", "3", None, 1)] * 2, "row 2: customer '3' is there twice"),
+        ([("promotion", "mial", None, 1)], "there is no promotion 'mial' to limit"),
+        ([("group", "west", 1, None)], "there is no group 'west' to limit; give the customers'"),
+    ],
+)
+def test_what_is_wrong_with_a_table_of_limits_is_said_in_a_sentence(rows, said):
+    table = pd.DataFrame(rows, columns=["scope", "unit", "min", "max"])
+    value, cost, _ = drawn(0)
+    with pytest.raises(InputError) as refused:
+        allocate(value, cost, constraints=table)
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_file_of_limits_that_is_none(tmp_path):
+    with pytest.raises(InputError, match=r"there is no file .*constraints\.csv; give a table"):
+        read_constraints(tmp_path / "constraints.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="scope"):
+        read_constraints(tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"capacity": {"1": (50, 60)}}, "promotion '1' is to have at least 50, but only 40 are"),
+        ({"capacity": {"1": (30, 40), "2": (20, 40)}}, "the limits cannot all hold: at best"),
+        ({"capacity": {"1": (5, 3)}}, "promotion '1' has at least 5 and at most 3: 2 apart"),
+        ({"capacity": {"1": (20, 40)}, "budget": 1}, "more than the budget of 1.00"),
+        ({"capacity": {"1": -1}}, "capacity of '1' = -1; expected a number from 0 on"),
+        ({"capacity": {"x": 1}}, "there is no promotion 'x' to limit"),
+        ({"capacity": [1, 2]}, "capacity has 2 rows and promotions 4"),
+        ({"floors": {"east": 1}}, "there is no group 'east' to limit"),
+        ({"floors": [1]}, "floors is a list; give a least number by group"),
+        ({"contacts": [1, 2]}, "contacts has 2 rows and customers 40"),
+        ({"contacts": -1}, "contacts holds what is no number from 0 on"),
+        ({"groups": ["a"]}, "groups has 1 rows and customers 40"),
+    ],
+)
+def test_limits_that_cannot_hold_say_which_and_by_how_much(asked, said):
+    value, cost, _ = drawn(0)
+    with pytest.raises(InputError) as refused:
+        allocate(value, cost, **asked)
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_limits_together_out_of_reach_name_the_shortfall():
+    value, cost, group = drawn(1)
+    south = int((group == "south").sum())
+    eligible = np.ones((40, 4), dtype=bool)
+    eligible[group == "south", 1:] = False  # south may get promotion 0 alone
+    with pytest.raises(InputError) as refused:
+        allocate(
+            value, cost, eligible=eligible, groups=group, floors={"south": south},
+            capacity={"0": south - 3},
+        )  # fmt: skip
+    assert "the limits cannot all hold: at best" in str(refused.value)
+    assert "3 too" in str(refused.value)
+    least = np.sort(cost.min(axis=1))[:20].sum()
+    with pytest.raises(InputError, match=f"at least {least:.1f} together"):
+        allocate(value, cost, budget=least - 1, groups=["a"] * 40, floors={"a": 20})
