@@ -84,7 +84,8 @@ def test_where_effects_are_alike_the_first_is_kept():
     rows["mail"], rows["y"] = rng.integers(0, 2, 3000), rng.normal(size=3000)
     trial = Experiment(rows, "mail", 0, ["age"], ["y"], propensity=np.full((3000, 2), 0.5))
     found = compare_effects(trial, ["t/linear", "s/linear"])
-    assert found.chosen == "dr" and "No method is certain to find anything" in found.summary()
+    assert found.chosen == "dr"
+    assert "not certain that there is anything to find" in found.summary()
 
 
 def told(compared: EffectComparison, **figures: Any) -> EffectComparison:
@@ -98,21 +99,23 @@ def told(compared: EffectComparison, **figures: Any) -> EffectComparison:
     return replace(compared, frame=frame, pairs=pairs)
 
 
-def test_the_default_is_never_half_of_what_another_surely_finds():
+def test_the_default_is_never_half_of_what_another_finds():
     names = {"dr": UpliftModel(), "t/linear": UpliftModel("t", "linear")}
-    two = compare_effects(bent(2_000, size=0.0), names)
-    twice = told(two, p=0.4, qini=[0.010, 0.021], qini_surely=[False, True])
+    two = told(compare_effects(bent(2_000, size=0.0), names), p=0.4, autoc=0.0, value=0.0)
+    seen: dict[str, Any] = {"qini_low": [-0.01, 0.001], "qini_surely": [False, True]}
+    twice = told(two, qini=[0.010, 0.021], **seen)
     assert (twice.unbeaten(), twice.chosen) == ("dr", "t/linear")
-    assert "finds 2.1 times as much, and surely something" in twice.summary()
-    less = told(two, p=0.4, qini=[0.010, 0.019], qini_surely=[True, True])
+    assert "not beaten beyond noise, but t/linear finds 2.1 times as much." in twice.summary()
+    less = told(two, qini=[0.010, 0.019], **seen)
     assert less.chosen == "dr" and "no other finds more beyond noise" in less.summary()
-    autoc = told(two, p=0.4, autoc=[0.1, 0.3], autoc_surely=[True, True], qini_surely=[True, True])
+    noise = told(two, qini=[0.010, 0.050], qini_low=-0.1, qini_surely=False)
+    assert noise.chosen == "dr" and "not certain that there is anything" in noise.summary()
+    doubtful = told(two, qini=[-0.010, 0.021], **(seen | {"qini_surely": False}))
+    assert doubtful.chosen == "t/linear"
+    assert "t/linear finds more. With all 2 taken at once it is not certain" in doubtful.summary()
+    autoc = told(two, qini=0.01, autoc=[0.1, 0.3], autoc_low=[0.0, 0.1], qini_surely=True)
     assert autoc.chosen == "dr" and autoc.take("autoc") == "t/linear"
     assert "The same rule takes t/linear by AUTOC." in autoc.summary()
-    unsure = told(two, p=0.4, qini=[0.010, 0.050], qini_surely=[True, False])
-    assert unsure.chosen == "dr"
-    nothing = told(two, p=0.4, qini=[-0.010, 0.001], qini_surely=[False, True])
-    assert nothing.chosen == "t/linear" and "finds more, and surely" in nothing.summary()
 
 
 def test_costs_change_the_order():
