@@ -3,12 +3,12 @@ from .allocation import allocate
 from .chances import Drawn as Drawn
 from .chances import Holdouts
 from .constraints import read_constraints
-from .limits import Limits as Limits
 from .money import MoneyAnswer as MoneyAnswer
 from .money import money_answer
 from .paying import Pays as Pays
 from .paying import pays_to_spend
 from .rows import PolicyRows as PolicyRows
+from .solving import Limits as Limits
 from .solving import Solution as Solution
 from .solving import solve as solve
 

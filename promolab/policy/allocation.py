@@ -26,11 +26,9 @@ from promolab.policy.chances import (
     put_back,
 )
 from promolab.policy.constraints import Rules, limits_of
-from promolab.policy.feasible import check_limits, name_of
-from promolab.policy.limits import Limits
 from promolab.policy.options import NONE, Options, options_of
 from promolab.policy.paying import Pays
-from promolab.policy.solving import Solution, cheapest, solve
+from promolab.policy.solving import Limits, Solution, cheapest, check_limits, name_of, solve
 from promolab.results import Result
 from promolab.wording import count, number, part_of, percent
 
@@ -377,9 +375,9 @@ def allocate(
     Notes
     -----
     With limits beside the budget, prices of all of them are found by which each customer chooses
-    alone (`promolab.policy.duals`); at the best prices up to one customer for each limit that
-    binds, and one for the budget, is of two minds, and some who hardly lose by it are settled as
-    HiGHS does it best. Customers drawn by chance take their part of a capacity before the others.
+    alone (`promolab.policy.solving.duals`); at the best prices up to one customer for each limit
+    that binds, and one for the budget, is of two minds, and some who hardly lose by it are settled
+    as HiGHS does it best. Who is drawn by chance takes a part of a capacity before the others.
 
     At a budget alone at most one customer's step fits in part, so that what is chosen lies below
     ``upper_bound`` by less than one step of one customer. Ties: of equal returns the customer comes

@@ -12,8 +12,8 @@ import pandas as pd
 
 from promolab.checks import column_of, columns_there, file_there, is_number, is_whole, refuse
 from promolab.errors import InputError, nearest
-from promolab.policy.limits import Limits
 from promolab.policy.options import Options
+from promolab.policy.solving import Limits
 
 SCOPES = ("budget", "contacts", "promotion", "group", "customer")
 """What a limit may be of."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.effects import mean_of
-from promolab.policy.hulls import hull_path
+from promolab.policy.solving import hull_path
 from promolab.results import Estimate
 from promolab.stats import t_quantile, two_sided
 
 if TYPE_CHECKING:
-    from promolab.policy.hulls import HullPath
     from promolab.policy.rows import PolicyRows
+    from promolab.policy.solving import HullPath
 
 
 FOLDS_SHARE = 1.15

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.policy.duals import Answer, Customers, Priced, refine
-from promolab.policy.feasible import over_budget
-from promolab.policy.hulls import SLACK, HullPath, hull_path
-from promolab.policy.limits import Limits
-from promolab.policy.relaxation import program, relax, whole
+from promolab.policy.solving.duals import Answer, Customers, Priced, refine
+from promolab.policy.solving.feasible import over_budget
+from promolab.policy.solving.hulls import SLACK, HullPath, hull_path
+from promolab.policy.solving.limits import Limits
+from promolab.policy.solving.relaxation import program, relax, whole
 
 SMALL, MIDDLE = 1_000, 30_000
 """Customers whose linear program is solved as it is; of the sample on which prices are refined."""
@@ -47,8 +47,6 @@ class Solution:
     prices : ndarray of shape (1 + rows,)
         What a unit more of the budget, and of each limit, would add at most; below 0 for a floor
         that binds: so much would a unit less of it add.
-    used : ndarray of shape (rows,)
-        What is used of each limit.
     """
 
     choice: np.ndarray
@@ -56,7 +54,6 @@ class Solution:
     frontier: pd.DataFrame | None
     path: HullPath | None
     prices: np.ndarray
-    used: np.ndarray
 
 
 def solve(
@@ -95,16 +92,16 @@ def solve(
         path = hull_path(value, cost, eligible)
         at, prices = limits.budget, np.array([path.price(limits.budget)])
         table = path.frontier() if frontier else None
-        return Solution(path.choose(at), path.bound(at), table, path, prices, np.empty(0))
+        return Solution(path.choose(at), path.bound(at), table, path, prices)
     customers = customers_of(value, cost, limits, eligible)
     least_cost = _check_budget(customers)
     priced = price_limits(customers)
     choice = _repaired(customers, priced)
-    best, used = priced.best, limits.used(choice)
+    best = priced.best
     table = None
     if frontier:
         table = _frontier(customers, best, max(least_cost, 0.0), _spend(customers, choice))
-    return Solution(choice, best.bound, table, None, best.prices, used)
+    return Solution(choice, best.bound, table, None, best.prices)
 
 
 def cheapest(

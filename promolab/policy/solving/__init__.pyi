@@ -1,0 +1,10 @@
+from .feasible import check_limits as check_limits
+from .feasible import name_of as name_of
+from .hulls import HullPath as HullPath
+from .hulls import hull_path as hull_path
+from .limits import Limits as Limits
+from .optimum import Solution as Solution
+from .optimum import cheapest as cheapest
+from .optimum import solve as solve
+
+__all__: list[str] = []
