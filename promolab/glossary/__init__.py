@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from promolab.errors import InputError, nearest
 from promolab.glossary._columns import (
     FEATURES,
+    FINANCE,
     KEYS,
     PAIRS,
     PROFILES,
@@ -66,6 +67,7 @@ GROUPS: dict[str, dict[str, Term]] = {
     "Segments": _read(SEGMENTS),
     "Scores": _read(SCORES),
     "Quarantine": _read(QUARANTINE),
+    "Finance": _read(FINANCE),
     "Words of the report": _read(WORDS),
 }
 """Terms by what they belong to, in the order in which they are read."""

@@ -198,3 +198,27 @@ table | table | name | The table that the row was in.
 rule | rule | name | The cleaning rule that the row broke; the first one counts.
 row | row | JSON | The row as it stood in the source.
 """
+
+FINANCE = """
+state | state | word | "starts" (planned, nothing is given out yet) or "runs" on the day of the
+    plan.
+paid_by | paid by | shares | Who pays the discount: the shop, or the shop and a supplier in these
+    shares.
+face_value | face value | terms | What the promotion takes off, as a customer reads it; "not stated"
+    where the shop does not say.
+customers_contacted | customers contacted | customers | Customers contacted by now, or to contact.
+expected_cost_low | expected cost to the shop, low | money | Lower end of its 90 % interval.
+expected_cost | expected cost to the shop, middle | money | The shop's part of the discounts,
+    handling of coupons and contacts; of what runs, what it has cost by now and the open liability.
+expected_cost_high | expected cost to the shop, high | money | Upper end of its 90 % interval.
+supplier_pays | to be claimed from suppliers | money | Their part of the discounts expected.
+customers_open | coupons open | customers | Customers who were given it, have not answered and still
+    can.
+open_liability_low | open liability, low | money | Lower end of its 90 % interval.
+open_liability | open liability, middle | money | What customers who have not answered yet are
+    expected to cost the shop until the promotion ends, as such customers of past ones did.
+open_liability_high | open liability, high | money | Upper end of its 90 % interval.
+expected_returns | discounts expected back | money | Part of the discounts that comes back with
+    returned or cancelled goods, as in the year before; empty where the shop records none.
+currency | currency | code | What all amounts are in.
+"""

@@ -11,6 +11,8 @@ from .design import threshold_of as threshold_of
 from .discount_cost import PREDICTION_LEVEL as PREDICTION_LEVEL
 from .discount_cost import discount_per_redeemer as discount_per_redeemer
 from .discount_cost import past_discounts as past_discounts
+from .finance import Finance as Finance
+from .finance import finance_table
 from .reconciling import Reconciliation as Reconciliation
 from .reconciling import reconcile_discounts
 from .spending import OrderValues as OrderValues
@@ -32,6 +34,7 @@ __all__ = [
     "Recommendation",
     "break_even",
     "design_promotion",
+    "finance_table",
     "order_values",
     "promotion_costs",
     "promotion_values",

@@ -110,7 +110,7 @@ def product_of(a: Estimate, b: Estimate) -> Estimate:
     return Estimate(value, value * math.exp(-down), value * math.exp(up), n)
 
 
-def past_discounts(shop: Shop, as_of: datetime) -> pd.DataFrame:
+def past_discounts(shop: Shop, as_of: datetime, *, running: bool = False) -> pd.DataFrame:
     """Return what redeemers of each promotion that is over took off on its products.
 
     Parameters
@@ -120,6 +120,8 @@ def past_discounts(shop: Shop, as_of: datetime) -> pd.DataFrame:
         kinds by ``events.discount``; a kind without its column has no rows.
     as_of : datetime
         UTC without a zone; promotions that ended by then.
+    running : bool
+        Instead those that run then, up to that moment.
 
     Returns
     -------
@@ -130,9 +132,11 @@ def past_discounts(shop: Shop, as_of: datetime) -> pd.DataFrame:
     columns = ["promotion_id", "kind", "type", "starts_at", "ends_at"]
     table = shop.promotions
     table = table.select(*[c for c in columns if c in table.columns]).execute()
-    table = table[table["ends_at"] <= as_of].assign(
+    runs = (table["starts_at"] < as_of) & (table["ends_at"] > as_of)
+    table = table[runs if running else table["ends_at"] <= as_of].assign(
         type=table["type"].fillna("") if "type" in table else "",
         text=table["promotion_id"].astype(str),
+        ends_at=table["ends_at"].clip(upper=as_of),
     )
     table = table.sort_values(["starts_at", "text"], ignore_index=True)
     wanted = {

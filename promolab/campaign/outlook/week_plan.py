@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from promolab.abtest import share_to_see, smallest_effect
@@ -13,9 +14,10 @@ from promolab.campaign.outlook.likeliest import LikeliestList, untested_words
 from promolab.campaign.outlook.promotion_economics import PromotionEconomics
 from promolab.campaign.outlook.sizes import ListSteps, list_steps
 from promolab.campaign.past import FEWEST_UNITS
-from promolab.campaign.plan import Plan, write_send
+from promolab.campaign.plan import Plan, neutralised, write_send
 from promolab.display import Html, absent, fold, join, picture, say
 from promolab.metrics import PastRatios
+from promolab.promotions import Finance, finance_table
 from promolab.results import Result
 from promolab.wording import count, money, plural
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 SEND = "send"
 """Folder of the files for the sending tool, inside the week's."""
+FINANCE = "tables/finance.csv"
+"""Who pays for promotions, in the words of a finance department."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +156,20 @@ class WeekPlan(Result):
         shown = _shows(len(features) - held, held, sd, self.shop.settings.currency)
         return f"Standing holdout, sales in any 28 days: {shown}"
 
+    @cached_property
+    def finance(self) -> Finance:
+        """Who pays for what starts and runs, and what of it is still to come."""
+        return finance_table(self.shop, self.plan.as_of, self.economics.to_frame())
+
     def write(self) -> None:
         """Write the plan's tables, its send files and its headline numbers."""
         plan, run = self.plan, self.run
         plan.write(run)
         run.write_table("economics", self.economics.to_frame(), by="promotion_id")
         run.write_table("list_sizes", self.sizes.to_frame(), by=["promotion_id", "contacts"])
+        rows = self.finance.for_finance().apply(neutralised)
+        rows.to_csv(run.path / FINANCE, index=False, lineterminator="\n")
+        run.wrote(run.path / FINANCE)
         send = run.path / SEND
         shutil.rmtree(send, ignore_errors=True)  # a draft of an earlier try
         costs = {str(row.promotion_id): row.cost.value for row in self.economics.promotions}

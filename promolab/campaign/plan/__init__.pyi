@@ -10,6 +10,7 @@ from .result import step_words as step_words
 from .rights import quarantined_customers as quarantined_customers
 from .rights import same_channel as same_channel
 from .send import file_names as file_names
+from .send import neutralised as neutralised
 from .send import restored as restored
 from .send import write_send
 
