@@ -234,7 +234,7 @@ def money_answer(
     explore: float = 0.0,
     sent: float = 1.0,
     held: float = 0.1,
-    between: float = 0.0,
+    between: Any = 0.0,
     step: float | None = None,
     level: float = 0.9,
     currency: str = "",
@@ -264,9 +264,10 @@ def money_answer(
         Share of the planned who are not held out, of a plan that does not know its holdouts yet.
     held : float
         Share of the planned who are held back, in the readout (0–1).
-    between : float
-        Standard deviation of the profit of this plan's promotions about that of their kinds, in
-        money: what promotions of a kind differ by.
+    between : float or array-like of shape (P,)
+        What promotions of a kind differ by: standard deviation of this plan's profit about that of
+        its kinds, in money; or for each of the plan's promotions, as a share of its effect
+        (`promolab.promotions.PromotionValues.spread`).
     step : float, optional
         Amount of more budget to tell the return of; by default a round one.
     level : float
@@ -299,7 +300,6 @@ than 1 % chance of a loss; the next 100 would add 100.
     share("explore", explore)
     share("held", held, one=False)
     share("sent", sent, zero=False)
-    real_number("between", between, least=0)
     week = _week(plan, customers, budget, supported, len(rows), sent)
     if plan is not None and plan.drawn is not None:
         explore = plan.drawn.share
@@ -313,7 +313,8 @@ than 1 % chance of a loss; the next 100 would add 100.
         contacts = round(float((choice[there.decided] >= 0).mean()) * week.number)
         spend = paid * week.number
     gain = there.gain(gamma)
-    profit = gain.interval(level, week.number, between)
+    apart = _between(between, plan, gain.value * week.number)
+    profit = gain.interval(level, week.number, apart)
     wanted = round_amount(spend) if step is None else real_number("step", step, above=0)
     sd = _spread(rows, choice)
     noise = _readout_error(sd, contacts, held)
@@ -322,8 +323,8 @@ than 1 % chance of a loss; the next 100 would add 100.
         customers=week.customers,
         spend=spend,
         profit=profit,
-        readout=gain.interval(level, week.number, float(np.hypot(between, noise))),
-        loss=gain.chance_of_loss(week.number, between) if contacts else 0.0,
+        readout=gain.interval(level, week.number, float(np.hypot(apart, noise))),
+        loss=gain.chance_of_loss(week.number, apart) if contacts else 0.0,
         step=wanted,
         next=_next(there, per_decision, level) * wanted,
         policies=_policies(there, gamma, paid, week.number, level),
@@ -378,6 +379,22 @@ def _week(
     spend = sent * float(plan.expected_cost[mine].sum())
     contacts = round(sent * int(mine.sum()))
     return _Week(n, sent * int(told.sum()), spend, contacts, spend, int((~told).sum()))
+
+
+def _between(between: Any, plan: Allocation | None, profit: float) -> float:
+    """Return by how much the plan's promotions may differ from their kinds, in money."""
+    if np.ndim(between) == 0:
+        return real_number("between", between, least=0)
+    shares = np.asarray(between, dtype=float)
+    if plan is None or shares.shape != (len(plan.promotions),) or not (shares >= 0).all():
+        raise InputError(
+            f"between has the shape {shares.shape}; expected an amount of money, or with a plan a "
+            "share from 0 on for each of its promotions"
+        )
+    got = plan.choice >= 0
+    parts = np.bincount(plan.choice[got], plan.expected_value[got], minlength=len(shares))
+    of_all = parts / parts.sum() if parts.sum() > 0 else np.zeros(len(shares))
+    return float(abs(profit) * np.sqrt(np.sum((shares * of_all) ** 2)))
 
 
 def _greedy_budget(there: Valuing, budget: float, explore: float) -> float:

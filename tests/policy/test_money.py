@@ -105,6 +105,12 @@ def test_a_readout_varies_by_chance_and_promotions_of_a_kind_differ():
     apart = money_answer(rows, budget=1_000, between=500.0)
     assert apart.profit.ci_high - apart.profit.ci_low > width
     assert apart.loss > found.loss
+    plan = allocate(rows.effect, rows.cost, budget=1_000)
+    alone = np.bincount(plan.choice[plan.choice >= 0], plan.expected_value[plan.choice >= 0])
+    shared, plain = money_answer(rows, plan=plan, between=[0.5, 0.2]), money_answer(rows, plan=plan)
+    by_hand = plain.profit.value * np.hypot(*(alone / alone.sum() * [0.5, 0.2]))
+    widths = [each.profit.ci_high - each.profit.ci_low for each in (shared, plain)]
+    assert widths[0] == pytest.approx(np.hypot(widths[1], 2 * 1.65 * by_hand), rel=0.01)
     blind = PolicyRows(rows.gamma, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms)
     assert np.isnan(money_answer(blind, budget=1_000).readout.ci_low)
 
@@ -165,6 +171,7 @@ def test_it_is_a_result(tmp_path):
         ({"held": 1.0}, "held = 1.0; expected a share"),
         ({"level": 90}, "level = 90; expected a share"),
         ({"step": 0}, "step = 0; expected a number above 0"),
+        ({"between": [0.1]}, r"between has the shape \(1,\)"),
         ({"between": "x"}, "between = 'x'; expected a number"),
     ],
 )
