@@ -11,6 +11,8 @@ from .differences import Difference as Difference
 from .differences import adjusted_difference, compare_arms
 from .differences import design_matrix as design_matrix
 from .differences import not_identified as not_identified
+from .dose import DoseResponse as DoseResponse
+from .dose import dose_response
 from .identification import Check as Check
 from .identification import Refused as Refused
 from .identification import UpliftChecks as UpliftChecks
@@ -25,4 +27,11 @@ from .teaching import true_types
 from .together import Together as Together
 from .together import predicted_together as predicted_together
 
-__all__ = ["UpliftModel", "adjusted_difference", "check_experiment", "compare_arms", "true_types"]
+__all__ = [
+    "UpliftModel",
+    "adjusted_difference",
+    "check_experiment",
+    "compare_arms",
+    "dose_response",
+    "true_types",
+]

@@ -157,7 +157,9 @@ TOLD_EARLY = (
     "Customers are told apart by the margin of the window alone, as the weeks after it hold more "
     "chance than effect; averages, and how far differences are believed, are of the whole time."
 )
-KEYS = ("decision_id", "customer_id", "ts", "action", "holdout", "arm", "span", "round")
+WITHIN = "share_of_arm"
+"""Column: the chance of the action taken among those of its arm."""
+KEYS = ("decision_id", "customer_id", "ts", "action", "holdout", "arm", "span", "round", WITHIN)
 ORDER = ("ts", "customer_id", "decision_id")
 
 
@@ -206,8 +208,9 @@ def decisions_experiment(
         the same for all arms of a round; margin = Σ (amount + discount) · margin rate − discount
         over all products, without the cost of the contact. Placebo outcomes (``margin_before`` …):
         the same over as long a time before the decision; nan where the shop was not there yet.
-        ``block`` is the round. Decisions with only one possible action, such as the standing
-        holdout's, are left out, for no chance decided them; a note says how many.
+        ``block`` is the round; ``action`` and ``share_of_arm`` say which promotion of the arm it
+        was, and by what chance given the arm. Decisions with only one possible action, such as the
+        standing holdout's, are left out, for no chance decided them; a note says how many.
 
     Raises
     ------
@@ -323,9 +326,12 @@ def _with_a_choice(
     import ibis
 
     frame = chosen.order_by(ORDER).execute()
-    chances, notes = chances_of(shop, frame, rounds, _names(rounds))
-    if chances is None:
+    chances, share, notes = chances_of(shop, frame, rounds, _names(rounds))
+    if chances is None or share is None:
         return chosen, None, notes
+    # Where an arm has several promotions: the chance of the one taken, given the arm.
+    shares = ibis.memtable(frame[["decision_id"]].assign(**{WITHIN: share}))
+    chosen = chosen.join(shares, "decision_id").cache()
     certain = chances.max(axis=1) > CERTAIN
     if certain.all():
         raise DataError(

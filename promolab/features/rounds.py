@@ -176,8 +176,10 @@ def before_them(shop: Shop, spans: pd.DataFrame) -> pd.DataFrame:
 
 def chances_of(
     shop: Shop, frame: pd.DataFrame, rounds: pd.DataFrame, arms: list[str]
-) -> tuple[np.ndarray | None, list[str]]:
+) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
     """Return the chances of the arms in each row of a frame of decisions, and notes.
+
+    Between them: the chance of the action taken among those of its arm.
 
     Raises
     ------
@@ -187,10 +189,11 @@ def chances_of(
     import ibis
 
     if not shop.has("decision_propensities"):
-        return None, [
+        note = (
             f"{shop.settings.name} has no table decision_propensities: the chances of the actions "
             "that were not taken are not known, and effects can only be adjusted."
-        ]
+        )
+        return None, None, [note]
     rows = _possible(shop, rounds)
     _contradictions(rows)
     named = ibis.memtable(rounds[["ts", "action", "arm"]].astype({"ts": "datetime64[us]"}))
@@ -199,11 +202,12 @@ def chances_of(
         **{
             f"chance_{place}": (rows.arm == arm).ifelse(rows.chance, None).sum().cast("float64")
             for place, arm in enumerate(arms)
-        }
+        },
+        taken=(rows.action == rows.taken).ifelse(rows.chance, None).max().cast("float64"),
     )
     wide = wide.mutate(**{c: wide[c].fill_null(0) for c in wide.columns if c != "decision_id"})
     found = frame[["decision_id"]].merge(wide.execute(), on="decision_id", how="left")
-    chances = found.drop(columns="decision_id").to_numpy(dtype=float)
+    chances = found.drop(columns=["decision_id", "taken"]).to_numpy(dtype=float)
     lacking = np.isnan(chances).any(axis=1)
     if lacking.any():
         raise DataError(
@@ -218,7 +222,8 @@ def chances_of(
             f"as {frame['decision_id'][(own <= 0).argmax()]!r}; decision_propensities contradict "
             "decisions"
         )
-    return chances / chances.sum(axis=1, keepdims=True), []
+    share = np.minimum(found["taken"].to_numpy(dtype=float) / own, 1.0)
+    return chances / chances.sum(axis=1, keepdims=True), share, []
 
 
 def _possible(shop: Shop, rounds: pd.DataFrame) -> Any:

@@ -1,0 +1,259 @@
+"""The dose-response of a kind: its curve covers the truth, and rises where it must."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import Experiment
+from promolab.effects import UpliftModel, dose_response
+from promolab.effects.dose import MOST, _rising
+from promolab.errors import DataError, InputError
+from promolab.simulated import World
+from promolab.simulated.orders import decide, draw_orders
+from promolab.simulated.overlap import course
+from promolab.simulated.people import draw_customers, draw_goods
+from promolab.simulated.world import MARGIN_RATES
+
+WEEK = 86_400 * 7
+N = 3_000
+
+
+def weekly_trial(seed, weeks=17):
+    """A randomised log of coupons, straight from the draws, and each promotion's true effect."""
+    world = World(
+        customers=N, weeks=weeks, seed=seed, variant="weekly", exploration=1.0, kinds="coupon"
+    )
+    customers, goods = draw_customers(world, 0, N), draw_goods(world)
+    decisions = decide(world, customers)
+    orders = draw_orders(world, customers, goods, decisions, world.week_factors())
+    rate = MARGIN_RATES[goods.category[orders.product]]
+    margin = (orders.amount + orders.discount) * rate - orders.discount
+    shape = (N, world.weeks)
+    cell = orders.owner * world.weeks + orders.second // WEEK
+    by_week = np.bincount(cell[orders.line], margin, minlength=N * weeks).reshape(shape)
+    ordered = np.bincount(cell, minlength=N * weeks).reshape(shape)
+    free, parts, truth = decisions.eligible & ~customers.standing, [], {}
+    for number, week in enumerate(world.rounds):
+        if week + 6 > world.weeks:
+            continue
+        ids = np.array([p.id for p in world.promotions[number * 3 : number * 3 + 3]] + ["none"])
+        action = decisions.action[free, number]
+        span = slice(week, week + 6)
+        parts.append(
+            pd.DataFrame({
+                "customer_id": customers.number[free],
+                "round": str(week),
+                "action": ids[action],
+                "arm": np.where(action < 0, "none", "coupon"),
+                "rate": np.log(customers.rate[free]),
+                "worth": (customers.rate * customers.basket)[free],
+                "liking": customers.visible[free, 3],
+                "margin": by_week[free, span].sum(axis=1),
+                "orders_placed": ordered[free, span].sum(axis=1).astype(float),
+            })
+        )  # fmt: skip
+        log = (world, customers, decisions.action, number)
+        none = course(*log, promotions=world.promotions)
+        for place, name in enumerate(ids[:3]):
+            got = course(*log, place, promotions=world.promotions, without=none)
+            truth[name] = {
+                what: (
+                    got.outcomes(world, customers, "x")[f"{told}_x"]
+                    - none.outcomes(world, customers, "x")[f"{told}_x"]
+                )[free].mean()
+                for what, told in (("margin", "margin"), ("orders_placed", "orders"))
+            }
+    frame = pd.concat(parts, ignore_index=True)
+    chances = np.tile([1 - 0.45, 0.45], (len(frame), 1))
+    covariates = ["rate", "worth", "liking"]
+    outcomes = ["margin", "orders_placed"]
+    trial = Experiment(
+        frame, "arm", "none", covariates, outcomes, propensity=chances, block="round"
+    )
+    doses = {p.id: p.terms.discount_rate for p in world.promotions}
+    return trial, doses, pd.DataFrame(truth).T
+
+
+def fitted(trial, outcome="margin"):
+    return UpliftModel("dr", "ridge", folds=2).fit(trial, outcome)
+
+
+@pytest.fixture(scope="module")
+def logs():
+    return [weekly_trial(seed) for seed in range(2, 12)]
+
+
+@pytest.mark.parametrize("outcome", ["margin", "orders_placed"])
+def test_the_curve_covers_the_truth(logs, outcome):
+    inside, off = [], []
+    for trial, doses, truth in logs:
+        found = dose_response(fitted(trial, outcome), doses)
+        true = truth[outcome].groupby(truth.index.map(doses)).mean()
+        assert found.drawn == list(true.index)
+        for dose, effect in true.items():
+            at = found.at(dose)
+            inside.append(at.ci_low <= effect <= at.ci_high)
+        off.append((found.average.value - true.mean()) / found.frame["std_error"].mean())
+    assert np.mean(inside) >= 0.85  # of 30 at 95 %
+    assert abs(np.mean(off)) < 3.3 / np.sqrt(len(off))  # not biased
+
+
+def test_deeper_coupons_bring_more_orders(logs):
+    """Told by enough decisions: the rounds of all ten logs in one would; here most of them do."""
+    rises = [
+        dose_response(fitted(trial, "orders_placed"), doses, monotone=False).frame["effect"]
+        for trial, doses, _ in logs[:5]
+    ]
+    assert np.mean([effect.iloc[-1] > effect.iloc[0] for effect in rises]) >= 0.6
+    assert np.mean(rises, axis=0)[-1] > np.mean(rises, axis=0)[0]
+
+
+def drawn(effects, n=4_000, rounds=6, spread=0.0, seed=0, doses=(0.05, 0.1, 0.2), noise=1.0):
+    """Decisions of some rounds with a promotion of each dose; effects by dose, with a spread."""
+    rng = np.random.default_rng(seed)
+    size = n * rounds
+    number = np.repeat(np.arange(rounds), n)
+    taken = rng.integers(0, 2 * len(doses), size)
+    got = taken < len(doses)
+    place = np.where(got, taken, 0)
+    own = np.array(effects) + rng.normal(0, spread, (rounds, len(doses)))
+    y = rng.normal(0, noise, size) + np.where(got, own[number, place], 0.0)
+    frame = pd.DataFrame({
+        "customer_id": np.tile(np.arange(n), rounds),
+        "round": number.astype(str),
+        "action": np.where(got, [f"P{r}-{p}" for r, p in zip(number, place, strict=True)], "none"),
+        "arm": np.where(got, "coupon", "none"),
+        "margin": y,
+    })  # fmt: skip
+    trial = Experiment(
+        frame, "arm", "none", [], ["margin"], propensity=[[0.5, 0.5]] * size, block="round"
+    )
+    return trial, {f"P{r}-{p}": dose for r in range(rounds) for p, dose in enumerate(doses)}
+
+
+def test_without_columns_it_is_the_difference_of_means_of_a_round():
+    """One round, nothing to adjust for: plain means, and their plain standard errors."""
+    trial, doses = drawn([1.0, 2.0, 3.0], rounds=1)
+    found = dose_response(fitted(trial), doses)
+    frame = trial.frame
+    none = frame.loc[frame["arm"] == "none", "margin"]
+    for row, promotion in zip(found.frame.itertuples(), sorted(doses), strict=True):
+        mine = frame.loc[frame["action"] == promotion, "margin"]
+        assert row.effect == pytest.approx(mine.mean() - none.mean(), abs=1e-3)
+        assert row.std_error == pytest.approx(
+            np.sqrt(mine.var() / len(mine) + none.var() / len(none)), rel=0.05
+        )
+        assert row.n == len(mine)
+    assert np.isnan(found.spread) and found.degrees == np.inf
+
+
+def test_the_spread_between_promotions_of_a_dose_is_found_and_is_in_the_interval():
+    plain, wide = (
+        dose_response(fitted(drawn([1.0, 2.0, 3.0], rounds=20, n=1_000, spread=s)[0]), doses)
+        for s in (0.0, 0.5)
+        for doses in [drawn([1.0, 2.0, 3.0], rounds=20, n=1_000, spread=s)[1]]
+    )
+    assert plain.spread < 0.12 and 0.35 < wide.spread < 0.65
+    assert wide.frame["std_error"].min() > 2 * plain.frame["std_error"].max()
+    assert wide.degrees == pytest.approx(57, rel=0.3)  # 60 promotions less 3 doses
+
+
+def test_the_average_and_the_factor_by_hand():
+    trial, doses = drawn([1.0, 2.0, 3.0], rounds=4)
+    model = fitted(trial)
+    found = dose_response(model, doses)
+    kind = model.average().rows.iloc[0]
+    assert found.average.value == pytest.approx(kind["effect"], abs=0.01)
+    for dose, wanted in [(0.05, 0.5), (0.1, 1.0), (0.2, 1.5), (0.15, 1.25)]:
+        factor, error = found.factor(dose)
+        assert factor == pytest.approx(wanted, abs=4 * error) and 0.003 < error < 0.05
+    assert found.at(0.15).value == pytest.approx((found.at(0.1).value + found.at(0.2).value) / 2)
+    # The factor at the average itself has no error: nothing is measured there twice.
+    assert found.share.sum() == pytest.approx(1) and found.share @ found.frame["effect"] == (
+        pytest.approx(found.average.value)
+    )
+
+
+def test_outside_the_drawn_doses_it_says_so_and_is_less_sure():
+    trial, doses = drawn([1.0, 2.0, 3.0])
+    found = dose_response(fitted(trial), doses)
+    assert not found.extrapolated(0.05) and not found.extrapolated(0.13)
+    assert found.extrapolated(0.04) and found.extrapolated(0.4)
+    inside, outside = found.at(0.2), found.at(0.4)
+    assert outside.value == inside.value
+    assert outside.ci_high - outside.ci_low > 3 * (inside.ci_high - inside.ci_low)
+    assert found.factor(0.4)[1] > 3 * found.factor(0.2)[1]
+    with pytest.raises(InputError, match="depth"):
+        found.at(-0.1)
+
+
+def test_one_dose_says_nothing_of_others():
+    trial, doses = drawn([1.0], doses=(0.1,))
+    found = dose_response(fitted(trial), doses)
+    assert found.factor(0.1) == (1.0, 0.0) and found.extrapolated(0.11)
+    assert "never drawn" in found.summary()
+
+
+def test_rising_effects_are_pooled_where_they_fall():
+    trial, doses = drawn([2.0, 1.0, 3.0])
+    model = fitted(trial)
+    free = dose_response(model, doses)
+    risen = dose_response(model, doses, monotone=True)
+    assert not free.monotone and free.frame["effect"].iloc[1] < free.frame["effect"].iloc[0]
+    effect = risen.frame["effect"]
+    assert effect.iloc[0] == pytest.approx(effect.iloc[1]) == pytest.approx(1.5, abs=0.1)
+    assert (np.diff(risen.frame[["effect", "ci_low", "ci_high"]], axis=0) >= -1e-12).all()
+    assert _rising(np.array([3.0, 1.0, 2.0]), np.ones(3)).tolist() == [2.0, 2.0, 2.0]
+
+
+def test_rising_intervals_cover_where_the_truth_rises():
+    """A flat truth pools most: there an interval that only shrinks would fail."""
+    inside = []
+    for seed in range(40):
+        trial, doses = drawn([1.0, 1.0, 1.0], n=150, rounds=2, seed=seed)
+        rows = dose_response(fitted(trial), doses, monotone=True).frame
+        inside.append(((rows["ci_low"] <= 1) & (rows["ci_high"] >= 1)).all())
+    assert np.mean(inside) >= 0.85
+
+
+def test_many_doses_are_grouped():
+    doses = tuple(np.linspace(0.02, 0.4, 10).round(3))
+    trial, named = drawn(np.linspace(1, 2, 10), doses=doses, rounds=3)
+    found = dose_response(fitted(trial), named)
+    assert len(found.frame) == MOST and found.frame["promotions"].sum() == 30
+    assert found.frame["dose"].is_monotonic_increasing
+
+
+def test_it_shows_itself():
+    trial, doses = drawn([1.0, 2.0, 3.0])
+    found = dose_response(fitted(trial), doses)
+    assert found.summary().startswith("Coupon adds 1.0")
+    assert "at 5 %" in found.summary() and "20 %" in str(found.table())
+    ax = found.plot()
+    assert "adds most at 20 %" in ax.get_title(loc="left")
+    assert found.to_frame()["n"].sum() == (trial.frame["arm"] == "coupon").sum()
+
+
+def test_what_cannot_be_measured_is_a_sentence():
+    trial, doses = drawn([1.0, 2.0, 3.0], n=400, rounds=1)
+    model = fitted(trial)
+    with pytest.raises(InputError, match="there is no arm 'cupon'"):
+        dose_response(model, doses, "cupon")
+    with pytest.raises(InputError, match="none of the promotions"):
+        dose_response(model, {"X": 0.1})
+    with pytest.raises(InputError, match="depth of P0-0"):
+        dose_response(model, doses | {"P0-0": -1.0})
+
+    def changed(frame):
+        even = [[0.5, 0.5]] * len(frame)
+        return Experiment(frame, "arm", "none", [], ["margin"], propensity=even)
+
+    deep = trial.frame["action"] == "P0-2"
+    most = trial.frame["action"].mask(deep & (deep.cumsum() > 1), "P0-1")
+    one = changed(trial.frame.assign(action=most))
+    with pytest.raises(DataError, match="1 decision got P0-2"):
+        dose_response(fitted(one), doses)
+    with pytest.raises(InputError, match="which promotion was taken"):
+        dose_response(fitted(changed(trial.frame.drop(columns="action"))), doses)
