@@ -25,8 +25,8 @@ def taken_off(
 
     Of the promotions that live for an order, those that do not stack compete: the one that takes
     most off the order counts (of equal ones the earlier, then the first by id). Those that stack
-    come after it: limited-time discounts, full reductions, coupons, each on what is left. Money is
-    rounded to cents line by line.
+    come after it: limited-time discounts, full reductions, coupons, each on what is left, which
+    must reach its threshold. Money is rounded to cents line by line.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def taken_off(
     tried = []
     for place, promotion in enumerate(rivals):
         rows = rows_of(promotion)
-        off = _off(promotion, order[rows], price[rows], price[rows])
+        off = _off(promotion, order[rows], price[rows])
         total = np.round(np.bincount(order[rows], weights=off, minlength=len(keys)), 2)
         winner, best = np.where(total > best, place, winner), np.maximum(total, best)
         tried.append((rows, off))
@@ -106,16 +106,14 @@ def taken_off(
     after = sorted((p for p in offers if p.stacking), key=lambda p: GIVEN_IN.index(p.kind))
     for promotion in after:
         rows = rows_of(promotion)
-        off = _off(promotion, order[rows], price[rows], left[rows])
+        off = _off(promotion, order[rows], left[rows])
         left[rows] -= off
         found.append((promotion, rows, off))
     return _frame(found)
 
 
-def _off(
-    promotion: Promotion, order: np.ndarray, price: np.ndarray, left: np.ndarray
-) -> np.ndarray:
-    """Return what one promotion takes off lines: thresholds at list price, money off what is left.
+def _off(promotion: Promotion, order: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """Return what one promotion takes off lines, by what is left to pay for them.
 
     A line's price is known to the cent: an order reaches a threshold where its lines may add up to
     it.
@@ -125,8 +123,8 @@ def _off(
     if not isinstance(promotion, (FullReduction, Coupon)):
         return np.zeros_like(left)
     _, order = np.unique(order, return_inverse=True)
-    whole = np.bincount(order, weights=price) + _HALF_CENT * np.bincount(order)
     rest = np.bincount(order, weights=left)
+    whole = rest + _HALF_CENT * np.bincount(order)
     if isinstance(promotion, FullReduction):
         times = np.floor(whole / promotion.threshold)
         amount = promotion.reduction * (
@@ -141,7 +139,8 @@ def _off(
 
 
 def _cents(money: np.ndarray) -> np.ndarray:
-    return np.asarray(np.round(money, 2))
+    """Round halves up, as tills do, whatever floats make of them."""
+    return np.asarray(np.floor(100 * money + 0.5 + 1e-7) / 100)
 
 
 def _frame(found: list[tuple[Promotion, np.ndarray, np.ndarray]]) -> pd.DataFrame:

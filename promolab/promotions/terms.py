@@ -145,7 +145,7 @@ class FullReduction(Promotion):
     Parameters
     ----------
     threshold : float
-        What its products in an order must come to, at list price; nan where the shop does not say.
+        What its products in an order must come to; nan where the shop does not say.
     reduction : float
         Money taken off.
     steps : int

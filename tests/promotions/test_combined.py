@@ -67,14 +67,15 @@ def test_those_that_do_not_stack_compete_and_the_others_come_after():
     # All stack: discount, then reduction, then coupon, each on what is left.
     stacked = [
         Coupon(promotion_id="A", rate=0.1, **WEEK),
-        FullReduction(promotion_id="B", threshold=100, reduction=10, stacking=True, **WEEK),
+        FullReduction(promotion_id="B", threshold=80, reduction=10, stacking=True, **WEEK),
         LimitedTimeDiscount(promotion_id="C", rate=0.2, stacking=True, **WEEK),
     ]
     assert off(stacked, [100.0]) == {"A": [7.0], "B": [10.0], "C": [20.0]}
+    assert off(stacked, [99.0]) == {"A": [7.92], "C": [19.8]}  # 79.20 is left: below 80
 
 
 def cents(money):
-    return float(np.round(money, 2))  # Python rounds halves of the written number
+    return math.floor(100 * money + 0.5 + 1e-7) / 100
 
 
 def plainly(lines, offers):
@@ -82,8 +83,7 @@ def plainly(lines, offers):
 
     def amounts(p, left):
         mine = [i for i in left if not p.products or lines[i][0] in p.products]
-        price = sum(lines[i][1] for i in mine)
-        rest = sum(left[i] for i in mine)
+        price = rest = sum(left[i] for i in mine)
         if p.kind == "limited_time_discount":
             return {i: cents(p.rate * left[i]) for i in mine}
         if p.kind == "full_reduction":
