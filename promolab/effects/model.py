@@ -333,6 +333,14 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         return tuple(self.arms_[1:])
 
     @property
+    def covariates_(self) -> tuple[str, ...]:
+        """Columns that a frame must have to be predicted."""
+        self._fitted()
+        if self._candidates is None:
+            return self._saved[0].columns
+        return tuple(self.experiment_.covariates)
+
+    @property
     def scores_(self) -> pd.DataFrame:
         """Doubly robust scores of the effects; nan where a row could not have got the arm."""
         import pandas as pd

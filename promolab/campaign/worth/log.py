@@ -1,0 +1,105 @@
+"""Past decisions with their scores: what a week's promotions are valued by, without the model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from promolab.effects import UpliftModel
+
+if TYPE_CHECKING:
+    from promolab.contract import Experiment
+
+
+DISCOUNT = "discount_in_window"
+PARTS = ("score", "effect", "response", "discount")
+"""What is known of each arm in each row; a column ``part.arm`` each."""
+KEYS = ("customer_id", "ts", "action", "fold", "outcome")
+
+
+def scored_log(model: UpliftModel) -> pd.DataFrame:
+    """Return what a model of a shop's own decisions knows of each of them, to be kept as a table.
+
+    Parameters
+    ----------
+    model : UpliftModel
+        Fitted on `promolab.features.decisions_experiment` with ``by="kind"`` and ``early=True``.
+
+    Returns
+    -------
+    DataFrame
+        One row per decision: customer_id, ts, action, fold (of customers), outcome (what came of
+        it, money), and for each kind ``score.kind`` (doubly robust score of its effect on the
+        margin; nan where the row could not get it or does not count), ``effect.kind`` (predicted by
+        models that did not see the customer), ``response.kind`` (expected outcome with it,
+        likewise) and ``discount.kind`` (expected discount in the window less that of none,
+        likewise; 0 or more). No row where the model shows no effect, or is of no decisions that
+        chance drew.
+
+    Examples
+    --------
+    >>> from promolab import UpliftModel
+    >>> from promolab.features import decisions_experiment
+    >>> from promolab.sources import simulated
+    >>> shop = simulated(customers=1_000, weeks=16, exploration=1.0)
+    >>> trial = decisions_experiment(shop, by="kind", early=True)
+    >>> log = scored_log(UpliftModel("dr", "ridge").fit(trial))
+    >>> len(log) == trial.n, kinds_in(log)
+    (True, ['coupon', 'full_reduction', 'limited_time_discount', 'recommendation'])
+    """
+    if not _usable(model):
+        return pd.DataFrame(columns=[*KEYS])
+    trial = model.experiment_
+    log = trial.frame[["customer_id", "ts", "action"]].copy()
+    log["action"] = log["action"].astype(str)
+    log["fold"], log["outcome"] = model.fold_, trial.y(model.outcome_)
+    of = {
+        "score": np.where(model.kept_, model.scores_.to_numpy(), np.nan),
+        "effect": model.effects_by_others_.to_numpy(),
+        "response": model.nuisance_.mu[:, 1:],
+        "discount": _discounts(model, trial),
+    }
+    for part in PARTS:
+        for place, kind in enumerate(model.treatments_):
+            log[f"{part}.{kind}"] = of[part][:, place]
+    return log
+
+
+def kinds_in(log: pd.DataFrame) -> list[str]:
+    """Return the kinds whose effects a log knows."""
+    names = [str(name) for name in log.columns]
+    return [name.removeprefix("score.") for name in names if name.startswith("score.")]
+
+
+def of_kinds(log: pd.DataFrame, part: str, kinds: Sequence[str]) -> np.ndarray:
+    """Return a part of some kinds, shape (n, len(kinds)).
+
+    Parameters
+    ----------
+    log : DataFrame
+        As `scored_log` returns it.
+    part : {"score", "effect", "response", "discount"}
+        Which.
+    kinds : sequence of str
+        The columns.
+    """
+    return np.asarray(log[[f"{part}.{kind}" for kind in kinds]].to_numpy(dtype=float))
+
+
+def _usable(model: UpliftModel) -> bool:
+    """Say whether a model shows effects of decisions that chance drew."""
+    if model.why_ is not None or model.identification_.name != "randomised":
+        return False
+    return {"ts", "action", DISCOUNT} <= set(model.experiment_.frame.columns)
+
+
+def _discounts(model: UpliftModel, trial: Experiment) -> np.ndarray:
+    """Return the discount that each arm is expected to add in the window, shape (n, K − 1)."""
+    plain = dataclasses.replace(trial, outcomes=(DISCOUNT,), early=(), placebo=())
+    again = UpliftModel("dr", "ridge", folds=model.folds, seed=model.seed).fit(plain)
+    mean = again.nuisance_.mu
+    return np.asarray(np.maximum(mean[:, 1:] - mean[:, :1], 0.0))

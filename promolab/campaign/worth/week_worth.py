@@ -1,0 +1,295 @@
+"""From a shop's own decisions to what each promotion that starts is worth and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.past import known_at, moment_of
+from promolab.campaign.worth.log import kinds_in, of_kinds
+from promolab.campaign.worth.terms import Moved, moved_to
+from promolab.display import Html
+from promolab.metrics import random_effects
+from promolab.policy import PolicyRows
+from promolab.promotions import PromotionValues, order_values, promotion_values, read_promotions
+from promolab.results import Result
+from promolab.stats import normal_quantile
+from promolab.wording import arm_words, part_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from promolab.contract import Shop
+    from promolab.effects import UpliftModel
+
+
+LEVEL = 0.95
+"""Of the model's intervals, from which standard errors are read."""
+RARE = 0.001
+"""Share of past decisions at either end beyond whose predicted effects nobody counts as known."""
+
+
+@dataclass(frozen=True)
+class Worth(Result):
+    """What each promotion that starts is worth with each customer; made by `week_worth`.
+
+    Parameters
+    ----------
+    as_of : datetime
+        Nothing at or after it was read (UTC).
+    amounts : PromotionValues
+        Value and cost of n customers and P promotions.
+    rows : PolicyRows or None
+        Past decisions by which policies are valued: an arm per promotion that is measured, at its
+        own terms. None where none is.
+    support : ndarray of bool of shape (n, P)
+        Whether past decisions tell of the customer: the predicted effect lies among theirs.
+    spread : ndarray of shape (P,)
+        Standard deviation between promotions of the kind, as a share of the effect.
+    left_out : mapping of str to str
+        Promotions without values, and why, in sentences.
+    """
+
+    as_of: datetime
+    amounts: PromotionValues = field(repr=False)
+    rows: PolicyRows | None = field(repr=False)
+    support: np.ndarray = field(repr=False)
+    spread: np.ndarray
+    left_out: Mapping[str, str]
+
+    ALT = "Net incremental profit of each promotion, were everybody to get it, with its interval."
+
+    @property
+    def customers(self) -> np.ndarray:
+        """Ids of the rows, in order."""
+        return self.amounts.customers
+
+    @property
+    def promotions(self) -> list[str]:
+        """Ids of the columns, as texts."""
+        return self.amounts.names
+
+    @property
+    def headline(self) -> np.ndarray:
+        """What may stand in a headline: supported, and measured at such terms, shape (n, P)."""
+        return np.asarray(self.support & ~self.amounts.extrapolated)
+
+    def places(self, customers: Iterable[Any]) -> np.ndarray:
+        """Return the row of each of some customers; −1 of one who was not known."""
+        return np.asarray(pd.Index(self.customers).get_indexer(pd.Index(list(customers))))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per customer and promotion.
+
+        Returns
+        -------
+        DataFrame
+            customer_id, promotion_id, value, value_se, cost, cost_se, supported, extrapolated.
+        """
+        n, p = self.amounts.value.shape
+        table = {"customer_id": np.repeat(self.customers, p)}
+        table["promotion_id"] = np.tile(np.array(self.promotions, dtype=object), n)
+        for name in ("value", "value_se", "cost", "cost_se"):
+            table[name] = getattr(self.amounts, name).ravel()
+        table["supported"] = self.support.ravel()
+        table["extrapolated"] = np.tile(self.amounts.extrapolated, n)
+        return pd.DataFrame(table)
+
+    def summary(self) -> str:
+        """Say what each promotion would bring, of whom that is known, and what has no value."""
+        known = int(self.support.all(axis=1).sum())
+        told = [
+            self.amounts.summary(),
+            f"Past decisions tell of {part_of(known, len(self.customers))} customers.",
+            *self.left_out.values(),
+        ]
+        return " ".join(filter(None, told))
+
+    def table(self) -> Html:
+        """Return what each promotion would bring and cost, a row each."""
+        return self.amounts.table()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw each promotion's net incremental profit with its interval."""
+        return self.amounts.plot(ax)
+
+
+def week_worth(
+    shop: Shop,
+    as_of: Any,
+    model: UpliftModel,
+    log: pd.DataFrame,
+    promotions: Iterable[Any],
+    *,
+    level: float = 0.9,
+) -> Worth | None:
+    """Work out what each promotion that starts is worth with each customer, and costs.
+
+    The effect of a promotion is its kind's, moved to its own terms, with what promotions of a kind
+    differ by between rounds in its interval.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions and purchases.
+    as_of : datetime
+        When it is decided (UTC if it has no zone); nothing at or after it is read.
+    model : UpliftModel
+        Of the shop's own decisions, an arm per kind; one that was saved does.
+    log : DataFrame
+        `scored_log` of the model.
+    promotions : iterable
+        Ids of those that start.
+    level : float
+        Of the intervals of totals.
+
+    Returns
+    -------
+    Worth or None
+        None where the log is empty, for effects are not known then, or none of the promotions is of
+        a kind that was drawn.
+
+    Raises
+    ------
+    InputError
+        The shop has no such promotion.
+
+    Examples
+    --------
+    >>> from promolab import UpliftModel
+    >>> from promolab.campaign.worth import scored_log, week_worth
+    >>> from promolab.features import decisions_experiment
+    >>> from promolab.sources import simulated
+    >>> shop = simulated(customers=1_000, weeks=16, exploration=1.0)
+    >>> model = UpliftModel("dr", "ridge").fit(decisions_experiment(shop, by="kind", early=True))
+    >>> ids = ["W16-coupon", "W16-recommendation"]
+    >>> found = week_worth(shop, "2024-09-08 16:00", model, scored_log(model), ids)
+    >>> found.amounts.value.shape, found.promotions == ids, found.rows.arms == tuple(ids)
+    ((993, 2), True, True)
+    """
+    now, kinds = moment_of(as_of), kinds_in(log)
+    offers = read_promotions(shop, list(promotions))
+    known, left_out = {}, {}
+    for name, one in offers.items():
+        if one.kind in kinds:
+            known[name] = one
+        elif len(log):
+            left_out[str(name)] = (
+                f"{name} has no value: chance never drew a {arm_words(one.kind)}, so that what it "
+                "adds is not known."
+            )
+    if not known or log.empty:
+        return None
+    terms = moved_to(shop, log, tuple(known.values()))
+    described = known_at(shop, now)
+    columns = [one.kind for one in known.values()]
+    effect, error = _effects(model, described, columns)
+    average = model.average(LEVEL).rows.set_index("arm")
+    orders = order_values(shop, now, customers=described["customer_id"], promotions=list(known))
+    spread = np.array([spread_of(log)[kind] for kind in columns])
+    values = promotion_values(
+        known,
+        orders,
+        effect,
+        error,
+        factor=terms.factor,
+        factor_se=terms.factor_se,
+        spread=spread,
+        mean_se=_error(average.loc[columns, "effect"], average.loc[columns, "ci_high"]),
+        extrapolated=terms.extrapolated,
+        level=level,
+    )
+    ends = np.quantile(of_kinds(log, "effect", columns), [RARE, 1 - RARE], axis=0)
+    near = 1e-9 * np.abs(ends).max()
+    support = (effect >= ends[0] - near) & (effect <= ends[1] + near)
+    rows = policy_rows(log, values, terms)
+    return Worth(now, values, rows, np.asarray(support), spread, left_out)
+
+
+def _effects(
+    model: UpliftModel, described: pd.DataFrame, kinds: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the effect of each kind on each customer, and its standard error, shape (n, P)."""
+    covariates = model.covariates_
+    table = model.effect(described.reindex(columns=list(covariates)), LEVEL)
+    effect = np.column_stack([table[(kind, "effect")] for kind in kinds])
+    high = np.column_stack([table[(kind, "ci_high")] for kind in kinds])
+    return effect, _error(effect, high)
+
+
+def _error(value: Any, high: Any) -> np.ndarray:
+    half = np.maximum(np.asarray(high, dtype=float) - np.asarray(value, dtype=float), 0.0)
+    return np.asarray(half / normal_quantile(LEVEL))
+
+
+def spread_of(log: pd.DataFrame) -> dict[str, float]:
+    """Return how much promotions of a kind differ, as a share of their mean effect, by kind.
+
+    Parameters
+    ----------
+    log : DataFrame
+        `scored_log`; a kind's promotions of one round count as one.
+
+    Returns
+    -------
+    dict of str to float
+        Standard deviation between rounds, chance taken out (DerSimonian & Laird 1986), over the
+        mean effect; at most 1. Where a kind has one round only, the largest of the others: what
+        cannot be seen is not taken for nothing. 0 where no kind has two.
+    """
+    found: dict[str, float] = {}
+    for kind in kinds_in(log):
+        rounds = log.groupby("ts")[f"score.{kind}"].agg(["mean", "var", "count"])
+        between = random_effects(rounds["mean"], rounds["var"] / rounds["count"])
+        share = between.sd / abs(between.mean) if between.mean else np.nan
+        found[kind] = float(min(share, 1.0)) if np.isfinite(share) else np.nan
+    usual = max((share for share in found.values() if np.isfinite(share)), default=0.0)
+    return {kind: share if np.isfinite(share) else usual for kind, share in found.items()}
+
+
+def policy_rows(log: pd.DataFrame, values: PromotionValues, terms: Moved) -> PolicyRows | None:
+    """Return past decisions as what they would tell of this week's promotions, measured ones only.
+
+    Parameters
+    ----------
+    log : DataFrame
+        `scored_log`.
+    amounts : PromotionValues
+        Of this week's promotions.
+    terms : Moved
+        By what their kinds' effects are multiplied.
+
+    Notes
+    -----
+    What a decision would be charged follows the discount that was expected of it when it was made;
+    its level is this week's: the mean discount of the promotion over today's customers.
+    """
+    mine = np.flatnonzero(~values.extrapolated)
+    if not len(mine):
+        return None
+    offers = [values.promotions[j] for j in mine]
+    kinds = [one.kind for one in offers]
+    factor = terms.factor[mine]
+    contact = np.array([one.contact_cost for one in offers])
+    funded = np.array([one.funder_share for one in offers])
+    told = of_kinds(log, "discount", kinds)
+    mean = told.mean(axis=0)
+    today = values.discount[:, mine].mean(axis=0)
+    scale = np.divide(today, mean, out=np.zeros_like(mean), where=mean > 0)
+    discount = np.where(mean > 0, told * scale, today)
+    left = funded * discount - contact
+    return PolicyRows(
+        of_kinds(log, "score", kinds) * factor + left,
+        of_kinds(log, "effect", kinds) * factor + left,
+        (1 - funded) * discount + contact,
+        log["fold"].to_numpy(),
+        log["customer_id"].to_numpy(),
+        tuple(values.names[j] for j in mine),
+        of_kinds(log, "response", kinds),
+        log["outcome"].to_numpy(dtype=float),
+    )

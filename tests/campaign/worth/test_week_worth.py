@@ -1,0 +1,169 @@
+"""What the promotions of a week are worth, from the decisions of a small simulated shop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import UpliftModel
+from promolab.campaign.past import known_at
+from promolab.campaign.worth import Worth, scored_log, week_worth
+from promolab.campaign.worth.week_worth import spread_of
+from promolab.errors import InputError
+from promolab.features import decisions_experiment
+from promolab.sources import simulated
+
+NOW = "2024-09-08 16:00"
+KINDS = ["coupon", "full_reduction", "limited_time_discount", "recommendation"]
+IDS = ["W16-recommendation", "W16-coupon"]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Any:
+    return simulated(customers=1_500, weeks=16, exploration=1.0)
+
+
+@pytest.fixture(scope="module")
+def model(shop: Any) -> UpliftModel:
+    trial = decisions_experiment(shop, by="kind", early=True, as_of=NOW)
+    return UpliftModel("dr", "ridge").fit(trial)
+
+
+@pytest.fixture(scope="module")
+def log(model: UpliftModel) -> pd.DataFrame:
+    return scored_log(model)
+
+
+@pytest.fixture(scope="module")
+def worth(shop: Any, model: UpliftModel, log: pd.DataFrame) -> Worth:
+    found = week_worth(shop, NOW, model, log, IDS)
+    assert found is not None
+    return found
+
+
+def _with(shop: Any, **changes: Any) -> Any:
+    """Return the shop with a column of one of the promotions changed."""
+    rows = shop.promotions.execute()
+    rows.loc[rows["promotion_id"] == "W16-coupon", list(changes)] = list(changes.values())
+    return shop.with_tables({**shop.tables, "promotions": ibis.memtable(rows)})
+
+
+def test_a_row_per_customer_with_history_and_a_column_per_promotion(
+    shop: Any, worth: Worth
+) -> None:
+    known = known_at(shop, NOW)["customer_id"].tolist()
+    assert worth.customers.tolist() == known
+    assert worth.promotions == sorted(IDS) or worth.promotions == IDS
+    shape = (len(known), 2)
+    for name in ("value", "value_se", "cost", "cost_se"):
+        assert getattr(worth.amounts, name).shape == shape
+        assert np.isfinite(getattr(worth.amounts, name)).all()
+    assert worth.support.shape == worth.headline.shape == shape
+    frame = worth.to_frame()
+    assert (
+        len(frame) == 2 * len(known) and not frame.duplicated(["customer_id", "promotion_id"]).any()
+    )
+    assert worth.places([known[3], "nobody"]).tolist() == [3, -1]
+
+
+def test_the_value_is_the_effect_of_the_kind_less_the_contact(
+    shop: Any, model: UpliftModel, worth: Worth
+) -> None:
+    known = known_at(shop, NOW).reindex(columns=list(model.covariates_))
+    for place, name in enumerate(worth.promotions):
+        effect = model.effect(known)[(name.removeprefix("W16-"), "effect")]
+        np.testing.assert_allclose(worth.amounts.value[:, place], effect - 0.2)
+
+
+def test_past_decisions_are_those_of_the_log_at_this_weeks_cost(
+    log: pd.DataFrame, worth: Worth
+) -> None:
+    rows = worth.rows
+    assert rows is not None and len(rows) == len(log) and list(rows.arms) == worth.promotions
+    for place, name in enumerate(worth.promotions):
+        kind = name.removeprefix("W16-")
+        np.testing.assert_allclose(rows.gamma[:, place], log[f"score.{kind}"] - 0.2)
+        mean = worth.amounts.cost[:, place].mean()
+        assert rows.cost[:, place].mean() == pytest.approx(mean)
+    coupon = worth.promotions.index("W16-coupon")
+    assert rows.cost[:, coupon].std() > 0  # who is expected to redeem more is charged more
+
+
+def test_the_saved_model_and_the_table_say_the_same(
+    shop: Any, model: UpliftModel, log: pd.DataFrame, worth: Worth, tmp_path: Any
+) -> None:
+    log.to_parquet(tmp_path / "log.parquet")
+    again = UpliftModel.load(model.save(tmp_path / "model"))
+    found = week_worth(shop, NOW, again, pd.read_parquet(tmp_path / "log.parquet"), IDS)
+    assert found is not None and found.rows is not None and worth.rows is not None
+    for name in ("value", "value_se", "cost"):
+        np.testing.assert_allclose(getattr(found.amounts, name), getattr(worth.amounts, name))
+    np.testing.assert_array_equal(found.rows.gamma, worth.rows.gamma)
+
+
+def test_terms_that_were_never_drawn_are_left_out_of_the_headline(
+    shop: Any, model: UpliftModel, log: pd.DataFrame
+) -> None:
+    deep = _with(shop, discount_rate=0.4)
+    found = week_worth(deep, NOW, model, log, IDS)
+    assert found is not None and found.rows is not None
+    coupon = found.promotions.index("W16-coupon")
+    assert found.amounts.extrapolated.tolist() == [place == coupon for place in range(2)]
+    assert not found.headline[:, coupon].any() and found.headline[:, 1 - coupon].any()
+    assert found.rows.arms == ("W16-recommendation",)
+    assert "beyond what was ever drawn" in found.summary()
+
+
+def test_a_kind_that_was_never_drawn_has_no_value(
+    shop: Any, model: UpliftModel, log: pd.DataFrame
+) -> None:
+    less = log.drop(columns=[c for c in log if str(c).endswith(".coupon")])
+    found = week_worth(shop, NOW, model, less, IDS)
+    assert found is not None and found.promotions == ["W16-recommendation"]
+    assert list(found.left_out) == ["W16-coupon"]
+    assert "chance never drew a coupon" in found.summary()
+    assert week_worth(shop, NOW, model, less, ["W16-coupon"]) is None
+
+
+def test_without_effects_there_is_no_worth(shop: Any, model: UpliftModel) -> None:
+    refused = UpliftModel().fit(None, refuse=False)
+    empty = scored_log(refused)
+    assert empty.empty
+    assert week_worth(shop, NOW, model, empty, IDS) is None
+
+
+def test_what_comes_later_changes_nothing(shop: Any, worth: Worth) -> None:
+    events = shop.events
+    before = events.filter(events.ts < pd.Timestamp(NOW))
+    assert before.count().execute() < events.count().execute()
+    later = shop.with_tables({**shop.tables, "events": before})
+    trial = decisions_experiment(later, by="kind", early=True, as_of=NOW)
+    model = UpliftModel("dr", "ridge").fit(trial)
+    found = week_worth(later, NOW, model, scored_log(model), IDS)
+    assert found is not None
+    np.testing.assert_allclose(found.amounts.value, worth.amounts.value)
+    np.testing.assert_allclose(found.amounts.cost, worth.amounts.cost)
+
+
+def test_an_unknown_promotion_is_named(shop: Any, model: UpliftModel, log: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="promotion 'W99-coupon' is not among the shop's"):
+        week_worth(shop, NOW, model, log, ["W99-coupon"])
+
+
+def test_rounds_that_differ_by_more_than_chance_are_seen() -> None:
+    rng = np.random.default_rng(0)
+    shift = np.repeat([-2.0, 0.0, 2.0, 4.0], 1_000)
+    log = pd.DataFrame({"ts": np.repeat([1, 2, 3, 4], 1_000)})
+    log["score.mail"] = 5 + shift + rng.normal(size=4_000)
+    log["score.call"] = 5 + rng.normal(size=4_000)
+    found = spread_of(log)
+    assert found["mail"] == pytest.approx(np.std([3, 5, 7, 9], ddof=1) / 6, rel=0.05)
+    assert found["call"] < 0.02
+    one = spread_of(log[log["ts"] == 1])
+    assert one == {"mail": 0.0, "call": 0.0}
+    log.loc[log["ts"] > 1, "score.call"] = np.nan
+    assert spread_of(log)["call"] == spread_of(log)["mail"]
