@@ -285,7 +285,7 @@ def dose_response(
     >>> rates = shop.promotions.execute().set_index("promotion_id")["discount_rate"]
     >>> found = dose_response(model, rates)
     >>> found.drawn, found.extrapolated(0.2), found.frame["promotions"].tolist()
-    ([0.03, 0.06, 0.1], True, [2, 2, 2])
+    ([0.03, 0.06, 0.1], True, [3, 3, 3])
     """
     import pandas as pd
 
