@@ -366,8 +366,8 @@ def _made(
         "starts_at": row["starts_at"].to_pydatetime(),
         "ends_at": row["ends_at"].to_pydatetime(),
         "channel": told.get("channel", ""),
-        "contact_cost": told.get("contact_cost", usual),
-        "funder_share": told.get("funder_share", 0.0),
+        "contact_cost": float(told.get("contact_cost", usual)),  # of a database it is a decimal
+        "funder_share": float(told.get("funder_share", 0.0)),
         "products": products or frozenset(),
     }
     if "stacking" in told:
@@ -378,8 +378,8 @@ def _made(
     if kind == "limited_time_discount":
         return LimitedTimeDiscount(rate=rate, **common)
     if kind == "full_reduction":
-        steps = told.get("steps", 1)
-        steps = int(steps) if float(steps).is_integer() else steps
+        steps: Any = float(told.get("steps", 1))
+        steps = int(steps) if steps.is_integer() else steps
         return FullReduction(threshold=threshold, reduction=reduction, steps=steps, **common)
     # An export writes 0 in the one of the two columns that does not apply.
     if rate == 0 and reduction > 0:

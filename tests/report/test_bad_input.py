@@ -79,6 +79,20 @@ def test_a_spoilt_table_is_refused(shop, tmp_path, capsys, table, query, words):
     assert all(word in message for word in words), message
 
 
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ("40.0 AS discount_rate", ["promotion 26: discount_rate = 40", "0.4, not 40"]),
+        ("50.0 AS threshold", ["promotion 26", "reduction or discount_rate"]),
+        ("5.0 AS reduction, -1.0 AS contact_cost", ["promotion 26: contact_cost = -1"]),
+    ],
+)
+def test_a_promotion_without_what_its_kind_needs_is_refused(shop, tmp_path, capsys, columns, words):
+    change(shop, "promotions", f"SELECT *, {columns} FROM {{t}} WHERE promotion_id::VARCHAR = '26'")
+    message = refused(capsys, tmp_path / "out", "--source", shop, "--week", "2017-W01")
+    assert all(word in message for word in words), message
+
+
 def test_a_missing_table_is_named(shop, tmp_path, capsys):
     (shop / "events.parquet").unlink()
     assert "has no table 'events'" in refused(capsys, tmp_path / "out", "--source", shop)

@@ -9,10 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.contract import Freshness, Notify, freshness, read_operations
+from promolab.contract import TABLES, Freshness, Notify, freshness, read_operations
 from promolab.errors import DataError, InputError, PromolabError
 from promolab.folder import RunRecord, Weeks, sha256_of
 from promolab.loop import ClosedWeeks
+from promolab.promotions import read_promotions
 from promolab.report.running.failures import lost_connection_error, says_lost
 from promolab.report.running.parameters import Step
 from promolab.report.running.shown import hidden_in, replaced, shown_source, telling
@@ -303,6 +304,7 @@ def checked_call(
         weeks = known.weeks if known else Weeks.of(shop, now, request.lead_days)
         week = weeks.chosen(request.week)
         _check_history(shop, week, request.lead_days)
+        _check_terms(shop, week, request.lead_days)
         found: dict[str, Any] = {
             "fingerprints": known.fingerprints if known else dict(shop.fingerprints),
             "experiment": {f"experiment/{p.name}": sha256_of(p) for p in request.experiment},
@@ -335,3 +337,17 @@ def _check_history(shop: Shop, week: Week, lead_days: int) -> None:
             f"lead_days = {lead_days} leads to before the data begin; for {week} it may be "
             f"{most} at most"
         )
+
+
+def _check_terms(shop: Shop, week: Week, lead_days: int) -> None:
+    """Refuse wrong terms of a promotion that starts or runs, before any step has taken its time."""
+    if not shop.has("promotions"):
+        return
+    table = shop.promotions
+    # What cleaning will remove is no promotion.
+    sound = table.promotion_id.notnull() & table.kind.isin(TABLES["promotions"]["kind"].values)
+    kept = table.filter(sound & (table.starts_at < table.ends_at))
+    begin = week.start(shop.zone, lead_days)
+    now = kept.filter((kept.starts_at < week.end(shop.zone)) & (kept.ends_at > begin))
+    ids = now.promotion_id.execute()
+    read_promotions(shop.with_tables({**shop.tables, "promotions": kept}), ids)
