@@ -72,10 +72,12 @@ class Shared:
             self._nuisances[key] = found, time.perf_counter() - begun
         return self._nuisances[key]
 
-    def setting(self, maker: Maker, outcome_maker: Maker) -> Setting:
-        """Return all that an effect model learns from."""
+    def setting(
+        self, maker: Maker, outcome_maker: Maker, nuisance: Nuisance | None = None
+    ) -> Setting:
+        """Return all that an effect model learns from; what was estimated before may be given."""
         (design, Z), (there, W) = self.columns(maker.style), self.columns(outcome_maker.style)
-        nuisance = self.nuisance(outcome_maker)
+        nuisance = nuisance or self.nuisance(outcome_maker)
         return Setting(self.rows, Z, design, maker, W, there, outcome_maker, nuisance)
 
     def told_early(self, setting: Setting) -> Setting:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promolab.effects.model import UpliftModel
 
 
-NEED_NO_OUTCOMES = ("s", "t")
+ALONE = ("s", "t", "x")
 """Kinds that learn from outcomes themselves, not from what is estimated on the way."""
 
 
@@ -106,16 +106,15 @@ def predicted_together(
 
         for name, model in models.items():
             maker, outcome_maker = model._makers()
-            if model.kind in NEED_NO_OUTCOMES:
-                outcome_maker = maker_of(DEFAULT)
-            setting, begun = shared.setting(maker, outcome_maker), time.perf_counter()
+            ready = common if model.kind in ALONE else None
+            setting, begun = shared.setting(maker, outcome_maker, ready), time.perf_counter()
             tried = Candidates(
                 experiment, model._effect_model(shared.told_early(setting)), model._effect_model,
                 model._named(), kept, named, setting,
             )  # fmt: skip
             predicted = tried.forward.predicted
             seconds[name] = time.perf_counter() - begun
-            if model.kind not in NEED_NO_OUTCOMES:
+            if ready is None:
                 seconds[name] += shared.seconds(outcome_maker)
             # Which learner did best so far, and how far arms differ, is told by the same scores.
             forward = Forward(predicted, common.gamma, kept, rows.fold, rows.folds)

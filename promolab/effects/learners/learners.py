@@ -162,19 +162,39 @@ class TLearner(EffectModel):
 class XLearner(EffectModel):
     """Effects imputed in either arm from the other arm's model, then blended (Künzel et al. 2019).
 
-    The weight of the two is the arm's mean chance among the two arms.
+    The weight of the two is the arm's mean chance among the two arms. The arms' models learn from
+    the rows at hand alone, as an imputed effect is only as right as they are: learned from other
+    folds, they would tell of the outcomes that are to be predicted.
     """
+
+    def prepare(self) -> None:
+        """Take the columns for the arms' models."""
+        self.wide = self.setting.rows.with_blocks(self.setting.outcome_columns)
+
+    def fit(self, which: np.ndarray) -> EffectModel:
+        """Learn the outcome of each arm, then the effects."""
+        setting, rows = self.setting, self.setting.rows
+        lessons = [
+            rows.lesson(
+                self.wide, np.flatnonzero(which & (rows.codes == arm)), setting.outcome_design
+            )
+            for arm in range(rows.arms)
+        ]
+        self.outcomes = [setting.outcome_maker.outcome(lesson) for lesson in lessons]
+        return super().fit(which)
 
     def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
         """Learn the effect from the treated and from the control rows."""
         rows, nuisance = self.setting.rows, self.setting.nuisance
         which = which & self.setting.possible[:, arm - 1]
         treated, control = (np.flatnonzero(which & (rows.codes == a)) for a in (arm, 0))
-        of_treated = self.setting.effect(treated, rows.y[treated] - nuisance.mu[treated, 0])
-        of_control = self.setting.effect(control, nuisance.mu[control, arm] - rows.y[control])
+        without, with_it = self.outcomes[0], self.outcomes[arm]
+        of_treated = rows.y[treated] - without.predict(self.wide[treated])
+        of_control = with_it.predict(self.wide[control]) - rows.y[control]
         pair = np.append(treated, control)
         share = float(nuisance.share(arm)[pair].mean()) if len(pair) else 0.5
-        return Blend(of_treated, of_control, share)
+        fits = (self.setting.effect(treated, of_treated), self.setting.effect(control, of_control))
+        return Blend(*fits, share)
 
 
 @dataclass(frozen=True)
