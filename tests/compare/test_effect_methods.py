@@ -90,7 +90,7 @@ def test_where_effects_are_alike_the_first_is_kept():
 
 
 def test_no_method_finds_what_is_not_there():
-    """An X-learner whose outcome models had seen the fold to predict found 0.04, 6 errors from 0."""
+    """An X-learner whose outcome models had seen the fold to predict found 0.04, by 6 errors."""
     models = {name: UpliftModel(*name.split("/")) for name in ("dr/linear", "x/linear")}
     found = []
     for seed in range(40):
