@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +25,7 @@ CONTACT, BUDGET = 0.02, 0.04
 COVERED, BIASED = (0.87, 0.93), (-0.4, 0.1)
 EVERYBODY = 5_000
 """Customers of whom the truth is told."""
-NEVER = 0.05
+NEVER, NULL_CUSTOMERS = 0.05, 2_000
 
 
 @dataclass(frozen=True)
@@ -219,27 +222,44 @@ def money_holds(draws: int = 1_000) -> Iterator[Row]:
         )
 
 
-def spending_nothing(shops: int = 200, strength: float = 0.0) -> int:
-    """Return of how many small made-up shops it is said that spending pays."""
-    return sum(
-        bool(pays_to_spend(made_up(seed, strength).rows, budget=BUDGET * 4_000))
-        for seed in range(shops)
-    )
+def spending_nothing(shops: int = 200, strength: float = 0.0) -> list[bool]:
+    """Return of which small made-up shops it is said that spending pays."""
+    drawn = (made_up(seed, strength).rows for seed in range(shops))
+    return [bool(pays_to_spend(rows, budget=BUDGET * len(rows))) for rows in drawn]
 
 
-def nothing_is_spent(shops: int = 200) -> Iterator[Row]:
-    """Yield how often it is said to pay where nothing does anything, and where it does."""
-    found = spending_nothing(shops)
-    yield Row(
-        f"spending nothing: {shops} small made-up shops without effects: spend",
-        f"≤ {NEVER:.0%}",
-        f"{found / shops:.1%}",
-        found <= NEVER * shops,
-    )
-    found = spending_nothing(shops, 1.0)
-    yield Row(
-        f"spending nothing: the same {shops} with effects: spend",
-        "shown apart",
-        f"{found / shops:.1%}",
-        True,
-    )
+def spends_in_a_null_shop(seed: int, customers: int = NULL_CUSTOMERS) -> bool | None:
+    """Return whether it is said to pay to spend on contacts in a simulated shop without effects.
+
+    None where a check refuses the shop's decisions.
+    """
+    import torch
+
+    from promolab import UpliftModel, load_shop
+    from promolab.features import decisions_experiment
+
+    torch.set_num_threads(1)  # the shops run side by side
+    shop = load_shop("simulated", customers=customers, variant="null", seed=seed)
+    model = UpliftModel(seed=seed)
+    model.fit(decisions_experiment(shop, by="kind", early=True), refuse=False)
+    if model.why_ is not None:
+        return None
+    mean = shop.promotions.execute().groupby("kind")["contact_cost"].mean()
+    contact = {kind: float(mean[kind]) for kind in model.treatments_}
+    return bool(pays_to_spend(PolicyRows.of_model(model, cost=contact, contact_cost=contact)))
+
+
+def nothing_is_spent(shops: int = 200, customers: int = NULL_CUSTOMERS) -> Iterator[Row]:
+    """Yield how often it is said to pay where nothing does anything."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        told = list(pool.map(spends_in_a_null_shop, range(shops), [customers] * shops))
+    for what, found in (
+        (f"{shops} null shops of {customers:,} customers", [x for x in told if x is not None]),
+        (f"{shops} small made-up shops without effects", spending_nothing(shops)),
+    ):
+        yield Row(
+            f"spending nothing: {what}: spend",
+            f"≤ {NEVER:.0%}",
+            f"{sum(found) / len(found):.1%} of {len(found)}",
+            sum(found) <= NEVER * len(found),
+        )

@@ -256,8 +256,9 @@ def money_answer(
         Without a plan: for how many; by default as many as decisions.
     budget : float, optional
         Without a plan: most that may be spent on them; by default until nothing adds anything more.
-    supported : array-like of bool of shape (customers,), optional
-        Of a plan's customers, those of whom past decisions can tell; by default all.
+    supported : array-like of bool of shape (customers,) or (customers, P), optional
+        Of a plan's customers, those of whom past decisions can tell, by promotion where it
+        matters; by default all.
     explore : float
         Share of the customers who get an action drawn by chance (0–1); a plan knows its own.
     sent : float
@@ -365,6 +366,9 @@ def _week(
         return _Week(n, n * sent, most, 0, 0.0, 0)
     n = len(plan.choice)
     told = np.ones(n, dtype=bool) if supported is None else np.asarray(supported)
+    if told.shape == (n, len(plan.promotions)):  # of what each gets, or of anything
+        got = np.take_along_axis(told, np.maximum(plan.choice, 0)[:, None].astype(int), axis=1)
+        told = np.where(plan.choice >= 0, got[:, 0], told.any(axis=1))
     if told.shape != (n,) or told.dtype != bool:
         raise InputError(
             f"supported has the shape {told.shape} and holds {told.dtype}; expected a truth value "

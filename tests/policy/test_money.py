@@ -81,6 +81,9 @@ def test_it_is_scaled_to_the_plans_customers_and_only_to_those_it_can_tell_of():
     assert part.contacts == (plan.choice[:3_000] >= 0).sum()
     assert part.spend == pytest.approx(plan.expected_cost[:3_000].sum())
     assert part.profit.value < money_answer(rows, plan=plan).profit.value
+    by_promotion = np.column_stack([known, known])
+    by_promotion[plan.choice == 0, 1] = False
+    assert money_answer(rows, plan=plan, supported=by_promotion).summary() == part.summary()
     assert "Left out: 1,000 customers unlike any in past decisions" in part.certainty()
 
 
