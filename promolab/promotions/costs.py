@@ -46,7 +46,11 @@ class Costs:
 
 
 def promotion_costs(
-    shop: Shop, as_of: datetime, promotion: Mapping[Any, Any], economics: Economics
+    shop: Shop,
+    as_of: datetime,
+    promotion: Mapping[Any, Any],
+    economics: Economics,
+    margin_rate: Rate | None = None,
 ) -> Costs:
     """Return a promotion's costs: its own and its products' where they are stated, else the shop's.
 
@@ -62,11 +66,13 @@ def promotion_costs(
         of another kind than a coupon has none to handle.
     economics : Economics
         The shop's own (`promolab.contract.read_operations`).
+    margin_rate : Rate, optional
+        Where it is known already, or does not matter: nothing is read then.
     """
     contact, funded = _number(promotion, "contact_cost"), _number(promotion, "funder_share")
     is_coupon = promotion.get("kind", "coupon") == "coupon"
     return Costs(
-        _margin(shop, as_of, economics.margin_rate),
+        margin_rate or _margin(shop, as_of, economics.margin_rate),
         economics.contact_cost if contact is None else Rate(contact, assumed=False),
         economics.coupon_cost if is_coupon else Rate(0.0, assumed=False),
         funded or 0.0,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PREDICTION_LEVEL = 0.90
 """How often what is still to come should fall into its interval; of what was measured, 95 %."""
 
+_FACE = ("reduction", "discount_rate")  # a promotion states one of them
+
 
 @dataclass(frozen=True)
 class DiscountPerRedeemer(Result):
@@ -126,10 +128,11 @@ def past_discounts(shop: Shop, as_of: datetime, *, running: bool = False) -> pd.
     Returns
     -------
     DataFrame
-        promotion_id, kind, type, starts_at, redeemers, discount, per_redeemer, squares (of the
-        redeemers' own discounts, added up); by start and id.
+        promotion_id, kind, type, starts_at, discount_rate and reduction where the shop has them,
+        redeemers, discount, per_redeemer, squares (of the redeemers' own discounts, added up); by
+        start and id.
     """
-    columns = ["promotion_id", "kind", "type", "starts_at", "ends_at"]
+    columns = ["promotion_id", "kind", "type", "starts_at", "ends_at", *_FACE]
     table = shop.promotions
     table = table.select(*[c for c in columns if c in table.columns]).execute()
     runs = (table["starts_at"] < as_of) & (table["ends_at"] > as_of)
@@ -162,18 +165,34 @@ def past_discounts(shop: Shop, as_of: datetime, *, running: bool = False) -> pd.
     return found.assign(per_redeemer=found["discount"] / found["redeemers"])
 
 
+def _at_face_value(past: pd.DataFrame, promotion: Mapping[Any, Any]) -> pd.DataFrame:
+    for column in _FACE:
+        own: Any = promotion.get(column)
+        if column not in past or own is None or not float(own) > 0:
+            continue
+        told = past[column].astype(float)
+        factor = float(own) / told.where(told > 0)
+        if factor.notna().any():
+            scaled = {c: past[c] * factor for c in ("discount", "per_redeemer")}
+            return past.assign(**scaled, squares=past["squares"] * factor**2)[factor.notna()]
+    return past
+
+
 def discount_per_redeemer(
     past: pd.DataFrame, promotion: Mapping[Any, Any], currency: str = ""
 ) -> DiscountPerRedeemer:
     """Say what a redeemer of a promotion will take off, by past ones of its kind.
+
+    Where face values are stated, a past discount counts as it would have been at the promotion's
+    own: one of 5 % says of one of 10 % that it takes off twice as much.
 
     Parameters
     ----------
     past : DataFrame
         As `past_discounts` returns it.
     promotion : mapping
-        Its kind and, where the shop has them, its type. Another kind says nothing about its
-        discounts.
+        Its kind and, where the shop has them, its type and terms. Another kind says nothing about
+        its discounts.
     currency : str
         Of the amounts.
 
@@ -182,6 +201,7 @@ def discount_per_redeemer(
     DiscountPerRedeemer
     """
     mine = past[(past["discount"] > 0) & (past["kind"] == promotion["kind"])]
+    mine = _at_face_value(mine, promotion)
     kind, told = str(promotion["kind"]), promotion.get("type")
     n, total, squares = (mine[c].to_numpy(float) for c in ("redeemers", "discount", "squares"))
     mean, single = total / n, float((n - 1).sum())

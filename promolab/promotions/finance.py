@@ -182,7 +182,7 @@ def finance_table(shop: Shop, as_of: datetime, expected: pd.DataFrame) -> Financ
     rows = []
     for row in chosen.to_dict("records"):
         name, offer = row["promotion_id"], offers[row["promotion_id"]]
-        costs = promotion_costs(shop, as_of, row, told)
+        costs = promotion_costs(shop, as_of, row, told, told.margin_rate)
         if row["text"] in starting:
             figures = _planned(starting[row["text"]])
         else:

@@ -161,6 +161,22 @@ def test_a_type_has_its_own_mean_and_all_share_the_spread() -> None:
     assert discount_per_redeemer(past, {"kind": "full_reduction"}).ratios.k == 0
 
 
+def test_a_past_discount_counts_as_at_the_promotions_own_face_value() -> None:
+    past = past_of(np.random.default_rng(2), {"x": (10, 0.4)})
+    deep = past.assign(discount_rate=[0.05, 0.1] * 5, reduction=np.nan)
+    half = deep["discount_rate"] == 0.05
+    for name, power in (("discount", 1), ("per_redeemer", 1), ("squares", 2)):
+        deep.loc[half, name] = deep.loc[half, name] / 2**power
+    plain = discount_per_redeemer(past, {"kind": "coupon", "type": "x"})
+    told = {"kind": "coupon", "type": "x", "discount_rate": 0.1, "reduction": np.nan}
+    at_ten = discount_per_redeemer(deep, told).per_redeemer(20)
+    assert at_ten.ends == pytest.approx(plain.per_redeemer(20).ends)
+    at_forty = discount_per_redeemer(deep, told | {"discount_rate": 0.4}).per_redeemer(20)
+    assert at_forty.value == pytest.approx(4 * at_ten.value, rel=1e-6)
+    # Where past ones state no face value, they count as they are.
+    assert discount_per_redeemer(past, told).per_redeemer(20) == plain.per_redeemer(20)
+
+
 def test_the_cost_of_a_redemption_is_a_mean_weighted_by_size() -> None:
     """Complete Journey before promotion 18: 600 USD for 187 redemptions was a geometric mean."""
     a = [(36, 57.75, 147.17), (158, 557.14, 5612.82), (196, 951.88, 13668.68)]
