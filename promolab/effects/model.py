@@ -341,6 +341,11 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         return tuple(self.experiment_.covariates)
 
     @property
+    def has_rows(self) -> bool:
+        """Whether it knows what it learned from; one that was loaded does not."""
+        return getattr(self, "_candidates", None) is not None
+
+    @property
     def scores_(self) -> pd.DataFrame:
         """Doubly robust scores of the effects; nan where a row could not have got the arm."""
         import pandas as pd

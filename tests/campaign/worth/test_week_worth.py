@@ -12,7 +12,7 @@ import pytest
 from promolab import UpliftModel
 from promolab.campaign.past import known_at
 from promolab.campaign.worth import Worth, scored_log, week_worth
-from promolab.campaign.worth.week_worth import spread_of
+from promolab.campaign.worth.valuing import spread_of
 from promolab.errors import InputError
 from promolab.features import decisions_experiment
 from promolab.sources import simulated

@@ -12,7 +12,7 @@ import pandas as pd
 
 from promolab.campaign.past import known_at, moment_of
 from promolab.campaign.worth.log import kinds_in, of_kinds
-from promolab.campaign.worth.terms import Moved, moved_to
+from promolab.campaign.worth.terms import moved_terms
 from promolab.display import Html
 from promolab.metrics import random_effects
 from promolab.policy import PolicyRows
@@ -126,6 +126,7 @@ def week_worth(
     log: pd.DataFrame,
     promotions: Iterable[Any],
     *,
+    terms: pd.DataFrame | None = None,
     level: float = 0.9,
 ) -> Worth | None:
     """Work out what each promotion that starts is worth with each customer, and costs.
@@ -145,6 +146,9 @@ def week_worth(
         `scored_log` of the model.
     promotions : iterable
         Ids of those that start.
+    terms : DataFrame, optional
+        `moved_terms` of these promotions, of a model that was saved since; worked out by default,
+        of a saved model without what depths do.
     level : float
         Of the intervals of totals.
 
@@ -185,7 +189,9 @@ def week_worth(
             )
     if not known or log.empty:
         return None
-    terms = moved_to(shop, log, tuple(known.values()))
+    if terms is None:
+        terms = moved_terms(shop, log, list(known.values()), model if model.has_rows else None)
+    moved = terms.set_index("promotion_id").loc[[str(name) for name in known]]
     described = known_at(shop, now)
     columns = [one.kind for one in known.values()]
     effect, error = _effects(model, described, columns)
@@ -197,17 +203,17 @@ def week_worth(
         orders,
         effect,
         error,
-        factor=terms.factor,
-        factor_se=terms.factor_se,
+        factor=moved["factor"],
+        factor_se=moved["factor_se"],
         spread=spread,
         mean_se=_error(average.loc[columns, "effect"], average.loc[columns, "ci_high"]),
-        extrapolated=terms.extrapolated,
+        extrapolated=moved["extrapolated"],
         level=level,
     )
     ends = np.quantile(of_kinds(log, "effect", columns), [RARE, 1 - RARE], axis=0)
     near = 1e-9 * np.abs(ends).max()
     support = (effect >= ends[0] - near) & (effect <= ends[1] + near)
-    rows = policy_rows(log, values, terms)
+    rows = policy_rows(log, values)
     return Worth(now, values, rows, np.asarray(support), spread, left_out)
 
 
@@ -252,7 +258,7 @@ def spread_of(log: pd.DataFrame) -> dict[str, float]:
     return {kind: share if np.isfinite(share) else usual for kind, share in found.items()}
 
 
-def policy_rows(log: pd.DataFrame, values: PromotionValues, terms: Moved) -> PolicyRows | None:
+def policy_rows(log: pd.DataFrame, values: PromotionValues) -> PolicyRows | None:
     """Return past decisions as what they would tell of this week's promotions, measured ones only.
 
     Parameters
@@ -261,8 +267,6 @@ def policy_rows(log: pd.DataFrame, values: PromotionValues, terms: Moved) -> Pol
         `scored_log`.
     amounts : PromotionValues
         Of this week's promotions.
-    terms : Moved
-        By what their kinds' effects are multiplied.
 
     Notes
     -----
@@ -274,7 +278,7 @@ def policy_rows(log: pd.DataFrame, values: PromotionValues, terms: Moved) -> Pol
         return None
     offers = [values.promotions[j] for j in mine]
     kinds = [one.kind for one in offers]
-    factor = terms.factor[mine]
+    factor = values.given["factor"][mine]
     contact = np.array([one.contact_cost for one in offers])
     funded = np.array([one.funder_share for one in offers])
     told = of_kinds(log, "discount", kinds)
