@@ -64,6 +64,7 @@ HEAVY = """
     features/test_decisions.py
     test_cleaning.py
     effects/test_calibrated.py
+    compare/test_effect_methods.py
     campaign/test_plan.py
     segmentation/test_carried.py
     test_benchmarks.py

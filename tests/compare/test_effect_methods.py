@@ -199,9 +199,10 @@ def test_a_public_mailing_is_compared():
     assert chances is not None
     frame = whole.frame.iloc[some].reset_index(drop=True)
     part = replace(whole, frame=frame, propensity=chances[some])
-    found = compare_effects(part, ["dr/linear", "t/linear"], "visit")
+    names = {"dr": UpliftModel("dr", "linear"), "t": UpliftModel("t", "linear")}
+    found = compare_effects(part, names, "visit")
     assert found.outcome == "visit" and found.right == "randomised"
-    assert set(found.frame["method"]) == {"dr", "dr/linear", "t/linear"}
+    assert set(found.frame["method"]) == {"dr", "t"}
     assert nonsense(found.summary()) == []
-    women = compare_effects(part, ["dr/linear", "t/linear"], "visit", arm="Womens E-Mail")
+    women = compare_effects(part, names, "visit", arm="Womens E-Mail")
     assert women.figure("dr").value != found.figure("dr").value

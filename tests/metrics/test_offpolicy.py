@@ -109,7 +109,7 @@ def test_the_policy_that_acted_earns_what_was_earned():
 
 # ---------------------------------------------------------------- against a truth
 def test_intervals_hold_the_truth_and_biases_stay_inside_their_bound():
-    found = covered(200, 500)
+    found = covered(150, 500)
     for name in CONSISTENT:
         assert 0.90 <= found.loc[name, "inside"] <= 0.99, name
         assert found.loc[name, "bound"] == 0
