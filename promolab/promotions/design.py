@@ -13,7 +13,7 @@ import numpy as np
 from promolab.checks import choice, flag, level_of, numbers_of, real_number
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError
-from promolab.promotions.parts import InWindow, in_window, moved_effect
+from promolab.promotions.parts import InWindow, in_window, missing_later, moved_effect
 from promolab.promotions.spending import WEEK, OrderValues
 from promolab.promotions.terms import Coupon, FullReduction, LimitedTimeDiscount, Promotion
 from promolab.results import Estimate, Result
@@ -376,6 +376,9 @@ def design_promotion(
         "per_redemption": np.array(np.nan),
     }
     there = in_window(_alike(usual, promotion), orders, given)
+    if pulled_forward is None:
+        given["pulled_forward"] = np.array(missing_later([there], [tau], orders.lift))
+        there = in_window(_alike(usual, promotion), orders, given)
     costing = orders.week_spread / math.sqrt(max(promotion.days / WEEK, 1.0))
 
     def weigh(one: Promotion) -> dict[str, float]:

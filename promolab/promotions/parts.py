@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,10 @@ class InWindow:
     worth: np.ndarray
     net: np.ndarray
     use: np.ndarray
+
+    def rows(self, which: slice) -> InWindow:
+        """Return some customers."""
+        return InWindow(**{name: values[which] for name, values in vars(self).items()})
 
     def added(self, effect: np.ndarray) -> np.ndarray:
         """Return how many extra orders an effect on margin is.
@@ -162,6 +167,47 @@ def moved_effect(
 
 
 MOST_GROWN = 20.0
+"""More extra orders than so many times those measured are no measurement any more."""
+MOST_LATER = 0.8
+"""Of extra orders no larger share is taken to be missing later."""
+
+
+def missing_later(
+    windows: Sequence[InWindow], effects: Sequence[np.ndarray], lift: float, rows: int = 20_000
+) -> float:
+    """Return which share of the extra orders is missing again after the window.
+
+    The effect on margin holds what is missing, the number of orders in past windows does not: both
+    agree at one share.
+
+    Parameters
+    ----------
+    windows : sequence of InWindow
+        One per promotion, with nothing taken to be missing.
+    effects : sequence of ndarray of shape (n,)
+        On margin, at the same terms.
+    lift : float
+        By how many times the usual orders promotions add; nan where it is not known.
+    rows : int
+        Customers that suffice to tell it: the first so many.
+    """
+    if not lift > 0:
+        return 0.0
+
+    def too_few(share: float) -> bool:
+        added, wanted = 0.0, 0.0
+        for window, effect in zip(windows, effects, strict=True):
+            some = window.rows(slice(0, rows))
+            left = dataclasses.replace(some, worth=(1 - share) * some.worth)
+            added += float(left.added(effect[:rows]).sum())
+            wanted += lift * float(some.base.sum())
+        return added < wanted
+
+    low, high = 0.0, MOST_LATER
+    for _ in range(16):  # the more is missing, the more orders the effect takes
+        middle = (low + high) / 2
+        low, high = (middle, high) if too_few(middle) else (low, middle)
+    return low
 
 
 def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.ndarray]) -> Parts:

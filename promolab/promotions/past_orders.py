@@ -101,40 +101,56 @@ def own_windows(shop: Shop, as_of: datetime) -> Any:
         return None
     ids = shop.promotions.promotion_id.cast("string")
     spans = shop.promotions.group_by(promotion=ids).aggregate(
-        low=shop.promotions.starts_at.min(), high=shop.promotions.ends_at.max()
+        low=shop.promotions.starts_at.min(),
+        high=shop.promotions.ends_at.max(),
     )
     rows = rows.filter(rows.ts < as_of)
     found = rows.join(spans, rows.promotion_id.cast("string") == spans.promotion)
     found = found.filter(found.low < as_of)
     now = ibis.literal(as_of).cast("timestamp")
     return found.select(
-        "customer_id", promotion_id="promotion", low="low", high=ibis.least(found.high, now)
+        "customer_id",
+        promotion_id="promotion",
+        low="low",
+        high=ibis.least(found.high, now),
     ).distinct()
 
 
-def days_away(windows: Any, as_of: datetime, days: int) -> Any:
+def days_away(windows: Any, as_of: datetime, days: int, by: tuple[str, ...] = ()) -> Any:
     """Return how many of the last days lie in a customer's own windows, overlaps counted once.
+
+    Parameters
+    ----------
+    windows : ibis Table
+        As `own_windows` returns it.
+    as_of : datetime
+        UTC without a zone.
+    days : int
+        How far back.
+    by : tuple of str
+        Columns of which each value counts apart.
 
     Returns
     -------
     ibis Table
-        customer_id, days (a float).
+        customer_id, the columns ``by``, and days (a float).
     """
     import ibis
 
+    keys = ["customer_id", *by]
     first = ibis.literal(as_of).cast("timestamp") - ibis.interval(days=days)
     some = windows.filter(windows.high > first)
     some = some.select(
-        "customer_id",
+        *keys,
         low=ibis.greatest(some.low, first).epoch_seconds(),
         high=some.high.epoch_seconds(),
     ).distinct()
     order = [some.low, some.high]
-    earlier = ibis.window(group_by="customer_id", order_by=order, preceding=(None, 1))
+    earlier = ibis.window(group_by=keys, order_by=order, preceding=(None, 1))
     covered = some.high.max().over(earlier)
     fresh = some.high - ibis.greatest(some.low, covered.fill_null(some.low))
     some = some.mutate(fresh=ibis.greatest(fresh, 0))
-    return some.group_by("customer_id").aggregate(days=some.fresh.sum().cast("float64") / DAY)
+    return some.group_by(keys).aggregate(days=some.fresh.sum().cast("float64") / DAY)
 
 
 def with_windows(shop: Shop, orders: Any, windows: Any) -> tuple[Any, Any]:

@@ -29,15 +29,7 @@ def more_inside(
     """
 
     def solve(who: np.ndarray, prior: float, weight: float) -> float:
-        n, x, a, f = (v[who] for v in (orders, inside, away, free))
-        m = prior
-        for _ in range(50):  # the score in log m, halved towards what all groups say
-            share = m * a / np.maximum(m * a + f, 1e-12)
-            score = x.sum() - (n * share).sum() - weight * math.log(m / prior)
-            slope = (n * share * (1 - share)).sum() + weight
-            step = score / max(slope, 1e-9)
-            m = float(np.clip(m * math.exp(np.clip(step, -1, 1)), 0.2, 20.0))
-        return m
+        return times_inside(orders[who], inside[who], away[who], free[who], prior, weight)
 
     both = (orders > 0) & (away > 0) & (free > 0)
     if not both.any():
@@ -48,6 +40,35 @@ def more_inside(
     group = np.searchsorted(cuts, often, side="right")
     found = np.array([solve(both & (group == g), whole, COMMON) for g in range(len(cuts) + 1)])
     return np.asarray(found[group])
+
+
+def times_inside(
+    orders: np.ndarray,
+    inside: np.ndarray,
+    away: np.ndarray,
+    free: np.ndarray,
+    prior: float = 1.0,
+    weight: float = 1.0,
+) -> float:
+    """Return how many times as many orders a day come inside windows, by maximum likelihood.
+
+    Parameters
+    ----------
+    orders, inside : ndarray of shape (n,)
+        Orders of each customer, and those of them inside.
+    away, free : ndarray of shape (n,)
+        Days inside and outside.
+    prior, weight : float
+        Where the figure is drawn to, on the scale of logarithms, and as how many orders that
+        counts.
+    """
+    m = prior
+    for _ in range(50):
+        share = m * away / np.maximum(m * away + free, 1e-12)
+        score = inside.sum() - (orders * share).sum() - weight * math.log(m / prior)
+        slope = (orders * share * (1 - share)).sum() + weight
+        m = float(np.clip(m * math.exp(np.clip(score / slope, -1, 1)), 0.2, 20.0))
+    return m
 
 
 def posterior_rates(orders: np.ndarray, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -54,6 +54,8 @@ NEAR = 0.75
 """From which share of a threshold on an order may be filled up to it."""
 WEEK = 7.0
 """Days."""
+ENOUGH = 100
+"""Orders in windows, and outside, from which on it is told how many more come there."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ class OrderValues(Result):
     week_spread : float
         How much the orders of a whole week differ from the next one's by more than chance, as a
         share.
+    lift : float
+        By how many times their usual orders a day past promotions added in their windows, all
+        kinds together; nan where fewer than `ENOUGH` orders inside or outside tell it.
     margin_assumed : bool
         Whether no margin is stated anywhere.
     currency : str
@@ -98,6 +103,7 @@ class OrderValues(Result):
     product_margin: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     top_up: Estimate = field(default_factory=lambda: Estimate(math.nan))
     week_spread: float = 0.0
+    lift: float = math.nan
     margin_assumed: bool = False
     currency: str = "USD"
 
@@ -246,6 +252,7 @@ def order_values(
         margins,
         top_up,
         counted.week_spread,
+        _lift(rows),
         read_operations(shop.settings).economics.margin_rate.assumed
         and not shop.has("products", "margin_rate"),
         shop.settings.currency,
@@ -303,11 +310,13 @@ def _counted(shop: Shop, now: datetime) -> _Counted:
             orders=lambda t: t.count(), reached=lambda t: t.reached.cast("int64").sum()
         )
         thresholds = full.order_by("customer_id", "least").execute()
+        held = days_away(windows, now, LOOK_BACK, by=("promotion_id",))
+        parts.append(held.group_by("customer_id").aggregate(held=held.days.sum()))
     table = customers_seen(shop, now)
     for part in parts:
         table = table.left_join(part, "customer_id").drop("customer_id_right")
     rows = table.order_by("customer_id").execute()
-    absent = {"away", "away_recent", "coupon_orders", "coupons_used"} - set(rows)
+    absent = {"away", "away_recent", "held", "coupon_orders", "coupons_used"} - set(rows)
     rows = rows.assign(**dict.fromkeys(sorted(absent), 0.0))
     for name in rows.columns.difference(["customer_id", "joined", "first"]):
         rows[name] = rows[name].astype(float).fillna(0.0)
@@ -355,6 +364,28 @@ def _described(rows: pd.DataFrame) -> pd.DataFrame:
         returned=np.clip(returned, 0.0, 0.95),
         coupon_use=use if used.any() else np.nan,
     )
+
+
+def _lift(rows: pd.DataFrame) -> float:
+    """Return by how many times their usual orders a day promotions add in their windows.
+
+    Of a customer's orders so many lie outside all windows as days do, each day in a window counting
+    1 + lift, in two windows 1 + 2 · lift.
+    """
+    whole, away, held, n, inside = (
+        rows[c].to_numpy(float) for c in ("days", "away", "held", "orders", "inside")
+    )
+    free = np.maximum(whole - away, 0.0)
+    if inside.sum() < ENOUGH or (n - inside)[held > 0].sum() < ENOUGH:
+        return math.nan
+    some = (n > 0) & (held > 0)
+    n, free, whole, held, outside = (v[some] for v in (n, free, whole, held, n - inside))
+    low, high = 0.0, 10.0
+    for _ in range(40):
+        lift = (low + high) / 2
+        expected = (n * free / (whole + lift * held)).sum()
+        low, high = (lift, high) if expected > outside.sum() else (low, lift)
+    return low
 
 
 def _top_up(frame: pd.DataFrame, thresholds: pd.DataFrame) -> Estimate:

@@ -14,7 +14,7 @@ from promolab.checks import choice, level_of, same_length
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.promotions.off_orders import kept_beside
-from promolab.promotions.parts import coupon_use, in_window, moved_effect, parts_of
+from promolab.promotions.parts import coupon_use, in_window, missing_later, moved_effect, parts_of
 from promolab.promotions.spending import WEEK, OrderValues
 from promolab.promotions.terms import Coupon, Promotion
 from promolab.promotions.waterfalls import Waterfall, bars_of
@@ -170,7 +170,8 @@ class PromotionValues(Result):
             self.total(promotion_id, "value", weight),
             cost=self.total(promotion_id, "cost", weight),
             spread=float(self.cost_spread[j]),
-            after_known=bool(np.isfinite(self.given["pulled_forward"][j])),
+            after_known=bool(self.given["pulled_forward"][j] != 0),
+            after_measured=bool(self.given["after_measured"][j]),
             extrapolated=bool(self.extrapolated[j]),
             vouchers=handed,
             currency=self.orders.currency,
@@ -341,7 +342,8 @@ def promotion_values(
         Promotions whose terms lie outside those that were drawn.
     pulled_forward : array-like of shape (P,), optional
         Measured share (0–1) of the extra purchases that are missing again after the window; nan
-        where it is not known.
+        where it is not known: then it follows from how many more orders came in past windows than
+        the effects on margin, which hold what is missing, account for.
     top_up : array-like of shape (P,), optional
         Chance that an order just below a threshold is filled up to it; by default as measured in
         the windows of past full reductions, and 0 where there were none.
@@ -413,6 +415,9 @@ def promotion_values(
         least=0,
     )
     given["kept"], given["shared"] = _beside(offers, orders, beside)
+    measured = np.isfinite(given["pulled_forward"])
+    given["pulled_forward"] = _pulled_forward(offers, orders, given, usual)
+    given["after_measured"] = measured.astype(float)
     given["moved"], slope = _moved(offers, orders, given, usual, factor_of)
     given["moved_se"] = error * np.abs(slope)
     worked = [parts_of(one, orders, _column(given, j)) for j, one in enumerate(offers)]
@@ -498,15 +503,35 @@ def _moved(
     found = []
     for j, (own, before) in enumerate(zip(offers, usual, strict=True)):
         mine = _column(given, j)
-        # Their products are the promotion's own: only the terms differ.
-        alike = dataclasses.replace(
-            before, promotion_id=own.promotion_id, starts_at=own.starts_at, ends_at=own.ends_at
-        )
-        there, here = (in_window(one, orders, mine) for one in (alike, own))
+        there, here = (in_window(one, orders, mine) for one in (_alike(before, own), own))
         factor = float(given["factor"][j])
         found.append(moved_effect(there, here, effect[:, j], factor, factor_of))
     moved, slope = (np.column_stack(columns) for columns in zip(*found, strict=True))
     return moved, slope
+
+
+def _pulled_forward(
+    offers: Sequence[Promotion],
+    orders: OrderValues,
+    given: Mapping[str, np.ndarray],
+    usual: Sequence[Promotion] | None,
+) -> np.ndarray:
+    """Return the share of extra orders missing later: what is given, else what past windows say."""
+    found = given["pulled_forward"].copy()
+    unknown = np.flatnonzero(np.isnan(found)).tolist()
+    before = (
+        offers if usual is None else [_alike(*pair) for pair in zip(usual, offers, strict=True)]
+    )
+    windows = [in_window(before[j], orders, _column(given, j)) for j in unknown]
+    found[unknown] = missing_later(windows, [given["effect"][:, j] for j in unknown], orders.lift)
+    return found
+
+
+def _alike(usual: Promotion, own: Promotion) -> Promotion:
+    """Return the usual terms in a promotion's own window and for its products."""
+    return dataclasses.replace(
+        usual, promotion_id=own.promotion_id, starts_at=own.starts_at, ends_at=own.ends_at
+    )
 
 
 def _column(given: Mapping[str, np.ndarray], j: int) -> dict[str, np.ndarray]:

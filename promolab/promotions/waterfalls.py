@@ -185,6 +185,7 @@ def bars_of(
     cost: Estimate,
     spread: float,
     after_known: bool,
+    after_measured: bool,
     extrapolated: bool,
     vouchers: tuple[float, float] | None,
     currency: str,
@@ -204,6 +205,8 @@ def bars_of(
         How far what is computed may lie off as a whole, as a share.
     after_known : bool
         Whether the dip after the window is known apart from the extra purchases.
+    after_measured : bool
+        Whether it was measured, not computed.
     extrapolated : bool
         Whether the promotion's terms lie outside what was drawn.
     vouchers : tuple of float, optional
@@ -220,6 +223,8 @@ def bars_of(
             words = WHOLE
         if name == "anyway" and isinstance(promotion, FullReduction):
             words = ABOVE
+        if name == "later" and not after_measured:
+            source = COMPUTED
         amount = amounts[name]
         # What is measured carries the uncertainty of the whole and of what was taken off.
         error = z * spread * abs(amount)

@@ -96,9 +96,11 @@ def test_costs_are_the_true_ones_within_their_interval(values, truth):
         assert cost.ci_low - 1e-6 <= true <= cost.ci_high + 1e-6, one
         if off.any():
             mine = values.discount[:, values.place(one)]
-            assert mine.sum() == pytest.approx(off.sum(), rel=0.25), one
+            assert mine.sum() == pytest.approx(off.sum(), rel=0.15), one
             assert np.corrcoef(mine, off)[0, 1] > 0.5, one
             assert (cost.ci_high - cost.ci_low) / cost.value < 0.8
+    # A share of 0.3 is made to be missing later; nobody told.
+    assert values.given["pulled_forward"] == pytest.approx(0.3, abs=0.15)
 
 
 def test_values_are_effects_less_contacts(values, truth):
