@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.results import Estimate, Result
-from promolab.wording import money, number, percent, plural
+from promolab.wording import money, more_or_less, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,16 +59,12 @@ class Budgets(Result):
         """Say what a fifth more and less of budget would do."""
         if not self.spend:
             return "Nothing is spent, and so no budget is told of."
-        share, extra = percent(MORE, decimals=0), MORE * self.spend
-        words = f"{share} less ({money(extra, currency=self.currency)}) would lose " + number(
-            *self.less.ends
-        )
+        extra = money(MORE * self.spend, currency=self.currency)
+        less = f"{extra} less would bring {more_or_less(*(self.less * -1).ends)}"
         if self.enough:
-            return f"More budget would add nothing; {words}."
-        return (
-            f"{share} more budget ({money(extra, currency=self.currency)}) would add "
-            f"{number(*self.more.ends)}; {words}."
-        )
+            return f"More budget would add nothing; {less}."
+        more = more_or_less(*self.more.ends)
+        return f"{percent(MORE, decimals=0)} more budget ({extra}) would bring {more}; {less}."
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw what each budget would add, with its interval, and the one chosen."""

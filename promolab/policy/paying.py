@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from promolab.checks import real_number, whole_number
 from promolab.policy.valuing import Valuing
 from promolab.results import Estimate, Result
-from promolab.wording import number, percent, plural
+from promolab.wording import decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
     from promolab.policy.rows import PolicyRows
@@ -50,10 +50,11 @@ class Pays(Result):
                 "Nothing is spent beyond what is learned from: past decisions show no promotion "
                 "that would earn its cost with anybody."
             )
+        value, low, high = self.profit.ends
+        adds, least = (number(each, decimals=decimals_for(low, high)) for each in (value, low))
         shown = (
-            f"by {plural(self.decisions, 'past decision')} it adds "
-            f"{number(self.profit.value)}{unit} net of its cost, and with "
-            f"{percent(self.level, decimals=0)} certainty more than {number(self.profit.ci_low)}"
+            f"by {plural(self.decisions, 'past decision')} it adds {adds}{unit} net of its cost, "
+            f"and with {percent(self.level, decimals=0)} certainty more than {least}"
         )
         if self:
             return f"It pays to spend: {shown}."

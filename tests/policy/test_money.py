@@ -45,7 +45,7 @@ def test_each_budget_is_told_of_with_its_interval_and_the_chosen_one_marked():
     assert (frame["marginal_return"].dropna().diff().dropna() < 1e-9).all()
     assert frame.loc[frame["chosen"], "budget"].tolist() == pytest.approx([800], rel=2e-3)
     assert found.more.value == pytest.approx(plan.profit_at(960) - plan.profit_at(800), rel=0.03)
-    assert found.summary().startswith("20 % more budget (160 EUR) would add ")
+    assert found.summary().startswith("20 % more budget (160 EUR) would bring ")
     assert found.plot().get_title(loc="left") == "20 % more budget would pay"
     free = money_answer(rows).budgets
     assert free.enough and free.summary().startswith("More budget would add nothing; ")
