@@ -17,6 +17,7 @@ from benchmarks import (
     neural,
     offpolicy,
     outlook,
+    overspending,
     own_data,
     point_in_time,
     prediction,
@@ -108,6 +109,7 @@ def quick_jobs(out: Path) -> Mapping[str, Callable[[], Iterator[Row]]]:
         "Qini, exact cases": lambda: iter([uplift_metrics.exact_cases()]),
         "Qini against sorting and summing": uplift_metrics.qini_against_sort_and_sum,
         "off-policy values": lambda: offpolicy.off_policy(draws=200),
+        "weeks over budget": lambda: overspending.overspending(seeds=2, customers=3_000),
         "k-means": lambda: iter([doors.kmeans(runs=1, n=FEWER)]),
         "boosting and forest": lambda: doors.trees(runs=1, n=FEWER, fewer=FEWER // 10),
     }
@@ -218,6 +220,8 @@ def policy() -> Iterator[Row]:
     say("the money answer, a thousand made-up shops")
     yield from money.money_holds()
     yield from money.nothing_is_spent()
+    say("five shops' weeks inside a budget")
+    yield from overspending.overspending()
 
 
 def say(text: str) -> None:

@@ -110,6 +110,8 @@ class Orders:
     product, quantity : ndarray of int, shape (lines,)
     amount, discount, coupon : ndarray, shape (lines,)
         Money taken in, taken off, and the coupon's part of that.
+    off : ndarray, shape (lines, window)
+        What each of the promotions took off.
     """
 
     owner: np.ndarray
@@ -122,24 +124,33 @@ class Orders:
     amount: np.ndarray
     discount: np.ndarray
     coupon: np.ndarray
+    off: np.ndarray
 
 
 def draw_orders(
-    world: World, customers: Customers, goods: Goods, decisions: Decisions, factors: np.ndarray
+    world: World,
+    customers: Customers,
+    goods: Goods,
+    decisions: Decisions,
+    factors: np.ndarray,
+    week: int | None = None,
 ) -> Orders:
-    """Draw the orders of all weeks."""
-    rng = np.random.default_rng([world.seed, 4, int(customers.number[0])])
+    """Draw the orders of all weeks, or of one of the variant ``weekly`` alone."""
+    only = [] if week is None else [week]
+    rng = np.random.default_rng([world.seed, 4, int(customers.number[0]), *only])
     action, promotions = decisions.action, world.promotions
     if world.overlaps:
-        rates = weekly_rates(world, customers, action, promotions, factors, range(world.weeks))
+        weeks = range(world.weeks) if week is None else range(week, week + 1)
+        rates = weekly_rates(world, customers, action, promotions, factors, weeks)
     else:
-        rates = _rates(world, customers, decisions, factors)
+        weeks, rates = range(world.weeks), _rates(world, customers, decisions, factors)
     counts = rng.poisson(rates)
-    owner, week = (axis.repeat(counts.ravel()) for axis in np.indices(counts.shape).reshape(2, -1))
-    second = moments(world, rng, customers, owner, week)
+    owner, when = (axis.repeat(counts.ravel()) for axis in np.indices(counts.shape).reshape(2, -1))
+    when = when + weeks.start
+    second = moments(world, rng, customers, owner, when)
     order = np.lexsort([second, owner])
-    owner, week, second = owner[order], week[order], second[order]
-    promotion = running(world, action, range(world.weeks))[owner, week]
+    owner, when, second = owner[order], when[order], second[order]
+    promotion = running(world, action, weeks)[owner, when - weeks.start]
     sigma = world.noise_of_baskets
     gross = customers.basket[owner] * np.exp(rng.normal(0, sigma, len(owner)) - sigma**2 / 2)
     raised = rng.uniform(size=len(owner)) < topped_up(world, customers)[owner]
@@ -177,6 +188,7 @@ def draw_orders(
         amount=np.round(money - discount, 2),
         discount=discount,
         coupon=np.where(by_coupon[line], off, 0.0).sum(axis=1),
+        off=off,
     )
 
 
