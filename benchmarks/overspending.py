@@ -170,9 +170,7 @@ def _by_promotion(choice: np.ndarray, cost: np.ndarray, size: int) -> np.ndarray
     return np.asarray(sums)
 
 
-def overspending(
-    seeds: int = 5, weeks: int = WEEKS, customers: int = CUSTOMERS
-) -> Iterator[Row]:
+def overspending(seeds: int = 5, weeks: int = WEEKS, customers: int = CUSTOMERS) -> Iterator[Row]:
     """Yield how often a week costs more than its budget.
 
     Parameters
