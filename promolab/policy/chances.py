@@ -156,7 +156,7 @@ class Drawn(Result):
                 count(least) if count(least) == count(most) else f"{count(least)} to {count(most)}"
             )
             words.append(
-                f"Next time that tells of each action as much as {worth} drawn for it alone."
+                f"Next time that tells as much of each action as {worth} customers drawn for it."
             )
         if self.share > self.asked:
             words.append(

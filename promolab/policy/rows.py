@@ -110,8 +110,8 @@ class PolicyRows:
             if value is not None and (self.eligible & ~np.isfinite(value)).any():
                 row = int((self.eligible & ~np.isfinite(value)).any(axis=1).argmax())
                 raise InputError(f"{name} is missing in row {row}, which has a score")
-        pairs = np.unique(np.column_stack([self.cluster, self.fold]), axis=0)
-        if len(pairs) > self.cluster.max() + 1:
+        first = np.unique(self.cluster, return_index=True)[1]  # a row of each customer
+        if (self.fold != self.fold[first][self.cluster]).any():
             raise InputError(
                 "a customer lies in two folds; deal whole customers out, or what chose would have "
                 "seen what values it"
