@@ -1,6 +1,6 @@
+from .choosing import WeekPolicy as WeekPolicy
+from .choosing import week_policy
 from .experiment import TellingTrial as TellingTrial
 from .experiment import telling_trial as telling_trial
-from .week_policy import WeekPolicy as WeekPolicy
-from .week_policy import week_policy
 
 __all__ = ["week_policy"]

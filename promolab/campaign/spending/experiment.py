@@ -11,6 +11,7 @@ import pandas as pd
 
 from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics, weigh_launch
 from promolab.campaign.outlook.promotion_economics import YEAR, amount_words
+from promolab.display import Html, table
 from promolab.results import Result
 from promolab.wording import answer_to, count, plural
 
@@ -29,13 +30,10 @@ class TellingTrial(Result):
         Active customers: chance deals them out evenly to the promotions and to nothing.
     economics : LaunchEconomics
         What that costs, and the smallest effect that it shows, of each promotion.
-    why : str
-        What past decisions or contacts tell of effects, or why they tell nothing.
     """
 
     customers: int
     economics: LaunchEconomics
-    why: str = ""
 
     @property
     def promotions(self) -> tuple[PromotionEconomics, ...]:
@@ -49,6 +47,51 @@ class TellingTrial(Result):
         """Return one row per promotion."""
         return self.economics.to_frame()
 
+    def table(self) -> Html:
+        """Return what it takes and shows, a row per promotion."""
+        if not self:
+            return Html("")
+        rows = [
+            {
+                "name": p.name,
+                "contacts": p.contacts,
+                "held": p.held,
+                "cost": amount_words(p.cost, p.currency),
+                "extra": amount_words(p.break_even, p.currency),
+                "sees": p.sees_words() if math.isfinite(p.visible) else "–",
+            }
+            for p in self.promotions
+        ]
+        return table(
+            pd.DataFrame(rows),
+            {
+                "name": "promotion",
+                "contacts": "contacted by chance",
+                "held": "left without by chance",
+                "cost": "cost",
+                "extra": "a contact must bring",
+                "sees": "it can see, per customer",
+            },
+            {"contacts": count, "held": count, "cost": str, "extra": str, "sees": str},
+            caption="The experiment that would tell; extra sales, 90 % intervals.",
+            most=len(rows),
+        )
+
+    def meaning(self) -> str:
+        """Say what to do with it."""
+        if not self:
+            return "There is nothing to choose."
+        return (
+            "Send the list as a list of likely responders, and do not call what they spend an "
+            "effect. To know whom it pays to send to, let chance decide once, as above, or keep "
+            "holding customers back by chance each week: with enough of such decisions this page "
+            "fills by itself."
+        )
+
+    def certainty(self) -> str:
+        """Say where it stands what is known of effects."""
+        return "Nothing here is an effect: the page Uplift says what past data tell of effects."
+
     def to_dict(self) -> dict[str, Any]:
         """Return what it takes and shows, by promotion_id."""
         names = ("contacts", "held", "cost", "break_even", "visible", "weeks_needed")
@@ -57,7 +100,7 @@ class TellingTrial(Result):
             for p in self.promotions
         }
         short = self.short() if self else ""
-        return {"experiment": told, "summary": self.summary(), "short": short}
+        return {"by_effect": False, "experiment": told, "summary": self.summary(), "short": short}
 
     def summary(self) -> str:
         """Say what the list cannot tell, and what would, at which size and cost."""
@@ -127,7 +170,6 @@ def telling_trial(
     as_of: Any,
     scores: pd.DataFrame,
     ratios: PastRatios | dict[str, Any] | None,
-    why: str = "",
 ) -> TellingTrial:
     """Work out what an experiment on the week's promotions would cost and show.
 
@@ -141,8 +183,6 @@ def telling_trial(
         customer_id, promotion_id, p_redeemed: every active customer × promotion that starts.
     ratios : PastRatios or mapping, optional
         How far past forecasts of responses missed.
-    why : str
-        What is known of effects, in sentences.
 
     Returns
     -------
@@ -160,7 +200,7 @@ def telling_trial(
     ids = scores["promotion_id"].drop_duplicates().tolist()
     customers = int(scores["customer_id"].nunique())
     if not ids or customers <= len(ids):
-        return TellingTrial(customers, LaunchEconomics(()), why)
+        return TellingTrial(customers, LaunchEconomics(()))
     parts = []
     for place, promotion in enumerate(ids):
         mine = scores[scores["promotion_id"] == promotion]
@@ -169,4 +209,4 @@ def telling_trial(
         dealt = np.select([turn == place, turn == len(ids)], ["none", "promotion"], "")
         parts.append(mine.assign(holdout=dealt)[dealt != ""])
     planned = pd.concat(parts, ignore_index=True)
-    return TellingTrial(customers, weigh_launch(shop, as_of, planned, ratios), why)
+    return TellingTrial(customers, weigh_launch(shop, as_of, planned, ratios))

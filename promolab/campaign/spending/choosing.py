@@ -1,0 +1,272 @@
+"""Who gets what this week: by what it adds inside the budget, where effects are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.plan import Candidates, quarantined_customers, share_of, week_candidates
+from promolab.campaign.spending.chosen import ChosenPolicy
+from promolab.campaign.spending.experiment import TellingTrial, telling_trial
+from promolab.campaign.worth import kept_worth
+from promolab.contract import budget_of, read_operations
+from promolab.display import Html
+from promolab.effects import Withheld
+from promolab.policy import allocate, money_answer, pays_to_spend, read_constraints
+from promolab.results import Result
+
+if TYPE_CHECKING:
+    from promolab.campaign.worth import Worth
+    from promolab.contract import ContactRules, Shop
+    from promolab.folder import RunFolder
+    from promolab.policy import PolicyRows
+
+NOT_KNOWN = "Not shown: what a contact adds is not known, and the list is ranked by response."
+COLUMNS = ("customer_id", "action", "propensity", "chosen", "value", "cost")
+FRONTIER = ("budget", "profit", "ci_low", "ci_high", "marginal_return", "chosen")
+LEAST = 0.02
+"""Least chance of every action that is open to a customer, held out or not."""
+LIMITS = "constraints.csv"
+
+
+@dataclass(frozen=True)
+class WeekPolicy(Result):
+    """The week's answer to who gets what; made by `week_policy`.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder.
+    found : ChosenPolicy or TellingTrial
+        The allocation; where effects are not known, what would tell.
+    """
+
+    run: RunFolder = field(repr=False)
+    found: ChosenPolicy | TellingTrial = field(repr=False)
+
+    @property
+    def chosen(self) -> ChosenPolicy | None:
+        """The allocation; None where effects are not known."""
+        return self.found if isinstance(self.found, ChosenPolicy) else None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the allocation: a row per customer and action that is open to them."""
+        return self.chosen.to_frame() if self.chosen else pd.DataFrame(columns=list(COLUMNS))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the headline numbers."""
+        return self.found.to_dict()
+
+    def summary(self) -> str:
+        """Say what the plan adds; where that is not known, what would tell."""
+        return self.found.summary()
+
+    def table(self) -> Html:
+        """Return what each promotion is planned for; or what the experiment takes and shows."""
+        return self.found.table()
+
+    def waterfalls(self) -> Any:
+        """Return what becomes of the money of each promotion that starts."""
+        return self.chosen.waterfalls() if self.chosen else Withheld(NOT_KNOWN)
+
+    def budgets(self) -> Any:
+        """Return what each budget would add."""
+        return self.chosen.budgets() if self.chosen else Withheld(NOT_KNOWN)
+
+    def by_segment(self) -> Any:
+        """Return who gets what."""
+        return self.chosen.by_segment() if self.chosen else Withheld(NOT_KNOWN)
+
+    def compared(self) -> Any:
+        """Return what other ways to spend the same would add."""
+        return self.chosen.compared() if self.chosen else Withheld(NOT_KNOWN)
+
+    def sensitivity(self) -> Any:
+        """Return what is left if margin, cost or effect are other than assumed."""
+        return self.chosen.sensitivity() if self.chosen else Withheld(NOT_KNOWN)
+
+    def meaning(self) -> str:
+        """Say what to do with it."""
+        return self.found.meaning()
+
+    def certainty(self) -> str:
+        """Say how sure the figures are."""
+        return self.found.certainty()
+
+    def write(self) -> None:
+        """Write the allocation and the frontier, and record the headline numbers."""
+        run, frontier = self.run, pd.DataFrame(columns=list(FRONTIER))
+        if self.chosen:
+            frontier = self.chosen.answer.budgets.frame
+        run.write_table("allocation", self.to_frame(), by=["customer_id", "action"])
+        run.write_table("frontier", frontier, by="budget")
+        run.record("policy", None)
+        run.record("policy", self.to_dict())
+
+
+def week_policy(
+    run: RunFolder,
+    shop: Shop,
+    *,
+    budget: Any = None,
+    constraints: str = "",
+    explore: float = 0.05,
+    holdout: float = 0.1,
+    standing_holdout: float = 0.05,
+    list_size: int = 0,
+    lead_days: int = 0,
+    seed: int = 0,
+    planned: pd.DataFrame | None = None,
+) -> WeekPolicy:
+    """Choose who gets what this week, as far as past decisions tell what contacts add.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder, with what the steps before wrote.
+    shop : Shop
+        Cleaned.
+    budget : number, optional
+        What the week's discounts, as far as the shop pays them, and contacts may cost; by default
+        the shop's own (``[economics] budget``), else until a further unit adds nothing.
+    constraints : str
+        A file of limits: scope, unit, min, max; by default ``constraints.csv`` beside the shop's
+        tables, where it lies.
+    explore : float
+        Share of the customers whose promotion chance draws, paid from the budget (0–1).
+    holdout, standing_holdout, list_size, lead_days, planned
+        As `promolab.campaign.plan.plan_week`.
+    seed : int
+        Of what chance draws.
+
+    Raises
+    ------
+    InputError
+        A budget that is negative or no number, or too small for what chance draws; limits that
+        cannot all hold.
+    """
+    scores = run.read_table("scores")
+    starting = run.read_table("outlook")["promotion_id"].unique().tolist()
+    told = read_operations(shop.settings)
+    worth = kept_worth(run, shop, starting)
+    measured = _measured(worth, told.contact)
+    if worth is None or worth.rows is None or not measured:
+        ratios = (run.metrics.get("response") or {}).get("past_ratios")
+        return WeekPolicy(run, telling_trial(shop, run.as_of, scores, ratios))
+    held = share_of("holdout", holdout, none_too=False)
+    found = week_candidates(
+        shop,
+        scores,
+        run.as_of,
+        starting,
+        measured=measured,
+        list_size=list_size,
+        lead_days=lead_days,
+        planned=planned,
+        quarantined=quarantined_customers(shop, run.read_table("quarantine")),
+    )
+    stated = budget_of(budget)
+    asked = _Asked(
+        told.economics.budget if stated is None else stated,
+        _limits_at(run, constraints),
+        explore,
+        held,
+        (1 - held) * (1 - share_of("standing_holdout", standing_holdout, none_too=True)),
+        seed,
+    )
+    segments = run.read_table("segments").set_index("customer_id")["segment"]
+    return WeekPolicy(run, _chosen(worth, worth.rows, found, measured, asked, segments))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the week's caller stated: budget, limits, the shares drawn, held and sent, a seed."""
+
+    budget: float | None
+    limits: pd.DataFrame | None
+    explore: float
+    held: float
+    sent: float
+    seed: int
+
+
+def _measured(worth: Worth | None, rules: ContactRules) -> list[str]:
+    """Return the promotions whose effects are known at their own terms, bundles left out."""
+    if worth is None:
+        return []
+    bundled = {one for members in rules.bundles.values() for one in members}
+    known = zip(worth.promotions, worth.amounts.extrapolated, strict=True)
+    return [one for one, far in known if not far and one not in bundled]
+
+
+def _limits_at(run: RunFolder, constraints: str) -> pd.DataFrame | None:
+    """Return the stated limits; None where there are none."""
+    if constraints:
+        return read_constraints(constraints)
+    source = Path(str((run.manifest.get("parameters") or {}).get("source", "")))
+    beside = source / LIMITS
+    return read_constraints(beside) if beside.is_file() else None
+
+
+def _chosen(
+    worth: Worth,
+    rows: PolicyRows,
+    found: Candidates,
+    measured: list[str],
+    asked: _Asked,
+    segments: pd.Series[Any],
+) -> ChosenPolicy:
+    """Allocate the budget among the promotions whose effects are known."""
+    amounts, place = worth.amounts, worth.places(found.customers)
+    columns = np.array([amounts.place(one) for one in measured])
+    known = worth.headline[np.ix_(np.maximum(place, 0), columns)] & (place >= 0)[:, None]
+    open_to = found.open_to(measured) & known
+    some = np.flatnonzero(open_to.any(axis=1))
+    open_to, place = open_to[some], place[some]
+    value, cost = (
+        np.where(open_to, array[np.ix_(place, columns)], 0.0)
+        for array in (amounts.value, amounts.cost)
+    )
+    currency = amounts.orders.currency
+    # What is planned is sent but for the holdouts: so much more can be planned than is spent.
+    budget = None if asked.budget is None else asked.budget / asked.sent
+    pays = pays_to_spend(rows, customers=len(some), budget=budget, currency=currency)
+    allocation = allocate(
+        value,
+        cost,
+        budget=budget,
+        customers=found.customers[some],
+        promotions=measured,
+        eligible=open_to,
+        constraints=asked.limits,
+        explore=asked.explore if asked.explore and asked.budget != 0 else None,
+        p_min=LEAST / asked.sent,
+        pays=pays,
+        seed=asked.seed,
+        currency=currency,
+    )
+    answer = money_answer(
+        rows,
+        plan=allocation,
+        sent=asked.sent,
+        held=asked.held,
+        between=amounts.spread[columns],
+        currency=currency,
+    )
+    names = found.offers.set_index(found.offers["promotion_id"].astype(str))["name"]
+    return ChosenPolicy(
+        allocation=allocation,
+        answer=answer,
+        amounts=amounts,
+        place=place,
+        open_to=open_to,
+        names={one: str(names[one]) for one in measured},
+        sent=asked.sent,
+        budget=asked.budget,
+        pays=pays,
+        segment=segments.reindex(found.customers[some]).fillna("No segment"),
+    )

@@ -1,0 +1,264 @@
+"""The week's allocation: who gets what inside the budget, what that adds, and how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.spending.views import (
+    Compared,
+    SegmentShares,
+    Sensitivity,
+    segment_shares,
+    sensitivity,
+)
+from promolab.contract import NONE
+from promolab.display import Html, table
+from promolab.effects import Withheld
+from promolab.policy import Allocation, MoneyAnswer, Pays
+from promolab.results import Result, plain
+from promolab.wording import capital, count, money, number, percent, plural
+
+if TYPE_CHECKING:
+    from promolab.promotions import PromotionValues
+
+
+@dataclass(frozen=True)
+class ChosenPolicy(Result):
+    """Who gets what this week, by what it adds; made by `promolab.campaign.spending.week_policy`.
+
+    Parameters
+    ----------
+    allocation : Allocation
+        Of the P promotions whose effects are known to the n customers who may get one of them.
+    answer : MoneyAnswer
+        What it adds, by what came of past decisions.
+    amounts : PromotionValues
+        What each promotion is worth, and costs.
+    place : ndarray of int of shape (n,)
+        Row of each customer in ``amounts``.
+    open_to : ndarray of bool of shape (n, P)
+        Who may get what, and has support in past decisions.
+    names : dict of str to str
+        Promotion → what readers call it.
+    sent : float
+        Share of the planned that is not held out.
+    budget : float or None
+        What was stated.
+    pays : Pays
+        Whether spending more than exploration takes is shown to pay.
+    segment : Series of n texts
+    """
+
+    allocation: Allocation = field(repr=False)
+    answer: MoneyAnswer
+    amounts: PromotionValues = field(repr=False)
+    place: np.ndarray = field(repr=False)
+    open_to: np.ndarray = field(repr=False)
+    names: dict[str, str]
+    sent: float
+    budget: float | None
+    pays: Pays
+    segment: pd.Series[Any] = field(repr=False)
+
+    @property
+    def currency(self) -> str:
+        """Of all amounts."""
+        return self.amounts.orders.currency
+
+    @property
+    def planned(self) -> np.ndarray:
+        """Place of what each customer is planned for, before anybody is held out; −1 for none."""
+        drawn = self.allocation.drawn
+        return self.allocation.choice if drawn is None else drawn.planned
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per customer and action open to them: chance, what was drawn, value, cost.
+
+        An action that chance never draws stands there with chance 0, so that it is known which
+        promotions the allocation is about.
+        """
+        value, cost = self._open()
+        customer, promotion = np.nonzero(self.open_to)
+        ids = np.asarray(self.allocation.promotions, dtype=object)
+        every = pd.DataFrame(
+            {
+                "customer_id": self.allocation.customers[customer],
+                "action": ids[promotion],
+                "value": value[customer, promotion],
+                "cost": cost[customer, promotion],
+            }
+        )
+        ids_of = self.allocation.customers
+        nothing = pd.DataFrame({"customer_id": ids_of, "action": NONE, "value": 0.0, "cost": 0.0})
+        rows = pd.concat([every, nothing], ignore_index=True)
+        found = rows.merge(self.allocation.chances(), on=["customer_id", "action"], how="left")
+        found["propensity"] = found["propensity"].fillna(0.0)
+        found["chosen"] = found["chosen"].eq(True)
+        return found[["customer_id", "action", "propensity", "chosen", "value", "cost"]]
+
+    def _open(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return value and cost of each customer and promotion, 0 where it is not open."""
+        return self._of(self.amounts.value), self._of(self.amounts.cost)
+
+    def _of(self, array: np.ndarray) -> np.ndarray:
+        columns = [self.amounts.place(one) for one in self.allocation.promotions]
+        return np.where(self.open_to, array[np.ix_(self.place, np.array(columns))], 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the headline numbers."""
+        return {
+            "by_effect": True,
+            "pays": bool(self.pays),
+            "budget": self.budget,
+            "explore": 0.0 if self.allocation.drawn is None else self.allocation.drawn.share,
+            "customers": len(self.open_to),
+            "promotions": plain(self._by_promotion().set_index("promotion_id").to_dict("index")),
+            "answer": self.answer.to_dict(),
+            "opening": self.opening(),
+            "summary": self.summary(),
+        }
+
+    def _by_promotion(self) -> pd.DataFrame:
+        """Return a row per promotion: planned customers, by chance alone, predicted value, cost."""
+        value, cost = self._open()
+        rows = []
+        for j, (promotion, name) in enumerate(self.names.items()):
+            mine = self.planned == j
+            rows.append(
+                {
+                    "promotion_id": promotion,
+                    "name": name,
+                    "customers": int(mine.sum()),
+                    "cost": self.sent * float(cost[mine, j].sum()),
+                    "predicted": self.sent * float(value[mine, j].sum()),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def opening(self) -> str:
+        """Say it in one sentence, as the week's first page does, but for how many are contacted."""
+        found, unit = self.answer, self.currency
+        spent = f"{money(found.spend, currency=unit)} of discounts and contacts"
+        if not self.pays:
+            return (
+                f"{spent}, for what chance draws so that more is learned; spending more is not "
+                "shown to pay"
+            )
+        low, high = found.profit.ci_low, found.profit.ci_high
+        adds = f"adds {number(found.value, low, high)}"
+        if found.value < 0:
+            adds = f"loses {number(-found.value, -high, -low)}"
+        return f"{spent}; {adds} of margin; {self._loss()} chance of a loss; {self._next()}"
+
+    def _loss(self) -> str:
+        loss = self.answer.loss
+        return "less than 1 %" if 0 < loss < 0.005 else percent(min(loss, 0.99), decimals=0)
+
+    def _next(self) -> str:
+        found = self.answer
+        if not found.next.value > 0:
+            return "more budget would add nothing"
+        return f"the next {number(found.step)} would add {number(found.next.value)}"
+
+    def summary(self) -> str:
+        """Say whom to contact, what that costs and adds, and what is charged to the budget."""
+        planned = int((self.planned >= 0).sum())
+        some = len(self.open_to)
+        stated = (
+            f"The budget is {money(self.budget, currency=self.currency)}"
+            if self.budget is not None
+            else "No budget is stated: spending ends where a further unit adds nothing"
+        )
+        return (
+            f"Planned: {count(planned)} of {plural(some, 'customer')} who may be contacted and are "
+            f"like those of past decisions; {percent(1 - self.sent, decimals=0)} of them are held "
+            f"out. {capital(self.opening())}. {stated}; charged to it are the shop's share of the "
+            f"expected discounts, and the contacts.{self._drawn()}{self._prices()}"
+        )
+
+    def _drawn(self) -> str:
+        drawn = self.allocation.drawn
+        return "" if drawn is None else f" {drawn.summary()}"
+
+    def _prices(self) -> str:
+        return "".join(f" {sentence}" for sentence in self.allocation.price_sentences()[:3])
+
+    def table(self) -> Html:
+        """Return what each promotion is planned for, a row each."""
+        unit = self.currency
+        return table(
+            self._by_promotion(),
+            {
+                "name": "promotion",
+                "customers": "customers planned",
+                "cost": f"charged to the budget, {unit}",
+                "predicted": f"predicted to add, {unit}",
+            },
+            {"customers": count, "cost": number, "predicted": number},
+            caption="Cost and predicted profit of those who are sent; predictions promise too much "
+            "of whom they choose, the sentence above does not.",
+            most=len(self.names),
+        )
+
+    def waterfalls(self) -> list[Result]:
+        """Return what becomes of the money of each promotion, for all who are planned for it."""
+        found: list[Result] = []
+        for j, promotion in enumerate(self.names):
+            mine = self.place[self.planned == j]
+            if len(mine):
+                weight = np.zeros(len(self.amounts.customers))
+                weight[mine] = 1.0
+                found.append(self.amounts.waterfall(promotion, weight))
+        return found
+
+    def budgets(self) -> Result:
+        """Return what each budget would add."""
+        return self.answer.budgets
+
+    def by_segment(self) -> SegmentShares:
+        """Return who gets what."""
+        return segment_shares(self.segment, self.planned, self.names)
+
+    def compared(self) -> Any:
+        """Return what other ways to spend the same would add: in a sentence, drawn and listed."""
+        if not self.pays:
+            return Withheld(
+                "Not shown: nothing is spent but on those whom chance draws, which no other way to "
+                "spend it would be compared with."
+            )
+        return [Compared(self.answer), self.answer.table()]
+
+    def sensitivity(self) -> Sensitivity:
+        """Return what is left if margin, cost or effect are other than assumed."""
+        value, cost = self._open()
+        offers = [self.amounts.promotions[self.amounts.place(one)] for one in self.names]
+        contact, funded = (
+            np.array([getattr(one, name) for one in offers], dtype=float)
+            for name in ("contact_cost", "funder_share")
+        )
+        discount = self.sent * self._of(self.amounts.discount)
+        return sensitivity(
+            self.sent * value, self.sent * cost, discount, self.sent * contact, funded,
+            self.open_to, self.planned, self.budget, self.currency,
+        )  # fmt: skip
+
+    def meaning(self) -> str:
+        """Say what to do with it."""
+        if not self.pays:
+            return (
+                f"{self.pays.summary()} Do not send to likely responders instead: what they spend "
+                "is not what a contact adds."
+            )
+        return (
+            "Send the files as they are: whom it pays to send to is on them, and some whom chance "
+            "drew, so that later weeks know more. Others may be as likely to respond, and would "
+            f"add less than they cost. {self.answer.compared()}"
+        )
+
+    def certainty(self) -> str:
+        """Say how sure the figures are, and what would make them surer."""
+        return self.answer.certainty()

@@ -1,0 +1,226 @@
+"""What the page Policy shows beside its answer: who gets what, and other assumptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.display import Html, table
+from promolab.policy import MoneyAnswer, allocate
+from promolab.results import Result
+from promolab.wording import count, money, number, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Compared(Result):
+    """The plan beside other ways to spend the same.
+
+    Parameters
+    ----------
+    answer : MoneyAnswer
+        Which values them.
+    """
+
+    answer: MoneyAnswer
+
+    ALT = MoneyAnswer.ALT
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per way to spend it."""
+        return self.answer.policies
+
+    def summary(self) -> str:
+        """Say which of them the plan is sure to beat."""
+        return self.answer.compared()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what each adds, with its interval."""
+        return self.answer.plot(ax)
+
+
+@dataclass(frozen=True)
+class SegmentShares(Result):
+    """Who gets what, by segment; made by `segment_shares`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per segment, the largest first: segment, customers, and how many of them get each
+        promotion, and any.
+    names : dict of str to str
+        Promotion → what readers call it.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    names: dict[str, str]
+
+    def summary(self) -> str:
+        """Say which segment gets something most often, and which least."""
+        rows = self.frame.assign(share=self.frame["any"] / self.frame["customers"])
+        rows = rows[rows["customers"] >= max(20, 0.01 * rows["customers"].sum())]
+        if rows.empty or not rows["any"].sum():
+            return "Nobody gets a promotion."
+        rows = rows.sort_values(["share", "segment"], ascending=[False, True])
+        first, last = rows.iloc[0], rows.iloc[-1]
+        text = (
+            f"Of {first['segment']} {percent(first['share'], decimals=0)} get something, the "
+            "most of all segments"
+        )
+        if len(rows) == 1:
+            return f"{text}."
+        least = percent(last["share"], decimals=0)
+        return f"{text}; of {last['segment']} {least}, the fewest."
+
+    def table(self) -> Html:
+        """Return a row per segment; of many promotions together alone."""
+        shown = dict(self.names) if len(self.names) <= 5 else {}
+        return table(
+            self.frame,
+            {"segment": "segment", "customers": "customers", "any": "get something", **shown},
+            dict.fromkeys(["customers", "any", *shown], count),
+            caption="Customers planned for each promotion, before anybody is held out; largest "
+            "segment first.",
+            most=len(self.frame),
+        )
+
+
+def segment_shares(
+    segment: pd.Series[Any], planned: np.ndarray, names: dict[str, str]
+) -> SegmentShares:
+    """Count who is planned for what in each segment.
+
+    Parameters
+    ----------
+    segment : Series of n texts
+        Of each customer.
+    planned : ndarray of int of shape (n,)
+        Place of the promotion in ``names``; −1 for none.
+    names : dict of str to str
+        Promotion → what readers call it, in the order of the places.
+
+    Examples
+    --------
+    >>> found = segment_shares(pd.Series([*"aab"]), np.array([0, -1, -1]), {"7": "Coupons 7"})
+    >>> found.frame.values.tolist()
+    [['a', 2, 1, 1], ['b', 1, 0, 0]]
+    """
+    rows = pd.DataFrame({"segment": segment.to_numpy(), "customers": 1})
+    for place, promotion in enumerate(names):
+        rows[promotion] = (planned == place).astype(np.int64)
+    rows["any"] = (planned >= 0).astype(np.int64)
+    found = rows.groupby("segment", as_index=False).sum()
+    found = found.sort_values(["customers", "segment"], ascending=[False, True], ignore_index=True)
+    return SegmentShares(found, names)
+
+
+@dataclass(frozen=True)
+class Sensitivity(Result):
+    """What is left where margin, cost or effect are other than assumed; by `sensitivity`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per case, the plan's own first: case, kept (what the plan as it is would add), best
+        (what a plan made for that case would), contacts (of the latter), all as predicted.
+    currency : str
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    currency: str = ""
+
+    def summary(self) -> str:
+        """Say which case changes most, and whether the plan still pays in all of them."""
+        rows = self.frame.iloc[1:]
+        worst = rows.sort_values(["kept", "case"]).iloc[0]
+        pays = (
+            f"In the worst case looked at ({worst['case']}) the plan as it is "
+            f"{'still adds' if worst['kept'] >= 0 else 'loses'} "
+            f"{money(abs(worst['kept']), currency=self.currency)}"
+        )
+        lost = worst["best"] - worst["kept"]
+        return f"{pays}; a plan made for it would do {money(lost, currency=self.currency)} better."
+
+    def table(self) -> Html:
+        """Return the cases, a row each."""
+        unit = f", {self.currency}"
+        return table(
+            self.frame,
+            {
+                "case": "if",
+                "kept": f"the plan as it is adds{unit}",
+                "best": f"a plan made for that adds{unit}",
+                "contacts": "contacts of that plan",
+            },
+            {"kept": number, "best": number, "contacts": count},
+            caption="All as predicted, to be compared with each other: predictions promise too "
+            "much of whom they choose. The budget stays.",
+            most=len(self.frame),
+        )
+
+
+def sensitivity(
+    value: np.ndarray,
+    cost: np.ndarray,
+    discount: np.ndarray,
+    contact: np.ndarray,
+    funded: np.ndarray,
+    open_to: np.ndarray,
+    choice: np.ndarray,
+    budget: float | None,
+    currency: str,
+) -> Sensitivity:
+    """Plan again where margin, cost or effect are other than assumed.
+
+    Parameters
+    ----------
+    value, cost, discount : ndarray of shape (n, P)
+        Net incremental profit, what is charged to the budget, and the whole discount, in money.
+    contact, funded : ndarray of shape (P,)
+        Cost of a contact, and the supplier's part of the discount (0–1).
+    open_to : ndarray of bool of shape (n, P)
+        Who may get what.
+    choice : ndarray of int of shape (n,)
+        The plan: place of the promotion, −1 for none.
+    budget : float, optional
+        Which stays.
+    currency : str
+
+    Notes
+    -----
+    Value is effect + funded · discount − contact, and the effect is the margin of extra purchases
+    at list price less the discount.
+
+    Examples
+    --------
+    >>> one = np.ones((2, 1))
+    >>> found = sensitivity(
+    ...     3 * one, one, 0.8 * one, np.array([0.2]), np.zeros(1), one > 0, np.array([0, -1]), 1.0,
+    ...     "CNY",
+    ... )
+    >>> found.frame[["case", "kept"]].head(2).values.tolist()
+    [['as assumed', 3.0], ['effects are half as large', 1.4]]
+    """
+    effect = value - funded * discount + contact
+    gross = effect + discount
+    cases = [
+        ("as assumed", value, cost),
+        ("effects are half as large", value - 0.5 * effect, cost),
+        ("effects are half as large again", value + 0.5 * effect, cost),
+        ("margins are a fifth lower", value - 0.2 * gross, cost),
+        ("margins are a fifth higher", value + 0.2 * gross, cost),
+        ("discounts and contacts cost a fifth more", value - 0.2 * cost, 1.2 * cost),
+    ]
+    some, place = choice >= 0, np.maximum(choice, 0)[:, None]
+    rows = []
+    for case, worth, paid in cases:
+        best = allocate(worth, paid, budget=budget, eligible=open_to)
+        kept = np.take_along_axis(worth, place, axis=1)[some, 0].sum()
+        rows.append((case, float(kept), best.value, best.contacted))
+    frame = pd.DataFrame(rows, columns=["case", "kept", "best", "contacts"])
+    return Sensitivity(frame, currency)
