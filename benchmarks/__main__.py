@@ -28,6 +28,7 @@ from benchmarks import (
     size,
     small,
     training,
+    true_profit,
     uplift_coverage,
     uplift_experiments,
     uplift_methods,
@@ -110,6 +111,7 @@ def quick_jobs(out: Path) -> Mapping[str, Callable[[], Iterator[Row]]]:
         "Qini against sorting and summing": uplift_metrics.qini_against_sort_and_sum,
         "off-policy values": lambda: offpolicy.off_policy(draws=200),
         "weeks over budget": lambda: overspending.overspending(seeds=2, customers=3_000),
+        "true profit of an allocation": lambda: true_profit.true_profits(20_000, 1, more=0),
         "k-means": lambda: iter([doors.kmeans(runs=1, n=FEWER)]),
         "boosting and forest": lambda: doors.trees(runs=1, n=FEWER, fewer=FEWER // 10),
     }
@@ -220,6 +222,8 @@ def policy() -> Iterator[Row]:
     say("the money answer, a thousand made-up shops")
     yield from money.money_holds()
     yield from money.nothing_is_spent()
+    say("allocations among four kinds, five shops of 100,000 customers")
+    yield from true_profit.true_profits()
     say("five shops' weeks inside a budget")
     yield from overspending.overspending()
 
