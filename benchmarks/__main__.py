@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks import (
+    allocation,
     assignment,
     doors,
     first_page,
@@ -109,6 +110,7 @@ def quick_jobs(out: Path) -> Mapping[str, Callable[[], Iterator[Row]]]:
         "AUC against scikit-learn": ranking.auc_against_scikit_learn,
         "Qini, exact cases": lambda: iter([uplift_metrics.exact_cases()]),
         "Qini against sorting and summing": uplift_metrics.qini_against_sort_and_sum,
+        "allocations": lambda: allocation.allocations(FEWER, 2_000, (FEWER // 10, FEWER)),
         "off-policy values": lambda: offpolicy.off_policy(draws=200),
         "weeks over budget": lambda: overspending.overspending(seeds=2, customers=3_000),
         "true profit of an allocation": lambda: true_profit.true_profits(20_000, 1, more=0),
@@ -219,6 +221,8 @@ def uplift() -> Iterator[Row]:
 
 def policy() -> Iterator[Row]:
     """Yield whether what plans are said to add is true, and whether they spend where it pays."""
+    say("allocations of a million customers")
+    yield from allocation.allocations()
     say("the money answer, a thousand made-up shops")
     yield from money.money_holds()
     yield from money.nothing_is_spent()
