@@ -22,7 +22,7 @@ LARGEST_CORE = 30_000
 FEW = 5_000
 SHARES_BELOW, SHARES_ABOVE = (0.9, 0.75, 0.5, 0.25, 0.0), (1.05, 1.25, 1.5)
 """Other budgets, as shares of the one that was asked for, and customers on whom they are priced."""
-GAP = 1e-6
+GAP = 1e-5
 """How far the last customers' best answer may be missed, as a share of the whole value."""
 FIRM = 1_000.0
 """What missing a limit by one costs, in units of the largest value: more than it ever gains."""
@@ -93,15 +93,16 @@ def solve(
         at, prices = limits.budget, np.array([path.price(limits.budget)])
         table = path.frontier() if frontier else None
         return Solution(path.choose(at), path.bound(at), table, path, prices)
-    customers = customers_of(value, cost, limits, eligible)
-    least_cost = _check_budget(customers)
+    customers, unit, paid = _scaled(value, cost, limits, eligible)
+    least = _check_budget(customers, paid)
     priced = price_limits(customers)
-    choice = _repaired(customers, priced)
-    best = priced.best
-    table = None
+    choice = _repaired(customers, priced, paid)
+    best, table = priced.best, None
     if frontier:
-        table = _frontier(customers, best, max(least_cost, 0.0), _spend(customers, choice))
-    return Solution(choice, best.bound, table, None, best.prices)
+        table = _frontier(customers, best, max(least, 0.0), _spend(customers, choice))
+        table *= [paid, unit, unit / paid]
+    prices = best.prices * unit / np.insert(np.ones(len(limits.names)), 0, paid)
+    return Solution(choice, best.bound * unit, table, None, prices)
 
 
 def cheapest(
@@ -112,13 +113,24 @@ def cheapest(
     return solve(-cost, cost, free, eligible, frontier=False).choice
 
 
-def customers_of(
+def _scaled(
     value: np.ndarray, cost: np.ndarray, limits: Limits, eligible: np.ndarray | None
-) -> Customers:
-    """Return the customers with what is not eligible out of the way."""
+) -> tuple[Customers, float, float]:
+    """Return customers whose values and costs are about 1, what is not eligible out of the way.
+
+    And by what was divided: powers of two, which leave every digit as it is. Solvers take what is
+    smaller than some absolute number for nothing.
+    """
     if eligible is not None:
         value, cost = np.where(eligible, value, -np.inf), np.where(eligible, cost, 0.0)
-    return Customers(value, cost, limits)
+    unit, paid = _power(value), _power(cost)
+    scaled = replace(limits, budget=limits.budget / paid)
+    return Customers(value / unit, cost / paid, scaled), unit, paid
+
+
+def _power(array: np.ndarray) -> float:
+    some = np.abs(array[np.isfinite(array) & (array != 0)])
+    return float(2.0 ** np.round(np.log2(some.mean()))) if some.size else 1.0
 
 
 def price_limits(customers: Customers) -> Priced:
@@ -134,15 +146,17 @@ def price_limits(customers: Customers) -> Priced:
         answer = customers.answer(prices)
         return Priced(answer, [replace(answer, choice=_most_of(share))], np.ones(1))
     # In the sample a rare limit may be out of reach; its price is not to be believed.
-    ceiling = _ceiling(customers)
+    ceiling = np.full(len(prices), _largest(customers))
     starts = [np.clip(prices, -ceiling, ceiling)]
+    rounds = 60
     if n > MIDDLE:
+        rounds = 25
         rough = refine(
             _sample(customers, MIDDLE), starts, 0.03 * ceiling, rounds=60, tolerance=1e-6
         )
         mixed = np.flatnonzero(rough.weights > 1e-6)
         starts = [rough.best.prices, *(rough.answers[k].prices for k in mixed)]
-    return refine(customers, starts, 0.01 * ceiling, rounds=25, tolerance=1e-6)
+    return refine(customers, starts, 0.01 * ceiling, rounds=rounds, tolerance=1e-6)
 
 
 def _sample(customers: Customers, most: int) -> Customers:
@@ -158,13 +172,7 @@ def _of_few(customers: Customers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return relax(small, FIRM * _largest(customers))
 
 
-def _ceiling(customers: Customers) -> np.ndarray:
-    """Return prices of budget and limits at which next to nothing is worth its charge."""
-    of_limits = np.ones(len(customers.limits.names))
-    return _largest(customers) * np.insert(of_limits, 0, 1 / _mean_cost(customers))
-
-
-def _check_budget(customers: Customers) -> float:
+def _check_budget(customers: Customers, paid: float) -> float:
     """Refuse least numbers that cost more than the budget; return what they cost, or a guess."""
     limits = customers.limits
     if not (limits.least > 0).any() or not np.isfinite(limits.budget):
@@ -179,7 +187,7 @@ def _check_budget(customers: Customers) -> float:
     elif len(few) < len(bare):
         return least
     if least > limits.budget * (1 + 1e-9):
-        raise over_budget(least, limits.budget)
+        raise over_budget(least * paid, limits.budget * paid)
     return least
 
 
@@ -191,7 +199,8 @@ def _frontier(customers: Customers, best: Answer, least: float, spend: float) ->
     """
     free = not np.isfinite(customers.limits.budget)
     at = spend if free else customers.limits.budget
-    some, ceiling = _sample(customers, FEW), _ceiling(customers)
+    some = _sample(customers, FEW)
+    ceiling = np.full(len(best.prices), _largest(customers))
     lines = [(at, best.bound, best.prices[0])]
     for shares in (SHARES_BELOW, () if free else SHARES_ABOVE):
         prices = best.prices
@@ -211,10 +220,6 @@ def _frontier(customers: Customers, best: Answer, least: float, spend: float) ->
 def _largest(customers: Customers) -> float:
     finite = customers.value[np.isfinite(customers.value)]
     return float(np.abs(finite).max(initial=0.0)) or 1.0
-
-
-def _mean_cost(customers: Customers) -> float:
-    return float(customers.cost.mean()) if customers.cost.any() else 1.0
 
 
 def _most_of(share: np.ndarray) -> np.ndarray:
@@ -237,17 +242,17 @@ def _mixed(priced: Priced) -> np.ndarray:
     return choice
 
 
-def _repaired(customers: Customers, priced: Priced) -> np.ndarray:
+def _repaired(customers: Customers, priced: Priced, paid: float) -> np.ndarray:
     """Make a choice keep to all limits, and add as much as it can, by changing few customers.
 
     Those are changed whose best option is hardly better than their second.
     """
     limits, choice = customers.limits, _mixed(priced)
     margin = priced.best.margin
-    mean, n = _mean_cost(customers), len(customers)
+    n = len(customers)
     order = np.argsort(margin, kind="stable")
     missed = np.abs(_missed(customers, choice))
-    size = min(int(3 * (missed[0] / mean + missed[1:].sum())) + WHOLE, LARGEST_CORE)
+    size = min(int(3 * missed.sum()) + WHOLE, LARGEST_CORE)
     while True:
         core = np.sort(order[:size])
         settled = _settled(customers, choice, core, margin[core])
@@ -255,7 +260,7 @@ def _repaired(customers: Customers, priced: Priced) -> np.ndarray:
         if left[0] <= SLACK * limits.budget and not left[1:].any():
             return settled
         if size >= min(n, LARGEST_CORE):
-            raise InputError(_not_whole(limits, left))
+            raise InputError(_not_whole(limits, left * np.insert(np.ones(len(left) - 1), 0, paid)))
         size = min(10 * size, n, LARGEST_CORE)
 
 
@@ -271,9 +276,9 @@ def _settled(
         near = np.argsort(np.where(sure, margin, -1.0), kind="stable")
         core = np.sort(core[near[: (~sure).sum() + WHOLE // 2]])
     value, cost, limits = _part(customers, choice, core)
-    mine = float(np.maximum(value.max(axis=1), 0).sum())
+    mine = float(np.maximum(value.max(axis=1, initial=0.0), 0).sum())
     gap = min(GAP * abs(_total(customers, choice)) / mine, 0.01) if mine else 0.0
-    for less in (0.0, 1e-5 * _mean_cost(customers)):
+    for less in (0.0, 1e-5):
         tight = limits.without(less, np.zeros(len(limits.names)))
         found = whole(program(value, cost, tight), gap)
         if found is None:

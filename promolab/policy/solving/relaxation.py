@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +31,6 @@ class Program:
         Whose column it is, and for what.
     shape : tuple of int
         Customers and options.
-    scale : float
-        What a unit of the budget's row is in money.
     """
 
     value: np.ndarray
@@ -38,7 +40,6 @@ class Program:
     customer: np.ndarray
     option: np.ndarray
     shape: tuple[int, int]
-    scale: float
 
     def shares(self, x: np.ndarray) -> np.ndarray:
         """Return how much of each option each customer gets, of shape (m, P)."""
@@ -65,20 +66,16 @@ def program(
     customer, option = np.nonzero(np.isfinite(value))
     k = len(customer)
     paid = cost[customer, option]
-    scale = float(paid.mean()) if paid.any() else 1.0
     one_each = sparse.csr_matrix((np.ones(k), (customer, np.arange(k))), (m, k))
-    rows = sparse.csr_matrix(np.vstack([paid / scale, limits.use(customer, option)]))
+    rows = sparse.csr_matrix(np.vstack([paid, limits.use(customer, option)]))
     return Program(
         value[customer, option],
         sparse.vstack([one_each, rows]).tocsr(),
         np.concatenate([np.full(m + 1, -np.inf), limits.least]),
-        np.concatenate(
-            [np.ones(m) if sizes is None else sizes, [limits.budget / scale], limits.most]
-        ),
+        np.concatenate([np.ones(m) if sizes is None else sizes, [limits.budget], limits.most]),
         customer,
         option,
         (m, value.shape[1]),
-        scale,
     )
 
 
@@ -89,7 +86,7 @@ def relax(small: Program, penalty: float) -> tuple[np.ndarray, np.ndarray, np.nd
     ----------
     small : Program
     penalty : float
-        What missing a limit by one costs; the budget, by one mean cost.
+        What missing the budget or a limit by one costs.
 
     Returns
     -------
@@ -120,8 +117,6 @@ def relax(small: Program, penalty: float) -> tuple[np.ndarray, np.ndarray, np.nd
     prices = prices[m:]
     k = len(small.value)
     missed = found.x[k : k + rows] - found.x[k + rows :]
-    prices[0] /= small.scale
-    missed[0] *= small.scale
     return small.shares(found.x), prices, missed
 
 
@@ -143,15 +138,35 @@ def whole(small: Program, gap: float) -> np.ndarray | None:
         empty = np.zeros(len(small.least))
         kept = (small.least <= empty).all() and (small.most >= empty).all()
         return np.full(small.shape[0], -1, dtype=np.int16) if kept else None
-    found = milp(
-        -small.value,
-        constraints=LinearConstraint(small.matrix, small.least, small.most),
-        integrality=1,
-        bounds=Bounds(0, 1),
-        options={"mip_rel_gap": gap, "node_limit": NODES},
-    )
+    with _unsaid():
+        found = milp(
+            -small.value,
+            constraints=LinearConstraint(small.matrix, small.least, small.most),
+            integrality=1,
+            bounds=Bounds(0, 1),
+            options={"mip_rel_gap": gap, "node_limit": NODES},
+        )
     if found.x is None:
         return None
     share = small.shares(found.x)
     choice: np.ndarray = np.where(share.max(axis=1) > 0.5, share.argmax(axis=1), -1)
     return choice.astype(np.int16)
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """Drop what HiGHS prints past Python, whatever it is told: on a page it would stand as text."""
+    library = ctypes.CDLL(None) if os.name == "posix" else None
+    if library is None:
+        yield
+        return
+    library.fflush(None)
+    before, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        yield
+    finally:
+        library.fflush(None)  # what C has not written yet is dropped as well
+        os.dup2(before, 1)
+        os.close(before)
+        os.close(nothing)
