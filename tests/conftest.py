@@ -68,6 +68,7 @@ HEAVY = """
     campaign/test_plan.py
     segmentation/test_carried.py
     test_benchmarks.py
+    policy/test_limits.py
     campaign/test_readout.py
     folder/test_choose_week.py
     campaign/test_experiments.py

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, linprog, milp
 
+from benchmarks.allocation import allocations
 from promolab import allocate
 from promolab.errors import InputError
 from promolab.policy import Allocation
@@ -232,3 +233,10 @@ def test_what_is_wrong_with_a_table_is_said_in_a_sentence(change, said):
 def test_nobody_and_one_customer(n):
     found = allocate(np.ones((n, 2)), np.ones((n, 2)), budget=1)
     assert found.contacted == n and nonsense(found.summary()) == []
+
+
+def test_its_benchmarks_measure():
+    rows = list(allocations(2_000, 200, (500, 1_000)))
+    assert len(rows) == 8 and all(row.ok is not None for row in rows)
+    same = [row for row in rows if "HiGHS" in row.what]
+    assert len(same) == 5 and all("e-1" in row.measured or " 0.0e" in row.measured for row in same)
