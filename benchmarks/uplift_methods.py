@@ -46,7 +46,7 @@ def _never_half(found: EffectComparison, what: str) -> Row:
     )
 
 
-def simulated(customers: int = 20_000, variant: str = "weekly", seed: int = 0) -> Iterator[Row]:
+def simulated(customers: int = 5_000, variant: str = "weekly", seed: int = 0) -> Iterator[Row]:
     """Yield what is taken in a simulated shop, and what it truly gains there beside the best."""
     from promolab.compare import compare_effects
     from promolab.features import decisions_experiment

@@ -179,11 +179,9 @@ class EffectComparison(Result):
             "anything to find."
         )
         if chosen != simple:
-            mine = self.figure(simple).value
-            said = f"{self.figure(chosen).value / mine:.1f} times as much" if mine > 0 else "more"
             return (
-                f"Take {chosen}: {simple} is not beaten beyond noise, but {chosen} finds {said}."
-                f"{doubt}{self._beside()}"
+                f"Take {chosen}: {simple} is not beaten beyond noise, but finds no more than half "
+                f"of what {chosen} finds.{doubt}{self._beside()}"
             )
         if chosen == first:
             why = f"Take {chosen}, the simplest: no other finds more beyond noise."
@@ -195,9 +193,11 @@ class EffectComparison(Result):
 
     def _beside(self) -> str:
         """Say where another measure speaks for another method."""
-        others = {m: self.take(m) for m in MEASURES if m != self.measure}
-        told = [f"{n} by {MEASURES[m]}" for m, n in others.items() if n != self.chosen]
-        return f" The same rule takes {' and '.join(told)}." if told else ""
+        by: dict[str, list[str]] = {}
+        for measure, name in MEASURES.items():
+            by.setdefault(self.take(measure), []).append(name)
+        told = [f"{m} by {' and '.join(names)}" for m, names in by.items() if m != self.chosen]
+        return f" The same rule takes {', '.join(told)}." if told else ""
 
     def _right(self) -> str:
         return "" if self.right == "randomised" else f"Effects are {self.right}."
