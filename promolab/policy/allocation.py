@@ -201,21 +201,28 @@ class Allocation(Result):
         """Say whom to contact, what that costs and adds, how good it is, and what more would."""
         spent = self._money(self.spend)
         of = "" if math.isinf(self.budget) else f" of {self._money(self.budget)}"
-        inside = "" if self.limits is None else " inside the limits"
-        near = (
-            f"no other choice{inside} adds more"
-            if self.gap < 1e-12
-            else f"no other choice{inside} adds more than "
-            f"{percent(self.gap, decimals=_digits(self.gap))} beyond that"
-        )
         whom = part_of(self.contacted, len(self.choice) if self.contacted else 0)
         if self.why_not:
             return f"Contact {whom}: costs {spent}{of}. {self.why_not}"
         return (
             f"Contact {whom}: costs {spent}{of}, "
-            f"expected to add {self._money(self.value)} of profit; {near}.{self._next()}"
+            f"expected to add {self._money(self.value)} of profit; {self._near()}.{self._next()}"
             + "".join(f" {sentence}" for sentence in self.price_sentences()[:3])
         )
+
+    def _near(self) -> str:
+        """Say how good it is: what else there might be at most."""
+        inside = "" if self.limits is None else " inside the limits"
+        if self.drawn is not None:
+            most = self._money(self.upper_bound)
+            return f"with nothing left to chance or held in reserve it would be at most {most}"
+        if self.gap < 1e-12:
+            return f"no other choice{inside} adds more"
+        beyond = (self.upper_bound - self.value) / abs(self.value) if self.value else math.inf
+        if beyond > 1:
+            return f"no other choice{inside} adds more than {self._money(self.upper_bound)}"
+        share = percent(beyond, decimals=_digits(beyond))
+        return f"no other choice{inside} adds more than {share} beyond that"
 
     def price_sentences(self) -> list[str]:
         """Return of each limit that binds what moving it would add, the dearest first.
