@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 NEAR_BEST = 0.05
 """Designs that bring so much less than the best, as a share, are as good for a shop."""
-STEPS = 13
-"""Depths swept between the least and the greatest drawn, where none are named."""
+STEPS = 14
+"""Between the least and the greatest depth drawn at most so many steps are swept."""
+ROUND = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.05)
+"""Steps of depth that a shop would write on a poster."""
 
 
 class Dose(Protocol):
@@ -104,9 +106,9 @@ class PromotionDesign(Result):
         """Say which design is recommended, how flat the optimum is, and what was never drawn."""
         unit = self.currency
         text = (
-            f"Of {plural(len(self.frame), 'design')}, {self.recommended.face_value(unit)} brings "
-            f"most: {money(*self.best.ends, currency=unit)} of profit over nothing sent to "
-            f"{plural(self.customers, 'customer')}."
+            f"Of {plural(len(self.frame), 'design')} for {plural(self.customers, 'customer')}, "
+            f"{self.recommended.face_value(unit)} brings most: "
+            f"{money(*self.best.ends, currency=unit)} of profit."
         )
         low, high = (percent(one, decimals=_decimals(self.flat)) for one in self.flat)
         text += (
@@ -307,8 +309,8 @@ def design_promotion(
         The same by threshold. Without it, other thresholds than the promotion's count as never
         drawn.
     depths, thresholds : iterable of float, optional
-        What to try: by default `STEPS` depths from the least drawn to the greatest and two beyond
-        each, and the thresholds drawn.
+        What to try: by default round depths from the least drawn to the greatest, those drawn and
+        two beyond each end, and the thresholds drawn.
     usual : Promotion, optional
         One of the terms at which the kind's effect was measured in the mean; by default at the
         middle of what was drawn.
@@ -501,9 +503,10 @@ def _tried(
     """Return the designs to weigh, by depth and threshold."""
     if depths is None:
         low, high = min(dose.drawn), max(dose.drawn)
-        inside = np.linspace(low, high, STEPS).tolist()
-        most = [high + (high - low) * step / STEPS for step in (2, 4)]
-        depths = [low / 2, low * 0.75, *inside, *(min(one, 0.95) for one in most)]
+        step = next((one for one in ROUND if (high - low) / one <= STEPS), ROUND[-1])
+        places = range(math.ceil(low / step) - 2, math.floor(high / step) + 3)
+        whole = [round(place * step, 6) for place in places]
+        depths = {*dose.drawn, *(one for one in whole if 0 < one < 1)}
     if thresholds is None:
         thresholds = [threshold_of(promotion)] if by_threshold is None else by_threshold.drawn
     deep = sorted({real_number("depth", d, above=0, below=1, hint=_AS_SHARE) for d in depths})
