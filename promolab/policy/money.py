@@ -306,7 +306,8 @@ than 1 % chance of a loss; the next 100 would add 100.
         explore = plan.drawn.share
     there = Valuing(rows)
     per_decision = _greedy_budget(there, week.budget / max(week.number, 1e-300), explore)
-    choice = there.choose(per_decision)
+    only_drawn = plan is not None and plan.why_not  # nobody else gets something
+    choice = np.full(len(rows), -1) if only_drawn else there.choose(per_decision)
     gamma, cost = there.explored(choice, explore)
     paid = float(cost[there.decided].mean())
     contacts, spend = week.contacts, week.spend
@@ -374,15 +375,12 @@ def _week(
             f"supported has the shape {told.shape} and holds {told.dtype}; expected a truth value "
             f"for each of the plan's {count(n)} customers"
         )
-    if plan.drawn is not None:  # what is sent is known, and by which chance
-        sent = plan.drawn.sent
-        spend = float(plan.expected_cost[told].sum())
-        contacts = int((plan.choice[told] >= 0).sum())
-        return _Week(n, sent * int(told.sum()), spend, contacts, spend, int((~told).sum()))
     mine = told & (plan.choice >= 0)
     spend = sent * float(plan.expected_cost[mine].sum())
     contacts = round(sent * int(mine.sum()))
-    return _Week(n, sent * int(told.sum()), spend, contacts, spend, int((~told).sum()))
+    # A plan that knows its holdouts shows what is sent: its customers count as far as they are.
+    reached = sent * (1.0 if plan.drawn is None else plan.drawn.sent)
+    return _Week(n, reached * int(told.sum()), spend, contacts, spend, int((~told).sum()))
 
 
 def _between(between: Any, plan: Allocation | None, profit: float) -> float:

@@ -94,6 +94,11 @@ def test_what_is_drawn_by_chance_and_held_out_lessens_the_profit():
     plan = allocate(rows.effect, rows.cost, **how)
     found = money_answer(rows, plan=plan)
     assert found.profit.value == pytest.approx(plan.value, rel=0.05)
+    # A plan that leaves its holdouts to be drawn later is told by which share they are.
+    later = allocate(rows.effect, rows.cost, budget=800 / 0.9, explore=0.2, seed=1)
+    told = money_answer(rows, plan=later, sent=0.9)
+    assert told.spend == pytest.approx(0.9 * later.spend)
+    assert told.profit.value == pytest.approx(found.profit.value, rel=0.02)
     assert found.profit.value < 0.9 * allocate(rows.effect, rows.cost, budget=800).value
 
 

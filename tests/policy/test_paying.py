@@ -8,7 +8,7 @@ import pytest
 from benchmarks.money import BUDGET, made_up, spending_nothing
 from promolab import allocate
 from promolab.errors import InputError
-from promolab.policy import pays_to_spend
+from promolab.policy import money_answer, pays_to_spend
 
 
 def test_where_promotions_do_nothing_it_is_rarely_taken_to_pay():
@@ -34,6 +34,16 @@ def test_an_allocation_that_does_not_pay_spends_on_those_drawn_alone_and_says_wh
     assert learning.drawn is not None
     assert 0 < learning.spend < 60
     assert np.allclose(learning.drawn.propensities[:, -1], 0.9 + 0.1 / 3)
+
+
+def test_the_money_answer_of_such_an_allocation_is_that_of_those_drawn():
+    rows = made_up(0, 0.0).rows
+    plan = allocate(
+        rows.effect, rows.cost, budget=160, pays=pays_to_spend(rows, budget=160), explore=0.1
+    )
+    found = money_answer(rows, plan=plan)
+    assert found.contacts == plan.contacted
+    assert found.profit.value == pytest.approx(0.1 * 0.75 * 4_000 * rows.gamma.mean())
 
 
 def test_what_cannot_be_is_refused_in_a_sentence():
