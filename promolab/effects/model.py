@@ -341,6 +341,12 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         return tuple(self.experiment_.covariates)
 
     @property
+    def told_early_(self) -> bool:
+        """Whether customers are told apart by an early outcome."""
+        rows = self._rows()
+        return rows.fitted.setting is not rows.setting
+
+    @property
     def has_rows(self) -> bool:
         """Whether it knows what it learned from; one that was loaded does not."""
         return getattr(self, "_candidates", None) is not None

@@ -124,6 +124,7 @@ def targeting_of(model: UpliftModel, level: float = 0.95) -> Targeting:
         pd.DataFrame(listed),
         model.outcome_,
         model.identification_,
+        model.calibrated_.qini if model.told_early_ else None,
     )
 
 
@@ -161,6 +162,8 @@ class Targeting(Result):
         response; the last six at a level that holds for all arms at once.
     outcome : str
     identification : Identification
+    early : Estimate or None
+        Qini of an early outcome by the same models, where customers are told apart by one.
     """
 
     by_effect: Qini
@@ -170,11 +173,17 @@ class Targeting(Result):
     arms: pd.DataFrame = field(repr=False)
     outcome: str
     identification: Identification
+    early: Estimate | None = None
 
     @property
     def found(self) -> bool:
         """Whether there is something to target: the lower end of Qini's interval is above 0."""
-        return self.identification.causal and self.by_effect.ci_low > 0
+        return self.identification.causal and self._seen.ci_low > 0
+
+    @property
+    def _seen(self) -> Estimate:
+        """What tells whether there is: the early outcome's Qini, where there is one."""
+        return self.by_effect.estimate if self.early is None else self.early
 
     @property
     def arms_found(self) -> list[str]:
@@ -199,12 +208,15 @@ class Targeting(Result):
 
     def verdict(self) -> str:
         """Say whether there is something to target, with Qini, and what to do if not."""
-        q = self.by_effect
-        shown = f"Qini {figure(q.qini, q.ci_low, q.ci_high)} {self.outcome} per decision"
+        q, whole = self._seen, self.by_effect
+        when = "" if self.early is None else " in the window"
+        shown = f"Qini {figure(q.value, q.ci_low, q.ci_high)} {self.outcome}{when} per decision"
         if self.found:
+            later = figure(whole.qini, whole.ci_low, whole.ci_high)
             return (
                 "There is something to target: an order by predicted effect finds those whom a "
-                f"promotion changes ({shown} above a random order)."
+                f"promotion changes ({shown} above a random order"
+                + (f"; {later} over the whole time)." if when else ").")
             )
         told = "is worse than a random one" if q.ci_high < 0 else "cannot be told from a random one"
         seen = f"Nothing to target is seen: an order by predicted effect {told} ({shown})."

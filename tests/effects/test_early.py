@@ -35,6 +35,9 @@ def test_the_window_tells_customers_apart_where_the_whole_time_cannot() -> None:
     model = UpliftModel().fit(trial)
     assert model.calibrated_.told_apart
     assert np.corrcoef(model.predict(trial)[:, 0], effect)[0, 1] > 0.99
+    told = model.targeting()
+    assert told.found and told.by_effect.ci_low < 0
+    assert "margin in the window per decision" in told.verdict()
 
 
 def test_averages_and_scores_are_those_of_the_outcome() -> None:
