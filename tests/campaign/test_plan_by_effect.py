@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.campaign.past.decided import doubtful_ratio, obstacle, read_decisions
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.plan.result import NOT_WORTH, Plan
+from promolab.campaign.readout.randomised import compare_with_holdout
 from promolab.errors import InputError
 from tests.campaign.made_up import AS_OF, DAY, typed
 from tests.made_up import shop_of
@@ -115,3 +117,32 @@ def test_an_allocation_that_does_not_fit_is_said(change, message):
     shop, scores = shop_and_scores(3)
     with pytest.raises(InputError, match=message):
         plan_week(shop, scores, AS_OF, [7, 8], allocation=change(allocation_of(np.full(3, "8"))))
+
+
+def test_a_readout_takes_an_allocations_chances_as_they_are():
+    """Chances differ between customers, so those who got nothing stand for those who got it."""
+    n, rng = 3000, np.random.default_rng(5)
+    eager = rng.random(n) < 0.5  # whom the allocation prefers, and who spend more anyway
+    chance = np.where(eager, 0.8, 0.1)
+    drawn = rng.random(n) < chance
+    rows = pd.DataFrame({"customer_id": np.repeat(np.arange(n), 2), "action": ["7", "none"] * n})
+    rows["propensity"] = np.column_stack([chance, 1 - chance]).ravel()
+    rows["chosen"] = np.column_stack([drawn, ~drawn]).ravel()
+    shop, scores = shop_and_scores(n, ids=(7,))
+    plan = plan_week(shop, scores, AS_OF, [7], allocation=rows)
+    tables = {"decisions": plan.decisions, "decision_propensities": plan.propensities}
+    later, _ = shop_and_scores(n, ids=(7,), **tables)
+    found = read_decisions(later, ["7"], AS_OF + 30 * DAY)
+    assert obstacle(found) == "" and doubtful_ratio(found) == ""
+    got = found["arm"] == "assigned"
+    assert np.allclose(found["chance"], 0.855 * chance[found["customer_id"].to_numpy(int)])
+    sales = pd.Series(10.0 + 20.0 * eager, index=np.arange(n))
+    sales[found.loc[got, "customer_id"]] += 3.0
+    buyers = pd.Series([], dtype=int)
+    compared = compare_with_holdout(7, found, sales, buyers, buyers)
+    assert compared.sales is not None and compared.holdout == "chance"
+    assert compared.sales.estimate.ci_low < 3.0 < compared.sales.estimate.ci_high
+    assert (
+        sales[found.loc[got, "customer_id"]].mean() - sales[found.loc[~got, "customer_id"]].mean()
+        > 8
+    )

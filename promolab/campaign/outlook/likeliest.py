@@ -32,12 +32,16 @@ class LikeliestList(Result):
         What the promotion may cost and must bring.
     pseudonym : callable
         Gives codes to show for customer ids (`promolab.folder.RunFolder.pseudonym`).
+    by_effect : bool
+        Whether ``rows`` hold ``adds``, what each contact is predicted to add in money, and come in
+        that order.
     """
 
     rows: pd.DataFrame = field(repr=False)
     index: SegmentIndex
     economics: PromotionEconomics
     pseudonym: Callable[[Any], Any] = field(repr=False)
+    by_effect: bool = False
 
     @classmethod
     def of(
@@ -48,8 +52,9 @@ class LikeliestList(Result):
         segments: pd.DataFrame,
         features: pd.DataFrame,
         pseudonym: Callable[[Any], Any],
+        adds: pd.Series[float] | None = None,
     ) -> LikeliestList:
-        """Rank the customers to contact (``sent``) for one promotion."""
+        """Rank the customers to contact (``sent``), by ``adds`` (of customer_id) where given."""
         mine = scores[scores["promotion_id"] == economics.promotion_id]
         known = segments[segments["customer_id"].isin(mine["customer_id"])]
         ranked = mine[mine["customer_id"].isin(sent)]
@@ -59,7 +64,11 @@ class LikeliestList(Result):
             segments[["customer_id", "segment"]],
         ):
             ranked = ranked.merge(more, on="customer_id", how="left")
-        return cls(ranked, segment_index(known, sent.to_numpy()), economics, pseudonym)
+        index = segment_index(known, sent.to_numpy())
+        if adds is not None:
+            ranked = ranked.assign(adds=ranked["customer_id"].map(adds))
+            ranked = ranked.sort_values(["adds", "customer_id"], ascending=[False, True])
+        return cls(ranked, index, economics, pseudonym, adds is not None)
 
     def to_frame(self) -> pd.DataFrame:
         """Return all of them, by customer_id."""
@@ -90,23 +99,28 @@ class LikeliestList(Result):
                 "rank": "rank",
                 "who": "customer",
                 "segment": "segment",
+                **({"adds": f"predicted to add, {row.currency}"} if self.by_effect else {}),
                 "p_redeemed": f"chance to {verb}",
                 "recency_days": "days since last order",
                 "amount_84d": f"spent in 84 days, {row.currency}",
                 "before": "contacted before",
             },
             {
+                "adds": lambda a: number(a, decimals=1),
                 "p_redeemed": lambda p: percent(p, decimals=0),
                 "recency_days": lambda d: number(d, decimals=0),
                 "amount_84d": lambda a: number(a, decimals=0),
             },
-            caption=f"{row.name}: likeliest to {verb} first; pseudonyms stand for customers.",
+            caption=f"{row.name}: {self._first(verb)} first; pseudonyms stand for customers.",
         )
         more = (
             f'<p class="more">First {len(top)} of {len(self.rows):,}. '
             '<a href="tables/scores.parquet">The whole list as a file</a></p>'
         )
         return shown + Html(more)
+
+    def _first(self, verb: str) -> str:
+        return "whom it adds most with" if self.by_effect else f"likeliest to {verb}"
 
     def blocks(self) -> list[Html]:
         """Return whom the list holds, then who comes first."""

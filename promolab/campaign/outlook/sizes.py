@@ -90,12 +90,16 @@ class ListSteps(Result):
                 "never": partial(percent, decimals=0),
                 **dict.fromkeys(["size", "cost", "break_even"], str),
             },
-            caption=f"{f'{names[0]}: s' if alone else 'S'}hortest list first; {LEVEL} prediction "
-            "interval.",
+            caption=f"{self._caption(names[0] if alone else '')}; {LEVEL} prediction interval.",
             most=max(len(rows), 1),
             marked="planned",
             otherwise=self.summary(),
         )
+
+    def _caption(self, name: str) -> str:
+        if len(self.rows) == 1:
+            return f"{name}: the list as it is planned"
+        return f"{name}: shortest list first" if name else "Shortest list first"
 
     def summary(self) -> str:
         """Say how many sizes stand side by side."""

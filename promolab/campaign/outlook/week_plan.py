@@ -119,6 +119,7 @@ class WeekPlan(Result):
         run, sent = self.run, self.plan.to_contact
         scores, segments = run.read_table("scores"), run.read_table("segments")
         features = run.read_table("features")
+        adds = self._adds()
         pieces = [
             LikeliestList.of(
                 row,
@@ -127,11 +128,23 @@ class WeekPlan(Result):
                 segments,
                 features,
                 run.pseudonym,
+                adds.get(str(row.promotion_id)),
             ).blocks()
             for row in rows
         ]
         lists = _one_by_one(rows, pieces, "Nobody is to be contacted.")
         return say(untested_words(scores)) + lists if rows else lists
+
+    def _adds(self) -> dict[str, pd.Series[float]]:
+        """Return what contacts are predicted to add, of each promotion that an allocation chose."""
+        if not self.plan.by_effect:
+            return {}
+        rows = self.run.read_table("allocation")
+        return {
+            str(action): mine.set_index("customer_id")["value"]
+            for action, mine in rows.groupby("action")
+            if action in self.plan.by_effect
+        }
 
     def what_shows(self) -> list[str]:
         """Say the smallest effect that each holdout can show, and what would show half of it."""

@@ -19,7 +19,7 @@ from promolab.folder import RunFolder
 from promolab.report.pages.background import data_block, segments_block, segments_finding
 from promolab.sales import WeeklySales
 from promolab.segmentation import segment_index
-from promolab.wording import Answer, answer_to, count, percent, plural
+from promolab.wording import Answer, answer_to, count, money, percent, plural
 
 _MORE = (
     (("promotions", "exposures", "responses"), "who is likely to answer what starts, how many to "
@@ -162,7 +162,20 @@ def _launch(row: dict[Any, Any], run: RunFolder, economics: LaunchEconomics, zon
         f'<p class="more">{files}{count(found.held)} are held out. '
         '<a href="08_plan.html">List, funnel, costs</a></p>'
     )
-    return join([title, sizes.of(promotion).to_table(), say(index.line()), Html(more)])
+    chosen = _chosen_line(run, promotion, economics)
+    return join([title, *chosen, sizes.of(promotion).to_table(), say(index.line()), Html(more)])
+
+
+def _chosen_line(run: RunFolder, promotion: Any, economics: LaunchEconomics) -> list[Html]:
+    """Say that what it adds chose its customers, and what they are charged; nothing elsewhere."""
+    policy = run.metrics.get("policy") or {}
+    mine = (policy.get("promotions") or {}).get(str(promotion))
+    found = economics.of(promotion)
+    if mine is None or found is None:
+        return []
+    cost = money(mine["cost"], currency=found.currency)
+    how = "who add most with it for what they cost" if policy["pays"] else "whom chance drew"
+    return [say(f"{plural(mine['customers'], 'customer')} planned, {how}; charged {cost}.")]
 
 
 def _send_files(run: RunFolder, promotion_id: Any) -> Sequence[str]:

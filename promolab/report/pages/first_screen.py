@@ -13,6 +13,7 @@ from promolab.contract import freshness
 from promolab.display import Html, Tile, join, say, tiles
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
+from promolab.report.pages.money_headline import MoneyHeadline
 from promolab.wording import Answer, answer_to, count, percent, plural
 
 if TYPE_CHECKING:
@@ -153,6 +154,18 @@ class FirstScreen:
         """Different customers to contact."""
         return int((self.run.metrics.get("plan") or {}).get("customers_to_contact") or 0)
 
+    @cached_property
+    def money(self) -> MoneyHeadline:
+        """What the plan adds and costs; false where effects are not known."""
+        told = self.run.metrics
+        by_effect = list((told.get("plan") or {}).get("by_effect") or [])
+        currency = self.shop.settings.currency
+        if not by_effect:
+            return MoneyHeadline({}, 0, currency)
+        funnel = self.run.read_table("funnel")
+        mine = funnel[funnel["action"].isin(by_effect)]
+        return MoneyHeadline(told.get("policy") or {}, int(mine["to_contact"].sum()), currency)
+
     def status(self) -> str:
         """Say what the page is, and how far its data reach."""
         last = pd.Timestamp(self.shop.span()[1], tz="UTC")
@@ -169,12 +182,22 @@ class FirstScreen:
             coming, _ = list_of(self.promotions, "coming")
             then = plural(len(coming), "promotion starts", "promotions start")
             return f"Nothing starts this week. {running} {then} in the four weeks after."
+        if self.money:
+            return f"{self.money.sentence()}{self._by_response()}"
         if self.economics.contacts:
             return self.economics.opening(self.customers)
         names = ", ".join(launching["name"])
         starts = f"{names} {'starts' if len(launching) == 1 else 'start'} this week."
         why = self.run.metrics.get("response", {}).get("summary", "")
         return f"{starts} Nobody is to be contacted. {why}".strip()
+
+    def _by_response(self) -> str:
+        """Say who is contacted beside them, of whom is only known how likely they respond."""
+        more = self.customers - self.money.contacts
+        if more <= 0:
+            return ""
+        who = plural(more, "customer")
+        return f" Beside them {who} by response alone, and what that adds is not known."
 
     def allow(self) -> str:
         """Say what the data allow, and what was tested of it."""
@@ -218,7 +241,8 @@ class FirstScreen:
         """The headline numbers: four, or fewer where fewer are known."""
         if self.promotions is None:
             return self.sales.tiles()
-        return [*self.economics.tiles(self.customers), self._active(), *self._ended()][:4]
+        first = self.money.tiles() if self.money else self.economics.tiles(self.customers)
+        return [*first, self._active(), *self._ended()][:4]
 
     def tiles(self) -> Html:
         """Return the headline numbers, each with its change against the week before."""

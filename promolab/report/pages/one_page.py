@@ -94,7 +94,7 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
 
 def _funnel(funnel: pd.DataFrame, by_effect: Collection[str], ax: Axes) -> None:
     row = funnel.sort_values(["to_contact", "promotion_id"], ascending=[False, True]).iloc[0]
-    words = step_words([row["action"]], by_effect)
+    words = step_words([row.get("action", "")], by_effect)
     left, labels, values = int(row["active"]), ["active customers"], [int(row["active"])]
     for step in list(words)[:-1]:
         if row[step]:

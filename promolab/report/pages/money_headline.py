@@ -1,0 +1,90 @@
+"""The money answer as the week's first page opens with it: a sentence, and the headline numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promolab.display import Tile
+from promolab.results import Estimate
+from promolab.wording import count, money, percent
+
+_LEVEL = "90 % interval, by what came of past decisions"
+
+
+@dataclass(frozen=True)
+class MoneyHeadline:
+    """What the week's plan adds and costs, where effects are known.
+
+    Parameters
+    ----------
+    policy : mapping
+        ``policy`` of the week's ``metrics.json``.
+    contacts : int
+        Customers to contact.
+    currency : str
+        The shop's.
+    """
+
+    policy: Mapping[str, Any]
+    contacts: int
+    currency: str
+
+    def __bool__(self) -> bool:
+        return bool(self.policy.get("by_effect"))
+
+    def sentence(self) -> str:
+        """Return the first sentence of the page.
+
+        Examples
+        --------
+        >>> told = {"by_effect": True, "customers": 31_500, "opening": "42,000 CNY of discounts"}
+        >>> MoneyHeadline(told, 8_210, "CNY").sentence()
+        'Contact 8,210 of 31,500; 42,000 CNY of discounts.'
+        """
+        whom = f"{count(self.contacts) if self.contacts else 'nobody'} of"
+        return f"Contact {whom} {count(self.policy['customers'])}; {self.policy['opening']}."
+
+    def tiles(self) -> list[Tile]:
+        """Return four headline numbers: whom, what it adds, what it costs, the chance of a loss."""
+        answer, customers = self.policy["answer"], self.policy["customers"]
+        ends = (answer["profit"].get(name) for name in ("value", "ci_low", "ci_high"))
+        profit = Estimate.of(math.nan if end is None else end for end in ends)
+        budget = self.policy.get("budget")
+        stated = "no budget stated" if budget is None else f"of a budget of {self._money(budget)}"
+        more = answer["next"]["value"] or 0.0
+        then = f"the next {self._money(answer['step'])} would add {self._money(more)}"
+        loss = float(answer["loss"] or 0.0)
+        return [
+            Tile(
+                "Customers to contact",
+                count(self.contacts),
+                float(self.contacts),
+                f"of {count(customers)} who may be contacted",
+                change="difference",
+            ),
+            Tile(
+                "Adds to margin, costs taken off",
+                money(*profit.ends, currency=self.currency),
+                profit.value,
+                _LEVEL,
+            ),
+            Tile(
+                "Discounts and contacts, to the shop",
+                self._money(answer["spend"]),
+                float(answer["spend"]),
+                stated,
+            ),
+            Tile(
+                "Chance of a loss",
+                "less than 1 %" if 0 < loss < 0.005 else percent(min(loss, 0.99), decimals=0),
+                loss,
+                then if more > 0 else "more budget would add nothing",
+                change="points",
+            ),
+        ]
+
+    def _money(self, amount: float) -> str:
+        return money(amount, currency=self.currency)

@@ -1,0 +1,55 @@
+"""The money answer on the first page: the issue's own sentence, and four headline numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from promolab.report.pages.money_headline import MoneyHeadline
+
+ANSWER = {
+    "profit": {"value": 18_300.0, "ci_low": 11_200.0, "ci_high": 25_400.0, "n": 90_000},
+    "spend": 42_000.0,
+    "loss": 0.02,
+    "step": 1_000.0,
+    "next": {"value": 310.0, "ci_low": 100.0, "ci_high": 500.0, "n": 90_000},
+}
+OPENING = (
+    "42,000 CNY of discounts and contacts; adds 18,300 [11,200, 25,400] of margin; 2 % chance of a "
+    "loss; the next 1,000 would add 310"
+)
+
+
+def headline(**answer: Any) -> MoneyHeadline:
+    told = {"by_effect": True, "customers": 31_500, "budget": 42_000.0, "opening": OPENING}
+    return MoneyHeadline(told | {"answer": ANSWER | answer}, 8_210, "CNY")
+
+
+def test_the_page_opens_with_the_money_answer():
+    assert headline().sentence() == (
+        "Contact 8,210 of 31,500; 42,000 CNY of discounts and contacts; adds 18,300 [11,200, "
+        "25,400] of margin; 2 % chance of a loss; the next 1,000 would add 310."
+    )
+
+
+def test_four_tiles_say_it_in_figures():
+    tiles = headline().tiles()
+    assert [tile.text for tile in tiles] == [
+        "8,210",
+        "18,000 CNY [11,000, 25,000]",
+        "42,000 CNY",
+        "2 %",
+    ]
+    assert tiles[2].note == "of a budget of 42,000 CNY"
+    assert tiles[3].note == "the next 1,000 CNY would add 310 CNY"
+
+
+@pytest.mark.parametrize(("loss", "text"), [(0.001, "less than 1 %"), (0.0, "0 %"), (1.0, "99 %")])
+def test_no_loss_is_called_certain_or_impossible_that_is_not(loss, text):
+    assert headline(loss=loss).tiles()[3].text == text
+
+
+def test_where_effects_are_not_known_there_is_no_headline():
+    assert not MoneyHeadline({}, 0, "CNY")
+    assert not MoneyHeadline({"by_effect": False}, 0, "CNY")
