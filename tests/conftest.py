@@ -65,6 +65,8 @@ HEAVY = """
     test_cleaning.py
     effects/test_calibrated.py
     compare/test_effect_methods.py
+    promotions/test_design.py
+    promotions/test_values.py
     campaign/test_plan.py
     segmentation/test_carried.py
     test_benchmarks.py

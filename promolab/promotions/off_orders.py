@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promolab.promotions.combined import GIVEN_IN
 from promolab.promotions.shrinking import chance_from, money_from
 from promolab.promotions.spending import NEAR
 from promolab.promotions.terms import Coupon, FullReduction, LimitedTimeDiscount, Promotion
@@ -207,42 +208,37 @@ def _together(promotion: Promotion, other: Promotion) -> float:
     return max((high - low).total_seconds(), 0.0) / (promotion.days * 86_400)
 
 
-_ORDER = ("limited_time_discount", "full_reduction", "coupon", "recommendation")
-
-
 def _combined(
     rows: Sequence[tuple[Promotion, np.ndarray, np.ndarray]], value: np.ndarray, use: np.ndarray
 ) -> np.ndarray:
-    """Return what promotions take off orders together, shape of ``value``."""
-    best = np.zeros_like(value)
+    """Return what promotions take off orders together, shape of ``value``.
+
+    As `promolab.promotions.combined.taken_off` does line by line.
+    """
+    total = np.zeros_like(value)
     for promotion, who, share in rows:
         if not promotion.stacking:
-            off = np.where(who[:, None], _off_values(promotion, value, value, use, share), 0.0)
-            best = np.maximum(best, off)
-    total = best
+            off = np.where(who[:, None], _off_values(promotion, value * share, use), 0.0)
+            total = np.maximum(total, off)
     after = [row for row in rows if row[0].stacking]
     after.sort(
-        key=lambda row: (_ORDER.index(row[0].kind), row[0].starts_at, str(row[0].promotion_id))
+        key=lambda row: (GIVEN_IN.index(row[0].kind), row[0].starts_at, str(row[0].promotion_id))
     )
     for promotion, who, share in after:
-        off = _off_values(promotion, value, value - total, use, share)
+        off = _off_values(promotion, (value - total) * share, use)
         total = total + np.where(who[:, None], off, 0.0)
     return total
 
 
-def _off_values(
-    promotion: Promotion, value: np.ndarray, left: np.ndarray, use: np.ndarray, share: np.ndarray
-) -> np.ndarray:
-    """Return what comes off orders worth ``value`` of which ``left`` is still to pay."""
-    mine = left * share
+def _off_values(promotion: Promotion, left: np.ndarray, use: np.ndarray) -> np.ndarray:
+    """Return what comes off orders in which so much of its products is left to pay."""
     if isinstance(promotion, LimitedTimeDiscount):
-        return np.asarray(promotion.rate * mine)
+        return np.asarray(promotion.rate * left)
     if isinstance(promotion, FullReduction):
-        times = np.floor(value * share / promotion.threshold)
-        most = promotion.steps or MOST_STEPS
-        return np.asarray(np.minimum(promotion.reduction * np.minimum(times, most), mine))
+        times = np.minimum(np.floor(left / promotion.threshold), promotion.steps or MOST_STEPS)
+        return np.asarray(promotion.reduction * times)
     if isinstance(promotion, Coupon):
-        off = promotion.rate * mine if math.isnan(promotion.value) else promotion.value
-        taken = np.where(value * share >= promotion.minimum, np.minimum(off, mine), 0.0)
-        return np.asarray(use[:, None] * taken)
-    return np.zeros_like(value)
+        off = promotion.rate * left if math.isnan(promotion.value) else promotion.value
+        reached = left >= promotion.minimum
+        return np.asarray(use[:, None] * np.where(reached, np.minimum(off, left), 0.0))
+    return np.zeros_like(left)

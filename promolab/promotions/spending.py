@@ -40,7 +40,6 @@ from promolab.wording import money, number, plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
     from promolab.contract import Shop
     from promolab.promotions.terms import Promotion
@@ -107,8 +106,6 @@ class OrderValues(Result):
     margin_assumed: bool = False
     currency: str = "USD"
 
-    ALT = "Histogram of customers by the mean value of their orders."
-
     def __len__(self) -> int:
         return len(self.frame)
 
@@ -151,19 +148,6 @@ class OrderValues(Result):
         if self.margin_assumed:
             text += " No margin is stated: the shop's assumed rate stands for it."
         return text
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw how customers differ in what an order of theirs is worth."""
-        from promolab import plots
-
-        ax = plots.histogram(self.mean_value, ax=ax)
-        return plots.finish(
-            ax,
-            title=self.summary().split(". ")[0],
-            subtitle=f"Mean order value at list price, {plural(len(self), 'customer')}",
-            xlabel=f"mean order value ({self.currency})",
-            ylabel="customers",
-        )
 
 
 def order_values(

@@ -44,7 +44,6 @@ def test_customers_are_found_as_they_were_made(shop, last):
     assert used == pytest.approx((0.2 + 0.6 * people.sensitivity).mean(), abs=0.08)
     assert 0 < found.week_spread < 0.25
     assert "orders a week without a promotion" in found.summary()
-    found.plot()
 
 
 def test_relative_errors_are_those_of_the_rates(shop, last):
