@@ -49,8 +49,8 @@ class Worth(Result):
         own terms. None where none is.
     support : ndarray of bool of shape (n, P)
         Whether past decisions tell of the customer: the predicted effect lies among theirs.
-    spread : ndarray of shape (P,)
-        Standard deviation between promotions of the kind, as a share of the effect.
+    spread : float
+        Standard deviation between promotions of one kind, as a share of the effect.
     left_out : mapping of str to str
         Promotions without values, and why, in sentences.
     """
@@ -59,7 +59,7 @@ class Worth(Result):
     amounts: PromotionValues = field(repr=False)
     rows: PolicyRows | None = field(repr=False)
     support: np.ndarray = field(repr=False)
-    spread: np.ndarray
+    spread: float
     left_out: Mapping[str, str]
 
     ALT = "Net incremental profit of each promotion, were everybody to get it, with its interval."
@@ -197,7 +197,7 @@ def week_worth(
     effect, error = _effects(model, described, columns)
     average = model.average(LEVEL).rows.set_index("arm")
     orders = order_values(shop, now, customers=described["customer_id"], promotions=list(known))
-    spread = np.array([spread_of(log)[kind] for kind in columns])
+    spread = spread_of(log)
     values = promotion_values(
         known,
         orders,
@@ -233,8 +233,8 @@ def _error(value: Any, high: Any) -> np.ndarray:
     return np.asarray(half / normal_quantile(LEVEL))
 
 
-def spread_of(log: pd.DataFrame) -> dict[str, float]:
-    """Return how much promotions of a kind differ, as a share of their mean effect, by kind.
+def spread_of(log: pd.DataFrame) -> float:
+    """Return how much promotions of one kind differ, as a share of their mean effect.
 
     Parameters
     ----------
@@ -243,19 +243,23 @@ def spread_of(log: pd.DataFrame) -> dict[str, float]:
 
     Returns
     -------
-    dict of str to float
+    float
         Standard deviation between rounds, chance taken out (DerSimonian & Laird 1986), over the
-        mean effect; at most 1. Where a kind has one round only, the largest of the others: what
-        cannot be seen is not taken for nothing. 0 where no kind has two.
+        mean effect of the kind: of all kinds together whose effect can be told from 0, for a few
+        rounds of one tell little; at most 1. 0 where no kind has two rounds.
     """
-    found: dict[str, float] = {}
+    values, variances = [], []
     for kind in kinds_in(log):
         rounds = log.groupby("ts")[f"score.{kind}"].agg(["mean", "var", "count"])
-        between = random_effects(rounds["mean"], rounds["var"] / rounds["count"])
-        share = between.sd / abs(between.mean) if between.mean else np.nan
-        found[kind] = float(min(share, 1.0)) if np.isfinite(share) else np.nan
-    usual = max((share for share in found.values() if np.isfinite(share)), default=0.0)
-    return {kind: share if np.isfinite(share) else usual for kind, share in found.items()}
+        rounds = rounds[rounds["count"] > 1]
+        variance = rounds["var"] / rounds["count"]
+        one = random_effects(rounds["mean"], variance)
+        if one.k > 1 and abs(one.mean) > normal_quantile(LEVEL) * one.se:
+            values.append(rounds["mean"] / one.mean)
+            variances.append(variance / one.mean**2)
+    if not values:
+        return 0.0
+    return min(float(random_effects(pd.concat(values), pd.concat(variances)).sd), 1.0)
 
 
 def policy_rows(log: pd.DataFrame, values: PromotionValues) -> PolicyRows | None:
