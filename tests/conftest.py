@@ -61,6 +61,8 @@ HEAVY = """
     features/test_customers.py
     report/running/test_warm.py
     simulated/test_yardsticks.py
+    effects/test_dose.py
+    simulated/test_weekly.py
     features/test_decisions.py
     test_cleaning.py
     effects/test_calibrated.py

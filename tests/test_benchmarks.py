@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import benchmarks.__main__ as bench
-from benchmarks import prediction, size, weekly_report
+from benchmarks import overspending, prediction, size, weekly_report
 from benchmarks.make_events import make_shop
 from benchmarks.processes import run_watched
 from benchmarks.table import Row, render, surroundings
@@ -196,3 +196,9 @@ def test_the_doors_are_timed_against_pipelines_of_equal_loss() -> None:
     fits = {"door": 1.0, "usual": 2.0}
     assert doors._fit_row("fit", 1.0, fits, "door", (0.5, 0.5)).ok
     assert not doors._fit_row("worse", 1.0, fits, "door", (0.6, 0.5)).ok
+
+
+def test_weeks_over_budget_are_counted_where_the_budget_binds() -> None:
+    """A few weeks of a small shop: what is measured is cost / budget, and most of it is spent."""
+    found = overspending.weeks_of(0, weeks=3, customers=400)
+    assert 1 <= len(found) <= 3 and ((found > 0.2) & (found < 2)).all()

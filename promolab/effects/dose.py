@@ -110,8 +110,9 @@ class DoseResponse(Result):
         """Return by what the kind's average effect is multiplied at a dose, and its standard error.
 
         Where only one dose was drawn it is 1 for all: nothing is known of others, which
-        `extrapolated` says. Where the average cannot be told from 0 no multiple of it means much:
-        its error is as large then.
+        `extrapolated` says. Where the average cannot be told from 0 no multiple of it means much,
+        and its sign would turn customers' own effects round: it is 1 then, and its error so large
+        that it holds what was measured.
 
         Raises
         ------
@@ -126,7 +127,10 @@ class DoseResponse(Result):
         if not mean:
             return 1.0, float("inf")
         ratio = float(weights @ effects) / mean
-        return ratio, self._error(weights - ratio * self.share, beyond) / abs(mean)
+        error = self._error(weights - ratio * self.share, beyond) / abs(mean)
+        if self.average.ci_low <= 0 <= self.average.ci_high:
+            return 1.0, float(np.hypot(ratio - 1, error))
+        return ratio, error
 
     @property
     def _quantile(self) -> float:

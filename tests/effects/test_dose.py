@@ -189,6 +189,14 @@ def test_outside_the_drawn_doses_it_says_so_and_is_less_sure():
         found.at(-0.1)
 
 
+def test_of_an_average_near_nothing_no_multiple_is_taken():
+    trial, doses = drawn([0.5, -0.52], doses=(0.1, 0.2))
+    found = dose_response(fitted(trial), doses)
+    assert found.average.ci_low < 0 < found.average.ci_high
+    factor, error = found.factor(0.1)
+    assert factor == 1 and error * abs(found.average.value) > 0.4
+
+
 def test_one_dose_says_nothing_of_others():
     trial, doses = drawn([1.0], doses=(0.1,))
     found = dose_response(fitted(trial), doses)

@@ -51,6 +51,31 @@ def test_outcomes_equal_those_by_hand(simulated, trial):
     assert trial.outcomes == ("margin", "sales", "purchases", "orders_placed")
 
 
+def test_rounds_that_overlap_and_several_promotions_of_a_kind():
+    """Arms by kind, horizons that are over, and which promotion it was, by what chance."""
+    shop = load_shop(
+        "simulated", customers=200, weeks=14, variant="weekly", exploration=1.0, threads=2
+    )
+    trial = decisions_experiment(shop, outcomes="sales")
+    frame = trial.frame
+    world = shop.truth.world
+    over = [week for week in world.rounds if week + 2 + 4 <= world.weeks]
+    assert sorted(frame["ts"].unique()) == [shop_time(world.starts(week)) for week in over]
+    assert len(trial.arms) == 5 and len(over) == 4
+    got = frame["arm"] != "none"
+    assert (frame["arm"][got] == frame["action"][got].str.extract(r"W\d+-(\w+)-\d")[0]).all()
+    np.testing.assert_allclose(frame["share_of_arm"], np.where(got, 1 / 3, 1.0))
+    own = shop.decisions.execute().set_index("decision_id")["propensity"]
+    chance = trial.propensity[np.arange(trial.n), trial.codes] * frame["share_of_arm"]
+    np.testing.assert_allclose(chance, own.loc[frame["decision_id"]])
+    assert "share_of_arm" not in trial.covariates and "action" not in trial.covariates
+
+
+def shop_time(local: Any) -> pd.Timestamp:
+    """UTC of Asia/Shanghai."""
+    return pd.Timestamp(local) - pd.Timedelta(hours=8)
+
+
 def test_everybody_decided_on_is_there_but_those_without_a_choice(simulated, trial):
     decisions = simulated.decisions.execute()
     standing = decisions["holdout"] == "standing"

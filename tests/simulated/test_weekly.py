@@ -170,6 +170,18 @@ def test_orders_and_what_is_taken_off_them_are_as_expected(world, drawn):
     assert got[1].mean() > 2  # CNY: what is compared is no small matter
 
 
+def test_one_week_alone_is_drawn_as_it_is_among_all(world, drawn):
+    customers, goods, decisions, orders = drawn
+    factors, week = world.week_factors(), 8
+    alone = draw_orders(world, customers, goods, decisions, factors, week)
+    assert (alone.second // WEEK == week).all()
+    n, usual = len(alone.owner), (orders.second // WEEK == week).sum()
+    assert abs(n - usual) < MOST * np.sqrt(n + usual)
+    assert np.allclose(alone.off.sum(axis=1), alone.discount)
+    running_then = running(world, decisions.action, range(week, week + 1))[:, 0]
+    assert (alone.promotion == running_then[alone.owner]).all()
+
+
 def test_lines_sum_to_the_basket_and_thresholds_are_met_to_the_cent(world, drawn):
     orders = drawn[3]
     cents = np.round((orders.amount + orders.discount) * 100).astype(int)
