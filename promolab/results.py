@@ -305,6 +305,8 @@ def _written(value: Any, place: str, files: dict[str, bytes]) -> Any:
         told = [_written(one, f"{place}[{i}]", files) for i, one in enumerate(value)]
         return {"tuple": told} if isinstance(value, tuple) else told
     if isinstance(value, frozenset):  # in one order, or equal results would differ
+        return {"frozenset": _written(sorted(value, key=str), place, files)}
+    if isinstance(value, frozenset):  # in one order, or equal results would differ
         return {"set": _written(sorted(value, key=str), place, files)}
     if isinstance(value, Mapping):
         pairs = [[_written(x, f"{place}[{k!r}]", files) for x in (k, v)] for k, v in value.items()]
@@ -351,6 +353,8 @@ def _read(told: Any, archive: zipfile.ZipFile) -> Any:
     if kind == "tuple":
         return tuple(_read(one, archive) for one in content)
     if kind == "set":
+        return frozenset(_read(content, archive))
+    if kind == "frozenset":
         return frozenset(_read(content, archive))
     if kind == "dict":
         return {_read(key, archive): _read(value, archive) for key, value in content}

@@ -20,7 +20,7 @@ from promolab.promotions.terms import Coupon, Promotion
 from promolab.promotions.waterfalls import Waterfall, bars_of
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
-from promolab.wording import arm_words, capital, count, money, number, plural
+from promolab.wording import arm_words, capital, count, money, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +83,10 @@ class PromotionValues(Result):
     def names(self) -> list[str]:
         """Ids of the promotions, as texts."""
         return [str(p.promotion_id) for p in self.promotions]
+
+    @property
+    def _level(self) -> str:
+        return percent(self.level, decimals=0)
 
     def place(self, promotion_id: Any) -> int:
         """Return the column of a promotion.
@@ -232,7 +236,7 @@ class PromotionValues(Result):
                 "cost": Ranged(number),
                 "paying": count,
             },
-            caption=f"{plural(len(self.orders), 'customer')}; 90 % intervals.",
+            caption=f"{plural(len(self.orders), 'customer')}; {self._level} intervals.",
             most=len(rows),
         )
 
@@ -272,7 +276,7 @@ class PromotionValues(Result):
         return plots.finish(
             ax,
             title="What each promotion would add if everybody got it",
-            subtitle=f"Net incremental profit with 90 % interval, "
+            subtitle=f"Net incremental profit with {self._level} interval, "
             f"{plural(len(self.orders), 'customer')}",
             xlabel=f"net incremental profit ({self.orders.currency})",
         )

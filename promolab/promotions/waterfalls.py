@@ -47,7 +47,7 @@ class Waterfall(Result):
     ----------
     bars : DataFrame
         A row per part, in the order of the sum: name, words, amount, ci_low, ci_high (money of
-        the whole group; 90 % interval) and source: ``measured`` (by comparing with customers who
+        the whole group, and its interval) and source: ``measured`` (by comparing with customers who
         got nothing), ``computed`` (from order values and the promotion's terms), ``stated`` (by the
         shop). The amounts add up to ``net.value``.
     net : Estimate
@@ -62,6 +62,8 @@ class Waterfall(Result):
         Coupons given out, and of them those expected to be used; empty for other kinds.
     currency : str
         Of all amounts.
+    level : float
+        Of the intervals.
     """
 
     bars: pd.DataFrame = field(repr=False)
@@ -72,6 +74,7 @@ class Waterfall(Result):
     extrapolated: bool = False
     vouchers: tuple[float, ...] = ()
     currency: str = "USD"
+    level: float = 0.9
 
     ALT = (
         "Waterfall of a promotion's profit: margin of extra purchases upward, discounts, returns "
@@ -168,7 +171,7 @@ class Waterfall(Result):
             ax,
             title=self.summary().split(". ")[0],
             subtitle="Plain bars are measured or stated, hatched ones computed from order values; "
-            "line: 90 % interval",
+            f"line: {percent(self.level, decimals=0)} interval",
             xlabel=f"money ({self.currency})",
         )
 
@@ -243,4 +246,5 @@ def bars_of(
         extrapolated,
         vouchers or (),
         currency,
+        level,
     )

@@ -123,6 +123,16 @@ def test_bars_add_up_to_the_value_of_whoever_is_chosen(values):
     found.plot()
 
 
+def test_values_and_waterfalls_can_be_kept(values, tmp_path):
+    again = type(values).load(values.save(tmp_path / "values.zip"))
+    assert [p.products for p in again.promotions] == [p.products for p in values.promotions]
+    assert again.summary() == values.summary()
+    np.testing.assert_array_equal(again.value, values.value)
+    found = values.waterfall(values.names[0])
+    kept = type(found).load(found.save(tmp_path / "waterfall.zip"))
+    assert kept.net == found.net and kept.bars.equals(found.bars)
+
+
 def test_by_hand_everything_off_is_in_the_sum():
     offer = LimitedTimeDiscount(
         promotion_id="L", rate=0.1, contact_cost=0.5, funder_share=0.25, **WINDOW
