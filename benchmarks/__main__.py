@@ -112,6 +112,7 @@ def quick_jobs(out: Path) -> Mapping[str, Callable[[], Iterator[Row]]]:
         "Qini against sorting and summing": uplift_metrics.qini_against_sort_and_sum,
         "allocations": lambda: allocation.allocations(FEWER, 2_000, (FEWER // 10, FEWER)),
         "off-policy values": lambda: offpolicy.off_policy(draws=200),
+        "the money answer": lambda: money.money_holds(draws=100),
         "weeks over budget": lambda: overspending.overspending(seeds=2, customers=3_000),
         "true profit of an allocation": lambda: true_profit.true_profits(20_000, 1, more=0),
         "k-means": lambda: iter([doors.kmeans(runs=1, n=FEWER)]),
