@@ -123,8 +123,9 @@ class ChosenPolicy(Result):
         }
 
     def _by_promotion(self) -> pd.DataFrame:
-        """Return a row per promotion: planned customers, by chance alone, predicted value, cost."""
+        """Return a row per promotion: planned customers, of them by chance, cost, and value."""
         value, cost = self._open()
+        best = self._best()
         rows = []
         for j, (promotion, name) in enumerate(self.names.items()):
             mine = self.planned == j
@@ -133,11 +134,20 @@ class ChosenPolicy(Result):
                     "promotion_id": promotion,
                     "name": name,
                     "customers": int(mine.sum()),
+                    "by_chance": int((mine & (best != j)).sum()),
                     "cost": self.sent * float(cost[mine, j].sum()),
                     "predicted": self.sent * float(value[mine, j].sum()),
                 }
             )
         return pd.DataFrame(rows)
+
+    def _best(self) -> np.ndarray:
+        """Return the place of what each customer gets unless chance draws another, −1 for none."""
+        drawn = self.allocation.drawn
+        if drawn is None:
+            return self.allocation.choice
+        likeliest = drawn.before.argmax(axis=1)
+        return np.where(likeliest == len(self.names), -1, likeliest)
 
     def opening(self) -> str:
         """Say it in one sentence, as the week's first page does, but for how many are contacted."""
@@ -195,10 +205,11 @@ class ChosenPolicy(Result):
             {
                 "name": "promotion",
                 "customers": "customers planned",
+                "by_chance": "of them drawn by chance",
                 "cost": f"charged to the budget, {unit}",
                 "predicted": f"predicted to add, {unit}",
             },
-            {"customers": count, "cost": number, "predicted": number},
+            {"customers": count, "by_chance": count, "cost": number, "predicted": number},
             caption="Cost and predicted profit of those who are sent; predictions promise too much "
             "of whom they choose, the sentence above does not.",
             most=len(self.names),

@@ -174,8 +174,14 @@ def _chosen_line(run: RunFolder, promotion: Any, economics: LaunchEconomics) -> 
     if mine is None or found is None:
         return []
     cost = money(mine["cost"], currency=found.currency)
-    how = "who add most with it for what they cost" if policy["pays"] else "whom chance drew"
-    return [say(f"{plural(mine['customers'], 'customer')} planned, {how}; charged {cost}.")]
+    by_effect = mine["customers"] - mine["by_chance"]
+    who = (
+        f"Planned: {plural(by_effect, 'customer')} with whom it adds most for what it costs, and "
+        f"{count(mine['by_chance'])} whom chance drew"
+        if by_effect
+        else f"Planned: {plural(mine['by_chance'], 'customer')}, all drawn by chance to learn from"
+    )
+    return [say(f"{who}; charged {cost}.")]
 
 
 def _send_files(run: RunFolder, promotion_id: Any) -> Sequence[str]:

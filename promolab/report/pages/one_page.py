@@ -52,6 +52,8 @@ def one_page(screen: FirstScreen) -> Figure:
             _segments(screen.run, left)
         if screen.promotions is None:
             screen.sales.plot(right)
+        elif screen.money and len(frontier := screen.run.read_table("frontier")) > 1:
+            _budgets(frontier, right, screen.shop.settings.currency)
         else:
             _gain(screen.backtest, right, screen.words.who)
         figure.text(0.05, 0.025, "Intervals in brackets.", fontsize=8, color=plots.MUTED)
@@ -85,7 +87,8 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
         )  # fmt: skip
         figure.patches.append(box)
         figure.text(x + 0.011, 0.67, textwrap.fill(tile.label, 32), fontsize=9, va="top")
-        figure.text(x + 0.011, 0.6, tile.text, fontsize=12, fontweight="bold", va="center")
+        size = 12 * min(1.0, 24 / max(len(tile.text), 1))  # a long interval stays in its box
+        figure.text(x + 0.011, 0.6, tile.text, fontsize=size, fontweight="bold", va="center")
         note = textwrap.shorten(tile.note, 76, placeholder=" …")
         figure.text(
             x + 0.011, 0.578, textwrap.fill(note, 38), fontsize=7, va="top", color=plots.MUTED
@@ -113,6 +116,22 @@ def _segments(run: RunFolder, ax: Axes) -> None:
     plots.bars(sizes.index.tolist(), sizes.to_numpy(), text=[count(n) for n in sizes], ax=ax)
     ax.set_title("Customers by segment", loc="left")
     ax.set_xlabel("customers")
+
+
+def _budgets(frontier: pd.DataFrame, ax: Axes, currency: str) -> None:
+    chosen = frontier[frontier["chosen"]]
+    plots.curve(
+        frontier["budget"], frontier["profit"], low=frontier["ci_low"], high=frontier["ci_high"],
+        ax=ax,
+    )  # fmt: skip
+    plots.points(chosen["budget"], chosen["profit"], label="this week", ax=ax)
+    plots.reference_line(ax, "horizontal", 0.0)
+    plots.finish(
+        ax,
+        title="What each budget would add",
+        xlabel=f"discounts and contacts, {currency}",
+        ylabel=f"added to margin, {currency}",
+    )
 
 
 def _gain(backtest: pd.DataFrame, ax: Axes, who: str) -> None:
