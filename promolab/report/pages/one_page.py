@@ -87,7 +87,7 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
         )  # fmt: skip
         figure.patches.append(box)
         figure.text(x + 0.011, 0.67, textwrap.fill(tile.label, 32), fontsize=9, va="top")
-        size = 12 * min(1.0, 24 / max(len(tile.text), 1))  # a long interval stays in its box
+        size = 12 * min(1.0, 22 / max(len(tile.text), 1))  # a long interval stays in its box
         figure.text(x + 0.011, 0.6, tile.text, fontsize=size, fontweight="bold", va="center")
         note = textwrap.shorten(tile.note, 76, placeholder=" …")
         figure.text(
