@@ -111,22 +111,21 @@ class Finance(Result):
         """Say what all of them may cost, and what is still to come of those that run."""
         if self.frame.empty:
             return "No promotion starts or runs."
+        told = plural(len(self.frame), "promotion starts or runs", "promotions start or run")
+        cost = f"{told}, for the shop at {self._sum(self.frame, 'expected_cost')}"
         running = self.frame[self.frame["state"] == "runs"]
-        cost, due = (
-            math.fsum(rows[name][np.isfinite(rows[name])])
-            for rows, name in ((self.frame, "expected_cost"), (running, "open_liability"))
-        )
-        told = (
-            f"{plural(len(self.frame), 'promotion')} that start or run cost the shop about "
-            f"{money(cost, currency=self.currency)}"
-        )
         if running.empty:
-            return f"{told}."
-        open_ = int(running["customers_open"].sum())
-        return (
-            f"{told}; of those that run, {plural(open_, 'customer has', 'customers have')} not "
-            f"answered yet, which may still cost {money(due, currency=self.currency)}."
-        )
+            return f"{cost}."
+        open_ = plural(int(running["customers_open"].sum()), "customer has", "customers have")
+        due = self._sum(running, "open_liability")
+        return f"{cost}; of what runs, {open_} not answered yet, with {due} still to come."
+
+    def _sum(self, rows: pd.DataFrame, name: str) -> str:
+        known = rows[name][np.isfinite(rows[name])]
+        if known.empty:
+            return "a cost that is not known"
+        less = "" if len(known) == len(rows) else " or more"
+        return f"about {money(math.fsum(known), currency=self.currency)}{less}"
 
 
 def finance_table(shop: Shop, as_of: datetime, expected: pd.DataFrame) -> Finance:
@@ -170,10 +169,10 @@ def finance_table(shop: Shop, as_of: datetime, expected: pd.DataFrame) -> Financ
         return Finance(pd.DataFrame(columns=_COLUMNS), told.currency)
     starting = {str(row["promotion_id"]): row for row in expected.to_dict("records")}
     windows = shop.promotions.execute()
-    text = windows["promotion_id"].astype(str)
-    runs = (windows["starts_at"] < as_of) & (windows["ends_at"] > as_of) & ~text.isin(starting)
-    chosen = windows[runs | text.isin(starting)].assign(text=text)
-    chosen = chosen.sort_values(["starts_at", "text"], ignore_index=True)
+    windows["text"] = windows["promotion_id"].astype(str)
+    starts = windows["text"].isin(starting)
+    runs = (windows["starts_at"] < as_of) & (windows["ends_at"] > as_of) & ~starts
+    chosen = windows[runs | starts].sort_values(["starts_at", "text"], ignore_index=True)
     offers = read_promotions(shop, chosen["promotion_id"])
     past = past_discounts(shop, as_of) if len(chosen) else pd.DataFrame()
     so_far = past_discounts(shop, as_of, running=True).set_index("promotion_id")["discount"]

@@ -89,7 +89,11 @@ def test_what_runs_and_what_starts_by_hand():
     assert ends == [30.0, 20.0, 50.0] and starts["open_liability"] == 0
     assert starts["paid_by"] == "shop 75 %, supplier 25 %"
     assert starts["face_value"] == "coupon of 2 EUR" and starts["supplier_pays"] == 5.0
-    assert "2 promotions" in found.summary() and "18 customers have not answered" in found.summary()
+    told = found.summary()
+    assert (
+        told.startswith("2 promotions start or run, for the shop at about 3")
+        and "18 customers have" in told
+    )
 
 
 def test_what_happens_later_changes_nothing():
@@ -116,8 +120,19 @@ def test_without_past_promotions_what_is_to_come_is_not_known():
     whole = shop()
     young = whole.promotions.filter(whole.promotions.promotion_id.isin(["R", "N"]))
     young = whole.with_tables({**whole.tables, "promotions": young})
-    row = finance_table(young, NOW.to_pydatetime(), NEW.head(0)).frame.iloc[0]
+    found = finance_table(young, NOW.to_pydatetime(), NEW.head(0))
+    row = found.frame.iloc[0]
     assert math.isnan(row["open_liability"]) and row["customers_open"] == 18
+    assert "1 promotion starts or runs, for the shop at a cost that is not known" in found.summary()
+
+
+def test_where_nothing_starts_or_runs_there_is_an_empty_table():
+    for day, wanted in (
+        (NOW - 90 * DAY, shop()),
+        (NOW, shop_of({"events": shop().events.execute()})),
+    ):
+        found = finance_table(wanted, day.to_pydatetime(), NEW.head(0))
+        assert found.summary() == "No promotion starts or runs." and not len(found.for_finance())
 
 
 def test_headings_are_words_of_the_glossary():
