@@ -22,6 +22,7 @@ CHUNK = 4096
 """Customers at a time: what is computed of them stays in the processor's cache."""
 LOOKAHEAD = 1_000
 """Steps past the budget among which some that still fit are looked for."""
+TINY = 1e-300
 SLACK = 1e-12
 """By which share sums of costs may exceed the budget: what rounding in sums amounts to."""
 
@@ -78,10 +79,12 @@ class HullPath:
         """Return ``budget, profit, marginal_return`` after each step, what is free taken before."""
         free = int(np.searchsorted(self.spend, 0.0, side="right"))
         start = self.profit[free - 1] if free else 0.0
+        with np.errstate(divide="ignore"):  # two steps that differ by rounding alone
+            slope = self.value[free:] / self.cost[free:]
         columns = {
             "budget": np.insert(self.spend[free:], 0, 0.0),
             "profit": np.insert(self.profit[free:], 0, start),
-            "marginal_return": np.append(self.value[free:] / self.cost[free:], 0.0),
+            "marginal_return": np.append(np.minimum.accumulate(slope), 0.0),
         }
         return pd.DataFrame(columns, copy=False)
 
@@ -190,8 +193,9 @@ def _chunk_steps(
         steps.append((customer[some], option[some], best, nothing, at_value[some]))
     while len(customer):
         gain, extra = v - at_value, c - at_cost
-        # What costs no more than where the customer stands is no step: its return becomes 0.
-        extra[extra <= 0] = np.inf
+        # What adds nothing is no step: its return is 0. What costs less adds less, by the march.
+        np.maximum(gain, 0.0, out=gain)
+        np.maximum(extra, TINY, out=extra)
         gain /= extra
         option, best, _ = best_of(gain)
         go = np.flatnonzero(best > 0)
@@ -226,7 +230,7 @@ def best_of(
     runner_up = np.full(len(best), -np.inf)
     place = np.zeros(len(best), dtype=np.int16)
     for row, other in enumerate(columns[1:], start=1):
-        place[other > best] = row
+        np.putmask(place, other > best, row)
         if second:
             np.maximum(runner_up, np.minimum(best, other), out=runner_up)
         np.maximum(best, other, out=best)
