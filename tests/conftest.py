@@ -76,6 +76,8 @@ HEAVY = """
     campaign/test_readout.py
     folder/test_choose_week.py
     campaign/test_experiments.py
+    campaign/worth/test_week_worth.py
+    campaign/worth/test_kept.py
 """.split()
 """Files that take longest, in the order in which they begin: two that make reports lie apart."""
 REPORTS = {"journey_report", "small_reports", "postgres"}
