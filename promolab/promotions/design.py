@@ -110,16 +110,16 @@ class PromotionDesign(Result):
             f"{self.recommended.face_value(unit)} brings most: "
             f"{money(*self.best.ends, currency=unit)} of profit."
         )
-        low, high = (percent(one, decimals=_decimals(self.flat)) for one in self.flat)
-        text += (
-            f" The optimum is {'flat' if self.flat[1] > 1.5 * self.flat[0] else 'sharp'}: from "
-            f"{low} to {high} deep brings at least "
-            f"{percent(1 - NEAR_BEST, decimals=0)} of that."
-            if self.best.value > 0 and self.flat[0] < self.flat[1]
-            else ""
-        )
         if self.best.value <= 0:
             text += " No design pays for itself."
+        elif self.flat[0] < self.flat[1]:
+            text += (
+                f" The optimum is {'flat' if self.flat[1] > 1.5 * self.flat[0] else 'sharp'}: "
+                f"{_range(self.flat)} deep brings at least {percent(1 - NEAR_BEST, decimals=0)} of "
+                "that."
+            )
+        if self.unsure != self.flat and self.unsure[0] < self.unsure[1]:
+            text += f" What was measured does not tell {_range(self.unsure)} apart."
         if self.frame["extrapolated"].any() and not self.beyond:
             text += " Depths that were never drawn are shown and never recommended."
         if self.beyond and self._lies_beyond():
@@ -207,6 +207,11 @@ class PromotionDesign(Result):
             xlabel="depth: share taken off (%)",
             ylabel=f"net incremental profit ({self.currency})",
         )
+
+
+def _range(ends: tuple[float, ...]) -> str:
+    low, high = (percent(one, decimals=_decimals(ends)) for one in ends)
+    return f"from {low} to {high}"
 
 
 def _decimals(shares: tuple[float, ...]) -> int:

@@ -154,6 +154,8 @@ def test_flat_and_sharp_optima_are_told_apart():
     sharp = sweep(dose=Measured((0.05, 0.1, 0.2), (0.3, 1.0, 0.3), 0.05))
     assert sharp.flat == pytest.approx((0.1, 0.1), abs=0.02)
     assert sharp.unsure[0] <= sharp.flat[0] and sharp.unsure[1] >= sharp.flat[1]
+    noisy = sweep(dose=Measured((0.05, 0.1, 0.2), (0.8, 1.0, 0.8), 0.3))
+    assert "does not tell from 5 % to 20 % apart" in noisy.summary()
     losing = sweep(effect=[-5.0, -5.0])
     assert "No design pays" in losing.summary()
     for one in (flat, sharp, losing):
