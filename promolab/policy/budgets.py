@@ -118,7 +118,7 @@ def budgets_of(
 
     most = at(math.inf)[1]
     own, spent = at(budget)
-    reach = max(min(most, 3 * spent), spent)
+    reach = max(min(most, 3 * spent), spent) if spent else most
     tried = np.unique(np.append(np.linspace(0.0, reach, POINTS), spent))
     gains = [there.gain(at(amount)[0]) for amount in tried]
     rows = [gain.interval(level, customers).ends for gain in gains]

@@ -122,10 +122,14 @@ class MoneyAnswer(Result):
     def summary(self) -> str:
         """Say whom to contact, what that costs and adds, the chance of a loss, and what is next."""
         if not self.contacts:
-            return f"Contact nobody of {count(self.customers)}: no promotion is worth its cost."
+            why = "nothing is spent, and nothing is added"
+            if not self.budgets.frame["budget"].any():
+                why = "no promotion is worth its cost"
+            return f"Contact nobody of {count(self.customers)}: {why}."
         adds = f"adds {number(*self.profit.ends)}"
-        if self.value < 0:
-            adds = f"loses {number(-self.value, -self.ci_high, -self.ci_low)}"
+        loses = number(-self.value, -self.ci_high, -self.ci_low)
+        if self.value < 0 and not loses.startswith("0 "):
+            adds = f"loses {loses}"
         return (
             f"Contact {count(self.contacts)} of {count(self.customers)}; "
             f"{money(self.spend, currency=self.currency)} of discounts; "
@@ -133,7 +137,7 @@ class MoneyAnswer(Result):
         )
 
     def _chance(self) -> str:
-        if 0 < self.loss < 0.005:
+        if self.loss < 0.005:
             return "less than 1 %"
         return percent(min(self.loss, 0.99), decimals=0)
 

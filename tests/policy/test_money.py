@@ -9,7 +9,8 @@ import pytest
 from benchmarks.money import made_up
 from promolab import allocate
 from promolab.errors import InputError
-from promolab.policy import Holdouts, PolicyRows, money_answer
+from promolab.policy import Holdouts, PolicyRows, money_answer, pays_to_spend
+from tests.wording_lint import nonsense
 
 
 def made(n: int = 4_000, seed: int = 0, arms: int = 2, known: bool = False) -> PolicyRows:
@@ -156,6 +157,9 @@ def test_the_sentence_is_one_a_shopkeeper_reads():
     said = money_answer(losing, budget=500).summary()
     assert "loses " in said and "99 % chance of a loss; more budget would add nothing." in said
     assert "−" not in said.replace("[−", "[")
+    assert money_answer(rows, budget=0).summary() == (
+        "Contact nobody of 4,000: nothing is spent, and nothing is added."
+    )
     nobody = PolicyRows(rows.gamma, rows.effect - 99, rows.cost, rows.fold, rows.cluster, rows.arms)
     assert money_answer(nobody, budget=500).summary() == (
         "Contact nobody of 4,000: no promotion is worth its cost."
@@ -193,3 +197,23 @@ def test_support_is_told_of_each_of_the_plans_customers():
     plan = allocate(rows.effect, rows.cost, budget=10)
     with pytest.raises(InputError, match="supported has the shape"):
         money_answer(rows, plan=plan, supported=np.ones(3, dtype=bool))
+
+
+@pytest.mark.parametrize("budget", [0, 0.6, 1.0, 40, 1e6, None])
+@pytest.mark.parametrize("shift", [-99.0, -1.0, 0.0, 99.0])
+@pytest.mark.parametrize("n", [10, 400])
+def test_no_sentence_is_nonsense(budget, shift, n):
+    rows = made(n)
+    rows = PolicyRows(
+        rows.gamma + shift, rows.effect + shift, rows.cost, rows.fold, rows.cluster, rows.arms,
+        rows.response, rows.outcome,
+    )  # fmt: skip
+    plan = allocate(rows.effect, rows.cost, budget=budget, pays=pays_to_spend(rows, budget=budget))
+    found = money_answer(rows, plan=plan, currency="EUR")
+    asked = money_answer(rows, budget=budget, customers=n)
+    pays = pays_to_spend(rows, budget=budget, currency="EUR")
+    said = [plan.summary(), pays.summary()]
+    for each in (found, asked):
+        said += [each.summary(), each.certainty(), each.compared(), each.budgets.summary()]
+        said.append(each.table().text)
+    assert [problem for text in said for problem in nonsense(text)] == []
