@@ -42,7 +42,9 @@ class Rules:
     constraints: Any = None
 
 
-def read_constraints(source: str | Path | pd.DataFrame) -> pd.DataFrame:
+def read_constraints(
+    source: str | Path | pd.DataFrame, known: Iterable[Any] | None = None
+) -> pd.DataFrame:
     """Read limits from a table with the columns ``scope, unit, min, max``.
 
     A row limits the ``budget`` (``max``, in money), all ``contacts``, a ``promotion`` (how many
@@ -54,6 +56,8 @@ def read_constraints(source: str | Path | pd.DataFrame) -> pd.DataFrame:
     ----------
     source : str, Path or DataFrame
         A file such as ``constraints.csv``, or its rows.
+    known : iterable of id, optional
+        The promotions that there are, offered now or not; by default any may be named.
 
     Returns
     -------
@@ -63,8 +67,8 @@ def read_constraints(source: str | Path | pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     InputError
-        A column that is not there, an unknown scope, an end that is no number from 0 on, a ``min``
-        above its ``max``, or a unit twice; the row is named.
+        A column that is not there, an unknown scope or promotion, an end that is no number from 0
+        on, a ``min`` above its ``max``, or a unit twice; the row is named.
 
     Examples
     --------
@@ -81,6 +85,7 @@ def read_constraints(source: str | Path | pd.DataFrame) -> pd.DataFrame:
     table = table.reindex(columns=["scope", "unit", "min", "max"]).reset_index(drop=True)
     table["unit"] = table["unit"].where(table["unit"].notna(), "").astype(str)
     seen: set[tuple[str, str]] = set()
+    ids = None if known is None else {str(one) for one in known}
     for row, (scope, unit, low, high) in enumerate(table.itertuples(index=False)):
         where = f"{name}, row {row + 1}"
         if scope not in SCOPES:
@@ -88,6 +93,8 @@ def read_constraints(source: str | Path | pd.DataFrame) -> pd.DataFrame:
         if (unit == "") != (scope in UNNAMED):
             told = "stays empty" if scope in UNNAMED else "must say which"
             raise InputError(f"{where}: unit is {unit!r}; of the scope {scope!r} it {told}")
+        if scope == "promotion" and ids is not None and unit not in ids:
+            raise InputError(f"{where}: there is no promotion {unit!r}; {nearest(unit, ids)}")
         if (scope, unit) in seen:
             raise InputError(f"{where}: {scope} {unit!r} is there twice; give each one row")
         seen.add((scope, unit))

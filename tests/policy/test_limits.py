@@ -291,3 +291,10 @@ def test_limits_together_out_of_reach_name_the_shortfall():
     least = np.sort(cost.min(axis=1))[:20].sum()
     with pytest.raises(InputError, match=f"at least {least:.1f} together"):
         allocate(value, cost, budget=least - 1, groups=["a"] * 40, floors={"a": 20})
+
+
+def test_a_table_may_name_promotions_of_other_weeks_but_none_that_there_is_not():
+    table = pd.DataFrame({"scope": ["promotion"] * 2, "unit": ["mail", "sms"], "max": [5, 6]})
+    assert len(read_constraints(table, known=["mail", "sms", "coupon"])) == 2
+    with pytest.raises(InputError, match=r"row 2: there is no promotion 'sms'; known: mail"):
+        read_constraints(table, known=["mail"])

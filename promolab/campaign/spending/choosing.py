@@ -134,8 +134,8 @@ def week_policy(
         What the week's discounts, as far as the shop pays them, and contacts may cost; by default
         the shop's own (``[economics] budget``), else until a further unit adds nothing.
     constraints : str
-        A file of limits: scope, unit, min, max; by default ``constraints.csv`` beside the shop's
-        tables, where it lies.
+        A file of limits: scope, unit, min, max, where a group is a segment; by default
+        ``constraints.csv`` beside the shop's tables, where it lies.
     explore : float
         Share of the customers whose promotion chance draws, paid from the budget (0–1).
     holdout, standing_holdout, list_size, lead_days, planned
@@ -149,6 +149,7 @@ def week_policy(
         A budget that is negative or no number, or too small for what chance draws; limits that
         cannot all hold.
     """
+    limits = _limits_at(run, constraints, shop)
     scores = run.read_table("scores")
     starting = run.read_table("outlook")["promotion_id"].unique().tolist()
     told = read_operations(shop.settings)
@@ -172,7 +173,7 @@ def week_policy(
     stated = budget_of(budget)
     asked = _Asked(
         told.economics.budget if stated is None else stated,
-        _limits_at(run, constraints),
+        None if limits is None else _of_these(limits, measured),
         explore,
         held,
         (1 - held) * (1 - share_of("standing_holdout", standing_holdout, none_too=True)),
@@ -203,13 +204,20 @@ def _measured(worth: Worth | None, rules: ContactRules) -> list[str]:
     return [one for one, far in known if not far and one not in bundled]
 
 
-def _limits_at(run: RunFolder, constraints: str) -> pd.DataFrame | None:
+def _limits_at(run: RunFolder, constraints: str, shop: Shop) -> pd.DataFrame | None:
     """Return the stated limits; None where there are none."""
-    if constraints:
-        return read_constraints(constraints)
     source = Path(str((run.manifest.get("parameters") or {}).get("source", "")))
     beside = source / LIMITS
-    return read_constraints(beside) if beside.is_file() else None
+    if not constraints and not beside.is_file():
+        return None
+    known = shop.promotions.promotion_id.execute() if shop.has("promotions") else None
+    return read_constraints(constraints or beside, known)
+
+
+def _of_these(limits: pd.DataFrame, promotions: list[str]) -> pd.DataFrame:
+    """Leave out limits on promotions that are not allocated this week."""
+    elsewhere = (limits["scope"] == "promotion") & ~limits["unit"].isin(promotions)
+    return limits[~elsewhere]
 
 
 def _chosen(
@@ -235,6 +243,7 @@ def _chosen(
     # What is planned is sent but for the holdouts: so much more can be planned than is spent.
     budget = None if asked.budget is None else asked.budget / asked.sent
     pays = pays_to_spend(rows, customers=len(some), budget=budget, currency=currency)
+    segment = segments.reindex(found.customers[some]).fillna("No segment")
     allocation = allocate(
         value,
         cost,
@@ -242,6 +251,7 @@ def _chosen(
         customers=found.customers[some],
         promotions=measured,
         eligible=open_to,
+        groups=segment,
         constraints=asked.limits,
         explore=asked.explore if asked.explore and asked.budget != 0 else None,
         p_min=LEAST / asked.sent,
@@ -268,5 +278,5 @@ def _chosen(
         sent=asked.sent,
         budget=asked.budget,
         pays=pays,
-        segment=segments.reindex(found.customers[some]).fillna("No segment"),
+        segment=segment,
     )
