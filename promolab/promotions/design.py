@@ -457,7 +457,7 @@ def _profit(
     moved, slope = moved_effect(there, here, tau, factor, factor_of)
     up, _ = moved_effect(there, here, tau, factor + max(miss, 1e-6), factor_of)
     added = here.added(moved)
-    discount = weight @ (np.maximum(here.base + added, 0.0) * here.net)
+    discount = weight @ (here.orders(added) * here.net)
     contacts = one.contact_cost * weight.sum()
     profit = float(weight @ moved + one.funder_share * discount - contacts)
     drawn = float(weight @ (error * np.abs(slope)))

@@ -85,6 +85,12 @@ class InWindow:
         left = np.maximum(self.worth - self.net, LEAST_LEFT * self.worth)
         return np.asarray((effect + self.base * self.net - self.filled) / left)
 
+    def orders(self, added: np.ndarray) -> np.ndarray:
+        """Return all orders expected: none below 0, and as many together as noise would leave."""
+        found, whole = np.maximum(self.base + added, 0.0), float((self.base + added).sum())
+        share = max(whole, 0.0) / found.sum() if found.sum() > 0 else 1.0
+        return np.asarray(found * share)
+
     def effect(self, added: np.ndarray) -> np.ndarray:
         """Return the effect on margin of so many extra orders."""
         return np.asarray(added * (self.worth - self.net) + self.filled - self.base * self.net)
@@ -168,7 +174,7 @@ def moved_effect(
 
 MOST_GROWN = 20.0
 """More extra orders than so many times those measured are no measurement any more."""
-MOST_LATER = 0.8
+MOST_LATER = 0.5
 """Of extra orders no larger share is taken to be missing later."""
 
 
@@ -233,7 +239,7 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
     known = np.isfinite(given["response"])
     # Of orders that come by chance, at least one redeems: the mean number follows.
     told = -np.log1p(-np.clip(np.where(known, given["response"], 0.0), 0.0, 1 - 1e-9))
-    redeeming = np.where(known, told, np.maximum(base + added, 0.0) * here.chance)
+    redeeming = np.where(known, told, here.orders(added) * here.chance)
     each = np.divide(here.per_order, here.chance, out=np.zeros_like(base), where=here.chance > 0)
     if np.isfinite(given["per_redemption"]):
         each = np.full_like(base, float(given["per_redemption"]))
