@@ -233,7 +233,7 @@ class Allocation(Result):
         >>> found.price_sentences()
         ["1 more of promotion 'mail' would earn up to 3.00 more."]
         """
-        if self.limits is None:
+        if self.limits is None or self.why_not:
             return []
         said = []
         for scope, unit, least, most, price in self.limits[
@@ -419,7 +419,7 @@ The next 0.10 would add 0.05.
     check_limits(options.eligible, options.value.shape, limits)
     found = solve(options.value, options.cost, limits, options.eligible)
     choose = _chooser(found, options, limits, bool(pays))
-    choice, drawn = found.choice if pays else choose(0.0, found.choice), None
+    choice, drawn = found.choice if pays else np.full_like(found.choice, -1), None
     if explore is not None or holdouts is not None or budget_risk is not None:
         choice, drawn = draw(
             choose, options.cost, options.eligible, given.promotions, most,
@@ -457,11 +457,7 @@ def _chooser(
     found: Solution, options: Options, limits: Limits, pays: bool
 ) -> Callable[[float, np.ndarray], np.ndarray]:
     """Return what chooses at any budget, where some customers are given what chance draws."""
-    if not pays:
-        return lambda amount, fixed: np.full(len(fixed), -1)
-    if (path := found.path) is not None:
-        return lambda amount, fixed: path.choose(amount)
-    arrays = options.value, options.cost
+    arrays, path = (options.value, options.cost), found.path
 
     def choose(amount: float, fixed: np.ndarray) -> np.ndarray:
         left = limits.most - limits.used(fixed)
@@ -469,8 +465,13 @@ def _chooser(
             row = int(left.argmin())
             raise InputError(
                 f"those drawn by chance alone use {number(-left[row], decimals=0)} more of "
-                f"{name_of(limits, row)} than there may be; give a smaller explore or p_min"
+                f"{name_of(limits, row)} than there may be; raise it, or give a smaller explore "
+                "or p_min"
             )
+        if not pays:
+            return np.full(len(fixed), -1)
+        if path is not None:
+            return path.choose(amount)
         rest = replace(limits, budget=amount, most=left)
         try:
             return solve(*arrays, rest, options.eligible, frontier=False).choice

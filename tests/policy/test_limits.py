@@ -298,3 +298,12 @@ def test_a_table_may_name_promotions_of_other_weeks_but_none_that_there_is_not()
     assert len(read_constraints(table, known=["mail", "sms", "coupon"])) == 2
     with pytest.raises(InputError, match=r"row 2: there is no promotion 'sms'; known: mail"):
         read_constraints(table, known=["mail"])
+
+
+def test_where_spending_does_not_pay_limits_hold_for_those_drawn():
+    value, cost, _ = drawn(14, n=400)
+    found = allocate(value, cost, budget=150, capacity={"1": 30}, explore=0.1, pays=False)
+    assert 0 < counts_of(found, 4)[1] <= 30
+    with pytest.raises(InputError, match="drawn by chance alone use"):
+        allocate(value, cost, budget=150, capacity={"1": 0}, explore=0.2, pays=False)
+    assert allocate(value, cost, capacity={"1": 3}, pays=False).contacted == 0

@@ -68,6 +68,8 @@ class Limits:
 
     def used(self, choice: np.ndarray) -> np.ndarray:
         """Return what a choice uses of each limit, of shape (rows,)."""
+        if not self.names:
+            return np.empty(0)
         p, groups = self.usage.shape[1], self.groups
         place = choice.astype(np.intp) + 1
         if self.group is not None:
