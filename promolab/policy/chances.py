@@ -7,6 +7,7 @@ chance of every action is written down: from such a log the next week can learn.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
@@ -347,7 +348,7 @@ def draw(
     holdouts : Holdouts, optional
     risk : CostRisk, optional
     seed : int
-        Of the draw.
+        Of the draw; for other promotions others are drawn.
 
     Returns
     -------
@@ -366,7 +367,9 @@ def draw(
     out, sent = held.out((n, k)), held.sent(k)
     actions = open_to.sum(axis=1) + 1
     part = 0.0 if explore is None else _explored_share(explore, p_min, int(actions.max()), sent)
-    picked, taken = _picked(open_to, actions, part, seed)
+    picked, taken = _picked(
+        open_to, actions, part, [seed, zlib.crc32("|".join(promotions).encode())]
+    )
 
     fixed = np.where(picked & ~_barred(out, taken), taken, -1)
 
@@ -415,10 +418,10 @@ def _explored_share(explore: float, p_min: float, actions: int, sent: np.ndarray
 
 
 def _picked(
-    open_to: np.ndarray, actions: np.ndarray, part: float, seed: int
+    open_to: np.ndarray, actions: np.ndarray, part: float, seed: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return who is drawn, and what for each, −1 none."""
-    rng = np.random.default_rng([seed, len(open_to)])
+    rng = np.random.default_rng(seed)
     picked = rng.random(len(open_to)) < part
     place = rng.integers(0, actions)  # among the actions open to each; the last one is none
     among = np.cumsum(open_to, axis=1)
