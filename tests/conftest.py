@@ -78,6 +78,7 @@ HEAVY = """
     campaign/test_experiments.py
     campaign/worth/test_week_worth.py
     campaign/worth/test_kept.py
+    campaign/test_week_policy.py
 """.split()
 """Files that take longest, in the order in which they begin: two that make reports lie apart."""
 REPORTS = {"journey_report", "small_reports", "postgres"}

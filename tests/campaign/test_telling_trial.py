@@ -47,3 +47,10 @@ def test_what_starts_not_has_no_trial():
         "summary": quiet.summary(),
         "short": "",
     }
+
+
+def test_a_budget_that_cannot_be_kept_to_is_said():
+    trial = telling_trial(shop(), NOW, scores("N"), RATIOS, budget=500.0)
+    assert "The budget of 500 USD was not kept to" in trial.summary()
+    assert "The budget of 500 USD was not kept to" in trial.short()
+    assert "budget" not in telling_trial(shop(), NOW, scores("N"), RATIOS).summary()

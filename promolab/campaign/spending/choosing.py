@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.campaign.outlook import LaunchEconomics
 from promolab.campaign.plan import Candidates, quarantined_customers, share_of, week_candidates
 from promolab.campaign.spending.chosen import ChosenPolicy
 from promolab.campaign.spending.experiment import TellingTrial, telling_trial
@@ -153,11 +154,13 @@ def week_policy(
     scores = run.read_table("scores")
     starting = run.read_table("outlook")["promotion_id"].unique().tolist()
     told = read_operations(shop.settings)
+    stated = budget_of(budget)
+    stated = told.economics.budget if stated is None else stated
     worth = kept_worth(run, shop, starting)
     measured = _measured(worth, told.contact)
     if worth is None or worth.rows is None or not measured:
         ratios = (run.metrics.get("response") or {}).get("past_ratios")
-        return WeekPolicy(run, telling_trial(shop, run.as_of, scores, ratios))
+        return WeekPolicy(run, telling_trial(shop, run.as_of, scores, ratios, stated))
     held = share_of("holdout", holdout, none_too=False)
     found = week_candidates(
         shop,
@@ -170,9 +173,8 @@ def week_policy(
         planned=planned,
         quarantined=quarantined_customers(shop, run.read_table("quarantine")),
     )
-    stated = budget_of(budget)
     asked = _Asked(
-        told.economics.budget if stated is None else stated,
+        stated,
         None if limits is None else _of_these(limits, measured),
         explore,
         held,
@@ -180,7 +182,10 @@ def week_policy(
         seed,
     )
     segments = run.read_table("segments").set_index("customer_id")["segment"]
-    return WeekPolicy(run, _chosen(worth, worth.rows, found, measured, asked, segments))
+    open_to = found.open_to(measured) & _known(worth, found, measured)
+    if not open_to.any():  # nobody may be contacted, or nobody is like those of past decisions
+        return WeekPolicy(run, TellingTrial(0, LaunchEconomics(()), stated))
+    return WeekPolicy(run, _chosen(worth, worth.rows, found, measured, open_to, asked, segments))
 
 
 @dataclass(frozen=True)
@@ -220,19 +225,26 @@ def _of_these(limits: pd.DataFrame, promotions: list[str]) -> pd.DataFrame:
     return limits[~elsewhere]
 
 
+def _known(worth: Worth, found: Candidates, measured: list[str]) -> np.ndarray:
+    """Return of whom past decisions tell what which of the promotions adds."""
+    place = worth.places(found.customers)
+    columns = np.array([worth.amounts.place(one) for one in measured])
+    told = worth.headline[np.ix_(np.maximum(place, 0), columns)]
+    return np.asarray(told & (place >= 0)[:, None])
+
+
 def _chosen(
     worth: Worth,
     rows: PolicyRows,
     found: Candidates,
     measured: list[str],
+    open_to: np.ndarray,
     asked: _Asked,
     segments: pd.Series[Any],
 ) -> ChosenPolicy:
     """Allocate the budget among the promotions whose effects are known."""
     amounts, place = worth.amounts, worth.places(found.customers)
     columns = np.array([amounts.place(one) for one in measured])
-    known = worth.headline[np.ix_(np.maximum(place, 0), columns)] & (place >= 0)[:, None]
-    open_to = found.open_to(measured) & known
     some = np.flatnonzero(open_to.any(axis=1))
     open_to, place = open_to[some], place[some]
     value, cost = (

@@ -13,7 +13,7 @@ from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics, weigh
 from promolab.campaign.outlook.promotion_economics import YEAR, amount_words
 from promolab.display import Html, table
 from promolab.results import Result
-from promolab.wording import answer_to, count, plural
+from promolab.wording import answer_to, count, money, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -30,10 +30,13 @@ class TellingTrial(Result):
         Active customers: chance deals them out evenly to the promotions and to nothing.
     economics : LaunchEconomics
         What that costs, and the smallest effect that it shows, of each promotion.
+    budget : float or None
+        What was stated, and cannot be kept to.
     """
 
     customers: int
     economics: LaunchEconomics
+    budget: float | None = None
 
     @property
     def promotions(self) -> tuple[PromotionEconomics, ...]:
@@ -106,16 +109,25 @@ class TellingTrial(Result):
         """Say what the list cannot tell, and what would, at which size and cost."""
         if not self:
             return "Nothing starts this week whose customers could be chosen by what it adds."
-        return f"{self.cannot()} {self.would()}"
+        return f"{self.cannot()} {self.would()}{self._not_kept()}"
+
+    def _not_kept(self) -> str:
+        if self.budget is None:
+            return ""
+        return (
+            f" The budget of {money(self.budget, currency=self.promotions[0].currency)} was not "
+            "kept to: what a list ranked by response costs stands on the page Plan, and list_size "
+            "makes it shorter."
+        )
 
     def short(self) -> str:
         """Say it in two sentences, for the first page."""
         first, cost = self.promotions[0], self.economics.total("cost")
-        money = amount_words(cost, first.currency) if math.isfinite(cost.value) else "not known"
+        words = amount_words(cost, first.currency) if math.isfinite(cost.value) else "not known"
         return (
             f"What a contact adds is not known. Chance would tell: {count(first.contacts)} "
             f"contacted{' about each' if len(self.promotions) > 1 else ''}, {count(first.held)} "
-            f"not, at a cost of {money}."
+            f"not, at a cost of {words}.{self._not_kept()}"
         )
 
     def cannot(self) -> str:
@@ -133,7 +145,7 @@ class TellingTrial(Result):
         about = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
         half = "half" if len(names) == 1 else f"{count(first.contacts)} each"
         cost = self.economics.total("cost")
-        money = (
+        spends = (
             f"costs {amount_words(cost, first.currency)} in discounts and contacts"
             if math.isfinite(cost.value)
             else "has a cost that is not known"
@@ -141,7 +153,7 @@ class TellingTrial(Result):
         return (
             f"An experiment would: of the {plural(self.customers, 'active customer')} contact "
             f"{half} about {about}, chosen by chance and nothing else, and leave "
-            f"{count(first.held)} without, also by chance. It {money}. {self._shows()}"
+            f"{count(first.held)} without, also by chance. It {spends}. {self._shows()}"
         )
 
     def _shows(self) -> str:
@@ -170,6 +182,7 @@ def telling_trial(
     as_of: Any,
     scores: pd.DataFrame,
     ratios: PastRatios | dict[str, Any] | None,
+    budget: float | None = None,
 ) -> TellingTrial:
     """Work out what an experiment on the week's promotions would cost and show.
 
@@ -183,6 +196,8 @@ def telling_trial(
         customer_id, promotion_id, p_redeemed: every active customer × promotion that starts.
     ratios : PastRatios or mapping, optional
         How far past forecasts of responses missed.
+    budget : float, optional
+        What was stated for the week.
 
     Returns
     -------
@@ -200,7 +215,7 @@ def telling_trial(
     ids = scores["promotion_id"].drop_duplicates().tolist()
     customers = int(scores["customer_id"].nunique())
     if not ids or customers <= len(ids):
-        return TellingTrial(customers, LaunchEconomics(()))
+        return TellingTrial(customers, LaunchEconomics(()), budget)
     parts = []
     for place, promotion in enumerate(ids):
         mine = scores[scores["promotion_id"] == promotion]
@@ -209,4 +224,4 @@ def telling_trial(
         dealt = np.select([turn == place, turn == len(ids)], ["none", "promotion"], "")
         parts.append(mine.assign(holdout=dealt)[dealt != ""])
     planned = pd.concat(parts, ignore_index=True)
-    return TellingTrial(customers, weigh_launch(shop, as_of, planned, ratios))
+    return TellingTrial(customers, weigh_launch(shop, as_of, planned, ratios), budget)

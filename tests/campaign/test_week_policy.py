@@ -1,0 +1,162 @@
+"""Who gets what this week: the budget, chance, limits, and what a plan makes of it."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import UpliftModel
+from promolab.campaign.plan.planning import plan_week
+from promolab.campaign.spending.choosing import WeekPolicy, week_policy
+from promolab.campaign.spending.chosen import ChosenPolicy
+from promolab.campaign.worth import keep_effects, kept_worth
+from promolab.contract import Shop
+from promolab.errors import InputError
+from promolab.features import decisions_experiment
+from promolab.folder import RunFolder
+from promolab.report import begin_run
+from promolab.results import Estimate
+from promolab.sources import simulated
+
+IDS = ["W16-coupon", "W16-limited_time_discount", "W16-recommendation"]
+SENT = 0.9 * 0.95
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Shop]:
+    """A run folder as the steps before leave it, of a shop whose decisions chance drew."""
+    shop = simulated(customers=1_000, weeks=16, exploration=1.0)
+    folder = tmp_path_factory.mktemp("run")
+    run = begin_run(folder, source="simulated", week="2024-W37", shop=shop)
+    past = shop.decisions.filter(shop.decisions.ts < pd.Timestamp(run.as_of))
+    before = shop.with_tables({**shop.tables, "decisions": past})
+    model = UpliftModel("dr", "ridge").fit(decisions_experiment(before, by="kind", early=True))
+    keep_effects(run, before, model, IDS)
+    who = shop.customers.customer_id.execute().sort_values().to_numpy()
+    scores = pd.DataFrame(
+        {"customer_id": np.tile(who, 3), "promotion_id": np.repeat(IDS, len(who))}
+    )
+    run.write_table("scores", scores.assign(p_redeemed=0.1), by=["promotion_id", "customer_id"])
+    run.write_table("outlook", pd.DataFrame({"promotion_id": IDS}), by="promotion_id")
+    segments = pd.DataFrame(
+        {"customer_id": who, "segment": np.where(np.arange(len(who)) % 3, "a", "b")}
+    )
+    run.write_table("segments", segments, by="customer_id")
+    empty = pd.DataFrame({"table": [], "rule": [], "row": []}, dtype=str)
+    run.write_table("quarantine", empty, by="row")
+    return run, before
+
+
+@pytest.fixture(autouse=True)
+def _worked_out_once(made: tuple[RunFolder, Shop], monkeypatch: pytest.MonkeyPatch) -> None:
+    from promolab.campaign.spending import choosing
+
+    monkeypatch.setattr(choosing, "kept_worth", cache_of(kept_worth))
+
+
+@functools.cache
+def cache_of(call: Any) -> Any:
+    """Return a function that is called once: every test asks for the same."""
+    kept: list[Any] = []
+
+    def once(*given: Any) -> Any:
+        if not kept:
+            kept.append(call(*given))
+        return kept[0]
+
+    return once
+
+
+def chosen(made: tuple[RunFolder, Shop], **options: Any) -> ChosenPolicy:
+    found = week_policy(*made, **options).chosen
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def paying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it be shown that spending pays, whatever a small shop's decisions show."""
+    from promolab.campaign.spending import choosing
+
+    class Sure:
+        profit = Estimate(9.0, 1.0, 17.0, 9)
+
+        def __bool__(self) -> bool:
+            return True
+
+    monkeypatch.setattr(choosing, "pays_to_spend", lambda *_, **__: Sure())
+
+
+def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying):
+    found = chosen(made, budget=60.0)
+    rows = found.to_frame()
+    spent = SENT * rows.loc[rows["chosen"], "cost"].sum()
+    assert 50.0 < spent <= 60.0 and found.answer.spend == pytest.approx(spent)
+    more = chosen(made, budget=90.0)
+    assert (more.planned >= 0).sum() > (found.planned >= 0).sum()
+
+
+def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, paying):
+    run, shop = made
+    rows = chosen(made, budget=60.0).to_frame()
+    assert np.allclose(rows.groupby("customer_id")["propensity"].sum(), 1)
+    plan = plan_week(shop, run.read_table("scores"), run.as_of, IDS, allocation=rows)
+    assert set(plan.by_effect) == set(IDS)
+    assert plan.propensities["propensity"].min() >= 0.02 - 1e-12
+    assert np.allclose(plan.propensities.groupby("decision_id")["propensity"].sum(), 1)
+    picked = rows[rows["chosen"] & (rows["action"] != "none")].set_index("customer_id")["action"]
+    planned = plan.planned.set_index("customer_id")["action"]
+    assert planned.to_dict() == picked.to_dict()
+
+
+def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
+    from promolab.campaign.spending import choosing
+    from promolab.policy import Pays
+
+    never = Pays(Estimate(5.0, -1.0, 11.0, 9), 3.0, 9, 0.95, "CNY")
+    monkeypatch.setattr(choosing, "pays_to_spend", lambda *_, **__: never)
+    found = chosen(made)
+    rows = found._by_promotion()
+    assert (rows["customers"] == rows["by_chance"]).all() and rows["customers"].sum() > 0
+    assert "spending more is not shown to pay" in found.summary()
+    assert chosen(made, budget=0.0).allocation.spend == 0
+
+
+def test_limits_come_from_a_file_and_a_wrong_one_is_said(made, paying, tmp_path):
+    limits = tmp_path / "constraints.csv"
+    limits.write_text("scope,unit,min,max\npromotion,W16-recommendation,,40\n")
+    planned = chosen(made, constraints=str(limits)).planned
+    assert (planned == IDS.index("W16-recommendation")).sum() <= 40
+    limits.write_text("scope,unit,min,max\npromotion,W99,,5\n")
+    with pytest.raises(InputError, match="W99"):
+        chosen(made, constraints=str(limits))
+
+
+def test_the_page_shows_segments_and_other_assumptions(made, paying):
+    found = chosen(made, budget=60.0)
+    shares = found.by_segment().frame
+    assert shares["any"].sum() == (found.planned >= 0).sum() and set(shares["segment"]) == {
+        "a",
+        "b",
+    }
+    cases = found.sensitivity().frame.set_index("case")
+    assert (cases["best"] >= cases["kept"] - 1e-6).all()
+    halves = cases.loc[["effects are half as large", "effects are half as large again"], "kept"]
+    assert halves.mean() == pytest.approx(cases.loc["as assumed", "kept"])
+
+
+def test_what_is_written_is_what_a_plan_and_the_first_page_read(made, paying):
+    run, _ = made
+    WeekPolicy(run, chosen(made, budget=60.0)).write()
+    told = json.loads((Path(run.path) / "metrics.json").read_text())["policy"]
+    assert told["by_effect"] and set(told["promotions"]) == set(IDS)
+    assert told["answer"]["profit"]["ci_low"] < told["answer"]["profit"]["value"]
+    assert run.read_table("frontier")["chosen"].sum() == 1
+    again = run.read_table("allocation")
+    assert again.groupby("customer_id")["chosen"].sum().eq(1).all()
