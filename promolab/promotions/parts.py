@@ -280,11 +280,13 @@ def _off(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.ndarr
     share, touching = orders.shares[:, j], orders.touching[:, j]
     if promotion.stated:
         return off_an_order(promotion, log_mean, log_sd, share, touching)
+    none = np.zeros_like(log_mean)
+    if math.isnan(given["per_redemption"]) and not orders.discounted:
+        return OffOrder(none, none, none, none)  # a shop that never took anything off
     if math.isnan(given["per_redemption"]):
         raise InputError(
             f"promotion {promotion.promotion_id} does not state what it takes off; give "
             "per_redemption, what one redemption of its kind took off"
         )
     # Every order with a product of it may redeem, and takes off what a redemption took off before.
-    none = np.zeros_like(log_mean)
     return OffOrder(float(given["per_redemption"]) * touching, touching, none, none)

@@ -39,8 +39,9 @@ def orders_until(shop: Shop, as_of: datetime) -> Any:
     Returns
     -------
     ibis Table
-        customer_id, ts, number (of the order), listed (money before anything was taken off), coupon
-        (whether one was used), lines, returned (money at list price), margin (of what was listed).
+        customer_id, ts, number (of the order), listed (money before anything was taken off),
+        discount, coupon (whether one was used), lines, returned (money at list price), margin (of
+        what was listed).
     """
     import ibis
 
@@ -53,6 +54,7 @@ def orders_until(shop: Shop, as_of: datetime) -> Any:
     orders = lines.group_by("customer_id", "order_id", "single_ts").aggregate(
         ts=lines.ts.min(where=bought),
         listed=listed.sum(where=bought),
+        discount=lines.discount.sum(where=bought),
         coupon=(lines.coupon_discount > 0).any(where=bought),
         lines=bought.cast("int64").sum(),
         returned=(-listed).sum(where=~lines.bought).fill_null(0),

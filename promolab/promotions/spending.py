@@ -88,6 +88,8 @@ class OrderValues(Result):
     lift : float
         By how many times their usual orders a day past promotions added in their windows, all
         kinds together; nan where fewer than `ENOUGH` orders inside or outside tell it.
+    discounted : bool
+        Whether anything was ever taken off an order.
     margin_assumed : bool
         Whether no margin is stated anywhere.
     currency : str
@@ -103,6 +105,7 @@ class OrderValues(Result):
     top_up: Estimate = field(default_factory=lambda: Estimate(math.nan))
     week_spread: float = 0.0
     lift: float = math.nan
+    discounted: bool = True
     margin_assumed: bool = False
     currency: str = "USD"
 
@@ -237,6 +240,7 @@ def order_values(
         top_up,
         counted.week_spread,
         _lift(rows),
+        bool(rows["discount"].any()),
         read_operations(shop.settings).economics.margin_rate.assumed
         and not shop.has("products", "margin_rate"),
         shop.settings.currency,
@@ -270,7 +274,7 @@ def _counted(shop: Shop, now: datetime) -> _Counted:
         plain_listed=orders.listed.sum(where=plain).cast("float64"),
         **{
             name: orders[name].sum().cast("float64")
-            for name in ("listed", "returned", "margin", "lines")
+            for name in ("listed", "discount", "returned", "margin", "lines")
         },
     )
     parts = [sums]

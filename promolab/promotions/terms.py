@@ -331,7 +331,8 @@ def read_promotions(shop: Shop, ids: Iterable[Any] | None = None) -> dict[Any, P
         kept = table[table["text"].isin(wanted)]
     else:
         kept = table
-    states = any(table[c].notna().any() for c in FACE_VALUES if c in table)
+    # A threshold alone takes nothing off: it is no face value.
+    states = any(table[c].notna().any() for c in ("discount_rate", "reduction") if c in table)
     products = _products(shop, kept["promotion_id"])
     usual = read_operations(shop.settings).economics.contact_cost.value
     return {
@@ -373,6 +374,7 @@ def _made(
     if "stacking" in told:
         common["stacking"] = bool(told["stacking"])
     rate, threshold, reduction = (float(told.get(c, math.nan)) for c in FACE_VALUES)
+    threshold = threshold if states else math.nan
     if kind == "recommendation":
         return Recommendation(**common)
     if kind == "limited_time_discount":

@@ -245,6 +245,17 @@ def test_what_is_not_stated_needs_what_a_redemption_took_off():
     assert found.discount[0, 0] == pytest.approx(3 * np.log(2))
 
 
+def test_a_shop_that_takes_nothing_off_pays_for_contacts_alone():
+    shop = simulated(customers=300, weeks=16, variant="null")
+    offers = read_promotions(shop, shop.truth.promotions[-4:])
+    assert not any(p.stated for p in offers.values() if p.kind != "recommendation")
+    orders = order_values(shop, next(iter(offers.values())).starts_at, promotions=list(offers))
+    noise = np.random.default_rng(0).normal(0, 2, (300, 4))
+    found = promotion_values(offers, orders, noise, np.full((300, 4), 2.0))
+    assert not found.discount.any()
+    assert found.cost == pytest.approx(np.full((300, 4), 0.2))
+
+
 def test_the_parts_of_one_who_is_put_off_add_up_too():
     offer = LimitedTimeDiscount(promotion_id="L", rate=0.1, **WINDOW)
     orders = orders_of([offer])
