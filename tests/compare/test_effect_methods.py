@@ -16,6 +16,7 @@ from promolab import UpliftModel, load_experiment
 from promolab.compare import EffectComparison, compare_effects
 from promolab.contract import Experiment
 from promolab.effects import Refused, place_within, predicted_together
+from promolab.effects.learners.aipw import fit_nuisance
 from promolab.errors import InputError
 from promolab.features import decisions_experiment
 from promolab.metrics import compare_qini, cost_curve, funded, qini
@@ -105,6 +106,23 @@ def test_no_method_finds_what_is_not_there():
     values = np.array([each.qini for each in found])
     assert values.mean() < 2.5 * values.std(ddof=1) / 40**0.5
     assert sum(each.ci_low > 0 for each in found) <= 4
+
+
+def test_what_methods_share_is_worked_out_once(monkeypatch):
+    from promolab.effects import shared
+
+    asked: list[str] = []
+
+    def counted(rows, Z, design, maker, *more):
+        asked.append(type(maker).__name__)
+        return fit_nuisance(rows, Z, design, maker, *more)
+
+    monkeypatch.setattr(shared, "fit_nuisance", counted)
+    names = ("dr/linear", "dr/ridge", "t/linear", "s/boosting", "x/boosting", "r/linear")
+    models = {name: UpliftModel(*name.split("/")) for name in names}
+    found = predicted_together(null_trial(400, 3), models, despite=["balance"])
+    assert asked == ["Linear"]  # ridge regression predicts outcomes alike, the others need none
+    assert list(found.effects) == list(names) and all(s > 0 for s in found.seconds.values())
 
 
 def told(compared: EffectComparison, **figures: Any) -> EffectComparison:
