@@ -39,6 +39,8 @@ class HullPath:
         What the step costs and adds, beyond the same customer's step before.
     spend, profit : ndarray of shape (steps,)
         What all steps up to this one cost and add.
+    slope : ndarray of shape (steps,)
+        The step's return, which never rises; infinite for what is free.
     customers : int
         Customers in all, those without a step included.
     """
@@ -49,6 +51,7 @@ class HullPath:
     value: np.ndarray
     spend: np.ndarray
     profit: np.ndarray
+    slope: np.ndarray
     customers: int
 
     def steps_within(self, budget: float) -> int:
@@ -73,18 +76,16 @@ class HullPath:
     def price(self, budget: float) -> float:
         """Return what a unit more than this budget would add."""
         k = self.steps_within(budget)
-        return float(self.value[k] / self.cost[k]) if k < len(self.cost) else 0.0
+        return float(self.slope[k]) if k < len(self.slope) else 0.0
 
     def frontier(self) -> pd.DataFrame:
         """Return ``budget, profit, marginal_return`` after each step, what is free taken before."""
         free = int(np.searchsorted(self.spend, 0.0, side="right"))
         start = self.profit[free - 1] if free else 0.0
-        with np.errstate(divide="ignore"):  # two steps that differ by rounding alone
-            slope = self.value[free:] / self.cost[free:]
         columns = {
-            "budget": np.insert(self.spend[free:], 0, 0.0),
-            "profit": np.insert(self.profit[free:], 0, start),
-            "marginal_return": np.append(np.minimum.accumulate(slope), 0.0),
+            "budget": np.concatenate([[0.0], self.spend[free:]]),
+            "profit": np.concatenate([[start], self.profit[free:]]),
+            "marginal_return": np.concatenate([self.slope[free:], [0.0]]),
         }
         return pd.DataFrame(columns, copy=False)
 
@@ -94,10 +95,10 @@ class HullPath:
         Steps are taken in their order; of the next ones, those that still fit.
         """
         k = self.steps_within(budget)
-        taken = np.concatenate([np.arange(k), self._fitting(k, budget)]).astype(np.intp)
         choice = np.full(self.customers, -1, dtype=np.int16)
         # A customer's steps come in order, so that the last one counts.
-        choice[self.customer[taken]] = self.option[taken]
+        for taken in (slice(k), self._fitting(k, budget)):
+            choice[self.customer[taken]] = self.option[taken]
         return choice
 
     def _fitting(self, k: int, budget: float) -> list[int]:
@@ -147,16 +148,18 @@ def hull_path(value: np.ndarray, cost: np.ndarray, eligible: np.ndarray | None =
     columns = zip(*parts, strict=True) if parts else ([part] for part in empty)
     customer, option, falling, extra, gain = (np.concatenate(list(part)) for part in columns)
     del parts
-    order = _in_order(falling, customer)
+    order, slope = _in_order(falling, customer)
     del falling
     extra, gain = extra[order], gain[order]
-    return HullPath(
-        customer[order], option[order], extra, gain, np.cumsum(extra), np.cumsum(gain), n
-    )
+    sums = np.cumsum(extra), np.cumsum(gain)
+    return HullPath(customer[order], option[order], extra, gain, *sums, slope, n)
 
 
-def _in_order(falling: np.ndarray, customer: np.ndarray) -> np.ndarray:
-    """Sort by negative return; what is equal, by customer and then as it was found."""
+def _in_order(falling: np.ndarray, customer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort by negative return; what is equal, by customer and then as it was found.
+
+    Returns the order, and the returns in it.
+    """
     order = np.argsort(falling)  # the fast one, which leaves ties in any order
     ordered = falling[order]
     equal = ordered[1:] == ordered[:-1]
@@ -164,7 +167,7 @@ def _in_order(falling: np.ndarray, customer: np.ndarray) -> np.ndarray:
         tied = np.flatnonzero(np.append(equal, False) | np.insert(equal, 0, False))
         among = order[tied]
         order[tied] = among[np.lexsort((among, customer[among], falling[among]))]
-    return order
+    return order, np.negative(ordered, out=ordered)
 
 
 def _chunk_steps(
