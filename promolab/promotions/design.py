@@ -386,13 +386,15 @@ def design_promotion(
     if pulled_forward is None:
         given["pulled_forward"] = np.array(missing_later([there], [tau], orders.lift))
         there = in_window(_alike(usual, promotion), orders, given)
+    mean = float(weight @ tau) / max(float(weight.sum()), 1e-12)
     costing = orders.week_spread / math.sqrt(max(promotion.days / WEEK, 1.0))
 
     def weigh(one: Promotion) -> dict[str, float]:
-        factor, miss = _factor(dose, depth_of(one))
+        factor, miss = _factor(dose, depth_of(one), mean)
         if by_threshold is not None:
-            other, other_miss = _factor(by_threshold, threshold_of(one))
-            factor, miss = factor * other, math.hypot(factor * other_miss, miss * other)
+            other, other_miss = _factor(by_threshold, threshold_of(one), mean)
+            # Added up, not multiplied: of an average near 0 multiples mean nothing.
+            factor, miss = factor + other - 1, math.hypot(other_miss, miss)
         return _profit(
             one,
             (there, in_window(one, orders, given)),
@@ -414,8 +416,10 @@ def design_promotion(
             "every design lies outside what was drawn; name depths and thresholds within it, or "
             "say beyond=True"
         )
-    # Of equal ones the shallowest.
-    place = int(may.index.to_numpy()[may["profit"].to_numpy(float).argmax()])
+    # Of designs that bring the same, the one that costs least.
+    most = may["profit"].max()
+    equal = may[may["profit"] >= most - 1e-9 * abs(most)]
+    place = int(equal.index.to_numpy()[equal["cost"].to_numpy(float).argmin()])
     best = rows[place]
     along = may[np.isclose(may["threshold"], best["threshold"])]
     least = best["profit"] - NEAR_BEST * abs(best["profit"])
@@ -476,9 +480,20 @@ def _profit(
     }
 
 
-def _factor(dose: Dose, at: float) -> tuple[float, float]:
-    factor, miss = dose.factor(at)
-    return float(factor), float(miss)
+def _factor(dose: Dose, at: float, mean: float) -> tuple[float, float]:
+    """Return by what the mean effect is multiplied at a dose, and its standard error.
+
+    Where the kind's average cannot be told from 0, no multiple of it means much: then what the dose
+    adds to it counts, if the dose-response says that.
+    """
+    average = getattr(dose, "average", None)
+    told = getattr(dose, "at", None)
+    if average is None or told is None or average.ci_low > 0 or average.ci_high < 0 or not mean:
+        factor, miss = dose.factor(at)
+        return float(factor), float(miss)
+    here = told(at)
+    half = (here.ci_high - here.ci_low) / 2 / normal_quantile(getattr(dose, "level", 0.95))
+    return 1 + (here.value - average.value) / mean, half / abs(mean)
 
 
 def _middle(promotion: Promotion, dose: Dose, by_threshold: Dose | None) -> Promotion:

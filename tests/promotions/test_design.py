@@ -19,6 +19,7 @@ from promolab.promotions import (
     read_promotions,
 )
 from promolab.promotions.design import depth_of, threshold_of, with_terms
+from promolab.results import Estimate
 from promolab.sources import simulated
 from tests.promotions.test_values import orders_of
 
@@ -146,6 +147,27 @@ def test_what_was_never_drawn_is_marked_and_recommended_only_when_asked():
     assert wider.depth <= 0.05
     with pytest.raises(InputError, match="every design lies outside what was drawn"):
         sweep(dose=rising, depths=[0.3])
+
+
+def test_near_an_average_of_0_what_a_depth_adds_counts():
+    class Unclear(Measured):
+        average, level = Estimate(0.1, -2.0, 2.2), 0.95
+
+        def factor(self, at):
+            return 1.0, 1.0
+
+        def at(self, depth):
+            value = float(np.interp(depth, self.drawn, self.factors))
+            return Estimate(value, value - 2, value + 2)
+
+    found = sweep(dose=Unclear((0.05, 0.1, 0.2), (1.1, 0.6, -1.4)), effect=[0.1, 0.1])
+    assert found.depth == pytest.approx(0.05)
+    row = found.frame.set_index("depth").loc[0.05]
+    assert row["profit"] == pytest.approx(2 * (1.1 - 0.5))
+
+
+def test_of_equal_designs_the_cheapest_is_recommended():
+    assert sweep().depth == pytest.approx(0.05)
 
 
 def test_flat_and_sharp_optima_are_told_apart():
