@@ -35,20 +35,16 @@ class HullPath:
     ----------
     customer, option : ndarray of int of shape (steps,)
         Whose step it is, and to which option it leads.
-    cost, value : ndarray of shape (steps,)
-        What the step costs and adds, beyond the same customer's step before.
-    spend, profit : ndarray of shape (steps,)
-        What all steps up to this one cost and add.
-    slope : ndarray of shape (steps,)
-        The step's return, which never rises; infinite for what is free.
+    spend, profit : ndarray of shape (steps + 1,)
+        What the first 0, 1, 2, … steps cost and add together.
+    slope : ndarray of shape (steps + 1,)
+        The return of the step after these, which never rises; infinite for what is free, 0 at last.
     customers : int
         Customers in all, those without a step included.
     """
 
     customer: np.ndarray
     option: np.ndarray
-    cost: np.ndarray
-    value: np.ndarray
     spend: np.ndarray
     profit: np.ndarray
     slope: np.ndarray
@@ -56,7 +52,7 @@ class HullPath:
 
     def steps_within(self, budget: float) -> int:
         """Return how many steps, from the first on, cost no more than this together."""
-        return int(np.searchsorted(self.spend, budget * (1 + SLACK), side="right"))
+        return int(np.searchsorted(self.spend, budget * (1 + SLACK), side="right")) - 1
 
     def bound(self, budget: float) -> float:
         """Return the most that any allocation of this budget can add (the linear program's).
@@ -67,25 +63,23 @@ class HullPath:
             May be infinite.
         """
         k = self.steps_within(budget)
-        spend, profit = (self.spend[k - 1], self.profit[k - 1]) if k else (0.0, 0.0)
-        if k == len(self.cost):
-            return float(profit)
-        part = min(max(budget - spend, 0.0) / self.cost[k], 1.0)
-        return float(profit + part * self.value[k])
+        if k == len(self.option):
+            return float(self.profit[k])
+        whole, gain = (float(a[k + 1] - a[k]) for a in (self.spend, self.profit))
+        part = min(max(budget - float(self.spend[k]), 0.0) / whole, 1.0)
+        return float(self.profit[k]) + part * gain
 
     def price(self, budget: float) -> float:
         """Return what a unit more than this budget would add."""
-        k = self.steps_within(budget)
-        return float(self.slope[k]) if k < len(self.slope) else 0.0
+        return float(self.slope[self.steps_within(budget)])
 
     def frontier(self) -> pd.DataFrame:
         """Return ``budget, profit, marginal_return`` after each step, what is free taken before."""
-        free = int(np.searchsorted(self.spend, 0.0, side="right"))
-        start = self.profit[free - 1] if free else 0.0
+        paid = slice(self.steps_within(0.0), None)
         columns = {
-            "budget": np.concatenate([[0.0], self.spend[free:]]),
-            "profit": np.concatenate([[start], self.profit[free:]]),
-            "marginal_return": np.concatenate([self.slope[free:], [0.0]]),
+            "budget": self.spend[paid],
+            "profit": self.profit[paid],
+            "marginal_return": self.slope[paid],
         }
         return pd.DataFrame(columns, copy=False)
 
@@ -103,10 +97,11 @@ class HullPath:
 
     def _fitting(self, k: int, budget: float) -> list[int]:
         """Return the places of steps past the budget's end that what is left over still pays."""
-        left = budget - (self.spend[k - 1] if k else 0.0)
+        left = budget - self.spend[k]
         passed: set[int] = set()
         fitting = []
-        customers, costs = (a[k : k + LOOKAHEAD].tolist() for a in (self.customer, self.cost))
+        customers = self.customer[k : k + LOOKAHEAD].tolist()
+        costs = np.diff(self.spend[k : k + LOOKAHEAD + 1]).tolist()
         for place, (customer, cost) in enumerate(zip(customers, costs, strict=True), start=k):
             if cost <= left and customer not in passed:
                 fitting.append(place)
@@ -134,7 +129,7 @@ def hull_path(value: np.ndarray, cost: np.ndarray, eligible: np.ndarray | None =
     --------
     >>> path = hull_path(np.array([[3.0, 4.0], [1.0, 5.0]]), np.array([[1.0, 2.0], [1.0, 2.0]]))
     >>> path.customer.tolist(), path.option.tolist(), path.profit.tolist()
-    ([0, 1, 0], [0, 1, 1], [3.0, 8.0, 9.0])
+    ([0, 1, 0], [0, 1, 1], [0.0, 3.0, 8.0, 9.0])
     >>> path.bound(2.0), path.choose(2.0).tolist()
     (5.5, [1, -1])
     """
@@ -150,24 +145,32 @@ def hull_path(value: np.ndarray, cost: np.ndarray, eligible: np.ndarray | None =
     del parts
     order, slope = _in_order(falling, customer)
     del falling
-    extra, gain = extra[order], gain[order]
-    sums = np.cumsum(extra), np.cumsum(gain)
-    return HullPath(customer[order], option[order], extra, gain, *sums, slope, n)
+    spend, profit = _running(extra, order), _running(gain, order)
+    return HullPath(customer[order], option[order], spend, profit, slope, n)
+
+
+def _running(steps: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return the sums of the first 0, 1, 2, … in an order; every array of millions costs time."""
+    sums = np.empty(len(order) + 1)
+    sums[0] = 0.0
+    np.take(steps, order, out=sums[1:], mode="clip")
+    return np.cumsum(sums, out=sums)
 
 
 def _in_order(falling: np.ndarray, customer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sort by negative return; what is equal, by customer and then as it was found.
 
-    Returns the order, and the returns in it.
+    Returns the order, and the returns in it, with 0 behind.
     """
     order = np.argsort(falling)  # the fast one, which leaves ties in any order
-    ordered = falling[order]
+    slope = np.zeros(len(order) + 1)
+    ordered = np.take(falling, order, out=slope[:-1], mode="clip")
     equal = ordered[1:] == ordered[:-1]
     if equal.any():
         tied = np.flatnonzero(np.append(equal, False) | np.insert(equal, 0, False))
         among = order[tied]
         order[tied] = among[np.lexsort((among, customer[among], falling[among]))]
-    return order, np.negative(ordered, out=ordered)
+    return order, np.abs(slope, out=slope)
 
 
 def _chunk_steps(
