@@ -96,7 +96,12 @@ class Budgets(Result):
 
 
 def budgets_of(
-    there: Valuing, budget: float, customers: float, level: float, currency: str = ""
+    there: Valuing,
+    budget: float,
+    customers: float,
+    level: float,
+    currency: str = "",
+    explore: float = 0.0,
 ) -> Budgets:
     """Value a range of budgets, and somewhat more and less than the one chosen.
 
@@ -104,23 +109,29 @@ def budgets_of(
     ----------
     there : Valuing
     budget : float
-        Per decision; may be infinite.
+        Per decision, for those who get what is foretold to be best; may be infinite.
     customers : float
         For how many.
     level : float
         Of the intervals.
     currency : str
+    explore : float
+        Share of the customers who get what chance draws (0–1), at every budget.
     """
 
     def at(amount: float) -> tuple[np.ndarray, float]:
-        scores, cost = there.of_choice(there.choose(amount))
+        scores, cost = there.explored(there.choose(amount), explore)
         return scores, float(cost[there.decided].mean())
 
-    most = at(math.inf)[1]
+    def best(total: float) -> float:
+        """Return what of a budget is left for those whom chance does not draw, per decision."""
+        return max(total - least, 0.0) / max(1 - explore, 1e-9)
+
+    least, most = (at(amount)[1] for amount in (0.0, math.inf))
     own, spent = at(budget)
-    reach = max(min(most, 3 * spent), spent) if spent else most
-    tried = np.unique(np.append(np.linspace(0.0, reach, POINTS), spent))
-    gains = [there.gain(at(amount)[0]) for amount in tried]
+    reach = max(min(most, 3 * spent), spent) if spent > least else most
+    tried = np.unique(np.append(np.linspace(least, reach, POINTS), spent))
+    gains = [there.gain(at(best(amount))[0]) for amount in tried]
     rows = [gain.interval(level, customers).ends for gain in gains]
     frame = pd.DataFrame(rows, columns=["profit", "ci_low", "ci_high"])
     frame.insert(0, "budget", tried * customers)
@@ -129,7 +140,7 @@ def budgets_of(
     frame["chosen"] = tried == spent
 
     def apart(share: float) -> tuple[Gain, float]:
-        scores, cost = at(spent * (1 + share))
+        scores, cost = at(best(spent * (1 + share)))
         return there.gain((scores - own) * np.sign(share)), cost
 
     (more, paid), (less, _) = apart(MORE), apart(-MORE)

@@ -333,8 +333,8 @@ than 1 % chance of a loss; the next 100 would add 100.
         loss=gain.chance_of_loss(week.number, apart) if contacts else 0.0,
         step=wanted,
         next=_next(there, per_decision, level) * wanted,
-        policies=_policies(there, gamma, paid, week.number, level),
-        budgets=budgets_of(there, per_decision, week.number, level, currency),
+        policies=_policies(there, gamma, paid, week.number, level, profit),
+        budgets=budgets_of(there, per_decision, week.number, level, currency, explore),
         holdout=_confirming(sd, contacts, profit.value, held),
         held=held,
         unsupported=week.unsupported,
@@ -425,7 +425,7 @@ def _next(there: Valuing, budget: float, level: float) -> Estimate:
 
 
 def _policies(
-    there: Valuing, plan: np.ndarray, paid: float, number: float, level: float
+    there: Valuing, plan: np.ndarray, paid: float, number: float, level: float, profit: Estimate
 ) -> pd.DataFrame:
     """Return what the plan and others at its cost add, and how far the plan is ahead of each."""
     import pandas as pd
@@ -447,7 +447,7 @@ def _policies(
         listed.append((RESPONSE, scores, float(cost[there.decided].mean())))
     rows: list[tuple[Any, ...]] = []
     for name, gained, charged in listed:
-        own = there.gain(gained).interval(level, number)
+        own = profit if name == PLAN else there.gain(gained).interval(level, number)
         more = there.gain(plan - gained).interval(level, number)
         apart = (math.nan,) * 3 if name == PLAN else more.ends
         rows.append((name, charged * number, *own.ends, *apart))

@@ -98,6 +98,11 @@ def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying):
     rows = found.to_frame()
     spent = SENT * rows.loc[rows["chosen"], "cost"].sum()
     assert 50.0 < spent <= 60.0 and found.answer.spend == pytest.approx(spent)
+    # The same figures stand everywhere on the page, what chance draws included.
+    curve, plan = found.answer.budgets.frame, found.answer.policies.iloc[0]
+    assert curve.loc[curve["chosen"], "budget"].item() == pytest.approx(found.answer.spend, rel=0.1)
+    ends = found.answer.profit.ends
+    assert plan[["value", "ci_low", "ci_high"]].tolist() == pytest.approx(ends)
     more = chosen(made, budget=90.0)
     assert (more.planned >= 0).sum() > (found.planned >= 0).sum()
 
