@@ -131,7 +131,8 @@ class Waterfall(Result):
         if self.vouchers:
             out, used = self.vouchers
             text += (
-                f" Of {plural(out, 'coupon')} given out, {count(used)} are expected to be used; "
+                f" Of {plural(out, 'coupon')} given out, {count(used)} "
+                f"{'is' if count(used) == '1' else 'are'} expected to be used; "
                 "the others cost nothing but the contact."
             )
         return text
