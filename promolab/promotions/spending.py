@@ -51,6 +51,8 @@ BACK = 20.0
 """As how many mean orders the others' share of returns counts."""
 NEAR = 0.75
 """From which share of a threshold on an order may be filled up to it."""
+LEAST_SPREAD = 0.05
+"""Weeks are never taken to differ by less: a small shop's own cannot be told from chance."""
 WEEK = 7.0
 """Days."""
 ENOUGH = 100
@@ -467,4 +469,4 @@ def _week_spread(outside: Any, windows: Any, customers: int, now: datetime) -> f
     if len(steps) < 4:
         return 0.1
     spread = np.median(np.abs(steps)) / 0.6745 / math.sqrt(2)
-    return float(np.sqrt(max(spread**2 - float(np.mean(1 / orders)), 0.0)))
+    return float(np.sqrt(max(spread**2 - float(np.mean(1 / orders)), LEAST_SPREAD**2)))
