@@ -14,6 +14,7 @@ Wu, Athey & Wager (2023), Qini curves for multi-armed treatment rules, arXiv 230
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -134,19 +135,36 @@ def hull_path(value: np.ndarray, cost: np.ndarray, eligible: np.ndarray | None =
     (5.5, [1, -1])
     """
     n = len(value)
-    parts = [
-        part
-        for first in range(0, n, CHUNK)
-        for part in _chunk_steps(value, cost, eligible, slice(first, min(first + CHUNK, n)))
-    ]
-    empty = (np.empty(0, np.int32), np.empty(0, np.int16), *(np.empty(0) for _ in range(3)))
-    columns = zip(*parts, strict=True) if parts else ([part] for part in empty)
-    customer, option, falling, extra, gain = (np.concatenate(list(part)) for part in columns)
-    del parts
+    customer, option, falling, extra, gain = _all_steps(value, cost, eligible)
     order, slope = _in_order(falling, customer)
     del falling
     spend, profit = _running(extra, order), _running(gain, order)
     return HullPath(customer[order], option[order], spend, profit, slope, n)
+
+
+def _all_steps(
+    value: np.ndarray, cost: np.ndarray, eligible: np.ndarray | None
+) -> list[np.ndarray]:
+    """Return what `_chunk_steps` does, of all customers, in arrays that hardly ever grow."""
+    n, filled = len(value), 0
+    steps: list[Any] = [
+        np.empty(0, np.int32),
+        np.empty(0, np.int16),
+        *(np.empty(0) for _ in range(3)),
+    ]
+    for first in range(0, n, CHUNK):
+        rows = slice(first, min(first + CHUNK, n))
+        parts = _chunk_steps(value, cost, eligible, rows)
+        more = sum(len(part[0]) for part in parts)
+        if filled + more > len(steps[0]):
+            # As many as so far for each customer, and a few more.
+            room = int(1.05 * (filled + more) * n / rows.stop) + CHUNK
+            steps = [np.concatenate([a[:filled], np.empty(room - filled, a.dtype)]) for a in steps]
+        for part in parts:
+            for array, new in zip(steps, part, strict=True):
+                array[filled : filled + len(new)] = new
+            filled += len(part[0])
+    return [array[:filled] for array in steps]
 
 
 def _running(steps: np.ndarray, order: np.ndarray) -> np.ndarray:
