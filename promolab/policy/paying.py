@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promolab.checks import real_number, whole_number
-from promolab.policy.valuing import Valuing
+from promolab.policy.valuing import NOTHING_SHARES, Valuing
 from promolab.results import Estimate, Result
 from promolab.wording import decimals_for, number, percent, plural
 
@@ -117,7 +117,7 @@ def pays_to_spend(
     most = math.inf if budget is None else real_number("budget", budget, least=0)
     there = Valuing(rows)
     gamma, cost = there.of_choice(there.choose(most / number_of))
-    gain = there.gain(gamma)
+    gain = there.gain(gamma, NOTHING_SHARES)
     profit = gain.interval(2 * level - 1, number_of)
     spend = float(cost[there.decided].mean()) * number_of
     return Pays(profit, spend, gain.n, level, currency)
