@@ -31,7 +31,8 @@ often in all folds but the own. In simulations (`benchmarks/money.py`) means of 
 1.18 times as much as plain standard errors say where nothing or little is there to be told, 1.07 to
 1.14 times with middling effects, and as they say where effects are strong enough to settle nearly
 every choice: the plain interval of 90 % covers 81–91 %, one that is 1.15 times as wide 88–94 %
-(86 % where averages alone choose the best of four arms that do nothing at all). earlier folds alone the plain one is right, and as wide.
+(86 % where averages alone choose the best of four arms that do nothing at all). Decided by earlier
+folds alone the plain one is right, and as wide.
 """
 NOTHING_SHARES = 1.3
 """The same where it is asked whether there is anything at all (`promolab.policy.pays_to_spend`).
