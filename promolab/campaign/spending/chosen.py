@@ -172,7 +172,8 @@ class ChosenPolicy(Result):
         found = self.answer
         if not found.next.value > 0:
             return "more budget would add nothing"
-        return f"the next {number(found.step)} would add {number(found.next.value)}"
+        step = number(found.step, decimals=0 if found.step >= 1 else None)
+        return f"the next {step} would add {number(found.next.value)}"
 
     def summary(self) -> str:
         """Say whom to contact, what that costs and adds, and what is charged to the budget."""
@@ -215,9 +216,12 @@ class ChosenPolicy(Result):
             most=len(self.names),
         )
 
-    def waterfalls(self) -> list[Result]:
+    def waterfalls(self) -> list[Result | str]:
         """Return what becomes of the money of each promotion, for all who are planned for it."""
-        found: list[Result] = []
+        found: list[Result | str] = [
+            "For all who are planned, before anybody is held out, and as predicted: whom predictions "
+            "choose they promise too much of, so that the answer above says less."
+        ]
         for j, promotion in enumerate(self.names):
             mine = self.place[self.planned == j]
             if len(mine):
@@ -266,8 +270,8 @@ class ChosenPolicy(Result):
             )
         return (
             "Send the files as they are: whom it pays to send to is on them, and some whom chance "
-            "drew, so that later weeks know more. Others may be as likely to respond, and would "
-            f"add less than they cost. {self.answer.compared()}"
+            "drew, so that later weeks know more. Others may be as likely to respond, and would add "
+            "less than they cost, or less than the budget does elsewhere."
         )
 
     def certainty(self) -> str:

@@ -159,7 +159,8 @@ class Sensitivity(Result):
             },
             {"kept": number, "best": number, "contacts": count},
             caption="All as predicted, to be compared with each other: predictions promise too "
-            "much of whom they choose. The budget stays.",
+            "much of whom they choose. The budget stays; the plan as it is also holds those whom "
+            "chance drew.",
             most=len(self.frame),
         )
 

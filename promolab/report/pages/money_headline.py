@@ -55,7 +55,9 @@ class MoneyHeadline:
         budget = self.policy.get("budget")
         stated = "no budget stated" if budget is None else f"of a budget of {self._money(budget)}"
         more = answer["next"]["value"] or 0.0
-        then = f"the next {self._money(answer['step'])} would add {self._money(more)}"
+        step = answer["step"]
+        step = money(step, currency=self.currency, decimals=0 if step >= 1 else None)
+        then = f"the next {step} would add {self._money(more)}"
         loss = float(answer["loss"] or 0.0)
         return [
             Tile(
