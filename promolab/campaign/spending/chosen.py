@@ -219,8 +219,8 @@ class ChosenPolicy(Result):
     def waterfalls(self) -> list[Result | str]:
         """Return what becomes of the money of each promotion, for all who are planned for it."""
         found: list[Result | str] = [
-            "For all who are planned, before anybody is held out, and as predicted: whom predictions "
-            "choose they promise too much of, so that the answer above says less."
+            "For all who are planned, before anybody is held out, and as predicted: of whom they "
+            "choose, predictions promise too much, so that the answer above says less."
         ]
         for j, promotion in enumerate(self.names):
             mine = self.place[self.planned == j]
@@ -270,8 +270,8 @@ class ChosenPolicy(Result):
             )
         return (
             "Send the files as they are: whom it pays to send to is on them, and some whom chance "
-            "drew, so that later weeks know more. Others may be as likely to respond, and would add "
-            "less than they cost, or less than the budget does elsewhere."
+            "drew, so that later weeks know more. Others may be as likely to respond, and would "
+            "add less than they cost, or less than the budget does elsewhere."
         )
 
     def certainty(self) -> str:
