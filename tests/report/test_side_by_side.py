@@ -345,6 +345,7 @@ _USES = {
         (re.compile(r"load_shop\(Path\(folder\) / \"(shop)\""), "{}/events.parquet"),
         (re.compile(r"run\.metrics(?:\[\"(\w+)\"\])(?!\.get)"), "metrics.json/{}"),
         (re.compile(r"run\.metrics\.get\(\"(\w+)\""), "metrics.json/{}"),
+        (re.compile(r"\.load\(run\.path / \"([\w.]+)\""), "{}"),
     ],
     "writes": [
         (re.compile(r"write_table\(\s*\"(\w+)\""), "tables/{}.parquet"),
@@ -353,14 +354,28 @@ _USES = {
         (re.compile(r"(?<!load_shop\()Path\(folder\) / \"([\w.]+\.\w+)\""), "{}"),
         (re.compile(r"write_send\(plan, (send)"), "send/*"),
         (re.compile(r"(used_segments)\(run"), "segments_model.json"),
+        (re.compile(r"(?<!load\()run\.path / \"([\w./]+\.\w+)\""), "{}"),
     ],
 }
 
 
 # Where results of a notebook read and write the run folder themselves.
 _READ_AND_WRITE = {
+    "05_uplift": ("campaign.worth.kept:keep_effects",),
+    "07_policy": ("campaign.spending.choosing", "campaign.worth.kept:kept_worth"),
     "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
 }
+
+
+def source_of(place: str) -> str:
+    """Return the source of a module or of a function in it, named texts written out."""
+    name, _, function = place.partition(":")
+    module = importlib.import_module(f"promolab.{name}")
+    source = inspect.getsource(getattr(module, function) if function else module)
+    for constant, text in vars(module).items():
+        if constant.isupper() and isinstance(text, str):
+            source = re.sub(rf"\b{constant}\b", json.dumps(text), source)
+    return source
 
 
 @pytest.mark.parametrize("made", read_steps(find_notebooks()), ids=lambda made: made.stem)
@@ -370,7 +385,7 @@ def test_the_tables_of_the_notebooks_are_true(made):
         return
     code = "\n".join(c.source for c in made.notebook.cells if c.cell_type == "code")
     for name in _READ_AND_WRITE.get(made.stem, ()):
-        code += inspect.getsource(importlib.import_module(f"promolab.{name}"))
+        code += source_of(name)
     for way, uses in _USES.items():
         used = {form.format(name) for rule, form in uses for name in rule.findall(code)}
         stated = getattr(made.needs, way)
