@@ -19,3 +19,11 @@ def test_a_shop_without_effects_has_every_page_and_nothing_to_target(tmp_path):
         assert "Nothing to target is seen" in page and "omething to target" not in page
     # The four types are shown of a shop whose truth is known: here nobody is changed.
     assert "For teaching" in page and "lost cause" in page and ">persuadable<" not in page
+    # Nobody is changed, so nothing is spent but on those whom chance draws to learn from.
+    policy = made.metrics(WEEK)["policy"]
+    assert policy["by_effect"] and not policy["pays"]
+    assert all(p["customers"] == p["by_chance"] for p in policy["promotions"].values())
+    assert "spending more is not shown to pay" in made.page(WEEK)
+    chances = made.table("decision_propensities", WEEK)
+    assert chances.groupby("decision_id")["propensity"].sum().sub(1).abs().max() < 1e-12
+    assert chances["propensity"].min() >= 0.02 - 1e-12
