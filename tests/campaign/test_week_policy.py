@@ -143,6 +143,19 @@ def test_limits_come_from_a_file_and_a_wrong_one_is_said(made, paying, tmp_path)
         chosen(made, constraints=str(limits))
 
 
+def test_what_was_never_measured_stays_outside_of_the_budget(made, paying, monkeypatch):
+    from promolab.campaign.spending import choosing
+
+    monkeypatch.setattr(choosing, "_measured", lambda *_: IDS[1:])
+    found = chosen(made, budget=60.0, list_size=20)
+    assert "outside of the budget: Coupons W16" in found.summary()
+    run, shop = made
+    rows = found.to_frame()
+    plan = plan_week(shop, run.read_table("scores"), run.as_of, IDS, allocation=rows, list_size=20)
+    assert plan.planned.groupby("promotion_id").size()[IDS[0]] == 20
+    assert set(plan.by_effect) == set(IDS[1:])
+
+
 def test_the_page_shows_segments_and_other_assumptions(made, paying):
     found = chosen(made, budget=60.0)
     shares = found.by_segment().frame

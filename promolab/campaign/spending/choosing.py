@@ -287,6 +287,7 @@ def _chosen(
         place=place,
         open_to=open_to,
         names={one: str(names[one]) for one in measured},
+        beside=tuple(str(names[one]) for one in names.index if one not in measured),
         sent=asked.sent,
         budget=asked.budget,
         pays=pays,

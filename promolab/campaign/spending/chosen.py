@@ -51,6 +51,8 @@ class ChosenPolicy(Result):
     pays : Pays
         Whether spending more than exploration takes is shown to pay.
     segment : Series of n texts
+    beside : tuple of str
+        Promotions that start and are ranked by response, by name: their effects are not known.
     """
 
     allocation: Allocation = field(repr=False)
@@ -63,6 +65,7 @@ class ChosenPolicy(Result):
     budget: float | None
     pays: Pays
     segment: pd.Series[Any] = field(repr=False)
+    beside: tuple[str, ...] = ()
 
     @property
     def currency(self) -> str:
@@ -189,11 +192,20 @@ class ChosenPolicy(Result):
             f"like those of past decisions; {percent(1 - self.sent, decimals=0)} of them are held "
             f"out. {capital(self.opening())}. {stated}; charged to it are the shop's share of the "
             f"expected discounts, and the contacts.{self._drawn()}{self._prices()}"
+            f"{self._beside()}"
         )
 
     def _drawn(self) -> str:
         drawn = self.allocation.drawn
         return "" if drawn is None else f" {drawn.summary()}"
+
+    def _beside(self) -> str:
+        if not self.beside:
+            return ""
+        return (
+            " Ranked by response, for what they add at their terms was never measured, and outside "
+            f"of the budget: {', '.join(self.beside)}."
+        )
 
     def _prices(self) -> str:
         return "".join(f" {sentence}" for sentence in self.allocation.price_sentences()[:3])
