@@ -80,7 +80,7 @@ def of(backtest: Backtest, pairs: pd.DataFrame, *, later: bool) -> Quality:
 
 
 def last_quarter(pairs: pd.DataFrame) -> tuple[Row, Row]:
-    """Return the row of the issue, and the same on what the choices were made on, for comparison.
+    """Return the row of the bar, and the same on what the choices were made on, for comparison.
 
     Parameters
     ----------

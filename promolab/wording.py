@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -293,3 +294,27 @@ def capital(text: str) -> str:
     'Share of orders with a coupon, in USD'
     """
     return text[:1].upper() + text[1:]
+
+
+_NAMES_OF_KINDS = {
+    "coupon": "Coupons",
+    "recommendation": "Recommendation",
+    "limited_time_discount": "Discount",
+    "full_reduction": "Spend-and-save",
+}
+
+
+def promotion_name(kind: str, promotion_id: Any) -> str:
+    """Return what readers call a promotion: its kind in words, and its id without the kind.
+
+    Examples
+    --------
+    >>> promotion_name("coupon", 13), promotion_name("full_reduction", "P7")
+    ('Coupons 13', 'Spend-and-save P7')
+    >>> promotion_name("recommendation", "W26-recommendation")
+    'Recommendation W26'
+    """
+    words = _NAMES_OF_KINDS.get(str(kind), str(kind).replace("_", " ").capitalize())
+    kind = re.escape(str(kind))
+    text = re.sub(rf"^{kind}[-_ .:/]+|[-_ .:/]+{kind}$", "", str(promotion_id))
+    return f"{words} {text}"

@@ -132,20 +132,22 @@ class MoneyAnswer(Result):
             adds = f"loses {loses}"
         return (
             f"Contact {count(self.contacts)} of {count(self.customers)}; "
-            f"{money(self.spend, currency=self.currency)} of discounts; "
-            f"{adds} of margin; {self._chance()} chance of a loss; {self._next()}."
+            f"{money(self.spend, currency=self.currency)} of discounts and contacts; "
+            f"{adds} of margin; {self.loss_words()} chance of a loss; {self.next_words()}."
         )
 
-    def _chance(self) -> str:
+    def loss_words(self) -> str:
+        """Write the chance of a loss, never as certain or impossible."""
         if self.loss < 0.005:
             return "less than 1 %"
         return percent(min(self.loss, 0.99), decimals=0)
 
-    def _next(self) -> str:
+    def next_words(self) -> str:
+        """Say what the next of budget would add, with its interval."""
         if not self.next.value > 0:
             return "more budget would add nothing"
         amount = number(self.step, decimals=0 if self.step >= 1 else None)
-        return f"the next {amount} would add {number(self.next.value)}"
+        return f"the next {amount} would add {number(*self.next.ends)}"
 
     def certainty(self) -> str:
         """Say what the readout will show, what would confirm the profit, and what it rests on."""
@@ -298,8 +300,8 @@ def money_answer(
     >>> rows = PolicyRows(gamma, effect, cost, fold, np.arange(4000), ["mail"])
     >>> found = money_answer(rows, customers=10_000, budget=2_000, currency="CNY")
     >>> print(found.summary())
-    Contact 2,000 of 10,000; 2,000 CNY of discounts; adds 2,790 [2,350, 3,240] of margin; less \
-than 1 % chance of a loss; the next 100 would add 100.
+    Contact 2,000 of 10,000; 2,000 CNY of discounts and contacts; adds 2,790 [2,350, 3,240] of \
+margin; less than 1 % chance of a loss; the next 100 would add 100 [66, 135].
     """
     level_of(level)
     share("explore", explore)

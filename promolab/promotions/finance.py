@@ -25,7 +25,16 @@ from promolab.promotions.discount_cost import (
 )
 from promolab.promotions.terms import Promotion, read_promotions
 from promolab.results import Estimate, Result
-from promolab.wording import arm_words, capital, count, money, number, percent, plural
+from promolab.wording import (
+    arm_words,
+    capital,
+    count,
+    money,
+    number,
+    percent,
+    plural,
+    promotion_name,
+)
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -71,7 +80,11 @@ class Finance(Result):
 
     def table(self) -> Html:
         """Return who pays, what is expected, what is open and what comes back."""
-        rows = self.frame.assign(what=self.frame["promotion_kind"].map(arm_words))
+        keys = zip(self.frame["promotion_kind"], self.frame["promotion_id"], strict=True)
+        rows = self.frame.assign(
+            name=[promotion_name(*key) for key in keys],
+            what=self.frame["promotion_kind"].map(arm_words),
+        )
         unit = self.currency
 
         def figure(amount: float) -> str:
@@ -80,7 +93,7 @@ class Finance(Result):
         return table(
             rows,
             {
-                "promotion_id": "promotion",
+                "name": "promotion",
                 "what": "kind",
                 "paid_by": "paid by",
                 "face_value": "face value",
@@ -90,7 +103,6 @@ class Finance(Result):
                 "expected_returns": f"expected back ({unit})",
             },
             {
-                "promotion_id": str,
                 "expected_cost": Ranged(number),
                 "customers_open": count,
                 "open_liability": Ranged(number),

@@ -14,7 +14,7 @@ from promolab.display import Html, Ranged, table
 from promolab.promotions.terms import FullReduction, Promotion
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
-from promolab.wording import count, money, number, percent, plural
+from promolab.wording import count, money, number, percent, plural, promotion_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +64,8 @@ class Waterfall(Result):
         Of all amounts.
     level : float
         Of the intervals.
+    kind : str
+        Of the promotion: what readers call it.
     """
 
     bars: pd.DataFrame = field(repr=False)
@@ -75,11 +77,17 @@ class Waterfall(Result):
     vouchers: tuple[float, ...] = ()
     currency: str = "USD"
     level: float = 0.9
+    kind: str = "coupon"
 
     ALT = (
         "Waterfall of a promotion's profit: margin of extra purchases upward, discounts, returns "
         "and contacts downward, and the net incremental profit at the end."
     )
+
+    @property
+    def name(self) -> str:
+        """What readers call the promotion."""
+        return promotion_name(self.kind, self.promotion_id)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per part."""
@@ -105,7 +113,7 @@ class Waterfall(Result):
             rows,
             {"words": "part", "amount": f"amount ({self.currency})", "source": "how it is known"},
             {"amount": Ranged(_signed, "ci_low", "ci_high")},
-            caption=f"{self.promotion_id}, {self.face_value}: {plural(self.net.n, 'customer')}.",
+            caption=f"{self.name}, {self.face_value}: {plural(self.net.n, 'customer')}.",
             most=len(rows),
         )
 
@@ -117,7 +125,7 @@ class Waterfall(Result):
         if loses:
             ends = -self.net.value, -self.net.ci_high, -self.net.ci_low
         text = (
-            f"{self.promotion_id} ({self.face_value}), sent to {n}, would "
+            f"{self.name} ({self.face_value}), sent to {n}, would "
             f"{'lose' if loses else 'add'} {money(*ends, currency=unit)} of profit."
         )
         if self.extrapolated:
@@ -164,13 +172,15 @@ class Waterfall(Result):
         ax.set_xlim(min(reached.min(), 0.0) - room, max(reached.max(), 0.0) + room)
         if math.isfinite(self.net.ci_low):
             ax.hlines(len(rows), self.net.ci_low, self.net.ci_high, colors="#222222", linewidth=1.6)
+            room = 0.04 * (self.net.ci_high - self.net.ci_low)
             ax.set_xlim(
-                min(ax.get_xlim()[0], self.net.ci_low), max(ax.get_xlim()[1], self.net.ci_high)
+                min(ax.get_xlim()[0], self.net.ci_low - room),
+                max(ax.get_xlim()[1], self.net.ci_high + room),
             )
         plots.reference_line(ax, "vertical", 0.0)
         return plots.finish(
             ax,
-            title=self.summary().split(". ")[0],
+            title=self.summary().split(". ")[0].rstrip("."),
             subtitle="Plain bars are measured or stated, hatched ones computed from order values; "
             f"line: {percent(self.level, decimals=0)} interval",
             xlabel=f"money ({self.currency})",
@@ -248,4 +258,5 @@ def bars_of(
         vouchers or (),
         currency,
         level,
+        promotion.kind,
     )

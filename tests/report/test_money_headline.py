@@ -1,4 +1,4 @@
-"""The money answer on the first page: the issue's own sentence, and four headline numbers."""
+"""The money answer on the first page: its sentence, and four headline numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWER = {
 }
 OPENING = (
     "42,000 CNY of discounts and contacts; adds 18,300 [11,200, 25,400] of margin; 2 % chance of a "
-    "loss; the next 1,000 would add 310"
+    "loss; the next 1,000 would add 310 [100, 500]"
 )
 
 
@@ -29,7 +29,7 @@ def headline(**answer: Any) -> MoneyHeadline:
 def test_the_page_opens_with_the_money_answer():
     assert headline().sentence() == (
         "Contact 8,210 of 31,500; 42,000 CNY of discounts and contacts; adds 18,300 [11,200, "
-        "25,400] of margin; 2 % chance of a loss; the next 1,000 would add 310."
+        "25,400] of margin; 2 % chance of a loss; the next 1,000 would add 310 [100, 500]."
     )
 
 
@@ -42,7 +42,7 @@ def test_four_tiles_say_it_in_figures():
         "2 %",
     ]
     assert tiles[2].note == "of a budget of 42,000 CNY"
-    assert tiles[3].note == "the next 1,000 CNY would add 310 CNY"
+    assert tiles[3].note == "the next 1,000 CNY would add 310 CNY [100, 500]"
 
 
 @pytest.mark.parametrize(("loss", "text"), [(0.001, "less than 1 %"), (0.0, "0 %"), (1.0, "99 %")])

@@ -1,4 +1,4 @@
-"""What the issue of the simulated shop promises, over five seeds: it must not be an easy world."""
+"""What the simulated shop promises, over five seeds: it must not be an easy world."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -21,17 +20,12 @@ from promolab.campaign.past.outcomes import (
 from promolab.contract import read_operations
 from promolab.errors import InputError, nearest
 from promolab.promotions import responses_between
+from promolab.wording import promotion_name as promotion_name
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-_KINDS = {
-    "coupon": "Coupons",
-    "recommendation": "Recommendation",
-    "limited_time_discount": "Discount",
-    "full_reduction": "Spend-and-save",
-}
 AHEAD = 28  # days after the week in which a promotion is "coming"
 
 EMPTY: Mapping[str, str] = MappingProxyType(
@@ -43,22 +37,6 @@ EMPTY: Mapping[str, str] = MappingProxyType(
     }
 )
 """The four lists of promotions, and what is said where one is empty."""
-
-
-def promotion_name(kind: str, promotion_id: Any) -> str:
-    """Return what readers call a promotion: its kind in words, and its id without the kind.
-
-    Examples
-    --------
-    >>> promotion_name("coupon", 13), promotion_name("full_reduction", "P7")
-    ('Coupons 13', 'Spend-and-save P7')
-    >>> promotion_name("recommendation", "W26-recommendation")
-    'Recommendation W26'
-    """
-    words = _KINDS.get(str(kind), str(kind).replace("_", " ").capitalize())
-    kind = re.escape(str(kind))
-    text = re.sub(rf"^{kind}[-_ .:/]+|[-_ .:/]+{kind}$", "", str(promotion_id))
-    return f"{words} {text}"
 
 
 def local_day(ends_at: Any, zone: str, how: str = "%d %b") -> str:

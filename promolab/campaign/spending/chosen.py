@@ -165,18 +165,8 @@ class ChosenPolicy(Result):
         adds = f"adds {number(found.value, low, high)}"
         if found.value < 0:
             adds = f"loses {number(-found.value, -high, -low)}"
-        return f"{spent}; {adds} of margin; {self._loss()} chance of a loss; {self._next()}"
-
-    def _loss(self) -> str:
-        loss = self.answer.loss
-        return "less than 1 %" if 0 < loss < 0.005 else percent(min(loss, 0.99), decimals=0)
-
-    def _next(self) -> str:
-        found = self.answer
-        if not found.next.value > 0:
-            return "more budget would add nothing"
-        step = number(found.step, decimals=0 if found.step >= 1 else None)
-        return f"the next {step} would add {number(found.next.value)}"
+        chance = f"{found.loss_words()} chance of a loss"
+        return f"{spent}; {adds} of margin; {chance}; {found.next_words()}"
 
     def summary(self) -> str:
         """Say whom to contact, what that costs and adds, and what is charged to the budget."""

@@ -74,8 +74,8 @@ def fit_pooled(
        w_j = w + u_j, \quad b_j = b + c_j
 
     minimises, over the pairs that were observed, −Σ_i Σ_j [y_ij log σ(z_ij) + (1 − y_ij) log(1 −
-    σ(z_ij))] + ½ · l2 · ‖w‖² + ½ · pooling · Σ_j (‖u_j‖² + c_j²). (The issue's loss divides the
-    sum by N; that scales both penalties and moves nothing.) As ``pooling`` grows the promotions
+    σ(z_ij))] + ½ · l2 · ‖w‖² + ½ · pooling · Σ_j (‖u_j‖² + c_j²). (Some divide the
+    sum by N, which scales both penalties and moves nothing.) As ``pooling`` grows the promotions
     become one model, that of `fit_logistic`; as it goes to 0 each is fitted on its own.
 
     Parameters

@@ -50,14 +50,12 @@ class MoneyHeadline:
     def tiles(self) -> list[Tile]:
         """Return four headline numbers: whom, what it adds, what it costs, the chance of a loss."""
         answer, customers = self.policy["answer"], self.policy["customers"]
-        ends = (answer["profit"].get(name) for name in ("value", "ci_low", "ci_high"))
-        profit = Estimate.of(math.nan if end is None else end for end in ends)
+        profit, more = _estimate(answer["profit"]), _estimate(answer["next"])
         budget = self.policy.get("budget")
         stated = "no budget stated" if budget is None else f"of a budget of {self._money(budget)}"
-        more = answer["next"]["value"] or 0.0
         step = answer["step"]
         step = money(step, currency=self.currency, decimals=0 if step >= 1 else None)
-        then = f"the next {step} would add {self._money(more)}"
+        then = f"the next {step} would add {money(*more.ends, currency=self.currency)}"
         loss = float(answer["loss"] or 0.0)
         return [
             Tile(
@@ -83,10 +81,15 @@ class MoneyHeadline:
                 "Chance of a loss",
                 "less than 1 %" if 0 < loss < 0.005 else percent(min(loss, 0.99), decimals=0),
                 loss,
-                then if more > 0 else "more budget would add nothing",
+                then if more.value > 0 else "more budget would add nothing",
                 change="points",
             ),
         ]
 
     def _money(self, amount: float) -> str:
         return money(amount, currency=self.currency)
+
+
+def _estimate(told: Mapping[str, Any]) -> Estimate:
+    ends = (told.get(name) for name in ("value", "ci_low", "ci_high"))
+    return Estimate.of(math.nan if end is None else end for end in ends)
