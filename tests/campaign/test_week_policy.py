@@ -105,6 +105,15 @@ def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying):
     assert plan[["value", "ci_low", "ci_high"]].tolist() == pytest.approx(ends)
     more = chosen(made, budget=90.0)
     assert (more.planned >= 0).sum() > (found.planned >= 0).sum()
+    assert "About half of the weeks planned like this" in found.summary()
+
+
+def test_a_reserve_leaves_some_of_the_budget_unspent(made, paying):
+    bold, careful = (chosen(made, budget=90.0, budget_risk=risk) for risk in (0.0, 0.1))
+    assert careful.answer.spend < 0.95 * bold.answer.spend
+    assert "more than it at 10 % or less" in careful.summary()
+    with pytest.raises(InputError, match=r"budget_risk = 10; .* \(0.1, not 10\)"):
+        chosen(made, budget=90.0, budget_risk=10)
 
 
 def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, paying):

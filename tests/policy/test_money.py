@@ -151,7 +151,10 @@ def test_the_sentence_is_one_a_shopkeeper_reads():
     rows = made()
     found = money_answer(rows, customers=31_500, budget=9_000, currency="CNY")
     said = found.summary()
-    assert said.startswith("Contact ") and " of 31,500; 8,998 CNY of discounts and contacts; adds " in said
+    assert (
+        said.startswith("Contact ")
+        and " of 31,500; 8,998 CNY of discounts and contacts; adds " in said
+    )
     assert "less than 1 % chance of a loss; the next 100 would add" in said
     losing = PolicyRows(rows.gamma - 3, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms)
     said = money_answer(losing, budget=500).summary()

@@ -14,6 +14,7 @@ from promolab.campaign.plan import Candidates, quarantined_customers, share_of, 
 from promolab.campaign.spending.chosen import ChosenPolicy
 from promolab.campaign.spending.experiment import TellingTrial, telling_trial
 from promolab.campaign.worth import kept_worth
+from promolab.checks import share
 from promolab.contract import budget_of, read_operations
 from promolab.display import Html
 from promolab.effects import Withheld
@@ -115,6 +116,7 @@ def week_policy(
     *,
     budget: Any = None,
     constraints: str = "",
+    budget_risk: float = 0.0,
     explore: float = 0.05,
     holdout: float = 0.1,
     standing_holdout: float = 0.05,
@@ -137,6 +139,9 @@ def week_policy(
     constraints : str
         A file of limits: scope, unit, min, max, where a group is a segment; by default
         ``constraints.csv`` beside the shop's tables, where it lies.
+    budget_risk : float
+        Most that it may be likely to spend more than a stated budget (0–1); 0 takes costs as
+        expected, of which about half of such weeks cost more.
     explore : float
         Share of the customers whose promotion chance draws, paid from the budget (0–1).
     holdout, standing_holdout, list_size, lead_days, planned
@@ -176,6 +181,7 @@ def week_policy(
     asked = _Asked(
         stated,
         None if limits is None else _of_these(limits, measured),
+        share("budget_risk", budget_risk, one=False),
         explore,
         held,
         (1 - held) * (1 - share_of("standing_holdout", standing_holdout, none_too=True)),
@@ -194,6 +200,7 @@ class _Asked:
 
     budget: float | None
     limits: pd.DataFrame | None
+    risk: float
     explore: float
     held: float
     sent: float
@@ -255,6 +262,8 @@ def _chosen(
     # What is planned is sent but for the holdouts: so much more can be planned than is spent.
     budget = None if asked.budget is None else asked.budget / asked.sent
     pays = pays_to_spend(rows, customers=len(some), budget=budget, currency=currency)
+    # The weeks' own luck and what forecasts miss are shared: all promotions cost more together.
+    spread = np.outer(amounts.cost_spread[columns], amounts.cost_spread[columns])
     segment = segments.reindex(found.customers[some]).fillna("No segment")
     allocation = allocate(
         value,
@@ -265,6 +274,8 @@ def _chosen(
         eligible=open_to,
         groups=segment,
         constraints=asked.limits,
+        budget_risk=asked.risk or None if budget is not None else None,
+        cost_spread=spread,
         explore=asked.explore if asked.explore and asked.budget != 0 else None,
         p_min=LEAST / asked.sent,
         pays=pays,
@@ -290,6 +301,7 @@ def _chosen(
         beside=tuple(str(names[one]) for one in names.index if one not in measured),
         sent=asked.sent,
         budget=asked.budget,
+        risk=asked.risk,
         pays=pays,
         segment=segment,
     )

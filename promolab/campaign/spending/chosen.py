@@ -53,6 +53,8 @@ class ChosenPolicy(Result):
     segment : Series of n texts
     beside : tuple of str
         Promotions that start and are ranked by response, by name: their effects are not known.
+    risk : float
+        Most that it may be likely to spend more than the budget; 0 where costs are as expected.
     """
 
     allocation: Allocation = field(repr=False)
@@ -66,6 +68,7 @@ class ChosenPolicy(Result):
     pays: Pays
     segment: pd.Series[Any] = field(repr=False)
     beside: tuple[str, ...] = ()
+    risk: float = 0.0
 
     @property
     def currency(self) -> str:
@@ -181,8 +184,22 @@ class ChosenPolicy(Result):
             f"Planned: {count(planned)} of {plural(some, 'customer')} who may be contacted and are "
             f"like those of past decisions; {percent(1 - self.sent, decimals=0)} of them are held "
             f"out. {capital(self.opening())}. {stated}; charged to it are the shop's share of the "
-            f"expected discounts, and the contacts.{self._drawn()}{self._prices()}"
-            f"{self._beside()}"
+            f"expected discounts, and the contacts.{self._reserve()}{self._drawn()}"
+            f"{self._prices()}{self._beside()}"
+        )
+
+    def _reserve(self) -> str:
+        """Say how likely the week costs more than its budget, where that is spent."""
+        if self.budget is None or not self.pays:
+            return ""
+        if self.risk:
+            most = percent(self.risk, decimals=0)
+            return f" A reserve keeps the chance to spend more than it at {most} or less."
+        if self.answer.spend < 0.98 * self.budget:
+            return ""
+        return (
+            " About half of the weeks planned like this cost more than their budget; "
+            "-p budget_risk=0.1 keeps a reserve."
         )
 
     def _drawn(self) -> str:
