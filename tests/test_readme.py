@@ -17,7 +17,7 @@ def readme(repository: Path) -> str:
 
 def test_python_blocks_run_one_after_the_other(readme: str, capsys: pytest.CaptureFixture[str]):
     blocks = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
@@ -26,6 +26,7 @@ def test_python_blocks_run_one_after_the_other(readme: str, capsys: pytest.Captu
     assert "ci_low" in printed
     assert "margin per decision" in printed or "effect on margin" in printed
     assert "Recommended: " in printed
+    assert "of 1,500 CNY, expected to add " in printed
 
 
 def test_files_and_folders_named_are_there(readme: str, repository: Path):

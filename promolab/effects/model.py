@@ -39,7 +39,7 @@ from promolab.effects.learners.aipw import Nuisance, kept_rows
 from promolab.effects.learners.learners import KINDS, EffectModel, Setting
 from promolab.effects.learners.makers import MAKERS, Maker, maker_of
 from promolab.effects.learners.rows import steady
-from promolab.effects.shared import Shared
+from promolab.effects.learners.shared import Shared
 from promolab.errors import InputError, PromolabError
 from promolab.model.inputs import as_frame
 from promolab.stats import normal_quantile

@@ -16,7 +16,7 @@ from promolab.effects.identification import Identification
 from promolab.effects.learners.aipw import kept_rows
 from promolab.effects.learners.makers import maker_of
 from promolab.effects.learners.rows import steady
-from promolab.effects.shared import Shared
+from promolab.effects.learners.shared import Shared
 
 if TYPE_CHECKING:
     from promolab.contract import Experiment

@@ -1,16 +1,20 @@
-from .bought_anyway import BoughtAnyway as BoughtAnyway
-from .bought_anyway import buying_chances as buying_chances
-from .bought_anyway import share_bought_anyway as share_bought_anyway
 from .combined import taken_off
-from .costs import Costs as Costs
-from .costs import break_even, promotion_costs
+from .costs.bought_anyway import BoughtAnyway as BoughtAnyway
+from .costs.bought_anyway import buying_chances as buying_chances
+from .costs.bought_anyway import share_bought_anyway as share_bought_anyway
+from .costs.costs import Costs as Costs
+from .costs.costs import break_even, promotion_costs
+from .costs.discount_cost import PREDICTION_LEVEL as PREDICTION_LEVEL
+from .costs.discount_cost import discount_per_redeemer as discount_per_redeemer
+from .costs.discount_cost import past_discounts as past_discounts
+from .costs.windows import buyers_in_windows as buyers_in_windows
+from .costs.windows import discounts_in_windows as discounts_in_windows
+from .costs.windows import kinds_recorded as kinds_recorded
+from .costs.windows import responses_between as responses_between
 from .design import PromotionDesign as PromotionDesign
 from .design import depth_of as depth_of
 from .design import design_promotion
 from .design import threshold_of as threshold_of
-from .discount_cost import PREDICTION_LEVEL as PREDICTION_LEVEL
-from .discount_cost import discount_per_redeemer as discount_per_redeemer
-from .discount_cost import past_discounts as past_discounts
 from .finance import Finance as Finance
 from .finance import finance_table
 from .reconciling import Reconciliation as Reconciliation
@@ -22,10 +26,6 @@ from .terms import Promotion as Promotion
 from .values import PromotionValues as PromotionValues
 from .values import promotion_values
 from .waterfalls import Waterfall as Waterfall
-from .windows import buyers_in_windows as buyers_in_windows
-from .windows import discounts_in_windows as discounts_in_windows
-from .windows import kinds_recorded as kinds_recorded
-from .windows import responses_between as responses_between
 
 __all__ = [
     "Coupon",

@@ -17,8 +17,8 @@ from promolab.display import Html, Ranged, table
 from promolab.features import order_lines
 from promolab.glossary import label
 from promolab.metrics import past_ratios
-from promolab.promotions.costs import Costs, break_even, promotion_costs
-from promolab.promotions.discount_cost import (
+from promolab.promotions.costs.costs import Costs, break_even, promotion_costs
+from promolab.promotions.costs.discount_cost import (
     PREDICTION_LEVEL,
     discount_per_redeemer,
     past_discounts,

@@ -109,7 +109,7 @@ def test_no_method_finds_what_is_not_there():
 
 
 def test_what_methods_share_is_worked_out_once(monkeypatch):
-    from promolab.effects import shared
+    from promolab.effects.learners import shared
 
     asked: list[str] = []
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Shop
-from promolab.promotions.bought_anyway import PEERS, buying_chances, share_bought_anyway
+from promolab.promotions.costs.bought_anyway import PEERS, buying_chances, share_bought_anyway
 from tests.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)

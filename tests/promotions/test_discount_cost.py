@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from promolab.metrics.pooling import PastRatios
-from promolab.promotions.discount_cost import (
+from promolab.promotions.costs.discount_cost import (
     discount_per_redeemer,
     past_discounts,
     product_of,

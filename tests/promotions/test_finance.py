@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ NEW = pd.DataFrame(
 )  # fmt: skip
 
 
-def shop(*, later: bool = True, returns: bool = True, promotions: dict | None = None):
+def shop(*, later: bool = True, returns: bool = True, promotions: dict[str, Any] | None = None):
     """Coupons: A to D are over, R runs since 5 of 10 days, N starts."""
     over = [(name, 60 - 10 * n, 50 - 10 * n) for n, name in enumerate("ABCD")]
     spans = [*over, ("R", 5, -5), ("N", -1, -8)]

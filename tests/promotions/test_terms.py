@@ -54,7 +54,9 @@ def test_rows_of_the_contract_become_the_four_classes():
 def test_steps_and_stacking_are_read_where_they_are_stated():
     rows = [ROWS[2] | {"steps": 0, "stacking": True}, ROWS[3] | {"stacking": False}]
     found = read_promotions(shop(*rows))
-    assert (found["F"].steps, found["F"].stacking, found["C"].stacking) == (0, True, False)
+    full = found["F"]
+    assert isinstance(full, FullReduction)
+    assert (full.steps, full.stacking, found["C"].stacking) == (0, True, False)
     assert found["F"].face_value("EUR") == "8 EUR off every 100 EUR"
 
 

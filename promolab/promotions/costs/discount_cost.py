@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.metrics import PastRatios, past_ratios
-from promolab.promotions.windows import discounts_in_windows, responses_between
+from promolab.promotions.costs.windows import discounts_in_windows, responses_between
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, number, plural
 
