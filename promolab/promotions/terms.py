@@ -331,8 +331,10 @@ def read_promotions(shop: Shop, ids: Iterable[Any] | None = None) -> dict[Any, P
         kept = table[table["text"].isin(wanted)]
     else:
         kept = table
-    # A threshold alone takes nothing off: it is no face value.
-    states = any(table[c].notna().any() for c in ("discount_rate", "reduction") if c in table)
+    # Where columns for it stand empty the shop takes nothing off; where there is none, a threshold
+    # says that something was forgotten.
+    columns = [c for c in ("discount_rate", "reduction") if c in table] or ["threshold"]
+    states = any(table[c].notna().any() for c in columns if c in table)
     products = _products(shop, kept["promotion_id"])
     usual = read_operations(shop.settings).economics.contact_cost.value
     return {

@@ -35,7 +35,6 @@ def test_several_promotions_share_the_customers_with_nothing():
     trial = telling_trial(shop(), NOW, scores("N", "T"), RATIOS)
     assert [(p.contacts, p.held) for p in trial.promotions] == [(4, 3), (3, 3)]
     assert "contact 4 each about Coupons N or Recommendation T" in trial.would()
-    assert "4 contacted about each, 3 not" in trial.short()
 
 
 def test_what_starts_not_has_no_trial():
@@ -45,12 +44,12 @@ def test_what_starts_not_has_no_trial():
         "by_effect": False,
         "experiment": {},
         "summary": quiet.summary(),
-        "short": "",
+        "not_kept": "",
     }
 
 
 def test_a_budget_that_cannot_be_kept_to_is_said():
     trial = telling_trial(shop(), NOW, scores("N"), RATIOS, budget=500.0)
     assert "The budget of 500 USD was not kept to" in trial.summary()
-    assert "The budget of 500 USD was not kept to" in trial.short()
+    assert "The budget of 500 USD was not kept to" in trial.to_dict()["not_kept"]
     assert "budget" not in telling_trial(shop(), NOW, scores("N"), RATIOS).summary()

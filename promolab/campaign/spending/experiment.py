@@ -102,8 +102,8 @@ class TellingTrial(Result):
             str(p.promotion_id): {name: p.to_dict().get(name, getattr(p, name)) for name in names}
             for p in self.promotions
         }
-        short = self.short() if self else ""
-        return {"by_effect": False, "experiment": told, "summary": self.summary(), "short": short}
+        kept = {"by_effect": False, "experiment": told, "summary": self.summary()}
+        return kept | {"not_kept": self._not_kept().strip()}
 
     def summary(self) -> str:
         """Say what the list cannot tell, and what would, at which size and cost."""
@@ -118,16 +118,6 @@ class TellingTrial(Result):
             f" The budget of {money(self.budget, currency=self.promotions[0].currency)} was not "
             "kept to: what a list ranked by response costs stands on the page Plan, and list_size "
             "makes it shorter."
-        )
-
-    def short(self) -> str:
-        """Say it in two sentences, for the first page."""
-        first, cost = self.promotions[0], self.economics.total("cost")
-        words = amount_words(cost, first.currency) if math.isfinite(cost.value) else "not known"
-        return (
-            f"What a contact adds is not known. Chance would tell: {count(first.contacts)} "
-            f"contacted{' about each' if len(self.promotions) > 1 else ''}, {count(first.held)} "
-            f"not, at a cost of {words}.{self._not_kept()}"
         )
 
     def cannot(self) -> str:

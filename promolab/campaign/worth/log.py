@@ -42,10 +42,9 @@ def scored_log(model: UpliftModel) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from promolab import UpliftModel
+    >>> from promolab import UpliftModel, load_shop
     >>> from promolab.features import decisions_experiment
-    >>> from promolab.sources import simulated
-    >>> shop = simulated(customers=1_000, weeks=16, exploration=1.0)
+    >>> shop = load_shop("simulated", customers=1_000, weeks=16, exploration=1.0)
     >>> trial = decisions_experiment(shop, by="kind", early=True)
     >>> log = scored_log(UpliftModel("dr", "ridge").fit(trial))
     >>> len(log) == trial.n, kinds_in(log)

@@ -165,11 +165,10 @@ def week_worth(
 
     Examples
     --------
-    >>> from promolab import UpliftModel
+    >>> from promolab import UpliftModel, load_shop
     >>> from promolab.campaign.worth import scored_log, week_worth
     >>> from promolab.features import decisions_experiment
-    >>> from promolab.sources import simulated
-    >>> shop = simulated(customers=1_000, weeks=16, exploration=1.0)
+    >>> shop = load_shop("simulated", customers=1_000, weeks=16, exploration=1.0)
     >>> model = UpliftModel("dr", "ridge").fit(decisions_experiment(shop, by="kind", early=True))
     >>> ids = ["W16-coupon", "W16-recommendation"]
     >>> found = week_worth(shop, "2024-09-08 16:00", model, scored_log(model), ids)

@@ -132,12 +132,12 @@ def launching(
 
 
 def _not_known(run: RunFolder) -> list[Html]:
-    """Say what a list ranked by response cannot tell, and what would; nothing where effects are."""
-    short = (run.metrics.get("policy") or {}).get("short")
-    if not short:
+    """Point to the experiment that would tell what a contact adds; nothing where that is known."""
+    policy = run.metrics.get("policy") or {}
+    if not policy.get("experiment"):
         return []
-    more = '<a href="07_policy.html">What that would show</a>'
-    return [Html(f'<p class="more">{escape(short)} {more}</p>')]
+    more = '<a href="07_policy.html">The experiment that would tell, and its cost</a>'
+    return [Html(f'<p class="more">{escape(policy["not_kept"])} {more}</p>')]
 
 
 def _launch(row: dict[Any, Any], run: RunFolder, economics: LaunchEconomics, zone: str) -> Html:
