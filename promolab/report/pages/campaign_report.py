@@ -136,7 +136,7 @@ def _not_known(run: RunFolder) -> list[Html]:
     policy = run.metrics.get("policy") or {}
     if not policy.get("experiment"):
         return []
-    more = '<a href="07_policy.html">The experiment that would tell, and its cost</a>'
+    more = '<a href="07_policy.html">An experiment that would tell what it adds</a>'
     return [Html(f'<p class="more">{escape(policy["not_kept"])} {more}</p>')]
 
 
