@@ -52,8 +52,9 @@ class Pays(Result):
             )
         value, low, high = self.profit.ends
         adds, least = (number(each, decimals=decimals_for(low, high)) for each in (value, low))
+        what = "it adds" if self else "spending more would add"
         shown = (
-            f"by {plural(self.decisions, 'past decision')} it adds {adds}{unit} net of its cost, "
+            f"by {plural(self.decisions, 'past decision')} {what} {adds}{unit} net of its cost, "
             f"and with {percent(self.level, decimals=0)} certainty more than {least}"
         )
         if self:
