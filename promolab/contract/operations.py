@@ -1,7 +1,7 @@
 """What a shop says about its weekly work: whom to contact, what it costs, how results are read.
 
-The sections ``[contact]``, ``[send]``, ``[economics]``, ``[attribution]`` and ``[notify]`` of its
-``shop.toml``, checked.
+The sections ``[contact]``, ``[send]``, ``[economics]``, ``[attribution]``, ``[notify]`` and
+``[[experiments]]`` of its ``shop.toml``, checked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from promolab.checks import choice, real_number, share, text, whole_number
 from promolab.contract.settings import Settings
+from promolab.contract.stated_experiments import StatedExperiment, read_experiment_tables
 from promolab.contract.tables import RESPONSE_KINDS
 from promolab.errors import InputError, nearest
 
@@ -209,6 +210,7 @@ class Operations:
     economics: Economics
     attribution: Attribution
     notify: Notify
+    experiments: tuple[StatedExperiment, ...] = ()
 
 
 def read_operations(settings: Settings) -> Operations:
@@ -240,15 +242,17 @@ def read_operations(settings: Settings) -> Operations:
         name: table_of(f"[{name}]", settings.operations.get(name, {}), keys)
         for name, keys in _KEYS.items()
     }
-    unknown = [name for name in settings.operations if name not in _KEYS]
+    sections = (*_KEYS, "experiments")
+    unknown = [name for name in settings.operations if name not in sections]
     if unknown:
-        raise InputError(f"[{unknown[0]}] is no section; {nearest(unknown[0], _KEYS)}")
+        raise InputError(f"[{unknown[0]}] is no section; {nearest(unknown[0], sections)}")
     return Operations(
         contact=_contact(said["contact"]),
         send=_send(said["send"]),
         economics=_economics(said["economics"], settings),
         attribution=_attribution(said["attribution"]),
         notify=Notify(**{k: _command(f"[notify] {k}", v) for k, v in said["notify"].items()}),
+        experiments=read_experiment_tables(settings.operations.get("experiments", ())),
     )
 
 

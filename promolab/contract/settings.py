@@ -19,7 +19,7 @@ from promolab.errors import InputError, nearest
 SECTIONS = (*TABLES, "rates")
 """Sections of a ``shop.toml``: how the source's own tables become the contract's, and rates."""
 
-OPERATIONS = ("contact", "send", "economics", "attribution", "notify")
+OPERATIONS = ("contact", "send", "economics", "attribution", "notify", "experiments")
 """Sections on the weekly work; `promolab.contract.operations` reads them."""
 
 
@@ -157,8 +157,11 @@ class Settings:
             if value is not None and key.name not in _SECTION_FIELDS:
                 lines.append(toml_line(key.name, value))
         for name, section in self.operations.items():
-            lines += ["", f"[{_toml_key(name)}]"]
-            lines += [toml_line(key, value) for key, value in section.items()]
+            several = isinstance(section, (list, tuple))
+            for one in section if several else [section]:
+                heading = f"[{_toml_key(name)}]"
+                lines += ["", f"[{heading}]" if several else heading]
+                lines += [toml_line(key, value) for key, value in one.items()]
         attributes = [toml_line(name, name) for name in declared]
         lines += ["", "[customers.attributes]", *attributes] if attributes else []
         return "\n".join(lines) + "\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,9 @@ overlapping = "shared"
 [notify]
 on_success = ["tell", "the team", ""]
 """
+
+
+TRIAL = '[[experiments]]\nname = "A"\ndata = "a.csv"\nmetrics = ["visit"]\n'
 
 
 def read(tmp_path, text: str) -> Settings:
@@ -166,6 +171,33 @@ def test_any_value_survives_being_written(value):
         ('[notify]\non_success = "tell me"', "no shell runs it"),
         ("[notify]\non_failure = [5]", "5; expected a text"),
         ('[notify]\non_sucess = ["a"]', "did you mean 'on_success'"),
+        ("experiments = 3", r"experiments must be tables of their own: write \[\[experiments\]\]"),
+        ('[experiments]\nname = "A"', r"write \[\[experiments\]\], in two brackets"),
+        (TRIAL.replace("metrics", "metricks"), "unknown key 'metricks'; did you mean 'metrics'"),
+        (TRIAL.replace('name = "A"', ""), 'lacks name; write name = "Spring e-mail"'),
+        (TRIAL + TRIAL, "name = 'A' is another one's as well"),
+        (TRIAL + 'promotion = "P"', "'A': both data and promotion stated"),
+        (TRIAL.replace("data", "#"), "'A': neither data nor promotion stated"),
+        (TRIAL.replace("metrics", "#"), "metrics is not stated; name columns"),
+        (TRIAL + 'guardrails = ["visit"]', "'visit' is a metric and a guardrail"),
+        (
+            TRIAL + 'guardrails = {x = {colum = "y"}}',
+            r"guardrails.x has an unknown key 'colum'",
+        ),
+        (TRIAL + "guardrails = {x = {winsorise = 99}}", "winsorise = 99; expected a share between"),
+        (TRIAL + 'guardrails = {x = {kind = "rate"}}', "'rate' is unknown"),
+        (TRIAL + 'primary = "visits"', "primary = 'visits' is unknown; did you mean 'visit'"),
+        (TRIAL + "shares = {a = 0.5, b = 0.4}", "shares add up to 0.9, must add up to 1"),
+        (TRIAL + "level = 95", "'A': level = 95; expected a share between 0 and 1"),
+        (TRIAL + 'multiplicity = "bonferoni"', "multiplicity = 'bonferoni' is unknown"),
+        (TRIAL + 'sequential = "yes"', "'yes'"),
+        (TRIAL + 'started = "March"', "started = 'March', must be a day such as 2017-10-30"),
+        (TRIAL + "started = 2021-03-02\nends = 2021-03-02", "is not after started"),
+        (TRIAL + "money = {contact_cost = 1}", "must name the margin"),
+        (
+            TRIAL + 'money = {margin = "m", contact_cost = -1}',
+            "contact_cost = -1; expected a number",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, text, message):
@@ -178,3 +210,15 @@ def test_a_budget_is_a_number_or_not_stated(tmp_path):
     stated = read_operations(read(tmp_path, "[economics]\nbudget = 42000"))
     assert stated.economics.budget == 42_000.0
     assert read_operations(Settings()).economics.budget is None
+
+
+def test_experiments_are_understood_and_survive_being_saved(tmp_path):
+    two = TRIAL + '[[experiments]]\nname = "B"\npromotion = 18\nstarted = 2021-03-01\n'
+    two += 'guardrails = {left = {column = "unsubscribed", margin = 0.002}}\n'
+    settings = read(tmp_path, two)
+    first, second = read_operations(settings).experiments
+    assert (first.data, first.metrics) == ("a.csv", {"visit": {"column": "visit"}})
+    assert (second.promotion, second.started) == ("18", date(2021, 3, 1))
+    assert second.guardrails == {"left": {"column": "unsubscribed", "margin": 0.002}}
+    again = read(tmp_path, settings.to_toml())
+    assert read_operations(again).experiments == (first, second)
