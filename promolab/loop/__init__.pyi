@@ -1,14 +1,17 @@
 from .drafts import plan_record as plan_record
 from .held_week import Pages as Pages
 from .lateness import ClosedWeeks as ClosedWeeks
+from .ledger import Ledger, ledger_of
 from .released import carried_out, released_contacts, with_released_decisions
 from .released import moved_since_release as moved_since_release
 from .released import released_plans as released_plans
 from .releases import close_week, reconcile_week, release_week
 
 __all__ = [
+    "Ledger",
     "carried_out",
     "close_week",
+    "ledger_of",
     "reconcile_week",
     "release_week",
     "released_contacts",

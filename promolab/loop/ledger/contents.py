@@ -1,0 +1,147 @@
+"""What a ledger holds: its tables and columns, and frames that fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from promolab.errors import InputError, nearest
+
+FILE = "ledger.duckdb"
+"""Name of a ledger in a reports folder."""
+SCHEMA = 1
+"""Version of the tables below; a ledger with a higher one is refused."""
+STATES = ("draft", "released", "sent", "closed")
+OUTCOME_STATES = ("provisional", "settled")
+
+_ID, _NUMBER, _TIME, _COUNT = "VARCHAR", "DOUBLE", "TIMESTAMP", "BIGINT"
+_FIGURE = {"promotion_id": _ID, "segment": _ID, "measure": _ID}
+LEDGER_TABLES: Mapping[str, Mapping[str, str]] = {
+    "meta": {"key": _ID, "value": _ID},
+    "weeks": {"week": _ID, "as_of": _TIME, "state": _ID, "run_key": _ID, "ids": _ID},
+    "decisions": {
+        "week": _ID,
+        "decision_id": _ID,
+        "customer_id": _ID,
+        "ts": _TIME,
+        "action": _ID,
+        "propensity": _NUMBER,
+        "planned_action": _ID,
+        "holdout": _ID,
+    },
+    "decision_propensities": {
+        "week": _ID,
+        "decision_id": _ID,
+        "action": _ID,
+        "propensity": _NUMBER,
+    },
+    "predictions": {
+        "week": _ID,
+        **_FIGURE,
+        "value": _NUMBER,
+        "ci_low": _NUMBER,
+        "ci_high": _NUMBER,
+        "readout_low": _NUMBER,
+        "readout_high": _NUMBER,
+        "level": _NUMBER,
+        "n": _COUNT,
+        "per": _ID,
+        "identification": _ID,
+    },
+    "models": {
+        "week": _ID,
+        "name": _ID,
+        "fingerprint": _ID,
+        "method": _ID,
+        "decision": _ID,
+        "reason": _ID,
+    },
+    "outcomes": {
+        "week": _ID,
+        **_FIGURE,
+        "value": _NUMBER,
+        "ci_low": _NUMBER,
+        "ci_high": _NUMBER,
+        "level": _NUMBER,
+        "n": _COUNT,
+        "identification": _ID,
+        "state": _ID,
+        "known_at": _TIME,
+    },
+}
+"""Table → its columns and their types."""
+OF_A_WEEK = ("decisions", "decision_propensities", "predictions", "models")
+"""What `Ledger.record_week` writes, and a release freezes."""
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "weeks": ("week",),
+    "decisions": ("week", "decision_id"),
+    "decision_propensities": ("week", "decision_id", "action"),
+    "predictions": ("week", *_FIGURE),
+    "models": ("week", "name"),
+    "outcomes": ("week", *_FIGURE, "known_at"),
+}
+"""What tells the rows of a table apart."""
+_DTYPES: dict[str, Any] = {_ID: "str", _NUMBER: "float64", _TIME: "datetime64[us]", _COUNT: "Int64"}
+_DEFAULTS = {"promotion_id": "", "segment": "", "holdout": "none", "level": 0.9}
+
+
+def empty(table: str) -> pd.DataFrame:
+    """Return a table without rows.
+
+    Examples
+    --------
+    >>> list(empty("models"))
+    ['week', 'name', 'fingerprint', 'method', 'decision', 'reason']
+    """
+    columns = LEDGER_TABLES[table]
+    return pd.DataFrame({c: pd.Series(dtype=_DTYPES[kind]) for c, kind in columns.items()})
+
+
+def fitted(table: str, frame: pd.DataFrame | None, **given: Any) -> pd.DataFrame:
+    """Return rows as a table of the ledger takes them.
+
+    Parameters
+    ----------
+    table : str
+        A name of `LEDGER_TABLES`.
+    frame : DataFrame, optional
+        Its rows; columns that the ledger does not know are left out, and missing ones are empty.
+        None is no rows.
+    **given : object
+        Columns that have one value throughout.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    InputError
+        If a column that tells rows apart is missing, has no value or tells them not apart.
+    """
+    if frame is None or frame.empty:
+        return empty(table)
+    frame, key = frame.assign(**given), KEYS[table]
+    made = {}
+    for column, kind in LEDGER_TABLES[table].items():
+        if column not in frame and column in key and column not in _DEFAULTS:
+            raise InputError(
+                f"{table} for the ledger need a column {column}; "
+                f"{nearest(column, map(str, frame.columns))}"
+            )
+        default = _DEFAULTS.get(column)
+        values = frame[column] if column in frame else pd.Series(default, index=frame.index)
+        if default is not None:
+            values = values.astype(object).where(values.notna(), default)
+        made[column] = values.where(values.notna(), None).astype(_DTYPES[kind])
+    rows = pd.DataFrame(made)
+    missing = rows[list(key)].isna().any()
+    if missing.any():
+        raise InputError(f"{table} for the ledger: {missing.idxmax()} has no value in some rows")
+    if rows.duplicated(list(key)).any():
+        raise InputError(
+            f"{table} for the ledger: rows repeat another's {', '.join(key)}; give each once"
+        )
+    return rows

@@ -1,0 +1,72 @@
+"""Where the ledger of a run lies, and what its pages may read of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promolab.errors import InputError
+from promolab.loop.ledger.books import Ledger
+from promolab.loop.ledger.contents import FILE
+
+if TYPE_CHECKING:
+    from promolab.folder import RunFolder
+
+
+def ledger_of(run: RunFolder) -> Ledger:
+    """Open the ledger for the pages of a week: what earlier weeks wrote, and nothing later.
+
+    So the page is the same however often, and however late, it is made again.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder.
+
+    Returns
+    -------
+    Ledger
+        Of the weeks before it, and outcomes that were known before its own moment. An empty one
+        where there is none yet.
+
+    Raises
+    ------
+    InputError
+        If the ledger is damaged, newer than this promolab or another shop's.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from promolab.folder import open_run
+    >>> ledger_of(open_run(tempfile.mkdtemp(), week="2017-W44")).predictions().empty
+    True
+    """
+    manifest = run.manifest
+    path = run.reports.path / str(manifest.get("ledger") or FILE)  # an absolute one stands alone
+    shop = str(manifest.get("shop") or run.reports.shop)
+    ledger = Ledger.open(path, shop=shop) if path.exists() else Ledger(path, shop)
+    try:
+        known = run.as_of
+    except InputError:  # a folder that does not say as of when it is has no outcomes to read
+        known = run.week.start("UTC")
+    return replace(ledger, week=run.week, known=known)
+
+
+def path_in(out: Path, ledger: str | Path | None) -> str:
+    """Return how a manifest names the ledger: by its place in the reports folder, where it can.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    ledger : str or Path, optional
+        As it was given; by default `FILE` in the reports folder.
+
+    Examples
+    --------
+    >>> path_in(Path("/srv/reports"), None), path_in(Path("/srv/reports"), "/srv/ours.duckdb")
+    ('ledger.duckdb', '/srv/ours.duckdb')
+    """
+    path = out / FILE if ledger is None else Path(ledger).expanduser().absolute()
+    return str(path.relative_to(out)) if path.is_relative_to(out) else str(path)

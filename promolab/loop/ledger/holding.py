@@ -1,0 +1,244 @@
+"""Opening a ledger's file: one writer or many readers at a time, and nothing that is no ledger."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.errors import InputError, StepError
+from promolab.loop.ledger.contents import LEDGER_TABLES, SCHEMA
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+WAIT = 60.0
+"""Seconds to wait for whoever holds a ledger; a write takes far less."""
+_HEADER = 4096
+
+
+@contextmanager
+def reading(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConnection]:
+    """Open a ledger to read; others may read at the same time, nobody writes.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shop : str
+        Whose ledger it must be.
+    wait : float
+        Seconds to wait for a writer.
+
+    Raises
+    ------
+    InputError
+        If it is no ledger, a damaged or newer one, or another shop's.
+    StepError
+        If another program holds it all the while.
+    """
+    with _locked(path, shared=True, wait=wait), _connected(path, shop, True, wait) as con:
+        yield con
+
+
+@contextmanager
+def writing(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConnection]:
+    """Open a ledger for one transaction, which ends with the block: all of it, or nothing.
+
+    Parameters
+    ----------
+    path, shop, wait
+        As for `reading`.
+
+    Raises
+    ------
+    InputError, StepError
+        As `reading`.
+    """
+    with _locked(path, shared=False, wait=wait), _connected(path, shop, False, wait) as con:
+        con.begin()
+        try:
+            yield con
+        except BaseException:
+            con.rollback()
+            raise
+        con.commit()
+
+
+def make(path: Path, shop: str, wait: float = WAIT) -> None:
+    """Make an empty ledger, unless there is one: it appears whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; folders that are missing are made.
+    shop : str
+        Whose ledger it is.
+    wait : float
+        Seconds to wait for whoever makes it at the same time.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made there.
+    StepError
+        If another program holds it all the while.
+    """
+    import duckdb
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(_unwritable(path, error)) from error
+    with _locked(path, shared=False, wait=wait):
+        if path.exists():
+            return
+        for left in path.parent.glob(f".{path.name}.part-*"):  # of whoever was killed meanwhile
+            left.unlink(missing_ok=True)
+        part = path.with_name(f".{path.name}.part-{secrets.token_hex(6)}")
+        try:
+            with duckdb.connect(str(part)) as con:
+                for table, columns in LEDGER_TABLES.items():
+                    con.execute(f"CREATE TABLE {table} ({_declared(columns)})")
+                told = [("schema_version", str(SCHEMA)), ("shop", shop)]
+                con.executemany("INSERT INTO meta VALUES (?, ?)", told)
+            part.chmod(0o640)  # it holds the source's own ids
+            os.replace(part, path)
+        except (OSError, duckdb.IOException) as error:
+            raise InputError(_unwritable(path, error)) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _declared(columns: Any) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
+
+
+def _unwritable(path: Path, error: BaseException) -> str:
+    why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    return f"the ledger {path} cannot be written ({why}); give another --ledger"
+
+
+@contextmanager
+def _locked(path: Path, *, shared: bool, wait: float) -> Iterator[None]:
+    """Hold the file's lock, which ends with the process that holds it, however it ends."""
+    import fcntl
+
+    name = path.with_name(f".{path.name}.lock")
+    try:
+        file = name.open("a+b")
+    except OSError as error:
+        if not shared:
+            raise InputError(_unwritable(path, error)) from error
+        yield  # a folder that is only read: nobody writes there either
+        return
+    with file:
+        until = time.monotonic() + wait
+        while True:
+            try:
+                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= until:
+                    raise StepError(_busy(path, wait)) from error
+                time.sleep(0.02)
+        yield
+
+
+def _busy(path: Path, wait: float) -> str:
+    return (
+        f"the ledger {path} was held by another program for {wait:.0f} seconds; "
+        "close it there and run again"
+    )
+
+
+@contextmanager
+def _connected(path: Path, shop: str, read_only: bool, wait: float) -> Iterator[DuckDBPyConnection]:
+    _check_file(path)
+    con = _connect(path, read_only, time.monotonic() + wait, wait)
+    with con:
+        _check_owner(con, path, shop)
+        yield con
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what DuckDB would not say clearly, or would take as a file to be filled."""
+    if path.is_dir():
+        raise InputError(f"the ledger {path} is a folder; give a file with --ledger")
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER)
+    except FileNotFoundError as error:
+        raise InputError(f"there is no ledger {path}; promolab report makes one") from error
+    except OSError as error:
+        raise InputError(f"the ledger {path} cannot be read ({error.strerror})") from error
+    if head[8:12] != b"DUCK":
+        what = "is empty" if not head else "is no DuckDB file"
+        raise InputError(
+            f"the ledger {path} {what}: it is damaged, or something else. It was left as it is; "
+            "put a copy of the ledger back, or give another --ledger"
+        )
+
+
+def _connect(path: Path, read_only: bool, until: float, wait: float) -> DuckDBPyConnection:
+    import duckdb
+
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only)
+        except duckdb.Error as error:
+            said = str(error)
+            held = "lock on file" in said or "different configuration" in said
+            if not held:
+                raise unreadable(path, error) from error
+            if time.monotonic() >= until:
+                raise StepError(_busy(path, wait)) from error
+            time.sleep(0.05)
+
+
+def unreadable(path: Path, error: BaseException) -> InputError:
+    """Return the error for a ledger that DuckDB does not read."""
+    said = " ".join(str(error).split())
+    if "ermission denied" in said or "ead-only file system" in said:
+        return InputError(_unwritable(path, error))
+    if "version" in said.lower():
+        return InputError(
+            f"the ledger {path} was written by a newer DuckDB than this one; it was left as it is. "
+            "Update promolab's packages, or give another --ledger"
+        )
+    return InputError(
+        f"the ledger {path} is damaged ({said[:160].rstrip('. ')}); it was left as it is. Put a "
+        "copy back, or give another --ledger"
+    )
+
+
+def _check_owner(con: DuckDBPyConnection, path: Path, shop: str) -> None:
+    import duckdb
+
+    no_ledger = f"{path} is a DuckDB file, but no ledger; give another --ledger"
+    try:
+        told = dict(con.execute("SELECT key, value FROM meta").fetchall())
+    except duckdb.CatalogException as error:
+        raise InputError(
+            f"{path} is a DuckDB file, but no ledger; give another --ledger"
+        ) from error
+    except duckdb.Error as error:
+        raise unreadable(path, error) from error
+    version = str(told.get("schema_version", ""))
+    if not version.isdecimal():
+        raise InputError(no_ledger)
+    if int(version) > SCHEMA:
+        raise InputError(
+            f"the ledger {path} was written by a newer promolab (its tables are version {version}, "
+            f"this one knows {SCHEMA}); update promolab, or give another --ledger"
+        )
+    if told.get("shop") != shop:
+        raise InputError(
+            f"the ledger {path} is that of {told.get('shop')}, not of {shop}; give another --ledger"
+        )
