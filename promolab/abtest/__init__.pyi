@@ -3,5 +3,6 @@ from .assignment import assign
 from .power import HoldoutShare as HoldoutShare
 from .power import SmallestEffect as SmallestEffect
 from .power import share_to_see, smallest_effect
+from .sequential import confidence_sequence
 
-__all__ = ["assign", "share_to_see", "smallest_effect"]
+__all__ = ["assign", "confidence_sequence", "share_to_see", "smallest_effect"]
