@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,46 @@ def two_sided(value: ArrayLike, std_error: ArrayLike, degrees: ArrayLike = np.in
         ratio = np.where(error > 0, np.abs(value) / error, np.nan)
     p = np.where(value == 0, 1.0, 2 * stdtr(degrees, -ratio))
     return float(p) if np.ndim(p) == 0 else p
+
+
+def fieller(
+    top: float, bottom: float, variances: tuple[float, float], covariance: float, quantile: float
+) -> tuple[float, float]:
+    """Return Fieller's interval of a ratio of two estimates: what its bottom cannot rule out.
+
+    All ρ with (top − ρ · bottom)² ≤ quantile² · its variance. Where the bottom is not told from 0
+    it is the whole line.
+
+    Parameters
+    ----------
+    top, bottom : float
+        The two estimates, roughly normal.
+    variances : (float, float)
+        Theirs.
+    covariance : float
+        Of the two.
+    quantile : float
+        As by `normal_quantile` or `t_quantile`.
+
+    References
+    ----------
+    Fieller (1954), JRSS B 16(2).
+
+    Examples
+    --------
+    >>> low, high = fieller(2.0, 4.0, (0.01, 0.0), 0.0, 1.96)
+    >>> round(low, 3), round(high, 3)
+    (0.451, 0.549)
+    >>> fieller(2.0, 0.1, (0.01, 0.04), 0.0, 1.96)
+    (-inf, inf)
+    """
+    z = quantile**2
+    a, b = bottom**2 - z * variances[1], top * bottom - z * covariance
+    c = top**2 - z * variances[0]
+    if not a > 0:
+        return -math.inf, math.inf
+    root = math.sqrt(max(b * b - a * c, 0.0))
+    return (b - root) / a, (b + root) / a
 
 
 def welch_degrees(variances: list[float], units: list[float]) -> float:

@@ -5,6 +5,7 @@ from .decisions import attributes_of as attributes_of
 from .decisions import decisions_experiment
 from .decisions import placed_lines as placed_lines
 from .decisions import whole_margin_rate as whole_margin_rate
+from .decisions import with_margin as with_margin
 from .decisions import with_outcomes as with_outcomes
 from .lines import favourite_categories, order_lines
 from .pairs import build_candidates, build_pairs

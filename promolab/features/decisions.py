@@ -89,7 +89,7 @@ def outcomes_between(shop: Shop, spans: pd.DataFrame, *, margin: bool = True) ->
     rows = lines.join(table, [lines.placed >= table.low, lines.placed < table.high])
     rows = rows.filter(rows.ts < rows.high)
     if margin:
-        rows = _with_margin(shop, rows)
+        rows = with_margin(shop, rows)
     rows = rows.mutate(discount=fixed(rows.discount, 6))
     sums = ["amount", "discount", "margin"] if margin else ["amount", "discount"]
     orders = rows.group_by("span", "customer_id", "order_id", "single_ts").aggregate(
@@ -111,8 +111,19 @@ def outcomes_between(shop: Shop, spans: pd.DataFrame, *, margin: bool = True) ->
     return found
 
 
-def _with_margin(shop: Shop, rows: Any) -> Any:
-    """Add the margin of each line, in fixed point: sums of floats change with the threads."""
+def with_margin(shop: Shop, rows: Any) -> Any:
+    """Add the margin of each line, in fixed point: sums of floats change with the threads.
+
+    Parameters
+    ----------
+    rows : ibis Table
+        Signed lines with product_id, amount and discount.
+
+    Raises
+    ------
+    DataError
+        If lines have a product without a margin rate, and the shop states none.
+    """
     import ibis
 
     stated = whole_margin_rate(shop)

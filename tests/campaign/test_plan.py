@@ -156,6 +156,20 @@ def test_the_standing_holdout_is_the_same_every_week():
     assert of_promotion[1] != {c for c in of_promotion[0] if c < 300}
 
 
+def test_who_is_planned_for_nothing_is_in_the_standing_holdout_all_the_same():
+    shop, scores = one_promotion(500)
+    few, many = (
+        plan_week(shop, scores, AS_OF, [7], list_size=size, standing_holdout=0.3)
+        for size in (100, 500)
+    )
+    standing = [
+        set(p.decisions.query("holdout == 'standing'")["customer_id"]) for p in (few, many)
+    ]
+    assert standing[0] == standing[1] and len(few.planned) == 100
+    rows = few.decisions[few.decisions["planned_action"] == "none"]
+    assert set(rows["holdout"]) == {"none", "standing"} and set(rows["propensity"]) == {1.0}
+
+
 def test_days_are_counted_to_the_sending_by_the_shops_clocks():
     # Rome's clocks go forward on 28 March 2021, between the contact and the sending.
     made = pd.DataFrame(

@@ -63,7 +63,7 @@ def read_decisions(shop: Shop, actions: Sequence[str], now: datetime) -> pd.Data
     else:
         told = [_by_own_chance(mine) for _, mine in rows.groupby("action")]
         rows = pd.concat(told, ignore_index=True) if told else rows
-    rows["cluster"] = _clusters(shop, rows["customer_id"])
+    rows["cluster"] = clusters_of(shop, rows["customer_id"])
     return rows.sort_values(["action", "customer_id"], ignore_index=True)[list(_COLUMNS)]
 
 
@@ -143,7 +143,8 @@ def _possible(shop: Shop, actions: Sequence[str], now: datetime) -> pd.DataFrame
     return _weighed(rows.assign(arm=arm, chance=chance))
 
 
-def _clusters(shop: Shop, customers: pd.Series[Any]) -> pd.Series[Any]:
+def clusters_of(shop: Shop, customers: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the household of each customer as text, or the customer where none is known."""
     own = "customer " + customers.astype(str)
     if not shop.has("customers", "cluster_id"):
         return own

@@ -135,7 +135,8 @@ def plan_week(
             offers["list_size"] > 0, offers["list_size"], got[found.of_action]
         )
     groups = rights.clusters(shop, customers)
-    held = _held_out(customers, choice, found.actions, groups, (h, seed), (s, standing_seed))
+    some = np.logical_or.reduce(eligible, axis=1)
+    held = _held_out(customers, choice, some, found.actions, groups, (h, seed), (s, standing_seed))
     moment = found.as_of
     decisions, chances = _decided(
         moment, customers, eligible, choice, found.actions, held, (1 - s) * (1 - h) * chance
@@ -190,12 +191,17 @@ def _measured(allocation: pd.DataFrame | None) -> list[str]:
 def _held_out(
     customers: pd.Index,
     choice: np.ndarray,
+    eligible: np.ndarray,
     actions: list[str],
     groups: pd.Series[Any] | None,
     own: tuple[float, int],
     standing: tuple[float, int],
 ) -> np.ndarray:
-    """Return ``none``, ``standing`` or ``promotion`` for each customer; none if not planned."""
+    """Return ``none``, ``standing`` or ``promotion`` for each customer.
+
+    The standing holdout is drawn among all who are eligible: whoever is planned for nothing this
+    week is in it or not all the same, and is compared with others like that in the long run.
+    """
     held = np.full(len(customers), "none", dtype=object)
 
     def drawn(who: np.ndarray, name: str, share: float, seed: int) -> np.ndarray:
@@ -208,9 +214,8 @@ def _held_out(
         planned = choice == k
         if planned.any():
             held[drawn(planned, f"holdout {action}", *own)] = "promotion"
-    planned = choice >= 0
-    if standing[0] and planned.any():
-        held[drawn(planned, "standing holdout", *standing)] = "standing"
+    if standing[0] and eligible.any():
+        held[drawn(eligible, "standing holdout", *standing)] = "standing"
     return held
 
 

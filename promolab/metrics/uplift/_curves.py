@@ -12,7 +12,7 @@ from promolab.metrics._cuts import reach_of, slope_around
 from promolab.metrics.intervals import StdError, around, cluster_sums, difference_of, spread_of
 from promolab.metrics.uplift._inputs import Arm, Effects, UpliftRows, merged
 from promolab.results import Estimate
-from promolab.stats import t_quantile
+from promolab.stats import fieller, t_quantile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -316,9 +316,5 @@ def ratio(
     above, below = (x.std_error**2 for x in spreads)
     few = min(x.degrees for x in spreads)
     z = around(0.0, StdError(1.0, few, rows.clusters), rows.level)[1]
-    # All ρ with (value − ρ·effect)² ≤ z²·variance: between the roots of a quadratic.
-    a, b, c = effect**2 - z**2 * below, value * effect - z**2 * both, value**2 - z**2 * above
-    if not a > 0:
-        return Estimate(value / effect, -math.inf, math.inf, rows.n)
-    root = math.sqrt(max(b * b - a * c, 0.0))
-    return Estimate(value / effect, (b - root) / a, (b + root) / a, rows.n)
+    ends = fieller(value, effect, (above, below), both, z)
+    return Estimate(value / effect, *ends, rows.n)

@@ -1,0 +1,170 @@
+"""The standing holdout read out since it began: who counts, what counts, and how wide the band is."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.readout.long_run import _band, standing_holdout
+from tests.made_up import shop_of
+
+BEGAN = pd.Timestamp("2021-03-01")
+WEEK = pd.Timedelta(weeks=1)
+N, WEEKS = 600, 6
+
+
+def tables(effect: float = 6.0, planned: str = "some") -> dict[str, pd.DataFrame]:
+    """Return a shop whose customers, a fifth of them held out, buy once a week."""
+    rng = np.random.default_rng(5)
+    who = np.arange(N)
+    held = rng.permutation(N) < N // 5
+    taste = rng.gamma(2.0, 10.0, N)
+    each = []
+    for k in range(-8, WEEKS):
+        amount = taste + rng.gamma(2.0, 2.0, N) + effect * (~held & (k >= 0))
+        ts = BEGAN + k * WEEK + pd.Timedelta(days=2)
+        each.append(pd.DataFrame({"customer_id": who, "ts": ts, "amount": amount.round(2)}))
+    events = pd.concat(each, ignore_index=True)
+    events = events.assign(kind="purchase", order_id=np.arange(len(events)), discount=1.0)
+    rounds = []
+    for k in range(3):
+        # A promotion is planned for the first half alone; the others are eligible all the same.
+        mine = who < N // 2 if planned == "some" else who >= 0
+        rows = pd.DataFrame({"customer_id": who, "ts": BEGAN + k * WEEK})
+        rows["planned_action"] = np.where(mine, "P", "none")
+        rows["holdout"] = np.where(held, "standing", "none")
+        rows["action"] = np.where(mine & ~held, "P", "none")
+        rows["propensity"] = np.where(mine, np.where(held, 0.2, 0.8), 1.0)
+        rounds.append(rows)
+    decisions = pd.concat(rounds, ignore_index=True)
+    decisions["decision_id"] = np.arange(len(decisions))
+    sent = decisions[decisions["action"] == "P"].head(100)
+    exposures = sent[["customer_id", "ts"]].assign(promotion_id="P")
+    promotions = pd.DataFrame({"promotion_id": ["P"], "kind": "coupon", "contact_cost": 2.0})
+    promotions = promotions.assign(starts_at=BEGAN, ends_at=BEGAN + 4 * WEEK)
+    found = {"events": events, "decisions": decisions, "exposures": exposures}
+    return found | {"promotions": promotions}
+
+
+def read(frames: dict[str, pd.DataFrame], as_of: pd.Timestamp = BEGAN + WEEKS * WEEK, **said):
+    shop = shop_of(frames, currency="EUR", **{"margin_rate": 0.5, **said})
+    return standing_holdout(shop, as_of.to_pydatetime())
+
+
+@pytest.fixture(scope="module")
+def readout():
+    return read(tables())
+
+
+def test_everybody_eligible_counts_planned_for_or_not(readout):
+    assert (readout.standing, readout.others, readout.weeks) == (N // 5, N - N // 5, WEEKS)
+    assert readout.began == BEGAN.to_pydatetime()
+    for k, row in enumerate(readout.frame.itertuples(), 1):
+        assert row.sales_low < 6.0 * k < row.sales_high and row.sales_low > 0
+    assert readout.in_total().value == pytest.approx(readout.so_far().value * readout.others)
+
+
+def test_the_figures_are_those_of_plain_pandas(readout):
+    """CUPED by hand: the slope within the groups, the means moved by it."""
+    frames = tables()
+    events, decided = frames["events"], frames["decisions"]
+    held = decided.groupby("customer_id")["holdout"].first() == "standing"
+    after, before = (
+        events[side].groupby("customer_id")["amount"].sum()
+        for side in (events["ts"] >= BEGAN, events["ts"] < BEGAN)
+    )
+    inner = pd.DataFrame({"x": before, "y": after, "held": held})
+    centred = inner[["x", "y"]] - inner.groupby("held")[["x", "y"]].transform("mean")
+    slope = (centred["x"] @ centred["y"]) / (centred["x"] @ centred["x"])
+    means = (inner["y"] - slope * inner["x"]).groupby(inner["held"]).mean()
+    assert readout.so_far().value == pytest.approx(means[False] - means[True])
+
+
+def test_profit_is_the_margin_after_discounts_less_contacts(readout):
+    free = tables()
+    free["promotions"] = free["promotions"].assign(contact_cost=0.0)
+    sent = tables()["exposures"]
+    costs = 2.0 * len(sent) / readout.others
+    assert read(free).so_far("profit").value - readout.so_far("profit").value == pytest.approx(
+        costs, rel=0.02  # allowing for earlier sales moves it by a little
+    )  # fmt: skip
+    # Half of (amount + discount) less the discount: of 6 more sales a week 3 are left.
+    assert read(free).so_far("profit").value == pytest.approx(readout.so_far().value / 2, rel=1e-9)
+
+
+def test_nothing_at_or_after_the_date_is_read_and_only_whole_weeks(readout):
+    early = read(tables(), BEGAN + 2 * WEEK + pd.Timedelta(days=3))
+    assert early.weeks == 2
+    values = ["sales", "profit"]
+    assert early.frame[values].equals(readout.frame[values].head(2))
+
+
+def test_where_only_those_planned_for_are_told_others_are_left_out():
+    frames = tables()
+    decided = frames["decisions"]
+    unplanned = decided["planned_action"] == "none"
+    frames["decisions"] = decided.assign(holdout=decided["holdout"].mask(unplanned, "none"))
+    found = read(frames)
+    assert found.standing + found.others == N // 2
+
+
+def test_a_shop_without_margins_has_sales_alone():
+    found = read(tables(), margin_rate=None)
+    assert "profit" not in found.frame and "the shop states no margin" in found.summary()
+
+
+def test_without_a_standing_holdout_there_is_one_sentence():
+    frames = tables()
+    nobody = frames | {"decisions": frames["decisions"].assign(holdout="none")}
+    no_table = {name: frames[name] for name in ("events", "promotions", "exposures")}
+    few = frames | {"decisions": frames["decisions"].query("holdout == 'none' or customer_id < 60")}
+    for shop, why in [
+        (nobody, "nobody is in a standing holdout yet"),
+        (no_table, "has no decisions that say who is held out"),
+        (few, "20 are needed"),
+    ]:
+        found = read(shop)
+        assert why in found.summary() and found.summary().count(".") == 1
+        assert found.table().text and json.dumps(found.to_dict(), allow_nan=False)
+    assert "not a week old" in read(frames, BEGAN + WEEK / 2).summary()
+
+
+def test_it_tells_what_it_found(readout):
+    assert "than 120 in the standing holdout" in readout.summary()
+    assert "After discounts and contacts promotions brought a profit" in readout.summary()
+    assert "could have made" not in readout.summary()
+    assert readout.table().text.count("<th") <= 8 and readout.plot().get_title(loc="left")
+    told = json.loads(json.dumps(readout.to_dict(), allow_nan=False))
+    assert told["total_sales"]["value"] == pytest.approx(readout.in_total().value)
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.6])
+def test_the_band_holds_in_all_weeks_at_once(alike):
+    """Half a year of nothing, 1,000 times: customers who differ for good, or from week to week."""
+    rng = np.random.default_rng(11)
+    weeks, sides = 26, (60, 240)
+    draws = [
+        np.cumsum(
+            np.sqrt(alike) * rng.exponential(size=(1000, n, 1))
+            + np.sqrt(1 - alike) * rng.exponential(size=(1000, n, weeks)),
+            axis=2,
+            dtype=np.float32,
+        )
+        for n in sides
+    ]
+    value = draws[1].mean(axis=1) - draws[0].mean(axis=1)
+    variance = sum(d.var(axis=1, ddof=1) / d.shape[1] for d in draws)
+    bands = [_band(v, s, 0.95) for v, s in zip(value, variance, strict=True)]
+    missed = np.mean([np.any((low > 0) | (high < 0)) for low, high in bands])
+    assert missed <= 0.05 + 1.64 * np.sqrt(0.05 * 0.95 / 1000)
+    width = np.mean([high[-1] - low[-1] for low, high in bands])
+    once = 2 * 1.96 * np.sqrt(variance[:, -1]).mean()
+    assert width / once < 1.65
+
+
+def test_as_of_may_be_any_moment():
+    assert read(tables()).frame["until"].iloc[-1] == datetime(2021, 4, 12)
