@@ -1,4 +1,4 @@
-"""The standing holdout read out since it began: who counts, what counts, and how wide the band is."""
+"""The standing holdout read out since it began: who counts, what counts, how wide the band is."""
 
 from __future__ import annotations
 

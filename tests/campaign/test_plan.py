@@ -162,9 +162,7 @@ def test_who_is_planned_for_nothing_is_in_the_standing_holdout_all_the_same():
         plan_week(shop, scores, AS_OF, [7], list_size=size, standing_holdout=0.3)
         for size in (100, 500)
     )
-    standing = [
-        set(p.decisions.query("holdout == 'standing'")["customer_id"]) for p in (few, many)
-    ]
+    standing = [set(p.decisions.query("holdout == 'standing'")["customer_id"]) for p in (few, many)]
     assert standing[0] == standing[1] and len(few.planned) == 100
     rows = few.decisions[few.decisions["planned_action"] == "none"]
     assert set(rows["holdout"]) == {"none", "standing"} and set(rows["propensity"]) == {1.0}

@@ -179,7 +179,7 @@ def _chance(e: Estimate) -> str:
 
 
 def standing_holdout(shop: Shop, as_of: Any, *, level: float = 0.95) -> StandingReadout:
-    r"""Read out the standing holdout cumulatively: what promotions as a whole brought since it began.
+    r"""Read out the standing holdout cumulatively: what promotions brought since it began.
 
     By assignment: who was in it at the customer's first decision against all other eligible
     customers, whether anything was ever planned for them or not. Counted from that decision on, by
@@ -286,7 +286,7 @@ def _flows(
 
     def dated(rows: Any) -> Any:
         rows = rows.join(there, "customer_id")
-        rows = rows.filter((rows.ts >= rows.entered - ibis.interval(days=EARLIER.days)))
+        rows = rows.filter(rows.ts >= rows.entered - ibis.interval(days=EARLIER.days))
         week = ((rows.ts.epoch_seconds() - int(start)) / WEEK.total_seconds()).floor()
         return rows.mutate(week=ibis.ifelse(rows.ts < rows.entered, -1, week).cast("int64"))
 
@@ -352,7 +352,7 @@ def _band(value: np.ndarray, variance: np.ndarray, level: float) -> tuple[np.nda
         # Sums of customers who differ grow in variance faster than weeks do, slower than squared.
         ends = confidence_sequence(
             time, value[known] / time, np.full(len(time), unit), level=level,
-            tuned_for=TUNED_WEEKS**1.25, burn_in=1,
+            tuned_for=TUNED_WEEKS**1.25, burn_in=0,
         )  # fmt: skip
         low[known], high[known] = (end * time for end in ends)
     return low, high
