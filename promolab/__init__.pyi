@@ -1,5 +1,5 @@
 from . import compare, explain, metrics, model
-from .abtest import assign
+from .abtest import analyze_experiment, assign
 from .cleaning import clean
 from .contract import Shop
 from .effects import UpliftModel
@@ -19,6 +19,7 @@ __all__ = [
     "Shop",
     "UpliftModel",
     "allocate",
+    "analyze_experiment",
     "assign",
     "build_features",
     "build_pairs",

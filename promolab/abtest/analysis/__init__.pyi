@@ -1,0 +1,6 @@
+from .measure import Metric as Metric
+from .measured import measure_arms as measure_arms
+from .rows import ArmComparison as ArmComparison
+from .rows import Measured as Measured
+
+__all__: list[str] = []

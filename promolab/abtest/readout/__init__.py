@@ -1,0 +1,5 @@
+"""What an experiment showed, judged: rows, guardrails, segments, money and a verdict."""
+
+from promolab._faces import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)
