@@ -58,6 +58,13 @@ principal component | principal component | | A direction in which customers dif
     features at once, drawn as one axis.
 stability | stability | 0–1 | How much segments agree when made again from resampled customers; 1
     is the same segments each time.
+drift | drift | | The figures of customers are no longer spread as they were when a model was
+    tested: judged by how far they moved, for with many customers every difference is beyond chance.
+stability index | population stability index | | How far a figure's distribution moved between two
+    times, its tenths compared: below 0.1 little, from 0.25 much. What chance alone makes of it is
+    taken off.
+Kolmogorov–Smirnov distance | distance of two distributions | 0–1 | The largest difference between
+    the shares of customers up to any one value, then and now.
 descriptive | descriptive | | Describes the data at hand: segments were made from the same data,
     so their differences are no test.
 RFM | RFM grid | | Customers by recency (how lately), frequency (how often) and monetary value

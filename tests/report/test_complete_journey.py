@@ -24,6 +24,7 @@ PAGES = [
     "05_uplift",
     "07_policy",
     "08_plan",
+    "09_learning",
 ]
 VOID = {"img", "br", "hr", "meta", "link", "input", "col", "wbr"}
 
@@ -342,6 +343,7 @@ def test_the_executed_notebooks_are_clean(journey_report):
         "05_uplift",
         "07_policy",
         "08_plan",
+        "09_learning",
         "10_campaign_report",
     ]
     for path in found:

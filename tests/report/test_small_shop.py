@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SUFFIXES = {".parquet", ".json", ".html"}
-STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \([1-8] of 8\)")
+STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \([1-9] of 9\)")
 PAGES = [
     "index",
     "01_data",
@@ -19,6 +19,7 @@ PAGES = [
     "05_uplift",
     "07_policy",
     "08_plan",
+    "09_learning",
 ]
 # Pages show the parameters that a run was given.
 THREADS = re.compile(rb'(threads</span> <span class="o">=</span> <span class="mi">)[12](?=</span>)')

@@ -1,0 +1,5 @@
+"""What changes as weeks go by: features and scores, calibration, satisfaction, and the model."""
+
+from promolab._faces import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

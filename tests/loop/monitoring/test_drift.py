@@ -1,0 +1,144 @@
+"""Drift: found where the distribution moved far, and nowhere else, however many rows there are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.loop.monitoring import feature_drift
+from promolab.loop.monitoring.drift import MISSING, _by_kind, _kolmogorov, stability_index
+from promolab.loop.monitoring.told_apart import tell_apart
+from tests.wording_lint import nonsense
+
+
+def customers(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    orders = rng.poisson(3, n).astype(float)
+    return pd.DataFrame(
+        {
+            "customer_id": np.arange(n) + n * seed,
+            "amount_84d": rng.lognormal(3 + shift, 1, n),
+            "orders_84d": np.where(rng.random(n) < 0.3, np.nan, orders),
+            "evening_share": rng.integers(0, 5, n) / 4,
+            "top_category": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2]),
+            "carts_28d": 0,
+            "tenure_days": rng.uniform(0, 100, n) + 50 * shift,
+        }
+    )
+
+
+@pytest.mark.parametrize("n", [100, 3_000, 1_000_000])
+def test_draws_of_the_same_customers_do_not_drift(n):
+    found = [feature_drift(customers(n, 1), customers(n, 2), apart=n < 10_000)]
+    if n < 10_000:
+        found += [
+            feature_drift(customers(n, k), customers(n, k + 50), apart=False) for k in range(20)
+        ]
+    assert [one.drifted for one in found] == [[]] * len(found)
+    if found[0].told_apart is not None:
+        assert not found[0].told_apart.apart
+    assert "drifted since before" in found[0].summary() and nonsense(found[0].summary()) == []
+
+
+def test_with_many_rows_a_small_difference_is_beyond_chance_and_no_drift():
+    found = feature_drift(customers(300_000, 1), customers(300_000, 2, shift=0.05), apart=False)
+    row = found.frame.set_index("column").loc["amount_84d"]
+    assert row["p_holm"] < 1e-9 and row["drift"] == "no" and found.drifted == []
+
+
+@pytest.mark.parametrize("n", [100, 5_000])
+def test_a_shift_is_found_and_named(n):
+    found = feature_drift(customers(n, 1), customers(n, 2, shift=1.0), apart=n == 5_000)
+    assert found.drifted == ["amount_84d"]
+    row = found.frame.set_index("column").loc["amount_84d"]
+    assert row["drift"] == "much" and row["psi_low"] < row["psi"] < row["psi_high"]
+    if n == 5_000:
+        assert found.told_apart.apart and not found.rest_apart.apart
+    # What grows by itself moved as far, and is not called drift.
+    grows = found.frame.set_index("column").loc["tenure_days"]
+    assert grows["grows"] and grows["drift"] == "no"
+    assert nonsense(found.summary()) == []
+
+
+def test_missing_values_a_new_kind_and_a_constant_that_moves():
+    then, now = customers(2_000, 1), customers(2_000, 2)
+    now["orders_84d"] = now["orders_84d"].where(np.arange(2_000) % 2 == 0)
+    now["top_category"] = np.where(np.arange(2_000) % 3 == 0, "new", now["top_category"])
+    now["carts_28d"] = 1
+    found = feature_drift(then, now, apart=False)
+    assert set(found.drifted) == {"orders_84d", "top_category", "carts_28d"}
+
+
+def test_a_value_that_many_share_and_that_moves_a_hair_is_no_drift():
+    then, now = customers(3_000, 1), customers(3_000, 2)
+    rare = np.random.default_rng(0).random(3_000) < 0.4
+    for frame, rate in ((then, 0.120), (now, 0.119)):
+        frame["response_rate"] = np.where(rare, np.linspace(0, 1, 3_000), rate)
+    found = feature_drift(then, now)
+    row = found.frame.set_index("column").loc["response_rate"]
+    assert row["psi"] > 0.25 and row["moved"] < 0.1 and found.drifted == []
+    assert not found.told_apart.apart
+
+
+def test_columns_without_a_value_and_kinds_with_gaps():
+    then = pd.DataFrame({"x": [np.nan] * 40, "kind": ["a", None] * 20})
+    found = feature_drift(then, then.assign(x=1.0), apart=False)
+    assert found.drifted == ["x"]
+    assert _by_kind(then["kind"], then["kind"]).tolist() == [[20, 20]] * 2 and MISSING
+
+
+def test_the_index_is_that_of_the_book_and_its_interval_covers_the_truth():
+    p, q = np.array([0.2, 0.3, 0.5]), np.array([0.3, 0.3, 0.4])
+    truth = float(((p - q) * np.log(p / q)).sum())
+    many = np.array([p, q]) * 10**7
+    assert stability_index(many)[0] == pytest.approx(truth, abs=1e-5)
+    rng = np.random.default_rng(3)
+    pairs = zip(rng.multinomial(1_000, p, 400), rng.multinomial(800, q, 400), strict=True)
+    found = np.array([stability_index(np.array(pair)) for pair in pairs])
+    held = ((found[:, 1] <= truth) & (truth <= found[:, 2])).mean()
+    assert 0.92 <= held <= 0.985
+    assert found[:, 0].mean() == pytest.approx(truth, rel=0.05)
+    assert np.mean(found[:, 2] - found[:, 1]) < 0.1
+
+
+def test_by_chance_alone_the_index_and_its_p_value_are_fair():
+    rng = np.random.default_rng(4)
+    p = np.full(10, 0.1)
+    found = np.array(
+        [stability_index(rng.multinomial(n, p, 2)) for n in np.repeat([200, 2_000], 500)]
+    )
+    assert 0.03 <= (found[:, 3] < 0.05).mean() <= 0.07
+    assert (found[:, 1] == 0).mean() > 0.95
+
+
+def test_the_distance_agrees_with_scipy():
+    from scipy.stats import ks_2samp
+
+    rng = np.random.default_rng(5)
+    for a, b in [
+        (rng.normal(size=900), rng.normal(0.2, 1, 700)),
+        (rng.integers(0, 4, 90), rng.integers(0, 5, 80)),
+    ]:
+        mine = _kolmogorov(np.sort(a.astype(float)), np.sort(b.astype(float)))
+        theirs = ks_2samp(a, b, method="asymp")
+        assert mine[0] == pytest.approx(theirs.statistic, abs=1e-12)
+        assert mine[1] == pytest.approx(theirs.pvalue, rel=0.2)
+
+
+def test_times_are_not_told_apart_by_knowing_the_customer():
+    """The same customers at both times: without folds by customer a model could cheat."""
+    then = customers(400, 1)
+    found = tell_apart(then, then, ["amount_84d", "evening_share", "orders_84d"])
+    assert found.auc.ci_low <= 0.5 <= found.auc.ci_high + 0.02 and not found.apart
+
+
+def test_what_cannot_be_compared_is_refused():
+    then = customers(50, 1)
+    with pytest.raises(InputError, match="now has no row"):
+        feature_drift(then, then.head(0))
+    with pytest.raises(InputError, match="must both have orders"):
+        feature_drift(then, then, ["orders"])
+    with pytest.raises(InputError, match="no column in common"):
+        feature_drift(then[["customer_id"]], then[["customer_id"]])
