@@ -1,4 +1,5 @@
 from .measure import Metric as Metric
+from .measure import metrics_of as metrics_of
 from .measured import measure_arms as measure_arms
 from .rows import ArmComparison as ArmComparison
 from .rows import Measured as Measured

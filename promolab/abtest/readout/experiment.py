@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from promolab.abtest.analysis import ArmComparison, Measured, Metric, measure_arms
-from promolab.results import Result
+from promolab.abtest.analysis import ArmComparison, Measured, Metric, measure_arms, metrics_of
+from promolab.abtest.readout.by_segment import SegmentEffects, segment_effects
+from promolab.abtest.readout.judged import (
+    CORRECTIONS,
+    FDR,
+    HOLM,
+    Guardrail,
+    guardrail_of,
+    plain_rows,
+    with_adjusted,
+)
+from promolab.abtest.readout.profit import PROFIT, ArmMoney, MoneyTerms, money_of, money_terms
+from promolab.abtest.readout.verdict import (
+    Case,
+    ExperimentVerdict,
+    judge_experiment,
+    mismatch,
+    said_of,
+)
+from promolab.abtest.readout.views import lift_plot, rows_table
+from promolab.checks import choice
+from promolab.display import Html
+from promolab.errors import InputError
+from promolab.results import Result, plain
+from promolab.wording import percent
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from promolab.effects import Check
 
@@ -23,9 +48,31 @@ class ExperimentReadout(Result):
     ----------
     measured : Measured
         The numbers: rows, sample ratio, arms, sizes, segments, notes.
+    metrics : mapping of str to Metric
+        What was measured, guardrails included.
+    verdict : ExperimentVerdict
+        Ship, stop or go on; no verdict where the arms are not as large as planned.
+    guardrails : tuple of Guardrail
+        One per guardrail and arm.
+    by_segment : SegmentEffects or None
+        The first deciding metric by segment.
+    money : tuple of ArmMoney
+        What each arm earned; empty where ``money`` was not given.
+    deciding : tuple of str
+        The metrics that the verdict rests on.
+    multiplicity : str
+        How p values are adjusted for their number.
     """
 
     measured: Measured
+    metrics: Mapping[str, Metric]
+    verdict: ExperimentVerdict
+    guardrails: tuple[Guardrail, ...] = ()
+    by_segment: SegmentEffects | None = None
+    money: tuple[ArmMoney, ...] = ()
+    deciding: tuple[str, ...] = ()
+    multiplicity: str = HOLM
+    ALT = "Relative lift of each metric and arm against the control, with intervals."
 
     @property
     def rows(self) -> tuple[ArmComparison, ...]:
@@ -56,9 +103,46 @@ class ExperimentReadout(Result):
         """Return one row per comparison."""
         return self.measured.to_frame()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict and all figures, by metric and arm, ready for ``metrics.json``."""
+        ratio = self.sample_ratio
+        return {
+            "verdict": self.verdict.to_dict(),
+            "n": plain(dict(self.n)),
+            "sample_ratio": {"verdict": ratio.verdict, "sentence": ratio.sentence},
+            "metrics": plain_rows(self.rows),
+            "deciding": list(self.deciding),
+            "multiplicity": self.multiplicity,
+            "level": self.level,
+            "guardrails": [one.to_dict() for one in self.guardrails],
+            "by_segment": None if self.by_segment is None else self.by_segment.to_dict(),
+            "money": {one.arm: one.to_dict() for one in self.money},
+            "notes": list(self.measured.notes),
+        }
+
     def summary(self) -> str:
-        """Return what was found, in sentences."""
-        return self.measured.summary()
+        """Return the verdict, what each arm earned, and what has to be said beside it."""
+        if self.measured.stopped:
+            return self.verdict.summary()
+        said = [self.verdict.summary(), *(one.summary() for one in self.money)]
+        if self.by_segment is not None:
+            said.append(self.by_segment.summary())
+        if self.sample_ratio.verdict == "warning":
+            said.append(self.sample_ratio.sentence)
+        return " ".join([*said, *self.measured.notes])
+
+    def table(self) -> Html:
+        """Return every metric of every arm."""
+        corrected = {HOLM: "Holm", FDR: "Benjamini and Hochberg"}.get(self.multiplicity)
+        caption = f"{said_of(self.n)} customers; {percent(self.level, decimals=0)} intervals"
+        if corrected and len(self.rows) > 1:
+            caption += f"; chance alone is adjusted for their number ({corrected})"
+        return rows_table(self.rows, self.metrics, self.guardrails, f"{caption}.")
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the relative lift by metric and arm."""
+        title = self.verdict.summary().split(";")[0].rstrip(".")
+        return lift_plot(self.rows, title, self.level, ax)
 
 
 def analyze_experiment(
@@ -72,13 +156,16 @@ def analyze_experiment(
     propensity: str | Mapping[Any, str] | None = None,
     shares: Mapping[Any, float] | None = None,
     earlier: Mapping[str, str] | None = None,
-    guardrails: Iterable[str] = (),
+    guardrails: Iterable[str] | Mapping[str, Metric | str] = (),
     segments: str | None = None,
-    money: Any = None,
+    money: Mapping[str, Any] | None = None,
+    primary: str | None = None,
     level: float = 0.95,
-    multiplicity: str = "holm",
+    multiplicity: str = HOLM,
     sequential: int | None = None,
     assigned: Any = None,
+    weeks: float = math.nan,
+    early: str = "",
 ) -> ExperimentReadout:
     """Read an experiment: every arm against the control, in every metric, read by assignment.
 
@@ -103,21 +190,32 @@ def analyze_experiment(
         Planned share of each arm; they add up to 1.
     earlier : mapping of str to str, optional
         Metric → column of the same from before the arms were drawn (CUPED).
-    guardrails : iterable of str
-        Metrics that must not get worse.
+    guardrails : iterable of str, or mapping of str to Metric or str
+        Metrics that must not get worse: names of some of ``metrics``, or further ones. Each is
+        judged by its whole interval against its ``margin``, and is in no family of p values.
     segments : str, optional
         Column by which customers are told apart.
-    money : object, optional
-        What makes profit and cost.
+    money : mapping, optional
+        ``margin``: column of the margin, discounts taken off; ``discount``: column of the
+        discounts; ``contact_cost``: a number for everybody outside the control, or a column;
+        ``earlier``: the margin from before; ``currency``. Makes the metric ``profit``.
+    primary : str, optional
+        The metric that decides; by default ``profit`` where there is ``money``, else all that are
+        no guardrails.
     level : float
         Confidence level.
     multiplicity : {"holm", "benjamini-hochberg", "none"}
-        What several comparisons do to p values.
+        What several comparisons do to p values: those of the deciding metrics over all arms, and
+        those of the others.
     sequential : int, optional
         Customers at which a confidence sequence is narrowest; the experiment may then be looked at
         at any time.
     assigned : DataFrame, Ibis table or path, optional
         Who was assigned to which arm. Those without outcomes count, with 0.
+    weeks : float
+        How long it has run; then the verdict counts in weeks, too.
+    early : str
+        Why it is too early to ship, such as that it has not ended; harm stops it all the same.
 
     Returns
     -------
@@ -137,9 +235,22 @@ def analyze_experiment(
     >>> [round(x, 3) for x in read.rows[0].difference.ends]
     [0.06, -0.005, 0.096]
     """
+    choice("multiplicity", multiplicity, CORRECTIONS)
+    wanted, guarded = _all_metrics(metrics, guardrails)
+    terms = None if money is None else money_terms(money)
+    if terms is not None:
+        if PROFIT in wanted:
+            raise InputError("metrics has a 'profit' of its own, which money= makes; rename it")
+        data = terms.added_to(data, arm, str(control))
+        wanted |= terms.metrics
+    usual = (PROFIT,) if terms else tuple(name for name in wanted if name not in guarded)
+    if not usual:
+        raise InputError("every metric is a guardrail; name at least one that is to get better")
+    if primary is not None:
+        choice("primary", primary, [name for name in wanted if name not in guarded])
     found = measure_arms(
         data,
-        metrics,
+        wanted,
         arm=arm,
         control=control,
         customer=customer,
@@ -152,4 +263,63 @@ def analyze_experiment(
         sequential=sequential,
         assigned=assigned,
     )
-    return ExperimentReadout(found)
+    return _judged(found, wanted, guarded, usual if primary is None else (primary,), terms,
+                   multiplicity, weeks, early)  # fmt: skip
+
+
+def _all_metrics(
+    metrics: Mapping[str, Metric | str] | str,
+    guardrails: Iterable[str] | Mapping[str, Metric | str],
+) -> tuple[dict[str, Metric], tuple[str, ...]]:
+    """Return all metrics by name, and the names of those that are guardrails."""
+    wanted = metrics_of(metrics)
+    if isinstance(guardrails, Mapping):
+        if both := [name for name in guardrails if name in wanted]:
+            raise InputError(
+                f"{both[0]!r} is a metric and a guardrail; name it once, or give guardrails as a "
+                "list of names"
+            )
+        return wanted | metrics_of(guardrails), tuple(guardrails)
+    named = (guardrails,) if isinstance(guardrails, str) else tuple(guardrails)
+    for name in named:
+        choice("a guardrail", name, wanted)
+    return wanted, named
+
+
+def _judged(
+    found: Measured,
+    metrics: Mapping[str, Metric],
+    guarded: Sequence[str],
+    deciding: Sequence[str],
+    terms: MoneyTerms | None,
+    multiplicity: str,
+    weeks: float,
+    early: str,
+) -> ExperimentReadout:
+    """Judge the numbers; nothing is compared where the sample ratio is refused."""
+    if found.stopped:
+        verdict = mismatch(found.sample_ratio.sentence)
+        return ExperimentReadout(found, metrics, verdict, multiplicity=multiplicity)
+    hidden = set(terms.metrics) - {PROFIT} if terms else set()
+    shown = {name: metric for name, metric in metrics.items() if name not in hidden}
+    money: tuple[ArmMoney, ...] = ()
+    if terms:
+        arms = {arm: found.n[arm] for arm in found.arms[1:]}
+        money = money_of({(r.metric, r.arm): r for r in found.rows}, arms, terms.currency)
+    rows = with_adjusted(
+        [row for row in found.rows if row.metric in shown], shown, deciding, guarded, multiplicity
+    )
+    apart = [row for row in found.segments if row.metric in shown]
+    found = replace(found, rows=rows, segments=tuple(apart))
+    kept = tuple(guardrail_of(row, metrics[row.metric]) for row in rows if row.metric in guarded)
+    case = Case(rows, metrics, deciding, kept, money, found.n, weeks, early)
+    return ExperimentReadout(
+        found,
+        shown,
+        judge_experiment(case),
+        kept,
+        segment_effects(apart, metrics, deciding[0]),
+        money,
+        tuple(deciding),
+        multiplicity,
+    )

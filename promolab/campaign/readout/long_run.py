@@ -130,7 +130,8 @@ class StandingReadout(Result):
         """Return some of the weeks, the last one among them."""
         rows = np.unique(np.linspace(0, max(self.weeks - 1, 0), 10).round().astype(int))
         shown = self.frame.iloc[rows] if self.weeks else self.frame
-        columns, formats = {"week": "week"}, {"week": count}
+        columns = {"week": "week"}
+        formats: dict[str, Any] = {"week": count}
         written = Ranged(number)
         for measure, words in (("sales", "more sales"), ("profit", "profit")):
             if measure not in self.frame:

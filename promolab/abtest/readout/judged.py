@@ -1,0 +1,211 @@
+"""What the rows of an experiment amount to: better, worse, not told apart; guardrails kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from promolab.abtest.analysis import ArmComparison, Metric
+from promolab.checks import choice
+from promolab.effects import spoken
+from promolab.results import Estimate, Result
+from promolab.stats import benjamini_hochberg, holm
+from promolab.wording import more_or_less, number, percent
+
+HOLM, FDR, ALONE = "holm", "benjamini-hochberg", "none"
+CORRECTIONS = (HOLM, FDR, ALONE)
+BETTER, WORSE, NOT_WORSE, OPEN = "better", "worse", "not worse", "not told apart"
+KEPT, BROKEN, UNSURE = "kept", "broken", "not sure"
+
+
+def adjusted(p_values: Sequence[float], method: str = HOLM) -> np.ndarray:
+    """Return p values adjusted for their number.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        A missing one stays missing.
+    method : {"holm", "benjamini-hochberg", "none"}
+        Holm bounds the chance of any false alarm, Benjamini–Hochberg the false share of alarms.
+
+    Examples
+    --------
+    >>> adjusted([0.01, 0.04, 0.02]).tolist(), adjusted([0.01, 0.04], "none").tolist()
+    ([0.03, 0.04, 0.04], [0.01, 0.04])
+    """
+    p = np.asarray(p_values, dtype=float)
+    choice("multiplicity", method, CORRECTIONS)
+    if method == ALONE:
+        return p
+    return holm(p) if method == HOLM else benjamini_hochberg(p)
+
+
+def gain_of(row: ArmComparison, metric: Metric) -> Estimate:
+    """Return the difference such that more is better, whichever way is good."""
+    return row.difference if metric.good == "up" else row.difference * -1
+
+
+def p_of_gain(row: ArmComparison, metric: Metric) -> float:
+    """Return the two-sided p value of no difference; with a margin, of being worse by it.
+
+    With a margin it is twice the one-sided one, so that 0.05 means for both that one in forty is
+    called better, or not worse, that is none.
+    """
+    if metric.margin is None or not row.std_error > 0:
+        return row.p
+    from scipy.special import stdtr
+
+    above = (gain_of(row, metric).value + metric.margin) / row.std_error
+    return float(min(1.0, 2 * stdtr(row.degrees, -above)))
+
+
+def with_adjusted(
+    rows: Iterable[ArmComparison],
+    metrics: Mapping[str, Metric],
+    deciding: Sequence[str],
+    guardrails: Sequence[str],
+    method: str,
+) -> tuple[ArmComparison, ...]:
+    """Return the rows with their adjusted p values.
+
+    The metrics that decide are one family over all arms, the others a second one; guardrails are in
+    none: what protects from false wins must not hide harm.
+    """
+    found = list(rows)
+    families: dict[bool, list[int]] = {True: [], False: []}
+    for place, row in enumerate(found):
+        if row.metric not in guardrails:
+            families[row.metric in deciding].append(place)
+    for places in families.values():
+        p = [p_of_gain(found[i], metrics[found[i].metric]) for i in places]
+        for i, value in zip(places, adjusted(p, method) if p else (), strict=True):
+            found[i] = replace(found[i], p_adjusted=float(value))
+    return tuple(found)
+
+
+def state_of(row: ArmComparison, metric: Metric) -> str:
+    """Return ``better``, ``worse``, ``not worse`` (by its margin) or ``not told apart``."""
+    gain, alpha = gain_of(row, metric), 1 - row.level
+    shown = row.p_adjusted <= alpha
+    if metric.margin is None:
+        return OPEN if not shown else BETTER if gain.value > 0 else WORSE
+    if shown:
+        return BETTER if gain.ci_low > 0 else NOT_WORSE
+    return WORSE if gain.ci_high < -metric.margin else OPEN
+
+
+@dataclass(frozen=True)
+class Guardrail(Result):
+    """What must not get worse, in one arm; judged by its whole interval against its margin.
+
+    Parameters
+    ----------
+    metric, arm : str
+        Which.
+    kind : str
+        ``share``, ``mean`` or ``ratio``.
+    harm : Estimate
+        By how much it is worse than in the control: above 0 is worse.
+    margin : float or None
+        How much worse is borne; None where that is not stated.
+    state : str
+        ``kept``: the whole interval lies below the margin; ``broken``: it lies above it (above 0
+        where there is none); ``not sure``: all else.
+    std_error : float
+        Of the harm.
+    good : str
+        Which way is good.
+    """
+
+    metric: str
+    arm: str
+    kind: str
+    harm: Estimate
+    margin: float | None
+    state: str
+    std_error: float
+    good: str = "down"
+
+    @property
+    def bars(self) -> bool:
+        """Whether the arm may not be shipped: it is broken, or not shown to keep its margin."""
+        return self.state == BROKEN or (self.margin is not None and self.state != KEPT)
+
+    def summary(self) -> str:
+        """Say how much worse, and whether that is borne."""
+        signed = self.harm * (-1 if self.good == "up" else 1)
+        told = f"{spoken(self.metric)} in {spoken(self.arm)}: {change_words(signed, self.kind)}"
+        if self.margin is None:
+            rule = "no margin is stated"
+        else:
+            rule = f"at most {amount_words(self.margin, self.kind)} worse is borne"
+        return f"{told}: {self.state} ({rule})."
+
+
+def guardrail_of(row: ArmComparison, metric: Metric) -> Guardrail:
+    """Judge a guardrail by its whole interval."""
+    harm = gain_of(row, metric) * -1
+    margin = metric.margin
+    if harm.ci_low > (margin or 0.0):
+        state = BROKEN
+    elif harm.ci_high < (margin or 0.0):
+        state = KEPT
+    else:
+        state = UNSURE
+    return Guardrail(row.metric, row.arm, row.kind, harm, margin, state, row.std_error, metric.good)
+
+
+def change_words(e: Estimate, kind: str, what: str = "") -> str:
+    """Write a difference as so much more or less, of shares in points.
+
+    Examples
+    --------
+    >>> change_words(Estimate(0.045, 0.039, 0.052, 900), "share", "visits")
+    '4.5 points [3.9, 5.2] more visits'
+    """
+    if kind == "share":
+        return more_or_less(*e.ends, "points", scale=100, what=what)
+    return more_or_less(*e.ends, what=what)
+
+
+def amount_words(value: float, kind: str) -> str:
+    """Write a size of a difference, of shares in points."""
+    return number(100 * value, unit="points") if kind == "share" else number(value)
+
+
+def level_words(e: Estimate, kind: str) -> str:
+    """Write an arm's own figure."""
+    return percent(e.value, decimals=1) if kind == "share" else number(*e.ends)
+
+
+def lift_words(e: Estimate) -> str:
+    """Write a relative lift with its sign.
+
+    Examples
+    --------
+    >>> lift_words(Estimate(0.42, 0.36, 0.49)), lift_words(Estimate(float("nan")))
+    ('+42 % [36, 49]', '–')
+    """
+    text = percent(*e.ends)
+    return text if not e.value > 0 else f"+{text}"
+
+
+def plain_rows(rows: Iterable[ArmComparison]) -> dict[str, Any]:
+    """Return the rows for ``metrics.json``: metric → arm → figures."""
+    found: dict[str, Any] = {}
+    for row in rows:
+        told: dict[str, Any] = {"kind": row.kind}
+        for name in ("difference", "relative", "treated", "baseline"):
+            told[name] = getattr(row, name).to_dict()
+        told |= {name: _number(getattr(row, name)) for name in ("p", "p_adjusted")}
+        if row.winsorised is not None:
+            told["winsorised"] = row.winsorised.difference.to_dict()
+        found.setdefault(row.metric, {})[row.arm] = told
+    return found
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
