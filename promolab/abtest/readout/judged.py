@@ -189,6 +189,8 @@ def lift_words(e: Estimate) -> str:
     >>> lift_words(Estimate(0.42, 0.36, 0.49)), lift_words(Estimate(float("nan")))
     ('+42 % [36, 49]', '–')
     """
+    if not np.isfinite(e.value):
+        return "–"
     text = percent(*e.ends)
     return text if not e.value > 0 else f"+{text}"
 
