@@ -173,7 +173,7 @@ def assign(
     """
     import pandas as pd
 
-    arms = _checked_shares(shares)
+    arms = checked_shares(shares)
     key = str(whole_number("seed", seed)), text("name", name)
     keys = {role: key_of(role, *key) for role in _ROLES}
     column = column_of("customers", customers)
@@ -202,7 +202,7 @@ def assign(
 _ROLES = ("customer", "cluster", "stratum")
 
 
-def _checked_shares(shares: Mapping[str, float]) -> dict[str, Fraction]:
+def checked_shares(shares: Mapping[str, float]) -> dict[str, Fraction]:
     """Return the shares exactly, divided by their sum (which may be 1e-9 off)."""
     if not isinstance(shares, Mapping) or not shares:
         raise refuse("shares", shares, "each arm's share", ", as {'holdout': 0.1, 'send': 0.9}")
