@@ -3,6 +3,9 @@ from .backtest import expected_responses as expected_responses
 from .backtest import response_ratios as response_ratios
 from .backtest import run_backtest
 from .backtest import support as support
+from .champion import Method as Method
+from .champion import Replacement as Replacement
+from .champion import hold_against
 from .choice import check_methods as check_methods
 from .choice import choose_method
 from .effect_methods import EffectComparison as EffectComparison
@@ -22,6 +25,7 @@ __all__ = [
     "compare_effects",
     "compare_models",
     "history_curve",
+    "hold_against",
     "importance_out_of_time",
     "quality_by_segment",
     "run_backtest",

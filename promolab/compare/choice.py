@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promolab.checks import choice, real_number, whole_number
+from promolab.compare.champion import FIRST, KEPT, Method, Replacement, hold_against
 from promolab.compare.leaderboard import Leaderboard, compare_models
 from promolab.compare.rolling import pair_features
 from promolab.errors import InputError
@@ -15,7 +16,7 @@ from promolab.features import response_features
 from promolab.model import ResponseModel
 from promolab.model.learners import KINDS
 from promolab.results import Result
-from promolab.wording import number
+from promolab.wording import count, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +72,8 @@ class MethodChoice(Result):
         Why this one, in a sentence.
     no_board, no_search : str
         Why there is no comparison, and no search; empty where there is one.
+    replacement : Replacement or None
+        Whether it replaces the method that served before; None where there is nothing to learn.
     """
 
     kind: str
@@ -81,6 +84,12 @@ class MethodChoice(Result):
     why: str
     no_board: str = ""
     no_search: str = ""
+    replacement: Replacement | None = field(default=None, repr=False)
+
+    @property
+    def method(self) -> Method:
+        """What is used, to be held against another."""
+        return Method(self.kind, dict(self.options), tuple(self.features.columns))
 
     def make(self) -> ResponseModel:
         """Return a new model of the kind chosen."""
@@ -88,7 +97,9 @@ class MethodChoice(Result):
 
     def summary(self) -> str:
         """Say which method is used and what it is given, and why."""
-        return f"{self.why} What it is given: {self.features.why}"
+        told = self.replacement
+        kept = f" {told.summary()}" if told is not None and told.decision != FIRST else ""
+        return f"{self.why} What it is given: {self.features.why}{kept}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``metrics.json`` keeps of the choice."""
@@ -98,7 +109,7 @@ class MethodChoice(Result):
             "features": self.features.columns,
             "features_why": self.features.why,
         }
-        found = {"methods": self.board, "search": self.search}
+        found = {"methods": self.board, "search": self.search, "decision": self.replacement}
         return kept | {name: one.to_dict() for name, one in found.items() if one is not None}
 
 
@@ -123,6 +134,7 @@ def choose_method(
     features: str = "auto",
     l2: float = 0.0,
     trials: int = 0,
+    champion: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> MethodChoice:
     """Compare the methods asked for on past promotions, and say which one a week uses.
@@ -141,6 +153,10 @@ def choose_method(
         Penalty of ``logistic``; 0 for the one that suits the number of features.
     trials : int
         Trials of a search for the options of the method used; 0 for none.
+    champion : mapping, optional
+        The method that served so far, as `MethodChoice.to_dict` keeps it (model, options, features;
+        and its week): it is used again unless what is chosen here predicts past promotions better
+        beyond noise (`hold_against`), or a method, features or a penalty were asked for.
     seed : int
         Start of every random number.
 
@@ -155,6 +171,7 @@ def choose_method(
         A method or a way to choose features that is none; the nearest is named.
     """
     asked, given = listed(models, model), choose_features(pairs, features)
+    insisted = bool(l2) or features != FEATURES[0] or model not in (KINDS[0], RECOMMENDED)
     # A penalty that was asked for stays; the usual one may be searched for.
     fixed = {"l2": l2} if l2 else {}
     l2 = l2 or L2[given.which]
@@ -181,8 +198,30 @@ def choose_method(
     if not given.columns:
         no_board = "There are no past contacts on which methods could be compared."
         no_search = "There is nothing to search options on either."
-    return MethodChoice(
+    chosen = MethodChoice(
         kind, options, given, board, search, why, "" if board else no_board, no_search
+    )
+    return _against(pairs, chosen, champion, insisted, seed) if given.columns else chosen
+
+
+def _against(
+    pairs: pd.DataFrame,
+    chosen: MethodChoice,
+    champion: Mapping[str, Any] | None,
+    insisted: bool,
+    seed: int,
+) -> MethodChoice:
+    """Return the choice, or the method that served before where it is not better than that."""
+    told = champion or {}
+    before, since = Method.of(told) if told else None, str(told.get("week", ""))
+    found = hold_against(pairs, before, chosen.method, since=since, insisted=insisted, seed=seed)
+    if before is None or found.decision != KEPT or before == chosen.method:
+        return replace(chosen, replacement=found)
+    names = list(before.features)
+    given = FeatureChoice("kept", names, f"the {count(len(names))} of {since or 'before'}.")
+    why = f"The list is ranked by the method {before.kind}, kept from {since or 'before'}."
+    return replace(
+        chosen, kind=before.kind, options=before.options, features=given, why=why, replacement=found
     )
 
 

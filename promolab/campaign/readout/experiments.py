@@ -145,7 +145,8 @@ class Choice(Result):
         """Return what ``metrics.json`` keeps of the experiment and of what a model found."""
         said = " ".join(filter(None, [model.summary(), self.why]))
         told = {"source": self.source, "summary": said, "allows": self.allows(model)}
-        return told | model.to_dict()
+        method = "/".join(filter(None, [model.kind, str(model.learner or "")]))
+        return told | {"method": method} | model.to_dict()
 
 
 def choose_experiment(

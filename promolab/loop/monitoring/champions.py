@@ -1,0 +1,142 @@
+"""Which models a week used: kept from the last good week, or replaced, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promolab.compare import Method
+from promolab.display import Html, table
+from promolab.folder import RunFolder, sha256_of
+from promolab.loop.monitoring.since import last_good
+from promolab.results import Result, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+FILES = {"response": "model.safetensors", "uplift": "uplift.safetensors"}
+COLUMNS = ("week", "name", "fingerprint", "method", "decision", "reason")
+_NEEDED = {"model", "options", "features"}
+_FIRST, _KEPT, _REPLACED = "champion", "kept", "replaced"
+
+
+def last_method(run: RunFolder) -> dict[str, Any] | None:
+    """Return the response method of the last good week, as `choose_method` takes a champion.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder; earlier weeks lie beside it.
+
+    Returns
+    -------
+    dict or None
+        week, model, options, features; None where no earlier week used one.
+    """
+    before = last_good(run)
+    told = {} if before is None else before.metrics.get("response") or {}
+    if before is None or not told.keys() >= _NEEDED or not told["features"]:
+        return None
+    return {"week": str(before.week)} | {name: told[name] for name in sorted(_NEEDED)}
+
+
+@dataclass(frozen=True)
+class KeptModels(Result):
+    """The models of a week and what was decided about them; made by `models_of`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per model: week, name, fingerprint (sha256 of its file; empty where none was saved),
+        method, decision (``champion``, ``kept`` or ``replaced``), reason.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+
+    def __bool__(self) -> bool:
+        return len(self.frame) > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return decision, method, reason and fingerprint, by model."""
+        kept: dict[str, Any] = plain(self.frame.set_index("name").to_dict("index"))
+        return kept
+
+    def summary(self) -> str:
+        """Return what was decided about each model, and why."""
+        if not self:
+            return "No model was made this week: there is nothing to learn from."
+        return " ".join(
+            f"{row['name'].capitalize()}: {row['reason']}" for row in self.frame.to_dict("records")
+        )
+
+    def table(self) -> Html:
+        """Return a row per model."""
+        shown = self.frame.assign(file=self.frame["fingerprint"].str[:12])
+        heads = {"name": "predicts", "method": "method", "decision": "decision"}
+        return table(shown, heads | {"file": "file's fingerprint, first 12"})
+
+
+def models_of(run: RunFolder) -> KeptModels:
+    """Return the models of a week's run, and whether each was kept or replaced another."""
+    return KeptModels(kept_models(run))
+
+
+def kept_models(run: RunFolder) -> pd.DataFrame:
+    """Return the rows that the ledger keeps of a week's models.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder, its steps run.
+
+    Returns
+    -------
+    DataFrame
+        week, name (``response``, ``uplift``), fingerprint (sha256 of the saved model, empty where
+        there is no file), method, decision (``champion``: the first; ``kept``; ``replaced``),
+        reason.
+    """
+    import pandas as pd
+
+    rows = [*_response(run), *_uplift(run)]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype("str")
+
+
+def _row(run: RunFolder, name: str, method: str, decision: str, reason: str) -> dict[str, str]:
+    path = run.path / FILES[name]
+    print_ = sha256_of(path) if path.is_file() else ""
+    values = (str(run.week), name, print_, method, decision, reason)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _response(run: RunFolder) -> Iterator[dict[str, str]]:
+    told = run.metrics.get("response") or {}
+    decided: Mapping[str, Any] = told.get("decision") or {}
+    if told.keys() >= _NEEDED and decided:
+        method = Method.of(told).words
+        yield _row(run, "response", method, decided["decision"], decided["reason"])
+
+
+def _uplift(run: RunFolder) -> Iterator[dict[str, str]]:
+    """Yield the uplift model's row: its method is a parameter, so a new one was asked for."""
+    method = _uplift_method(run)
+    if not method:
+        return
+    before = last_good(run)
+    old = "" if before is None else _uplift_method(before)
+    if not old:
+        reason = f"No earlier week has a method to keep: {method} is the first champion."
+        yield _row(run, "uplift", method, _FIRST, reason)
+    elif old == method:
+        yield _row(run, "uplift", method, _KEPT, f"The method is kept: {method}, as before.")
+    else:
+        yield _row(run, "uplift", method, _REPLACED, f"{method} as asked for, in place of {old}.")
+
+
+def _uplift_method(run: RunFolder) -> str:
+    if not (run.path / FILES["uplift"]).is_file():
+        return ""
+    told = run.metrics.get("uplift") or {}
+    return str(told.get("method", "dr"))
