@@ -5,10 +5,12 @@ from .balance import DOUBTFUL as DOUBTFUL
 from .balance import UNLIKELY as UNLIKELY
 from .calibrated import place_within as place_within
 from .checks import check_experiment
+from .checks import ratio_check as ratio_check
 from .differences import FEWEST_COMPARED as FEWEST_COMPARED
 from .differences import RANDOMISED as RANDOMISED
 from .differences import Difference as Difference
 from .differences import adjusted_difference, compare_arms
+from .differences import arm_name as arm_name
 from .differences import design_matrix as design_matrix
 from .differences import not_identified as not_identified
 from .dose import DoseResponse as DoseResponse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -233,13 +234,47 @@ def _sample_ratio(experiment: Experiment) -> Check:
     else:
         sums = np.column_stack([np.bincount(cluster, weights=c) for c in off.T])
         covariance = sums.T @ sums
-    statistic, _, p = wald(off.sum(axis=0), covariance)
-    found = indicator.mean(axis=0)
-    expected = chances.mean(axis=0)
+    return ratio_check(
+        experiment.arms, indicator.mean(axis=0), chances.mean(axis=0), off.sum(axis=0), covariance
+    )
+
+
+def ratio_check(
+    arms: Sequence[object],
+    found: np.ndarray,
+    expected: np.ndarray,
+    off: np.ndarray,
+    covariance: np.ndarray,
+    *,
+    of: str = "decisions",
+) -> Check:
+    """Judge whether arms came as often as their chances say.
+
+    Parameters
+    ----------
+    arms : sequence of length K
+    found, expected : ndarray of shape (K,)
+        Shares of the arms.
+    off : ndarray of shape (K,)
+        How many came more than expected.
+    covariance : ndarray of shape (K, K)
+        Of ``off``, if the chances are right.
+    of : str
+        What is counted.
+
+    Examples
+    --------
+    >>> share = np.array([0.5, 0.5])
+    >>> spread = 1000 * (np.diag(share) - np.outer(share, share))
+    >>> ratio_check(["a", "b"], share, share, np.zeros(2), spread).verdict
+    'passed'
+    """
+    name = "sample ratio"
+    statistic, _, p = wald(off, covariance)
     worst = int(np.abs(found - expected).argmax())
     told = (
-        f"{arm_words(experiment.arms[worst])} came to {percent(found[worst], decimals=2)} of "
-        f"decisions, and its chances say {percent(expected[worst], decimals=2)}"
+        f"{arm_words(arms[worst])} came to {percent(found[worst], decimals=2)} of "
+        f"{of}, and its chances say {percent(expected[worst], decimals=2)}"
     )
     if p < UNLIKELY:
         return Check(

@@ -508,7 +508,7 @@ def compare_arms(
     """
     y = _numbers(outcome, "outcome")
     is_share = _is_share(y, kind)
-    control, treated = _arm_name(control), None if treated is None else _arm_name(treated)
+    control, treated = arm_name(control), None if treated is None else arm_name(treated)
     codes, treated_arm = _checked_arms(arm, len(y), control, treated)
     groups = None if cluster is None else _cluster_codes(cluster, len(y))
     beside = {
@@ -610,7 +610,7 @@ def _checked_arms(
     codes, found = pd.factorize(column)
     if missing := int(np.count_nonzero(codes < 0)):
         raise InputError(f"arm has {missing:,} missing values of {n:,}; every row was assigned")
-    names = [_arm_name(name) for name in found]
+    names = [arm_name(name) for name in found]
     if control not in names:
         raise InputError(f"arm has no {control!r}: {nearest(str(control), names)}")
     others = sorted(set(names) - {control})
@@ -624,8 +624,14 @@ def _checked_arms(
     return sides[codes], name
 
 
-def _arm_name(arm: Any) -> str:
-    """Return an arm as text; stored as a float, 1.0, it is 1."""
+def arm_name(arm: Any) -> str:
+    """Return an arm as text; stored as a float, 1.0, it is 1.
+
+    Examples
+    --------
+    >>> arm_name(1.0), arm_name("send")
+    ('1', 'send')
+    """
     whole = isinstance(arm, (float, np.floating)) and float(arm).is_integer()
     return str(int(arm) if whole else arm)
 

@@ -7,7 +7,9 @@ from .gain import lift
 from .groups import ByGroup as ByGroup
 from .groups import by_group
 from .intervals import ArmGap as ArmGap
+from .intervals import ArmMean as ArmMean
 from .intervals import Dominant as Dominant
+from .intervals import TwoArms as TwoArms
 from .intervals import around as around
 from .intervals import cluster_sums as cluster_sums
 from .intervals import compare_means as compare_means
@@ -16,6 +18,7 @@ from .intervals import difference_of as difference_of
 from .intervals import dominant_of as dominant_of
 from .intervals import intervals_of as intervals_of
 from .intervals import part_of_total as part_of_total
+from .intervals import slope_of as slope_of
 from .intervals import spread_of as spread_of
 from .intervals import wilson
 from .named import ALARM_AUC as ALARM_AUC
@@ -48,6 +51,8 @@ from .scoring import ece, log_loss
 from .scoring import row_losses as row_losses
 from .threshold import ThresholdChart as ThresholdChart
 from .threshold import threshold_chart
+from .two_arms import p_value as p_value
+from .two_arms import relative_lift as relative_lift
 from .uplift import qini, rate
 from .uplift.depth import uplift_at
 from .uplift.effect_bins import effect_calibration

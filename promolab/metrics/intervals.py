@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from promolab.results import Estimate
 from promolab.stats import share_interval, t_quantile, welch_degrees
 from promolab.stats import wilson as wilson  # metrics.wilson is where analysts look for it
 from promolab.wording import number, percent
-
-if TYPE_CHECKING:
-    pass
 
 
 def cluster_sums(values: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
@@ -85,8 +82,8 @@ class ArmMean:
     value : float
         Its mean: weighted where there are weights, at the mean earlier figure of both arms where
         there is one.
-    scores : ndarray of shape (units,)
-        What each independent unit of the arm adds to the difference's error; 0 for the others.
+    variance : float
+        The arm's part in the difference's: the clustered sandwich, units ÷ (units − 1).
     level_variance : float
         Variance of ``value`` by itself; with an earlier figure, that of its mean is in it, which
         cancels in the difference.
@@ -94,29 +91,32 @@ class ArmMean:
         Rows and independent units in the arm.
     worth : float
         How many equally weighted units they are worth (Kish 1965).
+    scores : ndarray of shape (units,)
+        What each independent unit of the arm adds to the difference's error; 0 for the others.
+        Empty where the arm is known by its moments alone.
     """
 
     value: float
-    scores: np.ndarray = field(repr=False)
+    variance: float
     level_variance: float
     rows: int
     units: int
     worth: float
-
-    @property
-    def variance(self) -> float:
-        """The arm's part in the difference's: the clustered sandwich, units ÷ (units − 1)."""
-        return float(self.scores @ self.scores) * self.units / (self.units - 1)
+    scores: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
 
 
 @dataclass(frozen=True)
 class TwoArms:
-    """The treated arm less the control; made by `compare_means`.
+    """The treated arm less the control; made by `compare_means`, or of moments.
 
     Parameters
     ----------
     treated, control : ArmMean
         The two.
+    covariance : float
+        Of the two means: units in both arms, as when a customer is drawn anew each week.
+    level_covariance : float
+        Of the two values by themselves; with an earlier figure, the variance of its mean is in it.
     slope : float
         θ: by how much a higher earlier figure lets a higher outcome expect; 0 without one.
     correlation : float
@@ -125,6 +125,8 @@ class TwoArms:
 
     treated: ArmMean
     control: ArmMean
+    covariance: float = 0.0
+    level_covariance: float = 0.0
     slope: float = 0.0
     correlation: float = 0.0
 
@@ -132,11 +134,6 @@ class TwoArms:
     def value(self) -> float:
         """The difference."""
         return self.treated.value - self.control.value
-
-    @property
-    def covariance(self) -> float:
-        """Of the two means: units in both arms, as when a customer is drawn anew each week."""
-        return float(self.treated.scores @ self.control.scores)
 
     @property
     def variance(self) -> float:
@@ -205,15 +202,17 @@ def compare_means(
     """
     sides = [treated, ~treated]
     if earlier is None:
-        one, other = (_mean(y, mine, unit, weight, None) for mine in sides)
-        return TwoArms(one, other)
+        one, other = (_mean(y, mine, unit, weight, None)[0] for mine in sides)
+        shared_units = float(one.scores @ other.scores)
+        return TwoArms(one, other, shared_units, shared_units)
     w, x = np.ones(len(y)) if weight is None else weight, earlier
     slope, correlation = _slope(y, x, w, sides)
     centred = x - float(w @ x / w.sum())
     adjusted = y - slope * centred
     shared = slope * w * centred / w.sum()
-    one, other = (_mean(adjusted, mine, unit, w, shared) for mine in sides)
-    return TwoArms(one, other, slope, correlation)
+    (one, here), (other, there) = (_mean(adjusted, mine, unit, w, shared) for mine in sides)
+    covariance = float(one.scores @ other.scores)
+    return TwoArms(one, other, covariance, float(here @ there), slope, correlation)
 
 
 def _slope(
@@ -227,9 +226,20 @@ def _slope(
             continue
         a, b = x[mine] - part @ x[mine] / total, y[mine] - part @ y[mine] / total
         xx, xy, yy = xx + part @ (a * a), xy + part @ (a * b), yy + part @ (b * b)
+    return slope_of(float(xx), float(xy), float(yy))
+
+
+def slope_of(xx: float, xy: float, yy: float) -> tuple[float, float]:
+    """Return slope and correlation from sums of squares and products within the arms; else 0.
+
+    Examples
+    --------
+    >>> slope_of(4.0, 2.0, 4.0)
+    (0.5, 0.5)
+    """
     if not (xx > 0 and yy > 0):
         return 0.0, 0.0
-    return float(xy / xx), float(xy / math.sqrt(xx * yy))
+    return xy / xx, xy / math.sqrt(xx * yy)
 
 
 def _mean(
@@ -238,7 +248,8 @@ def _mean(
     unit: np.ndarray | None,
     weight: np.ndarray | None,
     shared: np.ndarray | None,
-) -> ArmMean:
+) -> tuple[ArmMean, np.ndarray]:
+    """Return an arm's mean, and what each unit adds to the error of that mean alone."""
     rows = int(np.count_nonzero(mine))
     units = rows if unit is None else int(np.count_nonzero(np.bincount(unit[mine])))
     if units < 2:
@@ -251,7 +262,9 @@ def _mean(
     own = _summed((y - value) * (w / total), unit)
     level = own if shared is None else own + _summed(shared, unit)
     worth = float(units) if weight is None else units * total**2 / float(w @ w) / rows
-    return ArmMean(value, own, float(level @ level) * units / (units - 1), rows, units, worth)
+    few = units / (units - 1)
+    variance, alone = float(own @ own) * few, float(level @ level) * few
+    return ArmMean(value, variance, alone, rows, units, worth, own), level
 
 
 def _summed(values: np.ndarray, unit: np.ndarray | None) -> np.ndarray:
