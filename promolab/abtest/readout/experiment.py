@@ -241,7 +241,7 @@ def analyze_experiment(
     if terms is not None:
         if PROFIT in wanted:
             raise InputError("metrics has a 'profit' of its own, which money= makes; rename it")
-        data = terms.added_to(data, arm, str(control))
+        data = terms.added_to(data)
         wanted |= terms.metrics
     usual = (PROFIT,) if terms else tuple(name for name in wanted if name not in guarded)
     if not usual:
@@ -300,12 +300,16 @@ def _judged(
     if found.stopped:
         verdict = mismatch(found.sample_ratio.sentence)
         return ExperimentReadout(found, metrics, verdict, multiplicity=multiplicity)
-    hidden = set(terms.metrics) - {PROFIT} if terms else set()
+    hidden: set[str] = set()
+    if terms:
+        found = replace(found, rows=tuple(map(terms.shifted, found.rows)),
+                        segments=tuple(map(terms.shifted, found.segments)))  # fmt: skip
+        hidden = set(terms.metrics) - {PROFIT}
     shown = {name: metric for name, metric in metrics.items() if name not in hidden}
     money: tuple[ArmMoney, ...] = ()
     if terms:
         arms = {arm: found.n[arm] for arm in found.arms[1:]}
-        money = money_of({(r.metric, r.arm): r for r in found.rows}, arms, terms.currency)
+        money = money_of({(r.metric, r.arm): r for r in found.rows}, arms, terms)
     rows = with_adjusted(
         [row for row in found.rows if row.metric in shown], shown, deciding, guarded, multiplicity
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from promolab.abtest.analysis import ArmComparison, Metric
 from promolab.checks import columns_there, is_number, real_number, text
 from promolab.effects import spoken
+from promolab.engines import connect
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
-from promolab.stats import fieller, t_quantile
+from promolab.stats import fieller, t_quantile, two_sided
 from promolab.wording import count, money, percent
 
 PROFIT, SPENT, _LEFT = "profit", "spent", "profit less spent"
@@ -44,41 +46,75 @@ class MoneyTerms:
     currency: str = ""
 
     @property
-    def metrics(self) -> dict[str, Metric]:
-        """The three means from which profit, spending and their ratio follow."""
-        names = {PROFIT: PROFIT, SPENT: SPENT, _LEFT: _LEFT}
-        return {n: Metric(c, "mean", earlier=self.earlier) for n, c in names.items()}
+    def same_for_all(self) -> float:
+        """What a contact costs everybody outside the control; 0 where a column says it."""
+        return 0.0 if isinstance(self.contact_cost, str) else float(self.contact_cost)
 
-    def added_to(self, data: Any, arm: str, control: str) -> Any:
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """The means from which profit, spending and their ratio follow."""
+        names = [PROFIT]
+        if self.discount is not None or isinstance(self.contact_cost, str):
+            names += [SPENT, _LEFT]
+        return {n: Metric(n, "mean", earlier=self.earlier) for n in names}
+
+    def added_to(self, data: Any) -> Any:
         """Return the rows with columns of profit, of what was spent, and of the difference.
+
+        A cost that is the same for everybody outside the control moves the difference alone, and
+        is taken off later (`shifted`).
 
         Parameters
         ----------
-        data : DataFrame or ibis Table
-        arm : str
-            Its column.
-        control : str
-            The arm that is not contacted, where the cost is a number.
+        data : DataFrame, ibis Table or path
         """
+        if isinstance(data, (str, Path)):
+            from promolab.abtest.analysis import table_of  # type: ignore[attr-defined]
+
+            data = table_of(data, connect(), "data")
+        if not hasattr(data, "columns"):
+            raise InputError(
+                f"money needs columns of a table; data is a {type(data).__name__}: give its rows "
+                "as a DataFrame"
+            )
         used = [self.margin, self.discount, self.contact_cost, self.earlier]
         columns_there(data, [name for name in used if isinstance(name, str)], "data")
         if clash := [name for name in (PROFIT, SPENT, _LEFT) if name in data.columns]:
             raise InputError(
                 f"data has a column {clash[0]!r} of its own, which money= makes; rename it"
             )
-        if isinstance(self.contact_cost, str):
-            cost = data[self.contact_cost]
-        else:
-            mine = data[arm].cast("string") if hasattr(data, "mutate") else data[arm].astype(str)
-            apart = (mine != control).cast("float64") if hasattr(data, "mutate") else (
-                mine != control
-            ).astype(float)  # fmt: skip
-            cost = apart * float(self.contact_cost)
-        spent = cost if self.discount is None else cost + data[self.discount]
-        profit = data[self.margin] - cost
-        columns = {PROFIT: profit, SPENT: spent, _LEFT: profit - spent}
+        costs = [self.contact_cost] if isinstance(self.contact_cost, str) else []
+        profit = data[self.margin]
+        for name in costs:
+            profit = profit - data[name]
+        columns = {PROFIT: profit}
+        if parts := [data[name] for name in (self.discount, *costs) if name is not None]:
+            spent = sum(parts[1:], parts[0])
+            columns |= {SPENT: spent, _LEFT: profit - spent}
         put = data.mutate if hasattr(data, "mutate") else data.assign
         return put(**columns)
+
+    def shifted(self, row: ArmComparison) -> ArmComparison:
+        """Return the row of profit with what contacts cost taken off, of spending with it added."""
+        by = {PROFIT: -self.same_for_all, SPENT: self.same_for_all}.get(row.metric, 0.0)
+        if row.metric == _LEFT:
+            by = -2 * self.same_for_all
+        if not by:
+            return row
+        difference = _moved(row.difference, by)
+        return replace(
+            row,
+            treated=_moved(row.treated, by),
+            difference=difference,
+            # A lift of what may be a loss, by a cost that only one arm has: no such figure.
+            relative=Estimate(math.nan, n=row.relative.n),
+            p=two_sided(difference.value, row.std_error, row.degrees),
+            unadjusted=None if row.unadjusted is None else _moved(row.unadjusted, by),
+        )
+
+
+def _moved(e: Estimate, by: float) -> Estimate:
+    return Estimate(e.value + by, e.ci_low + by, e.ci_high + by, e.n)
 
 
 def money_terms(said: Mapping[str, Any]) -> MoneyTerms:
@@ -149,7 +185,7 @@ class ArmMoney(Result):
         chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
         words = (
             f"{spoken(self.arm).capitalize()} {'lost' if less else 'earned'} "
-            f"{money(*each.ends, currency=unit)} more per customer, "
+            f"{money(*each.ends, currency=unit)}{'' if less else ' more'} per customer, "
             f"{money(*total.ends, currency=unit)} in total from {count(self.customers)}{chance}"
         )
         if math.isfinite(self.returned.ci_high - self.returned.ci_low):
@@ -162,27 +198,36 @@ class ArmMoney(Result):
 
 
 def money_of(
-    rows: Mapping[tuple[str, str], ArmComparison],
-    arms: Mapping[str, int],
-    currency: str,
+    rows: Mapping[tuple[str, str], ArmComparison], arms: Mapping[str, int], terms: MoneyTerms
 ) -> tuple[ArmMoney, ...]:
     """Return what each arm earned, from the rows of `MoneyTerms.metrics`.
 
     The covariance of profit and spending is that of the three variances: Var(P) + Var(S) −
     Var(P − S) is twice it.
+
+    Parameters
+    ----------
+    rows : mapping of (metric, arm) to ArmComparison
+        Shifted.
+    arms : mapping of str to int
+        Customers of the arms beside the control.
+    terms : MoneyTerms
     """
-    return tuple(_arm_money(rows, arm, n, currency) for arm, n in arms.items())
+    return tuple(_arm_money(rows, arm, n, terms) for arm, n in arms.items())
 
 
 def _arm_money(
-    rows: Mapping[tuple[str, str], ArmComparison], arm: str, n: int, currency: str
+    rows: Mapping[tuple[str, str], ArmComparison], arm: str, n: int, terms: MoneyTerms
 ) -> ArmMoney:
-    profit, spent, left = (rows[name, arm] for name in (PROFIT, SPENT, _LEFT))
-    above, below, apart = (row.std_error**2 for row in (profit, spent, left))
-    both = (above + below - apart) / 2
-    z = t_quantile(profit.level, profit.degrees)
-    top, bottom = profit.difference.value, spent.difference.value
+    profit, cost = rows[PROFIT, arm], terms.same_for_all
+    spent, below, both = Estimate(cost, cost, cost, n), 0.0, 0.0
+    if (SPENT, arm) in rows:
+        more, left = rows[SPENT, arm], rows[_LEFT, arm]
+        spent, below = more.difference, more.std_error**2
+        both = (profit.std_error**2 + below - left.std_error**2) / 2
     returned = Estimate(math.nan, n=n)
-    if bottom > 0:
-        returned = Estimate(top / bottom, *fieller(top, bottom, (above, below), both, z), n)
-    return ArmMoney(arm, n, profit.difference, spent.difference, returned, currency)
+    if spent.value > 0:
+        top, z = profit.difference.value, t_quantile(profit.level, profit.degrees)
+        ends = fieller(top, spent.value, (profit.std_error**2, below), both, z)
+        returned = Estimate(top / spent.value, *ends, n)
+    return ArmMoney(arm, n, profit.difference, spent, returned, terms.currency)

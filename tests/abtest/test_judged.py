@@ -1,0 +1,278 @@
+"""What rows amount to: families of p values, guardrails, verdicts, and how often they are wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+from statsmodels.stats.multitest import multipletests
+
+from promolab.abtest.analysis import ArmComparison, Metric
+from promolab.abtest.readout.by_segment import segment_effects
+from promolab.abtest.readout.judged import adjusted, guardrail_of, state_of, with_adjusted
+from promolab.abtest.readout.profit import MoneyTerms, money_of, money_terms
+from promolab.abtest.readout.verdict import Case, judge_experiment
+from promolab.errors import InputError
+from promolab.results import Estimate
+
+Z = norm.ppf(0.975)
+
+
+def row(
+    value: float, error: float, metric: str = "sales", arm: str = "mail", **said
+) -> ArmComparison:
+    """Return a comparison with a normal interval."""
+    e = Estimate(value, value - Z * error, value + Z * error, 2000)
+    p = 2 * norm.sf(abs(value) / error) if error else math.nan
+    kept = {"kind": "mean", "std_error": error, **said}
+    return ArmComparison(
+        metric, arm, "none", kept.pop("kind"), Estimate(10 + value, n=1000), Estimate(10, n=1000),
+        e, e * 0.1, p, **kept,
+    )  # fmt: skip
+
+
+def judged(rows, metrics, deciding=("sales",), guardrails=(), method="holm", **case):
+    found = with_adjusted(rows, metrics, deciding, guardrails, method)
+    kept = tuple(guardrail_of(r, metrics[r.metric]) for r in found if r.metric in guardrails)
+    arms = {"none": 1000} | {r.arm: 1000 for r in found}
+    return judge_experiment(Case(found, metrics, deciding, kept, (), arms, **case))
+
+
+SALES = {"sales": Metric("sales")}
+
+
+@pytest.mark.parametrize(("method", "theirs"), [("holm", "holm"), ("benjamini-hochberg", "fdr_bh")])
+def test_p_values_are_those_of_statsmodels(method, theirs):
+    p = np.random.default_rng(0).random(30) ** 3
+    assert np.allclose(adjusted(p, method), multipletests(p, method=theirs)[1], atol=1e-12)
+
+
+def test_guardrails_and_other_metrics_are_in_no_family_with_what_decides():
+    metrics = SALES | {"visits": Metric("visits"), "left": Metric("left", good="down")}
+    rows = [row(2, 1, arm=arm) for arm in ("a", "b")]
+    rows += [row(3, 1, "visits", arm) for arm in ("a", "b")]
+    rows += [row(3, 1, "left", arm) for arm in ("a", "b")]
+    found = with_adjusted(rows, metrics, ["sales"], ["left"], "holm")
+    p = [r.p_adjusted for r in found]
+    assert p[:2] == pytest.approx([2 * rows[0].p] * 2)
+    assert p[2:4] == pytest.approx([2 * rows[2].p] * 2) and all(map(math.isnan, p[4:]))
+
+
+@pytest.mark.parametrize(
+    ("value", "margin", "state", "bars"),
+    [
+        (-3.0, None, "kept", False),
+        (1.0, None, "not sure", False),  # no margin: only harm that is shown bars
+        (3.0, None, "broken", True),
+        (1.0, 4.0, "kept", False),
+        (1.0, 2.5, "not sure", True),
+        (5.0, 2.5, "broken", True),
+    ],
+)
+@pytest.mark.parametrize("good", ["down", "up"])
+def test_a_guardrail_is_judged_by_its_whole_interval(value, margin, state, bars, good):
+    sign = 1 if good == "down" else -1
+    found = guardrail_of(row(sign * value, 1.0, "left"), Metric("left", good=good, margin=margin))
+    assert (found.state, found.bars) == (state, bars)
+    assert found.harm.value == value and state in found.summary()
+
+
+def test_ship_stop_and_go_on():
+    assert judged([row(3, 1)], SALES).word == "ship"
+    assert judged([row(-3, 1)], SALES).word == "stop"
+    assert judged([row(1.8, 1)], SALES).word == "go on"
+    assert judged([row(0.1, 1)], SALES).word == "stop"  # would take for ever
+    assert judged([row(-0.5, 1)], SALES).word == "stop"
+    two = [row(3, 1, arm="a"), row(4, 1, arm="b")]
+    best = judged(two, SALES)
+    assert (best.word, best.arm) == ("ship", "b") and best.why.endswith("a beats it, too")
+    less = {"sales": Metric("sales", good="down")}
+    assert judged([row(-3, 1)], less).word == "ship" and judged([row(3, 1)], less).word == "stop"
+
+
+def test_a_guardrail_bars_a_winner_and_its_multiplicity_hides_no_harm():
+    metrics = SALES | {f"g{i}": Metric(f"g{i}", good="down") for i in range(10)}
+    guards = [f"g{i}" for i in range(10)]
+    # p = 0.01: adjusted for eleven it would be hidden.
+    harmed = [row(5, 1), row(2.6, 1, "g0"), *(row(0, 1, f"g{i}") for i in range(1, 10))]
+    found = judged(harmed, metrics, guardrails=guards)
+    assert found.word == "stop" and "g0" in found.why
+    other = [row(2.9, 1, arm="post"), *(row(0, 1, g, "post") for g in guards)]
+    assert judged([*harmed, *other], metrics, guardrails=guards).arm == "post"
+    unsure = SALES | {"left": Metric("left", good="down", margin=3.0)}
+    waits = judged([row(5, 1), row(1.5, 1, "left")], unsure, guardrails=["left"], weeks=4)
+    assert waits.word == "go on" and "left stays inside its margin is not told" in waits.why
+    # The margin leaves 1.5, which 2.8 errors must fit into: 3.5 times the customers.
+    assert waits.more == pytest.approx(((Z + norm.ppf(0.8)) / 1.5) ** 2 * 2000 - 2000)
+
+
+def test_how_many_more_customers_would_tell_is_what_the_plan_says():
+    found = judged([row(1.8, 1)], SALES, weeks=3)
+    factor = ((Z + norm.ppf(0.8)) / 1.8) ** 2
+    assert found.more == pytest.approx(2000 * (factor - 1))
+    assert f"{math.ceil(3 * (factor - 1))} weeks at the pace so far" in found.why
+    assert "2,900 more customers" in found.summary()
+
+
+def test_not_worse_by_more_than_its_margin_is_enough_where_one_is_stated():
+    metrics = {"sales": Metric("sales", margin=2.0)}
+    assert judged([row(-0.3, 0.5)], metrics).word == "ship"
+    assert "not worse by more than is borne" in judged([row(-0.3, 0.5)], metrics).why
+    assert judged([row(-0.3, 1.0)], metrics).word == "go on"
+    assert judged([row(-4, 0.5)], metrics).word == "stop"
+    found = with_adjusted([row(-0.3, 0.5)], metrics, ["sales"], [], "holm")[0]
+    assert found.p_adjusted == pytest.approx(2 * norm.sf(1.7 / 0.5))
+    assert state_of(found, metrics["sales"]) == "not worse"
+
+
+def test_before_its_end_only_harm_decides():
+    early = "it ends on 3 May 2021"
+    assert judged([row(9, 1)], SALES, early=early).summary().startswith(f"Go on: {early}; so far")
+    assert judged([row(-9, 1)], SALES, early=early).word == "stop"
+
+
+def draws(effect: float = 0.0, arms: int = 3, metrics: int = 5, n: int = 1000, seed: int = 3):
+    """Yield the rows of experiments whose arms share a control and whose metrics hang together."""
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=(n, arms + 1, 1))
+    levels = np.sqrt(0.5) * shared + np.sqrt(0.5) * rng.normal(size=(n, arms + 1, metrics))
+    apart = levels[:, 1:] - levels[:, :1] + effect
+    names = [f"m{j}" for j in range(metrics)]
+    for one in apart:
+        yield [
+            row(one[i, j], math.sqrt(2), names[j], f"arm {i}")
+            for i in range(arms)
+            for j in range(metrics)
+        ]
+
+
+def test_false_ship_is_rarer_than_one_in_twenty_and_so_is_any_false_alarm():
+    names = [f"m{j}" for j in range(5)]
+    metrics = {name: Metric(name) for name in names}
+    shipped = alarmed = 0
+    for rows in draws():
+        found = with_adjusted(rows, metrics, names, [], "holm")
+        alarmed += any(r.p_adjusted <= 0.05 for r in found)
+        shipped += judged(rows, metrics, names).word == "ship"
+    most = 0.05 + 1.64 * math.sqrt(0.05 * 0.95 / 1000)
+    assert alarmed / 1000 <= most and shipped / 1000 <= most / 2 + 0.005
+    assert alarmed / 1000 > 0.01  # the rule is no dead letter
+
+
+def test_an_effect_worth_having_is_shipped():
+    metrics = {"m0": Metric("m0")}
+    word = [judged(rows, metrics, ["m0"]).word for rows in draws(6.0, arms=1, metrics=1, n=300)]
+    assert np.mean([w == "ship" for w in word]) > 0.97
+
+
+def test_harm_beyond_its_margin_is_caught_and_hardly_ever_shipped():
+    """Unsubscribes are up by twice the margin, sales by a lot: 1,000 experiments."""
+    metrics = SALES | {"left": Metric("left", good="down", margin=2.0)}
+    seen = np.random.default_rng(5).normal(4.0, 1.0, 1000)
+    words = [
+        judged([row(6, 1), row(x, 1, "left")], metrics, guardrails=["left"]).word for x in seen
+    ]
+    assert words.count("ship") == 0 and words.count("stop") > 400
+    at_margin = np.random.default_rng(6).normal(2.0, 1.0, 1000)
+    words = [
+        judged([row(6, 1), row(x, 1, "left")], metrics, guardrails=["left"]).word for x in at_margin
+    ]
+    assert words.count("ship") <= 25 + 1.64 * math.sqrt(25)
+
+
+def money_rows(margin, discount, cost: float):
+    """Return the rows of `MoneyTerms.metrics` of arms of amounts, control first."""
+    terms = MoneyTerms("margin", "discount", cost)
+    parts = {"profit": margin, "spent": discount}
+    parts["profit less spent"] = [m - d for m, d in zip(margin, discount, strict=True)]
+    rows = {}
+    for name, (control, mail) in parts.items():
+        error = math.sqrt(control.var(ddof=1) / len(control) + mail.var(ddof=1) / len(mail))
+        rows[name, "mail"] = terms.shifted(row(mail.mean() - control.mean(), error, name))
+    return rows, terms
+
+
+def test_profit_and_return_are_those_of_arithmetic():
+    control, mail = np.array([1.0, 2, 3, 4]), np.array([3.0, 5, 4, 6])
+    given = [np.zeros(4), np.array([0.5, 0.5, 1.0, 1.0])]
+    rows, terms = money_rows([control, mail], given, 0.25)
+    found = money_of(rows, {"mail": 4}, terms)[0]
+    assert found.profit.value == pytest.approx(2.0 - 0.25)
+    assert found.spent.value == pytest.approx(0.75 + 0.25)
+    assert found.returned.value == pytest.approx(1.75)
+    assert found.in_total.value == pytest.approx(7.0)
+    assert math.isnan(rows["profit", "mail"].relative.value)
+
+
+def test_the_interval_of_the_return_covers():
+    """2,000 experiments: redeemers buy more and cost a discount, contacts cost something."""
+    rng, n = np.random.default_rng(8), 400
+    hits, widths, lift = 0, [], 1.4
+    for _ in range(2000):
+        redeem = rng.random(n) < 0.3
+        control = rng.gamma(1.0, 4.0, n)
+        given = np.where(redeem, rng.gamma(4.0, 0.5, n), 0.0)
+        mail = rng.gamma(1.0, 4.0, n) + lift * given
+        rows, terms = money_rows([control, mail], [np.zeros(n), given], 0.1)
+        found = money_of(rows, {"mail": n}, terms)[0].returned
+        truth = (lift * 0.6 - 0.1) / (0.6 + 0.1)
+        hits += found.ci_low <= truth <= found.ci_high
+        widths.append(found.ci_high - found.ci_low)
+    assert abs(hits / 2000 - 0.95) < 0.015
+    assert np.median(widths) < 1.9
+
+
+def test_a_loss_and_a_profit_are_told_as_such():
+    rows, terms = money_rows([np.arange(9.0), np.arange(9.0) - 5], [np.zeros(9), np.ones(9)], 0.0)
+    told = money_of(rows, {"mail": 9}, terms)[0].summary()
+    assert told.startswith("Mail lost 5 [2, 8] per customer, 45")
+    assert json.dumps(money_of(rows, {"mail": 9}, terms)[0].to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"discount": "d"}, "expected at least the column of the margin"),
+        ({"margin": "m", "discont": "d"}, "unknown key 'discont'; did you mean 'discount'"),
+        ({"margin": "m", "contact_cost": -1}, "-1; expected a number from 0 on"),
+        ({"margin": 3}, "money: margin = 3; expected a text"),
+    ],
+)
+def test_what_is_wrong_with_money_is_said(said, message):
+    with pytest.raises(InputError, match=message):
+        money_terms(said)
+
+
+def by_segment(effects: dict[str, float], error: float = 1.0):
+    rows = [row(value, error, segment=name) for name, value in effects.items()]
+    return segment_effects(rows, SALES, "sales")
+
+
+def test_segments_are_held_against_holm_and_cochran():
+    found = by_segment({"new": 4.0, "old": 1.0, "gone": 0.5})
+    p = [2 * norm.sf(x) for x in (4.0, 1.0, 0.5)]
+    assert found.frame["p_adjusted"].tolist() == pytest.approx(multipletests(p, method="holm")[1])
+    q = np.square(np.array([4.0, 1.0, 0.5]) - 5.5 / 3).sum()
+    assert found.differ["q"].iloc[0] == pytest.approx(q) and found.differ["degrees"].iloc[0] == 2
+    assert "segments differ" in found.summary() and "new 4" in found.summary()
+    assert found.table().text.count("<th") <= 8 and found.plot().get_title(loc="left")
+    alike = by_segment({"new": 1.0, "old": 1.1})
+    assert "not told apart" in alike.summary() and "no segment has an effect" in alike.summary()
+    assert by_segment({}) is None and json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_segments_that_are_alike_are_hardly_ever_called_different():
+    rng = np.random.default_rng(9)
+    called = [
+        by_segment({f"s{i}": x for i, x in enumerate(one)}).differ["p_adjusted"].iloc[0] <= 0.05
+        for one in rng.normal(2.0, 1.0, (400, 4))
+    ]
+    assert np.mean(called) <= 0.05 + 1.64 * math.sqrt(0.05 * 0.95 / 400)
+
+
+def test_frames_of_rows_are_plain():
+    assert isinstance(row(1, 1).to_frame(), pd.DataFrame)
