@@ -49,6 +49,7 @@ def test_report_prints_the_path_last_and_hands_its_options_on(asked, capsys):
         "wait": 5.0,
         "workers": None,
         "strict": False,
+        "ledger": None,
     }
 
 

@@ -105,11 +105,17 @@ def _add_out(parser: argparse.ArgumentParser, wait: float, what: str) -> None:
     parser.add_argument(
         "--wait", type=float, default=wait, metavar="SECONDS", help=f"{what} (%(default)s)"
     )
+    parser.add_argument(
+        "--ledger",
+        metavar="FILE",
+        help="the DuckDB file that remembers what each week decided and said, and what happened "
+        "then (default: ledger.duckdb in the folder of all reports)",
+    )
 
 
 def _run_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return what `_add_run_options` added as `run_report` and `backfill` take it."""
-    names = ("source", "out", "seed", "workers", "wait", "strict")
+    names = ("source", "out", "seed", "workers", "wait", "strict", "ledger")
     given = {name: getattr(options, name) for name in names}
     return given | {"parameters": _parameters(options), "shop_file": options.shop}
 
@@ -157,7 +163,7 @@ def _step_options(options: argparse.Namespace, *more: str) -> dict[str, Any]:
     """Return what the commands on a plan share, as `promolab.loop` takes it."""
     from promolab.report.running import PAGES
 
-    given = {name: getattr(options, name) for name in ("out", "source", "wait", *more)}
+    given = {name: getattr(options, name) for name in ("out", "source", "wait", "ledger", *more)}
     return given | {"shop_file": options.shop, "pages": PAGES}
 
 

@@ -13,6 +13,7 @@ from .key_renewal import weeks_to_draw as weeks_to_draw
 from .pseudonyms import SECRET as SECRET
 from .pseudonyms import SECRET_FILE as SECRET_FILE
 from .pseudonyms import codes as codes
+from .reports_folder import STATES as STATES
 from .reports_folder import WAIT as WAIT
 from .reports_folder import ReportsFolder
 from .reports_folder import state_of as state_of

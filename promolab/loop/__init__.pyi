@@ -1,7 +1,11 @@
+from .bookkeeping import checked_ledger as checked_ledger
+from .bookkeeping import keep_ledger as keep_ledger
+from .bookkeeping import run_key as run_key
 from .drafts import plan_record as plan_record
 from .held_week import Pages as Pages
 from .lateness import ClosedWeeks as ClosedWeeks
 from .ledger import Ledger, ledger_of
+from .ledger import told_path as told_path
 from .released import carried_out, released_contacts, with_released_decisions
 from .released import moved_since_release as moved_since_release
 from .released import released_plans as released_plans

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, write_json
+from promolab.loop.bookkeeping import checked_ledger, keep_ledger
+from promolab.loop.ledger import run_ledger_path
 from promolab.loop.planned import plan_files
 from promolab.loop.states import check_unchanged
 from promolab.weeks import Week
@@ -80,14 +82,24 @@ class HeldWeek:
 
 
 @contextmanager
-def held(week: str, out: str | Path, wait: float, pages: Pages) -> Iterator[HeldWeek]:
-    """Hold the reports folder, and give a week of it; what a killed run left is cleared before."""
+def held(
+    week: str, out: str | Path, wait: float, pages: Pages, ledger: str | Path | None = None
+) -> Iterator[HeldWeek]:
+    """Hold the reports folder, and give a week of it; what a killed run left is cleared before.
+
+    What is done with the week is written into the ledger in the end: by default the one that the
+    week's manifest names.
+    """
     asked, reports = Week.parse(week), ReportsFolder.there(out)
     reports.whole_run(asked)  # said before a long wait, not after it
     with reports.locked(asked, wait=wait, say=say):
         reports.tidy()
         run = reports.whole_run(asked)
-        yield HeldWeek(run, run.manifest, pages)
+        manifest = run.manifest
+        shop = str(manifest.get("shop") or reports.shop)
+        kept = checked_ledger(reports, ledger or run_ledger_path(run), shop, asked)
+        yield HeldWeek(run, manifest, pages)
+        keep_ledger(reports, kept, say)
 
 
 def say(sentence: str) -> None:

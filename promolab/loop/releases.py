@@ -13,6 +13,7 @@ from promolab.campaign.outlook import WeekPlan
 from promolab.contract import arriving, by_week, read_operations
 from promolab.errors import InputError, PromolabError
 from promolab.folder import RunFolder, check_codes, sha256_of, write_json
+from promolab.loop.bookkeeping import run_key
 from promolab.loop.drafts import recheck_draft
 from promolab.loop.held_week import WAIT, HeldWeek, Pages, held, say, stamp, user_of
 from promolab.loop.planned import DROPPED, Planned, check_plan, plan_files
@@ -45,6 +46,7 @@ def release_week(
     drop: bool = False,
     now: datetime | None = None,
     wait: float = WAIT,
+    ledger: str | Path | None = None,
 ) -> Path:
     """Freeze the plan of a week: from now on it never changes.
 
@@ -71,6 +73,8 @@ def release_week(
         The present (UTC without a zone).
     wait : float
         Seconds to wait for another command that holds the reports folder.
+    ledger : str or Path, optional
+        The ledger's file; by default the one that the week's report wrote.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def release_week(
         If another command holds the reports folder all the while, or a page could not be made.
     """
     who = user_of(by)
-    with held(week, out, wait, pages) as opened:
+    with held(week, out, wait, pages, ledger) as opened:
         run = opened.run
         check_advance(opened.manifest, "released", str(run.week))
         check_plan(run.path, str(run.week))
@@ -133,6 +137,7 @@ def _freeze(opened: HeldWeek, frozen: Release, found: Recheck) -> None:
             shutil.copytree(run.path, staged, symlinks=True, dirs_exist_ok=True)
             run = RunFolder(staged, run.week)
             _drop(run, found, opened.pages)
+            opened.manifest["run_key"] = run_key(run)
         release = replace(frozen, files=plan_files(run.path)).to_dict()
         changed = opened.manifest | {"state": "released", "release": release}
         write_json(run.path / "manifest.json", changed)
@@ -183,6 +188,7 @@ def reconcile_week(
     shop_file: str | Path | None = None,
     force: bool = False,
     wait: float = WAIT,
+    ledger: str | Path | None = None,
 ) -> tuple[Reconciliation, tuple[str, ...]]:
     """Read back what the sending tool really sent.
 
@@ -205,6 +211,8 @@ def reconcile_week(
         Take a file that does not look like that of this plan.
     wait : float
         Seconds to wait for another command that holds the reports folder.
+    ledger : str or Path, optional
+        The ledger's file; by default the one that the week's report wrote.
 
     Returns
     -------
@@ -220,7 +228,7 @@ def reconcile_week(
         be read, or does not look like that of this plan (`Reconciliation.doubts`).
     """
     path = Path(sent).expanduser()
-    with held(week, out, wait, pages) as opened:
+    with held(week, out, wait, pages, ledger) as opened:
         check_advance(opened.manifest, "sent", str(opened.run.week))
         frozen = opened.release()
         planned = Planned.of(opened.run.path)
@@ -261,6 +269,7 @@ def close_week(
     shop_file: str | Path | None = None,
     now: datetime | None = None,
     wait: float = WAIT,
+    ledger: str | Path | None = None,
 ) -> tuple[str, ...]:
     """Close a week: its response and return windows are over, its figures no longer change.
 
@@ -282,6 +291,8 @@ def close_week(
         The present (UTC without a zone).
     wait : float
         Seconds to wait for another command that holds the reports folder.
+    ledger : str or Path, optional
+        The ledger's file; by default the one that the week's report wrote.
 
     Returns
     -------
@@ -295,7 +306,7 @@ def close_week(
         reach so far, or its plan is not what was released.
     """
     who = user_of(by)
-    with held(week, out, wait, pages) as opened:
+    with held(week, out, wait, pages, ledger) as opened:
         check_advance(opened.manifest, "closed", str(opened.run.week))
         frozen = opened.release()
         shop = opened.shop(source, shop_file)

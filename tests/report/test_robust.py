@@ -172,7 +172,11 @@ def test_a_full_disk_is_said_and_leaves_the_earlier_report(small_disk, make):
         assert not list(out.glob(".staging-*")) and not list(out.rglob(".part-*")), mood
     make(out)
     assert set(everything(out)) == set(before)
-    assert sorted(p.name for p in out.iterdir() if p.name.startswith(".")) == [".key", ".lock"]
+    assert sorted(p.name for p in out.iterdir() if p.name.startswith(".")) == [
+        ".key",
+        ".ledger.duckdb.lock",
+        ".lock",
+    ]
 
 
 @pytest.mark.parametrize("mark", ["publish", "note_owner", "point_latest"])
@@ -402,7 +406,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(notebooks, shop, tmp_path)
     assert waited[1] == made[1] == "promolab: 01_report: Report (1 of 1)\n"
     assert waited[0] == made[0] == f"{out / WEEK / 'index.html'}\n"
     left = sorted(p.name for p in out.iterdir() if p.name.startswith("."))
-    assert left == [".key", ".lock"]
+    assert left == [".key", ".ledger.duckdb.lock", ".lock"]
 
 
 def test_data_that_changed_while_another_run_was_waited_for_are_read_again(

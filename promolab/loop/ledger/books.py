@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,16 +11,26 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.errors import InputError, nearest
+from promolab.folder import STATES
 from promolab.loop.ledger.contents import (
     KEYS,
     LEDGER_TABLES,
     OF_A_WEEK,
     OUTCOME_STATES,
-    STATES,
     empty,
     fitted,
 )
-from promolab.loop.ledger.holding import WAIT, make, reading, unreadable, writing
+from promolab.loop.ledger.holding import (
+    WAIT,
+    check_place,
+    check_writable,
+    make,
+    read_through,
+    reading,
+    unreadable,
+    writing,
+)
+from promolab.loop.ledger.rows import offered, replace_rows, same, whole_ids
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -97,6 +108,29 @@ class Ledger:
         with reading(place, shop, wait):
             return cls(place, shop, wait=wait)
 
+    @classmethod
+    def prepared(cls, path: Path, *, shop: str, wait: float = WAIT) -> Ledger:
+        """Open a ledger that will be written, or see that it can be made; nothing is made yet.
+
+        Parameters
+        ----------
+        path, shop, wait
+            As for `open`. All of the file is read, so that damage shows before anything is done
+            that takes long.
+
+        Raises
+        ------
+        InputError, StepError
+            As `open`.
+        """
+        if path.exists() or path.is_symlink():
+            with reading(path, shop, wait) as con:
+                read_through(con, path)
+            check_writable(path)
+        else:
+            check_place(path)
+        return cls(path, shop, wait=wait)
+
     def record_week(
         self,
         week: str | Week,
@@ -104,8 +138,8 @@ class Ledger:
         *,
         state: str,
         run_key: str = "",
-        decisions: pd.DataFrame | None = None,
-        decision_propensities: pd.DataFrame | None = None,
+        decisions: pd.DataFrame | Path | None = None,
+        decision_propensities: pd.DataFrame | Path | None = None,
         predictions: pd.DataFrame | None = None,
         models: pd.DataFrame | None = None,
     ) -> bool:
@@ -121,8 +155,8 @@ class Ledger:
             ``draft``, ``released``, ``sent`` or ``closed``.
         run_key : str
             What tells one run of the week from another.
-        decisions, decision_propensities : DataFrame, optional
-            The contract's tables.
+        decisions, decision_propensities : DataFrame or Path, optional
+            The contract's tables, or parquet files of them.
         predictions, models : DataFrame, optional
             Their columns: `promolab.loop.ledger.LEDGER_TABLES`.
 
@@ -138,38 +172,65 @@ class Ledger:
         """
         name = str(_week(week))
         _known("state", state, STATES)
-        ids = "integer" if _whole_ids(decisions) else "text"
+        ids = "integer" if whole_ids(decisions) else "text"
         head = {"as_of": as_of, "state": state, "run_key": run_key, "ids": ids}
-        frames = {
+        frames: dict[str, pd.DataFrame | Path | None] = {
             "decisions": decisions,
             "decision_propensities": decision_propensities,
             "predictions": predictions,
             "models": models,
+            "weeks": pd.DataFrame([head]),
         }
-        rows = {table: fitted(table, frames[table], week=name) for table in OF_A_WEEK}
-        with writing(self.path, self.shop, self.wait) as con:
-            there = con.execute("SELECT * FROM weeks WHERE week = ?", [name]).df()
-            same = len(there) > 0 and all(_same(con, t, rows[t], name) for t in OF_A_WEEK)
-            if len(there) and there["state"].iloc[0] != "draft":
-                before = str(there["state"].iloc[0])
-                if not same:
+        with writing(self.path, self.shop, self.wait) as con, ExitStack() as views:
+            view = {t: views.enter_context(offered(con, t, frames[t], name)) for t in frames}
+            before = self._state(con, name)
+            unchanged = before is not None and all(same(con, t, view[t], name) for t in OF_A_WEEK)
+            if before not in (None, "draft"):
+                if not unchanged:
                     raise InputError(
                         f"{name} is {before} in the ledger {self.path}, and never changes; what "
                         "was to be written differs from it. Give another --ledger, or put the "
                         "released week back"
                     )
-                if STATES.index(state) <= STATES.index(before):
-                    return False
-                con.execute("UPDATE weeks SET state = ? WHERE week = ?", [state, name])
-                return True
-            written = fitted("weeks", pd.DataFrame([head]), week=name)
-            if same and _same(con, "weeks", written, name):
+                return self._advanced(con, name, before, state)
+            if unchanged and same(con, "weeks", view["weeks"], name):
                 return False
-            if not same:
-                for table in OF_A_WEEK:
-                    _replace(con, table, rows[table], name)
-            _replace(con, "weeks", written, name)
+            for table in ("weeks",) if unchanged else frames:
+                replace_rows(con, table, view[table], name)
             return True
+
+    def advance(self, week: str | Week, state: str) -> bool:
+        """Note that a week's plan came to a later state; all else of it stays.
+
+        Parameters
+        ----------
+        week : str or Week
+            ISO week.
+        state : str
+            ``released``, ``sent`` or ``closed``.
+
+        Returns
+        -------
+        bool
+            Whether it was not there already, or past it.
+        """
+        name = str(_week(week))
+        _known("state", state, STATES)
+        with writing(self.path, self.shop, self.wait) as con:
+            before = self._state(con, name)
+            if before is None:
+                raise InputError(f"{name} is not in the ledger {self.path}; write it first")
+            return self._advanced(con, name, before, state)
+
+    def _state(self, con: DuckDBPyConnection, week: str) -> str | None:
+        found = con.execute("SELECT state FROM weeks WHERE week = ?", [week]).fetchone()
+        return None if found is None else str(found[0])
+
+    def _advanced(self, con: DuckDBPyConnection, week: str, before: str, to: str) -> bool:
+        if STATES.index(to) <= STATES.index(before):
+            return False
+        con.execute("UPDATE weeks SET state = ? WHERE week = ?", [to, week])
+        return True
 
     def record_outcomes(
         self,
@@ -208,17 +269,19 @@ class Ledger:
         if rows.empty:
             return False
         with writing(self.path, self.shop, self.wait) as con:
-            old = con.execute("SELECT * FROM outcomes WHERE week = ?", [name]).df()
+            old = fitted(
+                "outcomes", con.execute("SELECT * FROM outcomes WHERE week = ?", [name]).df()
+            )
             settled = set(old.loc[old["state"] == "settled", "promotion_id"])
             rows = rows[~rows["promotion_id"].isin(settled)]
-            replaced = old["known_at"].isin(rows["known_at"]) & old["promotion_id"].isin(
-                rows["promotion_id"]
-            )
-            new = pd.concat([fitted("outcomes", old[~replaced]), rows])
-            if rows.empty or _same(con, "outcomes", new, name):
-                return False
-            _replace(con, "outcomes", new, name)
-            return True
+            of = ["promotion_id", "known_at"]
+            said = pd.MultiIndex.from_frame(rows[of])
+            new = pd.concat([old[~pd.MultiIndex.from_frame(old[of]).isin(said)], rows])
+            with offered(con, "outcomes", new, name) as view:
+                if rows.empty or same(con, "outcomes", view, name):
+                    return False
+                replace_rows(con, "outcomes", view, name)
+                return True
 
     def weeks(self) -> pd.DataFrame:
         """Return the weeks: week, as_of, state, run_key, ids (kind of customer ids)."""
@@ -286,29 +349,3 @@ def _week(week: str | Week) -> Week:
 def _known(what: str, given: str, known: tuple[str, ...]) -> None:
     if given not in known:
         raise InputError(f"{what}={given!r} is unknown; {nearest(given, known)}")
-
-
-def _whole_ids(decisions: pd.DataFrame | None) -> bool:
-    return (
-        decisions is not None
-        and "customer_id" in decisions
-        and decisions["customer_id"].dtype.kind in "iu"
-    )
-
-
-def _same(con: DuckDBPyConnection, table: str, rows: pd.DataFrame, week: str) -> bool:
-    """Tell whether a week's rows in a table are these."""
-    con.register("given", rows)
-    columns = ", ".join(LEDGER_TABLES[table])
-    new, old = f"SELECT {columns} FROM given", f"SELECT {columns} FROM {table} WHERE week = ?"
-    differ = f"(({new}) EXCEPT ALL ({old})) UNION ALL (({old}) EXCEPT ALL ({new}))"
-    found = con.execute(f"SELECT count(*) FROM ({differ})", [week, week]).fetchone()
-    con.unregister("given")
-    return found is not None and found[0] == 0
-
-
-def _replace(con: DuckDBPyConnection, table: str, rows: pd.DataFrame, week: str) -> None:
-    con.execute(f"DELETE FROM {table} WHERE week = ?", [week])
-    con.register("given", rows)
-    con.execute(f"INSERT INTO {table} SELECT {', '.join(LEDGER_TABLES[table])} FROM given")
-    con.unregister("given")

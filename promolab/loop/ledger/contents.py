@@ -13,7 +13,6 @@ FILE = "ledger.duckdb"
 """Name of a ledger in a reports folder."""
 SCHEMA = 1
 """Version of the tables below; a ledger with a higher one is refused."""
-STATES = ("draft", "released", "sent", "closed")
 OUTCOME_STATES = ("provisional", "settled")
 
 _ID, _NUMBER, _TIME, _COUNT = "VARCHAR", "DOUBLE", "TIMESTAMP", "BIGINT"
@@ -84,7 +83,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """What tells the rows of a table apart."""
 _DTYPES: dict[str, Any] = {_ID: "str", _NUMBER: "float64", _TIME: "datetime64[us]", _COUNT: "Int64"}
-_DEFAULTS = {"promotion_id": "", "segment": "", "holdout": "none", "level": 0.9}
+DEFAULTS = {"promotion_id": "", "segment": "", "holdout": "none", "level": 0.9}
 
 
 def empty(table: str) -> pd.DataFrame:
@@ -126,12 +125,12 @@ def fitted(table: str, frame: pd.DataFrame | None, **given: Any) -> pd.DataFrame
     frame, key = frame.assign(**given), KEYS[table]
     made = {}
     for column, kind in LEDGER_TABLES[table].items():
-        if column not in frame and column in key and column not in _DEFAULTS:
+        if column not in frame and column in key and column not in DEFAULTS:
             raise InputError(
                 f"{table} for the ledger need a column {column}; "
                 f"{nearest(column, map(str, frame.columns))}"
             )
-        default = _DEFAULTS.get(column)
+        default = DEFAULTS.get(column)
         values = frame[column] if column in frame else pd.Series(default, index=frame.index)
         if default is not None:
             values = values.astype(object).where(values.notna(), default)

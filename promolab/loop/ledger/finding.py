@@ -43,7 +43,7 @@ def ledger_of(run: RunFolder) -> Ledger:
     True
     """
     manifest = run.manifest
-    path = run.reports.path / str(manifest.get("ledger") or FILE)  # an absolute one stands alone
+    path = run_ledger_path(run)
     shop = str(manifest.get("shop") or run.reports.shop)
     ledger = Ledger.open(path, shop=shop) if path.exists() else Ledger(path, shop)
     try:
@@ -53,20 +53,35 @@ def ledger_of(run: RunFolder) -> Ledger:
     return replace(ledger, week=run.week, known=known)
 
 
-def path_in(out: Path, ledger: str | Path | None) -> str:
-    """Return how a manifest names the ledger: by its place in the reports folder, where it can.
+def run_ledger_path(run: RunFolder) -> Path:
+    """Return where the ledger lies that a week's manifest names."""
+    return run.reports.path / str(run.manifest.get("ledger") or FILE)  # or an absolute path, alone
+
+
+def ledger_path(out: Path, given: str | Path | None = None) -> Path:
+    """Return where a ledger lies: where it is said, else in the reports folder.
 
     Parameters
     ----------
     out : Path
         The reports folder.
-    ledger : str or Path, optional
-        As it was given; by default `FILE` in the reports folder.
+    given : str or Path, optional
+        As it was given.
 
     Examples
     --------
-    >>> path_in(Path("/srv/reports"), None), path_in(Path("/srv/reports"), "/srv/ours.duckdb")
-    ('ledger.duckdb', '/srv/ours.duckdb')
+    >>> ledger_path(Path("/srv/reports"))
+    PosixPath('/srv/reports/ledger.duckdb')
     """
-    path = out / FILE if ledger is None else Path(ledger).expanduser().absolute()
+    return out / FILE if given is None else Path(given).expanduser().absolute()
+
+
+def told_path(path: Path, out: Path) -> str:
+    """Return how a manifest names a ledger: by its place in the reports folder, where it can.
+
+    Examples
+    --------
+    >>> told_path(Path("/srv/reports/ledger.duckdb"), Path("/srv/reports"))
+    'ledger.duckdb'
+    """
     return str(path.relative_to(out)) if path.is_relative_to(out) else str(path)

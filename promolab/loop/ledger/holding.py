@@ -60,14 +60,17 @@ def writing(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConne
     InputError, StepError
         As `reading`.
     """
+    import duckdb
+
     with _locked(path, shared=False, wait=wait), _connected(path, shop, False, wait) as con:
-        con.begin()
         try:
+            con.begin()
             yield con
-        except BaseException:
-            con.rollback()
-            raise
-        con.commit()
+            con.commit()
+        except duckdb.Error as error:  # a full disk; what was begun goes with the connection
+            raise StepError(
+                f"the ledger {path} could not be written ({_said(error)}); it is as it was"
+            ) from error
 
 
 def make(path: Path, shop: str, wait: float = WAIT) -> None:
@@ -113,6 +116,51 @@ def make(path: Path, shop: str, wait: float = WAIT) -> None:
             raise InputError(_unwritable(path, error)) from error
         finally:
             part.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place where no ledger can be made; folders that are missing are made.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be made there.
+    """
+    probe = path.with_name(f".{path.name}.part-{secrets.token_hex(6)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(_unwritable(path, error)) from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a ledger that may only be read."""
+    try:
+        with path.open("r+b"):
+            pass
+    except OSError as error:
+        raise InputError(_unwritable(path, error)) from error
+    check_place(path)  # what DuckDB writes first lies beside it
+
+
+def read_through(con: DuckDBPyConnection, path: Path) -> None:
+    """Read every value of a ledger, so that damage anywhere in it shows.
+
+    Raises
+    ------
+    InputError
+        If something in it cannot be read, or a table or column is missing.
+    """
+    import duckdb
+
+    try:
+        for table, columns in LEDGER_TABLES.items():
+            hashed = ", ".join(columns)
+            con.execute(f"SELECT count(*), bit_xor(hash({hashed})) FROM {table}").fetchall()
+    except duckdb.Error as error:
+        raise unreadable(path, error) from error
 
 
 def _declared(columns: Any) -> str:
@@ -204,7 +252,7 @@ def _connect(path: Path, read_only: bool, until: float, wait: float) -> DuckDBPy
 
 def unreadable(path: Path, error: BaseException) -> InputError:
     """Return the error for a ledger that DuckDB does not read."""
-    said = " ".join(str(error).split())
+    said = _said(error)
     if "ermission denied" in said or "ead-only file system" in said:
         return InputError(_unwritable(path, error))
     if "version" in said.lower():
@@ -213,9 +261,13 @@ def unreadable(path: Path, error: BaseException) -> InputError:
             "Update promolab's packages, or give another --ledger"
         )
     return InputError(
-        f"the ledger {path} is damaged ({said[:160].rstrip('. ')}); it was left as it is. Put a "
+        f"the ledger {path} is damaged ({said}); it was left as it is. Put a "
         "copy back, or give another --ledger"
     )
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200].rstrip(". ")
 
 
 def _check_owner(con: DuckDBPyConnection, path: Path, shop: str) -> None:

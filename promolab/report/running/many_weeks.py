@@ -11,7 +11,7 @@ from typing import Any
 
 from promolab.errors import InputError
 from promolab.folder import WAIT, ReportsFolder
-from promolab.loop import ClosedWeeks
+from promolab.loop import ClosedWeeks, checked_ledger, keep_ledger
 from promolab.report.running.call import Call, Request, checked_call
 from promolab.report.running.progress import Progress
 from promolab.report.running.redraw import draw_again
@@ -64,6 +64,7 @@ def backfill(
     workers: int | None = None,
     wait: float = WAIT,
     strict: bool = False,
+    ledger: str | Path | None = None,
     progress: bool | None = None,
     on_week: Callable[[Backfilled], object] | None = None,
 ) -> list[Backfilled]:
@@ -77,7 +78,7 @@ def backfill(
     ----------
     first, last : str
         ISO weeks, both included.
-    source, out, seed, parameters, shop_file, notebooks, timeout, workers, wait, strict
+    source, out, seed, parameters, shop_file, notebooks, timeout, workers, wait, strict, ledger
         As for `run_report`.
     progress : bool, optional
         A progress bar on stderr; by default only where that is a terminal.
@@ -104,11 +105,12 @@ def backfill(
         call = checked_call(request, present(), ClosedWeeks.of(reports))
         call.weeks.chosen(weeks[-1])
         reports.check_owner(request.written_source, call.shop)
+        kept = checked_ledger(reports, ledger, call.shop)
         shown.end("Reading the shop", steps=0)
         for sentence in call.late:
             shown.say(sentence)
         options: dict[str, Any] = {"workers": workers, "wait": wait, "strict": strict}
-        options["progress"] = False
+        options |= {"progress": False, "ledger": ledger}
         for week in weeks:
             shown.begin(str(week))
             done.append(_one(replace(request, week=week), week, reports, call, options))
@@ -117,6 +119,8 @@ def backfill(
                 on_week(done[-1])
         make = partial(make_week, out=reports.path, **options)
         draw_again(reports, request, make, shown.say)
+        with reports.locked(wait=wait, say=shown.say):
+            keep_ledger(reports, kept, shown.say)  # of weeks that were there already
     return done
 
 

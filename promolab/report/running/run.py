@@ -17,7 +17,15 @@ from promolab.compare import check_methods
 from promolab.engines import scratch
 from promolab.errors import InputError, StepError
 from promolab.folder import WAIT, ReportsFolder, RunFolder, note_drawn, renew_key, write_json
-from promolab.loop import ClosedWeeks, plan_record, released_plans
+from promolab.loop import (
+    ClosedWeeks,
+    checked_ledger,
+    keep_ledger,
+    plan_record,
+    released_plans,
+    run_key,
+    told_path,
+)
 from promolab.report.running.call import Call, Request, checked_call, located
 from promolab.report.running.execute import CELL_TIMEOUT, Kernels, execute, kernels
 from promolab.report.running.failures import UNCHANGED, full_disk_said
@@ -70,6 +78,7 @@ def run_report(
     workers: int | None = None,
     wait: float = WAIT,
     strict: bool = False,
+    ledger: str | Path | None = None,
 ) -> Path:
     """Render the campaign report of one week.
 
@@ -106,6 +115,10 @@ def run_report(
         Seconds to wait for another run that writes into the reports folder; 0 does not wait.
     strict : bool
         Make nothing, and fail, where the data are stale.
+    ledger : str or Path, optional
+        The DuckDB file that remembers what each week decided and said, and what happened then; by
+        default ``<out>/ledger.duckdb``. It is looked at before anything is made, and written when
+        the report stands.
 
     Returns
     -------
@@ -115,8 +128,9 @@ def run_report(
     Raises
     ------
     InputError
-        If the call or the data cannot be used, the reports folder belongs to another shop, or the
-        week was released with other parameters; nothing was written.
+        If the call or the data cannot be used, the reports folder or the ledger belongs to another
+        shop, the ledger is damaged or newer, or the week was released with other parameters;
+        nothing was written.
     StepError
         If a notebook failed (the message names the file with its traceback), the disk is full,
         another run holds the reports folder all the while, or ``strict`` and the data are stale.
@@ -134,6 +148,7 @@ def run_report(
         "workers": workers,
         "wait": wait,
         "strict": strict,
+        "ledger": ledger,
     }
     made = make_week(request, out, tell=True, **options)
     make = partial(make_week, out=out, **options)
@@ -178,6 +193,7 @@ def make_week(
     strict: bool = False,
     tell: bool = False,
     earlier: Call | None = None,
+    ledger: str | Path | None = None,
 ) -> Made:
     """Make a week's report, or leave a released one as it is.
 
@@ -185,7 +201,7 @@ def make_week(
     ----------
     request : Request
         By `request_of`.
-    out, progress, workers, wait, strict
+    out, progress, workers, wait, strict, ledger
         As for `run_report`.
     tell : bool
         Run the commands of ``[notify]``.
@@ -225,6 +241,7 @@ def make_week(
                     call = checked_call(request, present(), closed)
                 reports.check_owner(request.written_source, call.shop)
                 released_plans(reports)  # refuses one that was changed, before anything is run
+                kept = checked_ledger(reports, ledger, call.shop, call.week)
                 for sentence in call.late if earlier is None else ():
                     shown.say(sentence)
                 for sentence in renew_key(reports, call.fingerprints):
@@ -232,7 +249,9 @@ def make_week(
                 made = _kept(call, reports, shown)
                 begun = made is None
                 if made is None:
-                    made = _made(call, reports, shown, kernel, workers or usual_workers(), strict)
+                    making = _Making(kernel, workers or usual_workers(), strict, kept.path)
+                    made = _made(call, reports, shown, making)
+                keep_ledger(reports, kept, shown.say)
         except Exception:
             if tell and begun:
                 page = reports.path / "index.html"
@@ -270,9 +289,17 @@ def _kept(call: Call, reports: ReportsFolder, shown: Progress) -> Made | None:
     return Made(call, run.path / "index.html", state)
 
 
-def _made(
-    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, workers: int, strict: bool
-) -> Made:
+@dataclass(frozen=True)
+class _Making:
+    """How a week is made: its kernels, steps at a time, whether stale data are refused, ledger."""
+
+    kernel: Kernels
+    workers: int
+    strict: bool
+    ledger: Path
+
+
+def _made(call: Call, reports: ReportsFolder, shown: Progress, making: _Making) -> Made:
     """Make the week; if it fails, the list of weeks says so."""
     from promolab.report.running.index import write_index
 
@@ -280,9 +307,9 @@ def _made(
     if call.freshness.stale:
         shown.say(call.freshness.summary())
     try:
-        if strict and call.freshness.stale:
+        if making.strict and call.freshness.stale:
             raise StepError(f"{call.freshness.summary()} --strict makes no report from them")
-        _make(call, reports, shown, kernel, workers)
+        _make(call, reports, shown, making)
     except Exception as error:
         # Where there is no report yet, wrong input leaves nothing behind that could be seen.
         seen = (out / "index.html").exists() or not isinstance(error, InputError)
@@ -300,9 +327,7 @@ def _made(
     return Made(call, out / str(week) / "index.html")
 
 
-def _make(
-    call: Call, reports: ReportsFolder, progress: Progress, kernel: Kernels, workers: int
-) -> None:
+def _make(call: Call, reports: ReportsFolder, progress: Progress, making: _Making) -> None:
     """Run all steps in a staging folder and publish it."""
     inputs = {**call.fingerprints, **call.experiment}
     manifest = call.record.manifest(call.request.asked(call.week), call.shop, inputs)
@@ -310,12 +335,12 @@ def _make(
     with reports.staging(call.week) as staged, full_disk_said(reports.path, UNCHANGED):
         run = RunFolder(staged, call.week)
         manifest |= {"freshness": call.freshness.to_dict(), "late_rows": list(call.late)}
-        manifest |= {"state": "draft"}
+        manifest |= {"state": "draft", "ledger": told_path(making.ledger, reports.path)}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
         manifest["steps"] = _run_steps(
-            call, run, reports.failed(call.week), progress, kernel, workers
+            call, run, reports.failed(call.week), progress, making.kernel, making.workers
         )
-        manifest["plan"] = plan_record(run)
+        manifest |= {"plan": plan_record(run), "run_key": run_key(run)}
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         reports.publish(staged, call.week)
 

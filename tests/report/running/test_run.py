@@ -35,9 +35,10 @@ def visible(out):
 
 
 def test_the_week_the_index_and_latest_appear(published):
-    assert visible(published) == [WEEK, "index.html", "latest", "source.json"]
+    assert visible(published) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
     assert sorted(p.name for p in published.iterdir() if p.name.startswith(".")) == [
         ".key",
+        ".ledger.duckdb.lock",
         ".lock",
     ]
     assert sorted(p.name for p in (published / WEEK).iterdir()) == [
@@ -185,7 +186,7 @@ def test_a_failing_step_leaves_the_earlier_report_and_says_where_to_look(toy, ea
     assert str(kept) in str(e.value)
     assert "no such column" in kept.read_text()
     assert files(earlier / WEEK) == before
-    assert visible(earlier) == [WEEK, "index.html", "latest", "source.json"]
+    assert visible(earlier) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
     assert not list(earlier.glob(".staging-*"))
 
 
@@ -239,7 +240,7 @@ def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(to
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert {k: v for k, v in files(earlier).items() if not k.startswith(".")} == before
-    assert visible(earlier) == [WEEK, "index.html", "latest", "source.json"]
+    assert visible(earlier) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
 
     again = subprocess.run(
         [*command, "--out", str(earlier)], env=environment, capture_output=True, text=True
