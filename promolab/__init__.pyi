@@ -1,5 +1,5 @@
 from . import compare, explain, metrics, model
-from .abtest import analyze_experiment, assign
+from .abtest import analyze_experiment, assign, plan_experiment
 from .cleaning import clean
 from .contract import Shop
 from .effects import UpliftModel
@@ -32,6 +32,7 @@ __all__ = [
     "load_shop",
     "metrics",
     "model",
+    "plan_experiment",
     "run_report",
 ]
 

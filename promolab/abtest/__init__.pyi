@@ -1,6 +1,11 @@
 from .analysis import Metric
 from .assignment import Assignment as Assignment
 from .assignment import assign
+from .history import customer_history
+from .learning import Learning as Learning
+from .learning import Stakes
+from .planned import ExperimentPlan as ExperimentPlan
+from .planning import plan_experiment
 from .power import HoldoutShare as HoldoutShare
 from .power import SmallestEffect as SmallestEffect
 from .power import share_to_see, smallest_effect
@@ -10,9 +15,12 @@ from .sequential import confidence_sequence
 
 __all__ = [
     "Metric",
+    "Stakes",
     "analyze_experiment",
     "assign",
     "confidence_sequence",
+    "customer_history",
+    "plan_experiment",
     "share_to_see",
     "smallest_effect",
 ]

@@ -144,7 +144,7 @@ def smallest_effect(
         effect = (_z(1 - alpha / 2) + _z(power)) * sd * math.sqrt(1 / n1 + 1 / n0)
     else:
         assert rate is not None
-        effect = _smallest_rise(n1, n0, rate, power, alpha)
+        effect = smallest_rise(n1, n0, rate, power, alpha)
     return SmallestEffect(effect, n1, n0, rate, sd, power, alpha)
 
 
@@ -220,14 +220,35 @@ def _shows(
 
 def _room(effect: Any, n1: Any, n0: Any, rate: float, power: float, alpha: float) -> Any:
     """Return the rise less what Fleiss, Levin & Paik need of it; 0 at the smallest one."""
-    risen = np.minimum(rate + effect, 1.0)
-    pooled = (n1 * risen + n0 * rate) / (n1 + n0)
-    null = np.sqrt(np.clip(pooled * (1 - pooled), 0, None) * (1 / n1 + 1 / n0))
-    apart = np.sqrt(risen * (1 - risen) / n1 + rate * (1 - rate) / n0)
+    null, apart = _errors(effect, n1, n0, rate)
     return effect - _z(1 - alpha / 2) * null - _z(power) * apart
 
 
-def _smallest_rise(n1: int, n0: int, rate: float, power: float, alpha: float) -> float:
+def _errors(effect: Any, n1: Any, n0: Any, rate: float) -> tuple[Any, Any]:
+    """Return the standard errors of two shares without a difference, and with this one."""
+    risen = np.clip(rate + effect, 0.0, 1.0)
+    pooled = (n1 * risen + n0 * rate) / (n1 + n0)
+    null = np.sqrt(np.clip(pooled * (1 - pooled), 0, None) * (1 / n1 + 1 / n0))
+    return null, np.sqrt(risen * (1 - risen) / n1 + rate * (1 - rate) / n0)
+
+
+def share_power(effect: Any, n1: Any, n0: Any, rate: float, alpha: float) -> np.ndarray:
+    """Return how often a difference of two shares is found: the other side of `_room`.
+
+    Examples
+    --------
+    >>> float(share_power(smallest_effect(1080, 120, rate=0.05).effect, 1080, 120, 0.05, 0.05))
+    0.8...
+    """
+    from scipy.special import ndtr
+
+    null, apart = _errors(effect, n1, n0, rate)
+    with np.errstate(divide="ignore"):
+        return np.asarray(ndtr((np.abs(effect) - _z(1 - alpha / 2) * null) / apart))
+
+
+def smallest_rise(n1: float, n0: float, rate: float, power: float, alpha: float) -> float:
+    """Return the smallest rise of a share that shows; nan where not even one to 1 would."""
     from scipy.optimize import brentq
 
     def room(effect: float) -> float:

@@ -75,8 +75,8 @@ def confidence_sequence(
     References
     ----------
     Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), Time-uniform central limit theory and
-    asymptotic confidence sequences, Annals of Statistics 52 (arXiv 2103.06476); Robbins (1970), Annals of Mathematical Statistics
-    41 (the mixture).
+    asymptotic confidence sequences, Annals of Statistics 52 (arXiv 2103.06476); Robbins
+    (1970), Annals of Mathematical Statistics 41 (the mixture).
 
     Examples
     --------

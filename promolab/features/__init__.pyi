@@ -3,6 +3,7 @@ from .customers import response_features as response_features
 from .decisions import OUTCOMES as OUTCOMES
 from .decisions import attributes_of as attributes_of
 from .decisions import decisions_experiment
+from .decisions import outcomes_between as outcomes_between
 from .decisions import placed_lines as placed_lines
 from .decisions import whole_margin_rate as whole_margin_rate
 from .decisions import with_margin as with_margin
