@@ -11,9 +11,16 @@ import pytest
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
+from promolab.abtest import confidence_sequence
 from promolab.abtest.analysis import ArmComparison, Metric
 from promolab.abtest.readout.by_segment import segment_effects
-from promolab.abtest.readout.judged import adjusted, guardrail_of, state_of, with_adjusted
+from promolab.abtest.readout.judged import (
+    adjusted,
+    anytime_p,
+    guardrail_of,
+    state_of,
+    with_adjusted,
+)
 from promolab.abtest.readout.profit import MoneyTerms, money_of, money_terms
 from promolab.abtest.readout.verdict import Case, judge_experiment
 from promolab.errors import InputError
@@ -79,6 +86,17 @@ def test_a_guardrail_is_judged_by_its_whole_interval(value, margin, state, bars,
     found = guardrail_of(row(sign * value, 1.0, "left"), Metric("left", good=good, margin=margin))
     assert (found.state, found.bars) == (state, bars)
     assert found.harm.value == value and state in found.summary()
+
+
+@pytest.mark.parametrize("part", [0.2, 1.0, 3.0])
+def test_a_p_value_for_any_time_is_where_the_confidence_sequence_leaves_0(part):
+    n = 5000 * part
+    _, high = confidence_sequence(n, 0.0, 4.0, tuned_for=5000, level=0.9)
+    errors = high[0] / math.sqrt(4.0 / n)
+    assert anytime_p(errors, part, 0.9) == pytest.approx(0.1, rel=1e-9)
+    assert anytime_p(errors + 1, part, 0.9) < 0.1 < anytime_p(errors - 1, part, 0.9)
+    one = with_adjusted([row(9.0, 3.0)], SALES, ["sales"], [], "holm", {"mail": part})[0]
+    assert one.p_adjusted == pytest.approx(anytime_p(3.0, part, 0.95))
 
 
 def test_ship_stop_and_go_on():
@@ -259,7 +277,7 @@ def test_segments_are_held_against_holm_and_cochran():
     q = np.square(np.array([4.0, 1.0, 0.5]) - 5.5 / 3).sum()
     assert found.differ["q"].iloc[0] == pytest.approx(q) and found.differ["degrees"].iloc[0] == 2
     assert "segments differ" in found.summary() and "new 4" in found.summary()
-    assert found.table().text.count("<th") <= 8 and found.plot().get_title(loc="left")
+    assert found.table().text.count("<th ") <= 8 and found.plot().get_title(loc="left")
     alike = by_segment({"new": 1.0, "old": 1.1})
     assert "not told apart" in alike.summary() and "no segment has an effect" in alike.summary()
     assert by_segment({}) is None and json.dumps(found.to_dict(), allow_nan=False)

@@ -137,7 +137,7 @@ def test_it_tells_what_it_found(readout):
     assert "than 120 in the standing holdout" in readout.summary()
     assert "After discounts and contacts promotions brought a profit" in readout.summary()
     assert "could have made" not in readout.summary()
-    assert readout.table().text.count("<th") <= 8 and readout.plot().get_title(loc="left")
+    assert readout.table().text.count("<th ") <= 8 and readout.plot().get_title(loc="left")
     told = json.loads(json.dumps(readout.to_dict(), allow_nan=False))
     assert told["total_sales"]["value"] == pytest.approx(readout.in_total().value)
 

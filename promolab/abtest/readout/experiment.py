@@ -26,7 +26,7 @@ from promolab.abtest.readout.verdict import (
     mismatch,
     said_of,
 )
-from promolab.abtest.readout.views import lift_plot, rows_table
+from promolab.abtest.readout.views import lift_plot, rows_table, sizes_plot
 from promolab.checks import choice
 from promolab.display import Html
 from promolab.errors import InputError
@@ -140,8 +140,10 @@ class ExperimentReadout(Result):
         return rows_table(self.rows, self.metrics, self.guardrails, f"{caption}.")
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the relative lift by metric and arm."""
+        """Draw the relative lift by metric and arm; the arms' sizes where nothing is compared."""
         title = self.verdict.summary().split(";")[0].rstrip(".")
+        if not self.rows:
+            return sizes_plot(self.n, self.shares, "The arms are not as large as planned", ax)
         return lift_plot(self.rows, title, self.level, ax)
 
 
@@ -264,7 +266,7 @@ def analyze_experiment(
         assigned=assigned,
     )
     return _judged(found, wanted, guarded, usual if primary is None else (primary,), terms,
-                   multiplicity, weeks, early)  # fmt: skip
+                   multiplicity, weeks, early, sequential)  # fmt: skip
 
 
 def _all_metrics(
@@ -295,6 +297,7 @@ def _judged(
     multiplicity: str,
     weeks: float,
     early: str,
+    sequential: int | None,
 ) -> ExperimentReadout:
     """Judge the numbers; nothing is compared where the sample ratio is refused."""
     if found.stopped:
@@ -310,9 +313,10 @@ def _judged(
     if terms:
         arms = {arm: found.n[arm] for arm in found.arms[1:]}
         money = money_of({(r.metric, r.arm): r for r in found.rows}, arms, terms)
-    rows = with_adjusted(
-        [row for row in found.rows if row.metric in shown], shown, deciding, guarded, multiplicity
-    )
+    seen = {arm: found.units[arm] + found.units[found.control] for arm in found.arms[1:]}
+    parts = {arm: n / sequential for arm, n in seen.items()} if sequential else None
+    mine = [row for row in found.rows if row.metric in shown]
+    rows = with_adjusted(mine, shown, deciding, guarded, multiplicity, parts)
     apart = [row for row in found.segments if row.metric in shown]
     found = replace(found, rows=rows, segments=tuple(apart))
     kept = tuple(guardrail_of(row, metrics[row.metric]) for row in rows if row.metric in guarded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,17 +49,61 @@ def gain_of(row: ArmComparison, metric: Metric) -> Estimate:
     return row.difference if metric.good == "up" else row.difference * -1
 
 
-def p_of_gain(row: ArmComparison, metric: Metric) -> float:
+def anytime_p(errors: float, part: float, level: float) -> float:
+    """Return a p value that may be looked at at any time, as `confidence_sequence` may.
+
+    It is below 1 − ``level`` when the confidence sequence leaves out 0, and as often as it says at
+    most it ever falls below any other bar.
+
+    Parameters
+    ----------
+    errors : float
+        How many standard errors the figure is from 0.
+    part : float
+        Units so far, as a part of those that the sequence is tuned for.
+    level : float
+        That it is tuned at.
+
+    References
+    ----------
+    Robbins (1970), Annals of Mathematical Statistics 41; Howard, Ramdas, McAuliffe & Sekhon (2021),
+    Annals of Statistics 49 (p values of a sequence).
+
+    Examples
+    --------
+    >>> round(anytime_p(3.04, 1.0, 0.95), 2), anytime_p(0.5, 1.0, 0.95)
+    (0.05, 1.0)
+    """
+    from scipy.special import lambertw
+
+    alpha = 1 - level
+    tuned = -float(lambertw(-(alpha**2) / math.e, -1).real) - 1
+    grown = tuned * part
+    return math.exp(min((math.log1p(grown) - errors**2 * grown / (grown + 1)) / 2, 0.0))
+
+
+def p_of_gain(row: ArmComparison, metric: Metric, part: float | None = None) -> float:
     """Return the two-sided p value of no difference; with a margin, of being worse by it.
 
     With a margin it is twice the one-sided one, so that 0.05 means for both that one in forty is
     called better, or not worse, that is none.
+
+    Parameters
+    ----------
+    row : ArmComparison
+    metric : Metric
+    part : float, optional
+        Of an experiment that may be looked at at any time: how much of it there is (`anytime_p`).
     """
-    if metric.margin is None or not row.std_error > 0:
-        return row.p
     from scipy.special import stdtr
 
-    above = (gain_of(row, metric).value + metric.margin) / row.std_error
+    if not row.std_error > 0 or (metric.margin is None and part is None):
+        return row.p
+    above = (gain_of(row, metric).value + (metric.margin or 0.0)) / row.std_error
+    if part is not None:
+        if not math.isfinite(row.difference.ci_high):  # before the burn-in
+            return 1.0
+        return anytime_p(abs(above), part, row.level) if metric.margin is None or above > 0 else 1.0
     return float(min(1.0, 2 * stdtr(row.degrees, -above)))
 
 
@@ -68,11 +113,22 @@ def with_adjusted(
     deciding: Sequence[str],
     guardrails: Sequence[str],
     method: str,
+    parts: Mapping[str, float] | None = None,
 ) -> tuple[ArmComparison, ...]:
     """Return the rows with their adjusted p values.
 
     The metrics that decide are one family over all arms, the others a second one; guardrails are in
     none: what protects from false wins must not hide harm.
+
+    Parameters
+    ----------
+    rows : iterable of ArmComparison
+    metrics : mapping of str to Metric
+    deciding, guardrails : sequence of str
+    method : str
+        As `adjusted` takes it.
+    parts : mapping of str to float, optional
+        Arm → how much of a sequential experiment there is (`anytime_p`).
     """
     found = list(rows)
     families: dict[bool, list[int]] = {True: [], False: []}
@@ -80,7 +136,10 @@ def with_adjusted(
         if row.metric not in guardrails:
             families[row.metric in deciding].append(place)
     for places in families.values():
-        p = [p_of_gain(found[i], metrics[found[i].metric]) for i in places]
+        p = [
+            p_of_gain(found[i], metrics[found[i].metric], (parts or {}).get(found[i].arm))
+            for i in places
+        ]
         for i, value in zip(places, adjusted(p, method) if p else (), strict=True):
             found[i] = replace(found[i], p_adjusted=float(value))
     return tuple(found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from promolab.abtest.analysis import ArmComparison, Metric
+from promolab.abtest.analysis import ArmComparison, Metric, table_of
 from promolab.checks import columns_there, is_number, real_number, text
 from promolab.effects import spoken
 from promolab.engines import connect
@@ -69,8 +69,6 @@ class MoneyTerms:
         data : DataFrame, ibis Table or path
         """
         if isinstance(data, (str, Path)):
-            from promolab.abtest.analysis import table_of  # type: ignore[attr-defined]
-
             data = table_of(data, connect(), "data")
         if not hasattr(data, "columns"):
             raise InputError(

@@ -267,11 +267,7 @@ def _times_guard(case: Case, guard: Guardrail) -> float:
 
 def mismatch(sentence: str) -> ExperimentVerdict:
     """Return that nothing is said, and why: arms that are not as large as chance made them."""
-    return ExperimentVerdict(
-        NONE,
-        f"No verdict: {sentence[:1].lower()}{sentence[1:].rstrip('.')}, so that no difference "
-        "between the arms can be believed until the cause is found.",
-    )
+    return ExperimentVerdict(NONE, f"No verdict: {sentence[:1].lower()}{sentence[1:]}")
 
 
 def said_of(n: Mapping[str, int]) -> str:

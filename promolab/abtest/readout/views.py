@@ -12,7 +12,7 @@ from promolab.abtest.analysis import ArmComparison, Metric
 from promolab.abtest.readout.judged import Guardrail, level_words, lift_words, state_of
 from promolab.display import Html, table
 from promolab.effects import p_words, spoken
-from promolab.wording import capital, number, percent
+from promolab.wording import capital, count, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,4 +101,34 @@ def lift_plot(
         title=title,
         subtitle=f"lift against the control by metric, {percent(level, decimals=0)} intervals",
         xlabel="relative lift, %",
+    )
+
+
+def sizes_plot(
+    n: Mapping[str, int], shares: Mapping[str, float], title: str, ax: Axes | None = None
+) -> Axes:
+    """Draw how large the arms are beside how large they were to be.
+
+    Parameters
+    ----------
+    n : mapping of str to int
+        Customers by arm.
+    shares : mapping of str to float
+        Planned; an arm may lack.
+    title : str
+    ax : Axes, optional
+    """
+    from promolab import plots
+
+    everybody = sum(n.values())
+    planned = [
+        f"planned {percent(shares[arm], decimals=1)}" if arm in shares else "" for arm in n
+    ]
+    size = [100 * customers / everybody for customers in n.values()]
+    ax = plots.bars([spoken(arm) for arm in n], size, text=planned, ax=ax)
+    return plots.finish(
+        ax,
+        title=title,
+        subtitle=f"share of {count(everybody)} customers",
+        xlabel="share of customers, %",
     )

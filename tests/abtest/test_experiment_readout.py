@@ -1,0 +1,173 @@
+"""An experiment read out from rows: Hillstrom's e-mails, money, guardrails, a broken ratio."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import promolab
+from promolab.abtest import Metric, analyze_experiment
+from promolab.errors import InputError
+from tests.wording_lint import nonsense
+
+N = 4000
+
+
+def rows(effect: float = 2.0, seed: int = 0) -> pd.DataFrame:
+    """Return customers in three arms: the letter sells more, the coupon too, at a price."""
+    rng = np.random.default_rng(seed)
+    arm = np.repeat(["none", "letter", "coupon"], [N // 2, N // 4, N // 4])
+    frame = pd.DataFrame({"customer_id": np.arange(N), "arm": arm})
+    frame["before"] = rng.gamma(2.0, 10.0, N)
+    treated = arm != "none"
+    frame["sales"] = 0.5 * frame["before"] + rng.gamma(2.0, 4.0, N) + effect * treated
+    frame["discount"] = np.where(arm == "coupon", rng.gamma(2.0, 1.0, N), 0.0)
+    frame["margin"] = 0.5 * frame["sales"] - frame["discount"]
+    frame["unsubscribed"] = rng.random(N) < np.where(arm == "coupon", 0.03, 0.002)
+    frame["town"] = rng.choice(["north", "south"], N)
+    return frame
+
+
+MONEY = {"margin": "margin", "discount": "discount", "contact_cost": 0.1, "currency": "EUR"}
+GUARD = {"unsubscribed": Metric("unsubscribed", good="down", margin=0.01)}
+
+
+@pytest.fixture(scope="module")
+def readout():
+    return analyze_experiment(
+        rows(),
+        {"sales": Metric("sales", "mean", earlier="before", winsorise=0.99)},
+        control="none",
+        guardrails=GUARD,
+        money=MONEY,
+        segments="town",
+        shares={"none": 0.5, "letter": 0.25, "coupon": 0.25},
+        weeks=4,
+    )
+
+
+def test_the_arm_that_pays_is_shipped_and_the_one_that_annoys_is_not(readout):
+    assert (readout.verdict.word, readout.verdict.arm) == ("ship", "letter")
+    assert readout.deciding == ("profit",) and "profit" in readout.verdict.why
+    states = {one.arm: one.state for one in readout.guardrails}
+    assert states == {"letter": "kept", "coupon": "broken"}
+    assert [r.metric for r in readout.rows] == ["sales"] * 2 + ["unsubscribed"] * 2 + ["profit"] * 2
+
+
+def test_money_is_that_of_plain_pandas(readout):
+    frame = rows()
+    means = frame.groupby("arm")[["margin", "discount"]].mean()
+    extra = means.loc["coupon"] - means.loc["none"]
+    coupon = next(one for one in readout.money if one.arm == "coupon")
+    assert coupon.profit.value == pytest.approx(extra["margin"] - 0.1, abs=1e-9)
+    assert coupon.spent.value == pytest.approx(extra["discount"] + 0.1, abs=1e-9)
+    told = (extra["margin"] - 0.1) / (extra["discount"] + 0.1)
+    assert coupon.returned.value == pytest.approx(told, abs=1e-9)
+    assert coupon.returned.ci_low < told < coupon.returned.ci_high
+    assert coupon.customers == N // 4
+    columns = MONEY | {"contact_cost": "cost"}
+    same = analyze_experiment(
+        frame.assign(cost=0.1 * (frame["arm"] != "none")),
+        "sales",
+        control="none",
+        money=columns,
+    ).money
+    assert [one.profit.ends for one in same] == [
+        pytest.approx(one.profit.ends, rel=1e-9) for one in readout.money
+    ]
+    assert same[0].returned.ends == pytest.approx(readout.money[0].returned.ends, rel=1e-6)
+
+
+def test_a_file_is_read_as_its_rows_are(readout, tmp_path):
+    rows().to_parquet(tmp_path / "spring.parquet")
+    same = analyze_experiment(
+        tmp_path / "spring.parquet", {"sales": "sales"}, control="none", money=MONEY
+    )
+    assert same.money[0].profit.value == pytest.approx(readout.money[0].profit.value)
+
+
+def test_it_is_told_in_words_a_table_a_figure_and_json(readout):
+    assert nonsense(readout.summary()) == [] and readout.summary().startswith("Ship letter: ")
+    table = readout.table().text
+    assert table.count("<th ") <= 8 and "guardrail broken" in table and "cut off at" in table
+    axes = readout.plot()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert "Sales · letter" in labels and any("cut off at" in label for label in labels)
+    told = json.loads(json.dumps(readout.to_dict(), allow_nan=False))
+    assert told["metrics"]["sales"]["letter"]["difference"]["ci_low"] > 0
+    assert told["money"]["letter"]["in_total"]["value"] > 0 and told["by_segment"]
+    for one in (*readout.money, *readout.guardrails, readout.by_segment, readout.verdict):
+        assert nonsense(one.summary()) == [], one.summary()
+
+
+def test_a_broken_sample_ratio_is_all_that_is_said():
+    found = analyze_experiment(
+        rows(), "sales", control="none", shares={"none": 0.6, "letter": 0.2, "coupon": 0.2}
+    )
+    assert found.verdict.word == "no verdict" and found.rows == () and not found.guardrails
+    assert found.summary() == "No verdict: t" + found.sample_ratio.sentence[1:]
+    assert "ship" not in found.summary().lower() and nonsense(found.summary()) == []
+    assert found.table().text and found.plot() and json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_one_primary_metric_is_adjusted_for_the_arms_alone():
+    frame = rows()
+    one = analyze_experiment(
+        frame, {"sales": "sales", "discount": "discount"}, control="none", primary="sales"
+    )
+    every = analyze_experiment(frame, {"sales": "sales", "discount": "discount"}, control="none")
+    assert one.deciding == ("sales",) and every.deciding == ("sales", "discount")
+    p = {r.arm: r for r in one.rows if r.metric == "sales"}
+    assert p["letter"].p_adjusted == pytest.approx(
+        min(1.0, max(2 * min(r.p for r in p.values()), max(r.p for r in p.values()))), rel=1
+    )
+
+
+def test_looking_every_day_is_allowed_where_it_is_asked_for():
+    once = analyze_experiment(rows(0.6), "sales", control="none")
+    always = analyze_experiment(rows(0.6), "sales", control="none", sequential=N)
+    for a, b in zip(once.rows, always.rows, strict=True):
+        assert b.p_adjusted > a.p_adjusted and b.difference.ci_high > a.difference.ci_high
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"guardrails": ["sale"]}, "a guardrail = 'sale' is unknown; did you mean 'sales'"),
+        ({"guardrails": ["sales"]}, "every metric is a guardrail"),
+        ({"guardrails": {"sales": "margin"}}, "'sales' is a metric and a guardrail"),
+        ({"multiplicity": "bonferroni"}, "multiplicity = 'bonferroni' is unknown"),
+        ({"primary": "profit"}, "primary = 'profit' is unknown"),
+        ({"money": {"margin": "mergin"}}, "there is no column 'mergin' in data; did you mean"),
+    ],
+)
+def test_what_is_wrong_is_said(said, message):
+    with pytest.raises(InputError, match=message):
+        analyze_experiment(rows(), "sales", control="none", **said)
+
+
+HILLSTROM = Path(os.environ.get("PROMOLAB_DATA", "")) / "hillstrom.csv.gz"
+
+
+@pytest.mark.skipif(not HILLSTROM.is_file(), reason="Hillstrom's file is not here")
+def test_hillstroms_three_arms_and_three_metrics():
+    trial = promolab.load_experiment("hillstrom")
+    found = analyze_experiment(
+        trial.frame.assign(customer_id=np.arange(trial.n)),
+        {"visits": "visit", "conversions": "conversion", "spend": Metric("spend", winsorise=0.999)},
+        arm="segment",
+        control="No E-Mail",
+        shares=dict.fromkeys(trial.arms, 1 / 3),
+    )
+    womens = next(r for r in found.rows if (r.metric, r.arm) == ("visits", "Womens E-Mail"))
+    assert womens.difference.value == pytest.approx(0.045, abs=5e-4)
+    assert len(found.rows) == 6 and all(r.p_adjusted < 0.01 for r in found.rows)
+    assert (found.verdict.word, found.verdict.arm) == ("ship", "Mens E-Mail")
+    spend = next(r for r in found.rows if (r.metric, r.arm) == ("spend", "Mens E-Mail"))
+    assert spend.difference.value == pytest.approx(0.77, abs=0.01)
+    assert spend.winsorised.difference.value < spend.difference.value
