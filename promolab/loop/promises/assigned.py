@@ -1,0 +1,179 @@
+"""Who was assigned what in a week, with which chances, and the groups that figures are told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.checks import columns_there
+from promolab.contract import NONE
+from promolab.loop.promises.rows import ALL
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+FEWEST = 20
+"""Customers on either side; of fewer, one large basket makes the figure."""
+OTHER = "No segment"
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A week's decisions, the standing holdout left out.
+
+    Parameters
+    ----------
+    customers : ndarray of shape (n,)
+        Ids.
+    promotions : tuple of P texts
+        Actions that were possible.
+    action : ndarray of int of shape (n,)
+        Place of what each got; −1 for nothing.
+    odds : ndarray of shape (n, P)
+        Chance of each action over that of nothing: what one who got nothing weighs for those who
+        got the action. 0 where either could not be.
+    segment : ndarray of n texts
+    cluster : ndarray of int of shape (n,)
+        Who was drawn together.
+    ts : datetime
+        When it was decided.
+    """
+
+    customers: np.ndarray = field(repr=False)
+    promotions: tuple[str, ...]
+    action: np.ndarray = field(repr=False)
+    odds: np.ndarray = field(repr=False)
+    segment: np.ndarray = field(repr=False)
+    cluster: np.ndarray = field(repr=False)
+    ts: datetime
+
+    def __len__(self) -> int:
+        return len(self.customers)
+
+    @property
+    def got(self) -> np.ndarray:
+        """Whether each got anything."""
+        return np.asarray(self.action >= 0)
+
+    @property
+    def comparable(self) -> np.ndarray:
+        """Who got something and could have got nothing."""
+        own = np.take_along_axis(self.odds, np.maximum(self.action, 0)[:, None], axis=1)[:, 0]
+        return np.asarray(self.got & (own > 0))
+
+    @property
+    def weight(self) -> np.ndarray:
+        """What those who got nothing weigh for all who got something; 0 of these, shape (n,)."""
+        return np.where(self.got, 0.0, self.odds.sum(axis=1))
+
+    def groups(self, *, by_segment: bool = True) -> Iterator[Group]:
+        """Yield the whole plan, each promotion that somebody got, and each segment."""
+        everybody, every = np.ones(len(self), dtype=bool), np.arange(len(self.promotions))
+        yield Group(ALL, ALL, self.got, every, everybody)
+        for place in np.unique(self.action[self.got]):
+            mine = self.action == place
+            yield Group(self.promotions[place], ALL, mine, np.array([place]), everybody)
+        for name in np.unique(self.segment[self.got].astype(str)) if by_segment else ():
+            inside = self.segment == name
+            yield Group(ALL, str(name), self.got & inside, every, inside)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Customers whom a figure is about.
+
+    Parameters
+    ----------
+    promotion_id, segment : str
+        `promolab.loop.promises.rows.ALL` for all.
+    got : ndarray of bool of shape (n,)
+        Who of the group got something.
+    places : ndarray of int
+        Promotions that count.
+    inside : ndarray of bool of shape (n,)
+        Who is in the segment, whatever was got.
+    """
+
+    promotion_id: str
+    segment: str
+    got: np.ndarray = field(repr=False)
+    places: np.ndarray = field(repr=False)
+    inside: np.ndarray = field(repr=False)
+
+    def weight(self, week: Assigned) -> np.ndarray:
+        """Return what those who got nothing weigh for those of the group who got something."""
+        odds = week.odds[:, self.places].sum(axis=1)
+        return np.where(week.got | ~self.inside, 0.0, odds)
+
+    def enough(self, week: Assigned) -> bool:
+        """Whether both sides are large enough to be compared."""
+        weight = self.weight(week)
+        worth = weight.sum() ** 2 / max(float(weight @ weight), 1e-300)
+        compared = int((self.got & week.comparable).sum())
+        return bool(compared >= max(FEWEST, 0.9 * self.got.sum()) and worth >= FEWEST)
+
+
+def assigned_of(
+    decisions: pd.DataFrame,
+    chances: pd.DataFrame,
+    *,
+    segments: pd.Series[Any] | None = None,
+    clusters: pd.Series[Any] | None = None,
+) -> Assigned:
+    """Read the decisions of one week.
+
+    Parameters
+    ----------
+    decisions : DataFrame
+        decision_id, customer_id, ts, action, propensity, and holdout where it is told.
+    chances : DataFrame
+        decision_id, action, propensity: every action that was possible, ``none`` among them.
+    segments, clusters : Series, optional
+        By customer_id.
+
+    Raises
+    ------
+    InputError
+        A column is missing.
+    """
+    columns_there(decisions, ("decision_id", "customer_id", "ts", "action"), "decisions")
+    columns_there(chances, ("decision_id", "action", "propensity"), "decision_propensities")
+    rows = decisions
+    if "holdout" in rows:
+        rows = rows[rows["holdout"].fillna(NONE) != "standing"]
+    rows = rows.sort_values(["ts", "customer_id"]).drop_duplicates("customer_id")
+    rows = rows.sort_values("customer_id", ignore_index=True)
+    place = pd.Index(rows["decision_id"]).get_indexer(pd.Index(chances["decision_id"]))
+    known, action = place >= 0, chances["action"].astype(str).to_numpy()
+    taken = rows["action"].astype(str).to_numpy()
+    names = sorted({*np.unique(action[known]), *np.unique(taken)} - {NONE})
+    code = pd.Index(names).get_indexer(pd.Index(action))
+    chance = chances["propensity"].to_numpy(dtype=float)
+    drawn, none = np.zeros((len(rows), len(names))), np.zeros(len(rows))
+    some = known & (code >= 0)
+    drawn[place[some], code[some]] = chance[some]
+    none[place[known & (action == NONE)]] = chance[known & (action == NONE)]
+    odds = np.divide(drawn, none[:, None], out=np.zeros_like(drawn), where=none[:, None] > 0)
+    who = rows["customer_id"]
+    own = np.full(len(rows), OTHER, dtype=object)
+    if segments is not None:
+        own = who.map(segments).astype(object).fillna(OTHER).astype(str).to_numpy(dtype=object)
+    cluster = np.arange(len(rows))
+    if clusters is not None:
+        together = who.map(clusters)
+        together = together.astype(str).where(together.notna(), "customer " + who.astype(str))
+        cluster = pd.factorize(together)[0]
+    when = rows["ts"].min()
+    return Assigned(
+        who.to_numpy(),
+        tuple(names),
+        pd.Index(names).get_indexer(pd.Index(taken)),
+        odds,
+        own,
+        cluster,
+        when.to_pydatetime() if hasattr(when, "to_pydatetime") else when,
+    )

@@ -1,0 +1,311 @@
+"""What is said of a week before it begins: response, spend and added profit, each twice sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.past import moment_of
+from promolab.checks import level_of
+from promolab.loop.promises.assigned import Assigned, Group, assigned_of
+from promolab.loop.promises.happening import offers_of, span_of
+from promolab.loop.promises.measured import (
+    Noise,
+    clusters_of,
+    margins_known,
+    noise_of,
+    orders_a_day,
+)
+from promolab.loop.promises.responding import ends_of, responding_of
+from promolab.loop.promises.rows import (
+    COUNTED,
+    PREDICTION_COLUMNS,
+    PROFIT,
+    RANDOMISED,
+    REDEMPTIONS,
+    SPEND,
+    UNKNOWN,
+    rates_of,
+    typed,
+)
+from promolab.policy import FOLDS_SHARE
+from promolab.stats import normal_quantile
+
+if TYPE_CHECKING:
+    from promolab.campaign.worth import Worth
+    from promolab.contract import Shop
+    from promolab.metrics import PastRatios
+    from promolab.promotions import Promotion
+
+
+def promise_week(
+    shop: Shop,
+    decisions: pd.DataFrame,
+    chances: pd.DataFrame,
+    worth: Worth | None = None,
+    *,
+    as_of: Any,
+    week: str = "",
+    segments: pd.Series[Any] | None = None,
+    response: pd.DataFrame | None = None,
+    ratios: PastRatios | None = None,
+    costs: pd.DataFrame | None = None,
+    level: float = 0.9,
+) -> pd.DataFrame:
+    """Say what a week's decisions will bring: as a whole, by promotion and by segment.
+
+    Profit is what doubly robust scores of past decisions say of customers of whom as much was
+    foretold as is of those contacted: of what looks best by chance, predictions promise too much,
+    and the scores of others do not.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions, purchases and responses.
+    decisions, chances : DataFrame
+        Of the week, with the contract's columns of ``decisions`` and ``decision_propensities``: who
+        gets what, who is held back, and what the chances were.
+    worth : Worth, optional
+        What the promotions are worth (`promolab.campaign.worth.week_worth`); without one nothing
+        is said of profit.
+    as_of : datetime
+        UTC; nothing at or after it is read.
+    week : str
+        Written into each row.
+    segments : Series, optional
+        By customer_id.
+    response : DataFrame, optional
+        customer_id, promotion_id, p_redeemed, with ``ratios``, how far whole promotions missed it;
+        without, responses follow from orders and from what share of them past promotions brought.
+    costs : DataFrame, optional
+        promotion_id and ``cost``, ``cost_ci_low``, ``cost_ci_high`` of promotions of which
+        ``worth`` does not tell (`promolab.campaign.outlook.LaunchEconomics.to_frame`).
+    level : float
+        Of both intervals.
+
+    Returns
+    -------
+    DataFrame
+        `promolab.loop.promises.rows.PREDICTION_COLUMNS`; no row where nobody gets anything.
+    """
+    level_of(level)
+    now = moment_of(as_of)
+    found = assigned_of(decisions, chances, segments=segments, clusters=clusters_of(shop))
+    offers = offers_of(shop, found)
+    if not found.got.any() or not offers:
+        return typed((), PREDICTION_COLUMNS)
+    rate = None if response is not None else orders_a_day(shop, found.customers, now)
+    answers = responding_of(
+        shop, found, offers, now, response=response, ratios=ratios, rate=rate
+    )  # fmt: skip
+    money = _Money.of(shop, found, offers, worth, now)
+    rows = []
+    for group in found.groups():
+        head: dict[str, Any] = {"week": week, "promotion_id": group.promotion_id}
+        head |= {"segment": group.segment}
+        head |= {"level": level, "n": int(group.got.sum()), "per": "total"}
+        count: dict[str, Any] = head | answers.of(found, group, level)
+        count |= {"measure": REDEMPTIONS, "identification": COUNTED}
+        rows += [count, rates_of(count)]
+        rows.append(head | money.spend(group, level, costs))
+        rows.append(head | money.profit(group, level))
+    return typed(rows, PREDICTION_COLUMNS)
+
+
+_NOTHING = dict.fromkeys(("value", "ci_low", "ci_high", "readout_low", "readout_high"), np.nan)
+
+
+@dataclass(frozen=True)
+class _Money:
+    """What the promotions of a week cost and add, and how sure that is.
+
+    Parameters
+    ----------
+    week : Assigned
+    told : ndarray of shape (P,)
+        Column of each promotion in ``worth``; −1 where it does not tell of it.
+    fit : _Scores or None
+        What scores of past decisions say, where effects are known.
+    noise : Noise or None
+    """
+
+    week: Assigned
+    told: np.ndarray = field(repr=False)
+    worth: Worth | None = field(repr=False)
+    place: np.ndarray = field(repr=False)
+    fit: Scores | None = field(repr=False)
+    noise: Noise | None = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, shop: Shop, week: Assigned, offers: Sequence[Promotion], worth: Worth | None,
+        now: datetime,
+    ) -> _Money:  # fmt: skip
+        nowhere = np.full(len(week.promotions), -1)
+        if worth is None or worth.rows is None or not margins_known(shop):
+            return cls(week, nowhere, None, np.full(len(week), -1), None, None)
+        told = pd.Index(worth.promotions).get_indexer(pd.Index(week.promotions))
+        measured = np.where((told >= 0) & ~worth.amounts.extrapolated[told], told, -1)
+        noise = noise_of(shop, week.customers, span_of(week, offers), now)
+        places = worth.places(week.customers)
+        return cls(week, measured, worth, places, Scores.of(worth), noise)
+
+    def _mine(self, group: Group) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of a group that are told of, and their columns in ``worth``."""
+        column = self.told[np.maximum(self.week.action, 0)]
+        mine = group.got & (column >= 0) & (self.place >= 0)
+        return np.flatnonzero(mine), column[mine]
+
+    def spend(self, group: Group, level: float, costs: pd.DataFrame | None) -> dict[str, Any]:
+        """Return what a group costs, with both intervals."""
+        rows, columns = self._mine(group)
+        n = int(group.got.sum())
+        value = variance = noise = 0.0
+        if self.worth is not None and self.noise is not None and len(rows):
+            amounts, place = self.worth.amounts, self.place[rows]
+            contact = np.array([p.contact_cost for p in amounts.promotions])[columns]
+            own = 1 - np.array([p.funder_share for p in amounts.promotions])[columns]
+            cost = amounts.cost[place, columns]
+            shared = float((cost - contact) @ amounts.cost_spread[columns])
+            value = float(cost.sum())
+            variance = shared**2 + float((amounts.cost_se[place, columns] ** 2).sum())
+            each = self.noise.discount
+            noise = float(own**2 @ each[rows] + (own * (cost - contact)).sum()
+                          * self.noise.per_discount)  # fmt: skip
+            noise += float(group.weight(self.week) ** 2 @ each)
+        left = n - len(rows)
+        if left:
+            more = self._stated(group, costs)
+            if more is None:
+                return _NOTHING | {"measure": SPEND, "identification": UNKNOWN}
+            value, variance, noise = value + more[0], variance + more[1], noise + more[2]
+        found = ends_of(value, variance, noise, normal_quantile(level))
+        return found | {"measure": SPEND, "identification": COUNTED}
+
+    def _stated(
+        self, group: Group, costs: pd.DataFrame | None
+    ) -> tuple[float, float, float] | None:
+        """Return value, variance and noise of what promotions cost that ``worth`` has no word of.
+
+        Of a part of a promotion's customers, the same part.
+        """
+        if costs is None:
+            return None
+        rows = costs.assign(text=costs["promotion_id"].astype(str)).set_index("text")
+        total = np.zeros(3)
+        for place in group.places:
+            name, got = self.week.promotions[place], self.week.action == place
+            mine = int((group.got & got).sum())
+            if not mine or self.told[place] >= 0:
+                continue
+            if name not in rows.index:
+                return None
+            row = rows.loc[name]
+            part = mine / int(got.sum())
+            spread = (row["cost_ci_high"] - row["cost_ci_low"]) / 2 / normal_quantile(0.9)
+            variance = float(np.nan_to_num(spread)) ** 2
+            total += np.array([row["cost"] * part, variance * part**2, 0.0])
+        return float(total[0]), float(total[1]), float(total[2])
+
+    def profit(self, group: Group, level: float) -> dict[str, Any]:
+        """Return what a group adds, with both intervals."""
+        rows, columns = self._mine(group)
+        nothing = _NOTHING | {"measure": PROFIT, "identification": UNKNOWN}
+        if self.fit is None or self.noise is None or len(rows) < 0.9 * group.got.sum():
+            return nothing
+        whole = group.got.sum() / len(rows)
+        value, variance = self.fit.total(self.place[rows], columns, whole)
+        each = self.noise.margin
+        noise = float(each[group.got].sum() + group.weight(self.week) ** 2 @ each)
+        half, wide = (normal_quantile(level) * float(np.sqrt(v)) for v in (variance,
+                      variance + noise))  # fmt: skip
+        readable = group.enough(self.week)
+        return {
+            "value": value,
+            "ci_low": value - half,
+            "ci_high": value + half,
+            "readout_low": value - wide if readable else np.nan,
+            "readout_high": value + wide if readable else np.nan,
+            "measure": PROFIT,
+            "identification": RANDOMISED,
+        }
+
+
+class Scores:
+    """What scores of past decisions say of customers of whom so much is foretold.
+
+    For each promotion the doubly robust scores of past decisions are regressed on what models that
+    had not seen the customer foretold; a sum over customers follows, and its error from what single
+    customers moved the lines by, one promotion's with another's.
+
+    References
+    ----------
+    Chernozhukov, Demirer, Duflo & Fernández-Val (2018), Generic machine learning inference on
+    heterogeneous treatment effects (best linear predictor of the effect).
+    """
+
+    def __init__(self, worth: Worth) -> None:
+        assert worth.rows is not None
+        self.worth, rows = worth, worth.rows
+        self.columns = [worth.amounts.place(arm) for arm in rows.arms]
+        self.lines, scores = [], []
+        clusters = int(rows.cluster.max()) + 1
+        for j in range(len(rows.arms)):
+            some = rows.eligible[:, j]
+            x = np.column_stack([np.ones(int(some.sum())), rows.effect[some, j]])
+            y = rows.gamma[some, j]
+            inverse = np.linalg.pinv(x.T @ x)
+            line = inverse @ (x.T @ y)
+            moved = (x * (y - x @ line)[:, None]) @ inverse
+            self.lines.append(line)
+            scores += [np.bincount(rows.cluster[some], part, clusters) for part in moved.T]
+        influence = np.column_stack(scores)
+        wider = 1.0 if rows.forward else FOLDS_SHARE
+        self.covariance = influence.T @ influence * wider**2
+
+    @classmethod
+    def of(cls, worth: Worth) -> Scores | None:
+        """Return them; None where no past decisions tell."""
+        return None if worth.rows is None else cls(worth)
+
+    def of_sum(self, place: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return each promotion's part of a sum, and what it is made of, shape (2 · K,)."""
+        amounts = self.worth.amounts
+        made = np.zeros((len(self.columns), 2))
+        for j, column in enumerate(self.columns):
+            mine = place[columns == column]
+            made[j] = len(mine), amounts.value[mine, column].sum()
+        parts = np.array([m @ line for m, line in zip(made, self.lines, strict=True)])
+        return parts, made.ravel()
+
+    def total(self, place: np.ndarray, columns: np.ndarray, whole: float) -> tuple[float, float]:
+        """Return what customers with promotions add, and the variance of that.
+
+        Parameters
+        ----------
+        place, columns : ndarray of int of shape (m,)
+            Of each customer the row, and the column, of ``worth.amounts``.
+        whole : float
+            The sum stands for so many times as many.
+        """
+        amounts = self.worth.amounts
+        parts, made = self.of_sum(place, columns)
+        contacts = made[0::2]
+        drawn = float(made @ self.covariance @ made)
+        offers = [amounts.promotions[c] for c in self.columns]
+        gross = parts + contacts * [o.contact_cost for o in offers]
+        factor = amounts.given["factor"][self.columns]
+        steps = np.divide(amounts.given["factor_se"][self.columns], np.abs(factor),
+                          out=np.zeros(len(factor)), where=factor != 0)  # fmt: skip
+        # A round's promotions of one kind do better or worse together.
+        kind = pd.factorize(np.array([o.kind for o in offers], dtype=object))[0]
+        between = np.bincount(kind, gross * amounts.spread[self.columns])
+        moved = np.bincount(kind, gross * steps)
+        value = float(parts.sum()) * whole
+        variance = drawn + float(between @ between + moved @ moved)
+        return value, variance * whole**2
