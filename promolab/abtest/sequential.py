@@ -111,12 +111,40 @@ def multiplier(fraction: ArrayLike, alpha: float) -> np.ndarray:
     >>> multiplier([0.1, 0.5, 1.0, 2.0], 0.05).round(2).tolist()
     [3.82, 3.08, 3.04, 3.06]
     """
-    from scipy.special import lambertw
-
-    tuned = -float(lambertw(-(alpha**2) / math.e, -1).real) - 1
-    grown = tuned * np.asarray(fraction, dtype=float)
+    grown = _tuned(alpha) * np.asarray(fraction, dtype=float)
     with np.errstate(divide="ignore"):
         return np.asarray(np.sqrt((grown + 1) / grown * np.log((grown + 1) / alpha**2)))
+
+
+def p_at_any_time(times: float, fraction: float, alpha: float) -> float:
+    """Return the p value that may be looked at after every customer: at most α once if all is null.
+
+    Parameters
+    ----------
+    times : float
+        How many standard errors the figure is away from what is tested.
+    fraction : float
+        Units seen as a part of the horizon.
+    alpha : float
+        1 less the level that the sequence is tuned for; the p value is below it where the
+        sequence leaves out what is tested.
+
+    Examples
+    --------
+    >>> edge = float(multiplier(1.0, 0.05))
+    >>> round(p_at_any_time(edge, 1.0, 0.05), 6), p_at_any_time(0.0, 1.0, 0.05)
+    (0.05, 1.0)
+    """
+    grown = _tuned(alpha) * fraction
+    exponent = math.log(grown + 1) / 2 - times**2 * grown / (grown + 1) / 2
+    return min(1.0, math.exp(exponent))
+
+
+def _tuned(alpha: float) -> float:
+    """Return λ: the mixture's precision at which the horizon's interval is narrowest."""
+    from scipy.special import lambertw
+
+    return -float(lambertw(-(alpha**2) / math.e, -1).real) - 1
 
 
 def default_burn_in(tuned_for: float) -> float:

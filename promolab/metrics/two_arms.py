@@ -48,6 +48,8 @@ def relative_lift(arms: TwoArms, level: float, times: float | None = None) -> Es
         v / other.value**2
         for v in (one.level_variance, other.level_variance, arms.level_covariance)
     )
+    if math.isinf(t):  # before a confidence sequence begins
+        return Estimate(ratio - 1, -math.inf, math.inf, n)
     # Of a control's mean below 0 nobody can read a part.
     if other.value < 0 or t**2 * below >= 1:
         return Estimate(ratio - 1 if other.value > 0 else math.nan, n=n)

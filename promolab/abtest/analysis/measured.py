@@ -28,7 +28,7 @@ from promolab.abtest.analysis.units import (
     sample_ratio,
     units_of,
 )
-from promolab.abtest.sequential import confidence_sequence
+from promolab.abtest.sequential import confidence_sequence, p_at_any_time
 from promolab.checks import level_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics import TwoArms, intervals_of, p_value, relative_lift
@@ -80,7 +80,8 @@ def measure_arms(
         whole_number("sequential", sequential, 1)
     wanted = metrics_of(metrics, earlier)
     used = _columns_of(wanted)
-    source = opened(data, arm, customer, cluster, propensity, assigned, used)
+    before = [m.earlier for m in wanted.values() if m.earlier]
+    source = opened(data, arm, customer, cluster, propensity, assigned, used, before)
     there(source.table, [*used, *filter(None, [segments])], "data")
     chances = source.chances.values() if isinstance(source.chances, Mapping) else [source.chances]
     names = list(dict.fromkeys([*used, *filter(None, chances)]))
@@ -222,9 +223,9 @@ class _Shown:
         share = metric.kind == "share"
         one, other, ends = intervals_of(arms, self.level, share=share)
         n = one.n + other.n
-        times = None
+        times, p = None, p_value(arms, share=share)
         if self.sequential is not None:
-            times, ends = self._sequence(arms)
+            times, ends, p = self._sequence(arms)
         relative = relative_lift(arms, self.level, times)
         gone = self._missing(metric)
         unadjusted = None
@@ -240,7 +241,7 @@ class _Shown:
             other,
             Estimate(arms.value, *ends, n),
             relative,
-            p_value(arms, share=share),
+            p,
             std_error=math.sqrt(arms.variance),
             degrees=arms.degrees,
             correlation=arms.correlation,
@@ -252,22 +253,25 @@ class _Shown:
             why=self._why(metric, other, relative),
         )
 
-    def _sequence(self, arms: TwoArms) -> tuple[float, tuple[float, float]]:
-        """Return how many standard errors a confidence sequence is wide, and its ends."""
+    def _sequence(self, arms: TwoArms) -> tuple[float, tuple[float, float], float]:
+        """Return the errors that a confidence sequence is wide, its ends, and the p value."""
         n = arms.treated.units + arms.control.units
+        tuned, error = float(self.sequential or n), math.sqrt(arms.variance)
         low, high = confidence_sequence(
-            n,
-            arms.value,
-            arms.variance * n,
-            level=self.level,
-            tuned_for=float(self.sequential or n),
+            n, arms.value, arms.variance * n, level=self.level, tuned_for=tuned
         )
-        error = math.sqrt(arms.variance)
         ends = float(low[0]), float(high[0])
-        return (ends[1] - arms.value) / error if error else 0.0, ends
+        if not math.isfinite(ends[1] - ends[0]) or not error:
+            return math.inf, ends, 1.0
+        away = abs(arms.value) / error
+        return (
+            (ends[1] - arms.value) / error,
+            ends,
+            p_at_any_time(away, n / tuned, 1 - self.level),
+        )
 
     def _why(self, metric: Metric, control: Estimate, relative: Estimate) -> str:
-        if not math.isnan(relative.ci_low):
+        if not math.isnan(relative.ci_low) or self.sequential is not None:
             return ""
         ends = number(*control.ends)
         return f"The control's {metric.column} is {ends}, too near 0 for a part of it."

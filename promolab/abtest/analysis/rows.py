@@ -132,17 +132,28 @@ class Measured(Result):
         return self.sample_ratio.verdict == "refused"
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per comparison."""
+        """Return one row per comparison: of everybody, then of the segments."""
         import pandas as pd
 
-        return pd.DataFrame([row.to_row() for row in (*self.rows, *self.segments)])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return super().to_dict()
+        return pd.DataFrame([_flat(row) for row in (*self.rows, *self.segments)])
 
     def summary(self) -> str:
         """Return the sample ratio, every comparison and the notes, in sentences."""
         return " ".join(
             [self.sample_ratio.sentence, *(r.summary() for r in self.rows), *self.notes]
         )
+
+
+def _flat(row: ArmComparison) -> dict[str, Any]:
+    """Return a row's figures, each in a column of its own."""
+    told: dict[str, Any] = {
+        name: getattr(row, name) for name in ("metric", "arm", "control", "segment", "kind")
+    }
+    told |= {"n": row.difference.n, "treated": row.treated.value, "baseline": row.baseline.value}
+    figures = {"difference": row.difference, "relative": row.relative}
+    if row.winsorised is not None:
+        figures["winsorised"] = row.winsorised.difference
+    for name, e in figures.items():
+        told |= {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
+    told |= {"p": row.p, "p_adjusted": row.p_adjusted, "std_error": row.std_error}
+    return told | {"correlation": row.correlation, "missing": sum(row.missing)}

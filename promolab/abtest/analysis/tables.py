@@ -63,6 +63,7 @@ def opened(
     propensity: str | Mapping[Any, str] | None,
     assigned: Any,
     outcomes: list[str],
+    before: list[str],
 ) -> Opened:
     """Open what was given, and join who was assigned with what came of it.
 
@@ -70,8 +71,8 @@ def opened(
     ----------
     data, arm, customer, cluster, propensity, assigned
         As `promolab.analyze_experiment` takes them.
-    outcomes : list of str
-        Columns that the metrics read.
+    outcomes, before : list of str
+        Columns that the metrics read, and those of them from before the arms were drawn.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def opened(
     table = table_of(data, con, "data")
     found = Opened(table, con, arm, customer, cluster, propensity)
     if assigned is not None:
-        found = _joined(found, table_of(assigned, con, "assigned"), outcomes)
+        found = _joined(found, table_of(assigned, con, "assigned"), outcomes, before)
     chances = propensity.values() if isinstance(propensity, Mapping) else [propensity]
     there(found.table, [arm, customer, *outcomes, *filter(None, [cluster, *chances])], "data")
     return found
@@ -174,7 +175,7 @@ def _of_experiment(data: Experiment) -> Opened:
     )  # fmt: skip
 
 
-def _joined(found: Opened, assigned: ibis.Table, outcomes: list[str]) -> Opened:
+def _joined(found: Opened, assigned: ibis.Table, outcomes: list[str], before: list[str]) -> Opened:
     """Return one row per assigned customer and outcome; who has none has 0 of everything."""
     arm, customer = found.arm, found.customer
     there(assigned, [arm, customer], "assigned")
@@ -206,8 +207,14 @@ def _joined(found: Opened, assigned: ibis.Table, outcomes: list[str]) -> Opened:
         table = table.drop(f"{customer}_right")
     # Of those without a row alone: a value that is missing in a row is not 0.
     silent = table.experiment_seen.isnull()
-    zeros = {c: silent.ifelse(0, table[c]) for c in outcomes if c in extra}
+    nothing = {c: False if table[c].type().is_boolean() else 0 for c in outcomes if c in extra}
+    zeros = {c: silent.ifelse(zero, table[c]) for c, zero in nothing.items()}
     number = int(found.con.execute(silent.sum()) or 0)
+    if number and (late := [c for c in before if c in extra]):
+        raise InputError(
+            f"{late[0]!r} is from before the arms were drawn, and {plural(number, 'customer')} "
+            "assigned have no row of outcomes: give it as a column of assigned, known of everybody"
+        )
     told = f"{plural(number, 'customer')} assigned without a row of outcomes count with 0."
     return Opened(
         table.mutate(**zeros), found.con, arm, customer, found.cluster, found.chances,
@@ -219,7 +226,7 @@ def refuse_torn(customers: int) -> None:
     """Refuse customers who are in two arms."""
     if customers:
         raise InputError(
-            f"{plural(customers, 'customer')} are in more than one arm; each customer has one. "
+            f"{plural(customers, 'customer')} found in more than one arm; each customer has one. "
             "Where customers are drawn anew each time, name the decision as customer= and the "
             "customer as cluster="
         )

@@ -1,0 +1,71 @@
+"""Experiments of known truth, many at once: each draw is a segment of one table."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+
+def shop(n: int, seed: int = 0, arms: tuple[str, ...] = ("control", "mail", "coupon")):
+    """Return customers with spend before, spend, orders, whether they bought, and a household."""
+    rng = np.random.default_rng(seed)
+    before = rng.gamma(2.0, 10.0, n)
+    arm = rng.choice(np.array(arms), n)
+    spend = 0.7 * before + rng.gamma(1.0, 10.0, n) + 2.0 * (arm == arms[1])
+    return pd.DataFrame(
+        {
+            "customer_id": np.arange(n),
+            "arm": arm,
+            "before": before,
+            "spend": spend,
+            "orders": rng.poisson(1.5, n),
+            "bought": rng.random(n) < 0.1,
+            "home": rng.integers(0, n // 3, n),
+        }
+    )
+
+
+def draws(count: int, n: int, seed: int = 0, lift: float = 0.1) -> pd.DataFrame:
+    """Return ``count`` experiments of ``n`` customers each, three arms; ``mail`` has the lift.
+
+    A customer's gains multiply: true relative lift of spend ``lift``, of spend per order 0 (orders
+    and spend grow alike), of the share who bought ``lift``.
+    """
+    rng = np.random.default_rng(seed)
+    size = count * n
+    before = rng.gamma(1.0, 20.0, size)
+    arm = rng.choice(np.array(["control", "mail", "coupon"]), size, p=[0.4, 0.4, 0.2])
+    more = 1 + lift * (arm == "mail")
+    orders = rng.poisson(2.0 * more)
+    spend = (0.8 * before + rng.gamma(1.0, 10.0, size)) * more
+    return pd.DataFrame(
+        {
+            "customer_id": np.arange(size),
+            "draw": np.repeat(np.arange(count), n).astype(str),
+            "arm": arm,
+            "before": before,
+            "spend": spend,
+            "orders": orders,
+            "revenue": orders * rng.gamma(4.0, 5.0, size),
+            "bought": rng.random(size) < 0.2 * more,
+        }
+    )
+
+
+TRUE_SPEND = 0.8 * 20 + 10
+"""Of the control."""
+
+
+def covered(rows, truth: float, figure: str = "difference") -> tuple[float, float]:
+    """Return the share of the intervals that hold the truth, and the mean of the figure."""
+    found = np.array([getattr(row, figure).ends for row in rows])
+    assert np.isfinite(found).all()
+    inside = (found[:, 1] <= truth) & (truth <= found[:, 2])
+    return float(inside.mean()), float(found[:, 0].mean())
+
+
+def slack(count: int, level: float = 0.95) -> float:
+    """Return three binomial standard errors of a coverage."""
+    return 3 * math.sqrt(level * (1 - level) / count)

@@ -1,0 +1,165 @@
+"""The engine's figures are those of arrays, of statsmodels, of tea-tasting and by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from promolab.abtest.analysis import Metric, measure_arms
+from promolab.effects import compare_arms
+from tests.abtest.analysis.made_up import shop
+
+CLOSE = {"rel": 1e-9, "abs": 1e-12}
+
+
+def only(frame, metric, **how):
+    return measure_arms(frame, {"m": metric}, **how).rows[0]
+
+
+@pytest.fixture(scope="module")
+def two():
+    frame = shop(3000, arms=("control", "mail"))
+    rng = np.random.default_rng(5)
+    chance = rng.choice([0.3, 0.5, 0.8], len(frame))
+    frame["arm"] = np.where(rng.random(len(frame)) < chance, "mail", "control")
+    return frame.assign(chance=np.where(frame["arm"] == "mail", chance, 1 - chance))
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "metric", [Metric("spend", "mean"), Metric("spend", earlier="before"), Metric("bought")]
+)
+def test_it_is_what_compare_arms_says(two, metric, weighted, clustered):
+    """Households are in both arms here, so that their covariance counts."""
+    how = {"propensity": "chance"} if weighted else {}
+    how |= {"cluster": "home"} if clustered else {}
+    row = only(two, metric, **how)
+    same = compare_arms(
+        two[metric.column],
+        two["arm"],
+        control="control",
+        weight=1 / two["chance"] if weighted else None,
+        cluster=two["home"] if clustered else None,
+        earlier=None if metric.earlier is None else two[metric.earlier],
+    )
+    assert row.difference.ends == pytest.approx(same.estimate.ends, **CLOSE)
+    assert row.treated.ends == pytest.approx(same.treated.ends, **CLOSE)
+    assert row.baseline.ends == pytest.approx(same.control.ends, **CLOSE)
+    assert row.correlation == pytest.approx(same.correlation, **CLOSE)
+    if row.kind == "mean":
+        assert row.p == pytest.approx(same.p_value, **CLOSE)
+
+
+def test_rows_of_a_customer_belong_together(two):
+    """Several rows a customer, each customer in one arm."""
+    many = two.loc[np.repeat(two.index, 1 + two.index % 3)].reset_index(drop=True)
+    many["spend"] *= np.random.default_rng(1).gamma(4.0, 0.25, len(many))
+    row = only(many, Metric("spend", earlier="before"))
+    same = compare_arms(
+        many["spend"], many["arm"], control="control", cluster=many["customer_id"],
+        earlier=many["before"],
+    )  # fmt: skip
+    assert row.difference.ends == pytest.approx(same.estimate.ends, **CLOSE)
+
+
+def test_means_and_shares_are_those_of_statsmodels(two):
+    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
+
+    mine, rest = two[two["arm"] == "mail"], two[two["arm"] == "control"]
+    row = only(two, Metric("spend", "mean"))
+    theirs = weightstats.CompareMeans.from_data(mine["spend"], rest["spend"])
+    assert row.difference.ends[1:] == pytest.approx(
+        theirs.tconfint_diff(0.05, usevar="unequal"), **CLOSE
+    )
+    assert row.p == pytest.approx(theirs.ttest_ind(usevar="unequal")[1], **CLOSE)
+    hits = [int(part["bought"].sum()) for part in (mine, rest)]
+    row = only(two, "bought")
+    assert row.p == pytest.approx(proportions_ztest(hits, [len(mine), len(rest)])[1], **CLOSE)
+    ends = confint_proportions_2indep(
+        hits[0], len(mine), hits[1], len(rest), method="newcomb", compare="diff"
+    )
+    assert row.difference.ends[1:] == pytest.approx(ends, **CLOSE)
+
+
+def test_means_and_ratios_are_those_of_tea_tasting(two):
+    tasting = pytest.importorskip("tea_tasting")
+    frame = two.assign(variant=(two["arm"] == "mail").astype(int))
+    theirs = tasting.Experiment(
+        mean=tasting.Mean("spend"), ratio=tasting.RatioOfMeans("spend", "orders")
+    ).analyze(frame)
+    found = measure_arms(two, {"mean": "spend", "ratio": Metric("spend", per="orders")})
+    for row in found.rows:
+        same = theirs[row.metric]
+        ends = same.effect_size, same.effect_size_ci_lower, same.effect_size_ci_upper
+        assert row.difference.ends == pytest.approx(ends, **CLOSE)
+        assert row.p == pytest.approx(same.pvalue, **CLOSE)
+        assert row.relative.value == pytest.approx(same.rel_effect_size, **CLOSE)
+
+
+def test_relative_lift_by_hand(two):
+    """The delta method, of plain and of adjusted means; the latter from influence functions."""
+    from scipy.stats import t as student
+
+    y, x = two["spend"].to_numpy(), two["before"].to_numpy()
+    mine = (two["arm"] == "mail").to_numpy()
+    for metric in (Metric("spend", "mean"), Metric("spend", earlier="before")):
+        row = only(two, metric)
+        theta = 0.0
+        if metric.earlier:
+            dy, dx = y.copy(), x.copy()
+            for side in (mine, ~mine):
+                dy[side] -= y[side].mean()
+                dx[side] -= x[side].mean()
+            theta = dy @ dx / (dx @ dx)
+        centred = x - x.mean()
+        means, errors = [], []
+        for side in (mine, ~mine):
+            n = side.sum()
+            means.append(y[side].mean() - theta * centred[side].mean())
+            own = np.where(side, y - theta * centred - means[-1], 0.0) / n
+            errors.append((own + theta * centred / len(y)) * math.sqrt(n / (n - 1)))
+        ratio = means[0] / means[1]
+        both = errors[0] @ errors[1] * (1 - 1 / mine.sum()) ** 0.5 * (1 - 1 / (~mine).sum()) ** 0.5
+        variance = errors[0] @ errors[0] - 2 * ratio * both + ratio**2 * errors[1] @ errors[1]
+        half = student.ppf(0.975, row.degrees) * math.sqrt(variance) / means[1]
+        by_hand = (ratio - 1, ratio - 1 - half, ratio - 1 + half)
+        assert row.relative.ends == pytest.approx(by_hand, **CLOSE)
+
+
+def test_winsorised_by_hand(two):
+    row = only(two, Metric("spend", winsorise=0.9))
+    cap = np.quantile(two["spend"], 0.9)
+    same = compare_arms(two["spend"].clip(upper=cap), two["arm"], control="control")
+    assert row.cap == pytest.approx(cap, **CLOSE)
+    assert row.winsorised.difference.ends == pytest.approx(same.estimate.ends, **CLOSE)
+    raw = compare_arms(two["spend"], two["arm"], control="control")
+    assert row.difference.ends == pytest.approx(raw.estimate.ends, **CLOSE)
+    assert row.winsorised.std_error < row.std_error
+
+
+def test_three_arms_share_one_slope_and_one_centre():
+    frame = shop(3000)
+    rows = measure_arms(frame, {"m": Metric("spend", earlier="before")}).rows
+    dy, dx = (frame[c] - frame.groupby("arm")[c].transform("mean") for c in ("spend", "before"))
+    theta = dy @ dx / (dx @ dx)
+    adjusted = frame["spend"] - theta * (frame["before"] - frame["before"].mean())
+    by_arm = adjusted.groupby(frame["arm"]).mean()
+    for row in rows:
+        assert row.treated.value == pytest.approx(by_arm[row.arm], **CLOSE)
+        assert row.baseline.value == pytest.approx(by_arm["control"], **CLOSE)
+    assert len({row.baseline for row in rows}) == 1
+
+
+def test_a_segment_is_read_as_if_it_were_alone():
+    frame = shop(2000).assign(kind=lambda f: np.where(f["before"] > 20, "large", "small"))
+    metrics = {"m": Metric("spend", earlier="before"), "r": Metric("spend", per="orders")}
+    found = measure_arms(frame, metrics, segments="kind")
+    alone = measure_arms(frame[frame["kind"] == "large"], metrics)
+    mine = [row for row in found.segments if row.segment == "large"]
+    assert [(r.metric, r.arm) for r in mine] == [(r.metric, r.arm) for r in alone.rows]
+    for one, other in zip(mine, alone.rows, strict=True):
+        assert one.difference.ends == pytest.approx(other.difference.ends, **CLOSE)

@@ -1,0 +1,70 @@
+"""Intervals hold the truth as often as they say, and are no wider than they need to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promolab.abtest.analysis import Metric, measure_arms
+from tests.abtest.analysis.made_up import TRUE_SPEND, covered, draws, slack
+
+DRAWS, CUSTOMERS = 300, 300
+METRICS = {
+    "mean": Metric("spend", "mean"),
+    "adjusted": Metric("spend", earlier="before"),
+    "ratio": Metric("revenue", per="orders"),
+    "share": Metric("bought", "share"),
+}
+TRUTH = {
+    ("mean", "difference"): 0.1 * TRUE_SPEND,
+    ("adjusted", "difference"): 0.1 * TRUE_SPEND,
+    ("ratio", "difference"): 0.0,
+    ("share", "difference"): 0.02,
+    ("mean", "relative"): 0.1,
+    ("adjusted", "relative"): 0.1,
+    ("ratio", "relative"): 0.0,
+    ("share", "relative"): 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def found():
+    rows = measure_arms(draws(DRAWS, CUSTOMERS), METRICS, segments="draw").segments
+    mine = [row for row in rows if row.arm == "mail"]
+    return {name: [row for row in mine if row.metric == name] for name in METRICS}
+
+
+@pytest.mark.parametrize(("metric", "figure"), TRUTH)
+def test_intervals_hold_the_truth(found, metric, figure):
+    share, mean = covered(found[metric], TRUTH[metric, figure], figure)
+    assert abs(share - 0.95) < slack(DRAWS) + 0.005
+    values = np.array([getattr(row, figure).ends for row in found[metric]])
+    spread = values[:, 0].std()
+    # Widths are those of the estimate's true spread: neither lucky nor wasteful.
+    assert np.median(values[:, 2] - values[:, 1]) == pytest.approx(2 * 1.96 * spread, rel=0.15)
+    bias = 0.02 if figure == "relative" else 0.0  # a ratio's mean lies a little above its truth
+    assert abs(mean - TRUTH[metric, figure]) < 4 * spread / np.sqrt(DRAWS) + bias
+
+
+def test_a_known_past_takes_its_share_of_the_variance(found):
+    """True +10 % reads +10 %; the variance falls by the square of the correlation."""
+    rows = measure_arms(draws(1, 60_000), {"m": METRICS["adjusted"]}).rows
+    row = next(row for row in rows if row.arm == "mail")
+    plain = (row.unadjusted.ci_high - row.unadjusted.ci_low) / 2 / 1.96
+    fall = 1 - row.std_error**2 / plain**2
+    assert fall == pytest.approx(row.correlation**2, rel=0.05)
+    assert row.relative.ci_low < 0.1 < row.relative.ci_high
+    assert row.relative.ci_high - row.relative.ci_low < 0.03
+    adjusted, raw = (
+        np.var([getattr(r, name).value for r in found["adjusted"]])
+        for name in ("difference", "unadjusted")
+    )
+    assert 1 - adjusted / raw == pytest.approx(row.correlation**2, abs=0.1)
+
+
+def test_a_past_that_differs_by_chance_moves_nothing(found):
+    """Where the arm happens to have had more before, the raw difference leans, not the other."""
+    leaning = np.array([row.unadjusted.value for row in found["adjusted"]])
+    straight = np.array([row.difference.value for row in found["adjusted"]])
+    off = leaning - straight  # slope × how far the arms were apart before
+    assert abs(np.corrcoef(off, straight)[0, 1]) < 0.2 < np.corrcoef(off, leaning)[0, 1]

@@ -1,0 +1,104 @@
+"""Whatever it is read from, and on however many threads, the figures are the same."""
+
+from __future__ import annotations
+
+import ibis
+import numpy as np
+import pytest
+
+from promolab.abtest.analysis import Metric, measure_arms
+from promolab.contract import Experiment
+from promolab.engines import connect
+from tests.abtest.analysis.made_up import shop
+
+METRICS = {
+    "spend": Metric("spend", earlier="before", winsorise=0.95),
+    "basket": Metric("spend", per="orders"),
+    "bought": Metric("bought"),
+}
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return shop(4000)
+
+
+@pytest.fixture(scope="module")
+def rows(frame):
+    return measure_arms(frame, METRICS).rows
+
+
+def figures(rows):
+    return [(row.difference, row.relative, row.p, row.cap) for row in rows]
+
+
+def test_any_input_gives_the_same_figures(frame, rows, tmp_path):
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    for part, half in enumerate((frame[::2], frame[1::2])):
+        half.to_parquet(tmp_path / f"part-{part}.parquet")
+    con = connect()
+    for data in (
+        frame.sample(frac=1, random_state=1),
+        tmp_path / "rows.csv",
+        str(tmp_path / "part-*.parquet"),
+        con.create_table("rows", frame),
+        ibis.memtable(frame),
+    ):
+        assert figures(measure_arms(data, METRICS).rows) == figures(rows)
+
+
+@pytest.mark.parametrize("how", [{}, {"cluster": "home"}, {"propensity": "chance"}])
+def test_threads_and_order_change_no_bit(frame, tmp_path, how):
+    rng = np.random.default_rng(2)
+    many = shop(40_000).assign(chance=1 / 3)
+    if "propensity" in how:
+        many["chance"] *= rng.choice([0.98, 1.02], len(many))
+    many.to_parquet(tmp_path / "rows.parquet", row_group_size=2048)
+    found = []
+    for threads in (1, 4):
+        con = connect(threads=threads)
+        table = con.read_parquet(tmp_path / "rows.parquet")
+        found.append(figures(measure_arms(table, METRICS, **how).rows))
+    assert found[0] == found[1]
+
+
+def test_large_numbers_lose_nothing(frame):
+    """Amounts around a thousand million whose spread is some tens."""
+    away = frame.assign(spend=frame["spend"] + 2**30)
+    near, far = (measure_arms(f, {"m": Metric("spend", "mean")}).rows for f in (frame, away))
+    for one, other in zip(near, far, strict=True):
+        assert other.difference.value == pytest.approx(one.difference.value, abs=1e-6)
+        assert other.std_error == pytest.approx(one.std_error, rel=1e-6)
+
+
+def test_an_experiment_is_read_with_its_chances_a_decision_a_row(frame):
+    from promolab.effects import compare_arms
+
+    twice = frame.assign(customer_id=frame.index // 2)
+    arms = ["control", "coupon", "mail"]
+    trial = Experiment(
+        twice, "arm", "control", ["before"], ["spend"], propensity=[[1 / 3] * 3] * len(frame),
+        arms=arms,
+    )  # fmt: skip
+    found = measure_arms(trial, {"m": "spend"})
+    assert found.sample_ratio.verdict == "passed" and found.shares["mail"] == pytest.approx(1 / 3)
+    for row in found.rows:
+        same = compare_arms(
+            twice["spend"], twice["arm"], treated=row.arm, control="control",
+            cluster=twice["customer_id"],
+        )  # fmt: skip
+        assert row.difference.ends == pytest.approx(same.estimate.ends, rel=1e-9)
+
+
+def test_a_sequence_is_wider_and_its_p_value_agrees_with_it(frame, rows):
+    """Tuned for half of the customers or all of them; before the burn-in nothing is said."""
+    for tuned in (2000, 4000):
+        for row, fixed in zip(
+            measure_arms(frame, METRICS, sequential=tuned).rows, rows, strict=True
+        ):
+            e, usual = row.difference, fixed.difference
+            assert 1.4 < (e.ci_high - e.ci_low) / (usual.ci_high - usual.ci_low) < 1.7
+            assert (row.p < 0.05) == (not e.ci_low <= 0 <= e.ci_high)
+            assert row.p >= fixed.p
+    early = measure_arms(frame, METRICS, sequential=10**6).rows[0]
+    assert early.p == 1 and early.difference.ci_low == -np.inf
