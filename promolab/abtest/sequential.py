@@ -129,6 +129,11 @@ def p_at_any_time(times: float, fraction: float, alpha: float) -> float:
         1 less the level that the sequence is tuned for; the p value is below it where the
         sequence leaves out what is tested.
 
+    References
+    ----------
+    Robbins (1970), Annals of Mathematical Statistics 41; Howard, Ramdas, McAuliffe & Sekhon (2021),
+    Annals of Statistics 49 (p values of a sequence).
+
     Examples
     --------
     >>> edge = float(multiplier(1.0, 0.05))
@@ -136,8 +141,8 @@ def p_at_any_time(times: float, fraction: float, alpha: float) -> float:
     (0.05, 1.0)
     """
     grown = _tuned(alpha) * fraction
-    exponent = math.log(grown + 1) / 2 - times**2 * grown / (grown + 1) / 2
-    return min(1.0, math.exp(exponent))
+    exponent = (math.log1p(grown) - times**2 * grown / (grown + 1)) / 2
+    return math.exp(min(exponent, 0.0))
 
 
 def _tuned(alpha: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from promolab.abtest.analysis import ArmComparison, Metric
+from promolab.abtest.sequential import p_at_any_time
 from promolab.checks import choice
 from promolab.effects import spoken
 from promolab.results import Estimate, Result
@@ -49,39 +50,6 @@ def gain_of(row: ArmComparison, metric: Metric) -> Estimate:
     return row.difference if metric.good == "up" else row.difference * -1
 
 
-def anytime_p(errors: float, part: float, level: float) -> float:
-    """Return a p value that may be looked at at any time, as `confidence_sequence` may.
-
-    It is below 1 − ``level`` when the confidence sequence leaves out 0, and as often as it says at
-    most it ever falls below any other bar.
-
-    Parameters
-    ----------
-    errors : float
-        How many standard errors the figure is from 0.
-    part : float
-        Units so far, as a part of those that the sequence is tuned for.
-    level : float
-        That it is tuned at.
-
-    References
-    ----------
-    Robbins (1970), Annals of Mathematical Statistics 41; Howard, Ramdas, McAuliffe & Sekhon (2021),
-    Annals of Statistics 49 (p values of a sequence).
-
-    Examples
-    --------
-    >>> round(anytime_p(3.04, 1.0, 0.95), 2), anytime_p(0.5, 1.0, 0.95)
-    (0.05, 1.0)
-    """
-    from scipy.special import lambertw
-
-    alpha = 1 - level
-    tuned = -float(lambertw(-(alpha**2) / math.e, -1).real) - 1
-    grown = tuned * part
-    return math.exp(min((math.log1p(grown) - errors**2 * grown / (grown + 1)) / 2, 0.0))
-
-
 def p_of_gain(row: ArmComparison, metric: Metric, part: float | None = None) -> float:
     """Return the two-sided p value of no difference; with a margin, of being worse by it.
 
@@ -93,7 +61,7 @@ def p_of_gain(row: ArmComparison, metric: Metric, part: float | None = None) -> 
     row : ArmComparison
     metric : Metric
     part : float, optional
-        Of an experiment that may be looked at at any time: how much of it there is (`anytime_p`).
+        Of an experiment that may be looked at at any time: how much of it there is (`p_at_any_time`).
     """
     from scipy.special import stdtr
 
@@ -103,7 +71,9 @@ def p_of_gain(row: ArmComparison, metric: Metric, part: float | None = None) -> 
     if part is not None:
         if not math.isfinite(row.difference.ci_high):  # before the burn-in
             return 1.0
-        return anytime_p(abs(above), part, row.level) if metric.margin is None or above > 0 else 1.0
+        if metric.margin is not None and above <= 0:
+            return 1.0
+        return p_at_any_time(abs(above), part, 1 - row.level)
     return float(min(1.0, 2 * stdtr(row.degrees, -above)))
 
 
@@ -128,7 +98,7 @@ def with_adjusted(
     method : str
         As `adjusted` takes it.
     parts : mapping of str to float, optional
-        Arm → how much of a sequential experiment there is (`anytime_p`).
+        Arm → how much of a sequential experiment there is (`p_at_any_time`).
     """
     found = list(rows)
     families: dict[bool, list[int]] = {True: [], False: []}

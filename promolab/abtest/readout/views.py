@@ -121,9 +121,7 @@ def sizes_plot(
     from promolab import plots
 
     everybody = sum(n.values())
-    planned = [
-        f"planned {percent(shares[arm], decimals=1)}" if arm in shares else "" for arm in n
-    ]
+    planned = [f"planned {percent(shares[arm], decimals=1)}" if arm in shares else "" for arm in n]
     size = [100 * customers / everybody for customers in n.values()]
     ax = plots.bars([spoken(arm) for arm in n], size, text=planned, ax=ax)
     return plots.finish(
