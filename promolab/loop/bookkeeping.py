@@ -119,6 +119,9 @@ def _enter(run: RunFolder, ledger: Ledger, state: str, key: str) -> None:
     """Write a week as its folder has it."""
     paths = {name: run.table_path(name) for name in (DECISIONS, _CHANCES)}
     tables: dict[str, Any] = {name: path for name, path in paths.items() if path.is_file()}
+    from promolab.loop.monitoring import kept_models
+
+    tables["models"] = kept_models(run)
     ledger.record_week(run.week, _moment(run), state=state, run_key=key, **tables)
 
 
