@@ -16,13 +16,13 @@ from promolab.abtest.analysis import ArmComparison, Metric
 from promolab.abtest.readout.by_segment import segment_effects
 from promolab.abtest.readout.judged import (
     adjusted,
-    anytime_p,
     guardrail_of,
     state_of,
     with_adjusted,
 )
 from promolab.abtest.readout.profit import MoneyTerms, money_of, money_terms
 from promolab.abtest.readout.verdict import Case, judge_experiment
+from promolab.abtest.sequential import p_at_any_time
 from promolab.errors import InputError
 from promolab.results import Estimate
 
@@ -93,10 +93,10 @@ def test_a_p_value_for_any_time_is_where_the_confidence_sequence_leaves_0(part):
     n = 5000 * part
     _, high = confidence_sequence(n, 0.0, 4.0, tuned_for=5000, level=0.9)
     errors = high[0] / math.sqrt(4.0 / n)
-    assert anytime_p(errors, part, 0.9) == pytest.approx(0.1, rel=1e-9)
-    assert anytime_p(errors + 1, part, 0.9) < 0.1 < anytime_p(errors - 1, part, 0.9)
+    assert p_at_any_time(errors, part, 0.1) == pytest.approx(0.1, rel=1e-9)
+    assert p_at_any_time(errors + 1, part, 0.1) < 0.1 < p_at_any_time(errors - 1, part, 0.1)
     one = with_adjusted([row(9.0, 3.0)], SALES, ["sales"], [], "holm", {"mail": part})[0]
-    assert one.p_adjusted == pytest.approx(anytime_p(3.0, part, 0.95))
+    assert one.p_adjusted == pytest.approx(p_at_any_time(3.0, part, 0.05))
 
 
 def test_ship_stop_and_go_on():

@@ -61,7 +61,8 @@ def p_of_gain(row: ArmComparison, metric: Metric, part: float | None = None) -> 
     row : ArmComparison
     metric : Metric
     part : float, optional
-        Of an experiment that may be looked at at any time: how much of it there is (`p_at_any_time`).
+        Of an experiment that may be looked at at any time: how much of it there is
+        (`p_at_any_time`).
     """
     from scipy.special import stdtr
 
