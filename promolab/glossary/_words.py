@@ -60,6 +60,9 @@ stability | stability | 0–1 | How much segments agree when made again from res
     is the same segments each time.
 drift | drift | | The figures of customers are no longer spread as they were when a model was
     tested: judged by how far they moved, for with many customers every difference is beyond chance.
+champion | champion and challenger | | The method that served last week, and the one that this
+    week's selection prefers. Both are learned anew on what is known and compared on past promotions
+    that neither had seen; the challenger takes over only if it is better beyond noise.
 stability index | population stability index | | How far a figure's distribution moved between two
     times, its tenths compared: below 0.1 little, from 0.25 much. What chance alone makes of it is
     taken off.

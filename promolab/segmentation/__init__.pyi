@@ -9,6 +9,7 @@ from .groups.preparation import NO_PURCHASES as NO_PURCHASES
 from .groups.rfm import RFM_COLUMNS as RFM_COLUMNS
 from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
+from .migration import Migration as Migration
 from .migration import segment_migration, segment_track
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index

@@ -364,7 +364,7 @@ _READ_AND_WRITE = {
     "05_uplift": ("campaign.worth.kept:keep_effects",),
     "07_policy": ("campaign.spending.choosing", "campaign.worth.kept:kept_worth"),
     "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
-    "09_learning": ("loop.monitoring.since",),
+    "09_learning": ("loop.monitoring.since", "loop.monitoring.champions"),
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.compare import Method
 from promolab.display import Html, table
 from promolab.folder import RunFolder, sha256_of
-from promolab.loop.monitoring.since import last_good
+from promolab.loop.monitoring.since import earlier_runs
 from promolab.results import Result, plain
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ def last_method(run: RunFolder) -> dict[str, Any] | None:
     dict or None
         week, model, options, features; None where no earlier week used one.
     """
-    before = last_good(run)
-    told = {} if before is None else before.metrics.get("response") or {}
-    if before is None or not told.keys() >= _NEEDED or not told["features"]:
-        return None
-    return {"week": str(before.week)} | {name: told[name] for name in sorted(_NEEDED)}
+    for before in earlier_runs(run):
+        told = before.metrics.get("response") or {}
+        if told.keys() >= _NEEDED and told["features"]:
+            return {"week": str(before.week)} | {name: told[name] for name in sorted(_NEEDED)}
+    return None
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,7 @@ def _uplift(run: RunFolder) -> Iterator[dict[str, str]]:
     method = _uplift_method(run)
     if not method:
         return
-    before = last_good(run)
-    old = "" if before is None else _uplift_method(before)
+    old = next(filter(None, map(_uplift_method, earlier_runs(run))), "")
     if not old:
         reason = f"No earlier week has a method to keep: {method} is the first champion."
         yield _row(run, "uplift", method, _FIRST, reason)

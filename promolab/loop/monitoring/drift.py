@@ -39,7 +39,9 @@ GROWING = (
     *("tenure_days", "coupon_orders", "contacts", "responses", "largest_order"),
 )
 """Totals since a customer's first event: they grow as time goes by, whatever customers do."""
-MOST_DRAWN = 15
+MOST_DRAWN = 12
+FARTHEST = 1.0
+"""Where the figure ends: what moved farther is as much as can be."""
 _QUANTILES = 1_000
 
 
@@ -63,8 +65,9 @@ class FeatureDrift(Result):
         The same without the columns that drifted; None where none did.
     level : float
         Of the intervals, and 1 − it of the tests.
-    since, note : str
-        When the earlier rows were, and what a reader must know, such as the season.
+    since, note, what : str
+        Since when, in words (``since 2024-W51``); what a reader must know, such as the season; and
+        what a column is.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -73,8 +76,9 @@ class FeatureDrift(Result):
     told_apart: ToldApart | None = None
     rest_apart: ToldApart | None = None
     level: float = 0.95
-    since: str = "before"
+    since: str = "since then"
     note: str = ""
+    what: str = "feature"
 
     ALT = "How far each column moved, with its interval, against the bars of some and much drift."
 
@@ -112,12 +116,12 @@ class FeatureDrift(Result):
         """Say in a sentence which columns drifted."""
         counted = self.frame[~self.frame["grows"]]
         moved = counted[counted["drift"] != NONE_]
-        n = plural(len(counted), "feature")
-        rows = f"{count(self.rows_now)} rows now, {count(self.rows_then)} of {self.since}"
+        n = plural(len(counted), self.what)
+        rows = f"{count(self.rows_now)} customers now, {count(self.rows_then)} then"
         if moved.empty:
             return (
-                f"None of {n} drifted since {self.since}: no stability index beyond chance of "
-                f"{SOME} or more ({rows})."
+                f"None of {n} drifted {self.since}: no stability index beyond chance of {SOME} or "
+                f"more ({rows})."
             )
         told = ", ".join(
             f"{label(row['column'])} {_index(row['psi'], row['psi_low'], row['psi_high'])}"
@@ -125,9 +129,11 @@ class FeatureDrift(Result):
         )
         rest = f" and {count(len(moved) - 3)} more" if len(moved) > 3 else ""
         much = int((moved["drift"] == MUCH_).sum())
+        part = "all" if much == len(moved) else count(much) if much else "none"
+        part = f"{part} of them much" if len(moved) > 1 else "much" if much else "not much"
         return (
-            f"{count(len(moved))} of {n} drifted since {self.since}, {count(much)} of them much: "
-            f"{told}{rest} (stability index; from {SOME} some, from {MUCH} much; {rows})."
+            f"{count(len(moved))} of {n} drifted {self.since}, {part}: {told}{rest} (stability "
+            f"index; from {SOME} some, from {MUCH} much; {rows})."
         )
 
     def _apart(self) -> str:
@@ -156,6 +162,7 @@ class FeatureDrift(Result):
                 for then, now in zip(counted["missing_then"], counted["missing_now"], strict=True)
             ],
             p=[_p(p) for p in counted["p_holm"]],
+            said=_said(counted),
         )
         return table(
             shown,
@@ -165,11 +172,12 @@ class FeatureDrift(Result):
                 "ks": "distance (Kolmogorov–Smirnov)",
                 "p": "p after Holm",
                 "missing": "missing then → now",
-                "drift": "drift",
+                "said": "drift",
             },
             {"psi": Ranged(_index), "ks": lambda d: number(d, decimals=2), "p": str},
             caption="The farthest first.",
             file="tables/drift.parquet",
+            most=6,
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -183,11 +191,9 @@ class FeatureDrift(Result):
         shades = {NONE_: plots.MUTED, SOME_: plots.COLOURS[1], MUCH_: plots.COLOURS[5]}
         ax = plots.intervals(
             [label(c) for c in rows["column"]],
-            rows["psi"],
-            rows["psi_low"],
-            rows["psi_high"],
+            *(rows[end].clip(upper=FARTHEST) for end in ("psi", "psi_low", "psi_high")),
             colour=[shades[d] for d in rows["drift"]],
-            text=[f"drift: {d}" if d != NONE_ else "" for d in rows["drift"]],
+            text=["" if said == NONE_ else said for said in _said(rows)],
             ax=ax,
         )
         plots.reference_line(ax, "vertical", SOME, "some")
@@ -203,7 +209,13 @@ class FeatureDrift(Result):
 
 
 def _index(value: float, low: float, high: float) -> str:
-    return number(value, low, high, decimals=2)
+    return "< 0.01" if high < 0.005 else number(value, low, high, decimals=2)
+
+
+def _said(rows: pd.DataFrame) -> list[str]:
+    """Say of each column whether it drifted, and why not though its index is large."""
+    hair = (rows["psi"] >= SOME) & (rows["moved"] < HAIR) & (rows["drift"] == NONE_)
+    return rows["drift"].mask(hair, "no: moved by a hair").tolist()
 
 
 def _p(p: float) -> str:
@@ -218,8 +230,9 @@ def feature_drift(
     growing: Sequence[str] = GROWING,
     customer: str = "customer_id",
     apart: bool = True,
-    since: str = "before",
+    since: str = "since then",
     note: str = "",
+    what: str = "feature",
     seed: int = 0,
     level: float = 0.95,
 ) -> FeatureDrift:
@@ -243,8 +256,8 @@ def feature_drift(
         Column of the customer: folds and intervals keep a customer's rows together.
     apart : bool
         Whether a model tries to tell the two times apart (`tell_apart`).
-    since, note : str
-        When ``then`` was, and what to say beside.
+    since, note, what : str
+        Since when, in words; what to say beside; what a column is.
     seed : int
         Start of the random numbers.
     level : float
@@ -296,7 +309,7 @@ def feature_drift(
         ask = partial(tell_apart, then, now, customer=customer, seed=seed, level=level)
         told = ask(fair)
         rest = ask([c for c in fair if c not in drifted]) if drifted else None
-    return FeatureDrift(frame, len(then), len(now), told, rest, level, since, note)
+    return FeatureDrift(frame, len(then), len(now), told, rest, level, since, note, what)
 
 
 def _columns(
@@ -450,5 +463,5 @@ def stability_index(counts: np.ndarray, level: float = 0.95) -> tuple[float, flo
     )
     half = normal_quantile(level) * math.sqrt(variance + 2 * (bins - 1) * per_row**2)
     beyond = index - chance
-    ends = max(beyond - half, 0.0), max(beyond + half, 0.0)
-    return max(beyond, 0.0), *ends, float(chdtrc(bins - 1, index / per_row))
+    psi, low, high = (float(max(end, 0.0)) for end in (beyond, beyond - half, beyond + half))
+    return psi, low, high, float(chdtrc(bins - 1, index / per_row))

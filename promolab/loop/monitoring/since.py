@@ -10,7 +10,7 @@ import pandas as pd
 from promolab.features import build_features
 from promolab.folder import RunFolder
 from promolab.loop.monitoring.drift import FeatureDrift, feature_drift
-from promolab.segmentation import drawn_customers
+from promolab.segmentation import Migration, drawn_customers
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -21,10 +21,16 @@ WEEKS = 4
 NOTHING = pd.DataFrame(columns=["column", "psi", "drift", "grows"])
 
 
-def last_good(run: RunFolder) -> RunFolder | None:
-    """Return the folder of the latest good week before a run's; None where there is none."""
+def earlier_runs(run: RunFolder) -> list[RunFolder]:
+    """Return the folders of the good weeks before a run's, the latest first."""
     earlier = [week for week in run.reports.weeks() if week < run.week]
-    return run.reports.run(earlier[-1]) if earlier else None
+    return [run.reports.run(week) for week in reversed(earlier)]
+
+
+def last_with(run: RunFolder, name: str) -> RunFolder | None:
+    """Return the latest good week before a run's that has a table; None where there is none."""
+    found = (one for one in earlier_runs(run) if one.table_path(name).is_file())
+    return next(found, None)
 
 
 def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0) -> FeatureDrift:
@@ -46,16 +52,16 @@ def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0
     FeatureDrift
         False, with its reason, where the shop's history is too short.
     """
-    now, before = run.read_table("features"), last_good(run)
-    if before is not None and before.table_path("features").is_file():
-        then, since = pd.read_parquet(before.table_path("features")), str(before.week)
+    now, before = run.read_table("features"), last_with(run, "features")
+    if before is not None:
+        then, since = pd.read_parquet(before.table_path("features")), f"since {before.week}"
         moment = before.as_of
     else:
         moment = run.as_of - pd.Timedelta(weeks=weeks)
         some = drawn_customers(now["customer_id"], seed=seed)
         then = build_features(shop, moment).execute()
         then, now = (f[f["customer_id"].isin(some)] for f in (then, now))
-        since = f"{plural(weeks, 'week')} before"
+        since = f"in the last {plural(weeks, 'week')}"
     if then.empty or now.empty:
         return FeatureDrift(
             NOTHING, len(then), len(now), note="The shop's history is too short to look back."
@@ -85,3 +91,67 @@ def _sale_days(shop: Shop, then: datetime, now: datetime) -> list[str]:
     calendar = shop.calendar
     rows = calendar.filter((calendar.starts_at < now) & (calendar.ends_at > then)).execute()
     return sorted(set(rows["name"].astype(str)))[:5]
+
+
+def score_drift(run: RunFolder, shop: Shop, *, seed: int = 0) -> FeatureDrift:
+    """Compare the week's scores with those of the last good week, by kind of promotion.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the table ``scores``; earlier weeks lie beside it.
+    shop : Shop
+        Whose promotions say of which kind each is.
+    seed : int
+
+    Returns
+    -------
+    FeatureDrift
+        A column per kind that both weeks scored, each customer's mean over its promotions. False,
+        with its reason, where there is no earlier week or no such kind.
+    """
+    before = last_with(run, "scores")
+    if before is None:
+        why = "No earlier week has scores, so whether they moved is not known."
+        return FeatureDrift(NOTHING, 0, 0, note=why)
+    then, now = pd.read_parquet(before.table_path("scores")), run.read_table("scores")
+    of = {}
+    if shop.has("promotions"):
+        kinds = shop.promotions.select("promotion_id", "kind").execute()
+        of = dict(zip(kinds["promotion_id"].astype(str), kinds["kind"].astype(str), strict=True))
+    old, new = _by_kind(then, of), _by_kind(now, of)
+    both = sorted({str(c) for c in old} & {str(c) for c in new} - {"customer_id"})
+    if not both:
+        why = f"No kind of promotion was scored both in {before.week} and now."
+        return FeatureDrift(NOTHING, len(then), len(now), note=why)
+    note = "Promotions of one kind may differ in what they offer, which moves scores as well."
+    since = str(before.week)
+    return feature_drift(old, new, both, growing=(), apart=False, since=since, note=note, seed=seed)
+
+
+def _by_kind(scores: pd.DataFrame, of: dict[str, str]) -> pd.DataFrame:
+    """Return a row per customer, a column per kind of promotion: the mean of its scores."""
+    kind = scores["promotion_id"].astype(str).map(of).fillna("other")
+    rows = scores.assign(kind="score of " + kind.str.replace("_", " "))
+    return rows.pivot_table(index="customer_id", columns="kind", values="p_redeemed").reset_index()
+
+
+def moved_since(run: RunFolder) -> Migration | None:
+    """Return where the last good week's segments have moved, as the step of segments found it.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With ``segments`` in its metrics and the table ``segment_migration``.
+
+    Returns
+    -------
+    Migration or None
+        None where no earlier week has segments.
+    """
+    told = run.metrics.get("segments") or {}
+    moves = run.read_table("segment_migration")
+    if moves.empty or "migration" not in told:
+        return None
+    here = {"frame": moves, "order": tuple(told.get("names", ()))}
+    return Migration.from_dict(told["migration"] | here)

@@ -39,7 +39,7 @@ def test_draws_of_the_same_customers_do_not_drift(n):
     assert [one.drifted for one in found] == [[]] * len(found)
     if found[0].told_apart is not None:
         assert not found[0].told_apart.apart
-    assert "drifted since before" in found[0].summary() and nonsense(found[0].summary()) == []
+    assert "drifted since then" in found[0].summary() and nonsense(found[0].summary()) == []
 
 
 def test_with_many_rows_a_small_difference_is_beyond_chance_and_no_drift():

@@ -1,0 +1,112 @@
+"""Satisfaction: stars by promotion and segment, with intervals that hold and few false alarms."""
+
+from __future__ import annotations
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import Settings, Shop
+from promolab.loop.monitoring import satisfaction
+from tests.wording_lint import nonsense
+
+NOW = pd.Timestamp("2024-06-01")
+
+
+def shop_of(reviews: pd.DataFrame | None, promotions: pd.DataFrame | None = None) -> Shop:
+    events = pd.DataFrame({"customer_id": [1], "ts": [NOW], "kind": ["purchase"]})
+    tables = {"events": ibis.memtable(events)}
+    if reviews is not None:
+        tables["reviews"] = ibis.memtable(reviews)
+    if promotions is not None:
+        tables["promotions"] = ibis.memtable(promotions)
+    return Shop(tables, Settings(name="Corner shop"))
+
+
+def reviews_of(n: int = 800, seed: int = 0, worse: float = 0.0) -> pd.DataFrame:
+    """Customers differ in how they rate; ``worse`` lowers what promotion P1 gets."""
+    rng = np.random.default_rng(seed)
+    who = rng.integers(0, n // 2, n)
+    promotion = rng.choice(["", "P1", "P2"], n, p=[0.6, 0.2, 0.2])
+    taste = rng.normal(0, 0.8, n // 2)[who]
+    rating = 4 + taste + rng.normal(0, 0.7, n) - worse * (promotion == "P1")
+    return pd.DataFrame(
+        {
+            "customer_id": who,
+            "product_id": 1,
+            "ts": NOW - pd.Timedelta(days=3),
+            "rating": np.clip(np.rint(rating), 1, 5),
+            "promotion_id": pd.Series(promotion).replace("", None),
+        }
+    )
+
+
+PROMOTIONS = pd.DataFrame({"promotion_id": ["P1", "P2"], "kind": ["coupon", "recommendation"]})
+
+
+def test_a_promotion_that_disappoints_stands_out() -> None:
+    found = satisfaction(shop_of(reviews_of(worse=1.2), PROMOTIONS), NOW)
+    assert found.standing_out() == ["coupon", "Coupons P1"]
+    row = found.frame.set_index("group").loc["Coupons P1"]
+    assert row["difference_high"] < 0 and row["p_holm"] < 0.01
+    assert "coupon, Coupons P1 stand out" in found.summary() and nonsense(found.summary()) == []
+    assert found.plot().get_title(loc="left") or True
+
+
+def test_figures_are_those_of_the_rows_and_what_came_later_is_not_read() -> None:
+    rows = reviews_of()
+    late = rows.head(50).assign(ts=NOW, rating=1.0)
+    segments = pd.DataFrame({"customer_id": range(400), "segment": ["a", "b"] * 200})
+    found = satisfaction(shop_of(pd.concat([rows, late]), PROMOTIONS), NOW, segments)
+    assert found.overall.value == pytest.approx((rows["rating"] >= 4).mean())
+    assert found.mean.value == pytest.approx(rows["rating"].mean()) and found.overall.n == len(rows)
+    mine = rows[rows["customer_id"] % 2 == 0]
+    row = found.frame[found.frame["by"] == "segment"].set_index("group").loc["a"]
+    assert row["rating"] == pytest.approx(mine["rating"].mean())
+    assert row["ratings"] == len(mine) and row["customers"] == mine["customer_id"].nunique()
+    other = rows[rows["customer_id"] % 2 == 1]
+    gap = (mine["rating"] >= 4).mean() - (other["rating"] >= 4).mean()
+    assert row["difference"] == pytest.approx(gap)
+
+
+def test_intervals_hold_though_a_customer_rates_often_and_nobody_stands_out_by_chance() -> None:
+    truth = (reviews_of(400_000, seed=99)["rating"] >= 4).mean()
+    found = [satisfaction(shop_of(reviews_of(300, seed=k), PROMOTIONS), NOW) for k in range(60)]
+    held = np.mean([f.overall.ci_low <= truth <= f.overall.ci_high for f in found])
+    assert held >= 0.87  # 95 %, less what 60 draws allow
+    assert np.mean([f.overall.ci_high - f.overall.ci_low for f in found]) < 0.15
+    assert np.mean([bool(f.standing_out()) for f in found]) <= 0.2
+
+
+def test_small_groups_have_no_row_and_are_counted() -> None:
+    rows = reviews_of(60)
+    rows["promotion_id"] = rows["promotion_id"].where(rows["promotion_id"] != "P2")
+    rows.loc[:3, "promotion_id"] = "P2"
+    found = satisfaction(shop_of(rows, PROMOTIONS), NOW)
+    assert found.few >= 1 and "Recommendation P2" not in set(found.frame["group"])
+    assert "fewer than 10 customers who rated" in found.summary()
+
+
+@pytest.mark.parametrize(
+    ("reviews", "sentence"),
+    [
+        (None, "Corner shop records no ratings"),
+        (reviews_of().drop(columns="rating"), "Corner shop records no ratings"),
+        (reviews_of().head(1), "Fewer than two customers"),
+        (reviews_of().assign(ts=NOW), "Fewer than two customers"),
+    ],
+)
+def test_where_there_is_nothing_one_sentence_says_so(reviews, sentence) -> None:
+    found = satisfaction(shop_of(reviews), NOW)
+    assert not found and sentence in found.summary() == found.finding()
+    assert found.to_frame().empty and found.to_dict()["satisfied"]["value"] is None
+
+
+def test_without_promotions_known_and_with_one_opinion_only() -> None:
+    same = reviews_of().assign(rating=5.0).drop(columns="promotion_id")
+    found = satisfaction(shop_of(same), NOW)
+    assert found.overall.value == 1.0 and found.overall.ci_low > 0.98
+    assert "cannot be compared" in found.summary() and nonsense(found.summary()) == []
+    everything = satisfaction(shop_of(reviews_of().assign(rating=5.0), PROMOTIONS), NOW)
+    assert everything.standing_out() == [] and nonsense(everything.summary()) == []
