@@ -125,6 +125,11 @@ class RunFolder:
         return ReportsFolder(self.path.resolve().parent)
 
     @property
+    def source(self) -> str:
+        """What the run was asked to read, such as the folder of the shop's tables."""
+        return str((self.manifest.get("parameters") or {}).get("source", ""))
+
+    @property
     def as_of(self) -> datetime:
         """Nothing at or after it is known to the run: UTC, without a zone."""
         record = RunRecord.of(self.path)

@@ -275,7 +275,7 @@ def _all_metrics(
 ) -> tuple[dict[str, Metric], tuple[str, ...]]:
     """Return all metrics by name, and the names of those that are guardrails."""
     wanted = metrics_of(metrics)
-    if isinstance(guardrails, Mapping):
+    if isinstance(guardrails, Mapping) and guardrails:
         if both := [name for name in guardrails if name in wanted]:
             raise InputError(
                 f"{both[0]!r} is a metric and a guardrail; name it once, or give guardrails as a "

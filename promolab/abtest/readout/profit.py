@@ -21,6 +21,10 @@ PROFIT, SPENT, _LEFT = "profit", "spent", "profit less spent"
 KEYS = ("margin", "discount", "contact_cost", "earlier", "currency")
 
 
+MOST_OPEN = 10.0
+"""Width of the interval of a return from which on nothing is said of it: it may be anything."""
+
+
 @dataclass(frozen=True)
 class MoneyTerms:
     """What makes an experiment's profit; read from ``money`` by `money_terms`.
@@ -186,7 +190,7 @@ class ArmMoney(Result):
             f"{money(*each.ends, currency=unit)}{'' if less else ' more'} per customer, "
             f"{money(*total.ends, currency=unit)} in total from {count(self.customers)}{chance}"
         )
-        if math.isfinite(self.returned.ci_high - self.returned.ci_low):
+        if self.returned.ci_high - self.returned.ci_low < MOST_OPEN:
             spent = money((self.spent * self.customers).value, currency=unit)
             words += (
                 f"; of {spent} spent on discounts and contacts the return is "

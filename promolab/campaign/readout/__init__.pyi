@@ -2,10 +2,19 @@ from .experiments import check_no_columns as check_no_columns
 from .experiments import choose_experiment
 from .long_run import StandingReadout as StandingReadout
 from .long_run import standing_holdout
+from .named_experiments import NamedExperiments as NamedExperiments
+from .named_experiments import read_experiments
 from .reading import read_out
 from .result import Readout as Readout
 from .running import Running as Running
 from .running import follow_running
 from .starting import week_effects
 
-__all__ = ["choose_experiment", "follow_running", "read_out", "standing_holdout", "week_effects"]
+__all__ = [
+    "choose_experiment",
+    "follow_running",
+    "read_experiments",
+    "read_out",
+    "standing_holdout",
+    "week_effects",
+]

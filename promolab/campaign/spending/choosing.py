@@ -218,8 +218,7 @@ def _measured(worth: Worth | None, rules: ContactRules) -> list[str]:
 
 def _limits_at(run: RunFolder, constraints: str, shop: Shop) -> pd.DataFrame | None:
     """Return the stated limits; None where there are none."""
-    source = Path(str((run.manifest.get("parameters") or {}).get("source", "")))
-    beside = source / LIMITS
+    beside = Path(run.source) / LIMITS
     if not constraints and not beside.is_file():
         return None
     known = shop.promotions.promotion_id.execute() if shop.has("promotions") else None

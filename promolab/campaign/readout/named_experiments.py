@@ -1,0 +1,405 @@
+"""The experiments that a shop names in ``[[experiments]]``, read out as they stand.
+
+One reads a file of one row per customer, or a promotion's decisions and holdout. What cannot be
+read is a sentence, and no reason for a report to fail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from promolab.abtest import ExperimentReadout, Metric, analyze_experiment
+from promolab.campaign.past.decided import ASSIGNED, groups_of, obstacle, read_decisions
+from promolab.campaign.past.earlier_sales import earlier_span
+from promolab.campaign.past.outcomes import moment_of, response_spans
+from promolab.campaign.readout.randomised import HELD
+from promolab.campaign.readout.verdict import MOST_HARM
+from promolab.contract import StatedExperiment, read_operations
+from promolab.display import Html, join, say, table
+from promolab.errors import DataError, InputError, PromolabError, nearest
+from promolab.features import order_lines, outcomes_between
+from promolab.promotions import kinds_recorded, promotion_costs, responses_between
+from promolab.results import Result
+from promolab.wording import capital, count, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from promolab.contract import Shop
+
+
+HORIZON = timedelta(days=28)
+"""Days after a promotion's window in which it still counts."""
+WEEK = timedelta(days=7)
+ANNOYS = ("unsubscribe", "complaint")
+_WORDS = {"unsubscribe": "unsubscribed", "complaint": "complained", "redeem": "redeemed"}
+
+
+@dataclass(frozen=True)
+class NamedExperiment(Result):
+    """One experiment of a shop, as it stands.
+
+    Parameters
+    ----------
+    name : str
+        What readers call it.
+    state : str
+        ``final``, ``provisional`` before its end, ``to come``, or ``cannot be read``.
+    readout : ExperimentReadout or None
+        What it showed.
+    why : str
+        Why there is nothing; empty where there is something.
+    ends : date or None
+        The first day after its last one.
+    """
+
+    name: str
+    state: str
+    readout: ExperimentReadout | None
+    why: str = ""
+    ends: date | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state, and the figures where there are some."""
+        told = {"state": self.state, "why": self.why}
+        return told | ({} if self.readout is None else self.readout.to_dict())
+
+    def summary(self) -> str:
+        """Return its name and its verdict, or why there is none."""
+        if self.readout is None:
+            return f"{self.name} ({self.state}): {self.why}."
+        return f"{self.name} ({self.state}): {self.readout.summary()}"
+
+    def table(self) -> Html:
+        """Return its figures."""
+        return Html("") if self.readout is None else self.readout.table()
+
+
+@dataclass(frozen=True)
+class NamedExperiments(Result):
+    """All experiments that a shop names; made by `read_experiments`.
+
+    Parameters
+    ----------
+    experiments : tuple of NamedExperiment
+        In the order of ``shop.toml``.
+    """
+
+    experiments: tuple[NamedExperiment, ...]
+    ALT = "Relative lift by experiment, metric and arm against the control, with intervals."
+
+    def __bool__(self) -> bool:
+        return bool(self.experiments)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per experiment, metric and arm."""
+        found = [
+            one.readout.to_frame().assign(experiment=one.name, state=one.state)
+            for one in self.experiments
+            if one.readout is not None and one.readout.rows
+        ]
+        empty = pd.DataFrame(columns=["experiment", "state"])
+        return pd.concat(found, ignore_index=True) if found else empty
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return each experiment's figures by its name."""
+        return {one.name: one.to_dict() for one in self.experiments}
+
+    def summary(self) -> str:
+        """Return each experiment's verdict, in the order of the file."""
+        if not self.experiments:
+            return "The shop names no experiments in [[experiments]] of its shop.toml."
+        return " ".join(one.summary() for one in self.experiments)
+
+    def verdicts(self) -> Html:
+        """Return one row per experiment: how it stands, and what to do."""
+        rows = [
+            {
+                "name": one.name,
+                "state": one.state,
+                "n": "–" if one.readout is None else count(sum(one.readout.n.values())),
+                "verdict": capital(one.why)
+                if one.readout is None
+                else one.readout.verdict.summary(),
+            }
+            for one in self.experiments
+        ]
+        columns = {"name": "experiment", "state": "which is", "n": "customers"}
+        columns["verdict"] = "verdict"
+        caption = "Experiments that shop.toml names."
+        frame = pd.DataFrame(rows, columns=list(columns))
+        return table(frame, columns, caption=caption, most=20, otherwise=self.summary())
+
+    def table(self) -> Html:
+        """Return the verdicts, and below them the figures of each experiment."""
+        parts = [self.verdicts()]
+        for one in self.experiments:
+            if one.readout is not None and one.readout.rows:
+                parts += [say(f"{one.name}:"), one.table()]
+        return join(parts)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the relative lift by metric of each experiment."""
+        from promolab import plots
+
+        rows = [
+            (one, row)
+            for one in self.experiments
+            if one.readout is not None
+            for row in one.readout.rows
+        ]
+        labels = [f"{one.name} · {row.metric} · {row.arm}".replace("_", " ") for one, row in rows]
+        ends = (np.array([100 * row.relative.ends[i] for _, row in rows]) for i in range(3))
+        ax = plots.intervals(labels, *ends, reference=0.0, ax=ax)
+        return plots.finish(
+            ax,
+            title=f"{plural(len(self.experiments), 'experiment')} that the shop names",
+            subtitle="lift against the control, by experiment, metric and arm",
+            xlabel="relative lift, %",
+        )
+
+
+def read_experiments(shop: Shop, as_of: Any, folder: str | Path = "") -> NamedExperiments:
+    """Read out all experiments that a shop names, as they stand at a moment.
+
+    Before its end an experiment is provisional: its intervals are those of a confidence sequence,
+    that may be looked at every week, and nothing but harm is decided. Afterwards it is final.
+
+    Parameters
+    ----------
+    shop : Shop
+        Its settings name them; of released weeks `promolab.loop.with_released_decisions` adds the
+        decisions.
+    as_of : datetime
+        UTC if it has no zone; of the shop nothing at or after it is read.
+    folder : str or Path
+        Where their files lie: the shop's source. Of a week's run, ``run.source``.
+
+    Returns
+    -------
+    NamedExperiments
+        One that cannot be read says why, in a sentence.
+    """
+    now = moment_of(as_of)
+    named = read_operations(shop.settings).experiments
+    return NamedExperiments(tuple(_read_one(one, shop, now, Path(folder)) for one in named))
+
+
+def _read_one(said: StatedExperiment, shop: Shop, now: datetime, folder: Path) -> NamedExperiment:
+    started = _moment(said.started, shop.zone)
+    if started is not None and started >= now:
+        return NamedExperiment(said.name, "to come", None, f"it starts on {said.started}")
+    try:
+        case = _of_promotion(said, shop, now) if said.promotion else _of_file(said, folder)
+        return _read_out(said, case, shop, now)
+    except PromolabError as error:
+        why = str(error).rstrip(".")
+    except Exception as error:  # a broken experiment must not take the week's report with it
+        why = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+    return NamedExperiment(said.name, "cannot be read", None, why, said.ends)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Rows, and what `analyze_experiment` is told of them."""
+
+    data: Any
+    options: Mapping[str, Any]
+    metrics: Mapping[str, Metric]
+    guardrails: Mapping[str, Metric]
+    started: datetime | None = None
+    ends: datetime | None = None
+    n: int = 0
+
+
+def _read_out(said: StatedExperiment, case: _Case, shop: Shop, now: datetime) -> NamedExperiment:
+    """Analyse an experiment as it stands: with a band that may be looked at before its end."""
+    started = _moment(said.started, shop.zone) or case.started
+    ends = _moment(said.ends, shop.zone) or case.ends
+    weeks = math.nan if started is None else (min(now, ends or now) - started) / WEEK
+    running = ends is not None and now < ends
+    last = None if ends is None else said.ends or _day(ends, shop.zone)
+    sequential = None
+    if running or said.sequential:
+        n = case.n or _rows_of(case.data)
+        share = 1.0
+        # A file grows until its end; a promotion's customers are drawn when it starts.
+        if running and said.data and started is not None and ends is not None:
+            share = (now - started) / (ends - started)
+        sequential = max(int(n / max(share, 0.05)), 1)
+    early = f"it ends on {last}" if running and not said.sequential else ""
+    readout = analyze_experiment(
+        case.data,
+        case.metrics,
+        guardrails=case.guardrails,
+        primary=said.primary,
+        level=said.level,
+        multiplicity=said.multiplicity,
+        sequential=sequential,
+        weeks=weeks,
+        early=early,
+        **case.options,
+    )
+    return NamedExperiment(said.name, "provisional" if running else "final", readout, "", last)
+
+
+def _of_file(said: StatedExperiment, folder: Path) -> _Case:
+    path = folder if folder.is_dir() else folder.parent
+    given = Path(said.data)
+    found = given if given.is_absolute() else path / given
+    metrics, guardrails = (
+        {name: Metric(**one) for name, one in part.items()}
+        for part in (said.metrics, said.guardrails)
+    )
+    # What must not get worse is a bad thing where its name says no more.
+    guardrails = {
+        name: metric if "good" in said.guardrails[name] else Metric(
+            **{**said.guardrails[name], "good": "down"}
+        )
+        for name, metric in guardrails.items()
+    }  # fmt: skip
+    options: dict[str, Any] = {"arm": said.arm, "customer": said.customer}
+    options |= {"control": said.control, "cluster": said.cluster, "segments": said.segments}
+    options |= {"propensity": said.propensity, "shares": said.shares or None}
+    options |= {"money": said.money or None}
+    return _Case(found, options, metrics, guardrails)
+
+
+def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
+    """Return those planned for a promotion: who was assigned it, and whom chance kept from it."""
+    if lacking := [name for name in ("promotions", "decisions") if not shop.has(name)]:
+        raise DataError(f"{shop.settings.name} has no {lacking[0]} to read {said.promotion!r} from")
+    promotions = shop.promotions.execute()
+    mine = promotions[promotions["promotion_id"].astype(str) == said.promotion]
+    if mine.empty:
+        known = promotions["promotion_id"].astype(str)
+        near = nearest(said.promotion, known)
+        raise InputError(f"there is no promotion {said.promotion!r}; {near}")
+    promotion = mine.iloc[0]
+    bundles = read_operations(shop.settings).contact.bundles
+    action = next((n for n, parts in bundles.items() if said.promotion in parts), said.promotion)
+    decisions = read_decisions(shop, [action], now)
+    if why := obstacle(decisions):
+        raise DataError(why)
+    rows, holdout = groups_of(decisions)
+    rows = rows.assign(arm=np.where(rows["arm"] == ASSIGNED, ASSIGNED, HELD))
+    frame, options = _outcomes(shop, rows, promotion, now)
+    options |= {"control": HELD, "cluster": "cluster"}
+    chance = rows["chance"].to_numpy(dtype=float)
+    if holdout == "chance":
+        frame["chance"] = np.where(rows["arm"] == ASSIGNED, chance, 1 - chance)
+        options["propensity"] = "chance"
+    elif np.ptp(chance) < 1e-6:
+        options["shares"] = {ASSIGNED: float(chance[0]), HELD: 1 - float(chance[0])}
+    usual, guards = _usual(frame)
+    metrics = {n: Metric(**one) for n, one in said.metrics.items()} or usual
+    guardrails = {n: Metric(**{"good": "down", **one}) for n, one in said.guardrails.items()}
+    start, end = _window(promotion)
+    return _Case(frame, options, metrics, guardrails or guards, start, end + HORIZON, len(frame))
+
+
+def _window(promotion: pd.Series[Any]) -> tuple[datetime, datetime]:
+    start, end = (pd.Timestamp(promotion[name]) for name in ("starts_at", "ends_at"))
+    return start.to_pydatetime(), end.to_pydatetime()
+
+
+def _usual(frame: pd.DataFrame) -> tuple[dict[str, Metric], dict[str, Metric]]:
+    """Return what is measured of a promotion where nobody says: what the shop records."""
+    metrics = {"sales": Metric("sales", "mean", earlier="sales_before")}
+    metrics |= {"bought": Metric("purchases", "share")}
+    guards = {}
+    for kind in ANNOYS:
+        name = _WORDS[kind]
+        if name in frame:
+            guards[name] = Metric(name, "share", good="down", margin=MOST_HARM)
+    if "returned" in frame:
+        guards["returned"] = Metric("returned", "share", good="down")
+    return metrics, guards
+
+
+def _outcomes(
+    shop: Shop, rows: pd.DataFrame, promotion: pd.Series[Any], now: datetime
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return a row per customer with what followed, and how its money is made."""
+    start, end = _window(promotion)
+    until = min(end + HORIZON, now)
+    decided = min(start, rows["ts"].min().to_pydatetime())
+    spans = pd.DataFrame(
+        [(0, start, until), (1, *earlier_span(decided, end - start))],
+        columns=["span", "low", "high"],
+    )
+    frame = rows[["customer_id", "cluster", "arm"]].reset_index(drop=True)
+    try:
+        found, margin = outcomes_between(shop, spans).execute(), True
+    except DataError:
+        found, margin = outcomes_between(shop, spans, margin=False).execute(), False
+    for span, ending in ((0, ""), (1, "_before")):
+        part = found[found["span"] == span].set_index("customer_id")
+        for name in ("margin", "sales", "discount", "orders_placed", "purchases"):
+            if name in part and (not ending or name in ("sales", "margin")):
+                values = frame["customer_id"].map(part[name])
+                frame[f"{name}{ending}"] = values.fillna(0.0).astype(float)
+    frame = _responses(shop, frame, promotion, now)
+    came = order_lines(shop)
+    came = came.filter((came.ts >= start) & (came.ts < until) & ~came.bought)
+    back = came.select("customer_id").distinct().execute()["customer_id"]
+    if len(back):
+        frame["returned"] = frame["customer_id"].isin(back).astype(float)
+    if not margin:
+        return frame, {}
+    operations = read_operations(shop.settings)
+    told = promotion.to_dict() | {"funder_share": promotion.get("funder_share", 0.0) or 0.0}
+    rate = operations.economics.margin_rate  # not looked at: the margin is counted by line
+    costs = promotion_costs(shop, until, told, operations.economics, rate)
+    money: dict[str, Any] = {"margin": "margin", "discount": "discount"}
+    money |= {"earlier": "margin_before"}
+    money |= {"contact_cost": float(costs.contact_cost.value)}
+    return frame, {"money": money | {"currency": shop.settings.currency}}
+
+
+def _responses(
+    shop: Shop, frame: pd.DataFrame, promotion: pd.Series[Any], now: datetime
+) -> pd.DataFrame:
+    """Add who redeemed, unsubscribed and complained, of what the shop records."""
+    if not shop.has("responses"):
+        return frame
+    kept = [c for c in ("promotion_id", "kind", "starts_at", "ends_at") if c in promotion]
+    one = promotion[kept].to_frame().T.reset_index(drop=True)
+    one = one.astype({"starts_at": "datetime64[us]", "ends_at": "datetime64[us]"})
+    one["promotion_id"] = [promotion["promotion_id"]]
+    spans = response_spans(one, read_operations(shop.settings).attribution, shop.zone)
+    answers = responses_between(shop, spans, now)
+    for kind in sorted(kinds_recorded(shop, now) & set(_WORDS)):
+        who = answers.loc[answers["kind"] == kind, "customer_id"]
+        frame[_WORDS[kind]] = frame["customer_id"].isin(who).astype(float)
+    return frame
+
+
+def _rows_of(data: Any) -> int:
+    import ibis
+
+    if isinstance(data, (str, Path)):
+        read = ibis.read_csv if str(data).removesuffix(".gz").endswith("csv") else ibis.read_parquet
+        return int(read(data).count().execute())
+    return len(data)
+
+
+def _moment(day: date | None, zone: str) -> datetime | None:
+    """Return a local day's first instant, UTC."""
+    if day is None:
+        return None
+    local = datetime.combine(day, time(), ZoneInfo(zone))
+    return local.astimezone(UTC).replace(tzinfo=None)
+
+
+def _day(moment: datetime, zone: str) -> date:
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).date()

@@ -1,0 +1,145 @@
+"""Experiments that shop.toml names: files and promotions, running, over and broken."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.readout.named_experiments import read_experiments
+from promolab.cli import main
+from tests.campaign.test_randomised import END, NOW, START, arms, tables
+from tests.made_up import shop_of
+from tests.wording_lint import nonsense
+
+N = 3000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with the rows of an experiment: the letter brings visits."""
+    rng = np.random.default_rng(2)
+    arm = np.where(np.arange(N) % 2, "letter", "none")
+    frame = pd.DataFrame({"customer_id": np.arange(N), "arm": arm})
+    frame["visit"] = (rng.random(N) < np.where(arm == "letter", 0.3, 0.2)).astype(int)
+    frame["left"] = (rng.random(N) < 0.01).astype(int)
+    path = tmp_path_factory.mktemp("source")
+    frame.to_parquet(path / "spring.parquet")
+    frame.to_csv(path / "spring.csv", index=False)
+    (path / "broken.parquet").write_text("this is no parquet")
+    return path
+
+
+def read(folder, *told, as_of=NOW, frames=None, **settings):
+    frames = tables(arms()) if frames is None else frames
+    shop = shop_of(frames, zone=None, currency="EUR", operations={"experiments": told}, **settings)
+    return read_experiments(shop, as_of, folder)
+
+
+SPRING = {"name": "Spring", "data": "spring.parquet", "metrics": ["visit"]}
+SPRING |= {"guardrails": {"left": {"column": "left", "margin": 0.02}}}
+
+
+def test_a_file_is_read_out(folder):
+    found = read(folder, SPRING, SPRING | {"name": "Again", "data": "spring.csv"})
+    one, other = found.experiments
+    assert (one.state, one.readout.verdict.word) == ("final", "ship")
+    assert one.readout.rows[0].difference == other.readout.rows[0].difference
+    assert one.readout.guardrails[0].state == "kept" and one.readout.guardrails[0].good == "down"
+    assert found.summary().startswith("Spring (final): Ship letter: ")
+    assert set(found.to_frame()["experiment"]) == {"Spring", "Again"}
+    assert set(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == {"Spring", "Again"}
+    assert found.table().text.count("<table") == 3 and found.plot().get_title(loc="left")
+
+
+def test_before_its_end_it_is_provisional_with_a_band_that_may_be_looked_at(folder):
+    dates = {"started": "2017-05-01", "ends": "2017-07-01"}
+    early, over = read(
+        folder,
+        SPRING | dates,
+        SPRING | {"name": "B", "started": "2017-04-01", "ends": "2017-05-01"},
+    ).experiments
+    assert (early.state, over.state) == ("provisional", "final")
+    a, b = (one.readout.rows[0].difference for one in (early, over))
+    assert a.ci_high - a.ci_low > 1.4 * (b.ci_high - b.ci_low)
+    assert early.readout.verdict.word == "go on" and "it ends on 2017-07-01" in early.summary()
+    sure = read(folder, SPRING | dates | {"sequential": True}).experiments[0]
+    assert (sure.state, sure.readout.verdict.word) == ("provisional", "ship")
+    to_come = read(folder, SPRING | {"started": "2017-06-02"}).experiments[0]
+    assert to_come.state == "to come" and "starts on 2017-06-02" in to_come.summary()
+
+
+def test_a_promotion_is_read_by_its_holdout(folder):
+    frames = tables(arms())
+    left = frames["responses"].head(3).assign(kind="unsubscribe")
+    frames["responses"] = pd.concat([frames["responses"], left], ignore_index=True)
+    found = read(
+        folder, {"name": "P", "promotion": "P"}, frames=frames, margin_rate=0.5
+    ).experiments[0]
+    assert found.state == "final", found.why
+    rows = {row.metric: row for row in found.readout.rows}
+    assert set(rows) == {"sales", "bought", "unsubscribed", "profit"}
+    spend = frames["events"]["amount"].to_numpy()
+    expected = spend[arms() == "assigned"].mean() - spend[arms() != "assigned"].mean()
+    assert rows["sales"].difference.value == pytest.approx(expected)
+    assert rows["profit"].difference.value == pytest.approx(expected / 2)
+    assert rows["unsubscribed"].treated.value == pytest.approx(3 / rows["unsubscribed"].treated.n)
+    assert (found.readout.verdict.word, found.readout.deciding) == ("ship", ("profit",))
+    running = read(folder, {"name": "P", "promotion": "P"}, as_of=END + pd.Timedelta(days=3))
+    assert running.experiments[0].state == "provisional"
+
+
+def test_stated_metrics_of_a_promotion(folder):
+    told = {"name": "P", "promotion": "P", "metrics": {"orders": "orders_placed"}}
+    rows = read(folder, told).experiments[0].readout.rows
+    assert [row.metric for row in rows] == ["orders"]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"data": "gone.parquet"}, "there is no file"),
+        ({"data": "broken.parquet"}, "broken.parquet cannot be read as a table"),
+        ({"metrics": ["visits"]}, "there is no column 'visits' in data; did you mean 'visit'"),
+        ({"shares": {"none": 0.5, "leter": 0.5}}, "leter"),
+        ({"control": "nobody"}, "'nobody'"),
+    ],
+)
+def test_a_broken_experiment_is_a_sentence_and_the_others_are_read(folder, said, why):
+    found = read(folder, SPRING | said | {"name": "Broken"}, SPRING)
+    broken, other = found.experiments
+    assert broken.state == "cannot be read" and why in broken.why
+    assert other.readout is not None and broken.summary().startswith("Broken (cannot be read): ")
+    assert nonsense(found.summary()) == [] and found.table().text and found.plot()
+
+
+def test_a_promotion_that_cannot_be_compared_says_why(folder):
+    nobody = np.full(200, "assigned", dtype=object)
+    told = {"name": "P", "promotion": "P"}
+    found = read(folder, told, told | {"promotion": "Q", "name": "Q"}, frames=tables(nobody))
+    assert "nobody planned for it was held back" in found.experiments[0].summary()
+    assert "there is no promotion 'Q'" in found.experiments[1].summary()
+    bare = {"events": tables(nobody)["events"]}
+    assert "has no promotions" in read(folder, told, frames=bare).summary()
+
+
+def test_a_shop_that_names_none_says_so(folder):
+    found = read(folder)
+    assert not found and found.summary().count(".") == 2 and found.table().text
+    assert found.to_dict() == {} and not len(found.to_frame())
+
+
+def test_a_malformed_section_is_refused_by_promolab_data(tmp_path, capsys):
+    tables(arms())["events"].to_csv(tmp_path / "events.csv", index=False)
+    text = 'zone = "UTC"\n[[experiments]]\nname = "A"\npromotoin = "P"\n'
+    (tmp_path / "shop.toml").write_text(text)
+    assert main(["data", str(tmp_path)]) == 2
+    assert "unknown key 'promotoin'; did you mean 'promotion'" in capsys.readouterr().err
+
+
+def test_when_it_starts_is_the_shops_own_midnight(folder):
+    told = SPRING | {"started": "2017-06-01"}
+    assert read(folder, told).experiments[0].state == "to come"
+    assert START < NOW
