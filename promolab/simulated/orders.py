@@ -13,6 +13,7 @@ from promolab.simulated.effects import (
     claims,
     topped_up,
 )
+from promolab.simulated.keyed import Draws, rows, some
 from promolab.simulated.overlap import NONE, filled_up, offers_of, running, taken_off, weekly_rates
 from promolab.simulated.people import Customers, Goods, products_of
 from promolab.simulated.world import AFTER, KINDS, World
@@ -138,18 +139,34 @@ def draw_orders(
     """Draw the orders of all weeks, or of one of the variant ``weekly`` alone."""
     only = [] if week is None else [week]
     rng = np.random.default_rng([world.seed, 4, int(customers.number[0]), *only])
-    action, promotions = decisions.action, world.promotions
+    weeks = range(world.weeks) if week is None else range(week, week + 1)
+    return orders_of(world, customers, goods, decisions.action, factors, weeks, rng)
+
+
+def orders_of(
+    world: World,
+    customers: Customers,
+    goods: Goods,
+    action: np.ndarray,
+    factors: np.ndarray,
+    weeks: range,
+    rng: Draws,
+) -> Orders:
+    """Draw the orders of some weeks given all that was assigned, shape (n, rounds)."""
+    promotions = world.promotions
     if world.overlaps:
-        weeks = range(world.weeks) if week is None else range(week, week + 1)
         rates = weekly_rates(world, customers, action, promotions, factors, weeks)
     else:
-        weeks, rates = range(world.weeks), _rates(world, customers, decisions, factors)
-    counts = rng.poisson(rates)
+        rates = _rates(world, customers, action, factors)[:, weeks.start : weeks.stop]
+    number = customers.number
+    counts = rows(rng, number[:, None], np.array(weeks)).poisson(rates)
     owner, when = (axis.repeat(counts.ravel()) for axis in np.indices(counts.shape).reshape(2, -1))
     when = when + weeks.start
-    second = moments(world, rng, customers, owner, when)
+    turn = _turns(counts.ravel())
+    second = moments(world, rows(rng, number[owner], when, turn), customers, owner, when)
     order = np.lexsort([second, owner])
     owner, when, second = owner[order], when[order], second[order]
+    of_lines, rng = rng, rows(rng, number[owner], when, turn[order])
     promotion = running(world, action, weeks)[owner, when - weeks.start]
     sigma = world.noise_of_baskets
     gross = customers.basket[owner] * np.exp(rng.normal(0, sigma, len(owner)) - sigma**2 / 2)
@@ -162,10 +179,11 @@ def draw_orders(
         gross = _filled(world, promotion[:, 0], gross, raised)
     lines = 1 + rng.poisson(1.2, len(owner))
     line = np.repeat(np.arange(len(owner)), lines)
-    share = 0.02 + rng.exponential(size=len(line))  # nothing is for nothing
+    each = rows(of_lines, number[owner[line]], when[line], turn[order][line], _turns(lines))
+    share = 0.02 + each.exponential(size=len(line))  # nothing is for nothing
     share /= np.bincount(line, weights=share)[line]
     money = np.round(gross[line] * share, 2)
-    product = products_of(rng, customers, owner[line], goods)
+    product = products_of(each, customers, owner[line], goods)
     claimed = rng.uniform(size=len(owner)) < claims(customers)[owner]
     if world.overlaps:
         money = _summing(line, money, gross)
@@ -192,17 +210,22 @@ def draw_orders(
     )
 
 
+def _turns(counts: np.ndarray) -> np.ndarray:
+    """Return 0, 1, … for as many rows as each count says."""
+    return np.asarray(np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts))
+
+
 def _rates(
-    world: World, customers: Customers, decisions: Decisions, factors: np.ndarray
+    world: World, customers: Customers, action: np.ndarray, factors: np.ndarray
 ) -> np.ndarray:
     rates = customers.rate[:, None] * factors[None, : world.weeks]
     kinds = len(world.kinds)
     for number, week in enumerate(world.rounds):
-        contacts = recent_contacts(world, decisions.action, number)
+        contacts = recent_contacts(world, action, number)
         for place in range(kinds):
             promotion = world.promotions[number * kinds + place]
             change = changed_rates(world, customers, promotion, contacts)
-            mine = decisions.action[:, number] == place
+            mine = action[:, number] == place
             rates[:, week : week + 1 + AFTER] += np.where(mine[:, None], change, 0.0)
     return bounded(rates)
 
@@ -253,7 +276,7 @@ def _discounts(
 
 def moments(
     world: World,
-    rng: np.random.Generator,
+    rng: Draws,
     customers: Customers,
     owner: np.ndarray,
     week: np.ndarray,
@@ -280,23 +303,34 @@ WORDS = np.array([*BAD, *FAIR, *GOOD], dtype=object)
 
 
 def browsing(
-    world: World, customers: Customers, goods: Goods, orders: Orders, factors: np.ndarray
+    world: World,
+    customers: Customers,
+    goods: Goods,
+    orders: Orders,
+    factors: np.ndarray,
+    weeks: range | None = None,
+    rng: Draws | None = None,
 ) -> Columns:
     """Draw views, clicks, carts and shares.
 
     Visits lead to views, some of those to a click, some of those to a cart; what is bought was
     viewed, clicked and put into the cart before. Some of what was bought is shared.
     """
-    rng = np.random.default_rng([world.seed, 5, int(customers.number[0])])
+    rng = np.random.default_rng([world.seed, 5, int(customers.number[0])]) if rng is None else rng
+    weeks, number = weeks or range(world.weeks), customers.number
     often = 0.15 + 0.25 * np.sqrt(customers.rate / world.orders_a_week)
-    visits = rng.poisson(often[:, None] * factors[None, : world.weeks])
+    mean = often[:, None] * factors[None, weeks.start : weeks.stop]
+    visits = rows(rng, number[:, None], np.array(weeks)).poisson(mean)
     owner, week = (a.repeat(visits.ravel()) for a in np.indices(visits.shape).reshape(2, -1))
-    second = moments(world, rng, customers, owner, week)
-    views = 1 + rng.poisson(0.8, len(owner))
-    seen = np.arange(views.sum()) - np.repeat(np.cumsum(views) - views, views)
+    week, turn = week + weeks.start, _turns(visits.ravel())
+    visit = rows(rng, number[owner], week, turn)
+    second = moments(world, visit, customers, owner, week)
+    views = 1 + visit.poisson(0.8, len(owner))
+    seen = _turns(views)
+    view = rows(rng, *(key.repeat(views) for key in (number[owner], week, turn)), seen)
     owner, second = owner.repeat(views), second.repeat(views) + 45 * seen
-    product = products_of(rng, customers, owner, goods)
-    step = rng.uniform(size=len(owner))
+    product = products_of(view, customers, owner, goods)
+    step = view.uniform(size=len(owner))
     place = np.arange(len(orders.line)) - np.searchsorted(orders.line, orders.line)
     bought = orders.owner[orders.line], orders.second[orders.line] - 5 * place, orders.product
     parts = [
@@ -308,7 +342,8 @@ def browsing(
         ("cart", bought[0], bought[1] - 300, bought[2]),
     ]
     # The loyal share more.
-    shares = rng.uniform(size=len(orders.line)) < 0.06 * customers.loyalty[bought[0]]
+    line = _lines(rng, customers, orders)
+    shares = line.uniform(size=len(orders.line)) < 0.06 * customers.loyalty[bought[0]]
     parts.append(("share", bought[0][shares], bought[1][shares] + 3_600, bought[2][shares]))
     return {
         "kind": np.concatenate([np.full(len(o), kind, dtype=object) for kind, o, _, _ in parts]),
@@ -318,11 +353,33 @@ def browsing(
     }
 
 
-def responses(world: World, customers: Customers, decisions: Decisions, orders: Orders) -> Columns:
-    """Draw what those assigned did about it: delivered … redeem, purchase, unsubscribe."""
-    rng = np.random.default_rng([world.seed, 6, int(customers.number[0])])
-    owner, number = np.nonzero(decisions.action != NONE)
-    action = decisions.action[owner, number]
+def _lines(rng: Draws, customers: Customers, orders: Orders) -> Draws:
+    owner, place = orders.owner[orders.line], _turns(np.bincount(orders.line))
+    return rows(rng, customers.number[owner], orders.second[orders.line], place)
+
+
+def responses(
+    world: World,
+    customers: Customers,
+    sent: np.ndarray,
+    orders: Orders,
+    since: int = 0,
+    rng: Draws | None = None,
+    claimed: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Columns:
+    """Draw what those assigned did about it: delivered … redeem, purchase, unsubscribe.
+
+    Parameters
+    ----------
+    sent : ndarray of int, shape (n, rounds)
+        What each got, from round ``since`` on: a place in the round, or `NONE`.
+    claimed : tuple of ndarray of int, optional
+        Customers and promotions whose coupon was claimed before these orders.
+    """
+    rng = np.random.default_rng([world.seed, 6, int(customers.number[0])]) if rng is None else rng
+    owner, number = np.nonzero(sent != NONE)
+    action, number = sent[owner, number], number + since
+    rng = rows(rng, customers.number[owner], number)
     promotion = number * world.per_round + action
     start = np.array(world.rounds)[number] * 7 * 86_400 + 9 * 3_600
     liking = customers.visible[owner, [KINDS.index(world.kinds[a // world.levels]) for a in action]]
@@ -349,7 +406,9 @@ def responses(world: World, customers: Customers, decisions: Decisions, orders: 
     whose, moment, worth = (
         np.repeat(values, world.window) for values in (orders.owner, orders.second, amount)
     )
-    parts.append(_claims(world, rng, orders, (owner, promotion, start + delay + 45), clicked))
+    parts.append(
+        _claims(world, rng, orders, (owner, promotion, start + delay + 45), clicked, claimed)
+    )
     for kind, which in (("purchase", during), ("redeem", during & orders.redeemed)):
         mine = which.ravel()
         some = whose[mine], orders.promotion[which], moment[mine] + 1
@@ -365,16 +424,19 @@ def responses(world: World, customers: Customers, decisions: Decisions, orders: 
 
 def _claims(
     world: World,
-    rng: np.random.Generator,
+    rng: Draws,
     orders: Orders,
     sent: tuple[np.ndarray, np.ndarray, np.ndarray],
     clicked: np.ndarray,
+    before: tuple[np.ndarray, np.ndarray] | None,
 ) -> tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Coupons are claimed by all who use one, just before, and by some who never do."""
     coupons = np.array([p.kind == "coupon" for p in world.promotions] + [False])
     used, age = np.nonzero(coupons[orders.promotion] & orders.redeemed)
     which = orders.promotion[used, age]
     pairs, firsts = np.unique(orders.owner[used] * len(coupons) + which, return_index=True)
+    if before is not None:
+        firsts = firsts[~np.isin(pairs, before[0] * len(coupons) + before[1])]
     used, which = used[firsts], which[firsts]  # orders stand in the order of time
     idle = coupons[sent[1]] & clicked & (rng.uniform(size=len(clicked)) < 0.5)
     idle &= ~np.isin(sent[0] * len(coupons) + sent[1], pairs)
@@ -386,10 +448,14 @@ def _claims(
     return "claim", who, whose, when, np.full(len(who), np.nan)
 
 
-def reviews(world: World, customers: Customers, orders: Orders) -> Columns:
+def reviews(
+    world: World, customers: Customers, orders: Orders, rng: Draws | None = None
+) -> Columns:
     """Draw reviews of some order lines: a rating from the product's quality, and words."""
-    rng = np.random.default_rng([world.seed, 7, int(customers.number[0])])
+    rng = np.random.default_rng([world.seed, 7, int(customers.number[0])]) if rng is None else rng
+    rng = _lines(rng, customers, orders)
     written = np.nonzero(rng.uniform(size=len(orders.line)) < 0.03)[0]
+    rng = some(rng, written)
     product = orders.product[written]
     quality = np.sin(product * 12.9898) * 0.8 + 3.9  # the same product is as good for everybody
     rating = np.clip(np.round(quality + rng.normal(0, 0.9, len(written))), 1, 5).astype(np.int64)

@@ -428,7 +428,7 @@ def course(
     customers: Customers,
     action: np.ndarray,
     number: int,
-    own: int = NONE,
+    own: int | np.ndarray = NONE,
     *,
     promotions: Sequence[Promotion],
     without: Course | None = None,
@@ -441,7 +441,7 @@ def course(
         The log: a place in each round, or `NONE`.
     number, own : int
         The round (that after the last of the log is the one of the last week), and the place in it
-        that all get instead.
+        that all get instead, or each.
     promotions : sequence of Promotion
         All of the world's.
     without : Course, optional

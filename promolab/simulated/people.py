@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promolab.simulated.keyed import Draws
 from promolab.simulated.world import AGES, CATEGORIES, CHANNELS, KINDS, MARGIN_RATES, World
 
 
@@ -156,9 +157,7 @@ def draw_goods(world: World) -> Goods:
     return Goods(category, price, popularity)
 
 
-def products_of(
-    rng: np.random.Generator, customers: Customers, owner: np.ndarray, goods: Goods
-) -> np.ndarray:
+def products_of(rng: Draws, customers: Customers, owner: np.ndarray, goods: Goods) -> np.ndarray:
     """Draw a product for each row: its category by the owner's interests, then a product of it.
 
     The product is the owner's favourite of the category with the chance `Customers.loyalty`, else

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from promolab.errors import InputError
 from promolab.simulated.dirt import STAINS, Stain, soil
 from promolab.simulated.orders import (
     NONE,
+    Columns,
     Decisions,
     Orders,
     browsing,
@@ -33,6 +34,7 @@ from promolab.simulated.world import (
     MARGIN_RATES,
     SALE_DAYS,
     TIERS,
+    Promotion,
     World,
 )
 
@@ -144,6 +146,8 @@ OFFSET = timedelta(hours=8)
 """Of Asia/Shanghai, which has no summer time."""
 CONTACT_COST = 0.2
 CHANNEL = "app"
+WEEK = 7 * 86_400
+"""Seconds."""
 
 
 def write_shop(world: World, folder: Path) -> None:
@@ -159,16 +163,29 @@ def write_shop(world: World, folder: Path) -> None:
     from tqdm import tqdm
 
     writer = Writer(world, folder)
-    _write_small(writer)
+    for table, columns in small_tables(world):
+        writer.write(table, 0, columns)
     firsts = range(0, world.customers, CHUNK)
     for first in tqdm(
         firsts, desc="simulating", unit="chunk", disable=None if len(firsts) > 1 else True
     ):
-        _write_chunk(writer, first, min(first + CHUNK, world.customers))
-    writer.close(_settings(world))
+        for table, columns in chunk_tables(world, first, min(first + CHUNK, world.customers)):
+            kept = before(columns, world.weeks) if table == "reviews" else columns
+            writer.write(table, first // CHUNK, kept)
+    writer.close(settings_of(world))
 
 
-def _settings(world: World) -> str:
+def before(columns: Mapping[str, Any], week: int) -> dict[str, Any]:
+    """Return the rows of a table whose time is before a week (from 0) begins."""
+    inside = columns["ts"] < times(np.array(week * WEEK))
+    return {
+        name: values[inside] if isinstance(values, np.ndarray) else values.filter(inside)
+        for name, values in columns.items()
+    }
+
+
+def settings_of(world: World) -> str:
+    """Return the text of the shop's ``shop.toml``."""
     end = world.starts(world.weeks)
     last = world.starts(world.weeks - 1).isocalendar()
     return f"""\
@@ -184,14 +201,18 @@ variant {world.variant}. Its true effects are known."
 """
 
 
-def _times(seconds: np.ndarray) -> np.ndarray:
+def times(seconds: np.ndarray) -> np.ndarray:
     """Return local seconds since the world began as UTC times without a zone."""
     begin = np.datetime64(BEGIN - OFFSET, "us")
     return begin + np.asarray(seconds, dtype=np.int64) * np.timedelta64(1_000_000, "us")
 
 
-def _write_small(writer: Writer) -> None:
-    world = writer.world
+Named = Iterator[tuple[str, Mapping[str, Any]]]
+"""Tables' names and their columns."""
+
+
+def small_tables(world: World) -> Named:
+    """Yield the tables that no customer is in; of the promotions those of all rounds."""
     goods = draw_goods(world)
     number = np.arange(len(goods.price)) + 1
     brand = np.where(number % 4 == 0, "Own brand", [f"Brand {n % 23 + 1}" for n in number])
@@ -203,8 +224,25 @@ def _write_small(writer: Writer) -> None:
         "private_label": number % 4 == 0,
         "margin_rate": MARGIN_RATES[goods.category],
     }
-    writer.write("products", 0, products)
-    promotions = world.promotions
+    yield "products", products
+    yield from promotion_tables(world, world.promotions)
+    days = [
+        (name, datetime(year, month, day) - OFFSET)
+        for year in range(BEGIN.year, world.starts(world.weeks).year + 1)
+        for name, (month, day) in SALE_DAYS.items()
+    ]
+    yield (
+        "calendar",
+        {
+            "name": [name for name, _ in days],
+            "starts_at": [start for _, start in days],
+            "ends_at": [start + timedelta(days=1) for _, start in days],
+        },
+    )
+
+
+def promotion_tables(world: World, promotions: Sequence[Promotion]) -> Named:
+    """Yield the tables of some promotions, and of what they are for."""
     terms = [p.terms for p in promotions]
     # The other variants' tables are from before the contract knew these columns.
     rules = {
@@ -212,9 +250,8 @@ def _write_small(writer: Writer) -> None:
         "stacking": [stacks(p.kind) for p in promotions],
     }
     starts = [world.starts(p.week) - OFFSET for p in promotions]
-    writer.write(
+    yield (
         "promotions",
-        0,
         {
             "promotion_id": [p.id for p in promotions],
             "kind": [p.kind for p in promotions],
@@ -229,81 +266,66 @@ def _write_small(writer: Writer) -> None:
         },
     )
     # Coupons and full reductions are for the whole shop.
+    goods, number = draw_goods(world), np.arange(len(draw_goods(world).price)) + 1
     pairs = [
         (p.id, n)
         for p in promotions
         for n in number[(goods.category == p.category) | (p.kind in ("coupon", "full_reduction"))]
     ]
-    writer.write(
+    yield (
         "promotion_products",
-        0,
         {"promotion_id": [p for p, _ in pairs], "product_id": [n for _, n in pairs]},
     )
-    days = [
-        (name, datetime(year, month, day) - OFFSET)
-        for year in range(BEGIN.year, world.starts(world.weeks).year + 1)
-        for name, (month, day) in SALE_DAYS.items()
-    ]
-    writer.write(
-        "calendar",
-        0,
-        {
-            "name": [name for name, _ in days],
-            "starts_at": [start for _, start in days],
-            "ends_at": [start + timedelta(days=1) for _, start in days],
-        },
-    )
 
 
-def _write_chunk(writer: Writer, first: int, last: int) -> None:
-    import pyarrow as pa
-
-    world = writer.world
+def chunk_tables(world: World, first: int, last: int) -> Named:
+    """Yield the tables of a chunk of customers, reviews after the world's last week included."""
     goods, factors = draw_goods(world), world.week_factors()
     customers = draw_customers(world, first, last)
     decisions = decide(world, customers)
     orders = draw_orders(world, customers, goods, decisions, factors)
-    part, ids = first // CHUNK, np.array([p.id for p in world.promotions] + [None], dtype=object)
-    _write_customers(writer, part, customers, decisions)
-    _write_decisions(writer, part, customers, decisions)
-    _write_events(
-        writer, part, customers, orders, browsing(world, customers, goods, orders, factors)
-    )
-    answers = responses(world, customers, decisions, orders)
-    writer.write(
-        "responses",
-        part,
-        {
-            "promotion_id": ids[answers["promotion"]],
-            "customer_id": customers.number[answers["owner"]],
-            "ts": _times(answers["second"]),
-            "kind": answers["kind"],
-            "amount": pa.array(answers["amount"], mask=np.isnan(answers["amount"])),
-        },
-    )
-    written = reviews(world, customers, orders)
-    inside = written["second"] < world.weeks * 7 * 86_400
-    written = {name: values[inside] for name, values in written.items()}
-    writer.write(
-        "reviews",
-        part,
-        {
-            "customer_id": customers.number[written["owner"]],
-            "product_id": written["product"] + 1,
-            "ts": _times(written["second"]),
-            "rating": written["rating"],
-            "text": written["text"],
-            "promotion_id": ids[written["promotion"]],
-            "order_id": _order_ids(part, written["order"]),
-        },
-    )
+    order_ids = np.arange(len(orders.owner)) + 1 + first // CHUNK * 1_000_000_000
+    yield from customer_tables(customers, decisions.eligible)
+    yield from _decision_tables(world, customers, decisions)
+    browsed = browsing(world, customers, goods, orders, factors)
+    yield "events", event_columns(customers, orders, browsed, order_ids)
+    answers = responses(world, customers, decisions.action, orders)
+    yield "responses", response_columns(world, customers, answers)
+    yield "reviews", review_columns(world, customers, reviews(world, customers, orders), order_ids)
 
 
-def _order_ids(part: int, order: np.ndarray) -> np.ndarray:
-    return order + 1 + part * 1_000_000_000
+def response_columns(world: World, customers: Customers, found: Columns) -> dict[str, Any]:
+    """Return the table of what those assigned did about it."""
+    import pyarrow as pa
+
+    ids = np.array([p.id for p in world.promotions], dtype=object)
+    return {
+        "promotion_id": ids[found["promotion"]],
+        "customer_id": customers.number[found["owner"]],
+        "ts": times(found["second"]),
+        "kind": found["kind"],
+        "amount": pa.array(found["amount"], mask=np.isnan(found["amount"])),
+    }
 
 
-def _write_customers(writer: Writer, part: int, customers: Customers, decisions: Decisions) -> None:
+def review_columns(
+    world: World, customers: Customers, found: Columns, order_ids: np.ndarray
+) -> dict[str, Any]:
+    """Return the table of reviews."""
+    ids = np.array([p.id for p in world.promotions] + [None], dtype=object)
+    return {
+        "customer_id": customers.number[found["owner"]],
+        "product_id": found["product"] + 1,
+        "ts": times(found["second"]),
+        "rating": found["rating"],
+        "text": found["text"],
+        "promotion_id": ids[found["promotion"]],
+        "order_id": order_ids[found["order"]],
+    }
+
+
+def customer_tables(customers: Customers, eligible: np.ndarray) -> Named:
+    """Yield who the customers are, and who of them may be contacted."""
     n = len(customers.number)
     since = np.datetime64(BEGIN - OFFSET, "us") - customers.since * np.timedelta64(1, "D")
     columns = {
@@ -316,18 +338,17 @@ def _write_customers(writer: Writer, part: int, customers: Customers, decisions:
         "signup_channel": np.array(CHANNELS)[customers.channel],
         "interest_in_offers": customers.offers,
     }
-    writer.write("customers", part, columns)
+    yield "customers", columns
     rights = {
         "customer_id": customers.number,
         "channel": np.full(n, CHANNEL),
-        "allowed": decisions.eligible,
+        "allowed": eligible,
         "since": np.full(n, np.datetime64(BEGIN - OFFSET, "us")),
     }
-    writer.write("contact_rights", part, rights)
+    yield "contact_rights", rights
 
 
-def _write_decisions(writer: Writer, part: int, customers: Customers, decisions: Decisions) -> None:
-    world = writer.world
+def _decision_tables(world: World, customers: Customers, decisions: Decisions) -> Named:
     kinds, rounds = world.per_round, len(world.rounds)
     owner = np.repeat(np.nonzero(decisions.eligible)[0], rounds)
     number = np.tile(np.arange(rounds), len(owner) // max(rounds, 1))
@@ -336,7 +357,7 @@ def _write_decisions(writer: Writer, part: int, customers: Customers, decisions:
     action, planned = decisions.action[owner, number], decisions.planned[owner, number]
     chances = decisions.propensities[owner, number]
     decision = np.array([f"D{n}-{r}" for n, r in zip(customers.number[owner], number, strict=True)])
-    start = _times(np.array(world.rounds, dtype=np.int64)[number] * 7 * 86_400)
+    start = times(np.array(world.rounds, dtype=np.int64)[number] * 7 * 86_400)
     held = np.where((planned != NONE) & (action == NONE), "promotion", "none")
     rows = {
         "decision_id": decision,
@@ -347,10 +368,9 @@ def _write_decisions(writer: Writer, part: int, customers: Customers, decisions:
         "planned_action": names[number, planned],
         "holdout": np.where(customers.standing[owner], "standing", held),
     }
-    writer.write("decisions", part, rows)
-    writer.write(
+    yield "decisions", rows
+    yield (
         "decision_propensities",
-        part,
         {
             "decision_id": np.repeat(decision, kinds + 1),
             "action": names[number].ravel(),
@@ -358,9 +378,8 @@ def _write_decisions(writer: Writer, part: int, customers: Customers, decisions:
         },
     )
     sent = action != NONE
-    writer.write(
+    yield (
         "exposures",
-        part,
         {
             "promotion_id": names[number, action][sent],
             "customer_id": customers.number[owner][sent],
@@ -370,9 +389,10 @@ def _write_decisions(writer: Writer, part: int, customers: Customers, decisions:
     )
 
 
-def _write_events(
-    writer: Writer, part: int, customers: Customers, orders: Orders, browsed: dict[str, np.ndarray]
-) -> None:
+def event_columns(
+    customers: Customers, orders: Orders, browsed: Columns, order_ids: np.ndarray
+) -> dict[str, Any]:
+    """Return the table of what customers did: the chain, and the orders' lines."""
     import pyarrow as pa
 
     lines, seen = len(orders.line), len(browsed["owner"])
@@ -380,14 +400,14 @@ def _write_events(
     owner = np.concatenate([browsed["owner"], orders.owner[orders.line]])
     second = np.concatenate([browsed["second"], orders.second[orders.line]])
     order = pa.concat_arrays(
-        [pa.nulls(seen, pa.int64()), pa.array(_order_ids(part, orders.line), pa.int64())]
+        [pa.nulls(seen, pa.int64()), pa.array(order_ids[orders.line], pa.int64())]
     )
     sorting = np.lexsort([np.arange(seen + lines), second])
     # Two visits may fall on one second: these microseconds keep their rows apart.
     apart = np.concatenate([np.arange(seen) % 1_000_000, np.zeros(lines, dtype=np.int64)])
-    columns = {
+    columns: dict[str, Any] = {
         "customer_id": customers.number[owner][sorting],
-        "ts": (_times(second) + apart * np.timedelta64(1, "us"))[sorting],
+        "ts": (times(second) + apart * np.timedelta64(1, "us"))[sorting],
         "kind": np.concatenate([browsed["kind"], np.full(lines, "purchase", dtype=object)])[
             sorting
         ],
@@ -402,4 +422,4 @@ def _write_events(
     ):
         filled = np.concatenate([empty, values])[sorting]
         columns[name] = pa.array(filled, mask=np.isnan(filled))
-    writer.write("events", part, columns)
+    return columns

@@ -31,7 +31,13 @@ from promolab.simulated.depths import LEVELS, Terms, drawn_terms, usual_terms
 
 BEGIN = datetime(2024, 5, 27)
 """Monday on which every simulated shop begins, local: 618 and 双11 lie within 26 weeks."""
-VARIANTS = {"default": (1.0, 0.96), "hard": (0.5, 0.48), "null": (0.0, 0.96), "weekly": (1.0, 0.96)}
+VARIANTS = {
+    "default": (1.0, 0.96),
+    "hard": (0.5, 0.48),
+    "null": (0.0, 0.96),
+    "weekly": (1.0, 0.96),
+    "weekly_null": (0.0, 0.96),
+}
 """How large effects are, and how much of the persuadability can be seen."""
 AFTER = 4
 """Weeks of the horizon after a window."""
@@ -58,10 +64,10 @@ class World:
     ----------
     customers, weeks, seed : int
         Size of the shop and start of every random number.
-    variant : {"default", "hard", "null", "weekly"}
+    variant : {"default", "hard", "null", "weekly", "weekly_null"}
         ``hard``: effects half as large and less of them to be seen; ``null``: none at all;
         ``weekly``: a round every week, windows of two, three promotions of a kind in a round, each
-        of another depth.
+        of another depth; ``weekly_null``: the same rhythm, and no effect of anything.
     exploration : float
         Share of decisions that are drawn evenly among all actions.
     every : int
@@ -151,7 +157,7 @@ class World:
     @property
     def overlaps(self) -> bool:
         """Whether a round begins before the windows of the last are over."""
-        return self.variant == "weekly"
+        return self.variant in ("weekly", "weekly_null")
 
     @property
     def window(self) -> int:
@@ -201,7 +207,8 @@ class World:
         kind, name = self.kinds[place], f"W{week + 1:02d}-{self.kinds[place]}"
         category = (3 * number + place) % len(CATEGORIES)
         if self.overlaps:
-            terms = drawn_terms(kind, number, level)
+            # Without effects nothing is taken off either, and no threshold stands for nothing.
+            terms = drawn_terms(kind, number, level) if self.effect_scale else Terms()
             return Promotion(f"{name}-{level + 1}", kind, week, category, terms)
         return Promotion(name, kind, week, category, usual_terms(self, kind))
 

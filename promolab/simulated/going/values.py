@@ -1,0 +1,110 @@
+"""What assignments of a round truly bring, given all that was assigned before it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from promolab.simulated.effects import expected
+from promolab.simulated.orders import recent_contacts
+from promolab.simulated.overlap import course
+from promolab.simulated.people import Customers
+from promolab.simulated.world import World
+
+
+@dataclass(frozen=True)
+class OracleValues:
+    """What each promotion of a round adds to each customer and costs, for an allocator.
+
+    Parameters
+    ----------
+    kind : {"latent", "attainable"}
+        Known exactly, or predicted from what can be seen.
+    customers : ndarray of int, shape (n,)
+        Ids of those who may be contacted.
+    promotions : tuple of str
+        Those that start in the week.
+    value : ndarray, shape (n, promotions)
+        Margin added over none, window and horizon, less the contact's cost.
+    cost : ndarray, shape (n, promotions)
+        Cost of the contact and of what the promotion is expected to take off in its window.
+    """
+
+    kind: str
+    customers: np.ndarray
+    promotions: tuple[str, ...]
+    value: np.ndarray
+    cost: np.ndarray
+
+
+def part_of(customers: Customers, which: np.ndarray) -> Customers:
+    """Return some of the customers."""
+    fields = dataclasses.fields(customers)
+    return Customers(**{f.name: getattr(customers, f.name)[which] for f in fields})
+
+
+def margin_added(
+    world: World, customers: Customers, which: np.ndarray, past: np.ndarray, own: np.ndarray
+) -> np.ndarray:
+    """Return by how much what each is assigned now moves the margin expected of them, shape (n,).
+
+    Parameters
+    ----------
+    world : World
+        Whose last week is that of the round.
+    customers : Customers
+        A chunk.
+    which : ndarray of int, shape (n,)
+        Whom of them it is asked for.
+    past : ndarray of int, shape (n, rounds)
+        What they were assigned before.
+    own : ndarray of int, shape (n,)
+        A place in the round each; none is `NONE`.
+    """
+    people = part_of(customers, which)
+    number, promotions = past.shape[1], world.promotions
+    if not world.overlaps:
+        contacts, found = recent_contacts(world, past, number), np.zeros(len(own))
+        for place in np.unique(own):
+            promotion = promotions[number * world.per_round + place]
+            truth = expected(world, people, promotion, contacts, world.week_factors())
+            gain = truth["margin_with"] - truth["margin_without"]
+            found = np.where(own == place, gain, found)
+        return found
+    without = course(world, people, past, number, promotions=promotions)
+    with_ = course(world, people, past, number, own, promotions=promotions, without=without)
+    one = with_.outcomes(world, people, "it")["margin_it"]
+    return np.asarray(one - without.outcomes(world, people, "it")["margin_it"])
+
+
+def option_values(
+    world: World, customers: Customers, past: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the margin that each promotion of the round adds to each customer, and its discount.
+
+    Returns
+    -------
+    gain, discount : ndarray, shape (n, promotions of a round)
+        The discount is what is taken off in the window more than without it.
+    """
+    number, promotions, factors = past.shape[1], world.promotions, world.week_factors()
+    gains, discounts = [], []
+    contacts = recent_contacts(world, past, number)
+    without = (
+        course(world, customers, past, number, promotions=promotions) if world.overlaps else None
+    )
+    for place in range(world.per_round):
+        if without is None:
+            promotion = promotions[number * world.per_round + place]
+            found = expected(world, customers, promotion, contacts, factors)
+        else:
+            found = without.outcomes(world, customers, "without")
+            with_ = course(
+                world, customers, past, number, place, promotions=promotions, without=without
+            )
+            found |= with_.outcomes(world, customers, "with")
+        gains.append(found["margin_with"] - found["margin_without"])
+        discounts.append(found["discount_with"] - found["discount_without"])
+    return np.column_stack(gains), np.column_stack(discounts)
