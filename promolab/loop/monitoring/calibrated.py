@@ -99,14 +99,14 @@ class CalibrationTrack(Result):
             raise InputError(f"there is nothing to draw: {self.summary()}")
         rows = self.frame
         ax = plots.points(
-            mdates(rows["starts_at"]),
+            _side_by_side(rows["starts_at"]),
             rows["ratio"],
             low=rows["ratio_low"],
             high=rows["ratio_high"],
             colour=plots.COLOURS[0],
             ax=ax,
         )
-        plots.reference_line(ax, "horizontal", 1.0, "as predicted")
+        plots.reference_line(ax, "horizontal", 1.0)
         ax.xaxis_date()
         # One promotion of few answers may have an interval that hides all others.
         ax.set_ylim(0, min(float(rows["ratio_high"].max()) * 1.05, 4.0))
@@ -116,17 +116,20 @@ class CalibrationTrack(Result):
             ax,
             title=self.verdict().rstrip(".").replace("That ratio", "Came ÷ predicted"),
             subtitle=f"Answers that came ÷ those predicted, {plural(len(rows), 'promotion')}, "
-            f"{percent(self.level, decimals=0)} intervals",
+            f"{percent(self.level, decimals=0)} intervals; dashed: as predicted",
             xlabel="start of the promotion",
             ylabel="came ÷ predicted",
         )
 
 
-def mdates(times: Any) -> np.ndarray:
-    """Return moments as matplotlib counts them: days."""
+def _side_by_side(times: pd.Series[Any]) -> np.ndarray:
+    """Return moments as matplotlib counts them (days), equal ones a little apart."""
     from matplotlib.dates import date2num
 
-    return np.asarray(date2num(pd.to_datetime(times).to_numpy()))
+    place = times.groupby(times).cumcount()
+    place -= place.groupby(times).transform("mean")
+    days = np.asarray(date2num(pd.to_datetime(times).to_numpy()))
+    return np.asarray(days + place.to_numpy() * max(np.ptp(days) / 60, 0.2))
 
 
 def calibration_track(backtest: pd.DataFrame, *, level: float = 0.95) -> CalibrationTrack:

@@ -137,5 +137,6 @@ def _uplift(run: RunFolder) -> Iterator[dict[str, str]]:
 def _uplift_method(run: RunFolder) -> str:
     if not (run.path / FILES["uplift"]).is_file():
         return ""
-    told = run.metrics.get("uplift") or {}
-    return str(told.get("method", "dr"))
+    told = str((run.metrics.get("uplift") or {}).get("method", "dr"))
+    kind, _, learner = told.partition("/")
+    return f"{kind.upper()}-learner{f' ({learner})' if learner else ''}"

@@ -109,7 +109,7 @@ class FeatureDrift(Result):
         """Say what drifted, whether a model can tell the times apart, and what of the season."""
         if not self:
             return self.note or "There are no two times to compare."
-        parts = [self.finding(), self._apart(), self._growing(), self.note]
+        parts = [self.finding(), self._how_far(), self._apart(), self._growing(), self.note]
         return " ".join(filter(None, parts))
 
     def finding(self) -> str:
@@ -117,23 +117,23 @@ class FeatureDrift(Result):
         counted = self.frame[~self.frame["grows"]]
         moved = counted[counted["drift"] != NONE_]
         n = plural(len(counted), self.what)
-        rows = f"{count(self.rows_now)} customers now, {count(self.rows_then)} then"
         if moved.empty:
-            return (
-                f"None of {n} drifted {self.since}: no stability index beyond chance of {SOME} or "
-                f"more ({rows})."
-            )
-        told = ", ".join(
-            f"{label(row['column'])} {_index(row['psi'], row['psi_low'], row['psi_high'])}"
-            for row in moved.head(3).to_dict("records")
-        )
+            return f"None of {n} drifted {self.since}."
+        told = ", ".join(label(column) for column in moved["column"].head(3))
         rest = f" and {count(len(moved) - 3)} more" if len(moved) > 3 else ""
         much = int((moved["drift"] == MUCH_).sum())
         part = "all" if much == len(moved) else count(much) if much else "none"
         part = f"{part} of them much" if len(moved) > 1 else "much" if much else "not much"
+        return f"{count(len(moved))} of {n} drifted {self.since}, {part}: {told}{rest}."
+
+    def _how_far(self) -> str:
+        rows = self.frame[~self.frame["grows"]].head(1)
+        if rows.empty:
+            return ""
+        far = _index(*rows[["psi", "psi_low", "psi_high"]].to_numpy(dtype=float)[0])
         return (
-            f"{count(len(moved))} of {n} drifted {self.since}, {part}: {told}{rest} (stability "
-            f"index; from {SOME} some, from {MUCH} much; {rows})."
+            f"The farthest moved by {far} (stability index beyond chance; from {SOME} some, from "
+            f"{MUCH} much; {count(self.rows_now)} customers now, {count(self.rows_then)} then)."
         )
 
     def _apart(self) -> str:
@@ -201,7 +201,7 @@ class FeatureDrift(Result):
         left = len(counted) - len(rows)
         return plots.finish(
             ax,
-            title=self.finding().split(": ")[0],
+            title=self.finding().split(": ")[0].rstrip("."),
             subtitle="Population stability index less what chance makes of it, with 95 % intervals"
             + (f"; the {len(rows)} that moved most of {len(counted)}" if left else ""),
             xlabel="how far the distribution moved (stability index)",

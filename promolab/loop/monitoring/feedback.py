@@ -136,33 +136,28 @@ class Satisfaction(Result):
         return f"Of {n}, {', '.join(out)} {verb} out. {left}".rstrip()
 
     def table(self) -> Html:
-        """Return a row per group: orders and kinds, then promotions and segments."""
-        shown = self.frame.assign(what=self.frame["by"] + ": " + self.frame["group"])
-        shown.loc[shown["by"] == ALL, "what"] = "orders " + shown["group"]
+        """Return a row per promotion; nothing where none was rated by enough customers."""
+        rows = self.frame[self.frame["by"] == PROMOTION]
+        if rows.empty:
+            return Html("")
+        heads = {
+            "group": "promotion",
+            "ratings": "ratings",
+            "customers": "customers",
+            "satisfied": "four or five stars",
+            "rating": "mean stars",
+            "difference": "difference, points",
+            "p_holm": "p after Holm",
+        }
+        formats: dict[str, Any] = {"ratings": count, "customers": count, "p_holm": _p}
+        formats |= {"satisfied": Ranged(percent), "rating": Ranged(_stars)}
         return table(
-            shown,
-            {
-                "what": "ratings of",
-                "ratings": "ratings",
-                "customers": "customers",
-                "satisfied": "four or five stars",
-                "rating": "mean stars",
-                "difference": "difference, points",
-                "p_holm": "p after Holm",
-            },
-            {
-                "ratings": count,
-                "customers": count,
-                "satisfied": Ranged(percent),
-                "rating": Ranged(_stars),
-                "difference": Ranged(_points),
-                "p_holm": _p,
-            },
-            caption="Differences are to orders without a promotion; of segments, to all others. "
-            "Intervals by customer.",
+            rows.sort_values(["satisfied", "group"]),
+            heads,
+            formats | {"difference": Ranged(_points)},
+            caption="Least satisfied first. Differences are to orders without a promotion; "
+            "intervals by customer.",
             file="tables/feedback.parquet",
-            most=12,
-            otherwise=self.summary(),
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -172,7 +167,6 @@ class Satisfaction(Result):
         if self.why:
             raise InputError(f"there is nothing to draw: {self.why}")
         rows = self.frame[self.frame["by"] != PROMOTION]
-        colours = {ALL: plots.COLOURS[0], KIND: plots.COLOURS[1], SEGMENT: plots.COLOURS[2]}
         ends = (100 * rows[name] for name in ("satisfied", "satisfied_low", "satisfied_high"))
         ax = plots.intervals(
             [
@@ -181,8 +175,10 @@ class Satisfaction(Result):
             ],
             *ends,
             reference=100 * self.overall.value,
-            colour=[colours[by] for by in rows["by"]],
-            text=[plural(n, "rating") for n in rows["ratings"]],
+            text=[
+                f"{_stars(*ends)} of {plural(n, 'rating')}"
+                for n, *ends in rows[["ratings", "rating", "rating_low", "rating_high"]].to_numpy()
+            ],
             ax=ax,
         )
         out = self.standing_out()
@@ -192,7 +188,8 @@ class Satisfaction(Result):
         return plots.finish(
             ax,
             title=f"{whole}; {told}",
-            subtitle=f"{percent(self.level, decimals=0)} intervals by customer; dashed: all",
+            subtitle=f"{percent(self.level, decimals=0)} intervals by customer; dashed: all; "
+            "right: mean stars",
             xlabel="ratings of four or five stars, %",
         )
 

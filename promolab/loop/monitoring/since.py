@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 WEEKS = 4
+MOST = 100_000
+"""Customers whose features are compared: of more, so many drawn at random."""
 NOTHING = pd.DataFrame(columns=["column", "psi", "drift", "grows"])
 
 
@@ -52,16 +54,21 @@ def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0
     FeatureDrift
         False, with its reason, where the shop's history is too short.
     """
+    import ibis
+
     now, before = run.read_table("features"), last_with(run, "features")
     if before is not None:
         then, since = pd.read_parquet(before.table_path("features")), f"since {before.week}"
         moment = before.as_of
+        ids = pd.concat([then["customer_id"], now["customer_id"]])
+        some = drawn_customers(ids, seed=seed, most=MOST)
     else:
         moment = run.as_of - pd.Timedelta(weeks=weeks)
         some = drawn_customers(now["customer_id"], seed=seed)
-        then = build_features(shop, moment).execute()
-        then, now = (f[f["customer_id"].isin(some)] for f in (then, now))
+        asked = pd.DataFrame({"customer_id": some, "as_of": pd.Timestamp(moment).as_unit("us")})
+        then = build_features(shop, ibis.memtable(asked)).execute().drop(columns="as_of")
         since = f"in the last {plural(weeks, 'week')}"
+    then, now = (f[f["customer_id"].isin(some)] for f in (then, now))
     if then.empty or now.empty:
         return FeatureDrift(
             NOTHING, len(then), len(now), note="The shop's history is too short to look back."
