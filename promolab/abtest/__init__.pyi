@@ -1,4 +1,5 @@
 from .analysis import Metric
+from .analysis import compare_rows as compare_rows
 from .assignment import Assignment as Assignment
 from .assignment import assign
 from .history import customer_history

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,7 @@ def read(folder, *told, as_of=NOW, frames=None, **settings):
     return read_experiments(shop, as_of, folder)
 
 
-SPRING = {"name": "Spring", "data": "spring.parquet", "metrics": ["visit"]}
+SPRING: dict[str, Any] = {"name": "Spring", "data": "spring.parquet", "metrics": ["visit"]}
 SPRING |= {"guardrails": {"left": {"column": "left", "margin": 0.02}}}
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from promolab.abtest import Metric, analyze_experiment
 from promolab.campaign.past.decided import obstacle, read_decisions, sample_ratio
 from promolab.campaign.readout.randomised import compare_with_holdout
 from promolab.campaign.readout.reading import read_out
@@ -401,3 +402,30 @@ def test_without_the_other_chances_two_actions_are_weighed_by_their_own():
     # Chances of a wider choice fit no two actions: nothing is compared by them.
     row = read_out(euro_shop(both), NOW, weeks=9)["P"]
     assert row.holdout.identification == "not identified"
+
+
+def test_an_experiment_of_the_same_rows_has_the_same_figures():
+    """One place compares arms: households, earlier sales and all."""
+    arm, rng = arms(), np.random.default_rng(4)
+    home, before = np.arange(N) // 2, rng.gamma(2.0, 20.0, N)
+    arm = np.repeat(arm[::2], 2)
+    spent = 0.7 * before + rng.gamma(2.0, 10.0, N)
+    sales, earlier = pd.Series(spent), pd.Series(before)
+    bought = pd.Series(np.flatnonzero(rng.random(N) < 0.2))
+    nobody = pd.Series(np.arange(5))
+    held = compare_with_holdout(
+        "P", decisions_of(arm, home), sales, bought, nobody, earlier=earlier, days=56
+    )
+    frame = pd.DataFrame({"customer_id": np.arange(N), "home": home, "arm": arm})
+    frame["sales"], frame["before"] = spent, before
+    frame["bought"] = frame["customer_id"].isin(bought).astype(int)
+    found = analyze_experiment(
+        frame,
+        {"sales": Metric("sales", "mean", earlier="before"), "bought": Metric("bought", "share")},
+        control="promotion",
+        cluster="home",
+    )
+    for row, part in zip(found.rows, (held.sales, held.bought), strict=True):
+        assert row.difference.ends == pytest.approx(part.estimate.ends, rel=1e-9)
+        assert row.treated.ends == pytest.approx(part.treated.ends, rel=1e-9)
+        assert row.correlation == pytest.approx(part.correlation, rel=1e-9)

@@ -1,3 +1,4 @@
+from .in_memory import compare_rows as compare_rows
 from .measure import Metric as Metric
 from .measure import metrics_of as metrics_of
 from .measured import measure_arms as measure_arms

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from promolab.abtest import Metric, compare_rows
 from promolab.campaign.past.decided import ASSIGNED, doubtful_ratio, groups_of, obstacle
-from promolab.effects import RANDOMISED, Difference, compare_arms
+from promolab.effects import RANDOMISED, Difference
 from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile, welch_degrees
 from promolab.wording import count, money, more_or_less, number, percent, plural
@@ -157,42 +158,28 @@ def compare_with_holdout(
     share = n0 / len(rows) if len(rows) else np.nan
     if why := obstacle(decisions):
         return HoldoutComparison(promotion_id, n1, n0, "", share, None, None, None, why)
-    arm = np.where(treated, ASSIGNED, HELD)
-    cluster, who = rows["cluster"].to_numpy(), rows["customer_id"]
-    weight = rows["weight"].to_numpy(dtype=float) if holdout == "chance" else None
-
-    def compared(outcome: Any, kind: str, before: Any = None) -> Difference:
-        return compare_arms(
-            outcome,
-            arm,
-            control=HELD,
-            cluster=cluster,
-            weight=weight,
-            earlier=before,
-            kind=kind,
-            level=level,
-        )
-
-    spent, before = (
-        None if part is None else who.map(part).fillna(0.0).to_numpy(dtype=float)
-        for part in (sales, earlier)
+    who = rows["customer_id"]
+    frame = pd.DataFrame(
+        {"arm": np.where(treated, ASSIGNED, HELD), "cluster": rows["cluster"].to_numpy()}
+        | {"weight": rows["weight"].to_numpy(dtype=float)}
+        | {"bought": who.isin(buyers).to_numpy(), "redeemed": who.isin(redeemers).to_numpy()}
     )
-    found = None if spent is None else compared(spent, "mean", before)
+    metrics = {name: Metric(name, "share") for name in ("bought", "redeemed")}
+    for name, amounts in (("sales", sales), ("earlier", earlier)):
+        if amounts is not None:
+            frame[name] = who.map(amounts).fillna(0.0).to_numpy(dtype=float)
+    if sales is not None:
+        metrics["sales"] = Metric("sales", "mean", earlier=None if earlier is None else "earlier")
+    weight = "weight" if holdout == "chance" else None
+    found = compare_rows(
+        frame, metrics, control=HELD, cluster="cluster", weight=weight, level=level
+    )
     why = _who(n1, n0, share, holdout) + doubtful_ratio(decisions)
-    if found is not None:
-        why += _allowed_for(found, days) + found.weight_of_one()
-    return HoldoutComparison(
-        promotion_id,
-        n1,
-        n0,
-        holdout,
-        share,
-        found,
-        compared(who.isin(buyers).to_numpy(), "share"),
-        compared(who.isin(redeemers).to_numpy(), "share"),
-        why,
-        units=pd.unique(cluster),
-    )
+    if (spent := found.get("sales")) is not None:
+        why += _allowed_for(spent, days) + spent.weight_of_one()
+    units = pd.unique(rows["cluster"].to_numpy())
+    parts = spent, found["bought"], found["redeemed"]
+    return HoldoutComparison(promotion_id, n1, n0, holdout, share, *parts, why, units)
 
 
 def _who(assigned: int, held: int, share: float, holdout: str) -> str:
