@@ -13,6 +13,7 @@ from benchmarks import (
     allocation,
     assignment,
     doors,
+    experiments_readout,
     first_page,
     money,
     neural,
@@ -40,7 +41,17 @@ from benchmarks import (
 )
 from benchmarks.table import MISSED, UNKNOWN, Row, render, surroundings
 
-PARTS = ("report", "models", "metrics", "segments", "simulated", "uplift", "policy", "size")
+PARTS = (
+    "report",
+    "models",
+    "metrics",
+    "segments",
+    "simulated",
+    "uplift",
+    "policy",
+    "experiments",
+    "size",
+)
 """What can be measured by itself: ``--only models``."""
 
 
@@ -74,6 +85,7 @@ def main(argv: list[str] | None = None) -> int:
             "simulated": lambda: simulated_shops(large=options.large),
             "uplift": uplift,
             "policy": policy,
+            "experiments": experiments,
             "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
         }
         if options.quick:
@@ -231,6 +243,12 @@ def policy() -> Iterator[Row]:
     yield from true_profit.true_profits()
     say("five shops' weeks inside a budget")
     yield from overspending.overspending()
+
+
+def experiments() -> Iterator[Row]:
+    """Yield how experiments are read out."""
+    say("ten million customers of an experiment, a thousand experiments of known truth")
+    yield from experiments_readout.readout()
 
 
 def say(text: str) -> None:

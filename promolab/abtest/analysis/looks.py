@@ -175,7 +175,7 @@ def _looked(column: str, found: Any, i: int, raw: dict[Any, str]) -> Looked:
 
 
 def caps_of(opened: Opened, wanted: dict[str, tuple[str, float]]) -> dict[str, float]:
-    """Return quantiles of columns over all arms, in one pass.
+    """Return quantiles of columns over all arms.
 
     Parameters
     ----------
@@ -183,12 +183,8 @@ def caps_of(opened: Opened, wanted: dict[str, tuple[str, float]]) -> dict[str, f
     wanted : dict of str to tuple
         Key → column and quantile.
     """
-    if not wanted:
-        return {}
-    keys = list(wanted)
-    aggregates = {
-        f"q{i}": number_of(opened.table, wanted[key][0]).quantile(wanted[key][1])
-        for i, key in enumerate(keys)
+    # One column at a time: an exact quantile holds its column in memory.
+    return {
+        key: float(opened.con.execute(number_of(opened.table, column).quantile(quantile)))
+        for key, (column, quantile) in wanted.items()
     }
-    found = opened.con.execute(opened.table.agg(**aggregates)).iloc[0]
-    return {key: float(found[f"q{i}"]) for i, key in enumerate(keys)}
