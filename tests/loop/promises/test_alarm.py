@@ -1,0 +1,94 @@
+"""The alarm rings falsely in 5 % of years at most, and rings where the planner promises twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from promolab.loop.promises import matched, promise_alarm
+from promolab.loop.promises.alarm import LEVEL, evidence
+
+WEEKS, RUNS = 52, 2_000
+
+
+def drawn(rng, *, shared, noise, ratio=1.0, said=100.0, together=1.0):
+    """Return what came less what was said, runs × weeks: errors that weeks share, and their own."""
+    part = np.sqrt(together) * rng.normal(size=(RUNS, 1))
+    part = part + np.sqrt(1 - together) * rng.normal(size=(RUNS, WEEKS))
+    return said * (ratio - 1) + shared * part + noise * rng.normal(size=(RUNS, WEEKS))
+
+
+def rung(off, *, shared, noise, said=100.0):
+    spread = np.full(WEEKS, np.hypot(shared, noise))
+    found = evidence(off, spread, np.full(WEEKS, shared), np.full(WEEKS, said))
+    return (found.max(axis=-1) >= 1 / LEVEL).mean()
+
+
+def test_false_alarms_are_few_whatever_weeks_share():
+    rng = np.random.default_rng(0)
+    for shared, noise in ((0.0, 50.0), (30.0, 50.0), (60.0, 30.0)):
+        for together in (0.0, 1.0):
+            off = drawn(rng, shared=shared, noise=noise, together=together)
+            false = rung(off, shared=shared, noise=noise)
+            assert false <= LEVEL + 3 * np.sqrt(LEVEL * 0.95 / RUNS), (shared, noise, together)
+
+
+def test_a_planner_that_promises_twice_what_comes_is_found_out():
+    rng = np.random.default_rng(1)
+    # The readout of one week tells half of the promise from nothing as one standard error.
+    found = rung(drawn(rng, shared=10.0, noise=50.0, ratio=0.5), shared=10.0, noise=50.0)
+    assert found >= 0.85
+    weak = rung(drawn(rng, shared=10.0, noise=150.0, ratio=0.5), shared=10.0, noise=150.0)
+    assert 0.05 < weak < found
+
+
+def test_evidence_is_a_martingale_where_the_null_is_exact():
+    rng = np.random.default_rng(2)
+    off = drawn(rng, shared=0.0, noise=50.0)[:, :8]
+    found = evidence(off, np.full(8, 50.0), np.zeros(8), np.full(8, 20.0))
+    assert np.allclose(found.mean(axis=0), 1.0, atol=0.02)
+
+
+def test_evidence_of_two_weeks_agrees_with_densities_written_out():
+    from scipy.stats import multivariate_normal
+
+    off, spread, shared, size = map(np.array, ([-60.0, -40], [50.0, 40], [20.0, 10], [100.0, 80]))
+    null = np.diag(spread**2) + np.outer(shared, shared)
+    begins = 0.5 * (1 / 26) * (25 / 26) ** np.arange(2) + [0.5, 0]
+    expected = 1 - begins.sum()
+    for k in range(2):
+        x = np.where(np.arange(2) >= k, size, 0.0)
+        broken = multivariate_normal([0, 0], null + 0.25 * np.outer(x, x)).pdf(off)
+        expected += begins[k] * broken / multivariate_normal([0, 0], null).pdf(off)
+    assert np.isclose(evidence(off, spread, shared, size)[-1], expected, rtol=1e-9)
+
+
+def weeks_of(ratio, weeks, *, noise=20.0):
+    rng = np.random.default_rng(3)
+    names = [f"2024-W{w:02d}" for w in range(1, weeks + 1)]
+    half = 1.645 * noise
+    said = pd.DataFrame(
+        {"week": names, "promotion_id": "", "segment": "", "measure": "added_profit"}
+    )
+    said = said.assign(value=100.0, ci_low=90.0, ci_high=110.0, level=0.9, n=500)
+    said = said.assign(readout_low=100 - half, readout_high=100 + half)
+    came = said[["week", "promotion_id", "segment", "measure", "level", "n"]].assign(
+        value=100 * ratio + noise * rng.normal(size=weeks), identification="randomised",
+        state="settled", known_at=pd.Timestamp("2024-12-30"),
+    )  # fmt: skip
+    came = came.assign(ci_low=came["value"] - half, ci_high=came["value"] + half)
+    return matched(said, came)
+
+
+def test_the_alarm_names_the_week_and_what_came():
+    kept, broken = promise_alarm(weeks_of(1.0, 20)), promise_alarm(weeks_of(0.4, 20))
+    assert not kept.rings and "No promise was broken beyond chance in 20" in kept.summary()
+    assert broken.rings and broken.measure == "added_profit" and 0.3 < broken.ratio < 0.5
+    assert broken.since in broken.summary() and "extra profit" in broken.summary()
+    assert broken.frame["week"].tolist()[-1] == "2024-W20"
+    broken.plot()
+
+
+def test_without_settled_weeks_nothing_rings():
+    none = weeks_of(1.0, 3).assign(state="provisional")
+    assert "No settled week" in promise_alarm(none).summary()

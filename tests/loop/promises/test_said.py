@@ -1,0 +1,133 @@
+"""Promises beside what came: kept or broken, the planner's calibration, the first page's lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.display import say
+from promolab.errors import InputError
+from promolab.loop.promises import (
+    OUTCOME_COLUMNS,
+    PREDICTION_COLUMNS,
+    SaidAndHappened,
+    matched,
+    planner_calibration,
+)
+from promolab.loop.promises.rows import typed
+
+WEEKS = [f"2024-W{w:02d}" for w in range(10, 22)]
+SIZE = {"redemptions": 300.0, "spend": 3_000.0, "added_profit": 2_000.0}
+NOISE = {"redemptions": 20.0, "spend": 200.0, "added_profit": 1_500.0}
+Q = 1.645
+
+
+def ledger(ratio=1.0, *, seed=0, weeks=WEEKS, waiting=2, unit=("", "")):
+    """Return predictions and outcomes: those of the last weeks are provisional."""
+    rng, said, came = np.random.default_rng(seed), [], []
+    for place, week in enumerate(weeks):
+        for measure, size in SIZE.items():
+            keys = {"week": week, "promotion_id": unit[0], "segment": unit[1], "measure": measure}
+            noise = NOISE[measure]
+            value = size * ratio + noise * rng.normal()
+            ends = {"readout_low": size - Q * noise, "readout_high": size + Q * noise}
+            near = {"ci_low": size - noise / 5, "ci_high": size + noise / 5}
+            said.append(keys | {"value": size, **near, **ends, "level": 0.9, "n": 900})
+            wide = {"ci_low": value - Q * noise, "ci_high": value + Q * noise}
+            state = "provisional" if place >= len(weeks) - waiting else "settled"
+            came.append(keys | {"value": value, **wide, "level": 0.9, "n": 900, "state": state})
+    return typed(said, PREDICTION_COLUMNS), typed(came, OUTCOME_COLUMNS)
+
+
+def found_of(*args, **kwargs):
+    return SaidAndHappened(matched(*ledger(*args, **kwargs)), currency="CNY")
+
+
+def test_promises_are_kept_where_what_came_lies_in_the_interval_of_the_readout():
+    found = found_of()
+    rows = found.frame
+    assert len(rows) == 3 * len(WEEKS) and rows["week"].iloc[0] == WEEKS[-1]
+    inside = rows["came"].between(rows["readout_low"], rows["readout_high"])
+    settled = rows["state"] == "settled"
+    assert (rows.loc[settled, "kept"] == inside[settled]).all()
+    assert rows.loc[~settled, "kept"].isna().all()
+    share = found.kept
+    assert share.n == 30 and share.value == pytest.approx(inside[settled].mean())
+    words = found.summary()
+    assert "Of 30 promises" in words and "6 figures are provisional" in words
+    assert "provisional" in str(found.table()) and "CNY" in str(found.table())
+
+
+def test_errors_are_on_the_scale_of_the_interval():
+    rows = found_of().frame
+    profit = rows[rows["measure"] == "added_profit"]
+    assert np.allclose(profit["off"], profit["came"] - profit["said"])
+    assert np.allclose(profit["spread"], NOISE["added_profit"], rtol=1e-3)
+    counts = rows[rows["measure"] == "redemptions"]
+    middle = np.sqrt(counts["readout_low"] * counts["readout_high"])
+    assert np.allclose(counts["off"], np.log(counts["came"] / middle))
+
+
+def test_the_ratio_covers_the_truth_and_tells_a_correction_beyond_chance_alone():
+    hits, corrected = 0, 0
+    for seed in range(25):
+        found = planner_calibration(matched(*ledger(0.8, seed=seed, waiting=0)))
+        row = found.frame.set_index("measure").loc["redemptions"]
+        hits += int(row["ratio_low"] <= 0.8 <= row["ratio_high"])
+        corrected += "redemptions" in found.corrections
+    assert hits >= 22 and corrected >= 24
+    false = [
+        len(planner_calibration(matched(*ledger(seed=s, waiting=0))).corrections) for s in range(25)
+    ]
+    assert np.mean(false) / 3 < 0.12
+
+
+def test_the_slope_agrees_with_least_squares():
+    rows = matched(*ledger(0.9, waiting=0))
+    row = planner_calibration(rows).frame.set_index("measure").loc["spend"]
+    mine = rows[rows["measure"] == "spend"]
+    slope = np.linalg.lstsq(mine[["said"]].to_numpy(), mine["came"].to_numpy(), rcond=None)[0]
+    assert row["ratio"] == pytest.approx(float(slope[0]), rel=1e-12)  # equal noise, equal weights
+
+
+def test_a_correction_is_said_and_waits_for_enough_weeks():
+    many = found_of(0.5, waiting=0).calibration
+    assert "of responses came" in many.summary().lower()
+    assert many.corrections["redemptions"] == pytest.approx(0.5, abs=0.03)
+    assert "multiply the next forecasts by 0.49" in many.summary()
+    assert many.share("redemptions").value == 0.0
+    few = found_of(0.5, weeks=WEEKS[:3], waiting=0).calibration
+    assert few.corrections == {}
+    many.plot()
+    assert "came ÷ said" in str(many.table())
+
+
+def test_parts_are_told_by_promotion_and_by_segment():
+    tables = [ledger(weeks=WEEKS[:4], waiting=0, unit=u) for u in (("", ""), ("7", ""), ("", "A"))]
+    said, came = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
+    found = SaidAndHappened(matched(said, came))
+    assert set(found.by_promotion().frame["promotion_id"]) == {"7"}
+    assert set(found.by_segment().frame["segment"]) == {"A"}
+    assert len(found.frame) == len(found.by_promotion().frame) == 12
+    found.by_promotion().plot()
+    found.plot(measure="spend")
+
+
+def test_the_first_page_shows_three_weeks_or_what_it_had_before():
+    before = say("recomputed")
+    assert SaidAndHappened(matched(*ledger(waiting=12))).track_record(before) is before
+    text = str(found_of().track_record(before))
+    assert "recomputed" not in text and WEEKS[9] in text and WEEKS[6] not in text
+    assert len(text.split()) < 120
+
+
+def test_of_nothing_it_says_so():
+    empty = SaidAndHappened(
+        matched(typed((), PREDICTION_COLUMNS), typed((), OUTCOME_COLUMNS)), currency="CNY"
+    )
+    assert "No earlier week" in empty.summary() and "No earlier week" in str(empty.table())
+    assert "No settled week" in empty.alarm.summary()
+    assert "Fewer than two" in empty.calibration.summary()
+    with pytest.raises(InputError, match="nothing to draw"):
+        empty.plot()
