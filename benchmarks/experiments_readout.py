@@ -100,9 +100,9 @@ def timed(path: str) -> str:
 def drawn(draws: int, n: int, seed: int = 0) -> pd.DataFrame:
     """Return experiments, one after the other: half of the customers buy, amounts are lognormal.
 
-    ```mail`` multiplies what each customer spends and how often they order by 1 + `LIFT`; the arm is
-    drawn by household of one to three with a shared taste, and the chance of ``mail`` differs
-    between customers in ``chosen``.
+    ``mail`` multiplies what each customer spends and how often they order by 1 + `LIFT`. Beside
+    ``arm`` there is ``home_arm``, drawn for households of three who share a taste, and ``chosen``,
+    where the chance of ``mail`` differs between customers.
     """
     rng = np.random.default_rng(seed)
     size = draws * n

@@ -99,10 +99,26 @@ def measure_arms(
     kinds = {name: _settled(name, metric, looked, arms) for name, metric in wanted.items()}
     plan, columns = _planned(source, units, drawn, kinds, looked, segments)
     shown = _Shown(kinds, arms, looked, level, sequential, plan.weighted > 0)
-    notes = (*source.notes, *shown.notes())
+    notes = [*source.notes, *shown.notes()]
     rows = _rows(shown, plan, columns, ["arm"])
-    apart = _rows(shown, plan, columns, ["segment", "arm"]) if segments else ()
-    return replace(found, rows=rows, segments=apart, notes=notes)
+    if not segments:
+        return replace(found, rows=rows, notes=tuple(notes))
+    apart = _rows(shown, plan, columns, ["segment", "arm"])
+    notes += _without_rows(plan, segments, {row.segment for row in apart})
+    return replace(found, rows=rows, segments=apart, notes=tuple(notes))
+
+
+def _without_rows(plan: Plan, column: str, shown: set[str]) -> list[str]:
+    """Say who is in no segment, and which segments have too few in an arm."""
+    base = plan.base
+    sizes = plan.con.execute(base.group_by("segment").agg(n=base.count()))
+    nowhere = int(sizes["n"][sizes["segment"].isna()].sum())
+    told = [f"{plural(nowhere, 'row')} without {column} are in no segment."] if nowhere else []
+    few = sorted(set(sizes["segment"].dropna().map(str)) - shown)
+    if few:
+        names = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
+        told.append(f"Too few in an arm to compare within {column} {names}.")
+    return told
 
 
 def _columns_of(metrics: Mapping[str, Metric]) -> list[str]:

@@ -181,8 +181,7 @@ def analyze_experiment(
     arm, customer : str
         Columns of the arm and of the customer.
     control : object, optional
-        The arm to compare with; by default ``control``, ``holdout`` or ``none``, whichever is
-        there, else the first in the order of the texts.
+        The arm to compare with; by default the one called ``control``, ``holdout`` or ``none``.
     cluster : str, optional
         Column of what was assigned together, such as the household.
     propensity : str or mapping of arm to str, optional

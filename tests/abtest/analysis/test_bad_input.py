@@ -161,3 +161,15 @@ def test_no_part_of_a_figure_that_may_be_nothing(frame):
     row = measure_arms(around, {"m": "spend"}).rows[0]
     assert np.isnan(row.relative.ci_low) and np.isfinite(row.difference.ci_low)
     assert "too near 0 for a part of it" in row.why
+
+
+def test_who_is_in_no_segment_is_said(frame):
+    kinds = np.where(frame.index < 3, "few", np.where(frame.index < 300, "one", "two"))
+    segmented = frame.assign(kind=kinds)
+    segmented.loc[500:, "kind"] = None
+    found = measure_arms(segmented, {"m": "spend"}, segments="kind")
+    assert {row.segment for row in found.segments} == {"one", "two"}
+    assert found.notes == (
+        "100 rows without kind are in no segment.",
+        "Too few in an arm to compare within kind few.",
+    )
