@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.readout.long_run import _band, standing_holdout
+from promolab.campaign.readout.long_run import TUNED_WEEKS, band_of, standing_holdout
 from tests.made_up import shop_of
 
 BEGAN = pd.Timestamp("2021-03-01")
@@ -158,7 +158,7 @@ def test_the_band_holds_in_all_weeks_at_once(alike):
     ]
     value = draws[1].mean(axis=1) - draws[0].mean(axis=1)
     variance = sum(d.var(axis=1, ddof=1) / d.shape[1] for d in draws)
-    bands = [_band(v, s, 0.95) for v, s in zip(value, variance, strict=True)]
+    bands = [band_of(v, s, 0.95, TUNED_WEEKS) for v, s in zip(value, variance, strict=True)]
     missed = np.mean([np.any((low > 0) | (high < 0)) for low, high in bands])
     assert missed <= 0.05 + 1.64 * np.sqrt(0.05 * 0.95 / 1000)
     width = np.mean([high[-1] - low[-1] for low, high in bands])

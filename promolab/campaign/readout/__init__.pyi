@@ -9,6 +9,7 @@ from .result import Readout as Readout
 from .running import Running as Running
 from .running import follow_running
 from .starting import week_effects
+from .watching import watch_promotions
 
 __all__ = [
     "choose_experiment",
@@ -16,5 +17,6 @@ __all__ = [
     "read_experiments",
     "read_out",
     "standing_holdout",
+    "watch_promotions",
     "week_effects",
 ]

@@ -340,11 +340,23 @@ def _cumulated(
         arms = compare_means(total, others, unit, earlier=earlier)
         found.append((arms.value, arms.variance))
     value, variance = np.array(found).T
-    low, high = _band(value, variance, level)
+    low, high = band_of(value, variance, level, TUNED_WEEKS)
     return pd.DataFrame({measure: value, f"{measure}_low": low, f"{measure}_high": high})
 
 
-def _band(value: np.ndarray, variance: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def band_of(
+    value: np.ndarray, variance: np.ndarray, level: float, tuned: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the band of a difference of growing sums that may be looked at whenever it grows.
+
+    Parameters
+    ----------
+    value, variance : ndarray of shape (k,)
+        The difference at each look, and its variance.
+    level : float
+    tuned : float
+        How many times as long as until the first look it is when the band is to be narrowest.
+    """
     known = variance > 0
     low, high = np.full(len(value), np.nan), np.full(len(value), np.nan)
     if known.any():
@@ -353,7 +365,7 @@ def _band(value: np.ndarray, variance: np.ndarray, level: float) -> tuple[np.nda
         # Sums of customers who differ grow in variance faster than weeks do, slower than squared.
         ends = confidence_sequence(
             time, value[known] / time, np.full(len(time), unit), level=level,
-            tuned_for=TUNED_WEEKS**1.25, burn_in=0,
+            tuned_for=tuned**1.25, burn_in=0,
         )  # fmt: skip
         low[known], high[known] = (end * time for end in ends)
     return low, high

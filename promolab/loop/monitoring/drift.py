@@ -42,6 +42,10 @@ GROWING = (
 MOST_DRAWN = 12
 FARTHEST = 1.0
 """Where the figure ends: what moved farther is as much as can be."""
+COLUMNS = (
+    *("column", "kind", "psi", "psi_low", "psi_high", "ks", "moved", "p_value", "p_holm"),
+    *("missing_then", "missing_now", "grows", "drift"),
+)
 _QUANTILES = 1_000
 
 
@@ -114,6 +118,8 @@ class FeatureDrift(Result):
 
     def finding(self) -> str:
         """Say in a sentence which columns drifted."""
+        if not self:
+            return self.summary()
         counted = self.frame[~self.frame["grows"]]
         moved = counted[counted["drift"] != NONE_]
         n = plural(len(counted), self.what)
@@ -298,10 +304,10 @@ def feature_drift(
     far = np.select([frame["psi"] >= MUCH, frame["psi"] >= SOME], [MUCH_, SOME_], NONE_)
     hair = (frame["moved"] < HAIR) & ~(frame["psi_lost"] >= SOME)
     frame["drift"] = np.where(sure & ~frame["grows"] & ~hair, far, NONE_)
-    order = ["column", "kind", "psi", "psi_low", "psi_high", "ks", "moved", "p_value", "p_holm"]
-    order += ["missing_then", "missing_now", "grows", "drift"]
     blurred = set(frame["column"][hair & (frame["psi"] >= SOME)])
-    frame = frame[order].sort_values(["psi", "column"], ascending=[False, True], ignore_index=True)
+    frame = frame[list(COLUMNS)].sort_values(
+        ["psi", "column"], ascending=[False, True], ignore_index=True
+    )
     fair = sorted(set(names) - set(growing) - blurred)
     drifted = set(frame["column"][frame["drift"] != NONE_])
     told = rest = None

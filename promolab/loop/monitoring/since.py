@@ -9,7 +9,7 @@ import pandas as pd
 
 from promolab.features import build_features
 from promolab.folder import RunFolder
-from promolab.loop.monitoring.drift import FeatureDrift, feature_drift
+from promolab.loop.monitoring.drift import COLUMNS, FeatureDrift, feature_drift
 from promolab.segmentation import Migration, drawn_customers
 from promolab.wording import plural
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WEEKS = 4
 MOST = 100_000
 """Customers whose features are compared: of more, so many drawn at random."""
-NOTHING = pd.DataFrame(columns=["column", "psi", "drift", "grows"])
+NOTHING = pd.DataFrame(columns=list(COLUMNS))
 
 
 def earlier_runs(run: RunFolder) -> list[RunFolder]:

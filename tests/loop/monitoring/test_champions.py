@@ -88,4 +88,6 @@ def test_features_and_scores_are_held_against_the_last_good_week(
     assert found.drifted == ["recency_days"] and "since 2024-W10" in found.summary()
     moved = score_drift(two, shop)
     assert len(moved.drifted) == 1 and moved.drifted[0].startswith("score of ")
+    none = score_drift(one, shop)
+    assert none.to_dict()["drifted"] == {} and none.finding() == none.summary()
     assert not score_drift(one, shop) and "No earlier week" in score_drift(one, shop).summary()
