@@ -6,6 +6,7 @@ from .gain import LiftPoint as LiftPoint
 from .gain import lift
 from .groups import ByGroup as ByGroup
 from .groups import by_group
+from .intervals import MOST as MOST
 from .intervals import ArmGap as ArmGap
 from .intervals import ArmMean as ArmMean
 from .intervals import Dominant as Dominant

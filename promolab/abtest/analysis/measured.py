@@ -18,6 +18,7 @@ from promolab.abtest.analysis.moments import (
     crossing_of,
     moments_of,
 )
+from promolab.abtest.analysis.one_customer import dominant_one
 from promolab.abtest.analysis.rows import ArmComparison, Measured
 from promolab.abtest.analysis.tables import Opened, opened, there
 from promolab.abtest.analysis.units import (
@@ -98,9 +99,10 @@ def measure_arms(
         return found
     kinds = {name: _settled(name, metric, looked, arms) for name, metric in wanted.items()}
     plan, columns = _planned(source, units, drawn, kinds, looked, segments)
-    shown = _Shown(kinds, arms, looked, level, sequential, plan.weighted > 0)
+    shown = _Shown(kinds, arms, looked, level, sequential, plan.weighted > 0, plan.plain)
     notes = [*source.notes, *shown.notes()]
     rows = _rows(shown, plan, columns, ["arm"])
+    notes += [f"{row.metric}, {row.arm}: {row.why}" for row in rows if row.why]
     if not segments:
         return replace(found, rows=rows, notes=tuple(notes))
     apart = _rows(shown, plan, columns, ["segment", "arm"])
@@ -206,6 +208,7 @@ class _Shown:
     level: float
     sequential: int | None
     weighted: bool
+    plain: bool
 
     def notes(self) -> list[str]:
         """Say what is missing."""
@@ -266,7 +269,7 @@ class _Shown:
             missing=(gone[treated], gone[control]),
             segment=segment,
             level=self.level,
-            why=self._why(metric, other, relative),
+            why="" if segment else self._why(column, arms, levels, relative, treated),
         )
 
     def _sequence(self, arms: TwoArms) -> tuple[float, tuple[float, float], float]:
@@ -286,11 +289,20 @@ class _Shown:
             p_at_any_time(away, n / tuned, 1 - self.level),
         )
 
-    def _why(self, metric: Metric, control: Estimate, relative: Estimate) -> str:
-        if not math.isnan(relative.ci_low) or self.sequential is not None:
-            return ""
-        ends = number(*control.ends)
-        return f"The control's {metric.column} is {ends}, too near 0 for a part of it."
+    def _why(
+        self, column: _Column, arms: TwoArms, levels: Levels, relative: Estimate, treated: str
+    ) -> str:
+        """Say what has to be said beside a row of everybody."""
+        told, what = [], self.metrics[column.metric].column
+        if math.isnan(relative.ci_low) and self.sequential is None:
+            control = number(arms.control.value)
+            told.append(f"The control's {what} is {control}, too near 0 for a part of it.")
+        as_it_is = column.figure.earlier is None and math.isnan(column.cap)
+        if self.plain and as_it_is and self.metrics[column.metric].kind == "mean":
+            names, ends = (treated, self.arms.names[0]), self.looked[what].by_arm
+            one = dominant_one(arms, levels.moments, ends, names, self.level)
+            told += [] if one is None else [one.words()]
+        return " ".join(told)
 
 
 def _rows(

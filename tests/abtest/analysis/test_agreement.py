@@ -163,3 +163,11 @@ def test_a_segment_is_read_as_if_it_were_alone():
     assert [(r.metric, r.arm) for r in mine] == [(r.metric, r.arm) for r in alone.rows]
     for one, other in zip(mine, alone.rows, strict=True):
         assert one.difference.ends == pytest.approx(other.difference.ends, **CLOSE)
+
+
+def test_one_customer_who_makes_up_most_of_the_variance_is_named(two):
+    whale = two.assign(spend=two["spend"].where(two.index != two.index[7], 1e5))
+    row = only(whale, Metric("spend", "mean"))
+    same = compare_arms(whale["spend"], whale["arm"], control="control", kind="mean")
+    assert row.why.endswith(same.dominant.words())
+    assert only(two, Metric("spend", "mean")).why == ""
