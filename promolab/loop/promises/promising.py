@@ -33,7 +33,7 @@ from promolab.loop.promises.rows import (
     rates_of,
     typed,
 )
-from promolab.policy import FOLDS_SHARE
+from promolab.loop.promises.scores import Scores
 from promolab.stats import normal_quantile
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def promise_week(
 ) -> pd.DataFrame:
     """Say what a week's decisions will bring: as a whole, by promotion and by segment.
 
-    Profit is what doubly robust scores of past decisions say of customers of whom as much was
-    foretold as is of those contacted: of what looks best by chance, predictions promise too much,
-    and the scores of others do not.
+    Profit is what scores of past decisions say of customers of whom as much was foretold as is of
+    those contacted, drawn together as far as kinds and customers cannot be told apart: of what
+    looks best by chance, predictions promise too much (`promolab.loop.promises.scores`).
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class _Money:
     week : Assigned
     told : ndarray of shape (P,)
         Column of each promotion in ``worth``; −1 where it does not tell of it.
-    fit : _Scores or None
+    fit : Scores or None
         What scores of past decisions say, where effects are known.
     noise : Noise or None
     """
@@ -162,7 +162,7 @@ class _Money:
         measured = np.where((told >= 0) & ~worth.amounts.extrapolated[told], told, -1)
         noise = noise_of(shop, week.customers, span_of(week, offers), now)
         places = worth.places(week.customers)
-        return cls(week, measured, worth, places, Scores.of(worth), noise)
+        return cls(week, measured, worth, places, Scores(worth), noise)
 
     def _mine(self, group: Group) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of a group that are told of, and their columns in ``worth``."""
@@ -246,78 +246,3 @@ class _Money:
             "measure": PROFIT,
             "identification": RANDOMISED,
         }
-
-
-class Scores:
-    """What scores of past decisions say of customers of whom so much is foretold.
-
-    For each promotion the doubly robust scores of past decisions are regressed on what models that
-    had not seen the customer foretold; a sum over customers follows, and its error from what single
-    customers moved the lines by, one promotion's with another's.
-
-    References
-    ----------
-    Chernozhukov, Demirer, Duflo & Fernández-Val (2018), Generic machine learning inference on
-    heterogeneous treatment effects (best linear predictor of the effect).
-    """
-
-    def __init__(self, worth: Worth) -> None:
-        assert worth.rows is not None
-        self.worth, rows = worth, worth.rows
-        self.columns = [worth.amounts.place(arm) for arm in rows.arms]
-        self.lines, scores = [], []
-        clusters = int(rows.cluster.max()) + 1
-        for j in range(len(rows.arms)):
-            some = rows.eligible[:, j]
-            x = np.column_stack([np.ones(int(some.sum())), rows.effect[some, j]])
-            y = rows.gamma[some, j]
-            inverse = np.linalg.pinv(x.T @ x)
-            line = inverse @ (x.T @ y)
-            moved = (x * (y - x @ line)[:, None]) @ inverse
-            self.lines.append(line)
-            scores += [np.bincount(rows.cluster[some], part, clusters) for part in moved.T]
-        influence = np.column_stack(scores)
-        wider = 1.0 if rows.forward else FOLDS_SHARE
-        self.covariance = influence.T @ influence * wider**2
-
-    @classmethod
-    def of(cls, worth: Worth) -> Scores | None:
-        """Return them; None where no past decisions tell."""
-        return None if worth.rows is None else cls(worth)
-
-    def of_sum(self, place: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return each promotion's part of a sum, and what it is made of, shape (2 · K,)."""
-        amounts = self.worth.amounts
-        made = np.zeros((len(self.columns), 2))
-        for j, column in enumerate(self.columns):
-            mine = place[columns == column]
-            made[j] = len(mine), amounts.value[mine, column].sum()
-        parts = np.array([m @ line for m, line in zip(made, self.lines, strict=True)])
-        return parts, made.ravel()
-
-    def total(self, place: np.ndarray, columns: np.ndarray, whole: float) -> tuple[float, float]:
-        """Return what customers with promotions add, and the variance of that.
-
-        Parameters
-        ----------
-        place, columns : ndarray of int of shape (m,)
-            Of each customer the row, and the column, of ``worth.amounts``.
-        whole : float
-            The sum stands for so many times as many.
-        """
-        amounts = self.worth.amounts
-        parts, made = self.of_sum(place, columns)
-        contacts = made[0::2]
-        drawn = float(made @ self.covariance @ made)
-        offers = [amounts.promotions[c] for c in self.columns]
-        gross = parts + contacts * [o.contact_cost for o in offers]
-        factor = amounts.given["factor"][self.columns]
-        steps = np.divide(amounts.given["factor_se"][self.columns], np.abs(factor),
-                          out=np.zeros(len(factor)), where=factor != 0)  # fmt: skip
-        # A round's promotions of one kind do better or worse together.
-        kind = pd.factorize(np.array([o.kind for o in offers], dtype=object))[0]
-        between = np.bincount(kind, gross * amounts.spread[self.columns])
-        moved = np.bincount(kind, gross * steps)
-        value = float(parts.sum()) * whole
-        variance = drawn + float(between @ between + moved @ moved)
-        return value, variance * whole**2

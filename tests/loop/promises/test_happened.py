@@ -1,0 +1,153 @@
+"""What came is read by assignment: unbiased where chances differ, parts add up, settled once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import load_shop
+from promolab.cleaning import known_by
+from promolab.errors import InputError
+from promolab.loop.promises import OUTCOME_COLUMNS, happened_week
+from promolab.loop.promises.assigned import Assigned, assigned_of
+from promolab.loop.promises.happening import _Money
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return load_shop("simulated", variant="weekly", customers=1_500, weeks=18, exploration=0.5)
+
+
+def week_of(shop, number):
+    moments = sorted(shop.decisions.select("ts").distinct().execute()["ts"])
+    rows = shop.decisions.filter(shop.decisions.ts == moments[number])
+    chances = shop.decision_propensities.semi_join(rows, "decision_id").execute()
+    return rows.execute(), chances
+
+
+@pytest.fixture(scope="module")
+def settled(shop):
+    decisions, chances = week_of(shop, 2)
+    segments = pd.Series(np.where(decisions["customer_id"] % 2, "odd", "even"),
+                         index=decisions["customer_id"])  # fmt: skip
+    end = shop.settings.life()[1]
+    found = happened_week(shop, decisions, chances, as_of=end, week="2024-W30", segments=segments)
+    return decisions, found
+
+
+def test_rows_have_the_columns_of_the_ledger_and_parts_add_up(settled):
+    _, found = settled
+    assert tuple(found.columns) == OUTCOME_COLUMNS
+    assert set(found["state"]) == {"settled"} and set(found["week"]) == {"2024-W30"}
+    for measure in ("redemptions", "spend", "added_profit"):
+        rows = found[found["measure"] == measure]
+        whole = rows[(rows["promotion_id"] == "") & (rows["segment"] == "")]["value"].iloc[0]
+        by_promotion = rows[rows["promotion_id"] != ""]["value"].sum()
+        by_segment = rows[rows["segment"] != ""]["value"].sum()
+        assert by_promotion == pytest.approx(whole) and by_segment == pytest.approx(whole)
+
+
+def test_responses_are_those_counted_by_hand(shop, settled):
+    decisions, found = settled
+    rows = found[(found["measure"] == "redemptions") & (found["promotion_id"] != "")]
+    offers = shop.promotions.execute().set_index("promotion_id")
+    responses = shop.responses.execute()
+    for row in rows.itertuples():
+        offer = offers.loc[row.promotion_id]
+        kind = "purchase" if offer["kind"] == "recommendation" else "redeem"
+        mine = responses[
+            (responses["promotion_id"] == row.promotion_id) & (responses["kind"] == kind)
+        ]
+        mine = mine[(mine["ts"] >= offer["starts_at"]) & (mine["ts"] < offer["ends_at"])]
+        got = decisions.loc[decisions["action"] == row.promotion_id, "customer_id"]
+        assert row.value == mine["customer_id"].isin(got).groupby(mine["customer_id"]).any().sum()
+        assert row.n == len(got)
+
+
+def test_a_week_is_provisional_until_windows_horizon_and_return_days_are_over(shop):
+    decisions, chances = week_of(shop, 2)
+    ts = decisions["ts"].iloc[0].to_pydatetime()
+    over = ts + timedelta(days=14 + 30)
+    states = [
+        happened_week(shop, decisions, chances, as_of=moment)["state"].unique().tolist()
+        for moment in (ts, over - timedelta(hours=1), over)
+    ]
+    assert states == [[], ["provisional"], ["settled"]]
+
+
+def test_nothing_at_or_after_the_moment_is_read(shop):
+    decisions, chances = week_of(shop, 2)
+    now = decisions["ts"].iloc[0].to_pydatetime() + timedelta(days=20)
+    found = happened_week(shop, decisions, chances, as_of=now)
+    again = happened_week(known_by(shop, now), decisions, chances, as_of=now)
+    pd.testing.assert_frame_equal(found, again)
+
+
+def drawn_week(rng, chance):
+    """Return a week in which each got one of two promotions with chances of their own, or none."""
+    n = len(chance)
+    action = np.where(rng.uniform(size=n) < chance, rng.integers(0, 2, n), -1)
+    odds = np.repeat((chance / 2 / (1 - chance))[:, None], 2, axis=1)
+    return Assigned(
+        np.arange(n), ("A", "B"), action, odds, np.full(n, "all", dtype=object), np.arange(n),
+        datetime(2024, 7, 1),
+    )  # fmt: skip
+
+
+def test_profit_is_unbiased_and_covered_where_chances_follow_what_customers_are_worth():
+    rng, draws, n = np.random.default_rng(0), 400, 1_500
+    usual = rng.gamma(2.0, 30.0, n)
+    effect = np.column_stack([0.2 * usual, np.full(n, -5.0)])
+    chance = np.clip(0.1 + usual / 200, 0.1, 0.9)  # whoever buys much is contacted more often
+    hits, off = 0, []
+    for _ in range(draws):
+        week = drawn_week(rng, chance)
+        gain = np.where(week.got, effect[np.arange(n), np.maximum(week.action, 0)], 0.0)
+        margin = usual + gain + 40 * rng.normal(size=n)
+        money = _Money(week, margin, np.zeros(n), np.zeros(2), np.zeros(2))
+        whole, first = list(week.groups(by_segment=False))[:2]
+        row = money.of(whole, 0.9)[1]
+        hits += int(row["ci_low"] <= gain[week.got].sum() <= row["ci_high"])
+        off.append(row["value"] - gain[week.got].sum())
+        part = money.of(first, 0.9)[1]["value"]
+        assert part < row["value"] or part == pytest.approx(part)
+    error = np.std(off) / np.sqrt(draws)
+    assert abs(np.mean(off)) < 4 * error
+    assert 0.86 <= hits / draws <= 0.97
+
+
+def test_where_nobody_could_have_got_nothing_profit_is_not_identified():
+    rng = np.random.default_rng(1)
+    week = drawn_week(rng, np.full(500, 0.5))
+    odds = np.zeros_like(week.odds)
+    alone = Assigned(week.customers, week.promotions, week.action, odds, week.segment,
+                     week.cluster, week.ts)  # fmt: skip
+    money = _Money(alone, np.ones(500), np.zeros(500), np.zeros(2), np.zeros(2))
+    rows = money.of(next(alone.groups()), 0.9)
+    assert all(row["identification"] == "not identified" for row in rows)
+    assert all(np.isnan(row["value"]) for row in rows)
+
+
+def test_odds_are_chances_over_that_of_nothing_and_the_standing_holdout_is_left_out():
+    decisions = pd.DataFrame(
+        {
+            "decision_id": ["a", "b", "c"],
+            "customer_id": [1, 2, 3],
+            "ts": pd.Timestamp("2024-07-01"),
+            "action": ["P", "none", "none"],
+            "holdout": ["none", "promotion", "standing"],
+        }
+    )
+    chances = pd.DataFrame(
+        [("a", "P", 0.9), ("a", "none", 0.1), ("b", "P", 0.8), ("b", "none", 0.2)],
+        columns=["decision_id", "action", "propensity"],
+    )
+    week = assigned_of(decisions, chances, segments=pd.Series({1: "good"}))
+    assert week.customers.tolist() == [1, 2] and week.action.tolist() == [0, -1]
+    assert np.allclose(week.odds[:, 0], [9.0, 4.0]) and np.allclose(week.weight, [0.0, 4.0])
+    assert week.segment.tolist() == ["good", "No segment"]
+    with pytest.raises(InputError, match="decision_propensities"):
+        assigned_of(decisions, chances.drop(columns="propensity"))

@@ -1,0 +1,119 @@
+"""What is said before a week: two intervals, parts that add up, no luck of what looked best."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import UpliftModel, load_shop
+from promolab.campaign.worth import scored_log, week_worth
+from promolab.cleaning import known_by
+from promolab.features import decisions_experiment
+from promolab.loop.promises import PREDICTION_COLUMNS, promise_week
+from promolab.loop.promises.responding import ends_of
+from promolab.loop.promises.scores import _shrunk
+
+
+@pytest.fixture(scope="module")
+def week():
+    shop = load_shop("simulated", variant="weekly", customers=1_000, weeks=16, exploration=0.5)
+    moments = sorted(shop.decisions.select("ts").distinct().execute()["ts"])
+    ts = moments[-1]
+    rows = shop.decisions.filter(shop.decisions.ts == ts)
+    chances = shop.decision_propensities.semi_join(rows, "decision_id").execute()
+    known = known_by(shop, ts)
+    model = UpliftModel("dr", "ridge").fit(decisions_experiment(known, by="kind", early=True))
+    worth = week_worth(
+        known, ts, model, scored_log(model), sorted(set(chances["action"]) - {"none"})
+    )
+    return known, rows.execute(), chances, worth, ts
+
+
+@pytest.fixture(scope="module")
+def said(week):
+    shop, decisions, chances, worth, ts = week
+    segments = pd.Series(np.where(decisions["customer_id"] % 2, "odd", "even"),
+                         index=decisions["customer_id"])  # fmt: skip
+    return promise_week(
+        shop, decisions, chances, worth, as_of=ts, week="2024-W39", segments=segments
+    )
+
+
+def test_rows_have_the_columns_of_the_ledger_and_parts_add_up(said):
+    assert tuple(said.columns) == PREDICTION_COLUMNS
+    for measure in ("redemptions", "spend", "added_profit"):
+        rows = said[said["measure"] == measure]
+        whole = rows[(rows["promotion_id"] == "") & (rows["segment"] == "")]["value"].iloc[0]
+        assert rows[rows["promotion_id"] != ""]["value"].sum() == pytest.approx(whole, rel=0.02)
+        assert rows[rows["segment"] != ""]["value"].sum() == pytest.approx(whole, rel=0.02)
+
+
+def test_the_readout_is_less_sure_than_the_expected_value(said):
+    assert (said["ci_low"] <= said["value"]).all() and (said["value"] <= said["ci_high"]).all()
+    known = said[said["readout_low"].notna()]
+    assert (known["readout_low"] < known["ci_low"]).all()
+    assert (known["readout_high"] > known["ci_high"]).all()
+
+
+def test_rates_are_counts_over_those_contacted(said):
+    keys = ["promotion_id", "segment"]
+    counts = said[said["measure"] == "redemptions"].set_index(keys)
+    rates = said[said["measure"] == "response_rate"].set_index(keys)
+    assert np.allclose(rates["value"], counts["value"] / counts["n"])
+    assert set(rates["per"]) == {"customer"} and set(counts["per"]) == {"total"}
+
+
+def test_where_effects_are_not_known_nothing_is_said_of_profit(week):
+    shop, decisions, chances, _, ts = week
+    found = promise_week(shop, decisions, chances, None, as_of=ts)
+    profit = found[found["measure"] == "added_profit"]
+    assert (profit["identification"] == "not identified").all() and profit["value"].isna().all()
+    assert found[found["measure"] == "redemptions"]["value"].gt(0).all()
+
+
+def test_of_nobody_nothing_is_said(week):
+    shop, decisions, chances, worth, ts = week
+    found = promise_week(shop, decisions.assign(action="none"), chances, worth, as_of=ts)
+    assert found.empty and tuple(found.columns) == PREDICTION_COLUMNS
+
+
+def test_what_looked_best_is_not_promised_too_much():
+    rng, draws, kinds = np.random.default_rng(0), 3_000, 4
+    error = 2.0
+    covariance = np.diag(np.tile([error**2, 1.0], kinds))
+    naive, drawn, hits = [], [], 0
+    for _ in range(draws):
+        true = np.empty(2 * kinds)
+        true[0::2], true[1::2] = 2.0 + rng.normal(size=kinds), 0.5 * rng.normal(size=kinds)
+        found = true + rng.normal(size=2 * kinds) * np.sqrt(np.diag(covariance))
+        estimate, left = _shrunk(found, covariance)
+        best = 2 * int(np.argmax(found[0::2]))
+        naive.append(found[best] - true[best])
+        drawn.append(estimate[best] - true[best])
+        half = 1.645 * np.sqrt(left[best, best])
+        hits += int(abs(estimate[best] - true[best]) <= half)
+    assert np.mean(naive) > 1.2 and abs(np.mean(drawn)) < np.mean(naive) / 3
+    assert 0.85 <= hits / draws <= 0.96
+
+
+def test_much_data_speak_for_themselves():
+    found = np.array([1.0, 0.5, 3.0, 2.0])
+    estimate, left = _shrunk(found, 1e-8 * np.eye(4))
+    assert np.allclose(estimate, found, atol=1e-4) and np.allclose(
+        left, 1e-8 * np.eye(4), atol=1e-9
+    )
+
+
+def test_intervals_of_counts_hold_as_often_as_they_say():
+    rng = np.random.default_rng(1)
+    value, sd = 80.0, 12.0
+    s = np.sqrt(np.log1p((sd / value) ** 2))
+    mean = value * np.exp(s * rng.normal(size=20_000) - s * s / 2)
+    ends = ends_of(value, sd**2, value, 1.645)
+    inside = (mean >= ends["ci_low"]) & (mean <= ends["ci_high"])
+    assert abs(inside.mean() - 0.9) < 0.01
+    came = rng.poisson(mean)
+    held = (came >= ends["readout_low"]) & (came <= ends["readout_high"])
+    assert abs(held.mean() - 0.9) < 0.02
+    assert ends_of(80.0, sd**2, value, 1.645, most=81)["ci_high"] == 81
