@@ -7,13 +7,18 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from promolab.errors import InputError, PromolabError, StepError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop.ledger import Ledger, ledger_path
 from promolab.loop.planned import DECISIONS, plan_files, settings_of
 from promolab.weeks import Week
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
 
 _CHANCES = "decision_propensities"
 
@@ -105,7 +110,7 @@ def keep_ledger(reports: ReportsFolder, ledger: Ledger, say: Callable[[str], obj
                 if there is not None and there["state"] != "draft" and there["run_key"] == key:
                     ledger.advance(week, state)
                 else:
-                    _enter(run, ledger, state, key)
+                    _enter(run, ledger, state, key, say)
             except InputError as error:
                 say(f"{week} is not written into the ledger: {error}")
     except PromolabError as error:
@@ -115,14 +120,82 @@ def keep_ledger(reports: ReportsFolder, ledger: Ledger, say: Callable[[str], obj
         ) from error
 
 
-def _enter(run: RunFolder, ledger: Ledger, state: str, key: str) -> None:
-    """Write a week as its folder has it."""
+def _enter(
+    run: RunFolder, ledger: Ledger, state: str, key: str, say: Callable[[str], object]
+) -> None:
+    """Write a week as its folder has it, after what it says of earlier ones."""
+    from promolab.loop.monitoring import kept_models
+    from promolab.loop.promises import promised
+
+    moment = _moment(run)
+    _note_outcomes(ledger, _told(lambda: _looked_back(run, moment), run.week, say), moment)
     paths = {name: run.table_path(name) for name in (DECISIONS, _CHANCES)}
     tables: dict[str, Any] = {name: path for name, path in paths.items() if path.is_file()}
-    from promolab.loop.monitoring import kept_models
+    tables["predictions"] = _told(lambda: promised(run), run.week, say)
+    tables["models"] = _told(lambda: kept_models(run), run.week, say)
+    ledger.record_week(run.week, moment, state=state, run_key=key, **tables)
 
-    tables["models"] = kept_models(run)
-    ledger.record_week(run.week, _moment(run), state=state, run_key=key, **tables)
+
+def _told(
+    rows: Callable[[], pd.DataFrame | None], week: Week, say: Callable[[str], object]
+) -> pd.DataFrame | None:
+    """Return rows of a week; None, and why, where its folder lacks what they are read from."""
+    try:
+        return rows()
+    except InputError as error:
+        say(f"of {week} the ledger holds no more than what was decided: {error}")
+        return None
+
+
+def _looked_back(run: RunFolder, moment: datetime) -> pd.DataFrame | None:
+    """Return what became of earlier weeks, as far as the week's own shop knows it."""
+    from promolab.loop.promises import happened
+
+    if not (run.path / "shop").is_dir() or not any(w < run.week for w in run.reports.weeks()):
+        return None
+    from promolab.sources import load_shop
+
+    return happened(run, load_shop(run.path / "shop"), moment)
+
+
+def settle_week(
+    run: RunFolder, ledger: Ledger, shop: Shop, now: datetime, say: Callable[[str], object]
+) -> None:
+    """Write what became of a week that is closed, and of those before it, as it is known now.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder.
+    ledger : Ledger
+        By `checked_ledger`.
+    shop : Shop
+        As it is now, not cleaned.
+    now : datetime
+        UTC without a zone.
+    say : callable
+        Told why it cannot be said.
+    """
+    from promolab.cleaning import clean, known_by
+    from promolab.loop.promises import happened
+
+    later = run.reports.run(run.week.next())
+    rows = _told(lambda: happened(later, clean(known_by(shop, now))[0], now), run.week, say)
+    if rows is not None and len(rows):
+        ledger = Ledger.open(ledger.path, shop=ledger.shop, create=True)
+        _note_outcomes(ledger, rows, None)
+
+
+def _note_outcomes(ledger: Ledger, outcomes: pd.DataFrame | None, moment: datetime | None) -> None:
+    """Write what became of earlier weeks.
+
+    What a week's run knows of them counts as known as of when the run is, whenever the data end: so
+    its own page never reads what it has written itself, and is the same when it is made again.
+    """
+    if outcomes is None or outcomes.empty:
+        return
+    for (week, state), rows in outcomes.groupby(["week", "state"], sort=True):
+        ledger.record_outcomes(str(week), rows, state=str(state), known_at=moment)
 
 
 def _moment(run: RunFolder) -> datetime:

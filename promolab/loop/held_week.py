@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, write_json
 from promolab.loop.bookkeeping import checked_ledger, keep_ledger
-from promolab.loop.ledger import run_ledger_path
+from promolab.loop.ledger import Ledger, run_ledger_path
 from promolab.loop.planned import plan_files
 from promolab.loop.states import check_unchanged
 from promolab.weeks import Week
@@ -54,11 +54,14 @@ class HeldWeek:
         What its manifest says.
     pages : Pages
         Who draws its pages.
+    ledger : Ledger
+        What is done with it is written there in the end.
     """
 
     run: RunFolder
     manifest: dict[str, Any] = field(repr=False)
     pages: Pages
+    ledger: Ledger
 
     def release(self) -> Mapping[str, Any]:
         """Return what its release froze; refuse files that are not what was released."""
@@ -98,7 +101,7 @@ def held(
         manifest = run.manifest
         shop = str(manifest.get("shop") or reports.shop)
         kept = checked_ledger(reports, ledger or run_ledger_path(run), shop, asked)
-        yield HeldWeek(run, manifest, pages)
+        yield HeldWeek(run, manifest, pages, kept)
         keep_ledger(reports, kept, say)
 
 

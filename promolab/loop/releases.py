@@ -13,7 +13,7 @@ from promolab.campaign.outlook import WeekPlan
 from promolab.contract import arriving, by_week, read_operations
 from promolab.errors import InputError, PromolabError
 from promolab.folder import RunFolder, check_codes, sha256_of, write_json
-from promolab.loop.bookkeeping import run_key
+from promolab.loop.bookkeeping import run_key, settle_week
 from promolab.loop.drafts import recheck_draft
 from promolab.loop.held_week import WAIT, HeldWeek, Pages, held, say, stamp, user_of
 from promolab.loop.planned import DROPPED, Planned, check_plan, plan_files
@@ -324,6 +324,7 @@ def close_week(
         closed["arrivals"] = counted
         closed |= {"since": str(since), "until": str(until)}
         closed["settled_at"] = None if settled is None else settled.isoformat()
+        settle_week(opened.run, opened.ledger, shop, present, say)
         opened.note(state="closed", closed=closed)
         return moved
 

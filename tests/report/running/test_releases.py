@@ -21,6 +21,7 @@ from promolab.errors import InputError, StepError
 from promolab.folder import ReportsFolder, RunFolder
 from promolab.loop import releases
 from promolab.loop.held_week import HeldWeek
+from promolab.loop.ledger import Ledger
 from promolab.loop.planned import plan_files
 from promolab.loop.released import (
     carried_out,
@@ -310,8 +311,37 @@ def test_the_settings_of_the_week_go_with_its_source_alone(given, opened, monkey
         "promolab.sources.load_shop", lambda source, settings: asked.append((source, settings))
     )
     told = {"parameters": {"source": "old", "shop_file": "old.toml"}}
-    HeldWeek(run_of(tmp_path, WEEK), told, PAGES).shop(*given)
+    HeldWeek(run_of(tmp_path, WEEK), told, PAGES, Ledger(tmp_path / "l", "")).shop(*given)
     assert asked == [opened]
+
+
+def test_what_is_done_with_a_week_is_in_the_ledger(reports, source, tmp_path, monkeypatch):
+    def happened(run, shop, as_of):
+        assert shop.has("events")
+        rows = {"week": [WEEK], "state": "settled", "known_at": [as_of]}
+        return pd.DataFrame(rows | {"measure": "redemptions", "value": 3.0})
+
+    monkeypatch.setattr("promolab.loop.promises.happened", happened)
+    path = reports / "ledger.duckdb"
+    steps = {
+        "released": lambda: release(reports),
+        "sent": lambda: reconcile_week(WEEK, sent_file(tmp_path), reports),
+        "closed": lambda: close_week(WEEK, reports, now=SETTLED),
+    }
+    for state, step in steps.items():
+        step()
+        assert Ledger.open(path, shop="Toy & Co").weeks()["state"].tolist() == [state]
+    ledger = Ledger.open(path, shop="Toy & Co")
+    assert ledger.decisions(WEEK)["customer_id"].tolist() == [1, 2, 3, 4, 9]
+    assert ledger.outcomes()[["value", "state"]].to_numpy().tolist() == [[3.0, "settled"]]
+
+
+def test_a_ledger_of_another_shop_stops_a_release_before_it_begins(reports, source, tmp_path):
+    Ledger.open(tmp_path / "theirs.duckdb", shop="Theirs", create=True)
+    before = everything(reports / WEEK)
+    with pytest.raises(InputError, match="that of Theirs, not of Toy & Co"):
+        release_week(WEEK, reports, ledger=tmp_path / "theirs.duckdb")
+    assert everything(reports / WEEK) == before
 
 
 def test_a_plan_that_changed_after_its_release_is_not_read_against(reports, source, tmp_path):

@@ -14,7 +14,12 @@ import nbformat
 import pandas as pd
 import pytest
 
+from promolab import cli
 from promolab.errors import DataError, InputError, StepError
+from promolab.folder import RunFolder
+from promolab.loop import ledger_of
+from promolab.loop.ledger import Ledger
+from promolab.weeks import Week
 from tests.conftest import SECRET
 from tests.report.conftest import ToyShop, load_toy
 
@@ -348,3 +353,34 @@ def test_a_plan_made_before_the_data_begin_is_refused(small_shop, tmp_path):
     with pytest.raises(InputError, match="lead_days = 900 leads to before the data begin"):
         run_report(small_shop, "2017-W44", tmp_path, parameters={"lead_days": "900"})
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.write_text("week,decision"), "is no DuckDB file"),
+        (lambda path: Ledger.open(path, shop="Theirs", create=True), "is that of Theirs, not of"),
+        (lambda path: path.mkdir(), "is a folder"),
+    ],
+)
+def test_a_ledger_that_is_none_of_the_shop_ends_with_2_before_a_step(
+    damage, words, notebooks, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("promolab.sources.load_shop", load_toy)
+    monkeypatch.setattr("promolab.report.running.run.find_notebooks", lambda: notebooks)
+    damage(tmp_path / "ours.duckdb")
+    call = ["report", "--out", str(tmp_path / "out"), "--ledger", str(tmp_path / "ours.duckdb")]
+    assert cli.main(call) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and words in told.err and "Traceback" not in told.err
+    assert "01_data" not in told.err and not (tmp_path / "out" / WEEK).exists()
+
+
+def test_the_ledger_lies_where_it_is_said_and_the_week_says_where(toy_here, tmp_path):
+    path = tmp_path / "kept" / "ours.duckdb"
+    page = toy_here(tmp_path / "out", ledger=path)
+    assert not (tmp_path / "out" / "ledger.duckdb").exists()
+    assert Ledger.open(path, shop="Toy & Co").weeks()["week"].tolist() == [WEEK]
+    run = RunFolder(page.parent, Week.parse(WEEK))
+    assert run.manifest["ledger"] == str(path) and ledger_of(run).path == path

@@ -1,0 +1,193 @@
+"""What the weeks of a reports folder write into the ledger, and what was left out by a kill."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError, StepError
+from promolab.folder import ReportsFolder, RunFolder, read_json, write_json
+from promolab.loop import ledger_of
+from promolab.loop.bookkeeping import checked_ledger, keep_ledger, run_key
+from promolab.loop.ledger import Ledger
+from promolab.weeks import Week
+
+SHOP = "Ours"
+WEEKS = [Week(2017, 44), Week(2017, 45), Week(2017, 46)]
+
+
+def publish(reports: ReportsFolder, week: Week, *, chance: float = 0.5, **more: Any) -> RunFolder:
+    """Put a week into a reports folder, as a run leaves it."""
+    with reports.staging(week) as staged:
+        run = RunFolder(staged, week)
+        told = {"parameters": {"week": str(week)}, "as_of": week.start("UTC").isoformat()}
+        told |= {"shop": SHOP, "state": "draft", "status": "good", "ledger": "ledger.duckdb"}
+        write_json(staged / "manifest.json", told)
+        ids = np.arange(30)
+        rows = pd.DataFrame({"decision_id": [f"{week}:{i}" for i in ids], "customer_id": ids})
+        rows = rows.assign(ts=pd.Timestamp(week.start("UTC")), action="18", propensity=chance)
+        run.write_table(
+            "decisions", rows.assign(planned_action="18", holdout="none"), by=["ts", "customer_id"]
+        )
+        chances = rows[["decision_id", "action", "propensity"]]
+        nothing = chances.assign(action="none", propensity=1 - chance)
+        both = pd.concat([chances, nothing])
+        run.write_table("decision_propensities", both, by=["decision_id", "action"])
+        run.record("plan", {"chance": chance})
+        (staged / "index.html").write_text("the report")
+        (staged / "send").mkdir()
+        write_json(staged / "manifest.json", told | more | {"run_key": run_key(run)})
+        reports.publish(staged, week)
+    return reports.run(week)
+
+
+@pytest.fixture(autouse=True)
+def figures(monkeypatch):
+    """What the weeks say and find; their own rooms test how."""
+
+    def promised(run: RunFolder) -> pd.DataFrame:
+        row = {"measure": "redemptions", "value": run.metrics["plan"]["chance"] * 30}
+        return pd.DataFrame([row])
+
+    def happened(run: RunFolder, shop: Any, as_of: Any = None) -> pd.DataFrame:
+        earlier = [week for week in run.reports.weeks() if week < run.week]
+        states = ["settled" if len(earlier) - k > 1 else "provisional" for k in range(len(earlier))]
+        rows = {"week": [str(w) for w in earlier], "state": states, "measure": "redemptions"}
+        return pd.DataFrame(rows).assign(value=run.week.number * 1.0)
+
+    monkeypatch.setattr("promolab.loop.promises.promised", promised)
+    monkeypatch.setattr("promolab.loop.promises.happened", happened)
+    monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: None)
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> ReportsFolder:
+    made = ReportsFolder(tmp_path / "reports")
+    made.path.mkdir()
+    return made
+
+
+def keep(reports: ReportsFolder, path: Path | None = None) -> tuple[Ledger, list[str]]:
+    said: list[str] = []
+    ledger = checked_ledger(reports, path, SHOP)
+    keep_ledger(reports, ledger, said.append)
+    return ledger, said
+
+
+def content(ledger: Ledger) -> dict[str, Any]:
+    """Return all that a ledger holds."""
+    weeks = ledger.weeks()["week"]
+    found = {
+        name: getattr(ledger, name)() for name in ("weeks", "predictions", "outcomes", "models")
+    }
+    found |= {
+        f"{name} {week}": getattr(ledger, name)(week)
+        for week in weeks
+        for name in ("decisions", "decision_propensities")
+    }
+    return {name: frame.to_csv(index=False) for name, frame in found.items()}
+
+
+def with_shop(run: RunFolder) -> RunFolder:
+    (run.path / "shop").mkdir()
+    return run
+
+
+def test_weeks_that_a_killed_run_left_out_are_made_up_for(reports, tmp_path):
+    for week in WEEKS:
+        with_shop(publish(reports, week))
+        keep(reports)
+    ledger, said = keep(reports)
+    assert said == []
+    assert ledger.weeks()["state"].tolist() == ["draft"] * 3
+    assert ledger.predictions()["value"].tolist() == [15.0] * 3
+    assert ledger.decisions(WEEKS[0])["customer_id"].tolist() == sorted(range(30), key=str)
+    assert len(ledger.decision_propensities(WEEKS[0])) == 60
+    late, _ = keep(reports, tmp_path / "late.duckdb")  # all of them at once, afterwards
+    assert content(late) == content(ledger)
+    before = ledger.path.read_bytes()
+    assert keep(reports)[1] == [] and ledger.path.read_bytes() == before
+
+
+def test_a_kill_between_outcomes_and_week_is_made_up_for(reports, monkeypatch):
+    for week in WEEKS:
+        with_shop(publish(reports, week))
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Ledger, "record_week", killed)
+        keep(reports)
+    ledger, _ = keep(reports)
+    found = ledger.outcomes().set_index("week")[["value", "state"]].to_numpy().tolist()
+    assert found == [[46.0, "settled"], [46.0, "provisional"]]
+    assert len(ledger.weeks()) == 3
+
+
+def test_a_page_reads_the_same_however_late_it_is_made_again(reports):
+    seen = []
+    for week in WEEKS:
+        run = with_shop(publish(reports, week))
+        page = ledger_of(run)
+        seen.append((page.predictions().to_csv(), page.outcomes().to_csv()))
+        keep(reports)
+    for week, then in zip(WEEKS, seen, strict=True):
+        page = ledger_of(reports.run(week))
+        assert (page.predictions().to_csv(), page.outcomes().to_csv()) == then
+    assert "2017-W44" in seen[2][1] and "2017-W44" not in seen[0][0]
+
+
+def test_a_draft_is_replaced_and_a_released_one_stays(reports):
+    publish(reports, WEEKS[0])
+    keep(reports)
+    run = publish(reports, WEEKS[0], chance=0.4)
+    ledger, _ = keep(reports)
+    assert ledger.predictions()["value"].tolist() == [12.0]
+    for state in ("released", "sent", "closed"):
+        write_json(run.path / "manifest.json", run.manifest | {"state": state})
+        keep(reports)
+        assert ledger.weeks()["state"].tolist() == [state]
+    publish(reports, WEEKS[0], chance=0.3, state="released")
+    said = keep(reports)[1]
+    assert len(said) == 1 and "2017-W44 is closed in the ledger" in said[0]
+    assert ledger.predictions()["value"].tolist() == [12.0]
+
+
+def test_a_released_week_whose_folder_is_gone_is_not_made_again(reports):
+    run = publish(reports, WEEKS[0], state="released")
+    keep(reports)
+    shutil.rmtree(run.path)
+    with pytest.raises(InputError, match=r"has 2017-W44 as released, and .* has not"):
+        checked_ledger(reports, None, SHOP, WEEKS[0])
+    checked_ledger(reports, None, SHOP, WEEKS[1])
+    checked_ledger(reports, reports.path / "other.duckdb", SHOP, WEEKS[0])
+
+
+def test_what_a_week_cannot_say_is_said(reports, monkeypatch):
+    def refused(run: RunFolder) -> pd.DataFrame:
+        raise InputError("tables/economics.parquet is not there")
+
+    monkeypatch.setattr("promolab.loop.promises.promised", refused)
+    publish(reports, WEEKS[0])
+    ledger, said = keep(reports)
+    assert said == [
+        "of 2017-W44 the ledger holds no more than what was decided: tables/economics.parquet is "
+        "not there"
+    ]
+    assert len(ledger.decisions(WEEKS[0])) == 30 and ledger.predictions().empty
+
+
+def test_a_ledger_that_cannot_be_written_leaves_the_reports(reports):
+    publish(reports, WEEKS[0])
+    ledger = checked_ledger(reports, None, SHOP)
+    ledger.path.write_text("something else came between")
+    with pytest.raises(StepError, match="the reports are there, but the ledger is not written"):
+        keep_ledger(reports, ledger, print)
+    assert ledger.path.read_text() == "something else came between"
+    assert read_json(reports.path / str(WEEKS[0]) / "manifest.json")["status"] == "good"
