@@ -133,7 +133,7 @@ class FeatureDrift(Result):
         return f"{count(len(moved))} of {n} drifted {self.since}, {part}: {told}{rest}."
 
     def _how_far(self) -> str:
-        rows = self.frame[~self.frame["grows"]].head(1)
+        rows = self.frame[~self.frame["grows"] & ~_hair(self.frame)].head(1)
         if rows.empty:
             return ""
         far = _index(*rows[["psi", "psi_low", "psi_high"]].to_numpy(dtype=float)[0])
@@ -220,8 +220,12 @@ def _index(value: float, low: float, high: float) -> str:
 
 def _said(rows: pd.DataFrame) -> list[str]:
     """Say of each column whether it drifted, and why not though its index is large."""
-    hair = (rows["psi"] >= SOME) & (rows["moved"] < HAIR) & (rows["drift"] == NONE_)
-    return rows["drift"].mask(hair, "no: moved by a hair").tolist()
+    return rows["drift"].mask(_hair(rows), "no: moved by a hair").tolist()
+
+
+def _hair(rows: pd.DataFrame) -> pd.Series[Any]:
+    """Tell which columns have a large index, for a value that many share moved by a hair."""
+    return (rows["psi"] >= SOME) & (rows["moved"] < HAIR) & (rows["drift"] == NONE_)
 
 
 def _p(p: float) -> str:

@@ -30,9 +30,14 @@ def earlier_runs(run: RunFolder) -> list[RunFolder]:
 
 
 def last_with(run: RunFolder, name: str) -> RunFolder | None:
-    """Return the latest good week before a run's that has a table; None where there is none."""
-    found = (one for one in earlier_runs(run) if one.table_path(name).is_file())
-    return next(found, None)
+    """Return the latest good week before a run's whose table has rows; None where there is none."""
+    import pyarrow.parquet as pq
+
+    for one in earlier_runs(run):
+        path = one.table_path(name)
+        if path.is_file() and pq.read_metadata(path).num_rows:
+            return one
+    return None
 
 
 def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0) -> FeatureDrift:
