@@ -250,7 +250,10 @@ class _Shown:
         unadjusted = None
         if plain is not None:
             before = plain.between(treated, control)
-            unadjusted = Estimate(before.value, *before.interval(self.level), n)
+            bounds = before.interval(self.level)
+            if self.sequential is not None:
+                bounds = self._sequence(before)[1]
+            unadjusted = Estimate(before.value, *bounds, n)
         return ArmComparison(
             column.metric,
             treated,

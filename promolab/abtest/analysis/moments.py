@@ -150,6 +150,30 @@ def fixed(values: ibis.Value, bound: float) -> tuple[ibis.Value, int]:
     return (values * ibis.literal(2.0**power, "float64")).cast("int64"), power
 
 
+def exact_sums(
+    con: Any,
+    table: ibis.Table,
+    values: Mapping[str, tuple[ibis.Value, float]],
+    keys: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Add up columns, each given with how large it is at most, beside the rows that there are.
+
+    Returns
+    -------
+    list of dict
+        One per group of the keys: the keys, ``rows``, and a float per column.
+    """
+    terms = _Terms()
+    for name, (column, bound) in values.items():
+        terms.add(name, column, bound)
+    asked = {"rows": table.count(), **terms.asked}
+    grouped = table.group_by(*keys).agg(**asked) if keys else table.agg(**asked)
+    return [
+        row | {name: float(terms.read(row, name)) for name in values}
+        for row in con.execute(grouped).to_dict("records")
+    ]
+
+
 def moments_of(
     plan: Plan, figures: Sequence[Figure], keys: Sequence[str]
 ) -> list[dict[tuple[Any, ...], Moments]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.abtest.analysis.looks import Arms, Looked, number_of
+from promolab.abtest.analysis.moments import exact_sums
 from promolab.abtest.analysis.tables import Opened, refuse_torn
 from promolab.abtest.assignment import SUM_SLACK, checked_shares
 from promolab.effects import Check, arm_name, ratio_check
@@ -229,21 +230,12 @@ def _against_chances(
     names = list(arms.names)
     columns = {f"e{i}": number_of(opened.table, chances[arm]) for i, arm in enumerate(names)}
     table = _one_per_unit(opened, arms, units, columns)
-    pairs = {
-        f"p{i}_{h}": (table[f"e{i}"] * table[f"e{h}"]).sum()
-        for i in range(len(names))
-        for h in range(i, len(names))
-    }
-    sums = {f"s{i}": table[f"e{i}"].sum() for i in range(len(names))}
-    found = opened.con.execute(table.agg(**sums, **pairs)).iloc[0]
-    expected = np.array([found[f"s{i}"] for i in range(len(names))], dtype=float)
-    both = np.array(
-        [
-            [found[f"p{min(i, h)}_{max(i, h)}"] for h in range(len(names))]
-            for i in range(len(names))
-        ],
-        dtype=float,
-    )
+    k = range(len(names))
+    values = {f"s{i}": (table[f"e{i}"], 1.0) for i in k}
+    values |= {f"p{i}_{h}": (table[f"e{i}"] * table[f"e{h}"], 1.0) for i in k for h in k if i <= h}
+    found = exact_sums(opened.con, table, values)[0]
+    expected = np.array([found[f"s{i}"] for i in k])
+    both = np.array([[found[f"p{min(i, h)}_{max(i, h)}"] for h in k] for i in k])
     counts = arms.rows if units.crossing else units.counts
     n = np.array([counts[arm] for arm in names], dtype=float)
     total = n.sum()
@@ -262,12 +254,11 @@ def _against_inverse(
     """Compare each arm's sum of 1 ÷ chance with the number of all: both are the same on average."""
     names = list(arms.names)
     table = _one_per_unit(opened, arms, units, {"weight": chances.weight})
-    grouped = table.group_by("arm").agg(
-        n=table.count(), w=table.weight.sum(), ww=(table.weight * table.weight).sum()
-    )
-    rows = opened.con.execute(grouped).to_dict("records")
-    by_arm = {arms.raw[row["arm"]]: row for row in rows}
-    n, w, ww = (np.array([float(by_arm[a][key]) for a in names]) for key in ("n", "w", "ww"))
+    weight, most = table.weight, chances.largest
+    asked = {"w": (weight, most), "ww": (weight * weight, most**2)}
+    found = exact_sums(opened.con, table, asked, ["arm"])
+    by_arm = {arms.raw[row["arm"]]: row for row in found}
+    n, w, ww = (np.array([float(by_arm[a][key]) for a in names]) for key in ("rows", "w", "ww"))
     total = n.sum()
     # Of 1[arm = a] ÷ chance − 1, whose mean is 0: products of two arms are 1 less both weights.
     spread = np.diag(ww) - w[:, None] - w[None, :] + total

@@ -1,0 +1,74 @@
+"""Arms that do not come as often as planned stop the readout; those that do, do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import chisquare
+
+from promolab.abtest.analysis import measure_arms
+from promolab.contract import Experiment
+from promolab.effects import check_experiment
+
+ARMS = np.array(["none", "a", "b"])
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(3)
+    n = 4000
+    chances = rng.dirichlet([4, 4, 4], n).clip(0.05)
+    chances /= chances.sum(axis=1, keepdims=True)
+    code = (rng.random(n)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+    frame = pd.DataFrame(chances, columns=["e_none", "e_a", "e_b"])
+    return frame.assign(
+        customer_id=range(n),
+        arm=ARMS[code],
+        own=chances[np.arange(n), code],
+        wrong=np.roll(chances, 1, axis=1)[np.arange(n), code],
+        y=rng.gamma(1.0, 2.0, n),
+        home=np.arange(n) // 2,
+    )
+
+
+def test_planned_shares_are_pearsons():
+    frame = pd.DataFrame({"customer_id": range(900), "arm": ["none"] * 500 + ["a"] * 400, "y": 1})
+    frame["y"] = frame.index % 7
+    found = measure_arms(frame, {"m": "y"}, shares={"none": 0.5, "a": 0.5}).sample_ratio
+    assert found.p_value == pytest.approx(chisquare([500, 400]).pvalue, rel=1e-9)
+    assert found.verdict == "refused"
+
+
+def test_chances_of_every_arm_are_checked_as_an_experiments_are(rows):
+    columns = {arm: f"e_{arm}" for arm in ARMS}
+    found = measure_arms(rows, {"m": "y"}, propensity=columns).sample_ratio
+    trial = Experiment(
+        rows, "arm", "none", [], ["y"], propensity=rows[["e_none", "e_a", "e_b"]].to_numpy(),
+        arms=list(ARMS),
+    )  # fmt: skip
+    same = next(c for c in check_experiment(trial).checks if c.name == "sample ratio")
+    assert found.p_value == pytest.approx(same.p_value, rel=1e-9)
+    assert found.sentence == same.sentence.replace("decisions", "customers")
+    swapped = {"none": "e_a", "a": "e_b", "b": "e_none"}
+    lost = rows[(rows["arm"] != "a") | (rows.index % 4 > 0)]
+    assert measure_arms(lost, {"m": "y"}, propensity=columns).stopped
+    assert measure_arms(rows, {"m": "y"}, propensity=swapped).sample_ratio.verdict != "not possible"
+
+
+@pytest.mark.parametrize("how", [{}, {"cluster": "home"}])
+def test_the_chance_of_the_arm_got_is_checked_by_its_inverse(rows, how):
+    assert measure_arms(rows, {"m": "y"}, propensity="own", **how).sample_ratio.p_value > 0.01
+    assert measure_arms(rows, {"m": "y"}, propensity="wrong", **how).stopped
+
+
+def test_it_raises_as_few_false_alarms_as_it_says(rows):
+    """Of the check by 1 ÷ chance, over many redraws of the arms."""
+    rng = np.random.default_rng(4)
+    chances = rows[["e_none", "e_a", "e_b"]].to_numpy()
+    p = []
+    for _ in range(20):
+        code = (rng.random(len(rows))[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+        drawn = rows.assign(arm=ARMS[code], own=chances[np.arange(len(rows)), code])
+        p.append(measure_arms(drawn, {"m": "y"}, propensity="own").sample_ratio.p_value)
+    assert 0.3 < np.mean(p) < 0.7 and np.mean(np.array(p) < 0.1) < 0.3
