@@ -2,7 +2,10 @@ from .analysis import Metric
 from .analysis import compare_rows as compare_rows
 from .assignment import Assignment as Assignment
 from .assignment import assign
+from .daily import ExperimentMonitor as ExperimentMonitor
+from .daily import monitor_experiment
 from .history import customer_history
+from .layers import Layer, StandingHoldout
 from .learning import Learning as Learning
 from .learning import Stakes
 from .planned import ExperimentPlan as ExperimentPlan
@@ -15,12 +18,15 @@ from .readout import analyze_experiment
 from .sequential import confidence_sequence
 
 __all__ = [
+    "Layer",
     "Metric",
     "Stakes",
+    "StandingHoldout",
     "analyze_experiment",
     "assign",
     "confidence_sequence",
     "customer_history",
+    "monitor_experiment",
     "plan_experiment",
     "share_to_see",
     "smallest_effect",

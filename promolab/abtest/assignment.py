@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.abtest.hashing import key_of, siphash, texts_of
+from promolab.abtest.layers import ELSEWHERE, STANDING, Layer, StandingHoldout
 from promolab.checks import column_of, refuse, share, text, whole_number
 from promolab.errors import InputError
 from promolab.results import Result, plain
@@ -115,6 +116,9 @@ def assign(
     seed: int,
     cluster: ArrayLike | None = None,
     strata: ArrayLike | None = None,
+    *,
+    layer: Layer | None = None,
+    holdout: StandingHoldout | None = None,
 ) -> Assignment:
     """Give each customer an arm by chance, the same one whenever it is asked.
 
@@ -144,6 +148,11 @@ def assign(
         stratum: each arm has its share of the units, rounded down or up, and the propensity is
         still the share. The price: a customer's arm depends on who else is in the stratum, so keep
         the result rather than ask again. A cluster lies in one stratum.
+    layer : Layer, optional
+        One that has an experiment of this ``name``: whoever has no place in it gets the arm
+        ``elsewhere`` and is free for another experiment of the layer.
+    holdout : StandingHoldout, optional
+        Whoever is in it gets the arm ``standing``, whatever else would have come.
 
     Returns
     -------
@@ -153,7 +162,15 @@ def assign(
     ------
     InputError
         Ids that are missing, repeated or neither whole numbers nor texts; no customers; shares that
-        are no shares or do not add up to 1; columns of other lengths; a cluster in two strata.
+        are no shares or do not add up to 1; columns of other lengths; a cluster in two strata; a
+        layer without this experiment; an arm that is called as one of those kept out.
+
+    Notes
+    -----
+    With a standing holdout of share s and a room in the layer of share l, the chances are s of
+    ``standing``, (1 − s)(1 − l) of ``elsewhere`` and (1 − s) · l · share of each arm, for all three
+    are drawn by hashes under different keys. ``propensity`` is that chance; among those of the
+    experiment the arms' own shares are left.
 
     References
     ----------
@@ -175,31 +192,77 @@ def assign(
 
     arms = checked_shares(shares)
     key = str(whole_number("seed", seed)), text("name", name)
-    keys = {role: key_of(role, *key) for role in _ROLES}
     column = column_of("customers", customers)
     ids = _checked_ids(column)
-    hashed = siphash(ids, keys["customer"])
-    _refuse_repeated(hashed, ids)
-    units = len(hashed)
-    if cluster is not None:
-        groups = texts_of(column_of("cluster", cluster, len(hashed)), "cluster")
-        alone = groups.is_null().to_numpy()
-        hashed = np.where(alone, hashed, siphash(groups, keys["cluster"]))
-        ordered = np.sort(hashed)
-        units = 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
-    if strata is None:
-        codes, layers = _arms_of(hashed, arms), None
+    groups = (
+        None if cluster is None else texts_of(column_of("cluster", cluster, len(ids)), "cluster")
+    )
+    hashed, units = _hashed(ids, groups, *key)
+    out, planned = _kept_out(ids, groups, key, arms, layer, holdout)
+    inside = ~np.logical_or.reduce([np.zeros(len(ids), dtype=bool), *out.values()])
+    stratum = None if strata is None else _strata_texts(strata, len(hashed))
+    codes, drawn = np.empty(len(hashed), dtype=np.int32), None
+    if stratum is None:
+        codes[inside] = _arms_of(hashed[inside], arms)
     else:
-        groups = _strata_texts(strata, len(hashed))
-        codes, layers = _balanced(hashed, groups, arms, keys["stratum"])
-    arm = pd.Categorical.from_codes(codes, categories=pd.Index(list(arms), dtype=object))
-    propensity = np.array([float(part) for part in arms.values()])[codes]
+        stratum = stratum.filter(inside)
+        codes[inside], drawn = _balanced(hashed[inside], stratum, arms, key_of("stratum", *key))
+    codes[inside] += len(out)
+    for place, who in enumerate(out.values()):
+        codes[who] = place
+    arm = pd.Categorical.from_codes(codes, categories=pd.Index(list(planned), dtype=object))
+    propensity = np.array(list(planned.values()))[codes]
     table = pd.DataFrame({"customer_id": column, "arm": arm, "propensity": propensity})
-    given = {arm: float(part) for arm, part in arms.items()}
-    return Assignment(name, int(seed), given, table, units, layers)
+    return Assignment(name, int(seed), planned, table, units, drawn)
 
 
-_ROLES = ("customer", "cluster", "stratum")
+def _hashed(
+    ids: pa.ChunkedArray, groups: pa.ChunkedArray | None, seed: str, name: str
+) -> tuple[np.ndarray, int]:
+    """Return the hash that decides for each customer, by cluster where there is one; and units."""
+    hashed = siphash(ids, key_of("customer", seed, name))
+    _refuse_repeated(hashed, ids)
+    if groups is None:
+        return hashed, len(hashed)
+    alone = groups.is_null().to_numpy()
+    hashed = np.where(alone, hashed, siphash(groups, key_of("cluster", seed, name)))
+    ordered = np.sort(hashed)
+    return hashed, 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+
+
+def _kept_out(
+    ids: pa.ChunkedArray, groups: pa.ChunkedArray | None, key: tuple[str, str],
+    arms: Mapping[str, Fraction], layer: Layer | None, holdout: StandingHoldout | None,
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:  # fmt: skip
+    """Return who is kept out, by the arm that says why, and the chance of every arm."""
+    out: dict[str, np.ndarray] = {}
+    planned: dict[str, Fraction] = {}
+    left = Fraction(1)
+    if holdout is not None:
+        if (str(holdout.seed), holdout.name) == key:
+            raise InputError(f"the standing holdout is called {holdout.name!r} as well; rename one")
+        part = Fraction(holdout.share)
+        where, _ = _hashed(ids, groups, str(holdout.seed), holdout.name)
+        out[STANDING] = _between(where, Fraction(0), part)
+        planned[STANDING], left = part, 1 - part
+    if layer is not None:
+        low, high = layer.room_of(key[1])
+        # Not the key of an experiment that happens to be called as the layer is.
+        where, _ = _hashed(ids, groups, str(layer.seed), f"layer {layer.name}")
+        out[ELSEWHERE] = ~_between(where, low, high)
+        if holdout is not None:
+            out[ELSEWHERE] &= ~out[STANDING]
+        planned[ELSEWHERE], left = left * (1 - (high - low)), left * (high - low)
+    if taken := [arm for arm in out if arm in arms]:
+        raise InputError(f"the arm {taken[0]!r} is of those who are kept out; call yours another")
+    planned |= {arm: left * part for arm, part in arms.items()}
+    return out, {arm: float(part) for arm, part in planned.items()}
+
+
+def _between(hashed: np.ndarray, low: Fraction, high: Fraction) -> np.ndarray:
+    """Return whether hash / 2⁶⁴ is at least ``low`` and below ``high``, in whole numbers."""
+    parts = {"before": low, "in": high - low, "after": 1 - high}
+    return np.asarray(_arms_of(hashed, parts) == 1)
 
 
 def checked_shares(shares: Mapping[str, float]) -> dict[str, Fraction]:

@@ -46,7 +46,7 @@ class ExperimentPlan(Result):
         How often the effect is to be found; confidence of the whole experiment.
     comparisons : int
         That share the level.
-    correction : {"holm", "benjamini_hochberg", "none"}
+    multiplicity : {"holm", "benjamini-hochberg", "none"}
         How; one comparison is planned at (1 − level) ÷ comparisons, what the strictest step of
         both asks.
     correlation, design_effect : float
@@ -82,7 +82,7 @@ class ExperimentPlan(Result):
     power: float
     level: float
     comparisons: int
-    correction: str
+    multiplicity: str
     correlation: float
     design_effect: float
     sequential: bool
@@ -136,7 +136,7 @@ class ExperimentPlan(Result):
         if self.comparisons > 1:
             how = (
                 "as if alone"
-                if self.correction == "none"
+                if self.multiplicity == "none"
                 else f"at a level divided by {count(self.comparisons)}"
             )
             words.append(f"Each of {count(self.comparisons)} comparisons is planned {how}.")

@@ -13,6 +13,7 @@ from promolab.abtest.assignment import checked_shares
 from promolab.abtest.history import Moments, moments_of
 from promolab.abtest.learning import Learning, Stakes, worth_of_test
 from promolab.abtest.planned import ExperimentPlan
+from promolab.abtest.readout.judged import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.yardstick import KINDS, MEAN, RATIO, SHARE, Yardstick
 from promolab.checks import choice, flag, level_of, real_number, share, text
 from promolab.errors import InputError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HALVES = {"control": 0.5, "treatment": 0.5}
-CORRECTIONS = ("holm", "benjamini_hochberg", "none")
 CURVE_POINTS = 41
 
 
@@ -47,7 +47,7 @@ def plan_experiment(
     control: str | None = None,
     power: float = 0.8,
     level: float = 0.95,
-    correction: str = "holm",
+    multiplicity: str = HOLM,
     comparisons: int | None = None,
     sequential: bool = False,
     arrivals: Any = None,
@@ -103,7 +103,7 @@ def plan_experiment(
         How often the effect is to be found.
     level : float
         Confidence level of the whole experiment.
-    correction : {"holm", "benjamini_hochberg", "none"}
+    multiplicity : {"holm", "benjamini-hochberg", "none"}
         What the readout will use for several comparisons. The plan holds for an arm that is alone
         in having an effect; where others have one too, Holm finds it more often.
     comparisons : int, optional
@@ -154,7 +154,7 @@ def plan_experiment(
     """
     arms = {arm: float(part) for arm, part in checked_shares(shares or HALVES).items()}
     held = _control_of(arms, control)
-    alpha, m = _alpha_of(arms, level, correction, comparisons)
+    alpha, m = _alpha_of(arms, level, multiplicity, comparisons)
     share("power", power, zero=False, one=False, hint=", such as 0.8")
     if power <= alpha / m:
         raise InputError(f"power = {power:g} is no more than chance finds; give one such as 0.8")
@@ -180,7 +180,7 @@ def plan_experiment(
     return ExperimentPlan(
         moments.kind, moments.centre, moments.sd, wanted, smallest,
         power if wanted is None else float(compared["power"].min()),
-        whole, arms, held, power, level, m, correction,
+        whole, arms, held, power, level, m, multiplicity,
         moments.correlation, moments.design_effect, sequential,
         None if coming is None else coming.days_until(whole) + wait, wait,
         frame, _curve(measure, two, wanted, smallest, moments.centre),
@@ -201,15 +201,15 @@ def _control_of(arms: Mapping[str, float], control: str | None) -> str:
 
 
 def _alpha_of(
-    arms: Mapping[str, float], level: float, correction: str, comparisons: int | None
+    arms: Mapping[str, float], level: float, multiplicity: str, comparisons: int | None
 ) -> tuple[float, int]:
-    choice("correction", correction, CORRECTIONS)
+    choice("multiplicity", multiplicity, CORRECTIONS)
     alpha = 1 - level_of(level)
     m = len(arms) - 1
     if comparisons is not None:
         m = int(real_number("comparisons", comparisons, least=m))
     # Not divided, but still said how many there are.
-    return (alpha * m if correction == "none" else alpha), m
+    return (alpha * m if multiplicity == ALONE else alpha), m
 
 
 def _described(

@@ -1,0 +1,435 @@
+"""A running experiment, looked at every day: the interval that allows it, and one that does not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.abtest.sequential import EARLIEST, FEWEST, multiplier
+from promolab.checks import choice, columns_there, flag, level_of, real_number, whole_number
+from promolab.errors import InputError
+from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile
+from promolab.wording import arm_words, count, more_or_less, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from promolab.display import Html
+
+USUAL_CONTROLS = ("control", "holdout", "none")
+SHARE, MEAN = KINDS = ("share", "mean")
+MOMENTS = ("customers", "total", "squares")
+FEWEST_BOUGHT, MANY = 10, 1000
+"""No look before so many outcomes in each arm, or so many customers whatever their outcomes."""
+
+
+@dataclass(frozen=True)
+class ExperimentMonitor(Result):
+    """What a running experiment showed on each day; by `monitor_experiment`.
+
+    Parameters
+    ----------
+    control, treated : str
+        The two arms.
+    kind : {"share", "mean"}
+        Of outcome.
+    level : float
+        Confidence level of all looks together.
+    days : int
+        Planned length; the interval is narrowest there.
+    first_look : int or None
+        Day of the first look, after the burn-in; None before it.
+    decided_on : int or None
+        Day on which the interval first left zero.
+    naive_first : int or None
+        Day on which an interval made for a single look first left zero.
+    naive_calls : int
+        How often that one changed between zero inside and outside, or was outside on the first
+        look: each time somebody would have called it, or called it off.
+    estimate : Estimate
+        The difference on the last day, with the interval that allows looking.
+    frame : DataFrame
+        date, day, customers (both arms), difference, low, high, naive_low, naive_high, decided
+        (whether the interval had left zero by then); low and high are missing before the burn-in.
+    """
+
+    ALT = "The difference day by day, with the interval for daily looks and that for a single look."
+
+    control: str
+    treated: str
+    kind: str
+    level: float
+    days: int
+    first_look: int | None
+    decided_on: int | None
+    naive_first: int | None
+    naive_calls: int
+    estimate: Estimate
+    frame: pd.DataFrame = field(repr=False)
+
+    @property
+    def day(self) -> int:
+        """The last day that there are figures of."""
+        return int(self.frame["day"].iloc[-1])
+
+    @property
+    def better(self) -> str | None:
+        """The arm that was found to be higher; None while that is open."""
+        if self.decided_on is None:
+            return None
+        at = self.frame.loc[self.frame["day"] == self.decided_on, "difference"].iloc[0]
+        return self.treated if at > 0 else self.control
+
+    def summary(self) -> str:
+        """Return where it stands, since when it is decided, and what a naive look would say."""
+        told = f"Day {count(self.day)} of {count(self.days)}: "
+        if self.first_look is None:
+            return told + "too early for a look; the first is after the burn-in."
+        arms = f"{arm_words(self.treated)} has {self._worded()} than {arm_words(self.control)}"
+        words = [f"{told}{arms}, an interval that may be looked at every day."]
+        if self.decided_on is not None and self.better is not None:
+            words.append(
+                f"It left zero on day {count(self.decided_on)}, in favour of "
+                f"{arm_words(self.better)}: the experiment may be ended."
+            )
+        elif self.day >= self.days:
+            words.append("The planned end is reached, and no difference is shown.")
+        else:
+            words.append("No difference is shown yet: go on.")
+        words.append(self._naive_words())
+        return " ".join(words)
+
+    def _worded(self) -> str:
+        points = self.kind == SHARE
+        return more_or_less(*self.estimate.ends, "points" if points else "", scale=self._scale)
+
+    def _naive_words(self) -> str:
+        if self.naive_first is None:
+            return "An interval made for a single look has not left zero on any day."
+        return (
+            "An interval made for a single look first left zero on day "
+            f"{count(self.naive_first)}, and whoever trusted it every day would have called the "
+            f"experiment or called it off {plural(self.naive_calls, 'time')}."
+        )
+
+    @property
+    def _scale(self) -> float:
+        return 100.0 if self.kind == SHARE else 1.0
+
+    def table(self) -> Html:
+        """Return the last days: difference, both intervals."""
+        from promolab.display import table
+        from promolab.wording import number
+
+        unit = ", points" if self.kind == SHARE else ""
+        ends = (("both", "low", "high"), ("naive", "naive_low", "naive_high"))
+        rows = self.frame.iloc[::-1].reset_index(drop=True)
+        for name, low, high in ends:
+            triples = zip(rows["difference"], rows[low], rows[high], strict=True)
+            rows[name] = [number(*(self._scale * x for x in three)) for three in triples]
+        shown = {
+            "date": "date",
+            "day": "day",
+            "customers": "customers",
+            "both": f"difference{unit}, may be looked at every day",
+            "naive": "interval for a single look",
+        }
+        formats: dict[str, Any] = {
+            "date": lambda date: f"{date:%Y-%m-%d}",
+            "day": count,
+            "customers": count,
+            "both": str,
+            "naive": str,
+        }
+        return table(rows, shown, formats, caption="Newest day first.")
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the difference with the band that allows daily looks, beside the naive interval."""
+        from promolab import plots
+
+        f, scale = self.frame, self._scale
+        ax = plots.curve(
+            f["day"], f["difference"] * scale, low=f["low"] * scale, high=f["high"] * scale,
+            label="difference, may be looked at every day", ax=ax,
+        )  # fmt: skip
+        for end, name in (("naive_low", "made for a single look"), ("naive_high", None)):
+            plots.curve(
+                f["day"], f[end] * scale, label=name, colour=plots.MUTED, linestyle="--", ax=ax
+            )
+        plots.reference_line(ax, "horizontal", 0.0)
+        if self.decided_on is not None:
+            plots.reference_line(ax, "vertical", self.decided_on, f"day {self.decided_on}")
+        seen = f.dropna(subset=["low"])
+        if len(seen):
+            # The first days' intervals would press all others together.
+            ends = seen.iloc[len(seen) // 8 :][["low", "high"]].to_numpy() * scale
+            room = 0.1 * max(float(ends.max() - ends.min()), 1e-12)
+            ax.set_ylim(min(float(ends.min()), 0.0) - room, max(float(ends.max()), 0.0) + room)
+        return plots.finish(
+            ax,
+            title=self._title(),
+            subtitle=f"{arm_words(self.treated)} against {arm_words(self.control)}, "
+            f"{percent(self.level, decimals=0)} intervals, {count(f['customers'].iloc[-1])} "
+            "customers",
+            xlabel="day of the experiment",
+            ylabel="difference, points" if self.kind == SHARE else "difference per customer",
+        )
+
+    def _title(self) -> str:
+        if self.better is None:
+            return f"No difference is shown by day {count(self.day)} of {count(self.days)}"
+        return f"Decided on day {count(self.decided_on or 0)}: {arm_words(self.better)} is higher"
+
+
+def monitor_experiment(
+    data: pd.DataFrame,
+    outcome: str | None = None,
+    *,
+    days: int,
+    date: str = "date",
+    arm: str = "arm",
+    control: str | None = None,
+    treated: str | None = None,
+    kind: str | None = None,
+    cumulative: bool = False,
+    level: float = 0.95,
+    comparisons: int = 1,
+    tuned_for: float | None = None,
+    burn_in: int | None = None,
+) -> ExperimentMonitor:
+    r"""Follow a running experiment by an interval that may be looked at every day.
+
+    Parameters
+    ----------
+    data : DataFrame
+        With ``outcome``, one row per customer: the day on which the outcome was known, arm and
+        outcome. Without it one row per day and arm, with the moments ``customers``, ``total`` (sum
+        of outcomes) and ``squares`` (sum of squared outcomes, not needed of shares).
+    outcome : str, optional
+        The column of outcomes.
+    days : int
+        Planned length of the experiment: the interval is narrowest there.
+    date, arm : str
+        Columns.
+    control, treated : str, optional
+        The arms to compare; by default the one called control, holdout or none, and the only
+        other one.
+    kind : {"share", "mean"}, optional
+        By default ``share`` where the squares are the totals (or are not there).
+    cumulative : bool
+        Whether the moments are of all days until then. Where the customers of an arm are the same
+        on all days, as when a promotion's customers are drawn at its start, their outcomes so far
+        are compared, and an effect is one *until then*.
+    level : float
+        Confidence level of all looks together.
+    comparisons : int
+        Arms that are compared with the control and share the level.
+    tuned_for : float, optional
+        Customers of both arms at the planned end; by default those of the first look, carried
+        forward at the same pace. Not used where customers are the same on all days.
+    burn_in : int, optional
+        Days before the first look, by default 5 % of the planned days; never before there are 100
+        customers, and in each arm 10 who count ((Σ y)² ÷ Σ y²: of shares those who did it) or 1,000
+        in all.
+
+    Returns
+    -------
+    ExperimentMonitor
+
+    Raises
+    ------
+    InputError
+        Columns that are not there, days without one of the arms, missing or impossible moments, an
+        arm that is not there.
+
+    Notes
+    -----
+    Half the width is the standard error of the difference (the larger of Welch's and the pooled
+    one) times the multiplier of `confidence_sequence`, at the part r of the planned end's
+    information that there is. Where customers come day by day, r is n₁n₀ / (n₁ + n₀) against its
+    value at the end. Where the same customers' outcomes grow, r is the variance of their sum,
+    carried forward from the first look to the planned end: the sums of n customers are nearly a
+    Brownian motion in the clock of their variance, and where earlier buyers buy again they wander
+    less than that, never more.
+
+    References
+    ----------
+    Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), Annals of Statistics 52 (arXiv
+    2103.06476); Jennison & Turnbull (2000), Group Sequential Methods, ch. 3 (information time).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({
+    ...     "date": [d for d in pd.date_range("2026-03-02", periods=10) for _ in range(2)],
+    ...     "arm": ["control", "coupon"] * 10, "customers": [500] * 20, "total": [25, 36] * 10,
+    ... })
+    >>> found = monitor_experiment(table, days=28)
+    >>> found.decided_on, found.naive_first, found.first_look
+    (6, 3, 3)
+    """
+    alpha = (1 - level_of(level)) / whole_number("comparisons", comparisons, 1)
+    planned = whole_number("days", days, 2)
+    moments = _moments(data, outcome, date, arm, flag("cumulative", cumulative))
+    names = moments["arm"].unique().tolist()
+    held, other = _arms(names, control, treated)
+    share = _is_share(moments, kind)
+    one, zero = (_of_arm(moments, name) for name in (other, held))
+    if not one.index.equals(zero.index):
+        raise InputError(
+            f"arms {other!r} and {held!r} have figures of different days; give both on each day "
+            "(0 customers where there were none)"
+        )
+    day = np.asarray((one.index - one.index[0]).days + 1)
+    difference, error, clock, fixed = _path(one, zero)
+    customers = (one["customers"] + zero["customers"]).to_numpy()
+    wait = math.ceil(EARLIEST * planned) if burn_in is None else whole_number("burn_in", burn_in, 0)
+    looks = (day > wait) & (customers >= FEWEST) & (error > 0) & _enough(one) & _enough(zero)
+    first = int(np.argmax(looks)) if looks.any() else None
+    looks &= np.arange(len(day)) >= (len(day) if first is None else first)
+    half = np.full(len(day), math.nan)
+    if first is not None:
+        end = clock[first] * max(planned, day[first]) / day[first]
+        if tuned_for is not None and not fixed:
+            end = clock[first] * real_number("tuned_for", tuned_for, above=0) / customers[first]
+        half[looks] = error[looks] * multiplier(clock[looks] / end, alpha)
+    return _result(
+        held, other, SHARE if share else MEAN, level, alpha, planned, one.index, day, customers,
+        difference, error, half, looks,
+    )  # fmt: skip
+
+
+def _moments(
+    data: pd.DataFrame, outcome: str | None, date: str, arm: str, cumulative: bool
+) -> pd.DataFrame:
+    """Return arm, date and cumulative customers, total, squares, in order."""
+    import pandas as pd
+
+    if not isinstance(data, pd.DataFrame):
+        raise InputError(
+            f"data is a {type(data).__name__}; give a table with a row per day and arm"
+        )
+    given = [outcome] if outcome is not None else ["customers", "total"]
+    columns_there(data, [date, arm, *given], "data")
+    if not len(data):
+        raise InputError("data has no rows; give a row per day and arm")
+    if outcome is not None and cumulative:
+        raise InputError("cumulative moments have no outcome; leave one of the two out")
+    y = data[given].astype(float) if outcome is not None else data
+    table = pd.DataFrame({"arm": data[arm].astype(str), "date": pd.to_datetime(data[date])})
+    table["date"] = table["date"].dt.normalize()
+    if outcome is not None:
+        table = table.assign(customers=1.0, total=y[outcome], squares=y[outcome] ** 2)
+    else:
+        squares = data["squares"] if "squares" in data.columns else data["total"]
+        table = table.assign(customers=data["customers"], total=data["total"], squares=squares)
+    table[list(MOMENTS)] = table[list(MOMENTS)].astype(float)
+    if not np.isfinite(table[list(MOMENTS)].to_numpy()).all() or table["date"].isna().any():
+        raise InputError("data has days, moments or outcomes that are missing or infinite")
+    if (table[["customers", "squares"]] < 0).any(axis=None):
+        raise InputError("data has days with fewer than 0 customers or squares; give counts")
+    if cumulative and table.duplicated(["arm", "date"]).any():
+        raise InputError("data has a day of an arm more than once; give cumulative moments once")
+    summed = table.groupby(["arm", "date"], as_index=False)[list(MOMENTS)].sum()
+    if not cumulative:
+        summed[list(MOMENTS)] = summed.groupby("arm")[list(MOMENTS)].cumsum()
+    elif (summed.groupby("arm")["customers"].diff() < 0).any():
+        raise InputError("data has fewer customers on a later day; cumulative moments only grow")
+    return summed
+
+
+def _arms(names: list[str], control: str | None, treated: str | None) -> tuple[str, str]:
+    usual = [name for name in USUAL_CONTROLS if name in names]
+    if control is None and not usual:
+        raise InputError(f"which of {', '.join(names)} is the control? Name it as control=")
+    held = usual[0] if control is None else choice("control", control, names)
+    others = [name for name in names if name != held]
+    if treated is not None:
+        return held, choice("treated", treated, others)
+    if len(others) != 1:
+        rest = ", ".join(others) or "no other"
+        raise InputError(f"besides {held!r} there is {rest}; name the arm to compare as treated=")
+    return held, others[0]
+
+
+def _is_share(moments: pd.DataFrame, kind: str | None) -> bool:
+    looks = bool(
+        np.allclose(moments["squares"], moments["total"])
+        and (moments["total"] <= moments["customers"]).all()
+    )
+    if kind is None:
+        return looks
+    if choice("kind", kind, KINDS) == SHARE and not looks:
+        raise InputError("outcomes are not 0 and 1 (total and squares differ); say kind='mean'")
+    return kind == SHARE
+
+
+def _of_arm(moments: pd.DataFrame, arm: str) -> pd.DataFrame:
+    return moments[moments["arm"] == arm].set_index("date")[list(MOMENTS)]
+
+
+def _path(one: pd.DataFrame, zero: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """Return difference, its standard error, its clock, and whether customers stay the same."""
+    n, total, squares = (
+        np.stack([side[name].to_numpy() for side in (one, zero)]) for name in MOMENTS
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = total / n
+        within = np.maximum(squares - n * means**2, 0.0)
+        apart = (within / (n - 1) / n).sum(axis=0)
+        # A small arm without its largest outcomes yet has a low mean and a low variance at once:
+        # the variance of both together does not fall for it.
+        pooled = within.sum(axis=0) / (n.sum(axis=0) - 2) * (1 / n).sum(axis=0)
+        error = np.sqrt(np.fmax(apart, pooled))
+        fixed = n.shape[1] > 1 and bool((n == n[:, :1]).all())
+        clock = error**2 if fixed else n[0] * n[1] / n.sum(axis=0)
+    return means[0] - means[1], error, clock, fixed
+
+
+def _enough(side: pd.DataFrame) -> np.ndarray:
+    """Return whether an arm's sums may be taken to be normal: (Σ y)² ÷ Σ y² counts who bought."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bought = side["total"].to_numpy() ** 2 / side["squares"].to_numpy()
+    return np.asarray((bought >= FEWEST_BOUGHT) | (side["customers"].to_numpy() >= MANY))
+
+
+def _result(
+    held: str, other: str, kind: str, level: float, alpha: float, planned: int, dates: Any,
+    day: np.ndarray, customers: np.ndarray, difference: np.ndarray, error: np.ndarray,
+    half: np.ndarray, looks: np.ndarray,
+) -> ExperimentMonitor:  # fmt: skip
+    import pandas as pd
+
+    naive = normal_quantile(1 - alpha) * error
+    with np.errstate(invalid="ignore"):
+        out = looks & (np.abs(difference) > half)
+        called = looks & (np.abs(difference) > naive)
+    frame = pd.DataFrame(
+        {
+            "date": dates,
+            "day": day,
+            "customers": customers.astype(int),
+            "difference": difference,
+            "low": difference - half,
+            "high": difference + half,
+            "naive_low": difference - naive,
+            "naive_high": difference + naive,
+            "decided": np.logical_or.accumulate(out),
+        }
+    )
+    last = frame.iloc[-1]
+    return ExperimentMonitor(
+        held, other, kind, level, planned, _first(day, looks), _first(day, out),
+        _first(day, called), int(np.count_nonzero(np.diff(called.astype(int), prepend=0))),
+        Estimate(float(last.difference), float(last.low), float(last.high), int(last.customers)),
+        frame,
+    )  # fmt: skip
+
+
+def _first(day: np.ndarray, there: np.ndarray) -> int | None:
+    return int(day[np.argmax(there)]) if there.any() else None
