@@ -15,6 +15,7 @@ from benchmarks import (
     doors,
     experiments_readout,
     first_page,
+    killed,
     money,
     neural,
     offpolicy,
@@ -50,6 +51,7 @@ PARTS = (
     "uplift",
     "policy",
     "experiments",
+    "killed",
     "size",
 )
 """What can be measured by itself: ``--only models``."""
@@ -86,6 +88,7 @@ def main(argv: list[str] | None = None) -> int:
             "uplift": uplift,
             "policy": policy,
             "experiments": experiments,
+            "killed": lambda: killed.killed_reports(out / "killed"),
             "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
         }
         if options.quick:

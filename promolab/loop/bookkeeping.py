@@ -20,7 +20,7 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-_CHANCES = "decision_propensities"
+_CHANCES, _EARLIER = "decision_propensities", "what became of earlier weeks"
 
 
 def run_key(run: RunFolder) -> str:
@@ -128,22 +128,24 @@ def _enter(
     from promolab.loop.promises import promised
 
     moment = _moment(run)
-    _note_outcomes(ledger, _told(lambda: _looked_back(run, moment), run.week, say), moment)
+    _note_outcomes(
+        ledger, _told(lambda: _looked_back(run, moment), _EARLIER, run.week, say), moment
+    )
     paths = {name: run.table_path(name) for name in (DECISIONS, _CHANCES)}
     tables: dict[str, Any] = {name: path for name, path in paths.items() if path.is_file()}
-    tables["predictions"] = _told(lambda: promised(run), run.week, say)
-    tables["models"] = _told(lambda: kept_models(run), run.week, say)
+    tables["predictions"] = _told(lambda: promised(run), "what it said", run.week, say)
+    tables["models"] = _told(lambda: kept_models(run), "its models", run.week, say)
     ledger.record_week(run.week, moment, state=state, run_key=key, **tables)
 
 
 def _told(
-    rows: Callable[[], pd.DataFrame | None], week: Week, say: Callable[[str], object]
+    rows: Callable[[], pd.DataFrame | None], what: str, week: Week, say: Callable[[str], object]
 ) -> pd.DataFrame | None:
     """Return rows of a week; None, and why, where its folder lacks what they are read from."""
     try:
         return rows()
     except InputError as error:
-        say(f"of {week} the ledger holds no more than what was decided: {error}")
+        say(f"of {week} the ledger does not hold {what}: {error}")
         return None
 
 
@@ -180,7 +182,9 @@ def settle_week(
     from promolab.loop.promises import happened
 
     later = run.reports.run(run.week.next())
-    rows = _told(lambda: happened(later, clean(known_by(shop, now))[0], now), run.week, say)
+    rows = _told(
+        lambda: happened(later, clean(known_by(shop, now))[0], now), _EARLIER, run.week, say
+    )
     if rows is not None and len(rows):
         ledger = Ledger.open(ledger.path, shop=ledger.shop, create=True)
         _note_outcomes(ledger, rows, None)

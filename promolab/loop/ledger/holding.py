@@ -99,10 +99,10 @@ def make(path: Path, shop: str, wait: float = WAIT) -> None:
     except OSError as error:
         raise InputError(_unwritable(path, error)) from error
     with _locked(path, shared=False, wait=wait):
-        if path.exists():
-            return
         for left in path.parent.glob(f".{path.name}.part-*"):  # of whoever was killed meanwhile
             left.unlink(missing_ok=True)
+        if path.exists():
+            return
         part = path.with_name(f".{path.name}.part-{secrets.token_hex(6)}")
         try:
             with duckdb.connect(str(part)) as con:
@@ -110,7 +110,7 @@ def make(path: Path, shop: str, wait: float = WAIT) -> None:
                     con.execute(f"CREATE TABLE {table} ({_declared(columns)})")
                 told = [("schema_version", str(SCHEMA)), ("shop", shop)]
                 con.executemany("INSERT INTO meta VALUES (?, ?)", told)
-            part.chmod(0o640)  # it holds the source's own ids
+            part.chmod(part.stat().st_mode & 0o640)  # it holds the source's own ids
             os.replace(part, path)
         except (OSError, duckdb.IOException) as error:
             raise InputError(_unwritable(path, error)) from error
@@ -130,7 +130,7 @@ def check_place(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(_unwritable(path, error)) from error
 

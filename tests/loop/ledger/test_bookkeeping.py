@@ -177,8 +177,7 @@ def test_what_a_week_cannot_say_is_said(reports, monkeypatch):
     publish(reports, WEEKS[0])
     ledger, said = keep(reports)
     assert said == [
-        "of 2017-W44 the ledger holds no more than what was decided: tables/economics.parquet is "
-        "not there"
+        "of 2017-W44 the ledger does not hold what it said: tables/economics.parquet is not there"
     ]
     assert len(ledger.decisions(WEEKS[0])) == 30 and ledger.predictions().empty
 
