@@ -102,7 +102,6 @@ def measure_arms(
     shown = _Shown(kinds, arms, looked, level, sequential, plan.weighted > 0, plan.plain)
     notes = [*source.notes, *shown.notes()]
     rows = _rows(shown, plan, columns, ["arm"])
-    notes += [f"{row.metric}, {row.arm}: {row.why}" for row in rows if row.why]
     if not segments:
         return replace(found, rows=rows, notes=tuple(notes))
     apart = _rows(shown, plan, columns, ["segment", "arm"])

@@ -29,9 +29,10 @@ from promolab.abtest.readout.verdict import (
 from promolab.abtest.readout.views import lift_plot, rows_table, sizes_plot
 from promolab.checks import choice
 from promolab.display import Html
+from promolab.effects import spoken
 from promolab.errors import InputError
 from promolab.results import Result, plain
-from promolab.wording import percent
+from promolab.wording import capital, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +130,12 @@ class ExperimentReadout(Result):
             said.append(self.by_segment.summary())
         if self.sample_ratio.verdict == "warning":
             said.append(self.sample_ratio.sentence)
-        return " ".join([*said, *self.measured.notes])
+        beside = (
+            f"{capital(spoken(row.metric))}, {spoken(row.arm)}: {row.why}"
+            for row in self.rows
+            if row.why
+        )
+        return " ".join([*said, *beside, *self.measured.notes])
 
     def table(self) -> Html:
         """Return every metric of every arm."""
