@@ -15,6 +15,7 @@ from promolab.checks import level_of
 from promolab.contract import read_operations
 from promolab.features import known_until
 from promolab.loop.promises.assigned import Assigned, Group, assigned_of
+from promolab.loop.promises.counted import spend_row, spent_on_each
 from promolab.loop.promises.measured import (
     HORIZON,
     Span,
@@ -80,7 +81,8 @@ def happened_week(
     DataFrame
         `promolab.loop.promises.rows.OUTCOME_COLUMNS`; no row before anything began, or of a week in
         which nobody got anything. Provisional until window, horizon and return days of all
-        promotions are over. The interval of a count is that of its expected value (Wilson).
+        promotions are over. Where margins are not known there is no profit, and the spend is
+        counted. The interval of a count is that of its expected value (Wilson).
 
     References
     ----------
@@ -98,8 +100,9 @@ def happened_week(
     told = {"week": week, "level": level, "known_at": now, "state": _state(shop, offers, span, now)}
     responded = _responded(shop, found, offers, now)
     money = _Money.read(shop, found, offers, span, now) if margins_known(shop) else None
+    spent = spent_on_each(shop, found, offers, responded, now) if money is None else None
     rows = []
-    for group in found.groups():
+    for group in found.groups(by_segment=segments is not None):
         keys = {"promotion_id": group.promotion_id, "segment": group.segment}
         n, came = int(group.got.sum()), int(responded[group.got].sum())
         head: dict[str, Any] = told | keys | {"n": n}
@@ -107,7 +110,9 @@ def happened_week(
         count: dict[str, Any] = {"value": float(came), "ci_low": low, "ci_high": high}
         count |= {"measure": REDEMPTIONS, "identification": COUNTED}
         rows += [head | count, rates_of(head | count)]
-        if money is not None:
+        if money is None:
+            rows.append(head | spend_row(group, spent, level))
+        else:
             rows += [head | part for part in money.of(group, level)]
     return typed(rows, OUTCOME_COLUMNS)
 

@@ -105,7 +105,7 @@ def promise_week(
     )  # fmt: skip
     money = _Money.of(shop, found, offers, worth, now)
     rows = []
-    for group in found.groups():
+    for group in found.groups(by_segment=segments is not None):
         head: dict[str, Any] = {"week": week, "promotion_id": group.promotion_id}
         head |= {"segment": group.segment}
         head |= {"level": level, "n": int(group.got.sum()), "per": "total"}

@@ -64,10 +64,14 @@ class Scores:
             some, left = rows.eligible[:, j], float(self.left[:, self.columns[j]].mean())
             factor = self._factor[j] or 1.0
             x, y = ((a[some, j] - left) / factor for a in (rows.effect, rows.gamma))
-            self.centre[k], spread = float(x.mean()), float(x.std())
-            apart = spread > 1e-6 * max(abs(self.centre[k]), 1e-12)
+            # Within folds: the mean that others foretell of a fold is low where its own is high.
+            fold = np.searchsorted(rows.folds, rows.fold[some])
+            x = x - (np.bincount(fold, x) / np.maximum(np.bincount(fold), 1))[fold]
+            self.centre[k] = float(amounts.given["moved"][:, self.columns[j]].mean()) / factor
+            spread = float(x.std())
+            apart = spread > 1e-6 * float(np.abs(y).mean())
             self.sd[k] = spread if apart else 0.0
-            z = (x - self.centre[k]) / spread if apart else np.zeros(len(x))
+            z = x / spread if apart else np.zeros(len(x))
             design = np.column_stack([np.ones(len(z)), z])
             inverse = np.linalg.pinv(design.T @ design)
             line = inverse @ (design.T @ y)
@@ -92,7 +96,10 @@ class Scores:
             The sum stands for so many times as many.
         """
         amounts, kinds = self.worth.amounts, len(self.centre)
-        steps = amounts.given["factor_se"][self.columns]
+        # How depths differ is taken to be usual where past decisions do not tell: a ratio to a mean
+        # effect near 0 has no error worth its name.
+        steps = np.hypot(1.0, amounts.given["factor_se"][self.columns] / USUAL)
+        steps = amounts.given["factor_se"][self.columns] / steps
         means, apart = np.zeros(len(self.columns)), np.zeros(len(self.columns))
         left = 0.0
         for j, column in enumerate(self.columns):
@@ -109,7 +116,7 @@ class Scores:
         # A round's promotions of one kind do better or worse together.
         between = np.bincount(self.kind, gross * amounts.spread[self.columns], kinds)
         factor = np.where(self._factor == 0, 1.0, self._factor)
-        terms = np.bincount(self.kind, gross / factor * steps, kinds)
+        terms = gross / factor * steps
         value = float(weight @ self.estimate) + left
         variance = float(weight @ self.covariance @ weight + between @ between + terms @ terms)
         return value * whole, variance * whole**2
