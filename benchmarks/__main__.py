@@ -14,6 +14,7 @@ from benchmarks import (
     assignment,
     doors,
     experiments_readout,
+    experiments_verdict,
     first_page,
     killed,
     money,
@@ -252,6 +253,8 @@ def experiments() -> Iterator[Row]:
     """Yield how experiments are read out."""
     say("ten million customers of an experiment, a thousand experiments of known truth")
     yield from experiments_readout.readout()
+    say("thousands of verdicts on experiments of known truth")
+    yield from experiments_verdict.verdicts()
 
 
 def say(text: str) -> None:

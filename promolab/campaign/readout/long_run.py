@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from promolab.abtest import confidence_sequence
 from promolab.campaign.past.decided import FEWEST_UNITS, NONE, clusters_of
@@ -240,8 +241,10 @@ def standing_holdout(shop: Shop, as_of: Any, *, level: float = 0.95) -> Standing
     rows, note = _flows(shop, members, began, began + weeks * WEEK)
     frame = pd.DataFrame({"week": np.arange(1, weeks + 1)})
     frame["until"] = [began + k * WEEK for k in frame["week"].tolist()]
-    for measure in [name for name in MEASURES if name in rows]:
-        frame = frame.join(_cumulated(rows, measure, members, int(weeks), level))
+    # Sums of floats split over threads differ in their last digits.
+    with threadpool_limits(1, user_api="blas"):
+        for measure in [name for name in MEASURES if name in rows]:
+            frame = frame.join(_cumulated(rows, measure, members, int(weeks), level))
     return StandingReadout(frame, *sizes, began, level, currency, "", note)
 
 
@@ -259,17 +262,19 @@ def _members(shop: Shop, now: datetime) -> pd.DataFrame:
     if "planned_action" in made.columns:
         # Where only those planned for something are told to be in it, others are no match for them.
         planned = made.planned_action.cast("string").fill_null(NONE) != NONE
-        held = made.filter((made.holdout == STANDING) & ~planned).limit(1).count().execute()
-        made = made if held else made.filter(planned)
+        apart = made.filter((made.holdout == STANDING) & ~planned).limit(1).count().execute()
+        made = made if apart else made.filter(planned)
     began = made.filter(made.holdout == STANDING).ts.min().execute()
     if pd.isna(began):
         return pd.DataFrame()
     made = made.filter(made.ts >= pd.Timestamp(began).to_pydatetime())
+    held = made.holdout.fill_null(NONE) == STANDING
+    # Of several decisions at a time the one that holds out comes first.
+    order = 2 * made.ts.epoch_seconds() + (~held).cast("int64")
     found = made.group_by("customer_id").aggregate(
-        entered=made.ts.min(), holdout=made.holdout.fill_null(NONE).argmin(made.ts)
+        entered=made.ts.min(), **{STANDING: held.argmin(order)}
     )
     rows: pd.DataFrame = found.order_by("customer_id").execute()
-    rows[STANDING] = rows["holdout"] == STANDING
     rows["cluster"] = clusters_of(shop, rows["customer_id"])
     rows["entered"] = rows["entered"].astype("datetime64[us]")
     return rows[["customer_id", STANDING, "entered", "cluster"]]

@@ -285,6 +285,8 @@ def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
         near = nearest(said.promotion, known)
         raise InputError(f"there is no promotion {said.promotion!r}; {near}")
     promotion = mine.iloc[0]
+    if _window(promotion)[0] >= now:
+        raise DataError(f"promotion {said.promotion} starts on {_window(promotion)[0]:%Y-%m-%d}")
     bundles = read_operations(shop.settings).contact.bundles
     action = next((n for n, parts in bundles.items() if said.promotion in parts), said.promotion)
     decisions = read_decisions(shop, [action], now)
