@@ -17,7 +17,7 @@ import pytest
 from promolab import cli
 from promolab.errors import DataError, InputError, StepError
 from promolab.folder import RunFolder
-from promolab.loop import ledger_of
+from promolab.loop import keep_ledger, ledger_of
 from promolab.loop.ledger import Ledger
 from promolab.weeks import Week
 from tests.conftest import SECRET
@@ -384,3 +384,26 @@ def test_the_ledger_lies_where_it_is_said_and_the_week_says_where(toy_here, tmp_
     assert Ledger.open(path, shop="Toy & Co").weeks()["week"].tolist() == [WEEK]
     run = RunFolder(page.parent, Week.parse(WEEK))
     assert run.manifest["ledger"] == str(path) and ledger_of(run).path == path
+
+
+def test_a_week_that_a_killed_run_left_out_of_the_ledger_is_there_for_the_next(toy_here, tmp_path):
+    out = tmp_path / "out"
+    seen = []
+
+    def killed(reports, ledger, say):
+        if not ledger.path.exists() and reports.weeks():
+            raise KeyboardInterrupt  # the report stands, the ledger is not written
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("promolab.report.running.run.keep_ledger", killed)
+        toy_here(out)
+    assert (out / WEEK / "index.html").exists() and not (out / "ledger.duckdb").exists()
+
+    def looked(reports, ledger, say):
+        keep_ledger(reports, ledger, say)
+        seen.append(ledger.weeks()["week"].tolist())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("promolab.report.running.run.keep_ledger", looked)
+        toy_here(out, week="2017-W45")
+    assert seen == [[WEEK], [WEEK, "2017-W45"]]
