@@ -19,6 +19,7 @@ from types import FrameType
 from typing import NoReturn
 
 from promolab import __version__
+from promolab.cli.looping import add_loop
 from promolab.cli.weeks import DONE, FAILED, INTERRUPTED, WRONG, add_weeks
 from promolab.errors import InputError, MissingExtraError, PromolabError
 
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     add_weeks(commands, common)
+    add_loop(commands, common)
 
     data = commands.add_parser(
         "data",

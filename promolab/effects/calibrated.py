@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -207,6 +207,8 @@ def centred(values: np.ndarray, kept: np.ndarray, fold: np.ndarray, folds: int) 
     return away
 
 
+POOLED = "pooled"
+"""The learner whose arms learn from each other."""
 CONSTANT = "constant"
 """The learner of an arm whose effect is not known to differ between customers."""
 LEVEL = 0.95
@@ -390,11 +392,20 @@ def calibrate(
     apart, best = bool(qini.ci_low > 0), seen.best(seen.folds)
     forwards = seen.slopes(seen.folds)[best, np.arange(len(arms))]
     lines_, rows = [], []
-    for k, arm in enumerate(arms):
-        away = np.zeros(len(cluster))
-        if apart and forwards[k] > 0:
-            away = away_of(forward.learners[best[k]])[:, k]
-        line = _line(forward, k, away, cluster)
+    together = forward.learners == [POOLED] and len(arms) > 1
+    if together and apart:
+        forwards[:] = max(float(forwards.mean()), 0.0)
+    every = [
+        away_of(forward.learners[best[k]])[:, k]
+        if apart and forwards[k] > 0
+        else np.zeros(len(cluster))
+        for k in range(len(arms))
+    ]
+    if together:
+        made = _together(forward, every, cluster)
+    else:
+        made = [_line(forward, k, away, cluster) for k, away in enumerate(every)]
+    for k, (arm, away, line) in enumerate(zip(arms, every, made, strict=True)):
         name = forward.learners[best[k]] if line.slope > 0 else CONSTANT
         half = line.t * float(np.sqrt(line.covariance[1, 1])) if name != CONSTANT else np.nan
         reach = line.t * float(np.sqrt(line.covariance[0, 0]))
@@ -442,6 +453,77 @@ class _Line:
     @property
     def t(self) -> float:
         return float(t_quantile(LEVEL, self.degrees))
+
+
+def _together(forward: Forward, every: list[np.ndarray], cluster: np.ndarray) -> list[_Line]:
+    """Return the lines of arms that learn from each other: of one slope, averages drawn together.
+
+    Arms differ in what is true of them and by chance; of the second a mean of all has less (James &
+    Stein 1961; the variance between by the method of moments).
+    """
+    away = np.where(forward.kept, np.column_stack(every), 0.0)
+    squares, scores = float((away**2).sum()), np.where(forward.kept, forward.gamma, 0.0)
+    slope = min(max(float((away * scores).sum()) / squares, 0.0), MOST) if squares > 0 else 0.0
+    drawn = replace(forward, gamma=scores_together(forward.gamma, forward.kept, slope * away))
+    return [replace(_line(drawn, k, one, cluster), slope=slope) for k, one in enumerate(every)]
+
+
+def scores_together(gamma: np.ndarray, kept: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Return scores whose means are the arms' averages drawn together, shape (n, K − 1).
+
+    Parameters
+    ----------
+    gamma : ndarray of shape (n, K − 1)
+        Doubly robust scores.
+    kept : ndarray of bool of shape (n, K − 1)
+    away : ndarray of shape (n, K − 1)
+        How far each effect is held to lie from its arm's average.
+
+    Examples
+    --------
+    >>> gamma = np.array([[1.0, 3.0], [2.0, 0.0], [5.0, 5.0]])
+    >>> scores_together(gamma, np.ones((3, 2), dtype=bool), np.zeros((3, 2))).tolist()
+    [[2.0, 2.0], [1.0, 1.0], [5.0, 5.0]]
+    """
+    size = np.maximum(kept.sum(axis=0), 1)
+    average = np.where(kept, gamma, 0.0).sum(axis=0) / size
+    part = told_apart(gamma, kept, average, away)
+    number = np.maximum(kept.sum(axis=1, keepdims=True), 1)
+    middle = np.where(kept, gamma, 0.0).sum(axis=1, keepdims=True) / number
+    return np.asarray(middle + part * (gamma - middle))
+
+
+def told_apart(
+    gamma: np.ndarray,
+    kept: np.ndarray,
+    average: np.ndarray,
+    away: np.ndarray,
+    rows: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return which part of each arm's distance from the mean of all is more than chance, (K − 1,).
+
+    Arms whose effects differ on average, or differently between customers, are told apart.
+
+    Parameters
+    ----------
+    gamma, kept, away
+        As `scores_together`.
+    average : ndarray of shape (K − 1,)
+        Of the scores.
+    rows : ndarray of bool of shape (n,), optional
+        Which made the averages.
+    """
+    whole = kept.all(axis=1) if rows is None else kept.all(axis=1) & rows
+    arms, n = len(average), int(whole.sum())
+    if n < 2 or arms < 2:
+        return np.ones(arms)
+    left = gamma[whole] - gamma[whole].mean(axis=1, keepdims=True)
+    chance = left.var(axis=0, ddof=1) / n * arms / (arms - 1)
+    apart = average - average.mean()
+    between = max(float((apart**2).sum() / (arms - 1) - chance.mean()), 0.0)
+    own = away[whole] - away[whole].mean(axis=1, keepdims=True)
+    between += float((own**2).sum(axis=1).mean() / (arms - 1))
+    return np.asarray(between / (between + chance)) if between > 0 else np.zeros(arms)
 
 
 def _line(forward: Forward, k: int, away: np.ndarray, cluster: np.ndarray) -> _Line:

@@ -13,11 +13,14 @@ import numpy as np
 from promolab.effects.calibrated import (
     CONSTANT,
     MOST,
+    POOLED,
     CalibratedEffects,
     Drawing,
     Forward,
     calibrate,
     centred,
+    scores_together,
+    told_apart,
 )
 from promolab.effects.learners.learners import EffectModel, Setting
 from promolab.effects.learners.makers import maker_of
@@ -195,7 +198,8 @@ class Candidates:
         What a decision about a fold may rest on that is to be valued by its scores.
         """
         drawing, rows = self.calibrated[0], self.setting.rows
-        effects = np.empty(self.kept.shape)
+        levels, slopes = np.zeros((2, rows.folds, self.kept.shape[1]))
+        aways = np.zeros(self.kept.shape)
         for k, learner in enumerate(drawing.learners):
             away = 0.0 if learner == CONSTANT else self.away(learner)[:, k]
             mine = self.kept[:, k]
@@ -208,8 +212,33 @@ class Candidates:
             )
             n, total, product, square = sums.sum(axis=1, keepdims=True) - sums
             slope = np.clip(product / np.maximum(square, 1e-300), 0.0, MOST)
-            effects[:, k] = (total / np.maximum(n, 1))[rows.fold] + slope[rows.fold] * away
-        return effects
+            levels[:, k], slopes[:, k] = total / np.maximum(n, 1), slope
+            aways[:, k] = away
+        if drawing.learners and set(drawing.learners) <= {POOLED, CONSTANT} and self._pools:
+            gamma, kept = self.setting.nuisance.gamma, self.kept
+            slopes = np.repeat(slopes.mean(axis=1, keepdims=True), slopes.shape[1], axis=1)
+            for fold in range(rows.folds):
+                others, level = rows.fold != fold, levels[fold]
+                part = told_apart(gamma, kept, level, slopes[fold] * aways, others)
+                levels[fold] = level.mean() + part * (level - level.mean())
+        return np.asarray(levels[rows.fold] + slopes[rows.fold] * aways)
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Doubly robust scores whose means are the averages shown, shape (n, K − 1).
+
+        Where arms learn from each other, each row's are drawn to their mean as the averages are.
+        """
+        gamma = self.setting.nuisance.gamma
+        if not self._pools:
+            return gamma
+        slope = self.calibrated[0].slope
+        return scores_together(gamma, self.kept, slope * self.away(POOLED))
+
+    @property
+    def _pools(self) -> bool:
+        """Whether arms learn from each other."""
+        return self.learner == POOLED and self.kept.shape[1] > 1
 
 
 def predict_folds(model: EffectModel, train: Callable[[int], Any], first: int = 0) -> np.ndarray:

@@ -83,7 +83,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         Averages and groups come from doubly robust scores whichever it is. On one's own decisions
         `promolab.compare.compare_effects` says which kind and learner to take.
     learner : optional
-        What learns the effect: ``"linear"``, ``"ridge"``, ``"boosting"``, any estimator of
+        What learns the effect: ``"linear"``, ``"ridge"``, ``"pooled"`` (as ridge, and arms learn
+        from each other), ``"boosting"``, any estimator of
         scikit-learn, or a function that returns one; by default, for each arm, the one of the
         first three whose predictions of later folds of customers come nearest to what followed.
         Either way effects are drawn to the average as far as they come true (`calibrated_`).
@@ -358,6 +359,13 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
         self._rows()
         return pd.DataFrame(self.nuisance_.gamma, columns=list(self.treatments_))
+
+    @property
+    def scores_together_(self) -> pd.DataFrame:
+        """As `scores_`; where arms learn from each other, drawn together as their averages are."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows().scores, columns=list(self.treatments_))
 
     @property
     def effects_(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from promolab.contract import CERTAIN, NONE, Experiment, read_operations
 from promolab.contract import pooled_values as pooled
 from promolab.errors import DataError, InputError, nearest
 from promolab.features.customers import build_features
+from promolab.features.growing import one_after
 from promolab.features.lines import order_lines
 from promolab.features.point_in_time import fixed, joined
 from promolab.features.rounds import before_them, chances_of, complete, known_until, rounds_of
@@ -184,6 +185,7 @@ def decisions_experiment(
     outcomes: Sequence[str] = OUTCOMES,
     as_of: Any = None,
     early: bool = False,
+    kept: Experiment | None = None,
 ) -> Experiment:
     """Turn a shop's decisions into an experiment.
 
@@ -209,6 +211,10 @@ def decisions_experiment(
         Whether to count margin and discount of the window alone, too: weeks after it hold more
         chance than effect, so that customers are told apart better by the window (the margin must
         be the first outcome).
+    kept : Experiment, optional
+        What this function returned for the same shop at an earlier time, asked alike: only rounds
+        that it lacks are worked out, and put behind it (with ``at`` left out). What was known at a
+        decision, and what came of it by the end of its horizon, does not change.
 
     Returns
     -------
@@ -246,8 +252,13 @@ def decisions_experiment(
     rounds = rounds_of(shop, at, until)
     horizon = timedelta(days=horizon_days)
     if at is None:
-        usable = complete(rounds, horizon, until, every=False)
-        rounds = rounds[rounds["ts"].isin(usable["ts"])]
+        usable = complete(rounds, horizon, until, every=False)["ts"]
+        if kept is not None:
+            by = by or "kind"
+            usable = usable[~usable.isin(kept.frame["ts"])]
+            if usable.empty:
+                return kept
+        rounds = rounds[rounds["ts"].isin(usable)]
     by = by or ("promotion" if len(rounds["ts"].unique()) == 1 else "kind")
     if by not in BY:
         raise InputError(f"by is {by!r}; {nearest(str(by), BY)}")
@@ -267,7 +278,7 @@ def decisions_experiment(
     frame = described.order_by(ORDER).execute()
     frame["round"] = frame["ts"].dt.strftime("%Y-%m-%d %H:%M")
     taken = {*KEYS, *outcomes, *placebo, *soon, "cluster_id"}
-    return Experiment(
+    found = Experiment(
         frame.drop(columns="span"),
         "arm",
         NONE,
@@ -282,6 +293,7 @@ def decisions_experiment(
         name=shop.settings.name,
         notes=notes,
     )
+    return found if kept is None else one_after(kept, found)
 
 
 def _outcomes(given: Sequence[str]) -> tuple[str, ...]:

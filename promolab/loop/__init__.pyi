@@ -6,6 +6,8 @@ from .held_week import Pages as Pages
 from .lateness import ClosedWeeks as ClosedWeeks
 from .ledger import Ledger, ledger_of
 from .ledger import told_path as told_path
+from .rehearsal import Rehearsal as Rehearsal
+from .rehearsal import rehearse
 from .released import carried_out, released_contacts, with_released_decisions
 from .released import moved_since_release as moved_since_release
 from .released import released_plans as released_plans
@@ -17,6 +19,7 @@ __all__ = [
     "close_week",
     "ledger_of",
     "reconcile_week",
+    "rehearse",
     "release_week",
     "released_contacts",
     "with_released_decisions",

@@ -191,7 +191,7 @@ class PolicyRows:
         paid = costs_of(contact_cost, n, arms)
         foretold = model.forward_.drawn if forward else model.effects_by_others_.to_numpy()
         found = cls(
-            np.where(model.kept_, model.scores_.to_numpy() - paid, np.nan),
+            np.where(model.kept_, model.scores_together_.to_numpy() - paid, np.nan),
             np.nan_to_num(foretold) - paid,
             costs_of(cost, n, arms),
             model.fold_,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from promolab.campaign.outlook import LaunchEconomics
 from promolab.campaign.plan import Candidates, quarantined_customers, share_of, week_candidates
+from promolab.campaign.spending.allocating import Asked, known_of, known_terms, spend_budget
 from promolab.campaign.spending.chosen import ChosenPolicy
 from promolab.campaign.spending.experiment import TellingTrial, telling_trial
 from promolab.campaign.worth import kept_worth
@@ -18,20 +19,18 @@ from promolab.checks import share
 from promolab.contract import budget_of, read_operations
 from promolab.display import Html
 from promolab.effects import Withheld
-from promolab.policy import allocate, money_answer, pays_to_spend, read_constraints
+from promolab.policy import money_answer, read_constraints
 from promolab.results import Result
 
 if TYPE_CHECKING:
     from promolab.campaign.worth import Worth
-    from promolab.contract import ContactRules, Shop
+    from promolab.contract import Shop
     from promolab.folder import RunFolder
     from promolab.policy import PolicyRows
 
 NOT_KNOWN = "Not shown: what a contact adds is not known, and the list is ranked by response."
 COLUMNS = ("customer_id", "action", "propensity", "chosen", "value", "cost")
 FRONTIER = ("budget", "profit", "ci_low", "ci_high", "marginal_return", "chosen")
-LEAST = 0.02
-"""Least chance of every action that is open to a customer, held out or not."""
 LIMITS = "constraints.csv"
 
 
@@ -162,7 +161,7 @@ def week_policy(
     stated = budget_of(budget)
     stated = told.economics.budget if stated is None else stated
     worth = kept_worth(run, shop, starting)
-    measured = _measured(worth, told.contact)
+    measured = [] if worth is None else known_terms(worth, told.contact)
     if worth is None or worth.rows is None or not measured:
         ratios = (run.metrics.get("response") or {}).get("past_ratios")
         return WeekPolicy(run, telling_trial(shop, run.as_of, scores, ratios, stated))
@@ -178,7 +177,7 @@ def week_policy(
         planned=planned,
         quarantined=quarantined_customers(shop, run.read_table("quarantine")),
     )
-    asked = _Asked(
+    asked = Asked(
         stated,
         None if limits is None else _of_these(limits, measured),
         share("budget_risk", budget_risk, one=False),
@@ -188,32 +187,10 @@ def week_policy(
         seed,
     )
     segments = run.read_table("segments").set_index("customer_id")["segment"]
-    open_to = found.open_to(measured) & _known(worth, found, measured)
+    open_to = found.open_to(measured) & known_of(worth, found.customers, measured)
     if not open_to.any():  # nobody may be contacted, or nobody is like those of past decisions
         return WeekPolicy(run, TellingTrial(0, LaunchEconomics(()), stated))
     return WeekPolicy(run, _chosen(worth, worth.rows, found, measured, open_to, asked, segments))
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What the week's caller stated: budget, limits, the shares drawn, held and sent, a seed."""
-
-    budget: float | None
-    limits: pd.DataFrame | None
-    risk: float
-    explore: float
-    held: float
-    sent: float
-    seed: int
-
-
-def _measured(worth: Worth | None, rules: ContactRules) -> list[str]:
-    """Return the promotions whose effects are known at their own terms, bundles left out."""
-    if worth is None:
-        return []
-    bundled = {one for members in rules.bundles.values() for one in members}
-    known = zip(worth.promotions, worth.amounts.extrapolated, strict=True)
-    return [one for one, far in known if not far and one not in bundled]
 
 
 def _limits_at(run: RunFolder, constraints: str, shop: Shop) -> pd.DataFrame | None:
@@ -231,76 +208,39 @@ def _of_these(limits: pd.DataFrame, promotions: list[str]) -> pd.DataFrame:
     return limits[~elsewhere]
 
 
-def _known(worth: Worth, found: Candidates, measured: list[str]) -> np.ndarray:
-    """Return of whom past decisions tell what which of the promotions adds."""
-    place = worth.places(found.customers)
-    columns = np.array([worth.amounts.place(one) for one in measured])
-    told = worth.headline[np.ix_(np.maximum(place, 0), columns)]
-    return np.asarray(told & (place >= 0)[:, None])
-
-
 def _chosen(
     worth: Worth,
     rows: PolicyRows,
     found: Candidates,
     measured: list[str],
     open_to: np.ndarray,
-    asked: _Asked,
+    asked: Asked,
     segments: pd.Series[Any],
 ) -> ChosenPolicy:
-    """Allocate the budget among the promotions whose effects are known."""
-    amounts, place = worth.amounts, worth.places(found.customers)
-    columns = np.array([amounts.place(one) for one in measured])
-    some = np.flatnonzero(open_to.any(axis=1))
-    open_to, place = open_to[some], place[some]
-    value, cost = (
-        np.where(open_to, array[np.ix_(place, columns)], 0.0)
-        for array in (amounts.value, amounts.cost)
-    )
-    currency = amounts.orders.currency
-    # What is planned is sent but for the holdouts: so much more can be planned than is spent.
-    budget = None if asked.budget is None else asked.budget / asked.sent
-    pays = pays_to_spend(rows, customers=len(some), budget=budget, currency=currency)
-    # The weeks' own luck and what forecasts miss are shared: all promotions cost more together.
-    spread = np.outer(amounts.cost_spread[columns], amounts.cost_spread[columns])
-    segment = segments.reindex(found.customers[some]).fillna("No segment")
-    allocation = allocate(
-        value,
-        cost,
-        budget=budget,
-        customers=found.customers[some],
-        promotions=measured,
-        eligible=open_to,
-        groups=segment,
-        constraints=asked.limits,
-        budget_risk=asked.risk or None if budget is not None else None,
-        cost_spread=spread,
-        explore=asked.explore if asked.explore and asked.budget != 0 else None,
-        p_min=LEAST / asked.sent,
-        pays=pays,
-        seed=asked.seed,
-        currency=currency,
-    )
+    """Allocate the budget, and say what that adds."""
+    segment = segments.reindex(found.customers).fillna("No segment")
+    made = spend_budget(worth, found.customers, measured, open_to, asked, segment)
+    amounts, allocation = worth.amounts, made.allocation
     answer = money_answer(
         rows,
         plan=allocation,
         sent=asked.sent,
         held=asked.held,
-        between=amounts.spread[columns],
-        currency=currency,
+        between=amounts.spread[made.columns],
+        currency=amounts.orders.currency,
     )
     names = found.offers.set_index(found.offers["promotion_id"].astype(str))["name"]
     return ChosenPolicy(
         allocation=allocation,
         answer=answer,
         amounts=amounts,
-        place=place,
-        open_to=open_to,
+        place=made.place,
+        open_to=made.open_to,
         names={one: str(names[one]) for one in measured},
         beside=tuple(str(names[one]) for one in names.index if one not in measured),
         sent=asked.sent,
         budget=asked.budget,
         risk=asked.risk,
-        pays=pays,
-        segment=segment,
+        pays=made.pays,
+        segment=segment.iloc[made.some],
     )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from promolab.effects.learners.aipw import Nuisance, cross_fit
-from promolab.effects.learners.makers import Lesson, Linear, Maker, Predictor
+from promolab.effects.learners.linear import pooled_lines
+from promolab.effects.learners.makers import Lesson, Linear, Maker, Pooled, Predictor
 from promolab.effects.learners.rows import Design, Rows
 from promolab.errors import MissingExtraError
 
@@ -244,6 +245,16 @@ class DRLearner(EffectModel):
 
     Right on average where either the chances or the outcome models are; of the five the only one.
     """
+
+    def fit(self, which: np.ndarray) -> EffectModel:
+        """Learn from some rows; where arms learn from each other, what they share first."""
+        if not isinstance(self.setting.maker, Pooled) or self.arms < 3:
+            return super().fit(which)
+        mine = np.flatnonzero(which & self.setting.possible.all(axis=1))
+        rows = self.setting.rows
+        Z = self.setting.Z if len(mine) == rows.n else self.setting.Z[mine]
+        self.parts = list(pooled_lines(Z, self.setting.nuisance.gamma[mine]))
+        return self
 
     def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
         """Learn the mean of the score."""

@@ -160,6 +160,15 @@ class Ridge(Linear):
         return ridge(lesson.Z, lesson.y, lesson.weight)
 
 
+class Pooled(Ridge):
+    """As ridge, and arms learn from each other: what they share is learned from all of them.
+
+    An arm's effects are a straight line that all arms have in common and one of its own, each
+    shrunk as far as cross-validation says; averages and slopes of the arms are drawn together as
+    far as they cannot be told apart.
+    """
+
+
 class Boosting(Maker):
     """Sums of small trees (histogram gradient boosting), missing values and levels as they are."""
 
@@ -255,7 +264,7 @@ class Given(Maker):
             ) from error
 
 
-MAKERS = {"linear": Linear, "ridge": Ridge, "boosting": Boosting}
+MAKERS = {"linear": Linear, "ridge": Ridge, "pooled": Pooled, "boosting": Boosting}
 
 
 def maker_of(learner: Any) -> Maker:
@@ -264,8 +273,8 @@ def maker_of(learner: Any) -> Maker:
     Parameters
     ----------
     learner : str, estimator, class or callable
-        ``"linear"``, ``"ridge"``, ``"boosting"``; an estimator of scikit-learn (it is cloned), or
-        what returns a new one when called.
+        ``"linear"``, ``"ridge"``, ``"pooled"``, ``"boosting"``; an estimator of scikit-learn (it is
+        cloned), or what returns a new one when called.
 
     Raises
     ------

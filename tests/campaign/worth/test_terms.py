@@ -42,7 +42,10 @@ def test_coupons_of_two_depths_never_share_an_effect(shop: Any, model: UpliftMod
     measured = dose_response(model, rates[rates.index.isin(log["action"])])
     for rate in drawn:
         row = moved_terms(shop, log, [_coupon(shop, rate)], model).iloc[0]
-        assert (row["factor"], row["factor_se"]) == measured.factor(rate)
+        factor, error = measured.factor(rate)
+        # Drawn to 1 as far as it is not known.
+        assert abs(row["factor"] - 1) <= abs(factor - 1)
+        assert 0 < row["factor_se"] < error
         assert not row["extrapolated"]
     assert measured.factor(drawn[0]) != measured.factor(drawn[-1])
     deep = moved_terms(shop, log, [_coupon(shop, 0.4)], model).iloc[0]

@@ -1,0 +1,91 @@
+"""The commands ``loop`` and ``demo``: the weekly loop on a simulated shop."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from promolab.cli.weeks import DONE
+
+
+def add_loop(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add the commands on the rehearsed loop."""
+    loop = commands.add_parser(
+        "loop",
+        parents=[common],
+        help="run the weekly loop on a simulated shop, and add up what it truly adds",
+        description="Run the library's own steps week by week on a simulated shop: decide, let the "
+        "world go on, learn, decide again. Prints what each policy truly added, beside both "
+        "oracles. Ended, it goes on where it was with the same call.",
+    )
+    loop.add_argument("--weeks", type=int, default=12, metavar="N", help="to decide (%(default)s)")
+    loop.add_argument(
+        "--customers", type=int, default=20_000, metavar="N", help="of the shop (%(default)s)"
+    )
+    loop.add_argument(
+        "--policy",
+        default="learned",
+        metavar="NAMES",
+        help="learned, response, random, everyone, nobody; several by commas (%(default)s)",
+    )
+    loop.add_argument(
+        "--budget",
+        type=float,
+        metavar="CNY",
+        help="of every week, for discounts and contacts (default: 0.5 for each customer)",
+    )
+    loop.add_argument(
+        "--variant", default="weekly", help="of the shop: weekly, default, null (%(default)s)"
+    )
+    loop.add_argument("--seed", type=int, default=0, help="of shop and chance (%(default)s)")
+    loop.add_argument(
+        "--exploration",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="of the learned policy's customers whose promotion chance draws (%(default)s)",
+    )
+    loop.add_argument(
+        "--out", default="loop", help="folder of its worlds, ledger, figure (%(default)s)"
+    )
+    loop.set_defaults(run=_loop)
+
+
+def _loop(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from promolab.loop import rehearse
+
+    bar: Any = None
+    lines = not sys.stderr.isatty()
+
+    def told(sentence: str, done: int, total: int) -> None:
+        nonlocal bar
+        if lines:
+            print(f"promolab: {sentence} ({done} of {total})", file=sys.stderr, flush=True)
+            return
+        if bar is None:
+            bar = tqdm(total=total, leave=False)
+        bar.set_description_str(sentence)
+        bar.update(done - bar.n)
+
+    found = rehearse(
+        options.weeks,
+        options.customers,
+        options.policy,
+        budget=options.budget,
+        variant=options.variant,
+        seed=options.seed,
+        exploration=options.exploration,
+        out=options.out,
+        told=told,
+    )
+    if bar is not None:
+        bar.close()
+    print(found.summary())
+    for line in found.lines():
+        print(line)
+    print(found.draw(Path(options.out) / "loop.png"), flush=True)
+    return DONE

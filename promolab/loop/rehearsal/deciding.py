@@ -1,0 +1,159 @@
+"""Who gets what this week, by each policy that is rehearsed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.loop.rehearsal.asked import EVERYONE, LEARNED, RANDOM, RESPONSE, Asked
+from promolab.loop.rehearsal.steps import Decided, Learned, learned_week
+from promolab.policy import allocate
+from promolab.weeks import Week
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from promolab.contract import Shop
+    from promolab.simulated import GoingShop, OracleValues
+
+LATEST = 20_000
+"""Past contacts, the newest first, that a response model learns from."""
+
+
+@dataclass
+class Memory:
+    """What a policy keeps from week to week; without it, it is worked out again, to the same."""
+
+    learned: Learned
+    attainable: Any = None
+
+
+def decide(
+    policy: str, going: GoingShop, asked: Asked, truth: OracleValues, memory: Memory
+) -> Decided:
+    """Return a policy's decisions for the week that begins.
+
+    Parameters
+    ----------
+    policy : str
+        One of `promolab.loop.rehearsal.asked.POLICIES`, or an oracle.
+    going : GoingShop
+        The policy's own world.
+    asked : Asked
+    truth : OracleValues
+        What each promotion truly adds and costs; policies other than oracles read its costs alone.
+    memory : Memory
+    """
+    if policy == LEARNED:
+        shop = going.shop()
+        return learned_week(
+            shop, begins(going, shop), list(going.options), going.contactable,
+            budget=asked.budget, explore=asked.explore, holdout=asked.holdout,
+            seed=seed_of_week(asked, going.week), kept=memory.learned,
+        )  # fmt: skip
+    rng = np.random.default_rng([asked.seed, going.week, 3])
+    n, k = truth.cost.shape
+    if policy == "latent":
+        choice = _best(truth.value, truth.cost, asked.budget)
+    elif policy == "attainable":
+        seen = going.attainable_values()
+        choice = _best(seen.value, truth.cost, asked.budget)
+    elif policy == RANDOM:
+        choice = within(
+            rng.permutation(n), np.asarray(rng.integers(0, k, n)), truth.cost, asked.budget
+        )
+    elif policy == EVERYONE:
+        cheapest = np.full(n, int(truth.cost.mean(axis=0).argmin()), dtype=np.int64)
+        choice = within(rng.permutation(n), cheapest, truth.cost, asked.budget)
+    elif policy == RESPONSE:
+        shop = going.shop()
+        chance = responses(shop, begins(going, shop), truth, asked.seed)
+        choice = within(
+            np.argsort(-chance.max(axis=1), kind="stable"),
+            chance.argmax(axis=1),
+            truth.cost,
+            asked.budget,
+        )
+    else:
+        raise AssertionError(policy)
+    return _sure(going, truth, choice)
+
+
+def begins(going: GoingShop, shop: Shop) -> datetime:
+    """Return when the week to decide begins (UTC, without a zone)."""
+    return Week.parse(going.iso_week).start(shop.zone)
+
+
+def seed_of_week(asked: Asked, week: int) -> int:
+    """Return the seed of what a week leaves to chance: no two weeks draw alike."""
+    return 1_000 * asked.seed + week
+
+
+def _best(value: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarray:
+    return np.asarray(allocate(value, cost, budget=budget).choice)
+
+
+def within(order: np.ndarray, option: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarray:
+    """Give customers their option one after another while the budget lasts.
+
+    Parameters
+    ----------
+    order : ndarray of int, shape (n,)
+        Who comes first.
+    option : ndarray of int, shape (n,)
+        What each gets.
+    cost : ndarray of shape (n, P)
+    budget : float
+
+    Examples
+    --------
+    >>> cost = np.array([[2.0], [1.0], [1.0]])
+    >>> within(np.array([2, 0, 1]), np.zeros(3, dtype=int), cost, 3.5).tolist()
+    [0, -1, 0]
+    """
+    paid = np.cumsum(cost[order, option[order]])
+    given = order[paid <= budget + 1e-9]
+    choice = np.full(len(option), -1)
+    choice[given] = option[given]
+    return choice
+
+
+def _sure(going: GoingShop, truth: OracleValues, choice: np.ndarray) -> Decided:
+    """Return decisions of which nothing was left to chance."""
+    places = np.full(going.world.customers, -1)
+    places[truth.customers - 1] = choice
+    decisions, chances = going.decisions_of(places)
+    got = np.flatnonzero(choice >= 0)
+    spent = float(truth.cost[got, choice[got]].sum())
+    return Decided(decisions, chances, None, bool(len(got)), "", spent, 0.0)
+
+
+def responses(shop: Shop, as_of: datetime, truth: OracleValues, seed: int) -> np.ndarray:
+    """Return each customer's chance to respond to each promotion, shape (n, P).
+
+    A logistic model of the newest `LATEST` contacts whose windows are over; 0 of whom it does not
+    know.
+    """
+    from promolab.compare import pair_features
+    from promolab.features import build_candidates, build_pairs
+    from promolab.model import ResponseModel
+
+    pairs = build_pairs(shop, as_of)
+    pairs = pairs.filter(pairs.label_complete).order_by(
+        pairs.as_of.desc(), "customer_id", "promotion_id"
+    )
+    past: pd.DataFrame = pairs.limit(LATEST).execute()
+    chance = np.zeros(truth.cost.shape)
+    if past["redeemed"].nunique() < 2:
+        return chance
+    model = ResponseModel("logistic", columns=pair_features(past), l2=100.0, seed=seed)
+    model.fit(past, past["redeemed"].astype(int))
+    rows = build_candidates(shop, as_of, list(truth.promotions)).execute()
+    who = pd.Index(truth.customers).get_indexer(pd.Index(rows["customer_id"]))
+    what = pd.Index(truth.promotions).get_indexer(pd.Index(rows["promotion_id"].astype(str)))
+    known = (who >= 0) & (what >= 0)
+    chance[who[known], what[known]] = model.predict_proba(rows)[known, 1]
+    return chance

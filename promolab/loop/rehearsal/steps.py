@@ -1,0 +1,186 @@
+"""A week of the learned policy: the library's own steps, from past decisions to this week's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.plan import plan_week
+from promolab.campaign.spending import Asked as Spending
+from promolab.campaign.spending import known_of, known_terms, spend_budget
+from promolab.campaign.worth import Worth, scored_log, week_worth
+from promolab.contract import Experiment, read_operations
+from promolab.effects import UpliftModel
+from promolab.errors import PromolabError
+from promolab.features import decisions_experiment
+from promolab.policy import Pays, allocate
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+LEARNER = "pooled"
+"""Of effects: kinds of promotions learn from each other, which needs the fewest decisions."""
+CONTACT = 0.2
+"""What chance is taken to cost for each contact while nothing else is known, in money."""
+
+
+@dataclass
+class Learned:
+    """What the learned policy keeps from week to week; without it, it is worked out again."""
+
+    trial: Experiment | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A week's decisions and how they came about.
+
+    Parameters
+    ----------
+    decisions, chances : DataFrame
+        The contract's ``decisions`` and ``decision_propensities``.
+    worth : Worth or None
+        What each promotion was held to be worth; None where past decisions do not tell.
+    pays : bool
+        Whether spending more than exploration takes was shown to pay.
+    said : str
+        Why, in a sentence.
+    foreseen : float
+        What the week is expected to spend, in money.
+    explored : float
+        Share of the customers whom chance drew (0–1).
+    model : UpliftModel or None
+    """
+
+    decisions: pd.DataFrame = field(repr=False)
+    chances: pd.DataFrame = field(repr=False)
+    worth: Worth | None = field(repr=False)
+    pays: bool
+    said: str
+    foreseen: float
+    explored: float
+    model: UpliftModel | None = field(default=None, repr=False)
+
+
+def learned_week(
+    shop: Shop,
+    as_of: datetime,
+    promotions: list[str],
+    contactable: np.ndarray,
+    *,
+    budget: float,
+    explore: float,
+    holdout: float,
+    seed: int,
+    kept: Learned | None = None,
+) -> Decided:
+    """Decide a week by what past decisions tell, as the notebooks do.
+
+    Parameters
+    ----------
+    shop : Shop
+        As known when the week begins.
+    as_of : datetime
+        Then (UTC).
+    promotions : list of str
+        Those that start.
+    contactable : ndarray
+        Ids of those who are in no standing holdout.
+    budget : float
+        Of the week, in money.
+    explore, holdout : float
+        Shares (0–1).
+    seed : int
+    kept : Learned, optional
+        What the week before left; holds what this one leaves afterwards.
+    """
+    kept = kept or Learned()
+    worth, model, why = _worth(shop, as_of, promotions, seed, kept)
+    rules = read_operations(shop.settings).contact
+    measured = known_terms(worth, rules) if worth is not None and worth.rows is not None else []
+    customers = pd.Index(np.sort(contactable))
+    spending = Spending(budget, None, 0.0, explore, holdout, 1 - holdout, seed, least=0.0)
+    open_to = known_of(worth, customers, measured) if worth and measured else np.zeros((1, 0))
+    if worth is None or not open_to.any():
+        return _by_chance(shop, as_of, promotions, customers, spending, why)
+    made = spend_budget(worth, customers, measured, open_to.astype(bool), spending)
+    found = made.allocation
+    plan = plan_week(
+        shop, _no_scores(customers, measured), as_of, measured, allocation=found.chances(),
+        holdout=holdout, standing_holdout=0.0, seed=seed,
+    )  # fmt: skip
+    spend = _foreseen(worth, plan.decisions)
+    drawn = found.drawn
+    return Decided(
+        plan.decisions,
+        plan.propensities,
+        worth,
+        bool(made.pays),
+        made.pays.summary(),
+        spend,
+        0.0 if drawn is None else drawn.share,
+        model,
+    )
+
+
+def _worth(
+    shop: Shop, as_of: datetime, promotions: list[str], seed: int, kept: Learned
+) -> tuple[Worth | None, UpliftModel | None, str]:
+    """Return what each promotion is worth, or why that is not known."""
+    try:
+        kept.trial = decisions_experiment(shop, by="kind", early=True, as_of=as_of, kept=kept.trial)
+        model = UpliftModel("dr", LEARNER, seed=seed).fit(kept.trial)
+    except PromolabError as error:
+        return None, None, str(error)
+    log = scored_log(model)
+    return week_worth(shop, as_of, model, log, promotions), model, ""
+
+
+def _by_chance(
+    shop: Shop,
+    as_of: datetime,
+    promotions: list[str],
+    customers: pd.Index,
+    spending: Spending,
+    why: str,
+) -> Decided:
+    """Draw a share of the customers evenly, and let the others be: what teaches most."""
+    cost = np.full((len(customers), len(promotions)), CONTACT)
+    found = allocate(
+        np.zeros_like(cost), cost, customers=customers, promotions=promotions,
+        explore=spending.explore or None, p_min=0.0, pays=False, seed=spending.seed,
+    )  # fmt: skip
+    plan = plan_week(
+        shop, _no_scores(customers, promotions), as_of, promotions, allocation=found.chances(),
+        holdout=spending.held, standing_holdout=0.0, seed=spending.seed,
+    )  # fmt: skip
+    spent = CONTACT * int((plan.decisions["action"] != "none").sum())
+    return Decided(plan.decisions, plan.propensities, None, False, why, spent, spending.explore)
+
+
+def _no_scores(customers: pd.Index, promotions: list[str]) -> pd.DataFrame:
+    """Return the pairs of a plan that goes by effects: chances of a response are not asked for."""
+    n, k = len(customers), len(promotions)
+    return pd.DataFrame(
+        {
+            "customer_id": np.repeat(customers.to_numpy(), k),
+            "promotion_id": np.tile(np.array(promotions, dtype=object), n),
+            "p_redeemed": 0.0,
+        }
+    )
+
+
+def _foreseen(worth: Worth, decisions: pd.DataFrame) -> float:
+    """Return what the contacts that are sent are expected to cost, in money."""
+    sent = decisions[decisions["action"] != "none"]
+    if sent.empty:
+        return 0.0
+    columns = pd.Index(worth.promotions).get_indexer(pd.Index(sent["action"].astype(str)))
+    return float(worth.amounts.cost[worth.places(sent["customer_id"]), columns].sum())
+
+
+__all__ = ["Decided", "Learned", "Pays", "learned_week"]

@@ -1,0 +1,70 @@
+"""Arms that learn from each other: nearer to the truth where they are alike, apart where not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import UpliftModel
+from promolab.contract import Experiment
+from promolab.effects.calibrated import scores_together
+from promolab.effects.learners.linear import pooled_lines, ridge
+
+
+def _trial(n: int, own: float, seed: int) -> tuple[Experiment, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 5))
+    arm = rng.integers(0, 5, n)
+    slopes = np.array([1.0, 0.5, 0, 0, 0])[:, None] + own * rng.normal(size=(5, 4))
+    effect = 1.0 + X @ slopes
+    y = 8 * rng.normal(size=n) + np.column_stack([np.zeros(n), effect])[np.arange(n), arm]
+    frame = pd.DataFrame(X, columns=list("abcde")).assign(customer_id=range(n), y=y)
+    frame["arm"] = np.array(["none", *"wxyz"])[arm]
+    even = np.full((n, 5), 0.2)
+    return Experiment(frame, "arm", "none", list("abcde"), ["y"], propensity=even), effect
+
+
+def _error(learner: str, own: float, n: int = 6_000) -> float:
+    errors = []
+    for seed in range(3):
+        trial, effect = _trial(n, own, seed)
+        found = UpliftModel("dr", learner, folds=3).fit(trial).predict(trial.X)
+        errors.append(float(np.mean((np.asarray(found) - effect) ** 2)))
+    return float(np.mean(errors))
+
+
+def test_arms_that_are_alike_are_learned_better_together() -> None:
+    assert _error("pooled", 0.0) < 0.75 * _error("ridge", 0.0)
+
+
+def test_arms_that_differ_are_still_told_apart() -> None:
+    assert _error("pooled", 2.0, 20_000) < 1.15 * _error("ridge", 2.0, 20_000)
+
+
+def test_one_line_for_all_and_one_of_its_own() -> None:
+    rng = np.random.default_rng(1)
+    Z = rng.normal(size=(4_000, 3))
+    own = np.array([0.0, 3.0])
+    scores = (Z @ [1.0, 0.0, 0.0])[:, None] + Z[:, 1:2] * own + rng.normal(size=(4_000, 2))
+    first, second = pooled_lines(Z, scores)
+    np.testing.assert_allclose(first.coefficients, [1, 0, 0], atol=0.1)
+    np.testing.assert_allclose(second.coefficients, [1, 3, 0], atol=0.1)
+    alike = pooled_lines(Z, np.column_stack([scores[:, 0]] * 2))
+    np.testing.assert_allclose(alike[0].predict(Z), ridge(Z, scores[:, 0]).predict(Z), atol=1e-9)
+
+
+@pytest.mark.parametrize(("spread", "least", "most"), [(0.0, 0.0, 0.7), (3.0, 0.9, 1.05)])
+def test_averages_are_drawn_together_as_far_as_chance_has_it(
+    spread: float, least: float, most: float
+) -> None:
+    rng = np.random.default_rng(2)
+    errors = np.zeros(2)
+    for _ in range(200):
+        truth = 1 + spread * rng.normal(size=4)
+        gamma = truth + 10 * rng.normal(size=(400, 4))
+        average = gamma.mean(axis=0)
+        every = np.ones((400, 4), dtype=bool)
+        drawn = scores_together(gamma, every, np.zeros((400, 4))).mean(axis=0)
+        errors += [((drawn - truth) ** 2).sum(), ((average - truth) ** 2).sum()]
+    assert least < errors[0] / errors[1] < most
