@@ -355,24 +355,23 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     @property
     def scores_(self) -> pd.DataFrame:
         """Doubly robust scores of the effects; nan where a row could not have got the arm."""
+        self._rows()
+        return self._by_arm(self.nuisance_.gamma)
+
+    def _by_arm(self, values: np.ndarray) -> pd.DataFrame:
         import pandas as pd
 
-        self._rows()
-        return pd.DataFrame(self.nuisance_.gamma, columns=list(self.treatments_))
+        return pd.DataFrame(values, columns=list(self.treatments_))
 
     @property
     def scores_together_(self) -> pd.DataFrame:
         """As `scores_`; where arms learn from each other, drawn together as their averages are."""
-        import pandas as pd
-
-        return pd.DataFrame(self._rows().scores, columns=list(self.treatments_))
+        return self._by_arm(self._rows().scores)
 
     @property
     def effects_(self) -> pd.DataFrame:
         """Calibrated effects of the training rows, each predicted by a model of the other folds."""
-        import pandas as pd
-
-        return pd.DataFrame(self._rows().out_of_fold, columns=list(self.treatments_))
+        return self._by_arm(self._rows().out_of_fold)
 
     @property
     def effects_by_others_(self) -> pd.DataFrame:
@@ -380,9 +379,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
         What decisions may rest on that are then valued by `scores_`.
         """
-        import pandas as pd
-
-        return pd.DataFrame(self._rows().by_others, columns=list(self.treatments_))
+        return self._by_arm(self._rows().by_others)
 
     @property
     def calibrated_(self) -> CalibratedEffects:

@@ -1,5 +1,5 @@
 from .asked import POLICIES as POLICIES
-from .rehearsing import rehearse
+from .rehearsing import rehearse as rehearse
 from .result import Rehearsal as Rehearsal
 
-__all__ = ["rehearse"]
+__all__: list[str] = []

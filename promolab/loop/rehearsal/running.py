@@ -95,10 +95,7 @@ def _came(made: Decided, truth: OracleValues) -> dict[str, Any]:
 
 def _promised(asked: Asked, going: GoingShop, made: Decided, folder: Path) -> dict[str, Any]:
     """Write what is promised of a week, and what came of earlier ones, into the loop's ledger."""
-    try:
-        from promolab.loop.promises import happened_week, promise_week
-    except ImportError:
-        return {}
+    from promolab.loop.promises import happened_week, promise_week
 
     shop, week = going.shop(), going.iso_week
     now = begins(going, shop)

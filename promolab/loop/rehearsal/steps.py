@@ -17,7 +17,7 @@ from promolab.contract import Experiment, read_operations
 from promolab.effects import UpliftModel
 from promolab.errors import PromolabError
 from promolab.features import decisions_experiment
-from promolab.policy import Pays, allocate
+from promolab.policy import allocate
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -181,6 +181,3 @@ def _foreseen(worth: Worth, decisions: pd.DataFrame) -> float:
         return 0.0
     columns = pd.Index(worth.promotions).get_indexer(pd.Index(sent["action"].astype(str)))
     return float(worth.amounts.cost[worth.places(sent["customer_id"]), columns].sum())
-
-
-__all__ = ["Decided", "Learned", "Pays", "learned_week"]
