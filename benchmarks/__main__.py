@@ -25,6 +25,7 @@ from benchmarks import (
     own_data,
     point_in_time,
     prediction,
+    promises,
     quality,
     ranking,
     segments,
@@ -52,6 +53,7 @@ PARTS = (
     "uplift",
     "policy",
     "experiments",
+    "promises",
     "killed",
     "size",
 )
@@ -89,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
             "uplift": uplift,
             "policy": policy,
             "experiments": experiments,
+            "promises": said_and_happened,
             "killed": lambda: killed.killed_reports(out / "killed"),
             "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
         }
@@ -255,6 +258,13 @@ def experiments() -> Iterator[Row]:
     yield from experiments_readout.readout()
     say("thousands of verdicts on experiments of known truth")
     yield from experiments_verdict.verdicts()
+
+
+def said_and_happened() -> Iterator[Row]:
+    """Yield whether what was said of weeks holds, and how seldom the alarm rings falsely."""
+    say("what was said of a hundred weeks of five shops")
+    yield from promises.promises_hold()
+    yield from promises.alarms()
 
 
 def say(text: str) -> None:

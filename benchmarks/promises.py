@@ -1,0 +1,150 @@
+"""What was said of weeks beside what came and was true; how seldom the alarm rings falsely."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.table import Row
+from promolab.loop.promises.alarm import LEVEL, evidence
+
+if TYPE_CHECKING:
+    from promolab.simulated import SimulatedShop
+
+SEEDS, CUSTOMERS, FIRST, WEEKS = 5, 6_000, 20, 20
+"""Shops; rounds that the first week learns from; weeks that are promised."""
+AFTER = 13
+"""Weeks until the last promise is settled."""
+COVERED, WIDER = 0.85, 1.3
+MEASURES = ("redemptions", "spend", "added_profit")
+CONTACT = 0.2
+YEARS, NOISE = 2_000, (0.5, 1.0, 2.0)
+"""Simulated years of the alarm; a week's noise as a share of what is promised."""
+
+
+def promised_weeks(seeds: int = SEEDS, customers: int = CUSTOMERS, weeks: int = WEEKS) -> Any:
+    """Return what was said of each week of some shops, what came, and the truth, a row each.
+
+    A model is fitted once a shop, on the weeks before the first that is promised: it knows what all
+    weeks promise, which is less than a loop learns on the way.
+    """
+    return pd.concat([_one_shop(seed, customers, weeks) for seed in range(seeds)])
+
+
+def _one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
+    import promolab
+    from promolab.campaign.worth import scored_log, week_worth
+    from promolab.cleaning import known_by
+    from promolab.features import decisions_experiment
+    from promolab.loop.promises import happened_week, matched, promise_week
+
+    shop: Any = promolab.load_shop(
+        "simulated", variant="weekly", customers=customers, seed=seed,
+        weeks=FIRST + weeks + AFTER, exploration=0.25,
+    )  # fmt: skip
+    rounds = sorted(shop.decisions.select("ts").distinct().execute()["ts"])
+    begun = rounds[FIRST]
+    trial = decisions_experiment(known_by(shop, begun), by="kind", early=True)
+    model = promolab.UpliftModel("dr", "ridge").fit(trial)
+    log, end, found = scored_log(model), shop.settings.life()[1], []
+    for number, ts in enumerate(rounds[FIRST : FIRST + weeks]):
+        rows = shop.decisions.filter(shop.decisions.ts == ts)
+        chances = shop.decision_propensities.semi_join(rows, "decision_id").execute()
+        decisions, known = rows.execute(), known_by(shop, ts)
+        starting = sorted(set(chances["action"]) - {"none"})
+        worth = week_worth(known, ts, model, log, starting)
+        week = f"{seed}-{number:02d}"
+        said = promise_week(known, decisions, chances, worth, as_of=ts, week=week)
+        came = happened_week(shop, decisions, chances, as_of=end, week=week)
+        part = matched(said, came)
+        truth = _truth(shop, decisions)
+        keys = ["promotion_id", "measure"]
+        found.append(part.merge(truth, on=keys, how="left").assign(seed=seed))
+    return pd.concat(found)
+
+
+def _truth(shop: SimulatedShop, decisions: pd.DataFrame) -> pd.DataFrame:
+    """Return the true added profit and spend of what was assigned, by promotion and in all."""
+    got = decisions[(decisions["action"] != "none") & (decisions["holdout"] != "standing")]
+    rows = []
+    for name, mine in got.groupby("action"):
+        effects = shop.truth.effects(str(name)).set_index("customer_id").loc[mine["customer_id"]]
+        paid = CONTACT * len(mine)
+        rows.append((name, "added_profit", float(effects["margin_effect"].sum()) - paid))
+        rows.append((name, "spend", float(effects["discount_effect"].sum()) + paid))
+    frame = pd.DataFrame(rows, columns=["promotion_id", "measure", "truth"])
+    whole = frame.groupby("measure", as_index=False)["truth"].sum().assign(promotion_id="")
+    return pd.concat([frame, whole])
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """How often intervals held, and how wide they are against what would have done.
+
+    Parameters
+    ----------
+    share, wider : float
+    n : int
+    """
+
+    share: float
+    wider: float
+    n: int
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, value: str, low: str, high: str) -> Held:
+        """Compare intervals with what they should hold."""
+        rows = rows[rows[[value, low, high]].notna().all(axis=1)]
+        inside = rows[value].between(rows[low], rows[high])
+        needed = 2 * np.quantile((rows[value] - rows["said"]).abs(), 0.9)
+        return cls(float(inside.mean()), float((rows[high] - rows[low]).mean() / needed), len(rows))
+
+
+def promises_hold(
+    seeds: int = SEEDS, customers: int = CUSTOMERS, weeks: int = WEEKS
+) -> Iterator[Row]:
+    """Yield whether intervals of whole weeks hold, and are no wider than they need be."""
+    rows = promised_weeks(seeds, customers, weeks)
+    whole = rows[rows["promotion_id"] == ""]
+    for measure in MEASURES:
+        mine = whole[whole["measure"] == measure]
+        kinds = {"readout": ("came", "readout_low", "readout_high")}
+        if mine["truth"].notna().any():
+            kinds["expected value"] = ("truth", "said_low", "said_high")
+        for name, columns in kinds.items():
+            held = Held.of(mine, *columns)
+            yield Row(
+                f"{measure}: 90 % interval of the {name}, {held.n} weeks of {seeds} shops",
+                f"≥ {COVERED:.0%} held, ≤ {WIDER} × as wide as needed",
+                f"{held.share:.0%} held, {held.wider:.2f} ×",
+                held.share >= COVERED and held.wider <= WIDER,
+            )
+
+
+def alarms(years: int = YEARS) -> Iterator[Row]:
+    """Yield how often the alarm rings in a year of 52 weeks, promises kept and broken."""
+    rng, weeks = np.random.default_rng(0), 52
+    false: list[float] = []
+    found: list[float] = []
+    for noise in NOISE:
+        shared = 0.1
+        drawn = shared * rng.normal(size=(years, 1)) + noise * rng.normal(size=(years, weeks))
+        given = (np.full(weeks, np.hypot(shared, noise)), np.full(weeks, shared), np.ones(weeks))
+        for off, into in ((drawn, false), (drawn - 0.5, found)):
+            into.append(float((evidence(off, *given).max(axis=1) >= 1 / LEVEL).mean()))
+    yield Row(
+        "alarm, promises kept: rings in 52 weeks",
+        f"≤ {LEVEL:.0%}",
+        f"at most {max(false):.1%} at a week's noise of {NOISE} times the promise",
+        max(false) <= LEVEL,
+    )
+    yield Row(
+        "alarm, twice of what comes is promised: rings in 52 weeks",
+        "reported",
+        ", ".join(f"{x:.0%} at noise {n}" for x, n in zip(found, NOISE, strict=True)),
+        True,
+    )
