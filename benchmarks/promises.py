@@ -64,7 +64,7 @@ def _one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
         truth = _truth(shop, decisions)
         keys = ["promotion_id", "measure"]
         found.append(part.merge(truth, on=keys, how="left").assign(seed=seed))
-    return pd.concat(found)
+    return pd.DataFrame(pd.concat(found))
 
 
 def _truth(shop: SimulatedShop, decisions: pd.DataFrame) -> pd.DataFrame:
@@ -78,7 +78,7 @@ def _truth(shop: SimulatedShop, decisions: pd.DataFrame) -> pd.DataFrame:
         rows.append((name, "spend", float(effects["discount_effect"].sum()) + paid))
     frame = pd.DataFrame(rows, columns=["promotion_id", "measure", "truth"])
     whole = frame.groupby("measure", as_index=False)["truth"].sum().assign(promotion_id="")
-    return pd.concat([frame, whole])
+    return pd.DataFrame(pd.concat([frame, whole]))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.display import Html, Ranged, table
+from promolab.errors import InputError
 from promolab.loop.promises.alarm import MEASURE_WORDS
 from promolab.loop.promises.matching import TOTALS, whole_weeks
 from promolab.loop.promises.rows import SETTLED
@@ -107,10 +108,18 @@ class PlannerCalibration(Result):
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what came over what was said, by measure."""
+        """Draw what came over what was said, by measure.
+
+        Raises
+        ------
+        InputError
+            No week is settled.
+        """
         from promolab import plots
 
         rows = self.frame
+        if rows.empty:
+            raise InputError(f"there is nothing to draw: {self.summary()}")
         ax = plots.intervals(
             [MEASURE_WORDS[m] for m in rows["measure"]],
             rows["ratio"], rows["ratio_low"], rows["ratio_high"], reference=1.0, ax=ax,

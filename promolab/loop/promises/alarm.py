@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from promolab.errors import InputError
 from promolab.loop.promises.matching import TOTALS, whole_weeks
 from promolab.loop.promises.rows import PROFIT, SETTLED
 from promolab.results import Result
@@ -131,10 +132,18 @@ class PromiseAlarm(Result):
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the evidence after each week, with the line at which the alarm rings."""
+        """Draw the evidence after each week, with the line at which the alarm rings.
+
+        Raises
+        ------
+        InputError
+            No week is settled.
+        """
         from promolab import plots
 
         rows = self.frame
+        if rows.empty:
+            raise InputError(f"there is nothing to draw: {self.summary()}")
         logs = np.log10(np.maximum(rows["evidence"].to_numpy(dtype=float), 1e-3))
         ax = plots.curve(np.arange(len(rows)), logs, ax=ax)
         plots.reference_line(ax, "horizontal", -math.log10(self.level))

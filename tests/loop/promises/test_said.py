@@ -129,5 +129,6 @@ def test_of_nothing_it_says_so():
     assert "No earlier week" in empty.summary() and "No earlier week" in str(empty.table())
     assert "No settled week" in empty.alarm.summary()
     assert "Fewer than two" in empty.calibration.summary()
-    with pytest.raises(InputError, match="nothing to draw"):
-        empty.plot()
+    for found in (empty, empty.alarm, empty.calibration):
+        with pytest.raises(InputError, match="nothing to draw"):
+            found.plot()
