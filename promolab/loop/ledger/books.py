@@ -102,7 +102,7 @@ class Ledger:
         StepError
             If another program holds it all the while.
         """
-        place = Path(path).expanduser().absolute()
+        place = Path(path).expanduser().resolve()  # one file has one lock and one log beside it
         if create:
             make(place, shop, wait)
         with reading(place, shop, wait):
@@ -123,7 +123,8 @@ class Ledger:
         InputError, StepError
             As `open`.
         """
-        if path.exists() or path.is_symlink():
+        path = path.resolve()
+        if path.exists():
             with reading(path, shop, wait) as con:
                 read_through(con, path)
             check_writable(path)

@@ -84,4 +84,5 @@ def told_path(path: Path, out: Path) -> str:
     >>> told_path(Path("/srv/reports/ledger.duckdb"), Path("/srv/reports"))
     'ledger.duckdb'
     """
-    return str(path.relative_to(out)) if path.is_relative_to(out) else str(path)
+    whole = out.resolve()
+    return str(path.relative_to(whole)) if path.is_relative_to(whole) else str(path)

@@ -276,7 +276,7 @@ def _check_owner(con: DuckDBPyConnection, path: Path, shop: str) -> None:
     no_ledger = f"{path} is a DuckDB file, but no ledger; give another --ledger"
     try:
         told = dict(con.execute("SELECT key, value FROM meta").fetchall())
-    except duckdb.CatalogException as error:
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise InputError(
             f"{path} is a DuckDB file, but no ledger; give another --ledger"
         ) from error

@@ -145,3 +145,10 @@ def test_rows_that_do_not_fit(ledger, table, frame, match):
     with pytest.raises(InputError, match=match):
         ledger.record_week(WEEK, AS_OF, state="draft", **{table: frame})
     assert ledger.weeks().empty
+
+
+def test_a_link_to_a_ledger_is_the_ledger(ledger, tmp_path):
+    (tmp_path / "link.duckdb").symlink_to(ledger.path)
+    linked = Ledger.open(tmp_path / "link.duckdb", shop="Ours", create=True)
+    linked.record_week(WEEK, AS_OF, state="draft", predictions=said())
+    assert len(ledger.predictions()) == 1 and linked.path == ledger.path

@@ -81,6 +81,12 @@ def of_no_ledger(path: Path) -> None:
         con.execute("CREATE TABLE events AS SELECT 1 AS customer_id")
 
 
+def of_other_columns(path: Path) -> None:
+    path.unlink()
+    with duckdb.connect(str(path)) as con:
+        con.execute("CREATE TABLE meta AS SELECT 1 AS customer_id")
+
+
 def without_a_table(path: Path) -> None:
     with duckdb.connect(str(path)) as con:
         con.execute("DROP TABLE outcomes")
@@ -115,6 +121,7 @@ DAMAGE = {
     of_a_newer_promolab: "was written by a newer promolab",
     of_another_shop: "is that of Theirs, not of Ours",
     of_no_ledger: "is a DuckDB file, but no ledger",
+    of_other_columns: "is a DuckDB file, but no ledger",
     without_a_table: "is damaged",
     of_a_newer_duckdb: "was written by a newer DuckDB",
 }
