@@ -34,7 +34,7 @@ from promolab.checks import level_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics import TwoArms, intervals_of, p_value, relative_lift
 from promolab.results import Estimate
-from promolab.wording import number, plural
+from promolab.wording import number, percent, plural
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def measure_arms(
     if found.stopped:
         return found
     kinds = {name: _settled(name, metric, looked, arms) for name, metric in wanted.items()}
-    plan, columns = _planned(source, units, drawn, kinds, looked, segments)
+    plan, columns, uncut = _planned(source, units, drawn, kinds, looked, segments)
     shown = _Shown(kinds, arms, looked, level, sequential, plan.weighted > 0, plan.plain)
-    notes = [*source.notes, *shown.notes()]
+    notes = [*source.notes, *shown.notes(), *uncut]
     rows = _rows(shown, plan, columns, ["arm"])
     if not segments:
         return replace(found, rows=rows, notes=tuple(notes))
@@ -154,8 +154,8 @@ def _planned(
     kinds: Mapping[str, Metric],
     looked: Mapping[str, Looked],
     segments: str | None,
-) -> tuple[Plan, list[_Column]]:
-    """Return the rows as the engine adds them up, and what is averaged."""
+) -> tuple[Plan, list[_Column], list[str]]:
+    """Return the rows as the engine adds them up, what is averaged, and what cannot be."""
     used = _columns_of(kinds)
     table = source.table
     keys = {"arm": table[source.arm], "unit": units.key}
@@ -168,7 +168,7 @@ def _planned(
     caps = caps_of(
         source, {n: (m.column, m.winsorise) for n, m in kinds.items() if m.winsorise is not None}
     )
-    columns = []
+    columns, notes = [], []
     for name, metric in kinds.items():
         parts = {
             role: Part(base[place[column]], looked[column].centre, looked[column].bound)
@@ -182,9 +182,12 @@ def _planned(
         gaps = [looked[c].missing for c in (metric.column, metric.per) if c]
         whole = not any(any(gap.values()) for gap in gaps)
         columns.append(_Column(name, Figure(**parts, whole=whole)))
-        if name in caps:
+        if name in caps and caps[name] > looked[metric.column].low:
             columns.append(_capped(columns[-1], caps[name]))
-    return Plan(base, source.con, drawn.largest, units.most, units.crossing), columns
+        elif name in caps:
+            told = f"{percent(metric.winsorise or 0.0, decimals=0)} of {metric.column} is {caps[name]:g}"
+            notes.append(f"{name} is not winsorised: {told} or less, and nothing would be left.")
+    return Plan(base, source.con, drawn.largest, units.most, units.crossing), columns, notes
 
 
 def _capped(column: _Column, cap: float) -> _Column:

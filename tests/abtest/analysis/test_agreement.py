@@ -171,3 +171,34 @@ def test_one_customer_who_makes_up_most_of_the_variance_is_named(two):
     same = compare_arms(whale["spend"], whale["arm"], control="control", kind="mean")
     assert row.why.endswith(same.dominant.words())
     assert only(two, Metric("spend", "mean")).why == ""
+
+
+def test_a_weighted_ratio_of_households_by_hand(two):
+    """With gaps, weights, an earlier figure and households in both arms: influence functions."""
+    gaps = two.assign(orders=two["orders"].where(two.index % 7 > 0).astype(float))
+    row = only(
+        gaps, Metric("spend", per="orders", earlier="before"), propensity="chance", cluster="home"
+    )
+    rows = gaps[gaps["orders"].notna()]
+    y, d, x = (rows[c].to_numpy() for c in ("spend", "orders", "before"))
+    w, mine = 1 / rows["chance"].to_numpy(), (rows["arm"] == "mail").to_numpy()
+    means = {}
+    xx = xy = 0.0
+    for side in (True, False):
+        part = w * (mine == side)
+        middle = part @ x / part.sum()
+        ratio = (part @ y) / (part @ d)
+        toward = (y - ratio * d) / (part @ d / part.sum())
+        xx, xy = xx + part @ (x - middle) ** 2, xy + part @ ((x - middle) * toward)
+        means[side] = part, middle, ratio, toward
+    theta, centre = xy / xx, w @ x / w.sum()
+    values, errors = {}, {}
+    for side, (part, middle, ratio, toward) in means.items():
+        values[side] = ratio - theta * (middle - centre)
+        own = part * (toward - theta * (x - middle)) / part.sum()
+        homes = rows["home"][mine == side].nunique()
+        errors[side] = np.bincount(rows["home"], own), homes / (homes - 1)
+    (one, few), (other, less) = errors[True], errors[False]
+    variance = one @ one * few + other @ other * less - 2 * one @ other
+    assert row.difference.value == pytest.approx(values[True] - values[False], **CLOSE)
+    assert row.std_error == pytest.approx(math.sqrt(variance), **CLOSE)

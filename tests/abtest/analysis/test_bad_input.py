@@ -173,3 +173,12 @@ def test_who_is_in_no_segment_is_said(frame):
         "100 rows without kind are in no segment.",
         "Too few in an arm to compare within kind few.",
     )
+
+
+def test_nothing_is_winsorised_where_nothing_would_be_left(frame):
+    rare = frame.assign(spend=frame["spend"].where(frame.index % 50 == 0, 0.0))
+    found = measure_arms(rare, {"m": Metric("spend", winsorise=0.95)})
+    assert found.rows[0].winsorised is None
+    assert found.notes == (
+        "m is not winsorised: 95 % of spend is 0 or less, and nothing would be left.",
+    )
