@@ -10,10 +10,10 @@ import numpy as np
 
 from promolab.abtest.arrivals import Arrivals, read_arrivals
 from promolab.abtest.assignment import checked_shares
+from promolab.abtest.corrections import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.history import Moments, moments_of
 from promolab.abtest.learning import Learning, Stakes, worth_of_test
 from promolab.abtest.planned import ExperimentPlan
-from promolab.abtest.readout.judged import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.yardstick import KINDS, MEAN, RATIO, SHARE, Yardstick
 from promolab.checks import choice, flag, level_of, real_number, share, text
 from promolab.errors import InputError

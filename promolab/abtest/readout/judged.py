@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from promolab.abtest.analysis import ArmComparison, Metric
+from promolab.abtest.corrections import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.sequential import p_at_any_time
 from promolab.checks import choice
 from promolab.effects import spoken
@@ -17,8 +18,6 @@ from promolab.results import Estimate, Result
 from promolab.stats import benjamini_hochberg, holm
 from promolab.wording import more_or_less, number, percent
 
-HOLM, FDR, ALONE = "holm", "benjamini-hochberg", "none"
-CORRECTIONS = (HOLM, FDR, ALONE)
 BETTER, WORSE, NOT_WORSE, OPEN = "better", "worse", "not worse", "not told apart"
 KEPT, BROKEN, UNSURE = "kept", "broken", "not sure"
 
