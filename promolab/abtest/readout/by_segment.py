@@ -66,12 +66,12 @@ class SegmentEffects(Result):
             differ = "segments differ" if chance <= alpha else "segments are not told apart"
             apart = f"{differ} ({p_words(chance)})"
             told = [
-                f"{row.segment} {change_words(_estimate(row), self.kind)}"
+                f"{change_words(_estimate(row), self.kind)} in {row.segment}"
                 for row in shown.itertuples()
             ]
             most = "; ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
             effects = most or "no segment has an effect of its own that chance could not make"
-            said.append(f"{spoken(arm).capitalize()}: {apart}; {effects}.")
+            said.append(f"{capital(spoken(arm))}: {apart}; {effects}.")
         return f"{capital(spoken(self.metric))} by segment. " + " ".join(said)
 
     def table(self) -> Html:

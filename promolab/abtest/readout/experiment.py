@@ -131,7 +131,7 @@ class ExperimentReadout(Result):
         beside = (
             f"{capital(spoken(row.metric))}, {spoken(row.arm)}: {row.why}"
             for row in self.rows
-            if row.why
+            if row.why and row.metric in self.deciding
         )
         return " ".join([*said, *beside, *self.measured.notes])
 

@@ -16,7 +16,7 @@ from promolab.checks import choice
 from promolab.effects import spoken
 from promolab.results import Estimate, Result
 from promolab.stats import benjamini_hochberg, holm
-from promolab.wording import more_or_less, number, percent
+from promolab.wording import number, percent
 
 BETTER, WORSE, NOT_WORSE, OPEN = "better", "worse", "not worse", "not told apart"
 KEPT, BROKEN, UNSURE = "kept", "broken", "not sure"
@@ -166,7 +166,7 @@ class Guardrail(Result):
     def summary(self) -> str:
         """Say how much worse, and whether that is borne."""
         signed = self.harm * (-1 if self.good == "up" else 1)
-        told = f"{spoken(self.metric)} in {spoken(self.arm)}: {change_words(signed, self.kind)}"
+        told = f"{spoken(self.metric)} {change_words(signed, self.kind)} in {spoken(self.arm)}"
         if self.margin is None:
             rule = "no margin is stated"
         else:
@@ -187,17 +187,18 @@ def guardrail_of(row: ArmComparison, metric: Metric) -> Guardrail:
     return Guardrail(row.metric, row.arm, row.kind, harm, margin, state, row.std_error, metric.good)
 
 
-def change_words(e: Estimate, kind: str, what: str = "") -> str:
-    """Write a difference as so much more or less, of shares in points.
+def change_words(e: Estimate, kind: str) -> str:
+    """Write a difference as so much higher or lower, of shares in points.
 
     Examples
     --------
-    >>> change_words(Estimate(0.045, 0.039, 0.052, 900), "share", "visits")
-    '4.5 points [3.9, 5.2] more visits'
+    >>> change_words(Estimate(0.045, 0.039, 0.052, 900), "share")
+    '4.5 points [3.9, 5.2] higher'
     """
-    if kind == "share":
-        return more_or_less(*e.ends, "points", scale=100, what=what)
-    return more_or_less(*e.ends, what=what)
+    e = e * (100 if kind == "share" else 1)
+    less = e.value < 0
+    told = number(*(e * -1 if less else e).ends, unit="points" if kind == "share" else "")
+    return f"{told} {'lower' if less else 'higher'}"
 
 
 def amount_words(value: float, kind: str) -> str:
@@ -232,6 +233,7 @@ def plain_rows(rows: Iterable[ArmComparison]) -> dict[str, Any]:
         for name in ("difference", "relative", "treated", "baseline"):
             told[name] = getattr(row, name).to_dict()
         told |= {name: _number(getattr(row, name)) for name in ("p", "p_adjusted")}
+        told |= {"why": row.why} if row.why else {}
         if row.winsorised is not None:
             told["winsorised"] = row.winsorised.difference.to_dict()
         found.setdefault(row.metric, {})[row.arm] = told

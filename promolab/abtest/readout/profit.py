@@ -15,7 +15,7 @@ from promolab.engines import connect
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
 from promolab.stats import fieller, t_quantile, two_sided
-from promolab.wording import count, money, percent
+from promolab.wording import capital, count, money, percent
 
 PROFIT, SPENT, _LEFT = "profit", "spent", "profit less spent"
 KEYS = ("margin", "discount", "contact_cost", "earlier", "currency")
@@ -186,7 +186,7 @@ class ArmMoney(Result):
         each, total = (e * -1, self.in_total * -1) if less else (e, self.in_total)
         chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
         words = (
-            f"{spoken(self.arm).capitalize()} {'lost' if less else 'earned'} "
+            f"{capital(spoken(self.arm))} {'lost' if less else 'earned'} "
             f"{money(*each.ends, currency=unit)}{'' if less else ' more'} per customer, "
             f"{money(*total.ends, currency=unit)} in total from {count(self.customers)}{chance}"
         )

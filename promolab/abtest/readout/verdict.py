@@ -130,10 +130,10 @@ class Case:
         return gain.value / row.std_error if row.std_error > 0 else 0.0
 
     def says(self, row: ArmComparison) -> str:
-        """Write what an arm brings in a metric."""
-        told = change_words(row.difference, row.kind, spoken(row.metric))
+        """Write how a metric is in an arm."""
+        told = f"{spoken(row.metric)} {change_words(row.difference, row.kind)}"
         lift = f" ({lift_words(row.relative)})" if math.isfinite(row.relative.ci_high) else ""
-        return f"{told}{lift}"
+        return f"{told}{lift} in {spoken(row.arm)}"
 
 
 def judge_experiment(case: Case) -> ExperimentVerdict:
@@ -158,11 +158,12 @@ def judge_experiment(case: Case) -> ExperimentVerdict:
 def _shipped(case: Case, arm: str, won: Mapping[str, Sequence[ArmComparison]]) -> ExperimentVerdict:
     best = max(won[arm], key=case.size)
     metric = case.metrics[best.metric]
-    why = f"{case.says(best)} than {spoken(best.control)}"
+    why = f"{case.says(best)} than in {spoken(best.control)}"
     if state_of(best, metric) == NOT_WORSE:
         why += ", not worse by more than is borne"
     if others := [other for other in won if other != arm and won[other]]:
-        why += f"; {', '.join(map(spoken, others))} beats it, too"
+        beats = "beats" if len(others) == 1 else "beat"
+        why += f"; {' and '.join(map(spoken, others))} {beats} it, too"
     kept = [g for g in case.guards(arm) if g.state == KEPT]
     if kept:
         why += f"; {' and '.join(spoken(g.metric) for g in kept)} kept inside the margin"
@@ -193,13 +194,13 @@ def _stopped(
             told.append(one.summary().split(": broken")[0])
         else:
             worst = min(lost[arm], key=case.size)
-            told.append(f"{spoken(arm)} brings {case.says(worst)}")
+            told.append(case.says(worst))
     return ExperimentVerdict(STOP, "; ".join(told), case.arms[0] if len(case.arms) == 1 else "")
 
 
 def _too_early(case: Case, left: Sequence[str]) -> ExperimentVerdict:
     row = max((r for arm in left for r, _ in case.of(arm)), key=case.size)
-    so_far = f"so far {spoken(row.arm)} brings {case.says(row)}"
+    so_far = f"so far {case.says(row)}"
     return ExperimentVerdict(GO_ON, f"{case.early}; {so_far}", row.arm)
 
 
@@ -210,7 +211,7 @@ def _waits(case: Case, winners: Sequence[str]) -> ExperimentVerdict:
     factors = [_times_guard(case, g) for g in unsure]
     worst = max(range(len(unsure)), key=lambda i: factors[i])
     why = (
-        f"{spoken(arm)} brings {case.says(max((r for r, _ in case.of(arm)), key=case.size))}, but "
+        f"{case.says(max((r for r, _ in case.of(arm)), key=case.size))}, but "
         f"whether {spoken(unsure[worst].metric)} stays inside its margin is not told yet"
     )
     return _longer(case, why, factors[worst], arm)
@@ -221,7 +222,7 @@ def _undecided(case: Case, left: Sequence[str]) -> ExperimentVerdict:
     row = max(open_rows, key=case.size)
     gain = gain_of(row, case.metrics[row.metric])
     bar = case.metrics[row.metric].margin or 0.0
-    why = f"{spoken(row.arm)} brings {case.says(row)}, which chance alone could have made"
+    why = f"{case.says(row)}, which chance alone could have made"
     factor = _times(case, row, gain.value + bar)
     if factor > MOST_LONGER:
         longer = (

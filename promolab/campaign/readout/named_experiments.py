@@ -225,14 +225,17 @@ def _read_out(said: StatedExperiment, case: _Case, shop: Shop, now: datetime) ->
     """Analyse an experiment as it stands: with a band that may be looked at before its end."""
     started = _moment(said.started, shop.zone) or case.started
     ends = _moment(said.ends, shop.zone) or case.ends
-    weeks = math.nan if started is None else (min(now, ends or now) - started) / WEEK
+    weeks = math.nan
+    if said.data and started is not None:  # a promotion's customers are drawn at once
+        weeks = (min(now, ends or now) - started) / WEEK
     running = ends is not None and now < ends
     last = None if ends is None else said.ends or _day(ends, shop.zone)
     sequential = None
     if running or said.sequential:
         n = case.n or _rows_of(case.data)
         share = 1.0
-        # A file grows until its end; a promotion's customers are drawn when it starts.
+        # A file grows until its end. A promotion's customers are drawn when it starts: the band is
+        # 3 errors wide then, which holds for twenty looks whatever they have in common.
         if running and said.data and started is not None and ends is not None:
             share = (now - started) / (ends - started)
         sequential = max(int(n / max(share, 0.05)), 1)
