@@ -185,8 +185,9 @@ def _planned(
         if name in caps and caps[name] > looked[metric.column].low:
             columns.append(_capped(columns[-1], caps[name]))
         elif name in caps:
-            told = f"{percent(metric.winsorise or 0.0, decimals=0)} of {metric.column} is {caps[name]:g}"
-            notes.append(f"{name} is not winsorised: {told} or less, and nothing would be left.")
+            most = percent(metric.winsorise or 0.0, decimals=0)
+            told = f"{most} of {metric.column} is {caps[name]:g} or less"
+            notes.append(f"{name} is not winsorised: {told}, and nothing would be left.")
     return Plan(base, source.con, drawn.largest, units.most, units.crossing), columns, notes
 
 
