@@ -58,14 +58,14 @@ class Brought:
         In the window.
     before : ndarray of shape (n, k)
         What was known at the decision, with a column of ones.
-    rate : ndarray of shape (n,)
-        Orders a day before the decision.
+    taken_off : ndarray of shape (n,)
+        Discounts a day in as long a time before the decision.
     """
 
     margin: np.ndarray = field(repr=False)
     discount: np.ndarray = field(repr=False)
     before: np.ndarray = field(repr=False)
-    rate: np.ndarray = field(repr=False)
+    taken_off: np.ndarray = field(repr=False)
 
 
 def brought_in(shop: Shop, customers: np.ndarray, span: Span, until: datetime) -> Brought:
@@ -107,8 +107,9 @@ def brought_in(shop: Shop, customers: np.ndarray, span: Span, until: datetime) -
         of(_LONG, "orders_placed") / days,
         np.sqrt(np.maximum(long, 0.0)),
     ]
-    rate = of(_LONG, "orders_placed") / days
-    return Brought(of(_LATER, "margin"), of(_WINDOW, "discount"), np.column_stack(columns), rate)
+    taken_off = of(_BEFORE, "discount") / (span.length.total_seconds() / 86_400)
+    later = of(_LATER, "margin"), of(_WINDOW, "discount")
+    return Brought(*later, np.column_stack(columns), taken_off)
 
 
 def orders_a_day(shop: Shop, customers: np.ndarray, as_of: datetime) -> np.ndarray:
@@ -159,11 +160,14 @@ class Noise:
         Variance of each customer's discount without a contact.
     per_discount : float
         What a unit of expected discount adds to that variance.
+    beside : ndarray of shape (n,)
+        What other promotions that run in the window are expected to take off for each customer.
     """
 
     margin: np.ndarray = field(repr=False)
     discount: np.ndarray = field(repr=False)
     per_discount: float
+    beside: np.ndarray = field(repr=False)
 
 
 def noise_of(shop: Shop, customers: np.ndarray, span: Span, as_of: datetime) -> Noise:
@@ -192,7 +196,18 @@ def noise_of(shop: Shop, customers: np.ndarray, span: Span, as_of: datetime) -> 
 
     total = float(then.discount.sum())
     per = float((then.discount**2).sum()) / total if total > 0 else 0.0
-    return Noise(spread(then.margin), spread(then.discount), per)
+    days = (span.ends - span.low).total_seconds() / 86_400
+    beside = now.taken_off * days * _others(shop, end, span)
+    return Noise(spread(then.margin), spread(then.discount), per, beside)
+
+
+def _others(shop: Shop, end: datetime, span: Span) -> float:
+    """Return which share of what ran lately was begun before: what runs beside a promotion."""
+    windows = shop.promotions.select("starts_at", "ends_at").distinct().execute()
+    since = end - span.length
+    lasting = windows["ends_at"].clip(upper=end) - windows["starts_at"].clip(lower=since)
+    running = float((lasting.dt.total_seconds().clip(lower=0) / span.length.total_seconds()).sum())
+    return max(1 - 1 / running, 0.0) if running > 0 else 0.0
 
 
 def margins_known(shop: Shop) -> bool:
