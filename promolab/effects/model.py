@@ -25,7 +25,7 @@ from promolab.effects.averages import (
 )
 from promolab.effects.best_arm import BestArmValue, best_arm_value
 from promolab.effects.calibrated import ALL_ALIKE, CONSTANT, CalibratedEffects, place_within
-from promolab.effects.candidates import DEFAULT, Candidates
+from promolab.effects.candidates import DEFAULT, NO_ROWS, Candidates
 from promolab.effects.checks import check_experiment
 from promolab.effects.identification import (
     Check,
@@ -733,10 +733,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         """Return what was learned from; a model that was loaded has no rows."""
         self._fitted()
         if self._candidates is None:
-            raise InputError(
-                "a saved uplift model holds no rows of its experiment: it predicts effects, knows "
-                "the averages, and chooses the best arm; for the rest fit it again"
-            )
+            raise InputError(NO_ROWS)
         return self._candidates
 
     def _fitted(self) -> None:
