@@ -77,6 +77,27 @@ def test_a_second_week_says_what_changed_and_is_listed(small_reports):
     assert (made.out / "latest").resolve().name == "2017-W45"
 
 
+def test_the_second_week_keeps_the_method_of_the_first_unless_another_is_better(small_reports):
+    made = small_reports["first"]
+    first, second = made.metrics("2017-W44"), made.metrics("2017-W45")
+    assert first["learning"]["models"]["response"]["decision"] == "champion"
+    told = second["response"]["decision"]
+    assert told["decision"] in ("kept", "replaced") and "2017-W44" in told["reason"]
+    same = all(first["response"][k] == second["response"][k] for k in ("model", "features"))
+    assert same or told["decision"] == "replaced"
+    page = made.page("2017-W45", "09_learning")
+    assert "since 2017-W44" in page and "as in 2017-W44" in page
+
+
+@pytest.mark.parametrize("name", ["early", "last", "invoices", "one_class", "one_customer"])
+def test_what_was_learned_is_said_whatever_is_missing(small_reports, name):
+    made = small_reports[name]
+    week = next(path.name for path in made.out.glob("2017-W*"))
+    page = made.page(week, "09_learning")
+    assert not re.search(r"\b(nan|NaN|NaT|None of 0|Traceback)\b", page)
+    assert "records no ratings" in page
+
+
 def test_a_week_in_which_nothing_starts_says_so(small_reports):
     page = small_reports["first"].page("2017-W45")
     assert "Nothing starts this week" in page and "nobody to rank" in page

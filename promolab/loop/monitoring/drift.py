@@ -46,6 +46,7 @@ COLUMNS = (
     *("column", "kind", "psi", "psi_low", "psi_high", "ks", "moved", "p_value", "p_holm"),
     *("missing_then", "missing_now", "grows", "drift"),
 )
+_PSI = ["psi", "psi_low", "psi_high"]
 _QUANTILES = 1_000
 
 
@@ -136,7 +137,7 @@ class FeatureDrift(Result):
         rows = self.frame[~self.frame["grows"] & ~_hair(self.frame)].head(1)
         if rows.empty:
             return ""
-        far = _index(*rows[["psi", "psi_low", "psi_high"]].to_numpy(dtype=float)[0])
+        far = _index(*rows[_PSI].to_numpy(dtype=float)[0])
         return (
             f"The farthest moved by {far} (stability index beyond chance; from {SOME} some, from "
             f"{MUCH} much; {count(self.rows_now)} customers now, {count(self.rows_then)} then)."
@@ -197,9 +198,12 @@ class FeatureDrift(Result):
         shades = {NONE_: plots.MUTED, SOME_: plots.COLOURS[1], MUCH_: plots.COLOURS[5]}
         ax = plots.intervals(
             [label(c) for c in rows["column"]],
-            *(rows[end].clip(upper=FARTHEST) for end in ("psi", "psi_low", "psi_high")),
+            *(rows[end].clip(upper=FARTHEST) for end in _PSI),
             colour=[shades[d] for d in rows["drift"]],
-            text=["" if said == NONE_ else said for said in _said(rows)],
+            text=[
+                "" if said == NONE_ else f"{said}, {_index(*ends)}"
+                for said, ends in zip(_said(rows), rows[_PSI].to_numpy(dtype=float), strict=True)
+            ],
             ax=ax,
         )
         plots.reference_line(ax, "vertical", SOME, "some")
@@ -220,7 +224,7 @@ def _index(value: float, low: float, high: float) -> str:
 
 def _said(rows: pd.DataFrame) -> list[str]:
     """Say of each column whether it drifted, and why not though its index is large."""
-    return rows["drift"].mask(_hair(rows), "no: moved by a hair").tolist()
+    return rows["drift"].mask(_hair(rows), "no, moved by a hair").tolist()
 
 
 def _hair(rows: pd.DataFrame) -> pd.Series[Any]:
