@@ -140,7 +140,7 @@ class FeatureDrift(Result):
         far = _index(*rows[_PSI].to_numpy(dtype=float)[0])
         return (
             f"The farthest moved by {far} (stability index beyond chance; from {SOME} some, from "
-            f"{MUCH} much; {count(self.rows_now)} customers now, {count(self.rows_then)} then)."
+            f"{MUCH} much; {plural(self.rows_now, 'customer')} now, {count(self.rows_then)} then)."
         )
 
     def _apart(self) -> str:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 WEEKS = 4
 MOST = 100_000
 """Customers whose features are compared: of more, so many drawn at random."""
-NOTHING = pd.DataFrame(columns=list(COLUMNS))
+_TEXTS = {"column": object, "kind": object, "grows": bool, "drift": object}
+NOTHING = pd.DataFrame(columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, float) | _TEXTS)
 
 
 def earlier_runs(run: RunFolder) -> list[RunFolder]:
