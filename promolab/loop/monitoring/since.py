@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 WEEKS = 4
 MOST = 100_000
 """Customers whose features are compared: of more, so many drawn at random."""
-_TEXTS = {"column": object, "kind": object, "grows": bool, "drift": object}
-NOTHING = pd.DataFrame(columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, float) | _TEXTS)
+_KINDS: dict[str, Any] = dict.fromkeys(COLUMNS, float)
+_KINDS |= {"column": object, "kind": object, "grows": bool, "drift": object}
+NOTHING = pd.DataFrame(columns=list(COLUMNS)).astype(_KINDS)
 
 
 def earlier_runs(run: RunFolder) -> list[RunFolder]:
