@@ -13,8 +13,11 @@ import numpy as np
 
 from promolab.abtest.power import share_power, smallest_rise
 from promolab.abtest.sequential import multiplier
+from promolab.errors import InputError
 
 SHARE, MEAN, RATIO = KINDS = ("share", "mean", "ratio")
+FEWEST, MOST, SURE = 4, 1e12, 15.0
+"""Customers in an arm at least, in all at most; standard errors that are always seen."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ class Yardstick:
         if self.kind == SHARE:
             sizes = treated / self.inflation, control / self.inflation
             return float(share_power(effect, *sizes, self.centre, self.alpha_at_end))
+        error = self.sd * math.sqrt(self.inflation * (1 / treated + 1 / control))
+        if abs(effect) > SURE * error:
+            return 1.0  # where the noncentral t distribution has no figures any more
         return self._solved("power", treated + control, treated / control, effect)
 
     def smallest(self, treated: float, control: float) -> float:
@@ -74,22 +80,22 @@ class Yardstick:
         """Return all customers of an experiment whose two arms have these shares of them."""
         from scipy.optimize import brentq
 
-        if self.kind != SHARE:
-            return self._solved("n_obs", None, treated / control, effect) / (treated + control)
-
         def short(log_n: float) -> float:
             n = math.exp(log_n)
             return self.power - self.power_of(effect, treated * n, control * n)
 
-        # Not below two customers in an arm, where a normal approximation means nothing.
-        low, high = math.log(2 / min(treated, control)), math.log(1e15)
+        # Not below a few customers in an arm, where the formulas mean nothing. tea-tasting's own
+        # search begins with three in both arms, where one of unequal arms has less than one.
+        low, high = math.log(FEWEST / min(treated, control)), math.log(MOST)
         if short(low) <= 0:
             return math.exp(low)
+        if short(high) > 0:
+            raise InputError(
+                f"effect = {effect:g} is too small to be found with {MOST:,.0f} customers"
+            )
         return math.exp(float(brentq(short, low, high, xtol=1e-12)))
 
-    def _solved(
-        self, what: str, customers: float | None, ratio: float, effect: float | None
-    ) -> float:
+    def _solved(self, what: str, customers: float, ratio: float, effect: float | None) -> float:
         """Ask tea-tasting; the variance holds what clusters and earlier figures make of it."""
         import tea_tasting as tt
         import tea_tasting.aggr
@@ -106,7 +112,7 @@ class Yardstick:
             effect_size=None if effect is None else abs(effect),
         )
         sample = tea_tasting.aggr.Aggregates(
-            count_=4 if customers is None else max(round(customers), 4),
+            count_=max(round(customers), 4),
             mean_={"outcome": self.centre or 1.0},
             var_={"outcome": self.sd**2 * self.inflation},
             cov_={},
