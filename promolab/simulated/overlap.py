@@ -65,6 +65,8 @@ def weekly_rates(
     promotions: Sequence[Promotion],
     factors: np.ndarray,
     weeks: range,
+    *,
+    lucky: bool = True,
 ) -> np.ndarray:
     """Return expected orders of some weeks given all that was assigned, shape (n, weeks).
 
@@ -78,11 +80,14 @@ def weekly_rates(
         Season and shock of every week.
     weeks : range
         Which weeks.
+    lucky : bool
+        Whether each promotion has its own luck; without, it adds what its terms do on average.
     """
     base = usual_orders(world, customers)
     contacts = tired(world, action)
     kind = np.array([KINDS.index(p.kind) for p in promotions])
-    size = np.array([strength(p.kind, p.terms) for p in promotions]) * luck(world)
+    size = np.array([strength(p.kind, p.terms) for p in promotions])
+    size = size * luck(world) if lucky else size
     starts = np.array([p.week for p in promotions])[:: world.per_round]
     later = np.full(AFTER, -world.pulled_forward / AFTER)
     course = np.concatenate([[FIRST_WEEK, 1 - FIRST_WEEK], later])
@@ -360,7 +365,7 @@ def order_money(
     ends = np.cumsum(np.bincount(which.ravel(), minlength=len(kinds)))
     for row, who in zip(kinds, np.split(order, ends[:-1]), strict=True):
         together = tuple(None if place == NONE else promotions[place] for place in row)
-        if any(p is not None and p.kind != "recommendation" for p in together):
+        if any(p is not None and p.terms.depth for p in together):
             basket[who], discount[who] = _expected(world, customers, who, together)
     return basket, discount
 
@@ -383,11 +388,14 @@ def _expected(
         weights = np.column_stack([1 - own.sum(axis=1), own])
     q, t = claims(customers)[who], topped_up(world, customers)[who]
     off = np.zeros(len(who))
-    for claimed, of_claim in ((0, 1 - q), (1, q)):
-        for raised, of_fill in ((0, 1 - t), (1, t)):
-            level, slope = pieces.discount[claimed, raised]
-            off += of_claim * of_fill * ((weights @ level) * chance).sum(axis=1)
-            off += of_claim * of_fill * ((weights @ slope) * money).sum(axis=1)
+    kinds = {p.kind for p in live if p}
+    # Where there is no coupon, or nothing to fill up to, one case is as the other.
+    of_claims = ((0, 1 - q), (1, q)) if "coupon" in kinds else ((0, np.ones(len(who))),)
+    of_fills = ((0, 1 - t), (1, t)) if "full_reduction" in kinds else ((0, np.ones(len(who))),)
+    for (claimed, of_claim), (raised, of_fill) in itertools.product(of_claims, of_fills):
+        level, slope = pieces.discount[claimed, raised]
+        each = (weights @ level) * chance + (weights @ slope) * money
+        off += of_claim * of_fill * each.sum(axis=1)
     level, slope = pieces.basket
     full = (level * chance + slope * money).sum(axis=1)
     return (1 - t) * mean[:, 0] + t * full, off
@@ -432,6 +440,7 @@ def course(
     *,
     promotions: Sequence[Promotion],
     without: Course | None = None,
+    lucky: bool = True,
 ) -> Course:
     """Work out the course of a round when all get the same in it, and else what the log assigned.
 
@@ -446,12 +455,15 @@ def course(
         All of the world's.
     without : Course, optional
         The course with none, known already: after the window an order is as it is there.
+    lucky : bool
+        As in `weekly_rates`.
     """
     taken = np.column_stack([action, np.full(len(action), NONE)])
     taken[:, number] = own
     first = world.rounds[0] + number * world.every
     weeks = range(first, first + world.window + AFTER)
-    rates = weekly_rates(world, customers, taken, promotions, world.week_factors(), weeks)
+    factors = world.week_factors()
+    rates = weekly_rates(world, customers, taken, promotions, factors, weeks, lucky=lucky)
     live = running(world, taken, weeks[: len(weeks) if without is None else world.window])
     money = [order_money(world, customers, now, promotions) for now in live.transpose(1, 0, 2)]
     basket, discount = (np.column_stack(columns) for columns in zip(*money, strict=True))

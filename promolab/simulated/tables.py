@@ -390,9 +390,17 @@ def _decision_tables(world: World, customers: Customers, decisions: Decisions) -
 
 
 def event_columns(
-    customers: Customers, orders: Orders, browsed: Columns, order_ids: np.ndarray
+    customers: Customers,
+    orders: Orders,
+    browsed: Columns,
+    order_ids: np.ndarray,
+    *,
+    own: bool = False,
 ) -> dict[str, Any]:
-    """Return the table of what customers did: the chain, and the orders' lines."""
+    """Return the table of what customers did: the chain, and the orders' lines.
+
+    With ``own``, a customer's times do not hang on how many rows the others have.
+    """
     import pyarrow as pa
 
     lines, seen = len(orders.line), len(browsed["owner"])
@@ -404,7 +412,8 @@ def event_columns(
     )
     sorting = np.lexsort([np.arange(seen + lines), second])
     # Two visits may fall on one second: these microseconds keep their rows apart.
-    apart = np.concatenate([np.arange(seen) % 1_000_000, np.zeros(lines, dtype=np.int64)])
+    turn = _turns_of(browsed["owner"]) if own else np.arange(seen)
+    apart = np.concatenate([turn % 1_000_000, np.zeros(lines, dtype=np.int64)])
     columns: dict[str, Any] = {
         "customer_id": customers.number[owner][sorting],
         "ts": (times(second) + apart * np.timedelta64(1, "us"))[sorting],
@@ -423,3 +432,11 @@ def event_columns(
         filled = np.concatenate([empty, values])[sorting]
         columns[name] = pa.array(filled, mask=np.isnan(filled))
     return columns
+
+
+def _turns_of(owner: np.ndarray) -> np.ndarray:
+    """Return each row's turn among the rows of its owner."""
+    order = np.argsort(owner, kind="stable")
+    found = np.empty(len(owner), dtype=np.int64)
+    found[order] = np.arange(len(owner)) - np.searchsorted(owner[order], owner[order])
+    return found

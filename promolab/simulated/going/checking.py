@@ -54,7 +54,7 @@ def numbers_of(customers: pd.Series[int], many: int) -> np.ndarray:
     found = pd.to_numeric(customers, errors="coerce").to_numpy(dtype=float)
     wrong = ~((found >= 1) & (found <= many) & (found == np.floor(found)))
     if wrong.any():
-        raise InputError(f"the shop has no customer {customers.iloc[int(wrong.argmax())]!r}")
+        raise InputError(f"the shop has no customer {customers.iloc[int(wrong.argmax())]}")
     position = found.astype(np.int64) - 1
     twice = np.bincount(position, minlength=many) > 1
     if twice.any():

@@ -55,7 +55,7 @@ def drawn(
     orders = orders_of(world, customers, goods, action, factors, weeks, Keyed(seed, ORDERS))
     ids = order_ids(customers, orders)
     browsed = browsing(world, customers, goods, orders, factors, weeks, Keyed(seed, BROWSING))
-    yield "events", event_columns(customers, orders, browsed, ids)
+    yield "events", event_columns(customers, orders, browsed, ids, own=True)
     answers = responses(
         world,
         customers,

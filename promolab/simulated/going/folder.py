@@ -38,7 +38,8 @@ class Making:
 
     def __init__(self, weeks: Path, week: int) -> None:
         self.target = weeks / f"{week:03d}"
-        self.place = weeks / f".making-{week:03d}"
+        # Beside the weeks: a reader's pattern for their files must not find what is unfinished.
+        self.place = weeks.parent / f".making-{week:03d}"
         shutil.rmtree(self.place, ignore_errors=True)
         (self.place / KEPT).mkdir(parents=True)
 
@@ -97,7 +98,7 @@ class Folder:
             if not made.exists():
                 write_whole(made, described)
             self.weeks.mkdir(exist_ok=True)
-            for left in self.weeks.glob(".making-*"):
+            for left in path.glob(".making-*"):
                 shutil.rmtree(left)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error}; give another folder") from error

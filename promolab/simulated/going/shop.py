@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,15 @@ import numpy as np
 
 from promolab.contract import Shop
 from promolab.errors import InputError
+from promolab.simulated.going.attainable import (
+    MOMENTS,
+    MOST,
+    Attainable,
+    Features,
+    Seen,
+    history,
+    moment_of,
+)
 from promolab.simulated.going.checking import (
     NEEDED,
     NEEDED_CHANCES,
@@ -26,7 +36,7 @@ from promolab.simulated.going.checking import (
 from promolab.simulated.going.drawing import claims_of, drawn
 from promolab.simulated.going.folder import Folder, Making, as_table
 from promolab.simulated.going.log import decided_tables, keep_rest, people_of, write_log
-from promolab.simulated.going.values import OracleValues, margin_added, option_values
+from promolab.simulated.going.values import OracleValues, moved, option_values, part_of
 from promolab.simulated.overlap import NONE
 from promolab.simulated.people import Customers
 from promolab.simulated.tables import (
@@ -45,6 +55,25 @@ Opener = Callable[[Path], Shop]
 """Opens a folder of tables: `promolab.load_shop`."""
 LAST = 260
 """Weeks that a world may have."""
+EARLIEST = 10
+"""A world has eleven weeks at least."""
+INDEPENDENT = 1_000_003
+"""Seed of the independent draw."""
+
+
+@functools.lru_cache(maxsize=2)
+def _attainable(world: World, opened: Opener, features: Features) -> Attainable:
+    from promolab.engines import scratch
+
+    named = hashlib.sha256(repr(world).encode()).hexdigest()[:16]
+    other = GoingShop.begin(world, Path(scratch()) / f"going-{named}", opened)
+    return other._learned(features)
+
+
+def _independent(world: World) -> World:
+    """Return the world of an independent draw: one for all worlds that differ by seed alone."""
+    seed = INDEPENDENT + (world.seed == INDEPENDENT)
+    return dataclasses.replace(world, seed=seed, customers=min(world.customers, MOST))
 
 
 class GoingShop:
@@ -196,11 +225,17 @@ class GoingShop:
         week : int
             A week (from 0) that was decided.
         """
-        weeks = self._folder.known[:-1]
-        if week not in weeks:
-            raise InputError(f"week {week} was not decided here; expected one of {weeks}")
-        number = self._rounds(week)
-        return self._worth(week, self._action[:, number])
+        return self._decided(week)[0]
+
+    def spent(self, week: int) -> float:
+        """Return what a week's assignments cost: contacts, and what is expected to be taken off.
+
+        Parameters
+        ----------
+        week : int
+            A week (from 0) that was decided.
+        """
+        return self._decided(week)[1]
 
     def worth_of(self, assignment: pd.Series[str] | Mapping[int, str]) -> float:
         """Return what `added_profit` would be of an assignment now.
@@ -214,7 +249,7 @@ class GoingShop:
 
         given = pd.Series(assignment, dtype=object)
         frame = pd.DataFrame({"customer_id": given.index, "action": given.to_numpy()})
-        return self._worth(self.week, self._places(frame, rights=False))
+        return self._worth(self.week, self._places(frame, rights=False))[0]
 
     def latent_values(self) -> OracleValues:
         """Return what each of `options` would truly add and cost, for each who may be contacted."""
@@ -227,7 +262,49 @@ class GoingShop:
         cost = CONTACT_COST + np.maximum(given[mine - 1], 0.0)
         return OracleValues("latent", mine, self.options, gain[mine - 1] - CONTACT_COST, cost)
 
+    def attainable_values(self, features: Features = history) -> OracleValues:
+        """Return what can be known of `latent_values` by one who may see whatever a shop sees.
+
+        Boosted trees on `features`, the contacts before and the promotions' terms, fitted once to
+        the noise-free truth of an independent draw (same world, another seed; own luck left out).
+
+        Parameters
+        ----------
+        features : callable, optional
+            ``features(shop, moment)`` returns customer_id and what was known before the moment
+            (UTC): numbers, and texts, which are taken as categories. By default what customers
+            bought, looked at and answered, and their attributes.
+        """
+        fitted = _attainable(_independent(self.world), self.opened, features)
+        gain, given = fitted.predict(self._seen(self.week, features))
+        rows = self.contactable - 1
+        cost = CONTACT_COST + np.maximum(given[rows], 0.0)
+        return OracleValues(
+            "attainable", self.contactable, self.options, gain[rows] - CONTACT_COST, cost
+        )
+
     # The rest is how.
+
+    def _seen(self, week: int, features: Features) -> Seen:
+        import pandas as pd
+
+        found = features(self.shop(), moment_of(self.world, week))
+        if "customer_id" in found:
+            found = found.set_index("customer_id")
+        found = found.reindex(pd.RangeIndex(1, self.world.customers + 1))
+        past = self._action[:, : self._rounds(week)].astype(np.int64)
+        return Seen(self._at(week), found, past)
+
+    def _learned(self, features: Features) -> Attainable:
+        """Return models of what this shop's last rounds of the log truly bring."""
+        people, seen, truth = people_of(self.world, 0), [], []
+        weeks = [self.first - back * self.world.every for back in range(MOMENTS)]
+        for turn, week in enumerate(week for week in weeks if week >= EARLIEST):
+            mine = np.arange(turn, self.world.customers, MOMENTS)  # each customer at one moment
+            one = self._seen(week, features).of(mine)
+            seen.append(one)
+            truth.append(option_values(one.world, part_of(people, mine), one.past, lucky=False))
+        return Attainable.fit(seen, truth)
 
     @property
     def _round(self) -> list[Promotion]:
@@ -268,15 +345,24 @@ class GoingShop:
         own[position] = place
         return own
 
-    def _worth(self, week: int, own: np.ndarray) -> float:
-        world, number, total = self._at(week), self._rounds(week), 0.0
+    def _decided(self, week: int) -> tuple[float, float]:
+        weeks = self._folder.known[:-1]
+        if week not in weeks:
+            raise InputError(f"week {week} was not decided here; expected one of {weeks}")
+        return self._worth(week, self._action[:, self._rounds(week)])
+
+    def _worth(self, week: int, own: np.ndarray) -> tuple[float, float]:
+        """Return the profit that an assignment adds over none, and what it costs."""
+        world, number = self._at(week), self._rounds(week)
+        contacts = CONTACT_COST * float((own != NONE).sum())
+        margin = discount = 0.0
         for people, rows in self._chunks():
             who = np.nonzero(own[rows] != NONE)[0]
             if len(who):
                 past = self._action[rows, :number][who].astype(np.int64)
-                gain = margin_added(world, people, who, past, own[rows][who].astype(np.int64))
-                total += float(gain.sum()) - CONTACT_COST * len(who)
-        return total
+                gain, given = moved(world, people, who, past, own[rows][who].astype(np.int64))
+                margin, discount = margin + float(gain.sum()), discount + float(given.sum())
+        return margin - contacts, contacts + discount
 
     def _go_on(self, own: np.ndarray, decisions: pd.DataFrame, chances: pd.DataFrame) -> None:
         week = self.week

@@ -45,10 +45,10 @@ def part_of(customers: Customers, which: np.ndarray) -> Customers:
     return Customers(**{f.name: getattr(customers, f.name)[which] for f in fields})
 
 
-def margin_added(
+def moved(
     world: World, customers: Customers, which: np.ndarray, past: np.ndarray, own: np.ndarray
-) -> np.ndarray:
-    """Return by how much what each is assigned now moves the margin expected of them, shape (n,).
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much what each is assigned now moves the margin and discount expected of them.
 
     Parameters
     ----------
@@ -62,27 +62,46 @@ def margin_added(
         What they were assigned before.
     own : ndarray of int, shape (n,)
         A place in the round each; none is `NONE`.
+
+    Returns
+    -------
+    gain, discount : ndarray, shape (n,)
+        Margin in window and horizon, and what is taken off in the window.
     """
     people = part_of(customers, which)
     number, promotions = past.shape[1], world.promotions
     if not world.overlaps:
-        contacts, found = recent_contacts(world, past, number), np.zeros(len(own))
+        contacts, gain, given = recent_contacts(world, past, number), *np.zeros((2, len(own)))
         for place in np.unique(own):
             promotion = promotions[number * world.per_round + place]
             truth = expected(world, people, promotion, contacts, world.week_factors())
-            gain = truth["margin_with"] - truth["margin_without"]
-            found = np.where(own == place, gain, found)
-        return found
+            one, off = _differences(truth)
+            gain, given = np.where(own == place, one, gain), np.where(own == place, off, given)
+        return gain, given
     without = course(world, people, past, number, promotions=promotions)
     with_ = course(world, people, past, number, own, promotions=promotions, without=without)
-    one = with_.outcomes(world, people, "it")["margin_it"]
-    return np.asarray(one - without.outcomes(world, people, "it")["margin_it"])
+    found = with_.outcomes(world, people, "with")
+    return _differences(found | without.outcomes(world, people, "without"))
+
+
+def _differences(found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return (
+        np.asarray(found["margin_with"] - found["margin_without"]),
+        np.asarray(found["discount_with"] - found["discount_without"]),
+    )
 
 
 def option_values(
-    world: World, customers: Customers, past: np.ndarray
+    world: World, customers: Customers, past: np.ndarray, *, lucky: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the margin that each promotion of the round adds to each customer, and its discount.
+
+    Parameters
+    ----------
+    world, customers, past
+        As in `moved`, of all customers of the chunk.
+    lucky : bool
+        Whether with the promotions' own luck, which nobody can foresee, or without.
 
     Returns
     -------
@@ -93,7 +112,9 @@ def option_values(
     gains, discounts = [], []
     contacts = recent_contacts(world, past, number)
     without = (
-        course(world, customers, past, number, promotions=promotions) if world.overlaps else None
+        course(world, customers, past, number, promotions=promotions, lucky=lucky)
+        if world.overlaps
+        else None
     )
     for place in range(world.per_round):
         if without is None:
@@ -102,9 +123,17 @@ def option_values(
         else:
             found = without.outcomes(world, customers, "without")
             with_ = course(
-                world, customers, past, number, place, promotions=promotions, without=without
+                world,
+                customers,
+                past,
+                number,
+                place,
+                promotions=promotions,
+                without=without,
+                lucky=lucky,
             )
             found |= with_.outcomes(world, customers, "with")
-        gains.append(found["margin_with"] - found["margin_without"])
-        discounts.append(found["discount_with"] - found["discount_without"])
+        gain, discount = _differences(found)
+        gains.append(gain)
+        discounts.append(discount)
     return np.column_stack(gains), np.column_stack(discounts)

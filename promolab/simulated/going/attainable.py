@@ -1,0 +1,198 @@
+"""What can be known of effects: boosted trees on the noise-free truth of an independent draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.contract import Shop
+from promolab.simulated.overlap import NONE, tired
+from promolab.simulated.tables import OFFSET
+from promolab.simulated.world import CATEGORIES, KINDS, World
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOMENTS = 3
+"""Rounds of the independent draw that are learned from."""
+MOST = 20_000
+"""Customers of it."""
+Features = Callable[[Shop, datetime], "pd.DataFrame"]
+"""From a shop and a moment (UTC) to customer_id and what was known before it."""
+
+
+def history(shop: Shop, moment: datetime) -> pd.DataFrame:
+    """Return what a shop knows of its customers: attributes, purchases, visits, responses.
+
+    Parameters
+    ----------
+    shop : Shop
+    moment : datetime
+        UTC without a zone; nothing at or after it is read.
+
+    Returns
+    -------
+    DataFrame
+        One row per customer, by customer_id.
+    """
+    events, goods = shop.events, shop.products.select("product_id", "category")
+    events = events.filter(events.ts < moment)
+    bought = events.filter(events.kind == "purchase")
+    # Cents: sums of whole numbers are the same in whatever order they are added up.
+    bought = bought.mutate(
+        cents=((bought.amount + bought.discount) * 100).round().cast("int64"),
+        off=(bought.discount * 100).round().cast("int64"),
+        used=(bought.coupon_discount * 100).round().cast("int64"),
+        ago=(_seconds(moment) - bought.ts.epoch_seconds()) / 604_800,
+    ).join(goods, "product_id")
+    orders = bought.order_id.nunique
+    spent = bought.group_by("customer_id").aggregate(
+        orders=orders(),
+        orders_8=orders(where=bought.ago <= 8),
+        orders_2=orders(where=bought.ago <= 2),
+        spend=bought.cents.sum(),
+        largest=bought.cents.max(),
+        off=bought.off.sum(),
+        used=bought.used.sum(),
+        last=bought.ago.min(),
+        products=bought.product_id.nunique(),
+        **{f"in_{c}": bought.cents.sum(where=bought.category == c) for c in CATEGORIES},
+    )
+    seen = events.group_by("customer_id").aggregate(
+        **{kind: (events.kind == kind).sum() for kind in ("view", "click", "cart", "share")}
+    )
+    told = shop.responses
+    told = told.filter(told.ts < moment)
+    names = ("open", "click", "claim", "redeem", "unsubscribe", "complaint")
+    said = told.group_by("customer_id").aggregate(
+        **{f"said_{kind}": (told.kind == kind).sum() for kind in names}
+    )
+    found: pd.DataFrame = shop.customers.execute().set_index("customer_id").sort_index()
+    found = found.drop(columns=["status", "cluster_id"], errors="ignore")
+    found["since"] = (moment - found["since"]).dt.days
+    for part in (spent, seen, said):
+        found = found.join(part.execute().set_index("customer_id").astype(float))
+    shares = [f"in_{c}" for c in CATEGORIES]
+    found[shares] = found[shares].fillna(0).div(found["spend"].clip(lower=1), axis=0)
+    found["basket"] = found["spend"] / found["orders"]
+    return found
+
+
+def _seconds(moment: datetime) -> int:
+    return int((moment - datetime(1970, 1, 1)).total_seconds())
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What can be seen of a round: customers, contacts before it, and its terms.
+
+    Parameters
+    ----------
+    world : World
+        Whose last week is that of the round.
+    customers : DataFrame
+        By customer_id.
+    past : ndarray of int, shape (n, rounds)
+        What each of them was assigned before.
+    """
+
+    world: World
+    customers: pd.DataFrame
+    past: np.ndarray
+
+    def of(self, which: np.ndarray) -> Seen:
+        """Return what is seen of some of the customers, by their positions."""
+        return Seen(self.world, self.customers.iloc[which], self.past[which])
+
+    def rows(self, kind: str) -> tuple[pd.DataFrame, list[int]]:
+        """Return a row per customer and promotion of a kind, and the promotions' places."""
+        import pandas as pd
+
+        world, number = self.world, self.past.shape[1]
+        round_ = world.promotions[-world.per_round :]
+        before = [*world.promotions[-2 * world.per_round : -world.per_round], None]
+        last = self.past[:, -1] if number and world.overlaps else np.full(len(self.past), NONE)
+        none = np.zeros((len(self.past), 1), dtype=int)
+        common = self.customers.assign(
+            remembered=tired(world, np.hstack([self.past, none]))[:, -1],
+            lately=(self.past[:, max(number - 2, 0) :] != NONE).sum(axis=1),
+            runs=np.array([KINDS.index(p.kind) if p else NONE for p in before])[last],
+            runs_at=np.array([p.terms.depth if p else 0.0 for p in before])[last],
+        )
+        places = [place for place, p in enumerate(round_) if p.kind == kind]
+        parts = []
+        for place in places:
+            terms, category = round_[place].terms, CATEGORIES[round_[place].category]
+            own = common.get(f"in_{category}", 0.0)
+            parts.append(common.assign(depth=terms.depth, threshold=terms.threshold, own_share=own))
+        return pd.concat(parts, ignore_index=True), places
+
+
+@dataclass(frozen=True)
+class Attainable:
+    """Models of the truth by kind, fitted once; `predict` says what they see in any round."""
+
+    models: dict[str, tuple[Any, Any]]
+    columns: list[str]
+    levels: dict[str, Any]
+
+    @classmethod
+    def fit(
+        cls, seen: Sequence[Seen], truth: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> Attainable:
+        """Fit to the gains and discounts of some rounds, shape (n, promotions of a round) each."""
+        import pandas as pd
+
+        models: dict[str, tuple[Any, Any]] = {}
+        columns: list[str] = []
+        levels: dict[Any, Any] = {}
+        for kind in seen[0].world.kinds:
+            parts = [(one.rows(kind), *both) for one, both in zip(seen, truth, strict=True)]
+            rows = pd.concat([found for (found, _), *_ in parts], ignore_index=True)
+            if not columns:
+                words = [c for c in rows if not pd.api.types.is_numeric_dtype(rows[c])]
+                levels = {c: pd.CategoricalDtype(sorted(rows[c].dropna().unique())) for c in words}
+                columns = list(rows.columns)
+            rows = rows.astype(levels)
+            targets = [
+                np.concatenate(
+                    [found[which][:, places].ravel("F") for (_, places), *found in parts]
+                )
+                for which in (0, 1)
+            ]
+            models[kind] = (_trees().fit(rows, targets[0]), _trees(80).fit(rows, targets[1]))
+        return cls(models, columns, levels)
+
+    def predict(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+        """Return the gain and discount predicted, shape (n, promotions of the round) each."""
+        n, per_round = len(seen.customers), seen.world.per_round
+        gain, discount = np.zeros((n, per_round)), np.zeros((n, per_round))
+        for kind, (of_gain, of_discount) in self.models.items():
+            rows, places = seen.rows(kind)
+            rows = rows[self.columns].astype(self.levels)
+            gain[:, places] = of_gain.predict(rows).reshape(len(places), n).T
+            discount[:, places] = of_discount.predict(rows).reshape(len(places), n).T
+        return gain, discount
+
+
+def _trees(many: int = 200) -> Any:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor(
+        categorical_features="from_dtype",
+        early_stopping=False,
+        learning_rate=0.05 * 200 / many,
+        max_iter=many,
+        max_leaf_nodes=15,
+        min_samples_leaf=50,
+        random_state=0,
+    )
+
+
+def moment_of(world: World, week: int) -> datetime:
+    """Return when a week begins, UTC without a zone."""
+    return world.starts(week) - OFFSET

@@ -1,0 +1,439 @@
+"""A shop that goes on: what it is told to assign decides what happens next, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.simulated import GoingShop, Truth, World
+from promolab.simulated.going.drawing import drawn
+from promolab.simulated.going.log import people_of
+from promolab.simulated.going.values import moved, option_values
+from promolab.simulated.keyed import Keyed
+from promolab.simulated.orders import decide, orders_of
+from promolab.simulated.overlap import NONE, course
+from promolab.simulated.people import draw_goods
+from promolab.simulated.world import MARGIN_RATES
+from promolab.sources import load_shop
+from promolab.sources.opening import simulated
+
+SMALL = World(customers=400, weeks=12, variant="weekly", seed=3)
+MOST = 3.7
+
+
+def bytes_of(folder: Path) -> str:
+    """Return a hash of all that lies in a folder."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def some(going: GoingShop, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return decisions that chance makes: a third gets something."""
+    rng = np.random.default_rng([seed, going.week])
+    places = rng.integers(0, len(going.options), going.world.customers)
+    places[rng.uniform(size=len(places)) < 0.66] = NONE
+    return going.decisions_of(places)
+
+
+@pytest.fixture
+def going(tmp_path: Path) -> GoingShop:
+    return GoingShop.begin(SMALL, tmp_path / "shop", load_shop)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> GoingShop:
+    """Three weeks on."""
+    found = GoingShop.begin(SMALL, tmp_path_factory.mktemp("three") / "shop", load_shop)
+    for _ in range(3):
+        found.decide(*some(found))
+    return found
+
+
+def test_it_begins_as_the_log_of_such_a_world(going: GoingShop) -> None:
+    """The tables are those of `load_shop`, cut where the first week to decide begins."""
+    shop, log = going.shop(), simulated(customers=400, weeks=13, variant="weekly", seed=3)
+    start = pd.Timestamp(going.starts) - pd.Timedelta(hours=8)
+    assert going.week == 12 and log.settings.default_week == shop.settings.default_week
+    for table in ("events", "responses", "decisions", "promotions", "customers"):
+        mine, theirs = shop[table].execute(), log[table].execute()
+        if table in ("events", "responses"):
+            theirs = theirs[theirs["ts"] < start]
+        keys = list(mine.columns)
+        mine, theirs = (one.sort_values(keys, ignore_index=True) for one in (mine, theirs))
+        pd.testing.assert_frame_equal(mine, theirs)
+    assert going.options == tuple(log.truth.promotions[-12:])
+
+
+def test_nothing_of_the_future_is_in_it(three: GoingShop) -> None:
+    shop = three.shop()
+    start = pd.Timestamp(three.starts) - pd.Timedelta(hours=8)
+    for table in ("events", "responses", "reviews", "exposures", "decisions"):
+        assert shop[table].ts.max().execute() < start, table
+    promotions = shop.promotions.execute()
+    assert (promotions["starts_at"] <= start).all()
+    assert set(promotions.loc[promotions["starts_at"] == start, "promotion_id"]) == {*three.options}
+    # What was said to assign is what stands there, and who got something was exposed to it.
+    decisions = shop.decisions.execute()
+    last = decisions[decisions["ts"] == start - pd.Timedelta(weeks=1)]
+    assert (last["action"] != "none").mean() == pytest.approx(0.33, abs=0.08)
+    sent = shop.exposures.execute().merge(last, on=["customer_id", "ts"])
+    assert (sent["promotion_id"] == sent["action"]).all()
+    assert len(sent) == (last["action"] != "none").sum()
+    found = shop.check()
+    assert found.usable and not found.findings, found.to_frame().to_string()
+
+
+def test_every_week_keeps_the_weeks_before_it(going: GoingShop) -> None:
+    """Rows are only added; reviews come days after their order, each once, with their order."""
+    before = going.shop().events.execute()
+    for _ in range(3):
+        going.decide(*some(going))
+    after = going.shop()
+    rows = after.events.execute()
+    old = rows[rows["ts"] < before["ts"].max() + pd.Timedelta(seconds=1)]
+    keys = list(rows.columns)
+    pd.testing.assert_frame_equal(
+        *(one.sort_values(keys, ignore_index=True) for one in (before, old))
+    )
+    reviews = after.reviews.execute()
+    bought = rows.loc[rows["kind"] == "purchase", ["order_id", "ts"]].drop_duplicates("order_id")
+    late = reviews.merge(bought, on="order_id", suffixes=("", "_order"))
+    assert len(late) == len(reviews) and (late["ts"] > late["ts_order"]).all()
+    assert not rows.duplicated(["customer_id", "order_id", "product_id", "ts", "kind"])[
+        rows["kind"] != "purchase"
+    ].any()
+    claims = after.responses.execute().query("kind == 'claim'")
+    assert not claims.duplicated(["promotion_id", "customer_id"]).any()
+
+
+def test_the_same_assignments_bring_the_same_bytes(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        going = GoingShop.begin(SMALL, folder, load_shop)
+        for _ in range(2):
+            going.decide(*some(going))
+            going = GoingShop.begin(SMALL, folder, load_shop)  # opened again in between
+    assert bytes_of(folders[0]) == bytes_of(folders[1])
+
+
+def test_what_a_customer_does_hangs_on_her_own_assignments_alone(tmp_path: Path) -> None:
+    """Two policies that differ for some customers see the same of all others, to the cent."""
+    shops = []
+    for place in (0, 1):
+        going = GoingShop.begin(SMALL, tmp_path / str(place), load_shop)
+        for _ in range(3):
+            places = np.full(400, NONE)
+            places[::3] = 4
+            places[1::3] = [NONE, 8][place]  # these alone differ
+            going.decide(*going.decisions_of(places))
+        shops.append(going.shop())
+    touched = np.arange(2, 401, 3)
+    for table in ("events", "responses", "reviews"):
+        found = [shop[table].execute() for shop in shops]
+        same = [one[~one["customer_id"].isin(touched)] for one in found]
+        keys = list(same[0].columns)
+        pd.testing.assert_frame_equal(*(one.sort_values(keys, ignore_index=True) for one in same))
+    assert len(found[0]) != len(found[1]) or not found[0].equals(found[1])
+
+
+def test_more_expected_orders_are_never_fewer(tmp_path: Path) -> None:
+    """Counts of the same keys go up with their mean: what differs is what the promotion brings."""
+    rate = np.random.default_rng(0).uniform(0, 4, 5_000)
+    low, high = (Keyed(1).of(np.arange(5_000)).poisson(one) for one in (rate, rate + 0.1))
+    assert (high >= low).all() and 400 < (high > low).sum() < 600
+
+
+def test_keyed_numbers_are_even_and_apart() -> None:
+    from scipy.stats import kstest, poisson
+
+    rows = Keyed(5, 1).of(np.arange(40_000), np.arange(40_000) % 7)
+    one, two = rows.uniform(size=40_000), rows.uniform(size=40_000)
+    pairs = rows.uniform(size=(40_000, 2))
+    other = Keyed(6, 1).of(np.arange(40_000), np.arange(40_000) % 7).uniform(size=40_000)
+    for drawn_ in (one, two, *pairs.T, other):
+        assert kstest(drawn_, "uniform").pvalue > 1e-4
+        assert abs(np.corrcoef(drawn_[:-1], drawn_[1:])[0, 1]) < 0.02
+    several = np.corrcoef([one, two, *pairs.T, other])
+    assert np.abs(several - np.eye(5)).max() < 0.02
+    assert kstest(rows.normal(2, 3, 40_000), "norm", (2, 3)).pvalue > 1e-4
+    assert kstest(rows.exponential(2, 40_000), "expon", (0, 2)).pvalue > 1e-4
+    assert set(rows.integers(5, 7, 40_000)) == {5, 6}
+    counts = np.bincount(rows.poisson(np.full(40_000, 1.2)), minlength=9)[:9]
+    wanted = 40_000 * poisson.pmf(np.arange(9), 1.2)
+    assert (np.abs(counts - wanted) < 4 * np.sqrt(wanted) + 2).all()
+
+
+@pytest.mark.parametrize("variant", ["weekly", "default"])
+def test_margins_drawn_are_as_the_truth_expects(variant: str) -> None:
+    """Orders of the weeks that follow sum to the margin that the course of the truth expects."""
+    world = World(customers=12_000, weeks=27 if variant == "weekly" else 26, variant=variant)
+    people, goods = people_of(world, 0), draw_goods(world)
+    rng = np.random.default_rng(1)
+    past = decide(world, people).action
+    own = rng.integers(-1, world.per_round, len(past))
+    action = np.column_stack([past, own])
+    after = World(customers=12_000, weeks=world.weeks + 5, variant=variant)
+    # Nothing is assigned in the rounds that follow: so the truth of a round says it.
+    none = np.full((len(past), len(after.rounds) - action.shape[1]), NONE)
+    weeks = range(world.weeks - 1, world.weeks + world.window + 3)
+    orders = orders_of(
+        after, people, goods, np.hstack([action, none]), after.week_factors(), weeks, Keyed(7, 1)
+    )
+    rate = MARGIN_RATES[goods.category[orders.product]]
+    lines = (orders.amount + orders.discount) * rate - orders.discount
+    whose = orders.owner[orders.line]
+    margin = np.bincount(whose, weights=lines, minlength=len(past))
+    who = np.nonzero(own != NONE)[0]
+    added = np.zeros(len(past))
+    added[who] = moved(world, people, who, past[who], own[who])[0]
+    if world.overlaps:
+        plain = course(world, people, past, past.shape[1], promotions=world.promotions)
+        without = plain.outcomes(world, people, "it")["margin_it"]
+    else:
+        found = Truth(world).effects(world.promotions[-1].id)
+        without = found["margin_without"].to_numpy()
+    left = margin - without - added
+    assert abs(left.sum() / np.sqrt((left**2).sum())) < MOST
+    # Those contacted apart from the others: the effect, not the sum of both alone.
+    for group in (own == NONE, own != NONE):
+        assert abs(left[group].sum() / np.sqrt((left[group] ** 2).sum())) < MOST
+
+
+@pytest.mark.parametrize("variant", ["weekly", "default"])
+def test_the_truth_is_that_of_the_log(variant: str) -> None:
+    """The first week to decide has the effects that `Truth` has of its promotions."""
+    world = World(customers=1_000, weeks=27 if variant == "weekly" else 26, variant=variant)
+    people, past = people_of(world, 0), decide(world, people_of(world, 0)).action
+    gain, discount = option_values(world, people, past)
+    for place in range(0, world.per_round, 3):
+        truth = Truth(world).effects(world.promotions[len(past[0]) * world.per_round + place].id)
+        assert np.allclose(gain[:, place], truth["margin_effect"], atol=1e-9)
+        assert np.allclose(discount[:, place], truth["discount_effect"], atol=1e-9)
+        one = moved(world, people, np.arange(1_000), past, np.full(1_000, place))[0]
+        assert np.allclose(one, gain[:, place], atol=1e-9)
+
+
+def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(tmp_path: Path) -> None:
+    """Week by week over nobody in it is, in all, what the weeks' expected margins differ by."""
+    from promolab.simulated.overlap import order_money, running, weekly_rates
+
+    going = GoingShop.begin(SMALL, tmp_path / "shop", load_shop)
+    for _ in range(3):
+        going.decide(*some(going))
+    world, people = World(customers=400, weeks=24, variant="weekly", seed=3), people_of(SMALL, 0)
+    log = decide(World(customers=400, weeks=13, variant="weekly", seed=3), people).action
+    margins, weeks = [], range(12, 22)
+    for given in (going._action, log):
+        action = np.full((400, len(world.rounds)), NONE)
+        action[:, : given.shape[1]] = given
+        factors, promotions = world.week_factors(), world.promotions
+        rates = weekly_rates(world, people, action, promotions, factors, weeks)
+        live = running(world, action, weeks).transpose(1, 0, 2)
+        basket, off = zip(
+            *(order_money(world, people, one, promotions) for one in live), strict=True
+        )
+        margin = np.array(basket) * people.margin_rate - np.array(off)
+        margins.append((rates.T * margin).sum())
+    contacts = (going._action[:, log.shape[1] :] != NONE).sum()
+    added = sum(going.added_profit(week) for week in (12, 13, 14))
+    assert added == pytest.approx(margins[0] - margins[1] - 0.2 * contacts, abs=1e-6)
+    assert added > 0
+
+
+def test_worth_and_spend_of_an_assignment(going: GoingShop) -> None:
+    values = going.latent_values()
+    assert values.value.shape == (len(going.contactable), 12) and (values.cost >= 0.2).all()
+    best = values.value.argmax(axis=1)
+    names = np.array(values.promotions)[best]
+    own = values.value[np.arange(len(best)), best]
+    worth = going.worth_of(pd.Series(names, index=values.customers))
+    assert worth == pytest.approx(own.sum(), abs=1e-9)
+    assert going.worth_of({}) == 0
+    places = np.full(400, NONE)
+    places[values.customers - 1] = best
+    going.decide(*going.decisions_of(places))
+    assert going.added_profit(12) == pytest.approx(worth, abs=1e-9)
+    assert going.spent(12) == pytest.approx(
+        values.cost[np.arange(len(best)), best].sum(), rel=0.02
+    )  # where less is taken off than without it, the cost of an option is that of the contact
+
+
+def test_without_effects_nothing_is_added_to_the_last_bit(tmp_path: Path) -> None:
+    world = World(customers=300, weeks=12, variant="weekly_null")
+    going = GoingShop.begin(world, tmp_path / "shop", load_shop)
+    values = going.latent_values()
+    assert (values.value == -0.2).all() and (values.cost == 0.2).all()
+    going.decide(*some(going))
+    many = (going._action[:, -1] != NONE).sum()
+    assert going.added_profit(12) == pytest.approx(-0.2 * many)
+    assert set(going.shop().events.execute()["discount"].dropna()) == {0.0}
+
+
+def frames(going: GoingShop) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return two decisions with both chances."""
+    first, second = np.nonzero(going._eligible)[0][:2] + 1
+    option = going.options[0]
+    decisions = pd.DataFrame(
+        {
+            "decision_id": ["a", "b"],
+            "customer_id": [first, second],
+            "action": [option, "none"],
+            "propensity": [0.7, 0.3],
+        }
+    )
+    chances = pd.DataFrame(
+        {
+            "decision_id": ["a", "a", "b", "b"],
+            "action": [option, "none"] * 2,
+            "propensity": [0.7, 0.3] * 2,
+        }
+    )
+    return decisions, chances
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "row", "value", "said"),
+    [
+        (0, "customer_id", 0, 99_999, "no customer 99999"),
+        (0, "customer_id", 0, "second", "decided on twice"),
+        (0, "customer_id", 0, "without rights", "may not be contacted"),
+        (0, "action", 0, "W01-nothing", "does not start in"),
+        (1, "action", 0, "W01-nothing", "does not start in"),
+        (0, "propensity", 0, 0.0, "above 0 and at most 1"),
+        (0, "propensity", 0, 1.5, "above 0 and at most 1"),
+        (0, "propensity", 0, 0.6, "not the chance of the same action"),
+        (1, "propensity", 0, 0.8, "sum to 1.1"),
+        (1, "propensity", 0, -0.1, "below 0"),
+        (1, "decision_id", 0, "c", "decisions have not"),
+        (0, "decision_id", 1, "a", "stands twice"),
+        (0, "propensity", 0, np.nan, "rows without propensity"),
+        (0, "ts", 0, pd.Timestamp("2024-05-27"), "expected the week"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(
+    going: GoingShop, table: int, column: str, row: int, value: Any, said: str
+) -> None:
+    given = frames(going)
+    if value == "second":
+        value = given[0]["customer_id"][1]
+    if value == "without rights":
+        value = int(np.nonzero(~going._eligible)[0][0]) + 1
+    if column == "ts":
+        given = (given[0].assign(ts=pd.Timestamp(going.starts)), given[1])
+    given[table].loc[row, column] = value
+    before = bytes_of(going.folder)
+    with pytest.raises(InputError, match=said):
+        going.decide(*given)
+    assert bytes_of(going.folder) == before and going.week == 12
+
+
+def test_a_column_that_is_missing_is_named(going: GoingShop) -> None:
+    decisions, chances = frames(going)
+    with pytest.raises(InputError, match="lack the column 'propensity'"):
+        going.decide(decisions.drop(columns="propensity"), chances)
+    going.decide(decisions, chances)  # as it stands it is carried out
+    assert going.week == 13
+    with pytest.raises(InputError, match="was not decided here"):
+        going.added_profit(11)
+
+
+def test_a_folder_of_something_else_is_left_as_it_is(going: GoingShop, tmp_path: Path) -> None:
+    other = World(customers=400, weeks=12, variant="weekly", seed=4)
+    with pytest.raises(InputError, match="another world"):
+        GoingShop.begin(other, going.folder, load_shop)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="something else"):
+        GoingShop.begin(SMALL, tmp_path / "mine", load_shop)
+    with pytest.raises(InputError, match="dirt"):
+        GoingShop.begin(World(dirt=0.1), tmp_path / "soiled", load_shop)
+
+
+WALK = """
+import sys
+from pathlib import Path
+from typing import Any
+import numpy as np
+from promolab.simulated import GoingShop, World
+from promolab.sources import load_shop
+
+going = GoingShop.begin(
+    World(customers=400, weeks=12, variant="weekly", seed=3), Path(sys.argv[1]), load_shop
+)
+print("open", flush=True)
+while going.week < 20:
+    rng = np.random.default_rng(going.week)
+    going.decide(*going.decisions_of(rng.integers(-1, 12, 400)))
+"""
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    """Five kills, the first while the log is written: in the end all is as without them."""
+    command = [sys.executable, "-c", WALK]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    rng, folder = np.random.default_rng(0), tmp_path / "killed"
+    for kill in range(5):
+        process = subprocess.Popen([*command, str(folder)], stdout=subprocess.PIPE)
+        if kill:
+            assert process.stdout is not None
+            process.stdout.readline()
+        else:
+            while not (folder / "weeks").exists() and process.poll() is None:
+                time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.12))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run([*command, str(folder)], check=True, capture_output=True)
+    assert bytes_of(folder) == bytes_of(tmp_path / "whole")
+
+
+def test_a_week_that_was_not_finished_is_not_there(going: GoingShop) -> None:
+    """What a kill left of a week's rows is no part of the shop, and goes when it is opened."""
+    before = bytes_of(going.folder)
+    left = going.folder / ".making-013" / "events"
+    left.mkdir(parents=True)
+    (left / "part-00000.parquet").write_bytes(b"half of it")
+    assert going.shop().events.count().execute() > 0
+    again = GoingShop.begin(SMALL, going.folder, load_shop)
+    assert again.week == 12 and bytes_of(going.folder) == before
+
+
+def test_chunks_of_customers_change_nothing_but_the_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows is keyed by customer: it does not hang on how many are drawn at once."""
+    world = World(customers=400, weeks=13, variant="weekly", seed=3)
+    people = people_of(world, 0)
+    action = decide(world, people).action
+    after = World(customers=400, weeks=14, variant="weekly", seed=3)
+    given = np.column_stack([action, np.arange(400) % 12])
+    nothing = np.zeros((0, 2), dtype=int)
+    whole = dict(drawn(after, people, given, nothing))
+    from promolab.simulated.going.values import part_of
+
+    half = part_of(people, np.arange(200, 400))
+    mine = dict(drawn(after, half, given[200:], nothing))
+    for table in ("events", "responses", "reviews"):
+        one, other = (
+            pd.DataFrame({k: pd.Series(v) for k, v in x[table].items()}) for x in (whole, mine)
+        )
+        one = one[one["customer_id"] > 200]
+        keys = ["customer_id", "ts", "kind"] if "kind" in one else ["customer_id", "ts"]
+        assert len(one) == len(other)
+        assert one.sort_values(keys)["customer_id"].tolist() == (
+            other.sort_values(keys)["customer_id"].tolist()
+        )
