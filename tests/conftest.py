@@ -45,6 +45,8 @@ HEAVY = """
     simulated/test_reported.py
     report/running/test_backfill.py
     report/running/test_releases.py
+    report/running/test_killed.py
+    loop/ledger/test_holding.py
     report/test_no_future.py
     report/test_bad_input.py
     test_setup.py
