@@ -12,7 +12,10 @@ from promolab.abtest.analysis import ArmComparison, Metric
 from promolab.abtest.readout.judged import guardrail_of, with_adjusted
 from promolab.abtest.readout.profit import MoneyTerms, money_of
 from promolab.abtest.readout.verdict import Case, judge_experiment
+from promolab.campaign.readout import standing_holdout
 from promolab.results import Estimate
+from promolab.simulated import added_profit
+from promolab.sources import simulated
 from promolab.stats import normal_quantile, two_sided
 
 ALPHA = 0.05
@@ -25,6 +28,7 @@ def verdicts(experiments: int = 5_000) -> Iterator[Row]:
     yield from nothing_there(experiments)
     yield from harm_there(experiments)
     yield returns(min(experiments, 2_000))
+    yield standing()
 
 
 def compared(value: float, error: float, metric: str, arm: str) -> ArmComparison:
@@ -117,4 +121,24 @@ def returns(experiments: int) -> Row:
         "93–97 %",
         f"{rate:.1%} of {experiments:,}, width {np.median(widths):.2f}",
         bool(BAND[0] <= rate <= BAND[1]),
+    )
+
+
+def standing(shops: int = 12, customers: int = 6_000) -> Row:
+    """Return whether the standing holdout's band holds what promotions truly added."""
+    held, far = 0, []
+    for seed in range(shops):
+        shop = simulated(customers=customers, weeks=26, seed=seed)
+        made = shop.decisions.filter(shop.decisions.action != "none")
+        got = made.select("action", "customer_id").execute().groupby("action")["customer_id"]
+        found = standing_holdout(shop, shop.span()[1])
+        truth = sum(added_profit(shop, name, who) for name, who in got) / found.others
+        e = found.so_far("profit")
+        held += e.ci_low <= truth <= e.ci_high
+        far.append(2 * (e.value - truth) / (e.ci_high - e.ci_low))
+    return Row(
+        f"standing holdout of 5 %, {customers:,} customers, 26 weeks: true profit in its band",
+        f"all of {shops} shops but 1 at most",
+        f"{held}, off by {np.std(far):.2f} of its half width",
+        held >= shops - 1,
     )

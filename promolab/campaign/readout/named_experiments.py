@@ -23,6 +23,7 @@ from promolab.campaign.past.earlier_sales import earlier_span
 from promolab.campaign.past.outcomes import moment_of, response_spans
 from promolab.campaign.readout.randomised import HELD
 from promolab.campaign.readout.verdict import MOST_HARM
+from promolab.campaign.readout.watching import HORIZON
 from promolab.contract import StatedExperiment, read_operations
 from promolab.display import Html, join, say, table
 from promolab.errors import DataError, InputError, PromolabError, nearest
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-HORIZON = timedelta(days=28)
-"""Days after a promotion's window in which it still counts."""
 WEEK = timedelta(days=7)
 ANNOYS = ("unsubscribe", "complaint")
 _WORDS = {"unsubscribe": "unsubscribed", "complaint": "complained", "redeem": "redeemed"}
