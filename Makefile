@@ -13,10 +13,13 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: report test lab lint bench clean help
+.PHONY: report demo test lab lint bench clean help
 
 report: .venv/.report  ## the weekly campaign report, into reports/
 	.venv/bin/promolab report $(ARGS)
+
+demo: .venv/.report  ## eight weeks of the loop as reports, into demo/
+	.venv/bin/promolab demo $(ARGS)
 
 test: .venv/.all  ## every test and every example in a docstring
 	.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)

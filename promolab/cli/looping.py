@@ -52,25 +52,58 @@ def add_loop(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     loop.set_defaults(run=_loop)
 
+    demo = commands.add_parser(
+        "demo",
+        parents=[common],
+        help="eight weeks of reports on a simulated shop that carries the plans out",
+        description="Make the reports of some weeks of a small simulated shop: each week's plan is "
+        "released and carried out, and the next report reads what came of it. The last line "
+        "printed is the path of the list of weeks.",
+    )
+    demo.add_argument("--weeks", type=int, default=8, metavar="N", help="%(default)s by default")
+    demo.add_argument(
+        "--customers", type=int, default=1_500, metavar="N", help="of the shop (%(default)s)"
+    )
+    demo.add_argument("--seed", type=int, default=0, help="of shop and chance (%(default)s)")
+    demo.add_argument("--out", default="demo", help="folder of shop and reports (%(default)s)")
+    demo.set_defaults(run=_demo)
 
-def _loop(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
 
-    from promolab.loop import rehearse
+class _Told:
+    """A bar over weeks on a terminal, a line a week elsewhere; both on stderr."""
 
-    bar: Any = None
-    lines = not sys.stderr.isatty()
+    def __init__(self) -> None:
+        self.bar: Any = None
 
-    def told(sentence: str, done: int, total: int) -> None:
-        nonlocal bar
-        if lines:
+    def __call__(self, sentence: str, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if not sys.stderr.isatty():
             print(f"promolab: {sentence} ({done} of {total})", file=sys.stderr, flush=True)
             return
-        if bar is None:
-            bar = tqdm(total=total, leave=False)
-        bar.set_description_str(sentence)
-        bar.update(done - bar.n)
+        self.bar = self.bar or tqdm(total=total, leave=False)
+        self.bar.set_description_str(sentence)
+        self.bar.update(done - self.bar.n)
 
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from promolab.report.running import demonstrate
+
+    told = _Told()
+    page = demonstrate(options.out, options.weeks, options.customers, options.seed, told)
+    told.close()
+    print(page, flush=True)
+    return DONE
+
+
+def _loop(options: argparse.Namespace) -> int:
+    from promolab.loop import rehearse
+
+    told = _Told()
     found = rehearse(
         options.weeks,
         options.customers,
@@ -82,8 +115,7 @@ def _loop(options: argparse.Namespace) -> int:
         out=options.out,
         told=told,
     )
-    if bar is not None:
-        bar.close()
+    told.close()
     print(found.summary())
     for line in found.lines():
         print(line)

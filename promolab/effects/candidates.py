@@ -240,6 +240,11 @@ class Candidates:
         return scores_together(gamma, self.kept, slope * self.away(POOLED))
 
     @property
+    def told_early(self) -> bool:
+        """Whether customers are told apart by an early outcome."""
+        return self.fitted.setting is not self.setting
+
+    @property
     def _pools(self) -> bool:
         """Whether arms learn from each other."""
         return self.learner == POOLED and self.kept.shape[1] > 1

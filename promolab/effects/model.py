@@ -344,8 +344,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     @property
     def told_early_(self) -> bool:
         """Whether customers are told apart by an early outcome."""
-        rows = self._rows()
-        return rows.fitted.setting is not rows.setting
+        return self._rows().told_early
 
     @property
     def has_rows(self) -> bool:
@@ -355,8 +354,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     @property
     def scores_(self) -> pd.DataFrame:
         """Doubly robust scores of the effects; nan where a row could not have got the arm."""
-        self._rows()
-        return self._by_arm(self.nuisance_.gamma)
+        return self._by_arm(self._rows().setting.nuisance.gamma)
 
     def _by_arm(self, values: np.ndarray) -> pd.DataFrame:
         import pandas as pd

@@ -121,5 +121,5 @@ def _promised(asked: Asked, going: GoingShop, made: Decided, folder: Path) -> di
     if "added_profit" not in whole.index:
         return {}
     names = ("value", "ci_low", "ci_high", "readout_low", "readout_high")
-    told: dict[str, Any] = whole.loc["added_profit"].to_dict()
-    return {f"said_{name}": float(told[name]) for name in names}
+    told = whole.loc["added_profit", list(names)].to_numpy(dtype=float)
+    return {f"said_{name}": each for name, each in zip(names, told.tolist(), strict=True)}

@@ -13,11 +13,11 @@ from promolab.campaign.plan import plan_week
 from promolab.campaign.spending import Asked as Spending
 from promolab.campaign.spending import known_of, known_terms, spend_budget
 from promolab.campaign.worth import Worth, scored_log, week_worth
-from promolab.contract import Experiment, read_operations
+from promolab.contract import NONE, Experiment, read_operations
 from promolab.effects import UpliftModel
 from promolab.errors import PromolabError
 from promolab.features import decisions_experiment
-from promolab.policy import allocate
+from promolab.policy import Allocation, allocate
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -109,15 +109,12 @@ def learned_week(
         return _by_chance(shop, as_of, promotions, customers, spending, why)
     made = spend_budget(worth, customers, measured, open_to.astype(bool), spending)
     found = made.allocation
-    plan = plan_week(
-        shop, _no_scores(customers, measured), as_of, measured, allocation=found.chances(),
-        holdout=holdout, standing_holdout=0.0, seed=seed,
-    )  # fmt: skip
-    spend = _foreseen(worth, plan.decisions)
+    decisions, chances = _planned(shop, as_of, customers, found, holdout, seed)
+    spend = _foreseen(worth, decisions)
     drawn = found.drawn
     return Decided(
-        plan.decisions,
-        plan.propensities,
+        decisions,
+        chances,
         worth,
         bool(made.pays),
         made.pays.summary(),
@@ -154,12 +151,40 @@ def _by_chance(
         np.zeros_like(cost), cost, customers=customers, promotions=promotions,
         explore=spending.explore or None, p_min=0.0, pays=False, seed=spending.seed,
     )  # fmt: skip
-    plan = plan_week(
-        shop, _no_scores(customers, promotions), as_of, promotions, allocation=found.chances(),
-        holdout=spending.held, standing_holdout=0.0, seed=spending.seed,
-    )  # fmt: skip
-    spent = CONTACT * int((plan.decisions["action"] != "none").sum())
-    return Decided(plan.decisions, plan.propensities, None, False, why, spent, spending.explore)
+    made = _planned(shop, as_of, customers, found, spending.held, spending.seed)
+    spent = CONTACT * int((made[0]["action"] != NONE).sum())
+    return Decided(*made, None, False, why, spent, spending.explore)
+
+
+def _planned(
+    shop: Shop,
+    as_of: datetime,
+    customers: pd.Index,
+    found: Allocation,
+    holdout: float,
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the decisions of the week's plan, holdouts drawn, and all their propensities."""
+    chances = found.chances()
+    actions = sorted(set(chances["action"]) - {NONE})  # others would be ranked by response
+    if actions:
+        plan = plan_week(
+            shop, _no_scores(customers, actions), as_of, actions, allocation=chances,
+            holdout=holdout, standing_holdout=0.0, seed=seed,
+        )  # fmt: skip
+        return plan.decisions, plan.propensities
+    nobody = pd.DataFrame(
+        {
+            "decision_id": [f"{as_of:%Y%m%dT%H%M%S}-{each}" for each in customers],
+            "customer_id": customers,
+            "ts": pd.Timestamp(as_of).as_unit("us"),
+            "action": NONE,
+            "propensity": 1.0,
+            "planned_action": NONE,
+            "holdout": "none",
+        }
+    )
+    return nobody, nobody[["decision_id", "action", "propensity"]].copy()
 
 
 def _no_scores(customers: pd.Index, promotions: list[str]) -> pd.DataFrame:
@@ -176,7 +201,7 @@ def _no_scores(customers: pd.Index, promotions: list[str]) -> pd.DataFrame:
 
 def _foreseen(worth: Worth, decisions: pd.DataFrame) -> float:
     """Return what the contacts that are sent are expected to cost, in money."""
-    sent = decisions[decisions["action"] != "none"]
+    sent = decisions[decisions["action"] != NONE]
     if sent.empty:
         return 0.0
     columns = pd.Index(worth.promotions).get_indexer(pd.Index(sent["action"].astype(str)))

@@ -1,4 +1,5 @@
 from .beginning import begin_run as begin_run
+from .demonstrating import demonstrate as demonstrate
 from .many_weeks import Backfilled as Backfilled
 from .many_weeks import backfill as backfill
 from .parameters import find_notebooks as find_notebooks

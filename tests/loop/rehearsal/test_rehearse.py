@@ -1,0 +1,166 @@
+"""The rehearsed loop: figures that hold, a kill that loses nothing, calls that cannot be."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError
+from promolab.loop import Ledger, rehearse
+from promolab.loop.rehearsal import Rehearsal
+from promolab.loop.rehearsal import running as module
+from promolab.loop.rehearsal.asked import asked_of, claim
+from promolab.loop.rehearsal.deciding import within
+
+TINY = {"customers": 300, "policy": "random,everyone", "budget": 60.0, "seed": 3}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def latent_alone() -> Any:
+    """Spare the attainable oracle, which learns from a shop of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("asked", "result"):
+            patch.setattr(f"promolab.loop.rehearsal.{name}.ORACLES", ("latent",))
+        yield
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: Any) -> tuple[Rehearsal, Path]:
+    out = tmp_path_factory.mktemp("loop") / "whole"
+    return rehearse(2, out=out, **TINY), out
+
+
+def test_an_oracle_is_above_what_guesses_and_all_keep_to_the_budget(found: Any) -> None:
+    done, _ = found
+    assert done.added("latent") > max(done.added("random"), done.added("everyone"))
+    assert done.added("nobody") == 0
+    assert (done.frame["spend"] <= TINY["budget"] * (1 + 1e-9)).all()
+    assert done.frame.groupby("policy")["number"].apply(list).tolist() == [[1, 2]] * 3
+    assert done.share("latent") == 1
+    assert len(done.lines()) == 4 and "2 weeks of 300 customers" in done.summary()
+
+
+def test_what_is_there_is_not_done_again(found: Any, monkeypatch: Any) -> None:
+    done, out = found
+    monkeypatch.setattr(module, "decide", None)
+    again = rehearse(2, out=out, **TINY)
+    pd.testing.assert_frame_equal(again.frame, done.frame)
+
+
+def test_a_figure_shows_every_policy(found: Any, tmp_path: Path) -> None:
+    done, _ = found
+    ax = done.plot()
+    assert len(ax.lines) >= 4
+    assert done.draw(tmp_path / "loop.png").stat().st_size > 5_000
+    assert "attainable" in done.table().text
+
+
+@pytest.mark.parametrize("after", [0.0, 0.4, 1.1])
+def test_a_kill_loses_nothing(found: Any, tmp_path: Path, after: float) -> None:
+    """Ended at any moment, the same call goes on and comes to the same figures."""
+    done, _ = found
+    out = tmp_path / "killed"
+    code = (
+        "import sys; from promolab.loop import rehearse; import promolab.loop.rehearsal.asked as a;"
+        "import promolab.loop.rehearsal.result as r; a.ORACLES = r.ORACLES = ('latent',);"
+        f"rehearse(2, out=sys.argv[1], **{TINY!r})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(out)], stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not (out / "loop.json").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(after)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = rehearse(2, out=out, **TINY)
+    pd.testing.assert_frame_equal(again.frame, done.frame)
+    left = [p for p in out.rglob(".*") if p.is_file() or p.name.startswith(".making")]
+    assert [p for p in left if ".making" in p.name] == []
+
+
+def test_learned_decides_by_its_own_steps_and_keeps_its_promises(tmp_path: Path) -> None:
+    done = rehearse(2, 400, "learned", budget=200.0, out=tmp_path / "one", seed=1, exploration=0.3)
+    learned = done.frame[done.frame["policy"] == "learned"]
+    assert (learned["contacted"] > 0).all()
+    book = Ledger.open(
+        tmp_path / "one" / "learned" / "ledger.duckdb", shop="Simulated shop weekly 400 1"
+    )
+    assert book.weeks()["week"].tolist() == learned["week"].tolist()
+    week = str(learned["week"].iloc[0])
+    decisions, chances = book.decisions(week), book.decision_propensities(week)
+    np.testing.assert_allclose(
+        chances.groupby("decision_id")["propensity"].sum().to_numpy(), 1.0, atol=1e-9
+    )
+    own = decisions.merge(chances, on=["decision_id", "action"], suffixes=("", "_of"))
+    assert len(own) == len(decisions) and (own["propensity"] - own["propensity_of"] == 0).all()
+
+
+def test_where_nothing_does_anything_it_stops_spending(tmp_path: Path) -> None:
+    done = rehearse(
+        1, 400, "learned", variant="null", budget=400.0, out=tmp_path / "null", exploration=0.1
+    )
+    learned = done.frame[done.frame["policy"] == "learned"]
+    assert not learned["pays"].any()
+    assert learned["spend"].max() < 0.05 * 400
+    assert "nothing showed that spending pays" in done.summary()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"policy": "lerned"}, "there is no policy 'lerned'; .*learned"),
+        ({"policy": " "}, "no policy is named"),
+        ({"weeks": 0}, "weeks"),
+        ({"budget": -1}, "budget"),
+        ({"budget": float("nan")}, "budget"),
+        ({"variant": "weakly"}, "variant 'weakly' is unknown; .*weekly"),
+        ({"variant": "hard"}, "not in 'hard'"),
+        ({"exploration": 1.5}, "exploration"),
+        ({"customers": 5}, "customers"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        rehearse(**{"weeks": 1, "customers": 300, **change})
+
+
+def test_a_folder_of_another_loop_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "loop"
+    first = asked_of(2, 300, "random", None, "weekly", 0, 0.1, 0.05)
+    claim(out, first)
+    claim(out, first)
+    other = asked_of(2, 300, "random", None, "weekly", 7, 0.1, 0.05)
+    with pytest.raises(InputError, match="holds a loop with seed = 0, and this one has 7"):
+        claim(out, other)
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "file").write_text("x")
+    with pytest.raises(InputError, match="holds something else"):
+        claim(tmp_path / "else", first)
+    (out / "loop.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be used"):
+        claim(out, first)
+
+
+def test_the_command_says_what_is_wrong_and_exits_with_2(tmp_path: Path, capsys: Any) -> None:
+    from promolab.cli import main
+
+    out = str(tmp_path / "loop")
+    assert main(["loop", "--policy", "everbody", "--out", out]) == 2
+    assert "everyone" in capsys.readouterr().err
+    assert main(["loop", "--weeks", "0", "--out", out]) == 2
+    assert not os.path.exists(out)
+
+
+def test_customers_get_theirs_while_the_budget_lasts() -> None:
+    cost = np.array([[2.0, 1.0], [1.0, 3.0], [4.0, 0.5]])
+    assert within(np.array([1, 2, 0]), np.array([0, 1, 1]), cost, 4.0).tolist() == [-1, 1, 1]
+    assert within(np.array([1, 2, 0]), np.array([0, 1, 1]), cost, 9.0).tolist() == [0, 1, 1]
