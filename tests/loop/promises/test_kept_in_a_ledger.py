@@ -1,0 +1,105 @@
+"""A week's page reads what earlier weeks wrote into the ledger, and of itself nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import pandas as pd
+import pytest
+
+from promolab import load_shop
+from promolab.display import say
+from promolab.folder import open_run
+from promolab.loop.ledger import Ledger
+from promolab.loop.promises import happened, happened_week, promised, said_and_happened
+from tests.loop.promises.test_said import WEEKS, ledger
+
+
+@pytest.fixture
+def reports(tmp_path):
+    said, came = ledger(waiting=0)
+    book = Ledger.open(tmp_path / "ledger.duckdb", shop="Toys", create=True)
+    for place, week in enumerate(WEEKS):
+        mine = said[said["week"] == week]
+        book.record_week(week, datetime(2024, 3, 4 + place), state="draft", predictions=mine)
+        rows = came[came["week"] == week].assign(known_at=pd.Timestamp(2024, 5, 1 + place))
+        book.record_outcomes(week, rows, state="settled")
+    return tmp_path
+
+
+def run_of(reports, week, as_of):
+    folder = reports / week
+    (folder / "shop").mkdir(parents=True)
+    settings = 'name = "Toys"\ncurrency = "EUR"\nzone = "UTC"\n'
+    (folder / "shop" / "shop.toml").write_text(settings, "utf-8")
+    manifest = {"parameters": {"week": week}, "shop": "Toys", "as_of": as_of.isoformat()}
+    manifest |= {"status": "good"}
+    (folder / "index.html").write_text("made", "utf-8")
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    return open_run(folder, week=week)
+
+
+def test_a_week_reads_earlier_weeks_that_were_known_by_then(reports):
+    run = run_of(reports, "2024-W20", datetime(2024, 5, 6))
+    found = said_and_happened(run)
+    assert found.currency == "EUR"
+    # Ten weeks lie before it; what became of five of them was known before its moment.
+    assert sorted(found.frame["week"].unique()) == WEEKS[:5]
+    assert "EUR" in str(found.table()) and "recomputed" not in str(
+        found.track_record(say("recomputed"))
+    )
+
+
+def test_the_ledger_gives_back_what_was_said_to_the_last_digit(reports):
+    run = run_of(reports, "2024-W40", datetime(2024, 10, 1))
+    rows = said_and_happened(run).rows
+    said, _ = ledger(waiting=0)
+    kept = rows.sort_values(["week", "measure"])["said"].tolist()
+    assert kept == said.sort_values(["week", "measure"])["value"].tolist()
+
+
+def test_without_a_plan_nothing_is_promised_and_nothing_happened(reports, tmp_path):
+    run = run_of(reports, "2024-W20", datetime(2024, 5, 6))
+    assert promised(run).empty
+    assert happened(run, None, datetime(2024, 5, 6)).empty
+
+
+def test_an_empty_ledger_leaves_the_first_page_as_it_was(tmp_path):
+    run = run_of(tmp_path, "2024-W20", datetime(2024, 5, 6))
+    before = say("recomputed")
+    found = said_and_happened(run)
+    assert found.track_record(before) is before
+    assert "No earlier week" in found.summary()
+
+
+@pytest.fixture(scope="module")
+def followed():
+    shop = load_shop("simulated", variant="weekly", customers=600, weeks=16, exploration=0.5)
+    ts = sorted(shop.decisions.select("ts").distinct().execute()["ts"])[1]
+    rows = shop.decisions.filter(shop.decisions.ts == ts)
+    chances = shop.decision_propensities.semi_join(rows, "decision_id").execute()
+    return shop, rows.execute(), chances
+
+
+def looked_back(tmp_path, followed, decisions):
+    shop, _, chances = followed
+    made = run_of(tmp_path, "2024-W28", decisions["ts"].iloc[0].to_pydatetime())
+    made.write_table("decisions", decisions, by="decision_id")
+    made.write_table("decision_propensities", chances, by=["decision_id", "action"])
+    later = run_of(tmp_path, "2024-W37", datetime(2024, 9, 8, 16))
+    return happened(later, shop)
+
+
+def test_a_plan_that_the_shop_followed_has_outcomes(tmp_path, followed):
+    shop, decisions, chances = followed
+    found = looked_back(tmp_path, followed, decisions)
+    assert set(found["week"]) == {"2024-W28"} and set(found["state"]) == {"settled"}
+    plain = happened_week(shop, decisions, chances, as_of="2024-09-08 16:00", week="2024-W28")
+    pd.testing.assert_frame_equal(found, plain)
+
+
+def test_a_draft_that_nobody_followed_has_none(tmp_path, followed):
+    _, decisions, _ = followed
+    other = decisions.assign(action=decisions["action"].sample(frac=1, random_state=0).to_numpy())
+    assert looked_back(tmp_path, followed, other).empty
