@@ -107,8 +107,8 @@ def keep_ledger(reports: ReportsFolder, ledger: Ledger, say: Callable[[str], obj
                 continue
             ledger = Ledger.open(ledger.path, shop=ledger.shop, create=True)
             try:
-                if there is not None and there["state"] != "draft" and there["run_key"] == key:
-                    ledger.advance(week, state)
+                if there is not None and there["run_key"] == key:
+                    ledger.advance(week, state)  # what it said stays as it was said
                 else:
                     _enter(run, ledger, state, key, say)
             except InputError as error:

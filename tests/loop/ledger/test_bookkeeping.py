@@ -159,6 +159,17 @@ def test_a_draft_is_replaced_and_a_released_one_stays(reports):
     assert ledger.predictions()["value"].tolist() == [12.0]
 
 
+def test_a_release_keeps_what_the_draft_said(reports, monkeypatch):
+    run = publish(reports, WEEKS[0])
+    ledger, _ = keep(reports)
+    newer = pd.DataFrame({"measure": ["redemptions"], "value": [99.0]})
+    monkeypatch.setattr("promolab.loop.promises.promised", lambda run: newer)
+    write_json(run.path / "manifest.json", run.manifest | {"state": "released"})
+    assert keep(reports)[1] == []
+    assert ledger.weeks()["state"].tolist() == ["released"]
+    assert ledger.predictions()["value"].tolist() == [15.0]
+
+
 def test_a_released_week_whose_folder_is_gone_is_not_made_again(reports):
     run = publish(reports, WEEKS[0], state="released")
     keep(reports)
