@@ -136,6 +136,13 @@ def test_how_many_more_customers_would_tell_is_what_the_plan_says():
     assert "2,900 more customers" in found.summary()
 
 
+def test_what_is_looked_at_on_the_way_is_not_given_up_before_its_end():
+    found = judged([row(-0.5, 1)], SALES, planned=5000)
+    assert found.word == "go on" and found.summary().endswith("3,000 customers are still to come.")
+    assert judged([row(-0.5, 1)], SALES, planned=2000).word == "stop"
+    assert judged([row(-3.0, 1)], SALES, planned=5000).word == "stop"
+
+
 def test_not_worse_by_more_than_its_margin_is_enough_where_one_is_stated():
     metrics = {"sales": Metric("sales", margin=2.0)}
     assert judged([row(-0.3, 0.5)], metrics).word == "ship"

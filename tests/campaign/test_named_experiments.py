@@ -114,6 +114,8 @@ def test_a_broken_experiment_is_a_sentence_and_the_others_are_read(folder, said,
     assert broken.state == "cannot be read" and why in broken.why
     assert other.readout is not None and broken.summary().startswith("Broken (cannot be read): ")
     assert nonsense(found.summary()) == [] and found.table().text and found.plot()
+    alone = read(folder, SPRING | said | {"name": "Broken"})
+    assert not alone and why in alone.summary() and why.split("'")[0][1:] in alone.table().text
 
 
 def test_a_promotion_that_cannot_be_compared_says_why(folder):

@@ -323,7 +323,7 @@ def _judged(
     apart = [row for row in found.segments if row.metric in shown]
     found = replace(found, rows=rows, segments=tuple(apart))
     kept = tuple(guardrail_of(row, metrics[row.metric]) for row in rows if row.metric in guarded)
-    case = Case(rows, metrics, deciding, kept, money, found.n, weeks, early)
+    case = Case(rows, metrics, deciding, kept, money, found.n, weeks, early, sequential or 0)
     return ExperimentReadout(
         found,
         shown,

@@ -99,6 +99,8 @@ class Case:
         How long it has run; nan where that is not known.
     early : str
         Why it is too early to ship; empty where it is not.
+    planned : int
+        Customers that it is planned for; 0 where it is over.
     """
 
     rows: Sequence[ArmComparison]
@@ -109,6 +111,7 @@ class Case:
     n: Mapping[str, int]
     weeks: float = math.nan
     early: str = ""
+    planned: int = 0
 
     def of(self, arm: str) -> list[tuple[ArmComparison, str]]:
         """Return an arm's deciding rows and their states."""
@@ -224,6 +227,11 @@ def _undecided(case: Case, left: Sequence[str]) -> ExperimentVerdict:
     bar = case.metrics[row.metric].margin or 0.0
     why = f"{case.says(row)}, which chance alone could have made"
     factor = _times(case, row, gain.value + bar)
+    so_far = sum(case.n.values())
+    if so_far < case.planned:
+        more = case.planned - so_far
+        told = plural(more, "customer is", "customers are")
+        return ExperimentVerdict(GO_ON, f"{why}; {told} still to come", row.arm, more)
     if factor > MOST_LONGER:
         longer = (
             "nothing is seen that more customers would confirm"

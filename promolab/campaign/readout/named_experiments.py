@@ -97,7 +97,8 @@ class NamedExperiments(Result):
     ALT = "Relative lift by experiment, metric and arm against the control, with intervals."
 
     def __bool__(self) -> bool:
-        return bool(self.experiments)
+        """Whether there is anything to draw: an experiment that could be read."""
+        return any(one.readout is not None and one.readout.rows for one in self.experiments)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per experiment, metric and arm."""
