@@ -1,0 +1,94 @@
+"""The learned policy of a rehearsal sees what a shop would, and nothing of the truth behind it."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import Shop
+from promolab.loop.rehearsal.steps import learned_week
+from promolab.simulated import GoingShop, Truth, World
+from promolab.sources import load_shop
+
+WORLD = World(customers=1_200, weeks=14, variant="weekly", seed=2)
+TELLING = ("latent_values", "attainable_values", "worth_of", "added_profit", "spent")
+
+
+@pytest.fixture(scope="module")
+def going(tmp_path_factory: pytest.TempPathFactory) -> GoingShop:
+    return GoingShop.begin(WORLD, tmp_path_factory.mktemp("world") / "shop", load_shop)
+
+
+def decided(shop: Shop, going: GoingShop, week: int | None = None) -> pd.DataFrame:
+    """Return the learned policy's decisions of a week, by default the one to decide."""
+    week = going.week if week is None else week
+    starts = WORLD.starts(week) - timedelta(hours=8)
+    names = [p.id for p in World(customers=1_200, weeks=week + 1, variant="weekly").promotions]
+    made = learned_week(
+        shop, starts, names[-12:], going.contactable,
+        budget=600.0, explore=0.1, holdout=0.1, seed=week,
+    )  # fmt: skip
+    assert made.worth is not None  # it learned, and did not leave all to chance
+    keys = ["decision_id", "action"]
+    return made.decisions.merge(made.chances, on=keys, suffixes=("", "_there")).sort_values(
+        keys, ignore_index=True
+    )
+
+
+@pytest.fixture(scope="module")
+def usual(going: GoingShop) -> pd.DataFrame:
+    return decided(going.shop(), going)
+
+
+def test_tables_alone_lead_to_the_same_decisions(
+    going: GoingShop, usual: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a copy of the tables, while whatever tells the truth fails when it is asked."""
+    left = shutil.ignore_patterns("kept", "going.json")
+    shutil.copytree(going.folder, tmp_path / "copy", ignore=left)
+    assert not list((tmp_path / "copy").rglob("*.npy"))
+    assert type(going.shop()) is Shop and not hasattr(going.shop(), "truth")
+    for name in TELLING:
+        monkeypatch.setattr(GoingShop, name, lambda *_, **__: pytest.fail("the truth was asked"))
+    monkeypatch.setattr(Truth, "effects", lambda *_, **__: pytest.fail("the truth was asked"))
+    for module in ("promolab.simulated.going.values", "promolab.simulated.going.shop"):
+        for name in ("option_values", "moved"):
+            monkeypatch.setattr(f"{module}.{name}", lambda *_, **__: pytest.fail("it was asked"))
+    pd.testing.assert_frame_equal(decided(load_shop(tmp_path / "copy"), going), usual)
+
+
+def test_who_may_be_contacted_is_known_of_tables(going: GoingShop) -> None:
+    shop = going.shop()
+    rights, past = shop.contact_rights.execute(), shop.decisions.execute()
+    allowed = rights.loc[rights["allowed"], "customer_id"]
+    standing = past.loc[past["holdout"] == "standing", "customer_id"]
+    assert sorted(set(allowed) - set(standing)) == going.contactable.tolist()
+
+
+def test_what_comes_later_changes_no_decision(
+    going: GoingShop, usual: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Two weeks on, the same week's decisions would be the same: nothing later is read."""
+    shutil.copytree(going.folder, tmp_path / "later")
+    later = GoingShop.begin(WORLD, tmp_path / "later", load_shop)
+    for _ in range(2):
+        places: Any = np.random.default_rng(later.week).integers(-1, 12, 1_200)
+        later.decide(*later.decisions_of(places))
+    pd.testing.assert_frame_equal(decided(later.shop(), going, going.week), usual)
+
+
+def test_what_is_known_of_a_table_names_nothing_hidden(going: GoingShop) -> None:
+    """No column of the shop is one of who its customers are behind what they do."""
+    from promolab.simulated.people import Customers
+
+    shown = {"age", "tier", "since", "household", "number"}
+    hidden = {*Customers.__dataclass_fields__} - shown
+    shop = going.shop()
+    for name in shop.tables:
+        assert not (set(shop[name].columns) & hidden) - {"channel"}, name
