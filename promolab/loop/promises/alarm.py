@@ -147,7 +147,7 @@ class PromiseAlarm(Result):
         logs = np.log10(np.maximum(rows["evidence"].to_numpy(dtype=float), 1e-3))
         ax = plots.curve(np.arange(len(rows)), logs, ax=ax)
         plots.reference_line(ax, "horizontal", -math.log10(self.level))
-        step = max(len(rows) // 8, 1)
+        step = max(-(-len(rows) // 5), 1)
         ax.set_xticks(range(0, len(rows), step), rows["week"].tolist()[::step])
         return plots.finish(
             ax,

@@ -166,6 +166,7 @@ class SaidAndHappened(Result):
             {"week": str, "promotion_id": str, "told": str, "seen": str},
             caption=f"{_TITLES[self.unit]}, latest week first. Said: the expected value and its "
             "interval; readout expected: where what the comparison shows should lie.",
+            file="tables/promises.parquet",
             otherwise=self.summary(),
         )
 
@@ -269,7 +270,9 @@ def _ranges(rows: pd.DataFrame) -> list[str]:
     found = []
     for value, low, high in rows[["said", "readout_low", "readout_high"]].itertuples(index=False):
         text = number(value, low, high)
-        found.append(text.partition("[")[2].rstrip("]") if "[" in text else "–")
+        found.append(
+            text.partition("[")[2].rstrip("]").replace(", ", " to ") if "[" in text else "–"
+        )
     return found
 
 
