@@ -244,8 +244,8 @@ def monitor_experiment(
     Raises
     ------
     InputError
-        Columns that are not there, days without one of the arms, missing or impossible moments, an
-        arm that is not there.
+        Columns that are not there, missing or impossible moments, cumulative ones without one of
+        the arms on a day, an arm that is not there.
 
     Notes
     -----
@@ -282,8 +282,8 @@ def monitor_experiment(
     one, zero = (_of_arm(moments, name) for name in (other, held))
     if not one.index.equals(zero.index):
         raise InputError(
-            f"arms {other!r} and {held!r} have figures of different days; give both on each day "
-            "(0 customers where there were none)"
+            f"arms {other!r} and {held!r} have figures of different days; give cumulative moments "
+            "of both on each day"
         )
     day = np.asarray((one.index - one.index[0]).days + 1)
     difference, error, clock, fixed = _path(one, zero)
@@ -337,6 +337,11 @@ def _moments(
         raise InputError("data has a day of an arm more than once; give cumulative moments once")
     summed = table.groupby(["arm", "date"], as_index=False)[list(MOMENTS)].sum()
     if not cumulative:
+        # A day on which nobody came into an arm has no row there.
+        every = pd.MultiIndex.from_product([summed["arm"].unique(), summed["date"].unique()])
+        every = every.set_names(["arm", "date"])
+        summed = summed.set_index(["arm", "date"]).reindex(every, fill_value=0.0)
+        summed = summed.sort_index().reset_index()
         summed[list(MOMENTS)] = summed.groupby("arm")[list(MOMENTS)].cumsum()
     elif (summed.groupby("arm")["customers"].diff() < 0).any():
         raise InputError("data has fewer customers on a later day; cumulative moments only grow")

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HALVES = {"control": 0.5, "treatment": 0.5}
-HOLM, _, ALONE = CORRECTIONS = ("holm", "benjamini-hochberg", "none")
-"""As `promolab.analyze_experiment` has them, which a plan does not load."""
 CURVE_POINTS = 41
 
 

@@ -1,0 +1,275 @@
+"""Tests that are looked at every day, and tests as they were planned: how often they are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.table import Row
+
+if TYPE_CHECKING:
+    from promolab.abtest import ExperimentMonitor, ExperimentPlan
+
+DAYS, TESTS, RUNS = 60, 1000, 5000
+MAX_ALARMS, MAX_WIDTH, MIN_POWER, MAX_OFF = 0.05, 1.6, 0.8, 0.02
+TIMES = 1.4  # of the effect that a single look at the end would show
+RATE, BUYERS, LOG_MEAN, LOG_SD = 0.05, 0.02, 3.0, 1.0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Daily customers of two arms, and how their outcomes come about.
+
+    ``draw(rng, customers, lift)`` returns the total and the squares of so many customers' outcomes,
+    whose mean is ``lift`` times what it is without a promotion.
+    """
+
+    name: str
+    customers: tuple[int, int]  # control and treatment, each day
+    draw: Callable[[np.random.Generator, int, float], tuple[float, float]]
+    centre: float
+    sd: float
+    kind: str
+
+
+def _converts(rng: np.random.Generator, customers: int, lift: float) -> tuple[float, float]:
+    total = float(rng.binomial(customers, RATE * lift))
+    return total, total
+
+
+def _spends(rng: np.random.Generator, customers: int, lift: float) -> tuple[float, float]:
+    amounts = rng.lognormal(LOG_MEAN, LOG_SD, rng.binomial(customers, min(1.0, BUYERS * lift)))
+    return float(amounts.sum()), float((amounts**2).sum())
+
+
+_MEAN = BUYERS * np.exp(LOG_MEAN + LOG_SD**2 / 2)
+_SD = float(np.sqrt(BUYERS * np.exp(2 * LOG_MEAN + 2 * LOG_SD**2) - _MEAN**2))
+CONVERSION = Stream("conversion of 5 %", (500, 500), _converts, RATE, (RATE * 0.95) ** 0.5, "share")
+REVENUE = Stream("revenue, 2 % buy", (500, 500), _spends, float(_MEAN), _SD, "mean")
+HELD_BACK = Stream(
+    "revenue, 2 % buy, 10 % held back", (60, 540), _spends, float(_MEAN), _SD, "mean"
+)
+STREAMS = (CONVERSION, REVENUE, HELD_BACK)
+# With more customers, so that what can be found is no large part of all revenue: more buyers are
+# more variance too, of a single look as of many.
+BUSY = Stream("revenue, 2 % buy", (4000, 4000), _spends, float(_MEAN), _SD, "mean")
+
+
+def experiments_sequential(tests: int = TESTS, runs: int = RUNS) -> Iterator[Row]:
+    """Yield false alarms, width and power of daily looks, and planned against simulated power."""
+    for stream in STREAMS:
+        yield from alarms_and_width(stream, tests)
+    yield alarms_of_a_cohort(tests)
+    for stream in (CONVERSION, BUSY):
+        yield found_in_time(stream, tests)
+    for name, make in PLANS.items():
+        yield as_planned(name, *make(), runs=runs)
+
+
+def watched(
+    stream: Stream, tests: int, lift: float = 1.0, seed: int = 0
+) -> list[ExperimentMonitor]:
+    """Return simulated tests as `monitor_experiment` shows them on the last day."""
+    import pandas as pd
+
+    from promolab.abtest import monitor_experiment
+
+    rng = np.random.default_rng(seed)
+    dates = pd.date_range("2026-01-05", periods=DAYS)
+    found = []
+    for _ in range(tests):
+        parts = []
+        for arm, customers, times in zip(
+            ("control", "treatment"), stream.customers, (1.0, lift), strict=True
+        ):
+            drawn = [stream.draw(rng, customers, times) for _ in range(DAYS)]
+            part = pd.DataFrame(drawn, columns=["total", "squares"], index=dates)
+            parts.append(part.assign(arm=arm, customers=customers))
+        table = pd.concat(parts).rename_axis("date").reset_index()
+        found.append(monitor_experiment(table, days=DAYS, kind=stream.kind))
+    return found
+
+
+def alarms_and_width(stream: Stream, tests: int) -> Iterator[Row]:
+    """Yield how often a test without an effect is called, and how wide the interval is."""
+    found = watched(stream, tests)
+    alarms = float(np.mean([one.decided_on is not None for one in found]))
+    naive = float(np.mean([one.naive_first is not None for one in found]))
+    width = float(np.median([_width(one) for one in found]))
+    what = f"A/A, {stream.name}, {DAYS} daily looks, {tests:,} tests"
+    yield Row(
+        f"{what}: false alarms", f"≤ {MAX_ALARMS:.0%}",
+        f"{alarms:.1%} (naive looks {naive:.1%})", alarms <= MAX_ALARMS,
+    )  # fmt: skip
+    yield Row(
+        f"{what}: width at the end against a single look's", f"≤ {MAX_WIDTH}",
+        f"{width:.2f}", width <= MAX_WIDTH,
+    )  # fmt: skip
+
+
+def _width(found: ExperimentMonitor) -> float:
+    last = found.frame.iloc[-1]
+    return float((last.high - last.low) / (last.naive_high - last.naive_low))
+
+
+def alarms_of_a_cohort(tests: int, customers: int = 5000, seed: int = 1) -> Row:
+    """Return the same where 5,000 customers per arm are there from the start and buy again."""
+    import pandas as pd
+
+    from promolab.abtest import monitor_experiment
+
+    rng = np.random.default_rng(seed)
+    dates = pd.date_range("2026-01-05", periods=DAYS)
+    alarms = []
+    for _ in range(tests):
+        parts = []
+        for arm in ("control", "treatment"):
+            # Some buy often, most hardly ever: what one spends later goes with what came before.
+            rate = rng.gamma(0.2, 0.01, customers)
+            orders = np.cumsum(rng.poisson(rate, (DAYS, customers)), axis=0, dtype=np.int32)
+            spent = orders * rng.lognormal(LOG_MEAN, LOG_SD, customers)
+            parts.append(
+                pd.DataFrame(
+                    {"total": spent.sum(axis=1), "squares": (spent**2).sum(axis=1)}, index=dates
+                ).assign(arm=arm, customers=customers)
+            )
+        table = pd.concat(parts).rename_axis("date").reset_index()
+        found = monitor_experiment(table, days=DAYS, cumulative=True, kind="mean")
+        alarms.append(found.decided_on is not None)
+    share = float(np.mean(alarms))
+    return Row(
+        f"A/A, spend of the same customers as it grows, {DAYS} daily looks, {tests:,} tests",
+        f"≤ {MAX_ALARMS:.0%}", f"{share:.1%}", share <= MAX_ALARMS,
+    )  # fmt: skip
+
+
+def found_in_time(stream: Stream, tests: int) -> Row:
+    """Return how often 1.4 times the effect that a single look would show is found by the end."""
+    from promolab import plan_experiment
+
+    outcome: dict[str, Any] = {"mean": stream.centre, "sd": stream.sd}
+    if stream.kind == "share":
+        outcome = {"rate": stream.centre}
+    plan = plan_experiment(customers=sum(stream.customers) * DAYS, **outcome)
+    effect = TIMES * plan.smallest
+    found = watched(stream, tests, lift=1 + effect / stream.centre, seed=2)
+    power = float(np.mean([one.better == "treatment" for one in found]))
+    days = float(np.median([one.decided_on or DAYS for one in found]))
+    return Row(
+        f"{TIMES} × the effect that one look at the end shows, {stream.name}, "
+        f"{stream.customers[0]:,} a day and arm, {tests:,} tests",
+        f"≥ {MIN_POWER:.0%} found", f"{power:.1%}, half of them by day {days:.0f}",
+        power >= MIN_POWER,
+    )  # fmt: skip
+
+
+# --- planned power -----------------------------------------------------------------------------
+
+Simulated = Callable[[np.random.Generator, Mapping[str, int], float], float]
+"""Draws one experiment with these customers and effect; the p value of the first arm."""
+
+
+def as_planned(name: str, plan: ExperimentPlan, simulate: Simulated, runs: int) -> Row:
+    """Return how far simulated power is from the plan's."""
+    rng = np.random.default_rng(3)
+    effect = plan.effect or plan.smallest
+    p = np.array([simulate(rng, plan.sizes, effect) for _ in range(runs)])
+    power = float((p <= (1 - plan.level) / plan.comparisons).mean())
+    off = power - plan.reached
+    return Row(
+        f"planned power, {name}, {runs:,} runs", f"within {100 * MAX_OFF:.0f} points",
+        f"{power:.1%} against {plan.reached:.1%}", abs(off) <= MAX_OFF,
+    )  # fmt: skip
+
+
+def _arms(sizes: Mapping[str, int]) -> tuple[int, int]:
+    held, other, *_ = sizes.values()
+    return other, held
+
+
+def _welch(one: np.ndarray, zero: np.ndarray) -> float:
+    from scipy.stats import ttest_ind
+
+    return float(ttest_ind(one, zero, equal_var=False).pvalue)
+
+
+def _shares(rng: np.random.Generator, sizes: Mapping[str, int], effect: float) -> float:
+    from scipy.stats import norm
+
+    n1, n0 = _arms(sizes)
+    y1, y0 = rng.binomial(n1, RATE + effect), rng.binomial(n0, RATE)
+    pooled = (y1 + y0) / (n1 + n0)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n0))
+    return float(2 * norm.sf(abs(y1 / n1 - y0 / n0) / error))
+
+
+def _means(rng: np.random.Generator, sizes: Mapping[str, int], effect: float) -> float:
+    n1, n0 = _arms(sizes)
+    return _welch(rng.gamma(1.0, 20.0, n1) + effect, rng.gamma(1.0, 20.0, n0))
+
+
+def _adjusted(rng: np.random.Generator, sizes: Mapping[str, int], effect: float) -> float:
+    n1, n0 = _arms(sizes)
+    x = rng.gamma(1.0, 20.0, n1 + n0)
+    y = 0.7 * x + np.sqrt(1 - 0.49) * rng.gamma(1.0, 20.0, n1 + n0)
+    y[:n1] += effect
+    theta = np.cov(x, y)[0, 1] / x.var(ddof=1)
+    left = y - theta * (x - x.mean())
+    return _welch(left[:n1], left[n1:])
+
+
+def _ratios(rng: np.random.Generator, sizes: Mapping[str, int], effect: float) -> float:
+    from scipy.stats import norm
+
+    values, variances = [], []
+    for n, more in zip(_arms(sizes), (effect, 0.0), strict=True):
+        orders, basket = _orders(rng, n)
+        spend = basket + more * orders
+        ratio = spend.sum() / orders.sum()
+        values.append(ratio)
+        variances.append(((spend - ratio * orders) / orders.mean()).var(ddof=1) / n)
+    return float(2 * norm.sf(abs(values[0] - values[1]) / np.sqrt(sum(variances))))
+
+
+def _orders(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    orders = rng.poisson(2.0, n).astype(float)
+    return orders, orders * rng.gamma(4.0, 5.0, n)
+
+
+def _ratio_plan() -> tuple[ExperimentPlan, Simulated]:
+    import pandas as pd
+
+    from promolab import plan_experiment
+
+    orders, spend = _orders(np.random.default_rng(4), 200_000)
+    past = pd.DataFrame({"orders": orders, "spend": spend})
+    return plan_experiment(past, "spend", per="orders", effect=1.0), _ratios
+
+
+def _planned(simulate: Simulated, **given: Any) -> Callable[[], tuple[ExperimentPlan, Simulated]]:
+    def make() -> tuple[ExperimentPlan, Simulated]:
+        from promolab import plan_experiment
+
+        return plan_experiment(**given), simulate
+
+    return make
+
+
+THREE = {"control": 0.5, "a": 0.25, "b": 0.25}
+PLANS: dict[str, Callable[[], tuple[ExperimentPlan, Simulated]]] = {
+    "shares": _planned(_shares, rate=RATE, effect=0.015),
+    "means": _planned(_means, mean=20.0, sd=20.0, effect=3.0),
+    "ratio": _ratio_plan,
+    "CUPED": _planned(_adjusted, mean=28.0, sd=20.0, correlation=0.7, effect=2.0),
+    "10 % held back": _planned(
+        _shares, rate=RATE, customers=20_000, effect=0.02,
+        shares={"holdout": 0.1, "send": 0.9},
+    ),
+    "means, 20 % held back": _planned(
+        _means, mean=20.0, sd=20.0, effect=3.0, shares={"holdout": 0.2, "send": 0.8}
+    ),
+    "two arms and a control": _planned(_means, mean=20.0, sd=20.0, effect=3.0, shares=THREE),
+}  # fmt: skip

@@ -1,0 +1,124 @@
+"""Layers and the standing holdout: nobody in two experiments, true chances, nobody contacted."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from scipy.stats import binom, chisquare
+
+from promolab import assign
+from promolab.abtest import Layer, StandingHoldout
+from promolab.errors import InputError
+from tests.abtest.test_hashing import by_the_book
+
+HALVES = {"control": 0.5, "treatment": 0.5}
+LAYER = Layer("coupons", {"spring": 0.5, "loyalty": 0.3, "free": 0.1}, seed=3)
+OUT = StandingHoldout(0.05)
+N = 20_000
+
+
+def arms(name="spring", **more):
+    return assign(range(N), name, HALVES, 0, **more).to_frame()["arm"].astype(str).to_numpy()
+
+
+def test_the_place_in_a_layer_follows_from_the_hash_alone():
+    key = hashlib.sha256(b"customer:3:layer coupons").digest()[:16]
+    place = np.array([by_the_book(str(i).encode(), key) / 2**64 for i in range(400)])
+    within = {"spring": place < 0.5, "loyalty": (place >= 0.5) & (place < 0.8)}
+    for name, expected in within.items():
+        found = assign(range(400), name, HALVES, 0, layer=LAYER).frame["arm"]
+        assert ((found != "elsewhere") == expected).all()
+        # Inside, the arm is the one that it is without a layer.
+        alone = assign(range(400), name, HALVES, 0).frame["arm"].astype(str)
+        assert (found.astype(str)[expected] == alone[expected]).all()
+
+
+def test_nobody_is_in_two_experiments_of_a_layer_and_each_gets_its_share():
+    inside = np.stack([arms(name, layer=LAYER) != "elsewhere" for name in LAYER.experiments])
+    assert inside.sum(axis=0).max() == 1
+    for found, share in zip(inside.sum(axis=1), LAYER.experiments.values(), strict=True):
+        assert binom.ppf(0.0005, N, share) <= found <= binom.ppf(0.9995, N, share)
+
+
+def test_a_new_experiment_moves_nobody():
+    more = Layer("coupons", {**LAYER.experiments, "late": 0.1}, seed=3)
+    for name in LAYER.experiments:
+        assert (arms(name, layer=LAYER) == arms(name, layer=more)).all()
+    late = arms("late", layer=more)
+    assert set(late) == {"control", "treatment", "elsewhere"}
+
+
+def test_layers_say_nothing_of_each_other():
+    other = Layer("banners", {"blue": 0.5, "red": 0.5})
+    a, b = arms("spring", layer=LAYER), arms("blue", layer=other)
+    rows = [[((a == x) & (b == y)).sum() for y in np.unique(b)] for x in np.unique(a)]
+    from scipy.stats import chi2_contingency
+
+    assert chi2_contingency(np.array(rows)).pvalue > 0.001
+
+
+def test_the_standing_holdout_is_that_of_the_weekly_plan_and_is_in_no_experiment():
+    weekly = assign(range(N), "standing holdout", {"holdout": 0.05, "send": 0.95}, 0).frame["arm"]
+    for name in ("spring", "loyalty"):
+        found = arms(name, layer=LAYER, holdout=OUT)
+        assert ((found == "standing") == (weekly == "holdout").to_numpy()).all()
+
+
+def test_propensities_are_the_chances_over_names():
+    expected = {"standing": 0.05, "elsewhere": 0.95 * 0.5, "control": 0.2375, "treatment": 0.2375}
+    draws, customers = 400, 25
+    counts = dict.fromkeys(expected, 0)
+    for draw in range(draws):
+        layer = Layer(f"layer {draw}", {"a": 0.25, f"name {draw}": 0.5})
+        out = StandingHoldout(0.05, seed=draw)
+        result = assign(range(customers), f"name {draw}", HALVES, 0, layer=layer, holdout=out)
+        assert result.shares == pytest.approx(expected)
+        frame = result.to_frame()
+        assert frame["propensity"].tolist() == pytest.approx(
+            [expected[arm] for arm in frame["arm"].astype(str)]
+        )
+        for arm, n in result.counts.items():
+            counts[arm] += n
+    planned = [share * draws * customers for share in expected.values()]
+    assert chisquare(list(counts.values()), planned).pvalue > 0.001
+
+
+def test_clusters_share_a_place_and_strata_balance_those_inside():
+    household = np.arange(N) // 3
+    found = assign(
+        range(N), "spring", HALVES, 0, cluster=household, layer=LAYER, holdout=OUT
+    ).to_frame()
+    assert (found.groupby(household)["arm"].nunique() == 1).all()
+    stratum = np.arange(N) % 7
+    result = assign(range(N), "spring", HALVES, 0, strata=stratum, layer=LAYER, holdout=OUT)
+    frame = result.to_frame().assign(stratum=stratum)
+    inside = frame[frame["arm"].isin(["control", "treatment"])]
+    sizes = inside.groupby(["stratum", "arm"], observed=True).size().unstack()
+    assert (np.abs(sizes["control"] - sizes["treatment"]) <= 1).all()
+    assert "balanced within 7 strata" in result.summary() and "standing" in result.summary()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: StandingHoldout(1.2), "share = 1.2; expected"),
+        (lambda: StandingHoldout(0.1, seed=0.5), "seed = 0.5; expected"),
+        (lambda: Layer("x", {}), "experiments"),
+        (lambda: Layer("x", {"a": 0.7, "b": 0.4}), "take 1.1 of its customers"),
+        (lambda: Layer("x", {"a": -0.1}), "experiments"),
+        (lambda: arms("sprung", layer=LAYER), "has no experiment 'sprung'; did you mean"),
+        (
+            lambda: assign([1, 2], "spring", {"standing": 0.5, "b": 0.5}, 0, holdout=OUT),
+            "call yours another",
+        ),
+        (
+            lambda: assign([1, 2], "standing holdout", HALVES, 0, holdout=OUT),
+            "rename one",
+        ),
+    ],
+)
+def test_wrong_calls_say_what_is_wrong(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
