@@ -14,6 +14,7 @@ from benchmarks import (
     assignment,
     doors,
     experiments_readout,
+    experiments_sequential,
     experiments_verdict,
     first_page,
     killed,
@@ -253,11 +254,13 @@ def policy() -> Iterator[Row]:
 
 
 def experiments() -> Iterator[Row]:
-    """Yield how experiments are read out."""
+    """Yield how experiments are planned, looked at every day and read out."""
     say("ten million customers of an experiment, a thousand experiments of known truth")
     yield from experiments_readout.readout()
     say("thousands of verdicts on experiments of known truth")
     yield from experiments_verdict.verdicts()
+    say("tests that are looked at every day, and tests as they were planned")
+    yield from experiments_sequential.experiments_sequential()
 
 
 def said_and_happened() -> Iterator[Row]:
