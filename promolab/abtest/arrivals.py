@@ -37,12 +37,11 @@ class Arrivals:
     def days_until(self, customers: float) -> int:
         """Return after how many whole days so many have come."""
         total = sum(self.per_day)
-        rounds = math.floor(customers / total)
-        left = customers - rounds * total
+        rounds = max(math.ceil(customers / total * (1 - 1e-12)) - 1, 0)
+        left = (customers - rounds * total) * (1 - 1e-12)
         upto = np.cumsum(self.per_day)
-        days = rounds * len(self.per_day)
-        if left > 1e-9 * total:
-            days += int(np.searchsorted(upto, left - 1e-9 * total)) + 1
+        last = min(int(np.searchsorted(upto, left)), len(upto) - 1)
+        days = rounds * len(upto) + last + 1
         if days > LONGEST:
             raise InputError(
                 f"at this rate of arrivals the experiment takes {days:,} days; look for a larger "

@@ -16,8 +16,10 @@ from promolab.abtest.sequential import multiplier
 from promolab.errors import InputError
 
 SHARE, MEAN, RATIO = KINDS = ("share", "mean", "ratio")
-FEWEST, MOST, SURE = 4, 1e12, 15.0
-"""Customers in an arm at least, in all at most; standard errors that are always seen."""
+FEWEST, MOST = 4, 1e12
+"""Customers in an arm at least, in all at most."""
+SURE, LARGE = 10.0, 1000
+"""Standard errors that are always seen; customers of the smaller arm from which t is normal."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Yardstick:
             return float(share_power(effect, *sizes, self.centre, self.alpha_at_end))
         error = self.sd * math.sqrt(self.inflation * (1 / treated + 1 / control))
         if abs(effect) > SURE * error:
-            return 1.0  # where the noncentral t distribution has no figures any more
+            return 1.0
         return self._solved("power", treated + control, treated / control, effect)
 
     def smallest(self, treated: float, control: float) -> float:
@@ -104,8 +106,9 @@ class Yardstick:
             "outcome",
             alternative="two-sided",
             equal_var=False,
-            # The boundary of the daily looks is in normal standard errors.
-            use_t=not self.sequential,
+            # The boundary of the daily looks is in normal standard errors; and the noncentral t
+            # distribution has no figures where many customers see a large effect.
+            use_t=not self.sequential and customers * min(ratio, 1) / (1 + ratio) < LARGE,
             alpha=self.alpha_at_end,
             ratio=ratio,
             power=self.power,

@@ -1,0 +1,280 @@
+"""A plan agrees with statsmodels, with simulated experiments, and with the data behind it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.power import NormalIndPower, TTestIndPower
+from statsmodels.stats.proportion import power_proportions_2indep
+
+from benchmarks.experiments_sequential import MAX_OFF, PLANS
+from promolab import plan_experiment
+from promolab.abtest import customer_history, smallest_effect
+from promolab.abtest.arrivals import read_arrivals
+from promolab.abtest.sequential import multiplier
+from promolab.abtest.yardstick import Yardstick
+from promolab.errors import InputError
+from promolab.features import known_until
+from promolab.sources import simulated
+from tests.wording_lint import nonsense
+
+SPLITS = [{"none": 0.5, "send": 0.5}, {"none": 0.1, "send": 0.9}, {"none": 0.7, "send": 0.3}]
+
+
+@pytest.mark.parametrize("shares", SPLITS)
+@pytest.mark.parametrize(("rate", "effect"), [(0.05, 0.01), (0.3, -0.02), (0.001, 0.0005)])
+def test_shares_agree_with_statsmodels(shares, rate, effect):
+    plan = plan_experiment(rate=rate, effect=effect, shares=shares)
+    sizes = plan.sizes
+    # Theirs is the power of one side; with the sides turned for a fall.
+    one, other = (rate + effect, rate) if effect > 0 else (rate, rate + effect)
+    n = (sizes["send"], sizes["none"]) if effect > 0 else (sizes["none"], sizes["send"])
+    theirs = power_proportions_2indep(
+        one - other, other, n[0], ratio=n[1] / n[0], alpha=0.025, alternative="larger",
+        return_results=False,
+    )  # fmt: skip
+    assert plan.reached == pytest.approx(theirs, abs=1e-9)
+    assert 0.8 <= plan.reached < 0.8 + 0.05
+
+
+@pytest.mark.parametrize("n", [8, 60, 900])
+def test_means_agree_with_statsmodels_where_both_define_them_alike(n):
+    # Equal arms of equal variance: Welch's degrees of freedom are the pooled ones.
+    plan = plan_experiment(mean=10, sd=20, effect=2, customers=2 * n)
+    theirs = TTestIndPower().power(0.1, n, 0.05, ratio=1)
+    assert plan.reached == pytest.approx(theirs, abs=1e-9)
+    back = plan_experiment(mean=10, sd=20, customers=2 * n, power=max(plan.reached, 0.06))
+    if plan.reached > 0.06:
+        assert back.smallest == pytest.approx(2, rel=1e-6)
+
+
+@pytest.mark.parametrize("shares", SPLITS)
+def test_large_means_agree_with_the_normal_power_of_statsmodels(shares):
+    plan = plan_experiment(mean=10, sd=20, lift=0.05, shares=shares)
+    n = plan.sizes
+    theirs = NormalIndPower().power(0.5 / 20, n["send"], 0.05, n["none"] / n["send"])
+    assert plan.reached == pytest.approx(theirs, abs=2e-4)
+    assert plan.reached == pytest.approx(0.8, abs=2e-3)
+
+
+def test_the_smallest_effect_of_shares_is_the_one_there_was():
+    plan = plan_experiment(rate=0.05, customers=1200, shares={"holdout": 0.1, "send": 0.9})
+    assert plan.smallest == smallest_effect(1080, 120, rate=0.05).effect
+    assert plan.effect is None and plan.reached == 0.8
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_simulated_power_is_near_the_plan(name):
+    plan, simulate = PLANS[name]()
+    rng, runs = np.random.default_rng(5), 400
+    level = (1 - plan.level) / plan.comparisons
+    found = np.mean([simulate(rng, plan.sizes, plan.effect) <= level for _ in range(runs)])
+    noise = 3 * math.sqrt(plan.reached * (1 - plan.reached) / runs)
+    assert found == pytest.approx(plan.reached, abs=MAX_OFF + noise)
+
+
+def test_cuped_clusters_and_arms_change_the_size_by_their_factors():
+    base = plan_experiment(mean=10, sd=20, effect=1).customers
+    assert plan_experiment(mean=10, sd=20, effect=1, correlation=0.6).customers == pytest.approx(
+        base * 0.64, rel=2e-3
+    )
+    clustered = plan_experiment(mean=10, sd=20, effect=1, cluster_size=2.5, cluster_correlation=0.2)
+    assert clustered.customers == pytest.approx(base * 1.3, rel=2e-3)
+    assert clustered.design_effect == pytest.approx(1.3)
+    third = dict.fromkeys(["none", "a", "b"], 1 / 3)
+    three = plan_experiment(mean=10, sd=20, effect=1, shares=third)
+    alone = plan_experiment(mean=10, sd=20, effect=1, level=0.975)
+    assert three.comparisons == 2
+    assert three.customers == pytest.approx(alone.customers * 1.5, rel=2e-3)
+    free = plan_experiment(mean=10, sd=20, effect=1, shares=third, multiplicity="none")
+    assert free.customers == pytest.approx(base * 1.5, rel=2e-3)
+    more = plan_experiment(mean=10, sd=20, effect=1, comparisons=4)
+    assert more.customers == plan_experiment(mean=10, sd=20, effect=1, level=0.9875).customers
+
+
+@pytest.mark.parametrize("outcome", [{"rate": 0.05}, {"mean": 10, "sd": 20}])
+def test_daily_looks_need_what_the_confidence_sequence_needs_at_its_end(outcome):
+    plan = plan_experiment(**outcome, lift=0.1, sequential=True)
+    one = plan_experiment(**outcome, lift=0.1)
+    needs = (multiplier(1.0, 0.05) + 0.8416) / (1.96 + 0.8416)
+    assert plan.customers == pytest.approx(one.customers * needs**2, rel=0.01)
+    assert plan.burn_in == math.ceil(0.05 * plan.customers) and one.burn_in is None
+    assert "looked at every day" in plan.summary()
+
+
+def drawn(n=6000, seed=0):
+    rng = np.random.default_rng(seed)
+    household = rng.integers(0, n // 2, n)
+    x = rng.gamma(1, 20, n) + 10 * rng.standard_normal(n // 2)[household]
+    y = 0.7 * x + rng.gamma(1, 15, n)
+    orders = rng.poisson(2, n) + 0.0
+    return pd.DataFrame(
+        {"x": x, "y": y, "orders": orders, "spend": orders * rng.gamma(4, 5, n),
+         "household": household, "bought": y > 40}
+    )  # fmt: skip
+
+
+def test_figures_from_data_are_those_by_hand(tmp_path):
+    table = drawn()
+    plan = plan_experiment(table, "y", earlier="x", lift=0.05)
+    r = np.corrcoef(table["x"], table["y"])[0, 1]
+    assert (plan.centre, plan.sd, plan.correlation) == pytest.approx(
+        (table["y"].mean(), table["y"].std(), r), rel=1e-10
+    )
+    same = plan_experiment(mean=plan.centre, sd=plan.sd, correlation=r, lift=0.05)
+    assert plan.sizes == same.sizes
+    ratio = plan_experiment(table, "spend", per="orders", lift=0.05)
+    centre = table["spend"].sum() / table["orders"].sum()
+    left = (table["spend"] - centre * table["orders"]) / table["orders"].mean()
+    assert ratio.kind == "ratio"
+    assert (ratio.centre, ratio.sd) == pytest.approx((centre, left.std()))
+    share = plan_experiment(table, "bought", lift=0.05)
+    assert (share.kind, share.centre) == ("share", pytest.approx(table["bought"].mean()))
+    clustered = plan_experiment(table, "y", cluster="household", lift=0.05)
+    off = table["y"] - table["y"].mean()
+    by_hand = (off.groupby(table["household"]).sum() ** 2).sum() / (off**2).sum()
+    assert clustered.design_effect == pytest.approx(by_hand, rel=1e-9) and by_hand > 1.02
+    table.to_parquet(tmp_path / "past.parquet")
+    again = plan_experiment(tmp_path / "past.parquet", "y", earlier="x", lift=0.05)
+    assert again.sizes == plan.sizes
+
+
+def test_a_shop_tells_its_own_figures():
+    shop = simulated(customers=600, weeks=21, seed=1)
+    table = customer_history(shop).execute()
+    assert table["customer_id"].is_unique and not table.isna().any(axis=None)
+    assert len(table) == shop.customers.count().execute()
+    # What was bought in the 28 days before the end, what came back taken off, by hand.
+    end = pd.Timestamp(known_until(shop))
+    events = shop.events.filter(shop.events.kind == "purchase").execute()
+    bought = events[(events["ts"] >= end - pd.Timedelta(days=28)) & (events["ts"] < end)]
+    assert (table["purchases"] == 1).sum() <= bought["customer_id"].nunique()
+    assert table["sales"].sum() == pytest.approx(bought["amount"].sum(), rel=0.1)
+    assert table["sales"].sum() <= bought["amount"].sum() and (table["margin"] > 0).any()
+    plan = plan_experiment(shop, "sales", earlier="earlier_sales", lift=0.1)
+    assert plan.centre == pytest.approx(table["sales"].mean())
+    assert plan.correlation == pytest.approx(table["sales"].corr(table["earlier_sales"]))
+    assert plan_experiment(shop, "purchases", lift=0.1).kind == "share"
+
+
+def test_duration_follows_the_arrivals():
+    plan = plan_experiment(rate=0.05, effect=0.01, arrivals=1000, outcome_days=28)
+    assert plan.days == math.ceil(plan.customers / 1000) + 28
+    week = pd.DataFrame(
+        {"date": pd.date_range("2026-01-05", periods=7), "customers": [100] * 5 + [300, 0]}
+    )
+    assert read_arrivals(week).days_until(801) == 8 and read_arrivals(week).days_until(800) == 6
+    assert read_arrivals(week).until(7) == 800 and read_arrivals(week).until(12.5) == 1450
+    given_days = plan_experiment(rate=0.05, arrivals=week, days=28)
+    assert given_days.customers == 3200 and given_days.days in (27, 28)
+    over = given_days.over_time
+    assert over["smallest_effect"].is_monotonic_decreasing and over["customers"].iloc[-1] == 3200
+    assert over["smallest_effect"].iloc[-1] == pytest.approx(given_days.smallest, rel=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 10_000), st.lists(st.integers(0, 50), min_size=1, max_size=9).filter(any))
+def test_days_until_is_the_first_day_on_which_so_many_have_come(customers, per_day):
+    table = pd.DataFrame(
+        {"date": pd.date_range("2026-01-05", periods=len(per_day)), "customers": per_day}
+    )
+    arrivals = read_arrivals(table)
+    days = arrivals.days_until(customers)
+    assert arrivals.until(days) >= customers > arrivals.until(days - 1)
+
+
+@pytest.mark.parametrize("kind", ["share", "mean", "ratio"])
+def test_the_three_answers_of_a_yardstick_agree(kind):
+    measure = Yardstick(kind, 0.1, 0.3, 1.2, 0.02, 0.9, False)
+    effect = measure.smallest(3000, 1000)
+    assert measure.power_of(effect, 3000, 1000) == pytest.approx(0.9, abs=1e-9)
+    assert measure.customers(effect, 0.75, 0.25) == pytest.approx(4000, abs=1)
+
+
+def test_words_table_figure_and_file(tmp_path):
+    plans = [
+        plan_experiment(rate=0.05, effect=0.01, arrivals=50, outcome_days=1),
+        plan_experiment(rate=0.05, customers=60),
+        plan_experiment(mean=0, sd=3, effect=-1, sequential=True, correlation=0.5),
+        plan_experiment(
+            mean=4, sd=3, customers=100, effect=0.1, cluster_size=3, cluster_correlation=0.1
+        ),
+        plan_experiment(rate=0.9, customers=4),
+    ]
+    for plan in plans:
+        assert nonsense(plan.summary()) == []
+        assert plan.plot().get_title(loc="left") and "<table" in plan.to_table().text
+    assert "will show a difference of 1.00 points (20.0 % of 5.00 %)" in plans[0].summary()
+    assert "the last 1 to wait for outcomes" in plans[0].summary()
+    assert "less than the 80 % asked for" in plans[3].summary()
+    assert math.isnan(plans[4].smallest) and "cannot show any" in plans[4].summary()
+    assert plans[0].load(plans[0].save(tmp_path / "plan.zip")).summary() == plans[0].summary()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shares": {"a": 0.5, "b": 0.6}}, "shares adds up to 1.1"),
+        ({"shares": {"a": 1.0}}, "needs two at least"),
+        ({"shares": {"a": 1.0, "b": 0.0}}, r"\(b gets none\)"),
+        ({"control": "contrl"}, "did you mean"),
+        ({"power": 1.0}, "power = 1.*expected"),
+        ({"power": 80}, "power = 80; expected"),
+        ({"power": 0.04}, "no more than chance"),
+        ({"level": 0.0}, "level = 0.*expected"),
+        ({"level": 95}, "level = 95; expected"),
+        ({"rate": None}, "not described"),
+        ({"rate": 0.05, "sd": 1}, "rate is of a share"),
+        ({"rate": 5}, "rate = 5; expected"),
+        ({"effect": None}, "neither an effect nor a size"),
+        ({"effect": 0}, "effect = 0; expected"),
+        ({"effect": 0.97}, "a share lies between 0 and 1"),
+        ({"lift": 0.1}, "both effect and lift"),
+        ({"days": 7}, "without arrivals"),
+        ({"days": 7, "customers": 100}, "both customers and days"),
+        ({"customers": 3}, "customers = 3; expected"),
+        ({"arrivals": 0}, "arrivals = 0; expected"),
+        ({"arrivals": "many"}, "arrivals is a str"),
+        ({"correlation": 1.0}, "correlation = 1.*expected"),
+        ({"cluster_size": 3}, "cluster_correlation"),
+        ({"multiplicity": "hollm"}, "did you mean"),
+        ({"earlier": "x"}, "no data to look in"),
+        ({"effect": 1e-9, "arrivals": 10}, "too small to be found|takes"),
+    ],
+)
+def test_wrong_calls_say_what_is_wrong(change, message):
+    with pytest.raises(InputError, match=message):
+        plan_experiment(**{"rate": 0.05, "effect": 0.01} | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome", "more", "message"),
+    [
+        ({}, "yy", {}, "there is no column 'yy'"),
+        ({"y": np.nan}, "y", {}, "missing values of 6,000"),
+        ({"y": 3.0}, "y", {}, "is the same for all"),
+        ({"y": "text"}, "y", {}, "expected numbers"),
+        ({"x": 1.0}, "y", {"earlier": "x"}, "leave it out"),
+        ({}, "y", {"earlier": "y"}, "tells y exactly"),
+        ({"orders": 0.0}, "y", {"per": "orders"}, "needs a denominator"),
+        ({}, "y", {"kind": "share"}, "besides 0 and 1"),
+        ({}, "y", {"kind": "ratio"}, "name its column as per"),
+        ({}, "y", {"kind": "mean", "per": "orders"}, "makes a ratio of it"),
+        ({}, "y", {"mean": 3}, "both data and mean"),
+        ({}, None, {}, "outcome"),
+    ],
+)
+def test_wrong_data_are_refused(change, outcome, more, message):
+    with pytest.raises(InputError, match=message):
+        plan_experiment(drawn().assign(**change), outcome, lift=0.1, **more)
+
+
+def test_other_wrong_data_are_refused(tmp_path):
+    for data in (3, tmp_path / "no.parquet", drawn().head(2)):
+        with pytest.raises(InputError):
+            plan_experiment(data, "y", lift=0.1)
