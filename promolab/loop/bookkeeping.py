@@ -129,7 +129,7 @@ def _enter(
 
     moment = _moment(run)
     _note_outcomes(
-        ledger, _told(lambda: _looked_back(run, moment), _EARLIER, run.week, say), moment
+        ledger, _told(lambda: _looked_back(run, ledger, moment), _EARLIER, run.week, say), moment
     )
     paths = {name: run.table_path(name) for name in (DECISIONS, _CHANCES)}
     tables: dict[str, Any] = {name: path for name, path in paths.items() if path.is_file()}
@@ -149,21 +149,24 @@ def _told(
         return None
 
 
-def _looked_back(run: RunFolder, moment: datetime) -> pd.DataFrame | None:
-    """Return what became of earlier weeks, as far as the week's own shop knows it."""
+def _looked_back(run: RunFolder, ledger: Ledger, moment: datetime) -> pd.DataFrame | None:
+    """Return what became of earlier weeks that are not settled, as the week's own shop knows it."""
     from promolab.loop.promises import happened
 
-    if not (run.path / "shop").is_dir() or not any(w < run.week for w in run.reports.weeks()):
+    known = ledger.outcomes()
+    settled = set(known["week"]) - set(known["week"][known["state"] != "settled"])
+    pending = {str(w) for w in run.reports.weeks() if w < run.week} - settled
+    if not pending or not (run.path / "shop").is_dir():
         return None
     from promolab.sources import load_shop
 
-    return happened(run, load_shop(run.path / "shop"), moment)
+    return happened(run, load_shop(run.path / "shop"), moment, weeks=pending)
 
 
 def settle_week(
     run: RunFolder, ledger: Ledger, shop: Shop, now: datetime, say: Callable[[str], object]
 ) -> None:
-    """Write what became of a week that is closed, and of those before it, as it is known now.
+    """Write what became of a week that is closed, as it is known now.
 
     Parameters
     ----------
@@ -183,7 +186,10 @@ def settle_week(
 
     later = run.reports.run(run.week.next())
     rows = _told(
-        lambda: happened(later, clean(known_by(shop, now))[0], now), _EARLIER, run.week, say
+        lambda: happened(later, clean(known_by(shop, now))[0], now, weeks={str(run.week)}),
+        "what became of it",
+        run.week,
+        say,
     )
     if rows is not None and len(rows):
         ledger = Ledger.open(ledger.path, shop=ledger.shop, create=True)

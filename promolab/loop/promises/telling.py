@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,9 @@ def promised(run: RunFolder) -> pd.DataFrame:
     )
 
 
-def happened(run: RunFolder, shop: Shop, as_of: Any = None) -> pd.DataFrame:
+def happened(
+    run: RunFolder, shop: Shop, as_of: Any = None, *, weeks: Collection[str] | None = None
+) -> pd.DataFrame:
     """Return what became of the plans of earlier weeks of a reports folder.
 
     Parameters
@@ -72,6 +75,8 @@ def happened(run: RunFolder, shop: Shop, as_of: Any = None) -> pd.DataFrame:
         Cleaned.
     as_of : datetime, optional
         UTC; nothing at or after it is read; by default the run's own.
+    weeks : collection of str, optional
+        Only these of the earlier weeks; by default all of them.
 
     Returns
     -------
@@ -82,7 +87,7 @@ def happened(run: RunFolder, shop: Shop, as_of: Any = None) -> pd.DataFrame:
     now: datetime = run.as_of if as_of is None else as_of
     parts = []
     for week in run.reports.weeks():
-        if week >= run.week:
+        if week >= run.week or (weeks is not None and str(week) not in weeks):
             continue
         earlier = run.reports.run(week)
         found = _carried(earlier, shop)

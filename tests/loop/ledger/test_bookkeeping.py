@@ -54,8 +54,8 @@ def figures(monkeypatch):
         row = {"measure": "redemptions", "value": run.metrics["plan"]["chance"] * 30}
         return pd.DataFrame([row])
 
-    def happened(run: RunFolder, shop: Any, as_of: Any = None) -> pd.DataFrame:
-        earlier = [week for week in run.reports.weeks() if week < run.week]
+    def happened(run: RunFolder, shop: Any, as_of: Any, *, weeks: Any) -> pd.DataFrame:
+        earlier = [week for week in run.reports.weeks() if str(week) in weeks]
         states = ["settled" if len(earlier) - k > 1 else "provisional" for k in range(len(earlier))]
         rows = {"week": [str(w) for w in earlier], "state": states, "measure": "redemptions"}
         return pd.DataFrame(rows).assign(value=run.week.number * 1.0)

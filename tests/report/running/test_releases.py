@@ -316,8 +316,8 @@ def test_the_settings_of_the_week_go_with_its_source_alone(given, opened, monkey
 
 
 def test_what_is_done_with_a_week_is_in_the_ledger(reports, source, tmp_path, monkeypatch):
-    def happened(run, shop, as_of):
-        assert shop.has("events")
+    def happened(run, shop, as_of, weeks):
+        assert shop.has("events") and weeks == {WEEK} and as_of == SETTLED
         rows = {"week": [WEEK], "state": "settled", "known_at": [as_of]}
         return pd.DataFrame(rows | {"measure": "redemptions", "value": 3.0})
 
