@@ -131,7 +131,9 @@ def _uplift(run: RunFolder) -> Iterator[dict[str, str]]:
     elif old == method:
         yield _row(run, "uplift", method, _KEPT, f"The method is kept: {method}, as before.")
     else:
-        yield _row(run, "uplift", method, _REPLACED, f"{method} as asked for, in place of {old}.")
+        yield _row(
+            run, "uplift", method, _REPLACED, f"{method} as set for this week, in place of {old}."
+        )
 
 
 def _uplift_method(run: RunFolder) -> str:

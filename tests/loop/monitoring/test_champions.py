@@ -65,7 +65,9 @@ def test_the_rows_for_the_ledger(tmp_path: Path) -> None:
     assert kept_models(two)["decision"].tolist() == ["kept", "kept"]
     three = week_of(tmp_path, 12, None, uplift="t/linear")
     told = models_of(three)
-    assert told.frame["decision"].tolist() == ["replaced"] and "as asked for" in told.summary()
+    assert (
+        told.frame["decision"].tolist() == ["replaced"] and "as set for this week" in told.summary()
+    )
     none = models_of(week_of(tmp_path, 13, None))
     assert not none and none.to_frame().empty and "No model was made" in none.summary()
 
