@@ -108,6 +108,17 @@ AIPW | AIPW score | | A stand-in for a customer's effect, from what followed, th
     al. 1994).
 sample-ratio mismatch | sample-ratio mismatch | | Arms that do not come as often as their chances
     say: rows were lost or mixed up, and no difference between the arms can be trusted.
+power | power | share, 0–1 | How often an experiment of this size finds a difference of this size.
+smallest difference shown | smallest difference shown | | The difference that an experiment finds as
+    often as its power says; smaller ones are found less often, not never.
+confidence sequence | interval for daily looks | | An interval that may be looked at every day: the
+    chance that it ever leaves out the truth is what its level says (Waudby-Smith et al. 2024). At
+    the planned end it is about half as wide again as an interval made for a single look.
+burn-in | burn-in | | The first days or customers of an experiment, before which there is no look:
+    sums of few outcomes are not yet like a normal distribution.
+design effect | design effect | times | How many times as many customers an experiment needs because
+    they are drawn in groups whose members are alike.
+layer | layer | | Experiments that exclude each other: a customer is in one of them at most.
 balance | balance | standard deviations | How far arms differ in what was known before: chance
     leaves little.
 placebo | placebo | | The same comparison for the time before the promotion, which it cannot have
