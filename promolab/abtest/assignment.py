@@ -199,13 +199,14 @@ def assign(
     )
     hashed, units = _hashed(ids, groups, *key)
     out, planned = _kept_out(ids, groups, key, arms, layer, holdout)
-    inside = ~np.logical_or.reduce([np.zeros(len(ids), dtype=bool), *out.values()])
-    stratum = None if strata is None else _strata_texts(strata, len(hashed))
+    kept_out = np.logical_or.reduce(list(out.values())) if out else None
+    inside = slice(None) if kept_out is None else ~kept_out
     codes, drawn = np.empty(len(hashed), dtype=np.int32), None
-    if stratum is None:
+    if strata is None:
         codes[inside] = _arms_of(hashed[inside], arms)
     else:
-        stratum = stratum.filter(inside)
+        stratum = _strata_texts(strata, len(hashed))
+        stratum = stratum if kept_out is None else stratum.filter(inside)
         codes[inside], drawn = _balanced(hashed[inside], stratum, arms, key_of("stratum", *key))
     codes[inside] += len(out)
     for place, who in enumerate(out.values()):

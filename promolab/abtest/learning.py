@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.checks import real_number
 from promolab.results import Result
-from promolab.wording import count, money, plural
+from promolab.wording import count, money, number, plural
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from promolab.display import Html
+
 LOG2_DRAWS = 12
-SPAN = 30.0
-"""The sizes looked at go from so many times fewer to so many times more customers."""
+SPAN, STEP = 30.0, 8
+"""Sizes looked at go from so many times fewer to so many times more; a table has each eighth."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,24 @@ class Learning(Result):
         else:
             words.append("No size of test would.")
         return " ".join(words)
+
+    def table(self) -> Html:
+        """Return gain, cost and what is left at sizes around the planned one."""
+        from promolab.display import table
+
+        unit = f", {self.stakes.currency}" if self.stakes.currency else ""
+        shown = {
+            "customers": "customers in the test",
+            "gain": f"worth of the better decision{unit}",
+            "cost": f"cost of the test{unit}",
+            "net": f"worth less cost{unit}",
+        }
+        formats: dict[str, Any] = {
+            "customers": count, "gain": number, "cost": number, "net": number
+        }  # fmt: skip
+        planned = (self.frame["customers"] == self.customers).to_numpy()
+        rows = self.frame[planned | (np.arange(len(self.frame)) % STEP == 0)]
+        return table(rows.reset_index(drop=True), shown, formats, most=len(rows))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw expected gain, cost and what is left by size of the test."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.abtest.learning import Learning
 from promolab.abtest.sequential import default_burn_in
 from promolab.abtest.yardstick import SHARE
-from promolab.results import Result
+from promolab.results import Result, plain
 from promolab.wording import arm_words, count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -96,6 +96,14 @@ class ExperimentPlan(Result):
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm."""
         return self.frame.copy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures, shares and sizes, and what the test costs and teaches."""
+        return super().to_dict() | {
+            "shares": plain(dict(self.shares)),
+            "sizes": self.sizes,
+            "learning": None if self.learning is None else self.learning.to_dict(),
+        }
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -192,8 +200,8 @@ class ExperimentPlan(Result):
             "share": percent,
             "customers": count,
             "smallest_effect": number,
-            "smallest_lift": percent,
-            "power": percent,
+            "smallest_lift": _share_or_dash,
+            "power": _share_or_dash,
         }
         return table(rows, shown, formats)
 
@@ -224,3 +232,7 @@ class ExperimentPlan(Result):
             ylabel="share of tests that find it",
             percent_y=True,
         )
+
+
+def _share_or_dash(value: float) -> str:
+    return "–" if math.isnan(value) else percent(value)

@@ -55,7 +55,7 @@ def test_the_best_size_is_the_best_of_those_tried():
     assert found.frame["gain"].is_monotonic_increasing and "It would pay most" in found.summary()
     hopeless = worth_of_test(Stakes(-5, 0.1, 10), {"none": 0.5, "a": 0.5}, "none", 400.0, 20_000)
     assert hopeless.best_customers == 0 and "No size of test would" in hopeless.summary()
-    assert found.plot().get_title(loc="left")
+    assert found.plot().get_title(loc="left") and "20,000" in found.to_table().text
 
 
 def test_stakes_are_of_a_profit():

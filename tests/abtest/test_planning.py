@@ -208,7 +208,7 @@ def test_words_table_figure_and_file(tmp_path):
     ]
     for plan in plans:
         assert nonsense(plan.summary()) == []
-        assert plan.plot().get_title(loc="left") and "<table" in plan.to_table().text
+        assert plan.plot().get_title(loc="left") and "– %" not in plan.to_table().text
     assert "will show a difference of 1.00 points (20.0 % of 5.00 %)" in plans[0].summary()
     assert "the last 1 to wait for outcomes" in plans[0].summary()
     assert "less than the 80 % asked for" in plans[3].summary()
