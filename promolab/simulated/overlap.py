@@ -456,13 +456,13 @@ def course(
     without : Course, optional
         The course with none, known already: after the window an order is as it is there.
     lucky : bool
-        As in `weekly_rates`.
+        As in `weekly_rates`; without, each week is as busy as the others, too.
     """
     taken = np.column_stack([action, np.full(len(action), NONE)])
     taken[:, number] = own
     first = world.rounds[0] + number * world.every
     weeks = range(first, first + world.window + AFTER)
-    factors = world.week_factors()
+    factors = world.week_factors() if lucky else np.ones(world.lasts)
     rates = weekly_rates(world, customers, taken, promotions, factors, weeks, lucky=lucky)
     live = running(world, taken, weeks[: len(weeks) if without is None else world.window])
     money = [order_money(world, customers, now, promotions) for now in live.transpose(1, 0, 2)]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOMENTS = 3
 """Rounds of the independent draw that are learned from."""
+LATELY = 6
+"""Rounds whose assignments are drawn anew: before them all is nearly forgotten."""
 MOST = 20_000
 """Customers of it."""
 Features = Callable[[Shop, datetime], "pd.DataFrame"]
@@ -107,6 +109,20 @@ class Seen:
     def of(self, which: np.ndarray) -> Seen:
         """Return what is seen of some of the customers, by their positions."""
         return Seen(self.world, self.customers.iloc[which], self.past[which])
+
+    def redrawn(self, seed: int) -> Seen:
+        """Return the same after other assignments lately, so that a policy's are among them.
+
+        Some customers are contacted in every round, some in none: a log knows neither. What they
+        did before stays as it was; the truth that goes with it is that of these assignments.
+        """
+        n, many = len(self.past), min(LATELY, self.past.shape[1])
+        rng = np.random.default_rng([seed, 18, self.world.weeks])
+        often, drawn = rng.uniform(size=(n, 1)), rng.uniform(size=(n, many))
+        place = rng.integers(0, self.world.per_round, (n, many))
+        past = self.past.copy()
+        past[:, past.shape[1] - many :] = np.where(drawn < often, place, NONE)
+        return Seen(self.world, self.customers, past)
 
     def rows(self, kind: str) -> tuple[pd.DataFrame, list[int]]:
         """Return a row per customer and promotion of a kind, and the promotions' places."""

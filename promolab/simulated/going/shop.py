@@ -266,7 +266,8 @@ class GoingShop:
         """Return what can be known of `latent_values` by one who may see whatever a shop sees.
 
         Boosted trees on `features`, the contacts before and the promotions' terms, fitted once to
-        the noise-free truth of an independent draw (same world, another seed; own luck left out).
+        the noise-free truth of an independent draw: same world, another seed, assignments of all
+        kinds, and without what nobody foresees, the promotions' own luck and the weeks' shocks.
 
         Parameters
         ----------
@@ -301,7 +302,7 @@ class GoingShop:
         weeks = [self.first - back * self.world.every for back in range(MOMENTS)]
         for turn, week in enumerate(week for week in weeks if week >= EARLIEST):
             mine = np.arange(turn, self.world.customers, MOMENTS)  # each customer at one moment
-            one = self._seen(week, features).of(mine)
+            one = self._seen(week, features).of(mine).redrawn(self.world.seed)
             seen.append(one)
             truth.append(option_values(one.world, part_of(people, mine), one.past, lucky=False))
         return Attainable.fit(seen, truth)

@@ -101,14 +101,15 @@ def option_values(
     world, customers, past
         As in `moved`, of all customers of the chunk.
     lucky : bool
-        Whether with the promotions' own luck, which nobody can foresee, or without.
+        Whether with the promotions' own luck and the weeks' seasons and shocks, or without.
 
     Returns
     -------
     gain, discount : ndarray, shape (n, promotions of a round)
         The discount is what is taken off in the window more than without it.
     """
-    number, promotions, factors = past.shape[1], world.promotions, world.week_factors()
+    number, promotions = past.shape[1], world.promotions
+    factors = world.week_factors() if lucky else np.ones(world.lasts)
     gains, discounts = [], []
     contacts = recent_contacts(world, past, number)
     without = (
