@@ -259,22 +259,11 @@ def _of_file(said: StatedExperiment, folder: Path) -> _Case:
     path = folder if folder.is_dir() else folder.parent
     given = Path(said.data)
     found = given if given.is_absolute() else path / given
-    metrics, guardrails = (
-        {name: Metric(**one) for name, one in part.items()}
-        for part in (said.metrics, said.guardrails)
-    )
-    # What must not get worse is a bad thing where its name says no more.
-    guardrails = {
-        name: metric if "good" in said.guardrails[name] else Metric(
-            **{**said.guardrails[name], "good": "down"}
-        )
-        for name, metric in guardrails.items()
-    }  # fmt: skip
     options: dict[str, Any] = {"arm": said.arm, "customer": said.customer}
     options |= {"control": said.control, "cluster": said.cluster, "segments": said.segments}
     options |= {"propensity": said.propensity, "shares": said.shares or None}
     options |= {"money": said.money or None}
-    return _Case(found, options, metrics, guardrails)
+    return _Case(found, options, *_stated(said))
 
 
 def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
@@ -306,10 +295,16 @@ def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
     elif np.ptp(chance) < 1e-6:
         options["shares"] = {ASSIGNED: float(chance[0]), HELD: 1 - float(chance[0])}
     usual, guards = _usual(frame)
-    metrics = {n: Metric(**one) for n, one in said.metrics.items()} or usual
-    guardrails = {n: Metric(**{"good": "down", **one}) for n, one in said.guardrails.items()}
+    metrics, guardrails = _stated(said)
     start, end = _window(promotion)
-    return _Case(frame, options, metrics, guardrails or guards, start, end + HORIZON, len(frame))
+    beside = metrics or usual, guardrails or guards
+    return _Case(frame, options, *beside, start, end + HORIZON, len(frame))
+
+
+def _stated(said: StatedExperiment) -> tuple[dict[str, Metric], dict[str, Metric]]:
+    """Return the metrics and the guardrails; these are a bad thing where nothing else is said."""
+    metrics = {name: Metric(**one) for name, one in said.metrics.items()}
+    return metrics, {n: Metric(**{"good": "down", **one}) for n, one in said.guardrails.items()}
 
 
 def _window(promotion: pd.Series[Any]) -> tuple[datetime, datetime]:
