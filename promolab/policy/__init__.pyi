@@ -11,7 +11,6 @@ from .rows import PolicyRows as PolicyRows
 from .solving import Limits as Limits
 from .solving import Solution as Solution
 from .solving import solve as solve
-from .valuing import FOLDS_SHARE as FOLDS_SHARE
 from .valuing import Valuing as Valuing
 
 __all__ = ["Holdouts", "allocate", "money_answer", "pays_to_spend", "read_constraints"]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.metrics import random_effects
-from promolab.policy import FOLDS_SHARE
 
 if TYPE_CHECKING:
     from promolab.campaign.worth import Worth
@@ -39,7 +38,8 @@ class Scores:
     For each kind the doubly robust scores of its effect are regressed on what models that had not
     seen the customer foretold: a mean, and what one standard deviation of the foretold is worth.
     Their errors, with one another's, come from what single customers moved them by. Both are then
-    shrunk: empirical Bayes, with a flat prior for the common mean.
+    shrunk: empirical Bayes, with a flat prior for the common mean. What folds share needs no wider
+    error (as in `promolab.policy.money_answer`), for no figure here is of what they chose.
 
     References
     ----------
@@ -78,7 +78,7 @@ class Scores:
             found[2 * k : 2 * k + 2] = line
             parts = (design * (y - design @ line)[:, None]) @ inverse
             moved += [np.bincount(rows.cluster[some], part, clusters) for part in parts.T]
-        influence = np.column_stack(moved) * (1.0 if rows.forward else FOLDS_SHARE)
+        influence = np.column_stack(moved)
         self.estimate, self.covariance = _shrunk(found, influence.T @ influence)
 
     @property
