@@ -232,7 +232,7 @@ def watch_promotions(
     """
     now, level = moment_of(as_of), level_of(level)
     if not shop.has("decisions") or not shop.has("promotions"):
-        lacking = f"{shop.settings.name} records no decisions, so no promotion can be watched."
+        lacking = f"{shop.settings.name} records no decisions on promotions: none can be watched."
         return WatchedPromotions((), lacking)
     if (lacks := shop.lacks("orders and sales")) is not None:
         return WatchedPromotions((), f"No promotion can be watched: {lacks}.")
