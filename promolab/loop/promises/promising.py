@@ -119,12 +119,14 @@ def promise_week(
 
 KNOWN = 0.9
 """Share of those contacted of whom past decisions must tell, to speak for the others too."""
-MISSES = 0.1
-"""By what share forecasts of costs miss beyond what their parts' errors say.
+MISSES, OWN_MISSES = 0.05, 0.2
+"""By what share forecasts of costs miss beyond what their parts' errors say: all of a week's
+together, and each promotion's by itself.
 
 Customers whom an allocation finds cheap are less so than they look, and what other promotions take
 off the orders that a contact adds is told roughly. In simulated shops whose rounds overlap, what a
-week's contacts took off lay some 10 % off what was foretold (`benchmarks/promises.py`).
+week's contacts took off lay a few percent off what was foretold, and what those of one promotion
+did some 20 % (`benchmarks/promises.py`).
 """
 _NOTHING = dict.fromkeys(("value", "ci_low", "ci_high", "readout_low", "readout_high"), np.nan)
 
@@ -184,7 +186,9 @@ class _Money:
             # More orders come, and what else runs takes its part of them off.
             lift = float(np.nan_to_num(amounts.orders.lift))
             value = float(cost.sum()) + max(lift, 0.0) * float(own @ self.noise.beside[rows])
+            by_promotion = np.bincount(columns, cost)
             variance = shared**2 + (MISSES * value) ** 2
+            variance += OWN_MISSES**2 * float(by_promotion @ by_promotion)
             variance += float((amounts.cost_se[place, columns] ** 2).sum())
             each = self.noise.discount
             noise = float(own**2 @ each[rows] + (own * (cost - contact)).sum()

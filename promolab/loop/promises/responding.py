@@ -22,7 +22,8 @@ from promolab.stats import t_quantile
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
-DAY = 86_400
+RECENT = 10
+"""Rounds of past promotions that tell which share of orders responds: seasons change it."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,8 @@ def _past(shop: Shop, rate: pd.Series[float], as_of: datetime) -> pd.DataFrame:
     sums = rows.fillna({"came": 0}).groupby("promotion_id")[["came", "size"]].sum()
     told = windows.assign(type=[_terms(o, shop.settings.currency) for o in offers])
     told = told.set_index("promotion_id").join(sums, how="inner")
+    latest = np.sort(told["starts_at"].unique())[-RECENT:]
+    told = told[told["starts_at"].isin(latest)]
     return told.loc[told["size"] > 0, ["starts_at", "type", "came", "size"]]
 
 
