@@ -18,6 +18,7 @@ from benchmarks import (
     experiments_verdict,
     first_page,
     killed,
+    loop,
     money,
     neural,
     offpolicy,
@@ -56,6 +57,7 @@ PARTS = (
     "experiments",
     "promises",
     "killed",
+    "loop",
     "size",
 )
 """What can be measured by itself: ``--only models``."""
@@ -94,6 +96,7 @@ def main(argv: list[str] | None = None) -> int:
             "experiments": experiments,
             "promises": said_and_happened,
             "killed": lambda: killed.killed_reports(out / "killed"),
+            "loop": lambda: loop.loop_rows(large=options.large),
             "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
         }
         if options.quick:

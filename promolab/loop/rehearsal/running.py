@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,15 @@ from promolab.loop.rehearsal.deciding import Memory, begins, decide
 from promolab.loop.rehearsal.steps import Decided, Learned
 from promolab.results import plain
 from promolab.simulated import GoingShop
+from promolab.weeks import Week
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.simulated import OracleValues
 
 SHOP, WEEKS, LEDGER = "shop", "weeks", "ledger.duckdb"
+HORIZON = 4
+"""Weeks after a window in which what came of it still counts."""
 Opener = Callable[[Path], "Shop"]
 
 
@@ -108,8 +112,10 @@ def _promised(asked: Asked, going: GoingShop, made: Decided, folder: Path) -> di
     )  # fmt: skip
     settled = book.outcomes()
     closed = set(settled.loc[settled["state"] == "settled", "week"])
+    over = asked.world.window + HORIZON
     for earlier in book.weeks()["week"]:
-        if str(earlier) in closed or str(earlier) == week:
+        behind = Week.parse(week).monday() - Week.parse(str(earlier)).monday()
+        if str(earlier) in closed or behind < timedelta(weeks=over):
             continue
         found = happened_week(
             shop, book.decisions(earlier), book.decision_propensities(earlier),
