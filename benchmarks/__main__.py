@@ -17,6 +17,7 @@ from benchmarks import (
     experiments_sequential,
     experiments_verdict,
     first_page,
+    going_on,
     killed,
     loop,
     money,
@@ -217,6 +218,8 @@ def simulated_shops(*, large: bool) -> Iterator[Row]:
     if large:
         say("a simulated shop of a million customers")
         yield simulated.a_large_shop_in_bounded_memory()
+    say("simulated shops that go on")
+    yield from going_on.rows()
     say("ten simulated shops of 20,000 customers")
     yield from simulated.promises()
 
