@@ -29,9 +29,8 @@ def matched(predictions: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
         readout_low, readout_high, n; came with ``came_low``, ``came_high``; state, ``kept``
         (whether what came lies in the interval of the readout; missing where either is not known or
         the week is not settled), ``off`` and its standard deviation ``spread`` (by how much what
-        came was more than said: of counts and costs as a logarithm), ``shared`` (what of it is the
-        error of the expected value) and ``noise`` (standard error of what came, on the same scale).
-        Rows of which nothing came yet are left out.
+        came was more than said: of counts and costs as a logarithm) and ``shared`` (what of it is
+        the error of the expected value). Rows of which nothing came yet are left out.
     """
     keys = list(KEYS)
     said = predictions[[*keys, *_SAID]].rename(
@@ -53,7 +52,7 @@ def matched(predictions: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _errors(rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return off, spread, shared and noise of each row."""
+    """Return off, spread and shared of each row."""
     logs = (rows["measure"] != PROFIT).to_numpy()
 
     def on_scale(name: str) -> np.ndarray:
@@ -63,13 +62,11 @@ def _errors(rows: pd.DataFrame) -> dict[str, np.ndarray]:
             return np.where(logs, np.log(np.maximum(values, 0.5)), values)
 
     quantile = np.array([normal_quantile(x) if x > 0 else np.nan for x in rows["level"]])
-    quantile_came = np.array([normal_quantile(x) if x > 0 else np.nan for x in rows["came_level"]])
     middle = (on_scale("readout_high") + on_scale("readout_low")) / 2
     return {
         "off": on_scale("came") - middle,
         "spread": (on_scale("readout_high") - on_scale("readout_low")) / 2 / quantile,
         "shared": (on_scale("said_high") - on_scale("said_low")) / 2 / quantile,
-        "noise": (on_scale("came_high") - on_scale("came_low")) / 2 / quantile_came,
     }
 
 
