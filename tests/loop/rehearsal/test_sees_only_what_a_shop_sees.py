@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -92,3 +93,18 @@ def test_what_is_known_of_a_table_names_nothing_hidden(going: GoingShop) -> None
     shop = going.shop()
     for name in shop.tables:
         assert not (set(shop[name].columns) & hidden) - {"channel"}, name
+
+
+def test_only_what_rehearses_knows_of_simulated_shops() -> None:
+    """Not the steps of the learned policy, and nothing of the loop that real shops use."""
+    import promolab.loop as room
+
+    here = Path(str(room.__file__)).parent
+    telling = re.compile(r"promolab\.simulated|GoingShop|latent|attainable|\btruth\b")
+    knows = {
+        path.relative_to(here).as_posix()
+        for path in here.rglob("*.py")
+        if telling.search(path.read_text("utf-8"))
+    }
+    assert not {one for one in knows if not one.startswith("rehearsal/")}
+    assert "rehearsal/steps.py" not in knows
