@@ -156,16 +156,13 @@ class Noise:
     ----------
     margin : ndarray of shape (n,)
         Variance of each customer's margin.
-    discount : ndarray of shape (n,)
-        Variance of each customer's discount without a contact.
     per_discount : float
-        What a unit of expected discount adds to that variance.
+        Variance of a customer's discount for each unit that is expected of it.
     beside : ndarray of shape (n,)
         What other promotions that run in the window are expected to take off for each customer.
     """
 
     margin: np.ndarray = field(repr=False)
-    discount: np.ndarray = field(repr=False)
     per_discount: float
     beside: np.ndarray = field(repr=False)
 
@@ -198,7 +195,7 @@ def noise_of(shop: Shop, customers: np.ndarray, span: Span, as_of: datetime) -> 
     per = float((then.discount**2).sum()) / total if total > 0 else 0.0
     days = (span.ends - span.low).total_seconds() / 86_400
     beside = now.taken_off * days * _others(shop, end, span)
-    return Noise(spread(then.margin), spread(then.discount), per, beside)
+    return Noise(spread(then.margin), per, beside)
 
 
 def _others(shop: Shop, end: datetime, span: Span) -> float:

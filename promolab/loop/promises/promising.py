@@ -190,10 +190,11 @@ class _Money:
             variance = shared**2 + (MISSES * value) ** 2
             variance += OWN_MISSES**2 * float(by_promotion @ by_promotion)
             variance += float((amounts.cost_se[place, columns] ** 2).sum())
-            each = self.noise.discount
-            noise = float(own**2 @ each[rows] + (own * (cost - contact)).sum()
-                          * self.noise.per_discount)  # fmt: skip
-            noise += float(group.weight(self.week) ** 2 @ each)
+            # Discounts come now and then, of some size each: the variance of their sum is what is
+            # expected of it times that size.
+            beside, size = self.noise.beside, self.noise.per_discount
+            off = (own * (cost - contact)).sum() + (1 + lift) * (own**2 @ beside[rows])
+            noise = size * float(off + group.weight(self.week) ** 2 @ beside)
         if len(rows) >= KNOWN * n:  # the others are taken to be like them
             whole = n / len(rows)
             value, variance, noise = value * whole, variance * whole**2, noise * whole**2
