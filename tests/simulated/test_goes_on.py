@@ -345,10 +345,33 @@ def test_a_column_that_is_missing_is_named(going: GoingShop) -> None:
     decisions, chances = frames(going)
     with pytest.raises(InputError, match="lack the column 'propensity'"):
         going.decide(decisions.drop(columns="propensity"), chances)
+    zoned = decisions.assign(ts=pd.Timestamp(going.starts, tz="Asia/Shanghai"))
+    with pytest.raises(InputError, match="expected UTC without one"):
+        going.decide(zoned, chances)
     going.decide(decisions, chances)  # as it stands it is carried out
     assert going.week == 13
     with pytest.raises(InputError, match="was not decided here"):
         going.added_profit(11)
+
+
+def test_a_shop_in_which_hardly_anything_happens_goes_on_too(tmp_path: Path) -> None:
+    """Tables without a row, or without a value in a column, have the same columns in each week."""
+    world = World(customers=12, weeks=11, variant="weekly", orders_a_week=0.02)
+    going = GoingShop.begin(world, tmp_path / "shop", load_shop)
+    for _ in range(3):
+        going.decide(*going.decisions_of(np.arange(12) % 12))
+    assert going.shop().check().usable
+    assert len(going.shop().decisions.execute()) > 0
+
+
+def test_two_runs_in_one_folder_do_not_mix(going: GoingShop) -> None:
+    other = GoingShop.begin(SMALL, going.folder, load_shop)
+    going.decide(*some(going))
+    before = bytes_of(going.folder / "weeks")
+    assert other.week == 12
+    with pytest.raises(InputError, match="does another run go on"):
+        other.decide(*some(other, seed=1))
+    assert bytes_of(going.folder / "weeks") == before
 
 
 def test_a_folder_of_something_else_is_left_as_it_is(going: GoingShop, tmp_path: Path) -> None:

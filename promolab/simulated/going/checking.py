@@ -116,6 +116,8 @@ def check_chances(decisions: pd.DataFrame, chances: pd.DataFrame) -> None:
 
 def check_times(decisions: pd.DataFrame, start: datetime) -> None:
     """Raise an InputError where a decision is not taken in the week that begins then (UTC)."""
+    if decisions["ts"].dtype.kind != "M" or getattr(decisions["ts"].dtype, "tz", None) is not None:
+        raise InputError("decisions have times (ts) with a zone, or none; expected UTC without one")
     end = start + timedelta(weeks=1)
     wrong = ~decisions["ts"].between(start, end, inclusive="left")
     if wrong.any():

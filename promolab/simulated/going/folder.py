@@ -62,8 +62,19 @@ class Making:
         pq.write_table(rows, self.place / KEPT / f"{name}.parquet")
 
     def publish(self) -> None:
-        """Let the week appear: one renaming, so that a kill leaves all of it or nothing."""
-        self.place.rename(self.target)
+        """Let the week appear: one renaming, so that a kill leaves all of it or nothing.
+
+        Raises
+        ------
+        InputError
+            Another run wrote it meanwhile.
+        """
+        try:
+            self.place.rename(self.target)
+        except OSError as error:
+            raise InputError(
+                f"{self.target} cannot be written ({error}); does another run go on in this folder?"
+            ) from error
 
 
 class Folder:
@@ -142,4 +153,11 @@ def as_table(columns: Mapping[str, Any], schema: pa.Schema | None = None) -> pa.
     import pyarrow as pa
 
     found = pa.table(dict(columns))
-    return found if schema is None else found.select(schema.names).cast(schema)
+    if schema is not None:
+        return found.select(schema.names).cast(schema)
+    for place, field in enumerate(
+        found.schema
+    ):  # ids of which none is there are texts all the same
+        if pa.types.is_null(field.type) and field.name.endswith("_id"):
+            found = found.set_column(place, field.name, found[place].cast(pa.string()))
+    return found

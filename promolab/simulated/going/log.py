@@ -91,11 +91,13 @@ def decided_tables(
     decisions: pd.DataFrame, chances: pd.DataFrame
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the tables of decisions, of their chances, and of whom they contact."""
+    import pandas as pd
     import pyarrow as pa
 
     rows = {
         name: decisions[name].to_numpy() for name in ("decision_id", "customer_id", "ts", "action")
     }
+    rows["customer_id"] = pd.to_numeric(decisions["customer_id"]).to_numpy()
     rows["propensity"] = decisions["propensity"].to_numpy(dtype=float)
     planned = decisions["planned_action"] if "planned_action" in decisions else decisions["action"]
     held = decisions["holdout"].to_numpy() if "holdout" in decisions else NOTHING

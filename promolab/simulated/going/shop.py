@@ -112,6 +112,7 @@ class GoingShop:
         if not self._folder.known:
             write_log(self._at(world.weeks - 1 + world.every), self._folder)
         known = self._folder.known
+        self._week = known[-1]
         self._action = np.column_stack([self._folder.kept(week, "assigned") for week in known])
         self._folder.describe(settings_of(self._at(self.week)))
 
@@ -133,7 +134,7 @@ class GoingShop:
     @property
     def week(self) -> int:
         """The week (from 0) to decide next."""
-        return self._folder.known[-1]
+        return self._week
 
     @property
     def starts(self) -> datetime:
@@ -347,7 +348,7 @@ class GoingShop:
         return own
 
     def _decided(self, week: int) -> tuple[float, float]:
-        weeks = self._folder.known[:-1]
+        weeks = list(range(self.first, self.week, self.world.every))
         if week not in weeks:
             raise InputError(f"week {week} was not decided here; expected one of {weeks}")
         return self._worth(week, self._action[:, self._rounds(week)])
@@ -390,5 +391,5 @@ class GoingShop:
         keep_rest(making, week + self.world.every, late, claimed)
         making.keep("assigned", own.astype(np.int8))
         making.publish()
-        self._action = action
+        self._action, self._week = action, week + self.world.every
         self._folder.describe(settings_of(world))
