@@ -136,7 +136,7 @@ class Rehearsal(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw cumulative added profit of each policy, with both oracles dashed."""
-        from promolab.plots import COLOURS, MUTED, finish, legend_below, style
+        from promolab.plots import COLOURS, MUTED, finish, style
 
         with style():
             import matplotlib.pyplot as plt
@@ -152,7 +152,6 @@ class Rehearsal(Result):
                     linestyle={"attainable": "--", "latent": ":"}.get(policy, "-"),
                     label=NAMES.get(policy, policy),
                 )  # fmt: skip
-            legend_below(ax)
             return finish(
                 ax,
                 title="Added profit over nobody",
