@@ -82,7 +82,7 @@ def chosen(made: tuple[RunFolder, Shop], **options: Any) -> ChosenPolicy:
 @pytest.fixture
 def paying(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let it be shown that spending pays, whatever a small shop's decisions show."""
-    from promolab.campaign.spending import choosing
+    from promolab.campaign.spending import allocating
 
     class Sure:
         profit = Estimate(9.0, 1.0, 17.0, 9)
@@ -90,7 +90,7 @@ def paying(monkeypatch: pytest.MonkeyPatch) -> None:
         def __bool__(self) -> bool:
             return True
 
-    monkeypatch.setattr(choosing, "pays_to_spend", lambda *_, **__: Sure())
+    monkeypatch.setattr(allocating, "pays_to_spend", lambda *_, **__: Sure())
 
 
 def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying):
@@ -130,11 +130,11 @@ def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, 
 
 
 def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
-    from promolab.campaign.spending import choosing
+    from promolab.campaign.spending import allocating
     from promolab.policy import Pays
 
     never = Pays(Estimate(5.0, -1.0, 11.0, 9), 3.0, 9, 0.95, "CNY")
-    monkeypatch.setattr(choosing, "pays_to_spend", lambda *_, **__: never)
+    monkeypatch.setattr(allocating, "pays_to_spend", lambda *_, **__: never)
     found = chosen(made)
     rows = found._by_promotion()
     assert (rows["customers"] == rows["by_chance"]).all() and rows["customers"].sum() > 0
@@ -155,7 +155,7 @@ def test_limits_come_from_a_file_and_a_wrong_one_is_said(made, paying, tmp_path)
 def test_what_was_never_measured_stays_outside_of_the_budget(made, paying, monkeypatch):
     from promolab.campaign.spending import choosing
 
-    monkeypatch.setattr(choosing, "_measured", lambda *_: IDS[1:])
+    monkeypatch.setattr(choosing, "known_terms", lambda *_: IDS[1:])
     found = chosen(made, budget=60.0, list_size=20)
     assert "outside of the budget: Coupons W16" in found.summary()
     run, shop = made

@@ -58,7 +58,7 @@ def test_so_is_that_of_other_weeks_and_of_a_shop_without_promotions(small_report
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_a_step_page_is_twelve_screens_at_most(journey_report):
     pages = sorted(journey_report.glob("[0-9]*.html"))
-    assert len(pages) == 7
+    assert len(pages) == 8
     for page in pages:
         height, _ = measured(str(CHROMIUM), page)
         assert height <= 12 * 900, (page, height)
@@ -104,7 +104,7 @@ def unguarded(page: Path) -> str:
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_no_page_is_wider_than_a_phone_and_wide_tables_scroll(journey_report, tmp_path):
     found = on_a_phone(sorted(journey_report.glob("*.html")), tmp_path)
-    assert len(found) == 8
+    assert len(found) == 9
     assert all(width <= PHONE for width, _, _ in found), found
     assert sum(scrolling for _, scrolling, _ in found) > 5
     assert all(by_keys for _, _, by_keys in found)

@@ -167,6 +167,8 @@ class Satisfaction(Result):
         if self.why:
             raise InputError(f"there is nothing to draw: {self.why}")
         rows = self.frame[self.frame["by"] != PROMOTION]
+        if rows.empty:
+            raise InputError(f"no kind and no segment was rated by {FEWEST} customers or more")
         ends = (100 * rows[name] for name in ("satisfied", "satisfied_low", "satisfied_high"))
         ax = plots.intervals(
             [

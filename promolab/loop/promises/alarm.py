@@ -62,7 +62,7 @@ def evidence(off: ArrayLike, spread: ArrayLike, shared: ArrayLike, size: ArrayLi
     Examples
     --------
     >>> evidence([0.1, -0.2], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]).round(2).tolist()
-    [1.0, 0.99]
+    [0.95, 0.9]
     """
     y, own = np.asarray(off, dtype=float), np.asarray(spread, dtype=float) ** 2
     common, design = np.asarray(shared, dtype=float), np.asarray(size, dtype=float)

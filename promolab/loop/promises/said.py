@@ -67,7 +67,8 @@ class SaidAndHappened(Result):
         mine = rows["measure"].isin(TOTALS)
         for name in ("promotion_id", "segment"):
             mine &= (rows[name] != ALL) if name == self.unit else (rows[name] == ALL)
-        rows = rows[mine].assign(place=rows["measure"].map(list(TOTALS).index))
+        rows = rows[mine]
+        rows = rows.assign(place=[TOTALS.index(measure) for measure in rows["measure"]])
         keys = ["week", "place", "promotion_id", "segment"]
         rows = rows.sort_values(keys, ascending=[False, True, True, True], ignore_index=True)
         return rows.drop(columns="place")

@@ -59,6 +59,17 @@ def test_promises_are_kept_where_what_came_lies_in_the_interval_of_the_readout()
     assert "provisional" in str(found.table()) and "CNY" in str(found.table())
 
 
+def test_rates_stand_in_the_ledger_and_not_beside_the_amounts():
+    said, came = ledger()
+    rate = {"measure": "response_rate", "value": 0.1, "ci_low": 0.05, "ci_high": 0.2}
+    said = pd.concat([said, said.head(1).assign(**rate, readout_low=0.05, readout_high=0.2)])
+    came = pd.concat([came, came.head(1).assign(**rate)])
+    found = SaidAndHappened(matched(said, came), currency="CNY")
+    assert "response_rate" in set(found.rows["measure"])
+    assert len(found.frame) == 3 * len(WEEKS) and found.kept.n == 30
+    assert "Of 30 promises" in found.summary()
+
+
 def test_errors_are_on_the_scale_of_the_interval():
     rows = found_of().frame
     profit = rows[rows["measure"] == "added_profit"]
