@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
+from promolab.errors import InputError
 from promolab.loop.monitoring import satisfaction
 from tests.wording_lint import nonsense
 
@@ -52,6 +53,13 @@ def test_a_promotion_that_disappoints_stands_out() -> None:
     assert row["difference_high"] < 0 and row["p_holm"] < 0.01
     assert "coupon, Coupons P1 stand out" in found.summary() and nonsense(found.summary()) == []
     assert found.plot().get_title(loc="left") or True
+
+
+def test_ratings_of_a_few_customers_are_told_and_not_drawn() -> None:
+    found = satisfaction(shop_of(reviews_of(8), PROMOTIONS), NOW)
+    assert found and found.frame.empty and "are four or five stars" in found.summary()
+    with pytest.raises(InputError, match="rated by 10 customers or more"):
+        found.plot()
 
 
 def test_figures_are_those_of_the_rows_and_what_came_later_is_not_read() -> None:
