@@ -138,9 +138,12 @@ class FeatureDrift(Result):
         if rows.empty:
             return ""
         far = _index(*rows[_PSI].to_numpy(dtype=float)[0])
+        hair = int((_hair(self.frame) & ~self.frame["grows"]).sum())
+        more = f" {plural(hair, 'other')} with a larger index moved by a hair only." if hair else ""
         return (
             f"The farthest moved by {far} (stability index beyond chance; from {SOME} some, from "
             f"{MUCH} much; {plural(self.rows_now, 'customer')} now, {count(self.rows_then)} then)."
+            f"{more}"
         )
 
     def _apart(self) -> str:

@@ -139,7 +139,7 @@ def score_drift(run: RunFolder, shop: Shop, *, seed: int = 0) -> FeatureDrift:
         why = f"No kind of promotion was scored both in {before.week} and now."
         return FeatureDrift(NOTHING, len(then), len(now), note=why)
     note = "Promotions of one kind may differ in what they offer, which moves scores as well."
-    since = str(before.week)
+    since = f"since {before.week}"
     return feature_drift(old, new, both, growing=(), apart=False, since=since, note=note, seed=seed)
 
 

@@ -48,6 +48,10 @@ class PlannerCalibration(Result):
     level: float = 0.95
     said_level: float = 0.9
 
+    def __bool__(self) -> bool:
+        """Whether enough weeks are settled to tell how far the planner misses."""
+        return bool(self.frame["ratio_low"].notna().any())
+
     @property
     def corrections(self) -> dict[str, float]:
         """By what to multiply the next forecasts, of measures that miss beyond chance."""

@@ -110,6 +110,10 @@ class PromiseAlarm(Result):
     ratio: float
     level: float = LEVEL
 
+    def __bool__(self) -> bool:
+        """Whether a week is settled, so that there is something to tell."""
+        return not self.frame.empty
+
     @property
     def rings(self) -> bool:
         """Whether promises were broken beyond chance."""

@@ -17,7 +17,8 @@ from promolab.loop.planned import settings_of
 from promolab.loop.promises.agreement import PlannerCalibration, planner_calibration
 from promolab.loop.promises.alarm import MEASURE_WORDS, PromiseAlarm, promise_alarm
 from promolab.loop.promises.matching import TOTALS, matched
-from promolab.loop.promises.rows import ALL, PROFIT, SETTLED
+from promolab.loop.promises.rows import ALL, KEYS, PROFIT, SETTLED
+from promolab.loop.promises.telling import happened
 from promolab.results import Estimate, Result, plain
 from promolab.stats import wilson
 from promolab.wording import count, number, percent, plural
@@ -25,12 +26,14 @@ from promolab.wording import count, number, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from promolab.contract import Shop
     from promolab.folder import RunFolder
 
 WEEKS_SHOWN = 3
 """On the first page."""
 MOST = 16
 """Rows of a figure."""
+TABLE = "promises"
 NOTHING = "No earlier week's plan was carried out and read, so that no promise can be checked yet."
 NAMES: Mapping[str, str] = {"week": "week", "promotion_id": "promotion", "segment": "segment"}
 _TITLES: Mapping[str, str] = {
@@ -277,13 +280,17 @@ def _ranges(rows: pd.DataFrame) -> list[str]:
     return found
 
 
-def said_and_happened(run: RunFolder) -> SaidAndHappened:
+def said_and_happened(run: RunFolder, shop: Shop | None = None) -> SaidAndHappened:
     """Return what earlier weeks promised, and what came, as the ledger of a reports folder has it.
 
     Parameters
     ----------
     run : RunFolder
         The week that looks back; of itself and later weeks nothing is read.
+    shop : Shop, optional
+        The week's own, cleaned: of weeks that the ledger does not have as settled it is read again,
+        so that what came due since the last report is told now, not a week later. Without it, what
+        the week has told of it on page 09 already is read back, if it has.
 
     Returns
     -------
@@ -298,7 +305,30 @@ def said_and_happened(run: RunFolder) -> SaidAndHappened:
     >>> print(said_and_happened(open_run(tempfile.mkdtemp(), week="2017-W44")).summary())
     No earlier week's plan was carried out and read, so that no promise can be checked yet.
     """
+    if shop is None and run.table_path(TABLE).exists():
+        rows = run.read_table(TABLE)
+        return SaidAndHappened(rows, currency=_currency(run, rows))
     ledger = ledger_of(run)
-    rows = matched(ledger.predictions(), ledger.outcomes())
-    currency = "" if rows.empty else settings_of(run.path).currency
-    return SaidAndHappened(rows, currency=currency)
+    said, came = ledger.predictions(), ledger.outcomes()
+    if shop is not None and len(said):
+        came = _read_again(run, shop, said, came)
+    rows = matched(said, came)
+    return SaidAndHappened(rows, currency=_currency(run, rows))
+
+
+def _currency(run: RunFolder, rows: pd.DataFrame) -> str:
+    return "" if rows.empty else settings_of(run.path).currency
+
+
+def _read_again(run: RunFolder, shop: Shop, said: pd.DataFrame, came: pd.DataFrame) -> pd.DataFrame:
+    """Return outcomes as they are known now; what is settled in the ledger stays as it is."""
+    settled = came[came["state"] == SETTLED]
+    waiting = set(said["week"]) - (
+        set(settled["week"]) - set(came["week"][came["state"] != SETTLED])
+    )
+    fresh = happened(run, shop, weeks={str(week) for week in waiting})
+    keys = list(KEYS)
+    known = pd.MultiIndex.from_frame(settled[keys])
+    fresh = fresh[~pd.MultiIndex.from_frame(fresh[keys]).isin(known)]
+    parts = [part for part in (settled, fresh) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else came

@@ -29,6 +29,8 @@ _MORE = (
     (("contact_rights",), "who may be contacted, before anything is sent"),
     (("products",), "interests and price level of each customer"),
 )  # fmt: skip
+MOST_NAMED = 4
+"""Promotions that started, or ended, are named; of more than these the rest is counted."""
 
 
 def since_last_week(
@@ -73,7 +75,7 @@ def _what_moved(
     began &= promotions["starts_at"].between(since, pd.Timestamp(now), inclusive="left")
     over = (promotions["status"] == "ended") & (promotions["ends_at"] > since)
     parts = [
-        f"{', '.join(promotions.loc[rows, 'name'])} {word}"
+        f"{_named(promotions.loc[rows, 'name'].tolist())} {word}"
         for rows, word in ((began, "started"), (over, "ended"))
         if rows.any()
     ]
@@ -83,6 +85,12 @@ def _what_moved(
     noun = answer_to(row.kind for row in running.promotions).noun
     new = sum(row.observed - row.observed_by(since) for row in running.promotions)
     return f"{text}; what runs brought {plural(new, noun)}."
+
+
+def _named(names: list[str]) -> str:
+    """Name a few promotions, and count the rest."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:MOST_NAMED])} and {more} more"
 
 
 def _earlier_report(run: RunFolder) -> str:

@@ -137,8 +137,10 @@ class Folder:
 
     def describe(self, settings: str) -> None:
         """Write ``shop.toml``, which says where each table's parts lie."""
+        # Nothing is returned in a simulated shop: there are no return days to wait for.
+        returns = "[attribution]\nreturn_days = 0\n"
         parts = [f'[{name}]\nfiles = "{WEEKS}/*/{name}/*.parquet"\n' for name in TABLES]
-        write_whole(self.path / SETTINGS, "\n".join([settings, *parts]))
+        write_whole(self.path / SETTINGS, "\n".join([settings, returns, *parts]))
 
 
 def write_whole(path: Path, text: str) -> None:

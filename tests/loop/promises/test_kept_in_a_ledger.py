@@ -12,7 +12,13 @@ from promolab import load_shop
 from promolab.display import say
 from promolab.folder import open_run
 from promolab.loop.ledger import Ledger
-from promolab.loop.promises import happened, happened_week, promised, said_and_happened
+from promolab.loop.promises import (
+    PREDICTION_COLUMNS,
+    happened,
+    happened_week,
+    promised,
+    said_and_happened,
+)
 from tests.loop.promises.test_said import WEEKS, ledger
 
 
@@ -103,3 +109,26 @@ def test_a_draft_that_nobody_followed_has_none(tmp_path, followed):
     _, decisions, _ = followed
     other = decisions.assign(action=decisions["action"].sample(frac=1, random_state=0).to_numpy())
     assert looked_back(tmp_path, followed, other).empty
+
+
+def test_what_came_due_since_the_last_report_is_told_now(tmp_path, followed):
+    shop, decisions, chances = followed
+    made = run_of(tmp_path, "2024-W28", decisions["ts"].iloc[0].to_pydatetime())
+    made.write_table("decisions", decisions, by="decision_id")
+    made.write_table("decision_propensities", chances, by=["decision_id", "action"])
+    later = run_of(tmp_path, "2024-W37", datetime(2024, 9, 8, 16))
+    fresh = happened(later, shop)
+    said = fresh.assign(readout_low=-1e9, readout_high=1e9, per="total")[list(PREDICTION_COLUMNS)]
+    book = Ledger.open(tmp_path / "ledger.duckdb", shop="Toys", create=True)
+    book.record_week("2024-W28", made.as_of, state="draft", predictions=said)
+    assert said_and_happened(later).rows.empty
+    found = said_and_happened(later, shop)
+    assert found.kept.value == 1 and found.kept.n == 3
+    # What the ledger has as settled stays as it is, whatever the shop says later.
+    first = fresh.assign(value=7.0)
+    early = pd.Timestamp(2024, 9, 1)
+    book.record_outcomes("2024-W28", first, state="settled", known_at=early)
+    assert (said_and_happened(later, shop).rows["came"] == 7.0).all()
+    # The first page reads what page 09 has told.
+    later.write_table("promises", found.rows, by=["week", "promotion_id", "segment", "measure"])
+    assert said_and_happened(later).kept.n == 3 and said_and_happened(later).currency == "EUR"
