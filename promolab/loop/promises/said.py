@@ -235,16 +235,22 @@ class SaidAndHappened(Result):
         lines = []
         for week in weeks:
             mine = self.frame[self.frame["week"] == week].set_index("measure")
-            told = {m: _said_came(mine.loc[m]) if m in mine.index else "–" for m in TOTALS}
+            told = {m: _came_where(mine.loc[m]) if m in mine.index else "–" for m in TOTALS}
             lines.append({"week": week, **told})
-        shown = {"week": "week", **{m: f"{MEASURE_WORDS[m]}: said → came" for m in TOTALS}}
+        money = f", {self.currency}" if self.currency else ""
+        units = {m: "" if m == TOTALS[0] else money for m in TOTALS}
+        shown = {"week": "week", **{m: MEASURE_WORDS[m] + units[m] for m in TOTALS}}
         known = pd.DataFrame(lines)
         shown = {k: v for k, v in shown.items() if k == "week" or (known[k] != "–").any()}
         return join(
             [
                 say(self.summary()),
                 table(
-                    known, shown, dict.fromkeys(shown, str), caption="Latest settled week first."
+                    known,
+                    shown,
+                    dict.fromkeys(shown, str),
+                    caption="What came (where it was to lie, "
+                    f"{percent(self._level, decimals=0)}); latest first.",
                 ),
                 link("09_learning.html", "All promises"),
             ]
@@ -257,10 +263,14 @@ def _held(row: Any) -> str:
     return "not known" if pd.isna(row.kept) else "kept" if row.kept else "broken"
 
 
-def _said_came(row: pd.Series[Any]) -> str:
-    said = number(row["said"], row["readout_low"], row["readout_high"])
+def _came_where(row: pd.Series[Any]) -> str:
+    """Write what came, and in brackets where the readout was said to lie."""
+    if pd.isna(row["said"]) or pd.isna(row["came"]):
+        return "–"
     came = number(row["came"], decimals=0 if abs(row["came"]) >= 10 else None)
-    return "–" if pd.isna(row["said"]) or pd.isna(row["came"]) else f"{said} → {came}"
+    said = number(row["said"], row["readout_low"], row["readout_high"])
+    where = said.partition("[")[2].rstrip("]").replace(", ", " to ")
+    return f"{came} ({where})" if where else came
 
 
 def _written(rows: pd.DataFrame, value: str, low: str, high: str) -> list[str]:
