@@ -302,7 +302,9 @@ class _Shown:
         told, what = [], self.metrics[column.metric].column
         if math.isnan(relative.ci_low) and self.sequential is None:
             control = number(arms.control.value)
-            told.append(f"The control's {what} is {control}, too near 0 for a part of it.")
+            below = arms.control.value < -2 * math.sqrt(arms.control.variance)
+            why = "below 0" if below else "too near 0"
+            told.append(f"The control's {what} is {control}, {why} for a part of it.")
         as_it_is = column.figure.earlier is None and math.isnan(column.cap)
         if self.plain and as_it_is and self.metrics[column.metric].kind == "mean":
             names, ends = (treated, self.arms.names[0]), self.looked[what].by_arm

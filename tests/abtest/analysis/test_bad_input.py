@@ -161,6 +161,9 @@ def test_no_part_of_a_figure_that_may_be_nothing(frame):
     row = measure_arms(around, {"m": "spend"}).rows[0]
     assert np.isnan(row.relative.ci_low) and np.isfinite(row.difference.ci_low)
     assert "too near 0 for a part of it" in row.why
+    losses = frame.assign(spend=-1 - frame["spend"])
+    row = measure_arms(losses, {"m": "spend"}).rows[0]
+    assert np.isnan(row.relative.ci_low) and "below 0 for a part of it" in row.why
 
 
 def test_who_is_in_no_segment_is_said(frame):
