@@ -13,7 +13,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: report demo test lab lint bench clean help
+.PHONY: report demo test lab docs lint bench clean help
 
 report: .venv/.report  ## the weekly campaign report, into reports/
 	.venv/bin/promolab report $(ARGS)
@@ -26,6 +26,10 @@ test: .venv/.all  ## every test and every example in a docstring
 
 lab: .venv/.all  ## JupyterLab on the notebooks
 	.venv/bin/promolab lab $(ARGS)
+
+docs: .venv/.all  ## the site with tutorial and reference, into build/docs/
+	.venv/bin/python -m sphinx -q -W --keep-going -b html docs build/docs $(ARGS)
+	@echo build/docs/index.html
 
 lint: .venv/.all  ## style, format, types; what each room weighs
 	.venv/bin/ruff check .

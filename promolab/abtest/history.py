@@ -70,7 +70,7 @@ def customer_history(shop: Shop, as_of: datetime | None = None, *, days: int = D
     -------
     ibis Table
         customer_id; purchases (0 or 1), orders_placed, sales, margin (where products or the shop
-        have a margin rate), each also with earlier_ before its name. Who bought nothing has 0.
+        have a margin rate), each also with ``earlier_`` before its name. Who bought nothing has 0.
 
     Raises
     ------
