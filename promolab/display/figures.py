@@ -17,12 +17,16 @@ _DOTS_PER_INCH = 144  # half as fine again as a plain screen: sharp, and still s
 _CSS_PIXELS_PER_INCH = 96
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG, equal bytes for an equal figure.
+_COLOURS = 256  # a byte a pixel: a figure has some flat colours and the edges between them
+
+
+def png(figure: Figure, dots_per_inch: int = _DOTS_PER_INCH) -> bytes:
+    """Return a figure as PNG, equal bytes for an equal figure, less than half Matplotlib's own.
 
     Parameters
     ----------
     figure : Figure
+    dots_per_inch : int
 
     Returns
     -------
@@ -34,11 +38,21 @@ def png(figure: Figure) -> bytes:
     >>> png(Figure())[:4]
     b'\\x89PNG'
     """
-    buffer = io.BytesIO()
-    # The default metadata name Matplotlib's version; the size is the figure's, never a cropped one.
+    from PIL import Image
+
+    pixels, buffer = io.BytesIO(), io.BytesIO()
+    # The size is the figure's, never a cropped one; what is read again at once is not compressed.
     figure.savefig(
-        buffer, format="png", dpi=_DOTS_PER_INCH, bbox_inches=None, metadata={"Software": None}
+        pixels,
+        format="png",
+        dpi=dots_per_inch,
+        bbox_inches=None,
+        pil_kwargs={"compress_level": 0},
     )
+    drawn = Image.open(pixels).convert("RGB")
+    # The median cut keeps flat colours as they are; faster ways move them, white as well.
+    drawn = drawn.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    drawn.save(buffer, format="PNG")
     return buffer.getvalue()
 
 
