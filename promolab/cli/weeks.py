@@ -64,10 +64,34 @@ def add_weeks(commands: Any, common: argparse.ArgumentParser) -> None:
                 action="store_true",
                 help="take out who may no longer be contacted since the draft was made",
             )
+            _add_overrides(parser)
         parser.add_argument("--source", help="the shop's tables (default: the week's own)")
         parser.add_argument("--shop", metavar="FILE", help="a shop.toml for --source")
         _add_out(parser, 60, "how long to wait for another command on the same folder")
         parser.set_defaults(run=run)
+
+
+def _add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add what changes a plan by hand at its release."""
+    parser.add_argument(
+        "--without",
+        metavar="PROMOTION",
+        action="append",
+        default=[],
+        help="take a promotion out; may be repeated",
+    )
+    parser.add_argument(
+        "--cap",
+        metavar="PROMOTION=N",
+        action="append",
+        default=[],
+        help="plan N customers at most for a promotion, those held out included; may be repeated",
+    )
+    parser.add_argument(
+        "--force-out",
+        metavar="FILE",
+        help="a csv file of customers who get nothing this week: customer_id, reason",
+    )
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -170,8 +194,23 @@ def _step_options(options: argparse.Namespace, *more: str) -> dict[str, Any]:
 def _release(options: argparse.Namespace) -> int:
     from promolab.loop import release_week
 
-    print(release_week(options.week, **_step_options(options, "by", "drop")), flush=True)
+    given = _step_options(options, "by", "drop") | {"overrides": _overrides(options)}
+    print(release_week(options.week, **given), flush=True)
     return DONE
+
+
+def _overrides(options: argparse.Namespace) -> Any:
+    """Return what is to be changed of a plan by hand."""
+    from promolab.campaign.plan import Overrides
+
+    caps: dict[str, int] = {}
+    for pair in options.cap:
+        promotion, _, most = pair.rpartition("=")
+        if not promotion or not most.strip().isdecimal():
+            raise InputError(f"--cap {pair} is not understood; write --cap PROMOTION=N")
+        caps[promotion.strip()] = int(most)
+    out = Overrides.read(options.force_out) if options.force_out else {}
+    return Overrides(tuple(options.without), caps, out)
 
 
 def _reconcile(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import pandas as pd
 from promolab.errors import InputError, PromolabError, StepError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop.ledger import Ledger, ledger_path
-from promolab.loop.planned import DECISIONS, plan_files, settings_of
+from promolab.loop.planned import DECISIONS, OVERRIDES, plan_files, settings_of
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ def _enter(
     tables: dict[str, Any] = {name: path for name, path in paths.items() if path.is_file()}
     tables["predictions"] = _told(lambda: promised(run), "what it said", run.week, say)
     tables["models"] = _told(lambda: kept_models(run), "its models", run.week, say)
+    if run.table_path(OVERRIDES).is_file():
+        tables["overrides"] = run.read_table(OVERRIDES)
     ledger.record_week(run.week, moment, state=state, run_key=key, **tables)
 
 

@@ -19,9 +19,11 @@ DECISIONS = "decisions"
 PLANNED = "planned"
 DROPPED = "dropped"
 """Table of those taken out of a plan at its release."""
+OVERRIDES = "overrides"
+"""Table of what was changed of a plan by hand at its release."""
 SENT = "tables/sent.parquet"
 """What was really sent, once that is read back."""
-_TABLES = (DECISIONS, "decision_propensities", PLANNED, DROPPED)
+_TABLES = (DECISIONS, "decision_propensities", PLANNED, DROPPED, OVERRIDES)
 
 
 def plan_files(folder: Path) -> dict[str, str]:

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.campaign.outlook import WeekPlan
+from promolab.campaign.outlook import weigh_plan
+from promolab.campaign.plan import Overridden, Overrides, Plan, override_plan
 from promolab.contract import arriving, by_week, read_operations
 from promolab.errors import InputError, PromolabError
 from promolab.folder import RunFolder, check_codes, sha256_of, write_json
 from promolab.loop.bookkeeping import run_key, settle_week
 from promolab.loop.drafts import recheck_draft
 from promolab.loop.held_week import WAIT, HeldWeek, Pages, held, say, stamp, user_of
-from promolab.loop.planned import DROPPED, Planned, check_plan, plan_files
+from promolab.loop.planned import DROPPED, OVERRIDES, Planned, check_plan, plan_files
 from promolab.loop.reconcile import Reconciliation, read_sent, reconcile_sent
 from promolab.loop.released import moved_windows_of, windows_of
 from promolab.loop.since_draft import REASONS, Recheck
@@ -44,6 +45,7 @@ def release_week(
     source: str | Path | None = None,
     shop_file: str | Path | None = None,
     drop: bool = False,
+    overrides: Overrides | None = None,
     now: datetime | None = None,
     wait: float = WAIT,
     ledger: str | Path | None = None,
@@ -69,6 +71,10 @@ def release_week(
         Take those out who may no longer be contacted, held out or not, and release the rest; a
         promotion that was added, or limits that changed, are said. Where lists would be others
         (a promotion moved, columns of ``[send]`` changed) the report has to be made again.
+    overrides : Overrides, optional
+        What is changed of it by hand, after that: promotions taken out, lists capped, customers
+        forced out. Lists, decisions, chances and control sums are made again, and each override is
+        on record: in ``tables/overrides.parquet``, the manifest and the ledger.
     now : datetime, optional
         The present (UTC without a zone).
     wait : float
@@ -86,7 +92,7 @@ def release_week(
     InputError
         If there is no such week, it failed, it has no plan, its plan was released already, a file
         of it is not what the run wrote, or something is not as it was when the draft was made: a
-        sentence for each kind of finding.
+        sentence for each kind of finding. An override names what is not in the plan.
     StepError
         If another command holds the reports folder all the while, or a page could not be made.
     """
@@ -112,7 +118,7 @@ def release_week(
             sends_at=run.week.start(planned.zone).isoformat(),
             since_draft={} if found.clear else found.to_dict() | {"said": found.summary()},
         )
-        _freeze(opened, frozen, found)
+        _freeze(opened, frozen, found, overrides or Overrides())
         return run.path / "send"
 
 
@@ -129,16 +135,17 @@ def _not_released(week: str, found: Recheck, since: Sequence[str]) -> str:
     )
 
 
-def _freeze(opened: HeldWeek, frozen: Release, found: Recheck) -> None:
+def _freeze(opened: HeldWeek, frozen: Release, found: Recheck, by_hand: Overrides) -> None:
     """Write the release, without those who may not be contacted any more; whole or not at all."""
     run, reports = opened.run, opened.run.reports
+    done: Overridden | None = None
     with reports.staging(run.week) as staged:
-        if len(found.concerned):
+        if len(found.concerned) or by_hand:
             shutil.copytree(run.path, staged, symlinks=True, dirs_exist_ok=True)
             run = RunFolder(staged, run.week)
-            _drop(run, found, opened.pages)
+            done = _rewrite(run, found, by_hand, opened.pages)
             opened.manifest["run_key"] = run_key(run)
-        release = replace(frozen, files=plan_files(run.path)).to_dict()
+        release = replace(frozen, files=plan_files(run.path), overrides=_told(done)).to_dict()
         changed = opened.manifest | {"state": "released", "release": release}
         write_json(run.path / "manifest.json", changed)
         if run is not opened.run:
@@ -146,10 +153,12 @@ def _freeze(opened: HeldWeek, frozen: Release, found: Recheck) -> None:
     opened.pages.list_weeks(reports)
     if not found.clear:
         say(_dropped(found))
+    if done is not None:
+        say(f"{done.summary()} They are listed in tables/{OVERRIDES}.parquet")
 
 
-def _drop(run: RunFolder, found: Recheck, pages: Pages) -> None:
-    """Rewrite a copy of a week's folder without those who may not be contacted any more.
+def _rewrite(run: RunFolder, found: Recheck, by_hand: Overrides, pages: Pages) -> Overridden | None:
+    """Rewrite a copy of a week's folder without those who are no longer on its lists.
 
     The send files with their control sums, the decisions and their chances, the funnel, the
     economics and the headline numbers are made again; so are the pages that come after the plan's,
@@ -157,13 +166,34 @@ def _drop(run: RunFolder, found: Recheck, pages: Pages) -> None:
     """
     from promolab import sources
 
-    note = f"Released without some of the draft's customers: {found.summary()}."
-    steps = found.concerned["reason"].map({reason: step for reason, (step, _) in REASONS.items()})
     shop = sources.load_shop(run.path / "shop")
-    WeekPlan.read(run, shop).without(found.concerned.assign(step=steps), note).write()
-    run.write_table(DROPPED, found.concerned, by=["promotion_id", "customer_id"])
-    pages.redraw(run, note)
+    plan, notes, done = Plan.read(run, shop), [], None
+    if len(found.concerned):
+        notes.append(f"Released without some of the draft's customers: {found.summary()}.")
+        step_of = {reason: step for reason, (step, _) in REASONS.items()}
+        plan = plan.without(found.concerned.assign(step=found.concerned["reason"].map(step_of)))
+    if by_hand:
+        values = run.read_table("allocation") if plan.by_effect else None
+        done = override_plan(plan, by_hand, values)
+        plan = done.plan
+        notes.append(f"Changed by hand at the release: {done.summary()}")
+    plan = replace(plan, notes=(*notes, *plan.notes))
+    weigh_plan(run, shop, plan).write()
+    if len(found.concerned):
+        run.write_table(DROPPED, found.concerned, by=["promotion_id", "customer_id"])
+    if done is not None:
+        run.write_table(OVERRIDES, done.frame, by="number")
+    pages.redraw(run, " ".join(notes))
     run.take_notes()
+    return done
+
+
+def _told(done: Overridden | None) -> dict[str, Any]:
+    """Return what a manifest says of the overrides: how many of each, and in a sentence."""
+    if done is None:
+        return {}
+    counts = done.frame["kind"].value_counts().sort_index()
+    return {"said": done.summary()} | {str(kind): int(n) for kind, n in counts.items()}
 
 
 def _dropped(found: Recheck) -> str:

@@ -55,6 +55,8 @@ class Release:
     since_draft : mapping
         What was found that the draft did not know, and who was taken out
         (`promolab.loop.Recheck.to_dict`).
+    overrides : mapping
+        What was changed by hand, in words and numbers.
     """
 
     by: str
@@ -63,6 +65,7 @@ class Release:
     promotions: Mapping[str, Mapping[str, str]] = field(repr=False)
     sends_at: str
     since_draft: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    overrides: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a manifest holds it."""

@@ -17,6 +17,7 @@ from promolab import cli
 from promolab.campaign.plan.result import STEPS
 from promolab.errors import InputError
 from promolab.loop import drafts, releases
+from promolab.loop.ledger import Ledger
 from promolab.loop.planned import plan_files
 from promolab.report.running import PAGES
 from tests.report.made_weeks import DAY, MadeShop
@@ -93,7 +94,7 @@ def consistent(made: MadeShop, number: int) -> None:
     planned, decisions, chances = (
         tables(name) for name in ("planned", "decisions", "decision_propensities")
     )
-    funnel, gone = tables("funnel").set_index("promotion_id"), tables("dropped")
+    funnel = tables("funnel").set_index("promotion_id")
     assert (funnel[list(STEPS)].sum(axis=1) == funnel["active"]).all()
     held = {
         "none": "to_contact",
@@ -103,11 +104,8 @@ def consistent(made: MadeShop, number: int) -> None:
     for holdout, column in held.items():
         counts = planned.loc[planned["holdout"] == holdout, "promotion_id"].value_counts()
         assert (funnel[column] == counts.reindex(funnel.index, fill_value=0)).all()
-    assert not planned.merge(gone, on=["customer_id", "promotion_id"]).size
-    mine = decisions.set_index("customer_id")
-    assert (mine.loc[gone["customer_id"], "planned_action"] == "none").all()
-    assert (mine.loc[gone["customer_id"], "action"] == "none").all()
-    assert (mine.loc[gone["customer_id"], "propensity"] == 1).all()
+    if "dropped" in {path.stem for path in (made.out / week / "tables").iterdir()}:
+        are_out(planned, decisions, tables("dropped"))
     sums = chances.groupby("decision_id")["propensity"].sum()
     assert set(sums.index) == set(decisions["decision_id"]) and np.allclose(sums, 1)
     own = chances.merge(decisions, on=["decision_id", "action"])
@@ -125,6 +123,57 @@ def consistent(made: MadeShop, number: int) -> None:
     counts = to_contact["promotion_id"].value_counts()
     assert (economics["contacts"] == counts.reindex(economics.index, fill_value=0)).all()
     assert set(metrics["economics"]) == set(economics.index.astype(str))
+
+
+def are_out(planned: pd.DataFrame, decisions: pd.DataFrame, gone: pd.DataFrame) -> None:
+    """Who was taken out is planned for nothing, for sure."""
+    assert not planned.merge(gone, on=["customer_id", "promotion_id"]).size
+    mine = decisions.set_index("customer_id")
+    assert (mine.loc[gone["customer_id"], "planned_action"] == "none").all()
+    assert (mine.loc[gone["customer_id"], "action"] == "none").all()
+    assert (mine.loc[gone["customer_id"], "propensity"] == 1).all()
+
+
+def test_what_is_changed_by_hand_is_rewritten_everywhere_and_on_record(made, capsys, tmp_path):
+    run, week = made.draft(0, **PLAN), str(made.week(0))
+    before = made.table(0, "planned")
+    promotion, n = int(before["promotion_id"].iloc[0]), len(before)
+    ids = before["customer_id"].tolist()
+    with_pages(run.path)
+    file = tmp_path / "out.csv"
+    file.write_text(f"customer_id,reason\n{ids[0]},asked at the till\n{ids[1]},staff\n")
+    told = ["release", week, "--out", str(made.out), "--by", "ann"]
+    was = everything(made.out / week)
+    for wrong, sentence in [
+        (["--without", "99"], "promotion '99' is none of the plan's"),
+        (["--cap", "99"], "--cap 99 is not understood"),
+        (["--force-out", str(tmp_path / "none.csv")], "there is no file"),
+    ]:
+        assert cli.main([*told, *wrong]) == 2
+        assert sentence in capsys.readouterr().err
+    assert everything(made.out / week) == was
+    assert cli.main([*told, "--cap", f"{promotion}=9", "--force-out", str(file)]) == 0
+    said = capsys.readouterr().err
+    assert f"promotion {promotion} capped at 9 planned; 2 customers forced out" in said.lower()
+    consistent(made, 0)
+    assert len(made.table(0, "planned")) == 9
+    assert not set(ids[:2]) & set(made.table(0, "decisions")["customer_id"])
+    rows = made.table(0, "overrides")
+    assert rows["reason"].tolist() == ["asked at the till", "staff", ""]
+    assert rows["planned"].tolist() == [1, 1, n - 11]
+    frozen = made.manifest(0)["release"]
+    assert frozen["files"] == plan_files(made.out / week)
+    assert "tables/overrides.parquet" in frozen["files"]
+    assert frozen["overrides"]["forced out"] == 2 and frozen["by"] == "ann"
+    ledger = Ledger.open(made.out / "ledger.duckdb", shop="Corner shop")
+    assert ledger.overrides()["reason"].tolist() == ["asked at the till", "staff", ""]
+    assert len(ledger.decisions(week)) == len(made.table(0, "decisions"))
+    page = (made.out / week / "08_plan.html").read_text()
+    assert "Changed by hand at the release" in page
+    was = everything(made.out / week)
+    assert cli.main([*told, "--without", str(promotion)]) == 2
+    assert "was released already, by ann" in capsys.readouterr().err
+    assert everything(made.out / week) == was
 
 
 def test_an_earlier_week_released_after_a_later_one_respects_it(made):

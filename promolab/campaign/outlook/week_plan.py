@@ -71,10 +71,6 @@ class WeekPlan(Result):
         """
         return weigh_plan(run, shop, Plan.read(run, shop))
 
-    def without(self, gone: pd.DataFrame, note: str = "") -> WeekPlan:
-        """Return it without some of its customers (`promolab.campaign.plan.Plan.without`)."""
-        return weigh_plan(self.run, self.shop, self.plan.without(gone, note))
-
     def to_frame(self) -> pd.DataFrame:
         """Return what each promotion may cost and must bring."""
         return self.economics.to_frame()

@@ -3,6 +3,8 @@ from .candidates import week_candidates as week_candidates
 from .eligibility import Eligibility as Eligibility
 from .eligibility import offers_of as offers_of
 from .eligibility import share_of as share_of
+from .overrides import Overridden as Overridden
+from .overrides import Overrides, override_plan
 from .planning import plan_week
 from .result import STEPS as STEPS
 from .result import Plan
@@ -14,4 +16,4 @@ from .send import neutralised as neutralised
 from .send import restored as restored
 from .send import write_send
 
-__all__ = ["Plan", "plan_week", "write_send"]
+__all__ = ["Overrides", "Plan", "override_plan", "plan_week", "write_send"]

@@ -31,6 +31,7 @@ STEPS: Mapping[str, str] = MappingProxyType(
         "status": "status is never contacted",
         "over_limit": "over the contact limit, or quiet after a complaint",
         "excluded": "excluded by another promotion",
+        "by_hand": "taken out by hand",
         "not_planned": "not among the likeliest",
         "held_out_standing": "held out for the long run",
         "held_out_promotion": "held out of this promotion",
@@ -69,6 +70,7 @@ LEFT = ("no_right", "status", "over_limit", "excluded")
 STEP = pd.CategoricalDtype(list(STEPS), ordered=True)
 """What the steps of a plan are, in their order."""
 _CODE = {step: code for code, step in enumerate(STEPS)}
+_FUNNEL = ["promotion_id", "channel", "action", "active", *STEPS, "planned"]
 _SIDE_BY_SIDE = 7  # promotions; of more, each has a table of its own
 _SETTINGS = ("holdout", "standing_holdout", "seed", "standing_seed")
 
@@ -245,6 +247,11 @@ class Plan(Result):
         """The rows of ``planned`` that are held out."""
         return self.planned[self.planned["holdout"] != "none"].reset_index(drop=True)
 
+    @property
+    def by_hand(self) -> int:
+        """How many customers and promotions were taken out by hand."""
+        return int(self.funnel["by_hand"].sum()) if "by_hand" in self.funnel else 0
+
     @classmethod
     def read(cls, run: RunFolder, shop: Shop) -> Plan:
         """Read the plan that a run wrote (`write`).
@@ -257,10 +264,11 @@ class Plan(Result):
             The cleaned shop that it was made from.
         """
         told, funnel = run.metrics["plan"], run.read_table("funnel")
+        funnel = funnel.reindex(columns=_FUNNEL, fill_value=0)  # of before steps were added
         decisions = run.read_table("decisions")
         offers = offers_of(shop, funnel, read_operations(shop.settings).contact, [])
         return cls(
-            as_of=decisions["ts"].iloc[0].to_pydatetime(),
+            as_of=decisions["ts"].iloc[0].to_pydatetime() if len(decisions) else run.as_of,
             sends_at=run.week.start(shop.zone),
             **{name: told[name] for name in _SETTINGS},
             promotions=offers.drop(columns="messages").assign(list_size=0),
@@ -437,6 +445,8 @@ class Plan(Result):
         left = int(row["active"])
         lines: list[tuple[str, int | None, int]] = [("active customers", None, left)]
         for step in list(STEPS)[:-1]:
+            if step == "by_hand" and not self.by_hand:
+                continue
             left -= int(row[step])
             lines.append((words[step], int(row[step]), left))
         return [*lines, (STEPS["to_contact"], None, int(row["to_contact"]))]
@@ -458,6 +468,8 @@ class Plan(Result):
         words_of = step_words([] if row is None else [row["action"]], self.by_effect)
         for step, meaning in list(words_of.items())[:-1] if row is not None else ():
             gone = row[step]
+            if step == "by_hand" and not gone:
+                continue
             labels.append(f"− {meaning}")
             left.append(left[-1] - gone)
             words.append(f"−{count(gone)}" if gone else "")

@@ -13,6 +13,7 @@ import pandas as pd
 from promolab.errors import InputError, nearest
 from promolab.folder import STATES
 from promolab.loop.ledger.contents import (
+    ADDED,
     KEYS,
     LEDGER_TABLES,
     OF_A_WEEK,
@@ -24,6 +25,7 @@ from promolab.loop.ledger.holding import (
     WAIT,
     check_place,
     check_writable,
+    has_table,
     make,
     read_through,
     reading,
@@ -143,6 +145,7 @@ class Ledger:
         decision_propensities: pd.DataFrame | Path | None = None,
         predictions: pd.DataFrame | None = None,
         models: pd.DataFrame | None = None,
+        overrides: pd.DataFrame | None = None,
     ) -> bool:
         """Write a week: a draft is replaced in one transaction, a released one never changes.
 
@@ -158,7 +161,7 @@ class Ledger:
             What tells one run of the week from another.
         decisions, decision_propensities : DataFrame or Path, optional
             The contract's tables, or parquet files of them.
-        predictions, models : DataFrame, optional
+        predictions, models, overrides : DataFrame, optional
             Their columns: `promolab.loop.ledger.LEDGER_TABLES`.
 
         Returns
@@ -180,6 +183,7 @@ class Ledger:
             "decision_propensities": decision_propensities,
             "predictions": predictions,
             "models": models,
+            "overrides": overrides,
             "weeks": pd.DataFrame([head]),
         }
         with writing(self.path, self.shop, self.wait) as con, ExitStack() as views:
@@ -314,6 +318,10 @@ class Ledger:
         """Return each week's models, their fingerprints, and what was decided about them."""
         return self._read("models")
 
+    def overrides(self) -> pd.DataFrame:
+        """Return what was changed of each week's plan by hand at its release."""
+        return self._read("overrides")
+
     def _read(
         self, table: str, where: str = "TRUE", values: list[Any] | None = None
     ) -> pd.DataFrame:
@@ -334,6 +342,8 @@ class Ledger:
         )
         with reading(self.path, self.shop, self.wait) as con:
             try:
+                if table in ADDED and not has_table(con, table):
+                    return empty(table)
                 return fitted(table, con.execute(query, given).df())
             except duckdb.Error as error:
                 raise unreadable(self.path, error) from error

@@ -57,6 +57,16 @@ LEDGER_TABLES: Mapping[str, Mapping[str, str]] = {
         "decision": _ID,
         "reason": _ID,
     },
+    "overrides": {
+        "week": _ID,
+        "number": _COUNT,
+        "kind": _ID,
+        "promotion_id": _ID,
+        "most": _COUNT,
+        "customer_id": _ID,
+        "reason": _ID,
+        "planned": _COUNT,
+    },
     "outcomes": {
         "week": _ID,
         **_FIGURE,
@@ -71,14 +81,17 @@ LEDGER_TABLES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Table → its columns and their types."""
-OF_A_WEEK = ("decisions", "decision_propensities", "predictions", "models")
+OF_A_WEEK = ("decisions", "decision_propensities", "predictions", "models", "overrides")
 """What `Ledger.record_week` writes, and a release freezes."""
+ADDED = ("overrides",)
+"""Tables that ledgers of before do not have: none of their weeks has rows of them."""
 KEYS: Mapping[str, tuple[str, ...]] = {
     "weeks": ("week",),
     "decisions": ("week", "decision_id"),
     "decision_propensities": ("week", "decision_id", "action"),
     "predictions": ("week", *_FIGURE),
     "models": ("week", "name"),
+    "overrides": ("week", "number"),
     "outcomes": ("week", *_FIGURE, "known_at"),
 }
 """What tells the rows of a table apart."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError, StepError
-from promolab.loop.ledger.contents import LEDGER_TABLES, SCHEMA
+from promolab.loop.ledger.contents import ADDED, LEDGER_TABLES, SCHEMA
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -65,6 +65,9 @@ def writing(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConne
     with _locked(path, shared=False, wait=wait), _connected(path, shop, False, wait) as con:
         try:
             con.begin()
+            for table in ADDED:
+                columns = _declared(LEDGER_TABLES[table])
+                con.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
             yield con
             con.commit()
         except duckdb.Error as error:  # a full disk; what was begun goes with the connection
@@ -157,10 +160,18 @@ def read_through(con: DuckDBPyConnection, path: Path) -> None:
 
     try:
         for table, columns in LEDGER_TABLES.items():
+            if table in ADDED and not has_table(con, table):
+                continue
             hashed = ", ".join(columns)
             con.execute(f"SELECT count(*), bit_xor(hash({hashed})) FROM {table}").fetchall()
     except duckdb.Error as error:
         raise unreadable(path, error) from error
+
+
+def has_table(con: DuckDBPyConnection, table: str) -> bool:
+    """Tell whether a ledger has a table: one of before lacks what was added since."""
+    found = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [table]).fetchone()
+    return found is not None
 
 
 def _declared(columns: Any) -> str:

@@ -1,0 +1,177 @@
+"""What is changed of a plan by hand: lists, decisions, chances and counts go together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.plan import Overrides, override_plan, plan_week
+from promolab.campaign.plan.result import STEPS, Plan
+from promolab.errors import InputError
+from tests.campaign.made_up import AS_OF, DAY, typed
+from tests.made_up import shop_of
+
+N = 60
+CHANCES = {"7": 0.55, "8": 0.15, "none": 0.3}
+
+
+def drafted(allocated: bool = False, **options: Any) -> tuple[Plan, pd.DataFrame]:
+    """A plan of two coupons; and what contacts are predicted to add, where chance drew them."""
+    ids = np.arange(N)
+    events = pd.DataFrame({"customer_id": ids, "ts": AS_OF - DAY, "kind": "purchase"})
+    offers = pd.DataFrame({"promotion_id": [7, 8], "kind": "coupon", "channel": "email"})
+    offers = offers.assign(starts_at=AS_OF + DAY, ends_at=AS_OF + 11 * DAY)
+    scores = pd.DataFrame({"customer_id": ids}).merge(offers[["promotion_id"]], how="cross")
+    rng = np.random.default_rng(5)
+    scores["p_redeemed"] = rng.random(len(scores))
+    values = pd.DataFrame(
+        [(c, a, q) for c in ids for a, q in CHANCES.items()],
+        columns=["customer_id", "action", "propensity"],
+    )
+    drawn = rng.choice(list(CHANCES), N, p=list(CHANCES.values()))
+    values["chosen"] = values["action"] == drawn[values["customer_id"]]
+    values["value"] = rng.normal(size=len(values))
+    options = {"holdout": 0.2, "standing_holdout": 0.1, "list_size": 25} | options
+    shop = shop_of(typed({"events": events, "promotions": offers}))
+    if allocated:
+        options["allocation"] = values
+    return plan_week(shop, scores, AS_OF, [7, 8], **options), values
+
+
+def whole(plan: Plan, forced: int = 0) -> None:
+    """Nobody is lost, and what is written of each customer agrees."""
+    assert (plan.funnel[list(STEPS)].sum(axis=1) == plan.funnel["active"]).all()
+    assert (plan.funnel["active"] == N).all() and len(plan.decisions) == N - forced
+    for promotion, part in plan.planned.groupby("promotion_id"):
+        row = plan.funnel.set_index("promotion_id").loc[promotion]
+        assert row["planned"] == len(part)
+        assert row["to_contact"] == (part["holdout"] == "none").sum()
+    told = plan.propensities.groupby("decision_id")["propensity"].sum()
+    assert set(told.index) == set(plan.decisions["decision_id"]) and np.allclose(told, 1)
+    assert not plan.propensities.duplicated(["decision_id", "action"]).any()
+    own = plan.decisions.merge(plan.propensities, on=["decision_id", "action"])
+    assert len(own) == len(plan.decisions)
+    assert np.allclose(own["propensity_x"], own["propensity_y"])
+    mine = plan.decisions.set_index("customer_id")
+    assert (mine.loc[plan.planned["customer_id"], "planned_action"] != "none").all()
+    assert (mine["planned_action"] != "none").sum() == plan.planned["customer_id"].nunique()
+    sent = mine["holdout"].eq("none") & mine["planned_action"].ne("none")
+    assert (mine["action"].ne("none") == sent).all()
+
+
+@pytest.mark.parametrize("allocated", [False, True])
+def test_who_is_forced_out_is_not_eligible_and_in_no_comparison(allocated):
+    plan, _ = drafted(allocated)
+    held = plan.held_out["customer_id"].iloc[0]
+    other = plan.to_contact["customer_id"].iloc[0]
+    done = override_plan(plan, Overrides(forced_out={held: "asked", str(other): " staff "}))
+    whole(done.plan, forced=2)
+    gone = [held, other]
+    for table in (done.plan.planned, done.plan.decisions):
+        assert not table["customer_id"].isin(gone).any()
+    steps = done.plan.steps[done.plan.steps["customer_id"].isin(gone)]
+    assert set(steps["step"]) <= {"by_hand", "excluded"}
+    assert done.plan.funnel["by_hand"].sum() >= 2
+    kept = plan.decisions[~plan.decisions["customer_id"].isin(gone)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(done.plan.decisions, kept)
+    assert done.frame[["kind", "customer_id", "reason", "planned"]].to_numpy().tolist() == [
+        ["forced out", str(held), "asked", 1],
+        ["forced out", str(other), "staff", 1],
+    ]
+    assert done.summary() == "2 customers forced out. That takes 2 planned contacts off the lists."
+
+
+@pytest.mark.parametrize("allocated", [False, True])
+def test_a_promotion_taken_out_is_an_action_of_nobody(allocated):
+    plan, _ = drafted(allocated)
+    done = override_plan(plan, Overrides(without=("7",)))
+    whole(done.plan)
+    assert not (done.plan.propensities["action"] == "7").any()
+    row = done.plan.funnel.set_index("promotion_id").loc[7]
+    assert row["planned"] == 0 and row["by_hand"] == plan.funnel["planned"].iloc[0]
+    # What else was possible keeps its chance; that of the promotion goes to nothing.
+    was, now = (
+        p.propensities.query("action == '8'").set_index("decision_id")["propensity"].sort_index()
+        for p in (plan, done.plan)
+    )
+    pd.testing.assert_series_equal(now, was)
+    standing = plan.decisions["holdout"].eq("standing")
+    assert done.plan.decisions["holdout"].eq("standing").equals(standing)
+    assert "taken out by hand" in done.plan.to_table().text
+    assert "taken out by hand" not in plan.to_table().text
+
+
+@pytest.mark.parametrize("allocated", [False, True])
+@pytest.mark.parametrize("most", [0, 1, 9, 24, 500])
+def test_a_cap_keeps_the_best_whoever_is_held_out(allocated, most):
+    plan, values = drafted(allocated)
+    done = override_plan(plan, Overrides(caps={"7": most}), values)
+    whole(done.plan)
+    before = plan.planned[plan.planned["promotion_id"] == 7]
+    kept = done.plan.planned[done.plan.planned["promotion_id"] == 7]
+    assert len(kept) == min(most, len(before))
+    score = values[values["action"] == "7"].set_index("customer_id")["value"]
+    if not allocated:
+        score = before.set_index("customer_id")["p_redeemed"]
+    ranked = before.assign(score=before["customer_id"].map(score).to_numpy())
+    best = ranked.sort_values("score", ascending=False)["customer_id"].head(most)
+    assert set(kept["customer_id"]) == set(best)
+    # Given the cap, whoever ranks below the last on the list has no chance of it, drawn or not.
+    chances = done.plan.propensities.merge(done.plan.decisions, on="decision_id")
+    able = chances.loc[chances["action_x"] == "7", "customer_id"]
+    if 0 < most < len(before):
+        assert (score[able] >= score[best].min()).all()
+        was = plan.propensities.set_index(["decision_id", "action"])["propensity"]
+        now = done.plan.propensities.set_index(["decision_id", "action"])["propensity"]
+        mine = now[now.index.get_level_values("action") != "none"]
+        assert mine.equals(was[mine.index])
+    other = plan.planned[plan.planned["promotion_id"] == 8].reset_index(drop=True)
+    left = done.plan.planned[done.plan.planned["promotion_id"] == 8].reset_index(drop=True)
+    pd.testing.assert_frame_equal(left, other)
+
+
+def test_all_at_once_and_nothing_at_all():
+    plan, _ = drafted()
+    assert override_plan(plan, Overrides()).plan.decisions.equals(plan.decisions)
+    everybody = dict.fromkeys(range(N), "closed")
+    done = override_plan(plan, Overrides(("8",), {"7": 3}, everybody))
+    whole(done.plan, forced=N)
+    assert done.plan.planned.empty and done.plan.propensities.empty
+    assert len(done.frame) == N + 2 and done.frame["number"].tolist() == [*range(1, N + 3)]
+    some = override_plan(plan, Overrides(("8",), {"7": 3}, {0: "closed"}))
+    whole(some.plan, forced=1)
+    assert len(some.plan.planned) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (Overrides(without=("9",)), "promotion '9' is none of the plan's; these are: 7, 8"),
+        (Overrides(caps={"9": 1}), "promotion '9' is none"),
+        (Overrides(caps={"7": -1}), "cap"),
+        (Overrides(forced_out={"999": "x"}), "customer '999' is none of the plan's active"),
+        (Overrides(forced_out={"ann": "x"}), "customer 'ann' is none of the plan's active"),
+        (Overrides(forced_out={1: "  "}), "customer 1 is forced out without a reason"),
+    ],
+)
+def test_what_is_not_in_the_plan_is_refused_in_a_sentence(wrong, said):
+    with pytest.raises(InputError, match=said):
+        override_plan(drafted()[0], wrong)
+
+
+def test_a_file_says_who_is_forced_out_and_why(tmp_path):
+    file = tmp_path / "out.csv"
+    file.write_text("customer_id,reason\n007,staff\n8,asked\n")
+    assert Overrides.read(file) == {"007": "staff", "8": "asked"}
+    for text, said in [
+        ("customer_id\n1\n", "reason"),
+        ("customer_id,reason\n1,a\n1,b\n", "customer 1 stands there twice"),
+    ]:
+        file.write_text(text)
+        with pytest.raises(InputError, match=said):
+            Overrides.read(file)
+    with pytest.raises(InputError, match="there is no file"):
+        Overrides.read(tmp_path / "none.csv")
