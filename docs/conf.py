@@ -51,7 +51,8 @@ html_theme_options = {
 }
 copyright = "the promolab developers, BSD-3-Clause"
 
-COMMANDS = "report release reconcile close backfill data init score loop demo lab".split()
+COMMANDS = ["report", "release", "reconcile", "close", "backfill", "data", "init", "score"]
+COMMANDS += ["loop", "demo", "lab"]
 _ROW = re.compile(r"^\| `(promolab[\w.]+)` \| (.+) \|$")
 
 

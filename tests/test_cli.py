@@ -265,27 +265,58 @@ def test_init_proposes_a_shop_toml_and_overwrites_none(tmp_path, capsys):
     assert "nothing here looks like events" in capsys.readouterr().err
 
 
-def test_lab_copies_the_notebooks_where_there_are_none(monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def lab(monkeypatch, tmp_path):
+    """The calls of JupyterLab, from a folder without notebooks; two lie in the package."""
     packaged = tmp_path / "packaged"
     packaged.mkdir()
-    (packaged / "01_data.ipynb").write_text("{}")
-    parameters = importlib.import_module("promolab.report.running.parameters")
-    monkeypatch.setattr(parameters, "find_notebooks", lambda: packaged)
+    for name in ("00_start.ipynb", "01_data.ipynb"):
+        (packaged / name).write_text("{}")
+    running = importlib.import_module("promolab.report.running")
+    monkeypatch.setattr(running, "find_notebooks", lambda: packaged)
     calls: list[list[str]] = []
 
-    def call(line):
+    def call(line: list[str]) -> int:
         calls.append(line)
         return 0
 
     monkeypatch.setattr(subprocess, "call", call)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.chdir(tmp_path)
+    return calls
+
+
+def test_lab_opens_the_start_and_copies_the_notebooks_where_there_are_none(lab, tmp_path):
     assert cli.main(["lab", "--", "--no-browser"]) == 0
-    assert (tmp_path / "notebooks" / "01_data.ipynb").exists()
-    assert calls == [[sys.executable, "-m", "jupyterlab", "notebooks", "--no-browser"]]
-    (packaged / "02_more.ipynb").write_text("{}")
+    start, root = tmp_path / "notebooks" / "00_start.ipynb", f"--ServerApp.root_dir={tmp_path}"
+    assert lab == [[sys.executable, "-m", "jupyterlab", str(start), root, "--no-browser"]]
+    (tmp_path / "packaged" / "02_more.ipynb").write_text("{}")
     assert cli.main(["lab"]) == 0
-    assert not (tmp_path / "notebooks" / "02_more.ipynb").exists()
+    assert sorted(path.name for path in start.parent.iterdir()) == [start.name, "01_data.ipynb"]
+    assert cli.main(["lab", "--folder", "of/mine"]) == 0
+    assert (tmp_path / "of" / "mine" / "02_more.ipynb").exists()
+    assert lab[-1][3:] == [
+        str(tmp_path / "of" / "mine" / "00_start.ipynb"),
+        f"--ServerApp.root_dir={tmp_path / 'of'}",
+    ]
+
+
+def test_lab_says_kindly_where_it_cannot_open(lab, tmp_path, monkeypatch, capsys):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "thesis.ipynb").write_text("{}")
+    assert cli.main(["lab"]) == 2
+    (tmp_path / "file").write_text("")
+    assert cli.main(["lab", "--folder", "file"]) == 2
+    (tmp_path / "notebooks" / "00_start.ipynb").write_text("{}")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    assert cli.main(["lab"]) == 2
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert cli.main(["lab"]) == 2
-    assert "pip install 'promolab[lab]'" in capsys.readouterr().err
+    ask = "name a folder of your own: promolab lab --folder FOLDER"
+    assert capsys.readouterr().err.splitlines() == [
+        f"promolab: notebooks holds notebooks, but not promolab's 00_start.ipynb; {ask}",
+        f"promolab: the notebooks cannot be copied into file (File exists); {ask}",
+        f"promolab: the notebooks in notebooks cannot be changed here; {ask}",
+        "promolab: promolab lab needs the extra 'lab': pip install 'promolab[lab]'",
+    ]
+    assert lab == []

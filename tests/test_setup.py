@@ -255,7 +255,7 @@ def test_make_help_lists_every_target(checkout):
     answer = checkout.make("help")
     assert answer.returncode == 0
     listed = re.findall(r"^make (\w+)\t\S", answer.stdout, flags=re.MULTILINE)
-    assert listed == ["report", "demo", "test", "lab", "lint", "bench", "clean", "help"]
+    assert listed == ["report", "demo", "test", "lab", "docs", "lint", "bench", "clean", "help"]
     assert checkout.make().stdout == answer.stdout
     assert not (checkout.folder / ".venv").exists()
 

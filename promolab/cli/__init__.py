@@ -143,7 +143,12 @@ def _parser() -> argparse.ArgumentParser:
         "lab",
         parents=[common],
         help="open the notebooks in JupyterLab",
-        description="Open ./notebooks in JupyterLab; copied there first if there are none.",
+        description="Open JupyterLab on 00_start.ipynb, which lists the notebooks with the "
+        "question each answers and the weeks that are there. The notebooks lie in ./notebooks, or "
+        "where --folder says; they are copied there first if there are none.",
+    )
+    lab.add_argument(
+        "--folder", default="notebooks", help="where the notebooks are, or go (%(default)s)"
     )
     lab.add_argument("arguments", nargs="*", help="handed on to JupyterLab (after --)")
     lab.set_defaults(run=_lab)
@@ -197,16 +202,26 @@ def _score(options: argparse.Namespace) -> int:
 def _lab(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("jupyterlab") is None:
         raise MissingExtraError("promolab lab", "lab")
-    folder = Path("notebooks")
-    if not any(folder.glob("*.ipynb")):
-        from promolab.report.running import find_notebooks
+    from promolab.report.running import START, find_notebooks
 
+    folder = Path(options.folder).expanduser()
+    elsewhere = "name a folder of your own: promolab lab --folder FOLDER"
+    if not any(folder.glob("*.ipynb")):
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(find_notebooks().glob("*.ipynb")):
+                # Not its mode: an installation may be read-only, and this copy is the user's.
                 shutil.copyfile(path, folder / path.name)
         except OSError as error:
-            raise InputError(f"the notebooks cannot be copied here: {error.strerror}") from error
-        print(f"copied the notebooks into {folder.absolute()}", file=sys.stderr)
-    call = [sys.executable, "-m", "jupyterlab", str(folder), *options.arguments]
+            said = f"the notebooks cannot be copied into {folder} ({error.strerror}); {elsewhere}"
+            raise InputError(said) from error
+        print(f"promolab: copied the notebooks into {folder.absolute()}", file=sys.stderr)
+    if not (folder / START).is_file():
+        raise InputError(f"{folder} holds notebooks, but not promolab's {START}; {elsewhere}")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"the notebooks in {folder} cannot be changed here; {elsewhere}")
+    # Reports lie beside the notebooks' folder, and are opened from the same tab.
+    folder = folder.absolute()
+    root = f"--ServerApp.root_dir={folder.parent}"
+    call = [sys.executable, "-m", "jupyterlab", str(folder / START), root, *options.arguments]
     return subprocess.call(call)

@@ -169,9 +169,10 @@ def partial_dependence(
 ) -> Dependence:
     r"""Return the mean predicted probability with one feature set to each of several values.
 
-    :math:`\bar p(v) = \frac{1}{n} \sum_i p(v, x_{i, -j})`: all rows get value v, their other features
-    stay. Where the feature goes together with others, some of these rows cannot be (nobody has many
-    orders and no sales), and what the model says of them is a guess: look where the data lie.
+    :math:`\bar p(v) = \frac{1}{n} \sum_i p(v, x_{i, -j})`: all rows get value v, their other
+    features stay. Where the feature goes together with others, some of these rows cannot be (nobody
+    has many orders and no sales), and what the model says of them is a guess: look where
+    the data lie.
 
     Parameters
     ----------

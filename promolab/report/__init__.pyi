@@ -1,5 +1,6 @@
 from .pages.campaign_report import coming, launching, segments, since_last_week, what_was_left_out
 from .pages.first_screen import FirstScreen
+from .pages.start_page import list_notebooks, list_weeks
 from .running.beginning import begin_run
 from .running.many_weeks import backfill as backfill
 from .running.run import run_report
@@ -9,6 +10,8 @@ __all__ = [
     "begin_run",
     "coming",
     "launching",
+    "list_notebooks",
+    "list_weeks",
     "run_report",
     "segments",
     "since_last_week",

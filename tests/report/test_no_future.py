@@ -19,7 +19,7 @@ from promolab.sources import load_shop, save_shop
 from promolab.weeks import Week
 
 WEEK = "2024-W33"  # a week in which promotions start, the last but one of the made-up shop
-STEPS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
+STEPS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))[1:]  # 00 is none
 LATER = re.compile(r"Dated later, and not read: [^.]*\.")
 
 

@@ -361,8 +361,8 @@ def qini(
     the effect (`relative`) and keep its interval in mind.
 
     **causalml** — ``qini_score`` (0.18): mean of y_t − y_c·n_t/n_c down the list less the straight
-    line, divided by the absolute value of its end. About Radcliffe's ÷ the average effect's size: it
-    explodes and loses its meaning where the average effect is near 0, which is where targeting
+    line, divided by the absolute value of its end. About Radcliffe's ÷ the average effect's size:
+    it explodes and loses its meaning where the average effect is near 0, which is where targeting
     matters most. Tied scores keep an order that depends on the rows' order, so a constant score
     does not give 0. Propensities are ignored.
 

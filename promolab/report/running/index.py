@@ -51,18 +51,18 @@ def write_index(reports: ReportsFolder) -> Path:
 
     good, failed = reports.weeks(), reports.failures()
     weeks = sorted({*good, *failed}, reverse=True)
-    headlines = {week: _headlines(reports.run(week)) for week in weeks}
-    labels = list(dict.fromkeys(label for week in weeks for label in headlines[week]))
+    figures = {week: headlines(reports.run(week)) for week in weeks}
+    labels = list(dict.fromkeys(label for week in weeks for label in figures[week]))
     labels = labels[:_MOST_LABELS]
     rows = [
         _Row(
             week=str(week),
             dates=week.label(),
             good=week in good,
-            status=_status(reports.run(week)) if week in good else "failed",
+            status=status_of(reports.run(week)) if week in good else "failed",
             reason=_reason(failed.get(week), good=week in good),
             cells=[
-                _cell(headlines[week].get(label), headlines.get(week.previous(), {}).get(label))
+                _cell(figures[week].get(label), figures.get(week.previous(), {}).get(label))
                 for label in labels
             ],
         )
@@ -76,7 +76,8 @@ def write_index(reports: ReportsFolder) -> Path:
     return reports.path / "index.html"
 
 
-def _headlines(run: RunFolder) -> dict[str, Mapping[str, Any]]:
+def headlines(run: RunFolder) -> dict[str, Mapping[str, Any]]:
+    """Return the tiles of a week's first page by what they are called."""
     metrics = run.metrics
     tiles = metrics.get("headlines") if isinstance(metrics, dict) else None
     if not isinstance(tiles, list):
@@ -84,7 +85,7 @@ def _headlines(run: RunFolder) -> dict[str, Mapping[str, Any]]:
     return {str(t["label"]): t for t in tiles if isinstance(t, dict) and "label" in t}
 
 
-def _status(run: RunFolder) -> str:
+def status_of(run: RunFolder) -> str:
     """Return the state of a week's plan, and whether its data were stale."""
     manifest = run.manifest
     fresh = manifest.get("freshness")

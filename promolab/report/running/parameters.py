@@ -121,6 +121,8 @@ _OWN_OPTION = {
     "shop_file": "--shop",
     "folder": "--out",
 }
+START = "00_start.ipynb"
+"""The notebook that `promolab lab` opens: it lists the others and is no step of the report."""
 _KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
@@ -180,7 +182,7 @@ def find_notebooks() -> Path:
 
 
 def read_steps(folder: Path) -> list[Step]:
-    """Read the numbered notebooks of a folder, in the order of their names.
+    """Read the numbered notebooks of a folder, in the order of their names, without `START`.
 
     Parameters
     ----------
@@ -200,7 +202,7 @@ def read_steps(folder: Path) -> list[Step]:
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    paths = [path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")) if path.name != START]
     if not paths:
         raise InputError(f"{folder} holds no notebook named like 01_data.ipynb")
     steps = []

@@ -1,0 +1,66 @@
+"""What an analyst finds first."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+from promolab.report import list_notebooks, list_weeks
+from promolab.report.running.parameters import read_steps
+
+
+def a_week(reports: Path, week: str, **more) -> None:
+    folder = reports / week
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("the report")
+    (folder / "manifest.json").write_text(json.dumps({"status": "good", **more}))
+    tiles = [
+        {"label": "Customers to contact", "text": "925"},
+        {"label": "Break-even", "text": "3.4 <USD>"},
+        {"label": "One too many", "text": "7"},
+    ]
+    (folder / "metrics.json").write_text(json.dumps({"headlines": tiles}))
+
+
+def test_weeks_are_listed_newest_first_with_their_state_and_figures(tmp_path):
+    a_week(tmp_path, "2017-W43", state="released")
+    a_week(tmp_path, "2017-W44")
+    (tmp_path / "source.json").write_text(json.dumps({"source": "x", "name": "Corner & Co"}))
+    shown = list_weeks(tmp_path).text
+    assert shown.index("2017-W44/index.html") < shown.index("2017-W43/index.html")
+    assert "30 Oct – 5 Nov" in shown and ">released<" in shown and ">draft<" in shown
+    assert "Customers to contact: 925 · Break-even: 3.4 &lt;USD&gt;" in shown
+    assert "One too many" not in shown and "Corner &amp; Co, newest first" in shown
+
+
+def test_where_there_is_no_week_it_is_said_how_to_make_one(tmp_path):
+    assert "promolab report makes one" in list_weeks(tmp_path).text
+
+
+def test_every_notebook_is_listed_with_a_question(repository: Path):
+    folder = repository / "notebooks"
+    shown = list_notebooks(folder=folder).text
+    for step in read_steps(folder):
+        assert f'<a href="{step.stem}.ipynb">{step.stem}</a>' in shown
+    assert "Which groups of customers are there" in shown and "00_start" not in shown
+    assert shown.index("01_data") < shown.index("10_campaign_report")
+
+
+def test_the_start_is_no_step_and_runs_where_there_is_no_report(repository: Path, tmp_path):
+    shutil.copytree(repository / "notebooks", tmp_path / "notebooks")
+    assert read_steps(tmp_path / "notebooks")[0].stem == "01_data"
+    notebook = nbformat.read(tmp_path / "notebooks" / "00_start.ipynb", as_version=4)
+    client = NotebookClient(notebook, resources={"metadata": {"path": tmp_path / "notebooks"}})
+    client.execute()
+    shown = [
+        output["data"]["text/html"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "data" in output
+    ]
+    assert len(shown) == 3 and "03_segments" in shown[0]
+    assert "There is no report in ../reports yet" in shown[2]
