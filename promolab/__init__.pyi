@@ -1,4 +1,4 @@
-from . import compare, explain, metrics, model
+from . import compare, explain, metrics, model, widgets
 from .abtest import analyze_experiment, assign, plan_experiment
 from .cleaning import clean
 from .contract import Shop
@@ -34,6 +34,7 @@ __all__ = [
     "model",
     "plan_experiment",
     "run_report",
+    "widgets",
 ]
 
 __version__: str

@@ -53,7 +53,7 @@ FLOORS = [
     ["explain", "scoring", "effects", "compare"],
     ["abtest", "policy"],
     ["campaign", "loop"],
-    ["report"],
+    ["report", "widgets"],
     ["cli"],
 ]
 PLACE = {

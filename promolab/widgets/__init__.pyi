@@ -1,0 +1,10 @@
+from .controls import Choose as Choose
+from .controls import Figure as Figure
+from .controls import Press as Press
+from .controls import Slide as Slide
+from .controls import Tick as Tick
+from .controls import Words as Words
+from .explorer import Explorer as Explorer
+from .thresholds import threshold
+
+__all__ = ["threshold"]

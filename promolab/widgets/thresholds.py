@@ -1,0 +1,395 @@
+"""Threshold: one cut through a ranked list, seen in every curve at once, and what it is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.checks import labels_of, numbers_of, real_number
+from promolab.display import Html, beside, join, say, table
+from promolab.errors import InputError
+from promolab.metrics import lift, precision_recall, roc
+from promolab.widgets.controls import Figure, Slide
+from promolab.widgets.drawing import Dots, Line, Upright, chart, thin
+from promolab.widgets.explorer import Explorer
+from promolab.wording import count, number, percent, plural
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+STEP = 0.005
+"""Shares of the list at which the cut can stand."""
+
+
+@dataclass(frozen=True)
+class ThresholdState:
+    """Where the cut stands, and what contacts earn and cost.
+
+    Parameters
+    ----------
+    share : float
+        Of the list, the highest scores first, that is contacted (0–1).
+    benefit, cost : float
+        What a response earns before the contact, and what a contact costs, in money.
+    """
+
+    share: float = 0.1
+    benefit: float = 10.0
+    cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A ranked list, sorted and cumulated once.
+
+    Parameters
+    ----------
+    score : ndarray of shape (n,)
+        From the highest down.
+    found : ndarray of shape (n + 1,)
+        Responses among so many from the top.
+    ends : ndarray of int of shape (runs + 1,)
+        Rows above each place where the list can be cut: not through equal scores.
+    fpr, tpr, recall, precision : ndarray of shape (up to 200,)
+        Points of the ROC and of the precision–recall curve.
+    depths, capture, capture_low, capture_high, rate, rate_low, rate_high : ndarray of shape (101,)
+        The gain curve and the rate of responses with their intervals, by depth.
+    auc, average_precision : str
+        In words, with intervals.
+    currency : str
+        Of money; empty where it is not known.
+    """
+
+    score: np.ndarray
+    found: np.ndarray
+    ends: np.ndarray
+    fpr: np.ndarray
+    tpr: np.ndarray
+    recall: np.ndarray
+    precision: np.ndarray
+    depths: np.ndarray
+    capture: tuple[np.ndarray, np.ndarray, np.ndarray]
+    rate: tuple[np.ndarray, np.ndarray, np.ndarray]
+    auc: str
+    average_precision: str
+    currency: str
+
+    @property
+    def n(self) -> int:
+        """Rows of the list."""
+        return len(self.score)
+
+    @property
+    def positives(self) -> int:
+        """Rows with a response."""
+        return int(self.found[-1])
+
+    def rows_at(self, share: float) -> int:
+        """Return how many rows are contacted: equal scores together, those at the cut with it."""
+        wanted = round(share * self.n)
+        return int(self.ends[np.searchsorted(self.ends, wanted)])
+
+    def best(self, benefit: float, cost: float) -> tuple[int, float]:
+        """Return after how many rows profit is greatest, and that profit; the fewest of equals."""
+        profit = benefit * self.found[self.ends] - cost * self.ends
+        at = int(profit.argmax())
+        return int(self.ends[at]), float(profit[at])
+
+
+def rank(y: ArrayLike, score: ArrayLike, cluster: ArrayLike | None, currency: str) -> Ranking:
+    """Sort a list and cumulate its responses, once.
+
+    Parameters
+    ----------
+    y, score, cluster : array-like of shape (n,)
+        As `promolab.metrics.roc` takes them.
+    currency : str
+        Of money.
+    """
+    labels = labels_of("y_true", y)
+    scores = numbers_of("y_score", score, len(labels))
+    curve, clean = roc(labels, scores, cluster), precision_recall(labels, scores, cluster)
+    gain = lift(labels, scores, cluster=cluster)
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    runs = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(ranked))
+    fpr, tpr = thin(curve.fpr, curve.tpr)
+    recall, precision = thin(clean.recall, clean.precision)
+    nothing = np.zeros(1)
+    return Ranking(
+        ranked, np.append(0, np.cumsum(labels[order])), np.append(0, runs),
+        fpr, tpr, recall, precision,
+        np.append(nothing, gain.depths),
+        (
+            np.append(nothing, gain.capture),
+            np.append(nothing, gain.capture_low),
+            np.append(nothing, gain.capture_high),
+        ),
+        (
+            np.append(gain.rate[0], gain.rate),
+            np.append(gain.rate_low[0], gain.rate_low),
+            np.append(gain.rate_high[0], gain.rate_high),
+        ),
+        number(*curve.estimate.ends), number(*clean.estimate.ends), currency,
+    )  # fmt: skip
+
+
+def threshold(
+    rows: Any,
+    y_score: ArrayLike | None = None,
+    *,
+    cluster: ArrayLike | None = None,
+    benefit: float = 10.0,
+    cost: float = 1.0,
+    currency: str = "",
+) -> Explorer[ThresholdState, Ranking]:
+    """Explore where to cut a ranked list: ROC, precision–recall, gain and profit share one cut.
+
+    Parameters
+    ----------
+    rows : Backtest, DataFrame or array-like of shape (n,)
+        A backtest (`promolab.compare.run_backtest`), its rows (``tables/backtest.parquet``) or any
+        table with the columns ``y`` and ``p``; or the labels alone: 0/1 or booleans.
+    y_score : array-like of shape (n,), optional
+        With labels: their scores; higher is contacted first.
+    cluster : array-like of shape (n,), optional
+        Which rows belong together; by default the column ``customer_id`` where there is one.
+    benefit, cost : float
+        What a response earns, and what a contact costs, at first.
+    currency : str
+        Of both.
+
+    Returns
+    -------
+    Explorer
+
+    Raises
+    ------
+    InputError
+        As `promolab.metrics.roc`; columns that are not there.
+
+    Notes
+    -----
+    Responses are counted, not effects: those who would have responded anyway count as earned. The
+    intervals are those of `promolab.metrics.lift` at a fixed depth.
+
+    Examples
+    --------
+    >>> found = threshold([1, 1, 0, 1, 0, 0, 0, 0], [0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1])
+    >>> "4 of 8" in found.move(share=0.5).text, found.state.share
+    (True, 0.5)
+    """
+    y, scores, units = _columns(rows, y_score, cluster)
+    ranked = rank(y, scores, units, currency)
+    earns = real_number("benefit", benefit, least=0)
+    costs = real_number("cost", cost, least=0)
+    top = max(ranked.best(earns, costs)[0] / ranked.n, STEP)
+    state = ThresholdState(round(round(top / STEP) * STEP, 6), earns, costs)
+    controls = {
+        "share": Slide("share contacted", 0.0, 1.0, STEP, share=True),
+        "benefit": Figure("a response earns", 0.0, 1e9, _step(earns), unit=currency),
+        "cost": Figure("a contact costs", 0.0, 1e9, _step(costs), unit=currency),
+    }
+    return Explorer("Threshold", state, controls, render, ranked)
+
+
+def _columns(rows: Any, y_score: Any, cluster: Any) -> tuple[Any, Any, Any]:
+    """Return labels, scores and clusters of whatever was given."""
+    frame = rows if isinstance(rows, pd.DataFrame) else getattr(rows, "rows", None)
+    if y_score is not None:
+        return rows, y_score, cluster
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"rows is a {type(rows).__name__} and there is no y_score; give a backtest, a table "
+            "with the columns y and p, or labels and their scores"
+        )
+    if lacking := [c for c in ("y", "p") if c not in frame]:
+        raise InputError(
+            f"rows has no column {lacking[0]!r}; it needs y (who responded, 0/1) and p (the score)"
+        )
+    if cluster is None and "customer_id" in frame:
+        cluster = frame["customer_id"]
+    return frame["y"], frame["p"], cluster
+
+
+def _step(value: float) -> float:
+    """Return by what the arrow keys move an amount: about a twentieth of it, at a round figure."""
+    return float(10.0 ** np.floor(np.log10(value / 2))) if value > 0 else 0.1
+
+
+def render(state: ThresholdState, ranked: Ranking) -> Html:
+    """Return the curves with the cut, what it is worth, and who is on which side of it.
+
+    Parameters
+    ----------
+    state : ThresholdState
+    ranked : Ranking
+    """
+    top = ranked.rows_at(state.share)
+    share, found = top / ranked.n, int(ranked.found[top])
+    wrong, negatives = top - found, ranked.n - ranked.positives
+    recall = found / ranked.positives
+    curves = beside(
+        [
+            _roc(ranked, wrong / negatives, recall),
+            _precision(ranked, recall, found / top if top else float("nan")),
+            _gain(ranked, share, recall),
+            _profit(ranked, state, share),
+        ]
+    )
+    return join([*_said(ranked, state, top, found), _sides(ranked, state, top, found), curves])
+
+
+def _at(
+    values: tuple[np.ndarray, np.ndarray, np.ndarray], depths: np.ndarray, at: float
+) -> list[float]:
+    return [float(np.interp(at, depths, one)) for one in values]
+
+
+def _said(ranked: Ranking, state: ThresholdState, top: int, found: int) -> list[Html]:
+    best, most = ranked.best(state.benefit, state.cost)
+    unit, share = ranked.currency, top / ranked.n
+    optimum = (
+        f"Most, {number(most, unit=unit)}, comes of contacting {percent(best / ranked.n)}, from "
+        f"the score {ranked.score[best - 1]:.3g} up."
+        if best
+        else "No cut pays: contacting nobody is best."
+    )
+    if not top:
+        return [say(f"Nobody is contacted. {optimum}", css="finding")]
+    capture = percent(found / ranked.positives, *_at(ranked.capture, ranked.depths, share)[1:])
+    rate = percent(found / top, *_at(ranked.rate, ranked.depths, share)[1:])
+    value, low, high = _money(ranked, state, share, found / top)
+    return [
+        say(
+            f"Contacting {percent(share)} ({count(top)} of {plural(ranked.n, 'row')}, from the "
+            f"score {ranked.score[top - 1]:.3g} up) finds {capture} of those who respond; of the "
+            f"contacted {rate} respond.",
+            css="finding",
+        ),
+        say(
+            f"That brings {number(value, low, high, unit=unit)} of profit, counted in responses "
+            f"and not in effects. {optimum}"
+        ),
+    ]
+
+
+def _money(
+    ranked: Ranking, state: ThresholdState, share: float, rate: float
+) -> tuple[float, float, float]:
+    """Return profit at a share contacted with its interval: that of the rate of responses."""
+    _, low, high = _at(ranked.rate, ranked.depths, share)
+    rows = share * ranked.n
+    value, least, most = (rows * (state.benefit * r - state.cost) for r in (rate, low, high))
+    return value, least, most
+
+
+def _sides(ranked: Ranking, state: ThresholdState, top: int, found: int) -> Html:
+    """Return the confusion table, in rows and in money."""
+    missed, negatives = ranked.positives - found, ranked.n - ranked.positives
+    wrong, gain, cost = top - found, state.benefit - state.cost, -state.cost
+
+    def cell(rows: int, money: float) -> str:
+        words = number(money, unit=ranked.currency) if money else "0"
+        return f"{count(rows)} · {words}"
+
+    earned, paid = gain * found, cost * wrong
+    rows = [
+        ("contacted", cell(found, earned), cell(wrong, paid), cell(top, earned + paid)),
+        ("left out", cell(missed, 0), cell(negatives - wrong, 0), cell(ranked.n - top, 0)),
+        (
+            "all",
+            cell(ranked.positives, earned),
+            cell(negatives, paid),
+            cell(ranked.n, earned + paid),
+        ),
+    ]
+    frame = pd.DataFrame(rows, columns=["side", "responded", "silent", "both"])
+    heads = {"side": "", "responded": "responded", "silent": "did not respond", "both": "all"}
+    caption = (
+        "Customers on each side of the cut, and the profit they bring; those left out who "
+        f"responded would have earned {number(gain * missed, unit=ranked.currency)} more."
+    )
+    right = dict.fromkeys(("responded", "silent", "both"), str)
+    return table(frame, heads, right, caption=caption)
+
+
+def _roc(ranked: Ranking, at: float, recall: float) -> Html:
+    title = f"AUC {ranked.auc}"
+    return chart(
+        [
+            Line([0, 1], [0, 1], colour="grey", dashed=True, label="random order"),
+            Line(ranked.fpr, ranked.tpr),
+            Dots([at], [recall], label="the cut"),
+        ],
+        title=title,
+        label=f"ROC curve, {title}. At the cut {percent(recall)} of those who respond are found "
+        f"and {percent(at)} of the others contacted.",
+        xlabel="of those who do not respond, contacted",
+        ylabel="of those who respond, found",
+        percent_x=True, percent_y=True, xlim=(0, 1), ylim=(0, 1),
+    )  # fmt: skip
+
+
+def _precision(ranked: Ranking, recall: float, precision: float) -> Html:
+    title, rate = f"Average precision {ranked.average_precision}", ranked.positives / ranked.n
+    return chart(
+        [
+            Line([0, 1], [rate, rate], colour="grey", dashed=True, label="random order"),
+            Line(ranked.recall, ranked.precision),
+            Dots([recall], [precision], label="the cut"),
+        ],
+        title=title,
+        label=f"Precision–recall curve. {title}; in random order {percent(rate)}.",
+        xlabel="recall: of those who respond, found",
+        ylabel="precision: of the contacted, respond",
+        percent_x=True, percent_y=True, xlim=(0, 1), ylim=(0, 1),
+    )  # fmt: skip
+
+
+def _gain(ranked: Ranking, share: float, recall: float) -> Html:
+    title = f"The top {percent(share)} holds {percent(recall)} of those who respond"
+    capture, low, high = ranked.capture
+    return chart(
+        [
+            Line([0, 1], [0, 1], colour="grey", dashed=True, label="random order"),
+            Line(ranked.depths, capture, low=low, high=high),
+            Upright(share),
+            Dots([share], [recall], label="the cut"),
+        ],
+        title=title,
+        label=f"Gain chart. {title}.",
+        xlabel="of the list, contacted",
+        ylabel="of those who respond, found",
+        percent_x=True, percent_y=True, xlim=(0, 1), ylim=(0, 1),
+    )  # fmt: skip
+
+
+def _profit(ranked: Ranking, state: ThresholdState, share: float) -> Html:
+    shares = np.linspace(0, 1, 201)
+    tops = ranked.ends[np.searchsorted(ranked.ends, np.round(shares * ranked.n).astype(int))]
+    profit = state.benefit * ranked.found[tops] - state.cost * tops
+    low, high = (
+        tops * (state.benefit * np.interp(shares, ranked.depths, rate) - state.cost)
+        for rate in ranked.rate[1:]
+    )
+    best, _ = ranked.best(state.benefit, state.cost)
+    here = float(np.interp(share, shares, profit))
+    unit = f", {ranked.currency}" if ranked.currency else ""
+    title = f"Profit {number(here, unit=ranked.currency)} at the cut"
+    return chart(
+        [
+            Line(shares, np.zeros(201), colour="grey", dashed=True, label="contact nobody"),
+            Line(shares, profit, low=low, high=high),
+            Upright(best / ranked.n, label="most profit", colour=2),
+            Dots([share], [here], label="the cut"),
+        ],
+        title=title,
+        label=f"Profit by share contacted. {title}; most at {percent(best / ranked.n)}.",
+        xlabel="of the list, contacted",
+        ylabel=f"profit{unit}",
+        percent_x=True, xlim=(0, 1),
+    )  # fmt: skip

@@ -1,0 +1,167 @@
+"""The machinery: what moves, what is refused, what is prepared anew, what is shown of an error."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from promolab.display import say
+from promolab.errors import InputError
+from promolab.widgets import Choose, Explorer, Press, Slide
+
+pytest.importorskip("ipywidgets", reason="the extra lab is not installed")
+
+
+@dataclass(frozen=True)
+class State:
+    share: float = 0.5
+    method: str = "a"
+
+
+CONTROLS = {
+    "share": Slide("share", 0.0, 1.0, 0.1, share=True),
+    "method": Choose("method", {"A": "a", "B": "b", "broken": "c"}, slow=True),
+    "add": Press("Add", lambda state, found, _: (state, f"{found}+", "Added.")),
+}
+
+
+def render(state: State, prepared: str):
+    if state.share == 0.9:
+        raise InputError("the share <0.9> is too much; give less")
+    return say(f"{state.share:g} of {prepared}")
+
+
+def explorer(prepare=lambda state, progress: state.method.upper()) -> Explorer[Any, Any]:
+    return Explorer("Trial", State(), CONTROLS, render, prepare=prepare)
+
+
+def test_a_move_changes_the_figure_and_what_is_refused_leaves_the_state():
+    made = explorer()
+    assert made.move(share=0.2).text == "<p>0.2 of A</p>"
+    for wrong in ({"share": 1.5}, {"method": "z"}, {"shara": 0.1}, {"add": 1}):
+        assert 'role="alert"' in made.move(**wrong).text
+    assert made.state == State(share=0.2)
+    assert "&lt;0.9&gt; is too much" in made.move(share=0.9).text
+    assert made.state.share == 0.2
+
+
+def test_only_a_slow_control_prepares_anew():
+    asked = []
+
+    def prepare(state, progress):
+        asked.append(state.method)
+        return state.method
+
+    made = explorer(prepare)
+    for share in (0.1, 0.2, 0.3):
+        made.move(share=share)
+    made.move(method="b")
+    assert asked == ["a", "b"]
+
+
+def test_a_button_keeps_what_it_prepared_and_says_its_sentence_once():
+    made = explorer()
+    assert "Added." in made.press("add").text and "0.5 of A+" in made.press("add").text
+    assert made.move(share=0.4).text == "<p>0.4 of A++</p>"
+    assert "no button" in made.press("share").text
+
+
+def test_what_nobody_foresaw_is_a_sentence_too_and_logged(caplog):
+    made = explorer(lambda state, progress: 1 / 0)
+    assert "ZeroDivisionError: division by zero" in made.move(share=0.1).text
+    assert "an explorer failed" in caplog.text
+
+
+def test_without_controls_the_page_shows_the_start_and_where_the_controls_stand():
+    text = explorer()._repr_mimebundle_()["text/html"]
+    assert "share: 50.0 % · method: A" in text and "0.5 of A" in text
+
+
+def test_of_a_burst_of_moves_the_last_is_shown_and_few_between():
+    drawn = []
+
+    def slowly(state, prepared):
+        drawn.append(state.share)
+        time.sleep(0.02)
+        return say(f"{state.share:g}")
+
+    made = Explorer("Trial", State(), {"share": CONTROLS["share"]}, slowly)
+    made.view.settle()
+    drawn.clear()
+    for step in range(100):
+        made.view.inputs["share"].value = step / 100
+    made.view.settle()
+    assert made.view.output.value == "<p>0.99</p>" and made.state.share == 0.99
+    assert len(drawn) < 20
+
+
+def test_code_moves_the_controls_too():
+    made = explorer()
+    made.view.settle()
+    made.move(share=0.3, method="b")
+    assert (made.view.inputs["share"].value, made.view.inputs["method"].value) == (0.3, "b")
+    assert made.view.output.value == "<p>0.3 of B</p>"
+
+
+def waiting(seconds, gate):
+    def prepare(state, progress):
+        if state.method == "a":
+            return "A"
+        for step in range(1000):
+            progress(step / 1000, "drawing halves")
+            if gate.wait(0.01):
+                break
+        return state.method.upper()
+
+    return prepare
+
+
+def until(true) -> bool:
+    end = time.monotonic() + 5
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(true())
+
+
+def test_long_work_shows_progress_and_cancel_puts_everything_back():
+    gate = threading.Event()
+    made = explorer(waiting(5, gate))
+    view = made.view
+    view.settle()
+    view.inputs["method"].value = "b"
+    assert view.waiting.layout.display == "none"  # not in the first half second
+    assert until(lambda: view.waiting.layout.display == "flex")
+    assert until(lambda: "drawing halves" in view.words.value and view.bar.value > 0)
+    view.cancel.click()
+    view.settle()
+    assert (view.inputs["method"].value, made.state.method) == ("a", "a")
+    assert view.output.value == "<p>0.5 of A</p>" and view.waiting.layout.display == "none"
+
+
+def test_a_move_while_work_runs_is_drawn_when_it_is_done():
+    gate = threading.Event()
+    made = explorer(waiting(5, gate))
+    made.view.settle()
+    made.view.inputs["method"].value = "b"
+    made.view.inputs["share"].value = 0.2
+    gate.set()
+    made.view.settle()
+    assert made.view.output.value == "<p>0.2 of B</p>"
+
+
+def test_work_that_fails_is_a_sentence_in_the_widget():
+    def prepare(state, progress):
+        if state.method == "c":
+            raise InputError("method c needs more customers; give 100 at least")
+        return state.method
+
+    made = explorer(prepare)
+    made.view.settle()
+    made.view.inputs["method"].value = "c"
+    made.view.settle()
+    assert "needs more customers" in made.view.output.value
+    assert made.state.method == "a"
