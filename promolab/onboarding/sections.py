@@ -227,7 +227,9 @@ def _in_their_own_way(choice: Choice, line: Line, each: bool) -> Line:
     """Say of one column how its numbers are written, where no one way fits all columns."""
     if not each:
         return line
-    value = line.value if line.value is not None else line.key
+    # A column that is called alike may still differ by case.
+    own = choice.picks[line.key].name if choice.has(line.key) else line.key
+    value = line.value if line.value is not None else own
     said: dict[str, Any] = {"column": value} if isinstance(value, str) else dict(value)
     names = said.get("multiply") or [said.get("column")]
     looks = [look for look in choice.looks if look.name in names]

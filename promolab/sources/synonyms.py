@@ -32,9 +32,9 @@ _TABLE_WORDS: Mapping[str, str] = {
     "exposures": "exposures exposure sends send mailings mailing contacts contact contacthistory "
     "impressions targets campaignmembers campaigncustomers treated versand kontakte aussendungen "
     "envois envios contactos 触达 推送 发送记录",
-    "responses": "responses response redemptions redemption conversions couponredemptions "
-    "couponredemption opens einloesungen einlosungen reaktionen reponses conversiones respuestas "
-    "canjes 响应 核销 转化",
+    "responses": "responses response redemptions redemption redeemed conversions "
+    "couponredemptions couponredemption opens einloesungen einlosungen reaktionen reponses "
+    "conversiones respuestas canjes 响应 核销 转化",
     "events": "events event orderlines orderitems orderdetails orderlineitems orders order "
     "transactions transaction sales sale salesdata invoicelines invoiceitems invoices invoice "
     "lineitems purchases purchase receipts baskets retail clickstream clicks pageviews pageview "

@@ -418,3 +418,23 @@ def test_a_zip_is_named_not_taken_for_a_database(tmp_path, open_it):
     for source in (tmp_path, tmp_path / "sales.zip"):
         with pytest.raises(DataError, match="unzip it"):
             open_it(source)
+
+
+def test_a_column_called_alike_says_how_its_numbers_are_written_where_others_differ(tmp_path):
+    rows = ["Order no;Client;Date;Article;Pieces;Total;Discount"]
+    rows += [
+        f"{i};K{i % 9};{1 + i % 28:02}/05/2024 08:11;{i % 7};2.0;9,95 €;0,50 €" for i in range(60)
+    ]
+    write(tmp_path, "orders.csv", rows)
+    proposal = propose(tmp_path)
+    written = {"decimal": ",", "symbol": "€"}
+    assert said(proposal)["events"]["discount"] == {"column": "Discount", **written}
+    shop = loaded(tmp_path, tmp_path)
+    found = shop.events.aggregate(d=shop.events.discount.sum(), q=shop.events.quantity.sum())
+    assert found.execute().round(2).to_numpy().tolist() == [[30.0, 120.0]]
+
+
+def test_a_file_of_what_was_redeemed_holds_responses(tmp_path):
+    write(tmp_path, "orders.csv", ["Client;Date;Total", "K1;2024-05-01 08:00:00;9.5"])
+    write(tmp_path, "redeemed.csv", ["Campaign;Client;Date", "P1;K1;2024-05-01 08:00:00"])
+    assert said(propose(tmp_path))["responses"]["kind"] == {"value": "redeem"}
