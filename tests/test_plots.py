@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,11 +17,17 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Annotation
 
 from promolab import plots
+from promolab.plots import _fonts
 from promolab.plots._lines import legend_below, side_by_side
 from promolab.plots._maps import alluvial
 from tests.drawn import bars_of
 
 LONG = "Lapsed bargain hunters who bought $5 and $6 coupons"
+WIDE = [
+    "新鲜水果与蔬菜豆制品（每周都买的忠实老客户）",
+    "プレミアム会員限定のお買い得キャンペーン",
+    "신선과일 채소와두부",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +38,19 @@ def _close_figures():
     plt.close("all")
 
 
-def draw_each() -> dict[str, Any]:
-    x, names = np.linspace(0, 1, 20), [LONG, "Champions", "At risk"]
+def draw_each(names: Sequence[str] = (LONG, "Champions", "At risk")) -> dict[str, Any]:
+    title = (
+        "The top of the list holds most of those who will redeem a coupon, far more than "
+        "a list of the same length in random order would"
+    )
+    subtitle = (
+        "share of positives found, 95 % intervals clustered by customer · n = 3,927, "
+        "564 positive, 12 lists ranked apart"
+    )
+    if plots.is_wide("".join(names)):
+        title = "；".join(["名单最前面的四成客户贡献了大多数核销，远多于同样长度的随机名单"] * 2)
+        subtitle = "找到的核销客户占比，按客户聚类的 95% 区间，" * 3 + "n = 3,927"
+    x, long = np.linspace(0, 1, 20), names[0]
     tiny = np.diag([900, *[1] * 9])  # the names of small groups need more room than their bars
     drawn = {
         "curve": plots.curve(x, x**0.5, low=x**0.5 - 0.1, high=x**0.5 + 0.1, label="model"),
@@ -38,37 +58,40 @@ def draw_each() -> dict[str, Any]:
         "intervals": plots.intervals(
             names, [1, 2, np.nan], [0, 1, np.nan], [2, 3, np.nan], reference=1, text=names
         ),
-        "bars": plots.bars(names, [1, 2, 3], low=[0, 1, 2], high=[2, 3, 4], text=["a", "b", LONG]),
+        "bars": plots.bars(names, [1, 2, 3], low=[0, 1, 2], high=[2, 3, 4], text=["a", "b", long]),
         "columns": plots.columns([f"2017-W{i:02}" for i in range(1, 45)], np.arange(44)),
         "heat_map": plots.heat_map(
-            [[1, 2], [np.nan, -4], [0, 1]], names, [LONG, "b"], text=[["a", "b"]] * 3, centre=0
+            [[1, 2], [np.nan, -4], [0, 1]], names, [long, "b"], text=[["a", "b"]] * 3, centre=0
         ),
         "bubbles": plots.bubbles([1, 2, 3], [1, 1, 1], [10, 20, 5], names),
         "histogram": plots.histogram(np.arange(1000.0)),
         "scatter_map": plots.scatter_map(np.arange(30), np.arange(30), np.repeat(names, 10)),
-        "alluvial": alluvial(["$8 then", "$9 now"], [f"{i} {LONG}" for i in range(10)], [tiny]),
+        "alluvial": alluvial(["$8 then", "$9 now"], [f"{i} {long}" for i in range(10)], [tiny]),
         "side_by_side": side_by_side(names, [[[1] * 3, [0] * 3, [2] * 3]] * 2, names[:2]),
         "span": plots.span(plots.curve(x, x), 0.2, 0.4, at=0.3, label="interval"),
     }
     for ax in drawn.values():
         plots.finish(
             ax,
-            title="The top of the list holds most of those who will redeem a coupon, far more than "
-            "a list of the same length in random order would",
-            subtitle="share of positives found, 95 % intervals clustered by customer · n = 3,927, "
-            "564 positive, 12 lists ranked apart",
+            title=title,
+            subtitle=subtitle,
             xlabel="amount ($), of $9",
             ylabel="customers",
         )
     return drawn
 
 
-def test_nothing_is_clipped_and_dollars_stay_dollars():
-    for name, ax in draw_each().items():
+@pytest.mark.parametrize("names", [(LONG, "Champions", "At risk"), tuple(WIDE)])
+def test_nothing_is_clipped_dollars_stay_dollars_and_each_character_is_drawn(names):
+    if plots.lacking_font(names):
+        pytest.skip(plots.lacking_font(names))
+    for name, ax in draw_each(names).items():
         figure = ax.figure
         if name == "side_by_side":
             legend_below(ax)
-        figure.canvas.draw()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a character that no font holds is one
+            figure.canvas.draw()
         words = [
             *ax.texts,
             ax._left_title,
@@ -199,3 +222,43 @@ def test_map_names_each_group_at_its_median():
 def test_unknown_reference_line_is_named():
     with pytest.raises(ValueError, match="kind is 'slope'; use 'diagonal'"):
         plots.reference_line(plots.curve([0, 1], [0, 1]), "slope")
+
+
+def test_without_a_font_it_is_said_of_names_that_need_one_only(monkeypatch):
+    monkeypatch.setattr("promolab.plots._fonts._candidates", list)
+    _fonts.fallback_families.cache_clear()
+    try:
+        assert plots.lacking_font(["fruit", "Käse"]) == ""
+        assert "'新鲜水果'" in plots.lacking_font(["fruit", "新鲜水果"])
+        assert "promolab[cjk]" in plots.lacking_font(["新鲜水果"])
+    finally:
+        _fonts.fallback_families.cache_clear()
+
+
+def test_a_font_that_is_there_is_found_by_fontconfig_or_by_its_name(monkeypatch, tmp_path):
+    files = [str(tmp_path / name) for name in ("NotoSansCJK-Regular.ttc", "Vera.ttf")]
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: files)
+    assert [file.name for file in _fonts._installed()] == ["NotoSansCJK-Regular.ttc"]
+    listed = f"zh-cn|zh-tw|ja|ko\t{files[0]}\nde|en\t{files[1]}\n"
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/fc-list")
+    answer = subprocess.CompletedProcess([], 0, stdout=listed)
+    monkeypatch.setattr("subprocess.run", lambda *given, **options: answer)
+    assert [file.name for file in _fonts._installed()] == ["NotoSansCJK-Regular.ttc"]
+
+
+@pytest.mark.parametrize("text", WIDE)
+def test_wide_text_breaks_by_its_width_and_never_before_a_closing_mark(text):
+    with plots.style():
+        for room in (40, 70, 120):
+            lines = plots.wrapped(text, room, 10).split("\n")
+            assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+            assert all(plots.text_width(line, 10) <= room for line in lines)
+            assert not any(line[0] in "，。）、ー" or line[-1] in "（“" for line in lines)
+
+
+def test_text_of_narrow_letters_breaks_as_it_did():
+    text = "Customers who bought in the last 28 days, of the largest promotion that ended"
+    assert plots.filled(text, 32, 1, 9) == textwrap.fill(text, 32)
+    assert plots.shortened(text, 40, 1, 1, 9) == textwrap.shorten(text, 40, placeholder=" …")
+    assert plots.shortened("会员专享优惠券" * 9, 76, 2, 60, 7).endswith("…")

@@ -1,13 +1,17 @@
 from ._base import COLOURS as COLOURS
 from ._base import MUTED as MUTED
+from ._base import filled as filled
 from ._base import finish
 from ._base import roomy as roomy
 from ._base import segment_colours as segment_colours
+from ._base import shortened as shortened
 from ._base import span as span
 from ._base import stacked as stacked
 from ._base import style as style
 from ._base import text_width as text_width
 from ._base import wrapped as wrapped
+from ._fonts import is_wide as is_wide
+from ._fonts import lacking_font as lacking_font
 from ._lines import bars, curve, intervals
 from ._lines import columns as columns
 from ._lines import legend_below as legend_below

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
+
+from promolab.plots._fonts import OWN, fallback_families, is_wide, units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +44,8 @@ def _settings() -> dict[str, Any]:
 
     path = Path(__file__).parents[1] / "promolab.mplstyle"
     settings: Any = matplotlib.rc_params_from_file(path, use_default_template=False)
-    return dict(settings)
+    # Matplotlib goes on to the next font for each character that one lacks.
+    return {**settings, "font.family": [OWN, *fallback_families()]}
 
 
 def style() -> AbstractContextManager[None]:
@@ -136,7 +140,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(size=size, weight=weight)
+    font = FontProperties(family=[OWN, *fallback_families()], size=size, weight=weight)
     lines = text.split("\n")
     return max(text_to_path.get_text_width_height_descent(x, font, ismath=False)[0] for x in lines)
 
@@ -155,14 +159,47 @@ def turn_if_crowded(ax: Axes) -> None:
 
 
 def wrapped(text: str, room: float, size: float, weight: str = "normal") -> str:
+    """Break a text into lines that fit: at blanks, and between Chinese or kindred characters.
+
+    Examples
+    --------
+    >>> wrapped("half of the list", 45, 10).splitlines()
+    ['half of', 'the list']
+    """
     lines: list[str] = []
     for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size, weight) <= room:
-            lines[-1] = longer
-        else:
-            lines.append(word)
+        for number, unit in enumerate(units(word)):
+            longer = f"{lines[-1]}{'' if number else ' '}{unit}" if lines else unit
+            if lines and text_width(longer, size, weight) <= room:
+                lines[-1] = longer
+            else:
+                lines.append(unit)
     return "\n".join(lines)
+
+
+def filled(text: str, letters: int, room: float, size: float) -> str:
+    """Break a text after so many letters; one of wide characters by its measured width.
+
+    Examples
+    --------
+    >>> filled("half of the list", 8, 60, 10).splitlines()
+    ['half of', 'the list']
+    """
+    return wrapped(text, room, size) if is_wide(text) else textwrap.fill(text, letters)
+
+
+def shortened(text: str, letters: int, lines: int, room: float, size: float) -> str:
+    """Return a text cut, with dots in place of the rest, to so many letters or lines.
+
+    Examples
+    --------
+    >>> shortened("half of the list", 12, 1, 60, 10)
+    'half of …'
+    """
+    if not is_wide(text):
+        return textwrap.shorten(text, letters, placeholder=" …")
+    kept = wrapped(text, room, size).split("\n")
+    return text if len(kept) <= lines else "".join(kept[:lines])[:-1] + "…"
 
 
 @styled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from promolab.plots._base import (
     INK,
     MUTED,
     category_axis,
+    filled,
     new_axes,
     numbers,
     segment_colours,
@@ -204,7 +204,7 @@ def heat_map(
     if label is not None:
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02)
         # Beside few rows the bar is too short for a sentence.
-        bar.set_label(textwrap.fill(label, 6 * max(rows, 3)), fontsize="small")
+        bar.set_label(filled(label, 6 * max(rows, 3), 30.0 * max(rows, 3), 8.3), fontsize="small")
         bar.outline.set_visible(False)
     return ax
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from promolab.report.pages.first_screen import FirstScreen
 
 
+_ROOM, _TILE_ROOM = 0.9 * 11.7 * 72, 0.195 * 11.7 * 72  # points, of the sheet and of a tile
+
+
 def one_page(screen: FirstScreen) -> Figure:
     """Draw the week on one page: what to know first, the answer, the tiles, and two figures.
 
@@ -39,9 +41,11 @@ def one_page(screen: FirstScreen) -> Figure:
         week = screen.run.week
         name = f"{screen.shop.settings.name} · week {week} ({week.label()})"
         figure.text(0.05, 0.955, name, fontsize=16, fontweight="bold")
-        first = [textwrap.fill(text, 150) for text in [screen.status(), *screen.caveats()]]
+        first = [
+            plots.filled(text, 150, _ROOM, 8.8) for text in [screen.status(), *screen.caveats()]
+        ]
         low = _written(figure, "\n".join(first), 0.94, fontsize=8.8, color="#8a3a00")
-        _written(figure, textwrap.fill(screen.lead(), 124), low - 0.012, fontsize=11)
+        _written(figure, plots.filled(screen.lead(), 124, _ROOM, 11), low - 0.012, fontsize=11)
         _tiles(figure, screen)
         left = figure.add_axes((0.24, 0.1, 0.22, 0.33))  # names need the room at its left
         right = figure.add_axes((0.6, 0.1, 0.35, 0.33))
@@ -87,13 +91,13 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
             transform=figure.transFigure, facecolor="white", edgecolor="#d0d4d9", linewidth=1,
         )  # fmt: skip
         figure.patches.append(box)
-        figure.text(x + 0.011, 0.67, textwrap.fill(tile.label, 32), fontsize=9, va="top")
+        label = plots.filled(tile.label, 32, _TILE_ROOM, 9)
+        figure.text(x + 0.011, 0.67, label, fontsize=9, va="top")
         size = 12 * min(1.0, 22 / max(len(tile.text), 1))  # a long interval stays in its box
         figure.text(x + 0.011, 0.6, tile.text, fontsize=size, fontweight="bold", va="center")
-        note = textwrap.shorten(tile.note, 76, placeholder=" …")
-        figure.text(
-            x + 0.011, 0.578, textwrap.fill(note, 38), fontsize=7, va="top", color=plots.MUTED
-        )
+        note = plots.shortened(tile.note, 76, 2, _TILE_ROOM, 7)
+        note = plots.filled(note, 38, _TILE_ROOM, 7)
+        figure.text(x + 0.011, 0.578, note, fontsize=7, va="top", color=plots.MUTED)
 
 
 def _funnel(funnel: pd.DataFrame, by_effect: Collection[str], ax: Axes) -> None:

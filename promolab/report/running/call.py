@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from promolab.contract import TABLES, Freshness, Notify, freshness, read_operati
 from promolab.errors import DataError, InputError, PromolabError
 from promolab.folder import RunRecord, Weeks, sha256_of
 from promolab.loop import ClosedWeeks
+from promolab.plots import lacking_font
 from promolab.promotions import read_promotions
 from promolab.report.running.failures import lost_connection_error, says_lost
 from promolab.report.running.parameters import Step
@@ -185,6 +186,8 @@ class Call:
         Sentences on closed weeks whose data changed.
     zone : str
         IANA zone of the shop's weeks.
+    boxes : str
+        That names of the shop cannot be drawn here, in a sentence; empty where they can.
     """
 
     request: Request
@@ -198,6 +201,7 @@ class Call:
     freshness: Freshness
     late: tuple[str, ...] = ()
     zone: str = "UTC"
+    boxes: str = ""
 
     @property
     def record(self) -> RunRecord:
@@ -312,6 +316,7 @@ def checked_call(
             "freshness": freshness(shop, week.start(shop.zone, request.lead_days)),
             "late": known.late if known else (closed or ClosedWeeks()).late_rows(shop),
             "zone": shop.zone,
+            "boxes": known.boxes if known else lacking_font(_names(shop)),
         }
     except Exception as error:
         before.check()  # and if one changed, this is why
@@ -320,6 +325,15 @@ def checked_call(
         raise
     files.check()
     return Call(request, week, weeks, shop.settings.name, files=files, **found)
+
+
+def _names(shop: Shop) -> Iterator[str]:
+    """Give what figures may name: the shop, its categories and its promotions."""
+    yield shop.settings.name
+    for table, column in (("products", "category"), ("promotions", "promotion_id")):
+        if shop.has(table, column):
+            names = getattr(shop, table)[[column]].distinct().limit(10_000).execute()[column]
+            yield from sorted(names.dropna().astype(str))
 
 
 def _opened(request: Request) -> Shop:

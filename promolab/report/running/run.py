@@ -243,8 +243,9 @@ def make_week(
                 released_plans(reports)  # refuses one that was changed, before anything is run
                 kept = checked_ledger(reports, ledger, call.shop, call.week)
                 keep_ledger(reports, kept, shown.say)  # what a killed run left out: pages read it
-                for sentence in call.late if earlier is None else ():
-                    shown.say(sentence)
+                for sentence in (*call.late, call.boxes) if earlier is None else ():
+                    if sentence:
+                        shown.say(sentence)
                 for sentence in renew_key(reports, call.fingerprints):
                     shown.say(sentence)
                 made = _kept(call, reports, shown)
