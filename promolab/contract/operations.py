@@ -116,11 +116,21 @@ class ContactRules:
 
 @dataclass(frozen=True)
 class SendColumns:
-    """The section ``[send]``: field of `SEND_FIELDS` → its column's name, in the file's order."""
+    """The section ``[send]``.
+
+    Parameters
+    ----------
+    columns : mapping of str to str
+        Field of `SEND_FIELDS` → its column's name, in the file's order.
+    encoding : {"utf-8", "utf-8-sig"}
+        Of the files. ``utf-8-sig`` begins with the mark by which Excel knows that names are not in
+        the machine's own alphabet.
+    """
 
     columns: Mapping[str, str] = field(
         default_factory=lambda: {name: name for name in SEND_FIELDS[:3]}, hash=False
     )
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)
@@ -258,7 +268,7 @@ def read_operations(settings: Settings) -> Operations:
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "contact": tuple(ContactRules.__dataclass_fields__),
-    "send": ("columns",),
+    "send": tuple(SendColumns.__dataclass_fields__),
     "economics": (*ASSUMED, "currency", "assumed", "budget"),
     "attribution": tuple(Attribution.__dataclass_fields__),
     "notify": ("on_success", "on_failure"),
@@ -325,8 +335,9 @@ def _check_bundles(rules: ContactRules) -> None:
 
 
 def _send(said: dict[str, Any]) -> SendColumns:
+    encoding = choice("[send] encoding", said.get("encoding", "utf-8"), ("utf-8", "utf-8-sig"))
     if "columns" not in said:
-        return SendColumns()
+        return SendColumns(encoding=encoding)
     place = "[send] columns"
     given = table_of(place, said["columns"], SEND_FIELDS)
     columns = {key: text(f"{place}.{key}", name) for key, name in given.items()}
@@ -340,7 +351,7 @@ def _send(said: dict[str, Any]) -> SendColumns:
                 f"{place}.{key} = {name!r} would be run as a formula, or breaks the line; give a "
                 "plain name"
             )
-    return SendColumns(columns)
+    return SendColumns(columns, encoding)
 
 
 def _economics(said: dict[str, Any], settings: Settings) -> Economics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,18 @@ def test_a_list_of_nobody_is_a_file_with_a_heading(plan, tmp_path):
     assert (tmp_path / "send" / "P2__app.csv").read_text() == "customer_id,promotion_id,channel\n"
 
 
+def test_for_excel_each_file_begins_with_its_mark_and_is_otherwise_the_same(plan, tmp_path):
+    write_send(plan, tmp_path / "plain", Settings())
+    told = Settings(operations={"send": {"encoding": "utf-8-sig"}})
+    control = write_send(plan, tmp_path / "excel", told).set_index("file")
+    for path in (tmp_path / "plain").iterdir():
+        content = (tmp_path / "excel" / path.name).read_bytes()
+        assert content[:3] == b"\xef\xbb\xbf"
+        if path.name != "control.csv":
+            assert content[3:] == path.read_bytes()
+            assert hashlib.sha256(content).hexdigest() == control.loc[path.name, "sha256"]
+
+
 @given(st.lists(st.text(CHARACTERS, max_size=5), unique=True))
 @example(["=1", "'=1", "''=1", "'", "", "'a", "+", "-5", "@x", "\tx", "\rx", "\nx", "＝1"])
 def test_a_spreadsheet_runs_no_cell_and_every_id_is_found_again(ids):
@@ -133,11 +146,13 @@ def test_a_spreadsheet_runs_no_cell_and_every_id_is_found_again(ids):
 @given(st.lists(st.tuples(st.text(CHARACTERS, max_size=6), st.text(CHARACTERS, max_size=6)),
                 unique=True, max_size=6))  # fmt: skip
 @example([("a__b", "c"), ("a", "b__c"), ("a_", "_b"), ("a", "b"), ("A", "b"), ("", ""), ("%", "")])
+@example([("满减" * 99, "app"), ("满减" * 98, "app"), ("が", ""), ("か\u3099", "")])
 @example([("../x", "mail"), (".hidden", "-rf"), ("con", "nul"), ("x" * 300, "y"), ("x" * 299, "y")])
 def test_names_are_safe_and_never_one_for_two(pairs):
     names = file_names(pairs)
-    assert len({name.casefold() for name in names}) == len(pairs)
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in names}) == len(pairs)
     for name in names:
-        assert name.isascii() and len(name) <= 210 and name.endswith(".csv")
+        assert all(c.isascii() or unicodedata.category(c) == "Lo" for c in name)
+        assert len(name.encode()) <= 210 and name.endswith(".csv")
         assert not set(name) & set('/\\:*?"<>|\n ') and name[0] not in ".-"
         assert name not in ("holdout.csv", "control.csv")

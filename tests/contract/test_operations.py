@@ -74,6 +74,13 @@ def test_all_sections_are_understood(tmp_path):
     assert found.notify.on_success == ("tell", "the team", "") and found.notify.on_failure == ()
 
 
+def test_send_files_are_for_excel_or_not():
+    told = Settings(operations={"send": {"encoding": "utf-8-sig"}})
+    assert read_operations(told).send == SendColumns(encoding="utf-8-sig")
+    with pytest.raises(InputError, match=r"\[send\] encoding = 'gbk'.*utf-8-sig"):
+        read_operations(Settings(operations={"send": {"encoding": "gbk"}}))
+
+
 def test_what_is_not_said_has_a_default():
     found = read_operations(Settings())
     assert found.contact.never_statuses == ("blocked",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,9 +27,10 @@ LONGEST = 180  # bytes, well below the 255 of common file systems
 def file_names(pairs: Sequence[tuple[Any, str]]) -> list[str]:
     """Return the file's name of each promotion and channel: ``<promotion>__<channel>.csv``.
 
-    Letters, digits, dots, hyphens and single underscores of ASCII stay; all else becomes its UTF-8
-    bytes as ``%XX``. Two names that differ by case alone, or one that is very long, carry a hash of
-    what they stand for behind a ``~``.
+    Letters, digits, dots, hyphens and single underscores of ASCII stay, and so do letters without
+    case of other scripts, such as Chinese; all else becomes its UTF-8 bytes as ``%XX``. Two names
+    that differ by case or by how Unicode composes them alone, or one that is very long, carry a
+    hash of what they stand for behind a ``~``.
 
     Parameters
     ----------
@@ -43,28 +45,42 @@ def file_names(pairs: Sequence[tuple[Any, str]]) -> list[str]:
     --------
     >>> file_names([(18, "mail"), ("A/B", "e mail"), ("p1", "app"), ("P1", "app")])
     ['18__mail.csv', 'A%2FB__e%20mail.csv', 'p1__app~d8cd0e2716081cea.csv', ...]
+    >>> file_names([("满减/W50", "app")])
+    ['满减%2FW50__app.csv']
     """
     stems = [f"{_safe(str(promotion))}__{_safe(channel)}" for promotion, channel in pairs]
-    alike = Counter(stem.casefold() for stem in stems)
+    alike = Counter(map(_folded, stems))
     return [
-        (f"{stem[:LONGEST]}~{_hash(stem)}" if alike[stem.casefold()] > 1 or len(stem) > LONGEST
-         else stem) + ".csv"
+        (f"{_cut(stem)}~{_hash(stem)}" if alike[_folded(stem)] > 1 or _cut(stem) != stem else stem)
+        + ".csv"
         for stem in stems
-    ]  # fmt: skip
+    ]
 
 
 def _safe(text: str) -> str:
     """Return a text of which no two are alike, without the two underscores that divide a name."""
-    kept = re.sub(
-        r"[^A-Za-z0-9._-]|^[.-]|^_|_$|(?<=_)_",
-        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass")),
-        text,
-    )
+    kept = re.sub(r"[^A-Za-z0-9._-]|^[.-]|^_|_$|(?<=_)_", _in_a_name, text)
     return kept or "%"
 
 
+def _in_a_name(found: re.Match[str]) -> str:
+    if unicodedata.category(found[0]) == "Lo":
+        return found[0]
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+
+
+def _folded(stem: str) -> str:
+    """Return what file systems may take for the same name."""
+    return unicodedata.normalize("NFKC", stem).casefold()
+
+
+def _cut(stem: str) -> str:
+    """Return as much of a name as is not too long, no character of it cut in two."""
+    return stem.encode("utf-8")[:LONGEST].decode("utf-8", "ignore")
+
+
 def _hash(stem: str) -> str:
-    return hashlib.sha256(stem.encode("ascii")).hexdigest()[:16]
+    return hashlib.sha256(stem.encode("utf-8")).hexdigest()[:16]
 
 
 HOLDOUT = "holdout.csv"
@@ -133,9 +149,10 @@ def write_send(
     Notes
     -----
     ``<promotion>__<channel>.csv`` for every promotion and channel, that of nobody included;
-    ``holdout.csv`` with customer_id, promotion_id, holdout. UTF-8, lines end in a line feed,
-    customers in the order of their ids. Ids that a spreadsheet would run as a formula carry an
-    apostrophe (`neutralised`); whoever loads the files takes it off again (`restored`).
+    ``holdout.csv`` with customer_id, promotion_id, holdout. UTF-8, with the mark that Excel looks
+    for where ``[send] encoding`` is ``utf-8-sig``; lines end in a line feed, customers in the order
+    of their ids. Ids that a spreadsheet would run as a formula carry an apostrophe (`neutralised`);
+    whoever loads the files takes it off again (`restored`).
 
     Examples
     --------
@@ -152,7 +169,7 @@ def write_send(
         raise InputError(f"{folder} is not empty; the send files go into a folder of their own")
     folder.mkdir(parents=True, exist_ok=True)
     said = read_operations(settings)
-    rows = []
+    encoding, rows = said.send.encoding, []
     offers = plan.promotions
     names = file_names(list(zip(offers["promotion_id"], offers["channel"], strict=True)))
     contacts = plan.to_contact.merge(
@@ -166,13 +183,13 @@ def write_send(
             cost = _cost(
                 part, offers.loc[offers["promotion_id"] == promotion, "contact_cost"], said
             )
-        rows.append(_written(folder / name, pd.DataFrame(columns), part, cost))
+        rows.append(_written(folder / name, pd.DataFrame(columns), part, cost, encoding))
     held = plan.held_out[["customer_id", "promotion_id", "holdout"]]
     table = pd.DataFrame({column: _cells(held[column]) for column in held})
-    rows.append(_written(folder / HOLDOUT, table, held, 0.0))
+    rows.append(_written(folder / HOLDOUT, table, held, 0.0, encoding))
     control = pd.DataFrame(rows, columns=["file", "rows", "customers", "expected_cost", "sha256"])
     cost_text = [f"{cost:.2f}" if np.isfinite(cost) else "" for cost in control["expected_cost"]]
-    _write(folder / CONTROL, control.assign(expected_cost=cost_text))
+    _write(folder / CONTROL, control.assign(expected_cost=cost_text), encoding)
     return control
 
 
@@ -191,17 +208,19 @@ def _cost(part: pd.DataFrame, of_promotion: pd.Series[Any], said: Any) -> float:
     return float(len(part) * each + float(part["p_redeemed"].sum()) * coupon.value)
 
 
-def _written(path: Path, table: pd.DataFrame, part: pd.DataFrame, cost: float) -> dict[str, Any]:
+def _written(
+    path: Path, table: pd.DataFrame, part: pd.DataFrame, cost: float, encoding: str
+) -> dict[str, Any]:
     return {
         "file": path.name,
         "rows": len(table),
         "customers": int(part["customer_id"].nunique()),
         "expected_cost": cost,
-        "sha256": _write(path, table),
+        "sha256": _write(path, table, encoding),
     }
 
 
-def _write(path: Path, table: pd.DataFrame) -> str:
-    content = table.to_csv(index=False, lineterminator="\n").encode("utf-8")
+def _write(path: Path, table: pd.DataFrame, encoding: str) -> str:
+    content = table.to_csv(index=False, lineterminator="\n").encode(encoding)
     path.write_bytes(content)
     return hashlib.sha256(content).hexdigest()

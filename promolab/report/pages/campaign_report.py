@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -164,7 +165,7 @@ def _launch(row: dict[Any, Any], run: RunFolder, economics: LaunchEconomics, zon
     sent = planned.loc[mine & (planned["holdout"] == "none"), "customer_id"]
     index = segment_index(segments[segments["customer_id"].isin(ranked)], sent.to_numpy())
     sizes = ListSteps(run.read_table("list_sizes"), economics)
-    links = [f'<a href="{escape(file)}">{escape(file)}</a>' for file in _send_files(run, promotion)]
+    links = [f'<a href="{quote(file)}">{escape(file)}</a>' for file in _send_files(run, promotion)]
     files = f"Send: {', '.join(links)}. " if links else ""
     more = (
         f'<p class="more">{files}{count(found.held)} are held out. '
