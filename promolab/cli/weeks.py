@@ -114,6 +114,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="a parameter of the notebooks, such as threads=2; may be repeated",
     )
     parser.add_argument(
+        "--parameters",
+        metavar="FILE",
+        help="a JSON file of such parameters, as an explorer saves them; -p goes before it",
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         metavar="N",
@@ -145,7 +150,7 @@ def _run_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, str]:
-    """Return the parameters given with -p, as they were written."""
+    """Return the parameters given with -p, as they were written, and those of a file."""
     given: dict[str, str] = {}
     for pair in options.parameter:
         name, equals, value = pair.partition("=")
@@ -155,7 +160,23 @@ def _parameters(options: argparse.Namespace) -> dict[str, str]:
         if name in given:
             raise InputError(f"-p {name} is given twice")
         given[name] = value.strip()
-    return given
+    return _of_file(options.parameters) | given
+
+
+def _of_file(path: str | None) -> dict[str, str]:
+    """Return the parameters of a JSON file, as they would be written after -p."""
+    import json
+    from pathlib import Path
+
+    if path is None:
+        return {}
+    try:
+        told = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+        return {str(name): str(value) for name, value in told.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"--parameters {path} cannot be read as a JSON object of names and values ({error})"
+        ) from error
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from .held_week import Pages as Pages
 from .lateness import ClosedWeeks as ClosedWeeks
 from .ledger import Ledger, ledger_of
 from .ledger import told_path as told_path
+from .planned import check_plan as check_plan
 from .rehearsal import Rehearsal as Rehearsal
 from .rehearsal import rehearse
 from .released import carried_out, released_contacts, with_released_decisions

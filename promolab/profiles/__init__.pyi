@@ -1,3 +1,4 @@
+from .cards import card_attributes as card_attributes
 from .cards import compare_cards, profile_card, two_unlike_customers
 from .overview import median_interval as median_interval
 from .overview import profile_overview

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -116,13 +116,13 @@ class ProfileCard(Result):
         bars = "".join(_bar(AXES[name].label, score) for name, score in self.scores.items())
         pairs = {"Buys most from": ", ".join(self.favourites)} if self.favourites else {}
         rows = "".join(
-            f"<tr><th style='text-align:left;font-weight:normal;color:#666;padding:1px 8px 1px 0'>"
+            f"<tr><th style='text-align:left;font-weight:normal;opacity:.75;padding:1px 8px 1px 0'>"
             f"{escape(key)}</th><td style='text-align:left'>{escape(value)}</td></tr>"
             for key, value in {**pairs, **self.facts, **self.demographics}.items()
         )
         return (
             "<div class='promolab-card' style='display:inline-block;vertical-align:top;"
-            "width:21em;border:1px solid #ccc;border-radius:6px;padding:.8em;margin:.3em'>"
+            "width:21em;border:1px solid #8a8a8a66;border-radius:6px;padding:.8em;margin:.3em'>"
             f"<b>Customer {escape(self.customer)}</b>{bars}<table>{rows}</table></div>"
         )
 
@@ -137,7 +137,7 @@ def _bar(label: str, score: float) -> str:
     return (
         "<div style='display:flex;align-items:center;margin:.25em 0'>"
         f"<span style='width:8.5em'>{html.escape(label)}</span>"
-        f"<span style='flex:1;background:#eee;height:.7em'><span style='{fill}'></span></span>"
+        f"<span style='flex:1;background:#8a8a8a40;height:.7em'><span style='{fill}'></span></span>"
         f"<span style='width:2.2em;text-align:right'>{number(score, decimals=0)}</span></div>"
     )
 
@@ -182,6 +182,8 @@ def profile_card(
     *,
     shown_as: str | None = None,
     shop: Shop | None = None,
+    attributes: Attributes | None = None,
+    among: int | None = None,
 ) -> ProfileCard:
     """Return the profile card of one customer.
 
@@ -201,6 +203,10 @@ def profile_card(
         A pseudonym to show instead of the id.
     shop : Shop, optional
         Adds the currency of money, the zone of days, and which attributes are declared.
+    attributes : Attributes, optional
+        Which attributes may be shown, where that was looked up before (`card_attributes`).
+    among : int, optional
+        Customers that the scores compare with, where ``profiles`` holds some of them alone.
 
     Raises
     ------
@@ -214,10 +220,12 @@ def profile_card(
     >>> profile_card(build_profiles(features), 2).scores["loyalty"]
     25.0
     """
-    return _card(profiles, customer_id, features, shown_as, shop, _attributes(profiles, shop))
+    known = card_attributes(profiles, shop) if attributes is None else attributes
+    card = _card(profiles, customer_id, features, shown_as, shop, known)
+    return card if among is None else replace(card, customers=among)
 
 
-def _attributes(profiles: pd.DataFrame, shop: Shop | None) -> Attributes:
+def card_attributes(profiles: pd.DataFrame, shop: Shop | None) -> Attributes:
     """Return what may be shown of the columns that are none of the profiles' own."""
     import ibis
 
@@ -340,7 +348,7 @@ def compare_cards(
     >>> compare_cards(build_profiles(features), 1, 2).summary()
     'Customers 1 and 2 differ most in loyalty: 75 against 25 of 100.'
     """
-    names, attributes = shown_as or (None, None), _attributes(profiles, shop)
+    names, attributes = shown_as or (None, None), card_attributes(profiles, shop)
     return CardPair(
         _card(profiles, a, features, names[0], shop, attributes),
         _card(profiles, b, features, names[1], shop, attributes),

@@ -5,7 +5,9 @@ from .description import SEGMENT_FORMATS as SEGMENT_FORMATS
 from .description import SegmentProfile as SegmentProfile
 from .description import describe_segments
 from .groups.preparation import APART as APART
+from .groups.preparation import DEFAULT_COLUMNS as DEFAULT_COLUMNS
 from .groups.preparation import NO_PURCHASES as NO_PURCHASES
+from .groups.preparation import NOISE as NOISE
 from .groups.rfm import RFM_COLUMNS as RFM_COLUMNS
 from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
@@ -14,6 +16,7 @@ from .migration import segment_migration, segment_track
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index
 from .responses import segment_response
+from .saved import WITH_CENTRES as WITH_CENTRES
 from .segmenter import Segmenter
 
 __all__ = [

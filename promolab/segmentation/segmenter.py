@@ -70,8 +70,9 @@ class Segmenter:
         Number of segments of the first three; by default chosen from ``k_range``.
     k_range : (int, int)
         Smallest and largest k to try.
-    columns : sequence of str, optional
-        Features to look at; by default `DEFAULT_COLUMNS`. The RFM grid has its own.
+    columns : sequence of str, or str, optional
+        Features to look at, as text with commas between them; by default, or where it is empty,
+        `DEFAULT_COLUMNS`. The RFM grid has its own.
     seed : int
         Start of every random number.
     bootstraps : int
@@ -137,7 +138,7 @@ class Segmenter:
         method: str = "kmeans",
         k: int | None = None,
         k_range: tuple[int, int] = (3, 8),
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] | str | None = None,
         seed: int = 0,
         bootstraps: int = 20,
         eps: float | None = None,
@@ -147,6 +148,8 @@ class Segmenter:
     ) -> None:
         if method not in METHODS:
             raise InputError(f"method {method!r} is unknown; {nearest(str(method), list(METHODS))}")
+        if isinstance(columns, str):
+            columns = [name.strip() for name in columns.split(",") if name.strip()] or None
         self.method, self.k, self.k_range = method, k, k_range
         self.columns, self.seed, self.bootstraps = columns, seed, bootstraps
         self.eps, self.min_samples = eps, min_samples

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promolab.checks import choice, flag, is_number, refuse
+from promolab.checks import choice, flag, is_number, is_whole, refuse
 from promolab.wording import number, percent
 
 
@@ -67,7 +67,8 @@ class Figure(Control):
 
     def written(self, value: Any) -> str:
         """Write the number with its unit."""
-        return percent(value) if self.share else number(value, unit=self.unit)
+        decimals = 0 if is_whole(value) else None
+        return percent(value) if self.share else number(value, unit=self.unit, decimals=decimals)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,30 @@ class Choose(Control):
     def written(self, value: Any) -> str:
         """Write what is shown for the value."""
         return next(words for words, one in self.options.items() if one == value)
+
+
+@dataclass(frozen=True)
+class Several(Control):
+    """Any of several, or none.
+
+    Parameters
+    ----------
+    options : mapping of str to object
+        What is shown, and the value that it stands for.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return the values in the order of the options; one that is no option is refused."""
+        for one in value:
+            if one not in self.options.values():
+                choice(name, str(one), [str(known) for known in self.options.values()])
+        return tuple(known for known in self.options.values() if known in value)
+
+    def written(self, value: Any) -> str:
+        """Write what is shown for the values."""
+        return ", ".join(words for words, one in self.options.items() if one in value) or "none"
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,26 @@ class Upright:
     colour: int | str = 1
 
 
+@dataclass(frozen=True)
+class Stems:
+    """Lines up from 0, one an event.
+
+    Parameters
+    ----------
+    x, y : array-like of shape (n,)
+        Where, and how high.
+    label : str
+        Their name, in the legend.
+    colour : int or str
+        As of a line.
+    """
+
+    x: ArrayLike
+    y: ArrayLike
+    label: str = ""
+    colour: int | str = 0
+
+
 def thin(x: ArrayLike, *columns: ArrayLike, most: int = POINTS) -> tuple[np.ndarray, ...]:
     """Return at most so many points of a curve, evenly along its way; the ends stay.
 
@@ -174,7 +194,7 @@ class Scale:
 
 
 def chart(
-    marks: Sequence[Line | Dots | Upright],
+    marks: Sequence[Line | Dots | Stems | Upright],
     *,
     title: str,
     label: str,
@@ -317,11 +337,16 @@ def _reach(marks: Sequence[Any], axis: str) -> tuple[float, float]:
     return low - (room if low else 0.0), high + room
 
 
-def _mark(mark: Line | Dots | Upright, x: Scale, y: Scale) -> str:
+def _mark(mark: Line | Dots | Stems | Upright, x: Scale, y: Scale) -> str:
     colour = paint(mark.colour)
     if isinstance(mark, Upright):
         place = float(x(mark.x))
         return _path(np.array([place, place]), np.array([y.start, y.end]), colour, 1.5, "5 3")
+    if isinstance(mark, Stems):
+        zero = float(y(0.0))
+        ends = zip(x(np.atleast_1d(mark.x)), y(np.atleast_1d(mark.y)), strict=True)
+        steps = "".join(f"M{a:.1f} {zero:.1f}V{b:.1f}" for a, b in ends)
+        return f'<path d="{steps}" fill="none" style="stroke:{colour};stroke-width:2"/>'
     if isinstance(mark, Dots):
         at_x, at_y = x(np.atleast_1d(mark.x)), y(np.atleast_1d(mark.y))
         known = np.isfinite(at_x) & np.isfinite(at_y)
@@ -363,15 +388,17 @@ def _grid(x: Scale, y: Scale, xlabel: str, ylabel: str) -> str:
     return "".join(out)
 
 
-def _legend(named: Sequence[Line | Dots | Upright], left: float, top: float) -> str:
+def _legend(named: Sequence[Line | Dots | Stems | Upright], left: float, top: float) -> str:
     out = []
+    apart = max([190.0, *(6.4 * len(mark.label) + 44 for mark in named)])
     for i, mark in enumerate(named):
-        at, height = left - 40 + 190 * (i % 2), top + 6 + 18 * (i // 2)
+        at, height = left - 40 + apart * (i % 2), top + 6 + 18 * (i // 2)
         colour = paint(mark.colour)
         if isinstance(mark, Dots):
             out.append(f'<circle cx="{at + 9:g}" cy="{height:g}" r="4.5" style="fill:{colour}"/>')
         else:
-            dashes = "5 3" if isinstance(mark, Upright) or mark.dashed else ""
+            dashed = isinstance(mark, Upright) or (isinstance(mark, Line) and mark.dashed)
+            dashes = "5 3" if dashed else ""
             ends = np.array([at, at + 18.0]), np.array([height, height])
             out.append(_path(*ends, colour, 2, dashes))
         out.append(_text(at + 24, height + 4, mark.label, "start"))

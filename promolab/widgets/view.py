@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as W  # noqa: N812 - as its own pages call it
 
 from promolab.display import Html
-from promolab.widgets.controls import Choose, Control, Figure, Press, Slide, Tick, Words
+from promolab.widgets.controls import Choose, Control, Figure, Press, Several, Slide, Tick, Words
 from promolab.widgets.explorer import SOON, Cancelled, Explorer, Progress, told
 from promolab.widgets.look import STYLE
 
@@ -212,6 +212,10 @@ def _widget_of(control: Control, state: Any, name: str) -> Any:
         return kind(value=value, **ends, readout_format=form, **given)
     if isinstance(control, Choose):
         return W.Dropdown(options=list(control.options.items()), value=value, **given)
+    if isinstance(control, Several):
+        rows = min(len(control.options), 6)
+        options = list(control.options.items())
+        return W.SelectMultiple(options=options, value=value, rows=rows, **given)
     if isinstance(control, Tick):
         return W.Checkbox(value=value, indent=False, description=control.label, layout=_LAYOUT)
     proposed = control.proposed if isinstance(control, Words) else ()

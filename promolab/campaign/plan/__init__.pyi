@@ -5,7 +5,9 @@ from .eligibility import offers_of as offers_of
 from .eligibility import share_of as share_of
 from .overrides import Overridden as Overridden
 from .overrides import Overrides, override_plan
+from .overrides import best_first as best_first
 from .planning import plan_week
+from .result import LEFT as LEFT
 from .result import STEPS as STEPS
 from .result import Plan
 from .result import step_words as step_words

@@ -147,10 +147,11 @@ def override_plan(
     holdout, or those who are left of the two sides are no longer alike.
 
     A promotion that is taken out is no action any more: its chances go to ``none``, for all who
-    could have got it. A cap keeps the best by the order that made the list (by the predicted value,
-    else by the chance of a response; of equals the first by id) down to the last whom the cap
-    admits, held out or not; the rule is no look at the draw. Whoever ranks below has no chance of
-    that action, planned for it or not. Given that rule, the chances of all others are as they were.
+    could have got it. A cap keeps the best by the order that made the list (by the predicted value
+    where an allocation chose, of equals by the chance of a response, then by id) down to the last
+    whom the cap admits, held out or not; the rule is no look at the draw. Whoever ranks below has
+    no chance of that action, planned for it or not. Given that rule, the chances of all others are
+    as they were.
     The standing holdout stays what it is.
 
     Examples
@@ -257,7 +258,7 @@ def _capped(plan: Plan, action: str, most: int, values: pd.DataFrame | None) -> 
     able = plan.propensities.loc[plan.propensities["action"] == action, ["decision_id"]]
     able = able.merge(plan.decisions[["decision_id", "customer_id"]], on="decision_id")
     ranked = pd.concat([able["customer_id"], pd.Series(mine)]).drop_duplicates()
-    order = _ranked(plan, action, ranked, values)
+    order = best_first(plan, action, ranked, values)
     place = pd.Series(np.arange(len(order)), index=order)
     last = np.sort(place[mine].to_numpy())[most - 1] if most else -1
     below = place.index[place > last]
@@ -266,23 +267,35 @@ def _capped(plan: Plan, action: str, most: int, values: pd.DataFrame | None) -> 
     return _moved(plan, gone, action, pd.Index(barred), "not_planned")
 
 
-def _ranked(
-    plan: Plan, action: str, customers: pd.Series[Any], values: pd.DataFrame | None
+def best_first(
+    plan: Plan, action: str, customers: pd.Series[Any], values: pd.DataFrame | None = None
 ) -> pd.Index:
-    """Return customers in the order that an action's list was made by, the best first."""
+    """Return customers in the order that an action's list was made by, the best first.
+
+    Parameters
+    ----------
+    plan : Plan
+    action : str
+        A promotion or bundle of the plan.
+    customers : Series of ids
+        Each once.
+    values : DataFrame, optional
+        As of `override_plan`.
+    """
     if action in plan.by_effect:
         if values is None:
             raise InputError(f"values are needed to cap the list of promotion {action}")
         columns_there(values, ("customer_id", "action", "value"), "values")
         rows = values[values["action"].astype(str) == action]
-        score = rows.set_index("customer_id")["value"]
-    else:
-        ids = plan.funnel.loc[plan.funnel["action"].astype(str) == action, "promotion_id"]
-        rows = plan.steps[plan.steps["promotion_id"].isin(ids)]
-        score = rows.groupby("customer_id")["p_redeemed"].max()
-    told = pd.DataFrame({"id": customers.to_numpy()})
-    told["score"] = score.reindex(told["id"]).to_numpy()
-    told = told.sort_values(["score", "id"], ascending=[False, True])
+        worth = rows.set_index("customer_id")["value"]
+    ids = plan.funnel.loc[plan.funnel["action"].astype(str) == action, "promotion_id"]
+    rows = plan.steps[plan.steps["promotion_id"].isin(ids)]
+    chance = rows.groupby("customer_id")["p_redeemed"].max()
+    told = pd.DataFrame({"id": customers.to_numpy(), "worth": 0.0})
+    if action in plan.by_effect:
+        told["worth"] = worth.reindex(told["id"]).to_numpy()
+    told["chance"] = chance.reindex(told["id"]).to_numpy()
+    told = told.sort_values(["worth", "chance", "id"], ascending=[False, False, True])
     ranked: pd.Index = pd.Index(told["id"])
     return ranked
 

@@ -1,0 +1,216 @@
+"""What a week's folder holds of each customer, laid out so that one is looked up at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from promolab.errors import InputError, PromolabError
+from promolab.folder import RunFolder
+from promolab.profiles import card_attributes
+from promolab.widgets.drafted import place_of
+
+if TYPE_CHECKING:
+    from promolab.contract import Attributes, Shop
+    from promolab.model import ResponseModel
+    from promolab.widgets.explorer import Progress
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table sorted by customer, of which the rows of one are a slice.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Its columns but the customer's, sorted by customer.
+    starts : ndarray of int of shape (n + 1,)
+        Where the rows of each customer begin.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    starts: np.ndarray = field(repr=False)
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame | None, ids: np.ndarray) -> Rows:
+        """Sort a table by its column customer_id; rows of nobody in ``ids`` are left out."""
+        if frame is None or frame.empty:
+            return cls(pd.DataFrame(), np.zeros(len(ids) + 1, dtype=np.int64))
+        at = pd.Index(ids).get_indexer(pd.Index(frame["customer_id"]))
+        order = np.argsort(at, kind="stable")[int((at < 0).sum()) :]
+        counts = np.bincount(at[order], minlength=len(ids))
+        rows = frame.drop(columns="customer_id").iloc[order].reset_index(drop=True)
+        return cls(rows, np.append(0, np.cumsum(counts)))
+
+    def at(self, place: int) -> pd.DataFrame:
+        """Return the rows of the customer at a place."""
+        return self.frame.iloc[self.starts[place] : self.starts[place + 1]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that is known of the customers of a week; made by `read_known`.
+
+    Parameters
+    ----------
+    run : RunFolder
+    shop : Shop
+        The cleaned shop.
+    ids : ndarray of n ids
+        Sorted.
+    codes : ndarray of n texts
+        Their pseudonyms.
+    tables : mapping of str to Rows
+        features, profiles, segments, stages, orders, contacts, answers, scores, steps, planned,
+        decisions, chances, allocation.
+    names : mapping of str to str
+        Promotion → what readers call it.
+    candidates : Rows
+        What the model is told of each customer and promotion.
+    model : ResponseModel or None
+    background : DataFrame or None
+        Past contacts that a score is compared with, where the model needs some.
+    attributes : Attributes
+        What of the attributes a card may show.
+    """
+
+    run: RunFolder
+    shop: Shop = field(repr=False)
+    ids: np.ndarray = field(repr=False)
+    codes: np.ndarray = field(repr=False)
+    tables: Mapping[str, Rows] = field(repr=False)
+    names: Mapping[str, str] = field(repr=False)
+    candidates: Rows = field(repr=False)
+    model: ResponseModel | None = field(repr=False)
+    background: pd.DataFrame | None = field(repr=False)
+    attributes: Attributes = field(repr=False)
+
+    def place(self, text: str) -> int:
+        """Return the place of a customer, given as an id or as a pseudonym."""
+        return place_of(self.ids, self.codes, text)
+
+    @cached_property
+    def start(self) -> pd.Timestamp:
+        """When the week's decision was made (UTC)."""
+        return pd.Timestamp(self.run.as_of)
+
+
+def read_known(run: RunFolder, progress: Progress) -> Known:
+    """Read what a week knows of its customers, and lay it out by customer.
+
+    Parameters
+    ----------
+    run : RunFolder
+        A whole week.
+    progress : Progress
+
+    Raises
+    ------
+    InputError
+        A table that is needed is not there.
+    """
+    from promolab.sources import load_shop
+
+    progress(0.05, "opening the week")
+    shop = load_shop(run.path / "shop")
+    features = run.read_table("features")
+    everybody = [features["customer_id"]]
+    if shop.has("customers"):
+        everybody.append(shop.customers.select("customer_id").execute()["customer_id"])
+    ids = np.sort(pd.concat(everybody).unique())
+    profiles = run.read_table("profiles")
+    found: dict[str, pd.DataFrame | None] = {"features": features, "profiles": profiles}
+    for name, table in _TABLES.items():
+        found[name] = run.read_table(table) if run.table_path(table).is_file() else None
+    progress(0.2, "reading orders and contacts")
+    found["orders"] = _orders(shop)
+    found["contacts"], found["answers"] = _contacts(shop, "exposures"), _contacts(shop, "responses")
+    if found["chances"] is not None and found["decisions"] is not None:
+        whose = found["decisions"][["decision_id", "customer_id"]]
+        found["chances"] = found["chances"].merge(whose, on="decision_id")
+    progress(0.6, "describing customers to the model")
+    model, candidates, background = _model(run, shop, found["scores"])
+    progress(0.9, "laying out by customer")
+    return Known(
+        run, shop, ids, run.pseudonym(ids),
+        {name: Rows.of(table, ids) for name, table in found.items()}, promotion_names(shop),
+        Rows.of(candidates, ids), model, background, card_attributes(profiles, shop),
+    )  # fmt: skip
+
+
+_TABLES = {
+    "segments": "segments",
+    "stages": "life_stages",
+    "scores": "scores",
+    "steps": "steps",
+    "planned": "planned",
+    "decisions": "decisions",
+    "chances": "decision_propensities",
+    "allocation": "allocation",
+}
+
+
+def promotion_names(shop: Shop) -> dict[str, str]:
+    """Return what readers call each promotion, by its id as text."""
+    from promolab.campaign.past import promotion_name
+
+    if not shop.has("promotions"):
+        return {}
+    rows = shop.promotions.select("promotion_id", "kind").execute()
+    return {
+        str(one): promotion_name(kind, one)
+        for one, kind in zip(rows["promotion_id"], rows["kind"], strict=True)
+    }
+
+
+def _orders(shop: Shop) -> pd.DataFrame:
+    """Return a row per order: customer_id, ts, amount."""
+    bought = shop.events.filter(shop.events.kind == "purchase")
+    key = ["customer_id", "order_id"] if "order_id" in bought.columns else ["customer_id", "ts"]
+    rows = bought.group_by(key).aggregate(
+        **({"ts": bought.ts.min()} if "order_id" in key else {}), amount=bought.amount.sum()
+    )
+    made: pd.DataFrame = rows.select("customer_id", "ts", "amount").order_by("ts").execute()
+    return made.astype({"amount": float})
+
+
+def _contacts(shop: Shop, table: str) -> pd.DataFrame | None:
+    if not shop.has(table):
+        return None
+    rows = shop[table]
+    names = [c for c in ("customer_id", "promotion_id", "ts", "kind", "channel") if c in rows]
+    made: pd.DataFrame = rows.select(*names).order_by("ts").execute()
+    return made
+
+
+def _model(
+    run: RunFolder, shop: Shop, scores: pd.DataFrame | None
+) -> tuple[ResponseModel | None, pd.DataFrame | None, pd.DataFrame | None]:
+    """Return the week's model, what it is told of whom, and past contacts to compare with."""
+    from promolab.features import build_candidates
+    from promolab.model import ResponseModel
+
+    file = run.path / "model.safetensors"
+    if scores is None or scores.empty or not file.is_file():
+        return None, None, None
+    try:
+        model = ResponseModel.load(file)
+        rows = build_candidates(shop, run.as_of, scores["promotion_id"].unique().tolist())
+        wanted = [c for c in model.feature_names_in_ if c in rows.columns]
+        more = [c for c in ("promotion_kind",) if c in rows.columns and c not in wanted]
+        keys = ["customer_id", "promotion_id"]
+        # The pair's own columns are keys, whatever the model looks at.
+        mine = rows.select(*keys, *[c for c in [*wanted, *more] if c not in keys]).execute()
+    except PromolabError as error:
+        raise InputError(f"the scores of {run.week} cannot be explained: {error}") from error
+    background = None
+    if model.kind != "logistic" and run.table_path("pairs").is_file():
+        pairs = run.read_table("pairs")
+        past = pairs[pairs["label_complete"]]
+        background = past.sample(min(100, len(past)), random_state=0)
+    return model, mine, background

@@ -1,0 +1,37 @@
+"""What an explorer is opened on: a week's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from promolab.errors import InputError
+from promolab.folder import ReportsFolder, RunFolder
+from promolab.weeks import Week
+
+
+def week_of(week: str | Path | RunFolder | None, out: str | Path) -> RunFolder:
+    """Return a week's folder.
+
+    Parameters
+    ----------
+    week : str, Path or RunFolder, optional
+        An ISO week, the path of its folder, or the folder; by default the newest week.
+    out : str or Path
+        The folder of all reports, for an ISO week.
+
+    Raises
+    ------
+    InputError
+        There is no such week, or it is not whole.
+    """
+    if isinstance(week, RunFolder):
+        return week
+    if week is not None and Path(week).is_dir():
+        out, week = Path(week).resolve().parent, Path(week).resolve().name
+    reports = ReportsFolder.there(out)
+    if week is not None:
+        return reports.whole_run(Week.parse(str(week)))
+    weeks = reports.weeks()
+    if not weeks:
+        raise InputError(f"{out} holds no week yet; make one with: promolab report --out {out}")
+    return reports.whole_run(weeks[-1])

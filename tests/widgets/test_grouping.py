@@ -1,0 +1,126 @@
+"""Segments: each control chooses what was tried, and the choice can be saved."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import cli
+from promolab.cli import weeks
+from promolab.errors import InputError
+from promolab.segmentation import DEFAULT_COLUMNS, Segmenter
+from promolab.widgets import grouping, segments
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few():
+    """Try few settings and refit twice: what is tested here does not depend on how many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouping, "NUMBERS", range(2, 6))
+        patch.setattr(grouping, "TIMES", (0.7, 1.3))
+        patch.setattr(grouping, "REFITS", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def features() -> pd.DataFrame:
+    """Three groups of customers that lie apart, and one who is unlike any."""
+    rng = np.random.default_rng(2)
+    centres = np.array([[2, 40, 900.0], [30, 9, 200.0], [150, 2, 30.0]])
+    rows = centres[np.repeat([0, 1, 2], 80)] * rng.uniform(0.8, 1.25, (240, 3))
+    table = pd.DataFrame(rows, columns=["recency_days", "orders_84d", "amount_84d"])
+    table["orders"], table["amount"] = table["orders_84d"], table["amount_84d"]
+    return table.assign(customer_id=np.arange(240) + 10)
+
+
+@pytest.fixture(scope="module")
+def made(features):
+    return segments(features)
+
+
+def test_a_move_of_the_number_looks_up_what_was_tried(made, features):
+    made.move(method="kmeans", k=3)
+    found = made.prepared_now()
+    assert set(found.tried) == {2, 3, 4, 5} and found.customers == 240
+    text = made.move(k=3).text
+    assert made.prepared_now() is found
+    assert text.startswith('<p class="finding">3 segments of 240 customers; adjusted Rand index')
+    same = Segmenter(k=3, columns=made.state.columns, references=0, bootstraps=2).fit(features)
+    assert (found.chosen(made.state).segmenter.labels_ == same.labels_).all()
+    assert same.stability().value > 0.99 and "Found again best: " in text
+    for name in same.names_:
+        assert name in text
+    assert text != made.move(k=5).text
+
+
+def test_every_method_answers_and_one_without_centres_is_not_saved(made, tmp_path):
+    for method in grouping.METHODS.values():
+        text = made.move(method=method).text
+        assert 'role="alert"' not in text and "of 240 customers" in text, method
+    assert "makes no centres" in made.press("save").text
+    text = made.move(method="dbscan", eps=0.7).text
+    other = made.move(eps=1.3).text
+    assert "ε " in text and text != other and "apart" in text
+    made.move(method="kmeans")
+
+
+def test_the_choice_is_saved_as_parameters_of_the_weekly_run(features, tmp_path, capsys):
+    file = tmp_path / "parameters.json"
+    file.write_text('{"list_size": 30}')
+    made = segments(features, save_to=file)
+    made.move(k=4, columns=("orders_84d", "recency_days"))
+    said = made.press("save").text
+    assert f"promolab report --parameters {file}" in said
+    told = json.loads(file.read_text())
+    assert told == {
+        "list_size": 30,
+        "segment_method": "kmeans",
+        "segments": 4,
+        "segment_features": "recency_days, orders_84d",
+    }
+    asked = Segmenter(told["segment_method"], k=told["segments"], columns=told["segment_features"])
+    assert asked.columns == ["recency_days", "orders_84d"]
+    options = argparse.Namespace(parameters=str(file), parameter=["segments=6"])
+    assert weeks._parameters(options)["segments"] == "6"
+    assert weeks._parameters(options)["list_size"] == "30"
+    file.write_text("[1]")
+    assert cli.main(["report", "--parameters", str(file), "--out", str(tmp_path / "r")]) == 2
+    assert "cannot be read as a JSON object" in capsys.readouterr().err
+    assert "cannot be written or read" in made.press("save").text
+
+
+def test_the_usual_features_are_saved_as_none(features, tmp_path):
+    made = segments(features, save_to=tmp_path / "p.json")
+    assert made.state.columns == tuple(c for c in DEFAULT_COLUMNS if c in features)
+    made.press("save")
+    assert json.loads((tmp_path / "p.json").read_text())["segment_features"] == ""
+    assert Segmenter(columns="").columns is None
+
+
+def test_of_many_customers_some_are_drawn_and_that_is_said(features, monkeypatch):
+    monkeypatch.setattr(grouping, "MOST", 100)
+    assert "100 customers drawn by chance of 240" in segments(features).move(k=2).text
+
+
+def test_seaborn_draws_once_for_each_setting(features):
+    pytest.importorskip("seaborn", reason="the extra lab is not installed")
+    made = segments(features)
+    assert "<img" not in made.move(k=3, columns=("orders", "amount")).text
+    text = made.press("draw").text
+    assert text.count("<img") == 2 and "Distribution of " in text
+    assert "<img" not in made.move(k=4).text
+    drawn = made.prepared_now().pictures
+    assert made.move(k=3).text == text
+    made.press("draw")
+    assert made.prepared_now().pictures[3] is drawn[3]
+
+
+def test_what_cannot_be_grouped_is_refused_in_a_sentence():
+    with pytest.raises(InputError, match="no column of numbers that differ"):
+        segments(pd.DataFrame({"customer_id": [1, 2], "city": ["a", "b"]}))
+    with pytest.raises(InputError, match="there is no reports folder"):
+        segments("2017-W44", out="/nowhere/at/all")

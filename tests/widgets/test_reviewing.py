@@ -1,0 +1,115 @@
+"""Review and release: what is shown is what the release writes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.plan import Overrides, override_plan
+from promolab.campaign.plan.result import STEPS
+from promolab.errors import InputError
+from promolab.folder import RunFolder
+from promolab.weeks import Week
+from promolab.widgets import review
+
+WEEK = "2021-W10"
+
+
+def of(out) -> RunFolder:
+    return RunFolder(out / WEEK, Week.parse(WEEK))
+
+
+@pytest.fixture(scope="module")
+def draft(drafted):
+    return review(WEEK, drafted.out).prepared_now()
+
+
+def test_the_newest_week_is_opened_by_itself_and_a_week_without_a_plan_is_refused(drafted):
+    made = review(out=drafted.out)
+    assert made.title == f"Review and release {WEEK}"
+    assert made.state.promotion in made.static().text
+    assert review(drafted.out / WEEK).title == made.title
+    with pytest.raises(InputError, match="2021-W11"):
+        review("2021-W11", drafted.out)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_counts_shown_are_those_of_the_plan_that_is_written(draft, seed):
+    rng = np.random.default_rng(seed)
+    plan, ids = draft.plan, draft.ids
+    forced = dict.fromkeys(rng.choice(ids, seed, replace=False).tolist(), "asked")
+    promotion = draft.lists[0].promotion
+    caps = {promotion: int(rng.integers(0, 40))} if seed % 3 else {}
+    out = (promotion,) if seed == 5 else ()
+    by_hand = Overrides(out, caps, forced)
+    written = override_plan(plan, by_hand).plan
+    for one, changed in zip(draft.lists, draft.changed(by_hand), strict=True):
+        row = written.funnel.set_index(written.funnel["promotion_id"].astype(str))
+        row = row.loc[one.promotion]
+        assert changed.steps == {step: row[step] for step in STEPS}
+        assert changed.planned == row["planned"] and changed.contacts == row["to_contact"]
+        assert changed.held == changed.planned - changed.contacts
+
+
+def test_expected_answers_and_cost_are_scaled_from_the_draft(draft):
+    (one,) = draft.lists
+    (whole,) = draft.changed(Overrides())
+    assert one.economics is not None
+    assert whole.answers.ends == pytest.approx(one.economics.redemptions.ends)
+    assert whole.cost.ends == pytest.approx(one.economics.cost.ends)
+    assert whole.each.ends == pytest.approx(one.economics.break_even.ends)
+    (half,) = draft.changed(Overrides(caps={one.promotion: len(one.customers) // 2}))
+    assert 0.5 * whole.answers.value < half.answers.value < whole.answers.value
+    (none,) = draft.changed(Overrides(without=(one.promotion,)))
+    assert none.contacts == none.answers.value == 0
+
+
+def test_changes_by_hand_show_at_once_and_can_be_undone(drafted):
+    made = review(WEEK, drafted.out)
+    one = made.prepared_now().lists[0]
+    first = made.static().text
+    assert "a cap here" in made.move(most=7).text
+    assert "capped at 7 planned" in made.press("cap").text
+    code = made.prepared_now().codes[3]
+    made.move(customer=str(code).lower())
+    assert "say why" in made.press("force").text
+    made.move(reason="a <b>friend</b>")
+    text = made.press("force").text
+    who = made.prepared_now().ids[3].item()
+    assert made.state.forced == {who: "a <b>friend</b>"} and made.state.customer == ""
+    assert "a &lt;b&gt;friend" in text and code in text and "taken out by hand" in text
+    assert "7 ← " in text
+    assert "Nobody is planned" in made.move(without=(one.promotion,)).text
+    made.move(customer="nobody", reason="x")
+    assert "no active customer is called" in made.press("force").text
+    made.press("undo")
+    made.move(most=len(one.customers))
+    assert made.static().text == first
+
+
+def test_raw_ids_and_the_draw_of_the_holdout_are_not_shown(drafted):
+    made = review(WEEK, drafted.out)
+    text = made.static().text
+    assert "standing" not in text and made.prepared_now().codes[0].startswith("C-")
+
+
+def test_it_releases_what_it_shows_and_nothing_after(a_copy, drafted):
+    made = review(WEEK, a_copy)
+    one = made.prepared_now().lists[0]
+    made.move(most=9)
+    made.press("cap")
+    made.move(customer=str(one.customers[0]), reason="asked at the till")
+    made.press("force")
+    shown = made.prepared_now().changed(made.state.overrides)[0]
+    made.move(by="ann")
+    text = made.press("release").text
+    assert "Released; the files" in text and "Released by ann" in text, text[:400]
+    planned = of(a_copy).read_table("planned")
+    assert len(planned) == shown.planned == 9
+    assert (planned["holdout"] == "none").sum() == shown.contacts
+    assert one.customers[0] not in set(planned["customer_id"])
+    control = pd.read_csv(a_copy / WEEK / "send" / "control.csv")
+    assert control["rows"].sum() == 9
+    assert of(a_copy).manifest["release"]["overrides"]["forced out"] == 1
+    assert "was released already, by ann" in made.press("release").text
