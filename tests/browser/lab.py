@@ -1,0 +1,170 @@
+"""JupyterLab for a test: a server on a notebook, and the page of it that a browser shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SETTINGS = {
+    # Every cell is on the page, wherever it is scrolled to; no question about news.
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+WAIT = 120_000  # milliseconds; a clock for busy machines
+
+
+@contextmanager
+def jupyterlab(folder: Path, dark: bool = False) -> Iterator[str]:
+    """Run a JupyterLab server on a folder; its address comes when it answers."""
+    theme = {"theme": "JupyterLab Dark" if dark else "JupyterLab Light"}
+    for name, told in (SETTINGS | {"apputils-extension/themes": theme}).items():
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(told), encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]),
+    }
+    options = ["--no-browser", "--allow-root", f"--port={port}", f"--ServerApp.root_dir={folder}"]
+    options += ["--ServerApp.token=", "--ServerApp.password=", "--ServerApp.ip=127.0.0.1"]
+    log = (folder / "server.log").open("w", encoding="utf-8")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options],
+        env=environment, stdout=log, stderr=log, cwd=folder,
+    )  # fmt: skip
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(f"{address}/api", server)
+        yield address
+    finally:
+        server.terminate()  # it ends its kernels
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+        log.close()
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + WAIT / 1000
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("JupyterLab does not answer; its server.log says why")
+
+
+class LabPage:
+    """A notebook that is open in JupyterLab, its cells run.
+
+    Parameters
+    ----------
+    browser : playwright.sync_api.Browser
+    address : str
+        Of the server.
+    folder : Path
+        That it serves.
+    cells : sequence of str
+        Code; a cell that fails does not keep the next ones from running.
+    size : tuple of int
+        Of the window, in pixels.
+    """
+
+    def __init__(
+        self,
+        browser: Any,
+        address: str,
+        folder: Path,
+        cells: Sequence[str],
+        size: tuple[int, int] = (1500, 1100),
+    ) -> None:
+        made = nbformat.v4.new_notebook(
+            cells=[
+                nbformat.v4.new_code_cell(code, metadata={"tags": ["raises-exception"]})
+                for code in cells
+            ],
+            metadata={"kernelspec": KERNEL},
+        )
+        nbformat.write(made, folder / "trial.ipynb")
+        self.page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+        self.page.set_default_timeout(WAIT)
+        self.errors: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(f"{address}/lab/tree/trial.ipynb?reset")
+        self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+        # Run before the kernel is there, it would be asked which one to take.
+        self.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.wait_for_function(
+            "n => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+            ".filter(e => /^\\[\\d+\\]/.test(e.innerText)).length == n",
+            arg=len(cells),
+        )
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def explorer(self, title: str) -> Any:
+        """Return the explorer with this title, once its figure is there."""
+        has = self.page.locator("h4", has_text=title)
+        found = self.page.locator(".widget-vbox.promolab-explorer", has=has).first
+        found.locator(".widget-html svg, .widget-html table").first.wait_for()
+        return found
+
+    def control(self, explorer: Any, label: str) -> Any:
+        """Return a control of an explorer by what stands beside it."""
+        has = self.page.locator(".widget-label", has_text=label)
+        return explorer.locator(".jupyter-widgets", has=has).last
+
+    def tab_to(self, control: Any, most: int = 80) -> None:
+        """Go to a control by keys alone, from the top of its notebook's cell."""
+        cell = control.locator("xpath=ancestor::*[contains(@class, 'jp-CodeCell')]")
+        places = self.page.locator(".jp-CodeCell")
+        here = places.locator("xpath=.").evaluate_all(
+            "(all, one) => all.indexOf(one)", cell.element_handle()
+        )
+        self.page.keyboard.press("Escape")
+        for _ in range(places.count()):
+            self.page.keyboard.press("ArrowUp")
+        for _ in range(here):
+            self.page.keyboard.press("ArrowDown")
+        for _ in range(most):
+            if control.evaluate("one => one.contains(document.activeElement)"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{most} times Tab do not reach the control")
+
+    def figures(self, explorer: Any) -> str:
+        """Return what an explorer draws and says, as it stands in the page."""
+        return str(explorer.locator("xpath=./*[last()]").inner_html())
+
+    def until_changed(self, explorer: Any, before: str) -> str:
+        """Wait until an explorer draws something else than before, and return it."""
+        node = explorer.locator("xpath=./*[last()]").element_handle()
+        self.page.wait_for_function(
+            "([node, before]) => node.innerHTML != before", arg=[node, before], timeout=20_000
+        )
+        return self.figures(explorer)
