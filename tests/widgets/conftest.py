@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,18 @@ from promolab.profiles import build_profiles, life_stages
 from promolab.sources import load_shop
 from tests.report.made_weeks import MadeShop
 
+ZONE = "America/New_York"
+
 
 @pytest.fixture(scope="session")
-def drafted(tmp_path_factory) -> MadeShop:
+def drafted(tmp_path_factory) -> Iterator[MadeShop]:
     """A shop of 60 customers with a draft of its first week, and all that a week knows of them."""
     made = MadeShop(tmp_path_factory.mktemp("explored"), customers=60)
-    run = made.draft(0, list_size=30, holdout=0.2, standing_holdout=0.1)
-    know(run)
-    return made
+    with pytest.MonkeyPatch.context() as patch:
+        # Made in process, its folder does not say as of when it is.
+        patch.setattr(RunFolder, "as_of", property(lambda run: run.week.start(ZONE)))
+        know(made.draft(0, list_size=30, holdout=0.2, standing_holdout=0.1))
+        yield made
 
 
 def know(run: RunFolder) -> None:
