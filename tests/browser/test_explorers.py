@@ -36,7 +36,9 @@ class Case:
 
 
 FIRST = """
+from pathlib import Path
 import numpy as np, pandas as pd, promolab
+from tests.widgets.explored import explored
 from promolab import widgets
 draw = np.random.default_rng(0)
 """
@@ -48,6 +50,21 @@ EXPLORERS = [
         "share contacted",
         "of those who respond",
     ),
+    Case(
+        "Segments",
+        "some = pd.DataFrame({'customer_id': range(300), 'recency_days': draw.gamma(2, 20, 300)})\n"
+        "some['orders'] = draw.poisson(400 / (10 + some['recency_days'])) + 1\n"
+        "widgets.segments(some.assign(amount=some['orders'] * draw.gamma(5, 8, 300)))",
+        "segments",
+        "adjusted Rand index",
+    ),
+    Case(
+        "Review and release",
+        "widgets.review(out=explored(Path('week').resolve()).out)",
+        "at most planned",
+        "break-even per contact",
+    ),
+    Case("Customer", "widgets.customer(out='week/reports')", "weeks shown", "log odds"),
 ]
 
 

@@ -10,7 +10,8 @@ from promolab.explain import explain_row
 from promolab.profiles import profile_card
 from promolab.widgets import customer
 from promolab.widgets.known import Rows
-from tests.widgets.test_reviewing import WEEK, of
+from tests.widgets.explored import WEEK
+from tests.widgets.test_reviewing import of
 
 
 @pytest.fixture(scope="module")
