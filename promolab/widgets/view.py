@@ -207,8 +207,8 @@ def _widget_of(control: Control, state: Any, name: str) -> Any:
         if not isinstance(control, Slide):
             return W.BoundedFloatText(value=value, **ends, **given)
         whole = all(isinstance(v, int) for v in (value, *ends.values()))
-        kind, form = (W.IntSlider, ",d") if whole else (W.FloatSlider, ",.4~g")
-        form = _percents(control.step) if control.share else form
+        kind, form = (W.IntSlider, ",d") if whole else (W.FloatSlider, _form(control.step, 0, "f"))
+        form = _form(control.step, 2, "%") if control.share else form
         return kind(value=value, **ends, readout_format=form, **given)
     if isinstance(control, Choose):
         return W.Dropdown(options=list(control.options.items()), value=value, **given)
@@ -222,6 +222,7 @@ def _widget_of(control: Control, state: Any, name: str) -> Any:
     return W.Combobox(value=value, options=proposed, continuous_update=False, **given)
 
 
-def _percents(step: float) -> str:
-    """Return how a share is written beside its slider: with as many decimals as its step has."""
-    return next((f".{d}%" for d in range(4) if abs(step * 10 ** (d + 2) % 1) < 1e-9), ".3%")
+def _form(step: float, shift: int, sign: str) -> str:
+    """Return how a figure is written beside its slider: with as many decimals as its step has."""
+    digits = (d for d in range(4) if abs(round(step * 10 ** (d + shift), 6) % 1) < 1e-6)
+    return f",.{next(digits, 3)}{sign}"
