@@ -7,7 +7,14 @@ from collections.abc import Iterable
 
 
 class PromolabError(Exception):
-    """The root of every error that promolab raises on purpose."""
+    """The root of every error that promolab raises on purpose.
+
+    In a notebook it is its sentence, seen where Run All stops: not the calls that led to it, which
+    ``%debug`` walks through.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}"]  # IPython shows this in place
 
 
 class InputError(PromolabError, ValueError):

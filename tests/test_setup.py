@@ -67,6 +67,7 @@ def test_every_library_that_is_imported_is_a_declared_dependency():
     # Other names of what is declared, and what those bring by design.
     declared |= {
         "ibis",
+        "PIL",
         "sklearn",
         "joblib",
         "IPython",

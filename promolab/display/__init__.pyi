@@ -1,5 +1,6 @@
 from .figures import png as png
 from .figures import show as show
+from .page import NOTEBOOK_STYLE as NOTEBOOK_STYLE
 from .page import Html as Html
 from .page import Ranged as Ranged
 from .page import Tile as Tile

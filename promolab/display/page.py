@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.display.figures import png, show
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_STYLE = (Path(__file__).parent / "notebook.css").read_text("utf-8")
+NOTEBOOK_STYLE = f"<style>{' '.join(_STYLE.split())}</style>"
+"""What a piece of a page looks like in a notebook, in its theme; a page has its own style."""
+
+
 @dataclass(frozen=True)
 class Html:
     """A piece of HTML that a notebook shows as it is."""
@@ -25,7 +32,7 @@ class Html:
     text: str
 
     def _repr_html_(self) -> str:
-        return self.text
+        return (NOTEBOOK_STYLE if "class=" in self.text else "") + self.text
 
     def __add__(self, other: Html) -> Html:
         return Html(self.text + other.text)
@@ -232,9 +239,11 @@ def table(
         right[c] = is_numeric_dtype(frame[c]) or c in formats
         write = formats.get(c, _plain)
         texts = write.cells(top, c) if isinstance(write, Ranged) else map(write, _values(top[c]))
-        cells.append([_cell(text, right[c]) for text in texts])
+        pairs = zip(texts, _sorted_by(top[c]), strict=True)
+        cells.append([_cell(text, right[c], by) for text, by in pairs])
     head = "".join(
-        f'<th class="{"number" if right[c] else "text"}" scope="col">{escape(title)}</th>'
+        f'<th class="{"number" if right[c] else "text"}" scope="col"{_meaning(c)}>'
+        f"{escape(title)}</th>"
         for c, title in columns.items()
     )
     marks = top[marked] if marked else [False] * len(top)
@@ -252,12 +261,33 @@ def table(
     return Html(f'<div class="scroll" tabindex="0" {named}>{rows}</div>{foot}')
 
 
-def _cell(text: str | Html, right: bool) -> str:
+def _cell(text: str | Html, right: bool, by: str = "") -> str:
+    kind = "number" if right else "text"
     if isinstance(text, Html):
-        return f'<td class="{"number" if right else "text"}">{text.text}</td>'
+        return f'<td class="{kind}"{by}>{text.text}</td>'
     # A code, a name of two words or a figure with its interval reads badly on two lines.
     short = " short" if len(text) <= 18 else ""
-    return f'<td class="{"number" if right else "text"}{short}">{escape(text)}</td>'
+    return f'<td class="{kind}{short}"{by}>{escape(text)}</td>'
+
+
+def _sorted_by(column: pd.Series[Any]) -> list[str]:
+    """Return the attribute by which a page's script sorts each cell: figures, and times."""
+    from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
+
+    kind = column.dtype
+    if str(column.name).endswith("_id") or is_bool_dtype(kind):  # a customer's is nobody's business
+        return [""] * len(column)
+    if is_datetime64_any_dtype(kind):
+        return [f' data-sort="{x.timestamp():.0f}"' if x == x else "" for x in column]
+    if not is_numeric_dtype(kind):
+        return [""] * len(column)
+    return [f' data-sort="{x:.9g}"' if isfinite(x) else "" for x in column.astype(float)]
+
+
+def _meaning(column: str) -> str:
+    """Return the attribute that explains a heading, where its column is in the glossary."""
+    term = GLOSSARY.get(column)
+    return f' title="{escape(term.meaning)}"' if term else ""
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:

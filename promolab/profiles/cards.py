@@ -116,15 +116,22 @@ class ProfileCard(Result):
         bars = "".join(_bar(AXES[name].label, score) for name, score in self.scores.items())
         pairs = {"Buys most from": ", ".join(self.favourites)} if self.favourites else {}
         rows = "".join(
-            f"<tr><th style='text-align:left;font-weight:normal;opacity:.75;padding:1px 8px 1px 0'>"
-            f"{escape(key)}</th><td style='text-align:left'>{escape(value)}</td></tr>"
+            "<tr><th style='text-align:left;font-weight:normal;padding:1px 8px 1px 0;"
+            f"color:{_MUTED}'>{escape(key)}</th>"
+            f"<td style='text-align:left'>{escape(value)}</td></tr>"
             for key, value in {**pairs, **self.facts, **self.demographics}.items()
         )
         return (
             "<div class='promolab-card' style='display:inline-block;vertical-align:top;"
-            "width:21em;border:1px solid #8a8a8a66;border-radius:6px;padding:.8em;margin:.3em'>"
+            "width:21em;max-width:100%;border-radius:6px;padding:.8em;margin:.3em;"
+            f"border:1px solid {_LINE}'>"
             f"<b>Customer {escape(self.customer)}</b>{bars}<table>{rows}</table></div>"
         )
+
+
+# Of the page's theme, else of JupyterLab's: a card is read in the dark as well.
+_MUTED = "var(--muted,var(--jp-ui-font-color2,#666))"
+_LINE = "var(--line,var(--jp-border-color2,#ddd))"
 
 
 def _withheld(sentence: str) -> str:
@@ -133,11 +140,11 @@ def _withheld(sentence: str) -> str:
 
 def _bar(label: str, score: float) -> str:
     width = 0.0 if np.isnan(score) else score
-    fill = f"display:block;background:#0072B2;height:.7em;width:{width:.0f}%"
+    fill = f"display:block;background:var(--accent,#0072B2);height:.7em;width:{width:.0f}%"
     return (
         "<div style='display:flex;align-items:center;margin:.25em 0'>"
         f"<span style='width:8.5em'>{html.escape(label)}</span>"
-        f"<span style='flex:1;background:#8a8a8a40;height:.7em'><span style='{fill}'></span></span>"
+        f"<span style='flex:1;background:{_LINE};height:.7em'><span style='{fill}'></span></span>"
         f"<span style='width:2.2em;text-align:right'>{number(score, decimals=0)}</span></div>"
     )
 

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.policy import but_its_own_script
+
 LAUNCHED = 18
 PLAIN_BASELINE = 0.845  # of recency, frequency and money alone, on the same rows
 ALARM = 0.90
@@ -236,7 +238,7 @@ def test_the_expected_redemptions_are_sums_of_chances(metrics, tables):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_loads_nothing_and_every_picture_has_its_text(pages, name):
-    page = Page(pages[name])
+    page = Page(but_its_own_script(pages[name]))
     for tag, attrs in page.tags:
         for attribute in ("src", "href", "srcset", "data", "poster", "action"):
             link = attrs.get(attribute) or ""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.policy import but_its_own_script
+
 SUFFIXES = {".parquet", ".json", ".html"}
 STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \([1-9] of 9\)")
 PAGES = [
@@ -59,11 +61,12 @@ def test_markup_in_the_data_appears_only_escaped(small_reports):
     for made, week in [(small_reports["first"], "2017-W44"), (small_reports["last"], "2017-W52")]:
         for name in PAGES:
             page = made.page(week, name)
-            assert "<script" not in page and "<b>shop</b>" not in page
+            assert "<script" not in but_its_own_script(page) and "<b>shop</b>" not in page
         assert "&lt;script&gt;" in made.page(week) and "&lt;b&gt;shop&lt;/b&gt;" in made.page(week)
     # Entities are not escaped twice, which would show them to the reader.
     assert "&amp;lt;" not in small_reports["first"].page()
-    assert "<script" not in (small_reports["first"].out / "index.html").read_text("utf-8")
+    index = (small_reports["first"].out / "index.html").read_text("utf-8")
+    assert "<script" not in but_its_own_script(index)
 
 
 def test_a_second_week_says_what_changed_and_is_listed(small_reports):

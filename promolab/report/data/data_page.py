@@ -23,7 +23,7 @@ from promolab.errors import InputError
 from promolab.folder import codes, write_whole
 from promolab.report.data.holdings_view import View, day_text, local_text, view
 from promolab.report.data.table_holdings import TableHolding, holdings
-from promolab.report.running.render import TEMPLATES, stylesheet
+from promolab.report.running.document import finished, look, template
 from promolab.wording import capital, count, plural
 
 _MOST_COLUMNS = 8  # more cannot be read side by side
@@ -106,7 +106,7 @@ def write_data_page(shop: Shop, checks: Checks, path: str | Path) -> Path:
 
 
 def data_page(shop: Shop, checks: Checks, key: bytes | None = None) -> str:
-    """Return the page of a shop's data as HTML that stands alone: no network, no script.
+    """Return the page of a shop's data as HTML that stands alone: nothing is loaded.
 
     Parameters
     ----------
@@ -121,8 +121,6 @@ def data_page(shop: Shop, checks: Checks, key: bytes | None = None) -> str:
     -------
     str
     """
-    import jinja2
-
     key = secrets.token_bytes(32) if key is None else key
     personal = personal_columns(shop)
     held = holdings(shop, personal)
@@ -138,11 +136,9 @@ def data_page(shop: Shop, checks: Checks, key: bytes | None = None) -> str:
         )
         for each in held
     ]
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string((TEMPLATES / "data.html.j2").read_text(encoding="utf-8"))
-    page = template.render(
+    page = template("data.html.j2").render(
         name=checks.name,
-        css=stylesheet(),
+        look=look(),
         title=_title(checks),
         lead=_lead(checks),
         stops=[_capital(f.sentence) for f in checks.findings if f.level == "stop"],
@@ -154,7 +150,7 @@ def data_page(shop: Shop, checks: Checks, key: bytes | None = None) -> str:
         sections=sections,
         zone=shop.zone,
     )
-    return page + "\n"
+    return finished(page) + "\n"
 
 
 def _title(checks: Checks) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promolab.folder import ReportsFolder, RunFolder, write_whole
-from promolab.report.running.render import TEMPLATES, stylesheet
+from promolab.report.running.document import finished, look, template
 from promolab.wording import percent
 
 _MOST_LABELS = 6  # and week and status: eight columns
@@ -47,8 +47,6 @@ def write_index(reports: ReportsFolder) -> Path:
     Path
         The page.
     """
-    import jinja2
-
     good, failed = reports.weeks(), reports.failures()
     weeks = sorted({*good, *failed}, reverse=True)
     figures = {week: headlines(reports.run(week)) for week in weeks}
@@ -69,10 +67,8 @@ def write_index(reports: ReportsFolder) -> Path:
         for week in weeks
     ]
     shop = reports.shop or next((str(record.get("shop", "")) for record in failed.values()), "")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string((TEMPLATES / "weeks.html.j2").read_text(encoding="utf-8"))
-    page = template.render(rows=rows, labels=labels, shop=shop, css=stylesheet())
-    write_whole(reports.path / "index.html", page + "\n")
+    page = template("weeks.html.j2").render(rows=rows, labels=labels, shop=shop, look=look())
+    write_whole(reports.path / "index.html", finished(page) + "\n")
     return reports.path / "index.html"
 
 

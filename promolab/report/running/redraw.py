@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from promolab.errors import PromolabError
 from promolab.folder import ReportsFolder, RunFolder, note_drawn, weeks_to_draw
 from promolab.loop import Pages
+from promolab.report.running.document import allowing
 from promolab.report.running.execute import CELL_TIMEOUT, execute, kernels
 from promolab.report.running.index import write_index
 from promolab.report.running.parameters import check_parameters, read_steps
@@ -52,7 +53,8 @@ def _redraw(run: RunFolder, note: str) -> None:
                 )
         nbformat.write(made, notebooks / f"{step.stem}.ipynb")
         page = render_page(made, step, steps, week=run.week, shop=str(manifest.get("shop", "")))
-        (folder / step.page).write_text(page, encoding="utf-8")
+        (folder / step.page).write_text(allowing(page, run.metrics), encoding="utf-8")
+        (folder / step.page).with_suffix(".pdf").unlink(missing_ok=True)  # of the page before
 
 
 PAGES = Pages(_redraw, write_index)

@@ -1,4 +1,4 @@
-"""An executed notebook becomes a page that stands alone: no network, no script."""
+"""An executed notebook becomes a page that stands alone: nothing is loaded."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promolab.display import NOTEBOOK_STYLE
+from promolab.report.running.document import TEMPLATES, finished, look
 from promolab.report.running.parameters import Step
 from promolab.weeks import Week
 from promolab.wording import plural
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _REASON = re.compile(r'<p class="absent">(.*?)</p>', re.DOTALL)
 _ABSENT = re.compile(r'(?:\s*<p class="absent">(?:(?!</p>).)*</p>\s*)+', re.DOTALL)
 _APART = "apart"  # of no section: a fold ends before it
-TEMPLATES = Path(__file__).parents[1] / "templates"
 # Best first. Widgets and formulas need a script, and come with a plain form beside it.
 _SHOWN = [
     "text/html",
@@ -66,7 +65,11 @@ def render_page(
     """
     from nbconvert.exporters import HTMLExporter
 
-    exporter = HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], template_name="promolab")
+    exporter = HTMLExporter(
+        extra_template_basedirs=[str(TEMPLATES)],
+        extra_template_paths=[str(TEMPLATES)],
+        template_name="promolab",
+    )
     page = {
         "title": f"{notebook.metadata.get('title') or step.title} · {shop} · {week}",
         "shop": shop,
@@ -75,18 +78,12 @@ def render_page(
         "stem": step.stem,
         "is_report": step.is_report,
         "links": _links(step, steps),
-        "css": stylesheet(),
         "kinds": _SHOWN,
+        "notebook_style": NOTEBOOK_STYLE,
     }
-    exporter.environment.globals["page"] = page
-    body, _ = exporter.from_notebook_node(_arranged(_folded(notebook)))
-    return str(body)
-
-
-@cache
-def stylesheet() -> str:
-    """Return the style that all pages share."""
-    return (TEMPLATES / "page.css").read_text(encoding="utf-8")
+    exporter.environment.globals |= {"page": page, "look": look()}
+    body, _ = exporter.from_notebook_node(_joined(_arranged(notebook)))
+    return finished(str(body))
 
 
 def _links(step: Step, steps: Sequence[Step]) -> list[_Link]:
@@ -95,19 +92,26 @@ def _links(step: Step, steps: Sequence[Step]) -> list[_Link]:
     return [*links, _Link("All weeks", "../index.html", False)]
 
 
-def _folded(notebook: NotebookNode) -> NotebookNode:
-    """Join code cells that show nothing with the code cell that follows: one click for all."""
-    folded = copy.copy(notebook)
+def _joined(notebook: NotebookNode) -> NotebookNode:
+    """Join the code cells of a section: what they show, then all their code behind one click."""
     cells: list[Any] = []
+    open_ = False  # whether the last cell may be joined to
     for cell in notebook.cells:
-        last = cells[-1] if cells else None
-        if cell.cell_type == "code" and last is not None and _shows_nothing(last):
-            cells.pop()
-            cell = copy.copy(cell)
-            cell["source"] = f"{last.source}\n\n{cell.source}"
-        cells.append(cell)
-    folded["cells"] = cells
-    return folded
+        if cell.cell_type != "code" or _APART in _tags(cell):
+            cells.append(cell)
+            open_ = False
+            continue
+        if not open_:
+            cell.metadata["codes"] = []
+            cells.append(cell)
+        last = cells[-1]
+        last.metadata["codes"] += [cell.source] if cell.source.strip() else []
+        if last is not cell:
+            last.outputs += cell.outputs
+        open_ = not cell.metadata.get("fold_ends")
+        last.metadata["fold_ends"] = not open_
+    notebook["cells"] = cells
+    return notebook
 
 
 def _arranged(notebook: NotebookNode) -> NotebookNode:
@@ -160,7 +164,7 @@ def _without_empty_sections(cells: list[Any]) -> list[Any]:
         for number, why in empty.items()
     )
     told = f"Nothing to show for {plural(len(empty), 'section')}"
-    line = f'<details class="more"><summary>{told}</summary>{named}</details>'
+    line = f'<details class="more apart"><summary>{told}</summary>{named}</details>'
     shown = new_code_cell("", outputs=[new_output("display_data", data={"text/html": line})])
     shown.metadata["tags"] = [_APART]
     kept = [part for number, part in enumerate(sections) if number not in empty]
@@ -200,9 +204,3 @@ def _tags(cell: Any) -> list[str]:
 
 def _is_heading(cell: Any) -> bool:
     return bool(cell.cell_type == "markdown" and cell.source.startswith("## "))
-
-
-def _shows_nothing(cell: Any) -> bool:
-    return cell.cell_type == "code" and all(
-        output.output_type == "stream" and output.name == "stderr" for output in cell.outputs
-    )

@@ -27,6 +27,7 @@ from promolab.loop import (
     told_path,
 )
 from promolab.report.running.call import Call, Request, checked_call, located
+from promolab.report.running.document import allowing
 from promolab.report.running.execute import CELL_TIMEOUT, Kernels, execute, kernels
 from promolab.report.running.failures import UNCHANGED, full_disk_said
 from promolab.report.running.parameters import (
@@ -353,7 +354,7 @@ def _run_steps(
     """Run the notebooks; a page is drawn while others run."""
     staged = run.path
     seconds: dict[str, float] = {}
-    pages: list[Future[None]] = []
+    pages: list[Future[tuple[Path, str]]] = []
     (staged / "notebooks").mkdir()
     with ThreadPoolExecutor(1) as drawing:
 
@@ -361,11 +362,11 @@ def _run_steps(
             begun = time.monotonic()
             notebook = _run_step(call, step, staged, failed, kernel, progress)
             seconds[step.stem] = round(time.monotonic() - begun, 3)
-            pages.append(drawing.submit(_write_page, call, step, notebook, staged))
+            pages.append(drawing.submit(_page, call, step, notebook, staged))
 
         run_steps(call.request.steps, work, workers=workers, stop=kernel.stop)
-        for page in pages:
-            page.result()
+        for path, page in [drawn.result() for drawn in pages]:
+            path.write_text(allowing(page, run.metrics), encoding="utf-8")
     noted = run.take_notes()
     return {
         step.stem: {"seconds": seconds[step.stem], **(noted.get(step.stem) or {})}
@@ -396,11 +397,12 @@ def _run_step(
         progress.end(step.title)
 
 
-def _write_page(call: Call, step: Step, notebook: Any, staged: Path) -> None:
+def _page(call: Call, step: Step, notebook: Any, staged: Path) -> tuple[Path, str]:
+    """Keep a step's notebook, and return its page: its head waits for what later steps find."""
     import nbformat
 
     from promolab.report.running.render import render_page
 
     nbformat.write(notebook, staged / "notebooks" / f"{step.stem}.ipynb")
     page = render_page(notebook, step, call.request.steps, week=call.week, shop=call.shop)
-    (staged / step.page).write_text(page, encoding="utf-8")
+    return staged / step.page, page
