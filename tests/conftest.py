@@ -51,7 +51,7 @@ HEAVY = """
     report/test_bad_input.py
     test_setup.py
     test_readme.py
-    report/test_browser.py
+    browser/test_report.py
     test_sentences.py
     campaign/test_outlook_coverage.py
     effects/test_coverage.py

@@ -1,0 +1,267 @@
+"""The rendered report in a real Chromium: seen, moved by keys, printed, checked by axe-core."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.made_up import shop_of
+
+axe = pytest.importorskip(
+    "axe_playwright_python.base", reason="the extra test is not installed: there is no axe-core"
+)
+SCREEN, PHONE = (1280, 900), (400, 800)
+STEPS = ("01_data", "02_customers", "03_segments", "04_response", "05_uplift", "07_policy")
+STEPS += ("08_plan", "09_learning")
+PAGES = ("index", *STEPS, "weeks", "data")
+A4 = 703  # pixels between the margins of a printed page
+
+_FAULTS = """async rules => {
+  const options = rules ? {runOnly: {type: "rule", values: rules}} : {};
+  const found = await axe.run(document, {resultTypes: ["violations"], ...options});
+  return found.violations.map(v => [v.impact, v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)]);
+}"""
+_SCROLLING = """() => [...document.querySelectorAll("main *")]
+  .filter(e => e.scrollWidth > e.clientWidth)
+  .filter(e => ["auto", "scroll"].includes(getComputedStyle(e).overflowX))
+  .map(e => [e.tabIndex, e.getAttribute("role"), e.getAttribute("aria-label")])"""
+
+
+class Reader:
+    """A page of a browser without a network: what it asks for and complains of is kept."""
+
+    def __init__(self, chromium: Any, files: dict[str, Path], **options: Any) -> None:
+        self.files, self.asked, self.said = files, set[str](), list[str]()
+        size = dict(zip(("width", "height"), SCREEN, strict=True))
+        self.context = chromium.new_context(viewport=size, **options)
+        self.context.set_offline(True)
+        self.page = self.context.new_page()
+        self.page.on("request", lambda request: self.asked.add(request.url))
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def opened(self, name: str, size: tuple[int, int] = SCREEN) -> Any:
+        self.page.emulate_media(color_scheme="light", media="screen")
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.asked.clear()
+        self.page.goto(self.files[name].as_uri())
+        return self.page
+
+    def faults(self, rules: list[str] | None = None) -> list[Any]:
+        found = self.page.evaluate(_FAULTS, rules)
+        return [each for each in found if each[0] in ("serious", "critical")]
+
+
+@pytest.fixture(scope="module")
+def files(journey_report: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The pages of a week, the list of weeks, and the page of a small shop's data."""
+    from promolab.report.data.data_page import write_data_page
+
+    days = pd.date_range("2017-03-01", periods=40, freq="2D")
+    events = {"customer_id": "A", "ts": days, "kind": ["purchase", "buy"] * 20, "amount": 1.5}
+    columns = {f"column_{number}": "x" for number in range(12)}
+    shop = shop_of({"events": pd.DataFrame({**events, **columns})}, name="Corner", zone="UTC")
+    data = tmp_path_factory.mktemp("data") / "data.html"
+    write_data_page(shop, shop.check(), data)
+    found = {name: journey_report / f"{name}.html" for name in ("index", *STEPS)}
+    return {**found, "weeks": journey_report.parent / "index.html", "data": data}
+
+
+@pytest.fixture(scope="module")
+def reader(chromium: Any, files: dict[str, Path]) -> Iterator[Reader]:
+    made = Reader(chromium, files)
+    yield made
+    made.context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_serious_fault_wide_narrow_light_and_dark(reader: Reader, name: str) -> None:
+    page = reader.opened(name)
+    assert reader.asked == {reader.files[name].as_uri()} | {
+        url for url in reader.asked if url.startswith("data:")
+    }
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    page.evaluate(axe.AXE_SCRIPT)
+    found = {"wide": reader.faults()}
+    # Only colours differ in the dark.
+    page.emulate_media(color_scheme="dark")
+    found["wide, dark"] = reader.faults(["color-contrast"])
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    found["narrow, dark"] = reader.faults(["color-contrast"])
+    page.emulate_media(color_scheme="light")
+    found["narrow"] = reader.faults()
+    assert {where: faults for where, faults in found.items() if faults} == {}
+    assert reader.said == []
+    # What scrolls sideways is reached by keys, and says what it is; the page itself does not.
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    scrolling = page.evaluate(_SCROLLING)
+    assert all(place == 0 and role == "region" and label for place, role, label in scrolling)
+
+
+def test_tables_that_are_too_wide_for_a_phone_scroll(reader: Reader) -> None:
+    page = reader.opened("08_plan", PHONE)
+    assert len(page.evaluate(_SCROLLING)) > 2
+    page.locator(".scroll").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
+
+
+def column(page: Any, table: Any, place: int) -> list[str]:
+    cells: list[str] = table.locator(f"tbody tr td:nth-child({place})").all_inner_texts()
+    return cells
+
+
+def test_a_table_is_sorted_by_keys_as_figures_not_as_words(reader: Reader) -> None:
+    page = reader.opened("index")
+    table = page.locator("table", has_text="so do this")
+    given = column(page, table, 2)
+    figures = sorted(int(text.replace(",", "")) for text in given)
+    heading = table.locator("th:nth-child(2)")
+    heading.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert column(page, table, 2) == [f"{figure:,}" for figure in figures]
+    page.keyboard.press("Space")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert column(page, table, 2) == [f"{figure:,}" for figure in reversed(figures)]
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") is None and column(page, table, 2) == given
+    # What is missing comes last, whichever way.
+    table.locator("th:nth-child(3) button").focus()
+    for _ in range(2):
+        page.keyboard.press("Enter")
+        assert column(page, table, 3)[-1] == "–"
+
+
+def test_a_long_table_is_filtered_by_keys_and_a_short_one_has_no_filter(reader: Reader) -> None:
+    page = reader.opened("02_customers")
+    counts = page.locator("main table").evaluate_all(
+        "all => all.map(table => [table.tBodies[0].rows.length, !!table.closest('.promolab-card'),"
+        " !!table.closest('.scroll')?.previousElementSibling?.matches('.filter')])"
+    )
+    assert all(has == (rows > 10 and not card) for rows, card, has in counts)
+    assert any(has for *_, has in counts)
+    page.locator("details", has=page.locator(".filter")).locator("summary").first.click()
+    page.get_by_label("Filter the rows").focus()
+    page.keyboard.type("discount share")
+    rows = page.locator(".filter + .scroll tbody tr")
+    shown = [row for row in rows.all() if row.is_visible()]
+    assert 0 < len(shown) < rows.count()
+    told = page.locator(".filter output").inner_text()
+    assert told == f"{len(shown)} of {rows.count()} rows"
+    assert all("discount" in row.inner_text().lower() for row in shown)
+
+
+def test_a_word_is_explained_where_the_keys_reach_it(reader: Reader) -> None:
+    page = reader.opened("index")
+    meaning = page.locator("[role=tooltip]")
+    assert not meaning.is_visible()
+    page.locator("abbr", has_text="prediction interval").focus()
+    assert meaning.is_visible() and len(meaning.inner_text().split()) > 5
+    box, width = meaning.bounding_box(), SCREEN[0]
+    assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    page.keyboard.press("Escape")
+    assert not meaning.is_visible()
+    page.locator("abbr").first.hover()
+    assert meaning.is_visible()
+
+
+def test_a_long_page_lists_its_contents_beside_it_and_a_link_opens_what_is_folded(
+    reader: Reader,
+) -> None:
+    page = reader.opened("03_segments")
+    rail, main = page.locator("nav.contents"), page.locator("main")
+    left, right = rail.bounding_box(), main.bounding_box()
+    assert left["x"] + left["width"] <= right["x"]
+    folded = page.locator("details.more[id]").first
+    rail.locator(f"a[href='#{folded.get_attribute('id')}']").focus()
+    page.keyboard.press("Enter")
+    assert folded.evaluate("part => part.open")
+    box = rail.bounding_box()  # still in sight
+    assert 0 <= box["y"] < SCREEN[1]
+    reader.opened("07_policy")
+    tall = page.evaluate("document.documentElement.scrollHeight")
+    assert rail.count() == (tall > 3 * SCREEN[1])
+
+
+def test_without_its_script_all_still_reads(
+    reader: Reader, chromium: Any, files: dict[str, Path]
+) -> None:
+    plain = Reader(chromium, files, java_script_enabled=False)
+    for name in ("index", "02_customers"):
+        with_script = reader.opened(name).locator("main").inner_text()
+        page = plain.opened(name)
+        without = page.locator("main").inner_text()
+        assert without.split() == with_script.split()
+        assert page.locator("button").count() == 0
+        assert all(word.get_attribute("title") for word in page.locator("abbr").all())
+    assert plain.said == []
+    plain.context.close()
+
+
+def test_pages_are_printed(reader: Reader, files: dict[str, Path], tmp_path: Path) -> None:
+    from promolab.report.running import find_browser, print_pages
+
+    for name in ("index", "08_plan"):
+        shutil.copyfile(files[name], tmp_path / files[name].name)
+        page = reader.opened(name, (A4, 1000))
+        page.emulate_media(media="print")
+        assert page.evaluate("document.documentElement.scrollWidth") <= A4
+        assert not page.locator("header nav").is_visible()
+    printed = print_pages(find_browser(), tmp_path)
+    assert printed == [tmp_path / "index.pdf"]
+    text = printed[0].read_bytes()
+    assert text[:5] == b"%PDF-" and 1 <= len(re.findall(rb"/Type /Page\b", text)) <= 4
+
+
+def words(page: Any) -> int:
+    return len(page.evaluate("document.body.innerText").split())
+
+
+def test_the_first_page_is_four_screens_and_a_thousand_words(reader: Reader) -> None:
+    page = reader.opened("index")
+    height = page.evaluate("document.documentElement.scrollHeight")
+    assert height <= 4 * SCREEN[1] and words(page) <= 1000, (height, words(page))
+
+
+def test_so_is_that_of_other_weeks_and_of_a_shop_without_promotions(
+    chromium: Any, small_reports: Any
+) -> None:
+    pages = {str(p): p for made in small_reports.values() for p in made.out.glob("2*/index.html")}
+    small = Reader(chromium, pages)
+    for name in sorted(pages):
+        page = small.opened(name)
+        height = page.evaluate("document.documentElement.scrollHeight")
+        assert height <= 4 * SCREEN[1] and words(page) <= 1000, (name, height, words(page))
+    small.context.close()
+
+
+def test_a_step_page_is_twelve_screens_at_most_and_a_week_weighs_little(reader: Reader) -> None:
+    for name in STEPS:
+        height = reader.opened(name).evaluate("document.documentElement.scrollHeight")
+        assert height <= 12 * SCREEN[1], (name, height)
+    weight = sum(reader.files[name].stat().st_size for name in ("index", *STEPS))
+    assert weight < 3_000_000
+
+
+@pytest.mark.parametrize("name", ["index", "01_data", "02_customers", "03_segments", "04_response"])
+def test_a_page_is_drawn_from_top_to_bottom_inside_its_margins(
+    reader: Reader, tmp_path: Path, name: str
+) -> None:
+    page = reader.opened(name, (1150, 2400))
+    page.screenshot(path=str(tmp_path / "page.png"))
+    picture = matplotlib.image.imread(tmp_path / "page.png")[..., :3]
+    blank = np.asarray((picture > 0.99).all(axis=2))
+    assert (~blank).any(axis=1).mean() > 0.4, "most of the page is empty"
+    # Nothing is cut off at the right: the outermost columns of pixels stay white.
+    assert blank[:, -8:].all() and blank[:, :8].all()
+    # Figures are in colour: somewhere the channels differ by much.
+    assert (np.ptp(picture, axis=2) > 0.3).sum() > 2_000
