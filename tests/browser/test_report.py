@@ -19,9 +19,10 @@ axe = pytest.importorskip(
     "axe_playwright_python.base", reason="the extra test is not installed: there is no axe-core"
 )
 SCREEN, PHONE = (1280, 900), (400, 800)
-STEPS = ("01_data", "02_customers", "03_segments", "04_response", "05_uplift", "07_policy")
-STEPS += ("08_plan", "09_learning")
-PAGES = ("index", *STEPS, "weeks", "data")
+STEPS = (
+    "01_data 02_customers 03_segments 04_response 05_uplift 07_policy 08_plan 09_learning".split()
+)
+PAGES = ["index", *STEPS, "weeks", "data"]
 A4 = 703  # pixels between the margins of a printed page
 
 _FAULTS = """async rules => {

@@ -37,7 +37,7 @@ _PAIR = re.compile(
     re.DOTALL,
 )
 # About how tall what a page is made of stands at a width of 1280 pixels.
-_TALL = {"<header": 250, "<tr": 45, "<p": 60, "<li": 30, "<h2": 120, "<h3": 60, "<img": 40}
+_TALL = {"<header": 350, "<tr": 50, "<p": 60, "<li": 30, "<h2": 120, "<h3": 60, "<img": 40}
 _CODE = re.compile(r'<details class="code">.*?</details>', re.DOTALL)
 _FOLDED = re.compile(r"<details.*?</details>", re.DOTALL)
 _DENSE = 0.55  # of the first page, which is set smaller
