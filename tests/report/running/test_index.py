@@ -23,7 +23,7 @@ def tile(value, label="Customers", text=None):
 
 def rows(html):
     body = html.partition("<tbody>")[2].partition("</tbody>")[0]
-    cells = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", body)]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", body)]
     return [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cells]
 
 
