@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_SEEN = "setTimeout(() => element.parentElement?.scrollIntoView({block: 'center'}), 200)"
+
 
 class PromolabError(Exception):
     """The root of every error that promolab raises on purpose.
@@ -13,8 +15,14 @@ class PromolabError(Exception):
     ``%debug`` walks through.
     """
 
-    def _render_traceback_(self) -> list[str]:
-        return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}"]  # IPython shows this in place
+    def _render_traceback_(self) -> list[str]:  # IPython shows what it returns
+        from IPython.core.getipython import get_ipython
+        from IPython.display import display
+
+        if hasattr(get_ipython(), "kernel"):
+            # JupyterLab leaves a notebook scrolled where it was when Run All began.
+            display({"application/javascript": _SEEN, "text/plain": ""}, raw=True)
+        return [f"\x1b[31m{type(self).__name__}\x1b[39m: {self}"]
 
 
 class InputError(PromolabError, ValueError):
