@@ -396,7 +396,8 @@ def render(state: SegmentsState, found: Groupings) -> Html:
         [
             say(finding, css="finding"),
             *note,
-            beside([_map(chosen), _stability(state, found) + say(RAND, css="note-small")]),
+            beside([_map(chosen), _stability(state, found)]),
+            say(RAND, css="note-small"),
             Html(f'<div class="scroll">{chosen.profile.to_table().text}</div>'),
             Html(drawn.text.replace("<details>", "<details open>")),
         ]
@@ -421,7 +422,7 @@ def _map(chosen: Grouping) -> Html:
         f"mostly {across}, up mostly {up}.",
         xlabel=across,
         ylabel=up,
-        width=560,
+        width=520,
         height=360,
     )
 
@@ -449,7 +450,7 @@ def _stability(state: SegmentsState, found: Groupings) -> Html:
         colours=[1 if setting == key else 0 for setting, _ in rows],
         low=ends[:, 1],
         high=ends[:, 2],
-        width=480,
+        width=430,
     )
 
 

@@ -200,12 +200,14 @@ def _widget_of(control: Control, state: Any, name: str) -> Any:
     given["tooltip"] = control.hint or control.label
     if isinstance(control, Press):
         look = "primary" if control.primary else ""
-        return W.Button(description=control.label, tooltip=control.hint, button_style=look)
+        looks = {"button_style": look, "layout": {"width": "auto"}}
+        return W.Button(description=control.label, tooltip=control.hint, **looks)
     value = getattr(state, name)
     if isinstance(control, Figure):
         ends = {"min": control.low, "max": control.high, "step": control.step}
         if not isinstance(control, Slide):
             return W.BoundedFloatText(value=value, **ends, **given)
+        given["layout"] = _LAYOUT | {"width": "23em"}  # its label and figure take most of it
         whole = all(isinstance(v, int) for v in (value, *ends.values()))
         kind, form = (W.IntSlider, ",d") if whole else (W.FloatSlider, _form(control.step, 0, "f"))
         form = _form(control.step, 2, "%") if control.share else form
@@ -213,7 +215,7 @@ def _widget_of(control: Control, state: Any, name: str) -> Any:
     if isinstance(control, Choose):
         return W.Dropdown(options=list(control.options.items()), value=value, **given)
     if isinstance(control, Several):
-        rows = min(len(control.options), 6)
+        rows = min(max(len(control.options), 2), 6)  # of one, browsers make a list to be opened
         options = list(control.options.items())
         return W.SelectMultiple(options=options, value=value, rows=rows, **given)
     if isinstance(control, Tick):
