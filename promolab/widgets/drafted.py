@@ -6,8 +6,9 @@ The counts are those of `promolab.campaign.plan.override_plan`, without the tabl
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from promolab.errors import InputError
 from promolab.folder import RunFolder, state_of
 from promolab.promotions import Costs, break_even
 from promolab.results import Estimate
+from promolab.widgets.drawing import thin
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,52 @@ class PlannedList:
     steps: Mapping[str, int] = field(repr=False)
     economics: PromotionEconomics | None = field(repr=False)
 
+    @cached_property
+    def kinds(self) -> np.ndarray:
+        """The draw of each as its place in `_KINDS`."""
+        return np.asarray(pd.Index(list(_KINDS)).get_indexer(pd.Index(self.held)))
+
+    @cached_property
+    def whole(self) -> float:
+        """The chances of all who are to be contacted, added up."""
+        return float(self.chance[self.kinds == 0].sum())
+
+    @cached_property
+    def by_size(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sizes of the list, the answers expected of each, and its break-even per contact.
+
+        Some 200 of them, as the draft's figures say.
+        """
+        sent, told = self.kinds == 0, self.economics
+        chance = np.append(0.0, np.cumsum(np.where(sent, self.chance, 0.0)))
+        contacts = np.append(0, np.cumsum(sent))
+        sizes = np.arange(len(chance), dtype=float)
+        if told is None or not self.whole:
+            return sizes[:1], np.zeros(1), np.zeros(1)
+        answers = told.redemptions.value * chance / self.whole
+        fixed = told.contact_cost.value * contacts
+        moving = (told.cost.value - fixed[-1]) * chance / self.whole
+        margin = told.margin_rate.value * np.maximum(contacts, 1)
+        sizes, answers, each = thin(sizes, answers, (moving + fixed) / margin)
+        return sizes, answers, each
+
+    def places_without(self, forced: Sequence[Any]) -> np.ndarray:
+        """Return the places of the list that are left without some customers."""
+        if not forced:
+            return self._places
+        gone = self.customers.get_indexer(pd.Index(forced))
+        return np.asarray(np.delete(self._places, gone[gone >= 0]))
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        return np.arange(len(self.customers))
+
     def expected(self, chances: np.ndarray) -> tuple[Estimate, Estimate]:
         """Return answers and discounts expected of some of the contacts, scaled as drafted."""
         drawn = self.economics
-        whole = float(self.chance[self.held == NONE].sum())
-        if drawn is None or not whole:
+        if drawn is None or not self.whole:
             return Estimate(0.0, 0.0, 0.0), Estimate(0.0, 0.0, 0.0)
-        part = float(chances.sum()) / whole
+        part = float(chances.sum()) / self.whole
         return drawn.redemptions * part, drawn.discount * part
 
     def cost(self, contacts: int, answers: Estimate, discount: Estimate) -> tuple[Estimate, ...]:
@@ -143,6 +184,11 @@ class Draft:
     sentences: tuple[str, ...] = field(repr=False)
     money: str = ""
 
+    @cached_property
+    def drafted(self) -> list[Changed]:
+        """The lists as they were drafted."""
+        return self.changed(Overrides())
+
     @property
     def currency(self) -> str:
         """Of all amounts."""
@@ -185,21 +231,20 @@ class Draft:
     def _changed(
         self, place: int, one: PlannedList, forced: list[Any], out: bool, most: int | None
     ) -> Changed:
-        kept = ~one.customers.isin(forced) if forced else np.ones(len(one.customers), dtype=bool)
         steps = dict(one.steps)
         for customer in forced:
             code = list(STEPS)[self.where[np.searchsorted(self.ids, customer), place]]
             if code not in LEFT:
                 steps[code] -= 1
                 steps["by_hand"] += 1
-        whole = np.flatnonzero(kept)
+        whole = one.places_without(forced)
         left = whole[:0] if out else whole[:most] if most is not None else whole
         gone = "by_hand" if out else "not_planned"
-        for kind, step in _STEP_OF.items():
-            lost = int((one.held[whole] == kind).sum() - (one.held[left] == kind).sum())
-            steps[step] -= lost
-            steps[gone] += lost
-        sent = left[one.held[left] == NONE]
+        counts = [np.bincount(one.kinds[rows], minlength=len(_KINDS)) for rows in (whole, left)]
+        for step, lost in zip(_KINDS.values(), counts[0] - counts[1], strict=True):
+            steps[step] -= int(lost)
+            steps[gone] += int(lost)
+        sent = left[one.kinds[left] == 0]
         answers, discount = one.expected(one.chance[sent])
         cost, each = one.cost(len(sent), answers, discount)
         return Changed(
@@ -208,7 +253,7 @@ class Draft:
         )  # fmt: skip
 
 
-_STEP_OF = {NONE: "to_contact", "standing": "held_out_standing", "promotion": "held_out_promotion"}
+_KINDS = {NONE: "to_contact", "standing": "held_out_standing", "promotion": "held_out_promotion"}
 
 
 def place_of(ids: np.ndarray, codes: np.ndarray, text: str) -> int:
@@ -254,10 +299,8 @@ def read_draft(run: RunFolder) -> Draft:
     InputError
         The week has no plan.
     """
-    from promolab.loop import check_plan
     from promolab.sources import load_shop
 
-    check_plan(run.path, str(run.week))
     plan = Plan.read(run, load_shop(run.path / "shop"))
     economics = LaunchEconomics.from_frame(run.read_table("economics"))
     values = run.read_table("allocation") if plan.by_effect else None

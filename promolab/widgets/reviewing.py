@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.plan import Overrides
-from promolab.contract import NONE
 from promolab.display import Html, beside, fold, join, say, table
 from promolab.errors import InputError
 from promolab.folder import RunFolder
+from promolab.loop import check_plan
 from promolab.results import Estimate
 from promolab.widgets.controls import Choose, Press, Several, Slide, Tick, Words
 from promolab.widgets.drafted import Changed, Draft, PlannedList, funnel_of, read_draft
-from promolab.widgets.drawing import Line, Upright, chart, thin
+from promolab.widgets.drawing import Line, Upright, chart
 from promolab.widgets.explorer import Explorer, Progress
+from promolab.widgets.known import promotion_names
 from promolab.widgets.opened import week_of
 from promolab.wording import capital, count, money, number, percent, plural
 
@@ -96,12 +97,17 @@ def review(
     before *Release*. The list shows nobody's draw of the holdout: whom to force out must not depend
     on it.
     """
-    draft = read_draft(week_of(week, out))
-    if not draft.lists:
-        raise InputError(f"no promotion starts in {draft.run.week}; there is nothing to review")
-    longest = max(len(one.customers) for one in draft.lists)
-    largest = max(draft.lists, key=lambda one: len(one.customers))
-    names = {one.name: one.promotion for one in draft.lists}
+    from promolab.sources import load_shop
+
+    run = week_of(week, out)
+    check_plan(run.path, str(run.week))
+    rows = run.read_table("funnel")
+    if rows.empty:
+        raise InputError(f"no promotion starts in {run.week}; there is nothing to review")
+    called = promotion_names(load_shop(run.path / "shop"))
+    names = {called[str(one)]: str(one) for one in rows["promotion_id"]}
+    longest = int(rows["planned"].max())
+    largest = str(rows["promotion_id"].iloc[int(rows["planned"].to_numpy().argmax())])
     controls = {
         "promotion": Choose("list", names),
         "most": Slide("at most planned", 0, longest, 1),
@@ -115,8 +121,13 @@ def review(
         "drop": Tick("leave out who may not be contacted any more"),
         "release": Press("Release", _release, primary=True),
     }
-    state = ReviewState(largest.promotion, longest)
-    return Explorer(f"Review and release {draft.run.week}", state, controls, render, draft)
+
+    def prepare(_: ReviewState, progress: Progress) -> Draft:
+        progress(None, "reading the plan and sorting its lists")
+        return read_draft(run)
+
+    state, title = ReviewState(largest, longest), f"Review and release {run.week}"
+    return Explorer(title, state, controls, render, prepare=prepare)
 
 
 def _cap(state: ReviewState, draft: Draft, _: Progress) -> tuple[ReviewState, Draft, str]:
@@ -168,7 +179,7 @@ def render(state: ReviewState, draft: Draft) -> Html:
     state : ReviewState
     draft : Draft
     """
-    before, after = draft.changed(Overrides()), draft.changed(state.overrides)
+    before, after = draft.drafted, draft.changed(state.overrides)
     place = next(k for k, one in enumerate(draft.lists) if one.promotion == state.promotion)
     one, now = draft.lists[place], after[place]
     files = table(
@@ -296,7 +307,7 @@ def _changes(state: ReviewState, draft: Draft) -> Html:
 
 
 def _answers(one: PlannedList, state: ReviewState, now: Changed) -> Html:
-    sizes, answers, _ = _by_size(one)
+    sizes, answers, _ = one.by_size
     title = f"{one.name}: {number(now.answers.value)} answers expected"
     return chart(
         [Line(sizes, answers), Upright(now.planned, "as it is"), *_mark(one, state)],
@@ -308,7 +319,7 @@ def _answers(one: PlannedList, state: ReviewState, now: Changed) -> Html:
 
 
 def _paying(one: PlannedList, state: ReviewState, now: Changed) -> Html:
-    sizes, _, each = _by_size(one)
+    sizes, _, each = one.by_size
     unit = one.economics.currency if one.economics else ""
     title = f"{money(now.each.value, currency=unit)} of extra sales a contact pay for it"
     if not now.contacts:
@@ -327,27 +338,9 @@ def _mark(one: PlannedList, state: ReviewState) -> list[Upright]:
     return [Upright(state.most, "a cap here", 2)] if state.most < len(one.customers) else []
 
 
-def _by_size(one: PlannedList) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return sizes of a list, the answers expected of each, and its break-even per contact."""
-    sent = one.held == NONE
-    chance = np.append(0.0, np.cumsum(np.where(sent, one.chance, 0.0)))
-    contacts = np.append(0, np.cumsum(sent))
-    told, whole = one.economics, chance[-1]
-    sizes = np.arange(len(chance), dtype=float)
-    if told is None or not whole:
-        return sizes, np.zeros(len(sizes)), np.zeros(len(sizes))
-    answers = told.redemptions.value * chance / whole
-    fixed = told.contact_cost.value * contacts
-    moving = (told.cost.value - fixed[-1]) * chance / whole
-    margin = told.margin_rate.value * np.maximum(contacts, 1)
-    sizes, answers, each = thin(sizes, answers, (moving + fixed) / margin)
-    return sizes, answers, each
-
-
 def _first(draft: Draft, one: PlannedList, state: ReviewState) -> Html:
     """Return who comes first on the list, under pseudonyms, without the draw of the holdout."""
-    forced = one.customers.isin(list(state.forced))
-    kept = np.flatnonzero(~forced)
+    kept = one.places_without(list(state.forced))
     if one.promotion in state.without:
         kept = kept[:0]
     kept = kept[: state.caps.get(one.promotion, len(kept))]
