@@ -292,12 +292,7 @@ def read_draft(run: RunFolder) -> Draft:
     Parameters
     ----------
     run : RunFolder
-        A whole week.
-
-    Raises
-    ------
-    InputError
-        The week has no plan.
+        A whole week, with a plan.
     """
     from promolab.sources import load_shop
 
