@@ -218,7 +218,7 @@ class Result:
         return own() if callable(own) else table(self.to_frame())
 
     def _repr_html_(self) -> str:
-        return join([say(self.summary()), self.to_table()]).text
+        return join([say(self.summary()), self.to_table()])._repr_html_()
 
 
 def _fields(result: Any) -> dict[str, Any]:

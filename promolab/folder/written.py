@@ -55,7 +55,7 @@ class Written(Result):
         rows = self.table.assign(what=links)
         return table(
             rows, {"what": "what", "holds": "holds"}, caption=self.summary(), most=_MOST
-        ).text
+        )._repr_html_()
 
 
 def what_was_written(folder: Path, paths: Sequence[Path], sections: Mapping[str, Any]) -> Written:

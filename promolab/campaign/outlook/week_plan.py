@@ -88,7 +88,7 @@ class WeekPlan(Result):
         return self.economics.to_table() if len(self.economics) else Html("")
 
     def _repr_html_(self) -> str:
-        return join([*map(say, self.summary().splitlines()), self.to_table()]).text
+        return join([*map(say, self.summary().splitlines()), self.to_table()])._repr_html_()
 
     def funnels(self) -> Html:
         """Return where customers of each promotion leave, from all active to those to contact."""
