@@ -324,6 +324,8 @@ def _paying(one: PlannedList, state: ReviewState, now: Changed) -> Html:
     title = f"{money(now.each.value, currency=unit)} of extra sales a contact pay for it"
     if not now.contacts:
         title = "Nobody is contacted"
+    elif not np.isfinite(now.each.value):
+        return say("What a contact must bring is not known: nor is what it costs.", css="absent")
     some = each > 0
     return chart(
         [Line(sizes[some], each[some]), Upright(now.planned, "as it is"), *_mark(one, state)],
