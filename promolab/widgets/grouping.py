@@ -398,7 +398,7 @@ def render(state: SegmentsState, found: Groupings) -> Html:
             *note,
             beside([_map(chosen), _stability(state, found)]),
             say(RAND, css="note-small"),
-            Html(f'<div class="scroll">{chosen.profile.to_table().text}</div>'),
+            chosen.profile.to_table(),
             Html(drawn.text.replace("<details>", "<details open>")),
         ]
     )

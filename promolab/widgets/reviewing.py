@@ -184,8 +184,8 @@ def render(state: ReviewState, draft: Draft) -> Html:
     one, now = draft.lists[place], after[place]
     files = table(
         draft.control,
-        {"file": "file", "rows": "rows", "customers": "customers", "sha256": "SHA-256"},
-        {"rows": count, "customers": count},
+        {"file": "file", "rows": "rows", "sha256": "SHA-256"},
+        {"rows": count},
         caption="The draft's files with their control sums; a changed release writes them anew.",
         most=len(draft.control),
     )
@@ -194,7 +194,7 @@ def render(state: ReviewState, draft: Draft) -> Html:
         [
             *_opening(state, draft, before, after),
             *drafted,
-            Html(f'<div class="scroll">{_totals(draft, before, after).text}</div>'),
+            _totals(draft, before, after),
             _changes(state, draft),
             beside([_answers(one, state, now), _paying(one, state, now)]),
             beside([funnel_of(draft, place, now).to_table(), _first(draft, one, state)]),
@@ -241,8 +241,8 @@ def _totals(draft: Draft, before: Sequence[Changed], after: Sequence[Changed]) -
     if len(rows) > 1:
         rows.append(["all", *_row(_sum(before), _sum(after), write), False])
     heads = {
-        "name": "promotion", "planned": "planned", "contacts": "to contact", "held": "held out",
-        "answers": "expected answers", "cost": "cost", "each": "break-even per contact",
+        "name": "promotion", "planned": "planned", "sent": "to contact", "held": "held out",
+        "expected": "expected answers", "cost": "cost", "each": "break-even per contact",
         "adds": "predicted to add",
     }  # fmt: skip
     frame = pd.DataFrame(rows, columns=[*heads, "changed"])
