@@ -45,6 +45,8 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "navbar_align": "left",
+    "collapse_navigation": True,  # every page would carry the tree of all the others
+    "navigation_depth": 2,
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -76,7 +78,7 @@ def write_reference(folder: Path) -> None:
         table = f".. autosummary::\n   :toctree: names\n\n{rows}\n"
         pages[f"{number:02}"] = f"{question}\n{'=' * len(question)}\n\n{table}"
     pages["commands"] = "\n".join(commands())
-    listed = "\n".join(f"   {page}" for page in pages)
+    listed = "\n".join(f"   {page}" for page in pages if page != "commands")
     pages["index"] = f"Reference\n=========\n\n.. toctree::\n   :maxdepth: 1\n\n{listed}\n"
     for page, text in pages.items():
         (folder / f"{page}.rst").write_text(text, encoding="utf-8")

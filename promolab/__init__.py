@@ -12,6 +12,9 @@ The names an analyst types are here, each imported when it is first used::
 
 import lazy_loader
 
+from promolab._faces import with_rooms
+
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__ = with_rooms(__name__, _find)

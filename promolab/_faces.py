@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,4 +27,27 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
     stub = ast.parse(Path(file).with_suffix(".pyi").read_text(encoding="utf-8"))
     said = [node.value for node in stub.body if isinstance(node, (ast.Assign, ast.AnnAssign))]
     offered: list[str] = ast.literal_eval(said[-1]) if said and said[-1] else []
-    return find, lambda: list(offered), offered
+    return with_rooms(package, find), lambda: list(offered), offered
+
+
+def with_rooms(package: str, find: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return ``__getattr__`` that finds folders too: ``promolab.loop.monitoring`` needs no import.
+
+    Parameters
+    ----------
+    package : str
+        The package's ``__name__``.
+    find : callable
+        Returns what its stub names, or raises AttributeError.
+    """
+
+    def found(name: str) -> Any:
+        try:
+            return find(name)
+        except AttributeError:
+            where = f"{package}.{name}"
+            if name.startswith("_") or find_spec(where) is None:
+                raise
+            return import_module(where)
+
+    return found

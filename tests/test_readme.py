@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from promolab import cli
+from tests.written import blocks, commands, run_python
 
 
 @pytest.fixture(scope="module")
@@ -15,12 +16,11 @@ def readme(repository: Path) -> str:
     return (repository / "README.md").read_text(encoding="utf-8")
 
 
-def test_python_blocks_run_one_after_the_other(readme: str, capsys: pytest.CaptureFixture[str]):
-    blocks = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    assert len(blocks) == 5
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+def test_python_blocks_run_one_after_the_other(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert len(blocks(repository / "README.md", "python")) == 5
+    run_python(repository / "README.md")
     printed = capsys.readouterr().out
     assert "bring most sales" in printed
     assert "ci_low" in printed
@@ -45,12 +45,12 @@ def test_make_targets_named_exist(readme: str, repository: Path):
     assert [t for t in sorted(targets) if not re.search(rf"^{t}:", makefile, re.MULTILINE)] == []
 
 
-def test_commands_named_exist(readme: str, capsys: pytest.CaptureFixture[str]):
-    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", readme, flags=re.DOTALL))
-    commands = set(re.findall(r"^promolab (\w+)", blocks, re.MULTILINE))
-    made = {"report", "data", "init", "release", "reconcile", "close", "backfill", "score"}
-    assert commands == made
-    for command in sorted(commands):
+def test_commands_named_exist(repository: Path, capsys: pytest.CaptureFixture[str]):
+    lines = "\n".join(commands(repository / "README.md"))
+    named = set(re.findall(r"^promolab (\w+)", lines, re.MULTILINE))
+    made = {"report", "data", "init", "release", "reconcile", "close", "backfill", "score", "lab"}
+    assert named == made
+    for command in sorted(named):
         with pytest.raises(SystemExit) as ended:
             cli.main([command, "--help"])
         assert ended.value.code == 0

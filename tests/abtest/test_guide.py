@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.written import one_line, run_python
+
 
 def test_the_guide_runs_as_it_stands(repository: Path, capsys):
-    text = (repository / "docs" / "experiments.md").read_text(encoding="utf-8")
-    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-    exec(compile(code, "docs/experiments.md", "exec"), {})
-    printed = " ".join(capsys.readouterr().out.split())
-    said = " ".join(re.findall(r"\*(Ship letter: .*?)\*", text, re.DOTALL)[0].split())
-    assert said in printed
+    page = repository / "docs" / "experiments.md"
+    run_python(page)
+    text = page.read_text(encoding="utf-8")
+    said = one_line(re.findall(r"\*(Ship letter: .*?)\*", text, re.DOTALL)[0])
+    assert said in one_line(capsys.readouterr().out)

@@ -1,0 +1,136 @@
+"""The site is whole, and its pages are true: code runs, commands exist, figures are real."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+import promolab
+from promolab import cli
+from promolab.campaign.readout import read_experiments
+from promolab.contract import read_settings
+from promolab.onboarding import propose, write_proposal
+from tests.test_map import public_names
+from tests.written import blocks, commands, one_line, run_python
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
+LINES = sorted({line for page in PAGES for line in commands(page)})
+
+
+def quotes(page: str) -> str:
+    return one_line((DOCS / page).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def corner(tmp_path_factory) -> Path:
+    """The practice files of the tutorial, in data/corner of a folder of their own."""
+    spec = importlib.util.spec_from_file_location("practice_shop", DOCS / "practice_shop.py")
+    assert spec is not None and spec.loader is not None
+    practice = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(practice)
+    folder = tmp_path_factory.mktemp("hour") / "data" / "corner"
+    practice.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def configured(corner) -> Path:
+    """The same with the proposal, corrected by what the tutorial says and nothing else."""
+    proposal = propose(corner)
+    path = write_proposal(proposal)
+    said = [*proposal.summary, proposal.next_step(Path("data/corner/shop.toml"))]
+    for sentence in said[:3]:
+        assert sentence in quotes("tutorial/own_data.md")
+    text, (missing, section) = path.read_text(), blocks(DOCS / "tutorial" / "own_data.md", "toml")
+    for line in missing.splitlines():
+        key = line.partition(" = ")[0]
+        text = re.sub(rf"(?m)^# {key} = .*$", line, text)
+    kind = re.search(r"(?m)^kind = .*$", section)
+    assert kind is not None
+    path.write_text(re.sub(r'(?m)^kind = \{ column = "Type".*$', lambda _: kind[0], text))
+    return corner
+
+
+def test_the_site_is_whole_and_has_a_page_for_every_public_name(tmp_path):
+    pytest.importorskip("myst_parser", reason="the extra docs is not installed")
+    build = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", tmp_path / "trees"]
+    done = subprocess.run(
+        [*build, "-b", "html", DOCS, tmp_path / "html"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    made = {page.stem for page in (tmp_path / "html" / "reference" / "names").glob("*.html")}
+    assert public_names() - made == set()
+    for page in (tmp_path / "html").rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        asked = re.findall(r'(?:<script[^>]*src|<img[^>]*src|<link[^>]*href)="(.*?)"', text)
+        assert [address for address in asked if re.match("https?:|//", address)] == [], page.name
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("promolab ")])
+def test_every_command_is_one_that_would_run(line):
+    """As far as its arguments: what it does is tested elsewhere."""
+    options = cli._parser().parse_args(shlex.split(line)[1:])
+    assert callable(options.run)
+
+
+def test_make_targets_and_files_that_commands_name_are_there():
+    makefile = (DOCS.parent / "Makefile").read_text(encoding="utf-8")
+    for line in LINES:
+        words = shlex.split(line)
+        if words[0] == "make":
+            assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
+        for word in words:
+            if re.match(r"(docs|notebooks)/", word):
+                assert (DOCS.parent / word).exists(), line
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "toml")], ids=lambda p: p.stem)
+def test_settings_are_read_as_they_stand(page, tmp_path):
+    for number, block in enumerate(blocks(page, "toml")):
+        path = tmp_path / f"{number}.toml"
+        path.write_text('zone = "UTC"\n' * ("zone" not in tomllib.loads(block)) + block)
+        read_settings(path, "shop")
+
+
+def test_the_tutorial_makes_a_shop_that_can_be_used(configured):
+    checks = promolab.load_shop(configured).check()
+    assert checks.usable
+    said = quotes("tutorial/own_data.md")
+    for line in checks.to_text().splitlines():
+        if line.startswith(("corner can be used", "warn", "note")):
+            assert one_line(line) in said
+
+
+def test_the_first_experiment_says_what_the_page_says(configured, monkeypatch, capsys):
+    monkeypatch.chdir(configured.parents[1])
+    run_python(DOCS / "tutorial" / "first_experiment.md")
+    said = quotes("tutorial/first_experiment.md")
+    for line in capsys.readouterr().out.splitlines():
+        assert one_line(line) in said
+    settings = configured / "shop.toml"
+    (named,) = blocks(DOCS / "tutorial" / "first_experiment.md", "toml")
+    settings.write_text(settings.read_text() + "\n" + named)
+    shop = promolab.load_shop(configured)
+    weekly = read_experiments(shop, datetime(2024, 12, 2), configured)
+    assert "Ship voucher" in weekly.summary()
+
+
+def test_the_first_policy_runs(capsys):
+    """On a smaller shop: what it prints is other figures of the same words."""
+    run_python(DOCS / "tutorial" / "first_policy.md", customers="customers=600")
+    printed = capsys.readouterr().out
+    assert "Identification: randomised" in printed and "of 2,000 CNY, expected to add" in printed
+
+
+def test_a_model_of_ones_own_is_measured(capsys):
+    run_python(DOCS / "howto" / "model.md")
+    assert "AUC" in capsys.readouterr().out
