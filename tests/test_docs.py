@@ -37,13 +37,13 @@ def corner(tmp_path_factory) -> Path:
     assert spec is not None and spec.loader is not None
     practice = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(practice)
-    folder = tmp_path_factory.mktemp("hour") / "data" / "corner"
+    folder: Path = tmp_path_factory.mktemp("hour") / "data" / "corner"
     practice.write(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def configured(corner) -> Path:
+def configured(corner: Path) -> Path:
     """The same with the proposal, corrected by what the tutorial says and nothing else."""
     proposal = propose(corner)
     path = write_proposal(proposal)
