@@ -5,11 +5,14 @@ Clusters and earlier figures change the variance; several arms and daily looks t
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
 
 from promolab.abtest.power import share_power, smallest_rise
 from promolab.abtest.sequential import multiplier
@@ -20,6 +23,18 @@ FEWEST, MOST = 4, 1e12
 """Customers in an arm at least, in all at most."""
 SURE, LARGE = 10.0, 1000
 """Standard errors that are always seen; customers of the smaller arm from which t is normal."""
+
+
+def _normal_power(shift: float, alpha: float) -> float:
+    """Return how often an effect of so many standard errors is found."""
+    strict = float(ndtri(1 - alpha / 2))
+    return float(ndtr(shift - strict) + ndtr(-shift - strict))
+
+
+@functools.cache
+def _shift(alpha: float, power: float) -> float:
+    """Return how many standard errors are found so often."""
+    return float(brentq(lambda shift: _normal_power(shift, alpha) - power, 0.0, 2 * SURE))
 
 
 @dataclass(frozen=True)
@@ -69,18 +84,31 @@ class Yardstick:
         error = self.sd * math.sqrt(self.inflation * (1 / treated + 1 / control))
         if abs(effect) > SURE * error:
             return 1.0
+        if self._is_normal(treated, control):
+            # tea-tasting's own formula, without its distributions made anew for each effect.
+            return _normal_power(abs(effect) / error, self.alpha_at_end)
         return self._solved("power", treated + control, treated / control, effect)
+
+    def _is_normal(self, treated: float, control: float) -> bool:
+        """Tell whether the comparison is in normal standard errors.
+
+        The boundary of the daily looks is; and the noncentral t distribution has no figures where
+        many customers see a large effect.
+        """
+        return self.sequential or min(treated, control) >= LARGE
 
     def smallest(self, treated: float, control: float) -> float:
         """Return the smallest effect that is found with `power`; nan where there is none."""
         if self.kind == SHARE:
             n1, n0 = treated / self.inflation, control / self.inflation
             return smallest_rise(n1, n0, self.centre, self.power, self.alpha_at_end)
+        if self._is_normal(treated, control):
+            error = self.sd * math.sqrt(self.inflation * (1 / treated + 1 / control))
+            return error * _shift(self.alpha_at_end, self.power)
         return self._solved("effect_size", treated + control, treated / control, None)
 
     def customers(self, effect: float, treated: float, control: float) -> float:
         """Return all customers of an experiment whose two arms have these shares of them."""
-        from scipy.optimize import brentq
 
         def short(log_n: float) -> float:
             n = math.exp(log_n)
@@ -106,9 +134,7 @@ class Yardstick:
             "outcome",
             alternative="two-sided",
             equal_var=False,
-            # The boundary of the daily looks is in normal standard errors; and the noncentral t
-            # distribution has no figures where many customers see a large effect.
-            use_t=not self.sequential and customers * min(ratio, 1) / (1 + ratio) < LARGE,
+            use_t=not self._is_normal(customers * ratio / (1 + ratio), customers / (1 + ratio)),
             alpha=self.alpha_at_end,
             ratio=ratio,
             power=self.power,

@@ -14,7 +14,10 @@ from .costs.windows import responses_between as responses_between
 from .design import PromotionDesign as PromotionDesign
 from .design import depth_of as depth_of
 from .design import design_promotion
+from .design import dose_factor as dose_factor
+from .design import middle_terms as middle_terms
 from .design import threshold_of as threshold_of
+from .design import with_terms as with_terms
 from .finance import Finance as Finance
 from .finance import finance_table
 from .reconciling import Reconciliation as Reconciliation

@@ -372,7 +372,7 @@ def design_promotion(
     choice("factor_of", factor_of, ("margin", "purchases"))
     level_of(level)
     flag("beyond", beyond)
-    usual = _middle(promotion, dose, by_threshold) if usual is None else usual
+    usual = middle_terms(promotion, dose, by_threshold) if usual is None else usual
     tried = _tried(promotion, dose, by_threshold, depths, thresholds)
     given = {
         "response": np.full(n, np.nan),
@@ -390,9 +390,9 @@ def design_promotion(
     costing = orders.week_spread / math.sqrt(max(promotion.days / WEEK, 1.0))
 
     def weigh(one: Promotion) -> dict[str, float]:
-        factor, miss = _factor(dose, depth_of(one), mean)
+        factor, miss = dose_factor(dose, depth_of(one), mean)
         if by_threshold is not None:
-            other, other_miss = _factor(by_threshold, threshold_of(one), mean)
+            other, other_miss = dose_factor(by_threshold, threshold_of(one), mean)
             # Added up, not multiplied: of an average near 0 multiples mean nothing.
             factor, miss = factor + other - 1, math.hypot(other_miss, miss)
         return _profit(
@@ -480,9 +480,20 @@ def _profit(
     }
 
 
-def _factor(dose: Dose, at: float, mean: float) -> tuple[float, float]:
+def dose_factor(dose: Dose, at: float, mean: float) -> tuple[float, float]:
     """Return by what the mean effect is multiplied at a dose, and its standard error.
 
+    Parameters
+    ----------
+    dose : Dose
+        As it was measured.
+    at : float
+        The depth or the threshold.
+    mean : float
+        The kind's mean effect on a customer.
+
+    Notes
+    -----
     Where the kind's average cannot be told from 0, no multiple of it means much: then what the dose
     adds to it counts, if the dose-response says that.
     """
@@ -496,8 +507,16 @@ def _factor(dose: Dose, at: float, mean: float) -> tuple[float, float]:
     return 1 + (here.value - average.value) / mean, half / abs(mean)
 
 
-def _middle(promotion: Promotion, dose: Dose, by_threshold: Dose | None) -> Promotion:
-    """Return the promotion at the mean of what was drawn: there the kind's effect was measured."""
+def middle_terms(promotion: Promotion, dose: Dose, by_threshold: Dose | None) -> Promotion:
+    """Return the promotion at the mean of what was drawn: there the kind's effect was measured.
+
+    Parameters
+    ----------
+    promotion : Promotion
+        Whose terms are changed.
+    dose, by_threshold : Dose
+        As `design_promotion` takes them.
+    """
     threshold = threshold_of(promotion)
     if by_threshold is not None:
         threshold = float(np.mean(by_threshold.drawn))

@@ -124,6 +124,11 @@ class Several(Control):
 
 
 @dataclass(frozen=True)
+class Steps(Choose):
+    """One of several that have an order: to be slid."""
+
+
+@dataclass(frozen=True)
 class Tick(Control):
     """Yes or no."""
 

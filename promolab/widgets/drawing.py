@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -281,26 +282,25 @@ def bars(
     length = np.asarray(values, dtype=float)
     begins = np.zeros(len(length)) if starts is None else np.asarray(starts, dtype=float)
     ends = begins + length
-    found = [begins, ends, [0.0]]
+    found = [begins, ends, np.zeros(1)]
     found += [np.asarray(one, dtype=float) for one in (low, high) if one is not None]
     reach = np.concatenate(found)
     reach = reach[np.isfinite(reach)]
     words = text or [number(float(one)) for one in length]
-    left = 14 + min(6.4 * max(map(len, names), default=0), 0.45 * width)
-    scale = Scale(
-        float(reach.min()),
-        float(reach.max()),
-        left,
-        width - 20 - 6.6 * max(map(len, words), default=0),
-    )
-    body = []
-    zero = float(scale(0.0))
-    for i, name in enumerate(names):
-        middle, colour = 16 + 26 * i, paint(colours[i] if colours else 0)
+    room = 0.42 * width
+    folded = [_folded(name, room) for name in names]
+    left = 14 + max((_wide(line) for lines in folded for line in lines), default=0.0)
+    right = width - 20 - max(map(_wide, words), default=0.0)
+    scale = Scale(float(reach.min()), float(reach.max()), left, right)
+    zero, body, top = float(scale(0.0)), [], 4.0
+    for i, lines in enumerate(folded):
+        deep = 26.0 if len(lines) == 1 else 15.0 * len(lines) + 4
+        middle, colour = top + deep / 2, paint(colours[i] if colours else 0)
         a, b = sorted((float(scale(begins[i])), float(scale(ends[i]))))
-        body.append(_text(left - 8, middle + 4, _short(name, left), "end", full=name))
+        for k, line in enumerate(lines):
+            body.append(_text(left - 8, middle + 4 + 15 * (k - (len(lines) - 1) / 2), line, "end"))
         body.append(
-            f'<rect x="{a:.1f}" y="{middle - 8}" width="{max(b - a, 1):.1f}" height="16" '
+            f'<rect x="{a:.1f}" y="{middle - 8:.1f}" width="{max(b - a, 1):.1f}" height="16" '
             f'style="fill:{colour}"/>'
         )
         if low is not None and high is not None:
@@ -308,7 +308,8 @@ def bars(
             if np.isfinite(span).all():
                 body.append(_path(span, np.array([middle, middle]), "currentColor", 1.6))
         body.append(_text(width - 4, middle + 4, words[i], "end"))
-    height = 26 * len(names) + 10
+        top += deep
+    height = round(top + 4)
     body.insert(0, _path(np.array([zero, zero]), np.array([2, height - 4]), paint(GREY), 1))
     return picture(body, title=title, label=label, width=width, height=height)
 
@@ -390,7 +391,7 @@ def _grid(x: Scale, y: Scale, xlabel: str, ylabel: str) -> str:
 
 def _legend(named: Sequence[Line | Dots | Stems | Upright], left: float, top: float) -> str:
     out = []
-    apart = max([190.0, *(6.4 * len(mark.label) + 44 for mark in named)])
+    apart = max([190.0, *(_wide(mark.label) + 44 for mark in named)])
     for i, mark in enumerate(named):
         at, height = left - 40 + apart * (i % 2), top + 6 + 18 * (i // 2)
         colour = paint(mark.colour)
@@ -417,13 +418,29 @@ def _way(x: np.ndarray, y: np.ndarray) -> str:
     return "M" + "L".join(steps) if steps else ""
 
 
-def _text(x: float, y: float, words: str, anchor: str, full: str = "") -> str:
+def _text(x: float, y: float, words: str, anchor: str) -> str:
     if not words:
         return ""
-    whole = f"<title>{escape(full)}</title>" if full and full != words else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{whole}{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def _short(name: str, room: float) -> str:
-    most = int((room - 14) / 6.4)
-    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
+def _wide(words: str) -> float:
+    """Return about how wide a text is, in pixels; a letter of Chinese is as wide as two."""
+    return sum(12.0 if unicodedata.east_asian_width(c) in "WF" else 6.4 for c in words)
+
+
+def _folded(name: str, room: float) -> list[str]:
+    """Break a name into lines that fit, at its blanks, or anywhere where it has none."""
+    lines = [""]
+    for word in name.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if _wide(longer) <= room or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    most = int(room / 12)
+    return [
+        line[i : i + most] if _wide(line) > room else line
+        for line in lines
+        for i in (range(0, len(line), most) if _wide(line) > room else (0,))
+    ]

@@ -80,7 +80,10 @@ class Explorer(Generic[S, P]):
         What was sorted, cumulated or fitted once.
     prepare : callable, optional
         Takes a state and a `Progress`, and returns what is prepared; called at first where
-        ``prepared`` is not given, and at each move of a control that is ``slow``.
+        ``prepared`` is not given, and whenever ``needs`` differs.
+    needs : callable, optional
+        Takes a state and returns what of it decides what is prepared; by default the values of the
+        controls that are ``slow``.
 
     Examples
     --------
@@ -105,9 +108,11 @@ class Explorer(Generic[S, P]):
         render: Callable[[S, P], Html],
         prepared: P | None = None,
         prepare: Callable[[S, Progress], P] | None = None,
+        needs: Callable[[S], Any] | None = None,
     ) -> None:
         self.title, self.controls = title, dict(controls)
         self._state, self._render, self._prepare = state, render, prepare
+        self._needs = needs or self._slow
         self._prepared = prepared
         self._prepared_for: S | None = None if prepared is None and prepare else state
         self._note = ""
@@ -211,8 +216,7 @@ class Explorer(Generic[S, P]):
 
     def prepared_alike(self, one: S, other: S) -> bool:
         """Tell whether the same is prepared for two states."""
-        slow = [name for name, control in self.controls.items() if control.slow]
-        return all(getattr(one, name, None) == getattr(other, name, None) for name in slow)
+        return bool(self._needs(one) == self._needs(other))
 
     def work(self, state: S, progress: Progress) -> P:
         """Return what a state needs prepared; keeps nothing."""
@@ -229,6 +233,10 @@ class Explorer(Generic[S, P]):
         """Move to a state whose needs are prepared, and return its figure or a sentence."""
         with self._lock:
             return self._guarded(lambda: self._moved_to(state))
+
+    def _slow(self, state: S) -> tuple[Any, ...]:
+        slow = [name for name, control in self.controls.items() if control.slow]
+        return tuple(getattr(state, name, None) for name in slow)
 
     def _ready(self, state: S, progress: Progress) -> P:
         if self.needs_work(state):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import pandas as pd
 from promolab.checks import labels_of, numbers_of, real_number
 from promolab.display import Html, beside, join, say, table
 from promolab.errors import InputError
+from promolab.folder import RunFolder
 from promolab.metrics import lift, precision_recall, roc
 from promolab.widgets.controls import Figure, Slide
 from promolab.widgets.drawing import Dots, Line, Upright, chart, thin
 from promolab.widgets.explorer import Explorer
+from promolab.widgets.opened import week_of
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -145,14 +148,16 @@ def threshold(
     benefit: float = 10.0,
     cost: float = 1.0,
     currency: str = "",
+    out: str | Path = "reports",
 ) -> Explorer[ThresholdState, Ranking]:
     """Explore where to cut a ranked list: ROC, precision–recall, gain and profit share one cut.
 
     Parameters
     ----------
-    rows : Backtest, DataFrame or array-like of shape (n,)
+    rows : Backtest, DataFrame, week or array-like of shape (n,)
         A backtest (`promolab.compare.run_backtest`), its rows (``tables/backtest.parquet``) or any
-        table with the columns ``y`` and ``p``; or the labels alone: 0/1 or booleans.
+        table with the columns ``y`` and ``p``; a week, by its ISO name, its path or its folder; or
+        the labels alone: 0/1 or booleans.
     y_score : array-like of shape (n,), optional
         With labels: their scores; higher is contacted first.
     cluster : array-like of shape (n,), optional
@@ -161,6 +166,8 @@ def threshold(
         What a response earns, and what a contact costs, at first.
     currency : str
         Of both.
+    out : str or Path
+        The folder of all reports, for an ISO week.
 
     Returns
     -------
@@ -182,6 +189,8 @@ def threshold(
     >>> "4 of 8" in found.move(share=0.5).text, found.state.share
     (True, 0.5)
     """
+    if isinstance(rows, (str, Path, RunFolder)):
+        rows = week_of(rows, out).read_table("backtest")
     y, scores, units = _columns(rows, y_score, cluster)
     ranked = rank(y, scores, units, currency)
     earns = real_number("benefit", benefit, least=0)
@@ -243,6 +252,10 @@ def render(state: ThresholdState, ranked: Ranking) -> Html:
     return join([*_said(ranked, state, top, found), _sides(ranked, state, top, found), curves])
 
 
+def _score(score: float) -> str:
+    return f"{score:.3g}".replace("-", "−")
+
+
 def _at(
     values: tuple[np.ndarray, np.ndarray, np.ndarray], depths: np.ndarray, at: float
 ) -> list[float]:
@@ -254,7 +267,7 @@ def _said(ranked: Ranking, state: ThresholdState, top: int, found: int) -> list[
     unit, share = ranked.currency, top / ranked.n
     optimum = (
         f"Most, {number(most, unit=unit)}, comes of contacting {percent(best / ranked.n)}, from "
-        f"the score {ranked.score[best - 1]:.3g} up."
+        f"the score {_score(ranked.score[best - 1])} up."
         if best
         else "No cut pays: contacting nobody is best."
     )
@@ -266,8 +279,8 @@ def _said(ranked: Ranking, state: ThresholdState, top: int, found: int) -> list[
     return [
         say(
             f"Contacting {percent(share)} ({count(top)} of {plural(ranked.n, 'row')}, from the "
-            f"score {ranked.score[top - 1]:.3g} up) finds {capture} of those who respond; of the "
-            f"contacted {rate} respond.",
+            f"score {_score(ranked.score[top - 1])} up) finds {capture} of those who respond; of "
+            f"the contacted {rate} respond.",
             css="finding",
         ),
         say(

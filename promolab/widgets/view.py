@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as W  # noqa: N812 - as its own pages call it
 
 from promolab.display import Html
-from promolab.widgets.controls import Choose, Control, Figure, Press, Several, Slide, Tick, Words
+from promolab.widgets.controls import (
+    Choose,
+    Control,
+    Figure,
+    Press,
+    Several,
+    Slide,
+    Steps,
+    Tick,
+    Words,
+)
 from promolab.widgets.explorer import SOON, Cancelled, Explorer, Progress, told
 from promolab.widgets.look import STYLE
 
@@ -213,7 +223,8 @@ def _widget_of(control: Control, state: Any, name: str) -> Any:
         form = _form(control.step, 2, "%") if control.share else form
         return kind(value=value, **ends, readout_format=form, **given)
     if isinstance(control, Choose):
-        return W.Dropdown(options=list(control.options.items()), value=value, **given)
+        kind = W.SelectionSlider if isinstance(control, Steps) else W.Dropdown
+        return kind(options=list(control.options.items()), value=value, **given)
     if isinstance(control, Several):
         rows = min(max(len(control.options), 2), 6)  # of one, browsers make a list to be opened
         options = list(control.options.items())

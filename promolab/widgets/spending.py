@@ -1,0 +1,461 @@
+"""Budget: slide along the frontier, and see who gains or loses a contact and what that adds."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.checks import real_number
+from promolab.display import Html, beside, join, say, table
+from promolab.errors import InputError, nearest
+from promolab.folder import RunFolder
+from promolab.policy import Allocation, MoneyAnswer, allocate
+from promolab.policy.solving import HullPath, hull_path
+from promolab.widgets.controls import Choose, Figure, Slide
+from promolab.widgets.drawing import Dots, Line, Upright, chart, thin
+from promolab.widgets.explorer import Explorer, Progress
+from promolab.widgets.opened import week_of
+from promolab.wording import count, number, percent, plural
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+NOBODY = ""
+"""No promotion's capacity is fixed."""
+
+
+@dataclass(frozen=True)
+class BudgetState:
+    """What may be spent, and which promotion's capacity is fixed.
+
+    Parameters
+    ----------
+    budget : float
+        Most that may be spent, in money.
+    capped : str
+        The promotion whose capacity is fixed; empty for none.
+    capacity : int
+        How many customers may get it.
+    """
+
+    budget: float
+    capped: str = NOBODY
+    capacity: int = 0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What each customer may get, and what of it comes at every budget.
+
+    Parameters
+    ----------
+    value, cost : ndarray of shape (n, P)
+        Net incremental profit and cost; an option that is not open is worth nothing.
+    names : tuple of str
+        What readers call the promotions.
+    group : ndarray of int of shape (n,)
+        Code of each customer's group, −1 for none.
+    groups : tuple of str
+    start : ndarray of int of shape (n,)
+        What each customer gets at the budget that the explorer begins with; −1 for nothing.
+    began : float
+        That budget.
+    path : HullPath
+        The steps of all customers' hulls, in order.
+    told : DataFrame or None
+        ``budget, profit, ci_low, ci_high`` by what came of past decisions.
+    currency : str
+    """
+
+    value: np.ndarray
+    cost: np.ndarray
+    names: tuple[str, ...]
+    group: np.ndarray
+    groups: tuple[str, ...]
+    start: np.ndarray
+    began: float
+    path: HullPath
+    told: pd.DataFrame | None
+    currency: str
+
+    @functools.cached_property
+    def curve(self) -> tuple[np.ndarray, ...]:
+        """Budget, profit and return of the next unit along the frontier, thinned."""
+        frontier = self.path.frontier()
+        columns = (frontier[c].to_numpy() for c in ("budget", "profit", "marginal_return"))
+        return thin(*columns)
+
+    def sums(self, choice: np.ndarray) -> pd.DataFrame:
+        """Return ``customers, cost, value`` of each promotion.
+
+        Parameters
+        ----------
+        choice : ndarray of int of shape (n,)
+            What each customer gets; −1 for nothing.
+        """
+        got = np.flatnonzero(choice >= 0)
+        code = choice[got].astype(int)
+        size = len(self.names)
+        return pd.DataFrame(
+            {
+                "customers": np.bincount(code, minlength=size),
+                "cost": np.bincount(code, self.cost[got, code], minlength=size),
+                "value": np.bincount(code, self.value[got, code], minlength=size),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is looked up at a move: the options, and the allocation where a capacity is fixed."""
+
+    options: Options
+    capped: Allocation | None = None
+
+
+def budget(
+    value: Any,
+    cost: Any = None,
+    *,
+    budget: float | None = None,
+    answer: MoneyAnswer | None = None,
+    promotions: Sequence[Any] | None = None,
+    eligible: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    currency: str = "",
+    out: str | Path = "reports",
+) -> Explorer[BudgetState, Found]:
+    """Explore what other budgets would bring, and what a promotion's capacity costs.
+
+    Parameters
+    ----------
+    value, cost : array-like of shape (n, P)
+        As `promolab.allocate` takes them. Instead of both: a week's policy
+        (`promolab.campaign.spending.week_policy`); its table (``tables/allocation.parquet``) with
+        the columns customer_id, action, value and cost; or a week that was planned, by its ISO
+        name, its path or its folder.
+    budget : float, optional
+        What to begin with; by default what a policy was stated, else half of what pays.
+    answer : MoneyAnswer, optional
+        What past decisions say of budgets, with intervals; a policy has its own.
+    promotions : sequence of P, optional
+        What readers call them.
+    eligible : array-like of bool of shape (n, P), optional
+        Who may get what.
+    groups : array-like of shape (n,), optional
+        Segment of each customer, to see which ones gain and lose contacts; a policy has its own.
+    currency : str
+        Of all amounts.
+    out : str or Path
+        The folder of all reports, for an ISO week.
+
+    Returns
+    -------
+    Explorer
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, a table without those columns, a policy that allocates nothing.
+
+    Examples
+    --------
+    >>> found = budget([[3.0, 4.0], [1.0, 5.0]], [[1.0, 2.0], [1.0, 2.0]], budget=2)
+    >>> "9.00" in found.move(budget=4).text, found.state.capped
+    (True, '')
+    """
+    if isinstance(value, (str, Path, RunFolder)):
+        value = week_of(value, out).read_table("allocation")
+    amounts, costs, names, group = _given(value, cost, promotions, eligible, groups)
+    chosen = getattr(value, "chosen", value)
+    if answer is None:
+        answer = getattr(chosen, "answer", None)
+    currency = currency or getattr(chosen, "currency", "")
+    path = hull_path(amounts, costs)
+    most = float(path.spend[-1])
+    if most <= 0:
+        raise InputError(
+            "no promotion both costs something and adds something, so that there is no budget to "
+            "explore; give values above 0 and their costs"
+        )
+    begun = budget if budget is not None else _stated(chosen)
+    begun = most / 2 if begun is None else min(real_number("budget", begun, least=0), most)
+    step = _step(most)
+    begun = round(begun / step) * step
+    codes, uniques = pd.factorize(group)
+    made = Options(
+        amounts, costs, names, codes, tuple(map(str, uniques)), path.choose(begun), begun, path,
+        None if answer is None else answer.budgets.frame, currency,
+    )  # fmt: skip
+    controls = {
+        "budget": Slide("budget", 0.0, float(np.ceil(most / step) * step), step, unit=currency),
+        "capped": Choose("fix the capacity of", {"no promotion": NOBODY} | {n: n for n in names}),
+        "capacity": Figure("to", 0, len(amounts), _whole_step(len(amounts)), unit="customers"),
+    }
+    first = BudgetState(begun, NOBODY, len(amounts) // 10)
+    return Explorer(
+        "Budget", first, controls, render, Found(made), functools.partial(_cap, made), _needs
+    )
+
+
+def _given(
+    value: Any, cost: Any, promotions: Any, eligible: Any, groups: Any
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Any]:
+    """Return values and costs of what is open, names and groups, of whatever was given."""
+    chosen = getattr(value, "chosen", value)
+    if cost is not None:
+        amounts, costs = np.asarray(value, dtype=float), np.asarray(cost, dtype=float)
+        if amounts.ndim != 2 or amounts.shape != costs.shape:
+            raise InputError(
+                f"value has shape {amounts.shape} and cost {costs.shape}; both need a row per "
+                "customer and a column per promotion"
+            )
+        ids = list(range(amounts.shape[1])) if promotions is None else list(promotions)
+        if len(ids) != amounts.shape[1]:
+            raise InputError(f"promotions names {len(ids)}, but there are {amounts.shape[1]}")
+        if eligible is not None:
+            amounts = np.where(np.asarray(eligible, dtype=bool), amounts, 0.0)
+        nobody = np.full(len(amounts), None, dtype=object)
+        return amounts, costs, tuple(map(str, ids)), nobody if groups is None else groups
+    frame = chosen if isinstance(chosen, pd.DataFrame) else None
+    if frame is None and getattr(chosen, "open_to", None) is not None:
+        frame = chosen.to_frame()
+    if frame is None:
+        raise InputError(
+            f"value is a {type(value).__name__} without a cost; give a policy that allocates, its "
+            "table, or values and costs"
+        )
+    if lacking := [c for c in ("customer_id", "action", "value", "cost") if c not in frame]:
+        raise InputError(
+            f"value has no column {lacking[0]!r}; {nearest(lacking[0], map(str, frame))}"
+        )
+    names = getattr(chosen, "names", {})
+    return _wide(frame, names, getattr(chosen, "segment", groups))
+
+
+def _wide(
+    frame: pd.DataFrame, names: Mapping[Any, str], groups: Any
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Any]:
+    """Return matrices of a table with a row per customer and action."""
+    customer, ids = pd.factorize(frame["customer_id"])
+    rows = frame.assign(row=customer)[frame["action"].astype(str) != "none"]
+    column, actions = pd.factorize(rows["action"])
+    amounts, costs = np.zeros((2, len(ids), len(actions)))
+    amounts[rows["row"], column], costs[rows["row"], column] = rows["value"], rows["cost"]
+    if groups is not None and hasattr(groups, "reindex"):
+        groups = np.asarray(groups)
+    if groups is None or len(groups) != len(ids):
+        groups = np.full(len(ids), None, dtype=object)
+    return amounts, costs, tuple(str(names.get(one, one)) for one in actions), groups
+
+
+def _stated(chosen: Any) -> float | None:
+    """Return the budget of a policy, or what it spends."""
+    plan = getattr(chosen, "allocation", None)
+    if plan is None:
+        return None
+    told = getattr(chosen, "budget", None)
+    return float(plan.spend if told is None else told)
+
+
+def _step(most: float) -> float:
+    """Return a round amount, of which there are 100 to 250 up to the most."""
+    raw = most / 200
+    power = 10.0 ** np.floor(np.log10(raw))
+    return float(power * next(f for f in (1, 2, 2.5, 5, 10) if f * power >= raw * 0.8))
+
+
+def _whole_step(n: int) -> int:
+    return max(1, int(10 ** np.floor(np.log10(max(n, 10) / 20))))
+
+
+def _needs(state: BudgetState) -> Any:
+    """Return what must be solved anew for: without a fixed capacity nothing."""
+    return (state.capped, state.capacity, state.budget) if state.capped else NOBODY
+
+
+def _cap(options: Options, state: BudgetState, progress: Progress) -> Found:
+    """Solve with a promotion's capacity fixed."""
+    if not state.capped:
+        return Found(options)
+    progress(None, f"giving each customer a promotion, {state.capped} to {count(state.capacity)}")
+    limit = {options.names.index(state.capped): int(state.capacity)}
+    return Found(
+        options, allocate(options.value, options.cost, budget=state.budget, capacity=limit)
+    )
+
+
+def render(state: BudgetState, found: Found) -> Html:
+    """Return what a budget adds, who gains and loses by it, and the frontier with its place on it.
+
+    Parameters
+    ----------
+    state : BudgetState
+    found : Found
+    """
+    options, capped = found.options, found.capped
+    choice = options.path.choose(state.budget) if capped is None else capped.choice
+    sums = options.sums(choice)
+    spend, profit = float(sums["cost"].sum()), float(sums["value"].sum())
+    return join(
+        [
+            say(_headline(state, options, choice, spend, profit), css="finding"),
+            say(_changes(options, choice)),
+            *_price(state, options, capped, profit),
+            beside([_frontier(state, options, profit), _return(state, options)]),
+            beside([_by_promotion(options, sums), _by_group(options, choice)]),
+        ]
+    )
+
+
+def _headline(
+    state: BudgetState, options: Options, choice: np.ndarray, spend: float, profit: float
+) -> str:
+    unit = options.currency
+    words = (
+        f"{number(state.budget, unit=unit)} contacts {count(int((choice >= 0).sum()))} of "
+        f"{plural(len(choice), 'customer')}: {number(spend, unit=unit)} are spent, expected to add "
+        f"{number(profit, unit=unit)} of profit."
+    )
+    if options.told is not None:
+        at, last = options.told["budget"], float(options.told["budget"].iloc[-1])
+        ends = [
+            float(np.interp(spend, at, options.told[c])) for c in ("profit", "ci_low", "ci_high")
+        ]
+        reach = "" if spend <= last else f" (told up to {number(last, unit=unit)})"
+        words += f" By what came of past decisions: {number(*ends, unit=unit)}{reach}."
+    more = state.budget / 10 or options.began / 10
+    adds = options.path.bound(state.budget + more) - options.path.bound(state.budget)
+    if adds <= 0:
+        return f"{words} More would add nothing."
+    return f"{words} The next {number(more, unit=unit)} would add {number(adds, unit=unit)}."
+
+
+def _changes(options: Options, choice: np.ndarray) -> str:
+    before, now = options.start >= 0, choice >= 0
+    gain, lose = int((now & ~before).sum()), int((before & ~now).sum())
+    other = int((now & before & (choice != options.start)).sum())
+    if not gain + lose + other:
+        return f"Nobody gets anything else than at {number(options.began, unit=options.currency)}."
+    return (
+        f"Against {number(options.began, unit=options.currency)}, {plural(gain, 'customer')} "
+        f"{'gains' if gain == 1 else 'gain'} a contact, {count(lose)} "
+        f"{'loses' if lose == 1 else 'lose'} theirs, and {count(other)} "
+        f"{'gets' if other == 1 else 'get'} another promotion."
+    )
+
+
+def _price(
+    state: BudgetState, options: Options, capped: Allocation | None, profit: float
+) -> list[Html]:
+    if capped is None:
+        return []
+    less = options.path.bound(state.budget) - profit
+    unit, sentences = options.currency, []
+    if less > 1e-6 * max(abs(profit), 1.0):
+        sentences.append(
+            f"No more than {plural(state.capacity, 'customer')} for {state.capped} costs "
+            f"{number(less, unit=unit)} of profit against no limit."
+        )
+    else:
+        sentences.append(f"The limit of {count(state.capacity)} for {state.capped} costs nothing.")
+    if capped.limits is not None and (price := float(capped.limits["price"].iloc[0])) > 0:
+        sentences.append(f"One more customer there would add up to {number(price, unit=unit)}.")
+    return [say(" ".join(sentences), css="note")]
+
+
+def _frontier(state: BudgetState, options: Options, profit: float) -> Html:
+    spend, gained, _ = options.curve
+    unit = f", {options.currency}" if options.currency else ""
+    marks: list[Line | Dots | Upright] = []
+    if (told := options.told) is not None:
+        marks.append(
+            Line(
+                told["budget"], told["profit"], label="by past decisions", colour=2,
+                low=told["ci_low"], high=told["ci_high"],
+            )
+        )  # fmt: skip
+    title = f"{number(state.budget, unit=options.currency)} adds {number(profit)}"
+    return chart(
+        [
+            *marks,
+            Line(spend, gained, label="expected, at best"),
+            Upright(options.began, label="at first", colour="grey"),
+            Dots([state.budget], [profit], label="this budget"),
+        ],
+        title=title,
+        label=f"Expected extra profit by budget, which rises ever more slowly. {title}.",
+        xlabel=f"budget{unit}",
+        ylabel=f"extra profit{unit}",
+        width=430,
+    )
+
+
+def _return(state: BudgetState, options: Options) -> Html:
+    spend, _, slope = options.curve
+    here = options.path.price(state.budget)
+    known = np.isfinite(slope)
+    # The first steps may return a hundredfold: they would flatten all others.
+    most = float(np.quantile(slope[known], 0.97)) if known.any() else 1.0
+    title = f"The next unit of budget returns {number(here)}"
+    return chart(
+        [
+            Line(spend, np.ones(len(spend)), label="what it costs", colour="grey", dashed=True),
+            Line(spend[known], np.minimum(slope[known], most)),
+            Upright(options.began, label="at first", colour="grey"),
+            Dots([state.budget], [min(here, most)], label="this budget"),
+        ],
+        title=title,
+        label=f"Marginal return by budget, falling. {title}.",
+        xlabel=f"budget, {options.currency}".rstrip(", "),
+        ylabel="profit added by the next unit",
+        ylim=(0.0, max(most, 1.0) * 1.04),
+        width=430,
+    )
+
+
+def _by_promotion(options: Options, sums: pd.DataFrame) -> Html:
+    before = options.sums(options.start)
+    unit = f", {options.currency}" if options.currency else ""
+    rows = sums.assign(promotion=options.names, change=sums["customers"] - before["customers"])
+    heads = {
+        "promotion": "promotion",
+        "customers": "customers",
+        "change": "change",
+        "cost": f"cost{unit}",
+        "value": f"expected extra profit{unit}",
+    }
+    formats = {"customers": count, "change": _signed, "cost": number, "value": number}
+    at = number(options.began, unit=options.currency)
+    return table(rows, heads, formats, caption=f"By promotion, and the change against {at}.")
+
+
+def _by_group(options: Options, choice: np.ndarray) -> Html:
+    """Return whose contacts rise and fall, the most changed first."""
+    if not options.groups:
+        return Html("")
+    known, size = options.group >= 0, len(options.groups)
+
+    def reached(chosen: np.ndarray) -> np.ndarray:
+        return np.bincount(options.group[known & (chosen >= 0)], minlength=size)
+
+    all_of = np.bincount(options.group[known], minlength=size)
+    rows = pd.DataFrame({"group": options.groups, "now": reached(choice), "all": all_of})
+    rows["change"] = rows["now"] - reached(options.start)
+    rows["share"] = rows["now"] / rows["all"]
+    rows = rows.sort_values(
+        ["change", "group"], key=lambda c: -c.abs() if c.name == "change" else c
+    )
+    heads = {"group": "segment", "now": "contacted", "share": "of it", "change": "change"}
+    formats = {"now": count, "share": percent, "change": _signed}
+    return table(rows, heads, formats, caption="By segment, the most changed first.")
+
+
+def _signed(value: float) -> str:
+    return f"+{count(value)}" if value > 0 else count(value)
