@@ -356,9 +356,9 @@ def _price(
 ) -> list[Html]:
     if capped is None:
         return []
-    less = options.path.bound(state.budget) - profit
-    unit, sentences = options.currency, []
-    if less > 1e-6 * max(abs(profit), 1.0):
+    free = float(options.sums(options.path.choose(state.budget))["value"].sum())
+    less, unit, sentences = free - profit, options.currency, []
+    if _binds(capped) and less > 0:
         sentences.append(
             f"No more than {plural(state.capacity, 'customer')} for {state.capped} costs "
             f"{number(less, unit=unit)} of profit against no limit."
@@ -368,6 +368,12 @@ def _price(
     if capped.limits is not None and (price := float(capped.limits["price"].iloc[0])) > 0:
         sentences.append(f"One more customer there would add up to {number(price, unit=unit)}.")
     return [say(" ".join(sentences), css="note")]
+
+
+def _binds(capped: Allocation) -> bool:
+    """Tell whether the fixed capacity is used up."""
+    rows = capped.limits
+    return rows is not None and bool((rows["used"] >= rows["max"]).any())
 
 
 def _frontier(state: BudgetState, options: Options, profit: float) -> Html:

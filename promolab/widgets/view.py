@@ -222,9 +222,11 @@ def _widget_of(control: Control, state: Any, name: str) -> Any:
         kind, form = (W.IntSlider, ",d") if whole else (W.FloatSlider, _form(control.step, 0, "f"))
         form = _form(control.step, 2, "%") if control.share else form
         return kind(value=value, **ends, readout_format=form, **given)
+    if isinstance(control, Steps):
+        given["layout"] = _LAYOUT | {"width": "23em"}
+        return W.SelectionSlider(options=list(control.options.items()), value=value, **given)
     if isinstance(control, Choose):
-        kind = W.SelectionSlider if isinstance(control, Steps) else W.Dropdown
-        return kind(options=list(control.options.items()), value=value, **given)
+        return W.Dropdown(options=list(control.options.items()), value=value, **given)
     if isinstance(control, Several):
         rows = min(max(len(control.options), 2), 6)  # of one, browsers make a list to be opened
         options = list(control.options.items())

@@ -39,6 +39,7 @@ FIRST = """
 from pathlib import Path
 import numpy as np, pandas as pd, promolab
 from tests.widgets.explored import explored
+from tests.widgets.designed import designed
 from promolab import widgets
 draw = np.random.default_rng(0)
 """
@@ -49,6 +50,25 @@ EXPLORERS = [
         "widgets.threshold(draw.random(4000) < 1 / (1 + np.exp(2 - score)), score)",
         "share contacted",
         "of those who respond",
+    ),
+    Case(
+        "Budget",
+        "cost, value = draw.uniform(0.5, 3, (900, 2)), draw.normal(0.5, 2, (900, 2))\n"
+        "widgets.budget(value, cost, promotions=['Coupons 7', 'Discount 8'], currency='EUR')",
+        "budget",
+        "The next unit of budget returns",
+    ),
+    Case(
+        "Promotion design",
+        "widgets.promotion_design(**designed())",
+        "depth",
+        "Net incremental profit",
+    ),
+    Case(
+        "Experiment",
+        "widgets.experiment(rate=0.05)",
+        "effect worth finding",
+        "will show a difference of",
     ),
     Case(
         "Segments",

@@ -1,0 +1,41 @@
+"""Promotion design: each design's parts add up to the profit of the sweep."""
+
+from __future__ import annotations
+
+import pytest
+
+from promolab import widgets
+from promolab.promotions import FullReduction
+from promolab.widgets import Steps
+from tests.promotions.test_design import WINDOW, Measured
+from tests.widgets.designed import designed
+
+OFFER = FullReduction(promotion_id="F", threshold=200, reduction=15, contact_cost=0.05, **WINDOW)
+BY = Measured((180.0, 230.0, 300.0), (1.1, 1.0, 0.9), 0.1)
+
+
+@pytest.mark.parametrize("more", [{}, {"promotion": OFFER, "by_threshold": BY}])
+def test_the_waterfall_of_every_design_ends_at_its_profit(more):
+    made = widgets.promotion_design(**designed(**more))
+    found = made.prepared_now()
+    frame = found.swept.frame.set_index(["depth", "threshold"])
+    assert set(found.splits) == set(frame.index)
+    for terms, split in found.splits.items():
+        assert split.net.value == pytest.approx(frame.loc[terms, "profit"])
+        assert split.bars["amount"].sum() == pytest.approx(split.net.value)
+
+
+def test_it_begins_with_what_is_recommended_and_a_guess_is_said_to_be_one():
+    made = widgets.promotion_design(**designed())
+    assert made.state.depth == made.prepared_now().swept.depth
+    depth = made.controls["depth"]
+    assert isinstance(depth, Steps)
+    deepest = max(depth.options.values())
+    assert "never drawn: it is a guess" in made.move(depth=deepest).text
+    assert "never drawn: it is a guess" not in made.move(depth=0.1).text
+
+
+def test_thresholds_are_slid_where_they_were_drawn():
+    made = widgets.promotion_design(**designed(promotion=OFFER, by_threshold=BY))
+    assert list(made.controls) == ["depth", "threshold"]
+    assert "from 300" in made.move(threshold=300.0).text.replace("300 USD", "300")

@@ -1,0 +1,64 @@
+"""Threshold: what it looks up is what the library computes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import metrics, widgets
+from promolab.errors import InputError
+from promolab.wording import number
+
+
+@pytest.fixture(scope="module")
+def ranked():
+    draw = np.random.default_rng(1)
+    score = np.round(draw.normal(size=3000), 1)  # ties
+    return draw.random(3000) < 1 / (1 + np.exp(2 - score)), score
+
+
+def test_the_cut_counts_whole_runs_of_equal_scores_and_money_by_hand(ranked):
+    y, score = ranked
+    made = widgets.threshold(y, score, benefit=7, cost=2, currency="EUR")
+    made.move(share=0.3)
+    found = made.prepared_now()
+    top = found.rows_at(0.3)
+    least = np.sort(score)[::-1][top - 1]
+    assert top == (score >= least).sum() >= 900
+    assert found.found[top] == y[score >= least].sum()
+    chart = metrics.threshold_chart(y, score, benefit=7, cost=2)
+    best, profit = found.best(7, 2)
+    assert (best, profit) == (chart.contacted, pytest.approx(chart.profit.value))
+
+
+def test_the_four_cells_add_up(ranked):
+    text = widgets.threshold(*ranked).move(share=0.2).text
+    table = text[text.index("<tbody>") : text.index("</tbody>")]
+    rows = [re.findall(r">([\d,]+) · ", row) for row in table.split("</tr>")[:3]]
+    cells = np.array([[int(one.replace(",", "")) for one in row] for row in rows])
+    assert (cells[:, :2].sum(axis=1) == cells[:, 2]).all()
+    assert (cells[:2].sum(axis=0) == cells[2]).all() and cells[2, 2] == 3000
+
+
+def test_a_table_of_rows_is_taken_with_its_customers_as_clusters(ranked):
+    y, score = ranked
+    customer = np.arange(3000) // 3
+    frame = pd.DataFrame({"y": y, "p": score, "customer_id": customer})
+    auc = metrics.roc(y, score, cluster=customer)
+    assert widgets.threshold(frame).prepared_now().auc == number(*auc.estimate.ends)
+    with pytest.raises(InputError, match="no column 'p'"):
+        widgets.threshold(frame[["y"]])
+    with pytest.raises(InputError, match="give a backtest"):
+        widgets.threshold(y)
+
+
+def test_curves_are_thinned_and_the_ends_stay(ranked):
+    draw = np.random.default_rng(0)
+    score = draw.normal(size=50_000)
+    made = widgets.threshold(draw.random(50_000) < 0.3, score)
+    found = made.prepared_now()
+    assert len(found.fpr) <= 200 and (found.fpr[0], found.tpr[-1]) == (0.0, 1.0)
+    assert len(made.move(share=0.5).text) < 40_000
