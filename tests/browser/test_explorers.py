@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.lab import LabPage, jupyterlab
+from tests.widgets.explored import explored
 
 pytest.importorskip("jupyterlab", reason="the extra lab is not installed")
 
@@ -36,9 +37,7 @@ class Case:
 
 
 FIRST = """
-from pathlib import Path
 import numpy as np, pandas as pd, promolab
-from tests.widgets.explored import explored
 from tests.widgets.designed import designed
 from promolab import widgets
 draw = np.random.default_rng(0)
@@ -80,7 +79,7 @@ EXPLORERS = [
     ),
     Case(
         "Review and release",
-        "widgets.review(out=explored(Path('week').resolve()).out)",
+        "widgets.review(out='week/reports')",
         "at most planned",
         "break-even per contact",
     ),
@@ -91,6 +90,7 @@ EXPLORERS = [
 @pytest.fixture(scope="module")
 def lab(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabPage]:
     folder = tmp_path_factory.mktemp("lab")
+    explored(folder / "week")
     with jupyterlab(folder) as address:
         yield LabPage(chromium, address, folder, [FIRST, *(case.code for case in EXPLORERS)])
 
