@@ -75,7 +75,7 @@ class SegmentsState:
     """
 
     method: str = "kmeans"
-    k: int = 5
+    k: int = 4
     eps: float = 1.0
     columns: tuple[str, ...] = ()
 

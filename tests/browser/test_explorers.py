@@ -28,12 +28,15 @@ class Case:
         Label of a slider to move.
     says : str
         What is to be read at first.
+    key : str
+        What moves the slider: one that begins at its end goes left.
     """
 
     title: str
     code: str
     slider: str
     says: str
+    key: str = "ArrowRight"
 
 
 FIRST = """
@@ -82,6 +85,7 @@ EXPLORERS = [
         "widgets.review(out='week/reports')",
         "at most planned",
         "break-even per contact",
+        "ArrowLeft",
     ),
     Case("Customer", "widgets.customer(out='week/reports')", "weeks shown", "log odds"),
 ]
@@ -105,7 +109,7 @@ def test_it_is_moved_by_keys_alone_and_by_mouse_and_read(lab: LabPage, case: Cas
 
     slider = lab.control(explorer, case.slider)
     lab.tab_to(slider)
-    lab.page.keyboard.press("ArrowRight")
+    lab.page.keyboard.press(case.key)
     by_key = lab.until_changed(explorer, first)
 
     box = slider.locator(".noUi-base").bounding_box()
