@@ -20,13 +20,12 @@ _CSS_PIXELS_PER_INCH = 96
 _COLOURS = 256  # a byte a pixel: a figure has some flat colours and the edges between them
 
 
-def png(figure: Figure, dots_per_inch: int = _DOTS_PER_INCH) -> bytes:
+def png(figure: Figure) -> bytes:
     """Return a figure as PNG, equal bytes for an equal figure, less than half Matplotlib's own.
 
     Parameters
     ----------
     figure : Figure
-    dots_per_inch : int
 
     Returns
     -------
@@ -45,7 +44,7 @@ def png(figure: Figure, dots_per_inch: int = _DOTS_PER_INCH) -> bytes:
     figure.savefig(
         pixels,
         format="png",
-        dpi=dots_per_inch,
+        dpi=_DOTS_PER_INCH,
         bbox_inches=None,
         pil_kwargs={"compress_level": 0},
     )

@@ -10,7 +10,6 @@ import pandas as pd
 
 from promolab import plots
 from promolab.campaign.plan import step_words
-from promolab.display import png
 from promolab.folder import RunFolder
 from promolab.metrics import lift
 from promolab.wording import count, percent, plural
@@ -71,7 +70,7 @@ def write_one_page(screen: FirstScreen, path: Path) -> None:
 
     figure = one_page(screen)
     with plots.style():
-        path.write_bytes(png(figure, dots_per_inch=110))
+        figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
 
 
