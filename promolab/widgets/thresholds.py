@@ -141,7 +141,7 @@ def rank(y: ArrayLike, score: ArrayLike, cluster: ArrayLike | None, currency: st
 
 
 def threshold(
-    rows: Any,
+    rows: Any = None,
     y_score: ArrayLike | None = None,
     *,
     cluster: ArrayLike | None = None,
@@ -156,8 +156,8 @@ def threshold(
     ----------
     rows : Backtest, DataFrame, week or array-like of shape (n,)
         A backtest (`promolab.compare.run_backtest`), its rows (``tables/backtest.parquet``) or any
-        table with the columns ``y`` and ``p``; a week, by its ISO name, its path or its folder; or
-        the labels alone: 0/1 or booleans.
+        table with the columns ``y`` and ``p``; a week, by its ISO name, its path or its folder, by
+        default the newest; or the labels alone: 0/1 or booleans.
     y_score : array-like of shape (n,), optional
         With labels: their scores; higher is contacted first.
     cluster : array-like of shape (n,), optional
@@ -189,7 +189,7 @@ def threshold(
     >>> "4 of 8" in found.move(share=0.5).text, found.state.share
     (True, 0.5)
     """
-    if isinstance(rows, (str, Path, RunFolder)):
+    if y_score is None and (rows is None or isinstance(rows, (str, Path, RunFolder))):
         rows = week_of(rows, out).read_table("backtest")
     y, scores, units = _columns(rows, y_score, cluster)
     ranked = rank(y, scores, units, currency)

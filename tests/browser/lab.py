@@ -121,6 +121,7 @@ class LabPage:
             "n => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
             ".filter(e => /^\\[\\d+\\]/.test(e.innerText)).length == n",
             arg=len(cells),
+            timeout=3 * WAIT,
         )
 
     def _heard(self, message: Any) -> None:
