@@ -262,5 +262,5 @@ def _parts(split: Waterfall) -> Html:
         high=np.append(nothing, split.net.ci_high),
         title=f"What makes {money(split.net.value, currency=split.currency)}",
         label=f"{split.ALT} {split.summary()}",
-        width=700,
+        width=600,
     )

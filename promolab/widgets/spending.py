@@ -412,7 +412,6 @@ def _return(state: BudgetState, options: Options) -> Html:
     title = f"The next unit of budget returns {number(here)}"
     return chart(
         [
-            Line(spend, np.ones(len(spend)), label="what it costs", colour="grey", dashed=True),
             Line(spend[known], np.minimum(slope[known], most)),
             Upright(options.began, label="at first", colour="grey"),
             Dots([state.budget], [min(here, most)], label="this budget"),
@@ -420,8 +419,8 @@ def _return(state: BudgetState, options: Options) -> Html:
         title=title,
         label=f"Marginal return by budget, falling. {title}.",
         xlabel=f"budget, {options.currency}".rstrip(", "),
-        ylabel="profit added by the next unit",
-        ylim=(0.0, max(most, 1.0) * 1.04),
+        ylabel="net profit added by the next unit",
+        ylim=(0.0, (most or 1.0) * 1.04),
         width=430,
     )
 

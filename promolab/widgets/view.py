@@ -217,13 +217,13 @@ def _widget_of(control: Control, state: Any, name: str) -> Any:
         ends = {"min": control.low, "max": control.high, "step": control.step}
         if not isinstance(control, Slide):
             return W.BoundedFloatText(value=value, **ends, **given)
-        given["layout"] = _LAYOUT | {"width": "23em"}  # its label and figure take most of it
+        given["layout"] = _sliding(control)
         whole = all(isinstance(v, int) for v in (value, *ends.values()))
         kind, form = (W.IntSlider, ",d") if whole else (W.FloatSlider, _form(control.step, 0, "f"))
         form = _form(control.step, 2, "%") if control.share else form
         return kind(value=value, **ends, readout_format=form, **given)
     if isinstance(control, Steps):
-        given["layout"] = _LAYOUT | {"width": "23em"}
+        given["layout"] = _sliding(control)
         return W.SelectionSlider(options=list(control.options.items()), value=value, **given)
     if isinstance(control, Choose):
         return W.Dropdown(options=list(control.options.items()), value=value, **given)
@@ -235,6 +235,11 @@ def _widget_of(control: Control, state: Any, name: str) -> Any:
         return W.Checkbox(value=value, indent=False, description=control.label, layout=_LAYOUT)
     proposed = control.proposed if isinstance(control, Words) else ()
     return W.Combobox(value=value, options=proposed, continuous_update=False, **given)
+
+
+def _sliding(control: Control) -> dict[str, str]:
+    """Return a width that leaves the slider a way to go beside its label and figure."""
+    return _LAYOUT | {"width": f"{17 + 0.55 * len(control.label):.0f}em"}
 
 
 def _form(step: float, shift: int, sign: str) -> str:
