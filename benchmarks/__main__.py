@@ -18,6 +18,7 @@ from benchmarks import (
     experiments_verdict,
     first_page,
     going_on,
+    intervals,
     killed,
     loop,
     money,
@@ -35,6 +36,7 @@ from benchmarks import (
     simulated,
     size,
     small,
+    standing,
     training,
     true_profit,
     uplift_coverage,
@@ -209,6 +211,8 @@ def metrics() -> Iterator[Row]:
     yield from ranking.ranking()
     say("policies valued from a thousand logs")
     yield from offpolicy.off_policy()
+    say("intervals of two thousand draws")
+    yield from intervals.intervals_cover()
 
 
 def simulated_shops(*, large: bool) -> Iterator[Row]:
@@ -267,6 +271,8 @@ def experiments() -> Iterator[Row]:
     yield from experiments_verdict.verdicts()
     say("tests that are looked at every day, and tests as they were planned")
     yield from experiments_sequential.experiments_sequential()
+    say("a year of a standing holdout")
+    yield from standing.standing_readout()
 
 
 def said_and_happened() -> Iterator[Row]:

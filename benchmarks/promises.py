@@ -48,7 +48,8 @@ def _one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
     )  # fmt: skip
     rounds = sorted(shop.decisions.select("ts").distinct().execute()["ts"])
     begun = rounds[FIRST]
-    trial = decisions_experiment(known_by(shop, begun), by="kind", early=True)
+    # The shop states when it closes: what is known ends earlier, and rounds not over stay out.
+    trial = decisions_experiment(known_by(shop, begun), by="kind", early=True, as_of=begun)
     model = promolab.UpliftModel("dr", "ridge").fit(trial)
     log, end, found = scored_log(model), shop.settings.life()[1], []
     for number, ts in enumerate(rounds[FIRST : FIRST + weeks]):

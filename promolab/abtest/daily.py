@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.abtest.sequential import EARLIEST, FEWEST, multiplier
+from promolab.abtest.sequential import EARLIEST, FEWEST, enough, multiplier
 from promolab.checks import choice, columns_there, flag, level_of, real_number, whole_number
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 USUAL_CONTROLS = ("control", "holdout", "none")
 SHARE, MEAN = KINDS = ("share", "mean")
 MOMENTS = ("customers", "total", "squares")
-FEWEST_BOUGHT, MANY = 10, 1000
-"""No look before so many outcomes in each arm, or so many customers whatever their outcomes."""
 
 
 @dataclass(frozen=True)
@@ -397,10 +395,10 @@ def _path(one: pd.DataFrame, zero: pd.DataFrame) -> tuple[np.ndarray, np.ndarray
 
 
 def _enough(side: pd.DataFrame) -> np.ndarray:
-    """Return whether an arm's sums may be taken to be normal: (Σ y)² ÷ Σ y² counts who bought."""
+    """Return on which days an arm's sums may be taken to be normal."""
     with np.errstate(divide="ignore", invalid="ignore"):
         bought = side["total"].to_numpy() ** 2 / side["squares"].to_numpy()
-    return np.asarray((bought >= FEWEST_BOUGHT) | (side["customers"].to_numpy() >= MANY))
+    return enough(bought, side["customers"].to_numpy())
 
 
 def _result(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FEWEST, EARLIEST = 100, 0.05
 """The burn-in where none is given: so many units, and this part of the horizon, at least."""
+FEWEST_BOUGHT, MANY = 10, 1000
+"""No look before so many outcomes in each arm, or so many customers whatever their outcomes."""
 
 
 def confidence_sequence(
@@ -114,6 +116,26 @@ def multiplier(fraction: ArrayLike, alpha: float) -> np.ndarray:
     grown = _tuned(alpha) * np.asarray(fraction, dtype=float)
     with np.errstate(divide="ignore"):
         return np.asarray(np.sqrt((grown + 1) / grown * np.log((grown + 1) / alpha**2)))
+
+
+def enough(bought: ArrayLike, customers: ArrayLike) -> np.ndarray:
+    """Return whether an arm's sum may be taken to be normal.
+
+    Parameters
+    ----------
+    bought : array-like
+        How many of its customers count, (Σ y)² ÷ Σ y²: of shares those who did it.
+    customers : array-like
+        All of them.
+
+    Examples
+    --------
+    >>> enough([9, 10, 9], [400, 400, 1000]).tolist()
+    [False, True, True]
+    """
+    return np.asarray(
+        (np.asarray(bought) >= FEWEST_BOUGHT) | (np.asarray(customers) >= MANY), dtype=bool
+    )
 
 
 def p_at_any_time(times: float, fraction: float, alpha: float) -> float:

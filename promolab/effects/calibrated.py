@@ -11,6 +11,7 @@ import numpy as np
 
 from promolab.display import Html, table
 from promolab.effects.identification import figure, lines, of_arms, spoken
+from promolab.effects.lasting import MOST, slopes_together
 from promolab.effects.means import mean_of
 from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from promolab.metrics.uplift import EffectCalibration
-
-
-MOST = 1.0
-"""Largest slope: a model of few rows that hardly moves tells not by how much one of all should."""
 
 
 def pooled_arms(kept: np.ndarray, codes: np.ndarray, *columns: np.ndarray) -> list[np.ndarray]:
@@ -402,7 +399,7 @@ def calibrate(
         for k in range(len(arms))
     ]
     if together:
-        made = _together(forward, every, cluster)
+        made = _together(forward, seen, every, cluster)
     else:
         made = [_line(forward, k, away, cluster) for k, away in enumerate(every)]
     for k, (arm, away, line) in enumerate(zip(arms, every, made, strict=True)):
@@ -455,17 +452,22 @@ class _Line:
         return float(t_quantile(LEVEL, self.degrees))
 
 
-def _together(forward: Forward, every: list[np.ndarray], cluster: np.ndarray) -> list[_Line]:
-    """Return the lines of arms that learn from each other: of one slope, averages drawn together.
+def _together(
+    forward: Forward, seen: Forward, every: list[np.ndarray], cluster: np.ndarray
+) -> list[_Line]:
+    """Return the lines of arms that learn from each other, slopes and averages drawn together.
 
     Arms differ in what is true of them and by chance; of the second a mean of all has less (James &
     Stein 1961; the variance between by the method of moments).
     """
-    away = np.where(forward.kept, np.column_stack(every), 0.0)
-    squares, scores = float((away**2).sum()), np.where(forward.kept, forward.gamma, 0.0)
-    slope = min(max(float((away * scores).sum()) / squares, 0.0), MOST) if squares > 0 else 0.0
+    away = np.column_stack(every)
+    slope, error = slopes_together(seen.gamma, forward.gamma, forward.kept, away, cluster)
     drawn = replace(forward, gamma=scores_together(forward.gamma, forward.kept, slope * away))
-    return [replace(_line(drawn, k, one, cluster), slope=slope) for k, one in enumerate(every)]
+    lines_ = [_line(drawn, k, np.zeros(len(cluster)), cluster) for k in range(len(every))]
+    return [
+        replace(one, slope=float(slope[k]), covariance=np.diag([one.covariance[0, 0], error[k]]))
+        for k, one in enumerate(lines_)
+    ]
 
 
 def scores_together(gamma: np.ndarray, kept: np.ndarray, away: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ import numpy as np
 
 from promolab.effects.calibrated import (
     CONSTANT,
-    MOST,
     POOLED,
     CalibratedEffects,
     Drawing,
@@ -22,6 +21,7 @@ from promolab.effects.calibrated import (
     scores_together,
     told_apart,
 )
+from promolab.effects.lasting import MOST, slopes_together
 from promolab.effects.learners.learners import EffectModel, Setting
 from promolab.effects.learners.makers import maker_of
 from promolab.effects.learners.rows import Design, steady
@@ -220,9 +220,10 @@ class Candidates:
             aways[:, k] = away
         if drawing.learners and set(drawing.learners) <= {POOLED, CONSTANT} and self._pools:
             gamma, kept = self.setting.nuisance.gamma, self.kept
-            slopes = np.repeat(slopes.mean(axis=1, keepdims=True), slopes.shape[1], axis=1)
+            soon = self.fitted.setting.nuisance.gamma
             for fold in range(rows.folds):
                 others, level = rows.fold != fold, levels[fold]
+                slopes[fold], _ = slopes_together(soon, gamma, kept, aways, rows.cluster, others)
                 part = told_apart(gamma, kept, level, slopes[fold] * aways, others)
                 levels[fold] = level.mean() + part * (level - level.mean())
         return np.asarray(levels[rows.fold] + slopes[rows.fold] * aways)

@@ -367,6 +367,11 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         return self._by_arm(self._rows().scores)
 
     @property
+    def scores_soon_(self) -> pd.DataFrame:
+        """As `scores_`, of the early outcome where there is one."""
+        return self._by_arm(self._rows().fitted.setting.nuisance.gamma)
+
+    @property
     def effects_(self) -> pd.DataFrame:
         """Calibrated effects of the training rows, each predicted by a model of the other folds."""
         return self._by_arm(self._rows().out_of_fold)

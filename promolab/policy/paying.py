@@ -14,6 +14,9 @@ from promolab.wording import decimals_for, number, percent, plural
 if TYPE_CHECKING:
     from promolab.policy.rows import PolicyRows
 
+LASTS = 0.8
+"""How sure it must be that spending pays where it is sure that promotions add something at all."""
+
 
 @dataclass(frozen=True)
 class Pays(Result):
@@ -31,6 +34,8 @@ class Pays(Result):
     level : float
         Of the one-sided bound.
     currency : str
+    soon : bool
+        Whether they are sure to add more in the window than they cost.
     """
 
     profit: Estimate
@@ -38,6 +43,7 @@ class Pays(Result):
     decisions: int
     level: float
     currency: str = ""
+    soon: bool = False
 
     def __bool__(self) -> bool:
         return self.profit.ci_low > 0
@@ -57,6 +63,8 @@ class Pays(Result):
             f"by {plural(self.decisions, 'past decision')} {what} {adds}{unit} net of its cost, "
             f"and with {percent(self.level, decimals=0)} certainty more than {least}"
         )
+        if self.soon:
+            shown += "; in the window alone promotions are sure to earn their cost"
         if self:
             return f"It pays to spend: {shown}."
         return (
@@ -79,6 +87,11 @@ def pays_to_spend(
     some customers look good by chance. So each fold of logged customers is given what the others
     foretell to be best, and what came of it decides.
 
+    Whether promotions do anything is told with less chance by the window alone. Where what they add
+    there is sure, at ``level``, to be more than they cost, the question that is left is whether it
+    lasts (what is bought now may be bought less later): for that `LASTS` is sure enough, as holding
+    back what pays is a loss, too.
+
     Parameters
     ----------
     rows : PolicyRows
@@ -88,7 +101,8 @@ def pays_to_spend(
     budget : float, optional
         Most that may be spent on them; by default until nothing adds anything more.
     level : float
-        Above 0.5, of the one-sided lower bound that must lie above 0.
+        Above 0.5, of the one-sided lower bound that must lie above 0; where what is added in the
+        window is, `LASTS` at most of that of all.
     currency : str
 
     Returns
@@ -117,8 +131,13 @@ def pays_to_spend(
     number_of = len(rows) if customers is None else whole_number("customers", customers, 1)
     most = math.inf if budget is None else real_number("budget", budget, least=0)
     there = Valuing(rows)
-    gamma, cost = there.of_choice(there.choose(most / number_of))
-    gain = there.gain(gamma, NOTHING_SHARES)
-    profit = gain.interval(2 * level - 1, number_of)
+    choice = there.choose(most / number_of)
+    gamma, cost = there.of_choice(choice)
+    gain, window = there.gain(gamma, NOTHING_SHARES), there.soon_of_choice(choice)
+    soon = False
+    if window is not None:
+        soon = there.gain(window, NOTHING_SHARES).interval(2 * level - 1).ci_low > 0
+    sure = min(level, LASTS) if soon else level
+    profit = gain.interval(2 * sure - 1, number_of)
     spend = float(cost[there.decided].mean()) * number_of
-    return Pays(profit, spend, gain.n, level, currency)
+    return Pays(profit, spend, gain.n, sure, currency, soon)

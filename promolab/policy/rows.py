@@ -42,6 +42,9 @@ class PolicyRows:
         What came of each decision, in money: tells how much a readout varies by chance.
     forward : bool
         Whether each fold is predicted by earlier folds alone, not by all others.
+    soon : ndarray of shape (n, K), optional
+        As ``gamma``, of what arms add in the window alone: it tells with less chance whether they
+        do anything at all.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class PolicyRows:
     response: np.ndarray | None = None
     outcome: np.ndarray | None = None
     forward: bool = False
+    soon: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arms", tuple(self.arms))
@@ -71,7 +75,7 @@ class PolicyRows:
             raise InputError(
                 f"there are {n} logged decisions of {k} arms; give one of each at least"
             )
-        for name in ("gamma", "effect", "cost", "response"):
+        for name in ("gamma", "effect", "cost", "response", "soon"):
             self._set(name, float, (n, k))
         self._set("outcome", float, (n,))
         self._set("fold", np.int64, (n,))
@@ -105,7 +109,7 @@ class PolicyRows:
             raise InputError(
                 f'cost of "{self.arms[arm]}" is {found} in row {row}; a cost is 0 or more'
             )
-        for name in ("effect", "response"):
+        for name in ("effect", "response", "soon"):
             value = getattr(self, name)
             if value is not None and (self.eligible & ~np.isfinite(value)).any():
                 row = int((self.eligible & ~np.isfinite(value)).any(axis=1).argmax())
@@ -143,7 +147,7 @@ class PolicyRows:
         >>> rows.only(np.array([False, True])).effect.tolist()
         [[0.5]]
         """
-        kept = ("gamma", "effect", "cost", "fold", "cluster", "response", "outcome")
+        kept = ("gamma", "effect", "cost", "fold", "cluster", "response", "outcome", "soon")
         values = {name: getattr(self, name) for name in kept}
         mine_alone: Any = {k: None if v is None else v[mine] for k, v in values.items()}
         return replace(self, **mine_alone)
@@ -190,6 +194,7 @@ class PolicyRows:
         n, arms = len(model.fold_), model.treatments_
         paid = costs_of(contact_cost, n, arms)
         foretold = model.forward_.drawn if forward else model.effects_by_others_.to_numpy()
+        early = model.scores_soon_.to_numpy() - paid if model.told_early_ else None
         found = cls(
             np.where(model.kept_, model.scores_together_.to_numpy() - paid, np.nan),
             np.nan_to_num(foretold) - paid,
@@ -200,5 +205,6 @@ class PolicyRows:
             model.nuisance_.mu[:, 1:],
             model.experiment_.y(model.outcome_),
             forward,
+            early,
         )
         return found.only(model.fold_ > 1) if forward else found

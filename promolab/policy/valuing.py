@@ -142,6 +142,13 @@ class Valuing:
         )
         return gamma, cost
 
+    def soon_of_choice(self, choice: np.ndarray) -> np.ndarray | None:
+        """Return what the chosen arms add in the window, shape (n,); None where it is not known."""
+        if self.rows.soon is None:
+            return None
+        place = np.maximum(choice, 0)[:, None]
+        return np.where(choice >= 0, np.take_along_axis(self.rows.soon, place, axis=1)[:, 0], 0.0)
+
     def at_random(self) -> tuple[np.ndarray, np.ndarray]:
         """Return scores and costs of an arm drawn evenly from those each could get."""
         known, some = self.rows.eligible, np.maximum(self.rows.eligible.sum(axis=1), 1)

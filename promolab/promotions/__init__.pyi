@@ -20,6 +20,10 @@ from .design import threshold_of as threshold_of
 from .design import with_terms as with_terms
 from .finance import Finance as Finance
 from .finance import finance_table
+from .off_orders import kept_beside as kept_beside
+from .parts import coupon_use as coupon_use
+from .parts import in_window as in_window
+from .past_orders import own_windows as own_windows
 from .reconciling import Reconciliation as Reconciliation
 from .reconciling import reconcile_discounts
 from .spending import OrderValues as OrderValues

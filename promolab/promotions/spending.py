@@ -49,6 +49,8 @@ FEW = 2.0
 """As how many mean orders the others' margin rate counts."""
 BACK = 20.0
 """As how many mean orders the others' share of returns counts."""
+FEW_DAYS = 14.0
+"""As how many days in windows the others' overlap of windows counts."""
 NEAR = 0.75
 """From which share of a threshold on an order may be filled up to it."""
 LEAST_SPREAD = 0.05
@@ -69,7 +71,8 @@ class OrderValues(Result):
         Nothing at or after it was read (UTC).
     frame : DataFrame
         A row per customer: customer_id; orders_a_day and its relative error orders_error; faster,
-        as how many days one counts in the window of another promotion of the customer's; log_mean
+        as how many days one counts in the window of another promotion of the customer's; lift, by
+        how many times the usual orders a day one promotion adds in its window; log_mean
         and log_sd of an order's value at list price (its own uncertainty is in the latter) and
         log_error, the standard error of log_mean; margin_rate; returned (share of what was bought
         that came back); coupon_use (chance that an order uses a coupon held).
@@ -227,6 +230,7 @@ def order_values(
         "orders_a_day",
         "orders_error",
         "faster",
+        "lift",
         "log_mean",
         "log_sd",
         "log_error",
@@ -347,6 +351,7 @@ def _described(rows: pd.DataFrame) -> pd.DataFrame:
         orders_a_day=rate * level,
         orders_error=error,
         faster=more,
+        lift=(more - 1) * pooled(away, rows["held"].to_numpy(float), FEW_DAYS),
         log_mean=log_mean + math.log(scale),
         log_sd=log_sd,
         log_error=log_error,

@@ -1,5 +1,6 @@
-from .pages.campaign_report import coming, launching, segments, since_last_week, what_was_left_out
+from .pages.campaign_report import coming, segments, since_last_week, what_was_left_out
 from .pages.first_screen import FirstScreen
+from .pages.launches import launching
 from .pages.start_page import list_notebooks, list_weeks
 from .running.beginning import begin_run
 from .running.many_weeks import backfill as backfill

@@ -129,6 +129,16 @@ class SegmentIndex(Result):
             for row in rows.head(most).to_dict("records")
         )
 
+    @property
+    def stands_out(self) -> bool:
+        """Whether a segment does, beyond what chance would do."""
+        return bool(self.frame["verdict"].isin(["over", "under"]).any())
+
+    def most(self) -> str:
+        """Return the list's most frequent segment, and its share of the list."""
+        top = self.frame.sort_values(["selected", "segment"], ascending=[False, True]).iloc[0]
+        return f"{percent(top['share_selected'], decimals=0)} {top['segment']}"
+
     def line(self) -> str:
         """Return the two most over-represented segments and the most under-represented one."""
         over, under = self._named("over", False, 2), self._named("under", True, 1)

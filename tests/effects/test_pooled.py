@@ -9,7 +9,9 @@ import pytest
 from promolab import UpliftModel
 from promolab.contract import Experiment
 from promolab.effects.calibrated import scores_together
-from promolab.effects.learners.linear import pooled_lines, ridge
+from promolab.effects.lasting import slopes_together
+from promolab.effects.learners.linear import ridge
+from promolab.effects.learners.sparse import pooled_lines
 
 
 def _trial(n: int, own: float, seed: int) -> tuple[Experiment, np.ndarray]:
@@ -47,11 +49,52 @@ def test_one_line_for_all_and_one_of_its_own() -> None:
     Z = rng.normal(size=(4_000, 3))
     own = np.array([0.0, 3.0])
     scores = (Z @ [1.0, 0.0, 0.0])[:, None] + Z[:, 1:2] * own + rng.normal(size=(4_000, 2))
-    first, second = pooled_lines(Z, scores)
+    customer = np.arange(4_000) // 2
+    first, second = pooled_lines(Z, scores, customer)
     np.testing.assert_allclose(first.coefficients, [1, 0, 0], atol=0.1)
     np.testing.assert_allclose(second.coefficients, [1, 3, 0], atol=0.1)
-    alike = pooled_lines(Z, np.column_stack([scores[:, 0]] * 2))
-    np.testing.assert_allclose(alike[0].predict(Z), ridge(Z, scores[:, 0]).predict(Z), atol=1e-9)
+    alike = pooled_lines(Z, np.column_stack([scores[:, 0]] * 2), customer)
+    np.testing.assert_array_equal(alike[0].coefficients, alike[1].coefficients)
+
+
+def test_columns_that_move_nothing_are_left_out() -> None:
+    rng = np.random.default_rng(3)
+    Z = rng.normal(size=(20_000, 40))
+    scores = (2 * Z[:, 0] - Z[:, 1])[:, None] + 20 * rng.normal(size=(20_000, 3))
+    line = pooled_lines(Z, scores, np.arange(20_000) // 5)[0]
+    ours = float(((line.coefficients - np.r_[2.0, -1.0, np.zeros(38)]) ** 2).sum())
+    shrunk = ridge(Z, scores.mean(axis=1)).coefficients - np.r_[2.0, -1.0, np.zeros(38)]
+    assert (line.coefficients == 0).sum() > 20
+    assert ours < 0.6 * float((shrunk**2).sum())
+
+
+def test_rows_of_one_customer_are_no_new_evidence() -> None:
+    rng = np.random.default_rng(4)
+    who = np.repeat(np.arange(300), 30)
+    Z, own = rng.normal(size=(300, 20))[who], 5 * rng.normal(size=(300, 1))[who]
+    scores = own + rng.normal(size=(9_000, 2))  # customers differ; nothing here says how
+    kept = [
+        pooled_lines(Z, scores, customer)[0].coefficients for customer in (who, np.arange(9_000))
+    ]
+    assert np.abs(kept[0]).sum() < 0.5 * np.abs(kept[1]).sum()
+
+
+@pytest.mark.parametrize("lasting", [0.2, 0.8])
+def test_of_differences_seen_soon_so_much_is_shown_as_lasts(lasting: float) -> None:
+    rng = np.random.default_rng(5)
+    found = []
+    for _ in range(100):
+        away = rng.normal(size=(2_000, 3))
+        effect = 2 + away * [0.9, 0.9, 0.3]
+        noise = 4 * rng.normal(size=(2_000, 3))
+        soon = effect + noise
+        whole = lasting * effect + noise + 4 * rng.normal(size=(2_000, 3))
+        every = np.ones((2_000, 3), dtype=bool)
+        slope, variance = slopes_together(soon, whole, every, away, np.arange(2_000))
+        found.append(np.r_[slope, np.sqrt(variance)])
+    mean, spread = np.mean(found, axis=0), np.std(found, axis=0)
+    np.testing.assert_allclose(mean[:3], lasting * np.array([0.9, 0.9, 0.3]), atol=0.05)
+    assert (mean[3:] > 0.6 * spread[:3]).all() and (mean[3:] < 1.6 * spread[:3]).all()
 
 
 @pytest.mark.parametrize(("spread", "least", "most"), [(0.0, 0.0, 0.7), (3.0, 0.9, 1.05)])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from promolab.metrics import auc_within, calibration, compare_auc, lift, roc
 
-DRAWS, CUSTOMERS = 1000, 250
-# Three standard errors of a share of 1,000 draws, and a point for the approximation.
+DRAWS, CUSTOMERS = int(os.environ.get("PROMOLAB_DRAWS", "500")), 250
+# Three standard errors of a share of as many draws, and a point for the approximation.
 LOWEST, HIGHEST = 0.95 - 3 * np.sqrt(0.95 * 0.05 / DRAWS) - 0.01, 0.985
 
 
@@ -46,10 +48,11 @@ def experiments(simulated):
     truth = {name: found[0] for name, found in measures(big, clustered=False).items()}
     rng = np.random.default_rng(7)
     clustered, naive, single = [], [], []
-    for _ in range(DRAWS):
+    for draw in range(DRAWS):
         rows = simulated(rng, CUSTOMERS)
         clustered.append(measures(rows, clustered=True))
-        naive.append(measures(rows, clustered=False))
+        if draw % 2:  # that these cover too seldom is seen on half of them
+            naive.append(measures(rows, clustered=False))
         rows = simulated(rng, 2 * CUSTOMERS)
         # A customer's first row: the truth of one row each is that of all rows.
         first = np.unique(rows["cluster"], return_index=True)[1]

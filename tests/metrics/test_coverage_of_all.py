@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from promolab.metrics import calibration, compare, lift, log_loss, measure, precision_recall
 
-DRAWS, CUSTOMERS = 1000, 250
-# Three standard errors of a share of 1,000 draws, and a point for the approximation.
+DRAWS, CUSTOMERS = int(os.environ.get("PROMOLAB_DRAWS", "500")), 250
+# Three standard errors of a share of as many draws, and a point for the approximation.
 LOWEST, HIGHEST = 0.95 - 3 * np.sqrt(0.95 * 0.05 / DRAWS) - 0.01, 0.985
 
 

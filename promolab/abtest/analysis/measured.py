@@ -29,10 +29,10 @@ from promolab.abtest.analysis.units import (
     sample_ratio,
     units_of,
 )
-from promolab.abtest.sequential import confidence_sequence, p_at_any_time
+from promolab.abtest.sequential import confidence_sequence, enough, p_at_any_time
 from promolab.checks import level_of, whole_number
 from promolab.errors import InputError
-from promolab.metrics import TwoArms, intervals_of, p_value, relative_lift
+from promolab.metrics import ArmMean, TwoArms, intervals_of, p_value, relative_lift
 from promolab.results import Estimate
 from promolab.wording import number, percent, plural
 
@@ -286,6 +286,8 @@ class _Shown:
             n, arms.value, arms.variance * n, level=self.level, tuned_for=tuned
         )
         ends = float(low[0]), float(high[0])
+        if not all(map(_enough, (arms.treated, arms.control))):
+            ends = -math.inf, math.inf
         if not math.isfinite(ends[1] - ends[0]) or not error:
             return math.inf, ends, 1.0
         away = abs(arms.value) / error
@@ -311,6 +313,13 @@ class _Shown:
             one = dominant_one(arms, levels.moments, ends, names, self.level)
             told += [] if one is None else [one.words()]
         return " ".join(told)
+
+
+def _enough(arm: ArmMean) -> bool:
+    """Return whether an arm may be looked at, by the rule of `monitor_experiment`."""
+    square, spread = arm.value**2, (arm.units - 1) * arm.level_variance
+    bought = arm.units * square / (square + spread) if square else 0.0
+    return bool(enough(round(bought, 9), arm.units))
 
 
 def _rows(

@@ -214,7 +214,8 @@ def analyze_experiment(
         those of the others.
     sequential : int, optional
         Customers at which a confidence sequence is narrowest; the experiment may then be looked at
-        at any time.
+        at any time. Nothing is told before 100 customers and 5 % of that number, nor before 10 of
+        each arm count in a metric ((Σ y)² ÷ Σ y²) or 1,000 are there, as in `monitor_experiment`.
     assigned : DataFrame, Ibis table or path, optional
         Who was assigned to which arm. Those without outcomes count, with 0.
     weeks : float

@@ -194,7 +194,11 @@ def change_words(e: Estimate, kind: str) -> str:
     --------
     >>> change_words(Estimate(0.045, 0.039, 0.052, 900), "share")
     '4.5 points [3.9, 5.2] higher'
+    >>> change_words(Estimate(0.0, 0.0, 0.0, 900), "mean")
+    'the same'
     """
+    if e.value == e.ci_low == e.ci_high == 0:  # nobody had any: chance has no part in that
+        return "the same"
     e = e * (100 if kind == "share" else 1)
     less = e.value < 0
     told = number(*(e * -1 if less else e).ends, unit="points" if kind == "share" else "")

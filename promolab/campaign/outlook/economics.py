@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -243,16 +243,39 @@ class LaunchEconomics(Result):
             ),
         ]
 
-    def table(self) -> Html:
-        """Return what each promotion may cost and must bring, a row each."""
+    def among(self, promotions: Sequence[Any]) -> LaunchEconomics:
+        """Return those of some promotions, in their order; who is not planned is left out."""
+        found = (self.of(promotion) for promotion in promotions)
+        return LaunchEconomics(tuple(row for row in found if row is not None))
+
+    def table(
+        self,
+        beside: pd.DataFrame | None = None,
+        headings: Mapping[str, str] | None = None,
+        caption: str = "What each promotion may cost, and the extra sales that each contact must "
+        "bring.",
+    ) -> Html:
+        """Return what each promotion may cost and must bring, a row each.
+
+        Parameters
+        ----------
+        beside : DataFrame, optional
+            More to say of each, a row per promotion in the same order.
+        headings : mapping of str to str, optional
+            Headings of its columns that stand behind the others; one that is there has its place.
+        caption : str
+            What it shows.
+        """
         rows = self.promotions
         nouns = {answer_to(row.kind).noun for row in rows}
         what = f"expected {nouns.pop()}s" if len(nouns) == 1 else "expected answers"
+        more = {} if beside is None else {str(name): beside[name].array for name in beside}
         return table(
             self.to_frame().assign(
                 expected=[row.expected_words() for row in rows],
                 cost=[amount_words(row.cost, row.currency) for row in rows],
                 break_even=[amount_words(row.break_even, row.currency) for row in rows],
+                **more,
             ),
             {
                 "name": "promotion",
@@ -261,11 +284,11 @@ class LaunchEconomics(Result):
                 "expected": f"{what}, {LEVEL} interval",
                 "cost": "cost",
                 "break_even": "break-even per contact",
-            },
+            }
+            | dict(headings or {}),
             dict.fromkeys(["expected", "cost", "break_even"], str)
             | {"contacts": count, "held": count},
-            caption="What each promotion may cost, and the extra sales that each contact must "
-            "bring.",
+            caption=caption,
             most=len(rows),
         )
 

@@ -260,7 +260,7 @@ class Readout(Result):
             dict.fromkeys(["answered", "rate", "cost", "sales", "against"], str),
             caption="Latest end first; 95 % intervals; sales and discounts while valid, net of "
             "returns.",
-            most=20,
+            most=12,
             otherwise=self.summary(),
         )
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 DISCOUNT = "discount_in_window"
-PARTS = ("score", "effect", "response", "discount")
-"""What is known of each arm in each row; a column ``part.arm`` each."""
 KEYS = ("customer_id", "ts", "action", "fold", "outcome")
 
 
@@ -37,7 +35,8 @@ def scored_log(model: UpliftModel) -> pd.DataFrame:
         margin; nan where the row could not get it or does not count), ``effect.kind`` (predicted by
         models that did not see the customer), ``response.kind`` (expected outcome with it,
         likewise) and ``discount.kind`` (expected discount in the window less that of none,
-        likewise; 0 or more). No row where the model shows no effect, or is of no decisions that
+        likewise; 0 or more); with an early outcome ``soon.kind``, the score of the effect in the
+        window. No row where the model shows no effect, or is of no decisions that
         chance drew.
 
     Examples
@@ -62,7 +61,9 @@ def scored_log(model: UpliftModel) -> pd.DataFrame:
         "response": model.nuisance_.mu[:, 1:],
         "discount": _discounts(model, trial),
     }
-    for part in PARTS:
+    if model.told_early_:
+        of["soon"] = np.where(model.kept_, model.scores_soon_.to_numpy(), np.nan)
+    for part in of:
         for place, kind in enumerate(model.treatments_):
             log[f"{part}.{kind}"] = of[part][:, place]
     return log

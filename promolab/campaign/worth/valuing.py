@@ -290,6 +290,7 @@ def policy_rows(log: pd.DataFrame, values: PromotionValues) -> PolicyRows | None
     scale = np.divide(today, mean, out=np.zeros_like(mean), where=mean > 0)
     discount = np.where(mean > 0, told * scale, today)
     left = funded * discount - contact
+    early = all(f"soon.{kind}" in log for kind in kinds)
     return PolicyRows(
         of_kinds(log, "score", kinds) * factor + left,
         of_kinds(log, "effect", kinds) * factor + left,
@@ -299,4 +300,5 @@ def policy_rows(log: pd.DataFrame, values: PromotionValues) -> PolicyRows | None
         tuple(values.names[j] for j in mine),
         of_kinds(log, "response", kinds),
         log["outcome"].to_numpy(dtype=float),
+        soon=of_kinds(log, "soon", kinds) * factor + left if early else None,
     )

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from promolab.effects.learners.aipw import Nuisance, cross_fit
-from promolab.effects.learners.linear import pooled_lines
 from promolab.effects.learners.makers import Lesson, Linear, Maker, Pooled, Predictor
 from promolab.effects.learners.rows import Design, Rows
+from promolab.effects.learners.sparse import pooled_lines
 from promolab.errors import MissingExtraError
 
 
@@ -253,7 +253,8 @@ class DRLearner(EffectModel):
         mine = np.flatnonzero(which & self.setting.possible.all(axis=1))
         rows = self.setting.rows
         Z = self.setting.Z if len(mine) == rows.n else self.setting.Z[mine]
-        self.parts = list(pooled_lines(Z, self.setting.nuisance.gamma[mine]))
+        gamma = self.setting.nuisance.gamma[mine]
+        self.parts = list(pooled_lines(Z, gamma, rows.cluster[mine]))
         return self
 
     def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:

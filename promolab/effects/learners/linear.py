@@ -159,50 +159,6 @@ def ridge(
     return LinearFit(centre, coefficients, level)
 
 
-def pooled_lines(Z: np.ndarray, scores: np.ndarray) -> list[LinearFit]:
-    """Fit several columns by one line that they share and one each, both shrunk.
-
-    The mean of the columns is fitted by `ridge`; what is left of each by ridge with one penalty for
-    all, chosen by their generalised cross-validation together.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, p)
-    scores : ndarray of shape (n, K)
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> Z = rng.normal(size=(500, 1))
-    >>> scores = Z + rng.normal(size=(500, 3))
-    >>> [bool(abs(one.coefficients[0] - 1) < 0.1) for one in pooled_lines(Z, scores)]
-    [True, True, True]
-    """
-    shared = ridge(Z, scores.mean(axis=1))
-    levels = scores.mean(axis=0)
-    n, p = Z.shape
-    if p == 0:
-        return [LinearFit(shared.centre, shared.coefficients, float(each)) for each in levels]
-    rows = Z - shared.centre
-    left = scores - levels - (rows @ shared.coefficients)[:, None]
-    values, vectors = np.linalg.eigh(rows.T @ rows)
-    values = np.maximum(values, 0.0)
-    along = vectors.T @ (rows.T @ left)
-    seen = values > RANK * max(values.max(), 1e-300)
-    grown = values + PENALTIES[:, None] * n
-    part = (values + 2 * PENALTIES[:, None] * n) / grown**2
-    explained = (along[None, seen] ** 2 * part[:, seen, None]).sum(axis=1)
-    rest = np.maximum((left**2).sum(axis=0) - explained, 0.0)
-    free = np.maximum(n - 1 - (values / grown).sum(axis=1), 1e-9)
-    whole = (rest / np.maximum((left**2).mean(axis=0), 1e-300)).sum(axis=1) / free**2
-    best = len(PENALTIES) - 1 - int(np.argmin(whole[::-1]))
-    own = vectors @ np.where(seen[:, None], along / grown[best][:, None], 0.0)
-    return [
-        LinearFit(shared.centre, shared.coefficients + own[:, k], float(levels[k]))
-        for k in range(scores.shape[1])
-    ]
-
-
 def _centre(Z: np.ndarray, w: np.ndarray) -> np.ndarray:
     total = w.sum()
     return (w @ Z) / total if total > 0 else np.zeros(Z.shape[1])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FEWEST = 4
 """Promotions from which a trend can be told."""
+MOST = 40
+"""Promotions of the figure: more cannot be told from one another."""
 MONTH = 28.0  # days
 _RATIO = ("ratio", "ratio_low", "ratio_high")
 COLUMNS = ("promotion_id", "starts_at", "contacts", "expected", "observed", *_RATIO)
@@ -92,12 +94,20 @@ class CalibrationTrack(Result):
         return f"That ratio changes by {change} in four weeks, which chance alone could have made."
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the ratio of each promotion by its start, with intervals, against 1."""
+        """Draw the ratio of each promotion by its start, with intervals, against 1.
+
+        Of many, those of which most answers were expected: they tell most, and the subtitle says
+        how many are left out.
+        """
         from promolab import plots
 
         if not self:
             raise InputError(f"there is nothing to draw: {self.summary()}")
-        rows = self.frame
+        rows = self.frame.nlargest(MOST, "expected").sort_index()
+        left = len(self.frame) - len(rows)
+        shown = plural(len(rows), "promotion")
+        if left:
+            shown += f" of most expected answers ({count(left)} smaller ones left out)"
         ax = plots.points(
             _side_by_side(rows["starts_at"]),
             rows["ratio"],
@@ -115,7 +125,7 @@ class CalibrationTrack(Result):
         return plots.finish(
             ax,
             title=self.verdict().rstrip(".").replace("That ratio", "Came ÷ predicted"),
-            subtitle=f"Answers that came ÷ those predicted, {plural(len(rows), 'promotion')}, "
+            subtitle=f"Answers that came ÷ those predicted, {shown}, "
             f"{percent(self.level, decimals=0)} intervals; dashed: as predicted",
             xlabel="start of the promotion",
             ylabel="came ÷ predicted",

@@ -13,6 +13,7 @@ import pandas as pd
 from promolab.campaign.past import moment_of
 from promolab.checks import level_of
 from promolab.loop.promises.assigned import Assigned, Group, assigned_of
+from promolab.loop.promises.charging import held_by, taken_off_each
 from promolab.loop.promises.happening import offers_of, span_of
 from promolab.loop.promises.measured import (
     Noise,
@@ -119,14 +120,11 @@ def promise_week(
 
 KNOWN = 0.9
 """Share of those contacted of whom past decisions must tell, to speak for the others too."""
-MISSES, OWN_MISSES = 0.05, 0.2
-"""By what share forecasts of costs miss beyond what their parts' errors say: all of a week's
-together, and each promotion's by itself.
+OWN_MISSES = 0.12
+"""By what share forecasts of what each promotion takes off miss, beyond how much weeks differ.
 
-Customers whom an allocation finds cheap are less so than they look, and what other promotions take
-off the orders that a contact adds is told roughly. In simulated shops whose rounds overlap, what a
-week's contacts took off lay a few percent off what was foretold, and what those of one promotion
-did some 20 % (`benchmarks/promises.py`).
+How many orders a promotion adds is told of all together. In simulated shops whose rounds overlap,
+what single promotions took off lay so far from what was foretold (`benchmarks/promises.py`).
 """
 _NOTHING = dict.fromkeys(("value", "ci_low", "ci_high", "readout_low", "readout_high"), np.nan)
 
@@ -143,6 +141,8 @@ class _Money:
     fit : Scores or None
         What scores of past decisions say, where effects are known.
     noise : Noise or None
+    off : ndarray of shape (n,)
+        What is taken off for each because of what they got.
     """
 
     week: Assigned
@@ -151,6 +151,7 @@ class _Money:
     place: np.ndarray = field(repr=False)
     fit: Scores | None = field(repr=False)
     noise: Noise | None = field(repr=False)
+    off: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
 
     @classmethod
     def of(
@@ -164,12 +165,21 @@ class _Money:
         measured = np.where((told >= 0) & ~worth.amounts.extrapolated[told], told, -1)
         noise = noise_of(shop, week.customers, span_of(week, offers), now)
         places = worth.places(week.customers)
-        return cls(week, measured, worth, places, Scores(worth), noise)
+        found = cls(week, measured, worth, places, Scores(worth), noise, np.zeros(len(week)))
+        rows, columns = found._mine_of(week.got)
+        held = [(p, who[rows]) for p, who in held_by(shop, week.customers, now, offers)]
+        found.off[rows] = taken_off_each(
+            worth.amounts, places[rows], columns, noise.beside[rows], held
+        )
+        return found
 
     def _mine(self, group: Group) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of a group that are told of, and their columns in ``worth``."""
+        return self._mine_of(group.got)
+
+    def _mine_of(self, got: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         column = self.told[np.maximum(self.week.action, 0)]
-        mine = group.got & (column >= 0) & (self.place >= 0)
+        mine = got & (column >= 0) & (self.place >= 0)
         return np.flatnonzero(mine), column[mine]
 
     def spend(self, group: Group, level: float, costs: pd.DataFrame | None) -> dict[str, Any]:
@@ -178,23 +188,19 @@ class _Money:
         n = int(group.got.sum())
         value = variance = noise = 0.0
         if self.worth is not None and self.noise is not None and len(rows):
-            amounts, place = self.worth.amounts, self.place[rows]
-            contact = np.array([p.contact_cost for p in amounts.promotions])[columns]
+            amounts, place, off = self.worth.amounts, self.place[rows], self.off[rows]
             own = 1 - np.array([p.funder_share for p in amounts.promotions])[columns]
-            cost = amounts.cost[place, columns]
-            shared = float((cost - contact) @ amounts.cost_spread[columns])
-            # More orders come, and what else runs takes its part of them off.
-            lift = float(np.nan_to_num(amounts.orders.lift))
-            value = float(cost.sum()) + max(lift, 0.0) * float(own @ self.noise.beside[rows])
-            by_promotion = np.bincount(columns, cost)
-            variance = shared**2 + (MISSES * value) ** 2
+            contact = np.array([p.contact_cost for p in amounts.promotions])[columns]
+            value = float((contact + off).sum())
+            by_promotion = np.bincount(columns, off)
+            variance = float(off @ amounts.cost_spread[columns]) ** 2
             variance += OWN_MISSES**2 * float(by_promotion @ by_promotion)
             variance += float((amounts.cost_se[place, columns] ** 2).sum())
             # Discounts come now and then, of some size each: the variance of their sum is what is
             # expected of it times that size.
             beside, size = self.noise.beside, self.noise.per_discount
-            off = (own * (cost - contact)).sum() + (1 + lift) * (own**2 @ beside[rows])
-            noise = size * float(off + group.weight(self.week) ** 2 @ beside)
+            whole = (own * off).sum() + own**2 @ beside[rows]
+            noise = size * float(whole + group.weight(self.week) ** 2 @ beside)
         if len(rows) >= KNOWN * n:  # the others are taken to be like them
             whole = n / len(rows)
             value, variance, noise = value * whole, variance * whole**2, noise * whole**2

@@ -1,26 +1,19 @@
-"""The campaign report's blocks about several results: since last week, what starts, what comes."""
+"""The campaign report's blocks about several results: since last week, what comes, what is left."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from html import escape
-from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
-from promolab.campaign.outlook import LaunchEconomics, ListSteps
 from promolab.campaign.past import days_of, list_of, shifted
-from promolab.campaign.plan import file_names
 from promolab.campaign.readout import Running
 from promolab.contract import Shop
 from promolab.display import Html, join, say, table
 from promolab.folder import RunFolder
 from promolab.report.pages.background import data_block, segments_block, segments_finding
 from promolab.sales import WeeklySales
-from promolab.segmentation import segment_index
-from promolab.wording import Answer, answer_to, count, money, percent, plural
+from promolab.wording import Answer, answer_to, count, percent, plural
 
 _MORE = (
     (("promotions", "exposures", "responses"), "who is likely to answer what starts, how many to "
@@ -111,93 +104,6 @@ def _earlier_report(run: RunFolder) -> str:
         return text
     n, share = stayed["n"], percent(1 - stayed["value"], decimals=0)
     return f"{text} Of {plural(n, 'customer')} {share} moved to another segment."
-
-
-def launching(
-    run: RunFolder, promotions: pd.DataFrame, economics: LaunchEconomics, zone: str
-) -> Html:
-    """Return the promotions that start: lists side by side, whom they hold, what to send.
-
-    Parameters
-    ----------
-    run : RunFolder
-        With the plan's tables.
-    promotions : DataFrame
-        Of `promolab.campaign.past.timeline`.
-    economics : LaunchEconomics
-        What they may cost and must bring.
-    zone : str
-        The shop's.
-    """
-    rows, empty = list_of(promotions, "launching")
-    if empty:
-        return say(f"{empty} There is nobody to rank and nobody to contact.")
-    title = say(f"Launching ({len(rows)})", kind="h2")
-    if not len(economics):
-        why = str(run.metrics.get("response", {}).get("summary", ""))
-        return title + say(why or "Nobody is to be contacted.")
-    pieces = [_launch(row, run, economics, zone) for row in rows.to_dict("records")]
-    return join([title, *pieces, *_not_known(run)])
-
-
-def _not_known(run: RunFolder) -> list[Html]:
-    """Point to the experiment that would tell what a contact adds; nothing where that is known."""
-    policy = run.metrics.get("policy") or {}
-    if not policy.get("experiment"):
-        return []
-    more = '<a href="07_policy.html">An experiment that would tell what it adds</a>'
-    return [Html(f'<p class="more">{escape(policy["not_kept"])} {more}</p>')]
-
-
-def _launch(row: dict[Any, Any], run: RunFolder, economics: LaunchEconomics, zone: str) -> Html:
-    products = row["products"]
-    offered = "" if pd.isna(products) or not products else f" · {plural(products, 'product')}"
-    days = days_of(row["starts_at"], row["ends_at"], zone)
-    title = say(f"{row['name']} · {days}{offered}", kind="h3")
-    promotion = row["promotion_id"]
-    found = economics.of(promotion)
-    if found is None or not found.contacts:
-        return join([title, say("Nobody is to be contacted for it.")])
-    scores, segments = run.read_table("scores"), run.read_table("segments")
-    planned = run.read_table("planned")
-    ranked = scores.loc[scores["promotion_id"] == promotion, "customer_id"]
-    mine = planned["promotion_id"].astype(str) == str(promotion)
-    sent = planned.loc[mine & (planned["holdout"] == "none"), "customer_id"]
-    index = segment_index(segments[segments["customer_id"].isin(ranked)], sent.to_numpy())
-    sizes = ListSteps(run.read_table("list_sizes"), economics)
-    links = [f'<a href="{quote(file)}">{escape(file)}</a>' for file in _send_files(run, promotion)]
-    files = f"Send: {', '.join(links)}. " if links else ""
-    more = (
-        f'<p class="more">{files}{count(found.held)} are held out. '
-        '<a href="08_plan.html">List, funnel, costs</a></p>'
-    )
-    chosen = _chosen_line(run, promotion, economics)
-    return join([title, *chosen, sizes.of(promotion).to_table(), say(index.line()), Html(more)])
-
-
-def _chosen_line(run: RunFolder, promotion: Any, economics: LaunchEconomics) -> list[Html]:
-    """Say that what it adds chose its customers, and what they are charged; nothing elsewhere."""
-    policy = run.metrics.get("policy") or {}
-    mine = (policy.get("promotions") or {}).get(str(promotion))
-    found = economics.of(promotion)
-    if mine is None or found is None:
-        return []
-    cost = money(mine["cost"], currency=found.currency)
-    by_effect = mine["customers"] - mine["by_chance"]
-    who = (
-        f"Planned: {plural(by_effect, 'customer')} with whom it adds most for what it costs, and "
-        f"{count(mine['by_chance'])} whom chance drew"
-        if by_effect
-        else f"Planned: {plural(mine['by_chance'], 'customer')}, all drawn by chance to learn from"
-    )
-    return [say(f"{who}; charged {cost}.")]
-
-
-def _send_files(run: RunFolder, promotion_id: Any) -> Sequence[str]:
-    funnel = run.read_table("funnel")
-    pairs = list(zip(funnel["promotion_id"], funnel["channel"], strict=True))
-    named = zip(pairs, file_names(pairs), strict=True)
-    return [f"send/{name}" for (other, _), name in named if str(other) == str(promotion_id)]
 
 
 def coming(promotions: pd.DataFrame, zone: str) -> Html:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ibis
 import numpy as np
+import pandas as pd
 import pytest
 
 from promolab.abtest.analysis import Metric, measure_arms
@@ -103,3 +104,16 @@ def test_a_sequence_is_wider_and_its_p_value_agrees_with_it(frame, rows):
             assert row.p >= fixed.p
     early = measure_arms(frame, METRICS, sequential=10**6).rows[0]
     assert early.p == 1 and early.difference.ci_low == -np.inf
+
+
+def test_a_sequence_waits_for_ten_of_each_arm_who_count():
+    """By the rule of `monitor_experiment`, however large the other arm is."""
+    n = 4000
+    arm = np.where(np.arange(n) < 500, "control", "mail")
+    for buyers, told in ((9, False), (10, True)):
+        bought = np.where(arm == "control", np.arange(n) < buyers, np.arange(n) % 10 == 0)
+        rows = pd.DataFrame({"customer_id": np.arange(n), "arm": arm, "bought": bought * 1.0})
+        (row,) = measure_arms(
+            rows, "bought", sequential=n, shares={"control": 0.125, "mail": 0.875}
+        ).rows
+        assert np.isfinite(row.difference.ci_high) == told and (row.p < 1) == told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from promolab.loop.monitoring import calibration_track
 from tests.wording_lint import nonsense
@@ -37,6 +38,16 @@ def test_ratio_and_trend_are_found() -> None:
     assert "beyond chance" in falling.verdict()
     assert nonsense(f"{found.summary()}\n{falling.summary()}") == []
     assert falling.plot().get_xlabel() == "start of the promotion"
+
+
+def test_of_many_promotions_the_figure_shows_those_of_most_answers() -> None:
+    rows = contacts(60, 40)
+    small = rows["promotion_id"].isin([f"P{k}" for k in range(0, 60, 3)])
+    found = calibration_track(rows[~small | (rows.groupby("promotion_id").cumcount() < 8)])
+    ax = found.plot()
+    assert len(ax.lines[0].get_xdata()) == 40
+    said = " ".join(text.get_text() for text in ax.figure.findobj(Text)).replace("\n", " ")
+    assert "20 smaller ones left out" in said
 
 
 def test_intervals_hold() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from promolab.campaign.worth import scored_log, week_worth
 from promolab.cleaning import known_by
 from promolab.features import decisions_experiment
 from promolab.loop.promises import PREDICTION_COLUMNS, promise_week
+from promolab.loop.promises.charging import held_by
 from promolab.loop.promises.responding import ends_of
 from promolab.loop.promises.scores import _shrunk
 
@@ -23,16 +26,17 @@ def week():
     rows = shop.decisions.filter(shop.decisions.ts == ts)
     chances = shop.decision_propensities.semi_join(rows, "decision_id").execute()
     known = known_by(shop, ts)
-    model = UpliftModel("dr", "ridge").fit(decisions_experiment(known, by="kind", early=True))
+    trial = decisions_experiment(known, by="kind", early=True, as_of=ts)
+    model = UpliftModel("dr", "ridge").fit(trial)
     worth = week_worth(
         known, ts, model, scored_log(model), sorted(set(chances["action"]) - {"none"})
     )
-    return known, rows.execute(), chances, worth, ts
+    return known, rows.execute(), chances, worth, ts, shop.truth
 
 
 @pytest.fixture(scope="module")
 def said(week):
-    shop, decisions, chances, worth, ts = week
+    shop, decisions, chances, worth, ts, _ = week
     segments = pd.Series(np.where(decisions["customer_id"] % 2, "odd", "even"),
                          index=decisions["customer_id"])  # fmt: skip
     return promise_week(
@@ -64,8 +68,35 @@ def test_rates_are_counts_over_those_contacted(said):
     assert set(rates["per"]) == {"customer"} and set(counts["per"]) == {"total"}
 
 
+def test_spend_is_near_the_truth_whatever_chance_made_of_effects(week):
+    shop, decisions, chances, worth, ts, truth = week
+    amounts = worth.amounts
+    shifted = replace(amounts, cost=3 * amounts.cost, value=amounts.value - 5)
+    found = promise_week(shop, decisions, chances, replace(worth, amounts=shifted), as_of=ts)
+    spend = found[(found["promotion_id"] == "") & (found["measure"] == "spend")].iloc[0]
+    got = decisions[(decisions["action"] != "none") & (decisions["holdout"] != "standing")]
+    true = 0.2 * len(got)
+    for name, mine in got.groupby("action"):
+        effects = truth.effects(name).set_index("customer_id")["discount_effect"]
+        true += effects.loc[mine["customer_id"]].sum()
+    assert spend["value"] == pytest.approx(true, rel=0.2)
+    assert spend["ci_low"] < true < spend["ci_high"] < 1.5 * true
+
+
+def test_promotions_that_run_on_are_known_with_those_who_have_them(week):
+    shop, decisions, _, worth, ts, _ = week
+    who = decisions["customer_id"].to_numpy()
+    held = held_by(shop, who, ts, worth.amounts.promotions)
+    made = shop.decisions.execute()
+    before = made[(made["ts"] == made["ts"].max()) & (made["action"] != "none")]
+    mine = before[before["customer_id"].isin(who)]
+    assert {str(p.promotion_id): set(who[has]) for p, has in held} == {
+        name: set(rows["customer_id"]) for name, rows in mine.groupby("action")
+    }
+
+
 def test_where_effects_are_not_known_nothing_is_said_of_profit(week):
-    shop, decisions, chances, _, ts = week
+    shop, decisions, chances, _, ts, _ = week
     found = promise_week(shop, decisions, chances, None, as_of=ts)
     profit = found[found["measure"] == "added_profit"]
     assert (profit["identification"] == "not identified").all() and profit["value"].isna().all()
@@ -73,7 +104,7 @@ def test_where_effects_are_not_known_nothing_is_said_of_profit(week):
 
 
 def test_of_nobody_nothing_is_said(week):
-    shop, decisions, chances, worth, ts = week
+    shop, decisions, chances, worth, ts, _ = week
     found = promise_week(shop, decisions.assign(action="none"), chances, worth, as_of=ts)
     assert found.empty and tuple(found.columns) == PREDICTION_COLUMNS
 

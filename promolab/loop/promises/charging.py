@@ -1,0 +1,104 @@
+"""What a week's contacts take off, from orders as they were counted: effects are less sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promolab.contract import NONE
+from promolab.promotions import (
+    Promotion,
+    coupon_use,
+    in_window,
+    kept_beside,
+    own_windows,
+    read_promotions,
+)
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+    from promolab.promotions import PromotionValues
+
+Held = tuple[Promotion, np.ndarray]
+"""A promotion that runs already, and who of some customers has it."""
+
+
+def held_by(
+    shop: Shop, customers: np.ndarray, as_of: datetime, offers: Sequence[Promotion]
+) -> list[Held]:
+    """Return the promotions that run on into the windows of some to come, and who has them.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions.
+    customers : ndarray of shape (n,)
+    as_of : datetime
+        Nothing at or after it is read.
+    offers : sequence of Promotion
+        To come.
+    """
+    windows = own_windows(shop, as_of)
+    starts = min(one.starts_at for one in offers)
+    later = shop.promotions.ends_at > starts
+    running = set(shop.promotions.filter(later).promotion_id.cast("string").execute())
+    running -= {str(one.promotion_id) for one in offers}
+    if windows is None or not running:
+        return []
+    rows = windows.select("customer_id", "promotion_id").distinct()
+    rows = rows.filter(rows.promotion_id.isin(sorted(running - {NONE}))).execute()
+    texts = {str(one): one for one in shop.promotions.promotion_id.execute()}
+    names = sorted(rows["promotion_id"].unique())
+    who = dict(iter(rows.groupby("promotion_id")["customer_id"]))
+    known = read_promotions(shop, [texts[name] for name in names]) if names else {}
+    return [(one, np.isin(customers, who[str(one.promotion_id)])) for one in known.values()]
+
+
+def taken_off_each(
+    amounts: PromotionValues,
+    place: np.ndarray,
+    columns: np.ndarray,
+    beside: np.ndarray,
+    held: Sequence[Held] = (),
+) -> np.ndarray:
+    """Return what the shop is expected to take off for each customer because of a promotion.
+
+    It is taken off the orders that come anyway, those that it adds, and those that promotions
+    beside it add; what else runs takes its part off the orders that it adds. How many a promotion
+    adds follows from the orders in past windows: of effects on margin chance makes a large part of
+    so few customers. What begins after it runs beside it as long as what began before.
+
+    Parameters
+    ----------
+    amounts : PromotionValues
+        Of the promotions.
+    place, columns : ndarray of int of shape (m,)
+        Of each customer the row, and the column, of ``amounts``.
+    beside : ndarray of shape (m,)
+        What other promotions take off for the customer without it.
+    held : sequence of (Promotion, ndarray of bool of shape (m,))
+        Promotions that run on into the window.
+    """
+    orders, off = amounts.orders, np.zeros(len(place))
+    log_mean, log_sd, lift = (
+        orders.frame[name].to_numpy(float) for name in ("log_mean", "log_sd", "lift")
+    )
+    lift, use = np.maximum(lift, 0.0), coupon_use(orders)
+    kinds = [one.kind for one in amounts.promotions]
+    for j in np.unique(columns):
+        mine, one = columns == j, amounts.promotions[j]
+        rows = place[mine]
+        here = in_window(one, orders, {k: v[..., j] for k, v in amounts.given.items()})
+        alike = {kind: orders.shares[rows][:, [k == kind for k in kinds]].mean(axis=1)
+                 for kind in set(kinds)}  # fmt: skip
+        shares = [orders.shares[rows, j], *(alike.get(p.kind, 1.0) for p, _ in held)]
+        others = [(p, who[mine]) for p, who in held]
+        kept, met = kept_beside(one, others, log_mean[rows], log_sd[rows], use[rows], shares)
+        kept, met = np.maximum(2 * kept - 1, 0.0), np.minimum(2 * met, 1.0)
+        added = lift[rows] * here.base[rows]
+        own = (here.base[rows] + added + met * added) * here.net[rows] * kept
+        off[mine] = (1 - one.funder_share) * (own + lift[rows] * beside[mine])
+    return off

@@ -1,0 +1,212 @@
+"""The first page's promotions that start: how many to contact, what to expect, what to send."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from promolab.campaign.outlook import LaunchEconomics, ListSteps
+from promolab.campaign.past import days_of, list_of
+from promolab.campaign.plan import file_names
+from promolab.display import Html, fold, join, say
+from promolab.folder import RunFolder
+from promolab.segmentation import SegmentIndex, segment_index
+from promolab.wording import answer_to, count, money, plural
+
+MOST_APART = 4
+"""Promotions that start and have a table each; more than these share one, in any case."""
+_Row = dict[Hashable, Any]
+_MORE = '<a href="08_plan.html">List, funnel, costs</a>'
+
+
+def launching(
+    run: RunFolder, promotions: pd.DataFrame, economics: LaunchEconomics, zone: str
+) -> Html:
+    """Return the promotions that start: lists side by side, whom they hold, what to send.
+
+    A promotion whose list stands in several sizes has a table of its own. Those of which only the
+    planned list is known share one; so do all where more than `MOST_APART` start, and their other
+    sizes open with a click.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the plan's tables.
+    promotions : DataFrame
+        Of `promolab.campaign.past.timeline`.
+    economics : LaunchEconomics
+        What they may cost and must bring.
+    zone : str
+        The shop's.
+    """
+    rows, empty = list_of(promotions, "launching")
+    if empty:
+        return say(f"{empty} There is nobody to rank and nobody to contact.")
+    title = say(f"Launching ({len(rows)})", kind="h2")
+    if not len(economics):
+        why = str(run.metrics.get("response", {}).get("summary", ""))
+        return title + say(why or "Nobody is to be contacted.")
+    launches = _Launches(run, economics, zone)
+    return join([title, *launches.pieces(rows.to_dict("records")), *_not_known(run)])
+
+
+def _not_known(run: RunFolder) -> list[Html]:
+    """Point to the experiment that would tell what a contact adds; nothing where that is known."""
+    policy = run.metrics.get("policy") or {}
+    if not policy.get("experiment"):
+        return []
+    more = '<a href="07_policy.html">An experiment that would tell what it adds</a>'
+    return [Html(f'<p class="more">{escape(policy["not_kept"])} {more}</p>')]
+
+
+@dataclass(frozen=True)
+class _Launches:
+    """What the plan's tables say of the promotions that start."""
+
+    run: RunFolder
+    economics: LaunchEconomics
+    zone: str
+
+    @cached_property
+    def sizes(self) -> ListSteps:
+        return ListSteps(self.run.read_table("list_sizes"), self.economics)
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        return {name: self.run.read_table(name) for name in ("scores", "segments", "planned")}
+
+    @cached_property
+    def policy(self) -> dict[str, Any]:
+        """What the allocation says of each promotion, by its id as text; empty without one."""
+        return (self.run.metrics.get("policy") or {}).get("promotions") or {}
+
+    def pieces(self, rows: list[_Row]) -> list[Html]:
+        sent: list[_Row] = []
+        nobody: list[_Row] = []
+        for row in rows:
+            found = self.economics.of(row["promotion_id"])
+            (sent if found is not None and found.contacts else nobody).append(row)
+        several = [r for r in sent if len(self.sizes.of(r["promotion_id"]).rows) > 1]
+        alone = several if len(sent) <= MOST_APART else []
+        shared = [row for row in sent if row not in alone]
+        if len(shared) == 1:
+            alone, shared = sent, []
+        pieces = [self.one(row) for row in alone]
+        if shared:
+            pieces.append(self.together(shared, [row for row in several if row in shared]))
+        if nobody:
+            names = ", ".join(str(row["name"]) for row in nobody)
+            pieces.append(say(f"Nobody is to be contacted for {names}."))
+        return pieces
+
+    def one(self, row: _Row) -> Html:
+        """Return a promotion under its own heading."""
+        promotion = row["promotion_id"]
+        found = self.economics.of(promotion)
+        held = 0 if found is None else found.held
+        links = self.send_files(promotion)
+        files = f"Send: {links}. " if links else ""
+        more = Html(f'<p class="more">{files}{count(held)} are held out. {_MORE}</p>')
+        title = say(f"{row['name']} · {self.days(row)}{_offered(row)}", kind="h3")
+        table = self.sizes.of(promotion).to_table()
+        return join([title, *self.chosen([row]), table, say(self.index(promotion).line()), more])
+
+    def together(self, rows: list[_Row], several: list[_Row]) -> Html:
+        """Return promotions a row each; behind a click, whom each list holds and other sizes."""
+        ids = [row["promotion_id"] for row in rows]
+        indices = [self.index(promotion) for promotion in ids]
+        days = {self.days(row) for row in rows}
+        same = days.pop() if len(days) == 1 else ""
+        names = [f"{row['name']}{'' if same else f' · {self.days(row)}'}" for row in rows]
+        beside = pd.DataFrame(
+            {
+                "name": names,
+                "whom": [index.most() for index in indices],
+                "send": [Html(self.send_files(promotion) or "–") for promotion in ids],
+            }
+        )
+        table = self.economics.among(ids).table(
+            beside,
+            {
+                "held": "held out",
+                "expected": _expected(rows),
+                "whom": "mostly",
+                "send": "send file",
+            },
+            caption=f"As planned{f', {same}' if same else ''}; 90 % prediction intervals.",
+        )
+        whom = [
+            say(f"{row['name']}: {index.line()}")
+            for row, index in zip(rows, indices, strict=True)
+            if index.stands_out
+        ]
+        folded = fold("Segments that stand out in each list", whom)
+        lists = [self.sizes.of(row["promotion_id"]).to_table() for row in several]
+        sizes = fold("Longer and shorter lists", lists)
+        more = Html(f'<p class="more">{_MORE}</p>')
+        return join([*self.chosen(rows), table, *(p for p in (folded, sizes) if p.text), more])
+
+    def index(self, promotion: Any) -> SegmentIndex:
+        """Return which segments the list holds more and less of than all who were ranked."""
+        scores, segments, planned = (self.tables[n] for n in ("scores", "segments", "planned"))
+        ranked = scores.loc[scores["promotion_id"] == promotion, "customer_id"]
+        mine = planned["promotion_id"].astype(str) == str(promotion)
+        sent = planned.loc[mine & (planned["holdout"] == "none"), "customer_id"]
+        return segment_index(segments[segments["customer_id"].isin(ranked)], sent.to_numpy())
+
+    def chosen(self, rows: list[_Row]) -> list[Html]:
+        """Say that what it adds chose its customers, and what they are charged; else nothing."""
+        known = [(row["name"], self.policy.get(str(row["promotion_id"]))) for row in rows]
+        told = [(name, mine) for name, mine in known if mine is not None]
+        if not told or self.economics.largest is None:
+            return []
+        charged = sum(mine["cost"] for _, mine in told)
+        cost = money(charged, currency=self.economics.largest.currency)
+        by_chance = sum(mine["by_chance"] for _, mine in told)
+        chosen = [(n, m["customers"] - m["by_chance"], m["customers"]) for n, m in told]
+        by_effect = sum(n for _, n, _ in chosen)
+        one = len(rows) == 1
+        noun = "customer" if one else "contact"  # of a bundle a customer counts for each
+        if not by_effect:
+            who = f"Planned: {plural(by_chance, noun)}, all drawn by chance to learn from"
+            return [say(f"{who}; charged {cost}.")]
+        whom = "with whom it adds" if one else "where a promotion adds"
+        who = (
+            f"Planned: {plural(by_effect, noun)} {whom} most for what it costs, and "
+            f"{count(by_chance)} {'whom' if one else 'that'} chance drew"
+        )
+        which = ", ".join(f"{name} {count(n)} of {count(all_)}" for name, n, all_ in chosen if n)
+        more = "" if one else f" By what they add: {which}."
+        return [say(f"{who}; charged {cost}.{more}")]
+
+    def send_files(self, promotion: Any) -> str:
+        """Return links to what the sending tool loads, as HTML; empty where there is no file."""
+        files = self._files.get(str(promotion), [])
+        return ", ".join(f'<a href="send/{escape(quote(f))}">{escape(f)}</a>' for f in files)
+
+    @cached_property
+    def _files(self) -> dict[str, list[str]]:
+        funnel = self.run.read_table("funnel")
+        pairs = list(zip(funnel["promotion_id"], funnel["channel"], strict=True))
+        found: dict[str, list[str]] = {}
+        for (promotion, _), name in zip(pairs, file_names(pairs), strict=True):
+            found.setdefault(str(promotion), []).append(name)
+        return found
+
+    def days(self, row: _Row) -> str:
+        return days_of(row["starts_at"], row["ends_at"], self.zone)
+
+
+def _expected(rows: list[_Row]) -> str:
+    return f"expected {answer_to(row['kind'] for row in rows).noun}s"
+
+
+def _offered(row: _Row) -> str:
+    products = row["products"]
+    return "" if pd.isna(products) or not products else f" · {plural(products, 'product')}"

@@ -1,0 +1,124 @@
+"""The promotions that start: a table each while they are few, one for all where they are many."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.outlook.economics import LaunchEconomics
+from promolab.folder import RunFolder, write_json
+from promolab.report.pages.launches import MOST_APART, launching
+from promolab.weeks import Week
+from tests.report.test_launch_figures import ROW
+
+MONDAY = pd.Timestamp("2017-10-30 04:00")
+KINDS = ("coupon", "limited_time_discount", "recommendation")
+
+
+def page(folder, names, *, sizes=1, nobody=(), policy=None, days=7) -> str:
+    """Return what the first page says of promotions; of each customers 0–39 are contacted."""
+    folder.mkdir()
+    write_json(folder / "metrics.json", {"policy": {"promotions": policy or {}}})
+    (folder / "tables").mkdir()
+    run = RunFolder(folder, Week.parse("2017-W44"))
+    ids = pd.DataFrame({"customer_id": np.arange(100)})
+    all_ = ids.merge(pd.DataFrame({"promotion_id": names}), how="cross")
+    run.write_table("scores", all_, by=["promotion_id", "customer_id"])
+    segment = np.where(ids["customer_id"] < 30, "Keen <b>", "Slow")
+    run.write_table("segments", ids.assign(segment=segment), by="customer_id")
+    planned = all_[(all_["customer_id"] < 44) & ~all_["promotion_id"].isin(nobody)]
+    held = np.where(planned["customer_id"] < 40, "none", "promotion")
+    planned = planned.assign(holdout=held)
+    run.write_table("planned", planned, by=["promotion_id", "customer_id"])
+    funnel = pd.DataFrame({"promotion_id": names, "channel": "e mail"})
+    run.write_table("funnel", funnel, by="promotion_id")
+    sent = [name for name in names if name not in nobody]
+    economics = LaunchEconomics(
+        tuple(
+            replace(ROW, promotion_id=n, name=f"Offer {n}", contacts=40, held=4, kind=kind)
+            for n, kind in zip(names, np.resize(KINDS, len(names)), strict=True)
+            if n in sent
+        )
+    )
+    lists = pd.DataFrame({"promotion_id": np.repeat(sent, sizes)})
+    lists["contacts"] = np.tile(40 * np.arange(1, sizes + 1), len(sent))
+    lists["planned"] = lists["contacts"] == 40
+    for figure in ("redemptions", "cost", "break_even"):
+        for end, value in (("", 20.0), ("_low", 10.0), ("_high", 40.0)):
+            lists[f"{figure}{end}"] = value
+    lists["added"], lists["never"], lists["whom"] = 40, 0.1, "75 % Keen <b>"
+    run.write_table("list_sizes", lists, by=["promotion_id", "contacts"])
+    promotions = pd.DataFrame({"promotion_id": names, "name": [f"Offer {n}" for n in names]})
+    promotions["kind"] = np.resize(KINDS, len(names))
+    promotions["status"], promotions["products"] = "launching", 60
+    promotions["starts_at"] = MONDAY
+    length = np.resize([7, days], len(names)) * pd.Timedelta("1D")
+    promotions["ends_at"] = MONDAY + length
+    return launching(run, promotions, economics, "America/New_York").text
+
+
+def shown(html: str) -> str:
+    """Return the text that nobody has to click for."""
+    return re.sub(r"<details>.*?</details>", "", html, flags=re.DOTALL)
+
+
+def rows_of(html: str) -> list[list[str]]:
+    rows = re.findall(r"<tr[^>]*>(<td.*?)</tr>", html, flags=re.DOTALL)
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row, flags=re.DOTALL) for row in rows]
+
+
+@pytest.mark.parametrize("sizes", [1, 3])
+def test_twelve_promotions_share_a_table_with_all_that_is_needed_to_send(tmp_path, sizes):
+    names = [f"W{i}" for i in range(12)]
+    html = page(tmp_path / "run", names, sizes=sizes, nobody=["W3", "W8"])
+    rows = rows_of(shown(html))
+    assert [row[0] for row in rows] == [f"Offer {n}" for n in names if n not in ("W3", "W8")]
+    first = rows[0]
+    assert first[1:3] == ["40", "4"] and first[3] == "160 [80, 320]"
+    assert first[4] == "500 USD [200, 1,400]" and first[5] == "2.2 USD [0.8, 5.8]"
+    assert first[6] == "75 % Keen &lt;b&gt;"
+    # The file's name has bytes as %20; a browser must not decode them.
+    assert first[7] == '<a href="send/W0__e%2520mail.csv">W0__e%20mail.csv</a>'
+    assert "Nobody is to be contacted for Offer W3, Offer W8." in html
+    assert html.count("<h3>") == 0 and "30 Oct – 05 Nov" in html
+    folded = html.replace(shown(html), "")
+    assert "Offer W0: Over-represented: Keen &lt;b&gt; (" in folded
+    assert ("Longer and shorter lists" in html) == (sizes > 1)
+    assert html.count("<caption>Offer") == (10 if sizes > 1 else 0)
+
+
+def test_a_few_with_lists_of_several_sizes_have_a_table_each(tmp_path):
+    names = [f"W{i}" for i in range(MOST_APART)]
+    html = page(tmp_path / "run", names, sizes=3)
+    assert html.count("<h3>") == MOST_APART == html.count("<caption>Offer")
+    assert "<details>" not in html and html.count("4 are held out.") == MOST_APART
+    alone = page(tmp_path / "one", ["W0"])
+    assert alone.count("<h3>") == 1 and "the list as it is planned" in alone
+    assert page(tmp_path / "two", ["W0", "W1"]).count("<h3>") == 0
+
+
+def test_days_that_differ_stand_with_each(tmp_path):
+    html = page(tmp_path / "run", ["A", "B"], days=14)
+    assert [row[0] for row in rows_of(html)] == [
+        "Offer A · 30 Oct – 05 Nov",
+        "Offer B · 30 Oct – 12 Nov",
+    ]
+    assert "As planned; 90 %" in html
+
+
+def test_what_chose_the_customers_is_said_once_for_all(tmp_path):
+    chosen = {"customers": 44, "by_chance": 4, "cost": 10.25}
+    drawn = {"customers": 44, "by_chance": 44, "cost": 5.0}
+    html = page(tmp_path / "both", ["A", "B"], policy={"A": chosen, "B": drawn})
+    assert (
+        "Planned: 40 contacts where a promotion adds most for what it costs, and 48 that chance "
+        "drew; charged 15.2 USD. By what they add: Offer A 40 of 44."
+    ) in html
+    html = page(tmp_path / "chance", ["A", "B"], policy={"A": drawn, "B": drawn})
+    assert "Planned: 88 contacts, all drawn by chance to learn from; charged 10.0 USD." in html
+    html = page(tmp_path / "one", ["A"], policy={"A": chosen})
+    assert "40 customers with whom it adds most for what it costs, and 4 whom chance drew" in html
