@@ -91,6 +91,11 @@ class Options:
         columns = (frontier[c].to_numpy() for c in ("budget", "profit", "marginal_return"))
         return thin(*columns)
 
+    @functools.cached_property
+    def before(self) -> pd.DataFrame:
+        """What `sums` says of the start: looked up at each move."""
+        return self.sums(self.start)
+
     def sums(self, choice: np.ndarray) -> pd.DataFrame:
         """Return ``customers, cost, value`` of each promotion.
 
@@ -426,7 +431,7 @@ def _return(state: BudgetState, options: Options) -> Html:
 
 
 def _by_promotion(options: Options, sums: pd.DataFrame) -> Html:
-    before = options.sums(options.start)
+    before = options.before
     unit = f", {options.currency}" if options.currency else ""
     rows = sums.assign(promotion=options.names, change=sums["customers"] - before["customers"])
     heads = {

@@ -1,0 +1,99 @@
+"""Explorers in a real JupyterLab on 200,000 customers: from a key press to the changed figure."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.table import Row
+
+CUSTOMERS = 200_000
+MOVES = 20
+MEDIAN_MS, WORST_MS = 200, 1000
+FIRST = f"""
+import numpy as np, promolab
+from promolab import widgets
+from tests.widgets.designed import designed
+draw, n = np.random.default_rng(0), {CUSTOMERS}
+"""
+CASES = {
+    "Threshold": (
+        "share contacted",
+        "score = draw.normal(size=n)\n"
+        "widgets.threshold(draw.random(n) < 1 / (1 + np.exp(3 - score)), score)",
+    ),
+    "Budget": (
+        "budget",
+        "cost, value = draw.uniform(0.5, 3, (n, 3)), draw.normal(0.5, 2, (n, 3))\n"
+        "widgets.budget(value, cost, groups=draw.choice(['Loyal', 'New', 'At risk'], n))",
+    ),
+    "Promotion design": ("depth", "widgets.promotion_design(**designed(n))"),
+    "Experiment": ("effect worth finding", "widgets.experiment(mean=40, sd=80)"),
+}
+CLOCK = """
+node => {
+  window.moves = [];
+  let pressed = null;
+  document.addEventListener('keydown', e => { pressed = e.timeStamp; }, true);
+  new MutationObserver(() => {
+    if (pressed === null) return;
+    const begun = pressed;
+    pressed = null;
+    // The second frame begins when the first, with the changed figure, has been painted.
+    requestAnimationFrame(() => requestAnimationFrame(
+      () => window.moves.push(performance.now() - begun)));
+  }).observe(node, {childList: true, subtree: true, characterData: true});
+}
+"""
+
+
+def explorer_moves() -> Iterator[Row]:
+    """Yield a row per explorer: median and worst of 20 moves by the arrow keys, in milliseconds."""
+    import shutil
+
+    what = f"explorer, key press to changed figure, {CUSTOMERS:,} customers"
+    bar = f"median ≤ {MEDIAN_MS} ms, worst ≤ {WORST_MS} ms"
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    try:
+        from playwright.sync_api import sync_playwright
+
+        from tests.browser.lab import LabPage, jupyterlab
+    except ImportError as error:
+        yield Row(what, bar, str(error), ok=None)
+        return
+    if path is None:
+        yield Row(what, bar, "chromium is not installed", ok=None)
+        return
+    cells = [FIRST, *(code for _, code in CASES.values())]
+    with tempfile.TemporaryDirectory(prefix="promolab-lab-") as folder, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        with jupyterlab(Path(folder)) as address:
+            lab = LabPage(browser, address, Path(folder), cells)
+            for title, (label, _) in CASES.items():
+                median, worst = moved(lab, title, label)
+                yield Row(
+                    f"{what}: {title}",
+                    bar,
+                    f"{median:.0f}, {worst:.0f} ms",
+                    median <= MEDIAN_MS and worst <= WORST_MS,
+                )
+            wrong = len(lab.errors)
+            yield Row("errors in the browser's console", "0", str(wrong), wrong == 0)
+        browser.close()
+
+
+def moved(lab: Any, title: str, label: str) -> tuple[float, float]:
+    """Return median and worst milliseconds of the moves of one control, there and back."""
+    explorer = lab.explorer(title)
+    lab.tab_to(lab.control(explorer, label))
+    explorer.locator("xpath=./*[last()]").evaluate(CLOCK)
+    for move in range(MOVES):
+        before = lab.figures(explorer)
+        lab.page.keyboard.press("ArrowRight" if move % 2 else "ArrowLeft")
+        lab.until_changed(explorer, before)
+        lab.page.wait_for_function("n => window.moves.length >= n", arg=move + 1)
+    times = lab.page.evaluate("window.moves")
+    return statistics.median(times), max(times)
