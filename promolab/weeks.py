@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from promolab.errors import InputError
+from promolab.language import ENGLISH, day_words, language
 
 _FORM = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
 # Whatever the locale.
@@ -149,6 +150,9 @@ class Week:
         """
         first = self.monday()
         last = first + timedelta(days=6)
+        if language() != ENGLISH:
+            across = first.year != last.year
+            return " – ".join(day_words(day, year=across) for day in (first, last))
         if first.year != last.year:
             return f"{_day(first)} {first.year} – {_day(last)} {last.year}"
         start = str(first.day) if first.month == last.month else _day(first)

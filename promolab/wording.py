@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from promolab.language import _, currency_sign, decimal, percent_sign
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -29,9 +31,16 @@ class Answer:
     who: str
 
 
-_REDEEM = Answer("redeem", "redeemed", "redeemed", "redemption", "redeemer")
-_RESPOND = Answer("respond", "responded", "responded to", "response", "responder")
-_BUY = Answer("buy", "bought", "bought from", "purchase", "buyer")
+def _redeem() -> Answer:
+    return Answer(_("redeem"), _("redeemed"), _("redeemed"), _("redemption"), _("redeemer"))
+
+
+def _respond() -> Answer:
+    return Answer(_("respond"), _("responded"), _("responded to"), _("response"), _("responder"))
+
+
+def _buy() -> Answer:
+    return Answer(_("buy"), _("bought"), _("bought from"), _("purchase"), _("buyer"))
 
 
 def answer_to(kinds: str | Iterable[str]) -> Answer:
@@ -51,7 +60,9 @@ def answer_to(kinds: str | Iterable[str]) -> Answer:
     ('response', 'redemption')
     """
     every = {kinds} if isinstance(kinds, str) else set(kinds)
-    return _REDEEM if every <= {"coupon"} else _BUY if every == {"recommendation"} else _RESPOND
+    return (
+        _redeem() if every <= {"coupon"} else _buy() if every == {"recommendation"} else _respond()
+    )
 
 
 COARSE = 3
@@ -88,7 +99,7 @@ def _round(value: float, decimals: int) -> str:
     if not math.isfinite(value):
         return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     rounded = round(value, decimals)
-    text = f"{abs(rounded):,.{max(decimals, 0)}f}"
+    text = decimal(rounded, decimals)
     return f"−{text}" if rounded < 0 else text
 
 
@@ -135,10 +146,17 @@ def number(
         decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     figure = _round(value, decimals)
     unit = unit.removesuffix("s") if figure.lstrip("−") == "1" else unit
-    text = before + figure + (f" {unit}" if unit else "")
+    sign = "−" if before and figure.startswith("−") else ""
+    text = sign + before + figure.removeprefix(sign) + _behind(unit)
     if ends is not None:
         text += f" [{_round(ends[0], decimals)}, {_round(ends[1], decimals)}]"
     return text
+
+
+def _behind(unit: str) -> str:
+    if unit == "%":
+        return percent_sign()
+    return f" {unit}" if unit else ""
 
 
 def more_or_less(
@@ -210,7 +228,8 @@ def money(
     >>> money(3.5)
     '3.50 USD'
     """
-    return number(value, low, high, decimals=decimals, unit=currency)
+    sign = currency_sign(currency)
+    return number(value, low, high, decimals=decimals, before=sign, unit="" if sign else currency)
 
 
 def count(value: float) -> str:
@@ -282,7 +301,20 @@ def part_of(part: float, whole: float) -> str:
     >>> part_of(58, 1402), part_of(0, 0)
     ('58 of 1,402', 'nobody')
     """
-    return f"{count(part)} of {count(whole)}" if whole else "nobody"
+    if not whole:
+        return _("nobody")
+    return _("{part} of {whole}", part=count(part), whole=count(whole))
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names one after the other.
+
+    Examples
+    --------
+    >>> listed(["Coupons 18", "Discount 7"])
+    'Coupons 18, Discount 7'
+    """
+    return _(", ").join(names)
 
 
 def capital(text: str) -> str:
@@ -296,12 +328,13 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-_NAMES_OF_KINDS = {
-    "coupon": "Coupons",
-    "recommendation": "Recommendation",
-    "limited_time_discount": "Discount",
-    "full_reduction": "Spend-and-save",
-}
+def _names_of_kinds() -> dict[str, str]:
+    return {
+        "coupon": _("Coupons"),
+        "recommendation": _("Recommendation"),
+        "limited_time_discount": _("Discount"),
+        "full_reduction": _("Spend-and-save"),
+    }
 
 
 def promotion_name(kind: str, promotion_id: Any) -> str:
@@ -314,7 +347,7 @@ def promotion_name(kind: str, promotion_id: Any) -> str:
     >>> promotion_name("recommendation", "W26-recommendation")
     'Recommendation W26'
     """
-    words = _NAMES_OF_KINDS.get(str(kind), str(kind).replace("_", " ").capitalize())
+    words = _names_of_kinds().get(str(kind), str(kind).replace("_", " ").capitalize())
     kind = re.escape(str(kind))
     text = re.sub(rf"^{kind}[-_ .:/]+|[-_ .:/]+{kind}$", "", str(promotion_id))
     return f"{words} {text}"

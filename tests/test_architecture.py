@@ -29,6 +29,7 @@ FLOORS = [
         "_faces",
         "errors",
         "checks",
+        "language",
         "wording",
         "stats",
         "weeks",

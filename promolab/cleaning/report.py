@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab import display
+from promolab.language import _, _n
 from promolab.results import Result
 from promolab.wording import count, money, percent, plural
 
@@ -51,11 +52,21 @@ class LeftOut(Result):
         return [self._sentence(row) for row in self.table.to_dict("records")]
 
     def _sentence(self, row: dict[Any, Any]) -> str:
-        text = f"{plural(row['rows'], 'row')} of {row['table'].replace('_', ' ')}, {row['reason']}"
+        text = _n(
+            "{n} row of {table}, {reason}",
+            "{n} rows of {table}, {reason}",
+            row["rows"],
+            table=_(row["table"].replace("_", " ")),
+            reason=row["reason"],
+        )
         if row["sales"] != row["sales"]:
-            return f"{text}."
-        worth = money(row["sales"], currency=self.currency, decimals=0)
-        return f"{text}: {worth}, {percent(row['share'], decimals=1)} of sales."
+            return _("{rows}.", rows=text)
+        return _(
+            "{rows}: {worth}, {share} of sales.",
+            rows=text,
+            worth=money(row["sales"], currency=self.currency, decimals=0),
+            share=percent(row["share"], decimals=1),
+        )
 
     def summary(self) -> str:
         """Say it in sentences."""

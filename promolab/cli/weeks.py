@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from promolab.errors import InputError
+from promolab.language import ENGLISH, LANGUAGES
 
 DONE = 0
 FAILED = 1
@@ -135,6 +136,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="make nothing from stale data, and exit with 1"
     )
+    parser.add_argument(
+        "--lang",
+        choices=list(LANGUAGES),
+        default=ENGLISH,
+        help="language of the campaign report, the summary and the headline numbers (%(default)s)",
+    )
 
 
 def _add_out(parser: argparse.ArgumentParser, wait: float, what: str) -> None:
@@ -154,7 +161,8 @@ def _run_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return what `_add_run_options` added as `run_report` and `backfill` take it."""
     names = ("source", "out", "seed", "workers", "wait", "strict", "ledger")
     given = {name: getattr(options, name) for name in names}
-    return given | {"parameters": _parameters(options), "shop_file": options.shop}
+    told = _parameters(options) | ({} if options.lang == ENGLISH else {"lang": options.lang})
+    return given | {"parameters": told, "shop_file": options.shop}
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, str]:

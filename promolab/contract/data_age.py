@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from promolab.contract.shop import Shop
+from promolab.language import _
 from promolab.results import Result
 from promolab.wording import count, plural
 
@@ -247,9 +248,9 @@ class Freshness(Result):
     def summary(self) -> str:
         """Say what is stale, or that all is there."""
         if not self.stale:
-            return "The data reach up to this week, and no day is missing."
-        said = "; ".join(table.sentence() for table in self.tables if table.stale)
-        return f"This week is made from stale data: {said}."
+            return _("The data reach up to this week, and no day is missing.")
+        said = _("; ").join(table.sentence() for table in self.tables if table.stale)
+        return _("This week is made from stale data: {tables}.", tables=said)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per table."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.display.figures import png, show
 from promolab.errors import InputError
 from promolab.glossary import GLOSSARY, label
+from promolab.language import ENGLISH, _, language
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
@@ -129,9 +130,10 @@ def tiles(items: Sequence[Tile], before: Mapping[str, float | None] | None = Non
     cells = []
     for tile in items:
         words = _change(tile, (before or {}).get(tile.label))
-        change = (
-            f'<div class="change">{escape(words)} against the week before</div>' if words else ""
-        )
+        change = ""
+        if words:
+            told = _("{change} against the week before", change=words)
+            change = f'<div class="change">{escape(told)}</div>'
         cells.append(
             f'<div class="tile"><div class="label">{escape(tile.label)}</div>'
             f'<div class="figure">{_with_range(tile.text)}</div>'
@@ -230,7 +232,7 @@ def table(
     if len(columns) > 8:
         raise InputError(f"a table has {len(columns)} columns, at most 8 can be read")
     if not len(frame):
-        return absent(otherwise or "Nothing to list.")
+        return absent(otherwise or _("Nothing to list."))
     # What a shop does not record is said elsewhere: a column of dashes takes room and says nothing.
     columns = {c: title for c, title in columns.items() if frame[c].notna().any()}
     top = frame.head(most)
@@ -251,7 +253,9 @@ def table(
         f"<tr{' class=marked' if mark else ''}>{''.join(row)}</tr>"
         for mark, row in zip(marks, zip(*cells, strict=True), strict=True)
     )
-    more = f"{most} of {len(frame):,} rows. " if len(frame) > most else ""
+    more = ""
+    if len(frame) > most:
+        more = _("{shown} of {n} rows. ", shown=most, n=count(len(frame)))
     rest = f'<a href="{escape(file)}">{escape(file_text)}</a>' if file else ""
     foot = f'<p class="more">{more}{rest}</p>' if more or rest else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
@@ -287,7 +291,10 @@ def _sorted_by(column: pd.Series[Any]) -> list[str]:
 def _meaning(column: str) -> str:
     """Return the attribute that explains a heading, where its column is in the glossary."""
     term = GLOSSARY.get(column)
-    return f' title="{escape(term.meaning)}"' if term else ""
+    meaning = _(term.meaning) if term else ""
+    # Words of another language than the page's explain nothing there.
+    known = meaning and (language() == ENGLISH or meaning != (term and term.meaning))
+    return f' title="{escape(meaning)}"' if known else ""
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
@@ -353,13 +360,13 @@ def _change(tile: Tile, then: float | None) -> str:
         words = number(difference, decimals=0)
     elif tile.change == "points":
         difference = round(100 * difference, 1)
-        words = number(difference, decimals=1, unit="points")
+        words = number(difference, decimals=1, unit=_("points"))
     elif then == 0:
         return ""
     else:
         difference = round(difference / abs(then), 2)
         words = percent(difference, decimals=0)
-    return "unchanged" if difference == 0 else ("+" if difference > 0 else "") + words
+    return _("unchanged") if difference == 0 else ("+" if difference > 0 else "") + words
 
 
 def _with_range(text: str) -> str:
@@ -386,7 +393,7 @@ def tried(call: Callable[..., Any], *given: Any, **options: Any) -> Any:
     try:
         return call(*given, **options)
     except InputError as error:
-        return absent(f"Not shown: {str(error).rstrip('.')}.")
+        return absent(_("Not shown: {why}.", why=str(error).rstrip(".")))
 
 
 def picture(drawn: Any, alt: str) -> Html:
@@ -507,11 +514,13 @@ def explained(html: Html, words: Iterable[str]) -> Html:
     >>> found.endswith(">holdout</abbr> of 9</p>")
     True
     """
-    left = {name.lower(): GLOSSARY[name].meaning for name in words}
+    left = {_(name).lower(): _(GLOSSARY[name].meaning) for name in words}
     if not left:
         return html
     longest = sorted(left, key=len, reverse=True)
-    pattern = re.compile(rf"\b({'|'.join(map(re.escape, longest))})\b", re.IGNORECASE)
+    # Chinese has no blanks between words, and so no ends of words to look for.
+    end = r"\b" if language() == ENGLISH else ""
+    pattern = re.compile(f"{end}({'|'.join(map(re.escape, longest))}){end}", re.IGNORECASE)
 
     def marked(match: re.Match[str]) -> str:
         meaning = left.pop(match[0].lower(), None)
@@ -526,5 +535,5 @@ def explained(html: Html, words: Iterable[str]) -> Html:
             inside += -1 if piece.startswith("</") else 1
         pieces.append(piece if name or inside else pattern.sub(marked, piece))
     if isinstance(words, set):
-        words.intersection_update([name for name in words if name.lower() in left])
+        words.intersection_update([name for name in words if _(name).lower() in left])
     return Html("".join(pieces))

@@ -28,6 +28,7 @@ from promolab.effects.learners.aipw import cross_fit, on_treated, worth
 from promolab.effects.learners.linear import ridge
 from promolab.effects.learners.makers import Logistic
 from promolab.errors import InputError, nearest
+from promolab.language import marked
 from promolab.metrics import Dominant, compare_means, dominant_of, intervals_of
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile, two_sided
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-RANDOMISED = "randomised"
-ADJUSTED = "adjusted"
-NOT_IDENTIFIED = "not identified"
+RANDOMISED = marked("randomised")
+ADJUSTED = marked("adjusted")
+NOT_IDENTIFIED = marked("not identified")
 
 FEWEST_COMPARED = (
     50  # contacted, others, and others that count after weighting: below, a normal interval lies

@@ -18,6 +18,7 @@ from promolab.effects.averages import GroupEffects, group_tables
 from promolab.effects.calibrated import CalibratedEffects, place_within, pooled_arms
 from promolab.effects.identification import Identification, Withheld, figure, of_arms, spoken
 from promolab.effects.means import mean_of
+from promolab.language import _
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, percent, plural
 
@@ -227,22 +228,33 @@ class Targeting(Result):
     def plainly(self) -> str:
         """Say whether there is something to target, in a shopkeeper's words."""
         seen = (
-            "There is something to target: past decisions tell whom a promotion changes more."
+            _("There is something to target: past decisions tell whom a promotion changes more.")
             if self.found
-            else "Nothing to target is seen: whom a promotion changes more, past decisions do not "
-            "tell."
+            else _(
+                "Nothing to target is seen: whom a promotion changes more, past decisions do not "
+                "tell."
+            )
         )
         return f"{seen} {self.on_average()}"
 
     def on_average(self) -> str:
         """Say what all arms together add on average, and what follows where no order is known."""
         e = self.average
-        shown = f"{figure(e.value, e.ci_low, e.ci_high)} {self.outcome} per decision"
+        shown = _(
+            "{effect} {outcome} per decision",
+            effect=figure(e.value, e.ci_low, e.ci_high),
+            outcome=_(self.outcome),
+        )
         if e.ci_low > 0:
-            return f"On average a promotion adds {shown}, before the cost of contacts."
+            return _(
+                "On average a promotion adds {effect}, before the cost of contacts.", effect=shown
+            )
         if e.ci_high < 0:
-            return f"On average a promotion takes away: {shown}, before the cost of contacts."
-        return f"On average its effect is within noise: {shown}."
+            return _(
+                "On average a promotion takes away: {effect}, before the cost of contacts.",
+                effect=shown,
+            )
+        return _("On average its effect is within noise: {effect}.", effect=shown)
 
     def summary(self) -> str:
         """Say whether there is something to target, and what an order by response makes of it."""

@@ -14,6 +14,7 @@ from promolab.errors import InputError, StepError, nearest
 from promolab.folder.files import keep_private, read_json, whole, write_json
 from promolab.folder.pseudonyms import codes, key_of
 from promolab.folder.run_record import RunRecord, mark_in
+from promolab.language import ENGLISH
 from promolab.results import plain
 from promolab.weeks import Week
 
@@ -116,6 +117,11 @@ class RunFolder:
         """What ``manifest.json`` says; empty where there is none."""
         told = read_json(self.path / "manifest.json")
         return told if isinstance(told, dict) else {}
+
+    @property
+    def language(self) -> str:
+        """What the campaign report speaks, and what steps write down for it; ``en`` by default."""
+        return str((self.manifest.get("parameters") or {}).get("lang") or ENGLISH)
 
     @property
     def reports(self) -> ReportsFolder:

@@ -12,10 +12,11 @@ import pandas as pd
 from promolab.contract import NONE
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
+from promolab.language import _
 from promolab.loop.planned import SENT, Planned, plan_files
 from promolab.loop.states import check_unchanged, moved_windows
 from promolab.weeks import Week
-from promolab.wording import count
+from promolab.wording import count, listed
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -192,11 +193,17 @@ def carried_out(run: RunFolder, promotions: Iterable[Any]) -> list[str]:
         if planned.empty:
             continue
         held = int((planned["holdout"] != NONE).sum())
-        names = ", ".join(sorted(planned["promotion_id"].astype(str).unique()))
-        sent = (plan.manifest.get("sent") or {}).get("summary", "What was sent was not read back.")
+        names = listed(sorted(planned["promotion_id"].astype(str).unique()))
+        sent = (plan.manifest.get("sent") or {}).get("summary")
         said.append(
-            f"Plan of {plan.week} (promotion {names}): {count(len(planned) - held)} assigned, "
-            f"{count(held)} held back. {sent}"
+            _(
+                "Plan of {week} (promotion {names}): {assigned} assigned, {held} held back. {sent}",
+                week=plan.week,
+                names=names,
+                assigned=count(len(planned) - held),
+                held=count(held),
+                sent=sent or _("What was sent was not read back."),
+            )
         )
     return said
 

@@ -12,6 +12,7 @@ from promolab.abtest import share_to_see
 from promolab.checks import level_of, real_number, share, whole_number
 from promolab.display import Html, table
 from promolab.errors import InputError
+from promolab.language import _
 from promolab.policy.amounts import round_amount
 from promolab.policy.budgets import Budgets, budgets_of
 from promolab.policy.valuing import Valuing, part_of_budget
@@ -139,15 +140,18 @@ class MoneyAnswer(Result):
     def loss_words(self) -> str:
         """Write the chance of a loss, never as certain or impossible."""
         if self.loss < 0.005:
-            return "less than 1 %"
+            return _("less than 1 %")
         return percent(min(self.loss, 0.99), decimals=0)
 
     def next_words(self) -> str:
         """Say what the next of budget would add, with its interval."""
         if not self.next.value > 0:
-            return "more budget would add nothing"
-        amount = number(self.step, decimals=0 if self.step >= 1 else None)
-        return f"the next {amount} would add {number(*self.next.ends)}"
+            return _("more budget would add nothing")
+        return _(
+            "the next {step} would add {amount}",
+            step=number(self.step, decimals=0 if self.step >= 1 else None),
+            amount=number(*self.next.ends),
+        )
 
     def certainty(self) -> str:
         """Say what the readout will show, what would confirm the profit, and what it rests on."""

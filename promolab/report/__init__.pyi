@@ -1,4 +1,10 @@
-from .pages.campaign_report import coming, segments, since_last_week, what_was_left_out
+from .pages.campaign_report import (
+    coming,
+    segments,
+    since_last_week,
+    track_record,
+    what_was_left_out,
+)
 from .pages.first_screen import FirstScreen
 from .pages.launches import launching
 from .pages.start_page import list_notebooks, list_weeks
@@ -16,5 +22,6 @@ __all__ = [
     "run_report",
     "segments",
     "since_last_week",
+    "track_record",
     "what_was_left_out",
 ]

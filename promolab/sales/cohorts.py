@@ -11,9 +11,10 @@ import pandas as pd
 
 from promolab.display import Html, join, picture, say
 from promolab.features import order_lines
+from promolab.language import _, _n, month_words
 from promolab.results import Result
 from promolab.stats import wilson
-from promolab.wording import count, percent, plural
+from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,31 +56,37 @@ class Cohorts(Result):
         """Say how many of the latest cohort came back in the next month, and of those before."""
         rows = self._next_month()
         if rows.empty:
-            return (
-                f"No month that lies a month back has brought {plural(FEWEST, 'new customer')}: "
-                "how many come back cannot be told yet."
+            return _(
+                "No month that lies a month back has brought {n} new customers: how many come "
+                "back cannot be told yet.",
+                n=FEWEST,
             )
         last = rows.iloc[-1]
-        text = (
-            f"Of {plural(last['customers'], 'new customer')} of {last['cohort']:%B %Y}, "
-            f"{percent(last['share'], last['share_low'], last['share_high'])} ordered again in the "
-            "month after"
+        text = _n(
+            "Of {n} new customer of {month}, {share} ordered again in the month after",
+            "Of {n} new customers of {month}, {share} ordered again in the month after",
+            last["customers"],
+            month=month_words(last["cohort"]),
+            share=percent(last["share"], last["share_low"], last["share_high"]),
         )
         before = rows.iloc[:-1]
         if before.empty:
-            return f"{text}."
+            return _("{text}.", text=text)
         usual = before["active"].sum() / before["customers"].sum()
-        return (
-            f"{text}; of those of the {plural(len(before), 'month')} before, "
-            f"{percent(usual, decimals=0)}."
+        return _n(
+            "{text}; of those of the {n} month before, {share}.",
+            "{text}; of those of the {n} months before, {share}.",
+            len(before),
+            text=text,
+            share=percent(usual, decimals=0),
         )
 
     def block(self) -> Html:
         """Return who comes back as a page has it: in words, and drawn where there is anybody."""
         words = self.summary()
-        alt = f"Customers by month of first order. {words}"
+        alt = f"{_('Customers by month of first order.')} {words}"
         drawn = [picture(self.plot(), alt)] if len(self.months) else []
-        return join([say("Who comes back", kind="h2"), say(words), *drawn])
+        return join([say(_("Who comes back"), kind="h2"), say(words), *drawn])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw cohorts × months after as a heat map of the share who ordered."""
@@ -87,9 +94,9 @@ class Cohorts(Result):
 
         wide = self.months.pivot_table(index="cohort", columns="after", values="share")
         sizes = self.months.groupby("cohort")["customers"].first()
-        old = " (and before)"
+        old = _(" (and before)")
         labels = [
-            f"{day:%b %Y}{old if day <= self.since else ''}: {count(sizes[day])}"
+            f"{month_words(day, short=True)}{old if day <= self.since else ''}: {count(sizes[day])}"
             for day in wide.index
         ]
         values = 100 * wide.to_numpy(dtype=float)
@@ -101,9 +108,9 @@ class Cohorts(Result):
         )
         return plots.finish(
             ax,
-            title="Who comes back",
-            subtitle="% of each month's new customers who ordered so many months later",
-            xlabel="months after the first order",
+            title=_("Who comes back"),
+            subtitle=_("% of each month's new customers who ordered so many months later"),
+            xlabel=_("months after the first order"),
         )
 
 

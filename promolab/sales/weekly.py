@@ -12,9 +12,10 @@ import pandas as pd
 
 from promolab.display import Html, Tile, join, picture, say
 from promolab.features import order_lines
+from promolab.language import _, _n, day_words, marked
 from promolab.results import Estimate, Result
 from promolab.stats import wilson
-from promolab.wording import count, money, percent, plural
+from promolab.wording import count, listed, money, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,12 +82,13 @@ class WeeklySales(Result):
     def change_words(self, name: str, ago: int) -> str:
         """Return a change in words; empty where it is not known."""
         share = self.change(name, ago)
-        when = "the week before" if ago == 1 else "the same week a year before"
+        when = _("the week before") if ago == 1 else _("the same week a year before")
         if not math.isfinite(share):
             return ""
         if abs(share) < 0.005:
-            return f"as in {when}"
-        return f"{'+' if share > 0 else ''}{percent(share, decimals=0)} on {when}"
+            return _("as in {before}", before=when)
+        change = f"{'+' if share > 0 else ''}{percent(share, decimals=0)}"
+        return _("{change} on {before}", change=change, before=when)
 
     @property
     def days(self) -> str:
@@ -94,7 +96,7 @@ class WeeklySales(Result):
         if self.weeks.empty:
             return ""
         first, last = self.weeks[["first_day", "last_day"]].iloc[0]
-        return f"{first:%d %b} – {last:%d %b}"
+        return f"{day_words(first)} – {day_words(last)}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per week."""
@@ -103,32 +105,42 @@ class WeeklySales(Result):
     def sales_sentence(self) -> str:
         """Say what was sold last week, against the week and the year before."""
         if self.weeks.empty:
-            return "The data hold no whole week yet."
+            return _("The data hold no whole week yet.")
         if not self.at("orders"):
-            return f"Nothing was sold in the last week ({self.days})."
+            return _("Nothing was sold in the last week ({days}).", days=self.days)
         told = [self.change_words("sales", ago) for ago in (1, YEAR)]
-        text = ", ".join([money(self.at("sales"), currency=self.currency), *filter(None, told)])
-        return (
-            f"Sales of {self.days}: {text}; {plural(self.at('orders'), 'order')} by "
-            f"{plural(self.at('customers'), 'customer')}."
+        text = listed([money(self.at("sales"), currency=self.currency), *filter(None, told)])
+        return _(
+            "Sales of {days}: {sales}; {orders} by {customers}.",
+            days=self.days,
+            sales=text,
+            orders=_n("{n} order", "{n} orders", self.at("orders")),
+            customers=_n("{n} customer", "{n} customers", self.at("customers")),
         )
 
     def trend_sentence(self) -> str:
         """Say how the last four weeks compare with those before, and with those of a year ago."""
         parts = []
-        for ago, words in ((4, "the four before"), (YEAR, "the same four a year before")):
+        for ago, words in (
+            (4, _("the four before")),
+            (YEAR, _("the same four a year before")),
+        ):
             before = self._mean(ago)
             if not before > 0:
                 continue
             change = self._mean(0) / before - 1
             if abs(change) < 0.005:
-                parts.append(f"as much as {words}")
+                parts.append(_("as much as {before}", before=words))
             else:
-                less = "more" if change > 0 else "less"
-                parts.append(f"{percent(abs(change), decimals=0)} {less} than {words}")
+                share = percent(abs(change), decimals=0)
+                more, less = (
+                    marked("{share} more than {before}"),
+                    marked("{share} less than {before}"),
+                )
+                parts.append(_(more if change > 0 else less, share=share, before=words))
         if not parts:
-            return "The data hold no eight whole weeks, so no trend can be told."
-        return f"The last four weeks sold {', '.join(parts)}."
+            return _("The data hold no eight whole weeks, so no trend can be told.")
+        return _("The last four weeks sold {changes}.", changes=listed(parts))
 
     def _mean(self, ago: int) -> float:
         """Return the mean weekly sales of four weeks; nan where one of them is not known."""
@@ -139,14 +151,16 @@ class WeeklySales(Result):
         if self.weeks.empty or not self.at("orders"):
             return self.sales_sentence()
         b, r = self.basket, self.repeat_rate
-        text = (
-            f"{self.sales_sentence()} An order is "
-            f"{money(*b.ends, currency=self.currency)}; "
-            f"{percent(*r.ends)} of these customers had ordered before."
+        text = _(
+            "An order is {basket}; {share} of these customers had ordered before.",
+            basket=money(*b.ends, currency=self.currency),
+            share=percent(*r.ends),
         )
+        parts = [self.sales_sentence(), text]
         if math.isnan(self.at("sales", YEAR)):
-            text += f" Of a year before nothing is known: the data begin on {self.since:%d %b %Y}."
-        return text
+            day = day_words(self.since, year=True)
+            parts.append(_("Of a year before nothing is known: the data begin on {day}.", day=day))
+        return " ".join(parts)
 
     def tiles(self) -> list[Tile]:
         """Return the headline numbers: sales, orders, basket and repeat customers of last week."""
@@ -154,32 +168,36 @@ class WeeklySales(Result):
         sales, orders = self.at("sales"), self.at("orders")
         figures = (
             (
-                "Sales",
+                _("Sales"),
                 money(sales, currency=currency),
                 sales,
                 "sales",
-                f"{self.days}, net of returns",
+                _("{days}, net of returns", days=self.days),
             ),
             (
-                "Orders",
+                _("Orders"),
                 count(orders),
                 orders,
                 "orders",
-                f"by {plural(self.at('customers'), 'customer')}",
+                _n("by {n} customer", "by {n} customers", self.at("customers")),
             ),
             (
-                "Sales per order",
+                _("Sales per order"),
                 money(*basket.ends, currency=currency),
                 basket.value,
                 "basket",
-                f"of {plural(basket.n, 'order')}",
+                _n("of {n} order", "of {n} orders", basket.n),
             ),
             (
-                "Repeat rate",
+                _("Repeat rate"),
                 percent(*repeat.ends),
                 repeat.value,
                 "repeat_rate",
-                f"of {plural(repeat.n, 'customer')}, those who had ordered before",
+                _n(
+                    "of {n} customer, those who had ordered before",
+                    "of {n} customers, those who had ordered before",
+                    repeat.n,
+                ),
             ),
         )
         return [
@@ -187,7 +205,9 @@ class WeeklySales(Result):
                 label,
                 text,
                 value if math.isfinite(value) else None,
-                "; ".join(filter(None, (note, *(self.change_words(name, a) for a in (1, YEAR))))),
+                _("; ").join(
+                    filter(None, (note, *(self.change_words(name, a) for a in (1, YEAR))))
+                ),
             )
             for label, text, value, name, note in figures
         ]
@@ -195,8 +215,10 @@ class WeeklySales(Result):
     def block(self) -> Html:
         """Return the trend as a page has it: in words, and drawn where it is longer."""
         trend = self.trend_sentence()
-        drawn = [picture(self.plot(), f"Sales by week. {trend}")] if len(self.weeks) > 1 else []
-        return join([say("Trend", kind="h2"), say(trend), *drawn])
+        drawn = (
+            [picture(self.plot(), f"{_('Sales by week.')} {trend}")] if len(self.weeks) > 1 else []
+        )
+        return join([say(_("Trend"), kind="h2"), say(trend), *drawn])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the sales of each week, solid, and of the same weeks a year before, dotted."""
@@ -206,11 +228,11 @@ class WeeklySales(Result):
 
         table = self.weeks
         now, then = table[table["ago"] <= YEAR], table[table["ago"] >= YEAR]
-        ax = plots.curve(date2num(now["last_day"]), now["sales"], label="sales", ax=ax)
+        ax = plots.curve(date2num(now["last_day"]), now["sales"], label=_("sales"), ax=ax)
         if len(then) > 1:
             moved = [day + timedelta(weeks=YEAR) for day in then["last_day"]]
             ax = plots.curve(
-                date2num(moved), then["sales"], label="a year before", linestyle=":", ax=ax
+                date2num(moved), then["sales"], label=_("a year before"), linestyle=":", ax=ax
             )
         ax.set_ylim(bottom=0)
         locator = AutoDateLocator()
@@ -219,9 +241,9 @@ class WeeklySales(Result):
         change = self.change_words("sales", 1)
         return plots.finish(
             ax,
-            title=f"Sales: {change}" if change else "Sales by week",
-            subtitle=f"whole weeks, net of returns, {self.currency}",
-            ylabel=f"sales, {self.currency}",
+            title=_("Sales: {change}", change=change) if change else _("Sales by week"),
+            subtitle=_("whole weeks, net of returns, {currency}", currency=self.currency),
+            ylabel=_("sales, {currency}", currency=self.currency),
         )
 
 

@@ -13,6 +13,7 @@ from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
 from .migration import Migration as Migration
 from .migration import segment_migration, segment_track
+from .naming import segment_words as segment_words
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index
 from .responses import segment_response

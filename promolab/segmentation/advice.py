@@ -11,6 +11,7 @@ import pandas as pd
 
 from promolab.display import Html, table
 from promolab.glossary import label
+from promolab.language import marked
 from promolab.profiles import median_interval, numeric
 from promolab.results import Result
 from promolab.segmentation.description import MIN_CONTACTS, put, rates_of, segment_sizes
@@ -29,7 +30,6 @@ BASIS = (
     "what acting on them adds. “Likelier to answer” is a prediction, “test” means to hold back a "
     "part drawn at random."
 )
-MIN_CUSTOMERS = 30
 MORE = 1.2
 """A figure counts as more or less than the shop's if its interval is wholly beyond it and it
 differs by at least a fifth; a share by at least 3 points as well, a price level by 0.05."""
@@ -57,46 +57,64 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(("late", "coupons"), "Test winning them back with a coupon."),
-    Rule(("late", "answers"), "Answer more often than others, though away: test a coupon on them."),
-    Rule(("late",), "Test a reminder without a discount on a part; ask nothing of the rest."),
+    Rule(("late", "coupons"), marked("Test winning them back with a coupon.")),
+    Rule(
+        ("late", "answers"),
+        marked("Answer more often than others, though away: test a coupon on them."),
+    ),
+    Rule(
+        ("late",), marked("Test a reminder without a discount on a part; ask nothing of the rest.")
+    ),
     Rule(
         ("answers", "coupons"),
-        "Likelier to answer than others, and used to coupons: contact first, and test a smaller "
-        "coupon.",
+        marked(
+            "Likelier to answer than others, and used to coupons: contact first, and test a "
+            "smaller coupon."
+        ),
     ),
-    Rule(("answers",), "Likelier to answer than others: contact first, and hold some back."),
+    Rule(
+        ("answers",), marked("Likelier to answer than others: contact first, and hold some back.")
+    ),
     Rule(
         ("frequent", "no coupons"),
-        "Ask nothing of them: they come more often than others and use fewer coupons. Tell them "
-        "what is new.",
+        marked(
+            "Ask nothing of them: they come more often than others and use fewer coupons. Tell "
+            "them what is new."
+        ),
     ),
     Rule(
         ("frequent", "coupons"),
-        "Test smaller coupons: they come more often than others and use more of them.",
+        marked("Test smaller coupons: they come more often than others and use more of them."),
     ),
     Rule(
         ("frequent", "dear"),
-        "Ask nothing of them: they come more often than others, for dearer products.",
+        marked("Ask nothing of them: they come more often than others, for dearer products."),
     ),
-    Rule(("silent",), "Write less often: they answer less than others. Test another offer."),
-    Rule(("rare", "coupons"), "Test a coupon from a minimum spend on."),
-    Rule(("rare", "cheap"), "Test low-priced offers on what they already buy."),
-    Rule(("rare",), "Test an offer on what they already buy, against none."),
-    Rule(("coupons",), "Test a coupon against none: they use more than others already."),
-    Rule(("dear",), "Test news of better products instead of a discount."),
-    Rule(("cheap",), "Test offers at low prices, against none."),
-    Rule(("frequent",), "Ask nothing more of them: they come more often than others."),
-    Rule((), "Nothing sets them apart in these figures: treat them like the average customer."),
+    Rule(
+        ("silent",), marked("Write less often: they answer less than others. Test another offer.")
+    ),
+    Rule(("rare", "coupons"), marked("Test a coupon from a minimum spend on.")),
+    Rule(("rare", "cheap"), marked("Test low-priced offers on what they already buy.")),
+    Rule(("rare",), marked("Test an offer on what they already buy, against none.")),
+    Rule(("coupons",), marked("Test a coupon against none: they use more than others already.")),
+    Rule(("dear",), marked("Test news of better products instead of a discount.")),
+    Rule(("cheap",), marked("Test offers at low prices, against none.")),
+    Rule(("frequent",), marked("Ask nothing more of them: they come more often than others.")),
+    Rule(
+        (),
+        marked("Nothing sets them apart in these figures: treat them like the average customer."),
+    ),
 )
 """The rules, in the order in which they are tried."""
 
 _APART = {
-    NOISE: "No line: they are alike neither among themselves nor to any group.",
-    NO_PURCHASES: "Nothing can be told from purchases: test a welcome offer.",
-    NO_HISTORY: "Nothing is known of them: test a welcome offer.",
+    NOISE: marked("No line: they are alike neither among themselves nor to any group."),
+    NO_PURCHASES: marked("Nothing can be told from purchases: test a welcome offer."),
+    NO_HISTORY: marked("Nothing is known of them: test a welcome offer."),
 }
-_TOO_FEW = f"Fewer than {MIN_CUSTOMERS} customers: too few for a line of their own."
+_TOO_FEW = marked("Fewer than 30 customers: too few for a line of their own.")
+MIN_CUSTOMERS = 30
+
 
 # figure, its column, the sign for more, the sign for less
 _FIGURES = (

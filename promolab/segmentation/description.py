@@ -13,12 +13,14 @@ import pandas as pd
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.glossary import label
+from promolab.language import _, marked
 from promolab.metrics import part_of_total
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
 from promolab.results import Result
 from promolab.segmentation.groups.measures import difference_interval, grouped_mean
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import in_a_sentence
+from promolab.segmentation.naming import segment_words
 from promolab.stats import share_interval
 from promolab.wording import count, decimals_for, number, percent, plural
 
@@ -237,7 +239,9 @@ class SegmentProfile(Result):
         made = self.frame[~self.frame["segment"].isin(APART)]
         return self.frame if made.empty else made
 
-    def _top(self, column: str, verb: str, n_column: str, noun: str) -> tuple[str, str]:
+    def _top(
+        self, column: str, found: str, n_column: str, noun: str, verb: str = ""
+    ) -> tuple[str, str]:
         """The segment highest in a share, as a finding and its n; empty where none stands out."""
         rows = self._made().dropna(subset=[column])
         rows = rows[rows[n_column] >= MIN_CONTACTS] if n_column == "contacts" else rows
@@ -245,14 +249,23 @@ class SegmentProfile(Result):
             return "", ""
         row = rows.iloc[int(rows[column].to_numpy().argmax())]
         figure = _share(row, column)
-        finding = f"{in_a_sentence(row['segment'])} {verb}: {figure}"
+        segment = in_a_sentence(segment_words(row["segment"]))
+        finding = _(found, segment=segment, figure=figure, redeem=verb)
         return finding, f" (n = {plural(row[n_column], noun)})"
 
     def _responds(self, verb: str = "respond") -> tuple[str, str]:
-        return self._top("response_rate", f"{verb} most", "contacts", "contact")
+        return self._top(
+            "response_rate",
+            marked("{segment} {redeem} most: {figure}"),
+            "contacts",
+            "contact",
+            verb,
+        )
 
     def _sells(self) -> tuple[str, str]:
-        return self._top("share_sales", "bring most sales", "customers", "customer")
+        return self._top(
+            "share_sales", marked("{segment} bring most sales: {figure}"), "customers", "customer"
+        )
 
     def _differs(self) -> str:
         """The score furthest from the middle customer, as a finding."""

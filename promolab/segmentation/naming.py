@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.glossary import label
+from promolab.language import _, marked
 from promolab.profiles import numeric
 from promolab.segmentation.groups.preparation import standardise
+from promolab.wording import capital
 
 
 @dataclass(frozen=True)
@@ -38,71 +40,73 @@ THEMES: tuple[Theme, ...] = (
     Theme(
         "recency",
         ("recency_days",),
-        ("Lapsed", "lapsed customers"),
-        ("Recently seen", "recent visitors"),
+        (marked("Lapsed"), marked("lapsed customers")),
+        (marked("Recently seen"), marked("recent visitors")),
     ),
     Theme(
         "tenure",
         ("tenure_days",),
-        ("Long-standing", "long-standing customers"),
-        ("New", "newcomers"),
+        (marked("Long-standing"), marked("long-standing customers")),
+        (marked("New"), marked("newcomers")),
     ),
     Theme(
         "frequency",
         ("orders_84d", "-days_between_orders", "orders"),
-        ("Frequent", "regulars"),
-        ("Occasional", "occasional visitors"),
+        (marked("Frequent"), marked("regulars")),
+        (marked("Occasional"), marked("occasional visitors")),
     ),
     Theme(
         "spend",
         ("amount_84d", "amount"),
-        ("High-spending", "big spenders"),
-        ("Low-spending", "light buyers"),
+        (marked("High-spending"), marked("big spenders")),
+        (marked("Low-spending"), marked("light buyers")),
     ),
     Theme(
         "basket",
         ("average_order_amount",),
-        ("Big-basket", "big-basket shoppers"),
-        ("Small-basket", "small-basket shoppers"),
+        (marked("Big-basket"), marked("big-basket shoppers")),
+        (marked("Small-basket"), marked("small-basket shoppers")),
     ),
     Theme(
         "breadth",
         ("category_entropy", "categories"),
-        ("Wide-ranging", "all-round shoppers"),
-        ("Few-category", "few-category shoppers"),
+        (marked("Wide-ranging"), marked("all-round shoppers")),
+        (marked("Few-category"), marked("few-category shoppers")),
     ),
     Theme(
         "times of day",
         ("evening_share",),
-        ("Evening", "evening shoppers"),
-        ("Daytime", "daytime shoppers"),
+        (marked("Evening"), marked("evening shoppers")),
+        (marked("Daytime"), marked("daytime shoppers")),
     ),
     Theme(
         "days",
         ("weekend_share",),
-        ("Weekend", "weekend shoppers"),
-        ("Weekday", "weekday shoppers"),
+        (marked("Weekend"), marked("weekend shoppers")),
+        (marked("Weekday"), marked("weekday shoppers")),
     ),
     Theme(
         "price",
         ("price_level", "average_item_price"),
-        ("Premium", "premium buyers"),
-        ("Thrifty", "thrifty buyers"),
+        (marked("Premium"), marked("premium buyers")),
+        (marked("Thrifty"), marked("thrifty buyers")),
     ),
     Theme(
         "brands",
         ("private_label_share",),
-        ("Own-brand", "own-brand buyers"),
-        ("Big-brand", "big-brand buyers"),
+        (marked("Own-brand"), marked("own-brand buyers")),
+        (marked("Big-brand"), marked("big-brand buyers")),
     ),
     Theme(
         "discounts",
         ("discount_share",),
-        ("Bargain-hunting", "bargain hunters"),
-        ("Full-price", "full-price buyers"),
+        (marked("Bargain-hunting"), marked("bargain hunters")),
+        (marked("Full-price"), marked("full-price buyers")),
     ),
-    Theme("coupons", ("coupon_order_share",), ("Coupon-using", "coupon users"), None),
-    Theme("response", ("response_rate",), ("Responsive", "promotion fans"), None),
+    Theme(
+        "coupons", ("coupon_order_share",), (marked("Coupon-using"), marked("coupon users")), None
+    ),
+    Theme("response", ("response_rate",), (marked("Responsive"), marked("promotion fans")), None),
 )
 """The phrase table. Of two themes the earlier one gives the adjective, the later one the noun:
 *Lapsed* + *bargain hunters*."""
@@ -110,7 +114,30 @@ THEMES: tuple[Theme, ...] = (
 MIN_DEVIATION = 0.3
 """Standard deviations from the average customer from which on a theme is worth a name."""
 
-COMMON = "Typical shoppers"
+COMMON = marked("Typical shoppers")
+
+
+def segment_words(name: str) -> str:
+    """Return a segment's name in the language that is spoken; in English it is what it is.
+
+    Examples
+    --------
+    >>> segment_words("Lapsed bargain hunters")
+    'Lapsed bargain hunters'
+    """
+    plain, bracket, copy = name.partition(" (")
+    for theme in THEMES:
+        for phrase in filter(None, (theme.high, theme.low)):
+            adjective, noun = phrase[0], plain.removeprefix(f"{phrase[0]} ")
+            if noun != plain and noun in _NOUNS:
+                words = _("{adjective} {noun}", adjective=_(adjective), noun=_(noun))
+                return f"{words}{bracket}{copy}"
+    noun = plain[:1].lower() + plain[1:]
+    known = capital(_(noun)) if noun in _NOUNS else _(plain)
+    return f"{known}{bracket}{copy}"
+
+
+_NOUNS = {phrase[1] for theme in THEMES for phrase in (theme.high, theme.low) if phrase}
 
 
 def _feature_of(theme: Theme, features: pd.DataFrame) -> tuple[str, int] | None:

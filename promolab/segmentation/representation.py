@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.language import _
 from promolab.results import Result
 from promolab.segmentation.groups.rfm import in_a_sentence
+from promolab.segmentation.naming import segment_words
 from promolab.stats import normal_quantile
-from promolab.wording import count, number, percent, plural
+from promolab.wording import count, listed, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,8 +126,12 @@ class SegmentIndex(Result):
     def _named(self, verdict: str, ascending: bool, most: int = 3) -> str:
         rows = self.frame[self.frame["verdict"] == verdict]
         rows = rows.sort_values(["index", "segment"], ascending=[ascending, True], kind="stable")
-        return ", ".join(
-            f"{row['segment']} ({number(row['index'], row['index_low'], row['index_high'])} times)"
+        return listed(
+            _(
+                "{segment} ({index} times)",
+                segment=segment_words(row["segment"]),
+                index=number(row["index"], row["index_low"], row["index_high"]),
+            )
             for row in rows.head(most).to_dict("records")
         )
 
@@ -142,10 +148,9 @@ class SegmentIndex(Result):
     def line(self) -> str:
         """Return the two most over-represented segments and the most under-represented one."""
         over, under = self._named("over", False, 2), self._named("under", True, 1)
-        told = [
-            f"{word}-represented: {of}" for word, of in (("Over", over), ("Under", under)) if of
-        ]
-        return f"{'. '.join(told) or 'No segment stands out from what chance would do'}."
+        told = [_("Over-represented: {segments}.", segments=over)] if over else []
+        told += [_("Under-represented: {segments}.", segments=under)] if under else []
+        return " ".join(told) or _("No segment stands out from what chance would do.")
 
     def summary(self) -> str:
         """Return the segments that stand out, with their index."""

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.readout.running import Pace, follow_running
+from promolab.campaign.readout.pace import Pace
+from promolab.campaign.readout.running import follow_running
 from promolab.contract import Shop
 from promolab.errors import DataError, InputError
 from promolab.results import Estimate

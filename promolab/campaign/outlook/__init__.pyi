@@ -1,3 +1,4 @@
+from .coverage import TrackRecord as TrackRecord
 from .coverage import past_forecasts
 from .economics import LaunchEconomics as LaunchEconomics
 from .economics import weigh_launch

@@ -22,6 +22,7 @@ from promolab.compare import expected_responses, response_ratios
 from promolab.display import Html, Ranged, join, link, say, table
 from promolab.errors import InputError
 from promolab.folder import RunFolder, read_json
+from promolab.language import _, _n
 from promolab.metrics import PastRatios
 from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Estimate, Result, plain
@@ -186,7 +187,8 @@ _WRITTEN: Mapping[str, Any] = {
 
 
 def _held(rows: pd.DataFrame) -> list[str]:
-    return ["no interval" if pd.isna(x) else "inside" if x else "outside" for x in rows["inside"]]
+    words = _("no interval"), _("inside"), _("outside")
+    return [words[0] if pd.isna(x) else words[1] if x else words[2] for x in rows["inside"]]
 
 
 def _label_in_customers(ax: Axes, low: float, high: float) -> None:
@@ -290,29 +292,45 @@ class TrackRecord(Result):
         told = self.rows[self.rows["inside"].notna()]
         words = answer_to(self.kinds)
         if told.empty:
-            return f"No forecast of {words.noun}s with an interval can be held against what came."
+            return _(
+                "No forecast of {redemption}s with an interval can be held against what came.",
+                redemption=words.noun,
+            )
         hits = int(told["inside"].astype(bool).sum())
-        expected = plural(told["expected"].sum(), words.noun)
-        return (
-            f"{count(hits)} of {plural(len(told), 'forecast')} held in the {_LEVEL} interval; in "
-            f"all {expected} {'was' if is_one(expected) else 'were'} expected and "
-            f"{count(told['observed'].sum())} came. {self._made()}"
+        held = _n(
+            "{hits} of {n} forecast held in the {level} interval;",
+            "{hits} of {n} forecasts held in the {level} interval;",
+            len(told),
+            hits=count(hits),
+            level=percent(PREDICTION_LEVEL, decimals=0),
         )
+        came = _n(
+            "in all {n} {redemption} was expected and {came} came.",
+            "in all {n} {redemption}s were expected and {came} came.",
+            told["expected"].sum(),
+            redemption=words.noun,
+            came=count(told["observed"].sum()),
+        )
+        return " ".join([held, came, self._made()])
 
     def table(self) -> Html:
         """Return the latest forecasts and what came, a row each."""
         rows = self.rows.head(MOST_SHOWN)
         columns = {
-            "name": "promotion",
-            "source": "forecast",
-            "expected": f"{answer_to(self.kinds).noun}s expected [{_LEVEL}]",
-            "observed": "came",
-            "held": "inside?",
+            "name": _("promotion"),
+            "source": _("forecast"),
+            "expected": _(
+                "{redemption}s expected [{level}]",
+                redemption=answer_to(self.kinds).noun,
+                level=percent(PREDICTION_LEVEL, decimals=0),
+            ),
+            "observed": _("came"),
+            "held": _("inside?"),
         }
         if not self.told:
             del columns["source"]
         shown = rows.assign(held=_held(rows))
-        return table(shown, columns, _WRITTEN, caption="Latest start first.")
+        return table(shown, columns, _WRITTEN, caption=_("Latest start first."))
 
     def block(self) -> Html:
         """Return it as the week's page has it: how often forecasts held, and the latest of them."""
@@ -320,7 +338,7 @@ class TrackRecord(Result):
             [
                 say(self.summary()),
                 self.table() if len(self.rows) else Html(""),
-                link("04_response.html", "All forecasts, and how good the ranking was"),
+                link("04_response.html", _("All forecasts, and how good the ranking was")),
             ]
         )
 
@@ -332,11 +350,17 @@ class TrackRecord(Result):
     def _made(self) -> str:
         own = self.told
         if own == len(self.rows):
-            return "Each was in the report of the week in which it started."
-        rest = "recomputed from what was known at each start"
+            return _("Each was in the report of the week in which it started.")
         if not own:
-            return f"No earlier report of this folder made one: {rest}."
-        return f"{count(own)} of them by earlier reports, the others {rest}."
+            return _(
+                "No earlier report of this folder made one: recomputed from what was known at each "
+                "start."
+            )
+        return _(
+            "{n} of them by earlier reports, the others recomputed from what was known at each "
+            "start.",
+            n=count(own),
+        )
 
 
 def past_forecasts(run: RunFolder, shop: Shop, as_of: datetime) -> TrackRecord:

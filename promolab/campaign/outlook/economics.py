@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from promolab.campaign.outlook.promotion_economics import (
     YEAR,
     PromotionEconomics,
     amount_words,
+    level_words,
 )
 from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
 from promolab.campaign.past.earlier_sales import sales_spread, visible_effect
@@ -24,6 +25,7 @@ from promolab.checks import columns_there
 from promolab.contract import Economics, read_operations
 from promolab.display import Html, Tile, table
 from promolab.errors import InputError
+from promolab.language import _, _n, marked
 from promolab.metrics import PastRatios
 from promolab.promotions import (
     break_even,
@@ -34,18 +36,21 @@ from promolab.promotions import (
     share_bought_anyway,
 )
 from promolab.results import Estimate, Result
-from promolab.wording import Answer, answer_to, count, is_one, plural
+from promolab.wording import Answer, answer_to, count, is_one, listed
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
 MOST_NAMED = 3  # promotions; of more, the first sentence gives the number
-_TAKEN_OFF = {
-    "redeem": "coupons that they redeem",
-    "respond": "what is taken off for those who respond",
-    "buy": "a recommendation takes nothing off",
-}
+
+
+def _taken_off(kinds: set[str]) -> str:
+    if kinds <= {"coupon"}:
+        return _("coupons that they redeem")
+    if kinds == {"recommendation"}:
+        return _("a recommendation takes nothing off")
+    return _("what is taken off for those who respond")
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class LaunchEconomics(Result):
     def assumed_words(self) -> str:
         """Name what is assumed of any, to stand behind a figure that it enters; may be empty."""
         told = dict.fromkeys(name for p in self.promotions if p.contacts for name in p.assumed())
-        return f"assumed: {', '.join(told)}" if told else ""
+        return _("assumed: {figures}", figures=listed(told)) if told else ""
 
     def total(self, name: str) -> Estimate:
         """Add redemptions, discount or cost up over the promotions.
@@ -125,7 +130,9 @@ class LaunchEconomics(Result):
             If a column is missing.
         """
         columns_there(frame, PromotionEconomics.row_columns())
-        return cls(tuple(PromotionEconomics.from_row(row) for row in frame.to_dict("records")))
+        rows = [PromotionEconomics.from_row(row) for row in frame.to_dict("records")]
+        # Named as they are called now: the file may have been written in another language.
+        return cls(tuple(replace(p, name=promotion_name(p.kind, p.promotion_id)) for p in rows))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by promotion_id."""
@@ -141,53 +148,80 @@ class LaunchEconomics(Result):
         """
         first = self.largest
         if first is None or not first.contacts:
-            return "Nobody is to be contacted this week."
+            return _("Nobody is to be contacted this week.")
         r, d = self.total("redemptions"), self.total("discount")
-        costing = (
-            f"costing {amount_words(d, first.currency)} in discounts"
-            if math.isfinite(d.value)
-            else "what they cost in discounts is not known"
+        costing = _("what they cost in discounts is not known")
+        if math.isfinite(d.value):
+            amount = amount_words(d, first.currency)
+            costing = _("costing {amount} in discounts", amount=amount)
+        contact = _n(
+            "Contact {n} customer about {promotions}.",
+            "Contact {n} customers about {promotions}.",
+            self.contacts if customers is None else customers,
+            promotions=self.named(),
         )
-        who = plural(self.contacts if customers is None else customers, "customer")
         expected = expected_words(*r.ends)
-        noun = self.words.noun if is_one(expected) else f"{self.words.noun}s"
-        return (
-            f"Contact {who} about {self.named()}. Expect {expected} {noun}, {costing}. "
-            + self._must_bring(first)
-        )
+        few = marked("Expect {expected} {redemption}, {costing}.")
+        many = marked("Expect {expected} {redemption}s, {costing}.")
+        told = {"expected": expected, "redemption": self.words.noun, "costing": costing}
+        expect = _(few if is_one(expected) else many, **told)
+        return " ".join([contact, expect, self._must_bring(first)])
 
     def named(self) -> str:
         """Return the promotions that contact anybody by name, or how many they are."""
         names = [p.name for p in self.promotions if p.contacts]
         if len(names) > MOST_NAMED or not names:
-            return plural(len(names), "promotion")
-        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+            return _n("{n} promotion", "{n} promotions", len(names))
+        if len(names) == 1:
+            return names[0]
+        return _("{names} and {last}", names=listed(names[:-1]), last=names[-1])
 
     def _must_bring(self, first: PromotionEconomics) -> str:
         extra = self.break_even
         if not math.isfinite(extra.value):
-            return "What each contact must bring is not known."
-        assumed = self.assumed_words()
-        text = (
-            f"To pay for itself each contact must bring {amount_words(extra, first.currency)} of "
-            f"extra sales{' (in part assumed)' if assumed else ''}; "
-        )
+            return _("What each contact must bring is not known.")
+        amount = amount_words(extra, first.currency)
+        if self.assumed_words():
+            bring = _(
+                "To pay for itself each contact must bring {amount} of extra sales (in part "
+                "assumed); {seen}.",
+                amount=amount,
+                seen=self._seen(first),
+            )
+        else:
+            bring = _(
+                "To pay for itself each contact must bring {amount} of extra sales; {seen}.",
+                amount=amount,
+                seen=self._seen(first),
+            )
+        return bring
+
+    def _seen(self, first: PromotionEconomics) -> str:
+        """Say what the largest promotion's holdout will tell of it."""
+        n = count(first.held)
         if not first.held:
-            return text + "nobody is held out, so whether it did will not be known."
+            return _("nobody is held out, so whether it did will not be known")
         if first.held < FEWEST:
-            return text + f"the holdout of {count(first.held)} is too small to tell."
+            return _("the holdout of {n} is too small to tell", n=n)
         if not math.isfinite(first.visible):
-            return text + f"what the holdout of {count(first.held)} can see is not known."
-        which = f" of {first.name}, the largest," if len(self.promotions) > 1 else ""
-        text += f"the holdout of {count(first.held)}{which} can see {first.sees_words()} or more"
+            return _("what the holdout of {n} can see is not known", n=n)
+        told = {"n": n, "amount": first.sees_words(), "name": first.name}
+        text = _("the holdout of {n} can see {amount} or more", **told)
+        if len(self.promotions) > 1:
+            text = _("the holdout of {n} of {name}, the largest, can see {amount} or more", **told)
         needed = first.weeks_needed
         if first.enough is not False or not needed > 1:
-            return f"{text}."
+            return text
         if needed <= YEAR:
-            return f"{text}: too little by itself, enough with {count(needed)} such weeks together."
-        return (
-            f"{text}: it will not tell whether it pays, and a year of such weeks read together "
-            "would not either."
+            return _(
+                "{text}: too little by itself, enough with {weeks} such weeks together",
+                text=text,
+                weeks=count(needed),
+            )
+        return _(
+            "{text}: it will not tell whether it pays, and a year of such weeks read together "
+            "would not either",
+            text=text,
         )
 
     def tiles(self, customers: int | None = None) -> list[Tile]:
@@ -204,37 +238,47 @@ class LaunchEconomics(Result):
             Only the first one, 0, where nobody is to be contacted.
         """
         n = self.contacts if customers is None else customers
-        named = self.named() if self.contacts else "nothing starts"
-        first = Tile("Customers to contact", count(n), float(n), named, change="difference")
+        named = self.named() if self.contacts else _("nothing starts")
+        first = Tile(_("Customers to contact"), count(n), float(n), named, change="difference")
         if not self.contacts or self.largest is None:
             return [first]
         words, currency = self.words, self.largest.currency
         redemptions, discount, extra = (
             self.total("redemptions"), self.total("discount"), self.break_even
         )  # fmt: skip
-        told = f"{LEVEL} interval, from {plural(redemptions.n, 'past promotion')}"
+        told = _n(
+            "{level} interval, from {n} past promotion",
+            "{level} interval, from {n} past promotions",
+            redemptions.n,
+            level=level_words(),
+        )
+        off = _(
+            "{what}; {level} interval",
+            what=_taken_off({p.kind for p in self.promotions if p.contacts}),
+            level=level_words(),
+        )
         known = math.isfinite(redemptions.ci_low)
         figures = (
             (
-                f"Expected {words.noun}s",
+                _("Expected {redemption}s", redemption=words.noun),
                 expected_words(*redemptions.ends),
                 redemptions.value,
-                told if known else "too few past promotions: no interval",
+                told if known else _("too few past promotions: no interval"),
             ),
             (
-                "Expected discount cost",
+                _("Expected discount cost"),
                 amount_words(discount, currency),
                 discount.value,
-                f"{_TAKEN_OFF[words.verb]}; {LEVEL} interval" if discount.n else "not known",
+                off if discount.n else _("not known"),
             ),
             (
-                "Break-even extra sales per contact",
+                _("Break-even extra sales per contact"),
                 amount_words(extra, currency),
                 extra.value,
                 self.assumed_words() or self.largest.rates_words(),
             ),
         )
-        names = ", ".join(p.name for p in self.promotions if p.contacts)
+        names = listed(p.name for p in self.promotions if p.contacts)
         return [
             first,
             *(

@@ -13,12 +13,18 @@ from promolab.campaign.outlook.expected import expected_words
 from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
 from promolab.contract import StatedRate as Rate
 from promolab.display import Html, table
+from promolab.language import _
 from promolab.promotions import PREDICTION_LEVEL, BoughtAnyway
 from promolab.results import Estimate, Result
-from promolab.wording import answer_to, count, decimals_for, is_one, money, percent, plural
+from promolab.wording import answer_to, count, decimals_for, is_one, listed, money, percent, plural
 
 LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 YEAR = 52  # weeks of holdouts, read together; what takes more is no help in time
+
+
+def level_words() -> str:
+    """Return the level of prediction intervals as pages write it."""
+    return percent(PREDICTION_LEVEL, decimals=0)
 
 
 def amount_words(e: Estimate, currency: str) -> str:
@@ -129,10 +135,14 @@ class PromotionEconomics(Result):
     def rates_words(self, *, margin: bool = True) -> str:
         """Say what the break-even (the cost: without margin) rests on, what is assumed marked."""
         rates = self._rates() if margin else self._rates()[1:]
-        told = [rate.marked(f"{name} {text}") for name, rate, text in rates]
+        told = [
+            _("{figure} (assumed)", figure=f"{name} {text}") if rate.assumed else f"{name} {text}"
+            for name, rate, text in rates
+        ]
         if self.funder_share:
-            told.append(f"suppliers pay {percent(self.funder_share, decimals=0)} of the discounts")
-        return ", ".join(told)
+            share = percent(self.funder_share, decimals=0)
+            told.append(_("suppliers pay {share} of the discounts", share=share))
+        return listed(told)
 
     def assumed(self) -> list[str]:
         """Name what is assumed, to stand behind a figure that it enters."""
@@ -142,10 +152,10 @@ class PromotionEconomics(Result):
         margin, contact, coupon = self.margin_rate, self.contact_cost, self.coupon_cost
         costs = [money(r.value, currency=self.currency, decimals=2) for r in (contact, coupon)]
         rates = [
-            ("margin", margin, percent(margin.value, decimals=0)),
-            ("contact cost", contact, costs[0]),
+            (_("margin"), margin, percent(margin.value, decimals=0)),
+            (_("contact cost"), contact, costs[0]),
         ]
-        return [*rates, ("coupon cost", coupon, costs[1])] if self.kind == "coupon" else rates
+        return [*rates, (_("coupon cost"), coupon, costs[1])] if self.kind == "coupon" else rates
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values, rates as value and whether they are assumed."""

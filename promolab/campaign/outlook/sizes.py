@@ -11,13 +11,15 @@ import pandas as pd
 
 from promolab.campaign.outlook.economics import LaunchEconomics, launched
 from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
-from promolab.campaign.outlook.promotion_economics import LEVEL, amount_words
+from promolab.campaign.outlook.promotion_economics import amount_words, level_words
 from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
 from promolab.display import Html, Ranged, table
+from promolab.language import _, _n
 from promolab.metrics import PastRatios
 from promolab.promotions import break_even, discount_per_redeemer, past_discounts, promotion_costs
 from promolab.results import Estimate, Result
+from promolab.segmentation import segment_words
 from promolab.wording import answer_to, count, percent, plural
 
 if TYPE_CHECKING:
@@ -68,29 +70,38 @@ class ListSteps(Result):
 
         shown = self.rows.assign(
             name=names,
-            size=[f"{count(r['contacts'])}{' · planned' if r['planned'] else ''}" for r in rows],
+            size=[
+                _("{n} · planned", n=count(r["contacts"])) if r["planned"] else count(r["contacts"])
+                for r in rows
+            ],
             cost=amounts("cost"),
             break_even=amounts("break_even"),
-            adds=[r["whom"] or plural(r["added"], "customer") for r in rows],
+            adds=[
+                _whom(r["whom"]) or _n("{n} customer", "{n} customers", r["added"]) for r in rows
+            ],
         )
         noun, alone = answer_to(p.kind for p in of).noun, len(set(names)) == 1
         return table(
             shown,
-            ({} if alone else {"name": "promotion"})
+            ({} if alone else {"name": _("promotion")})
             | {
-                "size": "contacts",
-                "redemptions": f"expected {noun}s",
-                "cost": "cost",
-                "break_even": "break-even",
-                "adds": "adds mostly",
-                "never": "never contacted",
+                "size": _("contacts"),
+                "redemptions": _("expected {redemption}s", redemption=noun),
+                "cost": _("cost"),
+                "break_even": _("break-even"),
+                "adds": _("adds mostly"),
+                "never": _("never contacted"),
             },
             {
                 "redemptions": Ranged(expected_words),
                 "never": partial(percent, decimals=0),
                 **dict.fromkeys(["size", "cost", "break_even"], str),
             },
-            caption=f"{self._caption(names[0] if alone else '')}; {LEVEL} prediction interval.",
+            caption=_(
+                "{lists}; {level} prediction interval.",
+                lists=self._caption(names[0] if alone else ""),
+                level=level_words(),
+            ),
             most=max(len(rows), 1),
             marked="planned",
             otherwise=self.summary(),
@@ -98,14 +109,14 @@ class ListSteps(Result):
 
     def _caption(self, name: str) -> str:
         if len(self.rows) == 1:
-            return f"{name}: the list as it is planned"
-        return f"{name}: shortest list first" if name else "Shortest list first"
+            return _("{name}: the list as it is planned", name=name)
+        return _("{name}: shortest list first", name=name) if name else _("Shortest list first")
 
     def summary(self) -> str:
         """Say how many sizes stand side by side."""
         n = self.rows["promotion_id"].nunique()
         if not n:
-            return "Nobody is to be contacted."
+            return _("Nobody is to be contacted.")
         return f"{plural(len(self.rows), 'list')} of {plural(n, 'promotion')}."
 
 
@@ -175,6 +186,15 @@ def list_steps(
                 | _added(ranked.iloc[low:size])
             )
     return ListSteps(pd.DataFrame(rows, columns=columns), economics)
+
+
+def _whom(told: str) -> str:
+    """Return the most frequent segment with its share, as `_added` wrote them."""
+    share, percent_sign, segment = told.partition(" % ")
+    if not percent_sign:
+        return told
+    share = percent(float(share.replace(",", "")) / 100, decimals=0)
+    return _("{share} {segment}", share=share, segment=segment_words(segment))
 
 
 def _ranked(plan: Plan, promotion_id: Any, scores: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.effects import DOUBTFUL, UNLIKELY, p_words
-from promolab.wording import count, plural
+from promolab.language import _, _n
+from promolab.wording import count
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -211,7 +212,7 @@ def _ratio(decisions: pd.DataFrame) -> tuple[float, str]:
 def doubtful_ratio(decisions: pd.DataFrame) -> str:
     """Say beside the figure if there are more or fewer of those assigned than is likely."""
     p, told = _ratio(decisions)
-    return f"; beware: {told}" if p < DOUBTFUL else ""
+    return _("; beware: {why}", why=told) if p < DOUBTFUL else ""
 
 
 def broken_ratio(decisions: pd.DataFrame) -> str:
@@ -228,9 +229,10 @@ def broken_ratio(decisions: pd.DataFrame) -> str:
     p, told = _ratio(decisions)
     if p >= UNLIKELY:
         return ""
-    return (
-        f"the groups are not as large as their recorded chance says: {told}; rows were lost or "
-        "groups mixed up on the way"
+    return _(
+        "the groups are not as large as their recorded chance says: {why}; rows were lost or "
+        "groups mixed up on the way",
+        why=told,
     )
 
 
@@ -242,22 +244,29 @@ def obstacle(decisions: pd.DataFrame) -> str:
     decisions : DataFrame
         From `read_decisions`: those of one action.
     """
-    rows, _ = groups_of(decisions)
+    rows = groups_of(decisions)[0]
     treated = rows["arm"] == ASSIGNED
     if rows.empty:
-        return "no decision for it is recorded"
+        return _("no decision for it is recorded")
     if treated.all():
-        return "nobody planned for it was held back"
+        return _("nobody planned for it was held back")
     units = [rows.loc[side, "cluster"].nunique() for side in (treated, ~treated)]
     if min(units) < FEWEST_UNITS:
-        who = ("assigned", "held back")[int(np.argmin(units))]
-        return f"only {min(units)} independent customers were {who}; {FEWEST_UNITS} are needed"
+        told = {"n": min(units), "needed": FEWEST_UNITS}
+        if int(np.argmin(units)) == 0:
+            return _("only {n} independent customers were assigned; {needed} are needed", **told)
+        return _("only {n} independent customers were held back; {needed} are needed", **told)
     if why := broken_ratio(decisions):
         return why
     weight = rows.loc[~treated, "weight"].to_numpy(dtype=float)
     if (worth := float(weight.sum() ** 2 / (weight @ weight))) < FEWEST_UNITS:
-        return (
-            f"the {count(len(weight))} who got nothing, weighted by their chances, count as only "
-            f"{plural(worth, 'customer')}; {FEWEST_UNITS} are needed"
+        return _n(
+            "the {all} who got nothing, weighted by their chances, count as only {n} customer; "
+            "{needed} are needed",
+            "the {all} who got nothing, weighted by their chances, count as only {n} customers; "
+            "{needed} are needed",
+            worth,
+            all=count(len(weight)),
+            needed=FEWEST_UNITS,
         )
     return ""

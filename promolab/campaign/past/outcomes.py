@@ -14,6 +14,7 @@ import pandas as pd
 from promolab.contract import BOUGHT_FROM, read_operations
 from promolab.errors import InputError
 from promolab.features import build_features, placed_lines, read_as_of
+from promolab.language import _, _n
 from promolab.promotions import kinds_recorded, responses_between
 from promolab.results import Result
 from promolab.wording import answer_to, capital, plural
@@ -271,16 +272,20 @@ def overlap_words(
         ``each in full``, ``first`` or ``shared``.
     """
     n = _in_several(contacts.merge(windows, on="promotion_id"), ended)
-    several = f"{plural(n, 'contact')} fell" + " into the window of another promotion as well"
-    if rule == "first":
-        text = "the sales there count for the promotion whose contact came first"
-    elif rule == "shared":
-        text = "the sales there are shared equally"
-    else:
-        text = "their sales count in full for each: these do not add up"
     if not n:
-        return "No customer was contacted for two promotions at a time."
-    return f"{several}; {text}."
+        return _("No customer was contacted for two promotions at a time.")
+    if rule == "first":
+        text = _("the sales there count for the promotion whose contact came first")
+    elif rule == "shared":
+        text = _("the sales there are shared equally")
+    else:
+        text = _("their sales count in full for each: these do not add up")
+    return _n(
+        "{n} contact fell into the window of another promotion as well; {rule}.",
+        "{n} contacts fell into the window of another promotion as well; {rule}.",
+        n,
+        rule=text,
+    )
 
 
 def _in_several(rows: pd.DataFrame, ended: Sequence[Any]) -> int:

@@ -19,6 +19,7 @@ from promolab.campaign.past.outcomes import (
 )
 from promolab.contract import read_operations
 from promolab.errors import InputError, nearest
+from promolab.language import _, day_words, marked
 from promolab.promotions import responses_between
 from promolab.wording import promotion_name as promotion_name
 
@@ -30,16 +31,16 @@ AHEAD = 28  # days after the week in which a promotion is "coming"
 
 EMPTY: Mapping[str, str] = MappingProxyType(
     {
-        "launching": "No promotion starts this week.",
-        "coming": "No promotion starts in the four weeks after this one.",
-        "running": "No promotion that started earlier is still running.",
-        "ended": "No promotion ended in the last {weeks} weeks.",
+        "launching": marked("No promotion starts this week."),
+        "coming": marked("No promotion starts in the four weeks after this one."),
+        "running": marked("No promotion that started earlier is still running."),
+        "ended": marked("No promotion ended in the last {weeks} weeks."),
     }
 )
 """The four lists of promotions, and what is said where one is empty."""
 
 
-def local_day(ends_at: Any, zone: str, how: str = "%d %b") -> str:
+def local_day(ends_at: Any, zone: str, *, year: bool = False) -> str:
     """Return the last local day of what ends at a moment, in words.
 
     Examples
@@ -48,7 +49,7 @@ def local_day(ends_at: Any, zone: str, how: str = "%d %b") -> str:
     '24 Dec'
     """
     end = pd.Timestamp(ends_at, tz="UTC").tz_convert(zone)
-    return f"{end - pd.Timedelta(seconds=1):{how}}"
+    return day_words(end - pd.Timedelta(seconds=1), year=year)
 
 
 def days_of(starts_at: Any, ends_at: Any, zone: str) -> str:
@@ -60,7 +61,7 @@ def days_of(starts_at: Any, ends_at: Any, zone: str) -> str:
     '30 Oct – 24 Dec'
     """
     first = pd.Timestamp(starts_at, tz="UTC").tz_convert(zone)
-    return f"{first:%d %b} – {local_day(ends_at, zone)}"
+    return f"{day_words(first)} – {local_day(ends_at, zone)}"
 
 
 def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.DataFrame:
@@ -155,7 +156,7 @@ def list_of(promotions: pd.DataFrame, status: str, weeks: int = 8) -> tuple[pd.D
     if status not in EMPTY:
         raise InputError(f"{status!r} is no list of promotions; {nearest(status, EMPTY)}")
     rows = promotions[promotions["status"] == status].reset_index(drop=True)
-    return rows, "" if len(rows) else EMPTY[status].format(weeks=weeks)
+    return rows, "" if len(rows) else _(EMPTY[status], weeks=weeks)
 
 
 def _status(

@@ -1,5 +1,6 @@
 from .candidates import Candidates as Candidates
 from .candidates import week_candidates as week_candidates
+from .eligibility import UNCHECKED as UNCHECKED
 from .eligibility import Eligibility as Eligibility
 from .eligibility import offers_of as offers_of
 from .eligibility import share_of as share_of

@@ -15,12 +15,17 @@ from promolab.campaign.plan import rights
 from promolab.checks import columns_there, share, whole_number
 from promolab.contract import NONE, ContactRules
 from promolab.errors import InputError
+from promolab.language import marked
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
+UNCHECKED = (
+    marked("Contact limits were not checked: {shop} has no table 'exposures'."),
+    marked("Consent was not checked: {shop} has no table of contact rights."),
+)
 UNKNOWN = "unknown"
 """What stands for the channel of a promotion that states none, in a shop that states none."""
 
@@ -74,14 +79,10 @@ class Eligibility:
         self._status = self._barred_by_status()
         if self.contacts is None and self.rules.limits:
             name = self.shop.settings.name
-            self.unchecked.append(
-                f"Contact limits were not checked: {name} has no table 'exposures'."
-            )
+            self.unchecked.append(UNCHECKED[0].format(shop=name))
         if not self.shop.has("contact_rights"):
             name = self.shop.settings.name
-            self.unchecked.append(
-                f"Consent was not checked: {name} has no table of contact rights."
-            )
+            self.unchecked.append(UNCHECKED[1].format(shop=name))
         if self.quiet.any():
             days = plural(self.rules.quiet_days_after_complaint, "day")
             who = plural(int(self.quiet.sum()), "active customer")

@@ -15,6 +15,7 @@ from promolab.campaign.plan.eligibility import offers_of
 from promolab.contract import NONE, read_operations
 from promolab.display import Html, join, table
 from promolab.errors import InputError
+from promolab.language import _, marked
 from promolab.results import Result, plain
 from promolab.wording import count, percent, plural
 
@@ -27,20 +28,20 @@ if TYPE_CHECKING:
 
 STEPS: Mapping[str, str] = MappingProxyType(
     {
-        "no_right": "no right to contact",
-        "status": "status is never contacted",
-        "over_limit": "over the contact limit, or quiet after a complaint",
-        "excluded": "excluded by another promotion",
-        "by_hand": "taken out by hand",
-        "not_planned": "not among the likeliest",
-        "held_out_standing": "held out for the long run",
-        "held_out_promotion": "held out of this promotion",
-        "to_contact": "to contact",
+        "no_right": marked("no right to contact"),
+        "status": marked("status is never contacted"),
+        "over_limit": marked("over the contact limit, or quiet after a complaint"),
+        "excluded": marked("excluded by another promotion"),
+        "by_hand": marked("taken out by hand"),
+        "not_planned": marked("not among the likeliest"),
+        "held_out_standing": marked("held out for the long run"),
+        "held_out_promotion": marked("held out of this promotion"),
+        "to_contact": marked("to contact"),
     }
 )
 """Where a customer leaves the funnel, in order, and in words; the last one is its end."""
 
-NOT_WORTH = "not worth it, or outside the budget"
+NOT_WORTH = marked("not worth it, or outside the budget")
 
 
 def step_words(actions: Iterable[str], by_effect: Collection[str]) -> dict[str, str]:
@@ -58,10 +59,12 @@ def step_words(actions: Iterable[str], by_effect: Collection[str]) -> dict[str, 
     >>> step_words(["7"], ["7"])["not_planned"], step_words(["7"], [])["not_planned"]
     ('not worth it, or outside the budget', 'not among the likeliest')
     """
-    words, chosen = dict(STEPS), {action in by_effect for action in actions}
+    words = {step: _(text) for step, text in STEPS.items()}
+    chosen = {action in by_effect for action in actions}
     if True in chosen:
-        likeliest = f"; or {words['not_planned']}" if False in chosen else ""
-        words["not_planned"] = f"{NOT_WORTH}{likeliest}"
+        likeliest, not_worth = words["not_planned"], _(NOT_WORTH)
+        both = _("{reason}; or {other}", reason=not_worth, other=likeliest)
+        words["not_planned"] = both if False in chosen else not_worth
     return words
 
 

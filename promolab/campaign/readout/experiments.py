@@ -21,6 +21,7 @@ from promolab.contract import Experiment
 from promolab.display import Html, say, table
 from promolab.effects import Check, Difference, not_identified, spoken
 from promolab.errors import InputError, PromolabError, nearest
+from promolab.language import _n
 from promolab.results import Result
 from promolab.wording import arm_words, count, number, percent, plural
 
@@ -136,10 +137,12 @@ class Choice(Result):
             return ""
         if model.identification_.name != "randomised":
             return ""
-        return (
-            f"Effects are randomised: chance drew {plural(self.experiment.n, 'past decision')}, "
-            f"and no check refuses them. {model.targeting().plainly()}"
+        drawn = _n(
+            "Effects are randomised: chance drew {n} past decision, and no check refuses them.",
+            "Effects are randomised: chance drew {n} past decisions, and no check refuses them.",
+            self.experiment.n,
         )
+        return f"{drawn} {model.targeting().plainly()}"
 
     def recorded(self, model: UpliftModel) -> dict[str, Any]:
         """Return what ``metrics.json`` keeps of the experiment and of what a model found."""

@@ -12,9 +12,10 @@ import pandas as pd
 from promolab.abtest import Metric, compare_rows
 from promolab.campaign.past.decided import ASSIGNED, doubtful_ratio, groups_of, obstacle
 from promolab.effects import RANDOMISED, Difference
+from promolab.language import _, _n
 from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile, welch_degrees
-from promolab.wording import count, money, more_or_less, number, percent, plural
+from promolab.wording import count, money, more_or_less, number, percent
 
 HELD = "holdout"
 
@@ -185,14 +186,27 @@ def compare_with_holdout(
 def _who(assigned: int, held: int, share: float, holdout: str) -> str:
     """Say who is compared with whom, and that chance decided it."""
     if holdout == "chance":
-        return (
-            f"{plural(assigned, 'customer')} got it and {count(held)} who could have got it got "
-            "nothing, by chances that differ between customers and weigh those who got nothing"
+        return _n(
+            "{n} customer got it and {held} who could have got it got nothing, by chances that "
+            "differ between customers and weigh those who got nothing",
+            "{n} customers got it and {held} who could have got it got nothing, by chances that "
+            "differ between customers and weigh those who got nothing",
+            assigned,
+            held=count(held),
         )
-    name = "held back from it" if holdout == "promotion" else "in the standing holdout"
-    return (
-        f"of {plural(assigned + held, 'customer')} planned for it, {count(held)} "
-        f"({percent(share, decimals=0)}) were {name} by chance"
+    told = {"held": count(held), "share": percent(share, decimals=0)}
+    if holdout == "promotion":
+        return _n(
+            "of {n} customer planned for it, {held} ({share}) were held back from it by chance",
+            "of {n} customers planned for it, {held} ({share}) were held back from it by chance",
+            assigned + held,
+            **told,
+        )
+    return _n(
+        "of {n} customer planned for it, {held} ({share}) were in the standing holdout by chance",
+        "of {n} customers planned for it, {held} ({share}) were in the standing holdout by chance",
+        assigned + held,
+        **told,
     )
 
 
@@ -200,10 +214,11 @@ def _allowed_for(found: Difference, days: float) -> str:
     """Say that earlier sales are allowed for, where they tell anything."""
     if not found.correlation:
         return ""
-    before = plural(days, "day") if np.isfinite(days) else "days"
-    return (
-        f"; sales in the {before} before are allowed for (correlation "
-        f"{number(found.correlation, decimals=2)})"
+    before = _n("{n} day", "{n} days", days) if np.isfinite(days) else _("days")
+    return _(
+        "; sales in the {days} before are allowed for (correlation {correlation})",
+        days=before,
+        correlation=number(found.correlation, decimals=2),
     )
 
 
@@ -234,10 +249,20 @@ class PooledHoldouts(Result):
         """Return what they show together, in a sentence."""
         e = self.difference
         text = money(e.value, e.ci_low, e.ci_high, currency=self.currency)
-        chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
-        return (
-            f"The holdouts of {plural(self.promotions, 'promotion')}, read together: extra net "
-            f"sales of {text} per customer{chance} (randomised; the better known weigh more)."
+        promotions = _n("{n} promotion", "{n} promotions", self.promotions)
+        if e.ci_low > 0 or e.ci_high < 0:
+            return _(
+                "The holdouts of {promotions}, read together: extra net sales of {amount} per "
+                "customer (randomised; the better known weigh more).",
+                promotions=promotions,
+                amount=text,
+            )
+        return _(
+            "The holdouts of {promotions}, read together: extra net sales of {amount} per "
+            "customer, which chance alone could have made (randomised; the better known weigh "
+            "more).",
+            promotions=promotions,
+            amount=text,
         )
 
 

@@ -12,18 +12,19 @@ import pandas as pd
 
 from promolab.campaign.past.schedule import days_of, local_day
 from promolab.campaign.readout.randomised import HoldoutComparison, PooledHoldouts, pool_holdouts
-from promolab.campaign.readout.verdict import RULE, PaysFrom, Verdict
+from promolab.campaign.readout.verdict import PaysFrom, Verdict, rule_words
 from promolab.display import Html, fold, join, picture, say, table
 from promolab.effects import RANDOMISED, Difference, not_identified
 from promolab.errors import InputError
+from promolab.language import _, _n, day_words, marked
 from promolab.results import Estimate, Result, plain
-from promolab.wording import Answer, answer_to, count, money, number, part_of, percent, plural
+from promolab.wording import Answer, answer_to, count, money, number, part_of, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-NOT_PROVEN = (
+NOT_PROVEN = marked(
     "Extra sales that are not randomised compare those contacted with similar customers who were "
     "not. Where they are adjusted, they are so for what was known before the start, not proven by "
     "a test: those contacted were chosen, and may differ in ways that the data do not show."
@@ -129,33 +130,45 @@ class PromotionReadout(Result):
     def summary(self) -> str:
         """Return the promotion in one line."""
         rate, cost, sales = self.redemption_rate, self.discount_cost, self.sales
-        answered = (
-            f"{count(self.redeemers)} of {count(self.contacts)} {answer_to(self.kind).past} "
-            f"({percent(*rate.ends)})"
+        answered = _(
+            "{part} {redeemed} ({rate})",
+            part=part_of(self.redeemers, self.contacts),
+            redeemed=answer_to(self.kind).past,
+            rate=percent(*rate.ends),
         )
-        parts = [self.name, answered if self.contacts else "nobody was contacted"]
+        parts = [self.name, answered if self.contacts else _("nobody was contacted")]
         if np.isfinite(cost.value):
-            parts.append(f"discounts {self._money(cost)}")
+            parts.append(_("discounts {amount}", amount=self._money(cost)))
         if np.isfinite(sales.value):
-            parts.append(f"sales per contact {self._money(sales)}")
+            parts.append(_("sales per contact {amount}", amount=self._money(sales)))
         found = self.difference
         if found.identified:
             held = found.identification == RANDOMISED
-            whom = "those held back" if held else "similar customers"
-            text = f"against {whom} {self._money(found.estimate)}, {found.identification}"
-            parts.append(text)
+            message = (
+                marked("against those held back {amount}, {standing}")
+                if held
+                else marked("against similar customers {amount}, {standing}")
+            )
+            amount, standing = self._money(found.estimate), _(found.identification)
+            parts.append(_(message, amount=amount, standing=standing))
         else:
-            parts.append(f"difference to similar customers not identified: {found.why}")
-        parts.append(f"{self.verdict.text}: {self.verdict.why}")
-        return " · ".join(parts) + (" · provisional" if self.provisional else "")
+            parts.append(_("difference to similar customers not identified: {why}", why=found.why))
+        parts.append(_("{verdict}: {why}", verdict=self.verdict.text, why=self.verdict.why))
+        return " · ".join([*parts, *([_("provisional")] if self.provisional else [])])
 
     def reason(self) -> str:
         """Say why the extra sales are what they are called."""
         found = self.difference
-        told = f"{self.name}: the extra sales are {found.identification}; {found.why}."
+        told = _(
+            "{name}: the extra sales are {standing}; {why}.",
+            name=self.name,
+            standing=_(found.identification),
+            why=found.why,
+        )
         if found.identification == RANDOMISED or not self.holdout.held:
             return told
-        return f"{told} Customers were held back at random, but {self.holdout.why}."
+        but = _("Customers were held back at random, but {why}.", why=self.holdout.why)
+        return f"{told} {but}"
 
     def _money(self, e: Estimate) -> str:
         return money(*e.ends, currency=self.currency)
@@ -219,10 +232,13 @@ class Readout(Result):
 
     def summary(self) -> str:
         """Return a sentence on how many ended, then a line per promotion."""
-        span = f"in the {plural(self.weeks, 'week')} before {self.as_of:%Y-%m-%d}"
+        weeks = _n("{n} week", "{n} weeks", self.weeks)
+        told = {"weeks": weeks, "day": f"{self.as_of:%Y-%m-%d}"}
         if not self.promotions:
-            return f"No promotion ended {span}."
-        lines = [f"{plural(len(self), 'promotion')} ended {span}."]
+            return _("No promotion ended in the {weeks} before {day}.", **told)
+        one = marked("{n} promotion ended in the {weeks} before {day}.")
+        many = marked("{n} promotions ended in the {weeks} before {day}.")
+        lines = [_n(one, many, len(self), **told)]
         lines += [row.summary() for row in self.promotions]
         pooled = self.pooled
         return "\n".join(lines if pooled is None else [*lines, pooled.summary()])
@@ -233,7 +249,10 @@ class Readout(Result):
         currency = rows[0].currency if rows else ""
         shown = pd.DataFrame(
             {
-                "name": [f"{r.name} until {local_day(r.ends_at, self.zone)}" for r in rows],
+                "name": [
+                    _("{name} until {day}", name=r.name, day=local_day(r.ends_at, self.zone))
+                    for r in rows
+                ],
                 "answered": [part_of(r.redeemers, r.contacts) for r in rows],
                 "rate": [_share(r.redemption_rate) for r in rows],
                 "cost": [_figure(r.discount_cost) for r in rows],
@@ -241,25 +260,26 @@ class Readout(Result):
                 "against": [
                     _figure(r.difference.estimate) if r.difference.identified else "–" for r in rows
                 ],
-                "standing": [r.difference.identification for r in rows],
+                "standing": [_(r.difference.identification) for r in rows],
                 "verdict": [r.verdict.text for r in rows],
             }
         )
         return table(
             shown,
             {
-                "name": "promotion",
+                "name": _("promotion"),
                 "answered": words.past,
-                "rate": f"{words.noun} rate",
-                "cost": f"discounts, {currency}",
-                "sales": f"net sales per contact, {currency}",
-                "against": f"extra net sales per customer, {currency}",
-                "standing": "extra sales are",
-                "verdict": "verdict",
+                "rate": _("{redemption} rate", redemption=words.noun),
+                "cost": _("discounts, {currency}", currency=currency),
+                "sales": _("net sales per contact, {currency}", currency=currency),
+                "against": _("extra net sales per customer, {currency}", currency=currency),
+                "standing": _("extra sales are"),
+                "verdict": _("verdict"),
             },
             dict.fromkeys(["answered", "rate", "cost", "sales", "against"], str),
-            caption="Latest end first; 95 % intervals; sales and discounts while valid, net of "
-            "returns.",
+            caption=_(
+                "Latest end first; 95 % intervals; sales and discounts while valid, net of returns."
+            ),
             most=12,
             otherwise=self.summary(),
         )
@@ -276,17 +296,24 @@ class Readout(Result):
                 "unsubscribed": [_counted(r.unsubscribed) for r in rows],
                 "complained": [_counted(r.complained) for r in rows],
                 "annoyed": [_share(r.harm) if r.harm.value == r.harm.value else "–" for r in rows],
-                "state": ["provisional" if r.provisional else "settled" for r in rows],
+                "state": [_("provisional") if r.provisional else _("settled") for r in rows],
             }
         )
         figures = ["sent", "delivered", past, "unsubscribed", "complained"]
         return table(
             shown,
-            {"name": "promotion"}
-            | {column: column for column in figures}
-            | {"annoyed": "unsubscribed or complained", "state": "figures are"},
+            {
+                "name": _("promotion"),
+                "sent": _("sent"),
+                "delivered": _("delivered"),
+                past: past,
+                "unsubscribed": _("unsubscribed"),
+                "complained": _("complained"),
+                "annoyed": _("unsubscribed or complained"),
+                "state": _("figures are"),
+            },
             dict.fromkeys([*figures, "annoyed"], str),
-            caption="Customers. What the shop never records is not 0.",
+            caption=_("Customers. What the shop never records is not 0."),
             most=20,
             otherwise=self.summary(),
         )
@@ -305,7 +332,10 @@ class Readout(Result):
         # One promotion's rate stands in the table; a figure is for comparing.
         figure = [picture(self.plot(), self.summary())] if len(rows) > 1 else []
         behind = [
-            *(say(f"{row.name}: {row.verdict.summary()}") for row in rows),
+            *(
+                say(_("{name}: {verdict}", name=row.name, verdict=row.verdict.summary()))
+                for row in rows
+            ),
             self.reception(),
             *figure,
             *(say(text, css="muted") for text in [*self.notes(), *told]),
@@ -313,23 +343,34 @@ class Readout(Result):
         pieces = [
             self.table(),
             *([] if self.pooled is None else [say(self.pooled.summary())]),
-            fold("How these were judged, and who was reached", behind),
+            fold(_("How these were judged, and who was reached"), behind),
         ]
-        return say(f"Ended ({len(rows)})", kind="h2") + join(pieces)
+        return say(_("Ended ({n})", n=len(rows)), kind="h2") + join(pieces)
 
     def notes(self) -> list[str]:
         """Say by which rule all are judged, what may still change, and what each rests on."""
         rows = self.promotions
-        notes = [RULE] if rows else []
+        notes = [rule_words()] if rows else []
         if any(row.difference.identification != RANDOMISED for row in rows):
-            notes.append(NOT_PROVEN)
+            notes.append(_(NOT_PROVEN))
         until = [
-            f"{r.name} until {pd.Timestamp(r.settles_at, tz='UTC').tz_convert(self.zone):%d %b %Y}"
+            _(
+                "{name} until {day}",
+                name=r.name,
+                day=day_words(
+                    pd.Timestamp(r.settles_at, tz="UTC").tz_convert(self.zone), year=True
+                ),
+            )
             for r in rows
             if r.provisional
         ]
         if until:
-            notes.append(f"Provisional, for purchases may still come back: {'; '.join(until)}.")
+            notes.append(
+                _(
+                    "Provisional, for purchases may still come back: {promotions}.",
+                    promotions=_("; ").join(until),
+                )
+            )
         return [*notes, self.overlap, *(row.reason() for row in rows)]
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -344,26 +385,35 @@ class Readout(Result):
             [e.value for e in rates] or nothing,
             [e.ci_low for e in rates] or nothing,
             [e.ci_high for e in rates] or nothing,
-            text=[f"{count(r.redeemers)} of {count(r.contacts)}" for r in self.promotions],
+            text=[
+                _("{part} of {whole}", part=count(r.redeemers), whole=count(r.contacts))
+                for r in self.promotions
+            ],
             ax=ax,
         )
-        title = "No promotion ended lately"
+        title = _("No promotion ended lately")
         if rates:
             best = max(self.promotions, key=lambda row: row.redemption_rate.value)
-            title = f"{best.name}: {percent(best.redemption_rate.value, decimals=0)} {past}"
+            message = marked("{name}: {rate} {redeemed}")
             if len(rates) > 1:
-                title += ", the most of those that ended"
+                message = marked("{name}: {rate} {redeemed}, the most of those that ended")
+            rate = percent(best.redemption_rate.value, decimals=0)
+            title = _(message, name=best.name, rate=rate, redeemed=past)
         return plots.finish(
             ax,
             title=title,
-            subtitle=f"share of those contacted who {past}, 95 % intervals · {self.weeks} weeks",
+            subtitle=_(
+                "share of those contacted who {redeemed}, 95 % intervals · {weeks} weeks",
+                redeemed=past,
+                weeks=self.weeks,
+            ),
             xlabel=past,
             percent_x=True,
         )
 
 
 def _counted(value: int | None) -> str:
-    return "not recorded" if value is None else count(value)
+    return _("not recorded") if value is None else count(value)
 
 
 def _share(e: Estimate) -> str:

@@ -19,13 +19,14 @@ from promolab.campaign.past.outcomes import (
     shifted,
 )
 from promolab.campaign.past.schedule import days_of, local_day, promotion_name
+from promolab.campaign.readout.pace import Pace
 from promolab.campaign.readout.result import of_promotion, spread
 from promolab.contract import read_operations
 from promolab.display import Html, fold, join, picture, say, table
-from promolab.metrics import past_ratios
+from promolab.language import _, _n, marked
 from promolab.promotions import PREDICTION_LEVEL, responses_between
 from promolab.results import Estimate, Result, plain
-from promolab.wording import answer_to, count, number, part_of, percent, plural
+from promolab.wording import answer_to, count, listed, number, part_of, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +34,14 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-INSIDE, ABOVE, BELOW = "inside its band", "above its band", "below its band"
-UNKNOWN, LITTLE = "no band yet", "too little known"
-_PLURAL = {INSIDE: "inside their band", ABOVE: "above their band", BELOW: "below their band"}
+INSIDE, ABOVE = marked("inside its band"), marked("above its band")
+BELOW, UNKNOWN = marked("below its band"), marked("no band yet")
+LITTLE = marked("too little known")
+_PLURAL = {
+    INSIDE: marked("inside their band"),
+    ABOVE: marked("above their band"),
+    BELOW: marked("below their band"),
+}
 
 _WIDTH, _HEIGHT = 150, 34  # of a course in a cell of a table
 TELLING = 4.0
@@ -122,10 +128,16 @@ class RunningPromotion(Result):
 
     def summary(self) -> str:
         """Return the promotion in one line."""
-        return (
-            f"{self.name} · day {self.day} of {self.days} · {count(self.observed)} of "
-            f"{count(self.contacts)} {answer_to(self.kind).past} · {self.expected_words} expected "
-            f"to date · {self.word}"
+        return _(
+            "{name} · day {day} of {days} · {part} {redeemed} · {expected} expected to date · "
+            "{word}",
+            name=self.name,
+            day=self.day,
+            days=self.days,
+            part=_("{part} of {whole}", part=count(self.observed), whole=count(self.contacts)),
+            redeemed=answer_to(self.kind).past,
+            expected=self.expected_words,
+            word=_(self.word),
         )
 
     @property
@@ -140,17 +152,28 @@ class RunningPromotion(Result):
 
         c = self.curve
         ax = plots.curve(c["day"], c["expected"], low=c["ci_low"], high=c["ci_high"],
-                         linestyle=":", label="expected", ax=ax)  # fmt: skip
+                         linestyle=":", label=_("expected"), ax=ax)  # fmt: skip
         seen = c[c["observed"].notna()]
-        ax = plots.curve(seen["day"], seen["observed"], step=True, label="observed", ax=ax)
+        ax = plots.curve(seen["day"], seen["observed"], step=True, label=_("observed"), ax=ax)
         level, past = percent(self.level, decimals=0), answer_to(self.kind).past
         return plots.finish(
             ax,
-            title=f"{self.name}, day {self.day} of {self.days}: {self.word}",
-            subtitle=f"customers who {past}, of {count(self.contacts)} contacted; {level} "
-            f"band from {self.source}",
-            xlabel="days since the start",
-            ylabel=f"{past} so far",
+            title=_(
+                "{name}, day {day} of {days}: {word}",
+                name=self.name,
+                day=self.day,
+                days=self.days,
+                word=_(self.word),
+            ),
+            subtitle=_(
+                "customers who {redeemed}, of {n} contacted; {level} band from {source}",
+                redeemed=past,
+                n=count(self.contacts),
+                level=level,
+                source=self.source,
+            ),
+            xlabel=_("days since the start"),
+            ylabel=_("{redeemed} so far", redeemed=past),
         )
 
     def sparkline(self) -> Html:
@@ -225,48 +248,58 @@ class Running(Result):
         """Say how many run and how they do: ``2 promotions run, both inside their band.``"""
         n = len(self.promotions)
         if not n:
-            return "No promotion is running."
-        runs = plural(n, "promotion runs", "promotions run")
-        alike = len({row.word for row in self.promotions}) == 1
-        return f"{runs}{',' if alike else ':'} {self.found()}."
+            return _("No promotion is running.")
+        if len({row.word for row in self.promotions}) == 1:
+            one = marked("{n} promotion runs, {found}.")
+            return _n(one, marked("{n} promotions run, {found}."), n, found=self.found())
+        return _n(
+            "{n} promotion runs: {found}.", "{n} promotions run: {found}.", n, found=self.found()
+        )
 
     def found(self) -> str:
         """Say how they do: ``both inside their band``, ``3 inside their band, 1 above``."""
         words = [row.word for row in self.promotions]
         if len(words) < 2:
-            return "".join(words)
+            return "".join(map(_, words))
         if len(set(words)) == 1:
-            every = "both" if len(words) == 2 else "all"
-            return f"{every} {_PLURAL.get(words[0], words[0])}"
+            word = _(_PLURAL.get(words[0], words[0]))
+            return _("both {word}", word=word) if len(words) == 2 else _("all {word}", word=word)
         order = (INSIDE, ABOVE, BELOW, LITTLE, UNKNOWN)
         counts = [(words.count(word), word) for word in order if word in words]
-        return ", ".join(f"{k} {w if k == 1 else _PLURAL.get(w, w)}" for k, w in counts)
+        return listed(
+            _("{n} {word}", n=k, word=_(w if k == 1 else _PLURAL.get(w, w))) for k, w in counts
+        )
 
     def table(self) -> Html:
         """Return how far each is and whether as expected, a row each, with its course."""
         rows, words = self.promotions, answer_to(r.kind for r in self.promotions)
         shown = pd.DataFrame(
             {
-                "name": [f"{r.name} until {local_day(r.ends_at, self.zone)}" for r in rows],
-                "progress": [f"day {r.day} of {r.days}" for r in rows],
+                "name": [
+                    _("{name} until {day}", name=r.name, day=local_day(r.ends_at, self.zone))
+                    for r in rows
+                ],
+                "progress": [_("day {day} of {days}", day=r.day, days=r.days) for r in rows],
                 "observed": [part_of(r.observed, r.contacts) for r in rows],
                 "expected": [r.expected_words for r in rows],
                 "course": [r.sparkline() for r in rows],
-                "word": [r.word for r in rows],
+                "word": [_(r.word) for r in rows],
             }
         )
         return table(
             shown,
             {
-                "name": "promotion",
-                "progress": "how far",
-                "observed": f"{words.past} so far",
-                "expected": f"expected to date [{percent(PREDICTION_LEVEL, decimals=0)}]",
-                "course": "so far and expected",
-                "word": f"{words.noun}s are",
+                "name": _("promotion"),
+                "progress": _("how far"),
+                "observed": _("{redeemed} so far", redeemed=words.past),
+                "expected": _(
+                    "expected to date [{level}]", level=percent(PREDICTION_LEVEL, decimals=0)
+                ),
+                "course": _("so far and expected"),
+                "word": _("{redemption}s are", redemption=words.noun),
             },
             dict.fromkeys(["observed", "expected"], str),
-            caption="Sorted by end.",
+            caption=_("Sorted by end."),
             most=20,
             otherwise=self.summary(),
         )
@@ -274,19 +307,24 @@ class Running(Result):
     def block(self) -> Html:
         """Return it as the week's page has it: the table, and what was expected, folded away."""
         if not self.promotions:
-            return say("No promotion that started earlier is still running.")
+            return say(_("No promotion that started earlier is still running."))
         most = max(self.promotions, key=lambda row: row.contacts)
         behind = [
             picture(most.plot(), most.summary()),
             *(say(text, css="muted") for text in self.notes()),
         ]
-        title = say(f"Running ({len(self)}): {self.found()}", kind="h2")
-        return title + join([self.table(), fold("What was expected, and from what", behind)])
+        title = say(_("Running ({n}): {found}", n=len(self), found=self.found()), kind="h2")
+        return title + join([self.table(), fold(_("What was expected, and from what"), behind)])
 
     def notes(self) -> list[str]:
         """Say of each from what it was expected."""
         return [
-            f"{r.name} ({days_of(r.starts_at, r.ends_at, self.zone)}): expected from {r.source}."
+            _(
+                "{name} ({days}): expected from {source}.",
+                name=r.name,
+                days=days_of(r.starts_at, r.ends_at, self.zone),
+                source=r.source,
+            )
             for r in self.promotions
         ]
 
@@ -301,7 +339,6 @@ class Running(Result):
 
 
 FEWEST = 5  # past promotions of a kind; with fewer, the band of all is narrower and truer
-PAST = "past promotions"
 
 
 def follow_running(
@@ -309,7 +346,7 @@ def follow_running(
     as_of: Any,
     predicted: Mapping[Any, Estimate] | None = None,
     *,
-    predicted_by: str = "the prediction made before it started",
+    predicted_by: str = "",
 ) -> Running:
     """Compare the redemptions of running promotions with those expected by now.
 
@@ -394,11 +431,14 @@ def _past(own: Any, promotions: pd.DataFrame, now: datetime) -> tuple[pd.DataFra
     """Return the past promotions to compare with, and what they are, in words."""
     done = promotions[(promotions["high"] <= now) & promotions["whole"]]
     done = done[(done["ends_at"] <= now) & (done["contacts"] > 0)]
-    for column, words in (("type", f"of its type ({own.type})"), ("kind", "of its kind")):
+    for column, words in (
+        ("type", _("past promotions of its type ({type})", type=own.type)),
+        ("kind", _("past promotions of its kind")),
+    ):
         like = done[done[column] == getattr(own, column)]
         if len(like) >= FEWEST and getattr(own, column):
-            return like, f"{PAST} {words}"
-    return done, PAST
+            return like, words
+    return done, _("past promotions")
 
 
 def _follow(
@@ -422,11 +462,19 @@ def _follow(
     total = predicted.get(own.promotion_id, predicted.get(str(own.promotion_id)))
     if total is None:
         band, total = pace.from_contacts(own.contacts, part)
-        source = f"what {len(past)} {words} brought per contact" if len(past) else "nothing yet"
+        source = _("nothing yet")
+        if len(past):
+            source = _("what {n} {promotions} brought per contact", n=len(past), promotions=words)
     else:
         band = pace.from_total(total, own.contacts, part)
         done = answer_to(past["kind"]).done
-        source = f"{predicted_by}, and how fast {len(past)} {words} were {done}"
+        source = _(
+            "{prediction}, and how fast {n} {promotions} were {redeemed}",
+            prediction=predicted_by or _("the prediction made before it started"),
+            n=len(past),
+            promotions=words,
+            redeemed=done,
+        )
     times = np.sort(first.loc[first["promotion_id"] == own.promotion_id, "first_ts"].to_numpy())
     so_far = np.searchsorted(times, ends.to_numpy(), side="left").astype(float)
     curve = band.assign(at=ends, day=(ends - own.starts_at) / pd.Timedelta(days=1))
@@ -448,143 +496,3 @@ def _follow(
         curve=curve[["day", "at", "observed", "expected", "ci_low", "ci_high"]],
         kind=str(own.kind),
     )
-
-
-@dataclass(frozen=True)
-class Pace:
-    """When the redeemers of past promotions redeemed.
-
-    Parameters
-    ----------
-    contacts : array, shape (k,)
-        Customers contacted for each promotion.
-    promotion : array of int, shape (r,)
-        Position of each redeemer's promotion.
-    part : array, shape (r,)
-        The part of its window (0–1) that was over when the redeemer first redeemed.
-    """
-
-    contacts: np.ndarray = field(repr=False)
-    promotion: np.ndarray = field(repr=False)
-    part: np.ndarray = field(repr=False)
-
-    @classmethod
-    def of(cls, past: pd.DataFrame, first: pd.DataFrame) -> Pace:
-        """Read the pace of past promotions.
-
-        Parameters
-        ----------
-        past : DataFrame
-            promotion_id, starts_at, high (end of the window), contacts.
-        first : DataFrame
-            promotion_id, first_ts: one row per redeemer.
-        """
-        known = past.reset_index(drop=True).reset_index(names="position")
-        rows = first.merge(known, on="promotion_id")
-        part = (rows["first_ts"] - rows["starts_at"]) / (rows["high"] - rows["starts_at"])
-        return cls(
-            known["contacts"].to_numpy(dtype=float),
-            rows["position"].to_numpy(dtype=int),
-            part.to_numpy(dtype=float),
-        )
-
-    def redeemed_by(self, parts: np.ndarray) -> np.ndarray:
-        """Return the redeemers of each promotion before these parts of its window; (k, len(parts)).
-
-        Examples
-        --------
-        >>> pace = Pace(np.array([10.0]), np.array([0, 0]), np.array([0.1, 0.6]))
-        >>> pace.redeemed_by(np.array([0.1, 0.5, 1.0])).tolist()
-        [[0.0, 1.0, 2.0]]
-        """
-        before = self.part[:, None] < np.asarray(parts)[None, :]
-        counts = np.zeros((len(self.contacts), len(parts)))
-        np.add.at(counts, self.promotion, before.astype(float))
-        return counts
-
-    def from_contacts(self, contacts: float, parts: np.ndarray) -> tuple[pd.DataFrame, Estimate]:
-        """Return the redeemers expected by each part of the window, and in total, per contact made.
-
-        Of past promotions the redeemers by then over their contacts, Σc ÷ Σn: a mean, large
-        promotions weighing more. `promolab.metrics.pooling` has the interval.
-
-        Returns
-        -------
-        DataFrame, Estimate
-            expected, ci_low, ci_high by part; the same at the window's end. nan without past
-            promotions; the ends are nan with fewer than three.
-        """
-        steps = np.append(np.asarray(parts, dtype=float), 1.0)
-        counts, n = self.redeemed_by(steps), self.contacts
-        rows = [_scaled(counts[:, j], n, contacts) for j in range(len(steps))]
-        table = _band(rows, steps, contacts)
-        end = table.iloc[-1]
-        total = Estimate.of(end, len(n))
-        return table.iloc[:-1].reset_index(drop=True), total
-
-    def from_total(self, total: Estimate, contacts: float, parts: np.ndarray) -> pd.DataFrame:
-        """Return the redeemers expected by each part of the window, of a total that was predicted.
-
-        The share of redeemers by then is estimated over past promotions as in `from_contacts`, with
-        the redeemers of each in the place of its contacts. The interval adds, on the scale of
-        logarithms, the distances of its ends for the total and for the share; the share's own noise
-        is 1 ÷ (E + ½) − 1 ÷ (T + ½), for the total T holds that of the whole count already.
-
-        Returns
-        -------
-        DataFrame
-            expected, ci_low, ci_high by part.
-        """
-        counts = self.redeemed_by(np.append(np.asarray(parts, dtype=float), np.inf))
-        redeemers = counts[:, -1]
-        counts = counts[redeemers > 0]
-        rows = [_share_of(counts[:, j], redeemers[redeemers > 0], total) for j in range(len(parts))]
-        return _band(rows, np.asarray(parts, dtype=float), contacts)
-
-
-_UNKNOWN = (float("nan"), float("nan"), float("nan"))
-
-
-def _scaled(counts: np.ndarray, of: np.ndarray, mine: float) -> tuple[float, float, float]:
-    if not of.sum():
-        return _UNKNOWN
-    past = past_ratios(counts, of)
-    e = past.predict(1 / (mine * past.mean() + 0.5), level=PREDICTION_LEVEL)
-    return (e * mine).ends
-
-
-def _share_of(
-    counts: np.ndarray, redeemers: np.ndarray, total: Estimate
-) -> tuple[float, float, float]:
-    if not len(redeemers):
-        return _UNKNOWN
-    noise = max(1 - counts.sum() / redeemers.sum(), 1e-9)
-    past = past_ratios(counts, redeemers, variance=lambda expected: noise / (expected + 0.5))
-    expected = total.value * min(past.mean(), 1.0)
-    own = max(1 / (expected + 0.5) - 1 / (total.value + 0.5), 0.0)
-    share = past.predict(own, level=PREDICTION_LEVEL)
-    if not (expected > 0 and total.ci_low > 0 and share.ci_low > 0):
-        return expected, np.nan, np.nan
-    down, up = (
-        np.hypot(np.log(a / total.value), np.log(b / share.value))
-        for a, b in ((total.ci_low, share.ci_low), (total.ci_high, share.ci_high))
-    )
-    return expected, expected * np.exp(-down), expected * np.exp(up)
-
-
-def _band(
-    rows: list[tuple[float, float, float]], parts: np.ndarray, contacts: float
-) -> pd.DataFrame:
-    """Return the rows as a table that never falls, from 0 at the start to everybody at most.
-
-    What has been redeemed stays redeemed: there are no fewer than the lowest expected earlier, and
-    no more than the highest expected later.
-    """
-    values = np.minimum(np.array(rows, dtype=float).reshape(-1, 3), contacts)
-    values[parts <= 0] = np.where(np.isnan(values[parts <= 0]), np.nan, 0.0)
-    low = np.maximum.accumulate(values[:, 1])
-    high = np.minimum.accumulate(values[::-1, 2])[::-1]
-    expected = np.maximum.accumulate(values[:, 0])
-    told = ~np.isnan(low)
-    expected[told] = np.clip(expected[told], low[told], np.maximum(high, low)[told])
-    return pd.DataFrame({"expected": expected, "ci_low": low, "ci_high": np.maximum(high, low)})

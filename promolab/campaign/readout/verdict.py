@@ -8,25 +8,33 @@ from typing import Any
 import numpy as np
 
 from promolab.effects import Difference
+from promolab.language import _, _n, marked, percent_sign
 from promolab.promotions import Costs, break_even
 from promolab.results import Estimate, Result
-from promolab.wording import money, number, percent, plural
+from promolab.wording import listed, money, number, percent
 
-REPEAT, CHANGE, STOP, UNCLEAR = "repeat", "change", "stop", "cannot tell"
+REPEAT, CHANGE = marked("repeat"), marked("change")
+STOP, UNCLEAR = marked("stop"), marked("cannot tell")
 VERDICTS = (REPEAT, CHANGE, STOP, UNCLEAR)
 
 MOST_HARM = 0.02
 """Share of those contacted who unsubscribe or complain from which a promotion annoys: a few in a
 thousand are usual."""
 
-RULE = (
+_RULE = marked(
     "Repeat: the whole interval of the extra net sales per customer lies above what pays, and the "
-    f"whole interval of those who unsubscribed or complained below {100 * MOST_HARM:g} %; change: "
+    "whole interval of those who unsubscribed or complained below {limit}; change: "
     "it sells more but does not pay, or it pays but annoys; stop: it neither pays nor is shown to "
     "sell more, or it annoys and is not shown to pay; cannot tell: all else, and wherever the "
     "difference is not identified."
 )
+RULE = _RULE.format(limit=f"{100 * MOST_HARM:g} %")
 """The rule of `judge`, in one sentence."""
+
+
+def rule_words() -> str:
+    """Return `RULE` in the language that is spoken."""
+    return _(_RULE, limit=f"{100 * MOST_HARM:g}{percent_sign()}")
 
 
 @dataclass(frozen=True)
@@ -63,8 +71,8 @@ class PaysFrom(Result):
     @property
     def mark(self) -> str:
         """What stands behind the figure: `` (assumed: margin)``, or nothing."""
-        names = ", ".join(_WORDS[name] for name in self.assumed)
-        return f" (assumed: {names})" if names else ""
+        names = listed(_(_WORDS[name]) for name in self.assumed)
+        return _(" (assumed: {figures})", figures=names) if names else ""
 
     def summary(self) -> str:
         """Return the figure and what it is made of, in a sentence."""
@@ -78,9 +86,9 @@ class PaysFrom(Result):
 
 
 _WORDS = {
-    "margin_rate": "margin",
-    "contact_cost": "cost of a contact",
-    "coupon_cost": "cost of a redemption",
+    "margin_rate": marked("margin"),
+    "contact_cost": marked("cost of a contact"),
+    "coupon_cost": marked("cost of a redemption"),
 }
 
 
@@ -165,11 +173,13 @@ class Verdict(Result):
     def text(self) -> str:
         """The word, with what it rests on: ``repeat (adjusted, provisional)``."""
         if self.word == UNCLEAR:
-            return f"{self.word} ({self.though})" if self.though else self.word
-        marks = [self.identification] if self.identification != "randomised" else []
-        marks += ["provisional"] if self.provisional else []
-        marks += ["margin assumed"] if "margin_rate" in self.assumed else []
-        return f"{self.word} ({', '.join(marks)})" if marks else self.word
+            marks = [self.though] if self.though else []
+        else:
+            marks = [_(self.identification)] if self.identification != "randomised" else []
+            marks += [_("provisional")] if self.provisional else []
+            marks += [_("margin assumed")] if "margin_rate" in self.assumed else []
+        word = _(self.word)
+        return _("{word} ({marks})", word=word, marks=listed(marks)) if marks else word
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and the rule as plain values."""
@@ -177,7 +187,7 @@ class Verdict(Result):
 
     def summary(self) -> str:
         """Return the verdict and its reason in a sentence."""
-        return f"{self.text.capitalize()}: {self.why}."
+        return _("{verdict}: {why}.", verdict=self.text.capitalize(), why=self.why)
 
 
 def judge(
@@ -220,22 +230,32 @@ def judge(
     sells = bool(known and e.ci_low > 0)
     though = ""
     harm_text = percent(*harm.ends)
-    limit = f"{100 * most_harm:g} %"
-    too_many = f"{harm_text} unsubscribed or complained, over {limit}"
+    limit = f"{100 * most_harm:g}{percent_sign()}"
     if annoys:
         word = CHANGE if pays else STOP
-        why = f"{too_many}, {_gain(difference, needed, bool(known))}"
+        why = _(
+            "{share} unsubscribed or complained, over {limit}, {gain}",
+            share=harm_text,
+            limit=limit,
+            gain=_gain(difference, needed, bool(known)),
+        )
     elif pays and recorded and harm.ci_high > most_harm:
-        word, though = UNCLEAR, "pays, may annoy"
-        why = (
-            f"{_gain(difference, needed, True)}, but {harm_text} unsubscribed or complained: "
-            f"of {plural(harm.n, 'contact')}, that may be over {limit}"
+        word, though = UNCLEAR, _("pays, may annoy")
+        why = _n(
+            "{gain}, but {share} unsubscribed or complained: of {n} contact, that may be over "
+            "{limit}",
+            "{gain}, but {share} unsubscribed or complained: of {n} contacts, that may be over "
+            "{limit}",
+            harm.n,
+            gain=_gain(difference, needed, True),
+            share=harm_text,
+            limit=limit,
         )
     else:
         word = REPEAT if pays else UNCLEAR if not loses else CHANGE if sells else STOP
         why = _gain(difference, needed, bool(known))
         if pays and not recorded:
-            why += "; whether it annoys is not recorded"
+            why = _("{gain}; whether it annoys is not recorded", gain=why)
     assumed = () if needed is None else needed.assumed
     return Verdict(word, why, difference.identification, provisional, assumed, though)
 
@@ -243,15 +263,26 @@ def judge(
 def _gain(difference: Difference, needed: PaysFrom | None, known: bool) -> str:
     """Say how the extra sales compare with what would pay."""
     if not known:
-        return "whether it sells more is not identified"
+        return _("whether it sells more is not identified")
     e = difference.estimate
-    text = f"extra net sales of {number(*e.ends)}"
     if needed is None:
-        return f"{text} per customer, and what would pay for it is not known"
-    need = f"{money(needed.net, currency=needed.currency)}{needed.mark}"
-    text += f" {needed.currency} per customer"
+        return _(
+            "extra net sales of {sales} per customer, and what would pay for it is not known",
+            sales=number(*e.ends),
+        )
+    told = {
+        "sales": number(*e.ends),
+        "currency": needed.currency,
+        "need": f"{money(needed.net, currency=needed.currency)}{needed.mark}",
+    }
     if e.ci_low > needed.net:
-        return f"{text} pay from {need} on"
+        return _("extra net sales of {sales} {currency} per customer pay from {need} on", **told)
     if e.ci_high < needed.net:
-        return f"{text} do not pay: {need} would"
-    return f"{text} may or may not reach the {need} that would pay"
+        return _(
+            "extra net sales of {sales} {currency} per customer do not pay: {need} would", **told
+        )
+    return _(
+        "extra net sales of {sales} {currency} per customer may or may not reach the {need} that "
+        "would pay",
+        **told,
+    )

@@ -18,6 +18,7 @@ from promolab.campaign.spending.views import (
 from promolab.contract import NONE
 from promolab.display import Html, table
 from promolab.effects import Withheld
+from promolab.language import _
 from promolab.policy import Allocation, MoneyAnswer, Pays
 from promolab.results import Result, plain
 from promolab.wording import capital, count, money, number, percent, plural
@@ -158,18 +159,28 @@ class ChosenPolicy(Result):
     def opening(self) -> str:
         """Say it in one sentence, as the week's first page does, but for how many are contacted."""
         found, unit = self.answer, self.currency
-        spent = f"{money(found.spend, currency=unit)} of discounts and contacts"
+        spent = money(found.spend, currency=unit)
         if not self.pays:
-            return (
-                f"{spent}, for what chance draws so that more is learned; spending more is not "
-                "shown to pay"
+            return _(
+                "{spent} of discounts and contacts, for what chance draws so that more is learned; "
+                "spending more is not shown to pay",
+                spent=spent,
             )
         low, high = found.profit.ci_low, found.profit.ci_high
-        adds = f"adds {number(found.value, low, high)}"
+        told = {"spent": spent, "loss": found.loss_words(), "next": found.next_words()}
         if found.value < 0:
-            adds = f"loses {number(-found.value, -high, -low)}"
-        chance = f"{found.loss_words()} chance of a loss"
-        return f"{spent}; {adds} of margin; {chance}; {found.next_words()}"
+            return _(
+                "{spent} of discounts and contacts; loses {amount} of margin; {loss} chance of a "
+                "loss; {next}",
+                amount=number(-found.value, -high, -low),
+                **told,
+            )
+        return _(
+            "{spent} of discounts and contacts; adds {amount} of margin; {loss} chance of a loss; "
+            "{next}",
+            amount=number(found.value, low, high),
+            **told,
+        )
 
     def summary(self) -> str:
         """Say whom to contact, what that costs and adds, and what is charged to the budget."""

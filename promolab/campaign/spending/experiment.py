@@ -12,6 +12,7 @@ import pandas as pd
 from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics, weigh_launch
 from promolab.campaign.outlook.promotion_economics import YEAR, amount_words
 from promolab.display import Html, table
+from promolab.language import _
 from promolab.results import Result
 from promolab.wording import answer_to, count, money, plural
 
@@ -114,10 +115,10 @@ class TellingTrial(Result):
     def _not_kept(self) -> str:
         if self.budget is None:
             return ""
-        return (
-            f" The budget of {money(self.budget, currency=self.promotions[0].currency)} was not "
-            "kept to: what a list ranked by response costs stands on the page Plan, and list_size "
-            "makes it shorter."
+        return " " + _(
+            "The budget of {amount} was not kept to: what a list ranked by response costs stands "
+            "on the page Plan, and list_size makes it shorter.",
+            amount=money(self.budget, currency=self.promotions[0].currency),
         )
 
     def cannot(self) -> str:

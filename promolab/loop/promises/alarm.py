@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.language import marked
 from promolab.loop.promises.matching import TOTALS, whole_weeks
 from promolab.loop.promises.rows import PROFIT, SETTLED
 from promolab.results import Result
@@ -26,7 +27,11 @@ SIZE = 0.5
 FIRST, LASTS = 0.5, 26.0
 """How likely a planner that breaks promises is thought to do so from the first week on; else weeks
 after which, on average, it begins to."""
-MEASURE_WORDS = {"redemptions": "responses", "spend": "spend", "added_profit": "extra profit"}
+MEASURE_WORDS = {
+    "redemptions": marked("responses"),
+    "spend": marked("spend"),
+    "added_profit": "extra profit",
+}
 
 
 def evidence(off: ArrayLike, spread: ArrayLike, shared: ArrayLike, size: ArrayLike) -> np.ndarray:

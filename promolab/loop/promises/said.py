@@ -12,6 +12,7 @@ import pandas as pd
 
 from promolab.display import Html, join, link, say, table
 from promolab.errors import InputError
+from promolab.language import _, _n, marked
 from promolab.loop.ledger import ledger_of
 from promolab.loop.planned import settings_of
 from promolab.loop.promises.agreement import PlannerCalibration, planner_calibration
@@ -21,7 +22,7 @@ from promolab.loop.promises.rows import ALL, KEYS, PROFIT, SETTLED
 from promolab.loop.promises.telling import happened
 from promolab.results import Estimate, Result, plain
 from promolab.stats import wilson
-from promolab.wording import count, number, percent, plural
+from promolab.wording import number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,9 @@ WEEKS_SHOWN = 3
 MOST = 16
 """Rows of a figure."""
 TABLE = "promises"
-NOTHING = "No earlier week's plan was carried out and read, so that no promise can be checked yet."
+NOTHING = marked(
+    "No earlier week's plan was carried out and read, so that no promise can be checked yet."
+)
 NAMES: Mapping[str, str] = {"week": "week", "promotion_id": "promotion", "segment": "segment"}
 _TITLES: Mapping[str, str] = {
     "week": "Whole plans",
@@ -123,22 +126,30 @@ class SaidAndHappened(Result):
     def summary(self) -> str:
         """Say how many promises were kept, and how many wait to be settled."""
         if self.rows.empty:
-            return NOTHING
+            return _(NOTHING)
         share, waiting = self.kept, int((self.frame["state"] != SETTLED).sum())
-        later = (
-            f" {plural(waiting, 'figure')} {'is' if waiting == 1 else 'are'} provisional: windows "
-            "or return days are not over."
-            if waiting
-            else ""
-        )
+        later = []
+        if waiting:
+            later = [
+                _n(
+                    "{n} figure is provisional: windows or return days are not over.",
+                    "{n} figures are provisional: windows or return days are not over.",
+                    waiting,
+                )
+            ]
         if not share.n:
-            return f"No promise has come due yet.{later}"
-        level = percent(self._level, decimals=0)
-        return (
-            f"Of {plural(share.n, 'promise')} {count(share.value * share.n)} "
-            f"{'was' if round(share.value * share.n) == 1 else 'were'} kept: what came lies inside "
-            f"the {level} interval that was said of it ({percent(*share.ends)}).{later}"
+            return " ".join([_("No promise has come due yet."), *later])
+        kept = _n(
+            "Of {promises} {n} was kept: what came lies inside the {level} interval that was said "
+            "of it ({share}).",
+            "Of {promises} {n} were kept: what came lies inside the {level} interval that was said "
+            "of it ({share}).",
+            share.value * share.n,
+            promises=_n("{n} promise", "{n} promises", share.n),
+            level=percent(self._level, decimals=0),
+            share=percent(*share.ends),
         )
+        return " ".join([kept, *later])
 
     @property
     def _level(self) -> float:
@@ -239,7 +250,7 @@ class SaidAndHappened(Result):
             lines.append({"week": week, **told})
         money = f", {self.currency}" if self.currency else ""
         units = {m: "" if m == TOTALS[0] else money for m in TOTALS}
-        shown = {"week": "week", **{m: MEASURE_WORDS[m] + units[m] for m in TOTALS}}
+        shown = {"week": _("week"), **{m: _(MEASURE_WORDS[m]) + units[m] for m in TOTALS}}
         known = pd.DataFrame(lines)
         shown = {k: v for k, v in shown.items() if k == "week" or (known[k] != "–").any()}
         return join(
@@ -249,10 +260,12 @@ class SaidAndHappened(Result):
                     known,
                     shown,
                     dict.fromkeys(shown, str),
-                    caption="What came (where it was to lie, "
-                    f"{percent(self._level, decimals=0)}); latest first.",
+                    caption=_(
+                        "What came (where it was to lie, {level}); latest first.",
+                        level=percent(self._level, decimals=0),
+                    ),
                 ),
-                link("09_learning.html", "All promises"),
+                link("09_learning.html", _("All promises")),
             ]
         )
 
@@ -269,8 +282,10 @@ def _came_where(row: pd.Series[Any]) -> str:
         return "–"
     came = number(row["came"], decimals=0 if abs(row["came"]) >= 10 else None)
     said = number(row["said"], row["readout_low"], row["readout_high"])
-    where = said.partition("[")[2].rstrip("]").replace(", ", " to ")
-    return f"{came} ({where})" if where else came
+    low, comma, high = said.partition("[")[2].rstrip("]").partition(", ")
+    if not comma:
+        return came
+    return _("{came} ({low} to {high})", came=came, low=low, high=high)
 
 
 def _written(rows: pd.DataFrame, value: str, low: str, high: str) -> list[str]:

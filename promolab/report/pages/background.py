@@ -6,8 +6,9 @@ import pandas as pd
 
 from promolab.display import Html, join, link, say, table
 from promolab.folder import RunFolder
-from promolab.segmentation import APART, SEGMENT_FORMATS, SegmentProfile
-from promolab.wording import Answer, count, percent, plural
+from promolab.language import _, _n
+from promolab.segmentation import APART, SEGMENT_FORMATS, SegmentProfile, segment_words
+from promolab.wording import Answer, count, percent
 
 
 def segments_finding(run: RunFolder, words: Answer) -> str:
@@ -31,25 +32,31 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
     told = told.sort_values(["apart", "customers", "segment"], ascending=[True, False, True])
     advice = run.read_table("segment_advice")[["segment", "so_do_this"]]
     rows = told.merge(advice, on="segment", how="left")
+    rows["segment"] = rows["segment"].map(segment_words)
+    rows["so_do_this"] = [_(line) for line in rows["so_do_this"].fillna("")]
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
     return join(
         [
             table(
                 rows,
                 {
-                    "segment": "segment",
-                    "customers": "customers",
-                    "share_sales": "share of sales",
-                    "response_rate": f"{words.noun} rate",
-                    "click_rate": "click rate",
-                    "so_do_this": "so do this",
+                    "segment": _("segment"),
+                    "customers": _("customers"),
+                    "share_sales": _("share of sales"),
+                    "response_rate": _("{redemption} rate", redemption=words.noun),
+                    "click_rate": _("click rate"),
+                    "so_do_this": _("so do this"),
                 },
                 SEGMENT_FORMATS,
-                caption=f"Largest first; 95 % intervals. {_rate_words(rows)}Drawn in {made_in}; "
-                "lines by fixed rules, not from a trial.",
+                caption=_(
+                    "Largest first; 95 % intervals. {rates}Drawn in {week}; lines by fixed rules, "
+                    "not from a trial.",
+                    rates=_rate_words(rows),
+                    week=made_in,
+                ),
                 most=12,
             ),
-            link("03_segments.html", "Why, and how the segments were made"),
+            link("03_segments.html", _("Why, and how the segments were made")),
         ]
     )
 
@@ -57,9 +64,10 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
 def _rate_words(rows: pd.DataFrame) -> str:
     if not (rows["contacts"] > 0).any():
         return ""
-    return (
-        f"Rates of {plural(rows['contacts'].sum(), 'contact')} for promotions that are over, by "
-        "segment at the start. "
+    return _n(
+        "Rates of {n} contact for promotions that are over, by segment at the start. ",
+        "Rates of {n} contacts for promotions that are over, by segment at the start. ",
+        rows["contacts"].sum(),
     )
 
 
@@ -75,15 +83,27 @@ def data_block(run: RunFolder) -> Html:
     data = [v for v in metrics["data"].values() if isinstance(v, dict) and "rows_in" in v]
     kept = sum(v["rows_kept"] for v in data)
     out = sum(v["rows_quarantined"] for v in data)
-    share = percent(out / (kept + out), decimals=2) if 10_000 * out >= kept + out else "< 0.01 %"
-    gone = f"{count(out)} ({share}) were left out" if out else "none was left out"
-    first = f"{plural(kept + out, 'row')} were known by then; {gone}."
+    share = percent(out / (kept + out), decimals=2) if 10_000 * out >= kept + out else _("< 0.01 %")
+    if out:
+        first = _n(
+            "{n} row were known by then; {out} ({share}) were left out.",
+            "{n} rows were known by then; {out} ({share}) were left out.",
+            kept + out,
+            out=count(out),
+            share=share,
+        )
+    else:
+        first = _n(
+            "{n} row were known by then; none was left out.",
+            "{n} rows were known by then; none was left out.",
+            kept + out,
+        )
     told = (metrics.get("quarantined") or {}).get("sentences", [])
     items = "".join(say(sentence, kind="li").text for sentence in told[:4])
     return join(
         [
             say(first),
             Html(f'<ul class="lines">{items}</ul>' if items else ""),
-            link("01_data.html", "Rule by rule, and what is not read"),
+            link("01_data.html", _("Rule by rule, and what is not read")),
         ]
     )

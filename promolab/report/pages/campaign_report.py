@@ -6,22 +6,27 @@ from datetime import datetime
 
 import pandas as pd
 
+from promolab.campaign.outlook import TrackRecord
 from promolab.campaign.past import days_of, list_of, shifted
 from promolab.campaign.readout import Running
 from promolab.contract import Shop
 from promolab.display import Html, join, say, table
 from promolab.folder import RunFolder
+from promolab.language import _, _n, marked
+from promolab.loop.promises import SaidAndHappened
 from promolab.report.pages.background import data_block, segments_block, segments_finding
 from promolab.sales import WeeklySales
-from promolab.wording import Answer, answer_to, count, percent, plural
+from promolab.wording import Answer, answer_to, count, listed, percent
 
 _MORE = (
-    (("promotions", "exposures", "responses"), "who is likely to answer what starts, how many to "
-     "expect, what it costs, and what became of past promotions"),
-    (("promotion_products",), "what the products of a promotion cost in discounts"),
-    (("decisions",), "what promotions themselves add: who was held back by which chance"),
-    (("contact_rights",), "who may be contacted, before anything is sent"),
-    (("products",), "interests and price level of each customer"),
+    (("promotions", "exposures", "responses"),
+     marked("who is likely to answer what starts, how many to expect, what it costs, and what "
+            "became of past promotions")),
+    (("promotion_products",), marked("what the products of a promotion cost in discounts")),
+    (("decisions",),
+     marked("what promotions themselves add: who was held back by which chance")),
+    (("contact_rights",), marked("who may be contacted, before anything is sent")),
+    (("products",), marked("interests and price level of each customer")),
 )  # fmt: skip
 MOST_NAMED = 4
 """Promotions that started, or ended, are named; of more than these the rest is counted."""
@@ -58,7 +63,21 @@ def since_last_week(
         _what_moved(promotions, running, since, as_of),
         _earlier_report(run),
     ]
-    return join([say(line) for line in lines if line])
+    title = say(_("Since last week"), kind="h2")
+    return title + join([say(line) for line in lines if line])
+
+
+def track_record(promises: SaidAndHappened, record: TrackRecord) -> Html:
+    """Return what was promised before and what came, or else how forecasts held.
+
+    Parameters
+    ----------
+    promises : SaidAndHappened
+        Of earlier weeks.
+    record : TrackRecord
+        Of promotions that are over, where no promise is settled yet.
+    """
+    return say(_("Track record"), kind="h2") + promises.track_record(record.block())
 
 
 def _what_moved(
@@ -69,22 +88,33 @@ def _what_moved(
     began &= promotions["starts_at"].between(since, pd.Timestamp(now), inclusive="left")
     over = (promotions["status"] == "ended") & (promotions["ends_at"] > since)
     parts = [
-        f"{_named(promotions.loc[rows, 'name'].tolist())} {word}"
-        for rows, word in ((began, "started"), (over, "ended"))
+        _(message, names=_named(promotions.loc[rows, "name"].tolist()))
+        for rows, message in (
+            (began, marked("{names} started")),
+            (over, marked("{names} ended")),
+        )
         if rows.any()
-    ]
-    text = f"Promotions: {'; '.join(parts) or 'nothing started or ended'}"
-    if not len(running):
-        return f"{text}."
-    noun = answer_to(row.kind for row in running.promotions).noun
-    new = sum(row.observed - row.observed_by(since) for row in running.promotions)
-    return f"{text}; what runs brought {plural(new, noun)}."
+    ] or [_("nothing started or ended")]
+    if len(running):
+        noun = answer_to(row.kind for row in running.promotions).noun
+        new = sum(row.observed - row.observed_by(since) for row in running.promotions)
+        parts.append(
+            _n(
+                "what runs brought {n} {redemption}",
+                "what runs brought {n} {redemption}s",
+                new,
+                redemption=noun,
+            )
+        )
+    return _("Promotions: {parts}.", parts=_("; ").join(parts))
 
 
 def _named(names: list[str]) -> str:
     """Name a few promotions, and count the rest."""
     more = len(names) - MOST_NAMED
-    return ", ".join(names) if more < 2 else f"{', '.join(names[:MOST_NAMED])} and {more} more"
+    if more < 2:
+        return listed(names)
+    return _("{names} and {n} more", names=listed(names[:MOST_NAMED]), n=more)
 
 
 def _earlier_report(run: RunFolder) -> str:
@@ -92,18 +122,36 @@ def _earlier_report(run: RunFolder) -> str:
     week = run.week.previous()
     earlier = run.metrics_of(week)
     if earlier is None:
-        return f"No report of {week} lies in this folder: plans and segments cannot be compared."
+        return _(
+            "No report of {week} lies in this folder: plans and segments cannot be compared.",
+            week=week,
+        )
     now, then = (
         float((metrics.get("plan") or {}).get("customers_to_contact") or 0)
         for metrics in (run.metrics, earlier)
     )
-    text = f"Customers to contact: {count(now)}, in the report of {week} {count(then)}."
+    text = _(
+        "Customers to contact: {now}, in the report of {week} {then}.",
+        now=count(now),
+        week=week,
+        then=count(then),
+    )
     moved = (run.metrics.get("segments") or {}).get("migration") or {}
     stayed = moved.get("stayed") or {}
     if not (stayed.get("n") and moved.get("same_fit")):
         return text
     n, share = stayed["n"], percent(1 - stayed["value"], decimals=0)
-    return f"{text} Of {plural(n, 'customer')} {share} moved to another segment."
+    moved_on = _n(
+        "Of {n} customer {share} moved to another segment.",
+        "Of {n} customers {share} moved to another segment.",
+        n,
+        share=share,
+    )
+    return f"{text} {moved_on}"
+
+
+def _products(n: int) -> str:
+    return _n("{n} product", "{n} products", n)
 
 
 def coming(promotions: pd.DataFrame, zone: str) -> Html:
@@ -120,26 +168,28 @@ def coming(promotions: pd.DataFrame, zone: str) -> Html:
     if empty:
         return say(empty)
     lines = [
-        f"{r['name']} · {days_of(r['starts_at'], r['ends_at'], zone)} · {plural(r['days'], 'day')}"
-        + ("" if pd.isna(r["products"]) else f" · {plural(r['products'], 'product')}")
+        f"{r['name']} · {days_of(r['starts_at'], r['ends_at'], zone)} · "
+        + _n("{n} day", "{n} days", r["days"])
+        + ("" if pd.isna(r["products"]) else f" · {_products(r['products'])}")
         for r in rows.to_dict("records")
     ]
     items = "".join(say(line, kind="li").text for line in lines)
-    title = say(f"Coming ({len(rows)})", kind="h2")
+    title = say(_("Coming ({n})", n=len(rows)), kind="h2")
     return title + Html(f'<ul class="lines">{items}</ul>')
 
 
 def segments(run: RunFolder, words: Answer) -> Html:
     """Return the segments, a row each: what they bring, how they answer, what to do."""
     found = segments_finding(run, words)
-    title = say(f"Segments: {found}" if found else "Segments", kind="h2")
+    words_of = _("Segments: {finding}", finding=found) if found else _("Segments")
+    title = say(words_of, kind="h2")
     return title + segments_block(run, words)
 
 
 def what_was_left_out(run: RunFolder, shop: Shop) -> Html:
     """Return what was left out, and what more tables would tell where none is of promotions."""
     more = [more_would_tell(shop)] if shop.lacks("response models") else []
-    return join([*more, say("What was left out", kind="h2"), data_block(run)])
+    return join([*more, say(_("What was left out"), kind="h2"), data_block(run)])
 
 
 def more_would_tell(shop: Shop) -> Html:
@@ -151,17 +201,20 @@ def more_would_tell(shop: Shop) -> Html:
         Whose tables count.
     """
     rows = [
-        (", ".join(name.replace("_", " ") for name in names if not shop.has(name)), told)
+        (listed(_(name.replace("_", " ")) for name in names if not shop.has(name)), _(told))
         for names, told in _MORE
         if not all(shop.has(name) for name in names)
     ]
     return join(
         [
-            say("What more tables would tell", kind="h2"),
+            say(_("What more tables would tell"), kind="h2"),
             table(
                 pd.DataFrame(rows, columns=["tables", "adds"]),
-                {"tables": "tables that would have to be there", "adds": "what they would add"},
-                caption="The most useful first.",
+                {
+                    "tables": _("tables that would have to be there"),
+                    "adds": _("what they would add"),
+                },
+                caption=_("The most useful first."),
             ),
         ]
     )

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from promolab import plots
 from promolab.campaign.past import days_of, list_of
+from promolab.campaign.plan import UNCHECKED
 from promolab.contract import freshness
 from promolab.display import Html, Tile, join, say, tiles
+from promolab.language import _, _n, again, day_words, marked
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
 from promolab.report.pages.money_headline import MoneyHeadline
-from promolab.wording import Answer, answer_to, count, percent, plural
+from promolab.wording import Answer, answer_to, capital, count, listed, part_of, percent
 
 if TYPE_CHECKING:
     from promolab.campaign.outlook import LaunchEconomics
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 FEWEST = 10
 """Answers among past contacts below which a test says too little to be called one."""
 DEPTH = 0.4
-PROFILES_ONLY = (
+PROFILES_ONLY = marked(
     "Nothing can be said about promotions: no table says what ran, who was contacted and who "
     "answered."
 )
@@ -51,18 +54,16 @@ def what_data_allow(
         What past decisions tell of effects, in sentences; empty where they tell nothing.
     """
     found = how_tested(backtest, words)
-    likely = f"Likely to {words.verb} does not mean worth sending to."
+    likely = _("Likely to {redeem} does not mean worth sending to.", redeem=words.verb)
     if measured:
-        return f"{found} {measured} {likely}"
+        return " ".join([found, measured, likely])
     if decisions:
-        return (
-            f"{found} What a promotion adds is told by those held back at random, where there were "
-            f"any. {likely}"
+        adds = _(
+            "What a promotion adds is told by those held back at random, where there were any."
         )
-    return (
-        f"{found} What a promotion adds is not known: nothing states who was held back by chance. "
-        f"{likely}"
-    )
+        return " ".join([found, adds, likely])
+    unknown = _("What a promotion adds is not known: nothing states who was held back by chance.")
+    return " ".join([found, unknown, likely])
 
 
 def how_tested(backtest: pd.DataFrame, words: Answer) -> str:
@@ -81,27 +82,53 @@ def how_tested(backtest: pd.DataFrame, words: Answer) -> str:
     'Who is likely to redeem has not been tested: no past promotion could be predicted.'
     """
     rows = backtest
-    likely = f"Who is likely to {words.verb}"
+    told: dict[str, Any] = {"redeem": words.verb, "redeemer": words.who}
     if rows.empty:
-        return f"{likely} has not been tested: no past promotion could be predicted."
-    promotions = plural(rows["promotion_id"].nunique(), "past promotion")
+        return _(
+            "Who is likely to {redeem} has not been tested: no past promotion could be predicted.",
+            **told,
+        )
+    promotions = past_promotions(rows["promotion_id"].nunique())
     answers = int(rows["y"].sum())
     if min(answers, len(rows) - answers) < FEWEST:
-        who = f"{plural(answers, words.who)} among {plural(len(rows), 'contact')}"
-        return f"{likely} has hardly been tested: on {promotions} with {who}."
+        return _(
+            "Who is likely to {redeem} has hardly been tested: on {promotions} with {redeemers} "
+            "among {contacts}.",
+            promotions=promotions,
+            redeemers=_n("{n} {redeemer}", "{n} {redeemer}s", answers, **told),
+            contacts=_n("{n} contact", "{n} contacts", len(rows)),
+            **told,
+        )
     order = roc(rows["y"], rows["p"], cluster=rows["customer_id"])
     if not order.ci_low > 0.5:
-        return (
-            f"{likely} cannot be told: on {promotions} the ranking is not shown to be better than "
-            "chance."
+        return _(
+            "Who is likely to {redeem} cannot be told: on {promotions} the ranking is not shown to "
+            "be better than chance.",
+            promotions=promotions,
+            **told,
         )
     gain = lift(rows["y"], rows["p"], group=rows["promotion_id"], cluster=rows["customer_id"])
     share = gain.at(DEPTH).capture
-    held = f"{percent(share.value, share.ci_low, share.ci_high)} of {count(answers)} {words.who}s"
-    return (
-        f"{likely} was tested on {promotions}: the top {percent(DEPTH, decimals=0)} of their lists "
-        f"held {held}."
+    return _(
+        "Who is likely to {redeem} was tested on {promotions}: the top {top} of their lists held "
+        "{share} of {n} {redeemer}s.",
+        promotions=promotions,
+        top=percent(DEPTH, decimals=0),
+        share=percent(share.value, share.ci_low, share.ci_high),
+        n=count(answers),
+        **told,
     )
+
+
+def past_promotions(n: int) -> str:
+    """Say of how many past promotions something is told."""
+    return _n("{n} past promotion", "{n} past promotions", n)
+
+
+def _words(text: str) -> int:
+    """Return how many words a text has; of Chinese two characters are one."""
+    wide = sum(plots.is_wide(character) for character in text)
+    return len(text.split()) + wide // 2
 
 
 @dataclass(frozen=True)
@@ -170,39 +197,51 @@ class FirstScreen:
         """Say what the page is, and how far its data reach."""
         last = pd.Timestamp(self.shop.span()[1], tz="UTC")
         until = min(last, pd.Timestamp(self.as_of, tz="UTC")).tz_convert(self.shop.zone)
-        return f"Draft until released · data to {until - pd.Timedelta(seconds=1):%d %b %Y}"
+        day = day_words(until - pd.Timedelta(seconds=1), year=True)
+        return _("Draft until released · data to {day}", day=day)
 
     def lead(self) -> str:
         """Return the first sentences: the answer."""
         if self.promotions is None:
             return self.sales.summary()
-        launching, _ = list_of(self.promotions, "launching")
+        launching = list_of(self.promotions, "launching")[0]
         running = "" if self.running is None else self.running.summary()
         if launching.empty:
-            coming, _ = list_of(self.promotions, "coming")
-            then = plural(len(coming), "promotion starts", "promotions start")
-            return f"Nothing starts this week. {running} {then} in the four weeks after."
+            coming = list_of(self.promotions, "coming")[0]
+            then = _n(
+                "{n} promotion starts in the four weeks after.",
+                "{n} promotions start in the four weeks after.",
+                len(coming),
+            )
+            return " ".join([_("Nothing starts this week."), running, then])
         if self.money:
             return f"{self.money.sentence()}{self._by_response()}"
         if self.economics.contacts:
             return self.economics.opening(self.customers)
-        names = ", ".join(launching["name"])
-        starts = f"{names} {'starts' if len(launching) == 1 else 'start'} this week."
+        starts = _n(
+            "{names} starts this week.",
+            "{names} start this week.",
+            len(launching),
+            names=listed(launching["name"]),
+        )
         why = self.run.metrics.get("response", {}).get("summary", "")
-        return f"{starts} Nobody is to be contacted. {why}".strip()
+        return " ".join(filter(None, [starts, _("Nobody is to be contacted."), why]))
 
     def _by_response(self) -> str:
         """Say who is contacted beside them, of whom is only known how likely they respond."""
         more = self.customers - self.money.contacts
         if more <= 0:
             return ""
-        who = plural(more, "customer")
-        return f" Beside them {who} by response alone, and what that adds is not known."
+        return " " + _n(
+            "Beside them {n} customer by response alone, and what that adds is not known.",
+            "Beside them {n} customers by response alone, and what that adds is not known.",
+            more,
+        )
 
     def allow(self) -> str:
         """Say what the data allow, and what was tested of it."""
         if self.promotions is None:
-            return PROFILES_ONLY
+            return _(PROFILES_ONLY)
         return what_data_allow(
             self.backtest,
             self.words,
@@ -213,16 +252,22 @@ class FirstScreen:
     def caveats(self) -> list[str]:
         """Say what must be known before the figures: the same on the page, in mail and picture."""
         unchecked = (self.run.metrics.get("plan") or {}).get("unchecked") if self.customers else []
-        return [*self.warnings(), *(unchecked or []), self.allow()]
+        shop = self.shop.settings.name
+        told = [again(text, UNCHECKED, shop=shop) for text in unchecked or []]
+        return [*self.warnings(), *told, self.allow()]
 
     def warnings(self) -> list[str]:
         """Say what a reader must know first: stale data, and what changed of weeks that stood."""
         found = freshness(self.shop, self.as_of)
         moved = moved_since_release(self.run, self.shop)
         return [
-            *([f"Degraded: {found.summary()}"] if found.stale else []),
+            *([_("Degraded: {why}", why=found.summary())] if found.stale else []),
             *self.run.manifest.get("late_rows", []),
-            *(f"Week {week}: {text}" for week, texts in moved.items() for text in texts),
+            *(
+                _("Week {week}: {text}", week=week, text=text)
+                for week, texts in moved.items()
+                for text in texts
+            ),
         ]
 
     def opening(self) -> Html:
@@ -250,6 +295,8 @@ class FirstScreen:
         known = self.promotions is not None
         earlier = self.run.metrics_of(self.run.week.previous()) if known else None
         told = {t["label"]: t for t in (earlier or {}).get("headlines", [])}
+        # Last week's report may have spoken another language.
+        told |= {_(label): t for label, t in told.items()}
         before = {
             tile.label: told[tile.label]["value"]
             for tile in self.headlines
@@ -261,8 +308,9 @@ class FirstScreen:
         customers = self.run.metrics["customers"]
         active, known = customers["active_28d"], customers["customers"]
         share = percent(active / known, decimals=0) if known else "–"
-        note = f"{share} of {count(known)} with any purchase"
-        return Tile("Customers who bought in the last 28 days", count(active), float(active), note)
+        note = _("{share} of {n} with any purchase", share=share, n=count(known))
+        label = _("Customers who bought in the last 28 days")
+        return Tile(label, count(active), float(active), note)
 
     def _ended(self) -> list[Tile]:
         if self.readout is None or not len(self.readout):
@@ -270,12 +318,18 @@ class FirstScreen:
         row = max(self.readout.promotions, key=lambda r: r.contacts)
         rate = row.redemption_rate
         when = days_of(row.starts_at, row.ends_at, self.shop.zone)
+        past = answer_to(row.kind).past
         return [
             Tile(
-                f"{answer_to(row.kind).past.capitalize()}, of the largest promotion that ended",
+                capital(_("{redeemed}, of the largest promotion that ended", redeemed=past)),
                 percent(rate.value, rate.ci_low, rate.ci_high),
                 rate.value,
-                f"{row.name} ({when}): {count(row.redeemers)} of {count(row.contacts)} contacted",
+                _(
+                    "{name} ({days}): {part} contacted",
+                    name=row.name,
+                    days=when,
+                    part=part_of(row.redeemers, row.contacts),
+                ),
                 change="points",
                 of=row.name,
             )
@@ -287,11 +341,14 @@ class FirstScreen:
         Caveats and answer always stand there; tiles as far as some 180 words allow.
         """
         week = self.run.week
-        heading = f"**{self.shop.settings.name}, week {week} ({week.label()})**"
+        name = self.shop.settings.name
+        heading = _("{shop}, week {week} ({days})", shop=name, week=week, days=week.label())
+        heading = f"**{heading}**"
         text = "\n\n".join([heading, self.status(), *self.caveats(), self.lead()])
         for number, tile in enumerate(self.headlines):
-            longer = f"{text}\n{'' if number else chr(10)}- {tile.label}: {tile.text}"
-            if len(longer.split()) <= MOST_WORDS:
+            line = _("{label}: {figure}", label=tile.label, figure=tile.text)
+            longer = f"{text}\n{'' if number else chr(10)}- {line}"
+            if _words(longer) <= MOST_WORDS:
                 text = longer
         return text + "\n"
 

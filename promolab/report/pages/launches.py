@@ -16,13 +16,13 @@ from promolab.campaign.past import days_of, list_of
 from promolab.campaign.plan import file_names
 from promolab.display import Html, fold, join, say
 from promolab.folder import RunFolder
+from promolab.language import _, _n, marked
 from promolab.segmentation import SegmentIndex, segment_index
-from promolab.wording import answer_to, count, money, plural
+from promolab.wording import answer_to, count, listed, money
 
 MOST_APART = 4
 """Promotions that start and have a table each; more than these share one, in any case."""
 _Row = dict[Hashable, Any]
-_MORE = '<a href="08_plan.html">List, funnel, costs</a>'
 
 
 def launching(
@@ -47,11 +47,11 @@ def launching(
     """
     rows, empty = list_of(promotions, "launching")
     if empty:
-        return say(f"{empty} There is nobody to rank and nobody to contact.")
-    title = say(f"Launching ({len(rows)})", kind="h2")
+        return say(f"{empty} {_('There is nobody to rank and nobody to contact.')}")
+    title = say(_("Launching ({n})", n=len(rows)), kind="h2")
     if not len(economics):
         why = str(run.metrics.get("response", {}).get("summary", ""))
-        return title + say(why or "Nobody is to be contacted.")
+        return title + say(why or _("Nobody is to be contacted."))
     launches = _Launches(run, economics, zone)
     return join([title, *launches.pieces(rows.to_dict("records")), *_not_known(run)])
 
@@ -61,7 +61,8 @@ def _not_known(run: RunFolder) -> list[Html]:
     policy = run.metrics.get("policy") or {}
     if not policy.get("experiment"):
         return []
-    more = '<a href="07_policy.html">An experiment that would tell what it adds</a>'
+    text = escape(_("An experiment that would tell what it adds"))
+    more = f'<a href="07_policy.html">{text}</a>'
     return [Html(f'<p class="more">{escape(policy["not_kept"])} {more}</p>')]
 
 
@@ -101,8 +102,8 @@ class _Launches:
         if shared:
             pieces.append(self.together(shared, [row for row in several if row in shared]))
         if nobody:
-            names = ", ".join(str(row["name"]) for row in nobody)
-            pieces.append(say(f"Nobody is to be contacted for {names}."))
+            names = listed(str(row["name"]) for row in nobody)
+            pieces.append(say(_("Nobody is to be contacted for {names}.", names=names)))
         return pieces
 
     def one(self, row: _Row) -> Html:
@@ -111,8 +112,10 @@ class _Launches:
         found = self.economics.of(promotion)
         held = 0 if found is None else found.held
         links = self.send_files(promotion)
-        files = f"Send: {links}. " if links else ""
-        more = Html(f'<p class="more">{files}{count(held)} are held out. {_MORE}</p>')
+        # The messages are escaped, the links in them are not.
+        files = _("Send: {files}. ").format(files=links) if links else ""
+        kept = escape(_("{n} are held out.", n=count(held)))
+        more = Html(f'<p class="more">{files}{kept} {_more()}</p>')
         title = say(f"{row['name']} · {self.days(row)}{_offered(row)}", kind="h3")
         table = self.sizes.of(promotion).to_table()
         return join([title, *self.chosen([row]), table, say(self.index(promotion).line()), more])
@@ -134,22 +137,24 @@ class _Launches:
         table = self.economics.among(ids).table(
             beside,
             {
-                "held": "held out",
+                "held": _("held out"),
                 "expected": _expected(rows),
-                "whom": "mostly",
-                "send": "send file",
+                "whom": _("mostly"),
+                "send": _("send file"),
             },
-            caption=f"As planned{f', {same}' if same else ''}; 90 % prediction intervals.",
+            caption=_("As planned, {days}; 90 % prediction intervals.", days=same)
+            if same
+            else _("As planned; 90 % prediction intervals."),
         )
         whom = [
             say(f"{row['name']}: {index.line()}")
             for row, index in zip(rows, indices, strict=True)
             if index.stands_out
         ]
-        folded = fold("Segments that stand out in each list", whom)
+        folded = fold(_("Segments that stand out in each list"), whom)
         lists = [self.sizes.of(row["promotion_id"]).to_table() for row in several]
-        sizes = fold("Longer and shorter lists", lists)
-        more = Html(f'<p class="more">{_MORE}</p>')
+        sizes = fold(_("Longer and shorter lists"), lists)
+        more = Html(f'<p class="more">{_more()}</p>')
         return join([*self.chosen(rows), table, *(p for p in (folded, sizes) if p.text), more])
 
     def index(self, promotion: Any) -> SegmentIndex:
@@ -166,36 +171,67 @@ class _Launches:
         told = [(name, mine) for name, mine in known if mine is not None]
         if not told or self.economics.largest is None:
             return []
-        charged = sum(mine["cost"] for _, mine in told)
+        charged = sum(mine["cost"] for name, mine in told)
         cost = money(charged, currency=self.economics.largest.currency)
-        by_chance = sum(mine["by_chance"] for _, mine in told)
+        by_chance = sum(mine["by_chance"] for name, mine in told)
         chosen = [(n, m["customers"] - m["by_chance"], m["customers"]) for n, m in told]
-        by_effect = sum(n for _, n, _ in chosen)
+        by_effect = sum(n for name, n, every in chosen)
         one = len(rows) == 1
-        noun = "customer" if one else "contact"  # of a bundle a customer counts for each
+        if one and not by_effect:
+            one_, many = (
+                marked("Planned: {n} customer, all drawn by chance to learn from; charged {cost}."),
+                marked(
+                    "Planned: {n} customers, all drawn by chance to learn from; charged {cost}."
+                ),
+            )
+            return [say(_n(one_, many, by_chance, cost=cost))]
+        if one:
+            text = _n(
+                "Planned: {n} customer with whom it adds most for what it costs, and {drawn} whom "
+                "chance drew; charged {cost}.",
+                "Planned: {n} customers with whom it adds most for what it costs, and {drawn} whom "
+                "chance drew; charged {cost}.",
+                by_effect,
+                drawn=count(by_chance),
+                cost=cost,
+            )
+            return [say(text)]
+        # Of a bundle a customer counts for each.
         if not by_effect:
-            who = f"Planned: {plural(by_chance, noun)}, all drawn by chance to learn from"
-            return [say(f"{who}; charged {cost}.")]
-        whom = "with whom it adds" if one else "where a promotion adds"
-        who = (
-            f"Planned: {plural(by_effect, noun)} {whom} most for what it costs, and "
-            f"{count(by_chance)} {'whom' if one else 'that'} chance drew"
+            text = _n(
+                "Planned: {n} contact, all drawn by chance to learn from; charged {cost}.",
+                "Planned: {n} contacts, all drawn by chance to learn from; charged {cost}.",
+                by_chance,
+                cost=cost,
+            )
+            return [say(text)]
+        text = _n(
+            "Planned: {n} contact where a promotion adds most for what it costs, and {drawn} that "
+            "chance drew; charged {cost}. By what they add: {which}.",
+            "Planned: {n} contacts where a promotion adds most for what it costs, and {drawn} that "
+            "chance drew; charged {cost}. By what they add: {which}.",
+            by_effect,
+            drawn=count(by_chance),
+            cost=cost,
+            which=listed(
+                _("{name} {n} of {all}", name=name, n=count(n), all=count(every))
+                for name, n, every in chosen
+                if n
+            ),
         )
-        which = ", ".join(f"{name} {count(n)} of {count(all_)}" for name, n, all_ in chosen if n)
-        more = "" if one else f" By what they add: {which}."
-        return [say(f"{who}; charged {cost}.{more}")]
+        return [say(text)]
 
     def send_files(self, promotion: Any) -> str:
         """Return links to what the sending tool loads, as HTML; empty where there is no file."""
         files = self._files.get(str(promotion), [])
-        return ", ".join(f'<a href="send/{escape(quote(f))}">{escape(f)}</a>' for f in files)
+        return listed(f'<a href="send/{escape(quote(f))}">{escape(f)}</a>' for f in files)
 
     @cached_property
     def _files(self) -> dict[str, list[str]]:
         funnel = self.run.read_table("funnel")
         pairs = list(zip(funnel["promotion_id"], funnel["channel"], strict=True))
         found: dict[str, list[str]] = {}
-        for (promotion, _), name in zip(pairs, file_names(pairs), strict=True):
+        for (promotion, _channel), name in zip(pairs, file_names(pairs), strict=True):
             found.setdefault(str(promotion), []).append(name)
         return found
 
@@ -203,10 +239,19 @@ class _Launches:
         return days_of(row["starts_at"], row["ends_at"], self.zone)
 
 
+def _more() -> str:
+    return f'<a href="08_plan.html">{escape(_("List, funnel, costs"))}</a>'
+
+
 def _expected(rows: list[_Row]) -> str:
-    return f"expected {answer_to(row['kind'] for row in rows).noun}s"
+    noun = answer_to(row["kind"] for row in rows).noun
+    return _("expected {redemption}s", redemption=noun)
 
 
 def _offered(row: _Row) -> str:
     products = row["products"]
-    return "" if pd.isna(products) or not products else f" · {plural(products, 'product')}"
+    return (
+        ""
+        if pd.isna(products) or not products
+        else " · " + _n("{n} product", "{n} products", products)
+    )

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from promolab.display import Tile
+from promolab.language import _, marked
 from promolab.results import Estimate
 from promolab.wording import count, money, percent
 
-_LEVEL = "90 % interval, by what came of past decisions"
+_LEVEL = marked("90 % interval, by what came of past decisions")
 
 
 @dataclass(frozen=True)
@@ -44,44 +45,54 @@ class MoneyHeadline:
         >>> MoneyHeadline(told, 8_210, "CNY").sentence()
         'Contact 8,210 of 31,500; 42,000 CNY of discounts.'
         """
-        whom = f"{count(self.contacts) if self.contacts else 'nobody'} of"
-        return f"Contact {whom} {count(self.policy['customers'])}; {self.policy['opening']}."
+        return _(
+            "Contact {whom} of {n}; {opening}.",
+            whom=count(self.contacts) if self.contacts else _("nobody"),
+            n=count(self.policy["customers"]),
+            opening=self.policy["opening"],
+        )
 
     def tiles(self) -> list[Tile]:
         """Return four headline numbers: whom, what it adds, what it costs, the chance of a loss."""
         answer, customers = self.policy["answer"], self.policy["customers"]
         profit, more = _estimate(answer["profit"]), _estimate(answer["next"])
         budget = self.policy.get("budget")
-        stated = "no budget stated" if budget is None else f"of a budget of {self._money(budget)}"
+        stated = _("no budget stated")
+        if budget is not None:
+            stated = _("of a budget of {amount}", amount=self._money(budget))
         step = answer["step"]
         step = money(step, currency=self.currency, decimals=0 if step >= 1 else None)
-        then = f"the next {step} would add {money(*more.ends, currency=self.currency)}"
+        then = _(
+            "the next {step} would add {amount}",
+            step=step,
+            amount=money(*more.ends, currency=self.currency),
+        )
         loss = float(answer["loss"] or 0.0)
         return [
             Tile(
-                "Customers to contact",
+                _("Customers to contact"),
                 count(self.contacts),
                 float(self.contacts),
-                f"of {count(customers)} who may be contacted",
+                _("of {n} who may be contacted", n=count(customers)),
                 change="difference",
             ),
             Tile(
-                "Adds to margin, costs taken off",
+                _("Adds to margin, costs taken off"),
                 money(*profit.ends, currency=self.currency),
                 profit.value,
-                _LEVEL,
+                _(_LEVEL),
             ),
             Tile(
-                "Discounts and contacts, to the shop",
+                _("Discounts and contacts, to the shop"),
                 self._money(answer["spend"]),
                 float(answer["spend"]),
                 stated,
             ),
             Tile(
-                "Chance of a loss",
-                "less than 1 %" if 0 < loss < 0.005 else percent(min(loss, 0.99), decimals=0),
+                _("Chance of a loss"),
+                _("less than 1 %") if 0 < loss < 0.005 else percent(min(loss, 0.99), decimals=0),
                 loss,
-                then if more.value > 0 else "more budget would add nothing",
+                then if more.value > 0 else _("more budget would add nothing"),
                 change="points",
             ),
         ]

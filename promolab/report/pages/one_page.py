@@ -11,8 +11,10 @@ import pandas as pd
 from promolab import plots
 from promolab.campaign.plan import step_words
 from promolab.folder import RunFolder
+from promolab.language import _, _n
 from promolab.metrics import lift
-from promolab.wording import count, percent, plural
+from promolab.segmentation import segment_words
+from promolab.wording import count, part_of, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +40,12 @@ def one_page(screen: FirstScreen) -> Figure:
         # Text is laid out by hand, so nothing is to be moved for the figures' sake.
         figure = plt.figure(figsize=(11.7, 8.3), layout="none")
         week = screen.run.week
-        name = f"{screen.shop.settings.name} · week {week} ({week.label()})"
+        name = _(
+            "{shop} · week {week} ({days})",
+            shop=screen.shop.settings.name,
+            week=week,
+            days=week.label(),
+        )
         figure.text(0.05, 0.955, name, fontsize=16, fontweight="bold")
         first = [
             plots.filled(text, 150, _ROOM, 8.8) for text in [screen.status(), *screen.caveats()]
@@ -60,7 +67,7 @@ def one_page(screen: FirstScreen) -> Figure:
             _budgets(frontier, right, screen.shop.settings.currency)
         else:
             _gain(screen.backtest, right, screen.words.who)
-        figure.text(0.05, 0.025, "Intervals in brackets.", fontsize=8, color=plots.MUTED)
+        figure.text(0.05, 0.025, _("Intervals in brackets."), fontsize=8, color=plots.MUTED)
     return figure
 
 
@@ -102,24 +109,33 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
 def _funnel(funnel: pd.DataFrame, by_effect: Collection[str], ax: Axes) -> None:
     row = funnel.sort_values(["to_contact", "promotion_id"], ascending=[False, True]).iloc[0]
     words = step_words([row.get("action", "")], by_effect)
-    left, labels, values = int(row["active"]), ["active customers"], [int(row["active"])]
+    left, labels, values = int(row["active"]), [_("active customers")], [int(row["active"])]
     for step in list(words)[:-1]:
-        if row[step]:
+        if row.get(step, 0):  # an older week lacks newer steps
             left -= int(row[step])
-            labels.append(f"less: {words[step]}")
+            labels.append(_("less: {reason}", reason=words[step]))
             values.append(left)
     plots.bars(labels, values, text=[count(v) for v in values], ax=ax)
-    ax.set_title(f"{count(row['to_contact'])} of {count(row['active'])} to contact", loc="left")
-    which = f" on the largest of {plural(len(funnel), 'list')}" if len(funnel) > 1 else ""
-    ax.set_xlabel(f"customers left{which}")
+    part = part_of(row["to_contact"], row["active"])
+    ax.set_title(_("{part} to contact", part=part), loc="left")
+    which = _("customers left")
+    if len(funnel) > 1:
+        lists = _n("{n} list", "{n} lists", len(funnel))
+        which = _("customers left on the largest of {lists}", lists=lists)
+    ax.set_xlabel(which)
 
 
 def _segments(run: RunFolder, ax: Axes) -> None:
     sizes = run.read_table("segments")["segment"].value_counts().sort_index()
     sizes = sizes.sort_values(ascending=False, kind="stable")
-    plots.bars(sizes.index.tolist(), sizes.to_numpy(), text=[count(n) for n in sizes], ax=ax)
-    ax.set_title("Customers by segment", loc="left")
-    ax.set_xlabel("customers")
+    plots.bars(
+        [segment_words(s) for s in sizes.index],
+        sizes.to_numpy(),
+        text=[count(n) for n in sizes],
+        ax=ax,
+    )
+    ax.set_title(_("Customers by segment"), loc="left")
+    ax.set_xlabel(_("customers"))
 
 
 def _budgets(frontier: pd.DataFrame, ax: Axes, currency: str) -> None:
@@ -128,20 +144,20 @@ def _budgets(frontier: pd.DataFrame, ax: Axes, currency: str) -> None:
         frontier["budget"], frontier["profit"], low=frontier["ci_low"], high=frontier["ci_high"],
         ax=ax,
     )  # fmt: skip
-    plots.points(chosen["budget"], chosen["profit"], label="this week", ax=ax)
+    plots.points(chosen["budget"], chosen["profit"], label=_("this week"), ax=ax)
     plots.reference_line(ax, "horizontal", 0.0)
     plots.finish(
         ax,
-        title="What each budget would add",
-        xlabel=f"discounts and contacts, {currency}",
-        ylabel=f"added to margin, {currency}",
+        title=_("What each budget would add"),
+        xlabel=_("discounts and contacts, {currency}", currency=currency),
+        ylabel=_("added to margin, {currency}", currency=currency),
     )
 
 
 def _gain(backtest: pd.DataFrame, ax: Axes, who: str) -> None:
     if backtest.empty or backtest["y"].nunique() < 2:
         ax.axis("off")
-        ax.text(0, 0.5, "No past promotion to test predictions on yet.", fontsize=10)
+        ax.text(0, 0.5, _("No past promotion to test predictions on yet."), fontsize=10)
         return
     found = lift(
         backtest["y"],
@@ -153,9 +169,14 @@ def _gain(backtest: pd.DataFrame, ax: Axes, who: str) -> None:
     words = percent(share.value, share.ci_low, share.ci_high)
     plots.finish(
         found.plot(ax=ax, depth=0.4),
-        title=f"Top 40 %: {words} of {who}s",
-        xlabel="share of each list, likeliest first",
-        ylabel=f"share of {who}s found, past promotions",
+        title=_(
+            "Top {top}: {share} of {redeemer}s",
+            top=percent(0.4, decimals=0),
+            share=words,
+            redeemer=who,
+        ),
+        xlabel=_("share of each list, likeliest first"),
+        ylabel=_("share of {redeemer}s found, past promotions", redeemer=who),
         percent_x=True,
         percent_y=True,
     )

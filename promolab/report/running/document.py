@@ -13,6 +13,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promolab.language import ENGLISH, _, speaking
+
 if TYPE_CHECKING:
     import jinja2
 
@@ -63,9 +65,9 @@ class Look:
     lang: str = "en"
     words: Mapping[str, str] = field(
         default_factory=lambda: {
-            "filter": "Filter the rows",
-            "shown": "{} of {} rows",
-            "sort": "sort by {}",
+            "filter": _("Filter the rows"),
+            "shown": _("{} of {} rows"),
+            "sort": _("sort by {}"),
         }
     )
     contents: str = _CONTENTS
@@ -184,7 +186,9 @@ def allowing(page: str, metrics: Mapping[str, Any]) -> str:
     >>> found.startswith(" · effects <abbr"), found.endswith(">not identified</abbr>")
     (True, True)
     """
-    return page.replace(_ALLOWS, _allowed(metrics), 1)
+    named = re.search(r'<html lang="(\w+)', page)
+    with speaking(named[1] if named else ENGLISH):
+        return page.replace(_ALLOWS, _allowed(metrics), 1)
 
 
 def _allowed(metrics: Mapping[str, Any]) -> str:
@@ -196,16 +200,18 @@ def _allowed(metrics: Mapping[str, Any]) -> str:
     # A comparison of those contacted once is no effect of what starts: past decisions tell that.
     found = str(uplift.get("identification") or "") if uplift.get("allows") else ""
     word = found or "not identified"
-    said = explained(Html(f"effects {escape(word)}"), [word]).text
+    said = explained(Html(escape(_("effects {standing}", standing=_(word)))), [word]).text
     tested = (metrics.get("response") or {}).get("auc")
-    return f" · response tested out of time · {said}" if tested else f" · {said}"
+    if not tested:
+        return f" · {said}"
+    return f" · {escape(_('response tested out of time'))} · {said}"
 
 
 def _listed(entries: list[tuple[str, str]]) -> str:
     lines = "".join(
         f'<li><a href="#{escape(name)}">{escape(_short(title))}</a></li>' for name, title in entries
     )
-    return f'<nav class="contents" aria-label="On this page"><ul>{lines}</ul></nav>'
+    return f'<nav class="contents" aria-label="{escape(_("On this page"))}"><ul>{lines}</ul></nav>'
 
 
 def _short(title: str) -> str:

@@ -52,7 +52,8 @@ def _redraw(run: RunFolder, note: str) -> None:
                     shown={},
                 )
         nbformat.write(made, notebooks / f"{step.stem}.ipynb")
-        page = render_page(made, step, steps, week=run.week, shop=str(manifest.get("shop", "")))
+        shop, lang = str(manifest.get("shop", "")), run.language
+        page = render_page(made, step, steps, week=run.week, shop=shop, lang=lang)
         (folder / step.page).write_text(allowing(page, run.metrics), encoding="utf-8")
         (folder / step.page).with_suffix(".pdf").unlink(missing_ok=True)  # of the page before
 

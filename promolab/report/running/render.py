@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from promolab.display import NOTEBOOK_STYLE
+from promolab.language import ENGLISH, _, language, page_language, speaking
 from promolab.report.running.document import TEMPLATES, finished, look
 from promolab.report.running.parameters import Step
 from promolab.weeks import Week
@@ -41,7 +42,13 @@ class _Link:
 
 
 def render_page(
-    notebook: NotebookNode, step: Step, steps: Sequence[Step], *, week: Week, shop: str
+    notebook: NotebookNode,
+    step: Step,
+    steps: Sequence[Step],
+    *,
+    week: Week,
+    shop: str,
+    lang: str = ENGLISH,
 ) -> str:
     """Return the page of a step as HTML, equal bytes for an equal notebook.
 
@@ -57,12 +64,19 @@ def render_page(
         The week.
     shop : str
         What readers call the shop.
+    lang : str
+        Language of the report; the pages of steps are English.
 
     Returns
     -------
     str
         One HTML document, everything in it.
     """
+    with speaking(lang if step.is_report else ENGLISH):
+        return _page(notebook, step, steps, week, shop)
+
+
+def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week, shop: str) -> str:
     from nbconvert.exporters import HTMLExporter
 
     exporter = HTMLExporter(
@@ -71,7 +85,8 @@ def render_page(
         template_name="promolab",
     )
     page = {
-        "title": f"{notebook.metadata.get('title') or step.title} · {shop} · {week}",
+        "title": f"{notebook.metadata.get('title') or _(step.title)} · {shop} · {week}",
+        "say": _,
         "shop": shop,
         "week": str(week),
         "dates": week.label(),
@@ -81,15 +96,23 @@ def render_page(
         "kinds": _SHOWN,
         "notebook_style": NOTEBOOK_STYLE,
     }
-    exporter.environment.globals |= {"page": page, "look": look()}
-    body, _ = exporter.from_notebook_node(_joined(_arranged(notebook)))
-    return finished(str(body))
+    exporter.environment.globals |= {"page": page, "look": look(page_language())}
+    made = exporter.from_notebook_node(_titled(_joined(_arranged(notebook))))[0]
+    return finished(str(made))
+
+
+def _titled(notebook: NotebookNode) -> NotebookNode:
+    """Say the page's title in the language that is spoken; `_arranged` has made the copy."""
+    first = notebook.cells[0] if notebook.cells else None
+    if language() != ENGLISH and first is not None and first.source.startswith("# "):
+        first["source"] = f"# {_(first.source[2:].strip())}"
+    return notebook
 
 
 def _links(step: Step, steps: Sequence[Step]) -> list[_Link]:
     ordered = sorted(steps, key=lambda s: (not s.is_report, s.stem))
-    links = [_Link("Report" if s.is_report else s.title, s.page, s is step) for s in ordered]
-    return [*links, _Link("All weeks", "../index.html", False)]
+    links = [_Link(_("Report") if s.is_report else _(s.title), s.page, s is step) for s in ordered]
+    return [*links, _Link(_("All weeks"), "../index.html", False)]
 
 
 def _joined(notebook: NotebookNode) -> NotebookNode:

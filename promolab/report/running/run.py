@@ -17,6 +17,7 @@ from promolab.compare import check_methods
 from promolab.engines import scratch
 from promolab.errors import InputError, StepError
 from promolab.folder import WAIT, ReportsFolder, RunFolder, note_drawn, renew_key, write_json
+from promolab.language import ENGLISH, check_language
 from promolab.loop import (
     ClosedWeeks,
     checked_ledger,
@@ -80,6 +81,7 @@ def run_report(
     wait: float = WAIT,
     strict: bool = False,
     ledger: str | Path | None = None,
+    lang: str = ENGLISH,
 ) -> Path:
     """Render the campaign report of one week.
 
@@ -120,6 +122,9 @@ def run_report(
         The DuckDB file that remembers what each week decided and said, and what happened then; by
         default ``<out>/ledger.duckdb``. It is looked at before anything is made, and written when
         the report stands.
+    lang : {"en", "zh"}
+        Language of the campaign report, of ``summary.md``, ``one_page.png`` and of the headline
+        numbers; the pages of the steps are English.
 
     Returns
     -------
@@ -143,6 +148,7 @@ def run_report(
     ...
     promolab.errors.InputError: there is no week 2017-W99; the year 2017 has the weeks 01 to 52
     """
+    parameters = {**(parameters or {}), **({} if lang == ENGLISH else {"lang": lang})}
     request = request_of(source, week, seed, parameters, shop_file, notebooks, timeout)
     options: dict[str, Any] = {
         "progress": progress,
@@ -177,6 +183,7 @@ def request_of(
     whole_number("seed", seed, 0, 2**32 - 1)
     steps = read_steps(Path(notebooks) if notebooks else find_notebooks())
     checked = check_parameters(steps, parameters or {})
+    check_language(str(checked.get("lang", ENGLISH)))
     check_plan_parameters(checked)
     check_uplift_parameters(checked)
     check_methods(checked)
@@ -404,5 +411,12 @@ def _page(call: Call, step: Step, notebook: Any, staged: Path) -> tuple[Path, st
     from promolab.report.running.render import render_page
 
     nbformat.write(notebook, staged / "notebooks" / f"{step.stem}.ipynb")
-    page = render_page(notebook, step, call.request.steps, week=call.week, shop=call.shop)
+    page = render_page(
+        notebook,
+        step,
+        call.request.steps,
+        week=call.week,
+        shop=call.shop,
+        lang=str(call.request.parameters.get("lang", ENGLISH)),
+    )
     return staged / step.page, page

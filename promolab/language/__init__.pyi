@@ -1,0 +1,18 @@
+from .spoken import CATALOGUES as CATALOGUES
+from .spoken import ENGLISH as ENGLISH
+from .spoken import LANGUAGES as LANGUAGES
+from .spoken import _ as _
+from .spoken import _n as _n
+from .spoken import again as again
+from .spoken import check_language as check_language
+from .spoken import currency_sign as currency_sign
+from .spoken import day_words as day_words
+from .spoken import decimal as decimal
+from .spoken import language as language
+from .spoken import marked as marked
+from .spoken import month_words as month_words
+from .spoken import page_language as page_language
+from .spoken import percent_sign as percent_sign
+from .spoken import speak, speaking
+
+__all__ = ["speak", "speaking"]

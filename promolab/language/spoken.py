@@ -1,0 +1,235 @@
+"""The language that a report speaks: messages from a catalogue, figures and dates in its habit.
+
+English is what the code says. Another language has a gettext catalogue, ``<name>.po`` beside this
+module, read as it is, so that nothing has to be compiled before the package can be used.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from promolab.errors import InputError
+
+ENGLISH = "en"
+LANGUAGES = {ENGLISH: "en", "zh": "zh_Hans_CN"}
+"""Languages of a report, and Babel's locale of each."""
+CATALOGUES = Path(__file__).parent
+
+# Of the process, not of a context: a notebook's cells run in contexts of their own.
+_spoken = ENGLISH
+
+
+def language() -> str:
+    """Return the language that is spoken now."""
+    return _spoken
+
+
+def page_language() -> str:
+    """Return the language that is spoken as HTML names it.
+
+    Examples
+    --------
+    >>> with speaking("zh"):
+    ...     page_language()
+    'zh-Hans-CN'
+    """
+    return LANGUAGES[_spoken].replace("_", "-")
+
+
+def check_language(name: str) -> None:
+    """Refuse a language that no report speaks.
+
+    Raises
+    ------
+    InputError
+        If there is no catalogue of it.
+    """
+    if name not in LANGUAGES:
+        raise InputError(f"lang = {name!r}: no report speaks it; give {' or '.join(LANGUAGES)}")
+
+
+def speak(name: str) -> None:
+    """Speak a language from now on, as a notebook does whose page is in it.
+
+    Parameters
+    ----------
+    name : {"en", "zh"}
+
+    Raises
+    ------
+    InputError
+        If there is no catalogue of it.
+    """
+    global _spoken
+    check_language(name)
+    _spoken = name
+
+
+@contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """Speak a language inside a block.
+
+    Examples
+    --------
+    >>> with speaking("zh"):
+    ...     _("Customers to contact")
+    '待触达客户'
+    """
+    before = _spoken
+    speak(name)
+    try:
+        yield
+    finally:
+        speak(before)
+
+
+def _(message: str, /, **values: Any) -> str:
+    """Return a message in the language that is spoken, its named places filled in.
+
+    A message that the catalogue lacks stays English; a test fails for it.
+
+    Examples
+    --------
+    >>> _("{name}: nobody is to be contacted.", name="Coupons 18")
+    'Coupons 18: nobody is to be contacted.'
+    """
+    known = message if _spoken == ENGLISH else _catalogue(_spoken).get(message) or message
+    return known.format(**values) if values else known
+
+
+def _n(one: str, many: str, n: float, /, **values: Any) -> str:
+    """Return the message for one or for many; ``{n}`` is the number in words.
+
+    Examples
+    --------
+    >>> _n("{n} promotion", "{n} promotions", 1), _n("{n} promotion", "{n} promotions", 1200)
+    ('1 promotion', '1,200 promotions')
+    """
+    text = decimal(n, 0)
+    if _spoken == ENGLISH:
+        return (one if text == "1" else many).format(n=text, **values)
+    return (_catalogue(_spoken).get(one) or many).format(n=text, **values)
+
+
+def marked(message: str) -> str:
+    """Return a message as it is: it is translated where it is shown, and told apart in English."""
+    return message
+
+
+def again(text: str, messages: Iterable[str], **values: Any) -> str:
+    """Return a sentence that was written down in English, as it is said in the language spoken.
+
+    Parameters
+    ----------
+    text : str
+        The sentence.
+    messages : iterable of str
+        Those that it may have been made from, with these values; made from none, it stays.
+
+    Examples
+    --------
+    >>> again("Nobody is there.", ["Nobody is {where}."], where="there")
+    'Nobody is there.'
+    """
+    found = (message for message in messages if message.format(**values) == text)
+    message = next(found, None)
+    return text if message is None else _(message, **values)
+
+
+def decimal(value: float, decimals: int) -> str:
+    """Write the size of a number with thousands separators and so many decimals, without sign.
+
+    Examples
+    --------
+    >>> decimal(-1234.56, 1)
+    '1,234.6'
+    """
+    figure = abs(round(value, decimals))
+    if _spoken == ENGLISH:
+        return f"{figure:,.{max(decimals, 0)}f}"
+    from babel.numbers import format_decimal
+
+    pattern = "#,##0" + ("." + "0" * decimals if decimals > 0 else "")
+    return str(format_decimal(figure, format=pattern, locale=LANGUAGES[_spoken]))
+
+
+def currency_sign(code: str) -> str:
+    """Return what stands before an amount; empty where the code stands behind it, as in English.
+
+    Examples
+    --------
+    >>> with speaking("zh"):
+    ...     currency_sign("CNY")
+    '¥'
+    """
+    if _spoken == ENGLISH or not code:
+        return ""
+    from babel.numbers import get_currency_symbol
+
+    return str(get_currency_symbol(code, locale=LANGUAGES[_spoken]))
+
+
+def percent_sign() -> str:
+    """Return what stands behind a figure in percent."""
+    if _spoken == ENGLISH:
+        return " %"
+    from babel import Locale
+
+    pattern = Locale.parse(LANGUAGES[_spoken]).percent_formats[None]
+    return str(pattern.suffix[0])
+
+
+def day_words(day: date, *, year: bool = False) -> str:
+    """Write a day, with its year or without.
+
+    Examples
+    --------
+    >>> day_words(date(2024, 12, 16)), day_words(date(2024, 12, 16), year=True)
+    ('16 Dec', '16 Dec 2024')
+    >>> with speaking("zh"):
+    ...     day_words(date(2024, 12, 16)), day_words(date(2024, 12, 16), year=True)
+    ('12月16日', '2024年12月16日')
+    """
+    if _spoken == ENGLISH:
+        return f"{day:%d %b %Y}" if year else f"{day:%d %b}"
+    from babel.dates import format_skeleton
+
+    skeleton = "yMMMd" if year else "MMMd"
+    return str(format_skeleton(skeleton, day, locale=LANGUAGES[_spoken]))
+
+
+def month_words(day: date, *, short: bool = False) -> str:
+    """Write a month with its year.
+
+    Examples
+    --------
+    >>> month_words(date(2024, 12, 16)), month_words(date(2024, 12, 16), short=True)
+    ('December 2024', 'Dec 2024')
+    """
+    if _spoken == ENGLISH:
+        return f"{day:%b %Y}" if short else f"{day:%B %Y}"
+    from babel.dates import format_skeleton
+
+    return str(format_skeleton("yMMM", day, locale=LANGUAGES[_spoken]))
+
+
+@functools.cache
+def _catalogue(name: str) -> dict[str, str]:
+    """Return the messages of a catalogue by their English; of plurals the one form."""
+    from babel.messages.pofile import read_po
+
+    with (CATALOGUES / f"{name}.po").open("rb") as file:
+        known = read_po(file, locale=LANGUAGES[name])
+    found = {}
+    for entry in known:
+        # Of a plural, (one, many) and its forms: of the languages here, Chinese has a single one.
+        english, text = entry.id, entry.string
+        found[english if isinstance(english, str) else english[0]] = (
+            text if isinstance(text, str) or not text else text[0]
+        )
+    return {str(english): str(text) for english, text in found.items() if english}
