@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.policy import but_its_own_script
+from tests.page_policy import but_its_own_script
 
 LAUNCHED = 18
 PLAIN_BASELINE = 0.845  # of recency, frequency and money alone, on the same rows

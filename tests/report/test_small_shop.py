@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.policy import but_its_own_script
+from tests.page_policy import but_its_own_script
 
 SUFFIXES = {".parquet", ".json", ".html"}
 STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \([1-9] of 9\)")

@@ -15,7 +15,7 @@ from promolab.errors import InputError
 from promolab.report.data.data_page import data_page, writable_page, write_data_page
 from promolab.report.data.holdings_view import local_text, share_bar, small_bars
 from tests.made_up import shop_of
-from tests.policy import but_its_own_script
+from tests.page_policy import but_its_own_script
 
 MARKUP = "<script>alert('found')</script>"
 

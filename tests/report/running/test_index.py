@@ -6,7 +6,7 @@ import re
 
 from promolab.folder import ReportsFolder, write_json
 from promolab.report.running.index import write_index
-from tests.policy import but_its_own_script
+from tests.page_policy import but_its_own_script
 
 
 def add(out, week, headlines, status="good"):

@@ -13,7 +13,7 @@ import pytest
 from promolab.report.running.parameters import Step
 from promolab.report.running.render import render_page
 from promolab.weeks import Week
-from tests.policy import but_its_own_script
+from tests.page_policy import but_its_own_script
 
 WEEK = Week(2017, 44)
 VOID = {"meta", "img", "br", "link", "input", "hr", "col"}
