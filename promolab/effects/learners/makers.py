@@ -163,9 +163,9 @@ class Ridge(Linear):
 class Pooled(Ridge):
     """As ridge, and arms learn from each other: what they share is learned from all of them.
 
-    An arm's effects are a straight line that all arms have in common and one of its own, each
-    shrunk as far as cross-validation says; averages and slopes of the arms are drawn together as
-    far as they cannot be told apart.
+    An arm's effects are a straight line that all arms have in common and one of its own, of the few
+    columns that foretell customers who were left out (`promolab.effects.learners.sparse`); averages
+    and slopes of the arms are drawn together as far as they cannot be told apart.
     """
 
 
