@@ -139,7 +139,9 @@ def test_words_call_nothing_worth_sending(found) -> None:
 
 
 def test_the_table_reads_back(found) -> None:
-    week = LaunchEconomics((found, replace(found, promotion_id="M", visible=math.nan)))
+    week = LaunchEconomics(
+        (found, replace(found, promotion_id="M", name="Coupons M", visible=math.nan))
+    )
     again = LaunchEconomics.from_frame(week.to_frame())
     assert again.to_frame().equals(week.to_frame()) and again.of("N") == found
     assert isinstance(again.promotions[0].margin_rate, Rate) and again.of("Z") is None

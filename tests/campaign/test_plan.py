@@ -269,7 +269,8 @@ def test_a_plan_speaks_and_draws():
         f"{100 - row['to_contact']} of the 100 planned are held back"
     )
     ax = plan.plot()
-    assert [bar.get_width() for bar in bars_of(ax)][:: len(STEPS) - 1] == [200, row["to_contact"]]
+    widths = [bar.get_width() for bar in bars_of(ax)]
+    assert [widths[0], widths[-1]] == [200, row["to_contact"]]
     assert plan.to_dict()["funnel"]["7"]["planned"] == 100
     with pytest.raises(InputError, match="'8' is not in the plan; these are: 7"):
         plan.plot(promotion_id="8")
