@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
 import string
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 import promolab
@@ -40,12 +38,20 @@ def required() -> dict[tuple[str, ...], set[str]]:
 
 
 def _of_the_code() -> Iterator[tuple[str, str | tuple[str, ...]]]:
-    keywords = {"_": None, "_n": (1, 2), "marked": None}
+    """Give what is handed to `_`, `_n` and `marked`; Babel overlooks those inside f-strings."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        source = path.read_bytes()
-        if b"promolab.language import" in source:
-            for row in extract("python", io.BytesIO(source), keywords=keywords):
-                yield path.relative_to(PACKAGE).as_posix(), row[1]
+        source = path.read_text(encoding="utf-8")
+        if "promolab.language import" not in source:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            name = node.func.id
+            texts = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
+            if name in ("_", "marked") and texts:
+                yield path.relative_to(PACKAGE).as_posix(), str(texts[0])
+            elif name == "_n" and len(texts) == 2:
+                yield path.relative_to(PACKAGE).as_posix(), (str(texts[0]), str(texts[1]))
 
 
 def _of_the_page() -> Iterator[tuple[str, str]]:

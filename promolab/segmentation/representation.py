@@ -143,7 +143,8 @@ class SegmentIndex(Result):
     def most(self) -> str:
         """Return the list's most frequent segment, and its share of the list."""
         top = self.frame.sort_values(["selected", "segment"], ascending=[False, True]).iloc[0]
-        return f"{percent(top['share_selected'], decimals=0)} {top['segment']}"
+        share = percent(top["share_selected"], decimals=0)
+        return _("{share} {segment}", share=share, segment=segment_words(top["segment"]))
 
     def line(self) -> str:
         """Return the two most over-represented segments and the most under-represented one."""

@@ -12,7 +12,6 @@ import pandas as pd
 
 from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
 from promolab.campaign.outlook.promotion_economics import (
-    LEVEL,
     YEAR,
     PromotionEconomics,
     amount_words,
@@ -296,8 +295,7 @@ class LaunchEconomics(Result):
         self,
         beside: pd.DataFrame | None = None,
         headings: Mapping[str, str] | None = None,
-        caption: str = "What each promotion may cost, and the extra sales that each contact must "
-        "bring.",
+        caption: str = "",
     ) -> Html:
         """Return what each promotion may cost and must bring, a row each.
 
@@ -308,11 +306,13 @@ class LaunchEconomics(Result):
         headings : mapping of str to str, optional
             Headings of its columns that stand behind the others; one that is there has its place.
         caption : str
-            What it shows.
+            What it shows; by default what each may cost and must bring.
         """
         rows = self.promotions
         nouns = {answer_to(row.kind).noun for row in rows}
-        what = f"expected {nouns.pop()}s" if len(nouns) == 1 else "expected answers"
+        what = _("expected answers")
+        if len(nouns) == 1:
+            what = _("expected {redemption}s", redemption=nouns.pop())
         more = {} if beside is None else {str(name): beside[name].array for name in beside}
         return table(
             self.to_frame().assign(
@@ -322,17 +322,18 @@ class LaunchEconomics(Result):
                 **more,
             ),
             {
-                "name": "promotion",
-                "contacts": "to contact",
-                "held": "held out of it",
-                "expected": f"{what}, {LEVEL} interval",
-                "cost": "cost",
-                "break_even": "break-even per contact",
+                "name": _("promotion"),
+                "contacts": _("to contact"),
+                "held": _("held out of it"),
+                "expected": _("{what}, {level} interval", what=what, level=level_words()),
+                "cost": _("cost"),
+                "break_even": _("break-even per contact"),
             }
             | dict(headings or {}),
             dict.fromkeys(["expected", "cost", "break_even"], str)
             | {"contacts": count, "held": count},
-            caption=caption,
+            caption=caption
+            or _("What each promotion may cost, and the extra sales that each contact must bring."),
             most=len(rows),
         )
 
