@@ -24,7 +24,7 @@ from promolab.checks import columns_there
 from promolab.contract import Economics, read_operations
 from promolab.display import Html, Tile, table
 from promolab.errors import InputError
-from promolab.language import _, _n, marked
+from promolab.language import ENGLISH, _, _n, language, marked
 from promolab.metrics import PastRatios
 from promolab.promotions import (
     break_even,
@@ -130,7 +130,9 @@ class LaunchEconomics(Result):
         """
         columns_there(frame, PromotionEconomics.row_columns())
         rows = [PromotionEconomics.from_row(row) for row in frame.to_dict("records")]
-        # Named as they are called now: the file may have been written in another language.
+        if language() == ENGLISH:
+            return cls(tuple(rows))
+        # Named as they are called here: the steps have written the file in English.
         return cls(tuple(replace(p, name=promotion_name(p.kind, p.promotion_id)) for p in rows))
 
     def to_dict(self) -> dict[str, Any]:

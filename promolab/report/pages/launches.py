@@ -147,7 +147,7 @@ class _Launches:
             else _("As planned; 90 % prediction intervals."),
         )
         whom = [
-            say(f"{row['name']}: {index.line()}")
+            say(_("{label}: {figure}", label=row["name"], figure=index.line()))
             for row, index in zip(rows, indices, strict=True)
             if index.stands_out
         ]
