@@ -63,13 +63,12 @@ class Pays(Result):
             f"by {plural(self.decisions, 'past decision')} {what} {adds}{unit} net of its cost, "
             f"and with {percent(self.level, decimals=0)} certainty more than {least}"
         )
-        if self.soon:
-            shown += "; in the window alone promotions are sure to earn their cost"
+        window = "In the window alone promotions are sure to earn their cost. " if self.soon else ""
         if self:
-            return f"It pays to spend: {shown}."
+            return f"It pays to spend: {shown}. {window}".rstrip()
         return (
-            f"Nothing is spent beyond what is learned from: {shown}, which may be a loss. More "
-            "decisions drawn by chance would tell."
+            f"Nothing is spent beyond what is learned from: {shown}, which may be a loss. "
+            f"{window}More decisions drawn by chance would tell."
         )
 
 

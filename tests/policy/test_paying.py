@@ -8,7 +8,7 @@ import pytest
 from benchmarks.money import BUDGET, made_up, spending_nothing
 from promolab import allocate
 from promolab.errors import InputError
-from promolab.policy import money_answer, pays_to_spend
+from promolab.policy import PolicyRows, money_answer, pays_to_spend
 
 
 def test_where_promotions_do_nothing_it_is_rarely_taken_to_pay():
@@ -21,6 +21,32 @@ def test_where_they_pay_it_is_seen_and_the_bound_is_the_one_sided_one():
     sure, surer = (pays_to_spend(rows, budget=BUDGET * 4_000, level=level) for level in (0.9, 0.99))
     assert surer.profit.ci_low < sure.profit.ci_low < sure.profit.value
     assert sure.summary().startswith("It pays to spend: by 4,000 past decisions it adds ")
+
+
+def _rows(horizon: float, window: float | None) -> PolicyRows:
+    """One arm for 4,000 customers, with these means over the horizon and in the window."""
+    rng = np.random.default_rng(1)
+    far, near = rng.normal(size=(2, 4_000, 1))
+    even, fold, who = np.ones((4_000, 1)), np.arange(4_000) % 5, np.arange(4_000)
+    soon = None if window is None else near - near.mean() + window
+    gamma = 3 * (far - far.mean()) + horizon
+    return PolicyRows(gamma, even, 0.1 * even, fold, who, ("mail",), soon=soon)
+
+
+def test_where_the_window_is_sure_less_certainty_of_the_horizon_is_enough():
+    assert not pays_to_spend(_rows(0.08, None))  # 1.3 standard errors
+    sure = pays_to_spend(_rows(0.08, 0.5), currency="EUR")
+    assert sure and sure.soon and sure.level == 0.8
+    assert sure.summary().endswith("In the window alone promotions are sure to earn their cost.")
+    doubtful = pays_to_spend(_rows(0.04, 0.5))  # what lasts is not sure enough
+    assert not doubtful and "which may be a loss. In the window alone" in doubtful.summary()
+    assert not pays_to_spend(_rows(-0.2, 0.5))  # bought earlier, not more
+
+
+def test_where_the_window_shows_nothing_the_bound_is_as_strict_as_without_it():
+    for window in (-0.5, 0.0):
+        nothing = pays_to_spend(_rows(0.08, window))
+        assert not nothing and not nothing.soon and nothing.level == 0.95
 
 
 def test_an_allocation_that_does_not_pay_spends_on_those_drawn_alone_and_says_why():
