@@ -8,14 +8,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+from benchmarks.promises import COVERED, WIDER, Held
 from benchmarks.table import Row
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SEEDS, WEEKS, SINCE = 5, 12, 9
 OTHERS = ("response", "random", "everyone")
@@ -35,21 +33,40 @@ def loops(
     others : tuple of str
         Policies beside ``learned`` and both oracles.
     """
-    import pandas as pd
-
     from promolab.loop import rehearse
 
     rows = []
     for seed in range(seeds):
         begun = time.monotonic()
-        done = rehearse(WEEKS, customers, ("learned", *others), seed=seed)
+        with tempfile.TemporaryDirectory(prefix="promolab-loop-") as place:
+            done = rehearse(WEEKS, customers, ("learned", *others), seed=seed, out=place)
+            told = promised(done.frame, Path(place), customers, seed)
         late = done.frame[done.frame["number"] >= SINCE]
         row = {name: done.added(name, SINCE) for name in done.policies}
         learned = late[late["policy"] == "learned"]
         row["spend"] = float(learned["spend"].mean()) / done.budget
         row["pays"] = float(learned["pays"].mean())
-        rows.append(row | {"seconds": time.monotonic() - begun})
+        rows.append(row | {"seconds": time.monotonic() - begun, "promised": told})
     return pd.DataFrame(rows)
+
+
+def promised(frame: pd.DataFrame, out: Path, customers: int, seed: int) -> pd.DataFrame:
+    """Return what was promised of each learned week, and what its contacts truly added.
+
+    That is the profit that a readout looks for: given the rounds after, as the loop decided them.
+    """
+    from promolab.loop.rehearsal.asked import asked_of
+    from promolab.simulated import GoingShop
+    from promolab.sources import load_shop
+
+    asked = asked_of(WEEKS, customers, "learned", None, "weekly", seed, 0.05, 0.05)
+    going = GoingShop.begin(asked.world, out / "learned" / "shop", load_shop)
+    rows = frame[frame["policy"] == "learned"]
+    weeks = [going.first + asked.world.every * k for k in range(len(rows))]
+    told = rows[["said_value", "said_ci_low", "said_ci_high"]].set_axis(
+        ["said", "said_low", "said_high"], axis=1
+    )
+    return told.assign(truth=[going.added_profit(week, after=True) for week in weeks])
 
 
 def looped(customers: int = 20_000, seeds: int = SEEDS, *, more: int = 100_000) -> Iterator[Row]:
@@ -64,6 +81,7 @@ def looped(customers: int = 20_000, seeds: int = SEEDS, *, more: int = 100_000) 
     found = loops(customers, seeds)
     what = f"loop, weeks 9–12, {customers:,} customers, {seeds} seeds"
     yield of_attainable(found, what, OF_ATTAINABLE)
+    yield promises_held(found)
     for other in OTHERS:
         gap = found["learned"] - found[other]
         low = float(gap.mean() - 2 * gap.std(ddof=1) / np.sqrt(len(gap))) if len(gap) > 1 else 0.0
@@ -93,6 +111,19 @@ def of_attainable(found: pd.DataFrame, what: str, bar: float) -> Row:
     )
 
 
+def promises_held(found: pd.DataFrame) -> Row:
+    """Return how often the promised profit's interval held what a loop's weeks truly added."""
+    rows = pd.concat(found["promised"].tolist())
+    held = Held.of(rows, "truth", "said_low", "said_high")
+    over = float(rows["said"].sum() / rows["truth"].sum())
+    return Row(
+        f"loop: 90 % interval of the expected profit, {held.n} weeks of {len(found)} shops",
+        f"≥ {COVERED:.0%} held, ≤ {WIDER} × as wide as needed",
+        f"{held.share:.0%} held, {held.wider:.2f} ×, said {over:.2f} × what was true",
+        held.share >= COVERED and held.wider <= WIDER,
+    )
+
+
 def stops_spending(customers: int = 20_000, seeds: int = SEEDS) -> Row:
     """Return whether the learned policy stops where nothing does anything."""
     from promolab.loop import rehearse
@@ -113,8 +144,6 @@ def stops_spending(customers: int = 20_000, seeds: int = SEEDS) -> Row:
 
 def killed(times: int = 20, customers: int = 400, weeks: int = 3) -> Row:
     """Return whether a loop that is killed at random moments goes on to the same figures."""
-    import pandas as pd
-
     from promolab.loop import rehearse
 
     rng = np.random.default_rng(0)

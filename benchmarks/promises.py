@@ -15,8 +15,12 @@ from promolab.loop.promises.alarm import LEVEL, evidence
 if TYPE_CHECKING:
     from promolab.simulated import SimulatedShop
 
-SEEDS, CUSTOMERS, FIRST, WEEKS = 5, 6_000, 20, 20
-"""Shops; rounds that the first week learns from; weeks that are promised."""
+SEEDS, CUSTOMERS, FIRST, WEEKS, APART = 20, 6_000, 20, 5, 4
+"""Shops; rounds that the model learns from; weeks that are promised, and rounds between them.
+
+All weeks of a shop share one model's error, so that many shops tell more than many weeks; a season
+is the same in all shops, so that their weeks begin a round after one another's.
+"""
 AFTER = 13
 """Weeks until the last promise is settled."""
 COVERED, WIDER = 0.85, 1.3
@@ -29,13 +33,14 @@ YEARS, NOISE = 2_000, (0.5, 1.0, 2.0)
 def promised_weeks(seeds: int = SEEDS, customers: int = CUSTOMERS, weeks: int = WEEKS) -> Any:
     """Return what was said of each week of some shops, what came, and the truth, a row each.
 
-    A model is fitted once a shop, on the weeks before the first that is promised: it knows what all
+    A model is fitted once a shop, on the weeks before any that is promised: it knows what all
     weeks promise, which is less than a loop learns on the way.
     """
-    return pd.concat([_one_shop(seed, customers, weeks) for seed in range(seeds)])
+    return pd.concat([one_shop(seed, customers, weeks) for seed in range(seeds)])
 
 
-def _one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
+def one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
+    """Return what was said of some weeks of one shop, what came, and the truth."""
     import promolab
     from promolab.campaign.worth import scored_log, week_worth
     from promolab.cleaning import known_by
@@ -44,7 +49,7 @@ def _one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
 
     shop: Any = promolab.load_shop(
         "simulated", variant="weekly", customers=customers, seed=seed,
-        weeks=FIRST + weeks + AFTER, exploration=0.25,
+        weeks=FIRST + weeks * APART + AFTER, exploration=0.25,
     )  # fmt: skip
     rounds = sorted(shop.decisions.select("ts").distinct().execute()["ts"])
     begun = rounds[FIRST]
@@ -52,7 +57,8 @@ def _one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
     trial = decisions_experiment(known_by(shop, begun), by="kind", early=True, as_of=begun)
     model = promolab.UpliftModel("dr", "ridge").fit(trial)
     log, end, found = scored_log(model), shop.settings.life()[1], []
-    for number, ts in enumerate(rounds[FIRST : FIRST + weeks]):
+    for number in range(seed % APART, weeks * APART, APART):
+        ts = rounds[FIRST + number]
         rows = shop.decisions.filter(shop.decisions.ts == ts)
         chances = shop.decision_propensities.semi_join(rows, "decision_id").execute()
         decisions, known = rows.execute(), known_by(shop, ts)

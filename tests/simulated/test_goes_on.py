@@ -227,31 +227,44 @@ def test_the_truth_is_that_of_the_log(variant: str) -> None:
         assert np.allclose(one, gain[:, place], atol=1e-9)
 
 
-def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(tmp_path: Path) -> None:
-    """Week by week over nobody in it is, in all, what the weeks' expected margins differ by."""
+def expected_margin(given: np.ndarray, weeks: range) -> float:
+    """Return the margin expected of the customers of `SMALL` in some weeks, contacts not paid."""
     from promolab.simulated.overlap import order_money, running, weekly_rates
 
+    world, people = World(customers=400, weeks=24, variant="weekly", seed=3), people_of(SMALL, 0)
+    action = np.full((400, len(world.rounds)), NONE)
+    action[:, : given.shape[1]] = given
+    factors, promotions = world.week_factors(), world.promotions
+    rates = weekly_rates(world, people, action, promotions, factors, weeks)
+    live = running(world, action, weeks).transpose(1, 0, 2)
+    basket, off = zip(*(order_money(world, people, one, promotions) for one in live), strict=True)
+    margin = np.array(basket) * people.margin_rate - np.array(off)
+    return float((rates.T * margin).sum())
+
+
+def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(tmp_path: Path) -> None:
+    """Week by week over nobody in it is, in all, what the weeks' expected margins differ by."""
     going = GoingShop.begin(SMALL, tmp_path / "shop", load_shop)
     for _ in range(3):
         going.decide(*some(going))
-    world, people = World(customers=400, weeks=24, variant="weekly", seed=3), people_of(SMALL, 0)
+    people = people_of(SMALL, 0)
     log = decide(World(customers=400, weeks=13, variant="weekly", seed=3), people).action
-    margins, weeks = [], range(12, 22)
-    for given in (going._action, log):
-        action = np.full((400, len(world.rounds)), NONE)
-        action[:, : given.shape[1]] = given
-        factors, promotions = world.week_factors(), world.promotions
-        rates = weekly_rates(world, people, action, promotions, factors, weeks)
-        live = running(world, action, weeks).transpose(1, 0, 2)
-        basket, off = zip(
-            *(order_money(world, people, one, promotions) for one in live), strict=True
-        )
-        margin = np.array(basket) * people.margin_rate - np.array(off)
-        margins.append((rates.T * margin).sum())
+    weeks = range(12, 22)
+    gained = expected_margin(going._action, weeks) - expected_margin(log, weeks)
     contacts = (going._action[:, log.shape[1] :] != NONE).sum()
     added = sum(going.added_profit(week) for week in (12, 13, 14))
-    assert added == pytest.approx(margins[0] - margins[1] - 0.2 * contacts, abs=1e-6)
+    assert added == pytest.approx(gained - 0.2 * contacts, abs=1e-6)
     assert added > 0
+    # Given what came after: with and without this week alone, in its window and horizon.
+    without = going._action.copy()
+    without[:, log.shape[1]] = NONE
+    its_own = range(12, 12 + SMALL.window + 4)
+    gained = expected_margin(going._action, its_own) - expected_margin(without, its_own)
+    contacts = (going._action[:, log.shape[1]] != NONE).sum()
+    read = going.added_profit(12, after=True)
+    assert read == pytest.approx(gained - 0.2 * contacts, abs=1e-6)
+    assert read < going.added_profit(12)  # later rounds find the customers tired
+    assert going.added_profit(14, after=True) == pytest.approx(going.added_profit(14), abs=1e-9)
 
 
 def test_worth_and_spend_of_an_assignment(going: GoingShop) -> None:

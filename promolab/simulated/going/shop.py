@@ -213,7 +213,7 @@ class GoingShop:
         check_times(rows, start)
         self._go_on(own, rows, decision_propensities)
 
-    def added_profit(self, week: int) -> float:
+    def added_profit(self, week: int, *, after: bool = False) -> float:
         """Return the true expected profit that a week's assignments added over assigning nobody.
 
         Summed over customers: the margin expected from the window's start to 28 days after its end,
@@ -225,8 +225,12 @@ class GoingShop:
         ----------
         week : int
             A week (from 0) that was decided.
+        after : bool
+            Given also the rounds after, as far as they are decided, where rounds overlap: what the
+            week's contacts take from them by fatigue is then in this. It is what a comparison of
+            those contacted with others can read, and less than what the week adds by itself.
         """
-        return self._decided(week)[0]
+        return self._decided(week, after)[0]
 
     def spent(self, week: int) -> float:
         """Return what a week's assignments cost: contacts, and what is expected to be taken off.
@@ -347,22 +351,25 @@ class GoingShop:
         own[position] = place
         return own
 
-    def _decided(self, week: int) -> tuple[float, float]:
+    def _decided(self, week: int, after: bool = False) -> tuple[float, float]:
         weeks = list(range(self.first, self.week, self.world.every))
         if week not in weeks:
             raise InputError(f"week {week} was not decided here; expected one of {weeks}")
-        return self._worth(week, self._action[:, self._rounds(week)])
+        return self._worth(week, self._action[:, self._rounds(week)], after)
 
-    def _worth(self, week: int, own: np.ndarray) -> tuple[float, float]:
+    def _worth(self, week: int, own: np.ndarray, after: bool = False) -> tuple[float, float]:
         """Return the profit that an assignment adds over none, and what it costs."""
-        world, number = self._at(week), self._rounds(week)
+        number = self._rounds(week)
+        until = self._action.shape[1] if after and self.world.overlaps else number
+        world = self._at(self.week if until > number else week)
         contacts = CONTACT_COST * float((own != NONE).sum())
         margin = discount = 0.0
         for people, rows in self._chunks():
             who = np.nonzero(own[rows] != NONE)[0]
             if len(who):
-                past = self._action[rows, :number][who].astype(np.int64)
-                gain, given = moved(world, people, who, past, own[rows][who].astype(np.int64))
+                action = self._action[rows, :until][who].astype(np.int64)
+                mine = own[rows][who].astype(np.int64)
+                gain, given = moved(world, people, who, action, mine, number)
                 margin, discount = margin + float(gain.sum()), discount + float(given.sum())
         return margin - contacts, contacts + discount
 

@@ -46,22 +46,30 @@ def part_of(customers: Customers, which: np.ndarray) -> Customers:
 
 
 def moved(
-    world: World, customers: Customers, which: np.ndarray, past: np.ndarray, own: np.ndarray
+    world: World,
+    customers: Customers,
+    which: np.ndarray,
+    action: np.ndarray,
+    own: np.ndarray,
+    number: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return by how much what each is assigned now moves the margin and discount expected of them.
+    """Return by how much what each is assigned in a round moves what is expected of them.
 
     Parameters
     ----------
     world : World
-        Whose last week is that of the round.
+        Whose last week is that of the last round of ``action``, or of the one after it.
     customers : Customers
         A chunk.
     which : ndarray of int, shape (n,)
         Whom of them it is asked for.
-    past : ndarray of int, shape (n, rounds)
-        What they were assigned before.
+    action : ndarray of int, shape (n, rounds)
+        What they were assigned in other rounds.
     own : ndarray of int, shape (n,)
         A place in the round each; none is `NONE`.
+    number : int, optional
+        Which round; by default the one after all of ``action``. Where rounds overlap, those after
+        it are as ``action`` has them.
 
     Returns
     -------
@@ -69,17 +77,17 @@ def moved(
         Margin in window and horizon, and what is taken off in the window.
     """
     people = part_of(customers, which)
-    number, promotions = past.shape[1], world.promotions
+    number, promotions = action.shape[1] if number is None else number, world.promotions
     if not world.overlaps:
-        contacts, gain, given = recent_contacts(world, past, number), *np.zeros((2, len(own)))
+        contacts, gain, given = recent_contacts(world, action, number), *np.zeros((2, len(own)))
         for place in np.unique(own):
             promotion = promotions[number * world.per_round + place]
             truth = expected(world, people, promotion, contacts, world.week_factors())
             one, off = _differences(truth)
             gain, given = np.where(own == place, one, gain), np.where(own == place, off, given)
         return gain, given
-    without = course(world, people, past, number, promotions=promotions)
-    with_ = course(world, people, past, number, own, promotions=promotions, without=without)
+    without = course(world, people, action, number, promotions=promotions)
+    with_ = course(world, people, action, number, own, promotions=promotions, without=without)
     found = with_.outcomes(world, people, "with")
     return _differences(found | without.outcomes(world, people, "without"))
 
