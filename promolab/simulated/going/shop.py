@@ -228,8 +228,7 @@ class GoingShop:
         after : bool
             Given also the rounds after, as far as they are decided, where rounds overlap: what the
             week's contacts take from them by fatigue is then in this. It is what a comparison of
-            those contacted with others can read, and less than the week adds by itself where effects
-            are gains.
+            those contacted with others can read; where effects are gains it is less than without.
         """
         return self._decided(week, after)[0]
 
