@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 RECENT = 10
 """Rounds of past promotions that tell which share of orders responds: seasons change it."""
+FEWEST = 4
+"""Rounds that foretell one of the past, and rounds so foretold that tell how far that misses."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,15 @@ class Responding:
         Responders over the sum of chances, of past promotions.
     shared : float
         Standard deviation of the logarithm that all promotions of a week have in common.
+    rounds : int, optional
+        That told of ``shared``.
     """
 
     chance: np.ndarray = field(repr=False)
     types: dict[str, str]
     ratios: PastRatios
     shared: float = 0.0
+    rounds: int | None = None
 
     def of(self, week: Assigned, group: Group, level: float) -> dict[str, float]:
         """Return how many of a group will respond, with both intervals.
@@ -71,8 +76,9 @@ class Responding:
         total = float(means.sum())
         variance = float(means @ means) * math.expm1(own) + total**2 * math.expm1(self.shared**2)
         variance += float(by_type @ by_type)
-        known = self.ratios.freedom >= 1 and bool(np.isfinite([e.value for e in found]).all())
-        quantile = float(t_quantile(level, self.ratios.freedom)) if known else math.nan
+        freedom = min(self.ratios.freedom, self.rounds or self.ratios.freedom)
+        known = freedom >= 1 and bool(np.isfinite([e.value for e in found]).all())
+        quantile = float(t_quantile(level, freedom)) if known else math.nan
         return ends_of(total, variance, total + 0.5, quantile, n)
 
 
@@ -157,11 +163,44 @@ def responding_of(
     past = _past(shop, known, as_of)
     if past.empty:
         return Responding(chance, types, PastRatios.of(None))
-    found = past_ratios(past["came"], past["size"], past["type"].tolist())
-    expected = past["size"] * [found.mean(name) for name in past["type"]]
-    weeks = past.assign(size=expected).groupby("starts_at")[["came", "size"]].sum()
-    together = past_ratios(weeks["came"], weeks["size"])
-    return Responding(chance, types, found, min(together.sd, found.sd))
+    found = _told_by(_newest(past))
+    shared, rounds = missed_before(past)
+    if rounds < FEWEST:
+        rounds = 0
+        weeks = _newest(past)
+        weeks = weeks.assign(size=_expected(weeks, found))
+        weeks = weeks.groupby("starts_at")[["came", "size"]].sum()
+        shared = min(past_ratios(weeks["came"], weeks["size"]).sd, found.sd)
+    return Responding(chance, types, found, shared, rounds or None)
+
+
+def _newest(past: pd.DataFrame) -> pd.DataFrame:
+    latest = np.sort(past["starts_at"].unique())[-RECENT:]
+    return past[past["starts_at"].isin(latest)]
+
+
+def _told_by(past: pd.DataFrame) -> PastRatios:
+    return past_ratios(past["came"], past["size"], past["type"].tolist())
+
+
+def _expected(rows: pd.DataFrame, found: PastRatios) -> np.ndarray:
+    return np.asarray(rows["size"] * [found.mean(name) for name in rows["type"]])
+
+
+def missed_before(past: pd.DataFrame) -> tuple[float, int]:
+    """Return how far whole rounds lay from what those over before told, and how many rounds say so.
+
+    Rounds beside one another hardly show how seasons move them; what was foretold across that time
+    does. The standard deviation of the logarithm, without what chance adds to a count.
+    """
+    squares = []
+    for start, rows in past.groupby("starts_at"):
+        over = past[past["ends_at"] <= start]
+        if over["starts_at"].nunique() < FEWEST:
+            continue
+        expected = float(_expected(rows, _told_by(_newest(over))).sum())
+        squares.append(math.log((rows["came"].sum() + 0.5) / (expected + 0.5)) ** 2 - 1 / expected)
+    return math.sqrt(max(float(np.mean(squares)), 0.0)) if squares else 0.0, len(squares)
 
 
 def _foretold(week: Assigned, response: pd.DataFrame) -> np.ndarray:
@@ -179,15 +218,18 @@ def _terms(promotion: Promotion, currency: str) -> str:
     return f"{promotion.kind} {promotion.face_value(currency)}"
 
 
+_PAST = ("starts_at", "ends_at", "type", "came", "size")
+
+
 def _past(shop: Shop, rate: pd.Series[float], as_of: datetime) -> pd.DataFrame:
-    """Return starts_at, type, came and size (sum of chances to order) of promotions that are over.
+    """Return past promotions: starts_at, ends_at, type, came, size (sum of chances to order).
 
     Chances follow from how often each customer ordered in all the time before ``as_of``.
     """
     table = shop.promotions
     over = table.filter(table.ends_at <= as_of).select("promotion_id").execute()
     if over.empty or shop.lacks("response models") is not None:
-        return pd.DataFrame(columns=["starts_at", "type", "came", "size"])
+        return pd.DataFrame(columns=list(_PAST))
     offers = list(read_promotions(shop, over["promotion_id"].tolist()).values())
     windows = windows_of(offers)
     rule = read_operations(shop.settings).attribution
@@ -201,9 +243,7 @@ def _past(shop: Shop, rate: pd.Series[float], as_of: datetime) -> pd.DataFrame:
     sums = rows.fillna({"came": 0}).groupby("promotion_id")[["came", "size"]].sum()
     told = windows.assign(type=[_terms(o, shop.settings.currency) for o in offers])
     told = told.set_index("promotion_id").join(sums, how="inner")
-    latest = np.sort(told["starts_at"].unique())[-RECENT:]
-    told = told[told["starts_at"].isin(latest)]
-    return told.loc[told["size"] > 0, ["starts_at", "type", "came", "size"]]
+    return told.loc[told["size"] > 0, list(_PAST)]
 
 
 def windows_of(offers: Iterable[Promotion]) -> pd.DataFrame:

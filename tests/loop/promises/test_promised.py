@@ -14,7 +14,7 @@ from promolab.cleaning import known_by
 from promolab.features import decisions_experiment
 from promolab.loop.promises import PREDICTION_COLUMNS, promise_week
 from promolab.loop.promises.charging import held_by
-from promolab.loop.promises.responding import ends_of
+from promolab.loop.promises.responding import ends_of, missed_before
 from promolab.loop.promises.scores import _shrunk
 
 
@@ -148,3 +148,19 @@ def test_intervals_of_counts_hold_as_often_as_they_say():
     held = (came >= ends["readout_low"]) & (came <= ends["readout_high"])
     assert abs(held.mean() - 0.9) < 0.02
     assert ends_of(80.0, sd**2, value, 1.645, most=81)["ci_high"] == 81
+
+
+@pytest.mark.parametrize(("season", "least", "most"), [(0.0, 0.0, 0.02), (0.15, 0.06, 0.15)])
+def test_seasons_widen_what_is_said_of_responses_and_chance_alone_does_not(season, least, most):
+    # With a season of ±15 % over a year, rounds lie 6 % or more from the ten before them, chance
+    # taken out; the ten themselves hardly differ.
+    rng = np.random.default_rng(0)
+    starts = pd.date_range("2024-01-01", periods=40, freq="7D")
+    level = 1 + season * np.sin(2 * np.pi * np.arange(40) / 52)
+    past = pd.DataFrame({"starts_at": starts.repeat(12), "type": np.tile(np.arange(12) % 3, 40)})
+    past["type"] = past["type"].astype(str)
+    past = past.assign(ends_at=past["starts_at"] + pd.Timedelta("7D"), size=100.0)
+    past["came"] = rng.poisson(100 * level.repeat(12))
+    shared, rounds = missed_before(past)
+    assert rounds == 36
+    assert least <= shared <= most
