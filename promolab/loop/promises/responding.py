@@ -43,7 +43,7 @@ class Responding:
     shared : float
         Standard deviation of the logarithm that all promotions of a week have in common.
     rounds : int, optional
-        That told of ``shared``.
+        Whose forecasts told of ``shared`` by how far they missed.
     """
 
     chance: np.ndarray = field(repr=False)
@@ -74,8 +74,10 @@ class Responding:
         by_type = np.bincount(pd.factorize(np.array(names, dtype=object))[0], means * errors)
         own = max(self.ratios.sd**2 - self.shared**2, 0.0)
         total = float(means.sum())
-        variance = float(means @ means) * math.expm1(own) + total**2 * math.expm1(self.shared**2)
-        variance += float(by_type @ by_type)
+        together, levels = total**2 * math.expm1(self.shared**2), float(by_type @ by_type)
+        # Forecasts that missed before did so by the levels of their types too.
+        variance = max(together, levels) if self.rounds else together + levels
+        variance += float(means @ means) * math.expm1(own)
         freedom = min(self.ratios.freedom, self.rounds or self.ratios.freedom)
         known = freedom >= 1 and bool(np.isfinite([e.value for e in found]).all())
         quantile = float(t_quantile(level, freedom)) if known else math.nan
