@@ -10,9 +10,11 @@ from .policy import allocate
 from .profiles import build_profiles
 from .report import run_report
 from .segmentation import Segmenter
+from .serve import LiveFeatures
 from .sources import load_experiment, load_labelled, load_shop
 
 __all__ = [
+    "LiveFeatures",
     "PromolabError",
     "ResponseModel",
     "Segmenter",

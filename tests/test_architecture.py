@@ -54,7 +54,7 @@ FLOORS = [
     ["explain", "scoring", "effects", "compare"],
     ["abtest", "policy"],
     ["campaign", "loop"],
-    ["report", "widgets"],
+    ["report", "widgets", "serve"],
     ["cli"],
 ]
 PLACE = {

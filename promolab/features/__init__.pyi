@@ -1,3 +1,5 @@
+from .customers import POSITIVE_RESPONSES as POSITIVE_RESPONSES
+from .customers import PRIOR_CONTACTS as PRIOR_CONTACTS
 from .customers import build_features
 from .customers import response_features as response_features
 from .decisions import OUTCOMES as OUTCOMES
@@ -8,10 +10,12 @@ from .decisions import placed_lines as placed_lines
 from .decisions import whole_margin_rate as whole_margin_rate
 from .decisions import with_margin as with_margin
 from .decisions import with_outcomes as with_outcomes
+from .lines import counted_contacts as counted_contacts
 from .lines import favourite_categories, order_lines
 from .pairs import build_candidates, build_pairs
 from .point_in_time import fixed as fixed
 from .point_in_time import read_as_of as read_as_of
+from .purchases import goods as goods
 from .rounds import known_until as known_until
 
 __all__ = [

@@ -1,0 +1,336 @@
+"""Features that are kept fresh: loaded as of a moment, then brought along event by event."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.errors import InputError
+from promolab.features import (
+    POSITIVE_RESPONSES,
+    PRIOR_CONTACTS,
+    build_features,
+    read_as_of,
+)
+from promolab.serve import formulas
+from promolab.serve.events import Event, EventReader, microseconds, rows_of
+from promolab.serve.formulas import BROWSED, DAY, MONEY, UNITS, Clock
+from promolab.serve.kept import NEVER, Kept
+from promolab.serve.loading import load_tables, products_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.contract import Shop
+
+
+STALE = ("price_level",)
+"""Features that need everybody's purchases; they stay as of the beginning, and say so."""
+MOVING = ("purchase", "return", "cancel")
+BROWSING = (*(f"{name}_28d" for name in BROWSED.values()), "view_to_purchase_rate")
+"""Features that are there from the first such event on."""
+
+
+class LiveFeatures:
+    """The features of `promolab.build_features`, kept fresh by events.
+
+    Counts, sums, first and last times, what was first seen, and spans of 28 and 84 days are kept
+    exactly: at any moment after the last event they are what `promolab.build_features` says of a
+    shop that has those events, in whatever order they came. What would need everybody's purchases
+    again (`price_level`) stays as of the beginning; the column ``price_level_as_of`` says of when.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned or not; what happened before ``as_of`` is read once, and nothing later.
+    as_of : datetime
+        UTC if it has no zone.
+
+    Attributes
+    ----------
+    as_of : datetime
+    taken : Counter
+        How many rows were ``new``, ``repeated`` (an event id that came before) and ``late`` (dated
+        before ``as_of``, so that they are in the beginning already, and counted there alone).
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> from promolab.contract import Shop
+    >>> days = pd.to_datetime(["2017-03-01", "2017-03-05"])
+    >>> events = pd.DataFrame({"customer_id": ["A", "B"], "ts": days, "kind": "purchase"})
+    >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
+    >>> live = LiveFeatures(shop, as_of=pd.Timestamp("2017-03-08"))
+    >>> live = live.update({"customer_id": "A", "ts": "2017-03-09T12:00:00", "kind": "purchase"})
+    >>> live.to_frame("2017-03-10")[["customer_id", "orders", "recency_days"]].values.tolist()
+    [['A', 2.0, 0.5], ['B', 1.0, 5.0]]
+    """
+
+    def __init__(self, shop: Shop, as_of: Any) -> None:
+        moment = read_as_of(as_of)
+        if not isinstance(moment, datetime):
+            raise InputError("as_of is a table; events are kept up from one moment for everybody")
+        self.as_of, self._begun = moment, microseconds(moment)
+        self.taken: Counter[str] = Counter(new=0, repeated=0, late=0)
+        self.reader = EventReader.of(shop)
+        self._columns = set(shop.events.columns)
+        self._responses = shop.lacks("response models") is None
+        self._clock = Clock(shop.zone, shop.settings.evening_from)
+        self._ids: set[str] = set()
+        self._last = self._begun - 1
+        self._products, self._categories = products_of(shop)
+        base = load_tables(shop, moment)
+        self._customers: dict[Any, int] = {c: place for place, c in enumerate(base.customers)}
+        self._tables: dict[str, Kept] = base.tables
+        self._kinds = base.kinds
+        self._starts = base.starts
+        self._made, self._answered = base.made, base.answered
+        first = build_features(shop, moment)
+        self._told = [c for c in first.columns if c not in ("customer_id", "as_of", *BROWSING)]
+        self._stale = {
+            name: first.select("customer_id", name).execute().set_index("customer_id")[name]
+            .to_dict()
+            for name in STALE
+            if name in first.columns
+        }  # fmt: skip
+
+    def update(self, events: Any) -> LiveFeatures:
+        """Take in what happened: rows of events, exposures and responses, in any order.
+
+        Parameters
+        ----------
+        events : DataFrame, mapping or iterable of mappings
+            The columns of the contract, and perhaps ``event_id`` and ``table`` (which a
+            ``promotion_id`` tells: with a ``kind`` a row is a response, without an exposure). A row
+            without an id is the same as another one that says the same, as in `promolab.clean`.
+
+        Returns
+        -------
+        LiveFeatures
+            Itself; ``taken`` counts.
+
+        Raises
+        ------
+        InputError
+            A row lacks a column or has one of a wrong type; those before it are taken in.
+        """
+        for row in rows_of(events):
+            self.take(self.reader.read(row))
+        return self
+
+    def take(self, event: Event) -> str:
+        """Take in one event, and say whether it was ``new``, ``repeated`` or ``late``."""
+        if event.event_id in self._ids:
+            said = "repeated"
+        elif event.ts is not None and event.ts < self._begun:
+            said = "late"
+        else:
+            said = "new"
+            self._ids.add(event.event_id)
+            self._count(event)
+        self.taken[said] += 1
+        return said
+
+    def _count(self, event: Event) -> None:
+        if event.ts is None or event.table == "contact_rights":
+            return
+        self._last = max(self._last, event.ts)
+        code = self._customers.setdefault(event.customer_id, len(self._customers))
+        if event.table == "exposures":
+            self._contact(code, event)
+        elif event.table == "responses":
+            self._response(code, event)
+        else:
+            self._event(code, event)
+
+    def _contact(self, code: int, event: Event) -> None:
+        ts = max(event.ts or 0, self._starts.get(event.promotion_id, 0))
+        self._tables["contacts"].add(code, (event.promotion_id, ts), [ts, 1])
+        insort(self._made, ts)
+
+    def _response(self, code: int, event: Event) -> None:
+        if event.kind not in POSITIVE_RESPONSES:
+            return
+        ts = event.ts or 0
+        table = self._tables["answers"]
+        before = table.rows_of(code).get((event.promotion_id,))
+        if before is None or ts < before[0]:
+            if before is not None:
+                del self._answered[bisect_left(self._answered, before[0])]
+            insort(self._answered, ts)
+        table.add(code, (event.promotion_id,), [ts])
+        self._tables["answering"].add(code, (), [1, ts])
+
+    def _event(self, code: int, event: Event) -> None:
+        ts, kind = event.ts or 0, event.kind
+        self._tables["customers"].add(code, (), [ts, kind == "view", kind == "purchase"])
+        if kind in BROWSED:
+            self._kinds.add(kind)
+            place = list(BROWSED).index(kind)
+            self._tables["browsing"].add(code, (place, ts), [place, ts, 1])
+        elif kind in MOVING:
+            self._line(code, event)
+
+    def _line(self, code: int, event: Event) -> None:
+        """Take in an order line, as `promolab.features.order_lines` reads one."""
+        ts, bought = event.ts or 0, event.kind == "purchase"
+        order = (event.order_id, NEVER) if event.order_id is not None else (None, ts)
+        line = self._signed(event, 1 if bought else -1)
+        self._tables["orders"].add(code, order, [ts if bought else NEVER, ts, *line])
+        if event.product_id is not None and self._products is not None:
+            number, private = self._products.get(event.product_id, (None, False))
+            if number is not None:
+                row = [number, line[0], line[0] if private else 0, int(bought)]
+                self._tables["categories"].add(code, (number,), row)
+        for name in ("product_id", "store_id"):
+            value = getattr(event, name)
+            if bought and value is not None and name in self._columns:
+                self._tables[name].add(code, (value,), [ts])
+
+    def _signed(self, event: Event, sign: int) -> list[int]:
+        """Return amount, gross, discount, coupon, quantity and usable amount of a line."""
+        own = {name: getattr(event, name) for name in ("amount", "discount", "coupon_discount")}
+        money = {name: _fixed(own[name], MONEY) if name in self._columns else 0 for name in own}
+        units = abs(event.quantity or 0.0) if "quantity" in self._columns else 1.0
+        flags = event.flags or ""
+        usable = units > 0 and not ("odd_unit" in flags or "zero_" in flags)
+        if "amount" in self._columns:
+            usable = usable and money["amount"] != 0
+        amount = sign * money["amount"]
+        return [
+            amount,
+            amount if sign > 0 else 0,
+            sign * money["discount"],
+            sign * money["coupon_discount"],
+            sign * _fixed(units, UNITS) if usable else 0,
+            amount if usable else 0,
+        ]
+
+    def knows(self, customer_id: Any) -> bool:
+        """Tell whether a customer has done anything: the others are new."""
+        code = self._customers.get(customer_id)
+        return code is not None and self._first(code) < NEVER
+
+    def _first(self, code: int) -> int:
+        rows = self._tables["customers"].of(code)
+        return int(rows[0, 0]) if len(rows) else NEVER
+
+    @property
+    def last(self) -> datetime:
+        """The time of the latest event taken in, or ``as_of``."""
+        return formulas.moment_of(max(self._last, self._begun))
+
+    def _moment(self, as_of: Any) -> int:
+        """Return a moment after all that was taken in; by default the first such one."""
+        if as_of is None:
+            return max(self._last + 1, self._begun)
+        moment = microseconds(read_as_of(as_of))
+        if moment <= self._last or moment < self._begun:
+            raise InputError(
+                f"as_of = {formulas.moment_of(moment)}, but events up to {self.last} are counted "
+                "already: features are kept for later moments; a clock must not run back"
+            )
+        return moment
+
+    def to_frame(self, as_of: Any = None) -> pd.DataFrame:
+        """Return the features of all customers, as `promolab.build_features` does.
+
+        Parameters
+        ----------
+        as_of : datetime, optional
+            A moment after the last event; by default the first such one.
+
+        Returns
+        -------
+        DataFrame
+            customer_id, as_of, the features, and, where there is a price level, of when it is:
+            ``price_level_as_of``.
+        """
+        import pandas as pd
+
+        moment = self._moment(as_of)
+        n = len(self._customers)
+        rows = {name: table.all(n) for name, table in self._tables.items()}
+        found = self._features({name: (r, code) for name, (code, r) in rows.items()}, n, moment)
+        frame = pd.DataFrame({"customer_id": list(self._customers)})
+        frame["as_of"] = pd.Timestamp(formulas.moment_of(moment)).as_unit("us")
+        names = [*self._told, *(name for name in BROWSING if name in found)]
+        columns: dict[str, Any] = {name: found[name] for name in names if name in found}
+        if "top_category" in columns:
+            columns["top_category"] = [self._category(v) for v in columns["top_category"]]
+        for name, values in self._stale.items():
+            columns[name] = frame["customer_id"].map(values).astype(float)
+            names.append(f"{name}_as_of")
+            columns[names[-1]] = pd.Timestamp(self.as_of).as_unit("us")
+        frame = frame.join(pd.DataFrame({name: columns[name] for name in names}))
+        there = found["first"] < NEVER
+        return frame[there].sort_values("customer_id", ignore_index=True)
+
+    def row(self, customer_id: Any, moment: int) -> dict[str, Any]:
+        """Return the features of one customer; of one who is new, what nobody has done yet.
+
+        Parameters
+        ----------
+        customer_id : object
+            As the shop writes it.
+        moment : int
+            Microseconds since 1970, after all that was taken in.
+        """
+        code = self._customers.get(customer_id, -1)
+        rows = {}
+        for name, table in self._tables.items():
+            mine = table.of(code) if code >= 0 else table.of(len(self._customers))
+            rows[name] = mine, np.zeros(len(mine), dtype=np.int64)
+        found = {name: values[0] for name, values in self._features(rows, 1, moment).items()}
+        if "top_category" in found:
+            found["top_category"] = self._category(found["top_category"])
+        for name, values in self._stale.items():
+            found[name] = values.get(customer_id, np.nan)
+        return found
+
+    def _category(self, number: float) -> str | None:
+        return None if np.isinf(number) else self._categories[int(number)]
+
+    def _features(
+        self, rows: dict[str, tuple[np.ndarray, np.ndarray]], n: int, moment: int
+    ) -> dict[str, np.ndarray]:
+        found = formulas.of_orders(*rows["orders"], n, moment, self._clock)
+        whole, code = rows["customers"]
+        first, views, bought = np.full(n, NEVER), np.zeros(n), np.zeros(n)
+        first[code], views[code], bought[code] = whole.T
+        found |= {"first": first, "tenure_days": (moment - first) / DAY}
+        for name, column in (("store_id", "stores"), ("product_id", "products")):
+            if name in self._columns:
+                found[column] = formulas.summed(rows[name][1], n, np.ones(len(rows[name][1])))
+        if self._products is not None:
+            found |= formulas.of_categories(*rows["categories"], n)
+        if self._responses:
+            found |= formulas.of_contacts(*rows["contacts"], n, moment)
+            found |= self._answers(rows["answers"], n, moment, found["contacts"])
+            found |= formulas.of_answering(*rows["answering"], n, moment)
+        if self._kinds:
+            found |= formulas.of_browsing(*rows["browsing"], n, moment, sorted(self._kinds))
+            if "view" in self._kinds:
+                found["view_to_purchase_rate"] = formulas.ratio(bought, views)
+        return found
+
+    def _answers(
+        self, rows: tuple[np.ndarray, np.ndarray], n: int, moment: int, contacts: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Return answered promotions, and the rate that starts from the shop's own."""
+        responses = np.bincount(rows[1], minlength=n)
+        made = bisect_left(self._made, moment)
+        shop = min(len(self._answered) / made, 1.0) if made else np.nan
+        drawn = (responses + PRIOR_CONTACTS * shop) / (contacts + PRIOR_CONTACTS)
+        return {"responses": responses, "response_rate": np.minimum(drawn, 1.0)}
+
+
+def _fixed(value: float | None, scale: int) -> int:
+    """Return a number in whole parts, rounded as the engine does; what is not known is 0."""
+    if value is None:
+        return 0
+    return round(abs(value) * scale + 1e-9)
