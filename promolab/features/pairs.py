@@ -244,7 +244,10 @@ def _describe(shop: Shop, pairs: Any, moment: Any = None) -> Any:
     # One moment for all pairs is quicker than a table of them, and says the same.
     features = build_features(shop, moment or pairs.select("customer_id", "as_of"))
     table = joined(pairs, features.cache(), ["customer_id", "as_of"])
-    parts = [(_promotion(shop), ["promotion_id"]), (_kind_history(shop, pairs), list(PAIR_KEYS))]
+    parts = [
+        (promotion_terms(shop), ["promotion_id"]),
+        (_kind_history(shop, pairs), list(PAIR_KEYS)),
+    ]
     if shop.lacks("past spend on a promotion's products") is None:
         parts.append((product_history(shop, pairs), list(PAIR_KEYS)))
         by_category = category_history(shop, pairs)
@@ -258,8 +261,16 @@ def _describe(shop: Shop, pairs: Any, moment: Any = None) -> Any:
     return table.mutate(promotion_bought_share=bought)
 
 
-def _promotion(shop: Shop) -> Any:
-    """Describe the promotions themselves by what is known before they start."""
+def promotion_terms(shop: Shop) -> Any:
+    """Describe the promotions themselves by what is known before they start.
+
+    Returns
+    -------
+    ibis Table
+        promotion_id, and those of promotion_kind, promotion_type, promotion_discount_rate,
+        promotion_threshold, promotion_reduction, promotion_days and promotion_products that the
+        shop states.
+    """
     promotions = shop.promotions
     known = ("kind", "type", "discount_rate", "threshold", "reduction")
     columns = [c for c in known if c in promotions.columns]

@@ -1,3 +1,4 @@
+from .arrays import ArrayModel as ArrayModel
 from .calibration import Calibrator as Calibrator
 from .explanation import BLOCK as BLOCK
 from .explanation import logits_of as logits_of

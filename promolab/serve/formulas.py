@@ -169,7 +169,9 @@ def of_categories(rows: np.ndarray, code: np.ndarray, n: int) -> Columns:
     }
 
 
-CONTACT_ROWS = {"ts": "last", "n": "sum"}
+CONTACT_ROWS = {"promotion": "last", "ts": "last", "n": "sum"}
+ANSWER_ROWS = {"promotion": "last", "ts": "first"}
+"""Promotions by their numbers, in the order in which they were first seen."""
 BROWSING_ROWS = {"kind": "last", "ts": "last", "n": "sum"}
 BROWSED = {"view": "views", "click": "clicks", "cart": "carts"}
 CUSTOMER_ROWS = {"first": "first", "views": "sum", "purchases": "sum"}
@@ -178,7 +180,7 @@ ANSWERING_ROWS = {"answers": "sum", "last": "last"}
 
 def of_contacts(rows: np.ndarray, code: np.ndarray, n: int, moment: int) -> Columns:
     """Return how often customers were contacted before the moment."""
-    ts, count = rows.T
+    _, ts, count = rows.T
     made = np.where(ts < moment, count, 0)
     return {
         "contacts": summed(code, n, made),

@@ -53,6 +53,8 @@ class LiveFeatures:
     Attributes
     ----------
     as_of : datetime
+    promotions : dict
+        Promotion → its number, in the order in which they were first seen.
     taken : Counter
         How many rows were ``new``, ``repeated`` (an event id that came before) and ``late`` (dated
         before ``as_of``, so that they are in the beginning already, and counted there alone).
@@ -82,12 +84,12 @@ class LiveFeatures:
         self._clock = Clock(shop.zone, shop.settings.evening_from)
         self._ids: set[str] = set()
         self._last = self._begun - 1
-        self._products, self._categories = products_of(shop)
+        self.products, self._categories = products_of(shop)
         base = load_tables(shop, moment)
         self._customers: dict[Any, int] = {c: place for place, c in enumerate(base.customers)}
         self._tables: dict[str, Kept] = base.tables
         self._kinds = base.kinds
-        self._starts = base.starts
+        self._starts, self.promotions = base.starts, base.promotions
         self._made, self._answered = base.made, base.answered
         first = build_features(shop, moment)
         self._told = [c for c in first.columns if c not in ("customer_id", "as_of", *BROWSING)]
@@ -149,7 +151,8 @@ class LiveFeatures:
 
     def _contact(self, code: int, event: Event) -> None:
         ts = max(event.ts or 0, self._starts.get(event.promotion_id, 0))
-        self._tables["contacts"].add(code, (event.promotion_id, ts), [ts, 1])
+        number = self._promotion(event)
+        self._tables["contacts"].add(code, (number, ts), [number, ts, 1])
         insort(self._made, ts)
 
     def _response(self, code: int, event: Event) -> None:
@@ -157,13 +160,17 @@ class LiveFeatures:
             return
         ts = event.ts or 0
         table = self._tables["answers"]
-        before = table.rows_of(code).get((event.promotion_id,))
-        if before is None or ts < before[0]:
+        number = self._promotion(event)
+        before = table.rows_of(code).get((number,))
+        if before is None or ts < before[1]:
             if before is not None:
-                del self._answered[bisect_left(self._answered, before[0])]
+                del self._answered[bisect_left(self._answered, before[1])]
             insort(self._answered, ts)
-        table.add(code, (event.promotion_id,), [ts])
+        table.add(code, (number,), [number, ts])
         self._tables["answering"].add(code, (), [1, ts])
+
+    def _promotion(self, event: Event) -> int:
+        return self.promotions.setdefault(event.promotion_id, len(self.promotions))
 
     def _event(self, code: int, event: Event) -> None:
         ts, kind = event.ts or 0, event.kind
@@ -181,8 +188,8 @@ class LiveFeatures:
         order = (event.order_id, NEVER) if event.order_id is not None else (None, ts)
         line = self._signed(event, 1 if bought else -1)
         self._tables["orders"].add(code, order, [ts if bought else NEVER, ts, *line])
-        if event.product_id is not None and self._products is not None:
-            number, private = self._products.get(event.product_id, (None, False))
+        if event.product_id is not None and self.products is not None:
+            number, private = self.products.get(event.product_id, (None, False))
             if number is not None:
                 row = [number, line[0], line[0] if private else 0, int(bought)]
                 self._tables["categories"].add(code, (number,), row)
@@ -193,8 +200,8 @@ class LiveFeatures:
 
     def _signed(self, event: Event, sign: int) -> list[int]:
         """Return amount, gross, discount, coupon, quantity and usable amount of a line."""
-        own = {name: getattr(event, name) for name in ("amount", "discount", "coupon_discount")}
-        money = {name: _fixed(own[name], MONEY) if name in self._columns else 0 for name in own}
+        own = ("amount", "discount", "coupon_discount")
+        money = {name: self.money(event, name) for name in own}
         units = abs(event.quantity or 0.0) if "quantity" in self._columns else 1.0
         flags = event.flags or ""
         usable = units > 0 and not ("odd_unit" in flags or "zero_" in flags)
@@ -210,14 +217,21 @@ class LiveFeatures:
             amount if usable else 0,
         ]
 
+    def money(self, event: Event, name: str) -> int:
+        """Return an event's amount, discount or coupon_discount in parts of `MONEY`, unsigned."""
+        return _fixed(getattr(event, name), MONEY) if name in self._columns else 0
+
+    def code(self, customer_id: Any) -> int:
+        """Return a customer's number; of one who did nothing and was never contacted, the next."""
+        return self._customers.get(customer_id, len(self._customers))
+
+    def rows(self, table: str, code: int) -> np.ndarray:
+        """Return what is kept of a customer in a table of `promolab.serve.loading.KEPT`."""
+        return self._tables[table].of(code)
+
     def knows(self, customer_id: Any) -> bool:
         """Tell whether a customer has done anything: the others are new."""
-        code = self._customers.get(customer_id)
-        return code is not None and self._first(code) < NEVER
-
-    def _first(self, code: int) -> int:
-        rows = self._tables["customers"].of(code)
-        return int(rows[0, 0]) if len(rows) else NEVER
+        return len(self.rows("customers", self.code(customer_id))) > 0
 
     @property
     def last(self) -> datetime:
@@ -280,10 +294,9 @@ class LiveFeatures:
         moment : int
             Microseconds since 1970, after all that was taken in.
         """
-        code = self._customers.get(customer_id, -1)
-        rows = {}
+        code, rows = self.code(customer_id), {}
         for name, table in self._tables.items():
-            mine = table.of(code) if code >= 0 else table.of(len(self._customers))
+            mine = table.of(code)
             rows[name] = mine, np.zeros(len(mine), dtype=np.int64)
         found = {name: values[0] for name, values in self._features(rows, 1, moment).items()}
         if "top_category" in found:
@@ -306,7 +319,7 @@ class LiveFeatures:
         for name, column in (("store_id", "stores"), ("product_id", "products")):
             if name in self._columns:
                 found[column] = formulas.summed(rows[name][1], n, np.ones(len(rows[name][1])))
-        if self._products is not None:
+        if self.products is not None:
             found |= formulas.of_categories(*rows["categories"], n)
         if self._responses:
             found |= formulas.of_contacts(*rows["contacts"], n, moment)

@@ -30,8 +30,8 @@ KEPT: Mapping[str, tuple[dict[str, str], list[str]]] = {
     "store_id": (FIRST_SEEN, ["store_id"]),
     "categories": (formulas.CATEGORY_ROWS, ["number"]),
     "browsing": (formulas.BROWSING_ROWS, ["kind", "ts"]),
-    "contacts": (formulas.CONTACT_ROWS, ["promotion_id", "ts"]),
-    "answers": (FIRST_SEEN, ["promotion_id"]),
+    "contacts": (formulas.CONTACT_ROWS, ["promotion", "ts"]),
+    "answers": (formulas.ANSWER_ROWS, ["promotion"]),
     "answering": (formulas.ANSWERING_ROWS, []),
 }
 """Table → its columns and how they are merged, and its keys."""
@@ -50,6 +50,8 @@ class Loaded:
         Of view, click and cart: those that the shop has recorded.
     starts : dict
         Promotion → when it starts, in microseconds.
+    promotions : dict
+        Promotion → its number.
     made, answered : list of int
         When contacts, and first answers to promotions, were made; in order.
     """
@@ -58,6 +60,7 @@ class Loaded:
     tables: dict[str, Kept]
     kinds: set[str]
     starts: dict[Any, int]
+    promotions: dict[Any, int]
     made: list[int]
     answered: list[int]
 
@@ -85,9 +88,15 @@ def load_tables(shop: Shop, as_of: datetime) -> Loaded:
     moment = ibis.literal(as_of).cast("timestamp")
     frames = _of_events(shop, moment) | _of_lines(shop, moment)
     starts: dict[Any, int] = {}
+    promotions: dict[Any, int] = {}
     if shop.lacks("response models") is None:
         starts = starts_of(shop)
         frames |= _of_contacts(shop, moment) | _of_answers(shop, moment)
+        told = [*starts, *frames["contacts"]["promotion_id"], *frames["answers"]["promotion_id"]]
+        promotions = {name: number for number, name in enumerate(dict.fromkeys(told))}
+        for name in ("contacts", "answers"):
+            numbers = [promotions[promotion] for promotion in frames[name]["promotion_id"].tolist()]
+            frames[name]["promotion"] = np.array(numbers, dtype=np.int64)
     ids = pd.concat([pd.Series(frame["customer_id"]) for frame in frames.values()])
     customers = pd.Index(ids.drop_duplicates().sort_values())
     tables = {}
@@ -103,6 +112,7 @@ def load_tables(shop: Shop, as_of: datetime) -> Loaded:
         tables,
         {name for place, name in enumerate(BROWSED) if place in set(frames["browsing"]["kind"])},
         starts,
+        promotions,
         np.sort(np.repeat(contacts["ts"], contacts["n"])).tolist(),
         np.sort(frames["answers"]["ts"]).tolist() if "answers" in frames else [],
     )
@@ -111,7 +121,7 @@ def load_tables(shop: Shop, as_of: datetime) -> Loaded:
 def starts_of(shop: Shop) -> dict[Any, int]:
     """Return when each promotion starts, in microseconds since 1970."""
     promotions = shop.promotions
-    rows = _arrays(promotions.group_by("promotion_id").aggregate(ts=promotions.starts_at.min()))
+    rows = arrays_of(promotions.group_by("promotion_id").aggregate(ts=promotions.starts_at.min()))
     return dict(zip(rows["promotion_id"].tolist(), rows["ts"].tolist(), strict=True))
 
 
@@ -129,8 +139,8 @@ def _of_events(shop: Shop, moment: Any) -> dict[str, Arrays]:
     looks = looks.mutate(place=ibis.cases(*places, else_=-1))
     looks = looks.group_by("customer_id", "place", "ts").aggregate(n=looks.count())
     return {
-        "customers": _arrays(whole),
-        "browsing": _arrays(looks.rename(kind="place")),
+        "customers": arrays_of(whole),
+        "browsing": arrays_of(looks.rename(kind="place")),
     }
 
 
@@ -142,28 +152,28 @@ def _of_lines(shop: Shop, moment: Any) -> dict[str, Arrays]:
     orders = lines.group_by("customer_id", "order_id", "single_ts").aggregate(
         bought=lines.ts.min(where=lines.bought),
         any=lines.ts.min(),
-        amount=_whole(lines.amount, MONEY),
-        gross=_whole(lines.gross, MONEY),
-        discount=_whole(lines.discount, MONEY),
-        coupon=_whole(lines.coupon_discount, MONEY),
-        quantity=_whole(lines.quantity, UNITS),
-        usable=_whole(lines.usable_amount, MONEY),
+        amount=whole_sum(lines.amount, MONEY),
+        gross=whole_sum(lines.gross, MONEY),
+        discount=whole_sum(lines.discount, MONEY),
+        coupon=whole_sum(lines.coupon_discount, MONEY),
+        quantity=whole_sum(lines.quantity, UNITS),
+        usable=whole_sum(lines.usable_amount, MONEY),
     )
-    found = {"orders": _arrays(orders)}
+    found = {"orders": arrays_of(orders)}
     for name in ("product_id", "store_id"):
         seen = lines.filter(lines.bought & lines[name].notnull())
-        found[name] = _arrays(seen.group_by("customer_id", name).aggregate(ts=seen.ts.min()))
+        found[name] = arrays_of(seen.group_by("customer_id", name).aggregate(ts=seen.ts.min()))
     products = goods(shop)
     if products is not None:
         known = lines.join(products, "product_id")
         known = known.filter(known.number.notnull())
         own = ibis.ifelse(known.private, known.amount, 0)
         spent = known.group_by("customer_id", "number").aggregate(
-            amount=_whole(known.amount, MONEY),
-            private=_whole(own, MONEY),
+            amount=whole_sum(known.amount, MONEY),
+            private=whole_sum(own, MONEY),
             had=known.bought.cast("int64").max(),
         )
-        found["categories"] = _arrays(spent)
+        found["categories"] = arrays_of(spent)
     return found
 
 
@@ -172,7 +182,7 @@ def _of_contacts(shop: Shop, moment: Any) -> dict[str, Arrays]:
     before = shop.exposures.filter(shop.exposures.ts < moment)
     contacts = counted_contacts(shop.with_tables({**shop.tables, "exposures": before}))
     made = contacts.group_by("customer_id", "promotion_id", "ts").aggregate(n=contacts.count())
-    return {"contacts": _arrays(made)}
+    return {"contacts": arrays_of(made)}
 
 
 def _of_answers(shop: Shop, moment: Any) -> dict[str, Arrays]:
@@ -181,15 +191,15 @@ def _of_answers(shop: Shop, moment: Any) -> dict[str, Arrays]:
     )
     first = rows.group_by("customer_id", "promotion_id").aggregate(ts=rows.ts.min())
     latest = rows.group_by("customer_id").aggregate(answers=rows.count(), last=rows.ts.max())
-    return {"answers": _arrays(first), "answering": _arrays(latest)}
+    return {"answers": arrays_of(first), "answering": arrays_of(latest)}
 
 
-def _whole(value: Any, scale: int) -> Any:
+def whole_sum(value: Any, scale: int) -> Any:
     """Return the sum of fixed-point numbers as a whole number of their parts."""
     return (value.sum().cast("float64") * scale).round().cast("int64")
 
 
-def _arrays(table: Any) -> Arrays:
+def arrays_of(table: Any) -> Arrays:
     """Return the columns of a table, times as microseconds; one that is missing is `NEVER`."""
     found = table.to_pyarrow()
     return {name: _array(found[name]) for name in found.column_names}
