@@ -1,7 +1,9 @@
 from .candidates import Candidates as Candidates
 from .candidates import week_candidates as week_candidates
 from .eligibility import UNCHECKED as UNCHECKED
+from .eligibility import UNKNOWN as UNKNOWN
 from .eligibility import Eligibility as Eligibility
+from .eligibility import channels_of as channels_of
 from .eligibility import offers_of as offers_of
 from .eligibility import share_of as share_of
 from .overrides import Overridden as Overridden
@@ -12,6 +14,7 @@ from .result import LEFT as LEFT
 from .result import STEPS as STEPS
 from .result import Plan
 from .result import step_words as step_words
+from .rights import never_contacted as never_contacted
 from .rights import quarantined_customers as quarantined_customers
 from .rights import same_channel as same_channel
 from .send import file_names as file_names

@@ -1,0 +1,322 @@
+"""Who may be contacted for what, now: the rules of the weekly plan, for one customer at a time.
+
+`promolab.campaign.plan` asks the engine for everybody at once; here are the same rules on rows that
+are kept up event by event. They say the same, which a test holds them to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.campaign.past import shifted
+from promolab.campaign.plan import UNKNOWN, channels_of, never_contacted, same_channel
+from promolab.contract import ContactLimit, ContactRules
+from promolab.serve.events import Event, microseconds
+from promolab.serve.formulas import DAY, Clock, moment_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from promolab.contract import Shop
+
+
+Contact = tuple[int, str, str | None, bool]
+"""When, for which promotion (as text), by its own channel, and whether a plan still owes it."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A promotion, as far as rights and limits ask.
+
+    Parameters
+    ----------
+    promotion_id : str
+    channel : str or None
+        As compared; None where it is not known.
+    starts_at, ends_at : int
+        Microseconds since 1970.
+    action : str
+        Itself, or the bundle that it is part of.
+    messages : int
+        Contacts on its channel that its action brings.
+    """
+
+    promotion_id: str
+    channel: str | None
+    starts_at: int
+    ends_at: int
+    action: str
+    messages: int = 1
+
+
+@dataclass
+class _Customer:
+    """What is known of a customer's rights and contacts."""
+
+    consents: list[tuple[str, bool, int | None]] = field(default_factory=list)
+    unsubscribes: list[tuple[str, int]] = field(default_factory=list)
+    complaints: list[int] = field(default_factory=list)
+    contacts: list[Contact] = field(default_factory=list)
+
+
+class LiveRights:
+    """Consent, complaints, contact limits and exclusions, as of any moment after the beginning.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned.
+    as_of : datetime
+        Nothing at or after it is read of the shop (UTC).
+    rules : ContactRules
+        The shop's.
+    owed : DataFrame, optional
+        customer_id, promotion_id, ts, perhaps channel: contacts of released plans that exposures
+        may not hold yet.
+    quarantined : collection of str
+        Customers, as text, whose own row was quarantined.
+    """
+
+    def __init__(
+        self,
+        shop: Shop,
+        as_of: datetime,
+        rules: ContactRules,
+        owed: pd.DataFrame | None = None,
+        quarantined: Collection[str] = (),
+    ) -> None:
+        self.rules = rules
+        self._zone, self._clock = shop.zone, Clock(shop.zone, 0)
+        self._states_consent = shop.has("contact_rights")
+        self._counts = shop.has("exposures") or (owed is not None and len(owed) > 0)
+        self._exposed_channels = shop.has("exposures", "channel")
+        self.offers = offers_of(shop, rules)
+        self._shop_channel = _compared(shop.settings.channel)
+        self._never = set(never_contacted(shop, rules.never_statuses))
+        self._quarantined = frozenset(quarantined)
+        self._customers: defaultdict[Any, _Customer] = defaultdict(_Customer)
+        self._load(shop, as_of)
+        if owed is not None and len(owed):
+            self._owe(owed)
+
+    def _load(self, shop: Shop, as_of: datetime) -> None:
+        until = microseconds(as_of)
+        if self._states_consent:
+            for row in _rows(shop.contact_rights, "customer_id", "channel", "allowed", "since"):
+                since = None if row["since"] is None else microseconds(row["since"])
+                consent = (same_channel(row["channel"] or ""), row["allowed"], since)
+                if row["allowed"] is not None:
+                    self._customers[row["customer_id"]].consents.append(consent)
+        if shop.has("responses"):
+            said = shop.responses.filter(shop.responses.kind.isin(["unsubscribe", "complaint"]))
+            for row in _rows(said, "customer_id", "promotion_id", "ts", "kind"):
+                if (ts := microseconds(row["ts"])) < until:
+                    self._respond(row["customer_id"], row["promotion_id"], row["kind"], ts)
+        if shop.has("exposures"):
+            for row in _rows(
+                self._needed(shop, as_of), "customer_id", "promotion_id", "ts", "channel"
+            ):
+                if (ts := microseconds(row["ts"])) < until:
+                    contact = (ts, str(row["promotion_id"]), _compared(row["channel"]), False)
+                    self._customers[row["customer_id"]].contacts.append(contact)
+
+    def _needed(self, shop: Shop, as_of: datetime) -> Any:
+        """Return the exposures that a limit, an exclusion or an unsubscribe may ask for."""
+        import ibis
+
+        days = max((limit.days for limit in self.rules.limits), default=0)
+        since = ibis.literal(as_of - timedelta(days=days + 1)).cast("timestamp")
+        rivals = sorted({p for group in self.rules.exclusive for p in group})
+        table = shop.exposures
+        left = [c for c, known in self._customers.items() if known.unsubscribes]
+        return table.filter(
+            (table.ts >= since)
+            | table.promotion_id.cast("string").isin(rivals)
+            | table.customer_id.isin(left or [None])
+        )
+
+    def _owe(self, owed: pd.DataFrame) -> None:
+        channels = owed["channel"] if "channel" in owed else [None] * len(owed)
+        rows = zip(owed["customer_id"], owed["promotion_id"], owed["ts"], channels, strict=True)
+        for customer, promotion, ts, channel in rows:
+            named = "" if promotion is None or promotion != promotion else str(promotion)
+            own = _compared(channel if isinstance(channel, str) else None)
+            contact = (microseconds(ts.to_pydatetime()), named, own, True)
+            self._customers[_plain(customer)].contacts.append(contact)
+
+    def take(self, event: Event) -> None:
+        """Take in an event: it is known from now on."""
+        if event.table == "contact_rights" and event.channel is not None:
+            consent = (same_channel(event.channel), bool(event.allowed), event.ts)
+            self._customers[event.customer_id].consents.append(consent)
+        elif event.table == "exposures":
+            contact = (event.ts or 0, str(event.promotion_id), _compared(event.channel), False)
+            self._customers[event.customer_id].contacts.append(contact)
+            self._counts = True
+        elif event.table == "responses" and event.kind in ("unsubscribe", "complaint"):
+            self._respond(event.customer_id, event.promotion_id, event.kind, event.ts or 0)
+
+    def _respond(self, customer: Any, promotion: Any, kind: str, ts: int) -> None:
+        if kind == "complaint":
+            self._customers[customer].complaints.append(ts)
+        else:
+            self._customers[customer].unsubscribes.append((str(promotion), ts))
+
+    def bars(
+        self, customer_id: Any, offer: Offer, moment: int, own: Collection[str] = (), since: int = 0
+    ) -> list[str]:
+        """Return why a customer may not be contacted at a moment, by steps of the funnel.
+
+        Parameters
+        ----------
+        customer_id : object
+            As the shop writes it.
+        offer : Offer
+        moment : int
+            Microseconds since 1970: what came before it is known, and the contact is made then.
+        own : collection of str
+            Promotions of the plan's own contact with this customer: it is not another one.
+        since : int
+            From when on a contact for one of them is the plan's.
+        """
+        known = self._customers.get(customer_id) or _Customer()
+        contacts = _made(known.contacts, moment)
+        rest = [c for c in contacts if c[1] not in own or c[0] < since]
+        found = []
+        if self._no_right(known, offer.channel, moment):
+            found.append("no_right")
+        if customer_id in self._never or str(customer_id) in self._quarantined:
+            found.append("status")
+        if self._quiet(known, moment) or self._over(rest, offer, moment):
+            found.append("over_limit")
+        if self._excluded(rest, offer, moment):
+            found.append("excluded")
+        return found
+
+    def _no_right(self, known: _Customer, channel: str | None, moment: int) -> bool:
+        said = [
+            (allowed, since)
+            for where, allowed, since in known.consents
+            if (since is None or since <= moment) and (channel is None or where == channel)
+        ]
+        begun = max((since for allowed, since in said if allowed and since is not None), default=-1)
+        left = [
+            ts
+            for promotion, ts in known.unsubscribes
+            if ts < moment and self._left_by(known, promotion, channel, moment)
+        ]
+        quiet = self.rules.quiet_days_after_unsubscribe
+        last = max(left, default=None)
+        gone = last is not None and begun <= last
+        if gone and last is not None and quiet is not None:
+            gone = last > self._shifted(moment, -quiet)
+        refused = any(not allowed for allowed, _ in said)
+        listed = self.rules.unlisted == "may be contacted" or bool(said)
+        return gone or refused or (self._states_consent and not listed)
+
+    def _left_by(self, known: _Customer, promotion: str, channel: str | None, moment: int) -> bool:
+        """Whether who unsubscribed from a promotion left a channel; None is every channel."""
+        seen: set[str | None] = {None}
+        if self._exposed_channels:
+            seen = {
+                own
+                for ts, of, own, owed in known.contacts
+                if of == promotion and not owed and ts < moment
+            } or seen
+        where = {self._channel(promotion, own) for own in seen}
+        return channel is None or None in where or channel in where
+
+    def _channel(self, promotion: str, own: str | None) -> str | None:
+        if own is not None:
+            return own
+        offer = self.offers.get(promotion)
+        return self._shop_channel if offer is None else offer.channel
+
+    def _quiet(self, known: _Customer, moment: int) -> bool:
+        days = self.rules.quiet_days_after_complaint
+        if not days or not known.complaints:
+            return False
+        since = self._shifted(moment, -days)
+        return any(since < ts < moment for ts in known.complaints)
+
+    def _over(self, contacts: list[Contact], offer: Offer, moment: int) -> bool:
+        for limit in self.rules.limits if self._counts else ():
+            mine = None if limit.channel is None else same_channel(limit.channel)
+            if mine is not None and offer.channel is not None and mine != offer.channel:
+                continue
+            counted = [
+                ts
+                for ts, promotion, own, _ in contacts
+                if mine is None or self._channel(promotion, own) in (None, mine)
+            ]
+            if self._fullest(counted, limit, moment) + offer.messages > limit.contacts:
+                return True
+        return False
+
+    def _fullest(self, times: list[int], limit: ContactLimit, moment: int) -> int:
+        """Return the contacts in the fullest span of a limit's days that holds the moment."""
+        low, high = self._shifted(moment, -limit.days), self._shifted(moment, limit.days)
+        times = [ts for ts in times if low < ts < high]
+        if all(ts <= moment for ts in times):
+            return len(times)
+        local = self._clock.local(np.array([*times, moment], dtype=np.int64))
+        inside, own = local[:-1], local[-1]
+        ends = {int(own), *(int(t) for t, ts in zip(inside, times, strict=True) if ts > moment)}
+        span = limit.days * DAY
+        return max(int(((inside > end - span) & (inside <= end)).sum()) for end in ends)
+
+    def _excluded(self, contacts: list[Contact], offer: Offer, moment: int) -> bool:
+        rivals = self.rules.rivals(offer.promotion_id)
+        for ts, promotion, _, _ in contacts if rivals else ():
+            rival = self.offers.get(promotion) if promotion in rivals else None
+            if rival is not None and rival.ends_at > moment and ts < offer.ends_at:
+                return True
+        return False
+
+    def _shifted(self, moment: int, days: int) -> int:
+        """Return the moment so many days later by the clocks of the shop's zone."""
+        return microseconds(shifted(moment_of(moment), days, self._zone))
+
+
+def _made(contacts: list[Contact], moment: int) -> list[Contact]:
+    """Return contacts made before a moment, and those owed that are none of these."""
+    made = [c for c in contacts if not c[3] and c[0] < moment]
+    known = {promotion for _, promotion, _, _ in made}
+    return made + [c for c in contacts if c[3] and (not c[1] or c[1] not in known)]
+
+
+def offers_of(shop: Shop, rules: ContactRules) -> dict[str, Offer]:
+    """Return the shop's promotions by their ids as text, each an action of its own."""
+    if not shop.has("promotions"):
+        return {}
+    table = shop.promotions.execute().sort_values("promotion_id")
+    rows = zip(table["promotion_id"], channels_of(shop, table), table["starts_at"],
+               table["ends_at"], strict=True)  # fmt: skip
+    found = {}
+    for promotion, channel, starts, ends in rows:
+        name, known = str(promotion), None if channel == UNKNOWN else _compared(channel)
+        window = (microseconds(moment.to_pydatetime()) for moment in (starts, ends))
+        found[name] = Offer(name, known, *window, action=name)
+    return found
+
+
+def _rows(table: Any, *columns: str) -> list[dict[str, Any]]:
+    """Return rows as plain values; a column that is not there is None throughout."""
+    there = [name for name in columns if name in table.columns]
+    found: list[dict[str, Any]] = table.select(*there).to_pyarrow().to_pylist()
+    nothing = dict.fromkeys(columns)
+    return [nothing | row for row in found]
+
+
+def _compared(channel: str | None) -> str | None:
+    return None if channel is None or not channel.strip() else same_channel(channel)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
