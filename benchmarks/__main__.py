@@ -47,6 +47,7 @@ from benchmarks import (
     uplift_models,
     uplift_policies,
     weekly_report,
+    worth,
 )
 from benchmarks.table import MISSED, UNKNOWN, Row, render, surroundings
 
@@ -55,6 +56,7 @@ PARTS = (
     "models",
     "metrics",
     "segments",
+    "worth",
     "simulated",
     "uplift",
     "policy",
@@ -95,6 +97,7 @@ def main(argv: list[str] | None = None) -> int:
             "models": models,
             "metrics": metrics,
             "segments": segments.large_shop,
+            "worth": customers_worth,
             "simulated": lambda: simulated_shops(large=options.large),
             "uplift": uplift,
             "policy": policy,
@@ -118,6 +121,12 @@ def main(argv: list[str] | None = None) -> int:
     missed, unknown = (sum(row.state == state for row in rows) for state in (MISSED, UNKNOWN))
     say(f"{missed} bars missed, {unknown} not measured")
     return 1 if missed else 0
+
+
+def customers_worth() -> Iterator[Row]:
+    """Yield how well orders are foretold, and how fast."""
+    yield from worth.orders_come()
+    yield from worth.million()
 
 
 QUICK_SECONDS = 300

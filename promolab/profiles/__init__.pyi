@@ -7,10 +7,12 @@ from .scores import build_profiles
 from .scores import customer_frame as customer_frame
 from .scores import numeric as numeric
 from .stages import life_stages
+from .worth import customer_worth
 
 __all__ = [
     "build_profiles",
     "compare_cards",
+    "customer_worth",
     "life_stages",
     "profile_card",
     "profile_overview",

@@ -1,0 +1,161 @@
+"""Orders foretold of each customer, and such forecasts of the past held against what came."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promolab.profiles.histories import RECENT_DAYS, History, ordered_between
+from promolab.profiles.ordering import OrderModel, fit_orders
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+LEAST = 1e-6
+"""Orders: what is foretold of one who has surely left."""
+
+
+def foretold(
+    past: History, model: OrderModel, weeks: Sequence[float], power: float = 1.0
+) -> np.ndarray:
+    """Return the orders to expect in each number of weeks, shape (n, weeks).
+
+    Parameters
+    ----------
+    past : History
+    model : OrderModel
+        Fitted on it.
+    weeks : sequence of float
+    power : float
+        Of `calibration`.
+    """
+    told = np.column_stack([model.orders(*past.seen, 7.0 * w) for w in weeks])
+    if past.days < RECENT_DAYS:
+        return told
+    twelve = np.maximum(model.orders(*past.seen, RECENT_DAYS), LEAST)
+    both = np.maximum((twelve + past.recent) / 2, LEAST)
+    sharper = both**power
+    return np.asarray(told * (sharper * both.sum() / sharper.sum() / twelve)[:, None])
+
+
+@dataclass(frozen=True)
+class Check:
+    """A past forecast of twelve weeks beside what came.
+
+    Parameters
+    ----------
+    past : History
+    plain, told, came : ndarray of shape (n,)
+        Orders: foretold before any power, foretold, and that came.
+    """
+
+    past: History
+    plain: np.ndarray = field(repr=False)
+    told: np.ndarray = field(repr=False)
+    came: np.ndarray = field(repr=False)
+
+    def row(self, spread: float, level: float) -> dict[str, Any]:
+        """Return how good it was.
+
+        Parameters
+        ----------
+        spread, level : float
+            As for `ends_of`.
+        """
+        low, high = ends_of(self.told, spread, level)
+        own = self.past.orders / np.maximum(self.past.age, 7.0) * RECENT_DAYS
+        return {
+            "as_of": self.past.as_of,
+            "customers": len(self.told),
+            "foretold": float(self.told.sum()),
+            "came": float(self.came.sum()),
+            "slope": float(np.polyfit(self.told, self.came, 1)[0]),
+            "error": float(np.abs(self.told - self.came).mean()),
+            "own_error": float(np.abs(own - self.came).mean()),
+            "recent_error": float(np.abs(self.past.recent - self.came).mean()),
+            "inside": float(((self.came >= low) & (self.came <= high)).mean()),
+        }
+
+
+def checked(shop: Shop, past: Sequence[History]) -> list[Check]:
+    """Foretell at past moments, each from what was known then alone, and read what came.
+
+    Parameters
+    ----------
+    shop : Shop
+    past : sequence of History
+        Newest first, twelve weeks apart or more.
+    """
+    step = timedelta(days=RECENT_DAYS)
+    came = ordered_between(shop, [(i, old.as_of, old.as_of + step) for i, old in enumerate(past)])
+    found: list[Check] = []
+    for i, old in reversed(list(enumerate(past))):
+        rows = came[came["span"] == i].set_index("customer_id")["orders_placed"]
+        model, ahead = fit_orders(*old.seen), (RECENT_DAYS / 7,)
+        plain = foretold(old, model, ahead)[:, 0]
+        told = foretold(old, model, ahead, calibration(found))[:, 0]
+        there = rows.reindex(old.customers).fillna(0).to_numpy(float)
+        found.insert(0, Check(old, plain, told, there))
+    return found
+
+
+def calibration(checks: Sequence[Check]) -> float:
+    """Return the power of what was foretold that best tells what came; 1 without checks.
+
+    Below 1, those who seem to order most often do so partly by chance. Poisson regression of what
+    came on the logarithm of what the estimate says before any power.
+
+    Parameters
+    ----------
+    checks : sequence of Check
+    """
+    if not checks:
+        return 1.0
+    from sklearn.linear_model import PoissonRegressor
+
+    said = np.concatenate([np.maximum(check.plain, LEAST) for check in checks])
+    came = np.concatenate([check.came for check in checks])
+    if not came.any() or np.ptp(said) < LEAST:
+        return 1.0
+    fit = PoissonRegressor(alpha=0.0, max_iter=1_000).fit(np.log(said)[:, None], came)
+    return float(np.clip(fit.coef_[0], 0.5, 1.0))
+
+
+def spread_of(checks: Sequence[Check]) -> float:
+    """Return by what share of itself a customer's orders differ beyond chance; nan without checks.
+
+    By moments, as of a negative binomial: the variance is m + (spread · m)².
+
+    Parameters
+    ----------
+    checks : sequence of Check
+    """
+    if not checks:
+        return math.nan
+    m = np.concatenate([check.told for check in checks])
+    y = np.concatenate([check.came for check in checks])
+    return math.sqrt(max(float(((y - m) ** 2 - m).sum() / (m @ m)), 0.0))
+
+
+def ends_of(told: np.ndarray, spread: float, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of orders that will be counted, of negative binomials.
+
+    Parameters
+    ----------
+    told : ndarray of shape (n,)
+        Means.
+    spread : float
+        Of `spread_of`.
+    level : float
+    """
+    from scipy.stats import nbinom
+
+    size = 1 / max(spread, 1e-4) ** 2
+    chance = size / (size + np.maximum(told, LEAST))
+    tail = (1 - level) / 2
+    return nbinom.ppf(tail, size, chance), nbinom.ppf(1 - tail, size, chance)

@@ -1,0 +1,165 @@
+"""Who still is a customer, how often they will order and what they will bring."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.integrate import quad
+
+from promolab import load_shop
+from promolab.errors import DataError, InputError
+from promolab.profiles import customer_worth
+from promolab.profiles.order_value import fit_order_value
+from promolab.profiles.ordering import OrderModel, fit_orders
+
+
+@pytest.fixture(scope="module")
+def cdnow() -> pd.DataFrame:
+    path = Path(os.environ.get("PROMOLAB_DATA", "")) / "cdnow_summary.csv"
+    if not path.is_file():
+        pytest.skip("cdnow_summary.csv is where PROMOLAB_DATA points")
+    return pd.read_csv(path)
+
+
+def test_the_published_maximum_of_cdnow_is_found(cdnow: pd.DataFrame) -> None:
+    # Fader, Hardie & Lee (2005), table 2, and the customer of section 4.4.
+    model = fit_orders(cdnow["frequency"], cdnow["recency"], cdnow["T"])
+    found = [round(value, 3) for value in (model.r, model.alpha, model.a, model.b)]
+    assert found == pytest.approx([0.243, 4.414, 0.793, 2.426], abs=0.0015)
+    assert model.log_likelihood == pytest.approx(-9582.4, abs=0.1)
+    assert model.orders([2], [30.43], [38.86], 39)[0] == pytest.approx(1.226, abs=5e-4)
+
+
+def customers(n: int, leaving: bool, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Draw customers of the model, and the orders of each in the 84 days after."""
+    rng = np.random.default_rng(seed)
+    rate, age = rng.gamma(0.8, 1 / 30, n), rng.uniform(50, 365, n)
+    leave = rng.beta(0.6, 3, n) if leaving else np.zeros(n)
+    gone = np.where(leave > 0, rng.geometric(np.maximum(leave, 1e-12)), 10**9)
+    times = np.cumsum(rng.exponential(1, (n, 400)) / rate[:, None], axis=1)
+    order = np.arange(1, 401)
+    real = order <= gone[:, None]
+    seen = real & (times < age[:, None])
+    later = real & ~seen & (times < age[:, None] + 84)
+    return seen.sum(1), np.where(seen, times, 0).max(1), age, later.sum(1), gone > seen.sum(1)
+
+
+@pytest.mark.parametrize("leaving", [True, False])
+def test_orders_and_who_is_still_there_are_foretold(leaving: bool) -> None:
+    x, t_x, age, later, there = customers(20_000, leaving)
+    model = fit_orders(x, t_x, age)
+    told, alive = model.orders(x, t_x, age, 84), model.alive(x, t_x, age)
+    assert told.sum() == pytest.approx(later.sum(), rel=0.03)
+    assert np.polyfit(told, later, 1)[0] == pytest.approx(1, abs=0.05)
+    if leaving:
+        assert model.a > 0
+        for low, high in ((0, 0.4), (0.4, 0.7), (0.7, 1.01)):
+            some = (alive >= low) & (alive < high)
+            assert alive[some].mean() == pytest.approx(there[some].mean(), abs=0.03)
+    else:
+        assert model.a == 0 and (alive == 1).all() and "no leaving is seen" in model.summary()
+
+
+@pytest.mark.parametrize("a", [0.3, 1.0, 1.7])
+def test_expected_orders_are_the_integral_that_they_stand_for(a: float) -> None:
+    model = OrderModel(r=0.9, alpha=20.0, a=a, b=4.0, log_likelihood=0.0, gain=0.0, n=1)
+    # Of one who is alive, rate and chance to leave have known distributions: what is expected by
+    # time t is the integral of E[rate · still there], which equation 10 has in closed form.
+    x, age, ahead = np.array([0, 1, 6]), np.array([30.0, 200.0, 90.0]), 60.0
+    told = model.orders(x, age * (x > 0), age, ahead)
+    odds = a / (4.0 + np.maximum(x, 1) - 1) * (x > 0)
+    for i in range(3):
+        r, beta, b = 0.9 + x[i], 20.0 + age[i], 4.0 + x[i]
+
+        def intensity(s: float, r: float = r, beta: float = beta, b: float = b) -> float:
+            # With u = p to the power a, the beta density has no pole.
+            def rate(u: float) -> float:
+                p = u ** (1 / a)
+                return float((1 - p) ** (b - 1) * r * beta**r / (beta + p * s) ** (r + 1))
+
+            whole = quad(lambda u: (1 - u ** (1 / a)) ** (b - 1), 0, 1)[0]
+            return float(quad(rate, 0, 1)[0] / whole)
+
+        whole = quad(intensity, 0, ahead)[0] / (1 + odds[i])
+        assert told[i] == pytest.approx(whole, rel=1e-4)
+
+
+def test_many_orders_in_few_days_and_few_in_many_are_finite() -> None:
+    model = OrderModel(r=0.9, alpha=0.5, a=0.3, b=4.0, log_likelihood=0.0, gain=0.0, n=1)
+    told = model.orders([2_000, 0, 500], [999.0, 0.0, 400.0], [1_000.0, 0.001, 4_000.0], 84)
+    assert np.isfinite(told).all() and (told >= 0).all()
+    assert told[0] == pytest.approx(168, rel=0.1)
+
+
+def test_orders_are_drawn_towards_the_mean_of_all() -> None:
+    rng = np.random.default_rng(0)
+    own = 15 / rng.gamma(4, 1, 20_000)
+    x = rng.integers(1, 9, 20_000)
+    mean = own * rng.gamma(6.0 * x) / x
+    model = fit_order_value(x, mean)
+    told = model.expected(x, mean)
+    assert told.mean() == pytest.approx(6 * own.mean(), rel=0.02)
+    assert np.polyfit(told, 6 * own, 1)[0] == pytest.approx(1, abs=0.03)
+    assert np.abs(told - 6 * own).mean() < np.abs(mean - 6 * own).mean()
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return load_shop("simulated", customers=1_500, weeks=60, seed=2)
+
+
+@pytest.fixture(scope="module")
+def worth(shop):
+    return customer_worth(shop, as_of=shop.span()[1] - pd.Timedelta("84D"))
+
+
+def test_what_comes_lies_in_the_intervals(shop, worth) -> None:
+    now = shop.span()[1] - pd.Timedelta("84D")
+    events = shop.events.execute()
+    later = events[(events["kind"] == "purchase") & (events["ts"] >= now)]
+    came = later.groupby("customer_id")["order_id"].nunique()
+    frame = worth.frame.set_index("customer_id")
+    came = came.reindex(frame.index).fillna(0)
+    inside = came.between(frame["orders_12w_low"], frame["orders_12w_high"])
+    # Whole numbers: an interval of 90 % holds that much or somewhat more.
+    assert 0.86 <= inside.mean() <= 0.98
+    assert (frame["orders_12w_high"] - frame["orders_12w_low"]).mean() < 4 * came.std()
+    row = worth.totals.set_index("weeks").loc[12]
+    assert row["orders_low"] < came.sum() < row["orders_high"]
+    assert row["orders_high"] / row["orders_low"] < 3
+
+
+def test_earlier_forecasts_are_closer_than_own_frequency(worth) -> None:
+    assert len(worth.checked) >= 2
+    assert (worth.checked["error"] < worth.checked["own_error"]).all()
+    assert worth.checked["inside"].between(0.85, 0.98).all()
+
+
+def test_nothing_later_is_read(shop, worth) -> None:
+    from promolab.cleaning import known_by
+
+    now = shop.span()[1] - pd.Timedelta("84D")
+    again = customer_worth(known_by(shop, now), as_of=now)
+    pd.testing.assert_frame_equal(again.frame, worth.frame)
+
+
+def test_every_customer_with_an_order_has_one_row_and_its_margin(shop, worth) -> None:
+    assert worth.frame["customer_id"].is_unique
+    assert (worth.frame["orders"] >= 1).all()
+    assert np.isfinite(worth.frame["margin_12w"]).all()
+    assert "customers will order" in worth.summary() and "weeks ahead" in str(worth.table())
+
+
+def test_a_mistake_is_a_sentence(shop) -> None:
+    with pytest.raises(DataError, match="nobody ordered twice"):
+        customer_worth(shop, as_of=shop.span()[0])
+    with pytest.raises(InputError, match="recency is beyond the age"):
+        fit_orders([1], [5.0], [4.0])
+    with pytest.raises(InputError, match="nobody ordered twice"):
+        fit_orders([0, 0], [0.0, 0.0], [4.0, 2.0])
+    with pytest.raises(InputError, match="more than 0"):
+        fit_order_value([1, 2], [-1.0, -2.0])
