@@ -232,6 +232,17 @@ def money(
     return number(value, low, high, decimals=decimals, before=sign, unit="" if sign else currency)
 
 
+def in_currency(code: str) -> str:
+    """Return how a heading or an axis says in what its amounts are: as sentences write them.
+
+    Examples
+    --------
+    >>> in_currency("CNY")
+    'CNY'
+    """
+    return currency_sign(code) or code
+
+
 def count(value: float) -> str:
     """Write a whole number with thousands separators.
 

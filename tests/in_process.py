@@ -9,9 +9,10 @@ from __future__ import annotations
 import ast
 import copy
 import io
+import shutil
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from promolab.folder.artifacts import STEP_VARIABLE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["without_kernels"]
+__all__ = ["said_in", "without_kernels"]
 
 
 @contextmanager
@@ -136,3 +137,45 @@ def _white(figure: Figure) -> bytes:
     pixels = zlib.compress(row * height)
     parts = part(b"IHDR", header) + part(b"IDAT", pixels) + part(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
+
+
+SPEAKING = ("01_data", "05_uplift", "07_policy", "10_campaign_report")
+"""Steps that write sentences which the first page shows."""
+
+
+def said_in(lang: str, made: Path, out: Path, steps: Sequence[str] = SPEAKING) -> Path:
+    """Return a copy of a week in which these steps ran again for a report in another language.
+
+    Parameters
+    ----------
+    lang : str
+        The language.
+    made : Path
+        The folder of a week that is there; the weeks beside it come along.
+    out : Path
+        The reports folder of the copy.
+    steps : sequence of str
+        The notebooks, in order.
+    """
+    from promolab.folder import open_run, read_json, write_json
+    from promolab.report.running.document import allowing
+    from promolab.report.running.parameters import read_steps
+    from promolab.report.running.render import render_page
+
+    shutil.copytree(made.parent, out, symlinks=True)
+    folder = out / made.name
+    manifest = read_json(folder / "manifest.json")
+    told = manifest["parameters"] | {"lang": lang}
+    write_json(folder / "manifest.json", manifest | {"parameters": told})
+    run = open_run(folder, week=made.name)
+    every = read_steps(folder / "notebooks")
+    for step in [step for step in every if step.stem in steps]:
+        given = {**told, "folder": "."}
+        given = {name: given[name] for name in step.parameters if given.get(name) is not None}
+        with without_kernels():
+            notebook = _execute(step, given, folder=folder, shown={})
+        page = render_page(
+            notebook, step, every, week=run.week, shop=str(manifest["shop"]), lang=lang
+        )
+        (folder / step.page).write_text(allowing(page, run.metrics), encoding="utf-8")
+    return folder

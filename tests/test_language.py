@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import math
 import re
 import string
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
+import ibis
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 from babel.messages.pofile import read_po
 
 import promolab
-from promolab.contract import TABLES
+from promolab import plots
+from promolab.campaign.readout.verdict import PaysFrom, judge
+from promolab.cleaning.quarantine import QUARANTINE_RULES
+from promolab.cleaning.report import LeftOut
+from promolab.contract import TABLES, Shop, freshness
+from promolab.effects import Difference, adjusted_difference, not_identified
 from promolab.errors import InputError
 from promolab.glossary import GLOSSARY
 from promolab.language import CATALOGUES, LANGUAGES, _, _n, day_words, language, speak, speaking
-from promolab.wording import count, money, number, percent, promotion_name
+from promolab.loop import LateRows
+from promolab.loop.reconcile import OUTCOMES, Reconciliation
+from promolab.loop.states import moved_windows
+from promolab.results import Estimate
+from promolab.segmentation import segment_words
+from promolab.segmentation.groups.preparation import APART
+from promolab.segmentation.groups.rfm import RFM_ORDER
+from promolab.segmentation.naming import COMMON, THEMES
+from promolab.wording import capital, count, money, number, percent, promotion_name
+from tests.wording_lint import english_left
 
 PACKAGE = Path(promolab.__file__).parent
 NOTEBOOKS = PACKAGE.parent / "notebooks"
-TEMPLATE = PACKAGE / "report" / "templates" / "promolab" / "index.html.j2"
+TEMPLATES = PACKAGE / "report" / "templates"
 SEGMENTS = ("segment", "customers", "share_sales", "response_rate", "so_do_this")
 OTHERS = [name for name in LANGUAGES if name != "en"]
 FIGURE = re.compile(r"\d[\d,]*(?:\.\d+)?")
@@ -56,8 +75,10 @@ def _of_the_code() -> Iterator[tuple[str, str | tuple[str, ...]]]:
 
 def _of_the_page() -> Iterator[tuple[str, str]]:
     """Give what the template says, the titles of pages, and the words explained on the first."""
-    for message in re.findall(r'page\.say\("([^"]+)"\)', TEMPLATE.read_text(encoding="utf-8")):
-        yield TEMPLATE.name, message
+    for template in sorted(TEMPLATES.rglob("*.j2")):
+        text = template.read_text(encoding="utf-8")
+        for message in re.findall(r'\bsay\("([^"]+)"\)', text):
+            yield template.name, message
     for path in sorted(NOTEBOOKS.glob("[01][0-9]_*.ipynb"))[1:]:
         notebook = nbformat.read(path, as_version=4)
         yield path.name, notebook.cells[0].source.splitlines()[0].lstrip("# ").split(" · ")[-1]
@@ -148,3 +169,116 @@ def test_money_and_percents_in_chinese_habit():
         assert money(-3.5, -4.0, -3.0, currency="CNY") == "−¥3.5 [−4.0, −3.0]"
         assert money(1200, currency="CNY") == "¥1,200"
         assert percent(0.21, 0.18, 0.24) == "21% [18, 24]"
+
+
+DAY = pd.Timestamp("2017-03-01")
+
+
+def stale() -> str:
+    """Say that tables end too early, that days are missing, and that a promotion is waited for."""
+    days = pd.date_range("2017-01-01", "2017-03-04").delete(range(50, 53))
+    events = pd.DataFrame({"customer_id": 1, "ts": days, "kind": "view"})
+    exposures = events.assign(promotion_id="7")[["promotion_id", "customer_id", "ts"]]
+    starts = DAY + pd.Timedelta(days=5)
+    promotions = pd.DataFrame(
+        {"promotion_id": ["8"], "kind": "coupon", "starts_at": starts, "ends_at": starts}
+    )
+    tables = {"events": events.iloc[:-3], "exposures": exposures, "promotions": promotions}
+    con = ibis.duckdb.connect()
+    shop = Shop({name: con.create_table(name, rows) for name, rows in tables.items()})
+    told = freshness(shop, datetime(2017, 3, 9)).summary()
+    empty = {**shop.tables, "events": shop.events.filter(False)}
+    return f"{told} {freshness(shop.with_tables(empty), datetime(2017, 3, 9)).summary()}"
+
+
+def late() -> str:
+    """Say what changed in a closed week: more rows, fewer, other amounts, more weeks than named."""
+    weeks = {f"2017-W1{n}": [5, 375] for n in range(5)}
+    now = {"2017-W10": [6, 375], "2017-W11": [3, 400], "2017-W12": [5, 1]}
+    return LateRows("2017-W14", {"events": weeks}, {"events": now}).sentence()
+
+
+def read_back() -> str:
+    """Say what became of each contact of a sending tool's file."""
+    outcomes = [name for name in OUTCOMES for _ in range(2)]
+    ids = [str(n) for n in range(len(outcomes))]
+    rows = [0 if name == "missing" else 1 + (name == "as planned") for name in outcomes]
+    table = pd.DataFrame({"as_sent": ids, "promotion_id": "7", "rows": rows, "outcome": outcomes})
+    nothing = Reconciliation(table[:0], 0).summary()
+    return f"{Reconciliation(table, sum(rows)).summary()} {nothing}"
+
+
+def moved() -> str:
+    """Say that a promotion is gone, and that another starts and ends elsewhere."""
+    now = pd.DataFrame({"promotion_id": ["7"], "starts_at": DAY, "ends_at": pd.NaT})
+    then = {"starts_at": "2017-02-01", "ends_at": "2017-04-01"}
+    return " ".join(moved_windows({"7": then, "8": then}, now))
+
+
+def left_out() -> str:
+    """Say of each reason how many rows it left out."""
+    reasons = [*QUARANTINE_RULES.values(), "without customer"]
+    table = pd.DataFrame({"table": "events", "reason": reasons, "rows": 3, "sales": math.nan})
+    return LeftOut(table.assign(share=math.nan), "CNY").summary()
+
+
+def compared() -> str:
+    """Say why those contacted cannot be compared with others, and on what a comparison rests."""
+    rng = np.random.default_rng(0)
+    x, n = rng.normal(size=(600, 2)), np.arange(600)
+    y, even, far = x[:, 0] + rng.normal(size=600), rng.random(600) < 0.4, x[:, 0] > 0.2
+    found = adjusted_difference(y, even, x, n)
+    unlike = adjusted_difference(y, far, x, n, balance=x, placebo=found)
+    placebo = adjusted_difference(y + 9 * even, even, x, n)
+    before = adjusted_difference(y, even, x, n, placebo=placebo)
+    blind = adjusted_difference(y, even, x, n, placebo=not_identified("–", 3))
+    one = np.where(n == np.flatnonzero(even)[0], 1e5, y)
+    alone = adjusted_difference(one, even, x, n, placebo=found)
+    few = [adjusted_difference(y, n < 9, x, n), adjusted_difference(y, n > 9, x, n)]
+    return " ".join(each.why for each in (found, unlike, before, blind, alone, *few))
+
+
+def judged() -> str:
+    """Say each verdict."""
+    unknown, told = Estimate(math.nan, math.nan, math.nan, 900), []
+    needs = [None, PaysFrom(2.5, 2.0, 0.5, 0.25, ("margin_rate", "coupon_cost"), "CNY")]
+    harms = [unknown, Estimate(0.003, 0.001, 0.009, 900), Estimate(0.05, 0.03, 0.07, 900)]
+    harms.append(Estimate(0.01, 0.001, 0.09, 90))
+    sums = [(4.0, 2.5, 5.5), (1.0, 0.5, 1.5), (1.0, -4.0, 5.0), (-1.0, -2.0, -0.5), (math.nan,) * 3]
+    for needed, harm, ends, standing in itertools.product(
+        needs, harms, sums, ("randomised", "adjusted", "not identified")
+    ):
+        found = Difference(Estimate(*ends, 900), standing, "", 900, 100)
+        told.append(judge(found, harm, needed, provisional=True).summary())
+    return " ".join(told)
+
+
+def segments_named() -> str:
+    """Say the name of each segment that there may be."""
+    phrases = [phrase for theme in THEMES for phrase in (theme.high, theme.low) if phrase]
+    made = [f"{high[0]} {low[1]}" for high, low in itertools.permutations(phrases, 2)]
+    nouns = [capital(noun) for _, noun in phrases]
+    return " ".join(map(segment_words, [*RFM_ORDER, *made, *nouns, COMMON, *APART]))
+
+
+@pytest.mark.parametrize(
+    "tell", [stale, late, read_back, moved, left_out, compared, judged, segments_named]
+)
+def test_no_english_is_left_in_what_seldom_stands_on_a_page(tell):
+    english = tell()
+    with speaking("zh"):
+        chinese = tell()
+    assert english_left(english) and english_left(chinese) == []
+
+
+def test_axes_write_days_in_chinese_habit():
+    import matplotlib.pyplot as plt
+    from matplotlib.dates import date2num
+
+    days = date2num(pd.date_range("2017-01-01", "2018-03-01", freq="D"))
+    with speaking("zh"):
+        axis = plots.date_axis(plots.curve(days, days))
+        axis.figure.canvas.draw()
+        told = [text.get_text() for text in axis.get_xticklabels()]
+    plt.close("all")
+    assert "2018年" in told and "7月" in told and english_left(" ".join(told)) == []

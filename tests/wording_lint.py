@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 _NOT_PLURAL = (
@@ -74,3 +75,29 @@ def visible(page: str) -> str:
 def nonsense_of(page: Path) -> list[str]:
     """Return what is wrong with a page."""
     return nonsense(visible(page.read_text(encoding="utf-8")))
+
+
+_SAID_AS_IT_IS = r"promolab|Notebook|US\$|\bW\d\d\b|\S+\.(?:csv|ipynb|toml|html)\b|\bp [<=]"
+
+
+def english_left(text: str, names: Iterable[str] = ()) -> list[str]:
+    """Return the lines of a Chinese text with English words in them, names from the data aside.
+
+    Examples
+    --------
+    >>> english_left("Corner shop：2017-W44 周\\n触达 3 位客户 of 9", ["Corner shop"])
+    ['触达 3 位客户 of 9']
+    """
+    longest = sorted(filter(None, names), key=len, reverse=True)
+    known = "|".join([*map(re.escape, longest), _SAID_AS_IT_IS])
+    return [
+        line.strip()
+        for line in text.splitlines()
+        if re.search(r"[A-Za-z]{2,}", re.sub(known, " ", line))
+    ]
+
+
+def read(page: str) -> str:
+    """Return all that a page says: what is seen, and what is read out or shown on hover."""
+    told = re.findall(r'\s(?:title|aria-label|alt|data-\w+)="([^"]*)"', page)
+    return "\n".join([visible(page), *map(html.unescape, told)])

@@ -20,6 +20,7 @@ from promolab.contract import (
     hash_of,
 )
 from promolab.errors import DataError
+from promolab.language import marked
 from promolab.wording import count, percent, plural
 
 
@@ -258,8 +259,8 @@ def count_flags(events: Any) -> dict[str, int]:
 
 
 QUARANTINE_RULES: Mapping[str, str] = {rule.name: rule.meaning for rule in ROW_RULES} | {
-    "duplicate": "equal to another row in every column; one of them is kept",
-    "repeated_key": "another row with the same key stands before it",
+    "duplicate": marked("equal to another row in every column; one of them is kept"),
+    "repeated_key": marked("another row with the same key stands before it"),
 }
 """Name and meaning of each rule, in the order in which they are tried: the first one counts."""
 FEW_WITHOUT_CLOCK = 0.01

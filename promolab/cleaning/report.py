@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab import display
-from promolab.language import _, _n
+from promolab.language import _, _n, marked
 from promolab.results import Result
 from promolab.wording import count, money, percent, plural
 
@@ -57,7 +57,7 @@ class LeftOut(Result):
             "{n} rows of {table}, {reason}",
             row["rows"],
             table=_(row["table"].replace("_", " ")),
-            reason=row["reason"],
+            reason=_(row["reason"]),
         )
         if row["sales"] != row["sales"]:
             return _("{rows}.", rows=text)
@@ -197,7 +197,7 @@ class CleaningReport(Result):
         amount = told["amount"].float
         bought = (told["kind"].str == "purchase") & (amount.abs() < _MOST)
         rows = rows.mutate(
-            rule=ibis.ifelse(nobody, "without customer", rows.rule),
+            rule=ibis.ifelse(nobody, marked("without customer"), rows.rule),
             sales=ibis.ifelse(bought, amount, None).cast("decimal(38,4)"),
         )
         found = rows.group_by("table", "rule").aggregate(

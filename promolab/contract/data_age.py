@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from promolab.contract.shop import Shop
-from promolab.language import _
+from promolab.language import _, _n, marked
 from promolab.results import Result
-from promolab.wording import count, plural
+from promolab.wording import count, listed
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -154,7 +154,8 @@ def changed_since(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
         for week in sorted({*before, *after}):
             old, new = before.get(week, [0, 0]), after.get(week, [0, 0])
             if list(old) != list(new):
-                said.append(f"{name} of {week}: {_difference(old, new)}")
+                found = _difference(old, new)
+                said.append(_("{table} of {week}: {found}", table=_(name), week=week, found=found))
     return said
 
 
@@ -162,11 +163,15 @@ def _difference(old: Any, new: Any) -> str:
     rows, total = new[0] - old[0], new[1] - old[1]
     words = []
     if rows:
-        more = "more" if rows > 0 else "fewer"
-        words.append(f"{plural(abs(rows), 'row')} {more} ({count(new[0])}, were {count(old[0])})")
+        one = marked("{n} row fewer ({now}, were {then})")
+        many = marked("{n} rows fewer ({now}, were {then})")
+        if rows > 0:
+            one = marked("{n} row more ({now}, were {then})")
+            many = marked("{n} rows more ({now}, were {then})")
+        words.append(_n(one, many, abs(rows), now=count(new[0]), then=count(old[0])))
     if total:
-        words.append(f"amounts by {total / 100:+,.2f}")
-    return ", ".join(words)
+        words.append(_("amounts by {amount}", amount=f"{total / 100:+,.2f}"))
+    return listed(words)
 
 
 LOOKED_BACK = 28  # days before the decision in which a missing day is named
@@ -211,18 +216,27 @@ class Lateness:
     def sentence(self) -> str:
         """Say what is late and missing."""
         if self.last is None:
-            return f"{self.table} has no row before this week"
+            return _("{table} has no row before this week", table=_(self.table))
         words = []
         if self.late is not None:
-            days = (self.late[1] - self.late[0]).days + 1
-            words.append(f"ends on {self.last}: {plural(days, 'day')} late ({_span(self.late)})")
+            late = _n(
+                "ends on {day}: {n} day late ({days})",
+                "ends on {day}: {n} days late ({days})",
+                _length(self.late),
+                day=self.last,
+                days=_span(self.late),
+            )
+            words.append(late)
         if self.missing:
-            words.append(f"has no row on {', '.join(map(_span, self.missing))}")
+            words.append(_("has no row on {days}", days=listed(map(_span, self.missing))))
         if self.awaited:
-            some = ", ".join(self.awaited[:3]) + (" …" if len(self.awaited) > 3 else "")
-            what = "promotion" if len(self.awaited) == 1 else "promotions"
-            words.append(f"ends on {self.last}, before {what} {some} started")
-        return f"{self.table} {' and '.join(words)}" if words else f"{self.table} is up to date"
+            some = listed(self.awaited[:3]) + (" …" if len(self.awaited) > 3 else "")
+            one = marked("ends on {day}, before promotion {names} started")
+            many = marked("ends on {day}, before promotions {names} started")
+            words.append(_n(one, many, len(self.awaited), day=self.last, names=some))
+        if not words:
+            return _("{table} is up to date", table=_(self.table))
+        return _("{table} {found}", table=_(self.table), found=_(" and ").join(words))
 
 
 @dataclass(frozen=True)
@@ -374,6 +388,5 @@ def _span(gap: tuple[date, date]) -> str:
     first, last = gap
     if first == last:
         return str(first)
-    return f"{first} to {last:%d}" if (first.year, first.month) == (last.year, last.month) else (
-        f"{first} to {last}"
-    )  # fmt: skip
+    end = f"{last:%d}" if (first.year, first.month) == (last.year, last.month) else last
+    return _("{first} to {last}", first=first, last=end)

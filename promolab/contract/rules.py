@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.contract.shop import Shop
 from promolab.contract.tables import HAPPENED, TABLES
+from promolab.language import marked
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -193,49 +194,49 @@ _RETURNS = 'returns belong in kind "return" (see data/README.md)'
 ROW_RULES: tuple[Rule, ...] = (
     Rule(
         "missing_key",
-        "a required id, time or kind is empty",
+        marked("a required id, time or kind is empty"),
         _keys,
         _missing,
         "{column} is required and empty in {n} rows; fill it at the source",
     ),
     Rule(
         "unknown_kind",
-        "the kind is none of the contract's",
+        marked("the kind is none of the contract's"),
         _kinds,
         _unknown_kind,
         "{column} has {n} values that are no known kind; it must be one of {values}",
     ),
     Rule(
         "not_finite",
-        "an amount, quantity or discount is NaN or infinite",
+        marked("an amount, quantity or discount is NaN or infinite"),
         _floats,
         _not_finite,
         "{column} has {n} values that are NaN or infinite; write a number or leave it empty",
     ),
     Rule(
         "negative_amount",
-        "the amount of a purchase is below 0",
+        marked("the amount of a purchase is below 0"),
         _only(("events",), "amount"),
         _negative,
         _NEGATIVE + _RETURNS,
     ),
     Rule(
         "negative_quantity",
-        "the quantity of a purchase is below 0",
+        marked("the quantity of a purchase is below 0"),
         _only(("events",), "quantity"),
         _negative,
         _NEGATIVE + _RETURNS,
     ),
     Rule(
         "negative_discount",
-        "a discount on a purchase is below 0",
+        marked("a discount on a purchase is below 0"),
         _only(("events",), "discount", "coupon_discount"),
         _negative,
         _NEGATIVE + "a discount is written as 0 or more",
     ),
     Rule(
         "outside_life",
-        "the time lies ahead, before the shop opened (by default 1971) or after it closed",
+        marked("the time lies ahead, before the shop opened (by default 1971) or after it closed"),
         _only(HAPPENED, "ts"),
         _outside,
         "{column} has {n} times that lie ahead, before 1971 or outside the shop's life; "
@@ -243,7 +244,7 @@ ROW_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "ends_before_start",
-        "it ends before it starts, or the moment it starts",
+        marked("it ends before it starts, or the moment it starts"),
         _spans,
         _backwards,
         "{column} is not after starts_at in {n} rows; "
@@ -251,7 +252,7 @@ ROW_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "unknown_promotion",
-        "no promotion kept has its promotion_id",
+        marked("no promotion kept has its promotion_id"),
         _only(_OF_PROMOTIONS, "promotion_id"),
         _unknown_promotion,
         "{column} names promotions that the table promotions does not have in {n} rows",

@@ -28,7 +28,7 @@ from promolab.effects.learners.aipw import cross_fit, on_treated, worth
 from promolab.effects.learners.linear import ridge
 from promolab.effects.learners.makers import Logistic
 from promolab.errors import InputError, nearest
-from promolab.language import marked
+from promolab.language import _, _n, marked
 from promolab.metrics import Dominant, compare_means, dominant_of, intervals_of
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile, two_sided
@@ -183,8 +183,8 @@ class Difference(Result):
         """Say if one unit makes up most of the variance, and what is found without it."""
         if self.dominant is None:
             return ""
-        told = self.dominant.words().rstrip(".")
-        return f"; {told[:1].lower()}{told[1:]}"
+        told = self.dominant.words().rstrip(".。")
+        return _("; ") + told[:1].lower() + told[1:]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the difference with its interval against 0."""
@@ -276,9 +276,14 @@ def adjusted_difference(
     whole_number("folds", folds, 2, hint=": a fold is predicted by the others")
     n1, n0 = int(a.sum()), int((~a).sum())
     if min(n1, n0) < FEWEST_COMPARED:
-        who, n = ("contacted", n1) if n1 <= n0 else ("other", n0)
-        needed = f"{FEWEST_COMPARED} are needed in each group"
-        why = f"only {count(n)} {who} customers with history; {needed}"
+        who, n = (marked("contacted"), n1) if n1 <= n0 else (marked("other"), n0)
+        why = _n(
+            "only {n} {who} customer with history; {needed} are needed in each group",
+            "only {n} {who} customers with history; {needed} are needed in each group",
+            n,
+            who=_(who),
+            needed=FEWEST_COMPARED,
+        )
         return replace(not_identified(why, n1, n0), treated=_mean_of(y[a]))
     fold = _folds(customers, folds)
     chance = cross_fit(fold, X, lambda rows: Logistic.fit(X[rows], a[rows], l2, tol=1e-12))
@@ -388,41 +393,63 @@ def _judged(found: Difference, placebo: Difference | None) -> Difference:
     reasons = []
     if found.effective_others < needed:
         reasons.append(
-            f"the {plural(found.others, 'other')}, weighted to be alike, count as only "
-            f"{plural(round(found.effective_others), 'customer')} ({count(needed)} are needed)"
+            _n(
+                "the {others}, weighted to be alike, count as only {n} customer ({needed} are "
+                "needed)",
+                "the {others}, weighted to be alike, count as only {n} customers ({needed} are "
+                "needed)",
+                round(found.effective_others),
+                others=_n("{n} other", "{n} others", found.others),
+                needed=count(needed),
+            )
         )
     if found.beyond_share > BEYOND:
         reasons.append(
-            f"{percent(found.beyond_share)} of those contacted are unlike anybody who was not"
+            _(
+                "{share} of those contacted are unlike anybody who was not",
+                share=percent(found.beyond_share),
+            )
         )
     if found.imbalance > IMBALANCE:
         reasons.append(
-            "earlier spend stays apart after weighting "
-            f"({number(found.imbalance, decimals=2)} standard deviations, {IMBALANCE:g} at most)"
+            _(
+                "earlier spend stays apart after weighting ({found} standard deviations, {most} "
+                "at most)",
+                found=number(found.imbalance, decimals=2),
+                most=f"{IMBALANCE:g}",
+            )
         )
     if placebo is not None:
         e = placebo.estimate
         if np.isfinite(e.value) and not e.ci_low <= 0 <= e.ci_high:
             reasons.append(
-                "the two groups differed before the start as well, by "
-                f"{number(e.value, e.ci_low, e.ci_high)}"
+                _(
+                    "the two groups differed before the start as well, by {amount}",
+                    amount=number(e.value, e.ci_low, e.ci_high),
+                )
             )
         elif not np.isfinite(e.value) and not reasons:
-            reasons.append(f"the check on the time before could not be made: {placebo.why}")
+            reasons.append(
+                _("the check on the time before could not be made: {why}", why=placebo.why)
+            )
     if reasons:
         nothing = Estimate(np.nan, np.nan, np.nan, found.contacted)
-        why = "; ".join(reasons)
+        why = _("; ").join(reasons)
         return replace(
             found, estimate=nothing, identification=NOT_IDENTIFIED, why=why, control=None
         )
-    why = (
-        "alike in what is recorded: "
-        f"{number(found.effective_others, decimals=0)} effective others, "
-        f"{percent(found.beyond_share, decimals=0)} of the contacted beyond their range"
+    why = _(
+        "alike in what is recorded: {others} effective others, {share} of the contacted beyond "
+        "their range",
+        others=number(found.effective_others, decimals=0),
+        share=percent(found.beyond_share, decimals=0),
     )
     if placebo is not None:
         e = placebo.estimate
-        why += f", no difference before the start ({number(e.value, e.ci_low, e.ci_high)})"
+        why += _(
+            ", no difference before the start ({amount})",
+            amount=number(e.value, e.ci_low, e.ci_high),
+        )
     return replace(found, why=why)
 
 

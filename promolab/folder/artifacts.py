@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from promolab.errors import InputError, StepError, nearest
 from promolab.folder.files import keep_private, read_json, whole, write_json
 from promolab.folder.pseudonyms import codes, key_of
 from promolab.folder.run_record import RunRecord, mark_in
-from promolab.language import ENGLISH
+from promolab.language import ENGLISH, speaking
 from promolab.results import plain
 from promolab.weeks import Week
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _STEPS, _LOCK = ".steps", ".metrics.lock"
+_METRICS, _SPOKEN = "metrics.json", "spoken.json"
 STEP_VARIABLE = "PROMOLAB_STEP"  # run.py tells a kernel which step it is
 _ROW_GROUP = 131_072
 _WRITTEN_BY = {
@@ -264,30 +265,47 @@ class RunFolder:
     @property
     def metrics(self) -> dict[str, Any]:
         """What `record` has gathered so far in ``metrics.json``."""
-        return read_json(self.path / "metrics.json") or {}
+        return read_json(self.path / _METRICS) or {}
+
+    @property
+    def spoken(self) -> dict[str, Any]:
+        """The same as `metrics`, with sentences in the language of the campaign report."""
+        told: dict[str, Any] = _merged(self.metrics, read_json(self.path / _SPOKEN) or {})
+        return told
 
     def metrics_of(self, week: Week) -> dict[str, Any] | None:
         """Return another week's metrics from the same reports folder, None where there are none."""
-        metrics: dict[str, Any] | None = read_json(self.reports.path / str(week) / "metrics.json")
+        metrics: dict[str, Any] | None = read_json(self.reports.path / str(week) / _METRICS)
         return metrics
 
-    def record(self, section: str, values: Any) -> None:
-        """Merge headline numbers into ``metrics.json``.
+    def record(self, section: str, values: Any | Callable[[], Any]) -> None:
+        """Merge headline numbers into ``metrics.json``, which is English whatever a report speaks.
 
         Parameters
         ----------
         section : str
             First level of the file, such as ``response``.
-        values : dict, list or scalar
+        values : dict, list, scalar, or callable
             What to put there; dicts are merged with what is there, all else replaces it.
-            Results' estimates become dicts, nan becomes null.
+            Results' estimates become dicts, nan becomes null. Sentences that the first page shows
+            come from a callable: it is asked once more for `spoken` where the report speaks
+            another language. None takes a section out of both.
         """
         self._claimed()
-        with _alone(self.path / _LOCK):  # another step may record at the same time
-            metrics = self.metrics
-            metrics[section] = _merged(metrics.get(section), plain(values))
-            write_json(self.path / "metrics.json", metrics)
+        make = values if callable(values) else lambda: values
+        with speaking(ENGLISH):
+            self._merge(_METRICS, section, make())
+        if self.language != ENGLISH and (values is None or callable(values)):
+            with speaking(self.language):
+                self._merge(_SPOKEN, section, make())
         self._sections[section] = None
+
+    def _merge(self, name: str, section: str, values: Any) -> None:
+        path = self.path / name
+        with _alone(self.path / _LOCK):  # another step may record at the same time
+            told = read_json(path) or {}
+            told[section] = _merged(told.get(section), plain(values))
+            write_json(path, told)
 
     def wrote(self, path: str | Path | None) -> None:
         """Note a file or folder that others than `write_table` wrote, for `finish` to list.

@@ -4,6 +4,7 @@ from .spoken import LANGUAGES as LANGUAGES
 from .spoken import _ as _
 from .spoken import _n as _n
 from .spoken import again as again
+from .spoken import axis_dates as axis_dates
 from .spoken import check_language as check_language
 from .spoken import currency_sign as currency_sign
 from .spoken import day_words as day_words

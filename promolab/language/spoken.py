@@ -218,6 +218,19 @@ def month_words(day: date, *, short: bool = False) -> str:
     return str(format_skeleton("yMMM", day, locale=LANGUAGES[_spoken]))
 
 
+def axis_dates() -> tuple[list[str] | None, list[str] | None, list[str] | None]:
+    """Return how an axis writes years, months, days, hours, minutes and seconds, for Matplotlib.
+
+    Each, the first of each, and what all have in common, as `ConciseDateFormatter` takes them; None
+    for its own, which are English.
+    """
+    if _spoken == ENGLISH:
+        return None, None, None
+    each = ["%Y年", "%-m月", "%-d日", "%H:%M", "%H:%M", "%S"]
+    first = ["", "%Y年", "%-m月", "%-m月%-d日", "%H:%M", "%H:%M"]
+    return each, first, ["", "%Y年", "%Y年%-m月", "%Y年%-m月%-d日", "%Y年%-m月%-d日", "%H:%M"]
+
+
 @functools.cache
 def _catalogue(name: str) -> dict[str, str]:
     """Return the messages of a catalogue by their English; of plurals the one form."""

@@ -4,6 +4,7 @@ from .bookkeeping import run_key as run_key
 from .drafts import plan_record as plan_record
 from .held_week import Pages as Pages
 from .lateness import ClosedWeeks as ClosedWeeks
+from .lateness import LateRows as LateRows
 from .ledger import Ledger, ledger_of
 from .ledger import told_path as told_path
 from .planned import check_plan as check_plan

@@ -8,10 +8,15 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import arriving, by_week, changed_since
+from promolab.language import _
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.folder import ReportsFolder
+
+
+MOST = 3
+"""Changes that are named; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,40 @@ class _Closed:
     since: date
     until: date
     recorded: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LateRows:
+    """What changed in the data of a closed week since it was closed.
+
+    Parameters
+    ----------
+    week : str
+        The week.
+    recorded, now : mapping
+        What it counted when it was closed and what the shop holds now
+        (`promolab.contract.by_week`).
+    """
+
+    week: str
+    recorded: Mapping[str, Any]
+    now: Mapping[str, Any]
+
+    def __bool__(self) -> bool:
+        return bool(changed_since(self.recorded, self.now))
+
+    def sentence(self) -> str:
+        """Say what changed."""
+        changed = changed_since(self.recorded, self.now)
+        named = _("; ").join(changed[:MOST])
+        if len(changed) > MOST:
+            named = _("{named} and {n} more", named=named, n=len(changed) - MOST)
+        return _(
+            "{week} is closed, and its data changed since: {changed}. Its figures stay as they "
+            "were closed",
+            week=self.week,
+            changed=named,
+        )
 
 
 @dataclass(frozen=True)
@@ -47,8 +86,8 @@ class ClosedWeeks:
                 found.append(_Closed(str(week), since, until, closed["arrivals"]))
         return cls(tuple(found))
 
-    def late_rows(self, shop: Shop) -> tuple[str, ...]:
-        """Say, for each closed week whose data changed, what changed in the time that it counted.
+    def late_rows(self, shop: Shop) -> tuple[LateRows, ...]:
+        """Return each closed week whose data changed in the time that it counted.
 
         Parameters
         ----------
@@ -58,13 +97,5 @@ class ClosedWeeks:
         if not self.weeks:
             return ()
         days = arriving(shop, min(w.since for w in self.weeks), max(w.until for w in self.weeks))
-        said = []
-        for week in self.weeks:
-            changed = changed_since(week.recorded, by_week(days, week.since, week.until))
-            if changed:
-                more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-                said.append(
-                    f"{week.week} is closed, and its data changed since: {'; '.join(changed[:3])}"
-                    f"{more}. Its figures stay as they were closed"
-                )
-        return tuple(said)
+        found = (LateRows(w.week, w.recorded, by_week(days, w.since, w.until)) for w in self.weeks)
+        return tuple(filter(None, found))

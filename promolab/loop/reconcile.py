@@ -11,18 +11,19 @@ import pandas as pd
 
 from promolab.campaign.plan import restored, same_channel
 from promolab.errors import DataError, InputError, nearest
+from promolab.language import _, _n, marked
 from promolab.results import Result
 from promolab.wording import count, plural
 
 OUTCOMES: Mapping[str, str] = {
-    "held out": "held out, but sent (wrong)",
-    "not planned": "not planned for it, but sent (wrong)",
-    "unknown customer": "to a customer that nobody knows",
-    "unknown promotion": "of a promotion that nobody knows",
-    "another week's promotion": "of a promotion that this week does not plan",
-    "other channel": "planned on another channel",
+    "held out": marked("held out, but sent (wrong)"),
+    "not planned": marked("not planned for it, but sent (wrong)"),
+    "unknown customer": marked("to a customer that nobody knows"),
+    "unknown promotion": marked("of a promotion that nobody knows"),
+    "another week's promotion": marked("of a promotion that this week does not plan"),
+    "other channel": marked("planned on another channel"),
     "as planned": "as planned",
-    "missing": "planned, but not sent",
+    "missing": marked("planned, but not sent"),
 }
 """What became of a customer and promotion → what it means; what is wrong stands first."""
 
@@ -107,21 +108,25 @@ class Reconciliation(Result):
     def summary(self) -> str:
         """Say how many went as planned, and what did not."""
         planned = len(self._to_contact())
-        sent, rows = self.counts["as planned"], f"the file has {plural(self.rows, 'row')}."
-        first = (
-            f"{count(sent)} of the {plural(planned, 'planned contact')} "
-            f"{'was' if sent == 1 else 'were'} sent; {rows}"
-            if planned
-            else f"No contact was planned; {rows}"
-        )
+        rows = _n("the file has {n} row.", "the file has {n} rows.", self.rows)
+        first = _("No contact was planned; {rows}", rows=rows)
+        if planned:
+            first = _n(
+                "{n} of the {planned} was sent; {rows}",
+                "{n} of the {planned} were sent; {rows}",
+                self.counts["as planned"],
+                planned=_n("{n} planned contact", "{n} planned contacts", planned),
+                rows=rows,
+            )
         parts = [
-            f"{count(n)} {OUTCOMES[name]}"
+            _("{n} {outcome}", n=count(n), outcome=_(OUTCOMES[name]))
             for name, n in self.counts.items()
             if n and name != "as planned"
         ]
         if self.duplicates:
-            parts.append(f"{plural(self.duplicates, 'row repeats', 'rows repeat')} another one")
-        return first if not parts else f"{first} {'; '.join(parts)}."
+            one = marked("{n} row repeats another one")
+            parts.append(_n(one, marked("{n} rows repeat another one"), self.duplicates))
+        return _("{first} {parts}.", first=first, parts=_("; ").join(parts)) if parts else first
 
 
 def read_sent(path: Path, columns: Mapping[str, str], only: tuple[str, str] | None) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.language import _
 from promolab.loop.planned import SENT, Planned, plan_files
+from promolab.loop.reconcile import Reconciliation
 from promolab.loop.states import check_unchanged, moved_windows
 from promolab.weeks import Week
 from promolab.wording import count, listed
@@ -194,7 +195,8 @@ def carried_out(run: RunFolder, promotions: Iterable[Any]) -> list[str]:
             continue
         held = int((planned["holdout"] != NONE).sum())
         names = listed(sorted(planned["promotion_id"].astype(str).unique()))
-        sent = (plan.manifest.get("sent") or {}).get("summary")
+        sent = plan.manifest.get("sent")
+        read_back = sent and Reconciliation(plan.run.read_table("sent"), sent["rows"]).summary()
         said.append(
             _(
                 "Plan of {week} (promotion {names}): {assigned} assigned, {held} held back. {sent}",
@@ -202,7 +204,7 @@ def carried_out(run: RunFolder, promotions: Iterable[Any]) -> list[str]:
                 names=names,
                 assigned=count(len(planned) - held),
                 held=count(held),
-                sent=sent or _("What was sent was not read back."),
+                sent=read_back or _("What was sent was not read back."),
             )
         )
     return said

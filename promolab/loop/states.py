@@ -12,6 +12,7 @@ import pandas as pd
 from promolab.campaign.past import settles_at
 from promolab.errors import InputError
 from promolab.folder import state_of
+from promolab.language import _, marked
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -167,7 +168,9 @@ def frozen_windows(promotions: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 
 def moved_windows(
-    frozen: Mapping[str, Mapping[str, str]], promotions: pd.DataFrame, done: str = "released"
+    frozen: Mapping[str, Mapping[str, str]],
+    promotions: pd.DataFrame,
+    done: str = marked("released"),
 ) -> tuple[str, ...]:
     """Say which promotions no longer run when a plan says they do.
 
@@ -196,20 +199,26 @@ def moved_windows(
     said = []
     for promotion, window in frozen.items():
         if promotion not in now:
-            said.append(f"promotion {promotion} was {done} and is no longer in the data")
+            gone = marked("promotion {promotion} was {done} and is no longer in the data")
+            said.append(_(gone, promotion=promotion, done=_(done)))
             continue
-        for key, word in (("starts_at", "start"), ("ends_at", "end")):
+        for key, word in (("starts_at", marked("start")), ("ends_at", marked("end"))):
             then, today = pd.Timestamp(window[key]), pd.Timestamp(now[promotion][key])
             if then != today:
-                said.append(
-                    f"promotion {promotion} was {done} with the {word} {_minute(then)} and now "
-                    f"has {_minute(today)}"
+                moved = _(
+                    "promotion {promotion} was {done} with the {end} {then} and now has {now}",
+                    promotion=promotion,
+                    done=_(done),
+                    end=_(word),
+                    then=_minute(then),
+                    now=_minute(today),
                 )
+                said.append(moved)
     return tuple(said)
 
 
 def _minute(moment: Any) -> str:
-    return "none" if pd.isna(moment) else f"{moment:%Y-%m-%d %H:%M}"
+    return _("none") if pd.isna(moment) else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def settled_at(

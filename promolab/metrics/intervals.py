@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.language import _
 from promolab.results import Estimate
 from promolab.stats import share_interval, t_quantile, welch_degrees
 from promolab.stats import wilson as wilson  # metrics.wilson is where analysts look for it
@@ -304,10 +305,17 @@ class Dominant:
             What writes a value with its interval.
         """
         e, most = self.without, percent(self.share, decimals=0)
-        told = f"One customer makes up {most} of the variance"
         if not math.isfinite(e.ci_high - e.ci_low):
-            return f"{told}, and without them nothing can be said."
-        return f"{told}; without them it is {written(e.value, e.ci_low, e.ci_high)}."
+            return _(
+                "One customer makes up {share} of the variance, and without them nothing can be "
+                "said.",
+                share=most,
+            )
+        return _(
+            "One customer makes up {share} of the variance; without them it is {figure}.",
+            share=most,
+            figure=written(e.value, e.ci_low, e.ci_high),
+        )
 
 
 @dataclass(frozen=True)

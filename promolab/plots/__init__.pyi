@@ -1,5 +1,6 @@
 from ._base import COLOURS as COLOURS
 from ._base import MUTED as MUTED
+from ._base import date_axis as date_axis
 from ._base import filled as filled
 from ._base import finish
 from ._base import roomy as roomy

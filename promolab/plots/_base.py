@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from promolab.language import axis_dates, percent_sign
 from promolab.plots._fonts import OWN, fallback_families, is_wide, units
 
 if TYPE_CHECKING:
@@ -338,8 +339,19 @@ def finish(
     return ax
 
 
+def date_axis(ax: Axes) -> Axes:
+    """Let the x axis, which holds days as Matplotlib numbers them, name them in few words."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator()
+    words: Any = dict(zip(("formats", "zero_formats", "offset_formats"), axis_dates(), strict=True))
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, **words))
+    return ax
+
+
 def _percent(share: float, _: int | None = None) -> str:
-    return f"{100 * share:,.6g} %".replace("-", "−")
+    return f"{100 * share:,.6g}{percent_sign()}".replace("-", "−")
 
 
 def _format_axis(axis: Any, percent: bool) -> None:

@@ -52,7 +52,7 @@ class DataOverview(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the events of each whole week, a line per kind."""
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+        from matplotlib.dates import date2num
 
         from promolab import plots
 
@@ -76,11 +76,11 @@ class DataOverview(Result):
             )
         ax = ax or plots.curve([], [])
         ax.set_ylim(bottom=0)
-        locator = AutoDateLocator()
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         return plots.finish(
-            ax, title=self.summary(), subtitle="events per week, whole weeks only", ylabel="events"
+            plots.date_axis(ax),
+            title=self.summary(),
+            subtitle="events per week, whole weeks only",
+            ylabel="events",
         )
 
 

@@ -15,7 +15,7 @@ from promolab.features import order_lines
 from promolab.language import _, _n, day_words, marked
 from promolab.results import Estimate, Result
 from promolab.stats import wilson
-from promolab.wording import count, listed, money, percent
+from promolab.wording import count, in_currency, listed, money, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -222,7 +222,7 @@ class WeeklySales(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the sales of each week, solid, and of the same weeks a year before, dotted."""
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+        from matplotlib.dates import date2num
 
         from promolab import plots
 
@@ -235,15 +235,12 @@ class WeeklySales(Result):
                 date2num(moved), then["sales"], label=_("a year before"), linestyle=":", ax=ax
             )
         ax.set_ylim(bottom=0)
-        locator = AutoDateLocator()
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        change = self.change_words("sales", 1)
+        change, unit = self.change_words("sales", 1), in_currency(self.currency)
         return plots.finish(
-            ax,
+            plots.date_axis(ax),
             title=_("Sales: {change}", change=change) if change else _("Sales by week"),
-            subtitle=_("whole weeks, net of returns, {currency}", currency=self.currency),
-            ylabel=_("sales, {currency}", currency=self.currency),
+            subtitle=_("whole weeks, net of returns, {currency}", currency=unit),
+            ylabel=_("sales, {currency}", currency=unit),
         )
 
 

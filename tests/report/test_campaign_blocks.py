@@ -72,7 +72,7 @@ def test_ended_promotions_with_their_verdicts():
     readout = Readout(AS_OF, 8, rows, "each in full", "7 contacts; these do not add up.", ZONE)
     text = text_of(readout.block())
     assert "repeat (provisional)" in text and "cannot tell" in text
-    assert "Coupons 13: Repeat (provisional): extra net sales of 4 [2, 6] EUR" in text
+    assert "Coupons 13: Repeat (provisional): extra net sales of 4 EUR [2, 6]" in text
     assert "not recorded" in text and "these do not add up" in text
     assert "until 31 Oct 2017" in text and "nobody was alike" in text
     assert "Repeat: the whole interval" in text and "Change" not in text

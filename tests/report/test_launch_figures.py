@@ -49,7 +49,7 @@ def test_four_tiles_above_the_fold_without_jargon() -> None:
     ]
     assert [t.text for t in tiles[:3]] == ["925", "160 [80, 320]", "500 USD [200, 1,400]"]
     assert tiles[3].text == "2.2 USD [0.8, 5.8]" and tiles[3].note.startswith("assumed: margin")
-    assert all(t.of == "Coupons 18" for t in tiles[1:])
+    assert all(t.of == "18" for t in tiles[1:])
     assert LaunchEconomics((ROW,)).tiles(900)[0].value == 900.0
 
 

@@ -279,11 +279,11 @@ class LaunchEconomics(Result):
                 self.assumed_words() or self.largest.rates_words(),
             ),
         )
-        names = listed(p.name for p in self.promotions if p.contacts)
+        which = ", ".join(str(p.promotion_id) for p in self.promotions if p.contacts)
         return [
             first,
             *(
-                Tile(label, text, value if math.isfinite(value) else None, note, of=names)
+                Tile(label, text, value if math.isfinite(value) else None, note, of=which)
                 for label, text, value, note in figures
             ),
         ]

@@ -203,9 +203,11 @@ def _ratio(decisions: pd.DataFrame) -> tuple[float, str]:
     if not assigned.any() or assigned.all() or np.isnan(chance).any():
         return 1.0, ""
     p = sample_ratio(assigned, chance, decisions["cluster"].to_numpy())
-    return p, (
-        f"{count(assigned.sum())} were assigned where the recorded chance lets expect "
-        f"{count(chance.sum())} ({p_words(p)})"
+    return p, _(
+        "{found} were assigned where the recorded chance lets expect {expected} ({p})",
+        found=count(assigned.sum()),
+        expected=count(chance.sum()),
+        p=p_words(p),
     )
 
 

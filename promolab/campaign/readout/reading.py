@@ -33,6 +33,7 @@ from promolab.checks import whole_number
 from promolab.contract import Operations, read_operations
 from promolab.effects import FEWEST_COMPARED as FEWEST
 from promolab.effects import Difference, adjusted_difference, design_matrix, not_identified
+from promolab.language import _, _n
 from promolab.promotions import (
     buyers_in_windows,
     discounts_in_windows,
@@ -42,7 +43,6 @@ from promolab.promotions import (
 )
 from promolab.results import Estimate
 from promolab.stats import normal_quantile, wilson
-from promolab.wording import count
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -457,14 +457,19 @@ def _difference(
 ) -> Difference:
     windows = sources.windows
     if not windows.sales:
-        return not_identified("the shop's events have no amounts", len(contacted))
+        return not_identified(_("the shop's events have no amounts"), len(contacted))
     if (found := holdout.difference()) is not None:
         return found
     if why := broken_ratio(sources.counts.decisions_of(promotion.promotion_id)):
         return not_identified(why, len(contacted))
     start, end = promotion.starts_at, promotion.ends_at
     if start not in windows.features:
-        why = f"only {count(len(contacted))} contacted customers; {FEWEST} are needed in each group"
+        why = _n(
+            "only {n} contacted customer; {needed} are needed in each group",
+            "only {n} contacted customers; {needed} are needed in each group",
+            len(contacted),
+            needed=FEWEST,
+        )
         return not_identified(why, len(contacted))
     placebo = _compare(contacted, windows, _before(start), start, None, sources.level)
     return _compare(contacted, windows, start, end, placebo, sources.level)
@@ -482,7 +487,7 @@ def _compare(
     customers = features["customer_id"]
     known = features.drop(columns=["customer_id", "as_of"])
     if features.empty:
-        return not_identified("no customer has history before the start", len(contacted))
+        return not_identified(_("no customer has history before the start"), len(contacted))
     outcome = customers.map(windows.sales[start, end]).fillna(0.0).to_numpy(dtype=float)
     return adjusted_difference(
         outcome,

@@ -18,7 +18,7 @@ from promolab.effects import RANDOMISED, Difference, not_identified
 from promolab.errors import InputError
 from promolab.language import _, _n, day_words, marked
 from promolab.results import Estimate, Result, plain
-from promolab.wording import Answer, answer_to, count, money, number, part_of, percent
+from promolab.wording import Answer, answer_to, count, in_currency, money, number, part_of, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -246,7 +246,7 @@ class Readout(Result):
     def table(self) -> Html:
         """Return what each promotion brought and cost, and its verdict."""
         rows, words = self.promotions, self.words
-        currency = rows[0].currency if rows else ""
+        currency = in_currency(rows[0].currency) if rows else ""
         shown = pd.DataFrame(
             {
                 "name": [

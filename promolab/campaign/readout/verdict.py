@@ -218,7 +218,7 @@ def judge(
     >>> sells = Difference(Estimate(4.0, 2.5, 5.5, 900), "randomised", "", 900, 100)
     >>> paid = PaysFrom(2.5, 2.0, 0.5, 0.25, (), "EUR")
     >>> print(judge(sells, Estimate(0.003, 0.001, 0.009, 900), paid).summary())
-    Repeat: extra net sales of 4 [2, 6] EUR per customer pay from 2.00 EUR on.
+    Repeat: extra net sales of 4 EUR [2, 6] per customer pay from 2.00 EUR on.
     """
     e = difference.estimate
     known = difference.identified and np.isfinite([e.ci_low, e.ci_high]).all()
@@ -271,18 +271,14 @@ def _gain(difference: Difference, needed: PaysFrom | None, known: bool) -> str:
             sales=number(*e.ends),
         )
     told = {
-        "sales": number(*e.ends),
-        "currency": needed.currency,
+        "sales": money(*e.ends, currency=needed.currency),
         "need": f"{money(needed.net, currency=needed.currency)}{needed.mark}",
     }
     if e.ci_low > needed.net:
-        return _("extra net sales of {sales} {currency} per customer pay from {need} on", **told)
+        return _("extra net sales of {sales} per customer pay from {need} on", **told)
     if e.ci_high < needed.net:
-        return _(
-            "extra net sales of {sales} {currency} per customer do not pay: {need} would", **told
-        )
+        return _("extra net sales of {sales} per customer do not pay: {need} would", **told)
     return _(
-        "extra net sales of {sales} {currency} per customer may or may not reach the {need} that "
-        "would pay",
+        "extra net sales of {sales} per customer may or may not reach the {need} that would pay",
         **told,
     )

@@ -106,7 +106,7 @@ class WeekPolicy(Result):
         run.write_table("allocation", self.to_frame(), by=["customer_id", "action"])
         run.write_table("frontier", frontier, by="budget")
         run.record("policy", None)
-        run.record("policy", self.to_dict())
+        run.record("policy", self.to_dict)
 
 
 def week_policy(

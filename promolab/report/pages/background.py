@@ -98,7 +98,7 @@ def data_block(run: RunFolder) -> Html:
             "{n} rows were known by then; none was left out.",
             kept + out,
         )
-    told = (metrics.get("quarantined") or {}).get("sentences", [])
+    told = (run.spoken.get("quarantined") or {}).get("sentences", [])
     items = "".join(say(sentence, kind="li").text for sentence in told[:4])
     return join(
         [

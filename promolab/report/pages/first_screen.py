@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from promolab.campaign.past import days_of, list_of
 from promolab.campaign.plan import UNCHECKED
 from promolab.contract import freshness
 from promolab.display import Html, Tile, join, say, tiles
-from promolab.language import _, _n, again, day_words, marked
+from promolab.language import ENGLISH, _, _n, again, day_words, language, marked, speaking
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
 from promolab.report.pages.money_headline import MoneyHeadline
@@ -184,7 +184,7 @@ class FirstScreen:
     @cached_property
     def money(self) -> MoneyHeadline:
         """What the plan adds and costs; false where effects are not known."""
-        told = self.run.metrics
+        told = self.run.spoken
         by_effect = list((told.get("plan") or {}).get("by_effect") or [])
         currency = self.shop.settings.currency
         if not by_effect:
@@ -224,7 +224,7 @@ class FirstScreen:
             len(launching),
             names=listed(launching["name"]),
         )
-        why = self.run.metrics.get("response", {}).get("summary", "")
+        why = self.run.spoken.get("response", {}).get("summary", "")
         return " ".join(filter(None, [starts, _("Nobody is to be contacted."), why]))
 
     def _by_response(self) -> str:
@@ -246,7 +246,7 @@ class FirstScreen:
             self.backtest,
             self.words,
             decisions=self.shop.has("decisions"),
-            measured=(self.run.metrics.get("uplift") or {}).get("allows") or "",
+            measured=(self.run.spoken.get("uplift") or {}).get("allows") or "",
         )
 
     def caveats(self) -> list[str]:
@@ -295,8 +295,7 @@ class FirstScreen:
         known = self.promotions is not None
         earlier = self.run.metrics_of(self.run.week.previous()) if known else None
         told = {t["label"]: t for t in (earlier or {}).get("headlines", [])}
-        # Last week's report may have spoken another language.
-        told |= {_(label): t for label, t in told.items()}
+        told |= {_(label): t for label, t in told.items()}  # what is kept of a week is English
         before = {
             tile.label: told[tile.label]["value"]
             for tile in self.headlines
@@ -331,9 +330,29 @@ class FirstScreen:
                     part=part_of(row.redeemers, row.contacts),
                 ),
                 change="points",
-                of=row.name,
+                of=str(row.promotion_id),
             )
         ]
+
+    def _told(self) -> list[dict[str, Any]]:
+        return [
+            {"label": t.label, "text": t.text, "value": t.value, "of": t.of} for t in self.headlines
+        ]
+
+    def _in_english(self) -> FirstScreen:
+        """Return the same for ``metrics.json``: results say names and reasons as they are made."""
+        from promolab.campaign.outlook import past_forecasts
+        from promolab.campaign.readout import follow_running, read_out
+
+        shop, as_of = self.shop, self.as_of
+        with speaking(ENGLISH):
+            running, readout = self.running, self.readout
+            if running is not None:
+                expected = past_forecasts(self.run, shop, as_of).expected
+                running = follow_running(shop, as_of, expected)
+            if readout is not None:
+                readout = read_out(shop, as_of, weeks=readout.weeks)
+            return replace(self, running=running, readout=readout)
 
     def mail(self) -> str:
         """Return the week in Markdown, to paste in a mail: what to know first, then the answer.
@@ -356,12 +375,9 @@ class FirstScreen:
         """Record the headline numbers; write ``summary.md``, to mail, and ``one_page.png``."""
         from promolab.report.pages.one_page import write_one_page
 
-        run = self.run
-        told = [
-            {"label": t.label, "text": t.text, "value": t.value, "of": t.of} for t in self.headlines
-        ]
-        run.record("headlines", told)
-        run.record("campaigns", {} if self.readout is None else self.readout.to_dict())
-        run.record("running", {} if self.running is None else self.running.to_dict())
+        run, kept = self.run, self if language() == ENGLISH else self._in_english()
+        run.record("headlines", lambda: (kept if language() == ENGLISH else self)._told())
+        run.record("campaigns", {} if kept.readout is None else kept.readout.to_dict())
+        run.record("running", {} if kept.running is None else kept.running.to_dict())
         (run.path / "summary.md").write_text(self.mail(), encoding="utf-8")
         write_one_page(self, run.path / "one_page.png")

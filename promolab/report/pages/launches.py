@@ -50,7 +50,7 @@ def launching(
         return say(f"{empty} {_('There is nobody to rank and nobody to contact.')}")
     title = say(_("Launching ({n})", n=len(rows)), kind="h2")
     if not len(economics):
-        why = str(run.metrics.get("response", {}).get("summary", ""))
+        why = str(run.spoken.get("response", {}).get("summary", ""))
         return title + say(why or _("Nobody is to be contacted."))
     launches = _Launches(run, economics, zone)
     return join([title, *launches.pieces(rows.to_dict("records")), *_not_known(run)])
@@ -58,7 +58,7 @@ def launching(
 
 def _not_known(run: RunFolder) -> list[Html]:
     """Point to the experiment that would tell what a contact adds; nothing where that is known."""
-    policy = run.metrics.get("policy") or {}
+    policy = run.spoken.get("policy") or {}
     if not policy.get("experiment"):
         return []
     text = escape(_("An experiment that would tell what it adds"))

@@ -14,7 +14,7 @@ from promolab.folder import RunFolder
 from promolab.language import _, _n
 from promolab.metrics import lift
 from promolab.segmentation import segment_words
-from promolab.wording import count, part_of, percent
+from promolab.wording import count, in_currency, part_of, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -139,7 +139,7 @@ def _segments(run: RunFolder, ax: Axes) -> None:
 
 
 def _budgets(frontier: pd.DataFrame, ax: Axes, currency: str) -> None:
-    chosen = frontier[frontier["chosen"]]
+    unit, chosen = in_currency(currency), frontier[frontier["chosen"]]
     plots.curve(
         frontier["budget"], frontier["profit"], low=frontier["ci_low"], high=frontier["ci_high"],
         ax=ax,
@@ -149,8 +149,8 @@ def _budgets(frontier: pd.DataFrame, ax: Axes, currency: str) -> None:
     plots.finish(
         ax,
         title=_("What each budget would add"),
-        xlabel=_("discounts and contacts, {currency}", currency=currency),
-        ylabel=_("added to margin, {currency}", currency=currency),
+        xlabel=_("discounts and contacts, {currency}", currency=unit),
+        ylabel=_("added to margin, {currency}", currency=unit),
     )
 
 

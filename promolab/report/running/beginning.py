@@ -80,7 +80,8 @@ def begin_run(
     write_json(path / "manifest.json", manifest)
     stale = before.stale if before else ()
     if before is None or replace(before, stale=()) != RunRecord.of(path):
-        (path / "metrics.json").unlink(missing_ok=True)
+        for name in ("metrics.json", "spoken.json"):
+            (path / name).unlink(missing_ok=True)
         stale = tuple(sorted(table.stem for table in path.glob("tables/*.parquet")))
     if stale:
         write_json(path / "manifest.json", manifest | {"stale": list(stale)})

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from promolab.contract import TABLES, Freshness, Notify, freshness, read_operations
 from promolab.errors import DataError, InputError, PromolabError
 from promolab.folder import RunRecord, Weeks, sha256_of
-from promolab.loop import ClosedWeeks
+from promolab.language import ENGLISH
+from promolab.loop import ClosedWeeks, LateRows
 from promolab.plots import lacking_font
 from promolab.promotions import read_promotions
 from promolab.report.running.failures import lost_connection_error, says_lost
@@ -122,6 +123,11 @@ class Request:
         return written(self.source)
 
     @property
+    def language(self) -> str:
+        """What the campaign report speaks."""
+        return str(self.parameters.get("lang", ENGLISH))
+
+    @property
     def hidden(self) -> dict[str, str]:
         """The values of the environment that the source names, and what stands for them."""
         return hidden_in(self.source)
@@ -182,8 +188,8 @@ class Call:
         Commands to run in the end.
     freshness : Freshness
         How fresh the data are, against what the week needs.
-    late : tuple of str
-        Sentences on closed weeks whose data changed.
+    late : tuple of LateRows
+        Closed weeks whose data changed.
     zone : str
         IANA zone of the shop's weeks.
     boxes : str
@@ -199,7 +205,7 @@ class Call:
     files: InputFiles = field(repr=False)
     notify: Notify
     freshness: Freshness
-    late: tuple[str, ...] = ()
+    late: tuple[LateRows, ...] = ()
     zone: str = "UTC"
     boxes: str = ""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from promolab.folder import ReportsFolder, RunFolder, write_whole
+from promolab.language import ENGLISH, _, language, marked, page_language, speaking
 from promolab.report.running.document import finished, look, template
+from promolab.weeks import Week
 from promolab.wording import percent
 
+STATES = (marked("draft"), marked("released"), marked("sent"), marked("closed"))
 _MOST_LABELS = 6  # and week and status: eight columns
 
 
@@ -35,7 +38,8 @@ class _Row:
 def write_index(reports: ReportsFolder) -> Path:
     """Write ``index.html`` of the reports folder from each week's ``metrics.json``.
 
-    A week whose last run failed is in it, with the reason.
+    A week whose last run failed is in it, with the reason. It speaks the language of the newest
+    week that is good.
 
     Parameters
     ----------
@@ -47,7 +51,14 @@ def write_index(reports: ReportsFolder) -> Path:
     Path
         The page.
     """
-    good, failed = reports.weeks(), reports.failures()
+    good = reports.weeks()
+    with speaking(reports.run(max(good)).language if good else ENGLISH):
+        write_whole(reports.path / "index.html", finished(_page(reports, good)) + "\n")
+    return reports.path / "index.html"
+
+
+def _page(reports: ReportsFolder, good: Sequence[Week]) -> str:
+    failed = reports.failures()
     weeks = sorted({*good, *failed}, reverse=True)
     figures = {week: headlines(reports.run(week)) for week in weeks}
     labels = list(dict.fromkeys(label for week in weeks for label in figures[week]))
@@ -57,7 +68,7 @@ def write_index(reports: ReportsFolder) -> Path:
             week=str(week),
             dates=week.label(),
             good=week in good,
-            status=status_of(reports.run(week)) if week in good else "failed",
+            status=status_of(reports.run(week)) if week in good else _("failed"),
             reason=_reason(failed.get(week), good=week in good),
             cells=[
                 _cell(figures[week].get(label), figures.get(week.previous(), {}).get(label))
@@ -67,18 +78,17 @@ def write_index(reports: ReportsFolder) -> Path:
         for week in weeks
     ]
     shop = reports.shop or next((str(record.get("shop", "")) for record in failed.values()), "")
-    page = template("weeks.html.j2").render(rows=rows, labels=labels, shop=shop, look=look())
-    write_whole(reports.path / "index.html", finished(page) + "\n")
-    return reports.path / "index.html"
+    told = {"rows": rows, "labels": labels, "shop": shop, "say": _}
+    return template("weeks.html.j2").render(**told, look=look(page_language()))
 
 
 def headlines(run: RunFolder) -> dict[str, Mapping[str, Any]]:
     """Return the tiles of a week's first page by what they are called."""
-    metrics = run.metrics
+    metrics = run.spoken if run.language == language() else run.metrics
     tiles = metrics.get("headlines") if isinstance(metrics, dict) else None
     if not isinstance(tiles, list):
         return {}
-    return {str(t["label"]): t for t in tiles if isinstance(t, dict) and "label" in t}
+    return {_(str(t["label"])): t for t in tiles if isinstance(t, dict) and "label" in t}
 
 
 def status_of(run: RunFolder) -> str:
@@ -86,14 +96,15 @@ def status_of(run: RunFolder) -> str:
     manifest = run.manifest
     fresh = manifest.get("freshness")
     stale = isinstance(fresh, dict) and fresh.get("stale") is True
-    return str(manifest.get("state", "draft")) + (" · stale data" if stale else "")
+    state = _(str(manifest.get("state", STATES[0])))
+    return f"{state} · {_('stale data')}" if stale else state
 
 
 def _reason(failure: Mapping[str, Any] | None, *, good: bool) -> str:
     if failure is None:
         return ""
-    reason = str(failure.get("reason", "")) or "reason unknown"
-    return f"the last run failed: {reason}" if good else reason
+    reason = str(failure.get("reason", "")) or _("reason unknown")
+    return _("the last run failed: {reason}", reason=reason) if good else reason
 
 
 def _cell(tile: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> _Cell:
@@ -107,7 +118,7 @@ def _cell(tile: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> _
     assert now is not None and then is not None
     share = (now - then) / abs(then)
     if abs(share) < 0.005:
-        return _Cell(text, "unchanged", "same")
+        return _Cell(text, _("unchanged"), "same")
     sign = "+" if share > 0 else ""
     return _Cell(text, sign + percent(share, decimals=0), "up" if share > 0 else "down")
 

@@ -107,8 +107,8 @@ def backfill(
         reports.check_owner(request.written_source, call.shop)
         kept = checked_ledger(reports, ledger, call.shop)
         shown.end("Reading the shop", steps=0)
-        for sentence in call.late:
-            shown.say(sentence)
+        for late in call.late:
+            shown.say(late.sentence())
         options: dict[str, Any] = {"workers": workers, "wait": wait, "strict": strict}
         options |= {"progress": False, "ledger": ledger}
         for week in weeks:

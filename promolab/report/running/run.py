@@ -17,9 +17,10 @@ from promolab.compare import check_methods
 from promolab.engines import scratch
 from promolab.errors import InputError, StepError
 from promolab.folder import WAIT, ReportsFolder, RunFolder, note_drawn, renew_key, write_json
-from promolab.language import ENGLISH, check_language
+from promolab.language import ENGLISH, check_language, speaking
 from promolab.loop import (
     ClosedWeeks,
+    LateRows,
     checked_ledger,
     keep_ledger,
     plan_record,
@@ -251,8 +252,8 @@ def make_week(
                 released_plans(reports)  # refuses one that was changed, before anything is run
                 kept = checked_ledger(reports, ledger, call.shop, call.week)
                 keep_ledger(reports, kept, shown.say)  # what a killed run left out: pages read it
-                for sentence in (*call.late, call.boxes) if earlier is None else ():
-                    if sentence:
+                if earlier is None:
+                    for sentence in filter(None, [*map(LateRows.sentence, call.late), call.boxes]):
                         shown.say(sentence)
                 for sentence in renew_key(reports, call.fingerprints):
                     shown.say(sentence)
@@ -344,7 +345,9 @@ def _make(call: Call, reports: ReportsFolder, progress: Progress, making: _Makin
     # While the staging folder stands, so that it is seen which disk is full.
     with reports.staging(call.week) as staged, full_disk_said(reports.path, UNCHANGED):
         run = RunFolder(staged, call.week)
-        manifest |= {"freshness": call.freshness.to_dict(), "late_rows": list(call.late)}
+        with speaking(call.request.language):  # the first page reads these sentences
+            late = [rows.sentence() for rows in call.late]
+        manifest |= {"freshness": call.freshness.to_dict(), "late_rows": late}
         manifest |= {"state": "draft", "ledger": told_path(making.ledger, reports.path)}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
         manifest["steps"] = _run_steps(
@@ -417,6 +420,6 @@ def _page(call: Call, step: Step, notebook: Any, staged: Path) -> tuple[Path, st
         call.request.steps,
         week=call.week,
         shop=call.shop,
-        lang=str(call.request.parameters.get("lang", ENGLISH)),
+        lang=call.request.language,
     )
     return staged / step.page, page

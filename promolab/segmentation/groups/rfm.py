@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.language import marked
 from promolab.metrics import part_of_total
 from promolab.profiles import numeric
 from promolab.results import Result
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 RFM_COLUMNS = ("recency_days", "orders", "amount")
 
 RFM_ORDER: tuple[str, ...] = (
-    "Champions",
-    "Loyal",
-    "Potential loyalists",
-    "New",
-    "Promising",
-    "Needs attention",
-    "About to sleep",
-    "Cannot lose",
-    "At risk",
-    "Hibernating",
-    "Lost",
+    marked("Champions"),
+    marked("Loyal"),
+    marked("Potential loyalists"),
+    marked("New"),
+    marked("Promising"),
+    marked("Needs attention"),
+    marked("About to sleep"),
+    marked("Cannot lose"),
+    marked("At risk"),
+    marked("Hibernating"),
+    marked("Lost"),
 )
 """The segments of the grid, from the best to those that are gone."""
 
