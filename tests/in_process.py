@@ -23,6 +23,7 @@ import pytest
 
 from promolab.errors import PromolabError, StepError
 from promolab.folder.artifacts import STEP_VARIABLE
+from promolab.language import ENGLISH, speaking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +34,8 @@ __all__ = ["said_in", "without_kernels"]
 @contextmanager
 def without_kernels(*, painted: bool = False) -> Iterator[pytest.MonkeyPatch]:
     """Let reports run their notebooks in this process; pictures are white unless ``painted``."""
-    with pytest.MonkeyPatch.context() as patch:
+    # A notebook speaks its page's language from then on, which ends with its kernel.
+    with speaking(ENGLISH), pytest.MonkeyPatch.context() as patch:
         patch.setattr("promolab.report.running.run.kernels", _no_kernels)
         patch.setattr("promolab.report.running.run.execute", _execute)
         patch.setattr("promolab.report.running.run.usual_workers", lambda: 1)

@@ -1,9 +1,14 @@
-"""The whole report of a simulated shop: every step, and what it says where nothing is changed."""
+"""The whole report of a simulated shop: every step, and what it says where nothing is changed.
+
+Its first page is in Chinese, which no other shop's report with known effects is.
+"""
 
 from __future__ import annotations
 
+from promolab.language import _, speaking
 from promolab.report.running.parameters import find_notebooks, read_steps
 from tests.conftest import report_in_process
+from tests.wording_lint import english_left, read
 
 WEEK = "2024-W33"
 
@@ -11,21 +16,34 @@ WEEK = "2024-W33"
 def test_a_shop_without_effects_has_every_page_and_nothing_to_target(tmp_path):
     quick = ["-p", "models=", "-p", "features=chosen"]  # nothing here depends on the method
     source = "simulated:customers=1500,weeks=12,variant=null"
-    made = report_in_process(source, tmp_path, *quick)
+    made = report_in_process(source, tmp_path, "--lang", "zh", *quick)
     assert made.code == 0 and len(made.stderr.splitlines()) == len(read_steps(find_notebooks()))
     assert made.stdout.splitlines()[-1] == str(tmp_path / WEEK / "index.html")
     pages = {step.stem for step in read_steps(find_notebooks())} - {"10_campaign_report"}
     assert {path.stem for path in (tmp_path / WEEK).glob("*.html")} == {"index", *pages}
-    for name in ("index", "05_uplift"):
-        page = made.page(WEEK, name)
-        assert "Nothing to target is seen" in page and "omething to target" not in page
+    page = made.page(WEEK, "05_uplift")
+    assert "Nothing to target is seen" in page and "omething to target" not in page
     # The four types are shown of a shop whose truth is known: here nobody is changed.
     assert "For teaching" in page and "lost cause" in page and ">persuadable<" not in page
     # Nobody is changed, so nothing is spent but on those whom chance draws to learn from.
-    policy = made.metrics(WEEK)["policy"]
+    metrics = made.metrics(WEEK)
+    policy = metrics["policy"]
     assert policy["by_effect"] and not policy["pays"]
     assert all(p["customers"] == p["by_chance"] for p in policy["promotions"].values())
-    assert "spending more is not shown to pay" in made.page(WEEK)
+    assert "spending more is not shown to pay" in policy["opening"]
     chances = made.table("decision_propensities", WEEK)
     assert chances.groupby("decision_id")["propensity"].sum().sub(1).abs().max() < 1e-12
     assert chances["propensity"].min() >= 0.02 - 1e-12
+    # What metrics.json says in English, the pages that people read say in Chinese.
+    assert metrics["headlines"][0]["label"] == "Customers to contact"
+    first, weeks = made.page(WEEK), (tmp_path / "index.html").read_text(encoding="utf-8")
+    mail = (tmp_path / WEEK / "summary.md").read_text(encoding="utf-8")
+    with speaking("zh"):
+        for said in (
+            "Nothing to target is seen: whom a promotion changes more, past decisions do not tell.",
+            "Customers to contact",
+        ):
+            assert said not in first and _(said) in first
+        assert _("Customers to contact") in weeks and "未见增加投入划算" in first
+    for text in (read(first), read(weeks), mail):
+        assert english_left(text, ["Simulated shop"]) == []

@@ -22,11 +22,12 @@ from promolab.compare import Backtest, pair_features, run_backtest, support
 from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
+from promolab.language import ENGLISH, _, _n, language
 from promolab.model import ResponseModel
 from promolab.model.inputs import unseen_expected
 from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Result
-from promolab.wording import Answer, answer_to, number, percent, plural
+from promolab.wording import Answer, answer_to, number, percent
 
 if TYPE_CHECKING:
     from promolab.explain import Explanation
@@ -88,17 +89,25 @@ class Launch(Result):
 
     def summary(self) -> str:
         """Say what starts and how many customers were scored."""
-        if self.why:
-            return self.why
+        if self.why:  # an error is English wherever it stands
+            told = _("There is no response model; page 04 says why.")
+            return self.why if language() == ENGLISH else told
         if self.promotions.empty:
             return "No promotion starts this week; there is nobody to rank."
         supports = self.scores["support"].value_counts(normalize=True)
-        return (
-            f"{plural(len(self.promotions), 'promotion starts', 'promotions start')} this week; "
-            f"{plural(self.scores['customer_id'].nunique(), 'customer')} ranked. "
-            f"{percent(float(supports.get('new_customer', 0.0)), decimals=0)} of the scores are of "
-            "customers who were never contacted before: nothing tested holds for them."
+        ranked = self.scores["customer_id"].nunique()
+        starts = _n(
+            "{n} promotion starts this week; {ranked}.",
+            "{n} promotions start this week; {ranked}.",
+            len(self.promotions),
+            ranked=_n("{n} customer ranked", "{n} customers ranked", ranked),
         )
+        new = _(
+            "{share} of the scores are of customers who were never contacted before: nothing "
+            "tested holds for them.",
+            share=percent(float(supports.get("new_customer", 0.0)), decimals=0),
+        )
+        return f"{starts} {new}"
 
     def expectations(self) -> list[str]:
         """Say for each promotion that starts how many a list of the usual size will bring."""

@@ -25,7 +25,7 @@ DEFAULT_COLUMNS: tuple[str, ...] = (
 )
 """What k-means and DBSCAN look at by default: when, how much, what and how they buy."""
 
-ALL = "All customers"
+ALL = marked("All customers")
 NOISE = marked("Unlike any group")
 NO_PURCHASES = marked("No purchases yet")
 NO_HISTORY = marked("No history")
