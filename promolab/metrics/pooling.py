@@ -113,6 +113,8 @@ def random_effects(values: ArrayLike, variances: ArrayLike) -> Spread:
 
 
 ROUNDS = 5  # mean and variances need each other; after five nothing moves any more
+_LEAST = 1 / 3
+"""Share of the mean of all types below which a type's mean tells nothing of how sure it is."""
 
 
 @dataclass(frozen=True)
@@ -289,14 +291,15 @@ def past_ratios(
     # Nobody out of all is half of one: a mean of 0 would promise that none will ever come.
     overall = max(float(a.sum()), half or 1e-9) / float(b.sum())
     ratios, share = np.bincount(code, a) / sums, b / sums[code]
-    means = np.full(len(names), overall)
+    means, other = np.full(len(names), overall), overall
     for _ in range(ROUNDS):
-        expected = b * means[code]
-        own = noise(expected)
-        tau2 = _within(np.log((a + half) / (expected + half)), own, code)
-        errors2 = np.bincount(code, share**2 * (own + math.expm1(tau2))) * (means / overall) ** 2
+        # To which nobody ever responded would look the surest of all, and draw the others to none.
+        level = np.maximum(means, _LEAST * other)
+        own, expected = noise(b * level[code]), b * means[code]
+        tau2 = _within(np.log((a + half) / (expected + half)), noise(expected), code)
+        errors2 = np.bincount(code, share**2 * (own + math.expm1(tau2))) * (level / overall) ** 2
         if len(names) == 1:
-            means, mse, other, between2 = np.array([overall]), errors2, overall, 0.0
+            means, mse, between2 = np.array([overall]), errors2, 0.0
             continue
         among = random_effects(ratios / overall, errors2)
         other, between2 = among.mean * overall, among.sd**2 + among.se**2

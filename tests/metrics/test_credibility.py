@@ -104,6 +104,19 @@ def test_too_few_promotions_nobody_at_all_and_wrong_sizes() -> None:
         past_ratios([1, 2], [1.0, 0.0])
 
 
+def test_types_that_nobody_ever_answered_do_not_draw_the_others_to_none() -> None:
+    total, size = [70, 95, 62, 0, 0, 0, 73, 61], [60.0, 78, 67, 12, 7, 9, 70, 52]
+    types = ["coupon"] * 3 + ["tip"] * 3 + ["voucher"] * 2
+    found = past_ratios(total, size, types)
+    assert found.mean("coupon") == pytest.approx(227 / 205, rel=0.05)
+    assert found.mean("voucher") == pytest.approx(134 / 122, rel=0.05)
+    few = found.predict(1 / (10 * found.mean("tip") + 0.5), "tip")
+    assert 0 < few.value < 0.1 and few.ci_high < 1
+    # Nor is all lost where no promotion differs from its type by more than chance.
+    even = past_ratios([14, 11, 5, 0, 15, 10, 7, 0, 22, 8, 7, 0], [10.0] * 12, list("ABCD") * 3)
+    assert even.sd == 0 and even.mean("A") > 1 and 0 < even.mean("D") < 0.2
+
+
 def test_it_reads_back_from_json() -> None:
     found = past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25], list("AABBB"))
     assert PastRatios.of(json.loads(json.dumps(found.to_dict()))) == found
