@@ -55,7 +55,9 @@ def write(folder: Path, customers: int = 1_500, seed: int = 3) -> None:
         columns = ["Order no", "Client", "Date", *list(names.values())[1:]]
         lines.rename(columns=names)[columns].to_csv(file, sep=";", index=False)
     deals["Type"] = deals["kind"].map(KINDS)
-    deals["Start"], deals["End"] = (local(deals[c], "%d/%m/%Y") for c in ("starts_at", "ends_at"))
+    deals["Start"] = local(deals["starts_at"], "%d/%m/%Y")
+    # People write the last day that counts.
+    deals["End"] = local(deals["ends_at"] - pd.Timedelta(days=1), "%d/%m/%Y")
     for name, rows in {"campaigns": deals, "mailings": sent, "redeemed": redeemed}.items():
         rows = rows.rename(columns={"promotion_id": "Campaign"})
         more = ["Type", "Start", "End"] if name == "campaigns" else ["Client", "Date"]

@@ -132,7 +132,8 @@ def unmatched(ids: Any, known: Any, rows: int) -> str:
         if zeros > rows / 2:
             return (
                 f"; {count(zeros)} of them would match without leading zeros: one of the two "
-                "tables has lost its zeros (a spreadsheet does that); export it again, ids as text"
+                "tables has lost its zeros (a spreadsheet does that); export it again, ids as "
+                "text, or say in shop.toml how many there are: { column = …, digits = 7 }"
             )
     if rows == int(ids.count().execute()):
         return "; not one matches: are they the same ids?"

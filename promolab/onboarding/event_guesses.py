@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from promolab.contract import TABLES
-from promolab.onboarding.guesses import Choice, Convention
-from promolab.onboarding.table_guesses import ask, is_empty, number_in, prefixes_in, words_in
-from promolab.sources import STATUS_DONE, key, kind_of_word, table_rank
+from promolab.onboarding.guesses import Choice, Convention, Look, numbers_of
+from promolab.onboarding.table_guesses import (
+    ask,
+    how_many,
+    is_empty,
+    number_in,
+    prefixes_in,
+    words_in,
+)
+from promolab.sources import STATUS_DONE, STATUS_OPEN, key, kind_of_word, table_rank
 from promolab.wording import count, plural
 
 _RETURNS = ("C", "CN", "CR", "R", "RET", "RMA", "RT", "ST", "GS")
@@ -19,6 +26,7 @@ _VIEWS = {
     "click": ("clicks", "clickstream", "点击流"),
 }
 _MOST_UNKNOWN = 8
+_MOST_STATES = 30
 
 
 @dataclass(frozen=True)
@@ -122,37 +130,63 @@ def kind_of_events(choice: Choice, how: Convention, skip: tuple[str, ...] = ()) 
     skip : tuple of str
         Kinds that another table holds.
     """
+    state = _by_state(choice)
     if choice.has("kind"):
         pick = choice.picks["kind"]
         value, kinds, check = values_of_kind(choice, pick.name, skip)
-        if kinds:
+        # A column of nothing but ends of orders tells their state, not what happened.
+        if kinds and not (state and set(kinds) <= {"cancel", "return"}):
             why = f"by {pick.by}; " + listed([f"{k} {count(n)}" for k, n in kinds.items()])
             if skip and set(skip) & set(TABLES["events"]["kind"].values):
                 check = f"its purchases are left to the table of orders; {check}".rstrip("; ")
+            if set(kinds) <= {"cancel", "return"}:
+                check = f"no word of it says that something was bought; {check}".rstrip("; ")
             alike = value == pick.name and pick.name.lower() == "kind"
             return Line("kind", None if alike else value, why, check)
-    return (
-        _by_status(choice) or _by_prefix(choice, how) or _by_sign(choice, how) or _constant(choice)
-    )
+    return state or _by_prefix(choice, how) or _by_sign(choice, how) or _constant(choice)
 
 
-def _by_status(choice: Choice) -> Line | None:
-    if not choice.has("status") or choice.picks["status"].look.distinct > 30:
-        return None
-    column = choice.picks["status"].name
-    found = words_in(choice.theirs, column)
-    done = {word: "purchase" for word in found if key(word) in STATUS_DONE}
-    ended = [w for w in found if kind_of_word("events", w) in ("cancel", "return")]
-    if not done or not ended:
-        return None
-    rest = [word for word in found if word not in done]
-    return Line(
-        "kind",
-        {"column": column, "values": done},
-        f"by name; {plural(sum(found[w] for w in done), 'row')} are paid or sent",
-        f"other states, {listed([repr(w) for w in rest])}, are no purchases and will be "
-        "quarantined; add those that are",
-    )
+def _by_state(choice: Choice) -> Line | None:
+    """Say which states of an order are a purchase, where some say that it came to nothing."""
+    for look in _states(choice):
+        found = words_in(choice.theirs, look.name)
+        empty = ask(choice.theirs, {"n": how_many(is_empty(choice.theirs.table[look.name]))})["n"]
+        found |= {"": empty} if empty else {}
+        ended = [word for word in found if _is_end(word)]
+        done = [
+            w for w in found if key(w) in STATUS_DONE or kind_of_word("events", w) == "purchase"
+        ]
+        is_open = [word for word in found if key(word) in STATUS_OPEN]
+        # A shop that marks nothing but what was cancelled leaves its other orders as they began.
+        doubtful = [w for w in found if w not in (*ended, *done, *is_open)]
+        doubtful = doubtful or ([] if done else is_open)
+        if ended and (done or doubtful) and len(doubtful) <= _MOST_UNKNOWN:
+            bought = dict.fromkeys([*done, *doubtful], "purchase")
+            why = f"by its words; {plural(sum(found[word] for word in bought), 'row')} are bought"
+            none = [word for word in found if word not in bought]
+            check = f"{_rows_of(none, found)} are no purchases and will be quarantined"
+            if doubtful:
+                check += f"; {_rows_of(doubtful, found)} are taken for purchases"
+            check += "; correct what is not so"
+            return Line("kind", {"column": look.name, "values": bought}, why, check)
+    return None
+
+
+def _rows_of(words: list[str], found: Mapping[str, int]) -> str:
+    return listed([f"{repr(w) if w else 'empty'} ({plural(found[w], 'row')})" for w in words])
+
+
+def _states(choice: Choice) -> list[Look]:
+    """Return the columns of few words, one of them an order's end: first those called a state."""
+    named = [choice.picks[name].look for name in ("status", "kind") if choice.has(name)]
+    taken = {pick.name for pick in choice.picks.values()}
+    free = [look for look in choice.looks if look.is_text and look.name not in taken]
+    few = [look for look in (*named, *free) if look.distinct <= _MOST_STATES]
+    return [look for look in few if any(_is_end(value) for value in look.values)]
+
+
+def _is_end(word: str) -> bool:
+    return kind_of_word("events", word) in ("cancel", "return")
 
 
 def _below(choice: Choice, how: Convention) -> tuple[str, Any] | None:
@@ -202,7 +236,7 @@ def _by_sign(choice: Choice, how: Convention) -> Line | None:
     if sign is None:
         return None
     column, below = sign
-    found = ask(choice.theirs, {"below": below.fill_null(False).cast("int64").sum()})
+    found = ask(choice.theirs, {"below": how_many(below)})
     if not found["below"]:
         return None
     return Line(
@@ -236,7 +270,7 @@ def amount_of(choice: Choice, how: Convention) -> Line | None:
     if choice.has("quantity", "price"):
         factors = [picks["quantity"].name, picks["price"].name]
         if not choice.has("amount"):
-            return Line("amount", {"multiply": factors}, "no total; units × price of a unit")
+            return _total_by_content(choice, how, factors)
         return _checked_total(choice, how, factors)
     if choice.has("amount"):
         whole = all(re.fullmatch(r"\d+([.,]0+)?", v) for v in picks["amount"].look.values)
@@ -248,10 +282,47 @@ def amount_of(choice: Choice, how: Convention) -> Line | None:
     return None
 
 
+def _total_by_content(choice: Choice, how: Convention, factors: list[str]) -> Line:
+    """Find the column that holds units × price, or that less the discount, whatever its name."""
+    taken = {pick.name for pick in choice.picks.values()}
+    free = [look.name for look in choice.looks if look.name not in taken and numbers_of(look)]
+    units, price = (_number(choice, name, how) for name in factors)
+    wanted = {"": units * price}
+    if choice.has("discount"):
+        off = choice.picks["discount"].name
+        wanted = {f" − {off}": units * price - _number(choice, off, how), **wanted}
+    asked = {
+        f"{n} {m}": (_number(choice, name, how) - product).abs() < 0.011
+        for n, name in enumerate(free)
+        for m, product in enumerate(wanted.values())
+    }
+    sums = {n: how_many(v) for n, v in asked.items()}
+    found = ask(choice.theirs, {**sums, "given": _both_given(units, price)}) if free else {}
+    best = max(sums, key=lambda n: found[n], default="")
+    if best and found[best] > 0.9 * found["given"] > 0:
+        n, m = map(int, best.split())
+        said = f"{factors[0]} × {factors[1]}{[*wanted][m]}"
+        why = f"by content; equals {said} in {share(found[best], found['given'])} of rows"
+        return _money("amount", free[n], why)
+    check = ""
+    if choice.has("discount"):
+        check = f"{choice.picks['discount'].name} is not taken off: is it taken off the price?"
+    return Line("amount", {"multiply": factors}, "no total; units × price of a unit", check)
+
+
+def _number(choice: Choice, column: str, how: Convention) -> Any:
+    return number_in(choice.theirs, column, how)[0].cast("float64")
+
+
+def _both_given(units: Any, price: Any) -> Any:
+    """Return in how many rows both factors are known."""
+    return how_many(units.notnull() & price.notnull())
+
+
 def _checked_total(choice: Choice, how: Convention, factors: list[str]) -> Line:
     """Compare the total with units × price: it may be the price of one unit."""
     total = choice.picks["amount"].name
-    values = [number_in(choice.theirs, n, how)[0].cast("float64") for n in (total, *factors)]
+    values = [_number(choice, name, how) for name in (total, *factors)]
     given = values[0].notnull() & values[1].notnull() & values[2].notnull()
     product = values[1] * values[2]
     many = given & (values[1].abs() != 1) & (values[2] != 0)
@@ -261,7 +332,7 @@ def _checked_total(choice: Choice, how: Convention, factors: list[str]) -> Line:
         "many": many,
         "unit": many & ((values[0].abs() - values[2].abs()).abs() < 0.011),
     }
-    sums = {n: v.fill_null(False).cast("int64").sum() for n, v in asked.items()}
+    sums = {n: how_many(v) for n, v in asked.items()}
     found = ask(choice.theirs, sums)
     if found["many"] and found["unit"] > 0.9 * found["many"]:
         why = f"{total} is the price of a unit in {share(found['unit'], found['many'])} of rows"

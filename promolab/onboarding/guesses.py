@@ -337,10 +337,16 @@ class Pick:
         The column.
     by : str
         ``name``, ``content``, or what else speaks for it.
+    in_promotions : str
+        The promotions' column that lists its values, where it is not their id.
+    digits : int
+        Length of ids that lost their leading zeros in this table; 0 where they did not.
     """
 
     look: Look
     by: str = "name"
+    in_promotions: str = ""
+    digits: int = 0
 
     @property
     def name(self) -> str:
@@ -383,7 +389,9 @@ class Choice:
         return all(column in self.picks for column in columns)
 
 
-def choose_tables(tables: Sequence[Theirs]) -> tuple[list[Choice], list[Choice]]:
+def choose_tables(
+    tables: Sequence[Theirs],
+) -> tuple[list[Choice], list[Choice], list[Choice]]:
     """Say which table of theirs is which of the contract's.
 
     Parameters
@@ -397,8 +405,10 @@ def choose_tables(tables: Sequence[Theirs]) -> tuple[list[Choice], list[Choice]]
         At most one for each of theirs, in their order.
     incomplete : list of Choice
         Those whose name says what they are, and that lack a column which must be there.
+    unknown : list of Choice
+        The others, as the table of contacts that their values may show them to be.
     """
-    chosen, incomplete = [], []
+    chosen, incomplete, unknown = [], [], []
     for theirs in tables:
         looks = _looks(theirs)
         options = [_option(table, theirs, looks) for table in TABLES]
@@ -408,7 +418,9 @@ def choose_tables(tables: Sequence[Theirs]) -> tuple[list[Choice], list[Choice]]
             chosen.append(fit)
         elif by_name:
             incomplete.append(by_name[0])
-    return chosen, incomplete
+        else:
+            unknown += [option for option in options if option.table == "exposures"]
+    return chosen, incomplete, unknown
 
 
 def _looks(theirs: Theirs) -> list[Look]:
@@ -426,9 +438,21 @@ def _option(table: str, theirs: Theirs, looks: Sequence[Look]) -> Choice:
     needed = [c for c in TABLES[table].required if c != "kind"]
     lacks = tuple(c for c in needed if c not in picks)
     rank = table_rank(table, theirs.stem)
+    if table == "promotions" and rank is not None and lacks == ("promotion_id",):
+        own = _own_id(looks, picks)
+        picks, lacks = picks | own, () if own else lacks
     if table == "products" and "customer_id" in choose_columns("events", looks):
         rank = None if rank is None else rank + 5_000
     return Choice(table, theirs, looks, picks, rank, lacks)
+
+
+def _own_id(looks: Sequence[Look], picks: Mapping[str, Pick]) -> dict[str, Pick]:
+    """Return the column in which each promotion has another value, the one called an id first."""
+    taken = {pick.name for pick in picks.values()}
+    free = [look for look in looks if look.name not in taken and not times_of(look)]
+    own = [look for look in free if look.filled == look.distinct == look.rows and is_id(look)]
+    own.sort(key=lambda look: not _ID_LIKE.search(key(look.name)))
+    return {"promotion_id": Pick(own[0], "content")} if own else {}
 
 
 def _by_content(options: Sequence[Choice]) -> Choice | None:

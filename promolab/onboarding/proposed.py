@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import shlex
@@ -12,98 +11,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promolab.contract import NEEDS, TABLES, without_zeros
+from promolab.contract import NEEDS, TABLES
 from promolab.errors import DataError, InputError
 from promolab.onboarding.event_guesses import Line, listed
-from promolab.onboarding.guesses import Choice, Look, Pick, choose_tables, is_id
+from promolab.onboarding.guesses import Choice, choose_tables
 from promolab.onboarding.inventory import Inventory, take_inventory
-from promolab.onboarding.sections import Section, products_within, section_of
-from promolab.sources import kind_of_word, table_rank
+from promolab.onboarding.matching import combined, is_log, matched
+from promolab.onboarding.sections import Section, section_of
+from promolab.onboarding.within import WITHIN
+from promolab.sources import table_rank
 from promolab.wording import plural
 
 _SAME_PURCHASES = ("purchase", "return", "cancel")
 
 
-def combined(chosen: Sequence[Choice]) -> tuple[dict[str, list[Choice]], list[str]]:
-    """Return which of their tables make each of the contract's, and which are left out and why.
-
-    Parameters
-    ----------
-    chosen : sequence of Choice
-        At most one for each of theirs.
-
-    Returns
-    -------
-    found : dict of str to list of Choice
-        By the contract's table.
-    remarks : list of str
-        Sentences on those left out.
-    """
-    found: dict[str, list[Choice]] = {}
-    remarks = []
-    for table in TABLES:
-        choices = [choice for choice in chosen if choice.table == table]
-        if not choices:
-            continue
-        best = min(choices, key=_order)
-        if table == "events":
-            logs = [choice for choice in choices if _is_log(choice)]
-            sales = [choice for choice in choices if choice not in logs]
-            best = min(sales or logs, key=_order)
-            kept = [c for c in choices if c in logs or _shape(c) == _shape(best)]
-        else:
-            kept = [c for c in choices if _shape(c) == _shape(best)]
-        found[table] = kept
-        remarks += [_left_out(choice, best) for choice in choices if choice not in kept]
-    return found, remarks
-
-
-def _order(choice: Choice) -> tuple[Any, ...]:
-    worth = choice.has("amount") or choice.has("price")
-    events = (not choice.has("product_id"), not worth, not choice.has("order_id"))
-    rank = 9_999 if choice.rank is None else choice.rank
-    rest = (bool(choice.doubts), not choice.theirs.own, rank)
-    return (*(events if choice.table == "events" else ()), *rest)
-
-
-def _shape(choice: Choice) -> tuple[str, ...]:
-    return tuple(sorted(look.name for look in choice.looks))
-
-
-def _is_log(choice: Choice) -> bool:
-    """Tell whether events are (also) views, clicks and the like."""
-    if choice.has("kind"):
-        kinds = {kind_of_word("events", value) for value in choice.picks["kind"].look.values}
-        return bool(kinds & {"view", "click", "cart"})
-    return not any(choice.has(column) for column in ("amount", "price", "order_id", "quantity"))
-
-
-def _left_out(choice: Choice, best: Choice) -> str:
-    said = f"{choice.theirs.name} looks like {choice.table} as well: not used, since "
-    if choice.table != "events":
-        return said + f"{best.theirs.name} is a likelier one."
-    return (
-        f"{said}{best.theirs.name} says more, and the same purchase must not count twice. If it "
-        "holds others, give it an [[events]] section of its own."
-    )
-
-
 def sections_of(chosen: Mapping[str, Sequence[Choice]]) -> dict[str, list[Section]]:
-    """Propose the sections, those of events first; products from order lines that tell them."""
+    """Propose the sections, those of events first; some out of order lines that tell them."""
     made: dict[str, list[Section]] = {}
     for table in ("events", *(name for name in TABLES if name != "events")):
         choices = chosen.get(table, ())
-        sales = table == "events" and not all(_is_log(choice) for choice in choices)
+        sales = table == "events" and not all(is_log(choice) for choice in choices)
         sections = [
             section_of(
                 choice,
                 several=len(choices) > 1,
-                skip=_SAME_PURCHASES if sales and _is_log(choice) else (),
+                skip=_SAME_PURCHASES if sales and is_log(choice) else (),
             )
             for choice in choices
         ]
-        if table == "products" and not choices:
-            within = products_within(chosen["events"][0])
+        if table in WITHIN and not choices:
+            within = WITHIN[table](chosen)
             sections = [within] if within else []
         if sections:
             made[table] = sections
@@ -131,92 +68,6 @@ def incomplete_said(choice: Choice, events: Choice) -> str:
             "was bought."
         )
     return said
-
-
-MATCHING = 0.5
-"""Share of the events' customers that a column must hold to be the same id."""
-HARDLY = 0.05
-
-
-def match_customers(
-    chosen: Sequence[Choice], incomplete: Sequence[Choice]
-) -> tuple[list[Choice], list[Choice]]:
-    """Find the column in which other tables name the customers of the events.
-
-    Parameters
-    ----------
-    chosen, incomplete : sequence of Choice
-        From `promolab.onboarding.guesses.choose_tables`.
-
-    Returns
-    -------
-    chosen, incomplete : list of Choice
-        A table whose customer no name tells is chosen where one of its columns holds the events'
-        customers; what matches no one, or only without leading zeros, is marked as doubtful.
-    """
-    events = next(iter(combined(chosen)[0].get("events", ())), None)
-    if events is None:
-        return list(chosen), list(incomplete)
-    found = [choice if choice is events else _matched(choice, events) for choice in chosen]
-    left: list[Choice] = []
-    for choice in incomplete:
-        mended = _matched(choice, events) if choice.lacks == ("customer_id",) else choice
-        (found if mended.has("customer_id") and not mended.lacks else left).append(mended)
-    return found, left
-
-
-def _matched(choice: Choice, events: Choice) -> Choice:
-    """Return a choice with the column that holds the events' customers, and what is doubtful."""
-    named = choice.picks.get("customer_id")
-    if choice.table == "events" or not any(c.name == "customer_id" for c in TABLES[choice.table]):
-        return choice
-    taken = {pick.name for ours, pick in choice.picks.items() if ours != "customer_id"}
-    looks = [look for look in choice.looks if look.name not in taken and is_id(look)]
-    shares = {name: (exact, bare) for name, exact, bare in _shares(choice, events, looks)}
-    best = max(shares, key=lambda name: shares[name], default=None)
-    there = f"{events.picks['customer_id'].name} in {events.theirs.name}"
-    mine = shares.get(named.name, (0.0, 0.0)) if named else (0.0, 0.0)
-    if best and mine[0] < HARDLY and shares[best][0] >= MATCHING:
-        look = next(look for look in looks if look.name == best)
-        picks = {
-            **choice.picks,
-            "customer_id": Pick(look, f"its values: they are those of {there}"),
-        }
-        return dataclasses.replace(choice, picks=picks, lacks=())
-    doubt = ""
-    if named and mine[0] < MATCHING <= mine[1]:
-        doubt = (
-            f"{named.name} and {there} agree only without their leading zeros: one of the files "
-            "has lost them (a spreadsheet does that); export it again with ids as text"
-        )
-    elif named and choice.table == "customers" and not any(mine):
-        doubt = f"none of the customers tried of {there} is in {named.name}: is it the same id?"
-    return dataclasses.replace(choice, doubts=(*choice.doubts, doubt)) if doubt else choice
-
-
-def _shares(
-    choice: Choice, events: Choice, looks: Sequence[Look]
-) -> Iterator[tuple[str, float, float]]:
-    """Yield which share of the events' customers each column holds, as they are and without zeros.
-
-    Of a table that need not name everybody, such as contacts, the share is of its own values.
-    """
-    if not looks or choice.theirs.engine != events.theirs.engine:
-        return
-    ours = events.theirs.table[events.picks["customer_id"].name].cast("string").strip()
-    known = ours.as_table().filter(ours.notnull()).distinct()
-    known = known[known.columns[0]]
-    table, asked = choice.theirs.table, {}
-    for n, look in enumerate(looks):
-        theirs = table[look.name].cast("string").strip()
-        asked[f"n{n}"] = theirs.nunique()
-        asked[f"exact{n}"] = theirs.nunique(where=theirs.isin(known))
-        asked[f"bare{n}"] = theirs.nunique(where=without_zeros(theirs).isin(without_zeros(known)))
-    asked["known"] = known.nunique().as_scalar()
-    found: dict[str, Any] = table.aggregate(**asked).to_pyarrow().to_pylist()[0]
-    for n, look in enumerate(looks):
-        whole = max(min(found[f"n{n}"], found["known"]), 1)
-        yield look.name, found[f"exact{n}"] / whole, found[f"bare{n}"] / whole
 
 
 WIDTH = 100
@@ -336,7 +187,7 @@ def propose(source: str | Path) -> Proposal:
     True
     """
     inventory = take_inventory(source)
-    chosen, incomplete = match_customers(*choose_tables(inventory.tables))
+    chosen, incomplete = matched(*choose_tables(inventory.tables))
     chosen_by_table, remarks = combined(chosen)
     if "events" not in chosen_by_table:
         raise DataError(_no_events(inventory, incomplete))
@@ -423,10 +274,8 @@ def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
     choice = section.choice
     yield ""
     by = "by its name" if table_rank(table, choice.theirs.stem) is not None else "by its columns"
-    if section.where.get("distinct"):
-        by = "since the rows say a category"
     rows = plural(section.rows, "row")
-    said = f"{choice.theirs.name} ({rows}): taken for {table}, {by}."
+    said = f"{choice.theirs.name} ({rows}): taken for {table}, {section.since or by}."
     if not section.is_needed:
         yield from _comment(f"{said} It needs no section.")
     else:
@@ -435,7 +284,9 @@ def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
     if section.is_needed:
         yield f"[[{table}]]" if several else f"[{table}]"
         for key, value in section.where.items():
-            yield from _line(Line(key, value, *_WHERE_SAID.get(key, ())))
+            why = _WHERE_SAID.get(key, ())
+            # What is doubtful about the order lines was said of them.
+            yield from _line(Line(key, value, *(why[:1] if section.since else why)))
         for line in section.lines:
             yield from _line(line)
     else:

@@ -24,7 +24,6 @@ from promolab.onboarding.guesses import (
     Convention,
     Pick,
     TimeLook,
-    choose_columns,
     numbers_of,
 )
 from promolab.onboarding.table_guesses import (
@@ -102,6 +101,8 @@ class Section:
         Columns that are kept and not used, and those that look personal.
     checks : tuple of str
         What is doubtful about the table as a whole.
+    since : str
+        Why it is taken for that table, where neither its name nor its columns are the reason.
     """
 
     choice: Choice
@@ -113,6 +114,7 @@ class Section:
     kept: tuple[str, ...] = ()
     personal: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    since: str = ""
 
     @property
     def said(self) -> dict[str, Any]:
@@ -257,6 +259,11 @@ def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Li
         why += "; different in all sampled rows" if not repeated else ""
     else:
         why += f"; {count(look.distinct)} different in {plural(look.filled, 'sampled row')}"
+    if pick.digits:
+        value = {"column": pick.name, "digits": pick.digits}
+    if pick.in_promotions:
+        value = {"column": pick.name, "in_promotions": pick.in_promotions}
+        why += f"; {pick.in_promotions} of the promotions lists them"
     check = ""
     if look.type.is_floating() or any(re.fullmatch(r"\d+\.0+", v) for v in look.values):
         value = {"column": pick.name, "whole": True}
@@ -286,13 +293,17 @@ def _time(
             value["zone"] = "UTC"
     elif clock is None:
         value = None if alike(column, pick.name) else pick.name
-    why = f"by {pick.by}; {whole.why}{_empty(choice, column, facts)}"
+    why, check = f"by {pick.by}; {whole.why}{_empty(choice, column, facts)}", [whole.check]
     if clock is None and not whole.how.has_clock:
         why += "; days without a time of day"
+        if column == "ends_at":
+            said = {"column": pick.name} if value is None or isinstance(value, str) else value
+            value = {**said, "last_day": True}
+            check.append("taken for the last day; if it is the first day after, drop last_day")
     if whole.how.format in ("excel", "epoch_s", "epoch_ms"):
         counted = {"excel": "days, as Excel counts them", "epoch_s": "seconds since 1970"}
         why += "; " + counted.get(whole.how.format, "milliseconds since 1970")
-    return Line(column, value, why, whole.check), whole.how
+    return Line(column, value, why, "; ".join(filter(None, check))), whole.how
 
 
 def _kind(choice: Choice) -> Line:
@@ -367,43 +378,3 @@ def _tried(section: Section) -> tuple[str, ...]:
     except DataError as error:
         return (re.sub(r",? such as ('[^']*'|\"[^\"]*\"|\S+)", "", str(error)),)
     return ()
-
-
-def products_within(choice: Choice) -> Section | None:
-    """Propose a table of products made from order lines, if these say a category.
-
-    Parameters
-    ----------
-    choice : Choice
-        A table of events.
-    """
-    if not choice.has("product_id"):
-        return None
-    taken = {pick.name for column, pick in choice.picks.items() if column != "product_id"}
-    free = [look for look in choice.looks if look.name not in taken]
-    picks = choose_columns("products", free)
-    if "category" not in picks or "product_id" not in picks:
-        return None
-    wanted = ("product_id", "category", "brand", "department")
-    picks = {column: picks[column] for column in wanted if column in picks}
-    within = dataclasses.replace(
-        choice,
-        table="products",
-        picks=picks,
-        theirs=dataclasses.replace(choice.theirs, own=False),
-    )
-    section = section_of(within)
-    table = choice.theirs.table
-    pairs = table.select([pick.name for pick in picks.values()]).distinct().count()
-    found = ask(choice.theirs, {"ids": table[picks["product_id"].name].nunique()})
-    more = int(pairs.execute()) - found["ids"]
-    checks = section.checks
-    if more > 0.1 * found["ids"]:
-        return None
-    if more > 0:
-        products = plural(more, "product stands", "products stand")
-        checks += (f"{products} in more than one category; the first counts",)
-    distinct = {"distinct": True}
-    return dataclasses.replace(
-        section, where={**section.where, **distinct}, kept=(), personal=(), checks=checks
-    )

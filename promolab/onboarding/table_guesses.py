@@ -62,7 +62,8 @@ def is_empty(value: Any) -> Any:
     return value.isnull() | (value.strip() == "") if value.type().is_string() else value.isnull()
 
 
-def _n(expression: Any) -> Any:
+def how_many(expression: Any) -> Any:
+    """Return in how many rows something holds."""
     return expression.fill_null(False).cast("int64").sum()
 
 
@@ -114,12 +115,12 @@ def time_in(theirs: Theirs, look: Look, clock: Look | None = None) -> Written:
     forms = list(dict.fromkeys([*(c.format or "" for c in candidates), first.twin or ""]))
     forms = [form for form in forms if form]
     bad = {
-        f"bad{i}": _n(
+        f"bad{i}": how_many(
             to_time(look.name, value, Value(format=form), Settings(), theirs.engine)[1][0].bad
         )
         for i, form in enumerate(forms)
     }
-    given = _n(~is_empty(theirs.table[look.name]))
+    given = how_many(~is_empty(theirs.table[look.name]))
     found = ask(theirs, {**bad, "given": given})
     return _chosen(forms, found, candidates)
 
@@ -226,7 +227,7 @@ def _first_that_fits(
 ) -> Written:
     least: tuple[int, Convention] | None = None
     for how in common:
-        bad = {f"n{i}": _n(number_in(choice.theirs, n, how)[1]) for i, n in enumerate(names)}
+        bad = {f"n{i}": how_many(number_in(choice.theirs, n, how)[1]) for i, n in enumerate(names)}
         wrong = sum(ask(choice.theirs, bad).values())
         if not wrong:
             return Written(how, check=doubt)
@@ -274,7 +275,7 @@ def prefixes_in(
     letters = table[column].re_extract(r"^([A-Za-z]{1,6})[-_ ]?\d", 1).fill_null("")
     marked = table.select(letters=letters, below=below, unnamed=unnamed)
     found = marked.group_by("letters").aggregate(
-        rows=marked.count(), below=_n(marked.below), unnamed=_n(marked.unnamed)
+        rows=marked.count(), below=how_many(marked.below), unnamed=how_many(marked.unnamed)
     )
     found = found.order_by([found.rows.desc(), found.letters]).limit(most)
     return list(found.to_pyarrow().to_pylist())

@@ -14,6 +14,7 @@ from .parsing import to_number as to_number
 from .parsing import to_time as to_time
 from .synonyms import CURRENCIES as CURRENCIES
 from .synonyms import STATUS_DONE as STATUS_DONE
+from .synonyms import STATUS_OPEN as STATUS_OPEN
 from .synonyms import column_rank as column_rank
 from .synonyms import currency_in as currency_in
 from .synonyms import key as key

@@ -13,6 +13,7 @@ from typing import Any
 from promolab.contract import TABLES, Gap, Settings, Shop
 from promolab.engines import quote, scratch
 from promolab.errors import DataError
+from promolab.sources.codes import by_code
 from promolab.sources.columns import conform, which_columns
 from promolab.sources.currency import in_one_currency, read_rates
 from promolab.sources.files.finding import OneFile, listed_files
@@ -147,10 +148,11 @@ def assembled(
                 continue
             ready = conform(part, found.table, settings, found.called)
             ready = in_one_currency(part, ready, settings, rates)
+            ready = by_code(part, ready, tables.get("promotions"))
             notes += found.notes
             gaps += gaps_between(part, found.table.columns, found.called, found.files)
-            if part.distinct:
-                notes.append(_distinct(name, found, ready))
+            if part.distinct or part.rows_with:
+                notes.append(_fewer(part, found, ready))
             made.append(_stored(con, ready) if found.is_text else ready)
         if made:
             tables[name] = made[0] if len(made) == 1 else _union(name, made)
@@ -177,10 +179,12 @@ def _no_events(where: str, tables: list[str], mapping: Mapping[str, Any]) -> str
     )
 
 
-def _distinct(name: str, found: Found, ready: Any) -> str:
+def _fewer(part: Part, found: Found, ready: Any) -> str:
     before, after = int(found.table.count().execute()), int(ready.count().execute())
-    rows = plural(before, "row")
-    return f"{name}: {after:,} distinct of {rows} of {found.called}, as shop.toml says."
+    which = f"{after:,} distinct of {{rows}}" if part.distinct else f"{after:,} of {{rows}}"
+    which = which.format(rows=plural(before, "row"))
+    only = f" with a {part.rows_with}" if part.rows_with else ""
+    return f"{part.table}: {which}{only} of {found.called}, as shop.toml says."
 
 
 def _stored(con: Any, table: Any) -> Any:

@@ -40,6 +40,8 @@ def conform(part: Part, table: Any, settings: Settings, theirs: str = "the table
     """
     engine = table.get_backend().name
     table = _emptied(part, table)
+    if part.rows_with is not None:
+        table = table.filter(_given(table[_spelt(part, "rows_with", table.columns, theirs)]))
     found = which_columns(part, table.columns, theirs)
     made: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -102,11 +104,8 @@ def which_columns(part: Part, columns: Sequence[str], theirs: str) -> dict[str, 
             )
         if name in part.columns:
             found[name] = _named(how, by_lower)
-    if part.currency is not None and part.currency.lower() not in by_lower:
-        raise DataError(
-            f"{part.where} currency: {theirs} has no column {part.currency!r}; "
-            f"{nearest(part.currency, columns)}"
-        )
+    if part.currency is not None:
+        _spelt(part, "currency", columns, theirs)
     for column in TABLES[part.table]:
         if column.name not in found and column.name in by_lower:
             found[column.name] = _named(
@@ -125,6 +124,22 @@ def which_columns(part: Part, columns: Sequence[str], theirs: str) -> dict[str, 
                 + _unnamed(theirs, columns, column.name, part.table)
             )
     return found
+
+
+def _spelt(part: Part, key: str, columns: Sequence[str], theirs: str) -> str:
+    """Return the column of theirs that a key of the section names, as they write it."""
+    said = str(getattr(part, key))
+    for name in columns:
+        if name.lower() == said.lower():
+            return name
+    raise DataError(
+        f"{part.where} {key}: {theirs} has no column {said!r}; {nearest(said, list(columns))}"
+    )
+
+
+def _given(value: Any) -> Any:
+    """Return which rows of a column hold something."""
+    return value.notnull() & (value.strip() != "") if value.type().is_string() else value.notnull()
 
 
 def _unnamed(theirs: str, columns: list[str], name: str, table: str) -> str:
@@ -237,7 +252,9 @@ def _words(table: Any, value: Any, how: Value) -> Any:
     if not (how.values or how.starts_with or how.negative or how.otherwise):
         return value
     text = value.cast("string")
-    cases = [(text == theirs, ours) for theirs, ours in how.values.items()]
+    cases = [
+        (text == theirs if theirs else ~_given(text), ours) for theirs, ours in how.values.items()
+    ]
     cases += [(text.startswith(theirs), ours) for theirs, ours in how.starts_with.items()]
     if how.negative is not None:
         # A sign before the digits, or what accountants write for it: (1,037.50).

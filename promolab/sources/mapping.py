@@ -49,10 +49,17 @@ _FORMS: Mapping[str, tuple[Callable[[Any], object], str]] = {
 }
 _FORM_OF = (
     dict.fromkeys(("table", "sheet", "encoding", "separator", "currency"), "text")
-    | dict.fromkeys(("format", "zone"), "text")
+    | dict.fromkeys(("format", "zone", "rows_with", "in_promotions"), "text")
     | dict.fromkeys(HOW_WRITTEN, "mark")
     | dict.fromkeys(("files", "names", "empty", "column", "columns", "any", "multiply"), "texts")
-    | {"distinct": "flag", "whole": "flag", "skip": "count", "scale": "number"}
+    | {
+        "distinct": "flag",
+        "whole": "flag",
+        "last_day": "flag",
+        "skip": "count",
+        "digits": "count",
+        "scale": "number",
+    }
 )
 
 
@@ -228,15 +235,15 @@ _NUMBERS = ("money", "share", "number")
 _WHERE_FROM = ("column", "columns", "any", "multiply", "value")
 _WORDS = ("values", "starts_with", "negative", "otherwise")
 _KEYS = {
-    "id": (*_WHERE_FROM[:3], "value", "whole", "values"),
-    "time": (*_WHERE_FROM[:3], "format", "zone"),
+    "id": (*_WHERE_FROM[:3], "value", "whole", "digits", "values", "in_promotions"),
+    "time": (*_WHERE_FROM[:3], "format", "zone", "last_day"),
     "text": (*_WHERE_FROM[:3], "value", *_WORDS),
     "flag": ("column", "any", "value", *_WORDS),
 } | dict.fromkeys(_NUMBERS, ("column", "any", "multiply", "value", "scale", *HOW_WRITTEN))
 _ATTRIBUTE = ("column", "columns", "any", "value", *_WORDS)
 _OF_A_SECTION = (
     *("files", "table", "sheet", "encoding", "separator", "names", "skip", "distinct"),
-    *("empty", "currency", "attributes", *HOW_WRITTEN),
+    *("rows_with", "empty", "currency", "attributes", *HOW_WRITTEN),
 )
 
 
@@ -256,7 +263,7 @@ class Value:
     constant : object
         The value of every row, where there is no column.
     values, starts_with : mapping of str to str
-        What their values, or the beginnings of their values, mean.
+        What their values, or the beginnings of their values, mean; the value ``""`` is no value.
     negative : str, optional
         What a number below zero means.
     otherwise : str, optional
@@ -265,8 +272,15 @@ class Value:
         How times are written: as for ``strptime``, or ``excel``, ``epoch_s``, ``epoch_ms``.
     zone : str, optional
         Zone of times that state none.
+    last_day : bool
+        Whether days are the last that count, so that the end is the beginning of the next.
     whole : bool
         Whether ids are whole numbers that an export wrote as ``12345.0``.
+    digits : int
+        Length up to which numbers are filled up with the leading zeros that an export lost.
+    in_promotions : str, optional
+        Column of the promotions that holds the value, such as their code: the promotion's id takes
+        its place.
     scale : float, optional
         What numbers are multiplied by: their unit (0.01 for cents) or sign (-1).
     decimal, thousands, symbol : str
@@ -283,7 +297,10 @@ class Value:
     otherwise: str | None = None
     format: str | None = None
     zone: str | None = None
+    last_day: bool = False
     whole: bool = False
+    digits: int = 0
+    in_promotions: str | None = None
     scale: float | None = None
     decimal: str = "."
     thousands: str = ""
@@ -312,6 +329,8 @@ class Part:
         Where and how it is written.
     distinct : bool
         Whether rows that agree in all mapped columns stand once (a table made from order lines).
+    rows_with : str, optional
+        Their column that must hold something, for a row to be one of this table.
     empty : tuple of str
         What their text columns hold where they hold nothing, such as ``N/A``.
     currency : str, optional
@@ -332,6 +351,7 @@ class Part:
     names: tuple[str, ...] | None = None
     skip: int = 0
     distinct: bool = False
+    rows_with: str | None = None
     empty: tuple[str, ...] = ()
     currency: str | None = None
     columns: Mapping[str, Value] = field(default_factory=dict)
@@ -386,6 +406,7 @@ def _part(table: str, section: Any, where: str) -> Part:
         if key in spec:
             columns[key] = _value(said, f"{where} {key}", spec[key].type, default)
             check_meanings(said, spec[key].values, f"{where} {key}")
+            _check_place(table, key, columns[key], where)
         elif key not in _OF_A_SECTION:
             options = [*_OF_A_SECTION, *(column.name for column in spec)]
             raise InputError(
@@ -409,6 +430,7 @@ def _part(table: str, section: Any, where: str) -> Part:
         names=said_of(section, "names", where),
         skip=said_of(section, "skip", where) or 0,
         distinct=bool(said_of(section, "distinct", where)),
+        rows_with=said_of(section, "rows_with", where),
         empty=said_of(section, "empty", where) or (),
         currency=said_of(section, "currency", where),
         columns=columns,
@@ -418,6 +440,18 @@ def _part(table: str, section: Any, where: str) -> Part:
         },
         default=default,
     )
+
+
+def _check_place(table: str, column: str, value: Value, where: str) -> None:
+    """Refuse what is said of a column and makes sense for others only."""
+    dated = table in ("exposures", "responses") and column == "promotion_id"
+    if value.in_promotions and not dated:
+        raise InputError(
+            f"{where} {column} in_promotions: only the promotion_id of exposures and responses can "
+            "be looked up"
+        )
+    if value.last_day and column != "ends_at":
+        raise InputError(f"{where} {column} last_day: only ends_at has a last day")
 
 
 def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
@@ -469,7 +503,10 @@ def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
         otherwise=word_of(said, "otherwise", where),
         format=form,
         zone=zone,
+        last_day=bool(said_of(said, "last_day", where)),
         whole=bool(said_of(said, "whole", where)),
+        digits=said_of(said, "digits", where) or 0,
+        in_promotions=said_of(said, "in_promotions", where),
         scale=None if scale is None else float(scale),
         decimal=decimal,
         thousands=thousands,

@@ -72,6 +72,15 @@ def to_id(where: str, value: Any, how: Value) -> tuple[Any, list[Problem]]:
     DataError
         If ids are of a type that loses digits.
     """
+    made, problems = _as_id(where, value, how)
+    if how.digits:
+        text = made.cast("string").strip()
+        short = text.re_search(r"^\d+$") & (text.length() < how.digits)
+        made = short.ifelse(text.lpad(how.digits, "0"), text)
+    return made, problems
+
+
+def _as_id(where: str, value: Any, how: Value) -> tuple[Any, list[Problem]]:
     kind = value.type()
     whole = "{ column = …, whole = true } in shop.toml if they are whole numbers"
     if kind.is_floating() or kind.is_decimal():
@@ -386,6 +395,10 @@ def _cast(text: Any, fits: Any, kind: str, engine: str) -> Any:
 
 
 def _to_utc(value: Any, how: Value, settings: Settings) -> Any:
+    import ibis
+
+    if how.last_day:
+        value = value + ibis.interval(days=1)
     zone = how.zone or (settings.zone if settings.naive_times == "local" else None)
     if zone in (None, "UTC"):
         return value

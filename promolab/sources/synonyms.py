@@ -28,7 +28,8 @@ _TABLE_WORDS: Mapping[str, str] = {
     "promotion_products": "promotionproducts promotionitems campaignproducts campaignitems "
     "offerproducts couponproducts coupons",
     "promotions": "promotions promotion promos promo campaigns campaign campaigndescriptions "
-    "offers kampagnen aktionen angebote campagnes offres promociones campanas 促销 活动 营销活动",
+    "offers kampagnen aktionen aktionsplan kampagnenplan angebote campagnes offres promociones "
+    "campanas 促销 活动 营销活动",
     "exposures": "exposures exposure sends send mailings mailing contacts contact contacthistory "
     "impressions targets campaignmembers campaigncustomers treated versand kontakte aussendungen "
     "envois envios contactos 触达 推送 发送记录",
@@ -77,8 +78,9 @@ _PRODUCT = (
 )
 _PROMOTION = (
     "promotionid promoid promocode campaignid campaigncode campaign promotion promo offerid "
-    "kampagneid kampagnennummer kampagne aktionsnummer idcampagne campagne idcampana campana "
-    "活动id 活动编号 促销id 促销编号 活动"
+    "kampagneid kampagnennummer kampagne aktionsnummer aktionsnr aktionsid aktion idcampagne "
+    "campagne idoperation idcampana campana idpromocion promocion 活动id 活动编号 促销id 促销编号 "
+    "活动"
 )
 _ORDER = (
     "orderid orderno ordernumber ordernr invoiceno invoiceid invoicenumber invoicenr transactionid "
@@ -107,8 +109,9 @@ _AMOUNT = (
     "extendedprice grandtotal dollars dollar dollarsales salesdollars euros euro "
     "gesamtbetrag gesamtpreis umsatz betrag summe gesamt nettobetrag "
     "bruttobetrag nettoumsatz bruttoumsatz positionsbetrag rechnungsbetrag bestellwert warenwert "
-    "montanttotal montantttc montant prixtotal chiffreaffaires importetotal importe montototal "
-    "monto preciototal ventas 实付金额 支付金额 付款金额 成交金额 交易金额 订单金额 销售金额 "
+    "positionswert zeilensumme gesamtwert montanttotal montantttc montant prixtotal "
+    "chiffreaffaires importetotal importe montototal monto preciototal ventas 实付金额 支付金额 "
+    "付款金额 成交金额 交易金额 订单金额 销售金额 "
     "销售额 总金额 金额 总价"
 )
 _QUANTITY = (
@@ -192,9 +195,9 @@ _COLUMN_WORDS: Mapping[str, Mapping[str, str]] = {
         "starts_at": _START,
         "ends_at": _END,
         "channel": _CHANNEL,
-        "discount_rate": "discountpct rabattsatz",
-        "threshold": "minspend minimumspend difficulty mindestbestellwert 门槛",
-        "reduction": "reward discountamount rabattbetrag",
+        "discount_rate": "discountpct discountpercent rabattsatz rabattpercent remisepercent",
+        "threshold": "minspend minimumspend minordervalue difficulty mindestbestellwert 门槛",
+        "reduction": "reward discountamount vouchervalue couponvalue rabattbetrag gutscheinwert",
         "steps": "maxsteps repeats maxrepeats maxtimes",
         "stacking": "stackable combinable kombinierbar cumulable acumulable 可叠加",
     },
@@ -206,8 +209,8 @@ _COLUMN_WORDS: Mapping[str, Mapping[str, str]] = {
     "exposures": {
         "promotion_id": _PROMOTION,
         "customer_id": _CUSTOMER,
-        "ts": "sentat senddate sendtime sent contactdate contactedat versanddatum dateenvoi "
-        "fechaenvio 发送时间 触达时间 " + _TIME,
+        "ts": "sentat senton senddate sendtime sent contactdate contactedat versanddatum versandam "
+        "gesendetam dateenvoi fechaenvio 发送时间 触达时间 " + _TIME,
         "channel": _CHANNEL,
     },
     "responses": {
@@ -272,6 +275,7 @@ _BY_TABLE = {
 def _words(name: str) -> list[str]:
     """Return the words of a name, as `key` writes them; what stands in brackets is left out."""
     plain = re.sub(r"[(（\[].*?[)）\]]", " ", name) or name
+    plain = plain.replace("%", " percent ")
     plain = unicodedata.normalize("NFKD", plain)
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
@@ -351,7 +355,9 @@ def table_rank(table: str, name: str) -> int | None:
     for end in range(len(words) - 1, 0, -1):
         if "".join(words[:end]) in known:
             return 1_000 + known["".join(words[:end])]
-    return None
+    # "Newsletterversand" is a Versand: German writes its words together.
+    ends = [known[word] for word in known if len(word) > 5 and "".join(words).endswith(word)]
+    return 2_000 + min(ends) if ends else None
 
 
 def currency_in(name: str) -> str | None:
@@ -379,25 +385,26 @@ _KIND_WORDS: Mapping[str, Mapping[str, str]] = {
         "click": "click clicked klick clic 点击",
         "cart": "cart addtocart add addcart tocart basket addtobasket warenkorb panier "
         "ajoutpanier carrito 加购 加入购物车 购物车",
-        "return": "return returned refund refunded creditnote retoure ruckgabe ruecksendung "
-        "rucksendung gutschrift erstattung retour remboursement avoir devolucion reembolso 退货 "
-        "退款",
+        "return": "return returned refund refunded creditnote retoure retourniert ruckgabe "
+        "ruecksendung rucksendung gutschrift erstattung erstattet retour retourne retournee "
+        "remboursement rembourse remboursee avoir devolucion devuelto devuelta reembolso "
+        "reembolsado 退货 退款 已退货 已退款",
         "cancel": "cancel canceled cancelled cancellation storno storniert annulation annule "
-        "cancelado cancelacion 取消 撤单",
+        "annulee cancelado cancelada cancelacion anulado anulada 取消 已取消 撤单",
         "share": "share shared teilen geteilt partage compartir 分享",
     },
     "promotions": {
-        "coupon": "coupon coupons voucher vouchers gutschein bon cupon 优惠券 代金券",
-        "limited_time_discount": "discount sale markdown flashsale limitedtime rabatt remise "
-        "descuento 限时折扣 折扣 打折",
+        "coupon": "coupon coupons voucher vouchers gutschein gutscheincode bon cupon 优惠券 代金券",
+        "limited_time_discount": "discount sale markdown flashsale limitedtime rabatt rabattaktion "
+        "sonderangebot remise soldes descuento rebajas oferta 限时折扣 折扣 打折",
         "full_reduction": "fullreduction spendandsave threshold thresholddiscount 满减",
-        "recommendation": "recommendation informational information empfehlung recommandation "
-        "recomendacion 推荐",
+        "recommendation": "recommendation informational information newsletter empfehlung "
+        "recommandation recomendacion 推荐",
     },
     "responses": {
         "delivered": "delivered received zugestellt delivre entregado 送达",
         "open": "open opened viewed geoffnet ouvert abierto 打开",
-        "click": "click clicked klick clic 点击",
+        "click": "click clicked klick geklickt clic clique 点击",
         "claim": "claim claimed activated aktiviert 领取",
         "redeem": "redeem redeemed redemption used eingelost utilise canjeado 核销 使用",
         "purchase": "purchase purchased converted conversion completed buy kauf achat compra 购买",
@@ -409,10 +416,19 @@ _KIND_WORDS: Mapping[str, Mapping[str, str]] = {
 
 STATUS_DONE = words_of(
     "complete completed paid shipped delivered closed invoiced fulfilled finished done success "
-    "successful bezahlt versendet geliefert abgeschlossen livre expedie paye termine pagado "
-    "enviado entregado completado 已完成 已支付 已发货 已签收 交易成功 完成"
+    "successful bezahlt versendet versandt geliefert zugestellt erledigt abgeschlossen livre "
+    "livree expedie expediee paye payee termine terminee pagado pagada enviado enviada entregado "
+    "entregada completado 已完成 已支付 已付款 已发货 已收货 已签收 交易成功 完成"
 )
 """States of an order that was paid or sent."""
+
+STATUS_OPEN = words_of(
+    "new open opened pending processing inprocess inprogress awaitingpayment onhold created draft "
+    "failed declined rejected unpaid neu offen inbearbeitung ausstehend entwurf abgelehnt "
+    "unbezahlt fehlgeschlagen nouveau nouvelle encours enattente refuse nuevo pendiente enproceso "
+    "rechazado 待付款 待支付 待发货 处理中 未支付 未付款 交易关闭 已关闭"
+)
+"""States of an order that is not, or not yet, a purchase."""
 
 _BY_KIND = {
     table: {word: kind for kind, words in kinds.items() for word in [kind, *words.split()]}

@@ -399,6 +399,18 @@ def test_another_column_than_the_name_says_is_taken_where_its_values_match(tmp_p
 def test_ids_that_lost_their_zeros_in_one_file_are_seen_before_and_after(tmp_path):
     write(tmp_path, "sales.csv", SALES)
     write(tmp_path, "customers.csv", ["customer_id,city", *(f"{i},Leeds" for i in range(50))])
+    proposal = propose(tmp_path)
+    assert "CHECK: without its leading zeros customer_id is Customer No in sales.csv" in flat(
+        proposal
+    )
+    assert said(proposal)["customers"]["customer_id"] == {"column": "customer_id", "digits": 4}
+    checks = loaded(tmp_path, tmp_path).check().to_frame()["check"]
+    assert "unknown_customer" not in set(checks)
+
+
+def test_ids_of_several_lengths_that_lost_their_zeros_are_seen_before_and_after(tmp_path):
+    write(tmp_path, "sales.csv", [*SALES, "00117,2024-01-05,3.50"])
+    write(tmp_path, "customers.csv", ["customer_id,city", *(f"{i},Leeds" for i in range(50))])
     assert "agree only without their leading zeros" in flat(propose(tmp_path))
     found = loaded(tmp_path, tmp_path).check().to_frame().set_index("check").sentence
     assert "would match without leading zeros" in found["unknown_customer"]

@@ -1,0 +1,129 @@
+"""What a shop's exports tell without saying it: states, totals, codes, contacts, last days."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from promolab.onboarding import propose
+from tests.onboarding.test_proposal import by_kind, flat, loaded, said, write
+
+
+def orders(folder: Path, states: list[str], column: str) -> Path:
+    rows = [
+        f"{i},K{i % 30},2024-01-{i % 28 + 1:02},9.5,{states[i % len(states)]}" for i in range(60)
+    ]
+    write(folder, "orders.csv", [f"order_no,customer_no,order_date,total,{column}", *rows])
+    return folder
+
+
+@pytest.mark.parametrize("column", ["Status", "State", "Type"])
+@pytest.mark.parametrize(
+    ("states", "bought", "check"),
+    [
+        (
+            ["delivered", "cancelled"],
+            {"delivered": "purchase"},
+            "CHECK: 'cancelled' (30 rows) are no",
+        ),
+        (["", "storniert"], {"": "purchase"}, "empty (30 rows) are taken for purchases"),
+        (["alright", "annulée"], {"alright": "purchase"}, "'alright' (30 rows) are taken"),
+        (["new", "cancelled"], {"new": "purchase"}, "'new' (30 rows) are taken for purchases"),
+        (["已付款", "待付款", "已退货"], {"已付款": "purchase"}, "'已退货' (20 rows) and '待付款'"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_orders_that_came_to_nothing_are_marked_and_no_purchases(
+    states, bought, check, column, tmp_path
+):
+    proposal = propose(orders(tmp_path, states, column))
+    assert said(proposal)["events"]["kind"] == {"column": column, "values": bought}
+    assert check in flat(proposal)
+    if column == "Status":
+        kinds = by_kind(loaded(tmp_path, tmp_path))
+        assert kinds["purchase"][0] == 60 // len(states)
+
+
+def test_a_table_of_nothing_but_returns_is_marked(tmp_path):
+    assert "CHECK: no word of it says that something was bought" in flat(
+        propose(orders(tmp_path, ["cancelled", "returned"], "Status"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("off", "why"), [(0, "units × price"), (1, "units × price − discount"), (2, "")]
+)
+def test_the_total_is_found_by_what_it_holds(off, why, tmp_path):
+    rows = ["cust_no,order_date,units,price,discount,vlag"]
+    for i in range(60):
+        units = i % 3 + 1
+        total = 2.5 * units - off * 0.5
+        rows.append(f"K{i % 9},2024-01-{i % 28 + 1:02},{units},2.50,0.50,{total:.2f}")
+    write(tmp_path, "sales.csv", rows)
+    proposal = propose(tmp_path)
+    if why:
+        assert said(proposal)["events"]["amount"] == "vlag"
+        assert f"by content; equals {why} in 100 % of rows" in flat(proposal)
+    else:
+        assert said(proposal)["events"]["amount"] == {"multiply": ["units", "price"]}
+        assert "CHECK: discount is not taken off" in flat(proposal)
+
+
+@pytest.fixture
+def codes(tmp_path: Path) -> Path:
+    """Files in words that no list knows: values tell customers and promotions."""
+    lines = [
+        f"B{i};{i % 40:04d};{1 + i % 28:02d}.05.2024;Thé;4,50;{'Mai5' if i % 5 == 0 else ''}"
+        for i in range(200)
+        for _ in range(2)
+    ]
+    write(tmp_path, "orders.csv", ["order_no;client;date;category;total;ristourne", *lines])
+    write(
+        tmp_path,
+        "campaigns.csv",
+        [
+            "bezeichnung;campaign_type;start;end;word",
+            "Mai;voucher;06.05.2024;12.05.2024;MAI5",
+            "Juni;newsletter;03.06.2024;09.06.2024;JUNI5",
+        ],
+    )
+    sent = [f"{i:04d};Mai;05.05.2024 17:{i:02d}" for i in range(30)]
+    write(tmp_path, "lijst.csv", ["wie;wat;wanneer", *sent])
+    return tmp_path
+
+
+def test_redemptions_are_read_off_the_codes_in_orders(codes, tmp_path):
+    proposal = propose(codes)
+    found = said(proposal)
+    assert found["promotions"]["promotion_id"] == "bezeichnung"
+    assert found["exposures"] == {
+        "files": "lijst.csv",
+        "promotion_id": "wat",
+        "customer_id": "wie",
+        "ts": {"column": "wanneer", "format": "%d.%m.%Y %H:%M"},
+    }
+    assert "CHECK: is it a table of exposures? Nothing but its columns says so" in flat(proposal)
+    assert found["responses"]["rows_with"] == "ristourne" and found["responses"]["distinct"]
+    assert found["responses"]["promotion_id"] == {"column": "ristourne", "in_promotions": "word"}
+    shop = loaded(codes, tmp_path, "Europe/Berlin")
+    assert shop.lacks("response models") is None
+    answers = shop.responses.execute()
+    assert len(answers) == 40 and set(answers["promotion_id"]) == {"Mai"}  # 80 lines of 40 orders
+    # The last day counts: the first moment after it is the thirteenth's midnight, in Berlin.
+    assert shop.promotions.ends_at.min().execute() == datetime(2024, 5, 12, 22)
+    assert "taken for the last day" in flat(proposal)
+
+
+def test_contacts_that_name_the_promotion_by_its_title(codes, tmp_path):
+    write(
+        codes,
+        "campaigns.csv",
+        ["campaign_id;title;campaign_type;start;end", "7;Mai;voucher;06.05.2024;12.05.2024"],
+    )
+    assert said(propose(codes))["exposures"]["promotion_id"] == {
+        "column": "wat",
+        "in_promotions": "title",
+    }
+    assert set(loaded(codes, tmp_path).exposures.promotion_id.execute()) == {"7"}
