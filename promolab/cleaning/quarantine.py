@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from promolab.contract import (
     context_of,
     hash_of,
 )
+from promolab.engines import keep
 from promolab.errors import DataError
 from promolab.language import marked
 from promolab.wording import count, percent, plural
@@ -359,7 +359,7 @@ def _clean_table(shop: Shop, name: str, context: Context) -> _Cleaned:
     quarantine = [_as_json(shop, name, rows.select(*columns, _RULE)) for rows in gone]
     if name == "events":
         good = with_flags(_of_one_sign(good), shop)
-    kept = _stored(shop, name, good)
+    kept = keep(shop.backend, good, name)
     quarantined = {rule: counts[rule] for rule in QUARANTINE_RULES if counts.get(rule)}
     return _Cleaned(
         kept, rows_in, quarantined, count_flags(kept) if name == "events" else {}, quarantine
@@ -375,12 +375,6 @@ def _first(cases: list[tuple[Any, str]]) -> Any:
     return ibis.cases(*cases, else_=ibis.null("string")) if cases else ibis.null("string")
 
 
-def _stored(shop: Shop, name: str, expression: Any) -> Any:
-    """Compute a table once; a temporary table leaves a database that is only read as it is."""
-    unique = f"promolab_{name}_{uuid.uuid4().hex[:12]}"
-    return shop.backend.create_table(unique, expression, temp=True)
-
-
 def _without_twins(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
     """Return the rows, each once, and the copies that go.
 
@@ -392,11 +386,12 @@ def _without_twins(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
     columns = rows.columns
     hashed = rows.mutate(**{_HASH: hash_of(rows, columns)})
     sizes = hashed.group_by(_HASH).aggregate(n=hashed.count())
-    shared = _stored(shop, "hashes", sizes.filter(sizes.n > 1).select(_HASH))
+    shared = keep(shop.backend, sizes.filter(sizes.n > 1).select(_HASH), "hashes")
     if shared.count().execute() == 0:
         return rows, None
     alone = hashed.filter(hashed[_HASH].notin(shared[_HASH])).drop(_HASH)
-    twins = _stored(shop, "twins", hashed.filter(hashed[_HASH].isin(shared[_HASH])).drop(_HASH))
+    twins = hashed.filter(hashed[_HASH].isin(shared[_HASH])).drop(_HASH)
+    twins = keep(shop.backend, twins, "twins")
     window = ibis.window(group_by=columns)
     extra = twins.mutate(**{_COPY: ibis.row_number().over(window)})
     # A stored table states the precision of its times, an expression does not.
@@ -417,7 +412,8 @@ def _without_repeated_keys(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
     if found["rows"] == found["keys"]:
         return rows, None
     window = ibis.window(group_by=list(key), order_by=list(rows.columns))
-    numbered = _stored(shop, name, rows.mutate(**{_COPY: ibis.row_number().over(window)}))
+    numbered = rows.mutate(**{_COPY: ibis.row_number().over(window)})
+    numbered = keep(shop.backend, numbered, name)
     first = numbered.filter(numbered[_COPY] == 0).drop(_COPY)
     return first, numbered.filter(numbered[_COPY] > 0).drop(_COPY)
 
@@ -438,9 +434,8 @@ def _as_json(shop: Shop, name: str, rows: Any) -> Any:
     hidden = {_RULE, *shop.personal_in(name)}  # compared with, and written nowhere
     values = {c: _json_value(rows[c]) for c in rows.columns if c not in hidden}
     text = ibis.struct(values).cast("json").cast("string")
-    return _stored(
-        shop, "quarantine", rows.select(table=ibis.literal(name), rule=rows[_RULE], row=text)
-    )
+    rows = rows.select(table=ibis.literal(name), rule=rows[_RULE], row=text)
+    return keep(shop.backend, rows, "quarantine")
 
 
 def _json_value(value: Any) -> Any:
@@ -474,10 +469,10 @@ def _report(shop: Shop, done: Mapping[str, _Cleaned]) -> CleaningReport:
         if len(parts) > 1
         else parts[0]
         if parts
-        else _stored(
-            shop,
-            "quarantine",
+        else keep(
+            shop.backend,
             ibis.memtable({c: [] for c in columns}, schema=dict.fromkeys(columns, "string")),
+            "quarantine",
         )
     )
     return CleaningReport(

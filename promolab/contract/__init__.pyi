@@ -45,7 +45,6 @@ from .rules import hash_of as hash_of
 from .settings import Settings, read_settings
 from .shop import NEEDS, Shop
 from .shop import Gap as Gap
-from .shop import to_utc as to_utc
 from .stated_experiments import StatedExperiment as StatedExperiment
 from .tables import BOUGHT_FROM as BOUGHT_FROM
 from .tables import HAPPENED as HAPPENED

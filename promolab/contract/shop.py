@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.contract.settings import Settings
 from promolab.contract.tables import TABLES
+from promolab.engines import local_time
 from promolab.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -162,10 +163,7 @@ class Shop:
 
     def local(self, ts: ir.TimestampValue) -> ir.TimestampValue:
         """Return a UTC time as the shop's wall-clock time (summer time included)."""
-        if self.zone == "UTC":
-            return ts
-        to_naive, to_instant = _builtins()
-        return to_naive(self.zone, to_instant("UTC", ts))
+        return local_time(ts, self.zone)
 
     def span(self) -> tuple[datetime, datetime]:
         """Return the times of the first and the last event, UTC without a zone.
@@ -225,29 +223,3 @@ class Shop:
     def with_tables(self, tables: Mapping[str, ir.Table], **changes: Any) -> Shop:
         """Return this shop with other tables."""
         return replace(self, tables=dict(tables), **changes)
-
-
-def to_utc(local: Any, zone: str) -> Any:
-    """Return a wall-clock time of a zone as UTC without a zone."""
-    to_naive, to_instant = _builtins()
-    return to_naive("UTC", to_instant(zone, local))
-
-
-@functools.cache
-def _builtins() -> tuple[Any, Any]:
-    # Casting to timestamp('America/New_York') moves nothing in DuckDB; its own function does, and
-    # which way depends on whether the argument carries a zone.
-    import ibis
-    import ibis.expr.datatypes as dt
-
-    aware, naive = dt.Timestamp(timezone="UTC"), dt.Timestamp()
-
-    @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, aware), naive))
-    def to_naive(zone, ts):  # type: ignore[no-untyped-def]
-        """Wall-clock time of an instant."""
-
-    @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, naive), aware))
-    def to_instant(zone, ts):  # type: ignore[no-untyped-def]
-        """Instant of a wall-clock time."""
-
-    return to_naive, to_instant

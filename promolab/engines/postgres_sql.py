@@ -7,70 +7,13 @@ the order of text, failed casts, rounding, the hash and the JSON of a row, and p
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import sqlglot as sg
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.postgres import PostgresCompiler
 
-from promolab.errors import InputError
-
-_FIELDS = {
-    "Y": "[0-9]{4}",
-    "y": "[0-9]{2}",
-    "m": "0?[1-9]|1[0-2]",
-    "b": "[a-z]{3}",
-    "B": "[a-z]{3,9}",
-    "d": "0?[1-9]|[12][0-9]|3[01]",
-    "H": "[01]?[0-9]|2[0-3]",
-    "I": "0?[1-9]|1[0-2]",
-    "p": "am|pm",
-    "M": "[0-5]?[0-9]",
-    "S": "[0-5]?[0-9]",
-    "f": "[0-9]{1,9}",
-    "z": "z|[+-][0-9]{2}(?::?[0-9]{2})?",
-}
-"""What each code of ``strftime`` stands for, in lower-case text."""
-
-_SHORT = {"%T": "%H:%M:%S", "%R": "%H:%M", "%F": "%Y-%m-%d", "%D": "%m/%d/%y"}
-_MONTHS = "janfebmaraprmayjunjulaugsepoctnovdec"
-ISO = (
-    *("{Y}", "[-/]", "{m}", "[-/]", "{d}"),
-    *("(?:[ t]+", "{H}", ":", "{M}", "(?::", "{S}", r"(?:\.", "{f}", ")?)?"),
-    *(r"\s*(?:", "{z}", ")?)?"),
-)
-"""A day, perhaps with a time, perhaps with a zone, in the order of ISO 8601."""
-
-
-def template_of(form: str) -> tuple[str, ...]:
-    """Return the pieces of a pattern for a format of ``strftime``.
-
-    Raises
-    ------
-    InputError
-        If the format has a code for which there is no rule.
-
-    Examples
-    --------
-    >>> template_of("%d.%m.%Y")
-    ('{d}', '\\\\.', '{m}', '\\\\.', '{Y}')
-    """
-    for short, long in _SHORT.items():
-        form = form.replace(short, long)
-    pieces = []
-    for piece in re.findall(r"%-?.|[^%]+|%", form):
-        code = piece[-1]
-        if piece[0] != "%" or code == "%":
-            pieces.append(re.escape(piece[-1] if code == "%" else piece.lower()))
-        elif code in _FIELDS:
-            pieces.append("{" + code + "}")
-        else:
-            known = ", ".join(f"%{name}" for name in _FIELDS)
-            raise InputError(f"format = {form!r}: PostgreSQL is read with {known}, not {piece}")
-    if not {"{d}"} <= set(pieces) or not {"{Y}", "{y}"} & set(pieces):
-        raise InputError(f"format = {form!r} states no day, month and year, such as %d/%m/%Y")
-    return tuple(pieces)
+from promolab.engines.text_times import ISO, MONTHS, pattern_of, template_of
 
 
 def time_from(compiler: Any, text: Any, template: tuple[str, ...]) -> Any:
@@ -88,13 +31,7 @@ def time_from(compiler: Any, text: Any, template: tuple[str, ...]) -> Any:
     text = compiler.f.lower(text)
 
     def pattern(wanted: str = "") -> Any:
-        parts = [
-            (f"({_FIELDS[p[1]]})" if p[1] == wanted else f"(?:{_FIELDS[p[1]]})")
-            if p[0] == "{"
-            else p
-            for p in template
-        ]
-        return sge.convert(r"^\s*" + "".join(parts) + r"\s*$")
+        return sge.convert(pattern_of(template, wanted))
 
     def part(code: str, otherwise: str) -> Any:
         if "{" + code + "}" not in template:
@@ -131,7 +68,7 @@ def _date(compiler: Any, part: Any, template: tuple[str, ...]) -> tuple[Any, Any
     for code in ("b", "B"):
         if "{" + code + "}" in template:
             name = compiler.f.anon.left(part(code, ""), 3)
-            place = compiler.f.anon.strpos(sge.convert(_MONTHS), name)
+            place = compiler.f.anon.strpos(sge.convert(MONTHS), name)
             month = compiler.f.anon.div(place + 2, 3)
     return year, month, part("d", "1")
 

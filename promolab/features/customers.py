@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import Shop
+from promolab.engines import keep
 from promolab.features.lines import counted_contacts, order_lines, order_movements, orders_before
 from promolab.features.point_in_time import (
     DAY,
@@ -127,13 +128,10 @@ def build_features(shop: Shop, as_of: Any) -> Any:
     >>> features.select("customer_id", "orders", "recency_days").execute().values.tolist()
     [['A', 2, 3.0]]
     """
-    import ibis
-
     as_of = read_as_of(as_of)
     if not isinstance(as_of, datetime):
         # Joined many times below: worked out once, not each time.
-        name = ibis.util.gen_name("promolab_as_of")
-        as_of = shop.backend.create_table(name, as_of, temp=True)
+        as_of = keep(shop.backend, as_of, "as_of")
     lines = order_lines(shop)
     table = _presence(shop, as_of).cache()
     one = isinstance(as_of, datetime)

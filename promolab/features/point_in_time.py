@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from promolab.engines import until_next
 from promolab.errors import InputError
 
 DAY = 86_400
@@ -143,9 +144,7 @@ def price_percentiles(prices: Any, as_of: Any) -> Any:
         # Lines are first counted between one date and the next, for the market's prices must be
         # known at every date: joined line by line they would be many times the events.
         dates = as_of.select("as_of").distinct()
-        ends = dates.rename(until="as_of")
-        lines = prices.asof_join(ends, prices.ts < ends.until)
-        lines = lines.filter(lines.until.notnull())
+        lines = until_next(prices, dates)
         between = lines.group_by("category", "price", "until").aggregate(lines=lines.count())
         market = between.join(dates, between.until <= dates.as_of)
         market = market.group_by("as_of", "category", "price").aggregate(lines=market.lines.sum())

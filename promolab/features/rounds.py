@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.contract import NONE, read_operations, to_utc
+from promolab.contract import NONE, read_operations
+from promolab.engines import to_utc
 from promolab.errors import DataError, InputError
 from promolab.features.point_in_time import fixed, read_as_of
 from promolab.wording import count, plural
@@ -46,7 +47,7 @@ def _end(shop: Shop) -> datetime:
         return closed
     last = ibis.literal(shop.span()[1]).cast("timestamp")
     day = shop.local(last).truncate("D") + ibis.interval(days=1)
-    found = shop.backend.execute(to_utc(day, shop.zone) if shop.zone != "UTC" else day)
+    found = shop.backend.execute(to_utc(day, shop.zone))
     end: datetime = found.to_pydatetime() if hasattr(found, "to_pydatetime") else found
     return end
 

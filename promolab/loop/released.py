@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.contract import NONE
+from promolab.engines import keep
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.language import _
@@ -172,8 +173,7 @@ def with_released_decisions(run: RunFolder, shop: Shop) -> Shop:
         own = own.mutate(**{c: own[c].cast(made[c].type()) for c in shared}).select(shared)
         made = made.filter(made.decision_id.notin(own.decision_id)).select(shared)
         made = own.union(made)
-    name = ibis.util.gen_name("promolab_decisions")
-    stored = shop.backend.create_table(name, made, temp=True)
+    stored = keep(shop.backend, made, "decisions")
     return shop.with_tables({**shop.tables, "decisions": stored})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from promolab.checks import real_number
 from promolab.contract import TABLES, Settings, shown_value
+from promolab.engines import keep
 from promolab.errors import DataError, InputError, nearest
 from promolab.sources.mapping import Part
 from promolab.wording import count, plural
@@ -262,14 +263,9 @@ def _unnamed(table: str, name: str, rows: Mapping[str, int], own: str) -> str:
 def _converted(part: Part, table: Any, money: list[str], code: Any, own: str, rates: Any) -> Any:
     import ibis
 
-    con = table.get_backend()
     schema = {"_code": "string", "_rate": "float64", "_from": "timestamp", "_until": "timestamp"}
     renamed = rates.set_axis(list(schema), axis=1)
-    lookup = con.create_table(
-        ibis.util.gen_name("promolab_rates"),
-        ibis.memtable(renamed, schema=schema),
-        temp=True,
-    )
+    lookup = keep(table.get_backend(), ibis.memtable(renamed, schema=schema), "rates")
     marked = table.mutate(_own_code=code)
     ts = marked[_TIMES[part.table]]
     valid = [

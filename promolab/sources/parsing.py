@@ -6,7 +6,6 @@ number of rows and an example, never a null in silence.
 
 from __future__ import annotations
 
-import functools
 import re
 import unicodedata
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from promolab.contract import Settings
+from promolab.engines import cast_or_null, time_or_null, to_utc
 from promolab.errors import DataError
 from promolab.sources.mapping import Value
 
@@ -364,34 +364,15 @@ def _from_number(
 def _with_format(text: Any, given: Any, form: str, engine: str) -> Any:
     import ibis
 
-    if engine == "duckdb":
-        parsed = _try_strptime("%z" in form)(text, form)
-        return parsed.cast("timestamp('UTC')").cast("timestamp") if "%z" in form else parsed
-    return ibis.ifelse(given, text, ibis.null("string")).as_timestamp(form).cast("timestamp")
-
-
-@functools.cache
-def _try_strptime(zoned: bool) -> Any:
-    import ibis
-    import ibis.expr.datatypes as dt
-
-    result = dt.Timestamp(timezone="UTC") if zoned else dt.Timestamp()
-
-    @ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), result))
-    def try_strptime(text, form):  # type: ignore[no-untyped-def]
-        """Null where the text does not fit."""
-
-    return try_strptime
+    return time_or_null(ibis.ifelse(given, text, ibis.null("string")), form, engine)
 
 
 def _cast(text: Any, fits: Any, kind: str, engine: str) -> Any:
     """Return text as another type, null where it does not fit."""
     import ibis
 
-    fitting = ibis.ifelse(fits, text, ibis.null("string"))
-    # Not every engine can try; elsewhere what fits the pattern and is no value after all,
-    # such as the 30th of February, is the engine's own error.
-    return fitting.try_cast(kind) if engine in ("duckdb", "postgres") else fitting.cast(kind)
+    # What fits the pattern may be no value after all, such as the 30th of February.
+    return cast_or_null(ibis.ifelse(fits, text, ibis.null("string")), kind, engine)
 
 
 def _to_utc(value: Any, how: Value, settings: Settings) -> Any:
@@ -400,8 +381,4 @@ def _to_utc(value: Any, how: Value, settings: Settings) -> Any:
     if how.last_day:
         value = value + ibis.interval(days=1)
     zone = how.zone or (settings.zone if settings.naive_times == "local" else None)
-    if zone in (None, "UTC"):
-        return value
-    from promolab.contract import to_utc
-
-    return to_utc(value, zone)
+    return to_utc(value, zone or "UTC")

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
-from promolab.contract.shop import NEEDS, to_utc
+from promolab.contract.shop import NEEDS
 from promolab.contract.tables import TABLES
+from promolab.engines import to_utc
 from promolab.errors import DataError
 
 TIMES = ["2021-03-28 00:59", "2021-03-28 01:01", "2021-10-31 00:30", "2021-10-31 01:30"]

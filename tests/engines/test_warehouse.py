@@ -7,8 +7,7 @@ import importlib.util
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,63 +30,13 @@ from promolab.engines.connection import (
 )
 from promolab.errors import DataError, InputError, MissingExtraError, StepError
 from tests._postgres import PASSWORD
-
-NOW = datetime(2022, 1, 1)
-MOMENT = datetime(2021, 7, 1, 3)
-
-
-def _made_up() -> Any:
-    """Return the tests' shop for features, which has in it whatever makes features go wrong."""
-    path = Path(__file__).parents[1] / "features" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("features_conftest", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _dirty(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Add what PostgreSQL and DuckDB are known to take differently, and rows that break rules."""
-    events, products = frames["events"].drop(columns="flags"), frames["products"]
-    # Sorted as English, "bread" stands before "COFFEE" and "Äpfel" before both.
-    names = {"COFFEE": "Coffee", "BREAD": "bread", "MILK": "Äpfel"}
-    products["category"] = products["category"].map(names)
-    letter = np.where(events.customer_id < "C10", "c", "C")
-    events["customer_id"] = letter + events.customer_id.str[1:]
-    # Amounts that lie on the edge of a rounding, and parts of a second.
-    edges = [0.00015, 1.00005, 2.67505, 1e-7, 123456.78905]
-    events.loc[events.index[::7], "amount"] = np.resize(edges, len(events.index[::7]))
-    events.loc[events.index[::5], "ts"] += pd.Timedelta(milliseconds=250)
-    bad = events.iloc[:12].copy()
-    bad["kind"] = ["purchase", "bought", None, *["purchase"] * 9]
-    bad.iloc[3:5, bad.columns.get_loc("amount")] = [np.inf, -3.0]
-    bad.iloc[5, bad.columns.get_loc("quantity")] = -1.0
-    bad.iloc[6, bad.columns.get_loc("ts")] = pd.NaT
-    bad.iloc[7, bad.columns.get_loc("ts")] = pd.Timestamp("2031-01-01")
-    bad.iloc[8:10, bad.columns.get_loc("customer_id")] = ["  ", None]
-    bad.iloc[10, bad.columns.get_loc("order_id")] = 'tab\t, "quotes"\nand\\lines é 你'
-    bad.iloc[10, bad.columns.get_loc("amount")] = -1.5
-    again = events.iloc[20:25]
-    robot = events.iloc[[0] * 60].assign(kind="purchase", customer_id="robot", amount=1.0)
-    robot["order_id"] = [f"R{i}" for i in range(60)]
-    twice = products.iloc[[0, 1, 1]].assign(category=["tea", "a", "B"])
-    backwards = frames["promotions"].iloc[[7]].assign(promotion_id="P9", ends_at="2021-01-01")
-    backwards["ends_at"] = pd.to_datetime(backwards["ends_at"])
-    nowhere = frames["exposures"].iloc[:3].assign(promotion_id="P99")
-    return frames | {
-        "events": pd.concat([events, bad, again, robot], ignore_index=True),
-        "products": pd.concat([products, twice], ignore_index=True),
-        "promotions": pd.concat([frames["promotions"], backwards], ignore_index=True),
-        "exposures": pd.concat([frames["exposures"], nowhere], ignore_index=True),
-        "customers": pd.DataFrame({"customer_id": events.customer_id.unique()[:20]}),
-    }
+from tests.two_engines import MOMENT, NOW, RESULTS, dirty_shop, same
 
 
 @pytest.fixture(scope="module")
 def shops(postgres) -> Iterator[tuple[Shop, Shop]]:
     """One dirty shop twice: in DuckDB and in PostgreSQL."""
-    made = _made_up()
-    here = made.as_shop(_dirty(made.small_frames()))
+    here = dirty_shop()
     con = connect_url(postgres.fill("shop", here.tables))
     yield here, here.with_tables({name: read_their_table(con, name) for name in here.tables})
     con.disconnect()
@@ -98,43 +47,23 @@ def cleaned(shops) -> list[tuple[Shop, Any]]:
     return [promolab.clean(shop, NOW) for shop in shops]
 
 
-def _same(one: pd.DataFrame, other: pd.DataFrame) -> None:
-    assert len(one)
-    pd.testing.assert_frame_equal(one, other, check_dtype=False, rtol=1e-9, atol=1e-9)
-
-
-def _moments(shop: Shop) -> pd.DataFrame:
-    customers = sorted(set(shop.events.customer_id.execute().dropna()))
-    days = [pd.Timestamp(d) for d in ("2021-03-01", "2021-06-15 12:00:00.5", "2021-10-01")]
-    return pd.DataFrame([(c, d) for c in customers for d in days], columns=["customer_id", "as_of"])
-
-
-RESULTS: dict[str, Callable[[Shop], pd.DataFrame]] = {
-    "features": lambda s: promolab.build_features(s, MOMENT).execute(),
-    "features at several moments": lambda s: promolab.build_features(s, _moments(s)).execute(),
-    "pairs": lambda s: promolab.build_pairs(s, MOMENT).execute(),
-    "candidates": lambda s: promolab.features.build_candidates(s, MOMENT, ["P5", "P6"]).execute(),
-    "favourites": lambda s: promolab.features.favourite_categories(s, MOMENT).execute(),
-}
-
-
 @pytest.mark.parametrize("name", RESULTS)
 def test_features_and_pairs_are_the_same_as_on_duckdb(cleaned, name):
     (here, _), (there, _) = cleaned
     assert there.backend.name == "postgres"
-    _same(RESULTS[name](here), RESULTS[name](there))
+    same(RESULTS[name](here), RESULTS[name](there))
 
 
 def test_a_shop_that_was_not_cleaned_gives_the_same_features(shops):
     here, there = shops
     # Ids that are empty have features of their own here: nobody cleaned them away.
-    _same(RESULTS["features"](here), RESULTS["features"](there))
+    same(RESULTS["features"](here), RESULTS["features"](there))
 
 
 def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
     (here, one), (there, other) = cleaned
-    _same(one.rows, other.rows)
-    _same(one.rules, other.rules)
+    same(one.rows, other.rows)
+    same(one.rules, other.rules)
     assert set(one.rules["rule"]) >= {
         *("missing_key", "unknown_kind", "not_finite", "negative_amount", "negative_quantity"),
         *("outside_life", "ends_before_start", "unknown_promotion", "duplicate", "repeated_key"),
@@ -142,7 +71,7 @@ def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
     }
     for name in here.tables:
         columns = list(here[name].columns)
-        _same(*(shop[name].order_by(columns).execute() for shop in (here, there)))
+        same(*(shop[name].order_by(columns).execute() for shop in (here, there)))
     rows = [
         [(r.table, r.rule, json.loads(r.row)) for r in found.itertuples()]
         for found in (one.quarantine.execute(), other.quarantine.execute())
@@ -150,9 +79,9 @@ def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
     assert rows[0] == rows[1]
 
 
-def test_checks_and_span_are_the_same(shops):
+def test_checks_and_span_are_thesame(shops):
     here, there = shops
-    _same(here.check().to_frame(), there.check().to_frame())
+    same(here.check().to_frame(), there.check().to_frame())
     assert here.check().counts == there.check().counts
     clean = [
         s.with_tables({**s.tables, "events": s.events.filter(s.events.ts < NOW)}) for s in shops
@@ -160,7 +89,7 @@ def test_checks_and_span_are_the_same(shops):
     assert clean[0].span() == clean[1].span()
 
 
-def test_what_campaigns_and_pages_count_is_the_same(cleaned):
+def test_what_campaigns_and_pages_count_is_thesame(cleaned):
     from promolab.campaign.past.outcomes import known_before, sales_between
     from promolab.campaign.past.schedule import timeline
     from promolab.sales import data_overview
@@ -173,10 +102,10 @@ def test_what_campaigns_and_pages_count_is_the_same(cleaned):
             "high": [pd.Timestamp("2021-03-01"), pd.Timestamp("2021-06-01 02:00")],
         }
     )
-    _same(sales_between(here, spans), sales_between(there, spans))
-    _same(known_before(here, [MOMENT]), known_before(there, [MOMENT]))
-    _same(timeline(here, MOMENT), timeline(there, MOMENT))
-    _same(data_overview(here).days, data_overview(there).days)
+    same(sales_between(here, spans), sales_between(there, spans))
+    same(known_before(here, [MOMENT]), known_before(there, [MOMENT]))
+    same(timeline(here, MOMENT), timeline(there, MOMENT))
+    same(data_overview(here).days, data_overview(there).days)
 
 
 def test_a_table_is_written_as_duckdb_writes_it(shops, tmp_path):
@@ -307,7 +236,7 @@ def test_times_in_a_format_are_read_as_in_duckdb(shops, form, texts):
 
 
 def test_a_format_without_a_rule_is_named():
-    from promolab.engines.postgres_sql import template_of
+    from promolab.engines.text_times import template_of
 
     with pytest.raises(InputError, match="not %j"):
         template_of("%Y %j")
@@ -352,7 +281,7 @@ def test_a_shop_is_mapped_where_it_lies(postgres, tmp_path):
     urls = (f"duckdb://{tmp_path}/shop.duckdb", postgres.url("retail"))
     here, there = (promolab.load_shop(url, settings=toml) for url in urls)
     order = ["order_id", "ts"]
-    _same(*(shop.events.order_by(order).execute() for shop in (here, there)))
+    same(*(shop.events.order_by(order).execute() for shop in (here, there)))
     assert there.events.amount.sum().execute() == pytest.approx(6 * 1002.55 - 27.5 + 0.1)
     postgres.run("retail", 'UPDATE erp."Invoices" SET "InvoiceDate" = \'30/12/2010 8:00\'')
     with pytest.raises(DataError, match="no time written as"):
