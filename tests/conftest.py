@@ -83,7 +83,7 @@ HEAVY = """
     campaign/test_week_policy.py
 """.split()
 """Files that take longest, in the order in which they begin: two that make reports lie apart."""
-REPORTS = {"journey_report", "small_reports", "postgres"}
+REPORTS = {"journey_report", "small_reports", "chinese_reports", "postgres"}
 """Fixtures that take so long that whatever asks for one is slow."""
 
 
@@ -342,6 +342,31 @@ def _small_reports(small_shop: Path, root: Path) -> dict[str, Made]:
         return made
 
     return {name: run(name) for name in jobs}
+
+
+CHINESE = {"again": "2017-W44", "invoices": "2017-W44"}
+
+
+@pytest.fixture(scope="session")
+def chinese_reports(small_reports, tmp_path_factory) -> dict[str, Path]:
+    """The folders of weeks of `small_reports` whose first page, mail and list are in Chinese.
+
+    Only the steps that write sentences for the first page ran again, without kernels. Once for all
+    of pytest-xdist's processes.
+    """
+    from promolab.folder import ReportsFolder
+    from promolab.report.running.index import write_index
+    from tests.in_process import said_in
+
+    with _of_all_processes(tmp_path_factory, "chinese") as root:
+        for name, week in CHINESE.items():
+            if not (root / name / "index.html").exists():
+                made = small_reports[name].out / week
+                steps = ("01_data", "10_campaign_report")
+                said_in("zh", made, root / f"{name}.part", steps)
+                (root / f"{name}.part").rename(root / name)
+                write_index(ReportsFolder(root / name))
+    return {name: root / name / week for name, week in CHINESE.items()}
 
 
 @pytest.fixture(scope="session")

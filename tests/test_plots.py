@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import textwrap
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -245,6 +247,38 @@ def test_a_font_that_is_there_is_found_by_fontconfig_or_by_its_name(monkeypatch,
     answer = subprocess.CompletedProcess([], 0, stdout=listed)
     monkeypatch.setattr("subprocess.run", lambda *given, **options: answer)
     assert [file.name for file in _fonts._installed()] == ["NotoSansCJK-Regular.ttc"]
+
+
+def test_bold_is_thick_where_no_font_has_a_bold_face(monkeypatch):
+    from matplotlib.font_manager import fontManager
+
+    files = _fonts._of_the_extra()
+    if not files:
+        pytest.skip("the extra cjk is not installed: there are no fonts without a bold face")
+    monkeypatch.setattr("promolab.plots._fonts._installed", list)
+    kept = [entry for entry in fontManager.ttflist if "CJK" not in entry.name]
+    monkeypatch.setattr(fontManager, "ttflist", kept)
+    _fonts.fallback_families.cache_clear()
+    try:
+        assert _fonts.fallback_families() == ("Noto Sans CJK SC",)
+        ax = plots.finish(plots.bars(["新鲜水果"], [3]), title="限时折扣最多", subtitle="n = 3")
+        for _ in range(2):
+            plots.thicken(ax.figure)
+        assert len(ax._left_title.get_path_effects()) == 2
+        assert not any(text.get_path_effects() for text in ax.texts)
+    finally:
+        _fonts.fallback_families.cache_clear()
+
+
+def test_a_collection_gives_the_face_of_the_machines_language(monkeypatch):
+    from matplotlib.font_manager import fontManager
+
+    one = dataclasses.replace(fontManager.ttflist[0], fname="a.ttc")
+    faces = [dataclasses.replace(one, name=f"A {name}") for name in ("JP", "SC", "KR")]
+    monkeypatch.setattr(fontManager, "ttflist", faces)
+    for spoken, face in (("ja_JP", "A JP"), ("ko_KR", "A KR"), ("en_US", "A SC"), (None, "A SC")):
+        monkeypatch.setattr("locale.getlocale", lambda spoken=spoken: (spoken, "UTF-8"))
+        assert _fonts._face(Path("a.ttc")) == face
 
 
 @pytest.mark.parametrize("text", WIDE)

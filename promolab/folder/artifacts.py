@@ -270,7 +270,9 @@ class RunFolder:
     @property
     def spoken(self) -> dict[str, Any]:
         """The same as `metrics`, with sentences in the language of the campaign report."""
-        told: dict[str, Any] = _merged(self.metrics, read_json(self.path / _SPOKEN) or {})
+        said = read_json(self.path / _SPOKEN) or {}
+        said = {section: part for section, part in said.items() if part is not None}
+        told: dict[str, Any] = _merged(self.metrics, said)
         return told
 
     def metrics_of(self, week: Week) -> dict[str, Any] | None:

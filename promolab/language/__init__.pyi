@@ -6,6 +6,7 @@ from .spoken import _n as _n
 from .spoken import again as again
 from .spoken import axis_dates as axis_dates
 from .spoken import check_language as check_language
+from .spoken import close_up as close_up
 from .spoken import currency_sign as currency_sign
 from .spoken import day_words as day_words
 from .spoken import decimal as decimal

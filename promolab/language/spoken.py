@@ -7,6 +7,8 @@ module, read as it is, so that nothing has to be compiled before the package can
 from __future__ import annotations
 
 import functools
+import re
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -20,13 +22,16 @@ LANGUAGES = {ENGLISH: "en", "zh": "zh_Hans_CN"}
 """Languages of a report, and Babel's locale of each."""
 CATALOGUES = Path(__file__).parent
 
-# Of the process, not of a context: a notebook's cells run in contexts of their own.
-_spoken = ENGLISH
+_BEHIND = re.compile("(?<=[，。；：！？、）]) +")
+
+# Of the thread, not of a context: a notebook's cells run in contexts of their own. Pages of other
+# steps are drawn meanwhile, in another thread and language.
+_here = threading.local()
 
 
 def language() -> str:
     """Return the language that is spoken now."""
-    return _spoken
+    return getattr(_here, "spoken", ENGLISH)
 
 
 def page_language() -> str:
@@ -38,7 +43,7 @@ def page_language() -> str:
     ...     page_language()
     'zh-Hans-CN'
     """
-    return LANGUAGES[_spoken].replace("_", "-")
+    return LANGUAGES[language()].replace("_", "-")
 
 
 def check_language(name: str) -> None:
@@ -65,9 +70,8 @@ def speak(name: str) -> None:
     InputError
         If there is no catalogue of it.
     """
-    global _spoken
     check_language(name)
-    _spoken = name
+    _here.spoken = name
 
 
 @contextmanager
@@ -80,7 +84,7 @@ def speaking(name: str) -> Iterator[None]:
     ...     _("Customers to contact")
     '待触达客户'
     """
-    before = _spoken
+    before = language()
     speak(name)
     try:
         yield
@@ -98,7 +102,7 @@ def _(message: str, /, **values: Any) -> str:
     >>> _("{name}: nobody is to be contacted.", name="Coupons 18")
     'Coupons 18: nobody is to be contacted.'
     """
-    known = message if _spoken == ENGLISH else _catalogue(_spoken).get(message) or message
+    known = message if language() == ENGLISH else _catalogue(language()).get(message) or message
     return known.format(**values) if values else known
 
 
@@ -111,9 +115,9 @@ def _n(one: str, many: str, n: float, /, **values: Any) -> str:
     ('1 promotion', '1,200 promotions')
     """
     text = decimal(n, 0)
-    if _spoken == ENGLISH:
+    if language() == ENGLISH:
         return (one if text == "1" else many).format(n=text, **values)
-    return (_catalogue(_spoken).get(one) or many).format(n=text, **values)
+    return (_catalogue(language()).get(one) or many).format(n=text, **values)
 
 
 def marked(message: str) -> str:
@@ -141,6 +145,18 @@ def again(text: str, messages: Iterable[str], **values: Any) -> str:
     return text if message is None else _(message, **values)
 
 
+def close_up(text: str) -> str:
+    """Take out the blanks behind full-width marks: they bring their own, unlike English ones.
+
+    Examples
+    --------
+    >>> with speaking("zh"):
+    ...     close_up("没有活动结束。 本周有 2 个活动（见下） 开始。")
+    '没有活动结束。本周有 2 个活动（见下）开始。'
+    """
+    return text if language() == ENGLISH else _BEHIND.sub("", text)
+
+
 def decimal(value: float, decimals: int) -> str:
     """Write the size of a number with thousands separators and so many decimals, without sign.
 
@@ -150,12 +166,12 @@ def decimal(value: float, decimals: int) -> str:
     '1,234.6'
     """
     figure = abs(round(value, decimals))
-    if _spoken == ENGLISH:
+    if language() == ENGLISH:
         return f"{figure:,.{max(decimals, 0)}f}"
     from babel.numbers import format_decimal
 
     pattern = "#,##0" + ("." + "0" * decimals if decimals > 0 else "")
-    return str(format_decimal(figure, format=pattern, locale=LANGUAGES[_spoken]))
+    return str(format_decimal(figure, format=pattern, locale=LANGUAGES[language()]))
 
 
 def currency_sign(code: str) -> str:
@@ -167,20 +183,20 @@ def currency_sign(code: str) -> str:
     ...     currency_sign("CNY")
     '¥'
     """
-    if _spoken == ENGLISH or not code:
+    if language() == ENGLISH or not code:
         return ""
     from babel.numbers import get_currency_symbol
 
-    return str(get_currency_symbol(code, locale=LANGUAGES[_spoken]))
+    return str(get_currency_symbol(code, locale=LANGUAGES[language()]))
 
 
 def percent_sign() -> str:
     """Return what stands behind a figure in percent."""
-    if _spoken == ENGLISH:
+    if language() == ENGLISH:
         return " %"
     from babel import Locale
 
-    pattern = Locale.parse(LANGUAGES[_spoken]).percent_formats[None]
+    pattern = Locale.parse(LANGUAGES[language()]).percent_formats[None]
     return str(pattern.suffix[0])
 
 
@@ -195,12 +211,12 @@ def day_words(day: date, *, year: bool = False) -> str:
     ...     day_words(date(2024, 12, 16)), day_words(date(2024, 12, 16), year=True)
     ('12月16日', '2024年12月16日')
     """
-    if _spoken == ENGLISH:
+    if language() == ENGLISH:
         return f"{day:%d %b %Y}" if year else f"{day:%d %b}"
     from babel.dates import format_skeleton
 
     skeleton = "yMMMd" if year else "MMMd"
-    return str(format_skeleton(skeleton, day, locale=LANGUAGES[_spoken]))
+    return str(format_skeleton(skeleton, day, locale=LANGUAGES[language()]))
 
 
 def month_words(day: date, *, short: bool = False) -> str:
@@ -211,11 +227,11 @@ def month_words(day: date, *, short: bool = False) -> str:
     >>> month_words(date(2024, 12, 16)), month_words(date(2024, 12, 16), short=True)
     ('December 2024', 'Dec 2024')
     """
-    if _spoken == ENGLISH:
+    if language() == ENGLISH:
         return f"{day:%b %Y}" if short else f"{day:%B %Y}"
     from babel.dates import format_skeleton
 
-    return str(format_skeleton("yMMM", day, locale=LANGUAGES[_spoken]))
+    return str(format_skeleton("yMMM", day, locale=LANGUAGES[language()]))
 
 
 def axis_dates() -> tuple[list[str] | None, list[str] | None, list[str] | None]:
@@ -224,7 +240,7 @@ def axis_dates() -> tuple[list[str] | None, list[str] | None, list[str] | None]:
     Each, the first of each, and what all have in common, as `ConciseDateFormatter` takes them; None
     for its own, which are English.
     """
-    if _spoken == ENGLISH:
+    if language() == ENGLISH:
         return None, None, None
     each = ["%Y年", "%-m月", "%-d日", "%H:%M", "%H:%M", "%S"]
     first = ["", "%Y年", "%-m月", "%-m月%-d日", "%H:%M", "%H:%M"]

@@ -13,6 +13,7 @@ from ._base import text_width as text_width
 from ._base import wrapped as wrapped
 from ._fonts import is_wide as is_wide
 from ._fonts import lacking_font as lacking_font
+from ._fonts import thicken as thicken
 from ._lines import bars, curve, intervals
 from ._lines import columns as columns
 from ._lines import legend_below as legend_below

@@ -9,6 +9,7 @@ from .costs.discount_cost import discount_per_redeemer as discount_per_redeemer
 from .costs.discount_cost import past_discounts as past_discounts
 from .costs.windows import buyers_in_windows as buyers_in_windows
 from .costs.windows import discounts_in_windows as discounts_in_windows
+from .costs.windows import kinds_answered as kinds_answered
 from .costs.windows import kinds_recorded as kinds_recorded
 from .costs.windows import responses_between as responses_between
 from .design import PromotionDesign as PromotionDesign

@@ -260,6 +260,29 @@ def test_answers_are_counted_and_what_is_never_recorded_is_not_0():
     assert read_out(corner(small()), NOW)["2"].unsubscribed == 0
 
 
+def test_answers_to_a_kind_of_promotion_that_are_never_recorded_are_unknown_and_not_0():
+    tables = small()
+    tables["promotions"]["kind"] = ["coupon", "recommendation"]
+    # Purchases are recorded of coupons alone.
+    bought = tables["responses"].tail(1).assign(kind="purchase")
+    tables["responses"] = pd.concat([tables["responses"], bought])
+    found = read_out(corner(tables), NOW)
+    row = found["2"]
+    assert (row.redeemers, row.redemptions) == (None, None)
+    assert np.isnan(row.redemption_rate.ends).all() and row.to_dict()["redeemers"] is None
+    assert " · who bought is not recorded · " in row.summary() and found["1"].redeemers == 1
+    assert found.known == [found["1"]]
+    for page in (found.table().text, found.reception().text):
+        cells = page.partition("Recommendation 2")[2].partition("</tr>")[0]
+        assert ">not recorded<" in cells and "0.0 %" not in cells
+    # Of one that the shop records, nobody is 0.
+    tables["responses"] = pd.concat(
+        [tables["responses"], bought.assign(promotion_id=2, ts=pd.Timestamp("2017-10-20"))]
+    )
+    row = read_out(corner(tables), NOW)["2"]
+    assert row.redeemers == 0 and row.redemption_rate.ci_low == 0 < row.redemption_rate.ci_high
+
+
 def test_windows_per_response_count_from_the_start():
     windows = {"redeem": 35, "unsubscribe": 31}
     row = read_out(corner(small(), attribution={"windows": windows}), NOW)["1"]

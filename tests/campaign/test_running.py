@@ -82,6 +82,20 @@ def test_from_a_recommendation_customers_buy(running):
     assert row.observed == inside["customer_id"].nunique() > 0
 
 
+def test_of_what_is_never_recorded_nothing_is_expected_and_nothing_is_0():
+    tables = frames()
+    mine = tables["promotions"]["promotion_id"] == "NOW"
+    kinds = tables["promotions"]["kind"].mask(mine, "full_reduction")
+    others = tables["responses"].query("promotion_id != 'NOW'")
+    said = {"promotions": tables["promotions"].assign(kind=kinds), "responses": others}
+    found = follow_running(new_york_shop(tables | said), NOW)
+    row = found["NOW"]
+    assert row.word == "not recorded" and np.isnan(row.expected.ends).all()
+    assert row.summary().endswith("day 15 of 28 · who responded is not recorded")
+    block = found.block().text
+    assert "0 of 400" not in block and "<img" not in block and ">not recorded<" in block
+
+
 def test_expected_to_date_is_half_of_the_total(running):
     row = running["NOW"]
     assert row.expected_total.value == pytest.approx(400 * RATE, rel=0.1)

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError, StepError
-from promolab.folder import pseudonyms
+from promolab.folder import pseudonyms, write_json
 from promolab.folder.artifacts import open_run
+from promolab.language import _
 from promolab.results import Estimate
 from promolab.weeks import Week
 
@@ -86,6 +87,22 @@ def test_numbers_are_merged_sorted_and_keep_their_digits(run):
     }
     text = (run.path / "metrics.json").read_text()
     assert list(json.loads(text)) == ["headlines", "response"] and "NaN" not in text
+
+
+def test_what_the_first_page_says_is_kept_in_its_language_beside_english_metrics(run):
+    def told():
+        return {"why": _("Nothing starts this week."), "n": 3}
+
+    write_json(run.path / "manifest.json", {"parameters": {"week": str(run.week), "lang": "zh"}})
+    run.record("plan", {"customers": 9})
+    run.record("plan", None)
+    run.record("plan", {"customers": 4})
+    run.record("why", told)
+    assert run.metrics["why"] == {"why": "Nothing starts this week.", "n": 3}
+    assert run.spoken == {"plan": {"customers": 4}, "why": {"why": "本周没有活动开始。", "n": 3}}
+    run.record("why", None)
+    run.record("why", {"n": 1})
+    assert run.spoken["why"] == {"n": 1} == run.metrics["why"]
 
 
 def test_another_weeks_metrics_are_read_where_there_are_any(run):

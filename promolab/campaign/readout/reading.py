@@ -37,6 +37,7 @@ from promolab.language import _, _n
 from promolab.promotions import (
     buyers_in_windows,
     discounts_in_windows,
+    kinds_answered,
     kinds_recorded,
     promotion_costs,
     responses_between,
@@ -64,6 +65,8 @@ class Counts:
         promotion_id, kind, customer_id, n: whoever was contacted or not.
     recorded : frozenset of str
         Kinds of response that the shop records.
+    answered : frozenset of str
+        Kinds of promotion of which it records who answered.
     decisions : DataFrame
         From `read_decisions`.
     buyers : DataFrame
@@ -77,6 +80,7 @@ class Counts:
     answers: pd.DataFrame
     responses: pd.DataFrame
     recorded: frozenset[str]
+    answered: frozenset[str]
     decisions: pd.DataFrame
     buyers: pd.DataFrame
     actions: Mapping[Any, str]
@@ -128,6 +132,7 @@ def read_counts(
         answers_of(mine, responses),
         responses,
         kinds_recorded(shop, now),
+        kinds_answered(shop, now),
         decisions,
         _buyers(shop, with_holdout),
         actions,
@@ -335,10 +340,11 @@ def _attributed(
 def _read_one(promotion: Any, sources: _Sources) -> PromotionReadout:
     counts, level, p = sources.counts, sources.level, promotion.promotion_id
     answers = counts.answers[counts.answers["promotion_id"] == p]
-    redeemed = answers["redeem"] > 0
+    redeemed, known = answers["redeem"] > 0, promotion.kind in counts.answered
     is_coupon = promotion.kind == "coupon"
     paying = answers.loc[redeemed, "customer_id"] if is_coupon else answers["customer_id"]
     cost = sources.costs.get("coupon_discount" if is_coupon else "discount")
+    cost = None if is_coupon and not known else cost  # of whom it was would not be known
     discount = _total_cost(cost, p, answers["customer_id"], paying, level)
     harm = _harm(answers, counts.recorded, level)
     holdout = _against_holdout(promotion, sources)
@@ -362,9 +368,11 @@ def _read_one(promotion: Any, sources: _Sources) -> PromotionReadout:
         ends_at=promotion.ends_at.to_pydatetime(),
         contacts=len(answers),
         delivered=_customers(answers, "delivered", counts.recorded),
-        redeemers=int(redeemed.sum()),
-        redemptions=int(answers["redeem"].sum()),
-        redemption_rate=_share(int(redeemed.sum()), len(answers), level),
+        redeemers=int(redeemed.sum()) if known else None,
+        redemptions=int(answers["redeem"].sum()) if known else None,
+        redemption_rate=_share(int(redeemed.sum()), len(answers), level)
+        if known
+        else Estimate(np.nan, n=len(answers)),
         unsubscribed=_customers(answers, "unsubscribe", counts.recorded),
         complained=_customers(answers, "complaint", counts.recorded),
         harm=harm,

@@ -18,7 +18,17 @@ from promolab.effects import RANDOMISED, Difference, not_identified
 from promolab.errors import InputError
 from promolab.language import _, _n, day_words, marked
 from promolab.results import Estimate, Result, plain
-from promolab.wording import Answer, answer_to, count, in_currency, money, number, part_of, percent
+from promolab.wording import (
+    Answer,
+    answer_to,
+    capital,
+    count,
+    in_currency,
+    money,
+    number,
+    part_of,
+    percent,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,13 +53,16 @@ class PromotionReadout(Result):
         What readers call it; the shop's own class of promotion ("" if it states none).
     starts_at, ends_at : datetime
         Its window, UTC; the end is not included.
-    contacts, redeemers, redemptions : int
-        Distinct customers contacted; those of them who redeemed in the window; how many times.
+    contacts : int
+        Distinct customers contacted.
+    redeemers, redemptions : int or None
+        Those of them who redeemed in the window, and how many times; None where the shop records
+        no answer to any promotion of the kind.
     delivered, unsubscribed, complained : int or None
         Customers contacted to whom it was delivered, who unsubscribed, who complained; None where
         the shop never records that.
     redemption_rate : Estimate
-        redeemers / contacts, with Wilson's interval.
+        redeemers / contacts, with Wilson's interval; nan where they are not recorded.
     harm : Estimate
         Share of contacts who unsubscribed or complained, of what is recorded; nan if neither is.
     discount_cost : Estimate
@@ -86,8 +99,8 @@ class PromotionReadout(Result):
     ends_at: datetime
     contacts: int
     delivered: int | None
-    redeemers: int
-    redemptions: int
+    redeemers: int | None
+    redemptions: int | None
     redemption_rate: Estimate
     unsubscribed: int | None
     complained: int | None
@@ -130,12 +143,14 @@ class PromotionReadout(Result):
     def summary(self) -> str:
         """Return the promotion in one line."""
         rate, cost, sales = self.redemption_rate, self.discount_cost, self.sales
-        answered = _(
-            "{part} {redeemed} ({rate})",
-            part=part_of(self.redeemers, self.contacts),
-            redeemed=answer_to(self.kind).past,
-            rate=percent(*rate.ends),
-        )
+        answered = _("who {redeemed} is not recorded", redeemed=answer_to(self.kind).past)
+        if self.redeemers is not None:
+            answered = _(
+                "{part} {redeemed} ({rate})",
+                part=part_of(self.redeemers, self.contacts),
+                redeemed=answer_to(self.kind).past,
+                rate=percent(*rate.ends),
+            )
         parts = [self.name, answered if self.contacts else _("nobody was contacted")]
         if np.isfinite(cost.value):
             parts.append(_("discounts {amount}", amount=self._money(cost)))
@@ -216,6 +231,11 @@ class Readout(Result):
         return pool_holdouts((row.holdout for row in self.promotions), currency=currency)
 
     @property
+    def known(self) -> list[PromotionReadout]:
+        """Those of which it is recorded who answered."""
+        return [row for row in self.promotions if row.redeemers is not None]
+
+    @property
     def words(self) -> Answer:
         """What customers did about them, in words."""
         return answer_to(row.kind for row in self.promotions)
@@ -253,7 +273,7 @@ class Readout(Result):
                     _("{name} until {day}", name=r.name, day=local_day(r.ends_at, self.zone))
                     for r in rows
                 ],
-                "answered": [part_of(r.redeemers, r.contacts) for r in rows],
+                "answered": [_counted(r.redeemers, r.contacts) for r in rows],
                 "rate": [_share(r.redemption_rate) for r in rows],
                 "cost": [_figure(r.discount_cost) for r in rows],
                 "sales": [_figure(r.sales) for r in rows],
@@ -292,10 +312,10 @@ class Readout(Result):
                 "name": [f"{r.name} · {days_of(r.starts_at, r.ends_at, self.zone)}" for r in rows],
                 "sent": [count(r.contacts) for r in rows],
                 "delivered": [_counted(r.delivered) for r in rows],
-                past: [count(r.redeemers) for r in rows],
+                past: [_counted(r.redeemers) for r in rows],
                 "unsubscribed": [_counted(r.unsubscribed) for r in rows],
                 "complained": [_counted(r.complained) for r in rows],
-                "annoyed": [_share(r.harm) if r.harm.value == r.harm.value else "–" for r in rows],
+                "annoyed": [_share(r.harm) for r in rows],
                 "state": [_("provisional") if r.provisional else _("settled") for r in rows],
             }
         )
@@ -330,7 +350,7 @@ class Readout(Result):
         if not rows:
             return say(self.summary())
         # One promotion's rate stands in the table; a figure is for comparing.
-        figure = [picture(self.plot(), self.summary())] if len(rows) > 1 else []
+        figure = [picture(self.plot(), self.summary())] if len(self.known) > 1 else []
         behind = [
             *(
                 say(_("{name}: {verdict}", name=row.name, verdict=row.verdict.summary()))
@@ -378,22 +398,24 @@ class Readout(Result):
         from promolab import plots
 
         past = self.words.past
-        rates = [row.redemption_rate for row in self.promotions]
+        rates = [row.redemption_rate for row in self.known]
         nothing = [np.nan]  # an empty row where no promotion ended
         ax = plots.intervals(
-            [row.name for row in self.promotions] or [""],
+            [row.name for row in self.known] or [""],
             [e.value for e in rates] or nothing,
             [e.ci_low for e in rates] or nothing,
             [e.ci_high for e in rates] or nothing,
             text=[
-                _("{part} of {whole}", part=count(r.redeemers), whole=count(r.contacts))
-                for r in self.promotions
+                _("{part} of {whole}", part=count(r.redeemers or 0), whole=count(r.contacts))
+                for r in self.known
             ],
             ax=ax,
         )
         title = _("No promotion ended lately")
+        if self.promotions:
+            title = capital(_("who {redeemed} is not recorded", redeemed=past))
         if rates:
-            best = max(self.promotions, key=lambda row: row.redemption_rate.value)
+            best = max(self.known, key=lambda row: row.redemption_rate.value)
             message = marked("{name}: {rate} {redeemed}")
             if len(rates) > 1:
                 message = marked("{name}: {rate} {redeemed}, the most of those that ended")
@@ -412,13 +434,15 @@ class Readout(Result):
         )
 
 
-def _counted(value: int | None) -> str:
-    return _("not recorded") if value is None else count(value)
+def _counted(value: int | None, of: int | None = None) -> str:
+    if value is None:
+        return _("not recorded")
+    return count(value) if of is None else part_of(value, of)
 
 
 def _share(e: Estimate) -> str:
     # Of nobody there is no share, and its interval from 0 to 100 % says nothing.
-    return percent(*e.ends) if e.n else "–"
+    return percent(*e.ends) if e.n and np.isfinite(e.value) else "–"
 
 
 def _figure(e: Estimate) -> str:

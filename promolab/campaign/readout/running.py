@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from promolab.campaign.readout.result import of_promotion, spread
 from promolab.contract import read_operations
 from promolab.display import Html, fold, join, picture, say, table
 from promolab.language import _, _n, marked
-from promolab.promotions import PREDICTION_LEVEL, responses_between
+from promolab.promotions import PREDICTION_LEVEL, kinds_answered, responses_between
 from promolab.results import Estimate, Result, plain
 from promolab.wording import answer_to, count, listed, number, part_of, percent
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 INSIDE, ABOVE = marked("inside its band"), marked("above its band")
 BELOW, UNKNOWN = marked("below its band"), marked("no band yet")
-LITTLE = marked("too little known")
+LITTLE, UNRECORDED = marked("too little known"), marked("not recorded")
 _PLURAL = {
     INSIDE: marked("inside their band"),
     ABOVE: marked("above their band"),
@@ -76,6 +76,9 @@ class RunningPromotion(Result):
         day (since the start), at, observed (nan after today), expected, ci_low, ci_high.
     kind : str
         Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
+    recorded : bool
+        Whether the shop records who answers promotions of the kind; else nobody counts as observed,
+        and nothing is expected.
     """
 
     promotion_id: Any
@@ -92,15 +95,18 @@ class RunningPromotion(Result):
     level: float
     curve: pd.DataFrame = field(repr=False)
     kind: str = "coupon"
+    recorded: bool = True
 
     @property
     def word(self) -> str:
-        """``inside``, ``above`` or ``below its band``; ``too little known`` or ``no band yet``.
+        """``inside``, ``above`` or ``below its band``; ``too little known``, ``no band yet``, …
 
         A band that holds none at all as well as `TELLING` times the expected (or everybody who was
         contacted) excludes nothing, so lying inside it is no finding.
         """
         e = self.expected
+        if not self.recorded:
+            return UNRECORDED
         if not np.isfinite([e.ci_low, e.ci_high]).all():
             return UNKNOWN
         # As a reader sees it: redemptions are whole, and so are the ends of the band.
@@ -128,6 +134,14 @@ class RunningPromotion(Result):
 
     def summary(self) -> str:
         """Return the promotion in one line."""
+        if not self.recorded:
+            return _(
+                "{name} · day {day} of {days} · who {redeemed} is not recorded",
+                name=self.name,
+                day=self.day,
+                days=self.days,
+                redeemed=answer_to(self.kind).past,
+            )
         return _(
             "{name} · day {day} of {days} · {part} {redeemed} · {expected} expected to date · "
             "{word}",
@@ -139,6 +153,11 @@ class RunningPromotion(Result):
             expected=self.expected_words,
             word=_(self.word),
         )
+
+    @property
+    def observed_words(self) -> str:
+        """How many of those contacted have redeemed, in words."""
+        return part_of(self.observed, self.contacts) if self.recorded else _(UNRECORDED)
 
     @property
     def expected_words(self) -> str:
@@ -264,7 +283,7 @@ class Running(Result):
         if len(set(words)) == 1:
             word = _(_PLURAL.get(words[0], words[0]))
             return _("both {word}", word=word) if len(words) == 2 else _("all {word}", word=word)
-        order = (INSIDE, ABOVE, BELOW, LITTLE, UNKNOWN)
+        order = (INSIDE, ABOVE, BELOW, LITTLE, UNKNOWN, UNRECORDED)
         counts = [(words.count(word), word) for word in order if word in words]
         return listed(
             _("{n} {word}", n=k, word=_(w if k == 1 else _PLURAL.get(w, w))) for k, w in counts
@@ -280,7 +299,7 @@ class Running(Result):
                     for r in rows
                 ],
                 "progress": [_("day {day} of {days}", day=r.day, days=r.days) for r in rows],
-                "observed": [part_of(r.observed, r.contacts) for r in rows],
+                "observed": [r.observed_words for r in rows],
                 "expected": [r.expected_words for r in rows],
                 "course": [r.sparkline() for r in rows],
                 "word": [_(r.word) for r in rows],
@@ -308,9 +327,10 @@ class Running(Result):
         """Return it as the week's page has it: the table, and what was expected, folded away."""
         if not self.promotions:
             return say(_("No promotion that started earlier is still running."))
-        most = max(self.promotions, key=lambda row: row.contacts)
+        told = sorted(self.promotions, key=lambda row: -row.contacts)
+        most = next((row for row in told if row.recorded), None)
         behind = [
-            picture(most.plot(), most.summary()),
+            *([] if most is None else [picture(most.plot(), most.summary())]),
             *(say(text, css="muted") for text in self.notes()),
         ]
         title = say(_("Running ({n}): {found}", n=len(self), found=self.found()), kind="h2")
@@ -404,11 +424,26 @@ def follow_running(
     promotions["contacts"] = (
         promotions["promotion_id"].map(answers.groupby("promotion_id").size()).fillna(0).astype(int)
     )
+    answered = kinds_answered(shop, now)
     rows = [
         _follow(p, promotions, first, now, shop.zone, predicted or {}, predicted_by)
         for p in promotions[promotions["ends_at"] > now].itertuples()
     ]
-    return Running(now, tuple(rows), shop.zone)
+    told = tuple(row if row.kind in answered else _unrecorded(row) for row in rows)
+    return Running(now, told, shop.zone)
+
+
+def _unrecorded(row: RunningPromotion) -> RunningPromotion:
+    """Return a promotion of a kind whose answers the shop does not record: nothing is known."""
+    figures, nothing = ["observed", "expected", "ci_low", "ci_high"], Estimate(np.nan)
+    return replace(
+        row,
+        expected=nothing,
+        expected_total=nothing,
+        source=_("nothing yet"),
+        curve=row.curve.assign(**dict.fromkeys(figures, np.nan)),
+        recorded=False,
+    )
 
 
 def _promotions(shop: Shop, now: datetime) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from promolab.contract import BOUGHT_FROM
 from promolab.features import order_lines
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ def responses_between(shop: Shop, spans: pd.DataFrame, now: datetime) -> pd.Data
     keys = ["promotion_id", "kind", "customer_id"]
     rows = rows.select(*keys, "ts")
     bought = spans[spans["counted"] == "purchase"]
-    offered = shop.lacks("past spend on a promotion's products") is None
-    if len(bought) and offered and "purchase" not in kinds_recorded(shop, now):
-        # Then its products that were bought tell, as they do for response models.
+    if len(bought) and _bought_tells(shop, now):  # as it does for response models
         made = _purchases(shop, bought.rename(columns={"low": "starts_at", "high": "ends_at"}))
         made = made.filter(made.ts < ibis.literal(now).cast("timestamp"))
         made = made.mutate(kind=ibis.literal("redeem")).select(*keys, "ts")
@@ -56,6 +55,30 @@ def kinds_recorded(shop: Shop, now: datetime) -> frozenset[str]:
 
     rows = shop.responses.filter(shop.responses.ts < ibis.literal(now).cast("timestamp"))
     return frozenset(rows.select("kind").distinct().execute()["kind"].dropna().astype(str))
+
+
+def kinds_answered(shop: Shop, now: datetime) -> frozenset[str]:
+    """Return the kinds of promotion of which the shop has ever recorded who answered.
+
+    That is a redemption; of what there is nothing to redeem of, a purchase, or that its products
+    were bought where responses hold no purchase at all. Of another kind nobody knows who answered:
+    that is not 0.
+    """
+    import ibis
+
+    rows = shop.responses.filter(shop.responses.ts < ibis.literal(now).cast("timestamp"))
+    kinds = shop.promotions.select("promotion_id", promotion_kind="kind")
+    rows = rows.select("promotion_id", "kind").join(kinds, "promotion_id")
+    counted = ibis.ifelse(rows.promotion_kind.isin(list(BOUGHT_FROM)), "purchase", "redeem")
+    found = rows.filter(rows.kind == counted).select("promotion_kind").distinct().execute()
+    answered = frozenset(found["promotion_kind"].dropna().astype(str))
+    return answered | (frozenset(BOUGHT_FROM) if _bought_tells(shop, now) else frozenset())
+
+
+def _bought_tells(shop: Shop, now: datetime) -> bool:
+    """Tell whether a promotion's products that were bought say who answered it."""
+    offered = shop.lacks("past spend on a promotion's products") is None
+    return offered and "purchase" not in kinds_recorded(shop, now)
 
 
 def buyers_in_windows(shop: Shop, promotions: pd.DataFrame) -> pd.DataFrame:

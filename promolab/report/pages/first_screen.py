@@ -13,7 +13,7 @@ from promolab.campaign.past import days_of, list_of
 from promolab.campaign.plan import UNCHECKED
 from promolab.contract import freshness
 from promolab.display import Html, Tile, join, say, tiles
-from promolab.language import ENGLISH, _, _n, again, day_words, language, marked, speaking
+from promolab.language import ENGLISH, _, _n, again, close_up, day_words, language, marked, speaking
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
 from promolab.report.pages.money_headline import MoneyHeadline
@@ -312,9 +312,10 @@ class FirstScreen:
         return Tile(label, count(active), float(active), note)
 
     def _ended(self) -> list[Tile]:
-        if self.readout is None or not len(self.readout):
+        known = [] if self.readout is None else self.readout.known
+        if not known:
             return []
-        row = max(self.readout.promotions, key=lambda r: r.contacts)
+        row = max(known, key=lambda r: r.contacts)
         rate = row.redemption_rate
         when = days_of(row.starts_at, row.ends_at, self.shop.zone)
         past = answer_to(row.kind).past
@@ -327,7 +328,7 @@ class FirstScreen:
                     "{name} ({days}): {part} contacted",
                     name=row.name,
                     days=when,
-                    part=part_of(row.redeemers, row.contacts),
+                    part=part_of(row.redeemers or 0, row.contacts),
                 ),
                 change="points",
                 of=str(row.promotion_id),
@@ -363,7 +364,7 @@ class FirstScreen:
         name = self.shop.settings.name
         heading = _("{shop}, week {week} ({days})", shop=name, week=week, days=week.label())
         heading = f"**{heading}**"
-        text = "\n\n".join([heading, self.status(), *self.caveats(), self.lead()])
+        text = close_up("\n\n".join([heading, self.status(), *self.caveats(), self.lead()]))
         for number, tile in enumerate(self.headlines):
             line = _("{label}: {figure}", label=tile.label, figure=tile.text)
             longer = f"{text}\n{'' if number else chr(10)}- {line}"

@@ -11,7 +11,7 @@ import pandas as pd
 from promolab import plots
 from promolab.campaign.plan import step_words
 from promolab.folder import RunFolder
-from promolab.language import _, _n
+from promolab.language import _, _n, close_up
 from promolab.metrics import lift
 from promolab.segmentation import segment_words
 from promolab.wording import count, in_currency, part_of, percent
@@ -48,10 +48,13 @@ def one_page(screen: FirstScreen) -> Figure:
         )
         figure.text(0.05, 0.955, name, fontsize=16, fontweight="bold")
         first = [
-            plots.filled(text, 150, _ROOM, 8.8) for text in [screen.status(), *screen.caveats()]
+            plots.filled(close_up(text), 150, _ROOM, 8.8)
+            for text in [screen.status(), *screen.caveats()]
         ]
         low = _written(figure, "\n".join(first), 0.94, fontsize=8.8, color="#8a3a00")
-        _written(figure, plots.filled(screen.lead(), 124, _ROOM, 11), low - 0.012, fontsize=11)
+        _written(
+            figure, plots.filled(close_up(screen.lead()), 124, _ROOM, 11), low - 0.012, fontsize=11
+        )
         _tiles(figure, screen)
         left = figure.add_axes((0.24, 0.1, 0.22, 0.33))  # names need the room at its left
         right = figure.add_axes((0.6, 0.1, 0.35, 0.33))
@@ -76,6 +79,7 @@ def write_one_page(screen: FirstScreen, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure = one_page(screen)
+    plots.thicken(figure)
     with plots.style():
         figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)

@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from promolab.display import NOTEBOOK_STYLE
-from promolab.language import ENGLISH, _, language, page_language, speaking
+from promolab.language import ENGLISH, _, close_up, language, page_language, speaking
 from promolab.report.running.document import TEMPLATES, finished, look
 from promolab.report.running.parameters import Step
 from promolab.weeks import Week
@@ -98,7 +98,7 @@ def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week,
     }
     exporter.environment.globals |= {"page": page, "look": look(page_language())}
     made = exporter.from_notebook_node(_titled(_joined(_arranged(notebook))))[0]
-    return finished(str(made))
+    return finished(close_up(str(made)))
 
 
 def _titled(notebook: NotebookNode) -> NotebookNode:
