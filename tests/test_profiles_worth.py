@@ -11,8 +11,9 @@ import pytest
 from scipy.integrate import quad
 
 from promolab import load_shop
+from promolab.display import tried
 from promolab.errors import DataError, InputError
-from promolab.profiles import customer_worth
+from promolab.profiles import build_profiles, customer_worth, profile_card
 from promolab.profiles.order_value import fit_order_value
 from promolab.profiles.ordering import OrderModel, fit_orders
 
@@ -152,6 +153,25 @@ def test_every_customer_with_an_order_has_one_row_and_its_margin(shop, worth) ->
     assert (worth.frame["orders"] >= 1).all()
     assert np.isfinite(worth.frame["margin_12w"]).all()
     assert "customers will order" in worth.summary() and "weeks ahead" in str(worth.table())
+
+
+def test_who_is_late_by_their_own_rhythm_has_rather_left(worth) -> None:
+    rows = worth.by_rhythm()
+    assert rows["customers"].sum() == len(worth.frame)
+    assert rows["orders"].sum() == pytest.approx(worth.frame["orders_12w"].sum())
+    assert rows["alive"].is_monotonic_decreasing
+    assert worth.plot().get_title(loc="left")
+
+
+def test_it_stands_on_the_card_and_in_the_profiles(shop, worth) -> None:
+    features = pd.DataFrame({"customer_id": worth.frame["customer_id"], "recency_days": 3.0})
+    profiles = build_profiles(features, worth=worth)
+    assert profiles["orders_12w"].tolist() == worth.frame["orders_12w"].tolist()
+    facts = profile_card(profiles, features["customer_id"].iloc[0], shop=shop).facts
+    assert facts["Rhythm"].startswith("usually back after")
+    assert "[" in facts["Orders, next 12 weeks"] and "CNY" in facts["Margin, next 12 weeks"]
+    absent = build_profiles(features, worth=tried(customer_worth, shop, as_of="2020-01-01"))
+    assert "orders_12w" not in absent
 
 
 def test_a_mistake_is_a_sentence(shop) -> None:

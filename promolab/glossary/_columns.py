@@ -164,6 +164,23 @@ habits_evenings | habits: evenings | 0–100 | Rank by the share of evening orde
 favourite_category | favourite category | category | The category with the largest net sales.
 favourite_categories | favourite categories | categories | The three categories that come first,
     by the share of sales where it is known.
+alive | still a customer | chance, 0–1 | Chance that the customer has not left for good, by orders,
+    the last of them and the time since the first (BG/NBD, Fader et al. 2005).
+usual_days | usual days between orders | days | What the customer's own orders say, drawn towards
+    what all customers' do.
+away_days | days since the last order | days | Compared with the usual days it says who is late.
+orders_4w | orders of the next 4 weeks | orders | Expected, with a 90 % interval of what will be
+    counted.
+orders_12w | orders of the next 12 weeks | orders | Expected, with a 90 % interval of what will be
+    counted.
+orders_52w | orders of the next 52 weeks | orders | Expected, with a 90 % interval of what will be
+    counted.
+margin_4w | margin of the next 4 weeks | money | Expected orders times what an order of the customer
+    brings.
+margin_12w | margin of the next 12 weeks | money | Expected orders times what an order of the
+    customer brings.
+margin_52w | margin of the next 52 weeks | money | Expected orders times what an order of the
+    customer brings.
 """
 
 SEGMENTS = """

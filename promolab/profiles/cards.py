@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -152,6 +153,7 @@ def _bar(label: str, score: float) -> str:
 # What of a profile is no attribute, and what the contract itself says of a customer.
 _OWN = {"customer_id", "as_of", "favourite_category", "favourite_categories", *AXES}
 _OWN |= {f"{name}_{part.name}" for name, axis in AXES.items() for part in axis.components}
+_WORTH = re.compile(r"(alive|usual_days|away_days|(orders|margin)_\d+w(_low|_high)?)")
 _SAID = ("status", "since")
 _DAYS, _MONEY = "days", "money"  # of money the shop's currency takes its place
 # The facts of a card: feature, its words, unit, decimals.
@@ -174,6 +176,19 @@ def _facts(features: Any, customer_id: Hashable, currency: str) -> dict[str, str
         for feature, label, unit, decimals in _FACTS
         if len(row) and np.isfinite(values[feature][0])
     }
+
+
+def _ahead(row: Any, currency: str) -> dict[str, str]:
+    """Say how often somebody comes back, and what the next twelve weeks will bring."""
+    if pd.isna(row.get("usual_days")):
+        return {}
+    usual, away = (number(float(row[name]), decimals=0) for name in ("usual_days", "away_days"))
+    said = {"Rhythm": f"usually back after {usual} days, away for {away}"}
+    for name, unit in (("orders", ""), ("margin", currency)):
+        ends = [float(row.get(f"{name}_12w{end}", np.nan)) for end in ("", "_low", "_high")]
+        if np.isfinite(ends[0]):
+            said[f"{name.capitalize()}, next 12 weeks"] = number(*ends, unit=unit)
+    return said
 
 
 def _fact(value: float, unit: str, decimals: int, currency: str) -> str:
@@ -236,7 +251,8 @@ def card_attributes(profiles: pd.DataFrame, shop: Shop | None) -> Attributes:
     """Return what may be shown of the columns that are none of the profiles' own."""
     import ibis
 
-    names = [column for column in map(str, profiles) if column not in _OWN]
+    own = [column in _OWN or _WORTH.fullmatch(column) for column in map(str, profiles)]
+    names = [column for column, ours in zip(map(str, profiles), own, strict=True) if not ours]
     if not names:
         return Attributes()
     frame = profiles[["customer_id", *names]]
@@ -268,6 +284,7 @@ def _card(
     several = row.get("favourite_categories")
     favourites = str(several).split(" · ") if pd.notna(several) else [row["favourite_category"]]
     zone = "UTC" if shop is None else shop.zone
+    currency = "" if shop is None else shop.settings.currency
     named = [c for c in (*_SAID, *attributes.shown) if c in profiles and pd.notna(row[c])]
     return ProfileCard(
         customer=str(customer_id) if shown_as is None else shown_as,
@@ -278,11 +295,8 @@ def _card(
             c.replace("_", " ").capitalize(): _said(row[c], _zone_of(profiles[c], zone))
             for c in named
         },
-        facts=(
-            {}
-            if features is None
-            else _facts(features, customer_id, "" if shop is None else shop.settings.currency)
-        ),
+        facts=({} if features is None else _facts(features, customer_id, currency))
+        | _ahead(row, currency),
         customers=len(profiles),
         withheld=attributes.sentence(),
     )

@@ -69,32 +69,47 @@ def histories(shop: Shop, moments: Sequence[datetime]) -> list[History]:
     spans = [(2 * i + j, low, now) for i, now in enumerate(moments)
              for j, low in enumerate((begin, now - timedelta(days=RECENT_DAYS)))]  # fmt: skip
     counted = ordered_between(shop, spans)
-    lines = placed_lines(shop)
-    found = []
-    for i, now in enumerate(moments):
-        rows = lines.filter(lines.bought & (lines.ts < now) & (lines.ts >= begin))
-        times = rows.group_by("customer_id").aggregate(first=rows.ts.min(), last=rows.ts.max())
-        times = times.execute().set_index("customer_id").sort_index()
-        whole = counted[counted["span"] == 2 * i].set_index("customer_id")
-        late = counted[counted["span"] == 2 * i + 1].set_index("customer_id")
-        orders = whole["orders_placed"].reindex(times.index).fillna(0).to_numpy(float)
-        times, kept = times[orders > 0], orders > 0
-        seconds = {name: (times[name] - pd.Timestamp(begin)).dt.total_seconds() for name in times}
-        age = ((now - begin).total_seconds() - seconds["first"]).to_numpy() / DAY
-        again = orders[kept] > 1
-        recency = (seconds["last"] - seconds["first"]).to_numpy() / DAY
-        found.append(
-            History(
-                now,
-                times.index.to_numpy(),
-                orders[kept],
-                late["orders_placed"].reindex(times.index).fillna(0).to_numpy(float),
-                whole["margin"].reindex(times.index).to_numpy(float),
-                np.where(again, recency, 0.0),
-                age,
-            )
+    times = _times(shop, begin, moments)
+    return [
+        _history(
+            now,
+            times[times["moment"] == i].set_index("customer_id").sort_index(),
+            *(counted[counted["span"] == 2 * i + j].set_index("customer_id") for j in (0, 1)),
         )
-    return found
+        for i, now in enumerate(moments)
+    ]
+
+
+def _times(shop: Shop, begin: datetime, moments: Sequence[datetime]) -> pd.DataFrame:
+    """Return moment (its number), customer_id, and the first and last order before it."""
+    import ibis
+
+    told = pd.DataFrame({"moment": range(len(moments)), "now": list(moments)})
+    table = ibis.memtable(told.astype({"now": "datetime64[us]"}))
+    lines = placed_lines(shop)
+    lines = lines.filter(lines.bought & (lines.ts >= begin)).select("customer_id", "ts")
+    rows = lines.join(table, lines.ts < table.now)
+    found = rows.group_by("moment", "customer_id").aggregate(
+        first=rows.ts.min(), last=rows.ts.max()
+    )
+    return pd.DataFrame(found.execute())
+
+
+def _history(
+    now: datetime, times: pd.DataFrame, whole: pd.DataFrame, late: pd.DataFrame
+) -> History:
+    every = whole["orders_placed"].reindex(times.index).fillna(0).to_numpy(float)
+    times, orders = times[every > 0], every[every > 0]
+    recency = (times["last"] - times["first"]).dt.total_seconds().to_numpy() / DAY
+    return History(
+        now,
+        times.index.to_numpy(),
+        orders,
+        late["orders_placed"].reindex(times.index).fillna(0).to_numpy(float),
+        whole["margin"].reindex(times.index).to_numpy(float),
+        np.where(orders > 1, recency, 0.0),
+        (pd.Timestamp(now) - times["first"]).dt.total_seconds().to_numpy() / DAY,
+    )
 
 
 def ordered_between(shop: Shop, spans: Sequence[tuple[int, datetime, datetime]]) -> pd.DataFrame:

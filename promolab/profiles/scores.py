@@ -214,6 +214,7 @@ def build_profiles(
     features: Any,
     demographics: Any | None = None,
     favourites: Any | None = None,
+    worth: Any | None = None,
 ) -> pd.DataFrame:
     """Score every customer on the four axes of `AXES`.
 
@@ -226,6 +227,9 @@ def build_profiles(
     favourites : DataFrame or ibis.Table, optional
         Rows of ``customer_id, category`` and ``share``, ``amount`` or ``orders``; the three first
         of each customer become ``favourite_categories``.
+    worth : CustomerWorth, optional
+        Whose figures of each customer are attached; what has none, such as a page's reason why
+        nothing is known, attaches none.
 
     Returns
     -------
@@ -268,6 +272,9 @@ def build_profiles(
     if favourites is not None:
         table = favourites if isinstance(favourites, pd.DataFrame) else favourites.execute()
         profiles = _attach(profiles, _top_categories(table), "favourites")
+    told = getattr(worth, "frame", None)
+    if told is not None:
+        profiles = _attach(profiles, told.drop(columns="orders"), "worth")
     if demographics is not None:
         profiles = _attach(profiles, customer_frame(demographics, "demographics"), "demographics")
     return profiles

@@ -23,6 +23,8 @@ from promolab.stats import t_quantile
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from promolab.contract import Shop
     from promolab.profiles.foretelling import Check
 
@@ -30,6 +32,10 @@ WEEKS = (4, 12, 52)
 ORIGINS = 4
 """Past moments, twelve weeks apart, whose forecasts are held against what came."""
 LEVEL = 0.9
+TWELVE = 12
+LATE = (1.0, 3.0)
+"""Times the own rhythm that somebody is away, from which on they are late, and very late."""
+RHYTHMS = ("within their rhythm", "up to 3 times as long", "more than 3 times as long")
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,55 @@ class CustomerWorth(Result):
         return (
             f"{text} Held against what came, the totals of {plural(len(off), 'earlier forecast')} "
             f"were {' to '.join(far)} off."
+        )
+
+    def by_rhythm(self) -> pd.DataFrame:
+        """Return customers by how long they are away, measured by their own rhythm.
+
+        Returns
+        -------
+        DataFrame
+            A row each: ``rhythm`` (in words), ``customers``, ``share_customers``, ``alive`` (mean
+            chance to be a customer still) and ``orders`` (of the first number of weeks from twelve
+            on that was asked for).
+        """
+        late = np.searchsorted(LATE, self.frame["away_days"] / self.frame["usual_days"])
+        orders = self.frame[f"orders_{self._weeks}w"]
+        many = np.bincount(late, minlength=len(RHYTHMS))
+        return pd.DataFrame(
+            {
+                "rhythm": RHYTHMS,
+                "customers": many,
+                "share_customers": many / max(len(late), 1),
+                "alive": np.bincount(late, self.frame["alive"], len(RHYTHMS)) / np.maximum(many, 1),
+                "orders": np.bincount(late, orders, len(RHYTHMS)),
+            }
+        )
+
+    @property
+    def _weeks(self) -> int:
+        told = [int(w) for w in self.totals["weeks"]]
+        return next((w for w in told if w >= TWELVE), told[-1])
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw who is on time and who is late by their own rhythm, and return the Axes."""
+        from promolab import plots
+
+        rows = self.by_rhythm()
+        text = [
+            f"{count(row['customers'])}; {percent(row['alive'], decimals=0)} still customers, "
+            f"{plural(round(row['orders']), 'order')}"
+            for row in rows.to_dict("records")
+        ]
+        ax = plots.bars(rows["rhythm"].tolist(), 100 * rows["share_customers"], text=text, ax=ax)
+        late = float(rows["share_customers"].iloc[-1])
+        return plots.finish(
+            ax,
+            title=f"{percent(late, decimals=0)} of customers are away more than three times as "
+            "long as is usual for them",
+            subtitle="by each customer's own rhythm; customers, chance to be one still, orders of "
+            f"the next {self._weeks} weeks; n = {plural(len(self.frame), 'customer')}",
+            xlabel="share of customers, %",
         )
 
     def table(self) -> display.Html:
