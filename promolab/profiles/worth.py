@@ -147,7 +147,7 @@ class CustomerWorth(Result):
         past = {
             "as_of": "foretold on", "foretold": "orders foretold",
             "came": "orders that came", "slope": "slope", "error": "mean error",
-            "own_error": "of own frequency", "recent_error": "of last 12 weeks",
+            "own_error": "by own frequency", "recent_error": "by last 12 weeks",
             "inside": "inside interval",
         }  # fmt: skip
         whole = display.Ranged(lambda v, low, high: number(v, low, high, decimals=0))
@@ -155,13 +155,18 @@ class CustomerWorth(Result):
             [
                 display.table(
                     self.totals, ahead, {"orders": whole, "margin": whole},
-                    caption="All customers together, 90 % intervals; margin in money of the shop.",
+                    caption="All customers together, with 90 % intervals.",
                 ),
                 display.table(
                     self.checked, past,
-                    {"foretold": count, "came": count, "inside": percent},
+                    {
+                        "as_of": lambda day: f"{day:%Y-%m-%d}", "foretold": count, "came": count,
+                        "inside": percent,
+                    }
+                    | dict.fromkeys(("slope", "error", "own_error", "recent_error"), number),
                     caption="Orders of twelve weeks, foretold from what was known then. A slope of "
-                    "1: those who should order one more did. Errors are orders a customer.",
+                    "1: those who should order one more did. Mean errors are orders a customer, "
+                    "of this forecast and of two simple ones.",
                 ),
             ]
         )  # fmt: skip
