@@ -287,19 +287,18 @@ class RunFolder:
         ----------
         section : str
             First level of the file, such as ``response``.
-        values : dict, list, scalar, or callable
+        values : dict, list, scalar, callable, or dict of callables
             What to put there; dicts are merged with what is there, all else replaces it.
             Results' estimates become dicts, nan becomes null. Sentences that the first page shows
-            come from a callable: it is asked once more for `spoken` where the report speaks
+            come from callables: they are asked once more for `spoken` where the report speaks
             another language. None takes a section out of both.
         """
         self._claimed()
-        make = values if callable(values) else lambda: values
         with speaking(ENGLISH):
-            self._merge(_METRICS, section, make())
-        if self.language != ENGLISH and (values is None or callable(values)):
+            self._merge(_METRICS, section, _told(values))
+        if self.language != ENGLISH and (values is None or _speaks(values)):
             with speaking(self.language):
-                self._merge(_SPOKEN, section, make())
+                self._merge(_SPOKEN, section, _told(values))
         self._sections[section] = None
 
     def _merge(self, name: str, section: str, values: Any) -> None:
@@ -404,3 +403,13 @@ def _merged(old: Any, new: Any) -> Any:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     return old | {key: _merged(old.get(key), value) for key, value in new.items()}
+
+
+def _speaks(values: Any) -> bool:
+    return callable(values) or (isinstance(values, dict) and any(map(callable, values.values())))
+
+
+def _told(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {name: _told(value) if callable(value) else value for name, value in values.items()}
+    return values() if callable(values) else values
