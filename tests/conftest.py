@@ -344,6 +344,14 @@ def _small_reports(small_shop: Path, root: Path) -> dict[str, Made]:
     return {name: run(name) for name in jobs}
 
 
+def skip_without_chinese_font() -> None:
+    """Skip a test that draws Chinese, with the reason, where no font here can."""
+    from promolab.plots import lacking_font
+
+    if why := lacking_font(["中文"]):
+        pytest.skip(why)
+
+
 CHINESE = {"again": "2017-W44", "invoices": "2017-W44"}
 
 
@@ -358,6 +366,7 @@ def chinese_reports(small_reports, tmp_path_factory) -> dict[str, Path]:
     from promolab.report.running.index import write_index
     from tests.in_process import said_in
 
+    skip_without_chinese_font()
     with _of_all_processes(tmp_path_factory, "chinese") as root:
         for name, week in CHINESE.items():
             if not (root / name / "index.html").exists():

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from babel.messages.pofile import read_po
+from matplotlib.text import Text
 
 import promolab
 from promolab import plots
@@ -31,12 +32,14 @@ from promolab.language import CATALOGUES, LANGUAGES, _, _n, day_words, language,
 from promolab.loop import LateRows
 from promolab.loop.reconcile import OUTCOMES, Reconciliation
 from promolab.loop.states import moved_windows
+from promolab.report.pages import one_page
 from promolab.results import Estimate
 from promolab.segmentation import segment_words
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import RFM_ORDER
 from promolab.segmentation.naming import COMMON, THEMES
-from promolab.wording import capital, count, money, number, percent, promotion_name
+from promolab.wording import answer_to, capital, count, money, number, percent, promotion_name
+from tests.conftest import skip_without_chinese_font
 from tests.wording_lint import english_left
 
 PACKAGE = Path(promolab.__file__).parent
@@ -261,10 +264,30 @@ def segments_named() -> str:
     return " ".join(map(segment_words, [*RFM_ORDER, *made, *nouns, COMMON, *APART]))
 
 
+def drawn() -> str:
+    """Return the words of the two figures that stand on one sheet."""
+    import matplotlib.pyplot as plt
+
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"p": rng.random(200), "customer_id": range(200), "promotion_id": "7"})
+    rows["y"] = rng.random(200) < rows["p"]
+    budgets = pd.DataFrame({"budget": [0.0, 9.0], "profit": [0.0, 4.0], "chosen": [False, True]})
+    budgets["ci_low"], budgets["ci_high"] = budgets["profit"] - 1, budgets["profit"] + 1
+    with plots.style():
+        figure, axes = plt.subplots(2)
+        one_page._gain(rows, axes[0], answer_to("coupon").who)
+        one_page._budgets(budgets, axes[1], "CNY")
+        figure.canvas.draw()
+    plt.close(figure)
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
 @pytest.mark.parametrize(
-    "tell", [stale, late, read_back, moved, left_out, compared, judged, segments_named]
+    "tell", [stale, late, read_back, moved, left_out, compared, judged, segments_named, drawn]
 )
 def test_no_english_is_left_in_what_seldom_stands_on_a_page(tell):
+    if tell is drawn:
+        skip_without_chinese_font()
     english = tell()
     with speaking("zh"):
         chinese = tell()
@@ -275,8 +298,9 @@ def test_axes_write_days_in_chinese_habit():
     import matplotlib.pyplot as plt
     from matplotlib.dates import date2num
 
+    skip_without_chinese_font()
     days = date2num(pd.date_range("2017-01-01", "2018-03-01", freq="D"))
-    with speaking("zh"):
+    with speaking("zh"), plots.style():
         axis = plots.date_axis(plots.curve(days, days))
         axis.figure.canvas.draw()
         told = [text.get_text() for text in axis.get_xticklabels()]

@@ -150,16 +150,16 @@ def _listed(names: pd.Series) -> str:
 
 
 def _log_axis(ax: Axes) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     ax.set_xscale("log")
     low, high = ax.get_xlim()
-    steps = [
-        x
-        for x in (0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 5, 10)
-        if low <= x <= high
-    ]
-    ax.xaxis.set_major_locator(FixedLocator(steps))
+    wide, narrow = (
+        [x for x in steps if low <= x <= high]
+        for steps in ((0.1, 0.2, 0.5, 1, 2, 5, 10), (0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5))
+    )
+    ax.xaxis.set_major_locator(FixedLocator(wide if len(wide) > 2 else narrow))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from promolab.checks import labels_of, level_of, numbers_of
 from promolab.errors import InputError
+from promolab.language import _
 from promolab.metrics._cuts import cut_variances, found_at, ranked_rows
 from promolab.metrics._inputs import OnRows, codes_of, figure, rows_of
 from promolab.results import Estimate, Result
@@ -192,7 +193,7 @@ class Lift(OnRows):
             ax=ax,
         )
         if first:
-            plots.reference_line(ax, "diagonal", label="a list in random order")
+            plots.reference_line(ax, "diagonal", label=_("a list in random order"))
         ax.set(xlim=(0, 1), ylim=(0, 1.02))
         point = self.at(self._near(depth))
         share = percent(*point.capture.ends)

@@ -315,8 +315,8 @@ def side_by_side(
 
 
 @styled
-def legend_below(ax: Axes) -> Axes:
-    """Put the legend of an Axes under it, where it hides nothing.
+def legend_below(ax: Axes, columns: int = 2) -> Axes:
+    """Put the legend of an Axes under it, where it hides nothing, in so many columns.
 
     Examples
     --------
@@ -328,7 +328,7 @@ def legend_below(ax: Axes) -> Axes:
     if here is not None:
         here.remove()
     figure: Any = ax.get_figure(root=True)
-    legend = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    legend = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", ncols=columns)
     for text in legend.get_texts():
         text.set_parse_math(False)
     return ax

@@ -76,12 +76,13 @@ class DataOverview(Result):
             )
         ax = ax or plots.curve([], [])
         ax.set_ylim(bottom=0)
-        return plots.finish(
+        ax = plots.finish(
             plots.date_axis(ax),
             title=self.summary(),
             subtitle="events per week, whole weeks only",
             ylabel="events",
         )
+        return plots.legend_below(ax, columns=8)  # there are so many kinds at most
 
 
 def data_overview(shop: Shop) -> DataOverview:

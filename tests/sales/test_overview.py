@@ -23,4 +23,7 @@ def test_events_are_counted_by_local_day(shop):
     span = (local.max() - local.min()).days + 1
     assert overview.missing == span - local.nunique()
     assert f"{len(events):,} events" in overview.summary()
-    assert overview.plot().get_ylim()[0] == 0
+    ax = overview.plot()
+    assert ax.get_ylim()[0] == 0
+    # Its legend stands below, where it hides no line.
+    assert ax.get_legend() is None and len(ax.get_figure(root=True).legends) == 1

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from promolab.language import _, speaking
 from promolab.report.running.parameters import find_notebooks, read_steps
-from tests.conftest import report_in_process
+from tests.conftest import report_in_process, skip_without_chinese_font
 from tests.wording_lint import english_left, read
 
 WEEK = "2024-W33"
 
 
 def test_a_shop_without_effects_has_every_page_and_nothing_to_target(tmp_path):
+    skip_without_chinese_font()
     quick = ["-p", "models=", "-p", "features=chosen"]  # nothing here depends on the method
     source = "simulated:customers=1500,weeks=12,variant=null"
     made = report_in_process(source, tmp_path, "--lang", "zh", *quick)
