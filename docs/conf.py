@@ -36,6 +36,7 @@ exclude_patterns = ["_templates"]
 templates_path = ["_templates"]
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
+default_role = "py:obj"  # a name in single backticks leads to its page, where it has one
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc says them in words
 numpydoc_show_class_members = False  # the template lists them
@@ -43,7 +44,12 @@ html_theme = "pydata_sphinx_theme"
 html_title = "promolab"
 html_show_sourcelink = False
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
+html_sidebars = {"**": ["contents"]}  # all pages: the theme's own lists those of one section
 html_theme_options = {
+    "navbar_center": [],
     "navbar_align": "left",
     "collapse_navigation": True,  # every page would carry the tree of all the others
     "navigation_depth": 2,

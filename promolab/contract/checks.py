@@ -14,6 +14,7 @@ from promolab.contract.personal_looks import looks_personal
 from promolab.contract.rules import ROW_RULES, Context, columns_of, context_of, hash_of
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES, Column
+from promolab.contract.unanswered import unanswered_kinds
 from promolab.errors import nearest
 from promolab.results import Result
 from promolab.wording import count, counted, plural
@@ -302,6 +303,10 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
         found.append(Finding("shop.toml", "zone", "stop", 0, _NO_ZONE))
     found += [Finding(*each) for each in lacking(shop)]
     found += [Finding(*personal) for personal in personal_columns(shop).findings()]
+    answered = ("promotions", "exposures", "responses")
+    if all(shop.has(name) for name in answered) and not broken & {*answered}:
+        unanswered = unanswered_kinds(shop, context.now)
+        found += [Finding("responses", "unanswered_kind", "note", *each) for each in unanswered]
     found.sort(key=lambda finding: _LEVELS.index(finding.level))
     return Checks(shop.settings.name, counts, tuple(found))
 

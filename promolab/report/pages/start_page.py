@@ -10,6 +10,7 @@ import pandas as pd
 from promolab.display import Html, absent, table
 from promolab.folder import ReportsFolder
 from promolab.report.running.index import headlines, status_of
+from promolab.report.running.notebook_format import load_nbformat
 from promolab.report.running.parameters import START
 
 NUMBERED = "[0-9][0-9]_*"
@@ -36,7 +37,7 @@ def list_notebooks(pattern: str = NUMBERED, folder: str | Path = ".") -> Html:
     >>> list_notebooks("explore_*", "nowhere").text
     '<p class="absent">No notebook here is called explore_*.ipynb.</p>'
     """
-    import nbformat
+    nbformat = load_nbformat()
 
     rows = []
     for path in sorted(Path(folder).glob(f"{pattern}.ipynb")):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.checks import whole_number
 from promolab.errors import InputError, nearest
+from promolab.report.running.notebook_format import load_nbformat
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -198,7 +199,7 @@ def read_steps(folder: Path) -> list[Step]:
     InputError
         If there are none.
     """
-    import nbformat
+    nbformat = load_nbformat()
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)

@@ -12,6 +12,7 @@ from promolab.loop import Pages
 from promolab.report.running.document import allowing
 from promolab.report.running.execute import CELL_TIMEOUT, execute, kernels
 from promolab.report.running.index import write_index
+from promolab.report.running.notebook_format import load_nbformat
 from promolab.report.running.parameters import check_parameters, read_steps
 from promolab.report.running.render import render_page
 from promolab.weeks import Week
@@ -25,7 +26,7 @@ _PLAN = "tables/planned.parquet"
 
 def _redraw(run: RunFolder, note: str) -> None:
     """Run the notebooks that read the plan again, and note on its own page what came after it."""
-    import nbformat
+    nbformat = load_nbformat()
 
     folder, manifest, notebooks = run.path, run.manifest, run.path / "notebooks"
     if not any(notebooks.glob("[0-9][0-9]_*.ipynb")):

@@ -1,0 +1,64 @@
+"""A kind of promotion of which no redemption is recorded is named, where chance cannot be why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+import pytest
+
+from promolab.contract.checks import check
+from tests.made_up import shop_of
+
+NOW = datetime(2018, 1, 1)
+DAY = pd.Timestamp("2017-03-02")
+
+
+def findings(
+    kind: str, contacts: int, ends: str = "2017-04-01", *, offered: bool = False
+) -> list[tuple[int, str]]:
+    """Return what is said where coupons are redeemed by one in five, and another kind by nobody."""
+    ids = [f"C{i}" for i in range(contacts)]
+    sent = [("P1", i) for i in ids] + [("P2", i) for i in ids] + [("P2", ids[0])]
+    tables = {
+        "events": pd.DataFrame(
+            {"customer_id": ids, "ts": DAY, "kind": "purchase", "product_id": "A", "amount": 1.0}
+        ),
+        "promotions": pd.DataFrame(
+            {
+                "promotion_id": ["P1", "P2"],
+                "kind": ["coupon", kind],
+                "starts_at": pd.Timestamp("2017-03-01"),
+                "ends_at": pd.to_datetime(["2017-04-01", ends]),
+            }
+        ),
+        "exposures": pd.DataFrame(sent, columns=["promotion_id", "customer_id"]).assign(ts=DAY),
+        "responses": pd.DataFrame(
+            {"promotion_id": "P1", "customer_id": ids[::5], "ts": DAY, "kind": "redeem"}
+        ),
+    }
+    if offered:
+        tables["promotion_products"] = pd.DataFrame({"promotion_id": ["P2"], "product_id": ["A"]})
+    found = check(shop_of(tables), NOW).findings
+    return [(f.rows, f.sentence) for f in found if f.check == "unanswered_kind"]
+
+
+def test_the_kind_and_its_contacts_are_named():
+    ((rows, said),) = findings("limited_time_discount", 50)
+    assert rows == 50
+    assert "no redemption for a limited time discount, though 1 of them had 50 contacts" in said
+    ((_, said),) = findings("recommendation", 50)
+    assert "no purchase for a recommendation" in said
+    assert findings("recommendation", 50, offered=True) == []  # what was bought of it tells
+
+
+@pytest.mark.parametrize(
+    ("kind", "contacts", "ends"),
+    [
+        ("limited_time_discount", 45, "2017-04-01"),  # nine would have come: none is chance
+        ("limited_time_discount", 50, "2018-02-01"),  # it is not over
+        ("coupon", 50, "2017-04-01"),  # of its kind some are redeemed
+    ],
+)
+def test_chance_time_or_kind_may_be_why(kind, contacts, ends):
+    assert findings(kind, contacts, ends) == []
