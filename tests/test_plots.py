@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 
 from promolab import plots
 from promolab.plots import _fonts
@@ -264,8 +264,9 @@ def test_bold_is_thick_where_no_font_has_a_bold_face(monkeypatch):
         ax = plots.finish(plots.bars(["新鲜水果"], [3]), title="限时折扣最多", subtitle="n = 3")
         for _ in range(2):
             plots.thicken(ax.figure)
-        assert len(ax._left_title.get_path_effects()) == 2
-        assert not any(text.get_path_effects() for text in ax.texts)
+        words = {text.get_text(): text for text in ax.figure.findobj(Text)}
+        assert len(words["限时折扣最多"].get_path_effects()) == 2
+        assert not words["n = 3"].get_path_effects() and not words["新鲜水果"].get_path_effects()
     finally:
         _fonts.fallback_families.cache_clear()
 

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,10 +141,11 @@ def thicken(figure: Figure) -> None:
         return
     plain, bold = (findfont(FontProperties(family=families[0], weight=w)) for w in (400, 700))
     for text in figure.findobj(Text) if plain == bold else ():
-        if is_wide(text.get_text()) and text.get_weight() == "bold" and text.get_gid() != THICK:
+        if is_wide(text.get_text()) and text.get_fontweight() == "bold" and text.get_gid() != THICK:
             text.set_gid(THICK)  # a figure may be drawn again
-            line = {"linewidth": _STROKE * text.get_size(), "foreground": text.get_color()}
-            text.set_path_effects([*text.get_path_effects(), Stroke(**line), Normal()])
+            wide: Any = _STROKE * float(text.get_fontsize())
+            stroke = Stroke(linewidth=wide, foreground=text.get_color())
+            text.set_path_effects([*text.get_path_effects(), stroke, Normal()])
 
 
 def lacking_font(texts: Iterable[str]) -> str:
