@@ -20,7 +20,7 @@ def test_python_blocks_run_one_after_the_other(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert len(blocks(repository / "README.md", "python")) == 5
-    run_python(repository / "README.md")
+    run_python(repository / "README.md", customers="customers=800")
     printed = capsys.readouterr().out
     assert "bring most sales" in printed
     assert "ci_low" in printed

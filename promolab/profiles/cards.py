@@ -182,8 +182,9 @@ def _ahead(row: Any, currency: str) -> dict[str, str]:
     """Say how often somebody comes back, and what the next twelve weeks will bring."""
     if pd.isna(row.get("usual_days")):
         return {}
-    usual, away = (number(float(row[name]), decimals=0) for name in ("usual_days", "away_days"))
-    said = {"Rhythm": f"usually back after {usual} days, away for {away}"}
+    usual = plural(max(round(float(row["usual_days"])), 1), "day")
+    away = plural(round(float(row["away_days"])), "day")
+    said = {"Rhythm": f"usually back after {usual}, away for {away}"}
     for name, unit in (("orders", ""), ("margin", currency)):
         ends = [float(row.get(f"{name}_12w{end}", np.nan)) for end in ("", "_low", "_high")]
         if np.isfinite(ends[0]):
