@@ -36,7 +36,6 @@ exclude_patterns = ["_templates"]
 templates_path = ["_templates"]
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
-default_role = "py:obj"  # a name in single backticks leads to its page, where it has one
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc says them in words
 numpydoc_show_class_members = False  # the template lists them

@@ -17,7 +17,7 @@ from promolab.onboarding.table_guesses import (
     prefixes_in,
     words_in,
 )
-from promolab.sources import STATUS_DONE, STATUS_OPEN, key, kind_of_word, table_rank
+from promolab.sources import STATUS_DONE, STATUS_OPEN, column_rank, key, kind_of_word, table_rank
 from promolab.wording import count, plural
 
 _RETURNS = ("C", "CN", "CR", "R", "RET", "RMA", "RT", "ST", "GS")
@@ -134,8 +134,7 @@ def kind_of_events(choice: Choice, how: Convention, skip: tuple[str, ...] = ()) 
     if choice.has("kind"):
         pick = choice.picks["kind"]
         value, kinds, check = values_of_kind(choice, pick.name, skip)
-        # A column of nothing but ends of orders tells their state, not what happened.
-        if kinds and not (state and set(kinds) <= {"cancel", "return"}):
+        if kinds and not (state and _is_state(pick.name, kinds)):
             why = f"by {pick.by}; " + listed([f"{k} {count(n)}" for k, n in kinds.items()])
             if skip and set(skip) & set(TABLES["events"]["kind"].values):
                 check = f"its purchases are left to the table of orders; {check}".rstrip("; ")
@@ -170,6 +169,13 @@ def _by_state(choice: Choice) -> Line | None:
             check += "; correct what is not so"
             return Line("kind", {"column": look.name, "values": bought}, why, check)
     return None
+
+
+def _is_state(column: str, kinds: Mapping[str, int]) -> bool:
+    """Tell whether a column's words are what became of an order, not what happened in turn."""
+    if "purchase" in kinds and column_rank("events", "status", column) is None:
+        return False
+    return set(kinds) <= {"purchase", "cancel", "return"}
 
 
 def _rows_of(words: list[str], found: Mapping[str, int]) -> str:

@@ -23,6 +23,7 @@ def orders(folder: Path, states: list[str], column: str) -> Path:
     ("column", "states", "bought", "check"),
     [
         ("Status", ["delivered", "cancelled"], ["delivered"], "'cancelled' (30 rows) are no"),
+        ("Order status", ["paid", "cancelled"], ["paid"], "'cancelled' (30 rows) are no"),
         ("State", ["", "storniert"], [""], "empty (30 rows) are taken for purchases"),
         ("Type", ["alright", "annulée"], ["alright"], "'alright' (30 rows) are taken"),
         ("Type", ["new", "cancelled"], ["new"], "'new' (30 rows) are taken for purchases"),
