@@ -1,6 +1,7 @@
 from .analysis import Metric
 from .analysis import compare_rows as compare_rows
 from .assignment import Assignment as Assignment
+from .assignment import arm_of as arm_of
 from .assignment import assign
 from .daily import ExperimentMonitor as ExperimentMonitor
 from .daily import monitor_experiment

@@ -217,6 +217,34 @@ def assign(
     return Assignment(name, int(seed), planned, table, units, drawn)
 
 
+def arm_of(
+    customer: Any, name: str, shares: Mapping[str, float], seed: int, cluster: Any = None
+) -> str:
+    """Return one customer's arm: the one that `assign` gives, without a table of all.
+
+    Parameters
+    ----------
+    customer : object
+        The id, a whole number or a text.
+    name, shares, seed
+        As for `assign`.
+    cluster : object, optional
+        The customer's cluster, where there is one.
+
+    Examples
+    --------
+    >>> arm_of(7, "spring", {"holdout": 0.1, "send": 0.9}, seed=0)
+    'send'
+    """
+    import pyarrow as pa
+
+    arms = checked_shares(shares)
+    kind, unit = ("customer", customer) if cluster is None else ("cluster", cluster)
+    texts = pa.chunked_array([pa.array([str(unit)], pa.large_string())])
+    hashed = siphash(texts, key_of(kind, str(whole_number("seed", seed)), text("name", name)))
+    return list(arms)[int(_arms_of(hashed, arms)[0])]
+
+
 def _hashed(
     ids: pa.ChunkedArray, groups: pa.ChunkedArray | None, seed: str, name: str
 ) -> tuple[np.ndarray, int]:

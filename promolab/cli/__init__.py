@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from promolab import __version__
 from promolab.cli.looping import add_loop
+from promolab.cli.serving import add_serve
 from promolab.cli.weeks import DONE, FAILED, INTERRUPTED, WRONG, add_weeks
 from promolab.errors import InputError, MissingExtraError, PromolabError
 
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_weeks(commands, common)
     add_loop(commands, common)
+    add_serve(commands, common)
 
     data = commands.add_parser(
         "data",

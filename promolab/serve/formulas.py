@@ -82,11 +82,30 @@ def _most(code: np.ndarray, n: int, values: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(found), np.nan, found)
 
 
-def of_orders(rows: np.ndarray, code: np.ndarray, n: int, moment: int, clock: Clock) -> Columns:
-    """Return what orders tell; ``rows`` as `ORDER_ROWS`."""
-    bought, touched, amount, gross, discount, coupon, quantity, usable = rows.T
-    ts = np.where(bought < NEVER, bought, touched)
+OF_ORDERS = frozenset(
+    (
+        *("recency_days", "orders", "amount", "discount", "discount_share", "items"),
+        *("days_between_orders", "orders_28d", "amount_28d", "orders_84d", "amount_84d"),
+        *("amount_trend", "average_order_amount", "largest_order", "average_item_price"),
+        *("coupon_orders", "coupon_order_share"),
+    )
+)
+BY_CLOCK = frozenset(("weekend_share", "evening_share", "hour_of_day"))
+OF_CATEGORIES = frozenset(("categories", "category_entropy", "top_category", "private_label_share"))
+"""What each function returns."""
+
+
+def _times(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return when orders were made, and which were kept: not wholly returned or cancelled."""
+    bought, touched, amount, gross = rows[:, :4].T
     kept = (bought < NEVER) & ~((gross > amount) & (amount <= 0))
+    return np.where(bought < NEVER, bought, touched), kept
+
+
+def of_orders(rows: np.ndarray, code: np.ndarray, n: int, moment: int) -> Columns:
+    """Return what orders tell; ``rows`` as `ORDER_ROWS`."""
+    _, _, amount, _, discount, coupon, quantity, usable = rows.T
+    ts, kept = _times(rows)
     age = (moment - ts) / SECOND
     recent = {days: (moment - ts) <= days * DAY for days in (28, 84)}
     mine = code[kept]
@@ -114,13 +133,13 @@ def of_orders(rows: np.ndarray, code: np.ndarray, n: int, moment: int, clock: Cl
         "average_item_price": ratio(summed(code, n, usable) / MONEY, items),
         "coupon_orders": coupons,
         "coupon_order_share": ratio(coupons, orders),
-        **_by_clock(ts, kept, code, n, orders, clock),
     }
 
 
-def _by_clock(
-    ts: np.ndarray, kept: np.ndarray, code: np.ndarray, n: int, orders: np.ndarray, clock: Clock
-) -> Columns:
+def by_clock(rows: np.ndarray, code: np.ndarray, n: int, clock: Clock) -> Columns:
+    """Return when in the day and the week orders were made; ``rows`` as `ORDER_ROWS`."""
+    ts, kept = _times(rows)
+    orders = summed(code, n, kept)
     local = clock.local(ts)
     weekend = (local // DAY + 3) % 7 >= 5  # 1970 began on a Thursday
     in_day = local % DAY
@@ -176,6 +195,14 @@ BROWSING_ROWS = {"kind": "last", "ts": "last", "n": "sum"}
 BROWSED = {"view": "views", "click": "clicks", "cart": "carts"}
 CUSTOMER_ROWS = {"first": "first", "views": "sum", "purchases": "sum"}
 ANSWERING_ROWS = {"answers": "sum", "last": "last"}
+
+
+def of_customers(rows: np.ndarray, code: np.ndarray, n: int, moment: int) -> Columns:
+    """Return when customers were first seen, how long ago that is, what they viewed and bought."""
+    first, viewed, bought = np.full(n, NEVER), np.zeros(n), np.zeros(n)
+    first[code], viewed[code], bought[code] = rows.T
+    tenure = (moment - first) / DAY
+    return {"first": first, "tenure_days": tenure, "viewed": viewed, "bought": bought}
 
 
 def of_contacts(rows: np.ndarray, code: np.ndarray, n: int, moment: int) -> Columns:

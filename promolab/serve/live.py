@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
+from collections.abc import Collection, Set
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from promolab.features import (
 )
 from promolab.serve import formulas
 from promolab.serve.events import Event, EventReader, microseconds, rows_of
-from promolab.serve.formulas import BROWSED, DAY, MONEY, UNITS, Clock
+from promolab.serve.formulas import BROWSED, MONEY, UNITS, Clock
 from promolab.serve.kept import NEVER, Kept
 from promolab.serve.loading import load_tables, products_of
 
@@ -33,6 +34,10 @@ STALE = ("price_level",)
 MOVING = ("purchase", "return", "cancel")
 BROWSING = (*(f"{name}_28d" for name in BROWSED.values()), "view_to_purchase_rate")
 """Features that are there from the first such event on."""
+
+MOST_KEPT = 100_000
+"""Customers whose features that change with events alone are not worked out again."""
+Rows = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class LiveFeatures:
@@ -83,6 +88,7 @@ class LiveFeatures:
         self._responses = shop.lacks("response models") is None
         self._clock = Clock(shop.zone, shop.settings.evening_from)
         self._ids: set[str] = set()
+        self._kept: dict[int, dict[str, np.ndarray]] = {}
         self._last = self._begun - 1
         self.products, self._categories = products_of(shop)
         base = load_tables(shop, moment)
@@ -142,6 +148,7 @@ class LiveFeatures:
             return
         self._last = max(self._last, event.ts)
         code = self._customers.setdefault(event.customer_id, len(self._customers))
+        self._kept.pop(code, None)
         if event.table == "exposures":
             self._contact(code, event)
         elif event.table == "responses":
@@ -217,6 +224,11 @@ class LiveFeatures:
             amount if usable else 0,
         ]
 
+    @property
+    def stale(self) -> list[str]:
+        """Features that stay as of the beginning."""
+        return list(self._stale)
+
     def money(self, event: Event, name: str) -> int:
         """Return an event's amount, discount or coupon_discount in parts of `MONEY`, unsigned."""
         return _fixed(getattr(event, name), MONEY) if name in self._columns else 0
@@ -269,7 +281,8 @@ class LiveFeatures:
         moment = self._moment(as_of)
         n = len(self._customers)
         rows = {name: table.all(n) for name, table in self._tables.items()}
-        found = self._features({name: (r, code) for name, (code, r) in rows.items()}, n, moment)
+        tables = {name: (r, code) for name, (code, r) in rows.items()}
+        found = self._features(tables, n, moment) | self._lasting(tables, n)
         frame = pd.DataFrame({"customer_id": list(self._customers)})
         frame["as_of"] = pd.Timestamp(formulas.moment_of(moment)).as_unit("us")
         names = [*self._told, *(name for name in BROWSING if name in found)]
@@ -284,7 +297,7 @@ class LiveFeatures:
         there = found["first"] < NEVER
         return frame[there].sort_values("customer_id", ignore_index=True)
 
-    def row(self, customer_id: Any, moment: int) -> dict[str, Any]:
+    def row(self, customer_id: Any, moment: int, needed: Set[str] | None = None) -> dict[str, Any]:
         """Return the features of one customer; of one who is new, what nobody has done yet.
 
         Parameters
@@ -293,12 +306,19 @@ class LiveFeatures:
             As the shop writes it.
         moment : int
             Microseconds since 1970, after all that was taken in.
+        needed : set of str, optional
+            Features without which the row is of no use; others may be left out. By default all.
         """
         code, rows = self.code(customer_id), {}
         for name, table in self._tables.items():
             mine = table.of(code)
             rows[name] = mine, np.zeros(len(mine), dtype=np.int64)
-        found = {name: values[0] for name, values in self._features(rows, 1, moment).items()}
+        if code not in self._kept:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[code] = self._lasting(rows, 1)
+        columns = self._features(rows, 1, moment, needed) | self._kept[code]
+        found = {name: values[0] for name, values in columns.items()}
         if "top_category" in found:
             found["top_category"] = self._category(found["top_category"])
         for name, values in self._stale.items():
@@ -309,26 +329,39 @@ class LiveFeatures:
         return None if np.isinf(number) else self._categories[int(number)]
 
     def _features(
-        self, rows: dict[str, tuple[np.ndarray, np.ndarray]], n: int, moment: int
+        self,
+        rows: Rows,
+        n: int,
+        moment: int,
+        needed: Set[str] | None = None,
     ) -> dict[str, np.ndarray]:
-        found = formulas.of_orders(*rows["orders"], n, moment, self._clock)
-        whole, code = rows["customers"]
-        first, views, bought = np.full(n, NEVER), np.zeros(n), np.zeros(n)
-        first[code], views[code], bought[code] = whole.T
-        found |= {"first": first, "tenure_days": (moment - first) / DAY}
+        def wanted(names: Collection[str]) -> bool:
+            return needed is None or not needed.isdisjoint(names)
+
+        found: dict[str, np.ndarray] = {}
+        if wanted(formulas.OF_ORDERS):
+            found |= formulas.of_orders(*rows["orders"], n, moment)
+        if wanted(("first", "tenure_days", "view_to_purchase_rate")):
+            found |= formulas.of_customers(*rows["customers"], n, moment)
         for name, column in (("store_id", "stores"), ("product_id", "products")):
             if name in self._columns:
-                found[column] = formulas.summed(rows[name][1], n, np.ones(len(rows[name][1])))
-        if self.products is not None:
-            found |= formulas.of_categories(*rows["categories"], n)
-        if self._responses:
+                found[column] = np.bincount(rows[name][1], minlength=n)
+        if self._responses and wanted(("contacts", "contacts_28d", "responses", "response_rate")):
             found |= formulas.of_contacts(*rows["contacts"], n, moment)
             found |= self._answers(rows["answers"], n, moment, found["contacts"])
+        if self._responses and wanted(("answers", "days_since_response")):
             found |= formulas.of_answering(*rows["answering"], n, moment)
-        if self._kinds:
+        if self._kinds and wanted(BROWSING):
             found |= formulas.of_browsing(*rows["browsing"], n, moment, sorted(self._kinds))
             if "view" in self._kinds:
-                found["view_to_purchase_rate"] = formulas.ratio(bought, views)
+                found["view_to_purchase_rate"] = formulas.ratio(found["bought"], found["viewed"])
+        return found
+
+    def _lasting(self, rows: Rows, n: int) -> dict[str, np.ndarray]:
+        """Return the features that change with events alone, not as time goes by."""
+        found = formulas.by_clock(*rows["orders"], n, self._clock)
+        if self.products is not None:
+            found |= formulas.of_categories(*rows["categories"], n)
         return found
 
     def _answers(

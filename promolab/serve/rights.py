@@ -65,6 +65,9 @@ class _Customer:
     contacts: list[Contact] = field(default_factory=list)
 
 
+_NOBODY = _Customer()
+
+
 class LiveRights:
     """Consent, complaints, contact limits and exclusions, as of any moment after the beginning.
 
@@ -142,10 +145,12 @@ class LiveRights:
         )
 
     def _owe(self, owed: pd.DataFrame) -> None:
+        import pandas as pd
+
         channels = owed["channel"] if "channel" in owed else [None] * len(owed)
         rows = zip(owed["customer_id"], owed["promotion_id"], owed["ts"], channels, strict=True)
         for customer, promotion, ts, channel in rows:
-            named = "" if promotion is None or promotion != promotion else str(promotion)
+            named = "" if pd.isna(promotion) else str(promotion)
             own = _compared(channel if isinstance(channel, str) else None)
             contact = (microseconds(ts.to_pydatetime()), named, own, True)
             self._customers[_plain(customer)].contacts.append(contact)
@@ -168,57 +173,50 @@ class LiveRights:
         else:
             self._customers[customer].unsubscribes.append((str(promotion), ts))
 
-    def bars(
-        self, customer_id: Any, offer: Offer, moment: int, own: Collection[str] = (), since: int = 0
-    ) -> list[str]:
-        """Return why a customer may not be contacted at a moment, by steps of the funnel.
+    def of(
+        self, customer_id: Any, moment: int, own: Collection[str] = (), since: int = 0
+    ) -> Standing:
+        """Return how a customer stands at a moment: what bars promotions, one by one.
 
         Parameters
         ----------
         customer_id : object
             As the shop writes it.
-        offer : Offer
         moment : int
             Microseconds since 1970: what came before it is known, and the contact is made then.
         own : collection of str
-            Promotions of the plan's own contact with this customer: it is not another one.
+            Promotions of the plan's own contact with this customer: for them it is no other one.
         since : int
             From when on a contact for one of them is the plan's.
         """
-        known = self._customers.get(customer_id) or _Customer()
-        contacts = _made(known.contacts, moment)
+        known = self._customers.get(customer_id) or _NOBODY
+        contacts = _made(known.contacts, moment) if known.contacts else []
         rest = [c for c in contacts if c[1] not in own or c[0] < since]
-        found = []
-        if self._no_right(known, offer.channel, moment):
-            found.append("no_right")
-        if customer_id in self._never or str(customer_id) in self._quarantined:
-            found.append("status")
-        if self._quiet(known, moment) or self._over(rest, offer, moment):
-            found.append("over_limit")
-        if self._excluded(rest, offer, moment):
-            found.append("excluded")
-        return found
+        barred = customer_id in self._never or str(customer_id) in self._quarantined
+        return Standing(self, known, contacts, rest, frozenset(own), moment, barred)
 
-    def _no_right(self, known: _Customer, channel: str | None, moment: int) -> bool:
+    def no_right(self, known: _Customer, channel: str | None, moment: int) -> bool:
+        """Tell whether a customer has no right to be contacted on a channel."""
         said = [
             (allowed, since)
             for where, allowed, since in known.consents
             if (since is None or since <= moment) and (channel is None or where == channel)
         ]
+        refused = any(not allowed for allowed, _ in said)
+        listed = self.rules.unlisted == "may be contacted" or bool(said)
+        if refused or (self._states_consent and not listed):
+            return True
         begun = max((since for allowed, since in said if allowed and since is not None), default=-1)
         left = [
             ts
             for promotion, ts in known.unsubscribes
             if ts < moment and self._left_by(known, promotion, channel, moment)
         ]
-        quiet = self.rules.quiet_days_after_unsubscribe
         last = max(left, default=None)
-        gone = last is not None and begun <= last
-        if gone and last is not None and quiet is not None:
-            gone = last > self._shifted(moment, -quiet)
-        refused = any(not allowed for allowed, _ in said)
-        listed = self.rules.unlisted == "may be contacted" or bool(said)
-        return gone or refused or (self._states_consent and not listed)
+        if last is None or begun > last:
+            return False
+        quiet = self.rules.quiet_days_after_unsubscribe
+        return quiet is None or last > self._shifted(moment, -quiet)
 
     def _left_by(self, known: _Customer, promotion: str, channel: str | None, moment: int) -> bool:
         """Whether who unsubscribed from a promotion left a channel; None is every channel."""
@@ -238,14 +236,16 @@ class LiveRights:
         offer = self.offers.get(promotion)
         return self._shop_channel if offer is None else offer.channel
 
-    def _quiet(self, known: _Customer, moment: int) -> bool:
+    def quiet(self, known: _Customer, moment: int) -> bool:
+        """Tell whether a customer complained lately, and is left in peace."""
         days = self.rules.quiet_days_after_complaint
         if not days or not known.complaints:
             return False
         since = self._shifted(moment, -days)
         return any(since < ts < moment for ts in known.complaints)
 
-    def _over(self, contacts: list[Contact], offer: Offer, moment: int) -> bool:
+    def over(self, contacts: list[Contact], offer: Offer, moment: int) -> bool:
+        """Tell whether one more contact now would be too many."""
         for limit in self.rules.limits if self._counts else ():
             mine = None if limit.channel is None else same_channel(limit.channel)
             if mine is not None and offer.channel is not None and mine != offer.channel:
@@ -271,7 +271,10 @@ class LiveRights:
         span = limit.days * DAY
         return max(int(((inside > end - span) & (inside <= end)).sum()) for end in ends)
 
-    def _excluded(self, contacts: list[Contact], offer: Offer, moment: int) -> bool:
+    def excluded(self, contacts: list[Contact], offer: Offer, moment: int) -> bool:
+        """Tell whether a promotion that excludes this one runs beside it."""
+        if not self.rules.exclusive or not contacts:
+            return False
         rivals = self.rules.rivals(offer.promotion_id)
         for ts, promotion, _, _ in contacts if rivals else ():
             rival = self.offers.get(promotion) if promotion in rivals else None
@@ -282,6 +285,37 @@ class LiveRights:
     def _shifted(self, moment: int, days: int) -> int:
         """Return the moment so many days later by the clocks of the shop's zone."""
         return microseconds(shifted(moment_of(moment), days, self._zone))
+
+
+@dataclass
+class Standing:
+    """One customer at one moment; `LiveRights.of` makes it."""
+
+    rights: LiveRights
+    known: _Customer
+    contacts: list[Contact]
+    rest: list[Contact]
+    own: frozenset[str]
+    moment: int
+    status: bool
+    _no_right: dict[str | None, bool] = field(default_factory=dict)
+    _over: dict[tuple[str | None, int, bool], bool] = field(default_factory=dict)
+
+    def bars(self, offer: Offer) -> list[str]:
+        """Return why a promotion may not be offered, by steps of the plan's funnel."""
+        rights, channel = self.rights, offer.channel
+        if channel not in self._no_right:
+            self._no_right[channel] = rights.no_right(self.known, channel, self.moment)
+        mine = offer.promotion_id in self.own
+        contacts = self.rest if mine else self.contacts
+        alike = (channel, offer.messages, mine)
+        if alike not in self._over:
+            quiet = rights.quiet(self.known, self.moment)
+            self._over[alike] = quiet or rights.over(contacts, offer, self.moment)
+        found = ["no_right"] if self._no_right[channel] else []
+        found += ["status"] if self.status else []
+        found += ["over_limit"] if self._over[alike] else []
+        return found + (["excluded"] if rights.excluded(contacts, offer, self.moment) else [])
 
 
 def _made(contacts: list[Contact], moment: int) -> list[Contact]:
@@ -301,8 +335,8 @@ def offers_of(shop: Shop, rules: ContactRules) -> dict[str, Offer]:
     found = {}
     for promotion, channel, starts, ends in rows:
         name, known = str(promotion), None if channel == UNKNOWN else _compared(channel)
-        window = (microseconds(moment.to_pydatetime()) for moment in (starts, ends))
-        found[name] = Offer(name, known, *window, action=name)
+        begin, end = (microseconds(moment.to_pydatetime()) for moment in (starts, ends))
+        found[name] = Offer(name, known, begin, end, name)
     return found
 
 

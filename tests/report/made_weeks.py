@@ -159,6 +159,7 @@ class MadeShop:
         told = {"source": str(self.source), "week": str(week), "lead_days": lead_days}
         manifest = {"parameters": told, "status": "good", "state": "draft", "shop": "Corner shop"}
         manifest |= {"inputs": whole.fingerprints, "plan": plan_record(run)}
+        manifest["as_of"] = as_of.isoformat()
         (run.path / "index.html").write_text("<p>the week</p>")
         write_json(run.path / "manifest.json", manifest)
         return run
@@ -168,6 +169,9 @@ class MadeShop:
         if (number, lead_days) not in self._cut:
             folder = Path(tempfile.mkdtemp(dir=self.root.parent))
             run = open_run(folder, week=self.week(number))
+            told = {"week": str(run.week), "lead_days": lead_days}
+            manifest = {"parameters": told, "status": "lab", "as_of": as_of.isoformat()}
+            write_json(folder / "manifest.json", manifest)
             shop, report = clean(known_by(whole, as_of))
             save_shop(shop, folder / "shop")
             quarantine = report.quarantine.execute().reset_index(names="number")

@@ -92,7 +92,7 @@ def test_rights_after_events_are_those_of_a_plan_made_then(rules, channel):
         for promotion, offer in live.offers.items():
             expected = plan.bars(promotion, offer.channel or "unknown", 1, _end(told, promotion))
             for customer in CUSTOMERS:
-                found = live.bars(customer, offer, microseconds(moment))
+                found = live.of(customer, microseconds(moment)).bars(offer)
                 assert found == [s for s in LEFT if expected[s][customer]], (day, promotion)
                 for step in found:
                     barred[step] += 1

@@ -9,11 +9,14 @@ from .eligibility import share_of as share_of
 from .overrides import Overridden as Overridden
 from .overrides import Overrides, override_plan
 from .overrides import best_first as best_first
+from .planning import drawn_out as drawn_out
+from .planning import is_drawn_out as is_drawn_out
 from .planning import plan_week
 from .result import LEFT as LEFT
 from .result import STEPS as STEPS
 from .result import Plan
 from .result import step_words as step_words
+from .rights import clusters as clusters
 from .rights import never_contacted as never_contacted
 from .rights import quarantined_customers as quarantined_customers
 from .rights import same_channel as same_channel

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.abtest import assign
+from promolab.abtest import arm_of, assign
 from promolab.campaign.plan import rights
 from promolab.campaign.plan.candidates import week_candidates
 from promolab.campaign.plan.eligibility import share_of
@@ -204,19 +204,54 @@ def _held_out(
     """
     held = np.full(len(customers), "none", dtype=object)
 
-    def drawn(who: np.ndarray, name: str, share: float, seed: int) -> np.ndarray:
+    def drawn(who: np.ndarray, action: str | None, share: float, seed: int) -> np.ndarray:
         units = None if groups is None else groups[who]
-        shares = {_HELD: share, _SEND: 1 - share}
-        arms = assign(customers[who], name, shares, seed, cluster=units)
-        return np.asarray(who & _spread(who, (arms.frame["arm"] == _HELD).to_numpy()))
+        return _spread(who, drawn_out(customers[who], action, share, seed, units))
 
     for k, action in enumerate(actions):
         planned = choice == k
         if planned.any():
-            held[drawn(planned, f"holdout {action}", *own)] = "promotion"
+            held[drawn(planned, action, *own)] = "promotion"
     if standing[0] and eligible.any():
-        held[drawn(eligible, "standing holdout", *standing)] = "standing"
+        held[drawn(eligible, None, *standing)] = "standing"
     return held
+
+
+def drawn_out(
+    customers: pd.Index, action: str | None, share: float, seed: int, groups: Any = None
+) -> np.ndarray:
+    """Return whom chance holds out of an action, or for the long run (None).
+
+    Parameters
+    ----------
+    customers : Index of n ids
+    action : str or None
+    share : float
+        Above 0, below 1.
+    seed : int
+    groups : Series, optional
+        Cluster of each customer.
+
+    Examples
+    --------
+    >>> held = drawn_out(pd.Index(range(1000)), "P", 0.1, 0)
+    >>> int(held.sum()), is_drawn_out(7, "P", 0.1, 0) == held[7]
+    (94, np.True_)
+    """
+    arms = assign(customers, *_draw(action, share), seed, cluster=groups)
+    return np.asarray((arms.frame["arm"] == _HELD).to_numpy())
+
+
+def is_drawn_out(
+    customer: Any, action: str | None, share: float, seed: int, group: Any = None
+) -> bool:
+    """Tell what `drawn_out` says of a single customer."""
+    return arm_of(customer, *_draw(action, share), seed, group) == _HELD
+
+
+def _draw(action: str | None, share: float) -> tuple[str, dict[str, float]]:
+    name = "standing holdout" if action is None else f"holdout {action}"
+    return name, {_HELD: share, _SEND: 1 - share}
 
 
 def _spread(who: np.ndarray, values: np.ndarray) -> np.ndarray:

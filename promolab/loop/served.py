@@ -1,0 +1,132 @@
+"""What a week's service decided: its log beside the week's files, which never change."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promolab.contract import NONE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+SERVED = "served"
+"""Folder of a week; no release freezes it."""
+FILE = "decisions.jsonl"
+_COLUMNS = (
+    *("decision_id", "customer_id", "ts", "action", "propensity", "planned_action", "holdout"),
+    "planned",
+)
+
+
+def append_served(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write decisions behind those that are there; they are on disk when it returns.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+    rows : sequence of mapping
+        The contract's columns of ``decisions``, with ``planned`` (whether the released plan has a
+        decision for the customer) and ``chances`` (action → chance).
+    """
+    if not rows:
+        return
+    place = folder / SERVED
+    place.mkdir(mode=0o750, exist_ok=True)
+    text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    file = os.open(place / FILE, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        size = os.fstat(file).st_size
+        torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"  # whoever wrote it was killed
+        os.write(file, (f"\n{text}" if torn else text).encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def read_served(folder: Path) -> list[dict[str, Any]]:
+    """Return what a week's service decided, each decision once; a torn line is left out.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> append_served(folder, [{"decision_id": "d1", "action": "none"}])
+    >>> append_served(folder, [{"decision_id": "d1", "action": "none"}])
+    >>> read_served(folder)
+    [{'decision_id': 'd1', 'action': 'none'}]
+    """
+    path = folder / SERVED / FILE
+    if not path.is_file():
+        return []
+    found: dict[str, dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        found.setdefault(row["decision_id"], row)
+    return list(found.values())
+
+
+def served_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what a week's service decided as ``decisions`` and ``decision_propensities``.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+
+    Returns
+    -------
+    DataFrame, DataFrame
+        ``decisions`` has the column ``planned`` too; both are without a row where nothing was
+        served.
+    """
+    import pandas as pd
+
+    rows = read_served(folder)
+    decisions = pd.DataFrame(rows, columns=[*_COLUMNS, "chances"])
+    moments = pd.to_datetime(decisions["ts"], utc=True, format="ISO8601")
+    decisions["ts"] = moments.dt.tz_localize(None).dt.as_unit("us")
+    chances = [
+        (row["decision_id"], action, chance)
+        for row in rows
+        for action, chance in row["chances"].items()
+    ]
+    columns = ["decision_id", "action", "propensity"]
+    return decisions.drop(columns="chances"), pd.DataFrame(chances, columns=columns)
+
+
+def served_contacts(folder: Path, promotions: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:
+    """Return whom a week's service contacted beside its plan.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+    promotions : mapping of str to tuple
+        Bundle → its promotions; what is not named is a promotion itself.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, promotion_id, ts: those who were given something (none of those held out, for
+        whom chance decided at the moment), a row per promotion.
+    """
+    decisions, _ = served_tables(folder)
+    rows = decisions[(decisions["action"] != NONE) & ~decisions["planned"].astype(bool)]
+    named = [promotions.get(action, (action,)) for action in rows["action"]]
+    rows = rows.assign(promotion_id=pd.Series(named, rows.index, dtype=object))
+    rows = rows.explode("promotion_id")
+    return rows[["customer_id", "promotion_id", "ts"]].reset_index(drop=True)

@@ -1,0 +1,195 @@
+"""Where the log of a service lies: one row of entries, read by every process that serves a week."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from promolab.errors import InputError, MissingExtraError, PromolabError
+
+BEGINNING = "0-0"
+Entries = list[tuple[str, bytes]]
+_PAGE = 10_000
+_ONLY_AFTER = """
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+local id = last[1] and last[1][1] or '0-0'
+if id ~= ARGV[1] then return false end
+return redis.call('XADD', KEYS[1], '*', 'e', ARGV[2])
+"""
+
+
+class StoreDown(PromolabError, RuntimeError):  # noqa: N818
+    """The store did not answer; what was to be written may be given again."""
+
+
+class Store(Protocol):
+    """A log that only grows; its state is what its entries make, in their order."""
+
+    name: str
+
+    def read(self, after: str) -> Entries:
+        """Return the entries behind one, with their ids.
+
+        Raises
+        ------
+        StoreDown
+        """
+
+    def append(self, entry: bytes) -> str:
+        """Write an entry, and return its id once it is written.
+
+        Raises
+        ------
+        StoreDown
+        """
+
+    def append_after(self, entry: bytes, last: str) -> str | None:
+        """Write an entry if ``last`` is the last one; None where something came in between.
+
+        Raises
+        ------
+        StoreDown
+        """
+
+
+class MemoryStore:
+    """A log in this process alone; it ends with it.
+
+    Examples
+    --------
+    >>> store = MemoryStore()
+    >>> store.append(b"a"), store.append_after(b"b", "1"), store.append_after(b"c", "1")
+    ('1', '2', None)
+    >>> store.read("1")
+    [('2', b'b')]
+    """
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self._entries: list[bytes] = []
+
+    def read(self, after: str) -> Entries:
+        """Return the entries behind one."""
+        begin = 0 if after == BEGINNING else int(after)
+        return [(str(k + 1), self._entries[k]) for k in range(begin, len(self._entries))]
+
+    def append(self, entry: bytes) -> str:
+        """Keep an entry."""
+        self._entries.append(entry)
+        return str(len(self._entries))
+
+    def append_after(self, entry: bytes, last: str) -> str | None:
+        """Keep an entry if nothing came since ``last``."""
+        there = len(self._entries)
+        return self.append(entry) if last == (str(there) if there else BEGINNING) else None
+
+
+class RedisStore:
+    """A stream of Redis or Valkey, written to disk before anything is acknowledged.
+
+    Parameters
+    ----------
+    address : str
+        ``redis://host:port/number``, ``rediss://…`` or ``unix://…``.
+    key : str
+        Of the stream.
+
+    Raises
+    ------
+    InputError
+        The address is none, or the server does not write each entry to disk at once.
+    StoreDown
+        It does not answer.
+    """
+
+    def __init__(self, address: str, key: str) -> None:
+        try:
+            import redis
+        except ImportError as error:
+            raise MissingExtraError("a store of Redis or Valkey", "serve") from error
+        from redis.backoff import ExponentialBackoff
+        from redis.retry import Retry
+
+        self.name = "redis"
+        self._key = key
+        self._errors = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
+        try:
+            # Tried again twice within a tenth of a second: a connection that was dropped is not a
+            # store that is down.
+            self._redis: Any = redis.Redis.from_url(
+                address, socket_timeout=2.0, socket_connect_timeout=1.0,
+                retry=Retry(ExponentialBackoff(cap=0.05, base=0.01), 2),
+            )  # fmt: skip
+        except ValueError as error:
+            raise InputError(
+                "--store is no address of a store; write memory or redis://host:6379"
+            ) from error
+        self._append_after = self._redis.register_script(_ONLY_AFTER)
+        self._check_durable()
+
+    def _check_durable(self) -> None:
+        said = self._asked(lambda: self._redis.config_get("append*"))
+        found = {_text(name): _text(value) for name, value in said.items()}
+        if found.get("appendonly") != "yes" or found.get("appendfsync") != "always":
+            raise InputError(
+                "the store does not write each event to disk before it acknowledges it "
+                f"(appendonly {found.get('appendonly')}, appendfsync {found.get('appendfsync')}); "
+                "start it with --appendonly yes --appendfsync always"
+            )
+
+    def _asked(self, call: Any) -> Any:
+        try:
+            return call()
+        except self._errors as error:
+            raise StoreDown("the store does not answer; try again in a moment") from error
+
+    def read(self, after: str) -> Entries:
+        """Return the entries behind one."""
+        found: Entries = []
+        while True:
+            begin = f"({after}"
+            rows = self._asked(lambda: self._redis.xrange(self._key, begin, "+", _PAGE))  # noqa: B023
+            found += [(_text(name), fields[b"e"]) for name, fields in rows]
+            if len(rows) < _PAGE:
+                return found
+            after = found[-1][0]
+
+    def append(self, entry: bytes) -> str:
+        """Write an entry; the server answers when it is on disk."""
+        return _text(self._asked(lambda: self._redis.xadd(self._key, {"e": entry})))
+
+    def append_after(self, entry: bytes, last: str) -> str | None:
+        """Write an entry if nothing came since ``last``."""
+        made = self._asked(lambda: self._append_after(keys=[self._key], args=[last, entry]))
+        return None if made is None else _text(made)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def open_store(address: str, key: str) -> Store:
+    """Open the store that an address names.
+
+    Parameters
+    ----------
+    address : str
+        ``memory``, or the address of a Redis or Valkey.
+    key : str
+        What the log is called there.
+
+    Raises
+    ------
+    InputError
+        There is no such kind of store.
+
+    Examples
+    --------
+    >>> open_store("memory", "week").name
+    'memory'
+    """
+    if address == "memory":
+        return MemoryStore()
+    if address.partition("://")[0] not in ("redis", "rediss", "unix"):
+        raise InputError("--store is neither memory nor redis://host:port; give one of the two")
+    return RedisStore(address, key)

@@ -1,0 +1,140 @@
+"""A released week of a made-up shop with a model of its own, and a store that lasts."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.outlook import past_pairs
+from promolab.loop import releases
+from promolab.model import ResponseModel
+from promolab.report.running import PAGES
+from promolab.serve.service import Service
+from promolab.serve.stores import MemoryStore
+from promolab.serve.week import open_week
+from promolab.sources import load_shop
+from tests.report.made_weeks import FIRST, MadeShop
+
+WEEK = str(FIRST)
+REFUSED, UNLISTED = range(0, 12), range(12, 18)
+"""Customers without the right to be contacted."""
+NOW = pd.Timestamp(FIRST.start("America/New_York")) + pd.Timedelta(hours=3)
+"""When tests ask, unless they say otherwise: the week's promotion has begun."""
+COLUMNS = ["orders", "recency_days", "amount_28d", "kind_contacts", "promotion_lines_28d"]
+release_week = partial(releases.release_week, pages=PAGES)
+
+
+def made_shop(root: Path) -> MadeShop:
+    made = MadeShop(root, customers=150)
+    rights = made.frames["contact_rights"]
+    rights = rights[~rights["customer_id"].isin(UNLISTED)]
+    allowed = ~rights["customer_id"].isin(REFUSED)
+    made.frames["contact_rights"] = rights.assign(allowed=allowed)
+    made.write()
+    return made
+
+
+def with_model(folder: Path, run) -> None:
+    """Fit a model on the week's own past pairs, and put it where the report does."""
+    shop = load_shop(folder / "shop")
+    pairs = past_pairs(shop, run.week.start(shop.zone), run.as_of)
+    labels = np.random.default_rng(0).random(len(pairs)) < 0.3
+    ResponseModel(l2=1.0).fit(pairs[COLUMNS], labels.astype(int)).save(folder / "model.safetensors")
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    made = made_shop(tmp_path_factory.mktemp("made"))
+    run = made.draft(0, list_size=40, holdout=0.2, standing_holdout=0.1)
+    with_model(run.path, run)
+    release_week(WEEK, made.out)
+    return made.root
+
+
+@pytest.fixture
+def reports(made_once, tmp_path) -> Path:
+    """The reports folder with the released week, to be changed."""
+    copied = Path(tmp_path) / "made"
+    shutil.copytree(made_once, copied)
+    return copied / "reports"
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: pd.Timestamp) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return float(self.now.timestamp())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest.fixture
+def service(reports, clock) -> Service:
+    return Service(open_week(WEEK, reports), MemoryStore(), clock)
+
+
+class Valkey:
+    """A server of one's own, whose log lies in a folder."""
+
+    def __init__(self, binary: str, folder: Path) -> None:
+        self.binary, self.folder = binary, folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    def start(self, fsync: str = "always") -> None:
+        line = [self.binary, "--port", str(self.port), "--dir", str(self.folder), "--save", ""]
+        line += ["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", fsync]
+        self.process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
+        for _ in range(200):
+            with socket.socket() as asking:
+                if asking.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise AssertionError("the server did not start")
+
+    def kill(self) -> None:
+        """End it as a power cut would: nothing more is written."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def valkey(tmp_path_factory) -> Iterator[Valkey]:
+    binary = shutil.which("valkey-server") or shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("neither valkey-server nor redis-server is installed")
+    server = Valkey(binary, tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.kill()
+
+
+Rows = Callable[..., dict[str, object]]
+
+
+def event(customer: object, kind: str, hours: float = 1, **more: object) -> dict[str, object]:
+    """Return something that happened some hours after the week began."""
+    moment = pd.Timestamp(FIRST.start("America/New_York")) + pd.Timedelta(hours=hours)
+    return {"customer_id": customer, "ts": f"{moment.isoformat()}Z", "kind": kind, **more}

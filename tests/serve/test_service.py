@@ -1,0 +1,266 @@
+"""What a released week answers and chooses, now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.contract import NONE
+from promolab.errors import InputError
+from promolab.features import build_candidates
+from promolab.loop import read_served, served_tables
+from promolab.model import ResponseModel
+from promolab.serve.service import Service, UnknownPromotion
+from promolab.serve.stores import MemoryStore
+from promolab.serve.week import open_week
+from promolab.sources import load_shop
+from tests.serve.conftest import NOW, REFUSED, UNLISTED, WEEK, event
+
+
+def decided(service, customer):
+    return service.score([customer], None, True)["customers"][0]["decision"]
+
+
+def planned(reports):
+    run = Path(reports) / WEEK / "tables"
+    return pd.read_parquet(run / "decisions.parquet").set_index("customer_id")
+
+
+def given(reports):
+    """Return the customers whom the plan gives something, in order."""
+    rows = planned(reports)
+    return rows.index[rows["action"] != NONE].tolist()
+
+
+def test_chances_are_the_models_own_before_and_after_events(service, reports):
+    run = service.week.run
+    shop, model = load_shop(run.path / "shop"), ResponseModel.load(run.path / "model.safetensors")
+    promotions = sorted(service.week.rights.offers, key=int)
+    new = [event(c, "purchase", 0.5, amount=9.0, product_id="p", quantity=1) for c in range(20)]
+    service.receive(new)
+    events = pd.DataFrame([row | {"order_id": None, "discount": 0.0} for row in new])
+    events["ts"] = pd.to_datetime(events["ts"]).dt.tz_localize(None)
+    whole = pd.concat([shop.events.execute(), events]).drop(columns="order_id")
+    moment = NOW.to_pydatetime()
+    tables = {**shop.tables, "events": shop.backend.create_table("later", whole, temp=True)}
+    rows = build_candidates(shop.with_tables(tables), moment, [int(p) for p in promotions])
+    rows = rows.execute()
+    expected = rows[["customer_id", "promotion_id"]].assign(chance=model.probability(rows))
+    found = service.score(expected["customer_id"].unique().tolist(), promotions, False)
+    told = {
+        (answer["customer_id"], int(pair["promotion_id"])): pair["chance"]
+        for answer in found["customers"]
+        for pair in answer["promotions"]
+    }
+    pairs = zip(expected["customer_id"], expected["promotion_id"], strict=True)
+    np.testing.assert_allclose([told[pair] for pair in pairs], expected["chance"], atol=1e-12)
+    assert expected["chance"].nunique() > 50
+
+
+def test_a_planned_customer_gets_the_plans_action_by_the_plans_chances(service, reports):
+    rows = planned(reports)
+    chances = pd.read_parquet(reports / WEEK / "tables" / "decision_propensities.parquet")
+    for customer, row in rows.iterrows():
+        found = decided(service, customer)
+        assert found["action"] == row["action"] and found["holdout"] == row["holdout"]
+        assert found["decision_id"] == row["decision_id"]
+        mine = chances[chances["decision_id"] == row["decision_id"]]
+        assert found["chances"] == pytest.approx(
+            dict(zip(mine["action"], mine["propensity"], strict=True))
+        )
+        assert found["propensity"] == pytest.approx(row["propensity"])
+    assert {"standing", "promotion"} <= set(rows["holdout"])
+    once = read_served(reports / WEEK)
+    assert len(once) == len(rows)
+    decided(service, rows.index[0])
+    assert read_served(reports / WEEK) == once
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"table": "contact_rights", "channel": "email", "allowed": False},
+        {"kind": "unsubscribe", "promotion_id": "7"},
+        {"kind": "complaint", "promotion_id": "7"},
+    ],
+)
+def test_a_right_that_is_gone_is_seen_at_once_and_logged_as_what_served(service, reports, row):
+    customer = given(reports)[0]
+    if row.get("channel"):
+        channel = service.week.rights.offers[service.week.promotions[0]].channel
+        row = row | {"channel": channel}
+    first = decided(service, customer)
+    assert first["action"] != NONE
+    service.receive([event(customer, row.get("kind", "click"), 2) | row])
+    second = decided(service, customer)
+    assert (second["action"], second["propensity"], second["chances"]) == (NONE, 1.0, {NONE: 1.0})
+    assert second["planned_action"] == first["action"]
+    assert second["decision_id"] != first["decision_id"]
+    logged, chances = served_tables(reports / WEEK)
+    assert logged["decision_id"].tolist() == [first["decision_id"], second["decision_id"]]
+    assert chances.groupby("decision_id")["propensity"].sum().tolist() == pytest.approx([1, 1])
+
+
+def test_the_contact_that_was_planned_is_no_other_contact(service, reports):
+    """The shop allows one contact in 14 days; the plan's own is that one, also once it is made."""
+    customer, others = given(reports)[0], sorted(service.week.rights.offers, key=int)[-2:]
+    promotion = service.week.promotions[0]
+    assert decided(service, customer)["action"] == promotion
+    sent = event(customer, "", 2, promotion_id=promotion) | {"table": "exposures"}
+    service.receive([{k: v for k, v in sent.items() if k != "kind"}])
+    assert decided(service, customer)["action"] == promotion
+    told = service.score([customer], [promotion, *others], False)["customers"][0]["promotions"]
+    assert told[0]["eligible"]
+    assert all("over_limit" in pair["why_not"] for pair in told[1:])
+
+
+def newcomers(service, n, first=1000, least=0.0):
+    """Let customers come whom the plan does not know, with the right to be contacted."""
+    for action in service.week.actions.values():
+        object.__setattr__(action, "least", least)  # of this made-up plan the chances are not its
+    channel = service.week.rights.offers[service.week.promotions[0]].channel
+    rows = []
+    for customer in range(first, first + n):
+        rows.append(event(customer, "purchase", 0.5, amount=400.0, product_id="p", quantity=1))
+        rows.append({"customer_id": customer, "channel": channel, "allowed": True})
+    if rows:
+        service.receive(rows)
+    return range(first, first + n)
+
+
+def test_anybody_else_gets_what_the_lists_allow_and_is_held_out_as_the_plan_does(service):
+    action = service.week.actions[service.week.promotions[0]]
+    customers = newcomers(service, 400)
+    found = [decided(service, customer) for customer in customers]
+    sent = 0.8 * 0.9
+    assert {d["planned_action"] for d in found} == {action.name}
+    for one in found:
+        assert one["chances"] == pytest.approx({action.name: sent, NONE: 1 - sent})
+        assert (one["action"] == NONE) == (one["holdout"] != NONE)
+    share = np.mean([one["action"] != NONE for one in found])
+    assert abs(share - sent) < 4 * np.sqrt(sent * (1 - sent) / 400)
+    nobody = decided(service, 5000)  # of whom nothing is known, consent neither
+    assert (nobody["action"], nobody["propensity"]) == (NONE, 1.0)
+    answer = service.score([5000], None, False)["customers"][0]
+    assert answer["new"] and answer["promotions"][0]["why_not"] == ["no_right"]
+
+
+def test_who_would_not_have_been_on_the_list_gets_nothing(service):
+    action = service.week.actions[service.week.promotions[0]]
+    chance = service.chances(1000, [action.name], service.moment())[action.name]
+    found = decided(service, newcomers(service, 1, least=chance + 0.5)[0])
+    assert (found["action"], found["planned_action"], found["propensity"]) == (NONE, NONE, 1.0)
+
+
+def test_nothing_more_is_spent_than_the_budget_leaves(reports, clock):
+    week = open_week(WEEK, reports)
+    action = week.actions[week.promotions[0]]
+    object.__setattr__(action, "cost", 2.0)
+    object.__setattr__(week, "left", 11.0)
+    service = Service(week, MemoryStore(), clock)
+    found = [decided(service, customer)["action"] for customer in newcomers(service, 60)]
+    assert sum(one != NONE for one in found) == 5
+    again = Service(week, MemoryStore(), clock)  # the file beside the week tells what was spent
+    assert again.chooser.spent == pytest.approx(10.0)
+
+
+def test_nobody_held_out_or_without_consent_is_ever_given_anything(service, reports):
+    rng = np.random.default_rng(0)
+    rows = planned(reports)
+    held = set(rows.index[rows["holdout"] != NONE])
+    customers = newcomers(service, 60)
+    everybody = [*range(150), *customers, *range(9000, 9040)]
+    channel = service.week.rights.offers[service.week.promotions[0]].channel
+    refused, found = {*REFUSED, *UNLISTED, *range(9000, 9040)}, 0
+    for _ in range(1500):
+        customer = int(rng.choice(everybody))
+        if rng.random() < 0.05:
+            right = {"customer_id": customer, "channel": channel, "allowed": False}
+            service.receive([right])
+            refused.add(customer)
+        decision = decided(service, customer)
+        if decision["holdout"] != NONE or customer in refused | held:
+            assert decision["action"] == NONE, customer
+        found += decision["action"] != NONE
+        assert sum(decision["chances"].values()) == pytest.approx(1)
+        assert decision["propensity"] == decision["chances"][decision["action"]]
+    assert found > 300
+
+
+def test_a_service_that_begins_anew_knows_what_the_others_know(reports, clock):
+    store = MemoryStore()
+    one, two = (Service(open_week(WEEK, reports), store, clock) for _ in range(2))
+    newcomers(two, 0)
+    customers = newcomers(one, 5)
+    customer = given(reports)[0]
+    first = decided(one, customers[0])
+    assert decided(two, customers[0]) == first
+    left = {"kind": "unsubscribe", "promotion_id": "7"}
+    assert two.receive([event(customer, "click", 2) | left])["new"] == 1
+    assert decided(one, customer)["action"] == NONE  # an event is in the next answer of any
+    three = Service(open_week(WEEK, reports), store, clock)
+    newcomers(three, 0)
+    asked = [*customers, customer, 40, 41]
+    told = [[decided(each, customer) for customer in asked] for each in (one, two, three)]
+    assert told[0] == told[1] == told[2]
+    assert one.receive([event(customer, "click", 2) | left])["repeated"] == 1
+
+
+def test_a_decision_survives_its_store(reports, clock):
+    service = Service(open_week(WEEK, reports), MemoryStore(), clock)
+    made = decided(service, given(reports)[0])
+    torn = reports / WEEK / "served" / "decisions.jsonl"
+    torn.write_text(torn.read_text() + '{"decision_id": "half')
+    again = Service(open_week(WEEK, reports), MemoryStore(), clock)
+    assert again.chooser.made[given(reports)[0]].to_dict()["decision_id"] == made["decision_id"]
+    decided(again, given(reports)[1])
+    assert len(read_served(reports / WEEK)) == 2
+
+
+def test_a_clock_that_runs_back_takes_nothing_back(service, clock):
+    first = service.score([30], None, False)
+    clock.now -= pd.Timedelta(hours=2)
+    second = service.score([30], None, False)
+    assert second["as_of"] == first["as_of"]
+    assert "seconds behind the latest answer" in service.notes()[0]
+    clock.now += pd.Timedelta(days=30)
+    assert "is over: promotions that are over are not offered" in service.notes()[0]
+    assert decided(service, 30)["action"] == NONE
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([event(1, "view"), event(1, "vieuw")], r"event 1: kind is none .* none of them was taken"),
+        ([event(1, "view", 5)], "dated ahead of the clock"),
+        ([{"customer_id": "a b", "ts": "2021-03-08", "kind": "view"}], "whose ids are numbers"),
+    ],
+)
+def test_events_that_cannot_be_read_are_refused_and_counted(service, rows, sentence):
+    with pytest.raises(InputError, match=sentence):
+        service.receive(rows)
+    assert service.taken["refused"] == len(rows) and service.taken["new"] == 0
+
+
+def test_what_is_not_there_is_said(service, reports):
+    with pytest.raises(UnknownPromotion, match="did you mean '7'"):
+        service.score([1], ["77"], False)
+    with pytest.raises(InputError, match="more than 20,000 pairs"):
+        service.score(list(range(10_000)), service._known, False)
+    manifest = reports / WEEK / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"state": "draft"}))
+    with pytest.raises(InputError, match="was never released: its plan is a draft"):
+        open_week(WEEK, reports)
+    with pytest.raises(InputError, match="there is no report of 2021-W30"):
+        open_week("2021-W30", reports)
+
+
+def test_a_plan_that_was_changed_is_not_served(reports):
+    table = reports / WEEK / "tables" / "decisions.parquet"
+    pd.read_parquet(table).assign(action="7").to_parquet(table)
+    with pytest.raises(InputError, match="cannot be relied on"):
+        open_week(WEEK, reports)
