@@ -15,6 +15,7 @@ from promolab.errors import InputError, PromolabError, StepError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop.ledger import Ledger, ledger_path
 from promolab.loop.planned import DECISIONS, OVERRIDES, plan_files, settings_of
+from promolab.loop.served import served_tables
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def keep_ledger(reports: ReportsFolder, ledger: Ledger, say: Callable[[str], obj
             manifest = run.manifest
             state, key = state_of(manifest), str(manifest.get("run_key") or run_key(run))
             there = known.loc[str(week)] if str(week) in known.index else None
+            if there is not None:
+                _enter_served(run, ledger)
             if there is not None and (there["state"], there["run_key"]) == (state, key):
                 continue
             ledger = Ledger.open(ledger.path, shop=ledger.shop, create=True)
@@ -118,6 +121,13 @@ def keep_ledger(reports: ReportsFolder, ledger: Ledger, say: Callable[[str], obj
             f"the reports are there, but the ledger is not written: {error}. The next run makes "
             "up for it"
         ) from error
+
+
+def _enter_served(run: RunFolder, ledger: Ledger) -> None:
+    """Write what a week's service has decided so far."""
+    decisions, chances = served_tables(run.path)
+    if len(decisions):
+        ledger.record_served(run.week, decisions, chances)
 
 
 def _enter(

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.contract import NONE
+from promolab.contract import NONE, read_operations
 from promolab.engines import keep
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.language import _
 from promolab.loop.planned import SENT, Planned, plan_files
 from promolab.loop.reconcile import Reconciliation
+from promolab.loop.served import served_contacts
 from promolab.loop.states import check_unchanged, moved_windows
 from promolab.weeks import Week
 from promolab.wording import count, listed
@@ -83,6 +84,18 @@ class ReleasedPlan:
         rows["channel"] = rows["channel"].where(~rows["channel"].isin(["", "unknown"]))
         return rows.assign(ts=pd.Timestamp(self.release["sends_at"]).as_unit("us"))
 
+    def served(self) -> pd.DataFrame:
+        """Return whom its service contacted beside the plan: customer_id, promotion_id, ts."""
+        planned = Planned.of(self.run.path)
+        bundles = read_operations(planned.settings).contact.bundles
+        rows = served_contacts(self.run.path, bundles)
+        if rows.empty:
+            return rows
+        ids = planned.promotions
+        known = pd.Series(ids.to_numpy(), index=ids.astype("str"))
+        rows = rows.assign(promotion_id=rows["promotion_id"].map(known))
+        return rows.astype({"customer_id": planned.table["customer_id"].dtype})
+
 
 def released_plans(reports: ReportsFolder) -> list[ReleasedPlan]:
     """Return the plans that a reports folder released, in order of time.
@@ -133,10 +146,13 @@ def released_contacts(run: RunFolder) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        customer_id, promotion_id, channel, ts (the start of the plan's week, UTC).
+        customer_id, promotion_id, channel, ts (the start of the plan's week, UTC). Beside them
+        whom a week's service contacted who was not in its plan, at the moment of it.
     """
-    found = [plan.contacts() for plan in released_plans(run.reports) if plan.week != run.week]
-    found = [rows.drop(columns="standing") for rows in found if len(rows)]
+    others = [plan for plan in released_plans(run.reports) if plan.week != run.week]
+    found = [plan.contacts().drop(columns="standing") for plan in others]
+    found += [plan.served().assign(channel=None) for plan in others]
+    found = [rows for rows in found if len(rows)]
     if not found:
         nothing: dict[str, Any] = {"customer_id": [], "promotion_id": [], "channel": []}
         return pd.DataFrame(nothing | {"ts": pd.to_datetime([])})

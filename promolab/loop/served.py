@@ -124,6 +124,8 @@ def served_contacts(folder: Path, promotions: Mapping[str, tuple[Any, ...]]) -> 
         customer_id, promotion_id, ts: those who were given something (none of those held out, for
         whom chance decided at the moment), a row per promotion.
     """
+    import pandas as pd
+
     decisions, _ = served_tables(folder)
     rows = decisions[(decisions["action"] != NONE) & ~decisions["planned"].astype(bool)]
     named = [promotions.get(action, (action,)) for action in rows["action"]]

@@ -12,12 +12,15 @@ import pytest
 from promolab.contract import NONE
 from promolab.errors import InputError
 from promolab.features import build_candidates
-from promolab.loop import read_served, served_tables
+from promolab.folder import ReportsFolder, RunFolder
+from promolab.loop import keep_ledger, read_served, released_contacts, served_tables
+from promolab.loop.ledger import Ledger
 from promolab.model import ResponseModel
 from promolab.serve.service import Service, UnknownPromotion
 from promolab.serve.stores import MemoryStore
 from promolab.serve.week import open_week
 from promolab.sources import load_shop
+from tests.report.made_weeks import FIRST
 from tests.serve.conftest import NOW, REFUSED, UNLISTED, WEEK, event
 
 
@@ -264,3 +267,24 @@ def test_a_plan_that_was_changed_is_not_served(reports):
     pd.read_parquet(table).assign(action="7").to_parquet(table)
     with pytest.raises(InputError, match="cannot be relied on"):
         open_week(WEEK, reports)
+
+
+def test_the_ledger_and_the_next_plan_read_what_was_served(service, reports):
+    customers = newcomers(service, 30)
+    found = [decided(service, customer) for customer in (*customers, *given(reports)[:3])]
+    got = {d["customer_id"] for d in found[:30] if d["action"] != NONE}
+    later = RunFolder(reports / str(FIRST.next()), FIRST.next())
+    owed = released_contacts(later)
+    beside = owed[owed["customer_id"].isin(customers)]
+    assert set(beside["customer_id"]) == got and len(got) > 10
+    assert set(beside["promotion_id"].astype(str)) == set(service.week.promotions)
+    folder = ReportsFolder(reports)
+    book = Ledger.open(reports / "ledger.duckdb", shop="Corner shop", create=True)
+    for _ in range(2):  # a week that is there already gets what was served since
+        keep_ledger(folder, book, print)
+    served, chances = book.served(WEEK), book.served_propensities(WEEK)
+    assert set(served["decision_id"]) == {d["decision_id"] for d in found}
+    assert chances.groupby("decision_id")["propensity"].sum().tolist() == pytest.approx([1] * 33)
+    assert (
+        not book.decisions(WEEK)["decision_id"].isin([d["decision_id"] for d in found[:30]]).any()
+    )

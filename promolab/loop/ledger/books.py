@@ -18,6 +18,7 @@ from promolab.loop.ledger.contents import (
     LEDGER_TABLES,
     OF_A_WEEK,
     OUTCOME_STATES,
+    SERVED,
     empty,
     fitted,
 )
@@ -287,6 +288,41 @@ class Ledger:
                     return False
                 replace_rows(con, "outcomes", view, name)
                 return True
+
+    def record_served(
+        self, week: str | Week, decisions: pd.DataFrame, decision_propensities: pd.DataFrame
+    ) -> bool:
+        """Write what a week's service has decided so far, in place of what was written before.
+
+        Parameters
+        ----------
+        week : str or Week
+            ISO week.
+        decisions, decision_propensities : DataFrame
+            `promolab.loop.served_tables`.
+
+        Returns
+        -------
+        bool
+            Whether anything was written: the same again writes nothing.
+        """
+        name = str(_week(week))
+        frames = dict(zip(SERVED, (decisions, decision_propensities), strict=True))
+        with writing(self.path, self.shop, self.wait) as con, ExitStack() as views:
+            view = {t: views.enter_context(offered(con, t, frames[t], name)) for t in frames}
+            if all(same(con, table, view[table], name) for table in frames):
+                return False
+            for table in frames:
+                replace_rows(con, table, view[table], name)
+            return True
+
+    def served(self, week: str | Week) -> pd.DataFrame:
+        """Return what a week's service decided, and by what chance; ids of customers as text."""
+        return self._read("served", "week = ?", [str(_week(week))])
+
+    def served_propensities(self, week: str | Week) -> pd.DataFrame:
+        """Return the chances of all actions that were possible in what a service decided."""
+        return self._read("served_propensities", "week = ?", [str(_week(week))])
 
     def weeks(self) -> pd.DataFrame:
         """Return the weeks: week, as_of, state, run_key, ids (kind of customer ids)."""

@@ -36,6 +36,22 @@ LEDGER_TABLES: Mapping[str, Mapping[str, str]] = {
         "action": _ID,
         "propensity": _NUMBER,
     },
+    "served": {
+        "week": _ID,
+        "decision_id": _ID,
+        "customer_id": _ID,
+        "ts": _TIME,
+        "action": _ID,
+        "propensity": _NUMBER,
+        "planned_action": _ID,
+        "holdout": _ID,
+    },
+    "served_propensities": {
+        "week": _ID,
+        "decision_id": _ID,
+        "action": _ID,
+        "propensity": _NUMBER,
+    },
     "predictions": {
         "week": _ID,
         **_FIGURE,
@@ -83,12 +99,16 @@ LEDGER_TABLES: Mapping[str, Mapping[str, str]] = {
 """Table → its columns and their types."""
 OF_A_WEEK = ("decisions", "decision_propensities", "predictions", "models", "overrides")
 """What `Ledger.record_week` writes, and a release freezes."""
-ADDED = ("overrides",)
+SERVED = ("served", "served_propensities")
+"""What `Ledger.record_served` writes: what a week's service decided; it grows until it ends."""
+ADDED = ("overrides", *SERVED)
 """Tables that ledgers of before do not have: none of their weeks has rows of them."""
 KEYS: Mapping[str, tuple[str, ...]] = {
     "weeks": ("week",),
     "decisions": ("week", "decision_id"),
     "decision_propensities": ("week", "decision_id", "action"),
+    "served": ("week", "decision_id"),
+    "served_propensities": ("week", "decision_id", "action"),
     "predictions": ("week", *_FIGURE),
     "models": ("week", "name"),
     "overrides": ("week", "number"),

@@ -1,0 +1,50 @@
+"""A store that lasts: what was acknowledged is there after it was killed."""
+
+from __future__ import annotations
+
+import pytest
+
+from promolab.errors import InputError
+from promolab.serve.service import Service
+from promolab.serve.stores import BEGINNING, RedisStore, StoreDown, open_store
+from promolab.serve.week import open_week
+from tests.serve.conftest import WEEK, event
+
+
+def test_what_is_acknowledged_survives_a_power_cut(valkey):
+    store = open_store(valkey.url, "week")
+    names = [store.append(f"{k}".encode()) for k in range(20)]
+    assert store.append_after(b"late", names[0]) is None
+    last = store.append_after(b"next", names[-1])
+    valkey.kill()
+    with pytest.raises(StoreDown, match="does not answer"):
+        store.append(b"lost")
+    valkey.start()
+    found = store.read(BEGINNING)
+    assert [entry for _, entry in found] == [*(f"{k}".encode() for k in range(20)), b"next"]
+    assert found[-1][0] == last and store.read(names[-1]) == found[-1:]
+
+
+def test_a_service_goes_on_when_its_store_is_back(valkey, reports, clock):
+    service = Service(open_week(WEEK, reports), open_store(valkey.url, "week"), clock)
+    row = event(30, "purchase", 1, amount=5.0, quantity=1, product_id="p")
+    service.receive([row])
+    valkey.kill()
+    for ask in (lambda: service.score([30], None, True), lambda: service.receive([row])):
+        with pytest.raises(StoreDown):
+            ask()
+    assert service.health()["status"] == "store down"
+    valkey.start()
+    assert service.receive([row])["repeated"] == 1
+    told = service.score([30], None, True)["customers"]
+    again = Service(open_week(WEEK, reports), open_store(valkey.url, "week"), clock)
+    assert again.score([30], None, True)["customers"][0]["decision"] == told[0]["decision"]
+
+
+def test_a_store_that_is_none_or_does_not_last_is_refused(valkey):
+    valkey.kill()
+    valkey.start(fsync="everysec")
+    with pytest.raises(InputError, match=r"appendonly yes, appendfsync everysec\); start it with"):
+        RedisStore(valkey.url, "week")
+    with pytest.raises(InputError, match="neither memory nor redis"):
+        open_store("http://127.0.0.1", "week")
