@@ -68,7 +68,8 @@ def _soiled(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 def dirty_shop() -> Shop:
     """Return the shop, in DuckDB."""
     made = _made_up()
-    return made.as_shop(_soiled(made.small_frames()))
+    shop: Shop = made.as_shop(_soiled(made.small_frames()))
+    return shop
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
