@@ -61,7 +61,7 @@ def test_what_is_pinned_is_what_is_installed(name):
 def test_every_library_that_is_imported_is_a_declared_dependency():
     extras = PROJECT["project"]["optional-dependencies"]
     lines = PROJECT["project"]["dependencies"]
-    for extra in ("lab", "excel", "postgres", "search", "tensorboard", "uplift", "serve"):
+    for extra in ("lab", "excel", "postgres", "spark", "search", "tensorboard", "uplift", "serve"):
         lines += extras[extra]
     declared = {Requirement(line).name.replace("-", "_").lower() for line in lines}
     # Other names of what is declared, and what those bring by design.
@@ -76,6 +76,7 @@ def test_every_library_that_is_imported_is_a_declared_dependency():
         "traitlets",
         "pydantic",
         "starlette",
+        "py4j",
     }
     imported: dict[str, str] = {}
     for path in sorted((ROOT / "promolab").rglob("*.py")):

@@ -2,6 +2,7 @@ from .addresses import is_url as is_url
 from .addresses import scrubbed as scrubbed
 from .addresses import sentence as sentence
 from .addresses import shown as shown
+from .connection import connect_to as connect_to
 from .connection import connect_url as connect_url
 from .connection import engine_errors as engine_errors
 from .connection import list_their_tables as list_their_tables

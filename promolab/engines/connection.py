@@ -39,8 +39,9 @@ def connect_url(url: str, threads: int | None = None) -> Any:
     Parameters
     ----------
     url : str
-        ``duckdb://FILE``, ``postgres://HOST/DATABASE`` or ``postgres://HOST/DATABASE/SCHEMA``, or
-        whatever else Ibis connects to. ``${NAME}`` is filled from the environment.
+        ``duckdb://FILE``, ``postgres://HOST/DATABASE`` or ``postgres://HOST/DATABASE/SCHEMA``,
+        ``spark://local/DATABASE`` or ``spark:///FOLDER``, or whatever else Ibis connects to.
+        ``${NAME}`` is filled from the environment.
     threads : int, optional
         Threads of the embedded engine; a server has its own rules.
 
@@ -63,7 +64,44 @@ def connect_url(url: str, threads: int | None = None) -> Any:
         return _open_duckdb(url, threads)
     if scheme in POSTGRES:
         return _open_postgres(url)
+    if scheme == "spark":
+        from promolab.engines.spark_session import open_spark
+
+        return open_spark(url, threads)
     return _open_other(url, scheme)
+
+
+def connect_to(source: Any) -> Any:
+    """Return a connection to what somebody has connected to already.
+
+    Parameters
+    ----------
+    source : pyspark SparkSession or ibis Backend
+        A session, or a connection to DuckDB or Spark.
+
+    Raises
+    ------
+    InputError
+        It is neither, or its clock is not UTC.
+    """
+    name = getattr(source, "name", None)
+    session = getattr(source, "_session", None) if name == "pyspark" else source
+    if type(session).__module__.startswith("pyspark.sql.") and hasattr(session, "catalog"):
+        from promolab.engines.spark_session import of_session
+
+        return of_session(session)
+    if name == "duckdb":
+        zone = source.raw_sql("SELECT current_setting('TimeZone')").fetchone()[0]
+        if zone not in ("UTC", "Etc/UTC"):
+            raise InputError(
+                f"the clock of the connection is {zone!r}, by which it would read times that "
+                "state a zone; say connection.raw_sql(\"SET TimeZone = 'UTC'\")"
+            )
+        return source
+    raise InputError(
+        f"a shop is not opened from a {type(source).__name__}; give a path, the address of a "
+        "warehouse, a Spark session, or an Ibis connection to DuckDB or Spark"
+    )
 
 
 def _open_duckdb(url: str, threads: int | None) -> Any:
@@ -132,7 +170,7 @@ def _open_other(url: str, scheme: str) -> Any:
     import ibis
     from ibis.util import backend_entry_points
 
-    known = {point.name for point in backend_entry_points()} | set(POSTGRES)
+    known = {point.name for point in backend_entry_points()} | {*POSTGRES, "spark"}
     if scheme not in known:
         raise InputError(f"{scheme}:// is no kind of warehouse; {nearest(scheme, known)}")
     path = filled(url, quoted=False).partition("://")[2].partition("?")[0]
@@ -168,7 +206,10 @@ def _places(con: Any) -> dict[str, Any]:
             table if there else f"{schema}.{table}": schema
             for schema, table, there in con.readable()
         }
-    if con.name == "duckdb":
+    if con.name == "pyspark":
+        found: dict[str, Any] = con.readable()
+        return found
+    if con.name == "duckdb" and _ATTACHED in con.list_catalogs():
         return {
             table if schema == "main" else f"{schema}.{table}": (_ATTACHED, schema)
             for schema in con.list_databases(catalog=_ATTACHED)
@@ -204,6 +245,8 @@ def read_their_table(con: Any, name: str) -> Any:
     if known not in places:
         raise DataError(f"the warehouse has no table {name!r}; {nearest(name, places)}")
     place = places[known]
+    if con.name == "pyspark":
+        return _plain(con.opened(place))
     schema = place[1] if isinstance(place, tuple) else place
     bare = known.removeprefix(f"{schema}.") if schema else known
     table = con.table(bare, database=place)

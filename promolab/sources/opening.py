@@ -80,7 +80,11 @@ def open_database(url: str, settings: Settings | None = None, threads: int | Non
         If the connection breaks while it is read.
     """
     settings = settings or Settings(name=shown(url).rpartition("/")[2] or "Shop")
-    con = connect_url(url, threads)
+    return _of_connection(connect_url(url, threads), url, settings)
+
+
+def _of_connection(con: Any, url: str, settings: Settings) -> Shop:
+    """Open what lies behind a connection; errors call it by its address."""
     names = list_their_tables(con)
     by_lower = {name.lower(): name for name in names}
 
@@ -300,7 +304,7 @@ FILES = (".csv", ".csv.gz", ".tsv", ".parquet", ".xlsx", ".xls", ".ods", ".toml"
 
 
 def load_shop(
-    source: str | Path,
+    source: Any,
     *,
     settings: str | Path | None = None,
     threads: int | None = None,
@@ -310,12 +314,13 @@ def load_shop(
 
     Parameters
     ----------
-    source : str or Path
+    source : str, Path, SparkSession or ibis Backend
         ``"complete_journey"``; ``"simulated"``, a made-up shop whose true effects are known (also
         ``"simulated:customers=20000,variant=hard"``, where no keywords can be given); or a folder
         of parquet, csv or Excel files, a DuckDB file, or the address of a warehouse
-        (``postgres://host/database``, or any other that Ibis connects to). Tables are named after
-        the contract's (``events.parquet``, ``products.csv`` …), or mapped onto it by a
+        (``postgres://host/database``, ``spark:///folder/of/parquet``, or any other that Ibis
+        connects to), or a Spark session or Ibis connection that is there already. Tables are
+        named after the contract's (``events.parquet``, ``products.csv`` …), or mapped onto it by a
         ``shop.toml`` (see ``data/README.md``).
     settings : str or Path, optional
         A ``shop.toml`` to use instead of the source's own; a warehouse has none of its own.
@@ -344,6 +349,12 @@ def load_shop(
     >>> int(shop.exposures.count().execute())
     6589
     """
+    if not isinstance(source, (str, Path)):
+        from promolab.engines import connect_to
+
+        con = connect_to(source)
+        named = read_settings(Path(settings).expanduser(), "Shop") if settings is not None else None
+        return _of_connection(con, f"{con.name}://", named or Settings(name="Shop"))
     stated = None
     if settings is not None:
         stated = read_settings(Path(settings).expanduser(), _name_of(str(source)))

@@ -1,0 +1,142 @@
+"""A Spark session from an address: where it runs, where the tables lie, and what it needs here."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from promolab.engines.addresses import filled, sentence, shown
+from promolab.engines.engine import MEMORY_VARIABLE, memory_limit, scratch
+from promolab.errors import DataError, InputError, MissingExtraError
+
+LOCAL_MEMORY = "2g"
+"""What a session in this process may hold, where neither the address nor a variable says."""
+_FORM = (
+    "expected spark://local/DATABASE, spark:///FOLDER/OF/PARQUET, or HOST:PORT of a master in "
+    "place of local"
+)
+
+
+def place_of(url: str) -> tuple[str, str | None, str | None]:
+    """Return what an address states: the master's host and port, a database, a folder.
+
+    Parameters
+    ----------
+    url : str
+        ``spark://PLACE/WHAT``; the place is ``local``, empty or ``HOST:PORT``, and what holds a
+        slash is a folder.
+
+    Raises
+    ------
+    InputError
+        The place is none of these.
+
+    Examples
+    --------
+    >>> place_of("spark:///data/shop"), place_of("spark://local/shop")
+    (('local', None, '/data/shop'), ('local', 'shop', None))
+    >>> place_of("spark://host:7077/s3a://bucket/shop")
+    ('host:7077', None, 's3a://bucket/shop')
+    """
+    place, _, what = url.partition("://")[2].partition("?")[0].partition("/")
+    if not place:
+        return "local", None, f"/{what}" if what else None
+    if place != "local" and not re.fullmatch(r"[\w.-]+:\d{1,5}", place):
+        raise InputError(f"{shown(url)} names no place where Spark runs; {_FORM}")
+    if "/" in what:
+        return place, None, what
+    return place, what or None, None
+
+
+def open_spark(url: str, threads: int | None = None) -> Any:
+    """Open what an address of Spark names; it is only read.
+
+    Parameters
+    ----------
+    url : str
+        As `place_of` takes it; settings of Spark may follow: ``?spark.driver.memory=4g``.
+    threads : int, optional
+        Of a session in this process; by default as many as there are cores.
+
+    Raises
+    ------
+    MissingExtraError
+        pyspark is not installed.
+    InputError
+        There is no Java, or the address is wrong.
+    DataError
+        Spark does not start.
+    """
+    _check_installed()
+    place, database, folder = place_of(url)
+    session = _session(url, place, threads)
+    from promolab.engines.spark import Cluster
+
+    con = Cluster().connect(session, url=url, folder=folder)
+    if database is not None:
+        con.use(database)
+    return con
+
+
+def of_session(session: Any) -> Any:
+    """Return a connection to a session that somebody else has started."""
+    from promolab.engines.spark import Cluster
+
+    return Cluster().connect(session)
+
+
+def _check_installed() -> None:
+    if importlib.util.find_spec("pyspark") is None:
+        raise MissingExtraError("reading Spark", "spark")
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which(str(Path(home) / "bin" / "java") if home else "java") is None:
+        where = f"JAVA_HOME = {home} holds none" if home else "there is none on PATH"
+        raise InputError(
+            f"Spark runs on Java 17 or newer, and {where}; install one (Debian: apt-get install "
+            "default-jre-headless) or let JAVA_HOME name its folder"
+        )
+
+
+def _session(url: str, place: str, threads: int | None) -> Any:
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    master = f"local[{threads or '*'}]" if place == "local" else f"spark://{place}"
+    options = _options(place) | dict(parse_qsl(filled(url, quoted=False).partition("?")[2]))
+    try:
+        running = SparkSession.getActiveSession()
+        if running is not None:  # one process has one; its settings are somebody else's
+            session = running.newSession()
+            session.conf.set("spark.sql.session.timeZone", options["spark.sql.session.timeZone"])
+            return session
+        return SparkSession.builder.config(map={"spark.master": master, **options}).getOrCreate()
+    except (PySparkException, Py4JError, RuntimeError) as error:
+        raise DataError(
+            f"Spark does not start for {shown(url)} ({sentence(error, url)}); it needs Java 17 or "
+            "newer, and a master that can be reached"
+        ) from None
+
+
+def _options(place: str) -> dict[str, str]:
+    found = {
+        "spark.app.name": "promolab",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    if place != "local":
+        return found
+    stated = os.environ.get(MEMORY_VARIABLE, "").strip()
+    return found | {
+        "spark.driver.memory": memory_limit().removesuffix("B").lower() if stated else LOCAL_MEMORY,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.local.dir": str(scratch()),
+    }
