@@ -13,11 +13,12 @@ from benchmarks.table import Row
 CUSTOMERS = 200_000
 MOVES = 20
 MEDIAN_MS, WORST_MS = 200, 1000
+WEEK = "2021-W10"
 FIRST = f"""
 import numpy as np, promolab
 from promolab import widgets
 from tests.widgets.designed import designed
-draw, n = np.random.default_rng(0), {CUSTOMERS}
+draw, n, week = np.random.default_rng(0), {CUSTOMERS}, "reports/{WEEK}"
 """
 CASES = {
     "Threshold": (
@@ -32,7 +33,11 @@ CASES = {
     ),
     "Promotion design": ("depth", "widgets.promotion_design(**designed(n))"),
     "Experiment": ("effect worth finding", "widgets.experiment(mean=40, sd=80)"),
+    "Segments": ("segments", "widgets.segments(week)"),
+    "Review and release": ("at most planned", "widgets.review(week)"),
+    "Customer": ("weeks shown", "widgets.customer(week)"),
 }
+"""By title: the label of the control that is moved, and the cell that opens the explorer."""
 CLOCK = """
 node => {
   window.moves = [];
@@ -61,6 +66,8 @@ def explorer_moves() -> Iterator[Row]:
         from playwright.sync_api import sync_playwright
 
         from tests.browser.lab import LabPage, jupyterlab
+        from tests.report.made_weeks import MadeShop
+        from tests.widgets.explored import explored
     except ImportError as error:
         yield Row(what, bar, str(error), ok=None)
         return
@@ -69,9 +76,13 @@ def explorer_moves() -> Iterator[Row]:
         return
     cells = [FIRST, *(code for _, code in CASES.values())]
     with tempfile.TemporaryDirectory(prefix="promolab-lab-") as folder, sync_playwright() as driver:
+        shop = MadeShop(Path(folder) / "made", customers=CUSTOMERS)
+        explored(Path(folder), shop.source, WEEK, list_size=CUSTOMERS // 4)
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         with jupyterlab(Path(folder)) as address:
             lab = LabPage(browser, address, Path(folder), cells)
+            for title in CASES:
+                lab.explorer(title)  # all are open before the first is moved
             for title, (label, _) in CASES.items():
                 median, worst = moved(lab, title, label)
                 yield Row(

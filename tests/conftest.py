@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from promolab.folder import RunFolder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -91,7 +94,7 @@ HEAVY = """
     campaign/test_week_policy.py
 """.split()
 """Files that take longest, in the order in which they begin: two that make reports lie apart."""
-REPORTS = {"journey_report", "small_reports", "chinese_reports", "postgres"}
+REPORTS = {"journey_report", "small_reports", "chinese_reports", "explored_week", "postgres"}
 """Fixtures that take so long that whatever asks for one is slow."""
 
 
@@ -385,6 +388,22 @@ def chinese_reports(small_reports, tmp_path_factory) -> dict[str, Path]:
                 (root / f"{name}.part").rename(root / name)
                 write_index(ReportsFolder(root / name))
     return {name: root / name / week for name, week in CHINESE.items()}
+
+
+@pytest.fixture(scope="session")
+def explored_week(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A small week with all that explorers read, alone in its reports folder, made once.
+
+    Once for all of pytest-xdist's processes; tests read it, or copy its folder.
+    """
+    from promolab.folder import RunFolder
+    from promolab.weeks import Week
+    from tests.widgets.explored import WEEK, explored
+
+    with _of_all_processes(tmp_path_factory, "explored") as folder:
+        if not (folder / "reports" / WEEK / "index.html").exists():
+            explored(folder)
+    return RunFolder(folder / "reports" / WEEK, Week.parse(WEEK))
 
 
 @pytest.fixture(scope="session")

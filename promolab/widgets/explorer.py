@@ -188,7 +188,7 @@ class Explorer(Generic[S, P]):
         text = self.static().text
         bundle: dict[str, Any] = {"text/plain": f"{self.title} (an explorer)"}
         try:
-            bundle |= self.view.mimebundle() if _in_a_kernel() else {}
+            bundle |= self.view.mimebundle() if _somebody_is_there() else {}
         except MissingExtraError as error:
             text += say(str(error), css="absent").text
         return bundle | {"text/html": text}
@@ -197,6 +197,11 @@ class Explorer(Generic[S, P]):
         return self.static().text
 
     # What follows is what `View` needs; it holds the lock no longer than it must.
+
+    @property
+    def prepared(self) -> P:
+        """What is prepared, for whatever state."""
+        return self._prepared  # type: ignore[return-value]
 
     def changed(self, changes: Mapping[str, Any], state: S | None = None) -> S:
         """Return a state (by default its own) with some values changed, or refuse them."""
@@ -280,7 +285,13 @@ def told(error: Exception) -> Html:
     return Html(f'<p class="error" role="alert">{escape(words)}</p>')
 
 
-def _in_a_kernel() -> bool:
+def _somebody_is_there() -> bool:
+    """Tell whether a cell runs in a notebook that is open, where controls can be moved.
+
+    Papermill and its kin answer no questions, and say so in each request; their pages stand still.
+    """
     from IPython import get_ipython
 
-    return getattr(get_ipython(), "kernel", None) is not None  # type: ignore[no-untyped-call]
+    kernel = getattr(get_ipython(), "kernel", None)  # type: ignore[no-untyped-call]
+    request = {} if kernel is None else kernel.get_parent()
+    return bool(request.get("content", {}).get("allow_stdin"))

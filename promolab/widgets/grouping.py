@@ -384,11 +384,10 @@ def render(state: SegmentsState, found: Groupings) -> Html:
     found : Groupings
     """
     chosen = found.chosen(state)
-    made = [name for name in chosen.names if name != NOISE]
     whom = plural(len(found.features), "customer")
     if found.customers > len(found.features):
         whom += f" drawn by chance of {count(found.customers)}"
-    finding = f"{plural(len(made), 'segment')} of {whom}; {chosen.found_again()}."
+    finding = f"{plural(chosen.segmenter.k_, 'segment')} of {whom}; {chosen.found_again()}."
     note = [say(chosen.segmenter.note_)] if chosen.segmenter.note_ else []
     pictures = found.pictures.get(found.key(state))
     drawn = fold("Distributions and pairs of features, by segment", [pictures] if pictures else [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import real_number
+from promolab.contract import NONE
 from promolab.display import Html, beside, join, say, table
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.folder import RunFolder
-from promolab.policy import Allocation, MoneyAnswer, allocate
-from promolab.policy.solving import HullPath, hull_path
+from promolab.policy import MoneyAnswer
+from promolab.policy.solving import HullPath, Limits, Solution, hull_path, solve
 from promolab.widgets.controls import Choose, Figure, Slide
 from promolab.widgets.drawing import Dots, Line, Upright, chart, thin
 from promolab.widgets.explorer import Explorer, Progress
@@ -118,15 +119,15 @@ class Options:
 
 @dataclass(frozen=True)
 class Found:
-    """What is looked up at a move: the options, and the allocation where a capacity is fixed."""
+    """What is looked up at a move: the options, and what was solved for a fixed capacity."""
 
     options: Options
-    capped: Allocation | None = None
+    capped: Solution | None = None
 
 
 def budget(
     value: Any,
-    cost: Any = None,
+    cost: ArrayLike | None = None,
     *,
     budget: float | None = None,
     answer: MoneyAnswer | None = None,
@@ -141,20 +142,18 @@ def budget(
     Parameters
     ----------
     value, cost : array-like of shape (n, P)
-        As `promolab.allocate` takes them. Instead of both: a week's policy
-        (`promolab.campaign.spending.week_policy`); its table (``tables/allocation.parquet``) with
-        the columns customer_id, action, value and cost; or a week that was planned, by its ISO
-        name, its path or its folder.
+        As `promolab.allocate` takes them. Or a week alone, by its ISO name, its path or its folder,
+        whose policy is known by what contacts add: all else is then taken from there.
     budget : float, optional
-        What to begin with; by default what a policy was stated, else half of what pays.
+        What to begin with; by default what the week was given, else half of what pays.
     answer : MoneyAnswer, optional
-        What past decisions say of budgets, with intervals; a policy has its own.
+        What past decisions say of budgets, with intervals.
     promotions : sequence of P, optional
         What readers call them.
     eligible : array-like of bool of shape (n, P), optional
         Who may get what.
     groups : array-like of shape (n,), optional
-        Segment of each customer, to see which ones gain and lose contacts; a policy has its own.
+        Segment of each customer, to see which ones gain and lose contacts.
     currency : str
         Of all amounts.
     out : str or Path
@@ -167,7 +166,12 @@ def budget(
     Raises
     ------
     InputError
-        Shapes that differ, a table without those columns, a policy that allocates nothing.
+        Shapes that differ, a week of which nobody knows what contacts add.
+
+    Notes
+    -----
+    Of a week, amounts are those of the customers who are sent something after all holdouts, and
+    what chance draws is left out: each budget goes where it is expected to return most.
 
     Examples
     --------
@@ -176,12 +180,11 @@ def budget(
     (True, '')
     """
     if isinstance(value, (str, Path, RunFolder)):
-        value = week_of(value, out).read_table("allocation")
-    amounts, costs, names, group = _given(value, cost, promotions, eligible, groups)
-    chosen = getattr(value, "chosen", value)
-    if answer is None:
-        answer = getattr(chosen, "answer", None)
-    currency = currency or getattr(chosen, "currency", "")
+        given = _of_week(week_of(value, out), budget)
+    else:
+        told = None if answer is None else answer.budgets.frame
+        given = (*_matrices(value, cost, promotions, eligible), groups, told, currency, budget)
+    amounts, costs, names, group, told, currency, begun = given
     path = hull_path(amounts, costs)
     most = float(path.spend[-1])
     if most <= 0:
@@ -189,14 +192,13 @@ def budget(
             "no promotion both costs something and adds something, so that there is no budget to "
             "explore; give values above 0 and their costs"
         )
-    begun = budget if budget is not None else _stated(chosen)
     begun = most / 2 if begun is None else min(real_number("budget", begun, least=0), most)
     step = _step(most)
     begun = round(begun / step) * step
-    codes, uniques = pd.factorize(group)
+    codes, uniques = pd.factorize(np.full(len(amounts), None) if group is None else group)
     made = Options(
         amounts, costs, names, codes, tuple(map(str, uniques)), path.choose(begun), begun, path,
-        None if answer is None else answer.budgets.frame, currency,
+        told, currency,
     )  # fmt: skip
     controls = {
         "budget": Slide("budget", 0.0, float(np.ceil(most / step) * step), step, unit=currency),
@@ -209,64 +211,40 @@ def budget(
     )
 
 
-def _given(
-    value: Any, cost: Any, promotions: Any, eligible: Any, groups: Any
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Any]:
-    """Return values and costs of what is open, names and groups, of whatever was given."""
-    chosen = getattr(value, "chosen", value)
-    if cost is not None:
-        amounts, costs = np.asarray(value, dtype=float), np.asarray(cost, dtype=float)
-        if amounts.ndim != 2 or amounts.shape != costs.shape:
-            raise InputError(
-                f"value has shape {amounts.shape} and cost {costs.shape}; both need a row per "
-                "customer and a column per promotion"
-            )
-        ids = list(range(amounts.shape[1])) if promotions is None else list(promotions)
-        if len(ids) != amounts.shape[1]:
-            raise InputError(f"promotions names {len(ids)}, but there are {amounts.shape[1]}")
-        if eligible is not None:
-            amounts = np.where(np.asarray(eligible, dtype=bool), amounts, 0.0)
-        nobody = np.full(len(amounts), None, dtype=object)
-        return amounts, costs, tuple(map(str, ids)), nobody if groups is None else groups
-    frame = chosen if isinstance(chosen, pd.DataFrame) else None
-    if frame is None and getattr(chosen, "open_to", None) is not None:
-        frame = chosen.to_frame()
-    if frame is None:
+def _matrices(
+    value: Any, cost: Any, promotions: Sequence[Any] | None, eligible: Any
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Return values of what is open, costs and names."""
+    amounts, costs = np.asarray(value, dtype=float), np.asarray(cost, dtype=float)
+    if amounts.ndim != 2 or amounts.shape != costs.shape:
         raise InputError(
-            f"value is a {type(value).__name__} without a cost; give a policy that allocates, its "
-            "table, or values and costs"
+            f"value has shape {amounts.shape} and cost {costs.shape}; both need a row per "
+            "customer and a column per promotion"
         )
-    if lacking := [c for c in ("customer_id", "action", "value", "cost") if c not in frame]:
+    names = tuple(map(str, range(amounts.shape[1]) if promotions is None else promotions))
+    if len(names) != amounts.shape[1]:
+        raise InputError(f"promotions names {len(names)}, but there are {amounts.shape[1]}")
+    return np.where(True if eligible is None else eligible, amounts, 0.0), costs, names
+
+
+def _of_week(run: RunFolder, budget: float | None) -> tuple[Any, ...]:
+    """Return what `budget` explores, of a week that was planned by what contacts add."""
+    policy = run.metrics.get("policy") or {}
+    if not policy.get("by_effect"):
         raise InputError(
-            f"value has no column {lacking[0]!r}; {nearest(lacking[0], map(str, frame))}"
+            f"what the promotions of {run.week} add is not known, and its lists are ranked by "
+            "response: there is no budget to explore; notebook 07 says what would tell"
         )
-    names = getattr(chosen, "names", {})
-    return _wide(frame, names, getattr(chosen, "segment", groups))
-
-
-def _wide(
-    frame: pd.DataFrame, names: Mapping[Any, str], groups: Any
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Any]:
-    """Return matrices of a table with a row per customer and action."""
-    customer, ids = pd.factorize(frame["customer_id"])
-    rows = frame.assign(row=customer)[frame["action"].astype(str) != "none"]
-    column, actions = pd.factorize(rows["action"])
-    amounts, costs = np.zeros((2, len(ids), len(actions)))
-    amounts[rows["row"], column], costs[rows["row"], column] = rows["value"], rows["cost"]
-    if groups is not None and hasattr(groups, "reindex"):
-        groups = np.asarray(groups)
-    if groups is None or len(groups) != len(ids):
-        groups = np.full(len(ids), None, dtype=object)
-    return amounts, costs, tuple(str(names.get(one, one)) for one in actions), groups
-
-
-def _stated(chosen: Any) -> float | None:
-    """Return the budget of a policy, or what it spends."""
-    plan = getattr(chosen, "allocation", None)
-    if plan is None:
-        return None
-    told = getattr(chosen, "budget", None)
-    return float(plan.spend if told is None else told)
+    rows = run.read_table("allocation")
+    wide = rows[rows["action"] != NONE].pivot_table(
+        ["value", "cost"], "customer_id", "action", "sum", fill_value=0.0
+    )
+    value, cost = (policy["sent"] * wide[c].to_numpy() for c in ("value", "cost"))
+    names = tuple(policy["promotions"][one]["name"] for one in wide["value"].columns)
+    segment = run.read_table("segments").set_index("customer_id")["segment"].reindex(wide.index)
+    answer, stated = policy["answer"], policy["budget"] if budget is None else budget
+    begin = answer["spend"] if stated is None else stated
+    return value, cost, names, segment, run.read_table("frontier"), answer["currency"], begin
 
 
 def _step(most: float) -> float:
@@ -290,10 +268,10 @@ def _cap(options: Options, state: BudgetState, progress: Progress) -> Found:
     if not state.capped:
         return Found(options)
     progress(None, f"giving each customer a promotion, {state.capped} to {count(state.capacity)}")
-    limit = {options.names.index(state.capped): int(state.capacity)}
-    return Found(
-        options, allocate(options.value, options.cost, budget=state.budget, capacity=limit)
-    )
+    mine = np.array([[name == state.capped for name in options.names]], dtype=float)
+    ends = {"least": np.zeros(1), "most": np.array([float(state.capacity)])}
+    limits = Limits(state.budget, (("promotion", state.capped),), mine, np.array([-1]), **ends)
+    return Found(options, solve(options.value, options.cost, limits, frontier=False))
 
 
 def render(state: BudgetState, found: Found) -> Html:
@@ -324,22 +302,30 @@ def _headline(
 ) -> str:
     unit = options.currency
     words = (
-        f"{number(state.budget, unit=unit)} contacts {count(int((choice >= 0).sum()))} of "
-        f"{plural(len(choice), 'customer')}: {number(spend, unit=unit)} are spent, expected to add "
-        f"{number(profit, unit=unit)} of profit."
+        f"At {number(state.budget, unit=unit)} {count(int((choice >= 0).sum()))} of "
+        f"{plural(len(choice), 'customer')} are planned: {number(spend, unit=unit)} are spent, "
+        f"expected to add {number(profit, unit=unit)} of profit.{_answer(options, spend)}"
     )
-    if options.told is not None:
-        at, last = options.told["budget"], float(options.told["budget"].iloc[-1])
-        ends = [
-            float(np.interp(spend, at, options.told[c])) for c in ("profit", "ci_low", "ci_high")
-        ]
-        reach = "" if spend <= last else f" (told up to {number(last, unit=unit)})"
-        words += f" By what came of past decisions: {number(*ends, unit=unit)}{reach}."
     more = state.budget / 10 or options.began / 10
     adds = options.path.bound(state.budget + more) - options.path.bound(state.budget)
     if adds <= 0:
         return f"{words} More would add nothing."
     return f"{words} The next {number(more, unit=unit)} would add {number(adds, unit=unit)}."
+
+
+def _answer(options: Options, spend: float) -> str:
+    """Say what a spend added by what came of past decisions, as far as they tell."""
+    told, unit = options.told, options.currency
+    if told is None:
+        return ""
+    first, last = (float(told["budget"].iloc[end]) for end in (0, -1))
+    if not first <= spend <= last:
+        return f" Past decisions tell of {number(first)} to {number(last, unit=unit)} alone."
+    ends = [float(np.interp(spend, told["budget"], told[c])) for c in _ENDS]
+    return f" By what came of past decisions: {number(*ends, unit=unit)}."
+
+
+_ENDS = ("profit", "ci_low", "ci_high")
 
 
 def _changes(options: Options, choice: np.ndarray) -> str:
@@ -357,28 +343,21 @@ def _changes(options: Options, choice: np.ndarray) -> str:
 
 
 def _price(
-    state: BudgetState, options: Options, capped: Allocation | None, profit: float
+    state: BudgetState, options: Options, capped: Solution | None, profit: float
 ) -> list[Html]:
     if capped is None:
         return []
-    free = float(options.sums(options.path.choose(state.budget))["value"].sum())
-    less, unit, sentences = free - profit, options.currency, []
-    if _binds(capped) and less > 0:
-        sentences.append(
-            f"No more than {plural(state.capacity, 'customer')} for {state.capped} costs "
-            f"{number(less, unit=unit)} of profit against no limit."
-        )
-    else:
-        sentences.append(f"The limit of {count(state.capacity)} for {state.capped} costs nothing.")
-    if capped.limits is not None and (price := float(capped.limits["price"].iloc[0])) > 0:
-        sentences.append(f"One more customer there would add up to {number(price, unit=unit)}.")
-    return [say(" ".join(sentences), css="note")]
-
-
-def _binds(capped: Allocation) -> bool:
-    """Tell whether the fixed capacity is used up."""
-    rows = capped.limits
-    return rows is not None and bool((rows["used"] >= rows["max"]).any())
+    unit, name = options.currency, state.capped
+    less = float(options.sums(options.path.choose(state.budget))["value"].sum()) - profit
+    reached = int((capped.choice == options.names.index(name)).sum())
+    if reached < state.capacity or less <= 0:
+        return [say(f"The limit of {count(state.capacity)} for {name} costs nothing.", css="note")]
+    told = (
+        f"No more than {plural(state.capacity, 'customer')} for {name} costs "
+        f"{number(less, unit=unit)} of profit against no limit. One more customer there would add "
+        f"up to {number(float(capped.prices[1]), unit=unit)}."
+    )
+    return [say(told, css="note")]
 
 
 def _frontier(state: BudgetState, options: Options, profit: float) -> Html:

@@ -190,7 +190,13 @@ def threshold(
     (True, 0.5)
     """
     if y_score is None and (rows is None or isinstance(rows, (str, Path, RunFolder))):
-        rows = week_of(rows, out).read_table("backtest")
+        run = week_of(rows, out)
+        rows = run.read_table("backtest")
+        if rows.empty:
+            raise InputError(
+                f"no promotion before {run.week} could be predicted out of time, so that there is "
+                "no ranked list to cut; notebook 04 says why"
+            )
     y, scores, units = _columns(rows, y_score, cluster)
     ranked = rank(y, scores, units, currency)
     earns = real_number("benefit", benefit, least=0)

@@ -58,7 +58,7 @@ class View:
         }
         for name, widget in self.inputs.items():
             if isinstance(widget, W.Button):
-                widget.on_click(lambda _, name=name: self._ask(self._explorer.state, name))
+                widget.on_click(lambda _, name=name: self._ask(self._now(), name))
             else:
                 widget.observe(self._heard(name), names="value")
         self.output = W.HTML()
@@ -71,7 +71,7 @@ class View:
         rows = W.Box(
             list(self.inputs.values()), layout={"flex_flow": "row wrap", "grid_gap": "2px 26px"}
         )
-        self.box = W.VBox([head, rows, self.waiting, self.output])
+        self.box = W.VBox([head, rows, self.waiting, _manners(), self.output])
         self.box.add_class("promolab-explorer")
         self._ask(explorer.state)
 
@@ -94,16 +94,18 @@ class View:
         def heard(change: Bunch) -> None:
             if self._quiet:
                 return
-            # Where the controls stand, drawn already or not.
-            state = self._asked if self._busy else self._explorer.state
             try:
-                moved = self._explorer.changed({name: change["new"]}, state)
+                moved = self._explorer.changed({name: change["new"]}, self._now())
             except Exception as error:
                 self.output.value = told(error).text
                 return
             self._ask(moved)
 
         return heard
+
+    def _now(self) -> Any:
+        """Return where the controls stand, drawn already or not."""
+        return self._asked if self._busy else self._explorer.state
 
     def _ask(self, state: Any, press: str = "") -> None:
         """Say what is wanted from now on; a thread that draws already will see it."""
@@ -140,14 +142,13 @@ class View:
 
     def _answer(self, state: Any, press: str) -> Html:
         explorer = self._explorer
-        if press:
-            control = explorer.controls[press]
-            assert isinstance(control, Press)
-            ready = explorer.prepared_now()
-            state, prepared, note = self._work(state, lambda p: control.act(state, ready, p))
-            explorer.keep(state, prepared, note)
-        elif explorer.needs_work(state):
+        if explorer.needs_work(state):
             explorer.keep(state, self._work(state, lambda p: explorer.work(state, p)))
+        if press:
+            control, ready = explorer.controls[press], explorer.prepared
+            assert isinstance(control, Press)
+            state, made, note = self._work(state, lambda p: control.act(state, ready, p))
+            explorer.keep(state, made, note)
         return explorer.figure(state)
 
     def _work(self, state: Any, work: Callable[[Progress], Any]) -> Any:
@@ -202,6 +203,34 @@ class View:
                     widget.value = getattr(self._explorer.state, name)
         finally:
             self._quiet = False
+
+
+# What ipywidgets leave undone in JupyterLab: it takes a list's arrow keys, and D twice would delete
+# the cell; and sliders have no name for those who cannot see them.
+MANNERS = """
+const keep = event => {
+  if (!event.ctrlKey && !event.metaKey && event.key !== 'Escape') event.stopPropagation();
+};
+const name = box => box.querySelectorAll('.noUi-handle:not([aria-label])').forEach(handle => {
+  const label = handle.closest('.widget-hslider').querySelector('.widget-label');
+  if (label) handle.setAttribute('aria-label', label.textContent);
+});
+const begin = () => {
+  const box = element.closest('.promolab-explorer');
+  if (!box) return requestAnimationFrame(begin);
+  box.addEventListener('keydown', keep);
+  new MutationObserver(() => name(box)).observe(box, {childList: true, subtree: true});
+  name(box);
+};
+begin();
+"""
+
+
+def _manners() -> W.Output:
+    """Return what runs `MANNERS` beside the controls; elsewhere than in JupyterLab nothing."""
+    told = {"application/javascript": MANNERS}
+    output = {"output_type": "display_data", "data": told, "metadata": {}}
+    return W.Output(outputs=(output,), layout={"display": "none"})
 
 
 def _widget_of(control: Control, state: Any, name: str) -> Any:

@@ -45,6 +45,7 @@ def jupyterlab(folder: Path, dark: bool = False) -> Iterator[str]:
     }
     options = ["--no-browser", "--allow-root", f"--port={port}", f"--ServerApp.root_dir={folder}"]
     options += ["--ServerApp.token=", "--ServerApp.password=", "--ServerApp.ip=127.0.0.1"]
+    options += ["--LabApp.expose_app_in_browser=True"]  # themes are changed without its menu
     log = (folder / "server.log").open("w", encoding="utf-8")
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options],
@@ -106,6 +107,7 @@ class LabPage:
             metadata={"kernelspec": KERNEL},
         )
         nbformat.write(made, folder / "trial.ipynb")
+        self.folder = folder
         self.page = browser.new_page(viewport={"width": size[0], "height": size[1]})
         self.page.set_default_timeout(WAIT)
         self.errors: list[str] = []
@@ -128,6 +130,15 @@ class LabPage:
         if message.type == "error":
             self.errors.append(message.text)
 
+    def turn(self, theme: str) -> None:
+        """Change the theme: ``Dark`` or ``Light``."""
+        self.page.evaluate(
+            "name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})",
+            f"JupyterLab {theme}",
+        )
+        light = str(theme == "Light").lower()
+        self.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
+
     def explorer(self, title: str) -> Any:
         """Return the explorer with this title, once its figure is there."""
         has = self.page.locator("h4", has_text=title)
@@ -136,9 +147,31 @@ class LabPage:
         return found
 
     def control(self, explorer: Any, label: str) -> Any:
-        """Return a control of an explorer by what stands beside it."""
-        has = self.page.locator(".widget-label", has_text=label)
-        return explorer.locator(".jupyter-widgets", has=has).last
+        """Return a control of an explorer by what stands beside it, or on it."""
+        has = self.page.locator(".widget-label, .widget-label-basic", has_text=label)
+        named = explorer.locator(".lm-Widget:not(.widget-box)", has=has)
+        return named.or_(explorer.get_by_role("button", name=label, exact=True)).last
+
+    def press(self, explorer: Any, label: str, *keys: str) -> str:
+        """Go to a control by keys alone, press some there, and return the changed figure."""
+        before = self.at_rest(explorer)
+        self.tab_to(self.control(explorer, label))
+        for key in keys:
+            self.page.keyboard.press(key)
+        return self.until_changed(explorer, before)
+
+    def enter(self, explorer: Any, label: str, words: str) -> None:
+        """Go to a field by keys alone, and type words in place of what stands there."""
+        self.tab_to(self.control(explorer, label))
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(words)
+        self.page.keyboard.press("Enter")
+
+    def type(self, explorer: Any, label: str, words: str) -> str:
+        """Go to a field by keys alone, type words, and return the changed figure."""
+        before = self.at_rest(explorer)
+        self.enter(explorer, label, words)
+        return self.until_changed(explorer, before)
 
     def tab_to(self, control: Any, most: int = 80) -> None:
         """Go to a control by keys alone, from the top of its notebook's cell."""
@@ -152,6 +185,10 @@ class LabPage:
             self.page.keyboard.press("ArrowUp")
         for _ in range(here):
             self.page.keyboard.press("ArrowDown")
+        self.tab_on_to(control, most)
+
+    def tab_on_to(self, control: Any, most: int = 80) -> None:
+        """Go on to a control by the tabulator alone."""
         for _ in range(most):
             if control.evaluate("one => one.contains(document.activeElement)"):
                 return
@@ -161,6 +198,14 @@ class LabPage:
     def figures(self, explorer: Any) -> str:
         """Return what an explorer draws and says, as it stands in the page."""
         return str(explorer.locator("xpath=./*[last()]").inner_html())
+
+    def at_rest(self, explorer: Any) -> str:
+        """Wait until an explorer draws nothing new for a while, and return what is drawn."""
+        before = ""
+        while before != (now := self.figures(explorer)):
+            before = now
+            self.page.wait_for_timeout(150)
+        return now
 
     def until_changed(self, explorer: Any, before: str) -> str:
         """Wait until an explorer draws something else than before, and return it."""

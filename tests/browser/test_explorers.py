@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from promolab.folder import RunFolder
+from promolab.weeks import Week
 from tests.browser.lab import LabPage, jupyterlab
-from tests.widgets.explored import explored
+from tests.widgets.explored import WEEK
 
 pytest.importorskip("jupyterlab", reason="the extra lab is not installed")
 
@@ -28,38 +32,25 @@ class Case:
         Label of a slider to move.
     says : str
         What is to be read at first.
-    key : str
-        What moves the slider: one that begins at its end goes left.
     """
 
     title: str
     code: str
     slider: str
     says: str
-    key: str = "ArrowRight"
 
 
 FIRST = """
-import numpy as np, pandas as pd, promolab
+import numpy as np, pandas as pd
 from tests.widgets.designed import designed
 from promolab import widgets
 draw = np.random.default_rng(0)
 """
+BUDGET, REVIEW, CUSTOMER = "Budget", "Review and release", "Customer"
+THRESHOLD, SEGMENTS, EXPERIMENT = "Threshold", "Segments", "Experiment"
 EXPLORERS = [
-    Case(
-        "Threshold",
-        "score = draw.normal(size=4000)\n"
-        "widgets.threshold(draw.random(4000) < 1 / (1 + np.exp(2 - score)), score)",
-        "share contacted",
-        "of those who respond",
-    ),
-    Case(
-        "Budget",
-        "cost, value = draw.uniform(0.5, 3, (900, 2)), draw.normal(0.5, 2, (900, 2))\n"
-        "widgets.budget(value, cost, promotions=['Coupons 7', 'Discount 8'], currency='EUR')",
-        "budget",
-        "The next unit of budget returns",
-    ),
+    Case(THRESHOLD, "widgets.threshold()", "share contacted", "of those who respond"),
+    Case(BUDGET, f"widgets.budget('{WEEK}')", "budget", "The next unit of budget returns"),
     Case(
         "Promotion design",
         "widgets.promotion_design(**designed())",
@@ -67,34 +58,30 @@ EXPLORERS = [
         "Net incremental profit",
     ),
     Case(
-        "Experiment",
+        EXPERIMENT,
         "widgets.experiment(rate=0.05)",
         "effect worth finding",
         "will show a difference of",
     ),
     Case(
-        "Segments",
-        "some = pd.DataFrame({'customer_id': range(300), 'recency_days': draw.gamma(2, 20, 300)})\n"
-        "some['orders'] = draw.poisson(400 / (10 + some['recency_days'])) + 1\n"
-        "widgets.segments(some.assign(amount=some['orders'] * draw.gamma(5, 8, 300)))",
+        SEGMENTS,
+        "some = pd.DataFrame({'customer_id': range(4000), 'orders': draw.poisson(9, 4000) + 1})\n"
+        "some['recency_days'] = draw.gamma(2, 20, 4000)\n"
+        "widgets.segments(some.assign(amount=some['orders'] * draw.gamma(5, 8, 4000)))",
         "segments",
         "adjusted Rand index",
     ),
-    Case(
-        "Review and release",
-        "widgets.review(out='week/reports')",
-        "at most planned",
-        "break-even per contact",
-        "ArrowLeft",
-    ),
-    Case("Customer", "widgets.customer(out='week/reports')", "weeks shown", "log odds"),
+    Case(REVIEW, "widgets.review()", "at most planned", "break-even per contact"),
+    Case(CUSTOMER, "widgets.customer()", "weeks shown", "log odds"),
 ]
 
 
 @pytest.fixture(scope="module")
-def lab(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabPage]:
+def lab(
+    chromium: Any, explored_week: RunFolder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabPage]:
     folder = tmp_path_factory.mktemp("lab")
-    explored(folder / "week")
+    shutil.copytree(explored_week.reports.path, folder / "reports", symlinks=True)
     with jupyterlab(folder) as address:
         yield LabPage(chromium, address, folder, [FIRST, *(case.code for case in EXPLORERS)])
 
@@ -102,20 +89,96 @@ def lab(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab
 @pytest.mark.parametrize("case", EXPLORERS, ids=lambda case: case.title)
 def test_it_is_moved_by_keys_alone_and_by_mouse_and_read(lab: LabPage, case: Case) -> None:
     explorer = lab.explorer(case.title)
-    first = lab.figures(explorer)
+    first = lab.at_rest(explorer)
     assert case.says in explorer.inner_text() and 'role="alert"' not in first
     svg = explorer.locator("svg[role=img]")
     assert all(svg.nth(i).get_attribute("aria-label") for i in range(svg.count()))
 
-    slider = lab.control(explorer, case.slider)
-    lab.tab_to(slider)
-    lab.page.keyboard.press(case.key)
-    by_key = lab.until_changed(explorer, first)
-
-    box = slider.locator(".noUi-base").bounding_box()
-    lab.page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2)
-    by_mouse = lab.until_changed(explorer, by_key)
+    way = lab.control(explorer, case.slider).locator(".noUi-base")
+    way.scroll_into_view_if_needed()
+    box = way.bounding_box()
+    lab.page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    by_mouse = lab.until_changed(explorer, first)
+    by_key = lab.press(explorer, case.slider, "ArrowRight")
     assert 'role="alert"' not in by_key + by_mouse
+
+
+def test_a_number_is_typed_and_stepped_by_keys(lab: LabPage) -> None:
+    explorer = lab.explorer(THRESHOLD)
+    typed = lab.type(explorer, "a response earns", "25")
+    assert "That brings" in typed
+    lab.press(explorer, "a contact costs", "ArrowUp")
+
+
+def test_one_of_a_list_is_chosen_by_keys_and_the_notebook_keeps_out_of_it(lab: LabPage) -> None:
+    explorer = lab.explorer(BUDGET)
+    assert "The limit of" in lab.press(explorer, "fix the capacity of", "ArrowDown")
+    assert "The limit of" not in lab.press(explorer, "fix the capacity of", "ArrowUp")
+    cells = lab.page.locator(".jp-CodeCell").count()
+    lab.page.keyboard.press("d")  # twice it would delete the cell
+    lab.page.keyboard.press("d")
+    assert lab.page.locator(".jp-CodeCell").count() == cells
+
+
+def test_a_box_is_ticked_by_keys(lab: LabPage) -> None:
+    explorer = lab.explorer(EXPERIMENT)
+    ticked = lab.press(explorer, "looked at every day", "Space")
+    assert "It may be looked at every day" in ticked
+
+
+def test_a_customer_is_looked_up_by_keys(lab: LabPage, explored_week: RunFolder) -> None:
+    explorer = lab.explorer(CUSTOMER)
+    who = explored_week.read_table("planned")["customer_id"].iloc[0]
+    (code,) = explored_week.pseudonym([who])
+    assert f"Customer {code}" in lab.type(explorer, "customer", str(who))
+    assert "no active customer is called" in lab.type(explorer, "customer", "nobody")
+
+
+def test_long_work_is_cancelled_by_keys(lab: LabPage) -> None:
+    explorer = lab.explorer(SEGMENTS)
+    before = lab.at_rest(explorer)
+    lab.tab_to(lab.control(explorer, "method"))
+    lab.page.keyboard.press("g")  # the Gaussian mixture
+    cancel = explorer.get_by_role("button", name="Cancel")
+    cancel.wait_for()
+    lab.tab_on_to(cancel)
+    lab.page.keyboard.press("Enter")
+    cancel.wait_for(state="hidden")
+    assert lab.figures(explorer) == before
+    method = lab.control(explorer, "method").locator("select")
+    assert method.locator("option:checked").inner_text() == "k-means"
+
+
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_nothing_keeps_from_reading_it(lab: LabPage, theme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    lab.turn(theme)
+    lab.page.wait_for_timeout(500)  # colours fade from one theme to the other
+    found = axe.run(lab.page, context=".widget-vbox.promolab-explorer")
+    told = [(one["impact"], one["id"], one["nodes"][0]) for one in found.response["violations"]]
+    assert [one for one in told if one[0] in ("serious", "critical")] == []
+
+
+def test_a_week_is_changed_and_released_by_keys_alone(lab: LabPage) -> None:
+    explorer = lab.explorer(REVIEW)
+    run = RunFolder(lab.folder / "reports" / WEEK, Week.parse(WEEK))
+    before = run.read_table("planned")
+    out = before["customer_id"].iloc[0]
+    lab.press(explorer, "at most planned", "Home")
+    lab.press(explorer, "at most planned", "ArrowRight", "ArrowRight")
+    assert "capped at 2 planned" in lab.press(explorer, "Cap this list", "Enter")
+    lab.enter(explorer, "customer", str(out))
+    assert "say why" in lab.press(explorer, "Force out", "Enter")
+    lab.enter(explorer, "because", "asked at the till")
+    assert "asked at the till" in lab.press(explorer, "Force out", "Space")
+    lab.enter(explorer, "released by", "ann")
+    lab.press(explorer, "Release", "Enter")
+    explorer.get_by_text("Released by ann").wait_for()
+    planned = run.read_table("planned")
+    assert run.manifest["state"] == "released" and run.manifest["release"]["by"] == "ann"
+    assert out not in set(planned["customer_id"]) and 0 < len(planned) < len(before)
+    control = pd.read_csv(run.path / "send" / "control.csv")
+    assert control["rows"].sum() == len(planned)
 
 
 def test_nothing_went_wrong_in_the_browser(lab: LabPage) -> None:

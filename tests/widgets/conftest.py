@@ -1,4 +1,4 @@
-"""A made-up week, for explorers of a week's folder."""
+"""A small week, for explorers of a week's folder."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.made_weeks import MadeShop
-from tests.widgets.explored import explored
-
-
-@pytest.fixture(scope="session")
-def drafted(tmp_path_factory) -> MadeShop:
-    """A shop with a draft of its first week, and all that the week knows of its customers."""
-    return explored(tmp_path_factory.mktemp("explored"))
+from promolab.folder import RunFolder
 
 
 @pytest.fixture
-def a_copy(drafted, tmp_path) -> Path:
-    """The reports folder with that draft, to be changed."""
-    return Path(shutil.copytree(drafted.out, tmp_path / "reports", symlinks=True))
+def a_copy(explored_week: RunFolder, tmp_path: Path) -> Path:
+    """The reports folder with that week, to be changed."""
+    reports = explored_week.reports.path
+    return Path(shutil.copytree(reports, tmp_path / "reports", symlinks=True))

@@ -1,60 +1,106 @@
-"""A made-up week with all that explorers of a week's folder read."""
+"""A small week with all that explorers of a week's folder read, made as its notebooks make it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
-from promolab.features import build_candidates, build_features, build_pairs
+from promolab import ResponseModel, Segmenter, UpliftModel
+from promolab.campaign.outlook import launch_week, past_pairs, weigh_plan
+from promolab.campaign.plan import plan_week, quarantined_customers
+from promolab.campaign.spending import week_policy
+from promolab.campaign.worth import keep_effects
+from promolab.cleaning import clean, known_by
+from promolab.contract import Shop
+from promolab.features import build_features, decisions_experiment
 from promolab.folder import RunFolder, write_json
 from promolab.loop import plan_record
-from promolab.model import ResponseModel
 from promolab.profiles import build_profiles, life_stages
-from promolab.sources import load_shop
-from tests.report.made_weeks import MadeShop
+from promolab.report import begin_run
+from promolab.sources import load_shop, save_shop, simulated
 
-WEEK = "2021-W10"
+WEEK = "2024-W37"
+COLUMNS = ["recency_days", "amount_84d", "orders_84d"]
 
 
-def explored(root: Path) -> MadeShop:
-    """Make a shop of 60 customers with a draft of its first week, and what the week knows of them.
+def explored(root: Path, source: Path | None = None, week: str = WEEK, **plan: int) -> RunFolder:
+    """Make a reports folder that holds the draft of one week.
 
     Parameters
     ----------
     root : Path
         Where the shop and its folder of reports come to lie.
+    source : Path, optional
+        The shop's folder; by default a simulated one of 800 customers is made, whose decisions were
+        drawn by chance.
+    week : str
+        For which week.
+    **plan : int
+        Options of the plan.
     """
-    made = MadeShop(root, customers=60)
-    run = made.draft(0, list_size=30, holdout=0.2, standing_holdout=0.1)
-    _know(run)
-    _date(run)
-    return made
+    if source is None:
+        source = root / "shop"
+        save_shop(simulated(customers=800, weeks=16, exploration=1.0), source)
+    whole = load_shop(source)
+    run = begin_run(root / "reports" / week, source=source, week=week, shop=whole)
+    shop = _cleaned(run, whole)
+    _customers(run, shop)
+    _responses(run, shop)
+    if shop.has("decisions"):
+        _effects(run, shop)
+    _planned(run, shop, **plan)
+    told = run.manifest | {"status": "good", "state": "draft", "plan": plan_record(run)}
+    write_json(run.path / "manifest.json", told)
+    (run.path / "index.html").write_text("<p>the week</p>", encoding="utf-8")
+    return run
 
 
-def _know(run: RunFolder) -> None:
-    """Write features, profiles, stages, a model and its scores into a week's folder."""
-    shop = load_shop(run.path / "shop")
-    moment = run.week.start(shop.zone)
-    features = build_features(shop, moment).execute()
+def _cleaned(run: RunFolder, whole: Shop) -> Shop:
+    kept, report = clean(known_by(whole, run.as_of))
+    save_shop(kept, run.path / "shop")
+    rows = report.quarantine.execute().reset_index(names="number")
+    run.write_table("quarantine", rows, by="number")
+    return load_shop(run.path / "shop")
+
+
+def _customers(run: RunFolder, shop: Shop) -> None:
+    features = build_features(shop, run.as_of).execute()
+    segments = Segmenter(k=3, bootstraps=2, references=0).fit(features).assignments()
     run.write_table("features", features, by="customer_id")
     run.write_table("profiles", build_profiles(features), by="customer_id")
     run.write_table("life_stages", life_stages(features).assignments(), by="customer_id")
-    pairs = build_pairs(shop, moment).execute()
-    columns = ["recency_days", "amount_84d", "orders_84d"]
-    model = ResponseModel(columns=columns).fit(pairs, pairs["redeemed"])
-    model.save(run.path / "model.safetensors")
-    promotion = run.read_table("planned")["promotion_id"].iloc[0].item()
-    rows = build_candidates(shop, moment, [promotion]).execute()
-    scores = rows[["customer_id", "promotion_id"]].assign(p_redeemed=model.probability(rows))
-    scores = scores.assign(support="inside")
-    run.write_table("scores", scores, by=["customer_id", "promotion_id"])
+    run.write_table("segments", segments, by="customer_id")
 
 
-def _date(run: RunFolder) -> None:
-    """Note as of when the week is, in a folder that was made without it."""
-    for path in sorted((run.path / "tables").glob("*.parquet")):
-        pd.read_parquet(path).to_parquet(path)  # without the mark of what was not known then
-    moment = run.week.start(load_shop(run.path / "shop").zone)
-    told = run.manifest | {"as_of": moment.isoformat(), "lead_days": 0, "plan": plan_record(run)}
-    write_json(run.path / "manifest.json", told)
+def _responses(run: RunFolder, shop: Shop) -> None:
+    begin, end = run.week.start(shop.zone), run.week.end(shop.zone)
+    pairs = past_pairs(shop, begin, run.as_of)
+    launch = launch_week(
+        shop, begin, end, model=lambda: ResponseModel(columns=COLUMNS), columns=COLUMNS,
+        as_of=run.as_of, list_size=0, pairs=pairs,
+    )  # fmt: skip
+    assert launch.model is not None
+    run.write_table("pairs", pairs, by=["promotion_id", "customer_id"])
+    run.write_table("scores", launch.scores, by=["promotion_id", "customer_id"])
+    run.write_table("backtest", launch.backtest.rows, by=["promotion_id", "customer_id"])
+    run.write_table("outlook", launch.to_frame(), by=["promotion_id", "customers"])
+    run.record("response", launch.backtest.to_dict())
+    launch.model.save(run.path / "model.safetensors")
+
+
+def _effects(run: RunFolder, shop: Shop) -> None:
+    trial = decisions_experiment(shop, by="kind", early=True)
+    model = UpliftModel("dr", "ridge", folds=2).fit(trial)
+    keep_effects(run, shop, model, run.read_table("outlook")["promotion_id"].unique())
+    week_policy(run, shop, budget=60.0).write()
+
+
+def _planned(run: RunFolder, shop: Shop, **options: int) -> None:
+    known = run.table_path("allocation").is_file()
+    plan = plan_week(
+        shop, run.read_table("scores"), run.as_of,
+        run.read_table("outlook")["promotion_id"].unique(),
+        allocation=run.read_table("allocation") if known else None,
+        holdout=0.2, standing_holdout=0.1,
+        quarantined=quarantined_customers(shop, run.read_table("quarantine")), **options,
+    )  # fmt: skip
+    weigh_plan(run, shop, plan).write()

@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.campaign.plan import step_words
+from promolab.contract import NONE
 from promolab.explain import explain_row
 from promolab.profiles import profile_card
 from promolab.widgets import customer
 from promolab.widgets.known import Rows
-from tests.widgets.explored import WEEK
-from tests.widgets.test_reviewing import of
+from promolab.wording import percent, plural
 
 
 @pytest.fixture(scope="module")
-def made(drafted):
-    return customer(WEEK, drafted.out)
+def made(explored_week):
+    return customer(explored_week)
 
 
 def test_a_customer_is_found_by_id_and_by_pseudonym_and_shown_under_the_latter(made):
@@ -30,9 +31,9 @@ def test_a_customer_is_found_by_id_and_by_pseudonym_and_shown_under_the_latter(m
     assert made.state.customer == code.lower()
 
 
-def test_the_card_the_timeline_and_the_scores_are_those_of_the_library(made, drafted):
+def test_the_card_the_timeline_and_the_scores_are_those_of_the_library(made, explored_week):
     known = made.prepared_now()
-    run = of(drafted.out)
+    run = explored_week
     for place in (0, 20, 59):
         who = known.ids[place]
         text = made.move(customer=str(who), weeks=156).text
@@ -41,28 +42,35 @@ def test_the_card_the_timeline_and_the_scores_are_those_of_the_library(made, dra
             shown_as=known.codes[place], shop=known.shop,
         )  # fmt: skip
         assert card._repr_html_() in text
-        orders = known.shop.events.filter(known.shop.events.customer_id == int(who)).count()
-        assert f"{orders.execute()} orders" in text
+        events = known.shop.events
+        mine = events.filter(events.customer_id == int(who), events.kind == "purchase")
+        assert plural(mine.order_id.nunique().execute(), "order") in text
         rows = known.candidates.at(place)
+        rows = rows[rows["promotion_id"] == made.state.promotion]
         told = explain_row(known.model, rows.assign(customer_id=who))
         assert f"chance of {100 * told.probability:.1f} %" in text
-        score = run.read_table("scores").set_index("customer_id")["p_redeemed"][who]
-        assert told.probability == pytest.approx(score)
+        score = run.read_table("scores").set_index(["customer_id", "promotion_id"])["p_redeemed"]
+        assert told.probability == pytest.approx(score[who, made.state.promotion])
     assert made.move(weeks=4).text != text
 
 
-def test_the_decision_is_told_with_its_chance_and_reason(made, drafted):
-    known = made.prepared_now()
-    planned = of(drafted.out).read_table("planned")
-    held = planned.loc[planned["holdout"] == "promotion", "customer_id"].iloc[0]
-    text = made.move(customer=str(held)).text
-    assert "and held out by chance" in text and "held out of this promotion" in text
-    sent = planned.loc[planned["holdout"] == "none", "customer_id"].iloc[0]
-    text = made.move(customer=str(sent)).text
-    assert "Planned for" in text and "to contact" in text and "72.0 %" in text  # 0.9 × 0.8
-    other = np.setdiff1d(known.ids, planned["customer_id"])[0]
+def test_the_decision_is_told_with_its_chance_and_reason(made, explored_week):
+    planned = explored_week.read_table("planned").set_index("customer_id")
+    chances = made.prepared_now().tables["chances"]
+    measured = explored_week.metrics["plan"]["by_effect"]
+    words = step_words(measured, measured)
+    for holdout, says in (("promotion", "and held out by chance"), (NONE, "Planned for")):
+        who = planned.index[planned["holdout"] == holdout][0]
+        text = made.move(customer=str(who)).text
+        step = "held_out_promotion" if holdout == "promotion" else "to_contact"
+        assert says in text and words[step] in text
+        mine = chances.at(made.prepared_now().place(str(who)))
+        chance = mine.loc[mine["action"] == planned["promotion_id"][who], "propensity"].item()
+        assert f">{percent(chance)}<" in text
+    other = np.setdiff1d(explored_week.read_table("steps")["customer_id"], planned.index)[0]
     text = made.move(customer=str(other)).text
-    assert "Gets nothing this week" in text and "not among the likeliest" in text
+    assert "Gets nothing this week" in text and words["not_planned"] in text
+    assert "predicted to add" in text
 
 
 def test_rows_of_a_customer_are_a_slice():

@@ -20,17 +20,18 @@ def of(out) -> RunFolder:
 
 
 @pytest.fixture(scope="module")
-def draft(drafted):
-    return review(WEEK, drafted.out).prepared_now()
+def draft(explored_week):
+    return review(explored_week).prepared_now()
 
 
-def test_the_newest_week_is_opened_by_itself_and_a_week_without_a_plan_is_refused(drafted):
-    made = review(out=drafted.out)
+def test_the_newest_week_is_opened_by_itself_and_a_week_without_a_plan_is_refused(explored_week):
+    out = explored_week.reports.path
+    made = review(out=out)
     assert made.title == f"Review and release {WEEK}"
     assert made.state.promotion in made.static().text
-    assert review(drafted.out / WEEK).title == made.title
-    with pytest.raises(InputError, match="2021-W11"):
-        review("2021-W11", drafted.out)
+    assert review(explored_week.path).title == made.title
+    with pytest.raises(InputError, match="2024-W38"):
+        review("2024-W38", out)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -38,11 +39,11 @@ def test_the_counts_shown_are_those_of_the_plan_that_is_written(draft, seed):
     rng = np.random.default_rng(seed)
     plan, ids = draft.plan, draft.ids
     forced = dict.fromkeys(rng.choice(ids, seed, replace=False).tolist(), "asked")
-    promotion = draft.lists[0].promotion
+    promotion = draft.lists[seed % 4].promotion
     caps = {promotion: int(rng.integers(0, 40))} if seed % 3 else {}
     out = (promotion,) if seed == 5 else ()
     by_hand = Overrides(out, caps, forced)
-    written = override_plan(plan, by_hand).plan
+    written = override_plan(plan, by_hand, draft.run.read_table("allocation")).plan
     for one, changed in zip(draft.lists, draft.changed(by_hand), strict=True):
         row = written.funnel.set_index(written.funnel["promotion_id"].astype(str))
         row = row.loc[one.promotion]
@@ -52,21 +53,26 @@ def test_the_counts_shown_are_those_of_the_plan_that_is_written(draft, seed):
 
 
 def test_expected_answers_and_cost_are_scaled_from_the_draft(draft):
-    (one,) = draft.lists
-    (whole,) = draft.changed(Overrides())
-    assert one.economics is not None
-    assert whole.answers.ends == pytest.approx(one.economics.redemptions.ends)
-    assert whole.cost.ends == pytest.approx(one.economics.cost.ends, nan_ok=True)
-    assert whole.each.ends == pytest.approx(one.economics.break_even.ends, nan_ok=True)
-    (half,) = draft.changed(Overrides(caps={one.promotion: len(one.customers) // 2}))
-    assert 0.5 * whole.answers.value < half.answers.value < whole.answers.value
-    (none,) = draft.changed(Overrides(without=(one.promotion,)))
-    assert none.contacts == none.answers.value == 0
+    nobody = tuple(one.promotion for one in draft.lists)
+    half = {one.promotion: len(one.customers) // 2 for one in draft.lists}
+    each = [draft.changed(by) for by in (Overrides(), Overrides(caps=half), Overrides(nobody))]
+    for one, whole, some, none in zip(draft.lists, *each, strict=True):
+        assert one.economics is not None
+        assert whole.answers.ends == pytest.approx(one.economics.redemptions.ends)
+        assert whole.cost.ends == pytest.approx(one.economics.cost.ends, nan_ok=True)
+        assert whole.each.ends == pytest.approx(one.economics.break_even.ends, nan_ok=True)
+        assert 0 < some.answers.value < whole.answers.value
+        assert none.contacts == none.answers.value == 0
 
 
-def test_changes_by_hand_show_at_once_and_can_be_undone(drafted):
-    made = review(WEEK, drafted.out)
-    one = made.prepared_now().lists[0]
+def looked_at(made):
+    """Return the list that is shown."""
+    return next(x for x in made.prepared_now().lists if x.promotion == made.state.promotion)
+
+
+def test_changes_by_hand_show_at_once_and_can_be_undone(explored_week):
+    made = review(explored_week)
+    one = looked_at(made)
     first = made.static().text
     assert "a cap here" in made.move(most=7).text
     assert "capped at 7 planned" in made.press("cap").text
@@ -87,28 +93,29 @@ def test_changes_by_hand_show_at_once_and_can_be_undone(drafted):
     assert made.static().text == first
 
 
-def test_raw_ids_and_the_draw_of_the_holdout_are_not_shown(drafted):
-    made = review(WEEK, drafted.out)
+def test_raw_ids_and_the_draw_of_the_holdout_are_not_shown(explored_week):
+    made = review(explored_week)
     text = made.static().text
     assert "standing" not in text and made.prepared_now().codes[0].startswith("C-")
 
 
-def test_it_releases_what_it_shows_and_nothing_after(a_copy, drafted):
+def test_it_releases_what_it_shows_and_nothing_after(a_copy):
     made = review(WEEK, a_copy)
-    one = made.prepared_now().lists[0]
+    one = looked_at(made)
     made.move(most=9)
     made.press("cap")
     made.move(customer=str(one.customers[0]), reason="asked at the till")
     made.press("force")
-    shown = made.prepared_now().changed(made.state.overrides)[0]
+    shown = made.prepared_now().changed(made.state.overrides)
     made.move(by="ann")
     text = made.press("release").text
     assert "Released; the files" in text and "Released by ann" in text, text[:400]
     planned = of(a_copy).read_table("planned")
-    assert len(planned) == shown.planned == 9
-    assert (planned["holdout"] == "none").sum() == shown.contacts
+    assert (planned["promotion_id"] == one.promotion).sum() == 9
+    assert len(planned) == sum(now.planned for now in shown)
+    assert (planned["holdout"] == "none").sum() == sum(now.contacts for now in shown)
     assert one.customers[0] not in set(planned["customer_id"])
     control = pd.read_csv(a_copy / WEEK / "send" / "control.csv")
-    assert control["rows"].sum() == 9
+    assert control["rows"].sum() == len(planned)
     assert of(a_copy).manifest["release"]["overrides"]["forced out"] == 1
     assert "was released already, by ann" in made.press("release").text

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import promolab
 from promolab import widgets
 from promolab.errors import InputError
+from promolab.folder import RunFolder
+from promolab.weeks import Week
 from promolab.wording import number
+from tests.widgets.explored import WEEK
 
 NAMES = ["Coupons 7", "Discount 8"]
 
@@ -29,7 +31,7 @@ def test_each_place_of_the_slider_is_the_allocation_of_that_budget(amounts):
         sums = options.sums(options.path.choose(budget))
         assert sums["value"].sum() == pytest.approx(found.value)
         assert sums["customers"].sum() == found.contacted
-        assert f"contacts {found.contacted} of 800" in text
+        assert f"{found.contacted} of 800 customers are planned" in text
 
 
 def test_who_gains_and_who_loses_is_counted_against_the_start(amounts):
@@ -46,33 +48,49 @@ def test_a_fixed_capacity_has_its_price(amounts):
     text = made.move(capped="Discount 8", capacity=20).text
     capped = promolab.allocate(*amounts, budget=300, capacity={1: 20})
     free = promolab.allocate(*amounts, budget=300)
-    assert made.prepared_now().capped.value == pytest.approx(capped.value)
+    found = made.prepared_now()
+    assert found.options.sums(found.capped.choice)["value"].sum() == pytest.approx(capped.value)
     assert f"costs {number(free.value - capped.value)}" in text
     assert "One more customer there would add up to" in text
     assert "costs nothing" in made.move(capacity=800).text
     assert "of profit against no limit" not in made.move(capped="").text
 
 
-def test_a_table_of_a_week_is_the_same_as_its_matrices(amounts):
-    value, cost = amounts
-    rows = [
-        (i, name, value[i, j], cost[i, j]) for i in range(800) for j, name in enumerate(["a", "b"])
-    ]
-    frame = pd.DataFrame(rows, columns=["customer_id", "action", "value", "cost"])
-    none = pd.DataFrame({"customer_id": range(800), "action": "none", "value": 0.0, "cost": 0.0})
-    made = widgets.budget(pd.concat([frame, none]), budget=300)
-    assert made.prepared_now().options.names == ("a", "b")
-    bound = promolab.allocate(value, cost, budget=300).upper_bound
-    assert made.prepared_now().options.path.bound(300) == pytest.approx(bound)
+def test_a_week_is_explored_as_it_was_planned(explored_week):
+    made = widgets.budget(explored_week)
+    found, options = explored_week.metrics["policy"], made.prepared_now().options
+    assert set(options.names) == {one["name"] for one in found["promotions"].values()}
+    rows = explored_week.read_table("allocation")
+    wide = rows[rows["action"] != "none"].pivot_table(
+        ["value", "cost"], "customer_id", "action", fill_value=0.0
+    )
+    value, cost = (found["sent"] * wide[column] for column in ("value", "cost"))
+    told = explored_week.read_table("frontier")
+    text = made.move(budget=float(told["budget"].iloc[3])).text
+    same = promolab.allocate(value, cost, budget=made.state.budget)
+    sums = options.sums(options.path.choose(made.state.budget))
+    assert sums["value"].sum() == pytest.approx(same.value)
+    assert f"{same.contacted} of {len(wide)} customers are planned" in text
+    ends = [np.interp(same.spend, told["budget"], told[c]) for c in ("profit", "ci_low", "ci_high")]
+    assert f"By what came of past decisions: {number(*ends, unit='CNY')}" in text
+    assert "By segment, the most changed first" in text
+    assert "Past decisions tell of" in made.move(budget=0.0).text
+
+
+def test_a_week_whose_effects_are_not_known_is_refused(a_copy):
+    run = RunFolder(a_copy / WEEK, Week.parse(WEEK))
+    run.record("policy", None)
+    run.record("policy", {"by_effect": False})
+    with pytest.raises(InputError, match="ranked by response"):
+        widgets.budget(run)
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (([[1.0]],), "without a cost"),
+        (([[1.0]],), "a row per customer"),
         (([[1.0]], [[1.0, 2.0]]), "a row per customer"),
         (([[-1.0]], [[1.0]]), "no budget to explore"),
-        ((pd.DataFrame({"customer_id": [1]}),), "no column 'action'"),
     ],
 )
 def test_what_cannot_be_explored_is_refused_in_a_sentence(given, says):

@@ -123,6 +123,7 @@ class ChosenPolicy(Result):
             "budget": self.budget,
             "explore": 0.0 if self.allocation.drawn is None else self.allocation.drawn.share,
             "customers": len(self.open_to),
+            "sent": self.sent,
             "promotions": plain(self._by_promotion().set_index("promotion_id").to_dict("index")),
             "answer": self.answer.to_dict(),
             "opening": self.opening(),
