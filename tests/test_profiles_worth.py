@@ -96,6 +96,16 @@ def test_many_orders_in_few_days_and_few_in_many_are_finite() -> None:
     assert told[0] == pytest.approx(168, rel=0.1)
 
 
+def test_customers_who_are_all_alike_are_foretold_too() -> None:
+    # The fit ends at its bounds, where the hypergeometric function cannot be worked out.
+    for many in (1, 2, 40):
+        model = fit_orders([1] * many, [30.0] * many, [334.0] * many)
+        told = model.orders([1] * many, [30.0] * many, [334.0] * many, 84)
+        assert np.isfinite(told).all() and (told >= 0).all() and (told < 1).all()
+    near = OrderModel(r=300.0, alpha=9e3, a=0.5, b=400.0, log_likelihood=0.0, gain=0.0, n=1)
+    assert near.orders([9], [270.0], [300.0], 84)[0] == pytest.approx(84 / 30, rel=0.05)
+
+
 def test_orders_are_drawn_towards_the_mean_of_all() -> None:
     rng = np.random.default_rng(0)
     own = 15 / rng.gamma(4, 1, 20_000)

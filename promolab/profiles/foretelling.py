@@ -74,12 +74,18 @@ class Check:
             "customers": len(self.told),
             "foretold": float(self.told.sum()),
             "came": float(self.came.sum()),
-            "slope": float(np.polyfit(self.told, self.came, 1)[0]),
+            "slope": self._slope(),
             "error": float(np.abs(self.told - self.came).mean()),
             "own_error": float(np.abs(own - self.came).mean()),
             "recent_error": float(np.abs(self.past.recent - self.came).mean()),
             "inside": float(((self.came >= low) & (self.came <= high)).mean()),
         }
+
+    def _slope(self) -> float:
+        """Return the slope of what came on what was foretold; nan where all was foretold alike."""
+        off = self.told - self.told.mean()
+        size = float(off @ off)
+        return float(off @ self.came) / size if size > LEAST else math.nan
 
 
 def checked(shop: Shop, past: Sequence[History]) -> list[Check]:

@@ -24,7 +24,7 @@ SURE = 2.706
 NODES = 24
 """Ages at which the hypergeometric function is worked out for each count of orders."""
 LARGEST, ALIKE = 12.0, 6.0
-"""Largest logarithms of r and alpha, of a and b: beyond them customers are all alike."""
+"""Largest logarithms of alpha, and of r, a and b: beyond them customers are all alike."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,11 @@ class OrderModel(Result):
         )
         held = held * np.exp(np.where(euler, a - 1, self.r + k) * np.log1p(-z))
         told = (a + self.b + k - 1) / (a - 1) * (1 - held)
+        # Where customers are all alike, the function is beyond what it can be worked out for; then
+        # one chance to leave does for all: the same integral in closed form.
+        leave = self.a / (self.a + self.b + k)
+        alike = -np.expm1(-(self.r + k) * np.log1p(leave * ahead / age)) / leave
+        told = np.where(np.isfinite(told) & (told >= 0), told, alike)
         curves = np.polynomial.chebyshev.chebfit(at, told.T, NODES - 1)
         return np.asarray(
             np.polynomial.chebyshev.chebval(2 * (place - low) / wide - 1, curves[:, code], False)
@@ -147,7 +152,7 @@ def fit_orders(repeats: ArrayLike, recency: ArrayLike, age: ArrayLike) -> OrderM
     rng = np.random.default_rng(0)
     some = rng.permutation(len(x))[:FIRST]
     start = np.array([0.0, math.log(max(1 / max(x.mean(), 1e-9), 1e-9)), 0.0, 1.0])
-    bounds = [(-LARGEST, LARGEST)] * 2 + [(-LARGEST, ALIKE)] * 2
+    bounds = [(-LARGEST, ALIKE), (-LARGEST, LARGEST), *[(-LARGEST, ALIKE)] * 2]
     found: dict[bool, tuple[np.ndarray, float]] = {}
     for leaving in (False, True):
         begin = start if leaving else start[:2]
