@@ -205,11 +205,12 @@ class View:
             self._quiet = False
 
 
-# What ipywidgets leave undone in JupyterLab: it takes a list's arrow keys, and D twice would delete
-# the cell; and sliders have no name for those who cannot see them.
+# What ipywidgets leave undone in JupyterLab: it takes a list's arrow keys, D twice would delete the
+# cell, Escape does not lead back to it, and sliders have no name for those who cannot see them.
 MANNERS = """
 const keep = event => {
-  if (!event.ctrlKey && !event.metaKey && event.key !== 'Escape') event.stopPropagation();
+  if (event.key === 'Escape') element.closest('.jp-Cell')?.focus();
+  else if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
 };
 const name = box => box.querySelectorAll('.noUi-handle:not([aria-label])').forEach(handle => {
   const label = handle.closest('.widget-hslider').querySelector('.widget-label');

@@ -152,13 +152,15 @@ class LabPage:
         named = explorer.locator(".lm-Widget:not(.widget-box)", has=has)
         return named.or_(explorer.get_by_role("button", name=label, exact=True)).last
 
-    def press(self, explorer: Any, label: str, *keys: str) -> str:
-        """Go to a control by keys alone, press some there, and return the changed figure."""
-        before = self.at_rest(explorer)
+    def press(self, explorer: Any, label: str, *keys: str) -> None:
+        """Go to a control by keys alone, and press some there."""
         self.tab_to(self.control(explorer, label))
         for key in keys:
             self.page.keyboard.press(key)
-        return self.until_changed(explorer, before)
+
+    def says(self, explorer: Any, words: str) -> None:
+        """Wait until an explorer says this."""
+        explorer.get_by_text(words).first.wait_for(timeout=30_000)
 
     def enter(self, explorer: Any, label: str, words: str) -> None:
         """Go to a field by keys alone, and type words in place of what stands there."""
@@ -166,12 +168,6 @@ class LabPage:
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(words)
         self.page.keyboard.press("Enter")
-
-    def type(self, explorer: Any, label: str, words: str) -> str:
-        """Go to a field by keys alone, type words, and return the changed figure."""
-        before = self.at_rest(explorer)
-        self.enter(explorer, label, words)
-        return self.until_changed(explorer, before)
 
     def tab_to(self, control: Any, most: int = 80) -> None:
         """Go to a control by keys alone, from the top of its notebook's cell."""
@@ -204,7 +200,7 @@ class LabPage:
         before = ""
         while before != (now := self.figures(explorer)):
             before = now
-            self.page.wait_for_timeout(150)
+            self.page.wait_for_timeout(300)
         return now
 
     def until_changed(self, explorer: Any, before: str) -> str:
