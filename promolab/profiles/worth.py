@@ -81,11 +81,12 @@ class CustomerWorth(Result):
         else:
             gone = float((self.frame["alive"] < 0.5).mean())
             text += f" {percent(gone)} of them have more likely left than not."
-        if self.checked.empty:
-            return (
-                f"{text} Orders reach back too shortly to hold such a forecast against what came."
-            )
-        off = self.checked["foretold"] / self.checked["came"] - 1
+        held = self.checked
+        if not held.empty:
+            held = held[(held["came"] > 0) & (held["foretold"] >= 0.5)]
+        if held.empty:
+            return f"{text} No earlier forecast could be held against what came."
+        off = held["foretold"] / held["came"] - 1
         far = [percent(float(end), decimals=1) for end in (off.min(), off.max())]
         return (
             f"{text} Held against what came, the totals of {plural(len(off), 'earlier forecast')} "
@@ -262,7 +263,8 @@ def _totals(
     frame: pd.DataFrame, checks: Sequence[Check], weeks: tuple[int, ...], level: float
 ) -> pd.DataFrame:
     """Add up all customers; whole forecasts miss as they did before, chance included."""
-    missed = np.array([math.log(max(c.came.sum(), 0.5) / c.told.sum()) for c in checks])
+    known = [(c.came.sum(), c.told.sum()) for c in checks if c.told.sum() >= 0.5]
+    missed = np.array([math.log(max(came, 0.5) / told) for came, told in known])
     half = math.nan
     if len(missed) > 1:
         half = float(t_quantile(level, len(missed))) * math.sqrt(float((missed**2).mean()))
