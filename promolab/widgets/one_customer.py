@@ -18,9 +18,9 @@ from promolab.folder import RunFolder
 from promolab.profiles import profile_card, two_unlike_customers
 from promolab.widgets.controls import Choose, Slide, Words
 from promolab.widgets.drawing import Dots, Stems, bars, chart
-from promolab.widgets.explorer import Explorer
+from promolab.widgets.explorer import Explorer, Progress
 from promolab.widgets.known import Known, promotion_names, read_known
-from promolab.widgets.opened import week_of
+from promolab.widgets.opened import read_as_now, week_of
 from promolab.wording import count, money, number, percent, plural
 
 MOST_PARTS = 8
@@ -78,7 +78,8 @@ def customer(
     first, last = two_unlike_customers(profiles)
     some = profiles["customer_id"].head(PROPOSED).tolist()
     codes = run.pseudonym([first, last, *some])
-    names = _scored(run)
+    with read_as_now(run):
+        names = _scored(run)
     controls = {
         "customer": Words(
             "customer", tuple(dict.fromkeys(codes)), hint="an id, or a pseudonym as pages show it"
@@ -88,7 +89,12 @@ def customer(
     state = CustomerState(str(codes[0]), next(iter(names.values()), ""))
     if names:
         controls["promotion"] = Choose("score of", names)
-    return Explorer("Customer", state, controls, render, prepare=lambda _, p: read_known(run, p))
+
+    def prepare(_: CustomerState, progress: Progress) -> Known:
+        with read_as_now(run):
+            return read_known(run, progress)
+
+    return Explorer("Customer", state, controls, render, prepare=prepare)
 
 
 def _scored(run: RunFolder) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from promolab.errors import InputError
@@ -35,3 +37,26 @@ def week_of(week: str | Path | RunFolder | None, out: str | Path) -> RunFolder:
     if not weeks:
         raise InputError(f"{out} holds no week yet; make one with: promolab report --out {out}")
     return reports.whole_run(weeks[-1])
+
+
+@contextmanager
+def read_as_now(run: RunFolder) -> Iterator[None]:
+    """Read a week inside of this: what an earlier promolab did not write yet is a sentence.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week that is read.
+
+    Raises
+    ------
+    InputError
+        A figure or a column is not there.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise InputError(
+            f"{run.week} in {run.reports.path} does not hold {error}: an earlier promolab made it; "
+            "make the week again, or explore a later one"
+        ) from error

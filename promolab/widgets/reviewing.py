@@ -22,7 +22,7 @@ from promolab.widgets.drafted import Changed, Draft, PlannedList, funnel_of, rea
 from promolab.widgets.drawing import Line, Upright, chart
 from promolab.widgets.explorer import Explorer, Progress
 from promolab.widgets.known import promotion_names
-from promolab.widgets.opened import week_of
+from promolab.widgets.opened import read_as_now, week_of
 from promolab.wording import capital, count, money, number, percent, plural
 
 FIRST = 10
@@ -124,7 +124,8 @@ def review(
 
     def prepare(_: ReviewState, progress: Progress) -> Draft:
         progress(None, "reading the plan and sorting its lists")
-        return read_draft(run)
+        with read_as_now(run):
+            return read_draft(run)
 
     state, title = ReviewState(largest, longest), f"Review and release {run.week}"
     return Explorer(title, state, controls, render, prepare=prepare)

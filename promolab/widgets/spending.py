@@ -21,7 +21,7 @@ from promolab.policy.solving import HullPath, Limits, Solution, hull_path, solve
 from promolab.widgets.controls import Choose, Figure, Slide
 from promolab.widgets.drawing import Dots, Line, Upright, chart, thin
 from promolab.widgets.explorer import Explorer, Progress
-from promolab.widgets.opened import week_of
+from promolab.widgets.opened import read_as_now, week_of
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -96,6 +96,19 @@ class Options:
     def before(self) -> pd.DataFrame:
         """What `sums` says of the start: looked up at each move."""
         return self.sums(self.start)
+
+    @functools.cached_property
+    def of_groups(self) -> pd.DataFrame:
+        """``group, all, before``: customers of each group, and those contacted at the start."""
+        size = 1 + len(self.groups)
+        everybody = np.bincount(self.group + 1, minlength=size)[1:]
+        before = self.reached(self.start)
+        return pd.DataFrame({"group": self.groups, "all": everybody, "before": before})
+
+    def reached(self, choice: np.ndarray) -> np.ndarray:
+        """Return how many customers of each group get something."""
+        size = 1 + len(self.groups)
+        return np.bincount(self.group + 1, choice >= 0, minlength=size)[1:].astype(int)
 
     def sums(self, choice: np.ndarray) -> pd.DataFrame:
         """Return ``customers, cost, value`` of each promotion.
@@ -180,7 +193,9 @@ def budget(
     (True, '')
     """
     if isinstance(value, (str, Path, RunFolder)):
-        given = _of_week(week_of(value, out), budget)
+        run = week_of(value, out)
+        with read_as_now(run):
+            given = _of_week(run, budget)
     else:
         told = None if answer is None else answer.budgets.frame
         given = (*_matrices(value, cost, promotions, eligible), groups, told, currency, budget)
@@ -239,12 +254,19 @@ def _of_week(run: RunFolder, budget: float | None) -> tuple[Any, ...]:
     wide = rows[rows["action"] != NONE].pivot_table(
         ["value", "cost"], "customer_id", "action", "sum", fill_value=0.0
     )
-    value, cost = (policy["sent"] * wide[c].to_numpy() for c in ("value", "cost"))
+    sent = policy["sent"] if "sent" in policy else _sent(policy, rows)
+    value, cost = (sent * wide[c].to_numpy() for c in ("value", "cost"))
     names = tuple(policy["promotions"][one]["name"] for one in wide["value"].columns)
     segment = run.read_table("segments").set_index("customer_id")["segment"].reindex(wide.index)
     answer, stated = policy["answer"], policy["budget"] if budget is None else budget
     begin = answer["spend"] if stated is None else stated
     return value, cost, names, segment, run.read_table("frontier"), answer["currency"], begin
+
+
+def _sent(policy: Any, rows: pd.DataFrame) -> float:
+    """Return which share of those planned is sent something, of a week that does not say it yet."""
+    told = sum(one["cost"] for one in policy["promotions"].values())
+    return float(told / rows.loc[rows["chosen"], "cost"].sum()) if told else 1.0
 
 
 def _step(most: float) -> float:
@@ -429,15 +451,8 @@ def _by_group(options: Options, choice: np.ndarray) -> Html:
     """Return whose contacts rise and fall, the most changed first."""
     if not options.groups:
         return Html("")
-    known, size = options.group >= 0, len(options.groups)
-
-    def reached(chosen: np.ndarray) -> np.ndarray:
-        return np.bincount(options.group[known & (chosen >= 0)], minlength=size)
-
-    all_of = np.bincount(options.group[known], minlength=size)
-    rows = pd.DataFrame({"group": options.groups, "now": reached(choice), "all": all_of})
-    rows["change"] = rows["now"] - reached(options.start)
-    rows["share"] = rows["now"] / rows["all"]
+    rows = options.of_groups.assign(now=options.reached(choice))
+    rows["change"], rows["share"] = rows["now"] - rows["before"], rows["now"] / rows["all"]
     rows = rows.sort_values(
         ["change", "group"], key=lambda c: -c.abs() if c.name == "change" else c
     )

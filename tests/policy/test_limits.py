@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.optimize import LinearConstraint, linprog, milp
 
 from promolab import allocate
 from promolab.errors import InputError
 from promolab.policy import read_constraints
+from promolab.policy.solving import Limits, solve
 from tests.wording_lint import nonsense
 
 NORTH_SOUTH = np.array(["north", "south"])
@@ -122,6 +124,50 @@ def test_many_customers_keep_to_all_limits_within_a_small_gap(n):
             value, cost, 0.5 * n, rows["most"], [0, most["1"][0], 0, 0, 0], group, sides
         )
         assert found.upper_bound <= bound * (1 + 1e-6)  # the cap on south may lower it
+
+
+KINDS = ["unlike", "alike", "free", "few", "dear"]
+
+
+def of_many(kind, n=1_200):
+    """Return values, costs and what is allowed, of customers of some kind."""
+    value, cost, _ = drawn(6, n=n, p=3)
+    allowed = np.ones((n, 3), bool)
+    if kind == "alike":  # of six types, so that many are indifferent at the best prices
+        value, cost = (np.repeat(a[:6], n // 6, axis=0) for a in (value, cost))
+    elif kind == "free":
+        cost[:, 1] = 0.0
+    elif kind == "few":
+        allowed = np.random.default_rng(0).random((n, 3)) < 0.6
+    elif kind == "dear":  # one contact in a hundred costs a good part of the budget
+        cost[::100] *= 100
+    return value, cost, allowed
+
+
+@pytest.mark.parametrize(
+    ("kind", "budget", "most"),
+    [(kind, budget, 90) for kind in KINDS for budget in (0.0, 40.0, 700.0)]
+    + [("unlike", 700.0, 0), ("unlike", 700.0, 1_100), ("unlike", np.inf, 90), ("few", 1e9, 90)],
+)
+def test_one_cap_of_many_customers_is_the_linear_program_too(kind, budget, most):
+    value, cost, allowed = of_many(kind)
+    n, mine = len(value), np.array([[0.0, 1, 0]])
+    ends = {"least": np.zeros(1), "most": np.array([float(most)])}
+    limits = Limits(budget, (("promotion", "1"),), mine, np.array([-1]), **ends)
+    found = solve(value, cost, limits, allowed, frontier=False)
+    each = sparse.kron(sparse.identity(n), np.ones((1, 3)))
+    rows = sparse.vstack([each, sparse.csr_matrix([cost.ravel(), np.tile(mine[0], n)])])
+    best = linprog(
+        -np.where(allowed, value, -1.0).ravel(), A_ub=rows,
+        b_ub=[*np.ones(n), min(budget, 1e9), most], bounds=(0, 1), method="highs",
+    )  # fmt: skip
+    assert found.upper_bound == pytest.approx(-best.fun, rel=2e-5, abs=1e-9)
+    got = np.flatnonzero(found.choice >= 0), found.choice[found.choice >= 0]
+    assert allowed[got].all() and (got[1] == 1).sum() <= most and cost[got].sum() <= budget
+    # A customer at most is given up for the budget, and one for the cap.
+    assert -best.fun - 2 * value.max() <= value[got].sum() <= found.upper_bound + 1e-9
+    if kind == "unlike" and budget and most:
+        assert found.prices == pytest.approx(-best.ineqlin.marginals[-2:], abs=0.02 * value.max())
 
 
 def test_rows_in_another_order_give_the_same_answer_with_limits():

@@ -77,6 +77,21 @@ def test_a_week_is_explored_as_it_was_planned(explored_week):
     assert "Past decisions tell of" in made.move(budget=0.0).text
 
 
+def test_a_week_of_an_earlier_promolab_is_explored_as_far_as_it_tells(explored_week, a_copy):
+    now = widgets.budget(explored_week).prepared_now().options
+    run = RunFolder(a_copy / WEEK, Week.parse(WEEK))
+    told = dict(run.metrics["policy"])
+    for key, said in (("sent", ""), ("promotions", "does not hold 'promotions'")):
+        del told[key]
+        run.record("policy", None)
+        run.record("policy", told)
+        if said:
+            with pytest.raises(InputError, match=said):
+                widgets.budget(run)
+        else:
+            assert widgets.budget(run).prepared_now().options.value == pytest.approx(now.value)
+
+
 def test_a_week_whose_effects_are_not_known_is_refused(a_copy):
     run = RunFolder(a_copy / WEEK, Week.parse(WEEK))
     run.record("policy", None)

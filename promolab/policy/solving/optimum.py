@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.policy.solving.capped import is_one_cap, price_one_cap
 from promolab.policy.solving.duals import Answer, Customers, Priced, refine
 from promolab.policy.solving.feasible import over_budget
 from promolab.policy.solving.hulls import SLACK, HullPath, hull_path
@@ -141,6 +142,10 @@ def price_limits(customers: Customers) -> Priced:
     customers : Customers
     """
     n = len(customers)
+    if n > SMALL and is_one_cap(customers.limits):
+        only = price_one_cap(customers, _sample(customers, FEW))
+        if only is not None:
+            return Priced(only, [only], np.ones(1))
     share, prices, _ = _of_few(_sample(customers, SMALL))
     if n <= SMALL:
         answer = customers.answer(prices)
@@ -248,10 +253,13 @@ def _repaired(customers: Customers, priced: Priced, paid: float) -> np.ndarray:
     Those are changed whose best option is hardly better than their second.
     """
     limits, choice = customers.limits, _mixed(priced)
+    missed = np.abs(_missed(customers, choice))
+    bound = priced.best.bound
+    if not missed.any() and bound - _total(customers, choice) <= GAP * abs(bound):
+        return choice
     margin = priced.best.margin
     n = len(customers)
     order = np.argsort(margin, kind="stable")
-    missed = np.abs(_missed(customers, choice))
     size = min(int(3 * missed.sum()) + WHOLE, LARGEST_CORE)
     while True:
         core = np.sort(order[:size])
