@@ -23,8 +23,8 @@ _COLUMNS = (
 )
 
 
-def append_served(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write decisions behind those that are there; they are on disk when it returns.
+def append_served(folder: Path, rows: Sequence[Mapping[str, Any]], *, on_disk: bool = True) -> None:
+    """Write decisions behind those that are there.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def append_served(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     rows : sequence of mapping
         The contract's columns of ``decisions``, with ``planned`` (whether the released plan has a
         decision for the customer) and ``chances`` (action → chance).
+    on_disk : bool
+        Whether they must survive a power cut when it returns; not where they lie elsewhere too.
     """
     if not rows:
         return
@@ -44,7 +46,8 @@ def append_served(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         size = os.fstat(file).st_size
         torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"  # whoever wrote it was killed
         os.write(file, (f"\n{text}" if torn else text).encode())
-        os.fsync(file)
+        if on_disk:
+            os.fsync(file)
     finally:
         os.close(file)
 

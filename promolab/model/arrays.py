@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,40 +18,79 @@ if TYPE_CHECKING:
     from promolab.model.response import ResponseModel
 
 
-class Columns(dict[str, np.ndarray]):
-    """Columns of equal length, with as much of a frame's manners as a fitted model asks for."""
+class Rows(np.ndarray):
+    """A matrix with as much of a frame's manners as a fitted model asks for."""
+
+    columns: tuple[str, ...] = ()
+    """No name is asked for: ids by name are refused."""
 
     @property
-    def columns(self) -> list[str]:
-        """The names."""
-        return list(self.keys())
-
-    @property
-    def iloc(self) -> Columns:
+    def iloc(self) -> Rows:
         """Itself: ``iloc[rows]`` picks rows."""
         return self
 
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, str):
-            return super().__getitem__(key)
-        return Columns({name: values[key] for name, values in self.items()})
-
-    def __len__(self) -> int:
-        return len(next(iter(self.values()))) if self.keys() else 0
-
 
 class _ArrayEncoder(Encoder):
-    """Reads arrays where `Encoder` reads a frame; what is made of them is the same."""
+    """Encodes what `ArrayModel.read` made, all columns at once; it is what `Encoder` makes."""
+
+    @cached_property
+    def names(self) -> list[str]:  # type: ignore[override]
+        return super().names
 
     def read(self, X: Any) -> list[np.ndarray]:
-        return [_read(code, X[code.name]) for code in self.codes if not code.same_as]
+        return [X.view(np.ndarray)]
+
+    @cached_property
+    def _numbers(self) -> dict[str, np.ndarray]:
+        """For each numeric column where it is read, where it is written, and by what."""
+        begin = np.cumsum([0, *(len(code.names) for code in self.codes)])
+        rows = [
+            (k, begin[k], c.bend, c.median, c.mean, c.sd, c.low, c.high)
+            for k, c in enumerate(self.codes)
+            if c.kind == "numeric" and c.sd > 0
+        ]
+        names = ("read", "write", "bend", "median", "mean", "sd", "low", "high")
+        found = dict(zip(names, np.array(rows, dtype=float).reshape(-1, len(names)).T, strict=True))
+        whole = {name: found[name].astype(np.int64) for name in ("read", "write")}
+        bent = np.flatnonzero(found["bend"] > 0)
+        return found | whole | {"bent": bent, "bend": found["bend"][bent]}
+
+    @cached_property
+    def _marks(self) -> tuple[np.ndarray, ...]:
+        """For each mark, of a level or of a missing number: columns, level (nan), and share."""
+        rows, done = [], 0
+        for k, code in enumerate(self.codes):
+            if code.kind == "numeric":
+                if 0 < code.missing_share < 1:
+                    rows.append((k, done + (code.sd > 0), np.nan, code.missing_share))
+            else:
+                kept = [(j, share) for j, share in enumerate(code.shares) if 0 < share < 1]
+                rows += [(k, done + i, j, share) for i, (j, share) in enumerate(kept)]
+            done += len(code.names)
+        read, write, level, share = np.array(rows, dtype=float).reshape(-1, 4).T
+        return read.astype(np.int64), write.astype(np.int64), level, share, np.isnan(level)
+
+    def encode(self, columns: list[np.ndarray], rows: slice, out: np.ndarray) -> None:
+        matrix, by = columns[0][rows], self._numbers
+        values = matrix[:, by["read"]]
+        values = np.where(np.isnan(values), by["median"], values)
+        if len(by["bent"]):
+            values[:, by["bent"]] = np.arcsinh(values[:, by["bent"]] / by["bend"])
+        values -= by["mean"]
+        values /= by["sd"]
+        out[:, by["write"]] = values.clip(by["low"], by["high"])
+        read, write, level, share, absent = self._marks
+        if len(read):
+            given = matrix[:, read]
+            out[:, write] = np.where(absent, np.isnan(given), given == level) - share
 
 
 class _ArrayNativeEncoder(NativeEncoder):
-    """Reads arrays where `NativeEncoder` reads a frame."""
+    """Hands on what `ArrayModel.read` made, as `NativeEncoder` makes it."""
 
     def transform(self, X: Any) -> np.ndarray:
-        return np.column_stack([_native(column, X[column.name]) for column in self.used])
+        found: np.ndarray = X.view(np.ndarray).clip(-LARGEST, LARGEST)
+        return found
 
 
 class ArrayModel:
@@ -91,13 +131,44 @@ class ArrayModel:
             )
         self.calibrators = model.calibrators_
         encoder = learner.encoder
-        if isinstance(encoder, Encoder):
-            self.columns = [c.name for c in encoder.codes if c.names]
-            learner.encoder = _ArrayEncoder(tuple(c for c in encoder.codes if c.names))
-        else:
-            self.columns = [c.name for c in encoder.used]
-            learner.encoder = _ArrayNativeEncoder(tuple(encoder.used))
+        linear = isinstance(encoder, Encoder)
+        used: tuple[Any, ...] = tuple(
+            [code for code in encoder.codes if code.names] if linear else encoder.used
+        )
+        learner.encoder = (_ArrayEncoder if linear else _ArrayNativeEncoder)(used)
+        self.columns = [column.name for column in used]
+        self._texts = {c.name: _texts_of(c) for c in used if c.kind != "numeric"}
         self.learner = learner
+
+    def read(self, columns: Mapping[str, Any], n: int) -> np.ndarray:
+        """Return a matrix of what the model needs, for `of`; texts are numbers of their levels.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray of shape (n,), or a value that all rows share
+            At least ``columns`` of the model: numbers as floats, nan where missing; texts as
+            objects, None where missing.
+        n : int
+        """
+        found = np.empty((n, len(self.columns)))
+        for j, name in enumerate(self.columns):
+            values, place = columns[name], self._texts.get(name)
+            if place is None:
+                found[:, j] = values
+            elif isinstance(values, np.ndarray):
+                found[:, j] = [place(value) for value in values.tolist()]
+            else:
+                found[:, j] = place(values)
+        return found
+
+    def of(self, matrix: np.ndarray) -> np.ndarray:
+        """Return P(y = 1) of what `read` made, shape (n,)."""
+        from scipy.special import expit
+
+        found = self.learner.logit(matrix.view(Rows))[:, 0]
+        for calibrator in self.calibrators:
+            found = calibrator.apply(found)
+        return np.asarray(expit(found))
 
     def probability(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return P(y = 1), shape (n,).
@@ -105,41 +176,24 @@ class ArrayModel:
         Parameters
         ----------
         columns : mapping of str to ndarray of shape (n,)
-            At least ``columns`` of the model: numbers as floats, nan where missing; texts as
-            objects, None where missing.
+            As `read` takes them.
         """
-        from scipy.special import expit
-
-        given = Columns({name: columns[name] for name in self.columns})
-        found = self.learner.logit(given)[:, 0]
-        for calibrator in self.calibrators:
-            found = calibrator.apply(found)
-        return np.asarray(expit(found))
+        return self.of(self.read(columns, len(columns[self.columns[0]])))
 
 
-def _read(code: ColumnCode, values: np.ndarray) -> np.ndarray:
-    if code.kind == "numeric":
-        return values.astype(np.float64, copy=False)
-    place = {level: k for k, level in enumerate(code.levels)}
-    return _places(values, place, len(code.levels), len(code.levels) + 1)
+def _texts_of(column: ColumnCode | NativeColumn) -> Callable[[Any], float]:
+    """Return what gives a text its number; a whole number is written as one."""
+    if isinstance(column, ColumnCode):
+        codes = [float(k) for k in range(len(column.levels) + 1)]
+        missing = float(len(column.levels) + 1)
+    else:
+        codes, missing = [np.nan if code < 0 else float(code) for code in column.codes], np.nan
+    place, other = dict(zip(column.levels, codes, strict=False)), codes[-1]
 
+    def number(value: Any) -> float:
+        if value is None or value != value:
+            return missing
+        whole = isinstance(value, float) and value.is_integer()
+        return place.get(str(int(value)) if whole else str(value), other)
 
-def _native(column: NativeColumn, values: np.ndarray) -> np.ndarray:
-    if column.kind == "numeric":
-        return values.astype(np.float64, copy=False).clip(-LARGEST, LARGEST)
-    place = {level: k for k, level in enumerate(column.levels)}
-    codes = np.append(np.where(np.asarray(column.codes) < 0, np.nan, column.codes), np.nan)
-    return np.asarray(codes[_places(values, place, len(column.levels), -1)])
-
-
-def _places(values: np.ndarray, place: Mapping[str, int], other: int, missing: int) -> np.ndarray:
-    """Return the places of texts among levels; a whole number is written as one."""
-    found = [
-        missing if value is None or value != value else place.get(_text(value), other)
-        for value in values.tolist()
-    ]
-    return np.array(found, dtype=np.int64)
-
-
-def _text(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return number

@@ -69,20 +69,16 @@ class Chooser:
         self.week = week
         self.made: dict[Any, Decision] = {}
         self.spent = 0.0
-        self._known: set[str] = set()
+        self.decisions: dict[str, Decision] = {}
 
     def take(self, decision: Decision) -> None:
         """Count a decision that was written: it stands, and what it costs is spent, once."""
         self.made[decision.customer_id] = decision
-        new = decision.decision_id not in self._known
-        self._known.add(decision.decision_id)
+        new = decision.decision_id not in self.decisions
+        self.decisions[decision.decision_id] = decision
         if new and not decision.planned and decision.action in self.week.actions:
             cost = self._cost(self.week.actions[decision.action])
             self.spent += cost if cost < float("inf") else 0.0
-
-    def knows(self, decision_id: str) -> bool:
-        """Tell whether a decision was counted."""
-        return decision_id in self._known
 
     def own(self, customer_id: Any) -> tuple[str, ...]:
         """Return the promotions that the plan, or a decision made here, means for a customer."""

@@ -82,6 +82,25 @@ def _most(code: np.ndarray, n: int, values: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(found), np.nan, found)
 
 
+def next_turn(times: np.ndarray, moment: int) -> int:
+    """Return until when what is past, and what is of the last 28 and 84 days, stay what they are.
+
+    Parameters
+    ----------
+    times : ndarray of int
+        Microseconds since 1970; `NEVER` where something has not come.
+    moment : int
+
+    Examples
+    --------
+    >>> next_turn(np.array([5, 20]), 10), next_turn(np.array([5]), 10) == 5 + 28 * DAY
+    (20, True)
+    """
+    times = times[times < NEVER]
+    turns = np.concatenate([times, times + 28 * DAY, times + 84 * DAY])
+    return int(min(turns[turns >= moment], default=NEVER))
+
+
 OF_ORDERS = frozenset(
     (
         *("recency_days", "orders", "amount", "discount", "discount_share", "items"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Collection, Set
+from collections.abc import Collection, Mapping, Set
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from promolab.features import (
 )
 from promolab.serve import formulas
 from promolab.serve.events import Event, EventReader, microseconds, rows_of
-from promolab.serve.formulas import BROWSED, MONEY, UNITS, Clock
+from promolab.serve.formulas import BROWSED, DAY, MONEY, UNITS, Clock
 from promolab.serve.kept import NEVER, Kept
 from promolab.serve.loading import load_tables, products_of
 
@@ -34,9 +34,8 @@ STALE = ("price_level",)
 MOVING = ("purchase", "return", "cancel")
 BROWSING = (*(f"{name}_28d" for name in BROWSED.values()), "view_to_purchase_rate")
 """Features that are there from the first such event on."""
-
-MOST_KEPT = 100_000
-"""Customers whose features that change with events alone are not worked out again."""
+ELAPSED = ("recency_days", "tenure_days", "days_since_response")
+"""Features that say how many days ago something was."""
 Rows = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -88,7 +87,6 @@ class LiveFeatures:
         self._responses = shop.lacks("response models") is None
         self._clock = Clock(shop.zone, shop.settings.evening_from)
         self._ids: set[str] = set()
-        self._kept: dict[int, dict[str, np.ndarray]] = {}
         self._last = self._begun - 1
         self.products, self._categories = products_of(shop)
         base = load_tables(shop, moment)
@@ -148,7 +146,6 @@ class LiveFeatures:
             return
         self._last = max(self._last, event.ts)
         code = self._customers.setdefault(event.customer_id, len(self._customers))
-        self._kept.pop(code, None)
         if event.table == "exposures":
             self._contact(code, event)
         elif event.table == "responses":
@@ -282,7 +279,7 @@ class LiveFeatures:
         n = len(self._customers)
         rows = {name: table.all(n) for name, table in self._tables.items()}
         tables = {name: (r, code) for name, (code, r) in rows.items()}
-        found = self._features(tables, n, moment) | self._lasting(tables, n)
+        found = self._features(tables, n, moment)
         frame = pd.DataFrame({"customer_id": list(self._customers)})
         frame["as_of"] = pd.Timestamp(formulas.moment_of(moment)).as_unit("us")
         names = [*self._told, *(name for name in BROWSING if name in found)]
@@ -313,17 +310,31 @@ class LiveFeatures:
         for name, table in self._tables.items():
             mine = table.of(code)
             rows[name] = mine, np.zeros(len(mine), dtype=np.int64)
-        if code not in self._kept:
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.clear()
-            self._kept[code] = self._lasting(rows, 1)
-        columns = self._features(rows, 1, moment, needed) | self._kept[code]
+        columns = self._features(rows, 1, moment, needed)
         found = {name: values[0] for name, values in columns.items()}
         if "top_category" in found:
             found["top_category"] = self._category(found["top_category"])
         for name, values in self._stale.items():
             found[name] = values.get(customer_id, np.nan)
         return found
+
+    def moved(self, row: Mapping[str, Any], since: int, moment: int) -> dict[str, float]:
+        """Return those of `row`'s features, as of ``since``, that another moment alone changes.
+
+        The others are the same until the moment that `steady_until` says, if no event comes.
+        """
+        days = (moment - since) / DAY
+        found = {name: row[name] + days for name in ELAPSED if name in row}
+        if "response_rate" in row:
+            found["response_rate"] = float(self._rate(row["responses"], row["contacts"], moment))
+        return found
+
+    def steady_until(self, customer_id: Any, moment: int) -> int:
+        """Return the last moment until which spans of days hold of a customer what they do now."""
+        code = self.code(customer_id)
+        times = [self.rows("orders", code)[:, :2].ravel()]
+        times += [self.rows(name, code)[:, 1] for name in ("contacts", "browsing")]
+        return formulas.next_turn(np.concatenate(times), moment)
 
     def _category(self, number: float) -> str | None:
         return None if np.isinf(number) else self._categories[int(number)]
@@ -344,35 +355,30 @@ class LiveFeatures:
         if wanted(("first", "tenure_days", "view_to_purchase_rate")):
             found |= formulas.of_customers(*rows["customers"], n, moment)
         for name, column in (("store_id", "stores"), ("product_id", "products")):
-            if name in self._columns:
+            if name in self._columns and wanted((column,)):
                 found[column] = np.bincount(rows[name][1], minlength=n)
         if self._responses and wanted(("contacts", "contacts_28d", "responses", "response_rate")):
             found |= formulas.of_contacts(*rows["contacts"], n, moment)
-            found |= self._answers(rows["answers"], n, moment, found["contacts"])
+            found["responses"] = np.bincount(rows["answers"][1], minlength=n)
+            rate = self._rate(found["responses"], found["contacts"], moment)
+            found["response_rate"] = rate
         if self._responses and wanted(("answers", "days_since_response")):
             found |= formulas.of_answering(*rows["answering"], n, moment)
         if self._kinds and wanted(BROWSING):
             found |= formulas.of_browsing(*rows["browsing"], n, moment, sorted(self._kinds))
             if "view" in self._kinds:
                 found["view_to_purchase_rate"] = formulas.ratio(found["bought"], found["viewed"])
-        return found
-
-    def _lasting(self, rows: Rows, n: int) -> dict[str, np.ndarray]:
-        """Return the features that change with events alone, not as time goes by."""
-        found = formulas.by_clock(*rows["orders"], n, self._clock)
-        if self.products is not None:
+        if wanted(formulas.BY_CLOCK):
+            found |= formulas.by_clock(*rows["orders"], n, self._clock)
+        if self.products is not None and wanted(formulas.OF_CATEGORIES):
             found |= formulas.of_categories(*rows["categories"], n)
         return found
 
-    def _answers(
-        self, rows: tuple[np.ndarray, np.ndarray], n: int, moment: int, contacts: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Return answered promotions, and the rate that starts from the shop's own."""
-        responses = np.bincount(rows[1], minlength=n)
+    def _rate(self, responses: Any, contacts: Any, moment: int) -> Any:
+        """Return the share of contacts that were answered, which starts from the shop's own."""
         made = bisect_left(self._made, moment)
         shop = min(len(self._answered) / made, 1.0) if made else np.nan
-        drawn = (responses + PRIOR_CONTACTS * shop) / (contacts + PRIOR_CONTACTS)
-        return {"responses": responses, "response_rate": np.minimum(drawn, 1.0)}
+        return np.minimum((responses + PRIOR_CONTACTS * shop) / (contacts + PRIOR_CONTACTS), 1.0)
 
 
 def _fixed(value: float | None, scale: int) -> int:

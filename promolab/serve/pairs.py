@@ -11,8 +11,8 @@ import numpy as np
 
 from promolab.features import goods, order_lines, promotion_terms
 from promolab.serve.events import Event, microseconds
-from promolab.serve.formulas import DAY, MONEY
-from promolab.serve.kept import Kept
+from promolab.serve.formulas import DAY, MONEY, next_turn
+from promolab.serve.kept import NEVER, Kept
 from promolab.serve.loading import arrays_of, whole_sum
 
 if TYPE_CHECKING:
@@ -174,6 +174,13 @@ class LivePairs:
             near = np.where(moment - rows[:, 1] <= 84 * DAY, rows[:, 2], 0)
             found[SPENT] = near @ self.offers.of_category[rows[:, 0]][:, places] / MONEY
         return found
+
+    def steady_until(self, customer_id: Any, moment: int) -> int:
+        """Return the last moment until which the columns of a customer stay, if no event comes."""
+        code, ends = self.live.code(customer_id), self.offers.ends
+        times = [self._lines.of(code)[:, 1], self._amounts.of(code)[:, 1]]
+        running = int(min(ends[ends > moment], default=NEVER)) - 1
+        return min(running, next_turn(np.concatenate(times), moment))
 
     def _history(self, code: int, places: np.ndarray, moment: int) -> dict[str, np.ndarray]:
         """Count contacts with, and answers to, promotions of the same kind and type."""

@@ -298,24 +298,23 @@ class Standing:
     own: frozenset[str]
     moment: int
     status: bool
-    _no_right: dict[str | None, bool] = field(default_factory=dict)
-    _over: dict[tuple[str | None, int, bool], bool] = field(default_factory=dict)
+    _alike: dict[tuple[str | None, int, bool], list[str]] = field(default_factory=dict)
 
     def bars(self, offer: Offer) -> list[str]:
         """Return why a promotion may not be offered, by steps of the plan's funnel."""
-        rights, channel = self.rights, offer.channel
-        if channel not in self._no_right:
-            self._no_right[channel] = rights.no_right(self.known, channel, self.moment)
-        mine = offer.promotion_id in self.own
+        rights, mine = self.rights, offer.promotion_id in self.own
         contacts = self.rest if mine else self.contacts
-        alike = (channel, offer.messages, mine)
-        if alike not in self._over:
-            quiet = rights.quiet(self.known, self.moment)
-            self._over[alike] = quiet or rights.over(contacts, offer, self.moment)
-        found = ["no_right"] if self._no_right[channel] else []
-        found += ["status"] if self.status else []
-        found += ["over_limit"] if self._over[alike] else []
-        return found + (["excluded"] if rights.excluded(contacts, offer, self.moment) else [])
+        alike = (offer.channel, offer.messages, mine)
+        found = self._alike.get(alike)
+        if found is None:
+            over = rights.quiet(self.known, self.moment)
+            over = over or rights.over(contacts, offer, self.moment)
+            refused = rights.no_right(self.known, offer.channel, self.moment)
+            steps = (("no_right", refused), ("status", self.status), ("over_limit", over))
+            found = self._alike[alike] = [step for step, barred in steps if barred]
+        if rights.excluded(contacts, offer, self.moment):
+            return [*found, "excluded"]
+        return found
 
 
 def _made(contacts: list[Contact], moment: int) -> list[Contact]:

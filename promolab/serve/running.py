@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,10 +20,16 @@ from promolab.serve.events import microseconds
 from promolab.serve.formulas import SECOND
 from promolab.serve.service import Service
 from promolab.serve.stores import StoreDown, open_store
+from promolab.serve.turns import Turns
 from promolab.serve.week import open_week
+
+Put = Callable[[Sequence[Any]], None]
+"""Takes in events."""
 
 TOKEN = "PROMOLAB_TOKEN"
 """Environment variable: what every request must bring."""
+BACKLOG = 2048
+"""Connections that wait to be taken."""
 AT_ONCE = 500
 """Events of a queue that are written together, if so many are there."""
 
@@ -77,14 +84,19 @@ def serve_week(
     service = Service(opened, open_store(store, key), _clock(now))
     for note in service.notes():
         say(note)
+    turns = Turns()
     config = uvicorn.Config(
-        application(service, token), access_log=False, log_level="warning", server_header=False
+        application(service, token, turns=turns),
+        access_log=False,
+        log_level="warning",
+        server_header=False,
     )
     server = uvicorn.Server(config)
 
     async def run() -> None:
         if events is not None:
-            given = (asyncio.get_running_loop(), service, lines_of(events))
+            taking = partial(_put, asyncio.get_running_loop(), turns, service)
+            given = (service, taking, lines_of(events))
             threading.Thread(target=_feed, args=given, daemon=True).start()
         shown = f"[{host}]" if ":" in host else host
         print(f"http://{shown}:{listening.getsockname()[1]}", flush=True)
@@ -115,6 +127,7 @@ def _listening(host: str, port: int, token: str | None) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
+        made.listen(BACKLOG)  # who asks from the moment that the address is printed is answered
     except (OSError, OverflowError) as error:
         made.close()
         raise InputError(f"--port {port} on {host} cannot be listened on: {error}") from error
@@ -148,24 +161,29 @@ def lines_of(file: IO[bytes]) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def _feed(
-    loop: asyncio.AbstractEventLoop, service: Service, batches: Iterable[Sequence[bytes]]
+def _put(
+    loop: asyncio.AbstractEventLoop, turns: Turns, service: Service, rows: Sequence[Any]
 ) -> None:
+    """Write events in their turn among the requests."""
+    asyncio.run_coroutine_threadsafe(turns.take(service.receive, rows), loop).result()
+
+
+def _feed(service: Service, put: Put, batches: Iterable[Sequence[bytes]]) -> None:
     """Take in what a queue gives; an event that cannot be read is said, and the next ones go on."""
     for lines in batches:
         rows = [row for row in (_row(line, service) for line in lines) if row is not None]
-        if rows and not _taken(loop, service, rows):
+        if rows and not _taken(put, rows):
             for row in rows:  # one of them is refused, the others count
-                _taken(loop, service, [row])
+                _taken(put, [row])
     say("the queue of events has ended; answers go on")
 
 
-def _taken(loop: asyncio.AbstractEventLoop, service: Service, rows: Sequence[Any]) -> bool:
+def _taken(put: Put, rows: Sequence[Any]) -> bool:
     """Write events, however long the store is down; False where they are refused."""
     waited = 0.0
     while True:
         try:
-            asyncio.run_coroutine_threadsafe(_received(service, rows), loop).result()
+            put(rows)
             return True
         except StoreDown as error:
             if not waited:
@@ -176,10 +194,6 @@ def _taken(loop: asyncio.AbstractEventLoop, service: Service, rows: Sequence[Any
             if len(rows) == 1:
                 say(f"an event of the queue is left out: {error}")
             return False
-
-
-async def _received(service: Service, rows: Sequence[Any]) -> None:
-    service.receive(rows)
 
 
 def _row(line: bytes, service: Service) -> Any:

@@ -10,18 +10,14 @@ from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from promolab.contract import NONE
 from promolab.errors import InputError, nearest
 from promolab.loop import append_served, read_served
 from promolab.serve.deciding import Chooser, Decision
 from promolab.serve.events import Event, microseconds
 from promolab.serve.formulas import SECOND, moment_of
-from promolab.serve.live import LiveFeatures
-from promolab.serve.pairs import LivePairs
 from promolab.serve.rights import Standing
-from promolab.serve.stores import BEGINNING, Store, StoreDown
+from promolab.serve.stores import BEGINNING, PAGE, Store
 from promolab.serve.week import PROMOTION, STANDING, ReleasedWeek
 
 AHEAD = 300 * SECOND
@@ -29,6 +25,7 @@ AHEAD = 300 * SECOND
 OVER = "over"
 """Why a promotion may not be offered, beside the steps of the funnel."""
 MOST_PAIRS = 20_000
+_NOTHING: dict[Any, tuple[float, float, float]] = {}
 
 
 class UnknownPromotion(InputError):  # noqa: N818
@@ -44,6 +41,7 @@ class Service:
     Parameters
     ----------
     week : ReleasedWeek
+        Opened for this service alone: it is kept up.
     store : Store
         Holds the log.
     clock : callable
@@ -61,32 +59,27 @@ class Service:
         self, week: ReleasedWeek, store: Store, clock: Callable[[], float] = time.time
     ) -> None:
         self.week, self.store, self._clock = week, store, clock
-        self.live = LiveFeatures(week.shop, week.as_of)
-        model = week.model
-        self.pairs: LivePairs | None = None
-        if model is not None:
-            self.pairs = LivePairs(week.shop, self.live, model.columns)
-        self._needed = frozenset(model.columns if model is not None else ())
+        self.live = week.live
         self.chooser = Chooser(week)
         self.taken, self.decided = self.live.taken, Counter(given=0, none=0, held_out=0)
         self.taken["refused"] = 0
-        self._names = {str(promotion): promotion for promotion in self.live.promotions}
         self._known = sorted(week.rights.offers)
-        self._planned = week.promotions
+        self._planned = tuple(week.promotions)
         self._action = {p: a.name for a in week.actions.values() for p in a.promotions}
-        self._begun = microseconds(week.as_of)
+        self._begun, self._as_of = microseconds(week.as_of), _utc(week.as_of)
         self._present = self._begun
         self._cursor = BEGINNING
         self._recover()
 
     def _recover(self) -> None:
         """Take in what was decided before: by the file beside the week, and by the log."""
-        for row in read_served(self.week.run.path):
+        filed = read_served(self.week.run.path)
+        for row in filed:
             self._stand(self._decision(row))
-        before = set(self.chooser.made)
         self.catch_up()
-        rows = [d.to_dict() for c, d in self.chooser.made.items() if c not in before]
-        append_served(self.week.run.path, rows)
+        known = {row["decision_id"] for row in filed}
+        missing = [d.to_dict() for name, d in self.chooser.decisions.items() if name not in known]
+        append_served(self.week.run.path, missing)
 
     def _decision(self, row: dict[str, Any]) -> Decision:
         customer = self.live.reader.id_of("customer_id", row["customer_id"])
@@ -107,25 +100,27 @@ class Service:
         """Return by how many seconds the clock is behind the last answer: it ran back."""
         return max(0.0, (self._present - int(self._clock() * SECOND)) / SECOND)
 
-    def catch_up(self) -> dict[str, Counter[str]]:
-        """Take in what the log holds by now; return what was counted, by entry."""
-        found = {}
-        for name, entry in self.store.read(self._cursor):
-            told = json.loads(entry)
-            counted: Counter[str] = Counter()
-            for values in told.get("events", ()):
-                counted[self._take(Event(*values))] += 1
-            if "decision" in told:
-                self._stand(self._decision(told["decision"]))
-            found[name] = counted
-            self._cursor = name
-        return found
+    def catch_up(self, own: str = "") -> Counter[str]:
+        """Take in what the log holds by now; return what was counted of one entry."""
+        mine: Counter[str] = Counter()
+        while entries := self.store.read(self._cursor):
+            for name, entry in entries:
+                told = json.loads(entry)
+                for values in told.get("events", ()):
+                    said = self._take(Event(*values))
+                    mine[said] += name == own
+                if "decision" in told:
+                    self._stand(self._decision(told["decision"]))
+                self._cursor = name
+            if len(entries) < PAGE:
+                break
+        return mine
 
     def _take(self, event: Event) -> str:
         said = self.live.take(event)
         if said == "new":
-            if self.pairs is not None:
-                self.pairs.take(event)
+            if self.week.chances is not None:
+                self.week.chances.take(event)
             self.week.rights.take(event)
         return said
 
@@ -159,8 +154,7 @@ class Service:
                 self.taken["refused"] += len(rows)
                 raise InputError(f"event {place}: {error}; none of them was taken in") from error
         entry = json.dumps({"events": [astuple(event) for event in events]})
-        name = self.store.append(entry.encode())
-        counted = self.catch_up().get(name, Counter())
+        counted = self.catch_up(self.store.append(entry.encode()))
         return {said: counted[said] for said in ("new", "repeated", "late")}
 
     def score(
@@ -182,7 +176,7 @@ class Service:
             An unknown promotion, an id that is none, or too many pairs.
         """
         ids = [self.live.reader.id_of("customer_id", customer) for customer in customers]
-        asked = self._planned if promotions is None else [str(p) for p in promotions]
+        asked = self._planned if promotions is None else tuple(str(p) for p in promotions)
         for promotion in asked:
             if promotion not in self.week.rights.offers:
                 raise UnknownPromotion(
@@ -204,7 +198,7 @@ class Service:
             "as_of": _utc(moment_of(moment)),
             "events_until": _utc(moment_of(last)),
             "age_seconds": (moment - last) / SECOND,
-            "kept_as_of": dict.fromkeys(self.live.stale, _utc(self.week.as_of)),
+            "kept_as_of": dict.fromkeys(self.live.stale, self._as_of),
             "model": self.week.fingerprint or None,
             "customers": answers,
         }
@@ -215,9 +209,24 @@ class Service:
         moment = self.moment()
         chances = self.chances(customer, asked, moment)
         standing = self._standing(customer, moment)
-        told = [
-            self._pair(customer, promotion, chances.get(promotion), standing) for promotion in asked
-        ]
+        everywhere = STANDING if self.week.holdouts.held(customer, None) else NONE
+        held = {
+            promotion: PROMOTION
+            for promotion, action in self._action.items()
+            if everywhere == NONE and self.week.holdouts.held(customer, action)
+        }
+        told = []
+        for promotion in asked:
+            why = self._bars(standing, promotion)
+            pair = {
+                "promotion_id": promotion,
+                "chance": chances.get(promotion),
+                "effect": self._effect(customer, promotion),
+                "eligible": not why,
+                "why_not": why,
+                "holdout": held.get(promotion, everywhere),
+            }
+            told.append(pair)
         return {
             "customer_id": customer,
             "new": not self.live.knows(customer),
@@ -225,26 +234,15 @@ class Service:
             "decision": None if decision is None else decision.to_dict(),
         }
 
-    def _pair(
-        self, customer: Any, promotion: str, chance: float | None, standing: Standing
-    ) -> dict[str, Any]:
-        effect = self.week.effects.get(promotion, {}).get(customer)
-        why = self._bars(standing, promotion)
-        held = NONE
-        if self.week.holdouts.held(customer, None):
-            held = STANDING
-        elif (action := self._action.get(promotion)) is not None:
-            held = PROMOTION if self.week.holdouts.held(customer, action) else NONE
+    def _effect(self, customer: Any, promotion: str) -> dict[str, Any] | None:
+        """Return what a contact adds, as the report found it."""
+        found = self.week.effects.get(promotion, _NOTHING).get(customer)
+        if found is None:
+            return None
+        value, low, high = found
         return {
-            "promotion_id": promotion,
-            "chance": chance,
-            "effect": None if effect is None else {
-                "value": effect[0], "ci_low": effect[1], "ci_high": effect[2],
-                "identification": self.week.identification, "as_of": _utc(self.week.as_of),
-            },
-            "eligible": not why,
-            "why_not": why,
-            "holdout": held,
+            "value": value, "ci_low": low, "ci_high": high,
+            "identification": self.week.identification, "as_of": self._as_of,
         }  # fmt: skip
 
     def _standing(self, customer: Any, moment: int) -> Standing:
@@ -259,19 +257,8 @@ class Service:
 
     def chances(self, customer: Any, asked: Sequence[str], moment: int) -> dict[str, float]:
         """Return the chance of a response to each promotion; empty without a model."""
-        model, pairs = self.week.model, self.pairs
-        if model is None or pairs is None or not asked:
-            return {}
-        names = [self._names[promotion] for promotion in asked]
-        places = np.array([pairs.place[name] for name in names], dtype=np.int64)
-        columns = pairs.columns(customer, places, moment)
-        row = self.live.row(customer, moment, self._needed)
-        for name in model.columns:
-            if name not in columns:
-                value = row[name]
-                kind = object if isinstance(value, str) or value is None else float
-                columns[name] = np.full(len(places), value, dtype=kind)
-        return dict(zip(asked, model.probability(columns).tolist(), strict=True))
+        known = self.week.chances
+        return {} if known is None else known.of(customer, tuple(asked), moment)
 
     def _choose(self, customer: Any) -> Decision:
         """Choose for a customer, and write it where it is new; nobody writes in between."""
@@ -284,7 +271,8 @@ class Service:
             if name is not None:
                 self._cursor = name
                 self._stand(decision)
-                append_served(self.week.run.path, [decision.to_dict()])
+                row = [decision.to_dict()]
+                append_served(self.week.run.path, row, on_disk=not self.store.lasts)
                 self._count(decision)
                 return decision
             self.catch_up()  # another process wrote meanwhile: what it wrote may change the choice
@@ -301,38 +289,42 @@ class Service:
 
     def age(self) -> float:
         """Return how many seconds the latest event is behind the present."""
-        return (self.moment() - microseconds(self.live.last)) / SECOND
+        now = max(self._present, int(self._clock() * SECOND))
+        return max(0.0, (now - microseconds(self.live.last)) / SECOND)
 
-    def health(self) -> dict[str, Any]:
-        """Tell whether the store answers, how fresh the features are, and what is to be known."""
-        try:
-            self.catch_up()
-            status = "ok"
-        except StoreDown:
-            status = "store down"
+    def health(self, *, down: bool = False) -> dict[str, Any]:
+        """Tell how fresh the features are, and what is to be known.
+
+        Parameters
+        ----------
+        down : bool
+            Whether the store does not answer.
+        """
         return {
-            "status": status,
+            "status": "store down" if down else "ok",
             "week": str(self.week.week),
             "store": self.store.name,
-            "as_of": _utc(self.week.as_of),
+            "as_of": self._as_of,
             "events_until": _utc(self.live.last),
             "notes": self.notes(),
         }
 
     def notes(self) -> list[str]:
         """Say in sentences what is to be known: a clock that ran back, a week that is over."""
-        found, moment, behind = [], self.moment(), self.behind()
+        found, behind = [], self.behind()
         if behind > 1:
             found.append(
                 f"The clock is {behind:,.0f} seconds behind the latest answer or event; answers "
                 "stay as of then until it has caught up."
             )
-        if moment >= microseconds(self.week.week.end(self.week.shop.zone)):
+        if max(self._present, int(self._clock() * SECOND)) >= microseconds(
+            self.week.week.end(self.week.zone)
+        ):
             found.append(
                 f"{self.week.week} is over: promotions that are over are not offered any more. "
                 "Release the next week and serve that."
             )
-        if self.week.model is None:
+        if self.week.chances is None:
             found.append("The week has no response model: no chance of a response is known.")
         return found
 

@@ -8,7 +8,10 @@ from promolab.errors import InputError, MissingExtraError, PromolabError
 
 BEGINNING = "0-0"
 Entries = list[tuple[str, bytes]]
-_PAGE = 10_000
+WAITING = 1.0
+"""Seconds in which a store has to answer."""
+PAGE = 10_000
+"""Entries that are read at once."""
 _ONLY_AFTER = """
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local id = last[1] and last[1][1] or '0-0'
@@ -25,9 +28,11 @@ class Store(Protocol):
     """A log that only grows; its state is what its entries make, in their order."""
 
     name: str
+    lasts: bool
+    """Whether entries survive the process, and a power cut."""
 
     def read(self, after: str) -> Entries:
-        """Return the entries behind one, with their ids.
+        """Return the next entries behind one, with their ids: at most `PAGE`.
 
         Raises
         ------
@@ -63,15 +68,18 @@ class MemoryStore:
     [('2', b'b')]
     """
 
-    name = "memory"
+    name, lasts = "memory", False
 
     def __init__(self) -> None:
         self._entries: list[bytes] = []
 
     def read(self, after: str) -> Entries:
-        """Return the entries behind one."""
+        """Return the next entries behind one."""
         begin = 0 if after == BEGINNING else int(after)
-        return [(str(k + 1), self._entries[k]) for k in range(begin, len(self._entries))]
+        return [
+            (str(k + 1), self._entries[k])
+            for k in range(begin, min(begin + PAGE, len(self._entries)))
+        ]
 
     def append(self, entry: bytes) -> str:
         """Keep an entry."""
@@ -110,16 +118,16 @@ class RedisStore:
         from redis.backoff import ExponentialBackoff
         from redis.retry import Retry
 
-        self.name = "redis"
+        self.name, self.lasts = "redis", True
         self._key = key
         self._errors = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
+        # Tried again twice within a tenth of a second: a connection that was dropped is not a store
+        # that is down. One that hangs is not tried again.
+        again = Retry(ExponentialBackoff(cap=0.05, base=0.01), 2, (redis.ConnectionError,))
         try:
-            # Tried again twice within a tenth of a second: a connection that was dropped is not a
-            # store that is down.
             self._redis: Any = redis.Redis.from_url(
-                address, socket_timeout=2.0, socket_connect_timeout=1.0,
-                retry=Retry(ExponentialBackoff(cap=0.05, base=0.01), 2),
-            )  # fmt: skip
+                address, socket_timeout=WAITING, socket_connect_timeout=WAITING, retry=again
+            )
         except ValueError as error:
             raise InputError(
                 "--store is no address of a store; write memory or redis://host:6379"
@@ -144,15 +152,9 @@ class RedisStore:
             raise StoreDown("the store does not answer; try again in a moment") from error
 
     def read(self, after: str) -> Entries:
-        """Return the entries behind one."""
-        found: Entries = []
-        while True:
-            begin = f"({after}"
-            rows = self._asked(lambda: self._redis.xrange(self._key, begin, "+", _PAGE))  # noqa: B023
-            found += [(_text(name), fields[b"e"]) for name, fields in rows]
-            if len(rows) < _PAGE:
-                return found
-            after = found[-1][0]
+        """Return the next entries behind one."""
+        rows = self._asked(lambda: self._redis.xrange(self._key, f"({after}", "+", PAGE))
+        return [(_text(name), fields[b"e"]) for name, fields in rows]
 
     def append(self, entry: bytes) -> str:
         """Write an entry; the server answers when it is on disk."""

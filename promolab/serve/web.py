@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -12,11 +13,13 @@ from starlette.exceptions import HTTPException
 
 from promolab import __version__
 from promolab.errors import InputError
+from promolab.serve.direct import DirectRoute
 from promolab.serve.explained import explained_page
 from promolab.serve.guard import Guard, Metrics, problem
 from promolab.serve.messages import Answers, Asked, Events, Health, Problem, Taken
 from promolab.serve.service import Service, UnknownPromotion
 from promolab.serve.stores import StoreDown
+from promolab.serve.turns import RETRY, Turns
 
 if TYPE_CHECKING:
     from promolab.serve.guard import App
@@ -24,15 +27,15 @@ if TYPE_CHECKING:
 
 PATHS = ("/score", "/events", "/health", "/metrics", "/docs", "/openapi.json")
 MOST_BYTES = 4 << 20
-RETRY = "1"
-"""Seconds after which a store that is down may be tried again."""
 ABOUT = (
     "Chances, effects, rights and choices of a released week, kept fresh by events. Errors are "
     "problem details (RFC 9457) without anything that was sent."
 )
 
 
-def application(service: Service, token: str | None = None, most: int = MOST_BYTES) -> App:
+def application(
+    service: Service, token: str | None = None, most: int = MOST_BYTES, turns: Turns | None = None
+) -> App:
     """Return the service as an ASGI application.
 
     Parameters
@@ -42,13 +45,16 @@ def application(service: Service, token: str | None = None, most: int = MOST_BYT
         What every request but /health must bring; None asks for none.
     most : int
         Bytes that a body may have.
+    turns : Turns, optional
+        Where else the service is called.
     """
-    metrics = Metrics()
+    metrics, turns = Metrics(), Turns() if turns is None else turns
     api = FastAPI(title="promolab", version=__version__, description=ABOUT, docs_url=None,
                   redoc_url=None)  # fmt: skip
+    api.router.route_class = DirectRoute
     _say_problems(api, metrics)
-    _add_answers(api, service)
-    _add_pages(api, service, metrics)
+    _add_answers(api, service, turns)
+    _add_pages(api, service, metrics, turns)
     return Guard(api, metrics, token, most, PATHS)
 
 
@@ -56,8 +62,8 @@ def _responses(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": Problem} for code in (401, 413, 422, 503, *codes)}
 
 
-def _add_answers(api: FastAPI, service: Service) -> None:
-    """Add /score and /events. They are answered one after the other, by the loop's own thread."""
+def _add_answers(api: FastAPI, service: Service, turns: Turns) -> None:
+    """Add /score and /events."""
 
     @api.post("/score", response_model=Answers, responses=_responses(404))
     async def score(
@@ -72,24 +78,26 @@ def _add_answers(api: FastAPI, service: Service) -> None:
         ] = False,
     ) -> Any:
         """Tell chance, effect, eligibility and holdout; choose on request only."""
-        return service.score(asked.customers, asked.promotions, choose)
+        return await turns.take(service.score, asked.customers, asked.promotions, choose)
 
     @api.post("/events", response_model=Taken, responses=_responses())
     async def events(happened: Events) -> Any:
         """Take in what happened; it is in every answer from then on."""
         rows = [event.model_dump(exclude_none=True) for event in happened.events]
-        return service.receive(rows)
+        return await turns.take(service.receive, rows)
 
 
-def _add_pages(api: FastAPI, service: Service, metrics: Metrics) -> None:
+def _add_pages(api: FastAPI, service: Service, metrics: Metrics, turns: Turns) -> None:
     """Add /health, /metrics and /docs."""
 
     @api.get("/health", response_model=Health, responses={503: {"model": Health}})
     async def health(response: Response) -> Any:
         """Tell whether the service can answer."""
-        told = service.health()
-        response.status_code = 200 if told["status"] == "ok" else 503
-        return told
+        try:
+            await turns.take(service.catch_up)
+        except StoreDown:
+            response.status_code = 503
+        return service.health(down=response.status_code == 503)
 
     @api.get("/metrics", response_class=Response)
     async def counted() -> Response:
@@ -125,12 +133,11 @@ def _say_problems(api: FastAPI, metrics: Metrics) -> None:
     @api.exception_handler(StoreDown)
     async def down(_: Request, error: StoreDown) -> Response:
         metrics.down.inc()
-        return answer(503, str(error), **{"retry-after": RETRY})
+        return answer(503, str(error), **{"retry-after": str(RETRY)})
 
     @api.exception_handler(RequestValidationError)
     async def misread(_: Request, error: RequestValidationError) -> Response:
-        said = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5]]
-        return answer(422, "; ".join(said))
+        return answer(422, "; ".join(_said(e) for e in error.errors()[:5]))
 
     @api.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> Response:
@@ -140,3 +147,9 @@ def _say_problems(api: FastAPI, metrics: Metrics) -> None:
     @api.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> Response:
         return answer(500, f"unexpected {type(error).__name__}; the service's log says where")
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    """Return what is wrong, and where; the name of a field that nobody asks for is data."""
+    where = error["loc"][: -1 if error.get("type") == "extra_forbidden" else None]
+    return f"{'.'.join(map(str, where))}: {error['msg']}"

@@ -22,6 +22,8 @@ from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop import released_contacts, released_plans
 from promolab.model import ArrayModel, ResponseModel
+from promolab.serve.chances import LiveChances
+from promolab.serve.live import LiveFeatures
 from promolab.serve.rights import LiveRights
 from promolab.sources import load_shop
 from promolab.weeks import Week
@@ -165,12 +167,14 @@ class ReleasedWeek:
     Parameters
     ----------
     run : RunFolder
-    shop : Shop
-        As the week knew it.
+    zone : str
+        The shop's.
     as_of : datetime
         When its plan was made (UTC).
-    model : ArrayModel or None
-        None where there is no response model yet.
+    live : LiveFeatures
+        What the week knew of its customers, to be kept up.
+    chances : LiveChances or None
+        What the week's model says; None where there is none yet.
     fingerprint : str
         SHA-256 of the model's file; empty where there is none.
     plans : Plans
@@ -186,9 +190,10 @@ class ReleasedWeek:
     """
 
     run: RunFolder
-    shop: Shop
+    zone: str
     as_of: datetime
-    model: ArrayModel | None
+    live: LiveFeatures
+    chances: LiveChances | None
     fingerprint: str
     plans: Plans
     actions: dict[str, Action]
@@ -235,7 +240,10 @@ def open_week(week: str, out: str | Path = "reports") -> ReleasedWeek:
     released_plans(reports)  # refuses what is not as it was released
     shop = load_shop(run.path / "shop")
     file = run.path / "model.safetensors"
-    there = file.is_file()
+    live = LiveFeatures(shop, run.as_of)
+    chances = None
+    if there := file.is_file():
+        chances = LiveChances(ArrayModel(ResponseModel.load(file)), shop, live)
     told, rules = run.metrics["plan"], read_operations(shop.settings).contact
     decisions, planned = run.read_table("decisions"), run.read_table("planned")
     plans = Plans(decisions, run.read_table("decision_propensities"))
@@ -255,8 +263,7 @@ def open_week(week: str, out: str | Path = "reports") -> ReleasedWeek:
     identification = str((run.metrics.get("uplift") or {}).get("identification") or "")
     known = identification in ("randomised", "adjusted")
     return ReleasedWeek(
-        run, shop, run.as_of,
-        ArrayModel(ResponseModel.load(file)) if there else None,
+        run, shop.zone, run.as_of, live, chances,
         sha256_of(file) if there else "",
         plans, actions, holdouts, rights,
         _effects(run) if known else {},

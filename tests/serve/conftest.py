@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import shutil
+import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email.message import Message
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from promolab import LiveFeatures
 from promolab.campaign.outlook import past_pairs
+from promolab.contract import Shop
+from promolab.features import build_features
+from promolab.folder import RunFolder
 from promolab.loop import releases
 from promolab.model import ResponseModel
 from promolab.report.running import PAGES
 from promolab.serve.service import Service
 from promolab.serve.stores import MemoryStore
-from promolab.serve.week import open_week
+from promolab.serve.week import ReleasedWeek, open_week
 from promolab.sources import load_shop
+from tests.features.conftest import as_shop, small_frames
 from tests.report.made_weeks import FIRST, MadeShop
 
 WEEK = str(FIRST)
+TOKEN = "Bearer secret"
 REFUSED, UNLISTED = range(0, 12), range(12, 18)
 """Customers without the right to be contacted."""
 NOW = pd.Timestamp(FIRST.start("America/New_York")) + pd.Timedelta(hours=3)
 """When tests ask, unless they say otherwise: the week's promotion has begun."""
+BEGIN = datetime(2021, 4, 5, 13, 30)
+"""As of when live features of the small shop begin."""
 COLUMNS = ["orders", "recency_days", "amount_28d", "kind_contacts", "promotion_lines_28d"]
 release_week = partial(releases.release_week, pages=PAGES)
 
@@ -83,9 +101,94 @@ def clock() -> Clock:
     return Clock(NOW)
 
 
+@pytest.fixture(scope="session")
+def opened(made_once) -> ReleasedWeek:
+    """The released week as it is opened, which takes seconds; see `week`."""
+    return open_week(WEEK, made_once / "reports")
+
+
 @pytest.fixture
-def service(reports, clock) -> Service:
-    return Service(open_week(WEEK, reports), MemoryStore(), clock)
+def week(opened, reports) -> Callable[[], ReleasedWeek]:
+    """Return what opens the week of `reports`: each time as if for the first time."""
+    return lambda: replace(deepcopy(opened), run=RunFolder(reports / WEEK, FIRST))
+
+
+@pytest.fixture
+def service(week, clock) -> Service:
+    return Service(week(), MemoryStore(), clock)
+
+
+@dataclass
+class Small:
+    """The small shop of the features' tests, and its features as of a moment."""
+
+    frames: dict[str, pd.DataFrame]
+    shop: Shop
+    known: pd.DataFrame
+    begun: LiveFeatures
+
+    @property
+    def live(self) -> LiveFeatures:
+        """The features, to be brought along."""
+        return deepcopy(self.begun)
+
+
+@pytest.fixture(scope="session")
+def small() -> Small:
+    frames = small_frames()
+    shop = as_shop(frames)
+    known = build_features(shop, BEGIN).execute()
+    return Small(frames, shop, known, LiveFeatures(shop, BEGIN))
+
+
+@dataclass
+class Said:
+    """What came over HTTP."""
+
+    status: int
+    headers: Message
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Client:
+    """Asks a service over HTTP, each time by a connection of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def ask(self, path: str, body: Any = None, **headers: str) -> Said:
+        """Post a body, if there is one, with the token that the tests agree on."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        told = {"authorization": TOKEN, "content-type": "application/json"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        text = body if body is None or isinstance(body, str) else json.dumps(body)
+        connection.request("GET" if body is None else "POST", path, text, told)
+        found = connection.getresponse()
+        said = Said(found.status, found.headers, found.read().decode())
+        connection.close()
+        return said
+
+
+@contextmanager
+def answering(service: Service, most: int = 1 << 20) -> Iterator[Client]:
+    """Serve over HTTP, by a thread of this process."""
+    import uvicorn
+
+    from promolab.serve.web import application
+
+    app = application(service, TOKEN.removeprefix("Bearer "), most)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    yield Client(server.servers[0].sockets[0].getsockname()[1])
+    server.should_exit = True
+    thread.join()
 
 
 class Valkey:
@@ -112,6 +215,11 @@ class Valkey:
                     return
             time.sleep(0.02)
         raise AssertionError("the server did not start")
+
+    def hang(self, *, go_on: bool = False) -> None:
+        """Stop it where it is, connections open; or let it go on."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT if go_on else signal.SIGSTOP)
 
     def kill(self) -> None:
         """End it as a power cut would: nothing more is written."""

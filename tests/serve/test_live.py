@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,8 @@ from promolab import LiveFeatures, clean
 from promolab.errors import InputError
 from promolab.features import build_features
 from promolab.sources import load_shop
-from tests.features.conftest import as_shop, small_frames
+from tests.serve.conftest import BEGIN
 
-BEGIN = datetime(2021, 4, 5, 13, 30)
 WEEK = timedelta(days=7)
 
 
@@ -31,8 +30,7 @@ def replayed(frames, begin, end, seed=0):
     return pd.concat(parts).sample(frac=1, random_state=seed).astype(object)
 
 
-def assert_same(live, shop, moment):
-    known = build_features(shop, moment).execute()
+def assert_same(live, known, moment):
     found = live.to_frame(moment)
     kept = [c for c in found.columns if not c.startswith("price_level")]
     assert kept == [c for c in known if c != "price_level"]
@@ -46,23 +44,20 @@ def assert_same(live, shop, moment):
 
 
 @pytest.mark.parametrize("weeks", [1, 20])
-def test_a_replay_equals_the_features_of_the_shop_by_then(weeks):
-    frames = small_frames()
-    shop = as_shop(frames)
-    live = LiveFeatures(shop, BEGIN)
-    assert_same(live, shop, BEGIN)
+def test_a_replay_equals_the_features_of_the_shop_by_then(small, weeks):
+    live = small.live
+    assert_same(live, small.known, BEGIN)
     end = BEGIN + weeks * WEEK
-    rows = replayed(frames, BEGIN, end)
+    rows = replayed(small.frames, BEGIN, end)
     live.update(rows)
-    assert_same(live, shop, end)
+    assert_same(live, build_features(small.shop, end).execute(), end)
     assert live.taken["repeated"] > 0 and live.taken["late"] > 0
     assert sum(live.taken.values()) == len(rows)
 
 
-def test_what_needs_everybody_stays_and_says_as_of_when():
-    shop = as_shop(small_frames())
-    then = build_features(shop, BEGIN).execute().set_index("customer_id")["price_level"]
-    live = LiveFeatures(shop, BEGIN).update(replayed(small_frames(), BEGIN, BEGIN + 20 * WEEK))
+def test_what_needs_everybody_stays_and_says_as_of_when(small):
+    then = small.known.set_index("customer_id")["price_level"]
+    live = small.live.update(replayed(small.frames, BEGIN, BEGIN + 20 * WEEK))
     found = live.to_frame(BEGIN + 20 * WEEK).set_index("customer_id")
     pd.testing.assert_series_equal(found["price_level"].reindex(then.index), then)
     assert (found["price_level_as_of"] == BEGIN).all()
@@ -80,11 +75,12 @@ def test_rows_without_an_id_are_one_if_they_say_the_same():
         live.update(row | {"customer_id": str(row["customer_id"])} for row in told)
         live.update(rows)
     assert live.taken["repeated"] == live.taken["new"] > 100
-    assert_same(live, shop, last + timedelta(microseconds=1))
+    end = last + timedelta(microseconds=1)
+    assert_same(live, build_features(shop, end).execute(), end)
 
 
-def test_one_who_is_new_has_the_row_of_one_who_did_nothing_yet():
-    live = LiveFeatures(as_shop(small_frames()), BEGIN)
+def test_one_who_is_new_has_the_row_of_one_who_did_nothing_yet(small):
+    live = small.live
     bought = {"customer_id": "X", "ts": "2021-04-06T10:00:00Z", "kind": "purchase", "amount": 3}
     assert not live.knows("X")
     assert live.row("X", live._moment("2021-04-06"))["orders"] == 0
@@ -109,19 +105,17 @@ def test_one_who_is_new_has_the_row_of_one_who_did_nothing_yet():
         (["A"], "an event is a list; expected names and values"),
     ],
 )
-def test_a_row_that_cannot_be_read_is_refused_in_a_sentence(row, sentence):
-    live = LiveFeatures(as_shop(small_frames()), BEGIN)
+def test_a_row_that_cannot_be_read_is_refused_in_a_sentence(small, row, sentence):
+    live = small.live
     with pytest.raises(InputError, match=sentence):
         live.update([row])
     assert sum(live.taken.values()) == 0
 
 
-def test_a_clock_that_runs_back_is_refused():
-    live = LiveFeatures(as_shop(small_frames()), BEGIN)
+def test_a_clock_that_runs_back_is_refused(small):
+    live = small.live
     live.update({"customer_id": "C01", "ts": "2021-05-01T00:00:00Z", "kind": "view"})
     with pytest.raises(InputError, match="a clock must not run back"):
         live.to_frame("2021-05-01")
     with pytest.raises(InputError, match="one moment for everybody"):
-        LiveFeatures(
-            as_shop(small_frames()), pd.DataFrame({"customer_id": ["C01"], "as_of": [BEGIN]})
-        )
+        LiveFeatures(small.shop, pd.DataFrame({"customer_id": ["C01"], "as_of": [BEGIN]}))

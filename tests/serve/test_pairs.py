@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from promolab import LiveFeatures
 from promolab.features import build_candidates
 from promolab.serve.events import microseconds
 from promolab.serve.pairs import LivePairs
-from tests.features.conftest import as_shop, small_frames
-from tests.serve.test_live import BEGIN, WEEK, replayed
+from tests.serve.conftest import BEGIN
+from tests.serve.test_live import WEEK, replayed
 
 LATE = ["promotion_lines_28d", "promotion_coupon_lines_84d", "promotion_category_amount_84d"]
 
@@ -25,28 +23,25 @@ def found_of(live, pairs, customers, moment):
     return pd.concat(parts).sort_values(["promotion_id", "customer_id"], ignore_index=True)
 
 
-@pytest.mark.parametrize("columns", [None, LATE])
-def test_pairs_after_a_replay_equal_the_candidates_of_the_shop_by_then(columns):
-    frames = small_frames()
-    shop = as_shop(frames)
-    live = LiveFeatures(shop, BEGIN)
-    pairs = LivePairs(shop, live, columns)
+def test_pairs_after_a_replay_equal_the_candidates_of_the_shop_by_then(small):
+    live = small.live
+    whole, lately = LivePairs(small.shop, live), LivePairs(small.shop, live, LATE)
+    mine = ("kind_", "type_", "other_promotions_", "promotion_")
     for weeks in (0, 20):
         end = BEGIN + weeks * WEEK
-        for row in replayed(frames, BEGIN, end).to_dict("records"):
+        for row in replayed(small.frames, BEGIN, end).to_dict("records"):
             event = live.reader.read(row)
             if live.take(event) == "new":
-                pairs.take(event)
-        known = build_candidates(shop, end, list(live.promotions)).execute()
+                whole.take(event)
+                lately.take(event)
+        known = build_candidates(small.shop, end, list(live.promotions)).execute()
         known = known.sort_values(["promotion_id", "customer_id"], ignore_index=True)
-        found = found_of(live, pairs, known["customer_id"].unique(), end)
-        mine = ("kind_", "type_", "other_promotions_", "promotion_")
-        told = (
-            [c for c in known if c.startswith(mine)]
-            if columns is None
-            else ["promotion_id", *columns]
-        )
-        assert len(told) > 3 and set(told) <= set(found)
-        pd.testing.assert_frame_equal(
-            found[told], known[told], check_dtype=False, rtol=1e-9, atol=1e-9
-        )
+        for pairs in (whole, lately):
+            found = found_of(live, pairs, known["customer_id"].unique(), end)
+            told = ["promotion_id", *LATE]
+            if pairs is whole:
+                told = [c for c in known if c.startswith(mine)]
+            assert len(told) > 3 and set(told) <= set(found)
+            pd.testing.assert_frame_equal(
+                found[told], known[told], check_dtype=False, rtol=1e-9, atol=1e-9
+            )

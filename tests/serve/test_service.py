@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -159,15 +160,14 @@ def test_who_would_not_have_been_on_the_list_gets_nothing(service):
     assert (found["action"], found["planned_action"], found["propensity"]) == (NONE, NONE, 1.0)
 
 
-def test_nothing_more_is_spent_than_the_budget_leaves(reports, clock):
-    week = open_week(WEEK, reports)
-    action = week.actions[week.promotions[0]]
-    object.__setattr__(action, "cost", 2.0)
-    object.__setattr__(week, "left", 11.0)
-    service = Service(week, MemoryStore(), clock)
+def test_nothing_more_is_spent_than_the_budget_leaves(week, clock):
+    one, two = (replace(week(), left=11.0) for _ in range(2))
+    for each in (one, two):
+        object.__setattr__(each.actions[each.promotions[0]], "cost", 2.0)
+    service = Service(one, MemoryStore(), clock)
     found = [decided(service, customer)["action"] for customer in newcomers(service, 60)]
     assert sum(one != NONE for one in found) == 5
-    again = Service(week, MemoryStore(), clock)  # the file beside the week tells what was spent
+    again = Service(two, MemoryStore(), clock)  # the file beside the week tells what was spent
     assert again.chooser.spent == pytest.approx(10.0)
 
 
@@ -194,9 +194,9 @@ def test_nobody_held_out_or_without_consent_is_ever_given_anything(service, repo
     assert found > 300
 
 
-def test_a_service_that_begins_anew_knows_what_the_others_know(reports, clock):
+def test_a_service_that_begins_anew_knows_what_the_others_know(week, reports, clock):
     store = MemoryStore()
-    one, two = (Service(open_week(WEEK, reports), store, clock) for _ in range(2))
+    one, two = (Service(week(), store, clock) for _ in range(2))
     newcomers(two, 0)
     customers = newcomers(one, 5)
     customer = given(reports)[0]
@@ -205,7 +205,7 @@ def test_a_service_that_begins_anew_knows_what_the_others_know(reports, clock):
     left = {"kind": "unsubscribe", "promotion_id": "7"}
     assert two.receive([event(customer, "click", 2) | left])["new"] == 1
     assert decided(one, customer)["action"] == NONE  # an event is in the next answer of any
-    three = Service(open_week(WEEK, reports), store, clock)
+    three = Service(week(), store, clock)
     newcomers(three, 0)
     asked = [*customers, customer, 40, 41]
     told = [[decided(each, customer) for customer in asked] for each in (one, two, three)]
@@ -213,12 +213,12 @@ def test_a_service_that_begins_anew_knows_what_the_others_know(reports, clock):
     assert one.receive([event(customer, "click", 2) | left])["repeated"] == 1
 
 
-def test_a_decision_survives_its_store(reports, clock):
-    service = Service(open_week(WEEK, reports), MemoryStore(), clock)
+def test_a_decision_survives_its_store(week, reports, clock):
+    service = Service(week(), MemoryStore(), clock)
     made = decided(service, given(reports)[0])
     torn = reports / WEEK / "served" / "decisions.jsonl"
     torn.write_text(torn.read_text() + '{"decision_id": "half')
-    again = Service(open_week(WEEK, reports), MemoryStore(), clock)
+    again = Service(week(), MemoryStore(), clock)
     assert again.chooser.made[given(reports)[0]].to_dict()["decision_id"] == made["decision_id"]
     decided(again, given(reports)[1])
     assert len(read_served(reports / WEEK)) == 2

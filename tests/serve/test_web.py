@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from tests.serve.conftest import event
+from promolab.serve import turns
+from promolab.serve.service import Service
+from promolab.serve.stores import open_store
+from tests.serve.conftest import answering, event
 
 pytest.importorskip("fastapi")
-
-from starlette.testclient import TestClient
-
-from promolab.serve.web import application
-
-TOKEN = {"authorization": "Bearer secret"}
 
 
 @pytest.fixture
 def client(service):
-    return TestClient(application(service, "secret", 100_000), raise_server_exceptions=False)
+    with answering(service, 100_000) as client:
+        yield client
 
 
 def test_only_who_brings_the_token_is_answered(client):
-    for headers in ({}, {"authorization": "Bearer Secret"}):
-        refused = client.post("/score", json={"customers": [1]}, headers=headers)
-        assert refused.status_code == 401
+    for token in ("", "Bearer Secret"):
+        refused = client.ask("/score", {"customers": [1]}, authorization=token)
+        assert refused.status == 401
         assert refused.headers["content-type"] == "application/problem+json"
-    told = client.post("/score", json={"customers": [1, "2", 999]}, headers=TOKEN)
+    told = client.ask("/score", {"customers": [1, "2", 999]})
     assert [each["new"] for each in told.json()["customers"]] == [False, False, True]
-    assert client.get("/health").json()["status"] == "ok"
+    assert client.ask("/health", authorization="").json()["status"] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,9 @@ def test_only_who_brings_the_token_is_answered(client):
         ("/score", '{"customers": [1], "promotions": ["77"]}', 404, "did you mean '7'"),
         ("/score", '{"customers": []}', 422, "body.customers: List should have at least 1"),
         ("/score", '{"customers": ["Anna Bell"]}', 422, "ids are numbers"),
-        ("/score", '{"customers": ["Anna', 422, "JSON decode error"),
+        ("/score", '{"customers": ["Anna', 422, "body: Invalid JSON"),
+        ("/score", '{"customers": [1], "Bell": 1}', 422, "body: Extra inputs are not permitted"),
+        ("/score?choose=Bell", '{"customers": [1]}', 422, "query.choose: Input should be"),
         ("/events", '{"events": [{"customer_id": 1, "kind": "Bell"}]}', 422, "ts is missing"),
         ("/events", f'{{"events": "{"Anna Bell" * 20_000}"}}', 413, "send less at a time"),
         ("/nothing", "Anna Bell", 404, "there are /score, /events"),
@@ -45,28 +49,86 @@ def test_only_who_brings_the_token_is_answered(client):
 def test_an_error_is_a_problem_in_a_sentence_without_what_was_sent(
     client, path, body, status, sentence
 ):
-    found = client.post(path, content=body, headers=TOKEN | {"content-type": "application/json"})
+    found = client.ask(path, body)
     told = found.json()
-    assert (found.status_code, told["status"]) == (status, status)
+    assert (found.status, told["status"]) == (status, status)
     assert sentence in told["detail"] and "Bell" not in found.text
+
+
+def test_a_page_of_another_site_writes_nothing(client):
+    """A browser sends what a page tells it to, but asks first where the type is JSON."""
+    body = '{"events": [{"customer_id": 1, "ts": "2021-03-08T06:00:00Z", "kind": "view"}]}'
+    refused = client.ask("/events", body, content_type="text/plain")
+    assert (refused.status, refused.json()["detail"]) == (
+        422, "header.content-type: send application/json",
+    )  # fmt: skip
+    assert client.ask("/events", body).json()["new"] == 1
 
 
 def test_an_event_is_in_the_next_answer_and_counted(client):
     row = event(30, "purchase", 1, amount=500.0, quantity=1, product_id="p")
-    before = client.post("/score", json={"customers": [30]}, headers=TOKEN).json()
+    before = client.ask("/score", {"customers": [30]}).json()
     for said in ("new", "repeated"):
-        found = client.post("/events", json={"events": [row]}, headers=TOKEN).json()
+        found = client.ask("/events", {"events": [row]}).json()
         assert found == {"new": 0, "repeated": 0, "late": 0} | {said: 1}
-    after = client.post("/score", json={"customers": [30]}, headers=TOKEN).json()
+    after = client.ask("/score", {"customers": [30]}).json()
     chances = [told["customers"][0]["promotions"][0]["chance"] for told in (before, after)]
     assert chances[0] != chances[1]
-    counted = client.get("/metrics", headers=TOKEN).text
+    counted = client.ask("/metrics").text
     assert 'promolab_events{said="repeated"} 1.0' in counted
     assert 'promolab_requests_total{path="/score",status="200"} 2.0' in counted
 
 
+def test_a_store_that_hangs_is_said_and_holds_nobody_up(valkey, week, clock, monkeypatch):
+    monkeypatch.setattr("promolab.serve.stores.WAITING", 0.5)
+    service = Service(week(), open_store(valkey.url, "week"), clock)
+    row = event(30, "purchase", 1, amount=5.0, quantity=1, product_id="p")
+    with answering(service) as client, ThreadPoolExecutor(6) as several:
+        assert client.ask("/events", {"events": [row]}).json()["new"] == 1
+        valkey.hang()
+        begun = time.monotonic()
+        waiting = [several.submit(client.ask, "/score", {"customers": [30]}) for _ in range(5)]
+        waiting.append(several.submit(client.ask, "/events", {"events": [row]}))
+        time.sleep(0.1)
+        assert 'promolab_events{said="new"} 1.0' in client.ask("/metrics").text
+        assert time.monotonic() - begun < 0.4  # the loop goes on
+        for said in (each.result() for each in waiting):
+            assert (said.status, said.headers["retry-after"]) == (503, str(turns.RETRY))
+            assert "the store does not answer" in said.json()["detail"]
+        health = client.ask("/health")
+        assert (health.status, health.json()["status"]) == (503, "store down")
+        assert time.monotonic() - begun < 1.5  # one waited, the others are told what it found
+        valkey.hang(go_on=True)
+        time.sleep(turns.RETRY)
+        assert client.ask("/score", {"customers": [30]}).status == 200
+        assert client.ask("/events", {"events": [row]}).json()["repeated"] == 1
+        assert "promolab_store_down_total 6.0" in client.ask("/metrics").text
+
+
+def test_the_way_of_a_request_touches_neither_pandas_nor_an_engine(service):
+    seen = set()
+
+    def note(frame, what, _):
+        if what == "call":
+            name = frame.f_globals.get("__name__", "").split(".")
+            seen.add(name[0] if name[:2] != ["promolab", "serve"] else ".".join(name[:3]))
+
+    threading.setprofile(note)
+    try:
+        with answering(service) as client:
+            row = event(2000, "purchase", 1, amount=5.0, quantity=1, product_id="p")
+            assert client.ask("/events", {"events": [row]}).status == 200
+            for path in ("/score", "/score?choose=1"):
+                assert client.ask(path, {"customers": [*range(40), 2000, 3000]}).status == 200
+            client.ask("/health")
+    finally:
+        threading.setprofile(None)
+    assert {"promolab.serve.service", "promolab.serve.web", "fastapi"} <= seen
+    assert not seen & {"pandas", "duckdb", "ibis", "sqlglot"}
+
+
 def test_every_field_is_explained_on_a_page_that_loads_nothing(client):
-    api = client.get("/openapi.json", headers=TOKEN).json()
+    api = client.ask("/openapi.json").json()
     ours = {n: s for n, s in api["components"]["schemas"].items() if "Validation" not in n}
     silent = [
         f"{name}.{field}"
@@ -75,6 +137,6 @@ def test_every_field_is_explained_on_a_page_that_loads_nothing(client):
         if not told.get("description")
     ]
     assert silent == [] and {"Asked", "Answers", "Pair", "Happened", "Taken"} <= set(ours)
-    page = client.get("/docs", headers=TOKEN).text
+    page = client.ask("/docs").text
     assert "Chance of a response if contacted" in page
     assert "src=" not in page and "http" not in page.replace("HTTP", "")
