@@ -34,6 +34,7 @@ from benchmarks import (
     quality,
     ranking,
     segments,
+    serve,
     simulated,
     size,
     small,
@@ -65,6 +66,7 @@ PARTS = (
     "promises",
     "killed",
     "loop",
+    "serve",
     "size",
 )
 """What can be measured by itself: ``--only models``."""
@@ -106,6 +108,7 @@ def main(argv: list[str] | None = None) -> int:
             "promises": said_and_happened,
             "killed": lambda: killed.killed_reports(out / "killed"),
             "loop": lambda: loop.loop_rows(large=options.large),
+            "serve": lambda: serve.in_the_moment(out / "served", Path(scratch) / "stores"),
             "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
         }
         if options.quick:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +47,13 @@ class LiveChances:
         self._needed = frozenset(model.columns)
         self._column = {name: j for j, name in enumerate(model.columns)}
         self._place = {str(name): place for name, place in self.pairs.place.items()}
+        self._waiting: defaultdict[Any, list[Event]] = defaultdict(list)
         self._kept: dict[Any, dict[tuple[str, ...], _Known]] = {}
 
     def take(self, event: Event) -> None:
         """Take in an event that `LiveFeatures.take` found to be new."""
-        self.pairs.take(event)
+        if event.kind == "purchase":
+            self._waiting[event.customer_id].append(event)
         self._kept.pop(event.customer_id, None)
 
     def of(self, customer: Any, asked: tuple[str, ...], moment: int) -> dict[str, float]:
@@ -76,6 +79,8 @@ class LiveChances:
         return dict(zip(asked, self.model.of(known.matrix).tolist(), strict=True))
 
     def _read(self, customer: Any, asked: tuple[str, ...], moment: int) -> _Known:
+        for event in self._waiting.pop(customer, ()):
+            self.pairs.take(event)
         places = np.array([self._place[promotion] for promotion in asked], dtype=np.int64)
         row = self.live.row(customer, moment, self._needed)
         columns = row | self.pairs.columns(customer, places, moment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Set
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -87,6 +87,7 @@ class LiveFeatures:
         self._responses = shop.lacks("response models") is None
         self._clock = Clock(shop.zone, shop.settings.evening_from)
         self._ids: set[str] = set()
+        self._waiting: defaultdict[int, list[Event]] = defaultdict(list)
         self._last = self._begun - 1
         self.products, self._categories = products_of(shop)
         base = load_tables(shop, moment)
@@ -151,6 +152,13 @@ class LiveFeatures:
         elif event.table == "responses":
             self._response(code, event)
         else:
+            if event.kind in BROWSED:
+                self._kinds.add(event.kind)
+            self._waiting[code].append(event)
+
+    def _settle(self, code: int) -> None:
+        """Count what a customer did, when it is asked for: a log of millions is taken in sooner."""
+        for event in self._waiting.pop(code, ()):
             self._event(code, event)
 
     def _contact(self, code: int, event: Event) -> None:
@@ -180,7 +188,6 @@ class LiveFeatures:
         ts, kind = event.ts or 0, event.kind
         self._tables["customers"].add(code, (), [ts, kind == "view", kind == "purchase"])
         if kind in BROWSED:
-            self._kinds.add(kind)
             place = list(BROWSED).index(kind)
             self._tables["browsing"].add(code, (place, ts), [place, ts, 1])
         elif kind in MOVING:
@@ -232,7 +239,10 @@ class LiveFeatures:
 
     def code(self, customer_id: Any) -> int:
         """Return a customer's number; of one who did nothing and was never contacted, the next."""
-        return self._customers.get(customer_id, len(self._customers))
+        found = self._customers.get(customer_id, len(self._customers))
+        if found in self._waiting:
+            self._settle(found)
+        return found
 
     def rows(self, table: str, code: int) -> np.ndarray:
         """Return what is kept of a customer in a table of `promolab.serve.loading.KEPT`."""
@@ -277,6 +287,8 @@ class LiveFeatures:
 
         moment = self._moment(as_of)
         n = len(self._customers)
+        for code in list(self._waiting):
+            self._settle(code)
         rows = {name: table.all(n) for name, table in self._tables.items()}
         tables = {name: (r, code) for name, (code, r) in rows.items()}
         found = self._features(tables, n, moment)

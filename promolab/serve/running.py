@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import json
 import os
@@ -11,17 +12,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from promolab.errors import InputError, MissingExtraError
+from promolab.folder import ReportsFolder
 from promolab.serve.events import microseconds
 from promolab.serve.formulas import SECOND
 from promolab.serve.service import Service
 from promolab.serve.stores import StoreDown, open_store
 from promolab.serve.turns import Turns
 from promolab.serve.week import open_week
+from promolab.weeks import Week
 
 Put = Callable[[Sequence[Any]], None]
 """Takes in events."""
@@ -77,33 +81,42 @@ def serve_week(
     except ImportError as error:
         raise MissingExtraError("promolab serve", "serve") from error
     token = os.environ.get(TOKEN) or None
-    listening = _listening(host, port, token)
-    say(f"opening {week}")
-    opened = open_week(week, out)
-    key = f"promolab:{opened.run.reports.shop}:{opened.week}"
-    service = Service(opened, open_store(store, key), _clock(now))
-    for note in service.notes():
-        say(note)
-    turns = Turns()
-    config = uvicorn.Config(
-        application(service, token, turns=turns),
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
+    with closing(_listening(host, port, token)) as listening:
+        say(f"opening {week}")
+        service = _opened(week, out, store, now)
+        for note in service.notes():
+            say(note)
+        turns = Turns()
+        config = uvicorn.Config(
+            application(service, token, turns=turns), access_log=False, log_level="warning",
+            server_header=False,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
 
-    async def run() -> None:
-        if events is not None:
-            taking = partial(_put, asyncio.get_running_loop(), turns, service)
-            given = (service, taking, lines_of(events))
-            threading.Thread(target=_feed, args=given, daemon=True).start()
-        shown = f"[{host}]" if ":" in host else host
-        print(f"http://{shown}:{listening.getsockname()[1]}", flush=True)
-        await server.serve(sockets=[listening])
+        async def run() -> None:
+            if events is not None:
+                taking = partial(_put, asyncio.get_running_loop(), turns, service)
+                given = (service, taking, lines_of(events))
+                threading.Thread(target=_feed, args=given, daemon=True).start()
+            shown = f"[{host}]" if ":" in host else host
+            print(f"http://{shown}:{listening.getsockname()[1]}", flush=True)
+            await server.serve(sockets=[listening])
 
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(run())
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(run())
+
+
+def _opened(week: str, out: str | Path, store: str, now: str | None) -> Service:
+    """Open the store and the week; what is read then stays, and is never looked through again."""
+    clock, key = _clock(now), f"promolab:{ReportsFolder.there(out).shop}:{Week.parse(week)}"
+    log = open_store(store, key)
+    gc.disable()
+    try:
+        service = Service(open_week(week, out), log, clock)
+        gc.freeze()
+    finally:
+        gc.enable()
+    return service
 
 
 def say(text: str) -> None:

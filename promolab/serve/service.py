@@ -6,7 +6,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 
@@ -152,8 +151,10 @@ class Service:
                 events.append(event)
             except InputError as error:
                 self.taken["refused"] += len(rows)
+                if len(rows) == 1:
+                    raise
                 raise InputError(f"event {place}: {error}; none of them was taken in") from error
-        entry = json.dumps({"events": [astuple(event) for event in events]})
+        entry = json.dumps({"events": events})
         counted = self.catch_up(self.store.append(entry.encode()))
         return {said: counted[said] for said in ("new", "repeated", "late")}
 

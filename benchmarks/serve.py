@@ -1,0 +1,523 @@
+"""A released week in the moment: what an answer takes, and whether any is wrong."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import weekly_report
+from benchmarks.processes import ROOT
+from benchmarks.table import Row
+
+NOW = datetime(2017, 10, 31, 12)
+"""What the service's clock says at the start: a day into the week."""
+TOKEN = "a token of the benchmark"
+PROCESSOR, MEDIAN, TAIL = 1.5, 2.0, 5.0
+"""Milliseconds a request."""
+LOGGED = 1_000_000
+START = 10.0
+"""Events in the log of a week, and the seconds that they may add to a start."""
+CONNECTIONS, SECONDS, DOWN = 8, 30.0, 2.0
+CHOSEN = 100_000
+
+
+@dataclass
+class Valkey:
+    """A store of one's own, each entry on disk before it is acknowledged."""
+
+    folder: Path
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"redis://127.0.0.1:{self.port}"
+
+    def start(self, fsync: str = "always") -> None:
+        """Begin, with what the folder holds."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
+        line = [_server() or "", "--port", str(self.port), "--dir", str(self.folder), "--save", ""]
+        line += ["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", fsync]
+        self.process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
+        import redis
+
+        for _ in range(3_000):  # it answers once its log is read
+            with suppress(redis.ConnectionError, redis.BusyLoadingError):
+                redis.Redis(port=self.port).ping()
+                return
+            time.sleep(0.01)
+        raise RuntimeError("the store did not start")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+def _server() -> str | None:
+    return shutil.which("valkey-server") or shutil.which("redis-server")
+
+
+@dataclass
+class Connection:
+    """Asks one request after the other, over a connection that stays open."""
+
+    port: int
+
+    @cached_property
+    def _open(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def ask(self, path: str, body: Any) -> tuple[int, Any]:
+        """Return the status and what was answered."""
+        headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+        self._open.request("POST", path, json.dumps(body), headers)
+        answer = self._open.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def score(self, customer: Any, query: str = "", **body: Any) -> dict[str, Any]:
+        """Return the answer about one customer."""
+        status, told = self.ask(f"/score{query}", {"customers": [customer], **body})
+        if status != 200:
+            raise RuntimeError(f"/score answered {status}: {told}")
+        found: dict[str, Any] = told["customers"][0]
+        return found
+
+
+@dataclass
+class Worker:
+    """A service of one process, as ``promolab serve`` starts it."""
+
+    pid: int
+    port: int
+
+    def processor(self) -> float:
+        """Return the processor seconds that all its threads took so far."""
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+@contextmanager
+def serving(reports: Path, store: str) -> Iterator[Worker]:
+    """Run the service of a released week, until it has answered all that is asked."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    line = [sys.executable, "-m", "promolab.cli", "serve", weekly_report.WEEK, "--port", "0"]
+    line += ["--out", str(reports), "--store", store, "--now", f"{NOW.isoformat()}Z"]
+    process = subprocess.Popen(
+        line, env=os.environ | {"PYTHONPATH": path, "PROMOLAB_TOKEN": TOKEN},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        address = (process.stdout.readline() if process.stdout else "").strip()
+        if not address:
+            raise RuntimeError("the service did not start")
+        yield Worker(process.pid, int(address.rpartition(":")[2]))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+@dataclass
+class Week:
+    """A released week's folder, and what of it the questions are made of."""
+
+    reports: Path
+
+    @property
+    def path(self) -> Path:
+        """The week's own folder."""
+        return self.reports / weekly_report.WEEK
+
+    @cached_property
+    def customers(self) -> list[Any]:
+        """Those whom the report knows."""
+        table = pd.read_parquet(self.path / "tables" / "features.parquet")
+        found: list[Any] = table["customer_id"].tolist()
+        return found
+
+    @cached_property
+    def promotions(self) -> list[str]:
+        """All that the shop has."""
+        table = pd.read_parquet(self.path / "shop" / "promotions.parquet")
+        return [str(promotion) for promotion in table["promotion_id"]]
+
+    def forget(self) -> None:
+        """Take away what an earlier service decided."""
+        shutil.rmtree(self.path / "served", ignore_errors=True)
+
+
+def released(out: Path) -> Week:
+    """Make the week's report, and release its plan, where that is not done."""
+    week = Week(out)
+    if not week.path.is_dir():
+        weekly_report.make_report(out, 2)
+    line = [sys.executable, "-m", "promolab.cli", "release", weekly_report.WEEK, "--out", str(out)]
+    if json.loads((week.path / "manifest.json").read_text())["state"] == "draft":
+        subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return week
+
+
+@dataclass
+class Took:
+    """Milliseconds a request: what each waited, and the worker's processor by pieces of 100."""
+
+    waited: list[float]
+    processor: list[float]
+
+    def words(self) -> str:
+        """Return the figures."""
+        fast, middle, tail = np.quantile(self.waited, [0.1, 0.5, 0.99])
+        return (
+            f"processor {np.median(self.processor):.2f} ms (quietest tenth of the time "
+            f"{np.quantile(self.processor, 0.1):.2f}), p50 {middle:.2f} ms, p99 {tail:.1f} ms, "
+            f"fastest tenth {fast:.2f} ms"
+        )
+
+    def met(self) -> bool:
+        """Whether processor time, middle and tail are below their bars."""
+        middle, tail = np.quantile(self.waited, [0.5, 0.99])
+        spent = float(np.median(self.processor))
+        return bool(spent <= PROCESSOR and middle <= MEDIAN and tail <= TAIL)
+
+
+def took(worker: Worker, week: Week, customers: Sequence[Any], query: str = "") -> Took:
+    """Ask for one customer after the other with all promotions, and return what that took."""
+    connection, waited, processor = Connection(worker.port), [], []
+    for first in range(0, len(customers), 100):
+        piece, begun = customers[first : first + 100], worker.processor()
+        for customer in piece:
+            start = time.perf_counter()
+            connection.score(customer, query, promotions=week.promotions)
+            waited.append(1e3 * (time.perf_counter() - start))
+        processor.append(1e3 * (worker.processor() - begun) / len(piece))
+    return Took(waited, processor)
+
+
+def latency(week: Week, scratch: Path, requests: int = 10_000) -> Iterator[Row]:
+    """Yield what a request takes, first and later ones, with and without a decision."""
+    store = Valkey(scratch / "latency")
+    store.start()
+    week.forget()
+    rng = np.random.default_rng(0)
+    some = [week.customers[k] for k in rng.integers(0, len(week.customers), requests)]
+    bar = f"processor ≤ {PROCESSOR} ms, p50 ≤ {MEDIAN:.0f} ms, p99 ≤ {TAIL:.0f} ms"
+    n = len(week.promotions)
+    try:
+        with serving(week.reports, store.url) as worker:
+            first = took(worker, week, week.customers)
+            again = took(worker, week, some)
+            chosen = took(worker, week, week.customers, "?choose=1")
+            chosen_again = took(worker, week, some, "?choose=1")
+    finally:
+        store.kill()
+    what = f"/score, one customer × {n} promotions, one worker, Valkey, token"
+    yield Row(f"{what}: {requests:,} requests", bar, again.words(), again.met())
+    yield Row(f"{what}: ?choose=1, decisions that stand", bar, chosen_again.words(),
+              chosen_again.met())  # fmt: skip
+    yield Row(f"{what}: each customer for the first time", "(told)", first.words(), None)
+    yield Row(
+        f"{what}: ?choose=1, each decision written to disk first",
+        f"(told: one sync of this disk takes {_sync(scratch):.1f} ms)", chosen.words(), None,
+    )  # fmt: skip
+
+
+def _sync(scratch: Path, times: int = 100) -> float:
+    """Return how many milliseconds it takes to have a few bytes on disk."""
+    waited = []
+    with (scratch / "sync").open("ab", buffering=0) as file:
+        for _ in range(times):
+            file.write(b"x" * 300)
+            begun = time.perf_counter()
+            os.fsync(file.fileno())
+            waited.append(1e3 * (time.perf_counter() - begun))
+    return float(np.median(waited))
+
+
+def long_log(week: Week, scratch: Path, events: int = LOGGED) -> Row:
+    """Return how much longer a service takes to start where the week's log is long."""
+    import redis
+
+    from promolab.folder import ReportsFolder
+
+    store = Valkey(scratch / "log")
+    store.start("no")  # quick to fill
+    key = f"promolab:{ReportsFolder.there(week.reports).shop}:{weekly_report.WEEK}"
+    rng, begun = np.random.default_rng(0), int(NOW.timestamp() * 1e6)
+    kinds, customers = rng.choice(["view", "cart", "purchase"], events), week.customers
+    who = rng.integers(0, 2 * len(customers), events)
+    with redis.Redis(port=store.port).pipeline(transaction=False) as pipe:
+        for k in range(events):
+            known = who[k] < len(customers)
+            customer = customers[who[k]] if known else 10_000_000 + int(who[k])
+            row = ["events", f"e{k}", begun - 3_600_000_000 + k, customer, None, None, None, None,
+                   str(kinds[k]), None, None, 1.0, 3.0, None, None, None]  # fmt: skip
+            pipe.xadd(key, {"e": json.dumps({"events": [row]})})
+            if k % 10_000 == 9_999:
+                pipe.execute()
+        pipe.execute()
+    store.kill()
+    store.start()
+    try:
+        took = []
+        for address in ("memory", store.url):
+            start = time.perf_counter()
+            with serving(week.reports, address) as worker:
+                took.append(time.perf_counter() - start)
+                told = Connection(worker.port).score(customers[0])
+                assert not told["new"]
+    finally:
+        store.kill()
+    return Row(
+        f"a service starts whose week's log holds {events:,} events, an entry each",
+        f"≤ {START:.0f} s more than without a log",
+        f"{took[1] - took[0]:.1f} s more (without: {took[0]:.1f} s)",
+        took[1] - took[0] <= START,
+    )
+
+
+@dataclass
+class Asker:
+    """One of several connections: says that a customer leaves or comes back, and asks at once.
+
+    Its customers are its own, so that it knows what every answer must say.
+    """
+
+    number: int
+    customers: list[Any]
+    promotion: str
+    channel: str
+    port: int
+    until: float
+    seen: list[tuple[float, int]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    events: int = 0
+
+    def run(self) -> None:
+        """Ask until the time is over."""
+        rng, left, connection = np.random.default_rng(self.number), set[Any](), None
+        while time.monotonic() < self.until:
+            connection = connection or Connection(self.port)
+            customer = self.customers[int(rng.integers(len(self.customers)))]
+            try:
+                if rng.random() < 0.3:
+                    self._event(connection, customer, left)
+                body = {"customers": [customer], "promotions": [self.promotion]}
+                said = self._tried(connection, "/score", body)
+            except (OSError, http.client.HTTPException) as error:
+                self.wrong.append(f"no answer: {type(error).__name__}")
+                connection = None
+                continue
+            self._check(customer, customer in left, said)
+
+    def _event(self, connection: Connection, customer: Any, left: set[Any]) -> None:
+        self.events += 1
+        now = f"{(NOW + timedelta(microseconds=self.events)).isoformat()}Z"
+        name = f"{self.number}-{self.events}"
+        row: dict[str, Any] = {"event_id": name, "customer_id": customer}
+        if customer in left:
+            row |= {"channel": self.channel, "allowed": True, "since": now}
+        else:
+            row |= {"ts": now, "kind": "unsubscribe", "promotion_id": self.promotion}
+        bought = {"event_id": f"{name}-bought", "customer_id": customer, "ts": now}
+        bought |= {"kind": "purchase", "amount": 20.0, "quantity": 1}
+        counted = self._tried(connection, "/events", {"events": [row, bought]})
+        if counted["new"] + counted["repeated"] != 2:
+            self.wrong.append(f"an event was counted as {counted}")
+        left ^= {customer}
+
+    def _tried(self, connection: Connection, path: str, body: Any) -> Any:
+        """Ask until there is an answer; the store may be down."""
+        while True:
+            asked = time.monotonic()
+            status, told = connection.ask(path, body)
+            self.seen.append((asked, status))
+            if status == 200:
+                return told
+            if status != 503:
+                self.wrong.append(f"{path} answered {status}")
+            time.sleep(0.1)
+
+    def _check(self, customer: Any, left: bool, said: Any) -> None:
+        answer = said["customers"][0]
+        why = answer["promotions"][0]["why_not"]
+        if answer["customer_id"] != customer or ("no_right" in why) != left:
+            self.wrong.append(f"{customer} {'left' if left else 'stays'}, but {why}")
+
+
+def under_load(week: Week, scratch: Path) -> Row:
+    """Return whether any of several connections is answered wrongly while the store restarts."""
+    store = Valkey(scratch / "load")
+    store.start()
+    week.forget()
+    channel = _channel(week)
+    try:
+        with serving(week.reports, store.url) as worker:
+            until = time.monotonic() + SECONDS
+            askers = [
+                Asker(k, week.customers[k::CONNECTIONS][:100], week.promotions[-1], channel,
+                      worker.port, until)
+                for k in range(CONNECTIONS)
+            ]  # fmt: skip
+            threads = [threading.Thread(target=asker.run) for asker in askers]
+            for thread in threads:
+                thread.start()
+            time.sleep(SECONDS / 2)
+            store.kill()
+            time.sleep(DOWN)
+            store.start()
+            back = time.monotonic()
+            for thread in threads:
+                thread.join()
+            same = _same_anew(week, worker, store, [c for a in askers for c in a.customers[:20]])
+    finally:
+        store.kill()
+    seen = [one for asker in askers for one in asker.seen]
+    wrong = Counter(said for asker in askers for said in asker.wrong)
+    failed = [asked for asked, status in seen if status >= 500]
+    # A second after it found the store gone the service asks it again: until then it says so.
+    late = sum(asked > back + 1.0 for asked in failed)
+    answered = sum(status == 200 for _, status in seen)
+    return Row(
+        f"{CONNECTIONS} connections for {SECONDS:.0f} s, the store killed and back {DOWN:.0f} s "
+        "later",
+        "0 wrong; an event in the next answer; 0 of 5xx once the store is back",
+        f"{answered:,} answers, {sum(asker.events for asker in askers):,} events: "
+        f"{sum(wrong.values())} wrong{_first(wrong)}; {len(failed)} of 503, the last "
+        f"{max(failed, default=back) - back:+.2f} s from when the store was back; "
+        f"{same[0]} of {same[1]} customers the same to a service that starts anew",
+        not wrong and not late and same[0] == same[1],
+    )
+
+
+def _first(wrong: Counter[str]) -> str:
+    return f" ({next(iter(wrong))})" if wrong else ""
+
+
+def _channel(week: Week) -> str:
+    """Return the channel of the week's promotions, as a right to contact names it."""
+    from promolab.serve.week import open_week
+
+    rights = open_week(weekly_report.WEEK, week.reports).rights
+    return rights.offers[week.promotions[-1]].channel or "mail"
+
+
+def _same_anew(week: Week, worker: Worker, store: Valkey, customers: list[Any]) -> tuple[int, int]:
+    """Return how many customers a second service, which reads the log, answers the same."""
+    with serving(week.reports, store.url) as other:
+        connections = Connection(worker.port), Connection(other.port)
+        told = [
+            [one.score(customer, promotions=week.promotions) for customer in customers]
+            for one in connections
+        ]
+    return sum(_alike(*both) for both in zip(*told, strict=True)), len(customers)
+
+
+def _alike(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    """Whether two answers of two moments are the same: chances to 1e-4, all else exactly."""
+    first, second = ([p.pop("chance") or 0 for p in said["promotions"]] for said in (one, two))
+    return bool(np.allclose(first, second, rtol=0, atol=1e-4)) and one == two
+
+
+def never_chosen(week: Week, scratch: Path, requests: int = CHOSEN) -> Row:
+    """Return for how many who are held out, or refused, a promotion was ever chosen."""
+    from promolab.serve.week import open_week
+
+    held = _held(week)
+    opened = open_week(weekly_report.WEEK, week.reports)
+    channels = sorted({offer.channel or "mail" for offer in opened.rights.offers.values()})
+    store = Valkey(scratch / "chosen")
+    store.start()
+    week.forget()
+    rng = np.random.default_rng(0)
+    new = [f"9{k:06d}" for k in range(2_000)]
+    everybody = [*week.customers, *new]
+    refused, given, wrong = set[Any](), 0, 0
+    try:
+        with serving(week.reports, store.url) as worker:
+            connection = Connection(worker.port)
+            for _ in range(requests):
+                customer = everybody[int(rng.integers(len(everybody)))]
+                if rng.random() < 0.02:
+                    row = {"customer_id": customer, "allowed": False}
+                    rows = [row | {"channel": channel} for channel in channels]
+                    connection.ask("/events", {"events": rows})
+                    refused.add(customer)
+                decision = connection.score(customer, "?choose=1", promotions=[])["decision"]
+                got = decision["action"] != "none"
+                given += got
+                wrong += got and (customer in refused or held(customer, decision["action"]))
+    finally:
+        store.kill()
+    return Row(
+        f"?choose=1, {requests:,} random requests for {len(everybody):,} customers",
+        "0 for whom a promotion was chosen though held out or refused",
+        f"{wrong} ({given:,} answers gave something; {len(refused):,} refused meanwhile)",
+        wrong == 0 and given > 0,
+    )
+
+
+def _held(week: Week) -> Any:
+    """Return what tells whether a customer is held out of an action, by the plan's own draws.
+
+    It is asked of the plan's table, and of the draws for those who are not in it.
+    """
+    from promolab.campaign.plan import is_drawn_out
+
+    told = json.loads((week.path / "metrics.json").read_text())["plan"]
+    table = pd.read_parquet(week.path / "tables" / "decisions.parquet").set_index("customer_id")
+    planned = table["holdout"].to_dict()
+    draws = [(told["standing_holdout"], told["standing_seed"]), (told["holdout"], told["seed"])]
+
+    def held(customer: Any, action: str) -> bool:
+        if customer in planned:
+            return bool(planned[customer] != "none")
+        names = zip((None, action), draws, strict=True)
+        return any(share and is_drawn_out(customer, name, share, s) for name, (share, s) in names)
+
+    return held
+
+
+def in_the_moment(out: Path, scratch: Path) -> Iterator[Row]:
+    """Yield all rows.
+
+    Parameters
+    ----------
+    out : Path
+        A reports folder, where the week is made and released if it is not.
+    scratch : Path
+        Where the stores lie.
+    """
+    if _server() is None:
+        yield Row("a released week in the moment", "", "neither Valkey nor Redis is here", None)
+        return
+    scratch.mkdir(parents=True, exist_ok=True)
+    week = released(out)
+    yield from latency(week, scratch)
+    yield long_log(week, scratch)
+    yield under_load(week, scratch)
+    yield never_chosen(week, scratch)

@@ -1,0 +1,108 @@
+"""The command ``promolab serve``: from a released week to answers, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from promolab import cli
+from promolab.serve.running import lines_of
+from tests.serve.conftest import NOW, TOKEN, WEEK, Client, event
+
+pytest.importorskip("fastapi")
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_the_command_answers_takes_a_queue_in_and_goes_on_where_it_was(reports, valkey):
+    """As an operator runs it: with a store, a token, and a queue whose lines are not all good."""
+    line = [sys.executable, "-m", "promolab.cli", "serve", WEEK, "--out", str(reports)]
+    line += ["--store", valkey.url, "--port", "0", "--events", "-", "--now", f"{NOW}"]
+    run = subprocess.Popen(
+        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PROMOLAB_TOKEN": TOKEN[7:]},
+    )  # fmt: skip
+    assert run.stdin is not None and run.stdout is not None
+    rows = [event(5000 + k, "view", event_id=f"e{k}") for k in range(3)]
+    told = [json.dumps(rows[0]), "{no", json.dumps({"kind": "view"}), *map(json.dumps, rows)]
+    told.insert(4, json.dumps(event(1, "view", 9)))  # refused with its whole lot, but not for it
+    print("\n".join(told), file=run.stdin, flush=True)
+    client = Client(int(run.stdout.readline().strip().rpartition(":")[2]))
+    assert client.ask("/score", {"customers": [1]}, authorization="").status == 401
+    counts = ""
+    for _ in range(200):
+        counts = client.ask("/metrics").text
+        if 'said="new"} 3.0' in counts:
+            break
+        time.sleep(0.02)
+    assert 'said="new"} 3.0' in counts and 'said="repeated"} 1.0' in counts
+    decision = client.ask("/score?choose=1", {"customers": [5000, 30]}).json()["customers"]
+    valkey.kill()
+    print(json.dumps(event(5003, "view")), file=run.stdin, flush=True)
+    assert client.ask("/score", {"customers": [5003]}).status == 503
+    valkey.start()
+    run.stdin.close()  # the queue ends; answers go on
+    for _ in range(200):
+        found = client.ask("/score?choose=1", {"customers": [5000, 30, 5003]})
+        if found.status == 200 and not found.json()["customers"][2]["new"]:
+            break
+        time.sleep(0.05)
+    again = found.json()["customers"]
+    assert not again[2]["new"]
+    assert [one["decision"] for one in again[:2]] == [one["decision"] for one in decision]
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(20) == 128 + signal.SIGTERM and run.stderr is not None
+    said = run.stderr.read()
+    assert "Traceback" not in said and f"opening {WEEK}" in said
+    for sentence in ("it is no JSON", "customer_id is missing", "it is dated ahead of the clock"):
+        assert f"an event of the queue is left out: {sentence}" in said
+    assert "events wait until it does" in said and "the queue of events has ended" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["2021-W99"], "2021-W99"),
+        (["2021-W30"], "there is no report of 2021-W30"),
+        ([WEEK, "--out", "nowhere"], "nowhere"),
+        ([WEEK, "--port", "TAKEN"], "cannot be listened on"),
+        ([WEEK, "--port", "99999"], "--port 99999 on 127.0.0.1 cannot be listened on"),
+        ([WEEK, "--host", "0.0.0.0"], "PROMOLAB_TOKEN states no token"),
+        ([WEEK, "--host", "till"], "--host till is no address"),
+        ([WEEK, "--store", "http://till"], "neither memory nor redis://host:port"),
+        ([WEEK, "--store", "redis://127.0.0.1:1"], "the store does not answer"),
+        ([WEEK, "--now", "noon"], "a time is not written as expected"),
+        ([WEEK, "--events", "f.json"], "write - and pipe events in"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_a_sentence(
+    made_once, options, sentence, capsys, monkeypatch
+):
+    monkeypatch.delenv("PROMOLAB_TOKEN", raising=False)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        options = [port if option == "TAKEN" else option for option in options]
+        out = ["--out", str(made_once / "reports")] if "--out" not in options else []
+        code = cli.main(["serve", *options, *out])
+    said = capsys.readouterr()
+    assert code in (1, 2) and said.out == ""
+    assert sentence in said.err and "Traceback" not in said.err
+    assert said.err.splitlines()[-1].startswith("promolab: ")
+
+
+def test_a_queue_is_taken_in_by_lots_as_it_comes():
+    parts = [b"a\nb", b"b\n" + b"c\n" * 600, b"d", b""]
+    pipe = SimpleNamespace(read1=lambda _: parts.pop(0))
+    found = list(lines_of(pipe))
+    assert [len(lot) for lot in found] == [1, 500, 101, 1]
+    assert found[1][:2] == [b"bb", b"c"] and found[-1] == [b"d"]
