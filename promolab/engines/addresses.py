@@ -40,6 +40,18 @@ def is_url(source: Any) -> bool:
     return isinstance(source, str) and _SCHEME.match(source) is not None
 
 
+def file_of(url: str) -> str | None:
+    """Return the path of the file that an address is of; None of a server's.
+
+    Examples
+    --------
+    >>> file_of("duckdb://data/shop.duckdb?a=b"), file_of("postgres://host/shop")
+    ('data/shop.duckdb', None)
+    """
+    scheme, _, rest = url.partition("://")
+    return rest.partition("?")[0] if scheme.lower() == "duckdb" else None
+
+
 def shown(url: str) -> str:
     """Return what may be shown of an address: no user, no password, no options.
 
@@ -49,8 +61,8 @@ def shown(url: str) -> str:
     'postgres://db.example.org:5433/shop'
     """
     scheme, _, rest = url.partition("://")
-    if scheme.lower() == "duckdb":
-        return f"{scheme}://{rest.partition('?')[0]}"
+    if (file := file_of(url)) is not None:
+        return f"{scheme}://{file}"
     place, *others = re.split(r"[?#]", rest, maxsplit=1)
     if any("@" in other for other in others):  # perhaps the rest of a password
         return f"{scheme}://…"

@@ -276,7 +276,8 @@ def write_parquet(expression: Any, path: Path) -> None:
     """
     backend = expression.get_backend()
     if backend.name == "duckdb":
-        backend.to_parquet(expression, path)
+        # Ibis would write a path with a quotation mark as Python does.
+        backend.raw_sql(f"COPY ({expression.compile()}) TO {quote(path)} (FORMAT parquet)")
         return
     import pyarrow as pa
     import pyarrow.parquet as pq

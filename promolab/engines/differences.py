@@ -1,12 +1,13 @@
 """What engines do differently and the library asks for by name; it need not know the engine.
 
-The rest is settled in the SQL that an engine is sent (`postgres_sql`, `spark_sql`): DuckDB's answer
-is the one that the others are held to.
+The rest is settled in the SQL that an engine is sent (`duckdb_answers`, `postgres_sql`,
+`spark_sql`): DuckDB's answer is the one that the others are held to.
 
 | asked for | DuckDB | PostgreSQL | Spark |
 |---|---|---|---|
 | `keep` | temporary table | temporary table, measured | partitions kept, the plan cut off |
 | `local_time`, `to_utc` | ``timezone`` | ``timezone`` | ``from_utc_timestamp`` and back |
+| `write_batches` | streamed through this process | likewise | on the executors |
 | `until_next` | as-of join | as-of join | join between two dates |
 | `cast_or_null` | ``TRY_CAST`` | a pattern first | ``TRY_CAST`` behind a pattern |
 | `time_or_null` | ``try_strptime`` | a pattern, then a cast | a pattern, then a cast |
@@ -70,10 +71,7 @@ def local_time(ts: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     >>> ibis.duckdb.connect().execute(local_time(noon, "Europe/London")).hour
     13
     """
-    if zone == "UTC":
-        return ts
-    to_naive, to_instant = _timezone()
-    return to_naive(zone, to_instant("UTC", ts))
+    return ts if zone == "UTC" else _moved(ts, "UTC", zone)
 
 
 def to_utc(local: ir.TimestampValue, zone: str) -> ir.TimestampValue:
@@ -96,10 +94,12 @@ def to_utc(local: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     >>> ibis.duckdb.connect().execute(to_utc(noon, "Europe/London")).hour
     11
     """
-    if zone == "UTC":
-        return local
+    return local if zone == "UTC" else _moved(local, zone, "UTC")
+
+
+def _moved(clock: ir.TimestampValue, of: str, to: str) -> ir.TimestampValue:
     to_naive, to_instant = _timezone()
-    return to_naive("UTC", to_instant(zone, local))
+    return to_naive(to, to_instant(of, clock))
 
 
 @functools.cache
@@ -174,6 +174,22 @@ def cast_or_null(text: Any, kind: str, engine: str) -> Any:
     return text.try_cast(kind) if engine in _CAN_TRY else text.cast(kind)
 
 
+def is_embedded(engine: str) -> bool:
+    """Tell whether an engine runs in this process, where to try a whole column costs little.
+
+    Parameters
+    ----------
+    engine : str
+        Name of the Ibis backend.
+
+    Examples
+    --------
+    >>> is_embedded("duckdb"), is_embedded("postgres")
+    (True, False)
+    """
+    return engine == "duckdb"
+
+
 def time_or_null(text: Any, form: str, engine: str) -> Any:
     """Return text in a format of ``strftime`` as UTC, null where it is not written so.
 
@@ -186,7 +202,7 @@ def time_or_null(text: Any, form: str, engine: str) -> Any:
     engine : str
         Name of the Ibis backend.
     """
-    if engine != "duckdb":
+    if not is_embedded(engine):
         return text.as_timestamp(form).cast("timestamp")
     zoned = "%z" in form
     parsed = _try_strptime(zoned)(text, form)

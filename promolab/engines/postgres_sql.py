@@ -13,64 +13,8 @@ import sqlglot as sg
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.postgres import PostgresCompiler
 
-from promolab.engines.text_times import ISO, MONTHS, pattern_of, template_of
-
-
-def time_from(compiler: Any, text: Any, template: tuple[str, ...]) -> Any:
-    """Return text as an instant; what states no zone is UTC, what does not fit is null.
-
-    Parameters
-    ----------
-    compiler : ibis SQLGlotCompiler
-        Makes the SQL.
-    text : sqlglot Expression
-        Text.
-    template : tuple of str
-        `ISO`, or from `template_of`.
-    """
-    text = compiler.f.lower(text)
-
-    def pattern(wanted: str = "") -> Any:
-        return sge.convert(pattern_of(template, wanted))
-
-    def part(code: str, otherwise: str) -> Any:
-        if "{" + code + "}" not in template:
-            return sge.convert(otherwise)
-        found = compiler.f.anon.substring(text, pattern(code))
-        return compiler.f.coalesce(found, sge.convert(otherwise))
-
-    year, month, day = (sge.cast(v, "int") for v in _date(compiler, part, template))
-    hour: Any = sge.cast(part("H", "0"), "int")
-    if "{I}" in template:
-        hour = sge.cast(part("I", "0"), "int") % 12
-        hour = sge.paren(hour + compiler.if_(part("p", "am").eq("pm"), 12, 0))
-    written = compiler.f.anon.concat(
-        *(year, sge.convert("-"), month, sge.convert("-"), day, sge.convert(" "), hour),
-        *(sge.convert(":"), part("M", "00"), sge.convert(":"), part("S", "00")),
-        *(sge.convert("."), part("f", "0"), part("z", "z")),
-    )
-    # One case within the other: the engine keeps their order, and casts only what is a time.
-    fits = sge.RegexpLike(this=text, expression=pattern())
-    exists = compiler.if_(
-        sg.and_(year > 0, day <= _longest(compiler, year, month)),
-        sge.cast(written, "timestamptz"),
-        sge.Null(),
-    )
-    return compiler.if_(fits, exists, sge.Null())
-
-
-def _date(compiler: Any, part: Any, template: tuple[str, ...]) -> tuple[Any, Any, Any]:
-    year, month = part("Y", "0"), part("m", "1")
-    if "{y}" in template:
-        short = part("y", "0")
-        century = compiler.if_(sge.cast(short, "int") >= 69, sge.convert("19"), sge.convert("20"))
-        year = compiler.f.anon.concat(century, short)
-    for code in ("b", "B"):
-        if "{" + code + "}" in template:
-            name = compiler.f.anon.left(part(code, ""), 3)
-            place = compiler.f.anon.strpos(sge.convert(MONTHS), name)
-            month = compiler.f.anon.div(place + 2, 3)
-    return year, month, part("d", "1")
+from promolab.engines.duckdb_answers import DuckDBAnswers, matches
+from promolab.engines.text_times import MONTHS
 
 
 def _longest(compiler: Any, year: Any, month: Any) -> Any:
@@ -97,7 +41,7 @@ def _literal(number: str) -> sge.Expression:
     return sge.Literal.number(number)
 
 
-class DuckDBCompatible(PostgresCompiler):
+class DuckDBCompatible(DuckDBAnswers, PostgresCompiler):
     """Ibis' compiler for PostgreSQL with DuckDB's answers."""
 
     __slots__ = ()
@@ -135,12 +79,6 @@ class DuckDBCompatible(PostgresCompiler):
         """Take any value; the function is new in PostgreSQL 16."""
         return self.visit_First(op, arg=arg, where=where, order_by=())
 
-    def visit_Divide(self, op: Any, *, left: Any, right: Any) -> Any:
-        """Divide as floats; PostgreSQL would drop what is left of whole numbers."""
-        if not op.left.dtype.is_floating():
-            left = sge.cast(left, "double precision")
-        return sge.Div(this=sge.paren(left), expression=sge.paren(right), typed=True)
-
     def visit_ExtractEpochSeconds(self, op: Any, *, arg: Any) -> Any:
         """Return seconds as a float, parts of a second included."""
         return sge.cast(super().visit_ExtractEpochSeconds(op, arg=arg), "double precision")
@@ -163,7 +101,7 @@ class DuckDBCompatible(PostgresCompiler):
         if kind.is_struct() and to.is_json():
             return self._json_of_row(arg, kind)
         if kind.is_floating() and (to.is_string() or to.is_json()):
-            return self.cast(self._text_of_float(arg), to)
+            return self.cast(self._float_as_text(arg), to)
         if to.is_json() and kind.is_numeric():
             return self.f.anon.to_json(arg)
         if kind.is_boolean() and to.is_numeric():
@@ -172,31 +110,48 @@ class DuckDBCompatible(PostgresCompiler):
             return self.cast(_rounded(self, arg), to)
         return super().visit_Cast(op, arg=arg, to=to)
 
-    def visit_TryCast(self, op: Any, *, arg: Any, to: Any) -> Any:
-        """Return null for what cannot be cast; PostgreSQL would stop."""
-        kind = op.arg.dtype
-        if kind.is_floating() and to.is_decimal():
-            return _fixed_point(self, arg, to)
-        if kind.is_string():
-            if to.is_timestamp() or to.is_date():
-                return self.cast(time_from(self, arg, ISO), to)
-            guard = _readable(self, arg, to)
-            if guard is not None:
-                return self.if_(guard, self.cast(arg, to), sge.Null())
-        return self.visit_Cast(op, arg=arg, to=to)
+    def _try_other(self, op: Any, arg: Any, to: Any) -> Any:
+        return self.visit_Cast(op, arg=arg, to=to)  # there is no cast that may fail
 
-    def visit_StringToTimestamp(self, op: Any, *, arg: Any, format_str: Any) -> Any:
-        """Return null for what is not written so; PostgreSQL would guess, or stop."""
-        return time_from(self, arg, template_of(op.format_str.value))
+    def _tried(self, text: Any, to: Any) -> Any:
+        cast = self.cast(text, to)
+        guard = _readable(self, text, to)
+        return cast if guard is None else self.if_(guard, cast, sge.Null())
 
-    def _text_of_float(self, arg: Any) -> Any:
+    def _found(self, text: Any, pattern: str) -> Any:
+        return self.f.anon.substring(text, sge.convert(pattern))
+
+    def _joined(self, *parts: Any) -> Any:
+        return self.f.anon.concat(*parts)
+
+    def _month(self, name: Any) -> Any:
+        place = self.f.anon.strpos(sge.convert(MONTHS), name)
+        return self.f.anon.div(place + 2, 3)
+
+    def _instant_of(self, text: Any, pattern: str, written: Any, day: tuple[Any, Any, Any]) -> Any:
+        # One case within the other: the engine keeps their order, and casts only what is a time.
+        year, month, of_month = (sge.cast(value, "int") for value in day)
+        exists = self.if_(
+            sg.and_(year > 0, of_month <= _longest(self, year, month)),
+            sge.cast(written, "timestamptz"),
+            sge.Null(),
+        )
+        return self.if_(matches(text, pattern), exists, sge.Null())
+
+    def _fixed_point(self, value: Any, to: Any) -> Any:
+        # PostgreSQL's own cast keeps 15 digits. Not a number is the greatest of all.
+        scaled = sge.paren(value) * self._double(_literal(f"1e{to.scale}"))
+        count = sge.cast(_rounded(self, sge.paren(scaled)), "bigint")
+        unit = _literal(f"{10.0**-to.scale:.{to.scale}f}") if to.scale else _literal("1")
+        exact = self.cast(sge.paren(count * unit), to)
+        return self.if_(self._fits(value, to), exact, sge.Null())
+
+    def _float_as_text(self, arg: Any) -> Any:
         # A float stays one: 3.0, not 3.
         text = sge.cast(arg, "text")
         whole = sg.and_(arg.eq(self.f.trunc(arg)), self.f.abs(arg) < _literal("1e15"))
-        said = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
-        case = sge.Case(this=text, ifs=[self.if_(*map(sge.convert, pair)) for pair in said.items()])
-        case.set("default", self.if_(whole, self.f.anon.concat(text, sge.convert(".0")), text))
-        return case
+        with_point = self.f.anon.concat(text, sge.convert(".0"))
+        return self._text_of_float(arg, self.if_(whole, with_point, text))
 
     def _json_of_row(self, row: Any, kind: Any) -> Any:
         parts = []
@@ -219,28 +174,12 @@ def _rounded(compiler: DuckDBCompatible, value: Any) -> Any:
     return sge.paren(whole + rest)
 
 
-def _fixed_point(compiler: DuckDBCompatible, value: Any, to: Any) -> Any:
-    """Return a float as a fixed-point number the way DuckDB does; null if it has no place."""
-    # PostgreSQL's own cast keeps 15 digits. Not a number is the greatest of all.
-    scaled = sge.paren(value) * sge.cast(_literal(f"1e{to.scale}"), "double precision")
-    count = sge.cast(_rounded(compiler, sge.paren(scaled)), "bigint")
-    unit = _literal(f"{10.0**-to.scale:.{to.scale}f}") if to.scale else _literal("1")
-    fits = compiler.f.abs(value) < sge.cast(
-        _literal(f"1e{to.precision - to.scale}"), "double precision"
-    )
-    return compiler.if_(fits, compiler.cast(sge.paren(count * unit), to), sge.Null())
-
-
 def _readable(compiler: DuckDBCompatible, text: Any, to: Any) -> Any:
     """Return whether text can be cast; None where there is no rule."""
-
-    def matches(pattern: str) -> Any:
-        return sge.RegexpLike(this=text, expression=sge.convert(pattern))
-
     if to.is_floating() or to.is_decimal():
-        return matches(_NUMBER)
+        return matches(text, _NUMBER)
     if to.is_integer():
-        return matches(_WHOLE)
+        return matches(text, _WHOLE)
     if to.is_boolean():
-        return sge.RegexpLike(this=compiler.f.lower(text), expression=sge.convert(_FLAG))
+        return matches(compiler.f.lower(text), _FLAG)
     return None

@@ -20,12 +20,13 @@ import pyarrow as pa
 import pyspark.sql.types as pt
 from ibis import util
 from ibis.backends.pyspark import Backend
-from ibis.backends.pyspark.datatypes import PySparkType
+from ibis.backends.pyspark.datatypes import PySparkSchema, PySparkType
 from ibis.formats.pandas import PandasData
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
 from promolab.engines.addresses import sentence, shown
+from promolab.engines.batches import arrow_schema, changing
 from promolab.engines.spark_sql import DuckDBCompatible
 from promolab.errors import DataError, InputError, StepError
 
@@ -33,6 +34,8 @@ from promolab.errors import DataError, InputError, StepError
 logging.getLogger("SQLQueryContextLogger").disabled = True
 UTC = ("utc", "etc/utc", "gmt", "etc/gmt", "z", "utc+0", "gmt+0", "+00:00", "etc/uct", "zulu")
 """Names under which a session's clock is UTC, in lower case."""
+
+_READ_AS = {"timestamp_ntz": "timestamp", "decimal(20,0)": "long"}
 
 
 def _told(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,12 +131,15 @@ class Cluster(Backend):
         kinds = frame.schema
         # A time without a zone takes part in nothing but comparisons with its like: as one of UTC
         # it is what the rest of the library takes it for.
-        naive = [f.name for f in kinds if isinstance(f.dataType, pt.TimestampNTZType)]
-        for name in naive:
-            frame = frame.withColumn(name, frame[f"`{name}`"].cast("timestamp"))
+        # Whole numbers of 64 bits without a sign are decimals to it, which no id may be.
+        told = {f.name: _READ_AS.get(f.dataType.simpleString()) for f in kinds}
+        for name, kind in told.items():
+            if kind is not None:
+                frame = frame.withColumn(name, frame[f"`{name}`"].cast(kind))
         name = util.gen_name("promolab_source")
         frame.createOrReplaceTempView(name)
-        return self._named(name, {f.name: _type(f.dataType) for f in kinds})
+        stated = {f.name: "int64" if told[f.name] == "long" else _type(f.dataType) for f in kinds}
+        return self._named(name, stated)
 
     def _named(self, name: str, schema: Any) -> Any:
         return ops.DatabaseTable(
@@ -236,6 +242,21 @@ class Cluster(Backend):
                     yield from rows.to_batches(max_chunksize=chunk_size)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
+
+    @_told
+    def write_batches(self, rows: Any, change: Any, columns: Mapping[str, str], out: str) -> Any:
+        """Write what a function makes of rows, on the executors; return what was written."""
+        given, returned = _stated(rows.schema()), arrow_schema(columns)
+        kinds = PySparkSchema.from_ibis(sch.schema(dict(columns)))
+        made = self._frame(rows).mapInArrow(changing(change, given, returned), kinds)
+        try:
+            made.write.mode("errorifexists").parquet(out)
+        except PySparkException as error:
+            if "PATH_ALREADY_EXISTS" not in str(error):
+                raise
+            raise InputError(f"{out} is there already; name a folder that is not") from None
+        self._session.read.parquet(out).createOrReplaceTempView(name := util.gen_name("written"))
+        return self._named(name, dict(columns))
 
 
 def _type(kind: Any) -> Any:

@@ -112,6 +112,12 @@ def _session(url: str, place: str, threads: int | None) -> Any:
     try:
         running = SparkSession.getActiveSession()
         if running is not None:  # one process has one; its settings are somebody else's
+            there = str(running.sparkContext.master)
+            if place != "local" and there != master:
+                raise InputError(
+                    f"this process has a Spark session of {there}, and one process has one: open "
+                    f"{shown(url)} in another process, or stop that session"
+                )
             session = running.newSession()
             session.conf.set("spark.sql.session.timeZone", options["spark.sql.session.timeZone"])
             return session
@@ -128,7 +134,7 @@ def _options(place: str) -> dict[str, str]:
         "spark.app.name": "promolab",
         "spark.sql.session.timeZone": "UTC",
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
+        "spark.log.level": "FATAL",  # what goes wrong is said in a sentence
     }
     if place != "local":
         return found

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import ibis.expr.operations as ops
 import sqlglot as sg
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.base import SQLGlotCompiler
 from ibis.backends.sql.compilers.pyspark import PySparkCompiler
 
-from promolab.engines.text_times import ISO, MONTHS, pattern_of, template_of
+from promolab.engines.duckdb_answers import DuckDBAnswers, matches
+from promolab.engines.text_times import MONTHS
 
 _NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
 _WORDS = r"^\s*[-+]?(nan|inf|infinity)\s*$"
@@ -24,13 +26,10 @@ _WORDS = r"^\s*[-+]?(nan|inf|infinity)\s*$"
 # ruff: noqa: N802 - the names are those by which Ibis calls
 
 
-class DuckDBCompatible(PySparkCompiler):
+class DuckDBCompatible(DuckDBAnswers, PySparkCompiler):
     """Ibis' compiler for Spark with DuckDB's answers."""
 
     __slots__ = ()
-
-    def _double(self, value: Any) -> Any:
-        return sge.cast(value, "double")
 
     def visit_Field(self, op: Any, *, rel: Any, name: str) -> Any:
         """Take a column as it is, NaN too."""
@@ -53,12 +52,6 @@ class DuckDBCompatible(PySparkCompiler):
     def visit_IsInf(self, op: Any, *, arg: Any) -> Any:
         """Find infinity; Ibis' own comparison is made in Python, and never holds."""
         return self.f.abs(arg).eq(self._double(sge.convert("Infinity")))
-
-    def visit_Divide(self, op: Any, *, left: Any, right: Any) -> Any:
-        """Divide as floats; Spark would divide decimals into decimals."""
-        if not op.left.dtype.is_floating():
-            left = self._double(left)
-        return sge.Div(this=sge.paren(left), expression=sge.paren(right), typed=True)
 
     def visit_Mean(self, op: Any, *, arg: Any, where: Any) -> Any:
         """Return a float, of decimals too."""
@@ -116,34 +109,48 @@ class DuckDBCompatible(PySparkCompiler):
         if kind.is_floating() and to.is_string():
             return self._text_of_float(arg)
         if kind.is_floating() and to.is_decimal():
-            return _fixed_point(self, arg, to)
+            return self._fixed_point(arg, to)
         if kind.is_floating() and to.is_integer():
             return self.cast(self.f.anon.rint(arg), to)
+        if kind.is_integer() and to.is_decimal() and isinstance(op.arg, ops.Sum):
+            # DuckDB adds up in 128 bits, Spark in 64.
+            arg = arg.copy()
+            for total in arg.find_all(sge.Sum):
+                total.set("this", self.cast(total.this, to))
         return super().visit_Cast(op, arg=arg, to=to)
 
-    def visit_TryCast(self, op: Any, *, arg: Any, to: Any) -> Any:
-        """Return null for what cannot be cast, and read text as DuckDB does."""
-        kind = op.arg.dtype
-        if kind.is_floating() and to.is_decimal():
-            return _fixed_point(self, arg, to)
-        if kind.is_string():
-            if to.is_timestamp() or to.is_date():
-                return self.cast(time_from(self, arg, ISO), to)
-            guard = _number_guard(self, arg, to)
-            tried = sge.TryCast(this=arg, to=self.type_mapper.from_ibis(to), safe=True)
-            return tried if guard is None else self.if_(guard, tried, sge.Null())
-        return super().visit_TryCast(op, arg=arg, to=to)
+    def _tried(self, text: Any, to: Any) -> Any:
+        tried = sge.TryCast(this=text, to=self.type_mapper.from_ibis(to), safe=True)
+        guard = _number_guard(self, text, to)
+        return tried if guard is None else self.if_(guard, tried, sge.Null())
 
-    def visit_StringToTimestamp(self, op: Any, *, arg: Any, format_str: Any) -> Any:
-        """Return null for what is not written so."""
-        return time_from(self, arg, template_of(op.format_str.value))
+    def _found(self, text: Any, pattern: str) -> Any:
+        return self.f.nullif(self.f.anon.regexp_extract(text, sge.convert(pattern), 1), "")
 
-    def _text_of_float(self, arg: Any) -> Any:
-        text = sge.cast(arg, "string")
-        said = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
-        case = sge.Case(this=text, ifs=[self.if_(*map(sge.convert, pair)) for pair in said.items()])
-        case.set("default", text)
-        return case
+    def _joined(self, *parts: Any) -> Any:
+        return self.f.concat(*parts)
+
+    def _month(self, name: Any) -> Any:
+        place = self.f.anon.locate(name, sge.convert(MONTHS))
+        return sge.cast(self.f.anon.ceil(place / 3), "string")
+
+    def _instant_of(self, text: Any, pattern: str, written: Any, day: tuple[Any, Any, Any]) -> Any:
+        tried = sge.TryCast(this=written, to=sge.DataType.build("timestamptz"), safe=True)
+        return self.if_(matches(text, pattern), tried, sge.Null())
+
+    def _fixed_point(self, value: Any, to: Any) -> Any:
+        # Spark rounds the digits that it would show, DuckDB the float times a power of ten: a half
+        # away from zero, here by a cast that drops what is behind the point. Not a number is the
+        # greatest.
+        value = sge.paren(value)
+        half = self.f.sign(value) * self._double(sge.convert("0.5"))
+        power = self._double(sge.convert(f"1e{to.scale}"))
+        count = sge.cast(sge.paren(sge.paren(value * power) + half), "bigint")
+        unit = sge.cast(
+            sge.convert(f"{10.0**-to.scale:.{to.scale}f}"), f"decimal({to.scale + 1}, {to.scale})"
+        )
+        exact = self.cast(sge.paren(sge.cast(count, "decimal(18, 0)") * unit), to)
+        return self.if_(self._fits(value, to), exact, sge.Null())
 
     def _json(self, arg: Any, kind: Any) -> Any:
         """Return text that is JSON; of a row too, whose nulls Spark would leave out."""
@@ -177,70 +184,8 @@ def _number_guard(compiler: DuckDBCompatible, text: Any, to: Any) -> Any:
     """Return whether text is a number, which 1.5d is to Java; None where it need not be one."""
     if not to.is_numeric() or to.is_boolean():
         return None
-    number = sge.RegexpLike(this=text, expression=sge.convert(_NUMBER))
+    number = matches(text, _NUMBER)
     if not to.is_floating():
         return number
     lower = compiler.f.lower(text)
-    return sg.or_(number, sge.RegexpLike(this=lower, expression=sge.convert(_WORDS)))
-
-
-def _fixed_point(compiler: DuckDBCompatible, value: Any, to: Any) -> Any:
-    """Return a float as a fixed-point number the way DuckDB does; null if it has no place."""
-    # Spark rounds the digits that it would show, DuckDB the float times a power of ten: a half away
-    # from zero, here by a cast that drops what is behind the point. Not a number is the greatest.
-    value = sge.paren(value)
-    half = compiler.f.sign(value) * compiler._double(sge.convert("0.5"))
-    power = compiler._double(sge.convert(f"1e{to.scale}"))
-    count = sge.cast(sge.paren(sge.paren(value * power) + half), "bigint")
-    unit = sge.cast(
-        sge.convert(f"{10.0**-to.scale:.{to.scale}f}"), f"decimal({to.scale + 1}, {to.scale})"
-    )
-    fits = compiler.f.abs(value) < compiler._double(sge.convert(f"1e{to.precision - to.scale}"))
-    exact = sge.cast(count, "decimal(18, 0)") * unit
-    return compiler.if_(fits, compiler.cast(sge.paren(exact), to), sge.Null())
-
-
-def time_from(compiler: Any, text: Any, template: tuple[str, ...]) -> Any:
-    """Return text as an instant; what states no zone is UTC, what does not fit is null.
-
-    Parameters
-    ----------
-    compiler : ibis SQLGlotCompiler
-        Makes the SQL.
-    text : sqlglot Expression
-        Text.
-    template : tuple of str
-        `text_times.ISO`, or from `text_times.template_of`.
-    """
-    text = compiler.f.lower(text)
-
-    def part(code: str, otherwise: str) -> Any:
-        if "{" + code + "}" not in template:
-            return sge.convert(otherwise)
-        found = compiler.f.anon.regexp_extract(text, sge.convert(pattern_of(template, code)), 1)
-        return compiler.f.coalesce(compiler.f.nullif(found, ""), sge.convert(otherwise))
-
-    year, month = part("Y", "0"), part("m", "1")
-    if "{y}" in template:
-        short = part("y", "0")
-        late = sge.cast(short, "int") >= 69
-        century = compiler.if_(late, sge.convert("19"), sge.convert("20"))
-        year = compiler.f.concat(century, short)
-    for code in ("b", "B"):
-        if "{" + code + "}" in template:
-            name = compiler.f.anon.left(part(code, ""), 3)
-            place = compiler.f.anon.locate(name, sge.convert(MONTHS))
-            month = sge.cast(compiler.f.anon.ceil(place / 3), "string")
-    hour = part("H", "0")
-    if "{I}" in template:
-        twelve = sge.cast(part("I", "0"), "int") % 12
-        afternoon = compiler.if_(part("p", "am").eq("pm"), 12, 0)
-        hour = sge.cast(sge.paren(twelve + afternoon), "string")
-    written = compiler.f.concat(
-        *(year, sge.convert("-"), month, sge.convert("-"), part("d", "1"), sge.convert(" "), hour),
-        *(sge.convert(":"), part("M", "00"), sge.convert(":"), part("S", "00")),
-        *(sge.convert("."), part("f", "0"), compiler.f.upper(part("z", "z"))),
-    )
-    fits = sge.RegexpLike(this=text, expression=sge.convert(pattern_of(template)))
-    tried = sge.TryCast(this=written, to=sge.DataType.build("timestamptz"), safe=True)
-    return compiler.if_(fits, tried, sge.Null())
+    return sg.or_(number, matches(lower, _WORDS))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promolab.contract import TABLES, Settings, personal_values
+from promolab.engines import is_embedded
 from promolab.errors import DataError
 from promolab.onboarding.event_guesses import (
     Line,
@@ -371,7 +372,7 @@ def _tried(section: Section) -> tuple[str, ...]:
 
     choice = section.choice
     part = read_mapping({choice.table: section.said})[choice.table][0]
-    if choice.theirs.engine != "duckdb":
+    if not is_embedded(choice.theirs.engine):
         return ()
     try:
         conform(part, choice.theirs.table, Settings(), choice.theirs.name)

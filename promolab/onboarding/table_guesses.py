@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promolab.contract import Settings
+from promolab.engines import is_embedded
 from promolab.onboarding.guesses import (
     CONVENTIONS,
     Choice,
@@ -104,8 +105,7 @@ def time_in(theirs: Theirs, look: Look, clock: Look | None = None) -> Written:
         return Written(first, f"{look.type}, as it lies there")
     if len(candidates) == 1 and first.twin is None:
         return Written(first, f"all {plural(look.filled, 'sampled value')} fit")
-    if theirs.engine != "duckdb":
-        # Only the embedded engine can try whether text is a time.
+    if not is_embedded(theirs.engine):  # a whole column is not tried on somebody's warehouse
         others = [c.format for c in candidates[1:]]
         check = f"{others[0]} fits them all as well: which one is it?" if others else ""
         return Written(first, f"all {plural(look.filled, 'sampled value')} fit", check)

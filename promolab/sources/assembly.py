@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from promolab.contract import TABLES, Gap, Settings, Shop
-from promolab.engines import quote, scratch
+from promolab.engines import scratch, write_parquet
 from promolab.errors import DataError
 from promolab.sources.codes import by_code
 from promolab.sources.columns import conform, which_columns
@@ -190,18 +190,8 @@ def _fewer(part: Part, found: Found, ready: Any) -> str:
 def _stored(con: Any, table: Any) -> Any:
     """Parse text once: later queries read what it means."""
     path = scratch() / f"parsed-{uuid.uuid4().hex[:12]}.parquet"
-    _write(table, path)
+    write_parquet(table, path)
     return con.read_parquet(str(path))
-
-
-def _write(table: Any, path: Path) -> None:
-    con = table.get_backend()
-    if con.name == "duckdb":
-        con.raw_sql(f"COPY ({table.compile()}) TO {quote(path)} (FORMAT parquet)")
-    else:
-        from promolab.engines import write_parquet
-
-        write_parquet(table, path)
 
 
 def _union(name: str, tables: Sequence[Any]) -> Any:
@@ -262,7 +252,7 @@ def save_shop(shop: Shop, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in shop.tables.items():
-        _write(table.order_by(list(table.columns)), folder / f"{name}.parquet")
+        write_parquet(table.order_by(list(table.columns)), folder / f"{name}.parquet")
     # What was local time in the source is UTC by now, and what was theirs is the contract's.
     settings = dataclasses.replace(shop.settings, naive_times="utc")
     there = shop["customers"].columns if shop.has("customers") else ()

@@ -259,12 +259,12 @@ def located(source: str | Path, shop_file: str | Path | None) -> tuple[str, str 
     if shop_file is not None and not Path(shop_file).expanduser().is_file():
         raise InputError(f"--shop {shop_file}: there is no such file")
     settings = None if shop_file is None else str(Path(shop_file).expanduser().absolute())
-    from promolab.engines import is_url
+    from promolab.engines import file_of, is_url
     from promolab.sources import BUILT_IN
 
     if is_url(str(source)):
         scheme, _, rest = str(source).partition("://")
-        is_file = scheme.lower() == "duckdb" and not rest.startswith(("/", "~", "$"))
+        is_file = file_of(str(source)) is not None and not rest.startswith(("/", "~", "$"))
         return (f"{scheme}://{Path(rest).absolute()}" if is_file else str(source)), settings
     path = Path(source).expanduser()
     is_path = str(source) not in BUILT_IN and path.exists()

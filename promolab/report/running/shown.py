@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from promolab.engines import is_url, shown
+from promolab.engines import file_of, is_url, shown
 from promolab.errors import PromolabError, StepError
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
@@ -45,11 +45,11 @@ def shown_source(source: str) -> dict[str, str]:
     """
     if not is_url(source):
         return {source: Path(source).name} if Path(source).is_absolute() else {}
-    scheme, _, rest = source.partition("://")
-    if scheme.lower() != "duckdb":
+    file = file_of(source)
+    if file is None:
         return {source: shown(source)}
-    path = Path(rest.partition("?")[0])
-    return {source: f"{scheme}://{path.name}", str(path): path.name}
+    path = Path(file)
+    return {source: f"{source.partition('://')[0]}://{path.name}", str(path): path.name}
 
 
 def hidden_in(source: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
