@@ -16,5 +16,13 @@ from .page import say as say
 from .page import table as table
 from .page import tiles as tiles
 from .page import tried as tried
+from .vector import GREY as GREY
+from .vector import Dots as Dots
+from .vector import Line as Line
+from .vector import Stems as Stems
+from .vector import Upright as Upright
+from .vector import chart as chart
+from .vector import lying_bars as lying_bars
+from .vector import thin as thin
 
 __all__ = ["present"]

@@ -25,5 +25,8 @@ from ._maps import bubbles as bubbles
 from ._maps import heat_map as heat_map
 from ._maps import histogram as histogram
 from ._maps import scatter_map as scatter_map
+from ._spread import MOST_PAIRS as MOST_PAIRS
+from ._spread import pairs_by_group as pairs_by_group
+from ._spread import spread_by_group as spread_by_group
 
 __all__ = ["bars", "curve", "finish", "intervals"]

@@ -5,6 +5,7 @@ from .chances import Holdouts
 from .constraints import read_constraints
 from .money import MoneyAnswer as MoneyAnswer
 from .money import money_answer
+from .options import options_of as options_of
 from .paying import Pays as Pays
 from .paying import pays_to_spend
 from .rows import PolicyRows as PolicyRows

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from promolab.checks import choice, flag, is_number, is_whole, refuse
 from promolab.wording import number, percent
 
@@ -71,9 +73,30 @@ class Figure(Control):
         return percent(value) if self.share else number(value, unit=self.unit, decimals=decimals)
 
 
+def round_step(value: float, parts: int = 20) -> float:
+    """Return a round amount of which about so many make up a value: what arrow keys move it by.
+
+    Examples
+    --------
+    >>> round_step(10.0), round_step(73_000, parts=200)
+    (0.5, 500.0)
+    """
+    raw = value / parts
+    if raw <= 0:
+        return 0.1
+    power = 10.0 ** np.floor(np.log10(raw))
+    return float(power * next(f for f in (1, 2, 2.5, 5, 10) if f * power >= 0.8 * raw))
+
+
 @dataclass(frozen=True)
 class Slide(Figure):
     """A number to be slid."""
+
+
+def _among(options: Mapping[str, Any], name: str, value: Any) -> Any:
+    if value not in options.values():
+        choice(name, str(value), [str(one) for one in options.values()])
+    return value
 
 
 @dataclass(frozen=True)
@@ -90,9 +113,7 @@ class Choose(Control):
 
     def checked(self, name: str, value: Any) -> Any:
         """Return the value; one that is no option is refused."""
-        if value not in self.options.values():
-            choice(name, str(value), [str(one) for one in self.options.values()])
-        return value
+        return _among(self.options, name, value)
 
     def written(self, value: Any) -> str:
         """Write what is shown for the value."""
@@ -113,10 +134,8 @@ class Several(Control):
 
     def checked(self, name: str, value: Any) -> Any:
         """Return the values in the order of the options; one that is no option is refused."""
-        for one in value:
-            if one not in self.options.values():
-                choice(name, str(one), [str(known) for known in self.options.values()])
-        return tuple(known for known in self.options.values() if known in value)
+        given = [_among(self.options, name, one) for one in value]
+        return tuple(known for known in self.options.values() if known in given)
 
     def written(self, value: Any) -> str:
         """Write what is shown for the values."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, beside, join, say
+from promolab.display import GREY, Dots, Html, Line, Upright, beside, chart, join, lying_bars, say
 from promolab.promotions import (
     FullReduction,
     OrderValues,
@@ -26,7 +26,6 @@ from promolab.promotions import (
     with_terms,
 )
 from promolab.widgets.controls import Control, Steps
-from promolab.widgets.drawing import GREY, Dots, Line, Upright, bars, chart
 from promolab.widgets.explorer import Explorer, Progress
 from promolab.wording import capital, money, number, percent, plural
 
@@ -229,15 +228,13 @@ def _profits(swept: PromotionDesign, along: pd.DataFrame, row: Any) -> Html:
     if np.isclose(threshold_of(swept.recommended), row["threshold"]):
         marks.append(Upright(swept.depth, "recommended", UP))
     least = float(row["threshold"])
-    title = f"Profit at {_share(float(row['depth']))}: {number(float(row['profit']), unit=unit)}"
     return chart(
         [*marks, Dots([row["depth"]], [row["profit"]], "these terms")],
-        title=title,
-        label=f"Net incremental profit by depth with its interval. {title}.",
-        xlabel="depth: share taken off"
-        + (f", from {number(least, unit=unit)} on" if least else ""),
-        ylabel=f"net incremental profit, {unit}",
-        percent_x=True,
+        f"Profit at {_share(float(row['depth']))}: {number(float(row['profit']), unit=unit)}",
+        "Net incremental profit by depth with its interval",
+        "depth: share taken off" + (f", from {number(least, unit=unit)} on" if least else ""),
+        f"net incremental profit, {unit}",
+        shares="x",
         width=430,
         height=300,
     )
@@ -252,7 +249,7 @@ def _parts(split: Waterfall) -> Html:
     words = [
         f"{name} ({source})" for name, source in zip(rows["words"], rows["source"], strict=True)
     ]
-    return bars(
+    return lying_bars(
         [*words, "Net incremental profit"],
         [*amounts, split.net.value],
         starts=[*starts[:-1], 0.0],

@@ -17,11 +17,11 @@ import pandas as pd
 from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics
 from promolab.campaign.plan import LEFT, STEPS, Overrides, Plan, best_first
 from promolab.contract import NONE
+from promolab.display import thin
 from promolab.errors import InputError
 from promolab.folder import RunFolder, state_of
 from promolab.promotions import Costs, break_even
 from promolab.results import Estimate
-from promolab.widgets.drawing import thin
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from promolab.display import Html, say
 from promolab.errors import InputError, MissingExtraError, PromolabError, nearest
 from promolab.widgets.controls import Control, Press
-from promolab.widgets.look import STYLE
 
 if TYPE_CHECKING:
     from promolab.widgets.view import View
@@ -22,6 +22,8 @@ S = TypeVar("S")
 P = TypeVar("P")
 T = TypeVar("T")
 
+STYLE = f"<style>{(Path(__file__).parent / 'explorer.css').read_text('utf-8')}</style>"
+"""Of JupyterLab's theme, and of a page's own colours elsewhere."""
 SOON = 0.5
 """Seconds after which work shows its progress."""
 

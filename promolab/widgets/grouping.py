@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, beside, fold, join, say
+from promolab.display import Dots, Html, beside, chart, fold, join, lying_bars, picture, say
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.glossary import label
-from promolab.plots import segment_colours
+from promolab.plots import MOST_PAIRS, pairs_by_group, segment_colours, spread_by_group
 from promolab.segmentation import (
     DEFAULT_COLUMNS,
     NOISE,
@@ -25,9 +25,7 @@ from promolab.segmentation import (
     drawn_customers,
 )
 from promolab.widgets.controls import Choose, Press, Several, Slide
-from promolab.widgets.drawing import Dots, bars, chart
 from promolab.widgets.explorer import Explorer, Progress
-from promolab.widgets.pictures import distributions, pairs
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -325,13 +323,21 @@ def draw(
     """Draw the distributions and the pairs of features by segment, once for each setting."""
     key, chosen = found.key(state), found.chosen(state)
     if key not in found.pictures:
-        names = pd.Series(chosen.segmenter.labels_, name="segment")
+        groups = pd.Series(chosen.segmenter.labels_, name="segment")
         columns = list(chosen.segmenter.columns_)
+        named = [label(c) for c in columns]
+        features = found.features[columns].set_axis(named, axis=1)
         progress(0.1, "distributions")
-        first = distributions(found.features, columns, names, chosen.names)
+        spread = spread_by_group(features, groups, chosen.names)
         progress(0.5, "pairs of features")
-        second = pairs(found.features, columns, names, chosen.names)
-        made = found.pictures | {key: join([first, second])}
+        pairs = pairs_by_group(features, groups, chosen.names)
+        shown = [
+            picture(spread, f"Distribution of {', '.join(named)} in each segment."),
+            picture(
+                pairs, f"Pairs of {', '.join(named[:MOST_PAIRS])}, customers coloured by segment."
+            ),
+        ]
+        made = found.pictures | {key: join(shown)}
         found = replace(found, pictures=made)
     return state, found, ""
 
@@ -413,14 +419,13 @@ def _map(chosen: Grouping) -> Html:
         if name in groups
     ]
     across, up = chosen.directions
-    title = f"The map shows {percent(chosen.shown, decimals=0)} of the differences"
     return chart(
         marks,
-        title=title,
-        label=f"{plural(len(chosen.points), 'customer')} on a plane, coloured by segment: across "
-        f"mostly {across}, up mostly {up}.",
-        xlabel=across,
-        ylabel=up,
+        f"The map shows {percent(chosen.shown, decimals=0)} of the differences",
+        f"{plural(len(chosen.points), 'customer')} on a plane, coloured by segment: across "
+        f"mostly {across}, up mostly {up}",
+        across,
+        up,
         width=520,
         height=360,
     )
@@ -439,7 +444,7 @@ def _stability(state: SegmentsState, found: Groupings) -> Html:
     title = (
         f"Found again best: {rows[best][1].title}" if len(rows) > 1 else "How well they are found"
     )
-    return bars(
+    return lying_bars(
         [g.title for _, g in rows],
         np.nan_to_num(ends[:, 0]),
         title=title,

@@ -12,12 +12,11 @@ import pandas as pd
 
 from promolab.campaign.plan import step_words
 from promolab.contract import NONE
-from promolab.display import Html, beside, join, say, table
+from promolab.display import Dots, Html, Stems, beside, chart, join, lying_bars, say, table
 from promolab.explain import explain_row
 from promolab.folder import RunFolder
 from promolab.profiles import profile_card, two_unlike_customers
 from promolab.widgets.controls import Choose, Slide, Words
-from promolab.widgets.drawing import Dots, Stems, bars, chart
 from promolab.widgets.explorer import Explorer, Progress
 from promolab.widgets.known import Known, promotion_names, read_known
 from promolab.widgets.opened import read_as_now, week_of
@@ -190,13 +189,12 @@ def _timeline(known: Known, place: int, weeks: int) -> Html:
         low = np.full(len(answered), -0.15 * top)
         marks.append(Dots(answered, low, plural(len(answered), "answer"), 2))
     total = money(float(amounts.sum()), currency=unit)
-    title = f"{plural(len(at), 'order')} and {plural(len(sent), 'contact')} in {weeks} weeks"
     return chart(
         marks,
-        title=title,
-        label=f"Timeline: {title}, {total} in all; {plural(len(answered), 'answer')}.",
-        xlabel=f"weeks before the decision of {known.start:%-d %b %Y}",
-        ylabel=f"order, {unit}",
+        f"{plural(len(at), 'order')} and {plural(len(sent), 'contact')} in {weeks} weeks",
+        f"Timeline; orders of {total} in all, {plural(len(answered), 'answer')}",
+        f"weeks before the decision of {known.start:%-d %b %Y}",
+        f"order, {unit}",
         xlim=(-float(weeks), 0.0),
         ylim=(-0.2 * top, 1.05 * top),
         width=620,
@@ -271,7 +269,7 @@ def _why(known: Known, place: int, promotion: str) -> Html:
     if len(rest):
         names.append(f"{count(len(rest))} others")
         parts.append(float(rest["contribution"].sum()))
-    return bars(
+    return lying_bars(
         names,
         parts,
         title=f"{known.names.get(promotion, promotion)}: {found.summary().split('. ')[0]}",

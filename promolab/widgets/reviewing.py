@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.plan import Overrides
-from promolab.display import Html, beside, fold, join, say, table
+from promolab.display import Html, Line, Upright, beside, chart, fold, join, say, table
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.loop import check_plan
 from promolab.results import Estimate
 from promolab.widgets.controls import Choose, Press, Several, Slide, Tick, Words
 from promolab.widgets.drafted import Changed, Draft, PlannedList, funnel_of, read_draft
-from promolab.widgets.drawing import Line, Upright, chart
 from promolab.widgets.explorer import Explorer, Progress
 from promolab.widgets.known import promotion_names
 from promolab.widgets.opened import read_as_now, week_of
@@ -309,13 +308,12 @@ def _changes(state: ReviewState, draft: Draft) -> Html:
 
 def _answers(one: PlannedList, state: ReviewState, now: Changed) -> Html:
     sizes, answers, _ = one.by_size
-    title = f"{one.name}: {number(now.answers.value)} answers expected"
     return chart(
         [Line(sizes, answers), Upright(now.planned, "as it is"), *_mark(one, state)],
-        title=title,
-        label=f"Expected answers by customers planned, the best first. {title}.",
-        xlabel="customers planned, the best first",
-        ylabel="expected answers",
+        f"{one.name}: {number(now.answers.value)} answers expected",
+        "Expected answers by customers planned",
+        "customers planned, the best first",
+        "expected answers",
     )
 
 
@@ -330,11 +328,11 @@ def _paying(one: PlannedList, state: ReviewState, now: Changed) -> Html:
     some = each > 0
     return chart(
         [Line(sizes[some], each[some]), Upright(now.planned, "as it is"), *_mark(one, state)],
-        title=title,
-        label=f"Break-even per contact by customers planned. {title}.",
-        xlabel="customers planned, the best first",
-        ylabel=f"break-even per contact, {unit}",
-    )  # fmt: skip
+        title,
+        "Break-even per contact by customers planned",
+        "customers planned, the best first",
+        f"break-even per contact, {unit}",
+    )
 
 
 def _mark(one: PlannedList, state: ReviewState) -> list[Upright]:

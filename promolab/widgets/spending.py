@@ -13,13 +13,12 @@ import pandas as pd
 
 from promolab.checks import real_number
 from promolab.contract import NONE
-from promolab.display import Html, beside, join, say, table
+from promolab.display import Dots, Html, Line, Upright, beside, chart, join, say, table, thin
 from promolab.errors import InputError
 from promolab.folder import RunFolder
-from promolab.policy import MoneyAnswer
+from promolab.policy import MoneyAnswer, options_of
 from promolab.policy.solving import HullPath, Limits, Solution, hull_path, solve
-from promolab.widgets.controls import Choose, Figure, Slide
-from promolab.widgets.drawing import Dots, Line, Upright, chart, thin
+from promolab.widgets.controls import Choose, Figure, Slide, round_step
 from promolab.widgets.explorer import Explorer, Progress
 from promolab.widgets.opened import read_as_now, week_of
 from promolab.wording import count, number, percent, plural
@@ -198,9 +197,12 @@ def budget(
             given = _of_week(run, budget)
     else:
         told = None if answer is None else answer.budgets.frame
-        given = (*_matrices(value, cost, promotions, eligible), groups, told, currency, budget)
+        found = options_of(value, cost, promotions=promotions, eligible=eligible)
+        is_open = True if found.eligible is None else found.eligible
+        both = (np.where(is_open, amount, 0.0) for amount in (found.value, found.cost))
+        given = (*both, found.promotions, groups, told, currency, budget)
     amounts, costs, names, group, told, currency, begun = given
-    path = hull_path(amounts, costs)
+    path, n = hull_path(amounts, costs), len(amounts)
     most = float(path.spend[-1])
     if most <= 0:
         raise InputError(
@@ -208,9 +210,9 @@ def budget(
             "explore; give values above 0 and their costs"
         )
     begun = most / 2 if begun is None else min(real_number("budget", begun, least=0), most)
-    step = _step(most)
+    step = round_step(most, parts=200)
     begun = round(begun / step) * step
-    codes, uniques = pd.factorize(np.full(len(amounts), None) if group is None else group)
+    codes, uniques = pd.factorize(np.full(n, None) if group is None else group)
     made = Options(
         amounts, costs, names, codes, tuple(map(str, uniques)), path.choose(begun), begun, path,
         told, currency,
@@ -218,28 +220,12 @@ def budget(
     controls = {
         "budget": Slide("budget", 0.0, float(np.ceil(most / step) * step), step, unit=currency),
         "capped": Choose("fix the capacity of", {"no promotion": NOBODY} | {n: n for n in names}),
-        "capacity": Figure("to", 0, len(amounts), _whole_step(len(amounts)), unit="customers"),
+        "capacity": Figure("to", 0, n, max(1, round(round_step(n))), unit="customers"),
     }
-    first = BudgetState(begun, NOBODY, len(amounts) // 10)
+    first = BudgetState(begun, NOBODY, n // 10)
     return Explorer(
         "Budget", first, controls, render, Found(made), functools.partial(_cap, made), _needs
     )
-
-
-def _matrices(
-    value: Any, cost: Any, promotions: Sequence[Any] | None, eligible: Any
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Return values of what is open, costs and names."""
-    amounts, costs = np.asarray(value, dtype=float), np.asarray(cost, dtype=float)
-    if amounts.ndim != 2 or amounts.shape != costs.shape:
-        raise InputError(
-            f"value has shape {amounts.shape} and cost {costs.shape}; both need a row per "
-            "customer and a column per promotion"
-        )
-    names = tuple(map(str, range(amounts.shape[1]) if promotions is None else promotions))
-    if len(names) != amounts.shape[1]:
-        raise InputError(f"promotions names {len(names)}, but there are {amounts.shape[1]}")
-    return np.where(True if eligible is None else eligible, amounts, 0.0), costs, names
 
 
 def _of_week(run: RunFolder, budget: float | None) -> tuple[Any, ...]:
@@ -267,17 +253,6 @@ def _sent(policy: Any, rows: pd.DataFrame) -> float:
     """Return which share of those planned is sent something, of a week that does not say it yet."""
     told = sum(one["cost"] for one in policy["promotions"].values())
     return float(told / rows.loc[rows["chosen"], "cost"].sum()) if told else 1.0
-
-
-def _step(most: float) -> float:
-    """Return a round amount, of which there are 100 to 250 up to the most."""
-    raw = most / 200
-    power = 10.0 ** np.floor(np.log10(raw))
-    return float(power * next(f for f in (1, 2, 2.5, 5, 10) if f * power >= raw * 0.8))
-
-
-def _whole_step(n: int) -> int:
-    return max(1, int(10 ** np.floor(np.log10(max(n, 10) / 20))))
 
 
 def _needs(state: BudgetState) -> Any:
@@ -393,7 +368,6 @@ def _frontier(state: BudgetState, options: Options, profit: float) -> Html:
                 low=told["ci_low"], high=told["ci_high"],
             )
         )  # fmt: skip
-    title = f"{number(state.budget, unit=options.currency)} adds {number(profit)}"
     return chart(
         [
             *marks,
@@ -401,10 +375,10 @@ def _frontier(state: BudgetState, options: Options, profit: float) -> Html:
             Upright(options.began, label="at first", colour="grey"),
             Dots([state.budget], [profit], label="this budget"),
         ],
-        title=title,
-        label=f"Expected extra profit by budget, which rises ever more slowly. {title}.",
-        xlabel=f"budget{unit}",
-        ylabel=f"extra profit{unit}",
+        f"{number(state.budget, unit=options.currency)} adds {number(profit)}",
+        "Expected extra profit by budget, which rises ever more slowly",
+        f"budget{unit}",
+        f"extra profit{unit}",
         width=430,
     )
 
@@ -415,17 +389,16 @@ def _return(state: BudgetState, options: Options) -> Html:
     known = np.isfinite(slope)
     # The first steps may return a hundredfold: they would flatten all others.
     most = float(np.quantile(slope[known], 0.97)) if known.any() else 1.0
-    title = f"The next unit of budget returns {number(here)}"
     return chart(
         [
             Line(spend[known], np.minimum(slope[known], most)),
             Upright(options.began, label="at first", colour="grey"),
             Dots([state.budget], [min(here, most)], label="this budget"),
         ],
-        title=title,
-        label=f"Marginal return by budget, falling. {title}.",
-        xlabel=f"budget, {options.currency}".rstrip(", "),
-        ylabel="net profit added by the next unit",
+        f"The next unit of budget returns {number(here)}",
+        "Marginal return by budget, falling",
+        f"budget, {options.currency}".rstrip(", "),
+        "net profit added by the next unit",
         ylim=(0.0, (most or 1.0) * 1.04),
         width=430,
     )

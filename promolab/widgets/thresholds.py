@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import labels_of, numbers_of, real_number
-from promolab.display import Html, beside, join, say, table
+from promolab.display import Dots, Html, Line, Upright, beside, chart, join, say, table, thin
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.metrics import lift, precision_recall, roc
-from promolab.widgets.controls import Figure, Slide
-from promolab.widgets.drawing import Dots, Line, Upright, chart, thin
+from promolab.widgets.controls import Figure, Slide, round_step
 from promolab.widgets.explorer import Explorer
 from promolab.widgets.opened import week_of
 from promolab.wording import count, number, percent, plural
@@ -58,8 +58,9 @@ class Ranking:
         Rows above each place where the list can be cut: not through equal scores.
     fpr, tpr, recall, precision : ndarray of shape (up to 200,)
         Points of the ROC and of the precision–recall curve.
-    depths, capture, capture_low, capture_high, rate, rate_low, rate_high : ndarray of shape (101,)
-        The gain curve and the rate of responses with their intervals, by depth.
+    depths : ndarray of shape (101,)
+    capture, rate : list of three ndarray of shape (101,)
+        The gain curve and the rate of responses by depth, and the ends of their intervals.
     auc, average_precision : str
         In words, with intervals.
     currency : str
@@ -74,8 +75,8 @@ class Ranking:
     recall: np.ndarray
     precision: np.ndarray
     depths: np.ndarray
-    capture: tuple[np.ndarray, np.ndarray, np.ndarray]
-    rate: tuple[np.ndarray, np.ndarray, np.ndarray]
+    capture: list[np.ndarray]
+    rate: list[np.ndarray]
     auc: str
     average_precision: str
     currency: str
@@ -102,6 +103,9 @@ class Ranking:
         return int(self.ends[at]), float(profit[at])
 
 
+_GAIN = ("depths", "capture", "capture_low", "capture_high")
+
+
 def rank(y: ArrayLike, score: ArrayLike, cluster: ArrayLike | None, currency: str) -> Ranking:
     """Sort a list and cumulate its responses, once.
 
@@ -121,21 +125,11 @@ def rank(y: ArrayLike, score: ArrayLike, cluster: ArrayLike | None, currency: st
     runs = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(ranked))
     fpr, tpr = thin(curve.fpr, curve.tpr)
     recall, precision = thin(clean.recall, clean.precision)
-    nothing = np.zeros(1)
+    depths, *capture = (np.append(0.0, getattr(gain, name)) for name in _GAIN)
+    rate = [np.append(one[0], one) for one in (gain.rate, gain.rate_low, gain.rate_high)]
     return Ranking(
         ranked, np.append(0, np.cumsum(labels[order])), np.append(0, runs),
-        fpr, tpr, recall, precision,
-        np.append(nothing, gain.depths),
-        (
-            np.append(nothing, gain.capture),
-            np.append(nothing, gain.capture_low),
-            np.append(nothing, gain.capture_high),
-        ),
-        (
-            np.append(gain.rate[0], gain.rate),
-            np.append(gain.rate_low[0], gain.rate_low),
-            np.append(gain.rate_high[0], gain.rate_high),
-        ),
+        fpr, tpr, recall, precision, depths, capture, rate,
         number(*curve.estimate.ends), number(*clean.estimate.ends), currency,
     )  # fmt: skip
 
@@ -205,8 +199,8 @@ def threshold(
     state = ThresholdState(round(round(top / STEP) * STEP, 6), earns, costs)
     controls = {
         "share": Slide("share contacted", 0.0, 1.0, STEP, share=True),
-        "benefit": Figure("a response earns", 0.0, 1e9, _step(earns), unit=currency),
-        "cost": Figure("a contact costs", 0.0, 1e9, _step(costs), unit=currency),
+        "benefit": Figure("a response earns", 0.0, 1e9, round_step(earns), unit=currency),
+        "cost": Figure("a contact costs", 0.0, 1e9, round_step(costs), unit=currency),
     }
     return Explorer("Threshold", state, controls, render, ranked)
 
@@ -228,11 +222,6 @@ def _columns(rows: Any, y_score: Any, cluster: Any) -> tuple[Any, Any, Any]:
     if cluster is None and "customer_id" in frame:
         cluster = frame["customer_id"]
     return frame["y"], frame["p"], cluster
-
-
-def _step(value: float) -> float:
-    """Return by what the arrow keys move an amount: about a twentieth of it, at a round figure."""
-    return float(10.0 ** np.floor(np.log10(value / 2))) if value > 0 else 0.1
 
 
 def render(state: ThresholdState, ranked: Ranking) -> Html:
@@ -262,9 +251,7 @@ def _score(score: float) -> str:
     return f"{score:.3g}".replace("-", "−")
 
 
-def _at(
-    values: tuple[np.ndarray, np.ndarray, np.ndarray], depths: np.ndarray, at: float
-) -> list[float]:
+def _at(values: list[np.ndarray], depths: np.ndarray, at: float) -> list[float]:
     return [float(np.interp(at, depths, one)) for one in values]
 
 
@@ -316,15 +303,11 @@ def _sides(ranked: Ranking, state: ThresholdState, top: int, found: int) -> Html
         return f"{count(rows)} · {words}"
 
     earned, paid = gain * found, cost * wrong
+    both = earned + paid
     rows = [
-        ("contacted", cell(found, earned), cell(wrong, paid), cell(top, earned + paid)),
+        ("contacted", cell(found, earned), cell(wrong, paid), cell(top, both)),
         ("left out", cell(missed, 0), cell(negatives - wrong, 0), cell(ranked.n - top, 0)),
-        (
-            "all",
-            cell(ranked.positives, earned),
-            cell(negatives, paid),
-            cell(ranked.n, earned + paid),
-        ),
+        ("all", cell(ranked.positives, earned), cell(negatives, paid), cell(ranked.n, both)),
     ]
     frame = pd.DataFrame(rows, columns=["side", "responded", "silent", "both"])
     heads = {"side": "", "responded": "responded", "silent": "did not respond", "both": "all"}
@@ -336,55 +319,54 @@ def _sides(ranked: Ranking, state: ThresholdState, top: int, found: int) -> Html
     return table(frame, heads, right, caption=caption)
 
 
+_RANDOM = Line([0, 1], [0, 1], "random order", "grey", dashed=True)
+_square = partial(chart, shares="xy", xlim=(0, 1), ylim=(0, 1))
+
+
 def _roc(ranked: Ranking, at: float, recall: float) -> Html:
-    title = f"AUC {ranked.auc}"
-    return chart(
+    return _square(
         [
-            Line([0, 1], [0, 1], colour="grey", dashed=True, label="random order"),
+            _RANDOM,
             Line(ranked.fpr, ranked.tpr),
             Dots([at], [recall], label="the cut"),
         ],
-        title=title,
-        label=f"ROC curve, {title}. At the cut {percent(recall)} of those who respond are found "
-        f"and {percent(at)} of the others contacted.",
-        xlabel="of those who do not respond, contacted",
-        ylabel="of those who respond, found",
-        percent_x=True, percent_y=True, xlim=(0, 1), ylim=(0, 1),
-    )  # fmt: skip
+        f"AUC {ranked.auc}",
+        f"ROC curve. At the cut {percent(recall)} of those who respond are found and "
+        f"{percent(at)} of the others contacted",
+        "of those who do not respond, contacted",
+        "of those who respond, found",
+    )
 
 
 def _precision(ranked: Ranking, recall: float, precision: float) -> Html:
-    title, rate = f"Average precision {ranked.average_precision}", ranked.positives / ranked.n
-    return chart(
+    rate = ranked.positives / ranked.n
+    return _square(
         [
-            Line([0, 1], [rate, rate], colour="grey", dashed=True, label="random order"),
+            Line([0, 1], [rate, rate], "random order", "grey", dashed=True),
             Line(ranked.recall, ranked.precision),
             Dots([recall], [precision], label="the cut"),
         ],
-        title=title,
-        label=f"Precision–recall curve. {title}; in random order {percent(rate)}.",
-        xlabel="recall: of those who respond, found",
-        ylabel="precision: of the contacted, respond",
-        percent_x=True, percent_y=True, xlim=(0, 1), ylim=(0, 1),
-    )  # fmt: skip
+        f"Average precision {ranked.average_precision}",
+        f"Precision–recall curve; in random order {percent(rate)}",
+        "recall: of those who respond, found",
+        "precision: of the contacted, respond",
+    )
 
 
 def _gain(ranked: Ranking, share: float, recall: float) -> Html:
-    title = f"The top {percent(share)} holds {percent(recall)} of those who respond"
     capture, low, high = ranked.capture
-    return chart(
+    return _square(
         [
-            Line([0, 1], [0, 1], colour="grey", dashed=True, label="random order"),
+            _RANDOM,
             Line(ranked.depths, capture, low=low, high=high),
             Upright(share),
             Dots([share], [recall], label="the cut"),
         ],
-        title=title,
-        label=f"Gain chart. {title}.",
-        xlabel="of the list, contacted",
-        ylabel="of those who respond, found",
-        percent_x=True, percent_y=True, xlim=(0, 1), ylim=(0, 1),
-    )  # fmt: skip
+        f"The top {percent(share)} holds {percent(recall)} of those who respond",
+        "Gain chart",
+        "of the list, contacted",
+        "of those who respond, found",
+    )
 
 
 def _profit(ranked: Ranking, state: ThresholdState, share: float) -> Html:
@@ -398,17 +380,17 @@ def _profit(ranked: Ranking, state: ThresholdState, share: float) -> Html:
     best, _ = ranked.best(state.benefit, state.cost)
     here = float(np.interp(share, shares, profit))
     unit = f", {ranked.currency}" if ranked.currency else ""
-    title = f"Profit {number(here, unit=ranked.currency)} at the cut"
     return chart(
         [
-            Line(shares, np.zeros(201), colour="grey", dashed=True, label="contact nobody"),
+            Line(shares, np.zeros(201), "contact nobody", "grey", dashed=True),
             Line(shares, profit, low=low, high=high),
             Upright(best / ranked.n, label="most profit", colour=2),
             Dots([share], [here], label="the cut"),
         ],
-        title=title,
-        label=f"Profit by share contacted. {title}; most at {percent(best / ranked.n)}.",
-        xlabel="of the list, contacted",
-        ylabel=f"profit{unit}",
-        percent_x=True, xlim=(0, 1),
-    )  # fmt: skip
+        f"Profit {number(here, unit=ranked.currency)} at the cut",
+        f"Profit by share contacted, most at {percent(best / ranked.n)}",
+        "of the list, contacted",
+        f"profit{unit}",
+        shares="x",
+        xlim=(0, 1),
+    )

@@ -7,9 +7,8 @@ from typing import Any
 
 from promolab.abtest import ExperimentPlan, plan_experiment
 from promolab.checks import real_number
-from promolab.display import Html, beside, join, say
-from promolab.widgets.controls import Control, Figure, Slide, Tick
-from promolab.widgets.drawing import Dots, Line, chart
+from promolab.display import Dots, Html, Line, beside, chart, join, say
+from promolab.widgets.controls import Control, Figure, Slide, Tick, round_step
 from promolab.widgets.explorer import Explorer
 from promolab.wording import count, percent, plural
 
@@ -133,7 +132,7 @@ def experiment(
         "lift": Slide("effect worth finding, of that", 0.01, 1.0, 0.01, share=True),
         "arms": Slide("arms, control included", 2, 8, 1),
         "power": Slide("found how often", 0.5, 0.95, 0.01, share=True),
-        "arrivals": Figure("new customers a day", 1.0, 1e9, _step(coming)),
+        "arrivals": Figure("new customers a day", 1.0, 1e9, round_step(coming)),
         "days": Slide("days to take them in (0: as needed)", 0, 180, 1),
         "sequential": Tick("looked at every day"),
     }
@@ -146,11 +145,7 @@ def _baseline(centre: float, share: bool) -> Control:
     if share:
         return Slide("without it", 0.001, 0.999, 0.001, share=True)
     most = 10 * abs(centre) if centre else 1e6
-    return Figure("without it", -most, most, _step(abs(centre) or 1.0))
-
-
-def _step(value: float) -> float:
-    return float(f"{value / 20:.0e}")
+    return Figure("without it", -most, most, round_step(abs(centre) or 1.0))
 
 
 def plan_of(state: ExperimentState, outcome: Outcome, sequential: bool) -> ExperimentPlan:
@@ -228,11 +223,11 @@ def _power(plan: ExperimentPlan, once: ExperimentPlan, daily: ExperimentPlan) ->
     ]
     return chart(
         [*marks, Dots([times * effect], [plan.reached], "the effect worth finding")],
-        title=title,
-        label=f"Power by size of the effect. {title}.",
-        xlabel=f"effect, {unit}",
-        ylabel="found in so many tests",
-        percent_y=True,
+        title,
+        "Power by size of the effect",
+        f"effect, {unit}",
+        "found in so many tests",
+        shares="y",
         xlim=(0.0, max(reach, times * float(plan.curve["effect"].iloc[-1]))),
         ylim=(0.0, 1.0),
         width=430,
@@ -246,15 +241,14 @@ def _over_time(plan: ExperimentPlan) -> Html:
         return Html("")
     effect = times * (plan.effect or 0.0)
     last = int(rows["day"].iloc[-1])
-    title = f"What shows by day {count(last)}: {plan.worded(plan.smallest)}"
     return chart(
         [
             Line([0, last], [effect] * 2, "the effect worth finding", 1, dashed=True),
             Line(rows["day"], times * rows["smallest_effect"], "smallest that shows"),
         ],
-        title=title,
-        label=f"Smallest effect that shows, by the day it ends, falling. {title}.",
-        xlabel="days that customers are taken in",
-        ylabel=f"effect, {unit}",
+        f"What shows by day {count(last)}: {plan.worded(plan.smallest)}",
+        "Smallest effect that shows, by the day it ends, falling",
+        "days that customers are taken in",
+        f"effect, {unit}",
         width=430,
     )

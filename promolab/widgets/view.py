@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W  # noqa: N812 - as its own pages call it
@@ -26,8 +27,7 @@ from promolab.widgets.controls import (
     Tick,
     Words,
 )
-from promolab.widgets.explorer import SOON, Cancelled, Explorer, Progress, told
-from promolab.widgets.look import STYLE
+from promolab.widgets.explorer import SOON, STYLE, Cancelled, Explorer, Progress, told
 
 if TYPE_CHECKING:
     from traitlets import Bunch
@@ -207,24 +207,7 @@ class View:
 
 # What ipywidgets leave undone in JupyterLab: it takes a list's arrow keys, D twice would delete the
 # cell, Escape does not lead back to it, and sliders have no name for those who cannot see them.
-MANNERS = """
-const keep = event => {
-  if (event.key === 'Escape') element.closest('.jp-Cell')?.focus();
-  else if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
-};
-const name = box => box.querySelectorAll('.noUi-handle:not([aria-label])').forEach(handle => {
-  const label = handle.closest('.widget-hslider').querySelector('.widget-label');
-  if (label) handle.setAttribute('aria-label', label.textContent);
-});
-const begin = () => {
-  const box = element.closest('.promolab-explorer');
-  if (!box) return requestAnimationFrame(begin);
-  box.addEventListener('keydown', keep);
-  new MutationObserver(() => name(box)).observe(box, {childList: true, subtree: true});
-  name(box);
-};
-begin();
-"""
+MANNERS = (Path(__file__).parent / "manners.js").read_text("utf-8")
 
 
 def _manners() -> W.Output:

@@ -103,8 +103,8 @@ def test_a_week_whose_effects_are_not_known_is_refused(a_copy):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (([[1.0]],), "a row per customer"),
-        (([[1.0]], [[1.0, 2.0]]), "a row per customer"),
+        (([[1.0]],), "cost is missing"),
+        (([[1.0]], [[1.0, 2.0]]), "a row per customer and a column"),
         (([[-1.0]], [[1.0]]), "no budget to explore"),
     ],
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.display import Html
+from promolab.display.page import Html
 from promolab.plots import COLOURS
 from promolab.wording import number, percent
 
@@ -150,7 +150,7 @@ def thin(x: ArrayLike, *columns: ArrayLike, most: int = POINTS) -> tuple[np.ndar
     return tuple(one[kept] for one in found)
 
 
-def paint(colour: int | str) -> str:
+def _paint(colour: int | str) -> str:
     """Return a colour of the palette as CSS, a little nearer to the text's colour: dark on light
     paper, light on dark.
     """
@@ -162,7 +162,7 @@ def paint(colour: int | str) -> str:
     return f"color-mix(in srgb, {colour} 80%, currentColor)"
 
 
-class Scale:
+class _Scale:
     """From figures to pixels along one axis, with ticks at round figures."""
 
     def __init__(
@@ -196,13 +196,12 @@ class Scale:
 
 def chart(
     marks: Sequence[Line | Dots | Stems | Upright],
-    *,
     title: str,
     label: str,
     xlabel: str = "",
     ylabel: str = "",
-    percent_x: bool = False,
-    percent_y: bool = False,
+    *,
+    shares: str = "",
     xlim: tuple[float, float] | None = None,
     ylim: tuple[float, float] | None = None,
     width: int = 370,
@@ -217,11 +216,11 @@ def chart(
     title : str
         The finding, above the figure.
     label : str
-        What is drawn and what it says, for those who cannot see it.
+        What is drawn, for those who cannot see it; the title is added.
     xlabel, ylabel : str
         The axes, with units.
-    percent_x, percent_y : bool
-        True where an axis holds shares (0–1).
+    shares : str
+        Which axes hold shares (0–1) and are written in percent: x, y or xy.
     xlim, ylim : tuple of float, optional
         Ends of the axes; by default those of what is drawn. Fixed ones keep a figure from jumping.
     width, height : int
@@ -229,23 +228,24 @@ def chart(
 
     Examples
     --------
-    >>> made = chart([Line([0, 1], [0, 2])], title="It rises", label="A line that rises to 2.").text
-    >>> 'role="img"' in made and "A line that rises to 2." in made
+    >>> made = chart([Line([0, 1], [0, 2])], "It rises to 2", "A line by time").text
+    >>> 'role="img" aria-label="A line by time. It rises to 2."' in made
     True
     """
     top, right, below, left = _MARGIN
     named = [mark for mark in marks if mark.label]
     lines = 1 + (len(named) - 1) // 2 if named else 0
     total = height + 18 * lines
-    x = Scale(*(xlim or _reach(marks, "x")), left, width - right, percent_x)
-    y = Scale(*(ylim or _reach(marks, "y")), height - below, top, percent_y)
+    x = _Scale(*(xlim or _reach(marks, "x")), left, width - right, "x" in shares)
+    y = _Scale(*(ylim or _reach(marks, "y")), height - below, top, "y" in shares)
     body = [_grid(x, y, xlabel, ylabel)]
     body += [_mark(mark, x, y) for mark in marks]
     body += [_legend(named, left, height)]
-    return picture(body, title=title, label=label, width=width, height=total)
+    said = f"{label}. {title}."
+    return _figure(body, title=title, label=said, width=width, height=total)
 
 
-def bars(
+def lying_bars(
     names: Sequence[str],
     values: ArrayLike,
     *,
@@ -291,11 +291,11 @@ def bars(
     folded = [_folded(name, room) for name in names]
     left = 14 + max((_wide(line) for lines in folded for line in lines), default=0.0)
     right = width - 20 - max(map(_wide, words), default=0.0)
-    scale = Scale(float(reach.min()), float(reach.max()), left, right)
+    scale = _Scale(float(reach.min()), float(reach.max()), left, right)
     zero, body, top = float(scale(0.0)), [], 4.0
     for i, lines in enumerate(folded):
         deep = 26.0 if len(lines) == 1 else 15.0 * len(lines) + 4
-        middle, colour = top + deep / 2, paint(colours[i] if colours else 0)
+        middle, colour = top + deep / 2, _paint(colours[i] if colours else 0)
         a, b = sorted((float(scale(begins[i])), float(scale(ends[i]))))
         for k, line in enumerate(lines):
             body.append(_text(left - 8, middle + 4 + 15 * (k - (len(lines) - 1) / 2), line, "end"))
@@ -310,11 +310,11 @@ def bars(
         body.append(_text(width - 4, middle + 4, words[i], "end"))
         top += deep
     height = round(top + 4)
-    body.insert(0, _path(np.array([zero, zero]), np.array([2, height - 4]), paint(GREY), 1))
-    return picture(body, title=title, label=label, width=width, height=height)
+    body.insert(0, _path(np.array([zero, zero]), np.array([2, height - 4]), _paint(GREY), 1))
+    return _figure(body, title=title, label=label, width=width, height=height)
 
 
-def picture(body: Sequence[str], *, title: str, label: str, width: int, height: int) -> Html:
+def _figure(body: Sequence[str], *, title: str, label: str, width: int, height: int) -> Html:
     """Return pieces of SVG as one figure with its title, a role and a label."""
     caption = f"<figcaption>{escape(title)}</figcaption>" if title else ""
     return Html(
@@ -338,8 +338,8 @@ def _reach(marks: Sequence[Any], axis: str) -> tuple[float, float]:
     return low - (room if low else 0.0), high + room
 
 
-def _mark(mark: Line | Dots | Stems | Upright, x: Scale, y: Scale) -> str:
-    colour = paint(mark.colour)
+def _mark(mark: Line | Dots | Stems | Upright, x: _Scale, y: _Scale) -> str:
+    colour = _paint(mark.colour)
     if isinstance(mark, Upright):
         place = float(x(mark.x))
         return _path(np.array([place, place]), np.array([y.start, y.end]), colour, 1.5, "5 3")
@@ -371,7 +371,7 @@ def _mark(mark: Line | Dots | Stems | Upright, x: Scale, y: Scale) -> str:
     return band + _path(x(at), y(height), colour, 2, "4 4" if mark.dashed else "")
 
 
-def _grid(x: Scale, y: Scale, xlabel: str, ylabel: str) -> str:
+def _grid(x: _Scale, y: _Scale, xlabel: str, ylabel: str) -> str:
     faint = "color-mix(in srgb, currentColor 16%, transparent)"
     out = []
     for at, words in x.ticks:
@@ -394,7 +394,7 @@ def _legend(named: Sequence[Line | Dots | Stems | Upright], left: float, top: fl
     apart = max([190.0, *(_wide(mark.label) + 44 for mark in named)])
     for i, mark in enumerate(named):
         at, height = left - 40 + apart * (i % 2), top + 6 + 18 * (i // 2)
-        colour = paint(mark.colour)
+        colour = _paint(mark.colour)
         if isinstance(mark, Dots):
             out.append(f'<circle cx="{at + 9:g}" cy="{height:g}" r="4.5" style="fill:{colour}"/>')
         else:
