@@ -16,6 +16,8 @@ from promolab.profiles import card_attributes
 from promolab.widgets.drafted import place_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from promolab.contract import Attributes, Shop
     from promolab.model import ResponseModel
     from promolab.widgets.explorer import Progress
@@ -128,7 +130,7 @@ def read_known(run: RunFolder, progress: Progress) -> Known:
     for name, table in _TABLES.items():
         found[name] = run.read_table(table) if run.table_path(table).is_file() else None
     progress(0.2, "reading orders and contacts")
-    found["orders"] = _orders(shop)
+    found["orders"] = _orders(shop, run.as_of)
     found["contacts"], found["answers"] = _contacts(shop, "exposures"), _contacts(shop, "responses")
     if found["chances"] is not None and found["decisions"] is not None:
         whose = found["decisions"][["decision_id", "customer_id"]]
@@ -168,15 +170,14 @@ def promotion_names(shop: Shop) -> dict[str, str]:
     }
 
 
-def _orders(shop: Shop) -> pd.DataFrame:
-    """Return a row per order: customer_id, ts, amount."""
-    bought = shop.events.filter(shop.events.kind == "purchase")
-    key = ["customer_id", "order_id"] if "order_id" in bought.columns else ["customer_id", "ts"]
-    rows = bought.group_by(key).aggregate(
-        **({"ts": bought.ts.min()} if "order_id" in key else {}), amount=bought.amount.sum()
-    )
-    made: pd.DataFrame = rows.select("customer_id", "ts", "amount").order_by("ts").execute()
-    return made.astype({"amount": float})
+def _orders(shop: Shop, as_of: datetime) -> pd.DataFrame:
+    """Return a row per order that was not sent back: customer_id, ts, amount."""
+    from promolab.features import order_lines, orders_before
+
+    orders = orders_before(shop, order_lines(shop), as_of)
+    rows = orders.filter(orders.kept).select("customer_id", "ts", "amount").order_by("ts")
+    made: pd.DataFrame = rows.execute().astype({"amount": float})
+    return made
 
 
 def _contacts(shop: Shop, table: str) -> pd.DataFrame | None:
