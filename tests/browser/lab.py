@@ -27,10 +27,9 @@ WAIT = 120_000  # milliseconds; a clock for busy machines
 
 
 @contextmanager
-def jupyterlab(folder: Path, dark: bool = False) -> Iterator[str]:
+def jupyterlab(folder: Path) -> Iterator[str]:
     """Run a JupyterLab server on a folder; its address comes when it answers."""
-    theme = {"theme": "JupyterLab Dark" if dark else "JupyterLab Light"}
-    for name, told in (SETTINGS | {"apputils-extension/themes": theme}).items():
+    for name, told in SETTINGS.items():
         path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(told), encoding="utf-8")

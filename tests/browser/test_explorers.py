@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ import pytest
 
 from promolab.folder import RunFolder
 from promolab.weeks import Week
-from tests.browser.lab import LabPage, jupyterlab
+from tests.browser.lab import LabPage
 from tests.widgets.explored import WEEK
 
 pytest.importorskip("jupyterlab", reason="the extra lab is not installed")
@@ -77,13 +77,10 @@ EXPLORERS = [
 
 
 @pytest.fixture(scope="module")
-def lab(
-    chromium: Any, explored_week: RunFolder, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[LabPage]:
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(explored_week.reports.path, folder / "reports", symlinks=True)
-    with jupyterlab(folder) as address:
-        yield LabPage(chromium, address, folder, [FIRST, *(case.code for case in EXPLORERS)])
+def lab(chromium: Any, lab_server: tuple[str, Path]) -> Iterator[LabPage]:
+    made = LabPage(chromium, *lab_server, [FIRST, *(case.code for case in EXPLORERS)])
+    yield made
+    made.page.close()
 
 
 def week_of(lab: LabPage) -> RunFolder:

@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.browser.lab import KERNEL, WAIT, jupyterlab
+from tests.browser.lab import KERNEL, WAIT
 
 pytest.importorskip("jupyterlab", reason="the extra lab is not installed")
 
@@ -28,30 +28,30 @@ _LOOKS = """table => Object.fromEntries(["td.text", "td.number", "th.text", "cap
 
 
 def test_a_table_reads_as_on_a_page_and_run_all_stops_where_an_error_is_seen(
-    chromium: Any, tmp_path: Path
+    chromium: Any, lab_server: tuple[str, Path]
 ) -> None:
+    address, folder = lab_server
     cells = [nbformat.v4.new_code_cell(code) for code in CELLS]
     made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
-    nbformat.write(made, tmp_path / "trial.ipynb")
-    with jupyterlab(tmp_path, dark=True) as address:
-        page = chromium.new_page(viewport={"width": 1300, "height": 800})
-        page.set_default_timeout(WAIT)
-        page.goto(f"{address}/lab/tree/trial.ipynb?reset")
-        page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        output = page.locator(".jp-OutputArea-output", has_text="no_such_shop").last
-        output.wait_for()
-        page.wait_for_function(
-            "place => place.getBoundingClientRect().top > 0"
-            " && place.getBoundingClientRect().bottom < innerHeight",
-            arg=output.element_handle(),
-        )
-        said = output.inner_text()
-        assert said.startswith("InputError: there is no source 'no_such_shop'")
-        assert len(said.splitlines()) == 1 and "Traceback" not in said
-        assert page.get_by_text("below").count() == 2  # in the code alone: it did not run on
-        looks = page.locator(".jp-OutputArea table").first.evaluate(_LOOKS)
-        assert looks["td.text"][0] == looks["th.text"][0] == looks["caption"][0] == "left"
-        assert looks["td.number"][0] == "right" and looks["caption"][1] == "top"
-        page.close()
+    nbformat.write(made, folder / "table.ipynb")
+    page = chromium.new_page(viewport={"width": 1300, "height": 800})
+    page.set_default_timeout(WAIT)
+    page.goto(f"{address}/lab/tree/table.ipynb?reset")
+    page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    output = page.locator(".jp-OutputArea-output", has_text="no_such_shop").last
+    output.wait_for()
+    page.wait_for_function(
+        "place => place.getBoundingClientRect().top > 0"
+        " && place.getBoundingClientRect().bottom < innerHeight",
+        arg=output.element_handle(),
+    )
+    said = output.inner_text()
+    assert said.startswith("InputError: there is no source 'no_such_shop'")
+    assert len(said.splitlines()) == 1 and "Traceback" not in said
+    assert page.get_by_text("below").count() == 2  # in the code alone: it did not run on
+    looks = page.locator(".jp-OutputArea table").first.evaluate(_LOOKS)
+    assert looks["td.text"][0] == looks["th.text"][0] == looks["caption"][0] == "left"
+    assert looks["td.number"][0] == "right" and looks["caption"][1] == "top"
+    page.close()
