@@ -51,5 +51,6 @@ from .tables import HAPPENED as HAPPENED
 from .tables import TABLES
 from .tables import Column as Column
 from .tables import TableSpec as TableSpec
+from .unanswered import ANSWERS_EXPECTED as ANSWERS_EXPECTED
 
 __all__ = ["NEEDS", "TABLES", "Experiment", "Settings", "Shop", "read_settings"]

@@ -11,7 +11,7 @@ from promolab.wording import count
 if TYPE_CHECKING:
     from promolab.contract.shop import Shop
 
-EXPECTED = 10
+ANSWERS_EXPECTED = 10
 """Answers that would have come, were the kind answered as others are: none is no chance."""
 
 
@@ -50,7 +50,7 @@ def unanswered_kinds(shop: Shop, now: datetime) -> list[tuple[int, str]]:
     return [
         (row["contacts"], _said(row["what"], row["promotions"], row["contacts"]))
         for row in found
-        if not row["came"] and row["contacts"] * rate >= EXPECTED
+        if not row["came"] and row["contacts"] * rate >= ANSWERS_EXPECTED
     ]
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.launch import Launch, launch_week
+from promolab.campaign.outlook import launch as outlook_launch
+from promolab.campaign.outlook.launch import Launch, _silent_kinds, launch_week, past_pairs
 from promolab.errors import InputError
 from promolab.model import ResponseModel
 from promolab.weeks import Week
@@ -136,3 +137,21 @@ def test_a_customer_is_explained_in_plain_words() -> None:
     with pytest.raises(InputError, match="Nobody is ranked"):
         launch.model = None
         Launch.explain(launch)
+
+
+def test_of_a_kind_whose_answers_are_not_recorded_nothing_is_learned(monkeypatch):
+    from promolab.sources import simulated
+
+    shop = simulated(customers=500, weeks=14, exploration=1.0)
+    offers, responses = shop.promotions, shop.responses
+    mine = responses.promotion_id.isin(offers.filter(offers.kind == "coupon").promotion_id)
+    answer = responses.kind.isin(["redeem", "purchase"])
+    silent = shop.with_tables(shop.tables | {"responses": responses.filter(~(mine & answer))})
+    week = Week.parse("2024-W35").start(shop.zone)
+    whole = past_pairs(silent, week)
+    coupons = whole["promotion_kind"] == "coupon"
+    assert 50 < coupons.sum() < 150  # so few that none may be chance: they stay
+    monkeypatch.setattr(outlook_launch, "ANSWERS_EXPECTED", 2)
+    assert len(past_pairs(silent, week)) == (~coupons).sum()
+    # Where none is recorded of any kind, no kind tells of another.
+    assert _silent_kinds(whole.assign(redeemed=False)) == []

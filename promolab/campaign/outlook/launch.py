@@ -19,7 +19,7 @@ from promolab.campaign.outlook.expected import (
 )
 from promolab.campaign.plan.rights import usual_contacts
 from promolab.compare import Backtest, pair_features, run_backtest, support
-from promolab.contract import Shop
+from promolab.contract import ANSWERS_EXPECTED, Shop
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
 from promolab.language import ENGLISH, _, _n, language
@@ -286,13 +286,27 @@ def past_pairs(shop: Shop, starts_at: datetime, as_of: datetime | None = None) -
     -------
     DataFrame
         `promolab.build_pairs`, past promotions seen as long before their own start; without a row
-        where the shop lacks what response models need.
+        where the shop lacks what response models need. Kinds of which no answer is recorded are
+        left out where others' are: who took them is unknown, and not nobody.
     """
     if shop.lacks("response models"):
         return pd.DataFrame(columns=[*_PAIRS, "label_complete"])
     as_of = starts_at if as_of is None else as_of
     found: pd.DataFrame = build_pairs(shop, as_of, **_lead(starts_at - as_of)).execute()
-    return found
+    silent = found["promotion_kind"].isin(_silent_kinds(found))
+    return found[~silent].reset_index(drop=True)
+
+
+def _silent_kinds(pairs: pd.DataFrame) -> list[str]:
+    """Return the kinds without any answer that would have had some, were they answered as others.
+
+    As `promolab.contract` names them where a shop is checked.
+    """
+    done = pairs[pairs["label_complete"]]
+    by = done.groupby("promotion_kind")["redeemed"].agg(["size", "sum"])
+    came = by["sum"] > 0
+    rate = by.loc[came, "sum"].sum() / max(by.loc[came, "size"].sum(), 1)
+    return by.index[~came & (by["size"] * rate >= ANSWERS_EXPECTED)].tolist()
 
 
 def _fitted(model: ResponseModel, done: pd.DataFrame, columns: list[str]) -> ResponseModel:
