@@ -194,16 +194,6 @@ class Draft:
         """Of all amounts."""
         return next((one.economics.currency for one in self.lists if one.economics), "")
 
-    def customer(self, text: str) -> Any:
-        """Return the id of a customer, given as an id or as a pseudonym.
-
-        Raises
-        ------
-        InputError
-            Nobody active is called so.
-        """
-        return self.ids[self.place(text)]
-
     def place(self, text: str) -> int:
         """Return the place of a customer, given as an id or as a pseudonym, among all active."""
         return place_of(self.ids, self.codes, text)

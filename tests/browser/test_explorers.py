@@ -10,6 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from promolab import widgets
+from promolab.campaign.plan import Overrides
+from promolab.contract import NONE
 from promolab.folder import RunFolder
 from promolab.weeks import Week
 from tests.browser.lab import LabPage
@@ -172,8 +175,12 @@ def test_nothing_keeps_from_reading_it(lab: LabPage, theme: str) -> None:
 
 def test_a_week_is_changed_and_released_by_keys_alone(lab: LabPage) -> None:
     explorer, run = lab.explorer(REVIEW), week_of(lab)
+    drafted = widgets.review(run)
     before = run.read_table("planned")
-    out = before["customer_id"].iloc[0]
+    mine = before["promotion_id"] == drafted.state.promotion
+    out = before.loc[mine, "customer_id"].iloc[0].item()
+    by_hand = Overrides((), {drafted.state.promotion: 2}, {out: "asked at the till"})
+    shown = drafted.prepared_now().changed(by_hand)
     lab.press(explorer, "at most planned", "Home", "ArrowRight", "ArrowRight")
     lab.at_rest(explorer)
     lab.press(explorer, "Cap this list", "Enter")
@@ -190,8 +197,13 @@ def test_a_week_is_changed_and_released_by_keys_alone(lab: LabPage) -> None:
     planned = run.read_table("planned")
     assert run.manifest["state"] == "released" and run.manifest["release"]["by"] == "ann"
     assert out not in set(planned["customer_id"]) and 0 < len(planned) < len(before)
+    assert len(planned) == sum(now.planned for now in shown)
+    assert (planned["holdout"] == NONE).sum() == sum(now.contacts for now in shown)
+    assert run.manifest["release"]["overrides"]["forced out"] == 1
     control = pd.read_csv(run.path / "send" / "control.csv")
     assert control["rows"].sum() == len(planned)
+    lab.press(explorer, "Release", "Enter")
+    lab.says(explorer, "was released already, by ann")
 
 
 def test_nothing_went_wrong_in_the_browser(lab: LabPage) -> None:

@@ -264,7 +264,7 @@ def test_a_step_page_is_twelve_screens_at_most_and_a_week_weighs_little(reader: 
     assert weight < 3_000_000
 
 
-@pytest.mark.parametrize("name", ["index", "01_data", "02_customers", "03_segments", "04_response"])
+@pytest.mark.parametrize("name", ["index", "03_segments", "04_response"])
 def test_a_page_is_drawn_from_top_to_bottom_inside_its_margins(
     reader: Reader, tmp_path: Path, name: str
 ) -> None:

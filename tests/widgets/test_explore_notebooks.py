@@ -33,6 +33,7 @@ def test_papermill_runs_each_and_its_page_shows_the_figure_without_controls(
     assert [path.stem for path in paths] == list(SHOWS)
     steps = [Step(p.stem, p.stem, nbformat.read(p, 4), {}, f"{p.stem}.html") for p in paths]
     given: dict[str, Any] = {"week": WEEK, "reports": str(explored_week.reports.path)}
+    exporter = HTMLExporter()  # reads its templates once
     with kernels(steps) as kernel:
         for step in steps:
             own = {} if step.stem in {"explore_design", "explore_experiment"} else given
@@ -40,7 +41,7 @@ def test_papermill_runs_each_and_its_page_shows_the_figure_without_controls(
                 step, own, kernel=kernel, folder=tmp_path, failed=tmp_path / "failed.ipynb",
                 timeout=120, shown={},
             )  # fmt: skip
-            page, _ = HTMLExporter().from_notebook_node(made)
+            page, _ = exporter.from_notebook_node(made)
             figure = page[page.index('<div class="promolab-explorer">') :]
             assert re.search(r'<svg[^>]* aria-label="[^"]', figure), step.stem
             assert SHOWS[step.stem] in figure and 'role="alert"' not in figure, step.stem

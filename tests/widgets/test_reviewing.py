@@ -1,22 +1,18 @@
-"""Review and release: what is shown is what the release writes."""
+"""Review and release: what is shown is what the release would write.
+
+It is released in `tests/browser/test_explorers.py`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from promolab.campaign.plan import Overrides, override_plan
 from promolab.campaign.plan.result import STEPS
 from promolab.errors import InputError
-from promolab.folder import RunFolder
-from promolab.weeks import Week
 from promolab.widgets import review
 from tests.widgets.explored import WEEK
-
-
-def of(out) -> RunFolder:
-    return RunFolder(out / WEEK, Week.parse(WEEK))
 
 
 @pytest.fixture(scope="module")
@@ -97,25 +93,3 @@ def test_raw_ids_and_the_draw_of_the_holdout_are_not_shown(explored_week):
     made = review(explored_week)
     text = made.static().text
     assert "standing" not in text and made.prepared_now().codes[0].startswith("C-")
-
-
-def test_it_releases_what_it_shows_and_nothing_after(a_copy):
-    made = review(WEEK, a_copy)
-    one = looked_at(made)
-    made.move(most=9)
-    made.press("cap")
-    made.move(customer=str(one.customers[0]), reason="asked at the till")
-    made.press("force")
-    shown = made.prepared_now().changed(made.state.overrides)
-    made.move(by="ann")
-    text = made.press("release").text
-    assert "Released; the files" in text and "Released by ann" in text, text[:400]
-    planned = of(a_copy).read_table("planned")
-    assert (planned["promotion_id"] == one.promotion).sum() == 9
-    assert len(planned) == sum(now.planned for now in shown)
-    assert (planned["holdout"] == "none").sum() == sum(now.contacts for now in shown)
-    assert one.customers[0] not in set(planned["customer_id"])
-    control = pd.read_csv(a_copy / WEEK / "send" / "control.csv")
-    assert control["rows"].sum() == len(planned)
-    assert of(a_copy).manifest["release"]["overrides"]["forced out"] == 1
-    assert "was released already, by ann" in made.press("release").text
