@@ -38,6 +38,7 @@ from benchmarks import (
     simulated,
     size,
     small,
+    spark,
     standing,
     training,
     true_profit,
@@ -67,6 +68,7 @@ PARTS = (
     "killed",
     "loop",
     "serve",
+    "spark",
     "size",
 )
 """What can be measured by itself: ``--only models``."""
@@ -91,7 +93,11 @@ def main(argv: list[str] | None = None) -> int:
         help="go up to 10⁸ events and 1,000,000 simulated customers: an hour, 20 GB of disk",
     )
     options = parser.parse_args(argv)
-    parts = [part for part in options.only or PARTS if part != "size" or not options.no_size]
+    parts = [
+        part
+        for part in options.only or PARTS
+        if part not in ("size", "spark") or not options.no_size
+    ]
     with tempfile.TemporaryDirectory(prefix="promolab-bench-") as scratch:
         out = Path(options.keep or scratch).absolute()
         made = {
@@ -109,6 +115,7 @@ def main(argv: list[str] | None = None) -> int:
             "killed": lambda: killed.killed_reports(out / "killed"),
             "loop": lambda: loop.loop_rows(large=options.large),
             "serve": lambda: serve.in_the_moment(out / "served", Path(scratch) / "stores"),
+            "spark": lambda: spark.spark_rows(Path(scratch) / "spark", large=options.large),
             "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
         }
         if options.quick:

@@ -17,6 +17,7 @@ from .power import share_to_see, smallest_effect
 from .readout import ExperimentReadout as ExperimentReadout
 from .readout import analyze_experiment
 from .sequential import confidence_sequence
+from .tables import assign_table
 
 __all__ = [
     "Layer",
@@ -25,6 +26,7 @@ __all__ = [
     "StandingHoldout",
     "analyze_experiment",
     "assign",
+    "assign_table",
     "confidence_sequence",
     "customer_history",
     "monitor_experiment",

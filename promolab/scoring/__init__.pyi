@@ -3,5 +3,6 @@ from .files import score_file
 from .grid import score_grid
 from .shrinking import Shrunk as Shrunk
 from .shrinking import shrink
+from .tables import score_table
 
-__all__ = ["score_file", "score_grid", "shrink"]
+__all__ = ["score_file", "score_grid", "score_table", "shrink"]

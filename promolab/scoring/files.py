@@ -118,7 +118,7 @@ def score_file(
             raise InputError(f"{out} is the model itself; write the scores elsewhere")
         model = ResponseModel.load(model)
     model._require_fit()
-    kinds = _kinds(model)
+    kinds = kinds_of(model)
     source, text = _source(data)
     ids = _ids(kinds, source, data)
     numeric = [name for name, what in kinds.items() if text and what == "number"]
@@ -176,7 +176,7 @@ def _ids(kinds: dict[str, str], source: Path, data: Path) -> list[str]:
     return [name for name in names if name.endswith("_id")]
 
 
-def _kinds(model: ResponseModel) -> dict[str, str]:
+def kinds_of(model: ResponseModel) -> dict[str, str]:
     """Return what each source column was when the model learned: number or category."""
     prepared = [model.preparation(name).columns for name in model.outcomes_]
     return {column.column: column.what for columns in prepared for column in columns}

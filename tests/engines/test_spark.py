@@ -9,13 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import promolab
+from promolab.abtest import assign_table
+from promolab.cleaning import known_by
 from promolab.contract import Shop
-from promolab.engines import connect_url, read_their_table
+from promolab.engines import connect_to, connect_url, read_their_table
 from promolab.engines.spark_session import place_of
 from promolab.errors import DataError, InputError, MissingExtraError
+from promolab.scoring import score_table
+from tests.engines.asked import AS_OF, ASKED, simulated_shop
 from tests.two_engines import NOW, RESULTS, dirty_shop, same
 
 pytest.importorskip("pyspark", reason="pyspark is not installed")
@@ -23,20 +30,36 @@ needs_java = pytest.mark.skipif(
     shutil.which("java") is None,
     reason="there is no Java (Debian: apt-get install default-jre-headless)",
 )
-# A session of a minute: nothing is gained by compiling what runs once.
-QUICK = (
-    "?spark.sql.shuffle.partitions=2&spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1"
-    "&spark.sql.adaptive.enabled=false"
+# A session of a minute: nothing is gained by compiling what runs once, in Java or by Spark itself.
+QUICK = "&".join(
+    [
+        "?spark.sql.shuffle.partitions=2",
+        "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:%2BUseSerialGC",
+        "spark.sql.adaptive.enabled=false",
+        "spark.sql.codegen.wholeStage=false",
+        "spark.sql.codegen.factoryMode=NO_CODEGEN",
+        "spark.sql.constraintPropagation.enabled=false",
+    ]
 )
+
+
+def written(shop: Shop, where: Path) -> Path:
+    """Write a shop's tables as parquet, and nothing else."""
+    where.mkdir()
+    for name, table in shop.tables.items():
+        table.to_parquet(where / f"{name}.parquet")
+    return where
+
+
+def read_from(con: Any, like: Shop, called: str = "{}") -> Shop:
+    """Return a shop with the tables of another connection."""
+    return like.with_tables({n: read_their_table(con, called.format(n)) for n in like.tables})
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """The dirty shop as a folder of parquet."""
-    where: Path = tmp_path_factory.mktemp("shop")
-    for name, table in dirty_shop().tables.items():
-        table.to_parquet(where / f"{name}.parquet")
-    return where
+    return written(dirty_shop(), tmp_path_factory.mktemp("dirty") / "shop")
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +67,27 @@ def shops(folder) -> Iterator[tuple[Shop, Shop]]:
     """One dirty shop twice: in DuckDB and in Spark."""
     here = dirty_shop()
     con = connect_url(f"spark://{folder}{QUICK}", threads=2)
-    there = here.with_tables({name: read_their_table(con, name) for name in here.tables})
-    yield here, there
+    yield here, read_from(con, here)
     con.disconnect()
 
 
 @pytest.fixture(scope="module")
 def cleaned(shops) -> list[tuple[Shop, Any]]:
     return [promolab.clean(shop, NOW) for shop in shops]
+
+
+@pytest.fixture(scope="module")
+def described(cleaned) -> list[pd.DataFrame]:
+    """The features on either."""
+    return [RESULTS["features"](shop) for shop, _ in cleaned]
+
+
+@pytest.fixture(scope="module")
+def decided(shops, tmp_path_factory) -> tuple[Shop, Shop]:
+    """A simulated shop that makes decisions, cleaned, in DuckDB and in the session that runs."""
+    here, _ = promolab.clean(known_by(simulated_shop(), AS_OF))
+    where = written(here, tmp_path_factory.mktemp("decided") / "shop")
+    return here, read_from(connect_url(f"spark://{where}"), here)
 
 
 @needs_java
@@ -71,27 +107,80 @@ def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
 
 
 @needs_java
-@pytest.mark.parametrize("name", ["features", "pairs"])
-def test_features_and_pairs_are_the_same_as_on_duckdb(cleaned, name):
+def test_features_and_pairs_are_the_same_as_on_duckdb(cleaned, described):
     (here, _), (there, _) = cleaned
-    same(RESULTS[name](here), RESULTS[name](there))
+    same(*described)
+    same(RESULTS["pairs"](here), RESULTS["pairs"](there))
 
 
 @needs_java
-def test_a_shop_is_opened_from_an_address_a_session_and_a_connection(shops, folder):
-    session = shops[1].backend._session
-    by_address = promolab.load_shop(f"spark://{folder}", settings=None)
-    assert by_address.events.count().execute() == shops[0].events.count().execute()
-    session.read.parquet(str(folder / "events.parquet")).createOrReplaceTempView("events")
-    by_name = promolab.load_shop(session)
-    same(
-        *(
-            shop.events.group_by("kind").agg(n=shop.events.count()).order_by("kind").execute()
-            for shop in (by_address, by_name)
-        )
+@pytest.mark.parametrize("name", ["plan", "experiment read"])
+def test_plan_holdouts_and_readout_are_the_same_as_on_duckdb(decided, name):
+    one, other = (
+        [*asked] if isinstance(asked := ASKED[name](s), list) else [asked] for s in decided
     )
+    for mine, theirs in zip(one, other, strict=True):
+        same(mine, theirs)
+    if name == "plan":
+        held = {"standing", "promotion"}
+        assert held < set(one[0]["holdout"])
+        assert one[0]["holdout"].tolist() == other[0]["holdout"].tolist()
+
+
+@needs_java
+def test_the_number_of_partitions_changes_nothing(cleaned, described):
+    there = cleaned[1][0]
+    session = there.backend._session
+    for name, table in there.tables.items():
+        rows = session.sql(table.compile()).repartition(5)
+        rows.createOrReplaceTempView(f"{name}_in_five")
+    session.conf.set("spark.sql.shuffle.partitions", "7")
+    try:
+        spread = read_from(connect_to(session), there, "{}_in_five")
+        found = RESULTS["features"](spread)
+    finally:
+        session.conf.set("spark.sql.shuffle.partitions", "2")
+    pd.testing.assert_frame_equal(found, described[1], check_exact=True)
+
+
+@needs_java
+def test_customers_are_scored_and_assigned_on_the_engine(shops, described, tmp_path):
+    con, frame = shops[1].backend, described[1]
+    rows = con.create_table("described", frame, temp=True)
+    X = frame[["orders_84d", "amount_84d"]]
+    model = promolab.ResponseModel().fit(X, (frame["recency_days"] < 60).astype(int))
+    found = score_table(model, rows, f"{tmp_path}/scores")
+    assert found.n == len(frame) and found.expected["response"] == pytest.approx(
+        model.probability(X).sum()
+    )
+    scores = con._session.read.parquet(f"{tmp_path}/scores").toPandas()
+    scores = scores.set_index("customer_id").loc[frame["customer_id"], "p_response"]
+    assert scores.to_numpy() == pytest.approx(model.probability(X), abs=1e-12)
+    draw = ("spring", {"holdout": 0.3, "send": 0.7}, 5)
+    arms = assign_table(rows, *draw, f"{tmp_path}/arms").execute()
+    alone = promolab.assign(frame["customer_id"], *draw).frame
+    assert arms.set_index("customer_id").arm.to_dict() == dict(
+        zip(alone["customer_id"], alone["arm"], strict=True)
+    )
+    with pytest.raises(InputError, match="is there already"):
+        assign_table(rows, *draw, f"{tmp_path}/arms")
+    with pytest.raises(InputError, match="missing or stands there twice"):
+        assign_table(rows.union(rows), *draw, f"{tmp_path}/twice")
+
+
+@needs_java
+def test_a_shop_is_opened_from_addresses_and_a_session(shops, folder):
+    session = shops[1].backend._session
+    session.sql("CREATE DATABASE corner")
+    session.sql(f"CREATE TABLE corner.events USING parquet LOCATION '{folder}/events.parquet'")
+    session.read.parquet(str(folder / "events.parquet")).createOrReplaceTempView("events")
+    n = shops[0].events.count().execute()
+    for source in (f"spark://{folder}", "spark://local/corner", session):
+        assert promolab.load_shop(source).events.count().execute() == n
     with pytest.raises(DataError, match="no table 'event'; did you mean 'events'"):
         read_their_table(shops[1].backend, "event")
+    with pytest.raises(InputError, match="open spark://elsewhere:7077/shop in another process"):
+        connect_url("spark://elsewhere:7077/shop")
 
 
 @needs_java
@@ -103,15 +192,26 @@ def test_a_session_in_another_zone_is_refused(shops):
 
 
 @needs_java
-def test_times_in_nanoseconds_are_refused_in_a_sentence(shops, tmp_path):
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def test_types_that_spark_reads_otherwise(shops, tmp_path):
     when = pa.array(pd.to_datetime(["2021-03-01"]).to_numpy(), pa.timestamp("ns"))
-    rows = pa.table({"customer_id": ["A"], "ts": when, "kind": ["view"]})
+    rows = pa.table({"customer_id": pa.array([7], pa.uint64()), "ts": when, "kind": ["view"]})
     pq.write_table(rows, tmp_path / "events.parquet", version="2.6")
     with pytest.raises(DataError, match="nanoseconds, which Spark does not read"):
+        promolab.load_shop(f"spark://{tmp_path}")
+    rows = rows.set_column(1, "ts", when.cast(pa.timestamp("us")))
+    pq.write_table(rows, tmp_path / "events.parquet", version="2.6")
+    # Whole numbers without a sign are decimals to Spark, and times without a zone no instants.
+    events = promolab.load_shop(f"spark://{tmp_path}").events
+    assert events.customer_id.type().is_integer()
+    assert events.execute().iloc[0][["customer_id", "ts"]].tolist() == [
+        7,
+        pd.Timestamp("2021-03-01"),
+    ]
+    pq.write_table(
+        pa.table({"customer_id": [7], "at": pa.array([1], pa.time64("us"))}),
+        tmp_path / "customers.parquet",
+    )
+    with pytest.raises(DataError, match="refuses a query"):
         promolab.load_shop(f"spark://{tmp_path}")
 
 
