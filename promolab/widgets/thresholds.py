@@ -16,7 +16,7 @@ from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.metrics import lift, precision_recall, roc
 from promolab.widgets.controls import Figure, Slide, round_step
-from promolab.widgets.explorer import Explorer
+from promolab.widgets.explorer import Explorer, Progress
 from promolab.widgets.opened import week_of
 from promolab.wording import count, number, percent, plural
 
@@ -45,8 +45,8 @@ class ThresholdState:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """A ranked list, sorted and cumulated once.
+class Cuts:
+    """A ranked list, sorted and cumulated once, and the places where it can be cut.
 
     Parameters
     ----------
@@ -56,30 +56,19 @@ class Ranking:
         Responses among so many from the top.
     ends : ndarray of int of shape (runs + 1,)
         Rows above each place where the list can be cut: not through equal scores.
-    fpr, tpr, recall, precision : ndarray of shape (up to 200,)
-        Points of the ROC and of the precision–recall curve.
-    depths : ndarray of shape (101,)
-    capture, rate : list of three ndarray of shape (101,)
-        The gain curve and the rate of responses by depth, and the ends of their intervals.
-    auc, average_precision : str
-        In words, with intervals.
-    currency : str
-        Of money; empty where it is not known.
     """
 
     score: np.ndarray
     found: np.ndarray
     ends: np.ndarray
-    fpr: np.ndarray
-    tpr: np.ndarray
-    recall: np.ndarray
-    precision: np.ndarray
-    depths: np.ndarray
-    capture: list[np.ndarray]
-    rate: list[np.ndarray]
-    auc: str
-    average_precision: str
-    currency: str
+
+    @classmethod
+    def of(cls, labels: np.ndarray, scores: np.ndarray) -> Cuts:
+        """Sort a list by its scores."""
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        runs = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(ranked))
+        return cls(ranked, np.append(0, np.cumsum(labels[order])), np.append(0, runs))
 
     @property
     def n(self) -> int:
@@ -103,33 +92,72 @@ class Ranking:
         return int(self.ends[at]), float(profit[at])
 
 
-_GAIN = ("depths", "capture", "capture_low", "capture_high")
-
-
-def rank(y: ArrayLike, score: ArrayLike, cluster: ArrayLike | None, currency: str) -> Ranking:
-    """Sort a list and cumulate its responses, once.
+@dataclass(frozen=True)
+class Ranking(Cuts):
+    """A ranked list with its curves.
 
     Parameters
     ----------
-    y, score, cluster : array-like of shape (n,)
+    score, found, ends : ndarray
+        As of `Cuts`.
+    fpr, tpr, recall, precision : ndarray of shape (up to 200,)
+        Points of the ROC and of the precision–recall curve.
+    depths : ndarray of shape (101,)
+    capture, rate : list of three ndarray of shape (101,)
+        The gain curve and the rate of responses by depth, and the ends of their intervals.
+    auc, average_precision : str
+        In words, with intervals.
+    currency : str
+        Of money; empty where it is not known.
+    """
+
+    fpr: np.ndarray
+    tpr: np.ndarray
+    recall: np.ndarray
+    precision: np.ndarray
+    depths: np.ndarray
+    capture: list[np.ndarray]
+    rate: list[np.ndarray]
+    auc: str
+    average_precision: str
+    currency: str
+
+
+_GAIN = ("depths", "capture", "capture_low", "capture_high")
+
+
+def rank(
+    cuts: Cuts,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    cluster: ArrayLike | None,
+    currency: str,
+    progress: Progress,
+) -> Ranking:
+    """Return the curves of a list with their intervals, thinned.
+
+    Parameters
+    ----------
+    cuts : Cuts
+        Of the list.
+    labels, scores, cluster : array-like of shape (n,)
         As `promolab.metrics.roc` takes them.
     currency : str
         Of money.
+    progress : Progress
     """
-    labels = labels_of("y_true", y)
-    scores = numbers_of("y_score", score, len(labels))
-    curve, clean = roc(labels, scores, cluster), precision_recall(labels, scores, cluster)
+    progress(0.0, "ROC")
+    curve = roc(labels, scores, cluster)
+    progress(0.4, "precision and recall")
+    clean = precision_recall(labels, scores, cluster)
+    progress(0.7, "gain")
     gain = lift(labels, scores, cluster=cluster)
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    runs = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(ranked))
-    fpr, tpr = thin(curve.fpr, curve.tpr)
-    recall, precision = thin(clean.recall, clean.precision)
     depths, *capture = (np.append(0.0, getattr(gain, name)) for name in _GAIN)
     rate = [np.append(one[0], one) for one in (gain.rate, gain.rate_low, gain.rate_high)]
+    fpr, tpr = thin(curve.fpr, curve.tpr)
+    recall, precision = thin(clean.recall, clean.precision)
     return Ranking(
-        ranked, np.append(0, np.cumsum(labels[order])), np.append(0, runs),
-        fpr, tpr, recall, precision, depths, capture, rate,
+        cuts.score, cuts.found, cuts.ends, fpr, tpr, recall, precision, depths, capture, rate,
         number(*curve.estimate.ends), number(*clean.estimate.ends), currency,
     )  # fmt: skip
 
@@ -170,7 +198,7 @@ def threshold(
     Raises
     ------
     InputError
-        As `promolab.metrics.roc`; columns that are not there.
+        Columns that are not there, labels or scores that are none.
 
     Notes
     -----
@@ -191,18 +219,24 @@ def threshold(
                 f"no promotion before {run.week} could be predicted out of time, so that there is "
                 "no ranked list to cut; notebook 04 says why"
             )
-    y, scores, units = _columns(rows, y_score, cluster)
-    ranked = rank(y, scores, units, currency)
+    given, scored, units = _columns(rows, y_score, cluster)
+    labels = labels_of("y_true", given)
+    scores = numbers_of("y_score", scored, len(labels))
+    cuts = Cuts.of(labels, scores)
     earns = real_number("benefit", benefit, least=0)
     costs = real_number("cost", cost, least=0)
-    top = max(ranked.best(earns, costs)[0] / ranked.n, STEP)
+    top = max(cuts.best(earns, costs)[0] / cuts.n, STEP)
     state = ThresholdState(round(round(top / STEP) * STEP, 6), earns, costs)
     controls = {
         "share": Slide("share contacted", 0.0, 1.0, STEP, share=True),
         "benefit": Figure("a response earns", 0.0, 1e9, round_step(earns), unit=currency),
         "cost": Figure("a contact costs", 0.0, 1e9, round_step(costs), unit=currency),
     }
-    return Explorer("Threshold", state, controls, render, ranked)
+
+    def prepare(_: ThresholdState, progress: Progress) -> Ranking:
+        return rank(cuts, labels, scores, units, currency, progress)
+
+    return Explorer("Threshold", state, controls, render, prepare=prepare)
 
 
 def _columns(rows: Any, y_score: Any, cluster: Any) -> tuple[Any, Any, Any]:
