@@ -2,7 +2,8 @@
 
 A control only says what is wanted. One thread at a time draws, and draws the newest wish: of a
 burst of moves the last is shown, and those between only where there is time for them. Work runs in
-a thread of its own; past half a second a bar and a button to cancel it appear.
+a thread of its own; past half a second a bar and a button to cancel it appear, and a newer wish
+ends it.
 """
 
 from __future__ import annotations
@@ -169,10 +170,11 @@ class View:
         threading.Thread(target=run, name="promolab-work", daemon=True).start()
         try:
             while not over.wait(0.05):
-                if progress.cancelled:
-                    raise Cancelled
-                if time.monotonic() - begun > SOON:
-                    self._tell(progress, time.monotonic() - begun)
+                # Work that is soon done is not given up: where a key is held, figures go along.
+                if (seconds := time.monotonic() - begun) > SOON:
+                    if progress.cancelled:
+                        raise Cancelled
+                    self._tell(progress, seconds)
         finally:
             with self._lock:
                 self._running = None

@@ -99,6 +99,29 @@ def test_of_a_burst_of_moves_the_last_is_shown_and_few_between():
     assert len(drawn) < 20
 
 
+def test_while_a_key_is_held_work_that_is_soon_done_is_shown():
+    drawn = []
+
+    def prepare(state, progress):
+        progress(None, "working")
+        time.sleep(0.06)
+        return state.share
+
+    def show(state, prepared):
+        drawn.append(prepared)
+        return say(f"{prepared:g}")
+
+    slow = {"share": Slide("share", 0.0, 1.0, 0.01, slow=True)}
+    made = Explorer("Trial", State(), slow, show, prepare=prepare)
+    made.view.settle()
+    drawn.clear()
+    for step in range(40):
+        made.view.inputs["share"].value = step / 100
+        time.sleep(0.01)
+    made.view.settle()
+    assert made.view.output.value == "<p>0.39</p>" and 3 <= len(drawn) < 20
+
+
 def test_code_moves_the_controls_too():
     made = explorer()
     made.view.settle()
